@@ -1,0 +1,315 @@
+//! The part of core's HTTP API that a terminal speaks: payments, refunds, enrolment, and the HTTPS stand-in for MQTT.
+//!
+//! Requests deny unknown fields (a misspelt one must not be ignored); answers ignore them (core may be newer).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Amount, ChannelAccountId, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+};
+
+/// Most lines of goods in one order.
+pub const GOODS_LINES_MAX: usize = 200;
+/// Longest text a person wrote (names, references, reasons), in characters.
+pub const TEXT_LEN_MAX: usize = 128;
+/// Longest scanned code, in bytes: EMVCo limits consumer-presented payloads to 512 characters.
+pub const SCANNED_CODE_LEN_MAX: usize = 512;
+
+/// One line of what is sold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Goods {
+    /// 1 to [`TEXT_LEN_MAX`] characters.
+    pub name: String,
+    /// 1 to 9,999.
+    pub quantity: u32,
+    /// Price of one, in minor units of the order's currency; 0 or more.
+    pub price_minor: i64,
+}
+
+/// `POST /v1/payments`. The `Idempotency-Key` header names the payment: if it is itself a `pay_…` id it becomes the
+/// payment's id (a terminal mints it with [`PaymentId::for_sale`]), else the id is [`PaymentId::for_key`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreatePayment {
+    pub amount: Amount,
+    pub presentation: Presentation,
+    /// Which channel account collects; without it the tenant's first enabled one that fits (merchant-presented) or the
+    /// one whose plugin claims the scanned code (customer-presented).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_account: Option<ChannelAccountId>,
+    /// The store that sells. A terminal leaves it out: its own store is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goods: Vec<Goods>,
+    /// The merchant's own order reference, shown to the customer; at most [`TEXT_LEN_MAX`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Who keyed it in, as the till knows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cashier: Option<String>,
+    /// The terminal's number of this sale, printed on the receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter: Option<Sequence>,
+}
+
+/// Who shows the code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Presentation {
+    /// The shop shows a code (主扫).
+    Merchant {
+        /// How long the code lives, 5 to 3,600 seconds; 120 without it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_in_seconds: Option<u32>,
+    },
+    /// The cashier scanned the customer's code (被扫). The code is a bearer credential: it is never logged or stored.
+    Customer { code: String },
+}
+
+/// Where a payment stands. See `core/domain/src/payment` for the rules between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentState {
+    Created,
+    /// A code is on show.
+    Presenting,
+    /// Sent to the channel, no answer yet.
+    Submitting,
+    /// The customer is confirming.
+    Pending,
+    /// The channel did not answer; core is finding out.
+    Unknown,
+    Succeeded,
+    PartlyRefunded,
+    Refunded,
+    Voided,
+    Failed,
+    /// The channel confirmed that an unknown payment was undone or never happened.
+    Reversed,
+    Expired,
+    Cancelled,
+}
+
+impl PaymentState {
+    /// Whether money is with the merchant, at least in part.
+    #[must_use]
+    pub const fn is_paid(self) -> bool {
+        matches!(self, Self::Succeeded | Self::PartlyRefunded)
+    }
+
+    /// Whether the till may stop waiting: only a late success can still change it.
+    #[must_use]
+    pub const fn is_settled(self) -> bool {
+        !matches!(self, Self::Created | Self::Presenting | Self::Submitting | Self::Pending | Self::Unknown)
+    }
+}
+
+/// Where a refund or void stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RefundState {
+    /// Written down, being sent.
+    Submitting,
+    /// The channel has it and has not finished.
+    Pending,
+    /// The channel did not answer; core is finding out.
+    Unknown,
+    Succeeded,
+    Failed,
+}
+
+/// Why money goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RefundKind {
+    /// Part or all of the amount, any time the channel allows.
+    Refund,
+    /// The whole payment undone, on the day it was made.
+    Void,
+    /// By core itself: success that arrived after the payment was closed.
+    Late,
+}
+
+/// What a failed payment or refund failed of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Failure {
+    /// Stable, for programs: `declined`, `insufficient_funds`, `code_invalid`, `channel_unavailable`, …
+    pub code: String,
+    /// For the cashier.
+    pub message: String,
+}
+
+/// A payment as everyone with the right to it sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PaymentView {
+    pub id: PaymentId,
+    pub order: OrderId,
+    /// Grows with each change; of two views the higher is the newer.
+    pub version: u64,
+    pub state: PaymentState,
+    pub amount: Amount,
+    /// Given back or being given back, in minor units; never more than the amount.
+    pub refunded_minor: i64,
+    /// `merchant_presented`, `customer_presented` or `cash`.
+    pub method: String,
+    /// The plugin that collects, for example `sandbox`; `cash` for cash.
+    pub channel: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_account: Option<ChannelAccountId>,
+    /// The channel's own number of this payment, once it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_reference: Option<String>,
+    pub store: StoreId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<TerminalId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter: Option<Sequence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cashier: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    pub goods: Vec<Goods>,
+    /// What the code on show holds: the link to the customer's page. Only while `presenting`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_url: Option<String>,
+    /// When the code on show dies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
+    /// The channel confirmed success after the payment had been closed.
+    pub paid_late: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    pub created_at: Millis,
+    pub updated_at: Millis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_at: Option<Millis>,
+}
+
+/// `POST /v1/payments/{id}/refunds`. The `Idempotency-Key` names the refund: itself if it is an `rfd_…` id, else
+/// [`RefundId::for_key`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateRefund {
+    pub amount: Amount,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A refund or void as everyone with the right to it sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RefundView {
+    pub id: RefundId,
+    pub payment: PaymentId,
+    pub version: u64,
+    pub kind: RefundKind,
+    pub state: RefundState,
+    pub amount: Amount,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel_reference: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    pub created_at: Millis,
+    pub updated_at: Millis,
+}
+
+/// `POST /v1/terminal/enrol`, once, over TLS without a client certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Enrol {
+    /// The claim code a manager made for this terminal, single-use.
+    pub claim_code: String,
+    /// A PKCS #10 request in PEM, signed with the terminal's new key. Its subject is ignored: core names the terminal.
+    pub csr_pem: String,
+}
+
+/// What a terminal needs from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Enrolled {
+    pub tenant: TenantId,
+    pub terminal: TerminalId,
+    pub store: StoreId,
+    /// The terminal's certificate, common name = its id, then core's CA.
+    pub certificate_chain_pem: String,
+    pub ca_pem: String,
+    pub mqtt_host: String,
+    pub mqtt_port: u16,
+    pub profile: TerminalProfile,
+}
+
+/// `GET /v1/terminal/profile`: what the till shows and prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TerminalProfile {
+    pub merchant_name: String,
+    pub store_name: String,
+    pub terminal_name: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "CNY"))]
+    pub currency: crate::Currency,
+}
+
+/// `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Pushes {
+    pub pushes: Vec<crate::message::Push>,
+}
+
+/// An error, RFC 9457 problem details (`application/problem+json`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// `https://saoma.dev/problems/{code}`; the page is also served by core under `/problems/{code}`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    /// Stable, for programs.
+    pub code: String,
+    /// What is wrong in this case and what to do.
+    pub detail: String,
+    /// The field at fault, as a JSON pointer, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// The trace to give to support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+}
+
+/// A page of a list, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Give it as `cursor` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// Sums of one terminal's books, to compare with its journal: `GET /v1/terminal/books`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TerminalBooks {
+    /// All entries up to this one are in core's database.
+    pub journal_through: Sequence,
+    /// Captured payments of this terminal: how many, and one sum per currency.
+    pub sales_count: u64,
+    pub sales: Vec<Money>,
+    pub refunds_count: u64,
+    pub refunds: Vec<Money>,
+}

@@ -1,0 +1,148 @@
+//! The terminal's journal as both sides read it: numbered entries, each chained to the one before by its hash.
+//!
+//! An entry's payload is kept as the very text that was hashed: JSON that is parsed and printed again need not come out
+//! the same, and core must be able to check a chain that an older terminal wrote.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Amount, Millis, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState, api::RefundState};
+
+/// The version of [`Record`] that this code writes. A reader refuses what is newer and reads what is older.
+pub const RECORD_VERSION: u16 = 1;
+
+/// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest.
+pub const PAYLOAD_LEN_MAX: usize = 32 * 1024;
+
+/// The hash before the first entry.
+pub const GENESIS: [u8; 32] = [0; 32];
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Entry {
+    /// From 1, without gaps, per terminal.
+    pub sequence: Sequence,
+    /// The terminal's clock when the entry was made; for people to read, never for order.
+    pub at: Millis,
+    /// The hash of the entry before, 64 lower-case hex digits.
+    pub prev_hash: String,
+    /// A [`Versioned`] record as JSON text, at most [`PAYLOAD_LEN_MAX`] bytes.
+    pub payload: String,
+}
+
+/// A record with the version of its format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versioned {
+    pub v: u16,
+    pub record: Record,
+}
+
+/// What happened at the till.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Record {
+    /// A sale through core was keyed; written before its first byte leaves.
+    SaleKeyed { payment: PaymentId, counter: Sequence, amount: Amount, method: Method, goods: Vec<Goods>, cashier: String },
+    /// What core said of that sale, when the till learned it.
+    SaleSettled { payment: PaymentId, state: PaymentState, amount_refunded_minor: i64 },
+    /// A cash sale: done once this entry is on the disk, with or without a network.
+    CashSale {
+        payment: PaymentId,
+        counter: Sequence,
+        amount: Amount,
+        /// What the customer handed over, in minor units; at least the amount.
+        tendered_minor: i64,
+        goods: Vec<Goods>,
+        cashier: String,
+    },
+    /// Cash given back for a cash sale.
+    CashRefund { refund: RefundId, payment: PaymentId, amount: Amount, cashier: String },
+    /// A refund or void through core was keyed.
+    RefundKeyed { refund: RefundId, payment: PaymentId, amount: Amount, void: bool, cashier: String },
+    /// What core said of that refund or void.
+    RefundSettled { refund: RefundId, payment: PaymentId, state: RefundState },
+}
+
+/// How a sale through core is collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The shop shows a code, the customer scans it.
+    MerchantPresented,
+    /// The customer shows a code, the cashier scans it.
+    CustomerPresented,
+}
+
+/// Why an entry is not the next good one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    #[error("entry {sequence} names another entry as the one before it")]
+    BrokenChain { sequence: Sequence },
+    #[error("the payload of entry {sequence} has {len} bytes; at most {PAYLOAD_LEN_MAX} are allowed")]
+    TooLong { sequence: Sequence, len: usize },
+    #[error("entry {sequence} is of format {version}; this side reads up to {RECORD_VERSION}")]
+    Newer { sequence: Sequence, version: u16 },
+    #[error("the payload of entry {sequence} cannot be read: {why}")]
+    Unreadable { sequence: Sequence, why: String },
+}
+
+impl Entry {
+    /// The entry that follows one with hash `prev_hash` (or [`GENESIS`]).
+    ///
+    /// # Errors
+    /// `TooLong` if the record does not fit; nothing else can go wrong.
+    pub fn new(sequence: Sequence, at: Millis, prev_hash: [u8; 32], record: Record) -> Result<Self, EntryError> {
+        let payload = serde_json::to_string(&Versioned { v: RECORD_VERSION, record })
+            .map_err(|error| EntryError::Unreadable { sequence, why: error.to_string() })?;
+        if payload.len() > PAYLOAD_LEN_MAX {
+            return Err(EntryError::TooLong { sequence, len: payload.len() });
+        }
+        Ok(Self { sequence, at, prev_hash: data_encoding::HEXLOWER.encode(&prev_hash), payload })
+    }
+
+    /// SHA-256 over `saoma journal 1`, the previous hash as text, the sequence and time as big-endian 64 bits, and the payload.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(b"saoma journal 1");
+        hash.update(self.prev_hash.as_bytes());
+        hash.update(self.sequence.0.to_be_bytes());
+        hash.update(self.at.0.to_be_bytes());
+        hash.update(self.payload.as_bytes());
+        hash.finalize().into()
+    }
+
+    /// The record inside, if this entry follows one with hash `prev_hash`.
+    ///
+    /// # Errors
+    /// In this order: `TooLong`, `BrokenChain`, `Unreadable`, `Newer`.
+    pub fn checked(&self, prev_hash: [u8; 32]) -> Result<Record, EntryError> {
+        let sequence = self.sequence;
+        if self.payload.len() > PAYLOAD_LEN_MAX {
+            return Err(EntryError::TooLong { sequence, len: self.payload.len() });
+        }
+        if self.prev_hash != data_encoding::HEXLOWER.encode(&prev_hash) {
+            return Err(EntryError::BrokenChain { sequence });
+        }
+        self.record()
+    }
+
+    /// The record inside, whatever came before.
+    ///
+    /// # Errors
+    /// `Newer` if a later terminal wrote it, else `Unreadable`.
+    pub fn record(&self) -> Result<Record, EntryError> {
+        #[derive(Deserialize)]
+        struct VersionOnly {
+            v: u16,
+        }
+        let sequence = self.sequence;
+        let unreadable = |error: serde_json::Error| EntryError::Unreadable { sequence, why: error.to_string() };
+        let VersionOnly { v: version } = serde_json::from_str(&self.payload).map_err(unreadable)?;
+        if version > RECORD_VERSION {
+            return Err(EntryError::Newer { sequence, version });
+        }
+        Ok(serde_json::from_str::<Versioned>(&self.payload).map_err(unreadable)?.record)
+    }
+}

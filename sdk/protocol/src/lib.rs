@@ -1,0 +1,19 @@
+//! What core and terminal agree on, byte for byte.
+//!
+//! This crate is the root of the house: it imports none of ours, reads no clock, draws no chance and does no I/O, so
+//! that both sides of every wire (and the simulator between them) run the same code. Anything that is stored or sent
+//! has a version and a golden vector under `vectors/`.
+
+pub mod api;
+pub mod id;
+pub mod journal;
+pub mod message;
+pub mod money;
+pub mod time;
+pub mod topic;
+
+pub use id::{
+    ApiKeyId, ChannelAccountId, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId, UserId,
+};
+pub use money::{Amount, Currency, Money};
+pub use time::Millis;

@@ -1,0 +1,37 @@
+//! What core tells a terminal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Millis, Sequence,
+    api::{PaymentView, RefundView},
+};
+
+/// News for a terminal, numbered by core's outbox. Repeated until acknowledged; a terminal ignores ids it has seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Push {
+    pub id: Sequence,
+    /// Core's clock at the commit that caused the news.
+    pub at: Millis,
+    pub body: PushBody,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PushBody {
+    /// A payment of this terminal changed; the whole of it as it now stands. An older `version` than the one held is ignored.
+    Payment { payment: PaymentView },
+    /// A refund or void of a payment of this terminal changed.
+    Refund { refund: RefundView, payment: PaymentView },
+    /// A person asked for the terminal's journal now.
+    SyncNow,
+}
+
+/// The pushes that the terminal has on its disk; core need not send them again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PushAck {
+    pub ids: Vec<Sequence>,
+}

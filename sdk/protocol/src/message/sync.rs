@@ -1,0 +1,97 @@
+//! What a terminal tells core: its journal, its health, whether it is there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Millis, Money, Sequence, journal::Entry};
+
+/// Most entries of one batch: at 1 KiB an entry it stays well under [`super::MESSAGE_LEN_MAX`].
+pub const BATCH_ENTRIES_MAX: usize = 200;
+
+/// The next entries of the journal, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JournalBatch {
+    /// At most [`BATCH_ENTRIES_MAX`].
+    pub entries: Vec<Entry>,
+}
+
+/// Core's answer to a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JournalAck {
+    /// All entries up to and with this one are in core's database; 0 before the first.
+    pub through: Sequence,
+    /// What became of the entries of the batch that need a word; an accepted entry has none.
+    pub verdicts: Vec<JournalVerdict>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JournalVerdict {
+    pub sequence: Sequence,
+    pub verdict: Verdict,
+    /// For people, at most 500 characters.
+    pub why: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Stored, and waits for a person: for example a cash refund of a sale that core has voided.
+    Held,
+    /// Not stored, and will not be: the chain is broken or the payload cannot be read. A person must look.
+    Rejected,
+}
+
+/// How a terminal does, sent when it changes and every minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Health {
+    /// Version of the agent, for example `0.1.0`.
+    pub version: String,
+    pub at: Millis,
+    pub peripherals: Vec<PeripheralHealth>,
+    pub unsent: Unsent,
+}
+
+/// What the terminal has taken and core does not know yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Unsent {
+    pub count: u64,
+    /// The oldest unsent entry's time.
+    pub oldest_at: Option<Millis>,
+    /// Money in unsent sales, one sum per currency.
+    pub at_risk: Vec<Money>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PeripheralHealth {
+    /// `printer`, `scanner`, `display`, `drawer`, …
+    pub kind: String,
+    /// The driver in use, for example `escpos-tcp` or `simulated`.
+    pub driver: String,
+    pub state: PeripheralState,
+    /// For people: what is wrong and what to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PeripheralState {
+    Ok,
+    /// Works, and wants attention soon: paper low.
+    Warning,
+    /// Does not work; sales that can do without it go on.
+    Failed,
+}
+
+/// Whether the terminal is connected; `online: false` is its last will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    pub online: bool,
+}
