@@ -1,1 +1,9 @@
+//! The rules of money in motion. No I/O, no clock, no chance, no async, no wire formats: what is needed is passed in, and
+//! what follows is returned, so that a whole day can be replayed from a seed.
 
+pub mod claim;
+pub mod fee;
+pub mod ledger;
+pub mod pay_code;
+pub mod payment;
+pub mod refund;

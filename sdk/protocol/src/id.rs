@@ -188,10 +188,7 @@ impl RefundId {
     /// The refund that an `Idempotency-Key` stands for: the same key on the same payment is the same refund.
     #[must_use]
     pub fn for_key(tenant: TenantId, payment: PaymentId, idempotency_key: &str) -> Self {
-        Self(derived(
-            "saoma refund key 1",
-            &[tenant.as_bytes(), payment.as_bytes(), idempotency_key.as_bytes()],
-        ))
+        Self(derived("saoma refund key 1", &[tenant.as_bytes(), payment.as_bytes(), idempotency_key.as_bytes()]))
     }
 }
 
@@ -209,7 +206,14 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "pay_", "pay_abc", "ten_aaaaaaaaaaaaaaaaaaaaaaaaaa", "pay_AAAAAAAAAAAAAAAAAAAAAAAAAA", "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa\n"] {
+        for text in [
+            "",
+            "pay_",
+            "pay_abc",
+            "ten_aaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "pay_AAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+        ] {
             assert!(text.parse::<PaymentId>().is_err(), "{text:?}");
         }
     }

@@ -43,7 +43,14 @@ pub struct Versioned {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Record {
     /// A sale through core was keyed; written before its first byte leaves.
-    SaleKeyed { payment: PaymentId, counter: Sequence, amount: Amount, method: Method, goods: Vec<Goods>, cashier: String },
+    SaleKeyed {
+        payment: PaymentId,
+        counter: Sequence,
+        amount: Amount,
+        method: Method,
+        goods: Vec<Goods>,
+        cashier: String,
+    },
     /// What core said of that sale, when the till learned it.
     SaleSettled { payment: PaymentId, state: PaymentState, amount_refunded_minor: i64 },
     /// A cash sale: done once this entry is on the disk, with or without a network.

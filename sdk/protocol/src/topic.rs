@@ -36,8 +36,7 @@ pub enum Leaf {
 }
 
 impl Leaf {
-    pub const ALL: [Self; 6] =
-        [Self::Journal, Self::Health, Self::Ack, Self::Presence, Self::Push, Self::JournalAck];
+    pub const ALL: [Self; 6] = [Self::Journal, Self::Health, Self::Ack, Self::Presence, Self::Push, Self::JournalAck];
 
     const fn text(self) -> &'static str {
         match self {

@@ -1,0 +1,11 @@
+//! One attempt to collect an order: its states, what can happen to it, and what follows.
+//!
+//! Survives: answers that come late, twice, in the wrong order, or about something else.
+
+mod decide;
+mod event;
+mod state;
+
+pub use decide::{Decision, Effect, Notice, decide};
+pub use event::{Answer, AnswerStatus, Event, Refusal};
+pub use state::{Capture, Close, Method, Payment, State};
