@@ -223,9 +223,9 @@ mod tests {
         let tenant = TenantId::from_bytes([1; 16]);
         let terminal = TerminalId::from_bytes([2; 16]);
         let payment = PaymentId::for_sale(tenant, terminal, Sequence(7));
-        insta::assert_snapshot!(payment, @"");
-        insta::assert_snapshot!(PaymentId::for_key(tenant, "order-1"), @"");
-        insta::assert_snapshot!(RefundId::for_key(tenant, payment, "refund-1"), @"");
+        insta::assert_snapshot!(payment, @"pay_lpgotadatwo6tslwumbgtvnmti");
+        insta::assert_snapshot!(PaymentId::for_key(tenant, "order-1"), @"pay_bcyehtv4si42dbhqzc5ogb55nq");
+        insta::assert_snapshot!(RefundId::for_key(tenant, payment, "refund-1"), @"rfd_5orzkggzw2smusb3dgrw6fzq3i");
     }
 
     proptest! {

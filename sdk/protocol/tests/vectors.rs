@@ -1,0 +1,109 @@
+//! What was sent or stored once must be readable for ever, and come out the same: the golden vectors of both sides.
+
+use std::collections::BTreeMap;
+
+use saoma_protocol::{
+    Sequence, TenantId, TerminalId,
+    journal::{Entry, EntryError, GENESIS, PAYLOAD_LEN_MAX, Record},
+    message::{Envelope, Health, JournalAck, JournalBatch, MESSAGE_LEN_MAX, MessageError, Presence, Push, PushAck},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Deserialize)]
+struct JournalVector {
+    entry: Entry,
+    hash: String,
+}
+
+fn journal_vector() -> JournalVector {
+    serde_json::from_str(include_str!("../vectors/journal-1.json")).unwrap()
+}
+
+#[test]
+fn the_hash_of_an_entry_is_what_an_independent_implementation_computed() {
+    let JournalVector { entry, hash } = journal_vector();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier } = entry.checked(GENESIS).unwrap()
+    else {
+        panic!("the vector is a cash sale")
+    };
+    assert_eq!((counter, amount.minor(), tendered_minor), (Sequence(7), 1250, 2000));
+    assert_eq!((goods[0].name.as_str(), cashier.as_str()), ("奶茶", "Li"));
+    let tenant = TenantId::from_bytes([1; 16]);
+    assert_eq!(payment, saoma_protocol::PaymentId::for_sale(tenant, TerminalId::from_bytes([2; 16]), counter));
+}
+
+#[test]
+fn an_entry_we_write_today_is_the_vector() {
+    let JournalVector { entry, .. } = journal_vector();
+    let again = Entry::new(entry.sequence, entry.at, GENESIS, entry.record().unwrap()).unwrap();
+    assert_eq!(again, entry);
+}
+
+#[test]
+fn a_changed_entry_is_noticed() {
+    let JournalVector { entry, .. } = journal_vector();
+    let hash = entry.hash();
+    let changed = |change: fn(&mut Entry)| {
+        let mut entry = entry.clone();
+        change(&mut entry);
+        entry
+    };
+    for other in [
+        changed(|entry| entry.sequence = Sequence(2)),
+        changed(|entry| entry.at.0 += 1),
+        changed(|entry| entry.prev_hash.replace_range(..1, "1")),
+        changed(|entry| entry.payload = entry.payload.replace("1250", "1251")),
+    ] {
+        assert_ne!(other.hash(), hash, "{other:?}");
+    }
+    assert_eq!(entry.checked([1; 32]), Err(EntryError::BrokenChain { sequence: Sequence(1) }));
+    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":2"#));
+    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 2 }));
+    let unreadable = changed(|entry| entry.payload = "{".to_owned());
+    assert!(matches!(unreadable.checked(GENESIS), Err(EntryError::Unreadable { .. })));
+    let long = changed(|entry| entry.payload = " ".repeat(PAYLOAD_LEN_MAX + 1));
+    assert!(matches!(long.checked(GENESIS), Err(EntryError::TooLong { .. })));
+}
+
+#[derive(Deserialize)]
+struct MessageVector {
+    kind: String,
+    bytes: Value,
+}
+
+fn reads_back<T: Serialize + for<'de> Deserialize<'de>>(name: &str, golden: &Value) {
+    let envelope = Envelope::<T>::decode(golden.to_string().as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let again: Value = serde_json::from_slice(&envelope.encode().unwrap()).unwrap();
+    assert_eq!(&again, golden, "{name}");
+}
+
+#[test]
+fn every_message_reads_back_to_the_same_bytes() {
+    let vectors: BTreeMap<String, MessageVector> =
+        serde_json::from_str(include_str!("../vectors/messages-1.json")).unwrap();
+    for (name, MessageVector { kind, bytes }) in &vectors {
+        match kind.as_str() {
+            "push" => reads_back::<Push>(name, bytes),
+            "push_ack" => reads_back::<PushAck>(name, bytes),
+            "journal_batch" => reads_back::<JournalBatch>(name, bytes),
+            "journal_ack" => reads_back::<JournalAck>(name, bytes),
+            "health" => reads_back::<Health>(name, bytes),
+            "presence" => reads_back::<Presence>(name, bytes),
+            other => panic!("{name} is of the unknown kind {other}"),
+        }
+    }
+}
+
+#[test]
+fn other_bytes_are_refused_with_the_reason() {
+    let decode = |bytes: &[u8]| Envelope::<Presence>::decode(bytes);
+    assert!(matches!(decode(b"\xff\x00"), Err(MessageError::Unreadable(_))));
+    assert!(matches!(decode(br#"{"body":{"online":true}}"#), Err(MessageError::Unreadable(_))));
+    assert!(matches!(decode(br#"{"v":2,"body":{"offline":1}}"#), Err(MessageError::Version(2))));
+    assert!(matches!(decode(br#"{"v":1,"body":{"offline":1}}"#), Err(MessageError::Unreadable(_))));
+    assert!(matches!(decode(&vec![b' '; MESSAGE_LEN_MAX + 1]), Err(MessageError::TooLong(_))));
+    // A newer core may say more; an older terminal must not stumble over it.
+    assert!(decode(br#"{"v":1,"later":"x","body":{"online":true,"later":"x"}}"#).unwrap().body.online);
+}
