@@ -7,5 +7,5 @@ mod event;
 mod state;
 
 pub use decide::{Decision, Effect, Notice, decide};
-pub use event::{Answer, AnswerStatus, Event, Refusal};
+pub use event::{Answer, AnswerStatus, Event, Refusal, Source};
 pub use state::{Capture, Close, Method, Payment, State};

@@ -39,3 +39,9 @@ pub fn refund_succeeded(method: Method, amount: Amount) -> Vec<PostingSet> {
 pub fn refund_failed(amount: Amount) -> Vec<PostingSet> {
     PostingSet::transfer(Account::MerchantPayable, Account::RefundsInTransit, amount.money()).into_iter().collect()
 }
+
+/// The channel undid a capture by itself: both halves of a refund at once.
+#[must_use]
+pub fn undone(method: Method, amount: Amount) -> Vec<PostingSet> {
+    PostingSet::transfer(holding(method), Account::MerchantPayable, amount.money()).into_iter().collect()
+}

@@ -2,11 +2,12 @@
 //!
 //! Late truth wins: a success that the channel confirms is booked whatever we had decided before, and what was closed by
 //! then is given back by the tenant's policy. Nothing final is ever overwritten by an older answer: an answer that says
-//! less than we know changes nothing.
+//! less than we know changes nothing, and a notification (which may be old) that contradicts what the channel has told us
+//! since makes us ask again instead of believing either.
 
 use saoma_protocol::{Millis, api::PaymentState};
 
-use super::{Answer, AnswerStatus, Capture, Close, Event, Payment, Refusal, State};
+use super::{Answer, AnswerStatus, Capture, Close, Event, Payment, Refusal, Source, State};
 
 /// What follows from an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub enum Effect {
     BookCapture,
     /// Ask the channel to close or undo it, until it confirms.
     AskClose,
+    /// Ask the channel how things stand now: a notification says something else than the channel's last reply.
+    AskAgain,
+    /// Book that the channel has undone a capture by itself ([`crate::ledger::rules::undone`]).
+    BookUndone,
     /// Give the whole amount back: it was paid after it had been closed.
     RefundLate,
     /// Something a person should see.
@@ -36,8 +41,10 @@ pub enum Notice {
     PaidLate,
     /// The channel says failed or closed of a payment that it had confirmed before.
     ContradictsCapture,
-    /// The channel gave money back that we did not ask for.
+    /// The channel gave part of the money back, or all of it, and we had not asked for it.
     RefundedElsewhere,
+    /// The channel undid the payment, and we had not asked for it.
+    UndoneElsewhere,
 }
 
 impl Notice {
@@ -47,6 +54,7 @@ impl Notice {
             Self::PaidLate => "paid_late",
             Self::ContradictsCapture => "contradicts_capture",
             Self::RefundedElsewhere => "refunded_elsewhere",
+            Self::UndoneElsewhere => "undone_elsewhere",
         }
     }
 }
@@ -118,6 +126,11 @@ pub fn decide(payment: &Payment, event: &Event, now: Millis) -> Result<Decision,
 
 fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision, Refusal> {
     match answer.status() {
+        AnswerStatus::Succeeded { .. }
+            if answer.source() == Source::Notification && channel_said_no(&payment.state) =>
+        {
+            ask_again()
+        }
         AnswerStatus::Succeeded { paid_at } => succeeded(payment, *paid_at, &[]),
         AnswerStatus::Refunded { paid_at } => match &payment.state {
             State::Captured(capture) if capture.refunded_minor + capture.reserved_minor > 0 => Ok(Decision::NOTHING),
@@ -144,14 +157,14 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
             | State::Created => Decision::to(State::Failed { failure: failure.clone() }),
             State::Expired { close: Close::Asked } => Decision::to(State::Expired { close: Close::Confirmed }),
             State::Cancelled { close: Close::Asked } => Decision::to(State::Cancelled { close: Close::Confirmed }),
-            State::Captured(_) => contradiction(),
+            State::Captured(_) => contradiction(answer),
             _ => Ok(Decision::NOTHING),
         },
         // Not found is no proof while the charge may still be on its way: only an open reversal or close may end on it.
         AnswerStatus::NotFound => match &payment.state {
             State::Expired { close: Close::Asked } => Decision::to(State::Expired { close: Close::Confirmed }),
             State::Cancelled { close: Close::Asked } => Decision::to(State::Cancelled { close: Close::Confirmed }),
-            State::Captured(_) => contradiction(),
+            State::Captured(_) => contradiction(answer),
             State::Submitting { .. } => Decision::to(State::Unknown { since: now }),
             _ => Ok(Decision::NOTHING),
         },
@@ -160,7 +173,13 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
             State::Presenting { .. } | State::Created => Decision::to(State::Cancelled { close: Close::Confirmed }),
             State::Expired { close: Close::Asked } => Decision::to(State::Expired { close: Close::Confirmed }),
             State::Cancelled { close: Close::Asked } => Decision::to(State::Cancelled { close: Close::Confirmed }),
-            State::Captured(capture) if capture.reserved_minor + capture.refunded_minor == 0 => contradiction(),
+            State::Captured(capture) if capture.reserved_minor + capture.refunded_minor == 0 => match answer.source() {
+                Source::Notification => ask_again(),
+                Source::Reply => Decision::with(
+                    State::Voided { captured_at: capture.at },
+                    [Effect::BookUndone, Effect::Alert(Notice::UndoneElsewhere)],
+                ),
+            },
             _ => Ok(Decision::NOTHING),
         },
     }
@@ -226,8 +245,26 @@ const fn captured(at: Millis, late: bool) -> State {
     State::Captured(Capture { at, late, refunded_minor: 0, reserved_minor: 0 })
 }
 
-fn contradiction() -> Result<Decision, Refusal> {
-    Ok(Decision { next: None, effects: vec![Effect::Alert(Notice::ContradictsCapture)] })
+/// Whether the channel itself has told us, in a reply, that there is no money in it.
+const fn channel_said_no(state: &State) -> bool {
+    matches!(
+        state,
+        State::Failed { .. }
+            | State::Reversed
+            | State::Expired { close: Close::Confirmed }
+            | State::Cancelled { close: Close::Confirmed }
+    )
+}
+
+fn ask_again() -> Result<Decision, Refusal> {
+    Ok(Decision { next: None, effects: vec![Effect::AskAgain] })
+}
+
+fn contradiction(answer: &Answer) -> Result<Decision, Refusal> {
+    match answer.source() {
+        Source::Notification => ask_again(),
+        Source::Reply => Ok(Decision { next: None, effects: vec![Effect::Alert(Notice::ContradictsCapture)] }),
+    }
 }
 
 fn refused(payment: &Payment, verb: &'static str) -> Result<Decision, Refusal> {

@@ -37,6 +37,16 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     status: AnswerStatus,
+    source: Source,
+}
+
+/// How an answer came, which says whether it can be older than what we know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The reply to a call that we made just now (create, charge, query, cancel): it tells how things stand.
+    Reply,
+    /// Sent by the channel on its own: it may have been under way for days, and tells how things stood.
+    Notification,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +79,7 @@ impl Answer {
         number: &str,
         amount: Option<Money>,
         status: AnswerStatus,
+        source: Source,
     ) -> Result<Self, Refusal> {
         if number != payment.id.to_string() {
             return Err(Refusal::AnswerForAnother { given: number.chars().take(64).collect() });
@@ -77,8 +88,13 @@ impl Answer {
             Some(given) if given != payment.amount.money() => {
                 Err(Refusal::AnswerAmount { expected: payment.amount, given })
             }
-            _ => Ok(Self { status }),
+            _ => Ok(Self { status, source }),
         }
+    }
+
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.source
     }
 
     #[must_use]

@@ -1,0 +1,8 @@
+//! The rule book, held from outside: every state against every event, and the laws that no sequence may break.
+
+mod claims;
+mod fees;
+mod payment_laws;
+mod payment_matrix;
+mod people;
+mod refund_matrix;
