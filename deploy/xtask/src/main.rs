@@ -1,1 +1,91 @@
-fn main() {}
+//! `cargo xtask`: everything a person does with this repository, in one place.
+//!
+//! It imports none of the house's crates and nothing heavy, so that the first `cargo xtask` on a fresh machine answers
+//! within seconds; the heavy work is done by the programs it builds and starts.
+
+mod bench;
+mod demo;
+mod guests;
+mod machine;
+mod stage;
+mod system;
+mod test;
+mod tidy;
+mod web;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Set up, run, test and measure Saoma.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    after_help = "The first two commands of a newcomer:\n  cargo xtask demo     a shop with one till, on this machine\n  cargo xtask test     every test there is"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds what is missing, then starts core, a scheme simulator and one terminal with a demo shop, until Ctrl-C.
+    Demo {
+        /// Runs the scenarios unattended, prints a table and one receipt, and fails if any of them fails.
+        #[arg(long)]
+        once: bool,
+        /// Only these scenarios of `--once`, by a part of their name.
+        #[arg(long, requires = "once")]
+        only: Vec<String>,
+        /// Starts with an empty shop instead of the one of the last start.
+        #[arg(long)]
+        fresh: bool,
+    },
+    /// Formatting, lints, unit, property, integration and browser tests, and the scenarios of `demo --once`.
+    Test {
+        /// Only the stages whose name holds this text; `cargo xtask test --only list` names them.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// The figures the project is held to, as ratios within one run.
+    Bench,
+    /// The rules of the house: who may import whom, how large a room may grow, what core must not know.
+    Tidy,
+    /// Builds the channel plugins for wasm32-wasip2 into target/plugins.
+    Plugins,
+    /// Builds the dashboard's and the till's pages.
+    Web,
+    /// Writes what is generated and committed: openapi.json and the dashboard's types.
+    Codegen,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Demo { once, only, fresh } => demo::run(once, &only, fresh),
+        Command::Test { only } => test::run(only.as_deref()),
+        Command::Bench => bench::run(),
+        Command::Tidy => tidy::run(),
+        Command::Plugins => guests::build().map(drop),
+        Command::Web => web::build(),
+        Command::Codegen => web::codegen(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root.
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// Where cargo puts what it builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}

@@ -1,0 +1,41 @@
+//! `cargo xtask bench`: the figures the project is held to. Each is a ratio of two things measured in the same run.
+
+use anyhow::Result;
+
+use crate::{
+    guests,
+    stage::{self, cargo, timed},
+    web,
+};
+
+pub fn run() -> Result<()> {
+    let plugins = guests::build()?;
+    timed("A plugin call with a fresh instance, against the same code called natively", || {
+        stage::execute(
+            cargo(&["bench", "--quiet", "--locked", "--package", "saoma-channels"]).env("SAOMA_PLUGINS_DIR", &plugins),
+        )
+    })?;
+    timed("Release programs", || {
+        stage::execute(&mut cargo(&[
+            "build",
+            "--quiet",
+            "--locked",
+            "--release",
+            "--package",
+            "saoma-server",
+            "--package",
+            "saoma-schemes",
+            "--package",
+            "saoma-trials",
+        ]))?;
+        stage::execute(&mut cargo(&["build", "--quiet", "--locked", "--profile", "small", "--package", "saoma-edge"]))
+    })?;
+    web::build()?;
+    let release = crate::target().join("release");
+    std::fs::copy(crate::target().join("small/saoma-edge"), release.join("saoma-edge"))?;
+    timed("Payments per second, memory, start-up, size", || {
+        let mut demo = std::process::Command::new(release.join("saoma-demo"));
+        demo.arg("--programs").arg(&release).arg("--plugins").arg(&plugins).arg("bench").current_dir(crate::root());
+        stage::execute(&mut demo)
+    })
+}

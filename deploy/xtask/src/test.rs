@@ -1,0 +1,88 @@
+//! `cargo xtask test`: every test there is, cheapest first, so that a mistake shows soon.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    demo, guests, machine,
+    stage::{cargo, execute, timed},
+    tidy, web,
+};
+
+type Stage = (&'static str, fn() -> Result<()>);
+
+const STAGES: &[Stage] = &[
+    ("format", format),
+    ("tidy", tidy::run),
+    ("plugins", || guests::build().map(drop)),
+    ("web", web_tests),
+    ("lints", lints),
+    ("rust", rust_tests),
+    ("scenarios", || demo::run(true, &[], true)),
+    ("browser", demo::browser),
+];
+
+pub fn run(only: Option<&str>) -> Result<()> {
+    if only == Some("list") {
+        for (name, _) in STAGES {
+            println!("{name}");
+        }
+        return Ok(());
+    }
+    if let Some(only) = only
+        && !STAGES.iter().any(|(name, _)| name.contains(only))
+    {
+        bail!("no stage is called {only:?}; `cargo xtask test --only list` names them");
+    }
+    let started = Instant::now();
+    let mut took = Vec::new();
+    for (name, stage) in STAGES.iter().filter(|(name, _)| only.is_none_or(|only| name.contains(only))) {
+        let began = Instant::now();
+        stage().with_context(|| format!("stage {name} (again with: cargo xtask test --only {name})"))?;
+        took.push((name, began.elapsed()));
+    }
+    println!();
+    for (name, took) in &took {
+        println!("{name:<12} {:>7.1} s", took.as_secs_f64());
+    }
+    println!("{:<12} {:>7.1} s", "all", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn format() -> Result<()> {
+    timed("Formatting", || execute(&mut cargo(&["fmt", "--all", "--check"])))
+}
+
+fn web_tests() -> Result<()> {
+    web::build()?;
+    web::test()
+}
+
+fn lints() -> Result<()> {
+    machine::packages(&[&machine::C_COMPILER])?;
+    timed("Lints", || {
+        execute(&mut cargo(&[
+            "clippy",
+            "--quiet",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
+    })
+}
+
+fn rust_tests() -> Result<()> {
+    machine::packages(&[&machine::ZBAR, &machine::POSTGRESQL, &machine::REDIS])?;
+    let plugins = guests::build()?;
+    timed("Rust tests", || {
+        execute(
+            cargo(&["test", "--quiet", "--locked", "--workspace"])
+                .env("SAOMA_PLUGINS_DIR", plugins)
+                .env("INSTA_UPDATE", "no"),
+        )
+    })
+}
