@@ -1,1 +1,14 @@
+//! The one crate that sees both sides: it starts core, a scheme and a terminal as a shop would, and plays the people.
+//!
+//! Never shipped. It talks to each program only through the door that its users have (HTTP, a page, a signal), so that
+//! the inside of every program can change without a line here.
 
+pub mod api;
+pub mod bench;
+pub mod browser;
+pub mod eyes;
+pub mod process;
+pub mod report;
+pub mod scenarios;
+pub mod shop;
+pub mod wait;

@@ -1,1 +1,139 @@
-fn main() {}
+//! `saoma-demo`: a whole shop on this machine. `cargo xtask demo` builds everything and calls it.
+
+use std::{path::PathBuf, process::ExitCode, time::Instant};
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+use saoma_trials::{
+    api::Door,
+    bench, browser, report, scenarios,
+    shop::{ADMIN_EMAIL, DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop},
+};
+
+/// Starts core, a scheme simulator and one terminal with a demo shop.
+#[derive(Parser)]
+#[command(name = "saoma-demo")]
+struct Arguments {
+    /// Folder that holds the programs `saoma`, `saoma-edge` and `saoma-schemes`.
+    #[arg(long)]
+    programs: PathBuf,
+    /// Folder of the channel plugins, `<name>.wasm`.
+    #[arg(long)]
+    plugins: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs until Ctrl-C; the shop is kept in ./demo for the next time.
+    Run {
+        /// Forgets the shop of the last time.
+        #[arg(long)]
+        fresh: bool,
+    },
+    /// Plays the scenarios in a new shop, prints a table and one receipt.
+    Once {
+        /// Only scenarios whose name holds this text.
+        #[arg(long)]
+        only: Vec<String>,
+    },
+    /// Runs the browser tests in a new shop.
+    Browser,
+    /// Measures: payments per second, memory, start-up times, size.
+    Bench,
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let premises = |folder: &str| Premises {
+        programs: arguments.programs.clone(),
+        plugins: arguments.plugins.clone(),
+        folder: PathBuf::from(folder),
+    };
+    let done = match &arguments.command {
+        Command::Run { fresh } => run(premises("demo"), *fresh).await,
+        Command::Once { only } => once(premises("target/demo-once"), only).await,
+        Command::Browser => browser::run(premises("target/demo-browser")).await,
+        Command::Bench => bench::run(premises("target/demo-bench")).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("saoma-demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(premises: Premises, fresh: bool) -> Result<()> {
+    if fresh {
+        forget(&premises)?;
+    }
+    let started = Instant::now();
+    let shop = Shop::open(premises).await?;
+    println!(
+        "
+  Saoma is running ({:.1} s). Everything it writes is in {}
+
+    Dashboard         {}/
+    API, browsable    {}/docs
+    Till              {}/
+    Customer display  {}/display
+    Customer's wallet {}/wallet
+
+    Sign in as {OWNER_EMAIL} (shop owner) or {ADMIN_EMAIL} (platform), password {DEMO_PASSWORD}
+
+  Ctrl-C stops everything.",
+        started.elapsed().as_secs_f64(),
+        shop.premises.folder.display(),
+        shop.core()?.base(),
+        shop.core()?.base(),
+        shop.till()?.base(),
+        shop.till()?.base(),
+        shop.scheme()?.base(),
+    );
+    asked_to_stop().await?;
+    eprintln!("\n  Stopping: terminal, core, scheme.");
+    shop.close().await
+}
+
+async fn asked_to_stop() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+async fn once(premises: Premises, only: &[String]) -> Result<()> {
+    forget(&premises)?;
+    let mut shop = Shop::open(premises).await?;
+    let outcomes = scenarios::play(&mut shop, only).await;
+    if outcomes.is_empty() {
+        bail!("no scenario has such a name");
+    }
+    let receipt = Door::bytes(&shop.till()?, "/api/receipts/last.txt").await?;
+    let logs = shop.premises.folder.clone();
+    let closed = shop.close().await;
+    println!();
+    let failed = report::print(&outcomes);
+    if receipt.0.is_success() {
+        println!("\nThe last receipt:\n\n{}", String::from_utf8_lossy(&receipt.1));
+    }
+    closed?;
+    if failed > 0 {
+        bail!("{failed} of {} scenarios failed; the programs' logs are in {}", outcomes.len(), logs.display());
+    }
+    Ok(())
+}
+
+fn forget(premises: &Premises) -> Result<()> {
+    match std::fs::remove_dir_all(&premises.folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}

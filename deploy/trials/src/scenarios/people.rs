@@ -1,0 +1,193 @@
+//! The cashier, the customer and the back office, and what each of them can do.
+
+use anyhow::{Context as _, Result, ensure};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Door, Reply, text},
+    shop::Shop,
+    wait::until,
+};
+
+/// A number that no other step of this run uses, for idempotency keys.
+fn fresh_key(what: &str) -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let nanos = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_nanos());
+    format!("{what}-{nanos}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Whoever stands at the till.
+pub struct Cashier {
+    till: Door,
+}
+
+impl Cashier {
+    pub fn of(shop: &Shop) -> Result<Self> {
+        Ok(Self { till: shop.till()? })
+    }
+
+    async fn sell(&self, body: Value) -> Result<String> {
+        let sale = self.till.post("/api/sales", &body, &fresh_key("sale")).await?;
+        text(&sale, "/payment")
+    }
+
+    /// Keys a sale whose code the customer will scan; the answer is the payment's id.
+    pub async fn sell_by_code(&self, amount_minor: i64) -> Result<String> {
+        self.sell(json!({"amount_minor": amount_minor, "method": "code"})).await
+    }
+
+    /// Keys a sale and scans the customer's code.
+    pub async fn sell_by_scan(&self, amount_minor: i64, code: &str) -> Result<String> {
+        self.sell(json!({"amount_minor": amount_minor, "method": "scan", "code": code})).await
+    }
+
+    pub async fn sell_for_cash(&self, amount_minor: i64, tendered_minor: i64) -> Result<String> {
+        self.sell(json!({"amount_minor": amount_minor, "method": "cash", "tendered_minor": tendered_minor})).await
+    }
+
+    pub async fn press(&self, payment: &str, key: &str, body: &Value) -> Result<Reply> {
+        self.till.call(Method::POST, &format!("/api/sales/{payment}/{key}"), Some(body), Some(&fresh_key(key))).await
+    }
+
+    /// Waits until the till shows the sale in that state, as a cashier does: by looking at the till.
+    pub async fn sees(&self, payment: &str, state: &str) -> Result<Value> {
+        until(&format!("the till to show {payment} as {state}"), || async {
+            let sale = self.till.get(&format!("/api/sales/{payment}")).await?;
+            Ok((sale["state"] == state).then_some(sale))
+        })
+        .await
+    }
+
+    /// The image on the customer display.
+    pub async fn display_image(&self) -> Result<Vec<u8>> {
+        let (status, svg) = self.till.bytes("/api/display/code.svg").await?;
+        ensure!(status.is_success(), "the display shows no code ({status})");
+        Ok(svg)
+    }
+
+    pub async fn last_receipt(&self) -> Result<String> {
+        let (status, receipt) = self.till.bytes("/api/receipts/last.txt").await?;
+        ensure!(status.is_success(), "no receipt was printed ({status})");
+        Ok(String::from_utf8(receipt)?)
+    }
+
+    pub async fn receipt_with(&self, words: &str) -> Result<String> {
+        until(&format!("a receipt that says {words:?}"), || async {
+            Ok(self.last_receipt().await.ok().filter(|receipt| receipt.contains(words)))
+        })
+        .await
+    }
+}
+
+/// Whoever pays, with a wallet of the scheme.
+pub struct Customer {
+    scheme: Door,
+    pub account: &'static str,
+}
+
+impl Customer {
+    pub fn of(shop: &Shop) -> Result<Self> {
+        Ok(Self { scheme: shop.scheme()?, account: "alice" })
+    }
+
+    /// Opens the payment code in the wallet; the cashier will scan it.
+    pub async fn shows_code(&self) -> Result<String> {
+        let path = format!("/wallet/api/accounts/{}/code", self.account);
+        text(&self.scheme.post(&path, &json!({}), "-").await?, "/code")
+    }
+
+    /// Opens the link that a code holds, and finds the way to the wallet on the page.
+    pub async fn opens(&self, link: &str) -> Result<(reqwest::StatusCode, String)> {
+        let (status, page) = Door::new(link)?.bytes("").await?;
+        Ok((status, String::from_utf8(page)?))
+    }
+
+    /// The wallet's number of the order that a page offers to pay.
+    pub fn wallet_token(page: &str) -> Result<String> {
+        let link = page.split("id=\"pay-link\"").nth(1).context("the page has no way to pay")?;
+        let link = link.split("/pay/").nth(1).context("the way to pay leads nowhere")?;
+        Ok(link.split(['"', '?', '&']).next().unwrap_or_default().to_owned())
+    }
+
+    pub async fn pays(&self, token: &str) -> Result<Reply> {
+        let path = format!("/wallet/api/orders/{token}/pay");
+        self.scheme.call(Method::POST, &path, Some(&json!({"account": self.account})), None).await
+    }
+
+    /// What the wallet holds, as the wallet shows it.
+    pub async fn balance(&self) -> Result<String> {
+        let accounts = self.scheme.get("/wallet/api/accounts").await?;
+        let mine = accounts.as_array().into_iter().flatten().find(|account| account["id"] == self.account);
+        text(mine.context("the wallet has lost an account")?, "/balance")
+    }
+
+    /// The scheme's own record of an order, or nothing if it never heard of it.
+    pub async fn scheme_order(&self, number: &str) -> Result<Option<Value>> {
+        let reply = self.scheme.call(Method::GET, &format!("/admin/orders/{number}"), None, None).await?;
+        Ok(reply.status.is_success().then_some(reply.body))
+    }
+}
+
+/// Whoever calls core's API for the merchant.
+pub struct Office {
+    pub core: Door,
+    sandbox: String,
+}
+
+impl Office {
+    pub fn of(shop: &Shop) -> Result<Self> {
+        Ok(Self { core: shop.office()?, sandbox: shop.made()?.sandbox.clone() })
+    }
+
+    pub fn amount(minor: i64) -> Value {
+        json!({"minor": minor, "currency": "CNY"})
+    }
+
+    /// A payment by a code on show, through the sandbox account.
+    pub async fn presents(&self, shop: &Shop, minor: i64, expires_in_seconds: u32) -> Result<Value> {
+        let body = json!({
+            "amount": Self::amount(minor),
+            "presentation": {"kind": "merchant", "expires_in_seconds": expires_in_seconds},
+            "channel_account": self.sandbox,
+            "store": shop.made()?.store,
+        });
+        self.core.post("/v1/payments", &body, &fresh_key("present")).await
+    }
+
+    pub fn charge_body(&self, shop: &Shop, minor: i64, code: &str) -> Result<Value> {
+        Ok(json!({
+            "amount": Self::amount(minor),
+            "presentation": {"kind": "customer", "code": code},
+            "store": shop.made()?.store,
+        }))
+    }
+
+    pub async fn charges(&self, shop: &Shop, minor: i64, code: &str) -> Result<Value> {
+        self.core.post("/v1/payments", &self.charge_body(shop, minor, code)?, &fresh_key("charge")).await
+    }
+
+    pub async fn asks(&self, path: &str, body: &Value) -> Result<Reply> {
+        self.core.call(Method::POST, path, Some(body), Some(&fresh_key("ask"))).await
+    }
+
+    pub async fn payment(&self, id: &str) -> Result<Value> {
+        self.core.get(&format!("/v1/payments/{id}")).await
+    }
+
+    pub async fn sees(&self, id: &str, state: &str) -> Result<Value> {
+        until(&format!("core to hold {id} as {state}"), || async {
+            let payment = self.payment(id).await?;
+            Ok((payment["state"] == state).then_some(payment))
+        })
+        .await
+    }
+
+    /// The names of the events that a payment went through, in order.
+    pub async fn events(&self, id: &str) -> Result<Vec<String>> {
+        let timeline = self.core.get(&format!("/v1/payments/{id}/timeline")).await?;
+        let events = timeline["events"].as_array().cloned().unwrap_or_default();
+        events.iter().map(|event| text(event, "/kind")).collect()
+    }
+}

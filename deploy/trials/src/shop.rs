@@ -1,0 +1,356 @@
+//! A whole shop on this machine: a scheme, core, one terminal, and the people who own and run it.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Door, text},
+    process::{Process, Program},
+    wait::until,
+};
+
+/// Everyone of the demo signs in with this; it never leaves this machine.
+pub const DEMO_PASSWORD: &str = "saoma-demo-2026";
+pub const ADMIN_EMAIL: &str = "admin@saoma.local";
+pub const OWNER_EMAIL: &str = "owner@demo.local";
+/// The merchant that the scheme knows us as.
+const MERCHANT_ID: &str = "demo-merchant";
+
+/// Where the programs are and where the shop keeps its things.
+#[derive(Clone)]
+pub struct Premises {
+    /// Folder that holds `saoma`, `saoma-edge` and `saoma-schemes`.
+    pub programs: PathBuf,
+    /// Folder of `<name>.wasm`.
+    pub plugins: PathBuf,
+    /// Everything the shop writes lies in here.
+    pub folder: PathBuf,
+}
+
+/// What outlives a restart of the shop; `shop.json` in its folder.
+#[derive(Clone, Serialize, Deserialize)]
+struct Deeds {
+    ports: Ports,
+    merchant_key: String,
+    /// What the set-up made; `None` until it is through.
+    made: Option<Made>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Ports {
+    scheme: u16,
+    core: u16,
+    terminals: u16,
+    mqtt: u16,
+    till: u16,
+}
+
+/// Ids and keys of the demo tenant.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Made {
+    pub tenant: String,
+    pub store: String,
+    pub terminal: String,
+    /// The channel account that people pay through.
+    pub sandbox: String,
+    /// Channel accounts whose plugin traps, loops, and answers at once.
+    pub trapping: String,
+    pub looping: String,
+    pub obedient: String,
+    pub api_key: String,
+}
+
+pub struct Shop {
+    pub premises: Premises,
+    deeds: Deeds,
+    programs: Programs,
+    scheme_process: Option<Process>,
+    core_process: Option<Process>,
+    terminal_process: Option<Process>,
+}
+
+struct Programs {
+    scheme: Program,
+    core: Program,
+    terminal: Program,
+}
+
+impl Shop {
+    /// Starts everything; sets the demo tenant up if this folder has none yet.
+    pub async fn open(premises: Premises) -> Result<Self> {
+        std::fs::create_dir_all(&premises.folder)?;
+        let premises = Premises { folder: premises.folder.canonicalize()?, ..premises };
+        let deeds_file = premises.folder.join("shop.json");
+        let deeds = match std::fs::read(&deeds_file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} cannot be read; start again with --fresh", deeds_file.display()))?,
+            Err(_) => Deeds { ports: Ports::free()?, merchant_key: random_key()?, made: None },
+        };
+        let programs = Programs::of(&premises, &deeds);
+        let mut shop =
+            Self { premises, deeds, programs, scheme_process: None, core_process: None, terminal_process: None };
+        shop.keep()?;
+        shop.start_scheme().await?;
+        shop.start_core().await?;
+        if shop.deeds.made.is_none() {
+            let made = shop.set_up().await.context("setting up the demo shop")?;
+            shop.deeds.made = Some(made);
+            shop.keep()?;
+        }
+        shop.start_terminal().await?;
+        Ok(shop)
+    }
+
+    fn keep(&self) -> Result<()> {
+        Ok(std::fs::write(self.premises.folder.join("shop.json"), serde_json::to_vec_pretty(&self.deeds)?)?)
+    }
+
+    pub fn made(&self) -> Result<&Made> {
+        self.deeds.made.as_ref().context("the shop is not set up")
+    }
+
+    /// The scheme's own door: the wallet's pages, and the far side's books.
+    pub fn scheme(&self) -> Result<Door> {
+        Door::new(format!("http://127.0.0.1:{}", self.deeds.ports.scheme))
+    }
+
+    /// Core's API with nothing to show.
+    pub fn core(&self) -> Result<Door> {
+        Door::new(format!("http://127.0.0.1:{}", self.deeds.ports.core))
+    }
+
+    /// Core's API as the tenant's own back office.
+    pub fn office(&self) -> Result<Door> {
+        Ok(self.core()?.with("authorization", format!("Bearer {}", self.made()?.api_key)))
+    }
+
+    /// The till's local API, as its page uses it.
+    pub fn till(&self) -> Result<Door> {
+        Ok(Door::new(format!("http://127.0.0.1:{}", self.deeds.ports.till))?.with("x-saoma-till", "1"))
+    }
+
+    /// Core's API as a person.
+    pub async fn signed_in(&self, email: &str) -> Result<Door> {
+        let core = self.core()?;
+        let session = core.post("/v1/auth/sign-in", &json!({"email": email, "password": DEMO_PASSWORD}), "-").await?;
+        Ok(core.with("authorization", format!("Bearer {}", text(&session, "/access_token")?)))
+    }
+
+    pub async fn start_scheme(&mut self) -> Result<()> {
+        self.scheme_process = Some(self.programs.scheme.start().await?);
+        Ok(())
+    }
+
+    pub async fn start_core(&mut self) -> Result<()> {
+        self.core_process = Some(self.programs.core.start().await?);
+        Ok(())
+    }
+
+    pub async fn start_terminal(&mut self) -> Result<()> {
+        self.terminal_process = Some(self.programs.terminal.start().await?);
+        Ok(())
+    }
+
+    /// kill -9.
+    pub async fn kill_core(&mut self) -> Result<()> {
+        self.core_process.take().context("core is not running")?.kill().await.map(drop)
+    }
+
+    pub async fn stop_core(&mut self) -> Result<()> {
+        self.core_process.take().context("core is not running")?.stop().await.map(drop)
+    }
+
+    /// kill -9.
+    pub async fn kill_terminal(&mut self) -> Result<()> {
+        self.terminal_process.take().context("the terminal is not running")?.kill().await.map(drop)
+    }
+
+    /// Process ids of core and terminal, for measuring.
+    pub fn process_ids(&self) -> Result<(u32, u32)> {
+        let id = |process: &Option<Process>| process.as_ref().and_then(Process::id).context("it is not running");
+        Ok((id(&self.core_process)?, id(&self.terminal_process)?))
+    }
+
+    /// Stops everything in the order that loses nothing: terminal, core, scheme.
+    pub async fn close(mut self) -> Result<()> {
+        let running = [self.terminal_process.take(), self.core_process.take(), self.scheme_process.take()];
+        for process in running.into_iter().flatten() {
+            process.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// The till's state once it says that it is connected to core.
+    pub async fn till_is_online(&self) -> Result<Value> {
+        let till = self.till()?;
+        until("the till to be online", || async {
+            let state = till.get("/api/state").await?;
+            Ok((state["link"]["online"] == true).then_some(state))
+        })
+        .await
+    }
+
+    /// Makes the tenant, its people, its store, its terminal and its channel accounts, as a person would by the API.
+    async fn set_up(&self) -> Result<Made> {
+        let core_data = self.premises.folder.join("core");
+        let one_time = std::fs::read_to_string(core_data.join("admin-one-time-password"))
+            .context("core wrote no one-time password for its first administrator")?;
+        let admin = self.first_sign_in(ADMIN_EMAIL, one_time.trim()).await?;
+        let tenant = admin
+            .post(
+                "/v1/tenants",
+                &json!({"name": "扫码茶饮 Saoma Tea", "owner_name": "Li Na", "owner_email": OWNER_EMAIL}),
+                "demo-tenant",
+            )
+            .await?;
+        let owner = self.first_sign_in(OWNER_EMAIL, &text(&tenant, "/owner_one_time_password")?).await?;
+        let store = owner
+            .post("/v1/stores", &json!({"name": "中山路店 Zhongshan Road", "currency": "CNY"}), "demo-store")
+            .await?;
+        let store = text(&store, "/id")?;
+        let sandbox = self.channel_account(&owner, "sandbox", "Sandbox Wallet", &self.sandbox_settings()).await?;
+        let mut hostile = Vec::new();
+        for mode in ["trap", "loop", "obey"] {
+            let settings = json!({"settings": {"mode": mode}, "secrets": {}});
+            hostile.push(self.channel_account(&owner, "hostile", &format!("Hostile ({mode})"), &settings).await?);
+        }
+        let [trapping, looping, obedient] = <[String; 3]>::try_from(hostile).map_err(|_| anyhow::anyhow!("three"))?;
+        let key = owner.post("/v1/api-keys", &json!({"name": "scenarios", "role": "owner"}), "demo-key").await?;
+        let terminal = owner.post("/v1/terminals", &json!({"name": "Till 1", "store": store}), "demo-terminal").await?;
+        let terminal = text(&terminal, "/id")?;
+        let claim = owner
+            .call(Method::POST, &format!("/v1/terminals/{terminal}/claim-code"), Some(&json!({})), Some("demo-claim"))
+            .await?
+            .body;
+        self.enrol(&text(&claim, "/claim_code")?, &text(&claim, "/ca_fingerprint")?).await?;
+        Ok(Made {
+            tenant: text(&tenant, "/id")?,
+            store,
+            terminal,
+            sandbox,
+            trapping,
+            looping,
+            obedient,
+            api_key: text(&key, "/secret")?,
+        })
+    }
+
+    async fn first_sign_in(&self, email: &str, one_time: &str) -> Result<Door> {
+        let core = self.core()?;
+        let session = core.post("/v1/auth/sign-in", &json!({"email": email, "password": one_time}), "-").await?;
+        let signed_in = core.with("authorization", format!("Bearer {}", text(&session, "/access_token")?));
+        let change = json!({"current_password": one_time, "new_password": DEMO_PASSWORD});
+        signed_in.post("/v1/auth/password", &change, "-").await?;
+        self.signed_in(email).await
+    }
+
+    fn sandbox_settings(&self) -> Value {
+        let base_url = format!("http://127.0.0.1:{}", self.deeds.ports.scheme);
+        json!({
+            "settings": {"base_url": base_url, "merchant_id": MERCHANT_ID},
+            "secrets": {"merchant-key": self.deeds.merchant_key},
+        })
+    }
+
+    async fn channel_account(&self, owner: &Door, plugin: &str, name: &str, settings: &Value) -> Result<String> {
+        let mut body = settings.clone();
+        body["plugin"] = json!(plugin);
+        body["name"] = json!(name);
+        body["fee_basis_points"] = json!(60);
+        let account = owner.post("/v1/channel-accounts", &body, &format!("demo-{name}")).await?;
+        text(&account, "/id")
+    }
+
+    async fn enrol(&self, claim_code: &str, ca_fingerprint: &str) -> Result<()> {
+        let mut enrol = tokio::process::Command::new(&self.programs.terminal.path);
+        enrol.args(["enrol", "--core", &format!("https://127.0.0.1:{}", self.deeds.ports.terminals)]);
+        enrol.args(["--claim-code", claim_code, "--ca-fingerprint", ca_fingerprint]);
+        enrol.envs(self.programs.terminal.environment.iter().cloned());
+        let enrolled = enrol.output().await?;
+        anyhow::ensure!(enrolled.status.success(), "enrolling: {}", String::from_utf8_lossy(&enrolled.stderr));
+        Ok(())
+    }
+}
+
+impl Programs {
+    fn of(premises: &Premises, deeds: &Deeds) -> Self {
+        let Ports { scheme, core, terminals, mqtt, till } = deeds.ports;
+        let program = |name: &'static str, file: &str, arguments: &[&str], environment: &[(&str, String)]| Program {
+            name,
+            path: premises.programs.join(file),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            environment: environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            log: premises.folder.join(format!("{name}.log")),
+        };
+        let shown = |path: &Path| path.display().to_string();
+        let scheme_listen = format!("127.0.0.1:{scheme}");
+        let merchant = format!("{MERCHANT_ID}={}", deeds.merchant_key);
+        let base_url = format!("http://{scheme_listen}");
+        Self {
+            scheme: program(
+                "scheme",
+                "saoma-schemes",
+                &["wallet", "--listen", &scheme_listen, "--merchant", &merchant, "--base-url", &base_url],
+                &[],
+            ),
+            core: program(
+                "core",
+                "saoma",
+                &["serve"],
+                &[
+                    ("SAOMA_DATA_DIR", shown(&premises.folder.join("core"))),
+                    ("SAOMA_SERVER__LISTEN", format!("127.0.0.1:{core}")),
+                    ("SAOMA_SERVER__PUBLIC_URL", format!("http://127.0.0.1:{core}")),
+                    ("SAOMA_TERMINALS__HTTPS_LISTEN", format!("127.0.0.1:{terminals}")),
+                    ("SAOMA_TERMINALS__MQTT_LISTEN", format!("127.0.0.1:{mqtt}")),
+                    ("SAOMA_TERMINALS__ALLOW_BROKER_SWITCH", "true".to_owned()),
+                    ("SAOMA_PLUGINS__DIR", shown(&premises.plugins)),
+                    ("SAOMA_PLUGINS__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
+                ],
+            ),
+            terminal: program(
+                "terminal",
+                "saoma-edge",
+                &["run"],
+                &[
+                    ("SAOMA_EDGE_DATA_DIR", shown(&premises.folder.join("terminal"))),
+                    ("SAOMA_EDGE_TILL__LISTEN", format!("127.0.0.1:{till}")),
+                ],
+            ),
+        }
+    }
+}
+
+impl Ports {
+    /// The demo's own ports if they are free, else any that are.
+    fn free() -> Result<Self> {
+        let mut held = Vec::new();
+        let mut port = |wished: u16| -> Result<u16> {
+            let listener = TcpListener::bind(("127.0.0.1", wished)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)))?;
+            let port = listener.local_addr()?.port();
+            held.push(listener);
+            Ok(port)
+        };
+        Ok(Self {
+            scheme: port(7900)?,
+            core: port(7600)?,
+            terminals: port(7643)?,
+            mqtt: port(7683)?,
+            till: port(7800)?,
+        })
+    }
+}
+
+/// 256 bits from the operating system, in hex.
+fn random_key() -> Result<String> {
+    let mut bytes = [0; 32];
+    std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
+    Ok(hex::encode(bytes))
+}
