@@ -1,1 +1,56 @@
+//! The host of payment channels: each one a Wasm component under `sdk/wit`, each call a fresh instance of it.
+//!
+//! This is the only crate that knows Wasmtime. Nothing of a plugin outlives a call: a [`Plugin`] is compiled code and a
+//! checked [`Manifest`]; what a call leaves behind is one typed answer or one [`Failure`], of that payment alone.
+//!
+//! What a plugin can do is what `host/` offers and no more: HTTP to the hosts that its manifest, the account's settings
+//! and the operator all allow; keyed operations with secrets it never sees; a small store; log lines; time; random bytes.
+//! It survives plugins that crash, never return, grow without end, recurse, flood or lie: each costs its own time slice.
+//!
+//! It does not retry, does not decide about money, and does not know any channel by name.
+//!
+//! ```no_run
+//! # async fn example(account: saoma_channels::Account, order: saoma_channels::Order) -> Result<(), Box<dyn std::error::Error>> {
+//! use saoma_channels::{ChannelCaller, Host, HostConfig};
+//!
+//! let host = Host::new(HostConfig::new("/var/lib/saoma/plugin-cache"))?;
+//! host.install(&std::fs::read("sandbox.wasm")?).await?;
+//! match host.charge(&account, &order, "880000000000000000").await {
+//!     Ok(answer) => println!("{:?}", answer.status),
+//!     Err(failure) if failure.may_have_taken_effect() => println!("unknown, to be queried: {failure}"),
+//!     Err(failure) => println!("nothing happened: {failure}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
+mod bindings;
+mod call;
+mod convert;
+mod engine;
+mod failure;
+mod host;
+mod manifest;
+mod message;
+mod ports;
+mod registry;
+mod secret;
+mod settings;
+
+pub use call::{DESCRIBE_TIMEOUT_MS, QUEUE_WAIT_MS_MAX};
+pub use engine::{INSTANCES_DEFAULT, MEMORY_BYTES_DEFAULT};
+pub use failure::{CacheError, Failure, HostError, InstallError, NotificationFailure};
+pub use host::{
+    Host, HostConfig,
+    http::{Grant, GrantError},
+};
+pub use manifest::{Cadence, Capability, HostPattern, Manifest, ManifestError, SecretKind, SecretSpec};
+pub use message::{
+    Account, BillPage, BillRow, Created, Decline, DeclineCode, HttpMessage, HttpReply, NotificationOutcome, Order,
+    PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
+};
+pub use ports::{Chance, ChannelCaller, Clock, KvError, KvStore, MemoryKv, NoChance, SystemChance, SystemClock};
+pub use registry::{ContentHash, Origin, PLUGIN_BYTES_MAX, Plugin};
+pub use saoma_domain::claim::Claim;
+pub use secret::Secrets;
+pub use settings::{SETTINGS_BYTES_MAX, SchemaError, SettingsError, SettingsSchema};

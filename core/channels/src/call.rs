@@ -1,0 +1,359 @@
+//! One call: a place, a fresh store, a deadline, one typed answer or one typed failure.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use saoma_protocol::PaymentId;
+use serde_json::{Map, Value};
+use tokio::{
+    sync::{OwnedSemaphorePermit, SemaphorePermit},
+    time::{Instant, timeout, timeout_at},
+};
+use tracing::{Instrument as _, Span, field::Empty};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
+
+use crate::{
+    bindings::{PaymentChannelPre, contract, types},
+    convert,
+    failure::{Failure, NotificationFailure},
+    host::{CallState, CalledWhileDescribing, Given, Host, http::Reach},
+    manifest::{Capability, Manifest},
+    message::{
+        Account, BillPage, Created, HttpMessage, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+    },
+    ports::ChannelCaller,
+    registry::Plugin,
+};
+
+/// Longest wait for a free place before a call is refused as [`Failure::Overloaded`]: long enough for a burst, short
+/// enough that a cashier does not wait for nothing.
+pub const QUEUE_WAIT_MS_MAX: u64 = 500;
+
+/// How long a plugin may take to describe itself. It has nothing to wait for.
+pub const DESCRIBE_TIMEOUT_MS: u64 = 2_000;
+
+/// Most bytes that a plugin hands over in one crossing, counted by Wasmtime before it allocates: a request of the largest size
+/// with its headers, or a bill page, twice over. Without it a list that names one long string a million times would be
+/// copied a million times.
+const CROSSING_BYTES_MAX: usize = 4 << 20;
+
+type Guest = contract::Guest;
+type Running<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
+
+/// One of the contract's functions with its arguments, to be run on whatever instance it is given.
+trait Ask<T>: for<'a> FnOnce(&'a Guest, &'a mut Store<CallState>, &'a types::Account) -> Running<'a, T> + Send {}
+
+impl<T, F> Ask<T> for F where
+    F: for<'a> FnOnce(&'a Guest, &'a mut Store<CallState>, &'a types::Account) -> Running<'a, T> + Send
+{
+}
+
+#[async_trait]
+impl ChannelCaller for Host {
+    fn manifest(&self, channel: &str) -> Option<Arc<Manifest>> {
+        self.plugin(channel).map(|plugin| Arc::clone(plugin.manifest()))
+    }
+
+    async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure> {
+        let wit = convert::order(order);
+        let call = Call { function: "create", payment: Some(order.number), needs: Some(Capability::MerchantPresented) };
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.call_create(store, account, &wit).await })
+            },
+            convert::created,
+        )
+        .await
+    }
+
+    async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure> {
+        let (wit, code) = (convert::order(order), code.to_owned());
+        let call = Call { function: "charge", payment: Some(order.number), needs: Some(Capability::CustomerPresented) };
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.call_charge(store, account, &wit, &code).await })
+            },
+            |answer| convert::payment_answer_about(answer, order.number, Some(order.amount)),
+        )
+        .await
+    }
+
+    async fn query(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
+        let call = Call { function: "query", payment: Some(number), needs: None };
+        let text = number.to_string();
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.call_query(store, account, &text).await })
+            },
+            |answer| convert::payment_answer_about(answer, number, None),
+        )
+        .await
+    }
+
+    async fn cancel(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
+        let call = Call { function: "cancel", payment: Some(number), needs: None };
+        let text = number.to_string();
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.call_cancel(store, account, &text).await })
+            },
+            |answer| convert::payment_answer_about(answer, number, None),
+        )
+        .await
+    }
+
+    async fn refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
+        let is_partial = refund.amount != refund.total;
+        let needs = if is_partial { Capability::PartialRefund } else { Capability::Refund };
+        let call = Call { function: "refund", payment: Some(refund.number), needs: Some(needs) };
+        let wit = convert::refund_order(refund);
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.call_refund(store, account, &wit).await })
+            },
+            |answer| convert::refund_answer_about(answer, refund),
+        )
+        .await
+    }
+
+    async fn query_refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
+        let needs = Some(Capability::Refund);
+        let call = Call { function: "query-refund", payment: Some(refund.number), needs };
+        let wit = convert::refund_order(refund);
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.call_query_refund(store, account, &wit).await })
+            },
+            |answer| convert::refund_answer_about(answer, refund),
+        )
+        .await
+    }
+
+    async fn parse_notification(
+        &self,
+        account: &Account,
+        notification: &HttpMessage,
+    ) -> Result<NotificationOutcome, NotificationFailure> {
+        let wit = contract::HttpMessage { headers: notification.headers.clone(), body: notification.body.clone() };
+        let call = Call { function: "parse-notification", payment: None, needs: Some(Capability::Notifications) };
+        // The contract's own errors are an answer of this call, not a failure of it.
+        let outcome = self
+            .call(
+                account,
+                call,
+                move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                    Box::pin(async move { guest.call_parse_notification(store, account, &wit).await.map(Ok) })
+                },
+                Ok,
+            )
+            .await?;
+        convert::notification(outcome)
+    }
+
+    async fn fetch_bill(&self, account: &Account, day: &str, cursor: Option<&str>) -> Result<BillPage, Failure> {
+        let call = Call { function: "fetch-bill", payment: None, needs: Some(Capability::Bills) };
+        let (day, cursor) = (day.to_owned(), cursor.map(str::to_owned));
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.call_fetch_bill(store, account, &day, cursor.as_deref()).await })
+            },
+            convert::bill_page,
+        )
+        .await
+    }
+
+    async fn self_test(&self, account: &Account) -> Result<String, Failure> {
+        let call = Call { function: "self-test", payment: None, needs: None };
+        self.call(
+            account,
+            call,
+            |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.call_self_test(store, account).await })
+            },
+            |text| Ok(convert::cut(&text, convert::WORDS_CHARS_MAX)),
+        )
+        .await
+    }
+}
+
+/// Which function, about which payment, and what the manifest must offer for it.
+#[derive(Clone, Copy)]
+struct Call {
+    function: &'static str,
+    payment: Option<PaymentId>,
+    needs: Option<Capability>,
+}
+
+impl Host {
+    /// Runs one call within its span. `check` turns the plugin's answer into ours, or refuses it.
+    async fn call<W, T>(
+        &self,
+        account: &Account,
+        call: Call,
+        ask: impl Ask<Result<W, types::Error>>,
+        check: impl FnOnce(W) -> Result<T, Failure> + Send,
+    ) -> Result<T, Failure>
+    where
+        W: Send,
+    {
+        let span = tracing::info_span!(
+            "plugin_call",
+            plugin.id = %account.channel, plugin.version = Empty, plugin.function = call.function,
+            tenant = %account.tenant, channel_account = %account.id, payment.id = Empty,
+            outcome = Empty, duration_ms = Empty, log_dropped = Empty,
+        );
+        if let Some(payment) = call.payment {
+            span.record("payment.id", tracing::field::display(payment));
+        }
+        let run = async {
+            let began = Instant::now();
+            let outcome = match self.place_and_run(account, call, ask).await {
+                Ok(Ok(answer)) => check(answer),
+                Ok(Err(error)) => Err(convert::failure(error)),
+                Err(failure) => Err(failure),
+            };
+            let span = Span::current();
+            span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+            match &outcome {
+                Ok(_) => span.record("outcome", "answered"),
+                Err(failure) => {
+                    span.record("outcome", failure.code());
+                    tracing::warn!(error = %failure, "plugin call failed");
+                    &span
+                }
+            };
+            outcome
+        };
+        run.instrument(span).await
+    }
+
+    async fn place_and_run<T: Send>(&self, account: &Account, call: Call, ask: impl Ask<T>) -> Result<T, Failure> {
+        let plugin = self.plugin(&account.channel).ok_or_else(|| Failure::Misconfigured {
+            why: format!("no plugin {:?} is installed; install it, or choose another channel", account.channel),
+        })?;
+        Span::current().record("plugin.version", plugin.manifest.version.as_str());
+        if call.needs.is_some_and(|capability| !plugin.manifest.can(capability)) {
+            return Err(Failure::Unsupported);
+        }
+        let settings = plugin
+            .manifest
+            .settings_schema
+            .check(&account.settings_json)
+            .map_err(|error| Failure::Misconfigured { why: format!("the settings do not fit: {error}") })?;
+        let _places = self.place(&plugin).await?;
+        self.run(&plugin, account, &settings, ask).await
+    }
+
+    /// A place of the plugin's own, then one of the host's: a plugin that has used up its share waits without holding any.
+    async fn place<'a>(&'a self, plugin: &Plugin) -> Result<(OwnedSemaphorePermit, SemaphorePermit<'a>), Failure> {
+        let until = Instant::now() + Duration::from_millis(QUEUE_WAIT_MS_MAX);
+        let own = timeout_at(until, Arc::clone(&plugin.places).acquire_owned()).await;
+        let own = own.ok().and_then(Result::ok).ok_or(Failure::Overloaded)?;
+        let shared = timeout_at(until, self.places.acquire()).await;
+        let shared = shared.ok().and_then(Result::ok).ok_or(Failure::Overloaded)?;
+        Ok((own, shared))
+    }
+
+    async fn run<T: Send>(
+        &self,
+        plugin: &Plugin,
+        account: &Account,
+        settings: &Map<String, Value>,
+        ask: impl Ask<T>,
+    ) -> Result<T, Failure> {
+        let timeout_ms = u64::from(plugin.manifest.cadence.call_timeout_ms);
+        let given = Given {
+            plugin: Arc::clone(&plugin.manifest),
+            account: account.clone(),
+            ports: Arc::clone(&self.ports),
+            reach: Reach::of(&plugin.manifest, settings),
+            deadline: Instant::now() + Duration::from_millis(timeout_ms),
+            http_requests: 0,
+            kv_operations: 0,
+            log_lines: 0,
+            log_dropped: 0,
+        };
+        let wit = types::Account { id: account.id.to_string(), settings_json: account.settings_json.clone() };
+        self.run_fresh(&plugin.pre, Some(given), timeout_ms, &wit, ask).await
+    }
+
+    /// Asks a plugin for its manifest, with nothing to call.
+    pub(crate) async fn describe(&self, pre: &PaymentChannelPre<CallState>) -> Result<types::Manifest, Failure> {
+        let nobody = types::Account { id: String::new(), settings_json: String::new() };
+        self.run_fresh(pre, None, DESCRIBE_TIMEOUT_MS, &nobody, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
+            Box::pin(async move { guest.call_describe(store).await })
+        })
+        .await
+    }
+
+    /// A fresh store and instance, one function, and both are gone again, on every way out: also when this future is dropped.
+    async fn run_fresh<T>(
+        &self,
+        pre: &PaymentChannelPre<CallState>,
+        given: Option<Given>,
+        timeout_ms: u64,
+        account: &types::Account,
+        ask: impl Ask<T>,
+    ) -> Result<T, Failure> {
+        let state = CallState::new(self.config.memory_bytes_max, Arc::clone(&self.ports.clock), given);
+        let mut store = Store::new(self.engine(), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(CROSSING_BYTES_MAX);
+        // Running code gives way to other tasks at every tick. The deadline itself is the timeout below, which covers waiting
+        // for the network as well as running: it is looked at each time the guest gives way.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        let running = async {
+            let instance = pre.instantiate_async(&mut store).await.map_err(|error| (Step::Start, error))?;
+            let guest = instance.saoma_channel_channel();
+            ask(guest, &mut store, account).await.map_err(|error| (Step::Answer, error))
+        };
+        let outcome = timeout(Duration::from_millis(timeout_ms), running).await;
+        let dropped = store.data().log_dropped();
+        if dropped > 0 {
+            Span::current().record("log_dropped", dropped);
+        }
+        match outcome {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err((step, error))) => Err(classify(step, &error, store.data())),
+            Err(_) => Err(Failure::TimedOut { after_ms: timeout_ms }),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Start,
+    Answer,
+}
+
+/// What an error of the engine means. In order: no room, no memory, a crash, and else an answer that cannot be read.
+fn classify(step: Step, error: &wasmtime::Error, state: &CallState) -> Failure {
+    tracing::debug!(error = %format!("{error:?}"), "plugin trapped");
+    let why = convert::cut(&error.root_cause().to_string(), convert::WORDS_CHARS_MAX);
+    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
+        // Nothing has run: the pool gives places before the first instruction.
+        return Failure::Overloaded;
+    }
+    if state.memory.refused {
+        return Failure::OutOfMemory { limit_bytes: state.memory.bytes_max };
+    }
+    let crashed = error.downcast_ref::<Trap>().is_some()
+        || error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some()
+        || error.downcast_ref::<CalledWhileDescribing>().is_some();
+    if crashed || step == Step::Start { Failure::Trapped { why } } else { Failure::BadAnswer { why } }
+}

@@ -1,0 +1,262 @@
+//! The host: what is built once, and what one call may touch.
+
+pub(crate) mod clock;
+pub(crate) mod http;
+pub(crate) mod kv;
+pub(crate) mod log;
+pub(crate) mod random;
+pub(crate) mod secrets;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use tokio::{sync::Semaphore, time::Instant};
+use wasmtime::{
+    Engine, ResourceLimiter,
+    component::{HasSelf, Linker, ResourceTable},
+};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::{
+    bindings::{PaymentChannel, PaymentChannelPre},
+    engine::{self, INSTANCES_DEFAULT, MEMORY_BYTES_DEFAULT},
+    failure::{HostError, InstallError},
+    manifest::Manifest,
+    message::Account,
+    ports::{Chance, Clock, KvStore, MemoryKv, SystemChance, SystemClock},
+    registry::{self, CodeCache, ContentHash, Plugin},
+};
+
+/// How the host runs. [`HostConfig::new`] has safe values for all but the folder.
+#[derive(Clone)]
+pub struct HostConfig {
+    /// Folder of compiled plugins: made if missing, must belong to this user and be closed to others.
+    pub cache_dir: PathBuf,
+    /// Whether plugins may reach private, loopback and link-local addresses, and those without TLS. For demos and for
+    /// schemes inside one's own network; never where strangers' plugins run.
+    pub allow_private_addresses: bool,
+    /// Hosts that the operator grants to plugins; what a manifest names beyond them is refused.
+    pub grant: http::Grant,
+    /// Most linear memory of one call, in bytes.
+    pub memory_bytes_max: usize,
+    /// Most calls at once, of all plugins.
+    pub instances_max: u32,
+    /// Most calls at once of one plugin, so that a slow scheme leaves room for the others.
+    pub instances_per_plugin_max: u32,
+    pub kv: Arc<dyn KvStore>,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+}
+
+impl HostConfig {
+    #[must_use]
+    pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            cache_dir: cache_dir.into(),
+            allow_private_addresses: false,
+            grant: http::Grant::Any,
+            memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            instances_max: INSTANCES_DEFAULT,
+            instances_per_plugin_max: INSTANCES_DEFAULT / 2,
+            kv: Arc::new(MemoryKv::default()),
+            clock: Arc::new(SystemClock),
+            chance: Arc::new(SystemChance),
+        }
+    }
+}
+
+impl fmt::Debug for HostConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostConfig")
+            .field("cache_dir", &self.cache_dir)
+            .field("allow_private_addresses", &self.allow_private_addresses)
+            .field("grant", &self.grant)
+            .field("memory_bytes_max", &self.memory_bytes_max)
+            .field("instances_max", &self.instances_max)
+            .field("instances_per_plugin_max", &self.instances_per_plugin_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything that calls share. Built once, kept for the life of the process, used from any task.
+pub struct Host {
+    pub(crate) config: HostConfig,
+    pub(crate) ports: Arc<Ports>,
+    /// Places for calls of all plugins together.
+    pub(crate) places: Semaphore,
+    engine: Engine,
+    linker: Linker<CallState>,
+    cache: Arc<CodeCache>,
+    plugins: RwLock<HashMap<String, Arc<Plugin>>>,
+}
+
+/// What calls use of the outside.
+pub(crate) struct Ports {
+    pub(crate) kv: Arc<dyn KvStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Arc<dyn Chance>,
+    pub(crate) network: http::Network,
+}
+
+impl Host {
+    /// Starts the engine. Compiles nothing.
+    ///
+    /// # Errors
+    /// The engine or the HTTP client does not start, or the cache folder is not private to this user.
+    pub fn new(config: HostConfig) -> Result<Self, HostError> {
+        let engine = engine::build(config.memory_bytes_max, config.instances_max)?;
+        engine::tick(&engine)?;
+        let engine_error = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(engine_error)?;
+        PaymentChannel::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)
+            .map_err(engine_error)?;
+        let cache = Arc::new(CodeCache::open(&config.cache_dir, &engine)?);
+        let network = http::Network::new(config.allow_private_addresses, config.grant.clone())?;
+        let ports = Arc::new(Ports {
+            kv: Arc::clone(&config.kv),
+            clock: Arc::clone(&config.clock),
+            chance: Arc::clone(&config.chance),
+            network,
+        });
+        let places = Semaphore::new(config.instances_max as usize);
+        Ok(Self { config, ports, places, engine, linker, cache, plugins: RwLock::default() })
+    }
+
+    /// Takes a component in: compiles it (or loads what an earlier run compiled), asks it for its manifest without giving it
+    /// any capability, checks that, and from then on uses it for the accounts of that channel.
+    ///
+    /// A plugin of the same id is replaced; calls under way end with the old one. Cancel-safe.
+    ///
+    /// # Errors
+    /// See [`InstallError`]; nothing is replaced then.
+    pub async fn install(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        let content_hash = ContentHash::of(bytes);
+        let (engine, cache, owned) = (self.engine.clone(), Arc::clone(&self.cache), bytes.to_vec());
+        // Compiling takes 30 ms to 30 s of processor: not on a thread that serves others.
+        let loaded = tokio::task::spawn_blocking(move || registry::load(&engine, &cache, &owned)).await;
+        let (component, origin) =
+            loaded.unwrap_or_else(|_| Err(InstallError::NotAComponent("the compiler gave up".to_owned())))?;
+        let unfit = |error: wasmtime::Error| InstallError::DoesNotFit(format!("{error:#}"));
+        let instance_pre = self.linker.instantiate_pre(&component).map_err(unfit)?;
+        let pre = PaymentChannelPre::new(instance_pre).map_err(unfit)?;
+        let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
+        let manifest = Arc::new(Manifest::check(described)?);
+        tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, hash = %content_hash, origin = ?origin, "plugin installed");
+        let places = Arc::new(Semaphore::new(self.config.instances_per_plugin_max as usize));
+        let plugin = Arc::new(Plugin { manifest, content_hash, origin, pre, places });
+        let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
+        plugins.insert(plugin.manifest.id.clone(), Arc::clone(&plugin));
+        Ok(plugin)
+    }
+
+    /// The installed plugin of that id.
+    #[must_use]
+    pub fn plugin(&self, id: &str) -> Option<Arc<Plugin>> {
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Every installed plugin, by id.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
+        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = plugins.values().cloned().collect();
+        all.sort_by(|a, b| a.manifest.id.cmp(&b.manifest.id));
+        all
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("plugins", &self.plugins()).finish_non_exhaustive()
+    }
+}
+
+/// What one instance can reach; gone with it.
+pub(crate) struct CallState {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pub(crate) memory: MemoryLimit,
+    /// `None` while a plugin describes itself: then every import of ours is a trap.
+    given: Option<Given>,
+}
+
+/// What a call is given on top of an empty machine.
+pub(crate) struct Given {
+    pub(crate) plugin: Arc<Manifest>,
+    pub(crate) account: Account,
+    pub(crate) ports: Arc<Ports>,
+    pub(crate) reach: http::Reach,
+    pub(crate) deadline: Instant,
+    pub(crate) http_requests: u32,
+    pub(crate) kv_operations: u32,
+    pub(crate) log_lines: u32,
+    pub(crate) log_dropped: u32,
+}
+
+impl CallState {
+    /// An empty WASI world: no arguments, variables, files or sockets; what is printed goes nowhere.
+    pub(crate) fn new(memory_bytes_max: usize, clock: Arc<dyn Clock>, given: Option<Given>) -> Self {
+        let wasi = WasiCtx::builder().allow_tcp(false).allow_udp(false).wall_clock(clock::WallClock(clock)).build();
+        let memory = MemoryLimit { bytes_max: memory_bytes_max, bytes: 0, refused: false };
+        Self { wasi, table: ResourceTable::new(), memory, given }
+    }
+
+    pub(crate) fn given(&self) -> wasmtime::Result<&Given> {
+        self.given.as_ref().ok_or_else(|| wasmtime::Error::new(CalledWhileDescribing))
+    }
+
+    pub(crate) fn given_mut(&mut self) -> wasmtime::Result<&mut Given> {
+        self.given.as_mut().ok_or_else(|| wasmtime::Error::new(CalledWhileDescribing))
+    }
+
+    /// How many log lines over the limit were dropped.
+    pub(crate) fn log_dropped(&self) -> u32 {
+        self.given.as_ref().map_or(0, |given| given.log_dropped)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`describe` must not call any import")]
+pub(crate) struct CalledWhileDescribing;
+
+/// The contract's types have no functions of their own.
+impl crate::bindings::types::Host for CallState {}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Counts all memories of an instance together, and remembers that it said no.
+pub(crate) struct MemoryLimit {
+    pub(crate) bytes_max: usize,
+    bytes: usize,
+    pub(crate) refused: bool,
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = self.bytes.saturating_add(desired.saturating_sub(current));
+        if bytes > self.bytes_max {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.bytes = bytes;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // The pool has its own hard end (`table_elements`).
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
+    }
+}

@@ -1,0 +1,241 @@
+//! `http`: the only way out to the network.
+//!
+//! A request leaves if three lists allow it: the manifest's hosts, the base URLs in the account's settings, the operator's
+//! grant; and if the address that its host name leads to is a public one. The name is resolved here and the connection is
+//! made to the very address that was checked, so that a name which changes its mind between the two gains nothing.
+//!
+//! A plugin must know whether the scheme may have heard it. No connection, no request: `unreachable`. Anything after
+//! that: `timed-out` or `broken`.
+
+mod address;
+mod client;
+mod reach;
+
+use std::time::Duration;
+
+use opentelemetry::trace::TraceContextExt as _;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+use tracing::{Instrument as _, Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use url::Url;
+
+use super::CallState;
+use crate::bindings::http::{Error, Host, Request, Response};
+
+pub use self::reach::{Grant, GrantError};
+pub(crate) use self::{client::Network, reach::Reach};
+
+/// Limits of the contract (`sdk/wit/host.wit`, interface `http`).
+const BODY_BYTES_MAX: usize = 1 << 20;
+const HEADERS_MAX: usize = 32;
+const HEADER_BYTES_MAX: usize = 8 << 10;
+const TIMEOUT_MS_MAX: u32 = 60_000;
+const URL_BYTES_MAX: usize = 4 << 10;
+
+/// Requests in one call. A channel sends one, or a few for a token; a loop of them would be an attack on the scheme.
+const REQUESTS_MAX: u32 = 16;
+
+/// Headers that belong to the connection, to the host's own tracing, or that could smuggle a second request.
+const HEADERS_REFUSED: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "traceparent",
+    "tracestate",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl Host for CallState {
+    async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, Error>> {
+        let given = self.given_mut()?;
+        given.http_requests += 1;
+        if given.http_requests > REQUESTS_MAX {
+            return Ok(Err(Error::Forbidden(format!("more than {REQUESTS_MAX} requests in one call"))));
+        }
+        let checked = match Checked::new(request).and_then(|checked| {
+            given.reach.allows(&checked.url)?;
+            Ok(checked)
+        }) {
+            Ok(checked) => checked,
+            Err(error) => {
+                tracing::warn!(error = %said(&error), "the plugin's request was not sent");
+                return Ok(Err(error));
+            }
+        };
+        let span = tracing::info_span!(
+            "plugin_http",
+            otel.kind = "client",
+            http.request.method = %checked.method,
+            server.address = checked.url.host_str().unwrap_or_default(),
+            server.port = checked.url.port_or_known_default(),
+            http.response.status_code = Empty,
+            outcome = Empty,
+            duration_ms = Empty,
+        );
+        let deadline = given.deadline;
+        let network = &given.ports.network;
+        let send = async move {
+            let began = Instant::now();
+            let outcome = network.send(checked, trace_parent(), deadline).await;
+            let span = Span::current();
+            span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+            match &outcome {
+                Ok(response) => {
+                    span.record("http.response.status_code", response.status);
+                    span.record("outcome", "answered");
+                }
+                Err(error) => {
+                    span.record("outcome", word(error));
+                    tracing::warn!(error = %said(error), "no answer to the plugin's request");
+                }
+            }
+            outcome
+        };
+        Ok(send.instrument(span).await)
+    }
+}
+
+/// A request that is valid in itself; where it may go is another question.
+#[derive(Debug)]
+struct Checked {
+    method: reqwest::Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    timeout: Duration,
+}
+
+impl Checked {
+    fn new(request: Request) -> Result<Self, Error> {
+        let method = match request.method.as_str() {
+            "GET" => reqwest::Method::GET,
+            "POST" => reqwest::Method::POST,
+            "PUT" => reqwest::Method::PUT,
+            "PATCH" => reqwest::Method::PATCH,
+            "DELETE" => reqwest::Method::DELETE,
+            _ => return Err(invalid("the method must be GET, POST, PUT, PATCH or DELETE")),
+        };
+        if request.url.len() > URL_BYTES_MAX {
+            return Err(invalid("the URL is longer than 4 KiB"));
+        }
+        let url = Url::parse(&request.url).map_err(|error| invalid(&format!("the URL cannot be read: {error}")))?;
+        if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+            return Err(invalid("the URL must begin with https://host or http://host"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid("the URL must not hold a user name or password"));
+        }
+        if request.body.len() > BODY_BYTES_MAX {
+            return Err(invalid("the body is larger than 1 MiB"));
+        }
+        if !(1..=TIMEOUT_MS_MAX).contains(&request.timeout_ms) {
+            return Err(invalid("the timeout must be 1 to 60,000 ms"));
+        }
+        let timeout = Duration::from_millis(u64::from(request.timeout_ms));
+        Ok(Self { method, url, headers: checked_headers(&request.headers)?, body: request.body, timeout })
+    }
+}
+
+fn checked_headers(given: &[(String, String)]) -> Result<HeaderMap, Error> {
+    let bytes: usize = given.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if given.len() > HEADERS_MAX || bytes > HEADER_BYTES_MAX {
+        return Err(invalid("more than 32 headers, or more than 8 KiB of them"));
+    }
+    let mut headers = HeaderMap::with_capacity(given.len());
+    for (name, value) in given {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid("a header's name is not valid"))?;
+        if HEADERS_REFUSED.contains(&name.as_str()) {
+            return Err(invalid(&format!("the header `{name}` is the host's")));
+        }
+        let value = HeaderValue::from_str(value).map_err(|_| invalid("a header's value is not valid"))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// The W3C `traceparent` of the current span (Trace Context, section 3.2), if a trace is being recorded.
+fn trace_parent() -> Option<String> {
+    let context = Span::current().context();
+    let span = context.span();
+    let span = span.span_context();
+    span.is_valid().then(|| format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8()))
+}
+
+fn invalid(why: &str) -> Error {
+    Error::Invalid(why.to_owned())
+}
+
+/// A stable word for spans.
+fn word(error: &Error) -> &'static str {
+    match error {
+        Error::Forbidden(_) => "forbidden",
+        Error::Unreachable(_) => "unreachable",
+        Error::TimedOut => "timed_out",
+        Error::Broken(_) => "broken",
+        Error::Invalid(_) => "invalid",
+    }
+}
+
+fn said(error: &Error) -> String {
+    match error {
+        Error::Forbidden(why) | Error::Unreachable(why) | Error::Broken(why) | Error::Invalid(why) => {
+            format!("{}: {why}", word(error))
+        }
+        Error::TimedOut => "timed_out".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request {
+        Request {
+            method: "POST".to_owned(),
+            url: "https://api.example.com/v1/orders?x=1".to_owned(),
+            headers: vec![("X-Sign".to_owned(), "abc".to_owned())],
+            body: b"{}".to_vec(),
+            timeout_ms: 1_000,
+        }
+    }
+
+    #[test]
+    fn invalid_requests_are_never_sent() {
+        type Spoil = fn(&mut Request);
+        let rows: &[(Spoil, &str)] = &[
+            (|r| r.method = "CONNECT".to_owned(), "method"),
+            (|r| r.method = "get".to_owned(), "method"),
+            (|r| r.url = "api.example.com".to_owned(), "URL"),
+            (|r| r.url = "file:///etc/passwd".to_owned(), "must begin with"),
+            (|r| r.url = "https://user:pass@api.example.com/".to_owned(), "user name"),
+            (|r| r.url = format!("https://api.example.com/{}", "x".repeat(5_000)), "4 KiB"),
+            (|r| r.body = vec![0; (1 << 20) + 1], "1 MiB"),
+            (|r| r.timeout_ms = 0, "timeout"),
+            (|r| r.timeout_ms = 60_001, "timeout"),
+            (|r| r.headers = vec![("a".to_owned(), "b".to_owned()); 33], "32 headers"),
+            (|r| r.headers = vec![("a".to_owned(), "b".repeat(9_000))], "32 headers"),
+            (|r| r.headers = vec![("a b".to_owned(), "c".to_owned())], "name"),
+            (|r| r.headers = vec![("a".to_owned(), "b\r\nHost: evil".to_owned())], "value"),
+            (|r| r.headers = vec![("Host".to_owned(), "evil".to_owned())], "`host` is the host's"),
+            (|r| r.headers = vec![("Transfer-Encoding".to_owned(), "chunked".to_owned())], "the host's"),
+            (|r| r.headers = vec![("traceparent".to_owned(), "00-".to_owned())], "the host's"),
+        ];
+        assert!(Checked::new(request()).is_ok());
+        for (idx, (spoil, why)) in rows.iter().enumerate() {
+            let mut request = request();
+            spoil(&mut request);
+            match Checked::new(request) {
+                Err(Error::Invalid(text)) => assert!(text.contains(why), "row {idx}: {text}"),
+                other => panic!("row {idx}: {other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Sending one checked request, and saying exactly how far it got.
+
+use std::{net::SocketAddr, time::Duration};
+
+use reqwest::{
+    Client, ClientBuilder,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect, retry,
+};
+use tokio::time::{Instant, timeout_at};
+use url::{Host, Url};
+
+use super::{
+    BODY_BYTES_MAX, Checked, Grant, HEADER_BYTES_MAX, HEADERS_MAX,
+    address::{AddressRefused, Policy},
+};
+use crate::{
+    bindings::http::{Error, Response},
+    failure::HostError,
+};
+
+/// A scheme that takes longer to accept a connection is not there. Shorter than most calls, so that the plugin can still say
+/// `not-sent` instead of running into its deadline.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Idle connections are kept for the next call, but not long: one that the far side closes just as we write on it would make
+/// a payment unknown for nothing. Servers keep theirs for 5 s or more.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+const IDLE_PER_HOST_MAX: usize = 32;
+
+/// The clients and rules shared by all calls.
+pub(crate) struct Network {
+    grant: Grant,
+    tls: (Client, Policy),
+    /// `None` unless the operator allows private addresses.
+    plain: Option<(Client, Policy)>,
+}
+
+impl Network {
+    pub(crate) fn new(allow_private_addresses: bool, grant: Grant) -> Result<Self, HostError> {
+        // One TLS provider in the whole process, on `ring`. An error means that it is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let tls_policy = if allow_private_addresses { Policy::Any } else { Policy::PublicOnly };
+        let plain = match allow_private_addresses {
+            true => Some((client(Policy::PrivateOnly)?, Policy::PrivateOnly)),
+            false => None,
+        };
+        Ok(Self { grant, tls: (client(tls_policy)?, tls_policy), plain })
+    }
+
+    pub(super) async fn send(
+        &self,
+        request: Checked,
+        trace_parent: Option<String>,
+        deadline: Instant,
+    ) -> Result<Response, Error> {
+        self.grant.allows(&request.url)?;
+        let client = self.client_for(&request.url)?;
+        let until = deadline.min(Instant::now() + request.timeout);
+        let mut builder = client.request(request.method, request.url).headers(request.headers).body(request.body);
+        if let Some(trace_parent) = trace_parent {
+            builder = builder.header("traceparent", trace_parent);
+        }
+        timeout_at(until, async {
+            let response = builder.send().await.map_err(|error| not_answered(&error))?;
+            read(response).await
+        })
+        .await
+        .unwrap_or(Err(Error::TimedOut))
+    }
+
+    /// The client for this URL's scheme. An address written into the URL never reaches the resolver, so it is checked here.
+    fn client_for(&self, url: &Url) -> Result<&Client, Error> {
+        let (client, policy) = match (url.scheme(), &self.plain) {
+            ("https", _) => &self.tls,
+            (_, Some(plain)) => plain,
+            (_, None) => return Err(Error::Forbidden("only https is allowed".to_owned())),
+        };
+        let address = match url.host() {
+            Some(Host::Ipv4(v4)) => Some(v4.into()),
+            Some(Host::Ipv6(v6)) => Some(v6.into()),
+            Some(Host::Domain(_)) | None => None,
+        };
+        if let Some(address) = address {
+            policy
+                .check(url.host_str().unwrap_or_default(), address)
+                .map_err(|refused| Error::Forbidden(refused.to_string()))?;
+        }
+        Ok(client)
+    }
+}
+
+fn client(policy: Policy) -> Result<Client, HostError> {
+    let builder = || {
+        ClientBuilder::new()
+            .dns_resolver(CheckedResolver(policy))
+            .redirect(redirect::Policy::none())
+            // A retry inside here could send a charge twice without anyone knowing.
+            .retry(retry::never())
+            .no_proxy()
+            .referer(false)
+            .http1_only()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+    };
+    builder().build().or_else(|error| {
+        tracing::warn!(
+            error = %innermost(&error),
+            "no TLS roots on this machine: plugins will reach no scheme over https; install the package ca-certificates"
+        );
+        builder().tls_certs_only([]).build().map_err(|error| HostError::Http(innermost(&error)))
+    })
+}
+
+/// Resolves names by the system and lets through only what the policy allows. The connection goes to one of these very
+/// addresses. One closed address among several closes the name: an honest scheme has none.
+struct CheckedResolver(Policy);
+
+impl Resolve for CheckedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let policy = self.0;
+        Box::pin(async move {
+            let host = name.as_str();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            for address in &found {
+                policy.check(host, address.ip())?;
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// How far a request got that brought no answer.
+fn not_answered(error: &reqwest::Error) -> Error {
+    if let Some(refused) = source_of::<AddressRefused>(error) {
+        Error::Forbidden(refused.to_string())
+    } else if error.is_connect() {
+        // Names, TCP and TLS: not a byte of the request has left.
+        Error::Unreachable(innermost(error))
+    } else if error.is_builder() {
+        Error::Invalid(innermost(error))
+    } else if error.is_timeout() {
+        Error::TimedOut
+    } else {
+        Error::Broken(innermost(error))
+    }
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Response, Error> {
+    let header_bytes: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if response.headers().len() > HEADERS_MAX || header_bytes > HEADER_BYTES_MAX {
+        return Err(Error::Broken("the answer has more than 32 headers, or more than 8 KiB of them".to_owned()));
+    }
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| Error::Broken(innermost(&error)))? {
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(Error::Broken("the answer is larger than 1 MiB".to_owned()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Response { status, headers, body })
+}
+
+/// The last cause, which says what happened; those above it repeat the URL.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string().chars().take(200).collect()
+}
+
+fn source_of<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}

@@ -1,0 +1,41 @@
+//! `log`: what a plugin has to say, within bounds, in core's own log.
+
+use super::CallState;
+use crate::bindings::log::{Host, Level};
+
+/// Limits of the contract (`sdk/wit/host.wit`, interface `log`).
+const LINES_MAX: u32 = 50;
+const LINE_CHARS_MAX: usize = 1_000;
+
+impl Host for CallState {
+    fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        let given = self.given_mut()?;
+        if given.log_lines >= LINES_MAX {
+            given.log_dropped += 1;
+            return Ok(());
+        }
+        given.log_lines += 1;
+        let text = printable(&message);
+        match level {
+            Level::Debug => tracing::debug!(target: "saoma_channels::plugin", "{text}"),
+            Level::Info => tracing::info!(target: "saoma_channels::plugin", "{text}"),
+            Level::Warn => tracing::warn!(target: "saoma_channels::plugin", "{text}"),
+            Level::Error => tracing::error!(target: "saoma_channels::plugin", "{text}"),
+        }
+        Ok(())
+    }
+}
+
+/// Cut, and without the characters by which a line could pass for several or move a terminal's cursor.
+fn printable(message: &str) -> String {
+    message.chars().take(LINE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_line_stays_one_line() {
+        assert_eq!(super::printable("paid\n\u{1b}[2Jforged"), "paid  [2Jforged");
+        assert_eq!(super::printable(&"码".repeat(2_000)).chars().count(), 1_000);
+    }
+}

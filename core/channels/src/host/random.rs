@@ -1,0 +1,20 @@
+//! `random`: unpredictable bytes.
+
+use super::CallState;
+use crate::bindings::random::Host;
+
+/// Limit of the contract (`sdk/wit/host.wit`, interface `random`).
+const BYTES_MAX: u32 = 1_024;
+
+impl Host for CallState {
+    fn bytes(&mut self, len: u32) -> wasmtime::Result<Vec<u8>> {
+        let given = self.given()?;
+        if len > BYTES_MAX {
+            return Err(wasmtime::Error::msg(format!("asked for {len} random bytes; at most {BYTES_MAX} at once")));
+        }
+        let mut bytes = vec![0; usize::try_from(len)?];
+        // No way to say no in this interface, and a guest that went on with zeros would sign with a guessable nonce.
+        given.ports.chance.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+}

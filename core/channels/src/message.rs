@@ -1,0 +1,208 @@
+//! What goes into a channel call and what comes out: plain types, checked where they leave the plugin's world.
+//!
+//! Everything here is bounded. A scheme's words are carried as it said them, so that the domain can refuse an answer
+//! about another order or amount; only what no answer may ever contain (a currency that does not exist, a negative
+//! amount) is refused here, as [`crate::Failure::BadAnswer`].
+
+use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PaymentId, RefundId, TenantId};
+
+use crate::secret::Secrets;
+
+/// What a tenant has with one scheme, as a call needs it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub id: ChannelAccountId,
+    pub tenant: TenantId,
+    /// The plugin's id, for example `sandbox`: which installed plugin answers.
+    pub channel: String,
+    /// A JSON object, valid under [`crate::Manifest::settings_schema`]. No secrets in it.
+    pub settings_json: String,
+    pub secrets: Secrets,
+}
+
+/// What is to be collected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The payment's id, and so the order number at the scheme: the same number never charges twice.
+    pub number: PaymentId,
+    pub amount: Amount,
+    /// What the customer may be shown; cut to 127 characters.
+    pub subject: String,
+    pub merchant_name: String,
+    pub store_name: String,
+    /// Empty for an online payment.
+    pub terminal_name: String,
+    pub created_at: Millis,
+    /// When an unpaid order must be dead at the scheme as well.
+    pub expires_at: Millis,
+    /// Where the scheme sends notifications; empty if core cannot be reached from outside.
+    pub notify_url: String,
+}
+
+/// A code to show to the customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// A URL or a payload, 1 to 4,096 characters.
+    pub code: String,
+}
+
+/// What the scheme says of an order. Hand `number`, `amount` and `status` to the domain before believing it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentAnswer {
+    pub status: PaymentStatus,
+    /// The order number in the scheme's answer, at most 64 characters. Equal to the one asked for, unless the answer
+    /// came by notification.
+    pub number: String,
+    /// The amount in the scheme's answer, if it said one. Equal to the order's in an answer to `charge`.
+    pub amount: Option<Money>,
+    /// The scheme's own number of the payment, empty until it has one; at most 128 characters.
+    pub reference: String,
+    pub paid_at: Option<Millis>,
+    /// Who paid, masked; at most 64 characters.
+    pub payer_hint: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PaymentStatus {
+    Succeeded,
+    /// The customer has to confirm, or has not paid yet.
+    Pending,
+    /// It will never succeed.
+    Failed(Decline),
+    /// The scheme has no such order.
+    NotFound,
+    /// Closed without payment, or undone.
+    Closed,
+    /// Paid, and given back in part or in whole.
+    Refunded,
+}
+
+/// Why a scheme said no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decline {
+    pub code: DeclineCode,
+    /// The scheme's own code and words, for the merchant's log; cut to 500 characters.
+    pub message: String,
+}
+
+/// The codes of `failure.code` in the contract; anything else a plugin says becomes `Other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeclineCode {
+    Declined,
+    InsufficientFunds,
+    CodeInvalid,
+    CodeExpired,
+    LimitExceeded,
+    NotPermitted,
+    AmountInvalid,
+    Other,
+}
+
+impl DeclineCode {
+    /// As the contract has it, with `-`.
+    #[must_use]
+    pub fn from_contract(code: &str) -> Self {
+        match code {
+            "declined" => Self::Declined,
+            "insufficient-funds" => Self::InsufficientFunds,
+            "code-invalid" => Self::CodeInvalid,
+            "code-expired" => Self::CodeExpired,
+            "limit-exceeded" => Self::LimitExceeded,
+            "not-permitted" => Self::NotPermitted,
+            "amount-invalid" => Self::AmountInvalid,
+            _ => Self::Other,
+        }
+    }
+
+    /// As the public API has it, with `_`: `insufficient_funds`; `other` is plain `declined` to a cashier.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Declined | Self::Other => "declined",
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::CodeInvalid => "code_invalid",
+            Self::CodeExpired => "code_expired",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::NotPermitted => "not_permitted",
+            Self::AmountInvalid => "amount_invalid",
+        }
+    }
+}
+
+/// What is to be given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundOrder {
+    pub number: PaymentId,
+    /// The scheme's number of the payment, empty if it never gave one.
+    pub reference: String,
+    /// The idempotency key at the scheme.
+    pub refund_number: RefundId,
+    pub amount: Amount,
+    /// The whole payment's amount.
+    pub total: Amount,
+    pub reason: String,
+}
+
+/// What the scheme says of a refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundAnswer {
+    pub status: RefundStatus,
+    /// Equal to the one asked for.
+    pub refund_number: String,
+    /// The amount in the scheme's answer, if it said one.
+    pub amount: Option<Money>,
+    pub reference: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefundStatus {
+    Succeeded,
+    Pending,
+    Failed(Decline),
+    NotFound,
+}
+
+/// A notification as it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpMessage {
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// A notification that may be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotificationOutcome {
+    pub answer: PaymentAnswer,
+    /// To be sent once the answer is in the database, not before.
+    pub acknowledgement: HttpReply,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpReply {
+    /// 100 to 599.
+    pub status: u16,
+    pub content_type: String,
+    pub body: Vec<u8>,
+}
+
+/// One page of a scheme's bill of one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillPage {
+    pub rows: Vec<BillRow>,
+    pub next_cursor: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillRow {
+    /// As the scheme has it: a bill may list orders that we never made.
+    pub number: String,
+    /// Empty for a payment row.
+    pub refund_number: String,
+    pub reference: String,
+    /// Positive for a payment and for a refund.
+    pub amount: Money,
+    /// Negative where the scheme gives a fee back.
+    pub fee: Money,
+    pub at: Millis,
+}

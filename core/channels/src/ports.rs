@@ -1,0 +1,148 @@
+//! What the caller gives to the host, and the door through which the rest of core calls channels.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use async_trait::async_trait;
+use saoma_protocol::{ChannelAccountId, Millis, PaymentId};
+
+use crate::{
+    failure::{Failure, NotificationFailure},
+    manifest::Manifest,
+    message::{
+        Account, BillPage, Created, HttpMessage, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+    },
+};
+
+/// Calls channels. [`crate::Host`] does it with plugins; a simulation with whatever it likes.
+///
+/// Every method gives one answer or one [`Failure`] within the channel's own call timeout (plus the wait for a free
+/// place, at most [`crate::QUEUE_WAIT_MS_MAX`]). Nothing is retried in here: core owns the clock.
+/// Dropping the future stops the call; what was sent stays sent.
+#[async_trait]
+pub trait ChannelCaller: Send + Sync {
+    /// The manifest of the installed channel of that id.
+    fn manifest(&self, channel: &str) -> Option<Arc<Manifest>>;
+
+    /// Merchant-presented: announces the order.
+    async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure>;
+
+    /// Customer-presented: charges the scanned code.
+    async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure>;
+
+    /// What the scheme knows of an order; changes nothing.
+    async fn query(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure>;
+
+    /// Closes it if unpaid, gives the money back if paid. Idempotent.
+    async fn cancel(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure>;
+
+    async fn refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure>;
+
+    async fn query_refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure>;
+
+    /// Checks a notification's signature and reads it.
+    async fn parse_notification(
+        &self,
+        account: &Account,
+        notification: &HttpMessage,
+    ) -> Result<NotificationOutcome, NotificationFailure>;
+
+    /// One page of the bill of a day (`YYYY-MM-DD` in the scheme's time zone).
+    async fn fetch_bill(&self, account: &Account, day: &str, cursor: Option<&str>) -> Result<BillPage, Failure>;
+
+    /// Whether the account works, without moving money; the text is for the merchant.
+    async fn self_test(&self, account: &Account) -> Result<String, Failure>;
+}
+
+/// The time, as core has it.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Millis;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Millis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Unpredictable bytes.
+pub trait Chance: Send + Sync {
+    /// Fills the whole buffer.
+    ///
+    /// # Errors
+    /// The machine has no randomness to give; nobody may go on as if it had.
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoChance>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the machine gives no random bytes")]
+pub struct NoChance;
+
+/// The operating system's generator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemChance;
+
+impl Chance for SystemChance {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoChance> {
+        use ring::rand::SecureRandom as _;
+        ring::rand::SystemRandom::new().fill(bytes).map_err(|_| NoChance)
+    }
+}
+
+/// Why a plugin's small store did not do it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KvError {
+    #[error("the store of this channel account is full")]
+    Full,
+    #[error("the store is not reachable: {0}")]
+    Unavailable(String),
+}
+
+/// Where plugins keep a few values, by channel account. The host has checked key and value sizes.
+#[async_trait]
+pub trait KvStore: Send + Sync {
+    async fn get(&self, account: ChannelAccountId, key: &str) -> Result<Option<Vec<u8>>, KvError>;
+
+    /// Writes a value; `Full` if the key is new and the account has `keys_max` already.
+    async fn set(&self, account: ChannelAccountId, key: &str, value: Vec<u8>, keys_max: usize) -> Result<(), KvError>;
+
+    async fn delete(&self, account: ChannelAccountId, key: &str) -> Result<(), KvError>;
+}
+
+/// A store that lasts as long as the process: for tests, and for channels that keep nothing of weight.
+#[derive(Debug, Default)]
+pub struct MemoryKv(Mutex<HashMap<ChannelAccountId, BTreeMap<String, Vec<u8>>>>);
+
+#[async_trait]
+impl KvStore for MemoryKv {
+    async fn get(&self, account: ChannelAccountId, key: &str) -> Result<Option<Vec<u8>>, KvError> {
+        let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(accounts.get(&account).and_then(|values| values.get(key).cloned()))
+    }
+
+    async fn set(&self, account: ChannelAccountId, key: &str, value: Vec<u8>, keys_max: usize) -> Result<(), KvError> {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = accounts.entry(account).or_default();
+        if values.len() >= keys_max && !values.contains_key(key) {
+            return Err(KvError::Full);
+        }
+        values.insert(key.to_owned(), value);
+        Ok(())
+    }
+
+    async fn delete(&self, account: ChannelAccountId, key: &str) -> Result<(), KvError> {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(values) = accounts.get_mut(&account) {
+            values.remove(key);
+        }
+        Ok(())
+    }
+}
