@@ -1,1 +1,8 @@
+//! The agent on a terminal: it sells with or without a network, drives what is plugged in, and tells core everything once.
+//!
+//! Arrows inside: `app` → rim (`link`, `journal`, `counter`/`peripherals`, `till`) → pure (`sale`, `sync`, `receipt`). The
+//! pure rooms read no clock and do no I/O; the rim decides nothing.
 
+pub mod config;
+pub mod peripherals;
+pub mod receipt;
