@@ -1,1 +1,56 @@
+//! The one place that speaks to a database: SQLite for one machine, PostgreSQL for many.
+//!
+//! Every function is one query or one transaction, and takes what it may see as a value: a [`TenantScope`], which only
+//! [`access`] can make from a credential, or a [`PlatformScope`]. Rules live in `saoma-domain`; times, ids and chance are
+//! passed in. A transaction is a plain function ([`Store::read`], [`Store::write`]), so no await fits inside one.
 
+pub mod access;
+pub mod api_keys;
+pub mod audit;
+pub mod books;
+pub mod channel_accounts;
+mod column;
+mod conn;
+mod dialect;
+mod error;
+pub mod events;
+pub mod idempotency;
+pub mod journal;
+pub mod ledger;
+pub mod meta;
+pub mod orders;
+pub mod outbox;
+pub mod pay_codes;
+pub mod payments;
+pub mod plugin_kv;
+pub mod refunds;
+mod schema;
+pub mod server_keys;
+pub mod sessions;
+pub mod stores;
+pub mod tenant_keys;
+pub mod tenants;
+pub mod terminals;
+pub mod users;
+
+pub use access::{PlatformScope, Principal, TenantScope};
+pub use conn::{Dialect, Store, Tx};
+pub use error::StoreError;
+
+/// Whether a row that its maker names (a payment, a refund, an order) is new, or was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insertion {
+    Inserted,
+    /// A row with that id is there already; load it and compare.
+    Existing,
+}
+
+/// A secret that must not show up in a log: password hashes, ciphertexts, wrapped keys. `Debug` prints its length alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opaque<T>(pub T);
+
+impl<T: AsRef<[u8]>> std::fmt::Debug for Opaque<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Opaque({} bytes)", self.0.as_ref().len())
+    }
+}

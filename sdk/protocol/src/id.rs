@@ -121,6 +121,8 @@ ids! {
     TerminalId = "ter";
     /// A person who signs in.
     UserId = "usr";
+    /// One sign-in of a person, until it ends or is revoked.
+    SessionId = "ses";
     /// A key for machines, scoped and hashed.
     ApiKeyId = "key";
     /// A tenant's contract with one payment channel.
