@@ -1,1 +1,201 @@
+//! The `hostile` channel: misbehaves as its setting `mode` says, in `create`, `charge`, `query` and `cancel`.
+//!
+//! For tests and the demo, which show that it burns its own time slice and nothing else. Every mode is something that a
+//! careless or wicked plugin could do with the contract's own means.
 
+use saoma_channel_sdk::{
+    Account, BillPage, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern, HttpMessage,
+    Manifest, Money, NotificationError, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, RefundAnswer,
+    RefundOrder, Request, hmac_hex, kv, log, no_answer, not_sent, random, settings,
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Settings {
+    mode: Mode,
+    #[serde(default)]
+    base_url: String,
+}
+
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Mode {
+    Honest,
+    Trap,
+    Loop,
+    Sleep,
+    Memory,
+    Recursion,
+    HugeAnswer,
+    LogFlood,
+    ForbiddenHost,
+    PrivateAddress,
+    SecretProbe,
+    KvFlood,
+    RandomFlood,
+    WrongOrder,
+    WrongAmount,
+    WrongCurrency,
+}
+
+pub struct Hostile;
+
+impl Guest for Hostile {
+    fn describe() -> Manifest {
+        Manifest {
+            id: "hostile".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: "Hostile (for tests)".to_owned(),
+            currencies: vec!["CNY".to_owned()],
+            capabilities: vec![Capability::MerchantPresented, Capability::CustomerPresented, Capability::Cancel],
+            claims: vec![Claim::Digits(DigitClaim {
+                prefix_from: "77".to_owned(),
+                prefix_to: "77".to_owned(),
+                length_min: 18,
+                length_max: 18,
+            })],
+            settings_schema: include_str!("../settings.schema.json").to_owned(),
+            secrets: Vec::new(),
+            hosts: vec![HostPattern::Setting("base_url".to_owned())],
+            cadence: Cadence { call_timeout_ms: 1_000, query_interval_ms: 1_000, reverse_after_ms: 5_000 },
+        }
+    }
+
+    fn create(account: Account, order: Order) -> Result<Created, Error> {
+        let mode = misbehave(&account)?;
+        let honest = format!("https://hostile.invalid/{}", order.number);
+        Ok(Created { code: if mode == Mode::HugeAnswer { "x".repeat(16 << 20) } else { honest } })
+    }
+
+    fn charge(account: Account, order: Order, _code: String) -> Result<PaymentAnswer, Error> {
+        Ok(answer(misbehave(&account)?, order.number, Some(order.amount)))
+    }
+
+    fn query(account: Account, number: String) -> Result<PaymentAnswer, Error> {
+        Ok(answer(misbehave(&account)?, number, None))
+    }
+
+    fn cancel(account: Account, number: String) -> Result<PaymentAnswer, Error> {
+        let mode = misbehave(&account)?;
+        Ok(PaymentAnswer { status: PaymentStatus::Closed, ..answer(mode, number, None) })
+    }
+
+    fn refund(_: Account, _: RefundOrder) -> Result<RefundAnswer, Error> {
+        Err(Error::Unsupported)
+    }
+
+    fn query_refund(_: Account, _: RefundOrder) -> Result<RefundAnswer, Error> {
+        Err(Error::Unsupported)
+    }
+
+    fn parse_notification(_: Account, _: HttpMessage) -> Result<NotificationOutcome, NotificationError> {
+        Err(NotificationError::Malformed("this channel has no notifications".to_owned()))
+    }
+
+    fn fetch_bill(_: Account, _: String, _: Option<String>) -> Result<BillPage, Error> {
+        Err(Error::Unsupported)
+    }
+
+    fn self_test(account: Account) -> Result<String, Error> {
+        misbehave(&account).map(|_| "it survived itself".to_owned())
+    }
+}
+
+/// Does what the mode says. Returns if that was not the end, for lies to be told in the answer.
+fn misbehave(account: &Account) -> Result<Mode, Error> {
+    let Settings { mode, base_url } = settings(account)?;
+    match mode {
+        Mode::Trap => trap(),
+        Mode::Loop => spin(),
+        Mode::Sleep => std::thread::sleep(std::time::Duration::from_secs(3_600)),
+        Mode::Memory => hoard(),
+        Mode::Recursion => {
+            log::write(log::Level::Info, &format!("came back from depth {}", descend(u64::MAX)));
+        }
+        Mode::LogFlood => {
+            (0..100_000).for_each(|idx| log::write(log::Level::Error, &format!("line {idx} {}", "!".repeat(5_000))))
+        }
+        Mode::ForbiddenHost => return Err(visit("https://example.com/")),
+        Mode::PrivateAddress => return Err(visit(&base_url)),
+        Mode::SecretProbe => return Err(probe()),
+        Mode::KvFlood => flood_store(),
+        Mode::RandomFlood => drop(random::bytes(u32::MAX)),
+        Mode::Honest | Mode::HugeAnswer | Mode::WrongOrder | Mode::WrongAmount | Mode::WrongCurrency => {}
+    }
+    Ok(mode)
+}
+
+fn answer(mode: Mode, number: String, amount: Option<Money>) -> PaymentAnswer {
+    let mut answer = PaymentAnswer {
+        status: PaymentStatus::Succeeded,
+        number,
+        amount,
+        reference: "H1".to_owned(),
+        paid_at: None,
+        payer_hint: "nobody".to_owned(),
+    };
+    let cny = |minor| Some(Money { minor, currency: "CNY".to_owned() });
+    match mode {
+        Mode::WrongOrder => answer.number = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+        Mode::WrongAmount => answer.amount = cny(answer.amount.map_or(1, |amount| amount.minor.saturating_add(1))),
+        Mode::WrongCurrency => answer.amount = Some(Money { minor: 1, currency: "QQQ".to_owned() }),
+        Mode::HugeAnswer => answer.reference = "x".repeat(16 << 20),
+        _ => {}
+    }
+    answer
+}
+
+#[expect(clippy::panic, reason = "that is its purpose")]
+fn trap() {
+    panic!("hostile on purpose");
+}
+
+fn spin() {
+    let mut turns = 0_u64;
+    loop {
+        turns = std::hint::black_box(turns.wrapping_add(1));
+    }
+}
+
+fn hoard() {
+    let mut heap: Vec<Vec<u8>> = Vec::new();
+    loop {
+        heap.push(std::hint::black_box(vec![1; 1 << 20]));
+    }
+}
+
+/// Not a tail call, so that every level keeps its frame.
+fn descend(depth: u64) -> u64 {
+    if std::hint::black_box(depth) == 0 { 0 } else { std::hint::black_box(descend(depth - 1)) + 1 }
+}
+
+fn visit(url: &str) -> Error {
+    match Request::new("GET", url, 900).send() {
+        Ok(reply) => no_answer(format!("it got out: status {}", reply.status)),
+        Err(error) => error,
+    }
+}
+
+/// Looks for secrets that its manifest does not list, and for a way to tell which names exist.
+fn probe() -> Error {
+    for name in ["merchant-key", "", "../merchant-key", "MERCHANT-KEY", "master-key"] {
+        match hmac_hex(name, b"probe") {
+            Ok(tag) => return no_answer(format!("it used the secret {name:?}: {tag}")),
+            Err(Error::Misconfigured(why)) if why == format!("the secret {name:?} is missing") => {}
+            Err(other) => return other,
+        }
+    }
+    not_sent("no secret was found")
+}
+
+fn flood_store() {
+    for idx in 0..1_000_000_u32 {
+        if kv::set(&format!("key-{idx}"), &[0; 4_096]).is_err() {
+            return;
+        }
+    }
+}
+
+// Only a component exports them: a native library with these symbol names would be of no use to anyone.
+#[cfg(target_arch = "wasm32")]
+saoma_channel_sdk::export!(Hostile);

@@ -1,1 +1,56 @@
+//! For authors of payment channels: the contract's types (`sdk/wit`) in Rust, and the few things every channel needs.
+//!
+//! A channel is a type that implements [`Guest`], and one line that exports it:
+//!
+//! ```ignore
+//! use saoma_channel_sdk::{Account, Created, Error, Guest, Order /* … */};
+//!
+//! struct MyChannel;
+//!
+//! impl Guest for MyChannel {
+//!     fn create(account: Account, order: Order) -> Result<Created, Error> {
+//!         let settings: Settings = saoma_channel_sdk::settings(&account)?;
+//!         // put the order into the scheme's words, send it, report what the scheme said
+//!     }
+//!     // …
+//! }
+//!
+//! saoma_channel_sdk::export!(MyChannel);
+//! ```
+//!
+//! Keep the scheme's words (build, parse, sign) in a module without imports of the host, and test that one natively.
 
+/// The generated bindings: everything of the contract is in here, what channels use most is re-exported below.
+#[allow(unsafe_code, clippy::all, clippy::unwrap_used, clippy::expect_used, missing_docs)]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "payment-channel",
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        default_bindings_module: "saoma_channel_sdk::bindings",
+    });
+}
+
+mod failed;
+mod money;
+mod sign;
+mod web;
+
+pub use bindings::{
+    export,
+    exports::saoma::channel::channel::{
+        BillPage, BillRow, Created, Guest, HttpMessage, HttpReply, NotificationError, NotificationOutcome,
+    },
+    saoma::channel::{
+        clock, kv, log, random,
+        types::{
+            Account, Cadence, Capability, Claim, DigitClaim, Error, Failure, HostPattern, Manifest, Money, Order,
+            PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SecretKind, SecretSpec,
+        },
+    },
+};
+pub use failed::{declined, misconfigured, no_answer, not_sent, settings};
+pub use money::{MoneyText, decimal, from_decimal};
+pub use sign::{from_hex, hmac_hex, hmac_verifies, random_hex, to_hex};
+pub use web::{Reply, Request};

@@ -1,0 +1,19 @@
+//! The Sandbox Wallet's wire (`plugins/schemes/PROTOCOL.md`), pure: what is sent, what is signed, what an answer means.
+//!
+//! No host in here: everything can be tested and measured natively. [`build`] makes requests and the texts that are signed;
+//! [`read`] turns verified answers into the contract's.
+
+mod build;
+mod read;
+
+pub use build::{
+    Call, Settings, address, bill, charge, close, create, notification_text, ping, query, query_refund, refund,
+    request_text, response_text,
+};
+pub use read::{
+    is_not_reversible, read_bill, read_charged, read_closed, read_created, read_notification, read_pong, read_queried,
+    read_refund_queried, read_refunded,
+};
+
+/// What the scheme wants to hear of a notification that was taken in.
+pub const ACKNOWLEDGEMENT: &[u8] = b"OK";

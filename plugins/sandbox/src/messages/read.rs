@@ -1,0 +1,506 @@
+//! What the scheme's verified answers mean.
+//!
+//! A signed refusal of the request itself (400) had no effect: the protocol keeps no order then. Any other surprise is no
+//! answer, and core asks again.
+
+use saoma_channel_sdk::{
+    BillPage, BillRow, Error, Failure, Money, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus, declined,
+    from_decimal, misconfigured, no_answer, not_sent,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+#[derive(Deserialize)]
+struct OrderMessage {
+    order_number: String,
+    status: String,
+    amount: String,
+    currency: String,
+    reference: String,
+    paid_at: Option<i64>,
+    payer_hint: Option<String>,
+    decline_code: Option<String>,
+    code_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct RefundMessage {
+    refund_number: String,
+    status: String,
+    amount: String,
+    currency: String,
+    reference: String,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: String,
+    message: String,
+}
+
+impl Refusal {
+    fn words(&self) -> String {
+        format!("{}: {}", self.code, self.message)
+    }
+}
+
+#[derive(Deserialize)]
+struct BillMessage {
+    rows: Vec<BillRowMessage>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct BillRowMessage {
+    order_number: String,
+    refund_number: Option<String>,
+    reference: String,
+    amount: String,
+    fee: String,
+    currency: String,
+    at: i64,
+}
+
+#[derive(Deserialize)]
+struct Pong {
+    merchant_id: String,
+}
+
+/// The code of a created order.
+///
+/// # Errors
+/// `not-sent` if the scheme refused it, `no-answer` for all that is not a code.
+pub fn read_created(status: u16, body: &[u8]) -> Result<String, Error> {
+    if status != 200 {
+        let refusal = refusal(status, body)?;
+        return Err(match (status, refusal.code.as_str()) {
+            (400 | 401 | 403, _) | (409, "ORDER_CLOSED") => not_sent(refusal.words()),
+            _ => no_answer(refusal.words()),
+        });
+    }
+    let order: OrderMessage = parsed(body)?;
+    order.code_url.ok_or_else(|| no_answer(format!("the order is {} and has no code", order.status)))
+}
+
+/// The outcome of a charge.
+///
+/// # Errors
+/// `not-sent` if the scheme refused the request itself, `no-answer` for what cannot be read or is not foreseen.
+pub fn read_charged(status: u16, body: &[u8], number: &str) -> Result<PaymentAnswer, Error> {
+    if status == 200 {
+        return payment_answer(parsed(body)?);
+    }
+    let refusal = refusal(status, body)?;
+    let failed = |code| Ok(without_order(PaymentStatus::Failed(declined(code, refusal.words())), number));
+    match (status, refusal.code.as_str()) {
+        (400, "CODE_INVALID") => failed("code-invalid"),
+        (400, "CODE_EXPIRED") => failed("code-expired"),
+        // We closed this number before the charge came through: it can never take money.
+        (409, "ORDER_CLOSED") => Ok(without_order(PaymentStatus::Closed, number)),
+        (400 | 401 | 403, _) => Err(not_sent(refusal.words())),
+        _ => Err(no_answer(refusal.words())),
+    }
+}
+
+/// What the scheme knows of an order.
+///
+/// # Errors
+/// `no-answer` for all but an order or its absence.
+pub fn read_queried(status: u16, body: &[u8], number: &str) -> Result<PaymentAnswer, Error> {
+    if status == 200 {
+        return payment_answer(parsed(body)?);
+    }
+    let refusal = refusal(status, body)?;
+    match (status, refusal.code.as_str()) {
+        (404, "ORDER_NOT_FOUND") => Ok(without_order(PaymentStatus::NotFound, number)),
+        (401 | 403, _) => Err(not_sent(refusal.words())),
+        _ => Err(no_answer(refusal.words())),
+    }
+}
+
+/// Whether a close was refused because part of the money was given back before.
+#[must_use]
+pub fn is_not_reversible(status: u16, body: &[u8]) -> bool {
+    status == 409 && refusal(status, body).is_ok_and(|refusal| refusal.code == "NOT_REVERSIBLE")
+}
+
+/// The outcome of a close. An unknown number is burnt by the asking, so `not-found` is final too.
+///
+/// # Errors
+/// As [`read_queried`].
+pub fn read_closed(status: u16, body: &[u8], number: &str) -> Result<PaymentAnswer, Error> {
+    read_queried(status, body, number)
+}
+
+/// The outcome of a refund.
+///
+/// # Errors
+/// `not-sent` if the scheme refused the request itself, `no-answer` for what cannot be read or is not foreseen.
+pub fn read_refunded(status: u16, body: &[u8], refund_number: &str) -> Result<RefundAnswer, Error> {
+    if status == 200 {
+        return refund_answer(parsed(body)?);
+    }
+    let refusal = refusal(status, body)?;
+    let failed = |code| Ok(without_refund(RefundStatus::Failed(declined(code, refusal.words())), refund_number));
+    match (status, refusal.code.as_str()) {
+        (409, "REFUND_EXCEEDS") => failed("amount-invalid"),
+        // Another amount under this number was carried out before: only a query tells.
+        (409, "REFUND_CONFLICT") => Err(no_answer(refusal.words())),
+        (409, _) | (404, "ORDER_NOT_FOUND") => failed("not-permitted"),
+        (400 | 401 | 403, _) => Err(not_sent(refusal.words())),
+        _ => Err(no_answer(refusal.words())),
+    }
+}
+
+/// What the scheme knows of a refund.
+///
+/// # Errors
+/// `no-answer` for all but a refund or its absence.
+pub fn read_refund_queried(status: u16, body: &[u8], refund_number: &str) -> Result<RefundAnswer, Error> {
+    if status == 200 {
+        return refund_answer(parsed(body)?);
+    }
+    let refusal = refusal(status, body)?;
+    match (status, refusal.code.as_str()) {
+        (404, "REFUND_NOT_FOUND" | "ORDER_NOT_FOUND") => Ok(without_refund(RefundStatus::NotFound, refund_number)),
+        (401 | 403, _) => Err(not_sent(refusal.words())),
+        _ => Err(no_answer(refusal.words())),
+    }
+}
+
+/// What a verified notification says.
+///
+/// # Errors
+/// What cannot be read.
+pub fn read_notification(body: &[u8]) -> Result<PaymentAnswer, String> {
+    let order: OrderMessage = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    payment_answer(order).map_err(|error| match error {
+        Error::NoAnswer(why) | Error::NotSent(why) | Error::Misconfigured(why) => why,
+        Error::Unsupported => "unsupported".to_owned(),
+    })
+}
+
+/// One page of a bill.
+///
+/// # Errors
+/// `not-sent` for a day that the scheme refuses, `no-answer` for what cannot be read.
+pub fn read_bill(status: u16, body: &[u8]) -> Result<BillPage, Error> {
+    if status != 200 {
+        let refusal = refusal(status, body)?;
+        return Err(if (400..500).contains(&status) { not_sent(refusal.words()) } else { no_answer(refusal.words()) });
+    }
+    let bill: BillMessage = parsed(body)?;
+    let rows = bill.rows.into_iter().map(bill_row).collect::<Result<_, _>>()?;
+    Ok(BillPage { rows, next_cursor: bill.next_cursor })
+}
+
+/// Whether the scheme knows us.
+///
+/// # Errors
+/// `misconfigured` if it takes us for another merchant or refuses us.
+pub fn read_pong(status: u16, body: &[u8], merchant_id: &str) -> Result<String, Error> {
+    if status != 200 {
+        return Err(misconfigured(refusal(status, body)?.words()));
+    }
+    let pong: Pong = parsed(body)?;
+    if pong.merchant_id == merchant_id {
+        Ok(format!("The wallet scheme answers and knows merchant {merchant_id}. 连接正常，商户号与密钥有效。"))
+    } else {
+        Err(misconfigured(format!("the scheme answers for merchant {:?}", pong.merchant_id)))
+    }
+}
+
+fn payment_answer(order: OrderMessage) -> Result<PaymentAnswer, Error> {
+    let status = match order.status.as_str() {
+        "WAITING" | "PAYING" => PaymentStatus::Pending,
+        "PAID" => PaymentStatus::Succeeded,
+        "DECLINED" => PaymentStatus::Failed(failure(order.decline_code.as_deref().unwrap_or("DECLINED"))),
+        "CLOSED" | "REVERSED" => PaymentStatus::Closed,
+        "REFUNDED" | "PARTLY_REFUNDED" => PaymentStatus::Refunded,
+        other => {
+            return Err(no_answer(format!("the order has the status {other:?}, which the protocol does not know")));
+        }
+    };
+    Ok(PaymentAnswer {
+        status,
+        number: order.order_number,
+        amount: Some(said(&order.amount, &order.currency)?),
+        reference: order.reference,
+        paid_at: order.paid_at,
+        payer_hint: order.payer_hint.unwrap_or_default(),
+    })
+}
+
+fn failure(decline_code: &str) -> Failure {
+    let code = match decline_code {
+        "INSUFFICIENT_FUNDS" => "insufficient-funds",
+        "DECLINED" => "declined",
+        "LIMIT_EXCEEDED" => "limit-exceeded",
+        _ => "other",
+    };
+    declined(code, decline_code)
+}
+
+fn refund_answer(refund: RefundMessage) -> Result<RefundAnswer, Error> {
+    let status = match refund.status.as_str() {
+        "PROCESSING" => RefundStatus::Pending,
+        "DONE" => RefundStatus::Succeeded,
+        "FAILED" => RefundStatus::Failed(declined("other", "FAILED")),
+        other => {
+            return Err(no_answer(format!("the refund has the status {other:?}, which the protocol does not know")));
+        }
+    };
+    Ok(RefundAnswer {
+        status,
+        refund_number: refund.refund_number,
+        amount: Some(said(&refund.amount, &refund.currency)?),
+        reference: refund.reference,
+    })
+}
+
+fn bill_row(row: BillRowMessage) -> Result<BillRow, Error> {
+    Ok(BillRow {
+        number: row.order_number,
+        refund_number: row.refund_number.unwrap_or_default(),
+        reference: row.reference,
+        // The contract wants the size; that it went back is said by the refund's number.
+        amount_minor: said(&row.amount, &row.currency)?.minor.saturating_abs(),
+        fee_minor: said(&row.fee, &row.currency)?.minor,
+        currency: row.currency,
+        at: row.at,
+    })
+}
+
+/// An answer about an order that the scheme does not hold: our own number, and nothing that it did not say.
+fn without_order(status: PaymentStatus, number: &str) -> PaymentAnswer {
+    let (number, reference, payer_hint) = (number.to_owned(), String::new(), String::new());
+    PaymentAnswer { status, number, amount: None, reference, paid_at: None, payer_hint }
+}
+
+fn without_refund(status: RefundStatus, refund_number: &str) -> RefundAnswer {
+    RefundAnswer { status, refund_number: refund_number.to_owned(), amount: None, reference: String::new() }
+}
+
+fn said(amount: &str, currency: &str) -> Result<Money, Error> {
+    from_decimal(amount, currency).map_err(|why| no_answer(why.0))
+}
+
+fn refusal(status: u16, body: &[u8]) -> Result<Refusal, Error> {
+    serde_json::from_slice(body).map_err(|_| no_answer(format!("status {status} with a body that cannot be read")))
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| no_answer(format!("the answer cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_debug_snapshot;
+
+    use super::*;
+
+    const NUMBER: &str = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const REFUND: &str = "rfd_aaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn order(status: &str, decline: &str) -> Vec<u8> {
+        format!(
+            r#"{{"order_number":"{NUMBER}","status":"{status}","amount":"12.50","currency":"CNY","reference":"W1",
+                "paid_at":1700000000000,"payer_hint":"a***e","decline_code":{decline},"refunded":"0.00","code_url":null}}"#
+        )
+        .into_bytes()
+    }
+
+    fn refused(code: &str) -> Vec<u8> {
+        format!(r#"{{"code":"{code}","message":"no"}}"#).into_bytes()
+    }
+
+    /// One line of an outcome: the status, or the error's kind.
+    fn told(outcome: Result<PaymentAnswer, Error>) -> String {
+        match outcome {
+            Ok(PaymentAnswer { status: PaymentStatus::Failed(failure), .. }) => format!("failed {}", failure.code),
+            Ok(answer) => format!("{:?}", answer.status),
+            Err(error) => kind(&error).to_owned(),
+        }
+    }
+
+    fn kind(error: &Error) -> &'static str {
+        match error {
+            Error::NoAnswer(_) => "no-answer",
+            Error::NotSent(_) => "not-sent",
+            Error::Misconfigured(_) => "misconfigured",
+            Error::Unsupported => "unsupported",
+        }
+    }
+
+    #[test]
+    fn a_whole_answer() {
+        assert_debug_snapshot!(read_charged(200, &order("PAID", "null"), NUMBER), @r#"
+        Ok(
+            PaymentAnswer {
+                status: PaymentStatus::Succeeded,
+                number: "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa",
+                amount: Some(
+                    Money {
+                        minor: 1250,
+                        currency: "CNY",
+                    },
+                ),
+                reference: "W1",
+                paid-at: Some(
+                    1700000000000,
+                ),
+                payer-hint: "a***e",
+            },
+        )
+        "#);
+    }
+
+    #[test]
+    fn charges() {
+        for (status, body, outcome) in [
+            (200, order("PAID", "null"), "PaymentStatus::Succeeded"),
+            (200, order("PAYING", "null"), "PaymentStatus::Pending"),
+            (200, order("DECLINED", "\"INSUFFICIENT_FUNDS\""), "failed insufficient-funds"),
+            (200, order("DECLINED", "\"DECLINED\""), "failed declined"),
+            (200, order("DECLINED", "\"LIMIT_EXCEEDED\""), "failed limit-exceeded"),
+            (200, order("DECLINED", "\"NEW_REASON\""), "failed other"),
+            (200, order("DECLINED", "null"), "failed declined"),
+            (200, order("REVERSED", "null"), "PaymentStatus::Closed"),
+            (200, order("DREAMING", "null"), "no-answer"),
+            (200, b"\xff\xfe garbage".to_vec(), "no-answer"),
+            (200, Vec::new(), "no-answer"),
+            (400, refused("CODE_INVALID"), "failed code-invalid"),
+            (400, refused("CODE_EXPIRED"), "failed code-expired"),
+            (400, refused("BAD_REQUEST"), "not-sent"),
+            (401, refused("BAD_SIGNATURE"), "not-sent"),
+            (409, refused("ORDER_CLOSED"), "PaymentStatus::Closed"),
+            (409, refused("ORDER_CONFLICT"), "no-answer"),
+            (409, b"?".to_vec(), "no-answer"),
+            (500, refused("INTERNAL"), "no-answer"),
+            (302, Vec::new(), "no-answer"),
+        ] {
+            assert_eq!(
+                told(read_charged(status, &body, NUMBER)),
+                outcome,
+                "{status} {}",
+                String::from_utf8_lossy(&body)
+            );
+        }
+    }
+
+    #[test]
+    fn queries_and_closes() {
+        for (status, body, outcome) in [
+            (200, order("WAITING", "null"), "PaymentStatus::Pending"),
+            (200, order("CLOSED", "null"), "PaymentStatus::Closed"),
+            (200, order("REFUNDED", "null"), "PaymentStatus::Refunded"),
+            (200, order("PARTLY_REFUNDED", "null"), "PaymentStatus::Refunded"),
+            (404, refused("ORDER_NOT_FOUND"), "PaymentStatus::NotFound"),
+            // A 404 of something on the way is not the scheme's word.
+            (404, refused("NO_ROUTE"), "no-answer"),
+            (404, b"<html>".to_vec(), "no-answer"),
+            (401, refused("BAD_SIGNATURE"), "not-sent"),
+            (503, refused("BUSY"), "no-answer"),
+        ] {
+            assert_eq!(told(read_queried(status, &body, NUMBER)), outcome);
+            assert_eq!(told(read_closed(status, &body, NUMBER)), outcome);
+        }
+        assert!(is_not_reversible(409, &refused("NOT_REVERSIBLE")));
+        assert!(
+            !is_not_reversible(409, &refused("ORDER_CLOSED")) && !is_not_reversible(500, &refused("NOT_REVERSIBLE"))
+        );
+    }
+
+    #[test]
+    fn created_codes() {
+        let with_code =
+            br#"{"order_number":"n","status":"WAITING","amount":"1.00","currency":"CNY","reference":"","paid_at":null,
+            "payer_hint":"","decline_code":null,"refunded":"0.00","code_url":"http://w/pay/t"}"#;
+        assert_eq!(read_created(200, with_code), Ok("http://w/pay/t".to_owned()));
+        for (status, body, outcome) in [
+            (200, order("PAID", "null"), "no-answer"),
+            (400, refused("BAD_REQUEST"), "not-sent"),
+            (409, refused("ORDER_CLOSED"), "not-sent"),
+            (409, refused("ORDER_CONFLICT"), "no-answer"),
+            (500, refused("X"), "no-answer"),
+        ] {
+            assert_eq!(read_created(status, &body).map_err(|error| kind(&error)), Err(outcome), "{status}");
+        }
+    }
+
+    #[test]
+    fn refunds() {
+        let refund = |status: &str| {
+            format!(
+                r#"{{"refund_number":"{REFUND}","order_number":"{NUMBER}","status":"{status}","amount":"0.05","currency":"CNY","reference":"R1"}}"#
+            )
+            .into_bytes()
+        };
+        let told = |outcome: Result<RefundAnswer, Error>| match outcome {
+            Ok(RefundAnswer { status: RefundStatus::Failed(failure), .. }) => format!("failed {}", failure.code),
+            Ok(answer) => format!("{:?}", answer.status),
+            Err(error) => kind(&error).to_owned(),
+        };
+        for (status, body, done, queried) in [
+            (200, refund("DONE"), "RefundStatus::Succeeded", "RefundStatus::Succeeded"),
+            (200, refund("PROCESSING"), "RefundStatus::Pending", "RefundStatus::Pending"),
+            (200, refund("FAILED"), "failed other", "failed other"),
+            (200, refund("?"), "no-answer", "no-answer"),
+            (409, refused("REFUND_EXCEEDS"), "failed amount-invalid", "no-answer"),
+            (409, refused("REFUND_CONFLICT"), "no-answer", "no-answer"),
+            (404, refused("ORDER_NOT_FOUND"), "failed not-permitted", "RefundStatus::NotFound"),
+            (404, refused("REFUND_NOT_FOUND"), "no-answer", "RefundStatus::NotFound"),
+            (400, refused("BAD_REQUEST"), "not-sent", "no-answer"),
+            (500, refused("X"), "no-answer", "no-answer"),
+        ] {
+            assert_eq!(told(read_refunded(status, &body, REFUND)), done, "{status}");
+            assert_eq!(told(read_refund_queried(status, &body, REFUND)), queried, "{status}");
+        }
+    }
+
+    #[test]
+    fn bills() {
+        let body = br#"{"rows":[
+            {"order_number":"pay_1","refund_number":null,"reference":"W1","amount":"12.50","fee":"0.08","currency":"CNY","at":1700000000000},
+            {"order_number":"pay_1","refund_number":"rfd_1","reference":"R1","amount":"-2.00","fee":"-0.01","currency":"CNY","at":1700000000001}
+        ],"next_cursor":"2"}"#;
+        assert_debug_snapshot!(read_bill(200, body), @r#"
+        Ok(
+            BillPage {
+                rows: [
+                    BillRow {
+                        number: "pay_1",
+                        refund-number: "",
+                        reference: "W1",
+                        amount-minor: 1250,
+                        fee-minor: 8,
+                        currency: "CNY",
+                        at: 1700000000000,
+                    },
+                    BillRow {
+                        number: "pay_1",
+                        refund-number: "rfd_1",
+                        reference: "R1",
+                        amount-minor: 200,
+                        fee-minor: -1,
+                        currency: "CNY",
+                        at: 1700000000001,
+                    },
+                ],
+                next-cursor: Some(
+                    "2",
+                ),
+            },
+        )
+        "#);
+        let float = br#"{"rows":[{"order_number":"p","refund_number":null,"reference":"","amount":12.5,"fee":"0","currency":"CNY","at":1}],"next_cursor":null}"#;
+        assert_eq!(read_bill(200, float).map_err(|error| kind(&error)), Err("no-answer"));
+        assert_eq!(read_bill(400, &refused("BAD_DAY")).map_err(|error| kind(&error)), Err("not-sent"));
+    }
+
+    #[test]
+    fn pongs() {
+        assert!(read_pong(200, br#"{"merchant_id":"m1"}"#, "m1").is_ok());
+        assert_eq!(read_pong(200, br#"{"merchant_id":"m2"}"#, "m1").map_err(|e| kind(&e)), Err("misconfigured"));
+        assert_eq!(read_pong(401, &refused("BAD_SIGNATURE"), "m1").map_err(|e| kind(&e)), Err("misconfigured"));
+    }
+}
