@@ -74,7 +74,8 @@ struct MessageVector {
 }
 
 fn reads_back<T: Serialize + for<'de> Deserialize<'de>>(name: &str, golden: &Value) {
-    let envelope = Envelope::<T>::decode(golden.to_string().as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let envelope =
+        Envelope::<T>::decode(golden.to_string().as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let again: Value = serde_json::from_slice(&envelope.encode().unwrap()).unwrap();
     assert_eq!(&again, golden, "{name}");
 }
