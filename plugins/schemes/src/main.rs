@@ -1,1 +1,76 @@
-fn main() {}
+//! `saoma-schemes`: plays the far side of a payment channel.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Parser, Subcommand};
+use saoma_schemes::wallet;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Simulated payment schemes, for tests and the demo.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    scheme: SchemeCommand,
+}
+
+#[derive(Subcommand)]
+enum SchemeCommand {
+    /// The Sandbox Wallet: orders, payment codes, refunds, notifications, bills and faults by magic amounts.
+    ///
+    /// Prints one line of JSON when it is ready: {"listening":"http://127.0.0.1:PORT"}. Logs go to stderr (RUST_LOG).
+    ///
+    /// Example: saoma-schemes wallet --listen 127.0.0.1:8090 --merchant noodles=secret
+    Wallet(WalletArgs),
+}
+
+#[derive(clap::Args)]
+struct WalletArgs {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// A merchant's id and signing key; repeat it for more merchants.
+    #[arg(long = "merchant", value_name = "ID=KEY", required = true, value_parser = merchant)]
+    merchants: Vec<(String, String)>,
+    /// What order links begin with, if customers reach the scheme under another address.
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// How long slow customers (amounts ending in 92) take, in milliseconds.
+    #[arg(long, default_value_t = 3_000)]
+    slow_ms: u32,
+}
+
+fn merchant(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((id, key)) if !id.is_empty() && !key.is_empty() => Ok((id.to_owned(), key.to_owned())),
+        _ => Err("write it as ID=KEY, for example noodles=secret".to_owned()),
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match Cli::parse().scheme {
+        SchemeCommand::Wallet(args) => play_wallet(args).await,
+    }
+}
+
+async fn play_wallet(args: WalletArgs) -> anyhow::Result<()> {
+    // Before the ready line: whoever reads it may send a signal at once.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut config = wallet::Config::new(args.listen, args.merchants);
+    config.base_url = args.base_url;
+    config.slow = Duration::from_millis(u64::from(args.slow_ms));
+    let running = wallet::start(config)?;
+    println!("{}", serde_json::json!({"listening": format!("http://{}", running.address)}));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
+}
