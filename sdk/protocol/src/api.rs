@@ -237,6 +237,25 @@ pub struct Enrol {
     pub csr_pem: String,
 }
 
+/// `POST /v1/terminal/renew`, with the certificate that will soon be over. It goes on working (the answer may be lost), and
+/// those before it do not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// A PKCS #10 request in PEM, signed with the terminal's next key, ECDSA on P-256.
+    pub csr_pem: String,
+}
+
+/// The terminal's next certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Renewed {
+    /// The terminal's certificate, then core's CA.
+    pub certificate_chain_pem: String,
+    pub not_after: Millis,
+}
+
 /// What a terminal needs from then on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

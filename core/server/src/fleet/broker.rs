@@ -98,13 +98,7 @@ impl Broker {
             register.add(step, gate(&open)).await;
         }
         register.start().await;
-        Self {
-            settings,
-            context,
-            open,
-            running: Mutex::new(None),
-            local_addr: std::sync::Mutex::new(None),
-        }
+        Self { settings, context, open, running: Mutex::new(None), local_addr: std::sync::Mutex::new(None) }
     }
 
     /// Listens, and returns where. Does nothing if it does already.

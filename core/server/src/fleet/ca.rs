@@ -11,7 +11,7 @@ use std::{
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKey, SerialNumber,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject};
@@ -54,8 +54,6 @@ pub enum CsrError {
     Unreadable,
     #[error("the signing request's key must be ECDSA on P-256")]
     Key,
-    #[error(transparent)]
-    Ca(#[from] CaError),
 }
 
 /// A certificate made for a terminal.
@@ -66,6 +64,27 @@ pub struct Issued {
     /// 128 random bits in lower-case hex, without leading zeros.
     pub serial: String,
     pub not_after: Millis,
+}
+
+/// A signing request of which only the key is believed: the request was signed with it.
+#[derive(Clone, Debug)]
+pub struct CheckedRequest {
+    key: PublicKey,
+}
+
+impl CheckedRequest {
+    /// # Errors
+    /// In this order: `TooLong`, `Unreadable` (also when the request is not signed with its own key), `Key`.
+    pub fn read(csr_pem: &str) -> Result<Self, CsrError> {
+        if csr_pem.len() > CSR_LEN_MAX {
+            return Err(CsrError::TooLong(csr_pem.len()));
+        }
+        let csr = CertificateSigningRequestParams::from_pem(csr_pem).map_err(|_| CsrError::Unreadable)?;
+        if csr.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
+            return Err(CsrError::Key);
+        }
+        Ok(Self { key: csr.public_key })
+    }
 }
 
 /// What the terminal listeners show to terminals. The key does not print.
@@ -180,19 +199,12 @@ impl Ca {
         })
     }
 
-    /// A client certificate for `terminal` and the key in the request. Whatever name or extension the request asks for is
-    /// ignored: core names the terminal.
+    /// A client certificate for `terminal` and the key in the request. Whatever name or extension the request asked for is
+    /// gone by now: core names the terminal.
     ///
     /// # Errors
-    /// In this order: `TooLong`, `Unreadable` (also when the request is not signed with its own key), `Key`, `Ca`.
-    pub fn issue(&self, terminal: TerminalId, csr_pem: &str, now: Millis) -> Result<Issued, CsrError> {
-        if csr_pem.len() > CSR_LEN_MAX {
-            return Err(CsrError::TooLong(csr_pem.len()));
-        }
-        let csr = CertificateSigningRequestParams::from_pem(csr_pem).map_err(|_| CsrError::Unreadable)?;
-        if csr.public_key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
-            return Err(CsrError::Key);
-        }
+    /// `Random`, `Time`, `Make`.
+    pub fn issue(&self, terminal: TerminalId, request: &CheckedRequest, now: Millis) -> Result<Issued, CaError> {
         let serial = serial(&self.random)?;
         let mut params = params(now, TERMINAL_VALID_DAYS, &serial)?;
         params.distinguished_name.push(DnType::CommonName, terminal.to_string());
@@ -201,7 +213,7 @@ impl Ca {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
         let not_after = Millis(params.not_after.unix_timestamp().saturating_mul(1000));
-        let cert = params.signed_by(&csr.public_key, &self.issuer).map_err(CaError::Make)?;
+        let cert = params.signed_by(&request.key, &self.issuer)?;
         Ok(Issued {
             chain_pem: format!("{}{}", cert.pem(), self.pem),
             serial: normal_serial(&hex::encode(serial)),
@@ -260,8 +272,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CaError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
     }
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
     fs::rename(&beside, path).map_err(failed)
 }
@@ -319,7 +330,7 @@ mod tests {
         let ca = Ca::open(folder.path(), NOW).unwrap();
         let key = KeyPair::generate().unwrap();
         let other = TerminalId::from_bytes([9; 16]).to_string();
-        let issued = ca.issue(TERMINAL, &csr(&key, &other), NOW).unwrap();
+        let issued = ca.issue(TERMINAL, &CheckedRequest::read(&csr(&key, &other)).unwrap(), NOW).unwrap();
         let der = CertificateDer::from_pem_slice(issued.chain_pem.as_bytes()).unwrap();
         assert_eq!(terminal_of(&der), Some((TERMINAL, issued.serial.clone())));
         assert_eq!(issued.serial.len(), 32);
@@ -327,10 +338,9 @@ mod tests {
         let (_, cert) = x509_parser::parse_x509_certificate(&der).unwrap();
         let usage = cert.extended_key_usage().unwrap().unwrap().value;
         assert!(usage.client_auth && !usage.server_auth && !cert.is_ca());
-        assert!(cert.verify_signature(Some(
-            x509_parser::parse_x509_certificate(ca.der()).unwrap().1.public_key()
-        ))
-        .is_ok());
+        assert!(
+            cert.verify_signature(Some(x509_parser::parse_x509_certificate(ca.der()).unwrap().1.public_key())).is_ok()
+        );
     }
 
     #[test]
@@ -353,7 +363,7 @@ mod tests {
             (&csr(&p384, "x"), "P-256"),
             (&long, "at most"),
         ] {
-            let error = ca.issue(TERMINAL, csr, NOW).unwrap_err().to_string();
+            let error = CheckedRequest::read(csr).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -55,9 +55,9 @@ impl Gate {
         if **connect.client_id() != *name.as_str() {
             return Err(Refused::ClientId);
         }
-        let tenant = self.fleet.admit(terminal, &normal_serial(serial)).await.ok_or(Refused::Revoked)?;
+        let scope = self.fleet.admit(terminal, &normal_serial(serial)).await.ok_or(Refused::Revoked)?;
         match connect.last_will() {
-            Some(LastWill::V5(will)) if !is_presence(tenant, terminal, &will.topic) => Err(Refused::LastWill),
+            Some(LastWill::V5(will)) if !is_presence(scope.tenant(), terminal, &will.topic) => Err(Refused::LastWill),
             Some(LastWill::V3(_)) => Err(Refused::Protocol),
             _ => Ok(()),
         }
@@ -102,8 +102,8 @@ impl Handler for Gate {
             }
             Parameter::ClientSubscribeCheckAcl(session, subscribe) => {
                 let peer = self.fleet.peer(&session.id.client_id);
-                let allowed = peer.is_some_and(|(tenant, terminal)| {
-                    Topic::may_subscribe(tenant, terminal, &subscribe.topic_filter)
+                let allowed = peer.is_some_and(|(scope, terminal)| {
+                    Topic::may_subscribe(scope.tenant(), terminal, &subscribe.topic_filter)
                 });
                 let result = if allowed {
                     SubscribeAclResult::new_success(subscribe.opts.qos(), None)
@@ -115,8 +115,8 @@ impl Handler for Gate {
                 (false, Some(HookResult::SubscribeAclResult(result)))
             }
             Parameter::MessagePublishCheckAcl(session, publish) => {
-                let own = self.fleet.peer(&session.id.client_id).and_then(|(tenant, terminal)| {
-                    let own = Topic::may_publish(tenant, terminal, &publish.topic);
+                let own = self.fleet.peer(&session.id.client_id).and_then(|(scope, terminal)| {
+                    let own = Topic::may_publish(scope.tenant(), terminal, &publish.topic);
                     own.then(|| publish.topic.parse::<Topic>().ok()).flatten()
                 });
                 let result = if let Some(topic) = own {

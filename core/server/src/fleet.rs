@@ -1,0 +1,176 @@
+//! The terminals' side of core: their certificates, the broker inside core, what they send and what they are sent.
+//!
+//! The broker only carries. What a terminal must learn lies in the outbox until the terminal has acknowledged it, and what
+//! core must learn lies in the terminal's journal until core has: a broker that loses, repeats or reorders costs time only.
+
+pub mod broker;
+pub mod ca;
+pub mod enrol;
+pub mod gate;
+pub mod inbox;
+pub mod listener;
+pub mod presence;
+pub mod publisher;
+pub mod sync;
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use rmqtt::types::Id as ConnectionId;
+use saoma_protocol::{Millis, Sequence, TerminalId};
+use saoma_store::{Principal, TenantScope, access};
+use tokio::sync::Notify;
+
+use self::{
+    broker::{Broker, BrokerError, BrokerSettings},
+    ca::{Ca, CaError, ServerIdentity},
+    enrol::Attempts,
+    gate::Gate,
+};
+use crate::app::App;
+
+/// Most rejected entries remembered; beyond it some are audited twice.
+const REJECTIONS_MAX: usize = 10_000;
+
+/// Cheap to clone; one per core.
+#[derive(Clone)]
+pub struct Fleet(Arc<Inner>);
+
+struct Inner {
+    ca: Ca,
+    /// The right to its tenant's rows that each terminal brought when it connected. A terminal never moves to another tenant.
+    scopes: Mutex<HashMap<TerminalId, TenantScope>>,
+    /// The connection of each terminal that is connected to this node.
+    online: Mutex<HashMap<TerminalId, ConnectionId>>,
+    /// Those who wait for a terminal's next push over HTTPS.
+    waiting: Mutex<HashMap<TerminalId, Arc<Notify>>>,
+    attempts: Attempts,
+    /// Rejected entries that are in the audit log: a terminal sends a rejected entry again and again.
+    rejections: Mutex<HashSet<(TerminalId, Sequence)>>,
+    /// Presence is written by one at a time, so that what is written last is what is true.
+    presence: tokio::sync::Mutex<()>,
+    broker: OnceLock<Broker>,
+    /// Set while running. Emptied at the end, since the app has a fleet as well.
+    app: Mutex<Option<App>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Fleet {
+    /// Opens the CA; nothing listens yet.
+    ///
+    /// # Errors
+    /// If the CA's files cannot be made or read.
+    pub fn open(data_dir: &Path, now: Millis) -> Result<Self, CaError> {
+        Ok(Self(Arc::new(Inner {
+            ca: Ca::open(data_dir, now)?,
+            scopes: Mutex::default(),
+            attempts: Attempts::default(),
+            rejections: Mutex::default(),
+            online: Mutex::default(),
+            waiting: Mutex::default(),
+            presence: tokio::sync::Mutex::default(),
+            broker: OnceLock::new(),
+            app: Mutex::default(),
+        })))
+    }
+
+    #[must_use]
+    pub fn ca(&self) -> &Ca {
+        &self.0.ca
+    }
+
+    /// Starts the broker and returns where it listens.
+    ///
+    /// # Errors
+    /// `Listen` if the address is taken or the certificate cannot be used.
+    pub async fn start_broker(
+        &self,
+        app: App,
+        listen: SocketAddr,
+        identity: &ServerIdentity,
+    ) -> Result<SocketAddr, BrokerError> {
+        *locked(&self.0.app) = Some(app);
+        let settings = BrokerSettings {
+            listen,
+            chain_path: identity.chain_path.clone(),
+            key_path: identity.key_path.clone(),
+            client_ca_path: self.0.ca.pem_path(),
+        };
+        let broker = Broker::new(settings, |open| Box::new(Gate::new(self.clone(), Arc::clone(open)))).await;
+        self.0.broker.get_or_init(|| broker).start().await
+    }
+
+    /// The broker, once it was started.
+    #[must_use]
+    pub fn broker(&self) -> Option<&Broker> {
+        self.0.broker.get()
+    }
+
+    /// Ends every connection and lets go of the app. For the shutdown of core.
+    pub async fn stop(&self) {
+        if let Some(broker) = self.broker() {
+            broker.stop().await;
+        }
+        locked(&self.0.app).take();
+    }
+
+    fn app(&self) -> Option<App> {
+        locked(&self.0.app).clone()
+    }
+
+    pub(crate) fn attempts(&self) -> &Attempts {
+        &self.0.attempts
+    }
+
+    /// Whether this entry is rejected for the first time since the start.
+    pub(crate) fn is_new_rejection(&self, terminal: TerminalId, sequence: Sequence) -> bool {
+        let mut rejections = locked(&self.0.rejections);
+        if rejections.len() >= REJECTIONS_MAX {
+            rejections.clear();
+        }
+        rejections.insert((terminal, sequence))
+    }
+
+    /// Ends the connection of a terminal whose certificates were revoked. It cannot come back with them.
+    pub async fn shut_out(&self, terminal: TerminalId) {
+        if let Some(broker) = self.broker() {
+            broker.disconnect(terminal).await;
+        }
+    }
+
+    /// Lets a terminal's certificate in, and remembers what it may see.
+    async fn admit(&self, terminal: TerminalId, serial: &str) -> Option<TenantScope> {
+        let app = self.app()?;
+        let (now, serial) = (app.now(), serial.to_owned());
+        let admitted = app.store().read(move |tx| access::by_terminal(tx, terminal, &serial, now)).await;
+        match admitted {
+            Ok(Principal::Terminal { scope, .. }) => {
+                locked(&self.0.scopes).insert(terminal, scope);
+                Some(scope)
+            }
+            Ok(_) => None,
+            Err(error) => {
+                // Also when the database does not answer: the terminal tries again, and nothing is known of it now.
+                tracing::info!(terminal.id = %terminal, %error, "a certificate was not let in");
+                None
+            }
+        }
+    }
+
+    /// The terminal behind a client id that the gate has let in.
+    fn peer(&self, client_id: &str) -> Option<(TenantScope, TerminalId)> {
+        let terminal: TerminalId = client_id.parse().ok()?;
+        Some((self.scope(terminal)?, terminal))
+    }
+
+    fn scope(&self, terminal: TerminalId) -> Option<TenantScope> {
+        locked(&self.0.scopes).get(&terminal).copied()
+    }
+}

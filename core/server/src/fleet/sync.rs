@@ -1,0 +1,325 @@
+//! A terminal's journal comes in: over MQTT or HTTPS, the same way.
+//!
+//! One transaction takes a batch: what follows what core has is stored and booked, or none of it is. Which entries follow
+//! is decided in [`chain`], what they mean for the books in [`book`]; both are pure. What is booked is booked once by the
+//! payment's id, so a batch may come again at any time, in whole or in part.
+
+pub mod book;
+pub mod chain;
+
+use std::collections::HashMap;
+
+use saoma_domain::{
+    fee::BasisPoints,
+    ledger::{PostingSet, rules},
+    payment::Payment,
+    refund::{self, Refund},
+};
+use saoma_protocol::{
+    Millis, OrderId, RefundId, Sequence, StoreId, TerminalId,
+    api::{Goods, RefundKind},
+    journal::Record,
+    message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
+};
+use saoma_store::{
+    StoreError, TenantScope, Tx, audit,
+    events::{self, NewEvent},
+    journal,
+    ledger::{self, Booking as Movement},
+    orders::{self, Order},
+    payments::{self, StoredPayment},
+    refunds::{self, StoredRefund},
+    terminals,
+};
+
+use self::{
+    book::{Booking, CashRefund, CashSale, Source},
+    chain::{Head, Taken},
+};
+use crate::app::App;
+
+/// The channel of a cash sale, as stored and shown.
+const CASH: &str = "cash";
+
+/// Cash costs no fee.
+const NO_FEE: BasisPoints = match BasisPoints::new(0) {
+    Ok(rate) => rate,
+    Err(_) => unreachable!(),
+};
+
+/// Why a batch was not looked at. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    #[error("the batch has {0} entries; send at most {BATCH_ENTRIES_MAX} at once")]
+    TooMany(usize),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes the next entries of a terminal's journal into core's database and books them.
+///
+/// The answer says how far core has the journal now: the terminal goes on from there. It is the same whether the batch is
+/// new, was sent before, or has a hole.
+///
+/// # Errors
+/// `TooMany`, or what the store says; the terminal sends the batch again.
+pub async fn take_journal(
+    app: &App,
+    scope: TenantScope,
+    terminal: TerminalId,
+    batch: JournalBatch,
+) -> Result<JournalAck, SyncError> {
+    if batch.entries.len() > BATCH_ENTRIES_MAX {
+        return Err(SyncError::TooMany(batch.entries.len()));
+    }
+    let source = Source { tenant: scope.tenant(), terminal, now: app.now() };
+    let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch)).await?;
+    if outcome.booked > 0 {
+        app.news_of(scope.tenant());
+    }
+    for rejected in outcome.ack.verdicts.iter().filter(|verdict| verdict.verdict == Verdict::Rejected) {
+        if app.fleet().is_new_rejection(terminal, rejected.sequence) {
+            let rejected = rejected.clone();
+            app.store().write(move |tx| audit_rejection(tx, &scope, source, &rejected)).await?;
+        }
+    }
+    for verdict in &outcome.ack.verdicts {
+        tracing::warn!(terminal.id = %terminal, journal.sequence = verdict.sequence.0,
+            verdict = ?verdict.verdict, why = verdict.why, "an entry of a journal needs a person");
+    }
+    Ok(outcome.ack)
+}
+
+struct Outcome {
+    ack: JournalAck,
+    /// How many entries moved money.
+    booked: u64,
+}
+
+fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBatch) -> Result<Outcome, StoreError> {
+    let terminal = source.terminal;
+    let store = terminals::load(tx, scope, terminal)?.store;
+    let through = journal::through(tx, scope, terminal)?;
+    let head = Head { through: through.sequence, hash: through.hash };
+
+    let mut known = HashMap::new();
+    let mut verdicts = Vec::new();
+    for sequence in chain::known_sequences(head, &batch.entries) {
+        let before = Sequence(sequence.0.saturating_sub(1));
+        for stored in journal::entries(tx, scope, terminal, before, 1)? {
+            known.insert(stored.entry.sequence, stored.entry.hash());
+            // The answer to the first sending may have been lost.
+            verdicts.extend(stored.verdict);
+        }
+    }
+    let plan = chain::plan(head, &known, &batch.entries);
+    let mut booked = 0;
+    for taken in &plan.taken {
+        let held = match book_entry(tx, scope, source, store, taken)? {
+            Some(Booking::Hold(why)) => Some(why),
+            Some(Booking::Book { .. }) => {
+                booked += 1;
+                None
+            }
+            Some(Booking::Already) | None => None,
+        };
+        let verdict = held.as_deref().map(|why| (Verdict::Held, why));
+        journal::append(tx, scope, terminal, taken.entry, verdict, source.now)?;
+        if let Some(why) = held {
+            verdicts.push(JournalVerdict { sequence: taken.entry.sequence, verdict: Verdict::Held, why });
+        }
+    }
+    verdicts.extend(plan.rejected);
+    verdicts.sort_by_key(|verdict| verdict.sequence);
+    verdicts.dedup();
+    Ok(Outcome { ack: JournalAck { through: plan.head.through, verdicts }, booked })
+}
+
+/// Books what the entry says. `None` for entries that only say what core has from elsewhere: they are kept for the
+/// comparison of the terminal's journal with core's payments.
+fn book_entry(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    source: Source,
+    store: StoreId,
+    taken: &Taken<'_>,
+) -> Result<Option<Booking>, StoreError> {
+    let at = taken.entry.at;
+    match &taken.record {
+        Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier } => {
+            let sale =
+                CashSale { payment: *payment, counter: *counter, amount: *amount, tendered_minor: *tendered_minor, at };
+            let existing = found(payments::load(tx, scope, *payment))?;
+            let booking = book::cash_sale(source, sale, existing.as_ref().map(|stored| &stored.payment));
+            if let Booking::Book { after, postings, .. } = &booking {
+                let order = order_of(source, store, &sale, goods, cashier);
+                insert_sale(tx, scope, source, order, after, postings)?;
+            }
+            Ok(Some(booking))
+        }
+        Record::CashRefund { refund, payment, amount, cashier: _ } => {
+            let asked = CashRefund { refund: *refund, payment: *payment, amount: *amount, at };
+            let existing = found(refunds::load(tx, scope, *refund))?;
+            let sale = found(payments::load(tx, scope, *payment))?;
+            let booking = book::cash_refund(
+                source,
+                asked,
+                existing.map(|stored| (stored.payment, stored.refund.amount)),
+                sale.as_ref().map(|stored| &stored.payment),
+            );
+            if let (Booking::Book { after, .. }, Some(sale)) = (&booking, sale) {
+                insert_refund(tx, scope, source, asked, sale, after)?;
+            }
+            Ok(Some(booking))
+        }
+        Record::SaleKeyed { .. }
+        | Record::SaleSettled { .. }
+        | Record::RefundKeyed { .. }
+        | Record::RefundSettled { .. } => Ok(None),
+    }
+}
+
+/// A cash sale's order has its payment's number: there is never a second attempt.
+fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], cashier: &str) -> Order {
+    Order {
+        id: OrderId::from_bytes(*sale.payment.as_bytes()),
+        amount: sale.amount,
+        store,
+        terminal: Some(source.terminal),
+        counter: Some(sale.counter),
+        cashier: Some(cashier.to_owned()).filter(|cashier| !cashier.is_empty()),
+        reference: None,
+        goods: goods.to_vec(),
+        created_at: book::believed(sale.at, source.now),
+    }
+}
+
+fn insert_sale(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    source: Source,
+    order: Order,
+    after: &Payment,
+    postings: &[PostingSet],
+) -> Result<(), StoreError> {
+    orders::insert_new(tx, scope, &order)?;
+    let stored = StoredPayment {
+        payment: after.clone(),
+        version: 1,
+        order: order.id,
+        store: order.store,
+        terminal: Some(source.terminal),
+        channel: CASH.to_owned(),
+        channel_account: None,
+        channel_reference: None,
+        payer_hint: None,
+        fee: NO_FEE,
+        close_asked_at: None,
+        next_attempt_at: None,
+        attempts: 0,
+        created_at: order.created_at,
+        updated_at: source.now,
+    };
+    payments::insert_new(tx, scope, &stored)?;
+    write_event(tx, scope, source, &stored, None, "payment.succeeded")?;
+    post(tx, scope, &stored, None, "captured", order.created_at, postings)
+}
+
+fn insert_refund(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    source: Source,
+    asked: CashRefund,
+    mut sale: StoredPayment,
+    after: &Payment,
+) -> Result<(), StoreError> {
+    let at = book::believed(asked.at, source.now);
+    let refund = StoredRefund {
+        refund: Refund {
+            id: asked.refund,
+            kind: RefundKind::Refund,
+            amount: asked.amount,
+            state: refund::State::Succeeded,
+        },
+        payment: asked.payment,
+        version: 1,
+        reason: None,
+        requested_by: source.terminal.to_string(),
+        channel_reference: None,
+        next_attempt_at: None,
+        attempts: 0,
+        created_at: at,
+        updated_at: source.now,
+    };
+    sale.payment = after.clone();
+    sale.updated_at = source.now;
+    payments::save(tx, scope, &mut sale)?;
+    refunds::insert_new(tx, scope, &refund)?;
+    write_event(tx, scope, source, &sale, Some(asked.refund), "refund.succeeded")?;
+    let reserved = rules::refund_reserved(asked.amount);
+    post(tx, scope, &sale, Some(asked.refund), "refund_reserved", at, &reserved)?;
+    let paid = rules::refund_succeeded(after.method, asked.amount);
+    post(tx, scope, &sale, Some(asked.refund), "refund_succeeded", at, &paid)
+}
+
+fn write_event(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    source: Source,
+    payment: &StoredPayment,
+    refund: Option<RefundId>,
+    kind: &str,
+) -> Result<(), StoreError> {
+    let event = NewEvent {
+        payment: payment.payment.id,
+        refund,
+        version: payment.version,
+        kind: kind.to_owned(),
+        data_json: r#"{"from":"journal"}"#.to_owned(),
+        actor: source.terminal.to_string(),
+        store: payment.store,
+        terminal: payment.terminal,
+        at: source.now,
+    };
+    events::append(tx, scope, &event).map(|_| ())
+}
+
+fn post(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: &StoredPayment,
+    refund: Option<RefundId>,
+    kind: &'static str,
+    at: Millis,
+    sets: &[PostingSet],
+) -> Result<(), StoreError> {
+    let movement = Movement { payment: payment.payment.id, refund, kind, channel_account: None, at };
+    ledger::post(tx, scope, &movement, sets)
+}
+
+/// What a terminal sent and core refuses is for a person to look at, with a chained log as witness.
+fn audit_rejection(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    source: Source,
+    rejected: &JournalVerdict,
+) -> Result<(), StoreError> {
+    let detail = serde_json::json!({ "sequence": rejected.sequence, "why": rejected.why });
+    let entry = audit::NewEntry {
+        actor: source.terminal.to_string(),
+        action: "journal.entry_rejected".to_owned(),
+        subject: source.terminal.to_string(),
+        detail_json: detail.to_string(),
+        at: source.now,
+    };
+    audit::append(tx, scope, &entry).map(|_| ())
+}
+
+/// `NotFound` is an answer here, not an error.
+fn found<T>(loaded: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match loaded {
+        Ok(row) => Ok(Some(row)),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

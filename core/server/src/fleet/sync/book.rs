@@ -1,0 +1,243 @@
+//! What a journal entry means for the books. Pure: what core knows is passed in, what follows is returned.
+//!
+//! A cash sale is done once the terminal has it on its disk, so core never refuses one: what does not fit is stored and
+//! held for a person, and books nothing until then.
+
+use saoma_domain::{
+    ledger::{PostingSet, rules},
+    payment::{Event, Method, Payment, State, decide},
+};
+use saoma_protocol::{Amount, Currency, Millis, Money, PaymentId, RefundId, Sequence, TenantId, TerminalId};
+
+/// How far a terminal's clock is believed to be behind core's: a terminal was offline that long at most.
+const OFFLINE_MAX_MS: i64 = 90 * 24 * 3600 * 1000;
+
+/// What follows from a cash record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Booking {
+    /// Money moved: the payment stands as `after` now. The postings of a sale; those of a refund are booked in two movements.
+    Book { after: Payment, postings: Vec<PostingSet> },
+    /// It is in the books already, exactly like this.
+    Already,
+    /// Stored, and waits for a person; the text says what does not fit.
+    Hold(String),
+}
+
+/// Whose journal it is, and when it was taken in.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    pub tenant: TenantId,
+    pub terminal: TerminalId,
+    pub now: Millis,
+}
+
+/// A cash sale as the journal has it.
+#[derive(Clone, Copy, Debug)]
+pub struct CashSale {
+    pub payment: PaymentId,
+    pub counter: Sequence,
+    pub amount: Amount,
+    pub tendered_minor: i64,
+    /// The terminal's clock.
+    pub at: Millis,
+}
+
+/// A cash refund as the journal has it.
+#[derive(Clone, Copy, Debug)]
+pub struct CashRefund {
+    pub refund: RefundId,
+    pub payment: PaymentId,
+    pub amount: Amount,
+    pub at: Millis,
+}
+
+/// When it happened: the terminal's time, unless that cannot be.
+#[must_use]
+pub fn believed(at: Millis, now: Millis) -> Millis {
+    if at > now || now.since(at) > OFFLINE_MAX_MS { now } else { at }
+}
+
+/// `existing`: the payment that core has under this id.
+#[must_use]
+pub fn cash_sale(source: Source, sale: CashSale, existing: Option<&Payment>) -> Booking {
+    if sale.payment != PaymentId::for_sale(source.tenant, source.terminal, sale.counter) {
+        return Booking::Hold(format!("{} is not the number of this terminal's sale {}", sale.payment, sale.counter));
+    }
+    if let Some(payment) = existing {
+        return if payment.method == Method::Cash && payment.amount == sale.amount {
+            Booking::Already
+        } else {
+            let (amount, method) = (payment.amount, payment.method.text());
+            Booking::Hold(format!("core has another sale under this number: {amount}, {method}"))
+        };
+    }
+    if sale.tendered_minor < sale.amount.minor() {
+        return Booking::Hold(format!(
+            "less was handed over ({}) than the sale's {}",
+            sale.tendered_minor, sale.amount
+        ));
+    }
+    let created = Payment { id: sale.payment, amount: sale.amount, method: Method::Cash, state: State::Created };
+    let taken = Event::TakeCash { at: believed(sale.at, source.now) };
+    follow(created, &[taken], rules::captured(Method::Cash, sale.amount, none_of(sale.amount.currency())), source)
+}
+
+/// `existing`: the refund that core has under this id, as the payment it is of and its amount. `payment`: the sale that the
+/// money goes back for, if this tenant has it.
+#[must_use]
+pub fn cash_refund(
+    source: Source,
+    refund: CashRefund,
+    existing: Option<(PaymentId, Amount)>,
+    payment: Option<&Payment>,
+) -> Booking {
+    if let Some(other) = existing {
+        return if other == (refund.payment, refund.amount) {
+            Booking::Already
+        } else {
+            Booking::Hold(format!("core has another refund under this number: {} of {}", other.1, other.0))
+        };
+    }
+    let Some(payment) = payment else {
+        return Booking::Hold(format!("core does not know the sale {}", refund.payment));
+    };
+    if payment.method != Method::Cash {
+        let method = payment.method.text();
+        return Booking::Hold(format!("cash was given back for a sale that was not paid in cash ({method})"));
+    }
+    let (id, amount) = (refund.refund, refund.amount);
+    let events = [Event::ReserveRefund { refund: id, amount }, Event::RefundSucceeded { refund: id, amount }];
+    let mut postings = rules::refund_reserved(amount);
+    postings.extend(rules::refund_succeeded(Method::Cash, amount));
+    follow(payment.clone(), &events, postings, source)
+}
+
+/// Lets the events happen one after the other; what the rules of a payment refuse is held.
+fn follow(mut payment: Payment, events: &[Event], postings: Vec<PostingSet>, source: Source) -> Booking {
+    for event in events {
+        match decide(&payment, event, source.now) {
+            Ok(decision) => payment.state = decision.next.unwrap_or(payment.state),
+            Err(refusal) => return Booking::Hold(refusal.to_string()),
+        }
+    }
+    Booking::Book { after: payment, postings }
+}
+
+/// Cash costs no fee.
+const fn none_of(currency: Currency) -> Money {
+    Money::new(0, currency)
+}
+
+#[cfg(test)]
+mod tests {
+    use saoma_domain::payment::Capture;
+
+    use super::*;
+
+    const NOW: Millis = Millis(1_790_000_000_000);
+    const SOURCE: Source =
+        Source { tenant: TenantId::from_bytes([1; 16]), terminal: TerminalId::from_bytes([2; 16]), now: NOW };
+    const REFUND: RefundId = RefundId::from_bytes([3; 16]);
+
+    fn cny(minor: i64) -> Amount {
+        Amount::new(minor, Currency::CNY).unwrap()
+    }
+
+    fn sale(minor: i64) -> CashSale {
+        let payment = PaymentId::for_sale(SOURCE.tenant, SOURCE.terminal, Sequence(7));
+        CashSale { payment, counter: Sequence(7), amount: cny(minor), tendered_minor: 2000, at: NOW.plus(-5000) }
+    }
+
+    fn captured(minor: i64, refunded_minor: i64, method: Method) -> Payment {
+        let capture = Capture { at: NOW, late: false, refunded_minor, reserved_minor: 0 };
+        Payment { id: sale(minor).payment, amount: cny(minor), method, state: State::Captured(capture) }
+    }
+
+    /// One word for what follows: `book <public state>, <postings>`, `already`, or the reason to hold.
+    fn told(booking: Booking) -> String {
+        match booking {
+            Booking::Already => "already".to_owned(),
+            Booking::Hold(why) => format!("hold: {why}"),
+            Booking::Book { after, postings, .. } => {
+                let lines: Vec<String> = postings
+                    .iter()
+                    .flat_map(PostingSet::postings)
+                    .map(|posting| format!("{} {}", posting.account.text(), posting.money.minor()))
+                    .collect();
+                format!("book {:?}: {}", after.public_state(), lines.join(", "))
+            }
+        }
+    }
+
+    #[test]
+    fn cash_sales() {
+        let other_terminal = Source { terminal: TerminalId::from_bytes([9; 16]), ..SOURCE };
+        for (source, sale, existing, expected) in [
+            (SOURCE, sale(1250), None, "book Succeeded: cash_in_drawer 1250, merchant_payable -1250"),
+            (SOURCE, sale(1250), Some(captured(1250, 0, Method::Cash)), "already"),
+            // Refunded meanwhile: still the same sale.
+            (SOURCE, sale(1250), Some(captured(1250, 1250, Method::Cash)), "already"),
+            (SOURCE, sale(1250), Some(captured(1300, 0, Method::Cash)), "hold: core has another sale"),
+            (SOURCE, sale(1250), Some(captured(1250, 0, Method::CustomerPresented)), "hold: core has another sale"),
+            (SOURCE, sale(2001), None, "hold: less was handed over"),
+            (other_terminal, sale(1250), None, "hold: pay_"),
+        ] {
+            let told = told(cash_sale(source, sale, existing.as_ref()));
+            assert!(told.starts_with(expected), "{told}");
+        }
+    }
+
+    #[test]
+    fn cash_refunds() {
+        let refund = |minor| CashRefund { refund: REFUND, payment: sale(1).payment, amount: cny(minor), at: NOW };
+        let other_currency = CashRefund { amount: Amount::new(100, Currency::USD).unwrap(), ..refund(1) };
+        let same = Some((sale(1).payment, cny(100)));
+        let cash = |refunded| Some(captured(1250, refunded, Method::Cash));
+        for (refund, existing, payment, expected) in [
+            (refund(100), None, cash(0), "book PartlyRefunded"),
+            (refund(1250), None, cash(0), "book Refunded"),
+            (refund(1150), None, cash(100), "book Refunded"),
+            (refund(1151), None, cash(100), "hold: 11.51 CNY is more than"),
+            (refund(100), same, cash(100), "already"),
+            (refund(101), same, cash(100), "hold: core has another refund"),
+            (refund(100), None, None, "hold: core does not know the sale"),
+            (refund(100), None, Some(captured(1250, 0, Method::MerchantPresented)), "hold: cash was given back"),
+            (other_currency, None, cash(0), "hold: "),
+        ] {
+            let told = told(cash_refund(SOURCE, refund, existing, payment.as_ref()));
+            assert!(told.starts_with(expected), "{told}");
+        }
+    }
+
+    #[test]
+    fn postings_of_a_refund_leave_nothing_in_transit() {
+        let refund = CashRefund { refund: REFUND, payment: sale(1).payment, amount: cny(100), at: NOW };
+        let Booking::Book { postings, .. } = cash_refund(SOURCE, refund, None, Some(&captured(1250, 0, Method::Cash)))
+        else {
+            panic!("it fits")
+        };
+        let sum = |name: &str| -> i64 {
+            postings
+                .iter()
+                .flat_map(PostingSet::postings)
+                .filter(|posting| posting.account.text() == name)
+                .map(|posting| posting.money.minor())
+                .sum()
+        };
+        assert_eq!((sum("refunds_in_transit"), sum("cash_in_drawer"), sum("merchant_payable")), (0, -100, 100));
+    }
+
+    #[test]
+    fn a_wild_clock_is_not_believed() {
+        for (at, expected) in [
+            (NOW.plus(-5000), NOW.plus(-5000)),
+            (NOW, NOW),
+            (NOW.plus(1), NOW),
+            (Millis(0), NOW),
+            (Millis(i64::MAX), NOW),
+            (Millis(i64::MIN), NOW),
+        ] {
+            assert_eq!(believed(at, NOW), expected);
+        }
+    }
+}
