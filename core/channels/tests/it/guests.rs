@@ -1,0 +1,107 @@
+//! The components, a host to run them in, and accounts and orders to call them with.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use saoma_channels::{Account, Host, HostConfig, Order, Secrets};
+use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, TenantId};
+
+/// A component's bytes: from `SAOMA_PLUGINS_DIR` (`sandbox.wasm`, `hostile.wasm`), else built here, once.
+pub fn component(name: &str) -> Vec<u8> {
+    let path = match std::env::var_os("SAOMA_PLUGINS_DIR") {
+        Some(dir) => PathBuf::from(dir).join(format!("{name}.wasm")),
+        None => built().join(format!("saoma_{name}.wasm")),
+    };
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--locked", "--profile", "small", "--target", "wasm32-wasip2"])
+            .args(["-p", "saoma-sandbox", "-p", "saoma-hostile", "--target-dir"])
+            .arg(&target_dir)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "the plugins do not build; is the target there? `rustup target add wasm32-wasip2`");
+        target_dir.join("wasm32-wasip2").join("small")
+    })
+}
+
+/// A folder for compiled code that all tests share: each component is compiled once a run.
+fn shared_cache() -> &'static Path {
+    static CACHE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    CACHE.get_or_init(|| tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder")).path()
+}
+
+/// Small, and open to this machine, where the tests' schemes are.
+pub fn config() -> HostConfig {
+    HostConfig {
+        allow_private_addresses: true,
+        instances_max: 16,
+        instances_per_plugin_max: 8,
+        ..HostConfig::new(shared_cache().join("cache"))
+    }
+}
+
+/// A host with both plugins.
+pub async fn host(config: HostConfig) -> Host {
+    let host = Host::new(config).expect("the host starts");
+    host.install(&component("sandbox")).await.expect("sandbox installs");
+    host.install(&component("hostile")).await.expect("hostile installs");
+    host
+}
+
+pub const MERCHANT: &str = "m-1";
+pub const KEY: &str = "correct horse battery staple";
+
+pub fn sandbox_account(base_url: &str) -> Account {
+    Account {
+        id: ChannelAccountId::from_bytes([1; 16]),
+        tenant: TenantId::from_bytes([2; 16]),
+        channel: "sandbox".to_owned(),
+        settings_json: format!(r#"{{"base_url":"{base_url}","merchant_id":"{MERCHANT}"}}"#),
+        secrets: Secrets::none().with("merchant-key", KEY),
+    }
+}
+
+pub fn hostile_account(mode: &str) -> Account {
+    Account {
+        id: ChannelAccountId::from_bytes([3; 16]),
+        tenant: TenantId::from_bytes([4; 16]),
+        channel: "hostile".to_owned(),
+        settings_json: format!(r#"{{"mode":"{mode}"}}"#),
+        // It has one, and must not come by it: its manifest lists none.
+        secrets: Secrets::none().with("merchant-key", KEY),
+    }
+}
+
+pub fn number(n: u8) -> PaymentId {
+    PaymentId::from_bytes([n; 16])
+}
+
+pub fn cny(minor: i64) -> Amount {
+    Amount::new(minor, Currency::CNY).expect("an amount")
+}
+
+pub fn order(n: u8, minor: i64) -> Order {
+    Order {
+        number: number(n),
+        amount: cny(minor),
+        subject: "大杯 coffee".to_owned(),
+        merchant_name: "Corner Shop".to_owned(),
+        store_name: "Main Street".to_owned(),
+        terminal_name: "till 1".to_owned(),
+        created_at: Millis(1_700_000_000_000),
+        expires_at: Millis(1_700_000_120_000),
+        notify_url: "http://127.0.0.1:1/notify".to_owned(),
+    }
+}
+
+pub const CODE: &str = "881234567890123456";

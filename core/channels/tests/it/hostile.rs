@@ -1,0 +1,135 @@
+//! A hostile plugin burns its own time slice and nothing else.
+
+use std::time::{Duration, Instant};
+
+use saoma_channels::{Account, ChannelCaller as _, Failure, Host, HostConfig, PaymentStatus};
+
+use super::{
+    guests::{CODE, config, host, hostile_account, number, order, sandbox_account},
+    wallet::Wallet,
+};
+
+/// The plugin's own call timeout, and what a busy machine may add to it.
+const DEADLINE: Duration = Duration::from_millis(1_000);
+const SLACK: Duration = Duration::from_secs(3);
+
+async fn charged(host: &Host, mode: &str) -> Result<PaymentStatus, Failure> {
+    let began = Instant::now();
+    let outcome = host.charge(&hostile_account(mode), &order(1, 1_000), "770000000000000000").await;
+    assert!(began.elapsed() < DEADLINE + SLACK, "{mode} took {:?}", began.elapsed());
+    outcome.map(|answer| answer.status)
+}
+
+#[tokio::test]
+async fn every_mode_ends_in_its_failure_within_the_deadline() {
+    // The operator's default: no private addresses.
+    let host = host(HostConfig { allow_private_addresses: false, ..config() }).await;
+    for (mode, code) in [
+        ("honest", "answered"),
+        ("trap", "trapped"),
+        ("loop", "timed_out"),
+        ("sleep", "timed_out"),
+        ("memory", "out_of_memory"),
+        ("recursion", "trapped"),
+        ("huge-answer", "bad_answer"),
+        ("log-flood", "answered"),
+        ("forbidden-host", "not_sent"),
+        ("private-address", "not_sent"),
+        ("secret-probe", "not_sent"),
+        ("kv-flood", "answered"),
+        ("random-flood", "bad_answer"),
+        ("wrong-order", "bad_answer"),
+        ("wrong-amount", "bad_answer"),
+        ("wrong-currency", "bad_answer"),
+    ] {
+        let outcome = charged(&host, mode).await;
+        let told = outcome.as_ref().map_or_else(Failure::code, |_| "answered");
+        assert_eq!(told, code, "{mode}: {outcome:?}");
+        // And right after it the same plugin serves the next call.
+        assert_eq!(charged(&host, "honest").await, Ok(PaymentStatus::Succeeded), "after {mode}");
+    }
+}
+
+#[tokio::test]
+async fn query_and_cancel_misbehave_too() {
+    let host = host(config()).await;
+    let account = hostile_account("trap");
+    assert!(matches!(host.query(&account, number(1)).await, Err(Failure::Trapped { .. })));
+    assert!(matches!(host.cancel(&account, number(1)).await, Err(Failure::Trapped { .. })));
+    assert!(matches!(host.create(&account, &order(1, 1_000)).await, Err(Failure::Trapped { .. })));
+    let account = hostile_account("wrong-order");
+    assert!(matches!(host.query(&account, number(1)).await, Err(Failure::BadAnswer { .. })));
+}
+
+#[tokio::test]
+async fn what_the_manifest_does_not_offer_is_not_called() {
+    let host = host(config()).await;
+    let account = hostile_account("trap");
+    assert_eq!(host.fetch_bill(&account, "2026-01-31", None).await, Err(Failure::Unsupported));
+}
+
+/// One thread for everything: if running guests did not give way, the neighbour could not go on at all.
+#[tokio::test(flavor = "current_thread")]
+async fn a_neighbour_goes_on_while_others_loop_crash_and_hoard() {
+    let (host, wallet) = (host(config()).await, Wallet::start().await);
+    let neighbour = sandbox_account(&wallet.url());
+    let spoilers = async {
+        let calls = ["loop", "loop", "loop", "memory", "recursion", "trap", "sleep", "loop"].map(|mode| charged(&host, mode));
+        let [a, b, c, d, e, f, g, h] = calls;
+        tokio::join!(a, b, c, d, e, f, g, h)
+    };
+    let honest = async {
+        let began = Instant::now();
+        let mut paid = 0_u8;
+        while began.elapsed() < DEADLINE {
+            paid += 1;
+            let answer = host.charge(&neighbour, &order(paid, 1_000), CODE).await.expect("the neighbour is served");
+            assert_eq!(answer.status, PaymentStatus::Succeeded);
+            if paid == u8::MAX {
+                break;
+            }
+        }
+        paid
+    };
+    let (outcomes, paid) = tokio::join!(spoilers, honest);
+    assert!(paid >= 2, "the neighbour was served {paid} times");
+    assert_eq!(outcomes.0, Err(Failure::TimedOut { after_ms: 1_000 }));
+}
+
+/// A plugin that holds all its places leaves the host's others to the rest.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_plugin_cannot_take_all_places() {
+    let config = HostConfig { instances_max: 4, instances_per_plugin_max: 2, ..config() };
+    let (host, wallet) = (host(config).await, Wallet::start().await);
+    let sleeper = hostile_account("sleep");
+    let order = order(1, 1_000);
+    let asleep = || host.charge(&sleeper, &order, "770000000000000000");
+    let neighbour = sandbox_account(&wallet.url());
+    let (a, b, c, paid) = tokio::join!(asleep(), asleep(), asleep(), host.charge(&neighbour, &order, CODE));
+    let overloaded = [a, b, c].iter().filter(|outcome| **outcome == Err(Failure::Overloaded)).count();
+    assert_eq!(overloaded, 1, "the third had no place");
+    assert_eq!(paid.expect("the neighbour has a place").status, PaymentStatus::Succeeded);
+}
+
+/// Dropping the future (a client that went away, a node that shuts down) leaves nothing behind.
+#[tokio::test]
+async fn a_dropped_call_frees_its_place() {
+    let host = host(HostConfig { instances_max: 1, instances_per_plugin_max: 1, ..config() }).await;
+    for _ in 0..5 {
+        let (account, order) = (hostile_account("loop"), order(1, 1_000));
+        let call = host.charge(&account, &order, "770000000000000000");
+        assert!(tokio::time::timeout(Duration::from_millis(30), call).await.is_err());
+    }
+    assert_eq!(charged(&host, "honest").await, Ok(PaymentStatus::Succeeded));
+}
+
+/// A store that a flood has filled is that account's alone.
+#[tokio::test]
+async fn a_flooded_store_is_the_accounts_own() {
+    let host = host(config()).await;
+    assert_eq!(charged(&host, "kv-flood").await, Ok(PaymentStatus::Succeeded));
+    let other = Account { id: saoma_protocol::ChannelAccountId::from_bytes([7; 16]), ..hostile_account("kv-flood") };
+    let began = Instant::now();
+    host.charge(&other, &order(1, 1_000), "770000000000000000").await.expect("its own store");
+    assert!(began.elapsed() < DEADLINE);
+}

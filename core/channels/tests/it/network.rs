@@ -1,0 +1,72 @@
+//! Where plugins can go, and what leaves with them.
+
+use saoma_channels::{Account, ChannelCaller as _, Failure, Grant, HostConfig, PaymentStatus};
+
+use super::{
+    guests::{CODE, config, host, hostile_account, order, sandbox_account},
+    wallet::Wallet,
+};
+
+#[tokio::test]
+async fn private_addresses_are_refused_unless_the_operator_allows_them() {
+    let wallet = Wallet::start().await;
+    let port = wallet.address.port();
+    let closed = host(HostConfig { allow_private_addresses: false, ..config() }).await;
+    for base_url in [
+        format!("https://127.0.0.1:{port}"),
+        format!("https://localhost:{port}"),
+        format!("https://[::1]:{port}"),
+        format!("https://[::ffff:127.0.0.1]:{port}"),
+        // The same address in the spellings that URL parsers take.
+        format!("https://2130706433:{port}"),
+        format!("https://0x7f.1:{port}"),
+        "https://169.254.169.254".to_owned(),
+        "https://10.0.0.1".to_owned(),
+    ] {
+        let failure = closed.charge(&sandbox_account(&base_url), &order(1, 1_000), CODE).await.expect_err("refused");
+        assert!(matches!(&failure, Failure::NotSent { why } if why.contains("not a public address")), "{base_url}: {failure:?}");
+    }
+    let plain = closed.charge(&sandbox_account(&wallet.url()), &order(1, 1_000), CODE).await.expect_err("no TLS");
+    assert!(matches!(&plain, Failure::NotSent { why } if why.contains("https")), "{plain:?}");
+    assert!(wallet.requests().is_empty());
+
+    let open = host(config()).await;
+    let by_name = sandbox_account(&format!("http://localhost:{port}"));
+    let answer = open.charge(&by_name, &order(1, 1_000), CODE).await.expect("allowed");
+    assert_eq!(answer.status, PaymentStatus::Succeeded);
+    // Without TLS only inside: an address written as a number needs no resolver to be refused.
+    let outside = open.charge(&sandbox_account("http://8.8.8.8"), &order(2, 1_000), CODE).await.expect_err("refused");
+    assert!(matches!(&outside, Failure::NotSent { why } if why.contains("without TLS")), "{outside:?}");
+}
+
+#[tokio::test]
+async fn the_operators_grant_is_the_last_word() {
+    let wallet = Wallet::start().await;
+    let granted = Grant::only([format!("127.0.0.1:{}", wallet.address.port()).as_str()]).expect("a grant");
+    let host = host(HostConfig { grant: granted, ..config() }).await;
+    host.charge(&sandbox_account(&wallet.url()), &order(1, 1_000), CODE).await.expect("granted");
+    let other = Wallet::start().await;
+    let failure = host.charge(&sandbox_account(&other.url()), &order(1, 1_000), CODE).await.expect_err("not granted");
+    assert!(matches!(&failure, Failure::NotSent { why } if why.contains("granted")), "{failure:?}");
+    assert!(other.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_setting_opens_its_own_host_and_no_other() {
+    let wallet = Wallet::start().await;
+    let host = host(config()).await;
+    let account = hostile_account("private-address");
+    let pointed = Account {
+        settings_json: format!(r#"{{"mode":"private-address","base_url":"{}"}}"#, wallet.url()),
+        ..account.clone()
+    };
+    // Allowed by the operator and named in the settings: it does get there, and the wallet turns it away.
+    let failure = host.charge(&pointed, &order(1, 1_000), "770000000000000000").await.expect_err("a refusal");
+    assert!(matches!(&failure, Failure::NoAnswer { why } if why.contains("401")), "{failure:?}");
+    // Forbidden: the error shows the author the line that would open it.
+    let failure = host.charge(&hostile_account("forbidden-host"), &order(1, 1_000), "770000000000000000").await;
+    assert!(
+        matches!(&failure, Err(Failure::NotSent { why }) if why.contains("fixed(\"example.com:443\")")),
+        "{failure:?}"
+    );
+}
