@@ -4,5 +4,8 @@
 //! pure rooms read no clock and do no I/O; the rim decides nothing.
 
 pub mod config;
+pub mod journal;
 pub mod peripherals;
 pub mod receipt;
+pub mod sale;
+pub mod sync;

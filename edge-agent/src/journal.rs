@@ -1,0 +1,198 @@
+//! The terminal's memory: everything that must survive the next power cut, in one SQLite file.
+//!
+//! One thread owns the file. A commit is one transaction and is on the disk (WAL, `synchronous=FULL`) when it returns; the
+//! till answers and core is told only after that. Survives: a crash at any moment (SQLite's own recovery), a full disk (the
+//! transaction is undone as a whole), a journal that somebody altered (the chain is checked when it is opened).
+
+mod open;
+mod schema;
+mod store;
+
+use std::{path::PathBuf, sync::mpsc, thread};
+
+use saoma_protocol::{
+    Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
+    journal::{Entry, EntryError, Record},
+};
+
+use crate::sale::Kept;
+pub use open::{Settings, Verified, verify};
+pub use store::Store;
+
+/// Jobs that may wait for the journal's thread. The till asks for one at a time; the rest are pages that read.
+const JOBS_MAX: usize = 64;
+
+/// Why the journal did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("the disk is full, sales are stopped: free some space or call the service")]
+    Full,
+    #[error("use the journal {path}: {why}")]
+    Open { path: PathBuf, why: String },
+    #[error("trust the journal {path}: {why}; do not delete it, it holds sales: call the service")]
+    Damaged { path: PathBuf, why: String },
+    #[error("the sale is too long for the journal: fewer goods or shorter names are needed")]
+    TooLong,
+    #[error("use the journal's database")]
+    Database(#[source] diesel::result::Error),
+    #[error("understand what the journal holds: {0}")]
+    Unreadable(String),
+    #[error("use the journal: it has been closed")]
+    Closed,
+}
+
+impl From<diesel::result::Error> for JournalError {
+    fn from(error: diesel::result::Error) -> Self {
+        // SQLITE_FULL has no kind of its own in diesel; its text is fixed in SQLite (sqlite3ErrStr).
+        match &error {
+            diesel::result::Error::DatabaseError(_, information)
+                if information.message().contains("database or disk is full") =>
+            {
+                Self::Full
+            }
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl From<EntryError> for JournalError {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::TooLong { .. } => Self::TooLong,
+            other => Self::Unreadable(other.to_string()),
+        }
+    }
+}
+
+/// What is written in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    pub records: Vec<Record>,
+    pub sale: Option<Kept>,
+    /// Whether something about that sale is still to be found out, and whether money came in on it.
+    pub sale_open: bool,
+    pub sale_captured: bool,
+    pub sale_state: &'static str,
+    pub intent: Option<Intent>,
+    pub pushes: Vec<Sequence>,
+    pub synced_through: Option<Sequence>,
+}
+
+/// What an `Idempotency-Key` of the page stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    pub key: String,
+    pub fingerprint: String,
+    pub payment: PaymentId,
+    pub refund: Option<RefundId>,
+}
+
+/// What the journal holds when it is opened.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub head: Sequence,
+    pub synced_through: Sequence,
+    /// The number of the last sale keyed here.
+    pub counter: Sequence,
+    /// Sales about which something is still to be found out, oldest first.
+    pub open_sales: Vec<Kept>,
+}
+
+/// What core does not know yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnsentEntries {
+    pub count: u64,
+    pub oldest_at: Option<Millis>,
+    pub at_risk: Vec<Money>,
+}
+
+/// Sums over everything that this till has taken and given back.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Books {
+    pub journal_through: Sequence,
+    pub sales_count: u64,
+    pub sales: Vec<Money>,
+    pub refunds_count: u64,
+    pub refunds: Vec<Money>,
+}
+
+type Job = Box<dyn FnOnce(&mut Store) + Send>;
+
+/// The way to the journal's thread. Clones share it; the thread ends, and the file is closed, when all are gone.
+#[derive(Clone)]
+pub struct Journal {
+    jobs: mpsc::SyncSender<Job>,
+}
+
+impl Journal {
+    /// Opens (or makes) the journal of `terminal` and starts its thread.
+    ///
+    /// # Errors
+    /// `Open` if the file cannot be used, `Damaged` if its chain is broken or it is another terminal's.
+    pub fn open(settings: &Settings, terminal: TerminalId, now: Millis) -> Result<(Self, Opened), JournalError> {
+        let mut store = open::open(settings, terminal)?;
+        store.forget_old(now)?;
+        let opened = store.opened()?;
+        let (jobs, work) = mpsc::sync_channel::<Job>(JOBS_MAX);
+        thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || {
+                while let Ok(job) = work.recv() {
+                    job(&mut store);
+                }
+            })
+            .map_err(|error| JournalError::Open { path: settings.path.clone(), why: error.to_string() })?;
+        Ok((Self { jobs }, opened))
+    }
+
+    /// Runs `work` on the journal's thread. If the caller is dropped meanwhile, the work is done all the same.
+    ///
+    /// # Errors
+    /// Those of `work`; `Closed` if the thread is gone.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let (done, result) = tokio::sync::oneshot::channel();
+        let job: Job = Box::new(move |store| {
+            // Nobody listens any more: the work is on the disk, that is what counts.
+            let _ = done.send(work(store));
+        });
+        self.jobs.try_send(job).or_else(|refused| match refused {
+            // The queue holds more than a till can ask; waiting here for a moment is the honest answer.
+            mpsc::TrySendError::Full(job) => self.jobs.send(job).map_err(|_| JournalError::Closed),
+            mpsc::TrySendError::Disconnected(_) => Err(JournalError::Closed),
+        })?;
+        result.await.map_err(|_| JournalError::Closed)?
+    }
+
+    /// Writes `commit` down; it is on the disk when this returns. The new head of the journal.
+    ///
+    /// # Errors
+    /// `Full`, `TooLong`, `Database`: nothing of the commit is there then.
+    pub async fn commit(&self, commit: Commit, now: Millis) -> Result<Sequence, JournalError> {
+        self.run(move |store| store.commit(&commit, now)).await
+    }
+
+    /// The entries after `after`, in order, as many as one batch takes.
+    ///
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub async fn entries_after(&self, after: Sequence) -> Result<Vec<Entry>, JournalError> {
+        self.run(move |store| store.entries_after(after)).await
+    }
+
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub async fn sale(&self, payment: PaymentId) -> Result<Option<(Kept, Sequence)>, JournalError> {
+        self.run(move |store| store.sale(payment)).await
+    }
+
+    /// The latest sales with the journal entry that began each, newest first.
+    ///
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub async fn latest_sales(&self, limit: u32) -> Result<Vec<(Kept, Sequence)>, JournalError> {
+        self.run(move |store| store.latest_sales(limit)).await
+    }
+}

@@ -1,0 +1,128 @@
+//! Opening the journal, and believing it: its settings, its migrations, its chain.
+
+use std::{
+    fs,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use diesel::{Connection as _, SqliteConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use saoma_protocol::{Sequence, TerminalId, journal::GENESIS};
+
+use super::{JournalError, Store};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Where the journal is and how large it may grow.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub path: PathBuf,
+    /// No sale begins with less than this free on the disk.
+    pub free_bytes_min: u64,
+    /// Largest file in pages of 4096 bytes; 0 is as large as the disk.
+    pub pages_max: u64,
+}
+
+/// What a check of the whole journal found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Entries whose chain is whole.
+    pub entries: u64,
+    pub synced_through: Sequence,
+}
+
+/// Opens the journal of `terminal`, makes it if there is none, brings its tables up to date, and checks the chain of all that
+/// core does not have yet (core checked the rest).
+pub(super) fn open(settings: &Settings, terminal: TerminalId) -> Result<Store, JournalError> {
+    let path = &settings.path;
+    let mut store = connect(settings)?;
+    store
+        .connection
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(|error| JournalError::Open { path: path.clone(), why: error.to_string() })?;
+    match store.meta("terminal")? {
+        None => store.set_meta("terminal", &terminal.to_string())?,
+        Some(owner) if owner == terminal.to_string() => {}
+        Some(owner) => {
+            let why = format!("it is the journal of terminal {owner}, and this is {terminal}");
+            return Err(JournalError::Damaged { path: path.clone(), why });
+        }
+    }
+    let synced = store.synced_through()?;
+    check_chain(&mut store, synced)?;
+    Ok(store)
+}
+
+/// Checks every entry of the journal in `path` against its chain. Changes nothing but what SQLite repairs by itself.
+///
+/// # Errors
+/// `Open` if there is no journal, `Damaged` at the first entry that is not whole.
+pub fn verify(path: &Path) -> Result<Verified, JournalError> {
+    if !path.exists() {
+        return Err(JournalError::Open { path: path.to_owned(), why: "there is no such file".to_owned() });
+    }
+    let settings = Settings { path: path.to_owned(), free_bytes_min: 0, pages_max: 0 };
+    let mut store = connect(&settings)?;
+    let entries = check_chain(&mut store, Sequence(0))?;
+    Ok(Verified { entries, synced_through: store.synced_through()? })
+}
+
+fn connect(settings: &Settings) -> Result<Store, JournalError> {
+    let path = &settings.path;
+    let failed = |why: String| JournalError::Open { path: path.clone(), why };
+    // Made by us first, so that it is never readable by others; SQLite gives its side files the same mode.
+    fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| failed(error.to_string()))?;
+    let shown = path.to_str().ok_or_else(|| failed("its path is not UTF-8".to_owned()))?;
+    let connection = SqliteConnection::establish(shown).map_err(|error| failed(error.to_string()))?;
+    let mut store = Store { connection, settings: settings.clone() };
+    let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                   PRAGMA foreign_keys = ON; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 1048576; \
+                   PRAGMA trusted_schema = OFF;";
+    let damaged = |error: JournalError| match error {
+        JournalError::Database(source) => JournalError::Damaged { path: path.clone(), why: source.to_string() },
+        other => other,
+    };
+    store.execute(pragmas).map_err(damaged)?;
+    if settings.pages_max > 0 {
+        store.execute(&format!("PRAGMA max_page_count = {}", settings.pages_max))?;
+    }
+    Ok(store)
+}
+
+/// Checks numbers and hashes of all entries after `from`; how many there are.
+fn check_chain(store: &mut Store, from: Sequence) -> Result<u64, JournalError> {
+    let path = store.settings.path.clone();
+    let damaged = |why: String| JournalError::Damaged { path: path.clone(), why };
+    let mut prev_hash = match from {
+        Sequence(0) => GENESIS,
+        from => match store.entry(from)? {
+            Some((entry, _)) => entry.hash(),
+            None => return Err(damaged(format!("entry {from} is missing, which core has"))),
+        },
+    };
+    let mut checked = from;
+    loop {
+        let batch = store.entries_after(checked)?;
+        if batch.is_empty() {
+            return Ok(checked.0 - from.0);
+        }
+        for entry in batch {
+            if entry.sequence != checked.next() {
+                return Err(damaged(format!("entry {} is missing", checked.next())));
+            }
+            entry.checked(prev_hash).map_err(|error| damaged(error.to_string()))?;
+            prev_hash = entry.hash();
+            let kept = store.entry(entry.sequence)?.map(|(_, hash)| hash);
+            if kept != Some(data_encoding::HEXLOWER.encode(&prev_hash)) {
+                return Err(damaged(format!("entry {} was altered", entry.sequence)));
+            }
+            checked = entry.sequence;
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! The journal's statements: each function is one query or one transaction.
+
+use diesel::{
+    connection::SimpleConnection as _,
+    dsl::{count_star, max, min},
+    prelude::*,
+};
+use saoma_protocol::{
+    Currency, Millis, Money, PaymentId, RefundId, Sequence,
+    api::RefundState,
+    journal::{Entry, GENESIS, Record},
+    message::sync::BATCH_ENTRIES_MAX,
+};
+
+use super::{
+    Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries,
+    schema::{entries, intents, meta, pushes_seen, refunds, sales},
+};
+use crate::sale::Kept;
+
+/// How long an intent of the page is remembered. Pages retry for minutes; a week covers a till that was switched off.
+const INTENT_DAYS: i64 = 30;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// How many ids of pushes are remembered. An older one that comes again is harmless: the version in it is old.
+const PUSHES_KEPT: i64 = 20_000;
+/// Size of a page, SQLite's default since 3.12.
+pub(super) const PAGE_BYTES: u64 = 4096;
+/// Bytes of a batch's payloads, so that a batch with long entries stays under the longest message.
+const BATCH_BYTES_MAX: usize = 512 * 1024;
+
+/// The open file. Lives on the journal's thread.
+pub struct Store {
+    pub(super) connection: SqliteConnection,
+    pub(super) settings: Settings,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = entries)]
+struct EntryRow {
+    sequence: i64,
+    at: i64,
+    prev_hash: String,
+    payload: String,
+    hash: String,
+    cash_minor: Option<i64>,
+    currency: Option<String>,
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = sales)]
+struct SaleRow {
+    payment: String,
+    counter: i64,
+    entry: i64,
+    state: &'static str,
+    amount_minor: i64,
+    currency: &'static str,
+    open: i64,
+    captured: i64,
+    kept: String,
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = refunds)]
+struct RefundRow {
+    refund: String,
+    payment: String,
+    state: &'static str,
+    amount_minor: i64,
+    currency: &'static str,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = intents)]
+struct IntentRow {
+    key: String,
+    fingerprint: String,
+    payment: String,
+    refund: Option<String>,
+    at: i64,
+}
+
+/// SQLite has no unsigned 64 bits; a sequence past 2^63 would take a sale every nanosecond for 292 years.
+fn stored(sequence: Sequence) -> i64 {
+    i64::try_from(sequence.0).unwrap_or(i64::MAX)
+}
+
+fn loaded(sequence: i64) -> Sequence {
+    Sequence(u64::try_from(sequence).unwrap_or(0))
+}
+
+fn unreadable(what: &str, error: impl std::fmt::Display) -> JournalError {
+    JournalError::Unreadable(format!("{what}: {error}"))
+}
+
+impl EntryRow {
+    fn new(entry: &Entry, record: &Record) -> Self {
+        let cash = match record {
+            Record::CashSale { amount, .. } => Some(*amount),
+            _ => None,
+        };
+        Self {
+            sequence: stored(entry.sequence),
+            at: entry.at.0,
+            prev_hash: entry.prev_hash.clone(),
+            payload: entry.payload.clone(),
+            hash: data_encoding::HEXLOWER.encode(&entry.hash()),
+            cash_minor: cash.map(|amount| amount.minor()),
+            currency: cash.map(|amount| amount.currency().code().to_owned()),
+        }
+    }
+
+    fn entry(self) -> (Entry, String) {
+        let Self { sequence, at, prev_hash, payload, hash, .. } = self;
+        (Entry { sequence: loaded(sequence), at: Millis(at), prev_hash, payload }, hash)
+    }
+}
+
+impl Store {
+    /// # Errors
+    /// As [`super::Journal::commit`].
+    pub fn commit(&mut self, commit: &Commit, now: Millis) -> Result<Sequence, JournalError> {
+        self.connection.immediate_transaction(|tx| {
+            let (mut head, mut prev_hash) = last(tx)?;
+            let first = head.next();
+            for record in &commit.records {
+                let entry = Entry::new(head.next(), now, prev_hash, record.clone())?;
+                (head, prev_hash) = (entry.sequence, entry.hash());
+                diesel::insert_into(entries::table).values(EntryRow::new(&entry, record)).execute(tx)?;
+            }
+            if let Some(kept) = &commit.sale {
+                keep_sale(tx, commit, kept, first)?;
+            }
+            if let Some(Intent { key, fingerprint, payment, refund }) = &commit.intent {
+                let row = IntentRow {
+                    key: key.clone(),
+                    fingerprint: fingerprint.clone(),
+                    payment: payment.to_string(),
+                    refund: refund.map(|refund| refund.to_string()),
+                    at: now.0,
+                };
+                diesel::insert_into(intents::table).values(row).execute(tx)?;
+            }
+            for id in &commit.pushes {
+                diesel::insert_or_ignore_into(pushes_seen::table)
+                    .values(pushes_seen::id.eq(stored(*id)))
+                    .execute(tx)?;
+            }
+            if let Some(through) = commit.synced_through {
+                set_meta(tx, "synced_through", &through.to_string())?;
+            }
+            Ok(head)
+        })
+    }
+
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn opened(&mut self) -> Result<Opened, JournalError> {
+        let (head, _) = last(&mut self.connection)?;
+        let counter: Option<i64> = sales::table.select(max(sales::counter)).first(&mut self.connection)?;
+        let texts: Vec<String> = sales::table
+            .filter(sales::open.eq(1))
+            .order(sales::counter)
+            .select(sales::kept)
+            .load(&mut self.connection)?;
+        Ok(Opened {
+            head,
+            synced_through: self.synced_through()?.min(head),
+            counter: loaded(counter.unwrap_or(0)),
+            open_sales: texts.iter().map(|text| kept_of(text)).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn synced_through(&mut self) -> Result<Sequence, JournalError> {
+        let text = self.meta("synced_through")?.unwrap_or_else(|| "0".to_owned());
+        text.parse().map(Sequence).map_err(|error| unreadable("synced_through", error))
+    }
+
+    pub(super) fn meta(&mut self, name: &str) -> Result<Option<String>, JournalError> {
+        Ok(meta::table.find(name).select(meta::value).first(&mut self.connection).optional()?)
+    }
+
+    pub(super) fn set_meta(&mut self, name: &str, value: &str) -> Result<(), JournalError> {
+        set_meta(&mut self.connection, name, value)
+    }
+
+    /// # Errors
+    /// As [`super::Journal::entries_after`].
+    pub fn entries_after(&mut self, after: Sequence) -> Result<Vec<Entry>, JournalError> {
+        let rows: Vec<EntryRow> = entries::table
+            .filter(entries::sequence.gt(stored(after)))
+            .order(entries::sequence)
+            .limit(i64::try_from(BATCH_ENTRIES_MAX).unwrap_or(1))
+            .load(&mut self.connection)?;
+        let mut bytes = 0;
+        Ok(rows
+            .into_iter()
+            .map(|row| row.entry().0)
+            .take_while(|entry| {
+                // The first always fits: an entry is at most a sixteenth of it.
+                bytes += entry.payload.len() + 256;
+                bytes <= BATCH_BYTES_MAX
+            })
+            .collect())
+    }
+
+    /// The entry with its stored hash.
+    pub(super) fn entry(&mut self, sequence: Sequence) -> Result<Option<(Entry, String)>, JournalError> {
+        let row: Option<EntryRow> = entries::table.find(stored(sequence)).first(&mut self.connection).optional()?;
+        Ok(row.map(EntryRow::entry))
+    }
+
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn sale(&mut self, payment: PaymentId) -> Result<Option<(Kept, Sequence)>, JournalError> {
+        let row: Option<(String, i64)> = sales::table
+            .find(payment.to_string())
+            .select((sales::kept, sales::entry))
+            .first(&mut self.connection)
+            .optional()?;
+        row.map(|(text, entry)| Ok((kept_of(&text)?, loaded(entry)))).transpose()
+    }
+
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn latest_sales(&mut self, limit: u32) -> Result<Vec<(Kept, Sequence)>, JournalError> {
+        let rows: Vec<(String, i64)> = sales::table
+            .order(sales::counter.desc())
+            .limit(i64::from(limit))
+            .select((sales::kept, sales::entry))
+            .load(&mut self.connection)?;
+        rows.iter().map(|(text, entry)| Ok((kept_of(text)?, loaded(*entry)))).collect()
+    }
+
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn intent(&mut self, key: &str) -> Result<Option<Intent>, JournalError> {
+        let row: Option<IntentRow> = intents::table.find(key).first(&mut self.connection).optional()?;
+        row.map(|row| {
+            let payment = row.payment.parse().map_err(|error| unreadable("an intent", error))?;
+            let refund = row.refund.map(|text| text.parse::<RefundId>()).transpose();
+            let refund = refund.map_err(|error| unreadable("an intent", error))?;
+            Ok(Intent { key: row.key, fingerprint: row.fingerprint, payment, refund })
+        })
+        .transpose()
+    }
+
+    /// # Errors
+    /// `Database`.
+    pub fn is_push_seen(&mut self, id: Sequence) -> Result<bool, JournalError> {
+        let found: Option<i64> =
+            pushes_seen::table.find(stored(id)).select(pushes_seen::id).first(&mut self.connection).optional()?;
+        Ok(found.is_some())
+    }
+
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn unsent(&mut self) -> Result<UnsentEntries, JournalError> {
+        let through = stored(self.synced_through()?);
+        let unsent = entries::table.filter(entries::sequence.gt(through));
+        let (count, oldest_at): (i64, Option<i64>) =
+            unsent.select((count_star(), min(entries::at))).first(&mut self.connection)?;
+        let cash: Vec<(String, i64)> = unsent
+            .filter(entries::cash_minor.is_not_null())
+            .select((entries::currency.assume_not_null(), entries::cash_minor.assume_not_null()))
+            .load(&mut self.connection)?;
+        Ok(UnsentEntries {
+            count: u64::try_from(count).unwrap_or(0),
+            oldest_at: oldest_at.map(Millis),
+            at_risk: sums(cash)?,
+        })
+    }
+
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn books(&mut self) -> Result<Books, JournalError> {
+        let captured: Vec<(String, i64)> = sales::table
+            .filter(sales::captured.eq(1))
+            .select((sales::currency, sales::amount_minor))
+            .load(&mut self.connection)?;
+        let given_back: Vec<(String, i64)> = refunds::table
+            .filter(refunds::state.eq(refund_state_text(RefundState::Succeeded)))
+            .select((refunds::currency, refunds::amount_minor))
+            .load(&mut self.connection)?;
+        Ok(Books {
+            journal_through: self.synced_through()?,
+            sales_count: captured.len() as u64,
+            sales: sums(captured)?,
+            refunds_count: given_back.len() as u64,
+            refunds: sums(given_back)?,
+        })
+    }
+
+    /// Whether there is room for a new sale, with what is kept free so that its result and its refunds still fit.
+    ///
+    /// # Errors
+    /// `Full` if not; `Database`.
+    pub fn check_room(&mut self) -> Result<(), JournalError> {
+        let Settings { path, free_bytes_min, pages_max } = &self.settings;
+        if *pages_max > 0 {
+            let used = pragma(&mut self.connection, "page_count")? - pragma(&mut self.connection, "freelist_count")?;
+            let free_pages = pages_max.saturating_sub(u64::try_from(used).unwrap_or(0));
+            // A tenth of a small journal is kept for what follows from sales already keyed.
+            let kept_free = (*free_bytes_min / PAGE_BYTES).min(pages_max / 10);
+            if free_pages <= kept_free {
+                return Err(JournalError::Full);
+            }
+        }
+        let folder = path.parent().unwrap_or(path);
+        let disk = nix::sys::statvfs::statvfs(folder)
+            .map_err(|error| JournalError::Open { path: path.clone(), why: error.desc().to_owned() })?;
+        // Block counts are 32 bits on some machines.
+        #[allow(clippy::useless_conversion)]
+        let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
+        if free < *free_bytes_min { Err(JournalError::Full) } else { Ok(()) }
+    }
+
+    /// Drops what only serves repetitions that can no longer come.
+    pub(super) fn forget_old(&mut self, now: Millis) -> Result<(), JournalError> {
+        let before = now.plus(-INTENT_DAYS * DAY_MS).0;
+        diesel::delete(intents::table.filter(intents::at.lt(before))).execute(&mut self.connection)?;
+        let newest: Option<i64> = pushes_seen::table.select(max(pushes_seen::id)).first(&mut self.connection)?;
+        if let Some(newest) = newest {
+            let before = newest.saturating_sub(PUSHES_KEPT);
+            diesel::delete(pushes_seen::table.filter(pushes_seen::id.lt(before))).execute(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn execute(&mut self, sql: &str) -> Result<(), JournalError> {
+        Ok(self.connection.batch_execute(sql)?)
+    }
+}
+
+fn last(tx: &mut SqliteConnection) -> Result<(Sequence, [u8; 32]), JournalError> {
+    let row: Option<EntryRow> = entries::table.order(entries::sequence.desc()).first(tx).optional()?;
+    let Some(row) = row else { return Ok((Sequence(0), GENESIS)) };
+    let (entry, _) = row.entry();
+    Ok((entry.sequence, entry.hash()))
+}
+
+fn keep_sale(
+    tx: &mut SqliteConnection,
+    commit: &Commit,
+    kept: &Kept,
+    first: Sequence,
+) -> Result<(), JournalError> {
+    let payment = kept.payment.to_string();
+    let known: Option<i64> = sales::table.find(&payment).select(sales::entry).first(tx).optional()?;
+    let row = SaleRow {
+        payment: payment.clone(),
+        counter: stored(kept.counter),
+        entry: known.unwrap_or_else(|| stored(first)),
+        state: commit.sale_state,
+        amount_minor: kept.amount.minor(),
+        currency: kept.amount.currency().code(),
+        open: i64::from(commit.sale_open),
+        captured: i64::from(commit.sale_captured),
+        kept: serde_json::to_string(kept).map_err(|error| unreadable("a sale", error))?,
+    };
+    if known.is_some() {
+        diesel::update(sales::table.find(&payment)).set(&row).execute(tx)?;
+    } else {
+        diesel::insert_into(sales::table).values(&row).execute(tx)?;
+    }
+    for refund in &kept.refunds {
+        let row = RefundRow {
+            refund: refund.refund.to_string(),
+            payment: payment.clone(),
+            state: refund_state_text(refund.state),
+            amount_minor: refund.amount.minor(),
+            currency: refund.amount.currency().code(),
+        };
+        diesel::insert_into(refunds::table)
+            .values(&row)
+            .on_conflict(refunds::refund)
+            .do_update()
+            .set(&row)
+            .execute(tx)?;
+    }
+    Ok(())
+}
+
+fn set_meta(tx: &mut SqliteConnection, name: &str, value: &str) -> Result<(), JournalError> {
+    diesel::replace_into(meta::table).values((meta::name.eq(name), meta::value.eq(value))).execute(tx)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct PragmaRow {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    value: i64,
+}
+
+fn pragma(tx: &mut SqliteConnection, name: &'static str) -> Result<i64, JournalError> {
+    let row: PragmaRow =
+        diesel::sql_query(format!("SELECT {name} AS value FROM pragma_{name}")).get_result(tx)?;
+    Ok(row.value)
+}
+
+fn kept_of(text: &str) -> Result<Kept, JournalError> {
+    serde_json::from_str(text).map_err(|error| unreadable("a sale", error))
+}
+
+/// One sum per currency, in the order of the codes.
+fn sums(rows: Vec<(String, i64)>) -> Result<Vec<Money>, JournalError> {
+    let mut sums = std::collections::BTreeMap::<Currency, Money>::new();
+    for (code, minor) in rows {
+        let currency: Currency = code.parse().map_err(|error| unreadable("a currency", error))?;
+        let sum = sums.entry(currency).or_insert_with(|| Money::new(0, currency));
+        *sum = sum.checked_add(Money::new(minor, currency)).map_err(|error| unreadable("a sum", error))?;
+    }
+    Ok(sums.into_values().collect())
+}
+
+const fn refund_state_text(state: RefundState) -> &'static str {
+    match state {
+        RefundState::Submitting => "submitting",
+        RefundState::Pending => "pending",
+        RefundState::Unknown => "unknown",
+        RefundState::Succeeded => "succeeded",
+        RefundState::Failed => "failed",
+    }
+}

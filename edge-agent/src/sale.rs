@@ -1,0 +1,396 @@
+//! One sale at this till: what is known of it, what may happen to it, and what follows. Pure: no I/O, no clock.
+//!
+//! Survives: a crash at any moment (what is `kept` is on the disk before anything is sent), answers that come late, twice or
+//! in the wrong order (the higher version of a view wins), and silence (an outcome that core does not know is never shown as
+//! paid or unpaid; the till asks again with the same number, or asks core to cancel).
+//!
+//! Does not decide whether money moved: only core's word (or, for cash, this till's own journal entry) does.
+
+mod decide;
+mod show;
+
+use std::fmt;
+
+use saoma_protocol::{
+    Amount, Millis, PaymentId, RefundId, Sequence,
+    api::{Failure, Goods, PaymentState, PaymentView, Problem, RefundKind, RefundState, RefundView},
+    journal::{Method, Record},
+};
+use serde::{Deserialize, Serialize};
+
+pub use decide::{RESEND_MS_MAX, decide, key};
+pub use show::{Action, actions, display};
+
+/// A sale: what is on the disk, and what is only of this run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sale {
+    pub kept: Kept,
+    pub waits: Waits,
+}
+
+/// What the disk has of a sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    pub payment: PaymentId,
+    /// The terminal's number of this sale.
+    pub counter: Sequence,
+    pub amount: Amount,
+    pub goods: Vec<Goods>,
+    pub cashier: String,
+    pub keyed_at: Millis,
+    pub stage: Stage,
+    pub refunds: Vec<Refund>,
+    pub receipt: ReceiptState,
+    /// The state and refunded sum of the last `SaleSettled` in the journal.
+    pub journaled: Option<(PaymentState, i64)>,
+}
+
+/// How far a sale is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// Done when it was keyed.
+    Cash { tendered_minor: i64 },
+    /// On this disk; core has not answered yet, and may or may not have it.
+    Sending { method: Method, cancelling: bool },
+    /// Core has it, and this is the newest that it said.
+    Known { method: Method, view: Box<PaymentView>, cancelling: bool },
+    /// Core does not have it and will not get it from us any more.
+    NotSent { method: Method, state: PaymentState, failure: Failure },
+}
+
+/// Money that goes back on this sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    pub refund: RefundId,
+    pub amount: Amount,
+    pub void: bool,
+    pub state: RefundState,
+    /// Whether core has answered about it. Until then it is sent again, with the same number.
+    pub answered: bool,
+    pub failure: Option<Failure>,
+    /// The version of the newest view of it.
+    pub version: u64,
+    pub keyed_at: Millis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReceiptState {
+    None,
+    /// Given to the printer.
+    Queued,
+    Printed,
+    /// The cashier may reprint it.
+    Failed,
+}
+
+/// What is only of this run: after a restart all of it is empty, and every wait is due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// The customer's code, for sending again; never on the disk.
+    pub code: Option<ScannedCode>,
+    pub creating: bool,
+    pub querying: bool,
+    pub cancelling: bool,
+    pub fetching: bool,
+    pub refunding: Vec<RefundId>,
+    /// Refunds keyed in this run of which no request ended in silence: if one is not sent, core surely has none.
+    pub certain: Vec<RefundId>,
+    /// How many requests went out that core may have got without our hearing of it; `None` is unknown (a restart).
+    pub unanswered: Option<u32>,
+    /// Core said that it does not have this sale.
+    pub not_found: u32,
+    /// No automatic request before this moment.
+    pub next_at: Option<Millis>,
+}
+
+/// A code that a customer showed: a bearer credential for about a minute. Does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ScannedCode(String);
+
+impl ScannedCode {
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The code itself, for the request to core alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ScannedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScannedCode(…)")
+    }
+}
+
+/// How a sale is paid for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tender {
+    /// What the customer handed over, in minor units.
+    Cash { tendered_minor: i64 },
+    /// A code on the customer display.
+    Code,
+    /// The customer's code.
+    Scan { code: ScannedCode },
+}
+
+/// What a cashier keyed, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed {
+    pub payment: PaymentId,
+    pub counter: Sequence,
+    pub amount: Amount,
+    pub tender: Tender,
+    pub goods: Vec<Goods>,
+    pub cashier: String,
+}
+
+/// What happens to a sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    QueryPressed,
+    CancelPressed,
+    VoidPressed { refund: RefundId, cashier: String },
+    RefundPressed { refund: RefundId, amount: Amount, cashier: String },
+    ReprintPressed,
+    /// The end of a request of ours.
+    Answered { ask: Ask, outcome: Outcome },
+    /// Core said something by itself.
+    Pushed { view: Box<PaymentView>, refund: Option<Box<RefundView>> },
+    /// The printer took the receipt, or did not.
+    Printed { done: bool },
+    /// Time passed. `mqtt`: whether core can tell us by itself; `poll_ms`: how often to ask if not.
+    Tick { mqtt: bool, poll_ms: i64 },
+}
+
+/// A request to core. Every one may be repeated: it carries the number of what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// `POST /v1/payments`.
+    Create,
+    /// `GET /v1/payments/{id}`: what core has.
+    Fetch,
+    /// `POST …/query`: core asks the channel.
+    Query,
+    Cancel,
+    /// `POST …/void` or `…/refunds`.
+    Refund(RefundId),
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    View(Box<PaymentView>),
+    Refund(Box<RefundView>),
+    /// Core has no such payment.
+    NotFound,
+    /// Core will not do it, and asking again does not help.
+    Refused(Box<Problem>),
+    /// Core does not know this terminal (any more); nothing is said about the sale.
+    Locked(Box<Problem>),
+    /// No connection was made: core did not get this request.
+    NotSent,
+    /// Nobody knows whether core got it.
+    Silent,
+}
+
+/// What is to be done once the decision is on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Ask(Ask),
+    OpenDrawer,
+    Print(Slip),
+    /// Something a person must look at.
+    Alarm { code: &'static str, message: String },
+}
+
+/// Which slip to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slip {
+    Sale,
+    Copy,
+    Refund(RefundId),
+}
+
+/// What follows from an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub sale: Sale,
+    /// For the journal, in this order, in one transaction with what is kept of the sale.
+    pub records: Vec<Record>,
+    /// Afterwards.
+    pub effects: Vec<Effect>,
+}
+
+/// Why a key press does nothing. `code` is of the till's API.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("this sale is {state}: it cannot be {what} now")]
+    NotNow { state: &'static str, what: &'static str },
+    #[error("at most {left} {currency} of this sale can still be given back")]
+    RefundExceeds { left: String, currency: saoma_protocol::Currency },
+}
+
+impl Refusal {
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotNow { .. } => "not_now",
+            Self::RefundExceeds { .. } => "refund_exceeds",
+        }
+    }
+}
+
+impl Sale {
+    /// A sale as the disk has it, after a start.
+    #[must_use]
+    pub fn reopened(kept: Kept) -> Self {
+        Self { kept, waits: Waits::default() }
+    }
+
+    /// Where it stands, in core's words; `None` while core has not answered.
+    #[must_use]
+    pub fn state(&self) -> Option<PaymentState> {
+        match &self.kept.stage {
+            Stage::Cash { .. } => Some(match self.refunded_minor() {
+                0 => PaymentState::Succeeded,
+                refunded if refunded < self.kept.amount.minor() => PaymentState::PartlyRefunded,
+                _ => PaymentState::Refunded,
+            }),
+            Stage::Sending { .. } => None,
+            Stage::Known { view, .. } => Some(view.state),
+            Stage::NotSent { state, .. } => Some(*state),
+        }
+    }
+
+    /// The stable text of the state: core's, or `sending`.
+    #[must_use]
+    pub fn state_text(&self) -> &'static str {
+        self.state().map_or("sending", state_text)
+    }
+
+    /// Given back or being given back, in minor units.
+    #[must_use]
+    pub fn refunded_minor(&self) -> i64 {
+        match &self.kept.stage {
+            Stage::Known { view, .. } => view.refunded_minor,
+            Stage::Cash { .. } => self.kept.refunds.iter().map(|refund| refund.amount.minor()).sum(),
+            Stage::Sending { .. } | Stage::NotSent { .. } => 0,
+        }
+    }
+
+    /// What may still be given back as far as is known here, in minor units.
+    #[must_use]
+    pub fn refundable_minor(&self) -> i64 {
+        if !self.state().is_some_and(PaymentState::is_paid) {
+            return 0;
+        }
+        // A refund that core has not answered about is not in its view yet.
+        let unanswered = self.kept.refunds.iter().filter(|refund| !refund.answered);
+        self.kept.amount.minor() - self.refunded_minor() - unanswered.map(|refund| refund.amount.minor()).sum::<i64>()
+    }
+
+    /// Whether something about it is still to be found out.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let cancelling = matches!(&self.kept.stage, Stage::Known { view, cancelling: true, .. } if !view.state.is_settled());
+        !self.state().is_some_and(PaymentState::is_settled)
+            || cancelling
+            || self.kept.refunds.iter().any(Refund::is_open)
+    }
+
+    #[must_use]
+    pub const fn method(&self) -> Option<Method> {
+        match &self.kept.stage {
+            Stage::Cash { .. } => None,
+            Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => Some(*method),
+        }
+    }
+
+    #[must_use]
+    pub const fn is_cancelling(&self) -> bool {
+        matches!(&self.kept.stage, Stage::Sending { cancelling: true, .. } | Stage::Known { cancelling: true, .. })
+    }
+
+    #[must_use]
+    pub fn view(&self) -> Option<&PaymentView> {
+        match &self.kept.stage {
+            Stage::Known { view, .. } => Some(view),
+            _ => None,
+        }
+    }
+
+    /// Why it failed, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.kept.stage {
+            Stage::Known { view, .. } => view.failure.as_ref(),
+            Stage::NotSent { failure, .. } => Some(failure),
+            Stage::Cash { .. } | Stage::Sending { .. } => None,
+        }
+    }
+
+    /// Whether money came in on it at some time, whatever became of it later.
+    #[must_use]
+    pub fn was_captured(&self) -> bool {
+        matches!(
+            self.state(),
+            Some(
+                PaymentState::Succeeded
+                    | PaymentState::PartlyRefunded
+                    | PaymentState::Refunded
+                    | PaymentState::Voided
+            )
+        )
+    }
+
+    #[must_use]
+    pub fn refund(&self, refund: RefundId) -> Option<&Refund> {
+        self.kept.refunds.iter().find(|held| held.refund == refund)
+    }
+}
+
+impl Refund {
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !matches!(self.state, RefundState::Succeeded | RefundState::Failed)
+    }
+
+    fn of(view: &RefundView) -> Self {
+        Self {
+            refund: view.id,
+            amount: view.amount,
+            void: view.kind == RefundKind::Void,
+            state: view.state,
+            answered: true,
+            failure: view.failure.clone(),
+            version: view.version,
+            keyed_at: view.created_at,
+        }
+    }
+}
+
+/// The stable text of a state, as it is on the wire.
+#[must_use]
+pub const fn state_text(state: PaymentState) -> &'static str {
+    match state {
+        PaymentState::Created => "created",
+        PaymentState::Presenting => "presenting",
+        PaymentState::Submitting => "submitting",
+        PaymentState::Pending => "pending",
+        PaymentState::Unknown => "unknown",
+        PaymentState::Succeeded => "succeeded",
+        PaymentState::PartlyRefunded => "partly_refunded",
+        PaymentState::Refunded => "refunded",
+        PaymentState::Voided => "voided",
+        PaymentState::Failed => "failed",
+        PaymentState::Reversed => "reversed",
+        PaymentState::Expired => "expired",
+        PaymentState::Cancelled => "cancelled",
+    }
+}

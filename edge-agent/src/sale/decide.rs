@@ -1,0 +1,534 @@
+//! What follows from what: every transition of a sale.
+
+use saoma_protocol::{
+    Amount, Millis, RefundId,
+    api::{Failure, PaymentState, PaymentView, Problem, RefundState, RefundView},
+    journal::{Method, Record},
+};
+
+use super::{
+    Ask, Decision, Effect, Event, Keyed, Kept, Outcome, Refund, Refusal, ReceiptState, Sale, Slip, Stage, Tender, Waits,
+};
+
+/// How long after keying a sale may still be sent. Past it the customer has left: a charge that arrives then would take money
+/// from somebody who is not there any more, so the till only asks whether core has it.
+pub const RESEND_MS_MAX: i64 = 60_000;
+/// First pause after a request without an answer; it doubles up to the largest.
+const RETRY_MS_MIN: i64 = 1_000;
+const RETRY_MS_MAX: i64 = 15_000;
+/// How long to wait before "core does not have it" is believed: a request that was given up here may still be on its way.
+const NOT_FOUND_AGAIN_MS: i64 = 5_000;
+const NOT_FOUND_BELIEVED: u32 = 2;
+/// Pause between two requests to cancel the same sale.
+const CANCEL_AGAIN_MS: i64 = 3_000;
+/// How often a waiting sale is asked about although MQTT is up: pushes are the rule, and this finds out when the rule fails.
+const CHECK_MS: i64 = 10_000;
+
+/// The beginning of a sale. It is sent only after this decision is on the disk.
+#[must_use]
+pub fn key(keyed: Keyed, now: Millis) -> Decision {
+    let Keyed { payment, counter, amount, tender, goods, cashier } = keyed;
+    let record = match &tender {
+        Tender::Cash { tendered_minor } => Record::CashSale {
+            payment,
+            counter,
+            amount,
+            tendered_minor: *tendered_minor,
+            goods: goods.clone(),
+            cashier: cashier.clone(),
+        },
+        Tender::Code | Tender::Scan { .. } => Record::SaleKeyed {
+            payment,
+            counter,
+            amount,
+            method: method_of(&tender),
+            goods: goods.clone(),
+            cashier: cashier.clone(),
+        },
+    };
+    let (stage, effects, waits, receipt) = match tender {
+        Tender::Cash { tendered_minor } => {
+            let effects = vec![Effect::OpenDrawer, Effect::Print(Slip::Sale)];
+            (Stage::Cash { tendered_minor }, effects, Waits::default(), ReceiptState::Queued)
+        }
+        tender @ (Tender::Code | Tender::Scan { .. }) => {
+            let method = method_of(&tender);
+            let code = if let Tender::Scan { code } = tender { Some(code) } else { None };
+            let waits = Waits { code, creating: true, unanswered: Some(0), ..Waits::default() };
+            (Stage::Sending { method, cancelling: false }, vec![Effect::Ask(Ask::Create)], waits, ReceiptState::None)
+        }
+    };
+    let kept = Kept {
+        payment,
+        counter,
+        amount,
+        goods,
+        cashier,
+        keyed_at: now,
+        stage,
+        refunds: Vec::new(),
+        receipt,
+        journaled: None,
+    };
+    Decision { sale: Sale { kept, waits }, records: vec![record], effects }
+}
+
+const fn method_of(tender: &Tender) -> Method {
+    match tender {
+        Tender::Scan { .. } => Method::CustomerPresented,
+        Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
+    }
+}
+
+/// What follows from `event`.
+///
+/// # Errors
+/// Only for key presses that the sale's state does not allow; nothing has changed then.
+pub fn decide(sale: Sale, event: Event, now: Millis) -> Result<Decision, Refusal> {
+    let mut step = Step { sale, records: Vec::new(), effects: Vec::new(), now };
+    match event {
+        Event::QueryPressed => step.query_pressed()?,
+        Event::CancelPressed => step.cancel_pressed()?,
+        Event::VoidPressed { refund, cashier } => step.void_pressed(refund, cashier)?,
+        Event::RefundPressed { refund, amount, cashier } => step.refund_pressed(refund, amount, cashier)?,
+        Event::ReprintPressed => step.reprint_pressed()?,
+        Event::Answered { ask, outcome } => step.answered(ask, outcome),
+        Event::Pushed { view, refund } => {
+            if let Some(refund) = refund {
+                step.learn_refund(&refund);
+            }
+            let news = step.sale.view().is_none();
+            step.learn(*view);
+            if news {
+                step.go_on_cancelling();
+            }
+        }
+        Event::Printed { done } => {
+            step.sale.kept.receipt = if done { ReceiptState::Printed } else { ReceiptState::Failed };
+        }
+        Event::Tick { mqtt, poll_ms } => step.tick(mqtt, poll_ms),
+    }
+    let Step { sale, records, effects, .. } = step;
+    Ok(Decision { sale, records, effects })
+}
+
+struct Step {
+    sale: Sale,
+    records: Vec<Record>,
+    effects: Vec<Effect>,
+    now: Millis,
+}
+
+impl Step {
+    fn refused(&self, what: &'static str) -> Refusal {
+        Refusal::NotNow { state: self.sale.state_text(), what }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let waits = &mut self.sale.waits;
+        match ask {
+            Ask::Create => waits.creating = true,
+            Ask::Fetch => waits.fetching = true,
+            Ask::Query => waits.querying = true,
+            Ask::Cancel => waits.cancelling = true,
+            Ask::Refund(refund) => waits.refunding.push(refund),
+        }
+        self.effects.push(Effect::Ask(ask));
+    }
+
+    fn query_pressed(&mut self) -> Result<(), Refusal> {
+        match &self.sale.kept.stage {
+            Stage::Cash { .. } | Stage::NotSent { .. } => return Err(self.refused("queried")),
+            Stage::Sending { .. } => {
+                if !self.sale.waits.creating && !self.sale.waits.fetching {
+                    self.send_or_fetch();
+                }
+            }
+            Stage::Known { .. } => {
+                if !self.sale.waits.querying {
+                    self.ask(Ask::Query);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn cancel_pressed(&mut self) -> Result<(), Refusal> {
+        if self.sale.state().is_some_and(PaymentState::is_settled) {
+            return Err(self.refused("cancelled"));
+        }
+        if let Stage::Sending { cancelling, .. } | Stage::Known { cancelling, .. } = &mut self.sale.kept.stage {
+            *cancelling = true;
+        }
+        self.go_on_cancelling();
+        Ok(())
+    }
+
+    /// Asks core to cancel if that is wished and nothing is in the way.
+    fn go_on_cancelling(&mut self) {
+        let settled = self.sale.state().is_some_and(PaymentState::is_settled);
+        // While the sale itself is on its way, a cancel could overtake it and find nothing.
+        if self.sale.is_cancelling() && !settled && !self.sale.waits.creating && !self.sale.waits.cancelling {
+            self.ask(Ask::Cancel);
+        }
+    }
+
+    fn void_pressed(&mut self, refund: RefundId, cashier: String) -> Result<(), Refusal> {
+        let whole = self.sale.kept.amount;
+        if self.sale.state() != Some(PaymentState::Succeeded) || self.sale.refundable_minor() != whole.minor() {
+            return Err(self.refused("voided"));
+        }
+        self.give_back(refund, whole, true, cashier);
+        Ok(())
+    }
+
+    fn refund_pressed(&mut self, refund: RefundId, amount: Amount, cashier: String) -> Result<(), Refusal> {
+        let paid = self.sale.was_captured() && self.sale.state() != Some(PaymentState::Voided);
+        if !paid {
+            return Err(self.refused("refunded"));
+        }
+        let left = self.sale.refundable_minor();
+        if amount.minor() > left {
+            let currency = amount.currency();
+            let left = saoma_protocol::Money::new(left, currency).decimal();
+            return Err(Refusal::RefundExceeds { left, currency });
+        }
+        self.give_back(refund, amount, false, cashier);
+        Ok(())
+    }
+
+    fn give_back(&mut self, refund: RefundId, amount: Amount, void: bool, cashier: String) {
+        let payment = self.sale.kept.payment;
+        let cash = matches!(self.sale.kept.stage, Stage::Cash { .. });
+        self.sale.kept.refunds.push(Refund {
+            refund,
+            amount,
+            void,
+            state: if cash { RefundState::Succeeded } else { RefundState::Submitting },
+            answered: cash,
+            failure: None,
+            version: 0,
+            keyed_at: self.now,
+        });
+        if cash {
+            self.records.push(Record::CashRefund { refund, payment, amount, cashier });
+            self.effects.extend([Effect::OpenDrawer, Effect::Print(Slip::Refund(refund))]);
+        } else {
+            self.records.push(Record::RefundKeyed { refund, payment, amount, void, cashier });
+            self.sale.waits.certain.push(refund);
+            self.ask(Ask::Refund(refund));
+        }
+    }
+
+    fn reprint_pressed(&mut self) -> Result<(), Refusal> {
+        if !self.sale.was_captured() {
+            return Err(self.refused("reprinted"));
+        }
+        self.sale.kept.receipt = ReceiptState::Queued;
+        self.effects.push(Effect::Print(Slip::Copy));
+        Ok(())
+    }
+
+    fn answered(&mut self, ask: Ask, outcome: Outcome) {
+        let waits = &mut self.sale.waits;
+        match ask {
+            Ask::Create => waits.creating = false,
+            Ask::Fetch => waits.fetching = false,
+            Ask::Query => waits.querying = false,
+            Ask::Cancel => waits.cancelling = false,
+            Ask::Refund(refund) => waits.refunding.retain(|held| *held != refund),
+        }
+        match outcome {
+            Outcome::View(view) => {
+                self.learn(*view);
+                if let Ask::Refund(refund) = ask {
+                    self.refund_taken(refund);
+                }
+                self.calm_down();
+                if ask == Ask::Cancel {
+                    // Core has the wish and the sale is not closed yet: look again in a moment.
+                    self.sale.waits.next_at = Some(self.now.plus(CANCEL_AGAIN_MS));
+                } else {
+                    self.go_on_cancelling();
+                }
+            }
+            Outcome::Refund(view) => {
+                self.learn_refund(&view);
+                self.calm_down();
+                // The answer is about the refund; what it did to the sale is asked for.
+                if !self.sale.waits.fetching {
+                    self.ask(Ask::Fetch);
+                }
+            }
+            Outcome::NotFound => self.not_found(ask),
+            Outcome::Refused(problem) => self.answer_refused(ask, &problem),
+            Outcome::Locked(problem) => self.locked(ask, &problem),
+            Outcome::NotSent => self.not_sent(ask),
+            Outcome::Silent => {
+                if let Ask::Refund(refund) = ask {
+                    self.sale.waits.certain.retain(|held| *held != refund);
+                }
+                self.silent();
+            }
+        }
+    }
+
+    /// Core answered: no request of ours is in doubt any more.
+    fn calm_down(&mut self) {
+        self.sale.waits.unanswered = Some(0);
+        self.sale.waits.not_found = 0;
+        self.sale.waits.next_at = None;
+    }
+
+    fn silent(&mut self) {
+        let unanswered = self.sale.waits.unanswered.unwrap_or(1).saturating_add(1);
+        self.sale.waits.unanswered = Some(unanswered);
+        let pause = RETRY_MS_MIN.saturating_mul(1 << unanswered.saturating_sub(1).min(6)).min(RETRY_MS_MAX);
+        self.sale.waits.next_at = Some(self.now.plus(pause));
+    }
+
+    fn not_sent(&mut self, ask: Ask) {
+        let nothing_in_doubt = self.sale.waits.unanswered == Some(0);
+        match (ask, &self.sale.kept.stage) {
+            // What cannot be taken without a network says so at once.
+            (Ask::Create, Stage::Sending { .. }) if nothing_in_doubt => self.give_up(Failure {
+                code: "offline".to_owned(),
+                message: "there is no connection to the payment service; the customer was not charged".to_owned(),
+            }),
+            (Ask::Refund(refund), _) if self.sale.waits.certain.contains(&refund) => {
+                self.refund_failed(
+                    refund,
+                    Failure {
+                        code: "core_unreachable".to_owned(),
+                        message: "there is no connection to the payment service; nothing was given back".to_owned(),
+                    },
+                );
+            }
+            _ => self.silent(),
+        }
+    }
+
+    fn not_found(&mut self, ask: Ask) {
+        match (ask, &self.sale.kept.stage) {
+            (Ask::Refund(refund), _) => self.refund_failed(
+                refund,
+                Failure { code: "not_found".to_owned(), message: "core does not have this sale".to_owned() },
+            ),
+            (_, Stage::Sending { .. }) => {
+                let waits = &mut self.sale.waits;
+                waits.not_found += 1;
+                if waits.not_found >= NOT_FOUND_BELIEVED || waits.unanswered == Some(0) {
+                    self.give_up(Failure {
+                        code: "never_sent".to_owned(),
+                        message: "the payment service never got this sale; the customer was not charged".to_owned(),
+                    });
+                } else {
+                    waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
+                }
+            }
+            (_, Stage::Known { .. }) => {
+                self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
+                self.effects.push(Effect::Alarm {
+                    code: "core_forgot_sale",
+                    message: format!("core does not have sale {} any more", self.sale.kept.counter),
+                });
+            }
+            (_, Stage::Cash { .. } | Stage::NotSent { .. }) => {}
+        }
+    }
+
+    fn answer_refused(&mut self, ask: Ask, problem: &Problem) {
+        let failure = failure_of(problem);
+        match ask {
+            Ask::Create => {
+                if matches!(self.sale.kept.stage, Stage::Sending { .. }) {
+                    self.give_up(failure);
+                }
+            }
+            Ask::Refund(refund) => {
+                self.calm_down();
+                self.refund_failed(refund, failure);
+            }
+            Ask::Cancel => {
+                // Too late to cancel (it is paid, for example): the newest view says what it is instead.
+                if let Stage::Known { cancelling, .. } = &mut self.sale.kept.stage {
+                    *cancelling = false;
+                }
+                self.calm_down();
+                if !self.sale.waits.fetching {
+                    self.ask(Ask::Fetch);
+                }
+            }
+            Ask::Query | Ask::Fetch => self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX)),
+        }
+    }
+
+    /// Core does not let this terminal in. That says nothing about a request that it may have let in before.
+    fn locked(&mut self, ask: Ask, problem: &Problem) {
+        let nothing_in_doubt = self.sale.waits.unanswered == Some(0);
+        match ask {
+            Ask::Create if nothing_in_doubt => self.answer_refused(ask, problem),
+            Ask::Refund(refund) if self.sale.waits.certain.contains(&refund) => self.answer_refused(ask, problem),
+            _ => self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX)),
+        }
+    }
+
+    /// The sale did not and will not reach core from here.
+    fn give_up(&mut self, failure: Failure) {
+        let Stage::Sending { method, cancelling } = self.sale.kept.stage else { return };
+        let state = if cancelling { PaymentState::Cancelled } else { PaymentState::Failed };
+        self.sale.kept.stage = Stage::NotSent { method, state, failure };
+        self.sale.waits = Waits::default();
+        self.journal_settled(state, 0);
+    }
+
+    fn journal_settled(&mut self, state: PaymentState, amount_refunded_minor: i64) {
+        if self.sale.kept.journaled == Some((state, amount_refunded_minor)) {
+            return;
+        }
+        self.sale.kept.journaled = Some((state, amount_refunded_minor));
+        let payment = self.sale.kept.payment;
+        self.records.push(Record::SaleSettled { payment, state, amount_refunded_minor });
+    }
+
+    /// Takes in core's newest word on the sale, unless it is older than what is held or about something else.
+    fn learn(&mut self, view: PaymentView) {
+        let kept = &mut self.sale.kept;
+        if view.id != kept.payment || view.amount != kept.amount {
+            let message = format!(
+                "core answered about {} ({}) when asked about {} ({})",
+                view.id, view.amount, kept.payment, kept.amount
+            );
+            self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
+            return;
+        }
+        let (method, cancelling) = match &kept.stage {
+            // The till's own journal is the truth about cash; core only repeats it.
+            Stage::Cash { .. } => return,
+            Stage::Known { view: held, .. } if view.version <= held.version => return,
+            Stage::Known { method, cancelling, .. } | Stage::Sending { method, cancelling } => (*method, *cancelling),
+            // Everybody here believes that this sale never was: it must not be paid behind the cashier's back.
+            Stage::NotSent { method, .. } => (*method, true),
+        };
+        let was_captured = self.sale.was_captured();
+        let (state, refunded_minor) = (view.state, view.refunded_minor);
+        let cancelling = cancelling && !state.is_settled();
+        self.sale.kept.stage = Stage::Known { method, view: Box::new(view), cancelling };
+        self.sale.waits.code = None;
+        if state.is_settled() {
+            self.journal_settled(state, refunded_minor);
+        }
+        if !was_captured && self.sale.was_captured() {
+            self.sale.kept.receipt = ReceiptState::Queued;
+            self.effects.push(Effect::Print(Slip::Sale));
+        }
+    }
+
+    fn learn_refund(&mut self, view: &RefundView) {
+        if view.payment != self.sale.kept.payment {
+            let message = format!("core answered about a refund of {}", view.payment);
+            self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
+            return;
+        }
+        let Some(idx) = self.sale.kept.refunds.iter().position(|held| held.refund == view.id) else {
+            // Keyed on the dashboard, or made by core itself: known here, journaled there.
+            self.sale.kept.refunds.push(Refund::of(view));
+            return;
+        };
+        let held = &mut self.sale.kept.refunds[idx];
+        if held.answered && view.version <= held.version {
+            return;
+        }
+        let was_open = held.is_open();
+        held.state = view.state;
+        held.answered = true;
+        held.failure = view.failure.clone();
+        held.version = view.version;
+        let (refund, state) = (held.refund, held.state);
+        if was_open && !held.is_open() {
+            self.refund_settled(refund, state);
+        }
+    }
+
+    /// Core's answer to a void is the sale's view: the refund itself is settled by what became of the sale.
+    fn refund_taken(&mut self, refund: RefundId) {
+        let voided = self.sale.state() == Some(PaymentState::Voided);
+        let Some(held) = self.sale.kept.refunds.iter_mut().find(|held| held.refund == refund) else { return };
+        held.answered = true;
+        if held.is_open() {
+            held.state = if held.void && voided { RefundState::Succeeded } else { RefundState::Pending };
+            let (state, open) = (held.state, held.is_open());
+            if !open {
+                self.refund_settled(refund, state);
+            }
+        }
+    }
+
+    fn refund_settled(&mut self, refund: RefundId, state: RefundState) {
+        let payment = self.sale.kept.payment;
+        self.records.push(Record::RefundSettled { refund, payment, state });
+        if state == RefundState::Succeeded {
+            self.effects.push(Effect::Print(Slip::Refund(refund)));
+        }
+    }
+
+    fn refund_failed(&mut self, refund: RefundId, failure: Failure) {
+        let Some(held) = self.sale.kept.refunds.iter_mut().find(|held| held.refund == refund) else { return };
+        if !held.is_open() {
+            return;
+        }
+        held.state = RefundState::Failed;
+        held.answered = true;
+        held.failure = Some(failure);
+        self.refund_settled(refund, RefundState::Failed);
+    }
+
+    fn tick(&mut self, mqtt: bool, poll_ms: i64) {
+        let waits = &self.sale.waits;
+        if waits.next_at.is_some_and(|at| at > self.now && at.since(self.now) <= 2 * CHECK_MS.max(RETRY_MS_MAX)) {
+            return;
+        }
+        let busy = waits.creating || waits.fetching || waits.cancelling || waits.querying || !waits.refunding.is_empty();
+        if busy {
+            return;
+        }
+        let pause = if mqtt { CHECK_MS } else { poll_ms };
+        // Every wait starts with the pause, except after a restart, when nobody knows how long it has been.
+        let restarted = waits.unanswered.is_none();
+        if waits.next_at.is_none() && !restarted {
+            self.sale.waits.next_at = Some(self.now.plus(pause));
+            return;
+        }
+        self.sale.waits.next_at = Some(self.now.plus(pause));
+        let unanswered: Option<RefundId> = self.sale.kept.refunds.iter().find(|held| held.is_open()).map(|r| r.refund);
+        let settled = self.sale.state().is_some_and(PaymentState::is_settled);
+        if restarted {
+            self.sale.waits.unanswered = Some(1);
+        }
+        match &self.sale.kept.stage {
+            Stage::Cash { .. } | Stage::NotSent { .. } => {}
+            Stage::Sending { cancelling: true, .. } => self.ask(Ask::Cancel),
+            Stage::Sending { .. } => self.send_or_fetch(),
+            Stage::Known { cancelling: true, .. } if !settled => self.ask(Ask::Cancel),
+            Stage::Known { .. } => match unanswered {
+                Some(refund) => self.ask(Ask::Refund(refund)),
+                None if !settled => self.ask(Ask::Fetch),
+                None => {}
+            },
+        }
+    }
+
+    /// Sends the sale (again) while the customer is here, and else asks whether core has it.
+    fn send_or_fetch(&mut self) {
+        let Stage::Sending { method, .. } = self.sale.kept.stage else { return };
+        let age = self.now.since(self.sale.kept.keyed_at);
+        let fresh = (-RESEND_MS_MAX..=RESEND_MS_MAX).contains(&age);
+        let sendable = method == Method::MerchantPresented || self.sale.waits.code.is_some();
+        self.ask(if fresh && sendable { Ask::Create } else { Ask::Fetch });
+    }
+}
+
+fn failure_of(problem: &Problem) -> Failure {
+    let message = if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() };
+    Failure { code: problem.code.clone(), message }
+}

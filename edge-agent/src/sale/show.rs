@@ -1,0 +1,99 @@
+//! What the cashier may do with a sale, and what the customer sees of it.
+
+use saoma_protocol::{Money, api::PaymentState};
+use serde::Serialize;
+
+use super::{Sale, Stage};
+use crate::peripherals::{Display, DisplayMessage};
+
+/// A button to offer. Waiting is always possible and has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Query,
+    Cancel,
+    Void,
+    Refund,
+    Reprint,
+}
+
+/// The buttons that make sense now, in a fixed order. There is none that declares an unknown sale paid.
+#[must_use]
+pub fn actions(sale: &Sale) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let state = sale.state();
+    let settled = state.is_some_and(PaymentState::is_settled);
+    if matches!(sale.kept.stage, Stage::Sending { .. } | Stage::Known { .. }) {
+        actions.push(Action::Query);
+    }
+    if !settled && !sale.is_cancelling() {
+        actions.push(Action::Cancel);
+    }
+    if state == Some(PaymentState::Succeeded) && sale.refundable_minor() == sale.kept.amount.minor() {
+        actions.push(Action::Void);
+    }
+    if sale.refundable_minor() > 0 {
+        actions.push(Action::Refund);
+    }
+    if sale.was_captured() {
+        actions.push(Action::Reprint);
+    }
+    actions
+}
+
+/// What the customer display shows while this sale has it.
+#[must_use]
+pub fn display(sale: &Sale) -> Display {
+    let amount = sale.kept.amount.money();
+    let message = |message| Display::Message {
+        message,
+        amount: Some(amount.decimal()),
+        currency: Some(amount.currency()),
+        change: None,
+    };
+    match (&sale.kept.stage, sale.state()) {
+        (Stage::Cash { tendered_minor }, Some(PaymentState::Succeeded)) => {
+            let change = tendered_minor - amount.minor();
+            Display::Message {
+                message: DisplayMessage::Paid,
+                amount: Some(amount.decimal()),
+                currency: Some(amount.currency()),
+                change: (change > 0).then(|| Money::new(change, amount.currency()).decimal()),
+            }
+        }
+        // A code that is being cancelled must not be paid any more.
+        (Stage::Known { view, cancelling: false, .. }, Some(PaymentState::Presenting)) => match &view.code_url {
+            Some(code_url) => Display::Code {
+                payment: view.id,
+                amount: amount.decimal(),
+                currency: amount.currency(),
+                code_url: code_url.clone(),
+                expires_at: view.expires_at,
+            },
+            None => message(DisplayMessage::Confirming),
+        },
+        (_, Some(PaymentState::Succeeded)) => message(DisplayMessage::Paid),
+        (_, Some(PaymentState::PartlyRefunded | PaymentState::Refunded | PaymentState::Voided)) => {
+            Display::Message {
+                message: DisplayMessage::Refunded,
+                amount: Some(Money::new(sale.refunded_minor().max(0), amount.currency()).decimal()),
+                currency: Some(amount.currency()),
+                change: None,
+            }
+        }
+        (_, Some(PaymentState::Failed | PaymentState::Reversed)) => message(DisplayMessage::Failed),
+        (_, Some(PaymentState::Expired)) => message(DisplayMessage::Expired),
+        (_, Some(PaymentState::Cancelled)) => message(DisplayMessage::Cancelled),
+        (
+            _,
+            None
+            | Some(
+                PaymentState::Created
+                | PaymentState::Presenting
+                | PaymentState::Submitting
+                | PaymentState::Pending
+                | PaymentState::Unknown,
+            ),
+        ) => message(DisplayMessage::Confirming),
+    }
+}

@@ -1,0 +1,337 @@
+//! Getting the journal to core, each entry once and in order. Pure: events in, orders out.
+//!
+//! One batch is under way at a time. Core's `through` is the only thing that counts: whatever is lost, doubled or reordered
+//! on the way, the next batch starts after it. Core drops what it has already, so sending too much does no harm.
+//!
+//! Stops, with an alarm, when core rejects an entry (the chain is broken: a person must look) and when core has more of this
+//! journal than this disk (the disk was set back: the next sale would take a number that is used).
+
+use saoma_protocol::{
+    Millis, Sequence,
+    message::{JournalAck, Verdict},
+};
+
+/// First wait for an answer to a batch; it doubles up to the largest.
+const ANSWER_MS_MIN: i64 = 5_000;
+const ANSWER_MS_MAX: i64 = 60_000;
+
+/// Where the sync stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sync {
+    /// The last entry on this disk.
+    head: Sequence,
+    /// The last entry that core says it has.
+    through: Sequence,
+    connected: bool,
+    /// When the batch under way is sent again; none is under way without it.
+    resend_at: Option<Millis>,
+    silences: u32,
+    stopped: Option<Stop>,
+}
+
+/// Why nothing is sent any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Core will not take this entry.
+    Rejected { sequence: Sequence, why: String },
+    /// Core has entries up to `through`, and this disk only up to `head`.
+    SetBack { through: Sequence, head: Sequence },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A way to core opened.
+    Connected,
+    Disconnected,
+    /// The journal grew to `head`.
+    Appended { head: Sequence },
+    Ack(JournalAck),
+    /// A person, or core, asked for the journal now; also lifts a stop, which comes back if its cause is still there.
+    Asked,
+    Tick,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Send the entries after `after`, at most `BATCH_ENTRIES_MAX`; an empty batch asks core where it stands.
+    Send { after: Sequence },
+    /// Remember that core has everything up to and with `through`. It may be lower than before (core was restored).
+    Synced { through: Sequence },
+    /// Sync has stopped.
+    Stopped(Stop),
+    /// An entry waits for a person at core; sync goes on.
+    Held { sequence: Sequence, why: String },
+}
+
+impl Sync {
+    #[must_use]
+    pub const fn new(head: Sequence, through: Sequence) -> Self {
+        Self { head, through, connected: false, resend_at: None, silences: 0, stopped: None }
+    }
+
+    #[must_use]
+    pub const fn head(&self) -> Sequence {
+        self.head
+    }
+
+    #[must_use]
+    pub const fn through(&self) -> Sequence {
+        self.through
+    }
+
+    #[must_use]
+    pub const fn stopped(&self) -> Option<&Stop> {
+        self.stopped.as_ref()
+    }
+
+    /// What follows from `event`.
+    pub fn handle(&mut self, event: Event, now: Millis) -> Vec<Order> {
+        let mut orders = Vec::new();
+        match event {
+            Event::Connected => {
+                self.connected = true;
+                self.silences = 0;
+                // Even with nothing to send: core may have been restored and lack what it once acknowledged.
+                orders.extend(self.send(now));
+            }
+            Event::Disconnected => {
+                self.connected = false;
+                self.resend_at = None;
+            }
+            Event::Appended { head } => {
+                self.head = self.head.max(head);
+                if self.resend_at.is_none() {
+                    orders.extend(self.send_if_needed(now));
+                }
+            }
+            Event::Ack(ack) => self.acknowledged(ack, now, &mut orders),
+            Event::Asked => {
+                self.stopped = None;
+                orders.extend(self.send(now));
+            }
+            Event::Tick => {
+                let overdue = |at: Millis| at <= now || at.since(now) > ANSWER_MS_MAX;
+                if self.resend_at.is_some_and(overdue) {
+                    self.silences = self.silences.saturating_add(1);
+                    orders.extend(self.send(now));
+                } else if self.resend_at.is_none() {
+                    orders.extend(self.send_if_needed(now));
+                }
+            }
+        }
+        orders
+    }
+
+    fn acknowledged(&mut self, ack: JournalAck, now: Millis, orders: &mut Vec<Order>) {
+        self.silences = 0;
+        if ack.through > self.head {
+            self.stop(Stop::SetBack { through: ack.through, head: self.head }, orders);
+            return;
+        }
+        let moved = ack.through != self.through;
+        if moved {
+            self.through = ack.through;
+            orders.push(Order::Synced { through: ack.through });
+        }
+        for verdict in ack.verdicts {
+            match verdict.verdict {
+                Verdict::Held => orders.push(Order::Held { sequence: verdict.sequence, why: verdict.why }),
+                Verdict::Rejected => {
+                    self.stop(Stop::Rejected { sequence: verdict.sequence, why: verdict.why }, orders);
+                    return;
+                }
+            }
+        }
+        if moved || self.through == self.head {
+            self.resend_at = None;
+            orders.extend(self.send_if_needed(now));
+        }
+        // An answer that moved nothing is a copy of an older one: the wait for the right one goes on.
+    }
+
+    fn stop(&mut self, stop: Stop, orders: &mut Vec<Order>) {
+        self.resend_at = None;
+        if self.stopped.as_ref() != Some(&stop) {
+            self.stopped = Some(stop.clone());
+            orders.push(Order::Stopped(stop));
+        }
+    }
+
+    fn send_if_needed(&mut self, now: Millis) -> Option<Order> {
+        if self.through < self.head { self.send(now) } else { None }
+    }
+
+    fn send(&mut self, now: Millis) -> Option<Order> {
+        if !self.connected || self.stopped.is_some() {
+            return None;
+        }
+        let wait = ANSWER_MS_MIN.saturating_mul(1 << self.silences.min(6)).min(ANSWER_MS_MAX);
+        self.resend_at = Some(now.plus(wait));
+        Some(Order::Send { after: self.through })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use saoma_protocol::message::{JournalVerdict, sync::BATCH_ENTRIES_MAX};
+
+    use super::*;
+
+    fn ack(through: u64) -> Event {
+        Event::Ack(JournalAck { through: Sequence(through), verdicts: Vec::new() })
+    }
+
+    fn verdict(through: u64, sequence: u64, verdict: Verdict) -> Event {
+        let verdicts = vec![JournalVerdict { sequence: Sequence(sequence), verdict, why: "because".to_owned() }];
+        Event::Ack(JournalAck { through: Sequence(through), verdicts })
+    }
+
+    /// One line per event: `seconds event`, then the orders it gave.
+    fn play(sync: &mut Sync, script: &[(i64, Event)]) -> String {
+        let mut text = String::new();
+        for (seconds, event) in script {
+            let shown = format!("{event:?}");
+            let orders = sync.handle(event.clone(), Millis(seconds * 1000));
+            let shown = shown.chars().take(60).collect::<String>();
+            text.push_str(&format!("{seconds:>3} {shown} → {orders:?}\n"));
+        }
+        text
+    }
+
+    #[test]
+    fn one_batch_at_a_time_until_core_has_all() {
+        let mut sync = Sync::new(Sequence(3), Sequence(1));
+        insta::assert_snapshot!(play(&mut sync, &[
+            (0, Event::Tick),
+            (1, Event::Connected),
+            (2, Event::Appended { head: Sequence(4) }),
+            (3, ack(3)),
+            (4, ack(3)),
+            (5, Event::Tick),
+            (9, Event::Tick),
+            (10, ack(4)),
+            (11, Event::Tick),
+            (12, Event::Appended { head: Sequence(5) }),
+            (13, Event::Disconnected),
+            (60, Event::Tick),
+            (61, Event::Connected),
+            (62, ack(5)),
+        ]), @"
+          0 Tick → []
+          1 Connected → [Send { after: Sequence(1) }]
+          2 Appended { head: Sequence(4) } → []
+          3 Ack(JournalAck { through: Sequence(3), verdicts: [] }) → [Synced { through: Sequence(3) }, Send { after: Sequence(3) }]
+          4 Ack(JournalAck { through: Sequence(3), verdicts: [] }) → []
+          5 Tick → []
+          9 Tick → [Send { after: Sequence(3) }]
+         10 Ack(JournalAck { through: Sequence(4), verdicts: [] }) → [Synced { through: Sequence(4) }]
+         11 Tick → []
+         12 Appended { head: Sequence(5) } → [Send { after: Sequence(4) }]
+         13 Disconnected → []
+         60 Tick → []
+         61 Connected → [Send { after: Sequence(4) }]
+         62 Ack(JournalAck { through: Sequence(5), verdicts: [] }) → [Synced { through: Sequence(5) }]
+        ");
+    }
+
+    #[test]
+    fn a_core_that_was_restored_gets_again_what_it_lost() {
+        let mut sync = Sync::new(Sequence(9), Sequence(9));
+        assert_eq!(sync.handle(Event::Connected, Millis(0)), [Order::Send { after: Sequence(9) }]);
+        assert_eq!(
+            sync.handle(ack(4), Millis(1)),
+            [Order::Synced { through: Sequence(4) }, Order::Send { after: Sequence(4) }]
+        );
+    }
+
+    #[test]
+    fn a_rejected_entry_and_a_disk_that_was_set_back_stop_the_sync() {
+        let rejected = Stop::Rejected { sequence: Sequence(3), why: "because".to_owned() };
+        let set_back = Stop::SetBack { through: Sequence(9), head: Sequence(5) };
+        for (event, stop) in [(verdict(2, 3, Verdict::Rejected), rejected), (ack(9), set_back)] {
+            let mut sync = Sync::new(Sequence(5), Sequence(2));
+            sync.handle(Event::Connected, Millis(0));
+            assert_eq!(sync.handle(event.clone(), Millis(1)), [Order::Stopped(stop.clone())]);
+            assert_eq!(sync.handle(event.clone(), Millis(2)), [], "said once");
+            assert_eq!(sync.handle(Event::Tick, Millis(900_000)), []);
+            assert_eq!(sync.handle(Event::Appended { head: Sequence(6) }, Millis(900_001)), []);
+            assert_eq!(sync.stopped(), Some(&stop));
+            assert_eq!(sync.handle(Event::Asked, Millis(900_002)), [Order::Send { after: Sequence(2) }]);
+        }
+    }
+
+    #[test]
+    fn a_held_entry_does_not_stop_the_sync() {
+        let mut sync = Sync::new(Sequence(5), Sequence(2));
+        sync.handle(Event::Connected, Millis(0));
+        let orders = sync.handle(verdict(4, 3, Verdict::Held), Millis(1));
+        assert_eq!(orders.len(), 3, "{orders:?}");
+        assert!(orders.contains(&Order::Held { sequence: Sequence(3), why: "because".to_owned() }));
+        assert!(orders.contains(&Order::Send { after: Sequence(4) }));
+    }
+
+    /// A core that keeps the rule and nothing else: it takes the next entry, once.
+    struct ModelCore {
+        through: u64,
+        taken: Vec<u64>,
+    }
+
+    impl ModelCore {
+        fn take(&mut self, batch: std::ops::RangeInclusive<u64>) -> JournalAck {
+            for number in batch {
+                if number == self.through + 1 {
+                    self.through = number;
+                    self.taken.push(number);
+                }
+            }
+            JournalAck { through: Sequence(self.through), verdicts: Vec::new() }
+        }
+    }
+
+    proptest! {
+        /// Whatever the wire does to messages both ways, core ends with every entry, each taken once and in order.
+        #[test]
+        fn nothing_is_lost_and_nothing_doubled(steps in prop::collection::vec((0_u8..8, any::<u8>()), 0..300)) {
+            let mut sync = Sync::new(Sequence(0), Sequence(0));
+            let mut core = ModelCore { through: 0, taken: Vec::new() };
+            let (mut up, mut down) = (Vec::<(u64, u64)>::new(), Vec::<JournalAck>::new());
+            let (mut now, mut head) = (0_i64, 0_u64);
+            let run = |sync: &mut Sync, event: Event, now: i64, up: &mut Vec<(u64, u64)>| {
+                for order in sync.handle(event, Millis(now)) {
+                    if let Order::Send { after } = order {
+                        let last = sync.head().0.min(after.0 + BATCH_ENTRIES_MAX as u64);
+                        up.push((after.0 + 1, last));
+                    }
+                }
+            };
+            for (step, pick) in steps {
+                now += i64::from(pick) * 100;
+                let pick = usize::from(pick);
+                match step {
+                    0 => { head += 1 + pick as u64 % 300; run(&mut sync, Event::Appended { head: Sequence(head) }, now, &mut up); }
+                    1 => run(&mut sync, Event::Connected, now, &mut up),
+                    2 => run(&mut sync, Event::Disconnected, now, &mut up),
+                    3 if !up.is_empty() => { let (first, last) = up.remove(pick % up.len()); down.push(core.take(first..=last)); }
+                    4 if !up.is_empty() => { let (first, last) = up[pick % up.len()]; down.push(core.take(first..=last)); }
+                    5 if !down.is_empty() => { let ack = down.remove(pick % down.len()); run(&mut sync, Event::Ack(ack), now, &mut up); }
+                    6 if !down.is_empty() => { let ack = down[pick % down.len()].clone(); run(&mut sync, Event::Ack(ack), now, &mut up); }
+                    7 if pick % 3 == 0 => { up.clear(); down.clear(); }
+                    _ => run(&mut sync, Event::Tick, now, &mut up),
+                }
+                prop_assert!(sync.stopped().is_none());
+            }
+            // The wire is mended.
+            now += 100_000;
+            run(&mut sync, Event::Connected, now, &mut up);
+            for _ in 0..1000 {
+                now += 100_000;
+                for (first, last) in std::mem::take(&mut up) { down.push(core.take(first..=last)); }
+                for ack in std::mem::take(&mut down) { run(&mut sync, Event::Ack(ack), now, &mut up); }
+                run(&mut sync, Event::Tick, now, &mut up);
+            }
+            prop_assert_eq!(&core.taken, &(1..=head).collect::<Vec<_>>());
+            prop_assert_eq!(sync.through(), Sequence(head));
+        }
+    }
+}
