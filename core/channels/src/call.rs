@@ -15,8 +15,9 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 use crate::{
     bindings::{PaymentChannelPre, contract, types},
     convert,
+    engine::TICK_MS,
     failure::{Failure, NotificationFailure},
-    host::{CallState, CalledWhileDescribing, Given, Host, http::Reach},
+    host::{CallState, Given, Host, Misuse, http::Reach},
     manifest::{Capability, Manifest},
     message::{
         Account, BillPage, Created, HttpMessage, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
@@ -31,6 +32,10 @@ pub const QUEUE_WAIT_MS_MAX: u64 = 500;
 
 /// How long a plugin may take to describe itself. It has nothing to wait for.
 pub const DESCRIBE_TIMEOUT_MS: u64 = 2_000;
+
+/// Longest that a plugin's own code may run in one call, however long its call timeout is: waiting costs nobody anything,
+/// running does. A Rust channel runs for less than 1 ms, a Python one for some 10.
+const RUNNING_MS_MAX: u64 = 2_000;
 
 /// Most bytes that a plugin hands over in one crossing, counted by Wasmtime before it allocates: a request of the largest size
 /// with its headers, or a bill page, twice over. Without it a list that names one long string a million times would be
@@ -56,7 +61,7 @@ impl ChannelCaller for Host {
 
     async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure> {
         let wit = convert::order(order);
-        let call = Call { function: "create", payment: Some(order.number), needs: Some(Capability::MerchantPresented) };
+        let call = Call::new("create", Some(order.number), Some(Capability::MerchantPresented));
         self.call(
             account,
             call,
@@ -69,8 +74,9 @@ impl ChannelCaller for Host {
     }
 
     async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure> {
+        let call = Call::new("charge", Some(order.number), Some(Capability::CustomerPresented));
+        let call = Call { code: Some(code), ..call };
         let (wit, code) = (convert::order(order), code.to_owned());
-        let call = Call { function: "charge", payment: Some(order.number), needs: Some(Capability::CustomerPresented) };
         self.call(
             account,
             call,
@@ -83,7 +89,7 @@ impl ChannelCaller for Host {
     }
 
     async fn query(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
-        let call = Call { function: "query", payment: Some(number), needs: None };
+        let call = Call::new("query", Some(number), None);
         let text = number.to_string();
         self.call(
             account,
@@ -97,7 +103,7 @@ impl ChannelCaller for Host {
     }
 
     async fn cancel(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
-        let call = Call { function: "cancel", payment: Some(number), needs: None };
+        let call = Call::new("cancel", Some(number), None);
         let text = number.to_string();
         self.call(
             account,
@@ -113,7 +119,7 @@ impl ChannelCaller for Host {
     async fn refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
         let is_partial = refund.amount != refund.total;
         let needs = if is_partial { Capability::PartialRefund } else { Capability::Refund };
-        let call = Call { function: "refund", payment: Some(refund.number), needs: Some(needs) };
+        let call = Call::new("refund", Some(refund.number), Some(needs));
         let wit = convert::refund_order(refund);
         self.call(
             account,
@@ -128,7 +134,7 @@ impl ChannelCaller for Host {
 
     async fn query_refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
         let needs = Some(Capability::Refund);
-        let call = Call { function: "query-refund", payment: Some(refund.number), needs };
+        let call = Call::new("query-refund", Some(refund.number), needs);
         let wit = convert::refund_order(refund);
         self.call(
             account,
@@ -147,7 +153,7 @@ impl ChannelCaller for Host {
         notification: &HttpMessage,
     ) -> Result<NotificationOutcome, NotificationFailure> {
         let wit = contract::HttpMessage { headers: notification.headers.clone(), body: notification.body.clone() };
-        let call = Call { function: "parse-notification", payment: None, needs: Some(Capability::Notifications) };
+        let call = Call::new("parse-notification", None, Some(Capability::Notifications));
         // The contract's own errors are an answer of this call, not a failure of it.
         let outcome = self
             .call(
@@ -163,7 +169,7 @@ impl ChannelCaller for Host {
     }
 
     async fn fetch_bill(&self, account: &Account, day: &str, cursor: Option<&str>) -> Result<BillPage, Failure> {
-        let call = Call { function: "fetch-bill", payment: None, needs: Some(Capability::Bills) };
+        let call = Call::new("fetch-bill", None, Some(Capability::Bills));
         let (day, cursor) = (day.to_owned(), cursor.map(str::to_owned));
         self.call(
             account,
@@ -177,7 +183,7 @@ impl ChannelCaller for Host {
     }
 
     async fn self_test(&self, account: &Account) -> Result<String, Failure> {
-        let call = Call { function: "self-test", payment: None, needs: None };
+        let call = Call::new("self-test", None, None);
         self.call(
             account,
             call,
@@ -192,10 +198,18 @@ impl ChannelCaller for Host {
 
 /// Which function, about which payment, and what the manifest must offer for it.
 #[derive(Clone, Copy)]
-struct Call {
+struct Call<'a> {
     function: &'static str,
     payment: Option<PaymentId>,
     needs: Option<Capability>,
+    /// The customer's code, to be kept out of the log.
+    code: Option<&'a str>,
+}
+
+impl Call<'_> {
+    const fn new(function: &'static str, payment: Option<PaymentId>, needs: Option<Capability>) -> Self {
+        Self { function, payment, needs, code: None }
+    }
 }
 
 impl Host {
@@ -203,7 +217,7 @@ impl Host {
     async fn call<W, T>(
         &self,
         account: &Account,
-        call: Call,
+        call: Call<'_>,
         ask: impl Ask<Result<W, types::Error>>,
         check: impl FnOnce(W) -> Result<T, Failure> + Send,
     ) -> Result<T, Failure>
@@ -241,7 +255,7 @@ impl Host {
         run.instrument(span).await
     }
 
-    async fn place_and_run<T: Send>(&self, account: &Account, call: Call, ask: impl Ask<T>) -> Result<T, Failure> {
+    async fn place_and_run<T: Send>(&self, account: &Account, call: Call<'_>, ask: impl Ask<T>) -> Result<T, Failure> {
         let plugin = self.plugin(&account.channel).ok_or_else(|| Failure::Misconfigured {
             why: format!("no plugin {:?} is installed; install it, or choose another channel", account.channel),
         })?;
@@ -255,7 +269,7 @@ impl Host {
             .check(&account.settings_json)
             .map_err(|error| Failure::Misconfigured { why: format!("the settings do not fit: {error}") })?;
         let _places = self.place(&plugin).await?;
-        self.run(&plugin, account, &settings, ask).await
+        self.run(&plugin, account, &settings, call, ask).await
     }
 
     /// A place of the plugin's own, then one of the host's: a plugin that has used up its share waits without holding any.
@@ -273,6 +287,7 @@ impl Host {
         plugin: &Plugin,
         account: &Account,
         settings: &Map<String, Value>,
+        call: Call<'_>,
         ask: impl Ask<T>,
     ) -> Result<T, Failure> {
         let timeout_ms = u64::from(plugin.manifest.cadence.call_timeout_ms);
@@ -282,6 +297,7 @@ impl Host {
             ports: Arc::clone(&self.ports),
             reach: Reach::of(&plugin.manifest, settings),
             deadline: Instant::now() + Duration::from_millis(timeout_ms),
+            code: call.code.map(str::to_owned),
             http_requests: 0,
             kv_operations: 0,
             log_lines: 0,
@@ -316,7 +332,12 @@ impl Host {
         // Running code gives way to other tasks at every tick. The deadline itself is the timeout below, which covers waiting
         // for the network as well as running: it is looked at each time the guest gives way.
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        store.epoch_deadline_callback(|mut context| {
+            let state = context.data_mut();
+            state.ticks_running += 1;
+            let is_over = state.ticks_running > RUNNING_MS_MAX / TICK_MS;
+            Ok(if is_over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        });
         let running = async {
             let instance = pre.instantiate_async(&mut store).await.map_err(|error| (Step::Start, error))?;
             let guest = instance.saoma_channel_channel();
@@ -349,11 +370,14 @@ fn classify(step: Step, error: &wasmtime::Error, state: &CallState) -> Failure {
         // Nothing has run: the pool gives places before the first instruction.
         return Failure::Overloaded;
     }
+    if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
+        return Failure::TimedOut { after_ms: state.ticks_running * TICK_MS };
+    }
     if state.memory.refused {
         return Failure::OutOfMemory { limit_bytes: state.memory.bytes_max };
     }
     let crashed = error.downcast_ref::<Trap>().is_some()
         || error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some()
-        || error.downcast_ref::<CalledWhileDescribing>().is_some();
+        || error.downcast_ref::<Misuse>().is_some();
     if crashed || step == Step::Start { Failure::Trapped { why } } else { Failure::BadAnswer { why } }
 }

@@ -61,7 +61,7 @@ impl HostConfig {
             grant: http::Grant::Any,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
             instances_max: INSTANCES_DEFAULT,
-            instances_per_plugin_max: INSTANCES_DEFAULT / 2,
+            instances_per_plugin_max: INSTANCES_DEFAULT / 4,
             kv: Arc::new(MemoryKv::default()),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
@@ -185,6 +185,8 @@ pub(crate) struct CallState {
     wasi: WasiCtx,
     table: ResourceTable,
     pub(crate) memory: MemoryLimit,
+    /// Ticks at which its code was found running.
+    pub(crate) ticks_running: u64,
     /// `None` while a plugin describes itself: then every import of ours is a trap.
     given: Option<Given>,
 }
@@ -196,6 +198,8 @@ pub(crate) struct Given {
     pub(crate) ports: Arc<Ports>,
     pub(crate) reach: http::Reach,
     pub(crate) deadline: Instant,
+    /// The customer's code of a `charge`: a bearer credential for a minute, kept out of log lines.
+    pub(crate) code: Option<String>,
     pub(crate) http_requests: u32,
     pub(crate) kv_operations: u32,
     pub(crate) log_lines: u32,
@@ -207,15 +211,15 @@ impl CallState {
     pub(crate) fn new(memory_bytes_max: usize, clock: Arc<dyn Clock>, given: Option<Given>) -> Self {
         let wasi = WasiCtx::builder().allow_tcp(false).allow_udp(false).wall_clock(clock::WallClock(clock)).build();
         let memory = MemoryLimit { bytes_max: memory_bytes_max, bytes: 0, refused: false };
-        Self { wasi, table: ResourceTable::new(), memory, given }
+        Self { wasi, table: ResourceTable::new(), memory, ticks_running: 0, given }
     }
 
     pub(crate) fn given(&self) -> wasmtime::Result<&Given> {
-        self.given.as_ref().ok_or_else(|| wasmtime::Error::new(CalledWhileDescribing))
+        self.given.as_ref().ok_or_else(called_while_describing)
     }
 
     pub(crate) fn given_mut(&mut self) -> wasmtime::Result<&mut Given> {
-        self.given.as_mut().ok_or_else(|| wasmtime::Error::new(CalledWhileDescribing))
+        self.given.as_mut().ok_or_else(called_while_describing)
     }
 
     /// How many log lines over the limit were dropped.
@@ -224,9 +228,14 @@ impl CallState {
     }
 }
 
+/// What no plugin may do and no function of the contract can say no to: the call ends there.
 #[derive(Debug, thiserror::Error)]
-#[error("`describe` must not call any import")]
-pub(crate) struct CalledWhileDescribing;
+#[error("{0}")]
+pub(crate) struct Misuse(pub(crate) String);
+
+fn called_while_describing() -> wasmtime::Error {
+    wasmtime::Error::new(Misuse("`describe` must not call any import".to_owned()))
+}
 
 /// The contract's types have no functions of their own.
 impl crate::bindings::types::Host for CallState {}

@@ -38,10 +38,20 @@ enum Mode {
     WrongCurrency,
 }
 
+/// `describe` is asked before there are settings, so this text, altered in a copy of the component, is its mode: `quiet`,
+/// `calls`, `traps` or `loops`.
+static DESCRIBE_MODE: &str = "describe-mode:quiet";
+
 pub struct Hostile;
 
 impl Guest for Hostile {
     fn describe() -> Manifest {
+        match std::hint::black_box(DESCRIBE_MODE) {
+            "describe-mode:calls" => log::write(log::Level::Info, "I may not do this"),
+            "describe-mode:traps" => trap(),
+            "describe-mode:loops" => spin(),
+            _ => {}
+        }
         Manifest {
             id: "hostile".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -15,7 +15,7 @@ impl Host for CallState {
             return Ok(());
         }
         given.log_lines += 1;
-        let text = printable(&message);
+        let text = printable(&message, given.code.as_deref());
         match level {
             Level::Debug => tracing::debug!(target: "saoma_channels::plugin", "{text}"),
             Level::Info => tracing::info!(target: "saoma_channels::plugin", "{text}"),
@@ -26,16 +26,23 @@ impl Host for CallState {
     }
 }
 
-/// Cut, and without the characters by which a line could pass for several or move a terminal's cursor.
-fn printable(message: &str) -> String {
-    message.chars().take(LINE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// Cut, without the customer's code, and without the characters by which a line could pass for several or move a
+/// terminal's cursor.
+fn printable(message: &str, code: Option<&str>) -> String {
+    let text = match code {
+        Some(code) if !code.is_empty() => message.replace(code, "[code]"),
+        _ => message.to_owned(),
+    };
+    text.chars().take(LINE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_line_stays_one_line() {
-        assert_eq!(super::printable("paid\n\u{1b}[2Jforged"), "paid  [2Jforged");
-        assert_eq!(super::printable(&"码".repeat(2_000)).chars().count(), 1_000);
+    fn a_line_stays_one_line_and_shows_no_code() {
+        assert_eq!(super::printable("paid\n\u{1b}[2Jforged", None), "paid  [2Jforged");
+        assert_eq!(super::printable(&"码".repeat(2_000), None).chars().count(), 1_000);
+        assert_eq!(super::printable("charging 8812", Some("8812")), "charging [code]");
+        assert_eq!(super::printable("charging", Some("")), "charging");
     }
 }

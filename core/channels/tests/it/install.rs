@@ -3,10 +3,10 @@
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use saoma_channels::{
-    CacheError, Capability, Claim, Failure, Host, HostConfig, HostError, InstallError, Origin,
+    CacheError, Capability, ChannelCaller as _, Claim, Failure, Host, HostConfig, HostError, InstallError, Origin,
 };
 
-use super::guests::component;
+use super::guests::{component, hostile_account, order};
 
 fn config(dir: &std::path::Path) -> HostConfig {
     // The host makes the folder itself, closed to others; a temporary one is open to reading.
@@ -15,7 +15,12 @@ fn config(dir: &std::path::Path) -> HostConfig {
 
 fn compiled_file(dir: &std::path::Path) -> std::path::PathBuf {
     let is_code = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "cwasm");
-    fs::read_dir(dir.join("cache")).expect("the folder").flatten().map(|entry| entry.path()).find(is_code).expect("a compiled plugin")
+    fs::read_dir(dir.join("cache"))
+        .expect("the folder")
+        .flatten()
+        .map(|entry| entry.path())
+        .find(is_code)
+        .expect("a compiled plugin")
 }
 
 #[tokio::test]
@@ -78,7 +83,8 @@ async fn what_is_no_channel_is_refused() {
     let native = fs::read(compiled_file(dir.path())).expect("the code")[32..].to_vec();
     let empty_component = b"\0asm\x0d\0\x01\0".to_vec();
     let core_module = b"\0asm\x01\0\0\0".to_vec();
-    for (what, bytes) in [("nothing", Vec::new()), ("noise", vec![7; 100]), ("module", core_module), ("native", native)] {
+    for (what, bytes) in [("nothing", Vec::new()), ("noise", vec![7; 100]), ("module", core_module), ("native", native)]
+    {
         let error = host.install(&bytes).await.expect_err(what);
         assert!(matches!(error, InstallError::NotAComponent(_)), "{what}: {error:?}");
     }
@@ -87,10 +93,10 @@ async fn what_is_no_channel_is_refused() {
     assert_eq!(host.plugins().len(), 1, "nothing was replaced");
 }
 
-/// The sandbox component with one text in its data changed: the same code, another description.
-fn lying(from: &str, to: &str) -> Vec<u8> {
+/// A component with one text in its data changed: the same code, another description.
+fn altered(name: &str, from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len(), "the data keeps its size");
-    let mut bytes = component("sandbox");
+    let mut bytes = component(name);
     let mut n_changed = 0;
     let mut at = 0;
     while let Some(found) = bytes[at..].windows(from.len()).position(|window| window == from.as_bytes()) {
@@ -111,11 +117,47 @@ async fn a_description_that_makes_no_sense_is_refused() {
         ("\"format\": \"uri\"", "\"format\": \"url\"", "`format`"),
         ("Sandbox Wallet", "Sandbox\u{1b}Wallet", "the name"),
     ] {
-        let error = host.install(&lying(from, to)).await.expect_err(why);
+        let error = host.install(&altered("sandbox", from, to)).await.expect_err(why);
         let InstallError::Manifest(error) = &error else { panic!("{why}: {error:?}") };
         assert!(error.to_string().contains(why), "{error}");
     }
     assert!(host.plugins().is_empty());
+}
+
+#[tokio::test]
+async fn a_plugin_that_misbehaves_while_describing_itself_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let host = Host::new(config(dir.path())).expect("starts");
+    for (mode, why) in [("calls", "must not call any import"), ("traps", "unreachable"), ("loops", "within 2000 ms")] {
+        let bytes = altered("hostile", "describe-mode:quiet", &format!("describe-mode:{mode}"));
+        let error = host.install(&bytes).await.expect_err(mode);
+        let InstallError::Describe(failure) = &error else { panic!("{mode}: {error:?}") };
+        assert!(failure.to_string().contains(why), "{mode}: {failure}");
+    }
+    assert!(host.plugins().is_empty());
+}
+
+/// A new version takes over between two calls; those under way end with the old one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_is_replaced_under_load() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let host = std::sync::Arc::new(Host::new(config(dir.path())).expect("starts"));
+    let bytes = component("hostile");
+    host.install(&bytes).await.expect("installs");
+    let calls = tokio::spawn({
+        let host = std::sync::Arc::clone(&host);
+        async move {
+            let (account, order) = (hostile_account("honest"), order(1, 1_000));
+            for _ in 0..200 {
+                host.charge(&account, &order, "770000000000000000").await?;
+            }
+            Ok::<_, Failure>(())
+        }
+    });
+    for _ in 0..20 {
+        host.install(&bytes).await.expect("installs again");
+    }
+    calls.await.expect("no panic").expect("no payment failed");
 }
 
 #[tokio::test]
@@ -127,6 +169,4 @@ async fn a_manifest_is_plain_data() {
     assert!(manifest.can(Capability::PartialRefund));
     assert_eq!(manifest.cadence.call_timeout_ms, 4_000);
     assert!(matches!(&manifest.claims[..], [Claim::Digits { length_min: 18, length_max: 18, .. }]));
-    let InstallError::Describe(failure) = InstallError::Describe(Failure::Unsupported) else { unreachable!() };
-    assert_eq!(failure.code(), "unsupported");
 }

@@ -1,6 +1,10 @@
 //! Where plugins can go, and what leaves with them.
 
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use saoma_channels::{Account, ChannelCaller as _, Failure, Grant, HostConfig, PaymentStatus};
+use tracing::{Instrument as _, instrument::WithSubscriber as _};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::{
     guests::{CODE, config, host, hostile_account, order, sandbox_account},
@@ -24,7 +28,10 @@ async fn private_addresses_are_refused_unless_the_operator_allows_them() {
         "https://10.0.0.1".to_owned(),
     ] {
         let failure = closed.charge(&sandbox_account(&base_url), &order(1, 1_000), CODE).await.expect_err("refused");
-        assert!(matches!(&failure, Failure::NotSent { why } if why.contains("not a public address")), "{base_url}: {failure:?}");
+        assert!(
+            matches!(&failure, Failure::NotSent { why } if why.contains("not a public address")),
+            "{base_url}: {failure:?}"
+        );
     }
     let plain = closed.charge(&sandbox_account(&wallet.url()), &order(1, 1_000), CODE).await.expect_err("no TLS");
     assert!(matches!(&plain, Failure::NotSent { why } if why.contains("https")), "{plain:?}");
@@ -37,6 +44,45 @@ async fn private_addresses_are_refused_unless_the_operator_allows_them() {
     // Without TLS only inside: an address written as a number needs no resolver to be refused.
     let outside = open.charge(&sandbox_account("http://8.8.8.8"), &order(2, 1_000), CODE).await.expect_err("refused");
     assert!(matches!(&outside, Failure::NotSent { why } if why.contains("without TLS")), "{outside:?}");
+}
+
+/// A TLS handshake that comes to nothing: the request never left.
+#[tokio::test]
+async fn no_tls_is_no_connection() {
+    let wallet = Wallet::start().await;
+    let host = host(config()).await;
+    let account = sandbox_account(&wallet.url().replace("http:", "https:"));
+    let failure = host.charge(&account, &order(1, 1_000), CODE).await.expect_err("no TLS there");
+    assert!(matches!(&failure, Failure::NotSent { why } if why.contains("cannot be reached")), "{failure:?}");
+}
+
+/// One trace from the caller's span to the scheme's door.
+#[tokio::test]
+async fn the_scheme_is_told_the_trace() {
+    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let subscriber = tracing_subscriber::registry().with(layer);
+    let (wallet, account);
+    {
+        let host = host(config()).await;
+        wallet = Wallet::start().await;
+        account = sandbox_account(&wallet.url());
+        let sale = async {
+            let trace_id = tracing::Span::current().context().span().span_context().trace_id();
+            host.charge(&account, &order(1, 1_000), CODE).await.expect("paid");
+            trace_id
+        };
+        let trace_id = async { sale.instrument(tracing::info_span!("sale")).await }.with_subscriber(subscriber).await;
+        let parents = wallet.trace_parents();
+        let [parent] = &parents[..] else { panic!("{parents:?}") };
+        let parts: Vec<&str> = parent.split('-').collect();
+        assert_eq!(parts[..2], ["00", &trace_id.to_string()], "{parent}");
+        assert_eq!((parts[2].len(), parts[3]), (16, "01"), "{parent}");
+    }
+    // Without a recorder there is no trace to tell of.
+    let host = host(config()).await;
+    host.charge(&account, &order(2, 1_000), CODE).await.expect("paid");
+    assert_eq!(wallet.trace_parents().len(), 1);
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use saoma_channels::{
-    Account, ChannelCaller as _, Decline, DeclineCode, Failure, HttpMessage, NotificationFailure, PaymentStatus, RefundOrder,
-    RefundStatus, Secrets,
+    Account, ChannelCaller as _, Decline, DeclineCode, Failure, HttpMessage, NotificationFailure, PaymentStatus,
+    RefundOrder, RefundStatus, Secrets,
 };
 use saoma_protocol::{Millis, RefundId};
 
@@ -119,9 +119,13 @@ async fn refunds_bills_and_the_self_test() {
 
     assert!(host.self_test(&account).await.expect("works").contains("m-1"));
     let wrong_key = Account { secrets: Secrets::none().with("merchant-key", "wrong"), ..account.clone() };
-    assert!(matches!(host.self_test(&wrong_key).await, Err(Failure::Misconfigured { why }) if why.contains("merchant key")));
+    assert!(
+        matches!(host.self_test(&wrong_key).await, Err(Failure::Misconfigured { why }) if why.contains("merchant key"))
+    );
     let no_key = Account { secrets: Secrets::none(), ..account };
-    assert!(matches!(host.self_test(&no_key).await, Err(Failure::Misconfigured { why }) if why.contains("merchant-key")));
+    assert!(
+        matches!(host.self_test(&no_key).await, Err(Failure::Misconfigured { why }) if why.contains("merchant-key"))
+    );
 }
 
 #[tokio::test]

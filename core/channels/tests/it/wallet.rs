@@ -77,7 +77,8 @@ impl Wallet {
         let order = self.state.lock().expect("no panic in the wallet").orders[number].to_string();
         let (timestamp, nonce) = (NOW.to_string(), "ab".repeat(16));
         let signature = mac(key, &format!("NOTIFY\n{timestamp}\n{nonce}\n{order}\n"));
-        let headers = [("x-sandbox-timestamp", timestamp), ("x-sandbox-nonce", nonce), ("x-sandbox-signature", signature)];
+        let headers =
+            [("x-sandbox-timestamp", timestamp), ("x-sandbox-nonce", nonce), ("x-sandbox-signature", signature)];
         (headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), order.into_bytes())
     }
 }
@@ -154,7 +155,8 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
 /// The order's amount, from the request or from what is known of its order.
 fn minor_of(request: &Request, state: &Mutex<State>) -> i64 {
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
-    let number = body["order_number"].as_str().or_else(|| request.path.split('/').nth(3)).unwrap_or_default().to_owned();
+    let number =
+        body["order_number"].as_str().or_else(|| request.path.split('/').nth(3)).unwrap_or_default().to_owned();
     let state = state.lock().expect("no panic in the wallet");
     let amount = state.orders.get(&number).and_then(|order| order["asked"].as_str()).unwrap_or("0");
     amount.replace('.', "").parse().unwrap_or(0)
@@ -194,7 +196,9 @@ fn answer(request: &Request, state: &Mutex<State>) -> (u16, Value) {
             known(&state, number)
         }
         ("POST", ["orders", number, "refunds"]) => (200, refund(number, &body["refund_number"], &body["amount"])),
-        ("GET", ["orders", number, "refunds", refund_number]) => (200, refund(number, &json!(refund_number), &json!("1.00"))),
+        ("GET", ["orders", number, "refunds", refund_number]) => {
+            (200, refund(number, &json!(refund_number), &json!("1.00")))
+        }
         ("GET", ["bills", day]) => (200, bill(day, &request.path)),
         ("GET", ["ping"]) => (200, json!({"merchant_id": MERCHANT})),
         _ => (404, json!({"code": "NO_SUCH_CALL", "message": ""})),
