@@ -4,6 +4,8 @@
 //! means; the loop before it gives p50 and p99 as one line each, for `cargo xtask bench` to read:
 //! `channels/call wasm_p50_us=… wasm_p99_us=… native_p50_us=… native_p99_us=… ratio_p50=…`
 
+#![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
+
 use std::{
     hint::black_box,
     path::{Path, PathBuf},

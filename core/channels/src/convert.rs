@@ -216,3 +216,144 @@ fn bounded(what: &str, text: String, chars_max: usize) -> Result<String, Failure
 fn bad(why: impl Into<String>) -> Failure {
     Failure::BadAnswer { why: why.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use saoma_protocol::{Currency, RefundId};
+
+    use super::*;
+
+    fn cny(minor: i64) -> wit::Money {
+        wit::Money { minor, currency: "CNY".to_owned() }
+    }
+
+    fn asked() -> PaymentId {
+        PaymentId::from_bytes([1; 16])
+    }
+
+    fn amount(minor: i64) -> Amount {
+        Amount::new(minor, Currency::CNY).expect("an amount")
+    }
+
+    fn answer() -> wit::PaymentAnswer {
+        wit::PaymentAnswer {
+            status: wit::PaymentStatus::Succeeded,
+            number: asked().to_string(),
+            amount: Some(cny(1_250)),
+            reference: "W1".to_owned(),
+            paid_at: Some(1_700_000_000_000),
+            payer_hint: "a***e\n".to_owned(),
+        }
+    }
+
+    fn why<T: std::fmt::Debug>(outcome: Result<T, Failure>) -> String {
+        match outcome {
+            Err(Failure::BadAnswer { why }) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_sound_answer_passes() {
+        let read = payment_answer_about(answer(), asked(), Some(amount(1_250))).expect("sound");
+        assert_eq!((read.amount, read.payer_hint.as_str()), (Some(amount(1_250).money()), "a***e "));
+        let silent = wit::PaymentAnswer { amount: None, paid_at: None, ..answer() };
+        assert!(payment_answer_about(silent, asked(), Some(amount(1_250))).is_ok());
+    }
+
+    #[test]
+    fn what_no_answer_may_say_is_refused() {
+        type Spoil = fn(&mut wit::PaymentAnswer);
+        let rows: &[(Spoil, &str)] = &[
+            (|a| a.number = "pay_x".to_owned(), "about order"),
+            (|a| a.number = String::new(), "about order"),
+            (|a| a.number = "x".repeat(65), "number is longer"),
+            (|a| a.amount = Some(cny(1_251)), "12.51"),
+            (|a| a.amount = Some(cny(0)), "at least 1"),
+            (|a| a.amount = Some(cny(-1_250)), "at least 1"),
+            (|a| a.amount = Some(cny(i64::MIN)), "at least 1"),
+            (|a| a.amount = Some(cny(i64::MAX)), "at most"),
+            (|a| a.amount = Some(wit::Money { minor: 1_250, currency: "USD".to_owned() }), "USD"),
+            (|a| a.amount = Some(wit::Money { minor: 1_250, currency: "XXX".to_owned() }), "ISO 4217"),
+            (|a| a.reference = "x".repeat(129), "reference is longer"),
+            // Seconds where milliseconds are meant.
+            (|a| a.paid_at = Some(1_700_000_000), "no moment"),
+            (|a| a.paid_at = Some(-1), "no moment"),
+            (|a| a.paid_at = Some(i64::MAX), "no moment"),
+        ];
+        for (idx, (spoil, expected)) in rows.iter().enumerate() {
+            let mut answer = answer();
+            spoil(&mut answer);
+            let why = why(payment_answer_about(answer, asked(), Some(amount(1_250))));
+            assert!(why.contains(expected), "row {idx}: {why}");
+        }
+    }
+
+    #[test]
+    fn refunds_are_about_what_was_asked() {
+        let asked = RefundOrder {
+            number: asked(),
+            reference: String::new(),
+            refund_number: RefundId::from_bytes([2; 16]),
+            amount: amount(5),
+            total: amount(10),
+            reason: String::new(),
+        };
+        let answer = |refund_number: &str, minor| wit::RefundAnswer {
+            status: wit::RefundStatus::Succeeded,
+            refund_number: refund_number.to_owned(),
+            amount: Some(cny(minor)),
+            reference: String::new(),
+        };
+        let number = asked.refund_number.to_string();
+        assert!(refund_answer_about(answer(&number, 5), &asked).is_ok());
+        assert!(why(refund_answer_about(answer(&number, 6), &asked)).contains("0.06"));
+        assert!(why(refund_answer_about(answer("rfd_x", 5), &asked)).contains("about refund"));
+    }
+
+    #[test]
+    fn codes_to_show() {
+        let read = |code: &str| created(contract::Created { code: code.to_owned() });
+        assert!(read("https://w.example/pay/t").is_ok());
+        for code in ["", "a\nb", &"x".repeat(4_097)] {
+            assert!(matches!(read(code), Err(Failure::BadAnswer { .. })));
+        }
+    }
+
+    #[test]
+    fn acknowledgements_and_bills() {
+        let sendable = contract::HttpReply { status: 200, content_type: "text/plain".to_owned(), body: b"OK".to_vec() };
+        assert!(reply(sendable.clone()).is_ok());
+        for unsendable in [
+            contract::HttpReply { status: 0, ..sendable.clone() },
+            contract::HttpReply { status: 600, ..sendable.clone() },
+            contract::HttpReply { content_type: "text/plain\r\nset-cookie: x".to_owned(), ..sendable.clone() },
+            contract::HttpReply { body: vec![0; REPLY_BYTES_MAX + 1], ..sendable },
+        ] {
+            assert!(matches!(reply(unsendable), Err(Failure::BadAnswer { .. })));
+        }
+        let row = contract::BillRow {
+            number: "pay_1".to_owned(),
+            refund_number: String::new(),
+            reference: String::new(),
+            amount_minor: 100,
+            fee_minor: 1,
+            currency: "CNY".to_owned(),
+            at: 1_700_000_000_000,
+        };
+        assert!(bill_row(row.clone()).is_ok());
+        assert!(why(bill_row(contract::BillRow { fee_minor: 101, ..row.clone() })).contains("a fee of"));
+        assert!(why(bill_row(contract::BillRow { fee_minor: i64::MIN, ..row.clone() })).contains("a fee of"));
+        assert!(why(bill_row(contract::BillRow { amount_minor: 0, ..row.clone() })).contains("at least 1"));
+        let page = contract::BillPage { rows: vec![row; BILL_ROWS_MAX + 1], next_cursor: None };
+        assert!(why(bill_page(page)).contains("rows"));
+    }
+
+    #[test]
+    fn a_schemes_words_are_cut_not_refused() {
+        let failure = failure(wit::Error::NotSent("€".repeat(600)));
+        assert_eq!(failure, Failure::NotSent { why: "€".repeat(500) });
+        let declined = decline(&wit::Failure { code: "new-code".to_owned(), message: "a\u{0}b".to_owned() });
+        assert_eq!(declined, Decline { code: DeclineCode::Other, message: "a b".to_owned() });
+    }
+}

@@ -1,5 +1,7 @@
 //! Stories through the host's public door, with real components.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
 mod guests;
 mod hostile;
 mod install;

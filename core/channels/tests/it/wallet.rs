@@ -209,7 +209,10 @@ fn open(state: &mut State, body: &Value, status: &str) -> Value {
     let number = body["order_number"].as_str().unwrap_or_default().to_owned();
     let asked = body["amount"].as_str().unwrap_or_default();
     // 99: answers state an amount that is 0.01 higher.
-    let amount = if asked.ends_with("99") { format!("{}00", &asked[..asked.len() - 2]) } else { asked.to_owned() };
+    let amount = match asked.strip_suffix(".99").and_then(|whole| whole.parse::<u64>().ok()) {
+        Some(whole) => format!("{}.00", whole + 1),
+        None => asked.to_owned(),
+    };
     let paid = status == "PAID";
     state
         .orders
