@@ -9,14 +9,16 @@
 
 use saoma_domain::pay_code::PayCodeId;
 use saoma_protocol::{ApiKeyId, ChannelAccountId, Millis, SessionId, StoreId, TenantId, TerminalId, UserId};
+use subtle::ConstantTimeEq as _;
 
 use crate::{
-    Opaque, StoreError, Tx,
-    channel_accounts::ChannelAccount,
-    pay_codes::PayCode,
-    sessions::NewSession,
-    terminals::Terminal,
-    users::{Role, User},
+    Opaque, StoreError, Tx, api_keys,
+    channel_accounts::{self, ChannelAccount},
+    pay_codes::{self, PayCode},
+    sessions::{self, NewSession},
+    tenants,
+    terminals::{self, Terminal},
+    users::{self, Role, User},
 };
 
 /// The right to one tenant's rows.
@@ -84,7 +86,9 @@ pub const fn process() -> PlatformScope {
 /// # Errors
 /// `NotFound` if there is no such tenant.
 pub fn enter_tenant(tx: &mut Tx<'_>, _platform: &PlatformScope, tenant: TenantId) -> Result<TenantScope, StoreError> {
-    todo!()
+    let scope = TenantScope { tenant };
+    tenants::load(tx, &scope)?;
+    Ok(scope)
 }
 
 /// Someone who says who they are, with the hash to check their password against. Nothing is granted yet.
@@ -113,7 +117,10 @@ impl SignIn {
 /// `NotFound` for an unknown or inactive person, or one whose tenant is inactive: verify against a dummy hash all the
 /// same, so that both take as long.
 pub fn by_login(tx: &mut Tx<'_>, login: &str) -> Result<SignIn, StoreError> {
-    todo!()
+    let (user, password_hash) = users::by_login(tx, login)?.ok_or(NOBODY)?;
+    let sign_in = SignIn { user, password_hash };
+    admit(tx, &sign_in.user)?;
+    Ok(sign_in)
 }
 
 /// Starts a session for a person whose password (and second factor) the caller has verified.
@@ -121,7 +128,8 @@ pub fn by_login(tx: &mut Tx<'_>, login: &str) -> Result<SignIn, StoreError> {
 /// # Errors
 /// `Conflict` if the session's id is taken.
 pub fn open_session(tx: &mut Tx<'_>, verified: &SignIn, session: &NewSession) -> Result<Principal, StoreError> {
-    todo!()
+    sessions::insert(tx, &verified.user, session)?;
+    Ok(person(&verified.user, session.id))
 }
 
 /// The holder of a session (its id comes out of a token whose signature was checked).
@@ -129,7 +137,8 @@ pub fn open_session(tx: &mut Tx<'_>, verified: &SignIn, session: &NewSession) ->
 /// # Errors
 /// `NotFound` for an unknown session or an inactive person, `Revoked`, `Expired`.
 pub fn by_session(tx: &mut Tx<'_>, session: SessionId, now: Millis) -> Result<Principal, StoreError> {
-    todo!()
+    let credential = sessions::by_id(tx, session)?.ok_or(NO_SESSION)?;
+    holder(tx, session, &credential, now)
 }
 
 /// What became of a refresh token.
@@ -153,7 +162,18 @@ pub fn refresh_session(
     now: Millis,
     expires_at: Millis,
 ) -> Result<Refresh, StoreError> {
-    todo!()
+    let credential = sessions::by_id(tx, session)?.ok_or(NO_SESSION)?;
+    let principal = holder(tx, session, &credential, now)?;
+    let is = |hash: &[u8]| bool::from(hash.ct_eq(presented_hash));
+    if is(&credential.refresh_hash) && sessions::rotate(tx, session, presented_hash, next_hash, now, expires_at)? {
+        return Ok(Refresh::Rotated(principal));
+    }
+    // Rotated before, or at this very moment by somebody else.
+    if is(&credential.refresh_hash) || credential.previous_hash.as_deref().is_some_and(is) {
+        sessions::revoke(tx, session, now)?;
+        return Ok(Refresh::Reused);
+    }
+    Err(NO_SESSION)
 }
 
 /// The machine that holds an API key (given by SHA-256 of its secret, compared in constant time).
@@ -166,7 +186,13 @@ pub fn by_api_key(
     presented_hash: &[u8; 32],
     now: Millis,
 ) -> Result<Principal, StoreError> {
-    todo!()
+    let credential = api_keys::by_id(tx, key)?.ok_or(NO_KEY)?;
+    if !bool::from(credential.secret_hash.ct_eq(presented_hash)) {
+        return Err(NO_KEY);
+    }
+    in_force(credential.key.revoked_at, credential.key.expires_at, now, "the key")?;
+    let scope = active(tx, credential.tenant)?.ok_or(NO_KEY)?;
+    Ok(Principal::ApiKey { scope, key, scopes: credential.key.scopes })
 }
 
 /// The terminal whose certificate a TLS handshake accepted: its common name, and the certificate's serial in lower-case hex.
@@ -179,7 +205,15 @@ pub fn by_terminal(
     certificate_serial: &str,
     now: Millis,
 ) -> Result<Principal, StoreError> {
-    todo!()
+    let (tenant, stored) = terminals::by_id(tx, terminal)?.ok_or(NO_TERMINAL)?;
+    let scope = active(tx, tenant)?.ok_or(NO_TERMINAL)?;
+    let certificate = terminals::certificates(tx, &scope, terminal)?
+        .into_iter()
+        .find(|certificate| certificate.serial == certificate_serial)
+        .ok_or(NO_TERMINAL)?;
+    in_force(stored.revoked_at, None, now, "the terminal")?;
+    in_force(certificate.revoked_at, Some(certificate.not_after), now, "the certificate")?;
+    Ok(Principal::Terminal { scope, terminal, store: stored.store })
 }
 
 /// Uses up a claim code (given by SHA-256) for enrolment; call it in the transaction that stores the certificate.
@@ -191,7 +225,16 @@ pub fn redeem_claim(
     claim_hash: &[u8; 32],
     now: Millis,
 ) -> Result<(TenantScope, Terminal), StoreError> {
-    todo!()
+    let claim = terminals::claim(tx, claim_hash)?.ok_or(NO_CLAIM)?;
+    in_force(claim.over_at, Some(claim.expires_at), now, "the claim code")?;
+    let scope = active(tx, claim.tenant)?.ok_or(NO_CLAIM)?;
+    // Of two terminals that present it at once, one finds it used.
+    if !terminals::use_claim(tx, claim_hash, now)? {
+        return Err(StoreError::Revoked { what: "the claim code" });
+    }
+    let terminal = terminals::load(tx, &scope, claim.terminal)?;
+    in_force(terminal.revoked_at, None, now, "the terminal")?;
+    Ok((scope, terminal))
 }
 
 /// The channel account that a notification's address names. It proves nothing: the plugin checks the signature.
@@ -202,7 +245,9 @@ pub fn by_channel_account(
     tx: &mut Tx<'_>,
     account: ChannelAccountId,
 ) -> Result<(TenantScope, ChannelAccount), StoreError> {
-    todo!()
+    let (tenant, account) =
+        channel_accounts::by_id(tx, account)?.ok_or(StoreError::NotFound { what: "the channel account" })?;
+    Ok((TenantScope { tenant }, account))
 }
 
 /// The pay code that a customer opened; its token's MAC was checked.
@@ -210,5 +255,73 @@ pub fn by_channel_account(
 /// # Errors
 /// `NotFound`. An expired or dead code is found, so that the page can say so.
 pub fn by_pay_code(tx: &mut Tx<'_>, code: PayCodeId) -> Result<(TenantScope, PayCode), StoreError> {
-    todo!()
+    let (tenant, code) = pay_codes::by_id(tx, code)?.ok_or(StoreError::NotFound { what: "the code" })?;
+    Ok((TenantScope { tenant }, code))
+}
+
+const NOBODY: StoreError = StoreError::NotFound { what: "the person" };
+const NO_SESSION: StoreError = StoreError::NotFound { what: "the session" };
+const NO_KEY: StoreError = StoreError::NotFound { what: "the key" };
+const NO_TERMINAL: StoreError = StoreError::NotFound { what: "the terminal" };
+const NO_CLAIM: StoreError = StoreError::NotFound { what: "the claim code" };
+
+/// The scope of a tenant that was created in this transaction, or that a claimed row of work belongs to.
+pub(crate) const fn of_row(tenant: TenantId) -> TenantScope {
+    TenantScope { tenant }
+}
+
+/// The scope of a tenant whose people, keys and terminals are let in.
+fn active(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Option<TenantScope>, StoreError> {
+    let scope = TenantScope { tenant };
+    Ok(tenants::load(tx, &scope)?.active.then_some(scope))
+}
+
+/// Whether this person is let in at all.
+fn admit(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
+    let tenant_is_active = match user.tenant {
+        Some(tenant) => active(tx, tenant)?.is_some(),
+        None => true,
+    };
+    if user.active && tenant_is_active { Ok(()) } else { Err(NOBODY) }
+}
+
+fn holder(
+    tx: &mut Tx<'_>,
+    session: SessionId,
+    credential: &sessions::Credential,
+    now: Millis,
+) -> Result<Principal, StoreError> {
+    let user = users::by_id(tx, credential.user_id.0)?.ok_or(NO_SESSION)?;
+    admit(tx, &user).map_err(|error| error.about("the session"))?;
+    in_force(credential.revoked_at.map(Millis), Some(Millis(credential.expires_at)), now, "the session")?;
+    Ok(person(&user, session))
+}
+
+const fn person(user: &User, session: SessionId) -> Principal {
+    let must_change_password = user.must_change_password;
+    match user.tenant {
+        Some(tenant) => Principal::User {
+            scope: TenantScope { tenant },
+            user: user.id,
+            role: user.role,
+            session,
+            must_change_password,
+        },
+        None => Principal::Platform { scope: process(), user: user.id, session, must_change_password },
+    }
+}
+
+fn in_force(
+    revoked_at: Option<Millis>,
+    expires_at: Option<Millis>,
+    now: Millis,
+    what: &'static str,
+) -> Result<(), StoreError> {
+    if revoked_at.is_some() {
+        return Err(StoreError::Revoked { what });
+    }
+    match expires_at {
+        Some(expires_at) if expires_at <= now => Err(StoreError::Expired { what }),
+        _ => Ok(()),
+    }
 }

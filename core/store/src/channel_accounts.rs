@@ -1,9 +1,15 @@
 //! A tenant's contracts with payment channels.
 
 use saoma_domain::fee::BasisPoints;
-use saoma_protocol::{ChannelAccountId, Millis};
+use diesel::prelude::*;
+use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 
-use crate::{Opaque, StoreError, TenantScope, Tx};
+use crate::{
+    Opaque, StoreError, TenantScope, Tx,
+    column::{Txt, basis_points, found, signed, unsigned},
+    dialect::insert_or_ignore,
+    schema::channel_accounts,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelAccount {
@@ -28,13 +34,32 @@ pub struct ChannelAccount {
 /// # Errors
 /// `Conflict` if the id is taken.
 pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, account: &ChannelAccount) -> Result<(), StoreError> {
-    todo!()
+    let row = AccountRow {
+        tenant_id: Txt(scope.tenant()),
+        id: Txt(account.id),
+        plugin: account.plugin.clone(),
+        name: account.name.clone(),
+        enabled: account.enabled,
+        settings_json: account.settings_json.clone(),
+        fee_basis_points: account.fee.get().into(),
+        priority: account.priority,
+        version: 1,
+        created_at: account.created_at.0,
+        updated_at: account.updated_at.0,
+    };
+    match insert_or_ignore!(tx, channel_accounts::table, &row)? {
+        0 => Err(StoreError::Conflict { what: "the channel account's id" }),
+        _ => Ok(()),
+    }
 }
 
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId) -> Result<ChannelAccount, StoreError> {
-    todo!()
+    let row: Option<AccountRow> = tx.run(|conn| {
+        row_of(scope, account).select(AccountRow::as_select()).first(conn).optional()
+    })?;
+    row.ok_or(NO_ACCOUNT)?.try_into()
 }
 
 /// All of them, by priority, then by age.
@@ -42,7 +67,14 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId) -> 
 /// # Errors
 /// None of its own.
 pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ChannelAccount>, StoreError> {
-    todo!()
+    let rows: Vec<AccountRow> = tx.run(|conn| {
+        channel_accounts::table
+            .filter(channel_accounts::tenant_id.eq(Txt(scope.tenant())))
+            .order((channel_accounts::priority, channel_accounts::created_at, channel_accounts::id))
+            .select(AccountRow::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(ChannelAccount::try_from).collect()
 }
 
 /// Those that take payments, by priority, then by age.
@@ -50,7 +82,7 @@ pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ChannelAccount>,
 /// # Errors
 /// None of its own.
 pub fn list_enabled(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ChannelAccount>, StoreError> {
-    todo!()
+    Ok(list(tx, scope)?.into_iter().filter(|account| account.enabled).collect())
 }
 
 /// Saves name, enabled, settings, fee, priority and `updated_at` if the row still has `account.version`; the answer is
@@ -59,7 +91,21 @@ pub fn list_enabled(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ChannelA
 /// # Errors
 /// `NotFound`, `Stale`.
 pub fn update(tx: &mut Tx<'_>, scope: &TenantScope, account: &ChannelAccount) -> Result<u64, StoreError> {
-    todo!()
+    let changes = (
+        channel_accounts::name.eq(&account.name),
+        channel_accounts::enabled.eq(account.enabled),
+        channel_accounts::settings_json.eq(&account.settings_json),
+        channel_accounts::fee_basis_points.eq(i32::from(account.fee.get())),
+        channel_accounts::priority.eq(account.priority),
+        channel_accounts::updated_at.eq(account.updated_at.0),
+        channel_accounts::version.eq(channel_accounts::version + 1),
+    );
+    let as_loaded = row_of(scope, account.id).filter(channel_accounts::version.eq(signed(account.version)));
+    if tx.run(|conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
+        return Ok(account.version + 1);
+    }
+    load(tx, scope, account.id)?;
+    Err(StoreError::Stale { what: "the channel account" })
 }
 
 /// Replaces the account's secrets, encrypted by the caller under the tenant's data key.
@@ -73,7 +119,10 @@ pub fn set_secrets(
     ciphertext: &Opaque<Vec<u8>>,
     at: Millis,
 ) -> Result<(), StoreError> {
-    todo!()
+    let changes =
+        (channel_accounts::secrets.eq(ciphertext.0.as_slice()), channel_accounts::updated_at.eq(at.0));
+    let n = tx.run(|conn| diesel::update(row_of(scope, account)).set(changes).execute(conn))?;
+    found(n, "the channel account")
 }
 
 /// The account's secrets as they were stored; `None` if there are none.
@@ -85,5 +134,67 @@ pub fn secrets(
     scope: &TenantScope,
     account: ChannelAccountId,
 ) -> Result<Option<Opaque<Vec<u8>>>, StoreError> {
-    todo!()
+    let secrets: Option<Option<Vec<u8>>> = tx.run(|conn| {
+        row_of(scope, account).select(channel_accounts::secrets).first(conn).optional()
+    })?;
+    secrets.map(|secrets| secrets.map(Opaque)).ok_or(NO_ACCOUNT)
+}
+
+const NO_ACCOUNT: StoreError = StoreError::NotFound { what: "the channel account" };
+
+/// Reads an account by its id, whosever it is: for [`crate::access`] alone.
+pub(crate) fn by_id(
+    tx: &mut Tx<'_>,
+    account: ChannelAccountId,
+) -> Result<Option<(TenantId, ChannelAccount)>, StoreError> {
+    let row: Option<AccountRow> = tx.run(|conn| {
+        channel_accounts::table
+            .filter(channel_accounts::id.eq(Txt(account)))
+            .select(AccountRow::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    row.map(|row| Ok((row.tenant_id.0, row.try_into()?))).transpose()
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn row_of(scope: &TenantScope, account: ChannelAccountId) -> _ {
+    let tenant: Txt<TenantId> = Txt(scope.tenant());
+    let id: Txt<ChannelAccountId> = Txt(account);
+    channel_accounts::table.filter(channel_accounts::tenant_id.eq(tenant)).filter(channel_accounts::id.eq(id))
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = channel_accounts)]
+struct AccountRow {
+    tenant_id: Txt<TenantId>,
+    id: Txt<ChannelAccountId>,
+    plugin: String,
+    name: String,
+    enabled: bool,
+    settings_json: String,
+    fee_basis_points: i32,
+    priority: i32,
+    version: i64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<AccountRow> for ChannelAccount {
+    type Error = StoreError;
+
+    fn try_from(row: AccountRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id.0,
+            plugin: row.plugin,
+            name: row.name,
+            enabled: row.enabled,
+            settings_json: row.settings_json,
+            fee: basis_points(row.fee_basis_points)?,
+            priority: row.priority,
+            version: unsigned(row.version)?,
+            created_at: Millis(row.created_at),
+            updated_at: Millis(row.updated_at),
+        })
+    }
 }

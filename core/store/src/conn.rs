@@ -1,6 +1,45 @@
 //! Connections, and transactions as plain functions.
+//!
+//! SQLite has one writing connection (it allows no more) and several reading ones; PostgreSQL has one pool for both.
+//! A transaction survives a lock, a deadlock and a server that restarts between two transactions: it is run again. It is
+//! not run again when the connection breaks at the commit, since then nobody knows what became of it.
 
-use crate::StoreError;
+use std::{
+    fs,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use diesel::{
+    Connection as _, QueryResult, RunQueryDsl as _,
+    connection::SimpleConnection as _,
+    pg::PgConnection,
+    result::{DatabaseErrorKind, Error},
+    sqlite::SqliteConnection,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use saoma_protocol::TenantId;
+use tokio::sync::Semaphore;
+
+use crate::{
+    StoreError,
+    pool::{Lease, Pool},
+};
+
+const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// How often a transaction is run in all. Between two runs it waits 2, 8, 32 and 128 ms.
+const RUNS_MAX: u32 = 5;
+
+/// Most callers that may wait for a connection at once; each holds a request's memory, and past this the service is
+/// better off saying so.
+const WAITING_MAX: usize = 4_096;
 
 /// Which database is behind the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,13 +48,52 @@ pub enum Dialect {
     Postgres,
 }
 
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
 /// The database. Cheap to clone; all clones share the connections.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dialect: Dialect,
+    readers: Side,
+    writers: Side,
+}
+
+/// One kind of connection, and who may wait for it.
+#[derive(Clone)]
+struct Side {
+    pool: Arc<Pool>,
+    /// As many as there are connections: a thread is only taken from the runtime once there is one for it.
+    turns: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+}
 
 /// One transaction. Repository functions take it; nothing else can be done with it.
 pub struct Tx<'a> {
-    p: std::marker::PhantomData<&'a mut ()>,
+    conn: &'a mut AnyConnection,
+    dialect: Dialect,
+    /// The first error of the database. PostgreSQL does nothing more in this transaction, so we keep nothing of it on
+    /// either database, whatever the caller makes of the error.
+    doomed: Option<StoreError>,
+    /// The transaction failed of something that may be gone the next time.
+    again: bool,
+    /// The connection is gone.
+    broken: bool,
+    /// The tenant whose turn this transaction has ([`crate::dialect::take_turn`]).
+    pub(crate) turn_of: Option<TenantId>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
 }
 
 impl Store {
@@ -26,12 +104,33 @@ impl Store {
     /// # Errors
     /// `Unavailable` if it cannot be reached or created, `Newer` if a later version wrote it, `DiskFull`, `Corrupt`.
     pub fn open(url: &str, connections_max: u32) -> Result<Self, StoreError> {
-        todo!()
+        let connections_max = connections_max.max(2) as usize;
+        let inner = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let url = url.to_owned();
+            let pool = Arc::new(Pool::new(connections_max, move || connect_postgres(&url)));
+            migrate(pool.take()?.conn(), Dialect::Postgres)?;
+            let side = Side::new(pool, connections_max);
+            Inner { dialect: Dialect::Postgres, readers: side.clone(), writers: side }
+        } else {
+            let path = url.strip_prefix("sqlite://").unwrap_or(url).to_owned();
+            private_file(Path::new(&path))?;
+            let reader_path = path.clone();
+            let writers = Arc::new(Pool::new(1, move || connect_sqlite(&path, Access::Write)));
+            migrate(writers.take()?.conn(), Dialect::Sqlite)?;
+            let n_readers = connections_max - 1;
+            let readers = Arc::new(Pool::new(n_readers, move || connect_sqlite(&reader_path, Access::Read)));
+            Inner {
+                dialect: Dialect::Sqlite,
+                readers: Side::new(readers, n_readers),
+                writers: Side::new(writers, 1),
+            }
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     #[must_use]
     pub fn dialect(&self) -> Dialect {
-        todo!()
+        self.inner.dialect
     }
 
     /// Whether the database answers; for the readiness probe.
@@ -39,7 +138,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        todo!()
+        self.read(|tx| tx.run(|conn| diesel::sql_query("SELECT 1").execute(conn)).map(drop)).await
     }
 
     /// Runs `work` in one read-only transaction on a consistent snapshot.
@@ -57,7 +156,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        todo!()
+        on_a_thread(&self.inner.readers, self.inner.dialect, Access::Read, work).await
     }
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, nothing if it returns `Err`.
@@ -65,22 +164,26 @@ impl Store {
     /// on to its end even if the caller stops waiting.
     ///
     /// # Errors
-    /// What `work` returns, or `Unavailable`, `DiskFull`.
+    /// What `work` returns, or `Unavailable`, `DiskFull`. After an error of the database itself the transaction is lost,
+    /// also if `work` swallows it.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        todo!()
+        on_a_thread(&self.inner.writers, self.inner.dialect, Access::Write, work).await
     }
 
     /// [`Self::read`] on this thread, for tests, the simulator and the command line.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn read_blocking<T, E: From<StoreError>>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
-        todo!()
+    pub fn read_blocking<T, E: From<StoreError>>(
+        &self,
+        work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        transact(&self.inner.readers.pool, self.inner.dialect, Access::Read, work)
     }
 
     /// [`Self::write`] on this thread.
@@ -91,6 +194,292 @@ impl Store {
         &self,
         work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        todo!()
+        transact(&self.inner.writers.pool, self.inner.dialect, Access::Write, work)
+    }
+}
+
+impl Side {
+    fn new(pool: Arc<Pool>, connections: usize) -> Self {
+        Self { pool, turns: Arc::new(Semaphore::new(connections)), waiting: Arc::default() }
+    }
+}
+
+impl Tx<'_> {
+    /// Runs one query. Whatever the database refuses dooms the transaction.
+    pub(crate) fn run<T>(&mut self, query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>) -> Result<T, StoreError> {
+        if let Some(error) = &self.doomed {
+            return Err(error.clone());
+        }
+        query(self.conn).map_err(|error| {
+            let failure = classify(&error);
+            self.again |= failure.again;
+            self.broken |= failure.broken;
+            self.doomed = Some(failure.error.clone());
+            failure.error
+        })
+    }
+
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+}
+
+async fn on_a_thread<T, E, F>(side: &Side, dialect: Dialect, access: Access, work: F) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+{
+    let side = side.clone();
+    let _waiting = Waiting::enter(&side.waiting)?;
+    let turn = side.turns.acquire_owned().await.map_err(|_| unavailable("the store is closed"))?;
+    let pool = side.pool;
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        transact(&pool, dialect, access, work)
+    });
+    match done.await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::Internal { why: format!("a transaction ended early: {error}") }.into()),
+    }
+}
+
+/// Counts those who wait, also when they give up.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn enter(waiting: &Arc<AtomicUsize>) -> Result<Self, StoreError> {
+        let entered = Self(Arc::clone(waiting));
+        if waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
+            return Err(unavailable("too many callers are waiting for it"));
+        }
+        Ok(entered)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs `work` in a transaction, again while the database asks for it.
+fn transact<T, E: From<StoreError>>(
+    pool: &Arc<Pool>,
+    dialect: Dialect,
+    access: Access,
+    mut work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    for run in 1.. {
+        let mut lease = pool.take()?;
+        let outcome = transact_once(&mut lease, dialect, access, &mut work);
+        drop(lease);
+        match outcome {
+            Outcome::Done(result) => return result,
+            Outcome::Again(error) if run == RUNS_MAX => return Err(error),
+            Outcome::Again(_) => std::thread::sleep(Duration::from_millis(2 << (2 * (run - 1)))),
+        }
+    }
+    Err(unavailable("no run was left").into())
+}
+
+enum Outcome<T, E> {
+    Done(Result<T, E>),
+    /// It failed and nothing was kept; it may go better the next time.
+    Again(E),
+}
+
+fn transact_once<T, E: From<StoreError>>(
+    lease: &mut Lease,
+    dialect: Dialect,
+    access: Access,
+    work: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+) -> Outcome<T, E> {
+    let begin = match (dialect, access) {
+        (Dialect::Sqlite, Access::Read) => "BEGIN",
+        // The write lock at once: a read lock that is upgraded later fails when somebody else wrote in between.
+        (Dialect::Sqlite, Access::Write) => "BEGIN IMMEDIATE",
+        (Dialect::Postgres, Access::Read) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        // Writes that race compare a version, a unique key or take turns; and insert-or-ignore must see the row that
+        // it ran into, which a snapshot from before would hide.
+        (Dialect::Postgres, Access::Write) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+    };
+    if let Err(error) = lease.conn().batch_execute(begin) {
+        let failure = classify(&error);
+        lease.broken |= failure.broken;
+        return outcome(Err(failure.error.into()), failure.again);
+    }
+    let mut tx = Tx { conn: lease.conn(), dialect, doomed: None, again: false, broken: false, turn_of: None };
+    let result = work(&mut tx);
+    let (doomed, again, broken) = (tx.doomed.take(), tx.again, tx.broken);
+    let result = match (result, doomed) {
+        (Ok(_), Some(error)) => Err(error.into()),
+        (result, _) => result,
+    };
+    lease.broken |= broken;
+    if result.is_err() {
+        lease.broken |= lease.conn().batch_execute("ROLLBACK").is_err();
+        return outcome(result, again);
+    }
+    match lease.conn().batch_execute("COMMIT") {
+        Ok(()) => Outcome::Done(result),
+        Err(error) => {
+            let failure = classify(&error);
+            lease.broken |= lease.conn().batch_execute("ROLLBACK").is_err() || failure.broken;
+            // With the connection gone, the commit may have happened.
+            outcome(Err(failure.error.into()), failure.again && !failure.broken)
+        }
+    }
+}
+
+fn outcome<T, E>(result: Result<T, E>, again: bool) -> Outcome<T, E> {
+    match result {
+        Err(error) if again => Outcome::Again(error),
+        result => Outcome::Done(result),
+    }
+}
+
+struct Failure {
+    error: StoreError,
+    again: bool,
+    broken: bool,
+}
+
+/// Texts of errors that diesel has no kind for. SQLite's are constants of `sqlite3ErrStr` (main.c); PostgreSQL's are those
+/// of a server with English messages. An error that is not known here is `Internal` and is not tried again.
+const AGAIN: &[&str] = &["database is locked", "database table is locked", "deadlock detected", "due to lock timeout"];
+const FULL: &[&str] = &["database or disk is full", "No space left on device", "could not extend file"];
+const BROKEN_FILE: &[&str] = &["database disk image is malformed", "file is not a database"];
+const AWAY: &[&str] = &[
+    "the database system is",
+    "terminating connection",
+    "too many clients",
+    "remaining connection slots",
+    "unable to open database file",
+    "disk I/O error",
+    "server closed the connection",
+];
+
+fn classify(error: &Error) -> Failure {
+    let failure = |error, again, broken| Failure { error, again, broken };
+    match error {
+        Error::NotFound => failure(StoreError::NotFound { what: "a row" }, false, false),
+        Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
+            failure(StoreError::Conflict { what: "a row" }, false, false)
+        }
+        Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => {
+            failure(StoreError::NotFound { what: "what a row belongs to" }, false, false)
+        }
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, info) => {
+            failure(unavailable(info.message()), true, false)
+        }
+        Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, info) => {
+            failure(unavailable(info.message()), true, true)
+        }
+        Error::DatabaseError(_, info) => {
+            let message = info.message();
+            let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
+            if says(AGAIN) {
+                failure(unavailable(message), true, false)
+            } else if says(FULL) {
+                failure(StoreError::DiskFull, false, false)
+            } else if says(BROKEN_FILE) {
+                failure(StoreError::Corrupt { why: message.to_owned() }, false, false)
+            } else if says(AWAY) {
+                failure(unavailable(message), true, true)
+            } else {
+                failure(StoreError::Internal { why: message.to_owned() }, false, false)
+            }
+        }
+        Error::DeserializationError(error) => failure(StoreError::Corrupt { why: error.to_string() }, false, false),
+        other => failure(StoreError::Internal { why: other.to_string() }, false, false),
+    }
+}
+
+pub(crate) fn unavailable(why: &str) -> StoreError {
+    StoreError::Unavailable { why: why.to_owned() }
+}
+
+/// Makes the file, for its owner alone, before SQLite does: the log files beside it inherit its mode.
+fn private_file(path: &Path) -> Result<(), StoreError> {
+    let refused = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::StorageFull => StoreError::DiskFull,
+        _ => unavailable(&format!("{}: {error}", path.display())),
+    };
+    let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(refused)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(refused)
+}
+
+fn connect_sqlite(path: &str, access: Access) -> Result<AnyConnection, StoreError> {
+    let mut conn = SqliteConnection::establish(path).map_err(|error| unavailable(&error.to_string()))?;
+    // busy_timeout first, since changing to WAL needs a lock of its own. synchronous=FULL: a commit is on the disk.
+    // wal_autocheckpoint in pages of 4 KiB; journal_size_limit keeps the log from staying as large as it once was.
+    conn.batch_execute("PRAGMA busy_timeout = 5000;")
+        .and_then(|()| conn.batch_execute("PRAGMA journal_mode = WAL;"))
+        .and_then(|()| conn.batch_execute("PRAGMA synchronous = FULL;"))
+        .and_then(|()| conn.batch_execute("PRAGMA foreign_keys = ON;"))
+        .and_then(|()| conn.batch_execute("PRAGMA trusted_schema = OFF;"))
+        .and_then(|()| conn.batch_execute("PRAGMA journal_size_limit = 67108864;"))
+        .and_then(|()| match access {
+            Access::Read => conn.batch_execute("PRAGMA query_only = ON;"),
+            Access::Write => Ok(()),
+        })
+        .map_err(|error| classify(&error).error)?;
+    Ok(AnyConnection::Sqlite(conn))
+}
+
+fn connect_postgres(url: &str) -> Result<AnyConnection, StoreError> {
+    let mut conn = PgConnection::establish(url).map_err(|error| unavailable(&error.to_string()))?;
+    // A lock that is not free after 5 s will not be soon; a transaction without a query for a minute has lost its process.
+    conn.batch_execute(
+        "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = warning",
+    )
+    .map_err(|error| classify(&error).error)?;
+    Ok(AnyConnection::Postgres(conn))
+}
+
+/// Brings the schema to this version. Two nodes that start at once take turns.
+fn migrate(conn: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast::<Error>() {
+        Ok(error) => classify(&error).error,
+        Err(error) => StoreError::Internal { why: format!("a migration failed: {error}") },
+    };
+    match conn {
+        AnyConnection::Sqlite(conn) => {
+            newer(conn, &SQLITE_MIGRATIONS)?;
+            conn.run_pending_migrations(SQLITE_MIGRATIONS).map(drop).map_err(failed)
+        }
+        AnyConnection::Postgres(conn) => {
+            debug_assert_eq!(dialect, Dialect::Postgres);
+            // A number of our own ("saoma"), for as long as the connection has it.
+            let turn = |conn: &mut PgConnection, call: &str| {
+                conn.batch_execute(&format!("SELECT {call}(495791107425)")).map_err(|error| classify(&error).error)
+            };
+            turn(conn, "pg_advisory_lock")?;
+            let result = newer(conn, &POSTGRES_MIGRATIONS)
+                .and_then(|()| conn.run_pending_migrations(POSTGRES_MIGRATIONS).map(drop).map_err(failed));
+            turn(conn, "pg_advisory_unlock")?;
+            result
+        }
+    }
+}
+
+/// Refuses a database that has a migration which this program does not know.
+fn newer<DB, C>(conn: &mut C, ours: &EmbeddedMigrations) -> Result<(), StoreError>
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB>,
+    EmbeddedMigrations: diesel::migration::MigrationSource<DB>,
+{
+    let internal = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Internal { why: error.to_string() };
+    let known: Vec<String> = diesel::migration::MigrationSource::<DB>::migrations(ours)
+        .map_err(internal)?
+        .iter()
+        .map(|migration| migration.name().version().to_string())
+        .collect();
+    let applied = conn.applied_migrations().map_err(internal)?;
+    match applied.iter().map(ToString::to_string).find(|version| !known.contains(version)) {
+        Some(migration) => Err(StoreError::Newer { migration }),
+        None => Ok(()),
     }
 }

@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod pay_codes;
 pub mod payments;
 pub mod plugin_kv;
+mod pool;
 pub mod refunds;
 mod schema;
 pub mod server_keys;

@@ -1,1 +1,351 @@
+//! The tables as diesel sees them. `tests/it/schema.rs` holds them to the live databases.
 
+diesel::table! {
+    tenants (id) {
+        id -> Text,
+        name -> Text,
+        currency -> Text,
+        late_policy -> Text,
+        active -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    stores (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        name -> Text,
+        active -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    terminals (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        store_id -> Text,
+        number -> Integer,
+        name -> Text,
+        created_at -> BigInt,
+        enrolled_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        online -> Bool,
+        last_seen_at -> Nullable<BigInt>,
+        health_json -> Nullable<Text>,
+        health_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    terminal_claims (code_hash) {
+        code_hash -> Binary,
+        tenant_id -> Text,
+        terminal_id -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+        withdrawn_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    terminal_certificates (serial) {
+        serial -> Text,
+        tenant_id -> Text,
+        terminal_id -> Text,
+        issued_at -> BigInt,
+        not_after -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        tenant_id -> Nullable<Text>,
+        login -> Text,
+        name -> Text,
+        role -> Text,
+        password_hash -> Text,
+        active -> Bool,
+        must_change_password -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        tenant_id -> Nullable<Text>,
+        user_id -> Text,
+        refresh_hash -> Binary,
+        previous_hash -> Nullable<Binary>,
+        label -> Text,
+        created_at -> BigInt,
+        refreshed_at -> Nullable<BigInt>,
+        expires_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        tenant_id -> Text,
+        name -> Text,
+        scopes_json -> Text,
+        secret_hash -> Binary,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    channel_accounts (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        plugin -> Text,
+        name -> Text,
+        enabled -> Bool,
+        settings_json -> Text,
+        secrets -> Nullable<Binary>,
+        fee_basis_points -> Integer,
+        priority -> Integer,
+        version -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    tenant_keys (tenant_id, number) {
+        tenant_id -> Text,
+        number -> Integer,
+        wrapped -> Binary,
+        master -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    server_keys (kid) {
+        kid -> Text,
+        kind -> Text,
+        public_part -> Text,
+        ciphertext -> Binary,
+        created_at -> BigInt,
+        retired_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    meta (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (tenant_id, route, idempotency_key) {
+        tenant_id -> Text,
+        route -> Text,
+        idempotency_key -> Text,
+        fingerprint -> Binary,
+        claimed_at -> BigInt,
+        lease_until -> BigInt,
+        answered_at -> Nullable<BigInt>,
+        status -> Nullable<Integer>,
+        body -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    orders (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        store_id -> Text,
+        terminal_id -> Nullable<Text>,
+        counter -> Nullable<BigInt>,
+        cashier -> Nullable<Text>,
+        reference -> Nullable<Text>,
+        currency -> Text,
+        amount_minor -> BigInt,
+        goods_json -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    payments (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        order_id -> Text,
+        store_id -> Text,
+        terminal_id -> Nullable<Text>,
+        channel -> Text,
+        channel_account_id -> Nullable<Text>,
+        channel_reference -> Nullable<Text>,
+        payer_hint -> Nullable<Text>,
+        method -> Text,
+        currency -> Text,
+        amount_minor -> BigInt,
+        fee_basis_points -> Integer,
+        state -> Text,
+        public_state -> Text,
+        since -> Nullable<BigInt>,
+        expires_at -> Nullable<BigInt>,
+        close -> Nullable<Text>,
+        captured_at -> Nullable<BigInt>,
+        paid_late -> Bool,
+        refunded_minor -> BigInt,
+        reserved_minor -> BigInt,
+        failure_code -> Nullable<Text>,
+        failure_message -> Nullable<Text>,
+        close_asked_at -> Nullable<BigInt>,
+        next_attempt_at -> Nullable<BigInt>,
+        attempts -> Integer,
+        lease_until -> Nullable<BigInt>,
+        version -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    pay_codes (id) {
+        id -> Binary,
+        tenant_id -> Text,
+        payment_id -> Text,
+        channel_code -> Text,
+        scans -> Integer,
+        scan_limit -> Integer,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    refunds (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        payment_id -> Text,
+        kind -> Text,
+        currency -> Text,
+        amount_minor -> BigInt,
+        state -> Text,
+        failure_code -> Nullable<Text>,
+        failure_message -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        requested_by -> Text,
+        channel_reference -> Nullable<Text>,
+        next_attempt_at -> Nullable<BigInt>,
+        attempts -> Integer,
+        lease_until -> Nullable<BigInt>,
+        version -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    payment_events (sequence) {
+        sequence -> BigInt,
+        tenant_id -> Text,
+        payment_id -> Text,
+        refund_id -> Nullable<Text>,
+        version -> BigInt,
+        kind -> Text,
+        data_json -> Text,
+        actor -> Text,
+        store_id -> Text,
+        terminal_id -> Nullable<Text>,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    posting_sets (id) {
+        id -> BigInt,
+        tenant_id -> Text,
+        payment_id -> Text,
+        refund_id -> Text,
+        kind -> Text,
+        part -> Integer,
+        channel_account_id -> Nullable<Text>,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    postings (set_id, idx) {
+        tenant_id -> Text,
+        set_id -> BigInt,
+        idx -> Integer,
+        account -> Text,
+        channel_account_id -> Nullable<Text>,
+        currency -> Text,
+        amount_minor -> BigInt,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> BigInt,
+        tenant_id -> Text,
+        kind -> Text,
+        terminal_id -> Nullable<Text>,
+        payload -> Text,
+        created_at -> BigInt,
+        next_at -> BigInt,
+        attempts -> Integer,
+        acked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    journal_entries (tenant_id, terminal_id, sequence) {
+        tenant_id -> Text,
+        terminal_id -> Text,
+        sequence -> BigInt,
+        at -> BigInt,
+        prev_hash -> Text,
+        hash -> Text,
+        payload -> Text,
+        received_at -> BigInt,
+        verdict -> Nullable<Text>,
+        why -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    plugin_kv (tenant_id, channel_account_id, name) {
+        tenant_id -> Text,
+        channel_account_id -> Text,
+        name -> Text,
+        value -> Binary,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit_log (tenant_id, sequence) {
+        tenant_id -> Text,
+        sequence -> BigInt,
+        actor -> Text,
+        action -> Text,
+        subject -> Text,
+        detail_json -> Text,
+        at -> BigInt,
+        hash -> Text,
+    }
+}
+
+diesel::joinable!(postings -> posting_sets (set_id));
+diesel::joinable!(sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(postings, posting_sets);
+diesel::allow_tables_to_appear_in_same_query!(sessions, users);

@@ -1,8 +1,14 @@
 //! The platform's own keys (token signing, pay codes, the terminals' CA), their secret part wrapped by the master key.
 
+use diesel::prelude::*;
 use saoma_protocol::Millis;
 
-use crate::{Opaque, PlatformScope, StoreError, Tx};
+use crate::{
+    Opaque, PlatformScope, StoreError, Tx,
+    column::{found, millis, moment},
+    dialect::{insert_or_ignore, take_turn_named},
+    schema::server_keys,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerKey {
@@ -24,15 +30,23 @@ pub struct ServerKey {
 /// # Errors
 /// `Conflict` if the kid is taken.
 pub fn add(tx: &mut Tx<'_>, _: &PlatformScope, key: &ServerKey) -> Result<(), StoreError> {
-    todo!()
+    match insert_or_ignore!(tx, server_keys::table, KeyRow::from(key))? {
+        0 => Err(StoreError::Conflict { what: "the kid" }),
+        _ => Ok(()),
+    }
 }
 
 /// The kind's current key if it has one, else `key`, which is added: two nodes at their first start agree on one.
 ///
 /// # Errors
 /// None of its own.
-pub fn current_or_add(tx: &mut Tx<'_>, _: &PlatformScope, key: &ServerKey) -> Result<ServerKey, StoreError> {
-    todo!()
+pub fn current_or_add(tx: &mut Tx<'_>, platform: &PlatformScope, key: &ServerKey) -> Result<ServerKey, StoreError> {
+    take_turn_named(tx, "server_keys")?;
+    if let Some(current) = current(tx, platform, &key.kind)? {
+        return Ok(current);
+    }
+    add(tx, platform, key)?;
+    Ok(key.clone())
 }
 
 /// The newest of its kind that is not retired.
@@ -40,7 +54,16 @@ pub fn current_or_add(tx: &mut Tx<'_>, _: &PlatformScope, key: &ServerKey) -> Re
 /// # Errors
 /// None of its own.
 pub fn current(tx: &mut Tx<'_>, _: &PlatformScope, kind: &str) -> Result<Option<ServerKey>, StoreError> {
-    todo!()
+    let row: Option<KeyRow> = tx.run(|conn| {
+        server_keys::table
+            .filter(server_keys::kind.eq(kind))
+            .filter(server_keys::retired_at.is_null())
+            .order((server_keys::created_at.desc(), server_keys::kid))
+            .select(KeyRow::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    Ok(row.map(ServerKey::from))
 }
 
 /// All of its kind, newest first, retired ones too.
@@ -48,13 +71,22 @@ pub fn current(tx: &mut Tx<'_>, _: &PlatformScope, kind: &str) -> Result<Option<
 /// # Errors
 /// None of its own.
 pub fn list(tx: &mut Tx<'_>, _: &PlatformScope, kind: &str) -> Result<Vec<ServerKey>, StoreError> {
-    todo!()
+    let rows: Vec<KeyRow> = tx.run(|conn| {
+        server_keys::table
+            .filter(server_keys::kind.eq(kind))
+            .order((server_keys::created_at.desc(), server_keys::kid))
+            .select(KeyRow::as_select())
+            .load(conn)
+    })?;
+    Ok(rows.into_iter().map(ServerKey::from).collect())
 }
 
 /// # Errors
 /// `NotFound`.
 pub fn retire(tx: &mut Tx<'_>, _: &PlatformScope, kid: &str, at: Millis) -> Result<(), StoreError> {
-    todo!()
+    let row = server_keys::table.find(kid);
+    let n = tx.run(|conn| diesel::update(row).set(server_keys::retired_at.eq(at.0)).execute(conn))?;
+    found(n, "the server's key")
 }
 
 /// Takes a key away for good: nothing it signed is believed any more.
@@ -62,5 +94,43 @@ pub fn retire(tx: &mut Tx<'_>, _: &PlatformScope, kid: &str, at: Millis) -> Resu
 /// # Errors
 /// `NotFound`.
 pub fn remove(tx: &mut Tx<'_>, _: &PlatformScope, kid: &str) -> Result<(), StoreError> {
-    todo!()
+    let n = tx.run(|conn| diesel::delete(server_keys::table.find(kid)).execute(conn))?;
+    found(n, "the server's key")
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = server_keys)]
+struct KeyRow {
+    kid: String,
+    kind: String,
+    public_part: String,
+    ciphertext: Vec<u8>,
+    created_at: i64,
+    retired_at: Option<i64>,
+}
+
+impl From<&ServerKey> for KeyRow {
+    fn from(key: &ServerKey) -> Self {
+        Self {
+            kid: key.kid.clone(),
+            kind: key.kind.clone(),
+            public_part: key.public.clone(),
+            ciphertext: key.ciphertext.0.clone(),
+            created_at: key.created_at.0,
+            retired_at: moment(key.retired_at),
+        }
+    }
+}
+
+impl From<KeyRow> for ServerKey {
+    fn from(row: KeyRow) -> Self {
+        Self {
+            kid: row.kid,
+            kind: row.kind,
+            public: row.public_part,
+            ciphertext: Opaque(row.ciphertext),
+            created_at: Millis(row.created_at),
+            retired_at: millis(row.retired_at),
+        }
+    }
 }

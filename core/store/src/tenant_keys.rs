@@ -1,8 +1,14 @@
 //! Data keys of a tenant, wrapped by the master key: the store never sees one in the clear.
 
-use saoma_protocol::Millis;
+use diesel::prelude::*;
+use saoma_protocol::{Millis, TenantId};
 
-use crate::{Opaque, StoreError, TenantScope, Tx};
+use crate::{
+    Opaque, StoreError, TenantScope, Tx,
+    column::{Txt, found, signed32, unsigned32},
+    dialect::take_turn,
+    schema::tenant_keys,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantKey {
@@ -25,7 +31,18 @@ pub fn add(
     master: &str,
     at: Millis,
 ) -> Result<TenantKey, StoreError> {
-    todo!()
+    take_turn(tx, scope)?;
+    let number = current(tx, scope)?.map_or(0, |key| key.number) + 1;
+    let key = TenantKey { number, wrapped: wrapped.clone(), master: master.to_owned(), created_at: at };
+    let row = KeyRow {
+        tenant_id: Txt(scope.tenant()),
+        number: signed32(number),
+        wrapped: wrapped.0.clone(),
+        master: key.master.clone(),
+        created_at: at.0,
+    };
+    tx.run(|conn| diesel::insert_into(tenant_keys::table).values(row).execute(conn))?;
+    Ok(key)
 }
 
 /// The newest key, under which new secrets are encrypted.
@@ -33,13 +50,28 @@ pub fn add(
 /// # Errors
 /// None of its own.
 pub fn current(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<TenantKey>, StoreError> {
-    todo!()
+    let row: Option<KeyRow> = tx.run(|conn| {
+        tenant_keys::table
+            .filter(tenant_keys::tenant_id.eq(Txt(scope.tenant())))
+            .order(tenant_keys::number.desc())
+            .select(KeyRow::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    row.map(TenantKey::try_from).transpose()
 }
 
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, number: u32) -> Result<TenantKey, StoreError> {
-    todo!()
+    let row: Option<KeyRow> = tx.run(|conn| {
+        tenant_keys::table
+            .find((Txt(scope.tenant()), signed32(number)))
+            .select(KeyRow::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    row.ok_or(StoreError::NotFound { what: "the data key" })?.try_into()
 }
 
 /// The same data key under another master key.
@@ -53,5 +85,31 @@ pub fn rewrap(
     wrapped: &Opaque<Vec<u8>>,
     master: &str,
 ) -> Result<(), StoreError> {
-    todo!()
+    let row = tenant_keys::table.find((Txt(scope.tenant()), signed32(number)));
+    let changes = (tenant_keys::wrapped.eq(wrapped.0.as_slice()), tenant_keys::master.eq(master));
+    let n = tx.run(|conn| diesel::update(row).set(changes).execute(conn))?;
+    found(n, "the data key")
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = tenant_keys)]
+struct KeyRow {
+    tenant_id: Txt<TenantId>,
+    number: i32,
+    wrapped: Vec<u8>,
+    master: String,
+    created_at: i64,
+}
+
+impl TryFrom<KeyRow> for TenantKey {
+    type Error = StoreError;
+
+    fn try_from(row: KeyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            number: unsigned32(row.number)?,
+            wrapped: Opaque(row.wrapped),
+            master: row.master,
+            created_at: Millis(row.created_at),
+        })
+    }
 }

@@ -1,8 +1,14 @@
 //! Merchant organisations.
 
+use diesel::prelude::*;
 use saoma_protocol::{Currency, Millis, TenantId};
 
-use crate::{PlatformScope, StoreError, TenantScope, Tx};
+use crate::{
+    PlatformScope, StoreError, TenantScope, Tx, access,
+    column::{Txt, found},
+    dialect::insert_or_ignore,
+    schema::tenants,
+};
 
 /// What a tenant wants done with money that arrives after its payment was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +35,20 @@ pub struct Tenant {
 /// # Errors
 /// `Conflict` if the id is taken.
 pub fn create(tx: &mut Tx<'_>, _: &PlatformScope, tenant: &Tenant) -> Result<TenantScope, StoreError> {
-    todo!()
+    let inserted = insert_or_ignore!(tx, tenants::table, TenantRow::from(tenant))?;
+    if inserted == 0 {
+        return Err(StoreError::Conflict { what: "the tenant's id" });
+    }
+    Ok(access::of_row(tenant.id))
 }
 
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Tenant, StoreError> {
-    todo!()
+    let row: Option<TenantRow> = tx.run(|conn| {
+        tenants::table.find(Txt(scope.tenant())).select(TenantRow::as_select()).first(conn).optional()
+    })?;
+    row.map(Tenant::from).ok_or(StoreError::NotFound { what: "the tenant" })
 }
 
 /// In the order of their ids, from the one after `after`.
@@ -48,7 +61,14 @@ pub fn list(
     after: Option<TenantId>,
     limit: u32,
 ) -> Result<Vec<Tenant>, StoreError> {
-    todo!()
+    let rows: Vec<TenantRow> = tx.run(|conn| {
+        let mut query = tenants::table.select(TenantRow::as_select()).order(tenants::id).limit(limit.into()).into_boxed();
+        if let Some(after) = after {
+            query = query.filter(tenants::id.gt(Txt(after)));
+        }
+        query.load(conn)
+    })?;
+    Ok(rows.into_iter().map(Tenant::from).collect())
 }
 
 /// Changes name, currency, policy and whether it is active.
@@ -56,5 +76,67 @@ pub fn list(
 /// # Errors
 /// `NotFound`.
 pub fn update(tx: &mut Tx<'_>, _: &PlatformScope, tenant: &Tenant) -> Result<(), StoreError> {
-    todo!()
+    let changes = (
+        tenants::name.eq(&tenant.name),
+        tenants::currency.eq(Txt(tenant.currency)),
+        tenants::late_policy.eq(Txt(tenant.late_policy)),
+        tenants::active.eq(tenant.active),
+    );
+    let n = tx.run(|conn| diesel::update(tenants::table.find(Txt(tenant.id))).set(changes).execute(conn))?;
+    found(n, "the tenant")
+}
+
+impl LatePolicy {
+    /// The stable text of this policy, as stored and sent.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Refund => "refund",
+            Self::Accept => "accept",
+        }
+    }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        [Self::Refund, Self::Accept].into_iter().find(|policy| policy.text() == text)
+    }
+}
+
+crate::column::stored_as_text!(LatePolicy);
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = tenants)]
+struct TenantRow {
+    id: Txt<TenantId>,
+    name: String,
+    currency: Txt<Currency>,
+    late_policy: Txt<LatePolicy>,
+    active: bool,
+    created_at: i64,
+}
+
+impl From<&Tenant> for TenantRow {
+    fn from(tenant: &Tenant) -> Self {
+        Self {
+            id: Txt(tenant.id),
+            name: tenant.name.clone(),
+            currency: Txt(tenant.currency),
+            late_policy: Txt(tenant.late_policy),
+            active: tenant.active,
+            created_at: tenant.created_at.0,
+        }
+    }
+}
+
+impl From<TenantRow> for Tenant {
+    fn from(row: TenantRow) -> Self {
+        Self {
+            id: row.id.0,
+            name: row.name,
+            currency: row.currency.0,
+            late_policy: row.late_policy.0,
+            active: row.active,
+            created_at: Millis(row.created_at),
+        }
+    }
 }

@@ -1,8 +1,23 @@
 //! Terminals: who they are, how they prove it, how they do.
 
-use saoma_protocol::{Millis, StoreId, TerminalId, message::Health};
+use diesel::{dsl::max, prelude::*};
+use saoma_protocol::{Millis, StoreId, TenantId, TerminalId, message::Health};
 
-use crate::{StoreError, TenantScope, Tx};
+use crate::{
+    StoreError, TenantScope, Tx,
+    column::{Txt, found, from_json, millis, moment, to_json, unsigned32},
+    dialect::{insert_or_ignore, take_turn},
+    schema::{terminal_certificates, terminal_claims, terminals},
+    stores,
+};
+
+diesel::define_sql_function! {
+    /// The first that is not null.
+    fn coalesce(
+        first: diesel::sql_types::Nullable<diesel::sql_types::BigInt>,
+        second: diesel::sql_types::Nullable<diesel::sql_types::BigInt>,
+    ) -> diesel::sql_types::Nullable<diesel::sql_types::BigInt>;
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terminal {
@@ -46,13 +61,42 @@ pub struct Certificate {
 /// # Errors
 /// `Conflict` if the id is taken, `NotFound` if the store is not the tenant's.
 pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, terminal: &NewTerminal) -> Result<Terminal, StoreError> {
-    todo!()
+    // The number is the highest so far plus one, so two that are made at once must not see the same highest.
+    take_turn(tx, scope)?;
+    let highest: Option<i32> = tx.run(|conn| {
+        terminals::table
+            .filter(terminals::tenant_id.eq(Txt(scope.tenant())))
+            .select(max(terminals::number))
+            .first(conn)
+    })?;
+    let row = TerminalRow {
+        tenant_id: Txt(scope.tenant()),
+        id: Txt(terminal.id),
+        store_id: Txt(terminal.store),
+        number: highest.unwrap_or(0) + 1,
+        name: terminal.name.clone(),
+        created_at: terminal.created_at.0,
+        enrolled_at: None,
+        revoked_at: None,
+        online: false,
+        last_seen_at: None,
+        health_json: None,
+        health_at: None,
+    };
+    stores::load(tx, scope, terminal.store)?;
+    match insert_or_ignore!(tx, terminals::table, &row)? {
+        0 => Err(StoreError::Conflict { what: "the terminal's id" }),
+        _ => row.try_into(),
+    }
 }
 
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Result<Terminal, StoreError> {
-    todo!()
+    let row: Option<TerminalRow> = tx.run(|conn| {
+        row_of(scope, terminal).select(TerminalRow::as_select()).first(conn).optional()
+    })?;
+    row.ok_or(StoreError::NotFound { what: "the terminal" })?.try_into()
 }
 
 /// All of the tenant's, or of one store, by number.
@@ -60,13 +104,25 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Resul
 /// # Errors
 /// None of its own.
 pub fn list(tx: &mut Tx<'_>, scope: &TenantScope, store: Option<StoreId>) -> Result<Vec<Terminal>, StoreError> {
-    todo!()
+    let rows: Vec<TerminalRow> = tx.run(|conn| {
+        let mut query = terminals::table
+            .filter(terminals::tenant_id.eq(Txt(scope.tenant())))
+            .order(terminals::number)
+            .select(TerminalRow::as_select())
+            .into_boxed();
+        if let Some(store) = store {
+            query = query.filter(terminals::store_id.eq(Txt(store)));
+        }
+        query.load(conn)
+    })?;
+    rows.into_iter().map(Terminal::try_from).collect()
 }
 
 /// # Errors
 /// `NotFound`.
 pub fn rename(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, name: &str) -> Result<(), StoreError> {
-    todo!()
+    let n = tx.run(|conn| diesel::update(row_of(scope, terminal)).set(terminals::name.eq(name)).execute(conn))?;
+    found(n, "the terminal")
 }
 
 /// Shuts a terminal out for good: its certificates and open claim codes with it.
@@ -74,7 +130,18 @@ pub fn rename(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, name: 
 /// # Errors
 /// `NotFound`.
 pub fn revoke(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, at: Millis) -> Result<(), StoreError> {
-    todo!()
+    let already = load(tx, scope, terminal)?.revoked_at.is_some();
+    if already {
+        return Ok(());
+    }
+    let changes = (terminals::revoked_at.eq(at.0), terminals::online.eq(false));
+    tx.run(|conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
+    let certificates = terminal_certificates::table
+        .filter(terminal_certificates::tenant_id.eq(Txt(scope.tenant())))
+        .filter(terminal_certificates::terminal_id.eq(Txt(terminal)))
+        .filter(terminal_certificates::revoked_at.is_null());
+    tx.run(|conn| diesel::update(certificates).set(terminal_certificates::revoked_at.eq(at.0)).execute(conn))?;
+    withdraw_claims(tx, scope, terminal, at)
 }
 
 /// Makes a claim code (by its SHA-256) the terminal's only open one; earlier unused ones are withdrawn.
@@ -89,7 +156,21 @@ pub fn offer_claim(
     now: Millis,
     expires_at: Millis,
 ) -> Result<(), StoreError> {
-    todo!()
+    if load(tx, scope, terminal)?.revoked_at.is_some() {
+        return Err(StoreError::Revoked { what: "the terminal" });
+    }
+    withdraw_claims(tx, scope, terminal, now)?;
+    let row = (
+        terminal_claims::code_hash.eq(claim_hash.as_slice()),
+        terminal_claims::tenant_id.eq(Txt(scope.tenant())),
+        terminal_claims::terminal_id.eq(Txt(terminal)),
+        terminal_claims::created_at.eq(now.0),
+        terminal_claims::expires_at.eq(expires_at.0),
+    );
+    match insert_or_ignore!(tx, terminal_claims::table, row)? {
+        0 => Err(StoreError::Conflict { what: "the claim code" }),
+        _ => Ok(()),
+    }
 }
 
 /// Writes down a certificate; the first one makes the terminal enrolled.
@@ -102,7 +183,26 @@ pub fn add_certificate(
     terminal: TerminalId,
     certificate: &Certificate,
 ) -> Result<(), StoreError> {
-    todo!()
+    let stored = load(tx, scope, terminal)?;
+    if stored.revoked_at.is_some() {
+        return Err(StoreError::Revoked { what: "the terminal" });
+    }
+    let row = CertificateRow {
+        serial: certificate.serial.clone(),
+        tenant_id: Txt(scope.tenant()),
+        terminal_id: Txt(terminal),
+        issued_at: certificate.issued_at.0,
+        not_after: certificate.not_after.0,
+        revoked_at: moment(certificate.revoked_at),
+    };
+    if insert_or_ignore!(tx, terminal_certificates::table, &row)? == 0 {
+        return Err(StoreError::Conflict { what: "the certificate's serial" });
+    }
+    if stored.enrolled_at.is_none() {
+        let enrolled = terminals::enrolled_at.eq(certificate.issued_at.0);
+        tx.run(|conn| diesel::update(row_of(scope, terminal)).set(enrolled).execute(conn))?;
+    }
+    Ok(())
 }
 
 /// Newest first.
@@ -114,7 +214,15 @@ pub fn certificates(
     scope: &TenantScope,
     terminal: TerminalId,
 ) -> Result<Vec<Certificate>, StoreError> {
-    todo!()
+    let rows: Vec<CertificateRow> = tx.run(|conn| {
+        terminal_certificates::table
+            .filter(terminal_certificates::tenant_id.eq(Txt(scope.tenant())))
+            .filter(terminal_certificates::terminal_id.eq(Txt(terminal)))
+            .order((terminal_certificates::issued_at.desc(), terminal_certificates::serial))
+            .select(CertificateRow::as_select())
+            .load(conn)
+    })?;
+    Ok(rows.into_iter().map(Certificate::from).collect())
 }
 
 /// # Errors
@@ -126,7 +234,14 @@ pub fn revoke_certificate(
     serial: &str,
     at: Millis,
 ) -> Result<(), StoreError> {
-    todo!()
+    let row = terminal_certificates::table
+        .filter(terminal_certificates::tenant_id.eq(Txt(scope.tenant())))
+        .filter(terminal_certificates::terminal_id.eq(Txt(terminal)))
+        .filter(terminal_certificates::serial.eq(serial));
+    // The first withdrawal counts.
+    let at = coalesce(terminal_certificates::revoked_at, Some(at.0));
+    let n = tx.run(|conn| diesel::update(row).set(terminal_certificates::revoked_at.eq(at)).execute(conn))?;
+    found(n, "the certificate")
 }
 
 /// # Errors
@@ -138,7 +253,9 @@ pub fn set_presence(
     online: bool,
     at: Millis,
 ) -> Result<(), StoreError> {
-    todo!()
+    let changes = (terminals::online.eq(online), terminals::last_seen_at.eq(at.0));
+    let n = tx.run(|conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
+    found(n, "the terminal")
 }
 
 /// # Errors
@@ -150,7 +267,13 @@ pub fn set_health(
     health: &Health,
     received_at: Millis,
 ) -> Result<(), StoreError> {
-    todo!()
+    let changes = (
+        terminals::health_json.eq(to_json(health)?),
+        terminals::health_at.eq(received_at.0),
+        terminals::last_seen_at.eq(received_at.0),
+    );
+    let n = tx.run(|conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
+    found(n, "the terminal")
 }
 
 /// Writes down a sign of life; does nothing within `every_ms` of the last, so that it may be called for each request.
@@ -164,7 +287,9 @@ pub fn saw(
     at: Millis,
     every_ms: i64,
 ) -> Result<(), StoreError> {
-    todo!()
+    let stale = row_of(scope, terminal)
+        .filter(terminals::last_seen_at.is_null().or(terminals::last_seen_at.le(at.plus(-every_ms).0)));
+    tx.run(|conn| diesel::update(stale).set(terminals::last_seen_at.eq(at.0)).execute(conn)).map(drop)
 }
 
 /// At start: nobody is connected to a broker that was not there.
@@ -172,5 +297,143 @@ pub fn saw(
 /// # Errors
 /// None of its own.
 pub fn all_offline(tx: &mut Tx<'_>, _: &crate::PlatformScope) -> Result<u64, StoreError> {
-    todo!()
+    let online = terminals::table.filter(terminals::online.eq(true));
+    tx.run(|conn| diesel::update(online).set(terminals::online.eq(false)).execute(conn)).map(|n| n as u64)
+}
+
+/// Reads a terminal by the id in its certificate, whosever it is: for [`crate::access`] alone.
+pub(crate) fn by_id(tx: &mut Tx<'_>, terminal: TerminalId) -> Result<Option<(TenantId, Terminal)>, StoreError> {
+    let row: Option<TerminalRow> = tx.run(|conn| {
+        terminals::table
+            .filter(terminals::id.eq(Txt(terminal)))
+            .select(TerminalRow::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    row.map(|row| Ok((row.tenant_id.0, row.try_into()?))).transpose()
+}
+
+/// A claim code as [`crate::access`] needs it.
+pub(crate) struct Claim {
+    pub tenant: TenantId,
+    pub terminal: TerminalId,
+    pub expires_at: Millis,
+    /// When it was used or withdrawn.
+    pub over_at: Option<Millis>,
+}
+
+/// Reads a claim code by its hash, whosever it is: for [`crate::access`] alone.
+pub(crate) fn claim(tx: &mut Tx<'_>, claim_hash: &[u8; 32]) -> Result<Option<Claim>, StoreError> {
+    type Row = (Txt<TenantId>, Txt<TerminalId>, i64, Option<i64>, Option<i64>);
+    let row: Option<Row> = tx.run(|conn| {
+        terminal_claims::table
+            .find(claim_hash.as_slice())
+            .select((
+                terminal_claims::tenant_id,
+                terminal_claims::terminal_id,
+                terminal_claims::expires_at,
+                terminal_claims::used_at,
+                terminal_claims::withdrawn_at,
+            ))
+            .first(conn)
+            .optional()
+    })?;
+    Ok(row.map(|(tenant, terminal, expires_at, used_at, withdrawn_at)| Claim {
+        tenant: tenant.0,
+        terminal: terminal.0,
+        expires_at: Millis(expires_at),
+        over_at: millis(used_at.or(withdrawn_at)),
+    }))
+}
+
+/// Uses up a claim code; `false` if it was used or withdrawn meanwhile.
+pub(crate) fn use_claim(tx: &mut Tx<'_>, claim_hash: &[u8; 32], at: Millis) -> Result<bool, StoreError> {
+    let open = terminal_claims::table
+        .filter(terminal_claims::code_hash.eq(claim_hash.as_slice()))
+        .filter(terminal_claims::used_at.is_null())
+        .filter(terminal_claims::withdrawn_at.is_null());
+    tx.run(|conn| diesel::update(open).set(terminal_claims::used_at.eq(at.0)).execute(conn)).map(|n| n == 1)
+}
+
+fn withdraw_claims(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+    at: Millis,
+) -> Result<(), StoreError> {
+    let open = terminal_claims::table
+        .filter(terminal_claims::tenant_id.eq(Txt(scope.tenant())))
+        .filter(terminal_claims::terminal_id.eq(Txt(terminal)))
+        .filter(terminal_claims::used_at.is_null())
+        .filter(terminal_claims::withdrawn_at.is_null());
+    tx.run(|conn| diesel::update(open).set(terminal_claims::withdrawn_at.eq(at.0)).execute(conn)).map(drop)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn row_of(scope: &TenantScope, terminal: TerminalId) -> _ {
+    let tenant: Txt<TenantId> = Txt(scope.tenant());
+    let id: Txt<TerminalId> = Txt(terminal);
+    terminals::table.filter(terminals::tenant_id.eq(tenant)).filter(terminals::id.eq(id))
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = terminals)]
+struct TerminalRow {
+    tenant_id: Txt<TenantId>,
+    id: Txt<TerminalId>,
+    store_id: Txt<StoreId>,
+    number: i32,
+    name: String,
+    created_at: i64,
+    enrolled_at: Option<i64>,
+    revoked_at: Option<i64>,
+    online: bool,
+    last_seen_at: Option<i64>,
+    health_json: Option<String>,
+    health_at: Option<i64>,
+}
+
+impl TryFrom<TerminalRow> for Terminal {
+    type Error = StoreError;
+
+    fn try_from(row: TerminalRow) -> Result<Self, StoreError> {
+        let health = match (row.health_json, row.health_at) {
+            (Some(json), Some(at)) => Some((from_json(&json, "a terminal's health")?, Millis(at))),
+            _ => None,
+        };
+        Ok(Self {
+            id: row.id.0,
+            store: row.store_id.0,
+            name: row.name,
+            number: unsigned32(row.number)?,
+            created_at: Millis(row.created_at),
+            enrolled_at: millis(row.enrolled_at),
+            revoked_at: millis(row.revoked_at),
+            online: row.online,
+            last_seen_at: millis(row.last_seen_at),
+            health,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = terminal_certificates)]
+struct CertificateRow {
+    serial: String,
+    tenant_id: Txt<TenantId>,
+    terminal_id: Txt<TerminalId>,
+    issued_at: i64,
+    not_after: i64,
+    revoked_at: Option<i64>,
+}
+
+impl From<CertificateRow> for Certificate {
+    fn from(row: CertificateRow) -> Self {
+        Self {
+            serial: row.serial,
+            not_after: Millis(row.not_after),
+            issued_at: Millis(row.issued_at),
+            revoked_at: millis(row.revoked_at),
+        }
+    }
 }
