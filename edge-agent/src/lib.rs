@@ -5,7 +5,9 @@
 
 pub mod config;
 pub mod journal;
+pub mod link;
 pub mod peripherals;
 pub mod receipt;
 pub mod sale;
 pub mod sync;
+pub mod telemetry;

@@ -1,0 +1,262 @@
+//! HTTPS to core: each request of the till, once, and how it ended.
+//!
+//! A request is repeated by whoever asked, never here: only the caller knows whether asking again makes sense.
+
+use std::{error::Error as _, time::Duration};
+
+use reqwest::{Method, RequestBuilder, StatusCode};
+use saoma_protocol::{
+    Amount, PaymentId, RefundId, Sequence,
+    api::{CreatePayment, CreateRefund, PaymentView, Problem, Pushes, RefundView, TerminalBooks, TerminalProfile},
+    message::{JournalAck, JournalBatch, PushAck},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{sale::Outcome, telemetry};
+
+/// Longest answer that is read, in bytes: pushes and journals are at most a message.
+const ANSWER_LEN_MAX: usize = 2 * saoma_protocol::message::MESSAGE_LEN_MAX;
+/// How long core may hold a request for pushes open.
+const PUSHES_WAIT_MAX: Duration = Duration::from_secs(40);
+/// How long a connection may take. Short: "offline" must be said at once.
+const CONNECT_MAX: Duration = Duration::from_secs(4);
+
+/// One request about a sale.
+#[derive(Clone, Debug)]
+pub enum Call {
+    Create { payment: PaymentId, body: Box<CreatePayment> },
+    Fetch { payment: PaymentId },
+    Query { payment: PaymentId, key: String },
+    Cancel { payment: PaymentId, key: String },
+    Void { payment: PaymentId, refund: RefundId },
+    Refund { payment: PaymentId, refund: RefundId, amount: Amount },
+}
+
+/// Why there is no answer to a request that is not about a sale.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpsError {
+    #[error("reach core: {0}")]
+    Unreachable(String),
+    #[error("get an answer from core: {0}")]
+    Silent(String),
+    #[error("be let in by core: {}", .0.detail)]
+    Refused(Box<Problem>),
+    #[error("understand core's answer: {0}")]
+    Odd(String),
+}
+
+/// Core's terminal listener. Clones share the connections.
+#[derive(Clone)]
+pub struct Core {
+    client: reqwest::Client,
+    base: String,
+}
+
+impl Core {
+    /// # Errors
+    /// If the TLS configuration cannot be used.
+    pub fn new(base: &str, tls: rustls::ClientConfig, answer_max: Duration) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_MAX)
+            .timeout(answer_max)
+            .pool_max_idle_per_host(2)
+            // Shorter than core's keep-alive, so that a request never meets a connection that is just being closed.
+            .pool_idle_timeout(Duration::from_secs(4))
+            .user_agent(concat!("saoma-edge/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client, base: base.to_owned() })
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match telemetry::traceparent() {
+            Some(traceparent) => request.header("traceparent", traceparent),
+            None => request,
+        }
+    }
+
+    fn post(&self, path: &str, key: &str, body: &impl Serialize) -> RequestBuilder {
+        self.request(Method::POST, path).header("idempotency-key", key).json(body)
+    }
+
+    /// One request about a sale.
+    pub async fn call(&self, call: &Call) -> Outcome {
+        let empty = serde_json::json!({});
+        let creates = matches!(call, Call::Create { .. });
+        let request = match call {
+            Call::Create { payment, body } => self.post("/v1/payments", &payment.to_string(), body),
+            Call::Fetch { payment } => self.request(Method::GET, &format!("/v1/payments/{payment}")),
+            Call::Query { payment, key } => self.post(&format!("/v1/payments/{payment}/query"), key, &empty),
+            Call::Cancel { payment, key } => self.post(&format!("/v1/payments/{payment}/cancel"), key, &empty),
+            Call::Void { payment, refund } => {
+                self.post(&format!("/v1/payments/{payment}/void"), &refund.to_string(), &empty)
+            }
+            Call::Refund { payment, refund, amount } => {
+                let body = CreateRefund { amount: *amount, reason: None };
+                self.post(&format!("/v1/payments/{payment}/refunds"), &refund.to_string(), &body)
+            }
+        };
+        match exchange(request).await {
+            Ok((status, body)) => outcome(creates, status, &body),
+            Err(HttpsError::Unreachable(why)) => {
+                tracing::debug!(why, "a request was not sent");
+                Outcome::NotSent
+            }
+            Err(error) => {
+                tracing::info!(%error, "nobody knows whether core got a request");
+                Outcome::Silent
+            }
+        }
+    }
+
+    /// # Errors
+    /// Any.
+    pub async fn journal(&self, batch: &JournalBatch) -> Result<JournalAck, HttpsError> {
+        // The batch may come again at any time; its last number tells batches apart.
+        let last = batch.entries.last().map_or(0, |entry| entry.sequence.0);
+        answer(self.post("/v1/terminal/journal", &format!("journal-{last}-{}", batch.entries.len()), batch)).await
+    }
+
+    /// What core has for this terminal, unacknowledged, after `after`. Core may wait for news before it answers.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn pushes(&self, after: Sequence) -> Result<Pushes, HttpsError> {
+        let path = format!("/v1/terminal/pushes?after={after}");
+        answer(self.request(Method::GET, &path).timeout(PUSHES_WAIT_MAX)).await
+    }
+
+    /// # Errors
+    /// Any.
+    pub async fn acknowledge(&self, ack: &PushAck) -> Result<(), HttpsError> {
+        let newest = ack.ids.iter().max().map_or(0, |id| id.0);
+        let request = self.post("/v1/terminal/pushes/ack", &format!("ack-{newest}-{}", ack.ids.len()), ack);
+        let (status, body) = exchange(request).await?;
+        if status.is_success() { Ok(()) } else { Err(refused(status, &body)) }
+    }
+
+    /// # Errors
+    /// Any.
+    pub async fn profile(&self) -> Result<TerminalProfile, HttpsError> {
+        answer(self.request(Method::GET, "/v1/terminal/profile")).await
+    }
+
+    /// # Errors
+    /// Any.
+    pub async fn books(&self) -> Result<TerminalBooks, HttpsError> {
+        answer(self.request(Method::GET, "/v1/terminal/books")).await
+    }
+}
+
+/// Sends it and reads the whole answer.
+async fn exchange(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), HttpsError> {
+    let mut response = request.send().await.map_err(|error| {
+        let why = chain(&error);
+        if error.is_connect() || error.is_builder() { HttpsError::Unreachable(why) } else { HttpsError::Silent(why) }
+    })?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|error| HttpsError::Silent(chain(&error)))? {
+        if body.len() + part.len() > ANSWER_LEN_MAX {
+            return Err(HttpsError::Odd(format!("it is longer than {ANSWER_LEN_MAX} bytes")));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok((status, body))
+}
+
+async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, HttpsError> {
+    let (status, body) = exchange(request).await?;
+    if !status.is_success() {
+        return Err(refused(status, &body));
+    }
+    serde_json::from_slice(&body).map_err(|error| HttpsError::Odd(error.to_string()))
+}
+
+fn refused(status: StatusCode, body: &[u8]) -> HttpsError {
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) if status.is_client_error() => HttpsError::Refused(Box::new(problem)),
+        Ok(problem) => HttpsError::Silent(format!("{status}: {}", problem.detail)),
+        Err(_) => HttpsError::Odd(format!("status {status}")),
+    }
+}
+
+/// What an answer says about a request. Whatever is not surely core's word counts as silence: a proxy's page decides nothing.
+fn outcome(creates: bool, status: StatusCode, body: &[u8]) -> Outcome {
+    if status.is_success() {
+        // Each has a field that the other lacks, and that a later version will not drop.
+        if let Ok(view) = serde_json::from_slice::<PaymentView>(body) {
+            return Outcome::View(Box::new(view));
+        }
+        return match serde_json::from_slice::<RefundView>(body) {
+            Ok(view) => Outcome::Refund(Box::new(view)),
+            Err(error) => {
+                tracing::warn!(%error, %status, "core's answer cannot be read");
+                Outcome::Silent
+            }
+        };
+    }
+    let Ok(problem) = serde_json::from_slice::<Problem>(body) else { return Outcome::Silent };
+    match status.as_u16() {
+        401 | 403 => Outcome::Locked(Box::new(problem)),
+        404 if !creates => Outcome::NotFound,
+        // Try again later: timeout, too early, too many, or the same number is being worked on at this moment.
+        408 | 425 | 429 => Outcome::Silent,
+        409 if IN_PROGRESS.contains(&problem.code.as_str()) => Outcome::Silent,
+        400..=499 => Outcome::Refused(Box::new(problem)),
+        _ => Outcome::Silent,
+    }
+}
+
+/// Codes of core that mean "the same request is under way".
+const IN_PROGRESS: &[&str] = &["idempotency_in_progress", "in_progress", "busy", "conflict_retry"];
+
+/// An error with its causes, on one line.
+#[must_use]
+pub fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_counts_as_cores_word() {
+        let problem = |status: u16, code: &str| {
+            json!({"type": "t", "title": "t", "status": status, "code": code, "detail": "d"}).to_string()
+        };
+        for (creates, status, body, expected) in [
+            (true, 200, "{}".to_owned(), "Silent"),
+            (true, 200, "<html>".to_owned(), "Silent"),
+            (true, 404, problem(404, "channel_account_not_found"), "Refused"),
+            (false, 404, problem(404, "payment_not_found"), "NotFound"),
+            (false, 404, "<html>not here</html>".to_owned(), "Silent"),
+            (true, 422, problem(422, "code_unclaimed"), "Refused"),
+            (true, 409, problem(409, "idempotency_in_progress"), "Silent"),
+            (false, 409, problem(409, "refund_exceeds"), "Refused"),
+            (true, 401, problem(401, "unauthenticated"), "Locked"),
+            (true, 403, problem(403, "terminal_revoked"), "Locked"),
+            (true, 429, problem(429, "too_many_requests"), "Silent"),
+            (true, 500, problem(500, "internal"), "Silent"),
+            (true, 503, "upstream".to_owned(), "Silent"),
+            (true, 302, String::new(), "Silent"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let told = format!("{:?}", outcome(creates, status, body.as_bytes()));
+            assert!(told.starts_with(expected), "{creates} {status} {body}: {told}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Who this terminal is: what enrolment left in the data directory.
+//!
+//! `terminal.key` is the private key, which never leaves the machine; `identity.json` has everything else and is written last
+//! and as a whole: a terminal is enrolled if and only if that file is there.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use saoma_protocol::{StoreId, TenantId, TerminalId, api::TerminalProfile};
+use serde::{Deserialize, Serialize};
+
+/// The version of `identity.json` that this code writes and reads.
+const IDENTITY_VERSION: u16 = 1;
+
+/// What `identity.json` holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub v: u16,
+    /// Core's terminal listener, for example `https://pay.example:7643`.
+    pub core_url: String,
+    pub tenant: TenantId,
+    pub terminal: TerminalId,
+    pub store: StoreId,
+    pub mqtt_host: String,
+    pub mqtt_port: u16,
+    pub profile: TerminalProfile,
+    pub ca_pem: String,
+    pub certificate_chain_pem: String,
+}
+
+/// Why the identity cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    #[error(
+        "find an identity in {0}: this terminal is not enrolled; run `saoma-edge enrol --help` to see how to do it"
+    )]
+    NotEnrolled(PathBuf),
+    #[error("read or write {path}: check that the agent's user owns the data directory and that the disk has room")]
+    File { path: PathBuf, source: io::Error },
+    #[error("understand {path}: {why}")]
+    Damaged { path: PathBuf, why: String },
+}
+
+/// The data directory.
+#[derive(Clone, Debug)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Makes the directory if there is none, for the agent's user alone.
+    ///
+    /// # Errors
+    /// `File`.
+    pub fn open(path: &Path) -> Result<Self, IdentityError> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|source| IdentityError::File { path: path.to_owned(), source })?;
+        Ok(Self(path.to_owned()))
+    }
+
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("journal.db")
+    }
+
+    fn identity_path(&self) -> PathBuf {
+        self.0.join("identity.json")
+    }
+
+    #[must_use]
+    pub fn is_enrolled(&self) -> bool {
+        self.identity_path().exists()
+    }
+
+    /// # Errors
+    /// `NotEnrolled`, `File`, `Damaged`.
+    pub fn identity(&self) -> Result<Identity, IdentityError> {
+        let path = self.identity_path();
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(IdentityError::NotEnrolled(self.0.clone()));
+            }
+            read => read.map_err(|source| IdentityError::File { path: path.clone(), source })?,
+        };
+        let identity: Identity = serde_json::from_str(&text)
+            .map_err(|error| IdentityError::Damaged { path: path.clone(), why: error.to_string() })?;
+        if identity.v != IDENTITY_VERSION {
+            let why = format!("it is of format {}, this agent reads {IDENTITY_VERSION}", identity.v);
+            return Err(IdentityError::Damaged { path, why });
+        }
+        Ok(identity)
+    }
+
+    /// The private key in PEM.
+    ///
+    /// # Errors
+    /// `File`.
+    pub fn key_pem(&self) -> Result<String, IdentityError> {
+        let path = self.0.join("terminal.key");
+        fs::read_to_string(&path).map_err(|source| IdentityError::File { path, source })
+    }
+
+    /// # Errors
+    /// `File`.
+    pub fn write_key(&self, pem: &str) -> Result<(), IdentityError> {
+        write(&self.0.join("terminal.key"), pem.as_bytes())
+    }
+
+    /// # Errors
+    /// `File`, `Damaged`.
+    pub fn write_identity(&self, identity: &Identity) -> Result<(), IdentityError> {
+        let path = self.identity_path();
+        let text = serde_json::to_vec_pretty(identity)
+            .map_err(|error| IdentityError::Damaged { path: path.clone(), why: error.to_string() })?;
+        write(&path, &text)
+    }
+
+    /// Takes the directory for this process; another agent on the same journal would break its chain.
+    ///
+    /// # Errors
+    /// `File` if another agent runs there.
+    pub fn lock(&self) -> Result<fs::File, IdentityError> {
+        let path = self.0.join("lock");
+        let failed = |source: io::Error| IdentityError::File { path: path.clone(), source };
+        let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
+        file.try_lock().map_err(|error| match error {
+            fs::TryLockError::WouldBlock => {
+                failed(io::Error::new(io::ErrorKind::AlreadyExists, "another saoma-edge runs on this data directory"))
+            }
+            fs::TryLockError::Error(error) => failed(error),
+        })?;
+        Ok(file)
+    }
+}
+
+impl Identity {
+    #[must_use]
+    pub const fn version() -> u16 {
+        IDENTITY_VERSION
+    }
+}
+
+/// Replaces the file as a whole, readable by the agent's user alone; it is on the disk when this returns.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
+    let failed = |source| IdentityError::File { path: path.to_owned(), source };
+    let beside = path.with_extension("new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&beside, path).map_err(failed)?;
+    let folder = path.parent().unwrap_or(path);
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+}
