@@ -30,13 +30,13 @@ fn component() -> Vec<u8> {
         None => {
             let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
             let built = Command::new(env!("CARGO"))
-                .args(["build", "--quiet", "--locked", "--profile", "small", "--target", "wasm32-wasip2"])
+                .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
                 .args(["-p", "saoma-sandbox", "--target-dir"])
                 .arg(&target_dir)
                 .current_dir(env!("CARGO_MANIFEST_DIR"))
                 .status();
             assert!(built.is_ok_and(|status| status.success()), "the sandbox plugin does not build");
-            target_dir.join("wasm32-wasip2/small/saoma_sandbox.wasm")
+            target_dir.join("wasm32-wasip2/guest/saoma_sandbox.wasm")
         }
     };
     std::fs::read(path).expect("the component")

@@ -33,9 +33,8 @@ pub const QUEUE_WAIT_MS_MAX: u64 = 500;
 /// How long a plugin may take to describe itself. It has nothing to wait for.
 pub const DESCRIBE_TIMEOUT_MS: u64 = 2_000;
 
-/// Longest that a plugin's own code may run in one call, however long its call timeout is: waiting costs nobody anything,
-/// running does. A Rust channel runs for less than 1 ms, a Python one for some 10.
-const RUNNING_MS_MAX: u64 = 2_000;
+/// Largest notification that is handed to a plugin, headers and body. Schemes send a few KiB.
+pub const NOTIFICATION_BYTES_MAX: usize = 256 << 10;
 
 /// Most bytes that a plugin hands over in one crossing, counted by Wasmtime before it allocates: a request of the largest size
 /// with its headers, or a bill page, twice over. Without it a list that names one long string a million times would be
@@ -152,7 +151,13 @@ impl ChannelCaller for Host {
         account: &Account,
         notification: &HttpMessage,
     ) -> Result<NotificationOutcome, NotificationFailure> {
-        let wit = contract::HttpMessage { headers: notification.headers.clone(), body: notification.body.clone() };
+        let header_bytes: usize = notification.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if header_bytes + notification.body.len() > NOTIFICATION_BYTES_MAX {
+            return Err(NotificationFailure::Malformed(format!("it is larger than {NOTIFICATION_BYTES_MAX} bytes")));
+        }
+        let headers =
+            notification.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        let wit = contract::HttpMessage { headers, body: notification.body.clone() };
         let call = Call::new("parse-notification", None, Some(Capability::Notifications));
         // The contract's own errors are an answer of this call, not a failure of it.
         let outcome = self
@@ -332,11 +337,11 @@ impl Host {
         // Running code gives way to other tasks at every tick. The deadline itself is the timeout below, which covers waiting
         // for the network as well as running: it is looked at each time the guest gives way.
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| {
+        let ticks_max = self.config.running_ms_max / TICK_MS;
+        store.epoch_deadline_callback(move |mut context| {
             let state = context.data_mut();
             state.ticks_running += 1;
-            let is_over = state.ticks_running > RUNNING_MS_MAX / TICK_MS;
-            Ok(if is_over { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+            Ok(if state.ticks_running > ticks_max { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
         });
         let running = async {
             let instance = pre.instantiate_async(&mut store).await.map_err(|error| (Step::Start, error))?;

@@ -12,6 +12,9 @@ pub const MEMORY_BYTES_DEFAULT: usize = 64 << 20;
 /// Most calls at once. At 200 ms a call (a scheme's usual answer) 128 places carry 640 calls a second.
 pub const INSTANCES_DEFAULT: u32 = 128;
 
+/// Longest that a plugin's own code runs in one call. A Rust channel runs for less than 1 ms, a Python one for some 10.
+pub const RUNNING_MS_DEFAULT: u64 = 2_000;
+
 /// How often running code has to let others have a turn, and so how finely deadlines are kept.
 pub(crate) const TICK_MS: u64 = 10;
 

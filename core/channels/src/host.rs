@@ -23,7 +23,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::{
     bindings::{PaymentChannel, PaymentChannelPre},
-    engine::{self, INSTANCES_DEFAULT, MEMORY_BYTES_DEFAULT},
+    engine::{self, INSTANCES_DEFAULT, MEMORY_BYTES_DEFAULT, RUNNING_MS_DEFAULT},
     failure::{HostError, InstallError},
     manifest::Manifest,
     message::Account,
@@ -41,6 +41,12 @@ pub struct HostConfig {
     pub allow_private_addresses: bool,
     /// Hosts that the operator grants to plugins; what a manifest names beyond them is refused.
     pub grant: http::Grant,
+    /// Certificates, in PEM, of authorities that plugins' TLS connections trust besides the machine's own: for acquirers inside
+    /// one's own network.
+    pub extra_roots_pem: Option<String>,
+    /// Longest that a plugin's own code may run in one call, in milliseconds, however long its call timeout is: waiting costs
+    /// nobody anything, running does.
+    pub running_ms_max: u64,
     /// Most linear memory of one call, in bytes.
     pub memory_bytes_max: usize,
     /// Most calls at once, of all plugins.
@@ -59,6 +65,8 @@ impl HostConfig {
             cache_dir: cache_dir.into(),
             allow_private_addresses: false,
             grant: http::Grant::Any,
+            extra_roots_pem: None,
+            running_ms_max: RUNNING_MS_DEFAULT,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
             instances_max: INSTANCES_DEFAULT,
             instances_per_plugin_max: INSTANCES_DEFAULT / 4,
@@ -75,6 +83,7 @@ impl fmt::Debug for HostConfig {
             .field("cache_dir", &self.cache_dir)
             .field("allow_private_addresses", &self.allow_private_addresses)
             .field("grant", &self.grant)
+            .field("running_ms_max", &self.running_ms_max)
             .field("memory_bytes_max", &self.memory_bytes_max)
             .field("instances_max", &self.instances_max)
             .field("instances_per_plugin_max", &self.instances_per_plugin_max)
@@ -116,7 +125,7 @@ impl Host {
         PaymentChannel::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)
             .map_err(engine_error)?;
         let cache = Arc::new(CodeCache::open(&config.cache_dir, &engine)?);
-        let network = http::Network::new(config.allow_private_addresses, config.grant.clone())?;
+        let network = http::Network::new(&config)?;
         let ports = Arc::new(Ports {
             kv: Arc::clone(&config.kv),
             clock: Arc::clone(&config.clock),

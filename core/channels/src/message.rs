@@ -165,8 +165,9 @@ pub enum RefundStatus {
 /// A notification as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpMessage {
-    /// Names in lower case.
+    /// Names in either case; the plugin gets them in lower case.
     pub headers: Vec<(String, String)>,
+    /// With the headers at most [`crate::NOTIFICATION_BYTES_MAX`].
     pub body: Vec<u8>,
 }
 

@@ -23,14 +23,14 @@ fn built() -> &'static Path {
     BUILT.get_or_init(|| {
         let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--locked", "--profile", "small", "--target", "wasm32-wasip2"])
+            .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
             .args(["-p", "saoma-sandbox", "-p", "saoma-hostile", "--target-dir"])
             .arg(&target_dir)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
             .expect("cargo runs");
         assert!(status.success(), "the plugins do not build; is the target there? `rustup target add wasm32-wasip2`");
-        target_dir.join("wasm32-wasip2").join("small")
+        target_dir.join("wasm32-wasip2").join("guest")
     })
 }
 

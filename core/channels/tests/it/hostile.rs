@@ -68,6 +68,15 @@ async fn what_the_manifest_does_not_offer_is_not_called() {
     assert_eq!(host.fetch_bill(&account, "2026-01-31", None).await, Err(Failure::Unsupported));
 }
 
+/// However long a plugin's call timeout is, its own code runs only so long.
+#[tokio::test]
+async fn running_is_bounded_apart_from_waiting() {
+    let host = host(HostConfig { running_ms_max: 100, ..config() }).await;
+    let outcome = charged(&host, "loop").await;
+    assert!(matches!(outcome, Err(Failure::TimedOut { after_ms: 100..1_000 })), "{outcome:?}");
+    assert_eq!(charged(&host, "sleep").await, Err(Failure::TimedOut { after_ms: 1_000 }));
+}
+
 /// One thread for everything: if running guests did not give way, the neighbour could not go on at all.
 #[tokio::test(flavor = "current_thread")]
 async fn a_neighbour_goes_on_while_others_loop_crash_and_hoard() {

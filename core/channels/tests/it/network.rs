@@ -1,7 +1,14 @@
 //! Where plugins can go, and what leaves with them.
 
+use std::{
+    io::{Read as _, Write as _},
+    sync::Arc,
+};
+
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
-use saoma_channels::{Account, ChannelCaller as _, Failure, Grant, HostConfig, PaymentStatus};
+use rcgen::CertifiedKey;
+use rustls::{ServerConfig, ServerConnection, pki_types::PrivatePkcs8KeyDer};
+use saoma_channels::{Account, ChannelCaller as _, Failure, Grant, Host, HostConfig, HostError, PaymentStatus};
 use tracing::{Instrument as _, instrument::WithSubscriber as _};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -54,6 +61,50 @@ async fn no_tls_is_no_connection() {
     let account = sandbox_account(&wallet.url().replace("http:", "https:"));
     let failure = host.charge(&account, &order(1, 1_000), CODE).await.expect_err("no TLS there");
     assert!(matches!(&failure, Failure::NotSent { why } if why.contains("cannot be reached")), "{failure:?}");
+}
+
+/// A server on `localhost` that speaks TLS under a certificate of its own making and answers 204 to whatever comes.
+fn tls_server() -> (u16, String) {
+    let CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key.into()));
+    let config = Arc::new(config.expect("a configuration"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+            if matches!(tls.read(&mut [0; 4_096]), Ok(1..)) {
+                let _ = tls.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
+            }
+        }
+    });
+    (port, cert.pem())
+}
+
+#[tokio::test]
+async fn tls_needs_a_certificate_that_is_trusted() {
+    let (port, pem) = tls_server();
+    let visited = async |config: HostConfig, name: &str| {
+        let account = Account {
+            settings_json: format!(r#"{{"mode":"private-address","base_url":"https://{name}:{port}"}}"#),
+            ..hostile_account("")
+        };
+        host(config).await.charge(&account, &order(1, 1_000), "770000000000000000").await.expect_err("no payment")
+    };
+    let trusting = || HostConfig { extra_roots_pem: Some(pem.clone()), ..config() };
+    let failure = visited(trusting(), "localhost").await;
+    assert!(matches!(&failure, Failure::NoAnswer { why } if why.contains("it got out: status 204")), "{failure:?}");
+    // Not trusted, or trusted for another name: the request never left.
+    for failure in [visited(config(), "localhost").await, visited(trusting(), "127.0.0.1").await] {
+        assert!(matches!(&failure, Failure::NotSent { why } if why.contains("ertificate")), "{failure:?}");
+    }
+    let nonsense = HostConfig { extra_roots_pem: Some("nonsense".to_owned()), ..config() };
+    assert!(matches!(Host::new(nonsense), Err(HostError::Http(_))));
 }
 
 /// One trace from the caller's span to the scheme's door.

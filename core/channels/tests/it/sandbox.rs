@@ -77,7 +77,10 @@ async fn what_is_not_the_schemes_clear_word_is_no_answer() {
 async fn an_answer_with_another_amount_is_not_believed() {
     let (host, wallet) = (host(config()).await, Wallet::start().await);
     let failure = host.charge(&sandbox_account(&wallet.url()), &order(1, 1_099), CODE).await.expect_err("a lie");
-    assert!(matches!(&failure, Failure::BadAnswer { why } if why.contains("11.00") && why.contains("10.99")), "{failure:?}");
+    assert!(
+        matches!(&failure, Failure::BadAnswer { why } if why.contains("11.00") && why.contains("10.99")),
+        "{failure:?}"
+    );
     assert!(failure.may_have_taken_effect());
 }
 

@@ -78,7 +78,11 @@ pub fn read_created(status: u16, body: &[u8]) -> Result<String, Error> {
         });
     }
     let order: OrderMessage = parsed(body)?;
-    order.code_url.ok_or_else(|| no_answer(format!("the order is {} and has no code", order.status)))
+    match (order.status.as_str(), order.code_url) {
+        ("WAITING" | "PAYING", Some(code)) => Ok(code),
+        ("CLOSED", _) => Err(not_sent("the order was closed before")),
+        (status, _) => Err(no_answer(format!("the order is {status} and has no code to show"))),
+    }
 }
 
 /// The outcome of a charge.
@@ -418,6 +422,8 @@ mod tests {
         assert_eq!(read_created(200, with_code), Ok("http://w/pay/t".to_owned()));
         for (status, body, outcome) in [
             (200, order("PAID", "null"), "no-answer"),
+            (200, order("WAITING", "null"), "no-answer"),
+            (200, order("CLOSED", "null"), "not-sent"),
             (400, refused("BAD_REQUEST"), "not-sent"),
             (409, refused("ORDER_CLOSED"), "not-sent"),
             (409, refused("ORDER_CONFLICT"), "no-answer"),

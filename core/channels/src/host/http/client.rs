@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use reqwest::{
-    Client, ClientBuilder,
+    Certificate, Client, ClientBuilder,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect, retry,
 };
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     bindings::http::{Error, Response},
     failure::HostError,
+    host::HostConfig,
 };
 
 /// A scheme that takes longer to accept a connection is not there. Shorter than most calls, so that the plugin can still say
@@ -37,15 +38,19 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn new(allow_private_addresses: bool, grant: Grant) -> Result<Self, HostError> {
+    pub(crate) fn new(config: &HostConfig) -> Result<Self, HostError> {
         // One TLS provider in the whole process, on `ring`. An error means that it is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let tls_policy = if allow_private_addresses { Policy::Any } else { Policy::PublicOnly };
-        let plain = match allow_private_addresses {
-            true => Some((client(Policy::PrivateOnly)?, Policy::PrivateOnly)),
-            false => None,
+        let roots = match &config.extra_roots_pem {
+            Some(pem) => extra_roots(pem)?,
+            None => Vec::new(),
         };
-        Ok(Self { grant, tls: (client(tls_policy)?, tls_policy), plain })
+        let client = |policy| client(policy, &roots).map(|client| (client, policy));
+        let (tls, plain) = match config.allow_private_addresses {
+            true => (client(Policy::Any)?, Some(client(Policy::PrivateOnly)?)),
+            false => (client(Policy::PublicOnly)?, None),
+        };
+        Ok(Self { grant: config.grant.clone(), tls, plain })
     }
 
     pub(super) async fn send(
@@ -90,9 +95,17 @@ impl Network {
     }
 }
 
-fn client(policy: Policy) -> Result<Client, HostError> {
+fn extra_roots(pem: &str) -> Result<Vec<Certificate>, HostError> {
+    match Certificate::from_pem_bundle(pem.as_bytes()) {
+        Ok(roots) if !roots.is_empty() => Ok(roots),
+        _ => Err(HostError::Http("extra_roots_pem holds no certificate in PEM".to_owned())),
+    }
+}
+
+fn client(policy: Policy, roots: &[Certificate]) -> Result<Client, HostError> {
     let builder = || {
         ClientBuilder::new()
+            .tls_certs_merge(roots.iter().cloned())
             .dns_resolver(CheckedResolver(policy))
             .redirect(redirect::Policy::none())
             // A retry inside here could send a charge twice without anyone knowing.
