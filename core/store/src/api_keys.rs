@@ -64,10 +64,8 @@ pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ApiKey>, StoreEr
 /// # Errors
 /// `NotFound`.
 pub fn revoke(tx: &mut Tx<'_>, scope: &TenantScope, key: ApiKeyId, at: Millis) -> Result<(), StoreError> {
-    let row = api_keys::table
-        .filter(api_keys::tenant_id.eq(Txt(scope.tenant())))
-        .filter(api_keys::id.eq(Txt(key)));
-    let n: i64 = tx.run(|conn| row.clone().count().get_result(conn))?;
+    let row = api_keys::table.filter(api_keys::tenant_id.eq(Txt(scope.tenant()))).filter(api_keys::id.eq(Txt(key)));
+    let n: i64 = tx.run(|conn| row.count().get_result(conn))?;
     if n == 0 {
         return Err(StoreError::NotFound { what: "the key" });
     }
@@ -103,7 +101,8 @@ pub(crate) fn by_id(tx: &mut Tx<'_>, key: ApiKeyId) -> Result<Option<Credential>
             .first(conn)
             .optional()
     })?;
-    row.map(|(row, tenant, secret_hash)| Ok(Credential { tenant: tenant.0, secret_hash, key: row.try_into()? })).transpose()
+    row.map(|(row, tenant, secret_hash)| Ok(Credential { tenant: tenant.0, secret_hash, key: row.try_into()? }))
+        .transpose()
 }
 
 #[derive(Queryable, Selectable)]

@@ -1,7 +1,7 @@
 //! A tenant's contracts with payment channels.
 
-use saoma_domain::fee::BasisPoints;
 use diesel::prelude::*;
+use saoma_domain::fee::BasisPoints;
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 
 use crate::{
@@ -56,9 +56,8 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, account: &ChannelAccount) ->
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId) -> Result<ChannelAccount, StoreError> {
-    let row: Option<AccountRow> = tx.run(|conn| {
-        row_of(scope, account).select(AccountRow::as_select()).first(conn).optional()
-    })?;
+    let row: Option<AccountRow> =
+        tx.run(|conn| row_of(scope, account).select(AccountRow::as_select()).first(conn).optional())?;
     row.ok_or(NO_ACCOUNT)?.try_into()
 }
 
@@ -119,8 +118,7 @@ pub fn set_secrets(
     ciphertext: &Opaque<Vec<u8>>,
     at: Millis,
 ) -> Result<(), StoreError> {
-    let changes =
-        (channel_accounts::secrets.eq(ciphertext.0.as_slice()), channel_accounts::updated_at.eq(at.0));
+    let changes = (channel_accounts::secrets.eq(ciphertext.0.as_slice()), channel_accounts::updated_at.eq(at.0));
     let n = tx.run(|conn| diesel::update(row_of(scope, account)).set(changes).execute(conn))?;
     found(n, "the channel account")
 }
@@ -134,9 +132,8 @@ pub fn secrets(
     scope: &TenantScope,
     account: ChannelAccountId,
 ) -> Result<Option<Opaque<Vec<u8>>>, StoreError> {
-    let secrets: Option<Option<Vec<u8>>> = tx.run(|conn| {
-        row_of(scope, account).select(channel_accounts::secrets).first(conn).optional()
-    })?;
+    let secrets: Option<Option<Vec<u8>>> =
+        tx.run(|conn| row_of(scope, account).select(channel_accounts::secrets).first(conn).optional())?;
     secrets.map(|secrets| secrets.map(Opaque)).ok_or(NO_ACCOUNT)
 }
 

@@ -143,10 +143,6 @@ pub fn from_json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Store
     serde_json::from_str(text).map_err(|error| corrupt(format!("{what}: {error}")))
 }
 
-pub fn hash32(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
-    bytes.try_into().map_err(|_| corrupt(format!("a hash of {} bytes", bytes.len())))
-}
-
 pub fn millis(moment: Option<i64>) -> Option<Millis> {
     moment.map(Millis)
 }

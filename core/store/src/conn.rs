@@ -119,11 +119,7 @@ impl Store {
             migrate(writers.take()?.conn(), Dialect::Sqlite)?;
             let n_readers = connections_max - 1;
             let readers = Arc::new(Pool::new(n_readers, move || connect_sqlite(&reader_path, Access::Read)));
-            Inner {
-                dialect: Dialect::Sqlite,
-                readers: Side::new(readers, n_readers),
-                writers: Side::new(writers, 1),
-            }
+            Inner { dialect: Dialect::Sqlite, readers: Side::new(readers, n_readers), writers: Side::new(writers, 1) }
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -179,10 +175,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn read_blocking<T, E: From<StoreError>>(
-        &self,
-        work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub fn read_blocking<T, E: From<StoreError>>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
         transact(&self.inner.readers.pool, self.inner.dialect, Access::Read, work)
     }
 

@@ -1,5 +1,5 @@
 //! Where the two databases part. `diesel::MultiConnection` has no words for these, so each is written for both, here and
-//! nowhere else: insert unless it is there, insert or change, insert several, claim rows, and taking turns.
+//! nowhere else: insert unless it is there, insert or change, claim rows, and taking turns.
 
 use diesel::{RunQueryDsl as _, sql_query, sql_types::Text};
 
@@ -34,16 +34,6 @@ macro_rules! upsert {
     };
 }
 
-/// Inserts several rows at once.
-macro_rules! insert_all {
-    ($tx:expr, $table:expr, $rows:expr) => {
-        $tx.run(|conn| match conn {
-            $crate::conn::AnyConnection::Sqlite(conn) => diesel::insert_into($table).values($rows).execute(conn),
-            $crate::conn::AnyConnection::Postgres(conn) => diesel::insert_into($table).values($rows).execute(conn),
-        })
-    };
-}
-
 /// Loads rows that nobody else is about to claim. On PostgreSQL other transactions skip them until this one ends; on
 /// SQLite there is no other writing transaction.
 macro_rules! claim {
@@ -55,7 +45,7 @@ macro_rules! claim {
     };
 }
 
-pub(crate) use {claim, insert_all, insert_or_ignore, upsert};
+pub(crate) use {claim, insert_or_ignore, upsert};
 
 /// Makes the tenant's transactions that call this go one after the other, from here to their commit.
 ///

@@ -64,9 +64,8 @@ pub fn claim(tx: &mut Tx<'_>, scope: &TenantScope, claim: &Claim<'_>) -> Result<
     if insert_or_ignore!(tx, idempotency_keys::table, row)? == 1 {
         return Ok(Claimed::New);
     }
-    let earlier: Earlier = tx.run(|conn| {
-        row_of(scope, claim.key, claim.route).select(Earlier::as_select()).first(conn)
-    })?;
+    let earlier: Earlier =
+        tx.run(|conn| row_of(scope, claim.key, claim.route).select(Earlier::as_select()).first(conn))?;
     if earlier.fingerprint != claim.fingerprint {
         return Ok(Claimed::Mismatch);
     }

@@ -1,12 +1,18 @@
 //! The terminals' journals, entry by entry as they wrote them.
 
+use diesel::prelude::*;
 use saoma_protocol::{
     Millis, Sequence, TerminalId,
-    journal::Entry,
+    journal::{Entry, GENESIS},
     message::{JournalVerdict, Verdict},
 };
 
-use crate::{StoreError, TenantScope, Tx};
+use crate::{
+    StoreError, TenantScope, Tx,
+    column::{Tag, Txt, corrupt, sequence, signed},
+    schema::journal_entries,
+    terminals,
+};
 
 /// How far core has a terminal's journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +33,18 @@ pub struct StoredEntry {
 /// # Errors
 /// None of its own: a terminal without entries is at [`Sequence`] 0.
 pub fn through(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Result<Through, StoreError> {
-    todo!()
+    let last: Option<(i64, String)> = tx.run(|conn| {
+        journal_entries::table
+            .filter(journal_entries::tenant_id.eq(Txt(scope.tenant())))
+            .filter(journal_entries::terminal_id.eq(Txt(terminal)))
+            .order(journal_entries::sequence.desc())
+            .select((journal_entries::sequence, journal_entries::hash))
+            .first(conn)
+            .optional()
+    })?;
+    let Some((number, hash)) = last else { return Ok(Through { sequence: Sequence(0), hash: GENESIS }) };
+    let hash = data_encoding::HEXLOWER.decode(hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+    Ok(Through { sequence: sequence(number)?, hash: hash.ok_or_else(|| corrupt("an entry's hash"))? })
 }
 
 /// Stores the next entry. `verdict` is for an entry that waits for a person; [`Verdict::Rejected`] is not stored by its
@@ -44,7 +61,29 @@ pub fn append(
     verdict: Option<(Verdict, &str)>,
     received_at: Millis,
 ) -> Result<(), StoreError> {
-    todo!()
+    terminals::load(tx, scope, terminal)?;
+    let before = through(tx, scope, terminal)?;
+    let follows =
+        entry.sequence == before.sequence.next() && entry.prev_hash == data_encoding::HEXLOWER.encode(&before.hash);
+    if !follows {
+        return Err(StoreError::Stale { what: "the journal" });
+    }
+    if matches!(verdict, Some((Verdict::Rejected, _))) {
+        return Err(StoreError::Conflict { what: "a rejected entry, which is not kept: the journal" });
+    }
+    let row = (
+        journal_entries::tenant_id.eq(Txt(scope.tenant())),
+        journal_entries::terminal_id.eq(Txt(terminal)),
+        journal_entries::sequence.eq(signed(entry.sequence.0)),
+        journal_entries::at.eq(entry.at.0),
+        journal_entries::prev_hash.eq(&entry.prev_hash),
+        journal_entries::hash.eq(data_encoding::HEXLOWER.encode(&entry.hash())),
+        journal_entries::payload.eq(&entry.payload),
+        journal_entries::received_at.eq(received_at.0),
+        journal_entries::verdict.eq(verdict.map(|(verdict, _)| Tag(verdict))),
+        journal_entries::why.eq(verdict.map(|(_, why)| why)),
+    );
+    tx.run(|conn| diesel::insert_into(journal_entries::table).values(row).execute(conn)).map(drop)
 }
 
 /// Entries after `after`, in order.
@@ -58,7 +97,17 @@ pub fn entries(
     after: Sequence,
     limit: u32,
 ) -> Result<Vec<StoredEntry>, StoreError> {
-    todo!()
+    let rows: Vec<EntryRow> = tx.run(|conn| {
+        journal_entries::table
+            .filter(journal_entries::tenant_id.eq(Txt(scope.tenant())))
+            .filter(journal_entries::terminal_id.eq(Txt(terminal)))
+            .filter(journal_entries::sequence.gt(signed(after.0)))
+            .order(journal_entries::sequence)
+            .limit(limit.into())
+            .select(EntryRow::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(StoredEntry::try_from).collect()
 }
 
 /// Entries of all terminals that wait for a person, oldest first.
@@ -66,5 +115,39 @@ pub fn entries(
 /// # Errors
 /// None of its own.
 pub fn held(tx: &mut Tx<'_>, scope: &TenantScope, limit: u32) -> Result<Vec<(TerminalId, StoredEntry)>, StoreError> {
-    todo!()
+    let rows: Vec<EntryRow> = tx.run(|conn| {
+        journal_entries::table
+            .filter(journal_entries::tenant_id.eq(Txt(scope.tenant())))
+            .filter(journal_entries::verdict.is_not_null())
+            .order((journal_entries::received_at, journal_entries::terminal_id, journal_entries::sequence))
+            .limit(limit.into())
+            .select(EntryRow::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(|row| Ok((row.terminal_id.0, row.try_into()?))).collect()
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = journal_entries)]
+struct EntryRow {
+    terminal_id: Txt<TerminalId>,
+    sequence: i64,
+    at: i64,
+    prev_hash: String,
+    payload: String,
+    received_at: i64,
+    verdict: Option<Tag<Verdict>>,
+    why: Option<String>,
+}
+
+impl TryFrom<EntryRow> for StoredEntry {
+    type Error = StoreError;
+
+    fn try_from(row: EntryRow) -> Result<Self, StoreError> {
+        let number = sequence(row.sequence)?;
+        let entry = Entry { sequence: number, at: Millis(row.at), prev_hash: row.prev_hash, payload: row.payload };
+        let why = row.why.unwrap_or_default();
+        let verdict = row.verdict.map(|verdict| JournalVerdict { sequence: number, verdict: verdict.0, why });
+        Ok(Self { entry, received_at: Millis(row.received_at), verdict })
+    }
 }

@@ -21,6 +21,7 @@ pub mod meta;
 pub mod orders;
 pub mod outbox;
 pub mod pay_codes;
+mod payment_row;
 pub mod payments;
 pub mod plugin_kv;
 mod pool;

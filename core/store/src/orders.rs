@@ -1,9 +1,7 @@
 //! What is being sold.
 
 use diesel::prelude::*;
-use saoma_protocol::{
-    Amount, Currency, Millis, OrderId, Sequence, StoreId, TenantId, TerminalId, api::Goods,
-};
+use saoma_protocol::{Amount, Currency, Millis, OrderId, Sequence, StoreId, TenantId, TerminalId, api::Goods};
 
 use crate::{
     Insertion, StoreError, TenantScope, Tx,

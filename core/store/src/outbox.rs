@@ -1,8 +1,14 @@
 //! What must be sent because of what was committed: written in the same transaction, sent at least once after it.
 
-use saoma_protocol::{Millis, Sequence, TerminalId};
+use diesel::prelude::*;
+use saoma_protocol::{Millis, Sequence, TenantId, TerminalId};
 
-use crate::{PlatformScope, StoreError, TenantScope, Tx};
+use crate::{
+    PlatformScope, StoreError, TenantScope, Tx, access,
+    column::{Txt, corrupt, sequence, signed, unsigned32},
+    dialect::claim,
+    schema::outbox,
+};
 
 /// The road a message takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,7 +51,19 @@ pub struct Due {
 /// # Errors
 /// None of its own.
 pub fn append(tx: &mut Tx<'_>, scope: &TenantScope, message: &NewMessage) -> Result<Sequence, StoreError> {
-    todo!()
+    let row = (
+        outbox::tenant_id.eq(Txt(scope.tenant())),
+        outbox::kind.eq(message.kind.text()),
+        outbox::terminal_id.eq(message.terminal.map(Txt)),
+        outbox::payload.eq(&message.payload),
+        outbox::created_at.eq(message.created_at.0),
+        outbox::next_at.eq(message.created_at.0),
+        outbox::attempts.eq(0),
+        outbox::acked_at.eq(None::<i64>),
+    );
+    let id: i64 =
+        tx.run(|conn| diesel::insert_into(outbox::table).values(row).returning(outbox::id).get_result(conn))?;
+    sequence(id)
 }
 
 /// Takes messages that are due, in order of their ids: nobody else gets them until `lease_until`, which is also when they
@@ -61,7 +79,23 @@ pub fn claim_due(
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
-    todo!()
+    let ids: Vec<i64> = claim!(
+        tx,
+        outbox::table
+            .filter(outbox::kind.eq(kind.text()))
+            .filter(outbox::acked_at.is_null())
+            .filter(outbox::next_at.le(now.0))
+            .order(outbox::id)
+            .limit(limit.into())
+            .select(outbox::id)
+    )?;
+    let taken = outbox::table.filter(outbox::id.eq_any(ids.clone()));
+    let changes = (outbox::next_at.eq(lease_until.0), outbox::attempts.eq(outbox::attempts + 1));
+    tx.run(|conn| diesel::update(taken).set(changes).execute(conn))?;
+    let rows: Vec<MessageRow> = tx.run(|conn| {
+        outbox::table.filter(outbox::id.eq_any(ids)).order(outbox::id).select(MessageRow::as_select()).load(conn)
+    })?;
+    rows.into_iter().map(|row| Ok(Due { scope: access::of_row(row.tenant_id.0), message: row.try_into()? })).collect()
 }
 
 /// When to send it again unless it is acknowledged before.
@@ -69,7 +103,11 @@ pub fn claim_due(
 /// # Errors
 /// None of its own: a message that was acknowledged or pruned meanwhile is left alone.
 pub fn resend_at(tx: &mut Tx<'_>, scope: &TenantScope, id: Sequence, next_at: Millis) -> Result<(), StoreError> {
-    todo!()
+    let open = outbox::table
+        .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
+        .filter(outbox::id.eq(signed(id.0)))
+        .filter(outbox::acked_at.is_null());
+    tx.run(|conn| diesel::update(open).set(outbox::next_at.eq(next_at.0)).execute(conn)).map(drop)
 }
 
 /// The terminal has these; ids of other terminals are ignored. The answer is how many were new.
@@ -83,7 +121,13 @@ pub fn ack(
     ids: &[Sequence],
     at: Millis,
 ) -> Result<u64, StoreError> {
-    todo!()
+    let ids: Vec<i64> = ids.iter().map(|id| signed(id.0)).collect();
+    let open = outbox::table
+        .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
+        .filter(outbox::terminal_id.eq(Txt(terminal)))
+        .filter(outbox::id.eq_any(ids))
+        .filter(outbox::acked_at.is_null());
+    tx.run(|conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
 }
 
 /// A webhook was accepted, or is given up: it is not sent again.
@@ -91,7 +135,11 @@ pub fn ack(
 /// # Errors
 /// None of its own.
 pub fn settle(tx: &mut Tx<'_>, scope: &TenantScope, id: Sequence, at: Millis) -> Result<(), StoreError> {
-    todo!()
+    let open = outbox::table
+        .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
+        .filter(outbox::id.eq(signed(id.0)))
+        .filter(outbox::acked_at.is_null());
+    tx.run(|conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn)).map(drop)
 }
 
 /// A terminal's unacknowledged pushes after `after`, oldest first.
@@ -105,7 +153,19 @@ pub fn pending(
     after: Sequence,
     limit: u32,
 ) -> Result<Vec<Message>, StoreError> {
-    todo!()
+    let rows: Vec<MessageRow> = tx.run(|conn| {
+        outbox::table
+            .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
+            .filter(outbox::terminal_id.eq(Txt(terminal)))
+            .filter(outbox::kind.eq(Kind::Push.text()))
+            .filter(outbox::acked_at.is_null())
+            .filter(outbox::id.gt(signed(after.0)))
+            .order(outbox::id)
+            .limit(limit.into())
+            .select(MessageRow::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(Message::try_from).collect()
 }
 
 /// Makes a terminal's unacknowledged pushes due at `now`: it has just connected.
@@ -113,7 +173,12 @@ pub fn pending(
 /// # Errors
 /// None of its own.
 pub fn hurry(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, now: Millis) -> Result<u64, StoreError> {
-    todo!()
+    let open = outbox::table
+        .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
+        .filter(outbox::terminal_id.eq(Txt(terminal)))
+        .filter(outbox::acked_at.is_null())
+        .filter(outbox::next_at.gt(now.0));
+    tx.run(|conn| diesel::update(open).set(outbox::next_at.eq(now.0)).execute(conn)).map(|n| n as u64)
 }
 
 /// When the next message of this kind is due.
@@ -121,7 +186,16 @@ pub fn hurry(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, now: Mi
 /// # Errors
 /// None of its own.
 pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope, kind: Kind) -> Result<Option<Millis>, StoreError> {
-    todo!()
+    let at: Option<i64> = tx.run(|conn| {
+        outbox::table
+            .filter(outbox::kind.eq(kind.text()))
+            .filter(outbox::acked_at.is_null())
+            .order(outbox::next_at)
+            .select(outbox::next_at)
+            .first(conn)
+            .optional()
+    })?;
+    Ok(at.map(Millis))
 }
 
 /// Deletes what was acknowledged before `before`.
@@ -129,5 +203,50 @@ pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope, kind: Kind) -> Result<Opt
 /// # Errors
 /// None of its own.
 pub fn prune(tx: &mut Tx<'_>, _: &PlatformScope, before: Millis) -> Result<u64, StoreError> {
-    todo!()
+    let old = outbox::table.filter(outbox::acked_at.lt(before.0));
+    tx.run(|conn| diesel::delete(old).execute(conn)).map(|n| n as u64)
+}
+
+impl Kind {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = outbox)]
+struct MessageRow {
+    id: i64,
+    tenant_id: Txt<TenantId>,
+    kind: String,
+    terminal_id: Option<Txt<TerminalId>>,
+    payload: String,
+    created_at: i64,
+    next_at: i64,
+    attempts: i32,
+    acked_at: Option<i64>,
+}
+
+impl TryFrom<MessageRow> for Message {
+    type Error = StoreError;
+
+    fn try_from(row: MessageRow) -> Result<Self, StoreError> {
+        let kind = [Kind::Push, Kind::Webhook].into_iter().find(|kind| kind.text() == row.kind);
+        let message = NewMessage {
+            kind: kind.ok_or_else(|| corrupt(format!("a message of the kind {:?}", row.kind)))?,
+            terminal: row.terminal_id.map(|terminal| terminal.0),
+            payload: row.payload,
+            created_at: Millis(row.created_at),
+        };
+        Ok(Self {
+            id: sequence(row.id)?,
+            message,
+            attempts: unsigned32(row.attempts)?,
+            next_at: Millis(row.next_at),
+            acked_at: row.acked_at.map(Millis),
+        })
+    }
 }

@@ -1,7 +1,7 @@
 //! Codes that a shop shows: one per merchant-presented payment.
 
-use saoma_domain::pay_code::PayCodeId;
 use diesel::prelude::*;
+use saoma_domain::pay_code::PayCodeId;
 use saoma_protocol::{Millis, PaymentId, TenantId};
 
 use crate::{
@@ -81,9 +81,8 @@ pub(crate) fn of_payments(
 
 /// Reads a code by its id, whosever it is: for [`crate::access`] alone.
 pub(crate) fn by_id(tx: &mut Tx<'_>, code: PayCodeId) -> Result<Option<(TenantId, PayCode)>, StoreError> {
-    let row: Option<CodeRow> = tx.run(|conn| {
-        pay_codes::table.find(code.0.as_slice()).select(CodeRow::as_select()).first(conn).optional()
-    })?;
+    let row: Option<CodeRow> =
+        tx.run(|conn| pay_codes::table.find(code.0.as_slice()).select(CodeRow::as_select()).first(conn).optional())?;
     row.map(|row| Ok((row.tenant_id.0, row.try_into()?))).transpose()
 }
 

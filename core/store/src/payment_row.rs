@@ -59,8 +59,8 @@ pub struct Changes {
 /// A [`State`], each part in a column of its own; what is not true in a state is empty.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = payments, treat_none_as_null = true)]
-struct StateColumns {
-    state: &'static str,
+pub struct StateColumns {
+    state: String,
     public_state: Tag<PaymentState>,
     since: Option<i64>,
     expires_at: Option<i64>,
@@ -71,4 +71,198 @@ struct StateColumns {
     reserved_minor: i64,
     failure_code: Option<String>,
     failure_message: Option<String>,
+}
+
+impl PaymentRow {
+    pub fn new(scope: &TenantScope, stored: &StoredPayment) -> Self {
+        let payment = &stored.payment;
+        Self {
+            tenant_id: Txt(scope.tenant()),
+            id: Txt(payment.id),
+            order_id: Txt(stored.order),
+            store_id: Txt(stored.store),
+            terminal_id: stored.terminal.map(Txt),
+            channel: stored.channel.clone(),
+            channel_account_id: stored.channel_account.map(Txt),
+            channel_reference: stored.channel_reference.clone(),
+            payer_hint: stored.payer_hint.clone(),
+            method: payment.method.text().to_owned(),
+            currency: Txt(payment.amount.currency()),
+            amount_minor: payment.amount.minor(),
+            fee_basis_points: stored.fee.get().into(),
+            state: StateColumns::new(payment),
+            close_asked_at: moment(stored.close_asked_at),
+            next_attempt_at: moment(stored.next_attempt_at),
+            attempts: signed32(stored.attempts),
+            version: signed(stored.version),
+            created_at: stored.created_at.0,
+            updated_at: stored.updated_at.0,
+        }
+    }
+}
+
+impl TryFrom<PaymentRow> for StoredPayment {
+    type Error = StoreError;
+
+    fn try_from(row: PaymentRow) -> Result<Self, StoreError> {
+        let payment = Payment {
+            id: row.id.0,
+            amount: amount(row.amount_minor, row.currency.0)?,
+            method: method(&row.method)?,
+            state: row.state.state()?,
+        };
+        Ok(Self {
+            payment,
+            version: unsigned(row.version)?,
+            order: row.order_id.0,
+            store: row.store_id.0,
+            terminal: row.terminal_id.map(|terminal| terminal.0),
+            channel: row.channel,
+            channel_account: row.channel_account_id.map(|account| account.0),
+            channel_reference: row.channel_reference,
+            payer_hint: row.payer_hint,
+            fee: basis_points(row.fee_basis_points)?,
+            close_asked_at: millis(row.close_asked_at),
+            next_attempt_at: millis(row.next_attempt_at),
+            attempts: unsigned32(row.attempts)?,
+            created_at: Millis(row.created_at),
+            updated_at: Millis(row.updated_at),
+        })
+    }
+}
+
+impl Changes {
+    /// The row's next version of `stored`. A lease ends with it.
+    pub fn new(stored: &StoredPayment) -> Self {
+        Self {
+            channel_reference: stored.channel_reference.clone(),
+            payer_hint: stored.payer_hint.clone(),
+            state: StateColumns::new(&stored.payment),
+            close_asked_at: moment(stored.close_asked_at),
+            next_attempt_at: moment(stored.next_attempt_at),
+            attempts: signed32(stored.attempts),
+            lease_until: None,
+            version: signed(stored.version + 1),
+            updated_at: stored.updated_at.0,
+        }
+    }
+}
+
+impl StateColumns {
+    fn new(payment: &Payment) -> Self {
+        let mut columns = Self {
+            state: String::new(),
+            public_state: Tag(payment.public_state()),
+            since: None,
+            expires_at: None,
+            close: None,
+            captured_at: None,
+            paid_late: false,
+            refunded_minor: 0,
+            reserved_minor: 0,
+            failure_code: None,
+            failure_message: None,
+        };
+        let name = match &payment.state {
+            State::Created => "created",
+            State::Presenting { expires_at } => {
+                columns.expires_at = Some(expires_at.0);
+                "presenting"
+            }
+            State::Submitting { since } => {
+                columns.since = Some(since.0);
+                "submitting"
+            }
+            State::Pending { since } => {
+                columns.since = Some(since.0);
+                "pending"
+            }
+            State::Unknown { since } => {
+                columns.since = Some(since.0);
+                "unknown"
+            }
+            State::Captured(Capture { at, late, refunded_minor, reserved_minor }) => {
+                columns.captured_at = Some(at.0);
+                columns.paid_late = *late;
+                columns.refunded_minor = *refunded_minor;
+                columns.reserved_minor = *reserved_minor;
+                "captured"
+            }
+            State::Voided { captured_at } => {
+                columns.captured_at = Some(captured_at.0);
+                "voided"
+            }
+            State::Failed { failure } => {
+                columns.failure_code = Some(failure.code.clone());
+                columns.failure_message = Some(failure.message.clone());
+                "failed"
+            }
+            State::Reversed => "reversed",
+            State::Expired { close } => {
+                columns.close = Some(close_text(*close).to_owned());
+                "expired"
+            }
+            State::Cancelled { close } => {
+                columns.close = Some(close_text(*close).to_owned());
+                "cancelled"
+            }
+        };
+        name.clone_into(&mut columns.state);
+        columns
+    }
+
+    fn state(self) -> Result<State, StoreError> {
+        let state = self.state;
+        let part =
+            |part: Option<i64>| part.map(Millis).ok_or_else(|| corrupt(format!("a payment {state:?} lacks a part")));
+        Ok(match state.as_str() {
+            "created" => State::Created,
+            "presenting" => State::Presenting { expires_at: part(self.expires_at)? },
+            "submitting" => State::Submitting { since: part(self.since)? },
+            "pending" => State::Pending { since: part(self.since)? },
+            "unknown" => State::Unknown { since: part(self.since)? },
+            "captured" => State::Captured(Capture {
+                at: part(self.captured_at)?,
+                late: self.paid_late,
+                refunded_minor: self.refunded_minor,
+                reserved_minor: self.reserved_minor,
+            }),
+            "voided" => State::Voided { captured_at: part(self.captured_at)? },
+            "failed" => State::Failed { failure: failure(self.failure_code, self.failure_message)? },
+            "reversed" => State::Reversed,
+            "expired" => State::Expired { close: close(self.close.as_deref())? },
+            "cancelled" => State::Cancelled { close: close(self.close.as_deref())? },
+            other => return Err(corrupt(format!("a payment in state {other:?}"))),
+        })
+    }
+}
+
+/// What a failed payment or refund failed of.
+pub fn failure(code: Option<String>, message: Option<String>) -> Result<Failure, StoreError> {
+    match (code, message) {
+        (Some(code), Some(message)) => Ok(Failure { code, message }),
+        _ => Err(corrupt("a failure without a reason")),
+    }
+}
+
+fn method(text: &str) -> Result<Method, StoreError> {
+    [Method::MerchantPresented, Method::CustomerPresented, Method::Cash]
+        .into_iter()
+        .find(|method| method.text() == text)
+        .ok_or_else(|| corrupt(format!("a payment of method {text:?}")))
+}
+
+const fn close_text(close: Close) -> &'static str {
+    match close {
+        Close::Asked => "asked",
+        Close::Confirmed => "confirmed",
+    }
+}
+
+fn close(text: Option<&str>) -> Result<Close, StoreError> {
+    match text {
+        Some("asked") => Ok(Close::Asked),
+        Some("confirmed") => Ok(Close::Confirmed),
+        other => Err(corrupt(format!("a close {other:?}"))),
+    }
 }

@@ -1,9 +1,20 @@
 //! Attempts to collect an order.
 
-use saoma_domain::{fee::BasisPoints, payment::Payment};
-use saoma_protocol::{ChannelAccountId, Millis, OrderId, PaymentId, Sequence, StoreId, TerminalId, api::PaymentState};
+use std::{collections::HashMap, fmt, str::FromStr};
 
-use crate::{Insertion, PlatformScope, StoreError, TenantScope, Tx, orders::Order, pay_codes::PayCode};
+use diesel::{dsl::min, prelude::*};
+use saoma_domain::{fee::BasisPoints, payment::Payment};
+use saoma_protocol::{ChannelAccountId, Millis, OrderId, PaymentId, StoreId, TenantId, TerminalId, api::PaymentState};
+
+use crate::{
+    Insertion, PlatformScope, StoreError, TenantScope, Tx, access,
+    column::{Tag, Txt, corrupt, moment, signed, signed32},
+    dialect::{claim, insert_or_ignore},
+    orders::{self, Order},
+    pay_codes::{self, PayCode},
+    payment_row::{Changes, PaymentRow},
+    schema::payments,
+};
 
 /// A payment with what is kept beside the part that rules are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,13 +93,19 @@ pub struct Due {
 /// # Errors
 /// `NotFound` if the order is not the tenant's.
 pub fn insert_new(tx: &mut Tx<'_>, scope: &TenantScope, payment: &StoredPayment) -> Result<Insertion, StoreError> {
-    todo!()
+    let row = PaymentRow::new(scope, &StoredPayment { version: 1, ..payment.clone() });
+    match insert_or_ignore!(tx, payments::table, &row)? {
+        0 => Ok(Insertion::Existing),
+        _ => Ok(Insertion::Inserted),
+    }
 }
 
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<StoredPayment, StoreError> {
-    todo!()
+    let row: Option<PaymentRow> =
+        tx.run(|conn| row_of(scope, payment).select(PaymentRow::as_select()).first(conn).optional())?;
+    row.ok_or(NO_PAYMENT)?.try_into()
 }
 
 /// The payment with its order and code.
@@ -96,7 +113,8 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<
 /// # Errors
 /// `NotFound`.
 pub fn load_sale(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<Sale, StoreError> {
-    todo!()
+    let payment = load(tx, scope, payment)?;
+    sales(tx, scope, vec![payment])?.pop().ok_or(NO_PAYMENT)
 }
 
 /// Saves state, channel reference, payer hint, close wish, schedule and `updated_at` if the row still has
@@ -105,7 +123,14 @@ pub fn load_sale(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Re
 /// # Errors
 /// `NotFound`, `Stale`.
 pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, payment: &mut StoredPayment) -> Result<(), StoreError> {
-    todo!()
+    let as_loaded = row_of(scope, payment.payment.id).filter(payments::version.eq(signed(payment.version)));
+    let changes = Changes::new(payment);
+    if tx.run(|conn| diesel::update(as_loaded).set(&changes).execute(conn))? == 1 {
+        payment.version += 1;
+        return Ok(());
+    }
+    load(tx, scope, payment.payment.id)?;
+    Err(STALE)
 }
 
 /// Moves the next attempt without a new version (nothing happened that anybody must see), and ends a worker's lease.
@@ -113,7 +138,17 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, payment: &mut StoredPayment) -
 /// # Errors
 /// `NotFound`, `Stale` if the row has another version by now.
 pub fn reschedule(tx: &mut Tx<'_>, scope: &TenantScope, payment: &StoredPayment) -> Result<(), StoreError> {
-    todo!()
+    let as_loaded = row_of(scope, payment.payment.id).filter(payments::version.eq(signed(payment.version)));
+    let changes = (
+        payments::next_attempt_at.eq(moment(payment.next_attempt_at)),
+        payments::attempts.eq(signed32(payment.attempts)),
+        payments::lease_until.eq(None::<i64>),
+    );
+    if tx.run(|conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
+        return Ok(());
+    }
+    load(tx, scope, payment.payment.id)?;
+    Err(STALE)
 }
 
 /// Newest first, at most `limit` (1 to 200).
@@ -127,7 +162,42 @@ pub fn list(
     after: Option<&Cursor>,
     limit: u32,
 ) -> Result<Listed, StoreError> {
-    todo!()
+    let limit = limit.clamp(1, PAGE_MAX);
+    let mut query = payments::table
+        .filter(payments::tenant_id.eq(Txt(scope.tenant())))
+        .order((payments::created_at.desc(), payments::id.desc()))
+        // One more than asked for tells whether there is a next page.
+        .limit(i64::from(limit) + 1)
+        .select(PaymentRow::as_select())
+        .into_boxed();
+    if let Some(state) = filter.state {
+        query = query.filter(payments::public_state.eq(Tag(state)));
+    }
+    if let Some(store) = filter.store {
+        query = query.filter(payments::store_id.eq(Txt(store)));
+    }
+    if let Some(terminal) = filter.terminal {
+        query = query.filter(payments::terminal_id.eq(Txt(terminal)));
+    }
+    if let Some(account) = filter.channel_account {
+        query = query.filter(payments::channel_account_id.eq(Txt(account)));
+    }
+    if let Some(from) = filter.from {
+        query = query.filter(payments::created_at.ge(from.0));
+    }
+    if let Some(to) = filter.to {
+        query = query.filter(payments::created_at.lt(to.0));
+    }
+    if let Some(Cursor { created_at, id }) = after {
+        let same_moment = payments::created_at.eq(created_at.0).and(payments::id.lt(Txt(*id)));
+        query = query.filter(payments::created_at.lt(created_at.0).or(same_moment));
+    }
+    let mut rows: Vec<PaymentRow> = tx.run(|conn| query.load(conn))?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let page: Vec<StoredPayment> = rows.into_iter().map(StoredPayment::try_from).collect::<Result<_, _>>()?;
+    let next = page.last().filter(|_| more).map(|last| Cursor { created_at: last.created_at, id: last.payment.id });
+    Ok(Listed { sales: sales(tx, scope, page)?, next })
 }
 
 /// Payments whose code on show is over at `now`, oldest first.
@@ -135,7 +205,16 @@ pub fn list(
 /// # Errors
 /// None of its own.
 pub fn due_for_expiry(tx: &mut Tx<'_>, _: &PlatformScope, now: Millis, limit: u32) -> Result<Vec<Due>, StoreError> {
-    todo!()
+    let rows: Vec<PaymentRow> = tx.run(|conn| {
+        payments::table
+            .filter(payments::state.eq("presenting"))
+            .filter(payments::expires_at.le(now.0))
+            .order(payments::expires_at)
+            .limit(limit.into())
+            .select(PaymentRow::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(due).collect()
 }
 
 /// Takes payments whose next attempt is due: no other worker gets them until `lease_until`, or until they are saved.
@@ -149,7 +228,23 @@ pub fn claim_due_for_resolving(
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
-    todo!()
+    let ids: Vec<(Txt<TenantId>, Txt<PaymentId>)> = claim!(
+        tx,
+        payments::table
+            .filter(payments::next_attempt_at.le(now.0))
+            .filter(payments::lease_until.is_null().or(payments::lease_until.le(now.0)))
+            .order(payments::next_attempt_at)
+            .limit(limit.into())
+            .select((payments::tenant_id, payments::id))
+    )?;
+    ids.into_iter()
+        .map(|(tenant, id)| {
+            let scope = access::of_row(tenant.0);
+            let lease = payments::lease_until.eq(lease_until.0);
+            tx.run(|conn| diesel::update(row_of(&scope, id.0)).set(lease).execute(conn))?;
+            Ok(Due { payment: load(tx, &scope, id.0)?, scope })
+        })
+        .collect()
 }
 
 /// When the next expiry or attempt is due, so that a worker knows how long to sleep. Leases count as due when they end.
@@ -157,5 +252,80 @@ pub fn claim_due_for_resolving(
 /// # Errors
 /// None of its own.
 pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Option<Millis>, StoreError> {
-    todo!()
+    let expiry: Option<i64> = tx.run(|conn| {
+        payments::table
+            .filter(payments::state.eq("presenting"))
+            .filter(payments::expires_at.is_not_null())
+            .order(payments::expires_at)
+            .select(payments::expires_at.assume_not_null())
+            .first(conn)
+            .optional()
+    })?;
+    let attempt: Option<i64> = tx.run(|conn| {
+        payments::table
+            .filter(payments::next_attempt_at.is_not_null())
+            .filter(payments::lease_until.is_null())
+            .order(payments::next_attempt_at)
+            .select(payments::next_attempt_at.assume_not_null())
+            .first(conn)
+            .optional()
+    })?;
+    let lease: Option<i64> = tx.run(|conn| {
+        payments::table
+            .filter(payments::next_attempt_at.is_not_null())
+            .filter(payments::lease_until.is_not_null())
+            .select(min(payments::lease_until))
+            .first(conn)
+    })?;
+    Ok([expiry, attempt, lease].into_iter().flatten().min().map(Millis))
+}
+
+/// Most payments of one page.
+pub const PAGE_MAX: u32 = 200;
+
+const NO_PAYMENT: StoreError = StoreError::NotFound { what: "the payment" };
+const STALE: StoreError = StoreError::Stale { what: "the payment" };
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.created_at.0, self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let bad = || StoreError::NotFound { what: "the cursor's place in the list" };
+        let (created_at, id) = text.split_once('-').ok_or_else(bad)?;
+        Ok(Self { created_at: Millis(created_at.parse().map_err(|_| bad())?), id: id.parse().map_err(|_| bad())? })
+    }
+}
+
+fn due(row: PaymentRow) -> Result<Due, StoreError> {
+    Ok(Due { scope: access::of_row(row.tenant_id.0), payment: row.try_into()? })
+}
+
+/// Puts orders and codes to payments, whose order stays.
+fn sales(tx: &mut Tx<'_>, scope: &TenantScope, payments: Vec<StoredPayment>) -> Result<Vec<Sale>, StoreError> {
+    let order_ids: Vec<_> = payments.iter().map(|payment| payment.order).collect();
+    let ids: Vec<_> = payments.iter().map(|payment| payment.payment.id).collect();
+    let orders: HashMap<_, _> =
+        orders::of_ids(tx, scope, &order_ids)?.into_iter().map(|order| (order.id, order)).collect();
+    let mut codes: HashMap<_, _> =
+        pay_codes::of_payments(tx, scope, &ids)?.into_iter().map(|code| (code.payment, code)).collect();
+    payments
+        .into_iter()
+        .map(|payment| {
+            let order = orders.get(&payment.order).cloned().ok_or_else(|| corrupt("a payment without its order"))?;
+            Ok(Sale { order, code: codes.remove(&payment.payment.id), payment })
+        })
+        .collect()
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn row_of(scope: &TenantScope, payment: PaymentId) -> _ {
+    let tenant: Txt<TenantId> = Txt(scope.tenant());
+    let id: Txt<PaymentId> = Txt(payment);
+    payments::table.filter(payments::tenant_id.eq(tenant)).filter(payments::id.eq(id))
 }

@@ -1,8 +1,9 @@
 //! The small store that each channel account's plugin has.
 
-use saoma_protocol::{ChannelAccountId, Millis};
+use diesel::prelude::*;
+use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 
-use crate::{StoreError, TenantScope, Tx};
+use crate::{StoreError, TenantScope, Tx, channel_accounts, column::Txt, schema::plugin_kv};
 
 /// Limits of `host.wit`, interface `kv`.
 pub const KEYS_MAX: u64 = 1_000;
@@ -17,7 +18,7 @@ pub fn get(
     account: ChannelAccountId,
     key: &str,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    todo!()
+    tx.run(|conn| row_of(scope, account, key).select(plugin_kv::value).first(conn).optional())
 }
 
 /// # Errors
@@ -31,7 +32,35 @@ pub fn set(
     value: &[u8],
     at: Millis,
 ) -> Result<(), StoreError> {
-    todo!()
+    if key.len() > KEY_LEN_MAX {
+        return Err(StoreError::Limit { what: "a key", max: KEY_LEN_MAX as u64 });
+    }
+    if value.len() > VALUE_LEN_MAX {
+        return Err(StoreError::Limit { what: "a value", max: VALUE_LEN_MAX as u64 });
+    }
+    channel_accounts::load(tx, scope, account)?;
+    let changes = (plugin_kv::value.eq(value), plugin_kv::updated_at.eq(at.0));
+    if tx.run(|conn| diesel::update(row_of(scope, account, key)).set(changes).execute(conn))? == 1 {
+        return Ok(());
+    }
+    let keys: i64 = tx.run(|conn| {
+        plugin_kv::table
+            .filter(plugin_kv::tenant_id.eq(Txt(scope.tenant())))
+            .filter(plugin_kv::channel_account_id.eq(Txt(account)))
+            .count()
+            .get_result(conn)
+    })?;
+    if keys.unsigned_abs() >= KEYS_MAX {
+        return Err(StoreError::Limit { what: "keys", max: KEYS_MAX });
+    }
+    let row = (
+        plugin_kv::tenant_id.eq(Txt(scope.tenant())),
+        plugin_kv::channel_account_id.eq(Txt(account)),
+        plugin_kv::name.eq(key),
+        plugin_kv::value.eq(value),
+        plugin_kv::updated_at.eq(at.0),
+    );
+    tx.run(|conn| diesel::insert_into(plugin_kv::table).values(row).execute(conn)).map(drop)
 }
 
 /// Deleting what is not there is fine.
@@ -39,5 +68,15 @@ pub fn set(
 /// # Errors
 /// None of its own.
 pub fn delete(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId, key: &str) -> Result<(), StoreError> {
-    todo!()
+    tx.run(|conn| diesel::delete(row_of(scope, account, key)).execute(conn)).map(drop)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn row_of<'a>(scope: &TenantScope, account: ChannelAccountId, key: &'a str) -> _ {
+    let tenant: Txt<TenantId> = Txt(scope.tenant());
+    let account: Txt<ChannelAccountId> = Txt(account);
+    plugin_kv::table
+        .filter(plugin_kv::tenant_id.eq(tenant))
+        .filter(plugin_kv::channel_account_id.eq(account))
+        .filter(plugin_kv::name.eq(key))
 }

@@ -59,7 +59,7 @@ pub fn own(tx: &mut Tx<'_>, me: &Principal, now: Millis) -> Result<Vec<Session>,
 pub fn end(tx: &mut Tx<'_>, me: &Principal, session: SessionId, at: Millis) -> Result<(), StoreError> {
     let (_, user, _) = users::person(me)?;
     let row = sessions::table.filter(sessions::id.eq(Txt(session))).filter(sessions::user_id.eq(Txt(user)));
-    let n: i64 = tx.run(|conn| row.clone().count().get_result(conn))?;
+    let n: i64 = tx.run(|conn| row.count().get_result(conn))?;
     if n == 0 {
         return Err(StoreError::NotFound { what: "the session" });
     }
@@ -148,12 +148,7 @@ pub(crate) fn revoke(tx: &mut Tx<'_>, session: SessionId, at: Millis) -> Result<
 }
 
 /// Ends a person's open sessions, but for one if it is given.
-pub(crate) fn end_all(
-    tx: &mut Tx<'_>,
-    user: UserId,
-    but: Option<SessionId>,
-    at: Millis,
-) -> Result<u64, StoreError> {
+pub(crate) fn end_all(tx: &mut Tx<'_>, user: UserId, but: Option<SessionId>, at: Millis) -> Result<u64, StoreError> {
     let but = but.map_or_else(String::new, |session| session.to_string());
     let open = sessions::table
         .filter(sessions::user_id.eq(Txt(user)))

@@ -45,9 +45,8 @@ pub fn create(tx: &mut Tx<'_>, _: &PlatformScope, tenant: &Tenant) -> Result<Ten
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Tenant, StoreError> {
-    let row: Option<TenantRow> = tx.run(|conn| {
-        tenants::table.find(Txt(scope.tenant())).select(TenantRow::as_select()).first(conn).optional()
-    })?;
+    let row: Option<TenantRow> =
+        tx.run(|conn| tenants::table.find(Txt(scope.tenant())).select(TenantRow::as_select()).first(conn).optional())?;
     row.map(Tenant::from).ok_or(StoreError::NotFound { what: "the tenant" })
 }
 
@@ -62,7 +61,8 @@ pub fn list(
     limit: u32,
 ) -> Result<Vec<Tenant>, StoreError> {
     let rows: Vec<TenantRow> = tx.run(|conn| {
-        let mut query = tenants::table.select(TenantRow::as_select()).order(tenants::id).limit(limit.into()).into_boxed();
+        let mut query =
+            tenants::table.select(TenantRow::as_select()).order(tenants::id).limit(limit.into()).into_boxed();
         if let Some(after) = after {
             query = query.filter(tenants::id.gt(Txt(after)));
         }

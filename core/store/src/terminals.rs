@@ -64,10 +64,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, terminal: &NewTerminal) -> R
     // The number is the highest so far plus one, so two that are made at once must not see the same highest.
     take_turn(tx, scope)?;
     let highest: Option<i32> = tx.run(|conn| {
-        terminals::table
-            .filter(terminals::tenant_id.eq(Txt(scope.tenant())))
-            .select(max(terminals::number))
-            .first(conn)
+        terminals::table.filter(terminals::tenant_id.eq(Txt(scope.tenant()))).select(max(terminals::number)).first(conn)
     })?;
     let row = TerminalRow {
         tenant_id: Txt(scope.tenant()),
@@ -93,9 +90,8 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, terminal: &NewTerminal) -> R
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Result<Terminal, StoreError> {
-    let row: Option<TerminalRow> = tx.run(|conn| {
-        row_of(scope, terminal).select(TerminalRow::as_select()).first(conn).optional()
-    })?;
+    let row: Option<TerminalRow> =
+        tx.run(|conn| row_of(scope, terminal).select(TerminalRow::as_select()).first(conn).optional())?;
     row.ok_or(StoreError::NotFound { what: "the terminal" })?.try_into()
 }
 
@@ -304,11 +300,7 @@ pub fn all_offline(tx: &mut Tx<'_>, _: &crate::PlatformScope) -> Result<u64, Sto
 /// Reads a terminal by the id in its certificate, whosever it is: for [`crate::access`] alone.
 pub(crate) fn by_id(tx: &mut Tx<'_>, terminal: TerminalId) -> Result<Option<(TenantId, Terminal)>, StoreError> {
     let row: Option<TerminalRow> = tx.run(|conn| {
-        terminals::table
-            .filter(terminals::id.eq(Txt(terminal)))
-            .select(TerminalRow::as_select())
-            .first(conn)
-            .optional()
+        terminals::table.filter(terminals::id.eq(Txt(terminal))).select(TerminalRow::as_select()).first(conn).optional()
     })?;
     row.map(|row| Ok((row.tenant_id.0, row.try_into()?))).transpose()
 }
@@ -355,12 +347,7 @@ pub(crate) fn use_claim(tx: &mut Tx<'_>, claim_hash: &[u8; 32], at: Millis) -> R
     tx.run(|conn| diesel::update(open).set(terminal_claims::used_at.eq(at.0)).execute(conn)).map(|n| n == 1)
 }
 
-fn withdraw_claims(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    terminal: TerminalId,
-    at: Millis,
-) -> Result<(), StoreError> {
+fn withdraw_claims(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, at: Millis) -> Result<(), StoreError> {
     let open = terminal_claims::table
         .filter(terminal_claims::tenant_id.eq(Txt(scope.tenant())))
         .filter(terminal_claims::terminal_id.eq(Txt(terminal)))

@@ -105,11 +105,7 @@ pub fn create_platform_admin(tx: &mut Tx<'_>, _: &PlatformScope, user: &NewUser)
 /// None of its own.
 pub fn platform_admins(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Vec<User>, StoreError> {
     let rows: Vec<UserRow> = tx.run(|conn| {
-        users::table
-            .filter(users::tenant_id.is_null())
-            .order(users::login)
-            .select(UserRow::as_select())
-            .load(conn)
+        users::table.filter(users::tenant_id.is_null()).order(users::login).select(UserRow::as_select()).load(conn)
     })?;
     Ok(rows.into_iter().map(User::from).collect())
 }
@@ -117,9 +113,8 @@ pub fn platform_admins(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Vec<User>, 
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, user: UserId) -> Result<User, StoreError> {
-    let row: Option<UserRow> = tx.run(|conn| {
-        row_of(Some(scope.tenant()), user).select(UserRow::as_select()).first(conn).optional()
-    })?;
+    let row: Option<UserRow> =
+        tx.run(|conn| row_of(Some(scope.tenant()), user).select(UserRow::as_select()).first(conn).optional())?;
     row.map(User::from).ok_or(NOBODY)
 }
 
@@ -201,9 +196,8 @@ pub fn reset_platform_password(
 /// `NotFound` for a principal that is no person.
 pub fn own_password_hash(tx: &mut Tx<'_>, me: &Principal) -> Result<Opaque<String>, StoreError> {
     let (tenant, user, _) = person(me)?;
-    let hash: Option<String> = tx.run(|conn| {
-        row_of(tenant, user).select(users::password_hash).first(conn).optional()
-    })?;
+    let hash: Option<String> =
+        tx.run(|conn| row_of(tenant, user).select(users::password_hash).first(conn).optional())?;
     hash.map(Opaque).ok_or(NOBODY)
 }
 
@@ -228,9 +222,8 @@ pub fn change_own_password(
 /// `NotFound` for a principal that is no person.
 pub fn me(tx: &mut Tx<'_>, me: &Principal) -> Result<User, StoreError> {
     let (tenant, user, _) = person(me)?;
-    let row: Option<UserRow> = tx.run(|conn| {
-        row_of(tenant, user).select(UserRow::as_select()).first(conn).optional()
-    })?;
+    let row: Option<UserRow> =
+        tx.run(|conn| row_of(tenant, user).select(UserRow::as_select()).first(conn).optional())?;
     row.map(User::from).ok_or(NOBODY)
 }
 
