@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use saoma_protocol::PaymentId;
+use saoma_protocol::{Currency, PaymentId};
 use serde_json::{Map, Value};
 use tokio::{
     sync::{OwnedSemaphorePermit, SemaphorePermit},
@@ -61,6 +61,7 @@ impl ChannelCaller for Host {
     async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure> {
         let wit = convert::order(order);
         let call = Call::new("create", Some(order.number), Some(Capability::MerchantPresented));
+        let call = Call { currency: Some(order.amount.currency()), ..call };
         self.call(
             account,
             call,
@@ -74,7 +75,7 @@ impl ChannelCaller for Host {
 
     async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure> {
         let call = Call::new("charge", Some(order.number), Some(Capability::CustomerPresented));
-        let call = Call { code: Some(code), ..call };
+        let call = Call { code: Some(code), currency: Some(order.amount.currency()), ..call };
         let (wit, code) = (convert::order(order), code.to_owned());
         self.call(
             account,
@@ -209,11 +210,13 @@ struct Call<'a> {
     needs: Option<Capability>,
     /// The customer's code, to be kept out of the log.
     code: Option<&'a str>,
+    /// What the manifest must list for it.
+    currency: Option<Currency>,
 }
 
 impl Call<'_> {
     const fn new(function: &'static str, payment: Option<PaymentId>, needs: Option<Capability>) -> Self {
-        Self { function, payment, needs, code: None }
+        Self { function, payment, needs, code: None, currency: None }
     }
 }
 
@@ -267,6 +270,9 @@ impl Host {
         Span::current().record("plugin.version", plugin.manifest.version.as_str());
         if call.needs.is_some_and(|capability| !plugin.manifest.can(capability)) {
             return Err(Failure::Unsupported);
+        }
+        if let Some(currency) = call.currency.filter(|currency| !plugin.manifest.currencies.contains(currency)) {
+            return Err(Failure::NotSent { why: format!("{} does not take {currency}", plugin.manifest.name) });
         }
         let settings = plugin
             .manifest

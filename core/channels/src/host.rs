@@ -91,6 +91,9 @@ impl fmt::Debug for HostConfig {
     }
 }
 
+/// Places in the pool beyond those for calls: plugins that describe themselves while all others are taken.
+const DESCRIBING_MAX: u32 = 4;
+
 /// Everything that calls share. Built once, kept for the life of the process, used from any task.
 pub struct Host {
     pub(crate) config: HostConfig,
@@ -117,7 +120,7 @@ impl Host {
     /// # Errors
     /// The engine or the HTTP client does not start, or the cache folder is not private to this user.
     pub fn new(config: HostConfig) -> Result<Self, HostError> {
-        let engine = engine::build(config.memory_bytes_max, config.instances_max)?;
+        let engine = engine::build(config.memory_bytes_max, config.instances_max.saturating_add(DESCRIBING_MAX))?;
         engine::tick(&engine)?;
         let engine_error = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let mut linker = Linker::new(&engine);

@@ -57,7 +57,7 @@ async fn payments_per_second(shop: &Shop) -> Result<()> {
             let body = json!({
                 "amount": {"minor": 100, "currency": "CNY"},
                 "presentation": {"kind": "customer", "code": format!("77{number:016}")},
-                "channel_account": made.obedient,
+                "channel_account": made.honest,
                 "store": made.store,
             });
             let started = Instant::now();

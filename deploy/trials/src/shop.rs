@@ -63,7 +63,7 @@ pub struct Made {
     /// Channel accounts whose plugin traps, loops, and answers at once.
     pub trapping: String,
     pub looping: String,
-    pub obedient: String,
+    pub honest: String,
     pub api_key: String,
 }
 
@@ -217,11 +217,11 @@ impl Shop {
         let store = text(&store, "/id")?;
         let sandbox = self.channel_account(&owner, "sandbox", "Sandbox Wallet", &self.sandbox_settings()).await?;
         let mut hostile = Vec::new();
-        for mode in ["trap", "loop", "obey"] {
+        for mode in ["trap", "loop", "honest"] {
             let settings = json!({"settings": {"mode": mode}, "secrets": {}});
             hostile.push(self.channel_account(&owner, "hostile", &format!("Hostile ({mode})"), &settings).await?);
         }
-        let [trapping, looping, obedient] = <[String; 3]>::try_from(hostile).map_err(|_| anyhow::anyhow!("three"))?;
+        let [trapping, looping, honest] = <[String; 3]>::try_from(hostile).map_err(|_| anyhow::anyhow!("three"))?;
         let key = owner.post("/v1/api-keys", &json!({"name": "scenarios", "role": "owner"}), "demo-key").await?;
         let terminal = owner.post("/v1/terminals", &json!({"name": "Till 1", "store": store}), "demo-terminal").await?;
         let terminal = text(&terminal, "/id")?;
@@ -237,7 +237,7 @@ impl Shop {
             sandbox,
             trapping,
             looping,
-            obedient,
+            honest,
             api_key: text(&key, "/secret")?,
         })
     }

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use saoma_channels::{
-    Account, ChannelCaller as _, Decline, DeclineCode, Failure, HttpMessage, NotificationFailure, PaymentStatus,
+    Account, ChannelCaller as _, Decline, DeclineCode, Failure, HttpMessage, NotificationFailure, Order, PaymentStatus,
     RefundOrder, RefundStatus, Secrets,
 };
-use saoma_protocol::{Millis, RefundId};
+use saoma_protocol::{Amount, Currency, Millis, RefundId};
 
 use super::{
     guests::{CODE, KEY, cny, config, host, number, order, sandbox_account},
@@ -173,6 +173,9 @@ async fn an_account_that_is_not_set_up_sends_nothing() {
         let failure = host.charge(&account, &order(1, 1_000), CODE).await.expect_err("not set up");
         assert!(matches!(&failure, Failure::Misconfigured { why: text } if text.contains(why)), "{why}: {failure:?}");
     }
+    let dollars = Order { amount: Amount::new(1_000, Currency::USD).expect("an amount"), ..order(1, 1_000) };
+    let failure = host.charge(&good, &dollars, CODE).await.expect_err("takes CNY");
+    assert!(matches!(&failure, Failure::NotSent { why } if why.contains("USD")), "{failure:?}");
     let unknown = Account { channel: "nobody".to_owned(), ..good };
     let failure = host.charge(&unknown, &order(1, 1_000), CODE).await.expect_err("not installed");
     assert!(matches!(&failure, Failure::Misconfigured { why } if why.contains("install")), "{failure:?}");
