@@ -4,6 +4,7 @@
 //! pure rooms read no clock and do no I/O; the rim decides nothing.
 
 pub mod config;
+pub mod counter;
 pub mod journal;
 pub mod link;
 pub mod peripherals;

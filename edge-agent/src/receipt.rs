@@ -3,6 +3,10 @@
 //! A driver under `peripherals/printer/` turns it into bytes. The drawer is not part of it: it opens by an order of its own,
 //! so that a printer without paper does not keep the cashier from the change.
 
+mod compose;
+
+pub use compose::compose;
+
 /// A receipt, from top to bottom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Document {
@@ -37,4 +41,14 @@ pub enum Size {
     Normal,
     /// Twice as wide and twice as high.
     Double,
+}
+
+/// The shop as a receipt names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    pub merchant_name: String,
+    pub store_name: String,
+    pub terminal_name: String,
+    /// Offset of printed times from UTC, in minutes.
+    pub utc_offset_minutes: i32,
 }

@@ -1,0 +1,227 @@
+//! The words on each slip, in Chinese and English: one paper serves both.
+
+use saoma_protocol::{Millis, Money, RefundId, api::PaymentState, journal::Method};
+use time::{OffsetDateTime, UtcOffset, macros::format_description};
+
+use super::{Align, Document, Element, Heading, Size};
+use crate::sale::{Sale, Slip, Stage};
+
+/// The slip for a sale as it stands.
+#[must_use]
+pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -> Document {
+    let mut paper = Paper { elements: Vec::new() };
+    paper.centred(&heading.merchant_name, true, Size::Double);
+    paper.centred(&heading.store_name, false, Size::Normal);
+    paper.rule();
+    match slip {
+        Slip::Sale => paper.centred("消费 SALE", true, Size::Normal),
+        Slip::Copy => {
+            paper.centred("消费 SALE", true, Size::Normal);
+            paper.centred("*** 重印 COPY ***", true, Size::Normal);
+        }
+        Slip::Refund(refund) => {
+            let void = sale.refund(refund).is_some_and(|refund| refund.void);
+            paper.centred(if void { "撤销 VOID" } else { "退款 REFUND" }, true, Size::Normal);
+        }
+    }
+    paper.row("终端 Terminal", &heading.terminal_name);
+    paper.row("流水号 No.", &sale.kept.counter.to_string());
+    paper.row("收银员 Cashier", &sale.kept.cashier);
+    paper.row("时间 Time", &moment(sale.kept.keyed_at, heading.utc_offset_minutes));
+    paper.row("方式 Paid by", method(sale));
+    if let Some(view) = sale.view() {
+        if let Some(reference) = &view.channel_reference {
+            paper.row("渠道单号 Ref.", reference);
+        }
+        if view.paid_late {
+            paper.row("", "迟到付款 PAID LATE");
+        }
+    }
+    paper.rule();
+    match slip {
+        Slip::Sale | Slip::Copy => sold(&mut paper, sale),
+        Slip::Refund(refund) => given_back(&mut paper, sale, refund),
+    }
+    paper.rule();
+    paper.elements.push(Element::Qr { text: sale.kept.payment.to_string() });
+    paper.centred(&sale.kept.payment.to_string(), false, Size::Normal);
+    if let Slip::Refund(refund) = slip {
+        paper.centred(&refund.to_string(), false, Size::Normal);
+    }
+    if slip == Slip::Copy {
+        paper.row("重印时间 Copied", &moment(printed_at, heading.utc_offset_minutes));
+    }
+    paper.centred("谢谢惠顾 Thank you", false, Size::Normal);
+    paper.elements.push(Element::Feed { lines: 2 });
+    paper.elements.push(Element::Cut);
+    Document { elements: paper.elements }
+}
+
+fn sold(paper: &mut Paper, sale: &Sale) {
+    let currency = sale.kept.amount.currency();
+    let money = |minor| Money::new(minor, currency).decimal();
+    for goods in &sale.kept.goods {
+        let line = i64::from(goods.quantity).checked_mul(goods.price_minor);
+        paper.row(&format!("{} ×{}", goods.name, goods.quantity), &line.map(money).unwrap_or_default());
+    }
+    paper.elements.push(Element::Columns {
+        left: "合计 TOTAL".to_owned(),
+        right: format!("{} {currency}", sale.kept.amount.money().decimal()),
+        bold: true,
+        size: Size::Double,
+    });
+    if let Stage::Cash { tendered_minor } = sale.kept.stage {
+        paper.row("实收 Received", &money(tendered_minor));
+        paper.row("找零 Change", &money(tendered_minor - sale.kept.amount.minor()));
+    }
+    if let Some(state) = sale.state().filter(|state| *state != PaymentState::Succeeded) {
+        paper.row("状态 State", state_words(state));
+    }
+    if sale.refunded_minor() > 0 {
+        paper.row("已退 Refunded", &money(sale.refunded_minor()));
+    }
+}
+
+fn given_back(paper: &mut Paper, sale: &Sale, refund: RefundId) {
+    let currency = sale.kept.amount.currency();
+    let money = |minor| Money::new(minor, currency).decimal();
+    paper.row("原金额 Sale", &money(sale.kept.amount.minor()));
+    let Some(refund) = sale.refund(refund) else { return };
+    paper.elements.push(Element::Columns {
+        left: "退回 RETURNED".to_owned(),
+        right: format!("{} {currency}", money(refund.amount.minor())),
+        bold: true,
+        size: Size::Double,
+    });
+}
+
+fn method(sale: &Sale) -> &'static str {
+    match sale.method() {
+        None => "现金 Cash",
+        Some(Method::MerchantPresented) => "主扫 Shop's code",
+        Some(Method::CustomerPresented) => "被扫 Customer's code",
+    }
+}
+
+const fn state_words(state: PaymentState) -> &'static str {
+    match state {
+        PaymentState::Succeeded => "成功 Paid",
+        PaymentState::PartlyRefunded => "部分退款 Partly refunded",
+        PaymentState::Refunded => "已退款 Refunded",
+        PaymentState::Voided => "已撤销 Voided",
+        PaymentState::Failed => "失败 Failed",
+        PaymentState::Reversed => "已冲正 Reversed",
+        PaymentState::Expired => "已过期 Expired",
+        PaymentState::Cancelled => "已取消 Cancelled",
+        PaymentState::Created
+        | PaymentState::Presenting
+        | PaymentState::Submitting
+        | PaymentState::Pending
+        | PaymentState::Unknown => "处理中 In progress",
+    }
+}
+
+/// `2026-11-24 10:33:05`, in the shop's time.
+fn moment(at: Millis, utc_offset_minutes: i32) -> String {
+    let offset = UtcOffset::from_whole_seconds(utc_offset_minutes.saturating_mul(60)).unwrap_or(UtcOffset::UTC);
+    let shape = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    OffsetDateTime::from_unix_timestamp(at.0.div_euclid(1000))
+        .ok()
+        .and_then(|moment| moment.checked_to_offset(offset))
+        .and_then(|moment| moment.format(&shape).ok())
+        // A clock outside the calendar still gives something that can be read.
+        .unwrap_or_else(|| at.0.to_string())
+}
+
+struct Paper {
+    elements: Vec<Element>,
+}
+
+impl Paper {
+    fn centred(&mut self, text: &str, bold: bool, size: Size) {
+        self.elements.push(Element::Text { text: printable(text), align: Align::Centre, bold, size });
+    }
+
+    fn row(&mut self, left: &str, right: &str) {
+        let (left, right) = (printable(left), printable(right));
+        self.elements.push(Element::Columns { left, right, bold: false, size: Size::Normal });
+    }
+
+    fn rule(&mut self) {
+        self.elements.push(Element::Rule);
+    }
+}
+
+/// Without control characters: names come from people, and a printer obeys escape sequences.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use saoma_protocol::{Amount, Currency, PaymentId, Sequence, TenantId, TerminalId, api::Goods};
+
+    use super::*;
+    use crate::sale::{Event, Keyed, Tender, decide, key};
+
+    const NOW: Millis = Millis(1_790_000_000_000);
+
+    fn heading() -> Heading {
+        Heading {
+            merchant_name: "扫码茶饮 Saoma Tea".to_owned(),
+            store_name: "中山路店\u{1b}@".to_owned(),
+            terminal_name: "Till 1".to_owned(),
+            utc_offset_minutes: 480,
+        }
+    }
+
+    fn cash_sale() -> Sale {
+        let (tenant, terminal) = (TenantId::from_bytes([1; 16]), TerminalId::from_bytes([2; 16]));
+        let keyed = Keyed {
+            payment: PaymentId::for_sale(tenant, terminal, Sequence(7)),
+            counter: Sequence(7),
+            amount: Amount::new(1250, Currency::CNY).unwrap(),
+            tender: Tender::Cash { tendered_minor: 2000 },
+            goods: vec![Goods { name: "奶茶 Milk tea".to_owned(), quantity: 1, price_minor: 1250 }],
+            cashier: "Li".to_owned(),
+        };
+        key(keyed, NOW).sale
+    }
+
+    /// One line per element, as a person would describe it.
+    fn described(document: &Document) -> String {
+        let mut text = String::new();
+        for element in &document.elements {
+            let line = match element {
+                Element::Text { text, bold, size, .. } => format!("{text}{}", marks(*bold, *size)),
+                Element::Columns { left, right, bold, size } => format!("{left} | {right}{}", marks(*bold, *size)),
+                Element::Rule => "----".to_owned(),
+                Element::Qr { text } => format!("[QR {text}]"),
+                Element::Feed { lines } => format!("[feed {lines}]"),
+                Element::Cut => "[cut]".to_owned(),
+            };
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text
+    }
+
+    fn marks(bold: bool, size: Size) -> String {
+        format!("{}{}", if bold { " *" } else { "" }, if size == Size::Double { " x2" } else { "" })
+    }
+
+    #[test]
+    fn a_cash_receipt() {
+        insta::assert_snapshot!(described(&compose(&heading(), &cash_sale(), Slip::Sale, NOW)));
+    }
+
+    #[test]
+    fn a_copy_after_a_refund_says_both() {
+        let refund = RefundId::from_bytes([3; 16]);
+        let amount = Amount::new(500, Currency::CNY).unwrap();
+        let event = Event::RefundPressed { refund, amount, cashier: "Li".to_owned() };
+        let sale = decide(cash_sale(), event, NOW).unwrap().sale;
+        insta::assert_snapshot!(described(&compose(&heading(), &sale, Slip::Copy, NOW.plus(60_000))));
+        insta::assert_snapshot!(described(&compose(&heading(), &sale, Slip::Refund(refund), NOW)));
+    }
+}
