@@ -1,0 +1,169 @@
+// What the pages speak with the agent: the types of TILL-API.md, one way to ask and the live events.
+
+export type SaleState =
+  | 'sending' | 'created' | 'presenting' | 'submitting' | 'pending' | 'unknown' | 'succeeded' | 'partly_refunded'
+  | 'refunded' | 'voided' | 'failed' | 'reversed' | 'expired' | 'cancelled';
+export type Action = 'query' | 'cancel' | 'void' | 'refund' | 'reprint';
+export type Method = 'cash' | 'code' | 'scan';
+
+export interface Failure {
+  code: string;
+  message: string;
+}
+
+export interface RefundOfSale {
+  refund: string;
+  amount_minor: number;
+  void: boolean;
+  state: 'submitting' | 'pending' | 'unknown' | 'succeeded' | 'failed';
+  failure?: Failure;
+}
+
+export interface Sale {
+  payment: string;
+  counter: number;
+  method: Method;
+  state: SaleState;
+  settled: boolean;
+  paid: boolean;
+  amount_minor: number;
+  refunded_minor: number;
+  currency: string;
+  amount: string;
+  tendered_minor?: number;
+  change_minor?: number;
+  channel?: string;
+  code_url?: string;
+  expires_at?: number;
+  failure?: Failure;
+  cancelling: boolean;
+  paid_late: boolean;
+  synced: boolean;
+  receipt: 'none' | 'queued' | 'printed' | 'failed';
+  cashier?: string;
+  refunds: RefundOfSale[];
+  keyed_at: number;
+  updated_at: number;
+  actions: Action[];
+}
+
+export interface Peripheral {
+  kind: string;
+  driver: string;
+  state: 'ok' | 'warning' | 'failed';
+  detail?: string;
+}
+
+export interface Alarm {
+  code: string;
+  message: string;
+  at: number;
+}
+
+export interface TillState {
+  version: string;
+  till: { merchant_name: string; store_name: string; terminal_name: string };
+  currency: string;
+  minor_digits: number;
+  cashier: string;
+  link: { online: boolean; mqtt: boolean; https: boolean };
+  unsent: { count: number; oldest_at: number | null; at_risk: { minor: number; currency: string }[] };
+  sync: { head: number; through: number; stopped: { sequence: number; why: string } | null };
+  disk: { ok: boolean; detail: string };
+  awaiting_scan: { amount_minor: number; since: number } | null;
+  open_sales: string[];
+  peripherals: Peripheral[];
+  alarms: Alarm[];
+  now: number;
+}
+
+export type DisplayMessage = 'show_your_code' | 'confirming' | 'paid' | 'failed' | 'cancelled' | 'expired' | 'refunded';
+
+export type Display =
+  | { kind: 'idle'; merchant_name: string }
+  | { kind: 'code'; payment: string; amount: string; currency: string; code_url: string; expires_at?: number; svg: string }
+  | { kind: 'message'; message: DisplayMessage; amount?: string; currency?: string; change?: string };
+
+export interface Books {
+  agree: boolean;
+}
+
+export type ScanAnswer = { result: 'sale' | 'found'; sale: Sale };
+export type ScanEvent = ScanAnswer | { result: 'unexpected' };
+
+/** A refusal, as the agent words it (RFC 9457). */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly detail: string,
+    readonly traceId = '',
+  ) {
+    super(`${status} ${code}`);
+  }
+}
+
+/** No answer at all: what was asked for may or may not have happened. */
+export class NoAnswer extends Error {}
+
+/** The agent answers within 10 s by its own word; beyond this it is not going to. */
+const ANSWER_MS_MAX = 20_000;
+
+export function freshKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `till-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+async function ask(path: string, init: RequestInit): Promise<unknown> {
+  let response: Response;
+  let body: unknown;
+  try {
+    response = await fetch(path, { ...init, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+    body = await response.json();
+  } catch (error) {
+    // An answer that cannot be read tells as little as none.
+    throw new NoAnswer(String(error));
+  }
+  if (response.ok) return body;
+  const facts = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const text = (name: string): string => (typeof facts[name] === 'string' ? facts[name] : '');
+  throw new Problem(response.status, text('code') || `http_${response.status}`, text('detail'), text('trace_id'));
+}
+
+export async function get<T>(path: string): Promise<T> {
+  return (await ask(path, {})) as T;
+}
+
+export async function post<T>(path: string, body: unknown, key: string): Promise<T> {
+  const headers = { 'content-type': 'application/json', 'x-saoma-till': '1', 'idempotency-key': key };
+  return (await ask(path, { method: 'POST', headers, body: JSON.stringify(body) })) as T;
+}
+
+export interface Events {
+  state: TillState;
+  sale: Sale;
+  display: Display;
+  receipt: { payment: string; printed: boolean; why?: string };
+  scan: ScanEvent;
+  alarm: Alarm;
+}
+
+export type Listener = { [Name in keyof Events]?: (data: Events[Name]) => void };
+
+const AGAIN_MS = 1_000;
+
+/** Follows the agent's events for as long as the page lives. */
+export function follow(listener: Listener, onConnection: (connected: boolean) => void): void {
+  const source = new EventSource('/api/events');
+  source.onopen = () => onConnection(true);
+  source.onerror = () => {
+    onConnection(false);
+    // The browser tries again by itself except after an answer that is not a stream of events.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(listener, onConnection), AGAIN_MS);
+  };
+  for (const [name, take] of Object.entries(listener)) {
+    source.addEventListener(name, (event: MessageEvent<string>) => {
+      (take as (data: unknown) => void)(JSON.parse(event.data));
+    });
+  }
+}

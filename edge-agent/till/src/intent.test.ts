@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest';
+import { NoAnswer, Problem, type post } from './api';
+import { Intents, type Shelf } from './intent';
+
+function shelf(): Shelf {
+  const kept = new Map<string, string>();
+  return { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value) };
+}
+
+/** An agent that answers each attempt with the next of these, and what it was sent. */
+function agent(...answers: unknown[]): { send: typeof post; sent: string[] } {
+  const sent: string[] = [];
+  const send = async (path: string, body: unknown, key: string): Promise<unknown> => {
+    sent.push(`${path} ${JSON.stringify(body)} ${key}`);
+    const answer = answers.shift();
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  return { send: send as typeof post, sent };
+}
+
+const SALE = { amount_minor: 1250, method: 'cash' };
+const at_once = async (): Promise<void> => {};
+const nothing = (): void => {};
+
+test('silence is asked again with the same key until there is an answer', async () => {
+  const { send, sent } = agent(new NoAnswer(), new NoAnswer(), new Problem(503, 'stopping', ''), { payment: 'pay_1' });
+  const intents = new Intents(shelf(), send, at_once);
+  const intent = intents.begin('/api/sales', SALE);
+  let silences = 0;
+  const answer = await intents.carryOut(intent!, () => {
+    silences += 1;
+  });
+  expect(answer).toEqual({ payment: 'pay_1' });
+  expect(silences).toBe(3);
+  expect(sent.length).toBe(4);
+  expect(new Set(sent).size).toBe(1);
+  expect(intents.left()).toEqual([]);
+});
+
+test('a second press while the first waits begins nothing', () => {
+  const intents = new Intents(shelf());
+  expect(intents.begin('/api/sales', SALE)).not.toBeNull();
+  expect(intents.begin('/api/sales', SALE)).toBeNull();
+  expect(intents.begin('/api/sales', { ...SALE, amount_minor: 1 })).toBeNull();
+  expect(intents.begin('/api/sales/pay_1/refund', { amount_minor: 5 })).not.toBeNull();
+});
+
+test('after a reload the same intent is carried out with the same key', () => {
+  const kept = shelf();
+  const intent = new Intents(kept).begin('/api/sales', SALE);
+  expect(new Intents(kept).left()).toEqual([intent]);
+});
+
+test('the next sale of the same amount is another sale', async () => {
+  for (const outcome of [{ payment: 'pay_1' }, new Problem(507, 'disk_full', ''), new Problem(422, 'amount_invalid', '')]) {
+    const intents = new Intents(shelf(), agent(outcome).send, at_once);
+    const first = intents.begin('/api/sales', SALE)!;
+    await intents.carryOut(first, nothing).catch(() => {});
+    expect(intents.begin('/api/sales', SALE)!.key).not.toBe(first.key);
+  }
+});
+
+test('a refund that trouble hid is the same refund when pressed again, until it is answered', async () => {
+  const path = '/api/sales/pay_1/refund';
+  const { send } = agent(new Problem(503, 'core_unreachable', ''), { payment: 'pay_1' }, { payment: 'pay_1' });
+  const kept = shelf();
+  const first = new Intents(kept, send, at_once);
+  const refund = first.begin(path, { amount_minor: 500 })!;
+  await expect(first.carryOut(refund, nothing)).rejects.toThrow('core_unreachable');
+
+  const reloaded = new Intents(kept, send, at_once);
+  expect(reloaded.left()).toEqual([]);
+  const again = reloaded.begin(path, { amount_minor: 500 })!;
+  expect(again.key).toBe(refund.key);
+  await reloaded.carryOut(again, nothing);
+  expect(reloaded.begin(path, { amount_minor: 500 })!.key).not.toBe(refund.key);
+});
+
+test('another amount is another refund', async () => {
+  const path = '/api/sales/pay_1/refund';
+  const intents = new Intents(shelf(), agent(new Problem(503, 'core_unreachable', '')).send, at_once);
+  const refund = intents.begin(path, { amount_minor: 500 })!;
+  await intents.carryOut(refund, nothing).catch(() => {});
+  expect(intents.begin(path, { amount_minor: 300 })!.key).not.toBe(refund.key);
+});
+
+test('what lies on the shelf and cannot be read is no intent', () => {
+  const kept = shelf();
+  kept.setItem('saoma.intents', '{"half');
+  expect(new Intents(kept).left()).toEqual([]);
+});

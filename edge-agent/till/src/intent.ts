@@ -1,0 +1,95 @@
+// What the cashier confirmed, kept until the agent has answered it. The key is made once, here, and every attempt carries
+// it: after lost answers, a restart of the agent and a reload of the page it is still the same sale, refund or print.
+
+import { freshKey, NoAnswer, Problem, post } from './api';
+
+export interface Intent {
+  key: string;
+  path: string;
+  body: unknown;
+}
+
+export interface Shelf {
+  getItem(name: string): string | null;
+  setItem(name: string, value: string): void;
+}
+
+const OPEN = 'saoma.intents';
+const UNSURE = 'saoma.unsure';
+/** Pause before an intent without an answer is sent again. */
+const AGAIN_MS = 1_000;
+/** The agent's own way of saying "not now, but soon". */
+const PASSING = ['stopping'];
+
+export class Intents {
+  private open: Intent[];
+  /** Keys of what was refused by trouble, not by a rule: pressed again it must not happen twice. */
+  private unsure: Intent[];
+
+  constructor(
+    private readonly shelf: Shelf,
+    private readonly send: typeof post = post,
+    private readonly pause: (ms: number) => Promise<void> = (ms) => new Promise((done) => setTimeout(done, ms)),
+  ) {
+    this.open = this.read(OPEN);
+    this.unsure = this.read(UNSURE);
+  }
+
+  private read(name: string): Intent[] {
+    try {
+      const kept: unknown = JSON.parse(this.shelf.getItem(name) ?? '[]');
+      return Array.isArray(kept) ? (kept as Intent[]) : [];
+    } catch {
+      return [];
+    }
+  }
+
+  private keep(): void {
+    this.shelf.setItem(OPEN, JSON.stringify(this.open));
+    this.shelf.setItem(UNSURE, JSON.stringify(this.unsure));
+  }
+
+  /** What was confirmed and not answered before the page was loaded. */
+  left(): readonly Intent[] {
+    return [...this.open];
+  }
+
+  /** A new intent, on the shelf before anything is sent; null while one for the same thing waits for its answer. */
+  begin(path: string, body: unknown): Intent | null {
+    if (this.open.some((intent) => intent.path === path)) return null;
+    const same = JSON.stringify(body);
+    const before = this.unsure.find((intent) => intent.path === path && JSON.stringify(intent.body) === same);
+    const intent = before ?? { key: freshKey(), path, body };
+    this.open.push(intent);
+    this.keep();
+    return intent;
+  }
+
+  /** Sends until there is an answer, and only then lets go. `onSilence` hears of each attempt without one. */
+  async carryOut<T>(intent: Intent, onSilence: () => void): Promise<T> {
+    for (;;) {
+      try {
+        const answer = await this.send<T>(intent.path, intent.body, intent.key);
+        this.close(intent, false);
+        return answer;
+      } catch (error) {
+        if (!(error instanceof NoAnswer) && !(error instanceof Problem && PASSING.includes(error.code))) {
+          // A sale is on the agent's disk or it is not, whatever went wrong afterwards: only what is done to a sale can be
+          // in doubt.
+          const trouble = error instanceof Problem && error.status >= 500 && intent.path !== '/api/sales';
+          this.close(intent, trouble);
+          throw error;
+        }
+        onSilence();
+        await this.pause(AGAIN_MS);
+      }
+    }
+  }
+
+  private close(intent: Intent, inDoubt: boolean): void {
+    this.open = this.open.filter((other) => other.key !== intent.key);
+    this.unsure = this.unsure.filter((other) => other.key !== intent.key);
+    if (inDoubt) this.unsure.push(intent);
+    this.keep();
+  }
+}

@@ -1,0 +1,113 @@
+import { expect, test } from 'vitest';
+import type { Sale } from './api';
+import { candidates, HOME, type Press, type Screen, step, type Wish } from './screen';
+
+function someSale(facts: Partial<Sale> = {}): Sale {
+  return {
+    payment: 'pay_1', counter: 17, method: 'code', state: 'succeeded', settled: true, paid: true, amount_minor: 1250,
+    refunded_minor: 0, currency: 'CNY', amount: '12.50', cancelling: false, paid_late: false, synced: true,
+    receipt: 'printed', refunds: [], keyed_at: 1, updated_at: 1, actions: ['query', 'void', 'refund', 'reprint'], ...facts,
+  };
+}
+
+const PAID = someSale();
+const OPEN = someSale({ payment: 'pay_2', counter: 18, state: 'unknown', settled: false, paid: false, actions: ['query', 'cancel'] });
+const PARTLY = someSale({ payment: 'pay_3', counter: 19, state: 'partly_refunded', refunded_minor: 500, actions: ['query', 'refund', 'reprint'] });
+const SALES = [PARTLY, OPEN, PAID];
+
+const KEYS: Record<string, Press> = {
+  E: { kind: 'enter' }, X: { kind: 'escape' }, B: { kind: 'back' }, U: { kind: 'up' }, D: { kind: 'down' },
+  s: { kind: 'function', key: 'sale' }, c: { kind: 'function', key: 'code' }, v: { kind: 'function', key: 'void' },
+  q: { kind: 'function', key: 'query' }, r: { kind: 'function', key: 'refund' }, p: { kind: 'function', key: 'reprint' },
+  a: { kind: 'function', key: 'cancel' }, '!': { kind: 'scanned', text: '2812345678901234' },
+  '?': { kind: 'scanned', text: 'pay_01J' },
+};
+
+/** Presses one key after another and tells every wish and hint on the way, then the screen. */
+function play(keys: string, from: Screen = HOME): { screen: Screen; wishes: Wish[]; hints: string[] } {
+  let screen = from;
+  const wishes: Wish[] = [];
+  const hints: string[] = [];
+  for (const key of keys) {
+    const next = step(screen, KEYS[key] ?? { kind: 'digits', digits: key }, SALES);
+    screen = next.screen;
+    if (next.wish !== undefined) wishes.push(next.wish);
+    if (next.hint !== undefined) hints.push(next.hint);
+  }
+  return { screen, wishes, hints };
+}
+
+const at = (payment: string): Screen => ({ kind: 'sale', payment });
+const sold = (body: object): Wish => ({ kind: 'sell', body: { amount_minor: 1250, ...body } }) as Wish;
+const acted = (payment: string, action: string, body = {}): Wish => ({ kind: 'act', payment, action, body }) as Wish;
+
+test.each<[string, string, Wish[]]>([
+  ['cash, exactly', '1250E1E', [sold({ method: 'cash', tendered_minor: 1250 })]],
+  ['cash with change', '1250E12000E', [sold({ method: 'cash', tendered_minor: 2000 })]],
+  ['a code on show', '1250c', [sold({ method: 'code' })]],
+  ['a code by the method screen', '1250E3', [sold({ method: 'code' })]],
+  ['the customer’s code, awaited', '1250E2', [sold({ method: 'scan' })]],
+  ['the customer’s code, scanned at once', '1250!', [sold({ method: 'scan', code: '2812345678901234' })]],
+  ['scanned on the method screen', '1250E!', [sold({ method: 'scan', code: '2812345678901234' })]],
+  ['a receipt scanned with an amount keyed is no customer', '1250?', [{ kind: 'scan', text: 'pay_01J' }]],
+  ['a scan with nothing keyed', '!', [{ kind: 'scan', text: '2812345678901234' }]],
+  ['corrected', '1259B0E1E', [sold({ method: 'cash', tendered_minor: 1250 })]],
+  ['given up', '1250X', []],
+  ['given up on the method screen', '1250EX', []],
+  ['too little handed over', '1250E11000E', []],
+  ['nothing keyed', 'E', []],
+  ['void of the newest that may be', 'vEE', [acted('pay_1', 'void')]],
+  ['void, no after all', 'vEX', []],
+  ['void by number', 'v17EE', [acted('pay_1', 'void')]],
+  ['void by a number that does not allow it', 'v18E', []],
+  ['query of the second in the list', 'qDE', [acted('pay_2', 'query')]],
+  ['refund of what is left', 'rEEE', [acted('pay_3', 'refund', { amount_minor: 750 })]],
+  ['refund of a part', 'r19E500EE', [acted('pay_3', 'refund', { amount_minor: 500 })]],
+  ['refund of too much', 'r19E751EE', []],
+  ['refund, no after all', 'r19E500EXX', []],
+  ['reprint', 'pDE', [acted('pay_1', 'reprint')]],
+])('%s', (_, keys, wishes) => {
+  expect(play(keys).wishes).toEqual(wishes);
+});
+
+test('one Enter more after any wish asks for nothing more', () => {
+  for (const keys of ['vEE', 'rEEE', 'qE', 'pE']) {
+    const { screen } = play(keys);
+    expect(step(screen, { kind: 'enter' }, SALES)).toEqual({ screen: HOME });
+  }
+});
+
+test('an open sale offers exactly its actions, and digits do not leave it', () => {
+  expect(play('5', at('pay_2')).screen).toEqual(at('pay_2'));
+  for (const key of 'vrp') expect(play(key, at('pay_2'))).toEqual({ screen: at('pay_2'), wishes: [], hints: ['not_offered'] });
+  expect(play('aE', at('pay_2')).wishes).toEqual([acted('pay_2', 'cancel')]);
+  expect(play('X', at('pay_2')).wishes).toEqual([]);
+});
+
+test('after a settled sale the next is keyed at once', () => {
+  expect(play('7', at('pay_1')).screen).toEqual({ kind: 'home', keyed: '7' });
+});
+
+test('giving up waiting for a scan tells the agent and keeps the amount', () => {
+  const { screen, wishes } = play('5EX', { kind: 'scan', minor: 1250 });
+  expect(screen).toEqual({ kind: 'home', keyed: '1250' });
+  expect(wishes).toEqual([{ kind: 'stop-scan' }]);
+});
+
+test.each([
+  ['void', '', ['pay_1']],
+  ['refund', '', ['pay_3', 'pay_1']],
+  ['query', '', ['pay_3', 'pay_2', 'pay_1']],
+  ['query', '1', ['pay_3', 'pay_2', 'pay_1']],
+  ['query', '18', ['pay_2']],
+] as const)('for %s %s the list is %j', (purpose, filter, payments) => {
+  expect(candidates(SALES, purpose, filter).map(({ payment }) => payment)).toEqual(payments);
+});
+
+test('hints say what is missing', () => {
+  expect(play('E').hints).toEqual(['key_amount']);
+  expect(play('c').hints).toEqual(['key_amount']);
+  expect(play('1250E11000E').hints).toEqual(['tendered_small']);
+  expect(play('r19E751E').hints).toEqual(['refund_large']);
+  expect(play('v99E').hints).toEqual(['none_found']);
+});

@@ -1,0 +1,222 @@
+// What each key does on each screen. Pure: from where the cashier stands and a press to where they stand next, and what is
+// to be asked of the agent. Nothing here touches the page or the network.
+
+import type { Action, Method, Sale } from './api';
+import { minorOf, withDigits } from './amount';
+
+/** What a sale is looked for. */
+export type Purpose = 'void' | 'query' | 'refund' | 'reprint';
+
+export type Screen =
+  | { kind: 'home'; keyed: string }
+  | { kind: 'method'; minor: number }
+  | { kind: 'cash'; minor: number; keyed: string }
+  | { kind: 'scan'; minor: number }
+  | { kind: 'find'; purpose: Purpose; filter: string; at: number }
+  | { kind: 'sale'; payment: string }
+  | { kind: 'confirm'; payment: string; action: 'void' | 'cancel' }
+  /** `sure`: the amount is keyed and the question is asked. */
+  | { kind: 'refund'; payment: string; keyed: string; sure: boolean }
+  | { kind: 'info' };
+
+export type FunctionKey = 'sale' | 'code' | Action;
+
+export type Press =
+  | { kind: 'digits'; digits: string }
+  | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' }
+  | { kind: 'function'; key: FunctionKey }
+  | { kind: 'method'; method: Method }
+  | { kind: 'tendered'; minor: number }
+  | { kind: 'pick'; payment: string }
+  | { kind: 'scanned'; text: string };
+
+export type Wish =
+  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number } }
+  | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
+  | { kind: 'scan'; text: string }
+  | { kind: 'stop-scan' };
+
+export type Hint = 'key_amount' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found';
+
+export interface Step {
+  screen: Screen;
+  wish?: Wish;
+  hint?: Hint;
+}
+
+export const HOME: Screen = { kind: 'home', keyed: '' };
+
+const stay = (screen: Screen, hint?: Hint): Step => (hint === undefined ? { screen } : { screen, hint });
+const sell = (screen: Screen, minor: number, method: Method, more: object = {}): Step => ({
+  screen,
+  wish: { kind: 'sell', body: { amount_minor: minor, method, ...more } },
+});
+const act = (payment: string, action: Action, body: Record<string, unknown> = {}): Step => ({
+  screen: { kind: 'sale', payment },
+  wish: { kind: 'act', payment, action, body },
+});
+
+export function leftMinor(sale: Sale): number {
+  return sale.amount_minor - sale.refunded_minor;
+}
+
+/** The sales that a purpose fits, newest first. */
+export function candidates(sales: readonly Sale[], purpose: Purpose, filter: string): Sale[] {
+  return sales.filter(
+    (sale) => (purpose === 'query' || sale.actions.includes(purpose)) && String(sale.counter).startsWith(filter),
+  );
+}
+
+/** Where a function key leads for one sale. It is offered by the agent or it does nothing. */
+export function toward(sale: Sale, action: Action): Step {
+  const here: Screen = { kind: 'sale', payment: sale.payment };
+  if (!sale.actions.includes(action)) return stay(here, action === 'query' ? undefined : 'not_offered');
+  switch (action) {
+    case 'void':
+    case 'cancel':
+      return stay({ kind: 'confirm', payment: sale.payment, action });
+    case 'refund':
+      return stay({ kind: 'refund', payment: sale.payment, keyed: '', sure: false });
+    default:
+      return act(sale.payment, action);
+  }
+}
+
+export function step(screen: Screen, press: Press, sales: readonly Sale[]): Step {
+  if (press.kind === 'info') return stay(screen.kind === 'info' ? HOME : { kind: 'info' });
+  if (press.kind === 'scanned') return scanned(screen, press.text);
+  switch (screen.kind) {
+    case 'home':
+      return home(screen, press);
+    case 'method':
+      return method(screen, press);
+    case 'cash':
+      return cash(screen, press);
+    case 'scan':
+      if (press.kind !== 'escape') return stay(screen);
+      return { screen: { kind: 'home', keyed: String(screen.minor) }, wish: { kind: 'stop-scan' } };
+    case 'find':
+      return find(screen, press, sales);
+    case 'sale':
+      return sale(screen, press, sales);
+    case 'confirm':
+      if (press.kind === 'enter') return act(screen.payment, screen.action);
+      return press.kind === 'escape' ? stay({ kind: 'sale', payment: screen.payment }) : stay(screen);
+    case 'refund':
+      return refund(screen, press, sales);
+    case 'info':
+      return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
+  }
+}
+
+/** A number printed on a receipt finds its sale; anything else is a customer's code, if an amount is there to be paid. */
+function scanned(screen: Screen, text: string): Step {
+  const minor = screen.kind === 'home' ? minorOf(screen.keyed) : screen.kind === 'method' ? screen.minor : 0;
+  if (minor > 0 && !text.includes('pay_')) return sell(screen, minor, 'scan', { code: text });
+  return { screen, wish: { kind: 'scan', text } };
+}
+
+function edited(keyed: string, press: Press): string | null {
+  if (press.kind === 'digits') return withDigits(keyed, press.digits);
+  if (press.kind === 'back') return keyed.slice(0, -1);
+  return null;
+}
+
+function home(screen: Extract<Screen, { kind: 'home' }>, press: Press): Step {
+  const keyed = edited(screen.keyed, press);
+  if (keyed !== null) return stay({ kind: 'home', keyed });
+  const minor = minorOf(screen.keyed);
+  if (press.kind === 'escape') return stay(HOME);
+  if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
+  const key = press.kind === 'enter' ? 'sale' : press.kind === 'function' ? press.key : null;
+  switch (key) {
+    case 'sale':
+      return minor > 0 ? stay({ kind: 'method', minor }) : stay(screen, 'key_amount');
+    case 'code':
+      return minor > 0 ? sell(screen, minor, 'code') : stay(screen, 'key_amount');
+    case 'void':
+    case 'query':
+    case 'refund':
+    case 'reprint':
+      return stay({ kind: 'find', purpose: key, filter: '', at: 0 });
+    default:
+      return stay(screen);
+  }
+}
+
+const METHODS: Readonly<Record<string, Method>> = { 1: 'cash', 2: 'scan', 3: 'code' };
+
+function method(screen: Extract<Screen, { kind: 'method' }>, press: Press): Step {
+  if (press.kind === 'escape' || press.kind === 'back') return stay({ kind: 'home', keyed: String(screen.minor) });
+  let chosen: Method | undefined;
+  if (press.kind === 'digits') chosen = METHODS[press.digits];
+  else if (press.kind === 'method') chosen = press.method;
+  else if (press.kind === 'function' && press.key === 'code') chosen = 'code';
+  if (chosen === undefined) return stay(screen);
+  return chosen === 'cash' ? stay({ kind: 'cash', minor: screen.minor, keyed: '' }) : sell(screen, screen.minor, chosen);
+}
+
+function cash(screen: Extract<Screen, { kind: 'cash' }>, press: Press): Step {
+  const keyed = edited(screen.keyed, press);
+  if (keyed !== null) return stay({ ...screen, keyed });
+  if (press.kind === 'tendered') return stay({ ...screen, keyed: String(press.minor) });
+  if (press.kind === 'escape') return stay({ kind: 'method', minor: screen.minor });
+  if (press.kind !== 'enter') return stay(screen);
+  const tendered = screen.keyed === '' ? screen.minor : minorOf(screen.keyed);
+  if (tendered < screen.minor) return stay(screen, 'tendered_small');
+  return sell(screen, screen.minor, 'cash', { tendered_minor: tendered });
+}
+
+function find(screen: Extract<Screen, { kind: 'find' }>, press: Press, sales: readonly Sale[]): Step {
+  const filter = edited(screen.filter, press);
+  if (filter !== null) return stay({ ...screen, filter, at: 0 });
+  const found = candidates(sales, screen.purpose, screen.filter);
+  const last = Math.max(found.length - 1, 0);
+  switch (press.kind) {
+    case 'escape':
+      return stay(HOME);
+    case 'up':
+      return stay({ ...screen, at: Math.max(screen.at - 1, 0) });
+    case 'down':
+      return stay({ ...screen, at: Math.min(screen.at + 1, last) });
+    case 'enter':
+    case 'pick': {
+      const chosen =
+        press.kind === 'pick'
+          ? sales.find(({ payment }) => payment === press.payment)
+          : found[Math.min(screen.at, last)];
+      return chosen === undefined ? stay(screen, 'none_found') : toward(chosen, screen.purpose);
+    }
+    case 'function':
+      return home({ kind: 'home', keyed: '' }, press);
+    default:
+      return stay(screen);
+  }
+}
+
+function sale(screen: Extract<Screen, { kind: 'sale' }>, press: Press, sales: readonly Sale[]): Step {
+  const current = sales.find(({ payment }) => payment === screen.payment);
+  if (press.kind === 'enter' || press.kind === 'escape') return stay(HOME);
+  if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
+  // The next sale may be keyed at once after a settled one; leaving an open one wants a key of its own.
+  if (press.kind === 'digits' && current?.settled === true) return stay({ kind: 'home', keyed: withDigits('', press.digits) });
+  if (press.kind !== 'function') return stay(screen);
+  if (press.key === 'sale') return stay(HOME);
+  if (press.key === 'code' || current === undefined) return stay(screen);
+  return toward(current, press.key);
+}
+
+function refund(screen: Extract<Screen, { kind: 'refund' }>, press: Press, sales: readonly Sale[]): Step {
+  const current = sales.find(({ payment }) => payment === screen.payment);
+  if (current === undefined) return stay(HOME);
+  if (press.kind === 'escape') {
+    return stay(screen.sure ? { ...screen, sure: false } : { kind: 'sale', payment: screen.payment });
+  }
+  const keyed = screen.sure ? null : edited(screen.keyed, press);
+  if (keyed !== null) return stay({ ...screen, keyed });
+  if (press.kind !== 'enter') return stay(screen);
+  const minor = screen.keyed === '' ? leftMinor(current) : minorOf(screen.keyed);
+  if (minor > leftMinor(current)) return stay({ ...screen, sure: false }, 'refund_large');
+  if (!screen.sure) return stay({ ...screen, keyed: String(minor), sure: true });
+  return act(screen.payment, 'refund', { amount_minor: minor });
+}

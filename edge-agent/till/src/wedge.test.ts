@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { GAP_MS_MAX, wedge } from './wedge';
+
+/** Presses keys at the given gaps; time stands still between them except for the held-back keys' timer. */
+function play(presses: [string, number][]): string[] {
+  const heard: string[] = [];
+  let now = 0;
+  let due: { run: () => void; at: number } | null = null;
+  const timer = {
+    set: (run: () => void, ms: number) => {
+      due = { run, at: now + ms };
+      return due;
+    },
+    clear: () => {
+      due = null;
+    },
+  };
+  const keys = wedge((key) => heard.push(key), (text) => heard.push(`scan:${text}`), timer);
+  for (const [key, gap] of [...presses, ['', 1_000] as [string, number]]) {
+    const then = now + gap;
+    while (due !== null && (due as { at: number }).at < then) {
+      const { run, at } = due as { run: () => void; at: number };
+      now = at;
+      due = null;
+      run();
+    }
+    now = then;
+    if (key !== '') keys.key(key, now);
+  }
+  return heard;
+}
+
+const typed = (text: string, gap: number): [string, number][] => [...text].map((key) => [key, gap]);
+
+test.each<[string, [string, number][], string[]]>([
+  ['a person’s digits are keys', [...typed('1250', 120), ['Enter', 120]], ['1', '2', '5', '0', 'Enter']],
+  ['a fast person’s digits are keys, in order', [...typed('1250', 20), ['Enter', 20]], ['1', '2', '5', '0', 'Enter']],
+  ['a scanner’s characters are one code', [...typed('2812345678901234', 8), ['Enter', 8]], ['scan:2812345678901234']],
+  ['a scanner without Enter', typed('2812345678901234', 8), ['scan:2812345678901234']],
+  ['a scanner that ends in Tab', [...typed('ABC12345', 8), ['Tab', 8]], ['scan:ABC12345']],
+  ['digits, a pause, then a scan', [...typed('12', 200), ['2', 200], ...typed('812345678', 0), ['Enter', 5]], ['1', '2', 'scan:2812345678']],
+  ['a scan, then Enter by hand', [...typed('2812345678', 5), ['Enter', 5], ['Enter', 400]], ['scan:2812345678', 'Enter']],
+  ['seven characters are no code', [...typed('1234567', 5), ['Enter', 5]], [...'1234567', 'Enter']],
+  ['two codes in a row', [...typed('11111111', 5), ['Enter', 5], ...typed('22222222', 100).slice(0, 1), ...typed('2222222', 5), ['Enter', 5]],
+    ['scan:11111111', 'scan:22222222']],
+  ['other keys are handed on at once and in order', [['1', 5], ['Escape', 5]], ['1', 'Escape']],
+  ['a book on the keyboard is nothing', typed('1'.repeat(600), GAP_MS_MAX), []],
+])('%s', (_, presses, expected) => {
+  expect(play(presses)).toEqual(expected);
+});
