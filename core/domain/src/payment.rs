@@ -2,10 +2,12 @@
 //!
 //! Survives: answers that come late, twice, in the wrong order, or about something else.
 
+mod chase;
 mod decide;
 mod event;
 mod state;
 
+pub use chase::{Chased, Pace, Step, again_at, step};
 pub use decide::{Decision, Effect, Notice, decide};
 pub use event::{Answer, AnswerStatus, Event, Refusal, Source};
 pub use state::{Capture, Close, Method, Payment, State};

@@ -1,1 +1,14 @@
+//! Core: merchants' payments, books and terminals behind one HTTP API.
+//!
+//! `http` and `fleet` parse what comes in and call a use-case of `payments`; a use-case loads, lets the domain decide,
+//! commits, and only then calls a channel. `workers` take up what a crash or silence left open.
 
+pub mod app;
+pub mod config;
+pub mod fleet;
+pub mod http;
+pub mod payments;
+pub mod secrets;
+pub mod serve;
+pub mod telemetry;
+pub mod workers;

@@ -1,0 +1,167 @@
+//! Everything that is built once and shared by requests, workers and the fleet.
+
+use std::sync::Arc;
+
+use ring::hmac;
+use saoma_channels::{Chance, ChannelCaller, Clock, NoChance, Secrets};
+use saoma_protocol::{ChannelAccountId, Millis, TenantId};
+use saoma_store::{Store, TenantScope};
+use tokio::sync::{Notify, broadcast};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    config::Config,
+    fleet::Fleet,
+    secrets::{SecretsError, Vault},
+};
+
+/// News of tenants that a slow live view may be behind; past it the view reads the database again from where it was.
+const NEWS_MAX: usize = 1_024;
+
+/// Cheap to clone; all clones are one core.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    store: Store,
+    channels: Arc<dyn ChannelCaller>,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+    vault: Vault,
+    fleet: Fleet,
+    outbox: Notify,
+    resolver: Notify,
+    news: broadcast::Sender<TenantId>,
+    in_flight: TaskTracker,
+}
+
+/// What an app is made of.
+pub struct Parts {
+    pub config: Config,
+    pub store: Store,
+    pub channels: Arc<dyn ChannelCaller>,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+    pub vault: Vault,
+    pub fleet: Fleet,
+}
+
+impl App {
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { config, store, channels, clock, chance, vault, fleet } = parts;
+        let (outbox, resolver, news) = (Notify::new(), Notify::new(), broadcast::channel(NEWS_MAX).0);
+        Self(Arc::new(Inner {
+            config,
+            store,
+            channels,
+            clock,
+            chance,
+            vault,
+            fleet,
+            outbox,
+            resolver,
+            news,
+            in_flight: TaskTracker::new(),
+        }))
+    }
+
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    #[must_use]
+    pub fn channels(&self) -> &Arc<dyn ChannelCaller> {
+        &self.0.channels
+    }
+
+    #[must_use]
+    pub fn fleet(&self) -> &Fleet {
+        &self.0.fleet
+    }
+
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    #[must_use]
+    pub fn pay_code_key(&self) -> &hmac::Key {
+        self.0.vault.pay_code_key()
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.0.clock.now()
+    }
+
+    /// 128 unpredictable bits.
+    ///
+    /// # Errors
+    /// The machine has none to give.
+    pub fn random_16(&self) -> Result<[u8; 16], NoChance> {
+        let mut bytes = [0; 16];
+        self.0.chance.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// 256 unpredictable bits.
+    ///
+    /// # Errors
+    /// The machine has none to give.
+    pub fn random_32(&self) -> Result<[u8; 32], NoChance> {
+        let mut bytes = [0; 32];
+        self.0.chance.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The secrets of a channel account, for one call.
+    ///
+    /// # Errors
+    /// See [`SecretsError`].
+    pub async fn secrets_of(&self, scope: TenantScope, account: ChannelAccountId) -> Result<Secrets, SecretsError> {
+        self.0.vault.secrets_of(&self.0.store, scope, account).await
+    }
+
+    /// There is something to send.
+    pub fn wake_outbox(&self) {
+        self.0.outbox.notify_one();
+    }
+
+    /// There is something to ask a channel.
+    pub fn wake_resolver(&self) {
+        self.0.resolver.notify_one();
+    }
+
+    /// Something happened that the tenant's live views show.
+    pub fn news_of(&self, tenant: TenantId) {
+        // Nobody looks: fine.
+        drop(self.0.news.send(tenant));
+    }
+
+    #[must_use]
+    pub fn news(&self) -> broadcast::Receiver<TenantId> {
+        self.0.news.subscribe()
+    }
+
+    /// Work that goes on when its caller hangs up, and that a shutdown waits for.
+    #[must_use]
+    pub fn in_flight(&self) -> &TaskTracker {
+        &self.0.in_flight
+    }
+
+    pub(crate) fn outbox_bell(&self) -> &Notify {
+        &self.0.outbox
+    }
+
+    pub(crate) fn resolver_bell(&self) -> &Notify {
+        &self.0.resolver
+    }
+}

@@ -1,0 +1,283 @@
+//! What can be set. One table says of each option its name, default and meaning; a file and the environment fill it in, and
+//! `saoma config --explain` prints it.
+//!
+//! Order: default, then the TOML file, then `SAOMA_<SECTION>__<OPTION>`. A name that does not exist is an error: a misspelt
+//! limit must not silently be none.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr};
+
+/// One option.
+pub struct Described {
+    /// `section.option`, or a name alone.
+    pub name: &'static str,
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+const fn option(name: &'static str, default: &'static str, meaning: &'static str) -> Described {
+    Described { name, default, meaning }
+}
+
+/// Every option there is.
+pub const OPTIONS: &[Described] = &[
+    option(
+        "data_dir",
+        "saoma-data",
+        "Folder of core's own files: database, CA, keys. Made if missing, closed to others.",
+    ),
+    option(
+        "server.listen",
+        "127.0.0.1:7600",
+        "Where the API and the pages are served, without TLS: put a proxy in front.",
+    ),
+    option(
+        "server.public_url",
+        "http://127.0.0.1:7600",
+        "How customers and schemes reach it: the beginning of pay codes and notification addresses.",
+    ),
+    option("server.body_bytes_max", "262144", "Longest request body, in bytes."),
+    option("database.url", "", "`sqlite:///path`, a plain path, or `postgres://…`; empty: core.db in data_dir."),
+    option("database.connections_max", "8", "Most connections to the database, 1 to 128."),
+    option(
+        "terminals.https_listen",
+        "127.0.0.1:7643",
+        "Where terminals are served over HTTPS with their certificates.",
+    ),
+    option("terminals.mqtt_listen", "127.0.0.1:7683", "Where the broker inside core listens (MQTT 5 over TLS)."),
+    option(
+        "terminals.public_host",
+        "127.0.0.1",
+        "The name or address under which terminals reach core; stands in core's certificate.",
+    ),
+    option("plugins.dir", "plugins", "Folder of channel plugins; each `*.wasm` in it is installed at the start."),
+    option(
+        "plugins.allow_private_addresses",
+        "false",
+        "Whether plugins may call private and loopback addresses, and without TLS. For demos and closed networks.",
+    ),
+    option(
+        "payments.code_lifetime_seconds",
+        "120",
+        "How long a code on show lives unless the request says otherwise, 5 to 3,600.",
+    ),
+    option("payments.scan_limit", "5", "How often a code may be opened before it is dead, 1 to 100."),
+    option(
+        "telemetry.level",
+        "info",
+        "What is logged, in the syntax of tracing's EnvFilter: `info,saoma_server=debug`.",
+    ),
+    option("telemetry.json", "true", "Whether log lines are JSON."),
+    option(
+        "telemetry.otlp_endpoint",
+        "",
+        "Where traces are sent (OTLP over HTTP), for example `http://127.0.0.1:4318`; empty: nowhere.",
+    ),
+];
+
+/// Prefix of every environment variable that sets an option.
+const ENVIRONMENT_PREFIX: &str = "SAOMA_";
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub server: Server,
+    pub database: Database,
+    pub terminals: Terminals,
+    pub plugins: Plugins,
+    pub payments: Payments,
+    pub telemetry: Telemetry,
+}
+
+#[derive(Clone, Debug)]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub public_url: String,
+    pub body_bytes_max: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub url: String,
+    pub connections_max: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Terminals {
+    pub https_listen: SocketAddr,
+    pub mqtt_listen: SocketAddr,
+    pub public_host: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Plugins {
+    pub dir: PathBuf,
+    pub allow_private_addresses: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Payments {
+    pub code_lifetime_seconds: u32,
+    pub scan_limit: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    pub level: String,
+    pub json: bool,
+    pub otlp_endpoint: Option<String>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("read the settings file: {0}")]
+    File(String),
+    #[error("set {name}: there is no such option; did you mean {nearest}? `saoma config --explain` lists them")]
+    Unknown { name: String, nearest: &'static str },
+    #[error("set {name} to {value:?}: {why}")]
+    Value { name: &'static str, value: String, why: String },
+}
+
+impl Config {
+    /// `file`: the text of the TOML file, if there is one. `environment`: all variables of the process.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the option's name.
+    pub fn read(
+        file: Option<&str>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut values: BTreeMap<String, String> = BTreeMap::new();
+        if let Some(file) = file {
+            let table: toml::Table = file.parse().map_err(|error| ConfigError::File(format!("{error}")))?;
+            flatten("", table, &mut values);
+        }
+        for (variable, value) in environment {
+            if let Some(name) = variable.strip_prefix(ENVIRONMENT_PREFIX)
+                && !name.starts_with("EDGE_")
+                && name != "PLUGINS_DIR"
+            {
+                values.insert(name.to_ascii_lowercase().replace("__", "."), value);
+            }
+        }
+        if let Some(name) = values.keys().find(|name| OPTIONS.iter().all(|option| option.name != name.as_str())) {
+            return Err(ConfigError::Unknown { name: name.clone(), nearest: nearest(name) });
+        }
+        Values(values).config()
+    }
+}
+
+fn flatten(section: &str, table: toml::Table, values: &mut BTreeMap<String, String>) {
+    for (name, value) in table {
+        let name = if section.is_empty() { name } else { format!("{section}.{name}") };
+        match value {
+            toml::Value::Table(inner) => flatten(&name, inner, values),
+            toml::Value::String(text) => drop(values.insert(name, text)),
+            other => drop(values.insert(name, other.to_string())),
+        }
+    }
+}
+
+/// The option that shares the longest beginning or end with a misspelt one.
+fn nearest(name: &str) -> &'static str {
+    let alike = |option: &&Described| {
+        let same = |a: &mut dyn Iterator<Item = char>, b: &mut dyn Iterator<Item = char>| {
+            a.zip(b).take_while(|(a, b)| a == b).count()
+        };
+        same(&mut option.name.chars(), &mut name.chars())
+            + same(&mut option.name.chars().rev(), &mut name.chars().rev())
+    };
+    OPTIONS.iter().max_by_key(alike).map_or("data_dir", |option| option.name)
+}
+
+struct Values(BTreeMap<String, String>);
+
+impl Values {
+    fn text(&self, name: &'static str) -> String {
+        let default =
+            || OPTIONS.iter().find(|option| option.name == name).map_or("", |option| option.default).to_owned();
+        self.0.get(name).cloned().unwrap_or_else(default)
+    }
+
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(&self, name: &'static str) -> Result<T, ConfigError> {
+        let value = self.text(name);
+        value.parse().map_err(|error: T::Err| ConfigError::Value { name, why: error.to_string(), value })
+    }
+
+    fn within(&self, name: &'static str, range: std::ops::RangeInclusive<u32>) -> Result<u32, ConfigError> {
+        let number: u32 = self.parsed(name)?;
+        if range.contains(&number) {
+            return Ok(number);
+        }
+        let why = format!("it must be from {} to {}", range.start(), range.end());
+        Err(ConfigError::Value { name, value: number.to_string(), why })
+    }
+
+    fn config(&self) -> Result<Config, ConfigError> {
+        let data_dir = PathBuf::from(self.text("data_dir"));
+        let url = Some(self.text("database.url")).filter(|url| !url.is_empty());
+        Ok(Config {
+            server: Server {
+                listen: self.parsed("server.listen")?,
+                public_url: self.text("server.public_url").trim_end_matches('/').to_owned(),
+                body_bytes_max: self.parsed("server.body_bytes_max")?,
+            },
+            database: Database {
+                url: url.unwrap_or_else(|| data_dir.join("core.db").display().to_string()),
+                connections_max: self.within("database.connections_max", 1..=128)?,
+            },
+            terminals: Terminals {
+                https_listen: self.parsed("terminals.https_listen")?,
+                mqtt_listen: self.parsed("terminals.mqtt_listen")?,
+                public_host: self.text("terminals.public_host"),
+            },
+            plugins: Plugins {
+                dir: PathBuf::from(self.text("plugins.dir")),
+                allow_private_addresses: self.parsed("plugins.allow_private_addresses")?,
+            },
+            payments: Payments {
+                code_lifetime_seconds: self.within("payments.code_lifetime_seconds", 5..=3_600)?,
+                scan_limit: self.within("payments.scan_limit", 1..=100)?,
+            },
+            telemetry: Telemetry {
+                level: self.text("telemetry.level"),
+                json: self.parsed("telemetry.json")?,
+                otlp_endpoint: Some(self.text("telemetry.otlp_endpoint")).filter(|endpoint| !endpoint.is_empty()),
+            },
+            data_dir,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(Some(file), environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+        let config =
+            read("[payments]\nscan_limit = 7\ncode_lifetime_seconds = 60", &[("SAOMA_PAYMENTS__SCAN_LIMIT", "9")]);
+        let payments = config.unwrap().payments;
+        assert_eq!((payments.scan_limit, payments.code_lifetime_seconds), (9, 60));
+        assert_eq!(read("", &[]).unwrap().payments.scan_limit, 5);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (file, environment, words) in [
+            ("[payments]\nscan_limits = 7", None, "did you mean payments.scan_limit"),
+            ("", Some(("SAOMA_SERVER__LISTN", "x")), "did you mean server.listen"),
+            ("[payments]\nscan_limit = 0", None, "from 1 to 100"),
+            ("[server]\nlisten = \"here\"", None, "set server.listen to \"here\""),
+            ("[server", None, "read the settings file"),
+        ] {
+            let environment: Vec<_> = environment.into_iter().collect();
+            let error = read(file, &environment).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

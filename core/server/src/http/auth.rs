@@ -1,0 +1,193 @@
+//! Who calls, and what they may do. A handler that compiles has asked: its caller's right is a type of its argument.
+
+pub mod passwords;
+pub mod refresh;
+pub mod rights;
+pub mod tokens;
+
+use std::{future::Future, marker::PhantomData, pin::Pin};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use saoma_protocol::{ApiKeyId, TerminalId};
+use saoma_store::{Principal, StoreError, TenantScope, access, api_keys, terminals};
+use sha2::{Digest as _, Sha256};
+
+use self::rights::{Needs, Right, rights_of};
+use super::problem::{FORBIDDEN, PASSWORD_CHANGE_NEEDED, Problem, UNAUTHENTICATED};
+use crate::app::App;
+
+/// The terminal that a verified client certificate names; put into the connection's data by the TLS listener alone.
+#[derive(Clone, Debug)]
+pub struct TerminalCertificate {
+    pub terminal: TerminalId,
+    pub serial: String,
+}
+
+/// What an API key's secret begins with, so that a leaked one is recognised.
+const API_KEY_PREFIX: &str = "saoma_";
+/// How often "last used" and "last seen" are written down, in milliseconds.
+const SEEN_EVERY_MS: i64 = 60_000;
+
+/// A caller who has the right `N`. As an argument of a handler it is the authorisation.
+pub struct Caller<N> {
+    principal: Principal,
+    needs: PhantomData<N>,
+}
+
+impl<N: Needs> Caller<N> {
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// # Errors
+    /// `FORBIDDEN` for people of the platform, who have no tenant of their own.
+    pub fn scope(&self) -> Result<TenantScope, Problem> {
+        self.principal
+            .tenant_scope()
+            .copied()
+            .ok_or_else(|| Problem::new(FORBIDDEN, "This is a merchant's. Sign in as one of the merchant's people."))
+    }
+
+    pub fn actor(&self) -> String {
+        self.principal.actor()
+    }
+}
+
+impl<N: Needs> FromRequest for Caller<N> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let principal = principal(&request).await?;
+            may(&principal, N::RIGHT)?;
+            let span = tracing::Span::current();
+            span.record("actor", principal.actor());
+            if let Some(scope) = principal.tenant_scope() {
+                span.record("tenant", tracing::field::display(scope.tenant()));
+            }
+            Ok(Self { principal, needs: PhantomData })
+        })
+    }
+}
+
+fn may(principal: &Principal, right: Right) -> Result<(), Problem> {
+    let owes_password = match principal {
+        Principal::Platform { must_change_password, .. } | Principal::User { must_change_password, .. } => {
+            *must_change_password
+        }
+        Principal::ApiKey { .. } | Principal::Terminal { .. } => false,
+    };
+    if owes_password && right != Right::OwnSession {
+        let detail = "Change the one-time password first (POST /v1/auth/password).";
+        return Err(Problem::new(PASSWORD_CHANGE_NEEDED, detail));
+    }
+    if rights_of(principal).contains(&right) {
+        return Ok(());
+    }
+    Err(Problem::new(FORBIDDEN, format!("This needs the right to {}.", right.words())))
+}
+
+async fn principal(request: &HttpRequest) -> Result<Principal, Problem> {
+    let app = app_of(request)?;
+    if let Some(bearer) = bearer(request)? {
+        return match bearer.strip_prefix(API_KEY_PREFIX) {
+            Some(key) => by_key(app, key).await,
+            None => by_token(app, bearer).await,
+        };
+    }
+    let certificate = request.conn_data::<TerminalCertificate>().cloned();
+    match certificate {
+        Some(certificate) => by_certificate(app, certificate).await,
+        None => Err(Problem::new(UNAUTHENTICATED, "Send an access token or an API key: Authorization: Bearer ….")),
+    }
+}
+
+pub(crate) fn app_of(request: &HttpRequest) -> Result<&App, Problem> {
+    request
+        .app_data::<web::Data<App>>()
+        .map(|app| app.get_ref())
+        .ok_or_else(|| Problem::new(super::problem::INTERNAL, "Core is not ready."))
+}
+
+fn bearer(request: &HttpRequest) -> Result<Option<&str>, Problem> {
+    let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(Problem::new(UNAUTHENTICATED, "The Authorization header must be: Bearer, a space, and the token.")),
+    }
+}
+
+/// A new API key's secret as its owner keeps it.
+#[must_use]
+pub fn api_key_text(id: ApiKeyId, secret: &[u8; 32]) -> String {
+    format!("{API_KEY_PREFIX}{id}_{}", data_encoding::BASE64URL_NOPAD.encode(secret))
+}
+
+async fn by_key(app: &App, text: &str) -> Result<Principal, Problem> {
+    let wrong = || Problem::new(UNAUTHENTICATED, "The API key is not valid (any more).");
+    // `key_` and 26 characters, then the secret, which may itself contain underscores.
+    let (id, secret) = text.split_at_checked(30).ok_or_else(wrong)?;
+    let id: ApiKeyId = id.parse().map_err(|_| wrong())?;
+    let secret = secret
+        .strip_prefix('_')
+        .and_then(|secret| data_encoding::BASE64URL_NOPAD.decode(secret.as_bytes()).ok())
+        .ok_or_else(wrong)?;
+    let (hash, now): ([u8; 32], _) = (Sha256::digest(&secret).into(), app.now());
+    let found = app.store().read(move |tx| access::by_api_key(tx, id, &hash, now)).await;
+    let principal = found.map_err(|error| refused(error, wrong()))?;
+    if let Some(scope) = principal.tenant_scope().copied() {
+        noted(app.store().write(move |tx| api_keys::used(tx, &scope, id, now, SEEN_EVERY_MS)).await);
+    }
+    Ok(principal)
+}
+
+async fn by_token(app: &App, token: &str) -> Result<Principal, Problem> {
+    let now = app.now();
+    let session = tokens::verify(app.vault(), token, now).ok_or_else(|| {
+        Problem::new(UNAUTHENTICATED, "The access token is not valid (any more); refresh it or sign in.")
+    })?;
+    let found = app.store().read(move |tx| access::by_session(tx, session, now)).await;
+    found.map_err(|error| refused(error, Problem::new(UNAUTHENTICATED, "The session is over; sign in again.")))
+}
+
+async fn by_certificate(app: &App, certificate: TerminalCertificate) -> Result<Principal, Problem> {
+    let TerminalCertificate { terminal, serial } = certificate;
+    let now = app.now();
+    let found = app.store().read(move |tx| access::by_terminal(tx, terminal, &serial, now)).await;
+    let principal = found.map_err(|error| {
+        refused(
+            error,
+            Problem::new(UNAUTHENTICATED, "This terminal's certificate is not valid (any more); enrol again."),
+        )
+    })?;
+    if let Some(scope) = principal.tenant_scope().copied() {
+        noted(app.store().write(move |tx| terminals::saw(tx, &scope, terminal, now, SEEN_EVERY_MS)).await);
+    }
+    Ok(principal)
+}
+
+/// A stranger does not learn why; a broken database is not the caller's fault.
+fn refused(error: StoreError, problem: Problem) -> Problem {
+    match error {
+        StoreError::NotFound { .. } | StoreError::Revoked { .. } | StoreError::Expired { .. } => problem,
+        other => other.into(),
+    }
+}
+
+fn noted(outcome: Result<(), StoreError>) {
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a sign of life was not written down");
+    }
+}
+
+/// The id of the session behind a person's request.
+#[must_use]
+pub const fn session_of(principal: &Principal) -> Option<saoma_protocol::SessionId> {
+    match principal {
+        Principal::Platform { session, .. } | Principal::User { session, .. } => Some(*session),
+        Principal::ApiKey { .. } | Principal::Terminal { .. } => None,
+    }
+}

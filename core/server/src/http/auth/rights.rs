@@ -1,0 +1,123 @@
+//! What each kind of caller may do: one table.
+
+use saoma_store::{Principal, users::Role};
+
+/// What one endpoint needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// See and end one's own session, change one's own password.
+    OwnSession,
+    ReadPayments,
+    TakePayments,
+    GiveRefunds,
+    ReadBooks,
+    ReadFleet,
+    ManageFleet,
+    ManageStores,
+    ManageChannels,
+    ManagePeople,
+    ReadAudit,
+    ManageTenants,
+    /// The requests that only a terminal makes.
+    BeTerminal,
+}
+
+impl Right {
+    /// As it stands after "the right to".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::OwnSession => "hold a session",
+            Self::ReadPayments => "see payments",
+            Self::TakePayments => "take payments",
+            Self::GiveRefunds => "give refunds",
+            Self::ReadBooks => "see the books",
+            Self::ReadFleet => "see terminals",
+            Self::ManageFleet => "manage terminals",
+            Self::ManageStores => "manage stores",
+            Self::ManageChannels => "manage channel accounts",
+            Self::ManagePeople => "manage people and API keys",
+            Self::ReadAudit => "read the audit log",
+            Self::ManageTenants => "manage merchants",
+            Self::BeTerminal => "speak as a terminal",
+        }
+    }
+}
+
+const OWNER: &[Right] = &[
+    Right::OwnSession,
+    Right::ReadPayments,
+    Right::TakePayments,
+    Right::GiveRefunds,
+    Right::ReadBooks,
+    Right::ReadFleet,
+    Right::ManageFleet,
+    Right::ManageStores,
+    Right::ManageChannels,
+    Right::ManagePeople,
+    Right::ReadAudit,
+];
+const MANAGER: &[Right] = &[
+    Right::OwnSession,
+    Right::ReadPayments,
+    Right::TakePayments,
+    Right::GiveRefunds,
+    Right::ReadBooks,
+    Right::ReadFleet,
+    Right::ManageFleet,
+    Right::ManageStores,
+];
+const CASHIER: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::TakePayments];
+const ACCOUNTANT: &[Right] =
+    &[Right::OwnSession, Right::ReadPayments, Right::ReadBooks, Right::ReadFleet, Right::ReadAudit];
+const READ_ONLY: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::ReadFleet];
+const PUBLISHER: &[Right] = &[Right::OwnSession];
+const PLATFORM: &[Right] = &[Right::OwnSession, Right::ManageTenants];
+const TERMINAL: &[Right] = &[Right::BeTerminal, Right::ReadPayments, Right::TakePayments, Right::GiveRefunds];
+
+/// What a caller may do.
+#[must_use]
+pub fn rights_of(principal: &Principal) -> &'static [Right] {
+    match principal {
+        Principal::Platform { .. } => PLATFORM,
+        Principal::User { role, .. } => of_role(*role),
+        // A key acts as a role; one whose role we no longer know may do nothing.
+        Principal::ApiKey { scopes, .. } => {
+            scopes.first().and_then(|role| Role::from_text(role)).map_or(&[], |role| of_role(role))
+        }
+        Principal::Terminal { .. } => TERMINAL,
+    }
+}
+
+const fn of_role(role: Role) -> &'static [Right] {
+    match role {
+        Role::PlatformAdmin => PLATFORM,
+        Role::Owner => OWNER,
+        Role::Manager => MANAGER,
+        Role::Cashier => CASHIER,
+        Role::Accountant => ACCOUNTANT,
+        Role::ReadOnly => READ_ONLY,
+        Role::PluginPublisher => PUBLISHER,
+    }
+}
+
+/// A right as a type, for [`super::Caller`].
+pub trait Needs: 'static {
+    const RIGHT: Right;
+}
+
+macro_rules! needs {
+    ($($name:ident)+) => {$(
+        #[doc = concat!("Needs [`Right::", stringify!($name), "`].")]
+        pub struct $name;
+
+        impl Needs for $name {
+            const RIGHT: Right = Right::$name;
+        }
+    )+};
+}
+
+needs! {
+    OwnSession ReadPayments TakePayments GiveRefunds ReadBooks ReadFleet ManageFleet ManageStores ManageChannels
+    ManagePeople ReadAudit ManageTenants BeTerminal
+}

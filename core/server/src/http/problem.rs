@@ -1,0 +1,164 @@
+//! Errors as the API shows them: RFC 9457 problem details, every code in one table.
+//!
+//! What the API says and what the log says are two texts: a [`Problem`] never carries an inner error's words about the
+//! database or the machine.
+
+use std::fmt;
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use saoma_protocol::api;
+use saoma_store::StoreError;
+
+/// A code, its status, and its title.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code(pub &'static str, pub u16, pub &'static str);
+
+/// Every code there is, as constants and as one table.
+macro_rules! codes {
+    ($($name:ident = $code:literal, $status:literal, $title:literal;)+) => {
+        $(pub const $name: Code = Code($code, $status, $title);)+
+
+        pub const CODES: &[Code] = &[$($name),+];
+    };
+}
+
+codes! {
+    BODY_UNREADABLE = "body_unreadable", 400, "The body cannot be read";
+    BODY_TOO_LARGE = "body_too_large", 413, "The body is too large";
+    KEY_MISSING = "idempotency_key_missing", 400, "An Idempotency-Key is needed";
+    KEY_INVALID = "idempotency_key_invalid", 400, "The Idempotency-Key cannot be used";
+    UNAUTHENTICATED = "unauthenticated", 401, "Sign in first";
+    SIGN_IN_FAILED = "sign_in_failed", 401, "The name or the password is wrong";
+    TOO_MANY_ATTEMPTS = "too_many_attempts", 429, "Too many attempts";
+    FORBIDDEN = "forbidden", 403, "Your role does not allow this";
+    PASSWORD_CHANGE_NEEDED = "password_change_needed", 403, "The password must be changed first";
+    NOT_FOUND = "not_found", 404, "There is no such thing";
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "This cannot be done to that";
+    CONFLICT = "conflict", 409, "It is taken";
+    CHANGED_MEANWHILE = "changed_meanwhile", 409, "It was changed meanwhile";
+    INVALID = "invalid", 422, "A value cannot be used";
+    PAYMENT_EXISTS_DIFFERENTLY = "payment_exists_differently", 409, "Another payment has this number";
+    REFUND_EXISTS_DIFFERENTLY = "refund_exists_differently", 409, "Another refund has this number";
+    KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used for another request";
+    NOT_IN_STATE = "not_in_state", 409, "The payment's state does not allow this";
+    REFUND_EXCEEDS = "refund_exceeds", 409, "More than can be given back";
+    CURRENCY_MISMATCH = "currency_mismatch", 422, "Another currency is needed";
+    CODE_NOT_RECOGNISED = "code_not_recognised", 422, "No channel knows this code";
+    CODE_WRONG_DIRECTION = "code_wrong_direction", 422, "This is a code that a shop shows";
+    CHANNEL_AMBIGUOUS = "channel_ambiguous", 409, "Several channels know this code";
+    CHANNEL_UNAVAILABLE = "channel_unavailable", 409, "No channel can collect this";
+    CHANNEL_CANNOT = "channel_cannot", 409, "The channel cannot do this";
+    VOID_TOO_LATE = "void_too_late", 409, "The day of the payment is over";
+    NOTIFICATION_REFUSED = "notification_refused", 400, "The notification is not believed";
+    CLAIM_CODE_INVALID = "claim_code_invalid", 403, "The claim code is not valid";
+    CSR_INVALID = "csr_invalid", 422, "The certificate request cannot be used";
+    DISK_FULL = "disk_full", 507, "There is no room left";
+    UNAVAILABLE = "unavailable", 503, "Try again later";
+    INTERNAL = "internal", 500, "Something went wrong here";
+}
+
+/// One error of one request.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    pointer: Option<String>,
+}
+
+impl Problem {
+    /// `detail`: what is wrong in this case and what to do, in a sentence.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), pointer: None }
+    }
+
+    /// The field at fault, as a JSON pointer.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// A mistake of ours: logged with its whole chain, shown without it.
+    #[must_use]
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(inner) = source {
+            chain = format!("{chain}: {inner}");
+            source = inner.source();
+        }
+        tracing::error!(error = chain, "a request failed of our own mistake");
+        Self::new(INTERNAL, "It was noted. Try again; if it stays, give the trace to support.")
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.0, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let Code(code, status, title) = self.code;
+        let trace_id = crate::telemetry::traceparent().and_then(|trace| trace.split('-').nth(1).map(str::to_owned));
+        let body = api::Problem {
+            kind: format!("https://saoma.dev/problems/{code}"),
+            title: title.to_owned(),
+            status,
+            code: code.to_owned(),
+            detail: self.detail.clone(),
+            pointer: self.pointer.clone(),
+            trace_id,
+        };
+        HttpResponse::build(self.status_code()).content_type("application/problem+json").json(body)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { what } => Self::new(NOT_FOUND, format!("{what} was not found.")),
+            StoreError::Conflict { what } => Self::new(CONFLICT, format!("{what} is taken.")),
+            StoreError::Stale { what } => {
+                Self::new(CHANGED_MEANWHILE, format!("{what} was changed meanwhile; try again."))
+            }
+            StoreError::Expired { what } | StoreError::Revoked { what } => {
+                Self::new(UNAUTHENTICATED, format!("{what} is no longer good."))
+            }
+            StoreError::Limit { what, max } => Self::new(INVALID, format!("{what}: at most {max}.")),
+            StoreError::DiskFull => Self::new(DISK_FULL, "The disk of core is full; nothing was changed."),
+            StoreError::Unavailable { .. } => {
+                tracing::error!(%error, "the database is not available");
+                Self::new(UNAVAILABLE, "The database does not answer; nothing was changed. Try again.")
+            }
+            StoreError::Corrupt { .. } | StoreError::Newer { .. } | StoreError::Internal { .. } => {
+                Self::internal(&error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_stands_twice_and_every_status_is_an_error() {
+        let mut seen = std::collections::BTreeSet::new();
+        for Code(code, status, title) in CODES {
+            assert!(seen.insert(code), "{code}");
+            assert!((400..600).contains(status) && !title.is_empty(), "{code}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What can be done with payments: load, let the domain decide, commit, and only then call the channel.
+//!
+//! Survives: a client that hangs up (what was begun is finished in a task of its own), a crash between two commits (the
+//! resolver takes up what is left), the same request twice and at once (the first insert decides).
+
+mod call;
+mod close;
+mod collect;
+mod refund;
+mod settle;
+mod view;
+
+pub use call::{Channel, channel_of};
+pub use close::{ask, cancel, close_now, expire};
+pub(crate) use collect::pace;
+pub use collect::{Collect, How, collect};
+pub use refund::{GiveBack, give_back, late, resume as resume_refund};
+pub use settle::{Outcome, Settled, settle};
+pub use view::{payment_view, refund_view};
+
+use saoma_channels::NoChance;
+use saoma_domain::{payment, refund as refund_rules};
+use saoma_protocol::{ChannelAccountId, PaymentId, RefundId};
+use saoma_store::StoreError;
+
+use crate::secrets::SecretsError;
+
+/// Why a use-case did not do what was asked. Where it says so, nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PaymentError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    #[error(transparent)]
+    NoChance(#[from] NoChance),
+    /// The number is taken by a payment of another amount or kind. Nothing was changed.
+    #[error("{0} is another payment")]
+    ExistsDifferently(PaymentId),
+    /// The number is taken by another refund. Nothing was changed.
+    #[error("{0} is another refund")]
+    RefundExistsDifferently(RefundId),
+    #[error(transparent)]
+    Refused(#[from] payment::Refusal),
+    #[error(transparent)]
+    RefundRefused(#[from] refund_rules::Refusal),
+    /// No enabled channel account of the tenant fits.
+    #[error("no enabled channel account can collect this: {0}")]
+    NoChannel(String),
+    #[error("no channel claims this code")]
+    CodeNotRecognised,
+    #[error(transparent)]
+    Code(#[from] saoma_domain::claim::CodeError),
+    /// Several accounts claim the code: the cashier must choose.
+    #[error("several channel accounts claim this code")]
+    Ambiguous(Vec<ChannelAccountId>),
+    #[error("{channel} cannot do this: {why}")]
+    ChannelCannot { channel: String, why: String },
+    #[error("a void is possible on the day of the payment alone (UTC)")]
+    VoidTooLate,
+    /// The task that went on by itself ended badly; what it committed stands.
+    #[error("the work was cut off: {0}")]
+    CutOff(String),
+}
+
+/// Kinds of events, as the timeline shows them.
+pub mod kind {
+    pub const CREATED: &str = "created";
+    pub const PRESENTING: &str = "presenting";
+    pub const SUBMITTING: &str = "submitting";
+    pub const PENDING: &str = "pending";
+    pub const NO_ANSWER: &str = "no_answer";
+    pub const SUCCEEDED: &str = "succeeded";
+    pub const FAILED: &str = "failed";
+    pub const REVERSED: &str = "reversed";
+    pub const EXPIRED: &str = "expired";
+    pub const CANCELLED: &str = "cancelled";
+    pub const CLOSE_CONFIRMED: &str = "close_confirmed";
+    pub const ANSWER_REFUSED: &str = "answer_refused";
+    pub const REFUND_SUBMITTED: &str = "refund_submitted";
+    pub const REFUND_PENDING: &str = "refund_pending";
+    pub const REFUND_NO_ANSWER: &str = "refund_no_answer";
+    pub const REFUND_SUCCEEDED: &str = "refund_succeeded";
+    pub const REFUND_FAILED: &str = "refund_failed";
+    pub const VOIDED: &str = "voided";
+}

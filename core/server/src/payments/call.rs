@@ -1,0 +1,125 @@
+//! From a stored payment to a call of its channel, and from the channel's answer to the domain's.
+
+use std::sync::Arc;
+
+use saoma_channels::{Account, DeclineCode, Failure as CallFailure, Manifest, Order, PaymentAnswer, PaymentStatus};
+use saoma_domain::payment::AnswerStatus;
+use saoma_protocol::{Millis, api::Failure};
+use saoma_store::{
+    TenantScope,
+    channel_accounts::{self, ChannelAccount},
+    payments::Sale,
+    stores, tenants, terminals,
+};
+
+use super::PaymentError;
+use crate::app::App;
+
+/// The channel that collects a payment, ready to be called.
+pub struct Channel {
+    pub account: Account,
+    pub manifest: Arc<Manifest>,
+}
+
+/// # Errors
+/// `NoChannel` if the payment has no channel (cash) or its plugin is not installed.
+pub async fn channel_of(app: &App, scope: TenantScope, sale: &Sale) -> Result<Channel, PaymentError> {
+    let Some(id) = sale.payment.channel_account else {
+        return Err(PaymentError::NoChannel("it was paid in cash".to_owned()));
+    };
+    let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, id)).await?;
+    ready(app, scope, &stored).await
+}
+
+/// # Errors
+/// `NoChannel` if the account's plugin is not installed, `Secrets`.
+pub(super) async fn ready(app: &App, scope: TenantScope, stored: &ChannelAccount) -> Result<Channel, PaymentError> {
+    let manifest = app
+        .channels()
+        .manifest(&stored.plugin)
+        .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", stored.plugin)))?;
+    let account = Account {
+        id: stored.id,
+        tenant: scope.tenant(),
+        channel: stored.plugin.clone(),
+        settings_json: stored.settings_json.clone(),
+        secrets: app.secrets_of(scope, stored.id).await?,
+    };
+    Ok(Channel { account, manifest })
+}
+
+/// The order as the channel hears of it.
+///
+/// # Errors
+/// Of the store alone.
+pub(super) async fn order_of(
+    app: &App,
+    scope: TenantScope,
+    sale: &Sale,
+    expires_at: Millis,
+) -> Result<Order, PaymentError> {
+    let (store, terminal) = (sale.payment.store, sale.payment.terminal);
+    let (merchant_name, store_name, terminal_name) = app
+        .store()
+        .read(move |tx| {
+            let terminal = terminal.map(|terminal| terminals::load(tx, &scope, terminal)).transpose()?;
+            let names = (tenants::load(tx, &scope)?.name, stores::load(tx, &scope, store)?.name);
+            Ok::<_, saoma_store::StoreError>((
+                names.0,
+                names.1,
+                terminal.map(|terminal| terminal.name).unwrap_or_default(),
+            ))
+        })
+        .await?;
+    let goods = sale.order.goods.first().map(|goods| goods.name.clone());
+    let account = sale.payment.channel_account;
+    Ok(Order {
+        number: sale.payment.payment.id,
+        amount: sale.payment.payment.amount,
+        subject: sale.order.reference.clone().or(goods).unwrap_or_else(|| merchant_name.clone()),
+        merchant_name,
+        store_name,
+        terminal_name,
+        created_at: sale.payment.created_at,
+        expires_at,
+        notify_url: account
+            .map(|account| format!("{}/v1/notify/{account}", app.config().server.public_url))
+            .unwrap_or_default(),
+    })
+}
+
+/// The channel's status in the domain's words. `paid_at` falls back to now: some channels do not say when.
+pub(super) fn status_of(answer: &PaymentAnswer, now: Millis) -> AnswerStatus {
+    let paid_at = answer.paid_at.unwrap_or(now);
+    match &answer.status {
+        PaymentStatus::Succeeded => AnswerStatus::Succeeded { paid_at },
+        PaymentStatus::Pending => AnswerStatus::Pending,
+        PaymentStatus::Failed(decline) => AnswerStatus::Failed { failure: failure(decline.code) },
+        PaymentStatus::NotFound => AnswerStatus::NotFound,
+        PaymentStatus::Closed => AnswerStatus::Closed,
+        PaymentStatus::Refunded => AnswerStatus::Refunded { paid_at },
+    }
+}
+
+/// A decline in words for the cashier; the scheme's own words stay in the events.
+pub(super) fn failure(code: DeclineCode) -> Failure {
+    let message = match code {
+        DeclineCode::InsufficientFunds => "The customer's balance is not enough.",
+        DeclineCode::CodeInvalid => "The wallet does not know this code; ask the customer to show a new one.",
+        DeclineCode::CodeExpired => "The code is too old; ask the customer to show a new one.",
+        DeclineCode::LimitExceeded => "The amount is over the customer's limit.",
+        DeclineCode::NotPermitted => "The wallet does not permit this payment.",
+        DeclineCode::AmountInvalid => "The wallet does not take this amount.",
+        DeclineCode::Declined | DeclineCode::Other => "The wallet declined the payment.",
+    };
+    Failure { code: code.text().to_owned(), message: message.to_owned() }
+}
+
+/// A call that certainly had no effect, in words for the cashier.
+pub(super) fn not_sent(failure: &CallFailure) -> Failure {
+    tracing::warn!(error = %failure, "a channel was not reached");
+    Failure {
+        code: "channel_unavailable".to_owned(),
+        message: "The wallet could not be reached; nothing was charged.".to_owned(),
+    }
+}

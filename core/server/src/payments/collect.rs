@@ -1,0 +1,275 @@
+//! Collecting money: the payment is written down, then the channel is asked, by a code to show or by the customer's code.
+
+use std::time::Duration;
+
+use saoma_channels::{Capability, Manifest, QUEUE_WAIT_MS_MAX};
+use saoma_domain::{
+    claim::ScannedCode,
+    pay_code::PayCodeId,
+    payment::{Event, Method, Pace, Payment, Source, State, decide},
+};
+use saoma_protocol::{Amount, ChannelAccountId, Millis, OrderId, PaymentId, Sequence, StoreId, TerminalId, api::Goods};
+use saoma_store::{
+    Insertion, StoreError, TenantScope,
+    channel_accounts::{self, ChannelAccount},
+    orders::{self, Order},
+    pay_codes::PayCode,
+    payments::{self, Sale, StoredPayment},
+};
+use tracing::Instrument as _;
+
+use super::{
+    Outcome, PaymentError, Settled,
+    call::{Channel, not_sent, order_of, ready},
+    close::{answered, follow},
+    kind,
+    settle::{push, record, settle},
+};
+use crate::app::App;
+
+/// What is to be collected. The id makes it one payment however often it is asked for.
+#[derive(Debug)]
+pub struct Collect {
+    pub id: PaymentId,
+    pub amount: Amount,
+    pub how: How,
+    /// Without it the account is chosen by the code, or the first that can show one.
+    pub account: Option<ChannelAccountId>,
+    pub store: StoreId,
+    pub terminal: Option<TerminalId>,
+    pub counter: Option<Sequence>,
+    pub cashier: Option<String>,
+    pub reference: Option<String>,
+    pub goods: Vec<Goods>,
+    pub actor: String,
+}
+
+#[derive(Debug)]
+pub enum How {
+    /// We show a code.
+    Present { lives: Duration },
+    /// The customer showed one.
+    Charge { code: ScannedCode },
+}
+
+impl How {
+    const fn method(&self) -> Method {
+        match self {
+            Self::Present { .. } => Method::MerchantPresented,
+            Self::Charge { .. } => Method::CustomerPresented,
+        }
+    }
+
+    const fn capability(&self) -> Capability {
+        match self {
+            Self::Present { .. } => Capability::MerchantPresented,
+            Self::Charge { .. } => Capability::CustomerPresented,
+        }
+    }
+}
+
+/// Collects, and answers with the payment as it then stands and whether it is new. Goes on if the caller hangs up.
+///
+/// # Errors
+/// Before anything is written: `ExistsDifferently`, `NoChannel`, `CodeNotRecognised`, `Ambiguous`, `ChannelCannot`,
+/// `Store`. Afterwards only `Store` and `CutOff`; the resolver finishes what was begun.
+pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
+    if let Some(sale) = existing(app, scope, &collect).await? {
+        return Ok((sale, false));
+    }
+    let account = route(app, scope, &collect).await?;
+    let channel = ready(app, scope, &account).await?;
+    let Some(sale) = write_down(app, scope, &collect, &account, &channel.manifest).await? else {
+        // Somebody else wrote it down since we looked.
+        return match existing(app, scope, &collect).await? {
+            Some(sale) => Ok((sale, false)),
+            None => Err(StoreError::NotFound { what: "the payment" }.into()),
+        };
+    };
+    app.news_of(scope.tenant());
+    let (task_app, span) = (app.clone(), tracing::Span::current());
+    let work = async move { send(&task_app, scope, sale, collect.how, channel).await }.instrument(span);
+    let sale = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
+    Ok((sale, true))
+}
+
+async fn existing(app: &App, scope: TenantScope, collect: &Collect) -> Result<Option<Sale>, PaymentError> {
+    let id = collect.id;
+    let sale = match app.store().read(move |tx| payments::load_sale(tx, &scope, id)).await {
+        Ok(sale) => sale,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let stored = &sale.payment;
+    let same = stored.payment.amount == collect.amount
+        && stored.payment.method == collect.how.method()
+        && stored.store == collect.store
+        && stored.terminal == collect.terminal
+        && collect.account.is_none_or(|account| stored.channel_account == Some(account))
+        && sale.order.reference == collect.reference
+        && sale.order.goods == collect.goods;
+    if same { Ok(Some(sale)) } else { Err(PaymentError::ExistsDifferently(id)) }
+}
+
+/// The account that collects: the one named, the ones that claim the code, or the first that can show one.
+async fn route(app: &App, scope: TenantScope, collect: &Collect) -> Result<ChannelAccount, PaymentError> {
+    let enabled = app.store().read(move |tx| channel_accounts::list_enabled(tx, &scope)).await?;
+    let currency = collect.amount.currency();
+    let can = |manifest: &Manifest| manifest.can(collect.how.capability()) && manifest.currencies.contains(&currency);
+    if let Some(id) = collect.account {
+        let account = enabled
+            .into_iter()
+            .find(|account| account.id == id)
+            .ok_or_else(|| PaymentError::NoChannel(format!("{id} is not an enabled account of this merchant")))?;
+        let manifest = app
+            .channels()
+            .manifest(&account.plugin)
+            .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", account.plugin)))?;
+        if !can(&manifest) {
+            let why = format!("it offers no {} payments in {currency}", collect.how.capability().text());
+            return Err(PaymentError::ChannelCannot { channel: account.plugin, why });
+        }
+        return Ok(account);
+    }
+    let able = enabled
+        .into_iter()
+        .filter_map(|account| Some((app.channels().manifest(&account.plugin)?, account)))
+        .filter(|(manifest, _)| can(manifest));
+    let mut fit: Vec<ChannelAccount> = match &collect.how {
+        How::Present { .. } => able.map(|(_, account)| account).collect(),
+        How::Charge { code } => able
+            .filter(|(manifest, _)| manifest.claims.iter().any(|claim| code.fits(claim)))
+            .map(|(_, account)| account)
+            .collect(),
+    };
+    if fit.is_empty() {
+        return Err(match &collect.how {
+            How::Present { .. } => PaymentError::NoChannel(format!("none can show a code for {currency}")),
+            How::Charge { .. } => PaymentError::CodeNotRecognised,
+        });
+    }
+    let first = fit.swap_remove(0);
+    // A code that two different wallets claim at the same priority is for a person to decide.
+    let rivals: Vec<_> =
+        fit.iter().filter(|other| other.priority == first.priority && other.plugin != first.plugin).collect();
+    if matches!(collect.how, How::Charge { .. }) && !rivals.is_empty() {
+        return Err(PaymentError::Ambiguous(std::iter::once(first.id).chain(rivals.iter().map(|a| a.id)).collect()));
+    }
+    Ok(first)
+}
+
+/// How long a call of this channel can take with its wait for a place, in milliseconds, and a second more for the commit.
+pub(crate) fn pace(manifest: &Manifest) -> Pace {
+    let cadence = manifest.cadence;
+    Pace {
+        call_ms: i64::from(cadence.call_timeout_ms) + QUEUE_WAIT_MS_MAX.cast_signed() + 1_000,
+        query_interval_ms: i64::from(cadence.query_interval_ms),
+        reverse_after_ms: i64::from(cadence.reverse_after_ms),
+    }
+}
+
+/// Transaction one. `None` if the payment is there already.
+async fn write_down(
+    app: &App,
+    scope: TenantScope,
+    collect: &Collect,
+    account: &ChannelAccount,
+    manifest: &Manifest,
+) -> Result<Option<Sale>, PaymentError> {
+    let now = app.now();
+    let order = Order {
+        id: OrderId::from_bytes(*collect.id.as_bytes()),
+        amount: collect.amount,
+        store: collect.store,
+        terminal: collect.terminal,
+        counter: collect.counter,
+        cashier: collect.cashier.clone(),
+        reference: collect.reference.clone(),
+        goods: collect.goods.clone(),
+        created_at: now,
+    };
+    let created =
+        Payment { id: collect.id, amount: collect.amount, method: collect.how.method(), state: State::Created };
+    let (state, kinds): (_, &[&str]) = match &collect.how {
+        How::Present { .. } => (State::Created, &[kind::CREATED]),
+        How::Charge { .. } => {
+            let submitted = decide(&created, &Event::Submit, now)?.next.unwrap_or(State::Created);
+            (submitted, &[kind::CREATED, kind::SUBMITTING])
+        }
+    };
+    let stored = StoredPayment {
+        payment: Payment { state, ..created },
+        version: 1,
+        order: order.id,
+        store: collect.store,
+        terminal: collect.terminal,
+        channel: account.plugin.clone(),
+        channel_account: Some(account.id),
+        channel_reference: None,
+        payer_hint: None,
+        fee: account.fee,
+        close_asked_at: None,
+        // If this process dies now, the resolver takes it up once no answer can come any more.
+        next_attempt_at: Some(now.plus(pace(manifest).call_ms)),
+        attempts: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    let (app_in, actor) = (app.clone(), collect.actor.clone());
+    app.store()
+        .write(move |tx| {
+            if orders::insert_new(tx, &scope, &order)? == Insertion::Existing
+                || payments::insert_new(tx, &scope, &stored)? == Insertion::Existing
+            {
+                return Ok(None);
+            }
+            for kind in kinds {
+                record(tx, &scope, &stored, None, kind, "", &actor, now)?;
+            }
+            let sale = payments::load_sale(tx, &scope, stored.payment.id)?;
+            push(&app_in, tx, &scope, &sale, now)?;
+            Ok(Some(sale))
+        })
+        .await
+}
+
+/// The call and transaction two.
+async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Channel) -> Result<Sale, PaymentError> {
+    let (payment, account) = (sale.payment.payment.id, &channel.account);
+    let outcome = match how {
+        How::Present { lives } => {
+            let expires_at = sale.payment.created_at.plus(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX));
+            let order = order_of(app, scope, &sale, expires_at).await?;
+            match app.channels().create(account, &order).await {
+                Ok(created) => Outcome::Presented(PayCode {
+                    id: PayCodeId(app.random_16()?),
+                    payment,
+                    channel_code: created.code,
+                    scans: 0,
+                    scan_limit: app.config().payments.scan_limit,
+                    created_at: app.now(),
+                    expires_at,
+                }),
+                Err(failure) => silence(&failure),
+            }
+        }
+        How::Charge { code } => {
+            let expires_at: Millis = sale.payment.created_at.plus(pace(&channel.manifest).reverse_after_ms);
+            let order = order_of(app, scope, &sale, expires_at).await?;
+            match app.channels().charge(account, &order, code.expose()).await {
+                Ok(answer) => answered(app, answer, Source::Reply),
+                Err(failure) => silence(&failure),
+            }
+        }
+    };
+    let settled: Settled = settle(app, scope, payment, outcome, "channel").await?;
+    follow(app, scope, settled).await
+}
+
+fn silence(failure: &saoma_channels::Failure) -> Outcome {
+    if failure.may_have_taken_effect() {
+        tracing::warn!(error = %failure, "a channel gave no answer");
+        return Outcome::Event(Event::NoAnswer);
+    }
+    Outcome::Event(Event::NotSent { failure: not_sent(failure) })
+}

@@ -1,0 +1,427 @@
+//! Giving money back: it is set aside first, then the channel is asked, and only the channel's word ends it.
+
+use saoma_channels::{Capability, PaymentStatus, RefundOrder, RefundStatus};
+use saoma_domain::{
+    ledger::rules,
+    payment::{self, Event as PaymentEvent, Method, Payment, State as PaymentStanding, decide as decide_payment},
+    refund::{Answer, AnswerStatus, Event, Refund, State, decide},
+};
+use saoma_protocol::{Amount, Millis, PaymentId, RefundId, api::RefundKind, message::PushBody};
+use saoma_store::{
+    Insertion, StoreError, TenantScope, Tx,
+    payments::{self, Sale, StoredPayment},
+    refunds::{self, StoredRefund},
+};
+use tracing::Instrument as _;
+
+use super::{
+    PaymentError,
+    call::{Channel, channel_of, failure, not_sent},
+    collect::pace,
+    kind, payment_view, refund_view,
+    settle::{STALE_MAX, book, record, send},
+};
+use crate::app::App;
+
+/// One day, in milliseconds: a void is for the day of the sale (UTC).
+const DAY_MS: i64 = 86_400_000;
+
+/// What is to be given back. The id makes it one refund however often it is asked for.
+#[derive(Clone, Debug)]
+pub struct GiveBack {
+    pub id: RefundId,
+    pub payment: PaymentId,
+    pub kind: RefundKind,
+    /// `None`: all that is left (a void, and what came late).
+    pub amount: Option<Amount>,
+    pub reason: Option<String>,
+    pub actor: String,
+}
+
+/// Gives money back, and answers with the refund as it then stands and whether it is new. Goes on if the caller hangs up.
+///
+/// # Errors
+/// Before anything is written: `Refused`, `VoidTooLate`, `ChannelCannot`, `RefundExistsDifferently`, `NoChannel`, `Store`.
+pub async fn give_back(
+    app: &App,
+    scope: TenantScope,
+    wish: GiveBack,
+) -> Result<(StoredRefund, Sale, bool), PaymentError> {
+    let (id, payment) = (wish.id, wish.payment);
+    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
+    let by_channel = sale.payment.payment.method != Method::Cash;
+    let channel = if by_channel { Some(channel_of(app, scope, &sale).await?) } else { None };
+    if let Some(channel) = &channel {
+        check_capability(channel, &wish, sale.payment.payment.amount)?;
+    }
+    let call_ms = channel.as_ref().map_or(0, |channel| pace(&channel.manifest).call_ms);
+    let (new, refund) = set_aside(app, scope, wish, call_ms).await?;
+    app.news_of(scope.tenant());
+    if new {
+        let (task_app, span) = (app.clone(), tracing::Span::current());
+        let work = async move {
+            match channel {
+                Some(channel) => ask(&task_app, scope, refund, &channel).await,
+                None => heard(&task_app, scope, refund.refund.id, Heard::PaidFromTheDrawer).await,
+            }
+        };
+        app.in_flight()
+            .spawn(work.instrument(span))
+            .await
+            .map_err(|error| PaymentError::CutOff(error.to_string()))??;
+    }
+    let (refund, sale) = app
+        .store()
+        .read(move |tx| {
+            Ok::<_, StoreError>((refunds::load(tx, &scope, id)?, payments::load_sale(tx, &scope, payment)?))
+        })
+        .await?;
+    Ok((refund, sale, new))
+}
+
+/// Gives back what was paid after the payment had been closed. Doing it twice is doing it once.
+///
+/// # Errors
+/// As [`give_back`].
+pub async fn late(app: &App, scope: TenantScope, payment: PaymentId) -> Result<(), PaymentError> {
+    let wish = GiveBack {
+        id: RefundId::for_key(scope.tenant(), payment, "late"),
+        payment,
+        kind: RefundKind::Late,
+        amount: None,
+        reason: None,
+        actor: "core".to_owned(),
+    };
+    give_back(app, scope, wish).await.map(drop)
+}
+
+/// Takes up a refund whose end nobody has heard.
+///
+/// # Errors
+/// `NoChannel`, `Store`.
+pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Result<(), PaymentError> {
+    let payment = refund.payment;
+    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
+    if sale.payment.payment.method == Method::Cash {
+        return heard(app, scope, refund.refund.id, Heard::PaidFromTheDrawer).await;
+    }
+    let channel = channel_of(app, scope, &sale).await?;
+    // A void is asked for again: it is the same request, and says how things stand.
+    if by_cancel(&channel, refund.refund.kind) {
+        return ask(app, scope, refund, &channel).await;
+    }
+    let order = refund_order(&sale.payment, &refund);
+    let outcome = match app.channels().query_refund(&channel.account, &order).await {
+        Ok(answer) if answer.status == RefundStatus::NotFound => return ask(app, scope, refund, &channel).await,
+        Ok(answer) => Heard::Answer {
+            number: answer.refund_number,
+            amount: answer.amount,
+            status: refund_status(answer.status),
+            reference: answer.reference,
+        },
+        Err(silence) => {
+            tracing::warn!(refund.id = %refund.refund.id, error = %silence, "a channel did not say how a refund stands");
+            Heard::Event(Event::NoAnswer)
+        }
+    };
+    heard(app, scope, refund.refund.id, outcome).await
+}
+
+fn by_cancel(channel: &Channel, kind: RefundKind) -> bool {
+    kind == RefundKind::Void && channel.manifest.can(Capability::Cancel)
+}
+
+fn check_capability(channel: &Channel, wish: &GiveBack, total: Amount) -> Result<(), PaymentError> {
+    let partial = wish.amount.is_some_and(|amount| amount.minor() < total.minor());
+    let (needed, why) = match wish.kind {
+        RefundKind::Void if channel.manifest.can(Capability::Cancel) => return Ok(()),
+        _ if partial => (Capability::PartialRefund, "it gives back whole amounts only"),
+        _ => (Capability::Refund, "it gives nothing back"),
+    };
+    if channel.manifest.can(needed) {
+        return Ok(());
+    }
+    Err(PaymentError::ChannelCannot { channel: channel.manifest.name.clone(), why: why.to_owned() })
+}
+
+/// Transaction one: the amount is set aside in payment and books, the refund is written down.
+async fn set_aside(
+    app: &App,
+    scope: TenantScope,
+    wish: GiveBack,
+    call_ms: i64,
+) -> Result<(bool, StoredRefund), PaymentError> {
+    retried(|| {
+        let (app_in, wish) = (app.clone(), wish.clone());
+        let store = app.store().clone();
+        async move {
+            store
+                .write(move |tx| {
+                    let now = app_in.now();
+                    match refunds::load(tx, &scope, wish.id) {
+                        Ok(refund) => return same(refund, &wish),
+                        Err(StoreError::NotFound { .. }) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                    let mut stored = payments::load(tx, &scope, wish.payment)?;
+                    let amount = amount_of(&stored.payment, &wish, now)?;
+                    let reserve = PaymentEvent::ReserveRefund { refund: wish.id, amount };
+                    move_payment(tx, &scope, &mut stored, &reserve, now)?;
+                    let mut refund = StoredRefund {
+                        refund: Refund { id: wish.id, kind: wish.kind, amount, state: State::Submitting },
+                        payment: wish.payment,
+                        version: 1,
+                        reason: wish.reason.clone(),
+                        requested_by: wish.actor.clone(),
+                        channel_reference: None,
+                        next_attempt_at: Some(now.plus(call_ms)),
+                        attempts: 0,
+                        created_at: now,
+                        updated_at: now,
+                    };
+                    if refunds::insert_new(tx, &scope, &refund)? == Insertion::Existing {
+                        refund = refunds::load(tx, &scope, wish.id)?;
+                        return same(refund, &wish);
+                    }
+                    book(tx, &scope, &stored, Some(wish.id), "refund_reserved", &rules::refund_reserved(amount), now)?;
+                    record(tx, &scope, &stored, Some(wish.id), kind::REFUND_SUBMITTED, "", &wish.actor, now)?;
+                    announce(&app_in, tx, &scope, &refund, now)?;
+                    Ok((true, refund))
+                })
+                .await
+        }
+    })
+    .await
+}
+
+fn same(refund: StoredRefund, wish: &GiveBack) -> Result<(bool, StoredRefund), PaymentError> {
+    let same = refund.payment == wish.payment
+        && refund.refund.kind == wish.kind
+        && wish.amount.is_none_or(|amount| amount == refund.refund.amount);
+    if same { Ok((false, refund)) } else { Err(PaymentError::RefundExistsDifferently(wish.id)) }
+}
+
+/// What goes back: the amount wished, or all of it.
+fn amount_of(payment: &Payment, wish: &GiveBack, now: Millis) -> Result<Amount, PaymentError> {
+    if wish.kind == RefundKind::Void {
+        let PaymentStanding::Captured(capture) = &payment.state else {
+            let state = payment.public_state();
+            return Err(payment::Refusal::NotInState { state, verb: "voided" }.into());
+        };
+        if capture.refunded_minor + capture.reserved_minor > 0 {
+            return Err(payment::Refusal::VoidAfterRefund.into());
+        }
+        if capture.at.0.div_euclid(DAY_MS) != now.0.div_euclid(DAY_MS) {
+            return Err(PaymentError::VoidTooLate);
+        }
+    }
+    if let Some(amount) = wish.amount {
+        return Ok(amount);
+    }
+    let left = payment.refundable_minor();
+    Amount::new(left, payment.amount.currency()).map_err(|_| {
+        let state = payment.public_state();
+        payment::Refusal::NotInState { state, verb: "refunded" }.into()
+    })
+}
+
+fn refund_order(payment: &StoredPayment, refund: &StoredRefund) -> RefundOrder {
+    RefundOrder {
+        number: payment.payment.id,
+        reference: payment.channel_reference.clone().unwrap_or_default(),
+        refund_number: refund.refund.id,
+        amount: refund.refund.amount,
+        total: payment.payment.amount,
+        reason: refund.reason.clone().unwrap_or_default(),
+    }
+}
+
+/// The call. What comes of it is booked by [`heard`].
+async fn ask(app: &App, scope: TenantScope, refund: StoredRefund, channel: &Channel) -> Result<(), PaymentError> {
+    let payment = refund.payment;
+    let stored = app.store().read(move |tx| payments::load(tx, &scope, payment)).await?;
+    let id = refund.refund.id;
+    let reply = if by_cancel(channel, refund.refund.kind) {
+        app.channels().cancel(&channel.account, payment).await.map(|answer| Heard::Answer {
+            number: if answer.number == payment.to_string() { id.to_string() } else { answer.number },
+            // The answer is about the payment: its amount is the refund's, since a void is of the whole.
+            amount: answer.amount,
+            status: match answer.status {
+                PaymentStatus::Closed | PaymentStatus::Refunded => AnswerStatus::Succeeded,
+                PaymentStatus::Pending => AnswerStatus::Pending,
+                PaymentStatus::NotFound => AnswerStatus::NotFound,
+                PaymentStatus::Failed(decline) => AnswerStatus::Failed { failure: failure(decline.code) },
+                PaymentStatus::Succeeded => {
+                    AnswerStatus::Failed { failure: failure(saoma_channels::DeclineCode::NotPermitted) }
+                }
+            },
+            reference: String::new(),
+        })
+    } else {
+        let order = refund_order(&stored, &refund);
+        app.channels().refund(&channel.account, &order).await.map(|answer| Heard::Answer {
+            number: answer.refund_number,
+            amount: answer.amount,
+            status: refund_status(answer.status),
+            reference: answer.reference,
+        })
+    };
+    let outcome = reply.unwrap_or_else(|silence| {
+        tracing::warn!(refund.id = %id, error = %silence, "a channel did not answer about a refund");
+        Heard::Event(if silence.may_have_taken_effect() {
+            Event::NoAnswer
+        } else {
+            Event::NotSent { failure: not_sent(&silence) }
+        })
+    });
+    heard(app, scope, id, outcome).await
+}
+
+fn refund_status(status: RefundStatus) -> AnswerStatus {
+    match status {
+        RefundStatus::Succeeded => AnswerStatus::Succeeded,
+        RefundStatus::Pending => AnswerStatus::Pending,
+        RefundStatus::Failed(decline) => AnswerStatus::Failed { failure: failure(decline.code) },
+        RefundStatus::NotFound => AnswerStatus::NotFound,
+    }
+}
+
+/// What was heard of a refund, before it is known whether it may be believed.
+#[derive(Clone, Debug)]
+enum Heard {
+    Answer {
+        number: String,
+        amount: Option<saoma_protocol::Money>,
+        status: AnswerStatus,
+        reference: String,
+    },
+    Event(Event),
+    /// Cash: the drawer is the channel.
+    PaidFromTheDrawer,
+}
+
+/// Transaction two: refund, payment, books, event and push.
+async fn heard(app: &App, scope: TenantScope, id: RefundId, what: Heard) -> Result<(), PaymentError> {
+    retried(|| {
+        let (app_in, what, store) = (app.clone(), what.clone(), app.store().clone());
+        async move { store.write(move |tx| heard_in(&app_in, tx, &scope, id, &what)).await }
+    })
+    .await?;
+    app.wake_outbox();
+    app.wake_resolver();
+    app.news_of(scope.tenant());
+    Ok(())
+}
+
+fn heard_in(app: &App, tx: &mut Tx<'_>, scope: &TenantScope, id: RefundId, what: &Heard) -> Result<(), PaymentError> {
+    let now = app.now();
+    let mut refund = refunds::load(tx, scope, id)?;
+    let mut stored = payments::load(tx, scope, refund.payment)?;
+    let event = match what {
+        Heard::Event(event) => event.clone(),
+        Heard::PaidFromTheDrawer => {
+            Event::Answered(Answer::about(&refund.refund, &id.to_string(), None, AnswerStatus::Succeeded)?)
+        }
+        Heard::Answer { number, amount, status, reference } => {
+            match Answer::about(&refund.refund, number, *amount, status.clone()) {
+                Ok(answer) => {
+                    if !reference.is_empty() {
+                        refund.channel_reference = Some(reference.clone());
+                    }
+                    Event::Answered(answer)
+                }
+                Err(refusal) => {
+                    tracing::error!(refund.id = %id, %refusal, "a channel's answer was not believed");
+                    record(tx, scope, &stored, Some(id), kind::ANSWER_REFUSED, &refusal.to_string(), "channel", now)?;
+                    Event::NoAnswer
+                }
+            }
+        }
+    };
+    let Some(next) = decide(&refund.refund, &event).next else {
+        refund.attempts += 1;
+        refund.next_attempt_at = (!refund_is_over(&refund.refund.state)).then_some(now.plus(pause_ms(refund.attempts)));
+        return Ok(refunds::reschedule(tx, scope, &refund)?);
+    };
+    let amount = refund.refund.amount;
+    let void = refund.refund.kind == RefundKind::Void;
+    let name = match &next {
+        State::Succeeded => {
+            let done = if void {
+                PaymentEvent::VoidSucceeded { refund: id }
+            } else {
+                PaymentEvent::RefundSucceeded { refund: id, amount }
+            };
+            move_payment(tx, scope, &mut stored, &done, now)?;
+            let sets = rules::refund_succeeded(stored.payment.method, amount);
+            book(tx, scope, &stored, Some(id), "refund_succeeded", &sets, now)?;
+            if void { kind::VOIDED } else { kind::REFUND_SUCCEEDED }
+        }
+        State::Failed { .. } => {
+            let failed = PaymentEvent::RefundFailed { refund: id, amount };
+            move_payment(tx, scope, &mut stored, &failed, now)?;
+            book(tx, scope, &stored, Some(id), "refund_failed", &rules::refund_failed(amount), now)?;
+            kind::REFUND_FAILED
+        }
+        State::Pending => kind::REFUND_PENDING,
+        State::Unknown | State::Submitting => kind::REFUND_NO_ANSWER,
+    };
+    refund.attempts = 0;
+    refund.next_attempt_at = (!refund_is_over(&next)).then_some(now.plus(pause_ms(0)));
+    refund.refund.state = next;
+    refund.updated_at = now;
+    refunds::save(tx, scope, &mut refund)?;
+    record(tx, scope, &stored, Some(id), name, "", "channel", now)?;
+    Ok(announce(app, tx, scope, &refund, now)?)
+}
+
+const fn refund_is_over(state: &State) -> bool {
+    matches!(state, State::Succeeded | State::Failed { .. })
+}
+
+/// 2 s, doubled with each attempt that told nothing new, at most 10 minutes.
+fn pause_ms(attempts: u32) -> i64 {
+    (2_000_i64 << attempts.min(9)).min(600_000)
+}
+
+fn move_payment(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    stored: &mut StoredPayment,
+    event: &PaymentEvent,
+    now: Millis,
+) -> Result<(), PaymentError> {
+    if let Some(next) = decide_payment(&stored.payment, event, now)?.next {
+        stored.payment.state = next;
+        stored.updated_at = now;
+        payments::save(tx, scope, stored)?;
+    }
+    Ok(())
+}
+
+fn announce(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    refund: &StoredRefund,
+    at: Millis,
+) -> Result<(), StoreError> {
+    let sale = payments::load_sale(tx, scope, refund.payment)?;
+    let Some(terminal) = sale.payment.terminal else { return Ok(()) };
+    let body = PushBody::Refund { refund: refund_view(refund), payment: payment_view(app, &sale) };
+    send(tx, scope, terminal, &body, at)
+}
+
+/// Decides again while somebody else was faster.
+async fn retried<T, F>(work: impl Fn() -> F) -> Result<T, PaymentError>
+where
+    F: Future<Output = Result<T, PaymentError>> + Send,
+{
+    let mut tries = 0;
+    loop {
+        match work().await {
+            Err(PaymentError::Store(StoreError::Stale { .. })) if tries < STALE_MAX => tries += 1,
+            done => return done,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Payments and refunds as the API shows them.
+
+use saoma_domain::{pay_code, payment::State, refund::State as RefundStanding};
+use saoma_protocol::api::{PaymentView, RefundView};
+use saoma_store::{payments::Sale, refunds::StoredRefund};
+
+use crate::app::App;
+
+#[must_use]
+pub fn payment_view(app: &App, sale: &Sale) -> PaymentView {
+    let (stored, order) = (&sale.payment, &sale.order);
+    let payment = &stored.payment;
+    let (mut refunded_minor, mut paid_at, mut paid_late, mut failure, mut expires_at) = (0, None, false, None, None);
+    match &payment.state {
+        State::Captured(capture) => {
+            refunded_minor = capture.refunded_minor + capture.reserved_minor;
+            (paid_at, paid_late) = (Some(capture.at), capture.late);
+        }
+        State::Voided { captured_at } => (refunded_minor, paid_at) = (payment.amount.minor(), Some(*captured_at)),
+        State::Failed { failure: why } => failure = Some(why.clone()),
+        State::Presenting { expires_at: at } => expires_at = Some(*at),
+        _ => {}
+    }
+    let on_show = matches!(payment.state, State::Presenting { .. });
+    let code = sale.code.as_ref().filter(|_| on_show);
+    PaymentView {
+        id: payment.id,
+        order: stored.order,
+        version: stored.version,
+        state: payment.public_state(),
+        amount: payment.amount,
+        refunded_minor,
+        method: payment.method.text().to_owned(),
+        channel: stored.channel.clone(),
+        channel_account: stored.channel_account,
+        channel_reference: stored.channel_reference.clone(),
+        store: stored.store,
+        terminal: stored.terminal,
+        counter: order.counter,
+        cashier: order.cashier.clone(),
+        reference: order.reference.clone(),
+        goods: order.goods.clone(),
+        code_url: code.map(|code| {
+            format!("{}/p/{}", app.config().server.public_url, pay_code::issue(code.id, app.pay_code_key()))
+        }),
+        expires_at,
+        paid_late,
+        failure,
+        created_at: stored.created_at,
+        updated_at: stored.updated_at,
+        paid_at,
+    }
+}
+
+#[must_use]
+pub fn refund_view(stored: &StoredRefund) -> RefundView {
+    let failure = match &stored.refund.state {
+        RefundStanding::Failed { failure } => Some(failure.clone()),
+        _ => None,
+    };
+    RefundView {
+        id: stored.refund.id,
+        payment: stored.payment,
+        version: stored.version,
+        kind: stored.refund.kind,
+        state: stored.refund.public_state(),
+        amount: stored.refund.amount,
+        reason: stored.reason.clone(),
+        channel_reference: stored.channel_reference.clone(),
+        failure,
+        created_at: stored.created_at,
+        updated_at: stored.updated_at,
+    }
+}

@@ -1,0 +1,220 @@
+//! Secrets at rest: a master key outside the database wraps a data key per tenant, which encrypts channel secrets.
+//!
+//! AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces; what a ciphertext belongs to is its associated data, so that one
+//! cannot be moved to another tenant or account.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
+};
+
+use ring::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hkdf, hmac,
+    rand::{SecureRandom as _, SystemRandom},
+};
+use saoma_channels::Secrets;
+use saoma_protocol::{ChannelAccountId, Millis};
+use saoma_store::{Opaque, Store, StoreError, TenantScope, channel_accounts, tenant_keys};
+use zeroize::Zeroizing;
+
+const KEY_LEN: usize = 32;
+/// The name that wrapped data keys carry, for the day the master key is rotated.
+const MASTER_NAME: &str = "file-1";
+
+/// Why a secret cannot be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    #[error("use the master key {path}: {why}")]
+    Master { path: String, why: String },
+    #[error("open a secret: it was sealed under another key, or changed")]
+    Sealed,
+    #[error("draw a key: the machine gives no random bytes")]
+    NoChance,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Holds the master key, and what is derived from it.
+pub struct Vault {
+    master: LessSafeKey,
+    pay_code: hmac::Key,
+    /// Seed of the key that signs sessions (Ed25519, RFC 8032).
+    session_seed: Zeroizing<[u8; KEY_LEN]>,
+}
+
+impl Vault {
+    /// Reads the master key, or draws it at the first start (mode 0600).
+    ///
+    /// # Errors
+    /// `Master` if the file cannot be read, is open to others, or has another length.
+    pub fn open(path: &Path) -> Result<Self, SecretsError> {
+        let refused = |why: String| SecretsError::Master { path: path.display().to_string(), why };
+        let mut bytes = Zeroizing::new([0; KEY_LEN]);
+        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            Ok(mut file) => {
+                SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
+                file.write_all(bytes.as_slice())
+                    .and_then(|()| file.sync_all())
+                    .map_err(|error| refused(error.to_string()))?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let mut file = fs::File::open(path).map_err(|error| refused(error.to_string()))?;
+                let about = file.metadata().map_err(|error| refused(error.to_string()))?;
+                if about.permissions().mode() & 0o077 != 0 {
+                    return Err(refused("others may read it; set its mode to 600".to_owned()));
+                }
+                if about.len() != KEY_LEN as u64 {
+                    return Err(refused(format!("it must have {KEY_LEN} bytes, not {}", about.len())));
+                }
+                file.read_exact(bytes.as_mut_slice()).map_err(|error| refused(error.to_string()))?;
+            }
+            Err(error) => return Err(refused(error.to_string())),
+        }
+        let pay_code = derived(&bytes, b"saoma pay code 1")?;
+        let session_seed = derived(&bytes, b"saoma session 1")?;
+        let wrapping = derived(&bytes, b"saoma data keys 1")?;
+        Ok(Self {
+            master: key(&wrapping)?,
+            pay_code: hmac::Key::new(hmac::HMAC_SHA256, pay_code.as_slice()),
+            session_seed,
+        })
+    }
+
+    #[must_use]
+    pub const fn pay_code_key(&self) -> &hmac::Key {
+        &self.pay_code
+    }
+
+    #[must_use]
+    pub fn session_seed(&self) -> &[u8; 32] {
+        &self.session_seed
+    }
+
+    /// Encrypts an account's secrets (by name) and stores them, with a data key of the tenant's own.
+    ///
+    /// # Errors
+    /// `Store` (`NotFound` if the account is not the tenant's), `NoChance`, `Sealed` if the tenant's data key is not ours.
+    pub async fn keep(
+        &self,
+        store: &Store,
+        scope: TenantScope,
+        account: ChannelAccountId,
+        secrets: &BTreeMap<String, String>,
+        now: Millis,
+    ) -> Result<(), SecretsError> {
+        let data_key = match store.read(move |tx| tenant_keys::current(tx, &scope)).await? {
+            Some(data_key) => data_key,
+            None => {
+                let mut fresh = Zeroizing::new([0; KEY_LEN]);
+                SystemRandom::new().fill(fresh.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
+                let wrapped = Opaque(seal(&self.master, fresh.as_slice(), &scope.tenant().to_string())?);
+                store.write(move |tx| tenant_keys::add(tx, &scope, &wrapped, MASTER_NAME, now)).await?
+            }
+        };
+        let plain = Zeroizing::new(serde_json::to_vec(secrets).map_err(|_| SecretsError::Sealed)?);
+        let sealed = seal(&self.unwrapped(scope, &data_key.wrapped.0)?, &plain, &bound_to(scope, account))?;
+        let ciphertext = Opaque([data_key.number.to_be_bytes().as_slice(), &sealed].concat());
+        Ok(store.write(move |tx| channel_accounts::set_secrets(tx, &scope, account, &ciphertext, now)).await?)
+    }
+
+    /// The account's secrets, for one call of its plugin; none if it has none.
+    ///
+    /// # Errors
+    /// `Store`, `Sealed`.
+    pub async fn secrets_of(
+        &self,
+        store: &Store,
+        scope: TenantScope,
+        account: ChannelAccountId,
+    ) -> Result<Secrets, SecretsError> {
+        let Some(Opaque(ciphertext)) = store.read(move |tx| channel_accounts::secrets(tx, &scope, account)).await?
+        else {
+            return Ok(Secrets::none());
+        };
+        let (number, sealed) = ciphertext.split_first_chunk::<4>().ok_or(SecretsError::Sealed)?;
+        let number = u32::from_be_bytes(*number);
+        let data_key = store.read(move |tx| tenant_keys::load(tx, &scope, number)).await?;
+        let plain = open(&self.unwrapped(scope, &data_key.wrapped.0)?, sealed, &bound_to(scope, account))?;
+        let values: BTreeMap<String, String> = serde_json::from_slice(&plain).map_err(|_| SecretsError::Sealed)?;
+        Ok(values.into_iter().map(|(name, value)| (name, Zeroizing::new(value.into_bytes()))).collect())
+    }
+
+    fn unwrapped(&self, scope: TenantScope, wrapped: &[u8]) -> Result<LessSafeKey, SecretsError> {
+        let data_key = open(&self.master, wrapped, &scope.tenant().to_string())?;
+        key(data_key.as_slice().try_into().map_err(|_| SecretsError::Sealed)?)
+    }
+}
+
+fn bound_to(scope: TenantScope, account: ChannelAccountId) -> String {
+    format!("{}/{account}", scope.tenant())
+}
+
+fn key(bytes: &[u8; KEY_LEN]) -> Result<LessSafeKey, SecretsError> {
+    UnboundKey::new(&AES_256_GCM, bytes).map(LessSafeKey::new).map_err(|_| SecretsError::Sealed)
+}
+
+/// HKDF-SHA-256 (RFC 5869) of the master key for one purpose.
+fn derived(master: &[u8; KEY_LEN], purpose: &[u8]) -> Result<Zeroizing<[u8; KEY_LEN]>, SecretsError> {
+    let mut bytes = Zeroizing::new([0; KEY_LEN]);
+    hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+        .extract(master)
+        .expand(&[purpose], hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(bytes.as_mut_slice()))
+        .map_err(|_| SecretsError::NoChance)?;
+    Ok(bytes)
+}
+
+/// Nonce, then ciphertext and tag.
+fn seal(key: &LessSafeKey, plain: &[u8], bound_to: &str) -> Result<Vec<u8>, SecretsError> {
+    let mut nonce = [0; NONCE_LEN];
+    SystemRandom::new().fill(&mut nonce).map_err(|_| SecretsError::NoChance)?;
+    let mut sealed = plain.to_vec();
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(bound_to), &mut sealed)
+        .map_err(|_| SecretsError::Sealed)?;
+    Ok([nonce.as_slice(), &sealed].concat())
+}
+
+fn open(key: &LessSafeKey, sealed: &[u8], bound_to: &str) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(SecretsError::Sealed)?;
+    let mut opened = Zeroizing::new(sealed.to_vec());
+    let len = key
+        .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(bound_to), opened.as_mut_slice())
+        .map_err(|_| SecretsError::Sealed)?
+        .len();
+    opened.truncate(len);
+    Ok(opened)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_only_unchanged_and_only_where_it_belongs() {
+        let (ours, other) = (key(&[1; 32]).unwrap(), key(&[2; 32]).unwrap());
+        let sealed = seal(&ours, b"hunter2", "ten_a/cha_b").unwrap();
+        assert_eq!(open(&ours, &sealed, "ten_a/cha_b").unwrap().as_slice(), b"hunter2");
+        assert!(open(&other, &sealed, "ten_a/cha_b").is_err());
+        assert!(open(&ours, &sealed, "ten_c/cha_b").is_err());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(open(&ours, &changed, "ten_a/cha_b").is_err(), "byte {at}");
+        }
+        assert!(open(&ours, &sealed[..5], "ten_a/cha_b").is_err());
+    }
+
+    #[test]
+    fn the_master_key_is_made_once_and_must_be_closed_to_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let first = Vault::open(&path).unwrap();
+        assert_eq!(Vault::open(&path).unwrap().session_seed(), first.session_seed());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Vault::open(&path), Err(SecretsError::Master { .. })));
+    }
+}

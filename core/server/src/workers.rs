@@ -1,0 +1,62 @@
+//! What goes on without anybody asking: sending what was committed, finding out what is not known, ending what is over.
+//!
+//! Each worker takes its work from the database, woken by a bell or by its own clock, so that a missed bell or a crash only
+//! costs time. Several cores may run them at once: work is claimed before it is done.
+
+mod expiry;
+mod invariants;
+mod outbox;
+mod resolver;
+
+use std::time::Duration;
+
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinSet,
+};
+
+use crate::app::App;
+
+/// The running workers of one core.
+pub struct Workers {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Workers {
+    #[must_use]
+    pub fn start(app: &App) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(outbox::run(app.clone(), stopping.clone()));
+        tasks.spawn(resolver::run(app.clone(), stopping.clone()));
+        tasks.spawn(expiry::run(app.clone(), stopping.clone()));
+        tasks.spawn(invariants::run(app.clone(), stopping));
+        Self { stop, tasks }
+    }
+
+    /// Waits until each has finished the work in its hands.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Sleeps until the bell, the clock, or the end; `false` at the end.
+async fn rested(bell: Option<&Notify>, pause: Duration, stopping: &mut watch::Receiver<bool>) -> bool {
+    if *stopping.borrow() {
+        return false;
+    }
+    let rung = async {
+        match bell {
+            Some(bell) => bell.notified().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = rung => {}
+        () = tokio::time::sleep(pause) => {}
+        _ = stopping.changed() => {}
+    }
+    !*stopping.borrow()
+}

@@ -1,0 +1,74 @@
+//! Sends what was committed, in order, until it is acknowledged.
+
+use std::time::Duration;
+
+use saoma_protocol::message::{Push, PushBody};
+use saoma_store::{
+    StoreError, access,
+    outbox::{self, Due, Kind},
+};
+use tokio::sync::watch;
+use tracing::Instrument as _;
+
+use super::rested;
+use crate::app::App;
+
+const BATCH_MAX: u32 = 64;
+/// How long nobody else takes a message that was just sent; then it is due again. Doubled with each attempt.
+const RESEND_MS: i64 = 5_000;
+const RESEND_MS_MAX: i64 = 300_000;
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
+    while rested(Some(app.outbox_bell()), LOOK_EVERY, &mut stopping).await {
+        loop {
+            match batch(&app).await {
+                Ok(sent) if sent == BATCH_MAX as usize => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the outbox waits");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+async fn batch(app: &App) -> Result<usize, StoreError> {
+    let now = app.now();
+    let due = app
+        .store()
+        .write(move |tx| outbox::claim_due(tx, &access::process(), Kind::Push, now, now.plus(RESEND_MS), BATCH_MAX))
+        .await?;
+    let claimed = due.len();
+    for message in due {
+        let span = tracing::info_span!("push", push.id = message.message.id.0, tenant = %message.scope.tenant());
+        send(app, message).instrument(span).await?;
+    }
+    Ok(claimed)
+}
+
+async fn send(app: &App, due: Due) -> Result<(), StoreError> {
+    let Due { scope, message } = due;
+    let id = message.id;
+    let Some(terminal) = message.message.terminal else {
+        return Err(StoreError::Corrupt { why: format!("push {id} in the outbox is for no terminal") });
+    };
+    match serde_json::from_str::<PushBody>(&message.message.payload) {
+        Ok(body) => {
+            let push = Push { id, at: message.message.created_at, body };
+            if let Err(error) = app.fleet().push(scope.tenant(), terminal, &push).await {
+                tracing::warn!(terminal.id = %terminal, %error, "a push is sent again later");
+            }
+        }
+        Err(error) => {
+            tracing::error!(terminal.id = %terminal, %error, "a push cannot be read; it is kept for a person")
+        }
+    }
+    if message.attempts > 1 {
+        let pause = (RESEND_MS << message.attempts.min(10)).min(RESEND_MS_MAX);
+        let next_at = app.now().plus(pause);
+        app.store().write(move |tx| outbox::resend_at(tx, &scope, id, next_at)).await?;
+    }
+    Ok(())
+}
