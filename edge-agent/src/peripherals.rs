@@ -4,7 +4,12 @@
 //! ([`crate::counter`]) and the till's loop only sends it orders. Losing a device never loses a sale: a driver reports its
 //! failure as an error or as health, never by panicking, and every wait inside a driver has a deadline.
 
+pub mod display;
+pub mod drawer;
+mod line;
+pub mod printer;
 pub mod registry;
+pub mod scanner;
 
 use std::time::Duration;
 

@@ -1,19 +1,85 @@
 //! Which driver serves which device: the one place that lists them.
 
-use std::time::Duration;
-
 use super::{
-    CustomerDisplay, Devices, Display, Drawer, PeripheralError, PeripheralHealth, PeripheralState, Printer, health,
+    CustomerDisplay, Devices, Drawer, PeripheralError, PeripheralHealth, PeripheralState, Printer, Scanner,
+    display::{page, vfd},
+    drawer, health,
+    printer::{
+        EscPosPrinter,
+        escpos::{Dialect, Encoding, QrBy},
+        file, serial as serial_printer, simulated, tcp,
+    },
+    scanner::serial as serial_scanner,
 };
 use crate::{config::PeripheralsConfig, receipt::Document};
+
+/// A device that there is none of.
+const NONE: &str = "none";
 
 /// Opens every device that the configuration names.
 ///
 /// # Errors
 /// Only for a driver that does not exist; a device that is missing is health `Failed` and tried again at each use.
 pub fn open(config: &PeripheralsConfig) -> Result<Devices, PeripheralError> {
-    let _ = (config, Duration::ZERO);
-    Ok(Devices { printer: Box::new(Absent), drawer: Box::new(Absent), display: Box::new(Absent), scanner: None })
+    Ok(Devices {
+        printer: printer(config)?,
+        drawer: drawer(config)?,
+        display: display(config)?,
+        scanner: scanner(config)?,
+    })
+}
+
+fn printer(config: &PeripheralsConfig) -> Result<Box<dyn Printer>, PeripheralError> {
+    let dialect = dialect(config);
+    Ok(match config.printer.as_str() {
+        simulated::DRIVER => Box::new(simulated::printer(dialect).0),
+        tcp::DRIVER => Box::new(EscPosPrinter::new(tcp::TcpWire::new(&config.printer_address), dialect)),
+        serial_printer::DRIVER => {
+            let wire = serial_printer::SerialWire::new(&config.printer_device, config.printer_baud);
+            Box::new(EscPosPrinter::new(wire, dialect))
+        }
+        file::DRIVER => Box::new(EscPosPrinter::new(file::FileWire::new(&config.printer_device), dialect)),
+        NONE => Box::new(Absent),
+        unknown => {
+            let known = [simulated::DRIVER, tcp::DRIVER, serial_printer::DRIVER, file::DRIVER, NONE];
+            return Err(no_driver("printer", unknown, &known));
+        }
+    })
+}
+
+fn dialect(config: &PeripheralsConfig) -> Dialect {
+    Dialect { width_dots: config.printer_width_dots, encoding: Encoding::Gb18030, qr: QrBy::Printer }
+}
+
+fn drawer(config: &PeripheralsConfig) -> Result<Box<dyn Drawer>, PeripheralError> {
+    Ok(match config.drawer.as_str() {
+        drawer::DRIVER => Box::new(drawer::AtPrinter),
+        NONE => Box::new(Absent),
+        unknown => return Err(no_driver("drawer", unknown, &[drawer::DRIVER, NONE])),
+    })
+}
+
+fn display(config: &PeripheralsConfig) -> Result<Box<dyn CustomerDisplay>, PeripheralError> {
+    Ok(match config.display.as_str() {
+        page::DRIVER => Box::new(page::Page),
+        vfd::DRIVER => Box::new(vfd::Vfd::new(&config.display_device, config.display_baud)),
+        unknown => return Err(no_driver("display", unknown, &[page::DRIVER, vfd::DRIVER])),
+    })
+}
+
+fn scanner(config: &PeripheralsConfig) -> Result<Option<Box<dyn Scanner>>, PeripheralError> {
+    Ok(match config.scanner.as_str() {
+        serial_scanner::DRIVER => {
+            Some(Box::new(serial_scanner::SerialScanner::new(&config.scanner_device, config.scanner_baud)))
+        }
+        NONE => None,
+        unknown => return Err(no_driver("scanner", unknown, &[serial_scanner::DRIVER, NONE])),
+    })
+}
+
+fn no_driver(kind: &str, unknown: &str, known: &[&str]) -> PeripheralError {
+    let why = format!("there is no driver {unknown:?}; peripherals.{kind} is one of {}", known.join(", "));
+    PeripheralError::Unable { device: format!("the {kind}"), why }
 }
 
 /// Nothing is plugged in, and that is as configured.
@@ -21,7 +87,7 @@ struct Absent;
 
 impl Printer for Absent {
     fn driver(&self) -> &'static str {
-        "none"
+        NONE
     }
     fn print(&mut self, _: &Document) -> Result<(), PeripheralError> {
         Ok(())
@@ -30,36 +96,101 @@ impl Printer for Absent {
         Ok(())
     }
     fn health(&mut self) -> PeripheralHealth {
-        health("printer", "none", PeripheralState::Ok, "")
+        health("printer", NONE, PeripheralState::Ok, "")
     }
     fn self_test(&mut self) -> Result<String, PeripheralError> {
-        Ok("no printer is configured".to_owned())
+        Ok("nothing: no printer is configured".to_owned())
     }
 }
 
 impl Drawer for Absent {
     fn driver(&self) -> &'static str {
-        "none"
+        NONE
     }
     fn open(&mut self, _: &mut dyn Printer) -> Result<(), PeripheralError> {
         Ok(())
     }
     fn health(&mut self) -> PeripheralHealth {
-        health("drawer", "none", PeripheralState::Ok, "")
+        health("drawer", NONE, PeripheralState::Ok, "")
     }
 }
 
-impl CustomerDisplay for Absent {
-    fn driver(&self) -> &'static str {
-        "none"
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(change: impl FnOnce(&mut PeripheralsConfig)) -> PeripheralsConfig {
+        let mut config = PeripheralsConfig::default();
+        change(&mut config);
+        config
     }
-    fn show(&mut self, _: &Display) -> Result<(), PeripheralError> {
-        Ok(())
+
+    #[test]
+    fn the_defaults_open_without_any_hardware() {
+        let mut devices = open(&PeripheralsConfig::default()).unwrap();
+        let healths = [devices.printer.health(), devices.drawer.health(), devices.display.health()];
+        let words: Vec<_> = healths.iter().map(|health| (health.kind.as_str(), health.driver.as_str())).collect();
+        assert_eq!(words, [("printer", "simulated"), ("drawer", "printer"), ("display", "page")]);
+        assert!(healths.iter().all(|health| health.state == PeripheralState::Ok));
+        assert!(devices.scanner.is_none());
     }
-    fn health(&mut self) -> PeripheralHealth {
-        health("display", "none", PeripheralState::Ok, "")
+
+    #[test]
+    fn every_driver_opens_by_its_name_even_if_its_device_is_missing() {
+        for name in ["simulated", "escpos-tcp", "escpos-serial", "escpos-file", "none"] {
+            assert_eq!(printer(&config(|config| config.printer = name.to_owned())).unwrap().driver(), name);
+        }
+        for name in ["printer", "none"] {
+            assert_eq!(drawer(&config(|config| config.drawer = name.to_owned())).unwrap().driver(), name);
+        }
+        for name in ["page", "serial-vfd"] {
+            assert_eq!(display(&config(|config| config.display = name.to_owned())).unwrap().driver(), name);
+        }
+        let scanner = scanner(&config(|config| config.scanner = "serial".to_owned())).unwrap().unwrap();
+        assert_eq!(scanner.driver(), "serial");
     }
-    fn self_test(&mut self) -> Result<String, PeripheralError> {
-        Ok("no display is configured".to_owned())
+
+    #[test]
+    fn a_missing_device_is_failed_health_that_says_what_to_check() {
+        let mut devices = open(&config(|config| {
+            config.printer = "escpos-serial".to_owned();
+            config.printer_device = "/dev/there-is-none".to_owned();
+            config.display = "serial-vfd".to_owned();
+            config.display_device = "/dev/there-is-none".to_owned();
+            config.scanner = "serial".to_owned();
+            config.scanner_device = "/dev/there-is-none".to_owned();
+        }))
+        .unwrap();
+        let healths = [devices.printer.health(), devices.display.health(), devices.scanner.as_mut().unwrap().health()];
+        for health in healths {
+            assert_eq!(health.state, PeripheralState::Failed);
+            assert!(health.detail.contains("at /dev/there-is-none"), "{}", health.detail);
+            assert!(health.detail.ends_with("check its cable and that it is switched on"), "{}", health.detail);
+        }
+    }
+
+    #[test]
+    fn a_driver_that_does_not_exist_is_refused_with_those_that_do() {
+        for (config, reason) in [
+            (
+                config(|config| config.printer = "espos-tcp".to_owned()),
+                "the printer cannot do this: there is no driver \"espos-tcp\"; peripherals.printer is one of \
+                 simulated, escpos-tcp, escpos-serial, escpos-file, none",
+            ),
+            (
+                config(|config| config.scanner = "usb".to_owned()),
+                "the scanner cannot do this: there is no driver \"usb\"; peripherals.scanner is one of serial, none",
+            ),
+            (
+                config(|config| config.display = "none".to_owned()),
+                "the display cannot do this: there is no driver \"none\"; peripherals.display is one of page, serial-vfd",
+            ),
+            (
+                config(|config| config.drawer = "usb".to_owned()),
+                "the drawer cannot do this: there is no driver \"usb\"; peripherals.drawer is one of printer, none",
+            ),
+        ] {
+            assert_eq!(open(&config).err().unwrap().to_string(), reason);
+        }
     }
 }

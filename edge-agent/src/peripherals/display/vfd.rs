@@ -1,0 +1,179 @@
+//! A pole display of two lines of twenty characters on a serial line, in Epson's command set for displays.
+//!
+//! It has letters only: names are shown without what it lacks, and codes to scan are on the second screen or on paper.
+
+use std::time::{Duration, Instant};
+
+use saoma_protocol::Currency;
+
+use crate::peripherals::{
+    CustomerDisplay, Display, DisplayMessage, PeripheralError, PeripheralHealth, PeripheralState, health,
+    line::{Line, failure},
+};
+
+pub const DRIVER: &str = "serial-vfd";
+
+const COLUMNS: usize = 20;
+/// Two lines at 9600 baud take 50 ms; a display is never worth waiting for.
+const WRITE_WAIT: Duration = Duration::from_secs(1);
+
+/// ESC @ (initialize), US MD1 (overwrite, no scrolling), US C 0 (no cursor).
+const INITIALIZE: [u8; 7] = [0x1b, b'@', 0x1f, 0x01, 0x1f, b'C', 0];
+/// CLR.
+const CLEAR: u8 = 0x0c;
+/// US $ 1 2: the beginning of the lower line.
+const LOWER_LINE: [u8; 4] = [0x1f, b'$', 1, 2];
+
+pub struct Vfd {
+    path: String,
+    baud: u32,
+    line: Option<Line>,
+}
+
+impl Vfd {
+    #[must_use]
+    pub fn new(path: &str, baud: u32) -> Self {
+        Self { path: path.to_owned(), baud, line: None }
+    }
+
+    fn device(&self) -> String {
+        format!("the customer display at {}", self.path)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), PeripheralError> {
+        let deadline = Instant::now() + WRITE_WAIT;
+        let result = match &mut self.line {
+            Some(line) => line.write_all(bytes, deadline),
+            None => Line::open_serial(&self.path, self.baud).and_then(|mut line| {
+                line.write_all(&INITIALIZE, deadline)?;
+                line.write_all(bytes, deadline)?;
+                self.line = Some(line);
+                Ok(())
+            }),
+        };
+        result.map_err(|error| {
+            self.line = None;
+            failure(&self.device(), &error)
+        })
+    }
+
+    fn show_lines(&mut self, [upper, lower]: &[String; 2]) -> Result<(), PeripheralError> {
+        let mut bytes = vec![CLEAR];
+        bytes.extend_from_slice(upper.as_bytes());
+        bytes.extend_from_slice(&LOWER_LINE);
+        bytes.extend_from_slice(lower.as_bytes());
+        self.write(&bytes)
+    }
+}
+
+impl CustomerDisplay for Vfd {
+    fn driver(&self) -> &'static str {
+        DRIVER
+    }
+
+    fn show(&mut self, display: &Display) -> Result<(), PeripheralError> {
+        self.show_lines(&lines(display))
+    }
+
+    fn health(&mut self) -> PeripheralHealth {
+        // Writing nothing opens the line, and finds one that is gone.
+        match self.write(&[]) {
+            Ok(()) => health("display", DRIVER, PeripheralState::Ok, ""),
+            Err(error) => health("display", DRIVER, PeripheralState::Failed, error.to_string()),
+        }
+    }
+
+    fn self_test(&mut self) -> Result<String, PeripheralError> {
+        self.show_lines(&[fitted("SAOMA"), fitted("DISPLAY TEST 0.00")])?;
+        Ok("SAOMA on the upper line of the customer display, DISPLAY TEST 0.00 on the lower one".to_owned())
+    }
+}
+
+fn lines(display: &Display) -> [String; 2] {
+    match display {
+        Display::Idle { merchant_name } => {
+            let name = fitted(merchant_name);
+            [if name.is_empty() { "WELCOME".to_owned() } else { name }, String::new()]
+        }
+        Display::Code { amount, currency, .. } => ["PLEASE SCAN TO PAY".to_owned(), money(amount, Some(*currency))],
+        Display::Message { message, amount, currency, change } => {
+            let words = words(*message);
+            match (amount, change) {
+                (Some(amount), Some(change)) => [both_ends(words, amount), both_ends("CHANGE", change)],
+                (Some(amount), None) => [words.to_owned(), money(amount, *currency)],
+                (None, _) => [words.to_owned(), String::new()],
+            }
+        }
+    }
+}
+
+const fn words(message: DisplayMessage) -> &'static str {
+    match message {
+        DisplayMessage::ShowYourCode => "SHOW YOUR CODE",
+        DisplayMessage::Confirming => "PLEASE CONFIRM",
+        DisplayMessage::Paid => "PAID",
+        DisplayMessage::Failed => "NOT PAID",
+        DisplayMessage::Cancelled => "CANCELLED",
+        DisplayMessage::Expired => "CODE EXPIRED",
+        DisplayMessage::Refunded => "REFUNDED",
+    }
+}
+
+fn money(amount: &str, currency: Option<Currency>) -> String {
+    let currency = currency.map(|currency| currency.to_string()).unwrap_or_default();
+    both_ends(&currency, amount)
+}
+
+/// Two texts at the ends of one line; the right one is an amount and never cut.
+fn both_ends(left: &str, right: &str) -> String {
+    let right = fitted(right);
+    let space = COLUMNS.saturating_sub(right.len());
+    let left: String = left.chars().filter(char::is_ascii).take(space.saturating_sub(1)).collect();
+    format!("{left:<space$}{right}")
+}
+
+/// What the display can show of `text`: printable ASCII, twenty at most. Everything else could be one of its commands.
+fn fitted(text: &str) -> String {
+    let shown: String = text.chars().filter(|character| matches!(character, ' '..='~')).collect();
+    shown.trim().chars().take(COLUMNS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use saoma_protocol::PaymentId;
+
+    use super::*;
+
+    #[test]
+    fn two_lines_of_twenty_characters() {
+        let message = |message, amount: Option<&str>, change: Option<&str>| Display::Message {
+            message,
+            amount: amount.map(str::to_owned),
+            currency: amount.map(|_| Currency::CNY),
+            change: change.map(str::to_owned),
+        };
+        let idle = |name: &str| Display::Idle { merchant_name: name.to_owned() };
+        let code = Display::Code {
+            payment: PaymentId::from_bytes([1; 16]),
+            amount: "12.50".to_owned(),
+            currency: Currency::CNY,
+            code_url: "https://pay.example/c/1".to_owned(),
+            expires_at: None,
+        };
+        let table = [
+            (idle("扫码茶饮 Saoma Tea"), ["Saoma Tea", ""]),
+            (idle("扫码茶饮"), ["WELCOME", ""]),
+            (idle("\u{1b}@The longest name of all shops"), ["@The longest name of", ""]),
+            (code, ["PLEASE SCAN TO PAY", "CNY            12.50"]),
+            (message(DisplayMessage::Paid, Some("12.50"), None), ["PAID", "CNY            12.50"]),
+            (
+                message(DisplayMessage::Paid, Some("12.50"), Some("7.50")),
+                ["PAID           12.50", "CHANGE          7.50"],
+            ),
+            (message(DisplayMessage::Expired, None, None), ["CODE EXPIRED", ""]),
+        ];
+        for (display, shown) in table {
+            assert_eq!(lines(&display), shown, "{display:?}");
+        }
+    }
+}
