@@ -3,6 +3,8 @@
 //! Arrows inside: `app` → rim (`link`, `journal`, `counter`/`peripherals`, `till`) → pure (`sale`, `sync`, `receipt`). The
 //! pure rooms read no clock and do no I/O; the rim decides nothing.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod counter;
 pub mod journal;
@@ -12,3 +14,4 @@ pub mod receipt;
 pub mod sale;
 pub mod sync;
 pub mod telemetry;
+pub mod till;

@@ -1,0 +1,178 @@
+//! The running agent: one task owns all state; everything else (the till's door, devices, MQTT, requests to core, timers)
+//! sends it what happened and waits for nothing it holds.
+//!
+//! The order is always the same: decide, write to the journal, and only then act (send, print, open the drawer, answer).
+//! Survives: being killed at any moment (the next start goes on from the journal), core or the broker gone, a device that
+//! hangs, a full disk (no new sale; what is under way ends). Does not survive, and says so: a journal that was altered.
+
+mod alarms;
+mod happen;
+mod line;
+mod owner;
+mod press;
+mod show;
+
+use std::{fs, io, net::SocketAddr, time::Duration};
+
+use rumqttc::v5::MqttOptions;
+use saoma_protocol::Millis;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    config::Config,
+    counter::{Counter, REPORTS_MAX},
+    journal::{Journal, JournalError, Settings},
+    link::{
+        https::Core,
+        identity::{DataDir, Identity, IdentityError},
+        mqtt::{self, Mqtt},
+        tls::{self, TlsError},
+    },
+    peripherals::{Devices, PeripheralError, registry},
+    till::{Till, command::Commands},
+};
+use owner::Owner;
+
+/// Messages of the broker that may wait for the owner; behind it, MQTT's own flow control holds.
+const NEWS_MAX: usize = 64;
+/// How long the agent may take to stop before what is left is dropped; all of it is on the disk.
+const STOP_MAX: Duration = Duration::from_secs(8);
+
+/// Why the agent does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("prepare requests to core")]
+    Https(#[from] reqwest::Error),
+    #[error("prepare the connection to the broker")]
+    Mqtt(#[from] saoma_protocol::message::MessageError),
+    #[error("use the configuration of the devices: {0}; `saoma-edge config --explain` lists the drivers")]
+    Devices(PeripheralError),
+    #[error("listen on {address}: is another agent running? Set till.listen to another port, or stop it")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("start a thread")]
+    Thread(#[source] io::Error),
+}
+
+/// What the agent is made of.
+pub struct Parts {
+    pub config: Config,
+    pub folder: DataDir,
+    pub identity: Identity,
+    pub core: Core,
+    /// Without it, everything goes over HTTPS.
+    pub mqtt: Option<(Mqtt, MqttOptions)>,
+    pub devices: Devices,
+}
+
+impl Parts {
+    /// From the configuration, and from what enrolment left in the data directory.
+    ///
+    /// # Errors
+    /// `Identity` if this terminal is not enrolled, then `Tls`, `Https`, `Mqtt`, `Devices`.
+    pub fn from_config(config: Config) -> Result<Self, StartError> {
+        let folder = DataDir::open(&config.data_dir)?;
+        let identity = folder.identity()?;
+        let tls = tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &folder.key_pem()?)?;
+        let answer_max = Duration::from_millis(config.link.answer_timeout_ms);
+        let core = Core::new(&identity.core_url, tls.clone(), answer_max)?;
+        let mqtt = (Mqtt::new(&identity), mqtt::options(&identity, tls, &config.link)?);
+        let devices = registry::open(&config.peripherals).map_err(StartError::Devices)?;
+        Ok(Self { config, folder, identity, core, mqtt: Some(mqtt), devices })
+    }
+}
+
+/// An agent that runs. Dropping it is as good as pulling the plug: nothing is finished, nothing is lost.
+pub struct Running {
+    till: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    owner: tokio::task::JoinHandle<()>,
+    door: Till,
+    mqtt: Option<tokio::task::JoinHandle<()>>,
+}
+
+/// Starts the agent; when this returns, the till answers.
+///
+/// # Errors
+/// `Identity` if another agent runs on this data directory, then `Journal`, `Listen`, `Thread`.
+pub async fn start(parts: Parts) -> Result<Running, StartError> {
+    let Parts { config, folder, identity, core, mqtt, devices } = parts;
+    let lock = folder.lock()?;
+    let settings = Settings {
+        path: folder.journal(),
+        free_bytes_min: config.journal.free_bytes_min,
+        pages_max: config.journal.pages_max,
+    };
+    let (journal, opened) = Journal::open(&settings, identity.terminal, now())?;
+    let (reports_in, reports) = mpsc::channel(REPORTS_MAX);
+    let counter = Counter::start(devices, reports_in).map_err(StartError::Thread)?;
+    let (commands, asked) = Commands::new();
+    let address = config.till.listen;
+    let door = Till::open(address, commands, journal.clone(), core.clone(), counter.last_receipt())
+        .map_err(|source| StartError::Listen { address, source })?;
+    let till = door.address();
+    let (news_in, news) = mpsc::channel(NEWS_MAX);
+    let (mqtt, connection) = match mqtt {
+        Some((mqtt, options)) => {
+            let connection = mqtt.clone().run(options, config.link.reconnect_ms_max, news_in);
+            (Some(mqtt), Some(tokio::spawn(connection)))
+        }
+        None => (None, None),
+    };
+    let (stop, stopping) = oneshot::channel();
+    let held = Held { _lock: lock, folder };
+    let owner = Owner::new(owner::Means { config, held, identity, journal, core, mqtt, counter }, opened).await?;
+    let owner = tokio::spawn(owner.run(owner::Inputs { asked, reports, news, stopping }));
+    Ok(Running { till, stop: Some(stop), owner, door, mqtt: connection })
+}
+
+/// The data directory, for this process alone as long as this lives.
+pub(crate) struct Held {
+    _lock: fs::File,
+    pub(crate) folder: DataDir,
+}
+
+impl Running {
+    /// Where the till's pages are.
+    #[must_use]
+    pub const fn till(&self) -> SocketAddr {
+        self.till
+    }
+
+    /// Waits until the agent ends by itself, which it only does by a mistake of its own.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.owner).await;
+    }
+
+    /// Stops in order: no new requests, goodbye to the broker, the printer's last slip.
+    pub async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The owner may have ended by itself; then there is nobody to tell.
+            let _ = stop.send(());
+        }
+        if tokio::time::timeout(STOP_MAX, &mut self.owner).await.is_err() {
+            tracing::warn!("the agent did not stop in time; what is left is in the journal");
+        }
+        self.door.close().await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.owner.abort();
+        if let Some(mqtt) = &self.mqtt {
+            mqtt.abort();
+        }
+    }
+}
+
+/// The machine's clock. Read here alone; everything below is given the time.
+pub(crate) fn now() -> Millis {
+    let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,262 @@
+//! One event of one sale: decided, written down, and then acted on.
+
+use std::time::{Duration, Instant};
+
+use ring::rand::SecureRandom as _;
+use saoma_protocol::{
+    PaymentId, Sequence,
+    api::{CreatePayment, Presentation},
+    journal::Method,
+};
+
+use super::{
+    now,
+    owner::{OnDisplay, OpenSale, Owner, is_busy},
+};
+use crate::{
+    journal::{Commit, Intent, JournalError},
+    link::https::Call,
+    peripherals::PeripheralError,
+    receipt::{Heading, compose},
+    sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip, Stage, Waits},
+    sync,
+    till::{
+        problem::{Code, Refused},
+        view::{ReceiptView, SaleView},
+    },
+};
+
+/// How long the customer sees how it ended: long enough to count the change.
+const SHOWN_MAX: Duration = Duration::from_secs(15);
+/// Pause before an answer that could not be written down is asked for again.
+const UNWRITTEN_MS: i64 = 5_000;
+
+/// What else is written in the same transaction.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub(super) intent: Option<Intent>,
+    pub(super) push: Option<Sequence>,
+}
+
+impl Owner {
+    /// Begins a sale: on the disk first, then sent (or, for cash, done).
+    ///
+    /// # Errors
+    /// Of the journal; nothing has happened then.
+    pub(super) async fn begin(&mut self, keyed: Keyed, intent: Intent) -> Result<SaleView, Refused> {
+        let (payment, counter) = (keyed.payment, keyed.counter);
+        let decision = sale::key(keyed, now());
+        let head = self.write(&decision, Beside { intent: Some(intent), push: None }).await?;
+        self.counted = counter;
+        tracing::info!(payment.id = %payment, counter = counter.0, method = ?decision.sale.method(), "keyed");
+        self.on_display = Some(OnDisplay { sale: decision.sale.clone(), until: None });
+        self.act(decision, head).await;
+        self.view(payment).await
+    }
+
+    /// One event of one sale.
+    ///
+    /// # Errors
+    /// `SaleNotFound`, a refusal of the press, or the journal's; nothing has changed then.
+    pub(super) async fn happen(&mut self, payment: PaymentId, event: Event, beside: Beside) -> Result<(), Refused> {
+        let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
+        let decision = sale::decide(held.sale.clone(), event, now())?;
+        let changed = decision.sale.kept != held.sale.kept
+            || !decision.records.is_empty()
+            || beside.intent.is_some()
+            || beside.push.is_some();
+        if changed && let Err(error) = self.write(&decision, beside).await {
+            // What is not on the disk has not happened. The request that told it is over, so it is made again later.
+            let mut calmed = held;
+            if self.sales.contains_key(&payment) {
+                let Waits { code, unanswered, .. } = calmed.sale.waits;
+                let next_at = Some(now().plus(UNWRITTEN_MS));
+                calmed.sale.waits = Waits { code, unanswered, next_at, ..Waits::default() };
+                self.sales.insert(payment, calmed);
+            }
+            return Err(error);
+        }
+        self.act(decision, held.entry).await;
+        Ok(())
+    }
+
+    /// As [`Self::happen`], for what nobody pressed: a failure is an alarm.
+    pub(super) async fn happen_logged(&mut self, payment: PaymentId, event: Event) {
+        if let Err(error) = self.happen(payment, event, Beside::default()).await {
+            tracing::error!(payment.id = %payment, code = %Code(&error), %error, "news of a sale could not be kept");
+            self.alarm("journal_failed", format!("news of a sale could not be kept: {error}"));
+        }
+    }
+
+    /// Works off what followed from what was done.
+    pub(super) async fn follow_up(&mut self) {
+        while let Some((payment, event)) = self.follow_ups.pop_front() {
+            self.happen_logged(payment, event).await;
+        }
+    }
+
+    /// The sale, from memory or from the journal.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(super) async fn sale(&self, payment: PaymentId) -> Result<Option<OpenSale>, JournalError> {
+        if let Some(held) = self.sales.get(&payment) {
+            return Ok(Some(held.clone()));
+        }
+        let found = self.journal.sale(payment).await?;
+        Ok(found.map(|(kept, entry)| OpenSale { sale: Sale::reopened(kept), entry }))
+    }
+
+    /// Writes a decision down; the journal's new head.
+    async fn write(&mut self, decision: &Decision, beside: Beside) -> Result<Sequence, Refused> {
+        let sale = &decision.sale;
+        let commit = Commit {
+            records: decision.records.clone(),
+            sale: Some(sale.kept.clone()),
+            // A slip that is at the printer is looked after at the next start.
+            sale_open: sale.is_open() || sale.kept.receipt == ReceiptState::Queued,
+            sale_captured: sale.was_captured(),
+            sale_state: sale.state_text(),
+            intent: beside.intent,
+            pushes: beside.push.into_iter().collect(),
+            synced_through: None,
+        };
+        let grew = !commit.records.is_empty();
+        let head = match self.journal.commit(commit, now()).await {
+            Ok(head) => head,
+            Err(error) => {
+                if matches!(error, JournalError::Full) {
+                    self.look_at_disk().await;
+                }
+                return Err(error.into());
+            }
+        };
+        if grew {
+            self.count_unsent().await;
+            self.sync_event(sync::Event::Appended { head }).await;
+        }
+        Ok(head)
+    }
+
+    pub(super) async fn count_unsent(&mut self) {
+        match self.journal.run(crate::journal::Store::unsent).await {
+            Ok(unsent) => {
+                self.line.health_due |= unsent.count != self.unsent.count;
+                self.unsent = unsent;
+            }
+            Err(error) => tracing::error!(%error, "what core does not know yet could not be counted"),
+        }
+    }
+
+    /// After the decision is on the disk.
+    async fn act(&mut self, decision: Decision, entry: Sequence) {
+        let Decision { sale, effects, .. } = decision;
+        let payment = sale.kept.payment;
+        let before = self.sales.get(&payment).map(|held| held.sale.kept.clone());
+        if before.as_ref().is_none_or(|kept| *kept != sale.kept) {
+            self.emit("sale", &SaleView::of(&sale, entry <= self.sync.through()));
+            tracing::info!(payment.id = %payment, state = sale.state_text(), receipt = ?sale.kept.receipt, "sale");
+        }
+        for effect in effects {
+            match effect {
+                Effect::Ask(ask) => self.start_call(&sale, ask),
+                Effect::OpenDrawer => self.counter.open_drawer(),
+                Effect::Print(slip) => {
+                    if matches!(slip, Slip::Refund(_)) {
+                        self.on_display = Some(OnDisplay { sale: sale.clone(), until: None });
+                    }
+                    self.print(&sale, slip);
+                }
+                Effect::Alarm { code, message } => self.alarm(code, message),
+            }
+        }
+        if let Some(shown) = self.on_display.as_mut().filter(|shown| shown.sale.kept.payment == payment) {
+            let over = !sale.is_open();
+            shown.until = if over { shown.until.or_else(|| Some(Instant::now() + SHOWN_MAX)) } else { None };
+            shown.sale = sale.clone();
+        }
+        if sale.is_open() || is_busy(&sale) || sale.kept.receipt == ReceiptState::Queued {
+            self.sales.insert(payment, OpenSale { sale: sale.clone(), entry });
+        } else {
+            self.sales.remove(&payment);
+        }
+        self.answer_waiters(&sale, entry);
+    }
+
+    fn print(&mut self, sale: &Sale, slip: Slip) {
+        let profile = &self.identity.profile;
+        let heading = Heading {
+            merchant_name: profile.merchant_name.clone(),
+            store_name: profile.store_name.clone(),
+            terminal_name: profile.terminal_name.clone(),
+            utc_offset_minutes: self.config.till.utc_offset_minutes,
+        };
+        let payment = sale.kept.payment;
+        if !self.counter.print(payment, compose(&heading, sale, slip, now())) {
+            self.tell_receipt(payment, Some("the printer hangs; switch it off and on, then reprint".to_owned()));
+            self.follow_ups.push_back((payment, Event::Printed { done: false }));
+        }
+    }
+
+    pub(super) async fn printed(&mut self, payment: PaymentId, failure: Option<PeripheralError>) {
+        let done = failure.is_none();
+        self.happen_logged(payment, Event::Printed { done }).await;
+        self.tell_receipt(payment, failure.map(|error| error.to_string()));
+    }
+
+    fn tell_receipt(&self, payment: PaymentId, why: Option<String>) {
+        if let Some(why) = &why {
+            tracing::warn!(payment.id = %payment, why, "a receipt was not printed");
+        }
+        self.emit("receipt", &ReceiptView { payment, printed: why.is_none(), why });
+    }
+
+    /// The request that an ask stands for; none if what it needs is gone (a scanned code after a restart).
+    pub(super) fn call_for(&self, sale: &Sale, ask: Ask) -> Option<Call> {
+        let payment = sale.kept.payment;
+        let call = match ask {
+            Ask::Create => Call::Create { payment, body: Box::new(self.create_body(sale)?) },
+            Ask::Fetch => Call::Fetch { payment },
+            // A press is one request: its key is new each time, so that core answers with how things stand now.
+            Ask::Query => Call::Query { payment, key: fresh_key("query") },
+            Ask::Cancel => Call::Cancel { payment, key: fresh_key("cancel") },
+            Ask::Refund(refund) => {
+                let held = sale.refund(refund)?;
+                if held.void {
+                    Call::Void { payment, refund }
+                } else {
+                    Call::Refund { payment, refund, amount: held.amount }
+                }
+            }
+        };
+        Some(call)
+    }
+
+    fn create_body(&self, sale: &Sale) -> Option<CreatePayment> {
+        let kept = &sale.kept;
+        let Stage::Sending { method, .. } = kept.stage else { return None };
+        let presentation = match method {
+            Method::MerchantPresented => {
+                Presentation::Merchant { expires_in_seconds: Some(self.config.till.code_expires_in_seconds) }
+            }
+            Method::CustomerPresented => Presentation::Customer { code: sale.waits.code.as_ref()?.expose().to_owned() },
+        };
+        Some(CreatePayment {
+            amount: kept.amount,
+            presentation,
+            channel_account: None,
+            store: None,
+            goods: kept.goods.clone(),
+            reference: None,
+            cashier: Some(kept.cashier.clone()),
+            counter: Some(kept.counter),
+        })
+    }
+}
+
+fn fresh_key(what: &str) -> String {
+    let mut bytes = [0; 16];
+    // Without chance the key repeats an older one, and core answers what it answered then.
+    let _ = ring::rand::SystemRandom::new().fill(&mut bytes);
+    format!("{what}-{}", hex::encode(bytes))
+}

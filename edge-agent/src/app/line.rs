@@ -1,0 +1,395 @@
+//! The line to core: what comes in over MQTT and HTTPS, what goes out, and whether core can be reached.
+//!
+//! MQTT tells by itself; while it is down, core is asked for its pushes over HTTPS. The journal goes over MQTT first, and over
+//! HTTPS if MQTT is down or swallowed a batch.
+
+use std::time::{Duration, Instant};
+
+use saoma_protocol::{
+    Millis, Sequence,
+    message::{Health, JournalAck, JournalBatch, Push, PushAck, PushBody},
+    topic::Leaf,
+};
+
+use super::{
+    happen::Beside,
+    now,
+    owner::{Done, Owner},
+};
+use crate::{
+    journal::Commit,
+    link::{https::HttpsError, mqtt::News},
+    sale::{Event, Outcome, Sale},
+    sync::{self, Order, Stop},
+    telemetry,
+    till::{problem::Refused, view::SaleView},
+};
+
+/// How long core may be silent on HTTPS before it is asked for something.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// Health goes out this often, and when it changes.
+const HEALTH_EVERY: Duration = Duration::from_secs(60);
+/// Not more often than this, however often it changes.
+const HEALTH_PAUSE: Duration = Duration::from_secs(2);
+/// Longest pause between two attempts to get pushes over HTTPS.
+const POLL_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Sales whose `synced` mark is told to the pages when core acknowledges them.
+const TOLD_MAX: u32 = 50;
+
+/// How core is reached.
+pub(super) struct Line {
+    pub(super) mqtt_up: bool,
+    /// The last exchange over HTTPS ended with an answer.
+    pub(super) https_up: bool,
+    heard_at: Option<Instant>,
+    /// Something about health changed since it was sent.
+    pub(super) health_due: bool,
+    health_sent_at: Option<Instant>,
+    polling: bool,
+    poll_at: Instant,
+    poll_failures: u32,
+    asking_profile: bool,
+    asked_profile_at: Instant,
+    /// The last batch, and whether it went over MQTT: sent again, it takes the other way.
+    last_batch: Option<(Sequence, bool)>,
+}
+
+impl Line {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            mqtt_up: false,
+            https_up: false,
+            heard_at: None,
+            health_due: false,
+            health_sent_at: None,
+            polling: false,
+            poll_at: now,
+            poll_failures: 0,
+            asking_profile: false,
+            asked_profile_at: now,
+            last_batch: None,
+        }
+    }
+
+    /// Core was heard of lately.
+    pub(super) const fn is_online(&self) -> bool {
+        self.mqtt_up || self.https_up
+    }
+}
+
+impl Owner {
+    pub(super) async fn news(&mut self, news: News) {
+        match news {
+            News::Up => {
+                self.line.mqtt_up = true;
+                self.line.health_due = true;
+                self.line.health_sent_at = None;
+                self.sync_event(sync::Event::Connected).await;
+            }
+            News::Down => {
+                self.line.mqtt_up = false;
+                self.line.poll_at = Instant::now();
+                if !self.line.https_up {
+                    self.sync_event(sync::Event::Disconnected).await;
+                }
+            }
+            News::Push { push, traceparent } => {
+                let span = tracing::info_span!("core.push", push.id = push.id.0);
+                telemetry::continue_trace(&span, traceparent.as_deref());
+                tracing::Instrument::instrument(
+                    async {
+                        if self.take_push(&push).await {
+                            self.acknowledge(vec![push.id]);
+                        }
+                    },
+                    span,
+                )
+                .await;
+            }
+            News::JournalAck(ack) => self.journal_ack(ack).await,
+        }
+    }
+
+    pub(super) async fn done(&mut self, done: Done) {
+        match done {
+            Done::Sale { payment, ask, outcome } => {
+                match &outcome {
+                    Outcome::NotSent | Outcome::Silent => self.not_heard().await,
+                    Outcome::Locked(problem) => {
+                        self.heard().await;
+                        self.alarm("terminal_locked", problem.detail.clone());
+                    }
+                    Outcome::View(_) | Outcome::Refund(_) | Outcome::NotFound | Outcome::Refused(_) => {
+                        self.heard().await;
+                    }
+                }
+                self.happen_logged(payment, Event::Answered { ask, outcome }).await;
+            }
+            Done::Journal(answer) => {
+                if let Some(ack) = self.answered("journal", answer).await {
+                    self.journal_ack(ack).await;
+                }
+            }
+            Done::Pushes(answer) => {
+                self.line.polling = false;
+                let answered = self.answered("pushes", answer).await;
+                let poll = Duration::from_millis(self.config.link.poll_ms);
+                self.line.poll_failures =
+                    if answered.is_some() { 0 } else { self.line.poll_failures.saturating_add(1) };
+                let pause = poll.saturating_mul(self.line.poll_failures.max(1)).min(POLL_PAUSE_MAX.max(poll));
+                self.line.poll_at = Instant::now() + pause;
+                let mut ids = Vec::new();
+                for push in answered.map(|pushes| pushes.pushes).unwrap_or_default() {
+                    if self.take_push(&push).await {
+                        ids.push(push.id);
+                    }
+                }
+                if !ids.is_empty() {
+                    self.acknowledge(ids);
+                }
+            }
+            Done::Acknowledged(answer) => {
+                // If it was lost, the pushes come again.
+                self.answered("acknowledgement", answer).await;
+            }
+            Done::Profile(answer) => {
+                self.line.asking_profile = false;
+                if let Some(profile) = self.answered("profile", answer).await
+                    && profile != self.identity.profile
+                {
+                    self.identity.profile = profile;
+                    if let Err(error) = self.held.folder.write_identity(&self.identity) {
+                        tracing::warn!(%error, "the till's new names are not on the disk");
+                    }
+                }
+            }
+        }
+    }
+
+    /// What came of an exchange over HTTPS that is not about a sale.
+    async fn answered<T>(&mut self, what: &'static str, answer: Result<T, HttpsError>) -> Option<T> {
+        match answer {
+            Ok(answer) => {
+                self.heard().await;
+                self.alarms.silence("terminal_locked");
+                Some(answer)
+            }
+            Err(HttpsError::Refused(problem)) => {
+                self.heard().await;
+                tracing::warn!(what, code = problem.code, detail = problem.detail, "core refuses");
+                if matches!(problem.status, 401 | 403) {
+                    self.alarm("terminal_locked", problem.detail);
+                }
+                None
+            }
+            Err(error @ HttpsError::Odd(_)) => {
+                tracing::warn!(what, %error, "core was not understood");
+                None
+            }
+            Err(error) => {
+                tracing::debug!(what, %error, "core was not reached");
+                self.not_heard().await;
+                None
+            }
+        }
+    }
+
+    async fn heard(&mut self) {
+        self.line.heard_at = Some(Instant::now());
+        if self.line.https_up {
+            return;
+        }
+        self.line.https_up = true;
+        self.line.poll_failures = 0;
+        if !self.line.mqtt_up {
+            if let Some(mqtt) = &self.mqtt {
+                mqtt.hurry();
+            }
+            self.sync_event(sync::Event::Connected).await;
+        }
+    }
+
+    async fn not_heard(&mut self) {
+        let was_up = std::mem::replace(&mut self.line.https_up, false);
+        if was_up && !self.line.mqtt_up {
+            self.line.poll_at = Instant::now();
+            self.sync_event(sync::Event::Disconnected).await;
+        }
+    }
+
+    /// Takes a push in; whether it is on the disk, so that core may forget it.
+    async fn take_push(&mut self, push: &Push) -> bool {
+        match self.push_taken(push).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(push.id = push.id.0, %error, "news of core could not be kept; it will come again");
+                false
+            }
+        }
+    }
+
+    async fn push_taken(&mut self, push: &Push) -> Result<(), Refused> {
+        let id = push.id;
+        if self.journal.run(move |store| store.is_push_seen(id)).await? {
+            return Ok(());
+        }
+        let (view, refund) = match &push.body {
+            PushBody::Payment { payment } => (payment, None),
+            PushBody::Refund { refund, payment } => (payment, Some(Box::new(refund.clone()))),
+            PushBody::SyncNow => {
+                self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                self.sync_event(sync::Event::Asked).await;
+                return Ok(());
+            }
+        };
+        let event = Event::Pushed { view: Box::new(view.clone()), refund };
+        match self.happen(view.id, event, Beside { intent: None, push: Some(id) }).await {
+            // Of a sale that this disk does not have (it was replaced): there is nobody here to tell.
+            Err(Refused::SaleNotFound) => {
+                tracing::warn!(payment.id = %view.id, "core told about a sale that is not in this journal");
+                self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn acknowledge(&mut self, ids: Vec<Sequence>) {
+        let ack = PushAck { ids };
+        if self.publish(Leaf::Ack, ack.clone()) {
+            return;
+        }
+        let core = self.core.clone();
+        self.calls.spawn(async move { Done::Acknowledged(core.acknowledge(&ack).await) });
+    }
+
+    /// Hands a message to the broker, if it is there.
+    fn publish<T: serde::Serialize>(&self, leaf: Leaf, body: T) -> bool {
+        let Some(mqtt) = self.mqtt.as_ref().filter(|_| self.line.mqtt_up) else { return false };
+        mqtt.publish(leaf, body).unwrap_or_else(|error| {
+            tracing::error!(%error, ?leaf, "a message cannot be written");
+            false
+        })
+    }
+
+    pub(super) async fn line_tick(&mut self, at: Millis) {
+        self.sync_event_at(sync::Event::Tick, at).await;
+        let now = Instant::now();
+        if !self.line.mqtt_up && !self.line.polling && self.line.poll_at <= now {
+            self.line.polling = true;
+            let core = self.core.clone();
+            // Always from the beginning: what is acknowledged does not come again, and numbers may become visible late.
+            self.calls.spawn(async move { Done::Pushes(core.pushes(Sequence(0)).await) });
+        }
+        let quiet = self.line.heard_at.is_none_or(|at| at.elapsed() >= HEARTBEAT);
+        let pause = if self.line.https_up { HEARTBEAT } else { POLL_PAUSE_MAX };
+        if quiet || !self.line.https_up {
+            let due = self.line.asked_profile_at.elapsed() >= pause;
+            // While pushes are asked for, that is the heartbeat.
+            if due && (self.line.mqtt_up || quiet && self.line.https_up) {
+                self.ask_profile();
+            }
+        }
+        self.tell_health(at);
+    }
+
+    pub(super) fn ask_profile(&mut self) {
+        if !std::mem::replace(&mut self.line.asking_profile, true) {
+            self.line.asked_profile_at = Instant::now();
+            let core = self.core.clone();
+            self.calls.spawn(async move { Done::Profile(core.profile().await) });
+        }
+    }
+
+    fn tell_health(&mut self, at: Millis) {
+        let since = self.line.health_sent_at.map(|sent| sent.elapsed());
+        let pause = if self.line.health_due { HEALTH_PAUSE } else { HEALTH_EVERY };
+        if !self.line.mqtt_up || since.is_some_and(|since| since < pause) {
+            return;
+        }
+        let health = Health {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            at,
+            peripherals: self.devices.values().cloned().collect(),
+            unsent: self.unsent_view(),
+        };
+        if self.publish(Leaf::Health, health) {
+            self.line.health_sent_at = Some(Instant::now());
+            self.line.health_due = false;
+        }
+    }
+
+    async fn journal_ack(&mut self, ack: JournalAck) {
+        self.sync_event(sync::Event::Ack(ack)).await;
+    }
+
+    pub(super) async fn sync_event(&mut self, event: sync::Event) {
+        self.sync_event_at(event, now()).await;
+    }
+
+    async fn sync_event_at(&mut self, event: sync::Event, at: Millis) {
+        let before = self.sync.through();
+        for order in self.sync.handle(event, at) {
+            match order {
+                Order::Send { after } => self.send_journal(after).await,
+                Order::Synced { through } => self.synced(before, through).await,
+                Order::Stopped(stop) => {
+                    let (code, message) = match stop {
+                        Stop::Rejected { sequence, why } => {
+                            ("journal_rejected", format!("core rejects entry {sequence} of the journal: {why}"))
+                        }
+                        Stop::SetBack { through, head } => (
+                            "journal_set_back",
+                            format!(
+                                "core has entries up to {through}, this disk only up to {head}: it was set back; \
+                                 sales are stopped"
+                            ),
+                        ),
+                    };
+                    self.alarm(code, message);
+                }
+                Order::Held { sequence, why } => {
+                    self.alarm("journal_held", format!("entry {sequence} waits for a person at core: {why}"));
+                }
+            }
+        }
+        if self.sync.stopped().is_none() {
+            self.alarms.silence("journal_rejected");
+            self.alarms.silence("journal_set_back");
+        }
+    }
+
+    async fn send_journal(&mut self, after: Sequence) {
+        let entries = match self.journal.entries_after(after).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.alarm("journal_failed", format!("the journal cannot be sent: {error}"));
+                return;
+            }
+        };
+        let batch = JournalBatch { entries };
+        let swallowed = self.line.last_batch == Some((after, true)) && self.line.https_up;
+        if !swallowed && self.publish(Leaf::Journal, batch.clone()) {
+            self.line.last_batch = Some((after, true));
+            return;
+        }
+        self.line.last_batch = Some((after, false));
+        let core = self.core.clone();
+        self.calls.spawn(async move { Done::Journal(core.journal(&batch).await) });
+    }
+
+    async fn synced(&mut self, before: Sequence, through: Sequence) {
+        let commit = Commit { synced_through: Some(through), ..Commit::default() };
+        if let Err(error) = self.journal.commit(commit, now()).await {
+            // After a restart the same entries are sent once more, and core drops them.
+            tracing::error!(%error, "how far core has the journal could not be kept");
+        }
+        tracing::debug!(through = through.0, "core has the journal");
+        self.count_unsent().await;
+        let Ok(latest) = self.journal.latest_sales(TOLD_MAX).await else { return };
+        for (kept, _) in latest.into_iter().filter(|(_, entry)| before < *entry && *entry <= through) {
+            self.emit("sale", &SaleView::of(&Sale::reopened(kept), true));
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The owner of all state, and its loop.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use saoma_protocol::{
+    Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+    api::{Goods, Pushes, TerminalProfile},
+    message::{JournalAck, PeripheralHealth},
+};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot},
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
+
+use super::{Held, StartError, alarms::Alarms, line::Line, now};
+use crate::{
+    config::Config,
+    counter::{Counter, Report},
+    journal::{Journal, Opened, UnsentEntries},
+    link::{
+        https::{Core, HttpsError},
+        identity::Identity,
+        mqtt::{Mqtt, News},
+    },
+    sale::{self, Ask, Event, Outcome, ReceiptState, Sale},
+    sync::Sync,
+    till::{
+        command::{Asked, Command, Pressed, Reply, TillEvent},
+        view::{DisplayView, SaleView, StateView},
+    },
+};
+
+/// How often what waits is looked at.
+const TICK: Duration = Duration::from_millis(250);
+/// How often the disk is looked at.
+const DISK_EVERY: Duration = Duration::from_secs(10);
+/// Events that a slow page may be behind before it has to connect again.
+const EVENTS_MAX: usize = 256;
+/// How long the printer may take for what it has when the agent stops.
+const PRINTER_MAX: Duration = Duration::from_secs(3);
+
+/// What the owner works with.
+pub(super) struct Means {
+    pub(super) config: Config,
+    pub(super) held: Held,
+    pub(super) identity: Identity,
+    pub(super) journal: Journal,
+    pub(super) core: Core,
+    pub(super) mqtt: Option<Mqtt>,
+    pub(super) counter: Counter,
+}
+
+/// Where things come from.
+pub(super) struct Inputs {
+    pub(super) asked: mpsc::Receiver<Asked>,
+    pub(super) reports: mpsc::Receiver<Report>,
+    pub(super) news: mpsc::Receiver<News>,
+    pub(super) stopping: oneshot::Receiver<()>,
+}
+
+pub(super) struct Owner {
+    pub(super) config: Config,
+    pub(super) held: Held,
+    pub(super) identity: Identity,
+    pub(super) journal: Journal,
+    pub(super) core: Core,
+    pub(super) mqtt: Option<Mqtt>,
+    pub(super) counter: Counter,
+    /// The number of the last sale keyed.
+    pub(super) counted: Sequence,
+    /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
+    pub(super) sales: BTreeMap<PaymentId, OpenSale>,
+    /// What follows from what was just done, in order.
+    pub(super) follow_ups: VecDeque<(PaymentId, Event)>,
+    pub(super) awaiting: Option<Awaiting>,
+    pub(super) waiters: Vec<Waiter>,
+    /// What presses that leave no trace in the journal answered, newest last.
+    pub(super) replays: VecDeque<(Pressed, Option<PaymentId>)>,
+    pub(super) sync: Sync,
+    pub(super) line: Line,
+    /// Requests to core that are under way. They end with the owner.
+    pub(super) calls: JoinSet<Done>,
+    pub(super) unsent: UnsentEntries,
+    pub(super) disk: Result<(), String>,
+    disk_looked_at: Instant,
+    pub(super) devices: BTreeMap<String, PeripheralHealth>,
+    pub(super) alarms: Alarms,
+    pub(super) on_display: Option<OnDisplay>,
+    pub(super) shown: Option<(crate::peripherals::Display, DisplayView)>,
+    pub(super) told: Option<StateView>,
+    pub(super) events: broadcast::Sender<TillEvent>,
+}
+
+/// A sale in memory, with the journal entry that began it.
+#[derive(Clone, Debug)]
+pub(super) struct OpenSale {
+    pub(super) sale: Sale,
+    pub(super) entry: Sequence,
+}
+
+/// A sale that begins when the customer's code is scanned.
+#[derive(Clone, Debug)]
+pub(super) struct Awaiting {
+    pub(super) pressed: Pressed,
+    pub(super) amount: saoma_protocol::Amount,
+    pub(super) goods: Vec<Goods>,
+    pub(super) cashier: String,
+    pub(super) since: Millis,
+}
+
+/// Somebody who pressed a button and waits for core's answer.
+pub(super) struct Waiter {
+    pub(super) payment: PaymentId,
+    /// The refund or void that was pressed.
+    pub(super) refund: Option<RefundId>,
+    pub(super) until: Instant,
+    pub(super) reply: Reply<SaleView>,
+}
+
+/// The sale that the customer sees.
+pub(super) struct OnDisplay {
+    pub(super) sale: Sale,
+    /// When the display goes idle; not before the sale is settled.
+    pub(super) until: Option<Instant>,
+}
+
+/// How a request to core ended.
+pub(super) enum Done {
+    Sale { payment: PaymentId, ask: Ask, outcome: Outcome },
+    Journal(Result<JournalAck, HttpsError>),
+    Pushes(Result<Pushes, HttpsError>),
+    Acknowledged(Result<(), HttpsError>),
+    Profile(Result<TerminalProfile, HttpsError>),
+}
+
+impl Owner {
+    /// # Errors
+    /// `Journal`.
+    pub(super) async fn new(means: Means, opened: Opened) -> Result<Self, StartError> {
+        let Means { config, held, identity, journal, core, mqtt, counter } = means;
+        let Opened { head, synced_through, counter: counted, open_sales } = opened;
+        let mut sales = BTreeMap::new();
+        let mut follow_ups = VecDeque::new();
+        for kept in open_sales {
+            let payment = kept.payment;
+            if kept.receipt == ReceiptState::Queued {
+                // Nobody knows whether the slip came out before the end. A copy says that it is one.
+                follow_ups.push_back((payment, Event::ReprintPressed));
+            }
+            let entry = journal.sale(payment).await?.map_or(Sequence(0), |(_, entry)| entry);
+            sales.insert(payment, OpenSale { sale: Sale::reopened(kept), entry });
+        }
+        let unsent = journal.run(crate::journal::Store::unsent).await?;
+        let (events, _) = broadcast::channel(EVENTS_MAX);
+        let mut owner = Self {
+            config,
+            held,
+            identity,
+            journal,
+            core,
+            mqtt,
+            counter,
+            counted,
+            sales,
+            follow_ups,
+            awaiting: None,
+            waiters: Vec::new(),
+            replays: VecDeque::new(),
+            sync: Sync::new(head, synced_through),
+            line: Line::new(),
+            calls: JoinSet::new(),
+            unsent,
+            disk: Ok(()),
+            disk_looked_at: Instant::now(),
+            devices: BTreeMap::new(),
+            alarms: Alarms::default(),
+            on_display: None,
+            shown: None,
+            told: None,
+            events,
+        };
+        owner.look_at_disk().await;
+        Ok(owner)
+    }
+
+    pub(super) const fn ids(&self) -> (TenantId, TerminalId, StoreId) {
+        (self.identity.tenant, self.identity.terminal, self.identity.store)
+    }
+
+    pub(super) async fn run(mut self, mut inputs: Inputs) {
+        let mut ticks = tokio::time::interval(TICK);
+        // After a pause (a laptop that slept) one look is enough.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.ask_profile();
+        loop {
+            self.follow_up().await;
+            self.tell();
+            tokio::select! {
+                Some(asked) = inputs.asked.recv() => {
+                    let Asked { command, span } = asked;
+                    tracing::Instrument::instrument(self.command(command), span).await;
+                }
+                Some(report) = inputs.reports.recv() => self.report(report).await,
+                Some(news) = inputs.news.recv() => self.news(news).await,
+                Some(done) = self.calls.join_next(), if !self.calls.is_empty() => match done {
+                    Ok(done) => self.done(done).await,
+                    Err(error) => tracing::error!(%error, "a request to core ended by a mistake of ours"),
+                },
+                _ = ticks.tick() => self.tick().await,
+                _ = &mut inputs.stopping => break,
+            }
+        }
+        tracing::info!("stopping");
+        // From here on the door answers `stopping`.
+        drop(inputs);
+        self.calls.abort_all();
+        if let Some(mqtt) = &self.mqtt {
+            mqtt.close().await;
+        }
+        let counter = self.counter;
+        // The devices' threads are waited for where waiting is allowed.
+        let _ = tokio::task::spawn_blocking(move || counter.stop(PRINTER_MAX)).await;
+    }
+
+    async fn command(&mut self, command: Command) {
+        // A reply that nobody waits for any more is not an error: the page went away.
+        match command {
+            Command::Sell { pressed, request, reply } => {
+                let sold = self.sell(pressed, request).await;
+                let _ = reply.send(sold);
+            }
+            Command::Press { pressed, payment, press, reply } => self.press(pressed, payment, press, reply).await,
+            Command::Scan { pressed, text, reply } => {
+                let scanned = self.scan(pressed, text).await;
+                let _ = reply.send(scanned);
+            }
+            Command::StopScan { pressed, reply } => {
+                let _ = reply.send(self.stop_scan(pressed).await);
+            }
+            Command::OpenDrawer { pressed, reply } => {
+                let _ = reply.send(self.open_drawer(pressed).await);
+            }
+            Command::SelfTest { pressed, kind, reply } => {
+                let _ = reply.send(self.self_test(pressed, kind).await);
+            }
+            Command::Sale { payment, reply } => {
+                let sale = self.view(payment).await;
+                let _ = reply.send(sale);
+            }
+            Command::Sales { limit, reply } => {
+                let sales = self.views(limit).await;
+                let _ = reply.send(sales);
+            }
+            Command::State { reply } => {
+                let _ = reply.send(Ok(self.state_now()));
+            }
+            Command::Display { reply } => {
+                let _ = reply.send(Ok(self.display_now().1));
+            }
+            Command::Subscribe { reply } => {
+                let _ = reply.send(Ok(self.subscription()));
+            }
+        }
+    }
+
+    async fn report(&mut self, report: Report) {
+        match report {
+            Report::Printed { payment, failure } => self.printed(payment, failure).await,
+            Report::Health(health) => {
+                self.devices.insert(health.kind.clone(), health);
+                self.line.health_due = true;
+            }
+            Report::Scanned(text) => self.hardware_scan(text).await,
+        }
+    }
+
+    async fn tick(&mut self) {
+        let now = now();
+        if self.disk_looked_at.elapsed() >= DISK_EVERY {
+            self.look_at_disk().await;
+        }
+        let event = Event::Tick {
+            mqtt: self.line.mqtt_up,
+            poll_ms: i64::try_from(self.config.link.poll_ms).unwrap_or(i64::MAX),
+        };
+        let open: Vec<PaymentId> =
+            self.sales.values().filter(|held| held.sale.is_open()).map(|held| held.sale.kept.payment).collect();
+        for payment in open {
+            self.happen_logged(payment, event.clone()).await;
+        }
+        self.forget_scan(now);
+        self.answer_late();
+        self.line_tick(now).await;
+    }
+
+    pub(super) async fn look_at_disk(&mut self) {
+        self.disk_looked_at = Instant::now();
+        let looked = self.journal.run(|store| store.check_room()).await;
+        self.disk = looked.map_err(|error| error.to_string());
+        if let Err(why) = self.disk.clone() {
+            self.alarm("disk_full", why);
+        } else {
+            self.alarms.silence("disk_full");
+        }
+    }
+
+    /// The request to core for one step of a sale.
+    pub(super) fn start_call(&mut self, sale: &Sale, ask: Ask) {
+        let Some(call) = self.call_for(sale, ask) else { return };
+        let (core, payment) = (self.core.clone(), sale.kept.payment);
+        let span = tracing::info_span!("core.request", payment.id = %payment, ask = ask_name(ask));
+        self.calls.spawn(tracing::Instrument::instrument(
+            async move { Done::Sale { payment, ask, outcome: core.call(&call).await } },
+            span,
+        ));
+    }
+}
+
+const fn ask_name(ask: Ask) -> &'static str {
+    match ask {
+        Ask::Create => "create",
+        Ask::Fetch => "fetch",
+        Ask::Query => "query",
+        Ask::Cancel => "cancel",
+        Ask::Refund(_) => "refund",
+    }
+}
+
+/// Whether a request about this sale is under way.
+pub(super) fn is_busy(sale: &sale::Sale) -> bool {
+    let waits = &sale.waits;
+    waits.creating || waits.querying || waits.cancelling || waits.fetching || !waits.refunding.is_empty()
+}

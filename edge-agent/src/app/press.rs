@@ -1,0 +1,466 @@
+//! What the cashier presses and scans.
+
+use std::time::{Duration, Instant};
+
+use saoma_protocol::{
+    Amount, Currency, Millis, PaymentId, RefundId,
+    api::{GOODS_LINES_MAX, Goods, RefundState, SCANNED_CODE_LEN_MAX, TEXT_LEN_MAX},
+    money::AMOUNT_MINOR_MAX,
+};
+use tokio::sync::oneshot;
+
+use super::{
+    happen::Beside,
+    now,
+    owner::{Awaiting, Owner, Waiter, is_busy},
+};
+use crate::{
+    journal::Intent,
+    peripherals::PeripheralError,
+    sale::{Event, Keyed, Sale, ScannedCode, Tender},
+    sync::Stop,
+    till::{
+        command::{Press, Pressed, Reply, SaleMethod, SaleRequest, Sold},
+        problem::Refused,
+        view::{AwaitingScan, SaleView, ScanView},
+    },
+};
+
+/// How long a press waits for core's answer.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How long a sale waits for the customer's code; then nobody stands there any more.
+const SCAN_MS_MAX: i64 = 5 * 60 * 1000;
+/// Presses without a trace in the journal that are remembered, for a page that repeats them.
+const REPLAYS_MAX: usize = 256;
+/// Most of one line of goods, as core allows.
+const QUANTITY_MAX: u32 = 9_999;
+
+/// What a key stood for when it was seen before.
+struct Seen {
+    payment: Option<PaymentId>,
+    refund: Option<RefundId>,
+}
+
+/// A sale request that can be carried out.
+struct Checked {
+    amount: Amount,
+    /// None: the customer's code is still to be scanned.
+    tender: Option<Tender>,
+    goods: Vec<Goods>,
+    cashier: String,
+}
+
+impl Awaiting {
+    pub(super) const fn view(&self) -> AwaitingScan {
+        AwaitingScan { amount_minor: self.amount.minor(), since: self.since }
+    }
+}
+
+impl Owner {
+    /// `POST /api/sales`.
+    pub(super) async fn sell(&mut self, pressed: Pressed, request: SaleRequest) -> Result<Sold, Refused> {
+        if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
+            return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
+        }
+        let currency = self.identity.profile.currency;
+        let Checked { amount, tender, goods, cashier } = check(request, currency, &self.config.till.cashier)?;
+        if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
+            if awaiting.pressed != pressed {
+                return Err(Refused::KeyReused);
+            }
+            if tender.is_none() {
+                return Ok(Sold::AwaitingScan(awaiting.view()));
+            }
+        }
+        self.check_open_for_sales().await?;
+        let Some(tender) = tender else {
+            let awaiting = Awaiting { pressed, amount, goods, cashier, since: now() };
+            let view = awaiting.view();
+            self.awaiting = Some(awaiting);
+            return Ok(Sold::AwaitingScan(view));
+        };
+        let view = self.key(pressed, amount, tender, goods, cashier).await?;
+        // Whoever keys another sale does not wait for a scan any more.
+        self.awaiting = None;
+        Ok(Sold::Made(Box::new(view)))
+    }
+
+    async fn key(
+        &mut self,
+        pressed: Pressed,
+        amount: Amount,
+        tender: Tender,
+        goods: Vec<Goods>,
+        cashier: String,
+    ) -> Result<SaleView, Refused> {
+        let counter = self.counted.next();
+        let (tenant, terminal, _) = self.ids();
+        let payment = PaymentId::for_sale(tenant, terminal, counter);
+        let Pressed { key, fingerprint } = pressed;
+        let intent = Intent { key, fingerprint, payment, refund: None };
+        self.begin(Keyed { payment, counter, amount, tender, goods, cashier }, intent).await
+    }
+
+    /// New sales are stopped while the disk is full, and when their numbers could have been used already.
+    async fn check_open_for_sales(&mut self) -> Result<(), Refused> {
+        if let Some(Stop::SetBack { .. }) = self.sync.stopped() {
+            let why = "this terminal's disk was set back to an older day, sales are stopped: call the service";
+            return Err(Refused::Journal(why.to_owned()));
+        }
+        let room = self.journal.run(|store| store.check_room()).await;
+        if room.is_err() {
+            self.look_at_disk().await;
+        }
+        Ok(room?)
+    }
+
+    /// A button on a sale. The answer goes out when core has answered, or after [`ANSWER_MAX`].
+    pub(super) async fn press(&mut self, pressed: Pressed, payment: PaymentId, press: Press, reply: Reply<SaleView>) {
+        match self.pressed(pressed, payment, press).await {
+            Ok(refund) => {
+                self.waiters.push(Waiter { payment, refund, until: Instant::now() + ANSWER_MAX, reply });
+                match self.sale(payment).await {
+                    Ok(Some(held)) => self.answer_waiters(&held.sale, held.entry),
+                    // The waiter is answered when its time is over.
+                    Ok(None) | Err(_) => {}
+                }
+            }
+            Err(refused) => {
+                let _ = reply.send(Err(refused));
+            }
+        }
+    }
+
+    /// Does what was pressed, once; the refund that it made, if it made one.
+    async fn pressed(
+        &mut self,
+        pressed: Pressed,
+        payment: PaymentId,
+        press: Press,
+    ) -> Result<Option<RefundId>, Refused> {
+        let repeatable = matches!(press, Press::Query | Press::Cancel);
+        if let Some(Seen { refund, .. }) = self.seen(&pressed).await?
+            && !repeatable
+        {
+            return Ok(refund);
+        }
+        let (tenant, ..) = self.ids();
+        let refund = RefundId::for_key(tenant, payment, &pressed.key);
+        let cashier = self.config.till.cashier.clone();
+        let (event, refund) = match press {
+            Press::Query => (Event::QueryPressed, None),
+            Press::Cancel => (Event::CancelPressed, None),
+            Press::Void => (Event::VoidPressed { refund, cashier }, Some(refund)),
+            Press::Refund { amount_minor } => {
+                let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
+                let amount = amount_of(amount_minor, held.sale.kept.amount.currency())?;
+                (Event::RefundPressed { refund, amount, cashier }, Some(refund))
+            }
+            Press::Reprint => (Event::ReprintPressed, None),
+        };
+        let Pressed { key, fingerprint } = pressed.clone();
+        let intent = (!repeatable).then_some(Intent { key, fingerprint, payment, refund });
+        self.happen(payment, event, Beside { intent, push: None }).await?;
+        if repeatable {
+            self.remember(pressed, Some(payment));
+        }
+        Ok(refund)
+    }
+
+    /// `POST /api/scan`.
+    pub(super) async fn scan(&mut self, pressed: Pressed, text: ScannedCode) -> Result<ScanView, Refused> {
+        if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
+            return Ok(ScanView::Sale { sale: Box::new(self.view(payment).await?) });
+        }
+        let scanned = self.scanned(text).await?;
+        if let ScanView::Sale { sale } = &scanned {
+            self.remember(pressed, Some(sale.payment));
+        }
+        Ok(scanned)
+    }
+
+    /// The scanner has no page that could show an error: everything is an event.
+    pub(super) async fn hardware_scan(&mut self, text: ScannedCode) {
+        let scanned = self.scanned(text).await.unwrap_or_else(|error| {
+            tracing::info!(%error, "a scan led to nothing");
+            ScanView::Unexpected
+        });
+        self.emit("scan", &scanned);
+    }
+
+    async fn scanned(&mut self, text: ScannedCode) -> Result<ScanView, Refused> {
+        check_code(&text)?;
+        let Some(Awaiting { pressed, amount, goods, cashier, .. }) = self.awaiting.clone() else {
+            let payment = payment_in(text.expose()).ok_or(Refused::ScanNotAwaited)?;
+            return match self.view(payment).await {
+                Ok(sale) => Ok(ScanView::Found { sale: Box::new(sale) }),
+                Err(Refused::SaleNotFound) => Err(Refused::ScanNotAwaited),
+                Err(error) => Err(error),
+            };
+        };
+        self.check_open_for_sales().await?;
+        let sale = self.key(pressed, amount, Tender::Scan { code: trimmed(&text) }, goods, cashier).await?;
+        self.awaiting = None;
+        Ok(ScanView::Sale { sale: Box::new(sale) })
+    }
+
+    pub(super) async fn stop_scan(&mut self, pressed: Pressed) -> Result<(), Refused> {
+        self.seen(&pressed).await?;
+        self.awaiting = None;
+        self.remember(pressed, None);
+        Ok(())
+    }
+
+    /// Nobody came with a code.
+    pub(super) fn forget_scan(&mut self, now: Millis) {
+        self.awaiting.take_if(|awaiting| !(0..SCAN_MS_MAX).contains(&now.since(awaiting.since)));
+    }
+
+    pub(super) async fn open_drawer(&mut self, pressed: Pressed) -> Result<(), Refused> {
+        if self.seen(&pressed).await?.is_none() {
+            self.counter.open_drawer();
+            self.remember(pressed, None);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn self_test(
+        &mut self,
+        pressed: Pressed,
+        kind: &'static str,
+    ) -> Result<oneshot::Receiver<Result<String, PeripheralError>>, Refused> {
+        self.seen(&pressed).await?;
+        self.remember(pressed, None);
+        Ok(self.counter.self_test(kind))
+    }
+
+    /// What this key stood for, if it was seen before.
+    ///
+    /// # Errors
+    /// `KeyReused` if it stood for something else than what is asked now.
+    async fn seen(&self, pressed: &Pressed) -> Result<Option<Seen>, Refused> {
+        let held = self.replays.iter().find(|(held, _)| held.key == pressed.key);
+        let (fingerprint, seen) = match held {
+            Some((held, payment)) => (held.fingerprint.clone(), Seen { payment: *payment, refund: None }),
+            None => {
+                let key = pressed.key.clone();
+                let Some(intent) = self.journal.run(move |store| store.intent(&key)).await? else { return Ok(None) };
+                (intent.fingerprint, Seen { payment: Some(intent.payment), refund: intent.refund })
+            }
+        };
+        if fingerprint == pressed.fingerprint { Ok(Some(seen)) } else { Err(Refused::KeyReused) }
+    }
+
+    fn remember(&mut self, pressed: Pressed, payment: Option<PaymentId>) {
+        self.replays.retain(|(held, _)| held.key != pressed.key);
+        if self.replays.len() == REPLAYS_MAX {
+            self.replays.pop_front();
+        }
+        self.replays.push_back((pressed, payment));
+    }
+
+    /// A sale as the page sees it.
+    ///
+    /// # Errors
+    /// `SaleNotFound`, the journal's.
+    pub(super) async fn view(&self, payment: PaymentId) -> Result<SaleView, Refused> {
+        let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
+        Ok(SaleView::of(&held.sale, held.entry <= self.sync.through()))
+    }
+
+    /// The latest sales, newest first.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(super) async fn views(&self, limit: u32) -> Result<Vec<SaleView>, Refused> {
+        let latest = self.journal.latest_sales(limit).await?;
+        let through = self.sync.through();
+        Ok(latest.into_iter().map(|(kept, entry)| SaleView::of(&Sale::reopened(kept), entry <= through)).collect())
+    }
+
+    /// Answers those who wait for this sale, if no request about it is under way any more.
+    pub(super) fn answer_waiters(&mut self, sale: &Sale, entry: saoma_protocol::Sequence) {
+        if is_busy(sale) || self.waiters.is_empty() {
+            return;
+        }
+        let view = SaleView::of(sale, entry <= self.sync.through());
+        for waiter in self.waiters.extract_if(.., |waiter| waiter.payment == sale.kept.payment) {
+            let answer = answer_to(&waiter, sale, &view);
+            let _ = waiter.reply.send(answer);
+        }
+    }
+
+    /// Answers those who have waited long enough with the sale as it stands.
+    pub(super) fn answer_late(&mut self) {
+        let now = Instant::now();
+        for waiter in self.waiters.extract_if(.., |waiter| waiter.until <= now) {
+            let Some(held) = self.sales.get(&waiter.payment) else {
+                let _ = waiter.reply.send(Err(Refused::SaleNotFound));
+                continue;
+            };
+            let view = SaleView::of(&held.sale, held.entry <= self.sync.through());
+            let _ = waiter.reply.send(Ok(view));
+        }
+    }
+}
+
+/// The sale, or why the refund that was pressed will not be.
+fn answer_to(waiter: &Waiter, sale: &Sale, view: &SaleView) -> Result<SaleView, Refused> {
+    let refund = waiter.refund.and_then(|refund| sale.refund(refund));
+    // Without a version it never was at core: core (or the way to it) said no. Else it is a refund that failed.
+    let refused = refund.filter(|held| held.state == RefundState::Failed && held.version == 0);
+    match refused.and_then(|held| held.failure.clone()) {
+        Some(failure) if failure.code == "core_unreachable" => Err(Refused::CoreUnreachable(failure.message)),
+        Some(failure) => Err(Refused::Core(failure)),
+        None => Ok(view.clone()),
+    }
+}
+
+fn amount_of(minor: i64, currency: Currency) -> Result<Amount, Refused> {
+    Amount::new(minor, currency).map_err(|error| Refused::Amount(error.to_string()))
+}
+
+fn check(request: SaleRequest, currency: Currency, cashier: &str) -> Result<Checked, Refused> {
+    let SaleRequest { amount_minor, method, code, tendered_minor, goods, cashier: named } = request;
+    let amount = amount_of(amount_minor, currency)?;
+    let tender = match (method, code, tendered_minor) {
+        (SaleMethod::Cash, None, tendered_minor) => {
+            let tendered_minor = tendered_minor.unwrap_or(amount_minor);
+            if tendered_minor < amount_minor {
+                return Err(Refused::TenderedTooSmall);
+            }
+            if tendered_minor > AMOUNT_MINOR_MAX {
+                return Err(Refused::Amount(format!("at most {AMOUNT_MINOR_MAX} can be handed over")));
+            }
+            Some(Tender::Cash { tendered_minor })
+        }
+        (SaleMethod::Code, None, None) => Some(Tender::Code),
+        (SaleMethod::Scan, code, None) => match code {
+            Some(code) => {
+                check_code(&code.0)?;
+                Some(Tender::Scan { code: trimmed(&code.0) })
+            }
+            None => None,
+        },
+        (_, _, Some(_)) => return Err(Refused::Method("only a cash sale has tendered_minor")),
+        (_, Some(_), _) => return Err(Refused::Method("only a sale by scan has a code")),
+    };
+    check_goods(&goods)?;
+    let cashier = named.unwrap_or_else(|| cashier.to_owned());
+    if !is_text(&cashier) {
+        return Err(Refused::Cashier);
+    }
+    Ok(Checked { amount, tender, goods, cashier })
+}
+
+fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
+    if goods.len() > GOODS_LINES_MAX {
+        return Err(Refused::Goods(format!("at most {GOODS_LINES_MAX} lines of goods")));
+    }
+    for Goods { name, quantity, price_minor } in goods {
+        let why = if !is_text(name) {
+            format!("a name must have 1 to {TEXT_LEN_MAX} characters")
+        } else if !(1..=QUANTITY_MAX).contains(quantity) {
+            format!("a quantity must be 1 to {QUANTITY_MAX}")
+        } else if !(0..=AMOUNT_MINOR_MAX).contains(price_minor) {
+            format!("a price must be 0 to {AMOUNT_MINOR_MAX} minor units")
+        } else {
+            continue;
+        };
+        return Err(Refused::Goods(why));
+    }
+    Ok(())
+}
+
+fn is_text(text: &str) -> bool {
+    (1..=TEXT_LEN_MAX).contains(&text.chars().count()) && !text.chars().all(char::is_whitespace)
+}
+
+/// Scanners add line ends, fields add spaces.
+fn trimmed(code: &ScannedCode) -> ScannedCode {
+    ScannedCode::new(code.expose().trim().to_owned())
+}
+
+fn check_code(code: &ScannedCode) -> Result<(), Refused> {
+    let text = code.expose().trim();
+    let good = (1..=SCANNED_CODE_LEN_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    if good { Ok(()) } else { Err(Refused::Code) }
+}
+
+/// The first number of a sale in a text: a receipt's QR code holds it alone, other papers in a sentence or a link.
+fn payment_in(text: &str) -> Option<PaymentId> {
+    /// `pay_` and 26 characters.
+    const NUMBER_LEN: usize = 30;
+    text.match_indices("pay_").find_map(|(start, _)| text.get(start..start + NUMBER_LEN)?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(json: serde_json::Value) -> Result<Checked, Refused> {
+        let request = serde_json::from_value(json).map_err(|error| Refused::BodyUnreadable(error.to_string()))?;
+        check(request, Currency::CNY, "1")
+    }
+
+    #[test]
+    fn what_is_keyed_is_checked_once() {
+        use serde_json::json;
+        let long = "x".repeat(129);
+        for (body, code) in [
+            (json!({"amount_minor": 1250, "method": "cash"}), "ok"),
+            (json!({"amount_minor": 1250, "method": "cash", "tendered_minor": 2000, "cashier": "Li"}), "ok"),
+            (json!({"amount_minor": 1250, "method": "code"}), "ok"),
+            (json!({"amount_minor": 1250, "method": "scan"}), "ok"),
+            (json!({"amount_minor": 1250, "method": "scan", "code": " 28123\n"}), "ok"),
+            (json!({"amount_minor": 1250, "method": "scan", "code": ""}), "code_invalid"),
+            (json!({"amount_minor": 1250, "method": "scan", "code": "x".repeat(513)}), "code_invalid"),
+            (json!({"amount_minor": 1250, "method": "scan", "code": "a\u{0}b"}), "code_invalid"),
+            (json!({"amount_minor": 0, "method": "cash"}), "amount_invalid"),
+            (json!({"amount_minor": -5, "method": "code"}), "amount_invalid"),
+            (json!({"amount_minor": 1_000_000_000_000_i64, "method": "code"}), "amount_invalid"),
+            (json!({"amount_minor": 1250, "method": "cash", "tendered_minor": 1249}), "tendered_too_small"),
+            (json!({"amount_minor": 1, "method": "cash", "tendered_minor": i64::MAX}), "amount_invalid"),
+            (json!({"amount_minor": 1250, "method": "code", "tendered_minor": 1250}), "method_invalid"),
+            (json!({"amount_minor": 1250, "method": "cash", "code": "1"}), "method_invalid"),
+            (json!({"amount_minor": 1250, "method": "card"}), "body_unreadable"),
+            (json!({"amount_minor": 12.5, "method": "cash"}), "body_unreadable"),
+            (json!({"amount_minor": 1250, "method": "cash", "tip": 1}), "body_unreadable"),
+            (json!({"amount_minor": 1250, "method": "cash", "cashier": long}), "cashier_invalid"),
+            (json!({"amount_minor": 1250, "method": "cash", "cashier": " "}), "cashier_invalid"),
+            (
+                json!({"amount_minor": 1, "method": "cash", "goods": [{"name": "", "quantity": 1, "price_minor": 1}]}),
+                "goods_invalid",
+            ),
+            (
+                json!({"amount_minor": 1, "method": "cash", "goods": [{"name": "a", "quantity": 0, "price_minor": 1}]}),
+                "goods_invalid",
+            ),
+            (
+                json!({"amount_minor": 1, "method": "cash", "goods": [{"name": "a", "quantity": 1, "price_minor": -1}]}),
+                "goods_invalid",
+            ),
+        ] {
+            let told = request(body.clone()).map_or_else(|error| error.code().to_owned(), |_| "ok".to_owned());
+            assert_eq!(told, code, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_scanned_code_is_handed_on_without_its_line_end() {
+        let body = serde_json::json!({"amount_minor": 1, "method": "scan", "code": "28123\r\n"});
+        let Ok(Checked { tender: Some(Tender::Scan { code }), .. }) = request(body) else { panic!("refused") };
+        assert_eq!(code.expose(), "28123");
+    }
+
+    #[test]
+    fn numbers_of_sales_are_found_in_what_is_scanned() {
+        let number = "pay_lpgotadatwo6tslwumbgtvnmti";
+        for text in [number.to_owned(), format!("No. {number}."), format!("pay_x https://a/{number}?b")] {
+            assert_eq!(payment_in(&text).map(|payment| payment.to_string()).as_deref(), Some(number), "{text}");
+        }
+        for text in ["", "pay_", "pay_lpgotadatwo6tslwumbgtvnmt", "2812345678", "pay_好好好好好好好好好好"] {
+            assert_eq!(payment_in(text), None, "{text}");
+        }
+    }
+}

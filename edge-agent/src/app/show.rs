@@ -1,0 +1,146 @@
+//! What is shown: the till's state, the customer's display, and the events for pages that listen.
+
+use std::{sync::Arc, time::Instant};
+
+use saoma_protocol::{api::PaymentState, message::Unsent};
+use serde::Serialize;
+
+use super::{
+    now,
+    owner::{Awaiting, Owner},
+};
+use crate::{
+    peripherals::{Display, DisplayMessage},
+    sale,
+    sync::Stop,
+    till::{
+        command::{Subscription, TillEvent},
+        view::{DiskView, DisplayView, LinkView, StateNow, StateView, StoppedView, SyncView, TillView},
+    },
+};
+
+impl Owner {
+    /// Tells every page that listens.
+    pub(super) fn emit(&self, name: &'static str, data: &impl Serialize) {
+        match serde_json::to_string(data) {
+            // No page listens: nothing is lost, one that comes asks for everything.
+            Ok(data) => drop(self.events.send(TillEvent { name, data: Arc::from(data) })),
+            Err(error) => tracing::error!(%error, name, "an event cannot be written"),
+        }
+    }
+
+    /// Something a person must look at.
+    pub(super) fn alarm(&mut self, code: &str, message: String) {
+        if let Some(alarm) = self.alarms.ring(code, message, now()) {
+            tracing::warn!(code, message = alarm.message, "alarm");
+            self.emit("alarm", &alarm);
+        }
+    }
+
+    pub(super) fn subscription(&mut self) -> Subscription {
+        // Listening begins before looking, so that nothing falls in between.
+        let events = self.events.subscribe();
+        Subscription { state: self.state_now(), display: self.display_now().1, events }
+    }
+
+    pub(super) fn state_now(&self) -> StateNow {
+        StateNow { state: self.state(), now: now() }
+    }
+
+    fn state(&self) -> StateView {
+        let (tenant, terminal, store) = self.ids();
+        let profile = &self.identity.profile;
+        let stopped = self.sync.stopped().map(|stop| match stop {
+            Stop::Rejected { sequence, why } => StoppedView { sequence: *sequence, why: why.clone() },
+            Stop::SetBack { through, head } => StoppedView {
+                sequence: *through,
+                why: format!("core has entries up to {through}, this disk only up to {head}: it was set back"),
+            },
+        });
+        StateView {
+            version: env!("CARGO_PKG_VERSION"),
+            till: TillView {
+                merchant_name: profile.merchant_name.clone(),
+                store_name: profile.store_name.clone(),
+                terminal_name: profile.terminal_name.clone(),
+                tenant,
+                terminal,
+                store,
+            },
+            currency: profile.currency,
+            minor_digits: profile.currency.minor_digits(),
+            cashier: self.config.till.cashier.clone(),
+            link: LinkView { online: self.line.is_online(), mqtt: self.line.mqtt_up, https: self.line.https_up },
+            unsent: self.unsent_view(),
+            sync: SyncView { head: self.sync.head(), through: self.sync.through(), stopped },
+            disk: DiskView { ok: self.disk.is_ok(), detail: self.disk.as_ref().err().cloned().unwrap_or_default() },
+            awaiting_scan: self.awaiting.as_ref().map(Awaiting::view),
+            open_sales: self
+                .sales
+                .values()
+                .filter(|held| held.sale.is_open())
+                .map(|held| held.sale.kept.payment)
+                .collect(),
+            peripherals: self.devices.values().cloned().collect(),
+            alarms: self.alarms.all(),
+        }
+    }
+
+    pub(super) fn unsent_view(&self) -> Unsent {
+        let unsent = self.unsent.clone();
+        Unsent { count: unsent.count, oldest_at: unsent.oldest_at, at_risk: unsent.at_risk }
+    }
+
+    /// What the customer sees now.
+    pub(super) fn display_now(&mut self) -> (Display, DisplayView) {
+        let display = self.display();
+        match &self.shown {
+            Some(shown) if shown.0 == display => shown.clone(),
+            // Drawing a code takes a moment: it is done once for each.
+            _ => {
+                let view = DisplayView::of(&display);
+                (display, view)
+            }
+        }
+    }
+
+    fn display(&self) -> Display {
+        if let Some(awaiting) = &self.awaiting {
+            return Display::Message {
+                message: DisplayMessage::ShowYourCode,
+                amount: Some(awaiting.amount.money().decimal()),
+                currency: Some(awaiting.amount.currency()),
+                change: None,
+            };
+        }
+        if let Some(shown) = &self.on_display {
+            return sale::display(&shown.sale);
+        }
+        // A code that a faster sale had pushed aside.
+        let presenting = self
+            .sales
+            .values()
+            .filter(|held| held.sale.state() == Some(PaymentState::Presenting) && !held.sale.is_cancelling())
+            .max_by_key(|held| held.sale.kept.counter);
+        match presenting {
+            Some(held) => sale::display(&held.sale),
+            None => Display::Idle { merchant_name: self.identity.profile.merchant_name.clone() },
+        }
+    }
+
+    /// Tells pages and the customer display what changed since the last time.
+    pub(super) fn tell(&mut self) {
+        self.on_display.take_if(|shown| shown.until.is_some_and(|until| until <= Instant::now()));
+        let (display, view) = self.display_now();
+        if self.shown.as_ref().is_none_or(|(shown, _)| *shown != display) {
+            self.emit("display", &view);
+            self.counter.show(display.clone());
+            self.shown = Some((display, view));
+        }
+        let state = self.state();
+        if self.told.as_ref() != Some(&state) {
+            self.emit("state", &StateNow { state: state.clone(), now: now() });
+            self.told = Some(state);
+        }
+    }
+}

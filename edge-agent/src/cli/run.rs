@@ -1,0 +1,55 @@
+//! `saoma-edge run`.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    app::{self, Parts},
+    config::Config,
+    telemetry,
+};
+
+/// Threads for MQTT, HTTPS and the owner of the state; more would only wait.
+const THREADS: usize = 2;
+
+pub(super) fn run(config: Config) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<()> {
+    let telemetry_config = config.telemetry.clone();
+    let parts = Parts::from_config(config)?;
+    let terminal = parts.identity.terminal;
+    let _telemetry = telemetry::start(&telemetry_config, Some(terminal.to_string()))?;
+    // Before anything is promised: a stop that comes early is a stop as well.
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let mut running = app::start(parts).await?;
+    let till = running.till();
+    let ready = json!({
+        "ready": true,
+        "till": format!("http://{till}/"),
+        "display": format!("http://{till}/display"),
+        "terminal": terminal,
+        "version": env!("CARGO_PKG_VERSION"),
+    });
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{ready}").and_then(|()| stdout.flush()).context("say that the till is open")?;
+    tracing::info!(%till, terminal.id = %terminal, "the till is open");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = running.ended() => bail!("go on: the agent ended by a mistake of its own; the log says which. Start it again"),
+    }
+    running.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}

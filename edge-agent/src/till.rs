@@ -1,0 +1,140 @@
+//! The till's door: the local API of `TILL-API.md` and the pages, on the loopback address.
+//!
+//! It checks who asks and in what form, and hands every question to the owner of the state ([`crate::app`]); it decides nothing
+//! about sales. A page that goes away leaves nothing half-done: what was asked goes on.
+
+pub mod command;
+mod door;
+mod events;
+mod pages;
+pub mod problem;
+mod sales;
+mod state;
+pub mod view;
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use actix_web::{
+    App, HttpServer,
+    dev::ServerHandle,
+    middleware::from_fn,
+    web::{self, Data},
+};
+
+use crate::{counter::LastReceipt, journal::Journal, link::https::Core};
+use command::Commands;
+use problem::Refused;
+
+/// Connections at once: a till has two screens and a person who looks.
+const CONNECTIONS_MAX: usize = 64;
+/// How long open requests may take when the agent stops.
+const SHUTDOWN_SECONDS: u64 = 2;
+/// How long a client may take for the head of a request.
+const REQUEST_HEAD_MAX: Duration = Duration::from_secs(5);
+
+/// What the handlers work with.
+struct Room {
+    commands: Commands,
+    journal: Journal,
+    core: Core,
+    last_receipt: LastReceipt,
+    /// The port that `Host` and `Origin` must name.
+    port: u16,
+}
+
+/// The open door. Dropping it closes it at once.
+pub struct Till {
+    address: SocketAddr,
+    server: ServerHandle,
+}
+
+impl Till {
+    /// Listens and answers from now on. Port 0 takes any that is free.
+    ///
+    /// # Errors
+    /// If the address is taken.
+    pub fn open(
+        address: SocketAddr,
+        commands: Commands,
+        journal: Journal,
+        core: Core,
+        last_receipt: LastReceipt,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        let room = Data::new(Room { commands, journal, core, last_receipt, port: address.port() });
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(Data::clone(&room))
+                .app_data(web::QueryConfig::default().error_handler(|_, _| Refused::Limit.into()))
+                .wrap(from_fn(door::guard))
+                .service(api())
+                .default_service(web::to(pages::page))
+        })
+        // One thread serves a shop; the state has one owner anyway.
+        .workers(1)
+        .max_connections(CONNECTIONS_MAX)
+        .client_request_timeout(REQUEST_HEAD_MAX)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        // The agent decides when it stops.
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Ok(Self { address, server: handle })
+    }
+
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Finishes what is asked, takes nothing new.
+    pub async fn close(&self) {
+        self.server.stop(true).await;
+    }
+}
+
+impl Drop for Till {
+    fn drop(&mut self) {
+        // The order is given by the call; nobody waits for it here.
+        drop(self.server.stop(false));
+    }
+}
+
+fn api() -> actix_web::Scope {
+    let only = |route| web::resource(route).default_service(web::to(not_allowed));
+    web::scope("/api")
+        .service(only("/sales").route(web::post().to(sales::sell)).route(web::get().to(sales::list)))
+        .service(only("/sales/{payment}").route(web::get().to(sales::one)))
+        .service(only("/sales/{payment}/query").route(web::post().to(sales::query)))
+        .service(only("/sales/{payment}/cancel").route(web::post().to(sales::cancel)))
+        .service(only("/sales/{payment}/void").route(web::post().to(sales::void)))
+        .service(only("/sales/{payment}/refund").route(web::post().to(sales::refund)))
+        .service(only("/sales/{payment}/reprint").route(web::post().to(sales::reprint)))
+        .service(only("/scan").route(web::post().to(sales::scan)))
+        .service(only("/scan/cancel").route(web::post().to(sales::stop_scan)))
+        .service(only("/state").route(web::get().to(state::state)))
+        .service(only("/books").route(web::get().to(state::books)))
+        .service(only("/display").route(web::get().to(state::display)))
+        .service(only("/display/code.svg").route(web::get().to(state::code)))
+        .service(only("/receipts/last.png").route(web::get().to(state::receipt_picture)))
+        .service(only("/receipts/last.txt").route(web::get().to(state::receipt_text)))
+        .service(only("/peripherals/{kind}/self-test").route(web::post().to(state::self_test)))
+        .service(only("/drawer/open").route(web::post().to(state::open_drawer)))
+        .service(only("/events").route(web::get().to(events::events)))
+        .default_service(web::to(nothing_here))
+}
+
+async fn not_allowed() -> Result<&'static str, Refused> {
+    Err(Refused::MethodNotAllowed)
+}
+
+async fn nothing_here() -> Result<&'static str, Refused> {
+    Err(Refused::NotFound)
+}

@@ -1,0 +1,142 @@
+//! What the till's page asks of the agent. The door checks form; the owner of the state ([`crate::app`]) answers.
+
+use saoma_protocol::{PaymentId, api::Goods};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::{
+    problem::Refused,
+    view::{AwaitingScan, DisplayView, SaleView, ScanView, StateNow},
+};
+use crate::{peripherals::PeripheralError, sale::ScannedCode};
+
+/// Commands that may wait for the owner: a till has one cashier, the rest are pages that read.
+const COMMANDS_MAX: usize = 64;
+
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, Refused>>;
+
+/// One press of the page: its `Idempotency-Key`, and what was asked under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pressed {
+    pub key: String,
+    /// SHA-256 of path and body, in hex, without a sale's scanned code.
+    pub fingerprint: String,
+}
+
+/// `POST /api/sales`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaleRequest {
+    pub amount_minor: i64,
+    pub method: SaleMethod,
+    /// A bearer credential: not part of the fingerprint, which is kept on the disk.
+    #[serde(default, skip_serializing)]
+    pub code: Option<CodeText>,
+    #[serde(default)]
+    pub tendered_minor: Option<i64>,
+    #[serde(default)]
+    pub goods: Vec<Goods>,
+    #[serde(default)]
+    pub cashier: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SaleMethod {
+    Cash,
+    Code,
+    Scan,
+}
+
+/// A scanned code on its way in. Does not print.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "String")]
+pub struct CodeText(pub ScannedCode);
+
+impl From<String> for CodeText {
+    fn from(text: String) -> Self {
+        Self(ScannedCode::new(text))
+    }
+}
+
+/// A button on a sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Press {
+    Query,
+    Cancel,
+    Void,
+    Refund { amount_minor: i64 },
+    Reprint,
+}
+
+/// What came of `POST /api/sales`.
+#[derive(Debug)]
+pub enum Sold {
+    Made(Box<SaleView>),
+    /// The key was seen before; this is what it made then.
+    Seen(Box<SaleView>),
+    AwaitingScan(AwaitingScan),
+}
+
+/// A page that listens: how things stand, and what happens from then on.
+#[derive(Debug)]
+pub struct Subscription {
+    pub state: StateNow,
+    pub display: DisplayView,
+    pub events: broadcast::Receiver<TillEvent>,
+}
+
+/// A server-sent event.
+#[derive(Clone, Debug)]
+pub struct TillEvent {
+    pub name: &'static str,
+    /// JSON on one line.
+    pub data: std::sync::Arc<str>,
+}
+
+/// Everything that can be asked.
+#[derive(Debug)]
+pub enum Command {
+    Sell { pressed: Pressed, request: SaleRequest, reply: Reply<Sold> },
+    Press { pressed: Pressed, payment: PaymentId, press: Press, reply: Reply<SaleView> },
+    Scan { pressed: Pressed, text: ScannedCode, reply: Reply<ScanView> },
+    StopScan { pressed: Pressed, reply: Reply<()> },
+    OpenDrawer { pressed: Pressed, reply: Reply<()> },
+    SelfTest { pressed: Pressed, kind: &'static str, reply: Reply<oneshot::Receiver<Result<String, PeripheralError>>> },
+    Sale { payment: PaymentId, reply: Reply<SaleView> },
+    Sales { limit: u32, reply: Reply<Vec<SaleView>> },
+    State { reply: Reply<StateNow> },
+    Display { reply: Reply<DisplayView> },
+    Subscribe { reply: Reply<Subscription> },
+}
+
+/// A command with the trace of the request that it came by.
+#[derive(Debug)]
+pub struct Asked {
+    pub command: Command,
+    pub span: tracing::Span,
+}
+
+/// The way to the owner of the state.
+#[derive(Clone, Debug)]
+pub struct Commands(mpsc::Sender<Asked>);
+
+impl Commands {
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Asked>) {
+        let (sender, receiver) = mpsc::channel(COMMANDS_MAX);
+        (Self(sender), receiver)
+    }
+
+    /// Asks and waits for the answer.
+    ///
+    /// # Errors
+    /// What the owner says; `Stopping` if it is gone.
+    pub async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refused> {
+        let (reply, answer) = oneshot::channel();
+        let asked = Asked { command: command(reply), span: tracing::Span::current() };
+        self.0.send(asked).await.map_err(|_| Refused::Stopping)?;
+        answer.await.map_err(|_| Refused::Stopping)?
+    }
+}

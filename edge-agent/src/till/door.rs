@@ -1,0 +1,215 @@
+//! Who is let in, and the form that a press must have.
+//!
+//! Whoever reaches the loopback address is on this machine, but a foreign web page in its browser is as well. Three things
+//! keep it out: `Host` must be ours (a name that resolves to 127.0.0.1 is not), `Origin` must be ours, and a POST must carry a
+//! header that a page of another origin cannot send without being asked for permission, which is never given.
+
+use std::future::Future;
+
+use actix_web::{
+    Error, FromRequest, HttpRequest,
+    body::{BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web::{Bytes, BytesMut, Data},
+};
+use futures_util::StreamExt as _;
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
+use tracing::Instrument as _;
+
+use super::{Room, command::Pressed, problem::Refused};
+
+/// Longest body: 200 lines of goods at 128 characters of four bytes, twice over for JSON's escapes.
+const BODY_LEN_MAX: usize = 256 * 1024;
+const KEY_LEN_MAX: usize = 128;
+
+/// On every answer: nothing of the till is framed, cached, or mixed with what comes from elsewhere.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// Every request passes through here.
+pub(super) async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let span = tracing::info_span!("till.request", http.method = %request.method(), http.path = request.path());
+    let port = request.app_data::<Data<Room>>().map_or(0, |room| room.port);
+    let refused = refusal(request.method(), request.headers(), port);
+    let mut response = match refused {
+        Some(refused) => {
+            tracing::info!(code = refused.code(), path = request.path(), "a request was turned away");
+            request.error_response(refused)
+        }
+        None => next.call(request).instrument(span).await?.map_into_boxed_body(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    Ok(response)
+}
+
+/// Why a request is turned away before anybody looks at it.
+fn refusal(method: &Method, headers: &HeaderMap, port: u16) -> Option<Refused> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let ours = |host: &str| {
+        ["127.0.0.1", "localhost", "[::1]"]
+            .iter()
+            .any(|name| host.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) == Some(&port.to_string()))
+    };
+    if !text(header::HOST).is_some_and(ours) {
+        return Some(Refused::ForeignOrigin);
+    }
+    if headers.contains_key(header::ORIGIN) {
+        let origin = text(header::ORIGIN).and_then(|origin| origin.strip_prefix("http://"));
+        if !origin.is_some_and(ours) {
+            return Some(Refused::ForeignOrigin);
+        }
+    }
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let from_the_till = headers.get("x-saoma-till").is_some_and(|value| value.as_bytes() == b"1");
+    (!reads && !from_the_till).then_some(Refused::NotFromTheTill)
+}
+
+/// A press: its key and its body, read and checked.
+pub(super) struct Post<T> {
+    pub(super) pressed: Pressed,
+    pub(super) body: T,
+}
+
+/// The body of a press that says nothing.
+#[derive(serde::Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+impl<T: DeserializeOwned + Serialize + 'static> FromRequest for Post<T> {
+    type Error = Refused;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let key = key(request.headers())?;
+            let is_json = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let is_json = is_json.and_then(|value| value.split(';').next()).map(str::trim);
+            if !is_json.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
+                return Err(Refused::NotJson);
+            }
+            let bytes = read(payload).await?;
+            let body: T = serde_json::from_slice(&bytes).map_err(|error| Refused::BodyUnreadable(where_at(&error)))?;
+            let fingerprint = fingerprint(request.path(), &body)?;
+            Ok(Self { pressed: Pressed { key, fingerprint }, body })
+        })
+    }
+}
+
+fn key(headers: &HeaderMap) -> Result<String, Refused> {
+    let key = headers.get("idempotency-key").map(HeaderValue::as_bytes).unwrap_or_default();
+    if !(1..=KEY_LEN_MAX).contains(&key.len()) || !key.iter().all(u8::is_ascii_graphic) {
+        return Err(Refused::KeyMissing);
+    }
+    String::from_utf8(key.to_vec()).map_err(|_| Refused::KeyMissing)
+}
+
+async fn read(mut payload: Payload) -> Result<Bytes, Refused> {
+    let mut body = BytesMut::new();
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|error| Refused::BodyUnreadable(error.to_string()))?;
+        if body.len() + part.len() > BODY_LEN_MAX {
+            return Err(Refused::BodyTooLarge(BODY_LEN_MAX));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body.freeze())
+}
+
+/// What serde says, without values: a code that was scanned into the wrong field must not be repeated.
+fn where_at(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if text.starts_with("unknown field") || text.starts_with("missing field") {
+        return text;
+    }
+    format!("line {}, column {}", error.line(), error.column())
+}
+
+/// SHA-256 of what is asked, from its meaning and not its bytes: another order of fields is the same question.
+fn fingerprint(path: &str, body: &impl Serialize) -> Result<String, Refused> {
+    let body = serde_json::to_vec(body).map_err(|error| Refused::BodyUnreadable(error.to_string()))?;
+    let mut hash = Sha256::new();
+    hash.update(path.as_bytes());
+    hash.update(b"\n");
+    hash.update(&body);
+    Ok(hex::encode(hash.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_pages_stay_outside() {
+        let cases: [(&str, &[(&str, &str)], &str); 14] = [
+            ("GET", &[("host", "127.0.0.1:7800")], "in"),
+            ("GET", &[("host", "localhost:7800")], "in"),
+            ("GET", &[("host", "[::1]:7800")], "in"),
+            ("GET", &[], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1")], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1:78000")], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1.evil.example:7800")], "foreign_origin"),
+            ("GET", &[("host", "till.evil.example:7800")], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("origin", "http://localhost:7800")], "in"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("origin", "https://evil.example")], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("origin", "null")], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("origin", "http://127.0.0.1:7801")], "foreign_origin"),
+            ("POST", &[("host", "127.0.0.1:7800")], "not_from_the_till"),
+            ("POST", &[("host", "127.0.0.1:7800"), ("x-saoma-till", "1")], "in"),
+        ];
+        for (method, headers, expected) in cases {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(name.parse().unwrap(), value.parse().unwrap());
+            }
+            let refused = refusal(&method.parse().unwrap(), &map, 7800);
+            assert_eq!(refused.as_ref().map_or("in", Refused::code), expected, "{method} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_holds_what_is_asked_and_not_the_code() {
+        use crate::till::command::SaleRequest;
+        let print =
+            |path: &str, json: &str| fingerprint(path, &serde_json::from_str::<SaleRequest>(json).unwrap()).unwrap();
+        let one = print("/api/sales", r#"{"amount_minor":1250,"method":"scan","code":"1"}"#);
+        assert_eq!(one, print("/api/sales", r#"{ "method":"scan", "amount_minor":1250 }"#));
+        assert_ne!(one, print("/api/sales", r#"{"amount_minor":1251,"method":"scan"}"#));
+        assert_ne!(one, print("/api/other", r#"{"amount_minor":1250,"method":"scan"}"#));
+    }
+
+    #[test]
+    fn keys() {
+        for (value, good) in
+            [("a", true), (&"k".repeat(128), true), (&"k".repeat(129), false), ("", false), ("a b", false)]
+        {
+            let mut map = HeaderMap::new();
+            map.insert("idempotency-key".parse().unwrap(), value.parse().unwrap());
+            assert_eq!(key(&map).is_ok(), good, "{value:?}");
+        }
+        assert!(key(&HeaderMap::new()).is_err());
+    }
+}

@@ -1,0 +1,223 @@
+//! Why the till's API says no: each reason with its stable code, its status, and a sentence for the cashier.
+
+use std::fmt;
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use saoma_protocol::api::{Failure, Problem};
+
+use crate::{journal::JournalError, peripherals::PeripheralError, sale::Refusal};
+
+/// The reasons.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("this address serves the till of this machine alone; open the page as http://127.0.0.1 with its port")]
+    ForeignOrigin,
+    #[error("only the till's own page may do this: the header x-saoma-till: 1 is missing")]
+    NotFromTheTill,
+    #[error("the header Idempotency-Key must be 1 to 128 visible ASCII characters, made once per intent")]
+    KeyMissing,
+    #[error("this Idempotency-Key was used for something else; make a new one for each intent")]
+    KeyReused,
+    #[error("the request is longer than {0} bytes")]
+    BodyTooLarge(usize),
+    #[error("the request cannot be read: {0}")]
+    BodyUnreadable(String),
+    #[error("the request must be application/json")]
+    NotJson,
+    #[error("{0}")]
+    Amount(String),
+    #[error("the customer handed over less than the amount")]
+    TenderedTooSmall,
+    #[error("{0}")]
+    Method(&'static str),
+    #[error("the scanned code must have 1 to 512 visible characters; scan again")]
+    Code,
+    #[error("{0}")]
+    Goods(String),
+    #[error("the cashier's name must have 1 to 128 characters")]
+    Cashier,
+    #[error("limit must be 1 to 100")]
+    Limit,
+    #[error("this till has no such sale")]
+    SaleNotFound,
+    #[error(transparent)]
+    Sale(#[from] Refusal),
+    #[error("no scan is awaited, and this is not the number of a sale of this till")]
+    ScanNotAwaited,
+    #[error("no code is on show")]
+    NoCode,
+    #[error("nothing has been printed yet")]
+    NoReceipt,
+    #[error("the disk is full, sales are stopped: free some space or call the service")]
+    DiskFull,
+    #[error("{0}")]
+    Journal(String),
+    #[error("core cannot be reached: {0}")]
+    CoreUnreachable(String),
+    #[error("core's answer makes no sense: {0}")]
+    CoreAnsweredOddly(String),
+    /// Core's own no, with core's code.
+    #[error("{}", .0.message)]
+    Core(Failure),
+    #[error("{0}")]
+    Peripheral(String),
+    #[error("there is nothing here")]
+    NotFound,
+    #[error("this cannot be done here")]
+    MethodNotAllowed,
+    #[error("the agent is stopping; try again in a moment")]
+    Stopping,
+}
+
+impl Refused {
+    /// Stable, for programs.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::ForeignOrigin => "foreign_origin",
+            Self::NotFromTheTill => "not_from_the_till",
+            Self::KeyMissing => "idempotency_key_missing",
+            Self::KeyReused => "idempotency_key_reused",
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::BodyUnreadable(_) | Self::NotJson => "body_unreadable",
+            Self::Amount(_) => "amount_invalid",
+            Self::TenderedTooSmall => "tendered_too_small",
+            Self::Method(_) => "method_invalid",
+            Self::Code => "code_invalid",
+            Self::Goods(_) => "goods_invalid",
+            Self::Cashier => "cashier_invalid",
+            Self::Limit => "limit_invalid",
+            Self::SaleNotFound => "sale_not_found",
+            Self::Sale(refusal) => refusal.code(),
+            Self::ScanNotAwaited => "scan_not_awaited",
+            Self::NoCode => "no_code",
+            Self::NoReceipt => "no_receipt",
+            Self::DiskFull => "disk_full",
+            Self::Journal(_) => "journal_failed",
+            Self::CoreUnreachable(_) => "core_unreachable",
+            Self::CoreAnsweredOddly(_) => "core_answered_oddly",
+            Self::Core(failure) => &failure.code,
+            Self::Peripheral(_) => "peripheral_failed",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::ForeignOrigin | Self::NotFromTheTill => StatusCode::FORBIDDEN,
+            Self::KeyMissing | Self::BodyUnreadable(_) | Self::Limit => StatusCode::BAD_REQUEST,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::KeyReused
+            | Self::Amount(_)
+            | Self::TenderedTooSmall
+            | Self::Method(_)
+            | Self::Code
+            | Self::Goods(_)
+            | Self::Cashier => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::SaleNotFound | Self::NoCode | Self::NoReceipt | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Sale(_) | Self::ScanNotAwaited | Self::Core(_) => StatusCode::CONFLICT,
+            Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+            Self::CoreAnsweredOddly(_) => StatusCode::BAD_GATEWAY,
+            Self::Journal(_) | Self::CoreUnreachable(_) | Self::Peripheral(_) | Self::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        }
+    }
+
+    fn problem(&self) -> Problem {
+        let code = self.code();
+        Problem {
+            kind: format!("https://saoma.dev/problems/{code}"),
+            title: title(code),
+            status: self.status().as_u16(),
+            code: code.to_owned(),
+            detail: sentence(&self.to_string()),
+            pointer: self.pointer().map(str::to_owned),
+            trace_id: crate::telemetry::traceparent().and_then(|text| text.split('-').nth(1).map(str::to_owned)),
+        }
+    }
+
+    const fn pointer(&self) -> Option<&'static str> {
+        match self {
+            Self::Amount(_) => Some("/amount_minor"),
+            Self::TenderedTooSmall => Some("/tendered_minor"),
+            Self::Method(_) => Some("/method"),
+            Self::Code => Some("/code"),
+            Self::Goods(_) => Some("/goods"),
+            Self::Cashier => Some("/cashier"),
+            _ => None,
+        }
+    }
+}
+
+/// `disk_full` → `Disk full`: the code in words, the same for every case of it.
+fn title(code: &str) -> String {
+    sentence(&code.replace('_', " "))
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+impl From<JournalError> for Refused {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Full => Self::DiskFull,
+            JournalError::TooLong => Self::Goods(error.to_string()),
+            JournalError::Closed => Self::Stopping,
+            other => Self::Journal(other.to_string()),
+        }
+    }
+}
+
+impl From<PeripheralError> for Refused {
+    fn from(error: PeripheralError) -> Self {
+        Self::Peripheral(error.to_string())
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        self.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let body = serde_json::to_string(&self.problem()).unwrap_or_default();
+        HttpResponse::build(self.status()).content_type("application/problem+json").body(body)
+    }
+}
+
+/// A refusal as log lines name it.
+pub struct Code<'a>(pub &'a Refused);
+
+impl fmt::Display for Code<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_what_is_wrong() {
+        let problem = Refused::TenderedTooSmall.problem();
+        assert_eq!((problem.status, problem.code.as_str()), (422, "tendered_too_small"));
+        assert_eq!(problem.title, "Tendered too small");
+        assert_eq!(problem.detail, "The customer handed over less than the amount");
+        assert_eq!(problem.pointer.as_deref(), Some("/tendered_minor"));
+    }
+
+    #[test]
+    fn cores_no_keeps_its_code() {
+        let failure = Failure { code: "refund_exceeds".to_owned(), message: "too much".to_owned() };
+        let problem = Refused::Core(failure).problem();
+        assert_eq!((problem.status, problem.code.as_str()), (409, "refund_exceeds"));
+    }
+}

@@ -1,0 +1,123 @@
+//! Sales: keyed, asked about, pressed.
+
+use actix_web::{
+    HttpResponse,
+    web::{Data, Json, Path, Query},
+};
+use saoma_protocol::PaymentId;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    Room,
+    command::{Command, Press, SaleRequest, Sold},
+    door::{Nothing, Post},
+    problem::Refused,
+    view::{SaleView, ScanView},
+};
+use crate::sale::ScannedCode;
+
+const LIMIT_DEFAULT: u32 = 20;
+const LIMIT_MAX: u32 = 100;
+
+pub(super) async fn sell(room: Data<Room>, post: Post<SaleRequest>) -> Result<HttpResponse, Refused> {
+    let Post { pressed, body: request } = post;
+    let sold = room.commands.ask(|reply| Command::Sell { pressed, request, reply }).await?;
+    Ok(match sold {
+        Sold::Made(sale) => HttpResponse::Created().json(sale),
+        Sold::Seen(sale) => HttpResponse::Ok().json(sale),
+        Sold::AwaitingScan(awaiting) => HttpResponse::Accepted().json(json!({ "awaiting_scan": awaiting })),
+    })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Limit {
+    limit: Option<String>,
+}
+
+pub(super) async fn list(room: Data<Room>, query: Query<Limit>) -> Result<HttpResponse, Refused> {
+    let limit = match &query.limit {
+        None => LIMIT_DEFAULT,
+        Some(text) => text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or(Refused::Limit)?,
+    };
+    let items = room.commands.ask(|reply| Command::Sales { limit, reply }).await?;
+    Ok(HttpResponse::Ok().json(json!({ "items": items })))
+}
+
+/// The sale that a path names. What is not a number at all is not a sale of this till either.
+fn number(path: &str) -> Result<PaymentId, Refused> {
+    path.parse().map_err(|_| Refused::SaleNotFound)
+}
+
+pub(super) async fn one(room: Data<Room>, path: Path<String>) -> Result<Json<SaleView>, Refused> {
+    let payment = number(&path)?;
+    room.commands.ask(|reply| Command::Sale { payment, reply }).await.map(Json)
+}
+
+async fn press<T>(room: &Room, path: &str, post: Post<T>, press: Press) -> Result<Json<SaleView>, Refused> {
+    let payment = number(path)?;
+    let pressed = post.pressed;
+    room.commands.ask(|reply| Command::Press { pressed, payment, press, reply }).await.map(Json)
+}
+
+pub(super) async fn query(
+    room: Data<Room>,
+    path: Path<String>,
+    post: Post<Nothing>,
+) -> Result<Json<SaleView>, Refused> {
+    press(&room, &path, post, Press::Query).await
+}
+
+pub(super) async fn cancel(
+    room: Data<Room>,
+    path: Path<String>,
+    post: Post<Nothing>,
+) -> Result<Json<SaleView>, Refused> {
+    press(&room, &path, post, Press::Cancel).await
+}
+
+pub(super) async fn void(room: Data<Room>, path: Path<String>, post: Post<Nothing>) -> Result<Json<SaleView>, Refused> {
+    press(&room, &path, post, Press::Void).await
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RefundRequest {
+    amount_minor: i64,
+}
+
+pub(super) async fn refund(
+    room: Data<Room>,
+    path: Path<String>,
+    post: Post<RefundRequest>,
+) -> Result<Json<SaleView>, Refused> {
+    let amount_minor = post.body.amount_minor;
+    press(&room, &path, post, Press::Refund { amount_minor }).await
+}
+
+pub(super) async fn reprint(
+    room: Data<Room>,
+    path: Path<String>,
+    post: Post<Nothing>,
+) -> Result<Json<SaleView>, Refused> {
+    press(&room, &path, post, Press::Reprint).await
+}
+
+/// The text is in the fingerprint, which for scans is never on the disk.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScanRequest {
+    text: String,
+}
+
+pub(super) async fn scan(room: Data<Room>, post: Post<ScanRequest>) -> Result<Json<ScanView>, Refused> {
+    let Post { pressed, body } = post;
+    let text = ScannedCode::new(body.text);
+    room.commands.ask(|reply| Command::Scan { pressed, text, reply }).await.map(Json)
+}
+
+pub(super) async fn stop_scan(room: Data<Room>, post: Post<Nothing>) -> Result<HttpResponse, Refused> {
+    let pressed = post.pressed;
+    room.commands.ask(|reply| Command::StopScan { pressed, reply }).await?;
+    Ok(HttpResponse::Ok().json(json!({})))
+}

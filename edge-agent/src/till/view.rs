@@ -1,0 +1,350 @@
+//! What the till's pages get to see: the types of `TILL-API.md`. Made from the inner types, never read back.
+
+use saoma_protocol::{
+    Currency, Millis, Money, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+    api::{Failure, Goods, PaymentState, RefundState, TerminalBooks},
+    message::{PeripheralHealth, Unsent},
+};
+use serde::Serialize;
+
+use crate::{
+    journal::Books,
+    peripherals::{Display, DisplayMessage},
+    sale::{Action, ReceiptState, Refund, Sale, Stage, actions},
+};
+
+/// A sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SaleView {
+    pub payment: PaymentId,
+    pub counter: Sequence,
+    pub method: &'static str,
+    pub state: &'static str,
+    pub settled: bool,
+    pub paid: bool,
+    pub amount_minor: i64,
+    pub refunded_minor: i64,
+    pub currency: Currency,
+    pub amount: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tendered_minor: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change_minor: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    pub cancelling: bool,
+    pub paid_late: bool,
+    pub synced: bool,
+    pub receipt: ReceiptState,
+    pub cashier: String,
+    pub goods: Vec<Goods>,
+    pub refunds: Vec<GivenBack>,
+    pub keyed_at: Millis,
+    pub updated_at: Millis,
+    pub actions: Vec<Action>,
+}
+
+/// Money that went, goes, or did not go back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GivenBack {
+    pub refund: RefundId,
+    pub amount_minor: i64,
+    pub void: bool,
+    pub state: RefundState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+impl SaleView {
+    /// `synced`: whether core has the journal entry that began the sale.
+    #[must_use]
+    pub fn of(sale: &Sale, synced: bool) -> Self {
+        let kept = &sale.kept;
+        let view = sale.view();
+        let tendered_minor = match kept.stage {
+            Stage::Cash { tendered_minor } => Some(tendered_minor),
+            _ => None,
+        };
+        let presenting = view.filter(|view| view.state == PaymentState::Presenting);
+        let channel = match kept.stage {
+            Stage::Cash { .. } => Some("cash".to_owned()),
+            _ => view.map(|view| view.channel.clone()),
+        };
+        let touched_here = kept.refunds.iter().map(|refund| refund.keyed_at).fold(kept.keyed_at, Millis::max);
+        Self {
+            payment: kept.payment,
+            counter: kept.counter,
+            method: method(sale),
+            state: sale.state_text(),
+            settled: !sale.is_open(),
+            paid: sale.state().is_some_and(PaymentState::is_paid),
+            amount_minor: kept.amount.minor(),
+            refunded_minor: sale.refunded_minor(),
+            currency: kept.amount.currency(),
+            amount: kept.amount.money().decimal(),
+            tendered_minor,
+            change_minor: tendered_minor.map(|tendered| tendered - kept.amount.minor()),
+            channel,
+            code_url: presenting.and_then(|view| view.code_url.clone()),
+            expires_at: presenting.and_then(|view| view.expires_at),
+            failure: sale.failure().cloned(),
+            cancelling: sale.is_cancelling(),
+            paid_late: view.is_some_and(|view| view.paid_late),
+            synced,
+            receipt: kept.receipt,
+            cashier: kept.cashier.clone(),
+            goods: kept.goods.clone(),
+            refunds: kept.refunds.iter().map(GivenBack::of).collect(),
+            keyed_at: kept.keyed_at,
+            updated_at: view.map_or(touched_here, |view| view.updated_at),
+            actions: actions(sale),
+        }
+    }
+}
+
+const fn method(sale: &Sale) -> &'static str {
+    use saoma_protocol::journal::Method;
+    match sale.method() {
+        None => "cash",
+        Some(Method::MerchantPresented) => "code",
+        Some(Method::CustomerPresented) => "scan",
+    }
+}
+
+impl GivenBack {
+    fn of(refund: &Refund) -> Self {
+        Self {
+            refund: refund.refund,
+            amount_minor: refund.amount.minor(),
+            void: refund.void,
+            state: refund.state,
+            failure: refund.failure.clone(),
+        }
+    }
+}
+
+/// `GET /api/state`, all but the time of asking.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StateView {
+    pub version: &'static str,
+    pub till: TillView,
+    pub currency: Currency,
+    pub minor_digits: u8,
+    pub cashier: String,
+    pub link: LinkView,
+    pub unsent: Unsent,
+    pub sync: SyncView,
+    pub disk: DiskView,
+    pub awaiting_scan: Option<AwaitingScan>,
+    pub open_sales: Vec<PaymentId>,
+    pub peripherals: Vec<PeripheralHealth>,
+    pub alarms: Vec<AlarmView>,
+}
+
+/// The state with the till's clock.
+#[derive(Clone, Debug, Serialize)]
+pub struct StateNow {
+    #[serde(flatten)]
+    pub state: StateView,
+    pub now: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TillView {
+    pub merchant_name: String,
+    pub store_name: String,
+    pub terminal_name: String,
+    pub tenant: TenantId,
+    pub terminal: TerminalId,
+    pub store: StoreId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LinkView {
+    pub online: bool,
+    pub mqtt: bool,
+    pub https: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SyncView {
+    pub head: Sequence,
+    pub through: Sequence,
+    pub stopped: Option<StoppedView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StoppedView {
+    pub sequence: Sequence,
+    pub why: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DiskView {
+    pub ok: bool,
+    pub detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AwaitingScan {
+    pub amount_minor: i64,
+    pub since: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AlarmView {
+    pub code: String,
+    pub message: String,
+    pub at: Millis,
+}
+
+/// `GET /api/books`.
+#[derive(Clone, Debug, Serialize)]
+pub struct BooksView {
+    pub agree: bool,
+    pub terminal: Books,
+    pub core: Option<TerminalBooks>,
+}
+
+impl BooksView {
+    #[must_use]
+    pub fn new(terminal: Books, core: Option<TerminalBooks>) -> Self {
+        let sorted = |sums: &[Money]| {
+            let mut sums: Vec<Money> = sums.iter().copied().filter(|sum| sum.minor() != 0).collect();
+            sums.sort_by_key(|sum| sum.currency());
+            sums
+        };
+        let agree = core.as_ref().is_some_and(|core| {
+            core.journal_through == terminal.journal_through
+                && core.sales_count == terminal.sales_count
+                && core.refunds_count == terminal.refunds_count
+                && sorted(&core.sales) == sorted(&terminal.sales)
+                && sorted(&core.refunds) == sorted(&terminal.refunds)
+        });
+        Self { agree, terminal, core }
+    }
+}
+
+/// `GET /api/display`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DisplayView {
+    Idle {
+        merchant_name: String,
+    },
+    Code {
+        payment: PaymentId,
+        amount: String,
+        currency: Currency,
+        code_url: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Millis>,
+        svg: String,
+    },
+    Message {
+        message: DisplayMessage,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        amount: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        currency: Option<Currency>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        change: Option<String>,
+    },
+}
+
+impl DisplayView {
+    #[must_use]
+    pub fn of(display: &Display) -> Self {
+        match display.clone() {
+            Display::Idle { merchant_name } => Self::Idle { merchant_name },
+            Display::Code { payment, amount, currency, code_url, expires_at } => {
+                match code_svg(&code_url) {
+                    Some(svg) => Self::Code { payment, amount, currency, code_url, expires_at, svg },
+                    // Core's links are a tenth of what a code holds; one that does not fit cannot be scanned by anybody.
+                    None => Self::Message {
+                        message: DisplayMessage::Failed,
+                        amount: Some(amount),
+                        currency: Some(currency),
+                        change: None,
+                    },
+                }
+            }
+            Display::Message { message, amount, currency, change } => {
+                Self::Message { message, amount, currency, change }
+            }
+        }
+    }
+}
+
+/// A QR code with its quiet zone, black on white. Error correction M: what cashiers' screens need, and the code stays coarse.
+fn code_svg(text: &str) -> Option<String> {
+    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::M).ok()?;
+    let svg = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(320, 320).build();
+    // Inside a page, an XML declaration is an error.
+    svg.find("<svg").map(|start| svg[start..].to_owned())
+}
+
+/// The answer to `POST /api/scan`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum ScanView {
+    Sale {
+        sale: Box<SaleView>,
+    },
+    Found {
+        sale: Box<SaleView>,
+    },
+    /// A hardware scan that nobody waited for; only as an event.
+    Unexpected,
+}
+
+/// What a `receipt` event says.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReceiptView {
+    pub payment: PaymentId,
+    pub printed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_drawn_with_its_quiet_zone_and_no_declaration() {
+        let svg = code_svg("https://pay.example/c/abc").unwrap();
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>"), "{svg}");
+        assert!(code_svg(&"x".repeat(4_000)).is_none());
+    }
+
+    #[test]
+    fn books_agree_only_with_an_equal_answer() {
+        let yuan = |minor| vec![Money::new(minor, Currency::CNY)];
+        let books =
+            |sales, refunds| Books { journal_through: Sequence(4), sales_count: 2, sales, refunds_count: 1, refunds };
+        let core = |journal_through, sales: Vec<Money>, refunds: Vec<Money>| TerminalBooks {
+            journal_through: Sequence(journal_through),
+            sales_count: 2,
+            sales,
+            refunds_count: 1,
+            refunds,
+        };
+        for (core, agree) in [
+            (None, false),
+            (Some(core(4, yuan(1250), yuan(50))), true),
+            (Some(core(4, [yuan(1250), vec![Money::new(0, Currency::USD)]].concat(), yuan(50))), true),
+            (Some(core(3, yuan(1250), yuan(50))), false),
+            (Some(core(4, yuan(1251), yuan(50))), false),
+            (Some(core(4, yuan(1250), Vec::new())), false),
+        ] {
+            assert_eq!(BooksView::new(books(yuan(1250), yuan(50)), core.clone()).agree, agree, "{core:?}");
+        }
+    }
+}
