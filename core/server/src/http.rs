@@ -2,4 +2,6 @@
 
 pub mod auth;
 pub mod problem;
+pub mod router;
+mod text;
 pub mod v1;

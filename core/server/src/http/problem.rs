@@ -6,8 +6,12 @@
 use std::fmt;
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use saoma_channels::NoChance;
+use saoma_domain::{claim::CodeError, payment};
 use saoma_protocol::api;
 use saoma_store::StoreError;
+
+use crate::{payments::PaymentError, secrets::SecretsError};
 
 /// A code, its status, and its title.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +151,73 @@ impl From<StoreError> for Problem {
             }
         }
     }
+}
+
+impl From<NoChance> for Problem {
+    fn from(error: NoChance) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<SecretsError> for Problem {
+    fn from(error: SecretsError) -> Self {
+        match error {
+            SecretsError::Store(error) => error.into(),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+/// Which limit a request has broken, in a person's words.
+impl From<PaymentError> for Problem {
+    fn from(error: PaymentError) -> Self {
+        let said = sentence(&error.to_string());
+        match error {
+            PaymentError::Store(error) => error.into(),
+            PaymentError::Secrets(error) => error.into(),
+            PaymentError::NoChance(error) => error.into(),
+            PaymentError::ExistsDifferently(_) => Self::new(
+                PAYMENT_EXISTS_DIFFERENTLY,
+                format!("{said} Send the same request again, or another under a new number."),
+            ),
+            PaymentError::RefundExistsDifferently(_) => Self::new(
+                REFUND_EXISTS_DIFFERENTLY,
+                format!("{said} Send the same request again, or another under a new key."),
+            ),
+            PaymentError::Refused(payment::Refusal::RefundExceeds { .. }) => {
+                Self::new(REFUND_EXCEEDS, said).at("/amount/minor")
+            }
+            PaymentError::Refused(payment::Refusal::RefundCurrency) => {
+                Self::new(CURRENCY_MISMATCH, said).at("/amount/currency")
+            }
+            PaymentError::Refused(_) | PaymentError::RefundRefused(_) => Self::new(NOT_IN_STATE, said),
+            PaymentError::NoChannel(_) => Self::new(CHANNEL_UNAVAILABLE, said),
+            PaymentError::CodeNotRecognised => Self::new(
+                CODE_NOT_RECOGNISED,
+                "No channel of this merchant knows this code. Scan it again, or ask the customer for another wallet.",
+            ),
+            PaymentError::Code(CodeError::WrongDirection) => Self::new(
+                CODE_WRONG_DIRECTION,
+                "This is a code that a shop shows. Ask the customer to open their payment code.",
+            ),
+            PaymentError::Code(_) => Self::new(CODE_NOT_RECOGNISED, said),
+            PaymentError::Ambiguous(accounts) => {
+                let names: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+                Self::new(CHANNEL_AMBIGUOUS, format!("Choose one of: {}.", names.join(", "))).at("/channel_account")
+            }
+            PaymentError::ChannelCannot { .. } => Self::new(CHANNEL_CANNOT, said),
+            PaymentError::VoidTooLate => {
+                Self::new(VOID_TOO_LATE, "A void is possible on the day of the payment (UTC); refund it.")
+            }
+            PaymentError::CutOff(_) => Self::internal(&error),
+        }
+    }
+}
+
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 #[cfg(test)]

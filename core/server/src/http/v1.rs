@@ -1,1 +1,3 @@
+//! The API, one file a resource.
 
+pub mod stores;

@@ -1,0 +1,63 @@
+//! The whole API on one page.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    error::{JsonPayloadError, PathError, QueryPayloadError},
+    web,
+};
+
+use super::{
+    problem::{BODY_TOO_LARGE, BODY_UNREADABLE, INVALID, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
+    v1,
+};
+
+/// Everything under one server. The listener for people and machines has it, and the one for terminals too: who may do what
+/// is decided by who calls, not by where.
+pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone {
+    move |config| {
+        config
+            .app_data(web::JsonConfig::default().limit(body_bytes_max).error_handler(|error, _| body(&error).into()))
+            .app_data(web::PathConfig::default().error_handler(|error, _| path(&error).into()))
+            .app_data(web::QueryConfig::default().error_handler(|error, _| query(&error).into()))
+            .app_data(web::PayloadConfig::new(body_bytes_max))
+            .service(web::scope("/v1").configure(v1::stores::routes).default_service(web::to(nothing_here)));
+    }
+}
+
+async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::new(NOT_FOUND, format!("There is no {} {}.", request.method(), request.path())))
+}
+
+/// The default service of a resource: the path is right, the method is not.
+pub async fn other_method(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    Err(Problem::new(METHOD_NOT_ALLOWED, format!("{} cannot be done to {}.", request.method(), request.path())))
+}
+
+fn body(error: &JsonPayloadError) -> Problem {
+    match error {
+        JsonPayloadError::OverflowKnownLength { limit, .. } | JsonPayloadError::Overflow { limit } => {
+            Problem::new(BODY_TOO_LARGE, format!("The body may have {limit} bytes."))
+        }
+        JsonPayloadError::ContentType => {
+            Problem::new(BODY_UNREADABLE, "Send JSON with the header Content-Type: application/json.")
+        }
+        JsonPayloadError::Deserialize(error) if error.is_data() => Problem::new(INVALID, sentence(&error.to_string())),
+        JsonPayloadError::Deserialize(error) => {
+            Problem::new(BODY_UNREADABLE, format!("The body is no JSON: {}", sentence(&error.to_string())))
+        }
+        _ => Problem::new(BODY_UNREADABLE, "The body did not arrive whole."),
+    }
+}
+
+fn path(error: &PathError) -> Problem {
+    Problem::new(NOT_FOUND, sentence(&error.to_string()))
+}
+
+fn query(error: &QueryPayloadError) -> Problem {
+    Problem::new(INVALID, sentence(&error.to_string()))
+}
+
+fn sentence(words: &str) -> String {
+    let cut: String = words.chars().take(300).collect();
+    if cut.ends_with('.') { cut } else { format!("{cut}.") }
+}

@@ -1,0 +1,32 @@
+//! Texts that people write into requests.
+
+use saoma_protocol::api::TEXT_LEN_MAX;
+
+use super::problem::{INVALID, Problem};
+
+/// A name: 1 to [`TEXT_LEN_MAX`] characters without control characters, trimmed.
+///
+/// # Errors
+/// `INVALID` at `pointer`.
+pub fn name(text: &str, pointer: &str) -> Result<String, Problem> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(Problem::new(INVALID, "A text is needed here.").at(pointer));
+    }
+    optional(Some(trimmed.to_owned()), pointer).map(Option::unwrap_or_default)
+}
+
+/// A text that may be missing.
+///
+/// # Errors
+/// `INVALID` at `pointer`.
+pub fn optional(text: Option<String>, pointer: &str) -> Result<Option<String>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    if text.chars().count() > TEXT_LEN_MAX {
+        return Err(Problem::new(INVALID, format!("At most {TEXT_LEN_MAX} characters.")).at(pointer));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Problem::new(INVALID, "Control characters (line breaks, tabs) cannot stand here.").at(pointer));
+    }
+    Ok(Some(text))
+}
