@@ -206,13 +206,13 @@ impl Shop {
         let tenant = admin
             .post(
                 "/v1/tenants",
-                &json!({"name": "扫码茶饮 Saoma Tea", "owner_name": "Li Na", "owner_email": OWNER_EMAIL}),
+                &json!({"name": "扫码茶饮 Saoma Tea", "currency": "CNY", "owner_name": "Li Na", "owner_email": OWNER_EMAIL}),
                 "demo-tenant",
             )
             .await?;
         let owner = self.first_sign_in(OWNER_EMAIL, &text(&tenant, "/owner_one_time_password")?).await?;
         let store = owner
-            .post("/v1/stores", &json!({"name": "中山路店 Zhongshan Road", "currency": "CNY"}), "demo-store")
+            .post("/v1/stores", &json!({"name": "中山路店 Zhongshan Road"}), "demo-store")
             .await?;
         let store = text(&store, "/id")?;
         let sandbox = self.channel_account(&owner, "sandbox", "Sandbox Wallet", &self.sandbox_settings()).await?;
