@@ -88,7 +88,9 @@ impl Codes {
 mod tests {
     use super::*;
 
-    fn all(mut came: &[u8]) -> Vec<Result<String, Unusable>> {
+    type Scan = Result<String, Unusable>;
+
+    fn all(mut came: &[u8]) -> Vec<Scan> {
         let mut codes = Codes::default();
         let now = Instant::now();
         let mut found: Vec<_> = std::iter::from_fn(|| codes.take(&mut came, now)).collect();
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn codes_end_at_line_ends_and_at_silence() {
         let code = |text: &str| Ok(text.to_owned());
-        let table: &[(&[u8], Vec<Result<String, Unusable>>)] = &[
+        let table: &[(&[u8], Vec<Scan>)] = &[
             (b"", vec![]),
             (b"\r\n\r\n", vec![]),
             (b"134567890123456789\r\n", vec![code("134567890123456789")]),

@@ -1,7 +1,7 @@
 //! The paper, drawn: as text and as a picture.
 
 use super::{
-    escpos::{CHARACTER_DOTS, COLUMN_DOTS, LINE_DOTS},
+    escpos::{COLUMN_DOTS, LINE_DOTS},
     paper::{Cell, Mark, Picture},
 };
 use crate::{peripherals::Rendering, receipt::Align};
