@@ -190,7 +190,10 @@ pub const EXPLAINED: &[Explained] = &[
         name: "peripherals.printer",
         what: "Receipt printer: simulated (draws receipts for the page), escpos-tcp, escpos-serial, escpos-file, none.",
     },
-    Explained { name: "peripherals.printer_address", what: "host:port of an escpos-tcp printer; the port is usually 9100." },
+    Explained {
+        name: "peripherals.printer_address",
+        what: "host:port of an escpos-tcp printer; the port is usually 9100.",
+    },
     Explained { name: "peripherals.printer_device", what: "Device of an escpos-serial or escpos-file printer." },
     Explained { name: "peripherals.printer_baud", what: "Speed of an escpos-serial printer, in baud." },
     Explained {
@@ -256,8 +259,11 @@ impl Config {
         let defaults = Table::try_from(Self::default()).map_err(|error| ConfigError::Unknown(error.to_string()))?;
         for (name, value) in environment {
             let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
-            set(&mut table, &defaults, &path.to_ascii_lowercase(), &value)
-                .map_err(|why| ConfigError::Environment { name, value, why })?;
+            set(&mut table, &defaults, &path.to_ascii_lowercase(), &value).map_err(|why| ConfigError::Environment {
+                name,
+                value,
+                why,
+            })?;
         }
         let config: Self =
             table.try_into().map_err(|error: toml::de::Error| ConfigError::Unknown(error.message().to_owned()))?;
@@ -296,7 +302,8 @@ impl Config {
     #[must_use]
     pub fn explain() -> String {
         let defaults = Table::try_from(Self::default()).unwrap_or_default();
-        let mut text = String::from("# Saoma edge agent: every option, with its default. Set it here or by the variable named.\n");
+        let mut text =
+            String::from("# Saoma edge agent: every option, with its default. Set it here or by the variable named.\n");
         let mut section = "";
         for Explained { name, what } in EXPLAINED {
             let (of, option) = name.split_once('.').unwrap_or(("", name));

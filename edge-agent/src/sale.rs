@@ -155,17 +155,35 @@ pub struct Keyed {
 pub enum Event {
     QueryPressed,
     CancelPressed,
-    VoidPressed { refund: RefundId, cashier: String },
-    RefundPressed { refund: RefundId, amount: Amount, cashier: String },
+    VoidPressed {
+        refund: RefundId,
+        cashier: String,
+    },
+    RefundPressed {
+        refund: RefundId,
+        amount: Amount,
+        cashier: String,
+    },
     ReprintPressed,
     /// The end of a request of ours.
-    Answered { ask: Ask, outcome: Outcome },
+    Answered {
+        ask: Ask,
+        outcome: Outcome,
+    },
     /// Core said something by itself.
-    Pushed { view: Box<PaymentView>, refund: Option<Box<RefundView>> },
+    Pushed {
+        view: Box<PaymentView>,
+        refund: Option<Box<RefundView>>,
+    },
     /// The printer took the receipt, or did not.
-    Printed { done: bool },
+    Printed {
+        done: bool,
+    },
     /// Time passed. `mqtt`: whether core can tell us by itself; `poll_ms`: how often to ask if not.
-    Tick { mqtt: bool, poll_ms: i64 },
+    Tick {
+        mqtt: bool,
+        poll_ms: i64,
+    },
 }
 
 /// A request to core. Every one may be repeated: it carries the number of what it is about.
@@ -206,7 +224,10 @@ pub enum Effect {
     OpenDrawer,
     Print(Slip),
     /// Something a person must look at.
-    Alarm { code: &'static str, message: String },
+    Alarm {
+        code: &'static str,
+        message: String,
+    },
 }
 
 /// Which slip to print.
@@ -298,7 +319,8 @@ impl Sale {
     /// Whether something about it is still to be found out.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        let cancelling = matches!(&self.kept.stage, Stage::Known { view, cancelling: true, .. } if !view.state.is_settled());
+        let cancelling =
+            matches!(&self.kept.stage, Stage::Known { view, cancelling: true, .. } if !view.state.is_settled());
         !self.state().is_some_and(PaymentState::is_settled)
             || cancelling
             || self.kept.refunds.iter().any(Refund::is_open)
@@ -308,7 +330,9 @@ impl Sale {
     pub const fn method(&self) -> Option<Method> {
         match &self.kept.stage {
             Stage::Cash { .. } => None,
-            Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => Some(*method),
+            Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
+                Some(*method)
+            }
         }
     }
 
@@ -341,10 +365,7 @@ impl Sale {
         matches!(
             self.state(),
             Some(
-                PaymentState::Succeeded
-                    | PaymentState::PartlyRefunded
-                    | PaymentState::Refunded
-                    | PaymentState::Voided
+                PaymentState::Succeeded | PaymentState::PartlyRefunded | PaymentState::Refunded | PaymentState::Voided
             )
         )
     }

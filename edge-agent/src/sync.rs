@@ -44,7 +44,9 @@ pub enum Event {
     Connected,
     Disconnected,
     /// The journal grew to `head`.
-    Appended { head: Sequence },
+    Appended {
+        head: Sequence,
+    },
     Ack(JournalAck),
     /// A person, or core, asked for the journal now; also lifts a stop, which comes back if its cause is still there.
     Asked,

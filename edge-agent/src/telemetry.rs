@@ -85,10 +85,9 @@ fn provider(endpoint: &str, terminal: Option<String>) -> Result<SdkTracerProvide
         .build()
         .map_err(|error| failed(&error))?;
     let exporter = OnRuntime { inner: Arc::new(exporter), runtime: tokio::runtime::Handle::current() };
-    let mut resource = Resource::builder().with_service_name("saoma-edge").with_attribute(KeyValue::new(
-        "service.version",
-        env!("CARGO_PKG_VERSION"),
-    ));
+    let mut resource = Resource::builder()
+        .with_service_name("saoma-edge")
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
     if let Some(terminal) = terminal {
         resource = resource.with_attribute(KeyValue::new("service.instance.id", terminal));
     }

@@ -341,12 +341,7 @@ fn last(tx: &mut SqliteConnection) -> Result<(Sequence, [u8; 32]), JournalError>
     Ok((entry.sequence, entry.hash()))
 }
 
-fn keep_sale(
-    tx: &mut SqliteConnection,
-    commit: &Commit,
-    kept: &Kept,
-    first: Sequence,
-) -> Result<(), JournalError> {
+fn keep_sale(tx: &mut SqliteConnection, commit: &Commit, kept: &Kept, first: Sequence) -> Result<(), JournalError> {
     let payment = kept.payment.to_string();
     let known: Option<i64> = sales::table.find(&payment).select(sales::entry).first(tx).optional()?;
     let row = SaleRow {
@@ -395,8 +390,7 @@ struct PragmaRow {
 }
 
 fn pragma(tx: &mut SqliteConnection, name: &'static str) -> Result<i64, JournalError> {
-    let row: PragmaRow =
-        diesel::sql_query(format!("SELECT {name} AS value FROM pragma_{name}")).get_result(tx)?;
+    let row: PragmaRow = diesel::sql_query(format!("SELECT {name} AS value FROM pragma_{name}")).get_result(tx)?;
     Ok(row.value)
 }
 

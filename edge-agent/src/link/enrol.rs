@@ -182,7 +182,8 @@ mod tests {
         for text in ["https://127.0.0.1:7643", "https://pay.example", " https://[::1]:7643/ "] {
             assert!(read_address(text).is_ok(), "{text}");
         }
-        for text in ["", "127.0.0.1:7643", "http://pay.example", "https://", "https://pay.example/v1", "https://a@b", "ftp://x"]
+        for text in
+            ["", "127.0.0.1:7643", "http://pay.example", "https://", "https://pay.example/v1", "https://a@b", "ftp://x"]
         {
             assert!(matches!(read_address(text), Err(EnrolError::Address(_))), "{text}");
         }

@@ -190,7 +190,10 @@ impl Mqtt {
 enum Ended {
     /// Nobody listens any more: the agent stops.
     Listener,
-    Connection { was_up: bool, why: String },
+    Connection {
+        was_up: bool,
+        why: String,
+    },
 }
 
 async fn next(events: &mut EventLoop) -> Result<Incoming, ConnectionError> {

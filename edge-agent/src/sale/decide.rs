@@ -7,7 +7,7 @@ use saoma_protocol::{
 };
 
 use super::{
-    Ask, Decision, Effect, Event, Keyed, Kept, Outcome, Refund, Refusal, ReceiptState, Sale, Slip, Stage, Tender, Waits,
+    Ask, Decision, Effect, Event, Kept, Keyed, Outcome, ReceiptState, Refund, Refusal, Sale, Slip, Stage, Tender, Waits,
 };
 
 /// How long after keying a sale may still be sent. Past it the customer has left: a charge that arrives then would take money
@@ -488,7 +488,8 @@ impl Step {
         if waits.next_at.is_some_and(|at| at > self.now && at.since(self.now) <= 2 * CHECK_MS.max(RETRY_MS_MAX)) {
             return;
         }
-        let busy = waits.creating || waits.fetching || waits.cancelling || waits.querying || !waits.refunding.is_empty();
+        let busy =
+            waits.creating || waits.fetching || waits.cancelling || waits.querying || !waits.refunding.is_empty();
         if busy {
             return;
         }

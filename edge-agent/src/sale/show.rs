@@ -73,14 +73,12 @@ pub fn display(sale: &Sale) -> Display {
             None => message(DisplayMessage::Confirming),
         },
         (_, Some(PaymentState::Succeeded)) => message(DisplayMessage::Paid),
-        (_, Some(PaymentState::PartlyRefunded | PaymentState::Refunded | PaymentState::Voided)) => {
-            Display::Message {
-                message: DisplayMessage::Refunded,
-                amount: Some(Money::new(sale.refunded_minor().max(0), amount.currency()).decimal()),
-                currency: Some(amount.currency()),
-                change: None,
-            }
-        }
+        (_, Some(PaymentState::PartlyRefunded | PaymentState::Refunded | PaymentState::Voided)) => Display::Message {
+            message: DisplayMessage::Refunded,
+            amount: Some(Money::new(sale.refunded_minor().max(0), amount.currency()).decimal()),
+            currency: Some(amount.currency()),
+            change: None,
+        },
         (_, Some(PaymentState::Failed | PaymentState::Reversed)) => message(DisplayMessage::Failed),
         (_, Some(PaymentState::Expired)) => message(DisplayMessage::Expired),
         (_, Some(PaymentState::Cancelled)) => message(DisplayMessage::Cancelled),
