@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::config::Config;
+use crate::{config::Config, link::tls};
 
 /// The agent on a payment terminal: it sells with or without a network, drives printer, scanner, display and drawer, and
 /// tells core everything once.
@@ -44,6 +44,7 @@ impl Cli {
     /// What the command could not do, as a fragment that fits "failed to …", and what to do about it.
     pub fn run(self) -> Result<()> {
         let Self { config, command } = self;
+        tls::install_provider();
         let load = || {
             // Variables that are not text are not ours.
             let environment = std::env::vars_os()

@@ -1,28 +1,28 @@
 -- The journal proper: what happened, numbered without gaps, each entry chained to the one before. Never updated, never deleted.
 CREATE TABLE entries (
-    sequence BIGINT NOT NULL PRIMARY KEY,
-    at BIGINT NOT NULL,
+    sequence INTEGER NOT NULL PRIMARY KEY,
+    at INTEGER NOT NULL,
     prev_hash TEXT NOT NULL,
     payload TEXT NOT NULL,
     hash TEXT NOT NULL,
     -- Money of a cash sale in this entry: at risk until core has it.
-    cash_minor BIGINT,
+    cash_minor INTEGER,
     currency TEXT
 ) STRICT;
 
 -- What became of each sale, for query and reprint. Could be made again from core and the journal.
 CREATE TABLE sales (
     payment TEXT NOT NULL PRIMARY KEY,
-    counter BIGINT NOT NULL UNIQUE,
+    counter INTEGER NOT NULL UNIQUE,
     -- The journal entry that began it.
-    entry BIGINT NOT NULL,
+    entry INTEGER NOT NULL,
     state TEXT NOT NULL,
-    amount_minor BIGINT NOT NULL,
+    amount_minor INTEGER NOT NULL,
     currency TEXT NOT NULL,
     -- 1: something about it is still to be found out.
-    open BIGINT NOT NULL,
+    open INTEGER NOT NULL,
     -- 1: money came in on it at some time.
-    captured BIGINT NOT NULL,
+    captured INTEGER NOT NULL,
     -- The whole of it, JSON (sale::Kept).
     kept TEXT NOT NULL
 ) STRICT;
@@ -32,7 +32,7 @@ CREATE TABLE refunds (
     refund TEXT NOT NULL PRIMARY KEY,
     payment TEXT NOT NULL REFERENCES sales (payment),
     state TEXT NOT NULL,
-    amount_minor BIGINT NOT NULL,
+    amount_minor INTEGER NOT NULL,
     currency TEXT NOT NULL
 ) STRICT;
 
@@ -43,13 +43,13 @@ CREATE TABLE intents (
     fingerprint TEXT NOT NULL,
     payment TEXT NOT NULL,
     refund TEXT,
-    at BIGINT NOT NULL
+    at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX intents_at ON intents (at);
 
 -- News from core that is on this disk already.
 CREATE TABLE pushes_seen (
-    id BIGINT NOT NULL PRIMARY KEY
+    id INTEGER NOT NULL PRIMARY KEY
 ) STRICT;
 
 -- terminal, counter, synced_through.

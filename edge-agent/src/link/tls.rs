@@ -26,6 +26,12 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
+/// Makes the one provider of cryptography everybody's default; clients that are not ours to configure (traces) need it.
+pub fn install_provider() {
+    // Installed already is as good.
+    let _ = ring::default_provider().install_default();
+}
+
 /// All certificates of a PEM text.
 ///
 /// # Errors

@@ -1,0 +1,348 @@
+//! A core that keeps the protocol: payments that people settle by hand, a journal that checks its chain, pushes until they
+//! are acknowledged. It can be switched off and on again, with everything that it knows.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    web::{self, Data, Json, Path},
+};
+use saoma_protocol::{
+    Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId,
+    api::{
+        CreatePayment, CreateRefund, Failure, PaymentState, PaymentView, Presentation, Problem, Pushes, RefundKind,
+        RefundState, RefundView, TerminalBooks, TerminalProfile,
+    },
+    journal::{Entry, GENESIS, Record},
+    message::{JournalAck, JournalBatch, JournalVerdict, Push, PushAck, PushBody, Verdict},
+};
+
+/// The customer's code that core knows as good; any other is declined.
+pub const GOOD_CODE: &str = "281234567890";
+
+#[derive(Default)]
+pub struct Known {
+    pub payments: BTreeMap<PaymentId, PaymentView>,
+    pub refunds: BTreeMap<RefundId, RefundView>,
+    /// `Idempotency-Key` of every request to create a payment, in order.
+    pub created: Vec<String>,
+    /// Records of the journal, each taken once.
+    pub journal: Vec<Record>,
+    entries: Vec<Entry>,
+    pub batches: usize,
+    pushes: Vec<Push>,
+    pushed: u64,
+    pub acknowledged: Vec<Sequence>,
+    /// Requests to create a payment are taken in and never answered.
+    pub silent: bool,
+}
+
+pub struct FakeCore {
+    address: SocketAddr,
+    known: Arc<Mutex<Known>>,
+    server: Option<ServerHandle>,
+}
+
+type Shared = Data<Mutex<Known>>;
+
+impl FakeCore {
+    pub fn open() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut core = Self { address, known: Arc::default(), server: None };
+        core.serve(listener);
+        core
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What core knows.
+    pub fn look<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
+        look(&mut self.known.lock().unwrap())
+    }
+
+    pub async fn switch_off(&mut self) {
+        self.server.take().unwrap().stop(false).await;
+    }
+
+    pub fn switch_on(&mut self) {
+        self.serve(TcpListener::bind(self.address).unwrap());
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let known: Shared = Data::from(Arc::clone(&self.known));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(Data::clone(&known))
+                .route("/v1/payments", web::post().to(create))
+                .route("/v1/payments/{id}", web::get().to(fetch))
+                .route("/v1/payments/{id}/query", web::post().to(fetch))
+                .route("/v1/payments/{id}/cancel", web::post().to(cancel))
+                .route("/v1/payments/{id}/void", web::post().to(void))
+                .route("/v1/payments/{id}/refunds", web::post().to(refund))
+                .route("/v1/terminal/journal", web::post().to(journal))
+                .route("/v1/terminal/pushes", web::get().to(pushes))
+                .route("/v1/terminal/pushes/ack", web::post().to(acknowledge))
+                .route("/v1/terminal/profile", web::get().to(profile))
+                .route("/v1/terminal/books", web::get().to(books))
+        })
+        .workers(1)
+        .disable_signals()
+        .shutdown_timeout(0)
+        .listen(listener)
+        .unwrap()
+        .run();
+        self.server = Some(server.handle());
+        tokio::spawn(server);
+    }
+
+    /// The customer pays what is on show.
+    pub fn customer_pays(&self, payment: PaymentId) {
+        self.look(|known| {
+            known.change(payment, |view| view.state = PaymentState::Succeeded);
+            known.push(payment);
+        });
+    }
+}
+
+impl Known {
+    fn change(&mut self, payment: PaymentId, change: impl FnOnce(&mut PaymentView)) -> PaymentView {
+        let view = self.payments.get_mut(&payment).unwrap();
+        change(view);
+        view.version += 1;
+        if view.state != PaymentState::Presenting {
+            view.code_url = None;
+        }
+        view.clone()
+    }
+
+    fn push(&mut self, payment: PaymentId) {
+        self.pushed += 1;
+        let body = PushBody::Payment { payment: self.payments[&payment].clone() };
+        self.pushes.push(Push { id: Sequence(self.pushed), at: Millis(0), body });
+    }
+
+    fn take(&mut self, entry: &Entry) -> Result<(), String> {
+        let through = self.entries.len() as u64;
+        if entry.sequence.0 <= through {
+            return Ok(());
+        }
+        if entry.sequence.0 != through + 1 {
+            return Err("a gap".to_owned());
+        }
+        let prev_hash = self.entries.last().map_or(GENESIS, Entry::hash);
+        let record = entry.checked(prev_hash).map_err(|error| error.to_string())?;
+        self.entries.push(entry.clone());
+        self.journal.push(record);
+        Ok(())
+    }
+}
+
+fn key(request: &HttpRequest) -> String {
+    request.headers().get("idempotency-key").unwrap().to_str().unwrap().to_owned()
+}
+
+fn problem(status: u16, code: &str) -> HttpResponse {
+    HttpResponse::build(status.try_into().unwrap()).content_type("application/problem+json").json(Problem {
+        kind: format!("https://saoma.dev/problems/{code}"),
+        title: code.to_owned(),
+        status,
+        code: code.to_owned(),
+        detail: format!("core says {code}"),
+        pointer: None,
+        trace_id: None,
+    })
+}
+
+async fn create(known: Shared, request: HttpRequest, body: Json<CreatePayment>) -> HttpResponse {
+    let key = key(&request);
+    let payment: PaymentId = key.parse().unwrap();
+    let (view, silent) = {
+        let mut known = known.lock().unwrap();
+        known.created.push(key);
+        let view = known.payments.entry(payment).or_insert_with(|| new_payment(payment, &body)).clone();
+        (view, known.silent)
+    };
+    if silent {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    HttpResponse::Created().json(view)
+}
+
+fn new_payment(id: PaymentId, body: &CreatePayment) -> PaymentView {
+    let (state, method, failure) = match &body.presentation {
+        Presentation::Merchant { .. } => (PaymentState::Presenting, "merchant_presented", None),
+        Presentation::Customer { code } if code == GOOD_CODE => (PaymentState::Succeeded, "customer_presented", None),
+        Presentation::Customer { .. } => {
+            let failure = Failure { code: "declined".to_owned(), message: "the wallet declines".to_owned() };
+            (PaymentState::Failed, "customer_presented", Some(failure))
+        }
+    };
+    let presenting = state == PaymentState::Presenting;
+    PaymentView {
+        id,
+        order: OrderId::from_bytes([9; 16]),
+        version: 1,
+        state,
+        amount: body.amount,
+        refunded_minor: 0,
+        method: method.to_owned(),
+        channel: "sandbox".to_owned(),
+        channel_account: None,
+        channel_reference: None,
+        store: StoreId::from_bytes([3; 16]),
+        terminal: None,
+        counter: body.counter,
+        cashier: body.cashier.clone(),
+        reference: None,
+        goods: body.goods.clone(),
+        code_url: presenting.then(|| format!("https://pay.example/c/{id}")),
+        expires_at: presenting.then_some(Millis(4_000_000_000_000)),
+        paid_late: false,
+        failure,
+        created_at: Millis(1),
+        updated_at: Millis(1),
+        paid_at: None,
+    }
+}
+
+async fn fetch(known: Shared, payment: Path<PaymentId>) -> HttpResponse {
+    match known.lock().unwrap().payments.get(&payment) {
+        Some(view) => HttpResponse::Ok().json(view),
+        None => problem(404, "payment_not_found"),
+    }
+}
+
+async fn cancel(known: Shared, payment: Path<PaymentId>) -> HttpResponse {
+    let mut known = known.lock().unwrap();
+    match known.payments.get(&payment).map(|view| view.state) {
+        None => problem(404, "payment_not_found"),
+        Some(PaymentState::Presenting) => {
+            HttpResponse::Ok().json(known.change(*payment, |view| view.state = PaymentState::Cancelled))
+        }
+        Some(_) => problem(409, "payment_not_cancellable"),
+    }
+}
+
+async fn void(known: Shared, request: HttpRequest, payment: Path<PaymentId>) -> HttpResponse {
+    let _: RefundId = key(&request).parse().unwrap();
+    let view = known.lock().unwrap().change(*payment, |view| {
+        view.state = PaymentState::Voided;
+        view.refunded_minor = view.amount.minor();
+    });
+    HttpResponse::Ok().json(view)
+}
+
+async fn refund(
+    known: Shared,
+    request: HttpRequest,
+    payment: Path<PaymentId>,
+    body: Json<CreateRefund>,
+) -> HttpResponse {
+    let id: RefundId = key(&request).parse().unwrap();
+    let mut known = known.lock().unwrap();
+    if let Some(view) = known.refunds.get(&id) {
+        return HttpResponse::Ok().json(view);
+    }
+    let amount = body.amount;
+    // What no other till knows of: core's rules may be narrower than the till's.
+    if amount.minor() == 404 {
+        return problem(409, "refund_window_over");
+    }
+    known.change(*payment, |view| {
+        view.refunded_minor += amount.minor();
+        let whole = view.refunded_minor == view.amount.minor();
+        view.state = if whole { PaymentState::Refunded } else { PaymentState::PartlyRefunded };
+    });
+    let view = RefundView {
+        id,
+        payment: *payment,
+        version: 1,
+        kind: RefundKind::Refund,
+        state: RefundState::Succeeded,
+        amount,
+        reason: None,
+        channel_reference: None,
+        failure: None,
+        created_at: Millis(1),
+        updated_at: Millis(1),
+    };
+    known.refunds.insert(id, view.clone());
+    HttpResponse::Created().json(view)
+}
+
+async fn journal(known: Shared, batch: Json<JournalBatch>) -> HttpResponse {
+    let mut known = known.lock().unwrap();
+    known.batches += 1;
+    let mut verdicts = Vec::new();
+    for entry in &batch.entries {
+        if let Err(why) = known.take(entry) {
+            verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why });
+            break;
+        }
+    }
+    HttpResponse::Ok().json(JournalAck { through: Sequence(known.entries.len() as u64), verdicts })
+}
+
+async fn pushes(known: Shared) -> Json<Pushes> {
+    Json(Pushes { pushes: known.lock().unwrap().pushes.clone() })
+}
+
+async fn acknowledge(known: Shared, ack: Json<PushAck>) -> HttpResponse {
+    let mut known = known.lock().unwrap();
+    known.pushes.retain(|push| !ack.ids.contains(&push.id));
+    known.acknowledged.extend(&ack.ids);
+    HttpResponse::NoContent().finish()
+}
+
+pub fn shop_profile() -> TerminalProfile {
+    TerminalProfile {
+        merchant_name: "Saoma Tea".to_owned(),
+        store_name: "Zhongshan Road".to_owned(),
+        terminal_name: "Till 1".to_owned(),
+        currency: Currency::CNY,
+    }
+}
+
+async fn profile() -> Json<TerminalProfile> {
+    Json(TerminalProfile { terminal_name: "Till 1 renamed".to_owned(), ..shop_profile() })
+}
+
+/// Core's books as it makes them: cash from the journal, the rest from its own payments.
+async fn books(known: Shared) -> Json<TerminalBooks> {
+    let known = known.lock().unwrap();
+    let mut sales: Vec<i64> = Vec::new();
+    let mut refunds: Vec<i64> = Vec::new();
+    for record in &known.journal {
+        match record {
+            Record::CashSale { amount, .. } => sales.push(amount.minor()),
+            Record::CashRefund { amount, .. } => refunds.push(amount.minor()),
+            _ => {}
+        }
+    }
+    for view in known.payments.values() {
+        if !matches!(view.state, PaymentState::Presenting | PaymentState::Failed | PaymentState::Cancelled) {
+            sales.push(view.amount.minor());
+        }
+    }
+    refunds.extend(known.refunds.values().map(|refund| refund.amount.minor()));
+    let sum = |minors: &[i64]| match minors {
+        [] => Vec::new(),
+        minors => vec![Money::new(minors.iter().sum(), Currency::CNY)],
+    };
+    Json(TerminalBooks {
+        journal_through: Sequence(known.entries.len() as u64),
+        sales_count: sales.len() as u64,
+        sales: sum(&sales),
+        refunds_count: refunds.len() as u64,
+        refunds: sum(&refunds),
+    })
+}

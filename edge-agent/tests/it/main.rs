@@ -1,0 +1,13 @@
+//! The agent through its doors: the till's HTTP API on one side, a core that keeps the protocol and nothing else on the other.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+mod core;
+mod door;
+mod offline;
+mod peripherals_receipt;
+mod peripherals_wires;
+mod program;
+mod restart;
+mod sales;
+mod shop;

@@ -1,0 +1,74 @@
+//! The plug is pulled.
+
+use saoma_edge::journal::verify;
+use serde_json::json;
+
+use crate::{
+    core::GOOD_CODE,
+    shop::{Shop, nothing, number, until},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_in_the_middle_is_sent_again_with_the_same_number() {
+    let mut shop = Shop::open().await;
+    shop.core.look(|known| known.silent = true);
+    let sale = shop.till.sell(json!({"amount_minor": 1250, "method": "code"})).await;
+    assert_eq!(sale["state"], "sending");
+    let payment = number(&sale);
+    until("core to have heard", async || shop.core.look(|known| (!known.created.is_empty()).then_some(()))).await;
+    shop.kill_till();
+    shop.core.look(|known| known.silent = false);
+    shop.start_till().await;
+    shop.till.sees(payment, "state", "presenting").await;
+    let created = shop.core.look(|known| known.created.clone());
+    assert!(created.len() >= 2 && created.iter().all(|key| *key == payment.to_string()), "{created:?}");
+    shop.core.customer_pays(payment);
+    shop.till.sees(payment, "receipt", "printed").await;
+    let next = shop.till.sell(json!({"amount_minor": 1, "method": "cash"})).await;
+    assert_eq!(next["counter"], 2, "a number is never used twice");
+}
+
+/// After a restart the customer's code is gone: the till asks what became of the sale and never charges again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scanned_sale_in_the_middle_is_asked_about() {
+    let mut shop = Shop::open().await;
+    shop.core.look(|known| known.silent = true);
+    let payment = number(&shop.till.sell(json!({"amount_minor": 500, "method": "scan", "code": GOOD_CODE})).await);
+    until("core to have heard", async || shop.core.look(|known| (!known.created.is_empty()).then_some(()))).await;
+    shop.kill_till();
+    shop.core.look(|known| known.silent = false);
+    let created = shop.core.look(|known| known.created.len());
+    shop.start_till().await;
+    shop.till.sees(payment, "state", "succeeded").await;
+    shop.till.receipt_with("5.00").await;
+    assert_eq!(shop.core.look(|known| known.created.len()), created);
+    shop.nothing_unsent().await;
+    shop.stop_till().await;
+    let verified = verify(&shop.folder.path().join("journal.db")).unwrap();
+    assert_eq!((verified.entries, verified.synced_through.0), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_printed_can_be_printed_again_after_a_restart() {
+    let mut shop = Shop::open().await;
+    let payment = number(&shop.till.sell(json!({"amount_minor": 500, "method": "cash"})).await);
+    shop.till.sees(payment, "receipt", "printed").await;
+    shop.stop_till().await;
+    shop.start_till().await;
+    assert_eq!(shop.till.get("/api/sales").await["items"][0]["payment"], json!(payment));
+    let again = shop.till.press(payment, "reprint", nothing()).await;
+    assert_eq!(again.status, 200, "{}", again.body);
+    assert!(shop.till.receipt_with("COPY").await.contains("5.00"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intent_is_the_same_sale_after_a_restart() {
+    let mut shop = Shop::open().await;
+    let body = json!({"amount_minor": 700, "method": "cash"});
+    let first = shop.till.post("/api/sales", &body, "intent-1").await;
+    shop.kill_till();
+    shop.start_till().await;
+    let again = shop.till.post("/api/sales", &body, "intent-1").await;
+    assert_eq!((again.status.as_u16(), &again.body["payment"]), (200, &first.body["payment"]));
+    assert_eq!(shop.till.get("/api/sales").await["items"].as_array().unwrap().len(), 1);
+}

@@ -1,0 +1,216 @@
+//! A shop with one till: the agent on a data directory of its own, and a cashier at its door.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use reqwest::{Client, Method, StatusCode};
+use saoma_edge::{
+    app::{self, Parts, Running, StartError},
+    config::Config,
+    link::{
+        https::Core,
+        identity::{DataDir, Identity},
+        tls,
+    },
+    peripherals::registry,
+};
+use saoma_protocol::{PaymentId, StoreId, TenantId, TerminalId};
+use serde_json::{Value, json};
+
+use crate::core::{FakeCore, shop_profile};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Looks again and again until `look` finds something.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub struct Shop {
+    pub core: FakeCore,
+    pub folder: tempfile::TempDir,
+    pub till: Till,
+    running: Option<Running>,
+}
+
+pub struct Till {
+    client: Client,
+    pub base: String,
+}
+
+pub struct Reply {
+    pub status: StatusCode,
+    pub body: Value,
+}
+
+fn config(folder: &Path) -> Config {
+    let mut config = Config { data_dir: folder.to_owned(), ..Config::default() };
+    config.till.listen.set_port(0);
+    config.link.poll_ms = 500;
+    config.link.answer_timeout_ms = 2_000;
+    config
+}
+
+async fn start(folder: &Path, core_url: &str) -> Result<Running, StartError> {
+    let config = config(folder);
+    let folder = DataDir::open(&config.data_dir)?;
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    let core = Core::new(core_url, tls, Duration::from_millis(config.link.answer_timeout_ms))?;
+    let identity = Identity {
+        v: Identity::version(),
+        core_url: core_url.to_owned(),
+        tenant: TenantId::from_bytes([1; 16]),
+        terminal: TerminalId::from_bytes([2; 16]),
+        store: StoreId::from_bytes([3; 16]),
+        mqtt_host: "127.0.0.1".to_owned(),
+        mqtt_port: 1,
+        profile: shop_profile(),
+        ca_pem: String::new(),
+        certificate_chain_pem: String::new(),
+    };
+    let devices = registry::open(&config.peripherals).map_err(StartError::Devices)?;
+    app::start(Parts { config, folder, identity, core, mqtt: None, devices }).await
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        tls::install_provider();
+        let core = FakeCore::open();
+        let folder = tempfile::tempdir().unwrap();
+        let running = start(folder.path(), &core.url()).await.unwrap();
+        let till = Till { client: Client::builder().no_proxy().build().unwrap(), base: base(&running) };
+        let shop = Self { core, folder, till, running: Some(running) };
+        shop.online(true).await;
+        shop
+    }
+
+    /// Waits until the till says that it reaches core, or that it does not.
+    pub async fn online(&self, online: bool) {
+        until("the link", async || (self.till.get("/api/state").await["link"]["online"] == online).then_some(())).await;
+    }
+
+    /// Pulls the plug.
+    pub fn kill_till(&mut self) {
+        drop(self.running.take());
+    }
+
+    pub async fn stop_till(&mut self) {
+        self.running.take().unwrap().stop().await;
+    }
+
+    pub async fn start_till(&mut self) {
+        let (path, url) = (self.folder.path().to_owned(), self.core.url());
+        // The plug was pulled a moment ago: the file's lock goes when the last of the old agent does.
+        let running = until("the data directory to be free", async || match start(&path, &url).await {
+            Ok(running) => Some(running),
+            Err(StartError::Identity(_)) => None,
+            Err(error) => panic!("{error}"),
+        })
+        .await;
+        self.till.base = base(&running);
+        self.running = Some(running);
+    }
+
+    pub async fn nothing_unsent(&self) {
+        until("core to have the journal", async || {
+            (self.till.get("/api/state").await["unsent"]["count"] == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+fn base(running: &Running) -> String {
+    format!("http://{}", running.till())
+}
+
+pub fn fresh_key() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("key-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub fn number(sale: &Value) -> PaymentId {
+    sale["payment"].as_str().unwrap_or_else(|| panic!("no sale: {sale}")).parse().unwrap()
+}
+
+impl Till {
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> (StatusCode, Vec<u8>) {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.unwrap();
+        (response.status(), response.bytes().await.unwrap().to_vec())
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, bytes) = self.call(Method::GET, path, &[], None).await;
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
+    }
+
+    pub async fn post(&self, path: &str, body: &Value, key: &str) -> Reply {
+        let headers = [("x-saoma-till", "1"), ("idempotency-key", key)];
+        let (status, bytes) = self.call(Method::POST, path, &headers, Some(body)).await;
+        Reply { status, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+    }
+
+    pub async fn sell(&self, body: Value) -> Value {
+        let reply = self.post("/api/sales", &body, &fresh_key()).await;
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        reply.body
+    }
+
+    pub async fn press(&self, payment: PaymentId, button: &str, body: Value) -> Reply {
+        self.post(&format!("/api/sales/{payment}/{button}"), &body, &fresh_key()).await
+    }
+
+    pub async fn sale(&self, payment: PaymentId) -> Value {
+        self.get(&format!("/api/sales/{payment}")).await
+    }
+
+    pub async fn sees(&self, payment: PaymentId, field: &str, value: &str) -> Value {
+        until(&format!("{payment} with {field} {value}"), async || {
+            let sale = self.sale(payment).await;
+            (sale[field] == value).then_some(sale)
+        })
+        .await
+    }
+
+    pub async fn receipt_with(&self, words: &str) -> String {
+        until(&format!("a receipt with {words}"), async || {
+            let (status, text) = self.call(Method::GET, "/api/receipts/last.txt", &[], None).await;
+            let text = String::from_utf8(text).unwrap();
+            (status.is_success() && text.contains(words)).then_some(text)
+        })
+        .await
+    }
+}
+
+pub fn nothing() -> Value {
+    json!({})
+}
