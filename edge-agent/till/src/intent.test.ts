@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { NoAnswer, Problem, type post } from './api';
-import { Intents, type Shelf } from './intent';
+import { type Intent, Intents, type Shelf } from './intent';
 
 function shelf(): Shelf {
   const kept = new Map<string, string>();
@@ -19,6 +19,12 @@ function agent(...answers: unknown[]): { send: typeof post; sent: string[] } {
   return { send: send as typeof post, sent };
 }
 
+function begun(intents: Intents, path: string, body: unknown): Intent {
+  const intent = intents.begin(path, body);
+  if (intent === null) throw new Error('nothing was begun');
+  return intent;
+}
+
 const SALE = { amount_minor: 1250, method: 'cash' };
 const at_once = async (): Promise<void> => {};
 const nothing = (): void => {};
@@ -26,9 +32,9 @@ const nothing = (): void => {};
 test('silence is asked again with the same key until there is an answer', async () => {
   const { send, sent } = agent(new NoAnswer(), new NoAnswer(), new Problem(503, 'stopping', ''), { payment: 'pay_1' });
   const intents = new Intents(shelf(), send, at_once);
-  const intent = intents.begin('/api/sales', SALE);
+  const intent = begun(intents, '/api/sales', SALE);
   let silences = 0;
-  const answer = await intents.carryOut(intent!, () => {
+  const answer = await intents.carryOut(intent, () => {
     silences += 1;
   });
   expect(answer).toEqual({ payment: 'pay_1' });
@@ -55,9 +61,9 @@ test('after a reload the same intent is carried out with the same key', () => {
 test('the next sale of the same amount is another sale', async () => {
   for (const outcome of [{ payment: 'pay_1' }, new Problem(507, 'disk_full', ''), new Problem(422, 'amount_invalid', '')]) {
     const intents = new Intents(shelf(), agent(outcome).send, at_once);
-    const first = intents.begin('/api/sales', SALE)!;
+    const first = begun(intents, '/api/sales', SALE);
     await intents.carryOut(first, nothing).catch(() => {});
-    expect(intents.begin('/api/sales', SALE)!.key).not.toBe(first.key);
+    expect(begun(intents, '/api/sales', SALE).key).not.toBe(first.key);
   }
 });
 
@@ -66,23 +72,23 @@ test('a refund that trouble hid is the same refund when pressed again, until it 
   const { send } = agent(new Problem(503, 'core_unreachable', ''), { payment: 'pay_1' }, { payment: 'pay_1' });
   const kept = shelf();
   const first = new Intents(kept, send, at_once);
-  const refund = first.begin(path, { amount_minor: 500 })!;
+  const refund = begun(first, path, { amount_minor: 500 });
   await expect(first.carryOut(refund, nothing)).rejects.toThrow('core_unreachable');
 
   const reloaded = new Intents(kept, send, at_once);
   expect(reloaded.left()).toEqual([]);
-  const again = reloaded.begin(path, { amount_minor: 500 })!;
+  const again = begun(reloaded, path, { amount_minor: 500 });
   expect(again.key).toBe(refund.key);
   await reloaded.carryOut(again, nothing);
-  expect(reloaded.begin(path, { amount_minor: 500 })!.key).not.toBe(refund.key);
+  expect(begun(reloaded, path, { amount_minor: 500 }).key).not.toBe(refund.key);
 });
 
 test('another amount is another refund', async () => {
   const path = '/api/sales/pay_1/refund';
   const intents = new Intents(shelf(), agent(new Problem(503, 'core_unreachable', '')).send, at_once);
-  const refund = intents.begin(path, { amount_minor: 500 })!;
+  const refund = begun(intents, path, { amount_minor: 500 });
   await intents.carryOut(refund, nothing).catch(() => {});
-  expect(intents.begin(path, { amount_minor: 300 })!.key).not.toBe(refund.key);
+  expect(begun(intents, path, { amount_minor: 300 }).key).not.toBe(refund.key);
 });
 
 test('what lies on the shelf and cannot be read is no intent', () => {

@@ -1,0 +1,44 @@
+// The state bar: whether core hears us, what it has not heard yet, and what that is worth. Never covered by anything.
+
+import { shown } from './amount';
+import { clock, useModel, useNow, useText } from './hooks';
+import { press, switchLanguage } from './store';
+import { fill } from './text';
+
+export function Bar() {
+  const { connected, state, offlineSince, language } = useModel();
+  const t = useText();
+  const now = useNow();
+  const link = linkOf();
+  const unsent = state?.unsent.count ?? 0;
+  const risk = (state?.unsent.at_risk ?? [])
+    .map(({ minor, currency }) => `${currency} ${shown(minor, state?.minor_digits ?? 2)}`)
+    .join(' + ');
+  const troubles = (state?.alarms.length ?? 0) + (state?.peripherals.filter((one) => one.state !== 'ok').length ?? 0);
+
+  function linkOf(): { kind: string; words: string } {
+    if (!connected || state === null) return { kind: 'gone', words: t.agentGone };
+    if (state.link.online) return { kind: 'online', words: t.online };
+    return { kind: 'offline', words: fill(t.offlineSince, offlineSince === null ? '' : clock(offlineSince)) };
+  }
+
+  return (
+    <header class="bar" data-link={link.kind} data-unsent={unsent}>
+      <span class="lamp" aria-hidden="true" />
+      <strong class="link" role="status">{link.words}</strong>
+      <span class={unsent === 0 ? 'unsent' : 'unsent some'}>
+        {state === null ? '' : unsent === 0 ? t.allSent : fill(t.unsent, unsent, risk === '' ? '0' : risk)}
+      </span>
+      {state !== null && !state.disk.ok && <span class="alarm">{t.diskFull}</span>}
+      {state !== null && state.sync.stopped !== null && <span class="alarm">{t.syncStopped}</span>}
+      <span class="where">{state?.till.store_name} · {state?.till.terminal_name}</span>
+      <time>{clock(now)}</time>
+      <button type="button" data-key="info" onClick={() => press({ kind: 'info' }, 'tap')} aria-label={t.info}>
+        {troubles > 0 ? `⚠ ${troubles}` : 'ⓘ'}
+      </button>
+      <button type="button" data-key="language" onClick={switchLanguage}>
+        {language === 'zh' ? 'EN' : '中文'}
+      </button>
+    </header>
+  );
+}

@@ -1,0 +1,44 @@
+// What a technician asks of a terminal: links, sync, peripherals with their self-tests, alarms, books.
+
+import { clock, useModel, useText } from './hooks';
+import { compareBooks, openDrawer, selfTest } from './store';
+import { Key } from './till';
+
+export function InfoScreen() {
+  const { state } = useModel();
+  const t = useText();
+  if (state === null) return <p class="big">{t.agentGone}</p>;
+  const sign = (up: boolean): string => (up ? '✓' : '✗');
+  return (
+    <div class="two info">
+      <section>
+        <h2>{t.info} · {state.till.merchant_name} · {state.version}</h2>
+        <p>{t.links}: MQTT {sign(state.link.mqtt)} · HTTPS {sign(state.link.https)} · {state.sync.through}/{state.sync.head}</p>
+        {state.sync.stopped !== null && <p class="why">{t.syncStopped}: #{state.sync.stopped.sequence} {state.sync.stopped.why}</p>}
+        {!state.disk.ok && <p class="why">{t.diskFull}: {state.disk.detail}</p>}
+        <h2>{t.peripherals}</h2>
+        <ul class="devices">
+          {state.peripherals.map(({ kind, driver, state: health, detail }) => (
+            <li key={kind} data-health={health}>
+              <span>{t.peripheralKinds[kind] ?? kind} <small>{driver}</small></span>
+              <span>{t.peripheralStates[health]} <small>{detail}</small></span>
+              {['printer', 'display', 'scanner'].includes(kind) && (
+                <button type="button" data-key={`test-${kind}`} onClick={() => selfTest(kind)}>{t.selfTest}</button>
+              )}
+            </li>
+          ))}
+        </ul>
+        <h2>{t.alarms}</h2>
+        {state.alarms.length === 0 && <p>{t.noAlarms}</p>}
+        {state.alarms.map((alarm) => (
+          <p key={`${alarm.code}${alarm.at}`} class="why">{clock(alarm.at)} {alarm.message}</p>
+        ))}
+      </section>
+      <div class="actions">
+        <button type="button" data-key="books" onClick={compareBooks}>{t.books}</button>
+        <button type="button" data-key="drawer" onClick={openDrawer}>{t.drawer}</button>
+        <Key what={{ kind: 'escape' }} class="main"><kbd>Esc</kbd>{t.back}</Key>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,48 @@
+// The keyboard's keys as presses; a scanner that types is told from a person's hand by the wedge.
+
+import type { FunctionKey, Press } from './screen';
+import { press } from './store';
+import { wedge } from './wedge';
+
+export const FUNCTION_KEYS: readonly (readonly [string, FunctionKey])[] = [
+  ['F1', 'sale'], ['F2', 'code'], ['F3', 'void'], ['F4', 'query'], ['F5', 'refund'], ['F6', 'reprint'],
+];
+
+const PLAIN: Readonly<Record<string, Press>> = {
+  Enter: { kind: 'enter' },
+  Escape: { kind: 'escape' },
+  Backspace: { kind: 'back' },
+  ArrowUp: { kind: 'up' },
+  ArrowDown: { kind: 'down' },
+  Delete: { kind: 'function', key: 'cancel' },
+  F9: { kind: 'info' },
+  ...Object.fromEntries(FUNCTION_KEYS.map(([key, name]) => [key, { kind: 'function', key: name } as const])),
+};
+
+function pressOf(key: string): Press | undefined {
+  return /^\d$/.test(key) ? { kind: 'digits', digits: key } : PLAIN[key];
+}
+
+export function listen(): void {
+  const keys = wedge(
+    (key) => {
+      const what = pressOf(key);
+      if (what !== undefined) press(what, 'key');
+    },
+    (text) => press({ kind: 'scanned', text }, 'key'),
+  );
+  // A tap leaves no focus behind: the next Enter is for the screen, not for the button that was tapped last.
+  window.addEventListener('mousedown', (event) => event.preventDefault());
+  window.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
+    // A key held down is one press; only correcting may go on.
+    if (event.repeat && event.key !== 'Backspace') return event.preventDefault();
+    // Somebody who walks through the buttons by Tab presses the one they are on.
+    const walking = document.activeElement?.matches('button:focus-visible') === true && !keys.pending();
+    if (walking && (event.key === 'Enter' || event.key === ' ')) return;
+    const scannersTab = event.key === 'Tab' && keys.pending();
+    if (event.key.length > 1 && PLAIN[event.key] === undefined && !scannersTab) return;
+    event.preventDefault();
+    keys.key(event.key, event.timeStamp);
+  });
+}

@@ -1,0 +1,84 @@
+// One sale: its row in a list, and the screen that shows where it stands and what may be done with it.
+
+import type { Sale } from './api';
+import { clock, useModel, useNow, useText } from './hooks';
+import { Key, useShown } from './till';
+
+/** How it looks: money is here, is not, or nobody knows yet. */
+function tone(sale: Sale): string {
+  if (sale.paid) return 'good';
+  if (sale.state === 'unknown') return 'unsure';
+  return sale.settled ? 'over' : 'open';
+}
+
+export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
+  const t = useText();
+  return (
+    <li class={chosen === true ? 'chosen' : ''}>
+      <Key what={{ kind: 'pick', payment: sale.payment }} id={`pick-${sale.counter}`} class={tone(sale)}>
+        <span>#{sale.counter}</span>
+        <time>{clock(sale.keyed_at)}</time>
+        <strong>{sale.amount}</strong>
+        <span>{t.states[sale.state]}</span>
+        {!sale.synced && <small>{t.notSynced}</small>}
+      </Key>
+    </li>
+  );
+}
+
+const ACTION_KEYS = { query: 'F4', cancel: 'Del', void: 'F3', refund: 'F5', reprint: 'F6' } as const;
+
+export function SaleScreen({ payment }: { payment: string }) {
+  const { sales, code, busy } = useModel();
+  const t = useText();
+  const show = useShown();
+  const sale = sales.find((one) => one.payment === payment);
+  if (sale === undefined) return <p class="big pulse">{t.working}</p>;
+  const busyHere = busy.some((path) => path.startsWith(`/api/sales/${payment}/`));
+  const hint = t.stateHints[sale.state];
+  return (
+    <div class="two sale" data-payment={sale.payment} data-state={sale.state}>
+      <section>
+        <p class={`state ${tone(sale)}`} role="status">{t.states[sale.state]}</p>
+        <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.methods[sale.method]}</small></p>
+        {sale.change_minor !== undefined && sale.change_minor > 0 && (
+          <p class="change">{t.change} <strong>{show(sale.change_minor)}</strong></p>
+        )}
+        {sale.failure !== undefined && <p class="why">{t.problems[sale.failure.code] ?? sale.failure.message}</p>}
+        {hint !== undefined && <p>{hint}</p>}
+        {sale.state === 'presenting' && code?.payment === payment && !sale.cancelling && (
+          <img class="code" alt={t.functions.code} src={`data:image/svg+xml,${encodeURIComponent(code.svg)}`} />
+        )}
+        {sale.state === 'presenting' && sale.expires_at !== undefined && <Countdown until={sale.expires_at} />}
+        {sale.refunded_minor > 0 && <p>{t.refunded} {show(sale.refunded_minor)}</p>}
+        {sale.refunds.filter(({ state }) => state !== 'succeeded').map((refund) => (
+          <p key={refund.refund}>
+            {show(refund.amount_minor)} {refund.state === 'failed' ? t.refundFailed : t.refundUnderWay}
+            {refund.failure !== undefined && `: ${refund.failure.message}`}
+          </p>
+        ))}
+        <p class="marks">
+          {sale.cancelling && <span>{t.cancelling}</span>}
+          {sale.paid_late && <span>{t.paidLate}</span>}
+          {!sale.synced && <span>{t.notSynced}</span>}
+          {sale.receipt === 'queued' && <span>{t.receipts.queued}</span>}
+          {sale.receipt === 'failed' && <span>{t.receipts.failed}</span>}
+          {busyHere && <span class="pulse">{t.working}</span>}
+        </p>
+      </section>
+      <div class="actions">
+        {sale.actions.map((action) => (
+          <Key key={action} what={{ kind: 'function', key: action }} id={`action-${action}`}>
+            <kbd>{ACTION_KEYS[action]}</kbd>{t.actions[action]}
+          </Key>
+        ))}
+        <Key what={{ kind: 'enter' }} class="main" id="next"><kbd>Enter</kbd>{t.next}</Key>
+      </div>
+    </div>
+  );
+}
+
+function Countdown({ until }: { until: number }) {
+  const seconds = Math.max(0, Math.ceil((until - useNow()) / 1_000));
+  return <p class="countdown">{Math.floor(seconds / 60)}:{String(seconds % 60).padStart(2, '0')}</p>;
+}

@@ -1,0 +1,238 @@
+// What the till's page knows, and what happens when the cashier presses or the agent speaks.
+
+import {
+  type Books, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type ScanAnswer, type TillState,
+} from './api';
+import { type Intent, Intents } from './intent';
+import { HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
+import type { Language } from './text';
+
+export type Notice =
+  | { kind: 'hint'; hint: Hint }
+  | { kind: 'problem'; problem: Problem }
+  | { kind: 'receipt'; why: string }
+  | { kind: 'scan' }
+  | { kind: 'scan-over' }
+  | { kind: 'saw'; words: string }
+  | { kind: 'books'; agree: boolean | null };
+
+export interface Model {
+  screen: Screen;
+  language: Language;
+  /** Whether the agent's events arrive. */
+  connected: boolean;
+  state: TillState | null;
+  offlineSince: number | null;
+  /** Newest first. */
+  sales: Sale[];
+  /** The code on show, drawn by the agent. */
+  code: { payment: string; svg: string } | null;
+  notice: Notice | null;
+  /** Paths that wait for their answer. */
+  busy: string[];
+  /** An intent has been without an answer at least once. */
+  silent: boolean;
+}
+
+/** Sales kept on the page: what the agent gives at once. */
+const SALES_MAX = 100;
+/** A scan that was taken elsewhere tells of its sale within this; then nobody waits any more. */
+const SCAN_OVER_MS = 2_000;
+const LANGUAGE = 'saoma.language';
+const SCREEN = 'saoma.sale';
+const OFFLINE = 'saoma.offline-since';
+
+const intents = new Intents(sessionStorage);
+const listeners = new Set<() => void>();
+let model: Model = {
+  screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, sales: [], code: null,
+  notice: null, busy: [], silent: false,
+};
+/** When the screen last became another one, for presses that were meant for the one before. */
+let changedAt = 0;
+
+export function current(): Model {
+  return model;
+}
+
+export function onChange(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function set(change: Partial<Model>): void {
+  const before = model.screen.kind;
+  model = { ...model, ...change };
+  if (model.screen.kind !== before) changedAt = performance.now();
+  if (model.screen.kind === 'sale') sessionStorage.setItem(SCREEN, model.screen.payment);
+  else sessionStorage.removeItem(SCREEN);
+  for (const listener of listeners) listener();
+}
+
+function firstLanguage(): Language {
+  const stored = localStorage.getItem(LANGUAGE);
+  if (stored === 'zh' || stored === 'en') return stored;
+  return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
+}
+
+export function switchLanguage(): void {
+  const language = model.language === 'zh' ? 'en' : 'zh';
+  localStorage.setItem(LANGUAGE, language);
+  set({ language });
+}
+
+/** Shortest time on a screen before a confirming press counts: a second tap of a pair must not answer the next question. */
+const SETTLE_MS = { tap: 350, key: 120 };
+
+function isTooEarly(press: Press, by: 'tap' | 'key'): boolean {
+  const confirms = ['enter', 'method', 'pick', 'function', 'tendered', 'escape'].includes(press.kind);
+  return confirms && performance.now() - changedAt < SETTLE_MS[by];
+}
+
+export function press(what: Press, by: 'tap' | 'key'): void {
+  // While a new sale waits for its answer there is nothing else to do: its outcome must be seen.
+  if (model.busy.includes('/api/sales') || isTooEarly(what, by)) return;
+  take(step(model.screen, what, model.sales));
+}
+
+function take({ screen, wish, hint }: Step): void {
+  set({ screen, notice: hint === undefined ? null : { kind: 'hint', hint } });
+  if (wish !== undefined) void carry(wish);
+}
+
+async function carry(wish: Wish): Promise<void> {
+  switch (wish.kind) {
+    case 'sell':
+      return begin('/api/sales', wish.body);
+    case 'act':
+      return begin(`/api/sales/${wish.payment}/${wish.action}`, wish.body);
+    case 'stop-scan':
+      return ask(() => post('/api/scan/cancel', {}, freshKey()));
+    case 'scan': {
+      const key = freshKey();
+      return ask(async () => scanned(await post<ScanAnswer>('/api/scan', { text: wish.text }, key)));
+    }
+  }
+}
+
+async function begin(path: string, body: unknown): Promise<void> {
+  const intent = intents.begin(path, body);
+  if (intent !== null) await carryOut(intent);
+}
+
+async function carryOut(intent: Intent): Promise<void> {
+  set({ busy: [...model.busy, intent.path] });
+  try {
+    const answer = await intents.carryOut<Sale | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
+    const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
+    if ('awaiting_scan' in answer) return set({ ...rest, screen: { kind: 'scan', minor: answer.awaiting_scan.amount_minor } });
+    const sales = withSale(model.sales, answer);
+    const screen: Screen = intent.path === '/api/sales' ? { kind: 'sale', payment: answer.payment } : model.screen;
+    set({ ...rest, sales, screen });
+  } catch (error) {
+    set({ busy: model.busy.filter((path) => path !== intent.path), silent: false });
+    tell(error);
+  }
+}
+
+/** Asks something that is harmless to lose. */
+async function ask(question: () => Promise<unknown>): Promise<void> {
+  try {
+    await question();
+  } catch (error) {
+    tell(error);
+  }
+}
+
+function tell(error: unknown): void {
+  const problem = error instanceof Problem ? error : new Problem(0, error instanceof NoAnswer ? 'stopping' : 'page', String(error));
+  set({ notice: { kind: 'problem', problem } });
+}
+
+/** Of two views of a sale the one that changed later is the truth. */
+export function withSale(sales: readonly Sale[], sale: Sale): Sale[] {
+  const known = sales.find(({ payment }) => payment === sale.payment);
+  if (known !== undefined && known.updated_at > sale.updated_at) return [...sales];
+  const others = sales.filter(({ payment }) => payment !== sale.payment);
+  return [...others, sale].sort((a, b) => b.counter - a.counter).slice(0, SALES_MAX);
+}
+
+function scanned(answer: Events['scan']): void {
+  if (answer.result === 'unexpected') {
+    set({ notice: { kind: 'scan' } });
+    return;
+  }
+  const { sale } = answer;
+  const { screen } = model;
+  set({ sales: withSale(model.sales, sale) });
+  if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
+  else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
+}
+
+function takeState(state: TillState): void {
+  const offlineSince = state.link.online ? null : (model.offlineSince ?? state.now);
+  if (offlineSince === null) sessionStorage.removeItem(OFFLINE);
+  else sessionStorage.setItem(OFFLINE, String(offlineSince));
+  const { screen } = model;
+  const busy = model.busy.includes('/api/sales');
+  if (state.awaiting_scan !== null && screen.kind === 'home' && screen.keyed === '' && model.state === null) {
+    set({ screen: { kind: 'scan', minor: state.awaiting_scan.amount_minor } });
+  } else if (state.awaiting_scan === null && screen.kind === 'scan' && !busy) {
+    setTimeout(() => {
+      const over = model.screen.kind === 'scan' && model.state?.awaiting_scan === null;
+      if (over) set({ screen: HOME, notice: { kind: 'scan-over' } });
+    }, SCAN_OVER_MS);
+  }
+  set({ state, offlineSince });
+}
+
+async function readSales(): Promise<void> {
+  const { items } = await get<{ items: Sale[] }>(`/api/sales?limit=${SALES_MAX}`);
+  set({ sales: items.reduce(withSale, model.sales) });
+}
+
+export function selfTest(kind: string): void {
+  const key = freshKey();
+  void ask(async () => {
+    const { saw } = await post<{ saw: string }>(`/api/peripherals/${kind}/self-test`, {}, key);
+    set({ notice: { kind: 'saw', words: saw } });
+  });
+}
+
+export function openDrawer(): void {
+  const key = freshKey();
+  void ask(() => post('/api/drawer/open', {}, key));
+}
+
+export function compareBooks(): void {
+  void ask(async () => {
+    const books = await get<Books & { core: unknown }>('/api/books');
+    set({ notice: { kind: 'books', agree: books.core === null ? null : books.agree } });
+  });
+}
+
+export function start(): void {
+  const since = Number(sessionStorage.getItem(OFFLINE) ?? '');
+  const payment = sessionStorage.getItem(SCREEN);
+  set({
+    offlineSince: since > 0 ? since : null,
+    screen: payment === null ? HOME : { kind: 'sale', payment },
+  });
+  follow(
+    {
+      state: takeState,
+      sale: (sale) => set({ sales: withSale(model.sales, sale) }),
+      display: (display) =>
+        set({ code: display.kind === 'code' ? { payment: display.payment, svg: display.svg } : null }),
+      receipt: ({ printed, why }) => {
+        if (!printed) set({ notice: { kind: 'receipt', why: why ?? '' } });
+      },
+      scan: scanned,
+    },
+    (connected) => {
+      set({ connected });
+      if (connected) void ask(readSales);
+    },
+  );
+  for (const intent of intents.left()) void carryOut(intent);
+}

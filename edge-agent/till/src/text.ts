@@ -1,0 +1,313 @@
+// Every word the cashier reads, in both languages.
+
+import type { Action, Method, Problem, SaleState } from './api';
+import type { FunctionKey, Hint, Purpose } from './screen';
+
+export type Language = 'zh' | 'en';
+
+export interface Texts {
+  online: string;
+  /** {0}: the time it went offline. */
+  offlineSince: string;
+  agentGone: string;
+  /** {0}: how many, {1}: sums. */
+  unsent: string;
+  allSent: string;
+  diskFull: string;
+  syncStopped: string;
+  keyAmount: string;
+  amount: string;
+  recent: string;
+  noSales: string;
+  chooseMethod: string;
+  methods: Record<Method, string>;
+  tendered: string;
+  change: string;
+  exact: string;
+  takeCash: string;
+  awaitScan: string;
+  awaitScanHint: string;
+  find: Record<Purpose, string>;
+  findHint: string;
+  noneFound: string;
+  functions: Record<FunctionKey, string>;
+  actions: Record<Action, string>;
+  states: Record<SaleState, string>;
+  stateHints: Partial<Record<SaleState, string>>;
+  cancelling: string;
+  paidLate: string;
+  refunded: string;
+  refundUnderWay: string;
+  refundFailed: string;
+  notSynced: string;
+  receipts: { queued: string; failed: string };
+  next: string;
+  confirm: { void: string; cancel: string };
+  confirmHint: { void: string; cancel: string };
+  refundTitle: string;
+  refundAll: string;
+  refundSure: string;
+  left: string;
+  yes: string;
+  no: string;
+  back: string;
+  enter: string;
+  clear: string;
+  working: string;
+  silence: string;
+  hints: Record<Hint, string>;
+  receiptFailed: string;
+  scanUnexpected: string;
+  scanOver: string;
+  info: string;
+  peripherals: string;
+  peripheralStates: { ok: string; warning: string; failed: string };
+  peripheralKinds: Record<string, string>;
+  selfTest: string;
+  drawer: string;
+  books: string;
+  booksAgree: string;
+  booksDisagree: string;
+  booksUnknown: string;
+  alarms: string;
+  noAlarms: string;
+  links: string;
+  problems: Record<string, string>;
+  problemElse: string;
+  trace: string;
+}
+
+const zh: Texts = {
+  online: '在线',
+  offlineSince: '离线 自 {0}',
+  agentGone: '收银服务无应答',
+  unsent: '未上送 {0} 笔 · 风险 {1}',
+  allSent: '已全部上送',
+  diskFull: '磁盘故障，停止收款',
+  syncStopped: '上送受阻',
+  keyAmount: '请输入金额',
+  amount: '金额',
+  recent: '最近交易',
+  noSales: '还没有交易',
+  chooseMethod: '选择收款方式',
+  methods: { cash: '现金', scan: '扫顾客付款码', code: '出示二维码' },
+  tendered: '实收',
+  change: '找零',
+  exact: '刚好',
+  takeCash: '确认收现金',
+  awaitScan: '请扫描顾客的付款码',
+  awaitScanHint: '用扫码枪扫描；按 Esc 返回',
+  find: { void: '撤销：选择交易', query: '查询：选择交易', refund: '退款：选择交易', reprint: '重打小票：选择交易' },
+  findHint: '输入流水号、按 ↑↓ 选择，或扫描小票',
+  noneFound: '没有符合的交易',
+  functions: { sale: '消费', code: '二维码', void: '撤销', query: '查询', refund: '退款', reprint: '重打', cancel: '取消' },
+  actions: { query: '查询结果', cancel: '取消交易', void: '撤销', refund: '退款', reprint: '重打小票' },
+  states: {
+    sending: '正在提交', created: '正在提交', presenting: '等待顾客扫码', submitting: '正在提交', pending: '等待顾客确认',
+    unknown: '结果未知', succeeded: '已收款', partly_refunded: '部分退款', refunded: '已退款', voided: '已撤销', failed: '未成功',
+    reversed: '已冲正', expired: '已过期', cancelled: '已取消',
+  },
+  stateHints: {
+    sending: '已记录在本机，会自动重发，不会重复扣款。',
+    unknown: '渠道没有答复，系统正在查询。请勿重复收款。',
+    pending: '请顾客在手机上确认。',
+    failed: '没有扣款。',
+    reversed: '没有扣款。',
+    expired: '二维码已失效。',
+  },
+  cancelling: '正在取消…',
+  paidLate: '迟到支付',
+  refunded: '已退',
+  refundUnderWay: '退款处理中',
+  refundFailed: '退款失败',
+  notSynced: '未上送',
+  receipts: { queued: '小票打印中', failed: '小票未打印' },
+  next: '下一笔',
+  confirm: { void: '撤销这笔交易？', cancel: '取消这笔交易？' },
+  confirmHint: { void: '全额退回给顾客。', cancel: '二维码将失效。若顾客已付款，款项不会丢失。' },
+  refundTitle: '退款金额',
+  refundAll: '直接按确认：退还全部余额',
+  refundSure: '确认退款？',
+  left: '可退',
+  yes: '确认',
+  no: '不，返回',
+  back: '返回',
+  enter: '确认',
+  clear: '清除',
+  working: '请稍候…',
+  silence: '没有应答，正在重试。不会重复收款。',
+  hints: {
+    key_amount: '请先输入金额',
+    tendered_small: '实收金额不足',
+    refund_large: '超过可退金额',
+    not_offered: '这笔交易现在不能这样操作',
+    none_found: '没有符合的交易',
+  },
+  receiptFailed: '小票没有打印：',
+  scanUnexpected: '扫到的码现在用不上',
+  scanOver: '不再等待扫码',
+  info: '终端状态',
+  peripherals: '外设',
+  peripheralStates: { ok: '正常', warning: '注意', failed: '故障' },
+  peripheralKinds: { printer: '打印机', display: '客显', scanner: '扫码枪', drawer: '钱箱' },
+  selfTest: '自检',
+  drawer: '开钱箱',
+  books: '对账',
+  booksAgree: '本机与中心账目一致',
+  booksDisagree: '本机与中心账目不一致',
+  booksUnknown: '中心没有应答，暂时无法核对',
+  alarms: '告警',
+  noAlarms: '没有告警',
+  links: '连接',
+  problems: {
+    disk_full: '本机磁盘已满或故障，没有收款。请联系管理人员。',
+    journal_failed: '本机无法记录，没有收款。请联系管理人员。',
+    core_unreachable: '联系不上中心。现金收款不受影响。',
+    core_answered_oddly: '中心的答复无法理解，请稍后再查询。',
+    refund_exceeds: '超过可退金额。',
+    not_now: '这笔交易现在不能这样操作。',
+    sale_not_found: '没有找到这笔交易。',
+    scan_not_awaited: '请先输入金额，再扫描付款码。',
+    code_invalid: '这不是可用的付款码，请顾客刷新后再扫。',
+    code_unclaimed: '没有支付渠道认得这个付款码。',
+    amount_invalid: '金额不正确。',
+    tendered_too_small: '实收金额不足。',
+    peripheral_failed: '外设没有响应，请检查连接。',
+    idempotency_key_reused: '这个操作已经用别的内容提交过，请重新开始。',
+    foreign_origin: '此页面不是从本机收银服务打开的。',
+    not_from_the_till: '此页面不是从本机收银服务打开的。',
+    stopping: '收银服务正在重启。',
+    expired: '已过期。',
+    declined: '渠道拒绝了这笔支付。',
+    insufficient_funds: '顾客余额不足。',
+    channel_unavailable: '支付渠道暂时不可用。',
+  },
+  problemElse: '操作没有完成。',
+  trace: '追踪号',
+};
+
+const en: Texts = {
+  online: 'Online',
+  offlineSince: 'Offline since {0}',
+  agentGone: 'Till service does not answer',
+  unsent: '{0} unsent · at risk {1}',
+  allSent: 'All sent',
+  diskFull: 'Disk failure: no sales',
+  syncStopped: 'Sync is stuck',
+  keyAmount: 'Key in the amount',
+  amount: 'Amount',
+  recent: 'Recent sales',
+  noSales: 'No sales yet',
+  chooseMethod: 'How does the customer pay?',
+  methods: { cash: 'Cash', scan: 'Scan customer’s code', code: 'Show our code' },
+  tendered: 'Received',
+  change: 'Change',
+  exact: 'Exact',
+  takeCash: 'Take cash',
+  awaitScan: 'Scan the customer’s code',
+  awaitScanHint: 'Use the scanner; Esc goes back',
+  find: { void: 'Void: choose a sale', query: 'Query: choose a sale', refund: 'Refund: choose a sale', reprint: 'Reprint: choose a sale' },
+  findHint: 'Type its number, use ↑↓, or scan the receipt',
+  noneFound: 'No sale fits',
+  functions: { sale: 'Sale', code: 'Code', void: 'Void', query: 'Query', refund: 'Refund', reprint: 'Reprint', cancel: 'Cancel' },
+  actions: { query: 'Ask again', cancel: 'Cancel sale', void: 'Void', refund: 'Refund', reprint: 'Reprint' },
+  states: {
+    sending: 'Sending', created: 'Sending', presenting: 'Customer scans', submitting: 'Sending', pending: 'Customer confirms',
+    unknown: 'Result unknown', succeeded: 'Paid', partly_refunded: 'Partly refunded', refunded: 'Refunded', voided: 'Voided',
+    failed: 'Not paid', reversed: 'Reversed', expired: 'Expired', cancelled: 'Cancelled',
+  },
+  stateHints: {
+    sending: 'Kept on this terminal and sent again by itself. Nobody is charged twice.',
+    unknown: 'The channel has not answered; Saoma keeps asking. Do not collect again.',
+    pending: 'Ask the customer to confirm on the phone.',
+    failed: 'Nothing was charged.',
+    reversed: 'Nothing was charged.',
+    expired: 'The code is over.',
+  },
+  cancelling: 'Being cancelled…',
+  paidLate: 'paid late',
+  refunded: 'Given back',
+  refundUnderWay: 'refund under way',
+  refundFailed: 'refund failed',
+  notSynced: 'unsent',
+  receipts: { queued: 'receipt waits', failed: 'receipt not printed' },
+  next: 'Next sale',
+  confirm: { void: 'Void this sale?', cancel: 'Cancel this sale?' },
+  confirmHint: {
+    void: 'The whole amount goes back to the customer.',
+    cancel: 'The code stops working. If the customer has paid, no money is lost.',
+  },
+  refundTitle: 'Amount to refund',
+  refundAll: 'Enter alone refunds all that is left',
+  refundSure: 'Refund this?',
+  left: 'left',
+  yes: 'Yes',
+  no: 'No, back',
+  back: 'Back',
+  enter: 'Enter',
+  clear: 'Clear',
+  working: 'One moment…',
+  silence: 'No answer, trying again. Nobody pays twice.',
+  hints: {
+    key_amount: 'Key in the amount first',
+    tendered_small: 'That is less than the amount',
+    refund_large: 'That is more than is left',
+    not_offered: 'Not possible for this sale now',
+    none_found: 'No sale fits',
+  },
+  receiptFailed: 'The receipt was not printed: ',
+  scanUnexpected: 'That code is of no use right now',
+  scanOver: 'No longer waiting for a scan',
+  info: 'This terminal',
+  peripherals: 'Peripherals',
+  peripheralStates: { ok: 'works', warning: 'attention', failed: 'failed' },
+  peripheralKinds: { printer: 'Printer', display: 'Display', scanner: 'Scanner', drawer: 'Drawer' },
+  selfTest: 'Self-test',
+  drawer: 'Open drawer',
+  books: 'Compare books',
+  booksAgree: 'This terminal’s and core’s books agree',
+  booksDisagree: 'This terminal’s and core’s books differ',
+  booksUnknown: 'Core does not answer: cannot compare now',
+  alarms: 'Alarms',
+  noAlarms: 'No alarms',
+  links: 'Links',
+  problems: {
+    disk_full: 'This terminal’s disk is full or broken. Nothing was sold. Call for help.',
+    journal_failed: 'This terminal cannot write it down. Nothing was sold. Call for help.',
+    core_unreachable: 'Core cannot be reached. Cash still works.',
+    core_answered_oddly: 'Core’s answer makes no sense. Ask again later.',
+    refund_exceeds: 'That is more than is left to refund.',
+    not_now: 'Not possible for this sale now.',
+    sale_not_found: 'There is no such sale.',
+    scan_not_awaited: 'Key in the amount first, then scan the code.',
+    code_invalid: 'That is not a usable payment code. Ask the customer for a fresh one.',
+    code_unclaimed: 'No payment channel knows this code.',
+    amount_invalid: 'The amount is not right.',
+    tendered_too_small: 'That is less than the amount.',
+    peripheral_failed: 'The device does not respond. Check its connection.',
+    idempotency_key_reused: 'This was sent before with other content. Please start again.',
+    foreign_origin: 'This page was not opened from this terminal.',
+    not_from_the_till: 'This page was not opened from this terminal.',
+    stopping: 'The till service is restarting.',
+    expired: 'It is over.',
+    declined: 'The channel declined the payment.',
+    insufficient_funds: 'The customer has not enough money.',
+    channel_unavailable: 'The payment channel is not available right now.',
+  },
+  problemElse: 'That did not work.',
+  trace: 'trace',
+};
+
+export const TEXTS: Readonly<Record<Language, Texts>> = { zh, en };
+
+export function fill(text: string, ...values: (string | number)[]): string {
+  return text.replace(/\{(\d)\}/g, (_, idx: string) => String(values[Number(idx)] ?? ''));
+}
+
+/** What went wrong, in plain words; the agent's own sentence if there are no better ones. */
+export function plainWords(t: Texts, problem: Problem): string {
+  const words = t.problems[problem.code];
+  if (words !== undefined) return words;
+  const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
+  return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;
+}

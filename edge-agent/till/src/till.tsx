@@ -1,0 +1,295 @@
+// The till's page: bar, notice, the screen at hand, the function keys.
+
+import type { ComponentChildren } from 'preact';
+import { likelyTendered, minorOf, shown } from './amount';
+import { Bar } from './bar';
+import { useModel, useText } from './hooks';
+import { InfoScreen } from './info';
+import { FUNCTION_KEYS } from './keyboard';
+import { SaleRow, SaleScreen } from './sale';
+import { candidates, leftMinor, type Press, type Screen } from './screen';
+import { type Notice as NoticeKind, press } from './store';
+import { plainWords, TEXTS } from './text';
+
+export function Till() {
+  const { screen, busy, silent } = useModel();
+  const t = useText();
+  return (
+    <div class="till" data-screen={screen.kind}>
+      <Bar />
+      <Notice />
+      <main>{roomOf(screen)}</main>
+      <FunctionKeys />
+      {busy.includes('/api/sales') && (
+        <div class="veil" role="alert">
+          <p>{silent ? t.silence : t.working}</p>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function roomOf(screen: Screen) {
+  switch (screen.kind) {
+    case 'home':
+      return <HomeScreen keyed={screen.keyed} />;
+    case 'method':
+      return <MethodScreen minor={screen.minor} />;
+    case 'cash':
+      return <CashScreen minor={screen.minor} keyed={screen.keyed} />;
+    case 'scan':
+      return <ScanScreen minor={screen.minor} />;
+    case 'find':
+      return <FindScreen screen={screen} />;
+    case 'sale':
+      return <SaleScreen payment={screen.payment} />;
+    case 'confirm':
+      return <ConfirmScreen screen={screen} />;
+    case 'refund':
+      return <RefundScreen screen={screen} />;
+    case 'info':
+      return <InfoScreen />;
+  }
+}
+
+export function useShown(): (minor: number) => string {
+  const digits = useModel().state?.minor_digits ?? 2;
+  return (minor) => shown(minor, digits);
+}
+
+export function Key({ what, class: name, children, id }: {
+  what: Press; class?: string; id?: string; children: ComponentChildren;
+}) {
+  return (
+    <button
+      type="button"
+      class={name ?? ''}
+      data-key={id ?? what.kind}
+      onClick={() => press(what, 'tap')}
+    >
+      {children}
+    </button>
+  );
+}
+
+function Notice() {
+  const { notice, silent, busy } = useModel();
+  const t = useText();
+  if (notice === null) {
+    if (silent && busy.length > 0) return <p class="notice wait" role="alert">{t.silence}</p>;
+    return null;
+  }
+  const isGood = notice.kind === 'saw' || (notice.kind === 'books' && notice.agree === true);
+  return (
+    <p class={isGood ? 'notice good' : 'notice'} role="alert" data-notice={codeOf(notice)}>
+      {wordsOf(notice, t)}
+    </p>
+  );
+}
+
+function codeOf(notice: NoticeKind): string {
+  if (notice.kind === 'problem') return notice.problem.code;
+  return notice.kind === 'hint' ? notice.hint : notice.kind;
+}
+
+function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
+  switch (notice.kind) {
+    case 'hint':
+      return t.hints[notice.hint];
+    case 'problem':
+      return plainWords(t, notice.problem);
+    case 'receipt':
+      return t.receiptFailed + notice.why;
+    case 'scan':
+      return t.scanUnexpected;
+    case 'scan-over':
+      return t.scanOver;
+    case 'saw':
+      return notice.words;
+    case 'books':
+      return notice.agree === null ? t.booksUnknown : notice.agree ? t.booksAgree : t.booksDisagree;
+  }
+}
+
+function Keypad({ enter }: { enter: string }) {
+  const t = useText();
+  return (
+    <div class="keypad">
+      {['7', '8', '9', '4', '5', '6', '1', '2', '3', '0', '00'].map((digits) => (
+        <Key key={digits} what={{ kind: 'digits', digits }} id={`digit-${digits}`}>{digits}</Key>
+      ))}
+      <Key what={{ kind: 'back' }} class="quiet">⌫</Key>
+      <Key what={{ kind: 'escape' }} class="quiet">{t.clear}</Key>
+      <Key what={{ kind: 'enter' }} class="main">{enter}</Key>
+    </div>
+  );
+}
+
+function Sum({ label, text, class: name }: { label: string; text: string; class?: string }) {
+  const currency = useModel().state?.currency ?? '';
+  return (
+    <div class={`sum ${name ?? ''}`}>
+      <span>{label} <small>{currency}</small></span>
+      <output data-sum={name ?? 'amount'} style={{ fontSize: text.length > 9 ? '2.4rem' : undefined }}>{text}</output>
+    </div>
+  );
+}
+
+function HomeScreen({ keyed }: { keyed: string }) {
+  const { sales } = useModel();
+  const t = useText();
+  const show = useShown();
+  return (
+    <div class="two">
+      <section>
+        <Sum label={t.amount} text={show(minorOf(keyed))} />
+        <h2>{t.recent}</h2>
+        <ul class="sales">
+          {sales.length === 0 && <li class="none">{t.noSales}</li>}
+          {sales.slice(0, 20).map((sale) => <SaleRow key={sale.payment} sale={sale} />)}
+        </ul>
+      </section>
+      <Keypad enter={t.functions.sale} />
+    </div>
+  );
+}
+
+function MethodScreen({ minor }: { minor: number }) {
+  const t = useText();
+  const show = useShown();
+  return (
+    <div class="one">
+      <Sum label={t.chooseMethod} text={show(minor)} />
+      <div class="choices">
+        {(['cash', 'scan', 'code'] as const).map((method, idx) => (
+          <Key key={method} what={{ kind: 'method', method }} id={`method-${method}`} class="main">
+            <kbd>{idx + 1}</kbd>{t.methods[method]}
+          </Key>
+        ))}
+      </div>
+      <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
+    </div>
+  );
+}
+
+function CashScreen({ minor, keyed }: { minor: number; keyed: string }) {
+  const { state } = useModel();
+  const t = useText();
+  const show = useShown();
+  const tendered = keyed === '' ? minor : minorOf(keyed);
+  return (
+    <div class="two">
+      <section>
+        <Sum label={t.amount} text={show(minor)} />
+        <Sum label={keyed === '' ? `${t.tendered} (${t.exact})` : t.tendered} text={show(tendered)} class="tendered" />
+        <Sum label={t.change} text={show(Math.max(tendered - minor, 0))} class="change" />
+        <div class="notes">
+          {likelyTendered(minor, state?.minor_digits ?? 2).map((sum) => (
+            <Key key={sum} what={{ kind: 'tendered', minor: sum }} id={`tendered-${sum}`}>{show(sum)}</Key>
+          ))}
+        </div>
+      </section>
+      <Keypad enter={t.takeCash} />
+    </div>
+  );
+}
+
+function ScanScreen({ minor }: { minor: number }) {
+  const t = useText();
+  const show = useShown();
+  return (
+    <div class="one">
+      <Sum label={t.amount} text={show(minor)} />
+      <p class="big pulse">{t.awaitScan}</p>
+      <p>{t.awaitScanHint}</p>
+      <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
+    </div>
+  );
+}
+
+function FindScreen({ screen }: { screen: Extract<Screen, { kind: 'find' }> }) {
+  const { sales } = useModel();
+  const t = useText();
+  const found = candidates(sales, screen.purpose, screen.filter);
+  return (
+    <div class="two">
+      <section>
+        <h2>{t.find[screen.purpose]}</h2>
+        <p class="filter">
+          #<output>{screen.filter === '' ? '…' : screen.filter}</output> <small>{t.findHint}</small>
+        </p>
+        <ul class="sales">
+          {found.length === 0 && <li class="none">{t.noneFound}</li>}
+          {found.slice(0, 50).map((sale, idx) => (
+            <SaleRow key={sale.payment} sale={sale} chosen={idx === Math.min(screen.at, found.length - 1)} />
+          ))}
+        </ul>
+      </section>
+      <Keypad enter={t.enter} />
+    </div>
+  );
+}
+
+function ConfirmScreen({ screen }: { screen: Extract<Screen, { kind: 'confirm' }> }) {
+  const { sales } = useModel();
+  const t = useText();
+  const show = useShown();
+  const sale = sales.find(({ payment }) => payment === screen.payment);
+  return (
+    <div class="one">
+      <Sum label={`#${sale?.counter ?? ''}`} text={show(sale?.amount_minor ?? Number.NaN)} />
+      <p class="big">{t.confirm[screen.action]}</p>
+      <p>{t.confirmHint[screen.action]}</p>
+      <div class="choices">
+        <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
+        <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
+      </div>
+    </div>
+  );
+}
+
+function RefundScreen({ screen }: { screen: Extract<Screen, { kind: 'refund' }> }) {
+  const { sales } = useModel();
+  const t = useText();
+  const show = useShown();
+  const sale = sales.find(({ payment }) => payment === screen.payment);
+  const left = sale === undefined ? Number.NaN : leftMinor(sale);
+  if (screen.sure) {
+    return (
+      <div class="one">
+        <Sum label={`#${sale?.counter ?? ''} · ${t.functions.refund}`} text={show(minorOf(screen.keyed))} />
+        <p class="big">{t.refundSure}</p>
+        <div class="choices">
+          <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
+          <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
+        </div>
+      </div>
+    );
+  }
+  return (
+    <div class="two">
+      <section>
+        <h2>#{sale?.counter} · {sale?.amount} · {t.left} {show(left)}</h2>
+        <Sum label={t.refundTitle} text={screen.keyed === '' ? show(left) : show(minorOf(screen.keyed))} />
+        <p>{t.refundAll}</p>
+      </section>
+      <Keypad enter={t.enter} />
+    </div>
+  );
+}
+
+function FunctionKeys() {
+  const t = useText();
+  const other = TEXTS[t === TEXTS.zh ? 'en' : 'zh'];
+  return (
+    <nav class="functions">
+      {FUNCTION_KEYS.map(([key, name]) => (
+        <Key key={name} what={{ kind: 'function', key: name }} id={name}>
+          <kbd>{key}</kbd>
+          <strong>{t.functions[name]}</strong>
+          <small>{other.functions[name]}</small>
+        </Key>
+      ))}
+    </nav>
+  );
+}

@@ -1,0 +1,178 @@
+// A stand-in for the agent with the wallet behind it, so that the page's stories can be tried with nothing else running
+// (`node tests/browser.mjs`). It keeps to TILL-API.md and knows one wallet, which always pays. The real agent is the judge:
+// `cargo xtask test` plays the same stories against a whole shop.
+
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname } from 'node:path';
+
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+
+export async function agent(dist) {
+  const sales = new Map();
+  const answered = new Map();
+  const streams = new Set();
+  const link = { online: true, mqtt: true, https: true };
+  let awaiting = null;
+  let display = { kind: 'idle', merchant_name: '扫码茶饮' };
+  let counter = 0;
+  let base = '';
+
+  const state = () => ({
+    version: '0.1.0', till: { merchant_name: '扫码茶饮', store_name: '中山路店', terminal_name: 'Till 1' }, currency: 'CNY',
+    minor_digits: 2, cashier: '', link, unsent: unsent(), sync: { head: counter, through: counter, stopped: null },
+    disk: { ok: true, detail: '' }, awaiting_scan: awaiting && { amount_minor: awaiting.body.amount_minor, since: Date.now() },
+    open_sales: [], peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }], alarms: [], now: Date.now(),
+  });
+  const unsent = () => {
+    const left = [...sales.values()].filter((sale) => !sale.synced);
+    const minor = left.reduce((sum, sale) => sum + sale.amount_minor, 0);
+    return { count: left.length, oldest_at: null, at_risk: left.length === 0 ? [] : [{ minor, currency: 'CNY' }] };
+  };
+  const emit = (name, data) => {
+    for (const stream of streams) stream.write(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  };
+  const view = (sale) => {
+    const left = sale.amount_minor - sale.refunded_minor;
+    sale.settled = !['presenting', 'pending'].includes(sale.state);
+    sale.paid = ['succeeded', 'partly_refunded'].includes(sale.state);
+    sale.actions = [
+      ...(sale.method === 'cash' ? [] : ['query']), ...(sale.settled ? [] : ['cancel']),
+      ...(sale.state === 'succeeded' ? ['void'] : []), ...(sale.paid && left > 0 ? ['refund'] : []),
+      ...(sale.paid ? ['reprint'] : []),
+    ];
+    sale.updated_at = Date.now();
+    return sale;
+  };
+  const change = (sale, facts) => {
+    Object.assign(sale, facts);
+    emit('sale', view(sale));
+    show(sale);
+    emit('state', state());
+    return sale;
+  };
+  const show = (sale) => {
+    const money = { amount: sale.amount, currency: 'CNY' };
+    const message = { succeeded: 'paid', cancelled: 'cancelled', voided: 'refunded' }[sale.state];
+    if (sale.state === 'presenting') {
+      const svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 21 21"><path d="M0 0h7v7h-7z"/></svg>';
+      display = { kind: 'code', payment: sale.payment, ...money, code_url: sale.code_url, expires_at: sale.expires_at, svg };
+    } else if (message !== undefined) display = { kind: 'message', message, ...money };
+    emit('display', display);
+  };
+  const sell = (body) => {
+    counter += 1;
+    const amount = `${Math.floor(body.amount_minor / 100)}.${String(body.amount_minor % 100).padStart(2, '0')}`;
+    const sale = {
+      payment: `pay_${String(counter).padStart(26, '0')}`, counter, method: body.method, amount_minor: body.amount_minor,
+      refunded_minor: 0, currency: 'CNY', amount, cancelling: false, paid_late: false, synced: link.online, receipt: 'printed',
+      refunds: [], keyed_at: Date.now(), state: body.method === 'code' ? 'presenting' : 'succeeded',
+    };
+    if (body.method === 'cash') {
+      sale.tendered_minor = body.tendered_minor ?? body.amount_minor;
+      sale.change_minor = sale.tendered_minor - sale.amount_minor;
+    }
+    if (body.method === 'code') {
+      sale.code_url = `${base}/c/${sale.payment}`;
+      sale.expires_at = Date.now() + 120_000;
+    }
+    sales.set(sale.payment, sale);
+    return change(sale, {});
+  };
+  const problem = (status, code) => [status, { type: `urn:${code}`, title: code, status, code, detail: `It is ${code}.` }];
+
+  function act(sale, action, body) {
+    if (action !== 'query' && !view(sale).actions.includes(action)) {
+      return action === 'refund' ? problem(409, 'refund_exceeds') : problem(409, 'not_now');
+    }
+    if (action === 'cancel') return [200, change(sale, { state: 'cancelled' })];
+    if (action === 'void') return [200, change(sale, { state: 'voided', refunded_minor: sale.amount_minor })];
+    if (action === 'refund') {
+      const refunded_minor = sale.refunded_minor + body.amount_minor;
+      if (refunded_minor > sale.amount_minor) return problem(409, 'refund_exceeds');
+      return [200, change(sale, { refunded_minor, state: refunded_minor === sale.amount_minor ? 'refunded' : 'partly_refunded' })];
+    }
+    return [200, view(sale)];
+  }
+
+  function till(path, body, key) {
+    if (path === '/api/sales') {
+      if (body.method !== 'scan' || body.code !== undefined) return [201, sell(body)];
+      awaiting = { body, key };
+      emit('state', state());
+      return [202, { awaiting_scan: { amount_minor: body.amount_minor } }];
+    }
+    if (path === '/api/scan/cancel') {
+      awaiting = null;
+      emit('state', state());
+      return [200, {}];
+    }
+    if (path === '/api/scan') {
+      const found = [...sales.values()].find((sale) => body.text.includes(sale.payment));
+      if (found !== undefined) return [200, { result: 'found', sale: found }];
+      if (awaiting === null) return problem(409, 'scan_not_awaited');
+      const sale = sell({ ...awaiting.body, code: body.text });
+      awaiting = null;
+      emit('state', state());
+      return [200, { result: 'sale', sale }];
+    }
+    const [, payment, action] = /^\/api\/sales\/(\w+)\/(\w+)$/.exec(path) ?? [];
+    const sale = sales.get(payment);
+    return sale === undefined ? problem(404, 'sale_not_found') : act(sale, action, body);
+  }
+
+  async function answer(request, response) {
+    const url = new URL(request.url, base);
+    const json = ([status, body]) => {
+      response.writeHead(status, { 'content-type': status < 400 ? 'application/json' : 'application/problem+json' });
+      response.end(JSON.stringify(body));
+    };
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    if (url.pathname === '/api/events') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      streams.add(response);
+      response.on('close', () => streams.delete(response));
+      response.write(`event: state\ndata: ${JSON.stringify(state())}\n\nevent: display\ndata: ${JSON.stringify(display)}\n\n`);
+    } else if (url.pathname === '/api/sales' && request.method === 'GET') {
+      json([200, { items: [...sales.values()].reverse() }]);
+    } else if (url.pathname.startsWith('/api/') && request.method === 'POST') {
+      const key = request.headers['idempotency-key'];
+      if (request.headers['x-saoma-till'] !== '1') json(problem(403, 'not_from_the_till'));
+      else if (key === undefined) json(problem(400, 'idempotency_key_missing'));
+      else {
+        const said = `${url.pathname} ${text}`;
+        const before = answered.get(key);
+        if (before !== undefined && before.said !== said) json(problem(422, 'idempotency_key_reused'));
+        else {
+          const now = before?.answer ?? till(url.pathname, JSON.parse(text), key);
+          answered.set(key, { said, answer: now });
+          json(now);
+        }
+      }
+    } else if (url.pathname === '/network') {
+      link.online = text === 'up';
+      for (const sale of sales.values()) sale.synced ||= link.online;
+      emit('state', state());
+      json([200, {}]);
+    } else if (url.pathname.startsWith('/c/')) {
+      response.end(`<a id="pay-link" href="${base}/wallet/pay/${url.pathname.slice(3)}">`);
+    } else if (url.pathname === '/wallet/api/accounts/alice/code') {
+      json([200, { code: `28${String(Date.now()).padStart(16, '0')}` }]);
+    } else if (url.pathname.startsWith('/wallet/api/orders/')) {
+      json([200, change(sales.get(url.pathname.split('/')[4]), { state: 'succeeded' })]);
+    } else {
+      const file = { '/': '/index.html', '/display': '/display.html' }[url.pathname] ?? url.pathname;
+      response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');
+      response.end(await readFile(`${dist}${file}`));
+    }
+  }
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error) => response.writeHead(500).end(String(error)));
+  });
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  base = `http://127.0.0.1:${server.address().port}`;
+  return { base, close: () => server.closeAllConnections() ?? server.close() };
+}

@@ -1,0 +1,303 @@
+// The till's page and the customer display in a real browser. Against a running shop with TILL_URL, DISPLAY_URL and
+// WALLET_URL; without them against the stand-in of agent.mjs. Each story leaves the till at its first screen.
+
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { agent } from './agent.mjs';
+
+const WAIT_MS = Number(process.env.WAIT_MS ?? 20_000);
+const standIn = process.env.TILL_URL === undefined ? await agent(fileURLToPath(new URL('../dist', import.meta.url))) : null;
+const TILL = process.env.TILL_URL ?? standIn.base;
+const DISPLAY = process.env.DISPLAY_URL ?? `${standIn.base}/display`;
+const WALLET = process.env.WALLET_URL ?? `${standIn.base}/wallet`;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+});
+const context = await browser.newContext({ viewport: { width: 800, height: 480 }, locale: 'en-GB' });
+context.setDefaultTimeout(WAIT_MS);
+const page = await context.newPage();
+const broken = [];
+page.on('pageerror', (error) => broken.push(String(error)));
+
+// --- the cashier's and the customer's hands -------------------------------------------------------------------------
+
+/** A person's keys: slow enough to be no scanner. */
+async function press(...keys) {
+  for (const key of keys) await page.keyboard.press(key, { delay: 20 }).then(() => page.waitForTimeout(140));
+}
+const type = (digits) => press(...digits);
+/** A scanner that types. */
+async function scan(text) {
+  await page.keyboard.type(text, { delay: 2 });
+  await page.keyboard.press('Enter');
+}
+const tap = (key) => page.locator(`[data-key="${key}"]`).first().click();
+const sees = (selector) => page.locator(selector).first().waitFor();
+const screen = (kind) => sees(`.till[data-screen="${kind}"]`);
+const saleState = (state) => sees(`.sale[data-state="${state}"]`);
+const amount = () => page.locator('[data-sum="amount"]').innerText();
+const number = () => page.locator('.sale').getAttribute('data-payment');
+const sales = async () => (await (await fetch(`${TILL}/api/sales?limit=100`)).json()).items;
+const wallet = async (path, body) =>
+  (await fetch(`${WALLET}/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json();
+const customerCode = async () => (await wallet('accounts/alice/code', {})).code;
+async function customerPays(link) {
+  const customersPage = await (await fetch(link)).text();
+  const token = /id="pay-link"[^>]*\/pay\/([^"?&]+)/.exec(customersPage)?.[1];
+  assert.ok(token, 'the customer’s page has a way to pay');
+  await wallet(`orders/${token}/pay`, { account: 'alice' });
+}
+async function cashSale(digits) {
+  await type(digits);
+  await press('Enter', '1', 'Enter');
+  await saleState('succeeded');
+}
+
+// --- stories --------------------------------------------------------------------------------------------------------
+
+const STORIES = {
+  async 'digits fill up from the right in minor units'() {
+    await type('1250');
+    assert.equal(await amount(), '12.50');
+    await press('Backspace');
+    assert.equal(await amount(), '1.25');
+    await press('Escape');
+    assert.equal(await amount(), '0.00');
+    for (const key of ['digit-7', 'digit-00']) await tap(key);
+    await page.getByText('7.00', { exact: true }).first().waitFor();
+    await press('Escape');
+  },
+
+  async 'cash by keyboard, with change'() {
+    await type('1250');
+    await press('Enter', '1');
+    await type('2000');
+    await press('Enter');
+    await saleState('succeeded');
+    assert.match(await page.locator('.sale .change').innerText(), /7\.50/);
+    await press('Enter');
+    await screen('home');
+  },
+
+  async 'a code on show is paid, and the customer sees it'() {
+    const display = await context.newPage();
+    await display.setViewportSize({ width: 1024, height: 600 });
+    await display.goto(DISPLAY);
+    await type('1880');
+    await press('F2');
+    await saleState('presenting');
+    await display.locator('[data-kind="code"] #code').waitFor();
+    assert.equal(await display.locator('#amount').innerText(), '18.80');
+    const payment = await number();
+    assert.equal(await display.locator('.display').getAttribute('data-payment'), payment);
+    const drawn = await display.locator('#code').evaluate((image) => image.naturalWidth > 0);
+    assert.ok(drawn, 'the code is drawn');
+    const { code_url } = (await sales()).find((sale) => sale.payment === payment);
+    await customerPays(code_url);
+    await saleState('succeeded');
+    await display.locator('[data-message="paid"]').waitFor();
+    await press('Enter');
+    await display.close();
+  },
+
+  async 'the customer’s code, scanned by a scanner that types'() {
+    await type('990');
+    await press('Enter', '2');
+    await screen('scan');
+    await scan(await customerCode());
+    await saleState('succeeded');
+    await press('Enter');
+  },
+
+  async 'a scan with the amount keyed needs no other key'() {
+    await type('640');
+    await scan(await customerCode());
+    await saleState('succeeded');
+    assert.match(await page.locator('.sale .paid').innerText(), /6\.40/);
+    await press('Enter');
+  },
+
+  async 'an open sale offers exactly what the agent offers'() {
+    await type('300');
+    await press('F2');
+    await saleState('presenting');
+    const payment = await number();
+    const { actions } = (await sales()).find((sale) => sale.payment === payment);
+    const offered = await page.locator('[data-key^="action-"]').evaluateAll((keys) => keys.map((key) => key.dataset.key));
+    assert.deepEqual(offered, actions.map((action) => `action-${action}`));
+    await press('F3');
+    await sees('[data-notice="not_offered"]');
+    await press('Delete', 'Enter');
+    await saleState('cancelled');
+    await press('Escape');
+  },
+
+  async 'void by its number'() {
+    await cashSale('777');
+    const { counter } = (await sales())[0];
+    await press('Enter', 'F3');
+    await type(String(counter));
+    await press('Enter');
+    await screen('confirm');
+    await press('Enter');
+    await saleState('voided');
+    await press('Enter');
+  },
+
+  async 'a part is refunded, too much is not'() {
+    await cashSale('1000');
+    await press('F5');
+    await type('400');
+    await press('Enter', 'Enter');
+    await saleState('partly_refunded');
+    await press('F5');
+    await type('601');
+    await press('Enter');
+    await sees('[data-notice="refund_large"]');
+    await press('Escape', 'Escape');
+    await screen('home');
+  },
+
+  async 'a receipt’s number finds its sale'() {
+    const [sale] = await sales();
+    await scan(sale.payment);
+    await sees(`.sale[data-payment="${sale.payment}"]`);
+    await press('Escape');
+  },
+
+  async 'taps in a hurry sell once'() {
+    const before = (await sales()).length;
+    await type('450');
+    await press('Enter');
+    const cash = await page.locator('[data-key="method-cash"]').boundingBox();
+    await page.mouse.dblclick(cash.x + cash.width / 2, cash.y + cash.height / 2);
+    await screen('cash');
+    await page.waitForTimeout(400);
+    await page.evaluate(() => {
+      const enter = document.querySelector('.keypad [data-key="enter"]');
+      for (let i = 0; i < 5; i += 1) enter.click();
+    });
+    await saleState('succeeded');
+    await page.waitForTimeout(400);
+    assert.equal((await sales()).length, before + 1);
+    await press('Escape');
+    await screen('home');
+  },
+
+  async 'an answer that is lost is asked for again, and it is one sale'() {
+    const before = (await sales()).length;
+    const keys = [];
+    await page.route('**/api/sales', async (route) => {
+      if (route.request().method() !== 'POST') return route.continue();
+      keys.push(route.request().headers()['idempotency-key']);
+      if (keys.length > 2) return route.continue();
+      await route.fetch();
+      return route.abort('connectionreset');
+    });
+    await type('560');
+    await press('Enter', '1', 'Enter');
+    await sees('.veil');
+    await saleState('succeeded');
+    await page.unroute('**/api/sales');
+    assert.equal(keys.length, 3);
+    assert.equal(new Set(keys).size, 1);
+    assert.equal((await sales()).length, before + 1);
+    await press('Escape');
+  },
+
+  async 'a reload in the middle of a sale ends in one sale'() {
+    const before = (await sales()).length;
+    let lost = 0;
+    await page.route('**/api/sales', async (route) => {
+      if (route.request().method() !== 'POST' || lost > 0) return route.continue();
+      lost += 1;
+      await route.fetch();
+      return route.abort('connectionreset');
+    });
+    await type('670');
+    await press('Enter', '1');
+    await page.keyboard.press('Enter');
+    await sees('.veil');
+    await page.reload();
+    await saleState('succeeded');
+    await page.unroute('**/api/sales');
+    assert.equal((await sales()).length, before + 1);
+    await page.reload();
+    await saleState('succeeded');
+    assert.equal((await sales()).length, before + 1);
+    await press('Escape');
+  },
+
+  async 'Chinese and English'() {
+    await tap('language');
+    await page.getByText('请输入').or(page.getByText('最近交易')).first().waitFor();
+    assert.match(await page.locator('[data-key="void"]').innerText(), /撤销/);
+    await press('Enter');
+    await page.getByText('请先输入金额').waitFor();
+    await tap('language');
+    await page.getByText('Recent sales').waitFor();
+  },
+
+  async 'the state bar is there on every screen, and nothing is wider or higher than 800×480'() {
+    await sees('.bar[data-link="online"]');
+    await type('100');
+    const look = async () => {
+      const fits = await page.evaluate(() => ({
+        wide: document.documentElement.scrollWidth, high: document.documentElement.scrollHeight,
+        keys: document.querySelector('.functions').getBoundingClientRect().bottom,
+        bar: document.querySelector('.bar').getBoundingClientRect(),
+      }));
+      assert.ok(fits.wide <= 800 && fits.high <= 480 && fits.keys <= 480, JSON.stringify(fits));
+      assert.ok(fits.bar.top === 0 && fits.bar.height > 0);
+    };
+    await look();
+    for (const keys of [['Enter'], ['1'], ['Escape', 'Escape', 'Escape', 'F4'], ['Escape', 'F9'], ['Escape']]) {
+      await press(...keys);
+      await look();
+    }
+  },
+};
+
+if (standIn !== null) {
+  STORIES['offline is told, with since when, how many and how much'] = async () => {
+    await fetch(`${TILL}/network`, { method: 'POST', body: 'down' });
+    await sees('.bar[data-link="offline"]');
+    await cashSale('1850');
+    await sees('.bar[data-unsent="1"]');
+    const bar = await page.locator('.bar').innerText();
+    assert.match(bar, /Offline since \d\d:\d\d/);
+    assert.match(bar, /1 unsent · at risk CNY 18\.50/);
+    await fetch(`${TILL}/network`, { method: 'POST', body: 'up' });
+    await sees('.bar[data-unsent="0"]');
+    await press('Escape');
+  };
+}
+
+await page.goto(TILL);
+await sees('.bar[data-link="online"]');
+let failed = 0;
+const pictures = process.env.PICTURES;
+for (const [name, story] of Object.entries(STORIES)) {
+  const began = Date.now();
+  try {
+    await story();
+    assert.deepEqual(broken, [], 'nothing broke on the page');
+    console.log(`ok    ${name} (${Date.now() - began} ms)`);
+  } catch (error) {
+    failed += 1;
+    broken.length = 0;
+    console.log(`FAIL  ${name}\n      ${String(error.stack).split('\n').slice(0, 12).join('\n      ')}`);
+    if (pictures !== undefined) await page.screenshot({ path: `${pictures}/failed-${failed}.png` });
+    // The next story starts from where a cashier would.
+    await page.unrouteAll();
+    await page.evaluate(() => sessionStorage.clear());
+    await page.goto(TILL);
+  }
+}
+console.log(`${Object.keys(STORIES).length - failed} passed, ${failed} failed`);
+await browser.close();
+standIn?.close();
+process.exit(failed === 0 ? 0 : 1);
