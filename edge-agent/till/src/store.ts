@@ -61,9 +61,9 @@ export function onChange(listener: () => void): () => void {
 }
 
 function set(change: Partial<Model>): void {
-  const before = model.screen.kind;
+  const before = questionOf(model.screen);
   model = { ...model, ...change };
-  if (model.screen.kind !== before) changedAt = performance.now();
+  if (questionOf(model.screen) !== before) changedAt = performance.now();
   if (model.screen.kind === 'sale') sessionStorage.setItem(SCREEN, model.screen.payment);
   else sessionStorage.removeItem(SCREEN);
   for (const listener of listeners) listener();
@@ -81,12 +81,20 @@ export function switchLanguage(): void {
   set({ language });
 }
 
-/** Shortest time on a screen before a confirming press counts: a second tap of a pair must not answer the next question. */
-const SETTLE_MS = { tap: 350, key: 120 };
+function questionOf(screen: Screen): string {
+  return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
+}
+
+/**
+ * Shortest time on a screen before a confirming press counts: the second tap of a pair must not answer the next question.
+ * A key that bounces is quicker than any hand; only where money goes back a hasty second Enter is waited out too.
+ */
+const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key'): boolean {
-  const confirms = ['enter', 'method', 'pick', 'function', 'tendered', 'escape'].includes(press.kind);
-  return confirms && performance.now() - changedAt < SETTLE_MS[by];
+  if (!['enter', 'method', 'pick', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
+  const giving = press.kind === 'enter' && ['confirm', 'refund-sure'].includes(questionOf(model.screen));
+  return performance.now() - changedAt < SETTLE_MS[giving ? 'giving' : by];
 }
 
 export function press(what: Press, by: 'tap' | 'key'): void {

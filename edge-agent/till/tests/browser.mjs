@@ -28,6 +28,8 @@ page.on('pageerror', (error) => broken.push(String(error)));
 async function press(...keys) {
   for (const key of keys) await page.keyboard.press(key, { delay: 20 }).then(() => page.waitForTimeout(140));
 }
+/** Long enough on a new question that the next press is meant for it. */
+const think = () => page.waitForTimeout(400);
 const type = (digits) => press(...digits);
 /** A scanner that types. */
 async function scan(text) {
@@ -130,7 +132,9 @@ const STORIES = {
     assert.deepEqual(offered, actions.map((action) => `action-${action}`));
     await press('F3');
     await sees('[data-notice="not_offered"]');
-    await press('Delete', 'Enter');
+    await press('Delete');
+    await think();
+    await press('Enter');
     await saleState('cancelled');
     await press('Escape');
   },
@@ -142,16 +146,34 @@ const STORIES = {
     await type(String(counter));
     await press('Enter');
     await screen('confirm');
+    await think();
     await press('Enter');
     await saleState('voided');
     await press('Enter');
+  },
+
+  async 'a hasty second Enter gives nothing back'() {
+    await cashSale('300');
+    const payment = await number();
+    await press('F3');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
+    await screen('confirm');
+    await press('Escape', 'F5', 'Enter');
+    await page.keyboard.press('Enter');
+    await screen('refund');
+    assert.equal((await sales()).find((sale) => sale.payment === payment).state, 'succeeded');
+    await press('Escape', 'Escape', 'Escape');
+    await screen('home');
   },
 
   async 'a part is refunded, too much is not'() {
     await cashSale('1000');
     await press('F5');
     await type('400');
-    await press('Enter', 'Enter');
+    await press('Enter');
+    await think();
+    await press('Enter');
     await saleState('partly_refunded');
     await press('F5');
     await type('601');
@@ -172,16 +194,17 @@ const STORIES = {
     const before = (await sales()).length;
     await type('450');
     await press('Enter');
+    await think();
     const cash = await page.locator('[data-key="method-cash"]').boundingBox();
     await page.mouse.dblclick(cash.x + cash.width / 2, cash.y + cash.height / 2);
     await screen('cash');
-    await page.waitForTimeout(400);
+    await think();
     await page.evaluate(() => {
       const enter = document.querySelector('.keypad [data-key="enter"]');
       for (let i = 0; i < 5; i += 1) enter.click();
     });
     await saleState('succeeded');
-    await page.waitForTimeout(400);
+    await think();
     assert.equal((await sales()).length, before + 1);
     await press('Escape');
     await screen('home');
