@@ -67,12 +67,11 @@ impl Owner {
             || beside.push.is_some();
         if changed && let Err(error) = self.write(&decision, beside).await {
             // What is not on the disk has not happened. The request that told it is over, so it is made again later.
-            let mut calmed = held;
-            if self.sales.contains_key(&payment) {
-                let Waits { code, unanswered, .. } = calmed.sale.waits;
-                let next_at = Some(now().plus(UNWRITTEN_MS));
-                calmed.sale.waits = Waits { code, unanswered, next_at, ..Waits::default() };
-                self.sales.insert(payment, calmed);
+            let now = now();
+            if let Some(OpenSale { sale, .. }) = self.sales.get_mut(&payment) {
+                let Waits { code, unanswered, .. } = std::mem::take(&mut sale.waits);
+                let next_at = Some(now.plus(UNWRITTEN_MS));
+                sale.waits = Waits { code, unanswered, next_at, ..Waits::default() };
             }
             return Err(error);
         }

@@ -31,8 +31,8 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 const HEALTH_EVERY: Duration = Duration::from_secs(60);
 /// Not more often than this, however often it changes.
 const HEALTH_PAUSE: Duration = Duration::from_secs(2);
-/// Longest pause between two attempts to get pushes over HTTPS.
-const POLL_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Longest pause between two attempts to reach core over HTTPS.
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Sales whose `synced` mark is told to the pages when core acknowledges them.
 const TOLD_MAX: u32 = 50;
 
@@ -45,11 +45,13 @@ pub(super) struct Line {
     /// Something about health changed since it was sent.
     pub(super) health_due: bool,
     health_sent_at: Option<Instant>,
+    /// Core has a request for pushes; it may hold it until there is news.
     polling: bool,
     poll_at: Instant,
-    poll_failures: u32,
-    asking_profile: bool,
-    asked_profile_at: Instant,
+    /// Core is asked for the profile: the short request that shows whether it is there.
+    probing: bool,
+    probe_at: Instant,
+    probe_failures: u32,
     /// The last batch, and whether it went over MQTT: sent again, it takes the other way.
     last_batch: Option<(Sequence, bool)>,
 }
@@ -65,9 +67,9 @@ impl Line {
             health_sent_at: None,
             polling: false,
             poll_at: now,
-            poll_failures: 0,
-            asking_profile: false,
-            asked_profile_at: now,
+            probing: false,
+            probe_at: now,
+            probe_failures: 0,
             last_batch: None,
         }
     }
@@ -134,11 +136,7 @@ impl Owner {
             Done::Pushes(answer) => {
                 self.line.polling = false;
                 let answered = self.answered("pushes", answer).await;
-                let poll = Duration::from_millis(self.config.link.poll_ms);
-                self.line.poll_failures =
-                    if answered.is_some() { 0 } else { self.line.poll_failures.saturating_add(1) };
-                let pause = poll.saturating_mul(self.line.poll_failures.max(1)).min(POLL_PAUSE_MAX.max(poll));
-                self.line.poll_at = Instant::now() + pause;
+                self.line.poll_at = Instant::now() + Duration::from_millis(self.config.link.poll_ms);
                 let mut ids = Vec::new();
                 for push in answered.map(|pushes| pushes.pushes).unwrap_or_default() {
                     if self.take_push(&push).await {
@@ -154,8 +152,13 @@ impl Owner {
                 self.answered("acknowledgement", answer).await;
             }
             Done::Profile(answer) => {
-                self.line.asking_profile = false;
-                if let Some(profile) = self.answered("profile", answer).await
+                self.line.probing = false;
+                let answered = self.answered("profile", answer).await;
+                let failures = if self.line.https_up { 0 } else { self.line.probe_failures.saturating_add(1) };
+                let poll = Duration::from_millis(self.config.link.poll_ms);
+                self.line.probe_failures = failures;
+                self.line.probe_at = Instant::now() + poll.saturating_mul(failures.max(1)).min(PROBE_PAUSE_MAX.max(poll));
+                if let Some(profile) = answered
                     && profile != self.identity.profile
                 {
                     self.identity.profile = profile;
@@ -183,8 +186,10 @@ impl Owner {
                 }
                 None
             }
+            // A proxy's page is not core.
             Err(error @ HttpsError::Odd(_)) => {
                 tracing::warn!(what, %error, "core was not understood");
+                self.not_heard().await;
                 None
             }
             Err(error) => {
@@ -201,7 +206,7 @@ impl Owner {
             return;
         }
         self.line.https_up = true;
-        self.line.poll_failures = 0;
+        self.line.poll_at = Instant::now();
         if !self.line.mqtt_up {
             if let Some(mqtt) = &self.mqtt {
                 mqtt.hurry();
@@ -212,9 +217,11 @@ impl Owner {
 
     async fn not_heard(&mut self) {
         let was_up = std::mem::replace(&mut self.line.https_up, false);
-        if was_up && !self.line.mqtt_up {
-            self.line.poll_at = Instant::now();
-            self.sync_event(sync::Event::Disconnected).await;
+        if was_up {
+            self.line.probe_at = Instant::now();
+            if !self.line.mqtt_up {
+                self.sync_event(sync::Event::Disconnected).await;
+            }
         }
     }
 
@@ -276,27 +283,21 @@ impl Owner {
     pub(super) async fn line_tick(&mut self, at: Millis) {
         self.sync_event_at(sync::Event::Tick, at).await;
         let now = Instant::now();
-        if !self.line.mqtt_up && !self.line.polling && self.line.poll_at <= now {
+        if !self.line.mqtt_up && self.line.https_up && !self.line.polling && self.line.poll_at <= now {
             self.line.polling = true;
             let core = self.core.clone();
             // Always from the beginning: what is acknowledged does not come again, and numbers may become visible late.
             self.calls.spawn(async move { Done::Pushes(core.pushes(Sequence(0)).await) });
         }
         let quiet = self.line.heard_at.is_none_or(|at| at.elapsed() >= HEARTBEAT);
-        let pause = if self.line.https_up { HEARTBEAT } else { POLL_PAUSE_MAX };
-        if quiet || !self.line.https_up {
-            let due = self.line.asked_profile_at.elapsed() >= pause;
-            // While pushes are asked for, that is the heartbeat.
-            if due && (self.line.mqtt_up || quiet && self.line.https_up) {
-                self.ask_profile();
-            }
+        if (quiet || !self.line.https_up) && self.line.probe_at <= now {
+            self.probe();
         }
         self.tell_health(at);
     }
 
-    pub(super) fn ask_profile(&mut self) {
-        if !std::mem::replace(&mut self.line.asking_profile, true) {
-            self.line.asked_profile_at = Instant::now();
+    pub(super) fn probe(&mut self) {
+        if !std::mem::replace(&mut self.line.probing, true) {
             let core = self.core.clone();
             self.calls.spawn(async move { Done::Profile(core.profile().await) });
         }

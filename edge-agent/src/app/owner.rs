@@ -195,7 +195,7 @@ impl Owner {
         let mut ticks = tokio::time::interval(TICK);
         // After a pause (a laptop that slept) one look is enough.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.ask_profile();
+        self.probe();
         loop {
             self.follow_up().await;
             self.tell();

@@ -119,10 +119,9 @@ impl Owner {
         match self.pressed(pressed, payment, press).await {
             Ok(refund) => {
                 self.waiters.push(Waiter { payment, refund, until: Instant::now() + ANSWER_MAX, reply });
-                match self.sale(payment).await {
-                    Ok(Some(held)) => self.answer_waiters(&held.sale, held.entry),
-                    // The waiter is answered when its time is over.
-                    Ok(None) | Err(_) => {}
+                // If it cannot be read now, the waiter is answered when its time is over.
+                if let Ok(Some(held)) = self.sale(payment).await {
+                    self.answer_waiters(&held.sale, held.entry);
                 }
             }
             Err(refused) => {
@@ -295,7 +294,8 @@ impl Owner {
         let now = Instant::now();
         for waiter in self.waiters.extract_if(.., |waiter| waiter.until <= now) {
             let Some(held) = self.sales.get(&waiter.payment) else {
-                let _ = waiter.reply.send(Err(Refused::SaleNotFound));
+                // Only a sale that could not be read right after the press is not in memory here.
+                let _ = waiter.reply.send(Err(Refused::Journal("the sale cannot be read; look again".to_owned())));
                 continue;
             };
             let view = SaleView::of(&held.sale, held.entry <= self.sync.through());

@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn foreign_pages_stay_outside() {
-        let cases: [(&str, &[(&str, &str)], &str); 14] = [
+        type Headers = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Headers, &str); 14] = [
             ("GET", &[("host", "127.0.0.1:7800")], "in"),
             ("GET", &[("host", "localhost:7800")], "in"),
             ("GET", &[("host", "[::1]:7800")], "in"),

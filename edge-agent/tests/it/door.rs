@@ -35,7 +35,8 @@ async fn what_does_not_come_from_the_tills_page_is_turned_away() {
     let rebound = format!("till.evil.example:{}", host.rsplit(':').next().unwrap());
     let body = json!({"amount_minor": 1, "method": "cash"});
     let (marked, keyed) = (("x-saoma-till", "1"), ("idempotency-key", "k"));
-    let cases: [(Method, &[(&str, &str)], &Value, u16, &str); 9] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Method, Headers<'_>, &Value, u16, &str); 9] = [
         (Method::POST, &[marked, keyed, ("origin", "https://evil.example")], &body, 403, "foreign_origin"),
         (Method::POST, &[marked, keyed, ("origin", "null")], &body, 403, "foreign_origin"),
         (Method::POST, &[marked, keyed, ("host", &rebound)], &body, 403, "foreign_origin"),
