@@ -118,7 +118,12 @@ async function carry(wish: Wish): Promise<void> {
       return ask(() => post('/api/scan/cancel', {}, freshKey()));
     case 'scan': {
       const key = freshKey();
-      return ask(async () => scanned(await post<ScanAnswer>('/api/scan', { text: wish.text }, key)));
+      const askedAt = performance.now();
+      return ask(async () => {
+        const answer = await post<ScanAnswer>('/api/scan', { text: wish.text }, key);
+        set({ sales: withAnswers(askedAt, [answer.sale]) });
+        scanned(answer);
+      });
     }
   }
 }
@@ -130,11 +135,12 @@ async function begin(path: string, body: unknown): Promise<void> {
 
 async function carryOut(intent: Intent): Promise<void> {
   set({ busy: [...model.busy, intent.path] });
+  const askedAt = performance.now();
   try {
     const answer = await intents.carryOut<Sale | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
     if ('awaiting_scan' in answer) return set({ ...rest, screen: { kind: 'scan', minor: answer.awaiting_scan.amount_minor } });
-    const sales = withSale(model.sales, answer);
+    const sales = withAnswers(askedAt, [answer]);
     const screen: Screen = intent.path === '/api/sales' ? { kind: 'sale', payment: answer.payment } : model.screen;
     set({ ...rest, sales, screen });
   } catch (error) {
@@ -157,12 +163,23 @@ function tell(error: unknown): void {
   set({ notice: { kind: 'problem', problem } });
 }
 
-/** Of two views of a sale the one that changed later is the truth. */
-export function withSale(sales: readonly Sale[], sale: Sale): Sale[] {
-  const known = sales.find(({ payment }) => payment === sale.payment);
-  if (known !== undefined && known.updated_at > sale.updated_at) return [...sales];
+function withSale(sales: readonly Sale[], sale: Sale): Sale[] {
   const others = sales.filter(({ payment }) => payment !== sale.payment);
   return [...others, sale].sort((a, b) => b.counter - a.counter).slice(0, SALES_MAX);
+}
+
+/** When the events last told of a sale. They come in the sequence of what happened and leave nothing out. */
+const toldAt = new Map<string, number>();
+
+function takeEvent(sale: Sale): void {
+  toldAt.set(sale.payment, performance.now());
+  set({ sales: withSale(model.sales, sale) });
+}
+
+/** Sales that were answered: an event that came after the question knows better, whatever the clocks in them say. */
+function withAnswers(askedAt: number, answers: readonly Sale[]): Sale[] {
+  const news = answers.filter(({ payment }) => (toldAt.get(payment) ?? 0) < askedAt);
+  return news.reduce(withSale, model.sales);
 }
 
 function scanned(answer: Events['scan']): void {
@@ -172,7 +189,7 @@ function scanned(answer: Events['scan']): void {
   }
   const { sale } = answer;
   const { screen } = model;
-  set({ sales: withSale(model.sales, sale) });
+  if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model.sales, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
 }
@@ -195,8 +212,9 @@ function takeState(state: TillState): void {
 }
 
 async function readSales(): Promise<void> {
+  const askedAt = performance.now();
   const { items } = await get<{ items: Sale[] }>(`/api/sales?limit=${SALES_MAX}`);
-  set({ sales: items.reduce(withSale, model.sales) });
+  set({ sales: withAnswers(askedAt, items) });
 }
 
 export function selfTest(kind: string): void {
@@ -229,7 +247,7 @@ export function start(): void {
   follow(
     {
       state: takeState,
-      sale: (sale) => set({ sales: withSale(model.sales, sale) }),
+      sale: takeEvent,
       display: (display) =>
         set({ code: display.kind === 'code' ? { payment: display.payment, svg: display.svg } : null }),
       receipt: ({ printed, why }) => {

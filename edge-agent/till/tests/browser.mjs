@@ -40,7 +40,7 @@ const tap = (key) => page.locator(`[data-key="${key}"]`).first().click();
 const sees = (selector) => page.locator(selector).first().waitFor();
 const screen = (kind) => sees(`.till[data-screen="${kind}"]`);
 const saleState = (state) => sees(`.sale[data-state="${state}"]`);
-const amount = () => page.locator('[data-sum="amount"]').innerText();
+const amount = () => page.locator('[data-sum="amount"]').textContent();
 const number = () => page.locator('.sale').getAttribute('data-payment');
 const sales = async () => (await (await fetch(`${TILL}/api/sales?limit=100`)).json()).items;
 const wallet = async (path, body) =>
@@ -79,7 +79,7 @@ const STORIES = {
     await type('2000');
     await press('Enter');
     await saleState('succeeded');
-    assert.match(await page.locator('.sale .change').innerText(), /7\.50/);
+    assert.match(await page.locator('.sale .change').textContent(), /7\.50/);
     await press('Enter');
     await screen('home');
   },
@@ -92,7 +92,7 @@ const STORIES = {
     await press('F2');
     await saleState('presenting');
     await display.locator('[data-kind="code"] #code').waitFor();
-    assert.equal(await display.locator('#amount').innerText(), '18.80');
+    assert.equal(await display.locator('#amount').textContent(), '18.80');
     const payment = await number();
     assert.equal(await display.locator('.display').getAttribute('data-payment'), payment);
     const drawn = await display.locator('#code').evaluate((image) => image.naturalWidth > 0);
@@ -118,7 +118,7 @@ const STORIES = {
     await type('640');
     await scan(await customerCode());
     await saleState('succeeded');
-    assert.match(await page.locator('.sale .paid').innerText(), /6\.40/);
+    assert.match(await page.locator('.sale .paid').textContent(), /6\.40/);
     await press('Enter');
   },
 
@@ -257,7 +257,7 @@ const STORIES = {
   async 'Chinese and English'() {
     await tap('language');
     await page.getByText('请输入').or(page.getByText('最近交易')).first().waitFor();
-    assert.match(await page.locator('[data-key="void"]').innerText(), /撤销/);
+    assert.match(await page.locator('[data-key="void"]').textContent(), /撤销/);
     await press('Enter');
     await page.getByText('请先输入金额').waitFor();
     await tap('language');
@@ -290,7 +290,7 @@ if (standIn !== null) {
     await sees('.bar[data-link="offline"]');
     await cashSale('1850');
     await sees('.bar[data-unsent="1"]');
-    const bar = await page.locator('.bar').innerText();
+    const bar = await page.locator('.bar').textContent();
     assert.match(bar, /Offline since \d\d:\d\d/);
     assert.match(bar, /1 unsent · at risk CNY 18\.50/);
     await fetch(`${TILL}/network`, { method: 'POST', body: 'up' });
