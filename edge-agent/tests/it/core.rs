@@ -35,6 +35,7 @@ pub struct Known {
     /// Records of the journal, each taken once.
     pub journal: Vec<Record>,
     entries: Vec<Entry>,
+    /// Batches with entries that came over HTTPS.
     pub batches: usize,
     pushes: Vec<Push>,
     pushed: u64,
@@ -67,6 +68,10 @@ impl FakeCore {
     /// What core knows.
     pub fn look<T>(&self, look: impl FnOnce(&mut Known) -> T) -> T {
         look(&mut self.known.lock().unwrap())
+    }
+
+    pub fn known(&self) -> Arc<Mutex<Known>> {
+        Arc::clone(&self.known)
     }
 
     pub async fn switch_off(&mut self) {
@@ -128,6 +133,28 @@ impl Known {
         self.pushed += 1;
         let body = PushBody::Payment { payment: self.payments[&payment].clone() };
         self.pushes.push(Push { id: Sequence(self.pushed), at: Millis(0), body });
+    }
+
+    pub fn take_batch(&mut self, batch: &JournalBatch) -> JournalAck {
+        let mut verdicts = Vec::new();
+        for entry in &batch.entries {
+            if let Err(why) = self.take(entry) {
+                verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why });
+                break;
+            }
+        }
+        JournalAck { through: Sequence(self.entries.len() as u64), verdicts }
+    }
+
+    pub fn take_ack(&mut self, ack: &PushAck) {
+        self.pushes.retain(|push| !ack.ids.contains(&push.id));
+        self.acknowledged.extend(&ack.ids);
+    }
+
+    /// What is not acknowledged about a payment, oldest first.
+    pub fn pushes_about(&self, payment: PaymentId) -> Vec<Push> {
+        let about = |push: &&Push| matches!(&push.body, PushBody::Payment { payment: view } if view.id == payment);
+        self.pushes.iter().filter(about).cloned().collect()
     }
 
     fn take(&mut self, entry: &Entry) -> Result<(), String> {
@@ -281,15 +308,8 @@ async fn refund(
 
 async fn journal(known: Shared, batch: Json<JournalBatch>) -> HttpResponse {
     let mut known = known.lock().unwrap();
-    known.batches += 1;
-    let mut verdicts = Vec::new();
-    for entry in &batch.entries {
-        if let Err(why) = known.take(entry) {
-            verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why });
-            break;
-        }
-    }
-    HttpResponse::Ok().json(JournalAck { through: Sequence(known.entries.len() as u64), verdicts })
+    known.batches += usize::from(!batch.entries.is_empty());
+    HttpResponse::Ok().json(known.take_batch(&batch))
 }
 
 async fn pushes(known: Shared) -> Json<Pushes> {
@@ -298,8 +318,7 @@ async fn pushes(known: Shared) -> Json<Pushes> {
 
 async fn acknowledge(known: Shared, ack: Json<PushAck>) -> HttpResponse {
     let mut known = known.lock().unwrap();
-    known.pushes.retain(|push| !ack.ids.contains(&push.id));
-    known.acknowledged.extend(&ack.ids);
+    known.take_ack(&ack);
     HttpResponse::NoContent().finish()
 }
 

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+mod broker;
 mod core;
 mod door;
+mod mqtt;
 mod offline;
 mod peripherals_receipt;
 mod peripherals_wires;

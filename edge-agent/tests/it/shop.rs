@@ -7,12 +7,14 @@ use std::{
 };
 
 use reqwest::{Client, Method, StatusCode};
+use rumqttc::Transport;
 use saoma_edge::{
     app::{self, Parts, Running, StartError},
     config::Config,
     link::{
         https::Core,
         identity::{DataDir, Identity},
+        mqtt::{self, Mqtt},
         tls,
     },
     peripherals::registry,
@@ -20,7 +22,10 @@ use saoma_edge::{
 use saoma_protocol::{PaymentId, StoreId, TenantId, TerminalId};
 use serde_json::{Value, json};
 
-use crate::core::{FakeCore, shop_profile};
+use crate::{
+    broker::Broker,
+    core::{FakeCore, shop_profile},
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -40,6 +45,7 @@ pub struct Shop {
     pub core: FakeCore,
     pub folder: tempfile::TempDir,
     pub till: Till,
+    broker: Option<u16>,
     running: Option<Running>,
 }
 
@@ -61,7 +67,7 @@ fn config(folder: &Path) -> Config {
     config
 }
 
-async fn start(folder: &Path, core_url: &str) -> Result<Running, StartError> {
+async fn start(folder: &Path, core_url: &str, broker: Option<u16>) -> Result<Running, StartError> {
     let config = config(folder);
     let folder = DataDir::open(&config.data_dir)?;
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
@@ -70,7 +76,7 @@ async fn start(folder: &Path, core_url: &str) -> Result<Running, StartError> {
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    let core = Core::new(core_url, tls, Duration::from_millis(config.link.answer_timeout_ms))?;
+    let core = Core::new(core_url, tls.clone(), Duration::from_millis(config.link.answer_timeout_ms))?;
     let identity = Identity {
         v: Identity::version(),
         core_url: core_url.to_owned(),
@@ -78,23 +84,37 @@ async fn start(folder: &Path, core_url: &str) -> Result<Running, StartError> {
         terminal: TerminalId::from_bytes([2; 16]),
         store: StoreId::from_bytes([3; 16]),
         mqtt_host: "127.0.0.1".to_owned(),
-        mqtt_port: 1,
+        mqtt_port: broker.unwrap_or(1),
         profile: shop_profile(),
         ca_pem: String::new(),
         certificate_chain_pem: String::new(),
     };
     let devices = registry::open(&config.peripherals).map_err(StartError::Devices)?;
-    app::start(Parts { config, folder, identity, core, mqtt: None, devices }).await
+    let mqtt = broker.map(|_| {
+        let mut options = mqtt::options(&identity, tls, &config.link).unwrap();
+        options.set_transport(Transport::tcp());
+        (Mqtt::new(&identity), options)
+    });
+    app::start(Parts { config, folder, identity, core, mqtt, devices }).await
 }
 
 impl Shop {
     pub async fn open() -> Self {
-        tls::install_provider();
+        Self::open_at(FakeCore::open(), None).await
+    }
+
+    pub async fn open_with_broker() -> (Self, Broker) {
         let core = FakeCore::open();
+        let broker = Broker::open(&core).await;
+        (Self::open_at(core, Some(broker.address.port())).await, broker)
+    }
+
+    async fn open_at(core: FakeCore, broker: Option<u16>) -> Self {
+        tls::install_provider();
         let folder = tempfile::tempdir().unwrap();
-        let running = start(folder.path(), &core.url()).await.unwrap();
+        let running = start(folder.path(), &core.url(), broker).await.unwrap();
         let till = Till { client: Client::builder().no_proxy().build().unwrap(), base: base(&running) };
-        let shop = Self { core, folder, till, running: Some(running) };
+        let shop = Self { core, folder, till, broker, running: Some(running) };
         shop.online(true).await;
         shop
     }
@@ -114,9 +134,9 @@ impl Shop {
     }
 
     pub async fn start_till(&mut self) {
-        let (path, url) = (self.folder.path().to_owned(), self.core.url());
+        let (path, url, broker) = (self.folder.path().to_owned(), self.core.url(), self.broker);
         // The plug was pulled a moment ago: the file's lock goes when the last of the old agent does.
-        let running = until("the data directory to be free", async || match start(&path, &url).await {
+        let running = until("the data directory to be free", async || match start(&path, &url, broker).await {
             Ok(running) => Some(running),
             Err(StartError::Identity(_)) => None,
             Err(error) => panic!("{error}"),
