@@ -52,7 +52,7 @@ pub(super) struct Line {
     probing: bool,
     probe_at: Instant,
     probe_failures: u32,
-    /// The last batch, and whether it went over MQTT: sent again, it takes the other way.
+    /// The batch without an answer, and whether it went over MQTT: sent again, it takes the other way.
     last_batch: Option<(Sequence, bool)>,
 }
 
@@ -322,6 +322,8 @@ impl Owner {
     }
 
     async fn journal_ack(&mut self, ack: JournalAck) {
+        // Nothing was swallowed.
+        self.line.last_batch = None;
         self.sync_event(sync::Event::Ack(ack)).await;
     }
 
