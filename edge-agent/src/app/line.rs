@@ -157,7 +157,8 @@ impl Owner {
                 let failures = if self.line.https_up { 0 } else { self.line.probe_failures.saturating_add(1) };
                 let poll = Duration::from_millis(self.config.link.poll_ms);
                 self.line.probe_failures = failures;
-                self.line.probe_at = Instant::now() + poll.saturating_mul(failures.max(1)).min(PROBE_PAUSE_MAX.max(poll));
+                self.line.probe_at =
+                    Instant::now() + poll.saturating_mul(failures.max(1)).min(PROBE_PAUSE_MAX.max(poll));
                 if let Some(profile) = answered
                     && profile != self.identity.profile
                 {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     core::GOOD_CODE,
-    shop::{Shop, nothing, number, until},
+    shop::{Shop, fresh_key, nothing, number, until},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,4 +71,31 @@ async fn an_intent_is_the_same_sale_after_a_restart() {
     let again = shop.till.post("/api/sales", &body, "intent-1").await;
     assert_eq!((again.status.as_u16(), &again.body["payment"]), (200, &first.body["payment"]));
     assert_eq!(shop.till.get("/api/sales").await["items"].as_array().unwrap().len(), 1);
+}
+
+/// No new sale, but money that was taken can still be given back, and core still gets everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_new_sales_and_nothing_else() {
+    let mut shop = Shop::open_on_disk_of(60).await;
+    let goods = json!([{"name": "x".repeat(128), "quantity": 1, "price_minor": 100}]);
+    let body = json!({"amount_minor": 100, "method": "cash", "goods": goods});
+    let mut sold = Vec::new();
+    let refused = loop {
+        assert!(sold.len() < 500, "the disk is never full");
+        let reply = shop.till.post("/api/sales", &body, &fresh_key()).await;
+        if reply.status != 201 {
+            break reply;
+        }
+        sold.push(number(&reply.body));
+    };
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (507, &json!("disk_full")));
+    let state = shop.till.get("/api/state").await;
+    assert_eq!((&state["disk"]["ok"], &state["alarms"][0]["code"]), (&json!(false), &json!("disk_full")));
+    let refunded = shop.till.press(sold[0], "refund", json!({"amount_minor": 40})).await;
+    assert_eq!((refunded.status.as_u16(), &refunded.body["refunded_minor"]), (200, &json!(40)), "{}", refunded.body);
+    shop.nothing_unsent().await;
+    assert_eq!(shop.core.look(|known| known.journal.len()), sold.len() + 1);
+    shop.stop_till().await;
+    shop.start_till().await;
+    assert_eq!(shop.till.get("/api/books").await["agree"], true);
 }

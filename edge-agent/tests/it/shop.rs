@@ -46,6 +46,7 @@ pub struct Shop {
     pub folder: tempfile::TempDir,
     pub till: Till,
     broker: Option<u16>,
+    pages_max: u64,
     running: Option<Running>,
 }
 
@@ -67,8 +68,9 @@ fn config(folder: &Path) -> Config {
     config
 }
 
-async fn start(folder: &Path, core_url: &str, broker: Option<u16>) -> Result<Running, StartError> {
-    let config = config(folder);
+async fn start(folder: &Path, core_url: &str, broker: Option<u16>, pages_max: u64) -> Result<Running, StartError> {
+    let mut config = config(folder);
+    config.journal.pages_max = pages_max;
     let folder = DataDir::open(&config.data_dir)?;
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -100,21 +102,26 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>) -> Result<Run
 
 impl Shop {
     pub async fn open() -> Self {
-        Self::open_at(FakeCore::open(), None).await
+        Self::open_at(FakeCore::open(), None, 0).await
     }
 
     pub async fn open_with_broker() -> (Self, Broker) {
         let core = FakeCore::open();
         let broker = Broker::open(&core).await;
-        (Self::open_at(core, Some(broker.address.port())).await, broker)
+        (Self::open_at(core, Some(broker.address.port()), 0).await, broker)
     }
 
-    async fn open_at(core: FakeCore, broker: Option<u16>) -> Self {
+    /// With a disk of so many pages of 4096 bytes.
+    pub async fn open_on_disk_of(pages_max: u64) -> Self {
+        Self::open_at(FakeCore::open(), None, pages_max).await
+    }
+
+    async fn open_at(core: FakeCore, broker: Option<u16>, pages_max: u64) -> Self {
         tls::install_provider();
         let folder = tempfile::tempdir().unwrap();
-        let running = start(folder.path(), &core.url(), broker).await.unwrap();
+        let running = start(folder.path(), &core.url(), broker, pages_max).await.unwrap();
         let till = Till { client: Client::builder().no_proxy().build().unwrap(), base: base(&running) };
-        let shop = Self { core, folder, till, broker, running: Some(running) };
+        let shop = Self { core, folder, till, broker, pages_max, running: Some(running) };
         shop.online(true).await;
         shop
     }
@@ -134,14 +141,16 @@ impl Shop {
     }
 
     pub async fn start_till(&mut self) {
-        let (path, url, broker) = (self.folder.path().to_owned(), self.core.url(), self.broker);
+        let (path, url) = (self.folder.path().to_owned(), self.core.url());
+        let (broker, pages_max) = (self.broker, self.pages_max);
         // The plug was pulled a moment ago: the file's lock goes when the last of the old agent does.
-        let running = until("the data directory to be free", async || match start(&path, &url, broker).await {
-            Ok(running) => Some(running),
-            Err(StartError::Identity(_)) => None,
-            Err(error) => panic!("{error}"),
-        })
-        .await;
+        let running =
+            until("the data directory to be free", async || match start(&path, &url, broker, pages_max).await {
+                Ok(running) => Some(running),
+                Err(StartError::Identity(_)) => None,
+                Err(error) => panic!("{error}"),
+            })
+            .await;
         self.till.base = base(&running);
         self.running = Some(running);
     }
