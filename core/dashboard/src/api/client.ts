@@ -1,0 +1,61 @@
+// The typed way to the API: a token on every request, one renewal on 401, problems thrown.
+
+import createClient from 'openapi-fetch';
+import { ApiProblem, offline, problemFrom } from './problem';
+import type { components, paths } from './schema';
+import { bearer, refresh } from './session';
+
+type Schemas = components['schemas'];
+export type Payment = Schemas['PaymentView'];
+export type PaymentState = Schemas['PaymentState'];
+export type Refund = Schemas['RefundView'];
+export type PaymentPage = Schemas['Page_PaymentView'];
+export type Terminal = Schemas['TerminalView'];
+export type Money = Schemas['Money'];
+export type Timeline = Schemas['Timeline'];
+export type TimelineEvent = Schemas['TimelineEvent'];
+export type PostingSet = Schemas['PostingSetView'];
+export type Store = Schemas['StoreView'];
+export type TrialBalance = Schemas['TrialBalance'];
+export type ClaimCode = Schemas['ClaimCode'];
+
+/** fetch with the token of the moment, and once more with a new one if that was refused. */
+export async function authorized(request: Request): Promise<Response> {
+  // A request's body can be read once, so the second attempt needs a copy from before the first.
+  const again = request.clone();
+  const response = await send(request);
+  if (response.status !== 401 || !(await refresh())) return response;
+  return send(again);
+}
+
+async function send(request: Request): Promise<Response> {
+  const authorization = bearer();
+  if (authorization !== null) request.headers.set('authorization', authorization);
+  try {
+    return await fetch(request);
+  } catch (error) {
+    if (request.signal.aborted) throw error;
+    throw offline();
+  }
+}
+
+export const api = createClient<paths>({ baseUrl: location.origin, fetch: authorized });
+
+/** What a call gave, or the problem thrown. */
+export async function got<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+  const { data, error, response } = await call;
+  if (error !== undefined || !response.ok) throw problemFrom(response.status, error);
+  return data as T;
+}
+
+/** Whether asking again might help: no connection, or the server's own trouble. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof ApiProblem && (error.status === 0 || error.status >= 500 || error.status === 429);
+}
+
+/** Names one wish of a person. Made once when the wish is made and sent with every attempt to fulfil it. */
+export function idempotencyKey(): string {
+  // Not crypto.randomUUID: browsers keep that from pages that a shop opens over plain HTTP in its own network.
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `web-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}

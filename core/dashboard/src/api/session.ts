@@ -1,0 +1,125 @@
+// Who is signed in. The access token lives in memory only; the refresh token is a cookie that no script can read, so that a
+// reload does not sign a person out and a script that found its way in cannot carry a session off.
+
+import type { components } from './schema';
+import { asProblem, offline, problemFrom } from './problem';
+
+type SessionAnswer = components['schemas']['Session'];
+
+export type Person = SessionAnswer['user'];
+export type Tenant = NonNullable<SessionAnswer['tenant']>;
+
+export type SessionState =
+  | { kind: 'starting' }
+  | { kind: 'signed-out' }
+  /** Signed in with a one-time password: nothing else works before it is changed. */
+  | { kind: 'must-change'; person: Person }
+  | { kind: 'signed-in'; person: Person; tenant: Tenant | undefined };
+
+/** Each refresh token is good once, so that the tabs of one browser take turns. */
+const REFRESH_LOCK = 'saoma.refresh';
+
+let state: SessionState = { kind: 'starting' };
+let accessToken: string | null = null;
+let refreshing: Promise<boolean> | null = null;
+const listeners = new Set<() => void>();
+
+export function sessionState(): SessionState {
+  return state;
+}
+
+export function onSession(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+function enter(next: SessionState): void {
+  state = next;
+  for (const listener of listeners) listener();
+}
+
+export function bearer(): string | null {
+  return accessToken === null ? null : `Bearer ${accessToken}`;
+}
+
+function accept(answer: SessionAnswer): void {
+  accessToken = answer.access_token;
+  if (answer.must_change_password) enter({ kind: 'must-change', person: answer.user });
+  else enter({ kind: 'signed-in', person: answer.user, tenant: answer.tenant });
+}
+
+function forget(): void {
+  accessToken = null;
+  enter({ kind: 'signed-out' });
+}
+
+async function post(path: string, body?: object): Promise<unknown> {
+  const headers: Record<string, string> = {};
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  const authorization = bearer();
+  if (authorization !== null) headers['authorization'] = authorization;
+  let response: Response;
+  try {
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    response = await fetch(path, { method: 'POST', headers, credentials: 'same-origin', ...sent });
+  } catch {
+    throw offline();
+  }
+  const answer: unknown = await response.json().catch(() => null);
+  if (!response.ok) throw problemFrom(response.status, answer);
+  return answer;
+}
+
+/** Picks up where the browser left off, if it did. False: nobody knows, for the server cannot be reached. */
+export async function resume(): Promise<boolean> {
+  return (await refresh()) || state.kind !== 'starting';
+}
+
+export async function signIn(email: string, password: string): Promise<void> {
+  accessToken = null;
+  accept((await post('/v1/auth/sign-in', { email, password })) as SessionAnswer);
+}
+
+/** Afterwards the new password is used to sign in: the old session may have ended with the old password. */
+export async function changePassword(email: string, current: string, next: string): Promise<void> {
+  await post('/v1/auth/password', { current_password: current, new_password: next });
+  await signIn(email, next);
+}
+
+export async function signOut(): Promise<void> {
+  try {
+    await post('/v1/auth/sign-out');
+  } catch {
+    // Whatever the server makes of it, this tab is signed out; the session ends by itself.
+  }
+  forget();
+}
+
+/**
+ * A new access token, fetched once for all who ask at the same time. False if there is none to be had; a refusal signs
+ * the person out, no connection does not.
+ */
+export function refresh(): Promise<boolean> {
+  refreshing ??= renew().finally(() => {
+    refreshing = null;
+  });
+  return refreshing;
+}
+
+async function renew(): Promise<boolean> {
+  // Only pages from a secure address have locks; on others two tabs may ask at once, and one signs in again.
+  if (!('locks' in navigator)) return renewNow();
+  return navigator.locks.request(REFRESH_LOCK, renewNow);
+}
+
+async function renewNow(): Promise<boolean> {
+  try {
+    accessToken = null;
+    accept((await post('/v1/auth/refresh')) as SessionAnswer);
+    return true;
+  } catch (error) {
+    const { status } = asProblem(error);
+    if (status === 400 || status === 401 || status === 403) forget();
+    return false;
+  }
+}

@@ -1,0 +1,92 @@
+// All texts in English; zh.ts must have the same shape.
+
+export const en = {
+  language: 'English',
+  product: 'Saoma',
+  rooms: {
+    payments: 'Payments', terminals: 'Terminals', books: 'Trial balance',
+  },
+  shell: {
+    live: 'Live', connecting: 'Connecting…', broken: 'No connection. Trying again…', signOut: 'Sign out',
+    switchLanguage: '切换到中文', dark: 'Dark', light: 'Light', menu: 'Menu', skip: 'Skip to content',
+    noTenant: 'Platform administrators have no payments of their own. Sign in as one of a merchant’s people to see its rooms.',
+  },
+  common: {
+    retry: 'Try again', close: 'Close', cancel: 'Cancel', copy: 'Copy', copied: 'Copied', more: 'Show more',
+    nothing: 'Nothing here yet', loading: 'Loading…', name: 'Name', created: 'Created', updated: 'Changed', yes: 'Yes', no: 'No',
+    back: 'Back', never: 'never', reload: 'Reload',
+  },
+  problem: {
+    offlineTitle: 'No connection to the server',
+    offlineDetail: 'What you asked for may or may not have arrived. Trying again is safe.',
+    unexpectedTitle: 'Something went wrong on this page',
+    trace: 'Trace id for support',
+    notFoundTitle: 'Not found',
+    notFoundDetail: 'This page does not exist.',
+  },
+  signIn: {
+    title: 'Sign in', email: 'Email', password: 'Password', submit: 'Sign in',
+    first: 'Choose your password', firstHint: 'You signed in with a one-time password. Choose your own to go on.',
+    newPassword: 'New password', again: 'New password again', change: 'Change password',
+    tooShort: 'At least 12 characters', different: 'The two are not the same', sameAsOld: 'Choose another one than the one-time password',
+  },
+  states: {
+    created: 'Created', presenting: 'Code on show', submitting: 'Being sent', pending: 'Customer confirms', unknown: 'Unknown',
+    succeeded: 'Paid', partly_refunded: 'Partly refunded', refunded: 'Refunded', voided: 'Voided', failed: 'Failed',
+    reversed: 'Reversed', expired: 'Expired', cancelled: 'Cancelled',
+  },
+  refundStates: {
+    submitting: 'Being sent', pending: 'Under way', unknown: 'Unknown', succeeded: 'Done', failed: 'Failed',
+  },
+  refundKinds: { refund: 'Refund', void: 'Void', late: 'Late payment returned' },
+  methods: {
+    merchant_presented: 'Shop’s code', customer_presented: 'Customer’s code', cash: 'Cash',
+  },
+  payments: {
+    all: 'All states', filter: 'State', title: 'Live payments', time: 'Time', amount: 'Amount', state: 'State', method: 'How', channel: 'Channel', store: 'Store',
+    terminal: 'Terminal', reference: 'Reference', number: 'Number', late: 'paid late', none: 'No payments yet',
+    noneHint: 'A sale appears here the moment it is keyed in.', noneFiltered: 'No payments like this',
+  },
+  payment: {
+    title: 'Payment', facts: 'Facts', timeline: 'What happened', postings: 'Ledger', refunds: 'Refunds and voids',
+    refunded: 'Given back', left: 'Left', order: 'Order', version: 'Version', channelAccount: 'Channel account', channelReference: 'Channel’s number',
+    counter: 'Sale number', cashier: 'Cashier', goods: 'Goods', code: 'Code', expires: 'Code expires', paidAt: 'Paid', failure: 'Why it failed',
+    lateNote: 'The channel confirmed this payment after it had been closed.',
+    unknownNote: 'The channel has not answered. Saoma keeps asking; please do not collect again meanwhile.',
+    noPostings: 'No money has moved', noRefunds: 'Nothing was given back', debit: 'Debit', credit: 'Credit', account: 'Account',
+    by: 'by', details: 'Details', quantity: '×', reason: 'Reason',
+  },
+  actions: {
+    query: 'Ask the channel', cancel: 'Cancel', void: 'Void', refund: 'Refund',
+    cancelTitle: 'Cancel this payment?', cancelText: 'The code stops working. If the customer has paid already, the payment stays or goes back, but is never lost.',
+    voidTitle: 'Void this payment?', voidText: 'The whole amount goes back to the customer. This works on the day of the payment only.',
+    refundTitle: 'Refund', refundAmount: 'Amount', refundReason: 'Reason (optional)', refundMax: 'At most', badAmount: 'Type an amount, at most what is left',
+    done: 'Done', keep: 'Keep it',
+  },
+  terminals: {
+    title: 'Terminals', add: 'Add a terminal', online: 'Online', offline: 'Offline', unclaimed: 'Waiting to be claimed', revoked: 'Revoked',
+    version: 'Version', lastSeen: 'Last seen', unsent: 'Unsent', oldest: 'Oldest', atRisk: 'Money at risk', peripherals: 'Peripherals',
+    store: 'Store', claim: 'Claim code', none: 'No terminals yet', noneHint: 'Add one, then type its claim code into the terminal.',
+    claimTitle: 'Claim this terminal', claimText: 'Type this code into the terminal. It works once. The terminal compares the fingerprint, so that it talks to this server and no other.',
+    claimExpires: 'Valid until', fingerprint: 'CA fingerprint (SHA-256)', create: 'Add', state: 'State', newTitle: 'Add a terminal', health: 'as of',
+    newClaim: 'New claim code', claimOld: 'An earlier code stops working.', noHealth: 'No report yet',
+  },
+  peripherals: {
+    printer: 'Printer', scanner: 'Scanner', display: 'Display', drawer: 'Drawer', card: 'Card reader', speaker: 'Speaker',
+  } as Record<string, string>,
+  peripheralStates: { ok: 'works', warning: 'wants attention', failed: 'does not work' },
+  books: {
+    title: 'Trial balance', balanced: 'Balances', unbalanced: 'Does not balance', total: 'Total', none: 'No money has moved yet',
+    hint: 'Every movement is written twice; debits and credits are equal, or something is wrong.', account: 'Account', debit: 'Debit', credit: 'Credit',
+  },
+  accounts: {
+    channel_clearing: 'Channel clearing', merchant_payable: 'Merchant payable', fees: 'Fees', refunds_in_transit: 'Refunds in transit',
+    cash_in_drawer: 'Cash in drawer', wallet_liability: 'Wallet liability',
+  } as Record<string, string>,
+  roles: {
+    platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',
+    read_only: 'Read only', plugin_publisher: 'Plugin publisher',
+  } as Record<string, string>,
+};
+
+export type Texts = typeof en;
