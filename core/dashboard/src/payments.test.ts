@@ -36,7 +36,7 @@ test('the outcome does not depend on the sequence of arrival', () => {
   const outcomes = new Set<string>();
   const permute = (rest: Payment[], list: Payment[]): void => {
     if (rest.length === 0) outcomes.add(shown(list).join(' '));
-    rest.forEach((one, i) => permute(rest.filter((_, j) => j !== i), mergePayment(list, one, 'all', true)));
+    for (const [i, one] of rest.entries()) permute(rest.filter((_, j) => j !== i), mergePayment(list, one, 'all', true));
   };
   permute(news, LIST);
   expect([...outcomes]).toEqual(['e1 d2 c1 b3 a1']);

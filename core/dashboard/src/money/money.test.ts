@@ -7,7 +7,7 @@ const MONEY_RS = readFileSync(new URL('../../../../sdk/protocol/src/money.rs', i
 test('every currency of the protocol has its digits here', () => {
   const rows = [...MONEY_RS.matchAll(/\("([A-Z]{3})", \d+, (\d)\)/g)];
   expect(rows.length).toBeGreaterThan(20);
-  for (const [, code, digits] of rows) expect([code, minorDigits(code!)]).toEqual([code, Number(digits)]);
+  for (const [, code = '', digits] of rows) expect([code, minorDigits(code)]).toEqual([code, Number(digits)]);
 });
 
 test.each([

@@ -83,6 +83,16 @@ export const en = {
     channel_clearing: 'Channel clearing', merchant_payable: 'Merchant payable', fees: 'Fees', refunds_in_transit: 'Refunds in transit',
     cash_in_drawer: 'Cash in drawer', wallet_liability: 'Wallet liability',
   } as Record<string, string>,
+  events: {
+    created: 'Keyed in', presenting: 'Code on show', submitting: 'Sent to the channel', pending: 'Customer confirms', no_answer: 'The channel did not answer',
+    succeeded: 'Paid', failed: 'Failed', reversed: 'Reversed', expired: 'Code expired', cancelled: 'Cancelled',
+    close_confirmed: 'The channel confirmed the close', answer_refused: 'An answer was not believed', refund_submitted: 'Refund sent',
+    refund_pending: 'Refund under way', refund_no_answer: 'No answer about the refund', refund_succeeded: 'Refund done', refund_failed: 'Refund failed',
+    voided: 'Voided', paid_late: 'Paid late', scanned: 'Code opened',
+  } as Record<string, string>,
+  postingKinds: {
+    captured: 'Money collected', refund_reserved: 'Refund set aside', refund_succeeded: 'Refund done', refund_failed: 'Refund failed', undone: 'Undone by the channel',
+  } as Record<string, string>,
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',
     read_only: 'Read only', plugin_publisher: 'Plugin publisher',

@@ -70,6 +70,15 @@ export const zh: Texts = {
     channel_clearing: '渠道待清算', merchant_payable: '应付商户', fees: '手续费', refunds_in_transit: '退款在途',
     cash_in_drawer: '钱箱现金', wallet_liability: '储值负债',
   },
+  events: {
+    created: '录入', presenting: '出码', submitting: '提交渠道', pending: '等待顾客确认', no_answer: '渠道未答复',
+    succeeded: '支付成功', failed: '失败', reversed: '已冲正', expired: '码已过期', cancelled: '已取消',
+    close_confirmed: '渠道确认关闭', answer_refused: '答复不可信，未采纳', refund_submitted: '退款已提交', refund_pending: '退款处理中',
+    refund_no_answer: '退款未答复', refund_succeeded: '退款完成', refund_failed: '退款失败', voided: '已撤销', paid_late: '迟到支付', scanned: '顾客打开了码',
+  },
+  postingKinds: {
+    captured: '收款', refund_reserved: '退款预留', refund_succeeded: '退款完成', refund_failed: '退款失败', undone: '渠道撤回',
+  },
   roles: {
     platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者',
   },

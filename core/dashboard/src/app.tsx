@@ -1,0 +1,111 @@
+// What surrounds every room: theme, texts, the cache of answers, and who is signed in.
+
+import { Button, Center, createTheme, Loader, MantineProvider, Stack, Text } from '@mantine/core';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import { BrowserRouter, Navigate, Route, Routes } from 'react-router';
+import { isPassing } from './api/client';
+import { onSession, resume, sessionState } from './api/session';
+import { Crash } from './parts/crash';
+import { BooksRoom } from './rooms/books';
+import { PaymentRoom } from './rooms/payment';
+import { PaymentsRoom } from './rooms/payments';
+import { ChoosePassword, SignIn } from './rooms/sign-in';
+import { TerminalsRoom } from './rooms/terminals';
+import { Shell } from './shell';
+import { TextProvider, useText } from './text/text';
+
+/** Questions that failed of a passing trouble are asked again this often; wishes (POST) never by themselves. */
+const RETRIES_MAX = 3;
+
+const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: { retry: (count, error) => count < RETRIES_MAX && isPassing(error), staleTime: 30_000 },
+    mutations: { retry: false },
+  },
+});
+
+const theme = createTheme({
+  primaryColor: 'teal',
+  primaryShade: 8,
+  defaultRadius: 'md',
+  fontFamily: 'system-ui, "PingFang SC", "Noto Sans SC", "Noto Sans CJK SC", "Microsoft YaHei", sans-serif',
+});
+
+export function App() {
+  return (
+    <MantineProvider theme={theme} defaultColorScheme="auto">
+      <TextProvider>
+        <Crash>
+          <QueryClientProvider client={queryClient}>
+            <BrowserRouter>
+              <Door />
+            </BrowserRouter>
+          </QueryClientProvider>
+        </Crash>
+      </TextProvider>
+    </MantineProvider>
+  );
+}
+
+/** Who may come in where. */
+function Door() {
+  const session = useSyncExternalStore(onSession, sessionState);
+  useEffect(() => {
+    // Nothing of one person's may be seen by the next.
+    if (session.kind === 'signed-out') queryClient.clear();
+  }, [session.kind]);
+  switch (session.kind) {
+    case 'starting':
+      return <Starting />;
+    case 'signed-out':
+      return <SignIn />;
+    case 'must-change':
+      return <ChoosePassword person={session.person} />;
+    case 'signed-in':
+      return (
+        <Shell person={session.person} tenant={session.tenant}>
+          <Routes>
+            <Route path="/" element={<Navigate to="/payments" replace />} />
+            <Route path="/payments" element={<PaymentsRoom />} />
+            <Route path="/payments/:payment" element={<PaymentRoom role={session.person.role} />} />
+            <Route path="/terminals" element={<TerminalsRoom role={session.person.role} />} />
+            <Route path="/books" element={<BooksRoom />} />
+            <Route path="*" element={<NotFound />} />
+          </Routes>
+        </Shell>
+      );
+  }
+}
+
+function Starting() {
+  const { t } = useText();
+  const [reached, setReached] = useState(true);
+  const start = (): void => {
+    setReached(true);
+    void resume().then(setReached);
+  };
+  useEffect(start, []);
+  return (
+    <Center h="100vh">
+      {reached ? (
+        <Loader aria-label={t.common.loading} />
+      ) : (
+        <Stack align="center">
+          <Text fw={600}>{t.problem.offlineTitle}</Text>
+          <Button onClick={start}>{t.common.retry}</Button>
+        </Stack>
+      )}
+    </Center>
+  );
+}
+
+function NotFound() {
+  const { t } = useText();
+  return (
+    <Stack align="center" mt="xl">
+      <Text fw={600}>{t.problem.notFoundTitle}</Text>
+      <Text c="dimmed">{t.problem.notFoundDetail}</Text>
+    </Stack>
+  );
+}

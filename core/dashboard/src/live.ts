@@ -1,0 +1,77 @@
+// The live stream's news, taken into the answers that the rooms hold.
+
+import { type InfiniteData, type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import type { Payment, PaymentPage, Terminal, Timeline } from './api/client';
+import type { ServerEvent } from './api/sse';
+import { follow, type StreamStatus } from './api/stream';
+import { type Filter, mergeIntoPages } from './payments';
+
+export const STREAM_PATH = '/v1/stream';
+
+/** Follows the stream while the caller is on the screen; the status is for the header. */
+export function useLive(wanted: boolean): StreamStatus {
+  const queryClient = useQueryClient();
+  const [status, setStatus] = useState<StreamStatus>('connecting');
+  useEffect(() => {
+    if (!wanted) return;
+    let wasLive = false;
+    return follow(STREAM_PATH, {
+      onEvent: (event) => takeIn(queryClient, event),
+      onStatus: (next) => {
+        setStatus(next);
+        if (next !== 'live') return;
+        // What happened while nobody listened is asked for.
+        if (wasLive) void queryClient.invalidateQueries();
+        wasLive = true;
+      },
+    });
+  }, [wanted, queryClient]);
+  return status;
+}
+
+function takeIn(queryClient: QueryClient, event: ServerEvent): void {
+  const data = parsed(event.data);
+  if (event.type === 'payment' && isPayment(data)) takePayment(queryClient, data);
+  else if (event.type === 'terminal' && isTerminal(data)) takeTerminal(queryClient, data);
+  // News of a kind or shape that this page does not know: whatever it is about is asked for again.
+  else void queryClient.invalidateQueries();
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function has(data: unknown, name: string): data is Record<string, unknown> {
+  return typeof data === 'object' && data !== null && name in data;
+}
+
+const isPayment = (data: unknown): data is Payment => has(data, 'id') && 'version' in data && 'state' in data && 'amount' in data;
+const isTerminal = (data: unknown): data is Terminal => has(data, 'id') && 'online' in data && 'store' in data;
+
+function takePayment(queryClient: QueryClient, news: Payment): void {
+  const lists = queryClient.getQueriesData<InfiniteData<PaymentPage>>({ queryKey: ['payments'] });
+  for (const [key, data] of lists) {
+    if (data === undefined) continue;
+    const pages = mergeIntoPages(data.pages, news, key[1] as Filter);
+    queryClient.setQueryData(key, { ...data, pages });
+  }
+  const open = queryClient.getQueryData<Timeline>(['payment', news.id]);
+  if (open !== undefined && open.payment.version <= news.version) {
+    queryClient.setQueryData<Timeline>(['payment', news.id], { ...open, payment: news });
+  }
+  void queryClient.invalidateQueries({ queryKey: ['payment', news.id] });
+  void queryClient.invalidateQueries({ queryKey: ['books'] });
+}
+
+function takeTerminal(queryClient: QueryClient, news: Terminal): void {
+  queryClient.setQueryData<Terminal[]>(['terminals'], (terminals) => {
+    if (terminals === undefined) return terminals;
+    const known = terminals.some(({ id }) => id === news.id);
+    return known ? terminals.map((one) => (one.id === news.id ? news : one)) : [...terminals, news];
+  });
+}

@@ -1,0 +1,121 @@
+// All payments, newest first, changing as they happen.
+
+import { Button, Center, Group, Loader, Paper, Select, Table, Text, Title } from '@mantine/core';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useNavigate, useSearchParams } from 'react-router';
+import { api, got, type PaymentPage } from '../api/client';
+import { ProblemNote } from '../parts/problem';
+import { Amount, StateBadge, When } from '../parts/show';
+import { FILTERS, type Filter } from '../payments';
+import { useText, wordFor } from '../text/text';
+
+const PAGE_SIZE = 50;
+
+export function useNames() {
+  const stores = useQuery({ queryKey: ['stores'], queryFn: () => got(api.GET('/v1/stores')) });
+  const terminals = useTerminals();
+  return {
+    store: (id: string) => stores.data?.items.find((store) => store.id === id)?.name ?? id,
+    terminal: (id: string) => terminals.data?.find((terminal) => terminal.id === id)?.name ?? id,
+  };
+}
+
+export function useTerminals() {
+  return useQuery({
+    queryKey: ['terminals'],
+    queryFn: async () => {
+      const all = [];
+      let cursor: string | undefined;
+      do {
+        const page = await got(api.GET('/v1/terminals', { params: { query: cursor === undefined ? {} : { cursor } } }));
+        all.push(...page.items);
+        cursor = page.next_cursor;
+      } while (cursor !== undefined);
+      return all;
+    },
+  });
+}
+
+function isFilter(text: string): text is Filter {
+  return (FILTERS as readonly string[]).includes(text);
+}
+
+export function PaymentsRoom() {
+  const { t } = useText();
+  const navigate = useNavigate();
+  const names = useNames();
+  const [search, setSearch] = useSearchParams();
+  const wanted = search.get('state') ?? 'all';
+  const filter: Filter = isFilter(wanted) ? wanted : 'all';
+  const list = useInfiniteQuery({
+    queryKey: ['payments', filter],
+    initialPageParam: '',
+    queryFn: ({ pageParam }): Promise<PaymentPage> =>
+      got(api.GET('/v1/payments', {
+        params: {
+          query: {
+            limit: PAGE_SIZE,
+            ...(filter === 'all' ? {} : { state: filter }),
+            ...(pageParam === '' ? {} : { cursor: pageParam }),
+          },
+        },
+      })),
+    getNextPageParam: (page) => page.next_cursor ?? null,
+  });
+  const payments = list.data?.pages.flatMap(({ items }) => items) ?? [];
+  return (
+    <>
+      <Group justify="space-between" mb="md">
+        <Title order={2}>{t.payments.title}</Title>
+        <Select
+          aria-label={t.payments.filter} w={190} allowDeselect={false} value={filter}
+          data={FILTERS.map((value) => ({ value, label: value === 'all' ? t.payments.all : t.states[value] }))}
+          onChange={(value) => setSearch(value === null || value === 'all' ? {} : { state: value }, { replace: true })}
+        />
+      </Group>
+      <ProblemNote error={list.error} onRetry={() => void list.refetch()} />
+      {list.isPending && !list.isError && <Center mt="xl"><Loader /></Center>}
+      {list.isSuccess && payments.length === 0 && (
+        <Center mt="xl"><Text c="dimmed">{filter === 'all' ? `${t.payments.none}. ${t.payments.noneHint}` : t.payments.noneFiltered}</Text></Center>
+      )}
+      {payments.length > 0 && (
+        <Paper withBorder>
+          <Table.ScrollContainer minWidth={640}>
+            <Table highlightOnHover verticalSpacing="xs" data-list="payments">
+              <Table.Thead>
+                <Table.Tr>
+                  {[t.payments.time, t.payments.amount, t.payments.state, t.payments.method, t.payments.channel, t.payments.store, t.payments.terminal].map((head) => (
+                    <Table.Th key={head} ta={head === t.payments.amount ? 'right' : 'left'}>{head}</Table.Th>
+                  ))}
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {payments.map((payment) => (
+                  <Table.Tr key={payment.id} tabIndex={0} role="link" data-payment={payment.id} style={{ cursor: 'pointer' }}
+                    onClick={() => void navigate(`/payments/${payment.id}`)}
+                    onKeyDown={(event) => event.key === 'Enter' && void navigate(`/payments/${payment.id}`)}>
+                    <Table.Td><When at={payment.created_at} /></Table.Td>
+                    <Table.Td ta="right"><Amount money={payment.amount} /></Table.Td>
+                    <Table.Td><StateBadge payment={payment} /></Table.Td>
+                    <Table.Td>{wordFor(t.methods, payment.method)}</Table.Td>
+                    <Table.Td>{payment.channel === 'cash' ? '–' : payment.channel}</Table.Td>
+                    <Table.Td>{names.store(payment.store)}</Table.Td>
+                    <Table.Td>
+                      {payment.terminal === undefined ? '–' : names.terminal(payment.terminal)}
+                      {payment.counter !== undefined && <Text span c="dimmed" size="xs"> #{payment.counter}</Text>}
+                    </Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </Table.ScrollContainer>
+        </Paper>
+      )}
+      {list.hasNextPage && (
+        <Center mt="md">
+          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
+        </Center>
+      )}
+    </>
+  );
+}
