@@ -1,0 +1,156 @@
+// The dashboard in a real browser. Against a running shop with DASHBOARD_URL, TILL_URL, OWNER_EMAIL and OWNER_PASSWORD;
+// without them against the stand-in of core.mjs. The stories follow each other, as one person's morning.
+
+import assert from 'node:assert/strict';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { core } from './core.mjs';
+
+const WAIT_MS = Number(process.env.WAIT_MS ?? 20_000);
+const EMAIL = process.env.OWNER_EMAIL ?? 'owner@demo.local';
+const PASSWORD = process.env.OWNER_PASSWORD ?? 'a password for trying';
+const standIn = process.env.DASHBOARD_URL === undefined ? await core(fileURLToPath(new URL('../dist', import.meta.url)), PASSWORD) : null;
+const DASHBOARD = process.env.DASHBOARD_URL ?? standIn.base;
+const TILL = process.env.TILL_URL ?? standIn.base;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+});
+const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' });
+context.setDefaultTimeout(WAIT_MS);
+const page = await context.newPage();
+const broken = [];
+page.on('pageerror', (error) => broken.push(String(error)));
+
+const sees = (selector) => page.locator(selector).first().waitFor();
+const tap = (action) => page.locator(`[data-action="${action}"]`).first().click();
+const room = (path) => page.locator(`[data-room="${path}"]`).click();
+
+/** A cash sale at the till; the payment's number. */
+async function cashSale(amount_minor) {
+  const response = await fetch(`${TILL}/api/sales`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-saoma-till': '1', 'idempotency-key': `dashboard-${Date.now()}-${amount_minor}` },
+    body: JSON.stringify({ amount_minor, method: 'cash' }),
+  });
+  assert.ok(response.ok, `the till took the sale (${response.status})`);
+  return (await response.json()).payment;
+}
+
+async function signIn(password) {
+  await page.fill('input[name="email"]', EMAIL);
+  await page.fill('input[name="password"]', password);
+  await page.click('button[type="submit"]');
+}
+
+let payment = '';
+
+const STORIES = {
+  async 'a wrong password is refused in words'() {
+    await page.goto(DASHBOARD);
+    await signIn('not the password');
+    await sees('[data-problem="sign_in_failed"]');
+  },
+
+  async 'the owner signs in and sees live payments'() {
+    await signIn(PASSWORD);
+    await sees('[data-live="live"]');
+    assert.match(page.url(), /\/payments$/);
+  },
+
+  async 'a sale at the till appears by itself'() {
+    payment = await cashSale(1234);
+    await sees(`[data-payment="${payment}"] [data-state="succeeded"]`);
+    assert.match(await page.locator(`[data-payment="${payment}"]`).textContent(), /12\.34/);
+  },
+
+  async 'one payment shows what happened and what it did to the books'() {
+    await page.locator(`[data-payment="${payment}"]`).click();
+    await sees('[data-part="timeline"] [data-event]');
+    await sees('[data-posting="cash_in_drawer"]');
+    assert.match(await page.locator('[data-part="facts"]').textContent(), /Cash/);
+    assert.match(await page.locator('[data-posting="cash_in_drawer"]').first().textContent(), /12\.34/);
+  },
+
+  async 'a part is refunded from here, and too much is not offered'() {
+    await tap('refund');
+    await page.fill('input[name="amount"]', '12.35');
+    assert.ok(await page.locator('[data-question] [data-action="yes"]').isDisabled());
+    await page.fill('input[name="amount"]', '2.34');
+    await page.locator('[data-question] [data-action="yes"]').click();
+    await sees('[data-part="refunds"] [data-refund="succeeded"]');
+    await sees(`[data-payment="${payment}"] [data-state="partly_refunded"]`);
+  },
+
+  async 'a reload stays signed in and in the same room'() {
+    await page.reload();
+    await sees(`[data-payment="${payment}"] [data-part="timeline"]`);
+    const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+    assert.doesNotMatch(stored, /token|refresh/i, 'no token where a script can read it');
+  },
+
+  async 'terminals with their health'() {
+    await room('/terminals');
+    await sees('[data-terminal][data-standing="online"] [data-unsent="0"]');
+  },
+
+  async 'a new terminal comes with its claim code'() {
+    const name = `Till ${Date.now() % 100_000}`;
+    await tap('add-terminal');
+    await page.fill('[data-form="terminal"] input[name="name"]', name);
+    await tap('create');
+    await sees('[data-claim-code]');
+    assert.ok((await page.locator('[data-claim-code]').textContent()).length >= 8);
+    await page.keyboard.press('Escape');
+    await page.getByText(name).first().waitFor();
+    await sees('[data-terminal][data-standing="unclaimed"]');
+  },
+
+  async 'the books balance'() {
+    await room('/books');
+    await sees('[data-balances="true"]');
+  },
+
+  async 'Chinese and English'() {
+    await tap('language');
+    await page.getByText('试算平衡表').first().waitFor();
+    await room('/payments');
+    await page.getByText('实时支付').first().waitFor();
+    await tap('language');
+    await page.getByText('Live payments').first().waitFor();
+  },
+
+  async 'a telephone is wide enough'() {
+    await page.setViewportSize({ width: 390, height: 800 });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 390, `${wide} px`);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  },
+
+  async 'signed out is signed out'() {
+    await tap('sign-out');
+    await sees('input[name="password"]');
+    await page.goto(`${DASHBOARD}/payments/${payment}`);
+    await sees('input[name="password"]');
+  },
+};
+
+let failed = 0;
+for (const [name, story] of Object.entries(STORIES)) {
+  const began = Date.now();
+  try {
+    await story();
+    assert.deepEqual(broken, [], 'nothing broke on the page');
+    console.log(`ok    ${name} (${Date.now() - began} ms)`);
+  } catch (error) {
+    failed += 1;
+    broken.length = 0;
+    console.log(`FAIL  ${name}\n      ${String(error.stack).split('\n').slice(0, 12).join('\n      ')}`);
+    if (process.env.PICTURES !== undefined) await page.screenshot({ path: `${process.env.PICTURES}/dashboard-failed-${failed}.png` });
+  }
+}
+console.log(`${Object.keys(STORIES).length - failed} passed, ${failed} failed`);
+await browser.close();
+standIn?.close();
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,139 @@
+// A stand-in for core, so that the rooms' stories can be tried with nothing else running (`node tests/browser.mjs`). Its till
+// takes cash. The real core is the judge: `cargo xtask test` plays the same stories against a whole shop.
+
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname } from 'node:path';
+
+const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+const USER = { id: 'usr_1', name: 'Li Na', email: 'owner@demo.local', role: 'owner' };
+const TENANT = { id: 'ten_1', name: '扫码茶饮 Saoma Tea', currency: 'CNY' };
+
+export async function core(dist, password) {
+  const payments = [];
+  const refunds = [];
+  const streams = new Set();
+  const terminals = [
+    {
+      id: 'trm_1', number: 1, name: 'Till 1', store: 'sto_1', online: true, created_at: 1, enrolled_at: 2, last_seen_at: Date.now(),
+      health: {
+        version: '0.1.0', at: Date.now(), peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }],
+        unsent: { count: 0, oldest_at: null, at_risk: [] },
+      },
+    },
+  ];
+  let session = null;
+  let tokens = 0;
+
+  const emit = (type, data) => {
+    for (const stream of streams) stream.write(`event: ${type}\nid: ${data.version ?? 0}\ndata: ${JSON.stringify(data)}\n\n`);
+  };
+  const sell = ({ amount_minor }) => {
+    const now = Date.now();
+    const id = `pay_${String(payments.length + 1).padStart(26, '0')}`;
+    const payment = {
+      id, order: 'ord_1', version: 1, state: 'succeeded', amount: { minor: amount_minor, currency: 'CNY' }, refunded_minor: 0,
+      method: 'cash', channel: 'cash', store: 'sto_1', terminal: 'trm_1', counter: payments.length + 1, goods: [], paid_late: false,
+      created_at: now, updated_at: now, paid_at: now,
+    };
+    payments.unshift(payment);
+    emit('payment', payment);
+    return { payment: id };
+  };
+  const posting = (account, minor) => ({ account, money: { minor, currency: 'CNY' } });
+  const timeline = (payment) => {
+    const mine = refunds.filter((refund) => refund.payment === payment.id);
+    const at = payment.created_at;
+    const { minor } = payment.amount;
+    return {
+      payment, refunds: mine,
+      events: [
+        { sequence: 1, kind: 'created', version: 1, actor: 'trm_1', at, data: {} },
+        { sequence: 2, kind: 'succeeded', version: 1, actor: 'trm_1', at, data: { tendered_minor: minor } },
+        ...mine.map((refund, idx) => ({ sequence: idx + 3, kind: 'refund_succeeded', version: idx + 2, actor: 'usr_1', at: refund.created_at, data: {}, refund: refund.id })),
+      ],
+      posting_sets: [
+        { at, kind: 'captured', postings: [posting('cash_in_drawer', minor), posting('merchant_payable', -minor)] },
+        ...mine.map((refund) => ({ at, kind: 'refund_succeeded', postings: [posting('merchant_payable', refund.amount.minor), posting('cash_in_drawer', -refund.amount.minor)] })),
+      ],
+    };
+  };
+  const problem = (status, code) => [status, { type: `urn:${code}`, title: code, status, code, detail: `It is ${code}.` }];
+  const signedIn = () => {
+    tokens += 1;
+    session = `t${tokens}`;
+    const cookie = `saoma_refresh=${session}; Path=/v1/auth; HttpOnly; SameSite=Strict`;
+    return [200, { access_token: session, expires_in: 600, must_change_password: false, user: USER, tenant: TENANT }, { 'set-cookie': cookie }];
+  };
+
+  function api(method, path, body, headers) {
+    if (path === '/v1/auth/sign-in') {
+      return body.email === USER.email && body.password === password ? signedIn() : problem(401, 'sign_in_failed');
+    }
+    if (path === '/v1/auth/refresh') {
+      return session !== null && headers.cookie === `saoma_refresh=${session}` ? signedIn() : problem(401, 'unauthenticated');
+    }
+    if (headers.authorization !== `Bearer ${session}`) return problem(401, 'unauthenticated');
+    if (path === '/v1/auth/sign-out') {
+      session = null;
+      return [204, null];
+    }
+    if (method === 'POST' && headers['idempotency-key'] === undefined) return problem(400, 'idempotency_key_missing');
+    if (path === '/v1/stores') return [200, { items: [{ id: 'sto_1', name: '中山路店', active: true, created_at: 1 }] }];
+    if (path === '/v1/payments') return [200, { items: payments }];
+    if (path === '/v1/ledger/trial-balance') return [200, { currencies: [{ currency: 'CNY', debits_minor: 5, credits_minor: 5 }], accounts: [] }];
+    if (path === '/v1/terminals' && method === 'GET') return [200, { items: terminals }];
+    if (path === '/v1/terminals') {
+      const terminal = { id: `trm_${terminals.length + 1}`, number: terminals.length + 1, online: false, created_at: Date.now(), ...body };
+      terminals.push(terminal);
+      return [201, terminal];
+    }
+    if (path.endsWith('/claim-code')) return [201, { claim_code: 'ABCD-2345', ca_fingerprint: 'ab'.repeat(32), expires_at: Date.now() + 900_000 }];
+    const [, id, action] = /^\/v1\/payments\/(\w+)\/(\w+)$/.exec(path) ?? [];
+    const payment = payments.find((one) => one.id === id);
+    if (payment === undefined) return problem(404, 'not_found');
+    if (action === 'timeline') return [200, timeline(payment)];
+    const now = Date.now();
+    const refund = { id: `rfd_${refunds.length}`, payment: id, version: 1, kind: 'refund', state: 'succeeded', amount: body.amount, created_at: now, updated_at: now };
+    refunds.push(refund);
+    Object.assign(payment, { version: payment.version + 1, state: 'partly_refunded', refunded_minor: payment.refunded_minor + body.amount.minor });
+    emit('payment', payment);
+    return [201, refund];
+  }
+
+  async function answer(request, response) {
+    const url = new URL(request.url, 'http://127.0.0.1');
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    const body = text === '' ? {} : JSON.parse(text);
+    const json = ([status, content, headers = {}]) => {
+      response.writeHead(status, { 'content-type': 'application/json', ...headers });
+      response.end(content === null ? '' : JSON.stringify(content));
+    };
+    if (url.pathname === '/v1/stream' && request.headers.authorization === `Bearer ${session}`) {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(': here\n\n');
+      streams.add(response);
+      response.on('close', () => streams.delete(response));
+    } else if (url.pathname === '/api/sales') json([201, sell(body)]);
+    else if (url.pathname.startsWith('/v1/')) json(api(request.method, url.pathname, body, request.headers));
+    else {
+      const file = extname(url.pathname) === '' ? '/index.html' : url.pathname;
+      response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');
+      response.end(await readFile(`${dist}${file}`));
+    }
+  }
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error) => response.writeHead(500).end(String(error)));
+  });
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  return {
+    base: `http://127.0.0.1:${server.address().port}`,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
