@@ -15,7 +15,6 @@ export interface Texts {
   allSent: string;
   diskFull: string;
   syncStopped: string;
-  keyAmount: string;
   amount: string;
   recent: string;
   noSales: string;
@@ -85,7 +84,6 @@ const zh: Texts = {
   allSent: '已全部上送',
   diskFull: '磁盘故障，停止收款',
   syncStopped: '上送受阻',
-  keyAmount: '请输入金额',
   amount: '金额',
   recent: '最近交易',
   noSales: '还没有交易',
@@ -194,7 +192,6 @@ const en: Texts = {
   allSent: 'All sent',
   diskFull: 'Disk failure: no sales',
   syncStopped: 'Sync is stuck',
-  keyAmount: 'Key in the amount',
   amount: 'Amount',
   recent: 'Recent sales',
   noSales: 'No sales yet',

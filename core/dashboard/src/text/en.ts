@@ -8,13 +8,13 @@ export const en = {
   },
   shell: {
     live: 'Live', connecting: 'Connecting…', broken: 'No connection. Trying again…', signOut: 'Sign out',
-    switchLanguage: '切换到中文', dark: 'Dark', light: 'Light', menu: 'Menu', skip: 'Skip to content',
+    switchLanguage: '切换到中文', dark: 'Dark', light: 'Light', menu: 'Menu',
     noTenant: 'Platform administrators have no payments of their own. Sign in as one of a merchant’s people to see its rooms.',
   },
   common: {
     retry: 'Try again', close: 'Close', cancel: 'Cancel', copy: 'Copy', copied: 'Copied', more: 'Show more',
-    nothing: 'Nothing here yet', loading: 'Loading…', name: 'Name', created: 'Created', updated: 'Changed', yes: 'Yes', no: 'No',
-    back: 'Back', never: 'never', reload: 'Reload',
+    loading: 'Loading…', name: 'Name', created: 'Created', updated: 'Changed',
+    never: 'never', reload: 'Reload',
   },
   problem: {
     offlineTitle: 'No connection to the server',
@@ -49,7 +49,7 @@ export const en = {
   },
   payment: {
     title: 'Payment', facts: 'Facts', timeline: 'What happened', postings: 'Ledger', refunds: 'Refunds and voids',
-    refunded: 'Given back', left: 'Left', order: 'Order', version: 'Version', channelAccount: 'Channel account', channelReference: 'Channel’s number',
+    refunded: 'Given back', left: 'Left', order: 'Order', version: 'Version', channelReference: 'Channel’s number',
     counter: 'Sale number', cashier: 'Cashier', goods: 'Goods', code: 'Code', expires: 'Code expires', paidAt: 'Paid', failure: 'Why it failed',
     lateNote: 'The channel confirmed this payment after it had been closed.',
     unknownNote: 'The channel has not answered. Saoma keeps asking; please do not collect again meanwhile.',
@@ -61,7 +61,7 @@ export const en = {
     cancelTitle: 'Cancel this payment?', cancelText: 'The code stops working. If the customer has paid already, the payment stays or goes back, but is never lost.',
     voidTitle: 'Void this payment?', voidText: 'The whole amount goes back to the customer. This works on the day of the payment only.',
     refundTitle: 'Refund', refundAmount: 'Amount', refundReason: 'Reason (optional)', refundMax: 'At most', badAmount: 'Type an amount, at most what is left',
-    done: 'Done', keep: 'Keep it',
+    keep: 'Keep it',
   },
   terminals: {
     title: 'Terminals', add: 'Add a terminal', online: 'Online', offline: 'Offline', unclaimed: 'Waiting to be claimed', revoked: 'Revoked',

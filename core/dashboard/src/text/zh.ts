@@ -6,13 +6,13 @@ export const zh: Texts = {
   rooms: { payments: '实时支付', terminals: '终端', books: '试算平衡表' },
   shell: {
     live: '实时', connecting: '正在连接…', broken: '连接中断，正在重连…', signOut: '退出登录',
-    switchLanguage: 'Switch to English', dark: '深色', light: '浅色', menu: '菜单', skip: '跳到正文',
+    switchLanguage: 'Switch to English', dark: '深色', light: '浅色', menu: '菜单',
     noTenant: '平台管理员没有自己的支付数据。请用商户人员的账号登录查看。',
   },
   common: {
     retry: '重试', close: '关闭', cancel: '取消', copy: '复制', copied: '已复制', more: '加载更多',
-    nothing: '暂无内容', loading: '加载中…', name: '名称', created: '创建时间', updated: '更新时间', yes: '是', no: '否',
-    back: '返回', never: '从未', reload: '刷新',
+    loading: '加载中…', name: '名称', created: '创建时间', updated: '更新时间',
+    never: '从未', reload: '刷新',
   },
   problem: {
     offlineTitle: '无法连接服务器', offlineDetail: '刚才的请求可能已送达，也可能没有。再试一次是安全的。',
@@ -39,7 +39,7 @@ export const zh: Texts = {
   },
   payment: {
     title: '支付详情', facts: '基本信息', timeline: '经过', postings: '账务分录', refunds: '退款与撤销',
-    refunded: '已退', left: '可退', order: '订单', version: '版本', channelAccount: '渠道账户', channelReference: '渠道单号',
+    refunded: '已退', left: '可退', order: '订单', version: '版本', channelReference: '渠道单号',
     counter: '终端流水号', cashier: '收银员', goods: '商品', code: '二维码', expires: '码有效期至', paidAt: '支付时间', failure: '失败原因',
     lateNote: '该笔支付在关闭之后才被渠道确认成功。', unknownNote: '渠道没有答复，系统正在持续查询。在此期间请不要重复收款。',
     noPostings: '没有资金变动', noRefunds: '没有退款', debit: '借方', credit: '贷方', account: '科目',
@@ -50,7 +50,7 @@ export const zh: Texts = {
     cancelTitle: '取消这笔支付？', cancelText: '二维码将失效。若顾客已经付款，款项会保留或原路退回，绝不会丢失。',
     voidTitle: '撤销这笔支付？', voidText: '全额退回给顾客。仅限支付当日。',
     refundTitle: '退款', refundAmount: '金额', refundReason: '原因（可不填）', refundMax: '最多', badAmount: '请输入金额，不超过可退金额',
-    done: '已完成', keep: '不取消',
+    keep: '不取消',
   },
   terminals: {
     title: '终端', add: '新增终端', online: '在线', offline: '离线', unclaimed: '等待认领', revoked: '已吊销',
