@@ -25,11 +25,11 @@ function pressOf(key: string): Press | undefined {
 
 export function listen(): void {
   const keys = wedge(
-    (key) => {
+    (key, at) => {
       const what = pressOf(key);
-      if (what !== undefined) press(what, 'key');
+      if (what !== undefined) press(what, 'key', at);
     },
-    (text) => press({ kind: 'scanned', text }, 'key'),
+    (text) => press({ kind: 'scanned', text }, 'key', performance.now()),
   );
   // A tap leaves no focus behind: the next Enter is for the screen, not for the button that was tapped last.
   window.addEventListener('mousedown', (event) => event.preventDefault());

@@ -48,8 +48,8 @@ let model: Model = {
   screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, sales: [], code: null,
   notice: null, busy: [], silent: false,
 };
-/** When the screen last became another one, for presses that were meant for the one before. */
-let changedAt = 0;
+/** When the question on the screen last became another one: when it was shown, and when what brought it was pressed. */
+let changed = { shownAt: 0, pressedAt: 0 };
 
 export function current(): Model {
   return model;
@@ -60,10 +60,13 @@ export function onChange(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-function set(change: Partial<Model>): void {
+function set(change: Partial<Model>, pressedAt?: number): void {
   const before = questionOf(model.screen);
   model = { ...model, ...change };
-  if (questionOf(model.screen) !== before) changedAt = performance.now();
+  if (questionOf(model.screen) !== before) {
+    const shownAt = performance.now();
+    changed = { shownAt, pressedAt: pressedAt ?? shownAt };
+  }
   if (model.screen.kind === 'sale') sessionStorage.setItem(SCREEN, model.screen.payment);
   else sessionStorage.removeItem(SCREEN);
   for (const listener of listeners) listener();
@@ -86,25 +89,28 @@ function questionOf(screen: Screen): string {
 }
 
 /**
- * Shortest time on a screen before a confirming press counts: the second tap of a pair must not answer the next question.
- * A key that bounces is quicker than any hand; only where money goes back a hasty second Enter is waited out too.
+ * Shortest time before a confirming press counts: the second tap of a pair must not answer the next question. A key that
+ * bounces is quicker than any hand, and a quick hand is quicker than a busy terminal: keys are told apart by when they were
+ * pressed. Only where money goes back the question must have been there to be read.
  */
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
-function isTooEarly(press: Press, by: 'tap' | 'key'): boolean {
+function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
   if (!['enter', 'method', 'pick', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
   const giving = press.kind === 'enter' && ['confirm', 'refund-sure'].includes(questionOf(model.screen));
-  return performance.now() - changedAt < SETTLE_MS[giving ? 'giving' : by];
+  if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
+  return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
 
-export function press(what: Press, by: 'tap' | 'key'): void {
+/** `at`: when it was pressed, on the page's own clock. */
+export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
   // While a new sale waits for its answer there is nothing else to do: its outcome must be seen.
-  if (model.busy.includes('/api/sales') || isTooEarly(what, by)) return;
-  take(step(model.screen, what, model.sales));
+  if (model.busy.includes('/api/sales') || isTooEarly(what, by, at)) return;
+  take(step(model.screen, what, model.sales), at);
 }
 
-function take({ screen, wish, hint }: Step): void {
-  set({ screen, notice: hint === undefined ? null : { kind: 'hint', hint } });
+function take({ screen, wish, hint }: Step, pressedAt?: number): void {
+  set({ screen, notice: hint === undefined ? null : { kind: 'hint', hint } }, pressedAt);
   if (wish !== undefined) void carry(wish);
 }
 

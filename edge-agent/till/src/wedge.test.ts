@@ -48,3 +48,10 @@ test.each<[string, [string, number][], string[]]>([
 ])('%s', (_, presses, expected) => {
   expect(play(presses)).toEqual(expected);
 });
+
+test('a key that was held back still has the time it was pressed', () => {
+  const heard: [string, number][] = [];
+  const keys = wedge((key, at) => heard.push([key, at]), () => {}, { set: () => null, clear: () => {} });
+  for (const [key, at] of [['1', 1_000], ['2', 1_030], ['Enter', 5_000]] as const) keys.key(key, at);
+  expect(heard).toEqual([['1', 1_000], ['2', 1_030], ['Enter', 5_000]]);
+});

@@ -20,28 +20,25 @@ type Timer = { set: (run: () => void, ms: number) => unknown; clear: (timer: unk
 
 const BROWSER: Timer = { set: (run, ms) => setTimeout(run, ms), clear: (timer) => clearTimeout(timer as number) };
 
-export function wedge(onKey: (key: string) => void, onScan: (text: string) => void, timer: Timer = BROWSER): Wedge {
-  let held = '';
-  let lastAt = Number.NEGATIVE_INFINITY;
+/** `onKey` gets each key with the time it was pressed, however long it was held back. */
+export function wedge(onKey: (key: string, at: number) => void, onScan: (text: string) => void, timer: Timer = BROWSER): Wedge {
+  let held: { character: string; at: number }[] = [];
   let running: unknown;
 
   function release(): void {
     timer.clear(running);
-    const text = held;
-    held = '';
-    if (text.length >= CODE_LEN_MIN) {
-      if (text.length <= CODE_LEN_MAX) onScan(text);
-      return;
-    }
-    for (const character of text) onKey(character);
+    const typed = held;
+    held = [];
+    if (typed.length < CODE_LEN_MIN) for (const { character, at } of typed) onKey(character, at);
+    else if (typed.length <= CODE_LEN_MAX) onScan(typed.map(({ character }) => character).join(''));
   }
 
   return {
     key(key, at) {
-      if (held !== '' && at - lastAt > GAP_MS_MAX) release();
-      lastAt = at;
+      const last = held.at(-1);
+      if (last !== undefined && at - last.at > GAP_MS_MAX) release();
       if (key.length === 1) {
-        held += key;
+        held.push({ character: key, at });
         timer.clear(running);
         running = timer.set(release, GAP_MS_MAX);
         return;
@@ -49,8 +46,8 @@ export function wedge(onKey: (key: string) => void, onScan: (text: string) => vo
       const scanned = held.length >= CODE_LEN_MIN;
       release();
       // The Enter at a code's end belongs to the code.
-      if (!(scanned && (key === 'Enter' || key === 'Tab'))) onKey(key);
+      if (!(scanned && (key === 'Enter' || key === 'Tab'))) onKey(key, at);
     },
-    pending: () => held !== '',
+    pending: () => held.length > 0,
   };
 }
