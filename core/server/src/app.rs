@@ -1,6 +1,9 @@
 //! Everything that is built once and shared by requests, workers and the fleet.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use ring::hmac;
 use saoma_channels::{Chance, ChannelCaller, Clock, NoChance, Secrets};
@@ -10,6 +13,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    attempts::SignIns,
     config::Config,
     fleet::Fleet,
     secrets::{SecretsError, Vault},
@@ -30,10 +34,12 @@ struct Inner {
     chance: Arc<dyn Chance>,
     vault: Vault,
     fleet: Fleet,
+    sign_ins: SignIns,
     outbox: Notify,
     resolver: Notify,
     news: broadcast::Sender<TenantId>,
     in_flight: TaskTracker,
+    stopping: AtomicBool,
 }
 
 /// What an app is made of.
@@ -60,10 +66,12 @@ impl App {
             chance,
             vault,
             fleet,
+            sign_ins: SignIns::default(),
             outbox,
             resolver,
             news,
             in_flight: TaskTracker::new(),
+            stopping: AtomicBool::new(false),
         }))
     }
 
@@ -90,6 +98,11 @@ impl App {
     #[must_use]
     pub fn vault(&self) -> &Vault {
         &self.0.vault
+    }
+
+    #[must_use]
+    pub fn sign_ins(&self) -> &SignIns {
+        &self.0.sign_ins
     }
 
     #[must_use]
@@ -155,6 +168,17 @@ impl App {
     #[must_use]
     pub fn in_flight(&self) -> &TaskTracker {
         &self.0.in_flight
+    }
+
+    /// From now on live views end and nothing new is begun.
+    pub fn begin_stopping(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+        self.0.in_flight.close();
+    }
+
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
     }
 
     pub(crate) fn outbox_bell(&self) -> &Notify {

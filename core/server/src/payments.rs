@@ -11,7 +11,7 @@ mod settle;
 mod view;
 
 pub use call::{Channel, channel_of};
-pub use close::{ask, cancel, close_now, expire};
+pub use close::{answer_came, ask, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, collect};
 pub use refund::{GiveBack, give_back, late, resume as resume_refund};

@@ -20,7 +20,16 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
             .app_data(web::PathConfig::default().error_handler(|error, _| path(&error).into()))
             .app_data(web::QueryConfig::default().error_handler(|error, _| query(&error).into()))
             .app_data(web::PayloadConfig::new(body_bytes_max))
-            .service(web::scope("/v1").configure(v1::stores::routes).default_service(web::to(nothing_here)));
+            .service(
+                web::scope("/v1")
+                    .configure(v1::api_keys::routes)
+                    .configure(v1::audit::routes)
+                    .configure(v1::people::routes)
+                    .configure(v1::sessions::routes)
+                    .configure(v1::stores::routes)
+                    .configure(v1::tenants::routes)
+                    .default_service(web::to(nothing_here)),
+            );
     }
 }
 

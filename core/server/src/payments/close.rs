@@ -2,8 +2,9 @@
 
 use saoma_channels::{Failure, PaymentAnswer};
 use saoma_domain::payment::{Effect, Event, Source, State};
-use saoma_protocol::PaymentId;
-use saoma_store::{TenantScope, payments, payments::Sale};
+use saoma_protocol::{ChannelAccountId, PaymentId};
+use saoma_store::{StoreError, TenantScope, payments, payments::Sale};
+use tracing::Instrument as _;
 
 use super::{Outcome, PaymentError, Settled, call::status_of, channel_of, late, settle};
 use crate::app::App;
@@ -116,4 +117,35 @@ async fn paid_meanwhile(app: &App, scope: TenantScope, payment: PaymentId) -> Re
     }
     let sale = ask(app, scope, payment).await?;
     Ok(Some(sale).filter(|sale| matches!(sale.payment.payment.state, State::Captured(_))))
+}
+
+/// Books what a channel said on its own about a payment that `account` collects, and gives back what came late.
+///
+/// # Errors
+/// `Store` (`NotFound` if the payment is not that account's).
+pub async fn answer_came(
+    app: &App,
+    scope: TenantScope,
+    payment: PaymentId,
+    account: ChannelAccountId,
+    answer: PaymentAnswer,
+    source: Source,
+) -> Result<(), PaymentError> {
+    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
+    if sale.payment.channel_account != Some(account) {
+        return Err(StoreError::NotFound { what: "the payment" }.into());
+    }
+    let settled = settle(app, scope, payment, answered(app, answer, source), "channel").await?;
+    if settled.follow_ups.is_empty() {
+        return Ok(());
+    }
+    // The scheme waits for its acknowledgement, not for what we do next.
+    let (app_in, span) = (app.clone(), tracing::Span::current());
+    let work = async move {
+        if let Err(error) = follow(&app_in, scope, settled).await {
+            tracing::error!(payment.id = %payment, %error, "what came late is not given back yet");
+        }
+    };
+    app.in_flight().spawn(work.instrument(span));
+    Ok(())
 }

@@ -1,0 +1,280 @@
+//! `/v1/payments`: taking money, and what became of it.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use saoma_domain::claim::ScannedCode;
+use saoma_protocol::{
+    ChannelAccountId, Millis, PaymentId, StoreId, TerminalId,
+    api::{CreatePayment, GOODS_LINES_MAX, Goods, Page, PaymentState, PaymentView, Presentation, SCANNED_CODE_LEN_MAX},
+};
+use saoma_store::{
+    Principal, StoreError, TenantScope,
+    payments::{self, Cursor, Filter, PAGE_MAX, Sale},
+    stores,
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    app::App,
+    http::{
+        auth::{
+            Caller,
+            rights::{ReadPayments, TakePayments},
+        },
+        idempotency::IdempotencyKey,
+        problem::{INVALID, Problem},
+        router::other_method,
+        text,
+    },
+    payments::{Collect, How, PaymentError, ask, cancel as cancel_payment, collect, payment_view},
+};
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/payments")
+                .route(web::get().to(list))
+                .route(web::post().to(create))
+                .default_service(web::to(other_method)),
+        )
+        .service(web::resource("/payments/{payment}").route(web::get().to(show)).default_service(web::to(other_method)))
+        .service(
+            web::resource("/payments/{payment}/query")
+                .route(web::post().to(query))
+                .default_service(web::to(other_method)),
+        )
+        .service(
+            web::resource("/payments/{payment}/cancel")
+                .route(web::post().to(cancel))
+                .default_service(web::to(other_method)),
+        );
+}
+
+const PAGE_DEFAULT: u32 = 50;
+
+/// Which payments to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// 1 to 200; 50 without it.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    state: Option<PaymentState>,
+    store: Option<StoreId>,
+    terminal: Option<TerminalId>,
+    channel_account: Option<ChannelAccountId>,
+    /// Created at or after.
+    from: Option<Millis>,
+    /// Created before.
+    to: Option<Millis>,
+}
+
+/// The merchant's payments, newest first. A terminal sees its own.
+#[utoipa::path(get, path = "/v1/payments", tag = "payments", params(ListQuery),
+    responses((status = 200, body = Page<PaymentView>)))]
+pub async fn list(
+    app: web::Data<App>,
+    caller: Caller<ReadPayments>,
+    query: web::Query<ListQuery>,
+) -> Result<web::Json<Page<PaymentView>>, Problem> {
+    let scope = caller.scope()?;
+    let ListQuery { limit, cursor, state, store, terminal, channel_account, from, to } = query.into_inner();
+    let limit = limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}.")));
+    }
+    let after = cursor.as_deref().map(read_cursor).transpose()?;
+    let own = match caller.principal() {
+        Principal::Terminal { terminal, .. } => Some(*terminal),
+        _ => None,
+    };
+    let filter = Filter { state, store, terminal: own.or(terminal), channel_account, from, to };
+    let listed = app.store().read(move |tx| payments::list(tx, &scope, &filter, after.as_ref(), limit)).await?;
+    let items = listed.sales.iter().map(|sale| payment_view(&app, sale)).collect();
+    let next_cursor = listed.next.map(|cursor| format!("{}.{}", cursor.created_at.0, cursor.id));
+    Ok(web::Json(Page { items, next_cursor }))
+}
+
+fn read_cursor(text: &str) -> Result<Cursor, Problem> {
+    let cursor = text
+        .split_once('.')
+        .and_then(|(at, id)| Some(Cursor { created_at: Millis(at.parse().ok()?), id: id.parse().ok()? }));
+    cursor.ok_or_else(|| Problem::new(INVALID, "cursor must be the next_cursor of a page."))
+}
+
+/// Takes a payment: shows a code, or charges the customer's.
+///
+/// The `Idempotency-Key` names the payment. Sent again it answers with the payment as it then stands (200 instead of 201).
+#[utoipa::path(post, path = "/v1/payments", tag = "payments", request_body = CreatePayment,
+    params(("Idempotency-Key" = String, Header)),
+    responses((status = 201, body = PaymentView), (status = 200, body = PaymentView)))]
+pub async fn create(
+    app: web::Data<App>,
+    caller: Caller<TakePayments>,
+    key: IdempotencyKey,
+    body: web::Json<CreatePayment>,
+) -> Result<HttpResponse, Problem> {
+    let scope = caller.scope()?;
+    let body = body.into_inner();
+    let id = key.parse().unwrap_or_else(|_| PaymentId::for_key(scope.tenant(), &key));
+    let (store, terminal) = match caller.principal() {
+        Principal::Terminal { store, terminal, .. } => {
+            own_number(scope, *terminal, id, &body)?;
+            if body.store.is_some_and(|given| given != *store) {
+                return Err(Problem::new(INVALID, "A terminal sells in its own store.").at("/store"));
+            }
+            (*store, Some(*terminal))
+        }
+        _ => (store_of(&app, scope, body.store).await?, None),
+    };
+    let how = match body.presentation {
+        Presentation::Merchant { expires_in_seconds } => {
+            let seconds = expires_in_seconds.unwrap_or(app.config().payments.code_lifetime_seconds);
+            if !(5..=3_600).contains(&seconds) {
+                let detail = "A code lives from 5 to 3,600 seconds.";
+                return Err(Problem::new(INVALID, detail).at("/presentation/expires_in_seconds"));
+            }
+            How::Present { lives: Duration::from_secs(u64::from(seconds)) }
+        }
+        Presentation::Customer { code } => {
+            if code.len() > SCANNED_CODE_LEN_MAX {
+                let detail = format!("A scanned code has at most {SCANNED_CODE_LEN_MAX} characters.");
+                return Err(Problem::new(INVALID, detail).at("/presentation/code"));
+            }
+            How::Charge { code: ScannedCode::read(&code).map_err(PaymentError::from)? }
+        }
+    };
+    check_goods(&body.goods)?;
+    let wish = Collect {
+        id,
+        amount: body.amount,
+        how,
+        account: body.channel_account,
+        store,
+        terminal,
+        counter: body.counter,
+        cashier: text::optional(body.cashier, "/cashier")?,
+        reference: text::optional(body.reference, "/reference")?,
+        goods: body.goods,
+        actor: caller.actor(),
+    };
+    let (sale, new) = collect(&app, scope, wish).await?;
+    let view = payment_view(&app, &sale);
+    Ok(if new { HttpResponse::Created().json(view) } else { HttpResponse::Ok().json(view) })
+}
+
+/// A terminal's numbers follow from its counter: another one would let two terminals speak of one payment.
+fn own_number(scope: TenantScope, terminal: TerminalId, id: PaymentId, body: &CreatePayment) -> Result<(), Problem> {
+    let own = body.counter.is_some_and(|counter| PaymentId::for_sale(scope.tenant(), terminal, counter) == id);
+    if own {
+        return Ok(());
+    }
+    let detail = "The Idempotency-Key of a terminal's sale is the number that follows from its counter.";
+    Err(Problem::new(INVALID, detail).at("/counter"))
+}
+
+/// The store named, or the only one there is.
+async fn store_of(app: &App, scope: TenantScope, named: Option<StoreId>) -> Result<StoreId, Problem> {
+    let shops = app.store().read(move |tx| stores::list(tx, &scope)).await?;
+    let mut open = shops.into_iter().filter(|shop| shop.active && named.is_none_or(|named| shop.id == named));
+    match (open.next(), open.next()) {
+        (Some(shop), None) => Ok(shop.id),
+        (Some(_), Some(_)) => Err(Problem::new(INVALID, "There are several stores: say which one sells.").at("/store")),
+        (None, _) => Err(Problem::new(INVALID, "This merchant has no such open store.").at("/store")),
+    }
+}
+
+fn check_goods(goods: &[Goods]) -> Result<(), Problem> {
+    if goods.len() > GOODS_LINES_MAX {
+        return Err(Problem::new(INVALID, format!("At most {GOODS_LINES_MAX} lines of goods.")).at("/goods"));
+    }
+    for (line, goods) in goods.iter().enumerate() {
+        text::name(&goods.name, &format!("/goods/{line}/name"))?;
+        if !(1..=9_999).contains(&goods.quantity) {
+            return Err(Problem::new(INVALID, "1 to 9,999.").at(format!("/goods/{line}/quantity")));
+        }
+        if goods.price_minor < 0 {
+            return Err(Problem::new(INVALID, "0 or more.").at(format!("/goods/{line}/price_minor")));
+        }
+    }
+    Ok(())
+}
+
+/// The payment if the caller may see it: a terminal sees its own alone.
+///
+/// # Errors
+/// `NOT_FOUND`.
+pub(super) fn visible(principal: &Principal, sale: Sale) -> Result<Sale, Problem> {
+    match principal {
+        Principal::Terminal { terminal, .. } if sale.payment.terminal != Some(*terminal) => {
+            Err(StoreError::NotFound { what: "the payment" }.into())
+        }
+        _ => Ok(sale),
+    }
+}
+
+pub(super) async fn load(
+    app: &App,
+    principal: &Principal,
+    scope: TenantScope,
+    payment: PaymentId,
+) -> Result<Sale, Problem> {
+    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
+    visible(principal, sale)
+}
+
+/// One payment.
+#[utoipa::path(get, path = "/v1/payments/{payment}", tag = "payments", params(("payment" = PaymentId, Path)),
+    responses((status = 200, body = PaymentView)))]
+pub async fn show(
+    app: web::Data<App>,
+    caller: Caller<ReadPayments>,
+    payment: web::Path<PaymentId>,
+) -> Result<web::Json<PaymentView>, Problem> {
+    let sale = load(&app, caller.principal(), caller.scope()?, payment.into_inner()).await?;
+    Ok(web::Json(payment_view(&app, &sale)))
+}
+
+/// Asks the channel how the payment stands.
+#[utoipa::path(post, path = "/v1/payments/{payment}/query", tag = "payments",
+    params(("payment" = PaymentId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 200, body = PaymentView)))]
+pub async fn query(
+    app: web::Data<App>,
+    caller: Caller<ReadPayments>,
+    payment: web::Path<PaymentId>,
+    _key: IdempotencyKey,
+) -> Result<web::Json<PaymentView>, Problem> {
+    let (scope, payment) = (caller.scope()?, payment.into_inner());
+    let known = load(&app, caller.principal(), scope, payment).await?;
+    let sale = match ask(&app, scope, payment).await {
+        Ok(sale) => sale,
+        // Cash: nobody else knows more.
+        Err(PaymentError::NoChannel(_)) if known.payment.channel_account.is_none() => known,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(web::Json(payment_view(&app, &sale)))
+}
+
+/// Gives up a payment that is not paid. Once the channel has it only the channel can undo it: the answer may still be
+/// `pending` or `unknown`, and core goes on until the channel confirms.
+#[utoipa::path(post, path = "/v1/payments/{payment}/cancel", tag = "payments",
+    params(("payment" = PaymentId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 200, body = PaymentView)))]
+pub async fn cancel(
+    app: web::Data<App>,
+    caller: Caller<TakePayments>,
+    payment: web::Path<PaymentId>,
+    _key: IdempotencyKey,
+) -> Result<web::Json<PaymentView>, Problem> {
+    let (scope, payment) = (caller.scope()?, payment.into_inner());
+    load(&app, caller.principal(), scope, payment).await?;
+    let (task_app, actor) = (app.get_ref().clone(), caller.actor());
+    let work = async move { cancel_payment(&task_app, scope, payment, &actor).await };
+    let sale = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
+    Ok(web::Json(payment_view(&app, &sale)))
+}

@@ -1,0 +1,258 @@
+//! `/v1/tenants`: the merchants of this platform. For its administrators alone.
+
+use actix_web::{HttpResponse, web};
+use saoma_protocol::{Currency, Millis, TenantId, UserId, api::Page};
+use saoma_store::{
+    StoreError, access,
+    tenants::{self, LatePolicy, Tenant},
+    terminals,
+    users::{self, Role},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    audit::note_of_tenant,
+    people::{NO_STORE, new_person},
+};
+use crate::{
+    app::App,
+    http::{
+        auth::{Caller, rights::ManageTenants},
+        problem::{INVALID, Problem},
+        router::other_method,
+        text,
+    },
+};
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/tenants")
+                .route(web::get().to(list))
+                .route(web::post().to(create))
+                .default_service(web::to(other_method)),
+        )
+        .service(
+            web::resource("/tenants/{tenant}")
+                .route(web::get().to(show))
+                .route(web::patch().to(change))
+                .default_service(web::to(other_method)),
+        );
+}
+
+/// Most merchants of one answer.
+const PAGE_MAX: u32 = 200;
+const PAGE_DEFAULT: u32 = 50;
+
+/// What happens to money that arrives after its payment was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LateMoney {
+    /// It is given back.
+    Refund,
+    /// It is kept as a sale.
+    Accept,
+}
+
+impl From<LatePolicy> for LateMoney {
+    fn from(policy: LatePolicy) -> Self {
+        match policy {
+            LatePolicy::Refund => Self::Refund,
+            LatePolicy::Accept => Self::Accept,
+        }
+    }
+}
+
+impl From<LateMoney> for LatePolicy {
+    fn from(policy: LateMoney) -> Self {
+        match policy {
+            LateMoney::Refund => Self::Refund,
+            LateMoney::Accept => Self::Accept,
+        }
+    }
+}
+
+/// A merchant.
+#[derive(Serialize, ToSchema)]
+pub struct TenantView {
+    id: TenantId,
+    name: String,
+    #[schema(value_type = String, example = "CNY")]
+    currency: Currency,
+    late_policy: LateMoney,
+    active: bool,
+    created_at: Millis,
+}
+
+impl From<Tenant> for TenantView {
+    fn from(tenant: Tenant) -> Self {
+        let Tenant { id, name, currency, late_policy, active, created_at } = tenant;
+        Self { id, name, currency, late_policy: late_policy.into(), active, created_at }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateTenant {
+    /// 1 to 128 characters; stands on receipts.
+    name: String,
+    /// What its terminals sell in (ISO 4217).
+    #[schema(value_type = String, example = "CNY")]
+    currency: Currency,
+    owner_name: String,
+    /// What its owner signs in with.
+    owner_email: String,
+}
+
+/// A merchant, and how its owner gets in: shown this once.
+#[derive(Serialize, ToSchema)]
+pub struct CreatedTenant {
+    id: TenantId,
+    name: String,
+    #[schema(value_type = String, example = "CNY")]
+    currency: Currency,
+    late_policy: LateMoney,
+    active: bool,
+    created_at: Millis,
+    owner: UserId,
+    owner_one_time_password: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeTenant {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    late_policy: Option<LateMoney>,
+    /// `false` shuts its people, keys and terminals out.
+    #[serde(default)]
+    active: Option<bool>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    /// 1 to 200; 50 without it.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The merchants, in the order of their ids.
+#[utoipa::path(get, path = "/v1/tenants", tag = "tenants", params(ListQuery),
+    responses((status = 200, body = Page<TenantView>)))]
+pub async fn list(
+    app: web::Data<App>,
+    caller: Caller<ManageTenants>,
+    query: web::Query<ListQuery>,
+) -> Result<web::Json<Page<TenantView>>, Problem> {
+    let platform = caller.platform()?;
+    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}.")));
+    }
+    let after: Option<TenantId> = query
+        .cursor
+        .as_deref()
+        .map(|cursor| cursor.parse().map_err(|_| Problem::new(INVALID, "cursor must be the next_cursor of a page.")))
+        .transpose()?;
+    // One more than asked for tells whether there is a next page.
+    let mut found = app.store().read(move |tx| tenants::list(tx, &platform, after, limit + 1)).await?;
+    let is_more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next_cursor = found.last().filter(|_| is_more).map(|tenant| tenant.id.to_string());
+    Ok(web::Json(Page { items: found.into_iter().map(TenantView::from).collect(), next_cursor }))
+}
+
+/// Opens a merchant, with an owner who signs in with the one-time password and must change it.
+#[utoipa::path(post, path = "/v1/tenants", tag = "tenants", request_body = CreateTenant,
+    responses((status = 201, body = CreatedTenant)))]
+pub async fn create(
+    app: web::Data<App>,
+    caller: Caller<ManageTenants>,
+    body: web::Json<CreateTenant>,
+) -> Result<HttpResponse, Problem> {
+    let (platform, who, body) = (caller.platform()?, caller.principal().clone(), body.into_inner());
+    let tenant = Tenant {
+        id: TenantId::from_bytes(app.random_16()?),
+        name: text::name(&body.name, "/name")?,
+        currency: body.currency,
+        late_policy: LatePolicy::Refund,
+        active: true,
+        created_at: app.now(),
+    };
+    let (login, name) = (text::email(&body.owner_email, "/owner_email")?, text::name(&body.owner_name, "/owner_name")?);
+    let (owner, owner_one_time_password) = new_person(&app, login, name, Role::Owner).await?;
+    let (stored, owner_id) = (tenant.clone(), owner.id);
+    app.store()
+        .write(move |tx| {
+            let scope = tenants::create(tx, &platform, &stored)?;
+            let detail = json!({ "name": stored.name, "currency": stored.currency, "owner": owner.id });
+            note_of_tenant(tx, &who, &scope, "tenant.created", &detail, stored.created_at)?;
+            users::create(tx, &scope, &owner).map(drop)
+        })
+        .await?;
+    let TenantView { id, name, currency, late_policy, active, created_at } = tenant.into();
+    let created =
+        CreatedTenant { id, name, currency, late_policy, active, created_at, owner: owner_id, owner_one_time_password };
+    Ok(HttpResponse::Created().insert_header(NO_STORE).json(created))
+}
+
+/// One merchant.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}", tag = "tenants", params(("tenant" = TenantId, Path)),
+    responses((status = 200, body = TenantView)))]
+pub async fn show(
+    app: web::Data<App>,
+    caller: Caller<ManageTenants>,
+    tenant: web::Path<TenantId>,
+) -> Result<web::Json<TenantView>, Problem> {
+    let (platform, tenant) = (caller.platform()?, tenant.into_inner());
+    let loaded = app.store().read(move |tx| {
+        let scope = access::enter_tenant(tx, &platform, tenant)?;
+        tenants::load(tx, &scope)
+    });
+    Ok(web::Json(loaded.await?.into()))
+}
+
+/// Renames a merchant, says what it wants done with late money, or shuts it out.
+#[utoipa::path(patch, path = "/v1/tenants/{tenant}", tag = "tenants", request_body = ChangeTenant,
+    params(("tenant" = TenantId, Path)), responses((status = 200, body = TenantView)))]
+pub async fn change(
+    app: web::Data<App>,
+    caller: Caller<ManageTenants>,
+    tenant: web::Path<TenantId>,
+    body: web::Json<ChangeTenant>,
+) -> Result<web::Json<TenantView>, Problem> {
+    let (platform, who, id, body) =
+        (caller.platform()?, caller.principal().clone(), tenant.into_inner(), body.into_inner());
+    let name = body.name.as_deref().map(|name| text::name(name, "/name")).transpose()?;
+    let (late_policy, active) = (body.late_policy.map(LatePolicy::from), body.active);
+    if (&name, late_policy, active) == (&None, None, None) {
+        return Err(Problem::new(INVALID, "Say what to change: name, late_policy or active."));
+    }
+    let now = app.now();
+    let (tenant, shut_out) = app
+        .store()
+        .write(move |tx| {
+            let scope = access::enter_tenant(tx, &platform, id)?;
+            let detail = json!({ "name": name, "late_policy": late_policy.map(LatePolicy::text), "active": active });
+            note_of_tenant(tx, &who, &scope, "tenant.changed", &detail, now)?;
+            let mut tenant = tenants::load(tx, &scope)?;
+            tenant.name = name.clone().unwrap_or(tenant.name);
+            tenant.late_policy = late_policy.unwrap_or(tenant.late_policy);
+            tenant.active = active.unwrap_or(tenant.active);
+            tenants::update(tx, &platform, &tenant)?;
+            let shut_out = if tenant.active { Vec::new() } else { terminals::list(tx, &scope, None)? };
+            Ok::<_, StoreError>((tenant, shut_out))
+        })
+        .await?;
+    // Requests ask the database each time; connections to the broker were let in when they were made.
+    for terminal in shut_out {
+        app.fleet().shut_out(terminal.id).await;
+    }
+    Ok(web::Json(tenant.into()))
+}

@@ -1,0 +1,132 @@
+//! `/v1/payments/{payment}/timeline`: all that happened to one payment, and what it did to the books.
+
+use actix_web::web;
+use saoma_protocol::{
+    ChannelAccountId, Millis, Money, PaymentId, RefundId,
+    api::{PaymentView, RefundView},
+};
+use saoma_store::{StoreError, events, ledger, refunds};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::payments::load;
+use crate::{
+    app::App,
+    http::{
+        auth::{Caller, rights::ReadPayments},
+        problem::Problem,
+        router::other_method,
+    },
+    payments::{payment_view, refund_view},
+};
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::resource("/payments/{payment}/timeline").route(web::get().to(show)).default_service(web::to(other_method)),
+    );
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Timeline {
+    payment: PaymentView,
+    refunds: Vec<RefundView>,
+    /// Oldest first.
+    events: Vec<TimelineEvent>,
+    /// In the order in which they were booked.
+    posting_sets: Vec<PostingSetView>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct TimelineEvent {
+    sequence: u64,
+    /// `created`, `presenting`, `submitting`, `pending`, `no_answer`, `succeeded`, `refund_submitted`, `paid_late`, …
+    kind: String,
+    /// The payment's version after it.
+    version: u64,
+    /// Who caused it: a person's, key's or terminal's id, `channel` or `core`.
+    actor: String,
+    at: Millis,
+    #[schema(value_type = Object)]
+    data: serde_json::Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund: Option<RefundId>,
+}
+
+/// A movement: its postings sum to zero.
+#[derive(Serialize, ToSchema)]
+pub struct PostingSetView {
+    at: Millis,
+    /// `captured`, `refund_reserved`, `refund_succeeded`, `refund_failed` or `undone`.
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund: Option<RefundId>,
+    postings: Vec<PostingView>,
+}
+
+/// Positive: a debit.
+#[derive(Serialize, ToSchema)]
+pub struct PostingView {
+    account: String,
+    money: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_account: Option<ChannelAccountId>,
+}
+
+/// The payment, its refunds, events and postings, as of one moment.
+#[utoipa::path(get, path = "/v1/payments/{payment}/timeline", tag = "payments", params(("payment" = PaymentId, Path)),
+    responses((status = 200, body = Timeline)))]
+pub async fn show(
+    app: web::Data<App>,
+    caller: Caller<ReadPayments>,
+    payment: web::Path<PaymentId>,
+) -> Result<web::Json<Timeline>, Problem> {
+    let (scope, payment) = (caller.scope()?, payment.into_inner());
+    load(&app, caller.principal(), scope, payment).await?;
+    let (sale, refunds, events, sets) = app
+        .store()
+        .read(move |tx| {
+            Ok::<_, StoreError>((
+                saoma_store::payments::load_sale(tx, &scope, payment)?,
+                refunds::of_payment(tx, &scope, payment)?,
+                events::timeline(tx, &scope, payment)?,
+                ledger::of_payment(tx, &scope, payment)?,
+            ))
+        })
+        .await?;
+    Ok(web::Json(Timeline {
+        payment: payment_view(&app, &sale),
+        refunds: refunds.iter().map(refund_view).collect(),
+        events: events.into_iter().map(TimelineEvent::from).collect(),
+        posting_sets: sets.into_iter().map(PostingSetView::from).collect(),
+    }))
+}
+
+impl From<events::StoredEvent> for TimelineEvent {
+    fn from(stored: events::StoredEvent) -> Self {
+        let event = stored.event;
+        Self {
+            sequence: stored.sequence.0,
+            kind: event.kind,
+            version: event.version,
+            actor: event.actor,
+            at: event.at,
+            data: serde_json::from_str(&event.data_json).unwrap_or_default(),
+            refund: event.refund,
+        }
+    }
+}
+
+impl From<ledger::BookedSet> for PostingSetView {
+    fn from(set: ledger::BookedSet) -> Self {
+        let postings = set
+            .postings
+            .into_iter()
+            .map(|posting| PostingView {
+                account: posting.account.text().to_owned(),
+                money: posting.money,
+                channel_account: set.channel_account,
+            })
+            .collect();
+        Self { at: set.at, kind: set.kind, refund: set.refund, postings }
+    }
+}
