@@ -4,7 +4,12 @@
 //! Order: default, then the TOML file, then `SAOMA_<SECTION>__<OPTION>`. A name that does not exist is an error: a misspelt
 //! limit must not silently be none.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 /// One option.
 pub struct Described {
@@ -35,6 +40,11 @@ pub const OPTIONS: &[Described] = &[
         "http://127.0.0.1:7600",
         "How customers and schemes reach it: the beginning of pay codes and notification addresses.",
     ),
+    option(
+        "server.trusted_proxies",
+        "127.0.0.1,::1",
+        "Addresses of the proxies in front, separated by commas: whose X-Forwarded-For is believed.",
+    ),
     option("server.body_bytes_max", "262144", "Longest request body, in bytes."),
     option("database.url", "", "`sqlite:///path`, a plain path, or `postgres://…`; empty: core.db in data_dir."),
     option("database.connections_max", "8", "Most connections to the database, 1 to 128."),
@@ -48,6 +58,11 @@ pub const OPTIONS: &[Described] = &[
         "terminals.public_host",
         "127.0.0.1",
         "The name or address under which terminals reach core; stands in core's certificate.",
+    ),
+    option(
+        "terminals.allow_broker_switch",
+        "false",
+        "Whether an administrator may stop and start the broker through the API. For drills.",
     ),
     option("plugins.dir", "plugins", "Folder of channel plugins; each `*.wasm` in it is installed at the start."),
     option(
@@ -92,6 +107,7 @@ pub struct Config {
 pub struct Server {
     pub listen: SocketAddr,
     pub public_url: String,
+    pub trusted_proxies: Vec<IpAddr>,
     pub body_bytes_max: usize,
 }
 
@@ -106,6 +122,7 @@ pub struct Terminals {
     pub https_listen: SocketAddr,
     pub mqtt_listen: SocketAddr,
     pub public_host: String,
+    pub allow_broker_switch: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -213,6 +230,15 @@ impl Values {
         Err(ConfigError::Value { name, value: number.to_string(), why })
     }
 
+    fn addresses(&self, name: &'static str) -> Result<Vec<IpAddr>, ConfigError> {
+        let value = self.text(name);
+        let texts = value.split(',').map(str::trim).filter(|text| !text.is_empty());
+        texts
+            .map(|text| text.parse().map_err(|_| format!("{text:?} is no address")))
+            .collect::<Result<_, _>>()
+            .map_err(|why| ConfigError::Value { name, value: value.clone(), why })
+    }
+
     fn config(&self) -> Result<Config, ConfigError> {
         let data_dir = PathBuf::from(self.text("data_dir"));
         let url = Some(self.text("database.url")).filter(|url| !url.is_empty());
@@ -220,6 +246,7 @@ impl Values {
             server: Server {
                 listen: self.parsed("server.listen")?,
                 public_url: self.text("server.public_url").trim_end_matches('/').to_owned(),
+                trusted_proxies: self.addresses("server.trusted_proxies")?,
                 body_bytes_max: self.parsed("server.body_bytes_max")?,
             },
             database: Database {
@@ -230,6 +257,7 @@ impl Values {
                 https_listen: self.parsed("terminals.https_listen")?,
                 mqtt_listen: self.parsed("terminals.mqtt_listen")?,
                 public_host: self.text("terminals.public_host"),
+                allow_broker_switch: self.parsed("terminals.allow_broker_switch")?,
             },
             plugins: Plugins {
                 dir: PathBuf::from(self.text("plugins.dir")),
@@ -273,6 +301,7 @@ mod tests {
             ("", Some(("SAOMA_SERVER__LISTN", "x")), "did you mean server.listen"),
             ("[payments]\nscan_limit = 0", None, "from 1 to 100"),
             ("[server]\nlisten = \"here\"", None, "set server.listen to \"here\""),
+            ("[server]\ntrusted_proxies = \"::1, proxy\"", None, "\"proxy\" is no address"),
             ("[server", None, "read the settings file"),
         ] {
             let environment: Vec<_> = environment.into_iter().collect();

@@ -15,7 +15,7 @@ pub mod sync;
 
 use std::{
     collections::{HashMap, HashSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::Path,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -28,10 +28,9 @@ use tokio::sync::Notify;
 use self::{
     broker::{Broker, BrokerError, BrokerSettings},
     ca::{Ca, CaError, ServerIdentity},
-    enrol::Attempts,
     gate::Gate,
 };
-use crate::app::App;
+use crate::{app::App, attempts::Attempts};
 
 /// Most rejected entries remembered; beyond it some are audited twice.
 const REJECTIONS_MAX: usize = 10_000;
@@ -48,7 +47,8 @@ struct Inner {
     online: Mutex<HashMap<TerminalId, ConnectionId>>,
     /// Those who wait for a terminal's next push over HTTPS.
     waiting: Mutex<HashMap<TerminalId, Arc<Notify>>>,
-    attempts: Attempts,
+    /// Wrong claim codes, by the address that sent them.
+    attempts: Attempts<IpAddr>,
     /// Rejected entries that are in the audit log: a terminal sends a rejected entry again and again.
     rejections: Mutex<HashSet<(TerminalId, Sequence)>>,
     /// Presence is written by one at a time, so that what is written last is what is true.
@@ -71,7 +71,7 @@ impl Fleet {
         Ok(Self(Arc::new(Inner {
             ca: Ca::open(data_dir, now)?,
             scopes: Mutex::default(),
-            attempts: Attempts::default(),
+            attempts: Attempts::new(enrol::ATTEMPTS_MAX, enrol::ATTEMPTS_WINDOW_MS),
             rejections: Mutex::default(),
             online: Mutex::default(),
             waiting: Mutex::default(),
@@ -125,7 +125,7 @@ impl Fleet {
         locked(&self.0.app).clone()
     }
 
-    pub(crate) fn attempts(&self) -> &Attempts {
+    pub(crate) fn attempts(&self) -> &Attempts<IpAddr> {
         &self.0.attempts
     }
 

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod idempotency;
 mod origin;
 pub mod problem;
+pub mod request_span;
 mod role;
 pub mod router;
 mod text;

@@ -4,10 +4,13 @@
 //! commits, and only then calls a channel. `workers` take up what a crash or silence left open.
 
 pub mod app;
+pub mod attempts;
 pub mod config;
+pub mod first_start;
 pub mod fleet;
 pub mod http;
 pub mod payments;
+mod plugin_values;
 pub mod secrets;
 pub mod serve;
 pub mod telemetry;

@@ -1,1 +1,188 @@
-//! placeholder
+//! One core from start to end: built once, served, and stopped without dropping what is in flight.
+
+use std::{fs, io, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc, time::Duration};
+
+use actix_web::{App as Service, HttpServer, dev::ServerHandle, middleware, web};
+use saoma_channels::{ChannelCaller, Clock as _, Host, HostConfig, SystemChance, SystemClock};
+use saoma_store::{Store, access, terminals};
+
+use crate::{
+    app::{App, Parts},
+    config::Config,
+    first_start,
+    fleet::{Fleet, listener},
+    http::{request_span, router},
+    plugin_values::PluginValues,
+    secrets::Vault,
+    workers::Workers,
+};
+
+/// Longest that a shutdown waits for what is in flight: longer than a channel's call may take.
+const FINISH_MAX: Duration = Duration::from_secs(70);
+
+/// Why core does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("make the data folder {folder}")]
+    Folder { folder: String, source: io::Error },
+    #[error("open the database")]
+    Store(#[from] saoma_store::StoreError),
+    #[error("open the secrets")]
+    Secrets(#[from] crate::secrets::SecretsError),
+    #[error("start the host of plugins")]
+    Host(#[from] saoma_channels::HostError),
+    #[error("read the plugins in {folder}")]
+    Plugins { folder: String, source: io::Error },
+    #[error("install the plugin {file}")]
+    Plugin { file: String, source: saoma_channels::InstallError },
+    #[error("open the terminals' CA")]
+    Ca(#[from] crate::fleet::ca::CaError),
+    #[error("set up TLS for terminals")]
+    Tls(#[from] listener::TlsError),
+    #[error("listen on {address} for {what}")]
+    Listen { what: &'static str, address: SocketAddr, source: io::Error },
+    #[error("start the broker")]
+    Broker(#[from] crate::fleet::broker::BrokerError),
+    #[error("make the first administrator")]
+    FirstStart(#[from] first_start::FirstStartError),
+}
+
+/// A core that is up.
+pub struct Running {
+    app: App,
+    workers: Workers,
+    servers: Vec<ServerHandle>,
+    /// Where it really listens.
+    pub api: SocketAddr,
+    pub terminals_https: SocketAddr,
+    pub terminals_mqtt: SocketAddr,
+}
+
+impl Running {
+    /// Starts core. Everything is checked and bound before the first request is taken.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let now = SystemClock.now();
+        make_folder(&config.data_dir)?;
+        let (url, connections) = (config.database.url.clone(), config.database.connections_max);
+        let store = blocking(move || Store::open(&url, connections)).await?;
+        let vault = Vault::open(&config.data_dir.join("master.key"))?;
+        let host = host(&config, &store).await?;
+        let fleet = Fleet::open(&config.data_dir, now)?;
+        let identity = fleet.ca().server_identity(std::slice::from_ref(&config.terminals.public_host), now)?;
+        store.write(|tx| terminals::all_offline(tx, &access::process())).await?;
+        first_start::ensure_admin(&store, &config.data_dir, now).await?;
+        let channels: Arc<dyn ChannelCaller> = Arc::new(host);
+        let app = App::new(Parts {
+            config: config.clone(),
+            store,
+            channels,
+            clock: Arc::new(SystemClock),
+            chance: Arc::new(SystemChance),
+            vault,
+            fleet: fleet.clone(),
+        });
+        let listening = |what, address| move |source| StartError::Listen { what, address, source };
+
+        let (data, body_bytes_max) = (web::Data::new(app.clone()), config.server.body_bytes_max);
+        let service = move || {
+            Service::new()
+                .app_data(data.clone())
+                .wrap(middleware::from_fn(request_span::trace))
+                .configure(router::routes(body_bytes_max))
+        };
+        let plain = HttpServer::new(service.clone())
+            .disable_signals()
+            .shutdown_timeout(FINISH_MAX.as_secs())
+            .bind(config.server.listen)
+            .map_err(listening("the API", config.server.listen))?;
+        let terminals_mqtt = fleet.start_broker(app.clone(), config.terminals.mqtt_listen, &identity).await?;
+        let tls = listener::tls_config(fleet.ca(), identity)?;
+        let secure = HttpServer::new(service)
+            .disable_signals()
+            .shutdown_timeout(FINISH_MAX.as_secs())
+            .workers(2)
+            .on_connect(listener::note_certificate)
+            .bind_rustls_0_23(config.terminals.https_listen, tls)
+            .map_err(listening("terminals", config.terminals.https_listen))?;
+        let (api, terminals_https) = (first(&plain.addrs()), first(&secure.addrs()));
+        let servers: Vec<_> = [plain.run(), secure.run()]
+            .into_iter()
+            .map(|server| {
+                let handle = server.handle();
+                tokio::spawn(server);
+                handle
+            })
+            .collect();
+        let workers = Workers::start(&app);
+        Ok(Self { app, workers, servers, api, terminals_https, terminals_mqtt })
+    }
+
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Takes no new requests, finishes those in flight, and ends.
+    pub async fn stop(self) {
+        self.app.begin_stopping();
+        futures_util::future::join_all(self.servers.iter().map(|server| server.stop(true))).await;
+        if tokio::time::timeout(FINISH_MAX, self.app.in_flight().wait()).await.is_err() {
+            tracing::warn!("some calls of channels did not end; the next start takes them up");
+        }
+        self.workers.stop().await;
+        self.app.fleet().stop().await;
+    }
+}
+
+fn first(addresses: &[SocketAddr]) -> SocketAddr {
+    addresses.first().copied().unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+fn make_folder(folder: &Path) -> Result<(), StartError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|source| StartError::Folder { folder: folder.display().to_string(), source })
+}
+
+async fn host(config: &Config, store: &Store) -> Result<Host, StartError> {
+    let settings = HostConfig {
+        allow_private_addresses: config.plugins.allow_private_addresses,
+        kv: Arc::new(PluginValues(store.clone())),
+        ..HostConfig::new(config.data_dir.join("plugin-cache"))
+    };
+    let host = Host::new(settings)?;
+    let folder = &config.plugins.dir;
+    let refused = |source| StartError::Plugins { folder: folder.display().to_string(), source };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        let path = entry.map_err(refused)?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    for file in files {
+        let bytes = fs::read(&file).map_err(refused)?;
+        let installed = host.install(&bytes).await;
+        let plugin = installed.map_err(|source| StartError::Plugin { file: file.display().to_string(), source })?;
+        let manifest = plugin.manifest();
+        tracing::info!(plugin = manifest.id, version = manifest.version, hash = %plugin.content_hash(), "a plugin is installed");
+    }
+    if host.plugins().is_empty() {
+        tracing::warn!(folder = %folder.display(), "no plugin is installed: only cash can be taken (plugins.dir)");
+    }
+    Ok(host)
+}
+
+/// Off the async threads; what panicked there is our own mistake.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, saoma_store::StoreError> + Send + 'static,
+) -> Result<T, saoma_store::StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(saoma_store::StoreError::Internal { why: error.to_string() }))
+}

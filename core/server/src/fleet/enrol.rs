@@ -3,7 +3,6 @@
 //! A claim code is the whole secret of an enrolment, so it is drawn by core, kept only as a hash, works once and for a
 //! short time. A terminal that enrols again (a new machine behind the same counter) shuts the old one out.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ring::rand::SecureRandom;
@@ -19,18 +18,16 @@ use crate::app::App;
 
 /// Crockford's base 32: no I, L, O, U, so that a code can be read out over the phone.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// 12 symbols are 60 bits: not to be guessed within the life of a code at the rate that [`Attempts`] leaves.
+/// 12 symbols are 60 bits: not to be guessed within the life of a code at the rate that [`ATTEMPTS_MAX`] leaves.
 const CLAIM_SYMBOLS: usize = 12;
 /// Longest claim code that is looked at, in bytes; with separators ours have 14.
 const CLAIM_LEN_MAX: usize = 64;
 /// How long a claim code works, in milliseconds: a day, so that it can be made in the evening and used in the morning.
 pub const CLAIM_LIFE_MS: i64 = 24 * 3600 * 1000;
 
-/// Wrong codes that one address may send within [`WINDOW_MS`].
-const ATTEMPTS_MAX: u32 = 10;
-const WINDOW_MS: i64 = 60_000;
-/// Most addresses remembered; beyond it the table is begun anew, which only forgives some attempts.
-const ADDRESSES_MAX: usize = 10_000;
+/// Wrong codes that one address may send within [`ATTEMPTS_WINDOW_MS`].
+pub(super) const ATTEMPTS_MAX: u32 = 10;
+pub(super) const ATTEMPTS_WINDOW_MS: i64 = 60_000;
 
 /// Why a terminal is not enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -96,19 +93,24 @@ pub fn claim_hash(code: &str) -> Option<[u8; 32]> {
 /// # Errors
 /// In this order: `TooManyAttempts`, `Csr`, `ClaimCode`, `Store`. A refused request leaves the code as it was.
 pub async fn enrol(app: &App, peer: IpAddr, claim_code: &str, csr_pem: &str) -> Result<Enrolment, EnrolError> {
-    let now = app.now();
-    let fleet = app.fleet();
-    if !fleet.attempts().may_try(peer, now) {
+    let attempts = app.fleet().attempts();
+    if !attempts.begin(peer, app.now()) {
         return Err(EnrolError::TooManyAttempts);
     }
+    let enrolled = redeem(app, claim_code, csr_pem).await;
+    if !matches!(enrolled, Err(EnrolError::ClaimCode)) {
+        attempts.forgive(&peer);
+    }
+    enrolled
+}
+
+async fn redeem(app: &App, claim_code: &str, csr_pem: &str) -> Result<Enrolment, EnrolError> {
+    let now = app.now();
+    let fleet = app.fleet();
     // The request is checked before the code is used up: a broken one can be repeated with the same code. Whose it is
     // comes out of the code, so the certificate itself is made afterwards.
     let request = CheckedRequest::read(csr_pem)?;
-    let wrong = || {
-        fleet.attempts().failed(peer, now);
-        EnrolError::ClaimCode
-    };
-    let hash = claim_hash(claim_code).ok_or_else(wrong)?;
+    let hash = claim_hash(claim_code).ok_or(EnrolError::ClaimCode)?;
     let ca_fleet = fleet.clone();
     let enrolled = app
         .store()
@@ -140,7 +142,7 @@ pub async fn enrol(app: &App, peer: IpAddr, claim_code: &str, csr_pem: &str) -> 
         .map_err(|error: EnrolError| match error {
             EnrolError::Store(
                 StoreError::NotFound { .. } | StoreError::Revoked { .. } | StoreError::Expired { .. },
-            ) => wrong(),
+            ) => EnrolError::ClaimCode,
             other => other,
         })?;
     // Who held the old certificate is connected no longer.
@@ -203,34 +205,6 @@ fn note(
     audit::append(tx, scope, &entry).map(|_| ())
 }
 
-/// How often an address has sent a wrong claim code lately.
-#[derive(Default)]
-pub struct Attempts(std::sync::Mutex<HashMap<IpAddr, (Millis, u32)>>);
-
-impl Attempts {
-    fn may_try(&self, peer: IpAddr, now: Millis) -> bool {
-        match super::locked(&self.0).get(&peer) {
-            Some((since, count)) if now.since(*since) < WINDOW_MS => *count < ATTEMPTS_MAX,
-            _ => true,
-        }
-    }
-
-    fn failed(&self, peer: IpAddr, now: Millis) {
-        let mut table = super::locked(&self.0);
-        if table.len() >= ADDRESSES_MAX {
-            table.retain(|_, (since, _)| now.since(*since) < WINDOW_MS);
-            if table.len() >= ADDRESSES_MAX {
-                table.clear();
-            }
-        }
-        let entry = table.entry(peer).or_insert((now, 0));
-        if now.since(entry.0) >= WINDOW_MS {
-            *entry = (now, 0);
-        }
-        entry.1 += 1;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,19 +221,5 @@ mod tests {
         for wrong in ["", "K7QP-2M4X", "K7QP-2M4X-9TRWX", "K7QP-2M4X-9TR!", "收款收款", &"0".repeat(100)] {
             assert_eq!(claim_hash(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn guessing_is_slowed_down_per_address() {
-        let attempts = Attempts::default();
-        let (guesser, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
-        let now = Millis(1_790_000_000_000);
-        for _ in 0..ATTEMPTS_MAX {
-            assert!(attempts.may_try(guesser, now));
-            attempts.failed(guesser, now);
-        }
-        assert!(!attempts.may_try(guesser, now));
-        assert!(attempts.may_try(other, now));
-        assert!(attempts.may_try(guesser, now.plus(WINDOW_MS)));
     }
 }

@@ -8,8 +8,8 @@ pub mod tokens;
 use std::{future::Future, marker::PhantomData, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
-use saoma_protocol::{ApiKeyId, TerminalId};
-use saoma_store::{Principal, StoreError, TenantScope, access, api_keys, terminals};
+use saoma_protocol::{ApiKeyId, SessionId, TerminalId};
+use saoma_store::{PlatformScope, Principal, StoreError, TenantScope, access, api_keys, terminals};
 use sha2::{Digest as _, Sha256};
 
 use self::rights::{Needs, Right, rights_of};
@@ -46,6 +46,21 @@ impl<N: Needs> Caller<N> {
             .tenant_scope()
             .copied()
             .ok_or_else(|| Problem::new(FORBIDDEN, "This is a merchant's. Sign in as one of the merchant's people."))
+    }
+
+    /// # Errors
+    /// `FORBIDDEN` for everyone but people of the platform.
+    pub fn platform(&self) -> Result<PlatformScope, Problem> {
+        match self.principal {
+            Principal::Platform { scope, .. } => Ok(scope),
+            _ => Err(Problem::new(FORBIDDEN, "This is for the platform's administrators.")),
+        }
+    }
+
+    /// # Errors
+    /// `FORBIDDEN` for API keys and terminals, which have no session.
+    pub fn session(&self) -> Result<SessionId, Problem> {
+        session_of(&self.principal).ok_or_else(|| Problem::new(FORBIDDEN, "This is for people who sign in."))
     }
 
     pub fn actor(&self) -> String {
@@ -185,7 +200,7 @@ fn noted(outcome: Result<(), StoreError>) {
 
 /// The id of the session behind a person's request.
 #[must_use]
-pub const fn session_of(principal: &Principal) -> Option<saoma_protocol::SessionId> {
+pub const fn session_of(principal: &Principal) -> Option<SessionId> {
     match principal {
         Principal::Platform { session, .. } | Principal::User { session, .. } => Some(*session),
         Principal::ApiKey { .. } | Principal::Terminal { .. } => None,

@@ -35,6 +35,7 @@ codes! {
     SIGN_IN_FAILED = "sign_in_failed", 401, "The name or the password is wrong";
     TOO_MANY_ATTEMPTS = "too_many_attempts", 429, "Too many attempts";
     FORBIDDEN = "forbidden", 403, "Your role does not allow this";
+    ORIGIN_REFUSED = "origin_refused", 403, "The request comes from another page";
     PASSWORD_CHANGE_NEEDED = "password_change_needed", 403, "The password must be changed first";
     NOT_FOUND = "not_found", 404, "There is no such thing";
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "This cannot be done to that";
@@ -54,6 +55,9 @@ codes! {
     CHANNEL_CANNOT = "channel_cannot", 409, "The channel cannot do this";
     VOID_TOO_LATE = "void_too_late", 409, "The day of the payment is over";
     NOTIFICATION_REFUSED = "notification_refused", 400, "The notification is not believed";
+    LAST_OWNER = "last_owner", 409, "A merchant needs an owner";
+    PLUGIN_MISSING = "plugin_missing", 422, "The plugin is not installed";
+    TERMINAL_REVOKED = "terminal_revoked", 409, "The terminal was shut out";
     CLAIM_CODE_INVALID = "claim_code_invalid", 403, "The claim code is not valid";
     CSR_INVALID = "csr_invalid", 422, "The certificate request cannot be used";
     DISK_FULL = "disk_full", 507, "There is no room left";

@@ -27,6 +27,13 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::people::routes)
                     .configure(v1::sessions::routes)
                     .configure(v1::stores::routes)
+                    .configure(v1::terminal::routes)
+                    .configure(v1::ledger::routes)
+                    .configure(v1::notify::routes)
+                    .configure(v1::stream::routes)
+                    .configure(v1::timeline::routes)
+                    .configure(v1::refunds::routes)
+                    .configure(v1::payments::routes)
                     .configure(v1::tenants::routes)
                     .default_service(web::to(nothing_here)),
             );

@@ -16,6 +16,24 @@ pub fn name(text: &str, pointer: &str) -> Result<String, Problem> {
     optional(Some(trimmed.to_owned()), pointer).map(Option::unwrap_or_default)
 }
 
+/// Longest e-mail address, in bytes (RFC 5321 §4.5.3.1.3, without the angle brackets).
+pub const EMAIL_LEN_MAX: usize = 254;
+
+/// An e-mail address in lower case: something, an `@`, something. Whether it exists is seen when mail is sent there.
+///
+/// # Errors
+/// `INVALID` at `pointer`.
+pub fn email(text: &str, pointer: &str) -> Result<String, Problem> {
+    let trimmed = text.trim().to_lowercase();
+    let parts = trimmed.split_once('@');
+    let plain = !trimmed.chars().any(|letter| letter.is_control() || letter.is_whitespace());
+    if plain && trimmed.len() <= EMAIL_LEN_MAX && parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+    {
+        return Ok(trimmed);
+    }
+    Err(Problem::new(INVALID, "An e-mail address is needed here, such as owner@example.com.").at(pointer))
+}
+
 /// A text that may be missing.
 ///
 /// # Errors

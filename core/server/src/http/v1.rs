@@ -1,3 +1,15 @@
 //! The API, one file a resource.
 
+pub mod api_keys;
+pub mod audit;
+pub mod ledger;
+pub mod notify;
+pub mod payments;
+pub mod people;
+pub mod refunds;
+pub mod sessions;
 pub mod stores;
+pub mod stream;
+pub mod tenants;
+pub mod terminal;
+pub mod timeline;

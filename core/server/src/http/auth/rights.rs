@@ -89,6 +89,13 @@ pub fn rights_of(principal: &Principal) -> &'static [Right] {
     }
 }
 
+/// Whether the caller may do all that this role may. Nobody gives away more than they have.
+#[must_use]
+pub fn covers(principal: &Principal, role: Role) -> bool {
+    let own = rights_of(principal);
+    of_role(role).iter().all(|right| own.contains(right))
+}
+
 const fn of_role(role: Role) -> &'static [Right] {
     match role {
         Role::PlatformAdmin => PLATFORM,

@@ -7,7 +7,7 @@ use actix_web::{
 };
 use saoma_protocol::{Millis, UserId, api::Page};
 use saoma_store::{
-    StoreError, TenantScope, Tx,
+    TenantScope, Tx,
     users::{self, NewUser, User},
 };
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,256 @@
+//! `/v1/terminal`: what terminals alone ask. Enrolment goes without a certificate; all else is told by it.
+
+use std::{net::IpAddr, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    error::{JsonPayloadError, QueryPayloadError},
+    web,
+};
+use saoma_protocol::{
+    Sequence, TerminalId,
+    api::{Enrol, Enrolled, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
+    message::{JournalAck, JournalBatch, MESSAGE_LEN_MAX, Push, PushAck},
+};
+use saoma_store::{Principal, StoreError, TenantScope, books, outbox, stores, tenants, terminals};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    app::App,
+    fleet::{
+        enrol::{EnrolError, enrol as enrol_terminal, renew as renew_terminal},
+        sync::{SyncError, take_journal},
+    },
+    http::{
+        auth::{Caller, TerminalCertificate, rights::BeTerminal},
+        problem::{
+            BODY_TOO_LARGE, BODY_UNREADABLE, CLAIM_CODE_INVALID, CSR_INVALID, INVALID, Problem, TOO_MANY_ATTEMPTS,
+            UNAUTHENTICATED,
+        },
+        router::other_method,
+    },
+};
+
+/// Longest wait for a push, in milliseconds.
+const WAIT_MS_MAX: u64 = 30_000;
+/// Most pushes of one answer.
+const PUSHES_MAX: u32 = 100;
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    let resource = |path: &str| web::resource(path.to_owned()).default_service(web::to(other_method));
+    config
+        .service(resource("/terminal/enrol").route(web::post().to(enrol)))
+        .service(resource("/terminal/renew").route(web::post().to(renew)))
+        .service(resource("/terminal/profile").route(web::get().to(profile)))
+        .service(resource("/terminal/books").route(web::get().to(show_books)))
+        .service(
+            resource("/terminal/pushes")
+                .app_data(web::QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
+                .route(web::get().to(pushes)),
+        )
+        .service(resource("/terminal/pushes/ack").route(web::post().to(acknowledge)))
+        .service(
+            resource("/terminal/journal")
+                // A batch is as long as a message over MQTT may be.
+                .app_data(
+                    web::JsonConfig::default()
+                        .limit(MESSAGE_LEN_MAX)
+                        .error_handler(|error, _| bad_batch(&error).into()),
+                )
+                .route(web::post().to(journal)),
+        );
+}
+
+fn bad_query(error: &QueryPayloadError) -> Problem {
+    Problem::new(BODY_UNREADABLE, format!("{error}."))
+}
+
+fn bad_batch(error: &JsonPayloadError) -> Problem {
+    match error {
+        JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
+            Problem::new(BODY_TOO_LARGE, format!("A batch may have {MESSAGE_LEN_MAX} bytes."))
+        }
+        other => Problem::new(BODY_UNREADABLE, format!("{other}.")),
+    }
+}
+
+fn peer(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip())
+}
+
+fn refused(error: EnrolError) -> Problem {
+    match error {
+        EnrolError::ClaimCode => Problem::new(
+            CLAIM_CODE_INVALID,
+            "The claim code is not valid (any more). Make a new one on the dashboard, under Terminals.",
+        ),
+        EnrolError::TooManyAttempts => {
+            Problem::new(TOO_MANY_ATTEMPTS, "Too many wrong claim codes from this address; wait a minute.")
+        }
+        EnrolError::Csr(error) => Problem::new(CSR_INVALID, format!("{error}.")).at("/csr_pem"),
+        EnrolError::Ca(error) => Problem::internal(&error),
+        EnrolError::Store(error) => error.into(),
+    }
+}
+
+/// Gives a new terminal its certificate, for its claim code.
+#[utoipa::path(post, path = "/v1/terminal/enrol", tag = "terminal", request_body = Enrol,
+    responses((status = 200, body = Enrolled)))]
+pub async fn enrol(
+    app: web::Data<App>,
+    request: HttpRequest,
+    body: web::Json<Enrol>,
+) -> Result<web::Json<Enrolled>, Problem> {
+    let made = enrol_terminal(&app, peer(&request), &body.claim_code, &body.csr_pem).await.map_err(refused)?;
+    let terminals = &app.config().terminals;
+    let mqtt_port = app
+        .fleet()
+        .broker()
+        .and_then(crate::fleet::broker::Broker::local_addr)
+        .map_or(terminals.mqtt_listen.port(), |address| address.port());
+    Ok(web::Json(Enrolled {
+        tenant: made.scope.tenant(),
+        terminal: made.terminal,
+        store: made.store,
+        certificate_chain_pem: made.chain_pem,
+        ca_pem: app.fleet().ca().pem().to_owned(),
+        mqtt_host: terminals.public_host.clone(),
+        mqtt_port,
+        profile: profile_of(&app, made.scope, made.terminal).await?,
+    }))
+}
+
+/// Gives a terminal its next certificate, for the one it shows.
+#[utoipa::path(post, path = "/v1/terminal/renew", tag = "terminal", request_body = Renew,
+    responses((status = 200, body = Renewed)))]
+pub async fn renew(
+    app: web::Data<App>,
+    caller: Caller<BeTerminal>,
+    request: HttpRequest,
+    body: web::Json<Renew>,
+) -> Result<web::Json<Renewed>, Problem> {
+    let (scope, terminal) = own(&caller)?;
+    let shown = request
+        .conn_data::<TerminalCertificate>()
+        .ok_or_else(|| Problem::new(UNAUTHENTICATED, "Show the certificate that is to be renewed."))?;
+    let made = renew_terminal(&app, scope, terminal, shown.serial.clone(), &body.csr_pem).await.map_err(refused)?;
+    Ok(web::Json(Renewed { certificate_chain_pem: made.chain_pem, not_after: made.not_after }))
+}
+
+fn own(caller: &Caller<BeTerminal>) -> Result<(TenantScope, TerminalId), Problem> {
+    match caller.principal() {
+        Principal::Terminal { scope, terminal, .. } => Ok((*scope, *terminal)),
+        _ => Err(Problem::new(UNAUTHENTICATED, "Only a terminal asks this.")),
+    }
+}
+
+async fn profile_of(app: &App, scope: TenantScope, terminal: TerminalId) -> Result<TerminalProfile, Problem> {
+    let profile = app
+        .store()
+        .read(move |tx| {
+            let tenant = tenants::load(tx, &scope)?;
+            let terminal = terminals::load(tx, &scope, terminal)?;
+            Ok::<_, StoreError>(TerminalProfile {
+                merchant_name: tenant.name,
+                store_name: stores::load(tx, &scope, terminal.store)?.name,
+                terminal_name: terminal.name,
+                currency: tenant.currency,
+            })
+        })
+        .await?;
+    Ok(profile)
+}
+
+/// What the till shows and prints.
+#[utoipa::path(get, path = "/v1/terminal/profile", tag = "terminal", responses((status = 200, body = TerminalProfile)))]
+pub async fn profile(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<web::Json<TerminalProfile>, Problem> {
+    let (scope, terminal) = own(&caller)?;
+    Ok(web::Json(profile_of(&app, scope, terminal).await?))
+}
+
+/// This terminal's sums in core's books.
+#[utoipa::path(get, path = "/v1/terminal/books", tag = "terminal", responses((status = 200, body = TerminalBooks)))]
+pub async fn show_books(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<web::Json<TerminalBooks>, Problem> {
+    let (scope, terminal) = own(&caller)?;
+    Ok(web::Json(app.store().read(move |tx| books::of_terminal(tx, &scope, terminal)).await?))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct PushesQuery {
+    /// Only pushes with a higher id.
+    after: u64,
+    /// How long to wait for one if there is none yet, 0 to 30,000 ms.
+    wait_ms: Option<u64>,
+}
+
+/// Pushes that the terminal has not acknowledged: the stand-in for the push topic.
+#[utoipa::path(get, path = "/v1/terminal/pushes", tag = "terminal", params(PushesQuery),
+    responses((status = 200, body = Pushes)))]
+pub async fn pushes(
+    app: web::Data<App>,
+    caller: Caller<BeTerminal>,
+    query: web::Query<PushesQuery>,
+) -> Result<web::Json<Pushes>, Problem> {
+    let (scope, terminal) = own(&caller)?;
+    let wait_ms = query.wait_ms.unwrap_or(0);
+    if wait_ms > WAIT_MS_MAX {
+        return Err(Problem::new(BODY_UNREADABLE, format!("wait_ms may be {WAIT_MS_MAX} at most.")));
+    }
+    let until = tokio::time::Instant::now() + Duration::from_millis(wait_ms);
+    let after = Sequence(query.after);
+    loop {
+        let next = app.fleet().next_push(terminal);
+        // Listening begins before looking, so that nothing falls between.
+        let rung = next.notified();
+        let found = app.store().read(move |tx| outbox::pending(tx, &scope, terminal, after, PUSHES_MAX)).await?;
+        if !found.is_empty() || app.is_stopping() {
+            let pushes = found.into_iter().filter_map(readable).collect();
+            return Ok(web::Json(Pushes { pushes }));
+        }
+        if tokio::time::timeout_at(until, rung).await.is_err() {
+            return Ok(web::Json(Pushes { pushes: Vec::new() }));
+        }
+    }
+}
+
+fn readable(message: outbox::Message) -> Option<Push> {
+    let body = serde_json::from_str(&message.message.payload)
+        .inspect_err(|error| tracing::error!(push.id = message.id.0, %error, "a push cannot be read"))
+        .ok()?;
+    Some(Push { id: message.id, at: message.message.created_at, body })
+}
+
+/// The terminal has these pushes on its disk.
+#[utoipa::path(post, path = "/v1/terminal/pushes/ack", tag = "terminal", request_body = PushAck,
+    responses((status = 204)))]
+pub async fn acknowledge(
+    app: web::Data<App>,
+    caller: Caller<BeTerminal>,
+    body: web::Json<PushAck>,
+) -> Result<HttpResponse, Problem> {
+    let (scope, terminal) = own(&caller)?;
+    let (ids, now) = (body.into_inner().ids, app.now());
+    app.store().write(move |tx| outbox::ack(tx, &scope, terminal, &ids, now)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The next entries of the terminal's journal: the stand-in for the journal topic.
+#[utoipa::path(post, path = "/v1/terminal/journal", tag = "terminal", request_body = JournalBatch,
+    responses((status = 200, body = JournalAck)))]
+pub async fn journal(
+    app: web::Data<App>,
+    caller: Caller<BeTerminal>,
+    body: web::Json<JournalBatch>,
+) -> Result<web::Json<JournalAck>, Problem> {
+    let (scope, terminal) = own(&caller)?;
+    match take_journal(&app, scope, terminal, body.into_inner()).await {
+        Ok(ack) => Ok(web::Json(ack)),
+        Err(SyncError::TooMany(count)) => {
+            Err(Problem::new(INVALID, format!("{}.", SyncError::TooMany(count))).at("/entries"))
+        }
+        Err(SyncError::Store(error)) => Err(error.into()),
+    }
+}
