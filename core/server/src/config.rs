@@ -92,6 +92,12 @@ pub const OPTIONS: &[Described] = &[
 /// Prefix of every environment variable that sets an option.
 const ENVIRONMENT_PREFIX: &str = "SAOMA_";
 
+/// The environment variable that sets an option.
+#[must_use]
+pub fn variable(option: &str) -> String {
+    format!("{ENVIRONMENT_PREFIX}{}", option.replace('.', "__").to_ascii_uppercase())
+}
+
 #[derive(Clone, Debug)]
 pub struct Config {
     pub data_dir: PathBuf,

@@ -3,6 +3,9 @@
 pub mod auth;
 pub mod idempotency;
 mod origin;
+pub mod health;
+pub mod pages;
+pub mod pay_page;
 pub mod problem;
 pub mod request_span;
 mod role;

@@ -7,6 +7,7 @@ use actix_web::{
 };
 
 use super::{
+    health, pages, pay_page,
     problem::{BODY_TOO_LARGE, BODY_UNREADABLE, INVALID, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
     v1,
 };
@@ -36,7 +37,11 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::payments::routes)
                     .configure(v1::tenants::routes)
                     .default_service(web::to(nothing_here)),
-            );
+            )
+            .route("/health", web::get().to(health::health))
+            .route("/ready", web::get().to(health::ready))
+            .route("/p/{token}", web::get().to(pay_page::show))
+            .default_service(web::to(pages::page));
     }
 }
 
