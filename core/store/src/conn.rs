@@ -399,8 +399,17 @@ fn private_file(path: &Path) -> Result<(), StoreError> {
         std::io::ErrorKind::StorageFull => StoreError::DiskFull,
         _ => unavailable(&format!("{}: {error}", path.display())),
     };
-    let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(refused)?;
-    file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(refused)
+    // A file that is there is never opened here: closing it again would take away the locks that SQLite holds on it for
+    // another store of this process.
+    match fs::OpenOptions::new().create_new(true).append(true).mode(0o600).open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(refused(error)),
+    }
+    if !fs::metadata(path).map_err(refused)?.is_file() {
+        return Err(unavailable(&format!("{} is no file", path.display())));
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(refused)
 }
 
 fn connect_sqlite(path: &str, access: Access) -> Result<AnyConnection, StoreError> {
@@ -439,8 +448,17 @@ fn migrate(conn: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError>
     };
     match conn {
         AnyConnection::Sqlite(conn) => {
-            newer(conn, &SQLITE_MIGRATIONS)?;
-            conn.run_pending_migrations(SQLITE_MIGRATIONS).map(drop).map_err(failed)
+            // The write lock before the look at what is missing; each migration is a savepoint in it.
+            let mut refused = None;
+            let done = conn.immediate_transaction(|conn| {
+                newer(conn, &SQLITE_MIGRATIONS)
+                    .and_then(|()| conn.run_pending_migrations(SQLITE_MIGRATIONS).map(drop).map_err(failed))
+                    .map_err(|error| {
+                        refused = Some(error);
+                        Error::RollbackTransaction
+                    })
+            });
+            done.map_err(|error| refused.unwrap_or_else(|| classify(&error).error))
         }
         AnyConnection::Postgres(conn) => {
             debug_assert_eq!(dialect, Dialect::Postgres);

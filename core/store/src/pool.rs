@@ -89,7 +89,18 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(conn) = self.conn.take() else { return };
-        if self.broken || std::thread::panicking() {
+        if self.broken {
+            // What ended this one (a restart of the server) ended the idle ones too, and whoever runs again must not go
+            // through them one by one.
+            let dead = {
+                let mut state = self.pool.lock();
+                let dead = std::mem::take(&mut state.idle);
+                state.open -= dead.len() + 1;
+                dead
+            };
+            self.pool.freed.notify_all();
+            drop((conn, dead));
+        } else if std::thread::panicking() {
             drop(conn);
             self.pool.closed();
         } else {

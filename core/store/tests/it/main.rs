@@ -1,0 +1,9 @@
+//! Every repository on both databases: SQLite in a file, and a PostgreSQL server that this binary starts for itself.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+mod base;
+mod connections;
+mod house;
+mod postgres;
+mod schema;
