@@ -11,7 +11,7 @@ use saoma_protocol::{
     api::{Goods, RefundKind},
 };
 use saoma_store::{
-    Opaque, PlatformScope, Principal, TenantScope, access,
+    Insertion, Opaque, PlatformScope, Principal, TenantScope, access,
     channel_accounts::{self, ChannelAccount},
     events::NewEvent,
     orders::{self, Order},
@@ -166,11 +166,25 @@ impl House {
 
     /// The order and payment `number`, stored.
     pub fn sell(&self, base: &Base, number: u8, amount: Amount, state: &State) -> StoredPayment {
-        let payment = self.payment(number, amount, state.clone());
-        base.write(|tx| {
+        self.sell_with(base, number, amount, state, |_| ())
+    }
+
+    /// The same, but for what `change` makes of the payment before it is stored.
+    pub fn sell_with(
+        &self,
+        base: &Base,
+        number: u8,
+        amount: Amount,
+        state: &State,
+        change: impl FnOnce(&mut StoredPayment),
+    ) -> StoredPayment {
+        let mut payment = self.payment(number, amount, state.clone());
+        change(&mut payment);
+        let inserted = base.write(|tx| {
             orders::insert_new(tx, &self.scope, &self.order(number, amount))?;
             payments::insert_new(tx, &self.scope, &payment)
         });
+        assert_eq!(inserted, Insertion::Inserted);
         payment
     }
 
@@ -245,6 +259,11 @@ impl House {
             access::open_session(tx, &verified, &self.session(number))
         })
     }
+}
+
+/// So many milliseconds into the story.
+pub const fn at(ms: i64) -> Millis {
+    Millis(NOW.0 + ms)
 }
 
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;

@@ -5,5 +5,7 @@
 mod base;
 mod connections;
 mod house;
+mod payments;
 mod postgres;
+mod refunds;
 mod schema;
