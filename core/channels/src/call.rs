@@ -58,6 +58,10 @@ impl ChannelCaller for Host {
         self.plugin(channel).map(|plugin| Arc::clone(plugin.manifest()))
     }
 
+    fn manifests(&self) -> Vec<Arc<Manifest>> {
+        self.plugins().iter().map(|plugin| Arc::clone(plugin.manifest())).collect()
+    }
+
     async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure> {
         let wit = convert::order(order);
         let call = Call::new("create", Some(order.number), Some(Capability::MerchantPresented));

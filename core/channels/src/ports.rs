@@ -27,6 +27,9 @@ pub trait ChannelCaller: Send + Sync {
     /// The manifest of the installed channel of that id.
     fn manifest(&self, channel: &str) -> Option<Arc<Manifest>>;
 
+    /// The manifest of every installed channel, by id.
+    fn manifests(&self) -> Vec<Arc<Manifest>>;
+
     /// Merchant-presented: announces the order.
     async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure>;
 

@@ -94,18 +94,18 @@ impl Vault {
         &self.session_seed
     }
 
-    /// Encrypts an account's secrets (by name) and stores them, with a data key of the tenant's own.
+    /// Encrypts an account's secrets (by name) with a data key of the tenant's own, for [`channel_accounts::set_secrets`].
     ///
     /// # Errors
-    /// `Store` (`NotFound` if the account is not the tenant's), `NoChance`, `Sealed` if the tenant's data key is not ours.
-    pub async fn keep(
+    /// `Store`, `NoChance`, `Sealed` if the tenant's data key is not ours.
+    pub async fn seal(
         &self,
         store: &Store,
         scope: TenantScope,
         account: ChannelAccountId,
         secrets: &BTreeMap<String, String>,
         now: Millis,
-    ) -> Result<(), SecretsError> {
+    ) -> Result<Opaque<Vec<u8>>, SecretsError> {
         let data_key = match store.read(move |tx| tenant_keys::current(tx, &scope)).await? {
             Some(data_key) => data_key,
             None => {
@@ -117,8 +117,29 @@ impl Vault {
         };
         let plain = Zeroizing::new(serde_json::to_vec(secrets).map_err(|_| SecretsError::Sealed)?);
         let sealed = seal(&self.unwrapped(scope, &data_key.wrapped.0)?, &plain, &bound_to(scope, account))?;
-        let ciphertext = Opaque([data_key.number.to_be_bytes().as_slice(), &sealed].concat());
-        Ok(store.write(move |tx| channel_accounts::set_secrets(tx, &scope, account, &ciphertext, now)).await?)
+        Ok(Opaque([data_key.number.to_be_bytes().as_slice(), &sealed].concat()))
+    }
+
+    /// The same for an account that may have secrets: those named are replaced, or taken away (`None`), the others stay.
+    ///
+    /// # Errors
+    /// `Store` (`NotFound` if the account is not the tenant's), `NoChance`, `Sealed`.
+    pub async fn seal_changed(
+        &self,
+        store: &Store,
+        scope: TenantScope,
+        account: ChannelAccountId,
+        changes: &BTreeMap<String, Option<String>>,
+        now: Millis,
+    ) -> Result<Opaque<Vec<u8>>, SecretsError> {
+        let mut secrets = self.opened(store, scope, account).await?;
+        for (name, value) in changes {
+            match value {
+                Some(value) => drop(secrets.insert(name.clone(), value.clone())),
+                None => drop(secrets.remove(name)),
+            }
+        }
+        self.seal(store, scope, account, &secrets, now).await
     }
 
     /// The account's secrets, for one call of its plugin; none if it has none.
@@ -131,16 +152,25 @@ impl Vault {
         scope: TenantScope,
         account: ChannelAccountId,
     ) -> Result<Secrets, SecretsError> {
+        let values = self.opened(store, scope, account).await?;
+        Ok(values.into_iter().map(|(name, value)| (name, Zeroizing::new(value.into_bytes()))).collect())
+    }
+
+    async fn opened(
+        &self,
+        store: &Store,
+        scope: TenantScope,
+        account: ChannelAccountId,
+    ) -> Result<BTreeMap<String, String>, SecretsError> {
         let Some(Opaque(ciphertext)) = store.read(move |tx| channel_accounts::secrets(tx, &scope, account)).await?
         else {
-            return Ok(Secrets::none());
+            return Ok(BTreeMap::new());
         };
         let (number, sealed) = ciphertext.split_first_chunk::<4>().ok_or(SecretsError::Sealed)?;
         let number = u32::from_be_bytes(*number);
         let data_key = store.read(move |tx| tenant_keys::load(tx, &scope, number)).await?;
         let plain = open(&self.unwrapped(scope, &data_key.wrapped.0)?, sealed, &bound_to(scope, account))?;
-        let values: BTreeMap<String, String> = serde_json::from_slice(&plain).map_err(|_| SecretsError::Sealed)?;
-        Ok(values.into_iter().map(|(name, value)| (name, Zeroizing::new(value.into_bytes()))).collect())
+        serde_json::from_slice(&plain).map_err(|_| SecretsError::Sealed)
     }
 
     fn unwrapped(&self, scope: TenantScope, wrapped: &[u8]) -> Result<LessSafeKey, SecretsError> {

@@ -27,7 +27,7 @@ use rmqtt::{
     types::{From as Origin, Id, Publish},
 };
 use saoma_protocol::{TerminalId, message::MESSAGE_LEN_MAX, topic::Topic};
-use tokio::{sync::Mutex, task::JoinHandle};
+use tokio::{runtime::Handle, sync::Mutex, task::JoinHandle};
 
 /// Room for the fixed header, topic and properties around a message of [`MESSAGE_LEN_MAX`] bytes.
 const PACKET_OVERHEAD_MAX: usize = 1024;
@@ -74,6 +74,8 @@ pub enum BrokerError {
 pub struct Broker {
     settings: BrokerSettings,
     context: ServerContext,
+    /// Where the broker runs, whoever starts it: a request's own thread runs requests only.
+    runtime: Handle,
     /// False while stopping and stopped: a connection that was in its handshake then must not slip in.
     open: Arc<AtomicBool>,
     running: Mutex<Option<JoinHandle<()>>>,
@@ -98,7 +100,14 @@ impl Broker {
             register.add(step, gate(&open)).await;
         }
         register.start().await;
-        Self { settings, context, open, running: Mutex::new(None), local_addr: std::sync::Mutex::new(None) }
+        Self {
+            settings,
+            context,
+            runtime: Handle::current(),
+            open,
+            running: Mutex::new(None),
+            local_addr: std::sync::Mutex::new(None),
+        }
     }
 
     /// Listens, and returns where. Does nothing if it does already.
@@ -140,13 +149,15 @@ impl Broker {
         if let Some(inflight) = std::num::NonZeroU16::new(INFLIGHT_MAX) {
             builder = builder.max_inflight(inflight);
         }
+        // The socket belongs to the runtime that it was bound in.
+        let _here = self.runtime.enter();
         let listener = builder.bind().and_then(|listener| listener.tls()).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         // rmqtt panics on a listener number that it knows already.
         self.context.listen_cfgs.remove(&LISTENER);
         let server = MqttServer::new(self.context.clone()).listener_by_id(listener, LISTENER).build();
         self.open.store(true, Ordering::SeqCst);
-        *running = Some(tokio::spawn(async move {
+        *running = Some(self.runtime.spawn(async move {
             if let Err(error) = server.run().await {
                 tracing::error!(error = format!("{error:#}"), "the MQTT broker ended");
             }

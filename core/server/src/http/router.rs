@@ -36,6 +36,10 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::refunds::routes)
                     .configure(v1::payments::routes)
                     .configure(v1::tenants::routes)
+                    .configure(v1::terminals::routes)
+                    .configure(v1::plugins::routes)
+                    .configure(v1::fleet::routes)
+                    .configure(v1::channel_accounts::routes)
                     .default_service(web::to(nothing_here)),
             )
             .route("/health", web::get().to(health::health))

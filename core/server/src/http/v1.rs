@@ -2,14 +2,18 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod channel_accounts;
+pub mod fleet;
 pub mod ledger;
 pub mod notify;
 pub mod payments;
 pub mod people;
+pub mod plugins;
 pub mod refunds;
 pub mod sessions;
 pub mod stores;
 pub mod stream;
 pub mod tenants;
 pub mod terminal;
+pub mod terminals;
 pub mod timeline;
