@@ -1,9 +1,9 @@
 //! The API's rim: who calls, what they said, and what went wrong, in the words of HTTP.
 
 pub mod auth;
+pub mod health;
 pub mod idempotency;
 mod origin;
-pub mod health;
 pub mod pages;
 pub mod pay_page;
 pub mod problem;

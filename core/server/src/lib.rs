@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod attempts;
+pub mod cli;
 pub mod config;
 pub mod first_start;
 pub mod fleet;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `saoma`: core, and the tools of whoever runs it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    saoma_server::cli::run()
+}

@@ -1,0 +1,78 @@
+//! The command line: each command a file, errors with their causes on standard error, exit code 1.
+
+mod admin;
+mod config;
+mod ledger;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// Saoma's core: payments, books and terminals of many merchants.
+///
+/// Start with `saoma serve`. Everything can be set by a file or by the environment: `saoma config --explain`.
+#[derive(Parser)]
+#[command(name = "saoma", version)]
+struct Arguments {
+    /// Settings in TOML; the environment (SAOMA_…) comes before them.
+    #[arg(long, global = true, env = "SAOMA_CONFIG_FILE", hide_env = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs core until SIGINT or SIGTERM, then finishes what is in flight.
+    Serve,
+    /// Shows the settings in force, or explains every one there is.
+    Config(config::Arguments),
+    /// Looks into the books of all merchants.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// The platform's administrators.
+    #[command(subcommand)]
+    Admin(admin::Command),
+}
+
+/// Runs the program.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match carry_out(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("saoma: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
+        Command::Config(explain) if explain.explain => config::explain(),
+        command => {
+            let config = read_config(arguments.config)?;
+            match command {
+                Command::Serve => serve::run(config),
+                Command::Config(_) => config::show(&config),
+                Command::Ledger(command) => ledger::run(&command, &config),
+                Command::Admin(command) => admin::run(&command, &config),
+            }
+        }
+    }
+}
+
+fn read_config(file: Option<PathBuf>) -> Result<Config> {
+    let text = file
+        .map(|file| {
+            std::fs::read_to_string(&file).with_context(|| format!("read the settings file {}", file.display()))
+        })
+        .transpose()?;
+    let environment = std::env::vars().filter(|(name, _)| name != "SAOMA_CONFIG_FILE");
+    Ok(Config::read(text.as_deref(), environment)?)
+}

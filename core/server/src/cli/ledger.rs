@@ -1,0 +1,27 @@
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use saoma_store::{Store, access, ledger};
+
+use crate::config::Config;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Proves the books of every merchant: postings sum to zero, and tell the same story as the payments. Exit code 1 if not.
+    Check,
+}
+
+pub(super) fn run(command: &Command, config: &Config) -> Result<ExitCode> {
+    let Command::Check = command;
+    let store = Store::open(&config.database.url, 2).context("open the database")?;
+    let broken = store.read_blocking(|tx| ledger::check_all(tx, &access::process())).context("read the books")?;
+    if broken.is_empty() {
+        println!("the books hold");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for what in &broken {
+        eprintln!("{what:?}");
+    }
+    eprintln!("the books do not hold: {} findings", broken.len());
+    Ok(ExitCode::FAILURE)
+}

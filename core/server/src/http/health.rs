@@ -1,0 +1,24 @@
+//! For machines that watch: `/health` (it lives), `/ready` (it can work).
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::app::App;
+
+/// The process answers.
+pub async fn health() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "alive": true, "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// The database answers, the broker listens, and nobody has asked core to stop.
+pub async fn ready(app: web::Data<App>) -> HttpResponse {
+    let database = app.store().ping().await.is_ok();
+    let broker = app.fleet().broker().is_some_and(crate::fleet::broker::Broker::is_open);
+    let stopping = app.is_stopping();
+    let body = json!({ "database": database, "broker": broker, "stopping": stopping });
+    if database && broker && !stopping {
+        HttpResponse::Ok().json(body)
+    } else {
+        HttpResponse::ServiceUnavailable().json(body)
+    }
+}

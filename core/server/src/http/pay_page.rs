@@ -1,0 +1,195 @@
+//! `/p/{token}`: what a customer sees who scanned the shop's code with any camera: merchant, amount, goods, and the way to pay.
+//!
+//! No script, no cookie, nothing from elsewhere. Each opening is counted; past the limit the code is dead for everybody.
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use qrcode::{QrCode, render::svg};
+use saoma_domain::{pay_code, payment::State};
+use saoma_store::{StoreError, access, pay_codes, payments, payments::Sale, stores, tenants};
+
+use super::problem::Problem;
+use crate::{app::App, payments::expire};
+
+/// No script at all; the one style is ours.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
+
+/// What a page says, in the customer's language.
+struct Words {
+    language: &'static str,
+    pay: &'static str,
+    pay_with: &'static str,
+    scan: &'static str,
+    paid: &'static str,
+    expired: &'static str,
+    over: &'static str,
+    closed: &'static str,
+    unknown: &'static str,
+    ask_shop: &'static str,
+}
+
+const ENGLISH: Words = Words {
+    language: "en",
+    pay: "To pay",
+    pay_with: "Pay",
+    scan: "Scan this code with your wallet",
+    paid: "Paid. Thank you!",
+    expired: "This code is no longer good.",
+    over: "This code was opened too often.",
+    closed: "This payment is closed.",
+    unknown: "There is no such code.",
+    ask_shop: "Please ask the shop for a new code.",
+};
+
+const CHINESE: Words = Words {
+    language: "zh-CN",
+    pay: "应付金额",
+    pay_with: "去支付",
+    scan: "请用钱包扫描此码",
+    paid: "支付成功，谢谢！",
+    expired: "此码已过期。",
+    over: "此码打开次数过多，已失效。",
+    closed: "这笔支付已关闭。",
+    unknown: "没有这个付款码。",
+    ask_shop: "请让商家重新出示付款码。",
+};
+
+fn words(request: &HttpRequest) -> &'static Words {
+    let wanted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let first = wanted.split(',').next().unwrap_or("").trim().to_ascii_lowercase();
+    if first.starts_with("zh") { &CHINESE } else { &ENGLISH }
+}
+
+/// # Errors
+/// Of the store alone.
+pub async fn show(
+    app: web::Data<App>,
+    request: HttpRequest,
+    token: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let words = words(&request);
+    let Some(id) = pay_code::read(&token, app.pay_code_key()) else {
+        return Ok(page(404, words, &notice(words.unknown, words)));
+    };
+    let now = app.now();
+    let opened = app
+        .store()
+        .write(move |tx| {
+            let (scope, code) = access::by_pay_code(tx, id)?;
+            let sale = payments::load_sale(tx, &scope, code.payment)?;
+            let on_show = matches!(sale.payment.payment.state, State::Presenting { .. }) && now < code.expires_at;
+            // Only openings that could lead to a payment count.
+            let code = if on_show { pay_codes::count_scan(tx, &scope, id)? } else { code };
+            let names = (tenants::load(tx, &scope)?.name, stores::load(tx, &scope, sale.payment.store)?.name);
+            Ok::<_, StoreError>((scope, code, sale, names))
+        })
+        .await;
+    let (scope, code, sale, (merchant, store)) = match opened {
+        Ok(found) => found,
+        Err(StoreError::NotFound { .. }) => return Ok(page(404, words, &notice(words.unknown, words))),
+        Err(error) => return Err(error.into()),
+    };
+    let head = heading(&merchant, &store, &sale, words);
+    Ok(match &sale.payment.payment.state {
+        State::Presenting { .. } if now >= code.expires_at => {
+            page(410, words, &format!("{head}{}", notice(words.expired, words)))
+        }
+        State::Presenting { .. } if code.scans > code.scan_limit => {
+            let payment = sale.payment.payment.id;
+            expire(&app, scope, payment).await?;
+            page(410, words, &format!("{head}{}", notice(words.over, words)))
+        }
+        State::Presenting { .. } => page(200, words, &format!("{head}{}", way_to_pay(&code.channel_code, words))),
+        State::Captured(_) => page(200, words, &format!("{head}<p class=\"done\">{}</p>", words.paid)),
+        State::Expired { .. } => page(410, words, &format!("{head}{}", notice(words.expired, words))),
+        _ => page(410, words, &format!("{head}{}", notice(words.closed, words))),
+    })
+}
+
+fn heading(merchant: &str, store: &str, sale: &Sale, words: &Words) -> String {
+    let amount = sale.payment.payment.amount;
+    let mut goods = String::new();
+    for line in &sale.order.goods {
+        goods.push_str(&format!("<li><span>{}</span><span>× {}</span></li>", escaped(&line.name), line.quantity));
+    }
+    let reference = sale.order.reference.as_deref().map(escaped).unwrap_or_default();
+    format!(
+        "<h1>{}</h1><p class=\"store\">{}</p><p class=\"label\">{}</p><p class=\"amount\">{}</p><ul>{goods}</ul>\
+         <p class=\"reference\">{reference}</p>",
+        escaped(merchant),
+        escaped(store),
+        words.pay,
+        escaped(&amount.to_string()),
+    )
+}
+
+/// A link leads on; any other code is shown for the wallet to scan.
+fn way_to_pay(channel_code: &str, words: &Words) -> String {
+    let is_link = url::Url::parse(channel_code).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
+    if is_link {
+        return format!("<a id=\"pay-link\" class=\"pay\" href=\"{}\">{}</a>", escaped(channel_code), words.pay_with);
+    }
+    let Ok(code) = QrCode::new(channel_code) else { return notice(words.closed, words) };
+    let svg = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
+    let data = data_encoding::BASE64.encode(svg.as_bytes());
+    format!(
+        "<p class=\"label\">{}</p><img alt=\"QR\" width=\"240\" src=\"data:image/svg+xml;base64,{data}\">",
+        words.scan
+    )
+}
+
+fn notice(what: &str, words: &Words) -> String {
+    format!("<p class=\"notice\">{what}</p><p>{}</p>", words.ask_shop)
+}
+
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+fn page(status: u16, words: &Words, body: &str) -> HttpResponse {
+    const STYLE: &str = "body{font:17px/1.5 system-ui,sans-serif;max-width:26rem;margin:0 auto;padding:1.5rem;text-align:center;\
+        color:#1b1f24;background:#fff}h1{font-size:1.3rem;margin:1rem 0 0}.store,.reference{color:#57606a;margin:0}\
+        .label{margin:2rem 0 0;color:#57606a}.amount{font-size:2.4rem;font-weight:700;margin:0}ul{list-style:none;padding:0}\
+        li{display:flex;justify-content:space-between;padding:.3rem 0;border-bottom:1px solid #d8dee4}\
+        .pay{display:block;margin:2rem 0;padding:1rem;border-radius:.6rem;background:#0b6e4f;color:#fff;font-size:1.2rem;\
+        text-decoration:none}.done{color:#0b6e4f;font-size:1.4rem}.notice{color:#a40e26;font-size:1.2rem}";
+    let html = format!(
+        "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><title>Saoma</title>\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{STYLE}</style></head>\
+         <body><main>{body}</main></body></html>",
+        words.language
+    );
+    let status = actix_web::http::StatusCode::from_u16(status).unwrap_or(actix_web::http::StatusCode::OK);
+    HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::VARY, "accept-language"))
+        .body(html)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_is_text_and_never_markup() {
+        assert_eq!(escaped("<b a='1' c=\"2\">&"), "&lt;b a=&#39;1&#39; c=&quot;2&quot;&gt;&amp;");
+        let code = way_to_pay("javascript:alert(1)", &ENGLISH);
+        assert!(!code.contains("javascript") && code.contains("data:image/svg+xml"), "{code}");
+        assert!(way_to_pay("https://wallet.example/pay/1?a=1&b=2", &ENGLISH).contains("a=1&amp;b=2"));
+    }
+}
