@@ -343,6 +343,8 @@ struct Failure {
 const AGAIN: &[&str] = &["database is locked", "database table is locked", "deadlock detected", "due to lock timeout"];
 const FULL: &[&str] = &["database or disk is full", "No space left on device", "could not extend file"];
 const BROKEN_FILE: &[&str] = &["database disk image is malformed", "file is not a database"];
+/// A sum of what is stored, since nothing that is stored by itself is near 64 bits.
+const OVERFLOW: &[&str] = &["integer overflow", "bigint out of range"];
 const AWAY: &[&str] = &[
     "the database system is",
     "terminating connection",
@@ -376,7 +378,7 @@ fn classify(error: &Error) -> Failure {
                 failure(unavailable(message), true, false)
             } else if says(FULL) {
                 failure(StoreError::DiskFull, false, false)
-            } else if says(BROKEN_FILE) {
+            } else if says(BROKEN_FILE) || says(OVERFLOW) {
                 failure(StoreError::Corrupt { why: message.to_owned() }, false, false)
             } else if says(AWAY) {
                 failure(unavailable(message), true, true)

@@ -10,6 +10,7 @@ use saoma_protocol::{
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Tag, Txt, corrupt, sequence, signed},
+    dialect::insert_or_ignore,
     schema::journal_entries,
     terminals,
 };
@@ -66,7 +67,7 @@ pub fn append(
     let follows =
         entry.sequence == before.sequence.next() && entry.prev_hash == data_encoding::HEXLOWER.encode(&before.hash);
     if !follows {
-        return Err(StoreError::Stale { what: "the journal" });
+        return Err(STALE);
     }
     if matches!(verdict, Some((Verdict::Rejected, _))) {
         return Err(StoreError::Conflict { what: "a rejected entry, which is not kept: the journal" });
@@ -83,7 +84,11 @@ pub fn append(
         journal_entries::verdict.eq(verdict.map(|(verdict, _)| Tag(verdict))),
         journal_entries::why.eq(verdict.map(|(_, why)| why)),
     );
-    tx.run(|conn| diesel::insert_into(journal_entries::table).values(row).execute(conn)).map(drop)
+    // Of two that bring the same entry at once, one finds it stored.
+    match insert_or_ignore!(tx, journal_entries::table, row)? {
+        0 => Err(STALE),
+        _ => Ok(()),
+    }
 }
 
 /// Entries after `after`, in order.
@@ -126,6 +131,8 @@ pub fn held(tx: &mut Tx<'_>, scope: &TenantScope, limit: u32) -> Result<Vec<(Ter
     })?;
     rows.into_iter().map(|row| Ok((row.terminal_id.0, row.try_into()?))).collect()
 }
+
+const STALE: StoreError = StoreError::Stale { what: "the journal" };
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = journal_entries)]

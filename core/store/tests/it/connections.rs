@@ -155,7 +155,9 @@ fn a_deadlock_is_tried_again() {
             });
         }
     });
-    assert_eq!(runs.load(Ordering::Relaxed), 3, "two transactions, and one of them again");
+    // One of them again; more often if it is back before the other one has noticed that the row is free.
+    let runs = runs.load(Ordering::Relaxed);
+    assert!((3..=6).contains(&runs), "{runs} runs of two transactions");
     assert_eq!(base.count("SELECT COUNT(DISTINCT value) AS n FROM meta"), 1, "each wrote both or none");
 }
 

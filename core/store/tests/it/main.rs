@@ -5,6 +5,9 @@
 mod base;
 mod connections;
 mod house;
+mod journal;
+mod ledger;
+mod outbox;
 mod payments;
 mod postgres;
 mod refunds;

@@ -1,0 +1,162 @@
+//! The outbox: due in order, one claimer each, gone once acknowledged.
+
+use saoma_protocol::{Millis, Sequence};
+use saoma_store::{
+    Dialect, StoreError,
+    outbox::{self, Due, Kind, NewMessage},
+};
+
+use crate::{
+    base::{Base, on_both},
+    house::{House, NOW, PLATFORM, at},
+};
+
+fn push(base: &Base, house: &House, payload: &str) -> Sequence {
+    base.write(|tx| outbox::append(tx, &house.scope, &house.push(payload)))
+}
+
+fn ids(due: &[Due]) -> Vec<Sequence> {
+    due.iter().map(|due| due.message.id).collect()
+}
+
+fn claim(base: &Base, kind: Kind, now: i64, lease_until: i64, limit: u32) -> Vec<Due> {
+    base.write(|tx| outbox::claim_due(tx, &PLATFORM, kind, at(now), at(lease_until), limit))
+}
+
+#[test]
+fn what_was_written_comes_out_in_order() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let milk = House::build(base, b'M');
+        let written = [push(base, &tea, "1"), push(base, &milk, "2"), push(base, &tea, "3")];
+        assert!(written[0] < written[1] && written[1] < written[2], "{written:?}");
+        let first = claim(base, Kind::Push, 0, 50, 2);
+        assert_eq!(ids(&first), written[..2]);
+        assert_eq!(first.iter().map(|due| due.scope).collect::<Vec<_>>(), [tea.scope, milk.scope]);
+        let message = &first[0].message;
+        assert_eq!(message.message, tea.push("1"));
+        assert_eq!((message.attempts, message.next_at, message.acked_at), (1, at(50), None));
+        assert_eq!(ids(&claim(base, Kind::Push, 0, 50, 10)), written[2..]);
+        assert_eq!(ids(&claim(base, Kind::Push, 49, 90, 10)), []);
+        // Nobody said that they arrived, so they are sent again, in order.
+        let again = claim(base, Kind::Push, 50, 90, 10);
+        assert_eq!(ids(&again), written);
+        assert!(again.iter().all(|due| due.message.attempts == 2), "{again:?}");
+    });
+}
+
+#[test]
+fn nothing_of_a_transaction_that_failed_is_sent() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let refused = base.try_write(|tx| {
+            outbox::append(tx, &tea.scope, &tea.push("1"))?;
+            Err::<(), _>(StoreError::NotFound { what: "a reason" })
+        });
+        assert!(refused.is_err());
+        assert_eq!(claim(base, Kind::Push, 0, 50, 10), []);
+        assert_eq!(base.read(|tx| outbox::next_due_at(tx, &PLATFORM, Kind::Push)), None);
+    });
+}
+
+#[test]
+fn each_kind_has_its_own_worker() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let hook = NewMessage { kind: Kind::Webhook, terminal: None, payload: "{}".to_owned(), created_at: at(7) };
+        let hook = base.write(|tx| outbox::append(tx, &tea.scope, &hook));
+        let push = push(base, &tea, "1");
+        let next = |kind| base.read(|tx| outbox::next_due_at(tx, &PLATFORM, kind));
+        assert_eq!((next(Kind::Push), next(Kind::Webhook)), (Some(NOW), Some(at(7))));
+        assert_eq!(ids(&claim(base, Kind::Webhook, 6, 50, 10)), []);
+        assert_eq!(ids(&claim(base, Kind::Webhook, 7, 50, 10)), [hook]);
+        assert_eq!(ids(&claim(base, Kind::Push, 7, 50, 10)), [push]);
+        base.write(|tx| outbox::resend_at(tx, &tea.scope, hook, at(9)));
+        assert_eq!(next(Kind::Webhook), Some(at(9)));
+        base.write(|tx| outbox::settle(tx, &tea.scope, hook, at(10)));
+        assert_eq!(next(Kind::Webhook), None);
+        // A wish to send again that comes late raises no dead.
+        base.write(|tx| outbox::resend_at(tx, &tea.scope, hook, at(11)));
+        assert_eq!(claim(base, Kind::Webhook, 1_000, 2_000, 10), []);
+    });
+}
+
+#[test]
+fn what_the_terminal_has_is_not_sent_again() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let written = [push(base, &tea, "1"), push(base, &tea, "2"), push(base, &tea, "3")];
+        let pending = |after: Sequence| -> Vec<Sequence> {
+            let messages = base.read(|tx| outbox::pending(tx, &tea.scope, tea.terminal, after, 10));
+            messages.into_iter().map(|message| message.id).collect()
+        };
+        assert_eq!(pending(Sequence(0)), written);
+        assert_eq!(pending(written[0]), written[1..]);
+        let ack = |ids: &[Sequence]| base.write(|tx| outbox::ack(tx, &tea.scope, tea.terminal, ids, at(5)));
+        assert_eq!(ack(&[written[1], Sequence(999_999), Sequence(u64::MAX)]), 1);
+        assert_eq!(ack(&[written[1]]), 0, "saying it again is fine");
+        assert_eq!(ack(&[]), 0);
+        assert_eq!(pending(Sequence(0)), [written[0], written[2]]);
+        assert_eq!(ids(&claim(base, Kind::Push, 1_000, 2_000, 10)), [written[0], written[2]]);
+        // It is back: what it has not got is due now, not when the lease ends.
+        assert_eq!(base.write(|tx| outbox::hurry(tx, &tea.scope, tea.terminal, at(1_001))), 2);
+        assert_eq!(ids(&claim(base, Kind::Push, 1_001, 2_000, 10)), [written[0], written[2]]);
+        // Only what was acknowledged long enough ago is forgotten.
+        assert_eq!(base.write(|tx| outbox::prune(tx, &PLATFORM, at(5))), 0);
+        assert_eq!(base.write(|tx| outbox::prune(tx, &PLATFORM, at(6))), 1);
+        assert_eq!(base.count("SELECT COUNT(*) AS n FROM outbox"), 2);
+    });
+}
+
+#[test]
+fn ids_are_never_given_twice() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let last = push(base, &tea, "1");
+        base.write(|tx| outbox::ack(tx, &tea.scope, tea.terminal, &[last], NOW));
+        assert_eq!(base.write(|tx| outbox::prune(tx, &PLATFORM, Millis(i64::MAX))), 1);
+        // A terminal that remembers the highest id it saw must not take a new message for an old one.
+        assert!(push(base, &tea, "2") > last);
+    });
+}
+
+#[test]
+fn no_two_claimers_get_the_same_message() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let written: Vec<Sequence> = base.write(|tx| {
+            (0..120).map(|number| outbox::append(tx, &tea.scope, &tea.push(&number.to_string()))).collect()
+        });
+        let mut claimed: Vec<Sequence> = std::thread::scope(|scope| {
+            let work = || {
+                let mut mine = Vec::new();
+                loop {
+                    let some = ids(&claim(base, Kind::Push, 1, 1_000, 7));
+                    if some.is_empty() {
+                        return mine;
+                    }
+                    assert!(some.is_sorted(), "{some:?}");
+                    mine.extend(some);
+                }
+            };
+            let claimers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+            claimers.into_iter().flat_map(|claimer| claimer.join().expect("a claimer")).collect()
+        });
+        claimed.extend(ids(&claim(base, Kind::Push, 1, 1_000, 1_000)));
+        claimed.sort();
+        assert_eq!(claimed, written);
+        assert_eq!(base.count("SELECT COUNT(*) AS n FROM outbox WHERE attempts <> 1"), 0);
+    });
+}
+
+#[test]
+fn a_claim_that_is_not_committed_yet_is_passed_over() {
+    let base = Base::new(Dialect::Postgres);
+    let tea = House::build(&base, b'T');
+    let written = [push(&base, &tea, "1"), push(&base, &tea, "2")];
+    let (first, second) = base.write(|tx| {
+        let first = ids(&outbox::claim_due(tx, &PLATFORM, Kind::Push, NOW, at(50), 1)?);
+        Ok((first, ids(&claim(&base, Kind::Push, 0, 50, 10))))
+    });
+    assert_eq!((first, second), (vec![written[0]], vec![written[1]]));
+}
