@@ -7,7 +7,7 @@ use saoma_protocol::{Millis, TenantId};
 
 use crate::{
     PlatformScope, StoreError, TenantScope, Tx,
-    column::{Txt, corrupt, found},
+    column::{Txt, corrupt},
     dialect::insert_or_ignore,
     schema::idempotency_keys,
 };
@@ -64,8 +64,10 @@ pub fn claim(tx: &mut Tx<'_>, scope: &TenantScope, claim: &Claim<'_>) -> Result<
     if insert_or_ignore!(tx, idempotency_keys::table, row)? == 1 {
         return Ok(Claimed::New);
     }
-    let earlier: Earlier =
-        tx.run(|conn| row_of(scope, claim.key, claim.route).select(Earlier::as_select()).first(conn))?;
+    let earlier: Option<Earlier> =
+        tx.run(|conn| row_of(scope, claim.key, claim.route).select(Earlier::as_select()).first(conn).optional())?;
+    // Whoever was at it has released it since we ran into it. The caller comes again.
+    let Some(earlier) = earlier else { return Ok(Claimed::InFlight) };
     if earlier.fingerprint != claim.fingerprint {
         return Ok(Claimed::Mismatch);
     }
@@ -84,7 +86,7 @@ pub fn claim(tx: &mut Tx<'_>, scope: &TenantScope, claim: &Claim<'_>) -> Result<
     }
 }
 
-/// Keeps the answer to a claimed request.
+/// Keeps the answer to a claimed request. A first answer stays: whoever had lost the lease and comes later changes nothing.
 ///
 /// # Errors
 /// `NotFound` if it was not claimed.
@@ -101,8 +103,12 @@ pub fn answer(
         idempotency_keys::body.eq(&response.body),
         idempotency_keys::answered_at.eq(at.0),
     );
-    let n = tx.run(|conn| diesel::update(row_of(scope, key, route)).set(changes).execute(conn))?;
-    found(n, "the claimed request")
+    let open = row_of(scope, key, route).filter(idempotency_keys::answered_at.is_null());
+    if tx.run(|conn| diesel::update(open).set(changes).execute(conn))? == 1 {
+        return Ok(());
+    }
+    let n: i64 = tx.run(|conn| row_of(scope, key, route).count().get_result(conn))?;
+    if n == 0 { Err(StoreError::NotFound { what: "the claimed request" }) } else { Ok(()) }
 }
 
 /// Forgets a claim that had no effect (the request was refused): the key may be used again, also for another request.

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 
-use crate::{StoreError, TenantScope, Tx, channel_accounts, column::Txt, schema::plugin_kv};
+use crate::{StoreError, TenantScope, Tx, channel_accounts, column::Txt, dialect::take_turn_named, schema::plugin_kv};
 
 /// Limits of `host.wit`, interface `kv`.
 pub const KEYS_MAX: u64 = 1_000;
@@ -39,8 +39,13 @@ pub fn set(
         return Err(StoreError::Limit { what: "a value", max: VALUE_LEN_MAX as u64 });
     }
     channel_accounts::load(tx, scope, account)?;
-    let changes = (plugin_kv::value.eq(value), plugin_kv::updated_at.eq(at.0));
-    if tx.run(|conn| diesel::update(row_of(scope, account, key)).set(changes).execute(conn))? == 1 {
+    if change(tx, scope, account, key, value, at)? {
+        return Ok(());
+    }
+    // New keys of one account come one after the other: two that come at once must see each other, to be counted and to
+    // be one if they are one.
+    take_turn_named(tx, &account.to_string())?;
+    if change(tx, scope, account, key, value, at)? {
         return Ok(());
     }
     let keys: i64 = tx.run(|conn| {
@@ -61,6 +66,19 @@ pub fn set(
         plugin_kv::updated_at.eq(at.0),
     );
     tx.run(|conn| diesel::insert_into(plugin_kv::table).values(row).execute(conn)).map(drop)
+}
+
+/// Changes a key's value; `false` if there is no such key.
+fn change(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    key: &str,
+    value: &[u8],
+    at: Millis,
+) -> Result<bool, StoreError> {
+    let changes = (plugin_kv::value.eq(value), plugin_kv::updated_at.eq(at.0));
+    tx.run(|conn| diesel::update(row_of(scope, account, key)).set(changes).execute(conn)).map(|n| n == 1)
 }
 
 /// Deleting what is not there is fine.

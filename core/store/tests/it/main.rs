@@ -2,13 +2,17 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+mod access;
+mod audit;
 mod base;
 mod connections;
 mod house;
+mod idempotency;
 mod journal;
 mod ledger;
 mod outbox;
 mod payments;
+mod plugin_kv;
 mod postgres;
 mod refunds;
 mod schema;
