@@ -5,12 +5,15 @@
 mod access;
 mod audit;
 mod base;
+mod books;
 mod connections;
 mod house;
 mod idempotency;
+mod isolation;
 mod journal;
 mod ledger;
 mod outbox;
+mod pay_codes;
 mod payments;
 mod plugin_kv;
 mod postgres;

@@ -18,7 +18,7 @@ const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Table and column, to type (in one family's words) and whether it may be empty.
-type Columns = BTreeMap<(String, String), (String, bool)>;
+pub type Columns = BTreeMap<(String, String), (String, bool)>;
 
 #[derive(QueryableByName)]
 struct Column {
@@ -38,7 +38,7 @@ struct Name {
     name: String,
 }
 
-fn columns(raw: &mut Raw) -> Columns {
+pub fn columns(raw: &mut Raw) -> Columns {
     let query = match raw {
         Raw::Sqlite(_) => {
             "SELECT t.name AS table_name, c.name AS column_name, lower(c.type) AS kind, NOT c.\"notnull\" AS nullable \
