@@ -167,7 +167,7 @@ fn administrators_of_the_platform_belong_to_no_tenant() {
         let root = new_user(b'P', 1, "root", Role::Cashier);
         let admin = base.write(|tx| users::create_platform_admin(tx, &platform, &root));
         assert_eq!((admin.tenant, admin.role), (None, Role::PlatformAdmin));
-        assert_eq!(base.read(|tx| users::platform_admins(tx, &platform)), [admin.clone()]);
+        assert_eq!(base.read(|tx| users::platform_admins(tx, &platform)), std::slice::from_ref(&admin));
         assert_eq!(base.read(|tx| users::list(tx, &tea.scope)), []);
         let principal = tea.sign_in(base, 1, "root");
         assert!(principal.tenant_scope().is_none() && matches!(principal, Principal::Platform { .. }));

@@ -11,6 +11,7 @@ mod house;
 mod idempotency;
 mod isolation;
 mod journal;
+mod keys;
 mod ledger;
 mod outbox;
 mod pay_codes;

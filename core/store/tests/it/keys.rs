@@ -1,0 +1,196 @@
+//! Keys of tenants and of the platform, facts, and contracts with channels.
+
+use saoma_protocol::{Sequence, TenantId};
+use saoma_store::{
+    Opaque, StoreError, access, channel_accounts, events, meta,
+    server_keys::{self, ServerKey},
+    tenant_keys, tenants,
+};
+
+use crate::{
+    base::{Base, on_both},
+    house::{House, NOW, PLATFORM, account, at, bytes, captured, cny, tenant},
+};
+
+/// What `work` gives to each of several that run at once.
+fn at_once<T: Send>(base: &Base, work: impl Fn(&Base, u8) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let starts: Vec<_> = (1..=5)
+            .map(|number| {
+                scope.spawn({
+                    let work = &work;
+                    move || work(base, number)
+                })
+            })
+            .collect();
+        starts.into_iter().map(|start| start.join().expect("a thread of the test")).collect()
+    })
+}
+
+fn server_key(kid: &str, made: i64) -> ServerKey {
+    ServerKey {
+        kid: kid.to_owned(),
+        kind: "session".to_owned(),
+        public: "PEM".to_owned(),
+        ciphertext: Opaque(vec![0, 255]),
+        created_at: at(made),
+        retired_at: None,
+    }
+}
+
+#[test]
+fn data_keys_are_numbered_and_the_newest_is_current() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        assert_eq!(base.read(|tx| tenant_keys::current(tx, &tea.scope)), None);
+        let mut numbers = at_once(base, |base, number| {
+            base.write(|tx| tenant_keys::add(tx, &tea.scope, &Opaque(vec![number]), "first", NOW)).number
+        });
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2, 3, 4, 5]);
+        assert_eq!(base.read(|tx| tenant_keys::current(tx, &tea.scope)).map(|key| key.number), Some(5));
+        let others = base.read(|tx| tenant_keys::load(tx, &tea.scope, 4));
+        base.write(|tx| tenant_keys::rewrap(tx, &tea.scope, 3, &Opaque(vec![33]), "second"));
+        let third = base.read(|tx| tenant_keys::load(tx, &tea.scope, 3));
+        assert_eq!((third.wrapped, third.master.as_str()), (Opaque(vec![33]), "second"));
+        assert_eq!(base.read(|tx| tenant_keys::load(tx, &tea.scope, 4)), others);
+        let missing = Err(StoreError::NotFound { what: "the data key" });
+        assert_eq!(base.try_read(|tx| tenant_keys::load(tx, &tea.scope, 6).map(drop)), missing);
+        assert_eq!(base.try_write(|tx| tenant_keys::rewrap(tx, &tea.scope, 6, &Opaque(vec![]), "second")), missing);
+    });
+}
+
+#[test]
+fn nodes_that_start_at_once_agree_on_one_key_and_one_fact() {
+    on_both(|base| {
+        let kids = at_once(base, |base, number| {
+            let key = server_key(&format!("kid {number}"), 0);
+            base.write(|tx| server_keys::current_or_add(tx, &PLATFORM, &key)).kid
+        });
+        assert!(kids.iter().all(|kid| *kid == kids[0]), "{kids:?}");
+        assert_eq!(base.read(|tx| server_keys::list(tx, &PLATFORM, "session")).len(), 1);
+        let facts = at_once(base, |base, number| {
+            base.write(|tx| meta::set_once(tx, &PLATFORM, "installation", &number.to_string()))
+        });
+        assert!(facts.iter().all(|fact| *fact == facts[0]), "{facts:?}");
+        base.write(|tx| meta::set(tx, &PLATFORM, "installation", "changed"));
+        assert_eq!(base.read(|tx| meta::get(tx, &PLATFORM, "installation")).as_deref(), Some("changed"));
+    });
+}
+
+#[test]
+fn a_key_that_is_retired_verifies_and_no_longer_signs() {
+    on_both(|base| {
+        let (old, new) = (server_key("old", 0), server_key("new", 1));
+        base.write(|tx| {
+            server_keys::add(tx, &PLATFORM, &old)?;
+            server_keys::add(tx, &PLATFORM, &new)
+        });
+        let current = |kind| base.read(|tx| server_keys::current(tx, &PLATFORM, kind)).map(|key| key.kid);
+        assert_eq!((current("session").as_deref(), current("pay_code")), (Some("new"), None));
+        let taken = base.try_write(|tx| server_keys::add(tx, &PLATFORM, &server_key("old", 9)));
+        assert_eq!(taken, Err(StoreError::Conflict { what: "the kid" }));
+        base.write(|tx| server_keys::retire(tx, &PLATFORM, "new", at(5)));
+        assert_eq!(current("session").as_deref(), Some("old"));
+        let retired = ServerKey { retired_at: Some(at(5)), ..new };
+        assert_eq!(base.read(|tx| server_keys::list(tx, &PLATFORM, "session")), [retired, old.clone()]);
+        base.write(|tx| server_keys::remove(tx, &PLATFORM, "new"));
+        assert_eq!(base.read(|tx| server_keys::list(tx, &PLATFORM, "session")), [old]);
+        let missing = Err(StoreError::NotFound { what: "the server's key" });
+        assert_eq!(base.try_write(|tx| server_keys::remove(tx, &PLATFORM, "new")), missing);
+        assert_eq!(base.try_write(|tx| server_keys::retire(tx, &PLATFORM, "new", NOW)), missing);
+    });
+}
+
+#[test]
+fn secrets_do_not_show_in_a_log() {
+    let key = ServerKey { ciphertext: Opaque(b"hunter2".to_vec()), ..server_key("kid", 0) };
+    let shown = format!("{key:?} {:?}", Opaque("hunter2".to_owned()));
+    assert!(shown.contains("Opaque(7 bytes)") && !shown.contains("hunter2") && !shown.contains("104, 117"), "{shown}");
+}
+
+#[test]
+fn a_contract_is_changed_by_who_has_seen_it_last() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let first = base.read(|tx| channel_accounts::load(tx, &tea.scope, tea.account));
+        assert_eq!(first, account(b'T', 1));
+        let mut other = account(b'T', 2);
+        (other.priority, other.enabled) = (5, false);
+        base.write(|tx| channel_accounts::create(tx, &tea.scope, &other));
+        assert_eq!(base.read(|tx| channel_accounts::list(tx, &tea.scope)), [other, first.clone()]);
+        assert_eq!(base.read(|tx| channel_accounts::list_enabled(tx, &tea.scope)), std::slice::from_ref(&first));
+        let mut changed = first.clone();
+        (changed.name, changed.enabled, changed.updated_at) = ("微信".to_owned(), false, at(9));
+        assert_eq!(base.write(|tx| channel_accounts::update(tx, &tea.scope, &changed)), 2);
+        changed.version = 2;
+        let stale = base.try_write(|tx| channel_accounts::update(tx, &tea.scope, &first));
+        assert_eq!(stale, Err(StoreError::Stale { what: "the channel account" }));
+        // One that takes no new payments still gets its notifications.
+        assert_eq!(base.read(|tx| access::by_channel_account(tx, tea.account)), (tea.scope, changed));
+        assert_eq!(base.read(|tx| channel_accounts::secrets(tx, &tea.scope, tea.account)), None);
+        base.write(|tx| channel_accounts::set_secrets(tx, &tea.scope, tea.account, &Opaque(vec![1, 0]), NOW));
+        assert_eq!(base.read(|tx| channel_accounts::secrets(tx, &tea.scope, tea.account)), Some(Opaque(vec![1, 0])));
+    });
+}
+
+#[test]
+fn tenants_are_listed_page_by_page() {
+    on_both(|base| {
+        for letter in [b'B', b'C', b'A'] {
+            base.write(|tx| tenants::create(tx, &PLATFORM, &tenant(letter)));
+        }
+        let names = |after: Option<u8>, limit| -> Vec<String> {
+            let after = after.map(|letter| TenantId::from_bytes(bytes(letter, 1)));
+            base.read(|tx| tenants::list(tx, &PLATFORM, after, limit)).into_iter().map(|tenant| tenant.name).collect()
+        };
+        assert_eq!(names(None, 2), ["Tea of A", "Tea of B"]);
+        assert_eq!(names(Some(b'B'), 2), ["Tea of C"]);
+        let scope = base.read(|tx| access::enter_tenant(tx, &PLATFORM, tenant(b'A').id));
+        let renamed = tenants::Tenant { name: "茶".to_owned(), active: false, ..tenant(b'A') };
+        base.write(|tx| tenants::update(tx, &PLATFORM, &renamed));
+        assert_eq!(base.read(|tx| tenants::load(tx, &scope)), renamed);
+        let nobody = base.try_read(|tx| access::enter_tenant(tx, &PLATFORM, tenant(b'Z').id));
+        assert_eq!(nobody, Err(StoreError::NotFound { what: "the tenant" }));
+        let nobody = base.try_write(|tx| tenants::update(tx, &PLATFORM, &tenant(b'Z')));
+        assert_eq!(nobody, Err(StoreError::NotFound { what: "the tenant" }));
+    });
+}
+
+/// A reader that goes by numbers must not pass by an event that is committed later under a lower number.
+#[test]
+fn who_follows_the_events_misses_none() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let payment = tea.sell(base, 1, cny(500), &captured(0, 0)).payment.id;
+        let done = std::sync::atomic::AtomicU8::new(0);
+        let seen: Vec<Sequence> = std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..15 {
+                        base.write(|tx| {
+                            events::append(tx, &tea.scope, &tea.event(payment, "payment.pending"))?;
+                            std::thread::sleep(std::time::Duration::from_micros(300));
+                            events::append(tx, &tea.scope, &tea.event(payment, "payment.succeeded"))
+                        });
+                    }
+                    done.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                });
+            }
+            let mut seen = Vec::new();
+            loop {
+                let last_look = done.load(std::sync::atomic::Ordering::SeqCst) == 4;
+                let after = seen.last().copied().unwrap_or(Sequence(0));
+                let more = base.read(|tx| events::after(tx, &tea.scope, after, 7));
+                if more.is_empty() && last_look {
+                    return seen;
+                }
+                seen.extend(more.into_iter().map(|event| event.sequence));
+            }
+        });
+        assert_eq!(seen.len(), 120);
+        assert!(seen.is_sorted());
+        assert_eq!(base.read(|tx| events::timeline(tx, &tea.scope, payment)).len(), 120);
+        assert_eq!(base.read(|tx| events::newest(tx, &tea.scope)), seen[119]);
+    });
+}
