@@ -46,6 +46,8 @@ enum Command {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
+    // Already installed means the same provider.
+    drop(rustls::crypto::ring::default_provider().install_default());
     let arguments = Arguments::parse();
     let premises = |folder: &str| Premises {
         programs: arguments.programs.clone(),

@@ -211,9 +211,7 @@ impl Shop {
             )
             .await?;
         let owner = self.first_sign_in(OWNER_EMAIL, &text(&tenant, "/owner_one_time_password")?).await?;
-        let store = owner
-            .post("/v1/stores", &json!({"name": "中山路店 Zhongshan Road"}), "demo-store")
-            .await?;
+        let store = owner.post("/v1/stores", &json!({"name": "中山路店 Zhongshan Road"}), "demo-store").await?;
         let store = text(&store, "/id")?;
         let sandbox = self.channel_account(&owner, "sandbox", "Sandbox Wallet", &self.sandbox_settings()).await?;
         let mut hostile = Vec::new();

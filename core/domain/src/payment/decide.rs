@@ -170,6 +170,10 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
         },
         AnswerStatus::Closed => match &payment.state {
             State::Submitting { .. } | State::Pending { .. } | State::Unknown { .. } => Decision::to(State::Reversed),
+            // Its time was over, and the channel has drawn the same line by itself.
+            State::Presenting { expires_at } if now >= *expires_at => {
+                Decision::to(State::Expired { close: Close::Confirmed })
+            }
             State::Presenting { .. } | State::Created => Decision::to(State::Cancelled { close: Close::Confirmed }),
             State::Expired { close: Close::Asked } => Decision::to(State::Expired { close: Close::Confirmed }),
             State::Cancelled { close: Close::Asked } => Decision::to(State::Cancelled { close: Close::Confirmed }),

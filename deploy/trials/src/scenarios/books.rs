@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::Command};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::people::{Customer, Office};
+use super::people::{Customer, Office, scheme_record};
 use crate::{shop::Shop, wait::until};
 
 pub async fn agree(shop: &mut Shop) -> Result<()> {
@@ -36,7 +36,7 @@ async fn scheme_agrees(shop: &Shop) -> Result<()> {
     let (office, scheme) = (Office::of(shop)?, shop.scheme()?);
     until("the scheme and core to hold the same sums", || async {
         let orders = scheme.get("/admin/orders").await?;
-        for order in orders.as_array().context("no orders")? {
+        for order in orders.as_array().context("no orders")?.iter().map(scheme_record) {
             let payment = office.payment(order["order_number"].as_str().context("no number")?).await?;
             if held(&payment)
                 != order["paid_minor"].as_i64().unwrap_or(0) - order["refunded_minor"].as_i64().unwrap_or(0)

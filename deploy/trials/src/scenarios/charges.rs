@@ -58,16 +58,12 @@ pub async fn not_believed(shop: &mut Shop) -> Result<()> {
         let payment = text(&office.charges(shop, minor, &customer.shows_code().await?).await?, "/id")?;
         office.sees(&payment, ends_as).await?;
     }
-    let before = customer.balance().await?;
+    // The wrong figure is not believed; what the scheme says when asked is.
     let payment = text(&office.charges(shop, 2099, &customer.shows_code().await?).await?, "/id")?;
-    let ended = until("a payment with a wrong amount to be undone", || async {
-        let payment = office.payment(&payment).await?;
-        Ok((payment["state"] == "reversed" || payment["state"] == "failed").then_some(payment))
-    })
-    .await?;
-    ensure!(ended["state"] == "reversed", "{ended}");
-    ensure!(customer.balance().await? == before, "the customer paid an amount that nobody asked for");
-    Ok(())
+    office.sees(&payment, "succeeded").await?;
+    let events = office.events(&payment).await?;
+    ensure!(events.iter().any(|event| event == "no_answer"), "the wrong figure was believed: {events:?}");
+    charged_once(&customer, &payment).await
 }
 
 pub async fn notified_thrice(shop: &mut Shop) -> Result<()> {

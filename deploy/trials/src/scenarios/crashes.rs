@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::people::{Cashier, Customer, Office};
+use super::people::{Cashier, Customer, Office, scheme_record};
 use crate::{shop::Shop, wait::until};
 
 /// 93: the scheme carries it out and never answers, so core sits between "sent" and "answered" when it dies.
@@ -19,7 +19,8 @@ pub async fn core_killed(shop: &mut Shop) -> Result<()> {
     });
     let payment = until("the scheme to have charged", || async {
         let orders = shop.scheme()?.get("/admin/orders").await?;
-        let ours = orders.as_array().into_iter().flatten().find(|order| order["amount_minor"] == 2193);
+        let ours =
+            orders.as_array().into_iter().flatten().map(scheme_record).find(|order| order["amount_minor"] == 2193);
         Ok(ours
             .filter(|order| order["charged"] == 1)
             .and_then(|order| order["order_number"].as_str().map(str::to_owned)))

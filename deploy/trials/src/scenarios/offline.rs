@@ -21,10 +21,11 @@ async fn synced_once(shop: &Shop, payment: &str) -> Result<()> {
     let booked = office.sees(payment, "succeeded").await?;
     ensure!(booked["method"] == "cash", "{booked}");
     let timeline = office.core.get(&format!("/v1/payments/{payment}/timeline")).await?;
-    let drawer: Vec<&Value> = timeline["postings"]
+    let drawer: Vec<&Value> = timeline["posting_sets"]
         .as_array()
         .into_iter()
         .flatten()
+        .flat_map(|set| set["postings"].as_array().into_iter().flatten())
         .filter(|posting| posting["account"] == "cash_in_drawer")
         .collect();
     ensure!(drawer.len() == 1 && drawer[0]["money"] == booked["amount"], "the drawer's postings: {drawer:?}");

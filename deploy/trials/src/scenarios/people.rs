@@ -126,8 +126,23 @@ impl Customer {
     /// The scheme's own record of an order, or nothing if it never heard of it.
     pub async fn scheme_order(&self, number: &str) -> Result<Option<Value>> {
         let reply = self.scheme.call(Method::GET, &format!("/admin/orders/{number}"), None, None).await?;
-        Ok(reply.status.is_success().then_some(reply.body))
+        Ok(reply.status.is_success().then(|| scheme_record(&reply.body)))
     }
+}
+
+/// What the scenarios ask of an order in the scheme's own book, in minor units.
+pub fn scheme_record(order: &Value) -> Value {
+    let minor = |field: &Value| field.as_str().and_then(|text| text.replace('.', "").parse::<i64>().ok()).unwrap_or(0);
+    let (net, refunded) = (minor(&order["net"]), minor(&order["refunded"]));
+    json!({
+        "order_number": order["order"]["order_number"],
+        "amount_minor": minor(&order["order"]["amount"]),
+        "charged": order["charged_count"],
+        "notified": order["notifications"]["attempts"],
+        "paid_minor": net + refunded,
+        "refunded_minor": refunded,
+        "status": order["order"]["status"],
+    })
 }
 
 /// Whoever calls core's API for the merchant.

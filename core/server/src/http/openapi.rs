@@ -1,0 +1,92 @@
+//! The API's own description, made from the handlers. `openapi.json` beside this crate is it, checked by a test.
+
+use saoma_protocol::api::Problem;
+use utoipa::{
+    OpenApi,
+    openapi::{
+        ContentBuilder, Ref, RefOr, ResponseBuilder,
+        path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use super::v1;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Saoma core",
+        description = "Payments by code: taken, given back, booked. Amounts are whole minor units with an ISO 4217 \
+                       currency, times milliseconds since 1970 (UTC). Errors are problem details (RFC 9457); `code` is \
+                       stable.",
+    ),
+    components(schemas(Problem)),
+    paths(
+        v1::api_keys::create, v1::api_keys::list, v1::api_keys::revoke,
+        v1::audit::list,
+        v1::channel_accounts::change, v1::channel_accounts::create, v1::channel_accounts::list,
+        v1::channel_accounts::self_test, v1::channel_accounts::show,
+        v1::ledger::trial_balance,
+        v1::notify::receive,
+        v1::payments::cancel, v1::payments::create, v1::payments::list, v1::payments::query, v1::payments::show,
+        v1::people::change, v1::people::create, v1::people::list, v1::people::reset_password, v1::people::show,
+        v1::plugins::list,
+        v1::refunds::create, v1::refunds::list, v1::refunds::void,
+        v1::sessions::change_password, v1::sessions::end, v1::sessions::list, v1::sessions::me,
+        v1::sessions::refresh_session, v1::sessions::sign_in, v1::sessions::sign_out,
+        v1::stores::change, v1::stores::create, v1::stores::list, v1::stores::show,
+        v1::stream::follow,
+        v1::tenants::change, v1::tenants::create, v1::tenants::list, v1::tenants::show,
+        v1::terminal::acknowledge, v1::terminal::enrol, v1::terminal::journal, v1::terminal::profile,
+        v1::terminal::pushes, v1::terminal::renew, v1::terminal::show_books,
+        v1::terminals::change, v1::terminals::create, v1::terminals::list, v1::terminals::offer_claim_code,
+        v1::terminals::revoke, v1::terminals::show, v1::terminals::sync_now,
+        v1::timeline::show,
+    ),
+)]
+struct Described;
+
+const BEARER: &str = "bearer";
+
+/// The document, with what every operation has in common.
+#[must_use]
+pub fn described() -> utoipa::openapi::OpenApi {
+    let mut api = Described::openapi();
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A person's access token, or an API key"))
+        .build();
+    if let Some(components) = api.components.as_mut() {
+        components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+    }
+    api.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
+    for item in api.paths.paths.values_mut() {
+        let methods = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in methods.into_iter().flatten() {
+            complete(operation);
+        }
+    }
+    api
+}
+
+/// A name that is the only one of its kind, and the answer that everything can have.
+fn complete(operation: &mut Operation) {
+    let tag = operation.tags.as_ref().and_then(|tags| tags.first()).cloned().unwrap_or_default();
+    operation.operation_id = operation.operation_id.take().map(|name| format!("{tag}_{name}").replace(' ', "_"));
+    let problem = ResponseBuilder::new()
+        .description("What is wrong, and what to do")
+        .content(
+            "application/problem+json",
+            ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build(),
+        )
+        .build();
+    operation.responses.responses.insert("default".to_owned(), RefOr::T(problem));
+}
+
+/// The document as text, as it lies beside the source.
+///
+/// # Errors
+/// If it cannot be JSON, which its type excludes.
+pub fn document() -> Result<String, serde_json::Error> {
+    described().to_pretty_json()
+}
