@@ -3,6 +3,7 @@
 mod admin;
 mod config;
 mod ledger;
+mod openapi;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -31,6 +32,8 @@ enum Command {
     Serve,
     /// Shows the settings in force, or explains every one there is.
     Config(config::Arguments),
+    /// Prints the OpenAPI document of the HTTP API.
+    Openapi,
     /// Looks into the books of all merchants.
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
 
 fn carry_out(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
+        Command::Openapi => openapi::print(),
         Command::Config(explain) if explain.explain => config::explain(),
         command => {
             let config = read_config(arguments.config)?;
@@ -62,6 +66,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
                 Command::Config(_) => config::show(&config),
                 Command::Ledger(command) => ledger::run(&command, &config),
                 Command::Admin(command) => admin::run(&command, &config),
+                Command::Openapi => openapi::print(),
             }
         }
     }

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("saoma-channels", &["saoma-domain", "saoma-protocol"]),
     ("saoma-server", &["saoma-channels", "saoma-domain", "saoma-protocol", "saoma-store"]),
     ("saoma-edge", &["saoma-protocol"]),
-    ("saoma-channel-sdk", &[]),
+    ("saoma-channel-sdk", &["saoma-protocol"]),
     ("saoma-sandbox", &["saoma-channel-sdk"]),
     ("saoma-hostile", &["saoma-channel-sdk"]),
     ("saoma-schemes", &[]),
@@ -93,6 +93,10 @@ fn rooms() -> Result<Vec<String>> {
     let mut broken = Vec::new();
     let mut seen = BTreeSet::new();
     for file in tracked(&[".rs", ".ts", ".tsx", ".wit", ".css"])? {
+        // Generated: nobody reads or writes it by hand.
+        if file.ends_with(".d.ts") {
+            continue;
+        }
         let lines = fs::read_to_string(crate::root().join(&file))?.lines().count();
         let limit = known.get(&file).copied().unwrap_or(ROOM_LINES_MAX);
         if lines > limit {

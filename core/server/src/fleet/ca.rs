@@ -135,7 +135,7 @@ impl Ca {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let mut params = params(now, CA_VALID_DAYS, &serial)?;
         // The serial in the name keeps two CAs apart in a terminal's log.
-        params.distinguished_name.push(DnType::CommonName, format!("Saoma terminals {}", &hex::encode(&serial)[..8]));
+        params.distinguished_name.push(DnType::CommonName, format!("Saoma terminals {}", &hex::encode(serial)[..8]));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let cert = params.self_signed(&key)?;

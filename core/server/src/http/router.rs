@@ -5,9 +5,10 @@ use actix_web::{
     error::{JsonPayloadError, PathError, QueryPayloadError},
     web,
 };
+use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    health, pages, pay_page,
+    health, openapi, pages, pay_page,
     problem::{BODY_TOO_LARGE, BODY_UNREADABLE, INVALID, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
     v1,
 };
@@ -45,6 +46,8 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
             .route("/health", web::get().to(health::health))
             .route("/ready", web::get().to(health::ready))
             .route("/p/{token}", web::get().to(pay_page::show))
+            // The browsable page: everything it needs is inside this program.
+            .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::described()))
             .default_service(web::to(pages::page));
     }
 }
