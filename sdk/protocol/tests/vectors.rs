@@ -1,5 +1,7 @@
 //! What was sent or stored once must be readable for ever, and come out the same: the golden vectors of both sides.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use std::collections::BTreeMap;
 
 use saoma_protocol::{
