@@ -2,10 +2,10 @@
 
 import { type InfiniteData, type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import type { Payment, PaymentPage, Terminal, Timeline } from './api/client';
+import type { Payment, PaymentPage, Timeline } from './api/client';
 import type { ServerEvent } from './api/sse';
 import { follow, type StreamStatus } from './api/stream';
-import { type Filter, mergeIntoPages } from './payments';
+import { type Filter, isPaymentNews, mergeIntoPages } from './payments';
 
 export const STREAM_PATH = '/v1/stream';
 
@@ -32,8 +32,7 @@ export function useLive(wanted: boolean): StreamStatus {
 
 function takeIn(queryClient: QueryClient, event: ServerEvent): void {
   const data = parsed(event.data);
-  if (event.type === 'payment' && isPayment(data)) takePayment(queryClient, data);
-  else if (event.type === 'terminal' && isTerminal(data)) takeTerminal(queryClient, data);
+  if (event.type === 'payment' && isPaymentNews(data)) takePayment(queryClient, data.payment);
   // News of a kind or shape that this page does not know: whatever it is about is asked for again.
   else void queryClient.invalidateQueries();
 }
@@ -45,13 +44,6 @@ function parsed(text: string): unknown {
     return null;
   }
 }
-
-function has(data: unknown, name: string): data is Record<string, unknown> {
-  return typeof data === 'object' && data !== null && name in data;
-}
-
-const isPayment = (data: unknown): data is Payment => has(data, 'id') && 'version' in data && 'state' in data && 'amount' in data;
-const isTerminal = (data: unknown): data is Terminal => has(data, 'id') && 'online' in data && 'store' in data;
 
 function takePayment(queryClient: QueryClient, news: Payment): void {
   const lists = queryClient.getQueriesData<InfiniteData<PaymentPage>>({ queryKey: ['payments'] });
@@ -66,12 +58,4 @@ function takePayment(queryClient: QueryClient, news: Payment): void {
   }
   void queryClient.invalidateQueries({ queryKey: ['payment', news.id] });
   void queryClient.invalidateQueries({ queryKey: ['books'] });
-}
-
-function takeTerminal(queryClient: QueryClient, news: Terminal): void {
-  queryClient.setQueryData<Terminal[]>(['terminals'], (terminals) => {
-    if (terminals === undefined) return terminals;
-    const known = terminals.some(({ id }) => id === news.id);
-    return known ? terminals.map((one) => (one.id === news.id ? news : one)) : [...terminals, news];
-  });
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Payment, PaymentState } from './api/client';
 import type { Person } from './api/session';
-import { actionsFor, mergeIntoPages, mergePayment } from './payments';
+import { actionsFor, isPaymentNews, mergeIntoPages, mergePayment } from './payments';
 
 function payment(id: string, created_at: number, version = 1, state: PaymentState = 'succeeded'): Payment {
   return {
@@ -67,4 +67,17 @@ test.each([
   const merged = mergeIntoPages(pages, news, filter);
   expect(merged.map(({ items }) => shown(items).join(' '))).toEqual(expected);
   expect(merged.map(({ next_cursor }) => next_cursor)).toEqual(['x', 'y']);
+});
+
+test('a last page that says null is as complete as one that says nothing', () => {
+  const pages = [{ items: [payment('b', 20), payment('a', 10)], next_cursor: null }];
+  expect(mergeIntoPages(pages, payment('z', 5), 'all').map(({ items }) => shown(items).join(' '))).toEqual(['b1 a1 z1']);
+});
+
+test('what the live stream sends is told from what it does not', () => {
+  const news = { kind: 'succeeded', at: 10, payment: payment('a', 10) };
+  expect(isPaymentNews(JSON.parse(JSON.stringify(news)))).toBe(true);
+  for (const other of [null, 'payment', {}, payment('a', 10), { ...news, payment: null }, { ...news, payment: { id: 'a' } }]) {
+    expect(isPaymentNews(other)).toBe(false);
+  }
 });

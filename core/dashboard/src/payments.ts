@@ -1,6 +1,6 @@
 // What the rooms know about payments, without any of the screen: filters, merging of live news, what may be done.
 
-import type { Payment, PaymentPage as Page, PaymentState } from './api/client';
+import type { Payment, PaymentNews, PaymentPage as Page, PaymentState } from './api/client';
 import type { Person } from './api/session';
 
 export type Filter = 'all' | PaymentState;
@@ -33,6 +33,15 @@ export function mergePayment(list: readonly Payment[], news: Payment, filter: Fi
   return [...others.slice(0, place), news, ...others.slice(place)];
 }
 
+/** Whether an event of the live stream tells of a payment in the way this page knows. */
+export function isPaymentNews(data: unknown): data is PaymentNews {
+  return has(data, 'payment') && ['id', 'version', 'state', 'amount'].every((name) => has(data.payment, name));
+}
+
+function has<Name extends string>(data: unknown, name: Name): data is Record<Name, unknown> {
+  return typeof data === 'object' && data !== null && name in data;
+}
+
 export function leftMinor(payment: Payment): number {
   return payment.amount.minor - payment.refunded_minor;
 }
@@ -59,7 +68,7 @@ export function actionsFor(payment: Payment, role: Person['role']): Action[] {
 /** Takes one payment's news into a list that was loaded page by page; what was loaded stays loaded. */
 export function mergeIntoPages(pages: readonly Page[], news: Payment, filter: Filter): Page[] {
   const list = pages.flatMap(({ items }) => items);
-  const merged = mergePayment(list, news, filter, pages.at(-1)?.next_cursor === undefined);
+  const merged = mergePayment(list, news, filter, pages.at(-1)?.next_cursor == null);
   let from = 0;
   return pages.map((page, idx) => {
     // The first page grows or shrinks, so that the others begin and end about where the server cuts them.

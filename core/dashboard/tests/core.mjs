@@ -6,8 +6,10 @@ import { createServer } from 'node:http';
 import { extname } from 'node:path';
 
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
-const USER = { id: 'usr_1', name: 'Li Na', email: 'owner@demo.local', role: 'owner' };
-const TENANT = { id: 'ten_1', name: '扫码茶饮 Saoma Tea', currency: 'CNY' };
+const USER = { id: 'usr_1', name: 'Li Na', login: 'owner@demo.local', role: 'owner', active: true, must_change_password: false, created_at: 1 };
+const TENANT = { id: 'ten_1', name: '扫码茶饮 Saoma Tea', currency: 'CNY', late_policy: 'refund', active: true, created_at: 1 };
+/** Only what moves money is named by a key. */
+const KEYED = /^\/v1\/payments(\/|$)/;
 
 export async function core(dist, password) {
   const payments = [];
@@ -24,9 +26,12 @@ export async function core(dist, password) {
   ];
   let session = null;
   let tokens = 0;
+  let sequence = 0;
 
-  const emit = (type, data) => {
-    for (const stream of streams) stream.write(`event: ${type}\nid: ${data.version ?? 0}\ndata: ${JSON.stringify(data)}\n\n`);
+  const emit = (kind, payment) => {
+    sequence += 1;
+    const data = JSON.stringify({ kind, at: payment.updated_at, payment });
+    for (const stream of streams) stream.write(`id: ${sequence}\nevent: payment\ndata: ${data}\n\n`);
   };
   const sell = ({ amount_minor }) => {
     const now = Date.now();
@@ -37,7 +42,7 @@ export async function core(dist, password) {
       created_at: now, updated_at: now, paid_at: now,
     };
     payments.unshift(payment);
-    emit('payment', payment);
+    emit('succeeded', payment);
     return { payment: id };
   };
   const posting = (account, minor) => ({ account, money: { minor, currency: 'CNY' } });
@@ -63,7 +68,7 @@ export async function core(dist, password) {
     tokens += 1;
     session = `t${tokens}`;
     const cookie = `saoma_refresh=${session}; Path=/v1/auth; HttpOnly; SameSite=Strict`;
-    return [200, { access_token: session, expires_in: 600, must_change_password: false, user: USER, tenant: TENANT }, { 'set-cookie': cookie }];
+    return [200, { access_token: session, token_type: 'Bearer', expires_in: 600, user: USER, tenant: TENANT }, { 'set-cookie': cookie }];
   };
 
   function api(method, path, body, headers) {
@@ -74,11 +79,12 @@ export async function core(dist, password) {
       return session !== null && headers.cookie === `saoma_refresh=${session}` ? signedIn() : problem(401, 'unauthenticated');
     }
     if (headers.authorization !== `Bearer ${session}`) return problem(401, 'unauthenticated');
+    if (path === '/v1/auth/me') return [200, { user: USER, tenant: TENANT }];
     if (path === '/v1/auth/sign-out') {
       session = null;
       return [204, null];
     }
-    if (method === 'POST' && headers['idempotency-key'] === undefined) return problem(400, 'idempotency_key_missing');
+    if (method === 'POST' && KEYED.test(path) && headers['idempotency-key'] === undefined) return problem(400, 'idempotency_key_missing');
     if (path === '/v1/stores') return [200, { items: [{ id: 'sto_1', name: '中山路店', active: true, created_at: 1 }] }];
     if (path === '/v1/payments') return [200, { items: payments }];
     if (path === '/v1/ledger/trial-balance') return [200, { currencies: [{ currency: 'CNY', debits_minor: 5, credits_minor: 5 }], accounts: [] }];
@@ -96,8 +102,8 @@ export async function core(dist, password) {
     const now = Date.now();
     const refund = { id: `rfd_${refunds.length}`, payment: id, version: 1, kind: 'refund', state: 'succeeded', amount: body.amount, created_at: now, updated_at: now };
     refunds.push(refund);
-    Object.assign(payment, { version: payment.version + 1, state: 'partly_refunded', refunded_minor: payment.refunded_minor + body.amount.minor });
-    emit('payment', payment);
+    Object.assign(payment, { version: payment.version + 1, state: 'partly_refunded', refunded_minor: payment.refunded_minor + body.amount.minor, updated_at: now });
+    emit('refund_succeeded', payment);
     return [201, refund];
   }
 
@@ -113,7 +119,7 @@ export async function core(dist, password) {
     };
     if (url.pathname === '/v1/stream' && request.headers.authorization === `Bearer ${session}`) {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
-      response.write(': here\n\n');
+      response.write('retry: 2000\n: welcome\n\n');
       streams.add(response);
       response.on('close', () => streams.delete(response));
     } else if (url.pathname === '/api/sales') json([201, sell(body)]);

@@ -12,6 +12,7 @@ export type Refund = Schemas['RefundView'];
 export type PaymentPage = Schemas['Page_PaymentView'];
 export type Terminal = Schemas['TerminalView'];
 export type Money = Schemas['Money'];
+export type PaymentNews = Schemas['PaymentNews'];
 export type Timeline = Schemas['Timeline'];
 export type TimelineEvent = Schemas['TimelineEvent'];
 export type PostingSet = Schemas['PostingSetView'];

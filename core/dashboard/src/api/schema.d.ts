@@ -4,55 +4,25 @@
  */
 
 export interface paths {
-    "/v1/auth/sign-in": {
+    "/v1/api-keys": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The merchant's keys, newest first, those that were revoked too. */
+        get: operations["api-keys_list"];
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["SignIn"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Session"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Makes a key that may do what the role may. */
+        post: operations["api-keys_create"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/auth/refresh": {
+    "/v1/api-keys/{key}": {
         parameters: {
             query?: never;
             header?: never;
@@ -61,77 +31,42 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Session"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
+        post?: never;
+        /** Revokes a key: from now on it is not let in. */
+        delete: operations["api-keys_revoke"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** The merchant's audit log, newest first. */
+        get: operations["audit_list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/auth/sign-out": {
+    "/v1/auth/me": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Who is signed in. */
+        get: operations["auth_me"];
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -147,81 +82,214 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["ChangePassword"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Changes one's own password; the other sessions end. */
+        post: operations["auth_change_password"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/me": {
+    "/v1/auth/refresh": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Me"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
+        get?: never;
+        put?: never;
+        /** A new access token for the refresh cookie, which is exchanged for the next. */
+        post: operations["auth_refresh_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** One's own open sessions, newest first. */
+        get: operations["auth_list"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends one of one's own sessions. */
+        delete: operations["auth_end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in with a password. */
+        post: operations["auth_sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/auth/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends the session of the access token and that of the cookie, if they are good, and takes the cookie away. */
+        post: operations["auth_sign_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channel-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's channel accounts, by priority, then by age. */
+        get: operations["channel-accounts_list"];
+        put?: never;
+        /** Adds an account. */
+        post: operations["channel-accounts_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/channel-accounts/{account}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One account. */
+        get: operations["channel-accounts_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes an account. Payments under way go on with what it says from now on. */
+        patch: operations["channel-accounts_change"];
+        trace?: never;
+    };
+    "/v1/channel-accounts/{account}/self-test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks the channel whether the account works. No money moves. */
+        post: operations["channel-accounts_self_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fleet/broker/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts the broker again, at the same address. */
+        post: operations["fleet_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fleet/broker/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops the broker: every terminal loses its connection, none may come back. Nothing is lost by it, only later. */
+        post: operations["fleet_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/trial-balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The trial balance as of now. */
+        get: operations["ledger_trial_balance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notify/{account}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A scheme's notification, as the scheme writes it. The answer is the scheme's too. */
+        post: operations["notifications_receive"];
         delete?: never;
         options?: never;
         head?: never;
@@ -235,41 +303,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    state?: components["schemas"]["PaymentState"];
-                    cursor?: string;
-                    limit?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Page_PaymentView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** The merchant's payments, newest first. A terminal sees its own. */
+        get: operations["payments_list"];
         put?: never;
-        post?: never;
+        /**
+         * Takes a payment: shows a code, or charges the customer's.
+         * @description The `Idempotency-Key` names the payment. Sent again it answers with the payment as it then stands (200 instead of 201).
+         */
+        post: operations["payments_create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -283,219 +324,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    payment: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["PaymentView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** One payment. */
+        get: operations["payments_show"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/payments/{payment}/timeline": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    payment: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Timeline"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/payments/{payment}/refunds": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    payment: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Page_RefundView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header: {
-                    "Idempotency-Key": string;
-                };
-                path: {
-                    payment: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["CreateRefund"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["RefundView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/payments/{payment}/void": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header: {
-                    "Idempotency-Key": string;
-                };
-                path: {
-                    payment: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["CreateVoid"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["RefundView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
         delete?: never;
         options?: never;
         head?: never;
@@ -511,39 +343,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header: {
-                    "Idempotency-Key": string;
-                };
-                path: {
-                    payment: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["PaymentView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Gives up a payment that is not paid. Once the channel has it only the channel can undo it: the answer may still be
+         *     `pending` or `unknown`, and core goes on until the channel confirms.
+         */
+        post: operations["payments_cancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -559,126 +363,53 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header: {
-                    "Idempotency-Key": string;
-                };
-                path: {
-                    payment: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["PaymentView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Asks the channel how the payment stands. */
+        post: operations["payments_query"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/terminals": {
+    "/v1/payments/{payment}/refunds": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Page_TerminalView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** The refunds and voids of a payment, oldest first. */
+        get: operations["refunds_list"];
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header: {
-                    "Idempotency-Key": string;
-                };
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["CreateTerminal"];
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["TerminalView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /**
+         * Gives back a part or all of a payment.
+         * @description The `Idempotency-Key` names the refund. Sent again it answers with the refund as it then stands (200 instead of 201).
+         */
+        post: operations["refunds_create"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/v1/terminals/{terminal}/claim-code": {
+    "/v1/payments/{payment}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The payment, its refunds, events and postings, as of one moment. */
+        get: operations["payments_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payments/{payment}/void": {
         parameters: {
             query?: never;
             header?: never;
@@ -687,39 +418,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header: {
-                    "Idempotency-Key": string;
-                };
-                path: {
-                    terminal: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ClaimCode"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
+        /** Undoes a whole payment on its day. */
+        post: operations["refunds_void"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** The installed channels, by id. */
+        get: operations["channel-accounts_list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -733,37 +450,44 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Page_StoreView"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
+        /** The merchant's stores, oldest first. */
+        get: operations["stores_list"];
+        put?: never;
+        /** Opens a store. */
+        post: operations["stores_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stores/{store}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** One store. */
+        get: operations["stores_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Renames, closes or opens a store. */
+        patch: operations["stores_change"];
+        trace?: never;
+    };
+    "/v1/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Live payments. Each event is named `payment` and carries a `PaymentNews`; its id goes into `Last-Event-ID` to resume. */
+        get: operations["payments_follow"];
         put?: never;
         post?: never;
         delete?: never;
@@ -772,44 +496,298 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/ledger/trial-balance": {
+    "/v1/tenants": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["TrialBalance"];
-                    };
-                };
-                /** @description problem */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
+        /** The merchants, in the order of their ids. */
+        get: operations["tenants_list"];
+        put?: never;
+        /** Opens a merchant, with an owner who signs in with the one-time password and must change it. */
+        post: operations["tenants_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /** One merchant. */
+        get: operations["tenants_show"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Renames a merchant, says what it wants done with late money, or shuts it out. */
+        patch: operations["tenants_change"];
+        trace?: never;
+    };
+    "/v1/terminal/books": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This terminal's sums in core's books. */
+        get: operations["terminal_show_books"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminal/enrol": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a new terminal its certificate, for its claim code. */
+        post: operations["terminal_enrol"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminal/journal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The next entries of the terminal's journal: the stand-in for the journal topic. */
+        post: operations["terminal_journal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminal/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the till shows and prints. */
+        get: operations["terminal_profile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminal/pushes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Pushes that the terminal has not acknowledged: the stand-in for the push topic. */
+        get: operations["terminal_pushes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminal/pushes/ack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The terminal has these pushes on its disk. */
+        post: operations["terminal_acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminal/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a terminal its next certificate, for the one it shows. */
+        post: operations["terminal_renew"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's terminals, by number. */
+        get: operations["terminals_list"];
+        put?: never;
+        /** Adds a terminal, to be claimed with a claim code. */
+        post: operations["terminals_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/{terminal}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One terminal. */
+        get: operations["terminals_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Renames a terminal. */
+        patch: operations["terminals_change"];
+        trace?: never;
+    };
+    "/v1/terminals/{terminal}/claim-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a claim code; earlier ones of this terminal stop working. A machine that claims a terminal which has one takes its
+         *     place.
+         */
+        post: operations["terminals_offer_claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/{terminal}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shuts a terminal out for good, now: its certificates, its claim codes, its connection. */
+        post: operations["terminals_revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminals/{terminal}/sync-now": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a terminal for its journal now. If it is not connected it hears of it when it is. */
+        post: operations["terminals_sync_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's people, by login. */
+        get: operations["users_list"];
+        put?: never;
+        /** Adds a person. They sign in with the one-time password and must change it. */
+        post: operations["users_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One person. */
+        get: operations["users_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Renames a person, gives them another role, or shuts them out. A merchant keeps at least one active owner. */
+        patch: operations["users_change"];
+        trace?: never;
+    };
+    "/v1/users/{user}/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a person a one-time password in place of the one they have, and signs them out everywhere. */
+        post: operations["users_reset_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -820,243 +798,927 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Money: {
-            /** Format: int64 */
-            minor: number;
-            currency: string;
+        AccountBalance: {
+            account: string;
+            /** @description Positive: a debit balance. */
+            balance: components["schemas"]["Money"];
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
         };
-        Goods: {
+        /** @description What a sale or a refund asks for: 1 to [`AMOUNT_MINOR_MAX`] minor units. Parsing is the check; holders need none. */
+        Amount: components["schemas"]["Money"];
+        ApiKeyId: string;
+        /** @description A key, without its secret: that was shown once. */
+        ApiKeyView: {
+            created_at: components["schemas"]["Millis"];
+            expires_at?: components["schemas"]["Millis"] | null;
+            id: components["schemas"]["ApiKeyId"];
+            last_used_at?: components["schemas"]["Millis"] | null;
             name: string;
-            /** Format: int64 */
-            quantity: number;
-            /** Format: int64 */
-            price_minor: number;
+            revoked_at?: components["schemas"]["Millis"] | null;
+            role?: components["schemas"]["Role"] | null;
         };
-        Failure: {
-            code: string;
-            message: string;
+        /** @description One thing that was done. */
+        AuditEntry: {
+            /** @description For example `channel_account.changed`. */
+            action: string;
+            /** @description The id of who did it, or `core`. */
+            actor: string;
+            at: components["schemas"]["Millis"];
+            /** @description More about it; never a secret. */
+            detail: unknown;
+            /** @description SHA-256 over this entry and the hash of the one before it, in hex. */
+            hash: string;
+            /** @description From 1, without gaps. */
+            sequence: components["schemas"]["Sequence"];
+            /** @description The id of what it was done to. */
+            subject: string;
         };
-        /** @enum {string} */
-        PaymentState: "created" | "presenting" | "submitting" | "pending" | "unknown" | "succeeded" | "partly_refunded" | "refunded" | "voided" | "failed" | "reversed" | "expired" | "cancelled";
-        /** @enum {string} */
-        RefundState: "submitting" | "pending" | "unknown" | "succeeded" | "failed";
-        /** @enum {string} */
-        RefundKind: "refund" | "void" | "late";
-        PaymentView: {
-            id: string;
-            order: string;
-            /** Format: int64 */
+        AuditPage: {
+            items: components["schemas"]["AuditEntry"][];
+            next_before?: components["schemas"]["Sequence"] | null;
+        };
+        ChangeChannelAccount: {
+            enabled?: boolean | null;
+            /** Format: int32 */
+            fee_basis_points?: number | null;
+            name?: string | null;
+            /** Format: int32 */
+            priority?: number | null;
+            /** @description Those to be replaced, or taken away (`null`). */
+            secrets?: {
+                [key: string]: string | null;
+            };
+            /** @description All of them. */
+            settings?: Record<string, never> | null;
+            /**
+             * Format: int64
+             * @description The version that was seen. If the account has another by now, nothing is changed.
+             */
             version: number;
-            state: components["schemas"]["PaymentState"];
-            amount: components["schemas"]["Money"];
-            /** Format: int64 */
-            refunded_minor: number;
-            method: string;
-            channel: string;
-            store: string;
-            goods: components["schemas"]["Goods"][];
-            paid_late: boolean;
-            /** Format: int64 */
-            created_at: number;
-            /** Format: int64 */
-            updated_at: number;
-            channel_account?: string;
-            channel_reference?: string;
-            terminal?: string;
-            /** Format: int64 */
-            counter?: number;
-            cashier?: string;
-            reference?: string;
-            code_url?: string;
-            /** Format: int64 */
-            expires_at?: number;
-            failure?: components["schemas"]["Failure"];
-            /** Format: int64 */
-            paid_at?: number;
-        };
-        RefundView: {
-            id: string;
-            payment: string;
-            /** Format: int64 */
-            version: number;
-            kind: components["schemas"]["RefundKind"];
-            state: components["schemas"]["RefundState"];
-            amount: components["schemas"]["Money"];
-            /** Format: int64 */
-            created_at: number;
-            /** Format: int64 */
-            updated_at: number;
-            reason?: string;
-            channel_reference?: string;
-            failure?: components["schemas"]["Failure"];
-        };
-        CreateRefund: {
-            amount: components["schemas"]["Money"];
-            reason?: string;
-        };
-        CreateVoid: {
-            reason?: string;
-        };
-        Problem: {
-            type: string;
-            title: string;
-            /** Format: int64 */
-            status: number;
-            code: string;
-            detail: string;
-            pointer?: string;
-            trace_id?: string;
-        };
-        SignIn: {
-            email: string;
-            password: string;
         };
         ChangePassword: {
             current_password: string;
+            /** @description At least 12 characters, at most 256 bytes. */
             new_password: string;
         };
-        /** @enum {string} */
-        Role: "platform_admin" | "owner" | "manager" | "cashier" | "accountant" | "read_only" | "plugin_publisher";
-        UserView: {
-            id: string;
+        ChangeStore: {
+            /** @description A closed one takes no new payments. */
+            active?: boolean | null;
+            name?: string | null;
+        };
+        ChangeTenant: {
+            /** @description `false` shuts its people, keys and terminals out. */
+            active?: boolean | null;
+            late_policy?: components["schemas"]["LateMoney"] | null;
+            name?: string | null;
+        };
+        ChangeTerminal: {
             name: string;
-            email: string;
+        };
+        ChangeUser: {
+            /** @description `false` signs them out everywhere. */
+            active?: boolean | null;
+            name?: string | null;
+            role?: components["schemas"]["Role"] | null;
+        };
+        ChannelAccountId: string;
+        /** @description A contract with a payment channel. */
+        ChannelAccountView: {
+            created_at: components["schemas"]["Millis"];
+            /** @description One that is not takes no new payments; those it has go on. */
+            enabled: boolean;
+            /**
+             * Format: int32
+             * @description What the channel keeps, in hundredths of a percent.
+             */
+            fee_basis_points: number;
+            id: components["schemas"]["ChannelAccountId"];
+            name: string;
+            plugin: string;
+            /**
+             * Format: int32
+             * @description Of several that fit a payment, the lowest is taken.
+             */
+            priority: number;
+            /** @description The names of the secrets that are set. */
+            secrets: string[];
+            /** @description As the plugin's schema describes them. */
+            settings: Record<string, never>;
+            updated_at: components["schemas"]["Millis"];
+            /**
+             * Format: int64
+             * @description To be sent with a change.
+             */
+            version: number;
+        };
+        /** @description What a person types into the terminal to claim it. Works once. */
+        ClaimCode: {
+            /** @description By which the terminal knows core at the first contact: SHA-256 of the CA's certificate, in hex. */
+            ca_fingerprint: string;
+            claim_code: string;
+            expires_at: components["schemas"]["Millis"];
+        };
+        CreateApiKey: {
+            /** @description 1 to 128 characters. */
+            name: string;
             role: components["schemas"]["Role"];
         };
-        TenantView: {
-            id: string;
+        CreateChannelAccount: {
+            /**
+             * Format: int32
+             * @description 0 to 10,000.
+             */
+            fee_basis_points: number;
+            /** @description 1 to 128 characters. */
             name: string;
+            /** @description The id of an installed plugin. */
+            plugin: string;
+            /** Format: int32 */
+            priority?: number;
+            /** @description By the names that the plugin gives them. */
+            secrets?: {
+                [key: string]: string;
+            };
+            settings?: Record<string, never>;
+        };
+        /**
+         * @description `POST /v1/payments`. The `Idempotency-Key` header names the payment: if it is itself a `pay_…` id it becomes the
+         *     payment's id (a terminal mints it with [`PaymentId::for_sale`]), else the id is [`PaymentId::for_key`].
+         */
+        CreatePayment: {
+            amount: components["schemas"]["Amount"];
+            /** @description Who keyed it in, as the till knows them. */
+            cashier?: string | null;
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
+            counter?: components["schemas"]["Sequence"] | null;
+            goods?: components["schemas"]["Goods"][];
+            presentation: components["schemas"]["Presentation"];
+            /** @description The merchant's own order reference, shown to the customer; at most [`TEXT_LEN_MAX`] characters. */
+            reference?: string | null;
+            store?: components["schemas"]["StoreId"] | null;
+        };
+        /**
+         * @description `POST /v1/payments/{id}/refunds`. The `Idempotency-Key` names the refund: itself if it is an `rfd_…` id, else
+         *     [`RefundId::for_key`].
+         */
+        CreateRefund: {
+            amount: components["schemas"]["Amount"];
+            reason?: string | null;
+        };
+        CreateStore: {
+            /** @description 1 to 128 characters; stands on receipts. */
+            name: string;
+        };
+        CreateTenant: {
+            /**
+             * @description What its terminals sell in (ISO 4217).
+             * @example CNY
+             */
             currency: string;
-        };
-        Session: {
-            access_token: string;
-            /** Format: int64 */
-            expires_in: number;
-            must_change_password: boolean;
-            user: components["schemas"]["UserView"];
-            tenant?: components["schemas"]["TenantView"];
-        };
-        Me: {
-            user: components["schemas"]["UserView"];
-            tenant?: components["schemas"]["TenantView"];
-        };
-        TimelineEvent: {
-            /** Format: int64 */
-            sequence: number;
-            kind: string;
-            /** Format: int64 */
-            version: number;
-            actor: string;
-            /** Format: int64 */
-            at: number;
-            data: unknown;
-            refund?: string;
-        };
-        PostingView: {
-            account: string;
-            money: components["schemas"]["Money"];
-            channel_account?: string;
-        };
-        PostingSetView: {
-            /** Format: int64 */
-            at: number;
-            kind: string;
-            postings: components["schemas"]["PostingView"][];
-            refund?: string;
-        };
-        Timeline: {
-            payment: components["schemas"]["PaymentView"];
-            refunds: components["schemas"]["RefundView"][];
-            events: components["schemas"]["TimelineEvent"][];
-            posting_sets: components["schemas"]["PostingSetView"][];
-        };
-        PeripheralHealth: {
-            kind: string;
-            driver: string;
-            /** @enum {string} */
-            state: "ok" | "warning" | "failed";
-            detail?: string;
-        };
-        Unsent: {
-            /** Format: int64 */
-            count: number;
-            at_risk: components["schemas"]["Money"][];
-            /** Format: int64 */
-            oldest_at?: number;
-        };
-        Health: {
-            version: string;
-            /** Format: int64 */
-            at: number;
-            peripherals: components["schemas"]["PeripheralHealth"][];
-            unsent: components["schemas"]["Unsent"];
-        };
-        TerminalView: {
-            id: string;
-            /** Format: int64 */
-            number: number;
+            /** @description 1 to 128 characters; stands on receipts. */
             name: string;
-            store: string;
-            online: boolean;
-            /** Format: int64 */
-            created_at: number;
-            /** Format: int64 */
-            enrolled_at?: number;
-            /** Format: int64 */
-            revoked_at?: number;
-            /** Format: int64 */
-            last_seen_at?: number;
-            health?: components["schemas"]["Health"];
+            /** @description What its owner signs in with. */
+            owner_email: string;
+            owner_name: string;
         };
         CreateTerminal: {
+            /** @description 1 to 128 characters. */
             name: string;
-            store: string;
+            store: components["schemas"]["StoreId"];
         };
-        ClaimCode: {
-            claim_code: string;
-            ca_fingerprint: string;
-            /** Format: int64 */
-            expires_at: number;
-        };
-        StoreView: {
-            id: string;
+        CreateUser: {
+            /** @description What they sign in with; unique over all merchants. */
+            email: string;
+            /** @description 1 to 128 characters. */
             name: string;
+            role: components["schemas"]["Role"];
+        };
+        /** @description Why the whole sale is undone. */
+        CreateVoid: {
+            reason?: string | null;
+        };
+        /** @description A new key. The secret is shown this once. */
+        CreatedApiKey: {
+            created_at: components["schemas"]["Millis"];
+            id: components["schemas"]["ApiKeyId"];
+            name: string;
+            role: components["schemas"]["Role"];
+            /** @description For the header `Authorization: Bearer …`. */
+            secret: string;
+        };
+        /** @description A merchant, and how its owner gets in: shown this once. */
+        CreatedTenant: {
             active: boolean;
-            /** Format: int64 */
-            created_at: number;
+            created_at: components["schemas"]["Millis"];
+            /** @example CNY */
+            currency: string;
+            id: components["schemas"]["TenantId"];
+            late_policy: components["schemas"]["LateMoney"];
+            name: string;
+            owner: components["schemas"]["UserId"];
+            owner_one_time_password: string;
         };
-        AccountBalance: {
-            account: string;
-            channel_account?: string;
-            balance: components["schemas"]["Money"];
+        /** @description A person and the password for their first sign-in, shown this once. */
+        CreatedUser: {
+            one_time_password: string;
+            user: components["schemas"]["UserView"];
         };
         CurrencyTotals: {
+            /**
+             * Format: int64
+             * @description As a positive number; equal to the debits, or the books are broken.
+             */
+            credits_minor: number;
+            /** @example CNY */
             currency: string;
             /** Format: int64 */
             debits_minor: number;
-            /** Format: int64 */
-            credits_minor: number;
         };
-        TrialBalance: {
-            currencies: components["schemas"]["CurrencyTotals"][];
-            accounts: components["schemas"]["AccountBalance"][];
+        /** @description `POST /v1/terminal/enrol`, once, over TLS without a client certificate. */
+        Enrol: {
+            /** @description The claim code a manager made for this terminal, single-use. */
+            claim_code: string;
+            /** @description A PKCS #10 request in PEM, signed with the terminal's new key. Its subject is ignored: core names the terminal. */
+            csr_pem: string;
         };
+        /** @description What a terminal needs from then on. */
+        Enrolled: {
+            ca_pem: string;
+            /** @description The terminal's certificate, common name = its id, then core's CA. */
+            certificate_chain_pem: string;
+            mqtt_host: string;
+            /** Format: int32 */
+            mqtt_port: number;
+            profile: components["schemas"]["TerminalProfile"];
+            store: components["schemas"]["StoreId"];
+            tenant: components["schemas"]["TenantId"];
+            terminal: components["schemas"]["TerminalId"];
+        };
+        /** @description One line of the journal. */
+        Entry: {
+            /** @description The terminal's clock when the entry was made; for people to read, never for order. */
+            at: components["schemas"]["Millis"];
+            /** @description A [`Versioned`] record as JSON text, at most [`PAYLOAD_LEN_MAX`] bytes. */
+            payload: string;
+            /** @description The hash of the entry before, 64 lower-case hex digits. */
+            prev_hash: string;
+            /** @description From 1, without gaps, per terminal. */
+            sequence: components["schemas"]["Sequence"];
+        };
+        /** @description What a failed payment or refund failed of. */
+        Failure: {
+            /** @description Stable, for programs: `declined`, `insufficient_funds`, `code_invalid`, `channel_unavailable`, … */
+            code: string;
+            /** @description For the cashier. */
+            message: string;
+        };
+        /** @description One line of what is sold. */
+        Goods: {
+            /** @description 1 to [`TEXT_LEN_MAX`] characters. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Price of one, in minor units of the order's currency; 0 or more.
+             */
+            price_minor: number;
+            /**
+             * Format: int32
+             * @description 1 to 9,999.
+             */
+            quantity: number;
+        };
+        /** @description How a terminal does, sent when it changes and every minute. */
+        Health: {
+            at: components["schemas"]["Millis"];
+            peripherals: components["schemas"]["PeripheralHealth"][];
+            unsent: components["schemas"]["Unsent"];
+            /** @description Version of the agent, for example `0.1.0`. */
+            version: string;
+        };
+        /** @description Core's answer to a batch. */
+        JournalAck: {
+            /** @description All entries up to and with this one are in core's database; 0 before the first. */
+            through: components["schemas"]["Sequence"];
+            /** @description What became of the entries of the batch that need a word; an accepted entry has none. */
+            verdicts: components["schemas"]["JournalVerdict"][];
+        };
+        /** @description The next entries of the journal, in order. */
+        JournalBatch: {
+            /** @description At most [`BATCH_ENTRIES_MAX`]. */
+            entries: components["schemas"]["Entry"][];
+        };
+        JournalVerdict: {
+            sequence: components["schemas"]["Sequence"];
+            verdict: components["schemas"]["Verdict"];
+            /** @description For people, at most 500 characters. */
+            why: string;
+        };
+        /**
+         * @description What happens to money that arrives after its payment was closed.
+         * @enum {string}
+         */
+        LateMoney: "refund" | "accept";
+        /** @description Who is signed in. */
+        Me: {
+            tenant?: components["schemas"]["TenantView"] | null;
+            user: components["schemas"]["UserView"];
+        };
+        /**
+         * Format: int64
+         * @description A moment: milliseconds since 1970-01-01T00:00:00Z, leap seconds ignored (POSIX time).
+         *
+         *     Passed in by the caller, never read here: the same day can then be replayed from a seed.
+         */
+        Millis: number;
+        /**
+         * @description A sum of money of either sign, as ledger postings and balances are. No `Default`, no float, no `From<i64>`.
+         *
+         *     ```
+         *     # use saoma_protocol::money::{Currency, Money};
+         *     let a = Money::new(1250, Currency::CNY);
+         *     assert_eq!(a.checked_add(Money::new(50, Currency::CNY)).unwrap().to_string(), "13.00 CNY");
+         *     assert!(a.checked_add(Money::new(50, Currency::USD)).is_err());
+         *     ```
+         */
+        Money: {
+            /**
+             * @description ISO 4217 alphabetic code.
+             * @example CNY
+             */
+            currency: string;
+            /**
+             * Format: int64
+             * @description Whole minor units: 1250 CNY is 12.50 yuan, 1250 JPY is 1250 yen.
+             */
+            minor: number;
+        };
+        /** @description A password for the next sign-in, shown this once. */
+        OneTimePassword: {
+            one_time_password: string;
+        };
+        OrderId: string;
+        /** @description A page of a list, newest first. */
+        Page_ApiKeyView: {
+            items: {
+                created_at: components["schemas"]["Millis"];
+                expires_at?: components["schemas"]["Millis"] | null;
+                id: components["schemas"]["ApiKeyId"];
+                last_used_at?: components["schemas"]["Millis"] | null;
+                name: string;
+                revoked_at?: components["schemas"]["Millis"] | null;
+                role?: components["schemas"]["Role"] | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_ChannelAccountView: {
+            items: {
+                created_at: components["schemas"]["Millis"];
+                /** @description One that is not takes no new payments; those it has go on. */
+                enabled: boolean;
+                /**
+                 * Format: int32
+                 * @description What the channel keeps, in hundredths of a percent.
+                 */
+                fee_basis_points: number;
+                id: components["schemas"]["ChannelAccountId"];
+                name: string;
+                plugin: string;
+                /**
+                 * Format: int32
+                 * @description Of several that fit a payment, the lowest is taken.
+                 */
+                priority: number;
+                /** @description The names of the secrets that are set. */
+                secrets: string[];
+                /** @description As the plugin's schema describes them. */
+                settings: Record<string, never>;
+                updated_at: components["schemas"]["Millis"];
+                /**
+                 * Format: int64
+                 * @description To be sent with a change.
+                 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_PaymentView: {
-            items: components["schemas"]["PaymentView"][];
-            next_cursor?: string;
+            items: {
+                amount: components["schemas"]["Amount"];
+                cashier?: string | null;
+                /** @description The plugin that collects, for example `sandbox`; `cash` for cash. */
+                channel: string;
+                channel_account?: components["schemas"]["ChannelAccountId"] | null;
+                /** @description The channel's own number of this payment, once it gave one. */
+                channel_reference?: string | null;
+                /** @description What the code on show holds: the link to the customer's page. Only while `presenting`. */
+                code_url?: string | null;
+                counter?: components["schemas"]["Sequence"] | null;
+                created_at: components["schemas"]["Millis"];
+                expires_at?: components["schemas"]["Millis"] | null;
+                failure?: components["schemas"]["Failure"] | null;
+                goods: components["schemas"]["Goods"][];
+                id: components["schemas"]["PaymentId"];
+                /** @description `merchant_presented`, `customer_presented` or `cash`. */
+                method: string;
+                order: components["schemas"]["OrderId"];
+                paid_at?: components["schemas"]["Millis"] | null;
+                /** @description The channel confirmed success after the payment had been closed. */
+                paid_late: boolean;
+                reference?: string | null;
+                /**
+                 * Format: int64
+                 * @description Given back or being given back, in minor units; never more than the amount.
+                 */
+                refunded_minor: number;
+                state: components["schemas"]["PaymentState"];
+                store: components["schemas"]["StoreId"];
+                terminal?: components["schemas"]["TerminalId"] | null;
+                updated_at: components["schemas"]["Millis"];
+                /**
+                 * Format: int64
+                 * @description Grows with each change; of two views the higher is the newer.
+                 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
         };
+        /** @description A page of a list, newest first. */
+        Page_PluginView: {
+            items: {
+                /** @description `merchant_presented`, `customer_presented`, `cancel`, `refund`, `partial_refund`, `notifications`, `bills`. */
+                capabilities: string[];
+                currencies: string[];
+                id: string;
+                name: string;
+                /** @description The secrets that an account has, to be entered once and never shown. */
+                secrets: components["schemas"]["SecretView"][];
+                /** @description JSON Schema of an account's settings: the form is drawn from it. */
+                settings_schema: unknown;
+                version: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_RefundView: {
-            items: components["schemas"]["RefundView"][];
-            next_cursor?: string;
+            items: {
+                amount: components["schemas"]["Amount"];
+                channel_reference?: string | null;
+                created_at: components["schemas"]["Millis"];
+                failure?: components["schemas"]["Failure"] | null;
+                id: components["schemas"]["RefundId"];
+                kind: components["schemas"]["RefundKind"];
+                payment: components["schemas"]["PaymentId"];
+                reason?: string | null;
+                state: components["schemas"]["RefundState"];
+                updated_at: components["schemas"]["Millis"];
+                /** Format: int64 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
         };
-        Page_TerminalView: {
-            items: components["schemas"]["TerminalView"][];
-            next_cursor?: string;
+        /** @description A page of a list, newest first. */
+        Page_SessionView: {
+            items: {
+                created_at: components["schemas"]["Millis"];
+                /** @description It is the one that asks. */
+                current: boolean;
+                expires_at: components["schemas"]["Millis"];
+                id: components["schemas"]["SessionId"];
+                /** @description Browser and address at the sign-in. */
+                label: string;
+                refreshed_at?: components["schemas"]["Millis"] | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
         };
+        /** @description A page of a list, newest first. */
         Page_StoreView: {
-            items: components["schemas"]["StoreView"][];
-            next_cursor?: string;
+            items: {
+                active: boolean;
+                created_at: components["schemas"]["Millis"];
+                id: components["schemas"]["StoreId"];
+                name: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
         };
+        /** @description A page of a list, newest first. */
+        Page_TenantView: {
+            items: {
+                active: boolean;
+                created_at: components["schemas"]["Millis"];
+                /** @example CNY */
+                currency: string;
+                id: components["schemas"]["TenantId"];
+                late_policy: components["schemas"]["LateMoney"];
+                name: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_TerminalView: {
+            items: {
+                created_at: components["schemas"]["Millis"];
+                enrolled_at?: components["schemas"]["Millis"] | null;
+                health?: components["schemas"]["Health"] | null;
+                health_received_at?: components["schemas"]["Millis"] | null;
+                id: components["schemas"]["TerminalId"];
+                last_seen_at?: components["schemas"]["Millis"] | null;
+                name: string;
+                /**
+                 * Format: int32
+                 * @description Short, for people; from 1.
+                 */
+                number: number;
+                /** @description Connected to the broker. */
+                online: boolean;
+                revoked_at?: components["schemas"]["Millis"] | null;
+                store: components["schemas"]["StoreId"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_UserView: {
+            items: {
+                /** @description Someone who is not active is not let in. */
+                active: boolean;
+                created_at: components["schemas"]["Millis"];
+                id: components["schemas"]["UserId"];
+                /** @description What they sign in with. */
+                login: string;
+                /** @description The password was set by somebody else: nothing else works before it is changed. */
+                must_change_password: boolean;
+                name: string;
+                role: components["schemas"]["Role"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        PaymentId: string;
+        /** @description The data of a `payment` event. Its id is the event's sequence. */
+        PaymentNews: {
+            at: components["schemas"]["Millis"];
+            kind: string;
+            /** @description The payment as it now stands, which may be newer than the event. */
+            payment: components["schemas"]["PaymentView"];
+        };
+        /**
+         * @description Where a payment stands. See `core/domain/src/payment` for the rules between them.
+         * @enum {string}
+         */
+        PaymentState: "created" | "presenting" | "submitting" | "pending" | "unknown" | "succeeded" | "partly_refunded" | "refunded" | "voided" | "failed" | "reversed" | "expired" | "cancelled";
+        /** @description A payment as everyone with the right to it sees it. */
+        PaymentView: {
+            amount: components["schemas"]["Amount"];
+            cashier?: string | null;
+            /** @description The plugin that collects, for example `sandbox`; `cash` for cash. */
+            channel: string;
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
+            /** @description The channel's own number of this payment, once it gave one. */
+            channel_reference?: string | null;
+            /** @description What the code on show holds: the link to the customer's page. Only while `presenting`. */
+            code_url?: string | null;
+            counter?: components["schemas"]["Sequence"] | null;
+            created_at: components["schemas"]["Millis"];
+            expires_at?: components["schemas"]["Millis"] | null;
+            failure?: components["schemas"]["Failure"] | null;
+            goods: components["schemas"]["Goods"][];
+            id: components["schemas"]["PaymentId"];
+            /** @description `merchant_presented`, `customer_presented` or `cash`. */
+            method: string;
+            order: components["schemas"]["OrderId"];
+            paid_at?: components["schemas"]["Millis"] | null;
+            /** @description The channel confirmed success after the payment had been closed. */
+            paid_late: boolean;
+            reference?: string | null;
+            /**
+             * Format: int64
+             * @description Given back or being given back, in minor units; never more than the amount.
+             */
+            refunded_minor: number;
+            state: components["schemas"]["PaymentState"];
+            store: components["schemas"]["StoreId"];
+            terminal?: components["schemas"]["TerminalId"] | null;
+            updated_at: components["schemas"]["Millis"];
+            /**
+             * Format: int64
+             * @description Grows with each change; of two views the higher is the newer.
+             */
+            version: number;
+        };
+        PeripheralHealth: {
+            /** @description For people: what is wrong and what to do. */
+            detail?: string;
+            /** @description The driver in use, for example `escpos-tcp` or `simulated`. */
+            driver: string;
+            /** @description `printer`, `scanner`, `display`, `drawer`, … */
+            kind: string;
+            state: components["schemas"]["PeripheralState"];
+        };
+        /** @enum {string} */
+        PeripheralState: "ok" | "warning" | "failed";
+        /** @description An installed channel. */
+        PluginView: {
+            /** @description `merchant_presented`, `customer_presented`, `cancel`, `refund`, `partial_refund`, `notifications`, `bills`. */
+            capabilities: string[];
+            currencies: string[];
+            id: string;
+            name: string;
+            /** @description The secrets that an account has, to be entered once and never shown. */
+            secrets: components["schemas"]["SecretView"][];
+            /** @description JSON Schema of an account's settings: the form is drawn from it. */
+            settings_schema: unknown;
+            version: string;
+        };
+        /** @description A movement: its postings sum to zero. */
+        PostingSetView: {
+            at: components["schemas"]["Millis"];
+            /** @description `captured`, `refund_reserved`, `refund_succeeded`, `refund_failed` or `undone`. */
+            kind: string;
+            postings: components["schemas"]["PostingView"][];
+            refund?: components["schemas"]["RefundId"] | null;
+        };
+        /** @description Positive: a debit. */
+        PostingView: {
+            account: string;
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
+            money: components["schemas"]["Money"];
+        };
+        /** @description Who shows the code. */
+        Presentation: {
+            /**
+             * Format: int32
+             * @description How long the code lives, 5 to 3,600 seconds; 120 without it.
+             */
+            expires_in_seconds?: number | null;
+            /** @enum {string} */
+            kind: "merchant";
+        } | {
+            code: string;
+            /** @enum {string} */
+            kind: "customer";
+        };
+        /** @description An error, RFC 9457 problem details (`application/problem+json`). */
+        Problem: {
+            /** @description Stable, for programs. */
+            code: string;
+            /** @description What is wrong in this case and what to do. */
+            detail: string;
+            /** @description The field at fault, as a JSON pointer, if there is one. */
+            pointer?: string | null;
+            /** Format: int32 */
+            status: number;
+            title: string;
+            /** @description The trace to give to support. */
+            trace_id?: string | null;
+            /** @description `https://saoma.dev/problems/{code}`; the page is also served by core under `/problems/{code}`. */
+            type: string;
+        };
+        /** @description News for a terminal, numbered by core's outbox. Repeated until acknowledged; a terminal ignores ids it has seen. */
+        Push: {
+            /** @description Core's clock at the commit that caused the news. */
+            at: components["schemas"]["Millis"];
+            body: components["schemas"]["PushBody"];
+            id: components["schemas"]["Sequence"];
+        };
+        /** @description The pushes that the terminal has on its disk; core need not send them again. */
+        PushAck: {
+            ids: components["schemas"]["Sequence"][];
+        };
+        PushBody: {
+            /** @enum {string} */
+            kind: "payment";
+            payment: components["schemas"]["PaymentView"];
+        } | {
+            /** @enum {string} */
+            kind: "refund";
+            payment: components["schemas"]["PaymentView"];
+            refund: components["schemas"]["RefundView"];
+        } | {
+            /** @enum {string} */
+            kind: "sync_now";
+        };
+        /** @description `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic. */
+        Pushes: {
+            pushes: components["schemas"]["Push"][];
+        };
+        RefundId: string;
+        /**
+         * @description Why money goes back.
+         * @enum {string}
+         */
+        RefundKind: "refund" | "void" | "late";
+        /**
+         * @description Where a refund or void stands.
+         * @enum {string}
+         */
+        RefundState: "submitting" | "pending" | "unknown" | "succeeded" | "failed";
+        /** @description A refund or void as everyone with the right to it sees it. */
+        RefundView: {
+            amount: components["schemas"]["Amount"];
+            channel_reference?: string | null;
+            created_at: components["schemas"]["Millis"];
+            failure?: components["schemas"]["Failure"] | null;
+            id: components["schemas"]["RefundId"];
+            kind: components["schemas"]["RefundKind"];
+            payment: components["schemas"]["PaymentId"];
+            reason?: string | null;
+            state: components["schemas"]["RefundState"];
+            updated_at: components["schemas"]["Millis"];
+            /** Format: int64 */
+            version: number;
+        };
+        /**
+         * @description `POST /v1/terminal/renew`, with the certificate that will soon be over. It goes on working (the answer may be lost), and
+         *     those before it do not.
+         */
+        Renew: {
+            /** @description A PKCS #10 request in PEM, signed with the terminal's next key, ECDSA on P-256. */
+            csr_pem: string;
+        };
+        /** @description The terminal's next certificate. */
+        Renewed: {
+            /** @description The terminal's certificate, then core's CA. */
+            certificate_chain_pem: string;
+            not_after: components["schemas"]["Millis"];
+        };
+        /** @enum {string} */
+        Role: "platform_admin" | "owner" | "manager" | "cashier" | "accountant" | "read_only" | "plugin_publisher";
+        /** @enum {string} */
+        SecretKindView: "mac_key";
+        SecretView: {
+            /** @description For the person who enters it. */
+            description: string;
+            kind: components["schemas"]["SecretKindView"];
+            name: string;
+        };
+        /** @description Whether an account works. */
+        SelfTest: {
+            /** @description Stable, for programs; absent if all is well. */
+            code?: string | null;
+            /** @description What the channel says of it, or what is wrong and what to do. */
+            message: string;
+            ok: boolean;
+        };
+        /**
+         * Format: int64
+         * @description A number that only grows, from 1: a terminal's journal entries, a terminal's sales, core's outbox.
+         */
+        Sequence: number;
+        /** @description Somebody is signed in. The answer also sets the refresh cookie. */
+        Session: {
+            /** @description For the header `Authorization: Bearer …`. */
+            access_token: string;
+            /**
+             * Format: int64
+             * @description How long the access token works, in seconds. Refresh before.
+             */
+            expires_in: number;
+            tenant?: components["schemas"]["TenantView"] | null;
+            /** @description Always `Bearer`. */
+            token_type: string;
+            user: components["schemas"]["UserView"];
+        };
+        SessionId: string;
+        /** @description An open sign-in. */
+        SessionView: {
+            created_at: components["schemas"]["Millis"];
+            /** @description It is the one that asks. */
+            current: boolean;
+            expires_at: components["schemas"]["Millis"];
+            id: components["schemas"]["SessionId"];
+            /** @description Browser and address at the sign-in. */
+            label: string;
+            refreshed_at?: components["schemas"]["Millis"] | null;
+        };
+        SignIn: {
+            /** @description The login. */
+            email: string;
+            password: string;
+        };
+        StoreId: string;
+        /** @description A shop. */
+        StoreView: {
+            active: boolean;
+            created_at: components["schemas"]["Millis"];
+            id: components["schemas"]["StoreId"];
+            name: string;
+        };
+        TenantId: string;
+        /** @description A merchant. */
+        TenantView: {
+            active: boolean;
+            created_at: components["schemas"]["Millis"];
+            /** @example CNY */
+            currency: string;
+            id: components["schemas"]["TenantId"];
+            late_policy: components["schemas"]["LateMoney"];
+            name: string;
+        };
+        /** @description Sums of one terminal's books, to compare with its journal: `GET /v1/terminal/books`. */
+        TerminalBooks: {
+            /** @description All entries up to this one are in core's database. */
+            journal_through: components["schemas"]["Sequence"];
+            refunds: components["schemas"]["Money"][];
+            /** Format: int64 */
+            refunds_count: number;
+            sales: components["schemas"]["Money"][];
+            /**
+             * Format: int64
+             * @description Captured payments of this terminal: how many, and one sum per currency.
+             */
+            sales_count: number;
+        };
+        TerminalId: string;
+        /** @description `GET /v1/terminal/profile`: what the till shows and prints. */
+        TerminalProfile: {
+            /** @example CNY */
+            currency: string;
+            merchant_name: string;
+            store_name: string;
+            terminal_name: string;
+        };
+        /** @description A terminal. */
+        TerminalView: {
+            created_at: components["schemas"]["Millis"];
+            enrolled_at?: components["schemas"]["Millis"] | null;
+            health?: components["schemas"]["Health"] | null;
+            health_received_at?: components["schemas"]["Millis"] | null;
+            id: components["schemas"]["TerminalId"];
+            last_seen_at?: components["schemas"]["Millis"] | null;
+            name: string;
+            /**
+             * Format: int32
+             * @description Short, for people; from 1.
+             */
+            number: number;
+            /** @description Connected to the broker. */
+            online: boolean;
+            revoked_at?: components["schemas"]["Millis"] | null;
+            store: components["schemas"]["StoreId"];
+        };
+        Timeline: {
+            /** @description Oldest first. */
+            events: components["schemas"]["TimelineEvent"][];
+            payment: components["schemas"]["PaymentView"];
+            /** @description In the order in which they were booked. */
+            posting_sets: components["schemas"]["PostingSetView"][];
+            refunds: components["schemas"]["RefundView"][];
+        };
+        TimelineEvent: {
+            /** @description Who caused it: a person's, key's or terminal's id, `channel` or `core`. */
+            actor: string;
+            at: components["schemas"]["Millis"];
+            data: Record<string, never>;
+            /** @description `created`, `presenting`, `submitting`, `pending`, `no_answer`, `succeeded`, `refund_submitted`, `paid_late`, … */
+            kind: string;
+            refund?: components["schemas"]["RefundId"] | null;
+            /** Format: int64 */
+            sequence: number;
+            /**
+             * Format: int64
+             * @description The payment's version after it.
+             */
+            version: number;
+        };
+        /** @description Debits and credits of every account, and that they are equal. */
+        TrialBalance: {
+            accounts: components["schemas"]["AccountBalance"][];
+            currencies: components["schemas"]["CurrencyTotals"][];
+        };
+        /** @description What the terminal has taken and core does not know yet. */
+        Unsent: {
+            /** @description Money in unsent sales, one sum per currency. */
+            at_risk: components["schemas"]["Money"][];
+            /** Format: int64 */
+            count: number;
+            oldest_at?: components["schemas"]["Millis"] | null;
+        };
+        UserId: string;
+        /** @description A person. */
+        UserView: {
+            /** @description Someone who is not active is not let in. */
+            active: boolean;
+            created_at: components["schemas"]["Millis"];
+            id: components["schemas"]["UserId"];
+            /** @description What they sign in with. */
+            login: string;
+            /** @description The password was set by somebody else: nothing else works before it is changed. */
+            must_change_password: boolean;
+            name: string;
+            role: components["schemas"]["Role"];
+        };
+        /** @enum {string} */
+        Verdict: "held" | "rejected";
     };
     responses: never;
     parameters: never;
@@ -1065,4 +1727,1808 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    "api-keys_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ApiKeyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api-keys_create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateApiKey"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "api-keys_revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: components["schemas"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_list: {
+        parameters: {
+            query?: {
+                /** @description Entries with lower numbers than this. */
+                before?: components["schemas"]["Sequence"];
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePassword"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_refresh_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SessionView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    auth_sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "channel-accounts_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ChannelAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "channel-accounts_create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateChannelAccount"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "channel-accounts_show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: components["schemas"]["ChannelAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "channel-accounts_change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: components["schemas"]["ChannelAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeChannelAccount"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "channel-accounts_self_test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: components["schemas"]["ChannelAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SelfTest"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fleet_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger_trial_balance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialBalance"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    notifications_receive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: components["schemas"]["ChannelAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Booked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payments_list: {
+        parameters: {
+            query?: {
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                state?: components["schemas"]["PaymentState"];
+                store?: components["schemas"]["StoreId"];
+                terminal?: components["schemas"]["TerminalId"];
+                channel_account?: components["schemas"]["ChannelAccountId"];
+                /** @description Created at or after. */
+                from?: components["schemas"]["Millis"];
+                /** @description Created before. */
+                to?: components["schemas"]["Millis"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PaymentView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payments_create: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreatePayment"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payments_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payments_cancel: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payments_query: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refunds_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RefundView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refunds_create: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRefund"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundView"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payments_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refunds_void: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateVoid"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundView"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefundView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "channel-accounts_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PluginView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stores_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StoreView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stores_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateStore"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stores_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: components["schemas"]["StoreId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stores_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store: components["schemas"]["StoreId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeStore"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payments_follow: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Last-Event-ID"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["PaymentNews"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tenants_list: {
+        parameters: {
+            query?: {
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TenantView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tenants_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateTenant"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedTenant"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tenants_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    tenants_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeTenant"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_show_books: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalBooks"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_enrol: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Enrol"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolled"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_journal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JournalBatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JournalAck"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalProfile"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_pushes: {
+        parameters: {
+            query: {
+                /** @description Only pushes with a higher id. */
+                after: number;
+                /** @description How long to wait for one if there is none yet, 0 to 30,000 ms. */
+                wait_ms?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pushes"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_acknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PushAck"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_renew: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Renew"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Renewed"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminals_list: {
+        parameters: {
+            query?: {
+                store?: components["schemas"]["StoreId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TerminalView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminals_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateTerminal"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminals_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                terminal: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminals_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                terminal: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeTerminal"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminals_offer_claim: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                terminal: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimCode"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminals_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                terminal: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminals_sync_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                terminal: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UserView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateUser"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedUser"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeUser"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneTimePassword"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

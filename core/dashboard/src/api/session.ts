@@ -5,6 +5,7 @@ import type { components } from './schema';
 import { asProblem, offline, problemFrom } from './problem';
 
 type SessionAnswer = components['schemas']['Session'];
+type Me = components['schemas']['Me'];
 
 export type Person = SessionAnswer['user'];
 export type Tenant = NonNullable<SessionAnswer['tenant']>;
@@ -44,8 +45,12 @@ export function bearer(): string | null {
 
 function accept(answer: SessionAnswer): void {
   accessToken = answer.access_token;
-  if (answer.must_change_password) enter({ kind: 'must-change', person: answer.user });
-  else enter({ kind: 'signed-in', person: answer.user, tenant: answer.tenant });
+  welcome(answer);
+}
+
+function welcome({ user, tenant }: Me): void {
+  if (user.must_change_password) enter({ kind: 'must-change', person: user });
+  else enter({ kind: 'signed-in', person: user, tenant: tenant ?? undefined });
 }
 
 function forget(): void {
@@ -53,7 +58,7 @@ function forget(): void {
   enter({ kind: 'signed-out' });
 }
 
-async function post(path: string, body?: object): Promise<unknown> {
+async function ask(method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> {
   const headers: Record<string, string> = {};
   if (body !== undefined) headers['content-type'] = 'application/json';
   const authorization = bearer();
@@ -61,7 +66,7 @@ async function post(path: string, body?: object): Promise<unknown> {
   let response: Response;
   try {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
-    response = await fetch(path, { method: 'POST', headers, credentials: 'same-origin', ...sent });
+    response = await fetch(path, { method, headers, credentials: 'same-origin', ...sent });
   } catch {
     throw offline();
   }
@@ -77,18 +82,18 @@ export async function resume(): Promise<boolean> {
 
 export async function signIn(email: string, password: string): Promise<void> {
   accessToken = null;
-  accept((await post('/v1/auth/sign-in', { email, password })) as SessionAnswer);
+  accept((await ask('POST', '/v1/auth/sign-in', { email, password })) as SessionAnswer);
 }
 
-/** Afterwards the new password is used to sign in: the old session may have ended with the old password. */
-export async function changePassword(email: string, current: string, next: string): Promise<void> {
-  await post('/v1/auth/password', { current_password: current, new_password: next });
-  await signIn(email, next);
+/** This session goes on, with all its rights; the person's other ones end. */
+export async function changePassword(current: string, next: string): Promise<void> {
+  await ask('POST', '/v1/auth/password', { current_password: current, new_password: next });
+  welcome((await ask('GET', '/v1/auth/me')) as Me);
 }
 
 export async function signOut(): Promise<void> {
   try {
-    await post('/v1/auth/sign-out');
+    await ask('POST', '/v1/auth/sign-out');
   } catch {
     // Whatever the server makes of it, this tab is signed out; the session ends by itself.
   }
@@ -115,7 +120,7 @@ async function renew(): Promise<boolean> {
 async function renewNow(): Promise<boolean> {
   try {
     accessToken = null;
-    accept((await post('/v1/auth/refresh')) as SessionAnswer);
+    accept((await ask('POST', '/v1/auth/refresh')) as SessionAnswer);
     return true;
   } catch (error) {
     const { status } = asProblem(error);

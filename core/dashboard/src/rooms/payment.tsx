@@ -4,7 +4,7 @@ import { Alert, Anchor, Card, Center, Code, Grid, Group, Loader, Stack, Table, T
 import { useQuery } from '@tanstack/react-query';
 import { Fragment, type ReactNode } from 'react';
 import { Link, useParams } from 'react-router';
-import { api, got, type Payment, type PostingSet, type Refund, type TimelineEvent } from '../api/client';
+import { api, got, type Payment, type PostingSet, type Refund, type Timeline, type TimelineEvent } from '../api/client';
 import type { Person } from '../api/session';
 import { formatMinor } from '../money/money';
 import { ProblemNote } from '../parts/problem';
@@ -15,12 +15,19 @@ import { moment } from '../time';
 import { PaymentActions } from './payment-actions';
 import { useNames } from './payments';
 
+async function timelineOf(payment: string): Promise<Timeline> {
+  const answer: unknown = await got(api.GET('/v1/payments/{payment}/timeline', { params: { path: { payment } } }));
+  // The API's description gives this operation the same name as the one for the payment alone, and the generated types
+  // take the two for one.
+  return answer as Timeline;
+}
+
 export function PaymentRoom({ role }: { role: Person['role'] }) {
   const { t } = useText();
   const { payment: id = '' } = useParams();
   const timeline = useQuery({
     queryKey: ['payment', id],
-    queryFn: () => got(api.GET('/v1/payments/{payment}/timeline', { params: { path: { payment: id } } })),
+    queryFn: () => timelineOf(id),
   });
   if (timeline.isPending) return <Center mt="xl"><Loader /></Center>;
   if (timeline.data === undefined) return <ProblemNote error={timeline.error} onRetry={() => void timeline.refetch()} />;
@@ -41,7 +48,7 @@ export function PaymentRoom({ role }: { role: Person['role'] }) {
       </Group>
       {payment.state === 'unknown' && <Alert color="orange">{t.payment.unknownNote}</Alert>}
       {payment.paid_late && <Alert color="orange">{t.payment.lateNote}</Alert>}
-      {payment.failure !== undefined && (
+      {payment.failure != null && (
         <Alert color="red" title={t.payment.failure}>{payment.failure.message} <Code>{payment.failure.code}</Code></Alert>
       )}
       <Grid>
@@ -74,14 +81,14 @@ function Room({ title, children, name }: { title: string; children: ReactNode; n
 function Facts({ payment }: { payment: Payment }) {
   const { t, locale } = useText();
   const names = useNames();
-  const at = (time: number | undefined): string | undefined => (time === undefined ? undefined : moment(time, locale));
+  const at = (time: number | null | undefined): string | undefined => (time == null ? undefined : moment(time, locale));
   const sum = (minor: number): string => `${formatMinor(minor, payment.amount.currency)} ${payment.amount.currency}`;
   const facts: [string, ReactNode][] = [
     [t.payments.method, wordFor(t.methods, payment.method)],
     [t.payments.channel, payment.channel],
     [t.payment.channelReference, payment.channel_reference],
     [t.payments.store, names.store(payment.store)],
-    [t.payments.terminal, payment.terminal === undefined ? undefined : names.terminal(payment.terminal)],
+    [t.payments.terminal, payment.terminal == null ? undefined : names.terminal(payment.terminal)],
     [t.payment.counter, payment.counter],
     [t.payment.cashier, payment.cashier],
     [t.payments.reference, payment.reference],
@@ -99,7 +106,7 @@ function Facts({ payment }: { payment: Payment }) {
     <Room title={t.payment.facts} name="facts">
       <Table withRowBorders={false} verticalSpacing={4}>
         <Table.Tbody>
-          {facts.filter(([, value]) => value !== undefined && value !== '').map(([name, value]) => (
+          {facts.filter(([, value]) => value != null && value !== '').map(([name, value]) => (
             <Table.Tr key={name}>
               <Table.Td c="dimmed" w={130}>{name}</Table.Td>
               <Table.Td style={{ overflowWrap: 'anywhere' }}>{value}</Table.Td>
@@ -134,8 +141,8 @@ function Refunds({ refunds }: { refunds: readonly Refund[] }) {
               <Table.Td><Amount money={refund.amount} /></Table.Td>
               <Table.Td>
                 {t.refundStates[refund.state]}
-                {refund.failure !== undefined && <Text size="xs" c="red">{refund.failure.message}</Text>}
-                {refund.reason !== undefined && <Text size="xs" c="dimmed">{refund.reason}</Text>}
+                {refund.failure != null && <Text size="xs" c="red">{refund.failure.message}</Text>}
+                {refund.reason != null && <Text size="xs" c="dimmed">{refund.reason}</Text>}
               </Table.Td>
             </Table.Tr>
           ))}
@@ -159,7 +166,7 @@ function Events({ events }: { events: readonly TimelineEvent[] }) {
           <Line.Item key={event.sequence} title={wordFor(t.events, event.kind)} data-event={event.kind}>
             <Text size="xs" c="dimmed">
               {moment(event.at, locale)} · {t.payment.by} {event.actor} · v{event.version}
-              {event.refund !== undefined && ` · ${event.refund}`}
+              {event.refund != null && ` · ${event.refund}`}
             </Text>
             {saysMore(event.data) && (
               <details>

@@ -20,19 +20,12 @@ export function useNames() {
   };
 }
 
-export function useTerminals() {
+/** All terminals at once. The live stream has no news of them: who watches them says how often to ask. */
+export function useTerminals(everyMs?: number) {
   return useQuery({
     queryKey: ['terminals'],
-    queryFn: async () => {
-      const all = [];
-      let cursor: string | undefined;
-      do {
-        const page = await got(api.GET('/v1/terminals', { params: { query: cursor === undefined ? {} : { cursor } } }));
-        all.push(...page.items);
-        cursor = page.next_cursor;
-      } while (cursor !== undefined);
-      return all;
-    },
+    queryFn: async () => (await got(api.GET('/v1/terminals'))).items,
+    refetchInterval: everyMs ?? false,
   });
 }
 
@@ -101,8 +94,8 @@ export function PaymentsRoom() {
                     <Table.Td>{payment.channel === 'cash' ? '–' : payment.channel}</Table.Td>
                     <Table.Td>{names.store(payment.store)}</Table.Td>
                     <Table.Td>
-                      {payment.terminal === undefined ? '–' : names.terminal(payment.terminal)}
-                      {payment.counter !== undefined && <Text span c="dimmed" size="xs"> #{payment.counter}</Text>}
+                      {payment.terminal == null ? '–' : names.terminal(payment.terminal)}
+                      {payment.counter != null && <Text span c="dimmed" size="xs"> #{payment.counter}</Text>}
                     </Table.Td>
                   </Table.Tr>
                 ))}

@@ -55,7 +55,7 @@ export function ChoosePassword({ person }: { person: Person }) {
   const [current, setCurrent] = useState('');
   const [next, setNext] = useState('');
   const [again, setAgain] = useState('');
-  const change = useMutation({ mutationFn: () => changePassword(person.email, current, next) });
+  const change = useMutation({ mutationFn: () => changePassword(current, next) });
   const tooShort = next !== '' && [...next].length < PASSWORD_LEN_MIN;
   const sameAsOld = next !== '' && next === current;
   const different = again !== '' && again !== next;
@@ -63,6 +63,7 @@ export function ChoosePassword({ person }: { person: Person }) {
   return (
     <Door title={t.signIn.first} onSubmit={() => ready && change.mutate()}>
       <Text size="sm" c="dimmed">{t.signIn.firstHint}</Text>
+      <TextInput label={t.signIn.email} name="email" autoComplete="username" readOnly value={person.login} />
       <PasswordInput label={t.signIn.password} name="current" autoComplete="current-password" required
         value={current} onChange={(event) => setCurrent(event.currentTarget.value)} />
       <PasswordInput label={t.signIn.newPassword} name="new" autoComplete="new-password" required

@@ -5,7 +5,7 @@ import {
 } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
-import { api, type ClaimCode, got, idempotencyKey, type Terminal } from '../api/client';
+import { api, type ClaimCode, got, type Terminal } from '../api/client';
 import type { Person } from '../api/session';
 import { ProblemNote } from '../parts/problem';
 import { Ago, Amount } from '../parts/show';
@@ -13,13 +13,16 @@ import { useText, wordFor } from '../text/text';
 import { moment } from '../time';
 import { useNames, useTerminals } from './payments';
 
+/** How often the terminals are asked for while somebody looks at them. */
+const LOOK_EVERY_MS = 10_000;
+
 const MAY_MANAGE: readonly Person['role'][] = ['owner', 'manager'];
 
 type Standing = 'online' | 'offline' | 'unclaimed' | 'revoked';
 
 function standingOf(terminal: Terminal): Standing {
-  if (terminal.revoked_at !== undefined) return 'revoked';
-  if (terminal.enrolled_at === undefined) return 'unclaimed';
+  if (terminal.revoked_at != null) return 'revoked';
+  if (terminal.enrolled_at == null) return 'unclaimed';
   return terminal.online ? 'online' : 'offline';
 }
 
@@ -27,13 +30,12 @@ const COLORS: Readonly<Record<Standing, string>> = { online: 'green', offline: '
 const HEALTH = { ok: 'green', warning: 'yellow', failed: 'red' } as const;
 
 async function claim(terminal: string): Promise<ClaimCode> {
-  const params = { path: { terminal }, header: { 'Idempotency-Key': idempotencyKey() } };
-  return got(api.POST('/v1/terminals/{terminal}/claim-code', { params }));
+  return got(api.POST('/v1/terminals/{terminal}/claim-code', { params: { path: { terminal } } }));
 }
 
 export function TerminalsRoom({ role }: { role: Person['role'] }) {
   const { t } = useText();
-  const terminals = useTerminals();
+  const terminals = useTerminals(LOOK_EVERY_MS);
   const [adding, setAdding] = useState(false);
   const [claimed, setClaimed] = useState<ClaimCode | null>(null);
   const newClaim = useMutation({ mutationFn: claim, onSuccess: setClaimed });
@@ -51,7 +53,7 @@ export function TerminalsRoom({ role }: { role: Person['role'] }) {
       <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
         {terminals.data?.map((terminal) => (
           <TerminalCard key={terminal.id} terminal={terminal}
-            onClaim={mayManage && terminal.revoked_at === undefined ? () => newClaim.mutate(terminal.id) : undefined} />
+            onClaim={mayManage && terminal.revoked_at == null ? () => newClaim.mutate(terminal.id) : undefined} />
         ))}
       </SimpleGrid>
       {adding && (
@@ -82,10 +84,10 @@ function TerminalCard({ terminal, onClaim }: { terminal: Terminal; onClaim: (() 
         </div>
         <Badge color={COLORS[standing]} variant="light" tt="none">{t.terminals[standing]}</Badge>
       </Group>
-      {terminal.enrolled_at !== undefined && (
-        <Text size="sm">{t.terminals.lastSeen}: {terminal.last_seen_at === undefined ? t.common.never : <Ago at={terminal.last_seen_at} />}</Text>
+      {terminal.enrolled_at != null && (
+        <Text size="sm">{t.terminals.lastSeen}: {terminal.last_seen_at == null ? t.common.never : <Ago at={terminal.last_seen_at} />}</Text>
       )}
-      {health === undefined ? (
+      {health == null ? (
         <Text size="sm" c="dimmed">{t.terminals.noHealth}</Text>
       ) : (
         <Stack gap={4} data-health>
@@ -124,22 +126,22 @@ function NewTerminal({ onClose, onMade }: { onClose: () => void; onMade: (claim:
   const stores = useQuery({ queryKey: ['stores'], queryFn: () => got(api.GET('/v1/stores')) });
   const [name, setName] = useState('');
   const [chosen, setChosen] = useState<string | null>(null);
-  // One key for what the form says: however often it is sent, one terminal comes of it.
-  const key = useRef(idempotencyKey());
+  // The terminal that came of what the form says: if its claim code failed, the next attempt asks for that alone.
+  const made = useRef<string | null>(null);
   const change = (set: () => void): void => {
-    key.current = idempotencyKey();
+    made.current = null;
     set();
   };
   const open = stores.data?.items.filter(({ active }) => active) ?? [];
   const store = chosen ?? open[0]?.id ?? null;
   const create = useMutation({
     mutationFn: async () => {
-      const body = { name: name.trim(), store: store ?? '' };
-      const terminal = await got(api.POST('/v1/terminals', { params: { header: { 'Idempotency-Key': key.current } }, body }));
-      await queryClient.invalidateQueries({ queryKey: ['terminals'] });
-      return claim(terminal.id);
+      made.current ??= (await got(api.POST('/v1/terminals', { body: { name: name.trim(), store: store ?? '' } }))).id;
+      return claim(made.current);
     },
     onSuccess: onMade,
+    // Also after an answer that was lost: the terminal may be there.
+    onSettled: () => queryClient.invalidateQueries({ queryKey: ['terminals'] }),
   });
   const ready = name.trim() !== '' && store !== null;
   return (
