@@ -2,7 +2,7 @@
 
 use saoma_protocol::TerminalId;
 use saoma_store::{
-    Opaque, PlatformScope, Principal, StoreError,
+    Opaque, PlatformScope, Principal, StoreError, Tx,
     access::{self, Refresh},
     api_keys::{self, ApiKey},
     sessions,
@@ -95,6 +95,20 @@ fn of_many_that_refresh_at_once_no_two_get_in() {
         let rotated = results.iter().filter(|result| matches!(result, Ok(Refresh::Rotated(_)))).count();
         assert_eq!(rotated, 1, "{results:?}");
         assert!(results.contains(&Ok(Refresh::Reused)), "{results:?}");
+        assert_eq!(by_session(base, &tea, 1, 20), Err(REVOKED));
+    });
+}
+
+#[test]
+fn a_refresh_that_waited_for_another_one_is_a_second_use() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        tea.hire(base, 1, "mei", Role::Owner);
+        let me = tea.sign_in(base, 1, "mei");
+        let first =
+            |tx: &mut Tx<'_>| access::refresh_session(tx, tea.session_id(1), &[1; 32], &[2; 32], at(10), at(DAY_MS));
+        let (first, second) = base.overlap(first, || refresh(base, &tea, 1, 3, 10));
+        assert_eq!((first, second), (Ok(Refresh::Rotated(me)), Ok(Refresh::Reused)));
         assert_eq!(by_session(base, &tea, 1, 20), Err(REVOKED));
     });
 }
@@ -302,6 +316,17 @@ fn of_many_that_claim_at_once_one_does() {
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
         let used = Err(StoreError::Revoked { what: "the claim code" });
         assert_eq!(results.iter().filter(|result| **result == used).count(), 4, "{results:?}");
+    });
+}
+
+#[test]
+fn a_claim_that_waited_for_another_one_finds_the_code_used() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        base.write(|tx| terminals::offer_claim(tx, &tea.scope, tea.terminal, &[1; 32], NOW, at(100)));
+        let redeem = |tx: &mut Tx<'_>| access::redeem_claim(tx, &[1; 32], at(1)).map(drop);
+        let (first, second) = base.overlap(redeem, || base.try_write(redeem));
+        assert_eq!((first, second), (Ok(()), Err(StoreError::Revoked { what: "the claim code" })));
     });
 }
 

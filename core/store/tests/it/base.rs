@@ -1,6 +1,6 @@
 //! A fresh database for each test, and the test run on both kinds.
 
-use std::{path::Path, sync::OnceLock};
+use std::{path::Path, sync::OnceLock, time::Duration};
 
 use diesel::{
     Connection as _, PgConnection, RunQueryDsl as _, SqliteConnection, connection::SimpleConnection as _, sql_query,
@@ -67,6 +67,25 @@ impl Base {
 
     pub fn try_read<T>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.store.read_blocking(work)
+    }
+
+    /// Writes with `first`, and begins `second` (on a thread of its own) before that is committed.
+    pub fn overlap<A, B: Send>(
+        &self,
+        mut first: impl FnMut(&mut Tx<'_>) -> Result<A, StoreError>,
+        second: impl Fn() -> B + Sync,
+    ) -> (Result<A, StoreError>, B) {
+        std::thread::scope(|scope| {
+            let mut started = None;
+            let done = self.try_write(|tx| {
+                let done = first(tx)?;
+                started.get_or_insert_with(|| scope.spawn(&second));
+                // Long enough for the second to come to where it must wait for the first.
+                std::thread::sleep(Duration::from_millis(150));
+                Ok(done)
+            });
+            (done, started.expect("the second began").join().expect("the second ended"))
+        })
     }
 
     pub fn raw(&self) -> Raw {

@@ -17,7 +17,7 @@ use saoma_store::{
 
 use crate::{
     base::{Base, on_both},
-    house::{House, NOW, at, captured, cny, new_user},
+    house::{House, NOW, PLATFORM, at, captured, cny, new_user},
     schema::columns,
 };
 
@@ -255,6 +255,8 @@ fn nothing_of_another_tenant_is_read() {
 fn nothing_of_another_tenant_is_changed() {
     on_both(|base| {
         let (tea, milk) = two_houses(base);
+        // Sent and not acknowledged: there is something to hurry.
+        base.write(|tx| outbox::claim_due(tx, &PLATFORM, outbox::Kind::Push, NOW, at(50), 10));
         let before = rows_of(base, &tea);
         let scope = milk.scope;
         let person = saoma_protocol::UserId::from_bytes(crate::house::bytes(b'T', 1));
