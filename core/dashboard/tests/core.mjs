@@ -73,7 +73,7 @@ export async function core(dist, password) {
 
   function api(method, path, body, headers) {
     if (path === '/v1/auth/sign-in') {
-      return body.email === USER.email && body.password === password ? signedIn() : problem(401, 'sign_in_failed');
+      return body.email === USER.login && body.password === password ? signedIn() : problem(401, 'sign_in_failed');
     }
     if (path === '/v1/auth/refresh') {
       return session !== null && headers.cookie === `saoma_refresh=${session}` ? signedIn() : problem(401, 'unauthenticated');
