@@ -24,10 +24,7 @@ fn not_authorised(connected: Result<Client, ConnectionError>) -> bool {
 
 /// The handshake itself fails: the broker's MQTT never hears of it.
 fn refused_by_tls(connected: Result<Client, ConnectionError>) -> bool {
-    matches!(
-        connected,
-        Err(ConnectionError::Tls(_) | ConnectionError::Io(_) | ConnectionError::MqttState(_))
-    )
+    matches!(connected, Err(ConnectionError::Tls(_) | ConnectionError::Io(_) | ConnectionError::MqttState(_)))
 }
 
 fn with_will(till: &Till, topic: String) -> Connect {
