@@ -400,7 +400,7 @@ export interface paths {
             cookie?: never;
         };
         /** The payment, its refunds, events and postings, as of one moment. */
-        get: operations["payments_show"];
+        get: operations["payments_timeline"];
         put?: never;
         post?: never;
         delete?: never;
@@ -434,7 +434,7 @@ export interface paths {
             cookie?: never;
         };
         /** The installed channels, by id. */
-        get: operations["channel-accounts_list"];
+        get: operations["channel-accounts_plugins"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2563,7 +2563,7 @@ export interface operations {
             };
         };
     };
-    payments_show: {
+    payments_timeline: {
         parameters: {
             query?: never;
             header?: never;
@@ -2637,7 +2637,7 @@ export interface operations {
             };
         };
     };
-    "channel-accounts_list": {
+    "channel-accounts_plugins": {
         parameters: {
             query?: never;
             header?: never;

@@ -4,7 +4,7 @@ import { Alert, Anchor, Card, Center, Code, Grid, Group, Loader, Stack, Table, T
 import { useQuery } from '@tanstack/react-query';
 import { Fragment, type ReactNode } from 'react';
 import { Link, useParams } from 'react-router';
-import { api, got, type Payment, type PostingSet, type Refund, type Timeline, type TimelineEvent } from '../api/client';
+import { api, got, type Payment, type PostingSet, type Refund, type TimelineEvent } from '../api/client';
 import type { Person } from '../api/session';
 import { formatMinor } from '../money/money';
 import { ProblemNote } from '../parts/problem';
@@ -15,19 +15,12 @@ import { moment } from '../time';
 import { PaymentActions } from './payment-actions';
 import { useNames } from './payments';
 
-async function timelineOf(payment: string): Promise<Timeline> {
-  const answer: unknown = await got(api.GET('/v1/payments/{payment}/timeline', { params: { path: { payment } } }));
-  // The API's description gives this operation the same name as the one for the payment alone, and the generated types
-  // take the two for one.
-  return answer as Timeline;
-}
-
 export function PaymentRoom({ role }: { role: Person['role'] }) {
   const { t } = useText();
   const { payment: id = '' } = useParams();
   const timeline = useQuery({
     queryKey: ['payment', id],
-    queryFn: () => timelineOf(id),
+    queryFn: () => got(api.GET('/v1/payments/{payment}/timeline', { params: { path: { payment: id } } })),
   });
   if (timeline.isPending) return <Center mt="xl"><Loader /></Center>;
   if (timeline.data === undefined) return <ProblemNote error={timeline.error} onRetry={() => void timeline.refetch()} />;

@@ -128,3 +128,28 @@ fn complete(operation: &mut Operation) {
 pub fn document() -> Result<String, serde_json::Error> {
     described().to_pretty_json()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_committed_document_is_the_code_s() {
+        let committed = include_str!("../../openapi.json");
+        assert_eq!(committed.trim_end(), document().unwrap(), "renew it with: cargo xtask codegen");
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let mut names = BTreeSet::new();
+        for (path, item) in described().paths.paths {
+            for operation in [item.get, item.post, item.put, item.patch, item.delete].into_iter().flatten() {
+                let name = operation.operation_id.unwrap_or_default();
+                assert!(!name.is_empty() && names.insert(name.clone()), "{name} at {path}");
+            }
+        }
+        assert!(names.len() > 40);
+    }
+}

@@ -73,7 +73,7 @@ pub struct PostingView {
 }
 
 /// The payment, its refunds, events and postings, as of one moment.
-#[utoipa::path(get, path = "/v1/payments/{payment}/timeline", tag = "payments", params(("payment" = PaymentId, Path)),
+#[utoipa::path(get, path = "/v1/payments/{payment}/timeline", operation_id = "timeline", tag = "payments", params(("payment" = PaymentId, Path)),
     responses((status = 200, body = Timeline)))]
 pub async fn show(
     app: web::Data<App>,
