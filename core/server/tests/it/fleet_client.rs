@@ -90,9 +90,9 @@ impl Client {
         }
         let (mqtt, mut eventloop) = AsyncClient::new(options, 100);
         loop {
-            match tokio::time::timeout(DEADLINE, eventloop.poll()).await.expect("the broker answers in time")? {
-                Event::Incoming(Packet::ConnAck(_)) => break,
-                _ => {}
+            let event = tokio::time::timeout(DEADLINE, eventloop.poll()).await.expect("the broker answers in time")?;
+            if matches!(event, Event::Incoming(Packet::ConnAck(_))) {
+                break;
             }
         }
         let (sender, events) = mpsc::unbounded_channel();

@@ -30,7 +30,7 @@ async fn a_terminal_enrols_and_gets_all_it_needs() {
     assert!(enrolled.certificate_chain_pem.ends_with(&enrolled.ca_pem));
     assert_eq!(enrolled.mqtt_port, world.broker().local_addr().unwrap().port());
     assert_eq!(enrolled.profile.terminal_name, "Till 1");
-    assert_eq!(world.shown_terminal(offer.terminal).await.enrolled_at.is_some(), true);
+    assert!(world.shown_terminal(offer.terminal).await.enrolled_at.is_some());
 
     let till = Till::new(&world, key, enrolled.clone());
     let profile: TerminalProfile = till.get("/v1/terminal/profile").await.json(200);
