@@ -414,12 +414,31 @@ fn private_file(path: &Path) -> Result<(), StoreError> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(refused)
 }
 
+/// How often, and how long apart, the change to WAL is tried.
+const WAL_TRIES_MAX: u32 = 250;
+const WAL_PAUSE: Duration = Duration::from_millis(20);
+
+/// Changes the database to WAL. Of several that do it to a new file at once SQLite turns some away without waiting for
+/// busy_timeout (they would wait for each other), so we wait here.
+fn into_wal(conn: &mut SqliteConnection) -> diesel::QueryResult<()> {
+    let mut tries = 1;
+    loop {
+        match conn.batch_execute("PRAGMA journal_mode = WAL;") {
+            Err(error) if tries < WAL_TRIES_MAX && matches!(classify(&error).error, StoreError::Unavailable { .. }) => {
+                tries += 1;
+                std::thread::sleep(WAL_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
 fn connect_sqlite(path: &str, access: Access) -> Result<AnyConnection, StoreError> {
     let mut conn = SqliteConnection::establish(path).map_err(|error| unavailable(&error.to_string()))?;
     // busy_timeout first, since changing to WAL needs a lock of its own. synchronous=FULL: a commit is on the disk.
     // wal_autocheckpoint in pages of 4 KiB; journal_size_limit keeps the log from staying as large as it once was.
     conn.batch_execute("PRAGMA busy_timeout = 5000;")
-        .and_then(|()| conn.batch_execute("PRAGMA journal_mode = WAL;"))
+        .and_then(|()| into_wal(&mut conn))
         .and_then(|()| conn.batch_execute("PRAGMA synchronous = FULL;"))
         .and_then(|()| conn.batch_execute("PRAGMA foreign_keys = ON;"))
         .and_then(|()| conn.batch_execute("PRAGMA trusted_schema = OFF;"))
