@@ -27,7 +27,6 @@ pub const POSTGRESQL: Package = Package {
     program: "/usr/lib/postgresql/15/bin/postgres",
     why: "runs the repository tests on PostgreSQL",
 };
-pub const REDIS: Package = Package { name: "redis-server", program: "redis-server", why: "runs the cache tests" };
 
 impl Package {
     fn is_there(&self) -> bool {

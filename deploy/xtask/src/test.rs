@@ -76,7 +76,7 @@ fn lints() -> Result<()> {
 }
 
 fn rust_tests() -> Result<()> {
-    machine::packages(&[&machine::ZBAR, &machine::POSTGRESQL, &machine::REDIS])?;
+    machine::packages(&[&machine::ZBAR, &machine::POSTGRESQL])?;
     let plugins = guests::build()?;
     timed("Rust tests", || {
         execute(
