@@ -19,7 +19,7 @@ use super::{
     call::{Channel, channel_of, failure, not_sent},
     collect::pace,
     kind, payment_view, refund_view,
-    settle::{STALE_MAX, book, record, send},
+    settle::{book, decided, record, send},
 };
 use crate::app::App;
 
@@ -151,45 +151,38 @@ async fn set_aside(
     wish: GiveBack,
     call_ms: i64,
 ) -> Result<(bool, StoredRefund), PaymentError> {
-    retried(|| {
-        let (app_in, wish) = (app.clone(), wish.clone());
-        let store = app.store().clone();
-        async move {
-            store
-                .write(move |tx| {
-                    let now = app_in.now();
-                    match refunds::load(tx, &scope, wish.id) {
-                        Ok(refund) => return same(refund, &wish),
-                        Err(StoreError::NotFound { .. }) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                    let mut stored = payments::load(tx, &scope, wish.payment)?;
-                    let amount = amount_of(&stored.payment, &wish, now)?;
-                    let reserve = PaymentEvent::ReserveRefund { refund: wish.id, amount };
-                    move_payment(tx, &scope, &mut stored, &reserve, now)?;
-                    let mut refund = StoredRefund {
-                        refund: Refund { id: wish.id, kind: wish.kind, amount, state: State::Submitting },
-                        payment: wish.payment,
-                        version: 1,
-                        reason: wish.reason.clone(),
-                        requested_by: wish.actor.clone(),
-                        channel_reference: None,
-                        next_attempt_at: Some(now.plus(call_ms)),
-                        attempts: 0,
-                        created_at: now,
-                        updated_at: now,
-                    };
-                    if refunds::insert_new(tx, &scope, &refund)? == Insertion::Existing {
-                        refund = refunds::load(tx, &scope, wish.id)?;
-                        return same(refund, &wish);
-                    }
-                    book(tx, &scope, &stored, Some(wish.id), "refund_reserved", &rules::refund_reserved(amount), now)?;
-                    record(tx, &scope, &stored, Some(wish.id), kind::REFUND_SUBMITTED, "", &wish.actor, now)?;
-                    announce(&app_in, tx, &scope, &refund, now)?;
-                    Ok((true, refund))
-                })
-                .await
+    let app_in = app.clone();
+    decided(app, move |tx| {
+        let now = app_in.now();
+        match refunds::load(tx, &scope, wish.id) {
+            Ok(refund) => return same(refund, &wish),
+            Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
+        let mut stored = payments::load(tx, &scope, wish.payment)?;
+        let amount = amount_of(&stored.payment, &wish, now)?;
+        let reserve = PaymentEvent::ReserveRefund { refund: wish.id, amount };
+        move_payment(tx, &scope, &mut stored, &reserve, now)?;
+        let mut refund = StoredRefund {
+            refund: Refund { id: wish.id, kind: wish.kind, amount, state: State::Submitting },
+            payment: wish.payment,
+            version: 1,
+            reason: wish.reason.clone(),
+            requested_by: wish.actor.clone(),
+            channel_reference: None,
+            next_attempt_at: Some(now.plus(call_ms)),
+            attempts: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        if refunds::insert_new(tx, &scope, &refund)? == Insertion::Existing {
+            refund = refunds::load(tx, &scope, wish.id)?;
+            return same(refund, &wish);
+        }
+        book(tx, &scope, &stored, Some(wish.id), "refund_reserved", &rules::refund_reserved(amount), now)?;
+        record(tx, &scope, &stored, Some(wish.id), kind::REFUND_SUBMITTED, "", &wish.actor, now)?;
+        announce(&app_in, tx, &scope, &refund, now)?;
+        Ok((true, refund))
     })
     .await
 }
@@ -302,11 +295,8 @@ enum Heard {
 
 /// Transaction two: refund, payment, books, event and push.
 async fn heard(app: &App, scope: TenantScope, id: RefundId, what: Heard) -> Result<(), PaymentError> {
-    retried(|| {
-        let (app_in, what, store) = (app.clone(), what.clone(), app.store().clone());
-        async move { store.write(move |tx| heard_in(&app_in, tx, &scope, id, &what)).await }
-    })
-    .await?;
+    let app_in = app.clone();
+    decided(app, move |tx| heard_in(&app_in, tx, &scope, id, &what)).await?;
     app.wake_outbox();
     app.wake_resolver();
     app.news_of(scope.tenant());
@@ -410,18 +400,4 @@ fn announce(
     let Some(terminal) = sale.payment.terminal else { return Ok(()) };
     let body = PushBody::Refund { refund: refund_view(refund), payment: payment_view(app, &sale) };
     send(tx, scope, terminal, &body, at)
-}
-
-/// Decides again while somebody else was faster.
-async fn retried<T, F>(work: impl Fn() -> F) -> Result<T, PaymentError>
-where
-    F: Future<Output = Result<T, PaymentError>> + Send,
-{
-    let mut tries = 0;
-    loop {
-        match work().await {
-            Err(PaymentError::Store(StoreError::Stale { .. })) if tries < STALE_MAX => tries += 1,
-            done => return done,
-        }
-    }
 }

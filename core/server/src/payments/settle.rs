@@ -22,7 +22,7 @@ use super::{PaymentError, kind, payment_view};
 use crate::app::App;
 
 /// How often a decision is made again because somebody else saved first.
-pub(super) const STALE_MAX: u32 = 8;
+const STALE_MAX: u32 = 8;
 
 /// What happened, before it is known whether it may be believed.
 #[derive(Clone, Debug)]
@@ -62,20 +62,28 @@ pub async fn settle(
     outcome: Outcome,
     actor: &str,
 ) -> Result<Settled, PaymentError> {
+    let (app_in, actor) = (app.clone(), actor.to_owned());
+    let settled = decided(app, move |tx| settle_in(&app_in, tx, &scope, payment, &outcome, &actor)).await?;
+    app.wake_outbox();
+    app.wake_resolver();
+    app.news_of(scope.tenant());
+    Ok(settled)
+}
+
+/// Runs `work` in one transaction, and again while somebody else saved first: it loads and decides anew each time.
+///
+/// # Errors
+/// What `work` says.
+pub(super) async fn decided<T, F>(app: &App, work: F) -> Result<T, PaymentError>
+where
+    T: Send + 'static,
+    F: FnMut(&mut Tx<'_>) -> Result<T, PaymentError> + Clone + Send + 'static,
+{
     let mut tries = 0;
     loop {
-        let (app_in, outcome_in, actor_in) = (app.clone(), outcome.clone(), actor.to_owned());
-        let settled =
-            app.store().write(move |tx| settle_in(&app_in, tx, &scope, payment, &outcome_in, &actor_in)).await;
-        match settled {
+        match app.store().write(work.clone()).await {
             Err(PaymentError::Store(StoreError::Stale { .. })) if tries < STALE_MAX => tries += 1,
-            Err(error) => return Err(error),
-            Ok(settled) => {
-                app.wake_outbox();
-                app.wake_resolver();
-                app.news_of(scope.tenant());
-                return Ok(settled);
-            }
+            done => return done,
         }
     }
 }
