@@ -15,6 +15,12 @@ pub fn run() -> Result<()> {
             cargo(&["bench", "--quiet", "--locked", "--package", "saoma-channels"]).env("SAOMA_PLUGINS_DIR", &plugins),
         )
     })?;
+    timed("What the database takes when nothing else is in the way", || {
+        stage::execute(
+            cargo(&["bench", "--quiet", "--locked", "--package", "saoma-store", "--bench", "commits"])
+                .env("SAOMA_BENCH_DIR", crate::target()),
+        )
+    })?;
     timed("Release programs", || {
         stage::execute(&mut cargo(&[
             "build",

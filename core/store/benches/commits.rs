@@ -1,0 +1,162 @@
+//! How many charges a second this database can write down when nothing else is in the way: one thread, and the very
+//! statements of a charge through a channel that answers at once. `cargo xtask bench` prints it beside what the whole of
+//! core does over HTTP, so that the two are read as a ratio.
+//!
+//! A charge is two transactions: the wish (order, payment, two events), then the answer (payment, event, postings).
+//! `store/commits charges_per_s=… commits_per_s=…`; the second figure is the machine's own limit: a transaction with one
+//! row in it.
+
+#![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
+
+use std::time::{Duration, Instant};
+
+use saoma_domain::{
+    fee::BasisPoints,
+    ledger::rules,
+    payment::{Capture, Method, Payment, State},
+};
+use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, OrderId, PaymentId, StoreId, TenantId};
+use saoma_store::{
+    Store, StoreError, TenantScope, access,
+    channel_accounts::{self, ChannelAccount},
+    events::{self, NewEvent},
+    ledger::{self, Booking},
+    meta,
+    orders::{self, Order},
+    payments::{self, StoredPayment},
+    stores::{self, Shop},
+    tenants::{self, LatePolicy, Tenant},
+};
+
+const LOAD: Duration = Duration::from_secs(5);
+const NOW: Millis = Millis(1_769_817_600_000);
+
+struct House {
+    scope: TenantScope,
+    store: StoreId,
+    account: ChannelAccountId,
+}
+
+fn main() -> Result<(), StoreError> {
+    let folder = match std::env::var_os("SAOMA_BENCH_DIR") {
+        Some(folder) => tempfile::tempdir_in(folder),
+        None => tempfile::tempdir(),
+    };
+    let folder = folder.expect("a folder");
+    let base = Store::open(&folder.path().join("core.db").display().to_string(), 2)?;
+    let house = settle_in(&base)?;
+    let charges = rate(|number| charge(&base, &house, number))?;
+    let commits = rate(|number| base.write_blocking(|tx| meta::set(tx, &access::process(), "bench", &number.to_string())))?;
+    println!("store/commits charges_per_s={charges:.0} commits_per_s={commits:.0}");
+    Ok(())
+}
+
+/// How often a second `work` is done, over [`LOAD`].
+fn rate(mut work: impl FnMut(u64) -> Result<(), StoreError>) -> Result<f64, StoreError> {
+    let (began, mut done) = (Instant::now(), 0);
+    while began.elapsed() < LOAD {
+        work(done)?;
+        done += 1;
+    }
+    Ok(done as f64 / began.elapsed().as_secs_f64())
+}
+
+fn settle_in(base: &Store) -> Result<House, StoreError> {
+    base.write_blocking(|tx| {
+        let tenant = Tenant {
+            id: TenantId::from_bytes([1; 16]),
+            name: "Tea".to_owned(),
+            currency: Currency::CNY,
+            late_policy: LatePolicy::Refund,
+            active: true,
+            created_at: NOW,
+        };
+        let scope = tenants::create(tx, &access::process(), &tenant)?;
+        let store = StoreId::from_bytes([1; 16]);
+        stores::create(tx, &scope, &Shop { id: store, name: "Corner".to_owned(), active: true, created_at: NOW })?;
+        let account = ChannelAccountId::from_bytes([1; 16]);
+        let contract = ChannelAccount {
+            id: account,
+            plugin: "honest".to_owned(),
+            name: "Wallet".to_owned(),
+            enabled: true,
+            settings_json: "{}".to_owned(),
+            fee: BasisPoints::new(60).expect("a fee"),
+            priority: 10,
+            version: 1,
+            created_at: NOW,
+            updated_at: NOW,
+        };
+        channel_accounts::create(tx, &scope, &contract)?;
+        Ok(House { scope, store, account })
+    })
+}
+
+fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
+    let House { scope, store, account } = *house;
+    let payment = PaymentId::for_key(scope.tenant(), &number.to_string());
+    let amount = Amount::new(100, Currency::CNY).expect("an amount");
+    let order = Order {
+        id: OrderId::from_bytes(*payment.as_bytes()),
+        amount,
+        store,
+        terminal: None,
+        counter: None,
+        cashier: None,
+        reference: None,
+        goods: Vec::new(),
+        created_at: NOW,
+    };
+    let wish = StoredPayment {
+        payment: Payment {
+            id: payment,
+            amount,
+            method: Method::CustomerPresented,
+            state: State::Submitting { since: NOW },
+        },
+        version: 1,
+        order: order.id,
+        store,
+        terminal: None,
+        channel: "honest".to_owned(),
+        channel_account: Some(account),
+        channel_reference: None,
+        payer_hint: None,
+        fee: BasisPoints::new(60).expect("a fee"),
+        close_asked_at: None,
+        next_attempt_at: Some(NOW),
+        attempts: 0,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    let event = |version, kind: &str| NewEvent {
+        payment,
+        refund: None,
+        version,
+        kind: kind.to_owned(),
+        data_json: "{}".to_owned(),
+        actor: "api_key:bench".to_owned(),
+        store,
+        terminal: None,
+        at: NOW,
+    };
+    base.write_blocking(|tx| {
+        orders::insert_new(tx, &scope, &order)?;
+        payments::insert_new(tx, &scope, &wish)?;
+        events::append(tx, &scope, &event(1, "created"))?;
+        events::append(tx, &scope, &event(1, "submitting"))?;
+        payments::load_sale(tx, &scope, payment).map(drop)
+    })?;
+    base.write_blocking(|tx| {
+        let mut stored = payments::load(tx, &scope, payment)?;
+        stored.payment.state = State::Captured(Capture { at: NOW, late: false, refunded_minor: 0, reserved_minor: 0 });
+        stored.channel_reference = Some(format!("H-{number}"));
+        stored.next_attempt_at = None;
+        payments::save(tx, &scope, &mut stored)?;
+        events::append(tx, &scope, &event(stored.version, "succeeded"))?;
+        let booking = Booking { payment, refund: None, kind: "captured", channel_account: Some(account), at: NOW };
+        let sets = rules::captured(stored.payment.method, amount, stored.fee.of(amount));
+        ledger::post(tx, &scope, &booking, &sets)?;
+        payments::load_sale(tx, &scope, payment).map(drop)
+    })
+}
