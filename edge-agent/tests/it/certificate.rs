@@ -11,6 +11,7 @@ use saoma_edge::link::{
 use serde_json::json;
 
 use crate::{
+    broker::Broker,
     secured::{LONG, Life},
     shop::{Shop, number, request, until},
 };
@@ -44,18 +45,23 @@ async fn over(identity: &Identity) {
     until("the certificate to be over", async || (clock() > validity.not_after.0).then_some(())).await;
 }
 
-async fn sells(shop: &Shop) {
+/// With core's word over MQTT, on the connection that the certificate in use has made.
+async fn sells(shop: &Shop, broker: &Broker) {
+    shop.mqtt(true).await;
     let payment = number(&shop.till.sell(json!({"amount_minor": 1250, "method": "code"})).await);
     shop.till.sees(payment, "state", "presenting").await;
     shop.core.customer_pays(payment);
+    broker.tell(payment);
     shop.till.sees(payment, "receipt", "printed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_certificate_is_shown_before_the_first_is_over() {
-    let (mut shop, broker) = Shop::open_secured(ENDING).await;
+    let (mut shop, broker) =
+        Shop::open_secured_by(ENDING, |authority| authority.lost.store(1_000, Ordering::SeqCst)).await;
     let authority = shop.core.authority();
     let before = identity(shop.folder.path());
+    authority.lost.store(0, Ordering::SeqCst);
     shop.mqtt(true).await;
     let after = until("the next certificate on the disk", async || {
         Some(identity(shop.folder.path())).filter(|now| now.key_file != before.key_file)
@@ -68,10 +74,10 @@ async fn the_next_certificate_is_shown_before_the_first_is_over() {
     })
     .await;
     assert_eq!(keys(shop.folder.path()), [after.key_file.as_str()], "the first key is gone");
+    let renewals = authority.renewals.load(Ordering::SeqCst);
     over(&before).await;
-    shop.mqtt(true).await;
-    sells(&shop).await;
-    assert_eq!(authority.renewals.load(Ordering::SeqCst), 1);
+    sells(&shop, &broker).await;
+    assert_eq!(authority.renewals.load(Ordering::SeqCst), renewals, "and no other is asked for");
     let goodbyes = broker.heard(|heard| heard.presence.iter().filter(|online| !**online).count());
     assert_eq!(goodbyes, 0, "it never seemed to be gone");
 
@@ -79,14 +85,13 @@ async fn the_next_certificate_is_shown_before_the_first_is_over() {
     shop.stop_till().await;
     fs::write(shop.folder.path().join("terminal-0011223344556677.key"), "-----BEGIN PRIVATE KEY-----").unwrap();
     shop.start_till().await;
-    shop.mqtt(true).await;
-    sells(&shop).await;
+    sells(&shop, &broker).await;
     assert_eq!(keys(shop.folder.path()), [after.key_file]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_lost_is_asked_for_again() {
-    let (shop, _broker) = Shop::open_secured_by(ENDING, |authority| authority.lost.store(2, Ordering::SeqCst)).await;
+    let (shop, broker) = Shop::open_secured_by(ENDING, |authority| authority.lost.store(2, Ordering::SeqCst)).await;
     let authority = shop.core.authority();
     let before = identity(shop.folder.path());
     until("a certificate at the third attempt", async || {
@@ -96,12 +101,12 @@ async fn an_answer_that_is_lost_is_asked_for_again() {
     .await;
     assert_eq!(authority.renewals.load(Ordering::SeqCst), 3);
     over(&before).await;
-    sells(&shop).await;
+    sells(&shop, &broker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_written_down_is_not_switched_to() {
-    let (mut shop, _broker) =
+    let (mut shop, broker) =
         Shop::open_secured_by(SLOWLY_ENDING, |authority| authority.lost.store(1_000, Ordering::SeqCst)).await;
     shop.stop_till().await;
     let before = identity(shop.folder.path());
@@ -114,14 +119,14 @@ async fn what_cannot_be_written_down_is_not_switched_to() {
     until("two attempts", async || (authority.renewals.load(Ordering::SeqCst) >= 2).then_some(())).await;
     let held = identity(shop.folder.path());
     assert!(keys(shop.folder.path()).contains(&held.key_file), "what is on the disk is whole");
-    sells(&shop).await;
+    sells(&shop, &broker).await;
     fs::remove_dir(&in_the_way).unwrap();
     until("the next certificate", async || {
         let now = identity(shop.folder.path());
         (now.key_file != before.key_file && authority.https.last() == Some(certificate(&now))).then_some(())
     })
     .await;
-    sells(&shop).await;
+    sells(&shop, &broker).await;
 }
 
 /// A terminal that lay in a drawer for a year still has sales that core lacks.

@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -74,7 +74,11 @@ impl SmallDisk {
         let disk = statvfs(&self.path()).unwrap();
         let free = disk.blocks_available() * disk.fragment_size();
         let mut ballast = File::create(self.path().join("ballast")).unwrap();
-        ballast.write_all(&vec![1; usize::try_from(free - left).unwrap()]).unwrap();
+        match ballast.write_all(&vec![1; usize::try_from(free - left).unwrap()]) {
+            // The terminal wrote something meanwhile.
+            Err(error) if error.kind() == ErrorKind::StorageFull => {}
+            written => written.unwrap(),
+        }
     }
 
     fn clear(&self) {

@@ -129,10 +129,6 @@ impl Shop {
     }
 
     /// Over TLS, enrolled with a certificate of that life.
-    pub async fn open_secured(first: Life) -> (Self, Broker) {
-        Self::open_secured_by(first, |_| ()).await
-    }
-
     pub async fn open_secured_by(first: Life, prepare: impl FnOnce(&Authority)) -> (Self, Broker) {
         let authority = Authority::new(first);
         prepare(&authority);
