@@ -10,11 +10,11 @@ mod happen;
 mod line;
 mod owner;
 mod press;
+mod renew;
 mod show;
 
 use std::{fs, io, net::SocketAddr, time::Duration};
 
-use rumqttc::v5::MqttOptions;
 use saoma_protocol::Millis;
 use tokio::sync::{mpsc, oneshot};
 
@@ -66,7 +66,7 @@ pub struct Parts {
     pub identity: Identity,
     pub core: Core,
     /// Without it, everything goes over HTTPS.
-    pub mqtt: Option<(Mqtt, MqttOptions)>,
+    pub mqtt: Option<Mqtt>,
     pub devices: Devices,
 }
 
@@ -78,10 +78,10 @@ impl Parts {
     pub fn from_config(config: Config) -> Result<Self, StartError> {
         let folder = DataDir::open(&config.data_dir)?;
         let identity = folder.identity()?;
-        let tls = tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &folder.key_pem()?)?;
+        let tls = tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &folder.key_pem(&identity)?)?;
         let answer_max = Duration::from_millis(config.link.answer_timeout_ms);
         let core = Core::new(&identity.core_url, tls.clone(), answer_max)?;
-        let mqtt = (Mqtt::new(&identity), mqtt::options(&identity, tls, &config.link)?);
+        let mqtt = Mqtt::new(&identity, mqtt::options(&identity, tls, &config.link)?);
         let devices = registry::open(&config.peripherals).map_err(StartError::Devices)?;
         Ok(Self { config, folder, identity, core, mqtt: Some(mqtt), devices })
     }
@@ -103,6 +103,7 @@ pub struct Running {
 pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let Parts { config, folder, identity, core, mqtt, devices } = parts;
     let lock = folder.lock()?;
+    folder.forget_other_keys(&identity);
     let settings = Settings {
         path: folder.journal(),
         free_bytes_min: config.journal.free_bytes_min,
@@ -117,13 +118,7 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { address, source })?;
     let till = door.address();
     let (news_in, news) = mpsc::channel(NEWS_MAX);
-    let (mqtt, connection) = match mqtt {
-        Some((mqtt, options)) => {
-            let connection = mqtt.clone().run(options, config.link.reconnect_ms_max, news_in);
-            (Some(mqtt), Some(tokio::spawn(connection)))
-        }
-        None => (None, None),
-    };
+    let connection = mqtt.clone().map(|mqtt| tokio::spawn(mqtt.run(config.link.reconnect_ms_max, news_in)));
     let (stop, stopping) = oneshot::channel();
     let held = Held { _lock: lock, folder };
     let owner = Owner::new(owner::Means { config, held, identity, journal, core, mqtt, counter }, opened).await?;

@@ -8,12 +8,14 @@ mod open;
 mod schema;
 mod store;
 
-use std::{path::PathBuf, sync::mpsc, thread};
+use std::{error::Error as _, path::PathBuf, thread};
 
 use saoma_protocol::{
     Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     journal::{Entry, EntryError, Record},
 };
+
+use tokio::sync::{mpsc, oneshot};
 
 use crate::sale::Kept;
 pub use open::{Settings, Verified, verify};
@@ -33,7 +35,7 @@ pub enum JournalError {
     Damaged { path: PathBuf, why: String },
     #[error("the sale is too long for the journal: fewer goods or shorter names are needed")]
     TooLong,
-    #[error("use the journal's database")]
+    #[error("use the journal's database; restart the agent, and if that does not help, call the service")]
     Database(#[source] diesel::result::Error),
     #[error("understand what the journal holds: {0}")]
     Unreadable(String),
@@ -52,6 +54,14 @@ impl From<diesel::result::Error> for JournalError {
             }
             _ => Self::Database(error),
         }
+    }
+}
+
+impl JournalError {
+    /// The error with its cause, on one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        self.source().map_or_else(|| self.to_string(), |cause| format!("{self} ({cause})"))
     }
 }
 
@@ -121,7 +131,7 @@ type Job = Box<dyn FnOnce(&mut Store) + Send>;
 /// The way to the journal's thread. Clones share it; the thread ends, and the file is closed, when all are gone.
 #[derive(Clone)]
 pub struct Journal {
-    jobs: mpsc::SyncSender<Job>,
+    jobs: mpsc::Sender<Job>,
 }
 
 impl Journal {
@@ -131,13 +141,17 @@ impl Journal {
     /// `Open` if the file cannot be used, `Damaged` if its chain is broken or it is another terminal's.
     pub fn open(settings: &Settings, terminal: TerminalId, now: Millis) -> Result<(Self, Opened), JournalError> {
         let mut store = open::open(settings, terminal)?;
-        store.forget_old(now)?;
+        match store.forget_old(now).map_err(|error| store.told_by_disk(error)) {
+            // What is not forgotten today is forgotten at a start with more room; what is under way must go on.
+            Ok(()) | Err(JournalError::Full) => {}
+            Err(error) => return Err(error),
+        }
         let opened = store.opened()?;
-        let (jobs, work) = mpsc::sync_channel::<Job>(JOBS_MAX);
+        let (jobs, mut work) = mpsc::channel::<Job>(JOBS_MAX);
         thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
-                while let Ok(job) = work.recv() {
+                while let Some(job) = work.blocking_recv() {
                     job(&mut store);
                 }
             })
@@ -145,7 +159,7 @@ impl Journal {
         Ok((Self { jobs }, opened))
     }
 
-    /// Runs `work` on the journal's thread. If the caller is dropped meanwhile, the work is done all the same.
+    /// Runs `work` on the journal's thread. Once it has been handed over it is done, even if the caller is dropped.
     ///
     /// # Errors
     /// Those of `work`; `Closed` if the thread is gone.
@@ -153,16 +167,12 @@ impl Journal {
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
-        let (done, result) = tokio::sync::oneshot::channel();
+        let (done, result) = oneshot::channel();
         let job: Job = Box::new(move |store| {
             // Nobody listens any more: the work is on the disk, that is what counts.
             let _ = done.send(work(store));
         });
-        self.jobs.try_send(job).or_else(|refused| match refused {
-            // The queue holds more than a till can ask; waiting here for a moment is the honest answer.
-            mpsc::TrySendError::Full(job) => self.jobs.send(job).map_err(|_| JournalError::Closed),
-            mpsc::TrySendError::Disconnected(_) => Err(JournalError::Closed),
-        })?;
+        self.jobs.send(job).await.map_err(|_| JournalError::Closed)?;
         result.await.map_err(|_| JournalError::Closed)?
     }
 

@@ -8,6 +8,8 @@
 
 mod decide;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -300,7 +302,10 @@ impl Sale {
     pub fn refunded_minor(&self) -> i64 {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.refunded_minor,
-            Stage::Cash { .. } => self.kept.refunds.iter().map(|refund| refund.amount.minor()).sum(),
+            Stage::Cash { .. } => {
+                let given = self.kept.refunds.iter().filter(|refund| refund.state != RefundState::Failed);
+                given.map(|refund| refund.amount.minor()).sum()
+            }
             Stage::Sending { .. } | Stage::NotSent { .. } => 0,
         }
     }

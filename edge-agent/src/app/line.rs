@@ -138,7 +138,7 @@ impl Owner {
                 let answered = self.answered("pushes", answer).await;
                 self.line.poll_at = Instant::now() + Duration::from_millis(self.config.link.poll_ms);
                 let mut ids = Vec::new();
-                for push in answered.map(|pushes| pushes.pushes).unwrap_or_default() {
+                for push in answered.unwrap_or_default() {
                     if self.take_push(&push).await {
                         ids.push(push.id);
                     }
@@ -163,11 +163,15 @@ impl Owner {
                     && profile != self.identity.profile
                 {
                     self.identity.profile = profile;
-                    if let Err(error) = self.held.folder.write_identity(&self.identity) {
-                        tracing::warn!(%error, "the till's new names are not on the disk");
+                    let (folder, identity) = (self.held.folder.clone(), self.identity.clone());
+                    let written = tokio::task::spawn_blocking(move || folder.write_identity(&identity)).await;
+                    if !matches!(written, Ok(Ok(()))) {
+                        // It is told again after the next start.
+                        tracing::warn!(?written, "the till's new names are not on the disk");
                     }
                 }
             }
+            Done::Renewed(next) => self.renewed(next).await,
         }
     }
 
@@ -383,14 +387,21 @@ impl Owner {
         self.calls.spawn(async move { Done::Journal(core.journal(&batch).await) });
     }
 
-    async fn synced(&mut self, before: Sequence, through: Sequence) {
+    /// Writes down how far core has the journal.
+    pub(super) async fn keep_through(&mut self) {
+        let through = self.sync.through();
         let commit = Commit { synced_through: Some(through), ..Commit::default() };
-        if let Err(error) = self.journal.commit(commit, now()).await {
+        match self.journal.commit(commit, now()).await {
+            Ok(_) => self.kept_through = through,
             // After a restart the same entries are sent once more, and core drops them.
-            tracing::error!(%error, "how far core has the journal could not be kept");
+            Err(error) => tracing::error!(%error, "how far core has the journal could not be kept"),
         }
-        tracing::debug!(through = through.0, "core has the journal");
         self.count_unsent().await;
+    }
+
+    async fn synced(&mut self, before: Sequence, through: Sequence) {
+        tracing::debug!(through = through.0, "core has the journal");
+        self.keep_through().await;
         let Ok(latest) = self.journal.latest_sales(TOLD_MAX).await else { return };
         for (kept, _) in latest.into_iter().filter(|(_, entry)| before < *entry && *entry <= through) {
             self.emit("sale", &SaleView::of(&Sale::reopened(kept), true));

@@ -7,8 +7,8 @@ use std::{
 
 use saoma_protocol::{
     Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
-    api::{Goods, Pushes, TerminalProfile},
-    message::{JournalAck, PeripheralHealth},
+    api::{Goods, TerminalProfile},
+    message::{JournalAck, PeripheralHealth, Push},
 };
 use tokio::{
     sync::{broadcast, mpsc, oneshot},
@@ -16,7 +16,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::{Held, StartError, alarms::Alarms, line::Line, now};
+use super::{Held, StartError, alarms::Alarms, line::Line, now, renew::Renewal};
 use crate::{
     config::Config,
     counter::{Counter, Report},
@@ -25,6 +25,7 @@ use crate::{
         https::{Core, HttpsError},
         identity::Identity,
         mqtt::{Mqtt, News},
+        renew::{Next, RenewError},
     },
     sale::{self, Ask, Event, Outcome, ReceiptState, Sale},
     sync::Sync,
@@ -82,6 +83,9 @@ pub(super) struct Owner {
     pub(super) replays: VecDeque<(Pressed, Option<PaymentId>)>,
     pub(super) sync: Sync,
     pub(super) line: Line,
+    pub(super) renewal: Renewal,
+    /// How far the disk says that core has the journal.
+    pub(super) kept_through: Sequence,
     /// Requests to core that are under way. They end with the owner.
     pub(super) calls: JoinSet<Done>,
     pub(super) unsent: UnsentEntries,
@@ -132,9 +136,10 @@ pub(super) struct OnDisplay {
 pub(super) enum Done {
     Sale { payment: PaymentId, ask: Ask, outcome: Outcome },
     Journal(Result<JournalAck, HttpsError>),
-    Pushes(Result<Pushes, HttpsError>),
+    Pushes(Result<Vec<Push>, HttpsError>),
     Acknowledged(Result<(), HttpsError>),
     Profile(Result<TerminalProfile, HttpsError>),
+    Renewed(Result<Box<Next>, RenewError>),
 }
 
 impl Owner {
@@ -156,6 +161,7 @@ impl Owner {
         }
         let unsent = journal.run(crate::journal::Store::unsent).await?;
         let (events, _) = broadcast::channel(EVENTS_MAX);
+        let renewal = Renewal::of(&identity.certificate_chain_pem);
         let mut owner = Self {
             config,
             held,
@@ -172,6 +178,8 @@ impl Owner {
             replays: VecDeque::new(),
             sync: Sync::new(head, synced_through),
             line: Line::new(),
+            renewal,
+            kept_through: synced_through,
             calls: JoinSet::new(),
             unsent,
             disk: Ok(()),
@@ -282,6 +290,9 @@ impl Owner {
         let now = now();
         if self.disk_looked_at.elapsed() >= DISK_EVERY {
             self.look_at_disk().await;
+            if self.disk.is_ok() && self.kept_through != self.sync.through() {
+                self.keep_through().await;
+            }
         }
         let event = Event::Tick {
             mqtt: self.line.mqtt_up,
@@ -295,6 +306,7 @@ impl Owner {
         self.forget_scan(now);
         self.answer_late();
         self.line_tick(now).await;
+        self.renewal_tick(now);
     }
 
     pub(super) async fn look_at_disk(&mut self) {

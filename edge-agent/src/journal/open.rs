@@ -84,11 +84,12 @@ fn connect(settings: &Settings) -> Result<Store, JournalError> {
     let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                    PRAGMA foreign_keys = ON; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 1048576; \
                    PRAGMA trusted_schema = OFF;";
-    let damaged = |error: JournalError| match error {
-        JournalError::Database(source) => JournalError::Damaged { path: path.clone(), why: source.to_string() },
-        other => other,
-    };
-    store.execute(pragmas).map_err(damaged)?;
+    if let Err(error) = store.execute(pragmas) {
+        return Err(match store.told_by_disk(error) {
+            JournalError::Database(source) => JournalError::Damaged { path: path.clone(), why: source.to_string() },
+            other => other,
+        });
+    }
     if settings.pages_max > 0 {
         store.execute(&format!("PRAGMA max_page_count = {}", settings.pages_max))?;
     }

@@ -23,6 +23,8 @@ const INTENT_DAYS: i64 = 30;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// How many ids of pushes are remembered. An older one that comes again is harmless: the version in it is old.
 const PUSHES_KEPT: i64 = 20_000;
+/// Less than this is full: the journal's shared memory alone grows by 32 KiB at a time.
+const FULL_BYTES: u64 = 64 * 1024;
 /// Size of a page, SQLite's default since 3.12.
 pub(super) const PAGE_BYTES: u64 = 4096;
 /// Bytes of a batch's payloads, so that a batch with long entries stays under the longest message.
@@ -120,6 +122,19 @@ impl Store {
     /// # Errors
     /// As [`super::Journal::commit`].
     pub fn commit(&mut self, commit: &Commit, now: Millis) -> Result<Sequence, JournalError> {
+        let written = self.write(commit, now);
+        written.map_err(|error| self.told_by_disk(error))
+    }
+
+    /// SQLite has several words for a disk without room (its shared memory, a half-written page); the disk itself has one.
+    pub(super) fn told_by_disk(&self, error: JournalError) -> JournalError {
+        match error {
+            JournalError::Database(_) if self.free_bytes().is_ok_and(|free| free < FULL_BYTES) => JournalError::Full,
+            other => other,
+        }
+    }
+
+    fn write(&mut self, commit: &Commit, now: Millis) -> Result<Sequence, JournalError> {
         self.connection.immediate_transaction(|tx| {
             let (mut head, mut prev_hash) = last(tx)?;
             let first = head.next();
@@ -298,7 +313,7 @@ impl Store {
     /// # Errors
     /// `Full` if not; `Database`.
     pub fn check_room(&mut self) -> Result<(), JournalError> {
-        let Settings { path, free_bytes_min, pages_max } = &self.settings;
+        let Settings { free_bytes_min, pages_max, .. } = &self.settings;
         if *pages_max > 0 {
             let used = pragma(&mut self.connection, "page_count")? - pragma(&mut self.connection, "freelist_count")?;
             let free_pages = pages_max.saturating_sub(u64::try_from(used).unwrap_or(0));
@@ -308,13 +323,16 @@ impl Store {
                 return Err(JournalError::Full);
             }
         }
-        let folder = path.parent().unwrap_or(path);
-        let disk = nix::sys::statvfs::statvfs(folder)
+        if self.free_bytes()? < *free_bytes_min { Err(JournalError::Full) } else { Ok(()) }
+    }
+
+    fn free_bytes(&self) -> Result<u64, JournalError> {
+        let path = &self.settings.path;
+        let disk = nix::sys::statvfs::statvfs(path.parent().unwrap_or(path))
             .map_err(|error| JournalError::Open { path: path.clone(), why: error.desc().to_owned() })?;
         // Block counts are 32 bits on some machines.
         #[allow(clippy::useless_conversion)]
-        let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
-        if free < *free_bytes_min { Err(JournalError::Full) } else { Ok(()) }
+        Ok(u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())))
     }
 
     /// Drops what only serves repetitions that can no longer come.

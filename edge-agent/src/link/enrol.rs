@@ -5,12 +5,15 @@
 
 use std::time::Duration;
 
-use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256};
-use saoma_protocol::api::{Enrol, Enrolled, Problem};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use saoma_protocol::{
+    TerminalId,
+    api::{Enrol, Enrolled, Problem},
+};
 use url::Url;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::{
+    certificate,
     identity::{DataDir, Identity, IdentityError},
     tls::{self, Fingerprint, TlsError},
 };
@@ -21,8 +24,16 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Why the terminal is not enrolled.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
-    #[error("enrol again: this data directory belongs to terminal {0}; use another one, or restore its backup")]
-    Already(String),
+    #[error(
+        "enrol: this data directory belongs to terminal {0}. For another terminal use another directory; if this one's \
+         certificate is over or lost, add --again and a claim code for the same terminal"
+    )]
+    Already(TerminalId),
+    #[error(
+        "enrol again: the claim code is for terminal {offered}, and this data directory holds the sales of {held}. Make a \
+         claim code for that one on the dashboard"
+    )]
+    AnotherTerminal { held: TerminalId, offered: TerminalId },
     #[error("read the fingerprint {0:?}: it is `sha256:` and 64 hex digits, as the dashboard shows it")]
     Fingerprint(String),
     #[error("read the address {0:?}: it is like https://pay.example:7643, the address of core's terminal listener")]
@@ -47,33 +58,38 @@ pub enum EnrolError {
 }
 
 /// What a person types.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     pub core: String,
     pub claim_code: String,
     /// `sha256:` and 64 hex digits; the prefix may be missing.
     pub ca_fingerprint: String,
+    /// The directory is enrolled already, and keeps its journal: only the certificate is replaced.
+    pub again: bool,
 }
 
-/// Enrols and writes the identity down. Nothing is left behind if it fails, except a key that the next try replaces.
+/// Enrols and writes the identity down. Nothing is left behind if it fails.
 ///
 /// # Errors
-/// In this order: `Already`, `Fingerprint`, `Address`, `Key`, then what happens on the wire, `Answer`, `Identity`.
+/// In this order: `Already`, `Fingerprint`, `Address`, `Key`, then what happens on the wire, `Answer`, `AnotherTerminal`,
+/// `Identity`.
 pub async fn enrol(folder: &DataDir, request: &Request) -> Result<Identity, EnrolError> {
-    if folder.is_enrolled() {
-        return Err(EnrolError::Already(folder.identity()?.terminal.to_string()));
-    }
+    let held = match folder.identity() {
+        Ok(identity) if request.again => Some(identity.terminal),
+        Ok(identity) => return Err(EnrolError::Already(identity.terminal)),
+        Err(IdentityError::NotEnrolled(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
     let pinned = read_fingerprint(&request.ca_fingerprint)?;
     let base = read_address(&request.core)?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    folder.write_key(&key.serialize_pem())?;
-    // Core names the terminal; an empty subject says nothing that it would have to ignore.
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    let csr_pem = params.serialize_request(&key)?.pem()?;
+    let csr_pem = certificate::signing_request(&key)?;
     let body = Enrol { claim_code: request.claim_code.trim().to_owned(), csr_pem };
     let enrolled = post(&base, pinned, &body).await?;
     check(&enrolled, pinned, &key)?;
+    if let Some(held) = held.filter(|held| *held != enrolled.terminal) {
+        return Err(EnrolError::AnotherTerminal { held, offered: enrolled.terminal });
+    }
     let identity = Identity {
         v: Identity::version(),
         core_url: base.as_str().trim_end_matches('/').to_owned(),
@@ -85,9 +101,9 @@ pub async fn enrol(folder: &DataDir, request: &Request) -> Result<Identity, Enro
         profile: enrolled.profile,
         ca_pem: enrolled.ca_pem,
         certificate_chain_pem: enrolled.certificate_chain_pem,
+        key_file: String::new(),
     };
-    folder.write_identity(&identity)?;
-    Ok(identity)
+    Ok(folder.switch_to(identity, &key.serialize_pem())?)
 }
 
 fn read_fingerprint(text: &str) -> Result<Fingerprint, EnrolError> {
@@ -144,17 +160,7 @@ fn check(enrolled: &Enrolled, pinned: Fingerprint, key: &KeyPair) -> Result<(), 
     if !matches!(cas.as_slice(), [ca] if tls::fingerprint(ca) == pinned) {
         return wrong("it names another CA than the one given");
     }
-    let chain = tls::certificates("the terminal's certificate", &enrolled.certificate_chain_pem)?;
-    let Some(own) = chain.first() else { return wrong("it holds no certificate") };
-    let (_, parsed) =
-        X509Certificate::from_der(own).map_err(|_| EnrolError::Answer("its certificate is unreadable".to_owned()))?;
-    if parsed.public_key().subject_public_key.data.as_ref() != key.public_key_raw() {
-        return wrong("its certificate is for another key");
-    }
-    let mut names = parsed.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-    if names.next() != Some(enrolled.terminal.to_string().as_str()) {
-        return wrong("its certificate names another terminal");
-    }
+    certificate::check(&enrolled.certificate_chain_pem, key, enrolled.terminal).map_err(EnrolError::Answer)?;
     if enrolled.mqtt_host.is_empty() || enrolled.mqtt_port == 0 {
         return wrong("it names no broker");
     }

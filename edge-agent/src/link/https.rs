@@ -2,15 +2,22 @@
 //!
 //! A request is repeated by whoever asked, never here: only the caller knows whether asking again makes sense.
 
-use std::{error::Error as _, time::Duration};
+use std::{
+    error::Error as _,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use reqwest::{Method, RequestBuilder, StatusCode};
 use saoma_protocol::{
     Amount, PaymentId, RefundId, Sequence,
-    api::{CreatePayment, CreateRefund, PaymentView, Problem, Pushes, RefundView, TerminalBooks, TerminalProfile},
-    message::{JournalAck, JournalBatch, PushAck},
+    api::{
+        CreatePayment, CreateRefund, PaymentView, Problem, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
+    },
+    message::{JournalAck, JournalBatch, Push, PushAck},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
 
 use crate::{sale::Outcome, telemetry};
 
@@ -45,11 +52,12 @@ pub enum HttpsError {
     Odd(String),
 }
 
-/// Core's terminal listener. Clones share the connections.
+/// Core's terminal listener. Clones share the connections, and the certificate that is shown on them.
 #[derive(Clone)]
 pub struct Core {
-    client: reqwest::Client,
-    base: String,
+    client: Arc<Mutex<reqwest::Client>>,
+    base: Arc<str>,
+    answer_max: Duration,
 }
 
 impl Core {
@@ -67,11 +75,28 @@ impl Core {
             .pool_idle_timeout(Duration::from_secs(4))
             .user_agent(concat!("saoma-edge/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, base: base.to_owned() })
+        Ok(Self { client: Arc::new(Mutex::new(client)), base: Arc::from(base), answer_max })
+    }
+
+    /// The same core, asked with another certificate.
+    ///
+    /// # Errors
+    /// If the TLS configuration cannot be used.
+    pub fn showing(&self, tls: rustls::ClientConfig) -> Result<Self, reqwest::Error> {
+        Self::new(&self.base, tls, self.answer_max)
+    }
+
+    /// From now on this and all clones ask as `next` does. What is under way ends on the connection that it began on.
+    pub fn switch_to(&self, next: &Self) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = next.client();
+    }
+
+    fn client(&self) -> reqwest::Client {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.request(method, format!("{}{path}", self.base));
+        let request = self.client().request(method, format!("{}{path}", self.base));
         match telemetry::traceparent() {
             Some(traceparent) => request.header("traceparent", traceparent),
             None => request,
@@ -124,9 +149,10 @@ impl Core {
     ///
     /// # Errors
     /// Any.
-    pub async fn pushes(&self, after: Sequence) -> Result<Pushes, HttpsError> {
+    pub async fn pushes(&self, after: Sequence) -> Result<Vec<Push>, HttpsError> {
         let path = format!("/v1/terminal/pushes?after={after}");
-        answer(self.request(Method::GET, &path).timeout(PUSHES_WAIT_MAX)).await
+        let told: Told = answer(self.request(Method::GET, &path).timeout(PUSHES_WAIT_MAX)).await?;
+        Ok(told.readable())
     }
 
     /// # Errors
@@ -144,10 +170,37 @@ impl Core {
         answer(self.request(Method::GET, "/v1/terminal/profile")).await
     }
 
+    /// The certificate that follows the one shown.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn renew(&self, csr_pem: String) -> Result<Renewed, HttpsError> {
+        let key = hex::encode(Sha256::digest(csr_pem.as_bytes()));
+        answer(self.post("/v1/terminal/renew", &key, &Renew { csr_pem })).await
+    }
+
     /// # Errors
     /// Any.
     pub async fn books(&self) -> Result<TerminalBooks, HttpsError> {
         answer(self.request(Method::GET, "/v1/terminal/books")).await
+    }
+}
+
+/// [`saoma_protocol::api::Pushes`], each read by itself: what a newer core says must not hide what it says besides.
+#[derive(Deserialize)]
+struct Told {
+    pushes: Vec<serde_json::Value>,
+}
+
+impl Told {
+    /// What cannot be read is not acknowledged, stays in core's outbox, and waits for a newer agent.
+    fn readable(self) -> Vec<Push> {
+        let read = |push| {
+            serde_json::from_value(push)
+                .inspect_err(|error| tracing::error!(%error, "a push of core cannot be read"))
+                .ok()
+        };
+        self.pushes.into_iter().filter_map(read).collect()
     }
 }
 
@@ -203,16 +256,16 @@ fn outcome(creates: bool, status: StatusCode, body: &[u8]) -> Outcome {
     match status.as_u16() {
         401 | 403 => Outcome::Locked(Box::new(problem)),
         404 if !creates => Outcome::NotFound,
-        // Try again later: timeout, too early, too many, or the same number is being worked on at this moment.
+        // Try again later: timeout, too early, too many, or somebody else changed the sale at this moment.
         408 | 425 | 429 => Outcome::Silent,
-        409 if IN_PROGRESS.contains(&problem.code.as_str()) => Outcome::Silent,
+        409 if problem.code == CHANGED_MEANWHILE => Outcome::Silent,
         400..=499 => Outcome::Refused(Box::new(problem)),
         _ => Outcome::Silent,
     }
 }
 
-/// Codes of core that mean "the same request is under way".
-const IN_PROGRESS: &[&str] = &["idempotency_in_progress", "in_progress", "busy", "conflict_retry"];
+/// Core's code for a request that lost a race. It may have done its part before: a sale may be with its channel already.
+const CHANGED_MEANWHILE: &str = "changed_meanwhile";
 
 /// An error with its causes, on one line.
 #[must_use]
@@ -234,6 +287,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_push_that_cannot_be_read_does_not_hide_the_others() {
+        let told = json!({"pushes": [
+            {"id": 1, "at": 0, "body": {"kind": "of_a_newer_core", "what": 1}},
+            {"id": 2, "at": 0, "body": {"kind": "sync_now"}},
+        ]});
+        let pushes = serde_json::from_value::<Told>(told).unwrap().readable();
+        assert_eq!(pushes.iter().map(|push| push.id.0).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
     fn what_counts_as_cores_word() {
         let problem = |status: u16, code: &str| {
             json!({"type": "t", "title": "t", "status": status, "code": code, "detail": "d"}).to_string()
@@ -245,7 +308,7 @@ mod tests {
             (false, 404, problem(404, "payment_not_found"), "NotFound"),
             (false, 404, "<html>not here</html>".to_owned(), "Silent"),
             (true, 422, problem(422, "code_unclaimed"), "Refused"),
-            (true, 409, problem(409, "idempotency_in_progress"), "Silent"),
+            (true, 409, problem(409, "changed_meanwhile"), "Silent"),
             (false, 409, problem(409, "refund_exceeds"), "Refused"),
             (true, 401, problem(401, "unauthenticated"), "Locked"),
             (true, 403, problem(403, "terminal_revoked"), "Locked"),

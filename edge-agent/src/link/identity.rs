@@ -1,7 +1,8 @@
 //! Who this terminal is: what enrolment left in the data directory.
 //!
-//! `terminal.key` is the private key, which never leaves the machine; `identity.json` has everything else and is written last
-//! and as a whole: a terminal is enrolled if and only if that file is there.
+//! The private key, which never leaves the machine, is in a file of its own for each certificate; `identity.json` has
+//! everything else and names that file. It is written last and as a whole: a terminal is enrolled if and only if it is there,
+//! and its one rename switches certificate and key together, whenever the power goes.
 
 use std::{
     fs,
@@ -12,6 +13,7 @@ use std::{
 
 use saoma_protocol::{StoreId, TenantId, TerminalId, api::TerminalProfile};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// The version of `identity.json` that this code writes and reads.
 const IDENTITY_VERSION: u16 = 1;
@@ -30,6 +32,14 @@ pub struct Identity {
     pub profile: TerminalProfile,
     pub ca_pem: String,
     pub certificate_chain_pem: String,
+    /// The file in the data directory with the key of that certificate.
+    #[serde(default = "first_key_file")]
+    pub key_file: String,
+}
+
+/// Where the key was before `identity.json` named its file.
+fn first_key_file() -> String {
+    "terminal.key".to_owned()
 }
 
 /// Why the identity cannot be read or written.
@@ -72,11 +82,6 @@ impl DataDir {
         self.0.join("identity.json")
     }
 
-    #[must_use]
-    pub fn is_enrolled(&self) -> bool {
-        self.identity_path().exists()
-    }
-
     /// # Errors
     /// `NotEnrolled`, `File`, `Damaged`.
     pub fn identity(&self) -> Result<Identity, IdentityError> {
@@ -100,15 +105,38 @@ impl DataDir {
     ///
     /// # Errors
     /// `File`.
-    pub fn key_pem(&self) -> Result<String, IdentityError> {
-        let path = self.0.join("terminal.key");
+    pub fn key_pem(&self, identity: &Identity) -> Result<String, IdentityError> {
+        let path = self.0.join(&identity.key_file);
         fs::read_to_string(&path).map_err(|source| IdentityError::File { path, source })
     }
 
+    /// Makes `identity`, with the key of its certificate, the one of this directory; as it was written.
+    ///
     /// # Errors
-    /// `File`.
-    pub fn write_key(&self, pem: &str) -> Result<(), IdentityError> {
-        write(&self.0.join("terminal.key"), pem.as_bytes())
+    /// `File`, `Damaged`: the identity before it is still whole.
+    pub fn switch_to(&self, mut identity: Identity, key_pem: &str) -> Result<Identity, IdentityError> {
+        let certificate = Sha256::digest(identity.certificate_chain_pem.as_bytes());
+        identity.key_file = format!("terminal-{}.key", hex::encode(&certificate[..8]));
+        write(&self.0.join(&identity.key_file), key_pem.as_bytes())?;
+        self.write_identity(&identity)?;
+        self.forget_other_keys(&identity);
+        Ok(identity)
+    }
+
+    /// Removes keys of certificates that are not in use: of the one before, or of one that a crash left without its certificate.
+    pub fn forget_other_keys(&self, identity: &Identity) {
+        let Ok(files) = fs::read_dir(&self.0) else { return };
+        for file in files.flatten() {
+            let name = file.file_name();
+            let name = name.to_string_lossy();
+            let is_key = name.starts_with("terminal") && (name.ends_with(".key") || name.ends_with(".new"));
+            if is_key && name != identity.key_file {
+                // It is tried again at the next start.
+                if let Err(error) = fs::remove_file(file.path()) {
+                    tracing::warn!(%error, file = %name, "a key that is no longer used could not be removed");
+                }
+            }
+        }
     }
 
     /// # Errors
@@ -154,8 +182,12 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
         _ => {}
     }
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&beside, path).map_err(failed)?;
+    let replaced = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = replaced {
+        // On a full disk even half a file is in the way; that it could not be written is what is told.
+        let _ = fs::remove_file(&beside);
+        return Err(failed(error));
+    }
     let folder = path.parent().unwrap_or(path);
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }

@@ -11,12 +11,12 @@ use std::{
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rumqttc::{
-    TlsConfiguration, Transport,
+    Outgoing, TlsConfiguration, Transport,
     v5::{
         AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions,
         mqttbytes::{
             QoS,
-            v5::{LastWill, Publish},
+            v5::{LastWill, Publish, SubscribeReasonCode},
         },
     },
 };
@@ -26,7 +26,7 @@ use saoma_protocol::{
     topic::{Leaf, Topic},
 };
 use serde::Serialize;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::identity::Identity;
 use crate::{config::LinkConfig, telemetry};
@@ -37,6 +37,8 @@ const INFLIGHT_MAX: u16 = 100;
 const QUEUE_LEN_MAX: usize = 64;
 /// How long the broker keeps this terminal's session.
 const SESSION_SECONDS: u32 = 15 * 60;
+/// How long a goodbye may take before a connection is just dropped.
+const LEAVE_MAX: Duration = Duration::from_secs(1);
 /// First pause before connecting again.
 const RECONNECT_MS_MIN: u64 = 250;
 /// Room for topic and properties around the longest message.
@@ -58,16 +60,19 @@ pub struct Mqtt {
     terminal: TerminalId,
     /// The client of the connection that is up, if one is.
     client: Arc<Mutex<Option<AsyncClient>>>,
+    /// How to connect; another certificate ends the connection that showed the one before.
+    options: Arc<watch::Sender<MqttOptions>>,
     hurry: Arc<Notify>,
 }
 
 impl Mqtt {
     #[must_use]
-    pub fn new(identity: &Identity) -> Self {
+    pub fn new(identity: &Identity, options: MqttOptions) -> Self {
         Self {
             tenant: identity.tenant,
             terminal: identity.terminal,
             client: Arc::default(),
+            options: Arc::new(watch::Sender::new(options)),
             hurry: Arc::new(Notify::new()),
         }
     }
@@ -99,6 +104,11 @@ impl Mqtt {
         self.hurry.notify_waiters();
     }
 
+    /// From now on connects by `options`.
+    pub fn switch_to(&self, options: MqttOptions) {
+        self.options.send_replace(options);
+    }
+
     /// Says goodbye, so that the broker does not have to find out.
     pub async fn close(&self) {
         let Some(client) = self.client() else { return };
@@ -108,12 +118,20 @@ impl Mqtt {
     }
 
     /// Connects, and connects again, for ever. Ends when nobody listens to `news` any more.
-    pub async fn run(self, options: MqttOptions, reconnect_ms_max: u64, news: mpsc::Sender<News>) {
+    pub async fn run(self, reconnect_ms_max: u64, news: mpsc::Sender<News>) {
         let random = SystemRandom::new();
+        let mut options = self.options.subscribe();
         let mut failures = 0_u32;
         loop {
-            match self.connection(&options, &news).await {
+            match self.connection(&mut options, &news).await {
                 Ended::Listener => return,
+                Ended::Switched { was_up } => {
+                    self.set_client(None);
+                    if was_up && news.send(News::Down).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 Ended::Connection { was_up, why } => {
                     self.set_client(None);
                     failures = if was_up { 1 } else { failures.saturating_add(1) };
@@ -132,18 +150,34 @@ impl Mqtt {
         }
     }
 
-    async fn connection(&self, options: &MqttOptions, news: &mpsc::Sender<News>) -> Ended {
-        let (client, mut events) = AsyncClient::new(options.clone(), QUEUE_LEN_MAX);
+    async fn connection(&self, options: &mut watch::Receiver<MqttOptions>, news: &mpsc::Sender<News>) -> Ended {
+        let (client, mut events) = AsyncClient::new(options.borrow_and_update().clone(), QUEUE_LEN_MAX);
         let mut was_up = false;
         loop {
-            match next(&mut events).await {
+            let incoming = tokio::select! {
+                incoming = next(&mut events) => incoming,
+                // The sender lives as long as this.
+                _ = options.changed() => {
+                    leave(&client, &mut events).await;
+                    return Ended::Switched { was_up };
+                }
+            };
+            match incoming {
                 Ok(Incoming::ConnAck(_)) => {
                     let filter = Topic::down_filter(self.tenant, self.terminal);
                     if client.try_subscribe(filter, QoS::AtLeastOnce).is_err() {
                         return Ended::Connection { was_up, why: "it took no subscription".to_owned() };
                     }
                 }
-                Ok(Incoming::SubAck(_)) if !was_up => {
+                Ok(Incoming::SubAck(ack)) if !was_up => {
+                    let refused = ack.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
+                    if let Some(code) = refused {
+                        // Up without ears would be worse than down: nobody would ask core over HTTPS.
+                        return Ended::Connection {
+                            was_up,
+                            why: format!("the broker refuses the subscription: {code:?}"),
+                        };
+                    }
                     // Only now does what core sends arrive.
                     was_up = true;
                     self.set_client(Some(client.clone()));
@@ -190,6 +224,10 @@ impl Mqtt {
 enum Ended {
     /// Nobody listens any more: the agent stops.
     Listener,
+    /// It is to be made anew by other options.
+    Switched {
+        was_up: bool,
+    },
     Connection {
         was_up: bool,
         why: String,
@@ -201,6 +239,23 @@ async fn next(events: &mut EventLoop) -> Result<Incoming, ConnectionError> {
         if let Event::Incoming(incoming) = events.poll().await? {
             return Ok(incoming);
         }
+    }
+}
+
+/// With a goodbye the broker does not publish the last will, and the terminal does not seem to be gone in between.
+async fn leave(client: &AsyncClient, events: &mut EventLoop) {
+    if client.try_disconnect().is_err() {
+        return;
+    }
+    let left = async {
+        while let Ok(event) = events.poll().await {
+            if matches!(event, Event::Outgoing(Outgoing::Disconnect)) {
+                return;
+            }
+        }
+    };
+    if tokio::time::timeout(LEAVE_MAX, left).await.is_err() {
+        tracing::debug!("the broker did not hear the goodbye");
     }
 }
 

@@ -19,6 +19,8 @@ const RETRY_MS_MAX: i64 = 15_000;
 /// How long to wait before "core does not have it" is believed: a request that was given up here may still be on its way.
 const NOT_FOUND_AGAIN_MS: i64 = 5_000;
 const NOT_FOUND_BELIEVED: u32 = 2;
+/// Core's refusals of a refund that come before it looks whether it has that refund: to a repetition they say nothing.
+const SAID_BEFORE_LOOKING: [&str; 2] = ["channel_unavailable", "channel_cannot"];
 /// Pause between two requests to cancel the same sale.
 const CANCEL_AGAIN_MS: i64 = 3_000;
 /// How often a waiting sale is asked about although MQTT is up: pushes are the rule, and this finds out when the rule fails.
@@ -139,6 +141,8 @@ impl Step {
     fn query_pressed(&mut self) -> Result<(), Refusal> {
         match &self.sale.kept.stage {
             Stage::Cash { .. } | Stage::NotSent { .. } => return Err(self.refused("queried")),
+            // Sent again after a cancel, it would charge a customer who was told that nothing is sold.
+            Stage::Sending { cancelling: true, .. } => self.go_on_cancelling(),
             Stage::Sending { .. } => {
                 if !self.sale.waits.creating && !self.sale.waits.fetching {
                     self.send_or_fetch();
@@ -240,9 +244,8 @@ impl Step {
         }
         match outcome {
             Outcome::View(view) => {
-                self.learn(*view);
-                if let Ask::Refund(refund) = ask {
-                    self.refund_taken(refund);
+                if !self.learn(*view) {
+                    return self.silence(ask);
                 }
                 self.calm_down();
                 if ask == Ask::Cancel {
@@ -253,7 +256,9 @@ impl Step {
                 }
             }
             Outcome::Refund(view) => {
-                self.learn_refund(&view);
+                if !self.learn_refund(&view) {
+                    return self.silence(ask);
+                }
                 self.calm_down();
                 // The answer is about the refund; what it did to the sale is asked for.
                 if !self.sale.waits.fetching {
@@ -264,13 +269,19 @@ impl Step {
             Outcome::Refused(problem) => self.answer_refused(ask, &problem),
             Outcome::Locked(problem) => self.locked(ask, &problem),
             Outcome::NotSent => self.not_sent(ask),
-            Outcome::Silent => {
-                if let Ask::Refund(refund) = ask {
-                    self.sale.waits.certain.retain(|held| *held != refund);
-                }
-                self.silent();
-            }
+            Outcome::Silent => self.silence(ask),
         }
+    }
+
+    /// Nobody knows what core made of this request; an answer that cannot be meant says as little.
+    fn silence(&mut self, ask: Ask) {
+        match ask {
+            Ask::Refund(refund) => self.sale.waits.certain.retain(|held| *held != refund),
+            // "Core does not have it" was said before this request, which may arrive yet.
+            Ask::Create => self.sale.waits.not_found = 0,
+            Ask::Fetch | Ask::Query | Ask::Cancel => {}
+        }
+        self.silent();
     }
 
     /// Core answered: no request of ours is in doubt any more.
@@ -310,7 +321,7 @@ impl Step {
 
     fn not_found(&mut self, ask: Ask) {
         match (ask, &self.sale.kept.stage) {
-            (Ask::Refund(refund), _) => self.refund_failed(
+            (Ask::Refund(refund), _) if self.sale.waits.certain.contains(&refund) => self.refund_failed(
                 refund,
                 Failure { code: "not_found".to_owned(), message: "core does not have this sale".to_owned() },
             ),
@@ -340,10 +351,19 @@ impl Step {
     fn answer_refused(&mut self, ask: Ask, problem: &Problem) {
         let failure = failure_of(problem);
         match ask {
+            Ask::Create if !matches!(self.sale.kept.stage, Stage::Sending { .. }) => {}
+            Ask::Create if self.sale.waits.unanswered == Some(0) => self.give_up(failure),
+            // A no to the repetition is not one to the first: core may have taken that, and refuse now for another reason.
             Ask::Create => {
-                if matches!(self.sale.kept.stage, Stage::Sending { .. }) {
-                    self.give_up(failure);
+                if !self.sale.waits.fetching {
+                    self.ask(Ask::Fetch);
                 }
+            }
+            Ask::Refund(refund)
+                if !self.sale.waits.certain.contains(&refund)
+                    && SAID_BEFORE_LOOKING.contains(&problem.code.as_str()) =>
+            {
+                self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
             }
             Ask::Refund(refund) => {
                 self.calm_down();
@@ -391,8 +411,8 @@ impl Step {
         self.records.push(Record::SaleSettled { payment, state, amount_refunded_minor });
     }
 
-    /// Takes in core's newest word on the sale, unless it is older than what is held or about something else.
-    fn learn(&mut self, view: PaymentView) {
+    /// Takes in core's newest word on the sale, unless it is older than what is held. False if it is about something else.
+    fn learn(&mut self, view: PaymentView) -> bool {
         let kept = &mut self.sale.kept;
         if view.id != kept.payment || view.amount != kept.amount {
             let message = format!(
@@ -400,12 +420,12 @@ impl Step {
                 view.id, view.amount, kept.payment, kept.amount
             );
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
-            return;
+            return false;
         }
         let (method, cancelling) = match &kept.stage {
             // The till's own journal is the truth about cash; core only repeats it.
-            Stage::Cash { .. } => return,
-            Stage::Known { view: held, .. } if view.version <= held.version => return,
+            Stage::Cash { .. } => return true,
+            Stage::Known { view: held, .. } if view.version <= held.version => return true,
             Stage::Known { method, cancelling, .. } | Stage::Sending { method, cancelling } => (*method, *cancelling),
             // Everybody here believes that this sale never was: it must not be paid behind the cashier's back.
             Stage::NotSent { method, .. } => (*method, true),
@@ -422,46 +442,44 @@ impl Step {
             self.sale.kept.receipt = ReceiptState::Queued;
             self.effects.push(Effect::Print(Slip::Sale));
         }
+        true
     }
 
-    fn learn_refund(&mut self, view: &RefundView) {
-        if view.payment != self.sale.kept.payment {
-            let message = format!("core answered about a refund of {}", view.payment);
+    /// As [`Self::learn`], of a refund.
+    fn learn_refund(&mut self, view: &RefundView) -> bool {
+        let kept = &mut self.sale.kept;
+        let (payment, sold) = (kept.payment, kept.amount);
+        let held = kept.refunds.iter_mut().find(|held| held.refund == view.id);
+        let fits = held.as_ref().map_or_else(
+            || view.amount.currency() == sold.currency() && view.amount.minor() <= sold.minor(),
+            |held| view.amount == held.amount,
+        );
+        if view.payment != payment || !fits {
+            let message = format!(
+                "core answered about {} of {} ({}) as a refund of {payment} ({sold})",
+                view.id, view.payment, view.amount
+            );
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
-            return;
+            return false;
         }
-        let Some(idx) = self.sale.kept.refunds.iter().position(|held| held.refund == view.id) else {
+        let Some(held) = held else {
             // Keyed on the dashboard, or made by core itself: known here, journaled there.
-            self.sale.kept.refunds.push(Refund::of(view));
-            return;
+            kept.refunds.push(Refund::of(view));
+            return true;
         };
-        let held = &mut self.sale.kept.refunds[idx];
         if held.answered && view.version <= held.version {
-            return;
+            return true;
         }
         let was_open = held.is_open();
         held.state = view.state;
         held.answered = true;
         held.failure = view.failure.clone();
         held.version = view.version;
-        let (refund, state) = (held.refund, held.state);
-        if was_open && !held.is_open() {
+        let (refund, state, is_open) = (held.refund, held.state, held.is_open());
+        if was_open && !is_open {
             self.refund_settled(refund, state);
         }
-    }
-
-    /// Core's answer to a void is the sale's view: the refund itself is settled by what became of the sale.
-    fn refund_taken(&mut self, refund: RefundId) {
-        let voided = self.sale.state() == Some(PaymentState::Voided);
-        let Some(held) = self.sale.kept.refunds.iter_mut().find(|held| held.refund == refund) else { return };
-        held.answered = true;
-        if held.is_open() {
-            held.state = if held.void && voided { RefundState::Succeeded } else { RefundState::Pending };
-            let (state, open) = (held.state, held.is_open());
-            if !open {
-                self.refund_settled(refund, state);
-            }
-        }
+        true
     }
 
     fn refund_settled(&mut self, refund: RefundId, state: RefundState) {
@@ -485,7 +503,9 @@ impl Step {
 
     fn tick(&mut self, mqtt: bool, poll_ms: i64) {
         let waits = &self.sale.waits;
-        if waits.next_at.is_some_and(|at| at > self.now && at.since(self.now) <= 2 * CHECK_MS.max(RETRY_MS_MAX)) {
+        // A wait that is longer than any there is comes from a clock that was set back.
+        let longest = poll_ms.max(CHECK_MS).max(RETRY_MS_MAX);
+        if waits.next_at.is_some_and(|at| at > self.now && at.since(self.now) <= longest) {
             return;
         }
         let busy =

@@ -1,8 +1,9 @@
 //! Who is let in, and the form that a press must have.
 //!
-//! Whoever reaches the loopback address is on this machine, but a foreign web page in its browser is as well. Three things
-//! keep it out: `Host` must be ours (a name that resolves to 127.0.0.1 is not), `Origin` must be ours, and a POST must carry a
-//! header that a page of another origin cannot send without being asked for permission, which is never given.
+//! Whoever reaches the loopback address is on this machine, but a foreign web page in its browser is as well. Four things
+//! keep it out: `Host` must be ours (a name that resolves to 127.0.0.1 is not), `Origin` must be ours, the API is for our own
+//! pages (`Sec-Fetch-Site`: an `<img>` of another page brings no `Origin`, and could use up the connections), and a POST must
+//! carry a header that a page of another origin cannot send without being asked for permission, which is never given.
 
 use std::future::Future;
 
@@ -29,7 +30,8 @@ const BODY_LEN_MAX: usize = 256 * 1024;
 const KEY_LEN_MAX: usize = 128;
 
 /// On every answer: nothing of the till is framed, cached, or mixed with what comes from elsewhere.
-const HEADERS: [(HeaderName, &str); 5] = [
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -48,7 +50,7 @@ pub(super) async fn guard(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let span = tracing::info_span!("till.request", http.method = %request.method(), http.path = request.path());
     let port = request.app_data::<Data<Room>>().map_or(0, |room| room.port);
-    let refused = refusal(request.method(), request.headers(), port);
+    let refused = refusal(request.method(), request.path(), request.headers(), port);
     let mut response = match refused {
         Some(refused) => {
             tracing::info!(code = refused.code(), path = request.path(), "a request was turned away");
@@ -66,7 +68,7 @@ pub(super) async fn guard(
 }
 
 /// Why a request is turned away before anybody looks at it.
-fn refusal(method: &Method, headers: &HeaderMap, port: u16) -> Option<Refused> {
+fn refusal(method: &Method, path: &str, headers: &HeaderMap, port: u16) -> Option<Refused> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let ours = |host: &str| {
         ["127.0.0.1", "localhost", "[::1]"]
@@ -81,6 +83,11 @@ fn refusal(method: &Method, headers: &HeaderMap, port: u16) -> Option<Refused> {
         if !origin.is_some_and(ours) {
             return Some(Refused::ForeignOrigin);
         }
+    }
+    // `none` is a person who typed the address. What is no browser does not send it.
+    let site = HeaderName::from_static("sec-fetch-site");
+    if path.starts_with("/api/") && headers.contains_key(&site) && !matches!(text(site), Some("same-origin" | "none")) {
+        return Some(Refused::ForeignOrigin);
     }
     let reads = matches!(*method, Method::GET | Method::HEAD);
     let from_the_till = headers.get("x-saoma-till").is_some_and(|value| value.as_bytes() == b"1");
@@ -165,7 +172,7 @@ mod tests {
     #[test]
     fn foreign_pages_stay_outside() {
         type Headers = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Headers, &str); 14] = [
+        let cases: [(&str, Headers, &str); 18] = [
             ("GET", &[("host", "127.0.0.1:7800")], "in"),
             ("GET", &[("host", "localhost:7800")], "in"),
             ("GET", &[("host", "[::1]:7800")], "in"),
@@ -178,6 +185,10 @@ mod tests {
             ("GET", &[("host", "127.0.0.1:7800"), ("origin", "https://evil.example")], "foreign_origin"),
             ("GET", &[("host", "127.0.0.1:7800"), ("origin", "null")], "foreign_origin"),
             ("GET", &[("host", "127.0.0.1:7800"), ("origin", "http://127.0.0.1:7801")], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "same-origin")], "in"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "none")], "in"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "cross-site")], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "same-site")], "foreign_origin"),
             ("POST", &[("host", "127.0.0.1:7800")], "not_from_the_till"),
             ("POST", &[("host", "127.0.0.1:7800"), ("x-saoma-till", "1")], "in"),
         ];
@@ -186,8 +197,15 @@ mod tests {
             for (name, value) in headers {
                 map.insert(name.parse().unwrap(), value.parse().unwrap());
             }
-            let refused = refusal(&method.parse().unwrap(), &map, 7800);
+            let refused = refusal(&method.parse().unwrap(), "/api/state", &map, 7800);
             assert_eq!(refused.as_ref().map_or("in", Refused::code), expected, "{method} {headers:?}");
+            // A link on another page may open the till's page, and nothing else.
+            let page = refusal(&method.parse().unwrap(), "/", &map, 7800);
+            let is_link = headers.contains(&("sec-fetch-site", "cross-site"));
+            assert_eq!(
+                page.is_none(),
+                expected == "in" || is_link || headers.contains(&("sec-fetch-site", "same-site"))
+            );
         }
     }
 

@@ -54,8 +54,6 @@ pub enum Refused {
     Journal(String),
     #[error("core cannot be reached: {0}")]
     CoreUnreachable(String),
-    #[error("core's answer makes no sense: {0}")]
-    CoreAnsweredOddly(String),
     /// Core's own no, with core's code.
     #[error("{}", .0.message)]
     Core(Failure),
@@ -95,7 +93,6 @@ impl Refused {
             Self::DiskFull => "disk_full",
             Self::Journal(_) => "journal_failed",
             Self::CoreUnreachable(_) => "core_unreachable",
-            Self::CoreAnsweredOddly(_) => "core_answered_oddly",
             Self::Core(failure) => &failure.code,
             Self::Peripheral(_) => "peripheral_failed",
             Self::NotFound => "not_found",
@@ -120,7 +117,6 @@ impl Refused {
             Self::SaleNotFound | Self::NoCode | Self::NoReceipt | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Sale(_) | Self::ScanNotAwaited | Self::Core(_) => StatusCode::CONFLICT,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-            Self::CoreAnsweredOddly(_) => StatusCode::BAD_GATEWAY,
             Self::Journal(_) | Self::CoreUnreachable(_) | Self::Peripheral(_) | Self::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -170,7 +166,7 @@ impl From<JournalError> for Refused {
             JournalError::Full => Self::DiskFull,
             JournalError::TooLong => Self::Goods(error.to_string()),
             JournalError::Closed => Self::Stopping,
-            other => Self::Journal(other.to_string()),
+            other => Self::Journal(other.chain()),
         }
     }
 }

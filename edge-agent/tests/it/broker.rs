@@ -21,11 +21,12 @@ use saoma_protocol::{
 use serde::Serialize;
 use serde_json::json;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    sync::broadcast,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::{Notify, broadcast},
     task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::core::{FakeCore, Known};
 
@@ -34,6 +35,8 @@ pub struct Heard {
     pub health: Vec<Health>,
     pub presence: Vec<bool>,
     pub batches: usize,
+    /// Subscriptions that were not taken.
+    pub refused: usize,
 }
 
 pub struct Broker {
@@ -42,7 +45,11 @@ pub struct Broker {
     pub heard: Arc<Mutex<Heard>>,
     /// Batches of the journal are acknowledged by the broker and never reach core.
     pub swallows: Arc<AtomicBool>,
+    /// No subscription is taken.
+    pub deaf: Arc<AtomicBool>,
+    hangs_up: Arc<Notify>,
     down: broadcast::Sender<(Leaf, Vec<u8>)>,
+    acceptor: Option<TlsAcceptor>,
     task: Option<JoinHandle<()>>,
 }
 
@@ -50,6 +57,7 @@ struct Line {
     known: Arc<Mutex<Known>>,
     heard: Arc<Mutex<Heard>>,
     swallows: Arc<AtomicBool>,
+    deaf: Arc<AtomicBool>,
     down: broadcast::Receiver<(Leaf, Vec<u8>)>,
 }
 
@@ -59,14 +67,30 @@ impl Broker {
         let address = listener.local_addr().unwrap();
         let (down, _) = broadcast::channel(16);
         let known = core.known();
-        let mut broker = Self { address, known, heard: Arc::default(), swallows: Arc::default(), down, task: None };
+        let acceptor = core.is_secured().then(|| {
+            let authority = core.authority();
+            TlsAcceptor::from(Arc::new(authority.door(&authority.mqtt)))
+        });
+        let mut broker = Self {
+            address,
+            known,
+            heard: Arc::default(),
+            swallows: Arc::default(),
+            deaf: Arc::default(),
+            hangs_up: Arc::default(),
+            down,
+            acceptor,
+            task: None,
+        };
         broker.serve(listener);
+        core.set_broker(address.port());
         broker
     }
 
     fn serve(&mut self, listener: TcpListener) {
-        let (known, heard, swallows, down) =
-            (Arc::clone(&self.known), Arc::clone(&self.heard), Arc::clone(&self.swallows), self.down.clone());
+        let (known, heard, swallows, deaf) =
+            (Arc::clone(&self.known), Arc::clone(&self.heard), Arc::clone(&self.swallows), Arc::clone(&self.deaf));
+        let (down, acceptor, hangs_up) = (self.down.clone(), self.acceptor.clone(), Arc::clone(&self.hangs_up));
         // One terminal at a time; the connection ends with the task.
         self.task = Some(tokio::spawn(async move {
             loop {
@@ -75,9 +99,23 @@ impl Broker {
                     known: Arc::clone(&known),
                     heard: Arc::clone(&heard),
                     swallows: Arc::clone(&swallows),
+                    deaf: Arc::clone(&deaf),
                     down: down.subscribe(),
                 };
-                line.serve(stream).await;
+                let serving = async {
+                    match &acceptor {
+                        None => line.serve(stream).await,
+                        Some(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                line.serve(stream).await;
+                            }
+                        }
+                    }
+                };
+                tokio::select! {
+                    () = serving => {}
+                    () = hangs_up.notified() => {}
+                }
             }
         }));
     }
@@ -91,6 +129,11 @@ impl Broker {
     pub async fn switch_on(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.serve(listener);
+    }
+
+    /// Ends the connection that there is; the next one is served.
+    pub fn hang_up(&self) {
+        self.hangs_up.notify_waiters();
     }
 
     /// Core's newest push about a payment, twice: an acknowledgement was lost.
@@ -107,7 +150,7 @@ impl Broker {
 }
 
 impl Line {
-    async fn serve(mut self, mut stream: TcpStream) {
+    async fn serve(mut self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let (mut unread, mut filter) = (BytesMut::new(), None::<String>);
         loop {
             while let Ok(packet) = Packet::read(&mut unread, None) {
@@ -118,6 +161,14 @@ impl Line {
                         code: ConnectReturnCode::Success,
                         properties: None,
                     })),
+                    Packet::Subscribe(subscribe) if self.deaf.load(Ordering::SeqCst) => {
+                        self.heard.lock().unwrap().refused += 1;
+                        answers.push(Packet::SubAck(SubAck {
+                            pkid: subscribe.pkid,
+                            return_codes: vec![SubscribeReasonCode::NotAuthorized],
+                            properties: None,
+                        }));
+                    }
                     Packet::Subscribe(subscribe) => {
                         filter = Some(subscribe.filters[0].path.clone());
                         answers.push(Packet::SubAck(SubAck {
@@ -193,9 +244,10 @@ fn publish(topic: &str, payload: Vec<u8>) -> Packet {
     Packet::Publish(message)
 }
 
-async fn write(stream: &mut TcpStream, packet: &Packet) {
+async fn write(stream: &mut (impl AsyncWrite + Unpin), packet: &Packet) {
     let mut bytes = BytesMut::new();
     packet.write(&mut bytes, None).unwrap();
     // A terminal that went away is noticed when reading.
     let _ = stream.write_all(&bytes).await;
+    let _ = stream.flush().await;
 }

@@ -4,7 +4,10 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,14 +17,16 @@ use actix_web::{
     web::{self, Data, Json, Path},
 };
 use saoma_protocol::{
-    Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId,
+    Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
-        CreatePayment, CreateRefund, Failure, PaymentState, PaymentView, Presentation, Problem, Pushes, RefundKind,
-        RefundState, RefundView, TerminalBooks, TerminalProfile,
+        CreatePayment, CreateRefund, Enrol, Enrolled, Failure, PaymentState, PaymentView, Presentation, Problem,
+        Pushes, RefundKind, RefundState, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
     },
     journal::{Entry, GENESIS, Record},
     message::{JournalAck, JournalBatch, JournalVerdict, Push, PushAck, PushBody, Verdict},
 };
+
+use crate::secured::Authority;
 
 /// The customer's code that core knows as good; any other is declined.
 pub const GOOD_CODE: &str = "281234567890";
@@ -48,21 +53,46 @@ pub struct FakeCore {
     address: SocketAddr,
     known: Arc<Mutex<Known>>,
     server: Option<ServerHandle>,
+    /// With one, everything goes over TLS.
+    authority: Option<Arc<Authority>>,
+    broker: Arc<AtomicU16>,
 }
 
 type Shared = Data<Mutex<Known>>;
+type Secured = Data<(Option<Arc<Authority>>, Arc<AtomicU16>)>;
 
 impl FakeCore {
     pub fn open() -> Self {
+        Self::open_by(None)
+    }
+
+    pub fn open_secured(authority: Authority) -> Self {
+        Self::open_by(Some(Arc::new(authority)))
+    }
+
+    fn open_by(authority: Option<Arc<Authority>>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut core = Self { address, known: Arc::default(), server: None };
+        let mut core = Self { address, known: Arc::default(), server: None, authority, broker: Arc::default() };
         core.serve(listener);
         core
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.is_secured() { "https" } else { "http" }, self.address)
+    }
+
+    pub const fn is_secured(&self) -> bool {
+        self.authority.is_some()
+    }
+
+    pub fn authority(&self) -> Arc<Authority> {
+        Arc::clone(self.authority.as_ref().unwrap())
+    }
+
+    /// Where terminals that enrol find the broker.
+    pub fn set_broker(&self, port: u16) {
+        self.broker.store(port, Ordering::SeqCst);
     }
 
     /// What core knows.
@@ -84,9 +114,13 @@ impl FakeCore {
 
     fn serve(&mut self, listener: TcpListener) {
         let known: Shared = Data::from(Arc::clone(&self.known));
+        let secured = Data::new((self.authority.clone(), Arc::clone(&self.broker)));
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(Data::clone(&known))
+                .app_data(Data::clone(&secured))
+                .route("/v1/terminal/enrol", web::post().to(enrol))
+                .route("/v1/terminal/renew", web::post().to(renew))
                 .route("/v1/payments", web::post().to(create))
                 .route("/v1/payments/{id}", web::get().to(fetch))
                 .route("/v1/payments/{id}/query", web::post().to(fetch))
@@ -101,10 +135,12 @@ impl FakeCore {
         })
         .workers(1)
         .disable_signals()
-        .shutdown_timeout(0)
-        .listen(listener)
-        .unwrap()
-        .run();
+        .shutdown_timeout(0);
+        let server = match &self.authority {
+            None => server.listen(listener),
+            Some(authority) => server.listen_rustls_0_23(listener, authority.door(&authority.https)),
+        };
+        let server = server.unwrap().run();
         self.server = Some(server.handle());
         tokio::spawn(server);
     }
@@ -133,6 +169,24 @@ impl Known {
         self.pushed += 1;
         let body = PushBody::Payment { payment: self.payments[&payment].clone() };
         self.pushes.push(Push { id: Sequence(self.pushed), at: Millis(0), body });
+    }
+
+    fn give_back(&mut self, id: RefundId, payment: PaymentId, kind: RefundKind, amount: Amount) -> RefundView {
+        let view = RefundView {
+            id,
+            payment,
+            version: 1,
+            kind,
+            state: RefundState::Succeeded,
+            amount,
+            reason: None,
+            channel_reference: None,
+            failure: None,
+            created_at: Millis(1),
+            updated_at: Millis(1),
+        };
+        self.refunds.insert(id, view.clone());
+        view
     }
 
     pub fn take_batch(&mut self, batch: &JournalBatch) -> JournalAck {
@@ -260,12 +314,13 @@ async fn cancel(known: Shared, payment: Path<PaymentId>) -> HttpResponse {
 }
 
 async fn void(known: Shared, request: HttpRequest, payment: Path<PaymentId>) -> HttpResponse {
-    let _: RefundId = key(&request).parse().unwrap();
-    let view = known.lock().unwrap().change(*payment, |view| {
+    let id: RefundId = key(&request).parse().unwrap();
+    let mut known = known.lock().unwrap();
+    let sale = known.change(*payment, |view| {
         view.state = PaymentState::Voided;
         view.refunded_minor = view.amount.minor();
     });
-    HttpResponse::Ok().json(view)
+    HttpResponse::Created().json(known.give_back(id, *payment, RefundKind::Void, sale.amount))
 }
 
 async fn refund(
@@ -289,21 +344,7 @@ async fn refund(
         let whole = view.refunded_minor == view.amount.minor();
         view.state = if whole { PaymentState::Refunded } else { PaymentState::PartlyRefunded };
     });
-    let view = RefundView {
-        id,
-        payment: *payment,
-        version: 1,
-        kind: RefundKind::Refund,
-        state: RefundState::Succeeded,
-        amount,
-        reason: None,
-        channel_reference: None,
-        failure: None,
-        created_at: Millis(1),
-        updated_at: Millis(1),
-    };
-    known.refunds.insert(id, view.clone());
-    HttpResponse::Created().json(view)
+    HttpResponse::Created().json(known.give_back(id, *payment, RefundKind::Refund, amount))
 }
 
 async fn journal(known: Shared, batch: Json<JournalBatch>) -> HttpResponse {
@@ -328,6 +369,33 @@ pub fn shop_profile() -> TerminalProfile {
         store_name: "Zhongshan Road".to_owned(),
         terminal_name: "Till 1".to_owned(),
         currency: Currency::CNY,
+    }
+}
+
+async fn enrol(secured: Secured, body: Json<Enrol>) -> HttpResponse {
+    let (authority, broker) = secured.as_ref();
+    let authority = authority.as_ref().unwrap();
+    let terminal = match body.claim_code.as_str() {
+        "CLAIM" => authority.terminal,
+        "OTHER" => TerminalId::from_bytes([7; 16]),
+        _ => return problem(403, "claim_code_invalid"),
+    };
+    HttpResponse::Ok().json(Enrolled {
+        tenant: TenantId::from_bytes([1; 16]),
+        terminal,
+        store: StoreId::from_bytes([3; 16]),
+        certificate_chain_pem: authority.enrol(&body.csr_pem, terminal),
+        ca_pem: authority.pem.clone(),
+        mqtt_host: "127.0.0.1".to_owned(),
+        mqtt_port: broker.load(Ordering::SeqCst),
+        profile: shop_profile(),
+    })
+}
+
+async fn renew(secured: Secured, body: Json<Renew>) -> HttpResponse {
+    match secured.0.as_ref().unwrap().renew(&body.csr_pem) {
+        Some(certificate_chain_pem) => HttpResponse::Ok().json(Renewed { certificate_chain_pem, not_after: Millis(0) }),
+        None => HttpResponse::GatewayTimeout().finish(),
     }
 }
 

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 mod broker;
+mod certificate;
 mod core;
 mod door;
+mod full_disk;
 mod mqtt;
 mod offline;
 mod peripherals_receipt;
@@ -12,4 +14,5 @@ mod peripherals_wires;
 mod program;
 mod restart;
 mod sales;
+mod secured;
 mod shop;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::shop::{Shop, number, until};
 
 impl Shop {
-    async fn mqtt(&self, up: bool) {
+    pub async fn mqtt(&self, up: bool) {
         until("the broker", async || (self.till.get("/api/state").await["link"]["mqtt"] == up).then_some(())).await;
     }
 }
@@ -63,4 +63,20 @@ async fn without_the_broker_nothing_is_missing() {
     assert!(shop.core.look(|known| known.batches) > 0);
     broker.switch_on().await;
     shop.mqtt(true).await;
+}
+
+/// A broker that takes the connection and no subscription: what core says does not arrive there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_refuses_the_subscription_is_as_good_as_none() {
+    let (shop, broker) = Shop::open_with_broker().await;
+    shop.mqtt(true).await;
+    broker.deaf.store(true, Ordering::SeqCst);
+    broker.hang_up();
+    until("two attempts", async || broker.heard(|heard| (heard.refused >= 2).then_some(()))).await;
+    let payment = number(&shop.till.sell(json!({"amount_minor": 1250, "method": "code"})).await);
+    shop.till.sees(payment, "state", "presenting").await;
+    shop.core.customer_pays(payment);
+    shop.till.sees(payment, "receipt", "printed").await;
+    until("the push to be acknowledged", async || shop.core.look(|known| known.acknowledged.first().copied())).await;
+    assert_eq!(shop.till.get("/api/state").await["link"]["mqtt"], false);
 }

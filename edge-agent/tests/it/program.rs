@@ -38,23 +38,21 @@ fn enrolled(path: &Path) {
     let ca = ca_params.self_signed(&ca_key).unwrap();
     let key = KeyPair::generate().unwrap();
     let own = CertificateParams::default().signed_by(&key, &Issuer::new(ca_params, ca_key)).unwrap();
-    let folder = DataDir::open(path).unwrap();
-    folder.write_key(&key.serialize_pem()).unwrap();
-    folder
-        .write_identity(&Identity {
-            v: Identity::version(),
-            // Nobody is there: the till opens all the same.
-            core_url: "https://127.0.0.1:1".to_owned(),
-            tenant: TenantId::from_bytes([1; 16]),
-            terminal: TerminalId::from_bytes([2; 16]),
-            store: StoreId::from_bytes([3; 16]),
-            mqtt_host: "127.0.0.1".to_owned(),
-            mqtt_port: 1,
-            profile: shop_profile(),
-            ca_pem: ca.pem(),
-            certificate_chain_pem: own.pem(),
-        })
-        .unwrap();
+    let identity = Identity {
+        v: Identity::version(),
+        // Nobody is there: the till opens all the same.
+        core_url: "https://127.0.0.1:1".to_owned(),
+        tenant: TenantId::from_bytes([1; 16]),
+        terminal: TerminalId::from_bytes([2; 16]),
+        store: StoreId::from_bytes([3; 16]),
+        mqtt_host: "127.0.0.1".to_owned(),
+        mqtt_port: 1,
+        profile: shop_profile(),
+        ca_pem: ca.pem(),
+        certificate_chain_pem: own.pem(),
+        key_file: String::new(),
+    };
+    DataDir::open(path).unwrap().switch_to(identity, &key.serialize_pem()).unwrap();
 }
 
 /// Ends with the test, also with one that fails.

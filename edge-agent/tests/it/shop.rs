@@ -12,6 +12,7 @@ use saoma_edge::{
     app::{self, Parts, Running, StartError},
     config::Config,
     link::{
+        enrol::{Request, enrol},
         https::Core,
         identity::{DataDir, Identity},
         mqtt::{self, Mqtt},
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 use crate::{
     broker::Broker,
     core::{FakeCore, shop_profile},
+    secured::{Authority, Life},
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -68,9 +70,18 @@ fn config(folder: &Path) -> Config {
     config
 }
 
+/// What a person types who makes a terminal of this machine.
+pub fn request(core: &FakeCore, claim_code: &str, again: bool) -> Request {
+    let ca_fingerprint = core.authority().fingerprint();
+    Request { core: core.url(), claim_code: claim_code.to_owned(), ca_fingerprint, again }
+}
+
 async fn start(folder: &Path, core_url: &str, broker: Option<u16>, pages_max: u64) -> Result<Running, StartError> {
     let mut config = config(folder);
     config.journal.pages_max = pages_max;
+    if core_url.starts_with("https:") {
+        return app::start(Parts::from_config(config)?).await;
+    }
     let folder = DataDir::open(&config.data_dir)?;
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -90,12 +101,13 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>, pages_max: u6
         profile: shop_profile(),
         ca_pem: String::new(),
         certificate_chain_pem: String::new(),
+        key_file: String::new(),
     };
     let devices = registry::open(&config.peripherals).map_err(StartError::Devices)?;
     let mqtt = broker.map(|_| {
         let mut options = mqtt::options(&identity, tls, &config.link).unwrap();
         options.set_transport(Transport::tcp());
-        (Mqtt::new(&identity), options)
+        Mqtt::new(&identity, options)
     });
     app::start(Parts { config, folder, identity, core, mqtt, devices }).await
 }
@@ -116,11 +128,24 @@ impl Shop {
         Self::open_at(FakeCore::open(), None, pages_max).await
     }
 
+    /// Over TLS, enrolled with a certificate of that life.
+    pub async fn open_secured_by(first: Life, prepare: impl FnOnce(&Authority)) -> (Self, Broker) {
+        let authority = Authority::new(first);
+        prepare(&authority);
+        let core = FakeCore::open_secured(authority);
+        let broker = Broker::open(&core).await;
+        let port = broker.address.port();
+        (Self::open_at(core, Some(port), 0).await, broker)
+    }
+
     async fn open_at(core: FakeCore, broker: Option<u16>, pages_max: u64) -> Self {
         tls::install_provider();
         let folder = tempfile::tempdir().unwrap();
+        if core.is_secured() {
+            enrol(&DataDir::open(folder.path()).unwrap(), &request(&core, "CLAIM", false)).await.unwrap();
+        }
         let running = start(folder.path(), &core.url(), broker, pages_max).await.unwrap();
-        let till = Till { client: Client::builder().no_proxy().build().unwrap(), base: base(&running) };
+        let till = Till::at(base(&running));
         let shop = Self { core, folder, till, broker, pages_max, running: Some(running) };
         shop.online(true).await;
         shop
@@ -177,6 +202,10 @@ pub fn number(sale: &Value) -> PaymentId {
 }
 
 impl Till {
+    pub fn at(base: String) -> Self {
+        Self { client: Client::builder().no_proxy().build().unwrap(), base }
+    }
+
     pub async fn call(
         &self,
         method: Method,

@@ -58,6 +58,19 @@ test('after a reload the same intent is carried out with the same key', () => {
   expect(new Intents(kept).left()).toEqual([intent]);
 });
 
+test('a customer’s code is sent and never put on the shelf', async () => {
+  const kept = shelf();
+  const { send, sent } = agent({ payment: 'pay_1' });
+  const scan = { amount_minor: 1250, method: 'scan', code: '2812345678901234' };
+  const intents = new Intents(kept, send, at_once);
+  const intent = begun(intents, '/api/sales', scan);
+  expect(kept.getItem('saoma.intents')).toContain('1250');
+  expect(kept.getItem('saoma.intents')).not.toContain('2812');
+  expect(new Intents(kept).left()).toEqual([{ ...intent, body: { amount_minor: 1250, method: 'scan' } }]);
+  await intents.carryOut(intent, nothing);
+  expect(sent[0]).toContain('2812345678901234');
+});
+
 test('the next sale of the same amount is another sale', async () => {
   for (const outcome of [{ payment: 'pay_1' }, new Problem(507, 'disk_full', ''), new Problem(422, 'amount_invalid', '')]) {
     const intents = new Intents(shelf(), agent(outcome).send, at_once);

@@ -1,5 +1,8 @@
 // What the cashier confirmed, kept until the agent has answered it. The key is made once, here, and every attempt carries
 // it: after lost answers, a restart of the agent and a reload of the page it is still the same sale, refund or print.
+//
+// The shelf is on the browser's disk, and a customer's scanned code must not be: after a reload the sale is asked for without
+// it. The agent answers with the sale that the key made, or waits for the customer to show a code again.
 
 import { freshKey, NoAnswer, Problem, post } from './api';
 
@@ -45,7 +48,7 @@ export class Intents {
   }
 
   private keep(): void {
-    this.shelf.setItem(OPEN, JSON.stringify(this.open));
+    this.shelf.setItem(OPEN, JSON.stringify(this.open, (name, value: unknown) => (name === 'code' ? undefined : value)));
     this.shelf.setItem(UNSURE, JSON.stringify(this.unsure));
   }
 

@@ -2,6 +2,8 @@
 //!
 //! Requests deny unknown fields (a misspelt one must not be ignored); answers ignore them (core may be newer).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -57,7 +59,7 @@ pub struct CreatePayment {
 }
 
 /// Who shows the code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Presentation {
@@ -69,6 +71,18 @@ pub enum Presentation {
     },
     /// The cashier scanned the customer's code (被扫). The code is a bearer credential: it is never logged or stored.
     Customer { code: String },
+}
+
+/// Without the code, which whoever reads a log could spend.
+impl fmt::Debug for Presentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Merchant { expires_in_seconds } => {
+                f.debug_struct("Merchant").field("expires_in_seconds", expires_in_seconds).finish()
+            }
+            Self::Customer { .. } => f.write_str("Customer { .. }"),
+        }
+    }
 }
 
 /// Where a payment stands. See `core/domain/src/payment` for the rules between them.
@@ -227,7 +241,7 @@ pub struct RefundView {
 }
 
 /// `POST /v1/terminal/enrol`, once, over TLS without a client certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Enrol {
@@ -235,6 +249,13 @@ pub struct Enrol {
     pub claim_code: String,
     /// A PKCS #10 request in PEM, signed with the terminal's new key. Its subject is ignored: core names the terminal.
     pub csr_pem: String,
+}
+
+/// Without the claim code.
+impl fmt::Debug for Enrol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Enrol").field("csr_pem", &self.csr_pem).finish_non_exhaustive()
+    }
 }
 
 /// `POST /v1/terminal/renew`, with the certificate that will soon be over. It goes on working (the answer may be lost), and
@@ -331,4 +352,17 @@ pub struct TerminalBooks {
     pub sales: Vec<Money>,
     pub refunds_count: u64,
     pub refunds: Vec<Money>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_whoever_holds_it_can_spend_is_not_printed() {
+        let code = Presentation::Customer { code: "281234567890".to_owned() };
+        let claim = Enrol { claim_code: "K7QP-2M4X-9TRW".to_owned(), csr_pem: "csr".to_owned() };
+        let printed = format!("{code:?} {claim:?}");
+        assert!(!printed.contains("2812") && !printed.contains("K7QP"), "{printed}");
+    }
 }

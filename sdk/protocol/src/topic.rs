@@ -98,7 +98,7 @@ impl fmt::Display for Topic {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not a topic of the form t/{{tenant}}/{{terminal}}/up|down/{{leaf}}")]
 pub struct TopicError {
-    /// What was given, cut to [`TOPIC_LEN_MAX`] bytes.
+    /// What was given, cut to [`TOPIC_LEN_MAX`] characters.
     pub given: String,
 }
 

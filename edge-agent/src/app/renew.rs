@@ -1,0 +1,93 @@
+//! The terminal's certificate: asked for in time, written down, and then shown on both ways to core.
+
+use saoma_protocol::Millis;
+
+use super::{
+    now,
+    owner::{Done, Owner},
+};
+use crate::link::{
+    certificate::Validity,
+    mqtt,
+    renew::{self, Next, RenewError},
+};
+
+/// What is known of the certificate in use.
+pub(super) struct Renewal {
+    /// None: there is no certificate, and nothing to renew.
+    validity: Option<Validity>,
+    tried_at: Option<Millis>,
+    under_way: bool,
+}
+
+impl Renewal {
+    pub(super) fn of(certificate_chain_pem: &str) -> Self {
+        Self { validity: Validity::of_chain(certificate_chain_pem), tried_at: None, under_way: false }
+    }
+}
+
+impl Owner {
+    pub(super) fn renewal_tick(&mut self, at: Millis) {
+        let Some(validity) = self.renewal.validity else { return };
+        let what_to_do = if validity.is_over(at) {
+            "the terminal's certificate is over: check the clock, then make a claim code on the dashboard and run \
+             `saoma-edge enrol --again`"
+        } else if validity.is_nearly_over(at) {
+            "the terminal's certificate is nearly over and core has not renewed it: check the connection, the log says why"
+        } else {
+            ""
+        };
+        if !what_to_do.is_empty() {
+            self.alarm("certificate_ends", what_to_do.to_owned());
+        }
+        // Away from core an attempt would only be counted as one.
+        let due = self.line.https_up && validity.is_due(self.identity.terminal, self.renewal.tried_at, at);
+        if due && !self.renewal.under_way {
+            self.renewal.under_way = true;
+            self.renewal.tried_at = Some(at);
+            let (core, identity) = (self.core.clone(), self.identity.clone());
+            self.calls.spawn(async move { Done::Renewed(renew::next(&core, &identity).await.map(Box::new)) });
+        }
+    }
+
+    pub(super) async fn renewed(&mut self, next: Result<Box<Next>, RenewError>) {
+        self.renewal.under_way = false;
+        let next = match next {
+            Ok(next) => *next,
+            Err(error) => {
+                tracing::warn!(error = format!("{:#}", anyhow::Error::new(error)), "the certificate was not renewed");
+                return;
+            }
+        };
+        let Next { certificate_chain_pem, key_pem, validity, tls, core } = next;
+        let (mut identity, folder) = (self.identity.clone(), self.held.folder.clone());
+        identity.certificate_chain_pem = certificate_chain_pem;
+        let written = tokio::task::spawn_blocking(move || folder.switch_to(identity, &key_pem)).await;
+        self.identity = match written {
+            Ok(Ok(identity)) => identity,
+            // The old one goes on; the new one, which nobody has, ends with core's next answer.
+            Ok(Err(error)) => {
+                tracing::error!(
+                    error = format!("{:#}", anyhow::Error::new(error)),
+                    "the new certificate is not on the disk"
+                );
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the new certificate is not on the disk");
+                return;
+            }
+        };
+        self.core.switch_to(&core);
+        if let Some(mqtt) = &self.mqtt {
+            match mqtt::options(&self.identity, tls, &self.config.link) {
+                Ok(options) => mqtt.switch_to(options),
+                // The old one is good until the next renewal, and the next start has the new one.
+                Err(error) => tracing::error!(%error, "MQTT goes on with the old certificate"),
+            }
+        }
+        self.renewal = Renewal { validity: Some(validity), tried_at: None, under_way: false };
+        self.alarms.silence("certificate_ends");
+        tracing::info!(good_for_ms = validity.not_after.since(now()), "the certificate was renewed");
+    }
+}

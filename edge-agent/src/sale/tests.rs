@@ -1,0 +1,320 @@
+//! What may happen to a sale, one line an event: when, what, and what the till does about it.
+
+use saoma_protocol::{
+    Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId,
+    api::{PaymentState, PaymentView, Problem, RefundKind, RefundState, RefundView},
+    journal::Record,
+};
+
+use super::*;
+
+const REFUND: RefundId = RefundId::from_bytes([7; 16]);
+const PAYMENT: PaymentId = PaymentId::from_bytes([5; 16]);
+
+fn amount(minor: i64) -> Amount {
+    Amount::new(minor, Currency::CNY).unwrap()
+}
+
+fn keyed(tender: Tender) -> Decision {
+    let cashier = "Li".to_owned();
+    let keyed =
+        Keyed { payment: PAYMENT, counter: Sequence(1), amount: amount(1000), tender, goods: Vec::new(), cashier };
+    key(keyed, Millis(0))
+}
+
+fn scan() -> Tender {
+    Tender::Scan { code: ScannedCode::new("281234567890".to_owned()) }
+}
+
+fn view(version: u64, state: PaymentState) -> PaymentView {
+    PaymentView {
+        id: PAYMENT,
+        order: OrderId::from_bytes([9; 16]),
+        version,
+        state,
+        amount: amount(1000),
+        refunded_minor: 0,
+        method: "customer_presented".to_owned(),
+        channel: "sandbox".to_owned(),
+        channel_account: None,
+        channel_reference: None,
+        store: StoreId::from_bytes([3; 16]),
+        terminal: None,
+        counter: None,
+        cashier: None,
+        reference: None,
+        goods: Vec::new(),
+        code_url: None,
+        expires_at: None,
+        paid_late: false,
+        failure: None,
+        created_at: Millis(1),
+        updated_at: Millis(1),
+        paid_at: None,
+    }
+}
+
+fn refund_view(state: RefundState, minor: i64) -> RefundView {
+    RefundView {
+        id: REFUND,
+        payment: PAYMENT,
+        version: 1,
+        kind: RefundKind::Refund,
+        state,
+        amount: amount(minor),
+        reason: None,
+        channel_reference: None,
+        failure: None,
+        created_at: Millis(1),
+        updated_at: Millis(1),
+    }
+}
+
+fn answered(ask: Ask, outcome: Outcome) -> Event {
+    Event::Answered { ask, outcome }
+}
+
+fn is(state: PaymentState) -> Outcome {
+    Outcome::View(Box::new(view(2, state)))
+}
+
+fn refused(code: &str) -> Outcome {
+    Outcome::Refused(Box::new(Problem {
+        kind: String::new(),
+        title: code.to_owned(),
+        status: 409,
+        code: code.to_owned(),
+        detail: "no".to_owned(),
+        pointer: None,
+        trace_id: None,
+    }))
+}
+
+const TICK: Event = Event::Tick { mqtt: false, poll_ms: 2_000 };
+
+fn give_back(minor: i64) -> Event {
+    Event::RefundPressed { refund: REFUND, amount: amount(minor), cashier: "Li".to_owned() }
+}
+
+fn words(effects: &[Effect]) -> String {
+    let word = |effect: &Effect| match effect {
+        Effect::Ask(Ask::Create) => "create".to_owned(),
+        Effect::Ask(Ask::Fetch) => "fetch".to_owned(),
+        Effect::Ask(Ask::Query) => "query".to_owned(),
+        Effect::Ask(Ask::Cancel) => "cancel".to_owned(),
+        Effect::Ask(Ask::Refund(_)) => "refund".to_owned(),
+        Effect::OpenDrawer => "drawer".to_owned(),
+        Effect::Print(slip) => format!("print {slip:?}").split('(').next().unwrap_or_default().to_lowercase(),
+        Effect::Alarm { code, .. } => format!("alarm {code}"),
+    };
+    effects.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+/// Plays `events` (second, event, effects) and holds the state after them, and the outcomes in the journal.
+#[track_caller]
+fn plays(mut sale: Sale, events: &[(i64, Event, &str)], state: &str) -> Sale {
+    for (second, event, effects) in events {
+        let shown = format!("{second} s {event:?}");
+        let decision = decide(sale, event.clone(), Millis(second * 1_000)).expect(&shown);
+        assert_eq!(words(&decision.effects), *effects, "{shown}");
+        sale = decision.sale;
+    }
+    assert_eq!(sale.state_text(), state);
+    sale
+}
+
+fn paid() -> Sale {
+    plays(keyed(scan()).sale, &[(1, answered(Ask::Create, is(PaymentState::Succeeded)), "print sale")], "succeeded")
+}
+
+#[test]
+fn a_sale_ends_as_core_says() {
+    let start = keyed(scan());
+    assert_eq!(words(&start.effects), "create");
+    plays(
+        start.sale.clone(),
+        &[
+            (1, answered(Ask::Create, is(PaymentState::Pending)), ""),
+            (2, TICK, ""),
+            (5, TICK, "fetch"),
+            (6, Event::Pushed { view: Box::new(view(3, PaymentState::Succeeded)), refund: None }, "print sale"),
+            // What was asked before is answered late: it is older.
+            (7, answered(Ask::Fetch, is(PaymentState::Pending)), ""),
+        ],
+        "succeeded",
+    );
+    plays(start.sale, &[(1, answered(Ask::Create, refused("code_not_recognised")), "")], "failed");
+}
+
+/// Silence, then a no: core took the first request, and does not take it a second time.
+#[test]
+fn a_no_to_the_repetition_says_nothing_about_the_first() {
+    let silence = [
+        (15, answered(Ask::Create, Outcome::Silent), ""),
+        (17, TICK, "create"),
+        (18, answered(Ask::Create, refused("payment_exists_differently")), "fetch"),
+    ];
+    let doubt = plays(keyed(scan()).sale, &silence, "sending");
+    plays(doubt.clone(), &[(19, answered(Ask::Fetch, is(PaymentState::Succeeded)), "print sale")], "succeeded");
+    plays(
+        doubt,
+        &[
+            (19, answered(Ask::Fetch, Outcome::NotFound), ""),
+            (25, TICK, "create"),
+            (26, answered(Ask::Create, refused("channel_unavailable")), "fetch"),
+            (27, answered(Ask::Fetch, Outcome::NotFound), ""),
+        ],
+        "failed",
+    );
+}
+
+#[test]
+fn what_core_did_not_have_before_a_request_it_may_have_after() {
+    plays(
+        keyed(scan()).sale,
+        &[
+            (15, answered(Ask::Create, Outcome::Silent), ""),
+            (17, TICK, "create"),
+            (18, answered(Ask::Create, refused("channel_unavailable")), "fetch"),
+            (19, answered(Ask::Fetch, Outcome::NotFound), ""),
+            (25, TICK, "create"),
+            (26, answered(Ask::Create, Outcome::Silent), ""),
+            (30, TICK, "create"),
+            (31, answered(Ask::Create, refused("channel_unavailable")), "fetch"),
+            (32, answered(Ask::Fetch, Outcome::NotFound), ""),
+        ],
+        "sending",
+    );
+}
+
+/// The customer was told that nothing is sold.
+#[test]
+fn after_a_cancel_nothing_is_sent_again() {
+    plays(
+        keyed(scan()).sale,
+        &[
+            (15, answered(Ask::Create, Outcome::Silent), ""),
+            (16, Event::CancelPressed, "cancel"),
+            (17, Event::QueryPressed, ""),
+            (18, answered(Ask::Cancel, Outcome::Silent), ""),
+            (19, Event::QueryPressed, "cancel"),
+            (20, answered(Ask::Cancel, Outcome::NotFound), ""),
+            (26, TICK, "cancel"),
+            (27, answered(Ask::Cancel, Outcome::NotFound), ""),
+        ],
+        "cancelled",
+    );
+}
+
+#[test]
+fn an_answer_about_something_else_is_no_answer() {
+    let mut other = view(2, PaymentState::Succeeded);
+    other.amount = amount(999);
+    let sale = plays(
+        keyed(scan()).sale,
+        &[
+            (1, answered(Ask::Create, Outcome::View(Box::new(other))), "alarm core_answered_oddly"),
+            (3, TICK, "create"),
+            // Without a connection it is not said that nobody was charged: core has something under this number.
+            (4, answered(Ask::Create, Outcome::NotSent), ""),
+        ],
+        "sending",
+    );
+    assert!(sale.is_open());
+}
+
+#[test]
+fn what_was_given_up_and_is_paid_after_all_is_said_so() {
+    plays(
+        keyed(Tender::Code).sale,
+        &[
+            (1, answered(Ask::Create, Outcome::NotSent), ""),
+            (2, Event::Pushed { view: Box::new(view(1, PaymentState::Presenting)), refund: None }, "cancel"),
+            (3, answered(Ask::Cancel, is(PaymentState::Succeeded)), "print sale"),
+        ],
+        "succeeded",
+    );
+}
+
+#[test]
+fn a_wait_is_as_long_as_configured() {
+    let slow = Event::Tick { mqtt: false, poll_ms: 60_000 };
+    plays(
+        keyed(scan()).sale,
+        &[
+            (1, answered(Ask::Create, is(PaymentState::Pending)), ""),
+            (2, slow.clone(), ""),
+            (3, slow.clone(), ""),
+            (61, slow.clone(), ""),
+            (62, slow.clone(), "fetch"),
+            (63, answered(Ask::Fetch, Outcome::Silent), ""),
+            // The clock is set back by an hour.
+            (-3_600, slow, "fetch"),
+        ],
+        "pending",
+    );
+}
+
+#[test]
+fn a_refund_in_doubt_is_open_until_core_says_what_became_of_it() {
+    let ask = Ask::Refund(REFUND);
+    let pressed = plays(paid(), &[(10, give_back(400), "refund")], "succeeded");
+    // Never sent: surely nothing was given back.
+    let never = plays(pressed.clone(), &[(11, answered(ask, refused("channel_unavailable")), "")], "succeeded");
+    assert_eq!(never.refund(REFUND).map(|held| held.state), Some(RefundState::Failed));
+    assert_eq!(never.refundable_minor(), 1_000);
+
+    let doubt = plays(pressed, &[(25, answered(ask, Outcome::Silent), "")], "succeeded");
+    for outcome in [refused("channel_unavailable"), refused("channel_cannot")] {
+        let open = plays(doubt.clone(), &[(30, TICK, "refund"), (31, answered(ask, outcome), "")], "succeeded");
+        assert_eq!((open.refundable_minor(), open.is_open()), (600, true));
+    }
+    let forgot = [(30, TICK, "refund"), (31, answered(ask, Outcome::NotFound), "alarm core_forgot_sale")];
+    assert!(plays(doubt.clone(), &forgot, "succeeded").is_open());
+    let over = plays(doubt, &[(30, TICK, "refund"), (31, answered(ask, refused("refund_exceeds")), "")], "succeeded");
+    assert_eq!((over.refundable_minor(), over.is_open()), (1_000, false));
+}
+
+#[test]
+fn a_refund_of_another_amount_is_not_believed() {
+    let ask = Ask::Refund(REFUND);
+    let answer = |minor| answered(ask, Outcome::Refund(Box::new(refund_view(RefundState::Succeeded, minor))));
+    let odd = [(10, give_back(400), "refund"), (11, answer(40), "alarm core_answered_oddly")];
+    let doubt = plays(paid(), &odd, "succeeded");
+    assert_eq!((doubt.refundable_minor(), doubt.is_open()), (600, true));
+    plays(doubt, &[(12, TICK, "refund"), (13, answer(400), "print refund, fetch")], "succeeded");
+    // Neither is one that gives back more than was paid.
+    let push = Event::Pushed {
+        view: Box::new(view(3, PaymentState::Succeeded)),
+        refund: Some(Box::new(refund_view(RefundState::Succeeded, 1_001))),
+    };
+    assert!(plays(paid(), &[(10, push, "alarm core_answered_oddly")], "succeeded").kept.refunds.is_empty());
+}
+
+#[test]
+fn cash_is_done_when_it_is_keyed() {
+    let start = keyed(Tender::Cash { tendered_minor: 2_000 });
+    assert_eq!(words(&start.effects), "drawer, print sale");
+    assert!(matches!(start.records.as_slice(), [Record::CashSale { tendered_minor: 2_000, .. }]));
+    let cash = plays(start.sale, &[(1, give_back(400), "drawer, print refund")], "partly_refunded");
+    assert_eq!(cash.refundable_minor(), 600);
+    let more =
+        Event::RefundPressed { refund: RefundId::from_bytes([8; 16]), amount: amount(601), cashier: "Li".to_owned() };
+    let refusal = decide(cash.clone(), more, Millis(2_000)).unwrap_err();
+    assert_eq!(refusal.code(), "refund_exceeds");
+    // The dashboard tried to give back the rest, and failed: it is still here.
+    let mut failed = refund_view(RefundState::Failed, 600);
+    failed.id = RefundId::from_bytes([9; 16]);
+    let push = Event::Pushed { view: Box::new(view(3, PaymentState::PartlyRefunded)), refund: Some(Box::new(failed)) };
+    assert_eq!(plays(cash, &[(3, push, "")], "partly_refunded").refundable_minor(), 600);
+}
+
+#[test]
+fn what_the_dashboard_gave_back_is_not_left_here() {
+    let mut partly = view(3, PaymentState::PartlyRefunded);
+    partly.refunded_minor = 400;
+    let push =
+        Event::Pushed { view: Box::new(partly), refund: Some(Box::new(refund_view(RefundState::Succeeded, 400))) };
+    let sale = plays(paid(), &[(10, push, "")], "partly_refunded");
+    assert_eq!(Money::new(sale.refundable_minor(), Currency::CNY).decimal(), "6.00");
+}

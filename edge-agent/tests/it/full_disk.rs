@@ -1,0 +1,215 @@
+//! A disk that is really full: the program on a file system of a few megabytes, in a mount namespace of its own.
+//!
+//! Needs `unshare` and `nsenter` (util-linux) and a kernel that gives user namespaces, as Debian's does.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use nix::sys::statvfs::statvfs;
+use saoma_edge::link::{enrol::enrol, identity::DataDir, tls};
+use saoma_protocol::journal::Record;
+use serde_json::{Value, json};
+
+use crate::{
+    broker::Broker,
+    core::FakeCore,
+    secured::{Authority, LONG},
+    shop::{Till, fresh_key, number, request, until},
+};
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// Ends with the test, also with one that fails.
+struct Process(Child);
+
+impl Process {
+    fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+struct SmallDisk {
+    holder: Process,
+    mount: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn of(mebibytes: u64) -> Self {
+        let mount = tempfile::tempdir().unwrap();
+        let script =
+            format!("mount -t tmpfs -o size={mebibytes}m,mode=700 tmpfs \"$0\" && echo ready && exec sleep 600");
+        let mut holder = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
+            .arg(mount.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare of util-linux");
+        let mut ready = [0; 6];
+        let told = holder.stdout.as_mut().unwrap().read_exact(&mut ready);
+        let holder = Process(holder);
+        told.expect("a user namespace in which a tmpfs can be mounted (sysctl kernel.unprivileged_userns_clone=1)");
+        Self { holder, mount }
+    }
+
+    /// The file system as it is seen from outside.
+    fn path(&self) -> PathBuf {
+        let inside = self.mount.path().strip_prefix("/").unwrap();
+        PathBuf::from(format!("/proc/{}/root", self.holder.0.id())).join(inside)
+    }
+
+    /// Takes up all room but `left` bytes.
+    fn fill(&self, left: u64) {
+        let disk = statvfs(&self.path()).unwrap();
+        let free = disk.blocks_available() * disk.fragment_size();
+        let mut ballast = File::create(self.path().join("ballast")).unwrap();
+        match ballast.write_all(&vec![1; usize::try_from(free - left).unwrap()]) {
+            // The terminal wrote something meanwhile.
+            Err(error) if error.kind() == ErrorKind::StorageFull => {}
+            written => written.unwrap(),
+        }
+    }
+
+    fn clear(&self) {
+        fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+
+    fn program(&self, free_bytes_min: u64) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", &self.holder.0.id().to_string(), "--user", "--mount", "--preserve-credentials"])
+            .arg(env!("CARGO_BIN_EXE_saoma-edge"))
+            .env("SAOMA_EDGE_DATA_DIR", self.mount.path())
+            .env("SAOMA_EDGE_TILL__LISTEN", "127.0.0.1:0")
+            .env("SAOMA_EDGE_LINK__POLL_MS", "500")
+            .env("SAOMA_EDGE_JOURNAL__FREE_BYTES_MIN", free_bytes_min.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        command
+    }
+}
+
+struct Terminal {
+    core: FakeCore,
+    _broker: Broker,
+    disk: SmallDisk,
+    free_bytes_min: u64,
+    running: Option<Process>,
+    till: Till,
+}
+
+impl Terminal {
+    async fn open(mebibytes: u64, free_bytes_min: u64) -> Self {
+        tls::install_provider();
+        let core = FakeCore::open_secured(Authority::new(LONG));
+        let broker = Broker::open(&core).await;
+        let disk = SmallDisk::of(mebibytes);
+        enrol(&DataDir::open(&disk.path()).unwrap(), &request(&core, "CLAIM", false)).await.unwrap();
+        let mut terminal =
+            Self { core, _broker: broker, disk, free_bytes_min, running: None, till: Till::at(String::new()) };
+        terminal.start().await;
+        terminal
+    }
+
+    async fn start(&mut self) {
+        let mut child = Process(self.disk.program(self.free_bytes_min).arg("run").spawn().unwrap());
+        let mut ready = String::new();
+        BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let ready: Value = serde_json::from_str(&ready).expect("the agent starts");
+        self.till = Till::at(ready["till"].as_str().unwrap().trim_end_matches('/').to_owned());
+        self.running = Some(child);
+        until("the link", async || (self.till.get("/api/state").await["link"]["online"] == true).then_some(())).await;
+    }
+
+    async fn refuses(&self, method: &str, goods: &Value) {
+        let body = json!({"amount_minor": 100, "method": method, "goods": goods});
+        let reply = self.till.post("/api/sales", &body, &fresh_key()).await;
+        assert_eq!((reply.status.as_u16(), &reply.body["code"]), (507, &json!("disk_full")), "{}", reply.body);
+    }
+
+    async fn in_core(&self, cash_sales: usize) {
+        until("core to have the journal", async || {
+            (self.till.get("/api/state").await["unsent"]["count"] == 0).then_some(())
+        })
+        .await;
+        let booked = self
+            .core
+            .look(|known| known.journal.iter().filter(|record| matches!(record, Record::CashSale { .. })).count());
+        assert_eq!(booked, cash_sales);
+        let books = self.till.get("/api/books").await;
+        assert_eq!(books["agree"], true, "{books}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_free_is_for_what_was_sold_before() {
+    let terminal = Terminal::open(8, 2 * MEBIBYTE).await;
+    let till = &terminal.till;
+    let sold = number(&till.sell(json!({"amount_minor": 100, "method": "cash"})).await);
+    terminal.disk.fill(MEBIBYTE);
+    for method in ["cash", "code", "scan"] {
+        terminal.refuses(method, &json!([])).await;
+    }
+    assert!(terminal.core.look(|known| known.created.is_empty()), "nothing was sent");
+    let state = till.get("/api/state").await;
+    assert_eq!((&state["disk"]["ok"], &state["alarms"][0]["code"]), (&json!(false), &json!("disk_full")));
+    let refunded = till.press(sold, "refund", json!({"amount_minor": 40})).await;
+    assert_eq!((refunded.status.as_u16(), &refunded.body["refunded_minor"]), (200, &json!(40)), "{}", refunded.body);
+    terminal.in_core(1).await;
+
+    terminal.disk.clear();
+    let payment = number(&till.sell(json!({"amount_minor": 100, "method": "code"})).await);
+    till.sees(payment, "state", "presenting").await;
+    until("the alarm to end", async || (till.get("/api/state").await["disk"]["ok"] == true).then_some(())).await;
+    terminal.in_core(1).await;
+}
+
+/// Nothing is kept free: the file system itself says no, in the middle of a commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_finds_no_room_has_not_happened() {
+    let mut terminal = Terminal::open(4, 0).await;
+    let goods = json!(vec![json!({"name": "x".repeat(128), "quantity": 1, "price_minor": 100}); 100]);
+    let mut sold = 0;
+    for round in 0..3 {
+        terminal.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+        sold += 1;
+        terminal.disk.fill(0);
+        let body = json!({"amount_minor": 100, "method": "cash", "goods": goods});
+        loop {
+            assert!(sold < 1_000, "the disk is never full");
+            let reply = terminal.till.post("/api/sales", &body, &fresh_key()).await;
+            if reply.status != 201 {
+                assert_eq!((reply.status.as_u16(), &reply.body["code"]), (507, &json!("disk_full")), "{}", reply.body);
+                break;
+            }
+            sold += 1;
+        }
+        terminal.refuses("code", &goods).await;
+        assert!(terminal.core.look(|known| known.created.is_empty()), "nothing was sent");
+        if round == 1 {
+            // The power goes and comes back while the disk is full.
+            terminal.running.take().unwrap().kill();
+            terminal.start().await;
+            terminal.refuses("code", &goods).await;
+        }
+        terminal.disk.clear();
+    }
+    let payment = number(&terminal.till.sell(json!({"amount_minor": 100, "method": "code"})).await);
+    terminal.till.sees(payment, "state", "presenting").await;
+    terminal.in_core(sold).await;
+    terminal.running.take().unwrap().kill();
+    let verified = terminal.disk.program(0).args(["journal", "verify"]).output().unwrap();
+    let verified: Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!((&verified["whole"], &verified["entries"]), (&json!(true), &json!(sold + 1)));
+}
