@@ -8,9 +8,8 @@ pub mod messages;
 use messages::{Call, Settings};
 use saoma_channel_sdk::{
     Account, BillPage, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern, HttpMessage,
-    HttpReply, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, RefundAnswer,
-    RefundOrder, Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies, misconfigured, no_answer, random_hex,
-    settings,
+    HttpReply, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+    Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies, misconfigured, no_answer, random_hex, settings,
 };
 
 /// The secret that the scheme gave the merchant.
@@ -56,7 +55,7 @@ impl Guest for Sandbox {
 
     fn create(account: Account, order: Order) -> Result<Created, Error> {
         let (status, body) = exchange(&settings(&account)?, &messages::create(&order)?)?;
-        messages::read_created(status, &body).map(|code| Created { code })
+        messages::read_created(status, &body, &order).map(|code| Created { code })
     }
 
     fn charge(account: Account, order: Order, code: String) -> Result<PaymentAnswer, Error> {
@@ -73,10 +72,8 @@ impl Guest for Sandbox {
         let settings = settings(&account)?;
         let (status, body) = exchange(&settings, &messages::close(&number))?;
         if messages::is_not_reversible(status, &body) {
-            // Paid, and past undoing: what the scheme knows of it, under the word that says so.
             let (status, body) = exchange(&settings, &messages::query(&number))?;
-            let answer = messages::read_queried(status, &body, &number)?;
-            return Ok(PaymentAnswer { status: PaymentStatus::Succeeded, ..answer });
+            return messages::read_queried(status, &body, &number).map(messages::past_undoing);
         }
         messages::read_closed(status, &body, &number)
     }

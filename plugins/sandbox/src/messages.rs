@@ -11,8 +11,8 @@ pub use build::{
     request_text, response_text,
 };
 pub use read::{
-    is_not_reversible, read_bill, read_charged, read_closed, read_created, read_notification, read_pong, read_queried,
-    read_refund_queried, read_refunded,
+    is_not_reversible, past_undoing, read_bill, read_charged, read_closed, read_created, read_notification, read_pong,
+    read_queried, read_refund_queried, read_refunded,
 };
 
 /// What the scheme wants to hear of a notification that was taken in.

@@ -4,8 +4,8 @@
 //! answer, and core asks again.
 
 use saoma_channel_sdk::{
-    BillPage, BillRow, Error, Failure, Money, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus, declined,
-    from_decimal, misconfigured, no_answer, not_sent,
+    BillPage, BillRow, Error, Failure, Money, Order, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus,
+    declined, from_decimal, misconfigured, no_answer, not_sent,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -65,19 +65,25 @@ struct Pong {
     merchant_id: String,
 }
 
-/// The code of a created order.
+/// The code of the order that was announced. The contract carries nothing else of this answer to core, so number and amount
+/// are compared here: whoever scans the code pays what the scheme has down.
 ///
 /// # Errors
-/// `not-sent` if the scheme refused it, `no-answer` for all that is not a code.
-pub fn read_created(status: u16, body: &[u8]) -> Result<String, Error> {
+/// `not-sent` if the scheme refused it, `no-answer` for all that is not a code of this order and amount.
+pub fn read_created(status: u16, body: &[u8], asked: &Order) -> Result<String, Error> {
     if status != 200 {
         let refusal = refusal(status, body)?;
         return Err(match (status, refusal.code.as_str()) {
-            (400 | 401 | 403, _) | (409, "ORDER_CLOSED") => not_sent(refusal.words()),
+            (400 | 401, _) | (409, "ORDER_CLOSED") => not_sent(refusal.words()),
             _ => no_answer(refusal.words()),
         });
     }
     let order: OrderMessage = parsed(body)?;
+    let amount = said(&order.amount, &order.currency)?;
+    if order.order_number != asked.number || amount != asked.amount {
+        let OrderMessage { order_number, amount, currency, .. } = order;
+        return Err(no_answer(format!("the answer is about {amount} {currency} for order {order_number:?}")));
+    }
     match (order.status.as_str(), order.code_url) {
         ("WAITING" | "PAYING", Some(code)) => Ok(code),
         ("CLOSED", _) => Err(not_sent("the order was closed before")),
@@ -100,7 +106,7 @@ pub fn read_charged(status: u16, body: &[u8], number: &str) -> Result<PaymentAns
         (400, "CODE_EXPIRED") => failed("code-expired"),
         // We closed this number before the charge came through: it can never take money.
         (409, "ORDER_CLOSED") => Ok(without_order(PaymentStatus::Closed, number)),
-        (400 | 401 | 403, _) => Err(not_sent(refusal.words())),
+        (400 | 401, _) => Err(not_sent(refusal.words())),
         _ => Err(no_answer(refusal.words())),
     }
 }
@@ -116,8 +122,17 @@ pub fn read_queried(status: u16, body: &[u8], number: &str) -> Result<PaymentAns
     let refusal = refusal(status, body)?;
     match (status, refusal.code.as_str()) {
         (404, "ORDER_NOT_FOUND") => Ok(without_order(PaymentStatus::NotFound, number)),
-        (401 | 403, _) => Err(not_sent(refusal.words())),
+        (401, _) => Err(not_sent(refusal.words())),
         _ => Err(no_answer(refusal.words())),
+    }
+}
+
+/// What `cancel` says of an order of which money was given back: that it is paid, and can no longer be undone this way.
+#[must_use]
+pub fn past_undoing(known: PaymentAnswer) -> PaymentAnswer {
+    match known.status {
+        PaymentStatus::Refunded => PaymentAnswer { status: PaymentStatus::Succeeded, ..known },
+        _ => known,
     }
 }
 
@@ -135,7 +150,7 @@ pub fn read_closed(status: u16, body: &[u8], number: &str) -> Result<PaymentAnsw
     match read_queried(status, body, number)? {
         // The scheme has burnt the number by this very request: it can never take money.
         PaymentAnswer { status: PaymentStatus::NotFound, .. } => Ok(without_order(PaymentStatus::Closed, number)),
-        answer => Ok(answer),
+        answer => Ok(past_undoing(answer)),
     }
 }
 
@@ -153,8 +168,8 @@ pub fn read_refunded(status: u16, body: &[u8], refund_number: &str) -> Result<Re
         (409, "REFUND_EXCEEDS") => failed("amount-invalid"),
         // Another amount under this number was carried out before: only a query tells.
         (409, "REFUND_CONFLICT") => Err(no_answer(refusal.words())),
-        (409, _) | (404, "ORDER_NOT_FOUND") => failed("not-permitted"),
-        (400 | 401 | 403, _) => Err(not_sent(refusal.words())),
+        (404, "ORDER_NOT_FOUND") => failed("not-permitted"),
+        (400 | 401, _) => Err(not_sent(refusal.words())),
         _ => Err(no_answer(refusal.words())),
     }
 }
@@ -170,7 +185,7 @@ pub fn read_refund_queried(status: u16, body: &[u8], refund_number: &str) -> Res
     let refusal = refusal(status, body)?;
     match (status, refusal.code.as_str()) {
         (404, "REFUND_NOT_FOUND" | "ORDER_NOT_FOUND") => Ok(without_refund(RefundStatus::NotFound, refund_number)),
-        (401 | 403, _) => Err(not_sent(refusal.words())),
+        (401, _) => Err(not_sent(refusal.words())),
         _ => Err(no_answer(refusal.words())),
     }
 }
@@ -410,8 +425,20 @@ mod tests {
             (503, refused("BUSY"), "no-answer"),
         ] {
             assert_eq!(told(read_queried(status, &body, NUMBER)), outcome);
-            let closed = if outcome == "PaymentStatus::NotFound" { "PaymentStatus::Closed" } else { outcome };
+            let closed = match outcome {
+                "PaymentStatus::NotFound" => "PaymentStatus::Closed",
+                "PaymentStatus::Refunded" => "PaymentStatus::Succeeded",
+                other => other,
+            };
             assert_eq!(told(read_closed(status, &body, NUMBER)), closed);
+        }
+        for (status, told) in [
+            ("PARTLY_REFUNDED", "PaymentStatus::Succeeded"),
+            ("PAID", "PaymentStatus::Succeeded"),
+            ("REVERSED", "PaymentStatus::Closed"),
+        ] {
+            let known = read_queried(200, &order(status, "null"), NUMBER).map(past_undoing).expect("an answer");
+            assert_eq!(format!("{:?}", known.status), told, "{status}");
         }
         assert!(is_not_reversible(409, &refused("NOT_REVERSIBLE")));
         assert!(
@@ -421,20 +448,38 @@ mod tests {
 
     #[test]
     fn created_codes() {
-        let with_code =
-            br#"{"order_number":"n","status":"WAITING","amount":"1.00","currency":"CNY","reference":"","paid_at":null,
-            "payer_hint":"","decline_code":null,"refunded":"0.00","code_url":"http://w/pay/t"}"#;
-        assert_eq!(read_created(200, with_code), Ok("http://w/pay/t".to_owned()));
+        let asked = Order {
+            number: NUMBER.to_owned(),
+            amount: Money { minor: 1_250, currency: "CNY".to_owned() },
+            subject: String::new(),
+            merchant_name: String::new(),
+            store_name: String::new(),
+            terminal_name: String::new(),
+            created_at: 1_700_000_000_000,
+            expires_at: 1_700_000_120_000,
+            notify_url: String::new(),
+        };
+        let shown = |order: Vec<u8>| {
+            let order = String::from_utf8(order).expect("text");
+            order.replace(r#""code_url":null"#, r#""code_url":"http://w/pay/t""#)
+        };
+        let with_code = shown(order("WAITING", "null"));
+        assert_eq!(read_created(200, with_code.as_bytes(), &asked), Ok("http://w/pay/t".to_owned()));
         for (status, body, outcome) in [
             (200, order("PAID", "null"), "no-answer"),
             (200, order("WAITING", "null"), "no-answer"),
             (200, order("CLOSED", "null"), "not-sent"),
+            // Another order's code, or one that collects another amount, is not shown to anybody.
+            (200, with_code.replace(NUMBER, "pay_bbbbbbbbbbbbbbbbbbbbbbbbbb").into_bytes(), "no-answer"),
+            (200, with_code.replace("12.50", "12.51").into_bytes(), "no-answer"),
+            (200, with_code.replace("CNY", "USD").into_bytes(), "no-answer"),
             (400, refused("BAD_REQUEST"), "not-sent"),
             (409, refused("ORDER_CLOSED"), "not-sent"),
             (409, refused("ORDER_CONFLICT"), "no-answer"),
+            (403, refused("X"), "no-answer"),
             (500, refused("X"), "no-answer"),
         ] {
-            assert_eq!(read_created(status, &body).map_err(|error| kind(&error)), Err(outcome), "{status}");
+            assert_eq!(read_created(status, &body, &asked).map_err(|error| kind(&error)), Err(outcome), "{status}");
         }
     }
 
@@ -458,6 +503,8 @@ mod tests {
             (200, refund("?"), "no-answer", "no-answer"),
             (409, refused("REFUND_EXCEEDS"), "failed amount-invalid", "no-answer"),
             (409, refused("REFUND_CONFLICT"), "no-answer", "no-answer"),
+            // The protocol does not foresee it: only a query tells whether the refund is paid.
+            (409, refused("BUSY"), "no-answer", "no-answer"),
             (404, refused("ORDER_NOT_FOUND"), "failed not-permitted", "RefundStatus::NotFound"),
             (404, refused("REFUND_NOT_FOUND"), "no-answer", "RefundStatus::NotFound"),
             (400, refused("BAD_REQUEST"), "not-sent", "no-answer"),
