@@ -9,6 +9,7 @@
 
 mod address;
 mod client;
+mod names;
 mod reach;
 
 use std::time::Duration;

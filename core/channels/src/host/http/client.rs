@@ -1,6 +1,6 @@
 //! Sending one checked request, and saying exactly how far it got.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use reqwest::{
     Certificate, Client, ClientBuilder,
@@ -13,6 +13,7 @@ use url::{Host, Url};
 use super::{
     BODY_BYTES_MAX, Checked, Grant, HEADER_BYTES_MAX, HEADERS_MAX,
     address::{AddressRefused, Policy},
+    names::Names,
 };
 use crate::{
     bindings::http::{Error, Response},
@@ -45,7 +46,8 @@ impl Network {
             Some(pem) => extra_roots(pem)?,
             None => Vec::new(),
         };
-        let client = |policy| client(policy, &roots).map(|client| (client, policy));
+        let names = Arc::new(Names::default());
+        let client = |policy| client(policy, &names, &roots).map(|client| (client, policy));
         let (tls, plain) = match config.allow_private_addresses {
             true => (client(Policy::Any)?, Some(client(Policy::PrivateOnly)?)),
             false => (client(Policy::PublicOnly)?, None),
@@ -102,11 +104,11 @@ fn extra_roots(pem: &str) -> Result<Vec<Certificate>, HostError> {
     }
 }
 
-fn client(policy: Policy, roots: &[Certificate]) -> Result<Client, HostError> {
+fn client(policy: Policy, names: &Arc<Names>, roots: &[Certificate]) -> Result<Client, HostError> {
     let builder = || {
         ClientBuilder::new()
             .tls_certs_merge(roots.iter().cloned())
-            .dns_resolver(CheckedResolver(policy))
+            .dns_resolver(CheckedResolver { policy, names: Arc::clone(names) })
             .redirect(redirect::Policy::none())
             // A retry inside here could send a charge twice without anyone knowing.
             .retry(retry::never())
@@ -128,18 +130,22 @@ fn client(policy: Policy, roots: &[Certificate]) -> Result<Client, HostError> {
 
 /// Resolves names by the system and lets through only what the policy allows. The connection goes to one of these very
 /// addresses. One closed address among several closes the name: an honest scheme has none.
-struct CheckedResolver(Policy);
+struct CheckedResolver {
+    policy: Policy,
+    names: Arc<Names>,
+}
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let policy = self.0;
+        let (policy, names) = (self.policy, Arc::clone(&self.names));
         Box::pin(async move {
             let host = name.as_str();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            let found = names.addresses_of(host).await?;
             for address in &found {
-                policy.check(host, address.ip())?;
+                policy.check(host, *address)?;
             }
-            Ok(Box::new(found.into_iter()) as Addrs)
+            // The port is the URL's.
+            Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
 }
