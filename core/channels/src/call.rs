@@ -5,10 +5,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use saoma_protocol::{Currency, PaymentId};
 use serde_json::{Map, Value};
-use tokio::{
-    sync::{OwnedSemaphorePermit, SemaphorePermit},
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field::Empty};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
@@ -19,6 +16,7 @@ use crate::{
     failure::{Failure, NotificationFailure},
     host::{CallState, Given, Host, Misuse, http::Reach},
     manifest::{Capability, Manifest},
+    memory::{Budget, MemoryLimit},
     message::{
         Account, BillPage, Created, HttpMessage, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
     },
@@ -35,11 +33,6 @@ pub const DESCRIBE_TIMEOUT_MS: u64 = 2_000;
 
 /// Largest notification that is handed to a plugin, headers and body. Schemes send a few KiB.
 pub const NOTIFICATION_BYTES_MAX: usize = 256 << 10;
-
-/// Most bytes that a plugin hands over in one crossing, counted by Wasmtime before it allocates: a request of the largest size
-/// with its headers, or a bill page, twice over. Without it a list that names one long string a million times would be
-/// copied a million times.
-const CROSSING_BYTES_MAX: usize = 4 << 20;
 
 type Guest = contract::Guest;
 type Running<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
@@ -80,14 +73,14 @@ impl ChannelCaller for Host {
     async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure> {
         let call = Call::new("charge", Some(order.number), Some(Capability::CustomerPresented));
         let call = Call { code: Some(code), currency: Some(order.amount.currency()), ..call };
-        let (wit, code) = (convert::order(order), code.to_owned());
+        let (wit, sent) = (convert::order(order), code.to_owned());
         self.call(
             account,
             call,
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_charge(store, account, &wit, &code).await })
+                Box::pin(async move { guest.call_charge(store, account, &wit, &sent).await })
             },
-            |answer| convert::payment_answer_about(answer, order.number, Some(order.amount)),
+            |answer| Ok(convert::charge_answer(answer, order)?.without_code(code)),
         )
         .await
     }
@@ -101,7 +94,7 @@ impl ChannelCaller for Host {
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
                 Box::pin(async move { guest.call_query(store, account, &text).await })
             },
-            |answer| convert::payment_answer_about(answer, number, None),
+            |answer| convert::query_answer(answer, number),
         )
         .await
     }
@@ -115,7 +108,7 @@ impl ChannelCaller for Host {
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
                 Box::pin(async move { guest.call_cancel(store, account, &text).await })
             },
-            |answer| convert::payment_answer_about(answer, number, None),
+            |answer| convert::cancel_answer(answer, number),
         )
         .await
     }
@@ -248,26 +241,29 @@ impl Host {
         let run = async {
             let began = Instant::now();
             let outcome = match self.place_and_run(account, call, ask).await {
-                Ok(Ok(answer)) => check(answer),
-                Ok(Err(error)) => Err(convert::failure(error)),
+                Ok(Said { words: Ok(answer), .. }) => check(answer),
+                Ok(Said { words: Err(error), has_unanswered }) => Err(convert::failure(error, has_unanswered)),
                 Err(failure) => Err(failure),
             };
+            let outcome = outcome.map_err(|failure| failure.without_code(call.code));
             let span = Span::current();
             span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
             match &outcome {
                 Ok(_) => span.record("outcome", "answered"),
-                Err(failure) => {
-                    span.record("outcome", failure.code());
-                    tracing::warn!(error = %failure, "plugin call failed");
-                    &span
-                }
+                // The caller decides what it means, and logs it.
+                Err(failure) => span.record("outcome", failure.code()),
             };
             outcome
         };
         run.instrument(span).await
     }
 
-    async fn place_and_run<T: Send>(&self, account: &Account, call: Call<'_>, ask: impl Ask<T>) -> Result<T, Failure> {
+    async fn place_and_run<T: Send>(
+        &self,
+        account: &Account,
+        call: Call<'_>,
+        ask: impl Ask<T>,
+    ) -> Result<Said<T>, Failure> {
         let plugin = self.plugin(&account.channel).ok_or_else(|| Failure::Misconfigured {
             why: format!("no plugin {:?} is installed; install it, or choose another channel", account.channel),
         })?;
@@ -283,18 +279,9 @@ impl Host {
             .settings_schema
             .check(&account.settings_json)
             .map_err(|error| Failure::Misconfigured { why: format!("the settings do not fit: {error}") })?;
-        let _places = self.place(&plugin).await?;
-        self.run(&plugin, account, &settings, call, ask).await
-    }
-
-    /// A place of the plugin's own, then one of the host's: a plugin that has used up its share waits without holding any.
-    async fn place<'a>(&'a self, plugin: &Plugin) -> Result<(OwnedSemaphorePermit, SemaphorePermit<'a>), Failure> {
         let until = Instant::now() + Duration::from_millis(QUEUE_WAIT_MS_MAX);
-        let own = timeout_at(until, Arc::clone(&plugin.places).acquire_owned()).await;
-        let own = own.ok().and_then(Result::ok).ok_or(Failure::Overloaded)?;
-        let shared = timeout_at(until, self.places.acquire()).await;
-        let shared = shared.ok().and_then(Result::ok).ok_or(Failure::Overloaded)?;
-        Ok((own, shared))
+        let _held = plugin.places.take(account.tenant, &self.places, until).await.ok_or(Failure::Overloaded)?;
+        self.run(&plugin, account, &settings, call, ask).await
     }
 
     async fn run<T: Send>(
@@ -304,7 +291,7 @@ impl Host {
         settings: &Map<String, Value>,
         call: Call<'_>,
         ask: impl Ask<T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<Said<T>, Failure> {
         let timeout_ms = u64::from(plugin.manifest.cadence.call_timeout_ms);
         let given = Given {
             plugin: Arc::clone(&plugin.manifest),
@@ -314,36 +301,47 @@ impl Host {
             deadline: Instant::now() + Duration::from_millis(timeout_ms),
             code: call.code.map(str::to_owned),
             http_requests: 0,
+            asked: false,
+            unanswered: false,
             kv_operations: 0,
             log_lines: 0,
             log_dropped: 0,
         };
         let wit = types::Account { id: account.id.to_string(), settings_json: account.settings_json.clone() };
-        self.run_fresh(&plugin.pre, Some(given), timeout_ms, &wit, ask).await
+        let state = self.state(Arc::clone(&plugin.memory), Some(given));
+        self.run_fresh(&plugin.pre, state, timeout_ms, &wit, ask).await
+    }
+
+    fn state(&self, budget: Arc<Budget>, given: Option<Given>) -> CallState {
+        CallState::new(MemoryLimit::new(self.config.memory_bytes_max, budget), Arc::clone(&self.ports.clock), given)
     }
 
     /// Asks a plugin for its manifest, with nothing to call.
     pub(crate) async fn describe(&self, pre: &PaymentChannelPre<CallState>) -> Result<types::Manifest, Failure> {
         let nobody = types::Account { id: String::new(), settings_json: String::new() };
-        self.run_fresh(pre, None, DESCRIBE_TIMEOUT_MS, &nobody, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
-            Box::pin(async move { guest.call_describe(store).await })
-        })
-        .await
+        let state = self.state(Budget::new(self.config.memory_bytes_max), None);
+        let described = self.run_fresh(
+            pre,
+            state,
+            DESCRIBE_TIMEOUT_MS,
+            &nobody,
+            |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.call_describe(store).await })
+            },
+        );
+        Ok(described.await?.words)
     }
 
     /// A fresh store and instance, one function, and both are gone again, on every way out: also when this future is dropped.
     async fn run_fresh<T>(
         &self,
         pre: &PaymentChannelPre<CallState>,
-        given: Option<Given>,
+        state: CallState,
         timeout_ms: u64,
         account: &types::Account,
         ask: impl Ask<T>,
-    ) -> Result<T, Failure> {
-        let state = CallState::new(self.config.memory_bytes_max, Arc::clone(&self.ports.clock), given);
-        let mut store = Store::new(self.engine(), state);
-        store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(CROSSING_BYTES_MAX);
+    ) -> Result<Said<T>, Failure> {
+        let mut store = state.into_store(self.engine());
         // Running code gives way to other tasks at every tick. The deadline itself is the timeout below, which covers waiting
         // for the network as well as running: it is looked at each time the guest gives way.
         store.set_epoch_deadline(1);
@@ -364,11 +362,17 @@ impl Host {
             Span::current().record("log_dropped", dropped);
         }
         match outcome {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(words)) => Ok(Said { words, has_unanswered: store.data().has_unanswered() }),
             Ok(Err((step, error))) => Err(classify(step, &error, store.data())),
             Err(_) => Err(Failure::TimedOut { after_ms: timeout_ms }),
         }
     }
+}
+
+/// What a plugin said, and whether its own requests got answers: what it says of having sent nothing is judged by that.
+struct Said<T> {
+    words: T,
+    has_unanswered: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -381,15 +385,16 @@ enum Step {
 fn classify(step: Step, error: &wasmtime::Error, state: &CallState) -> Failure {
     tracing::debug!(error = %format!("{error:?}"), "plugin trapped");
     let why = convert::cut(&error.root_cause().to_string(), convert::WORDS_CHARS_MAX);
-    if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
-        // Nothing has run: the pool gives places before the first instruction.
+    let no_room = error.downcast_ref::<PoolConcurrencyLimitError>().is_some() || state.memory.was_crowded_out();
+    // A start function may have run, and called us, before the last of the component's modules found no room.
+    if no_room && step == Step::Start && !state.has_asked() {
         return Failure::Overloaded;
     }
     if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
         return Failure::TimedOut { after_ms: state.ticks_running * TICK_MS };
     }
-    if state.memory.refused {
-        return Failure::OutOfMemory { limit_bytes: state.memory.bytes_max };
+    if let Some(limit_bytes) = state.memory.refused_at {
+        return Failure::OutOfMemory { limit_bytes };
     }
     let crashed = error.downcast_ref::<Trap>().is_some()
         || error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some()

@@ -60,36 +60,54 @@ pub(crate) fn refund_order(refund: &RefundOrder) -> wit::RefundOrder {
     }
 }
 
-pub(crate) fn failure(error: wit::Error) -> Failure {
-    match error {
+/// `has_unanswered`: a request of this call may have been received, and no answer to it came back.
+pub(crate) fn failure(error: wit::Error, has_unanswered: bool) -> Failure {
+    let failure = match error {
         wit::Error::NoAnswer(why) => Failure::NoAnswer { why: cut(&why, WORDS_CHARS_MAX) },
         wit::Error::NotSent(why) => Failure::NotSent { why: cut(&why, WORDS_CHARS_MAX) },
         wit::Error::Misconfigured(why) => Failure::Misconfigured { why: cut(&why, WORDS_CHARS_MAX) },
         wit::Error::Unsupported => Failure::Unsupported,
+    };
+    // A second request that never left says nothing about the first, and an author easily takes one for the other.
+    if has_unanswered && !failure.may_have_taken_effect() {
+        let why = format!("the channel says \"{failure}\", but a request it sent went unanswered");
+        return Failure::NoAnswer { why: cut(&why, WORDS_CHARS_MAX) };
     }
+    failure
 }
 
 pub(crate) fn created(created: contract::Created) -> Result<Created, Failure> {
     let code = bounded("code", created.code, CODE_CHARS_MAX)?;
-    if code.is_empty() || code.chars().any(char::is_control) {
-        return Err(bad("the code is empty or holds control characters"));
+    if code.is_empty() {
+        return Err(bad("its code is empty"));
     }
     Ok(Created { code })
 }
 
-/// An answer to a question about a known order, and for `charge` about a known amount.
-pub(crate) fn payment_answer_about(
-    answer: wit::PaymentAnswer,
-    asked: PaymentId,
-    amount: Option<Amount>,
-) -> Result<PaymentAnswer, Failure> {
+/// An answer to `query`: about the order that was asked for.
+pub(crate) fn query_answer(answer: wit::PaymentAnswer, asked: PaymentId) -> Result<PaymentAnswer, Failure> {
     let answer = payment_answer(answer)?;
     if answer.number != asked.to_string() {
         return Err(bad(format!("it is about order {:?}, and {asked} was asked", answer.number)));
     }
-    match (answer.amount, amount) {
-        (Some(given), Some(asked)) if given != asked.money() => {
-            Err(bad(format!("it states {given}, and {asked} was asked")))
+    Ok(answer)
+}
+
+/// An answer to `cancel`. `refunded` is none: in part or in whole, it would not say whether anything is left to undo.
+pub(crate) fn cancel_answer(answer: wit::PaymentAnswer, asked: PaymentId) -> Result<PaymentAnswer, Failure> {
+    let answer = query_answer(answer, asked)?;
+    if answer.status == PaymentStatus::Refunded {
+        return Err(bad("it says refunded, which only a query may"));
+    }
+    Ok(answer)
+}
+
+/// An answer to `charge`: about the order and the amount that was sent.
+pub(crate) fn charge_answer(answer: wit::PaymentAnswer, asked: &Order) -> Result<PaymentAnswer, Failure> {
+    let answer = cancel_answer(answer, asked.number)?;
+    match answer.amount {
+        Some(given) if given != asked.amount.money() => {
+            Err(bad(format!("it states {given}, and {} was asked", asked.amount)))
         }
         _ => Ok(answer),
     }
@@ -158,7 +176,11 @@ pub(crate) fn notification(
 fn reply(reply: contract::HttpReply) -> Result<HttpReply, Failure> {
     let is_header_text =
         reply.content_type.len() <= 100 && reply.content_type.bytes().all(|b| (0x20..0x7f).contains(&b));
-    if !(100..=599).contains(&reply.status) || reply.body.len() > REPLY_BYTES_MAX || !is_header_text {
+    // What RFC 9110 lets nobody send as a last answer, and a body where it allows none, would confuse the connection.
+    let is_final = (200..=599).contains(&reply.status);
+    let may_have_body = !matches!(reply.status, 204 | 205 | 304);
+    let fits = reply.body.len() <= if may_have_body { REPLY_BYTES_MAX } else { 0 };
+    if !is_final || !fits || !is_header_text {
         return Err(bad("the acknowledgement is not a sendable HTTP reply"));
     }
     Ok(HttpReply { status: reply.status, content_type: reply.content_type, body: reply.body })
@@ -206,9 +228,13 @@ fn said_moment(millis: i64) -> Result<Millis, Failure> {
     }
 }
 
+/// A name or number that is kept as it is, in databases and on receipts: PostgreSQL refuses NUL, and a printer obeys ESC.
 fn bounded(what: &str, text: String, chars_max: usize) -> Result<String, Failure> {
     if text.chars().count() > chars_max {
         return Err(bad(format!("its {what} is longer than {chars_max} characters")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(bad(format!("its {what} holds control characters")));
     }
     Ok(text)
 }
@@ -235,6 +261,20 @@ mod tests {
         Amount::new(minor, Currency::CNY).expect("an amount")
     }
 
+    fn order() -> Order {
+        Order {
+            number: asked(),
+            amount: amount(1_250),
+            subject: String::new(),
+            merchant_name: String::new(),
+            store_name: String::new(),
+            terminal_name: String::new(),
+            created_at: Millis(1_700_000_000_000),
+            expires_at: Millis(1_700_000_120_000),
+            notify_url: String::new(),
+        }
+    }
+
     fn answer() -> wit::PaymentAnswer {
         wit::PaymentAnswer {
             status: wit::PaymentStatus::Succeeded,
@@ -255,10 +295,14 @@ mod tests {
 
     #[test]
     fn a_sound_answer_passes() {
-        let read = payment_answer_about(answer(), asked(), Some(amount(1_250))).expect("sound");
+        let read = charge_answer(answer(), &order()).expect("sound");
         assert_eq!((read.amount, read.payer_hint.as_str()), (Some(amount(1_250).money()), "a***e "));
         let silent = wit::PaymentAnswer { amount: None, paid_at: None, ..answer() };
-        assert!(payment_answer_about(silent, asked(), Some(amount(1_250))).is_ok());
+        assert!(charge_answer(silent, &order()).is_ok());
+        let refunded = || wit::PaymentAnswer { status: wit::PaymentStatus::Refunded, ..answer() };
+        assert!(query_answer(refunded(), asked()).is_ok());
+        assert!(why(cancel_answer(refunded(), asked())).contains("only a query"));
+        assert!(why(charge_answer(refunded(), &order())).contains("only a query"));
     }
 
     #[test]
@@ -276,6 +320,8 @@ mod tests {
             (|a| a.amount = Some(wit::Money { minor: 1_250, currency: "USD".to_owned() }), "USD"),
             (|a| a.amount = Some(wit::Money { minor: 1_250, currency: "XXX".to_owned() }), "ISO 4217"),
             (|a| a.reference = "x".repeat(129), "reference is longer"),
+            (|a| a.reference = "W\0".to_owned(), "reference holds control"),
+            (|a| a.reference = "W\u{1b}p".to_owned(), "reference holds control"),
             // Seconds where milliseconds are meant.
             (|a| a.paid_at = Some(1_700_000_000), "no moment"),
             (|a| a.paid_at = Some(-1), "no moment"),
@@ -284,7 +330,7 @@ mod tests {
         for (idx, (spoil, expected)) in rows.iter().enumerate() {
             let mut answer = answer();
             spoil(&mut answer);
-            let why = why(payment_answer_about(answer, asked(), Some(amount(1_250))));
+            let why = why(charge_answer(answer, &order()));
             assert!(why.contains(expected), "row {idx}: {why}");
         }
     }
@@ -312,6 +358,21 @@ mod tests {
     }
 
     #[test]
+    fn a_plugins_word_that_nothing_was_sent_is_taken_only_if_everything_was_answered() {
+        let no = || "no".to_owned();
+        for (error, told) in [
+            (wit::Error::NotSent(no()), "not_sent"),
+            (wit::Error::Misconfigured(no()), "misconfigured"),
+            (wit::Error::Unsupported, "unsupported"),
+            (wit::Error::NoAnswer(no()), "no_answer"),
+        ] {
+            assert_eq!(failure(error.clone(), false).code(), told);
+            let doubted = failure(error, true);
+            assert_eq!((doubted.code(), doubted.may_have_taken_effect()), ("no_answer", true), "{doubted}");
+        }
+    }
+
+    #[test]
     fn codes_to_show() {
         let read = |code: &str| created(contract::Created { code: code.to_owned() });
         assert!(read("https://w.example/pay/t").is_ok());
@@ -326,6 +387,8 @@ mod tests {
         assert!(reply(sendable.clone()).is_ok());
         for unsendable in [
             contract::HttpReply { status: 0, ..sendable.clone() },
+            contract::HttpReply { status: 100, ..sendable.clone() },
+            contract::HttpReply { status: 204, ..sendable.clone() },
             contract::HttpReply { status: 600, ..sendable.clone() },
             contract::HttpReply { content_type: "text/plain\r\nset-cookie: x".to_owned(), ..sendable.clone() },
             contract::HttpReply { body: vec![0; REPLY_BYTES_MAX + 1], ..sendable },
@@ -351,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_schemes_words_are_cut_not_refused() {
-        let failure = failure(wit::Error::NotSent("€".repeat(600)));
+        let failure = failure(wit::Error::NotSent("€".repeat(600)), false);
         assert_eq!(failure, Failure::NotSent { why: "€".repeat(500) });
         let declined = decline(&wit::Failure { code: "new-code".to_owned(), message: "a\u{0}b".to_owned() });
         assert_eq!(declined, Decline { code: DeclineCode::Other, message: "a b".to_owned() });

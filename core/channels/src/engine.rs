@@ -9,8 +9,19 @@ use crate::failure::HostError;
 /// Most linear memory of one instance: a Rust channel uses 1 to 2 MiB, a Python one about 40.
 pub const MEMORY_BYTES_DEFAULT: usize = 64 << 20;
 
-/// Most calls at once. At 200 ms a call (a scheme's usual answer) 128 places carry 640 calls a second.
-pub const INSTANCES_DEFAULT: u32 = 128;
+/// Most linear memory of all calls of one plugin together: what 64 calls of a Rust channel take eight times over, or 25 calls of
+/// a Python one. Four plugins that hoard at once then hold 4 GiB, not 16.
+pub const MEMORY_BYTES_PER_PLUGIN_DEFAULT: usize = 1 << 30;
+
+/// Most calls at once. At 200 ms a call (a scheme's usual answer) 256 places carry 1,280 calls a second.
+pub const INSTANCES_DEFAULT: u32 = 256;
+
+/// Most calls at once of one plugin: four must be slow together before the host is full.
+pub const INSTANCES_PER_PLUGIN_DEFAULT: u32 = INSTANCES_DEFAULT / 4;
+
+/// Most calls at once of one tenant through one plugin: four must be slow together before the plugin is full. At 200 ms a call
+/// they carry 80 calls a second, more than a chain of a thousand tills has at its busiest.
+pub const INSTANCES_PER_TENANT_DEFAULT: u32 = INSTANCES_PER_PLUGIN_DEFAULT / 4;
 
 /// Longest that a plugin's own code runs in one call. A Rust channel runs for less than 1 ms, a Python one for some 10.
 pub const RUNNING_MS_DEFAULT: u64 = 2_000;
@@ -30,27 +41,33 @@ const TABLE_ELEMENTS: usize = 20_000;
 /// Core modules in one component: 4 in a Rust one (itself, and the shims that link it), some 40 in a Python one.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 64;
 
+/// Linear memories of one component: one, and one more for components that are put together of two.
+const MEMORIES_PER_COMPONENT: u32 = 2;
+
+/// Tables of one component: its own, and one for each shim.
+const TABLES_PER_COMPONENT: u32 = 8;
+
 pub(crate) fn build(memory_bytes_max: usize, instances_max: u32) -> Result<Engine, HostError> {
     let mut pool = PoolingAllocationConfig::new();
-    // Costs bookkeeping of some KiB a call in use, and a hard stop beyond.
+    // As much for each place as the largest component may take: a place that is had can always be used, whatever the others do.
     pool.total_component_instances(instances_max)
-        // Slots, not memory: a few hundred bytes each. On average 16 core modules a component in flight.
-        .total_core_instances(instances_max.saturating_mul(16))
+        // A count, not memory.
+        .total_core_instances(instances_max.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
-        // Address space, not memory: 4 GiB + guard each, which is what lets bounds checks be left out. 128 × 2 × 4 GiB = 1 TiB
-        // of the 128 TiB that a process has. Twice, for components of two memories.
-        .total_memories(instances_max.saturating_mul(2))
-        .max_memories_per_component(2)
+        // Address space, not memory: 4 GiB + guard each, which is what lets bounds checks be left out. 256 × 2 × 4 GiB = 2 TiB
+        // of the 128 TiB that a process has.
+        .total_memories(instances_max.saturating_mul(MEMORIES_PER_COMPONENT))
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
         .max_memory_size(memory_bytes_max)
-        // 20,000 × 8 bytes of address space each, touched as far as used. A shim brings a table of its own.
-        .total_tables(instances_max.saturating_mul(4))
-        .max_tables_per_component(8)
+        // 20,000 × 8 bytes of address space each, 320 MB in all, touched as far as used.
+        .total_tables(instances_max.saturating_mul(TABLES_PER_COMPONENT))
+        .max_tables_per_component(TABLES_PER_COMPONENT)
         .max_tables_per_module(4)
         .table_elements(TABLE_ELEMENTS)
         // Address space of FIBER_STACK_BYTES each, touched as far as used.
         .total_stacks(instances_max)
         // 64 KiB of each freed memory and 8 KiB of each stack are wiped in place instead of given back to the kernel: spares a
-        // page fault each on reuse, costs 128 × 2 × 64 KiB = 16 MiB resident at most.
+        // page fault each on reuse, costs 256 × 2 × 64 KiB = 32 MiB resident at most.
         .linear_memory_keep_resident(64 << 10)
         .async_stack_keep_resident(8 << 10)
         // Slots that still hold a plugin's image and may stay so: what keeps the next call of the same plugin cheap.

@@ -31,6 +31,9 @@ pub enum Failure {
 impl Failure {
     /// Whether the scheme may have acted on the request: if so the payment is unknown and has to be queried; if not it
     /// may be closed, or sent again.
+    ///
+    /// When in doubt it may have. A plugin's word that it did not is taken only if none of its requests in this call went
+    /// without an answer ([`Self::NotSent`], [`Self::Misconfigured`] and [`Self::Unsupported`] become [`Self::NoAnswer`]).
     #[must_use]
     pub const fn may_have_taken_effect(&self) -> bool {
         match self {
@@ -41,6 +44,21 @@ impl Failure {
             | Self::OutOfMemory { .. }
             | Self::BadAnswer { .. } => true,
         }
+    }
+
+    /// The same in words that do not show the customer's code: a plugin or scheme may have quoted it, and these words go to
+    /// logs.
+    pub(crate) fn without_code(mut self, code: Option<&str>) -> Self {
+        let why = match &mut self {
+            Self::NoAnswer { why }
+            | Self::NotSent { why }
+            | Self::Misconfigured { why }
+            | Self::Trapped { why }
+            | Self::BadAnswer { why } => why,
+            Self::Unsupported | Self::TimedOut { .. } | Self::OutOfMemory { .. } | Self::Overloaded => return self,
+        };
+        *why = without_code(std::mem::take(why), code);
+        self
     }
 
     /// A stable word for logs, metrics and events.
@@ -57,6 +75,14 @@ impl Failure {
             Self::BadAnswer { .. } => "bad_answer",
             Self::Overloaded => "overloaded",
         }
+    }
+}
+
+/// The text with the customer's code taken out.
+pub(crate) fn without_code(text: String, code: Option<&str>) -> String {
+    match code {
+        Some(code) if !code.is_empty() && text.contains(code) => text.replace(code, "[code]"),
+        _ => text,
     }
 }
 

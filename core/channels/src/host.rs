@@ -16,17 +16,22 @@ use std::{
 
 use tokio::{sync::Semaphore, time::Instant};
 use wasmtime::{
-    Engine, ResourceLimiter,
+    Engine, Store,
     component::{HasSelf, Linker, ResourceTable},
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::{
     bindings::{PaymentChannel, PaymentChannelPre},
-    engine::{self, INSTANCES_DEFAULT, MEMORY_BYTES_DEFAULT, RUNNING_MS_DEFAULT},
+    engine::{
+        self, INSTANCES_DEFAULT, INSTANCES_PER_PLUGIN_DEFAULT, INSTANCES_PER_TENANT_DEFAULT, MEMORY_BYTES_DEFAULT,
+        MEMORY_BYTES_PER_PLUGIN_DEFAULT, RUNNING_MS_DEFAULT,
+    },
     failure::{HostError, InstallError},
     manifest::Manifest,
+    memory::{Budget, MemoryLimit},
     message::Account,
+    places::Places,
     ports::{Chance, Clock, KvStore, MemoryKv, SystemChance, SystemClock},
     registry::{self, CodeCache, ContentHash, Plugin},
 };
@@ -49,10 +54,15 @@ pub struct HostConfig {
     pub running_ms_max: u64,
     /// Most linear memory of one call, in bytes.
     pub memory_bytes_max: usize,
+    /// Most linear memory of all calls of one plugin together, in bytes.
+    pub memory_bytes_per_plugin_max: usize,
     /// Most calls at once, of all plugins.
     pub instances_max: u32,
     /// Most calls at once of one plugin, so that a slow scheme leaves room for the others.
     pub instances_per_plugin_max: u32,
+    /// Most calls at once of one tenant through one plugin, so that whoever's scheme does not answer leaves room for the
+    /// plugin's other tenants.
+    pub instances_per_tenant_max: u32,
     pub kv: Arc<dyn KvStore>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
@@ -68,8 +78,10 @@ impl HostConfig {
             extra_roots_pem: None,
             running_ms_max: RUNNING_MS_DEFAULT,
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            memory_bytes_per_plugin_max: MEMORY_BYTES_PER_PLUGIN_DEFAULT,
             instances_max: INSTANCES_DEFAULT,
-            instances_per_plugin_max: INSTANCES_DEFAULT / 4,
+            instances_per_plugin_max: INSTANCES_PER_PLUGIN_DEFAULT,
+            instances_per_tenant_max: INSTANCES_PER_TENANT_DEFAULT,
             kv: Arc::new(MemoryKv::default()),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
@@ -85,8 +97,10 @@ impl fmt::Debug for HostConfig {
             .field("grant", &self.grant)
             .field("running_ms_max", &self.running_ms_max)
             .field("memory_bytes_max", &self.memory_bytes_max)
+            .field("memory_bytes_per_plugin_max", &self.memory_bytes_per_plugin_max)
             .field("instances_max", &self.instances_max)
             .field("instances_per_plugin_max", &self.instances_per_plugin_max)
+            .field("instances_per_tenant_max", &self.instances_per_tenant_max)
             .finish_non_exhaustive()
     }
 }
@@ -99,7 +113,7 @@ pub struct Host {
     pub(crate) config: HostConfig,
     pub(crate) ports: Arc<Ports>,
     /// Places for calls of all plugins together.
-    pub(crate) places: Semaphore,
+    pub(crate) places: Arc<Semaphore>,
     engine: Engine,
     linker: Linker<CallState>,
     cache: Arc<CodeCache>,
@@ -135,7 +149,7 @@ impl Host {
             chance: Arc::clone(&config.chance),
             network,
         });
-        let places = Semaphore::new(config.instances_max as usize);
+        let places = Arc::new(Semaphore::new(config.instances_max as usize));
         Ok(Self { config, ports, places, engine, linker, cache, plugins: RwLock::default() })
     }
 
@@ -159,8 +173,9 @@ impl Host {
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
         let manifest = Arc::new(Manifest::check(described)?);
         tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, hash = %content_hash, origin = ?origin, "plugin installed");
-        let places = Arc::new(Semaphore::new(self.config.instances_per_plugin_max as usize));
-        let plugin = Arc::new(Plugin { manifest, content_hash, origin, pre, places });
+        let places = Places::new(self.config.instances_per_plugin_max, self.config.instances_per_tenant_max);
+        let memory = Budget::new(self.config.memory_bytes_per_plugin_max);
+        let plugin = Arc::new(Plugin { manifest, content_hash, origin, pre, places, memory });
         let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         plugins.insert(plugin.manifest.id.clone(), Arc::clone(&plugin));
         Ok(plugin)
@@ -213,17 +228,47 @@ pub(crate) struct Given {
     /// The customer's code of a `charge`: a bearer credential for a minute, kept out of log lines.
     pub(crate) code: Option<String>,
     pub(crate) http_requests: u32,
+    /// A request was handed to the network: from here on something may have taken effect.
+    pub(crate) asked: bool,
+    /// A request of this call may have been received, and no answer came back whole.
+    pub(crate) unanswered: bool,
     pub(crate) kv_operations: u32,
     pub(crate) log_lines: u32,
     pub(crate) log_dropped: u32,
 }
 
+/// Most bytes that a plugin hands over in one crossing, counted by Wasmtime before it allocates: a request of the largest size
+/// with its headers, or a bill page, twice over. Without it a list that names one long string a million times would be
+/// copied a million times.
+const CROSSING_BYTES_MAX: usize = 4 << 20;
+
+/// Handles (streams, timers, …) that one call may hold, in the host's table and in Wasmtime's own. A Rust guest has 3, a
+/// JavaScript engine some dozen; each is a few hundred bytes of the host's memory.
+const HANDLES_MAX: usize = 4_096;
+
+/// Random bytes that WASI gives at once: hash seeds want 16, and a guest's own library seldom more than a key's worth.
+const WASI_RANDOM_BYTES_MAX: u64 = 64 << 10;
+
 impl CallState {
     /// An empty WASI world: no arguments, variables, files or sockets; what is printed goes nowhere.
-    pub(crate) fn new(memory_bytes_max: usize, clock: Arc<dyn Clock>, given: Option<Given>) -> Self {
-        let wasi = WasiCtx::builder().allow_tcp(false).allow_udp(false).wall_clock(clock::WallClock(clock)).build();
-        let memory = MemoryLimit { bytes_max: memory_bytes_max, bytes: 0, refused: false };
-        Self { wasi, table: ResourceTable::new(), memory, ticks_running: 0, given }
+    pub(crate) fn new(memory: MemoryLimit, clock: Arc<dyn Clock>, given: Option<Given>) -> Self {
+        let mut wasi = WasiCtx::builder();
+        wasi.allow_tcp(false)
+            .allow_udp(false)
+            .max_random_size(WASI_RANDOM_BYTES_MAX)
+            .wall_clock(clock::WallClock(clock));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
+        Self { wasi: wasi.build(), table, memory, ticks_running: 0, given }
+    }
+
+    /// A store that keeps to the limits of this call.
+    pub(crate) fn into_store(self, engine: &Engine) -> Store<Self> {
+        let mut store = Store::new(engine, self);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(CROSSING_BYTES_MAX);
+        store.set_max_component_handles(HANDLES_MAX);
+        store
     }
 
     pub(crate) fn given(&self) -> wasmtime::Result<&Given> {
@@ -237,6 +282,16 @@ impl CallState {
     /// How many log lines over the limit were dropped.
     pub(crate) fn log_dropped(&self) -> u32 {
         self.given.as_ref().map_or(0, |given| given.log_dropped)
+    }
+
+    /// Whether a request was handed to the network.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.given.as_ref().is_some_and(|given| given.asked)
+    }
+
+    /// Whether a request may have been received of which no whole answer came back.
+    pub(crate) fn has_unanswered(&self) -> bool {
+        self.given.as_ref().is_some_and(|given| given.unanswered)
     }
 }
 
@@ -258,26 +313,15 @@ impl WasiView for CallState {
     }
 }
 
-/// Counts all memories of an instance together, and remembers that it said no.
-pub(crate) struct MemoryLimit {
-    pub(crate) bytes_max: usize,
-    bytes: usize,
-    pub(crate) refused: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let bytes = self.bytes.saturating_add(desired.saturating_sub(current));
-        if bytes > self.bytes_max {
-            self.refused = true;
-            return Ok(false);
-        }
-        self.bytes = bytes;
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // The pool has its own hard end (`table_elements`).
-        Ok(maximum.is_none_or(|maximum| desired <= maximum))
+    #[test]
+    fn handles_of_one_call_have_an_end() {
+        let memory = MemoryLimit::new(0, Budget::new(0));
+        let mut state = CallState::new(memory, Arc::new(SystemClock), None);
+        let pushed = (0..2 * HANDLES_MAX).take_while(|_| state.table.push(()).is_ok()).count();
+        assert_eq!(pushed, HANDLES_MAX);
     }
 }

@@ -31,14 +31,15 @@ mod engine;
 mod failure;
 mod host;
 mod manifest;
+mod memory;
 mod message;
+mod places;
 mod ports;
 mod registry;
 mod secret;
 mod settings;
 
-pub use call::{DESCRIBE_TIMEOUT_MS, NOTIFICATION_BYTES_MAX, QUEUE_WAIT_MS_MAX};
-pub use engine::{INSTANCES_DEFAULT, MEMORY_BYTES_DEFAULT, RUNNING_MS_DEFAULT};
+pub use call::{NOTIFICATION_BYTES_MAX, QUEUE_WAIT_MS_MAX};
 pub use failure::{CacheError, Failure, HostError, InstallError, NotificationFailure};
 pub use host::{
     Host, HostConfig,

@@ -6,7 +6,7 @@
 
 use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PaymentId, RefundId, TenantId};
 
-use crate::secret::Secrets;
+use crate::{failure, secret::Secrets};
 
 /// What a tenant has with one scheme, as a call needs it.
 #[derive(Clone, Debug)]
@@ -60,6 +60,16 @@ pub struct PaymentAnswer {
     pub paid_at: Option<Millis>,
     /// Who paid, masked; at most 64 characters.
     pub payer_hint: String,
+}
+
+impl PaymentAnswer {
+    /// The same without the customer's code, should the scheme's words quote it.
+    pub(crate) fn without_code(mut self, code: &str) -> Self {
+        if let PaymentStatus::Failed(decline) = &mut self.status {
+            decline.message = failure::without_code(std::mem::take(&mut decline.message), Some(code));
+        }
+        self
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +191,7 @@ pub struct NotificationOutcome {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpReply {
-    /// 100 to 599.
+    /// 200 to 599.
     pub status: u16,
     pub content_type: String,
     pub body: Vec<u8>,

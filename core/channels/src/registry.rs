@@ -14,7 +14,6 @@ use std::{
 
 use ring::{hmac, rand::SystemRandom};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
 use wasmtime::{Engine, component::Component};
 
 use crate::{
@@ -22,6 +21,8 @@ use crate::{
     failure::{CacheError, InstallError},
     host::CallState,
     manifest::Manifest,
+    memory::Budget,
+    places::Places,
 };
 
 /// Largest component taken: a Python one has 18 MB.
@@ -64,7 +65,8 @@ pub struct Plugin {
     pub(crate) origin: Origin,
     pub(crate) pre: PaymentChannelPre<CallState>,
     /// Places for this plugin's calls, fewer than the host has, so that one plugin cannot take them all.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Places,
+    pub(crate) memory: Arc<Budget>,
 }
 
 impl Plugin {

@@ -36,6 +36,8 @@ enum Mode {
     WrongOrder,
     WrongAmount,
     WrongCurrency,
+    DeniesSending,
+    TellsCode,
 }
 
 /// `describe` is asked before there are settings, so this text, altered in a copy of the component, is its mode: `quiet`,
@@ -77,8 +79,11 @@ impl Guest for Hostile {
         Ok(Created { code: if mode == Mode::HugeAnswer { "x".repeat(16 << 20) } else { honest } })
     }
 
-    fn charge(account: Account, order: Order, _code: String) -> Result<PaymentAnswer, Error> {
-        Ok(answer(misbehave(&account)?, order.number, Some(order.amount)))
+    fn charge(account: Account, order: Order, code: String) -> Result<PaymentAnswer, Error> {
+        match misbehave(&account)? {
+            Mode::TellsCode => Err(no_answer(format!("the code {code} is strange"))),
+            mode => Ok(answer(mode, order.number, Some(order.amount))),
+        }
     }
 
     fn query(account: Account, number: String) -> Result<PaymentAnswer, Error> {
@@ -123,14 +128,24 @@ fn misbehave(account: &Account) -> Result<Mode, Error> {
             log::write(log::Level::Info, &format!("came back from depth {}", descend(u64::MAX)));
         }
         Mode::LogFlood => {
-            (0..100_000).for_each(|idx| log::write(log::Level::Error, &format!("line {idx} {}", "!".repeat(5_000))))
+            (0..10_000).for_each(|idx| log::write(log::Level::Error, &format!("line {idx} {}", "!".repeat(5_000))))
         }
         Mode::ForbiddenHost => return Err(visit("https://example.com/")),
         Mode::PrivateAddress => return Err(visit(&base_url)),
         Mode::SecretProbe => return Err(probe()),
         Mode::KvFlood => flood_store(),
         Mode::RandomFlood => drop(random::bytes(u32::MAX)),
-        Mode::Honest | Mode::HugeAnswer | Mode::WrongOrder | Mode::WrongAmount | Mode::WrongCurrency => {}
+        Mode::DeniesSending => {
+            // Short of its own deadline by far, so that it lives to tell the lie.
+            let _ = Request::new("GET", base_url, 300).send();
+            return Err(not_sent("nothing left this machine"));
+        }
+        Mode::Honest
+        | Mode::HugeAnswer
+        | Mode::WrongOrder
+        | Mode::WrongAmount
+        | Mode::WrongCurrency
+        | Mode::TellsCode => {}
     }
     Ok(mode)
 }

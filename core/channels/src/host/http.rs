@@ -71,6 +71,7 @@ impl Host for CallState {
                 return Ok(Err(error));
             }
         };
+        given.asked = true;
         let span = tracing::info_span!(
             "plugin_http",
             otel.kind = "client",
@@ -100,7 +101,9 @@ impl Host for CallState {
             }
             outcome
         };
-        Ok(send.instrument(span).await)
+        let outcome = send.instrument(span).await;
+        self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
+        Ok(outcome)
     }
 }
 

@@ -1,7 +1,10 @@
 //! `log`: what a plugin has to say, within bounds, in core's own log.
 
 use super::CallState;
-use crate::bindings::log::{Host, Level};
+use crate::{
+    bindings::log::{Host, Level},
+    convert, failure,
+};
 
 /// Limits of the contract (`sdk/wit/host.wit`, interface `log`).
 const LINES_MAX: u32 = 50;
@@ -15,7 +18,7 @@ impl Host for CallState {
             return Ok(());
         }
         given.log_lines += 1;
-        let text = printable(&message, given.code.as_deref());
+        let text = printable(message, given.code.as_deref());
         match level {
             Level::Debug => tracing::debug!(target: "saoma_channels::plugin", "{text}"),
             Level::Info => tracing::info!(target: "saoma_channels::plugin", "{text}"),
@@ -28,21 +31,18 @@ impl Host for CallState {
 
 /// Cut, without the customer's code, and without the characters by which a line could pass for several or move a
 /// terminal's cursor.
-fn printable(message: &str, code: Option<&str>) -> String {
-    let text = match code {
-        Some(code) if !code.is_empty() => message.replace(code, "[code]"),
-        _ => message.to_owned(),
-    };
-    text.chars().take(LINE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
+fn printable(message: String, code: Option<&str>) -> String {
+    convert::cut(&failure::without_code(message, code), LINE_CHARS_MAX)
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn a_line_stays_one_line_and_shows_no_code() {
-        assert_eq!(super::printable("paid\n\u{1b}[2Jforged", None), "paid  [2Jforged");
-        assert_eq!(super::printable(&"码".repeat(2_000), None).chars().count(), 1_000);
-        assert_eq!(super::printable("charging 8812", Some("8812")), "charging [code]");
-        assert_eq!(super::printable("charging", Some("")), "charging");
+        let printable = |text: &str, code| super::printable(text.to_owned(), code);
+        assert_eq!(printable("paid\n\u{1b}[2Jforged", None), "paid  [2Jforged");
+        assert_eq!(printable(&"码".repeat(2_000), None).chars().count(), 1_000);
+        assert_eq!(printable("charging 8812", Some("8812")), "charging [code]");
+        assert_eq!(printable("charging", Some("")), "charging");
     }
 }

@@ -46,6 +46,7 @@ pub fn config() -> HostConfig {
         allow_private_addresses: true,
         instances_max: 16,
         instances_per_plugin_max: 8,
+        instances_per_tenant_max: 8,
         ..HostConfig::new(shared_cache().join("cache"))
     }
 }

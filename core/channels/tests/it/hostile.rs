@@ -41,6 +41,7 @@ async fn every_mode_ends_in_its_failure_within_the_deadline() {
         ("wrong-order", "bad_answer"),
         ("wrong-amount", "bad_answer"),
         ("wrong-currency", "bad_answer"),
+        ("tells-code", "no_answer"),
     ] {
         let outcome = charged(&host, mode).await;
         let told = outcome.as_ref().map_or_else(Failure::code, |_| "answered");
@@ -119,6 +120,68 @@ async fn one_plugin_cannot_take_all_places() {
     let overloaded = [a, b, c].iter().filter(|outcome| **outcome == Err(Failure::Overloaded)).count();
     assert_eq!(overloaded, 1, "the third had no place");
     assert_eq!(paid.expect("the neighbour has a place").status, PaymentStatus::Succeeded);
+}
+
+/// A tenant whose calls all hang leaves the plugin's other places to the other tenants.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_tenant_cannot_take_all_places_of_a_plugin() {
+    let host = host(HostConfig { instances_per_plugin_max: 4, instances_per_tenant_max: 2, ..config() }).await;
+    let order = order(1, 1_000);
+    // Any number of accounts of one tenant share what is the tenant's.
+    let accounts = [1, 2, 3].map(|n| {
+        let id = saoma_protocol::ChannelAccountId::from_bytes([n; 16]);
+        Account { id, ..hostile_account("sleep") }
+    });
+    let asleep = |n: usize| host.charge(&accounts[n], &order, "770000000000000000");
+    let neighbour = Account { tenant: saoma_protocol::TenantId::from_bytes([9; 16]), ..hostile_account("honest") };
+    let paid = host.charge(&neighbour, &order, "770000000000000000");
+    let (a, b, c, paid) = tokio::join!(asleep(0), asleep(1), asleep(2), paid);
+    let overloaded = [a, b, c].iter().filter(|outcome| **outcome == Err(Failure::Overloaded)).count();
+    assert_eq!(overloaded, 1, "the third had no place");
+    assert_eq!(paid.expect("the other tenant has a place").status, PaymentStatus::Succeeded);
+}
+
+/// What the plugin's other calls have hoarded is not there for this one: it does not begin.
+#[tokio::test]
+async fn a_call_that_finds_no_memory_left_has_not_begun() {
+    let host = host(HostConfig { memory_bytes_per_plugin_max: 64 << 10, ..config() }).await;
+    assert_eq!(charged(&host, "honest").await, Err(Failure::Overloaded));
+}
+
+/// One request of the call may have been heard: then the plugin's word that nothing was sent is not taken.
+#[tokio::test]
+async fn a_plugin_cannot_deny_what_it_has_sent() {
+    let host = host(config()).await;
+    let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = deaf.local_addr().expect("an address");
+    let denied = async |base_url: String| {
+        let settings_json = format!(r#"{{"mode":"denies-sending","base_url":"{base_url}"}}"#);
+        let account = Account { settings_json, ..hostile_account("") };
+        host.charge(&account, &order(1, 1_000), "770000000000000000").await.expect_err("it says that it sent nothing")
+    };
+    // Accepts (by its backlog) and keeps silent.
+    let failure = denied(format!("http://{address}")).await;
+    assert!(matches!(&failure, Failure::NoAnswer { why } if why.contains("unanswered")), "{failure:?}");
+    assert!(failure.may_have_taken_effect());
+    // Takes the connection, and cuts it.
+    let cutting = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = deaf.accept().await {
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 64]).await;
+        }
+    });
+    let failure = denied(format!("http://{address}")).await;
+    assert!(matches!(&failure, Failure::NoAnswer { why } if why.contains("unanswered")), "{failure:?}");
+    cutting.abort();
+    assert!(cutting.await.is_err_and(|error| error.is_cancelled()));
+    // Nobody listens any more: this time it is true.
+    assert!(matches!(denied(format!("http://{address}")).await, Failure::NotSent { .. }));
+}
+
+#[tokio::test]
+async fn the_customers_code_is_taken_out_of_a_failures_words() {
+    let host = host(config()).await;
+    let failure = host.charge(&hostile_account("tells-code"), &order(1, 1_000), "770000000000000000").await;
+    assert_eq!(failure, Err(Failure::NoAnswer { why: "the code [code] is strange".to_owned() }));
 }
 
 /// Dropping the future (a client that went away, a node that shuts down) leaves nothing behind.

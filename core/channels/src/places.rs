@@ -1,0 +1,111 @@
+//! Places for calls, so that whoever is slow waits among their own: a tenant has a share of a plugin's places, a plugin a
+//! share of the host's.
+//!
+//! A scheme that accepts a connection and never answers holds a place for as long as a call may take. One tenant may point
+//! any number of accounts at such a place; without a share of its own it would hold every place of the plugin, and all other
+//! tenants of that channel would be turned away.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use saoma_protocol::TenantId;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+/// Tenants remembered before those without a call under way are forgotten.
+const TENANTS_KEPT: usize = 1_024;
+
+/// The places of one plugin.
+pub(crate) struct Places {
+    all: Arc<Semaphore>,
+    per_tenant: usize,
+    tenants: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
+}
+
+/// The places that one call holds; given back when dropped.
+pub(crate) struct Held {
+    _of_tenant: OwnedSemaphorePermit,
+    _of_plugin: OwnedSemaphorePermit,
+    _of_host: OwnedSemaphorePermit,
+}
+
+impl Places {
+    pub(crate) fn new(all: u32, per_tenant: u32) -> Self {
+        Self { all: Arc::new(Semaphore::new(all as usize)), per_tenant: per_tenant as usize, tenants: Mutex::default() }
+    }
+
+    /// A place of the tenant's share, then one of the plugin's, then one of the host's: whoever has used up a share waits
+    /// without holding what others could use. `None` if that takes longer than `until`.
+    pub(crate) async fn take(&self, tenant: TenantId, host: &Arc<Semaphore>, until: Instant) -> Option<Held> {
+        Some(Held {
+            _of_tenant: one(self.share_of(tenant), until).await?,
+            _of_plugin: one(Arc::clone(&self.all), until).await?,
+            _of_host: one(Arc::clone(host), until).await?,
+        })
+    }
+
+    /// Lives as long as somebody waits for it or holds a place of it.
+    fn share_of(&self, tenant: TenantId) -> Arc<Semaphore> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = tenants.get(&tenant).and_then(Weak::upgrade) {
+            return share;
+        }
+        if tenants.len() >= TENANTS_KEPT {
+            tenants.retain(|_, share| share.strong_count() > 0);
+        }
+        let share = Arc::new(Semaphore::new(self.per_tenant));
+        tenants.insert(tenant, Arc::downgrade(&share));
+        share
+    }
+}
+
+async fn one(places: Arc<Semaphore>, until: Instant) -> Option<OwnedSemaphorePermit> {
+    timeout_at(until, places.acquire_owned()).await.ok()?.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const NO_WAIT: Duration = Duration::from_millis(5);
+
+    fn tenant(n: u32) -> TenantId {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&n.to_be_bytes());
+        TenantId::from_bytes(bytes)
+    }
+
+    #[tokio::test]
+    async fn each_has_a_share_of_the_larger() {
+        let (host, places) = (Arc::new(Semaphore::new(4)), Places::new(3, 2));
+        let take = |n| places.take(tenant(n), &host, Instant::now() + NO_WAIT);
+        let (first, second) = (take(1).await, take(1).await);
+        assert!(first.is_some() && second.is_some());
+        assert!(take(1).await.is_none(), "the tenant's share is used up");
+        let other = take(2).await;
+        assert!(other.is_some(), "another tenant's is not");
+        assert!(take(3).await.is_none(), "the plugin's is");
+        drop(first);
+        assert!(take(3).await.is_some());
+        let _others = host.clone().acquire_many_owned(2).await;
+        assert!(take(3).await.is_none(), "the host's is");
+    }
+
+    #[tokio::test]
+    async fn tenants_that_are_gone_are_forgotten() {
+        let (host, places) = (Arc::new(Semaphore::new(4)), Places::new(4, 1));
+        let held = places.take(tenant(0), &host, Instant::now() + NO_WAIT).await;
+        for n in 1..=u32::try_from(3 * TENANTS_KEPT).expect("small") {
+            assert!(places.take(tenant(n), &host, Instant::now() + NO_WAIT).await.is_some());
+        }
+        assert!(places.tenants.lock().expect("no panic").len() <= TENANTS_KEPT);
+        assert!(places.take(tenant(0), &host, Instant::now() + NO_WAIT).await.is_none(), "whoever holds one is not");
+        drop(held);
+    }
+}
