@@ -24,7 +24,7 @@ pub fn decimal(amount: &Money) -> Result<String, MoneyText> {
 }
 
 /// `12.50` in CNY as 1250 minor units. Takes exactly what [`decimal`] gives, and a shorter fraction (`12.5`, `12`), with an
-/// optional `-`; nothing else: no spaces, no grouping, no exponent, no digits beyond the currency's.
+/// optional `-`; nothing else: no spaces, no grouping, no exponent, no zeros in front, no digits beyond the currency's.
 ///
 /// # Errors
 /// What is wrong with the text.
@@ -38,7 +38,9 @@ pub fn from_decimal(text: &str, currency: &str) -> Result<Money, MoneyText> {
         Some(_) => return Err(refused()),
         None => (magnitude, ""),
     };
-    let is_number = !whole.is_empty() && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
+    let is_padded = whole.len() > 1 && whole.starts_with('0');
+    let is_number =
+        !whole.is_empty() && !is_padded && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
     // 16 digits in all fit an i64 with room to spare; no amount has more than 12.
     if !is_number || whole.len() + digits > 16 {
         return Err(refused());
@@ -79,6 +81,7 @@ mod tests {
             ("1.234", "CNY"),
             ("1.0", "JPY"),
             ("1,000.00", "CNY"),
+            ("01.00", "CNY"),
             (" 1.00", "CNY"),
             ("+1.00", "CNY"),
             ("--1.00", "CNY"),

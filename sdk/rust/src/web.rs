@@ -35,7 +35,8 @@ impl Request {
     }
 
     /// # Errors
-    /// `not-sent` if no byte of it left this machine, else `no-answer`.
+    /// `not-sent` if no byte of it left this machine, else `no-answer`. About this request alone: if an earlier one of the same
+    /// call went unanswered, core takes the call as unanswered whatever you say.
     pub fn send(self) -> Result<Reply, Error> {
         let response = http::send(&self.0).map_err(|error| match error {
             http::Error::Forbidden(why) | http::Error::Invalid(why) => not_sent(why),
