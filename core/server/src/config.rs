@@ -11,6 +11,8 @@ use std::{
     str::FromStr,
 };
 
+use saoma_channels::Grant;
+
 /// One option.
 pub struct Described {
     /// `section.option`, or a name alone.
@@ -69,6 +71,17 @@ pub const OPTIONS: &[Described] = &[
         "plugins.allow_private_addresses",
         "false",
         "Whether plugins may call private and loopback addresses, and without TLS. For demos and closed networks.",
+    ),
+    option(
+        "plugins.hosts",
+        "",
+        "Hosts that plugins may call, `api.example.com:443` or `*.example.com:443`, separated by commas; empty: those that \
+         their manifests and accounts name.",
+    ),
+    option(
+        "plugins.extra_roots",
+        "",
+        "PEM file of authorities that plugins trust besides the machine's: for acquirers in a network of one's own.",
     ),
     option(
         "payments.code_lifetime_seconds",
@@ -135,6 +148,8 @@ pub struct Terminals {
 pub struct Plugins {
     pub dir: PathBuf,
     pub allow_private_addresses: bool,
+    pub hosts: Grant,
+    pub extra_roots: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -236,10 +251,26 @@ impl Values {
         Err(ConfigError::Value { name, value: number.to_string(), why })
     }
 
+    /// What stands between the commas.
+    fn list(value: &str) -> impl Iterator<Item = &str> {
+        value.split(',').map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    fn hosts(&self, name: &'static str) -> Result<Grant, ConfigError> {
+        let value = self.text(name);
+        if Self::list(&value).next().is_none() {
+            return Ok(Grant::Any);
+        }
+        Grant::only(Self::list(&value)).map_err(|error| ConfigError::Value {
+            name,
+            value: value.clone(),
+            why: error.to_string(),
+        })
+    }
+
     fn addresses(&self, name: &'static str) -> Result<Vec<IpAddr>, ConfigError> {
         let value = self.text(name);
-        let texts = value.split(',').map(str::trim).filter(|text| !text.is_empty());
-        texts
+        Self::list(&value)
             .map(|text| text.parse().map_err(|_| format!("{text:?} is no address")))
             .collect::<Result<_, _>>()
             .map_err(|why| ConfigError::Value { name, value: value.clone(), why })
@@ -268,6 +299,8 @@ impl Values {
             plugins: Plugins {
                 dir: PathBuf::from(self.text("plugins.dir")),
                 allow_private_addresses: self.parsed("plugins.allow_private_addresses")?,
+                hosts: self.hosts("plugins.hosts")?,
+                extra_roots: Some(self.text("plugins.extra_roots")).filter(|path| !path.is_empty()).map(PathBuf::from),
             },
             payments: Payments {
                 code_lifetime_seconds: self.within("payments.code_lifetime_seconds", 5..=3_600)?,
@@ -301,6 +334,13 @@ mod tests {
     }
 
     #[test]
+    fn hosts_for_plugins_are_all_or_those_listed() {
+        assert_eq!(read("", &[]).unwrap().plugins.hosts, Grant::Any);
+        let listed = read("[plugins]\nhosts = \"a.example:443, *.b.example:8443,\"", &[]).unwrap().plugins.hosts;
+        assert_eq!(listed, Grant::only(["a.example:443", "*.b.example:8443"]).unwrap());
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (file, environment, words) in [
             ("[payments]\nscan_limits = 7", None, "did you mean payments.scan_limit"),
@@ -308,6 +348,11 @@ mod tests {
             ("[payments]\nscan_limit = 0", None, "from 1 to 100"),
             ("[server]\nlisten = \"here\"", None, "set server.listen to \"here\""),
             ("[server]\ntrusted_proxies = \"::1, proxy\"", None, "\"proxy\" is no address"),
+            (
+                "",
+                Some(("SAOMA_PLUGINS__HOSTS", "pay.example.com:443, pay.example.org")),
+                "\"pay.example.org\" is not of",
+            ),
             ("[server", None, "read the settings file"),
         ] {
             let environment: Vec<_> = environment.into_iter().collect();

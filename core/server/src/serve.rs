@@ -31,6 +31,8 @@ pub enum StartError {
     Secrets(#[from] crate::secrets::SecretsError),
     #[error("start the host of plugins")]
     Host(#[from] saoma_channels::HostError),
+    #[error("read the certificates in {file}")]
+    Roots { file: String, source: io::Error },
     #[error("read the plugins in {folder}")]
     Plugins { folder: String, source: io::Error },
     #[error("install the plugin {file}")]
@@ -150,8 +152,13 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
 }
 
 async fn host(config: &Config, store: &Store) -> Result<Host, StartError> {
+    let roots = config.plugins.extra_roots.as_ref().map(|file| {
+        fs::read_to_string(file).map_err(|source| StartError::Roots { file: file.display().to_string(), source })
+    });
     let settings = HostConfig {
         allow_private_addresses: config.plugins.allow_private_addresses,
+        grant: config.plugins.hosts.clone(),
+        extra_roots_pem: roots.transpose()?,
         kv: Arc::new(PluginValues(store.clone())),
         ..HostConfig::new(config.data_dir.join("plugin-cache"))
     };
