@@ -1,6 +1,6 @@
 //! `saoma-demo`: a whole shop on this machine. `cargo xtask demo` builds everything and calls it.
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{future::Future, path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
@@ -9,6 +9,7 @@ use saoma_trials::{
     bench, browser, report, scenarios,
     shop::{ADMIN_EMAIL, DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop},
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Starts core, a scheme simulator and one terminal with a demo shop.
 #[derive(Parser)]
@@ -54,13 +55,16 @@ async fn main() -> ExitCode {
         plugins: arguments.plugins.clone(),
         folder: PathBuf::from(folder),
     };
-    let done = match &arguments.command {
-        Command::Run { fresh } => run(premises("demo"), *fresh).await,
-        Command::Once { only } => once(premises("target/demo-once"), only).await,
-        Command::Browser => browser::run(premises("target/demo-browser")).await,
-        Command::Bench => bench::run(premises("target/demo-bench")).await,
+    let work = async {
+        let mut stop = Stop::listen()?;
+        match &arguments.command {
+            Command::Run { fresh } => run(premises("demo"), *fresh, &mut stop).await,
+            Command::Once { only } => stop.before(once(premises("target/demo-once"), only)).await,
+            Command::Browser => stop.before(browser::run(premises("target/demo-browser"))).await,
+            Command::Bench => stop.before(bench::run(premises("target/demo-bench"))).await,
+        }
     };
-    match done {
+    match work.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("saoma-demo: {error:#}");
@@ -69,12 +73,39 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(premises: Premises, fresh: bool) -> Result<()> {
+/// Ctrl-C, or a polite kill. The programs we start are in groups of their own, so nobody but us stops them.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Does `work`, unless asked to stop before it is through: then all that it has started is killed.
+    async fn before<T>(&mut self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            done = work => done,
+            () = self.asked() => bail!("stopped half-way; everything that was started is gone"),
+        }
+    }
+}
+
+async fn run(premises: Premises, fresh: bool, stop: &mut Stop) -> Result<()> {
     if fresh {
         forget(&premises)?;
     }
     let started = Instant::now();
-    let shop = Shop::open(premises).await?;
+    let shop = stop.before(Shop::open(premises)).await?;
     println!(
         "
   Saoma is running ({:.1} s). Everything it writes is in {}
@@ -96,19 +127,9 @@ async fn run(premises: Premises, fresh: bool) -> Result<()> {
         shop.till()?.base(),
         shop.scheme()?.base(),
     );
-    asked_to_stop().await?;
-    eprintln!("\n  Stopping: terminal, core, scheme.");
-    shop.close().await
-}
-
-async fn asked_to_stop() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    stop.asked().await;
+    eprintln!("\n  Stopping: terminal, core, scheme. Once more kills them.");
+    stop.before(shop.close()).await
 }
 
 async fn once(premises: Premises, only: &[String]) -> Result<()> {

@@ -88,10 +88,23 @@ impl Shop {
         std::fs::create_dir_all(&premises.folder)?;
         let premises = Premises { folder: premises.folder.canonicalize()?, ..premises };
         let deeds_file = premises.folder.join("shop.json");
-        let deeds = match std::fs::read(&deeds_file) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} cannot be read; start again with --fresh", deeds_file.display()))?,
-            Err(_) => Deeds { ports: Ports::free()?, merchant_key: random_key()?, made: None },
+        let known: Option<Deeds> = match std::fs::read(&deeds_file) {
+            Ok(bytes) => Some(
+                serde_json::from_slice(&bytes)
+                    .with_context(|| format!("{} cannot be read; start again with --fresh", deeds_file.display()))?,
+            ),
+            Err(_) => None,
+        };
+        let deeds = match known {
+            Some(deeds) if deeds.made.is_some() => deeds,
+            half_made => {
+                if half_made.is_some() {
+                    // Stopped in the middle of its set-up: one-time passwords are used up, so it is begun from nothing.
+                    std::fs::remove_dir_all(&premises.folder)?;
+                    std::fs::create_dir_all(&premises.folder)?;
+                }
+                Deeds { ports: Ports::free()?, merchant_key: random_key()?, made: None }
+            }
         };
         let programs = Programs::of(&premises, &deeds);
         let mut shop =

@@ -1,34 +1,41 @@
 //! `cargo xtask demo`: builds the system and hands over to `saoma-demo` (deploy/trials), which knows both sides.
 
-use std::process::Command;
+use std::{os::unix::process::CommandExt as _, process::Command};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-use crate::{machine, stage::timed, system};
+use crate::{
+    machine,
+    stage::{self, timed},
+    system,
+};
 
+/// Becomes the demo: Ctrl-C is for that program alone, and the shell waits until it has stopped everything.
 pub fn run(once: bool, only: &[String], fresh: bool) -> Result<()> {
-    let system = system::build()?;
-    if once {
-        machine::packages(&[&machine::ZBAR, &machine::RSVG])?;
-    }
-    let mut demo = demo(&system);
-    if once {
-        demo.arg("once");
-        for part in only {
-            demo.args(["--only", part]);
-        }
+    let mut demo = if once {
+        scenes(only)?
     } else {
-        demo.arg("run");
-        if fresh {
-            demo.arg("--fresh");
-        }
+        let mut demo = demo(&system::build()?);
+        demo.arg("run").args(fresh.then_some("--fresh"));
+        demo
+    };
+    Err(demo.exec()).context("cannot start saoma-demo")
+}
+
+/// All scenarios, as one stage of the tests.
+pub fn scenarios() -> Result<()> {
+    stage::execute(&mut scenes(&[])?)
+}
+
+fn scenes(only: &[String]) -> Result<Command> {
+    let system = system::build()?;
+    machine::packages(&[&machine::ZBAR, &machine::RSVG])?;
+    let mut demo = demo(&system);
+    demo.arg("once");
+    for part in only {
+        demo.args(["--only", part]);
     }
-    // Ctrl-C reaches the demo as well, which stops everything in order; we only wait for it.
-    let status = demo.status()?;
-    if !status.success() {
-        bail!("the demo ended with {status}");
-    }
-    Ok(())
+    Ok(demo)
 }
 
 /// The browser tests, against the very system of the demo.

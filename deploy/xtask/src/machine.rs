@@ -1,5 +1,7 @@
 //! What the machine must have, and installing it.
 
+use std::{fs, path::Path};
+
 use anyhow::{Result, bail};
 
 use crate::stage::{command, execute, execute_quietly, is_installed, output, say};
@@ -7,7 +9,7 @@ use crate::stage::{command, execute, execute_quietly, is_installed, output, say}
 /// Something from Debian's packages.
 pub struct Package {
     pub name: &'static str,
-    /// A program that shows that it is there.
+    /// What shows that it is there: a program's name, or a path with at most one `*` for a folder of any name.
     pub program: &'static str,
     pub why: &'static str,
 }
@@ -24,16 +26,17 @@ pub const CJK_FONT: Package = Package {
 };
 pub const POSTGRESQL: Package = Package {
     name: "postgresql",
-    program: "/usr/lib/postgresql/15/bin/postgres",
+    program: "/usr/lib/postgresql/*/bin/postgres",
     why: "runs the repository tests on PostgreSQL",
 };
 
 impl Package {
     fn is_there(&self) -> bool {
-        if self.program.starts_with('/') {
-            std::path::Path::new(self.program).exists()
-        } else {
-            is_installed(self.program)
+        match self.program.split_once("/*/") {
+            Some((above, below)) => fs::read_dir(above)
+                .is_ok_and(|folders| folders.flatten().any(|folder| folder.path().join(below).exists())),
+            None if self.program.starts_with('/') => Path::new(self.program).exists(),
+            None => is_installed(self.program),
         }
     }
 }
@@ -53,7 +56,11 @@ pub fn packages(wanted: &[&Package]) -> Result<()> {
             missing.iter().map(|package| package.program).collect::<Vec<_>>().join(", ")
         );
     }
+    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
     let root = output(&mut command("id", &["-u"]))?.trim() == "0";
+    if !root && !is_installed("sudo") {
+        bail!("there is no sudo here: run `apt-get install {}` as root, then this again", names.join(" "));
+    }
     let apt = |arguments: &[&str]| {
         let mut apt =
             if root { command("apt-get", arguments) } else { command("sudo", &[&["apt-get"], arguments].concat()) };
@@ -61,27 +68,45 @@ pub fn packages(wanted: &[&Package]) -> Result<()> {
         execute_quietly(&mut apt)
     };
     apt(&["update"])?;
-    let names: Vec<&str> = missing.iter().map(|package| package.name).collect();
     apt(&[&["install", "--yes", "--no-install-recommends"], names.as_slice()].concat())
 }
 
 /// The compilation target of the plugins.
 pub fn wasm_target() -> Result<()> {
-    let installed = output(&mut command("rustup", &["target", "list", "--installed"]))?;
-    if installed.lines().any(|target| target == "wasm32-wasip2") {
+    from_rustup("target", "wasm32-wasip2", "channel plugins")
+}
+
+/// What rustup's minimal profile leaves out and the tests need.
+pub fn rust_tools() -> Result<()> {
+    from_rustup("component", "rustfmt", "formatting")?;
+    from_rustup("component", "clippy", "lints")
+}
+
+/// `kind` is `target` or `component`; components are listed with the machine's own target behind their name.
+fn from_rustup(kind: &str, name: &str, why: &str) -> Result<()> {
+    if !is_installed("rustup") {
+        bail!("rustup is missing, which adds Rust's {kind} {name} ({why}): install Rust from https://rustup.rs");
+    }
+    let installed = output(&mut command("rustup", &[kind, "list", "--installed"]))?;
+    let is_it = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    if installed.lines().any(is_it) {
         return Ok(());
     }
-    say("Adding Rust's target wasm32-wasip2 (channel plugins)");
-    execute(&mut command("rustup", &["target", "add", "wasm32-wasip2"]))
+    say(&format!("Adding Rust's {kind} {name} ({why})"));
+    execute(&mut command("rustup", &[kind, "add", name]))
 }
 
 /// Node and npm, which build the pages. They cannot be had from Debian in the version needed.
 pub fn node() -> Result<()> {
-    let version = output(&mut command("node", &["--version"])).unwrap_or_default();
-    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    match major {
-        Some(20..) if is_installed("npm") => Ok(()),
-        Some(_) => bail!("node {} is too old, or npm is missing: install Node 20 or newer", version.trim()),
-        None => bail!("node is missing: install Node 20 or newer"),
+    let version = if is_installed("node") { output(&mut command("node", &["--version"]))? } else { String::new() };
+    let mut numbers = version.trim().trim_start_matches('v').split('.').map_while(|number| number.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) >= NODE_MIN && is_installed("npm") => Ok(()),
+        (Some(_), _) => bail!("node {} is too old, or npm is missing: install {NODE_WANTED}", version.trim()),
+        (None, _) => bail!("node is missing: install {NODE_WANTED}"),
     }
 }
+
+/// What the packages that build the pages ask for.
+const NODE_MIN: (u32, u32) = (20, 19);
+const NODE_WANTED: &str = "Node 20.19 or newer (https://nodejs.org, or NodeSource's packages)";

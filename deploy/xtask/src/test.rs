@@ -19,7 +19,7 @@ const STAGES: &[Stage] = &[
     ("web", web_tests),
     ("lints", lints),
     ("rust", rust_tests),
-    ("scenarios", || demo::run(true, &[], true)),
+    ("scenarios", demo::scenarios),
     ("browser", demo::browser),
 ];
 
@@ -51,6 +51,7 @@ pub fn run(only: Option<&str>) -> Result<()> {
 }
 
 fn format() -> Result<()> {
+    machine::rust_tools()?;
     timed("Formatting", || execute(&mut cargo(&["fmt", "--all", "--check"])))
 }
 
@@ -60,6 +61,7 @@ fn web_tests() -> Result<()> {
 }
 
 fn lints() -> Result<()> {
+    machine::rust_tools()?;
     machine::packages(&[&machine::C_COMPILER])?;
     timed("Lints", || {
         execute(&mut cargo(&[
