@@ -10,9 +10,9 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use diesel::{
@@ -58,6 +58,8 @@ pub enum AnyConnection {
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Says in which trace the caller is.
+    trace: fn() -> Option<String>,
 }
 
 struct Inner {
@@ -72,7 +74,26 @@ struct Side {
     pool: Arc<Pool>,
     /// As many as there are connections: a thread is only taken from the runtime once there is one for it.
     turns: Arc<Semaphore>,
+    connections: usize,
+    /// Those who wait and those whose turn it is.
     waiting: Arc<AtomicUsize>,
+    waits: Arc<AtomicU64>,
+    waited_us: Arc<AtomicU64>,
+}
+
+/// How one kind of connection is used, for whoever watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Most transactions at once.
+    pub connections: usize,
+    /// Transactions under way now.
+    pub in_use: usize,
+    /// Callers that wait for their turn now.
+    pub waiting: usize,
+    /// Turns given since the start.
+    pub turns: u64,
+    /// How long all of them together waited for it.
+    pub waited: Duration,
 }
 
 /// One transaction. Repository functions take it; nothing else can be done with it.
@@ -88,6 +109,8 @@ pub struct Tx<'a> {
     broken: bool,
     /// The tenant whose turn this transaction has ([`crate::dialect::take_turn`]).
     pub(crate) turn_of: Option<TenantId>,
+    /// The trace of whoever asked for this transaction; stands beside what it causes to happen later.
+    pub(crate) traceparent: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,7 +144,20 @@ impl Store {
             let readers = Arc::new(Pool::new(n_readers, move || connect_sqlite(&reader_path, Access::Read)));
             Inner { dialect: Dialect::Sqlite, readers: Side::new(readers, n_readers), writers: Side::new(writers, 1) }
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), trace: || None })
+    }
+
+    /// Events and outbox rows note the W3C `traceparent` that `trace` gives, so that what is done later because of them is
+    /// found in the same trace. Asked on the caller's own thread, once for each transaction.
+    #[must_use]
+    pub fn noting_trace(self, trace: fn() -> Option<String>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// How reading and writing connections are used. On PostgreSQL both are the same ones.
+    #[must_use]
+    pub fn load(&self) -> [(&'static str, Load); 2] {
+        [("read", self.inner.readers.load()), ("write", self.inner.writers.load())]
     }
 
     #[must_use]
@@ -152,7 +188,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        on_a_thread(&self.inner.readers, self.inner.dialect, Access::Read, work).await
+        on_a_thread(&self.inner.readers, self.inner.dialect, Access::Read, None, work).await
     }
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, nothing if it returns `Err`.
@@ -168,7 +204,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        on_a_thread(&self.inner.writers, self.inner.dialect, Access::Write, work).await
+        on_a_thread(&self.inner.writers, self.inner.dialect, Access::Write, (self.trace)(), work).await
     }
 
     /// [`Self::read`] on this thread, for tests, the simulator and the command line.
@@ -176,7 +212,7 @@ impl Store {
     /// # Errors
     /// As [`Self::read`].
     pub fn read_blocking<T, E: From<StoreError>>(&self, work: impl FnMut(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
-        transact(&self.inner.readers.pool, self.inner.dialect, Access::Read, work)
+        transact(&self.inner.readers.pool, self.inner.dialect, Access::Read, None, work)
     }
 
     /// [`Self::write`] on this thread.
@@ -187,13 +223,31 @@ impl Store {
         &self,
         work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        transact(&self.inner.writers.pool, self.inner.dialect, Access::Write, work)
+        transact(&self.inner.writers.pool, self.inner.dialect, Access::Write, (self.trace)(), work)
     }
 }
 
 impl Side {
     fn new(pool: Arc<Pool>, connections: usize) -> Self {
-        Self { pool, turns: Arc::new(Semaphore::new(connections)), waiting: Arc::default() }
+        let turns = Arc::new(Semaphore::new(connections));
+        let (waiting, waits, waited_us) = (Arc::default(), Arc::default(), Arc::default());
+        Self { pool, turns, connections, waiting, waits, waited_us }
+    }
+
+    fn waited(&self, since: Instant) {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        self.waited_us.fetch_add(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn load(&self) -> Load {
+        let in_use = self.connections.saturating_sub(self.turns.available_permits());
+        Load {
+            connections: self.connections,
+            in_use,
+            waiting: self.waiting.load(Ordering::Relaxed).saturating_sub(in_use),
+            turns: self.waits.load(Ordering::Relaxed),
+            waited: Duration::from_micros(self.waited_us.load(Ordering::Relaxed)),
+        }
     }
 }
 
@@ -217,19 +271,28 @@ impl Tx<'_> {
     }
 }
 
-async fn on_a_thread<T, E, F>(side: &Side, dialect: Dialect, access: Access, work: F) -> Result<T, E>
+async fn on_a_thread<T, E, F>(
+    side: &Side,
+    dialect: Dialect,
+    access: Access,
+    traceparent: Option<String>,
+    work: F,
+) -> Result<T, E>
 where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
     F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
 {
     let side = side.clone();
-    let _waiting = Waiting::enter(&side.waiting)?;
-    let turn = side.turns.acquire_owned().await.map_err(|_| unavailable("the store is closed"))?;
-    let pool = side.pool;
+    let (_waiting, began) = (Waiting::enter(&side.waiting)?, Instant::now());
+    let turns = Arc::clone(&side.turns);
+    let turn = turns.acquire_owned().await.map_err(|_| unavailable("the store is closed"))?;
+    side.waited(began);
+    // What is logged within the transaction belongs to the request that asked for it.
+    let (pool, span) = (side.pool, tracing::Span::current());
     let done = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        transact(&pool, dialect, access, work)
+        span.in_scope(|| transact(&pool, dialect, access, traceparent, work))
     });
     match done.await {
         Ok(result) => result,
@@ -261,11 +324,12 @@ fn transact<T, E: From<StoreError>>(
     pool: &Arc<Pool>,
     dialect: Dialect,
     access: Access,
+    traceparent: Option<String>,
     mut work: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     for run in 1.. {
         let mut lease = pool.take()?;
-        let outcome = transact_once(&mut lease, dialect, access, &mut work);
+        let outcome = transact_once(&mut lease, dialect, access, traceparent.as_ref(), &mut work);
         drop(lease);
         match outcome {
             Outcome::Done(result) => return result,
@@ -286,6 +350,7 @@ fn transact_once<T, E: From<StoreError>>(
     lease: &mut Lease,
     dialect: Dialect,
     access: Access,
+    traceparent: Option<&String>,
     work: &mut impl FnMut(&mut Tx<'_>) -> Result<T, E>,
 ) -> Outcome<T, E> {
     let begin = match (dialect, access) {
@@ -302,7 +367,15 @@ fn transact_once<T, E: From<StoreError>>(
         lease.broken |= failure.broken;
         return outcome(Err(failure.error.into()), failure.again);
     }
-    let mut tx = Tx { conn: lease.conn(), dialect, doomed: None, again: false, broken: false, turn_of: None };
+    let mut tx = Tx {
+        conn: lease.conn(),
+        dialect,
+        doomed: None,
+        again: false,
+        broken: false,
+        turn_of: None,
+        traceparent: traceparent.cloned(),
+    };
     let result = work(&mut tx);
     let (doomed, again, broken) = (tx.doomed.take(), tx.again, tx.broken);
     let result = match (result, doomed) {

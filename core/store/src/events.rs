@@ -53,11 +53,35 @@ pub fn append(tx: &mut Tx<'_>, scope: &TenantScope, event: &NewEvent) -> Result<
         store_id: Txt(event.store),
         terminal_id: event.terminal.map(Txt),
         at: event.at.0,
+        traceparent: tx.traceparent.clone(),
     };
     let number: i64 = tx.run(|conn| {
         diesel::insert_into(payment_events::table).values(&row).returning(payment_events::sequence).get_result(conn)
     })?;
     sequence(number)
+}
+
+/// The trace in which a payment (or one of its refunds) began.
+///
+/// # Errors
+/// None of its own.
+pub fn trace_of(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+    refund: Option<RefundId>,
+) -> Result<Option<String>, StoreError> {
+    let mut first = payment_events::table
+        .filter(payment_events::tenant_id.eq(Txt(scope.tenant())))
+        .filter(payment_events::payment_id.eq(Txt(payment)))
+        .order(payment_events::sequence)
+        .select(payment_events::traceparent)
+        .into_boxed();
+    if let Some(refund) = refund {
+        first = first.filter(payment_events::refund_id.eq(Txt(refund)));
+    }
+    let found: Option<Option<String>> = tx.run(|conn| first.first(conn).optional())?;
+    Ok(found.flatten())
 }
 
 /// All of one payment, oldest first.
@@ -125,6 +149,7 @@ struct NewRow<'a> {
     store_id: Txt<StoreId>,
     terminal_id: Option<Txt<TerminalId>>,
     at: i64,
+    traceparent: Option<String>,
 }
 
 #[derive(Queryable, Selectable)]

@@ -36,7 +36,7 @@ pub mod terminals;
 pub mod users;
 
 pub use access::{PlatformScope, Principal, TenantScope};
-pub use conn::{Dialect, Store, Tx};
+pub use conn::{Dialect, Load, Store, Tx};
 pub use error::StoreError;
 
 /// Whether a row that its maker names (a payment, a refund, an order) is new, or was there before.

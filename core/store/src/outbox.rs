@@ -1,11 +1,14 @@
 //! What must be sent because of what was committed: written in the same transaction, sent at least once after it.
 
-use diesel::prelude::*;
+use diesel::{
+    dsl::{count_star, min},
+    prelude::*,
+};
 use saoma_protocol::{Millis, Sequence, TenantId, TerminalId};
 
 use crate::{
     PlatformScope, StoreError, TenantScope, Tx, access,
-    column::{Txt, corrupt, sequence, signed, unsigned32},
+    column::{Txt, corrupt, sequence, signed, unsigned, unsigned32},
     dialect::claim,
     schema::outbox,
 };
@@ -38,6 +41,15 @@ pub struct Message {
     pub attempts: u32,
     pub next_at: Millis,
     pub acked_at: Option<Millis>,
+    /// The trace in which it was written.
+    pub traceparent: Option<String>,
+}
+
+/// What waits to be acknowledged, of all tenants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub messages: u64,
+    pub oldest: Option<Millis>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +72,7 @@ pub fn append(tx: &mut Tx<'_>, scope: &TenantScope, message: &NewMessage) -> Res
         outbox::next_at.eq(message.created_at.0),
         outbox::attempts.eq(0),
         outbox::acked_at.eq(None::<i64>),
+        outbox::traceparent.eq(tx.traceparent.clone()),
     );
     let id: i64 =
         tx.run(|conn| diesel::insert_into(outbox::table).values(row).returning(outbox::id).get_result(conn))?;
@@ -198,6 +211,21 @@ pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope, kind: Kind) -> Result<Opt
     Ok(at.map(Millis))
 }
 
+/// How much of this kind waits to be acknowledged, and since when.
+///
+/// # Errors
+/// None of its own.
+pub fn backlog(tx: &mut Tx<'_>, _: &PlatformScope, kind: Kind) -> Result<Backlog, StoreError> {
+    let (count, oldest): (i64, Option<i64>) = tx.run(|conn| {
+        outbox::table
+            .filter(outbox::kind.eq(kind.text()))
+            .filter(outbox::acked_at.is_null())
+            .select((count_star(), min(outbox::created_at)))
+            .first(conn)
+    })?;
+    Ok(Backlog { messages: unsigned(count)?, oldest: oldest.map(Millis) })
+}
+
 /// Deletes what was acknowledged before `before`.
 ///
 /// # Errors
@@ -228,6 +256,7 @@ struct MessageRow {
     next_at: i64,
     attempts: i32,
     acked_at: Option<i64>,
+    traceparent: Option<String>,
 }
 
 impl TryFrom<MessageRow> for Message {
@@ -247,6 +276,7 @@ impl TryFrom<MessageRow> for Message {
             attempts: unsigned32(row.attempts)?,
             next_at: Millis(row.next_at),
             acked_at: row.acked_at.map(Millis),
+            traceparent: row.traceparent,
         })
     }
 }

@@ -8,7 +8,7 @@ use saoma_protocol::{ChannelAccountId, Millis, OrderId, PaymentId, StoreId, Tena
 
 use crate::{
     Insertion, PlatformScope, StoreError, TenantScope, Tx, access,
-    column::{Tag, Txt, corrupt, moment, signed, signed32},
+    column::{Tag, Txt, corrupt, moment, signed, signed32, unsigned},
     dialect::{claim, insert_or_ignore},
     orders::{self, Order},
     pay_codes::{self, PayCode},
@@ -278,6 +278,17 @@ pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Option<Millis>,
             .first(conn)
     })?;
     Ok([expiry, attempt, lease].into_iter().flatten().min().map(Millis))
+}
+
+/// Payments whose end is not known yet, of all tenants: all of them, and those whose channel gave no answer.
+///
+/// # Errors
+/// None of its own.
+pub fn open_count(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<(u64, u64), StoreError> {
+    let open = payments::table.filter(payments::next_attempt_at.is_not_null());
+    let all: i64 = tx.run(|conn| open.count().get_result(conn))?;
+    let unknown: i64 = tx.run(|conn| open.filter(payments::state.eq("unknown")).count().get_result(conn))?;
+    Ok((unsigned(all)?, unsigned(unknown)?))
 }
 
 /// Most payments of one page.

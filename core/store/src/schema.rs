@@ -265,6 +265,7 @@ diesel::table! {
         store_id -> Text,
         terminal_id -> Nullable<Text>,
         at -> BigInt,
+        traceparent -> Nullable<Text>,
     }
 }
 
@@ -304,6 +305,7 @@ diesel::table! {
         next_at -> BigInt,
         attempts -> Integer,
         acked_at -> Nullable<BigInt>,
+        traceparent -> Nullable<Text>,
     }
 }
 

@@ -2,13 +2,13 @@
 
 use saoma_protocol::{Millis, Sequence};
 use saoma_store::{
-    Dialect, StoreError,
+    Dialect, StoreError, events,
     outbox::{self, Due, Kind, NewMessage},
 };
 
 use crate::{
     base::{Base, on_both},
-    house::{House, NOW, PLATFORM, at},
+    house::{House, NOW, PLATFORM, at, captured, cny},
 };
 
 fn push(base: &Base, house: &House, payload: &str) -> Sequence {
@@ -159,4 +159,45 @@ fn a_claim_that_is_not_committed_yet_is_passed_over() {
         Ok((first, ids(&claim(&base, Kind::Push, 0, 50, 10))))
     });
     assert_eq!((first, second), (vec![written[0]], vec![written[1]]));
+}
+
+#[test]
+fn a_message_and_an_event_know_the_trace_that_caused_them() {
+    on_both(|base| {
+        const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let tea = House::build(base, b'T');
+        push(base, &tea, "1");
+        let traced = base.store.clone().noting_trace(|| Some(TRACE.to_owned()));
+        let paid = tea.sell(base, 1, cny(900), &captured(0, 0)).payment.id;
+        base.write(|tx| events::append(tx, &tea.scope, &tea.event(paid, "succeeded")));
+        let refund = tea.refund(1, paid, cny(100));
+        traced
+            .write_blocking(|tx| {
+                saoma_store::refunds::insert_new(tx, &tea.scope, &refund)?;
+                let event = events::NewEvent { refund: Some(refund.refund.id), ..tea.event(paid, "refund_submitted") };
+                events::append(tx, &tea.scope, &event)?;
+                outbox::append(tx, &tea.scope, &tea.push("2"))
+            })
+            .expect("a write");
+        let sent: Vec<_> = claim(base, Kind::Push, 0, 50, 10).into_iter().map(|due| due.message.traceparent).collect();
+        assert_eq!(sent, [None, Some(TRACE.to_owned())]);
+        let trace = |refund| base.read(|tx| events::trace_of(tx, &tea.scope, paid, refund));
+        assert_eq!((trace(Some(refund.refund.id)).as_deref(), trace(None)), (Some(TRACE), None));
+    });
+}
+
+#[test]
+fn the_backlog_is_counted_until_it_is_acknowledged() {
+    on_both(|base| {
+        let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
+        let backlog = || base.read(|tx| outbox::backlog(tx, &PLATFORM, Kind::Push));
+        assert_eq!(backlog(), outbox::Backlog { messages: 0, oldest: None });
+        let first = push(base, &tea, "1");
+        base.write(|tx| outbox::append(tx, &milk.scope, &NewMessage { created_at: at(3), ..milk.push("2") }));
+        let hook = NewMessage { kind: Kind::Webhook, terminal: None, ..tea.push("{}") };
+        base.write(|tx| outbox::append(tx, &tea.scope, &hook));
+        assert_eq!(backlog(), outbox::Backlog { messages: 2, oldest: Some(NOW.min(at(3))) });
+        base.write(|tx| outbox::ack(tx, &tea.scope, tea.terminal, &[first], at(9)));
+        assert_eq!(backlog(), outbox::Backlog { messages: 1, oldest: Some(at(3)) });
+    });
 }
