@@ -1,21 +1,25 @@
 //! Logs as JSON lines on standard error, and traces to a collector if one is configured.
+//!
+//! A trace has its id also when nobody collects spans here: core's part of it is found by it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use opentelemetry::{
     KeyValue,
     propagation::{Extractor, Injector, TextMapPropagator as _},
-    trace::TracerProvider as _,
+    trace::{TraceContextExt as _, TracerProvider as _},
 };
 use opentelemetry_otlp::{WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::{
     Resource,
-    error::{OTelSdkError, OTelSdkResult},
     propagation::TraceContextPropagator,
-    trace::{SdkTracerProvider, SpanData, SpanExporter},
+    trace::{Sampler, SdkTracerProvider},
 };
+use tracing::Level;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::config::TelemetryConfig;
 
@@ -34,7 +38,6 @@ pub enum TelemetryError {
 }
 
 /// What must be kept while the agent runs: dropping it sends the last spans.
-#[derive(Default)]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
 }
@@ -48,7 +51,7 @@ impl Drop for Telemetry {
     }
 }
 
-/// Starts logs, and traces if `otlp_endpoint` is set. Must be called within the runtime that will carry the deliveries.
+/// Starts logs and traces; these are delivered if `otlp_endpoint` is set.
 ///
 /// # Errors
 /// `Filter`, `Traces`.
@@ -58,55 +61,46 @@ pub fn start(config: &TelemetryConfig, terminal: Option<String>) -> Result<Telem
         .json()
         .flatten_event(true)
         .with_current_span(true)
-        .with_span_list(false)
+        .with_span_list(true)
         .with_writer(std::io::stderr)
         .with_filter(filter);
     let registry = tracing_subscriber::registry().with(logs);
-    if config.otlp_endpoint.is_empty() {
-        registry.init();
-        return Ok(Telemetry::default());
-    }
     let provider = provider(&config.otlp_endpoint, terminal)?;
-    let tracer = provider.tracer("saoma-edge");
     // Only our own spans: the libraries' are many and say nothing about a sale.
-    let ours = tracing_subscriber::filter::filter_fn(|metadata| metadata.target().starts_with("saoma_edge"));
-    registry.with(tracing_opentelemetry::layer().with_tracer(tracer).with_filter(ours)).init();
+    let ours = Targets::new().with_target("saoma_edge", Level::INFO);
+    let spans = tracing_opentelemetry::layer()
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
+        .with_tracer(provider.tracer("saoma-edge"));
+    registry.with(spans.with_filter(ours)).init();
     Ok(Telemetry { provider: Some(provider) })
 }
 
 fn provider(endpoint: &str, terminal: Option<String>) -> Result<SdkTracerProvider, TelemetryError> {
-    let failed = |error: &dyn std::fmt::Display| TelemetryError::Traces(error.to_string());
-    let client = reqwest::Client::builder().no_proxy().build().map_err(|error| failed(&error))?;
-    let exporter = opentelemetry_otlp::SpanExporter::builder()
-        .with_http()
-        .with_http_client(client)
-        .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
-        .with_timeout(EXPORT_MAX)
-        .build()
-        .map_err(|error| failed(&error))?;
-    let exporter = OnRuntime { inner: Arc::new(exporter), runtime: tokio::runtime::Handle::current() };
     let mut resource = Resource::builder()
         .with_service_name("saoma-edge")
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
     if let Some(terminal) = terminal {
         resource = resource.with_attribute(KeyValue::new("service.instance.id", terminal));
     }
-    Ok(SdkTracerProvider::builder().with_resource(resource.build()).with_batch_exporter(exporter).build())
-}
-
-/// The batch processor exports on a thread of its own, and the HTTP client needs our runtime: this carries one to the other.
-#[derive(Debug)]
-struct OnRuntime<E> {
-    inner: Arc<E>,
-    runtime: tokio::runtime::Handle,
-}
-
-impl<E: SpanExporter + 'static> SpanExporter for OnRuntime<E> {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let inner = Arc::clone(&self.inner);
-        let delivered = self.runtime.spawn(async move { inner.export(batch).await }).await;
-        delivered.unwrap_or_else(|error| Err(OTelSdkError::InternalFailure(error.to_string())))
+    let builder = SdkTracerProvider::builder().with_sampler(Sampler::AlwaysOn).with_resource(resource.build());
+    if endpoint.is_empty() {
+        return Ok(builder.build());
     }
+    let failed = |error: &dyn std::fmt::Display| TelemetryError::Traces(error.to_string());
+    // The exporter runs on a thread of its own, outside of any runtime, so its client must block. It is made on a thread as
+    // well, since reqwest refuses to make a blocking client within a runtime.
+    let made =
+        std::thread::spawn(|| reqwest::blocking::Client::builder().no_proxy().timeout(EXPORT_MAX).build()).join();
+    let client = made.map_err(|_| failed(&"its thread ended"))?.map_err(|error| failed(&error))?;
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .with_http_client(client)
+        .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
+        .build()
+        .map_err(|error| failed(&error))?;
+    Ok(builder.with_batch_exporter(exporter).build())
 }
 
 /// The current span as W3C `traceparent`, if traces are recorded.
@@ -125,7 +119,17 @@ pub fn traceparent() -> Option<String> {
     header.0
 }
 
-/// Makes `span` part of the trace that a message of core belongs to.
+/// The id of the trace that `span` belongs to.
+#[must_use]
+pub fn trace_id(span: &tracing::Span) -> Option<String> {
+    let context = span.context();
+    let span = context.span();
+    let id = span.span_context();
+    id.is_valid().then(|| id.trace_id().to_string())
+}
+
+/// Makes `span` part of the trace that a message of core belongs to, and writes the trace's id into its field `trace_id`,
+/// which log lines show.
 pub fn continue_trace(span: &tracing::Span, traceparent: Option<&str>) {
     struct Header<'a>(&'a str);
     impl Extractor for Header<'_> {
@@ -139,5 +143,8 @@ pub fn continue_trace(span: &tracing::Span, traceparent: Option<&str>) {
     if let Some(traceparent) = traceparent {
         // A span that is not recorded has no parent to set; nothing is lost by that.
         let _ = span.set_parent(TraceContextPropagator::new().extract(&Header(traceparent)));
+    }
+    if let Some(trace_id) = trace_id(span) {
+        span.record("trace_id", trace_id);
     }
 }

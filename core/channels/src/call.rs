@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use opentelemetry::KeyValue;
 use saoma_protocol::{Currency, PaymentId};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
@@ -246,13 +247,18 @@ impl Host {
                 Err(failure) => Err(failure),
             };
             let outcome = outcome.map_err(|failure| failure.without_code(call.code));
-            let span = Span::current();
-            span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
-            match &outcome {
-                Ok(_) => span.record("outcome", "answered"),
-                // The caller decides what it means, and logs it.
-                Err(failure) => span.record("outcome", failure.code()),
-            };
+            let (span, took) = (Span::current(), began.elapsed());
+            let word = outcome.as_ref().map_or_else(Failure::code, |_| "answered");
+            span.record("duration_ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+            // The caller decides what a failure means, and logs it.
+            span.record("outcome", word);
+            // Each label has few values: as many as plugins are installed, functions in the contract, kinds of failure.
+            let labels = [
+                KeyValue::new("plugin", account.channel.clone()),
+                KeyValue::new("function", call.function),
+                KeyValue::new("outcome", word),
+            ];
+            self.calls.record(took.as_secs_f64(), &labels);
             outcome
         };
         run.instrument(span).await

@@ -14,6 +14,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use opentelemetry::{
+    global,
+    metrics::{Histogram, Meter},
+};
 use tokio::{sync::Semaphore, time::Instant};
 use wasmtime::{
     Engine, Store,
@@ -66,6 +70,8 @@ pub struct HostConfig {
     pub kv: Arc<dyn KvStore>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
+    /// Counts and times calls. Who reads the figures is not known here.
+    pub meter: Meter,
 }
 
 impl HostConfig {
@@ -85,6 +91,7 @@ impl HostConfig {
             kv: Arc::new(MemoryKv::default()),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
+            meter: global::meter("saoma_channels"),
         }
     }
 }
@@ -105,6 +112,10 @@ impl fmt::Debug for HostConfig {
     }
 }
 
+/// From a call that never left the host (about 0.1 ms) to the longest that a manifest may allow (60 s).
+const CALL_SECONDS: &[f64] =
+    &[0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
 /// Places in the pool beyond those for calls: plugins that describe themselves while all others are taken.
 const DESCRIBING_MAX: u32 = 4;
 
@@ -114,6 +125,7 @@ pub struct Host {
     pub(crate) ports: Arc<Ports>,
     /// Places for calls of all plugins together.
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) calls: Histogram<f64>,
     engine: Engine,
     linker: Linker<CallState>,
     cache: Arc<CodeCache>,
@@ -150,7 +162,14 @@ impl Host {
             network,
         });
         let places = Arc::new(Semaphore::new(config.instances_max as usize));
-        Ok(Self { config, ports, places, engine, linker, cache, plugins: RwLock::default() })
+        let calls = config
+            .meter
+            .f64_histogram("saoma.plugin.call.duration")
+            .with_unit("s")
+            .with_description("Calls of plugins, by plugin, function and outcome")
+            .with_boundaries(CALL_SECONDS.to_vec())
+            .build();
+        Ok(Self { config, ports, places, calls, engine, linker, cache, plugins: RwLock::default() })
     }
 
     /// Takes a component in: compiles it (or loads what an earlier run compiled), asks it for its manifest without giving it

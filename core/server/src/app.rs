@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     fleet::Fleet,
     secrets::{SecretsError, Vault},
+    telemetry::metrics::Metrics,
 };
 
 /// News of tenants that a slow live view may be behind; past it the view reads the database again from where it was.
@@ -34,6 +35,7 @@ struct Inner {
     chance: Arc<dyn Chance>,
     vault: Vault,
     fleet: Fleet,
+    metrics: Metrics,
     sign_ins: SignIns,
     outbox: Notify,
     resolver: Notify,
@@ -51,12 +53,13 @@ pub struct Parts {
     pub chance: Arc<dyn Chance>,
     pub vault: Vault,
     pub fleet: Fleet,
+    pub metrics: Metrics,
 }
 
 impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, store, channels, clock, chance, vault, fleet } = parts;
+        let Parts { config, store, channels, clock, chance, vault, fleet, metrics } = parts;
         let (outbox, resolver, news) = (Notify::new(), Notify::new(), broadcast::channel(NEWS_MAX).0);
         Self(Arc::new(Inner {
             config,
@@ -66,6 +69,7 @@ impl App {
             chance,
             vault,
             fleet,
+            metrics,
             sign_ins: SignIns::default(),
             outbox,
             resolver,
@@ -93,6 +97,11 @@ impl App {
     #[must_use]
     pub fn fleet(&self) -> &Fleet {
         &self.0.fleet
+    }
+
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     #[must_use]

@@ -98,7 +98,13 @@ pub const OPTIONS: &[Described] = &[
     option(
         "telemetry.otlp_endpoint",
         "",
-        "Where traces are sent (OTLP over HTTP), for example `http://127.0.0.1:4318`; empty: nowhere.",
+        "Where traces and metrics are sent (OTLP over HTTP), for example `http://127.0.0.1:4318`; empty: nowhere.",
+    ),
+    option(
+        "telemetry.metrics_listen",
+        "",
+        "Where /metrics is served (OpenMetrics, for Prometheus), for example `127.0.0.1:7690`; empty: nowhere. Whoever \
+         reaches the address may read it: keep it on this machine or in the operator's own network.",
     ),
 ];
 
@@ -163,6 +169,7 @@ pub struct Telemetry {
     pub level: String,
     pub json: bool,
     pub otlp_endpoint: Option<String>,
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// Why the settings cannot be used.
@@ -242,6 +249,11 @@ impl Values {
         value.parse().map_err(|error: T::Err| ConfigError::Value { name, why: error.to_string(), value })
     }
 
+    /// Nothing if it is empty.
+    fn optional<T: FromStr<Err: std::fmt::Display>>(&self, name: &'static str) -> Result<Option<T>, ConfigError> {
+        if self.text(name).is_empty() { Ok(None) } else { self.parsed(name).map(Some) }
+    }
+
     fn within(&self, name: &'static str, range: std::ops::RangeInclusive<u32>) -> Result<u32, ConfigError> {
         let number: u32 = self.parsed(name)?;
         if range.contains(&number) {
@@ -310,6 +322,7 @@ impl Values {
                 level: self.text("telemetry.level"),
                 json: self.parsed("telemetry.json")?,
                 otlp_endpoint: Some(self.text("telemetry.otlp_endpoint")).filter(|endpoint| !endpoint.is_empty()),
+                metrics_listen: self.optional("telemetry.metrics_listen")?,
             },
             data_dir,
         })
@@ -354,6 +367,7 @@ mod tests {
                 "\"pay.example.org\" is not of",
             ),
             ("[server", None, "read the settings file"),
+            ("[telemetry]\nmetrics_listen = \"7690\"", None, "set telemetry.metrics_listen to \"7690\""),
         ] {
             let environment: Vec<_> = environment.into_iter().collect();
             let error = read(file, &environment).unwrap_err().to_string();

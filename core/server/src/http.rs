@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod health;
 pub mod idempotency;
+pub mod metrics;
 pub mod openapi;
 mod origin;
 pub mod pages;

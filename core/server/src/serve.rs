@@ -11,9 +11,10 @@ use crate::{
     config::Config,
     first_start,
     fleet::{Fleet, listener},
-    http::{request_span, router},
+    http::{metrics, request_span, router},
     plugin_values::PluginValues,
     secrets::Vault,
+    telemetry::{self, metrics::Metrics},
     workers::Workers,
 };
 
@@ -45,6 +46,8 @@ pub enum StartError {
     Listen { what: &'static str, address: SocketAddr, source: io::Error },
     #[error("start the broker")]
     Broker(#[from] crate::fleet::broker::BrokerError),
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::TelemetryError),
     #[error("make the first administrator")]
     FirstStart(#[from] first_start::FirstStartError),
 }
@@ -58,6 +61,8 @@ pub struct Running {
     pub api: SocketAddr,
     pub terminals_https: SocketAddr,
     pub terminals_mqtt: SocketAddr,
+    /// Where `/metrics` is, if anywhere.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Running {
@@ -69,13 +74,15 @@ impl Running {
         let now = SystemClock.now();
         make_folder(&config.data_dir)?;
         let (url, connections) = (config.database.url.clone(), config.database.connections_max);
-        let store = blocking(move || Store::open(&url, connections)).await?;
+        let store = blocking(move || Store::open(&url, connections)).await?.noting_trace(telemetry::traceparent);
+        let figures = Metrics::open(&config.telemetry)?;
         let vault = Vault::open(&config.data_dir.join("master.key"))?;
-        let host = host(&config, &store).await?;
+        let host = host(&config, &store, &figures).await?;
         let fleet = Fleet::open(&config.data_dir, now)?;
         let identity = fleet.ca().server_identity(std::slice::from_ref(&config.terminals.public_host), now)?;
         store.write(|tx| terminals::all_offline(tx, &access::process())).await?;
         first_start::ensure_admin(&store, &config.data_dir, now).await?;
+        figures.observe(&store, &fleet);
         let channels: Arc<dyn ChannelCaller> = Arc::new(host);
         let app = App::new(Parts {
             config: config.clone(),
@@ -85,9 +92,11 @@ impl Running {
             chance: Arc::new(SystemChance),
             vault,
             fleet: fleet.clone(),
+            metrics: figures,
         });
         let listening = |what, address| move |source| StartError::Listen { what, address, source };
 
+        let watched = web::Data::new(app.clone());
         let (data, body_bytes_max) = (web::Data::new(app.clone()), config.server.body_bytes_max);
         let service = move || {
             Service::new()
@@ -110,7 +119,18 @@ impl Running {
             .bind_rustls_0_23(config.terminals.https_listen, tls)
             .map_err(listening("terminals", config.terminals.https_listen))?;
         let (api, terminals_https) = (first(&plain.addrs()), first(&secure.addrs()));
-        let servers: Vec<_> = [plain.run(), secure.run()]
+        let mut servers = vec![plain.run(), secure.run()];
+        let mut metrics = None;
+        if let Some(listen) = config.telemetry.metrics_listen {
+            let server = HttpServer::new(move || Service::new().app_data(watched.clone()).configure(metrics::routes))
+                .disable_signals()
+                .workers(1)
+                .bind(listen)
+                .map_err(listening("metrics", listen))?;
+            metrics = Some(first(&server.addrs()));
+            servers.push(server.run());
+        }
+        let servers: Vec<_> = servers
             .into_iter()
             .map(|server| {
                 let handle = server.handle();
@@ -119,7 +139,7 @@ impl Running {
             })
             .collect();
         let workers = Workers::start(&app);
-        Ok(Self { app, workers, servers, api, terminals_https, terminals_mqtt })
+        Ok(Self { app, workers, servers, api, terminals_https, terminals_mqtt, metrics })
     }
 
     #[must_use]
@@ -136,6 +156,9 @@ impl Running {
         }
         self.workers.stop().await;
         self.app.fleet().stop().await;
+        let app = self.app;
+        // The last figures and spans are sent from here, off the threads that others still need.
+        drop(tokio::task::spawn_blocking(move || app.metrics().close()).await);
     }
 }
 
@@ -151,7 +174,7 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
         .map_err(|source| StartError::Folder { folder: folder.display().to_string(), source })
 }
 
-async fn host(config: &Config, store: &Store) -> Result<Host, StartError> {
+async fn host(config: &Config, store: &Store, figures: &Metrics) -> Result<Host, StartError> {
     let roots = config.plugins.extra_roots.as_ref().map(|file| {
         fs::read_to_string(file).map_err(|source| StartError::Roots { file: file.display().to_string(), source })
     });
@@ -160,6 +183,7 @@ async fn host(config: &Config, store: &Store) -> Result<Host, StartError> {
         grant: config.plugins.hosts.clone(),
         extra_roots_pem: roots.transpose()?,
         kv: Arc::new(PluginValues(store.clone())),
+        meter: figures.meter().clone(),
         ..HostConfig::new(config.data_dir.join("plugin-cache"))
     };
     let host = Host::new(settings)?;

@@ -4,6 +4,7 @@
 //! costs time. Several cores may run them at once: work is claimed before it is done.
 
 mod expiry;
+mod gauges;
 mod invariants;
 mod outbox;
 mod resolver;
@@ -15,7 +16,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::app::App;
+use crate::{app::App, telemetry::metrics::Metrics};
 
 /// The running workers of one core.
 pub struct Workers {
@@ -31,6 +32,9 @@ impl Workers {
         tasks.spawn(outbox::run(app.clone(), stopping.clone()));
         tasks.spawn(resolver::run(app.clone(), stopping.clone()));
         tasks.spawn(expiry::run(app.clone(), stopping.clone()));
+        if Metrics::is_read(&app.config().telemetry) {
+            tasks.spawn(gauges::run(app.clone(), stopping.clone()));
+        }
         tasks.spawn(invariants::run(app.clone(), stopping));
         Self { stop, tasks }
     }

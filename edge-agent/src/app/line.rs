@@ -10,6 +10,7 @@ use saoma_protocol::{
     message::{Health, JournalAck, JournalBatch, Push, PushAck, PushBody},
     topic::Leaf,
 };
+use tracing::{Instrument as _, field::Empty};
 
 use super::{
     happen::Beside,
@@ -97,25 +98,28 @@ impl Owner {
                 }
             }
             News::Push { push, traceparent } => {
-                let span = tracing::info_span!("core.push", push.id = push.id.0);
+                let span =
+                    tracing::info_span!("core.push", otel.kind = "consumer", push.id = push.id.0, trace_id = Empty);
                 telemetry::continue_trace(&span, traceparent.as_deref());
-                tracing::Instrument::instrument(
-                    async {
-                        if self.take_push(&push).await {
-                            self.acknowledge(vec![push.id]);
-                        }
-                    },
-                    span,
-                )
+                async {
+                    if self.take_push(&push).await {
+                        self.acknowledge(vec![push.id]);
+                    }
+                }
+                .instrument(span)
                 .await;
             }
-            News::JournalAck(ack) => self.journal_ack(ack).await,
+            News::JournalAck { ack, traceparent } => {
+                let span = tracing::info_span!("journal.ack", otel.kind = "consumer", trace_id = Empty);
+                telemetry::continue_trace(&span, traceparent.as_deref());
+                self.journal_ack(ack).instrument(span).await;
+            }
         }
     }
 
     pub(super) async fn done(&mut self, done: Done) {
         match done {
-            Done::Sale { payment, ask, outcome } => {
+            Done::Sale { payment, ask, outcome, span } => {
                 match &outcome {
                     Outcome::NotSent | Outcome::Silent => self.not_heard().await,
                     Outcome::Locked(problem) => {
@@ -126,7 +130,7 @@ impl Owner {
                         self.heard().await;
                     }
                 }
-                self.happen_logged(payment, Event::Answered { ask, outcome }).await;
+                self.happen_logged(payment, Event::Answered { ask, outcome }).instrument(span).await;
             }
             Done::Journal(answer) => {
                 if let Some(ack) = self.answered("journal", answer).await {
@@ -377,14 +381,22 @@ impl Owner {
             }
         };
         let batch = JournalBatch { entries };
+        // A batch and all that comes of it are in one trace: the press's that it follows at once, or else its own.
+        let span = tracing::info_span!(
+            "journal.batch",
+            otel.kind = "producer",
+            entries = batch.entries.len(),
+            trace_id = Empty
+        );
+        telemetry::continue_trace(&span, None);
         let swallowed = self.line.last_batch == Some((after, true)) && self.line.https_up;
-        if !swallowed && self.publish(Leaf::Journal, batch.clone()) {
+        if !swallowed && span.in_scope(|| self.publish(Leaf::Journal, batch.clone())) {
             self.line.last_batch = Some((after, true));
             return;
         }
         self.line.last_batch = Some((after, false));
         let core = self.core.clone();
-        self.calls.spawn(async move { Done::Journal(core.journal(&batch).await) });
+        self.calls.spawn(async move { Done::Journal(core.journal(&batch).await) }.instrument(span));
     }
 
     /// Writes down how far core has the journal.

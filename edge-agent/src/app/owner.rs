@@ -134,7 +134,13 @@ pub(super) struct OnDisplay {
 
 /// How a request to core ended.
 pub(super) enum Done {
-    Sale { payment: PaymentId, ask: Ask, outcome: Outcome },
+    /// `span`: the request, to which what follows belongs.
+    Sale {
+        payment: PaymentId,
+        ask: Ask,
+        outcome: Outcome,
+        span: tracing::Span,
+    },
     Journal(Result<JournalAck, HttpsError>),
     Pushes(Result<Vec<Push>, HttpsError>),
     Acknowledged(Result<(), HttpsError>),
@@ -324,10 +330,13 @@ impl Owner {
     pub(super) fn start_call(&mut self, sale: &Sale, ask: Ask) {
         let Some(call) = self.call_for(sale, ask) else { return };
         let (core, payment) = (self.core.clone(), sale.kept.payment);
-        let span = tracing::info_span!("core.request", payment.id = %payment, ask = ask_name(ask));
+        let span = tracing::info_span!("core.request", otel.kind = "client", payment.id = %payment, ask = ask_name(ask),
+            trace_id = tracing::field::Empty);
+        crate::telemetry::continue_trace(&span, None);
+        let within = span.clone();
         self.calls.spawn(tracing::Instrument::instrument(
-            async move { Done::Sale { payment, ask, outcome: core.call(&call).await } },
-            span,
+            async move { Done::Sale { payment, ask, outcome: core.call(&call).await, span } },
+            within,
         ));
     }
 }

@@ -50,7 +50,7 @@ pub enum News {
     Up,
     Down,
     Push { push: Box<Push>, traceparent: Option<String> },
-    JournalAck(JournalAck),
+    JournalAck { ack: JournalAck, traceparent: Option<String> },
 }
 
 /// The way to the broker. Cheap to clone.
@@ -208,9 +208,8 @@ impl Mqtt {
         let told = match topic {
             Some(topic) if topic == self.topic(Leaf::Push) => Envelope::<Push>::decode(&message.payload)
                 .map(|Envelope { body, traceparent, .. }| News::Push { push: Box::new(body), traceparent }),
-            Some(topic) if topic == self.topic(Leaf::JournalAck) => {
-                Envelope::<JournalAck>::decode(&message.payload).map(|envelope| News::JournalAck(envelope.body))
-            }
+            Some(topic) if topic == self.topic(Leaf::JournalAck) => Envelope::<JournalAck>::decode(&message.payload)
+                .map(|Envelope { body, traceparent, .. }| News::JournalAck { ack: body, traceparent }),
             _ => {
                 tracing::warn!("a message on a topic that is not ours was dropped");
                 return None;

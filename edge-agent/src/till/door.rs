@@ -5,7 +5,7 @@
 //! pages (`Sec-Fetch-Site`: an `<img>` of another page brings no `Origin`, and could use up the connections), and a POST must
 //! carry a header that a page of another origin cannot send without being asked for permission, which is never given.
 
-use std::future::Future;
+use std::{future::Future, time::Instant};
 
 use actix_web::{
     Error, FromRequest, HttpRequest,
@@ -21,9 +21,10 @@ use actix_web::{
 use futures_util::StreamExt as _;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 
 use super::{Room, command::Pressed, problem::Refused};
+use crate::telemetry::{continue_trace, trace_id};
 
 /// Longest body: 200 lines of goods at 128 characters of four bytes, twice over for JSON's escapes.
 const BODY_LEN_MAX: usize = 256 * 1024;
@@ -48,16 +49,30 @@ pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let span = tracing::info_span!("till.request", http.method = %request.method(), http.path = request.path());
+    let (began, method) = (Instant::now(), request.method().clone());
+    let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+    let span = tracing::info_span!("till.request", otel.kind = "server", http.request.method = %method,
+        http.route = route, trace_id = Empty);
+    continue_trace(&span, None);
     let port = request.app_data::<Data<Room>>().map_or(0, |room| room.port);
     let refused = refusal(request.method(), request.path(), request.headers(), port);
     let mut response = match refused {
         Some(refused) => {
-            tracing::info!(code = refused.code(), path = request.path(), "a request was turned away");
+            tracing::info!(code = refused.code(), route, "a request was turned away");
             request.error_response(refused)
         }
-        None => next.call(request).instrument(span).await?.map_into_boxed_body(),
+        None => next.call(request).instrument(span.clone()).await?.map_into_boxed_body(),
     };
+    span.in_scope(|| {
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (status, trace_id) = (response.status().as_u16(), trace_id(&span));
+        // The page looks all the time; what somebody pressed is worth a line.
+        if method == Method::GET {
+            tracing::debug!(%method, route, status, duration_ms, trace_id, "answered");
+        } else {
+            tracing::info!(%method, route, status, duration_ms, trace_id, "answered");
+        }
+    });
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         if !headers.contains_key(&name) {

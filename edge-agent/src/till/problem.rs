@@ -133,7 +133,7 @@ impl Refused {
             code: code.to_owned(),
             detail: sentence(&self.to_string()),
             pointer: self.pointer().map(str::to_owned),
-            trace_id: crate::telemetry::traceparent().and_then(|text| text.split('-').nth(1).map(str::to_owned)),
+            trace_id: crate::telemetry::trace_id(&tracing::Span::current()),
         }
     }
 

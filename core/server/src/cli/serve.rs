@@ -26,6 +26,7 @@ async fn until_told_to_stop(config: Config) -> Result<()> {
         "public_url": public_url,
         "terminals_https": running.terminals_https.to_string(),
         "terminals_mqtt": running.terminals_mqtt.to_string(),
+        "metrics": running.metrics.map(|address| format!("http://{address}/metrics")),
         "version": env!("CARGO_PKG_VERSION"),
     });
     let mut out = std::io::stdout();

@@ -10,7 +10,7 @@ use saoma_protocol::{
 };
 use saoma_store::{StoreError, TenantScope, outbox, terminals};
 use serde::Deserialize;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 
 use super::{
     Fleet,
@@ -40,7 +40,8 @@ impl Fleet {
     /// Takes in one message of a terminal, in a span that goes on from the terminal's own trace.
     pub(super) async fn take(&self, topic: Topic, connection: &ConnectionId, payload: &[u8]) {
         let Some(app) = self.app() else { return };
-        let span = tracing::info_span!("terminal.message", terminal.id = %topic.terminal,
+        let span = tracing::info_span!("terminal.message", otel.kind = "consumer", trace_id = Empty,
+            terminal.id = %topic.terminal,
             messaging.system = "mqtt", messaging.operation = "process", topic.leaf = ?topic.leaf);
         crate::telemetry::continue_trace(&span, traceparent(payload).as_deref());
         async {

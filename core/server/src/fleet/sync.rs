@@ -16,7 +16,7 @@ use saoma_domain::{
     refund::{self, Refund},
 };
 use saoma_protocol::{
-    Millis, OrderId, RefundId, Sequence, StoreId, TerminalId,
+    Amount, Millis, OrderId, RefundId, Sequence, StoreId, TerminalId,
     api::{Goods, RefundKind},
     journal::Record,
     message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
@@ -74,11 +74,20 @@ pub async fn take_journal(
     }
     let source = Source { tenant: scope.tenant(), terminal, now: app.now() };
     let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch)).await?;
-    if outcome.booked > 0 {
+    for payment in &outcome.sales {
+        app.metrics().payment_moved(payment, CASH);
+    }
+    for refund in &outcome.refunds {
+        app.metrics().refund_moved(refund);
+    }
+    app.metrics().journal_entries("accepted", outcome.accepted);
+    app.metrics().journal_entries("held", outcome.held);
+    if !(outcome.sales.is_empty() && outcome.refunds.is_empty()) {
         app.news_of(scope.tenant());
     }
     for rejected in outcome.ack.verdicts.iter().filter(|verdict| verdict.verdict == Verdict::Rejected) {
         if app.fleet().is_new_rejection(terminal, rejected.sequence) {
+            app.metrics().journal_entries("rejected", 1);
             let rejected = rejected.clone();
             app.store().write(move |tx| audit_rejection(tx, &scope, source, &rejected)).await?;
         }
@@ -92,8 +101,12 @@ pub async fn take_journal(
 
 struct Outcome {
     ack: JournalAck,
-    /// How many entries moved money.
-    booked: u64,
+    /// New entries that need nobody, and those that wait for a person.
+    accepted: u64,
+    held: u64,
+    /// What moved money.
+    sales: Vec<Payment>,
+    refunds: Vec<Refund>,
 }
 
 fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBatch) -> Result<Outcome, StoreError> {
@@ -113,16 +126,21 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
         }
     }
     let plan = chain::plan(head, &known, &batch.entries);
-    let mut booked = 0;
+    let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
     for taken in &plan.taken {
-        let held = match book_entry(tx, scope, source, store, taken)? {
-            Some(Booking::Hold(why)) => Some(why),
-            Some(Booking::Book { .. }) => {
-                booked += 1;
+        let held = match (book_entry(tx, scope, source, store, taken)?, &taken.record) {
+            (Some(Booking::Hold(why)), _) => Some(why),
+            (Some(Booking::Book { .. }), Record::CashRefund { refund, amount, .. }) => {
+                paid_back.push(cash_refund(*refund, *amount));
                 None
             }
-            Some(Booking::Already) | None => None,
+            (Some(Booking::Book { after, .. }), _) => {
+                sales.push(after);
+                None
+            }
+            (Some(Booking::Already) | None, _) => None,
         };
+        n_held += u64::from(held.is_some());
         let verdict = held.as_deref().map(|why| (Verdict::Held, why));
         journal::append(tx, scope, terminal, taken.entry, verdict, source.now)?;
         if let Some(why) = held {
@@ -132,7 +150,18 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
     verdicts.extend(plan.rejected);
     verdicts.sort_by_key(|verdict| verdict.sequence);
     verdicts.dedup();
-    Ok(Outcome { ack: JournalAck { through: plan.head.through, verdicts }, booked })
+    Ok(Outcome {
+        ack: JournalAck { through: plan.head.through, verdicts },
+        accepted: plan.taken.len() as u64 - n_held,
+        held: n_held,
+        sales,
+        refunds: paid_back,
+    })
+}
+
+/// Cash that was given back is given back.
+const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
+    Refund { id, kind: RefundKind::Refund, amount, state: refund::State::Succeeded }
 }
 
 /// Books what the entry says. `None` for entries that only say what core has from elsewhere: they are kept for the
@@ -235,12 +264,7 @@ fn insert_refund(
 ) -> Result<(), StoreError> {
     let at = book::believed(asked.at, source.now);
     let refund = StoredRefund {
-        refund: Refund {
-            id: asked.refund,
-            kind: RefundKind::Refund,
-            amount: asked.amount,
-            state: refund::State::Succeeded,
-        },
+        refund: cash_refund(asked.refund, asked.amount),
         payment: asked.payment,
         version: 1,
         reason: None,

@@ -119,7 +119,6 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let Code(code, status, title) = self.code;
-        let trace_id = crate::telemetry::traceparent().and_then(|trace| trace.split('-').nth(1).map(str::to_owned));
         let body = api::Problem {
             kind: format!("https://saoma.dev/problems/{code}"),
             title: title.to_owned(),
@@ -127,7 +126,7 @@ impl ResponseError for Problem {
             code: code.to_owned(),
             detail: self.detail.clone(),
             pointer: self.pointer.clone(),
-            trace_id,
+            trace_id: crate::telemetry::trace_id(),
         };
         HttpResponse::build(self.status_code()).content_type("application/problem+json").json(body)
     }

@@ -8,7 +8,7 @@ use actix_web::{
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    health, openapi, pages, pay_page,
+    health, metrics, openapi, pages, pay_page,
     problem::{BODY_TOO_LARGE, BODY_UNREADABLE, INVALID, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
     v1,
 };
@@ -45,6 +45,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
             )
             .route("/health", web::get().to(health::health))
             .route("/ready", web::get().to(health::ready))
+            .route("/metrics", web::get().to(metrics::elsewhere))
             .route("/p/{token}", web::get().to(pay_page::show))
             // The browsable page: everything it needs is inside this program.
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::described()))

@@ -73,6 +73,7 @@ impl How {
 /// # Errors
 /// Before anything is written: `ExistsDifferently`, `NoChannel`, `CodeNotRecognised`, `Ambiguous`, `ChannelCannot`,
 /// `Store`. Afterwards only `Store` and `CutOff`; the resolver finishes what was begun.
+#[tracing::instrument(skip_all, fields(payment.id = %collect.id))]
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
     if let Some(sale) = existing(app, scope, &collect).await? {
         return Ok((sale, false));
@@ -86,6 +87,7 @@ pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<
             None => Err(StoreError::NotFound { what: "the payment" }.into()),
         };
     };
+    app.metrics().payment_moved(&sale.payment.payment, &sale.payment.channel);
     app.news_of(scope.tenant());
     let (task_app, span) = (app.clone(), tracing::Span::current());
     let work = async move { send(&task_app, scope, sale, collect.how, channel).await }.instrument(span);

@@ -42,6 +42,7 @@ pub struct GiveBack {
 ///
 /// # Errors
 /// Before anything is written: `Refused`, `VoidTooLate`, `ChannelCannot`, `RefundExistsDifferently`, `NoChannel`, `Store`.
+#[tracing::instrument(skip_all, fields(payment.id = %wish.payment, refund.id = %wish.id))]
 pub async fn give_back(
     app: &App,
     scope: TenantScope,
@@ -58,6 +59,7 @@ pub async fn give_back(
     let (new, refund) = set_aside(app, scope, wish, call_ms).await?;
     app.news_of(scope.tenant());
     if new {
+        app.metrics().refund_moved(&refund.refund);
         let (task_app, span) = (app.clone(), tracing::Span::current());
         let work = async move {
             match channel {
@@ -296,14 +298,23 @@ enum Heard {
 /// Transaction two: refund, payment, books, event and push.
 async fn heard(app: &App, scope: TenantScope, id: RefundId, what: Heard) -> Result<(), PaymentError> {
     let app_in = app.clone();
-    decided(app, move |tx| heard_in(&app_in, tx, &scope, id, &what)).await?;
+    if let Some(moved) = decided(app, move |tx| heard_in(&app_in, tx, &scope, id, &what)).await? {
+        app.metrics().refund_moved(&moved.refund);
+    }
     app.wake_outbox();
     app.wake_resolver();
     app.news_of(scope.tenant());
     Ok(())
 }
 
-fn heard_in(app: &App, tx: &mut Tx<'_>, scope: &TenantScope, id: RefundId, what: &Heard) -> Result<(), PaymentError> {
+/// The refund, if it is in another state now.
+fn heard_in(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    id: RefundId,
+    what: &Heard,
+) -> Result<Option<StoredRefund>, PaymentError> {
     let now = app.now();
     let mut refund = refunds::load(tx, scope, id)?;
     let mut stored = payments::load(tx, scope, refund.payment)?;
@@ -331,7 +342,8 @@ fn heard_in(app: &App, tx: &mut Tx<'_>, scope: &TenantScope, id: RefundId, what:
     let Some(next) = decide(&refund.refund, &event).next else {
         refund.attempts += 1;
         refund.next_attempt_at = (!refund_is_over(&refund.refund.state)).then_some(now.plus(pause_ms(refund.attempts)));
-        return Ok(refunds::reschedule(tx, scope, &refund)?);
+        refunds::reschedule(tx, scope, &refund)?;
+        return Ok(None);
     };
     let amount = refund.refund.amount;
     let void = refund.refund.kind == RefundKind::Void;
@@ -362,7 +374,8 @@ fn heard_in(app: &App, tx: &mut Tx<'_>, scope: &TenantScope, id: RefundId, what:
     refund.updated_at = now;
     refunds::save(tx, scope, &mut refund)?;
     record(tx, scope, &stored, Some(id), name, "", "channel", now)?;
-    Ok(announce(app, tx, scope, &refund, now)?)
+    announce(app, tx, scope, &refund, now)?;
+    Ok(Some(refund))
 }
 
 const fn refund_is_over(state: &State) -> bool {

@@ -49,12 +49,15 @@ pub struct Settled {
     pub follow_ups: Vec<Effect>,
     /// The answer was not believed; it counts as none.
     pub refused: Option<Refusal>,
+    /// The payment is in another state than before.
+    pub moved: bool,
 }
 
 /// Lets `outcome` happen to a payment. `actor` is who caused it: a principal, `channel` or `core`.
 ///
 /// # Errors
 /// `Refused` if it cannot happen (an answer that may not be believed is no error: see [`Settled::refused`]), `Store`.
+#[tracing::instrument(skip_all, fields(payment.id = %payment))]
 pub async fn settle(
     app: &App,
     scope: TenantScope,
@@ -64,6 +67,9 @@ pub async fn settle(
 ) -> Result<Settled, PaymentError> {
     let (app_in, actor) = (app.clone(), actor.to_owned());
     let settled = decided(app, move |tx| settle_in(&app_in, tx, &scope, payment, &outcome, &actor)).await?;
+    if settled.moved {
+        app.metrics().payment_moved(&settled.sale.payment.payment, &settled.sale.payment.channel);
+    }
     app.wake_outbox();
     app.wake_resolver();
     app.news_of(scope.tenant());
@@ -125,9 +131,10 @@ fn settle_in(
         record(tx, scope, &stored, None, kind::ANSWER_REFUSED, &refusal.to_string(), "channel", now)?;
     }
     let decision = decide(&stored.payment, &event, now)?;
-    let mut follow_ups = Vec::new();
+    let (mut follow_ups, mut moved) = (Vec::new(), false);
     if let Some(next) = decision.next {
         let before = std::mem::replace(&mut stored.payment.state, next);
+        moved = event_kind(&before, &stored.payment).is_some();
         tracing::info!(payment.id = %id, tenant = %scope.tenant(), state = ?stored.payment.public_state(), "a payment moved");
         schedule(&mut stored, now);
         stored.updated_at = now;
@@ -179,7 +186,7 @@ fn settle_in(
     }
     let sale = payments::load_sale(tx, scope, id)?;
     push(app, tx, scope, &sale, now)?;
-    Ok(Settled { sale, follow_ups, refused })
+    Ok(Settled { sale, follow_ups, refused, moved })
 }
 
 /// When core must next ask the channel, for a payment that has just moved.

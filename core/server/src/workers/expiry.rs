@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use saoma_store::{StoreError, access, payments};
 use tokio::sync::watch;
+use tracing::{Instrument as _, field::Empty};
 
-use super::rested;
+use super::{resolver::began_in, rested};
 use crate::{app::App, payments::expire};
 
 const BATCH_MAX: u32 = 64;
@@ -25,11 +26,14 @@ async fn batch(app: &App) -> Result<(), StoreError> {
     let mut work = tokio::task::JoinSet::new();
     for payments::Due { scope, payment } in due {
         let (app, id) = (app.clone(), payment.payment.id);
-        work.spawn(async move {
+        let span = tracing::info_span!("expire", trace_id = Empty, payment.id = %id, tenant = %scope.tenant());
+        let one = async move {
+            began_in(&app, scope, id, None).await;
             if let Err(error) = expire(&app, scope, id).await {
                 tracing::warn!(payment.id = %id, %error, "an expiry is tried again");
             }
-        });
+        };
+        work.spawn(one.instrument(span));
     }
     while work.join_next().await.is_some() {}
     Ok(())

@@ -8,10 +8,10 @@ use saoma_store::{
     outbox::{self, Due, Kind},
 };
 use tokio::sync::watch;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 
 use super::rested;
-use crate::app::App;
+use crate::{app::App, telemetry::continue_trace};
 
 const BATCH_MAX: u32 = 64;
 /// How long nobody else takes a message that was just sent; then it is due again. Doubled with each attempt.
@@ -42,7 +42,9 @@ async fn batch(app: &App) -> Result<usize, StoreError> {
         .await?;
     let claimed = due.len();
     for message in due {
-        let span = tracing::info_span!("push", push.id = message.message.id.0, tenant = %message.scope.tenant());
+        let span = tracing::info_span!("push", otel.kind = "producer", messaging.system = "mqtt", trace_id = Empty,
+            push.id = message.message.id.0, tenant = %message.scope.tenant());
+        continue_trace(&span, message.message.traceparent.as_deref());
         send(app, message).instrument(span).await?;
     }
     Ok(claimed)

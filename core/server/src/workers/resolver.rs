@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use saoma_domain::payment::{Chased, Event, Pace, Step, again_at, step};
-use saoma_protocol::PaymentId;
-use saoma_store::{StoreError, TenantScope, access, payments, refunds};
+use saoma_protocol::{PaymentId, RefundId};
+use saoma_store::{StoreError, TenantScope, access, events, payments, refunds};
 use tokio::{sync::watch, task::JoinSet};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 
 use super::rested;
 use crate::{
     app::App,
     payments::{Outcome, PaymentError, ask, cancel, channel_of, close_now, pace, resume_refund, settle},
+    telemetry::link_trace,
 };
 
 /// Most payments and most refunds in hand at once.
@@ -46,8 +47,9 @@ async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(), Sto
         .await?;
     for payments::Due { scope, payment } in due {
         let (app, id) = (app.clone(), payment.payment.id);
-        let span = tracing::info_span!("resolve", payment.id = %id, tenant = %scope.tenant());
+        let span = tracing::info_span!("resolve", trace_id = Empty, payment.id = %id, tenant = %scope.tenant());
         let one = async move {
+            began_in(&app, scope, id, None).await;
             if let Err(error) = pursue(&app, scope, payment).await {
                 tracing::warn!(%error, "a payment is taken up again later");
             }
@@ -56,8 +58,9 @@ async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(), Sto
     }
     for refunds::Due { scope, refund } in due_refunds {
         let (app, id) = (app.clone(), refund.refund.id);
-        let span = tracing::info_span!("resolve", refund.id = %id, tenant = %scope.tenant());
+        let span = tracing::info_span!("resolve", trace_id = Empty, refund.id = %id, tenant = %scope.tenant());
         let one = async move {
+            began_in(&app, scope, refund.payment, Some(id)).await;
             if let Err(error) = pursue_refund(&app, scope, refund).await {
                 tracing::warn!(%error, "a refund is taken up again later");
             }
@@ -65,6 +68,13 @@ async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(), Sto
         work.spawn(one.instrument(span));
     }
     Ok(())
+}
+
+/// Each look is a trace of its own (there may be hundreds), which points to the one in which it began.
+pub(super) async fn began_in(app: &App, scope: TenantScope, payment: PaymentId, refund: Option<RefundId>) {
+    let found = app.store().read(move |tx| events::trace_of(tx, &scope, payment, refund)).await;
+    // Without it the work is done all the same, and the payment's number is in both traces.
+    link_trace(&tracing::Span::current(), found.ok().flatten().as_deref());
 }
 
 /// Does the one step that is due; if it changed nothing, says when the next is.
