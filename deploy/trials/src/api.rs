@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
+use crate::secrecy;
+
 /// Somebody at a door: an address, and what they show to be let in.
 #[derive(Clone)]
 pub struct Door {
@@ -41,6 +43,10 @@ impl Door {
     }
 
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<Reply> {
+        for (_, value) in &self.headers {
+            secrecy::note_header(value);
+        }
+        body.into_iter().for_each(secrecy::note_fields);
         let mut request = self.client.request(method.clone(), format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(*name, value);
@@ -53,8 +59,13 @@ impl Door {
         }
         let response = request.send().await.with_context(|| format!("{method} {}{path}", self.base))?;
         let status = response.status();
+        for cookie in response.headers().get_all("set-cookie") {
+            cookie.to_str().into_iter().for_each(secrecy::note_cookie);
+        }
         let text = response.text().await?;
-        Ok(Reply { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        secrecy::note_fields(&body);
+        Ok(Reply { status, body })
     }
 
     pub async fn get(&self, path: &str) -> Result<Value> {

@@ -6,9 +6,11 @@
 pub mod api;
 pub mod bench;
 pub mod browser;
+pub mod collector;
 pub mod eyes;
 pub mod process;
 pub mod report;
 pub mod scenarios;
+pub mod secrecy;
 pub mod shop;
 pub mod wait;

@@ -6,7 +6,9 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use saoma_trials::{
     api::Door,
-    bench, browser, report, scenarios,
+    bench, browser,
+    collector::Collector,
+    report, scenarios,
     shop::{ADMIN_EMAIL, DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -54,6 +56,7 @@ async fn main() -> ExitCode {
         programs: arguments.programs.clone(),
         plugins: arguments.plugins.clone(),
         folder: PathBuf::from(folder),
+        collector: None,
     };
     let work = async {
         let mut stop = Stop::listen()?;
@@ -114,6 +117,7 @@ async fn run(premises: Premises, fresh: bool, stop: &mut Stop) -> Result<()> {
     API, browsable    {}/docs
     Till              {}/
     Customer display  {}/display
+    Metrics           {}/metrics
     Customer's wallet {}/wallet
 
     Sign in as {OWNER_EMAIL} (shop owner) or {ADMIN_EMAIL} (platform), password {DEMO_PASSWORD}
@@ -125,6 +129,7 @@ async fn run(premises: Premises, fresh: bool, stop: &mut Stop) -> Result<()> {
         shop.core()?.base(),
         shop.till()?.base(),
         shop.till()?.base(),
+        shop.metrics()?.base(),
         shop.scheme()?.base(),
     );
     stop.asked().await;
@@ -134,7 +139,8 @@ async fn run(premises: Premises, fresh: bool, stop: &mut Stop) -> Result<()> {
 
 async fn once(premises: Premises, only: &[String]) -> Result<()> {
     forget(&premises)?;
-    let mut shop = Shop::open(premises).await?;
+    let collector = Some(Collector::open().await?);
+    let mut shop = Shop::open(Premises { collector, ..premises }).await?;
     let outcomes = scenarios::play(&mut shop, only).await;
     if outcomes.is_empty() {
         bail!("no scenario has such a name");

@@ -5,6 +5,7 @@ mod charges;
 mod codes;
 mod crashes;
 mod hostile;
+mod observed;
 mod offline;
 mod people;
 mod refunds;
@@ -39,6 +40,10 @@ const SCENARIOS: &[Scenario] = &[
     ("core killed between sent and answered", |shop| Box::pin(crashes::core_killed(shop))),
     ("terminal killed in mid-sale", |shop| Box::pin(crashes::terminal_killed(shop))),
     ("trapping and looping plugins beside payments", |shop| Box::pin(hostile::beside_payments(shop))),
+    ("one trace from key press to scheme and back", |shop| Box::pin(observed::one_trace(shop))),
+    ("what is done later points to its trace", |shop| Box::pin(observed::later_traces(shop))),
+    ("metrics are read by Prometheus's own parser", |shop| Box::pin(observed::metrics(shop))),
+    ("no secret in any log or span", |shop| Box::pin(observed::no_secrets(shop))),
     ("ledger balances, books of scheme, core and terminal agree", |shop| Box::pin(books::agree(shop))),
 ];
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{Door, text},
+    collector::Collector,
     process::{Process, Program},
     wait::until,
 };
@@ -32,6 +33,8 @@ pub struct Premises {
     pub plugins: PathBuf,
     /// Everything the shop writes lies in here.
     pub folder: PathBuf,
+    /// Where core and terminal send their traces and figures; they then log all they have to say as well.
+    pub collector: Option<Collector>,
 }
 
 /// What outlives a restart of the shop; `shop.json` in its folder.
@@ -50,6 +53,8 @@ struct Ports {
     terminals: u16,
     mqtt: u16,
     till: u16,
+    #[serde(default)]
+    metrics: u16,
 }
 
 /// Ids and keys of the demo tenant.
@@ -142,6 +147,17 @@ impl Shop {
     /// Core's API as the tenant's own back office.
     pub fn office(&self) -> Result<Door> {
         Ok(self.core()?.with("authorization", format!("Bearer {}", self.made()?.api_key)))
+    }
+
+    /// The key that the scheme and our channel account share.
+    pub fn merchant_key(&self) -> String {
+        self.deeds.merchant_key.clone()
+    }
+
+    /// Where core's figures are.
+    pub fn metrics(&self) -> Result<Door> {
+        let address = self.core_process.as_ref().context("core is not running")?.ready_text("metrics")?;
+        Door::new(address.trim_end_matches("/metrics"))
     }
 
     /// The till's local API, as its page uses it.
@@ -292,7 +308,7 @@ impl Shop {
 
 impl Programs {
     fn of(premises: &Premises, deeds: &Deeds) -> Self {
-        let Ports { scheme, core, terminals, mqtt, till } = deeds.ports;
+        let Ports { scheme, core, terminals, mqtt, till, metrics } = deeds.ports;
         let program = |name: &'static str, file: &str, arguments: &[&str], environment: &[(&str, String)]| Program {
             name,
             path: premises.programs.join(file),
@@ -304,7 +320,7 @@ impl Programs {
         let scheme_listen = format!("127.0.0.1:{scheme}");
         let merchant = format!("{MERCHANT_ID}={}", deeds.merchant_key);
         let base_url = format!("http://{scheme_listen}");
-        Self {
+        let mut programs = Self {
             scheme: program(
                 "scheme",
                 "saoma-schemes",
@@ -324,6 +340,7 @@ impl Programs {
                     ("SAOMA_TERMINALS__ALLOW_BROKER_SWITCH", "true".to_owned()),
                     ("SAOMA_PLUGINS__DIR", shown(&premises.plugins)),
                     ("SAOMA_PLUGINS__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
+                    ("SAOMA_TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{metrics}")),
                 ],
             ),
             terminal: program(
@@ -335,7 +352,19 @@ impl Programs {
                     ("SAOMA_EDGE_TILL__LISTEN", format!("127.0.0.1:{till}")),
                 ],
             ),
+        };
+        if let Some(collector) = &premises.collector {
+            // Sent at once, so that nobody has to wait for what is looked at next.
+            let at_once = [("OTEL_BSP_SCHEDULE_DELAY", "100"), ("OTEL_METRIC_EXPORT_INTERVAL", "1000")];
+            for (program, level, endpoint) in [
+                (&mut programs.core, "SAOMA_TELEMETRY__LEVEL", "SAOMA_TELEMETRY__OTLP_ENDPOINT"),
+                (&mut programs.terminal, "SAOMA_EDGE_TELEMETRY__LOG", "SAOMA_EDGE_TELEMETRY__OTLP_ENDPOINT"),
+            ] {
+                let settings = [(level, "debug"), (endpoint, collector.endpoint.as_str())].into_iter().chain(at_once);
+                program.environment.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            }
         }
+        programs
     }
 }
 
@@ -355,6 +384,7 @@ impl Ports {
             terminals: port(7643)?,
             mqtt: port(7683)?,
             till: port(7800)?,
+            metrics: port(7690)?,
         })
     }
 }

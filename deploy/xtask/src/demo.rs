@@ -29,7 +29,7 @@ pub fn scenarios() -> Result<()> {
 
 fn scenes(only: &[String]) -> Result<Command> {
     let system = system::build()?;
-    machine::packages(&[&machine::ZBAR, &machine::RSVG])?;
+    machine::packages(&[&machine::ZBAR, &machine::RSVG, &machine::PROMETHEUS_PARSER])?;
     let mut demo = demo(&system);
     demo.arg("once");
     for part in only {

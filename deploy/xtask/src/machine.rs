@@ -24,6 +24,11 @@ pub const CJK_FONT: Package = Package {
     program: "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
     why: "shows Chinese in the browser tests",
 };
+pub const PROMETHEUS_PARSER: Package = Package {
+    name: "python3-prometheus-client",
+    program: "/usr/lib/python3/dist-packages/prometheus_client/openmetrics/parser.py",
+    why: "reads /metrics as Prometheus does",
+};
 pub const POSTGRESQL: Package = Package {
     name: "postgresql",
     program: "/usr/lib/postgresql/*/bin/postgres",

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     api::{Door, Reply, text},
+    secrecy,
     shop::Shop,
     wait::until,
 };
@@ -108,7 +109,9 @@ impl Customer {
     pub fn wallet_token(page: &str) -> Result<String> {
         let link = page.split("id=\"pay-link\"").nth(1).context("the page has no way to pay")?;
         let link = link.split("/pay/").nth(1).context("the way to pay leads nowhere")?;
-        Ok(link.split(['"', '?', '&']).next().unwrap_or_default().to_owned())
+        let token = link.split(['"', '?', '&']).next().unwrap_or_default().to_owned();
+        secrecy::note("the scheme's pay code", &token);
+        Ok(token)
     }
 
     pub async fn pays(&self, token: &str) -> Result<Reply> {

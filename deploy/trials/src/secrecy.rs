@@ -1,0 +1,246 @@
+//! What must never stand in a log or a span: secrets that people and programs showed each other in this run, and whatever
+//! looks like one.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::Value;
+
+/// Shorter texts turn up by chance.
+const SECRET_LEN_MIN: usize = 8;
+/// Digits of a card's number (ISO/IEC 7812-1).
+const PAN_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+
+/// Fields of JSON that hold a secret, and what it is.
+const FIELDS: &[(&str, &str)] = &[
+    ("password", "a password"),
+    ("current_password", "a password"),
+    ("new_password", "a password"),
+    ("one_time_password", "a password"),
+    ("owner_one_time_password", "a password"),
+    ("access_token", "an access token"),
+    ("refresh_token", "a refresh token"),
+    ("secret", "an API key"),
+    ("claim_code", "a claim code"),
+    ("merchant-key", "a channel's secret"),
+    ("totp", "a one-time code"),
+];
+
+/// The secrets of this process's people.
+static SEEN: Mutex<BTreeMap<String, &'static str>> = Mutex::new(BTreeMap::new());
+
+/// Something that must not stand there, and the line it stands in (without it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leak {
+    pub what: &'static str,
+    pub line: String,
+}
+
+fn seen() -> MutexGuard<'static, BTreeMap<String, &'static str>> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on `secret` must not turn up anywhere.
+pub fn note(what: &'static str, secret: &str) {
+    if secret.len() >= SECRET_LEN_MIN {
+        // Who showed it first knows best what it is.
+        seen().entry(secret.to_owned()).or_insert(what);
+    }
+}
+
+/// The credential of an `Authorization` header.
+pub fn note_header(value: &str) {
+    if let Some(credential) = value.strip_prefix("Bearer ") {
+        note("a credential", credential);
+    }
+}
+
+/// The value that a `Set-Cookie` header sets: sessions are renewed by it.
+pub fn note_cookie(header: &str) {
+    let value = header.split(';').next().and_then(|pair| pair.split_once('='));
+    // Session and secret, and the secret alone.
+    let value = value.map_or("", |(_, value)| value.trim());
+    note("a refresh token", value);
+    note("a refresh token", value.rsplit('.').next().unwrap_or_default());
+}
+
+/// Every secret in a body, in whatever depth.
+pub fn note_fields(body: &Value) {
+    match body {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if let Value::String(text) = value {
+                    note_field(name, text);
+                }
+                note_fields(value);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(note_fields),
+        _ => {}
+    }
+}
+
+fn note_field(name: &str, text: &str) {
+    if let Some((_, what)) = FIELDS.iter().find(|(field, _)| *field == name) {
+        note(what, text);
+    }
+    match name {
+        // The word for a mistake has the same name; a customer's code is a number.
+        "code" if text.bytes().all(|byte| byte.is_ascii_digit()) => note("a customer's code", text),
+        "code_url" => note("a pay code", text.rsplit("/p/").next().unwrap_or_default()),
+        _ => {}
+    }
+}
+
+/// The private keys and one-time passwords in the files of a program.
+pub fn note_files(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            note_files(&path)?;
+            continue;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = fs::read(&path)?;
+        if name == "master.key" {
+            note("the master key", &hex::encode(&bytes));
+            note("the master key", String::from_utf8_lossy(&bytes).trim());
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if text.contains("PRIVATE KEY-----") {
+            text.lines().filter(|line| !line.starts_with("-----")).for_each(|line| note("a private key", line));
+        }
+    }
+    Ok(())
+}
+
+/// How many secrets are known.
+pub fn count() -> usize {
+    seen().len()
+}
+
+/// One secret of each kind, for canaries.
+pub fn one_of_each() -> BTreeMap<&'static str, String> {
+    seen().iter().map(|(secret, what)| (*what, secret.clone())).collect()
+}
+
+/// Every secret in `text`, known ones and what has the form of one.
+pub fn leaks(text: &str) -> Vec<Leak> {
+    leaks_of(text, &seen())
+}
+
+fn leaks_of(text: &str, secrets: &BTreeMap<String, &'static str>) -> Vec<Leak> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let known = secrets.iter().filter(|(secret, _)| line.contains(secret.as_str()));
+        for (what, part) in known.map(|(secret, what)| (*what, secret.as_str())).chain(shaped(line)) {
+            found.push(Leak { what, line: line.replace(part, "[…]").chars().take(600).collect() });
+        }
+    }
+    found
+}
+
+/// What has the form of a secret, whoever it belongs to.
+fn shaped(line: &str) -> Vec<(&'static str, &str)> {
+    let mut found = Vec::new();
+    let word_at = |start: usize| {
+        let rest = &line[start..];
+        let end = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || "-_.+/=".contains(letter)));
+        &rest[..end.unwrap_or(rest.len())]
+    };
+    for (start, marker) in line.match_indices("Bearer ") {
+        let credential = word_at(start + marker.len());
+        if credential.len() >= SECRET_LEN_MIN {
+            found.push(("a bearer credential", credential));
+        }
+    }
+    for (start, _) in line.match_indices("eyJ") {
+        let token = word_at(start);
+        if token.split('.').filter(|part| part.len() >= 10).count() >= 3 {
+            found.push(("a JSON web token", token));
+        }
+    }
+    if let Some(start) = line.find("PRIVATE KEY-----") {
+        found.push(("a private key", &line[start..]));
+    }
+    found.extend(digits(line).filter(|digits| is_card_number(digits)).map(|digits| ("a card's number", digits)));
+    found
+}
+
+/// Runs of digits that are no part of a longer word: ids and hashes hold digits too.
+fn digits(line: &str) -> impl Iterator<Item = &str> {
+    let words = line.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+    words.filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The form of a card's number, with a first digit that schemes use, a known beginning, and a true check digit (Luhn).
+fn is_card_number(digits: &str) -> bool {
+    let number = |len: usize| digits.get(..len).and_then(|start| start.parse::<u32>().ok()).unwrap_or(0);
+    let issued = matches!(number(1), 4)
+        || matches!(number(2), 34 | 37 | 36 | 38 | 39 | 51..=55 | 62 | 65)
+        || matches!(number(3), 300..=305 | 644..=649)
+        || matches!(number(4), 2221..=2720 | 3528..=3589 | 6011);
+    PAN_DIGITS.contains(&digits.len()) && issued && luhn(digits)
+}
+
+fn luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(idx, digit)| {
+            let value = u32::from(digit - b'0') * if idx % 2 == 1 { 2 } else { 1 };
+            value / 10 + value % 10
+        })
+        .sum();
+    sum % 10 == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(line: &str) -> Vec<&'static str> {
+        let secrets = BTreeMap::from([("28812345678901234".to_owned(), "a customer's code")]);
+        leaks_of(line, &secrets).into_iter().map(|leak| leak.what).collect()
+    }
+
+    #[test]
+    fn each_kind_is_found() {
+        for (line, what) in [
+            (r#"{"message":"charging 28812345678901234"}"#, "a customer's code"),
+            (r#"{"headers":"authorization: Bearer sk_live_abcdefgh"}"#, "a bearer credential"),
+            (r#"token=eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ4eHh4In0.AAAAAAAAAAAAAAAA"#, "a JSON web token"),
+            ("-----BEGIN PRIVATE KEY-----", "a private key"),
+            (r#"{"pan":"4111111111111111"}"#, "a card's number"),
+            ("track=6212345678901265=2512", "a card's number"),
+            ("amex 378282246310005.", "a card's number"),
+        ] {
+            assert_eq!(told(line), [what], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_let_be() {
+        for line in [
+            // A wrong check digit, a time in nanoseconds, an id, a short number, a known word without its value.
+            r#"{"pan":"4111111111111112"}"#,
+            r#"{"at":1790000000000000000,"duration_ms":4111}"#,
+            "pay_4111111111111111aaaa",
+            "Bearer realm",
+            "eyJ",
+        ] {
+            assert!(told(line).is_empty(), "{line}: {:?}", told(line));
+        }
+    }
+
+    #[test]
+    fn a_leak_is_shown_without_the_secret() {
+        let leaks = leaks_of("pan 4111111111111111 seen", &BTreeMap::new());
+        assert_eq!(leaks[0].line, "pan […] seen");
+    }
+}
