@@ -59,12 +59,7 @@ pub fn start(settings: &Telemetry) -> Result<Guard, TelemetryError> {
         .with_tracked_inactivity(false)
         .with_tracer(provider.tracer("saoma"));
     // Already set in a test process that starts core several times: the first one serves all.
-    drop(
-        tracing_subscriber::registry()
-            .with(lines.with_filter(level))
-            .with(spans.with_filter(ours))
-            .try_init(),
-    );
+    drop(tracing_subscriber::registry().with(lines.with_filter(level)).with(spans.with_filter(ours)).try_init());
     Ok(Guard(provider))
 }
 
