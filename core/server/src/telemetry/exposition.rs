@@ -184,7 +184,9 @@ mod tests {
         meter.f64_gauge("saoma.age").with_unit("s").with_description("Age").build().record(1.5, &[]);
         let took = meter.f64_histogram("took").with_description("Took").with_unit("s");
         let took = took.with_boundaries(vec![0.1, 1.0]).build();
-        [0.05, 0.1, 0.5, 7.0].map(|seconds| took.record(seconds, &[]));
+        for seconds in [0.05, 0.1, 0.5, 7.0] {
+            took.record(seconds, &[]);
+        }
         let text = scrape.text().unwrap();
         let (head, lines) = text.split_at(text.find("# HELP saoma_payments").unwrap());
         assert!(head.contains("target_info{service_name=\"saoma\"} 1"), "{head}");
