@@ -12,5 +12,6 @@ pub mod problem;
 pub mod request_span;
 mod role;
 pub mod router;
+mod sheet;
 mod text;
 pub mod v1;

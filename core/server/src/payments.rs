@@ -6,6 +6,7 @@
 mod call;
 mod close;
 mod collect;
+mod fees;
 mod refund;
 mod settle;
 mod view;

@@ -1,14 +1,15 @@
 //! A tenant's contracts with payment channels.
 
 use diesel::prelude::*;
-use saoma_domain::fee::BasisPoints;
+use saoma_domain::fee::FeePlan;
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 
 use crate::{
     Opaque, StoreError, TenantScope, Tx,
-    column::{Txt, basis_points, found, signed, unsigned},
+    column::{Txt, found, signed, unsigned},
     dialect::insert_or_ignore,
-    schema::channel_accounts,
+    fee_plans,
+    schema::{self, channel_accounts},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,9 @@ pub struct ChannelAccount {
     pub enabled: bool,
     /// The plugin's settings as JSON text, valid under its schema when they were saved.
     pub settings_json: String,
-    pub fee: BasisPoints,
+    pub fee: FeePlan,
+    /// The version of the plan; see [`update`]. Not read by [`create`]: it becomes 1.
+    pub fee_version: u64,
     /// Of several that fit, the lowest is taken.
     pub priority: i32,
     /// Grows with each change; see [`update`].
@@ -41,7 +44,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, account: &ChannelAccount) ->
         name: account.name.clone(),
         enabled: account.enabled,
         settings_json: account.settings_json.clone(),
-        fee_basis_points: account.fee.get().into(),
+        fee_plan_version: 1,
         priority: account.priority,
         version: 1,
         created_at: account.created_at.0,
@@ -49,16 +52,22 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, account: &ChannelAccount) ->
     };
     match insert_or_ignore!(tx, channel_accounts::table, &row)? {
         0 => Err(StoreError::Conflict { what: "the channel account's id" }),
-        _ => Ok(()),
+        _ => fee_plans::add(tx, scope, account.id, 1, &account.fee, account.created_at),
     }
 }
 
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId) -> Result<ChannelAccount, StoreError> {
-    let row: Option<AccountRow> =
-        tx.run(|conn| row_of(scope, account).select(AccountRow::as_select()).first(conn).optional())?;
-    row.ok_or(NO_ACCOUNT)?.try_into()
+    let row: Option<(AccountRow, String)> = tx.run(|conn| {
+        with_plan()
+            .filter(channel_accounts::tenant_id.eq(Txt(scope.tenant())))
+            .filter(channel_accounts::id.eq(Txt(account)))
+            .select((AccountRow::as_select(), schema::fee_plans::plan_json))
+            .first(conn)
+            .optional()
+    })?;
+    read(row.ok_or(NO_ACCOUNT)?)
 }
 
 /// All of them, by priority, then by age.
@@ -66,14 +75,14 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId) -> 
 /// # Errors
 /// None of its own.
 pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ChannelAccount>, StoreError> {
-    let rows: Vec<AccountRow> = tx.run(|conn| {
-        channel_accounts::table
+    let rows: Vec<(AccountRow, String)> = tx.run(|conn| {
+        with_plan()
             .filter(channel_accounts::tenant_id.eq(Txt(scope.tenant())))
             .order((channel_accounts::priority, channel_accounts::created_at, channel_accounts::id))
-            .select(AccountRow::as_select())
+            .select((AccountRow::as_select(), schema::fee_plans::plan_json))
             .load(conn)
     })?;
-    rows.into_iter().map(ChannelAccount::try_from).collect()
+    rows.into_iter().map(read).collect()
 }
 
 /// Those that take payments, by priority, then by age.
@@ -85,26 +94,31 @@ pub fn list_enabled(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ChannelA
 }
 
 /// Saves name, enabled, settings, fee, priority and `updated_at` if the row still has `account.version`; the answer is
-/// the new version.
+/// the new version. Another fee plan than before becomes the next version of the account's plan, for payments that are made
+/// from now on.
 ///
 /// # Errors
 /// `NotFound`, `Stale`.
 pub fn update(tx: &mut Tx<'_>, scope: &TenantScope, account: &ChannelAccount) -> Result<u64, StoreError> {
+    let before = load(tx, scope, account.id)?;
+    let fee_version = before.fee_version + u64::from(before.fee != account.fee);
     let changes = (
         channel_accounts::name.eq(&account.name),
         channel_accounts::enabled.eq(account.enabled),
         channel_accounts::settings_json.eq(&account.settings_json),
-        channel_accounts::fee_basis_points.eq(i32::from(account.fee.get())),
+        channel_accounts::fee_plan_version.eq(signed(fee_version)),
         channel_accounts::priority.eq(account.priority),
         channel_accounts::updated_at.eq(account.updated_at.0),
         channel_accounts::version.eq(channel_accounts::version + 1),
     );
     let as_loaded = row_of(scope, account.id).filter(channel_accounts::version.eq(signed(account.version)));
-    if tx.run(|conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
-        return Ok(account.version + 1);
+    if tx.run(|conn| diesel::update(as_loaded).set(changes).execute(conn))? == 0 {
+        return Err(StoreError::Stale { what: "the channel account" });
     }
-    load(tx, scope, account.id)?;
-    Err(StoreError::Stale { what: "the channel account" })
+    if fee_version != before.fee_version {
+        fee_plans::add(tx, scope, account.id, fee_version, &account.fee, account.updated_at)?;
+    }
+    Ok(account.version + 1)
 }
 
 /// Replaces the account's secrets, encrypted by the caller under the tenant's data key.
@@ -144,14 +158,14 @@ pub(crate) fn by_id(
     tx: &mut Tx<'_>,
     account: ChannelAccountId,
 ) -> Result<Option<(TenantId, ChannelAccount)>, StoreError> {
-    let row: Option<AccountRow> = tx.run(|conn| {
-        channel_accounts::table
+    let row: Option<(AccountRow, String)> = tx.run(|conn| {
+        with_plan()
             .filter(channel_accounts::id.eq(Txt(account)))
-            .select(AccountRow::as_select())
+            .select((AccountRow::as_select(), schema::fee_plans::plan_json))
             .first(conn)
             .optional()
     })?;
-    row.map(|row| Ok((row.tenant_id.0, row.try_into()?))).transpose()
+    row.map(|row| Ok((row.0.tenant_id.0, read(row)?))).transpose()
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]
@@ -159,6 +173,17 @@ fn row_of(scope: &TenantScope, account: ChannelAccountId) -> _ {
     let tenant: Txt<TenantId> = Txt(scope.tenant());
     let id: Txt<ChannelAccountId> = Txt(account);
     channel_accounts::table.filter(channel_accounts::tenant_id.eq(tenant)).filter(channel_accounts::id.eq(id))
+}
+
+/// Accounts, each with the version of its plan that is in force.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn with_plan() -> _ {
+    channel_accounts::table.inner_join(
+        schema::fee_plans::table.on(schema::fee_plans::tenant_id
+            .eq(channel_accounts::tenant_id)
+            .and(schema::fee_plans::channel_account_id.eq(channel_accounts::id))
+            .and(schema::fee_plans::version.eq(channel_accounts::fee_plan_version))),
+    )
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -170,28 +195,25 @@ struct AccountRow {
     name: String,
     enabled: bool,
     settings_json: String,
-    fee_basis_points: i32,
+    fee_plan_version: i64,
     priority: i32,
     version: i64,
     created_at: i64,
     updated_at: i64,
 }
 
-impl TryFrom<AccountRow> for ChannelAccount {
-    type Error = StoreError;
-
-    fn try_from(row: AccountRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            id: row.id.0,
-            plugin: row.plugin,
-            name: row.name,
-            enabled: row.enabled,
-            settings_json: row.settings_json,
-            fee: basis_points(row.fee_basis_points)?,
-            priority: row.priority,
-            version: unsigned(row.version)?,
-            created_at: Millis(row.created_at),
-            updated_at: Millis(row.updated_at),
-        })
-    }
+fn read((row, plan_json): (AccountRow, String)) -> Result<ChannelAccount, StoreError> {
+    Ok(ChannelAccount {
+        id: row.id.0,
+        plugin: row.plugin,
+        name: row.name,
+        enabled: row.enabled,
+        settings_json: row.settings_json,
+        fee: fee_plans::read(&plan_json)?,
+        fee_version: unsigned(row.fee_plan_version)?,
+        priority: row.priority,
+        version: unsigned(row.version)?,
+        created_at: Millis(row.created_at),
+        updated_at: Millis(row.updated_at),
+    })
 }

@@ -14,7 +14,6 @@ use diesel::{
     sql_types::Text,
     sqlite::Sqlite,
 };
-use saoma_domain::fee::BasisPoints;
 use saoma_protocol::{Amount, Currency, Millis, Sequence};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -126,13 +125,6 @@ pub fn sequence(number: i64) -> Result<Sequence, StoreError> {
 
 pub fn amount(minor: i64, currency: Currency) -> Result<Amount, StoreError> {
     Amount::new(minor, currency).map_err(|error| corrupt(error.to_string()))
-}
-
-pub fn basis_points(rate: i32) -> Result<BasisPoints, StoreError> {
-    u16::try_from(rate)
-        .ok()
-        .and_then(|rate| BasisPoints::new(rate).ok())
-        .ok_or_else(|| corrupt(format!("a fee of {rate} basis points")))
 }
 
 pub fn to_json(value: &impl Serialize) -> Result<String, StoreError> {

@@ -1,32 +1,86 @@
 //! The tenant's books: posting sets that are written once and never changed. Balances are derived.
+//!
+//! A set has two moments: when it happened, and when it came into the books. Periods go by the second, which never falls
+//! from one set of a tenant to the next (also when a clock jumps back, or when a terminal brings yesterday's cash): what a
+//! period said when it was over, it says for good, and a statement's lines keep their order.
+
+mod balances;
+mod check;
+mod checkpoint;
+mod statement;
 
 use std::collections::BTreeMap;
 
-use diesel::{
-    prelude::*,
-    sql_query,
-    sql_types::{BigInt, Nullable, Text},
-};
-use saoma_domain::ledger::{Account, Posting, PostingSet};
-use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, RefundId, TenantId};
+use diesel::prelude::*;
+use saoma_domain::ledger::{Account, Kind, Posting, PostingSet};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, RefundId};
 
+pub use self::{
+    balances::{Balance, TrialBalance, Turnover, balances, trial_balance, turnover},
+    check::{
+        CheckState, Finding, OpenFinding, Proven, check, check_all, check_news, check_payments, check_sets, check_sums,
+        findings, record, state,
+    },
+    checkpoint::{CHECKPOINT_SETS, checkpoint},
+    statement::{LINES_MAX, Line, Of, Page, Place, statement},
+};
 use crate::{
-    PlatformScope, StoreError, TenantScope, Tx, access,
+    StoreError, TenantScope, Tx,
     column::{Txt, corrupt, signed32, unsigned},
+    dialect::take_turn,
     payments,
     schema::{posting_sets, postings},
 };
 
-/// Why money moved. With the payment and refund it names a movement once and for all: booking it again is a `Conflict`.
+/// What a movement is about. With its kind it names the movement once and for all: booking it again is a `Conflict`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Payment(PaymentId),
+    Refund {
+        payment: PaymentId,
+        refund: RefundId,
+    },
+    /// The id of what moved the money without a payment: a payout, a count of a drawer. Unlike any payment's or refund's.
+    Other(String),
+}
+
+impl Subject {
+    #[must_use]
+    pub const fn payment(&self) -> Option<PaymentId> {
+        match self {
+            Self::Payment(payment) | Self::Refund { payment, .. } => Some(*payment),
+            Self::Other(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn refund(&self) -> Option<RefundId> {
+        match self {
+            Self::Refund { refund, .. } => Some(*refund),
+            Self::Payment(_) | Self::Other(_) => None,
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Payment(payment) => payment.to_string(),
+            Self::Refund { refund, .. } => refund.to_string(),
+            Self::Other(id) => id.clone(),
+        }
+    }
+}
+
+/// A movement that is to be booked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Booking {
-    pub payment: PaymentId,
-    pub refund: Option<RefundId>,
-    /// For example `captured`, `refund_reserved`, `refund_succeeded`, `refund_failed`, `undone`.
-    pub kind: &'static str,
+    pub subject: Subject,
+    pub kind: Kind,
     /// Whose clearing account is meant; `None` for cash.
     pub channel_account: Option<ChannelAccountId>,
+    /// When it happened.
     pub at: Millis,
+    /// Now. The books take a later moment if they have one.
+    pub booked_at: Millis,
 }
 
 /// A set as it stands in the books.
@@ -34,41 +88,13 @@ pub struct Booking {
 pub struct BookedSet {
     /// Grows over all tenants, with gaps.
     pub id: u64,
-    pub payment: PaymentId,
+    pub payment: Option<PaymentId>,
     pub refund: Option<RefundId>,
-    pub kind: String,
+    pub kind: Kind,
     pub channel_account: Option<ChannelAccountId>,
     pub at: Millis,
+    pub booked_at: Millis,
     pub postings: Vec<Posting>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Balance {
-    pub account: Account,
-    /// Set for clearing accounts alone.
-    pub channel_account: Option<ChannelAccountId>,
-    /// Positive: a debit balance.
-    pub money: Money,
-}
-
-/// All debits and credits of one currency; equal, or the books are broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrialBalance {
-    pub currency: Currency,
-    pub debits_minor: i64,
-    /// As a positive number.
-    pub credits_minor: i64,
-}
-
-/// A way in which books are broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Broken {
-    /// A set that does not sum to zero, has one posting or none, or mixes currencies.
-    Set { scope: TenantScope, id: u64 },
-    /// A currency whose postings do not sum to zero.
-    Sum { scope: TenantScope, money: Money },
-    /// A payment or refund whose row and whose postings tell different stories.
-    Payment { scope: TenantScope, payment: PaymentId, why: String },
 }
 
 /// Books the sets of one movement. No set is fine: nothing moved (a fee of zero).
@@ -76,41 +102,47 @@ pub enum Broken {
 /// # Errors
 /// `Conflict` if that movement was booked before, `NotFound` if the payment is not the tenant's.
 pub fn post(tx: &mut Tx<'_>, scope: &TenantScope, booking: &Booking, sets: &[PostingSet]) -> Result<(), StoreError> {
-    payments::load(tx, scope, booking.payment)?;
-    let refund = refund_text(booking.refund);
+    if let Some(payment) = booking.subject.payment() {
+        payments::load(tx, scope, payment)?;
+    }
+    // From here to the commit nobody else books for this tenant: ids and moments grow in the order of the commits.
+    take_turn(tx, scope)?;
+    let subject = booking.subject.text();
     let before: i64 = tx.run(|conn| {
         posting_sets::table
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
-            .filter(posting_sets::payment_id.eq(Txt(booking.payment)))
-            .filter(posting_sets::refund_id.eq(&refund))
-            .filter(posting_sets::kind.eq(booking.kind))
+            .filter(posting_sets::subject.eq(&subject))
+            .filter(posting_sets::kind.eq(booking.kind.text()))
             .count()
             .get_result(conn)
     })?;
     if before > 0 {
         return Err(StoreError::Conflict { what: "the movement" });
     }
+    let booked_at = booking.booked_at.0.max(last_booked_at(tx, scope)?.unwrap_or(i64::MIN));
     for (part, set) in sets.iter().enumerate() {
         let row = (
             posting_sets::tenant_id.eq(Txt(scope.tenant())),
-            posting_sets::payment_id.eq(Txt(booking.payment)),
-            posting_sets::refund_id.eq(&refund),
-            posting_sets::kind.eq(booking.kind),
+            posting_sets::subject.eq(&subject),
+            posting_sets::payment_id.eq(booking.subject.payment().map(Txt)),
+            posting_sets::refund_id.eq(booking.subject.refund().map(Txt)),
+            posting_sets::kind.eq(booking.kind.text()),
             posting_sets::part.eq(place(part)),
             posting_sets::channel_account_id.eq(booking.channel_account.map(Txt)),
             posting_sets::at.eq(booking.at.0),
+            posting_sets::booked_at.eq(booked_at),
         );
         let id: i64 = tx.run(|conn| {
             diesel::insert_into(posting_sets::table).values(row).returning(posting_sets::id).get_result(conn)
         })?;
         for (idx, posting) in set.postings().iter().enumerate() {
-            let clearing = posting.account == Account::ChannelClearing;
             let row = (
                 postings::tenant_id.eq(Txt(scope.tenant())),
                 postings::set_id.eq(id),
                 postings::idx.eq(place(idx)),
                 postings::account.eq(posting.account.text()),
-                postings::channel_account_id.eq(booking.channel_account.filter(|_| clearing).map(Txt)),
+                postings::channel_account_id
+                    .eq(booking.channel_account.filter(|_| posting.account.is_per_channel()).map(Txt)),
                 postings::currency.eq(Txt(posting.money.currency())),
                 postings::amount_minor.eq(posting.money.minor()),
             );
@@ -125,19 +157,29 @@ pub fn post(tx: &mut Tx<'_>, scope: &TenantScope, booking: &Booking, sets: &[Pos
 /// # Errors
 /// None of its own.
 pub fn of_payment(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<Vec<BookedSet>, StoreError> {
+    of_payments(tx, scope, &[payment])
+}
+
+pub(crate) fn of_payments(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payments: &[PaymentId],
+) -> Result<Vec<BookedSet>, StoreError> {
+    let payments: Vec<_> = payments.iter().copied().map(Txt).collect();
     let rows: Vec<SetRow> = tx.run(|conn| {
         posting_sets::table
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
-            .filter(posting_sets::payment_id.eq(Txt(payment)))
+            .filter(posting_sets::payment_id.eq_any(&payments))
             .order(posting_sets::id)
             .select(SetRow::as_select())
             .load(conn)
     })?;
-    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
     let lines: Vec<PostingRow> = tx.run(|conn| {
         postings::table
+            .inner_join(posting_sets::table)
+            .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
+            .filter(posting_sets::payment_id.eq_any(&payments))
             .filter(postings::tenant_id.eq(Txt(scope.tenant())))
-            .filter(postings::set_id.eq_any(ids))
             .order((postings::set_id, postings::idx))
             .select(PostingRow::as_select())
             .load(conn)
@@ -151,111 +193,44 @@ pub fn of_payment(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> R
     rows.into_iter()
         .map(|row| {
             let postings = by_set.remove(&row.id).unwrap_or_default();
-            let refund = Some(row.refund_id).filter(|refund| !refund.is_empty());
             Ok(BookedSet {
                 id: unsigned(row.id)?,
-                payment: row.payment_id.0,
-                refund: refund.map(|refund| refund.parse().map_err(|_| corrupt("a refund's id"))).transpose()?,
-                kind: row.kind,
+                payment: row.payment_id.map(|payment| payment.0),
+                refund: row.refund_id.map(|refund| refund.0),
+                kind: kind(&row.kind)?,
                 channel_account: row.channel_account_id.map(|account| account.0),
                 at: Millis(row.at),
+                booked_at: Millis(row.booked_at),
                 postings,
             })
         })
         .collect()
 }
 
-/// Every account that was ever posted to.
-///
-/// # Errors
-/// `Corrupt` if a sum does not fit 64 bits.
-pub fn balances(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Balance>, StoreError> {
-    let rows: Vec<BalanceRow> = tx.run(|conn| {
-        sql_query(
-            "SELECT account, channel_account_id, currency, CAST(SUM(amount_minor) AS BIGINT) AS sum_minor FROM postings \
-             WHERE tenant_id = $1 GROUP BY account, channel_account_id, currency \
-             ORDER BY currency, account, channel_account_id",
-        )
-        .bind::<Text, _>(scope.tenant().to_string())
-        .load(conn)
+/// The moment of the tenant's last set.
+fn last_booked_at(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<i64>, StoreError> {
+    tx.run(|conn| {
+        posting_sets::table
+            .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
+            .order((posting_sets::booked_at.desc(), posting_sets::id.desc()))
+            .select(posting_sets::booked_at)
+            .first(conn)
+            .optional()
+    })
+}
+
+/// The last set that came into the books before `moment`; 0 if there is none.
+fn last_set_before(tx: &mut Tx<'_>, scope: &TenantScope, moment: Millis) -> Result<i64, StoreError> {
+    let id: Option<i64> = tx.run(|conn| {
+        posting_sets::table
+            .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
+            .filter(posting_sets::booked_at.lt(moment.0))
+            .order((posting_sets::booked_at.desc(), posting_sets::id.desc()))
+            .select(posting_sets::id)
+            .first(conn)
+            .optional()
     })?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Balance {
-                account: account(&row.account)?,
-                channel_account: row.channel_account_id.map(|account| account.0),
-                money: Money::new(row.sum_minor, row.currency.0),
-            })
-        })
-        .collect()
-}
-
-/// A line per currency.
-///
-/// # Errors
-/// `Corrupt` if a sum does not fit 64 bits.
-pub fn trial_balance(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<TrialBalance>, StoreError> {
-    let mut lines: BTreeMap<Currency, (i64, i64)> = BTreeMap::new();
-    for Balance { money, .. } in balances(tx, scope)? {
-        let (debits, credits) = lines.entry(money.currency()).or_default();
-        let side = if money.minor() >= 0 { debits } else { credits };
-        *side = side.checked_add(money.minor().saturating_abs()).ok_or_else(|| corrupt("a sum past 64 bits"))?;
-    }
-    let line = |(currency, (debits_minor, credits_minor))| TrialBalance { currency, debits_minor, credits_minor };
-    Ok(lines.into_iter().map(line).collect())
-}
-
-/// What is broken in one tenant's books; empty when they hold.
-///
-/// # Errors
-/// None of its own.
-pub fn check(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Broken>, StoreError> {
-    let tenant = scope.tenant().to_string();
-    let sets: Vec<IdRow> = tx.run(|conn| {
-        sql_query(
-            "SELECT s.id AS id FROM posting_sets s LEFT JOIN postings p ON p.set_id = s.id AND p.tenant_id = s.tenant_id \
-             WHERE s.tenant_id = $1 GROUP BY s.id \
-             HAVING COALESCE(SUM(p.amount_minor), 0) <> 0 OR COUNT(p.idx) < 2 OR COUNT(DISTINCT p.currency) <> 1 \
-             ORDER BY s.id",
-        )
-        .bind::<Text, _>(&tenant)
-        .load(conn)
-    })?;
-    let mut broken: Vec<Broken> = sets
-        .into_iter()
-        .map(|row| Ok(Broken::Set { scope: *scope, id: unsigned(row.id)? }))
-        .collect::<Result<_, StoreError>>()?;
-    let sums: Vec<SumRow> = tx.run(|conn| {
-        sql_query(
-            "SELECT currency, CAST(SUM(amount_minor) AS BIGINT) AS sum_minor FROM postings WHERE tenant_id = $1 \
-             GROUP BY currency HAVING SUM(amount_minor) <> 0 ORDER BY currency",
-        )
-        .bind::<Text, _>(&tenant)
-        .load(conn)
-    })?;
-    broken.extend(
-        sums.into_iter().map(|row| Broken::Sum { scope: *scope, money: Money::new(row.sum_minor, row.currency.0) }),
-    );
-    Ok(broken)
-}
-
-/// What is broken in anybody's books; empty when they hold. Reads everything: for the invariant worker and tests.
-///
-/// # Errors
-/// None of its own.
-pub fn check_all(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Vec<Broken>, StoreError> {
-    let tenants: Vec<Txt<TenantId>> =
-        tx.run(|conn| posting_sets::table.select(posting_sets::tenant_id).distinct().load(conn))?;
-    let mut broken = Vec::new();
-    for tenant in tenants {
-        broken.extend(check(tx, &access::of_row(tenant.0))?);
-    }
-    Ok(broken)
-}
-
-/// Movements that are of no refund have the empty text, since a unique key treats NULLs as different.
-fn refund_text(refund: Option<RefundId>) -> String {
-    refund.map(|refund| refund.to_string()).unwrap_or_default()
+    Ok(id.unwrap_or(0))
 }
 
 /// A place in a short list.
@@ -267,15 +242,24 @@ fn account(text: &str) -> Result<Account, StoreError> {
     Account::from_text(text).ok_or_else(|| corrupt(format!("an account called {text:?}")))
 }
 
+fn kind(text: &str) -> Result<Kind, StoreError> {
+    Kind::from_text(text).ok_or_else(|| corrupt(format!("a movement called {text:?}")))
+}
+
+fn past_64_bits() -> StoreError {
+    corrupt("a sum past 64 bits")
+}
+
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = posting_sets)]
 struct SetRow {
     id: i64,
-    payment_id: Txt<PaymentId>,
-    refund_id: String,
+    payment_id: Option<Txt<PaymentId>>,
+    refund_id: Option<Txt<RefundId>>,
     kind: String,
     channel_account_id: Option<Txt<ChannelAccountId>>,
     at: i64,
+    booked_at: i64,
 }
 
 #[derive(Queryable, Selectable)]
@@ -285,30 +269,4 @@ struct PostingRow {
     account: String,
     currency: Txt<Currency>,
     amount_minor: i64,
-}
-
-#[derive(QueryableByName)]
-struct BalanceRow {
-    #[diesel(sql_type = Text)]
-    account: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    channel_account_id: Option<Txt<ChannelAccountId>>,
-    #[diesel(sql_type = Text)]
-    currency: Txt<Currency>,
-    #[diesel(sql_type = BigInt)]
-    sum_minor: i64,
-}
-
-#[derive(QueryableByName)]
-struct IdRow {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-}
-
-#[derive(QueryableByName)]
-struct SumRow {
-    #[diesel(sql_type = Text)]
-    currency: Txt<Currency>,
-    #[diesel(sql_type = BigInt)]
-    sum_minor: i64,
 }

@@ -14,6 +14,7 @@ mod conn;
 mod dialect;
 mod error;
 pub mod events;
+pub mod fee_plans;
 pub mod idempotency;
 pub mod journal;
 pub mod ledger;

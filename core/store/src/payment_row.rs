@@ -9,7 +9,7 @@ use saoma_protocol::{
 
 use crate::{
     StoreError, TenantScope,
-    column::{Tag, Txt, amount, basis_points, corrupt, millis, moment, signed, signed32, unsigned, unsigned32},
+    column::{Tag, Txt, amount, corrupt, millis, moment, signed, signed32, unsigned, unsigned32},
     payments::StoredPayment,
     schema::payments,
 };
@@ -29,7 +29,7 @@ pub struct PaymentRow {
     method: String,
     currency: Txt<Currency>,
     amount_minor: i64,
-    fee_basis_points: i32,
+    fee_plan_version: Option<i64>,
     #[diesel(embed)]
     state: StateColumns,
     close_asked_at: Option<i64>,
@@ -89,7 +89,7 @@ impl PaymentRow {
             method: payment.method.text().to_owned(),
             currency: Txt(payment.amount.currency()),
             amount_minor: payment.amount.minor(),
-            fee_basis_points: stored.fee.get().into(),
+            fee_plan_version: stored.fee_plan.map(signed),
             state: StateColumns::new(payment),
             close_asked_at: moment(stored.close_asked_at),
             next_attempt_at: moment(stored.next_attempt_at),
@@ -121,7 +121,7 @@ impl TryFrom<PaymentRow> for StoredPayment {
             channel_account: row.channel_account_id.map(|account| account.0),
             channel_reference: row.channel_reference,
             payer_hint: row.payer_hint,
-            fee: basis_points(row.fee_basis_points)?,
+            fee_plan: row.fee_plan_version.map(unsigned).transpose()?,
             close_asked_at: millis(row.close_asked_at),
             next_attempt_at: millis(row.next_attempt_at),
             attempts: unsigned32(row.attempts)?,

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, str::FromStr};
 
 use diesel::{dsl::min, prelude::*};
-use saoma_domain::{fee::BasisPoints, payment::Payment};
+use saoma_domain::payment::Payment;
 use saoma_protocol::{ChannelAccountId, Millis, OrderId, PaymentId, StoreId, TenantId, TerminalId, api::PaymentState};
 
 use crate::{
@@ -33,8 +33,8 @@ pub struct StoredPayment {
     pub channel_reference: Option<String>,
     /// Who paid, as masked by the channel.
     pub payer_hint: Option<String>,
-    /// The account's rate when the payment was made.
-    pub fee: BasisPoints,
+    /// The version of the account's fee plan that it is booked with: the one when it was made. `None` for cash.
+    pub fee_plan: Option<u64>,
     /// A person asked to cancel it while only the channel can say: keep asking the channel to undo it.
     pub close_asked_at: Option<Millis>,
     /// When core must next ask the channel; `None` while there is nothing to ask.
@@ -106,6 +106,23 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<
     let row: Option<PaymentRow> =
         tx.run(|conn| row_of(scope, payment).select(PaymentRow::as_select()).first(conn).optional())?;
     row.ok_or(NO_PAYMENT)?.try_into()
+}
+
+/// Those of these that are the tenant's.
+pub(crate) fn of_ids(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payments: &[PaymentId],
+) -> Result<Vec<StoredPayment>, StoreError> {
+    let ids: Vec<_> = payments.iter().copied().map(Txt).collect();
+    let rows: Vec<PaymentRow> = tx.run(|conn| {
+        payments::table
+            .filter(payments::tenant_id.eq(Txt(scope.tenant())))
+            .filter(payments::id.eq_any(ids))
+            .select(PaymentRow::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(StoredPayment::try_from).collect()
 }
 
 /// The payment with its order and code.

@@ -60,10 +60,19 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, refund: RefundId) -> Result<St
 /// # Errors
 /// None of its own.
 pub fn of_payment(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<Vec<StoredRefund>, StoreError> {
+    of_payments(tx, scope, &[payment])
+}
+
+pub(crate) fn of_payments(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payments: &[PaymentId],
+) -> Result<Vec<StoredRefund>, StoreError> {
+    let payments: Vec<_> = payments.iter().copied().map(Txt).collect();
     let rows: Vec<RefundRow> = tx.run(|conn| {
         refunds::table
             .filter(refunds::tenant_id.eq(Txt(scope.tenant())))
-            .filter(refunds::payment_id.eq(Txt(payment)))
+            .filter(refunds::payment_id.eq_any(payments))
             .order((refunds::created_at, refunds::id))
             .select(RefundRow::as_select())
             .load(conn)

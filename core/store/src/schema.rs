@@ -114,7 +114,7 @@ diesel::table! {
         enabled -> Bool,
         settings_json -> Text,
         secrets -> Nullable<Binary>,
-        fee_basis_points -> Integer,
+        fee_plan_version -> BigInt,
         priority -> Integer,
         version -> BigInt,
         created_at -> BigInt,
@@ -194,7 +194,7 @@ diesel::table! {
         method -> Text,
         currency -> Text,
         amount_minor -> BigInt,
-        fee_basis_points -> Integer,
+        fee_plan_version -> Nullable<BigInt>,
         state -> Text,
         public_state -> Text,
         since -> Nullable<BigInt>,
@@ -273,17 +273,19 @@ diesel::table! {
     posting_sets (id) {
         id -> BigInt,
         tenant_id -> Text,
-        payment_id -> Text,
-        refund_id -> Text,
+        subject -> Text,
+        payment_id -> Nullable<Text>,
+        refund_id -> Nullable<Text>,
         kind -> Text,
         part -> Integer,
         channel_account_id -> Nullable<Text>,
         at -> BigInt,
+        booked_at -> BigInt,
     }
 }
 
 diesel::table! {
-    postings (set_id, idx) {
+    postings (tenant_id, set_id, idx) {
         tenant_id -> Text,
         set_id -> BigInt,
         idx -> Integer,
@@ -291,6 +293,50 @@ diesel::table! {
         channel_account_id -> Nullable<Text>,
         currency -> Text,
         amount_minor -> BigInt,
+    }
+}
+
+diesel::table! {
+    ledger_checkpoints (tenant_id, through_set, account, channel_account_id, currency) {
+        tenant_id -> Text,
+        through_set -> BigInt,
+        account -> Text,
+        channel_account_id -> Text,
+        currency -> Text,
+        debits_minor -> BigInt,
+        credits_minor -> BigInt,
+    }
+}
+
+diesel::table! {
+    ledger_checks (tenant_id) {
+        tenant_id -> Text,
+        through_set -> BigInt,
+        through_event -> BigInt,
+        checked_at -> BigInt,
+        whole_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    ledger_findings (tenant_id, subject, code) {
+        tenant_id -> Text,
+        subject -> Text,
+        code -> Text,
+        detail -> Text,
+        found_at -> BigInt,
+        seen_at -> BigInt,
+        cleared_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    fee_plans (tenant_id, channel_account_id, version) {
+        tenant_id -> Text,
+        channel_account_id -> Text,
+        version -> BigInt,
+        plan_json -> Text,
+        created_at -> BigInt,
     }
 }
 
@@ -349,5 +395,6 @@ diesel::table! {
 
 diesel::joinable!(postings -> posting_sets (set_id));
 diesel::joinable!(sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(channel_accounts, fee_plans);
 diesel::allow_tables_to_appear_in_same_query!(postings, posting_sets);
 diesel::allow_tables_to_appear_in_same_query!(sessions, users);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    guests,
+    guests, machine,
     stage::{self, cargo, timed},
     web,
 };
@@ -20,6 +20,17 @@ pub fn run() -> Result<()> {
             cargo(&["bench", "--quiet", "--locked", "--package", "saoma-store", "--bench", "commits"])
                 .env("SAOMA_BENCH_DIR", crate::target()),
         )
+    })?;
+    machine::packages(&[&machine::POSTGRESQL])?;
+    timed("Books of a million postings", || {
+        let only = ["--", "--ignored", "--nocapture", "a_million_postings"];
+        stage::execute(&mut cargo(
+            &[
+                ["test", "--quiet", "--locked", "--release", "--package", "saoma-store", "--test", "it"].as_slice(),
+                &only,
+            ]
+            .concat(),
+        ))
     })?;
     timed("Release programs", || {
         stage::execute(&mut cargo(&[

@@ -29,6 +29,11 @@ pub const PROMETHEUS_PARSER: Package = Package {
     program: "/usr/lib/python3/dist-packages/prometheus_client/openmetrics/parser.py",
     why: "reads /metrics as Prometheus does",
 };
+pub const OPENPYXL: Package = Package {
+    name: "python3-openpyxl",
+    program: "/usr/lib/python3/dist-packages/openpyxl/__init__.py",
+    why: "reads our spreadsheets back",
+};
 pub const POSTGRESQL: Package = Package {
     name: "postgresql",
     program: "/usr/lib/postgresql/*/bin/postgres",

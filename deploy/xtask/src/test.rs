@@ -78,7 +78,7 @@ fn lints() -> Result<()> {
 }
 
 fn rust_tests() -> Result<()> {
-    machine::packages(&[&machine::ZBAR, &machine::POSTGRESQL])?;
+    machine::packages(&[&machine::ZBAR, &machine::POSTGRESQL, &machine::OPENPYXL])?;
     let plugins = guests::build()?;
     timed("Rust tests", || {
         execute(

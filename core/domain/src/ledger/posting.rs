@@ -26,6 +26,7 @@ pub enum Unbalanced {
     TooFew,
     #[error("a posting of nothing says nothing")]
     Zero,
+    /// The sum does not fit 64 bits, or a posting is −2^63, which has no negative.
     #[error("the sum does not fit")]
     Overflow,
 }
@@ -45,10 +46,12 @@ impl PostingSet {
         if rest.iter().any(|posting| posting.money.currency() != currency) {
             return Err(Unbalanced::Currencies);
         }
-        let sum_minor = postings
-            .iter()
-            .try_fold(0_i64, |sum, posting| sum.checked_add(posting.money.minor()))
-            .ok_or(Unbalanced::Overflow)?;
+        if postings.iter().any(|posting| posting.money.minor() == i64::MIN) {
+            return Err(Unbalanced::Overflow);
+        }
+        // Wide enough for any number of postings, so that only the outcome decides and not the order.
+        let sum: i128 = postings.iter().map(|posting| i128::from(posting.money.minor())).sum();
+        let sum_minor = i64::try_from(sum).map_err(|_| Unbalanced::Overflow)?;
         if sum_minor != 0 {
             return Err(Unbalanced::Sum(Money::new(sum_minor, currency)));
         }

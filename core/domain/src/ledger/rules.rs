@@ -1,8 +1,10 @@
 //! Which postings follow from what happened. The one place that says so.
+//!
+//! Amounts are positive by their type; a fee of zero has no postings.
 
 use saoma_protocol::{Amount, Money};
 
-use super::{Account, PostingSet};
+use super::{Account, PostingSet, Unbalanced};
 use crate::payment::Method;
 
 /// Where a payment's money is until it is paid out.
@@ -13,35 +15,140 @@ const fn holding(method: Method) -> Account {
     }
 }
 
+fn one(from: Account, to: Account, money: Money) -> Vec<PostingSet> {
+    PostingSet::transfer(from, to, money).into_iter().collect()
+}
+
+/// The same, the other way round for a negative sum.
+fn either(from: Account, to: Account, money: Money) -> Result<Vec<PostingSet>, Unbalanced> {
+    let other_way = Money::new(money.minor().checked_neg().ok_or(Unbalanced::Overflow)?, money.currency());
+    Ok(both(one(from, to, money), one(to, from, other_way)))
+}
+
+fn both(first: Vec<PostingSet>, second: Vec<PostingSet>) -> Vec<PostingSet> {
+    first.into_iter().chain(second).collect()
+}
+
 /// Money was captured: the channel (or the drawer) holds it, the merchant is owed it, and the channel's fee is an expense
-/// that lowers what the channel owes. A fee of zero has no postings.
+/// that lowers what the channel owes.
 #[must_use]
 pub fn captured(method: Method, amount: Amount, fee: Money) -> Vec<PostingSet> {
-    let gross = PostingSet::transfer(Account::MerchantPayable, holding(method), amount.money());
-    let fee = PostingSet::transfer(holding(method), Account::Fees, fee);
-    gross.into_iter().chain(fee).collect()
+    both(one(Account::MerchantPayable, holding(method), amount.money()), one(holding(method), Account::Fees, fee))
 }
 
 /// A refund or void is under way: its amount is no longer due to the merchant, and not yet gone.
 #[must_use]
 pub fn refund_reserved(amount: Amount) -> Vec<PostingSet> {
-    PostingSet::transfer(Account::RefundsInTransit, Account::MerchantPayable, amount.money()).into_iter().collect()
+    one(Account::RefundsInTransit, Account::MerchantPayable, amount.money())
 }
 
-/// The channel (or the drawer) paid it. Fees stay with the channel.
+/// The channel (or the drawer) paid it, and gave `fee_returned` of its fee back
+/// ([`crate::fee::FeeOnRefund::returned`] says how much).
 #[must_use]
-pub fn refund_succeeded(method: Method, amount: Amount) -> Vec<PostingSet> {
-    PostingSet::transfer(holding(method), Account::RefundsInTransit, amount.money()).into_iter().collect()
+pub fn refund_succeeded(method: Method, amount: Amount, fee_returned: Money) -> Vec<PostingSet> {
+    both(
+        one(holding(method), Account::RefundsInTransit, amount.money()),
+        one(Account::Fees, holding(method), fee_returned),
+    )
 }
 
 /// The channel will not pay it: due to the merchant again.
 #[must_use]
 pub fn refund_failed(amount: Amount) -> Vec<PostingSet> {
-    PostingSet::transfer(Account::MerchantPayable, Account::RefundsInTransit, amount.money()).into_iter().collect()
+    one(Account::MerchantPayable, Account::RefundsInTransit, amount.money())
 }
 
 /// The channel undid a capture by itself: both halves of a refund at once.
 #[must_use]
-pub fn undone(method: Method, amount: Amount) -> Vec<PostingSet> {
-    PostingSet::transfer(holding(method), Account::MerchantPayable, amount.money()).into_iter().collect()
+pub fn undone(method: Method, amount: Amount, fee_returned: Money) -> Vec<PostingSet> {
+    both(
+        one(holding(method), Account::MerchantPayable, amount.money()),
+        one(Account::Fees, holding(method), fee_returned),
+    )
+}
+
+/// The channel's bill names another fee than was booked: `difference` more than that, or less if it is negative.
+///
+/// # Errors
+/// `Overflow` for the one number that has no negative, −2^63.
+pub fn fee_corrected(difference: Money) -> Result<Vec<PostingSet>, Unbalanced> {
+    either(Account::ChannelClearing, Account::Fees, difference)
+}
+
+/// Change was put into a drawer at the start of a shift.
+#[must_use]
+pub fn drawer_float(amount: Amount) -> Vec<PostingSet> {
+    paid_in(amount)
+}
+
+/// Cash was put into a drawer that no sale brought.
+#[must_use]
+pub fn paid_in(amount: Amount) -> Vec<PostingSet> {
+    one(Account::CashInSafe, Account::CashInDrawer, amount.money())
+}
+
+/// Cash was taken out of a drawer that no refund took: to the safe, or for an errand.
+#[must_use]
+pub fn paid_out(amount: Amount) -> Vec<PostingSet> {
+    one(Account::CashInDrawer, Account::CashInSafe, amount.money())
+}
+
+/// A drawer was counted: `difference` more than the books had in it, or less if it is negative.
+///
+/// # Errors
+/// `Overflow` for the one number that has no negative, −2^63.
+pub fn drawer_counted(difference: Money) -> Result<Vec<PostingSet>, Unbalanced> {
+    either(Account::CashOverShort, Account::CashInDrawer, difference)
+}
+
+/// A customer paid for stored value.
+#[must_use]
+pub fn wallet_topped_up(method: Method, amount: Amount, fee: Money) -> Vec<PostingSet> {
+    both(one(Account::WalletLiability, holding(method), amount.money()), one(holding(method), Account::Fees, fee))
+}
+
+/// A customer paid with stored value.
+#[must_use]
+pub fn wallet_spent(amount: Amount) -> Vec<PostingSet> {
+    one(Account::MerchantPayable, Account::WalletLiability, amount.money())
+}
+
+/// What was paid with stored value went back into it. It is set aside first, as any refund ([`refund_reserved`]).
+#[must_use]
+pub fn wallet_refunded(amount: Amount) -> Vec<PostingSet> {
+    one(Account::WalletLiability, Account::RefundsInTransit, amount.money())
+}
+
+/// An offline code was spent a second time: the merchant was promised the money, the customer's stored value does not cover
+/// it, and whoever issued the code bears it.
+#[must_use]
+pub fn double_spent(amount: Amount) -> Vec<PostingSet> {
+    one(Account::WalletLiability, Account::RiskLoss, amount.money())
+}
+
+/// A customer disputes a payment, and the channel holds the money back until that is decided.
+#[must_use]
+pub fn dispute_opened(amount: Amount) -> Vec<PostingSet> {
+    one(Account::ChannelClearing, Account::DisputesHeld, amount.money())
+}
+
+/// The dispute was decided for the merchant.
+#[must_use]
+pub fn dispute_won(amount: Amount) -> Vec<PostingSet> {
+    one(Account::DisputesHeld, Account::ChannelClearing, amount.money())
+}
+
+/// The dispute was decided for the customer (a chargeback), who has the money; the channel charges `fee` for it.
+#[must_use]
+pub fn dispute_lost(amount: Amount, fee: Money) -> Vec<PostingSet> {
+    both(
+        one(Account::DisputesHeld, Account::RiskLoss, amount.money()),
+        one(Account::ChannelClearing, Account::Fees, fee),
+    )
+}
+
+/// The channel paid out.
+#[must_use]
+pub fn payout_received(amount: Amount) -> Vec<PostingSet> {
+    one(Account::ChannelClearing, Account::Bank, amount.money())
 }

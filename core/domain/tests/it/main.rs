@@ -4,6 +4,8 @@
 
 mod claims;
 mod fees;
+mod ledger_laws;
+mod ledger_rules;
 mod payment_laws;
 mod payment_matrix;
 mod people;

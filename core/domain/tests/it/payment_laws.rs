@@ -80,9 +80,9 @@ proptest! {
             let sets = [
                 rules::captured(method, amount, fee),
                 rules::refund_reserved(amount),
-                rules::refund_succeeded(method, amount),
+                rules::refund_succeeded(method, amount, fee),
                 rules::refund_failed(amount),
-                rules::undone(method, amount),
+                rules::undone(method, amount, fee),
             ];
             for set in sets.iter().flatten() {
                 prop_assert_eq!(PostingSet::new(set.postings().to_vec()), Ok(set.clone()));

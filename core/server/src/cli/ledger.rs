@@ -14,14 +14,14 @@ pub(super) enum Command {
 pub(super) fn run(command: &Command, config: &Config) -> Result<ExitCode> {
     let Command::Check = command;
     let store = Store::open(&config.database.url, 2).context("open the database")?;
-    let broken = store.read_blocking(|tx| ledger::check_all(tx, &access::process())).context("read the books")?;
-    if broken.is_empty() {
+    let findings = store.read_blocking(|tx| ledger::check_all(tx, &access::process())).context("read the books")?;
+    if findings.is_empty() {
         println!("the books hold");
         return Ok(ExitCode::SUCCESS);
     }
-    for what in &broken {
-        eprintln!("{what:?}");
+    for (tenant, finding) in &findings {
+        println!("{tenant} {} {}: {}", finding.subject, finding.code, finding.detail);
     }
-    eprintln!("the books do not hold: {} findings", broken.len());
+    eprintln!("the books do not hold: {} findings", findings.len());
     Ok(ExitCode::FAILURE)
 }

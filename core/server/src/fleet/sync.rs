@@ -10,8 +10,7 @@ pub mod chain;
 use std::collections::HashMap;
 
 use saoma_domain::{
-    fee::BasisPoints,
-    ledger::{PostingSet, rules},
+    ledger::{Kind, PostingSet, rules},
     payment::Payment,
     refund::{self, Refund},
 };
@@ -25,7 +24,7 @@ use saoma_store::{
     StoreError, TenantScope, Tx, audit,
     events::{self, NewEvent},
     journal,
-    ledger::{self, Booking as Movement},
+    ledger::{self, Booking as Movement, Subject},
     orders::{self, Order},
     payments::{self, StoredPayment},
     refunds::{self, StoredRefund},
@@ -40,12 +39,6 @@ use crate::app::App;
 
 /// The channel of a cash sale, as stored and shown.
 const CASH: &str = "cash";
-
-/// Cash costs no fee.
-const NO_FEE: BasisPoints = match BasisPoints::new(0) {
-    Ok(rate) => rate,
-    Err(_) => unreachable!(),
-};
 
 /// Why a batch was not looked at. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -242,7 +235,7 @@ fn insert_sale(
         channel_account: None,
         channel_reference: None,
         payer_hint: None,
-        fee: NO_FEE,
+        fee_plan: None,
         close_asked_at: None,
         next_attempt_at: None,
         attempts: 0,
@@ -251,7 +244,8 @@ fn insert_sale(
     };
     payments::insert_new(tx, scope, &stored)?;
     write_event(tx, scope, source, &stored, None, "payment.succeeded")?;
-    post(tx, scope, &stored, None, "captured", order.created_at, postings)
+    let (subject, at) = (Subject::Payment(stored.payment.id), order.created_at);
+    post(tx, scope, source, subject, Kind::Captured, at, postings)
 }
 
 fn insert_refund(
@@ -280,10 +274,11 @@ fn insert_refund(
     payments::save(tx, scope, &mut sale)?;
     refunds::insert_new(tx, scope, &refund)?;
     write_event(tx, scope, source, &sale, Some(asked.refund), "refund.succeeded")?;
+    let subject = Subject::Refund { payment: asked.payment, refund: asked.refund };
     let reserved = rules::refund_reserved(asked.amount);
-    post(tx, scope, &sale, Some(asked.refund), "refund_reserved", at, &reserved)?;
-    let paid = rules::refund_succeeded(after.method, asked.amount);
-    post(tx, scope, &sale, Some(asked.refund), "refund_succeeded", at, &paid)
+    post(tx, scope, source, subject.clone(), Kind::RefundReserved, at, &reserved)?;
+    let paid = rules::refund_succeeded(after.method, asked.amount, book::no_fee(asked.amount));
+    post(tx, scope, source, subject, Kind::RefundSucceeded, at, &paid)
 }
 
 fn write_event(
@@ -311,13 +306,13 @@ fn write_event(
 fn post(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    payment: &StoredPayment,
-    refund: Option<RefundId>,
-    kind: &'static str,
+    source: Source,
+    subject: Subject,
+    kind: Kind,
     at: Millis,
     sets: &[PostingSet],
 ) -> Result<(), StoreError> {
-    let movement = Movement { payment: payment.payment.id, refund, kind, channel_account: None, at };
+    let movement = Movement { subject, kind, channel_account: None, at, booked_at: source.now };
     ledger::post(tx, scope, &movement, sets)
 }
 

@@ -60,6 +60,7 @@ codes! {
     TERMINAL_REVOKED = "terminal_revoked", 409, "The terminal was shut out";
     CLAIM_CODE_INVALID = "claim_code_invalid", 403, "The claim code is not valid";
     CSR_INVALID = "csr_invalid", 422, "The certificate request cannot be used";
+    EXPORT_TOO_LARGE = "export_too_large", 422, "The export is too large";
     DISK_FULL = "disk_full", 507, "There is no room left";
     UNAVAILABLE = "unavailable", 503, "Try again later";
     INTERNAL = "internal", 500, "Something went wrong here";

@@ -41,6 +41,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::plugins::routes)
                     .configure(v1::fleet::routes)
                     .configure(v1::channel_accounts::routes)
+                    .configure(v1::fee_plans::routes)
                     .default_service(web::to(nothing_here)),
             )
             .route("/health", web::get().to(health::health))

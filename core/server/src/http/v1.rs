@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod channel_accounts;
+pub mod fee_plans;
 pub mod fleet;
 pub mod ledger;
 pub mod notify;

@@ -209,7 +209,7 @@ async fn write_down(
         channel_account: Some(account.id),
         channel_reference: None,
         payer_hint: None,
-        fee: account.fee,
+        fee_plan: Some(account.fee_version),
         close_asked_at: None,
         // If this process dies now, the resolver takes it up once no answer can come any more.
         next_attempt_at: Some(now.plus(pace(manifest).call_ms)),

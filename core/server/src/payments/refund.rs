@@ -2,7 +2,7 @@
 
 use saoma_channels::{Capability, PaymentStatus, RefundOrder, RefundStatus};
 use saoma_domain::{
-    ledger::rules,
+    ledger::{Kind as Movement, rules},
     payment::{self, Event as PaymentEvent, Method, Payment, State as PaymentStanding, decide as decide_payment},
     refund::{Answer, AnswerStatus, Event, Refund, State, decide},
 };
@@ -18,7 +18,7 @@ use super::{
     PaymentError,
     call::{Channel, channel_of, failure, not_sent},
     collect::pace,
-    kind, payment_view, refund_view,
+    fees, kind, payment_view, refund_view,
     settle::{book, decided, record, send},
 };
 use crate::app::App;
@@ -181,7 +181,7 @@ async fn set_aside(
             refund = refunds::load(tx, &scope, wish.id)?;
             return same(refund, &wish);
         }
-        book(tx, &scope, &stored, Some(wish.id), "refund_reserved", &rules::refund_reserved(amount), now)?;
+        book(tx, &scope, &stored, Some(wish.id), Movement::RefundReserved, &rules::refund_reserved(amount), now)?;
         record(tx, &scope, &stored, Some(wish.id), kind::REFUND_SUBMITTED, "", &wish.actor, now)?;
         announce(&app_in, tx, &scope, &refund, now)?;
         Ok((true, refund))
@@ -355,14 +355,14 @@ fn heard_in(
                 PaymentEvent::RefundSucceeded { refund: id, amount }
             };
             move_payment(tx, scope, &mut stored, &done, now)?;
-            let sets = rules::refund_succeeded(stored.payment.method, amount);
-            book(tx, scope, &stored, Some(id), "refund_succeeded", &sets, now)?;
+            let sets = fees::refund_succeeded(tx, scope, &stored, amount)?;
+            book(tx, scope, &stored, Some(id), Movement::RefundSucceeded, &sets, now)?;
             if void { kind::VOIDED } else { kind::REFUND_SUCCEEDED }
         }
         State::Failed { .. } => {
             let failed = PaymentEvent::RefundFailed { refund: id, amount };
             move_payment(tx, scope, &mut stored, &failed, now)?;
-            book(tx, scope, &stored, Some(id), "refund_failed", &rules::refund_failed(amount), now)?;
+            book(tx, scope, &stored, Some(id), Movement::RefundFailed, &rules::refund_failed(amount), now)?;
             kind::REFUND_FAILED
         }
         State::Pending => kind::REFUND_PENDING,

@@ -4,21 +4,21 @@
 //! returned. Somebody else was faster: load and decide again.
 
 use saoma_domain::{
-    ledger::{PostingSet, rules},
+    ledger::{Kind as Movement, PostingSet},
     payment::{Answer, AnswerStatus, Close, Effect, Event, Payment, Refusal, Source, State, decide},
 };
 use saoma_protocol::{Millis, Money, PaymentId, RefundId, message::PushBody};
 use saoma_store::{
     StoreError, TenantScope, Tx,
     events::{self, NewEvent},
-    ledger::{self, Booking},
+    ledger::{self, Booking, Subject},
     outbox::{self, Kind, NewMessage},
     pay_codes::{self, PayCode},
     payments::{self, Sale, StoredPayment},
     tenants::{self, LatePolicy},
 };
 
-use super::{PaymentError, kind, payment_view};
+use super::{PaymentError, fees, kind, payment_view};
 use crate::app::App;
 
 /// How often a decision is made again because somebody else saved first.
@@ -146,27 +146,12 @@ fn settle_in(
     for effect in decision.effects {
         match effect {
             Effect::BookCapture => {
-                let fee = stored.fee.of(stored.payment.amount);
-                book(
-                    tx,
-                    scope,
-                    &stored,
-                    None,
-                    "captured",
-                    &rules::captured(stored.payment.method, stored.payment.amount, fee),
-                    now,
-                )?;
+                let sets = fees::captured(tx, scope, &stored)?;
+                book(tx, scope, &stored, None, Movement::Captured, &sets, now)?;
             }
             Effect::BookUndone => {
-                book(
-                    tx,
-                    scope,
-                    &stored,
-                    None,
-                    "undone",
-                    &rules::undone(stored.payment.method, stored.payment.amount),
-                    now,
-                )?;
+                let sets = fees::undone(tx, scope, &stored)?;
+                book(tx, scope, &stored, None, Movement::Undone, &sets, now)?;
             }
             Effect::Alert(notice) => record(tx, scope, &stored, None, notice.code(), "", "core", now)?,
             Effect::RefundLate if tenants::load(tx, scope)?.late_policy == LatePolicy::Accept => {}
@@ -257,11 +242,16 @@ pub(super) fn book(
     scope: &TenantScope,
     stored: &StoredPayment,
     refund: Option<RefundId>,
-    kind: &'static str,
+    kind: Movement,
     sets: &[PostingSet],
     at: Millis,
 ) -> Result<(), StoreError> {
-    let booking = Booking { payment: stored.payment.id, refund, kind, channel_account: stored.channel_account, at };
+    let payment = stored.payment.id;
+    let subject = match refund {
+        Some(refund) => Subject::Refund { payment, refund },
+        None => Subject::Payment(payment),
+    };
+    let booking = Booking { subject, kind, channel_account: stored.channel_account, at, booked_at: at };
     ledger::post(tx, scope, &booking, sets)
 }
 

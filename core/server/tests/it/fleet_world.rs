@@ -18,6 +18,7 @@ use saoma_protocol::{
     message::PushBody,
 };
 use saoma_server::{
+    app::App,
     config::Config,
     fleet::{
         broker::Broker,
@@ -95,6 +96,23 @@ impl World {
         let running = Running::start(config).await.unwrap();
         let (scope, store) = merchant(running.app().store(), running.app().now()).await;
         Self { running, scope, store, _folder: folder }
+    }
+
+    pub fn app(&self) -> &App {
+        self.running.app()
+    }
+
+    /// Where people and machines reach the API.
+    pub fn api(&self) -> String {
+        format!("http://{}", self.running.api)
+    }
+
+    pub const fn merchant(&self) -> (TenantScope, StoreId) {
+        (self.scope, self.store)
+    }
+
+    pub async fn another_merchant(&self) -> (TenantScope, StoreId) {
+        merchant(self.database(), self.now()).await
     }
 
     fn database(&self) -> &Store {

@@ -7,3 +7,5 @@ mod fleet_client;
 mod fleet_enrol;
 mod fleet_journal;
 mod fleet_world;
+mod ledger;
+mod ledger_files;

@@ -1,7 +1,7 @@
 //! Two merchants with a shop, a till, people and a contract each, and what they sell.
 
 use saoma_domain::{
-    fee::BasisPoints,
+    fee::{BasisPoints, FeePlan},
     payment::{Capture, Method, Payment, State},
     refund,
 };
@@ -73,7 +73,8 @@ pub fn account(letter: u8, number: u8) -> ChannelAccount {
         name: "our wallet".to_owned(),
         enabled: true,
         settings_json: r#"{"endpoint":"https://wallet.example"}"#.to_owned(),
-        fee: BasisPoints::new(60).expect("a fee"),
+        fee: FeePlan::flat(BasisPoints::new(60).expect("a fee")),
+        fee_version: 1,
         priority: 10,
         version: 1,
         created_at: NOW,
@@ -155,7 +156,7 @@ impl House {
             channel_account: Some(self.account),
             channel_reference: None,
             payer_hint: None,
-            fee: BasisPoints::new(60).expect("a fee"),
+            fee_plan: Some(1),
             close_asked_at: None,
             next_attempt_at: None,
             attempts: 0,

@@ -85,7 +85,7 @@ fn both_databases_have_the_same_columns() {
         let numbered = kind == "integer" && postgres_kind == "bigint" && (column.1 == "id" || column.1 == "sequence");
         assert!(kind == postgres_kind || numbered, "{column:?} is {kind} here and {postgres_kind} there");
     }
-    assert_eq!(sqlite.keys().map(|(table, _)| table).collect::<BTreeSet<_>>().len(), 24);
+    assert_eq!(sqlite.keys().map(|(table, _)| table).collect::<BTreeSet<_>>().len(), 28);
 }
 
 #[test]
@@ -193,7 +193,10 @@ fn several_that_start_at_once_migrate_once() {
 #[test]
 fn what_is_written_once_cannot_be_changed_or_deleted() {
     use crate::house::{House, NOW, captured, cny};
-    use saoma_domain::{ledger::rules, payment::Method};
+    use saoma_domain::{
+        ledger::{Kind, rules},
+        payment::Method,
+    };
     use saoma_protocol::{
         Sequence,
         journal::{Entry, GENESIS, Record},
@@ -211,11 +214,11 @@ fn what_is_written_once_cannot_be_changed_or_deleted() {
         };
         let entry = Entry::new(Sequence(1), NOW, GENESIS, keyed).expect("an entry");
         let booking = ledger::Booking {
-            payment: payment.payment.id,
-            refund: None,
-            kind: "captured",
+            subject: ledger::Subject::Payment(payment.payment.id),
+            kind: Kind::Captured,
             channel_account: Some(tea.account),
             at: NOW,
+            booked_at: NOW,
         };
         let did = audit::NewEntry {
             actor: "core".to_owned(),
@@ -239,6 +242,8 @@ fn what_is_written_once_cannot_be_changed_or_deleted() {
             "DELETE FROM posting_sets",
             "UPDATE postings SET amount_minor = amount_minor + 1",
             "DELETE FROM postings",
+            "UPDATE fee_plans SET plan_json = '{}'",
+            "DELETE FROM fee_plans",
             "UPDATE journal_entries SET payload = '{}'",
             "UPDATE journal_entries SET hash = ''",
             "DELETE FROM journal_entries",

@@ -27,7 +27,7 @@ async fn ledger_balances(shop: &Shop) -> Result<()> {
         .args(["ledger", "check"])
         .env("SAOMA_DATA_DIR", shop.premises.folder.join("core"))
         .output()?;
-    ensure!(checked.status.success(), "saoma ledger check: {}", String::from_utf8_lossy(&checked.stderr));
+    ensure!(checked.status.success(), "saoma ledger check: {}", String::from_utf8_lossy(&checked.stdout));
     Ok(())
 }
 

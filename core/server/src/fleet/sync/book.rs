@@ -7,7 +7,7 @@ use saoma_domain::{
     ledger::{PostingSet, rules},
     payment::{Event, Method, Payment, State, decide},
 };
-use saoma_protocol::{Amount, Currency, Millis, Money, PaymentId, RefundId, Sequence, TenantId, TerminalId};
+use saoma_protocol::{Amount, Millis, Money, PaymentId, RefundId, Sequence, TenantId, TerminalId};
 
 /// How far a terminal's clock is believed to be behind core's: a terminal was offline that long at most.
 const OFFLINE_MAX_MS: i64 = 90 * 24 * 3600 * 1000;
@@ -79,7 +79,7 @@ pub fn cash_sale(source: Source, sale: CashSale, existing: Option<&Payment>) -> 
     }
     let created = Payment { id: sale.payment, amount: sale.amount, method: Method::Cash, state: State::Created };
     let taken = Event::TakeCash { at: believed(sale.at, source.now) };
-    follow(created, &[taken], rules::captured(Method::Cash, sale.amount, none_of(sale.amount.currency())), source)
+    follow(created, &[taken], rules::captured(Method::Cash, sale.amount, no_fee(sale.amount)), source)
 }
 
 /// `existing`: the refund that core has under this id, as the payment it is of and its amount. `payment`: the sale that the
@@ -108,7 +108,7 @@ pub fn cash_refund(
     let (id, amount) = (refund.refund, refund.amount);
     let events = [Event::ReserveRefund { refund: id, amount }, Event::RefundSucceeded { refund: id, amount }];
     let mut postings = rules::refund_reserved(amount);
-    postings.extend(rules::refund_succeeded(Method::Cash, amount));
+    postings.extend(rules::refund_succeeded(Method::Cash, amount, no_fee(amount)));
     follow(payment.clone(), &events, postings, source)
 }
 
@@ -124,13 +124,15 @@ fn follow(mut payment: Payment, events: &[Event], postings: Vec<PostingSet>, sou
 }
 
 /// Cash costs no fee.
-const fn none_of(currency: Currency) -> Money {
-    Money::new(0, currency)
+#[must_use]
+pub const fn no_fee(amount: Amount) -> Money {
+    Money::new(0, amount.currency())
 }
 
 #[cfg(test)]
 mod tests {
     use saoma_domain::payment::Capture;
+    use saoma_protocol::Currency;
 
     use super::*;
 

@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 use saoma_channels::{Account, Manifest, SettingsError};
-use saoma_domain::fee::BasisPoints;
+use saoma_domain::fee::FeePlan;
 use saoma_protocol::{ChannelAccountId, Millis, api::Page};
 use saoma_store::{
-    StoreError, TenantScope,
+    TenantScope,
     channel_accounts::{self, ChannelAccount},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::audit::note;
+use super::{audit::note, fee_plans::rate};
 use crate::{
     app::App,
     http::{
@@ -51,8 +51,10 @@ pub struct ChannelAccountView {
     settings: Value,
     /// The names of the secrets that are set.
     secrets: Vec<String>,
-    /// What the channel keeps, in hundredths of a percent.
+    /// What the channel keeps, in hundredths of a percent, in currencies for which its fee plan has no tariff.
     fee_basis_points: u16,
+    /// The version of the fee plan that is in force; see `/v1/channel-accounts/{account}/fee-plan`.
+    fee_plan_version: u64,
     /// Of several that fit a payment, the lowest is taken.
     priority: i32,
     /// To be sent with a change.
@@ -74,7 +76,7 @@ pub struct CreateChannelAccount {
     /// By the names that the plugin gives them.
     #[serde(default)]
     secrets: BTreeMap<String, String>,
-    /// 0 to 10,000.
+    /// 0 to 10,000: a fee plan of this rate alone, whose fees are kept on refunds.
     fee_basis_points: u16,
     #[serde(default)]
     priority: i32,
@@ -96,6 +98,7 @@ pub struct ChangeChannelAccount {
     /// Those to be replaced, or taken away (`null`).
     #[serde(default)]
     secrets: BTreeMap<String, Option<String>>,
+    /// 0 to 10,000: the next version of the fee plan, with another rate and the same tariffs.
     #[serde(default)]
     fee_basis_points: Option<u16>,
     #[serde(default)]
@@ -147,7 +150,8 @@ pub async fn create(
         enabled: true,
         settings_json: checked_settings(&manifest, body.settings)?,
         plugin: body.plugin,
-        fee: fee(body.fee_basis_points)?,
+        fee: FeePlan::flat(rate(body.fee_basis_points, "/fee_basis_points")?),
+        fee_version: 1,
         priority: body.priority,
         version: 1,
         created_at: now,
@@ -217,21 +221,23 @@ pub async fn change(
     };
     account.name = body.name.map(|name| text::name(&name, "/name")).transpose()?.unwrap_or(account.name);
     account.enabled = body.enabled.unwrap_or(account.enabled);
-    account.fee = body.fee_basis_points.map(fee).transpose()?.unwrap_or(account.fee);
+    if let Some(basis_points) = body.fee_basis_points {
+        account.fee = account.fee.with_rate(rate(basis_points, "/fee_basis_points")?);
+    }
     account.priority = body.priority.unwrap_or(account.priority);
     account.updated_at = now;
     let names: Vec<String> = body.secrets.into_keys().collect();
     let stored = account.clone();
-    account.version = app
+    let account = app
         .store()
         .write(move |tx| {
-            let version = channel_accounts::update(tx, &scope, &stored)?;
+            channel_accounts::update(tx, &scope, &stored)?;
             if let Some(secrets) = &secrets {
                 channel_accounts::set_secrets(tx, &scope, id, secrets, now)?;
             }
             let detail = json!({ "account": told(&stored), "secrets_changed": names });
             note(tx, &who, "channel_account.changed", &id, &detail, now)?;
-            Ok::<_, StoreError>(version)
+            channel_accounts::load(tx, &scope, id)
         })
         .await?;
     Ok(web::Json(view(&app, scope, account).await?))
@@ -269,7 +275,8 @@ async fn view(app: &App, scope: TenantScope, account: ChannelAccount) -> Result<
         enabled: account.enabled,
         settings: serde_json::from_str(&account.settings_json).map_err(|error| Problem::internal(&error))?,
         secrets,
-        fee_basis_points: account.fee.get(),
+        fee_basis_points: account.fee.rate().get(),
+        fee_plan_version: account.fee_version,
         priority: account.priority,
         version: account.version,
         created_at: account.created_at,
@@ -284,7 +291,7 @@ fn told(account: &ChannelAccount) -> Value {
         "name": account.name,
         "enabled": account.enabled,
         "settings": serde_json::from_str::<Value>(&account.settings_json).unwrap_or_default(),
-        "fee_basis_points": account.fee.get(),
+        "fee_basis_points": account.fee.rate().get(),
         "priority": account.priority,
     })
 }
@@ -292,11 +299,6 @@ fn told(account: &ChannelAccount) -> Value {
 fn missing(plugin: &str) -> Problem {
     let plugin: String = plugin.chars().take(64).collect();
     Problem::new(PLUGIN_MISSING, format!("There is no plugin {plugin:?} here; GET /v1/plugins lists those there are."))
-}
-
-fn fee(basis_points: u16) -> Result<BasisPoints, Problem> {
-    BasisPoints::new(basis_points)
-        .map_err(|_| Problem::new(INVALID, "A fee is from 0 to 10,000.").at("/fee_basis_points"))
 }
 
 fn checked_settings(manifest: &Manifest, settings: Map<String, Value>) -> Result<String, Problem> {

@@ -34,6 +34,9 @@ pub struct Timeline {
     events: Vec<TimelineEvent>,
     /// In the order in which they were booked.
     posting_sets: Vec<PostingSetView>,
+    /// The version of its channel account's fee plan that it is booked with; absent for cash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fee_plan_version: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -56,8 +59,8 @@ pub struct TimelineEvent {
 #[derive(Serialize, ToSchema)]
 pub struct PostingSetView {
     at: Millis,
-    /// `captured`, `refund_reserved`, `refund_succeeded`, `refund_failed` or `undone`.
-    kind: String,
+    /// `captured`, `refund_reserved`, `refund_succeeded`, `refund_failed`, `undone`, `dispute_opened`, …
+    kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundId>,
     postings: Vec<PostingView>,
@@ -98,6 +101,7 @@ pub async fn show(
         refunds: refunds.iter().map(refund_view).collect(),
         events: events.into_iter().map(TimelineEvent::from).collect(),
         posting_sets: sets.into_iter().map(PostingSetView::from).collect(),
+        fee_plan_version: sale.payment.fee_plan,
     }))
 }
 
@@ -124,9 +128,9 @@ impl From<ledger::BookedSet> for PostingSetView {
             .map(|posting| PostingView {
                 account: posting.account.text().to_owned(),
                 money: posting.money,
-                channel_account: set.channel_account,
+                channel_account: set.channel_account.filter(|_| posting.account.is_per_channel()),
             })
             .collect();
-        Self { at: set.at, kind: set.kind, refund: set.refund, postings }
+        Self { at: set.at, kind: set.kind.text(), refund: set.refund, postings }
     }
 }

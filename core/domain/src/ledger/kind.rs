@@ -1,0 +1,61 @@
+//! Why money moved, by name.
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
+        /// Why money moved. With what it was about it names a movement once and for all.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $name,)+
+        }
+
+        impl Kind {
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The stable text of this kind, as stored and sent.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Captured = "captured";
+    Undone = "undone";
+    RefundReserved = "refund_reserved";
+    RefundSucceeded = "refund_succeeded";
+    RefundFailed = "refund_failed";
+    FeeCorrected = "fee_corrected";
+    DrawerFloat = "drawer_float";
+    PaidIn = "paid_in";
+    PaidOut = "paid_out";
+    DrawerCounted = "drawer_counted";
+    WalletToppedUp = "wallet_topped_up";
+    WalletSpent = "wallet_spent";
+    WalletRefunded = "wallet_refunded";
+    DoubleSpent = "double_spent";
+    DisputeOpened = "dispute_opened";
+    DisputeWon = "dispute_won";
+    DisputeLost = "dispute_lost";
+    PayoutReceived = "payout_received";
+}
+
+impl Kind {
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.text() == text)
+    }
+
+    /// Whether the state of a payment and of its refunds follows from it ([`super::disagreements`]). The others can happen
+    /// to a payment without changing its state.
+    #[must_use]
+    pub const fn moves_payment(self) -> bool {
+        matches!(
+            self,
+            Self::Captured | Self::Undone | Self::RefundReserved | Self::RefundSucceeded | Self::RefundFailed
+        )
+    }
+}
