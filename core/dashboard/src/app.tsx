@@ -11,6 +11,7 @@ import { BooksRoom } from './rooms/books';
 import { PaymentRoom } from './rooms/payment';
 import { PaymentsRoom } from './rooms/payments';
 import { ChoosePassword, SignIn } from './rooms/sign-in';
+import { StatementRoom } from './rooms/statement';
 import { TerminalsRoom } from './rooms/terminals';
 import { Shell } from './shell';
 import { TextProvider, useText } from './text/text';
@@ -71,6 +72,7 @@ function Door() {
             <Route path="/payments/:payment" element={<PaymentRoom role={session.person.role} />} />
             <Route path="/terminals" element={<TerminalsRoom role={session.person.role} />} />
             <Route path="/books" element={<BooksRoom />} />
+            <Route path="/books/:account" element={<StatementRoom />} />
             <Route path="*" element={<NotFound />} />
           </Routes>
         </Shell>

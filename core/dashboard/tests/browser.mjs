@@ -110,6 +110,10 @@ const STORIES = {
   async 'the books balance'() {
     await room('/books');
     await sees('[data-balances="true"]');
+    await page.locator('[data-account="merchant_payable"] a').first().click();
+    await sees('[data-statement="merchant_payable"]');
+    await sees('[data-line]');
+    await room('/books');
   },
 
   async 'Chinese and English'() {

@@ -45,6 +45,9 @@ export async function core(dist, password) {
     emit('succeeded', payment);
     return { payment: id };
   };
+  const balance = (account, minor) => ({
+    account, currency: 'CNY', opening_minor: 0, debits_minor: Math.max(minor, 0), credits_minor: Math.max(-minor, 0), closing_minor: minor,
+  });
   const posting = (account, minor) => ({ account, money: { minor, currency: 'CNY' } });
   const timeline = (payment) => {
     const mine = refunds.filter((refund) => refund.payment === payment.id);
@@ -87,7 +90,13 @@ export async function core(dist, password) {
     if (method === 'POST' && KEYED.test(path) && headers['idempotency-key'] === undefined) return problem(400, 'idempotency_key_missing');
     if (path === '/v1/stores') return [200, { items: [{ id: 'sto_1', name: '中山路店', active: true, created_at: 1 }] }];
     if (path === '/v1/payments') return [200, { items: payments }];
-    if (path === '/v1/ledger/trial-balance') return [200, { currencies: [{ currency: 'CNY', debits_minor: 5, credits_minor: 5 }], accounts: [] }];
+    if (path === '/v1/ledger/findings') return [200, { checked_at: Date.now(), items: [] }];
+    if (path === '/v1/ledger/balances') return [200, { from: 0, to: 1, time_zone: 'Etc/UTC', items: [balance('cash_in_drawer', 5), balance('merchant_payable', -5)] }];
+    if (path === '/v1/ledger/statement') {
+      const money = (minor) => ({ minor, currency: 'CNY' });
+      const line = { booked_at: Date.now(), at: Date.now(), kind: 'captured', subject: 'pay_1', payment: 'pay_1', money: money(5), balance: money(5) };
+      return [200, { opening: money(0), closing: money(5), items: [line] }];
+    }
     if (path === '/v1/terminals' && method === 'GET') return [200, { items: terminals }];
     if (path === '/v1/terminals') {
       const terminal = { id: `trm_${terminals.length + 1}`, number: terminals.length + 1, online: false, created_at: Date.now(), ...body };

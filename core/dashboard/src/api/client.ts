@@ -17,7 +17,8 @@ export type Timeline = Schemas['Timeline'];
 export type TimelineEvent = Schemas['TimelineEvent'];
 export type PostingSet = Schemas['PostingSetView'];
 export type Store = Schemas['StoreView'];
-export type TrialBalance = Schemas['TrialBalance'];
+export type PeriodBalance = Schemas['PeriodBalance'];
+export type Statement = Schemas['Statement'];
 export type ClaimCode = Schemas['ClaimCode'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */

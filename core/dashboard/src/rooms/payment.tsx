@@ -54,7 +54,7 @@ export function PaymentRoom({ role }: { role: Person['role'] }) {
         <Grid.Col span={{ base: 12, md: 7 }}>
           <Stack>
             <Events events={events} />
-            <Postings sets={sets} />
+            <Postings sets={sets} feePlan={timeline.data.fee_plan_version} />
           </Stack>
         </Grid.Col>
       </Grid>
@@ -174,10 +174,11 @@ function Events({ events }: { events: readonly TimelineEvent[] }) {
   );
 }
 
-function Postings({ sets }: { sets: readonly PostingSet[] }) {
+function Postings({ sets, feePlan }: { sets: readonly PostingSet[]; feePlan: number | null | undefined }) {
   const { t } = useText();
   return (
     <Room title={t.payment.postings} name="postings">
+      {feePlan != null && <Text c="dimmed" size="xs">{t.payment.feePlan}: {feePlan}</Text>}
       {sets.length === 0 && <Text c="dimmed" size="sm">{t.payment.noPostings}</Text>}
       {sets.length > 0 && (
         <Table verticalSpacing={4}>

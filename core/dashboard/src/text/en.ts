@@ -53,7 +53,7 @@ export const en = {
     counter: 'Sale number', cashier: 'Cashier', goods: 'Goods', code: 'Code', expires: 'Code expires', paidAt: 'Paid', failure: 'Why it failed',
     lateNote: 'The channel confirmed this payment after it had been closed.',
     unknownNote: 'The channel has not answered. Saoma keeps asking; please do not collect again meanwhile.',
-    noPostings: 'No money has moved', noRefunds: 'Nothing was given back', debit: 'Debit', credit: 'Credit', account: 'Account',
+    feePlan: 'Fee plan version', noPostings: 'No money has moved', noRefunds: 'Nothing was given back', debit: 'Debit', credit: 'Credit', account: 'Account',
     by: 'by', details: 'Details', quantity: '×', reason: 'Reason',
   },
   actions: {
@@ -78,10 +78,16 @@ export const en = {
   books: {
     title: 'Trial balance', balanced: 'Balances', unbalanced: 'Does not balance', total: 'Total', none: 'No money has moved yet',
     hint: 'Every movement is written twice; debits and credits are equal, or something is wrong.', account: 'Account', debit: 'Debit', credit: 'Credit',
+    from: 'From', to: 'To', badPeriod: 'Two days, the first one first', zone: 'Days of the time zone', export: 'Export',
+    opening: 'Opening balance', closing: 'Closing balance', debits: 'Debits', credits: 'Credits', balance: 'Balance',
+    debitBalance: 'Debit balance', creditBalance: 'Credit balance', booked: 'Booked', movement: 'Movement',
+    findings: 'The books do not hold', findingsHint: 'Nothing is corrected by itself: a person must look at this.',
+    checked: 'The books were last proven', neverChecked: 'The books have not been proven yet.',
   },
   accounts: {
     channel_clearing: 'Channel clearing', merchant_payable: 'Merchant payable', fees: 'Fees', refunds_in_transit: 'Refunds in transit',
-    cash_in_drawer: 'Cash in drawer', wallet_liability: 'Wallet liability',
+    cash_in_drawer: 'Cash in drawer', wallet_liability: 'Wallet liability', bank: 'Bank', disputes_held: 'Held for disputes',
+    cash_in_safe: 'Cash in safe', cash_over_short: 'Cash over and short', risk_loss: 'Risk loss',
   } as Record<string, string>,
   events: {
     created: 'Keyed in', presenting: 'Code on show', submitting: 'Sent to the channel', pending: 'Customer confirms', no_answer: 'The channel did not answer',
@@ -92,6 +98,9 @@ export const en = {
   } as Record<string, string>,
   postingKinds: {
     captured: 'Money collected', refund_reserved: 'Refund set aside', refund_succeeded: 'Refund done', refund_failed: 'Refund failed', undone: 'Undone by the channel',
+    fee_corrected: 'Fee corrected', drawer_float: 'Float', paid_in: 'Paid in', paid_out: 'Paid out', drawer_counted: 'Drawer counted',
+    wallet_topped_up: 'Wallet topped up', wallet_spent: 'Paid from wallet', wallet_refunded: 'Back into wallet', double_spent: 'Spent twice offline',
+    dispute_opened: 'Dispute opened', dispute_won: 'Dispute won', dispute_lost: 'Dispute lost', payout_received: 'Payout received',
   } as Record<string, string>,
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',

@@ -42,7 +42,7 @@ export const zh: Texts = {
     refunded: '已退', left: '可退', order: '订单', version: '版本', channelReference: '渠道单号',
     counter: '终端流水号', cashier: '收银员', goods: '商品', code: '二维码', expires: '码有效期至', paidAt: '支付时间', failure: '失败原因',
     lateNote: '该笔支付在关闭之后才被渠道确认成功。', unknownNote: '渠道没有答复，系统正在持续查询。在此期间请不要重复收款。',
-    noPostings: '没有资金变动', noRefunds: '没有退款', debit: '借方', credit: '贷方', account: '科目',
+    feePlan: '费率方案版本', noPostings: '没有资金变动', noRefunds: '没有退款', debit: '借方', credit: '贷方', account: '科目',
     by: '操作者', details: '详情', quantity: '×', reason: '原因',
   },
   actions: {
@@ -65,10 +65,15 @@ export const zh: Texts = {
   books: {
     title: '试算平衡表', balanced: '借贷平衡', unbalanced: '借贷不平', total: '合计', none: '还没有资金变动',
     hint: '每笔资金变动都有借有贷；借贷必须相等，否则一定有问题。', account: '科目', debit: '借方', credit: '贷方',
+    from: '起始日', to: '截止日', badPeriod: '请选择两个日期，起始日在前', zone: '时区', export: '导出',
+    opening: '期初余额', closing: '期末余额', debits: '借方发生额', credits: '贷方发生额', balance: '余额',
+    debitBalance: '期末借方余额', creditBalance: '期末贷方余额', booked: '记账时间', movement: '摘要',
+    findings: '账目不符', findingsHint: '系统不会自动更正，请人工核查。', checked: '最近核对时间', neverChecked: '账目尚未核对。',
   },
   accounts: {
     channel_clearing: '渠道待清算', merchant_payable: '应付商户', fees: '手续费', refunds_in_transit: '退款在途',
-    cash_in_drawer: '钱箱现金', wallet_liability: '储值负债',
+    cash_in_drawer: '钱箱现金', wallet_liability: '储值负债', bank: '银行存款', disputes_held: '争议冻结', cash_in_safe: '保险柜现金',
+    cash_over_short: '现金长短款', risk_loss: '风险损失',
   },
   events: {
     created: '录入', presenting: '出码', submitting: '提交渠道', pending: '等待顾客确认', no_answer: '渠道未答复',
@@ -78,6 +83,9 @@ export const zh: Texts = {
   },
   postingKinds: {
     captured: '收款', refund_reserved: '退款预留', refund_succeeded: '退款完成', refund_failed: '退款失败', undone: '渠道撤回',
+    fee_corrected: '手续费更正', drawer_float: '备用金', paid_in: '存入现金', paid_out: '支取现金', drawer_counted: '钱箱清点',
+    wallet_topped_up: '储值充值', wallet_spent: '储值消费', wallet_refunded: '退回储值', double_spent: '离线重复消费',
+    dispute_opened: '争议发起', dispute_won: '争议胜诉', dispute_lost: '争议败诉', payout_received: '渠道结算到账',
   },
   roles: {
     platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者',
