@@ -211,6 +211,24 @@ export interface paths {
         patch: operations["channel-accounts_change"];
         trace?: never;
     };
+    "/v1/channel-accounts/{account}/fee-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The terms in force, and those before them. */
+        get: operations["channel-accounts_show_fee_plan"];
+        /** Other terms, for payments that are made from now on. */
+        put: operations["channel-accounts_change_fee_plan"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channel-accounts/{account}/self-test": {
         parameters: {
             query?: never;
@@ -262,6 +280,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/ledger/balances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Balances at the start and the end of a period, and what moved in it. */
+        get: operations["ledger_balances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/balances/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The balances of a period as a file. */
+        get: operations["ledger_export_balances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What does not hold in the books, and when core last looked. */
+        get: operations["ledger_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An account's statement, page by page. */
+        get: operations["ledger_statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/statement/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An account's whole statement as a file. XLSX has at most 100,000 lines. */
+        get: operations["ledger_export_statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/ledger/trial-balance": {
         parameters: {
             query?: never;
@@ -269,7 +372,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The trial balance as of now. */
+        /** The trial balance as of a moment. */
         get: operations["ledger_trial_balance"];
         put?: never;
         post?: never;
@@ -806,6 +909,18 @@ export interface components {
         };
         /** @description What a sale or a refund asks for: 1 to [`AMOUNT_MINOR_MAX`] minor units. Parsing is the check; holders need none. */
         Amount: components["schemas"]["Money"];
+        /** @description Prices of payments from an amount on, for the whole amount. */
+        AmountTier: {
+            /**
+             * Format: int64
+             * @description Added to the rate's share.
+             */
+            fixed_minor?: number;
+            /** Format: int64 */
+            from_minor: number;
+            /** Format: int32 */
+            rate_basis_points: number;
+        };
         ApiKeyId: string;
         /** @description A key, without its secret: that was shown once. */
         ApiKeyView: {
@@ -837,9 +952,20 @@ export interface components {
             items: components["schemas"]["AuditEntry"][];
             next_before?: components["schemas"]["Sequence"] | null;
         };
+        /** @description What moved on every account in a period. */
+        Balances: {
+            /** @description The first moment of the period, and the first one after it. */
+            from: components["schemas"]["Millis"];
+            items: components["schemas"]["PeriodBalance"][];
+            time_zone: string;
+            to: components["schemas"]["Millis"];
+        };
         ChangeChannelAccount: {
             enabled?: boolean | null;
-            /** Format: int32 */
+            /**
+             * Format: int32
+             * @description 0 to 10,000: the next version of the fee plan, with another rate and the same tariffs.
+             */
             fee_basis_points?: number | null;
             name?: string | null;
             /** Format: int32 */
@@ -855,6 +981,14 @@ export interface components {
              * @description The version that was seen. If the account has another by now, nothing is changed.
              */
             version: number;
+        };
+        ChangeFeePlan: {
+            /**
+             * Format: int64
+             * @description The version of the account that was seen. If it has another by now, nothing is changed.
+             */
+            account_version: number;
+            terms: components["schemas"]["Terms"];
         };
         ChangePassword: {
             current_password: string;
@@ -889,9 +1023,14 @@ export interface components {
             enabled: boolean;
             /**
              * Format: int32
-             * @description What the channel keeps, in hundredths of a percent.
+             * @description What the channel keeps, in hundredths of a percent, in currencies for which its fee plan has no tariff.
              */
             fee_basis_points: number;
+            /**
+             * Format: int64
+             * @description The version of the fee plan that is in force; see `/v1/channel-accounts/{account}/fee-plan`.
+             */
+            fee_plan_version: number;
             id: components["schemas"]["ChannelAccountId"];
             name: string;
             plugin: string;
@@ -926,7 +1065,7 @@ export interface components {
         CreateChannelAccount: {
             /**
              * Format: int32
-             * @description 0 to 10,000.
+             * @description 0 to 10,000: a fee plan of this rate alone, whose fees are kept on refunds.
              */
             fee_basis_points: number;
             /** @description 1 to 128 characters. */
@@ -1023,6 +1162,23 @@ export interface components {
             one_time_password: string;
             user: components["schemas"]["UserView"];
         };
+        /** @description Prices in one currency. Amounts are minor units, 0 to 999,999,999,999. */
+        CurrencyTariff: {
+            /** @example CNY */
+            currency: string;
+            /**
+             * Format: int64
+             * @description The most.
+             */
+            maximum_minor?: number | null;
+            /**
+             * Format: int64
+             * @description The least that is kept of a payment.
+             */
+            minimum_minor?: number;
+            /** @description 1 to 20, ascending; the first is from 0. */
+            tiers: components["schemas"]["AmountTier"][];
+        };
         CurrencyTotals: {
             /**
              * Format: int64
@@ -1071,6 +1227,44 @@ export interface components {
             code: string;
             /** @description For the cashier. */
             message: string;
+        };
+        FeePlanVersion: {
+            /** @description From when on payments were made under it. */
+            created_at: components["schemas"]["Millis"];
+            terms: components["schemas"]["Terms"];
+            /** Format: int64 */
+            version: number;
+        };
+        FeePlanView: {
+            /**
+             * Format: int64
+             * @description To be sent with a change.
+             */
+            account_version: number;
+            /** @description The newest 100 versions, newest first. */
+            history: components["schemas"]["FeePlanVersion"][];
+            terms: components["schemas"]["Terms"];
+            /**
+             * Format: int64
+             * @description The version that is in force.
+             */
+            version: number;
+        };
+        FindingView: {
+            /** @description `account`, `in_transit`, `refunded`, `reserved`, `fees`, `currency`, `set_unbalanced`, `sum` or `checkpoint`. */
+            code: string;
+            detail: string;
+            found_at: components["schemas"]["Millis"];
+            seen_at: components["schemas"]["Millis"];
+            /** @description A payment's id, `set 12`, a currency, or `checkpoint 12`. */
+            subject: string;
+        };
+        /** @description Whether the books hold. */
+        Findings: {
+            checked_at?: components["schemas"]["Millis"] | null;
+            /** @description Empty while the books hold. Nothing here is ever mended by itself. */
+            items: components["schemas"]["FindingView"][];
+            whole_at?: components["schemas"]["Millis"] | null;
         };
         /** @description One line of what is sold. */
         Goods: {
@@ -1152,6 +1346,11 @@ export interface components {
              */
             minor: number;
         };
+        /**
+         * @description What becomes of the fee when money goes back to the customer.
+         * @enum {string}
+         */
+        OnRefund: "keep" | "proportional" | "whole";
         /** @description A password for the next sign-in, shown this once. */
         OneTimePassword: {
             one_time_password: string;
@@ -1179,9 +1378,14 @@ export interface components {
                 enabled: boolean;
                 /**
                  * Format: int32
-                 * @description What the channel keeps, in hundredths of a percent.
+                 * @description What the channel keeps, in hundredths of a percent, in currencies for which its fee plan has no tariff.
                  */
                 fee_basis_points: number;
+                /**
+                 * Format: int64
+                 * @description The version of the fee plan that is in force; see `/v1/channel-accounts/{account}/fee-plan`.
+                 */
+                fee_plan_version: number;
                 id: components["schemas"]["ChannelAccountId"];
                 name: string;
                 plugin: string;
@@ -1415,6 +1619,24 @@ export interface components {
              */
             version: number;
         };
+        /** @description `opening + debits − credits = closing`; balances are positive if they are debits. */
+        PeriodBalance: {
+            account: string;
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
+            /** Format: int64 */
+            closing_minor: number;
+            /**
+             * Format: int64
+             * @description As a positive number.
+             */
+            credits_minor: number;
+            /** @example CNY */
+            currency: string;
+            /** Format: int64 */
+            debits_minor: number;
+            /** Format: int64 */
+            opening_minor: number;
+        };
         PeripheralHealth: {
             /** @description For people: what is wrong and what to do. */
             detail?: string;
@@ -1442,7 +1664,7 @@ export interface components {
         /** @description A movement: its postings sum to zero. */
         PostingSetView: {
             at: components["schemas"]["Millis"];
-            /** @description `captured`, `refund_reserved`, `refund_succeeded`, `refund_failed` or `undone`. */
+            /** @description `captured`, `refund_reserved`, `refund_succeeded`, `refund_failed`, `undone`, `dispute_opened`, … */
             kind: string;
             postings: components["schemas"]["PostingView"][];
             refund?: components["schemas"]["RefundId"] | null;
@@ -1605,6 +1827,32 @@ export interface components {
             email: string;
             password: string;
         };
+        /** @description A page of an account's lines, in the order in which they were booked. */
+        Statement: {
+            closing: components["schemas"]["Money"];
+            items: components["schemas"]["StatementLine"][];
+            /** @description Absent on the last page. */
+            next_cursor?: string | null;
+            /** @description Of the whole period, as is the closing balance. */
+            opening: components["schemas"]["Money"];
+        };
+        StatementLine: {
+            /** @description When it happened: earlier, for cash taken without a network. */
+            at: components["schemas"]["Millis"];
+            /** @description After this line; positive: a debit balance. */
+            balance: components["schemas"]["Money"];
+            /** @description When it came into the books. */
+            booked_at: components["schemas"]["Millis"];
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
+            /** @description `captured`, `refund_succeeded`, `payout_received`, … */
+            kind: string;
+            /** @description Positive: a debit. */
+            money: components["schemas"]["Money"];
+            payment?: components["schemas"]["PaymentId"] | null;
+            refund?: components["schemas"]["RefundId"] | null;
+            /** @description The id of what it is about. */
+            subject: string;
+        };
         StoreId: string;
         /** @description A shop. */
         StoreView: {
@@ -1666,9 +1914,24 @@ export interface components {
             revoked_at?: components["schemas"]["Millis"] | null;
             store: components["schemas"]["StoreId"];
         };
+        /** @description The terms of a channel account. A fee is rounded half up to a whole minor unit, for each payment by itself. */
+        Terms: {
+            on_refund: components["schemas"]["OnRefund"];
+            /**
+             * Format: int32
+             * @description In hundredths of a percent, 0 to 10,000: for currencies without a tariff.
+             */
+            rate_basis_points: number;
+            tariffs?: components["schemas"]["CurrencyTariff"][];
+        };
         Timeline: {
             /** @description Oldest first. */
             events: components["schemas"]["TimelineEvent"][];
+            /**
+             * Format: int64
+             * @description The version of its channel account's fee plan that it is booked with; absent for cash.
+             */
+            fee_plan_version?: number | null;
             payment: components["schemas"]["PaymentView"];
             /** @description In the order in which they were booked. */
             posting_sets: components["schemas"]["PostingSetView"][];
@@ -1693,6 +1956,8 @@ export interface components {
         /** @description Debits and credits of every account, and that they are equal. */
         TrialBalance: {
             accounts: components["schemas"]["AccountBalance"][];
+            /** @description With everything that was booked up to and in this millisecond. */
+            as_of: components["schemas"]["Millis"];
             currencies: components["schemas"]["CurrencyTotals"][];
         };
         /** @description What the terminal has taken and core does not know yet. */
@@ -2173,6 +2438,70 @@ export interface operations {
             };
         };
     };
+    "channel-accounts_show_fee_plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: components["schemas"]["ChannelAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeePlanView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "channel-accounts_change_fee_plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: components["schemas"]["ChannelAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeFeePlan"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeePlanView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "channel-accounts_self_test": {
         parameters: {
             query?: never;
@@ -2255,9 +2584,190 @@ export interface operations {
             };
         };
     };
-    ledger_trial_balance: {
+    ledger_balances: {
+        parameters: {
+            query: {
+                /** @description The first day, as `2026-01-31`, in the merchant's time zone. */
+                from: string;
+                /** @description The last day. */
+                to: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Balances"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger_export_balances: {
+        parameters: {
+            query: {
+                format: "csv" | "xlsx";
+                /** @description The first day, as `2026-01-31`, in the merchant's time zone. */
+                from: string;
+                /** @description The last day. */
+                to: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger_findings: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Findings"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger_statement: {
+        parameters: {
+            query: {
+                /** @description For example `channel_clearing`. */
+                account: string;
+                /** @example CNY */
+                currency: string;
+                /** @description Of one channel account alone, where the account is kept for each. */
+                channel_account?: components["schemas"]["ChannelAccountId"] | null;
+                /** @description The first day, as `2026-01-31`, in the merchant's time zone. */
+                from: string;
+                /** @description The last day. */
+                to: string;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description 1 to 1,000; 100 if absent. */
+                limit?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statement"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger_export_statement: {
+        parameters: {
+            query: {
+                format: "csv" | "xlsx";
+                /** @description For example `channel_clearing`. */
+                account: string;
+                /** @example CNY */
+                currency: string;
+                /** @description Of one channel account alone, where the account is kept for each. */
+                channel_account?: components["schemas"]["ChannelAccountId"] | null;
+                /** @description The first day, as `2026-01-31`, in the merchant's time zone. */
+                from: string;
+                /** @description The last day. */
+                to: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger_trial_balance: {
+        parameters: {
+            query?: {
+                /** @description A moment; without it, now. */
+                as_of?: components["schemas"]["Millis"] | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
