@@ -11,8 +11,8 @@
 use std::time::{Duration, Instant};
 
 use saoma_domain::{
-    fee::BasisPoints,
-    ledger::rules,
+    fee::{BasisPoints, FeePlan},
+    ledger::{Kind, rules},
     payment::{Capture, Method, Payment, State},
 };
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, OrderId, PaymentId, StoreId, TenantId};
@@ -20,7 +20,8 @@ use saoma_store::{
     Store, StoreError, TenantScope, access,
     channel_accounts::{self, ChannelAccount},
     events::{self, NewEvent},
-    ledger::{self, Booking},
+    fee_plans,
+    ledger::{self, Booking, Subject},
     meta,
     orders::{self, Order},
     payments::{self, StoredPayment},
@@ -81,7 +82,8 @@ fn settle_in(base: &Store) -> Result<House, StoreError> {
             name: "Wallet".to_owned(),
             enabled: true,
             settings_json: "{}".to_owned(),
-            fee: BasisPoints::new(60).expect("a fee"),
+            fee: FeePlan::flat(BasisPoints::new(60).expect("a fee")),
+            fee_version: 1,
             priority: 10,
             version: 1,
             created_at: NOW,
@@ -122,7 +124,7 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
         channel_account: Some(account),
         channel_reference: None,
         payer_hint: None,
-        fee: BasisPoints::new(60).expect("a fee"),
+        fee_plan: Some(1),
         close_asked_at: None,
         next_attempt_at: Some(NOW),
         attempts: 0,
@@ -154,8 +156,10 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
         stored.next_attempt_at = None;
         payments::save(tx, &scope, &mut stored)?;
         events::append(tx, &scope, &event(stored.version, "succeeded"))?;
-        let booking = Booking { payment, refund: None, kind: "captured", channel_account: Some(account), at: NOW };
-        let sets = rules::captured(stored.payment.method, amount, stored.fee.of(amount));
+        let subject = Subject::Payment(payment);
+        let booking =
+            Booking { subject, kind: Kind::Captured, channel_account: Some(account), at: NOW, booked_at: NOW };
+        let sets = rules::captured(stored.payment.method, amount, fee_plans::load(tx, &scope, account, 1)?.fee(amount));
         ledger::post(tx, &scope, &booking, &sets)?;
         payments::load_sale(tx, &scope, payment).map(drop)
     })
