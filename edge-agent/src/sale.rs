@@ -283,6 +283,7 @@ impl Sale {
             Stage::Cash { .. } => Some(match self.refunded_minor() {
                 0 => PaymentState::Succeeded,
                 refunded if refunded < self.kept.amount.minor() => PaymentState::PartlyRefunded,
+                _ if self.kept.refunds.iter().any(|refund| refund.void) => PaymentState::Voided,
                 _ => PaymentState::Refunded,
             }),
             Stage::Sending { .. } => None,

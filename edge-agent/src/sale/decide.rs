@@ -215,7 +215,7 @@ impl Step {
             keyed_at: self.now,
         });
         if cash {
-            self.records.push(Record::CashRefund { refund, payment, amount, cashier });
+            self.records.push(Record::CashRefund { refund, payment, amount, void, cashier });
             self.effects.extend([Effect::OpenDrawer, Effect::Print(Slip::Refund(refund))]);
         } else {
             self.records.push(Record::RefundKeyed { refund, payment, amount, void, cashier });

@@ -64,7 +64,15 @@ pub enum Record {
         cashier: String,
     },
     /// Cash given back for a cash sale.
-    CashRefund { refund: RefundId, payment: PaymentId, amount: Amount, cashier: String },
+    CashRefund {
+        refund: RefundId,
+        payment: PaymentId,
+        amount: Amount,
+        /// The whole sale was undone on its day. Not in the payload if it was not: so it was before there was this field.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        void: bool,
+        cashier: String,
+    },
     /// A refund or void through core was keyed.
     RefundKeyed { refund: RefundId, payment: PaymentId, amount: Amount, void: bool, cashier: String },
     /// What core said of that refund or void.

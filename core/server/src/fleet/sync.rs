@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use saoma_domain::{
     ledger::{Kind, PostingSet, rules},
-    payment::Payment,
+    payment::{Payment, State},
     refund::{self, Refund},
 };
 use saoma_protocol::{
@@ -179,8 +179,8 @@ fn book_entry(
             }
             Ok(Some(booking))
         }
-        Record::CashRefund { refund, payment, amount, cashier: _ } => {
-            let asked = CashRefund { refund: *refund, payment: *payment, amount: *amount, at };
+        Record::CashRefund { refund, payment, amount, void, cashier: _ } => {
+            let asked = CashRefund { refund: *refund, payment: *payment, amount: *amount, void: *void, at };
             let existing = found(refunds::load(tx, scope, *refund))?;
             let sale = found(payments::load(tx, scope, *payment))?;
             let booking = book::cash_refund(
@@ -257,8 +257,12 @@ fn insert_refund(
     after: &Payment,
 ) -> Result<(), StoreError> {
     let at = book::believed(asked.at, source.now);
+    let (kind, event) = match &after.state {
+        State::Voided { .. } => (RefundKind::Void, "voided"),
+        _ => (RefundKind::Refund, "refund.succeeded"),
+    };
     let refund = StoredRefund {
-        refund: cash_refund(asked.refund, asked.amount),
+        refund: Refund { kind, ..cash_refund(asked.refund, asked.amount) },
         payment: asked.payment,
         version: 1,
         reason: None,
@@ -273,7 +277,7 @@ fn insert_refund(
     sale.updated_at = source.now;
     payments::save(tx, scope, &mut sale)?;
     refunds::insert_new(tx, scope, &refund)?;
-    write_event(tx, scope, source, &sale, Some(asked.refund), "refund.succeeded")?;
+    write_event(tx, scope, source, &sale, Some(asked.refund), event)?;
     let subject = Subject::Refund { payment: asked.payment, refund: asked.refund };
     let reserved = rules::refund_reserved(asked.amount);
     post(tx, scope, source, subject.clone(), Kind::RefundReserved, at, &reserved)?;

@@ -51,7 +51,7 @@ impl Journal {
 
     fn refund(&mut self, payment: PaymentId, number: u8, minor: i64) -> RefundId {
         let refund = RefundId::from_bytes([number; 16]);
-        self.write(Record::CashRefund { refund, payment, amount: cny(minor), cashier: "Li".to_owned() });
+        self.write(Record::CashRefund { refund, payment, amount: cny(minor), void: false, cashier: "Li".to_owned() });
         refund
     }
 

@@ -24,6 +24,7 @@ fn entry(house: &House, number: u64, before: [u8; 32]) -> Entry {
         refund: house.refund_id(1),
         payment: house.payment_id(1),
         amount: cny(5),
+        void: false,
         cashier: "梅".to_owned(),
     };
     Entry::new(Sequence(number), NOW, before, record).expect("an entry")

@@ -210,6 +210,7 @@ fn what_is_written_once_cannot_be_changed_or_deleted() {
             refund: tea.refund_id(1),
             payment: tea.payment_id(1),
             amount: cny(5),
+            void: false,
             cashier: "Mei".to_owned(),
         };
         let entry = Entry::new(Sequence(1), NOW, GENESIS, keyed).expect("an entry");

@@ -48,6 +48,8 @@ pub struct CashRefund {
     pub refund: RefundId,
     pub payment: PaymentId,
     pub amount: Amount,
+    /// The till undid the whole sale.
+    pub void: bool,
     pub at: Millis,
 }
 
@@ -106,7 +108,11 @@ pub fn cash_refund(
         return Booking::Hold(format!("cash was given back for a sale that was not paid in cash ({method})"));
     }
     let (id, amount) = (refund.refund, refund.amount);
-    let events = [Event::ReserveRefund { refund: id, amount }, Event::RefundSucceeded { refund: id, amount }];
+    // The money has left the drawer: what core knows to be no void of the whole is booked as a refund.
+    let is_void = refund.void && amount == payment.amount && payment.refundable_minor() == amount.minor();
+    let done =
+        if is_void { Event::VoidSucceeded { refund: id } } else { Event::RefundSucceeded { refund: id, amount } };
+    let events = [Event::ReserveRefund { refund: id, amount }, done];
     let mut postings = rules::refund_reserved(amount);
     postings.extend(rules::refund_succeeded(Method::Cash, amount, no_fee(amount)));
     follow(payment.clone(), &events, postings, source)
@@ -191,7 +197,9 @@ mod tests {
 
     #[test]
     fn cash_refunds() {
-        let refund = |minor| CashRefund { refund: REFUND, payment: sale(1).payment, amount: cny(minor), at: NOW };
+        let refund =
+            |minor| CashRefund { refund: REFUND, payment: sale(1).payment, amount: cny(minor), void: false, at: NOW };
+        let void = |minor| CashRefund { void: true, ..refund(minor) };
         let other_currency = CashRefund { amount: Amount::new(100, Currency::USD).unwrap(), ..refund(1) };
         let same = Some((sale(1).payment, cny(100)));
         let cash = |refunded| Some(captured(1250, refunded, Method::Cash));
@@ -200,6 +208,10 @@ mod tests {
             (refund(1250), None, cash(0), "book Refunded"),
             (refund(1150), None, cash(100), "book Refunded"),
             (refund(1151), None, cash(100), "hold: 11.51 CNY is more than"),
+            (void(1250), None, cash(0), "book Voided: "),
+            (void(1150), None, cash(100), "book Refunded: "),
+            (void(100), None, cash(0), "book PartlyRefunded: "),
+            (void(1250), None, cash(1), "hold: 12.50 CNY is more than"),
             (refund(100), same, cash(100), "already"),
             (refund(101), same, cash(100), "hold: core has another refund"),
             (refund(100), None, None, "hold: core does not know the sale"),
@@ -213,7 +225,7 @@ mod tests {
 
     #[test]
     fn postings_of_a_refund_leave_nothing_in_transit() {
-        let refund = CashRefund { refund: REFUND, payment: sale(1).payment, amount: cny(100), at: NOW };
+        let refund = CashRefund { refund: REFUND, payment: sale(1).payment, amount: cny(100), void: false, at: NOW };
         let Booking::Book { postings, .. } = cash_refund(SOURCE, refund, None, Some(&captured(1250, 0, Method::Cash)))
         else {
             panic!("it fits")
