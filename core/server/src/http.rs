@@ -4,6 +4,7 @@ pub mod auth;
 pub mod health;
 pub mod idempotency;
 pub mod metrics;
+mod no_body;
 pub mod openapi;
 mod origin;
 pub mod pages;

@@ -7,6 +7,7 @@ pub mod app;
 pub mod attempts;
 pub mod cli;
 pub mod config;
+mod day;
 pub mod first_start;
 pub mod fleet;
 pub mod http;

@@ -14,7 +14,7 @@ mod view;
 pub use call::{Channel, channel_of};
 pub use close::{answer_came, ask, cancel, close_now, expire};
 pub(crate) use collect::pace;
-pub use collect::{Collect, How, collect};
+pub use collect::{Collect, How, collect, repeated};
 pub use refund::{GiveBack, give_back, late, resume as resume_refund};
 pub use settle::{Outcome, Settled, settle};
 pub use view::{payment_view, refund_view};
@@ -57,7 +57,7 @@ pub enum PaymentError {
     Ambiguous(Vec<ChannelAccountId>),
     #[error("{channel} cannot do this: {why}")]
     ChannelCannot { channel: String, why: String },
-    #[error("a void is possible on the day of the payment alone (UTC)")]
+    #[error("a void is possible on the merchant's day of the payment alone")]
     VoidTooLate,
     /// The task that went on by itself ended badly; what it committed stands.
     #[error("the work was cut off: {0}")]

@@ -11,10 +11,12 @@ use std::{
     path::Path,
 };
 
+use jsonwebtoken::{DecodingKey, EncodingKey};
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf, hmac,
     rand::{SecureRandom as _, SystemRandom},
+    signature::{Ed25519KeyPair, KeyPair as _},
 };
 use saoma_channels::Secrets;
 use saoma_protocol::{ChannelAccountId, Millis};
@@ -22,6 +24,9 @@ use saoma_store::{Opaque, Store, StoreError, TenantScope, channel_accounts, tena
 use zeroize::Zeroizing;
 
 const KEY_LEN: usize = 32;
+/// RFC 8410 §7: what stands before the 32 bytes of an Ed25519 seed in a PKCS #8 document.
+const PKCS8_PREFIX: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 /// The name that wrapped data keys carry, for the day the master key is rotated.
 const MASTER_NAME: &str = "file-1";
 
@@ -42,8 +47,15 @@ pub enum SecretsError {
 pub struct Vault {
     master: LessSafeKey,
     pay_code: hmac::Key,
-    /// Seed of the key that signs sessions (Ed25519, RFC 8032).
-    session_seed: Zeroizing<[u8; KEY_LEN]>,
+    fingerprint: hmac::Key,
+    refresh: hmac::Key,
+    sessions: SessionKeys,
+}
+
+/// What signs access tokens (Ed25519, RFC 8032), and what checks them.
+pub struct SessionKeys {
+    pub sign: EncodingKey,
+    pub verify: DecodingKey,
 }
 
 impl Vault {
@@ -74,13 +86,17 @@ impl Vault {
             }
             Err(error) => return Err(refused(error.to_string())),
         }
-        let pay_code = derived(&bytes, b"saoma pay code 1")?;
-        let session_seed = derived(&bytes, b"saoma session 1")?;
+        let mac_key = |purpose: &[u8]| {
+            derived(&bytes, purpose).map(|derived| hmac::Key::new(hmac::HMAC_SHA256, derived.as_slice()))
+        };
         let wrapping = derived(&bytes, b"saoma data keys 1")?;
+        let session_seed = derived(&bytes, b"saoma session 1")?;
         Ok(Self {
             master: key(&wrapping)?,
-            pay_code: hmac::Key::new(hmac::HMAC_SHA256, pay_code.as_slice()),
-            session_seed,
+            pay_code: mac_key(b"saoma pay code 1")?,
+            fingerprint: mac_key(b"saoma fingerprint 1")?,
+            refresh: mac_key(b"saoma refresh 1")?,
+            sessions: SessionKeys::of_seed(&session_seed)?,
         })
     }
 
@@ -89,9 +105,21 @@ impl Vault {
         &self.pay_code
     }
 
+    /// Of the hashes by which a repeated request is known again.
     #[must_use]
-    pub fn session_seed(&self) -> &[u8; 32] {
-        &self.session_seed
+    pub const fn fingerprint_key(&self) -> &hmac::Key {
+        &self.fingerprint
+    }
+
+    /// Of the marks by which our own refresh tokens are known.
+    #[must_use]
+    pub const fn refresh_key(&self) -> &hmac::Key {
+        &self.refresh
+    }
+
+    #[must_use]
+    pub const fn session_keys(&self) -> &SessionKeys {
+        &self.sessions
     }
 
     /// Encrypts an account's secrets (by name) with a data key of the tenant's own, for [`channel_accounts::set_secrets`].
@@ -179,6 +207,17 @@ impl Vault {
     }
 }
 
+impl SessionKeys {
+    fn of_seed(seed: &[u8; KEY_LEN]) -> Result<Self, SecretsError> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| SecretsError::Sealed)?;
+        let document = Zeroizing::new([PKCS8_PREFIX.as_slice(), seed].concat());
+        Ok(Self {
+            sign: EncodingKey::from_ed_der(&document),
+            verify: DecodingKey::from_ed_der(pair.public_key().as_ref()),
+        })
+    }
+}
+
 fn bound_to(scope: TenantScope, account: ChannelAccountId) -> String {
     format!("{}/{account}", scope.tenant())
 }
@@ -242,8 +281,8 @@ mod tests {
     fn the_master_key_is_made_once_and_must_be_closed_to_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
-        let first = Vault::open(&path).unwrap();
-        assert_eq!(Vault::open(&path).unwrap().session_seed(), first.session_seed());
+        let mark = |vault: Vault| hmac::sign(vault.refresh_key(), b"x").as_ref().to_vec();
+        assert_eq!(mark(Vault::open(&path).unwrap()), mark(Vault::open(&path).unwrap()));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(Vault::open(&path), Err(SecretsError::Master { .. })));
     }

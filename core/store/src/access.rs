@@ -141,37 +141,47 @@ pub fn by_session(tx: &mut Tx<'_>, session: SessionId, now: Millis) -> Result<Pr
     holder(tx, session, &credential, now)
 }
 
+/// A refresh token as somebody shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented {
+    /// SHA-256 of it.
+    pub hash: [u8; 32],
+    /// It bears our own mark for this session: it is or was good. Whoever calls has checked that.
+    pub is_ours: bool,
+}
+
 /// What became of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refresh {
     /// Accepted; the next one is in force and the session lasts until its new end.
     Rotated(Principal),
-    /// A token that was rotated before: someone else holds a copy. The session is revoked from this commit on.
-    Reused,
+    /// A token that was exchanged before, however long ago: someone else holds a copy. The session is revoked from this
+    /// commit on.
+    Reused(Principal),
 }
 
-/// Exchanges a session's refresh token (given by SHA-256) for the next.
+/// Exchanges a session's refresh token for the next.
 ///
 /// # Errors
 /// `NotFound` for an unknown session, a token that was never its own or an inactive person, `Revoked`, `Expired`.
 pub fn refresh_session(
     tx: &mut Tx<'_>,
     session: SessionId,
-    presented_hash: &[u8; 32],
+    presented: &Presented,
     next_hash: &[u8; 32],
     now: Millis,
     expires_at: Millis,
 ) -> Result<Refresh, StoreError> {
     let credential = sessions::by_id(tx, session)?.ok_or(NO_SESSION)?;
     let principal = holder(tx, session, &credential, now)?;
-    let is = |hash: &[u8]| bool::from(hash.ct_eq(presented_hash));
-    if is(&credential.refresh_hash) && sessions::rotate(tx, session, presented_hash, next_hash, now, expires_at)? {
+    let is_current = bool::from(credential.refresh_hash.ct_eq(presented.hash.as_slice()));
+    if is_current && sessions::rotate(tx, session, &presented.hash, next_hash, now, expires_at)? {
         return Ok(Refresh::Rotated(principal));
     }
-    // Rotated before, or at this very moment by somebody else.
-    if is(&credential.refresh_hash) || credential.previous_hash.as_deref().is_some_and(is) {
+    // Exchanged before, or at this very moment by somebody else.
+    if is_current || presented.is_ours {
         sessions::revoke(tx, session, now)?;
-        return Ok(Refresh::Reused);
+        return Ok(Refresh::Reused(principal));
     }
     Err(NO_SESSION)
 }

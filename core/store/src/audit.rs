@@ -65,8 +65,25 @@ pub fn list(
     before: Option<Sequence>,
     limit: u32,
 ) -> Result<Vec<StoredEntry>, StoreError> {
+    list_of(tx, &scope.tenant().to_string(), before, limit)
+}
+
+/// The platform's own log, as [`list`].
+///
+/// # Errors
+/// None of its own.
+pub fn list_platform(
+    tx: &mut Tx<'_>,
+    _: &PlatformScope,
+    before: Option<Sequence>,
+    limit: u32,
+) -> Result<Vec<StoredEntry>, StoreError> {
+    list_of(tx, PLATFORM, before, limit)
+}
+
+fn list_of(tx: &mut Tx<'_>, owner: &str, before: Option<Sequence>, limit: u32) -> Result<Vec<StoredEntry>, StoreError> {
     let mut query = audit_log::table
-        .filter(audit_log::tenant_id.eq(scope.tenant().to_string()))
+        .filter(audit_log::tenant_id.eq(owner))
         .order(audit_log::sequence.desc())
         .limit(limit.into())
         .select(EntryRow::as_select())

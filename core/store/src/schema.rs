@@ -8,6 +8,7 @@ diesel::table! {
         late_policy -> Text,
         active -> Bool,
         created_at -> BigInt,
+        time_zone -> Text,
     }
 }
 
@@ -82,7 +83,6 @@ diesel::table! {
         tenant_id -> Nullable<Text>,
         user_id -> Text,
         refresh_hash -> Binary,
-        previous_hash -> Nullable<Binary>,
         label -> Text,
         created_at -> BigInt,
         refreshed_at -> Nullable<BigInt>,
@@ -151,16 +151,12 @@ diesel::table! {
 }
 
 diesel::table! {
-    idempotency_keys (tenant_id, route, idempotency_key) {
+    idempotency_keys (tenant_id, kind, idempotency_key) {
         tenant_id -> Text,
-        route -> Text,
+        kind -> Text,
         idempotency_key -> Text,
         fingerprint -> Binary,
-        claimed_at -> BigInt,
-        lease_until -> BigInt,
-        answered_at -> Nullable<BigInt>,
-        status -> Nullable<Integer>,
-        body -> Nullable<Text>,
+        created_at -> BigInt,
     }
 }
 

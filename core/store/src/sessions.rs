@@ -94,7 +94,6 @@ pub fn prune(tx: &mut Tx<'_>, _: &PlatformScope, before: Millis) -> Result<u64, 
 pub(crate) struct Credential {
     pub user_id: Txt<UserId>,
     pub refresh_hash: Vec<u8>,
-    pub previous_hash: Option<Vec<u8>>,
     pub expires_at: i64,
     pub revoked_at: Option<i64>,
 }
@@ -135,7 +134,6 @@ pub(crate) fn rotate(
         .filter(sessions::revoked_at.is_null());
     let changes = (
         sessions::refresh_hash.eq(next.as_slice()),
-        sessions::previous_hash.eq(current.as_slice()),
         sessions::refreshed_at.eq(now.0),
         sessions::expires_at.eq(expires_at.0),
     );

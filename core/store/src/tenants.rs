@@ -27,6 +27,8 @@ pub struct Tenant {
     /// What its terminals sell in.
     pub currency: Currency,
     pub late_policy: LatePolicy,
+    /// IANA name, for example `Asia/Shanghai`; whoever writes it has checked that it exists. Its days begin and end there.
+    pub time_zone: String,
     /// An inactive tenant's people, keys and terminals are not let in.
     pub active: bool,
     pub created_at: Millis,
@@ -71,7 +73,7 @@ pub fn list(
     Ok(rows.into_iter().map(Tenant::from).collect())
 }
 
-/// Changes name, currency, policy and whether it is active.
+/// Changes name, currency, policy, time zone and whether it is active.
 ///
 /// # Errors
 /// `NotFound`.
@@ -80,6 +82,7 @@ pub fn update(tx: &mut Tx<'_>, _: &PlatformScope, tenant: &Tenant) -> Result<(),
         tenants::name.eq(&tenant.name),
         tenants::currency.eq(Txt(tenant.currency)),
         tenants::late_policy.eq(Txt(tenant.late_policy)),
+        tenants::time_zone.eq(&tenant.time_zone),
         tenants::active.eq(tenant.active),
     );
     let n = tx.run(|conn| diesel::update(tenants::table.find(Txt(tenant.id))).set(changes).execute(conn))?;
@@ -111,6 +114,7 @@ struct TenantRow {
     name: String,
     currency: Txt<Currency>,
     late_policy: Txt<LatePolicy>,
+    time_zone: String,
     active: bool,
     created_at: i64,
 }
@@ -122,6 +126,7 @@ impl From<&Tenant> for TenantRow {
             name: tenant.name.clone(),
             currency: Txt(tenant.currency),
             late_policy: Txt(tenant.late_policy),
+            time_zone: tenant.time_zone.clone(),
             active: tenant.active,
             created_at: tenant.created_at.0,
         }
@@ -135,6 +140,7 @@ impl From<TenantRow> for Tenant {
             name: row.name,
             currency: row.currency.0,
             late_policy: row.late_policy.0,
+            time_zone: row.time_zone,
             active: row.active,
             created_at: Millis(row.created_at),
         }

@@ -1,13 +1,26 @@
 //! Who calls, and what they may do. A handler that compiles has asked: its caller's right is a type of its argument.
+//!
+//! Who calls is found out before anything else of a request is read: a stranger learns nothing from what is wrong with a
+//! body, and makes core parse none.
 
 pub mod passwords;
 pub mod refresh;
 pub mod rights;
 pub mod tokens;
 
-use std::{future::Future, marker::PhantomData, pin::Pin};
+use std::{
+    future::{Ready, ready},
+    marker::PhantomData,
+};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use actix_web::{
+    Error, FromRequest, HttpMessage as _, HttpRequest,
+    body::BoxBody,
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::header,
+    middleware::Next,
+    web,
+};
 use saoma_protocol::{ApiKeyId, SessionId, TerminalId};
 use saoma_store::{PlatformScope, Principal, StoreError, TenantScope, access, api_keys, terminals};
 use sha2::{Digest as _, Sha256};
@@ -68,23 +81,41 @@ impl<N: Needs> Caller<N> {
     }
 }
 
+/// What [`identify`] found out.
+struct Found(Result<Principal, Problem>);
+
+/// Finds out who calls, for the handlers' [`Caller`]. Whether that is anybody at all is theirs to ask.
+///
+/// # Errors
+/// What the handler says.
+pub async fn identify(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let found = principal(request.request()).await;
+    request.extensions_mut().insert(Found(found));
+    next.call(request).await
+}
+
 impl<N: Needs> FromRequest for Caller<N> {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    /// At once: arguments are read together, and a body that is wrong must not be heard of first.
+    type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let principal = principal(&request).await?;
-            may(&principal, N::RIGHT)?;
-            let span = tracing::Span::current();
-            span.record("actor", principal.actor());
-            if let Some(scope) = principal.tenant_scope() {
-                span.record("tenant", tracing::field::display(scope.tenant()));
-            }
-            Ok(Self { principal, needs: PhantomData })
-        })
+        ready(caller(request))
     }
+}
+
+fn caller<N: Needs>(request: &HttpRequest) -> Result<Caller<N>, Problem> {
+    let principal = match request.extensions().get::<Found>() {
+        Some(Found(found)) => found.clone()?,
+        None => return Err(Problem::new(super::problem::INTERNAL, "Nobody has asked who calls.")),
+    };
+    may(&principal, N::RIGHT)?;
+    let span = tracing::Span::current();
+    span.record("actor", principal.actor());
+    if let Some(scope) = principal.tenant_scope() {
+        span.record("tenant", tracing::field::display(scope.tenant()));
+    }
+    Ok(Caller { principal, needs: PhantomData })
 }
 
 fn may(principal: &Principal, right: Right) -> Result<(), Problem> {

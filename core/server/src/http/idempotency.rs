@@ -6,8 +6,13 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use ring::hmac;
+use saoma_protocol::TerminalId;
+use saoma_store::{Principal, idempotency::Fingerprint};
+use serde::Serialize;
 
 use super::problem::{KEY_INVALID, KEY_MISSING, Problem};
+use crate::app::App;
 
 /// Longest key, in characters.
 pub const KEY_LEN_MAX: usize = 128;
@@ -34,6 +39,23 @@ impl FromRequest for IdempotencyKey {
     }
 }
 
+/// The keyed hash by which this request is known again: what is asked for (method and path), by which terminal, and the whole
+/// body. A body may hold a customer's code, so that a plain hash of it could be guessed back.
+///
+/// # Errors
+/// `INTERNAL` for a body that cannot be JSON, which its type excludes.
+pub fn fingerprint(app: &App, asked: &str, who: &Principal, body: &impl Serialize) -> Result<Fingerprint, Problem> {
+    let terminal: Option<TerminalId> = match who {
+        Principal::Terminal { terminal, .. } => Some(*terminal),
+        _ => None,
+    };
+    let whole = serde_json::to_vec(&(asked, terminal, body)).map_err(|error| Problem::internal(&error))?;
+    let mut fingerprint = Fingerprint::default();
+    let tag = hmac::sign(app.vault().fingerprint_key(), &whole);
+    fingerprint.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+    Ok(fingerprint)
+}
+
 fn read(request: &HttpRequest) -> Result<IdempotencyKey, Problem> {
     let missing = || {
         Problem::new(
@@ -41,7 +63,11 @@ fn read(request: &HttpRequest) -> Result<IdempotencyKey, Problem> {
             "Send the header Idempotency-Key: a text of your own, new for each wish and the same when you repeat it.",
         )
     };
-    let value = request.headers().get("idempotency-key").ok_or_else(missing)?;
+    let mut values = request.headers().get_all("idempotency-key");
+    let value = values.next().ok_or_else(missing)?;
+    if values.next().is_some() {
+        return Err(Problem::new(KEY_INVALID, "Send one Idempotency-Key."));
+    }
     let text = value.to_str().unwrap_or_default();
     if text.is_empty() || text.len() > KEY_LEN_MAX || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         let detail = format!("An Idempotency-Key has 1 to {KEY_LEN_MAX} visible ASCII characters.");

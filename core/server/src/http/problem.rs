@@ -54,7 +54,8 @@ codes! {
     CHANNEL_UNAVAILABLE = "channel_unavailable", 409, "No channel can collect this";
     CHANNEL_CANNOT = "channel_cannot", 409, "The channel cannot do this";
     VOID_TOO_LATE = "void_too_late", 409, "The day of the payment is over";
-    NOTIFICATION_REFUSED = "notification_refused", 400, "The notification is not believed";
+    NOTIFICATION_FORGED = "notification_forged", 401, "The notification is not believed";
+    NOTIFICATION_REFUSED = "notification_refused", 400, "The notification cannot be read";
     LAST_OWNER = "last_owner", 409, "A merchant needs an owner";
     PLUGIN_MISSING = "plugin_missing", 422, "The plugin is not installed";
     TERMINAL_REVOKED = "terminal_revoked", 409, "The terminal was shut out";
@@ -211,7 +212,7 @@ impl From<PaymentError> for Problem {
             }
             PaymentError::ChannelCannot { .. } => Self::new(CHANNEL_CANNOT, said),
             PaymentError::VoidTooLate => {
-                Self::new(VOID_TOO_LATE, "A void is possible on the day of the payment (UTC); refund it.")
+                Self::new(VOID_TOO_LATE, "A void is possible on the day of the payment alone; refund it.")
             }
             PaymentError::CutOff(_) => Self::internal(&error),
         }

@@ -3,11 +3,13 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     error::{JsonPayloadError, PathError, QueryPayloadError},
+    middleware::from_fn,
     web,
 };
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
+    auth::identify,
     health, metrics, openapi, pages, pay_page,
     problem::{BODY_TOO_LARGE, BODY_UNREADABLE, INVALID, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
     v1,
@@ -18,7 +20,7 @@ use super::{
 pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone {
     move |config| {
         config
-            .app_data(web::JsonConfig::default().limit(body_bytes_max).error_handler(|error, _| body(&error).into()))
+            .app_data(json_body(body_bytes_max))
             .app_data(web::PathConfig::default().error_handler(|error, _| path(&error).into()))
             .app_data(web::QueryConfig::default().error_handler(|error, _| query(&error).into()))
             .app_data(web::PayloadConfig::new(body_bytes_max))
@@ -42,7 +44,8 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::fleet::routes)
                     .configure(v1::channel_accounts::routes)
                     .configure(v1::fee_plans::routes)
-                    .default_service(web::to(nothing_here)),
+                    .default_service(web::to(nothing_here))
+                    .wrap(from_fn(identify)),
             )
             .route("/health", web::get().to(health::health))
             .route("/ready", web::get().to(health::ready))
@@ -52,6 +55,11 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::described()))
             .default_service(web::to(pages::page));
     }
+}
+
+/// How a body is read: JSON of at most so many bytes.
+pub fn json_body(bytes_max: usize) -> web::JsonConfig {
+    web::JsonConfig::default().limit(bytes_max).error_handler(|error, _| body(&error).into())
 }
 
 async fn nothing_here(request: HttpRequest) -> Result<HttpResponse, Problem> {

@@ -12,6 +12,7 @@ use saoma_protocol::{Amount, ChannelAccountId, Millis, OrderId, PaymentId, Seque
 use saoma_store::{
     Insertion, StoreError, TenantScope,
     channel_accounts::{self, ChannelAccount},
+    idempotency::{self, Fingerprint, Kind},
     orders::{self, Order},
     pay_codes::PayCode,
     payments::{self, Sale, StoredPayment},
@@ -31,6 +32,8 @@ use crate::app::App;
 #[derive(Debug)]
 pub struct Collect {
     pub id: PaymentId,
+    /// Of the whole request: with another one the id is taken.
+    pub fingerprint: Fingerprint,
     pub amount: Amount,
     pub how: How,
     /// Without it the account is chosen by the code, or the first that can show one.
@@ -68,21 +71,19 @@ impl How {
     }
 }
 
-/// Collects, and answers with the payment as it then stands and whether it is new. Goes on if the caller hangs up.
+/// Collects what is no repeat ([`repeated`]), and answers with the payment as it then stands and whether it is new. Goes on
+/// if the caller hangs up.
 ///
 /// # Errors
 /// Before anything is written: `ExistsDifferently`, `NoChannel`, `CodeNotRecognised`, `Ambiguous`, `ChannelCannot`,
 /// `Store`. Afterwards only `Store` and `CutOff`; the resolver finishes what was begun.
 #[tracing::instrument(skip_all, fields(payment.id = %collect.id))]
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
-    if let Some(sale) = existing(app, scope, &collect).await? {
-        return Ok((sale, false));
-    }
     let account = route(app, scope, &collect).await?;
     let channel = ready(app, scope, &account).await?;
     let Some(sale) = write_down(app, scope, &collect, &account, &channel.manifest).await? else {
         // Somebody else wrote it down since we looked.
-        return match existing(app, scope, &collect).await? {
+        return match repeated(app, scope, collect.id, collect.fingerprint).await? {
             Some(sale) => Ok((sale, false)),
             None => Err(StoreError::NotFound { what: "the payment" }.into()),
         };
@@ -95,22 +96,31 @@ pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<
     Ok((sale, true))
 }
 
-async fn existing(app: &App, scope: TenantScope, collect: &Collect) -> Result<Option<Sale>, PaymentError> {
-    let id = collect.id;
-    let sale = match app.store().read(move |tx| payments::load_sale(tx, &scope, id)).await {
-        Ok(sale) => sale,
-        Err(StoreError::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let stored = &sale.payment;
-    let same = stored.payment.amount == collect.amount
-        && stored.payment.method == collect.how.method()
-        && stored.store == collect.store
-        && stored.terminal == collect.terminal
-        && collect.account.is_none_or(|account| stored.channel_account == Some(account))
-        && sale.order.reference == collect.reference
-        && sale.order.goods == collect.goods;
-    if same { Ok(Some(sale)) } else { Err(PaymentError::ExistsDifferently(id)) }
+/// The payment that this very request has made before, as it now stands.
+///
+/// # Errors
+/// `ExistsDifferently` if another request made it, `Store`.
+pub async fn repeated(
+    app: &App,
+    scope: TenantScope,
+    id: PaymentId,
+    fingerprint: Fingerprint,
+) -> Result<Option<Sale>, PaymentError> {
+    let found = app.store().read(move |tx| {
+        let sale = match payments::load_sale(tx, &scope, id) {
+            Ok(sale) => sale,
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // A cash sale that a journal brought has none.
+        let first = idempotency::kept(tx, &scope, Kind::Payment, &id.to_string())?;
+        Ok(Some((sale, first)))
+    });
+    match found.await? {
+        None => Ok(None),
+        Some((sale, first)) if first == Some(fingerprint) => Ok(Some(sale)),
+        Some(_) => Err(PaymentError::ExistsDifferently(id)),
+    }
 }
 
 /// The account that collects: the one named, the ones that claim the code, or the first that can show one.
@@ -217,7 +227,7 @@ async fn write_down(
         created_at: now,
         updated_at: now,
     };
-    let (app_in, actor) = (app.clone(), collect.actor.clone());
+    let (app_in, actor, fingerprint) = (app.clone(), collect.actor.clone(), collect.fingerprint);
     app.store()
         .write(move |tx| {
             if orders::insert_new(tx, &scope, &order)? == Insertion::Existing
@@ -225,10 +235,12 @@ async fn write_down(
             {
                 return Ok(None);
             }
+            let id = stored.payment.id;
+            idempotency::keep(tx, &scope, Kind::Payment, &id.to_string(), &fingerprint, now)?;
             for kind in kinds {
                 record(tx, &scope, &stored, None, kind, "", &actor, now)?;
             }
-            let sale = payments::load_sale(tx, &scope, stored.payment.id)?;
+            let sale = payments::load_sale(tx, &scope, id)?;
             push(&app_in, tx, &scope, &sale, now)?;
             Ok(Some(sale))
         })

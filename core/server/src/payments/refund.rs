@@ -9,8 +9,10 @@ use saoma_domain::{
 use saoma_protocol::{Amount, Millis, PaymentId, RefundId, api::RefundKind, message::PushBody};
 use saoma_store::{
     Insertion, StoreError, TenantScope, Tx,
+    idempotency::{self, Fingerprint, Kind},
     payments::{self, Sale, StoredPayment},
     refunds::{self, StoredRefund},
+    tenants,
 };
 use tracing::Instrument as _;
 
@@ -21,15 +23,14 @@ use super::{
     fees, kind, payment_view, refund_view,
     settle::{book, decided, record, send},
 };
-use crate::app::App;
-
-/// One day, in milliseconds: a void is for the day of the sale (UTC).
-const DAY_MS: i64 = 86_400_000;
+use crate::{app::App, day::day_of};
 
 /// What is to be given back. The id makes it one refund however often it is asked for.
 #[derive(Clone, Debug)]
 pub struct GiveBack {
     pub id: RefundId,
+    /// Of the whole request: with another one the id is taken. `None`: core's own wish.
+    pub fingerprint: Option<Fingerprint>,
     pub payment: PaymentId,
     pub kind: RefundKind,
     /// `None`: all that is left (a void, and what came late).
@@ -49,7 +50,15 @@ pub async fn give_back(
     wish: GiveBack,
 ) -> Result<(StoredRefund, Sale, bool), PaymentError> {
     let (id, payment) = (wish.id, wish.payment);
-    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
+    let asked = wish.clone();
+    let looked = app.store().read(move |tx| {
+        let sale = payments::load_sale(tx, &scope, payment)?;
+        Ok::<_, PaymentError>((sale, earlier(tx, &scope, &asked)?))
+    });
+    let (sale, earlier) = looked.await?;
+    if let Some(refund) = earlier {
+        return Ok((refund, sale, false));
+    }
     let by_channel = sale.payment.payment.method != Method::Cash;
     let channel = if by_channel { Some(channel_of(app, scope, &sale).await?) } else { None };
     if let Some(channel) = &channel {
@@ -87,7 +96,9 @@ pub async fn give_back(
 /// As [`give_back`].
 pub async fn late(app: &App, scope: TenantScope, payment: PaymentId) -> Result<(), PaymentError> {
     let wish = GiveBack {
-        id: RefundId::for_key(scope.tenant(), payment, "late"),
+        // No caller's key has a space in it.
+        id: RefundId::for_key(scope.tenant(), payment, "paid late"),
+        fingerprint: None,
         payment,
         kind: RefundKind::Late,
         amount: None,
@@ -156,16 +167,17 @@ async fn set_aside(
     let app_in = app.clone();
     decided(app, move |tx| {
         let now = app_in.now();
-        match refunds::load(tx, &scope, wish.id) {
-            Ok(refund) => return same(refund, &wish),
-            Err(StoreError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(refund) = earlier(tx, &scope, &wish)? {
+            return Ok((false, refund));
         }
         let mut stored = payments::load(tx, &scope, wish.payment)?;
-        let amount = amount_of(&stored.payment, &wish, now)?;
+        if wish.kind == RefundKind::Void {
+            check_void(tx, &scope, &stored.payment, now)?;
+        }
+        let amount = amount_of(&stored.payment, &wish)?;
         let reserve = PaymentEvent::ReserveRefund { refund: wish.id, amount };
         move_payment(tx, &scope, &mut stored, &reserve, now)?;
-        let mut refund = StoredRefund {
+        let refund = StoredRefund {
             refund: Refund { id: wish.id, kind: wish.kind, amount, state: State::Submitting },
             payment: wish.payment,
             version: 1,
@@ -178,8 +190,11 @@ async fn set_aside(
             updated_at: now,
         };
         if refunds::insert_new(tx, &scope, &refund)? == Insertion::Existing {
-            refund = refunds::load(tx, &scope, wish.id)?;
-            return same(refund, &wish);
+            // Another one was faster: decide again, which finds it.
+            return Err(StoreError::Stale { what: "the refund" }.into());
+        }
+        if let Some(fingerprint) = &wish.fingerprint {
+            idempotency::keep(tx, &scope, Kind::Refund, &wish.id.to_string(), fingerprint, now)?;
         }
         book(tx, &scope, &stored, Some(wish.id), Movement::RefundReserved, &rules::refund_reserved(amount), now)?;
         record(tx, &scope, &stored, Some(wish.id), kind::REFUND_SUBMITTED, "", &wish.actor, now)?;
@@ -189,27 +204,39 @@ async fn set_aside(
     .await
 }
 
-fn same(refund: StoredRefund, wish: &GiveBack) -> Result<(bool, StoredRefund), PaymentError> {
-    let same = refund.payment == wish.payment
-        && refund.refund.kind == wish.kind
-        && wish.amount.is_none_or(|amount| amount == refund.refund.amount);
-    if same { Ok((false, refund)) } else { Err(PaymentError::RefundExistsDifferently(wish.id)) }
+/// The refund that this very wish has made before.
+fn earlier(tx: &mut Tx<'_>, scope: &TenantScope, wish: &GiveBack) -> Result<Option<StoredRefund>, PaymentError> {
+    let refund = match refunds::load(tx, scope, wish.id) {
+        Ok(refund) => refund,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let first = idempotency::kept(tx, scope, Kind::Refund, &wish.id.to_string())?;
+    let is_same = refund.payment == wish.payment && refund.refund.kind == wish.kind && first == wish.fingerprint;
+    if is_same { Ok(Some(refund)) } else { Err(PaymentError::RefundExistsDifferently(wish.id)) }
+}
+
+/// A void is for the whole of a sale, on the merchant's day of it.
+fn check_void(tx: &mut Tx<'_>, scope: &TenantScope, payment: &Payment, now: Millis) -> Result<(), PaymentError> {
+    let PaymentStanding::Captured(capture) = &payment.state else {
+        let state = payment.public_state();
+        return Err(payment::Refusal::NotInState { state, verb: "voided" }.into());
+    };
+    if capture.refunded_minor + capture.reserved_minor > 0 {
+        return Err(payment::Refusal::VoidAfterRefund.into());
+    }
+    let zone = tenants::load(tx, scope)?.time_zone;
+    match (day_of(capture.at, &zone), day_of(now, &zone)) {
+        (Some(paid), Some(today)) if paid == today => Ok(()),
+        (Some(_), Some(_)) => Err(PaymentError::VoidTooLate),
+        _ => {
+            Err(StoreError::Corrupt { why: format!("a merchant's time zone {zone:?}, or the moment of a sale") }.into())
+        }
+    }
 }
 
 /// What goes back: the amount wished, or all of it.
-fn amount_of(payment: &Payment, wish: &GiveBack, now: Millis) -> Result<Amount, PaymentError> {
-    if wish.kind == RefundKind::Void {
-        let PaymentStanding::Captured(capture) = &payment.state else {
-            let state = payment.public_state();
-            return Err(payment::Refusal::NotInState { state, verb: "voided" }.into());
-        };
-        if capture.refunded_minor + capture.reserved_minor > 0 {
-            return Err(payment::Refusal::VoidAfterRefund.into());
-        }
-        if capture.at.0.div_euclid(DAY_MS) != now.0.div_euclid(DAY_MS) {
-            return Err(PaymentError::VoidTooLate);
-        }
-    }
+fn amount_of(payment: &Payment, wish: &GiveBack) -> Result<Amount, PaymentError> {
     if let Some(amount) = wish.amount {
         return Ok(amount);
     }

@@ -53,6 +53,8 @@ fn entries_are_numbered_and_listed_newest_first() {
         fill(base, &tea, 4);
         fill(base, &milk, 1);
         assert_eq!(base.write(|tx| audit::append_platform(tx, &PLATFORM, &entry(9))), Sequence(1));
+        let platform = base.read(|tx| audit::list_platform(tx, &PLATFORM, None, 10));
+        assert_eq!(platform.into_iter().map(|stored| stored.entry).collect::<Vec<_>>(), [entry(9)]);
         let listed = |before: Option<u64>, limit| -> Vec<(u64, NewEntry)> {
             let entries = base.read(|tx| audit::list(tx, &tea.scope, before.map(Sequence), limit));
             entries.into_iter().map(|stored| (stored.sequence.0, stored.entry)).collect()

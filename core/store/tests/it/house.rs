@@ -61,6 +61,7 @@ pub fn tenant(letter: u8) -> Tenant {
         name: format!("Tea of {}", char::from(letter)),
         currency: Currency::CNY,
         late_policy: LatePolicy::Refund,
+        time_zone: "Asia/Shanghai".to_owned(),
         active: true,
         created_at: NOW,
     }

@@ -14,9 +14,10 @@ use saoma_protocol::{
     message::{Health, Unsent, Verdict},
 };
 use saoma_store::{
-    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, books, channel_accounts, events, idempotency, journal,
-    ledger, orders, outbox, pay_codes, payments, plugin_kv, refunds, sessions, stores, tenant_keys, tenants, terminals,
-    users,
+    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, books, channel_accounts, events,
+    idempotency::{self, Kind},
+    journal, ledger, orders, outbox, pay_codes, payments, plugin_kv, refunds, sessions, stores, tenant_keys, tenants,
+    terminals, users,
 };
 
 use crate::{
@@ -25,8 +26,6 @@ use crate::{
     schema::columns,
 };
 
-const ROUTE: &str = "POST /v1/payments";
-
 /// Puts at least one row of the house into every table that has tenants' rows.
 fn furnish(base: &Base, house: &House) {
     let login = format!("mei of {}", char::from(house.letter));
@@ -34,7 +33,6 @@ fn furnish(base: &Base, house: &House) {
     house.sign_in(base, 1, &login);
     house.sell(base, 1, cny(500), &captured(0, 100));
     house.give_back(base, 1, house.payment_id(1), cny(100));
-    let response = idempotency::Response { status: 201, body: "{}".to_owned() };
     base.write(|tx| {
         let scope = &house.scope;
         api_keys::create(tx, scope, &api_key(house), &[1; 32])?;
@@ -43,8 +41,7 @@ fn furnish(base: &Base, house: &House) {
         terminals::set_health(tx, scope, house.terminal, &health(), NOW)?;
         tenant_keys::add(tx, scope, &Opaque(vec![house.letter]), "master", NOW)?;
         channel_accounts::set_secrets(tx, scope, house.account, &Opaque(vec![house.letter]), NOW)?;
-        idempotency::claim(tx, scope, &claim(1))?;
-        idempotency::answer(tx, scope, "key", ROUTE, &response, NOW)?;
+        idempotency::keep(tx, scope, Kind::Payment, "key", &[house.letter; 32], NOW)?;
         pay_codes::insert_new(tx, scope, &code(house))?;
         events::append(tx, scope, &house.event(house.payment_id(1), "payment.succeeded"))?;
         ledger::post(
@@ -90,10 +87,6 @@ fn health() -> Health {
     Health { version: "0.1.0".to_owned(), at: NOW, peripherals: Vec::new(), unsent }
 }
 
-fn claim(body: u8) -> idempotency::Claim<'static> {
-    idempotency::Claim { key: "key", route: ROUTE, fingerprint: [body; 32], now: NOW, lease_until: at(10) }
-}
-
 fn code(house: &House) -> pay_codes::PayCode {
     pay_codes::PayCode {
         id: PayCodeId(crate::house::bytes(house.letter, 1)),
@@ -121,6 +114,7 @@ fn entry(house: &House) -> Entry {
         refund: house.refund_id(1),
         payment: house.payment_id(1),
         amount: cny(5),
+        void: false,
         cashier: "Mei".to_owned(),
     };
     Entry::new(Sequence(1), NOW, GENESIS, keyed).expect("an entry")
@@ -417,7 +411,6 @@ fn nothing_of_another_tenant_is_changed() {
             outbox::resend_at(tx, &scope, message, at(99))?;
             outbox::settle(tx, &scope, message, NOW)?;
             plugin_kv::delete(tx, &scope, tea.account, "token")?;
-            idempotency::release(tx, &scope, "key", ROUTE)?;
             tenant_keys::add(tx, &scope, &secret, "master", NOW)?;
             tenant_keys::rewrap(tx, &scope, 1, &secret, "master")?;
             audit::append(tx, &scope, &did())?;
@@ -457,9 +450,9 @@ fn ids_that_terminals_make_may_be_the_same_in_two_tenants() {
         assert_eq!(base.read(|tx| payments::load(tx, &milk.scope, tea.payment_id(1))).payment.amount, cny(900));
         assert_eq!(base.read(|tx| events::timeline(tx, &tea.scope, tea.payment_id(1))).len(), 1);
         // The same key of an idempotent request, too, is each tenant's own.
-        let claimed = base.write(|tx| idempotency::claim(tx, &milk.scope, &claim(2)));
-        assert_eq!(claimed, idempotency::Claimed::Mismatch, "milk's own request");
-        let replay = base.write(|tx| idempotency::claim(tx, &tea.scope, &claim(1)));
-        assert!(matches!(replay, idempotency::Claimed::Replay(_)), "{replay:?}");
+        for house in [&tea, &milk] {
+            let kept = base.read(|tx| idempotency::kept(tx, &house.scope, Kind::Payment, "key"));
+            assert_eq!(kept, Some([house.letter; 32]));
+        }
     });
 }

@@ -67,12 +67,12 @@ const MANAGER: &[Right] = &[
     Right::ManageFleet,
     Right::ManageStores,
 ];
-const CASHIER: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::TakePayments];
+const CASHIER: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::TakePayments, Right::ReadFleet];
 const ACCOUNTANT: &[Right] =
     &[Right::OwnSession, Right::ReadPayments, Right::ReadBooks, Right::ReadFleet, Right::ReadAudit];
 const READ_ONLY: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::ReadFleet];
 const PUBLISHER: &[Right] = &[Right::OwnSession];
-const PLATFORM: &[Right] = &[Right::OwnSession, Right::ManageTenants];
+const PLATFORM: &[Right] = &[Right::OwnSession, Right::ManageTenants, Right::ReadAudit];
 const TERMINAL: &[Right] = &[Right::BeTerminal, Right::ReadPayments, Right::TakePayments, Right::GiveRefunds];
 
 /// What a caller may do.

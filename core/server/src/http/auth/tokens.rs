@@ -3,8 +3,7 @@
 //! The session itself is looked up at each request, so that a revoked one ends at once; the token's signature keeps
 //! guesses away from the database.
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use jsonwebtoken::{Algorithm, Header, Validation};
 use saoma_protocol::{Millis, SessionId};
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +14,6 @@ pub const LIFE_SECONDS: i64 = 600;
 /// Names the key that signs; a verifier refuses others.
 const KID: &str = "session-1";
 const ISSUER: &str = "saoma";
-
-/// RFC 8410 §7: what stands before the 32 bytes of the seed in a PKCS #8 document.
-const PKCS8_PREFIX: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
@@ -31,11 +26,10 @@ struct Claims {
 /// A token for the session, good for [`LIFE_SECONDS`]; `None` if the key cannot be used, which its making excludes.
 #[must_use]
 pub fn issue(vault: &Vault, session: SessionId, now: Millis) -> Option<String> {
-    let document = zeroize::Zeroizing::new([PKCS8_PREFIX.as_slice(), vault.session_seed()].concat());
     let seconds = now.0.div_euclid(1_000);
     let claims = Claims { iss: ISSUER.to_owned(), sub: session.to_string(), iat: seconds, exp: seconds + LIFE_SECONDS };
     let header = Header { kid: Some(KID.to_owned()), ..Header::new(Algorithm::EdDSA) };
-    jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(&document)).ok()
+    jsonwebtoken::encode(&header, &claims, &vault.session_keys().sign).ok()
 }
 
 /// The session that a token names, if we signed it and it is not over at `now`.
@@ -44,14 +38,12 @@ pub fn verify(vault: &Vault, token: &str, now: Millis) -> Option<SessionId> {
     if jsonwebtoken::decode_header(token).ok()?.kid.as_deref() != Some(KID) {
         return None;
     }
-    let pair = Ed25519KeyPair::from_seed_unchecked(vault.session_seed()).ok()?;
-    let key = DecodingKey::from_ed_der(pair.public_key().as_ref());
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.set_issuer(&[ISSUER]);
     validation.set_required_spec_claims(&["exp", "iss", "sub"]);
     // Our own clock is the one that counts, and tests turn it.
     validation.validate_exp = false;
-    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).ok()?.claims;
+    let claims = jsonwebtoken::decode::<Claims>(token, &vault.session_keys().verify, &validation).ok()?.claims;
     (claims.exp > now.0.div_euclid(1_000)).then(|| claims.sub.parse().ok()).flatten()
 }
 

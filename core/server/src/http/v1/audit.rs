@@ -73,7 +73,7 @@ pub struct ListQuery {
     limit: Option<u32>,
 }
 
-/// The merchant's audit log, newest first.
+/// The audit log of the merchant, or of the platform for its administrators; newest first.
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", params(ListQuery),
     responses((status = 200, body = AuditPage)))]
 pub async fn list(
@@ -81,12 +81,18 @@ pub async fn list(
     caller: Caller<ReadAudit>,
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<AuditPage>, Problem> {
-    let (scope, before) = (caller.scope()?, query.before);
+    let (who, before) = (caller.principal().clone(), query.before);
     let limit = query.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}.")));
     }
-    let stored = app.store().read(move |tx| audit::list(tx, &scope, before, limit)).await?;
+    let listed = app.store().read(move |tx| match &who {
+        Principal::Platform { scope, .. } => audit::list_platform(tx, scope, before, limit),
+        Principal::User { scope, .. } | Principal::ApiKey { scope, .. } | Principal::Terminal { scope, .. } => {
+            audit::list(tx, scope, before, limit)
+        }
+    });
+    let stored = listed.await?;
     // The log begins at 1.
     let next_before = stored.last().map(|entry| entry.sequence).filter(|sequence| sequence.0 > 1);
     Ok(web::Json(AuditPage { items: stored.into_iter().map(AuditEntry::from).collect(), next_before }))

@@ -10,7 +10,9 @@ use saoma_store::{StoreError, access};
 use crate::{
     app::App,
     http::{
-        problem::{BODY_TOO_LARGE, BODY_UNREADABLE, NOT_FOUND, NOTIFICATION_REFUSED, Problem, UNAVAILABLE},
+        problem::{
+            BODY_TOO_LARGE, BODY_UNREADABLE, NOT_FOUND, NOTIFICATION_FORGED, NOTIFICATION_REFUSED, Problem, UNAVAILABLE,
+        },
         router::other_method,
     },
     payments::{PaymentError, answer_came},
@@ -52,7 +54,7 @@ pub async fn receive(
         Err(NotificationFailure::Irrelevant(answer)) => return Ok(reply(&answer)),
         Err(NotificationFailure::Forged(why)) => {
             tracing::warn!(channel_account = %id, why, "a notification was not signed by the scheme");
-            return Ok(HttpResponse::Unauthorized().finish());
+            return Err(Problem::new(NOTIFICATION_FORGED, "Its signature is not the scheme's."));
         }
         Err(NotificationFailure::Malformed(why)) => {
             tracing::warn!(channel_account = %id, why, "a notification cannot be read");

@@ -7,9 +7,11 @@ use saoma_domain::claim::ScannedCode;
 use saoma_protocol::{
     ChannelAccountId, Millis, PaymentId, StoreId, TerminalId,
     api::{CreatePayment, GOODS_LINES_MAX, Goods, Page, PaymentState, PaymentView, Presentation, SCANNED_CODE_LEN_MAX},
+    money::AMOUNT_MINOR_MAX,
 };
 use saoma_store::{
-    Principal, StoreError, TenantScope,
+    Principal, StoreError, TenantScope, Tx,
+    idempotency::{self, Kind},
     payments::{self, Cursor, Filter, PAGE_MAX, Sale},
     stores,
 };
@@ -23,12 +25,13 @@ use crate::{
             Caller,
             rights::{ReadPayments, TakePayments},
         },
-        idempotency::IdempotencyKey,
-        problem::{INVALID, Problem},
+        idempotency::{IdempotencyKey, fingerprint},
+        no_body::NoBody,
+        problem::{INVALID, KEY_REUSED, Problem},
         router::other_method,
         text,
     },
-    payments::{Collect, How, PaymentError, ask, cancel as cancel_payment, collect, payment_view},
+    payments::{Collect, How, PaymentError, ask, cancel as cancel_payment, collect, payment_view, repeated},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -53,6 +56,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 const PAGE_DEFAULT: u32 = 50;
+/// What fits a column, and far more than a till can count.
+const COUNTER_MAX: u64 = i64::MAX.cast_unsigned();
 
 /// Which payments to list.
 #[derive(Deserialize, IntoParams)]
@@ -108,7 +113,8 @@ fn read_cursor(text: &str) -> Result<Cursor, Problem> {
 
 /// Takes a payment: shows a code, or charges the customer's.
 ///
-/// The `Idempotency-Key` names the payment. Sent again it answers with the payment as it then stands (200 instead of 201).
+/// The `Idempotency-Key` names the payment. The same request again is answered with the payment as it then stands (200
+/// instead of 201); another request with this key is refused.
 #[utoipa::path(post, path = "/v1/payments", tag = "payments", request_body = CreatePayment,
     params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = PaymentView), (status = 200, body = PaymentView)))]
@@ -121,6 +127,11 @@ pub async fn create(
     let scope = caller.scope()?;
     let body = body.into_inner();
     let id = key.parse().unwrap_or_else(|_| PaymentId::for_key(scope.tenant(), &key));
+    let fingerprint = fingerprint(&app, "POST /v1/payments", caller.principal(), &body)?;
+    // Before anything is looked up that may have changed since.
+    if let Some(sale) = repeated(&app, scope, id, fingerprint).await? {
+        return Ok(HttpResponse::Ok().json(payment_view(&app, &sale)));
+    }
     let (store, terminal) = match caller.principal() {
         Principal::Terminal { store, terminal, .. } => {
             own_number(scope, *terminal, id, &body)?;
@@ -149,8 +160,12 @@ pub async fn create(
         }
     };
     check_goods(&body.goods)?;
+    if body.counter.is_some_and(|counter| !(1..=COUNTER_MAX).contains(&counter.0)) {
+        return Err(Problem::new(INVALID, format!("A counter is from 1 to {COUNTER_MAX}.")).at("/counter"));
+    }
     let wish = Collect {
         id,
+        fingerprint,
         amount: body.amount,
         how,
         account: body.channel_account,
@@ -197,8 +212,9 @@ fn check_goods(goods: &[Goods]) -> Result<(), Problem> {
         if !(1..=9_999).contains(&goods.quantity) {
             return Err(Problem::new(INVALID, "1 to 9,999.").at(format!("/goods/{line}/quantity")));
         }
-        if goods.price_minor < 0 {
-            return Err(Problem::new(INVALID, "0 or more.").at(format!("/goods/{line}/price_minor")));
+        if !(0..=AMOUNT_MINOR_MAX).contains(&goods.price_minor) {
+            let detail = format!("0 to {AMOUNT_MINOR_MAX}.");
+            return Err(Problem::new(INVALID, detail).at(format!("/goods/{line}/price_minor")));
         }
     }
     Ok(())
@@ -248,6 +264,7 @@ pub async fn query(
     caller: Caller<ReadPayments>,
     payment: web::Path<PaymentId>,
     _key: IdempotencyKey,
+    _body: NoBody,
 ) -> Result<web::Json<PaymentView>, Problem> {
     let (scope, payment) = (caller.scope()?, payment.into_inner());
     let known = load(&app, caller.principal(), scope, payment).await?;
@@ -269,12 +286,31 @@ pub async fn cancel(
     app: web::Data<App>,
     caller: Caller<TakePayments>,
     payment: web::Path<PaymentId>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
+    _body: NoBody,
 ) -> Result<web::Json<PaymentView>, Problem> {
     let (scope, payment) = (caller.scope()?, payment.into_inner());
-    load(&app, caller.principal(), scope, payment).await?;
+    let known = load(&app, caller.principal(), scope, payment).await?;
+    let fingerprint = fingerprint(&app, &format!("POST /v1/payments/{payment}/cancel"), caller.principal(), &())?;
+    let named = format!("{payment} {}", &*key);
+    let name = named.clone();
+    match app.store().read(move |tx| idempotency::kept(tx, &scope, Kind::Cancel, &name)).await? {
+        // It was given up; if it was paid since, that is no error of this request.
+        Some(first) if first == fingerprint => return Ok(web::Json(payment_view(&app, &known))),
+        Some(_) => return Err(Problem::new(KEY_REUSED, "Another request to cancel this payment had this key.")),
+        None => {}
+    }
     let (task_app, actor) = (app.get_ref().clone(), caller.actor());
-    let work = async move { cancel_payment(&task_app, scope, payment, &actor).await };
+    let work = async move {
+        let sale = cancel_payment(&task_app, scope, payment, &actor).await?;
+        let now = task_app.now();
+        let keep = move |tx: &mut Tx<'_>| idempotency::keep(tx, &scope, Kind::Cancel, &named, &fingerprint, now);
+        match task_app.store().write(keep).await {
+            // The same request came twice at once.
+            Ok(()) | Err(StoreError::Conflict { .. }) => Ok(sale),
+            Err(error) => Err(PaymentError::from(error)),
+        }
+    };
     let sale = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
     Ok(web::Json(payment_view(&app, &sale)))
 }

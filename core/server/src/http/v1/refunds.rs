@@ -5,8 +5,8 @@ use saoma_protocol::{
     Amount, PaymentId, RefundId,
     api::{CreateRefund, Page, RefundKind, RefundView},
 };
-use saoma_store::refunds;
-use serde::Deserialize;
+use saoma_store::{idempotency::Fingerprint, refunds};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::payments::load;
@@ -17,7 +17,7 @@ use crate::{
             Caller,
             rights::{GiveRefunds, ReadPayments},
         },
-        idempotency::IdempotencyKey,
+        idempotency::{IdempotencyKey, fingerprint},
         problem::Problem,
         router::other_method,
         text,
@@ -41,7 +41,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// Why the whole sale is undone.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateVoid {
     #[serde(default)]
@@ -50,7 +50,8 @@ pub struct CreateVoid {
 
 /// Gives back a part or all of a payment.
 ///
-/// The `Idempotency-Key` names the refund. Sent again it answers with the refund as it then stands (200 instead of 201).
+/// The `Idempotency-Key` names the refund. The same request again is answered with the refund as it then stands (200
+/// instead of 201); another request with this key is refused.
 #[utoipa::path(post, path = "/v1/payments/{payment}/refunds", tag = "refunds", request_body = CreateRefund,
     params(("payment" = PaymentId, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 201, body = RefundView), (status = 200, body = RefundView)))]
@@ -61,8 +62,11 @@ pub async fn create(
     key: IdempotencyKey,
     body: web::Json<CreateRefund>,
 ) -> Result<HttpResponse, Problem> {
+    let payment = payment.into_inner();
+    let fingerprint = fingerprint(&app, &format!("POST /v1/payments/{payment}/refunds"), caller.principal(), &*body)?;
     let CreateRefund { amount, reason } = body.into_inner();
-    carry_out(&app, &caller, payment.into_inner(), &key, RefundKind::Refund, Some(amount), reason).await
+    let what = What { payment, kind: RefundKind::Refund, amount: Some(amount), reason, fingerprint };
+    carry_out(&app, &caller, &key, what).await
 }
 
 /// Undoes a whole payment on its day.
@@ -76,23 +80,28 @@ pub async fn void(
     key: IdempotencyKey,
     body: web::Json<CreateVoid>,
 ) -> Result<HttpResponse, Problem> {
-    carry_out(&app, &caller, payment.into_inner(), &key, RefundKind::Void, None, body.into_inner().reason).await
+    let payment = payment.into_inner();
+    let fingerprint = fingerprint(&app, &format!("POST /v1/payments/{payment}/void"), caller.principal(), &*body)?;
+    let reason = body.into_inner().reason;
+    let what = What { payment, kind: RefundKind::Void, amount: None, reason, fingerprint };
+    carry_out(&app, &caller, &key, what).await
 }
 
-async fn carry_out(
-    app: &App,
-    caller: &Caller<GiveRefunds>,
+struct What {
     payment: PaymentId,
-    key: &str,
     kind: RefundKind,
     amount: Option<Amount>,
     reason: Option<String>,
-) -> Result<HttpResponse, Problem> {
+    fingerprint: Fingerprint,
+}
+
+async fn carry_out(app: &App, caller: &Caller<GiveRefunds>, key: &str, what: What) -> Result<HttpResponse, Problem> {
+    let What { payment, kind, amount, reason, fingerprint } = what;
     let scope = caller.scope()?;
     load(app, caller.principal(), scope, payment).await?;
     let id = key.parse().unwrap_or_else(|_| RefundId::for_key(scope.tenant(), payment, key));
     let reason = text::optional(reason, "/reason")?;
-    let wish = GiveBack { id, payment, kind, amount, reason, actor: caller.actor() };
+    let wish = GiveBack { id, fingerprint: Some(fingerprint), payment, kind, amount, reason, actor: caller.actor() };
     let (refund, _, new) = give_back(app, scope, wish).await?;
     let view = refund_view(&refund);
     Ok(if new { HttpResponse::Created().json(view) } else { HttpResponse::Ok().json(view) })

@@ -130,7 +130,7 @@ pub async fn sign_in(
     let address = origin::address(&app, &request);
     let verified = verify(&app, address, &login, password).await?;
     let session = SessionId::from_bytes(app.random_16()?);
-    let secret = app.random_32()?;
+    let secret = refresh::secret(app.vault(), session, &app.random_16()?);
     let now = app.now();
     let new = NewSession {
         id: session,
@@ -181,8 +181,9 @@ pub async fn sign_out(
 ) -> Result<HttpResponse, Problem> {
     origin::check_page(&app, &request)?;
     let bearer = caller.map(|caller| caller.principal().clone());
-    let cookie = refresh::presented(&request);
-    let (discarded, now) = (refresh::hash(&app.random_32()?), app.now());
+    let shown = refresh::presented(&request)
+        .map(|(session, secret)| (session, refresh::looked_at(app.vault(), session, &secret)));
+    let (discarded, now) = (app.random_32()?, app.now());
     app.store()
         .write(move |tx| {
             if let Some(who) = &bearer
@@ -190,19 +191,13 @@ pub async fn sign_out(
             {
                 end_own(tx, who, session, now)?;
             }
-            let Some((session, secret)) = &cookie else { return Ok(()) };
+            let Some((session, presented)) = &shown else { return Ok(()) };
             // Whoever can exchange the token may end its session; what it was exchanged for is thrown away.
-            match access::refresh_session(
-                tx,
-                *session,
-                &refresh::hash(secret),
-                &discarded,
-                now,
-                now.plus(refresh::LIFE_MS),
-            ) {
+            let expires_at = now.plus(refresh::LIFE_MS);
+            match access::refresh_session(tx, *session, presented, &discarded, now, expires_at) {
                 Ok(Refresh::Rotated(who)) => end_own(tx, &who, *session, now),
-                Ok(Refresh::Reused)
-                | Err(StoreError::NotFound { .. } | StoreError::Revoked { .. } | StoreError::Expired { .. }) => Ok(()),
+                Ok(Refresh::Reused(who)) => note_reuse(tx, &who, *session, now),
+                Err(StoreError::NotFound { .. } | StoreError::Revoked { .. } | StoreError::Expired { .. }) => Ok(()),
                 Err(error) => Err(error),
             }
         })
@@ -326,17 +321,14 @@ fn wrong() -> Problem {
 async fn rotate(app: &App, request: &HttpRequest) -> Result<HttpResponse, Problem> {
     let over = || Problem::new(UNAUTHENTICATED, "The session is over; sign in again.");
     let (session, secret) = refresh::presented(request).ok_or_else(over)?;
-    let next = app.random_32()?;
-    let (presented_hash, next_hash, now) = (refresh::hash(&secret), refresh::hash(&next), app.now());
+    let presented = refresh::looked_at(app.vault(), session, &secret);
+    let next = refresh::secret(app.vault(), session, &app.random_16()?);
+    let (next_hash, now) = (refresh::hash(&next), app.now());
     let refreshed = app.store().write(move |tx| {
-        let holder = access::by_session(tx, session, now)?;
         let expires_at = now.plus(refresh::LIFE_MS);
-        match access::refresh_session(tx, session, &presented_hash, &next_hash, now, expires_at)? {
+        match access::refresh_session(tx, session, &presented, &next_hash, now, expires_at)? {
             Refresh::Rotated(who) => signed_in(tx, &who).map(Some),
-            Refresh::Reused => {
-                note(tx, &holder, "session.token_reused", &session, &json!({}), now)?;
-                Ok(None)
-            }
+            Refresh::Reused(who) => note_reuse(tx, &who, session, now).map(|()| None),
         }
     });
     match refreshed.await {
@@ -348,6 +340,10 @@ async fn rotate(app: &App, request: &HttpRequest) -> Result<HttpResponse, Proble
         Err(StoreError::NotFound { .. } | StoreError::Revoked { .. } | StoreError::Expired { .. }) => Err(over()),
         Err(error) => Err(error.into()),
     }
+}
+
+fn note_reuse(tx: &mut Tx<'_>, who: &Principal, session: SessionId, now: Millis) -> Result<(), StoreError> {
+    note(tx, who, "session.token_reused", &session, &json!({}), now)
 }
 
 fn end_own(tx: &mut Tx<'_>, who: &Principal, session: SessionId, now: Millis) -> Result<(), StoreError> {
@@ -363,7 +359,7 @@ fn signed_in(tx: &mut Tx<'_>, who: &Principal) -> Result<(User, Option<Tenant>),
 fn answer(
     app: &App,
     session: SessionId,
-    secret: &[u8; 32],
+    secret: &refresh::Secret,
     user: User,
     tenant: Option<Tenant>,
 ) -> Result<HttpResponse, Problem> {

@@ -2,10 +2,15 @@
 
 use actix_web::{HttpResponse, web};
 use saoma_protocol::{Millis, StoreId, api::Page};
-use saoma_store::stores::{self, Shop};
+use saoma_store::{
+    StoreError,
+    stores::{self, Shop},
+};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
+use super::audit::note;
 use crate::{
     app::App,
     http::{
@@ -13,7 +18,7 @@ use crate::{
             Caller,
             rights::{ManageStores, ReadPayments},
         },
-        problem::Problem,
+        problem::{INVALID, Problem},
         router::other_method,
         text,
     },
@@ -83,7 +88,7 @@ pub async fn create(
     caller: Caller<ManageStores>,
     body: web::Json<CreateStore>,
 ) -> Result<HttpResponse, Problem> {
-    let scope = caller.scope()?;
+    let (scope, who) = (caller.scope()?, caller.principal().clone());
     let shop = Shop {
         id: StoreId::from_bytes(app.random_16()?),
         name: text::name(&body.name, "/name")?,
@@ -91,7 +96,12 @@ pub async fn create(
         created_at: app.now(),
     };
     let stored = shop.clone();
-    app.store().write(move |tx| stores::create(tx, &scope, &stored)).await?;
+    app.store()
+        .write(move |tx| {
+            note(tx, &who, "store.created", &stored.id, &json!({ "name": stored.name }), stored.created_at)?;
+            stores::create(tx, &scope, &stored)
+        })
+        .await?;
     Ok(HttpResponse::Created().json(StoreView::from(shop)))
 }
 
@@ -116,16 +126,22 @@ pub async fn change(
     store: web::Path<StoreId>,
     body: web::Json<ChangeStore>,
 ) -> Result<web::Json<StoreView>, Problem> {
-    let (scope, store, body) = (caller.scope()?, store.into_inner(), body.into_inner());
+    let (scope, who, store, body) =
+        (caller.scope()?, caller.principal().clone(), store.into_inner(), body.into_inner());
     let name = body.name.as_deref().map(|name| text::name(name, "/name")).transpose()?;
+    if (&name, body.active) == (&None, None) {
+        return Err(Problem::new(INVALID, "Say what to change: name or active."));
+    }
+    let now = app.now();
     let shop = app
         .store()
         .write(move |tx| {
+            note(tx, &who, "store.changed", &store, &json!({ "name": name, "active": body.active }), now)?;
             let mut shop = stores::load(tx, &scope, store)?;
             shop.name = name.clone().unwrap_or(shop.name);
             shop.active = body.active.unwrap_or(shop.active);
             stores::update(tx, &scope, &shop)?;
-            Ok::<_, saoma_store::StoreError>(shop)
+            Ok::<_, StoreError>(shop)
         })
         .await?;
     Ok(web::Json(shop.into()))

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     http::{
         auth::{Caller, rights::ReadPayments},
-        problem::Problem,
+        problem::{INVALID, Problem},
         router::other_method,
     },
     payments::payment_view,
@@ -53,7 +53,12 @@ pub async fn follow(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let scope = caller.scope()?;
-    let resumed = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).map(Sequence);
+    let resumed = request.headers().get("last-event-id").map(|id| {
+        let number = id.to_str().ok().and_then(|id| id.parse().ok()).map(Sequence);
+        // Whoever resumes from nowhere would miss what happened meanwhile, and not know.
+        number.ok_or_else(|| Problem::new(INVALID, "Last-Event-ID must be the id of an event of this stream."))
+    });
+    let resumed = resumed.transpose()?;
     // The bell is held before the place is read, so that nothing falls between.
     let bell = app.news();
     let after = match resumed {

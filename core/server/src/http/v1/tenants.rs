@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     app::App,
+    day,
     http::{
         auth::{Caller, rights::ManageTenants},
         problem::{INVALID, Problem},
@@ -45,6 +46,15 @@ pub fn routes(config: &mut web::ServiceConfig) {
 /// Most merchants of one answer.
 const PAGE_MAX: u32 = 200;
 const PAGE_DEFAULT: u32 = 50;
+
+/// The time zone of a merchant of whom nobody said another.
+const DEFAULT_ZONE: &str = "Etc/UTC";
+
+fn zone(name: &str) -> Result<String, Problem> {
+    day::zone_name(name).ok_or_else(|| {
+        Problem::new(INVALID, "This needs the IANA name of a time zone, such as Asia/Shanghai.").at("/time_zone")
+    })
+}
 
 /// What happens to money that arrives after its payment was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -82,14 +92,17 @@ pub struct TenantView {
     #[schema(value_type = String, example = "CNY")]
     currency: Currency,
     late_policy: LateMoney,
+    /// Where its days begin and end: an IANA name.
+    #[schema(example = "Asia/Shanghai")]
+    time_zone: String,
     active: bool,
     created_at: Millis,
 }
 
 impl From<Tenant> for TenantView {
     fn from(tenant: Tenant) -> Self {
-        let Tenant { id, name, currency, late_policy, active, created_at } = tenant;
-        Self { id, name, currency, late_policy: late_policy.into(), active, created_at }
+        let Tenant { id, name, currency, late_policy, time_zone, active, created_at } = tenant;
+        Self { id, name, currency, late_policy: late_policy.into(), time_zone, active, created_at }
     }
 }
 
@@ -101,6 +114,10 @@ pub struct CreateTenant {
     /// What its terminals sell in (ISO 4217).
     #[schema(value_type = String, example = "CNY")]
     currency: Currency,
+    /// Where its days begin and end: an IANA name, `Etc/UTC` without it.
+    #[serde(default)]
+    #[schema(example = "Asia/Shanghai")]
+    time_zone: Option<String>,
     owner_name: String,
     /// What its owner signs in with.
     owner_email: String,
@@ -114,6 +131,7 @@ pub struct CreatedTenant {
     #[schema(value_type = String, example = "CNY")]
     currency: Currency,
     late_policy: LateMoney,
+    time_zone: String,
     active: bool,
     created_at: Millis,
     owner: UserId,
@@ -127,6 +145,10 @@ pub struct ChangeTenant {
     name: Option<String>,
     #[serde(default)]
     late_policy: Option<LateMoney>,
+    /// An IANA name.
+    #[serde(default)]
+    #[schema(example = "Asia/Shanghai")]
+    time_zone: Option<String>,
     /// `false` shuts its people, keys and terminals out.
     #[serde(default)]
     active: Option<bool>,
@@ -182,6 +204,7 @@ pub async fn create(
         name: text::name(&body.name, "/name")?,
         currency: body.currency,
         late_policy: LatePolicy::Refund,
+        time_zone: body.time_zone.map_or_else(|| Ok(DEFAULT_ZONE.to_owned()), |name| zone(&name))?,
         active: true,
         created_at: app.now(),
     };
@@ -196,9 +219,18 @@ pub async fn create(
             users::create(tx, &scope, &owner).map(drop)
         })
         .await?;
-    let TenantView { id, name, currency, late_policy, active, created_at } = tenant.into();
-    let created =
-        CreatedTenant { id, name, currency, late_policy, active, created_at, owner: owner_id, owner_one_time_password };
+    let TenantView { id, name, currency, late_policy, time_zone, active, created_at } = tenant.into();
+    let created = CreatedTenant {
+        id,
+        name,
+        currency,
+        late_policy,
+        time_zone,
+        active,
+        created_at,
+        owner: owner_id,
+        owner_one_time_password,
+    };
     Ok(HttpResponse::Created().insert_header(NO_STORE).json(created))
 }
 
@@ -218,7 +250,7 @@ pub async fn show(
     Ok(web::Json(loaded.await?.into()))
 }
 
-/// Renames a merchant, says what it wants done with late money, or shuts it out.
+/// Renames a merchant, says what it wants done with late money and in which time zone it sells, or shuts it out.
 #[utoipa::path(patch, path = "/v1/tenants/{tenant}", tag = "tenants", request_body = ChangeTenant,
     params(("tenant" = TenantId, Path)), responses((status = 200, body = TenantView)))]
 pub async fn change(
@@ -231,19 +263,26 @@ pub async fn change(
         (caller.platform()?, caller.principal().clone(), tenant.into_inner(), body.into_inner());
     let name = body.name.as_deref().map(|name| text::name(name, "/name")).transpose()?;
     let (late_policy, active) = (body.late_policy.map(LatePolicy::from), body.active);
-    if (&name, late_policy, active) == (&None, None, None) {
-        return Err(Problem::new(INVALID, "Say what to change: name, late_policy or active."));
+    let time_zone = body.time_zone.as_deref().map(zone).transpose()?;
+    if (&name, late_policy, &time_zone, active) == (&None, None, &None, None) {
+        return Err(Problem::new(INVALID, "Say what to change: name, late_policy, time_zone or active."));
     }
     let now = app.now();
     let (tenant, shut_out) = app
         .store()
         .write(move |tx| {
             let scope = access::enter_tenant(tx, &platform, id)?;
-            let detail = json!({ "name": name, "late_policy": late_policy.map(LatePolicy::text), "active": active });
+            let detail = json!({
+                "name": name,
+                "late_policy": late_policy.map(LatePolicy::text),
+                "time_zone": time_zone,
+                "active": active,
+            });
             note_of_tenant(tx, &who, &scope, "tenant.changed", &detail, now)?;
             let mut tenant = tenants::load(tx, &scope)?;
             tenant.name = name.clone().unwrap_or(tenant.name);
             tenant.late_policy = late_policy.unwrap_or(tenant.late_policy);
+            tenant.time_zone = time_zone.clone().unwrap_or(tenant.time_zone);
             tenant.active = active.unwrap_or(tenant.active);
             tenants::update(tx, &platform, &tenant)?;
             let shut_out = if tenant.active { Vec::new() } else { terminals::list(tx, &scope, None)? };

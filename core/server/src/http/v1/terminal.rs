@@ -2,11 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    error::{JsonPayloadError, QueryPayloadError},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, web};
 use saoma_protocol::{
     Sequence, TerminalId,
     api::{Enrol, Enrolled, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
@@ -24,11 +20,8 @@ use crate::{
     },
     http::{
         auth::{Caller, TerminalCertificate, rights::BeTerminal},
-        problem::{
-            BODY_TOO_LARGE, BODY_UNREADABLE, CLAIM_CODE_INVALID, CSR_INVALID, INVALID, Problem, TOO_MANY_ATTEMPTS,
-            UNAUTHENTICATED,
-        },
-        router::other_method,
+        problem::{CLAIM_CODE_INVALID, CSR_INVALID, INVALID, Problem, TOO_MANY_ATTEMPTS, UNAUTHENTICATED},
+        router::{json_body, other_method},
     },
 };
 
@@ -44,35 +37,14 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/terminal/renew").route(web::post().to(renew)))
         .service(resource("/terminal/profile").route(web::get().to(profile)))
         .service(resource("/terminal/books").route(web::get().to(show_books)))
-        .service(
-            resource("/terminal/pushes")
-                .app_data(web::QueryConfig::default().error_handler(|error, _| bad_query(&error).into()))
-                .route(web::get().to(pushes)),
-        )
+        .service(resource("/terminal/pushes").route(web::get().to(pushes)))
         .service(resource("/terminal/pushes/ack").route(web::post().to(acknowledge)))
         .service(
             resource("/terminal/journal")
                 // A batch is as long as a message over MQTT may be.
-                .app_data(
-                    web::JsonConfig::default()
-                        .limit(MESSAGE_LEN_MAX)
-                        .error_handler(|error, _| bad_batch(&error).into()),
-                )
+                .app_data(json_body(MESSAGE_LEN_MAX))
                 .route(web::post().to(journal)),
         );
-}
-
-fn bad_query(error: &QueryPayloadError) -> Problem {
-    Problem::new(BODY_UNREADABLE, format!("{error}."))
-}
-
-fn bad_batch(error: &JsonPayloadError) -> Problem {
-    match error {
-        JsonPayloadError::OverflowKnownLength { .. } | JsonPayloadError::Overflow { .. } => {
-            Problem::new(BODY_TOO_LARGE, format!("A batch may have {MESSAGE_LEN_MAX} bytes."))
-        }
-        other => Problem::new(BODY_UNREADABLE, format!("{other}.")),
-    }
 }
 
 fn peer(request: &HttpRequest) -> IpAddr {
@@ -197,7 +169,7 @@ pub async fn pushes(
     let (scope, terminal) = own(&caller)?;
     let wait_ms = query.wait_ms.unwrap_or(0);
     if wait_ms > WAIT_MS_MAX {
-        return Err(Problem::new(BODY_UNREADABLE, format!("wait_ms may be {WAIT_MS_MAX} at most.")));
+        return Err(Problem::new(INVALID, format!("wait_ms may be {WAIT_MS_MAX} at most.")));
     }
     let until = tokio::time::Instant::now() + Duration::from_millis(wait_ms);
     let after = Sequence(query.after);
