@@ -58,7 +58,7 @@ fn random_16() -> [u8; 16] {
 }
 
 /// What HTTP clients without settings of their own take for TLS.
-fn install_tls() {
+pub fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tls_ring::default_provider().install_default().unwrap());
 }
@@ -299,6 +299,7 @@ async fn merchant(database: &Store, now: Millis) -> (TenantScope, StoreId) {
         name: "Lantern Tea".to_owned(),
         currency: Currency::CNY,
         late_policy: LatePolicy::Refund,
+        time_zone: "Etc/UTC".to_owned(),
         active: true,
         created_at: now,
     };

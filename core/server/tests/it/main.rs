@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a story that cannot go on fails")]
 
+mod access;
+mod bad_input;
+mod door;
 mod fleet_broker;
 mod fleet_client;
 mod fleet_enrol;
@@ -9,3 +12,9 @@ mod fleet_journal;
 mod fleet_world;
 mod ledger;
 mod ledger_files;
+mod isolation;
+mod live;
+mod money;
+mod people;
+mod repeats;
+mod town;

@@ -1,0 +1,371 @@
+//! Every operation that the API describes, asked by everybody: as nobody, as each role and kind of key of its own merchant,
+//! and as a stranger who knows all of the merchant's ids.
+//!
+//! The table of answers is a committed snapshot: whoever changes it says who may do what. A new operation fails here until
+//! its row is in it, and one whose path or body this file cannot fill fails until it can.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde_json::{Value, json};
+
+use crate::{
+    door::{Answer, Door},
+    fleet_client::csr,
+    town::{Merchant, PASSWORD, Till, Town, charge, sign_in, text},
+};
+
+/// Stands in every name that the merchant gives, and in no answer to a stranger.
+const OURS: &str = "jade";
+const STRANGER: &str = "rust";
+
+/// One operation of the document.
+struct Operation {
+    method: String,
+    path: String,
+    id: String,
+    /// Name and whether it stands in the query (else in the path).
+    parameters: Vec<(String, bool)>,
+    needs_key: bool,
+    body: Option<String>,
+}
+
+fn stands_in(parameter: &Value, place: &str) -> bool {
+    parameter["in"] == place
+}
+
+fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let parameters: Vec<&Value> = operation["parameters"].as_array().into_iter().flatten().collect();
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            operations.push(Operation {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                id: text(operation, "/operationId").to_owned(),
+                parameters: parameters
+                    .iter()
+                    .filter(|parameter| !stands_in(parameter, "header"))
+                    .map(|parameter| (text(parameter, "/name").to_owned(), stands_in(parameter, "query")))
+                    .collect(),
+                needs_key: parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key"),
+                body: schema.as_str().and_then(|name| name.rsplit('/').next()).map(str::to_owned),
+            });
+        }
+    }
+    assert!(operations.len() > 50, "the document is read");
+    operations
+}
+
+/// The ids that a request is filled with, by the name of the parameter.
+#[derive(Clone)]
+struct Ids(BTreeMap<&'static str, String>);
+
+impl Ids {
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).unwrap_or_else(|| panic!("say in access.rs what {{{name}}} is"))
+    }
+
+    fn with(&self, name: &'static str, id: &str) -> Self {
+        let mut ids = self.clone();
+        ids.0.insert(name, id.to_owned());
+        ids
+    }
+
+    /// The same kinds of ids, of things that do not exist.
+    fn of_nothing(&self) -> Self {
+        Self(self.0.iter().map(|(name, id)| (*name, format!("{}_{}", &id[..3], "q".repeat(25) + "a"))).collect())
+    }
+
+    /// A text in which each id is called by its name.
+    fn named(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (name, id)| text.replace(id, &format!("{{{name}}}")))
+    }
+}
+
+/// Somebody who asks.
+struct Caller {
+    name: &'static str,
+    door: Door,
+    /// What the n-th sale of a terminal is called.
+    numbers: Option<Box<dyn Fn(u64) -> String>>,
+}
+
+impl Caller {
+    fn new(name: &'static str, door: &Door) -> Self {
+        Self { name, door: door.clone(), numbers: None }
+    }
+
+    fn terminal(name: &'static str, till: &Till, merchant: &Merchant) -> Self {
+        let (tenant, terminal) = (merchant.id.parse().unwrap(), till.id.parse().unwrap());
+        let number = move |counter| {
+            saoma_protocol::PaymentId::for_sale(tenant, terminal, saoma_protocol::Sequence(counter)).to_string()
+        };
+        Self { name, door: till.door.clone(), numbers: Some(Box::new(number)) }
+    }
+
+    /// Asks for the operation about these ids. `nth` is another in every request.
+    async fn ask(&self, operation: &Operation, ids: &Ids, nth: u64) -> Answer {
+        let (mut path, mut query) = (operation.path.clone(), Vec::new());
+        for (name, is_query) in &operation.parameters {
+            match (name.as_str(), is_query) {
+                (_, false) => path = path.replace(&format!("{{{name}}}"), ids.get(name)),
+                ("store" | "terminal" | "channel_account", true) => query.push(format!("{name}={}", ids.get(name))),
+                ("after", true) => query.push("after=0".to_owned()),
+                // All others are of the caller's own choice and have a default.
+                (_, true) => {}
+            }
+        }
+        if !query.is_empty() {
+            path = format!("{path}?{}", query.join("&"));
+        }
+        let mut ask = self.door.ask(&operation.method, &path);
+        if operation.needs_key {
+            let number = self.numbers.as_ref().filter(|_| operation.id == "payments_create");
+            ask = ask.key(&number.map_or_else(|| format!("access-{nth}"), |number| number(nth)));
+        }
+        match &operation.body {
+            Some(schema) => ask.json(&body(schema, ids, nth)).await,
+            None => ask.await,
+        }
+    }
+}
+
+/// A body that is good, about these ids.
+fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
+    match schema {
+        "CreateApiKey" => json!({ "name": "asked for", "role": "cashier" }),
+        "CreateChannelAccount" => json!({
+            "plugin": "sandbox", "name": "asked for", "fee_basis_points": 10,
+            "settings": { "base_url": "http://127.0.0.1:9", "merchant_id": "m" },
+        }),
+        "ChangeChannelAccount" => json!({ "version": 1, "name": "asked for" }),
+        "CreatePayment" => json!({
+            "amount": { "minor": 100, "currency": "CNY" }, "presentation": { "kind": "merchant" },
+            "store": ids.get("store"), "channel_account": ids.get("channel_account"), "counter": nth,
+        }),
+        "CreateRefund" => json!({ "amount": { "minor": 1, "currency": "CNY" } }),
+        "CreateVoid" => json!({}),
+        "CreateUser" => json!({ "email": format!("asked-{nth}@example.com"), "name": "asked for", "role": "cashier" }),
+        "ChangeUser" => json!({ "name": "asked for" }),
+        "ChangePassword" => json!({ "current_password": "not this one", "new_password": "another password" }),
+        "SignIn" => json!({ "email": ids.get("email"), "password": ids.get("password") }),
+        "CreateStore" => json!({ "name": "asked for" }),
+        "ChangeStore" => json!({ "name": "asked for" }),
+        "CreateTenant" => json!({
+            "name": "asked for", "currency": "CNY", "owner_name": "asked for",
+            "owner_email": format!("asked-{nth}@example.com"),
+        }),
+        "ChangeTenant" => json!({ "late_policy": "refund" }),
+        "CreateTerminal" => json!({ "name": "asked for", "store": ids.get("store") }),
+        "ChangeTerminal" => json!({ "name": "asked for" }),
+        // Who enrols shows a code and nothing else: that codes are guarded is told in fleet_enrol.rs.
+        "Enrol" => json!({ "claim_code": "0000-0000-0000", "csr_pem": "no request" }),
+        "Renew" => json!({ "csr_pem": csr(&rcgen::KeyPair::generate().unwrap()) }),
+        "PushAck" => json!({ "ids": [1, 2, 3] }),
+        "JournalBatch" => json!({ "entries": [] }),
+        other => panic!("say in access.rs what a good {other} is"),
+    }
+}
+
+/// The status, and the code where the status alone does not say it.
+fn told(answer: &Answer) -> String {
+    if answer.status < 400 {
+        return answer.status.to_string();
+    }
+    match answer.refusal() {
+        (401, code) if code == "unauthenticated" => "401".to_owned(),
+        (403, code) if code == "forbidden" => "403".to_owned(),
+        (404, code) if code == "not_found" => "404".to_owned(),
+        (status, code) => format!("{status} {code}"),
+    }
+}
+
+/// The merchant's ids, each of a thing that is there.
+async fn ids_of(town: &Town, merchant: &Merchant, till: &Till) -> Ids {
+    let owner = &merchant.owner;
+    let sale = charge(100_000, &town.code_of("alice").await);
+    let sale = json!({ "amount": sale["amount"], "presentation": sale["presentation"], "counter": 1,
+        "reference": format!("{OURS} order"), "cashier": format!("{OURS} cashier"),
+        "goods": [{ "name": format!("{OURS} tea"), "quantity": 1, "price_minor": 100_000 }] });
+    let number = till.number(merchant, 1);
+    let sold: Value = till.door.post("/v1/payments").key(&number).json(&sale).await.json(201);
+    assert_eq!(sold["state"], "succeeded", "{sold}");
+    let refund = json!({ "amount": { "minor": 1, "currency": "CNY" }, "reason": format!("{OURS} reason") });
+    let _: Value = owner.post(&format!("/v1/payments/{number}/refunds")).key("r").json(&refund).await.json(201);
+    let user = json!({ "email": format!("spare@{OURS}.example"), "name": format!("{OURS} spare"), "role": "cashier" });
+    let user: Value = owner.post("/v1/users").json(&user).await.json(201);
+    let key = json!({ "name": format!("{OURS} spare"), "role": "cashier" });
+    let key: Value = owner.post("/v1/api-keys").json(&key).await.json(201);
+    let sessions: Value = owner.get("/v1/auth/sessions").await.json(200);
+    Ids(BTreeMap::from([
+        ("payment", number),
+        ("store", merchant.store.clone()),
+        ("terminal", till.id.clone()),
+        ("account", merchant.account.clone()),
+        ("channel_account", merchant.account.clone()),
+        ("user", text(&user, "/user/id").to_owned()),
+        ("key", text(&key, "/id").to_owned()),
+        ("session", text(&sessions, "/items/0/id").to_owned()),
+        ("tenant", merchant.id.clone()),
+        ("email", format!("owner@{OURS}.example")),
+        ("password", "not the password".to_owned()),
+    ]))
+}
+
+/// What an operation uses up is made anew for each who asks.
+async fn fresh(town: &Town, merchant: &Merchant, operation: &Operation, ids: &Ids) -> Ids {
+    let owner = &merchant.owner;
+    match operation.id.as_str() {
+        "api-keys_revoke" => {
+            let key = json!({ "name": "to be revoked", "role": "cashier" });
+            let key: Value = owner.post("/v1/api-keys").json(&key).await.json(201);
+            ids.with("key", text(&key, "/id"))
+        }
+        "channel-accounts_change" => {
+            let account: Value = town.account(owner, "to be changed", "key").await.json(201);
+            ids.with("account", text(&account, "/id"))
+        }
+        "terminals_revoke" => {
+            let terminal = json!({ "name": "to be revoked", "store": merchant.store });
+            let terminal: Value = owner.post("/v1/terminals").json(&terminal).await.json(201);
+            ids.with("terminal", text(&terminal, "/id"))
+        }
+        "auth_end" => {
+            let email = format!("owner@{OURS}.example");
+            let other = sign_in(&town.nobody(), &email, PASSWORD).await;
+            let sessions: Value = other.get("/v1/auth/sessions").await.json(200);
+            let items = sessions["items"].as_array().unwrap();
+            let current = items.iter().find(|session| session["current"] == true).unwrap();
+            ids.with("session", text(current, "/id"))
+        }
+        "auth_sign_in" => ids.with("password", PASSWORD),
+        _ => ids.clone(),
+    }
+}
+
+#[actix_web::test]
+async fn who_may_do_what() {
+    let town = Town::found().await;
+    let (ours, theirs) = (town.merchant(OURS).await, town.merchant(STRANGER).await);
+    let (till, their_till) = (town.till(&ours).await, town.till(&theirs).await);
+    let ids = ids_of(&town, &ours, &till).await;
+    let mut callers = vec![Caller::new("admin", &town.admin), Caller::new("owner", &ours.owner)];
+    for role in ["manager", "cashier", "accountant", "read_only", "plugin_publisher"] {
+        callers.push(Caller::new(role, &town.person(&ours, role).await));
+    }
+    for (name, role) in [("key:owner", "owner"), ("key:cashier", "cashier"), ("key:read_only", "read_only")] {
+        callers.push(Caller::new(name, &town.key(&ours, role).await));
+    }
+    callers.push(Caller::terminal("terminal", &till, &ours));
+    let strangers = [
+        Caller::new("stranger", &theirs.owner),
+        Caller::new("their key", &town.key(&theirs, "owner").await),
+        Caller::terminal("their terminal", &their_till, &theirs),
+    ];
+    let nobody = Caller::new("nobody", &town.nobody());
+    let forged = Caller::new("forged", &town.nobody().with("saoma_key_aaaaaaaaaaaaaaaaaaaaaaaaaa_AAAA"));
+
+    // First those who must change nothing.
+    let (before, nothing) = (town.rows_at_rest(&ours.id).await, ids.of_nothing());
+    let mut rows: Vec<Vec<(&str, String)>> = Vec::new();
+    let mut nth = 10;
+    for operation in operations() {
+        let (mut row, place) = (Vec::new(), format!("{} {}", operation.method, operation.path));
+        for caller in [&nobody, &forged].into_iter().chain(&strangers) {
+            nth += 1;
+            let answer = caller.ask(&operation, &ids, nth).await;
+            assert!(!answer.text.to_lowercase().contains(OURS), "{} {place}: {}", caller.name, answer.text);
+            // What is another's looks like what is not there. Where schemes send their news is no secret: it is in every order.
+            if answer.status >= 400 && operation.id != "notifications_receive" {
+                let of_nothing = caller.ask(&operation, &nothing, nth).await;
+                let (one, other) = (ids.named(&answer.problem().to_string()), of_nothing.problem().to_string());
+                assert_eq!(one, nothing.named(&other), "{} {place}", caller.name);
+            }
+            row.push((caller.name, told(&answer)));
+        }
+        assert_eq!(row[0].1, row[1].1, "{place}: who shows what is forged is nobody");
+        row.remove(1);
+        rows.push(row);
+    }
+    let after = town.rows_of(&ours.id);
+    assert_eq!(changes(&before, &after), Vec::<String>::new(), "a stranger has changed something");
+
+    // Then the merchant's own.
+    for (operation, row) in operations().iter().zip(&mut rows) {
+        for caller in &callers {
+            nth += 1;
+            let about = fresh(&town, &ours, operation, &ids).await;
+            let one_more_session = operation.id == "auth_sign_out" && !caller.name.starts_with("key");
+            let answer = match caller.name {
+                "terminal" => caller.ask(operation, &about, nth).await,
+                _ if one_more_session => {
+                    let email = if caller.name == "admin" {
+                        "admin@saoma.local".to_owned()
+                    } else {
+                        format!("{}@{OURS}.example", caller.name)
+                    };
+                    let door = sign_in(&town.nobody(), &email, PASSWORD).await;
+                    Caller::new(caller.name, &door).ask(operation, &about, nth).await
+                }
+                _ => caller.ask(operation, &about, nth).await,
+            };
+            row.push((caller.name, told(&answer)));
+        }
+    }
+    assert_ne!(changes(&after, &town.rows_of(&ours.id)), Vec::<String>::new(), "what is changed would be seen");
+    ours.books_balance().await;
+    insta::assert_snapshot!(table(&operations(), &rows));
+}
+
+/// The operations that are no part of `described`: pages and machines' endpoints. They tell nobody anything.
+#[actix_web::test]
+async fn what_is_open_tells_nothing() {
+    let town = Town::found().await;
+    let ours = town.merchant(OURS).await;
+    town.till(&ours).await;
+    for (path, status) in [
+        ("/health", 200),
+        ("/ready", 200),
+        ("/openapi.json", 200),
+        ("/docs/", 200),
+        ("/p/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 404),
+        ("/p/%00", 404),
+        ("/v1", 404),
+        ("/v1/", 404),
+        ("/v1/nothing", 404),
+        ("/v1/../v1/tenants", 401),
+        ("/v1//tenants", 404),
+        ("/v1/tenants/", 404),
+    ] {
+        let answer = town.nobody().get(path).await;
+        assert!(!answer.text.contains(OURS), "{path}: {}", answer.text);
+        assert_eq!(answer.status, status, "{path}");
+    }
+}
+
+fn changes(before: &[String], after: &[String]) -> Vec<String> {
+    let gone = before.iter().filter(|row| !after.contains(row)).map(|row| format!("- {row}"));
+    gone.chain(after.iter().filter(|row| !before.contains(row)).map(|row| format!("+ {row}"))).collect()
+}
+
+/// An operation a paragraph: whom it lets in, by what they are answered.
+fn table(operations: &[Operation], rows: &[Vec<(&str, String)>]) -> String {
+    let mut table = String::new();
+    for (operation, row) in operations.iter().zip(rows) {
+        let mut answers: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (caller, answer) in row {
+            match answers.iter_mut().find(|(known, _)| known == answer) {
+                Some((_, callers)) => callers.push(caller),
+                None => answers.push((answer, vec![caller])),
+            }
+        }
+        answers.sort_unstable_by_key(|(answer, _)| *answer);
+        writeln!(table, "{} {}", operation.method, operation.path).unwrap();
+        for (answer, callers) in answers {
+            writeln!(table, "    {answer}: {}", callers.join(", ")).unwrap();
+        }
+    }
+    table
+}
