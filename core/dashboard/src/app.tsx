@@ -60,7 +60,7 @@ function Door() {
     case 'starting':
       return <Starting />;
     case 'signed-out':
-      return <SignIn />;
+      return <SignIn unfinished={session.unfinished === true} />;
     case 'must-change':
       return <ChoosePassword person={session.person} />;
     case 'signed-in':

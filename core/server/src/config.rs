@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     str::FromStr,
@@ -136,10 +137,24 @@ pub struct Server {
     pub body_bytes_max: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Database {
     pub url: String,
     pub connections_max: u32,
+}
+
+/// The address without its password: `saoma config` is read over people's shoulders and pasted into tickets.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = match url::Url::parse(&self.url) {
+            Ok(mut url) if url.password().is_some() => match url.set_password(Some("***")) {
+                Ok(()) => url.to_string(),
+                Err(()) => "***".to_owned(),
+            },
+            _ => self.url.clone(),
+        };
+        f.debug_struct("Database").field("url", &shown).field("connections_max", &self.connections_max).finish()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -351,6 +366,18 @@ mod tests {
         assert_eq!(read("", &[]).unwrap().plugins.hosts, Grant::Any);
         let listed = read("[plugins]\nhosts = \"a.example:443, *.b.example:8443,\"", &[]).unwrap().plugins.hosts;
         assert_eq!(listed, Grant::only(["a.example:443", "*.b.example:8443"]).unwrap());
+    }
+
+    #[test]
+    fn a_printed_configuration_holds_no_password() {
+        for (url, shown) in [
+            ("postgres://saoma:s3cret@db.example/saoma", "postgres://saoma:***@db.example/saoma"),
+            ("postgres://saoma@db.example/saoma", "postgres://saoma@db.example/saoma"),
+            ("sqlite:///var/lib/saoma/core.db", "sqlite:///var/lib/saoma/core.db"),
+        ] {
+            let printed = format!("{:#?}", read(&format!("[database]\nurl = {url:?}"), &[]).unwrap());
+            assert!(printed.contains(shown) && !printed.contains("s3cret"), "{printed}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod expiry;
 mod gauges;
+mod housekeeping;
 mod invariants;
 mod outbox;
 mod resolver;
@@ -35,7 +36,8 @@ impl Workers {
         if Metrics::is_read(&app.config().telemetry) {
             tasks.spawn(gauges::run(app.clone(), stopping.clone()));
         }
-        tasks.spawn(invariants::run(app.clone(), stopping));
+        tasks.spawn(invariants::run(app.clone(), stopping.clone()));
+        tasks.spawn(housekeeping::run(app.clone(), stopping));
         Self { stop, tasks }
     }
 

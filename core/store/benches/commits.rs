@@ -47,7 +47,8 @@ fn main() -> Result<(), StoreError> {
     let base = Store::open(&folder.path().join("core.db").display().to_string(), 2)?;
     let house = settle_in(&base)?;
     let charges = rate(|number| charge(&base, &house, number))?;
-    let commits = rate(|number| base.write_blocking(|tx| meta::set(tx, &access::process(), "bench", &number.to_string())))?;
+    let commits =
+        rate(|number| base.write_blocking(|tx| meta::set(tx, &access::process(), "bench", &number.to_string())))?;
     println!("store/commits charges_per_s={charges:.0} commits_per_s={commits:.0}");
     Ok(())
 }

@@ -226,6 +226,28 @@ pub fn by_terminal(
     Ok(Principal::Terminal { scope, terminal, store: stored.store })
 }
 
+/// The same caller as things stand now, for a connection that stays open after its credential was checked.
+///
+/// # Errors
+/// `NotFound`, `Revoked`, `Expired`: the caller was shut out since.
+pub fn again(tx: &mut Tx<'_>, before: &Principal, now: Millis) -> Result<Principal, StoreError> {
+    match before {
+        Principal::Platform { session, .. } | Principal::User { session, .. } => by_session(tx, *session, now),
+        Principal::ApiKey { key, .. } => {
+            let credential = api_keys::by_id(tx, *key)?.ok_or(NO_KEY)?;
+            in_force(credential.key.revoked_at, credential.key.expires_at, now, "the key")?;
+            let scope = active(tx, credential.tenant)?.ok_or(NO_KEY)?;
+            Ok(Principal::ApiKey { scope, key: *key, scopes: credential.key.scopes })
+        }
+        Principal::Terminal { terminal, .. } => {
+            let (tenant, stored) = terminals::by_id(tx, *terminal)?.ok_or(NO_TERMINAL)?;
+            let scope = active(tx, tenant)?.ok_or(NO_TERMINAL)?;
+            in_force(stored.revoked_at, None, now, "the terminal")?;
+            Ok(Principal::Terminal { scope, terminal: *terminal, store: stored.store })
+        }
+    }
+}
+
 /// Uses up a claim code (given by SHA-256) for enrolment; call it in the transaction that stores the certificate.
 ///
 /// # Errors

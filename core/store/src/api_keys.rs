@@ -85,6 +85,22 @@ pub fn used(tx: &mut Tx<'_>, scope: &TenantScope, key: ApiKeyId, at: Millis, eve
     tx.run(|conn| diesel::update(stale).set(api_keys::last_used_at.eq(at.0)).execute(conn)).map(drop)
 }
 
+/// Whether [`used`] would write something: asked first, so that most requests need no turn at writing.
+///
+/// # Errors
+/// None of its own.
+pub fn is_use_due(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    key: ApiKeyId,
+    at: Millis,
+    every_ms: i64,
+) -> Result<bool, StoreError> {
+    let row = api_keys::table.filter(api_keys::tenant_id.eq(Txt(scope.tenant()))).filter(api_keys::id.eq(Txt(key)));
+    let used: Option<Option<i64>> = tx.run(|conn| row.select(api_keys::last_used_at).first(conn).optional())?;
+    Ok(used.is_some_and(|used| used.is_none_or(|used| used <= at.plus(-every_ms).0)))
+}
+
 /// A key as [`crate::access`] needs it: whose it is, and the hash of its secret.
 pub(crate) struct Credential {
     pub tenant: TenantId,

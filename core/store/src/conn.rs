@@ -128,7 +128,7 @@ impl Store {
     /// `Unavailable` if it cannot be reached or created, `Newer` if a later version wrote it, `DiskFull`, `Corrupt`.
     pub fn open(url: &str, connections_max: u32) -> Result<Self, StoreError> {
         let connections_max = connections_max.max(2) as usize;
-        let inner = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        let inner = if is_server(url) {
             let url = url.to_owned();
             let pool = Arc::new(Pool::new(connections_max, move || connect_postgres(&url)));
             migrate(pool.take()?.conn(), Dialect::Postgres)?;
@@ -158,6 +158,12 @@ impl Store {
     #[must_use]
     pub fn load(&self) -> [(&'static str, Load); 2] {
         [("read", self.inner.readers.load()), ("write", self.inner.writers.load())]
+    }
+
+    /// Whether there is a database at `url`: [`Self::open`] would otherwise make one. A server is taken to have it.
+    #[must_use]
+    pub fn exists(url: &str) -> bool {
+        is_server(url) || Path::new(url.strip_prefix("sqlite://").unwrap_or(url)).is_file()
     }
 
     #[must_use]
@@ -392,8 +398,12 @@ fn transact_once<T, E: From<StoreError>>(
         Err(error) => {
             let failure = classify(&error);
             lease.broken |= lease.conn().batch_execute("ROLLBACK").is_err() || failure.broken;
-            // With the connection gone, the commit may have happened.
-            outcome(Err(failure.error.into()), failure.again && !failure.broken)
+            let error = match failure.error {
+                // With the connection gone, the commit may have happened.
+                StoreError::Unavailable { why } if failure.broken => StoreError::InDoubt { why },
+                error => error,
+            };
+            outcome(Err(error.into()), failure.again && !failure.broken)
         }
     }
 }
@@ -466,6 +476,10 @@ fn classify(error: &Error) -> Failure {
 
 pub(crate) fn unavailable(why: &str) -> StoreError {
     StoreError::Unavailable { why: why.to_owned() }
+}
+
+fn is_server(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 /// Makes the file, for its owner alone, before SQLite does: the log files beside it inherit its mode.

@@ -1,6 +1,6 @@
 //! What can go wrong with stored things, in words that a caller can act on.
 
-/// Why the store did not do what was asked. Nothing of the transaction was kept.
+/// Why the store did not do what was asked. Nothing of the transaction was kept, but for [`StoreError::InDoubt`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no such row, or it is another tenant's: the two look the same on purpose.
@@ -24,6 +24,9 @@ pub enum StoreError {
     /// The database is locked, unreachable or over its limit of connections, also after retries. Try again later.
     #[error("reach the database: {why}")]
     Unavailable { why: String },
+    /// The connection broke at the commit: the transaction may have been kept, or not. Look before trying again.
+    #[error("hear whether the database kept it: {why}")]
+    InDoubt { why: String },
     /// No space is left. Nothing can be sold until there is some.
     #[error("write to the database: the disk is full")]
     DiskFull,

@@ -13,6 +13,9 @@ use crate::{
     schema::outbox,
 };
 
+/// Most ids in one statement: SQLite takes 32,766 variables (SQLITE_MAX_VARIABLE_NUMBER), and a terminal may send more.
+const IDS_MAX: usize = 1_000;
+
 /// The road a message takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -135,12 +138,31 @@ pub fn ack(
     at: Millis,
 ) -> Result<u64, StoreError> {
     let ids: Vec<i64> = ids.iter().map(|id| signed(id.0)).collect();
-    let open = outbox::table
-        .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
-        .filter(outbox::terminal_id.eq(Txt(terminal)))
-        .filter(outbox::id.eq_any(ids))
-        .filter(outbox::acked_at.is_null());
+    let mut n = 0;
+    for some in ids.chunks(IDS_MAX) {
+        let open = of_terminal(scope, terminal).filter(outbox::id.eq_any(some));
+        n += tx.run(|conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn))?;
+    }
+    Ok(n as u64)
+}
+
+/// Nobody will fetch this terminal's pushes any more: none is sent again.
+///
+/// # Errors
+/// None of its own.
+pub fn give_up(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, at: Millis) -> Result<u64, StoreError> {
+    let open = of_terminal(scope, terminal);
     tx.run(|conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
+}
+
+/// A terminal's unacknowledged messages.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn of_terminal<'a>(scope: &'a TenantScope, terminal: TerminalId) -> _ {
+    let (tenant, terminal): (Txt<TenantId>, Txt<TerminalId>) = (Txt(scope.tenant()), Txt(terminal));
+    outbox::table
+        .filter(outbox::tenant_id.eq(tenant))
+        .filter(outbox::terminal_id.eq(terminal))
+        .filter(outbox::acked_at.is_null())
 }
 
 /// A webhook was accepted, or is given up: it is not sent again.

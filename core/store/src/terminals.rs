@@ -7,6 +7,7 @@ use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, found, from_json, millis, moment, to_json, unsigned32},
     dialect::{insert_or_ignore, take_turn},
+    outbox,
     schema::{terminal_certificates, terminal_claims, terminals},
     stores,
 };
@@ -121,7 +122,7 @@ pub fn rename(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, name: 
     found(n, "the terminal")
 }
 
-/// Shuts a terminal out for good: its certificates and open claim codes with it.
+/// Shuts a terminal out for good: its certificates and open claim codes with it, and the pushes that it will never fetch.
 ///
 /// # Errors
 /// `NotFound`.
@@ -137,7 +138,8 @@ pub fn revoke(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, at: Mi
         .filter(terminal_certificates::terminal_id.eq(Txt(terminal)))
         .filter(terminal_certificates::revoked_at.is_null());
     tx.run(|conn| diesel::update(certificates).set(terminal_certificates::revoked_at.eq(at.0)).execute(conn))?;
-    withdraw_claims(tx, scope, terminal, at)
+    withdraw_claims(tx, scope, terminal, at)?;
+    outbox::give_up(tx, scope, terminal, at).map(drop)
 }
 
 /// Makes a claim code (by its SHA-256) the terminal's only open one; earlier unused ones are withdrawn.
@@ -286,6 +288,22 @@ pub fn saw(
     let stale = row_of(scope, terminal)
         .filter(terminals::last_seen_at.is_null().or(terminals::last_seen_at.le(at.plus(-every_ms).0)));
     tx.run(|conn| diesel::update(stale).set(terminals::last_seen_at.eq(at.0)).execute(conn)).map(drop)
+}
+
+/// Whether [`saw`] would write something: asked first, so that most requests need no turn at writing.
+///
+/// # Errors
+/// None of its own.
+pub fn is_sign_due(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+    at: Millis,
+    every_ms: i64,
+) -> Result<bool, StoreError> {
+    let seen: Option<Option<i64>> =
+        tx.run(|conn| row_of(scope, terminal).select(terminals::last_seen_at).first(conn).optional())?;
+    Ok(seen.is_some_and(|seen| seen.is_none_or(|seen| seen <= at.plus(-every_ms).0)))
 }
 
 /// At start: nobody is connected to a broker that was not there.

@@ -12,10 +12,14 @@ export type Tenant = NonNullable<SessionAnswer['tenant']>;
 
 export type SessionState =
   | { kind: 'starting' }
-  | { kind: 'signed-out' }
+  /** `unfinished`: the server could not be told, and would let this browser in again. */
+  | { kind: 'signed-out'; unfinished?: boolean }
   /** Signed in with a one-time password: nothing else works before it is changed. */
   | { kind: 'must-change'; person: Person }
   | { kind: 'signed-in'; person: Person; tenant: Tenant | undefined };
+
+/** Set while a person wants to be signed out and the server does not know; the next start of a page tells it first. */
+const LEAVING = 'saoma.leaving';
 
 /** Each refresh token is good once, so that the tabs of one browser take turns. */
 const REFRESH_LOCK = 'saoma.refresh';
@@ -53,9 +57,11 @@ function welcome({ user, tenant }: Me): void {
   else enter({ kind: 'signed-in', person: user, tenant: tenant ?? undefined });
 }
 
-function forget(): void {
+function forget(unfinished = false): void {
   accessToken = null;
-  enter({ kind: 'signed-out' });
+  if (unfinished) localStorage.setItem(LEAVING, '1');
+  else localStorage.removeItem(LEAVING);
+  enter({ kind: 'signed-out', unfinished });
 }
 
 async function ask(method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> {
@@ -77,12 +83,19 @@ async function ask(method: 'GET' | 'POST', path: string, body?: object): Promise
 
 /** Picks up where the browser left off, if it did. False: nobody knows, for the server cannot be reached. */
 export async function resume(): Promise<boolean> {
+  if (localStorage.getItem(LEAVING) !== null) {
+    await finishLeaving();
+    return true;
+  }
   return (await refresh()) || state.kind !== 'starting';
 }
 
 export async function signIn(email: string, password: string): Promise<void> {
   accessToken = null;
-  accept((await ask('POST', '/v1/auth/sign-in', { email, password })) as SessionAnswer);
+  const answer = (await ask('POST', '/v1/auth/sign-in', { email, password })) as SessionAnswer;
+  // The new session's cookie has taken the place of the old one's.
+  localStorage.removeItem(LEAVING);
+  accept(answer);
 }
 
 /** This session goes on, with all its rights; the person's other ones end. */
@@ -94,10 +107,28 @@ export async function changePassword(current: string, next: string): Promise<voi
 export async function signOut(): Promise<void> {
   try {
     await ask('POST', '/v1/auth/sign-out');
-  } catch {
-    // Whatever the server makes of it, this tab is signed out; the session ends by itself.
+    forget();
+  } catch (error) {
+    // The cookie is still there, and no script can take it away: whoever opens this page next would be let in.
+    forget(!isOver(error));
   }
-  forget();
+}
+
+/** Tells the server what it could not be told before. The person is signed out here whatever comes of it. */
+export async function finishLeaving(): Promise<void> {
+  try {
+    accessToken = ((await ask('POST', '/v1/auth/refresh')) as SessionAnswer).access_token;
+    await ask('POST', '/v1/auth/sign-out');
+    forget();
+  } catch (error) {
+    forget(!isOver(error));
+  }
+}
+
+/** The server does not know this session (any more). */
+function isOver(error: unknown): boolean {
+  const { status } = asProblem(error);
+  return status === 400 || status === 401 || status === 403;
 }
 
 /**
@@ -123,8 +154,7 @@ async function renewNow(): Promise<boolean> {
     accept((await ask('POST', '/v1/auth/refresh')) as SessionAnswer);
     return true;
   } catch (error) {
-    const { status } = asProblem(error);
-    if (status === 400 || status === 401 || status === 403) forget();
+    if (isOver(error)) forget();
     return false;
   }
 }

@@ -39,7 +39,8 @@ function useKeys(): { of: (wish: Wish) => string; forget: () => void } {
   const kept = useRef<{ wish: string; key: string } | null>(null);
   return {
     of: (wish) => {
-      const same = JSON.stringify(wish);
+      // The reason is no part of it: one that was reworded after a lost answer would give the money back a second time.
+      const same = JSON.stringify([wish.action, wish.amountMinor]);
       if (kept.current?.wish !== same) kept.current = { wish: same, key: idempotencyKey() };
       return kept.current.key;
     },

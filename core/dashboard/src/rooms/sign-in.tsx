@@ -1,7 +1,7 @@
-import { Button, Center, Group, Paper, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core';
+import { Alert, Button, Center, Group, Paper, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, type ReactNode, useState } from 'react';
-import { changePassword, type Person, signIn, signOut } from '../api/session';
+import { changePassword, finishLeaving, type Person, signIn, signOut } from '../api/session';
 import { ProblemNote } from '../parts/problem';
 import { useText } from '../text/text';
 
@@ -32,13 +32,20 @@ function Door({ title, children, onSubmit }: { title: string; children: ReactNod
   );
 }
 
-export function SignIn() {
+export function SignIn({ unfinished }: { unfinished: boolean }) {
   const { t } = useText();
   const [email, setEmail] = useState('');
   const [password, setPassword] = useState('');
   const enter = useMutation({ mutationFn: () => signIn(email.trim(), password) });
+  const leave = useMutation({ mutationFn: finishLeaving });
   return (
     <Door title={t.signIn.title} onSubmit={() => enter.mutate()}>
+      {unfinished && (
+        <Alert color="orange" title={t.signIn.unfinished} data-note="unfinished">
+          <Text size="sm" mb="xs">{t.signIn.unfinishedHint}</Text>
+          <Button size="compact-sm" variant="default" loading={leave.isPending} onClick={() => leave.mutate()}>{t.common.retry}</Button>
+        </Alert>
+      )}
       <TextInput label={t.signIn.email} name="email" type="email" autoComplete="username" autoFocus required
         value={email} onChange={(event) => setEmail(event.currentTarget.value)} />
       <PasswordInput label={t.signIn.password} name="password" autoComplete="current-password" required

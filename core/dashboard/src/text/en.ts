@@ -25,6 +25,8 @@ export const en = {
     notFoundDetail: 'This page does not exist.',
   },
   signIn: {
+    unfinished: 'Signing out is not finished',
+    unfinishedHint: 'The server could not be reached: whoever uses this browser next would be let in. Try again before you leave.',
     title: 'Sign in', email: 'Email', password: 'Password', submit: 'Sign in',
     first: 'Choose your password', firstHint: 'You signed in with a one-time password. Choose your own to go on.',
     newPassword: 'New password', again: 'New password again', change: 'Change password',

@@ -19,6 +19,8 @@ export const zh: Texts = {
     unexpectedTitle: '页面出错了', trace: '供客服查询的追踪号', notFoundTitle: '未找到', notFoundDetail: '此页面不存在。',
   },
   signIn: {
+    unfinished: '尚未完全退出',
+    unfinishedHint: '无法连接服务器：下一个使用此浏览器的人仍可进入。离开前请重试。',
     title: '登录', email: '邮箱', password: '密码', submit: '登录',
     first: '设置您的密码', firstHint: '您使用的是一次性密码。请设置自己的密码后继续。',
     newPassword: '新密码', again: '再次输入新密码', change: '修改密码',

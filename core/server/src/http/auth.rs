@@ -118,7 +118,9 @@ fn caller<N: Needs>(request: &HttpRequest) -> Result<Caller<N>, Problem> {
     Ok(Caller { principal, needs: PhantomData })
 }
 
-fn may(principal: &Principal, right: Right) -> Result<(), Problem> {
+/// # Errors
+/// `FORBIDDEN`, or `PASSWORD_CHANGE_NEEDED` for everything but the change.
+pub(super) fn may(principal: &Principal, right: Right) -> Result<(), Problem> {
     let owes_password = match principal {
         Principal::Platform { must_change_password, .. } | Principal::User { must_change_password, .. } => {
             *must_change_password
@@ -182,9 +184,17 @@ async fn by_key(app: &App, text: &str) -> Result<Principal, Problem> {
         .and_then(|secret| data_encoding::BASE64URL_NOPAD.decode(secret.as_bytes()).ok())
         .ok_or_else(wrong)?;
     let (hash, now): ([u8; 32], _) = (Sha256::digest(&secret).into(), app.now());
-    let found = app.store().read(move |tx| access::by_api_key(tx, id, &hash, now)).await;
-    let principal = found.map_err(|error| refused(error, wrong()))?;
-    if let Some(scope) = principal.tenant_scope().copied() {
+    let found = app.store().read(move |tx| {
+        let principal = access::by_api_key(tx, id, &hash, now)?;
+        let due = match principal.tenant_scope() {
+            Some(scope) if api_keys::is_use_due(tx, scope, id, now, SEEN_EVERY_MS)? => Some(*scope),
+            _ => None,
+        };
+        Ok::<_, StoreError>((principal, due))
+    });
+    let (principal, due) = found.await.map_err(|error| refused(error, wrong()))?;
+    // A write at each request would queue all of them behind the database's one writer.
+    if let Some(scope) = due {
         noted(app.store().write(move |tx| api_keys::used(tx, &scope, id, now, SEEN_EVERY_MS)).await);
     }
     Ok(principal)
@@ -202,14 +212,21 @@ async fn by_token(app: &App, token: &str) -> Result<Principal, Problem> {
 async fn by_certificate(app: &App, certificate: TerminalCertificate) -> Result<Principal, Problem> {
     let TerminalCertificate { terminal, serial } = certificate;
     let now = app.now();
-    let found = app.store().read(move |tx| access::by_terminal(tx, terminal, &serial, now)).await;
-    let principal = found.map_err(|error| {
+    let found = app.store().read(move |tx| {
+        let principal = access::by_terminal(tx, terminal, &serial, now)?;
+        let due = match principal.tenant_scope() {
+            Some(scope) if terminals::is_sign_due(tx, scope, terminal, now, SEEN_EVERY_MS)? => Some(*scope),
+            _ => None,
+        };
+        Ok::<_, StoreError>((principal, due))
+    });
+    let (principal, due) = found.await.map_err(|error| {
         refused(
             error,
             Problem::new(UNAUTHENTICATED, "This terminal's certificate is not valid (any more); enrol again."),
         )
     })?;
-    if let Some(scope) = principal.tenant_scope().copied() {
+    if let Some(scope) = due {
         noted(app.store().write(move |tx| terminals::saw(tx, &scope, terminal, now, SEEN_EVERY_MS)).await);
     }
     Ok(principal)

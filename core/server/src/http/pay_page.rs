@@ -4,8 +4,17 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use qrcode::{QrCode, render::svg};
-use saoma_domain::{pay_code, payment::State};
-use saoma_store::{StoreError, access, pay_codes, payments, payments::Sale, stores, tenants};
+use saoma_domain::{
+    pay_code::{self, PayCodeId},
+    payment::State,
+};
+use saoma_protocol::Millis;
+use saoma_store::{
+    StoreError, TenantScope, Tx, access,
+    pay_codes::{self, PayCode},
+    payments::{self, Sale},
+    stores, tenants,
+};
 
 use super::problem::Problem;
 use crate::{app::App, payments::expire};
@@ -72,20 +81,13 @@ pub async fn show(
         return Ok(page(404, words, &notice(words.unknown, words)));
     };
     let now = app.now();
-    let opened = app
-        .store()
-        .write(move |tx| {
-            let (scope, code) = access::by_pay_code(tx, id)?;
-            let sale = payments::load_sale(tx, &scope, code.payment)?;
-            let on_show = matches!(sale.payment.payment.state, State::Presenting { .. }) && now < code.expires_at;
-            // Only openings that could lead to a payment count.
-            let code = if on_show { pay_codes::count_scan(tx, &scope, id)? } else { code };
-            let names = (tenants::load(tx, &scope)?.name, stores::load(tx, &scope, sale.payment.store)?.name);
-            Ok::<_, StoreError>((scope, code, sale, names))
-        })
-        .await;
-    let (scope, code, sale, (merchant, store)) = match opened {
-        Ok(found) => found,
+    // Anybody may open an old code as often as they like: only one that is on show is worth the database's one writer.
+    let seen = match app.store().read(move |tx| opened(tx, id, now, false)).await {
+        Ok(seen) if seen.on_show => app.store().write(move |tx| opened(tx, id, now, true)).await,
+        seen => seen,
+    };
+    let Seen { scope, code, sale, merchant, store, .. } = match seen {
+        Ok(seen) => seen,
         Err(StoreError::NotFound { .. }) => return Ok(page(404, words, &notice(words.unknown, words))),
         Err(error) => return Err(error.into()),
     };
@@ -104,6 +106,27 @@ pub async fn show(
         State::Expired { .. } => page(410, words, &format!("{head}{}", notice(words.expired, words))),
         _ => page(410, words, &format!("{head}{}", notice(words.closed, words))),
     })
+}
+
+/// A code and what it is for.
+struct Seen {
+    scope: TenantScope,
+    code: PayCode,
+    sale: Sale,
+    merchant: String,
+    store: String,
+    /// This opening could lead to a payment, so that it counts.
+    on_show: bool,
+}
+
+fn opened(tx: &mut Tx<'_>, id: PayCodeId, now: Millis, counts: bool) -> Result<Seen, StoreError> {
+    let (scope, code) = access::by_pay_code(tx, id)?;
+    let sale = payments::load_sale(tx, &scope, code.payment)?;
+    let on_show = matches!(sale.payment.payment.state, State::Presenting { .. }) && now < code.expires_at;
+    let code = if on_show && counts { pay_codes::count_scan(tx, &scope, id)? } else { code };
+    let merchant = tenants::load(tx, &scope)?.name;
+    let store = stores::load(tx, &scope, sale.payment.store)?.name;
+    Ok(Seen { scope, code, sale, merchant, store, on_show })
 }
 
 fn heading(merchant: &str, store: &str, sale: &Sale, words: &Words) -> String {

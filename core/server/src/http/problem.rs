@@ -64,6 +64,7 @@ codes! {
     EXPORT_TOO_LARGE = "export_too_large", 422, "The export is too large";
     DISK_FULL = "disk_full", 507, "There is no room left";
     UNAVAILABLE = "unavailable", 503, "Try again later";
+    OUTCOME_UNKNOWN = "outcome_unknown", 503, "It may have been done";
     INTERNAL = "internal", 500, "Something went wrong here";
 }
 
@@ -150,6 +151,12 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable { .. } => {
                 tracing::error!(%error, "the database is not available");
                 Self::new(UNAVAILABLE, "The database does not answer; nothing was changed. Try again.")
+            }
+            StoreError::InDoubt { .. } => {
+                tracing::error!(%error, "the database broke off at a commit");
+                let detail = "The database broke off at the last moment: it may have been done. Look, or send the very same \
+                              request again with its Idempotency-Key.";
+                Self::new(OUTCOME_UNKNOWN, detail)
             }
             StoreError::Corrupt { .. } | StoreError::Newer { .. } | StoreError::Internal { .. } => {
                 Self::internal(&error)

@@ -271,6 +271,62 @@ fn an_api_key_lets_in_who_knows_its_secret() {
     });
 }
 
+/// A connection that stays open is looked at again without its secret.
+#[test]
+fn who_is_still_connected_is_shut_out_as_well() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let mei = tea.hire(base, 1, "mei", Role::Owner);
+        let person = tea.sign_in(base, 1, "mei");
+        let key = api_key(&tea, 2);
+        base.write(|tx| api_keys::create(tx, &tea.scope, &key, &[2; 32]));
+        let machine = base.read(|tx| access::by_api_key(tx, key.id, &[2; 32], at(1)));
+        let till = Principal::Terminal { scope: tea.scope, terminal: tea.terminal, store: tea.store };
+        let again = |caller: &Principal, now| base.try_read(|tx| access::again(tx, caller, at(now)));
+        for caller in [&person, &machine, &till] {
+            assert_eq!(again(caller, 2).as_ref(), Ok(caller));
+        }
+        base.write(|tx| users::update(tx, &tea.scope, mei.id, "Mei", Role::Cashier, true, at(3)));
+        assert!(
+            matches!(again(&person, 3), Ok(Principal::User { role: Role::Cashier, .. }) | Err(_)),
+            "a role that was taken away is not kept by an open line"
+        );
+        assert_eq!(again(&machine, 100), Err(StoreError::Expired { what: "the key" }));
+        base.write(|tx| {
+            users::update(tx, &tea.scope, mei.id, "Mei", Role::Cashier, false, at(4))?;
+            api_keys::revoke(tx, &tea.scope, key.id, at(4))?;
+            terminals::revoke(tx, &tea.scope, tea.terminal, at(4))
+        });
+        for caller in [&person, &machine, &till] {
+            assert!(again(caller, 5).is_err(), "{caller:?}");
+        }
+    });
+}
+
+#[test]
+fn a_sign_of_life_is_written_only_when_it_is_due() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let key = api_key(&tea, 1);
+        base.write(|tx| api_keys::create(tx, &tea.scope, &key, &[1; 32]));
+        let due = |now| {
+            base.read(|tx| {
+                Ok((
+                    api_keys::is_use_due(tx, &tea.scope, key.id, at(now), 60)?,
+                    terminals::is_sign_due(tx, &tea.scope, tea.terminal, at(now), 60)?,
+                ))
+            })
+        };
+        assert_eq!(due(0), (true, true), "never seen");
+        base.write(|tx| {
+            api_keys::used(tx, &tea.scope, key.id, at(10), 60)?;
+            terminals::saw(tx, &tea.scope, tea.terminal, at(10), 60)
+        });
+        assert_eq!(due(69), (false, false));
+        assert_eq!(due(70), (true, true));
+    });
+}
+
 #[test]
 fn a_claim_code_enrols_one_terminal_once() {
     on_both(|base| {

@@ -4,6 +4,7 @@ use saoma_protocol::{Millis, Sequence};
 use saoma_store::{
     Dialect, StoreError, events,
     outbox::{self, Due, Kind, NewMessage},
+    terminals,
 };
 
 use crate::{
@@ -199,5 +200,27 @@ fn the_backlog_is_counted_until_it_is_acknowledged() {
         assert_eq!(backlog(), outbox::Backlog { messages: 2, oldest: Some(NOW.min(at(3))) });
         base.write(|tx| outbox::ack(tx, &tea.scope, tea.terminal, &[first], at(9)));
         assert_eq!(backlog(), outbox::Backlog { messages: 1, oldest: Some(at(3)) });
+    });
+}
+
+/// More than one statement of SQLite takes variables.
+#[test]
+fn a_terminal_may_acknowledge_any_number_at_once() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let had = push(base, &tea, "1");
+        let all: Vec<Sequence> = (1..=40_000).map(Sequence).collect();
+        assert_eq!(base.write(|tx| outbox::ack(tx, &tea.scope, tea.terminal, &all, at(1))), 1);
+        assert_eq!(base.write(|tx| outbox::ack(tx, &tea.scope, tea.terminal, &[had], at(2))), 0);
+    });
+}
+
+#[test]
+fn what_a_terminal_will_never_fetch_is_not_sent_again() {
+    on_both(|base| {
+        let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
+        let (_, others) = (push(base, &tea, "1"), push(base, &milk, "2"));
+        base.write(|tx| terminals::revoke(tx, &tea.scope, tea.terminal, at(1)));
+        assert_eq!(ids(&claim(base, Kind::Push, 1, 50, 10)), [others]);
     });
 }

@@ -1,7 +1,11 @@
 //! `/v1/notify/{channel account}`: what schemes send us on their own. Nothing is believed before the plugin has checked the
 //! signature, and nothing is acknowledged before it is in the database.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
 use saoma_channels::{Account, HttpMessage, HttpReply, NOTIFICATION_BYTES_MAX, NotificationFailure};
 use saoma_domain::payment::Source;
 use saoma_protocol::{ChannelAccountId, PaymentId};
@@ -82,7 +86,49 @@ async fn read_whole(body: web::Payload) -> Result<Vec<u8>, Problem> {
     }
 }
 
+/// What schemes are answered in. Anything else would be a page on core's own origin, written by a plugin: a browser that is
+/// posted here from elsewhere would run its script beside the dashboard's session.
+const REPLY_TYPES: [&str; 4] = ["text/plain", "application/json", "application/xml", "text/xml"];
+
 fn reply(answer: &HttpReply) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    HttpResponse::build(status).content_type(answer.content_type.as_str()).body(answer.body.clone())
+    let essence = answer.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let content_type = if REPLY_TYPES.contains(&essence.as_str()) {
+        answer.content_type.as_str()
+    } else {
+        "text/plain; charset=utf-8"
+    };
+    HttpResponse::build(status)
+        .content_type(content_type)
+        // XML can carry script as well: whatever it is, a browser does nothing with it.
+        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(answer.body.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_s_acknowledgement_is_never_a_page() {
+        for (given, sent) in [
+            ("text/plain", "text/plain"),
+            ("application/json; charset=utf-8", "application/json; charset=utf-8"),
+            ("Text/XML", "Text/XML"),
+            ("text/html", "text/plain; charset=utf-8"),
+            ("TEXT/HTML;charset=utf-8", "text/plain; charset=utf-8"),
+            ("application/xhtml+xml", "text/plain; charset=utf-8"),
+            ("image/svg+xml", "text/plain; charset=utf-8"),
+            ("", "text/plain; charset=utf-8"),
+        ] {
+            let body = b"<script>alert(1)</script>".to_vec();
+            let response = reply(&HttpReply { status: 200, content_type: given.to_owned(), body });
+            let header =
+                |name: header::HeaderName| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!(header(header::CONTENT_TYPE).as_deref(), Some(sent), "{given}");
+            assert_eq!(header(header::X_CONTENT_TYPE_OPTIONS).as_deref(), Some("nosniff"));
+            assert!(header(header::CONTENT_SECURITY_POLICY).is_some_and(|policy| policy.contains("sandbox")));
+        }
+    }
 }

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream;
 use saoma_protocol::{Millis, Sequence, api::PaymentView};
-use saoma_store::{Principal, StoreError, TenantScope, events, payments};
+use saoma_store::{Principal, StoreError, TenantScope, access, events, payments};
 use serde::Serialize;
 use tokio::sync::broadcast::{self, error::RecvError};
 use utoipa::ToSchema;
@@ -17,7 +17,10 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     http::{
-        auth::{Caller, rights::ReadPayments},
+        auth::{
+            Caller, may,
+            rights::{Needs as _, ReadPayments},
+        },
         problem::{INVALID, Problem},
         router::other_method,
     },
@@ -65,8 +68,15 @@ pub async fn follow(
         Some(after) => after,
         None => app.store().read(move |tx| events::newest(tx, &scope)).await?,
     };
-    let live =
-        Live { app: app.get_ref().clone(), scope, principal: caller.principal().clone(), after, bell, first: true };
+    let live = Live {
+        checked_at: app.now(),
+        app: app.get_ref().clone(),
+        scope,
+        principal: caller.principal().clone(),
+        after,
+        bell,
+        first: true,
+    };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("cache-control", "no-store"))
@@ -84,6 +94,8 @@ struct Live {
     after: Sequence,
     bell: broadcast::Receiver<saoma_protocol::TenantId>,
     first: bool,
+    /// When the caller's right was last looked at.
+    checked_at: Millis,
 }
 
 impl Live {
@@ -96,6 +108,8 @@ impl Live {
             if self.app.is_stopping() {
                 return None;
             }
+            // Whoever was shut out meanwhile hears nothing more, however busy the line is.
+            self.still_allowed().await?;
             match self.batch().await {
                 Ok(text) if text.is_empty() => {}
                 Ok(text) => return Some(Bytes::from(text)),
@@ -105,14 +119,10 @@ impl Live {
                     return None;
                 }
             }
-            match tokio::time::timeout(LOOK_EVERY, self.rung()).await {
-                Ok(()) => {}
-                Err(_) => {
-                    // Whoever was shut out meanwhile hears nothing more.
-                    self.still_allowed().await?;
-                    let text = self.batch().await.ok()?;
-                    return Some(if text.is_empty() { Bytes::from_static(b": still here\n\n") } else { text.into() });
-                }
+            if tokio::time::timeout(LOOK_EVERY, self.rung()).await.is_err() {
+                self.still_allowed().await?;
+                let text = self.batch().await.ok()?;
+                return Some(if text.is_empty() { Bytes::from_static(b": still here\n\n") } else { text.into() });
             }
         }
     }
@@ -128,11 +138,18 @@ impl Live {
         }
     }
 
-    async fn still_allowed(&self) -> Option<()> {
-        let Some(session) = crate::http::auth::session_of(&self.principal) else { return Some(()) };
+    /// Asks the database at most once in [`LOOK_EVERY`]; nothing once the caller was shut out or has lost the right to look.
+    async fn still_allowed(&mut self) -> Option<()> {
         let now = self.app.now();
-        let held = self.app.store().read(move |tx| saoma_store::access::by_session(tx, session, now)).await;
-        held.ok().map(drop)
+        if now.since(self.checked_at) < i64::try_from(LOOK_EVERY.as_millis()).unwrap_or(i64::MAX)
+            && now >= self.checked_at
+        {
+            return Some(());
+        }
+        self.checked_at = now;
+        let principal = self.principal.clone();
+        let held = self.app.store().read(move |tx| access::again(tx, &principal, now)).await.ok()?;
+        may(&held, ReadPayments::RIGHT).ok()
     }
 
     async fn batch(&mut self) -> Result<String, StoreError> {

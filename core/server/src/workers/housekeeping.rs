@@ -1,0 +1,35 @@
+//! Deletes what nobody will ask for again. Books, payments, events, journals and the audit log are never touched.
+
+use std::time::Duration;
+
+use saoma_store::{StoreError, access, outbox, sessions};
+use tokio::sync::watch;
+
+use super::rested;
+use crate::app::App;
+
+/// A push that the terminal has. A month, so that a support case can still be read.
+const ACKED_KEPT_MS: i64 = 30 * 24 * 3_600_000;
+/// A session that ended. As long as a person may ask where they were signed in.
+const SESSIONS_KEPT_MS: i64 = 90 * 24 * 3_600_000;
+const LOOK_EVERY: Duration = Duration::from_secs(3_600);
+
+pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
+    while rested(None, LOOK_EVERY, &mut stopping).await {
+        match tidy(&app).await {
+            Ok((messages, ended)) => tracing::info!(messages, sessions = ended, "what is over was deleted"),
+            Err(error) => tracing::warn!(%error, "housekeeping waits"),
+        }
+    }
+}
+
+async fn tidy(app: &App) -> Result<(u64, u64), StoreError> {
+    let now = app.now();
+    app.store()
+        .write(move |tx| {
+            let process = access::process();
+            let messages = outbox::prune(tx, &process, now.plus(-ACKED_KEPT_MS))?;
+            Ok((messages, sessions::prune(tx, &process, now.plus(-SESSIONS_KEPT_MS))?))
+        })
+        .await
+}
