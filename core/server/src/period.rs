@@ -3,9 +3,6 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use saoma_protocol::Millis;
 
-/// The time zone of merchants that have not said theirs.
-pub const ZONE: &str = "Etc/UTC";
-
 /// From the first moment of one day to before the first moment of the day after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {

@@ -9,8 +9,9 @@ use actix_web::web;
 use saoma_domain::ledger::Account;
 use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, RefundId};
 use saoma_store::{
-    StoreError,
+    StoreError, TenantScope,
     ledger::{self, LINES_MAX, Of, Place},
+    tenants,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +23,7 @@ use crate::{
         problem::{INVALID, Problem},
         router::other_method,
     },
-    period::{Period, PeriodError, ZONE},
+    period::{Period, PeriodError},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -107,7 +108,7 @@ pub struct Balances {
     /// The first moment of the period, and the first one after it.
     from: Millis,
     to: Millis,
-    time_zone: &'static str,
+    time_zone: String,
     items: Vec<PeriodBalance>,
 }
 
@@ -143,7 +144,9 @@ pub async fn show_balances(
     caller: Caller<ReadBooks>,
     days: web::Query<Days>,
 ) -> Result<web::Json<Balances>, Problem> {
-    let (scope, period) = (caller.scope()?, Period::of_days(&days.from, &days.to, ZONE)?);
+    let scope = caller.scope()?;
+    let time_zone = zone_of(&app, scope).await?;
+    let period = Period::of_days(&days.from, &days.to, &time_zone)?;
     let items = app.store().read(move |tx| ledger::turnover(tx, &scope, period.from, period.to)).await?;
     let item = |line: ledger::Turnover| PeriodBalance {
         account: line.account.text(),
@@ -155,7 +158,7 @@ pub async fn show_balances(
         closing_minor: line.closing_minor,
     };
     let items = items.into_iter().map(item).collect();
-    Ok(web::Json(Balances { from: period.from, to: period.to, time_zone: ZONE, items }))
+    Ok(web::Json(Balances { from: period.from, to: period.to, time_zone, items }))
 }
 
 /// A page of an account's lines, in the order in which they were booked.
@@ -226,7 +229,7 @@ pub async fn show_statement(
     }
     let after = asked.cursor.map(|cursor| cursor.parse::<Place>()).transpose();
     let after = after.map_err(|_| Problem::new(INVALID, "cursor must be the next_cursor of a page."))?;
-    let period = Period::of_days(&asked.from, &asked.to, ZONE)?;
+    let period = Period::of_days(&asked.from, &asked.to, &zone_of(&app, scope).await?)?;
     let of = of_account(&asked.account, asked.channel_account, asked.currency, period)?;
     let page = app.store().read(move |tx| ledger::statement(tx, &scope, &of, after, limit)).await?;
     let money = |minor| Money::new(minor, of.currency);
@@ -247,6 +250,11 @@ pub async fn show_statement(
         items: page.lines.into_iter().map(line).collect(),
         next_cursor: page.next.map(|place| place.to_string()),
     }))
+}
+
+/// Where the merchant sells: whose midnights part its days.
+async fn zone_of(app: &App, scope: TenantScope) -> Result<String, StoreError> {
+    Ok(app.store().read(move |tx| tenants::load(tx, &scope)).await?.time_zone)
 }
 
 fn of_account(

@@ -14,7 +14,7 @@ use saoma_store::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::of_account;
+use super::{of_account, zone_of};
 use crate::{
     app::App,
     http::{
@@ -22,7 +22,7 @@ use crate::{
         problem::{EXPORT_TOO_LARGE, Problem},
         sheet::{self, Cell},
     },
-    period::{Period, ZONE, local_text},
+    period::{Period, local_text},
 };
 
 /// Most lines of one XLSX file: a year of a busy till, some 10 MB in the making and in the file.
@@ -55,7 +55,7 @@ pub async fn balances(
     asked: web::Query<BalancesExport>,
 ) -> Result<HttpResponse, Problem> {
     let (scope, BalancesExport { format, from, to }) = (caller.scope()?, asked.into_inner());
-    let period = Period::of_days(&from, &to, ZONE)?;
+    let period = Period::of_days(&from, &to, &zone_of(&app, scope).await?)?;
     let lines = app.store().read(move |tx| ledger::turnover(tx, &scope, period.from, period.to)).await?;
     let head = ["account", "channel_account", "currency", "opening", "debits", "credits", "closing"];
     let mut rows = vec![head.map(Cell::head).to_vec()];
@@ -108,10 +108,11 @@ pub async fn statement(
     asked: web::Query<StatementExport>,
 ) -> Result<HttpResponse, Problem> {
     let (scope, asked) = (caller.scope()?, asked.into_inner());
-    let period = Period::of_days(&asked.from, &asked.to, ZONE)?;
+    let zone = zone_of(&app, scope).await?;
+    let period = Period::of_days(&asked.from, &asked.to, &zone)?;
     let of = of_account(&asked.account, asked.channel_account, asked.currency, period)?;
     let name = format!("{}-{}-{}-{}", of.account.text(), of.currency, asked.from, asked.to);
-    let reader = Reader { app: app.get_ref().clone(), scope, of, after: None, stage: Stage::Head };
+    let reader = Reader { app: app.get_ref().clone(), scope, zone, of, after: None, stage: Stage::Head };
     match asked.format {
         Format::Csv => {
             let pages = stream::unfold(Some(reader), |reader| async move {
@@ -148,6 +149,7 @@ fn file(name: &str, extension: &str) -> actix_web::HttpResponseBuilder {
 struct Reader {
     app: App,
     scope: TenantScope,
+    zone: String,
     of: Of,
     after: Option<Place>,
     stage: Stage,
@@ -235,8 +237,8 @@ impl Reader {
                 _ => (Cell::code(""), Cell::Money(line.money.negated())),
             };
             rows.push(vec![
-                Cell::code(local_text(line.booked_at, ZONE)),
-                Cell::code(local_text(line.at, ZONE)),
+                Cell::code(local_text(line.booked_at, &self.zone)),
+                Cell::code(local_text(line.at, &self.zone)),
                 Cell::code(line.kind.text()),
                 Cell::Text(line.subject),
                 id(line.payment.map(|payment| payment.to_string())),
