@@ -1,21 +1,25 @@
 //! Everything that is built once and shared by requests, workers and the fleet.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use ring::hmac;
 use saoma_channels::{Chance, ChannelCaller, Clock, NoChance, Secrets};
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
-use saoma_store::{Store, TenantScope};
+use saoma_store::{Dialect, Store, TenantScope};
 use tokio::sync::{Notify, broadcast};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    attempts::SignIns,
     config::Config,
     fleet::Fleet,
+    limits::Limits,
+    peers::{Bell, Peers, Standing},
     secrets::{SecretsError, Vault},
     telemetry::metrics::Metrics,
 };
@@ -36,7 +40,8 @@ struct Inner {
     vault: Vault,
     fleet: Fleet,
     metrics: Metrics,
-    sign_ins: SignIns,
+    limits: Limits,
+    peers: Peers,
     outbox: Notify,
     resolver: Notify,
     news: broadcast::Sender<TenantId>,
@@ -54,12 +59,13 @@ pub struct Parts {
     pub vault: Vault,
     pub fleet: Fleet,
     pub metrics: Metrics,
+    pub peers: Peers,
 }
 
 impl App {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, store, channels, clock, chance, vault, fleet, metrics } = parts;
+        let Parts { config, store, channels, clock, chance, vault, fleet, metrics, peers } = parts;
         let (outbox, resolver, news) = (Notify::new(), Notify::new(), broadcast::channel(NEWS_MAX).0);
         Self(Arc::new(Inner {
             config,
@@ -70,7 +76,8 @@ impl App {
             vault,
             fleet,
             metrics,
-            sign_ins: SignIns::default(),
+            limits: Limits::new(peers.clone()),
+            peers,
             outbox,
             resolver,
             news,
@@ -110,8 +117,13 @@ impl App {
     }
 
     #[must_use]
-    pub fn sign_ins(&self) -> &SignIns {
-        &self.0.sign_ins
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    #[must_use]
+    pub fn peers(&self) -> &Peers {
+        &self.0.peers
     }
 
     #[must_use]
@@ -155,17 +167,50 @@ impl App {
     /// There is something to send.
     pub fn wake_outbox(&self) {
         self.0.outbox.notify_one();
+        self.tell_others(Bell::Outbox);
     }
 
     /// There is something to ask a channel.
     pub fn wake_resolver(&self) {
         self.0.resolver.notify_one();
+        self.tell_others(Bell::Resolver);
     }
 
     /// Something happened that the tenant's live views show.
     pub fn news_of(&self, tenant: TenantId) {
+        self.news_here(tenant);
+        self.tell_others(Bell::News(tenant));
+    }
+
+    fn news_here(&self, tenant: TenantId) {
         // Nobody looks: fine.
         drop(self.0.news.send(tenant));
+    }
+
+    pub(crate) fn tell_others(&self, bell: Bell) {
+        self.0.peers.tell(bell);
+    }
+
+    /// Another node has rung.
+    pub(crate) fn hear(&self, bell: Bell) {
+        match bell {
+            Bell::Outbox => self.0.outbox.notify_one(),
+            Bell::Resolver => self.0.resolver.notify_one(),
+            Bell::News(tenant) => self.news_here(tenant),
+            Bell::Push(terminal) => self.0.fleet.wake(terminal),
+            Bell::ShutOut(terminal) => {
+                let app = self.clone();
+                tokio::spawn(async move { app.fleet().end_connection(terminal, None).await });
+            }
+        }
+    }
+
+    /// How long to wait for a bell before looking without one: `usually`, and a second where another node may have
+    /// something and cannot tell.
+    #[must_use]
+    pub fn look_after(&self, usually: Duration) -> Duration {
+        let may_miss = self.store().dialect() == Dialect::Postgres && self.0.peers.standing() != Standing::Up;
+        if may_miss { usually.min(Duration::from_secs(1)) } else { usually }
     }
 
     #[must_use]

@@ -49,8 +49,19 @@ pub const OPTIONS: &[Described] = &[
         "Addresses of the proxies in front, separated by commas: whose X-Forwarded-For is believed.",
     ),
     option("server.body_bytes_max", "262144", "Longest request body, in bytes."),
-    option("database.url", "", "`sqlite:///path`, a plain path, or `postgres://…`; empty: core.db in data_dir."),
+    option(
+        "database.url",
+        "",
+        "`sqlite:///path`, a plain path, or `postgres://…` with an ordinary role that owns the database (no superuser, so \
+         that row-level security holds it); empty: core.db in data_dir.",
+    ),
     option("database.connections_max", "8", "Most connections to the database, 1 to 128."),
+    option(
+        "secrets.master_key_file",
+        "",
+        "File of 32 random bytes, mode 600, under which everything else is sealed: the same for all nodes on one database. \
+         Empty: master.key in data_dir. Made if it is missing and the database is new.",
+    ),
     option(
         "terminals.https_listen",
         "127.0.0.1:7643",
@@ -91,6 +102,22 @@ pub const OPTIONS: &[Described] = &[
     ),
     option("payments.scan_limit", "5", "How often a code may be opened before it is dead, 1 to 100."),
     option(
+        "redis.url",
+        "",
+        "`redis://[user:password@]host:port/number`, the same for all nodes on one database: they count attempts together \
+         and wake each other. Empty: each node for itself. Core goes on without it when it is away.",
+    ),
+    option(
+        "limits.requests_per_minute_per_caller",
+        "60000",
+        "How many requests one API key, person or terminal may make in a minute; 0: any number.",
+    ),
+    option(
+        "limits.requests_per_minute_per_tenant",
+        "300000",
+        "How many requests all of one merchant's callers may make in a minute; 0: any number.",
+    ),
+    option(
         "telemetry.level",
         "info",
         "What is logged, in the syntax of tracing's EnvFilter: `info,saoma_server=debug`.",
@@ -123,9 +150,12 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub server: Server,
     pub database: Database,
+    pub secrets: Secrets,
     pub terminals: Terminals,
     pub plugins: Plugins,
     pub payments: Payments,
+    pub redis: Redis,
+    pub limits: Limits,
     pub telemetry: Telemetry,
 }
 
@@ -158,6 +188,11 @@ impl fmt::Debug for Database {
 }
 
 #[derive(Clone, Debug)]
+pub struct Secrets {
+    pub master_key_file: PathBuf,
+}
+
+#[derive(Clone, Debug)]
 pub struct Terminals {
     pub https_listen: SocketAddr,
     pub mqtt_listen: SocketAddr,
@@ -177,6 +212,24 @@ pub struct Plugins {
 pub struct Payments {
     pub code_lifetime_seconds: u32,
     pub scan_limit: u32,
+}
+
+#[derive(Clone)]
+pub struct Redis {
+    pub url: Option<String>,
+}
+
+/// The address may hold a password.
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.url.is_some() { "Redis(on)" } else { "Redis(off)" })
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub requests_per_minute_per_caller: u32,
+    pub requests_per_minute_per_tenant: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -259,6 +312,11 @@ impl Values {
         self.0.get(name).cloned().unwrap_or_else(default)
     }
 
+    /// `None` if it is empty.
+    fn path(&self, name: &'static str) -> Option<PathBuf> {
+        Some(self.text(name)).filter(|path| !path.is_empty()).map(PathBuf::from)
+    }
+
     fn parsed<T: FromStr<Err: std::fmt::Display>>(&self, name: &'static str) -> Result<T, ConfigError> {
         let value = self.text(name);
         value.parse().map_err(|error: T::Err| ConfigError::Value { name, why: error.to_string(), value })
@@ -317,6 +375,9 @@ impl Values {
                 url: url.unwrap_or_else(|| data_dir.join("core.db").display().to_string()),
                 connections_max: self.within("database.connections_max", 1..=128)?,
             },
+            secrets: Secrets {
+                master_key_file: self.path("secrets.master_key_file").unwrap_or_else(|| data_dir.join("master.key")),
+            },
             terminals: Terminals {
                 https_listen: self.parsed("terminals.https_listen")?,
                 mqtt_listen: self.parsed("terminals.mqtt_listen")?,
@@ -332,6 +393,11 @@ impl Values {
             payments: Payments {
                 code_lifetime_seconds: self.within("payments.code_lifetime_seconds", 5..=3_600)?,
                 scan_limit: self.within("payments.scan_limit", 1..=100)?,
+            },
+            redis: Redis { url: Some(self.text("redis.url")).filter(|url| !url.is_empty()) },
+            limits: Limits {
+                requests_per_minute_per_caller: self.parsed("limits.requests_per_minute_per_caller")?,
+                requests_per_minute_per_tenant: self.parsed("limits.requests_per_minute_per_tenant")?,
             },
             telemetry: Telemetry {
                 level: self.text("telemetry.level"),

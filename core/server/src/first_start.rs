@@ -53,7 +53,16 @@ pub async fn ensure_admin(store: &Store, data_dir: &Path, now: Millis) -> Result
     };
     // The file first: an administrator whose password nobody knows could not be let in.
     write_password(data_dir, &password)?;
-    store.write(move |tx| users::create_platform_admin(tx, &access::process(), &admin)).await?;
+    match store.write(move |tx| users::create_platform_admin(tx, &access::process(), &admin)).await {
+        Ok(_) => {}
+        // Another node was first, and the password is in its folder.
+        Err(StoreError::Conflict { .. }) => {
+            let path = data_dir.join(PASSWORD_FILE);
+            let refused = |source| FirstStartError::File { file: path.display().to_string(), source };
+            return fs::remove_file(&path).map_err(refused);
+        }
+        Err(error) => return Err(error.into()),
+    }
     tracing::warn!(
         login = ADMIN_LOGIN,
         file = PASSWORD_FILE,

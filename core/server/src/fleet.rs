@@ -15,22 +15,21 @@ pub mod sync;
 
 use std::{
     collections::{HashMap, HashSet},
-    net::{IpAddr, SocketAddr},
-    path::Path,
+    net::SocketAddr,
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use rmqtt::types::Id as ConnectionId;
-use saoma_protocol::{Millis, Sequence, TerminalId};
+use saoma_protocol::{Sequence, TerminalId};
 use saoma_store::{Principal, TenantScope, access};
 use tokio::sync::Notify;
 
 use self::{
     broker::{Broker, BrokerError, BrokerSettings},
-    ca::{Ca, CaError, ServerIdentity},
+    ca::{Ca, ServerIdentity},
     gate::Gate,
 };
-use crate::{app::App, attempts::Attempts};
+use crate::{app::App, peers::Bell};
 
 /// Most rejected entries remembered; beyond it some are audited twice.
 const REJECTIONS_MAX: usize = 10_000;
@@ -41,14 +40,17 @@ pub struct Fleet(Arc<Inner>);
 
 struct Inner {
     ca: Ca,
-    /// The right to its tenant's rows that each terminal brought when it connected. A terminal never moves to another tenant.
-    scopes: Mutex<HashMap<TerminalId, TenantScope>>,
+    /// This node's name among the cores on the database, new with each start.
+    node: String,
+    /// The right to its tenant's rows that each terminal brought when it connected, and its certificate's serial. A terminal
+    /// never moves to another tenant.
+    rights: Mutex<HashMap<TerminalId, (TenantScope, String)>>,
     /// The connection of each terminal that is connected to this node.
     online: Mutex<HashMap<TerminalId, ConnectionId>>,
+    /// Terminals whose presence could not be written down.
+    unwritten: Mutex<HashSet<TerminalId>>,
     /// Those who wait for a terminal's next push over HTTPS.
     waiting: Mutex<HashMap<TerminalId, Arc<Notify>>>,
-    /// Wrong claim codes, by the address that sent them.
-    attempts: Attempts<IpAddr>,
     /// Rejected entries that are in the audit log: a terminal sends a rejected entry again and again.
     rejections: Mutex<HashSet<(TerminalId, Sequence)>>,
     /// Presence is written by one at a time, so that what is written last is what is true.
@@ -63,22 +65,26 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Fleet {
-    /// Opens the CA; nothing listens yet.
-    ///
-    /// # Errors
-    /// If the CA's files cannot be made or read.
-    pub fn open(data_dir: &Path, now: Millis) -> Result<Self, CaError> {
-        Ok(Self(Arc::new(Inner {
-            ca: Ca::open(data_dir, now)?,
-            scopes: Mutex::default(),
-            attempts: Attempts::new(enrol::ATTEMPTS_MAX, enrol::ATTEMPTS_WINDOW_MS),
+    /// Nothing listens yet.
+    #[must_use]
+    pub fn new(ca: Ca, node: String) -> Self {
+        Self(Arc::new(Inner {
+            ca,
+            node,
+            rights: Mutex::default(),
             rejections: Mutex::default(),
             online: Mutex::default(),
+            unwritten: Mutex::default(),
             waiting: Mutex::default(),
             presence: tokio::sync::Mutex::default(),
             broker: OnceLock::new(),
             app: Mutex::default(),
-        })))
+        }))
+    }
+
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.0.node
     }
 
     #[must_use]
@@ -125,10 +131,6 @@ impl Fleet {
         locked(&self.0.app).clone()
     }
 
-    pub(crate) fn attempts(&self) -> &Attempts<IpAddr> {
-        &self.0.attempts
-    }
-
     /// Whether this entry is rejected for the first time since the start.
     pub(crate) fn is_new_rejection(&self, terminal: TerminalId, sequence: Sequence) -> bool {
         let mut rejections = locked(&self.0.rejections);
@@ -138,9 +140,21 @@ impl Fleet {
         rejections.insert((terminal, sequence))
     }
 
-    /// Ends the connection of a terminal whose certificates were revoked. It cannot come back with them.
+    /// Ends the connection of a terminal whose certificates were revoked, whichever node it is connected to. It cannot come
+    /// back with them.
     pub async fn shut_out(&self, terminal: TerminalId) {
-        if let Some(broker) = self.broker() {
+        self.end_connection(terminal, None).await;
+        if let Some(app) = self.app() {
+            app.tell_others(Bell::ShutOut(terminal));
+        }
+    }
+
+    /// Ends the terminal's connection to this node, with `serial` only if it was made with that certificate.
+    pub(crate) async fn end_connection(&self, terminal: TerminalId, serial: Option<&str>) {
+        let is_it = |serial: &str| locked(&self.0.rights).get(&terminal).is_some_and(|(_, shown)| shown == serial);
+        if serial.is_none_or(is_it)
+            && let Some(broker) = self.broker()
+        {
             broker.disconnect(terminal).await;
         }
     }
@@ -148,11 +162,11 @@ impl Fleet {
     /// Lets a terminal's certificate in, and remembers what it may see.
     async fn admit(&self, terminal: TerminalId, serial: &str) -> Option<TenantScope> {
         let app = self.app()?;
-        let (now, serial) = (app.now(), serial.to_owned());
-        let admitted = app.store().read(move |tx| access::by_terminal(tx, terminal, &serial, now)).await;
+        let (now, shown) = (app.now(), serial.to_owned());
+        let admitted = app.store().read(move |tx| access::by_terminal(tx, terminal, &shown, now)).await;
         match admitted {
             Ok(Principal::Terminal { scope, .. }) => {
-                locked(&self.0.scopes).insert(terminal, scope);
+                locked(&self.0.rights).insert(terminal, (scope, serial.to_owned()));
                 Some(scope)
             }
             Ok(_) => None,
@@ -171,6 +185,6 @@ impl Fleet {
     }
 
     fn scope(&self, terminal: TerminalId) -> Option<TenantScope> {
-        locked(&self.0.scopes).get(&terminal).copied()
+        locked(&self.0.rights).get(&terminal).map(|(scope, _)| *scope)
     }
 }

@@ -1,5 +1,6 @@
 //! The API's rim: who calls, what they said, and what went wrong, in the words of HTTP.
 
+pub mod answers;
 pub mod auth;
 pub mod health;
 pub mod idempotency;

@@ -4,7 +4,6 @@
 //! commits, and only then calls a channel. `workers` take up what a crash or silence left open.
 
 pub mod app;
-pub mod attempts;
 pub mod cli;
 pub mod config;
 mod day;
@@ -12,7 +11,10 @@ pub mod first_start;
 pub mod fleet;
 pub mod http;
 pub mod ledger_check;
+pub mod limits;
+pub mod own_keys;
 pub mod payments;
+pub mod peers;
 pub mod period;
 mod plugin_values;
 pub mod secrets;

@@ -47,6 +47,8 @@ pub enum SecretsError {
 pub struct Vault {
     master: LessSafeKey,
     pay_code: hmac::Key,
+    /// Tells master keys apart, and says nothing of them.
+    name: String,
     fingerprint: hmac::Key,
     refresh: hmac::Key,
     sessions: SessionKeys,
@@ -66,38 +68,55 @@ impl Vault {
     pub fn open(path: &Path) -> Result<Self, SecretsError> {
         let refused = |why: String| SecretsError::Master { path: path.display().to_string(), why };
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Ok(mut file) => {
-                SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
-                file.write_all(bytes.as_slice())
-                    .and_then(|()| file.sync_all())
-                    .map_err(|error| refused(error.to_string()))?;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                let mut file = fs::File::open(path).map_err(|error| refused(error.to_string()))?;
-                let about = file.metadata().map_err(|error| refused(error.to_string()))?;
-                if about.permissions().mode() & 0o077 != 0 {
-                    return Err(refused("others may read it; set its mode to 600".to_owned()));
-                }
-                if about.len() != KEY_LEN as u64 {
-                    return Err(refused(format!("it must have {KEY_LEN} bytes, not {}", about.len())));
-                }
-                file.read_exact(bytes.as_mut_slice()).map_err(|error| refused(error.to_string()))?;
-            }
-            Err(error) => return Err(refused(error.to_string())),
+        if !path.exists() {
+            SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
+            draw_file(path, bytes.as_slice()).map_err(|error| refused(error.to_string()))?;
         }
+        let mut file = fs::File::open(path).map_err(|error| refused(error.to_string()))?;
+        let about = file.metadata().map_err(|error| refused(error.to_string()))?;
+        if about.permissions().mode() & 0o077 != 0 {
+            return Err(refused("others may read it; set its mode to 600".to_owned()));
+        }
+        if about.len() != KEY_LEN as u64 {
+            return Err(refused(format!("it must have {KEY_LEN} bytes, not {}", about.len())));
+        }
+        file.read_exact(bytes.as_mut_slice()).map_err(|error| refused(error.to_string()))?;
         let mac_key = |purpose: &[u8]| {
             derived(&bytes, purpose).map(|derived| hmac::Key::new(hmac::HMAC_SHA256, derived.as_slice()))
         };
         let wrapping = derived(&bytes, b"saoma data keys 1")?;
         let session_seed = derived(&bytes, b"saoma session 1")?;
+        let check = derived(&bytes, b"saoma master check 1")?;
         Ok(Self {
             master: key(&wrapping)?,
             pay_code: mac_key(b"saoma pay code 1")?,
+            name: hex::encode(check.first_chunk::<16>().map_or(&[][..], |half| half.as_slice())),
             fingerprint: mac_key(b"saoma fingerprint 1")?,
             refresh: mac_key(b"saoma refresh 1")?,
             sessions: SessionKeys::of_seed(&session_seed)?,
         })
+    }
+
+    /// 32 hex digits that are the same for the same master key.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Encrypts a key of the platform's own for the database; `name` says which it is.
+    ///
+    /// # Errors
+    /// `NoChance`.
+    pub fn seal_own(&self, name: &str, plain: &[u8]) -> Result<Vec<u8>, SecretsError> {
+        seal(&self.master, plain, &own(name))
+    }
+
+    /// The same in the clear.
+    ///
+    /// # Errors
+    /// `Sealed` if it was sealed by another master key or under another name.
+    pub fn open_own(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
+        open(&self.master, sealed, &own(name))
     }
 
     #[must_use]
@@ -215,6 +234,23 @@ impl SessionKeys {
             sign: EncodingKey::from_ed_der(&document),
             verify: DecodingKey::from_ed_der(pair.public_key().as_ref()),
         })
+    }
+}
+
+/// What a key of the platform's own is bound to; no tenant's id has a slash.
+fn own(name: &str) -> String {
+    format!("server/{name}")
+}
+
+/// Makes the file as a whole: of several nodes that start at once in one folder, one makes it and the others read it.
+fn draw_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension(format!("new-{}", std::process::id()));
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let made = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&beside, path));
+    fs::remove_file(&beside)?;
+    match made {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{fs, io, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc, time::Duration};
 
 use actix_web::{App as Service, HttpServer, dev::ServerHandle, middleware, web};
-use saoma_channels::{ChannelCaller, Clock as _, Host, HostConfig, SystemChance, SystemClock};
-use saoma_store::{Store, access, terminals};
+use saoma_channels::{Chance as _, ChannelCaller, Clock as _, Host, HostConfig, SystemChance, SystemClock};
+use saoma_store::{Store, access, meta, nodes};
 
 use crate::{
     app::{App, Parts},
@@ -12,8 +12,9 @@ use crate::{
     first_start,
     fleet::{Fleet, listener},
     http::{metrics, request_span, router},
+    own_keys,
+    peers::Peers,
     plugin_values::PluginValues,
-    secrets::Vault,
     telemetry::{self, metrics::Metrics},
     workers::Workers,
 };
@@ -28,8 +29,8 @@ pub enum StartError {
     Folder { folder: String, source: io::Error },
     #[error("open the database")]
     Store(#[from] saoma_store::StoreError),
-    #[error("open the secrets")]
-    Secrets(#[from] crate::secrets::SecretsError),
+    #[error("open the keys")]
+    Keys(#[from] own_keys::KeysError),
     #[error("start the host of plugins")]
     Host(#[from] saoma_channels::HostError),
     #[error("read the certificates in {file}")]
@@ -38,12 +39,16 @@ pub enum StartError {
     Plugins { folder: String, source: io::Error },
     #[error("install the plugin {file}")]
     Plugin { file: String, source: saoma_channels::InstallError },
-    #[error("open the terminals' CA")]
+    #[error("make core's certificate for terminals")]
     Ca(#[from] crate::fleet::ca::CaError),
     #[error("set up TLS for terminals")]
     Tls(#[from] listener::TlsError),
     #[error("listen on {address} for {what}")]
     Listen { what: &'static str, address: SocketAddr, source: io::Error },
+    #[error("read redis.url")]
+    Redis(#[from] redis::RedisError),
+    #[error(transparent)]
+    Chance(#[from] saoma_channels::NoChance),
     #[error("start the broker")]
     Broker(#[from] crate::fleet::broker::BrokerError),
     #[error(transparent)]
@@ -76,11 +81,12 @@ impl Running {
         let (url, connections) = (config.database.url.clone(), config.database.connections_max);
         let store = blocking(move || Store::open(&url, connections)).await?.noting_trace(telemetry::traceparent);
         let figures = Metrics::open(&config.telemetry)?;
-        let vault = Vault::open(&config.data_dir.join("master.key"))?;
+        let vault = own_keys::vault(&store, &config.secrets.master_key_file).await?;
         let host = host(&config, &store, &figures).await?;
-        let fleet = Fleet::open(&config.data_dir, now)?;
+        let node = random_name()?;
+        let fleet = Fleet::new(own_keys::terminal_ca(&store, &vault, &config.data_dir, now).await?, node.clone());
+        let peers = peers(&config, &store, &node).await?;
         let identity = fleet.ca().server_identity(std::slice::from_ref(&config.terminals.public_host), now)?;
-        store.write(|tx| terminals::all_offline(tx, &access::process())).await?;
         first_start::ensure_admin(&store, &config.data_dir, now).await?;
         figures.observe(&store, &fleet);
         let channels: Arc<dyn ChannelCaller> = Arc::new(host);
@@ -93,6 +99,7 @@ impl Running {
             vault,
             fleet: fleet.clone(),
             metrics: figures,
+            peers,
         });
         let listening = |what, address| move |source| StartError::Listen { what, address, source };
 
@@ -156,10 +163,28 @@ impl Running {
         }
         self.workers.stop().await;
         self.app.fleet().stop().await;
+        let node = self.app.fleet().node().to_owned();
+        if let Err(error) = self.app.store().write(move |tx| nodes::leave(tx, &access::process(), &node)).await {
+            tracing::warn!(%error, "other nodes take this one for dead in a while");
+        }
         let app = self.app;
         // The last figures and spans are sent from here, off the threads that others still need.
         drop(tokio::task::spawn_blocking(move || app.metrics().close()).await);
     }
+}
+
+/// 64 random bits in hex.
+fn random_name() -> Result<String, saoma_channels::NoChance> {
+    let mut bytes = [0; 8];
+    SystemChance.fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
+}
+
+async fn peers(config: &Config, store: &Store, node: &str) -> Result<Peers, StartError> {
+    let Some(url) = &config.redis.url else { return Ok(Peers::none()) };
+    let name = random_name()?;
+    let installation = store.write(move |tx| meta::set_once(tx, &access::process(), "installation", &name)).await?;
+    Ok(Peers::at(url, &installation, node)?)
 }
 
 fn first(addresses: &[SocketAddr]) -> SocketAddr {

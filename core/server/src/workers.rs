@@ -7,6 +7,7 @@ mod expiry;
 mod gauges;
 mod housekeeping;
 mod invariants;
+mod nodes;
 mod outbox;
 mod resolver;
 
@@ -36,6 +37,9 @@ impl Workers {
         if Metrics::is_read(&app.config().telemetry) {
             tasks.spawn(gauges::run(app.clone(), stopping.clone()));
         }
+        tasks.spawn(nodes::run(app.clone(), stopping.clone()));
+        let (peers, hearing) = (app.clone(), stopping.clone());
+        tasks.spawn(async move { peers.peers().keep(|bell| peers.hear(bell), hearing).await });
         tasks.spawn(invariants::run(app.clone(), stopping.clone()));
         tasks.spawn(housekeeping::run(app.clone(), stopping));
         Self { stop, tasks }

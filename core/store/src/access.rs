@@ -304,8 +304,7 @@ pub(crate) const fn of_row(tenant: TenantId) -> TenantScope {
 
 /// The scope of a tenant whose people, keys and terminals are let in.
 fn active(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Option<TenantScope>, StoreError> {
-    let scope = TenantScope { tenant };
-    Ok(tenants::load(tx, &scope)?.active.then_some(scope))
+    Ok(tenants::by_id(tx, tenant)?.active.then_some(TenantScope { tenant }))
 }
 
 /// Whether this person is let in at all.

@@ -7,6 +7,7 @@ use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, from_json, millis, moment, to_json},
     dialect::insert_or_ignore,
+    reach::Reach,
     schema::api_keys,
 };
 
@@ -38,7 +39,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, key: &ApiKey, secret_hash: &
         api_keys::revoked_at.eq(moment(key.revoked_at)),
         api_keys::last_used_at.eq(moment(key.last_used_at)),
     );
-    match insert_or_ignore!(tx, api_keys::table, row)? {
+    match insert_or_ignore!(tx, scope, api_keys::table, row)? {
         0 => Err(StoreError::Conflict { what: "the key's id" }),
         _ => Ok(()),
     }
@@ -49,7 +50,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, key: &ApiKey, secret_hash: &
 /// # Errors
 /// None of its own.
 pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ApiKey>, StoreError> {
-    let rows: Vec<ApiKeyRow> = tx.run(|conn| {
+    let rows: Vec<ApiKeyRow> = tx.run(scope, |conn| {
         api_keys::table
             .filter(api_keys::tenant_id.eq(Txt(scope.tenant())))
             .order((api_keys::created_at.desc(), api_keys::id))
@@ -65,12 +66,12 @@ pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ApiKey>, StoreEr
 /// `NotFound`.
 pub fn revoke(tx: &mut Tx<'_>, scope: &TenantScope, key: ApiKeyId, at: Millis) -> Result<(), StoreError> {
     let row = api_keys::table.filter(api_keys::tenant_id.eq(Txt(scope.tenant()))).filter(api_keys::id.eq(Txt(key)));
-    let n: i64 = tx.run(|conn| row.count().get_result(conn))?;
+    let n: i64 = tx.run(scope, |conn| row.count().get_result(conn))?;
     if n == 0 {
         return Err(StoreError::NotFound { what: "the key" });
     }
     let open = row.filter(api_keys::revoked_at.is_null());
-    tx.run(|conn| diesel::update(open).set(api_keys::revoked_at.eq(at.0)).execute(conn)).map(drop)
+    tx.run(scope, |conn| diesel::update(open).set(api_keys::revoked_at.eq(at.0)).execute(conn)).map(drop)
 }
 
 /// Writes down that it was used; does nothing within `every_ms` of the last time.
@@ -82,7 +83,7 @@ pub fn used(tx: &mut Tx<'_>, scope: &TenantScope, key: ApiKeyId, at: Millis, eve
         .filter(api_keys::tenant_id.eq(Txt(scope.tenant())))
         .filter(api_keys::id.eq(Txt(key)))
         .filter(api_keys::last_used_at.is_null().or(api_keys::last_used_at.le(at.plus(-every_ms).0)));
-    tx.run(|conn| diesel::update(stale).set(api_keys::last_used_at.eq(at.0)).execute(conn)).map(drop)
+    tx.run(scope, |conn| diesel::update(stale).set(api_keys::last_used_at.eq(at.0)).execute(conn)).map(drop)
 }
 
 /// Whether [`used`] would write something: asked first, so that most requests need no turn at writing.
@@ -97,7 +98,7 @@ pub fn is_use_due(
     every_ms: i64,
 ) -> Result<bool, StoreError> {
     let row = api_keys::table.filter(api_keys::tenant_id.eq(Txt(scope.tenant()))).filter(api_keys::id.eq(Txt(key)));
-    let used: Option<Option<i64>> = tx.run(|conn| row.select(api_keys::last_used_at).first(conn).optional())?;
+    let used: Option<Option<i64>> = tx.run(scope, |conn| row.select(api_keys::last_used_at).first(conn).optional())?;
     Ok(used.is_some_and(|used| used.is_none_or(|used| used <= at.plus(-every_ms).0)))
 }
 
@@ -110,7 +111,7 @@ pub(crate) struct Credential {
 
 /// Reads a key by its id, whosever it is: for [`crate::access`] alone.
 pub(crate) fn by_id(tx: &mut Tx<'_>, key: ApiKeyId) -> Result<Option<Credential>, StoreError> {
-    let row: Option<(ApiKeyRow, Txt<TenantId>, Vec<u8>)> = tx.run(|conn| {
+    let row: Option<(ApiKeyRow, Txt<TenantId>, Vec<u8>)> = tx.run(Reach::All, |conn| {
         api_keys::table
             .find(Txt(key))
             .select((ApiKeyRow::as_select(), api_keys::tenant_id, api_keys::secret_hash))

@@ -9,6 +9,7 @@ use crate::{
     PlatformScope, StoreError, TenantScope, Tx,
     column::{sequence, signed},
     dialect::take_turn_named,
+    reach::Reach,
     schema::audit_log,
 };
 
@@ -44,15 +45,15 @@ pub struct StoredEntry {
 /// # Errors
 /// None of its own.
 pub fn append(tx: &mut Tx<'_>, scope: &TenantScope, entry: &NewEntry) -> Result<Sequence, StoreError> {
-    append_to(tx, &scope.tenant().to_string(), entry)
+    append_to(tx, scope.into(), &scope.tenant().to_string(), entry)
 }
 
 /// In the platform's own log.
 ///
 /// # Errors
 /// None of its own.
-pub fn append_platform(tx: &mut Tx<'_>, _: &PlatformScope, entry: &NewEntry) -> Result<Sequence, StoreError> {
-    append_to(tx, PLATFORM, entry)
+pub fn append_platform(tx: &mut Tx<'_>, platform: &PlatformScope, entry: &NewEntry) -> Result<Sequence, StoreError> {
+    append_to(tx, platform.into(), PLATFORM, entry)
 }
 
 /// Newest first, from before `before` if given.
@@ -65,7 +66,7 @@ pub fn list(
     before: Option<Sequence>,
     limit: u32,
 ) -> Result<Vec<StoredEntry>, StoreError> {
-    list_of(tx, &scope.tenant().to_string(), before, limit)
+    list_of(tx, scope.into(), &scope.tenant().to_string(), before, limit)
 }
 
 /// The platform's own log, as [`list`].
@@ -74,14 +75,20 @@ pub fn list(
 /// None of its own.
 pub fn list_platform(
     tx: &mut Tx<'_>,
-    _: &PlatformScope,
+    platform: &PlatformScope,
     before: Option<Sequence>,
     limit: u32,
 ) -> Result<Vec<StoredEntry>, StoreError> {
-    list_of(tx, PLATFORM, before, limit)
+    list_of(tx, platform.into(), PLATFORM, before, limit)
 }
 
-fn list_of(tx: &mut Tx<'_>, owner: &str, before: Option<Sequence>, limit: u32) -> Result<Vec<StoredEntry>, StoreError> {
+fn list_of(
+    tx: &mut Tx<'_>,
+    reach: Reach,
+    owner: &str,
+    before: Option<Sequence>,
+    limit: u32,
+) -> Result<Vec<StoredEntry>, StoreError> {
     let mut query = audit_log::table
         .filter(audit_log::tenant_id.eq(owner))
         .order(audit_log::sequence.desc())
@@ -91,7 +98,7 @@ fn list_of(tx: &mut Tx<'_>, owner: &str, before: Option<Sequence>, limit: u32) -
     if let Some(before) = before {
         query = query.filter(audit_log::sequence.lt(signed(before.0)));
     }
-    let rows: Vec<EntryRow> = tx.run(|conn| query.load(conn))?;
+    let rows: Vec<EntryRow> = tx.run(reach, |conn| query.load(conn))?;
     rows.into_iter().map(StoredEntry::try_from).collect()
 }
 
@@ -103,7 +110,7 @@ pub fn first_broken(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<Seque
     let owner = scope.tenant().to_string();
     let (mut last, mut hash) = (0_i64, GENESIS.to_owned());
     loop {
-        let rows: Vec<EntryRow> = tx.run(|conn| {
+        let rows: Vec<EntryRow> = tx.run(scope, |conn| {
             audit_log::table
                 .filter(audit_log::tenant_id.eq(&owner))
                 .filter(audit_log::sequence.gt(last))
@@ -126,10 +133,10 @@ pub fn first_broken(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<Seque
     }
 }
 
-fn append_to(tx: &mut Tx<'_>, owner: &str, entry: &NewEntry) -> Result<Sequence, StoreError> {
+fn append_to(tx: &mut Tx<'_>, reach: Reach, owner: &str, entry: &NewEntry) -> Result<Sequence, StoreError> {
     // Each entry names the one before it, so two that are written at once must not see the same last one.
-    take_turn_named(tx, &format!("audit {owner}"))?;
-    let last: Option<(i64, String)> = tx.run(|conn| {
+    take_turn_named(tx, reach, &format!("audit {owner}"))?;
+    let last: Option<(i64, String)> = tx.run(reach, |conn| {
         audit_log::table
             .filter(audit_log::tenant_id.eq(owner))
             .order(audit_log::sequence.desc())
@@ -148,7 +155,7 @@ fn append_to(tx: &mut Tx<'_>, owner: &str, entry: &NewEntry) -> Result<Sequence,
         audit_log::at.eq(entry.at.0),
         audit_log::hash.eq(hash_of(&hash, owner, last + 1, entry)),
     );
-    tx.run(|conn| diesel::insert_into(audit_log::table).values(row).execute(conn))?;
+    tx.run(reach, |conn| diesel::insert_into(audit_log::table).values(row).execute(conn))?;
     sequence(last + 1)
 }
 

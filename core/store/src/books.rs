@@ -45,7 +45,7 @@ fn sums(
     terminal: TerminalId,
     query: &str,
 ) -> Result<(u64, Vec<Money>), StoreError> {
-    let rows: Vec<SumRow> = tx.run(|conn| {
+    let rows: Vec<SumRow> = tx.run(scope, |conn| {
         sql_query(query).bind::<Text, _>(scope.tenant().to_string()).bind::<Text, _>(terminal.to_string()).load(conn)
     })?;
     let count = rows.iter().map(|row| row.n).sum();

@@ -9,6 +9,7 @@ use crate::{
     column::{Txt, found, signed, unsigned},
     dialect::insert_or_ignore,
     fee_plans,
+    reach::Reach,
     schema::{self, channel_accounts},
 };
 
@@ -50,7 +51,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, account: &ChannelAccount) ->
         created_at: account.created_at.0,
         updated_at: account.updated_at.0,
     };
-    match insert_or_ignore!(tx, channel_accounts::table, &row)? {
+    match insert_or_ignore!(tx, scope, channel_accounts::table, &row)? {
         0 => Err(StoreError::Conflict { what: "the channel account's id" }),
         _ => fee_plans::add(tx, scope, account.id, 1, &account.fee, account.created_at),
     }
@@ -59,7 +60,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, account: &ChannelAccount) ->
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId) -> Result<ChannelAccount, StoreError> {
-    let row: Option<(AccountRow, String)> = tx.run(|conn| {
+    let row: Option<(AccountRow, String)> = tx.run(scope, |conn| {
         with_plan()
             .filter(channel_accounts::tenant_id.eq(Txt(scope.tenant())))
             .filter(channel_accounts::id.eq(Txt(account)))
@@ -75,7 +76,7 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId) -> 
 /// # Errors
 /// None of its own.
 pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ChannelAccount>, StoreError> {
-    let rows: Vec<(AccountRow, String)> = tx.run(|conn| {
+    let rows: Vec<(AccountRow, String)> = tx.run(scope, |conn| {
         with_plan()
             .filter(channel_accounts::tenant_id.eq(Txt(scope.tenant())))
             .order((channel_accounts::priority, channel_accounts::created_at, channel_accounts::id))
@@ -112,7 +113,7 @@ pub fn update(tx: &mut Tx<'_>, scope: &TenantScope, account: &ChannelAccount) ->
         channel_accounts::version.eq(channel_accounts::version + 1),
     );
     let as_loaded = row_of(scope, account.id).filter(channel_accounts::version.eq(signed(account.version)));
-    if tx.run(|conn| diesel::update(as_loaded).set(changes).execute(conn))? == 0 {
+    if tx.run(scope, |conn| diesel::update(as_loaded).set(changes).execute(conn))? == 0 {
         return Err(StoreError::Stale { what: "the channel account" });
     }
     if fee_version != before.fee_version {
@@ -133,7 +134,7 @@ pub fn set_secrets(
     at: Millis,
 ) -> Result<(), StoreError> {
     let changes = (channel_accounts::secrets.eq(ciphertext.0.as_slice()), channel_accounts::updated_at.eq(at.0));
-    let n = tx.run(|conn| diesel::update(row_of(scope, account)).set(changes).execute(conn))?;
+    let n = tx.run(scope, |conn| diesel::update(row_of(scope, account)).set(changes).execute(conn))?;
     found(n, "the channel account")
 }
 
@@ -147,7 +148,7 @@ pub fn secrets(
     account: ChannelAccountId,
 ) -> Result<Option<Opaque<Vec<u8>>>, StoreError> {
     let secrets: Option<Option<Vec<u8>>> =
-        tx.run(|conn| row_of(scope, account).select(channel_accounts::secrets).first(conn).optional())?;
+        tx.run(scope, |conn| row_of(scope, account).select(channel_accounts::secrets).first(conn).optional())?;
     secrets.map(|secrets| secrets.map(Opaque)).ok_or(NO_ACCOUNT)
 }
 
@@ -158,7 +159,7 @@ pub(crate) fn by_id(
     tx: &mut Tx<'_>,
     account: ChannelAccountId,
 ) -> Result<Option<(TenantId, ChannelAccount)>, StoreError> {
-    let row: Option<(AccountRow, String)> = tx.run(|conn| {
+    let row: Option<(AccountRow, String)> = tx.run(Reach::All, |conn| {
         with_plan()
             .filter(channel_accounts::id.eq(Txt(account)))
             .select((AccountRow::as_select(), schema::fee_plans::plan_json))

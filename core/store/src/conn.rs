@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 use crate::{
     StoreError,
     pool::{Lease, Pool},
+    reach::Reach,
 };
 
 const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -100,6 +101,10 @@ pub struct Load {
 pub struct Tx<'a> {
     conn: &'a mut AnyConnection,
     dialect: Dialect,
+    /// Begins it, with its first query: by then it is known whose rows are touched.
+    begin: &'static str,
+    /// What the queries so far were held to; `None` before the first.
+    reach: Option<Reach>,
     /// The first error of the database. PostgreSQL does nothing more in this transaction, so we keep nothing of it on
     /// either database, whatever the caller makes of the error.
     doomed: Option<StoreError>,
@@ -131,7 +136,10 @@ impl Store {
         let inner = if is_server(url) {
             let url = url.to_owned();
             let pool = Arc::new(Pool::new(connections_max, move || connect_postgres(&url)));
-            migrate(pool.take()?.conn(), Dialect::Postgres)?;
+            let mut first = pool.take()?;
+            migrate(first.conn(), Dialect::Postgres)?;
+            warn_of_a_role_above_policies(first.conn())?;
+            drop(first);
             let side = Side::new(pool, connections_max);
             Inner { dialect: Dialect::Postgres, readers: side.clone(), writers: side }
         } else {
@@ -176,7 +184,7 @@ impl Store {
     /// # Errors
     /// `Unavailable`.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|tx| tx.run(|conn| diesel::sql_query("SELECT 1").execute(conn)).map(drop)).await
+        self.read(|tx| tx.run(Reach::All, |conn| diesel::sql_query("SELECT 1").execute(conn)).map(drop)).await
     }
 
     /// Runs `work` in one read-only transaction on a consistent snapshot.
@@ -258,18 +266,42 @@ impl Side {
 }
 
 impl Tx<'_> {
-    /// Runs one query. Whatever the database refuses dooms the transaction.
-    pub(crate) fn run<T>(&mut self, query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>) -> Result<T, StoreError> {
+    /// Runs one query, which PostgreSQL holds to the rows in `reach`. Whatever the database refuses dooms the transaction.
+    pub(crate) fn run<T>(
+        &mut self,
+        reach: impl Into<Reach>,
+        query: impl FnOnce(&mut AnyConnection) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
         if let Some(error) = &self.doomed {
             return Err(error.clone());
         }
-        query(self.conn).map_err(|error| {
+        self.hold_to(reach.into()).and_then(|()| query(self.conn)).map_err(|error| {
             let failure = classify(&error);
             self.again |= failure.again;
             self.broken |= failure.broken;
             self.doomed = Some(failure.error.clone());
             failure.error
         })
+    }
+
+    /// Begins the transaction if it has not begun, and tells the database whose rows come next.
+    fn hold_to(&mut self, reach: Reach) -> QueryResult<()> {
+        let first = self.reach.is_none();
+        if self.reach == Some(reach) {
+            return Ok(());
+        }
+        match self.dialect {
+            Dialect::Sqlite if first => self.conn.batch_execute(self.begin)?,
+            Dialect::Sqlite => {}
+            Dialect::Postgres => {
+                // Also if it fails half-way there may be something to roll back.
+                self.reach = Some(reach);
+                let begin = if first { self.begin } else { "" };
+                self.conn.batch_execute(&format!("{begin}SET LOCAL saoma.tenant = '{reach}'"))?;
+            }
+        }
+        self.reach = Some(reach);
+        Ok(())
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {
@@ -363,19 +395,16 @@ fn transact_once<T, E: From<StoreError>>(
         (Dialect::Sqlite, Access::Read) => "BEGIN",
         // The write lock at once: a read lock that is upgraded later fails when somebody else wrote in between.
         (Dialect::Sqlite, Access::Write) => "BEGIN IMMEDIATE",
-        (Dialect::Postgres, Access::Read) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        (Dialect::Postgres, Access::Read) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;",
         // Writes that race compare a version, a unique key or take turns; and insert-or-ignore must see the row that
         // it ran into, which a snapshot from before would hide.
-        (Dialect::Postgres, Access::Write) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+        (Dialect::Postgres, Access::Write) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;",
     };
-    if let Err(error) = lease.conn().batch_execute(begin) {
-        let failure = classify(&error);
-        lease.broken |= failure.broken;
-        return outcome(Err(failure.error.into()), failure.again);
-    }
     let mut tx = Tx {
         conn: lease.conn(),
         dialect,
+        begin,
+        reach: None,
         doomed: None,
         again: false,
         broken: false,
@@ -383,12 +412,15 @@ fn transact_once<T, E: From<StoreError>>(
         traceparent: traceparent.cloned(),
     };
     let result = work(&mut tx);
-    let (doomed, again, broken) = (tx.doomed.take(), tx.again, tx.broken);
+    let (doomed, again, broken, begun) = (tx.doomed.take(), tx.again, tx.broken, tx.reach.is_some());
     let result = match (result, doomed) {
         (Ok(_), Some(error)) => Err(error.into()),
         (result, _) => result,
     };
     lease.broken |= broken;
+    if !begun {
+        return outcome(result, again);
+    }
     if result.is_err() {
         lease.broken |= lease.conn().batch_execute("ROLLBACK").is_err();
         return outcome(result, again);
@@ -570,17 +602,36 @@ fn migrate(conn: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError>
         }
         AnyConnection::Postgres(conn) => {
             debug_assert_eq!(dialect, Dialect::Postgres);
-            // A number of our own ("saoma"), for as long as the connection has it.
-            let turn = |conn: &mut PgConnection, call: &str| {
-                conn.batch_execute(&format!("SELECT {call}(495791107425)")).map_err(|error| classify(&error).error)
-            };
-            turn(conn, "pg_advisory_lock")?;
+            let tell =
+                |conn: &mut PgConnection, what: &str| conn.batch_execute(what).map_err(|error| classify(&error).error);
+            // A number of our own ("saoma"), for as long as the connection has it. Migrations see everybody's rows.
+            tell(conn, "SELECT pg_advisory_lock(495791107425); SET saoma.tenant = '*'")?;
             let result = newer(conn, &POSTGRES_MIGRATIONS)
                 .and_then(|()| conn.run_pending_migrations(POSTGRES_MIGRATIONS).map(drop).map_err(failed));
-            turn(conn, "pg_advisory_unlock")?;
+            tell(conn, "RESET saoma.tenant; SELECT pg_advisory_unlock(495791107425)")?;
             result
         }
     }
+}
+
+/// Says so if the second wall ([`crate::reach`]) would not hold this connection.
+fn warn_of_a_role_above_policies(conn: &mut AnyConnection) -> Result<(), StoreError> {
+    #[derive(diesel::QueryableByName)]
+    struct Role {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        above: bool,
+    }
+    let role: Role =
+        diesel::sql_query("SELECT rolsuper OR rolbypassrls AS above FROM pg_roles WHERE rolname = current_user")
+            .get_result(conn)
+            .map_err(|error| classify(&error).error)?;
+    if role.above {
+        tracing::warn!(
+            "row-level security does not hold this database role, a superuser or one with BYPASSRLS: use an ordinary \
+             role that owns the database"
+        );
+    }
+    Ok(())
 }
 
 /// Refuses a database that has a migration which this program does not know.

@@ -3,13 +3,13 @@
 
 use diesel::{RunQueryDsl as _, sql_query, sql_types::Text};
 
-use crate::{Dialect, StoreError, TenantScope, Tx, conn::AnyConnection};
+use crate::{Dialect, StoreError, TenantScope, Tx, conn::AnyConnection, reach::Reach};
 
 /// Inserts one row unless a unique key of it is taken. The answer is the number of rows inserted, 0 or 1; other
 /// constraints still fail (which SQLite's `INSERT OR IGNORE` would swallow).
 macro_rules! insert_or_ignore {
-    ($tx:expr, $table:expr, $values:expr) => {
-        $tx.run(|conn| match conn {
+    ($tx:expr, $reach:expr, $table:expr, $values:expr) => {
+        $tx.run($reach, |conn| match conn {
             $crate::conn::AnyConnection::Sqlite(conn) => {
                 diesel::insert_into($table).values($values).on_conflict_do_nothing().execute(conn)
             }
@@ -22,8 +22,8 @@ macro_rules! insert_or_ignore {
 
 /// Inserts one row, or changes the columns of the one that has its key.
 macro_rules! upsert {
-    ($tx:expr, $table:expr, $values:expr, $key:expr, $changes:expr) => {
-        $tx.run(|conn| match conn {
+    ($tx:expr, $reach:expr, $table:expr, $values:expr, $key:expr, $changes:expr) => {
+        $tx.run($reach, |conn| match conn {
             $crate::conn::AnyConnection::Sqlite(conn) => {
                 diesel::insert_into($table).values($values).on_conflict($key).do_update().set($changes).execute(conn)
             }
@@ -37,8 +37,8 @@ macro_rules! upsert {
 /// Loads rows that nobody else is about to claim. On PostgreSQL other transactions skip them until this one ends; on
 /// SQLite there is no other writing transaction.
 macro_rules! claim {
-    ($tx:expr, $query:expr) => {
-        $tx.run(|conn| match conn {
+    ($tx:expr, $reach:expr, $query:expr) => {
+        $tx.run($reach, |conn| match conn {
             $crate::conn::AnyConnection::Sqlite(conn) => $query.load(conn),
             $crate::conn::AnyConnection::Postgres(conn) => $query.for_update().skip_locked().load(conn),
         })
@@ -55,17 +55,17 @@ pub fn take_turn(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<(), StoreError>
     if tx.turn_of == Some(scope.tenant()) {
         return Ok(());
     }
-    take_turn_named(tx, &scope.tenant().to_string())?;
+    take_turn_named(tx, scope, &scope.tenant().to_string())?;
     tx.turn_of = Some(scope.tenant());
     Ok(())
 }
 
 /// The same for something that is no tenant.
-pub fn take_turn_named(tx: &mut Tx<'_>, name: &str) -> Result<(), StoreError> {
+pub fn take_turn_named(tx: &mut Tx<'_>, reach: impl Into<Reach>, name: &str) -> Result<(), StoreError> {
     if tx.dialect() == Dialect::Sqlite {
         return Ok(());
     }
-    tx.run(|conn: &mut AnyConnection| {
+    tx.run(reach, |conn: &mut AnyConnection| {
         sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind::<Text, _>(name).execute(conn)
     })
     .map(drop)

@@ -55,7 +55,7 @@ pub fn append(tx: &mut Tx<'_>, scope: &TenantScope, event: &NewEvent) -> Result<
         at: event.at.0,
         traceparent: tx.traceparent.clone(),
     };
-    let number: i64 = tx.run(|conn| {
+    let number: i64 = tx.run(scope, |conn| {
         diesel::insert_into(payment_events::table).values(&row).returning(payment_events::sequence).get_result(conn)
     })?;
     sequence(number)
@@ -80,7 +80,7 @@ pub fn trace_of(
     if let Some(refund) = refund {
         first = first.filter(payment_events::refund_id.eq(Txt(refund)));
     }
-    let found: Option<Option<String>> = tx.run(|conn| first.first(conn).optional())?;
+    let found: Option<Option<String>> = tx.run(scope, |conn| first.first(conn).optional())?;
     Ok(found.flatten())
 }
 
@@ -89,7 +89,7 @@ pub fn trace_of(
 /// # Errors
 /// None of its own.
 pub fn timeline(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<Vec<StoredEvent>, StoreError> {
-    let rows: Vec<EventRow> = tx.run(|conn| {
+    let rows: Vec<EventRow> = tx.run(scope, |conn| {
         payment_events::table
             .filter(payment_events::tenant_id.eq(Txt(scope.tenant())))
             .filter(payment_events::payment_id.eq(Txt(payment)))
@@ -110,7 +110,7 @@ pub fn after(
     after: Sequence,
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    let rows: Vec<EventRow> = tx.run(|conn| {
+    let rows: Vec<EventRow> = tx.run(scope, |conn| {
         payment_events::table
             .filter(payment_events::tenant_id.eq(Txt(scope.tenant())))
             .filter(payment_events::sequence.gt(signed(after.0)))
@@ -127,7 +127,7 @@ pub fn after(
 /// # Errors
 /// None of its own.
 pub fn newest(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Sequence, StoreError> {
-    let newest: Option<i64> = tx.run(|conn| {
+    let newest: Option<i64> = tx.run(scope, |conn| {
         payment_events::table
             .filter(payment_events::tenant_id.eq(Txt(scope.tenant())))
             .select(max(payment_events::sequence))

@@ -29,7 +29,7 @@ pub fn load(
     account: ChannelAccountId,
     version: u64,
 ) -> Result<FeePlan, StoreError> {
-    let plan_json: Option<String> = tx.run(|conn| {
+    let plan_json: Option<String> = tx.run(scope, |conn| {
         fee_plans::table
             .filter(fee_plans::tenant_id.eq(Txt(scope.tenant())))
             .filter(fee_plans::channel_account_id.eq(Txt(account)))
@@ -53,7 +53,7 @@ pub fn history(
     scope: &TenantScope,
     account: ChannelAccountId,
 ) -> Result<Vec<PlanVersion>, StoreError> {
-    let rows: Vec<(i64, String, i64)> = tx.run(|conn| {
+    let rows: Vec<(i64, String, i64)> = tx.run(scope, |conn| {
         fee_plans::table
             .filter(fee_plans::tenant_id.eq(Txt(scope.tenant())))
             .filter(fee_plans::channel_account_id.eq(Txt(account)))
@@ -85,7 +85,7 @@ pub(crate) fn add(
         fee_plans::plan_json.eq(to_json(&StoredPlan::from(plan))?),
         fee_plans::created_at.eq(at.0),
     );
-    tx.run(|conn| diesel::insert_into(fee_plans::table).values(row).execute(conn)).map(drop)
+    tx.run(scope, |conn| diesel::insert_into(fee_plans::table).values(row).execute(conn)).map(drop)
 }
 
 /// A plan as it lies in its column. A field that is added later needs a default.

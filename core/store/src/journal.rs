@@ -34,7 +34,7 @@ pub struct StoredEntry {
 /// # Errors
 /// None of its own: a terminal without entries is at [`Sequence`] 0.
 pub fn through(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Result<Through, StoreError> {
-    let last: Option<(i64, String)> = tx.run(|conn| {
+    let last: Option<(i64, String)> = tx.run(scope, |conn| {
         journal_entries::table
             .filter(journal_entries::tenant_id.eq(Txt(scope.tenant())))
             .filter(journal_entries::terminal_id.eq(Txt(terminal)))
@@ -85,7 +85,7 @@ pub fn append(
         journal_entries::why.eq(verdict.map(|(_, why)| why)),
     );
     // Of two that bring the same entry at once, one finds it stored.
-    match insert_or_ignore!(tx, journal_entries::table, row)? {
+    match insert_or_ignore!(tx, scope, journal_entries::table, row)? {
         0 => Err(STALE),
         _ => Ok(()),
     }
@@ -102,7 +102,7 @@ pub fn entries(
     after: Sequence,
     limit: u32,
 ) -> Result<Vec<StoredEntry>, StoreError> {
-    let rows: Vec<EntryRow> = tx.run(|conn| {
+    let rows: Vec<EntryRow> = tx.run(scope, |conn| {
         journal_entries::table
             .filter(journal_entries::tenant_id.eq(Txt(scope.tenant())))
             .filter(journal_entries::terminal_id.eq(Txt(terminal)))
@@ -120,7 +120,7 @@ pub fn entries(
 /// # Errors
 /// None of its own.
 pub fn held(tx: &mut Tx<'_>, scope: &TenantScope, limit: u32) -> Result<Vec<(TerminalId, StoredEntry)>, StoreError> {
-    let rows: Vec<EntryRow> = tx.run(|conn| {
+    let rows: Vec<EntryRow> = tx.run(scope, |conn| {
         journal_entries::table
             .filter(journal_entries::tenant_id.eq(Txt(scope.tenant())))
             .filter(journal_entries::verdict.is_not_null())

@@ -108,7 +108,7 @@ pub fn post(tx: &mut Tx<'_>, scope: &TenantScope, booking: &Booking, sets: &[Pos
     // From here to the commit nobody else books for this tenant: ids and moments grow in the order of the commits.
     take_turn(tx, scope)?;
     let subject = booking.subject.text();
-    let before: i64 = tx.run(|conn| {
+    let before: i64 = tx.run(scope, |conn| {
         posting_sets::table
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
             .filter(posting_sets::subject.eq(&subject))
@@ -132,7 +132,7 @@ pub fn post(tx: &mut Tx<'_>, scope: &TenantScope, booking: &Booking, sets: &[Pos
             posting_sets::at.eq(booking.at.0),
             posting_sets::booked_at.eq(booked_at),
         );
-        let id: i64 = tx.run(|conn| {
+        let id: i64 = tx.run(scope, |conn| {
             diesel::insert_into(posting_sets::table).values(row).returning(posting_sets::id).get_result(conn)
         })?;
         for (idx, posting) in set.postings().iter().enumerate() {
@@ -146,7 +146,7 @@ pub fn post(tx: &mut Tx<'_>, scope: &TenantScope, booking: &Booking, sets: &[Pos
                 postings::currency.eq(Txt(posting.money.currency())),
                 postings::amount_minor.eq(posting.money.minor()),
             );
-            tx.run(|conn| diesel::insert_into(postings::table).values(row).execute(conn))?;
+            tx.run(scope, |conn| diesel::insert_into(postings::table).values(row).execute(conn))?;
         }
     }
     Ok(())
@@ -166,7 +166,7 @@ pub(crate) fn of_payments(
     payments: &[PaymentId],
 ) -> Result<Vec<BookedSet>, StoreError> {
     let payments: Vec<_> = payments.iter().copied().map(Txt).collect();
-    let rows: Vec<SetRow> = tx.run(|conn| {
+    let rows: Vec<SetRow> = tx.run(scope, |conn| {
         posting_sets::table
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
             .filter(posting_sets::payment_id.eq_any(&payments))
@@ -174,7 +174,7 @@ pub(crate) fn of_payments(
             .select(SetRow::as_select())
             .load(conn)
     })?;
-    let lines: Vec<PostingRow> = tx.run(|conn| {
+    let lines: Vec<PostingRow> = tx.run(scope, |conn| {
         postings::table
             .inner_join(posting_sets::table)
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
@@ -209,7 +209,7 @@ pub(crate) fn of_payments(
 
 /// The moment of the tenant's last set.
 fn last_booked_at(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<i64>, StoreError> {
-    tx.run(|conn| {
+    tx.run(scope, |conn| {
         posting_sets::table
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
             .order((posting_sets::booked_at.desc(), posting_sets::id.desc()))
@@ -221,7 +221,7 @@ fn last_booked_at(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<i64>, S
 
 /// The last set that came into the books before `moment`; 0 if there is none.
 fn last_set_before(tx: &mut Tx<'_>, scope: &TenantScope, moment: Millis) -> Result<i64, StoreError> {
-    let id: Option<i64> = tx.run(|conn| {
+    let id: Option<i64> = tx.run(scope, |conn| {
         posting_sets::table
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
             .filter(posting_sets::booked_at.lt(moment.0))

@@ -40,7 +40,7 @@ pub fn insert_new(tx: &mut Tx<'_>, scope: &TenantScope, order: &Order) -> Result
         goods_json: to_json(&order.goods)?,
         created_at: order.created_at.0,
     };
-    match insert_or_ignore!(tx, orders::table, &row)? {
+    match insert_or_ignore!(tx, scope, orders::table, &row)? {
         0 => Ok(Insertion::Existing),
         _ => Ok(Insertion::Inserted),
     }
@@ -54,7 +54,7 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, order: OrderId) -> Result<Orde
 
 /// Several orders, in no order.
 pub(crate) fn of_ids(tx: &mut Tx<'_>, scope: &TenantScope, ids: &[OrderId]) -> Result<Vec<Order>, StoreError> {
-    let rows: Vec<OrderRow> = tx.run(|conn| {
+    let rows: Vec<OrderRow> = tx.run(scope, |conn| {
         orders::table
             .filter(orders::tenant_id.eq(Txt(scope.tenant())))
             .filter(orders::id.eq_any(ids.iter().map(|id| Txt(*id))))

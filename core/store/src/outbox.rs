@@ -1,7 +1,7 @@
 //! What must be sent because of what was committed: written in the same transaction, sent at least once after it.
 
 use diesel::{
-    dsl::{count_star, min},
+    dsl::{count_star, exists, min, not},
     prelude::*,
 };
 use saoma_protocol::{Millis, Sequence, TenantId, TerminalId};
@@ -10,7 +10,7 @@ use crate::{
     PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Txt, corrupt, sequence, signed, unsigned, unsigned32},
     dialect::claim,
-    schema::outbox,
+    schema::{outbox, terminals},
 };
 
 /// Most ids in one statement: SQLite takes 32,766 variables (SQLITE_MAX_VARIABLE_NUMBER), and a terminal may send more.
@@ -78,37 +78,44 @@ pub fn append(tx: &mut Tx<'_>, scope: &TenantScope, message: &NewMessage) -> Res
         outbox::traceparent.eq(tx.traceparent.clone()),
     );
     let id: i64 =
-        tx.run(|conn| diesel::insert_into(outbox::table).values(row).returning(outbox::id).get_result(conn))?;
+        tx.run(scope, |conn| diesel::insert_into(outbox::table).values(row).returning(outbox::id).get_result(conn))?;
     sequence(id)
 }
 
 /// Takes messages that are due, in order of their ids: nobody else gets them until `lease_until`, which is also when they
-/// are due again. Counts an attempt.
+/// are due again. Those for a terminal that is connected to another node are left to that node. Counts an attempt.
 ///
 /// # Errors
 /// None of its own.
 pub fn claim_due(
     tx: &mut Tx<'_>,
-    _: &PlatformScope,
+    platform: &PlatformScope,
+    node: &str,
     kind: Kind,
     now: Millis,
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
+    let elsewhere = terminals::table
+        .filter(terminals::tenant_id.eq(outbox::tenant_id))
+        .filter(terminals::id.nullable().eq(outbox::terminal_id))
+        .filter(terminals::node_id.ne(node));
     let ids: Vec<i64> = claim!(
         tx,
+        platform,
         outbox::table
             .filter(outbox::kind.eq(kind.text()))
             .filter(outbox::acked_at.is_null())
             .filter(outbox::next_at.le(now.0))
+            .filter(not(exists(elsewhere)))
             .order(outbox::id)
             .limit(limit.into())
             .select(outbox::id)
     )?;
     let taken = outbox::table.filter(outbox::id.eq_any(ids.clone()));
     let changes = (outbox::next_at.eq(lease_until.0), outbox::attempts.eq(outbox::attempts + 1));
-    tx.run(|conn| diesel::update(taken).set(changes).execute(conn))?;
-    let rows: Vec<MessageRow> = tx.run(|conn| {
+    tx.run(platform, |conn| diesel::update(taken).set(changes).execute(conn))?;
+    let rows: Vec<MessageRow> = tx.run(platform, |conn| {
         outbox::table.filter(outbox::id.eq_any(ids)).order(outbox::id).select(MessageRow::as_select()).load(conn)
     })?;
     rows.into_iter().map(|row| Ok(Due { scope: access::of_row(row.tenant_id.0), message: row.try_into()? })).collect()
@@ -123,7 +130,7 @@ pub fn resend_at(tx: &mut Tx<'_>, scope: &TenantScope, id: Sequence, next_at: Mi
         .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
         .filter(outbox::id.eq(signed(id.0)))
         .filter(outbox::acked_at.is_null());
-    tx.run(|conn| diesel::update(open).set(outbox::next_at.eq(next_at.0)).execute(conn)).map(drop)
+    tx.run(scope, |conn| diesel::update(open).set(outbox::next_at.eq(next_at.0)).execute(conn)).map(drop)
 }
 
 /// The terminal has these; ids of other terminals are ignored. The answer is how many were new.
@@ -141,7 +148,7 @@ pub fn ack(
     let mut n = 0;
     for some in ids.chunks(IDS_MAX) {
         let open = of_terminal(scope, terminal).filter(outbox::id.eq_any(some));
-        n += tx.run(|conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn))?;
+        n += tx.run(scope, |conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn))?;
     }
     Ok(n as u64)
 }
@@ -152,7 +159,7 @@ pub fn ack(
 /// None of its own.
 pub fn give_up(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, at: Millis) -> Result<u64, StoreError> {
     let open = of_terminal(scope, terminal);
-    tx.run(|conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
+    tx.run(scope, |conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
 }
 
 /// A terminal's unacknowledged messages.
@@ -174,7 +181,7 @@ pub fn settle(tx: &mut Tx<'_>, scope: &TenantScope, id: Sequence, at: Millis) ->
         .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
         .filter(outbox::id.eq(signed(id.0)))
         .filter(outbox::acked_at.is_null());
-    tx.run(|conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn)).map(drop)
+    tx.run(scope, |conn| diesel::update(open).set(outbox::acked_at.eq(at.0)).execute(conn)).map(drop)
 }
 
 /// A terminal's unacknowledged pushes after `after`, oldest first.
@@ -188,7 +195,7 @@ pub fn pending(
     after: Sequence,
     limit: u32,
 ) -> Result<Vec<Message>, StoreError> {
-    let rows: Vec<MessageRow> = tx.run(|conn| {
+    let rows: Vec<MessageRow> = tx.run(scope, |conn| {
         outbox::table
             .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
             .filter(outbox::terminal_id.eq(Txt(terminal)))
@@ -213,15 +220,15 @@ pub fn hurry(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, now: Mi
         .filter(outbox::terminal_id.eq(Txt(terminal)))
         .filter(outbox::acked_at.is_null())
         .filter(outbox::next_at.gt(now.0));
-    tx.run(|conn| diesel::update(open).set(outbox::next_at.eq(now.0)).execute(conn)).map(|n| n as u64)
+    tx.run(scope, |conn| diesel::update(open).set(outbox::next_at.eq(now.0)).execute(conn)).map(|n| n as u64)
 }
 
 /// When the next message of this kind is due.
 ///
 /// # Errors
 /// None of its own.
-pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope, kind: Kind) -> Result<Option<Millis>, StoreError> {
-    let at: Option<i64> = tx.run(|conn| {
+pub fn next_due_at(tx: &mut Tx<'_>, platform: &PlatformScope, kind: Kind) -> Result<Option<Millis>, StoreError> {
+    let at: Option<i64> = tx.run(platform, |conn| {
         outbox::table
             .filter(outbox::kind.eq(kind.text()))
             .filter(outbox::acked_at.is_null())
@@ -237,8 +244,8 @@ pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope, kind: Kind) -> Result<Opt
 ///
 /// # Errors
 /// None of its own.
-pub fn backlog(tx: &mut Tx<'_>, _: &PlatformScope, kind: Kind) -> Result<Backlog, StoreError> {
-    let (count, oldest): (i64, Option<i64>) = tx.run(|conn| {
+pub fn backlog(tx: &mut Tx<'_>, platform: &PlatformScope, kind: Kind) -> Result<Backlog, StoreError> {
+    let (count, oldest): (i64, Option<i64>) = tx.run(platform, |conn| {
         outbox::table
             .filter(outbox::kind.eq(kind.text()))
             .filter(outbox::acked_at.is_null())
@@ -252,9 +259,9 @@ pub fn backlog(tx: &mut Tx<'_>, _: &PlatformScope, kind: Kind) -> Result<Backlog
 ///
 /// # Errors
 /// None of its own.
-pub fn prune(tx: &mut Tx<'_>, _: &PlatformScope, before: Millis) -> Result<u64, StoreError> {
+pub fn prune(tx: &mut Tx<'_>, platform: &PlatformScope, before: Millis) -> Result<u64, StoreError> {
     let old = outbox::table.filter(outbox::acked_at.lt(before.0));
-    tx.run(|conn| diesel::delete(old).execute(conn)).map(|n| n as u64)
+    tx.run(platform, |conn| diesel::delete(old).execute(conn)).map(|n| n as u64)
 }
 
 impl Kind {

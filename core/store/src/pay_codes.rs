@@ -8,6 +8,7 @@ use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, corrupt, found, signed32, unsigned32},
     dialect::insert_or_ignore,
+    reach::Reach,
     schema::pay_codes,
 };
 
@@ -38,7 +39,7 @@ pub fn insert_new(tx: &mut Tx<'_>, scope: &TenantScope, code: &PayCode) -> Resul
         created_at: code.created_at.0,
         expires_at: code.expires_at.0,
     };
-    match insert_or_ignore!(tx, pay_codes::table, &row)? {
+    match insert_or_ignore!(tx, scope, pay_codes::table, &row)? {
         0 => Err(StoreError::Conflict { what: "the payment's code" }),
         _ => Ok(()),
     }
@@ -58,7 +59,7 @@ pub fn count_scan(tx: &mut Tx<'_>, scope: &TenantScope, code: PayCodeId) -> Resu
     let row = pay_codes::table
         .filter(pay_codes::tenant_id.eq(Txt(scope.tenant())))
         .filter(pay_codes::id.eq(code.0.as_slice()));
-    let n = tx.run(|conn| diesel::update(row).set(pay_codes::scans.eq(pay_codes::scans + 1)).execute(conn))?;
+    let n = tx.run(scope, |conn| diesel::update(row).set(pay_codes::scans.eq(pay_codes::scans + 1)).execute(conn))?;
     found(n, "the code")?;
     by_id(tx, code)?.map(|(_, code)| code).ok_or(StoreError::NotFound { what: "the code" })
 }
@@ -69,7 +70,7 @@ pub(crate) fn of_payments(
     scope: &TenantScope,
     payments: &[PaymentId],
 ) -> Result<Vec<PayCode>, StoreError> {
-    let rows: Vec<CodeRow> = tx.run(|conn| {
+    let rows: Vec<CodeRow> = tx.run(scope, |conn| {
         pay_codes::table
             .filter(pay_codes::tenant_id.eq(Txt(scope.tenant())))
             .filter(pay_codes::payment_id.eq_any(payments.iter().map(|payment| Txt(*payment))))
@@ -81,8 +82,9 @@ pub(crate) fn of_payments(
 
 /// Reads a code by its id, whosever it is: for [`crate::access`] alone.
 pub(crate) fn by_id(tx: &mut Tx<'_>, code: PayCodeId) -> Result<Option<(TenantId, PayCode)>, StoreError> {
-    let row: Option<CodeRow> =
-        tx.run(|conn| pay_codes::table.find(code.0.as_slice()).select(CodeRow::as_select()).first(conn).optional())?;
+    let row: Option<CodeRow> = tx.run(Reach::All, |conn| {
+        pay_codes::table.find(code.0.as_slice()).select(CodeRow::as_select()).first(conn).optional()
+    })?;
     row.map(|row| Ok((row.tenant_id.0, row.try_into()?))).transpose()
 }
 

@@ -94,7 +94,7 @@ pub struct Due {
 /// `NotFound` if the order is not the tenant's.
 pub fn insert_new(tx: &mut Tx<'_>, scope: &TenantScope, payment: &StoredPayment) -> Result<Insertion, StoreError> {
     let row = PaymentRow::new(scope, &StoredPayment { version: 1, ..payment.clone() });
-    match insert_or_ignore!(tx, payments::table, &row)? {
+    match insert_or_ignore!(tx, scope, payments::table, &row)? {
         0 => Ok(Insertion::Existing),
         _ => Ok(Insertion::Inserted),
     }
@@ -104,7 +104,7 @@ pub fn insert_new(tx: &mut Tx<'_>, scope: &TenantScope, payment: &StoredPayment)
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<StoredPayment, StoreError> {
     let row: Option<PaymentRow> =
-        tx.run(|conn| row_of(scope, payment).select(PaymentRow::as_select()).first(conn).optional())?;
+        tx.run(scope, |conn| row_of(scope, payment).select(PaymentRow::as_select()).first(conn).optional())?;
     row.ok_or(NO_PAYMENT)?.try_into()
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn of_ids(
     payments: &[PaymentId],
 ) -> Result<Vec<StoredPayment>, StoreError> {
     let ids: Vec<_> = payments.iter().copied().map(Txt).collect();
-    let rows: Vec<PaymentRow> = tx.run(|conn| {
+    let rows: Vec<PaymentRow> = tx.run(scope, |conn| {
         payments::table
             .filter(payments::tenant_id.eq(Txt(scope.tenant())))
             .filter(payments::id.eq_any(ids))
@@ -123,6 +123,16 @@ pub(crate) fn of_ids(
             .load(conn)
     })?;
     rows.into_iter().map(StoredPayment::try_from).collect()
+}
+
+/// How often the payment has changed; `None` if there is none.
+///
+/// # Errors
+/// None of its own.
+pub fn version(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<Option<u64>, StoreError> {
+    let version: Option<i64> =
+        tx.run(scope, |conn| row_of(scope, payment).select(payments::version).first(conn).optional())?;
+    version.map(unsigned).transpose()
 }
 
 /// The payment with its order and code.
@@ -142,7 +152,7 @@ pub fn load_sale(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Re
 pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, payment: &mut StoredPayment) -> Result<(), StoreError> {
     let as_loaded = row_of(scope, payment.payment.id).filter(payments::version.eq(signed(payment.version)));
     let changes = Changes::new(payment);
-    if tx.run(|conn| diesel::update(as_loaded).set(&changes).execute(conn))? == 1 {
+    if tx.run(scope, |conn| diesel::update(as_loaded).set(&changes).execute(conn))? == 1 {
         payment.version += 1;
         return Ok(());
     }
@@ -161,7 +171,7 @@ pub fn reschedule(tx: &mut Tx<'_>, scope: &TenantScope, payment: &StoredPayment)
         payments::attempts.eq(signed32(payment.attempts)),
         payments::lease_until.eq(None::<i64>),
     );
-    if tx.run(|conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
+    if tx.run(scope, |conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
         return Ok(());
     }
     load(tx, scope, payment.payment.id)?;
@@ -209,7 +219,7 @@ pub fn list(
         let same_moment = payments::created_at.eq(created_at.0).and(payments::id.lt(Txt(*id)));
         query = query.filter(payments::created_at.lt(created_at.0).or(same_moment));
     }
-    let mut rows: Vec<PaymentRow> = tx.run(|conn| query.load(conn))?;
+    let mut rows: Vec<PaymentRow> = tx.run(scope, |conn| query.load(conn))?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let page: Vec<StoredPayment> = rows.into_iter().map(StoredPayment::try_from).collect::<Result<_, _>>()?;
@@ -221,8 +231,13 @@ pub fn list(
 ///
 /// # Errors
 /// None of its own.
-pub fn due_for_expiry(tx: &mut Tx<'_>, _: &PlatformScope, now: Millis, limit: u32) -> Result<Vec<Due>, StoreError> {
-    let rows: Vec<PaymentRow> = tx.run(|conn| {
+pub fn due_for_expiry(
+    tx: &mut Tx<'_>,
+    platform: &PlatformScope,
+    now: Millis,
+    limit: u32,
+) -> Result<Vec<Due>, StoreError> {
+    let rows: Vec<PaymentRow> = tx.run(platform, |conn| {
         payments::table
             .filter(payments::state.eq("presenting"))
             .filter(payments::expires_at.le(now.0))
@@ -240,13 +255,14 @@ pub fn due_for_expiry(tx: &mut Tx<'_>, _: &PlatformScope, now: Millis, limit: u3
 /// None of its own.
 pub fn claim_due_for_resolving(
     tx: &mut Tx<'_>,
-    _: &PlatformScope,
+    platform: &PlatformScope,
     now: Millis,
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
     let ids: Vec<(Txt<TenantId>, Txt<PaymentId>)> = claim!(
         tx,
+        platform,
         payments::table
             .filter(payments::next_attempt_at.le(now.0))
             .filter(payments::lease_until.is_null().or(payments::lease_until.le(now.0)))
@@ -258,7 +274,7 @@ pub fn claim_due_for_resolving(
         .map(|(tenant, id)| {
             let scope = access::of_row(tenant.0);
             let lease = payments::lease_until.eq(lease_until.0);
-            tx.run(|conn| diesel::update(row_of(&scope, id.0)).set(lease).execute(conn))?;
+            tx.run(platform, |conn| diesel::update(row_of(&scope, id.0)).set(lease).execute(conn))?;
             Ok(Due { payment: load(tx, &scope, id.0)?, scope })
         })
         .collect()
@@ -268,8 +284,8 @@ pub fn claim_due_for_resolving(
 ///
 /// # Errors
 /// None of its own.
-pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Option<Millis>, StoreError> {
-    let expiry: Option<i64> = tx.run(|conn| {
+pub fn next_due_at(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Option<Millis>, StoreError> {
+    let expiry: Option<i64> = tx.run(platform, |conn| {
         payments::table
             .filter(payments::state.eq("presenting"))
             .filter(payments::expires_at.is_not_null())
@@ -278,7 +294,7 @@ pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Option<Millis>,
             .first(conn)
             .optional()
     })?;
-    let attempt: Option<i64> = tx.run(|conn| {
+    let attempt: Option<i64> = tx.run(platform, |conn| {
         payments::table
             .filter(payments::next_attempt_at.is_not_null())
             .filter(payments::lease_until.is_null())
@@ -287,7 +303,7 @@ pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Option<Millis>,
             .first(conn)
             .optional()
     })?;
-    let lease: Option<i64> = tx.run(|conn| {
+    let lease: Option<i64> = tx.run(platform, |conn| {
         payments::table
             .filter(payments::next_attempt_at.is_not_null())
             .filter(payments::lease_until.is_not_null())
@@ -301,10 +317,10 @@ pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Option<Millis>,
 ///
 /// # Errors
 /// None of its own.
-pub fn open_count(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<(u64, u64), StoreError> {
+pub fn open_count(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<(u64, u64), StoreError> {
     let open = payments::table.filter(payments::next_attempt_at.is_not_null());
-    let all: i64 = tx.run(|conn| open.count().get_result(conn))?;
-    let unknown: i64 = tx.run(|conn| open.filter(payments::state.eq("unknown")).count().get_result(conn))?;
+    let all: i64 = tx.run(platform, |conn| open.count().get_result(conn))?;
+    let unknown: i64 = tx.run(platform, |conn| open.filter(payments::state.eq("unknown")).count().get_result(conn))?;
     Ok((unsigned(all)?, unsigned(unknown)?))
 }
 

@@ -18,7 +18,7 @@ pub fn get(
     account: ChannelAccountId,
     key: &str,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    tx.run(|conn| row_of(scope, account, key).select(plugin_kv::value).first(conn).optional())
+    tx.run(scope, |conn| row_of(scope, account, key).select(plugin_kv::value).first(conn).optional())
 }
 
 /// # Errors
@@ -44,11 +44,11 @@ pub fn set(
     }
     // New keys of one account come one after the other: two that come at once must see each other, to be counted and to
     // be one if they are one.
-    take_turn_named(tx, &account.to_string())?;
+    take_turn_named(tx, scope, &account.to_string())?;
     if change(tx, scope, account, key, value, at)? {
         return Ok(());
     }
-    let keys: i64 = tx.run(|conn| {
+    let keys: i64 = tx.run(scope, |conn| {
         plugin_kv::table
             .filter(plugin_kv::tenant_id.eq(Txt(scope.tenant())))
             .filter(plugin_kv::channel_account_id.eq(Txt(account)))
@@ -65,7 +65,7 @@ pub fn set(
         plugin_kv::value.eq(value),
         plugin_kv::updated_at.eq(at.0),
     );
-    tx.run(|conn| diesel::insert_into(plugin_kv::table).values(row).execute(conn)).map(drop)
+    tx.run(scope, |conn| diesel::insert_into(plugin_kv::table).values(row).execute(conn)).map(drop)
 }
 
 /// Changes a key's value; `false` if there is no such key.
@@ -78,7 +78,7 @@ fn change(
     at: Millis,
 ) -> Result<bool, StoreError> {
     let changes = (plugin_kv::value.eq(value), plugin_kv::updated_at.eq(at.0));
-    tx.run(|conn| diesel::update(row_of(scope, account, key)).set(changes).execute(conn)).map(|n| n == 1)
+    tx.run(scope, |conn| diesel::update(row_of(scope, account, key)).set(changes).execute(conn)).map(|n| n == 1)
 }
 
 /// Deleting what is not there is fine.
@@ -86,7 +86,7 @@ fn change(
 /// # Errors
 /// None of its own.
 pub fn delete(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId, key: &str) -> Result<(), StoreError> {
-    tx.run(|conn| diesel::delete(row_of(scope, account, key)).execute(conn)).map(drop)
+    tx.run(scope, |conn| diesel::delete(row_of(scope, account, key)).execute(conn)).map(drop)
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

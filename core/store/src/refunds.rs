@@ -41,7 +41,7 @@ pub struct Due {
 /// `NotFound` if the payment is not the tenant's.
 pub fn insert_new(tx: &mut Tx<'_>, scope: &TenantScope, refund: &StoredRefund) -> Result<Insertion, StoreError> {
     let row = RefundRow::new(scope, &StoredRefund { version: 1, ..refund.clone() });
-    match insert_or_ignore!(tx, refunds::table, &row)? {
+    match insert_or_ignore!(tx, scope, refunds::table, &row)? {
         0 => Ok(Insertion::Existing),
         _ => Ok(Insertion::Inserted),
     }
@@ -51,7 +51,7 @@ pub fn insert_new(tx: &mut Tx<'_>, scope: &TenantScope, refund: &StoredRefund) -
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, refund: RefundId) -> Result<StoredRefund, StoreError> {
     let row: Option<RefundRow> =
-        tx.run(|conn| row_of(scope, refund).select(RefundRow::as_select()).first(conn).optional())?;
+        tx.run(scope, |conn| row_of(scope, refund).select(RefundRow::as_select()).first(conn).optional())?;
     row.ok_or(NO_REFUND)?.try_into()
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn of_payments(
     payments: &[PaymentId],
 ) -> Result<Vec<StoredRefund>, StoreError> {
     let payments: Vec<_> = payments.iter().copied().map(Txt).collect();
-    let rows: Vec<RefundRow> = tx.run(|conn| {
+    let rows: Vec<RefundRow> = tx.run(scope, |conn| {
         refunds::table
             .filter(refunds::tenant_id.eq(Txt(scope.tenant())))
             .filter(refunds::payment_id.eq_any(payments))
@@ -99,7 +99,7 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, refund: &mut StoredRefund) -> 
         refunds::version.eq(signed(refund.version + 1)),
         refunds::updated_at.eq(refund.updated_at.0),
     );
-    if tx.run(|conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
+    if tx.run(scope, |conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
         refund.version += 1;
         return Ok(());
     }
@@ -118,7 +118,7 @@ pub fn reschedule(tx: &mut Tx<'_>, scope: &TenantScope, refund: &StoredRefund) -
         refunds::attempts.eq(signed32(refund.attempts)),
         refunds::lease_until.eq(None::<i64>),
     );
-    if tx.run(|conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
+    if tx.run(scope, |conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
         return Ok(());
     }
     load(tx, scope, refund.refund.id)?;
@@ -131,13 +131,14 @@ pub fn reschedule(tx: &mut Tx<'_>, scope: &TenantScope, refund: &StoredRefund) -
 /// None of its own.
 pub fn claim_due_for_resolving(
     tx: &mut Tx<'_>,
-    _: &PlatformScope,
+    platform: &PlatformScope,
     now: Millis,
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
     let ids: Vec<(Txt<TenantId>, Txt<RefundId>)> = claim!(
         tx,
+        platform,
         refunds::table
             .filter(refunds::next_attempt_at.le(now.0))
             .filter(refunds::lease_until.is_null().or(refunds::lease_until.le(now.0)))
@@ -149,7 +150,7 @@ pub fn claim_due_for_resolving(
         .map(|(tenant, id)| {
             let scope = access::of_row(tenant.0);
             let lease = refunds::lease_until.eq(lease_until.0);
-            tx.run(|conn| diesel::update(row_of(&scope, id.0)).set(lease).execute(conn))?;
+            tx.run(platform, |conn| diesel::update(row_of(&scope, id.0)).set(lease).execute(conn))?;
             Ok(Due { refund: load(tx, &scope, id.0)?, scope })
         })
         .collect()
@@ -159,8 +160,8 @@ pub fn claim_due_for_resolving(
 ///
 /// # Errors
 /// None of its own.
-pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Option<Millis>, StoreError> {
-    let attempt: Option<i64> = tx.run(|conn| {
+pub fn next_due_at(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Option<Millis>, StoreError> {
+    let attempt: Option<i64> = tx.run(platform, |conn| {
         refunds::table
             .filter(refunds::next_attempt_at.is_not_null())
             .filter(refunds::lease_until.is_null())
@@ -169,7 +170,7 @@ pub fn next_due_at(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Option<Millis>,
             .first(conn)
             .optional()
     })?;
-    let lease: Option<i64> = tx.run(|conn| {
+    let lease: Option<i64> = tx.run(platform, |conn| {
         refunds::table
             .filter(refunds::next_attempt_at.is_not_null())
             .filter(refunds::lease_until.is_not_null())

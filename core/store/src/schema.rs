@@ -36,6 +36,7 @@ diesel::table! {
         last_seen_at -> Nullable<BigInt>,
         health_json -> Nullable<Text>,
         health_at -> Nullable<BigInt>,
+        node_id -> Nullable<Text>,
     }
 }
 
@@ -389,8 +390,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    nodes (id) {
+        id -> Text,
+        beats -> BigInt,
+    }
+}
+
 diesel::joinable!(postings -> posting_sets (set_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(channel_accounts, fee_plans);
+diesel::allow_tables_to_appear_in_same_query!(outbox, terminals);
 diesel::allow_tables_to_appear_in_same_query!(postings, posting_sets);
 diesel::allow_tables_to_appear_in_same_query!(sessions, users);
+diesel::allow_tables_to_appear_in_same_query!(tenants, terminals);
+diesel::allow_tables_to_appear_in_same_query!(terminals, terminal_certificates);

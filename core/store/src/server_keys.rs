@@ -29,8 +29,8 @@ pub struct ServerKey {
 ///
 /// # Errors
 /// `Conflict` if the kid is taken.
-pub fn add(tx: &mut Tx<'_>, _: &PlatformScope, key: &ServerKey) -> Result<(), StoreError> {
-    match insert_or_ignore!(tx, server_keys::table, KeyRow::from(key))? {
+pub fn add(tx: &mut Tx<'_>, platform: &PlatformScope, key: &ServerKey) -> Result<(), StoreError> {
+    match insert_or_ignore!(tx, platform, server_keys::table, KeyRow::from(key))? {
         0 => Err(StoreError::Conflict { what: "the kid" }),
         _ => Ok(()),
     }
@@ -41,7 +41,7 @@ pub fn add(tx: &mut Tx<'_>, _: &PlatformScope, key: &ServerKey) -> Result<(), St
 /// # Errors
 /// None of its own.
 pub fn current_or_add(tx: &mut Tx<'_>, platform: &PlatformScope, key: &ServerKey) -> Result<ServerKey, StoreError> {
-    take_turn_named(tx, "server_keys")?;
+    take_turn_named(tx, platform, "server_keys")?;
     if let Some(current) = current(tx, platform, &key.kind)? {
         return Ok(current);
     }
@@ -53,8 +53,8 @@ pub fn current_or_add(tx: &mut Tx<'_>, platform: &PlatformScope, key: &ServerKey
 ///
 /// # Errors
 /// None of its own.
-pub fn current(tx: &mut Tx<'_>, _: &PlatformScope, kind: &str) -> Result<Option<ServerKey>, StoreError> {
-    let row: Option<KeyRow> = tx.run(|conn| {
+pub fn current(tx: &mut Tx<'_>, platform: &PlatformScope, kind: &str) -> Result<Option<ServerKey>, StoreError> {
+    let row: Option<KeyRow> = tx.run(platform, |conn| {
         server_keys::table
             .filter(server_keys::kind.eq(kind))
             .filter(server_keys::retired_at.is_null())
@@ -70,8 +70,8 @@ pub fn current(tx: &mut Tx<'_>, _: &PlatformScope, kind: &str) -> Result<Option<
 ///
 /// # Errors
 /// None of its own.
-pub fn list(tx: &mut Tx<'_>, _: &PlatformScope, kind: &str) -> Result<Vec<ServerKey>, StoreError> {
-    let rows: Vec<KeyRow> = tx.run(|conn| {
+pub fn list(tx: &mut Tx<'_>, platform: &PlatformScope, kind: &str) -> Result<Vec<ServerKey>, StoreError> {
+    let rows: Vec<KeyRow> = tx.run(platform, |conn| {
         server_keys::table
             .filter(server_keys::kind.eq(kind))
             .order((server_keys::created_at.desc(), server_keys::kid))
@@ -83,9 +83,9 @@ pub fn list(tx: &mut Tx<'_>, _: &PlatformScope, kind: &str) -> Result<Vec<Server
 
 /// # Errors
 /// `NotFound`.
-pub fn retire(tx: &mut Tx<'_>, _: &PlatformScope, kid: &str, at: Millis) -> Result<(), StoreError> {
+pub fn retire(tx: &mut Tx<'_>, platform: &PlatformScope, kid: &str, at: Millis) -> Result<(), StoreError> {
     let row = server_keys::table.find(kid);
-    let n = tx.run(|conn| diesel::update(row).set(server_keys::retired_at.eq(at.0)).execute(conn))?;
+    let n = tx.run(platform, |conn| diesel::update(row).set(server_keys::retired_at.eq(at.0)).execute(conn))?;
     found(n, "the server's key")
 }
 
@@ -93,8 +93,8 @@ pub fn retire(tx: &mut Tx<'_>, _: &PlatformScope, kid: &str, at: Millis) -> Resu
 ///
 /// # Errors
 /// `NotFound`.
-pub fn remove(tx: &mut Tx<'_>, _: &PlatformScope, kid: &str) -> Result<(), StoreError> {
-    let n = tx.run(|conn| diesel::delete(server_keys::table.find(kid)).execute(conn))?;
+pub fn remove(tx: &mut Tx<'_>, platform: &PlatformScope, kid: &str) -> Result<(), StoreError> {
+    let n = tx.run(platform, |conn| diesel::delete(server_keys::table.find(kid)).execute(conn))?;
     found(n, "the server's key")
 }
 

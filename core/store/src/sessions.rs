@@ -1,12 +1,13 @@
 //! Sign-ins: which are open, and ending them. [`crate::access`] opens and refreshes them.
 
 use diesel::prelude::*;
-use saoma_protocol::{Millis, SessionId, UserId};
+use saoma_protocol::{Millis, SessionId, TenantId, UserId};
 
 use crate::{
     PlatformScope, Principal, StoreError, TenantScope, Tx,
     column::{Txt, millis},
     dialect::insert_or_ignore,
+    reach::Reach,
     schema::sessions,
     users,
 };
@@ -39,8 +40,8 @@ pub struct Session {
 /// # Errors
 /// None of its own; empty for a principal that is no person.
 pub fn own(tx: &mut Tx<'_>, me: &Principal, now: Millis) -> Result<Vec<Session>, StoreError> {
-    let Ok((_, user, _)) = users::person(me) else { return Ok(Vec::new()) };
-    let rows: Vec<SessionRow> = tx.run(|conn| {
+    let Ok((tenant, user, _)) = users::person(me) else { return Ok(Vec::new()) };
+    let rows: Vec<SessionRow> = tx.run(Reach::of(tenant), |conn| {
         sessions::table
             .filter(sessions::user_id.eq(Txt(user)))
             .filter(sessions::revoked_at.is_null())
@@ -57,14 +58,14 @@ pub fn own(tx: &mut Tx<'_>, me: &Principal, now: Millis) -> Result<Vec<Session>,
 /// # Errors
 /// `NotFound` if it is not the caller's.
 pub fn end(tx: &mut Tx<'_>, me: &Principal, session: SessionId, at: Millis) -> Result<(), StoreError> {
-    let (_, user, _) = users::person(me)?;
+    let (tenant, user, _) = users::person(me)?;
     let row = sessions::table.filter(sessions::id.eq(Txt(session))).filter(sessions::user_id.eq(Txt(user)));
-    let n: i64 = tx.run(|conn| row.count().get_result(conn))?;
+    let n: i64 = tx.run(Reach::of(tenant), |conn| row.count().get_result(conn))?;
     if n == 0 {
         return Err(StoreError::NotFound { what: "the session" });
     }
     let open = row.filter(sessions::revoked_at.is_null());
-    tx.run(|conn| diesel::update(open).set(sessions::revoked_at.eq(at.0)).execute(conn)).map(drop)
+    tx.run(Reach::of(tenant), |conn| diesel::update(open).set(sessions::revoked_at.eq(at.0)).execute(conn)).map(drop)
 }
 
 /// Ends all sessions of a person of the tenant.
@@ -76,16 +77,16 @@ pub fn end_all_of(tx: &mut Tx<'_>, scope: &TenantScope, user: UserId, at: Millis
         .filter(sessions::tenant_id.eq(Txt(scope.tenant())))
         .filter(sessions::user_id.eq(Txt(user)))
         .filter(sessions::revoked_at.is_null());
-    tx.run(|conn| diesel::update(open).set(sessions::revoked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
+    tx.run(scope, |conn| diesel::update(open).set(sessions::revoked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
 }
 
 /// Deletes sessions that ended before `before`.
 ///
 /// # Errors
 /// None of its own.
-pub fn prune(tx: &mut Tx<'_>, _: &PlatformScope, before: Millis) -> Result<u64, StoreError> {
+pub fn prune(tx: &mut Tx<'_>, platform: &PlatformScope, before: Millis) -> Result<u64, StoreError> {
     let over = sessions::table.filter(sessions::expires_at.lt(before.0).or(sessions::revoked_at.lt(before.0)));
-    tx.run(|conn| diesel::delete(over).execute(conn)).map(|n| n as u64)
+    tx.run(platform, |conn| diesel::delete(over).execute(conn)).map(|n| n as u64)
 }
 
 /// What [`crate::access`] needs to know of a session.
@@ -100,7 +101,7 @@ pub(crate) struct Credential {
 
 /// Reads a session by its id, whosever it is: for [`crate::access`] alone.
 pub(crate) fn by_id(tx: &mut Tx<'_>, session: SessionId) -> Result<Option<Credential>, StoreError> {
-    tx.run(|conn| sessions::table.find(Txt(session)).select(Credential::as_select()).first(conn).optional())
+    tx.run(Reach::All, |conn| sessions::table.find(Txt(session)).select(Credential::as_select()).first(conn).optional())
 }
 
 pub(crate) fn insert(tx: &mut Tx<'_>, user: &users::User, session: &NewSession) -> Result<(), StoreError> {
@@ -113,7 +114,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, user: &users::User, session: &NewSession) 
         sessions::created_at.eq(session.created_at.0),
         sessions::expires_at.eq(session.expires_at.0),
     );
-    match insert_or_ignore!(tx, sessions::table, row)? {
+    match insert_or_ignore!(tx, Reach::of(user.tenant), sessions::table, row)? {
         0 => Err(StoreError::Conflict { what: "the session's id" }),
         _ => Ok(()),
     }
@@ -137,22 +138,29 @@ pub(crate) fn rotate(
         sessions::refreshed_at.eq(now.0),
         sessions::expires_at.eq(expires_at.0),
     );
-    tx.run(|conn| diesel::update(row).set(changes).execute(conn)).map(|n| n == 1)
+    tx.run(Reach::All, |conn| diesel::update(row).set(changes).execute(conn)).map(|n| n == 1)
 }
 
 pub(crate) fn revoke(tx: &mut Tx<'_>, session: SessionId, at: Millis) -> Result<(), StoreError> {
     let row = sessions::table.find(Txt(session));
-    tx.run(|conn| diesel::update(row).set(sessions::revoked_at.eq(at.0)).execute(conn)).map(drop)
+    tx.run(Reach::All, |conn| diesel::update(row).set(sessions::revoked_at.eq(at.0)).execute(conn)).map(drop)
 }
 
 /// Ends a person's open sessions, but for one if it is given.
-pub(crate) fn end_all(tx: &mut Tx<'_>, user: UserId, but: Option<SessionId>, at: Millis) -> Result<u64, StoreError> {
+pub(crate) fn end_all(
+    tx: &mut Tx<'_>,
+    tenant: Option<TenantId>,
+    user: UserId,
+    but: Option<SessionId>,
+    at: Millis,
+) -> Result<u64, StoreError> {
     let but = but.map_or_else(String::new, |session| session.to_string());
     let open = sessions::table
         .filter(sessions::user_id.eq(Txt(user)))
         .filter(sessions::id.ne(but))
         .filter(sessions::revoked_at.is_null());
-    tx.run(|conn| diesel::update(open).set(sessions::revoked_at.eq(at.0)).execute(conn)).map(|n| n as u64)
+    tx.run(Reach::of(tenant), |conn| diesel::update(open).set(sessions::revoked_at.eq(at.0)).execute(conn))
+        .map(|n| n as u64)
 }
 
 #[derive(Queryable, Selectable)]

@@ -28,7 +28,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, shop: &Shop) -> Result<(), S
         active: shop.active,
         created_at: shop.created_at.0,
     };
-    match insert_or_ignore!(tx, stores::table, &row)? {
+    match insert_or_ignore!(tx, scope, stores::table, &row)? {
         0 => Err(StoreError::Conflict { what: "the store's id" }),
         _ => Ok(()),
     }
@@ -37,7 +37,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, shop: &Shop) -> Result<(), S
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, store: StoreId) -> Result<Shop, StoreError> {
-    let row: Option<ShopRow> = tx.run(|conn| {
+    let row: Option<ShopRow> = tx.run(scope, |conn| {
         stores::table.find((Txt(scope.tenant()), Txt(store))).select(ShopRow::as_select()).first(conn).optional()
     })?;
     row.map(Shop::from).ok_or(StoreError::NotFound { what: "the store" })
@@ -48,7 +48,7 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, store: StoreId) -> Result<Shop
 /// # Errors
 /// None of its own.
 pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Shop>, StoreError> {
-    let rows: Vec<ShopRow> = tx.run(|conn| {
+    let rows: Vec<ShopRow> = tx.run(scope, |conn| {
         stores::table
             .filter(stores::tenant_id.eq(Txt(scope.tenant())))
             .order((stores::created_at, stores::id))
@@ -65,7 +65,7 @@ pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Shop>, StoreErro
 pub fn update(tx: &mut Tx<'_>, scope: &TenantScope, shop: &Shop) -> Result<(), StoreError> {
     let changes = (stores::name.eq(&shop.name), stores::active.eq(shop.active));
     let row = stores::table.find((Txt(scope.tenant()), Txt(shop.id)));
-    let n = tx.run(|conn| diesel::update(row).set(changes).execute(conn))?;
+    let n = tx.run(scope, |conn| diesel::update(row).set(changes).execute(conn))?;
     found(n, "the store")
 }
 

@@ -41,7 +41,7 @@ pub fn add(
         master: key.master.clone(),
         created_at: at.0,
     };
-    tx.run(|conn| diesel::insert_into(tenant_keys::table).values(row).execute(conn))?;
+    tx.run(scope, |conn| diesel::insert_into(tenant_keys::table).values(row).execute(conn))?;
     Ok(key)
 }
 
@@ -50,7 +50,7 @@ pub fn add(
 /// # Errors
 /// None of its own.
 pub fn current(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<TenantKey>, StoreError> {
-    let row: Option<KeyRow> = tx.run(|conn| {
+    let row: Option<KeyRow> = tx.run(scope, |conn| {
         tenant_keys::table
             .filter(tenant_keys::tenant_id.eq(Txt(scope.tenant())))
             .order(tenant_keys::number.desc())
@@ -64,7 +64,7 @@ pub fn current(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<TenantKey>
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, number: u32) -> Result<TenantKey, StoreError> {
-    let row: Option<KeyRow> = tx.run(|conn| {
+    let row: Option<KeyRow> = tx.run(scope, |conn| {
         tenant_keys::table
             .find((Txt(scope.tenant()), signed32(number)))
             .select(KeyRow::as_select())
@@ -87,7 +87,7 @@ pub fn rewrap(
 ) -> Result<(), StoreError> {
     let row = tenant_keys::table.find((Txt(scope.tenant()), signed32(number)));
     let changes = (tenant_keys::wrapped.eq(wrapped.0.as_slice()), tenant_keys::master.eq(master));
-    let n = tx.run(|conn| diesel::update(row).set(changes).execute(conn))?;
+    let n = tx.run(scope, |conn| diesel::update(row).set(changes).execute(conn))?;
     found(n, "the data key")
 }
 

@@ -7,6 +7,7 @@ use crate::{
     PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Txt, found},
     dialect::insert_or_ignore,
+    reach::Reach,
     schema::tenants,
 };
 
@@ -36,8 +37,8 @@ pub struct Tenant {
 
 /// # Errors
 /// `Conflict` if the id is taken.
-pub fn create(tx: &mut Tx<'_>, _: &PlatformScope, tenant: &Tenant) -> Result<TenantScope, StoreError> {
-    let inserted = insert_or_ignore!(tx, tenants::table, TenantRow::from(tenant))?;
+pub fn create(tx: &mut Tx<'_>, platform: &PlatformScope, tenant: &Tenant) -> Result<TenantScope, StoreError> {
+    let inserted = insert_or_ignore!(tx, platform, tenants::table, TenantRow::from(tenant))?;
     if inserted == 0 {
         return Err(StoreError::Conflict { what: "the tenant's id" });
     }
@@ -47,8 +48,17 @@ pub fn create(tx: &mut Tx<'_>, _: &PlatformScope, tenant: &Tenant) -> Result<Ten
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Tenant, StoreError> {
-    let row: Option<TenantRow> =
-        tx.run(|conn| tenants::table.find(Txt(scope.tenant())).select(TenantRow::as_select()).first(conn).optional())?;
+    let row: Option<TenantRow> = tx.run(scope, |conn| {
+        tenants::table.find(Txt(scope.tenant())).select(TenantRow::as_select()).first(conn).optional()
+    })?;
+    row.map(Tenant::from).ok_or(StoreError::NotFound { what: "the tenant" })
+}
+
+/// Reads a tenant by the id that a credential names: for [`crate::access`] alone.
+pub(crate) fn by_id(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Tenant, StoreError> {
+    let row: Option<TenantRow> = tx.run(Reach::All, |conn| {
+        tenants::table.find(Txt(tenant)).select(TenantRow::as_select()).first(conn).optional()
+    })?;
     row.map(Tenant::from).ok_or(StoreError::NotFound { what: "the tenant" })
 }
 
@@ -58,11 +68,11 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Tenant, StoreError> 
 /// None of its own.
 pub fn list(
     tx: &mut Tx<'_>,
-    _: &PlatformScope,
+    platform: &PlatformScope,
     after: Option<TenantId>,
     limit: u32,
 ) -> Result<Vec<Tenant>, StoreError> {
-    let rows: Vec<TenantRow> = tx.run(|conn| {
+    let rows: Vec<TenantRow> = tx.run(platform, |conn| {
         let mut query =
             tenants::table.select(TenantRow::as_select()).order(tenants::id).limit(limit.into()).into_boxed();
         if let Some(after) = after {
@@ -77,7 +87,7 @@ pub fn list(
 ///
 /// # Errors
 /// `NotFound`.
-pub fn update(tx: &mut Tx<'_>, _: &PlatformScope, tenant: &Tenant) -> Result<(), StoreError> {
+pub fn update(tx: &mut Tx<'_>, platform: &PlatformScope, tenant: &Tenant) -> Result<(), StoreError> {
     let changes = (
         tenants::name.eq(&tenant.name),
         tenants::currency.eq(Txt(tenant.currency)),
@@ -85,7 +95,7 @@ pub fn update(tx: &mut Tx<'_>, _: &PlatformScope, tenant: &Tenant) -> Result<(),
         tenants::time_zone.eq(&tenant.time_zone),
         tenants::active.eq(tenant.active),
     );
-    let n = tx.run(|conn| diesel::update(tenants::table.find(Txt(tenant.id))).set(changes).execute(conn))?;
+    let n = tx.run(platform, |conn| diesel::update(tenants::table.find(Txt(tenant.id))).set(changes).execute(conn))?;
     found(n, "the tenant")
 }
 

@@ -8,6 +8,7 @@ use crate::{
     column::{Txt, found, from_json, millis, moment, to_json, unsigned32},
     dialect::{insert_or_ignore, take_turn},
     outbox,
+    reach::Reach,
     schema::{terminal_certificates, terminal_claims, terminals},
     stores,
 };
@@ -64,7 +65,7 @@ pub struct Certificate {
 pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, terminal: &NewTerminal) -> Result<Terminal, StoreError> {
     // The number is the highest so far plus one, so two that are made at once must not see the same highest.
     take_turn(tx, scope)?;
-    let highest: Option<i32> = tx.run(|conn| {
+    let highest: Option<i32> = tx.run(scope, |conn| {
         terminals::table.filter(terminals::tenant_id.eq(Txt(scope.tenant()))).select(max(terminals::number)).first(conn)
     })?;
     let row = TerminalRow {
@@ -82,7 +83,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, terminal: &NewTerminal) -> R
         health_at: None,
     };
     stores::load(tx, scope, terminal.store)?;
-    match insert_or_ignore!(tx, terminals::table, &row)? {
+    match insert_or_ignore!(tx, scope, terminals::table, &row)? {
         0 => Err(StoreError::Conflict { what: "the terminal's id" }),
         _ => row.try_into(),
     }
@@ -92,7 +93,7 @@ pub fn create(tx: &mut Tx<'_>, scope: &TenantScope, terminal: &NewTerminal) -> R
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Result<Terminal, StoreError> {
     let row: Option<TerminalRow> =
-        tx.run(|conn| row_of(scope, terminal).select(TerminalRow::as_select()).first(conn).optional())?;
+        tx.run(scope, |conn| row_of(scope, terminal).select(TerminalRow::as_select()).first(conn).optional())?;
     row.ok_or(StoreError::NotFound { what: "the terminal" })?.try_into()
 }
 
@@ -101,7 +102,7 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Resul
 /// # Errors
 /// None of its own.
 pub fn list(tx: &mut Tx<'_>, scope: &TenantScope, store: Option<StoreId>) -> Result<Vec<Terminal>, StoreError> {
-    let rows: Vec<TerminalRow> = tx.run(|conn| {
+    let rows: Vec<TerminalRow> = tx.run(scope, |conn| {
         let mut query = terminals::table
             .filter(terminals::tenant_id.eq(Txt(scope.tenant())))
             .order(terminals::number)
@@ -118,7 +119,8 @@ pub fn list(tx: &mut Tx<'_>, scope: &TenantScope, store: Option<StoreId>) -> Res
 /// # Errors
 /// `NotFound`.
 pub fn rename(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, name: &str) -> Result<(), StoreError> {
-    let n = tx.run(|conn| diesel::update(row_of(scope, terminal)).set(terminals::name.eq(name)).execute(conn))?;
+    let n =
+        tx.run(scope, |conn| diesel::update(row_of(scope, terminal)).set(terminals::name.eq(name)).execute(conn))?;
     found(n, "the terminal")
 }
 
@@ -131,13 +133,13 @@ pub fn revoke(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, at: Mi
     if already {
         return Ok(());
     }
-    let changes = (terminals::revoked_at.eq(at.0), terminals::online.eq(false));
-    tx.run(|conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
+    let changes = (terminals::revoked_at.eq(at.0), terminals::online.eq(false), terminals::node_id.eq(None::<String>));
+    tx.run(scope, |conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
     let certificates = terminal_certificates::table
         .filter(terminal_certificates::tenant_id.eq(Txt(scope.tenant())))
         .filter(terminal_certificates::terminal_id.eq(Txt(terminal)))
         .filter(terminal_certificates::revoked_at.is_null());
-    tx.run(|conn| diesel::update(certificates).set(terminal_certificates::revoked_at.eq(at.0)).execute(conn))?;
+    tx.run(scope, |conn| diesel::update(certificates).set(terminal_certificates::revoked_at.eq(at.0)).execute(conn))?;
     withdraw_claims(tx, scope, terminal, at)?;
     outbox::give_up(tx, scope, terminal, at).map(drop)
 }
@@ -165,7 +167,7 @@ pub fn offer_claim(
         terminal_claims::created_at.eq(now.0),
         terminal_claims::expires_at.eq(expires_at.0),
     );
-    match insert_or_ignore!(tx, terminal_claims::table, row)? {
+    match insert_or_ignore!(tx, scope, terminal_claims::table, row)? {
         0 => Err(StoreError::Conflict { what: "the claim code" }),
         _ => Ok(()),
     }
@@ -193,12 +195,12 @@ pub fn add_certificate(
         not_after: certificate.not_after.0,
         revoked_at: moment(certificate.revoked_at),
     };
-    if insert_or_ignore!(tx, terminal_certificates::table, &row)? == 0 {
+    if insert_or_ignore!(tx, scope, terminal_certificates::table, &row)? == 0 {
         return Err(StoreError::Conflict { what: "the certificate's serial" });
     }
     if stored.enrolled_at.is_none() {
         let enrolled = terminals::enrolled_at.eq(certificate.issued_at.0);
-        tx.run(|conn| diesel::update(row_of(scope, terminal)).set(enrolled).execute(conn))?;
+        tx.run(scope, |conn| diesel::update(row_of(scope, terminal)).set(enrolled).execute(conn))?;
     }
     Ok(())
 }
@@ -212,7 +214,7 @@ pub fn certificates(
     scope: &TenantScope,
     terminal: TerminalId,
 ) -> Result<Vec<Certificate>, StoreError> {
-    let rows: Vec<CertificateRow> = tx.run(|conn| {
+    let rows: Vec<CertificateRow> = tx.run(scope, |conn| {
         terminal_certificates::table
             .filter(terminal_certificates::tenant_id.eq(Txt(scope.tenant())))
             .filter(terminal_certificates::terminal_id.eq(Txt(terminal)))
@@ -238,22 +240,41 @@ pub fn revoke_certificate(
         .filter(terminal_certificates::serial.eq(serial));
     // The first withdrawal counts.
     let at = coalesce(terminal_certificates::revoked_at, Some(at.0));
-    let n = tx.run(|conn| diesel::update(row).set(terminal_certificates::revoked_at.eq(at)).execute(conn))?;
+    let n = tx.run(scope, |conn| diesel::update(row).set(terminal_certificates::revoked_at.eq(at)).execute(conn))?;
     found(n, "the certificate")
 }
 
+/// The terminal has connected to the broker of this node.
+///
 /// # Errors
 /// `NotFound`.
-pub fn set_presence(
+pub fn came_online(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     terminal: TerminalId,
-    online: bool,
+    node: &str,
     at: Millis,
 ) -> Result<(), StoreError> {
-    let changes = (terminals::online.eq(online), terminals::last_seen_at.eq(at.0));
-    let n = tx.run(|conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
+    let changes = (terminals::online.eq(true), terminals::node_id.eq(Some(node)), terminals::last_seen_at.eq(at.0));
+    let n = tx.run(scope, |conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
     found(n, "the terminal")
+}
+
+/// The terminal's connection to this node has ended. Does nothing if it has connected to another meanwhile.
+///
+/// # Errors
+/// None of its own.
+pub fn went_offline(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+    node: &str,
+    at: Millis,
+) -> Result<(), StoreError> {
+    let here = row_of(scope, terminal).filter(terminals::node_id.eq(node));
+    let changes =
+        (terminals::online.eq(false), terminals::node_id.eq(None::<String>), terminals::last_seen_at.eq(at.0));
+    tx.run(scope, |conn| diesel::update(here).set(changes).execute(conn)).map(drop)
 }
 
 /// # Errors
@@ -270,7 +291,7 @@ pub fn set_health(
         terminals::health_at.eq(received_at.0),
         terminals::last_seen_at.eq(received_at.0),
     );
-    let n = tx.run(|conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
+    let n = tx.run(scope, |conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
     found(n, "the terminal")
 }
 
@@ -287,7 +308,7 @@ pub fn saw(
 ) -> Result<(), StoreError> {
     let stale = row_of(scope, terminal)
         .filter(terminals::last_seen_at.is_null().or(terminals::last_seen_at.le(at.plus(-every_ms).0)));
-    tx.run(|conn| diesel::update(stale).set(terminals::last_seen_at.eq(at.0)).execute(conn)).map(drop)
+    tx.run(scope, |conn| diesel::update(stale).set(terminals::last_seen_at.eq(at.0)).execute(conn)).map(drop)
 }
 
 /// Whether [`saw`] would write something: asked first, so that most requests need no turn at writing.
@@ -302,22 +323,13 @@ pub fn is_sign_due(
     every_ms: i64,
 ) -> Result<bool, StoreError> {
     let seen: Option<Option<i64>> =
-        tx.run(|conn| row_of(scope, terminal).select(terminals::last_seen_at).first(conn).optional())?;
+        tx.run(scope, |conn| row_of(scope, terminal).select(terminals::last_seen_at).first(conn).optional())?;
     Ok(seen.is_some_and(|seen| seen.is_none_or(|seen| seen <= at.plus(-every_ms).0)))
-}
-
-/// At start: nobody is connected to a broker that was not there.
-///
-/// # Errors
-/// None of its own.
-pub fn all_offline(tx: &mut Tx<'_>, _: &crate::PlatformScope) -> Result<u64, StoreError> {
-    let online = terminals::table.filter(terminals::online.eq(true));
-    tx.run(|conn| diesel::update(online).set(terminals::online.eq(false)).execute(conn)).map(|n| n as u64)
 }
 
 /// Reads a terminal by the id in its certificate, whosever it is: for [`crate::access`] alone.
 pub(crate) fn by_id(tx: &mut Tx<'_>, terminal: TerminalId) -> Result<Option<(TenantId, Terminal)>, StoreError> {
-    let row: Option<TerminalRow> = tx.run(|conn| {
+    let row: Option<TerminalRow> = tx.run(Reach::All, |conn| {
         terminals::table.filter(terminals::id.eq(Txt(terminal))).select(TerminalRow::as_select()).first(conn).optional()
     })?;
     row.map(|row| Ok((row.tenant_id.0, row.try_into()?))).transpose()
@@ -335,7 +347,7 @@ pub(crate) struct Claim {
 /// Reads a claim code by its hash, whosever it is: for [`crate::access`] alone.
 pub(crate) fn claim(tx: &mut Tx<'_>, claim_hash: &[u8; 32]) -> Result<Option<Claim>, StoreError> {
     type Row = (Txt<TenantId>, Txt<TerminalId>, i64, Option<i64>, Option<i64>);
-    let row: Option<Row> = tx.run(|conn| {
+    let row: Option<Row> = tx.run(Reach::All, |conn| {
         terminal_claims::table
             .find(claim_hash.as_slice())
             .select((
@@ -362,7 +374,7 @@ pub(crate) fn use_claim(tx: &mut Tx<'_>, claim_hash: &[u8; 32], at: Millis) -> R
         .filter(terminal_claims::code_hash.eq(claim_hash.as_slice()))
         .filter(terminal_claims::used_at.is_null())
         .filter(terminal_claims::withdrawn_at.is_null());
-    tx.run(|conn| diesel::update(open).set(terminal_claims::used_at.eq(at.0)).execute(conn)).map(|n| n == 1)
+    tx.run(Reach::All, |conn| diesel::update(open).set(terminal_claims::used_at.eq(at.0)).execute(conn)).map(|n| n == 1)
 }
 
 fn withdraw_claims(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, at: Millis) -> Result<(), StoreError> {
@@ -371,7 +383,7 @@ fn withdraw_claims(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, a
         .filter(terminal_claims::terminal_id.eq(Txt(terminal)))
         .filter(terminal_claims::used_at.is_null())
         .filter(terminal_claims::withdrawn_at.is_null());
-    tx.run(|conn| diesel::update(open).set(terminal_claims::withdrawn_at.eq(at.0)).execute(conn)).map(drop)
+    tx.run(scope, |conn| diesel::update(open).set(terminal_claims::withdrawn_at.eq(at.0)).execute(conn)).map(drop)
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

@@ -11,6 +11,7 @@ use crate::{
     column::{Txt, found},
     conn::MultiBackend,
     dialect::insert_or_ignore,
+    reach::Reach,
     schema::users,
     sessions,
 };
@@ -103,8 +104,8 @@ pub fn create_platform_admin(tx: &mut Tx<'_>, _: &PlatformScope, user: &NewUser)
 
 /// # Errors
 /// None of its own.
-pub fn platform_admins(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Vec<User>, StoreError> {
-    let rows: Vec<UserRow> = tx.run(|conn| {
+pub fn platform_admins(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Vec<User>, StoreError> {
+    let rows: Vec<UserRow> = tx.run(platform, |conn| {
         users::table.filter(users::tenant_id.is_null()).order(users::login).select(UserRow::as_select()).load(conn)
     })?;
     Ok(rows.into_iter().map(User::from).collect())
@@ -114,7 +115,7 @@ pub fn platform_admins(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Vec<User>, 
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, user: UserId) -> Result<User, StoreError> {
     let row: Option<UserRow> =
-        tx.run(|conn| row_of(Some(scope.tenant()), user).select(UserRow::as_select()).first(conn).optional())?;
+        tx.run(scope, |conn| row_of(Some(scope.tenant()), user).select(UserRow::as_select()).first(conn).optional())?;
     row.map(User::from).ok_or(NOBODY)
 }
 
@@ -123,7 +124,7 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, user: UserId) -> Result<User, 
 /// # Errors
 /// None of its own.
 pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<User>, StoreError> {
-    let rows: Vec<UserRow> = tx.run(|conn| {
+    let rows: Vec<UserRow> = tx.run(scope, |conn| {
         users::table
             .filter(users::tenant_id.eq(Txt(scope.tenant())))
             .order(users::login)
@@ -152,7 +153,7 @@ pub fn update(
     let changes =
         (users::name.eq(name), users::role.eq(Txt(role)), users::active.eq(active), users::updated_at.eq(at.0));
     let row = row_of(Some(scope.tenant()), user);
-    let n = tx.run(|conn| diesel::update(row).set(changes).execute(conn))?;
+    let n = tx.run(scope, |conn| diesel::update(row).set(changes).execute(conn))?;
     found(n, "the person")?;
     if !active {
         sessions::end_all_of(tx, scope, user, at)?;
@@ -172,7 +173,7 @@ pub fn reset_password(
     at: Millis,
 ) -> Result<(), StoreError> {
     set_password(tx, Some(scope.tenant()), user, password_hash, true, at)?;
-    sessions::end_all(tx, user, None, at).map(drop)
+    sessions::end_all(tx, Some(scope.tenant()), user, None, at).map(drop)
 }
 
 /// The same for a person of the platform (`saoma admin reset-password`).
@@ -187,7 +188,7 @@ pub fn reset_platform_password(
     at: Millis,
 ) -> Result<(), StoreError> {
     set_password(tx, None, user, password_hash, true, at)?;
-    sessions::end_all(tx, user, None, at).map(drop)
+    sessions::end_all(tx, None, user, None, at).map(drop)
 }
 
 /// The hash of the signed-in person's own password, to check the old one before a change.
@@ -197,7 +198,7 @@ pub fn reset_platform_password(
 pub fn own_password_hash(tx: &mut Tx<'_>, me: &Principal) -> Result<Opaque<String>, StoreError> {
     let (tenant, user, _) = person(me)?;
     let hash: Option<String> =
-        tx.run(|conn| row_of(tenant, user).select(users::password_hash).first(conn).optional())?;
+        tx.run(Reach::of(tenant), |conn| row_of(tenant, user).select(users::password_hash).first(conn).optional())?;
     hash.map(Opaque).ok_or(NOBODY)
 }
 
@@ -213,7 +214,7 @@ pub fn change_own_password(
 ) -> Result<(), StoreError> {
     let (tenant, user, session) = person(me)?;
     set_password(tx, tenant, user, password_hash, false, at)?;
-    sessions::end_all(tx, user, Some(session), at).map(drop)
+    sessions::end_all(tx, tenant, user, Some(session), at).map(drop)
 }
 
 /// The signed-in person, with name and role.
@@ -223,7 +224,7 @@ pub fn change_own_password(
 pub fn me(tx: &mut Tx<'_>, me: &Principal) -> Result<User, StoreError> {
     let (tenant, user, _) = person(me)?;
     let row: Option<UserRow> =
-        tx.run(|conn| row_of(tenant, user).select(UserRow::as_select()).first(conn).optional())?;
+        tx.run(Reach::of(tenant), |conn| row_of(tenant, user).select(UserRow::as_select()).first(conn).optional())?;
     row.map(User::from).ok_or(NOBODY)
 }
 
@@ -242,7 +243,7 @@ pub(crate) fn person(me: &Principal) -> Result<(Option<TenantId>, UserId, Sessio
 
 /// Reads a person by their login, whosever they are: for [`crate::access`] alone.
 pub(crate) fn by_login(tx: &mut Tx<'_>, login: &str) -> Result<Option<(User, Opaque<String>)>, StoreError> {
-    let row: Option<(UserRow, String)> = tx.run(|conn| {
+    let row: Option<(UserRow, String)> = tx.run(Reach::All, |conn| {
         users::table
             .filter(users::login.eq(login.to_lowercase()))
             .select((UserRow::as_select(), users::password_hash))
@@ -255,7 +256,7 @@ pub(crate) fn by_login(tx: &mut Tx<'_>, login: &str) -> Result<Option<(User, Opa
 /// Reads a person by their id, whosever they are: for [`crate::access`] alone.
 pub(crate) fn by_id(tx: &mut Tx<'_>, user: UserId) -> Result<Option<User>, StoreError> {
     let row: Option<UserRow> =
-        tx.run(|conn| users::table.find(Txt(user)).select(UserRow::as_select()).first(conn).optional())?;
+        tx.run(Reach::All, |conn| users::table.find(Txt(user)).select(UserRow::as_select()).first(conn).optional())?;
     Ok(row.map(User::from))
 }
 
@@ -271,7 +272,7 @@ fn insert(tx: &mut Tx<'_>, tenant: Option<TenantId>, role: Role, user: &NewUser)
         created_at: user.created_at.0,
     };
     let values = (&row, users::password_hash.eq(&user.password_hash.0), users::updated_at.eq(user.created_at.0));
-    match insert_or_ignore!(tx, users::table, values)? {
+    match insert_or_ignore!(tx, Reach::of(tenant), users::table, values)? {
         0 => Err(StoreError::Conflict { what: "the login" }),
         _ => Ok(row.into()),
     }
@@ -290,7 +291,7 @@ fn set_password(
         users::must_change_password.eq(must_change),
         users::updated_at.eq(at.0),
     );
-    let n = tx.run(|conn| diesel::update(row_of(tenant, user)).set(changes).execute(conn))?;
+    let n = tx.run(Reach::of(tenant), |conn| diesel::update(row_of(tenant, user)).set(changes).execute(conn))?;
     found(n, "the person")
 }
 

@@ -1,6 +1,7 @@
 //! Core's own certificate authority: it names terminals, and core itself to terminals. Nobody else trusts it.
 //!
-//! Made at the first start and kept in `<data_dir>/fleet`, with its key readable by core's user alone. Revocation is a
+//! Made at the first start and kept in the database, its key sealed ([`crate::own_keys`]), so that all nodes have one; what
+//! the broker reads from files lies in `<data_dir>/fleet`, readable by core's user alone. Revocation is a
 //! flag in the database, checked at every connect and every request, so there is no CRL to publish or to miss.
 
 use std::{
@@ -18,6 +19,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::
 use saoma_protocol::{Millis, TerminalId};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
 
 /// The CA outlives every terminal in the field; replacing it means enrolling them all again.
 const CA_VALID_DAYS: i64 = 20 * 365;
@@ -27,6 +29,8 @@ const TERMINAL_VALID_DAYS: i64 = 365;
 const SERVER_VALID_DAYS: i64 = 825;
 /// Certificates are valid from a day ago: a terminal whose clock is slow by hours can still connect.
 const BACKDATED_DAYS: i64 = 1;
+/// The CA's certificate in core's own folder for terminals.
+pub const CERTIFICATE_FILE: &str = "ca.pem";
 /// Longest signing request that is read, in bytes; one with a P-256 key has about 500.
 const CSR_LEN_MAX: usize = 8 * 1024;
 
@@ -35,8 +39,8 @@ const CSR_LEN_MAX: usize = 8 * 1024;
 pub enum CaError {
     #[error("read or write {path}: check that core's user owns the data directory and that the disk has room")]
     File { path: PathBuf, source: io::Error },
-    #[error("use the CA in {path}: if the file is damaged, restore it from a backup")]
-    Damaged { path: PathBuf, source: rcgen::Error },
+    #[error("use the terminals' CA that the database holds: if it is damaged, restore it from a backup")]
+    Damaged(#[source] rcgen::Error),
     #[error("make a certificate")]
     Make(#[from] rcgen::Error),
     #[error("draw random bytes from the operating system")]
@@ -105,31 +109,26 @@ pub struct Ca {
 }
 
 impl Ca {
-    /// The CA in `<data_dir>/fleet`, made if there is none.
+    /// The CA with this certificate and key (PEM). The certificate is written into `folder`, where the broker reads it.
     ///
     /// # Errors
-    /// `File` and `Damaged` name the file at fault.
-    pub fn open(data_dir: &Path, now: Millis) -> Result<Self, CaError> {
-        let folder = data_dir.join("fleet");
-        fs::create_dir_all(&folder).map_err(|source| CaError::File { path: folder.clone(), source })?;
-        let (cert_path, key_path) = (folder.join("ca.pem"), folder.join("ca.key"));
-        if !cert_path.exists() {
-            Self::make(&cert_path, &key_path, now)?;
-        }
-        let damaged = |path: &Path| {
-            let path = path.to_owned();
-            move |source| CaError::Damaged { path, source }
-        };
-        let key = KeyPair::from_pem(&read(&key_path)?).map_err(damaged(&key_path))?;
-        let pem = read(&cert_path)?;
-        let der = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| damaged(&cert_path)(rcgen::Error::CouldNotParseCertificate))?;
-        let issuer = Issuer::from_ca_cert_der(&der, key).map_err(damaged(&cert_path))?;
+    /// `Damaged`, `File`.
+    pub fn open(folder: &Path, certificate: &str, key: &str) -> Result<Self, CaError> {
+        let key = KeyPair::from_pem(key).map_err(CaError::Damaged)?;
+        let der = CertificateDer::from_pem_slice(certificate.as_bytes())
+            .map_err(|_| CaError::Damaged(rcgen::Error::CouldNotParseCertificate))?;
+        let issuer = Issuer::from_ca_cert_der(&der, key).map_err(CaError::Damaged)?;
+        fs::create_dir_all(folder).map_err(|source| CaError::File { path: folder.to_owned(), source })?;
+        write(&folder.join(CERTIFICATE_FILE), certificate.as_bytes())?;
+        let (pem, folder) = (certificate.to_owned(), folder.to_owned());
         Ok(Self { issuer, pem, der, folder, random: SystemRandom::new() })
     }
 
-    /// The key is written first: a crash in between leaves a key without a certificate, and the next start makes both anew.
-    fn make(cert_path: &Path, key_path: &Path, now: Millis) -> Result<(), CaError> {
+    /// A new CA's certificate and key, both in PEM.
+    ///
+    /// # Errors
+    /// `Random`, `Time`, `Make`.
+    pub fn draw(now: Millis) -> Result<(String, Zeroizing<String>), CaError> {
         let random = SystemRandom::new();
         let serial = serial(&random)?;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
@@ -139,8 +138,7 @@ impl Ca {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let cert = params.self_signed(&key)?;
-        write(key_path, key.serialize_pem().as_bytes())?;
-        write(cert_path, cert.pem().as_bytes())
+        Ok((cert.pem(), Zeroizing::new(key.serialize_pem())))
     }
 
     /// The CA's certificate in PEM, for terminals to trust.
@@ -157,7 +155,7 @@ impl Ca {
     /// Where the CA's certificate lies.
     #[must_use]
     pub fn pem_path(&self) -> PathBuf {
-        self.folder.join("ca.pem")
+        self.folder.join(CERTIFICATE_FILE)
     }
 
     /// SHA-256 of the CA's certificate (DER) in lower-case hex. A person gives it to a terminal with the claim code, so that
@@ -259,10 +257,6 @@ fn serial(random: &SystemRandom) -> Result<[u8; 16], CaError> {
     Ok(bytes)
 }
 
-fn read(path: &Path) -> Result<String, CaError> {
-    fs::read_to_string(path).map_err(|source| CaError::File { path: path.to_owned(), source })
-}
-
 /// Replaces the file as a whole, readable by core's user alone, and is on the disk when it returns.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CaError> {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -293,41 +287,29 @@ mod tests {
         params.serialize_request(key).unwrap().pem().unwrap()
     }
 
+    fn new_ca(folder: &Path) -> Ca {
+        let (certificate, key) = Ca::draw(NOW).unwrap();
+        Ca::open(folder, &certificate, &key).unwrap()
+    }
+
     #[test]
-    fn the_ca_is_made_once_and_its_keys_are_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = Ca::open(folder.path(), NOW).unwrap();
-        first.server_identity(&["pos.example".to_owned()], NOW).unwrap();
-        let second = Ca::open(folder.path(), NOW.plus(1000)).unwrap();
+    fn the_same_ca_on_every_node_and_a_key_of_each_nodes_own() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (certificate, key) = Ca::draw(NOW).unwrap();
+        let [first, second] = [&a, &b].map(|node| Ca::open(node.path(), &certificate, &key).unwrap());
         assert_eq!(first.ca_fingerprint(), second.ca_fingerprint());
         assert_eq!(first.ca_fingerprint().len(), 64);
-        for name in ["ca.key", "server.key"] {
-            let mode = fs::metadata(folder.path().join("fleet").join(name)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_key_without_a_certificate_is_a_first_start_that_crashed() {
-        let folder = tempfile::tempdir().unwrap();
-        Ca::open(folder.path(), NOW).unwrap();
-        fs::remove_file(folder.path().join("fleet/ca.pem")).unwrap();
-        Ca::open(folder.path(), NOW).unwrap().server_identity(&[], NOW).unwrap();
-    }
-
-    #[test]
-    fn a_damaged_ca_is_never_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        Ca::open(folder.path(), NOW).unwrap();
-        let path = folder.path().join("fleet/ca.pem");
-        fs::write(&path, "not a certificate").unwrap();
-        assert!(matches!(Ca::open(folder.path(), NOW), Err(CaError::Damaged { path: at, .. }) if at == path));
+        first.server_identity(&["pos.example".to_owned()], NOW).unwrap();
+        let mode = fs::metadata(a.path().join("server.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(matches!(Ca::open(a.path(), "not a certificate", &key), Err(CaError::Damaged(_))));
+        assert!(matches!(Ca::open(a.path(), &certificate, "not a key"), Err(CaError::Damaged(_))));
     }
 
     #[test]
     fn the_request_has_no_say_in_the_name() {
         let folder = tempfile::tempdir().unwrap();
-        let ca = Ca::open(folder.path(), NOW).unwrap();
+        let ca = new_ca(folder.path());
         let key = KeyPair::generate().unwrap();
         let other = TerminalId::from_bytes([9; 16]).to_string();
         let issued = ca.issue(TERMINAL, &CheckedRequest::read(&csr(&key, &other)).unwrap(), NOW).unwrap();
@@ -346,7 +328,7 @@ mod tests {
     #[test]
     fn bad_requests_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let ca = Ca::open(folder.path(), NOW).unwrap();
+        let ca = new_ca(folder.path());
         let key = KeyPair::generate().unwrap();
         let good = csr(&key, "x");
         // One bit in the middle of the base64: the signature no longer fits.

@@ -14,20 +14,19 @@ use saoma_store::{
 use sha2::{Digest, Sha256};
 
 use super::ca::{CaError, CheckedRequest, CsrError};
-use crate::app::App;
+use crate::{
+    app::App,
+    limits::{self, TooOften},
+};
 
 /// Crockford's base 32: no I, L, O, U, so that a code can be read out over the phone.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// 12 symbols are 60 bits: not to be guessed within the life of a code at the rate that [`ATTEMPTS_MAX`] leaves.
+/// 12 symbols are 60 bits: not to be guessed within the life of a code at the rate that [`limits`] leave.
 const CLAIM_SYMBOLS: usize = 12;
 /// Longest claim code that is looked at, in bytes; with separators ours have 14.
 const CLAIM_LEN_MAX: usize = 64;
 /// How long a claim code works, in milliseconds: a day, so that it can be made in the evening and used in the morning.
 pub const CLAIM_LIFE_MS: i64 = 24 * 3600 * 1000;
-
-/// Wrong codes that one address may send within [`ATTEMPTS_WINDOW_MS`].
-pub(super) const ATTEMPTS_MAX: u32 = 10;
-pub(super) const ATTEMPTS_WINDOW_MS: i64 = 60_000;
 
 /// Why a terminal is not enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +35,7 @@ pub enum EnrolError {
     #[error("the claim code is not valid (any more)")]
     ClaimCode,
     #[error("too many wrong claim codes from this address")]
-    TooManyAttempts,
+    TooManyAttempts(TooOften),
     #[error(transparent)]
     Csr(#[from] CsrError),
     #[error(transparent)]
@@ -93,13 +92,11 @@ pub fn claim_hash(code: &str) -> Option<[u8; 32]> {
 /// # Errors
 /// In this order: `TooManyAttempts`, `Csr`, `ClaimCode`, `Store`. A refused request leaves the code as it was.
 pub async fn enrol(app: &App, peer: IpAddr, claim_code: &str, csr_pem: &str) -> Result<Enrolment, EnrolError> {
-    let attempts = app.fleet().attempts();
-    if !attempts.begin(peer, app.now()) {
-        return Err(EnrolError::TooManyAttempts);
-    }
+    let attempt = limits::claim_code(peer);
+    app.limits().begin(&attempt, app.now()).await.map_err(EnrolError::TooManyAttempts)?;
     let enrolled = redeem(app, claim_code, csr_pem).await;
     if !matches!(enrolled, Err(EnrolError::ClaimCode)) {
-        attempts.forgive(&peer);
+        app.limits().forgive(&attempt).await;
     }
     enrolled
 }

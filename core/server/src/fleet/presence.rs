@@ -1,8 +1,8 @@
-//! Whether a terminal is connected, as the dashboard shows it.
+//! Whether a terminal is connected, and to which node, as the dashboard shows it and the outbox goes by it.
 //!
 //! The broker's own word counts, per connection: when a terminal connects anew before its old connection is known to be
-//! dead, the end of the old one says nothing about the new. The last will is not needed here (the broker is in this
-//! process); it is for brokers elsewhere.
+//! dead, the end of the old one says nothing about the new, be it on this node or on another. The last will is not needed
+//! here (the broker is in this process); it is for brokers elsewhere.
 
 use rmqtt::types::Id as ConnectionId;
 use saoma_protocol::TerminalId;
@@ -38,6 +38,20 @@ impl Fleet {
         locked(&self.0.online).keys().copied().collect()
     }
 
+    /// Writes down what could not be written before; with `everyone`, all who are connected, since the database has
+    /// forgotten this node.
+    pub(crate) fn note_again(&self, everyone: bool) {
+        let mut terminals = std::mem::take(&mut *locked(&self.0.unwritten));
+        if everyone {
+            terminals.extend(self.online());
+        }
+        for terminal in terminals {
+            if let Some(scope) = self.scope(terminal) {
+                self.note_presence(scope, terminal);
+            }
+        }
+    }
+
     /// Writes down what is true by the time it is written. In the background: the broker does not wait for it.
     fn note_presence(&self, scope: TenantScope, terminal: TerminalId) {
         let fleet = self.clone();
@@ -45,11 +59,29 @@ impl Fleet {
             let _one_at_a_time = fleet.0.presence.lock().await;
             let Some(app) = fleet.app() else { return };
             let online = locked(&fleet.0.online).contains_key(&terminal);
-            let now = app.now();
-            let written = app.store().write(move |tx| terminals::set_presence(tx, &scope, terminal, online, now)).await;
+            let (now, node) = (app.now(), fleet.0.node.clone());
+            let written = app
+                .store()
+                .write(move |tx| {
+                    if online {
+                        terminals::came_online(tx, &scope, terminal, &node, now)
+                    } else {
+                        terminals::went_offline(tx, &scope, terminal, &node, now)
+                    }
+                })
+                .await;
             match written {
-                Ok(()) => app.news_of(scope.tenant()),
-                Err(error) => tracing::warn!(terminal.id = %terminal, online, %error, "presence was not written down"),
+                Ok(()) => {
+                    app.news_of(scope.tenant());
+                    if online {
+                        // Its pushes are this node's to send from now on.
+                        app.wake_outbox();
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(terminal.id = %terminal, online, %error, "presence is written down later");
+                    locked(&fleet.0.unwritten).insert(terminal);
+                }
             }
         });
     }

@@ -15,6 +15,7 @@ use saoma_store::outbox;
 use tokio::sync::Notify;
 
 use super::{Fleet, broker::BrokerError, locked};
+use crate::peers::Bell;
 
 /// Why a push was not handed to the broker. It stays in the outbox.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ impl Fleet {
     /// If the broker cannot take it; the push stays in the outbox all the same.
     pub async fn push(&self, tenant: TenantId, terminal: TerminalId, push: &Push) -> Result<(), PushError> {
         self.wake(terminal);
+        if let Some(app) = self.app() {
+            app.tell_others(Bell::Push(terminal));
+        }
         let Some(broker) = self.broker() else { return Ok(()) };
         if !broker.is_connected(terminal).await {
             return Ok(());
@@ -60,7 +64,8 @@ impl Fleet {
         Arc::clone(locked(&self.0.waiting).entry(terminal).or_default())
     }
 
-    fn wake(&self, terminal: TerminalId) {
+    /// Whoever waits for the terminal's next push on this node looks again.
+    pub(crate) fn wake(&self, terminal: TerminalId) {
         if let Some(waiting) = locked(&self.0.waiting).get(&terminal) {
             waiting.notify_waiters();
         }

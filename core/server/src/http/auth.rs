@@ -26,8 +26,8 @@ use saoma_store::{PlatformScope, Principal, StoreError, TenantScope, access, api
 use sha2::{Digest as _, Sha256};
 
 use self::rights::{Needs, Right, rights_of};
-use super::problem::{FORBIDDEN, PASSWORD_CHANGE_NEEDED, Problem, UNAUTHENTICATED};
-use crate::app::App;
+use super::problem::{FORBIDDEN, PASSWORD_CHANGE_NEEDED, Problem, TOO_MANY_REQUESTS, UNAUTHENTICATED};
+use crate::{app::App, limits};
 
 /// The terminal that a verified client certificate names; put into the connection's data by the TLS listener alone.
 #[derive(Clone, Debug)]
@@ -89,7 +89,10 @@ struct Found(Result<Principal, Problem>);
 /// # Errors
 /// What the handler says.
 pub async fn identify(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let found = principal(request.request()).await;
+    let found = match principal(request.request()).await {
+        Ok(principal) => not_too_often(request.request(), &principal).await.map(|()| principal),
+        refused => refused,
+    };
     request.extensions_mut().insert(Found(found));
     next.call(request).await
 }
@@ -116,6 +119,15 @@ fn caller<N: Needs>(request: &HttpRequest) -> Result<Caller<N>, Problem> {
         span.record("tenant", tracing::field::display(scope.tenant()));
     }
     Ok(Caller { principal, needs: PhantomData })
+}
+
+async fn not_too_often(request: &HttpRequest, principal: &Principal) -> Result<(), Problem> {
+    let app = app_of(request)?;
+    let counts = limits::request(&app.config().limits, principal);
+    app.limits().begin(&counts, app.now()).await.map_err(|too_often| {
+        Problem::new(TOO_MANY_REQUESTS, "More requests than allowed in a minute; Retry-After says when.")
+            .after(too_often)
+    })
 }
 
 /// # Errors

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
-use crate::app::App;
+use crate::{app::App, peers::Standing};
 
 /// The process answers.
 pub async fn health() -> HttpResponse {
@@ -15,7 +15,13 @@ pub async fn ready(app: web::Data<App>) -> HttpResponse {
     let database = app.store().ping().await.is_ok();
     let broker = app.fleet().broker().is_some_and(crate::fleet::broker::Broker::is_open);
     let stopping = app.is_stopping();
-    let body = json!({ "database": database, "broker": broker, "stopping": stopping });
+    // Core works without it, so it does not make a node unready.
+    let redis = match app.peers().standing() {
+        Standing::Off => "off",
+        Standing::Up => "up",
+        Standing::Down => "down",
+    };
+    let body = json!({ "database": database, "broker": broker, "stopping": stopping, "redis": redis });
     if database && broker && !stopping {
         HttpResponse::Ok().json(body)
     } else {

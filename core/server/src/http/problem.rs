@@ -5,13 +5,16 @@
 
 use std::fmt;
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header::RETRY_AFTER},
+};
 use saoma_channels::NoChance;
 use saoma_domain::{claim::CodeError, payment};
 use saoma_protocol::api;
 use saoma_store::StoreError;
 
-use crate::{payments::PaymentError, secrets::SecretsError};
+use crate::{limits::TooOften, payments::PaymentError, secrets::SecretsError};
 
 /// A code, its status, and its title.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,7 @@ codes! {
     UNAUTHENTICATED = "unauthenticated", 401, "Sign in first";
     SIGN_IN_FAILED = "sign_in_failed", 401, "The name or the password is wrong";
     TOO_MANY_ATTEMPTS = "too_many_attempts", 429, "Too many attempts";
+    TOO_MANY_REQUESTS = "too_many_requests", 429, "Too many requests";
     FORBIDDEN = "forbidden", 403, "Your role does not allow this";
     ORIGIN_REFUSED = "origin_refused", 403, "The request comes from another page";
     PASSWORD_CHANGE_NEEDED = "password_change_needed", 403, "The password must be changed first";
@@ -74,19 +78,27 @@ pub struct Problem {
     code: Code,
     detail: String,
     pointer: Option<String>,
+    retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
     /// `detail`: what is wrong in this case and what to do, in a sentence.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), pointer: None }
+        Self { code, detail: detail.into(), pointer: None, retry_after_seconds: None }
     }
 
     /// The field at fault, as a JSON pointer.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
+        self
+    }
+
+    /// When it may be tried again, as the header `Retry-After` (RFC 9110, 10.2.3): whole seconds, rounded up.
+    #[must_use]
+    pub fn after(mut self, too_often: TooOften) -> Self {
+        self.retry_after_seconds = Some(too_often.wait_ms.max(1).unsigned_abs().div_ceil(1_000));
         self
     }
 
@@ -131,7 +143,11 @@ impl ResponseError for Problem {
             pointer: self.pointer.clone(),
             trace_id: crate::telemetry::trace_id(),
         };
-        HttpResponse::build(self.status_code()).content_type("application/problem+json").json(body)
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(seconds) = self.retry_after_seconds {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        response.content_type("application/problem+json").json(body)
     }
 }
 

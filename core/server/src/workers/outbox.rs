@@ -35,10 +35,12 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
 }
 
 async fn batch(app: &App) -> Result<usize, StoreError> {
-    let now = app.now();
+    let (now, node) = (app.now(), app.fleet().node().to_owned());
     let due = app
         .store()
-        .write(move |tx| outbox::claim_due(tx, &access::process(), Kind::Push, now, now.plus(RESEND_MS), BATCH_MAX))
+        .write(move |tx| {
+            outbox::claim_due(tx, &access::process(), &node, Kind::Push, now, now.plus(RESEND_MS), BATCH_MAX)
+        })
         .await?;
     let claimed = due.len();
     for message in due {

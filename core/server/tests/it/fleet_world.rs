@@ -163,7 +163,8 @@ impl World {
     pub fn foreign_identity(terminal: TerminalId, ca_pem: &str) -> Identity {
         let folder = tempfile::tempdir().unwrap();
         let now = Millis(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis().try_into().unwrap());
-        issue(&Ca::open(folder.path(), now).unwrap(), terminal, ca_pem, now)
+        let (certificate, key) = Ca::draw(now).unwrap();
+        issue(&Ca::open(folder.path(), &certificate, &key).unwrap(), terminal, ca_pem, now)
     }
 
     /// Someone without a certificate.

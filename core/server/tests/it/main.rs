@@ -18,3 +18,5 @@ mod money;
 mod people;
 mod repeats;
 mod town;
+mod own_keys;
+mod peers;

@@ -155,7 +155,7 @@ pub fn totals(tx: &mut Tx<'_>, scope: &TenantScope, through: i64) -> Result<BTre
 
 /// What was posted by the sets after `after` up to and with `through`, from the postings alone.
 pub fn counted(tx: &mut Tx<'_>, scope: &TenantScope, after: i64, through: i64) -> Result<Vec<(Key, Sums)>, StoreError> {
-    let rows: Vec<SumsRow> = tx.run(|conn| {
+    let rows: Vec<SumsRow> = tx.run(scope, |conn| {
         sql_query(
             "SELECT account, COALESCE(channel_account_id, '') AS channel_account_id, currency, \
              CAST(SUM(CASE WHEN amount_minor > 0 THEN amount_minor ELSE 0 END) AS BIGINT) AS debits_minor, \

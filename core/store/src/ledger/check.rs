@@ -89,8 +89,8 @@ pub fn check(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Finding>, Store
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_all(tx: &mut Tx<'_>, _: &PlatformScope) -> Result<Vec<(TenantId, Finding)>, StoreError> {
-    let ids: Vec<Txt<TenantId>> = tx.run(|conn| tenants::table.select(tenants::id).order(tenants::id).load(conn))?;
+pub fn check_all(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Vec<(TenantId, Finding)>, StoreError> {
+    let ids: Vec<Txt<TenantId>> = tx.run(platform, |conn| tenants::table.select(tenants::id).order(tenants::id).load(conn))?;
     let mut all = Vec::new();
     for tenant in ids {
         let findings = check(tx, &access::of_row(tenant.0))?;
@@ -107,10 +107,10 @@ pub fn check_sets(tx: &mut Tx<'_>, scope: &TenantScope, after: i64) -> Result<(V
     let begin: Option<i64> = match after {
         0 => Some(i64::MIN),
         after => {
-            tx.run(|conn| posting_sets::table.find(after).select(posting_sets::booked_at).first(conn).optional())?
+            tx.run(scope, |conn| posting_sets::table.find(after).select(posting_sets::booked_at).first(conn).optional())?
         }
     };
-    let ids: Vec<i64> = tx.run(|conn| {
+    let ids: Vec<i64> = tx.run(scope, |conn| {
         posting_sets::table
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
             .filter(posting_sets::booked_at.ge(begin.unwrap_or(i64::MIN)))
@@ -121,7 +121,7 @@ pub fn check_sets(tx: &mut Tx<'_>, scope: &TenantScope, after: i64) -> Result<(V
             .load(conn)
     })?;
     let Some(last) = ids.last().copied() else { return Ok((Vec::new(), None)) };
-    let rows: Vec<SetRow> = tx.run(|conn| {
+    let rows: Vec<SetRow> = tx.run(scope, |conn| {
         sql_query(
             "SELECT s.id, CAST(COALESCE(SUM(p.amount_minor), 0) AS BIGINT) AS sum_minor, COUNT(p.idx) AS n, \
              COUNT(DISTINCT p.currency) AS currencies FROM posting_sets s \
@@ -152,7 +152,7 @@ pub fn check_payments(
     scope: &TenantScope,
     after: Option<PaymentId>,
 ) -> Result<(Proven, Option<PaymentId>), StoreError> {
-    let ids: Vec<Txt<PaymentId>> = tx.run(|conn| {
+    let ids: Vec<Txt<PaymentId>> = tx.run(scope, |conn| {
         payments_table::table
             .filter(payments_table::tenant_id.eq(Txt(scope.tenant())))
             .filter(payments_table::id.gt(after.map(|after| after.to_string()).unwrap_or_default()))
@@ -171,7 +171,7 @@ pub fn check_payments(
 /// # Errors
 /// `Corrupt` if a row cannot be read.
 pub fn check_news(tx: &mut Tx<'_>, scope: &TenantScope, after: i64) -> Result<(Proven, Option<i64>), StoreError> {
-    let events: Vec<(i64, Txt<PaymentId>)> = tx.run(|conn| {
+    let events: Vec<(i64, Txt<PaymentId>)> = tx.run(scope, |conn| {
         payment_events::table
             .filter(payment_events::tenant_id.eq(Txt(scope.tenant())))
             .filter(payment_events::sequence.gt(after))
@@ -248,7 +248,7 @@ fn compare(tx: &mut Tx<'_>, scope: &TenantScope, ids: Vec<PaymentId>) -> Result<
 /// # Errors
 /// None of its own.
 pub fn state(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<CheckState>, StoreError> {
-    let row: Option<(i64, i64, i64, i64)> = tx.run(|conn| {
+    let row: Option<(i64, i64, i64, i64)> = tx.run(scope, |conn| {
         ledger_checks::table
             .find(Txt(scope.tenant()))
             .select((
@@ -274,13 +274,13 @@ impl CheckState {
     /// # Errors
     /// None of its own.
     pub fn newest(tx: &mut Tx<'_>, scope: &TenantScope, now: Millis) -> Result<Self, StoreError> {
-        let set: Option<i64> = tx.run(|conn| {
+        let set: Option<i64> = tx.run(scope, |conn| {
             posting_sets::table
                 .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
                 .select(max(posting_sets::id))
                 .first(conn)
         })?;
-        let event: Option<i64> = tx.run(|conn| {
+        let event: Option<i64> = tx.run(scope, |conn| {
             payment_events::table
                 .filter(payment_events::tenant_id.eq(Txt(scope.tenant())))
                 .select(max(payment_events::sequence))
@@ -311,13 +311,13 @@ pub fn record(
         ledger_checks::whole_at.eq(state.whole_at.0),
     );
     let row = (ledger_checks::tenant_id.eq(Txt(scope.tenant())), progress);
-    upsert!(tx, ledger_checks::table, row, ledger_checks::tenant_id, progress)?;
+    upsert!(tx, scope, ledger_checks::table, row, ledger_checks::tenant_id, progress)?;
     for open in findings(tx, scope)? {
         let again = found_now.iter().any(|finding| finding.subject == open.subject && finding.code == open.code);
         if !again && looked_at.is_none_or(|subjects| subjects.contains(&open.subject)) {
             let row = ledger_findings::table.find((Txt(scope.tenant()), &open.subject, &open.code));
             let over = ledger_findings::cleared_at.eq(Some(now));
-            let n = tx.run(|conn| diesel::update(row).set(over).execute(conn))?;
+            let n = tx.run(scope, |conn| diesel::update(row).set(over).execute(conn))?;
             found(n, "the finding")?;
         }
     }
@@ -335,7 +335,7 @@ pub fn record(
             seen,
         );
         let key = (ledger_findings::tenant_id, ledger_findings::subject, ledger_findings::code);
-        upsert!(tx, ledger_findings::table, row, key, seen)?;
+        upsert!(tx, scope, ledger_findings::table, row, key, seen)?;
     }
     Ok(())
 }
@@ -358,7 +358,7 @@ const FINDINGS_MAX: i64 = 1_000;
 /// # Errors
 /// None of its own.
 pub fn findings(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<OpenFinding>, StoreError> {
-    tx.run(|conn| {
+    tx.run(scope, |conn| {
         ledger_findings::table
             .filter(ledger_findings::tenant_id.eq(Txt(scope.tenant())))
             .filter(ledger_findings::cleared_at.is_null())

@@ -24,9 +24,9 @@ pub fn checkpoint(tx: &mut Tx<'_>, scope: &TenantScope, sets: u32) -> Result<boo
     let last = last_through(tx, scope, i64::MAX)?;
     let last_booked_at: i64 = match last {
         0 => i64::MIN,
-        last => tx.run(|conn| posting_sets::table.find(last).select(posting_sets::booked_at).first(conn))?,
+        last => tx.run(scope, |conn| posting_sets::table.find(last).select(posting_sets::booked_at).first(conn))?,
     };
-    let next: Option<i64> = tx.run(|conn| {
+    let next: Option<i64> = tx.run(scope, |conn| {
         posting_sets::table
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
             .filter(posting_sets::booked_at.ge(last_booked_at))
@@ -49,14 +49,14 @@ pub fn checkpoint(tx: &mut Tx<'_>, scope: &TenantScope, sets: u32) -> Result<boo
             credits_minor: sums.credits_minor,
         };
         // Another node may be writing the same one: it comes to the same sums.
-        insert_or_ignore!(tx, ledger_checkpoints::table, &row)?;
+        insert_or_ignore!(tx, scope, ledger_checkpoints::table, &row)?;
     }
     Ok(true)
 }
 
 /// The last checkpoint up to and with the set `through`; 0 if there is none.
 pub fn last_through(tx: &mut Tx<'_>, scope: &TenantScope, through: i64) -> Result<i64, StoreError> {
-    let last: Option<i64> = tx.run(|conn| {
+    let last: Option<i64> = tx.run(scope, |conn| {
         ledger_checkpoints::table
             .filter(ledger_checkpoints::tenant_id.eq(Txt(scope.tenant())))
             .filter(ledger_checkpoints::through_set.le(through))
@@ -67,7 +67,7 @@ pub fn last_through(tx: &mut Tx<'_>, scope: &TenantScope, through: i64) -> Resul
 }
 
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, through: i64) -> Result<Vec<(Key, Sums)>, StoreError> {
-    let rows: Vec<CheckpointRow> = tx.run(|conn| {
+    let rows: Vec<CheckpointRow> = tx.run(scope, |conn| {
         ledger_checkpoints::table
             .filter(ledger_checkpoints::tenant_id.eq(Txt(scope.tenant())))
             .filter(ledger_checkpoints::through_set.eq(through))

@@ -130,7 +130,7 @@ fn lines(
     limit: u32,
 ) -> Result<Vec<LineRow>, StoreError> {
     let (tenant, channel_account) = (scope.tenant().to_string(), of.channel_account.map(|account| account.to_string()));
-    tx.run(|conn| {
+    tx.run(scope, |conn| {
         sql_query(
             "SELECT p.set_id, p.idx, p.channel_account_id, p.amount_minor, s.at, s.booked_at, s.kind, s.subject, \
              s.payment_id, s.refund_id FROM postings p JOIN posting_sets s ON s.id = p.set_id \

@@ -100,7 +100,9 @@ impl Base {
 
 pub fn raw(url: &str) -> Raw {
     if url.starts_with("postgres") {
-        return Raw::Postgres(PgConnection::establish(url).expect("a connection of the test's own"));
+        return Raw::Postgres(
+            PgConnection::establish(&postgres::as_superuser(url)).expect("a connection of the test's own"),
+        );
     }
     let mut conn =
         SqliteConnection::establish(url.trim_start_matches("sqlite://")).expect("a connection of the test's own");

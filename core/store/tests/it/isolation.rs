@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Puts at least one row of the house into every table that has tenants' rows.
-fn furnish(base: &Base, house: &House) {
+pub fn furnish(base: &Base, house: &House) {
     let login = format!("mei of {}", char::from(house.letter));
     house.hire(base, 1, &login, users::Role::Owner);
     house.sign_in(base, 1, &login);
@@ -258,7 +258,7 @@ fn nothing_of_another_tenant_is_changed() {
     on_both(|base| {
         let (tea, milk) = two_houses(base);
         // Sent and not acknowledged: there is something to hurry.
-        base.write(|tx| outbox::claim_due(tx, &PLATFORM, outbox::Kind::Push, NOW, at(50), 10));
+        base.write(|tx| outbox::claim_due(tx, &PLATFORM, "here", outbox::Kind::Push, NOW, at(50), 10));
         let before = rows_of(base, &tea);
         let scope = milk.scope;
         let person = saoma_protocol::UserId::from_bytes(crate::house::bytes(b'T', 1));
@@ -307,7 +307,7 @@ fn nothing_of_another_tenant_is_changed() {
                 "the same by our own terminal",
                 Box::new(|tx| terminals::revoke_certificate(tx, &scope, milk.terminal, &certificate(&tea).serial, NOW)),
             ),
-            ("terminals::set_presence", Box::new(|tx| terminals::set_presence(tx, &scope, tea.terminal, true, NOW))),
+            ("terminals::came_online", Box::new(|tx| terminals::came_online(tx, &scope, tea.terminal, "here", NOW))),
             ("terminals::set_health", Box::new(|tx| terminals::set_health(tx, &scope, tea.terminal, &health(), at(9)))),
             ("users::update", Box::new(|tx| users::update(tx, &scope, person, "X", users::Role::Owner, false, NOW))),
             (

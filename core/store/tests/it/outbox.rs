@@ -21,7 +21,7 @@ fn ids(due: &[Due]) -> Vec<Sequence> {
 }
 
 fn claim(base: &Base, kind: Kind, now: i64, lease_until: i64, limit: u32) -> Vec<Due> {
-    base.write(|tx| outbox::claim_due(tx, &PLATFORM, kind, at(now), at(lease_until), limit))
+    base.write(|tx| outbox::claim_due(tx, &PLATFORM, "here", kind, at(now), at(lease_until), limit))
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_claim_that_is_not_committed_yet_is_passed_over() {
     let tea = House::build(&base, b'T');
     let written = [push(&base, &tea, "1"), push(&base, &tea, "2")];
     let (first, second) = base.write(|tx| {
-        let first = ids(&outbox::claim_due(tx, &PLATFORM, Kind::Push, NOW, at(50), 1)?);
+        let first = ids(&outbox::claim_due(tx, &PLATFORM, "here", Kind::Push, NOW, at(50), 1)?);
         Ok((first, ids(&claim(&base, Kind::Push, 0, 50, 10))))
     });
     assert_eq!((first, second), (vec![written[0]], vec![written[1]]));

@@ -30,6 +30,11 @@ struct Server {
     _guard: Child,
 }
 
+/// The same database for a connection that no policy holds.
+pub fn as_superuser(url: &str) -> String {
+    url.replacen("//saoma@", "//postgres@", 1)
+}
+
 /// A new database with today's schema.
 pub fn migrated() -> String {
     create(&format!("TEMPLATE {TEMPLATE}"))
@@ -44,7 +49,10 @@ fn create(how: &str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let server = server();
     let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    server.admin().batch_execute(&format!("CREATE DATABASE {name} {how}")).expect("a database for the test");
+    server
+        .admin()
+        .batch_execute(&format!("CREATE DATABASE {name} OWNER saoma {how}"))
+        .expect("a database for the test");
     server.url(&name)
 }
 
@@ -52,7 +60,10 @@ fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let server = Server::start();
-        server.admin().batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).expect("the template's database");
+        // An ordinary role, as in production: policies do not hold a superuser.
+        let mut admin = server.admin();
+        admin.batch_execute("CREATE ROLE saoma LOGIN").expect("core's role");
+        admin.batch_execute(&format!("CREATE DATABASE {TEMPLATE} OWNER saoma")).expect("the template's database");
         drop(Store::open(&server.url(TEMPLATE), 2).expect("migrations on an empty PostgreSQL database"));
         server
     })
@@ -97,11 +108,11 @@ impl Server {
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@/{database}?host={}", self.dir.display())
+        format!("postgres://saoma@/{database}?host={}", self.dir.display())
     }
 
     fn admin(&self) -> PgConnection {
-        PgConnection::establish(&self.url("postgres")).expect("the test's PostgreSQL")
+        PgConnection::establish(&as_superuser(&self.url("postgres"))).expect("the test's PostgreSQL")
     }
 }
 

@@ -21,6 +21,7 @@ use utoipa::IntoParams;
 use crate::{
     app::App,
     http::{
+        answers::Wish,
         auth::{
             Caller,
             rights::{ReadPayments, TakePayments},
@@ -128,6 +129,13 @@ pub async fn create(
     let body = body.into_inner();
     let id = key.parse().unwrap_or_else(|_| PaymentId::for_key(scope.tenant(), &key));
     let fingerprint = fingerprint(&app, "POST /v1/payments", caller.principal(), &body)?;
+    let known = Wish::of(scope, &id.to_string(), caller.principal(), &body);
+    if let Some(known) = &known
+        && let Some(answer) =
+            known.replay(&app, async || app.store().read(move |tx| payments::version(tx, &scope, id)).await).await?
+    {
+        return Ok(answer);
+    }
     // Before anything is looked up that may have changed since.
     if let Some(sale) = repeated(&app, scope, id, fingerprint).await? {
         return Ok(HttpResponse::Ok().json(payment_view(&app, &sale)));
@@ -179,6 +187,9 @@ pub async fn create(
     };
     let (sale, new) = collect(&app, scope, wish).await?;
     let view = payment_view(&app, &sale);
+    if let Some(known) = known {
+        known.keep(&app, view.version, &view);
+    }
     Ok(if new { HttpResponse::Created().json(view) } else { HttpResponse::Ok().json(view) })
 }
 

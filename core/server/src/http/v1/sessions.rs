@@ -32,6 +32,7 @@ use crate::{
         router::other_method,
         text,
     },
+    limits,
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -236,11 +237,11 @@ pub async fn change_password(
         .await?;
     // Whoever found an open page may not guess here either.
     let address = origin::address(&app, &request);
-    begin(&app, address, &user.login)?;
+    begin(&app, address, &user.login).await?;
     if !passwords::check(current_password, Some(stored.0.clone())).await? {
         return Err(Problem::new(INVALID, "This is not your password.").at("/current_password"));
     }
-    app.sign_ins().forgive(address, &user.login);
+    app.limits().forgive(&limits::sign_in(address, &user.login)).await;
     let password_hash = passwords::hash_new(new_password, app.random_16()?).await?;
     let now = app.now();
     app.store()
@@ -289,29 +290,29 @@ pub async fn end(
 
 /// The person with this login, if the password fits. Takes as long for a login that does not exist.
 async fn verify(app: &App, address: IpAddr, login: &str, password: String) -> Result<access::SignIn, Problem> {
-    begin(app, address, login)?;
+    begin(app, address, login).await?;
     let name = login.to_owned();
     let found = match app.store().read(move |tx| access::by_login(tx, &name)).await {
         Ok(found) => Some(found),
         Err(StoreError::NotFound { .. }) => None,
         Err(error) => {
-            app.sign_ins().forgive(address, login);
+            app.limits().forgive(&limits::sign_in(address, login)).await;
             return Err(error.into());
         }
     };
     let stored = found.as_ref().map(|found| found.password_hash().to_owned());
     let fits = passwords::check(password, stored).await?;
     let verified = found.filter(|_| fits).ok_or_else(wrong)?;
-    app.sign_ins().forgive(address, login);
+    app.limits().forgive(&limits::sign_in(address, login)).await;
     Ok(verified)
 }
 
-fn begin(app: &App, address: IpAddr, login: &str) -> Result<(), Problem> {
-    if app.sign_ins().begin(address, login, app.now()) {
-        return Ok(());
-    }
-    tracing::warn!(%address, "somebody tries passwords");
-    Err(Problem::new(TOO_MANY_ATTEMPTS, "Wait ten minutes and try again."))
+async fn begin(app: &App, address: IpAddr, login: &str) -> Result<(), Problem> {
+    let begun = app.limits().begin(&limits::sign_in(address, login), app.now()).await;
+    begun.map_err(|too_often| {
+        tracing::warn!(%address, "somebody tries passwords");
+        Problem::new(TOO_MANY_ATTEMPTS, "Wait ten minutes and try again.").after(too_often)
+    })
 }
 
 fn wrong() -> Problem {

@@ -29,8 +29,8 @@ use crate::{
 
 /// Most events read at once.
 const BATCH_MAX: u32 = 100;
-/// A comment this often keeps proxies from closing the line, and shows us that the client is gone. News of another node
-/// of core rings no bell here: it is found at the same time.
+/// A comment this often keeps proxies from closing the line, and shows us that the client is gone. Where other nodes cannot
+/// ring a bell here, their news is found by looking more often.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -119,7 +119,7 @@ impl Live {
                     return None;
                 }
             }
-            if tokio::time::timeout(LOOK_EVERY, self.rung()).await.is_err() {
+            if tokio::time::timeout(self.app.look_after(LOOK_EVERY), self.rung()).await.is_err() {
                 self.still_allowed().await?;
                 let text = self.batch().await.ok()?;
                 return Some(if text.is_empty() { Bytes::from_static(b": still here\n\n") } else { text.into() });

@@ -57,8 +57,9 @@ fn refused(error: EnrolError) -> Problem {
             CLAIM_CODE_INVALID,
             "The claim code is not valid (any more). Make a new one on the dashboard, under Terminals.",
         ),
-        EnrolError::TooManyAttempts => {
+        EnrolError::TooManyAttempts(too_often) => {
             Problem::new(TOO_MANY_ATTEMPTS, "Too many wrong claim codes from this address; wait a minute.")
+                .after(too_often)
         }
         EnrolError::Csr(error) => Problem::new(CSR_INVALID, format!("{error}.")).at("/csr_pem"),
         EnrolError::Ca(error) => Problem::internal(&error),
@@ -182,7 +183,8 @@ pub async fn pushes(
             let pushes = found.into_iter().filter_map(readable).collect();
             return Ok(web::Json(Pushes { pushes }));
         }
-        if tokio::time::timeout_at(until, rung).await.is_err() {
+        let look_at = tokio::time::Instant::now() + app.look_after(Duration::from_millis(WAIT_MS_MAX));
+        if tokio::time::timeout_at(until.min(look_at), rung).await.is_err() && tokio::time::Instant::now() >= until {
             return Ok(web::Json(Pushes { pushes: Vec::new() }));
         }
     }

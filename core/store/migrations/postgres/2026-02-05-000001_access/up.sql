@@ -14,3 +14,5 @@ ALTER TABLE tenants ADD COLUMN time_zone TEXT NOT NULL DEFAULT 'Etc/UTC';
 
 -- A refresh token says by itself that core made it, so that every earlier one is known for what it is.
 ALTER TABLE sessions DROP COLUMN previous_hash;
+
+SELECT saoma_isolate('idempotency_keys');

@@ -80,3 +80,8 @@ ALTER TABLE channel_accounts DROP COLUMN fee_basis_points;
 ALTER TABLE payments ADD COLUMN fee_plan_version BIGINT;
 UPDATE payments SET fee_plan_version = 1 WHERE channel_account_id IS NOT NULL;
 ALTER TABLE payments DROP COLUMN fee_basis_points;
+
+SELECT saoma_isolate('ledger_checkpoints');
+SELECT saoma_isolate('ledger_checks');
+SELECT saoma_isolate('ledger_findings');
+SELECT saoma_isolate('fee_plans');

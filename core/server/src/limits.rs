@@ -1,0 +1,221 @@
+//! How often something may be done by one: guesses, so that guessing is slow, and requests, so that one does not take the
+//! place of all.
+//!
+//! Each node counts in its memory, and with Redis all of them count together. Without it, or when it has forgotten, whoever
+//! tries gains what each further node lets through, and a restart forgives: no more than that.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use saoma_protocol::Millis;
+use saoma_store::Principal;
+
+use crate::{config, peers::Peers};
+
+/// Most counts remembered; beyond it the table is begun anew, which only forgives some.
+const COUNTS_MAX: usize = 100_000;
+
+/// So often within a window that begins with the first.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Names what is counted, apart from other limits.
+    pub name: &'static str,
+    /// 0: as often as one likes.
+    pub max: u32,
+    pub window_ms: i64,
+}
+
+/// Wrong passwords from one address: as many as a shop's people behind one address may mistype in a minute.
+const SIGN_IN_ADDRESS: Limit = Limit { name: "sign_in_address", max: 30, window_ms: 60_000 };
+/// Wrong passwords for one name, whether or not it exists: 1,440 a day, against at least 12 characters.
+const SIGN_IN_LOGIN: Limit = Limit { name: "sign_in_login", max: 10, window_ms: 600_000 };
+/// Wrong claim codes from one address.
+const CLAIM_ADDRESS: Limit = Limit { name: "claim_address", max: 10, window_ms: 60_000 };
+const REQUESTS_WINDOW_MS: i64 = 60_000;
+
+/// One more of something, by somebody.
+#[derive(Clone, Debug)]
+pub struct Count {
+    limit: Limit,
+    who: String,
+}
+
+/// A try of this login from this address.
+#[must_use]
+pub fn sign_in(address: IpAddr, login: &str) -> [Count; 2] {
+    [Count { limit: SIGN_IN_ADDRESS, who: address.to_string() }, Count { limit: SIGN_IN_LOGIN, who: login.to_owned() }]
+}
+
+/// A try of a claim code from this address.
+#[must_use]
+pub fn claim_code(address: IpAddr) -> [Count; 1] {
+    [Count { limit: CLAIM_ADDRESS, who: address.to_string() }]
+}
+
+/// A request of somebody who was let in: theirs, and their tenant's.
+#[must_use]
+pub fn request(limits: &config::Limits, principal: &Principal) -> Vec<Count> {
+    let count = |name, max, who| Count { limit: Limit { name, max, window_ms: REQUESTS_WINDOW_MS }, who };
+    let mut counts = vec![count("requests_caller", limits.requests_per_minute_per_caller, principal.actor())];
+    if let Some(scope) = principal.tenant_scope() {
+        counts.push(count("requests_tenant", limits.requests_per_minute_per_tenant, scope.tenant().to_string()));
+    }
+    counts.retain(|count| count.limit.max > 0);
+    counts
+}
+
+/// It was done too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooOften {
+    /// How long until it may be done again, in milliseconds; at least 1.
+    pub wait_ms: i64,
+}
+
+/// What was done lately, and how often.
+pub struct Limits {
+    table: Mutex<HashMap<String, (Millis, u32)>>,
+    peers: Peers,
+}
+
+impl Limits {
+    #[must_use]
+    pub fn new(peers: Peers) -> Self {
+        Self { table: Mutex::default(), peers }
+    }
+
+    /// Counts, unless one of the limits is reached: then nothing is counted. Counted before its outcome is known, so that a
+    /// hundred at once are a hundred; [`Self::forgive`] takes back what was no guess.
+    ///
+    /// # Errors
+    /// [`TooOften`].
+    pub async fn begin(&self, counts: &[Count], now: Millis) -> Result<(), TooOften> {
+        self.begin_here(counts, now)?;
+        let shared: Vec<_> = counts.iter().map(|count| (count.key(), count.limit.max, count.limit.window_ms)).collect();
+        match self.peers.count(&shared).await {
+            // Redis does not answer: this node's own count stands.
+            None | Some(0) => Ok(()),
+            Some(wait_ms) => {
+                self.forgive_here(counts);
+                Err(TooOften { wait_ms })
+            }
+        }
+    }
+
+    /// It was right, or failed of something else.
+    pub async fn forgive(&self, counts: &[Count]) {
+        self.forgive_here(counts);
+        let keys: Vec<String> = counts.iter().map(Count::key).collect();
+        self.peers.uncount(&keys).await;
+    }
+
+    fn begin_here(&self, counts: &[Count], now: Millis) -> Result<(), TooOften> {
+        let mut table = self.table();
+        let left = |since: Millis, window_ms: i64| window_ms - now.since(since);
+        if table.len() + counts.len() > COUNTS_MAX {
+            table.retain(|_, (since, _)| left(*since, SIGN_IN_LOGIN.window_ms) > 0);
+            if table.len() + counts.len() > COUNTS_MAX {
+                table.clear();
+            }
+        }
+        for count in counts {
+            if let Some((since, so_far)) = table.get(&count.key())
+                && *so_far >= count.limit.max
+                && let wait_ms @ 1.. = left(*since, count.limit.window_ms)
+            {
+                return Err(TooOften { wait_ms });
+            }
+        }
+        for count in counts {
+            let (since, so_far) = table.entry(count.key()).or_insert((now, 0));
+            if left(*since, count.limit.window_ms) <= 0 {
+                (*since, *so_far) = (now, 0);
+            }
+            *so_far += 1;
+        }
+        Ok(())
+    }
+
+    fn forgive_here(&self, counts: &[Count]) {
+        let mut table = self.table();
+        for count in counts {
+            if let Some((_, so_far)) = table.get_mut(&count.key()) {
+                *so_far = so_far.saturating_sub(1);
+            }
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<String, (Millis, u32)>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Count {
+    fn key(&self) -> String {
+        format!("{}:{}", self.limit.name, self.who)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(1_790_000_000_000);
+
+    fn tries(who: &str) -> [Count; 1] {
+        [Count { limit: Limit { name: "tries", max: 3, window_ms: 60_000 }, who: who.to_owned() }]
+    }
+
+    #[tokio::test]
+    async fn guessing_is_slowed_down_per_key() {
+        let limits = Limits::new(Peers::none());
+        for _ in 0..3 {
+            assert_eq!(limits.begin(&tries("guesser"), NOW).await, Ok(()));
+        }
+        let later = |ms| NOW.plus(ms);
+        assert_eq!(limits.begin(&tries("guesser"), later(1)).await, Err(TooOften { wait_ms: 59_999 }));
+        assert_eq!(limits.begin(&tries("other"), NOW).await, Ok(()));
+        // Those that were refused do not prolong it.
+        assert_eq!(limits.begin(&tries("guesser"), later(59_999)).await, Err(TooOften { wait_ms: 1 }));
+        assert_eq!(limits.begin(&tries("guesser"), later(60_000)).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_was_right_does_not_count() {
+        let limits = Limits::new(Peers::none());
+        for _ in 0..10 {
+            assert_eq!(limits.begin(&tries("person"), NOW).await, Ok(()));
+            limits.forgive(&tries("person")).await;
+        }
+        for _ in 0..3 {
+            assert_eq!(limits.begin(&tries("person"), NOW).await, Ok(()));
+        }
+        assert!(limits.begin(&tries("person"), NOW).await.is_err());
+        limits.forgive(&tries("nobody")).await;
+    }
+
+    #[tokio::test]
+    async fn of_two_limits_the_stricter_holds_and_a_refusal_counts_for_neither() {
+        let limits = Limits::new(Peers::none());
+        let from = |address: &str| sign_in(address.parse().unwrap(), "mei");
+        for n in 0..10 {
+            assert_eq!(limits.begin(&from(&format!("192.0.2.{n}")), NOW).await, Ok(()));
+        }
+        for _ in 0..40 {
+            assert!(limits.begin(&from("192.0.2.99"), NOW).await.is_err());
+        }
+        let other_name = sign_in("192.0.2.99".parse().unwrap(), "li");
+        assert_eq!(limits.begin(&other_name, NOW).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn the_table_stays_small() {
+        let limits = Limits::new(Peers::none());
+        for who in 0..(2 * COUNTS_MAX + 10) {
+            assert_eq!(limits.begin(&tries(&who.to_string()), NOW).await, Ok(()));
+        }
+        assert!(limits.table().len() <= COUNTS_MAX);
+    }
+}

@@ -1,0 +1,84 @@
+//! Says that this core lives, notices others that no longer do, and ends connections whose right ended on another node.
+
+use std::{collections::HashMap, time::Duration};
+
+use saoma_protocol::Millis;
+use saoma_store::{
+    Dialect, StoreError, access,
+    nodes::{self, Node},
+};
+use tokio::{sync::watch, time::Instant};
+
+use super::rested;
+use crate::app::App;
+
+const BEAT_EVERY: Duration = Duration::from_secs(3);
+/// A node whose beats stand still for so long is dead: five beats, more than a slow commit or a failover takes.
+const DEAD_AFTER: Duration = Duration::from_secs(15);
+/// How far back withdrawn certificates are looked for: past the longest transaction and what clocks of nodes differ by.
+const LOOK_BACK_MS: i64 = 120_000;
+
+pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
+    let mut watch = Watch::default();
+    loop {
+        if let Err(error) = watch.turn(&app).await {
+            tracing::warn!(%error, "a beat is missed");
+        }
+        if !rested(None, BEAT_EVERY, &mut stopping).await {
+            break;
+        }
+    }
+}
+
+/// What this node has seen of the others.
+#[derive(Default)]
+struct Watch {
+    /// Since when each has stood still, by our own clock: theirs may be wrong.
+    still: HashMap<String, (i64, Instant)>,
+}
+
+impl Watch {
+    async fn turn(&mut self, app: &App) -> Result<(), StoreError> {
+        let node = app.fleet().node().to_owned();
+        let (known, others) = app
+            .store()
+            .write(move |tx| {
+                let process = access::process();
+                Ok::<_, StoreError>((nodes::beat(tx, &process, &node)?, nodes::others(tx, &process, &node)?))
+            })
+            .await?;
+        // At the first beat nobody is connected yet; later it means that others took this node for dead.
+        app.fleet().note_again(!known);
+        // A file has one process: whoever else is in it died.
+        let alone = app.store().dialect() == Dialect::Sqlite;
+        for dead in self.dead(others, if alone { Duration::ZERO } else { DEAD_AFTER }) {
+            let id = dead.id.clone();
+            let terminals = app.store().write(move |tx| nodes::bury(tx, &access::process(), &dead)).await?;
+            tracing::warn!(node = id, terminals, "a node is gone; its terminals are offline until they connect again");
+            app.wake_outbox();
+        }
+        self.shut_out(app, app.now()).await
+    }
+
+    fn dead(&mut self, others: Vec<Node>, after: Duration) -> Vec<Node> {
+        let now = Instant::now();
+        self.still.retain(|id, _| others.iter().any(|other| other.id == *id));
+        let is_dead = |other: &Node, still: &mut HashMap<String, (i64, Instant)>| {
+            let (beats, since) = still.entry(other.id.clone()).or_insert((other.beats, now));
+            if *beats != other.beats {
+                (*beats, *since) = (other.beats, now);
+            }
+            now.duration_since(*since) >= after
+        };
+        others.into_iter().filter(|other| is_dead(other, &mut self.still)).collect()
+    }
+
+    async fn shut_out(&self, app: &App, now: Millis) -> Result<(), StoreError> {
+        let (node, since) = (app.fleet().node().to_owned(), now.plus(-LOOK_BACK_MS));
+        let shut_out = app.store().read(move |tx| nodes::shut_out(tx, &access::process(), &node, since)).await?;
+        for (terminal, serial) in shut_out {
+            app.fleet().end_connection(terminal, serial.as_deref()).await;
+        }
+        Ok(())
+    }
+}
