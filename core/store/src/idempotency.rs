@@ -69,7 +69,8 @@ pub fn keep(
 /// None of its own.
 pub fn kept(tx: &mut Tx<'_>, scope: &TenantScope, kind: Kind, key: &str) -> Result<Option<Fingerprint>, StoreError> {
     let row = idempotency_keys::table.find((Txt(scope.tenant()), kind.text(), key));
-    let bytes: Option<Vec<u8>> = tx.run(scope, |conn| row.select(idempotency_keys::fingerprint).first(conn).optional())?;
+    let bytes: Option<Vec<u8>> =
+        tx.run(scope, |conn| row.select(idempotency_keys::fingerprint).first(conn).optional())?;
     let whole = |bytes: Vec<u8>| bytes.try_into().map_err(|_| corrupt("a fingerprint that has not 32 bytes"));
     bytes.map(whole).transpose()
 }

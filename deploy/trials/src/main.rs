@@ -8,7 +8,7 @@ use saoma_trials::{
     api::Door,
     bench, browser,
     collector::Collector,
-    report, scenarios,
+    nodes, report, scenarios,
     shop::{ADMIN_EMAIL, DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -43,6 +43,12 @@ enum Command {
     },
     /// Runs the browser tests in a new shop.
     Browser,
+    /// Plays what several cores on one PostgreSQL and Redis must get right.
+    Nodes {
+        /// Only scenarios whose name holds this text.
+        #[arg(long)]
+        only: Vec<String>,
+    },
     /// Measures: payments per second, memory, start-up times, size.
     Bench,
 }
@@ -56,6 +62,7 @@ async fn main() -> ExitCode {
         programs: arguments.programs.clone(),
         plugins: arguments.plugins.clone(),
         folder: PathBuf::from(folder),
+        core_settings: Vec::new(),
         collector: None,
     };
     let work = async {
@@ -63,6 +70,7 @@ async fn main() -> ExitCode {
         match &arguments.command {
             Command::Run { fresh } => run(premises("demo"), *fresh, &mut stop).await,
             Command::Once { only } => stop.before(once(premises("target/demo-once"), only)).await,
+            Command::Nodes { only } => stop.before(nodes::run(premises("target/demo-nodes"), only)).await,
             Command::Browser => stop.before(browser::run(premises("target/demo-browser"))).await,
             Command::Bench => stop.before(bench::run(premises("target/demo-bench"))).await,
         }

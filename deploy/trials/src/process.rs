@@ -26,7 +26,7 @@ const STOP_MAX: Duration = Duration::from_secs(20);
 /// What to start.
 #[derive(Clone)]
 pub struct Program {
-    pub name: &'static str,
+    pub name: String,
     pub path: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,

@@ -7,7 +7,7 @@ mod crashes;
 mod hostile;
 mod observed;
 mod offline;
-mod people;
+pub mod people;
 mod refunds;
 
 use std::{future::Future, pin::Pin, time::Instant};

@@ -35,6 +35,8 @@ pub struct Premises {
     pub folder: PathBuf,
     /// Where core and terminal send their traces and figures; they then log all they have to say as well.
     pub collector: Option<Collector>,
+    /// More of core's environment, for example another database.
+    pub core_settings: Vec<(String, String)>,
 }
 
 /// What outlives a restart of the shop; `shop.json` in its folder.
@@ -187,6 +189,23 @@ impl Shop {
         Ok(())
     }
 
+    /// Another core on what core stands on, with its own data folder and ports; `settings` come last.
+    pub fn core_beside(&self, name: &str, settings: &[(&str, String)]) -> Program {
+        let mut core = self.programs.core.clone();
+        let own = |name: &str, value: String| (name.to_owned(), value);
+        core.environment.extend([
+            own("SAOMA_DATA_DIR", self.premises.folder.join(name).display().to_string()),
+            own("SAOMA_SERVER__LISTEN", "127.0.0.1:0".to_owned()),
+            own("SAOMA_TERMINALS__HTTPS_LISTEN", "127.0.0.1:0".to_owned()),
+            own("SAOMA_TERMINALS__MQTT_LISTEN", "127.0.0.1:0".to_owned()),
+            own("SAOMA_TELEMETRY__METRICS_LISTEN", String::new()),
+        ]);
+        core.environment.extend(settings.iter().map(|(name, value)| own(name, value.clone())));
+        name.clone_into(&mut core.name);
+        core.log = self.premises.folder.join(format!("{name}.log"));
+        core
+    }
+
     /// kill -9.
     pub async fn kill_core(&mut self) -> Result<()> {
         self.core_process.take().context("core is not running")?.kill().await.map(drop)
@@ -309,8 +328,8 @@ impl Shop {
 impl Programs {
     fn of(premises: &Premises, deeds: &Deeds) -> Self {
         let Ports { scheme, core, terminals, mqtt, till, metrics } = deeds.ports;
-        let program = |name: &'static str, file: &str, arguments: &[&str], environment: &[(&str, String)]| Program {
-            name,
+        let program = |name: &str, file: &str, arguments: &[&str], environment: &[(&str, String)]| Program {
+            name: name.to_owned(),
             path: premises.programs.join(file),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
@@ -327,21 +346,24 @@ impl Programs {
                 &["wallet", "--listen", &scheme_listen, "--merchant", &merchant, "--base-url", &base_url],
                 &[],
             ),
-            core: program(
-                "core",
-                "saoma",
-                &["serve"],
-                &[
-                    ("SAOMA_DATA_DIR", shown(&premises.folder.join("core"))),
-                    ("SAOMA_SERVER__LISTEN", format!("127.0.0.1:{core}")),
-                    ("SAOMA_SERVER__PUBLIC_URL", format!("http://127.0.0.1:{core}")),
-                    ("SAOMA_TERMINALS__HTTPS_LISTEN", format!("127.0.0.1:{terminals}")),
-                    ("SAOMA_TERMINALS__MQTT_LISTEN", format!("127.0.0.1:{mqtt}")),
-                    ("SAOMA_TERMINALS__ALLOW_BROKER_SWITCH", "true".to_owned()),
-                    ("SAOMA_PLUGINS__DIR", shown(&premises.plugins)),
-                    ("SAOMA_PLUGINS__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
-                    ("SAOMA_TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{metrics}")),
-                ],
+            core: with(
+                program(
+                    "core",
+                    "saoma",
+                    &["serve"],
+                    &[
+                        ("SAOMA_DATA_DIR", shown(&premises.folder.join("core"))),
+                        ("SAOMA_SERVER__LISTEN", format!("127.0.0.1:{core}")),
+                        ("SAOMA_SERVER__PUBLIC_URL", format!("http://127.0.0.1:{core}")),
+                        ("SAOMA_TERMINALS__HTTPS_LISTEN", format!("127.0.0.1:{terminals}")),
+                        ("SAOMA_TERMINALS__MQTT_LISTEN", format!("127.0.0.1:{mqtt}")),
+                        ("SAOMA_TERMINALS__ALLOW_BROKER_SWITCH", "true".to_owned()),
+                        ("SAOMA_PLUGINS__DIR", shown(&premises.plugins)),
+                        ("SAOMA_PLUGINS__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
+                        ("SAOMA_TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{metrics}")),
+                    ],
+                ),
+                &premises.core_settings,
             ),
             terminal: program(
                 "terminal",
@@ -366,6 +388,11 @@ impl Programs {
         }
         programs
     }
+}
+
+fn with(mut program: Program, settings: &[(String, String)]) -> Program {
+    program.environment.extend(settings.iter().cloned());
+    program
 }
 
 impl Ports {

@@ -38,6 +38,17 @@ fn scenes(only: &[String]) -> Result<Command> {
     Ok(demo)
 }
 
+/// Several cores on one PostgreSQL and one Redis, and what can be taken from them.
+pub fn nodes() -> Result<()> {
+    let system = system::build()?;
+    machine::packages(&[&machine::POSTGRESQL, &machine::REDIS])?;
+    let status = demo(&system).arg("nodes").status()?;
+    if !status.success() {
+        bail!("the nodes' scenarios ended with {status}");
+    }
+    Ok(())
+}
+
 /// The browser tests, against the very system of the demo.
 pub fn browser() -> Result<()> {
     let system = system::build()?;

@@ -39,6 +39,8 @@ pub const POSTGRESQL: Package = Package {
     program: "/usr/lib/postgresql/*/bin/postgres",
     why: "runs the repository tests on PostgreSQL",
 };
+pub const REDIS: Package =
+    Package { name: "redis-server", program: "redis-server", why: "wakes and counts between several cores in tests" };
 
 impl Package {
     fn is_there(&self) -> bool {

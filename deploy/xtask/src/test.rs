@@ -20,6 +20,7 @@ const STAGES: &[Stage] = &[
     ("lints", lints),
     ("rust", rust_tests),
     ("scenarios", demo::scenarios),
+    ("nodes", demo::nodes),
     ("browser", demo::browser),
 ];
 
@@ -78,7 +79,7 @@ fn lints() -> Result<()> {
 }
 
 fn rust_tests() -> Result<()> {
-    machine::packages(&[&machine::ZBAR, &machine::POSTGRESQL, &machine::OPENPYXL])?;
+    machine::packages(&[&machine::ZBAR, &machine::POSTGRESQL, &machine::REDIS, &machine::OPENPYXL])?;
     let plugins = guests::build()?;
     timed("Rust tests", || {
         execute(

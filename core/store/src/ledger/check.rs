@@ -90,7 +90,8 @@ pub fn check(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Finding>, Store
 /// # Errors
 /// As [`check`].
 pub fn check_all(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Vec<(TenantId, Finding)>, StoreError> {
-    let ids: Vec<Txt<TenantId>> = tx.run(platform, |conn| tenants::table.select(tenants::id).order(tenants::id).load(conn))?;
+    let ids: Vec<Txt<TenantId>> =
+        tx.run(platform, |conn| tenants::table.select(tenants::id).order(tenants::id).load(conn))?;
     let mut all = Vec::new();
     for tenant in ids {
         let findings = check(tx, &access::of_row(tenant.0))?;
@@ -106,9 +107,9 @@ pub fn check_all(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Vec<(Tenan
 pub fn check_sets(tx: &mut Tx<'_>, scope: &TenantScope, after: i64) -> Result<(Vec<Finding>, Option<i64>), StoreError> {
     let begin: Option<i64> = match after {
         0 => Some(i64::MIN),
-        after => {
-            tx.run(scope, |conn| posting_sets::table.find(after).select(posting_sets::booked_at).first(conn).optional())?
-        }
+        after => tx.run(scope, |conn| {
+            posting_sets::table.find(after).select(posting_sets::booked_at).first(conn).optional()
+        })?,
     };
     let ids: Vec<i64> = tx.run(scope, |conn| {
         posting_sets::table

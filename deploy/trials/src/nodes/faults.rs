@@ -1,0 +1,225 @@
+//! What is taken away while people pay, and that it costs time and nothing else.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use futures_util::future::try_join_all;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use super::{Street, charged_once, shared::cancelled_on_b};
+use crate::{
+    api::{Door, text},
+    scenarios::people::{Customer, Office, scheme_record},
+    shop::Shop,
+    wait::{PATIENCE, until},
+};
+
+/// Cashiers on each node.
+const CASHIERS: usize = 2;
+
+pub async fn pushed_without_redis(street: &mut Street) -> Result<()> {
+    street.redis.kill()?;
+    street.redis_is("down").await?;
+    let took = cancelled_on_b(street).await;
+    street.redis.restart().await?;
+    street.redis_is("up").await?;
+    let took = took?;
+    ensure!(took < Duration::from_secs(5), "it took {took:?}");
+    Ok(())
+}
+
+/// 93: the scheme carries it out and never answers, so B sits between "sent" and "answered" when it dies.
+pub async fn node_killed(street: &mut Street) -> Result<()> {
+    let customer = Customer::of(&street.shop)?;
+    let [_, b] = street.offices()?;
+    let body = Office::of(&street.shop)?.charge_body(&street.shop, 2293, &customer.shows_code().await?)?;
+    let sent = tokio::spawn({
+        let body = body.clone();
+        async move { b.post("/v1/payments", &body, "killed-on-b").await }
+    });
+    let scheme = street.shop.scheme()?;
+    let payment = until("the scheme to have charged", || async {
+        let orders = scheme.get("/admin/orders").await?;
+        let mut ours = orders.as_array().into_iter().flatten().map(scheme_record);
+        let order = ours.find(|order| order["amount_minor"] == 2293 && order["charged"] == 1);
+        Ok(order.and_then(|order| order["order_number"].as_str().map(str::to_owned)))
+    })
+    .await?;
+    street.b.take().context("core B is not running")?.kill().await?;
+    ensure!(sent.await?.is_err(), "B answered before it was killed: the moment was missed");
+    // A finds it, alone.
+    Office::of(&street.shop)?.sees(&payment, "succeeded").await?;
+    let again = street.shop.office()?.post("/v1/payments", &body, "killed-on-b").await?;
+    ensure!(again["id"] == payment.as_str(), "the same key is another payment: {again}");
+    charged_once(&street.shop, &payment).await?;
+    street.start_b().await?;
+    street.redis_is("up").await
+}
+
+/// Cashiers who charge on both nodes until told to stop, each wish until it is answered with success.
+struct Load<'a> {
+    shop: &'a Shop,
+    offices: [Door; 2],
+    /// Whether the nodes may say that they cannot (503), and be asked again.
+    patient: bool,
+    stop: AtomicBool,
+    number: AtomicU64,
+}
+
+struct Done {
+    payments: Vec<String>,
+    slowest: Duration,
+    refused: usize,
+}
+
+impl<'a> Load<'a> {
+    async fn run(&self, name: &str) -> Result<Done> {
+        let cashiers = (0..2 * CASHIERS).map(|cashier| self.cashier(name, cashier));
+        let mut done = Done { payments: Vec::new(), slowest: Duration::ZERO, refused: 0 };
+        for each in try_join_all(cashiers).await? {
+            done.payments.extend(each.payments);
+            done.slowest = done.slowest.max(each.slowest);
+            done.refused += each.refused;
+        }
+        Ok(done)
+    }
+
+    async fn cashier(&self, name: &str, cashier: usize) -> Result<Done> {
+        let (customer, office) = (Customer::of(self.shop)?, Office::of(self.shop)?);
+        let mut done = Done { payments: Vec::new(), slowest: Duration::ZERO, refused: 0 };
+        while !self.stop.load(Ordering::Relaxed) {
+            let key = format!("{name}-{}", self.number.fetch_add(1, Ordering::Relaxed));
+            let body = office.charge_body(self.shop, 1700, &customer.shows_code().await?)?;
+            let (started, mut at) = (Instant::now(), cashier);
+            let payment = loop {
+                let reply = self.offices[at % 2].call(Method::POST, "/v1/payments", Some(&body), Some(&key)).await?;
+                if reply.status.is_success() {
+                    break text(&reply.body, "/id")?;
+                }
+                let clear = reply.status == StatusCode::SERVICE_UNAVAILABLE && reply.problem()? == "unavailable";
+                ensure!(self.patient && clear, "{key}: {reply:?}");
+                ensure!(started.elapsed() < PATIENCE, "{key} was refused for {PATIENCE:?}");
+                // The other node, with the same key.
+                (at, done.refused) = (at + 1, done.refused + 1);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            };
+            done.slowest = done.slowest.max(started.elapsed());
+            done.payments.push(payment);
+        }
+        Ok(done)
+    }
+
+    /// Each was charged once, is paid on core, and none is there twice.
+    async fn check(&self, done: &Done) -> Result<()> {
+        ensure!(!done.payments.is_empty(), "nobody paid");
+        let mut once = done.payments.clone();
+        once.sort();
+        once.dedup();
+        ensure!(once.len() == done.payments.len(), "two wishes are one payment");
+        for payment in &once {
+            Office::of(self.shop)?.sees(payment, "succeeded").await?;
+            charged_once(self.shop, payment).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Plays `trouble` while cashiers charge, lets them go on for a moment after it, and looks at what they did.
+async fn under_load(
+    (shop, offices): (&Shop, [Door; 2]),
+    name: &str,
+    patient: bool,
+    trouble: impl AsyncFnOnce() -> Result<()>,
+) -> Result<Done> {
+    let load = Load { shop, offices, patient, stop: AtomicBool::new(false), number: AtomicU64::new(0) };
+    let troubled = async {
+        let happened = trouble().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        load.stop.store(true, Ordering::Relaxed);
+        happened
+    };
+    let (done, happened) = tokio::join!(load.run(name), troubled);
+    happened?;
+    let done = done?;
+    load.check(&done).await?;
+    eprintln!("      {name}: {} payments, slowest {:?}, refused {}", done.payments.len(), done.slowest, done.refused);
+    Ok(done)
+}
+
+pub async fn redis(street: &mut Street) -> Result<()> {
+    let offices = || street.offices();
+    let second = || tokio::time::sleep(Duration::from_secs(1));
+    let calm = under_load((&street.shop, offices()?), "redis-calm", false, async || Ok(second().await)).await?;
+    under_load((&street.shop, offices()?), "redis-emptied", false, async || {
+        for _ in 0..5 {
+            street.redis.command("FLUSHALL")?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(())
+    })
+    .await?;
+    let paused = under_load((&street.shop, offices()?), "redis-paused", false, async || {
+        street.redis.command("CLIENT PAUSE 3000 ALL")?;
+        street.redis_is("down").await?;
+        street.redis_is("up").await
+    })
+    .await?;
+    let frozen = under_load((&street.shop, offices()?), "redis-frozen", false, async || {
+        street.redis.freeze()?;
+        street.redis_is("down").await?;
+        second().await;
+        street.redis.thaw()?;
+        street.redis_is("up").await
+    })
+    .await?;
+    for troubled in [paused, frozen] {
+        // One call waits for its 50 ms; the rest is what a busy machine does between two runs.
+        let allowed = calm.slowest * 2 + Duration::from_secs(1);
+        ensure!(troubled.slowest < allowed, "a payment took {:?}, in calm {:?}", troubled.slowest, calm.slowest);
+    }
+    street.redis.kill()?;
+    let without =
+        under_load((&street.shop, street.offices()?), "redis-gone", false, async || street.redis_is("down").await)
+            .await;
+    street.redis.restart().await?;
+    without?;
+    street.redis_is("up").await
+}
+
+pub async fn postgres(street: &mut Street) -> Result<()> {
+    let offices = street.offices()?;
+    let Street { shop, postgres, .. } = street;
+    let done = under_load((shop, offices), "postgres", true, async || {
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            postgres.crash_and_restart().await?;
+        }
+        Ok(())
+    })
+    .await?;
+    ensure!(done.refused > 0 || done.slowest > Duration::from_millis(100), "nobody noticed");
+    street.redis_is("up").await
+}
+
+pub async fn books(street: &mut Street) -> Result<()> {
+    let checked = std::process::Command::new(street.shop.premises.programs.join("saoma"))
+        .args(["ledger", "check"])
+        .env("SAOMA_DATA_DIR", street.shop.premises.folder.join("core"))
+        .env("SAOMA_DATABASE__URL", street.postgres.url())
+        .output()?;
+    if !checked.status.success() {
+        bail!("saoma ledger check: {}", String::from_utf8_lossy(&checked.stderr));
+    }
+    let scheme = street.shop.scheme()?.get("/admin/orders").await?;
+    for order in scheme.as_array().context("no orders")?.iter().map(scheme_record) {
+        ensure!(order["charged"].as_i64() <= Some(1), "charged twice: {order}");
+    }
+    let unpaid = json!([]);
+    let open = street.shop.office()?.get("/v1/payments?state=unknown&limit=10").await?;
+    ensure!(open["items"] == unpaid, "still unknown: {open}");
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! What must be the same whichever node is asked.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use futures_util::future::try_join_all;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Street, charged_once};
+use crate::{
+    api::{Door, text},
+    scenarios::people::{Cashier, Customer, Office},
+    shop::{DEMO_PASSWORD, OWNER_EMAIL},
+    wait::until,
+};
+
+/// Each is told what is wrong, and nothing of it is served.
+pub async fn strangers(street: &mut Street) -> Result<()> {
+    let folder = &street.shop.premises.folder;
+    let foreign = folder.join("foreign.key");
+    std::fs::write(&foreign, [7; 32])?;
+    std::fs::set_permissions(&foreign, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    let missing = folder.join("missing.key").display().to_string();
+    let key = |file: String| ("SAOMA_SECRETS__MASTER_KEY_FILE", file);
+    for (name, setting, words) in [
+        ("other-key", key(foreign.display().to_string()), "begun under another"),
+        ("no-key", key(missing.clone()), "find the master key"),
+    ] {
+        let started = street.shop.core_beside(name, &[setting]).start().await;
+        let refused = started.err().with_context(|| format!("{name} was let in"))?;
+        ensure!(format!("{refused:#}").contains(words), "{name}: {refused:#}");
+    }
+    ensure!(!std::path::Path::new(&missing).exists(), "a second master key was drawn");
+    // The data folder of another installation.
+    let program = street.shop.core_beside("other-ca", &[]);
+    let fleet = folder.join("other-ca/fleet");
+    std::fs::create_dir_all(&fleet)?;
+    std::fs::write(fleet.join("ca.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")?;
+    let refused = program.start().await.err().context("another CA was let in")?;
+    ensure!(format!("{refused:#}").contains("this database has another"), "{refused:#}");
+    Ok(())
+}
+
+pub async fn alternate(street: &mut Street) -> Result<()> {
+    let (customer, [a, b]) = (Customer::of(&street.shop)?, street.offices()?);
+    let office = Office::of(&street.shop)?;
+    for (number, (first, second)) in [(&a, &b), (&b, &a)].into_iter().enumerate() {
+        let body = office.charge_body(&street.shop, 1200, &customer.shows_code().await?)?;
+        let payment = text(&first.post("/v1/payments", &body, &format!("alternate-{number}")).await?, "/id")?;
+        until("the other node to hold it as paid", || async {
+            Ok((second.get(&format!("/v1/payments/{payment}")).await?["state"] == "succeeded").then_some(()))
+        })
+        .await?;
+        let refund = json!({"amount": Office::amount(200)});
+        let path = format!("/v1/payments/{payment}/refunds");
+        let given = second.post(&path, &refund, "alternate").await?;
+        let again = first.post(&path, &refund, "alternate").await?;
+        ensure!(given["id"] == again["id"], "one refund became two: {given} {again}");
+        until("the refund on both", || async {
+            let [one, two] = [first.get(&path).await?, second.get(&path).await?];
+            Ok((one == two && one["items"][0]["state"] == "succeeded").then_some(()))
+        })
+        .await?;
+        charged_once(&street.shop, &payment).await?;
+    }
+    Ok(())
+}
+
+pub async fn sessions(street: &mut Street) -> Result<()> {
+    let (a, b) = (street.shop.core()?, street.b()?);
+    let bearer = |door: &Door, token: &str| door.with("authorization", format!("Bearer {token}"));
+    let token = Street::sign_in(&a).await?;
+    bearer(&b, &token).get("/v1/auth/me").await?;
+    // The refresh cookie of A is exchanged on B, and is good once wherever it is shown.
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let credentials = json!({"email": OWNER_EMAIL, "password": DEMO_PASSWORD});
+    let signed_in = client.post(format!("{}/v1/auth/sign-in", a.base())).json(&credentials).send().await?;
+    let cookie = signed_in.headers().get("set-cookie").context("no refresh cookie")?.to_str()?.to_owned();
+    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    let refresh =
+        |door: &Door| client.post(format!("{}/v1/auth/refresh", door.base())).header("cookie", &cookie).send();
+    let fresh: Value = refresh(&b).await?.error_for_status()?.json().await?;
+    ensure!(refresh(&a).await?.status() == StatusCode::UNAUTHORIZED, "a used refresh token was taken again");
+    // Whoever copied it ended the session, on both.
+    let copied = bearer(&a, &text(&fresh, "/access_token")?).call(Method::GET, "/v1/auth/me", None, None).await?;
+    ensure!(copied.status == StatusCode::UNAUTHORIZED, "{copied:?}");
+    let out = bearer(&b, &token).call(Method::POST, "/v1/auth/sign-out", None, None).await?;
+    ensure!(out.status == StatusCode::NO_CONTENT, "{out:?}");
+    let over = bearer(&a, &token).call(Method::GET, "/v1/auth/me", None, None).await?;
+    ensure!(over.status == StatusCode::UNAUTHORIZED, "signed out on B, still in on A: {over:?}");
+    Ok(())
+}
+
+pub async fn same_key(street: &mut Street) -> Result<()> {
+    let (customer, offices) = (Customer::of(&street.shop)?, street.offices()?);
+    let body = Office::of(&street.shop)?.charge_body(&street.shop, 2100, &customer.shows_code().await?)?;
+    let at_once =
+        (0..16).map(|number| offices[number % 2].call(Method::POST, "/v1/payments", Some(&body), Some("both-nodes")));
+    let replies = try_join_all(at_once).await?;
+    let created = replies.iter().filter(|reply| reply.status == StatusCode::CREATED).count();
+    ensure!(created == 1, "{created} of 16 say that they made it");
+    let payment = text(&replies[0].body, "/id")?;
+    for reply in &replies {
+        ensure!(reply.status.is_success() && reply.body["id"] == payment.as_str(), "{reply:?}");
+    }
+    Office::of(&street.shop)?.sees(&payment, "succeeded").await?;
+    charged_once(&street.shop, &payment).await?;
+    let events = Office::of(&street.shop)?.events(&payment).await?;
+    ensure!(events.iter().filter(|event| *event == "succeeded").count() == 1, "{events:?}");
+    Ok(())
+}
+
+/// The same answer whether Redis has it, has an old one, or has forgotten everything.
+pub async fn repeated(street: &mut Street) -> Result<()> {
+    let (customer, [a, b]) = (Customer::of(&street.shop)?, street.offices()?);
+    let body = Office::of(&street.shop)?.charge_body(&street.shop, 1300, &customer.shows_code().await?)?;
+    let first = a.post("/v1/payments", &body, "repeated").await?;
+    let path = format!("/v1/payments/{}", text(&first, "/id")?);
+    let same = async |what: &str| {
+        let again = b.post("/v1/payments", &body, "repeated").await?;
+        let now = a.get(&path).await?;
+        ensure!(again == now, "{what}: {again} instead of {now}");
+        Ok(())
+    };
+    same("kept").await?;
+    let kept = street.redis.command("DBSIZE")?;
+    street.redis.command("FLUSHALL")?;
+    same("forgotten").await?;
+    b.post(&format!("{path}/refunds"), &json!({"amount": Office::amount(300)}), "repeated").await?;
+    same("old").await?;
+    let other = Office::of(&street.shop)?.charge_body(&street.shop, 1301, &customer.shows_code().await?)?;
+    let refused = b.call(Method::POST, "/v1/payments", Some(&other), Some("repeated")).await?;
+    ensure!(refused.problem()? == "payment_exists_differently", "{refused:?}");
+    ensure!(kept != ":0\r\n", "nothing was kept in Redis: {kept}");
+    Ok(())
+}
+
+pub async fn guesses(street: &mut Street) -> Result<()> {
+    let doors = [street.shop.core()?, street.b()?];
+    let wrong = json!({"email": "nobody@demo.local", "password": "not-the-password"});
+    for guess in 0..10 {
+        let reply = doors[guess % 2].call(Method::POST, "/v1/auth/sign-in", Some(&wrong), None).await?;
+        ensure!(reply.problem()? == "sign_in_failed", "guess {guess}: {reply:?}");
+    }
+    for door in &doors {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let reply = client.post(format!("{}/v1/auth/sign-in", door.base())).json(&wrong).send().await?;
+        let wait = reply.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.parse::<u64>().ok());
+        ensure!(reply.status() == StatusCode::TOO_MANY_REQUESTS, "the eleventh was let through: {}", reply.status());
+        ensure!(wait.is_some_and(|wait| (1..=600).contains(&wait)), "Retry-After: {wait:?}");
+    }
+    Ok(())
+}
+
+/// Two more nodes, on which one caller may ask 20 times in a minute.
+pub async fn too_many(street: &mut Street) -> Result<()> {
+    let key = street.shop.office()?.post("/v1/api-keys", &json!({"name": "hasty", "role": "owner"}), "hasty").await?;
+    let bearer = format!("Bearer {}", text(&key, "/secret")?);
+    let limit = [("SAOMA_LIMITS__REQUESTS_PER_MINUTE_PER_CALLER", "20".to_owned())];
+    let (c, d) = (
+        street.shop.core_beside("core-c", &limit).start().await?,
+        street.shop.core_beside("core-d", &limit).start().await?,
+    );
+    let doors = [Door::new(c.ready_text("api")?)?, Door::new(d.ready_text("api")?)?];
+    for door in &doors {
+        until("the node to find Redis", || async { Ok((door.get("/ready").await?["redis"] == "up").then_some(())) })
+            .await?;
+    }
+    for number in 0..20 {
+        doors[number % 2].with("authorization", &bearer).get("/v1/stores").await?;
+    }
+    for door in &doors {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let request = client.get(format!("{}/v1/stores", door.base())).header("authorization", &bearer);
+        let reply = request.send().await?;
+        let wait = reply.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.parse::<u64>().ok());
+        ensure!(reply.status() == StatusCode::TOO_MANY_REQUESTS, "the 21st was let through: {}", reply.status());
+        ensure!(wait.is_some_and(|wait| (1..=60).contains(&wait)), "Retry-After: {wait:?}");
+        let problem: Value = reply.json().await?;
+        ensure!(problem["code"] == "too_many_requests", "{problem}");
+    }
+    c.stop().await?;
+    d.stop().await.map(drop)
+}
+
+pub async fn news(street: &mut Street) -> Result<()> {
+    let customer = Customer::of(&street.shop)?;
+    let b = street.b()?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let key = format!("Bearer {}", street.shop.made()?.api_key);
+    let mut live = client.get(format!("{}/v1/stream", b.base())).header("authorization", key).send().await?;
+    ensure!(live.status().is_success(), "{}", live.status());
+    live.chunk().await?;
+    let office = Office::of(&street.shop)?;
+    let charged = office.charges(&street.shop, 1400, &customer.shows_code().await?).await?;
+    let (payment, answered) = (text(&charged, "/id")?, Instant::now());
+    let mut heard = String::new();
+    while !(heard.contains(&payment) && heard.contains("\"succeeded\"")) {
+        let chunk = tokio::time::timeout(Duration::from_secs(10), live.chunk()).await.context("no news on B")??;
+        heard.push_str(&String::from_utf8_lossy(&chunk.context("the stream ended")?));
+    }
+    let took = answered.elapsed();
+    ensure!(took < Duration::from_secs(2), "the news took {took:?}: found by looking, not by the bell");
+    Ok(())
+}
+
+/// A code that the till shows through A is cancelled on B; the answer is how long the till took to hear of it.
+pub async fn cancelled_on_b(street: &Street) -> Result<Duration> {
+    let (cashier, [_, b]) = (Cashier::of(&street.shop)?, street.offices()?);
+    street.shop.till_is_online().await?;
+    let payment = cashier.sell_by_code(1500).await?;
+    cashier.sees(&payment, "presenting").await?;
+    let started = Instant::now();
+    b.post(&format!("/v1/payments/{payment}/cancel"), &json!({}), &format!("on-b-{payment}")).await?;
+    cashier.sees(&payment, "cancelled").await?;
+    Ok(started.elapsed())
+}
+
+pub async fn pushed(street: &mut Street) -> Result<()> {
+    let took = cancelled_on_b(street).await?;
+    ensure!(took < Duration::from_secs(2), "it took {took:?}");
+    // Sent by the node that has the terminal, and by no other.
+    let twice = street.postgres.run("saoma", "SELECT COUNT(*) FROM outbox WHERE kind = 'push' AND attempts > 1")?;
+    ensure!(twice == "0", "{twice} pushes were sent more than once");
+    Ok(())
+}
+
+pub async fn shut_out(street: &mut Street) -> Result<()> {
+    let [a, b] = street.offices()?;
+    let made = street.shop.made()?.clone();
+    let path = format!("/v1/terminals/{}", made.terminal);
+    let online = async |door: &Door| anyhow::Ok(door.get(&path).await?["online"] == true);
+    until("the terminal to be online", || async { Ok(online(&b).await?.then_some(())) }).await?;
+    b.post(&format!("{path}/revoke"), &json!({}), "shut-out").await?;
+    until("A to end the connection", || async {
+        let open = street.shop.till()?.get("/api/state").await?["link"]["mqtt"].clone();
+        let shown = online(&a).await?;
+        Ok((!shown && open != true).then_some(()))
+    })
+    .await
+}

@@ -1,0 +1,219 @@
+//! A PostgreSQL and a Redis of our own, from Debian's packages: started, and treated badly.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::wait::until;
+
+/// Where Debian keeps PostgreSQL 15's programs.
+const POSTGRES_PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+/// PostgreSQL refuses to be run by root; Debian's package brings a user for it.
+const POSTGRES_USER: &str = "postgres";
+
+/// A program that ends with us, however we end.
+struct Server {
+    name: &'static str,
+    command: Vec<String>,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Server {
+    fn start(&mut self) -> Result<()> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).args(&self.command);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.child = Some(command.spawn().with_context(|| format!("cannot start {}", self.name))?);
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let id = self.child.as_ref().with_context(|| format!("{} is not running", self.name))?.id();
+        Ok(kill(Pid::from_raw(i32::try_from(id)?), signal)?)
+    }
+
+    fn end(&mut self, signal: Signal) -> Result<()> {
+        self.signal(signal)?;
+        if let Some(mut child) = self.child.take() {
+            child.wait()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+pub struct Postgres {
+    server: Server,
+    port: u16,
+}
+
+impl Postgres {
+    /// A server with a database `saoma` of a role `saoma`, which is no superuser.
+    pub async fn start(folder: &Path) -> Result<Self> {
+        ensure!(
+            Path::new(POSTGRES_PROGRAMS).join("initdb").exists(),
+            "there is no PostgreSQL 15 in {POSTGRES_PROGRAMS}: install Debian's package postgresql"
+        );
+        let folder = folder.join("postgres");
+        std::fs::create_dir_all(&folder)?;
+        if is_root() {
+            let given = Command::new("chown").arg(format!("{POSTGRES_USER}:")).arg(&folder).status()?;
+            ensure!(given.success(), "{} cannot be given to {POSTGRES_USER}", folder.display());
+        }
+        let data = folder.join("data").display().to_string();
+        let initdb = as_postgres(
+            "initdb",
+            &["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D", &data],
+        );
+        let made = Command::new(&initdb[0]).args(&initdb[1..]).current_dir("/").output()?;
+        ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let port = free_port()?;
+        let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"];
+        let mut arguments = vec!["-D".to_owned(), data, "-p".to_owned(), port.to_string()];
+        for setting in settings {
+            arguments.extend(["-c".to_owned(), setting.to_owned()]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let command = as_postgres("postgres", &arguments);
+        let mut postgres = Self {
+            server: Server { name: "PostgreSQL", command, log: folder.with_extension("log"), child: None },
+            port,
+        };
+        postgres.up().await?;
+        postgres.run("postgres", "CREATE ROLE saoma LOGIN")?;
+        postgres.run("postgres", "CREATE DATABASE saoma OWNER saoma")?;
+        Ok(postgres)
+    }
+
+    async fn up(&mut self) -> Result<()> {
+        self.server.start()?;
+        until("PostgreSQL to answer", || async { Ok(self.run("postgres", "SELECT 1").ok()) }).await.map(drop)
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgres://saoma@127.0.0.1:{}/saoma", self.port)
+    }
+
+    /// Runs SQL as the superuser; the answer is its output, without decoration.
+    pub fn run(&self, database: &str, sql: &str) -> Result<String> {
+        let out = Command::new(Path::new(POSTGRES_PROGRAMS).join("psql"))
+            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres", "-d", database])
+            .args(["-p", &self.port.to_string(), "-c", sql])
+            .output()?;
+        ensure!(out.status.success(), "{sql}: {}", String::from_utf8_lossy(&out.stderr));
+        Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    }
+
+    /// Stops it at once, as in a crash, and starts it again.
+    pub async fn crash_and_restart(&mut self) -> Result<()> {
+        self.server.end(Signal::SIGQUIT)?;
+        self.up().await
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Its children must go with it, which a kill would not see to.
+        drop(self.server.end(Signal::SIGQUIT));
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0)
+}
+
+fn as_postgres(program: &str, arguments: &[&str]) -> Vec<String> {
+    let path = Path::new(POSTGRES_PROGRAMS).join(program).display().to_string();
+    let mut command = if is_root() {
+        let user = [format!("--reuid={POSTGRES_USER}"), format!("--regid={POSTGRES_USER}")];
+        [["setpriv".to_owned(), "--init-groups".to_owned()], user].concat()
+    } else {
+        vec!["env".to_owned()]
+    };
+    command.push(path);
+    command.extend(arguments.iter().map(|&argument| argument.to_owned()));
+    command
+}
+
+pub struct Redis {
+    server: Server,
+    port: u16,
+}
+
+impl Redis {
+    pub async fn start(folder: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let folder = folder.join("redis");
+        std::fs::create_dir_all(&folder)?;
+        let text = folder.display().to_string();
+        let command =
+            ["redis-server", "--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir", &text];
+        let command = command.map(str::to_owned).to_vec();
+        let mut redis =
+            Self { server: Server { name: "Redis", command, log: folder.with_extension("log"), child: None }, port };
+        redis.restart().await?;
+        Ok(redis)
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub async fn restart(&mut self) -> Result<()> {
+        self.server.start()?;
+        until("Redis to answer", || async { Ok(self.command("PING").ok()) }).await.map(drop)
+    }
+
+    /// kill -9: what it held is gone.
+    pub fn kill(&mut self) -> Result<()> {
+        self.server.end(Signal::SIGKILL)
+    }
+
+    /// It keeps its connections and says nothing.
+    pub fn freeze(&self) -> Result<()> {
+        self.server.signal(Signal::SIGSTOP)
+    }
+
+    pub fn thaw(&self) -> Result<()> {
+        self.server.signal(Signal::SIGCONT)
+    }
+
+    /// One command without arguments that need quoting, in the protocol's inline form.
+    pub fn command(&self, line: &str) -> Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+        write!(stream, "{line}\r\n")?;
+        let mut answer = [0; 512];
+        let length = stream.read(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+        if answer.starts_with('-') {
+            bail!("Redis answered {line} with {answer}");
+        }
+        Ok(answer)
+    }
+}
