@@ -45,6 +45,8 @@ pub enum Capability {
     PartialRefund,
     Notifications,
     Bills,
+    /// Its answers of success need not name an amount.
+    AmountsNotNamed,
 }
 
 impl Capability {
@@ -59,6 +61,7 @@ impl Capability {
             Self::PartialRefund => "partial_refund",
             Self::Notifications => "notifications",
             Self::Bills => "bills",
+            Self::AmountsNotNamed => "amounts_not_named",
         }
     }
 }
@@ -196,6 +199,7 @@ fn check_capabilities(given: &wit::Manifest) -> Result<BTreeSet<Capability>, Man
             wit::Capability::PartialRefund => Capability::PartialRefund,
             wit::Capability::Notifications => Capability::Notifications,
             wit::Capability::Bills => Capability::Bills,
+            wit::Capability::AmountsNotNamed => Capability::AmountsNotNamed,
         })
         .collect();
     let has = |capability| capabilities.contains(&capability);

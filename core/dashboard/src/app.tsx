@@ -69,7 +69,7 @@ function Door() {
           <Routes>
             <Route path="/" element={<Navigate to="/payments" replace />} />
             <Route path="/payments" element={<PaymentsRoom />} />
-            <Route path="/payments/:payment" element={<PaymentRoom role={session.person.role} />} />
+            <Route path="/payments/:payment" element={<PaymentRoom person={session.person} />} />
             <Route path="/terminals" element={<TerminalsRoom role={session.person.role} />} />
             <Route path="/books" element={<BooksRoom />} />
             <Route path="/books/:account" element={<StatementRoom />} />

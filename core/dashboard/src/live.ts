@@ -49,6 +49,11 @@ function takePayment(queryClient: QueryClient, news: Payment): void {
   const lists = queryClient.getQueriesData<InfiniteData<PaymentPage>>({ queryKey: ['payments'] });
   for (const [key, data] of lists) {
     if (data === undefined) continue;
+    // Who is called for what the server alone says: the list is asked for anew.
+    if (key[1] === 'attention') {
+      void queryClient.invalidateQueries({ queryKey: key });
+      continue;
+    }
     const pages = mergeIntoPages(data.pages, news, key[1] as Filter);
     queryClient.setQueryData(key, { ...data, pages });
   }

@@ -1,6 +1,6 @@
 // What the rooms know about payments, without any of the screen: filters, merging of live news, what may be done.
 
-import type { Payment, PaymentNews, PaymentPage as Page, PaymentState } from './api/client';
+import type { Payment, PaymentNews, PaymentPage as Page, PaymentState, Refund } from './api/client';
 import type { Person } from './api/session';
 
 export type Filter = 'all' | PaymentState;
@@ -44,6 +44,13 @@ function has<Name extends string>(data: unknown, name: Name): data is Record<Nam
 
 export function leftMinor(payment: Payment): number {
   return payment.amount.minor - payment.refunded_minor;
+}
+
+/** What two persons may settle by hand: the payment, or refunds of it, whose end the channel leaves open. Their ids. */
+export function openForHand(payment: Payment, refunds: readonly Refund[]): string[] {
+  const stuck = ['pending', 'unknown'].includes(payment.state) || (payment.needs_attention != null && ['expired', 'cancelled'].includes(payment.state));
+  const stuckRefunds = refunds.filter((refund) => ['pending', 'unknown'].includes(refund.state));
+  return [...(stuck ? [payment.id] : []), ...stuckRefunds.map((refund) => refund.id)];
 }
 
 export type Action = 'query' | 'cancel' | 'void' | 'refund';

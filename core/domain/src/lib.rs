@@ -4,6 +4,7 @@
 pub mod claim;
 pub mod fee;
 pub mod ledger;
+pub mod order;
 pub mod pay_code;
 pub mod payment;
 pub mod refund;

@@ -7,7 +7,7 @@ mod decide;
 mod event;
 mod state;
 
-pub use chase::{Chased, Pace, Step, again_at, step};
+pub use chase::{ATTENTION_AFTER_MS, Chased, Pace, Step, again_at, needs_person, step};
 pub use decide::{Decision, Effect, Notice, decide};
-pub use event::{Answer, AnswerStatus, Event, Refusal, Source};
+pub use event::{Amounts, Answer, AnswerStatus, Event, Refusal, Source};
 pub use state::{Capture, Close, Method, Payment, State};

@@ -4,6 +4,8 @@
 
 use saoma_protocol::{Amount, Money, RefundId, api::Failure, api::RefundKind, api::RefundState};
 
+use crate::payment::Amounts;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
     pub id: RefundId,
@@ -14,6 +16,8 @@ pub struct Refund {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
+    /// Set aside, and not sent yet: by core itself, for what came late or twice.
+    Created,
     /// Committed before it is sent.
     Submitting,
     /// The channel has it and has not finished.
@@ -28,12 +32,18 @@ pub enum State {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// About to send it.
+    Submit,
     Answered(Answer),
     /// It certainly did not reach the channel.
     NotSent {
         failure: Failure,
     },
     NoAnswer,
+    /// Two persons say how it ended, since the channel does not.
+    SettledByHand {
+        paid: bool,
+    },
 }
 
 /// What the channel said, checked to be about this refund.
@@ -60,12 +70,22 @@ pub enum Refusal {
     AnswerForAnother { given: String },
     #[error("the channel answered with {given} where {expected} was asked")]
     AnswerAmount { expected: Amount, given: Money },
+    #[error("the channel answered that it is paid and did not say how much")]
+    AnswerWithoutAmount,
+    #[error("a refund that is {state:?} cannot be {verb}")]
+    NotInState { state: RefundState, verb: &'static str },
 }
 
 impl Answer {
     /// # Errors
-    /// `AnswerForAnother`, then `AnswerAmount`.
-    pub fn about(refund: &Refund, number: &str, amount: Option<Money>, status: AnswerStatus) -> Result<Self, Refusal> {
+    /// `AnswerForAnother`, then `AnswerAmount`, then `AnswerWithoutAmount`.
+    pub fn about(
+        refund: &Refund,
+        number: &str,
+        amount: Option<Money>,
+        amounts: Amounts,
+        status: AnswerStatus,
+    ) -> Result<Self, Refusal> {
         if number != refund.id.to_string() {
             return Err(Refusal::AnswerForAnother { given: number.chars().take(64).collect() });
         }
@@ -73,45 +93,64 @@ impl Answer {
             Some(given) if given != refund.amount.money() => {
                 Err(Refusal::AnswerAmount { expected: refund.amount, given })
             }
-            _ => Ok(Self { status }),
+            None if amounts == Amounts::Named && status == AnswerStatus::Succeeded => Err(Refusal::AnswerWithoutAmount),
+            Some(_) | None => Ok(Self { status }),
         }
     }
 }
 
-/// What follows: the next state (`None`: nothing new), and whether the refund must be sent (again).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    pub next: Option<State>,
-    pub resend: bool,
+/// The refund's next state after `event`; `None`: nothing new.
+///
+/// # Errors
+/// `NotInState` if it cannot be sent, or settled by hand, as it stands.
+pub fn decide(refund: &Refund, event: &Event) -> Result<Option<State>, Refusal> {
+    let refused = |verb| Err(Refusal::NotInState { state: refund.public_state(), verb });
+    Ok(match (&refund.state, event) {
+        (State::Created, Event::Submit) => Some(State::Submitting),
+        (
+            State::Submitting | State::Pending | State::Unknown | State::Succeeded | State::Failed { .. },
+            Event::Submit,
+        ) => {
+            return refused("sent for the first time");
+        }
+        (State::Pending | State::Unknown, Event::SettledByHand { paid: true }) => Some(State::Succeeded),
+        (State::Pending | State::Unknown, Event::SettledByHand { paid: false }) => {
+            Some(State::Failed { failure: by_hand() })
+        }
+        (State::Created | State::Submitting | State::Succeeded | State::Failed { .. }, Event::SettledByHand { .. }) => {
+            return refused("settled by hand");
+        }
+        (State::Succeeded | State::Failed { .. }, Event::Answered(_) | Event::NotSent { .. } | Event::NoAnswer) => None,
+        // Of core's own accord, so that nobody else would try again.
+        (State::Submitting, Event::NotSent { .. }) if refund.kind == RefundKind::Late => Some(State::Created),
+        (State::Created, Event::NotSent { .. }) => None,
+        (State::Submitting, Event::NotSent { failure }) => Some(State::Failed { failure: failure.clone() }),
+        // A repeat that did not get through says nothing about the attempt before it.
+        (State::Pending | State::Unknown, Event::NotSent { .. }) => None,
+        (State::Submitting, Event::NoAnswer) => Some(State::Unknown),
+        (State::Created | State::Pending | State::Unknown, Event::NoAnswer) => None,
+        (State::Created | State::Submitting | State::Pending | State::Unknown, Event::Answered(answer)) => {
+            match &answer.status {
+                AnswerStatus::Succeeded => Some(State::Succeeded),
+                AnswerStatus::Failed { failure } => Some(State::Failed { failure: failure.clone() }),
+                AnswerStatus::Pending if refund.state == State::Pending => None,
+                AnswerStatus::Pending => Some(State::Pending),
+                // It may be sent again under the same number.
+                AnswerStatus::NotFound => None,
+            }
+        }
+    })
 }
 
-/// What `event` does to `refund`.
-#[must_use]
-pub fn decide(refund: &Refund, event: &Event) -> Decision {
-    let to = |next| Decision { next: Some(next), resend: false };
-    let nothing = Decision { next: None, resend: false };
-    match (&refund.state, event) {
-        (State::Succeeded | State::Failed { .. }, _) => nothing,
-        (State::Submitting, Event::NotSent { failure }) => to(State::Failed { failure: failure.clone() }),
-        // A repeat that did not get through says nothing about the attempt before it.
-        (State::Pending | State::Unknown, Event::NotSent { .. }) => nothing,
-        (State::Submitting, Event::NoAnswer) => to(State::Unknown),
-        (State::Pending | State::Unknown, Event::NoAnswer) => nothing,
-        (State::Submitting | State::Pending | State::Unknown, Event::Answered(answer)) => match &answer.status {
-            AnswerStatus::Succeeded => to(State::Succeeded),
-            AnswerStatus::Failed { failure } => to(State::Failed { failure: failure.clone() }),
-            AnswerStatus::Pending if refund.state == State::Pending => nothing,
-            AnswerStatus::Pending => to(State::Pending),
-            AnswerStatus::NotFound => Decision { next: None, resend: true },
-        },
-    }
+fn by_hand() -> Failure {
+    Failure { code: "settled_by_hand".to_owned(), message: "Two persons settled it as not paid.".to_owned() }
 }
 
 impl Refund {
     #[must_use]
     pub const fn public_state(&self) -> RefundState {
         match self.state {
-            State::Submitting => RefundState::Submitting,
+            State::Created | State::Submitting => RefundState::Submitting,
             State::Pending => RefundState::Pending,
             State::Unknown => RefundState::Unknown,
             State::Succeeded => RefundState::Succeeded,

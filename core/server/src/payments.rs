@@ -3,6 +3,7 @@
 //! Survives: a client that hangs up (what was begun is finished in a task of its own), a crash between two commits (the
 //! resolver takes up what is left), the same request twice and at once (the first insert decides).
 
+mod by_hand;
 mod call;
 mod close;
 mod collect;
@@ -11,17 +12,20 @@ mod refund;
 mod settle;
 mod view;
 
+pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub use call::{Channel, channel_of};
-pub use close::{answer_came, ask, cancel, close_now, expire};
+pub use close::{Reply, answer_came, ask, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, collect, repeated};
-pub use refund::{GiveBack, give_back, late, resume as resume_refund};
-pub use settle::{Outcome, Settled, settle};
+pub(crate) use refund::call_a_person as refund_needs_person;
+pub use refund::{GiveBack, give_back, resume as resume_refund};
+pub(crate) use settle::record;
+pub use settle::{Heard, Outcome, Settled, settle};
 pub use view::{payment_view, refund_view};
 
 use saoma_channels::NoChance;
-use saoma_domain::{payment, refund as refund_rules};
-use saoma_protocol::{ChannelAccountId, PaymentId, RefundId};
+use saoma_domain::{order, payment, refund as refund_rules};
+use saoma_protocol::{ChannelAccountId, OrderId, PaymentId, RefundId};
 use saoma_store::StoreError;
 
 use crate::secrets::SecretsError;
@@ -57,11 +61,34 @@ pub enum PaymentError {
     Ambiguous(Vec<ChannelAccountId>),
     #[error("{channel} cannot do this: {why}")]
     ChannelCannot { channel: String, why: String },
+    /// Nothing was changed.
+    #[error(transparent)]
+    Order(#[from] order::Refusal),
+    /// A second payment must be of the order's store. Nothing was changed.
+    #[error("{0} is of another store")]
+    OrderElsewhere(OrderId),
+    /// The one who proposed a settlement by hand cannot confirm it. Nothing was changed.
+    #[error("a second person must confirm it")]
+    SamePerson,
+    /// The channel says something else, or has just said how it ended. The settlement by hand is off.
+    #[error("the channel says otherwise: {0}")]
+    ChannelSays(String),
     #[error("a void is possible on the merchant's day of the payment alone")]
     VoidTooLate,
     /// The task that went on by itself ended badly; what it committed stands.
     #[error("the work was cut off: {0}")]
     CutOff(String),
+}
+
+impl PaymentError {
+    /// Whether the channel cannot be called at all (its plugin or secrets are gone): of that account alone.
+    pub(crate) fn is_of_the_channel(&self) -> bool {
+        match self {
+            Self::NoChannel(_) => true,
+            Self::Secrets(error) => !matches!(error, SecretsError::Store(_)),
+            _ => false,
+        }
+    }
 }
 
 /// Kinds of events, as the timeline shows them.
@@ -83,5 +110,15 @@ pub mod kind {
     pub const REFUND_NO_ANSWER: &str = "refund_no_answer";
     pub const REFUND_SUCCEEDED: &str = "refund_succeeded";
     pub const REFUND_FAILED: &str = "refund_failed";
+    pub const REFUND_NOT_SENT: &str = "refund_not_sent";
+    pub const REFUND_BY_HAND: &str = "refund_settled_by_hand";
     pub const VOIDED: &str = "voided";
+    pub const DOUBTED: &str = "doubted";
+    pub const DOUBT_ENDED: &str = "doubt_ended";
+    pub const PAID_BY_HAND: &str = "paid_by_hand";
+    pub const NEEDS_ATTENTION: &str = "needs_attention";
+    pub const HAND_PROPOSED: &str = "settlement_proposed";
+    pub const HAND_REFUSED: &str = "settlement_refused";
+    pub const HAND_WITHDRAWN: &str = "settlement_withdrawn";
+    pub const HAND_CONFIRMED: &str = "settlement_confirmed";
 }

@@ -109,6 +109,7 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
         reference: None,
         goods: Vec::new(),
         created_at: NOW,
+        paid_by: None,
     };
     let wish = StoredPayment {
         payment: Payment {
@@ -129,6 +130,7 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
         close_asked_at: None,
         next_attempt_at: Some(NOW),
         attempts: 0,
+        watch: payments::Watch::default(),
         created_at: NOW,
         updated_at: NOW,
     };
@@ -152,7 +154,8 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
     })?;
     base.write_blocking(|tx| {
         let mut stored = payments::load(tx, &scope, payment)?;
-        stored.payment.state = State::Captured(Capture { at: NOW, late: false, refunded_minor: 0, reserved_minor: 0 });
+        stored.payment.state =
+            State::Captured(Capture { at: NOW, late: false, by_hand: false, refunded_minor: 0, reserved_minor: 0 });
         stored.channel_reference = Some(format!("H-{number}"));
         stored.next_attempt_at = None;
         payments::save(tx, &scope, &mut stored)?;

@@ -19,7 +19,7 @@ pub struct NewEvent {
     pub refund: Option<RefundId>,
     /// The payment's version after the event.
     pub version: u64,
-    /// What happened, for example `payment.succeeded`.
+    /// What happened, for example `succeeded`.
     pub kind: String,
     /// More about it as JSON text; no secrets, no codes.
     pub data_json: String,

@@ -15,6 +15,7 @@ mod dialect;
 mod error;
 pub mod events;
 pub mod fee_plans;
+pub mod hand_settlements;
 pub mod idempotency;
 pub mod journal;
 pub mod ledger;

@@ -1,7 +1,9 @@
 //! What is being sold.
 
 use diesel::prelude::*;
-use saoma_protocol::{Amount, Currency, Millis, OrderId, Sequence, StoreId, TenantId, TerminalId, api::Goods};
+use saoma_protocol::{
+    Amount, Currency, Millis, OrderId, PaymentId, Sequence, StoreId, TenantId, TerminalId, api::Goods,
+};
 
 use crate::{
     Insertion, StoreError, TenantScope, Tx,
@@ -22,6 +24,8 @@ pub struct Order {
     pub reference: Option<String>,
     pub goods: Vec<Goods>,
     pub created_at: Millis,
+    /// The first payment whose success was booked to be kept.
+    pub paid_by: Option<PaymentId>,
 }
 
 /// # Errors
@@ -39,6 +43,7 @@ pub fn insert_new(tx: &mut Tx<'_>, scope: &TenantScope, order: &Order) -> Result
         amount_minor: order.amount.minor(),
         goods_json: to_json(&order.goods)?,
         created_at: order.created_at.0,
+        paid_by: order.paid_by.map(Txt),
     };
     match insert_or_ignore!(tx, scope, orders::table, &row)? {
         0 => Ok(Insertion::Existing),
@@ -64,6 +69,23 @@ pub(crate) fn of_ids(tx: &mut Tx<'_>, scope: &TenantScope, ids: &[OrderId]) -> R
     rows.into_iter().map(Order::try_from).collect()
 }
 
+/// Lets `payment` be the one that paid the order. `false` if another one is: of two that come at once the first to commit
+/// stays, and the other waits for that commit, so that neither is rolled back.
+///
+/// # Errors
+/// `NotFound` if the order is not the tenant's.
+pub fn keep(tx: &mut Tx<'_>, scope: &TenantScope, order: OrderId, payment: PaymentId) -> Result<bool, StoreError> {
+    let unpaid = orders::table
+        .filter(orders::tenant_id.eq(Txt(scope.tenant())))
+        .filter(orders::id.eq(Txt(order)))
+        .filter(orders::paid_by.is_null().or(orders::paid_by.eq(Txt(payment))));
+    let kept = tx.run(scope, |conn| diesel::update(unpaid).set(orders::paid_by.eq(Txt(payment))).execute(conn))?;
+    if kept == 0 {
+        load(tx, scope, order)?;
+    }
+    Ok(kept == 1)
+}
+
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = orders)]
 struct OrderRow {
@@ -78,6 +100,7 @@ struct OrderRow {
     amount_minor: i64,
     goods_json: String,
     created_at: i64,
+    paid_by: Option<Txt<PaymentId>>,
 }
 
 impl TryFrom<OrderRow> for Order {
@@ -94,6 +117,7 @@ impl TryFrom<OrderRow> for Order {
             reference: row.reference,
             goods: from_json(&row.goods_json, "the goods of an order")?,
             created_at: Millis(row.created_at),
+            paid_by: row.paid_by.map(|payment| payment.0),
         })
     }
 }

@@ -10,7 +10,7 @@ use saoma_protocol::{
 use crate::{
     StoreError, TenantScope,
     column::{Tag, Txt, amount, corrupt, millis, moment, signed, signed32, unsigned, unsigned32},
-    payments::StoredPayment,
+    payments::{StoredPayment, Watch},
     schema::payments,
 };
 
@@ -35,6 +35,7 @@ pub struct PaymentRow {
     close_asked_at: Option<i64>,
     next_attempt_at: Option<i64>,
     attempts: i32,
+    attention_at: Option<i64>,
     version: i64,
     created_at: i64,
     updated_at: i64,
@@ -51,6 +52,7 @@ pub struct Changes {
     close_asked_at: Option<i64>,
     next_attempt_at: Option<i64>,
     attempts: i32,
+    attention_at: Option<i64>,
     lease_until: Option<i64>,
     version: i64,
     updated_at: i64,
@@ -91,9 +93,10 @@ impl PaymentRow {
             amount_minor: payment.amount.minor(),
             fee_plan_version: stored.fee_plan.map(signed),
             state: StateColumns::new(payment),
-            close_asked_at: moment(stored.close_asked_at),
+            close_asked_at: wish(stored),
             next_attempt_at: moment(stored.next_attempt_at),
             attempts: signed32(stored.attempts),
+            attention_at: moment(stored.watch.attention_at),
             version: signed(stored.version),
             created_at: stored.created_at.0,
             updated_at: stored.updated_at.0,
@@ -111,6 +114,7 @@ impl TryFrom<PaymentRow> for StoredPayment {
             method: method(&row.method)?,
             state: row.state.state()?,
         };
+        let is_over = is_over(&payment);
         Ok(Self {
             payment,
             version: unsigned(row.version)?,
@@ -122,9 +126,14 @@ impl TryFrom<PaymentRow> for StoredPayment {
             channel_reference: row.channel_reference,
             payer_hint: row.payer_hint,
             fee_plan: row.fee_plan_version.map(unsigned).transpose()?,
-            close_asked_at: millis(row.close_asked_at),
+            close_asked_at: millis(row.close_asked_at).filter(|_| !is_over),
             next_attempt_at: millis(row.next_attempt_at),
             attempts: unsigned32(row.attempts)?,
+            watch: Watch {
+                doubted_at: millis(row.close_asked_at).filter(|_| is_over),
+                attention_at: millis(row.attention_at),
+                ..Watch::default()
+            },
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),
         })
@@ -138,9 +147,10 @@ impl Changes {
             channel_reference: stored.channel_reference.clone(),
             payer_hint: stored.payer_hint.clone(),
             state: StateColumns::new(&stored.payment),
-            close_asked_at: moment(stored.close_asked_at),
+            close_asked_at: wish(stored),
             next_attempt_at: moment(stored.next_attempt_at),
             attempts: signed32(stored.attempts),
+            attention_at: moment(stored.watch.attention_at),
             lease_until: None,
             version: signed(stored.version + 1),
             updated_at: stored.updated_at.0,
@@ -181,12 +191,12 @@ impl StateColumns {
                 columns.since = Some(since.0);
                 "unknown"
             }
-            State::Captured(Capture { at, late, refunded_minor, reserved_minor }) => {
+            State::Captured(Capture { at, late, by_hand, refunded_minor, reserved_minor }) => {
                 columns.captured_at = Some(at.0);
                 columns.paid_late = *late;
                 columns.refunded_minor = *refunded_minor;
                 columns.reserved_minor = *reserved_minor;
-                "captured"
+                if *by_hand { BY_HAND } else { "captured" }
             }
             State::Voided { captured_at } => {
                 columns.captured_at = Some(captured_at.0);
@@ -221,9 +231,10 @@ impl StateColumns {
             "submitting" => State::Submitting { since: part(self.since)? },
             "pending" => State::Pending { since: part(self.since)? },
             "unknown" => State::Unknown { since: part(self.since)? },
-            "captured" => State::Captured(Capture {
+            "captured" | BY_HAND => State::Captured(Capture {
                 at: part(self.captured_at)?,
                 late: self.paid_late,
+                by_hand: state == BY_HAND,
                 refunded_minor: self.refunded_minor,
                 reserved_minor: self.reserved_minor,
             }),
@@ -235,6 +246,18 @@ impl StateColumns {
             other => return Err(corrupt(format!("a payment in state {other:?}"))),
         })
     }
+}
+
+/// A capture that two persons said, and the channel has not.
+const BY_HAND: &str = "captured_by_hand";
+
+/// Whether nothing is to be closed any more, so that `close_asked_at` means a doubt.
+fn is_over(payment: &Payment) -> bool {
+    !payment.is_open() && !matches!(payment.state, State::Created | State::Presenting { .. })
+}
+
+fn wish(stored: &StoredPayment) -> Option<i64> {
+    moment(if is_over(&stored.payment) { stored.watch.doubted_at } else { stored.close_asked_at })
 }
 
 /// What a failed payment or refund failed of.

@@ -2,18 +2,21 @@
 
 use std::{collections::HashMap, fmt, str::FromStr};
 
-use diesel::{dsl::min, prelude::*};
+use diesel::{
+    dsl::{count_star, min},
+    prelude::*,
+};
 use saoma_domain::payment::Payment;
 use saoma_protocol::{ChannelAccountId, Millis, OrderId, PaymentId, StoreId, TenantId, TerminalId, api::PaymentState};
 
 use crate::{
     Insertion, PlatformScope, StoreError, TenantScope, Tx, access,
-    column::{Tag, Txt, corrupt, moment, signed, signed32, unsigned},
-    dialect::{claim, insert_or_ignore},
+    column::{Tag, Txt, corrupt, moment, signed, signed32, unsigned, unsigned32},
+    dialect::{claim, insert_or_ignore, upsert},
     orders::{self, Order},
     pay_codes::{self, PayCode},
     payment_row::{Changes, PaymentRow},
-    schema::payments,
+    schema::{payment_words, payments, refunds},
 };
 
 /// A payment with what is kept beside the part that rules are about.
@@ -41,8 +44,23 @@ pub struct StoredPayment {
     pub next_attempt_at: Option<Millis>,
     /// How often core has asked since it last had an answer that moved the payment.
     pub attempts: u32,
+    pub watch: Watch,
     pub created_at: Millis,
     pub updated_at: Millis,
+}
+
+/// What is known of a payment or refund that the channel leaves open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Something contradicts the channel's last definite word. Payments alone.
+    pub doubted_at: Option<Millis>,
+    /// Since when a person is called.
+    pub attention_at: Option<Millis>,
+    /// How often the channel was asked in all.
+    pub asked: u32,
+    /// What it said last, or how it kept silent; in words, without secrets.
+    pub last_said: Option<String>,
+    pub last_said_at: Option<Millis>,
 }
 
 /// A payment with all that a view of it shows.
@@ -64,6 +82,8 @@ pub struct Filter {
     pub from: Option<Millis>,
     /// Created before.
     pub to: Option<Millis>,
+    /// Only those for which, or for a refund of which, a person is called.
+    pub attention: bool,
 }
 
 /// A place in the list: after this payment. Its text is for the API's `cursor`.
@@ -215,6 +235,13 @@ pub fn list(
     if let Some(to) = filter.to {
         query = query.filter(payments::created_at.lt(to.0));
     }
+    if filter.attention {
+        let refunds_waiting = refunds::table
+            .filter(refunds::tenant_id.eq(Txt(scope.tenant())))
+            .filter(refunds::attention_at.is_not_null())
+            .select(refunds::payment_id);
+        query = query.filter(payments::attention_at.is_not_null().or(payments::id.eq_any(refunds_waiting)));
+    }
     if let Some(Cursor { created_at, id }) = after {
         let same_moment = payments::created_at.eq(created_at.0).and(payments::id.lt(Txt(*id)));
         query = query.filter(payments::created_at.lt(created_at.0).or(same_moment));
@@ -227,7 +254,68 @@ pub fn list(
     Ok(Listed { sales: sales(tx, scope, page)?, next })
 }
 
-/// Payments whose code on show is over at `now`, oldest first.
+/// Notes what the channel said when it was asked, without a new version.
+///
+/// # Errors
+/// None of its own: a payment that is gone is left alone.
+pub fn note_said(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+    words: &str,
+    at: Millis,
+) -> Result<(), StoreError> {
+    let row = (
+        payment_words::tenant_id.eq(Txt(scope.tenant())),
+        payment_words::payment_id.eq(Txt(payment)),
+        payment_words::asked.eq(1),
+        payment_words::last_said.eq(words),
+        payment_words::last_said_at.eq(at.0),
+    );
+    let changes = (
+        payment_words::asked.eq(payment_words::asked + 1),
+        payment_words::last_said.eq(words),
+        payment_words::last_said_at.eq(at.0),
+    );
+    let key = (payment_words::tenant_id, payment_words::payment_id);
+    upsert!(tx, scope, payment_words::table, row, key, changes).map(drop)
+}
+
+/// Puts what the channel said to a payment that is shown with it.
+fn with_words(tx: &mut Tx<'_>, scope: &TenantScope, payment: &mut StoredPayment) -> Result<(), StoreError> {
+    let found: Option<(i32, String, i64)> = tx.run(scope, |conn| {
+        payment_words::table
+            .filter(payment_words::tenant_id.eq(Txt(scope.tenant())))
+            .filter(payment_words::payment_id.eq(Txt(payment.payment.id)))
+            .select((payment_words::asked, payment_words::last_said, payment_words::last_said_at))
+            .first(conn)
+            .optional()
+    })?;
+    if let Some((asked, last_said, last_said_at)) = found {
+        payment.watch.asked = unsigned32(asked)?;
+        payment.watch.last_said = Some(last_said);
+        payment.watch.last_said_at = Some(Millis(last_said_at));
+    }
+    Ok(())
+}
+
+/// All attempts at an order, oldest first.
+///
+/// # Errors
+/// None of its own.
+pub fn of_order(tx: &mut Tx<'_>, scope: &TenantScope, order: OrderId) -> Result<Vec<StoredPayment>, StoreError> {
+    let rows: Vec<PaymentRow> = tx.run(scope, |conn| {
+        payments::table
+            .filter(payments::tenant_id.eq(Txt(scope.tenant())))
+            .filter(payments::order_id.eq(Txt(order)))
+            .order((payments::created_at, payments::id))
+            .select(PaymentRow::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(StoredPayment::try_from).collect()
+}
+
+/// Payments whose code on show is over at `now`, oldest first, but for those of the accounts in `without`.
 ///
 /// # Errors
 /// None of its own.
@@ -235,12 +323,15 @@ pub fn due_for_expiry(
     tx: &mut Tx<'_>,
     platform: &PlatformScope,
     now: Millis,
+    without: &[ChannelAccountId],
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
+    let without: Vec<Txt<ChannelAccountId>> = without.iter().copied().map(Txt).collect();
     let rows: Vec<PaymentRow> = tx.run(platform, |conn| {
         payments::table
             .filter(payments::state.eq("presenting"))
             .filter(payments::expires_at.le(now.0))
+            .filter(payments::channel_account_id.ne_all(without))
             .order(payments::expires_at)
             .limit(limit.into())
             .select(PaymentRow::as_select())
@@ -249,7 +340,8 @@ pub fn due_for_expiry(
     rows.into_iter().map(due).collect()
 }
 
-/// Takes payments whose next attempt is due: no other worker gets them until `lease_until`, or until they are saved.
+/// Takes payments whose next attempt is due: no other worker gets them until `lease_until`, or until they are saved. At most
+/// [`IN_HAND_MAX`] of one channel account are in hand at once, over all workers, so that a slow channel stops itself alone.
 ///
 /// # Errors
 /// None of its own.
@@ -260,25 +352,57 @@ pub fn claim_due_for_resolving(
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
-    let ids: Vec<(Txt<TenantId>, Txt<PaymentId>)> = claim!(
-        tx,
-        platform,
+    let leased: Vec<(Option<Txt<ChannelAccountId>>, i64)> = tx.run(platform, |conn| {
         payments::table
-            .filter(payments::next_attempt_at.le(now.0))
-            .filter(payments::lease_until.is_null().or(payments::lease_until.le(now.0)))
-            .order(payments::next_attempt_at)
-            .limit(limit.into())
-            .select((payments::tenant_id, payments::id))
-    )?;
-    ids.into_iter()
-        .map(|(tenant, id)| {
+            .filter(payments::lease_until.gt(now.0))
+            .group_by(payments::channel_account_id)
+            .select((payments::channel_account_id, count_star()))
+            .load(conn)
+    })?;
+    let mut in_hand: HashMap<Option<ChannelAccountId>, i64> =
+        leased.into_iter().map(|(account, count)| (account.map(|account| account.0), count)).collect();
+    let mut due = Vec::new();
+    loop {
+        let full: Vec<Txt<ChannelAccountId>> = in_hand
+            .iter()
+            .filter(|(_, count)| **count >= IN_HAND_MAX)
+            .filter_map(|(account, _)| account.map(Txt))
+            .collect();
+        let room = i64::from(limit) - due.len() as i64;
+        let rows: Vec<(Txt<TenantId>, Txt<PaymentId>, Option<Txt<ChannelAccountId>>)> = claim!(
+            tx,
+            platform,
+            payments::table
+                .filter(payments::next_attempt_at.le(now.0))
+                .filter(payments::lease_until.is_null().or(payments::lease_until.le(now.0)))
+                .filter(payments::channel_account_id.ne_all(full.clone()))
+                .order(payments::next_attempt_at)
+                .limit(room)
+                .select((payments::tenant_id, payments::id, payments::channel_account_id))
+        )?;
+        let mut passed_over = false;
+        for (tenant, id, account) in rows {
+            let count = in_hand.entry(account.map(|account| account.0)).or_default();
+            if *count >= IN_HAND_MAX {
+                passed_over = true;
+                continue;
+            }
+            *count += 1;
             let scope = access::of_row(tenant.0);
             let lease = payments::lease_until.eq(lease_until.0);
             tx.run(platform, |conn| diesel::update(row_of(&scope, id.0)).set(lease).execute(conn))?;
-            Ok(Due { payment: load(tx, &scope, id.0)?, scope })
-        })
-        .collect()
+            due.push(Due { payment: load(tx, &scope, id.0)?, scope });
+        }
+        // Each round fills at least one account more, so this ends.
+        if !passed_over || due.len() >= limit as usize {
+            return Ok(due);
+        }
+    }
 }
+
+/// Most payments of one channel account that workers have in hand at once. On PostgreSQL two claims at the same
+/// instant do not see each other, so it may be passed by one batch.
+pub const IN_HAND_MAX: i64 = 8;
 
 /// When the next expiry or attempt is due, so that a worker knows how long to sleep. Leases count as due when they end.
 ///
@@ -360,7 +484,10 @@ fn sales(tx: &mut Tx<'_>, scope: &TenantScope, payments: Vec<StoredPayment>) -> 
         pay_codes::of_payments(tx, scope, &ids)?.into_iter().map(|code| (code.payment, code)).collect();
     payments
         .into_iter()
-        .map(|payment| {
+        .map(|mut payment| {
+            if payment.watch.attention_at.is_some() || payment.attempts > 0 {
+                with_words(tx, scope, &mut payment)?;
+            }
             let order = orders.get(&payment.order).cloned().ok_or_else(|| corrupt("a payment without its order"))?;
             Ok(Sale { order, code: codes.remove(&payment.payment.id), payment })
         })

@@ -1,6 +1,11 @@
 //! Attempts to give money back, by refund or by void.
 
-use diesel::{dsl::min, prelude::*};
+use std::collections::HashMap;
+
+use diesel::{
+    dsl::{count_star, min},
+    prelude::*,
+};
 use saoma_domain::refund::{Refund, State};
 use saoma_protocol::{Currency, Millis, PaymentId, RefundId, TenantId, api::RefundKind};
 
@@ -9,6 +14,7 @@ use crate::{
     column::{Tag, Txt, amount, corrupt, millis, moment, signed, signed32, unsigned, unsigned32},
     dialect::{claim, insert_or_ignore},
     payment_row::failure,
+    payments::Watch,
     schema::refunds,
 };
 
@@ -24,6 +30,7 @@ pub struct StoredRefund {
     pub channel_reference: Option<String>,
     pub next_attempt_at: Option<Millis>,
     pub attempts: u32,
+    pub watch: Watch,
     pub created_at: Millis,
     pub updated_at: Millis,
 }
@@ -95,6 +102,7 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, refund: &mut StoredRefund) -> 
         refunds::channel_reference.eq(&refund.channel_reference),
         refunds::next_attempt_at.eq(moment(refund.next_attempt_at)),
         refunds::attempts.eq(signed32(refund.attempts)),
+        refunds::attention_at.eq(moment(refund.watch.attention_at)),
         refunds::lease_until.eq(None::<i64>),
         refunds::version.eq(signed(refund.version + 1)),
         refunds::updated_at.eq(refund.updated_at.0),
@@ -116,6 +124,7 @@ pub fn reschedule(tx: &mut Tx<'_>, scope: &TenantScope, refund: &StoredRefund) -
     let changes = (
         refunds::next_attempt_at.eq(moment(refund.next_attempt_at)),
         refunds::attempts.eq(signed32(refund.attempts)),
+        refunds::attention_at.eq(moment(refund.watch.attention_at)),
         refunds::lease_until.eq(None::<i64>),
     );
     if tx.run(scope, |conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
@@ -125,7 +134,23 @@ pub fn reschedule(tx: &mut Tx<'_>, scope: &TenantScope, refund: &StoredRefund) -
     Err(STALE)
 }
 
-/// Takes refunds whose next attempt is due: no other worker gets them until `lease_until`, or until they are saved.
+/// Notes what the channel said when it was asked, without a new version.
+///
+/// # Errors
+/// None of its own.
+pub fn note_said(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    refund: RefundId,
+    words: &str,
+    at: Millis,
+) -> Result<(), StoreError> {
+    let changes = (refunds::asked.eq(refunds::asked + 1), refunds::last_said.eq(words), refunds::last_said_at.eq(at.0));
+    tx.run(scope, |conn| diesel::update(row_of(scope, refund)).set(changes).execute(conn)).map(drop)
+}
+
+/// Takes refunds whose next attempt is due: no other worker gets them until `lease_until`, or until they are saved. At most
+/// [`IN_HAND_MAX`] of one tenant are in hand at once, over all workers.
 ///
 /// # Errors
 /// None of its own.
@@ -136,25 +161,53 @@ pub fn claim_due_for_resolving(
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
-    let ids: Vec<(Txt<TenantId>, Txt<RefundId>)> = claim!(
-        tx,
-        platform,
+    let leased: Vec<(Txt<TenantId>, i64)> = tx.run(platform, |conn| {
         refunds::table
-            .filter(refunds::next_attempt_at.le(now.0))
-            .filter(refunds::lease_until.is_null().or(refunds::lease_until.le(now.0)))
-            .order(refunds::next_attempt_at)
-            .limit(limit.into())
-            .select((refunds::tenant_id, refunds::id))
-    )?;
-    ids.into_iter()
-        .map(|(tenant, id)| {
+            .filter(refunds::lease_until.gt(now.0))
+            .group_by(refunds::tenant_id)
+            .select((refunds::tenant_id, count_star()))
+            .load(conn)
+    })?;
+    let mut in_hand: HashMap<TenantId, i64> = leased.into_iter().map(|(tenant, count)| (tenant.0, count)).collect();
+    let mut due = Vec::new();
+    loop {
+        let full: Vec<Txt<TenantId>> =
+            in_hand.iter().filter(|(_, count)| **count >= IN_HAND_MAX).map(|(tenant, _)| Txt(*tenant)).collect();
+        let room = i64::from(limit) - due.len() as i64;
+        let rows: Vec<(Txt<TenantId>, Txt<RefundId>)> = claim!(
+            tx,
+            platform,
+            refunds::table
+                .filter(refunds::next_attempt_at.le(now.0))
+                .filter(refunds::lease_until.is_null().or(refunds::lease_until.le(now.0)))
+                .filter(refunds::tenant_id.ne_all(full.clone()))
+                .order(refunds::next_attempt_at)
+                .limit(room)
+                .select((refunds::tenant_id, refunds::id))
+        )?;
+        let mut passed_over = false;
+        for (tenant, id) in rows {
+            let count = in_hand.entry(tenant.0).or_default();
+            if *count >= IN_HAND_MAX {
+                passed_over = true;
+                continue;
+            }
+            *count += 1;
             let scope = access::of_row(tenant.0);
             let lease = refunds::lease_until.eq(lease_until.0);
             tx.run(platform, |conn| diesel::update(row_of(&scope, id.0)).set(lease).execute(conn))?;
-            Ok(Due { refund: load(tx, &scope, id.0)?, scope })
-        })
-        .collect()
+            due.push(Due { refund: load(tx, &scope, id.0)?, scope });
+        }
+        // Each round fills at least one tenant more, so this ends.
+        if !passed_over || due.len() >= limit as usize {
+            return Ok(due);
+        }
+    }
 }
+
+/// Most refunds of one tenant that workers have in hand at once. On PostgreSQL two claims at the same
+/// instant do not see each other, so it may be passed by one batch.
+pub const IN_HAND_MAX: i64 = 16;
 
 /// When the next attempt is due. Leases count as due when they end.
 ///
@@ -210,6 +263,10 @@ struct RefundRow {
     version: i64,
     created_at: i64,
     updated_at: i64,
+    attention_at: Option<i64>,
+    asked: i32,
+    last_said: Option<String>,
+    last_said_at: Option<i64>,
 }
 
 impl RefundRow {
@@ -234,6 +291,10 @@ impl RefundRow {
             version: signed(stored.version),
             created_at: stored.created_at.0,
             updated_at: stored.updated_at.0,
+            attention_at: moment(stored.watch.attention_at),
+            asked: signed32(stored.watch.asked),
+            last_said: stored.watch.last_said.clone(),
+            last_said_at: moment(stored.watch.last_said_at),
         }
     }
 }
@@ -243,6 +304,7 @@ impl TryFrom<RefundRow> for StoredRefund {
 
     fn try_from(row: RefundRow) -> Result<Self, StoreError> {
         let state = match row.state.as_str() {
+            "created" => State::Created,
             "submitting" => State::Submitting,
             "pending" => State::Pending,
             "unknown" => State::Unknown,
@@ -260,6 +322,13 @@ impl TryFrom<RefundRow> for StoredRefund {
             channel_reference: row.channel_reference,
             next_attempt_at: millis(row.next_attempt_at),
             attempts: unsigned32(row.attempts)?,
+            watch: Watch {
+                doubted_at: None,
+                attention_at: millis(row.attention_at),
+                asked: unsigned32(row.asked)?,
+                last_said: row.last_said,
+                last_said_at: millis(row.last_said_at),
+            },
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),
         })
@@ -268,6 +337,7 @@ impl TryFrom<RefundRow> for StoredRefund {
 
 fn state_columns(state: &State) -> (&'static str, Option<String>, Option<String>) {
     match state {
+        State::Created => ("created", None, None),
         State::Submitting => ("submitting", None, None),
         State::Pending => ("pending", None, None),
         State::Unknown => ("unknown", None, None),

@@ -174,6 +174,7 @@ diesel::table! {
         amount_minor -> BigInt,
         goods_json -> Text,
         created_at -> BigInt,
+        paid_by -> Nullable<Text>,
     }
 }
 
@@ -210,6 +211,17 @@ diesel::table! {
         version -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+        attention_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    payment_words (tenant_id, payment_id) {
+        tenant_id -> Text,
+        payment_id -> Text,
+        asked -> Integer,
+        last_said -> Text,
+        last_said_at -> BigInt,
     }
 }
 
@@ -246,6 +258,28 @@ diesel::table! {
         version -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+        attention_at -> Nullable<BigInt>,
+        asked -> Integer,
+        last_said -> Nullable<Text>,
+        last_said_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    hand_settlements (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        payment_id -> Text,
+        refund_id -> Text,
+        paid -> Bool,
+        reference -> Text,
+        reason -> Text,
+        state -> Text,
+        proposed_by -> Text,
+        proposed_at -> BigInt,
+        decided_by -> Nullable<Text>,
+        decided_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
     }
 }
 
@@ -405,3 +439,4 @@ diesel::allow_tables_to_appear_in_same_query!(postings, posting_sets);
 diesel::allow_tables_to_appear_in_same_query!(sessions, users);
 diesel::allow_tables_to_appear_in_same_query!(tenants, terminals);
 diesel::allow_tables_to_appear_in_same_query!(terminals, terminal_certificates);
+diesel::allow_tables_to_appear_in_same_query!(payments, refunds);

@@ -56,7 +56,7 @@ enum Command {
     Plugins,
     /// Builds the dashboard's and the till's pages.
     Web,
-    /// Writes what is generated and committed: openapi.json and the dashboard's types.
+    /// Writes what is generated and committed: openapi.json, the dashboard's types, the diagrams of the state machines.
     Codegen,
 }
 

@@ -62,6 +62,8 @@ pub fn codegen() -> Result<()> {
     let document =
         output(&mut cargo(&["run", "--quiet", "--package", "saoma-server", "--bin", "saoma", "--", "openapi"]))?;
     fs::write(crate::root().join("core/server/openapi.json"), document)?;
+    let mut states = cargo(&["test", "--quiet", "--package", "saoma-domain", "--test", "it", "states::"]);
+    execute(states.env("SAOMA_CODEGEN", "1"))?;
     let dashboard = crate::root().join("core/dashboard");
     install(&dashboard)?;
     execute(command("npm", &["run", "--silent", "codegen"]).current_dir(&dashboard))

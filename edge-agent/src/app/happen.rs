@@ -243,6 +243,7 @@ impl Owner {
         Some(CreatePayment {
             amount: kept.amount,
             presentation,
+            order: None,
             channel_account: None,
             store: None,
             goods: kept.goods.clone(),

@@ -182,6 +182,7 @@ impl Known {
             reason: None,
             channel_reference: None,
             failure: None,
+            needs_attention: None,
             created_at: Millis(1),
             updated_at: Millis(1),
         };
@@ -288,6 +289,8 @@ fn new_payment(id: PaymentId, body: &CreatePayment) -> PaymentView {
         code_url: presenting.then(|| format!("https://pay.example/c/{id}")),
         expires_at: presenting.then_some(Millis(4_000_000_000_000)),
         paid_late: false,
+        paid_by_hand: false,
+        needs_attention: None,
         failure,
         created_at: Millis(1),
         updated_at: Millis(1),

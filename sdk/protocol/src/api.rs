@@ -38,6 +38,11 @@ pub struct Goods {
 pub struct CreatePayment {
     pub amount: Amount,
     pub presentation: Presentation,
+    /// Another way to pay an order that an earlier payment made (its `order`): the same amount, in the same store. The
+    /// first success keeps the order; what is on show beside it is closed, and a second success is given back by itself.
+    /// Without it the payment makes an order of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderId>,
     /// Which channel account collects; without it the tenant's first enabled one that fits (merchant-presented) or the
     /// one whose plugin claims the scanned code (customer-presented).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,7 +153,7 @@ pub enum RefundKind {
     Refund,
     /// The whole payment undone, on the day it was made.
     Void,
-    /// By core itself: success that arrived after the payment was closed.
+    /// By core itself: success that arrived after the payment was closed, or after another payment had paid the order.
     Late,
 }
 
@@ -201,6 +206,12 @@ pub struct PaymentView {
     pub expires_at: Option<Millis>,
     /// The channel confirmed success after the payment had been closed.
     pub paid_late: bool,
+    /// Two persons said that it is paid, and the channel has not (yet).
+    #[serde(default)]
+    pub paid_by_hand: bool,
+    /// Core has not come to an end with it by itself. It goes on asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_attention: Option<Attention>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     pub created_at: Millis,
@@ -236,8 +247,28 @@ pub struct RefundView {
     pub channel_reference: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Core has not come to an end with it by itself. It goes on asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_attention: Option<Attention>,
     pub created_at: Millis,
     pub updated_at: Millis,
+}
+
+/// What is known of a payment or refund for which a person is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Attention {
+    pub since: Millis,
+    /// How often the channel was asked.
+    pub asked: u32,
+    /// What it said last, or how it kept silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_said: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_said_at: Option<Millis>,
+    /// When core asks again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Millis>,
 }
 
 /// `POST /v1/terminal/enrol`, once, over TLS without a client certificate.

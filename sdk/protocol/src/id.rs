@@ -133,6 +133,8 @@ ids! {
     PaymentId = "pay";
     /// One attempt to give money back, by refund or by void.
     RefundId = "rfd";
+    /// How two persons say that a stuck payment or refund ended.
+    HandSettlementId = "hst";
 }
 
 /// A number that only grows, from 1: a terminal's journal entries, a terminal's sales, core's outbox.

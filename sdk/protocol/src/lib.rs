@@ -13,8 +13,8 @@ pub mod time;
 pub mod topic;
 
 pub use id::{
-    ApiKeyId, ChannelAccountId, OrderId, PaymentId, RefundId, Sequence, SessionId, StoreId, TenantId, TerminalId,
-    UserId,
+    ApiKeyId, ChannelAccountId, HandSettlementId, OrderId, PaymentId, RefundId, Sequence, SessionId, StoreId, TenantId,
+    TerminalId, UserId,
 };
 pub use money::{Amount, Currency, Money};
 pub use time::Millis;

@@ -399,6 +399,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/orders/{order}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An order with its payments. A terminal sees its own. */
+        get: operations["orders_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/payments": {
         parameters: {
             query?: never;
@@ -495,6 +512,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/payments/{payment}/settlements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The settlements by hand of a payment and its refunds, oldest first. */
+        get: operations["settlements_list"];
+        put?: never;
+        /** Proposes how a stuck payment or refund ended. Nothing is settled before a second person confirms it. */
+        post: operations["settlements_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/payments/{payment}/timeline": {
         parameters: {
             query?: never;
@@ -540,6 +575,40 @@ export interface paths {
         get: operations["channel-accounts_plugins"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Carries a settlement out, as a second person. The channel is asked once more before, and what it says goes first. */
+        post: operations["settlements_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlements/{settlement}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a settlement back before it is confirmed. */
+        post: operations["settlements_withdraw"];
         delete?: never;
         options?: never;
         head?: never;
@@ -932,6 +1001,19 @@ export interface components {
             revoked_at?: components["schemas"]["Millis"] | null;
             role?: components["schemas"]["Role"] | null;
         };
+        /** @description What is known of a payment or refund for which a person is called. */
+        Attention: {
+            /**
+             * Format: int32
+             * @description How often the channel was asked.
+             */
+            asked: number;
+            /** @description What it said last, or how it kept silent. */
+            last_said?: string | null;
+            last_said_at?: components["schemas"]["Millis"] | null;
+            next_attempt_at?: components["schemas"]["Millis"] | null;
+            since: components["schemas"]["Millis"];
+        };
         /** @description One thing that was done. */
         AuditEntry: {
             /** @description For example `channel_account.changed`. */
@@ -1091,6 +1173,7 @@ export interface components {
             channel_account?: components["schemas"]["ChannelAccountId"] | null;
             counter?: components["schemas"]["Sequence"] | null;
             goods?: components["schemas"]["Goods"][];
+            order?: components["schemas"]["OrderId"] | null;
             presentation: components["schemas"]["Presentation"];
             /** @description The merchant's own order reference, shown to the customer; at most [`TEXT_LEN_MAX`] characters. */
             reference?: string | null;
@@ -1103,6 +1186,15 @@ export interface components {
         CreateRefund: {
             amount: components["schemas"]["Amount"];
             reason?: string | null;
+        };
+        /** @description How a person says that it ended. */
+        CreateSettlement: {
+            outcome: components["schemas"]["HandOutcome"];
+            /** @description Where this was seen. */
+            reason: string;
+            /** @description The channel's own number of the movement. Needed for what was paid. */
+            reference?: string | null;
+            refund?: components["schemas"]["RefundId"] | null;
         };
         CreateStore: {
             /** @description 1 to 128 characters; stands on receipts. */
@@ -1281,6 +1373,9 @@ export interface components {
              */
             quantity: number;
         };
+        /** @enum {string} */
+        HandOutcome: "paid" | "not_paid";
+        HandSettlementId: string;
         /** @description How a terminal does, sent when it changes and every minute. */
         Health: {
             at: components["schemas"]["Millis"];
@@ -1356,6 +1451,15 @@ export interface components {
             one_time_password: string;
         };
         OrderId: string;
+        OrderView: {
+            amount: components["schemas"]["Amount"];
+            id: components["schemas"]["OrderId"];
+            paid_by?: components["schemas"]["PaymentId"] | null;
+            /** @description Oldest first. */
+            payments: components["schemas"]["PaymentView"][];
+            /** @description `open`, `closed`, `paid`, `overpaid` (a second payment is being given back) or `returned`. */
+            state: string;
+        };
         /** @description A page of a list, newest first. */
         Page_ApiKeyView: {
             items: {
@@ -1428,8 +1532,11 @@ export interface components {
                 id: components["schemas"]["PaymentId"];
                 /** @description `merchant_presented`, `customer_presented` or `cash`. */
                 method: string;
+                needs_attention?: components["schemas"]["Attention"] | null;
                 order: components["schemas"]["OrderId"];
                 paid_at?: components["schemas"]["Millis"] | null;
+                /** @description Two persons said that it is paid, and the channel has not (yet). */
+                paid_by_hand?: boolean;
                 /** @description The channel confirmed success after the payment had been closed. */
                 paid_late: boolean;
                 reference?: string | null;
@@ -1477,6 +1584,7 @@ export interface components {
                 failure?: components["schemas"]["Failure"] | null;
                 id: components["schemas"]["RefundId"];
                 kind: components["schemas"]["RefundKind"];
+                needs_attention?: components["schemas"]["Attention"] | null;
                 payment: components["schemas"]["PaymentId"];
                 reason?: string | null;
                 state: components["schemas"]["RefundState"];
@@ -1498,6 +1606,27 @@ export interface components {
                 /** @description Browser and address at the sign-in. */
                 label: string;
                 refreshed_at?: components["schemas"]["Millis"] | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_SettlementView: {
+            items: {
+                decided_at?: components["schemas"]["Millis"] | null;
+                decided_by?: string | null;
+                id: components["schemas"]["HandSettlementId"];
+                outcome: components["schemas"]["HandOutcome"];
+                payment: components["schemas"]["PaymentId"];
+                proposed_at: components["schemas"]["Millis"];
+                proposed_by: string;
+                reason: string;
+                reference: string;
+                refund?: components["schemas"]["RefundId"] | null;
+                /** @description `proposed`, `carried_out`, `refused` (the channel says otherwise) or `withdrawn`. */
+                state: string;
+                /** @description What the channel said against it. */
+                why?: string | null;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -1599,8 +1728,11 @@ export interface components {
             id: components["schemas"]["PaymentId"];
             /** @description `merchant_presented`, `customer_presented` or `cash`. */
             method: string;
+            needs_attention?: components["schemas"]["Attention"] | null;
             order: components["schemas"]["OrderId"];
             paid_at?: components["schemas"]["Millis"] | null;
+            /** @description Two persons said that it is paid, and the channel has not (yet). */
+            paid_by_hand?: boolean;
             /** @description The channel confirmed success after the payment had been closed. */
             paid_late: boolean;
             reference?: string | null;
@@ -1752,6 +1884,7 @@ export interface components {
             failure?: components["schemas"]["Failure"] | null;
             id: components["schemas"]["RefundId"];
             kind: components["schemas"]["RefundKind"];
+            needs_attention?: components["schemas"]["Attention"] | null;
             payment: components["schemas"]["PaymentId"];
             reason?: string | null;
             state: components["schemas"]["RefundState"];
@@ -1821,6 +1954,22 @@ export interface components {
             /** @description Browser and address at the sign-in. */
             label: string;
             refreshed_at?: components["schemas"]["Millis"] | null;
+        };
+        SettlementView: {
+            decided_at?: components["schemas"]["Millis"] | null;
+            decided_by?: string | null;
+            id: components["schemas"]["HandSettlementId"];
+            outcome: components["schemas"]["HandOutcome"];
+            payment: components["schemas"]["PaymentId"];
+            proposed_at: components["schemas"]["Millis"];
+            proposed_by: string;
+            reason: string;
+            reference: string;
+            refund?: components["schemas"]["RefundId"] | null;
+            /** @description `proposed`, `carried_out`, `refused` (the channel says otherwise) or `withdrawn`. */
+            state: string;
+            /** @description What the channel said against it. */
+            why?: string | null;
         };
         SignIn: {
             /** @description The login. */
@@ -2822,6 +2971,36 @@ export interface operations {
             };
         };
     };
+    orders_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order: components["schemas"]["OrderId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     payments_list: {
         parameters: {
             query?: {
@@ -2837,6 +3016,8 @@ export interface operations {
                 from?: components["schemas"]["Millis"];
                 /** @description Created before. */
                 to?: components["schemas"]["Millis"];
+                /** @description `true`: only those for which, or for a refund of which, a person is called. */
+                attention?: boolean;
             };
             header?: never;
             path?: never;
@@ -3073,6 +3254,72 @@ export interface operations {
             };
         };
     };
+    settlements_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SettlementView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settlements_create: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateSettlement"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     payments_timeline: {
         parameters: {
             query?: never;
@@ -3162,6 +3409,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_PluginView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settlements_confirm: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                settlement: components["schemas"]["HandSettlementId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settlements_withdraw: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                settlement: components["schemas"]["HandSettlementId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementView"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -14,8 +14,9 @@ import { useText, wordFor } from '../text/text';
 import { moment } from '../time';
 import { PaymentActions } from './payment-actions';
 import { useNames } from './payments';
+import { AttentionNote, Settlements } from './settlements';
 
-export function PaymentRoom({ role }: { role: Person['role'] }) {
+export function PaymentRoom({ person }: { person: Person }) {
   const { t } = useText();
   const { payment: id = '' } = useParams();
   const timeline = useQuery({
@@ -37,9 +38,11 @@ export function PaymentRoom({ role }: { role: Person['role'] }) {
           </Group>
           <Code>{payment.id}</Code>
         </div>
-        <PaymentActions payment={payment} role={role} />
+        <PaymentActions payment={payment} role={person.role} />
       </Group>
       {payment.state === 'unknown' && <Alert color="orange">{t.payment.unknownNote}</Alert>}
+      <AttentionNote attention={payment.needs_attention ?? refunds.find((refund) => refund.needs_attention != null)?.needs_attention} />
+      {payment.paid_by_hand && <Alert color="orange">{t.hand.byHandNote}</Alert>}
       {payment.paid_late && <Alert color="orange">{t.payment.lateNote}</Alert>}
       {payment.failure != null && (
         <Alert color="red" title={t.payment.failure}>{payment.failure.message} <Code>{payment.failure.code}</Code></Alert>
@@ -49,6 +52,8 @@ export function PaymentRoom({ role }: { role: Person['role'] }) {
           <Stack>
             <Facts payment={payment} />
             <Refunds refunds={refunds} />
+            <Settlements payment={payment} refunds={refunds} person={person} />
+            <Order payment={payment} />
           </Stack>
         </Grid.Col>
         <Grid.Col span={{ base: 12, md: 7 }}>
@@ -141,6 +146,26 @@ function Refunds({ refunds }: { refunds: readonly Refund[] }) {
           ))}
         </Table.Tbody>
       </Table>
+    </Room>
+  );
+}
+
+/** The other ways in which the same order was or is to be paid, if there are any. */
+function Order({ payment }: { payment: Payment }) {
+  const { t } = useText();
+  const order = useQuery({
+    queryKey: ['order', payment.order, payment.version],
+    queryFn: () => got(api.GET('/v1/orders/{order}', { params: { path: { order: payment.order } } })),
+  });
+  if (order.data === undefined || order.data.payments.length < 2) return null;
+  return (
+    <Room title={`${t.payment.order}: ${wordFor(t.orderStates, order.data.state)}`} name="order">
+      {order.data.payments.map((other) => (
+        <Group key={other.id} gap="xs">
+          <Anchor component={Link} to={`/payments/${other.id}`} size="sm">{other.channel} · {other.id}</Anchor>
+          <StateBadge payment={other} />
+        </Group>
+      ))}
     </Room>
   );
 }

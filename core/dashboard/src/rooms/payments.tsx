@@ -39,9 +39,10 @@ export function PaymentsRoom() {
   const names = useNames();
   const [search, setSearch] = useSearchParams();
   const wanted = search.get('state') ?? 'all';
+  const attention = wanted === 'attention';
   const filter: Filter = isFilter(wanted) ? wanted : 'all';
   const list = useInfiniteQuery({
-    queryKey: ['payments', filter],
+    queryKey: ['payments', attention ? 'attention' : filter],
     initialPageParam: '',
     queryFn: ({ pageParam }): Promise<PaymentPage> =>
       got(api.GET('/v1/payments', {
@@ -49,6 +50,7 @@ export function PaymentsRoom() {
           query: {
             limit: PAGE_SIZE,
             ...(filter === 'all' ? {} : { state: filter }),
+            ...(attention ? { attention: true } : {}),
             ...(pageParam === '' ? {} : { cursor: pageParam }),
           },
         },
@@ -61,8 +63,11 @@ export function PaymentsRoom() {
       <Group justify="space-between" mb="md">
         <Title order={2}>{t.payments.title}</Title>
         <Select
-          aria-label={t.payments.filter} w={190} allowDeselect={false} value={filter}
-          data={FILTERS.map((value) => ({ value, label: value === 'all' ? t.payments.all : t.states[value] }))}
+          aria-label={t.payments.filter} w={190} allowDeselect={false} value={attention ? 'attention' : filter}
+          data={[
+            ...FILTERS.map((value) => ({ value: value as string, label: value === 'all' ? t.payments.all : t.states[value] })),
+            { value: 'attention', label: t.payments.attention },
+          ]}
           onChange={(value) => setSearch(value === null || value === 'all' ? {} : { state: value }, { replace: true })}
         />
       </Group>

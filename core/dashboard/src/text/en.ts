@@ -46,6 +46,7 @@ export const en = {
   },
   payments: {
     all: 'All states', filter: 'State', title: 'Live payments', time: 'Time', amount: 'Amount', state: 'State', method: 'How', channel: 'Channel', store: 'Store',
+    attention: 'Needs a person',
     terminal: 'Terminal', reference: 'Reference', number: 'Number', late: 'paid late', none: 'No payments yet',
     noneHint: 'A sale appears here the moment it is keyed in.', noneFiltered: 'No payments like this',
   },
@@ -96,7 +97,12 @@ export const en = {
     succeeded: 'Paid', failed: 'Failed', reversed: 'Reversed', expired: 'Code expired', cancelled: 'Cancelled',
     close_confirmed: 'The channel confirmed the close', answer_refused: 'An answer was not believed', refund_submitted: 'Refund sent',
     refund_pending: 'Refund under way', refund_no_answer: 'No answer about the refund', refund_succeeded: 'Refund done', refund_failed: 'Refund failed',
-    voided: 'Voided', paid_late: 'Paid late', scanned: 'Code opened',
+    voided: 'Voided', paid_late: 'Paid late', scanned: 'Code opened', refund_not_sent: 'Refund not sent yet', refund_settled_by_hand: 'Refund settled by hand',
+    doubted: 'In doubt: the channel is asked', doubt_ended: 'The channel has said which is true', paid_by_hand: 'Settled by hand as paid',
+    needs_attention: 'A person is called', settlement_proposed: 'Settlement by hand proposed', settlement_confirmed: 'Settlement by hand confirmed',
+    settlement_refused: 'Settlement by hand refused', settlement_withdrawn: 'Settlement by hand withdrawn', second_payment: 'The order was paid twice',
+    contradicts_hand: 'The channel says otherwise than what was settled by hand', contradicts_capture: 'The channel contradicts its own success',
+    refunded_elsewhere: 'Given back by somebody else', undone_elsewhere: 'Undone by the channel',
   } as Record<string, string>,
   postingKinds: {
     captured: 'Money collected', refund_reserved: 'Refund set aside', refund_succeeded: 'Refund done', refund_failed: 'Refund failed', undone: 'Undone by the channel',
@@ -104,6 +110,17 @@ export const en = {
     wallet_topped_up: 'Wallet topped up', wallet_spent: 'Paid from wallet', wallet_refunded: 'Back into wallet', double_spent: 'Spent twice offline',
     dispute_opened: 'Dispute opened', dispute_won: 'Dispute won', dispute_lost: 'Dispute lost', payout_received: 'Payout received',
   } as Record<string, string>,
+  orderStates: {
+    open: 'open', closed: 'closed', paid: 'paid', overpaid: 'paid twice, being given back', returned: 'given back',
+  } as Record<string, string>,
+  hand: {
+    attention: 'A person must look at this', since: 'Since', asked: 'Questions to the channel:', lastSaid: 'The channel said last', nothingSaid: 'nothing',
+    nextAsk: 'It is asked again at', title: 'Settled by hand', paid: 'Paid', notPaid: 'Not paid', about: 'What', outcome: 'How it ended',
+    reference: 'Number at the channel', reason: 'Where you saw this', propose: 'Propose', confirm: 'Confirm', withdraw: 'Withdraw',
+    hint: 'Only when the channel does not answer. Another person must confirm it; the channel is asked once more before.',
+    byHandNote: 'Two persons said that this is paid. The channel has not confirmed it yet and is still being asked.',
+    states: { proposed: 'waits for a second person', carried_out: 'carried out', refused: 'refused: the channel says otherwise', withdrawn: 'withdrawn' } as Record<string, string>,
+  },
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',
     read_only: 'Read only', plugin_publisher: 'Plugin publisher',

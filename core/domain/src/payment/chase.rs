@@ -2,7 +2,8 @@
 //!
 //! Core owns this clock, not the plugin: a customer-presented payment is asked about at the channel's interval until its
 //! time is over, and reversed straight after the last question; what was closed is asked to be closed until the channel
-//! confirms it.
+//! confirms it. A doubt about what is over lasts until the channel has said something definite. What takes too long is
+//! shown to a person as well; core goes on.
 
 use saoma_protocol::Millis;
 
@@ -10,6 +11,10 @@ use super::{Close, Method, Payment, State};
 
 /// Longest pause between two attempts to undo something, in milliseconds.
 const PAUSE_MAX_MS: i64 = 600_000;
+
+/// How long a payment may be stuck before a person is called, in milliseconds: a quarter of an hour is long past every
+/// channel's own limit (10 minutes at most, [`Pace::reverse_after_ms`]), so that nobody is called for the usual case.
+pub const ATTENTION_AFTER_MS: i64 = 900_000;
 
 /// How a channel wants to be asked, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +31,14 @@ pub struct Pace {
 pub struct Chased<'a> {
     pub payment: &'a Payment,
     pub created_at: Millis,
+    /// When it last changed.
+    pub moved_at: Millis,
     /// Somebody wants it undone.
     pub close_asked: bool,
+    /// Something contradicts what the channel had told us, and it has not said since which is true.
+    pub doubted: bool,
+    /// Another payment has paid the order.
+    pub is_surplus: bool,
     /// Attempts since something last changed.
     pub attempts: u32,
 }
@@ -45,8 +56,12 @@ pub enum Step {
     /// Ask once more; if it is still open, undo it at once.
     AskThenClose,
     Close,
-    /// Somebody doubts what we know of a payment that is over: ask once.
-    AskOnce,
+    /// It is over, and what we know of it is in doubt: ask until the channel says something definite.
+    AskInDoubt,
+    /// Another payment has paid the order: nobody shall pay this one.
+    GiveUp,
+    /// There is nothing to ask.
+    Rest,
 }
 
 /// What to do about `chased` at `now`.
@@ -57,6 +72,7 @@ pub fn step(chased: Chased<'_>, pace: Pace, now: Millis) -> Step {
         State::Submitting { since } => after(since.plus(pace.call_ms), now, Step::TakeAsNoAnswer),
         State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => Step::Close,
         State::Pending { .. } | State::Unknown { .. } if chased.close_asked => Step::Close,
+        State::Presenting { .. } | State::Pending { .. } | State::Unknown { .. } if chased.is_surplus => Step::GiveUp,
         State::Pending { .. } | State::Unknown { .. }
             if chased.payment.method == Method::CustomerPresented
                 && now >= chased.created_at.plus(pace.reverse_after_ms) =>
@@ -69,7 +85,13 @@ pub fn step(chased: Chased<'_>, pace: Pace, now: Millis) -> Step {
         | State::Failed { .. }
         | State::Reversed
         | State::Expired { close: Close::Confirmed }
-        | State::Cancelled { close: Close::Confirmed } => Step::AskOnce,
+        | State::Cancelled { close: Close::Confirmed } => {
+            if chased.doubted {
+                Step::AskInDoubt
+            } else {
+                Step::Rest
+            }
+        }
     }
 }
 
@@ -87,13 +109,32 @@ pub fn again_at(chased: Chased<'_>, pace: Pace, jitter: u32, now: Millis) -> Opt
             let chases_a_charge = chased.payment.method == Method::CustomerPresented && last > now;
             Some(if chases_a_charge { next.min(last) } else { next })
         }
-        Step::AskThenClose | Step::Close => {
+        Step::AskThenClose | Step::Close | Step::AskInDoubt | Step::GiveUp => {
             let doubled = pace.query_interval_ms.saturating_mul(1_i64 << chased.attempts.min(16));
             let pause = doubled.clamp(1, PAUSE_MAX_MS);
             Some(now.plus(pause).plus(i64::from(jitter) % (pause / 4).max(1)))
         }
-        Step::AskOnce => None,
+        Step::Rest => None,
     }
+}
+
+/// Whether a person must look at it: core has not come to an end with it by itself.
+#[must_use]
+pub fn needs_person(chased: Chased<'_>, now: Millis) -> bool {
+    let is_stuck = match &chased.payment.state {
+        State::Pending { .. } => chased.close_asked || chased.payment.method == Method::CustomerPresented,
+        State::Created | State::Submitting { .. } | State::Unknown { .. } => true,
+        State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => true,
+        // A code on show ends by its own clock.
+        State::Presenting { .. } => false,
+        State::Captured(_)
+        | State::Voided { .. }
+        | State::Failed { .. }
+        | State::Reversed
+        | State::Expired { close: Close::Confirmed }
+        | State::Cancelled { close: Close::Confirmed } => chased.doubted,
+    };
+    is_stuck && now >= chased.moved_at.plus(ATTENTION_AFTER_MS)
 }
 
 fn after(moment: Millis, now: Millis, step: Step) -> Step {
@@ -113,10 +154,15 @@ mod tests {
         Payment { id: PaymentId::from_bytes([1; 16]), amount, method, state }
     }
 
+    fn chased(payment: &Payment) -> Chased<'_> {
+        let (created_at, moved_at) = (Millis(0), Millis(0));
+        Chased { payment, created_at, moved_at, close_asked: false, doubted: false, is_surplus: false, attempts: 0 }
+    }
+
     #[test]
     fn an_unknown_charge_is_asked_about_until_its_time_is_over_and_then_reversed() {
         let unknown = payment(Method::CustomerPresented, State::Unknown { since: Millis(10_000) });
-        let mut chased = Chased { payment: &unknown, created_at: Millis(0), close_asked: false, attempts: 0 };
+        let mut chased = chased(&unknown);
         let (mut now, mut steps) = (Millis(10_000), Vec::new());
         for _ in 0..40 {
             steps.push((now.0, step(chased, PACE, now)));
@@ -136,7 +182,7 @@ mod tests {
         let closing = payment(Method::MerchantPresented, State::Expired { close: Close::Asked });
         let mut last = 0;
         for attempts in 0..200 {
-            let chased = Chased { payment: &closing, created_at: Millis(0), close_asked: true, attempts };
+            let chased = Chased { close_asked: true, attempts, ..chased(&closing) };
             assert_eq!(step(chased, PACE, Millis(5)), Step::Close);
             let pause = again_at(chased, PACE, 7, Millis(5)).unwrap().0 - 5;
             assert!(pause >= last.min(PAUSE_MAX_MS) && pause <= PAUSE_MAX_MS * 5 / 4, "{attempts}: {pause}");
@@ -148,17 +194,58 @@ mod tests {
     fn a_call_that_may_still_answer_is_left_alone() {
         for (state, from) in [(State::Created, 0), (State::Submitting { since: Millis(500) }, 500)] {
             let payment = payment(Method::CustomerPresented, state);
-            let chased = Chased { payment: &payment, created_at: Millis(0), close_asked: true, attempts: 0 };
+            let chased = Chased { close_asked: true, ..chased(&payment) };
             assert_eq!(step(chased, PACE, Millis(from + 9_999)), Step::Wait { until: Millis(from + 10_000) });
             assert_eq!(step(chased, PACE, Millis(from + 10_000)), Step::TakeAsNoAnswer);
         }
     }
 
     #[test]
-    fn a_payment_that_is_over_is_asked_about_once() {
-        let failed = payment(Method::CustomerPresented, State::Reversed);
-        let chased = Chased { payment: &failed, created_at: Millis(0), close_asked: false, attempts: 0 };
-        assert_eq!(step(chased, PACE, Millis(1)), Step::AskOnce);
-        assert_eq!(again_at(chased, PACE, 0, Millis(1)), None);
+    fn a_doubt_is_asked_about_with_growing_pauses_and_never_given_up() {
+        let reversed = payment(Method::CustomerPresented, State::Reversed);
+        assert_eq!(step(chased(&reversed), PACE, Millis(1)), Step::Rest);
+        assert_eq!(again_at(chased(&reversed), PACE, 0, Millis(1)), None);
+        let mut last = 0;
+        for attempts in 0..200 {
+            let doubted = Chased { doubted: true, attempts, ..chased(&reversed) };
+            assert_eq!(step(doubted, PACE, Millis(5)), Step::AskInDoubt);
+            let pause = again_at(doubted, PACE, 0, Millis(5)).unwrap().0 - 5;
+            assert!(pause >= last && pause <= PAUSE_MAX_MS, "{attempts}: {pause}");
+            last = pause;
+        }
+        assert_eq!(last, PAUSE_MAX_MS);
+    }
+
+    #[test]
+    fn what_another_payment_has_paid_for_is_given_up_unless_it_is_paid_itself() {
+        for (state, expected) in [
+            (State::Presenting { expires_at: Millis(9) }, Step::GiveUp),
+            (State::Pending { since: Millis(0) }, Step::GiveUp),
+            (State::Unknown { since: Millis(0) }, Step::GiveUp),
+            (State::Cancelled { close: Close::Asked }, Step::Close),
+            (State::Reversed, Step::Rest),
+        ] {
+            let payment = payment(Method::MerchantPresented, state);
+            let surplus = Chased { is_surplus: true, ..chased(&payment) };
+            assert_eq!(step(surplus, PACE, Millis(5)), expected, "{:?}", payment.state);
+        }
+    }
+
+    #[test]
+    fn a_person_is_called_for_what_is_stuck_and_for_nothing_else() {
+        for (method, state, doubted, expected) in [
+            (Method::CustomerPresented, State::Unknown { since: Millis(0) }, false, true),
+            (Method::CustomerPresented, State::Pending { since: Millis(0) }, false, true),
+            (Method::MerchantPresented, State::Pending { since: Millis(0) }, false, false),
+            (Method::MerchantPresented, State::Presenting { expires_at: Millis(9) }, false, false),
+            (Method::MerchantPresented, State::Expired { close: Close::Asked }, false, true),
+            (Method::MerchantPresented, State::Expired { close: Close::Confirmed }, false, false),
+            (Method::MerchantPresented, State::Expired { close: Close::Confirmed }, true, true),
+        ] {
+            let payment = payment(method, state);
+            let stuck = Chased { doubted, ..chased(&payment) };
+            assert!(!needs_person(stuck, Millis(ATTENTION_AFTER_MS - 1)), "{:?}", payment.state);
+            assert_eq!(needs_person(stuck, Millis(ATTENTION_AFTER_MS)), expected, "{:?}", payment.state);
+        }
     }
 }

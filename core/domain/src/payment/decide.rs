@@ -2,8 +2,8 @@
 //!
 //! Late truth wins: a success that the channel confirms is booked whatever we had decided before, and what was closed by
 //! then is given back by the tenant's policy. Nothing final is ever overwritten by an older answer: an answer that says
-//! less than we know changes nothing, and a notification (which may be old) that contradicts what the channel has told us
-//! since makes us ask again instead of believing either.
+//! less than we know changes nothing, and an answer that may be old and contradicts what the channel has told us since
+//! makes us ask again instead of believing either.
 
 use saoma_protocol::{Millis, api::PaymentState};
 
@@ -24,7 +24,7 @@ pub enum Effect {
     BookCapture,
     /// Ask the channel to close or undo it, until it confirms.
     AskClose,
-    /// Ask the channel how things stand now: a notification says something else than the channel's last reply.
+    /// There is doubt: ask the channel how things stand now, until it says something definite ([`Answer::is_definite`]).
     AskAgain,
     /// Book that the channel has undone a capture by itself ([`crate::ledger::rules::undone`]).
     BookUndone,
@@ -45,6 +45,10 @@ pub enum Notice {
     RefundedElsewhere,
     /// The channel undid the payment, and we had not asked for it.
     UndoneElsewhere,
+    /// The channel says otherwise than the persons who settled it by hand.
+    ContradictsHand,
+    /// Another payment had paid the order before.
+    SecondPayment,
 }
 
 impl Notice {
@@ -55,6 +59,8 @@ impl Notice {
             Self::ContradictsCapture => "contradicts_capture",
             Self::RefundedElsewhere => "refunded_elsewhere",
             Self::UndoneElsewhere => "undone_elsewhere",
+            Self::ContradictsHand => "contradicts_hand",
+            Self::SecondPayment => "second_payment",
         }
     }
 }
@@ -71,6 +77,10 @@ impl Decision {
     }
 }
 
+/// How long a charge that was cut off from us may still be on its way to the channel, in milliseconds: past the retries of
+/// TCP and the queues of proxies. Before that, the channel's "no such order" is no proof.
+const ON_ITS_WAY_MS: i64 = 30_000;
+
 /// What `event` does to `payment` at `now`.
 ///
 /// # Errors
@@ -81,46 +91,142 @@ pub fn decide(payment: &Payment, event: &Event, now: Millis) -> Result<Decision,
             State::Created => Decision::to(State::Presenting { expires_at: *expires_at }),
             // The code was announced, and meanwhile somebody cancelled: the channel must close it.
             State::Cancelled { .. } => Decision::with(State::Cancelled { close: Close::Asked }, [Effect::AskClose]),
-            _ => refused(payment, "presented"),
+            State::Presenting { .. }
+            | State::Submitting { .. }
+            | State::Pending { .. }
+            | State::Unknown { .. }
+            | State::Captured(_)
+            | State::Voided { .. }
+            | State::Failed { .. }
+            | State::Reversed
+            | State::Expired { .. } => refused(payment, "presented"),
         },
-        Event::Submit => match &payment.state {
-            State::Created => Decision::to(State::Submitting { since: now }),
-            _ => refused(payment, "submitted"),
-        },
-        Event::TakeCash { at } => match &payment.state {
-            State::Created => Decision::with(captured(*at, false), [Effect::BookCapture]),
-            _ => refused(payment, "taken in cash"),
-        },
+        Event::Submit => only_when_created(payment, "submitted", || Decision::to(State::Submitting { since: now })),
+        Event::TakeCash { at } => {
+            only_when_created(payment, "taken in cash", || Decision::with(captured(*at, false), [Effect::BookCapture]))
+        }
         Event::Answered(answer) => answered(payment, answer, now),
         Event::NotSent { failure } => match &payment.state {
             State::Created | State::Submitting { .. } => Decision::to(State::Failed { failure: failure.clone() }),
             // A retry that did not get through says nothing about the first attempt.
-            _ => Ok(Decision::NOTHING),
+            State::Presenting { .. }
+            | State::Pending { .. }
+            | State::Unknown { .. }
+            | State::Captured(_)
+            | State::Voided { .. }
+            | State::Failed { .. }
+            | State::Reversed
+            | State::Expired { .. }
+            | State::Cancelled { .. } => Ok(Decision::NOTHING),
         },
         Event::NoAnswer => match &payment.state {
             State::Submitting { .. } => Decision::to(State::Unknown { since: now }),
             // The code was never shown, so nobody can pay it; but the channel may have the order.
             State::Created => Decision::with(State::Cancelled { close: Close::Asked }, [Effect::AskClose]),
-            _ => Ok(Decision::NOTHING),
+            State::Presenting { .. }
+            | State::Pending { .. }
+            | State::Unknown { .. }
+            | State::Captured(_)
+            | State::Voided { .. }
+            | State::Failed { .. }
+            | State::Reversed
+            | State::Expired { .. }
+            | State::Cancelled { .. } => Ok(Decision::NOTHING),
         },
         Event::Expire => match &payment.state {
             State::Presenting { .. } => Decision::with(State::Expired { close: Close::Asked }, [Effect::AskClose]),
-            _ => Ok(Decision::NOTHING),
+            State::Created
+            | State::Submitting { .. }
+            | State::Pending { .. }
+            | State::Unknown { .. }
+            | State::Captured(_)
+            | State::Voided { .. }
+            | State::Failed { .. }
+            | State::Reversed
+            | State::Expired { .. }
+            | State::Cancelled { .. } => Ok(Decision::NOTHING),
         },
         Event::Cancel => cancel(payment),
         Event::ReserveRefund { amount, .. } => reserve(payment, *amount),
         Event::RefundSucceeded { amount, .. } => refund_done(payment, amount.minor(), true),
         Event::RefundFailed { amount, .. } => refund_done(payment, amount.minor(), false),
-        Event::VoidSucceeded { .. } => match &payment.state {
-            State::Captured(capture)
-                if capture.refunded_minor == 0 && capture.reserved_minor == payment.amount.minor() =>
-            {
-                Decision::to(State::Voided { captured_at: capture.at })
+        Event::VoidSucceeded { .. } => voided(payment),
+        Event::SettledByHand { paid, at } => settled_by_hand(payment, *paid, *at),
+    }
+}
+
+fn only_when_created(
+    payment: &Payment,
+    verb: &'static str,
+    then: impl FnOnce() -> Result<Decision, Refusal>,
+) -> Result<Decision, Refusal> {
+    if payment.state == State::Created { then() } else { refused(payment, verb) }
+}
+
+fn voided(payment: &Payment) -> Result<Decision, Refusal> {
+    match &payment.state {
+        State::Captured(capture) if capture.refunded_minor == 0 && capture.reserved_minor == payment.amount.minor() => {
+            Decision::to(State::Voided { captured_at: capture.at })
+        }
+        State::Captured(_) => Err(Refusal::VoidAfterRefund),
+        State::Voided { .. } => Ok(Decision::NOTHING),
+        State::Created
+        | State::Presenting { .. }
+        | State::Submitting { .. }
+        | State::Pending { .. }
+        | State::Unknown { .. }
+        | State::Failed { .. }
+        | State::Reversed
+        | State::Expired { .. }
+        | State::Cancelled { .. } => refused(payment, "voided"),
+    }
+}
+
+/// Only where the channel keeps silent. Core goes on asking: what the channel says in the end is booked.
+fn settled_by_hand(payment: &Payment, paid: bool, at: Millis) -> Result<Decision, Refusal> {
+    let by_hand = |late| State::Captured(Capture { at, late, by_hand: true, refunded_minor: 0, reserved_minor: 0 });
+    match &payment.state {
+        State::Pending { .. } | State::Unknown { .. } => {
+            if paid {
+                Decision::with(by_hand(false), [Effect::BookCapture, Effect::AskAgain])
+            } else {
+                Decision::with(State::Reversed, [Effect::AskAgain])
             }
-            State::Captured(_) => Err(Refusal::VoidAfterRefund),
-            State::Voided { .. } => Ok(Decision::NOTHING),
-            _ => refused(payment, "voided"),
-        },
+        }
+        State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => {
+            if paid {
+                let late = [Effect::BookCapture, Effect::Alert(Notice::PaidLate), Effect::RefundLate, Effect::AskAgain];
+                Decision::with(by_hand(true), late)
+            } else {
+                Decision::with(confirmed(&payment.state), [Effect::AskAgain])
+            }
+        }
+        State::Created
+        | State::Presenting { .. }
+        | State::Submitting { .. }
+        | State::Captured(_)
+        | State::Voided { .. }
+        | State::Failed { .. }
+        | State::Reversed
+        | State::Expired { close: Close::Confirmed }
+        | State::Cancelled { close: Close::Confirmed } => refused(payment, "settled by hand"),
+    }
+}
+
+/// The state once the channel has confirmed the close that we asked for.
+fn confirmed(state: &State) -> State {
+    match state {
+        State::Expired { .. } => State::Expired { close: Close::Confirmed },
+        State::Cancelled { .. } => State::Cancelled { close: Close::Confirmed },
+        State::Created
+        | State::Presenting { .. }
+        | State::Submitting { .. }
+        | State::Pending { .. }
+        | State::Unknown { .. }
+        | State::Captured(_)
+        | State::Voided { .. }
+        | State::Failed { .. }
+        | State::Reversed => state.clone(),
     }
 }
 
@@ -131,23 +237,19 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
         {
             ask_again()
         }
-        AnswerStatus::Succeeded { paid_at } => succeeded(payment, *paid_at, &[]),
-        AnswerStatus::Refunded { paid_at } => match &payment.state {
-            State::Captured(capture) if capture.refunded_minor + capture.reserved_minor > 0 => Ok(Decision::NOTHING),
-            State::Captured(_) => Ok(Decision { next: None, effects: vec![Effect::Alert(Notice::RefundedElsewhere)] }),
-            State::Voided { .. } => Ok(Decision::NOTHING),
-            // Undone at the channel before we learned that it was paid: it was taken and given back, nothing is left.
-            State::Unknown { .. } | State::Submitting { .. } | State::Pending { .. } => Decision::to(State::Reversed),
-            State::Expired { close: Close::Asked } => Decision::to(State::Expired { close: Close::Confirmed }),
-            State::Cancelled { close: Close::Asked } => Decision::to(State::Cancelled { close: Close::Confirmed }),
-            State::Created | State::Presenting { .. } => succeeded(payment, *paid_at, &[Notice::RefundedElsewhere]),
-            State::Failed { .. } | State::Reversed | State::Expired { .. } | State::Cancelled { .. } => {
-                Ok(Decision::NOTHING)
-            }
-        },
+        AnswerStatus::Succeeded { paid_at } => succeeded(payment, *paid_at, answer.source()),
+        AnswerStatus::Refunded { paid_at } => refunded(payment, *paid_at),
         AnswerStatus::Pending => match &payment.state {
             State::Submitting { .. } | State::Unknown { .. } => Decision::to(State::Pending { since: now }),
-            _ => Ok(Decision::NOTHING),
+            State::Created
+            | State::Presenting { .. }
+            | State::Pending { .. }
+            | State::Captured(_)
+            | State::Voided { .. }
+            | State::Failed { .. }
+            | State::Reversed
+            | State::Expired { .. }
+            | State::Cancelled { .. } => Ok(Decision::NOTHING),
         },
         AnswerStatus::Failed { failure } => match &payment.state {
             State::Presenting { .. }
@@ -155,18 +257,37 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
             | State::Pending { .. }
             | State::Unknown { .. }
             | State::Created => Decision::to(State::Failed { failure: failure.clone() }),
-            State::Expired { close: Close::Asked } => Decision::to(State::Expired { close: Close::Confirmed }),
-            State::Cancelled { close: Close::Asked } => Decision::to(State::Cancelled { close: Close::Confirmed }),
-            State::Captured(_) => contradiction(answer),
-            _ => Ok(Decision::NOTHING),
+            State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => {
+                Decision::to(confirmed(&payment.state))
+            }
+            State::Captured(capture) => unpaid_after_all(payment, capture, answer),
+            State::Voided { .. }
+            | State::Failed { .. }
+            | State::Reversed
+            | State::Expired { close: Close::Confirmed }
+            | State::Cancelled { close: Close::Confirmed } => Ok(Decision::NOTHING),
         },
         // Not found is no proof while the charge may still be on its way: only an open reversal or close may end on it.
         AnswerStatus::NotFound => match &payment.state {
-            State::Expired { close: Close::Asked } => Decision::to(State::Expired { close: Close::Confirmed }),
-            State::Cancelled { close: Close::Asked } => Decision::to(State::Cancelled { close: Close::Confirmed }),
+            State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => {
+                Decision::to(confirmed(&payment.state))
+            }
+            State::Pending { since } | State::Unknown { since }
+                if answer.source() == Source::CancelReply && now >= since.plus(ON_ITS_WAY_MS) =>
+            {
+                Decision::to(State::Reversed)
+            }
             State::Captured(_) => contradiction(answer),
             State::Submitting { .. } => Decision::to(State::Unknown { since: now }),
-            _ => Ok(Decision::NOTHING),
+            State::Created
+            | State::Presenting { .. }
+            | State::Pending { .. }
+            | State::Unknown { .. }
+            | State::Voided { .. }
+            | State::Failed { .. }
+            | State::Reversed
+            | State::Expired { close: Close::Confirmed }
+            | State::Cancelled { close: Close::Confirmed } => Ok(Decision::NOTHING),
         },
         AnswerStatus::Closed => match &payment.state {
             State::Submitting { .. } | State::Pending { .. } | State::Unknown { .. } => Decision::to(State::Reversed),
@@ -175,36 +296,85 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
                 Decision::to(State::Expired { close: Close::Confirmed })
             }
             State::Presenting { .. } | State::Created => Decision::to(State::Cancelled { close: Close::Confirmed }),
-            State::Expired { close: Close::Asked } => Decision::to(State::Expired { close: Close::Confirmed }),
-            State::Cancelled { close: Close::Asked } => Decision::to(State::Cancelled { close: Close::Confirmed }),
-            State::Captured(capture) if capture.reserved_minor + capture.refunded_minor == 0 => match answer.source() {
-                Source::Notification => ask_again(),
-                Source::Reply => Decision::with(
-                    State::Voided { captured_at: capture.at },
-                    [Effect::BookUndone, Effect::Alert(Notice::UndoneElsewhere)],
-                ),
-            },
-            _ => Ok(Decision::NOTHING),
+            State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => {
+                Decision::to(confirmed(&payment.state))
+            }
+            State::Captured(capture) => undone(payment, capture, answer.source(), Notice::UndoneElsewhere),
+            State::Voided { .. }
+            | State::Failed { .. }
+            | State::Reversed
+            | State::Expired { close: Close::Confirmed }
+            | State::Cancelled { close: Close::Confirmed } => Ok(Decision::NOTHING),
         },
     }
 }
 
-fn succeeded(payment: &Payment, paid_at: Millis, notices: &[Notice]) -> Result<Decision, Refusal> {
-    let late = match &payment.state {
+fn succeeded(payment: &Payment, paid_at: Millis, source: Source) -> Result<Decision, Refusal> {
+    match &payment.state {
         State::Created
         | State::Presenting { .. }
         | State::Submitting { .. }
         | State::Pending { .. }
-        | State::Unknown { .. } => false,
-        State::Failed { .. } | State::Reversed | State::Expired { .. } | State::Cancelled { .. } => true,
-        State::Captured(_) | State::Voided { .. } => return Ok(Decision::NOTHING),
-    };
-    let mut effects = vec![Effect::BookCapture];
-    if late {
-        effects.extend([Effect::Alert(Notice::PaidLate), Effect::RefundLate]);
+        | State::Unknown { .. } => Decision::with(captured(paid_at, false), [Effect::BookCapture]),
+        State::Failed { .. } | State::Reversed | State::Expired { .. } | State::Cancelled { .. } => Decision::with(
+            captured(paid_at, true),
+            [Effect::BookCapture, Effect::Alert(Notice::PaidLate), Effect::RefundLate],
+        ),
+        // The channel says what two persons had said.
+        State::Captured(capture) if capture.by_hand && source != Source::Notification => {
+            Decision::to(State::Captured(Capture { by_hand: false, ..*capture }))
+        }
+        State::Captured(_) | State::Voided { .. } => Ok(Decision::NOTHING),
     }
-    effects.extend(notices.iter().copied().map(Effect::Alert));
-    Decision::with(captured(paid_at, late), effects)
+}
+
+/// Paid, and given back in part or in whole by somebody else than us. How much is not said, so that the whole is booked as
+/// paid and a person is called. Nothing is given back by itself: a part of it is gone already.
+fn refunded(payment: &Payment, paid_at: Millis) -> Result<Decision, Refusal> {
+    let elsewhere =
+        |late| Decision::with(captured(paid_at, late), [Effect::BookCapture, Effect::Alert(Notice::RefundedElsewhere)]);
+    match &payment.state {
+        State::Created
+        | State::Presenting { .. }
+        | State::Submitting { .. }
+        | State::Pending { .. }
+        | State::Unknown { .. } => elsewhere(false),
+        State::Failed { .. } | State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => {
+            elsewhere(true)
+        }
+        State::Captured(capture) if capture.refunded_minor + capture.reserved_minor > 0 => Ok(Decision::NOTHING),
+        State::Captured(_) => Ok(Decision { next: None, effects: vec![Effect::Alert(Notice::RefundedElsewhere)] }),
+        // Given back by our own void, reversal or close.
+        State::Voided { .. }
+        | State::Reversed
+        | State::Expired { close: Close::Confirmed }
+        | State::Cancelled { close: Close::Confirmed } => Ok(Decision::NOTHING),
+    }
+}
+
+/// The channel says that a capture has failed. Of its own earlier word that is a contradiction for a person; of the word of
+/// persons it is the truth that they did not have.
+fn unpaid_after_all(payment: &Payment, capture: &Capture, answer: &Answer) -> Result<Decision, Refusal> {
+    if capture.by_hand {
+        return undone(payment, capture, answer.source(), Notice::ContradictsHand);
+    }
+    contradiction(answer)
+}
+
+/// The channel has undone a capture by itself.
+fn undone(payment: &Payment, capture: &Capture, source: Source, notice: Notice) -> Result<Decision, Refusal> {
+    let given_back_minor = capture.refunded_minor + capture.reserved_minor;
+    match source {
+        // Our own refunds and voids end by their own answers.
+        _ if given_back_minor == payment.amount.minor() => Ok(Decision::NOTHING),
+        Source::Notification => ask_again(),
+        Source::Reply | Source::CancelReply if given_back_minor > 0 => {
+            Ok(Decision { next: None, effects: vec![Effect::Alert(notice)] })
+        }
+        Source::Reply | Source::CancelReply => {
+            Decision::with(State::Voided { captured_at: capture.at }, [Effect::BookUndone, Effect::Alert(notice)])
+        }
+    }
 }
 
 fn cancel(payment: &Payment) -> Result<Decision, Refusal> {
@@ -246,18 +416,26 @@ fn refund_done(payment: &Payment, amount_minor: i64, paid: bool) -> Result<Decis
 }
 
 const fn captured(at: Millis, late: bool) -> State {
-    State::Captured(Capture { at, late, refunded_minor: 0, reserved_minor: 0 })
+    State::Captured(Capture { at, late, by_hand: false, refunded_minor: 0, reserved_minor: 0 })
 }
 
 /// Whether the channel itself has told us, in a reply, that there is no money in it.
 const fn channel_said_no(state: &State) -> bool {
-    matches!(
-        state,
+    match state {
         State::Failed { .. }
-            | State::Reversed
-            | State::Expired { close: Close::Confirmed }
-            | State::Cancelled { close: Close::Confirmed }
-    )
+        | State::Reversed
+        | State::Expired { close: Close::Confirmed }
+        | State::Cancelled { close: Close::Confirmed } => true,
+        State::Created
+        | State::Presenting { .. }
+        | State::Submitting { .. }
+        | State::Pending { .. }
+        | State::Unknown { .. }
+        | State::Captured(_)
+        | State::Voided { .. }
+        | State::Expired { close: Close::Asked }
+        | State::Cancelled { close: Close::Asked } => false,
+    }
 }
 
 fn ask_again() -> Result<Decision, Refusal> {
@@ -267,7 +445,9 @@ fn ask_again() -> Result<Decision, Refusal> {
 fn contradiction(answer: &Answer) -> Result<Decision, Refusal> {
     match answer.source() {
         Source::Notification => ask_again(),
-        Source::Reply => Ok(Decision { next: None, effects: vec![Effect::Alert(Notice::ContradictsCapture)] }),
+        Source::Reply | Source::CancelReply => {
+            Ok(Decision { next: None, effects: vec![Effect::Alert(Notice::ContradictsCapture)] })
+        }
     }
 }
 

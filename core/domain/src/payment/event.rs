@@ -1,6 +1,6 @@
 //! What can happen to a payment.
 
-use saoma_protocol::{Amount, Millis, Money, PaymentId, RefundId, api::Failure, api::PaymentState};
+use saoma_protocol::{Amount, Millis, Money, RefundId, api::Failure, api::PaymentState};
 
 use super::Payment;
 
@@ -31,6 +31,8 @@ pub enum Event {
     RefundFailed { refund: RefundId, amount: Amount },
     /// The channel confirmed a void.
     VoidSucceeded { refund: RefundId },
+    /// Two persons say how it ended, since the channel does not.
+    SettledByHand { paid: bool, at: Millis },
 }
 
 /// What the channel said, checked to be about this payment.
@@ -43,10 +45,19 @@ pub struct Answer {
 /// How an answer came, which says whether it can be older than what we know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The reply to a call that we made just now (create, charge, query, cancel): it tells how things stand.
+    /// The reply to a charge or query that began after the payment last moved: it tells how things stand.
     Reply,
-    /// Sent by the channel on its own: it may have been under way for days, and tells how things stood.
+    /// The reply to a cancel, likewise.
+    CancelReply,
+    /// Sent by the channel on its own, or the reply to a call that the payment has overtaken: it tells how things stood.
     Notification,
+}
+
+/// Whether a channel's answers say how much was paid, as its manifest declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amounts {
+    Named,
+    NotNamed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,15 +80,16 @@ pub enum AnswerStatus {
 }
 
 impl Answer {
-    /// An answer that may be believed: it names this payment, and this amount if it names one. An answer of success that
-    /// names no amount is believed, since some channels' answers carry none.
+    /// An answer that may be believed: it names this payment, and this amount if it names one. One that says that money
+    /// was paid must name it, unless the channel's answers never do.
     ///
     /// # Errors
-    /// `AnswerForAnother`, then `AnswerAmount`.
+    /// `AnswerForAnother`, then `AnswerAmount`, then `AnswerWithoutAmount`.
     pub fn about(
         payment: &Payment,
         number: &str,
         amount: Option<Money>,
+        amounts: Amounts,
         status: AnswerStatus,
         source: Source,
     ) -> Result<Self, Refusal> {
@@ -88,8 +100,30 @@ impl Answer {
             Some(given) if given != payment.amount.money() => {
                 Err(Refusal::AnswerAmount { expected: payment.amount, given })
             }
-            _ => Ok(Self { status, source }),
+            None if amounts == Amounts::Named
+                && matches!(status, AnswerStatus::Succeeded { .. } | AnswerStatus::Refunded { .. }) =>
+            {
+                Err(Refusal::AnswerWithoutAmount)
+            }
+            Some(_) | None => Ok(Self { status, source }),
         }
+    }
+
+    /// Whether it leaves nothing to ask: how things stand now, in the channel's own words.
+    #[must_use]
+    pub const fn is_definite(&self) -> bool {
+        let fresh = match self.source {
+            Source::Reply | Source::CancelReply => true,
+            Source::Notification => false,
+        };
+        fresh
+            && match self.status {
+                AnswerStatus::Succeeded { .. }
+                | AnswerStatus::Failed { .. }
+                | AnswerStatus::Closed
+                | AnswerStatus::Refunded { .. } => true,
+                AnswerStatus::Pending | AnswerStatus::NotFound => false,
+            }
     }
 
     #[must_use]
@@ -110,6 +144,8 @@ pub enum Refusal {
     AnswerForAnother { given: String },
     #[error("the channel answered with {given} where {expected} was asked")]
     AnswerAmount { expected: Amount, given: Money },
+    #[error("the channel answered that it is paid and did not say how much")]
+    AnswerWithoutAmount,
     #[error("a payment that is {state:?} cannot be {verb}")]
     NotInState { state: PaymentState, verb: &'static str },
     #[error("{asked} is more than the {left_minor} minor units that can still be given back")]
@@ -120,7 +156,4 @@ pub enum Refusal {
     VoidAfterRefund,
     #[error("the books would not hold: {0}")]
     Invariant(&'static str),
-    /// The payment that the answer or refund names is not this one.
-    #[error("the payment is {0}")]
-    OtherPayment(PaymentId),
 }

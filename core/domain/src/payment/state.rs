@@ -40,12 +40,14 @@ pub enum Close {
     Confirmed,
 }
 
-/// Money that the channel confirmed.
+/// Money that the channel (or, in its silence, two persons) confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capture {
     pub at: Millis,
     /// Confirmed after we had closed the payment.
     pub late: bool,
+    /// Two persons said so, and the channel has not (yet).
+    pub by_hand: bool,
     /// Given back, in minor units; 0 ≤ refunded, refunded + reserved ≤ amount.
     pub refunded_minor: i64,
     /// In refunds that are under way, in minor units: it may yet be given back, so it cannot be promised again.

@@ -10,3 +10,4 @@ mod payment_laws;
 mod payment_matrix;
 mod people;
 mod refund_matrix;
+mod states;

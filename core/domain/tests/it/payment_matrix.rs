@@ -12,7 +12,11 @@ fn name(payment: &Payment) -> String {
         }
         State::Captured(capture) => {
             let late = if capture.late { " late" } else { "" };
-            format!("captured{late} ({} refunded, {} reserved)", capture.refunded_minor, capture.reserved_minor)
+            let by_hand = if capture.by_hand { " by hand" } else { "" };
+            format!(
+                "captured{late}{by_hand} ({} refunded, {} reserved)",
+                capture.refunded_minor, capture.reserved_minor
+            )
         }
         _ => public,
     }
@@ -37,7 +41,7 @@ fn every_state_against_every_event() {
                 }
                 Err(refusal) => format!("refused: {refusal}"),
             };
-            table.push_str(&format!("    {event_name:<24} {}\n", line.trim_end()));
+            table.push_str(&format!("    {event_name:<26} {}\n", line.trim_end()));
         }
     }
     insta::assert_snapshot!("payment_matrix", table);

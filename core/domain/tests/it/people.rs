@@ -1,6 +1,6 @@
 //! Payments and answers to try things on.
 
-use saoma_domain::payment::{Answer, AnswerStatus, Capture, Close, Event, Method, Payment, Source, State};
+use saoma_domain::payment::{Amounts, Answer, AnswerStatus, Capture, Close, Event, Method, Payment, Source, State};
 use saoma_protocol::{Amount, Currency, Millis, PaymentId, RefundId, api::Failure};
 
 pub const NOW: Millis = Millis(1_790_000_000_000);
@@ -19,7 +19,7 @@ pub fn failure(code: &str) -> Failure {
 }
 
 pub fn captured(refunded_minor: i64, reserved_minor: i64) -> State {
-    State::Captured(Capture { at: NOW, late: false, refunded_minor, reserved_minor })
+    State::Captured(Capture { at: NOW, late: false, by_hand: false, refunded_minor, reserved_minor })
 }
 
 pub fn states() -> Vec<(&'static str, State)> {
@@ -29,7 +29,12 @@ pub fn states() -> Vec<(&'static str, State)> {
         ("submitting", State::Submitting { since: NOW }),
         ("pending", State::Pending { since: NOW }),
         ("unknown", State::Unknown { since: NOW }),
+        ("unknown for long", State::Unknown { since: Millis(0) }),
         ("captured", captured(0, 0)),
+        (
+            "captured by hand",
+            State::Captured(Capture { at: NOW, late: false, by_hand: true, refunded_minor: 0, reserved_minor: 0 }),
+        ),
         ("captured, 400 refunded", captured(400, 0)),
         ("captured, 1000 reserved", captured(0, 1000)),
         ("captured, 1000 refunded", captured(1000, 0)),
@@ -46,7 +51,7 @@ pub fn states() -> Vec<(&'static str, State)> {
 pub fn answer(status: AnswerStatus, source: Source) -> Event {
     let payment = payment(State::Created);
     let amount = Some(payment.amount.money());
-    Event::Answered(Answer::about(&payment, &payment.id.to_string(), amount, status, source).unwrap())
+    Event::Answered(Answer::about(&payment, &payment.id.to_string(), amount, Amounts::Named, status, source).unwrap())
 }
 
 pub fn events() -> Vec<(&'static str, Event)> {
@@ -61,6 +66,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ("reply: failed", answer(AnswerStatus::Failed { failure: failure("declined") }, Source::Reply)),
         ("notified: failed", answer(AnswerStatus::Failed { failure: failure("declined") }, Source::Notification)),
         ("reply: not found", answer(AnswerStatus::NotFound, Source::Reply)),
+        ("reply to cancel: not found", answer(AnswerStatus::NotFound, Source::CancelReply)),
         ("notified: not found", answer(AnswerStatus::NotFound, Source::Notification)),
         ("reply: closed", answer(AnswerStatus::Closed, Source::Reply)),
         ("notified: closed", answer(AnswerStatus::Closed, Source::Notification)),
@@ -74,5 +80,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ("refund of 600 succeeded", Event::RefundSucceeded { refund: REFUND, amount: cny(600) }),
         ("refund of 600 failed", Event::RefundFailed { refund: REFUND, amount: cny(600) }),
         ("void succeeded", Event::VoidSucceeded { refund: REFUND }),
+        ("by hand: paid", Event::SettledByHand { paid: true, at: NOW }),
+        ("by hand: not paid", Event::SettledByHand { paid: false, at: NOW }),
     ]
 }

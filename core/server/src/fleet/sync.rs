@@ -26,7 +26,7 @@ use saoma_store::{
     journal,
     ledger::{self, Booking as Movement, Subject},
     orders::{self, Order},
-    payments::{self, StoredPayment},
+    payments::{self, StoredPayment, Watch},
     refunds::{self, StoredRefund},
     terminals,
 };
@@ -35,7 +35,7 @@ use self::{
     book::{Booking, CashRefund, CashSale, Source},
     chain::{Head, Taken},
 };
-use crate::app::App;
+use crate::{app::App, payments::kind};
 
 /// The channel of a cash sale, as stored and shown.
 const CASH: &str = "cash";
@@ -213,6 +213,7 @@ fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], ca
         reference: None,
         goods: goods.to_vec(),
         created_at: book::believed(sale.at, source.now),
+        paid_by: Some(sale.payment),
     }
 }
 
@@ -239,11 +240,12 @@ fn insert_sale(
         close_asked_at: None,
         next_attempt_at: None,
         attempts: 0,
+        watch: Watch::default(),
         created_at: order.created_at,
         updated_at: source.now,
     };
     payments::insert_new(tx, scope, &stored)?;
-    write_event(tx, scope, source, &stored, None, "payment.succeeded")?;
+    write_event(tx, scope, source, &stored, None, kind::SUCCEEDED)?;
     let (subject, at) = (Subject::Payment(stored.payment.id), order.created_at);
     post(tx, scope, source, subject, Kind::Captured, at, postings)
 }
@@ -258,8 +260,8 @@ fn insert_refund(
 ) -> Result<(), StoreError> {
     let at = book::believed(asked.at, source.now);
     let (kind, event) = match &after.state {
-        State::Voided { .. } => (RefundKind::Void, "voided"),
-        _ => (RefundKind::Refund, "refund.succeeded"),
+        State::Voided { .. } => (RefundKind::Void, kind::VOIDED),
+        _ => (RefundKind::Refund, kind::REFUND_SUCCEEDED),
     };
     let refund = StoredRefund {
         refund: Refund { kind, ..cash_refund(asked.refund, asked.amount) },
@@ -270,6 +272,7 @@ fn insert_refund(
         channel_reference: None,
         next_attempt_at: None,
         attempts: 0,
+        watch: Watch::default(),
         created_at: at,
         updated_at: source.now,
     };

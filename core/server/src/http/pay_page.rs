@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use qrcode::{QrCode, render::svg};
 use saoma_domain::{
     pay_code::{self, PayCodeId},
-    payment::State,
+    payment::{Capture, State},
 };
 use saoma_protocol::Millis;
 use saoma_store::{
@@ -17,7 +17,10 @@ use saoma_store::{
 };
 
 use super::problem::Problem;
-use crate::{app::App, payments::expire};
+use crate::{
+    app::App,
+    payments::{PaymentError, expire},
+};
 
 /// No script at all; the one style is ours.
 const POLICY: &str =
@@ -30,6 +33,9 @@ struct Words {
     pay_with: &'static str,
     scan: &'static str,
     paid: &'static str,
+    going_back: &'static str,
+    given_back: &'static str,
+    part_given_back: &'static str,
     expired: &'static str,
     over: &'static str,
     closed: &'static str,
@@ -43,6 +49,9 @@ const ENGLISH: Words = Words {
     pay_with: "Pay",
     scan: "Scan this code with your wallet",
     paid: "Paid. Thank you!",
+    going_back: "Your money is on its way back to you.",
+    given_back: "Your money was given back to you.",
+    part_given_back: "Paid. A part of it was given back to you.",
     expired: "This code is no longer good.",
     over: "This code was opened too often.",
     closed: "This payment is closed.",
@@ -56,6 +65,9 @@ const CHINESE: Words = Words {
     pay_with: "去支付",
     scan: "请用钱包扫描此码",
     paid: "支付成功，谢谢！",
+    going_back: "款项正在退还给您。",
+    given_back: "款项已退还给您。",
+    part_given_back: "支付成功，部分款项已退还给您。",
     expired: "此码已过期。",
     over: "此码打开次数过多，已失效。",
     closed: "这笔支付已关闭。",
@@ -98,11 +110,17 @@ pub async fn show(
         }
         State::Presenting { .. } if code.scans > code.scan_limit => {
             let payment = sale.payment.payment.id;
-            expire(&app, scope, payment).await?;
+            let task_app = app.get_ref().clone();
+            let work = async move { expire(&task_app, scope, payment).await };
+            app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
             page(410, words, &format!("{head}{}", notice(words.over, words)))
         }
         State::Presenting { .. } => page(200, words, &format!("{head}{}", way_to_pay(&code.channel_code, words))),
+        State::Captured(capture) if capture.refunded_minor + capture.reserved_minor > 0 => {
+            page(200, words, &format!("{head}<p class=\"done\">{}</p>", given_back(capture, &sale, words)))
+        }
         State::Captured(_) => page(200, words, &format!("{head}<p class=\"done\">{}</p>", words.paid)),
+        State::Voided { .. } => page(200, words, &format!("{head}<p class=\"done\">{}</p>", words.given_back)),
         State::Expired { .. } => page(410, words, &format!("{head}{}", notice(words.expired, words))),
         _ => page(410, words, &format!("{head}{}", notice(words.closed, words))),
     })
@@ -127,6 +145,17 @@ fn opened(tx: &mut Tx<'_>, id: PayCodeId, now: Millis, counts: bool) -> Result<S
     let merchant = tenants::load(tx, &scope)?.name;
     let store = stores::load(tx, &scope, sale.payment.store)?.name;
     Ok(Seen { scope, code, sale, merchant, store, on_show })
+}
+
+fn given_back(capture: &Capture, sale: &Sale, words: &Words) -> &'static str {
+    let whole = sale.payment.payment.amount.minor();
+    if capture.refunded_minor == whole {
+        words.given_back
+    } else if capture.refunded_minor + capture.reserved_minor == whole {
+        words.going_back
+    } else {
+        words.part_given_back
+    }
 }
 
 fn heading(merchant: &str, store: &str, sale: &Sale, words: &Words) -> String {

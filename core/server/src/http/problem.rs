@@ -10,7 +10,7 @@ use actix_web::{
     http::{StatusCode, header::RETRY_AFTER},
 };
 use saoma_channels::NoChance;
-use saoma_domain::{claim::CodeError, payment};
+use saoma_domain::{claim::CodeError, order, payment};
 use saoma_protocol::api;
 use saoma_store::StoreError;
 
@@ -52,6 +52,10 @@ codes! {
     NOT_IN_STATE = "not_in_state", 409, "The payment's state does not allow this";
     REFUND_EXCEEDS = "refund_exceeds", 409, "More than can be given back";
     CURRENCY_MISMATCH = "currency_mismatch", 422, "Another currency is needed";
+    ORDER_PAID = "order_paid", 409, "The order is paid";
+    ORDER_DIFFERS = "order_differs", 422, "The order is of another amount or store";
+    SECOND_PERSON_NEEDED = "second_person_needed", 403, "Another person must confirm it";
+    CHANNEL_SAYS_OTHERWISE = "channel_says_otherwise", 409, "The channel says otherwise";
     CODE_NOT_RECOGNISED = "code_not_recognised", 422, "No channel knows this code";
     CODE_WRONG_DIRECTION = "code_wrong_direction", 422, "This is a code that a shop shows";
     CHANNEL_AMBIGUOUS = "channel_ambiguous", 409, "Several channels know this code";
@@ -218,6 +222,11 @@ impl From<PaymentError> for Problem {
             PaymentError::Refused(payment::Refusal::RefundCurrency) => {
                 Self::new(CURRENCY_MISMATCH, said).at("/amount/currency")
             }
+            PaymentError::Order(order::Refusal::Paid { .. }) => Self::new(ORDER_PAID, said),
+            PaymentError::Order(order::Refusal::OtherAmount { .. }) => Self::new(ORDER_DIFFERS, said).at("/amount"),
+            PaymentError::OrderElsewhere(_) => Self::new(ORDER_DIFFERS, said).at("/store"),
+            PaymentError::SamePerson => Self::new(SECOND_PERSON_NEEDED, said),
+            PaymentError::ChannelSays(_) => Self::new(CHANNEL_SAYS_OTHERWISE, said),
             PaymentError::Refused(_) | PaymentError::RefundRefused(_) => Self::new(NOT_IN_STATE, said),
             PaymentError::NoChannel(_) => Self::new(CHANNEL_UNAVAILABLE, said),
             PaymentError::CodeNotRecognised => Self::new(

@@ -37,6 +37,8 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::stream::routes)
                     .configure(v1::timeline::routes)
                     .configure(v1::refunds::routes)
+                    .configure(v1::settlements::routes)
+                    .configure(v1::orders::routes)
                     .configure(v1::payments::routes)
                     .configure(v1::tenants::routes)
                     .configure(v1::terminals::routes)

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use saoma_channels::{Account, DeclineCode, Failure as CallFailure, Manifest, Order, PaymentAnswer, PaymentStatus};
-use saoma_domain::payment::AnswerStatus;
+use saoma_channels::{
+    Account, Capability, DeclineCode, Failure as CallFailure, Manifest, Order, PaymentAnswer, PaymentStatus,
+};
+use saoma_domain::payment::{Amounts, AnswerStatus};
 use saoma_protocol::{Millis, api::Failure};
 use saoma_store::{
     TenantScope,
@@ -98,6 +100,23 @@ pub(super) fn status_of(answer: &PaymentAnswer, now: Millis) -> AnswerStatus {
         PaymentStatus::NotFound => AnswerStatus::NotFound,
         PaymentStatus::Closed => AnswerStatus::Closed,
         PaymentStatus::Refunded => AnswerStatus::Refunded { paid_at },
+    }
+}
+
+/// Whether the channel's answers of success name an amount.
+pub(super) fn amounts(manifest: &Manifest) -> Amounts {
+    if manifest.can(Capability::AmountsNotNamed) { Amounts::NotNamed } else { Amounts::Named }
+}
+
+/// The scheme's own words in an answer, for the events.
+pub(super) fn scheme_words(status: &PaymentStatus) -> String {
+    match status {
+        PaymentStatus::Failed(decline) => decline.message.clone(),
+        PaymentStatus::Succeeded
+        | PaymentStatus::Pending
+        | PaymentStatus::NotFound
+        | PaymentStatus::Closed
+        | PaymentStatus::Refunded => String::new(),
     }
 }
 

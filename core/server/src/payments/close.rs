@@ -1,71 +1,125 @@
 //! Asking a channel how things stand, and undoing what nobody wants any more.
 
-use saoma_channels::{Failure, PaymentAnswer};
+use saoma_channels::{Failure, Manifest, PaymentAnswer, PaymentStatus};
 use saoma_domain::payment::{Effect, Event, Source, State};
 use saoma_protocol::{ChannelAccountId, PaymentId};
-use saoma_store::{StoreError, TenantScope, payments, payments::Sale};
-use tracing::Instrument as _;
+use saoma_store::{StoreError, TenantScope, channel_accounts, payments, payments::Sale};
 
-use super::{Outcome, PaymentError, Settled, call::status_of, channel_of, late, settle};
+use super::{
+    Heard, Outcome, PaymentError,
+    call::{amounts, scheme_words, status_of},
+    channel_of, settle,
+};
 use crate::app::App;
 
-/// An answer as an [`Outcome`] of [`settle`].
-pub(super) fn answered(app: &App, answer: PaymentAnswer, source: Source) -> Outcome {
-    let status = status_of(&answer, app.now());
-    Outcome::Answer {
+/// An answer as an [`Outcome`] of [`settle`]. `since_version`: see [`Heard::since_version`].
+pub(super) fn answered(
+    app: &App,
+    manifest: &Manifest,
+    answer: PaymentAnswer,
+    source: Source,
+    since_version: Option<u64>,
+) -> Heard {
+    Heard {
+        status: status_of(&answer, app.now()),
+        words: scheme_words(&answer.status),
         number: answer.number,
         amount: answer.amount,
-        status,
+        amounts: amounts(manifest),
         reference: answer.reference,
         payer_hint: answer.payer_hint,
         source,
+        since_version,
+        note: None,
     }
 }
 
-async fn heard(
-    app: &App,
-    scope: TenantScope,
-    sale: &Sale,
-    reply: Result<PaymentAnswer, Failure>,
-) -> Result<Sale, PaymentError> {
-    let payment = sale.payment.payment.id;
+/// What was asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Query,
+    Cancel,
+}
+
+impl Asked {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+const fn said(status: &PaymentStatus) -> &'static str {
+    match status {
+        PaymentStatus::Succeeded => "succeeded",
+        PaymentStatus::Pending => "pending",
+        PaymentStatus::Failed(_) => "failed",
+        PaymentStatus::NotFound => "not found",
+        PaymentStatus::Closed => "closed",
+        PaymentStatus::Refunded => "refunded",
+    }
+}
+
+/// One question, and what came of it.
+pub struct Reply {
+    pub sale: Sale,
+    /// What the channel said just now, if it said anything.
+    pub status: Option<PaymentStatus>,
+}
+
+async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -> Result<Reply, PaymentError> {
+    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
+    let channel = channel_of(app, scope, &sale).await?;
+    let (since_version, source) = (
+        sale.payment.version,
+        match asked {
+            Asked::Query => Source::Reply,
+            Asked::Cancel => Source::CancelReply,
+        },
+    );
+    let reply = match asked {
+        Asked::Query => app.channels().query(&channel.account, payment).await,
+        Asked::Cancel => app.channels().cancel(&channel.account, payment).await,
+    };
     match reply {
         Ok(answer) => {
-            let settled = settle(app, scope, payment, answered(app, answer, Source::Reply), "channel").await?;
-            follow(app, scope, settled).await
+            let status = answer.status.clone();
+            let note = Some(format!("{}: {}", asked.text(), said(&status)));
+            let heard = answered(app, &channel.manifest, answer, source, Some(since_version));
+            let settled = settle(app, scope, payment, Outcome::Answer(Heard { note, ..heard }), "channel").await?;
+            // What is not believed was not said.
+            let status = Some(status).filter(|_| settled.refused.is_none());
+            Ok(Reply { sale: settled.sale, status })
         }
-        Err(failure) => {
-            tracing::warn!(payment.id = %payment, error = %failure, "a channel did not say how things stand");
-            // Only a payment that was being submitted learns something from silence.
-            let moves =
-                failure.may_have_taken_effect() && matches!(sale.payment.payment.state, State::Submitting { .. });
-            if moves {
-                return Ok(settle(app, scope, payment, Outcome::Event(Event::NoAnswer), "core").await?.sale);
-            }
-            Ok(app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?)
-        }
+        Err(failure) => Ok(Reply { sale: silence(app, scope, sale, asked, &failure).await?, status: None }),
     }
 }
 
-/// Gives back what came late. Closing and asking again are the resolver's, which was woken.
-pub(super) async fn follow(app: &App, scope: TenantScope, settled: Settled) -> Result<Sale, PaymentError> {
-    if settled.follow_ups.contains(&Effect::RefundLate) {
-        late(app, scope, settled.sale.payment.payment.id).await?;
-        let payment = settled.sale.payment.payment.id;
-        return Ok(app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?);
+async fn silence(
+    app: &App,
+    scope: TenantScope,
+    sale: Sale,
+    asked: Asked,
+    failure: &Failure,
+) -> Result<Sale, PaymentError> {
+    let (payment, now) = (sale.payment.payment.id, app.now());
+    tracing::warn!(payment.id = %payment, error = %failure, "a channel did not say how things stand");
+    let words = format!("{}: {}", asked.text(), failure.code());
+    app.store().write(move |tx| payments::note_said(tx, &scope, payment, &words, now)).await?;
+    // Only a payment that was being submitted learns something from silence.
+    if failure.may_have_taken_effect() && matches!(sale.payment.payment.state, State::Submitting { .. }) {
+        return Ok(settle(app, scope, payment, Outcome::Event(Event::NoAnswer), "core").await?.sale);
     }
-    Ok(settled.sale)
+    Ok(app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?)
 }
 
 /// Asks the channel how the payment stands, and believes what may be believed.
 ///
 /// # Errors
 /// `NoChannel` for cash, `Store`.
-pub async fn ask(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Sale, PaymentError> {
-    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
-    let channel = channel_of(app, scope, &sale).await?;
-    let reply = app.channels().query(&channel.account, payment).await;
-    heard(app, scope, &sale, reply).await
+pub async fn ask(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Reply, PaymentError> {
+    call(app, scope, payment, Asked::Query).await
 }
 
 /// Asks the channel to undo the payment, and books what it says.
@@ -73,10 +127,7 @@ pub async fn ask(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Sa
 /// # Errors
 /// As [`ask`].
 pub async fn close_now(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Sale, PaymentError> {
-    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
-    let channel = channel_of(app, scope, &sale).await?;
-    let reply = app.channels().cancel(&channel.account, payment).await;
-    heard(app, scope, &sale, reply).await
+    Ok(call(app, scope, payment, Asked::Cancel).await?.sale)
 }
 
 /// A person does not want it any more. A code on show dies at once; what is with the channel only the channel can undo.
@@ -84,14 +135,7 @@ pub async fn close_now(app: &App, scope: TenantScope, payment: PaymentId) -> Res
 /// # Errors
 /// `Refused` once it is paid, `Store`.
 pub async fn cancel(app: &App, scope: TenantScope, payment: PaymentId, actor: &str) -> Result<Sale, PaymentError> {
-    if let Some(paid) = paid_meanwhile(app, scope, payment).await? {
-        return Ok(paid);
-    }
-    let settled = settle(app, scope, payment, Outcome::Event(Event::Cancel), actor).await?;
-    if settled.follow_ups.contains(&Effect::AskClose) {
-        return close_now(app, scope, payment).await;
-    }
-    Ok(settled.sale)
+    end(app, scope, payment, Event::Cancel, actor).await
 }
 
 /// The code's time is over, or it was opened too often.
@@ -99,53 +143,75 @@ pub async fn cancel(app: &App, scope: TenantScope, payment: PaymentId, actor: &s
 /// # Errors
 /// `Store`.
 pub async fn expire(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Sale, PaymentError> {
+    end(app, scope, payment, Event::Expire, "core").await
+}
+
+/// Ends it here, also while its channel cannot be called: the resolver asks the channel to close it once it can be.
+async fn end(
+    app: &App,
+    scope: TenantScope,
+    payment: PaymentId,
+    event: Event,
+    actor: &str,
+) -> Result<Sale, PaymentError> {
     if let Some(paid) = paid_meanwhile(app, scope, payment).await? {
         return Ok(paid);
     }
-    let settled = settle(app, scope, payment, Outcome::Event(Event::Expire), "core").await?;
-    if settled.follow_ups.contains(&Effect::AskClose) {
-        return close_now(app, scope, payment).await;
+    let settled = settle(app, scope, payment, Outcome::Event(event), actor).await?;
+    if !settled.follow_ups.contains(&Effect::AskClose) {
+        return Ok(settled.sale);
     }
-    Ok(settled.sale)
+    match close_now(app, scope, payment).await {
+        Err(error) if error.is_of_the_channel() => {
+            tracing::warn!(payment.id = %payment, %error, "a payment is closed here and not yet at its channel");
+            Ok(settled.sale)
+        }
+        closed => closed,
+    }
 }
 
-/// A lost notification must not turn a paid sale into a reversal: before a code on show is closed, the channel is asked.
+/// A lost notification must not turn a paid sale into a reversal: before a code on show is closed, the channel is asked. If
+/// it cannot be, nobody knows better.
 async fn paid_meanwhile(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Option<Sale>, PaymentError> {
     let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
     if !matches!(sale.payment.payment.state, State::Presenting { .. }) {
         return Ok(None);
     }
-    let sale = ask(app, scope, payment).await?;
-    Ok(Some(sale).filter(|sale| matches!(sale.payment.payment.state, State::Captured(_))))
+    match ask(app, scope, payment).await {
+        Ok(Reply { sale, .. }) => {
+            Ok(Some(sale).filter(|sale| matches!(sale.payment.payment.state, State::Captured(_))))
+        }
+        Err(error) if error.is_of_the_channel() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
-/// Books what a channel said on its own about a payment that `account` collects, and gives back what came late.
+/// Books what a channel said on its own about a payment that `account` collects. Whatever follows from it is the
+/// resolver's: the scheme waits for its acknowledgement.
 ///
 /// # Errors
-/// `Store` (`NotFound` if the payment is not that account's).
+/// `NoChannel`, `Store` (`NotFound` if the payment is not that account's).
 pub async fn answer_came(
     app: &App,
     scope: TenantScope,
     payment: PaymentId,
     account: ChannelAccountId,
     answer: PaymentAnswer,
-    source: Source,
 ) -> Result<(), PaymentError> {
-    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
+    let (sale, stored) = app
+        .store()
+        .read(move |tx| {
+            let sale = payments::load_sale(tx, &scope, payment)?;
+            Ok::<_, StoreError>((sale, channel_accounts::load(tx, &scope, account)?))
+        })
+        .await?;
     if sale.payment.channel_account != Some(account) {
         return Err(StoreError::NotFound { what: "the payment" }.into());
     }
-    let settled = settle(app, scope, payment, answered(app, answer, source), "channel").await?;
-    if settled.follow_ups.is_empty() {
-        return Ok(());
-    }
-    // The scheme waits for its acknowledgement, not for what we do next.
-    let (app_in, span) = (app.clone(), tracing::Span::current());
-    let work = async move {
-        if let Err(error) = follow(&app_in, scope, settled).await {
-            tracing::error!(payment.id = %payment, %error, "what came late is not given back yet");
-        }
-    };
-    app.in_flight().spawn(work.instrument(span));
-    Ok(())
+    let manifest = app
+        .channels()
+        .manifest(&stored.plugin)
+        .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", stored.plugin)))?;
+    let heard = answered(app, &manifest, answer, Source::Notification, None);
+    settle(app, scope, payment, Outcome::Answer(heard), "channel").await.map(drop)
 }

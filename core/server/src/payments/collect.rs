@@ -5,6 +5,7 @@ use std::time::Duration;
 use saoma_channels::{Capability, Manifest, QUEUE_WAIT_MS_MAX};
 use saoma_domain::{
     claim::ScannedCode,
+    order as order_rules,
     pay_code::PayCodeId,
     payment::{Event, Method, Pace, Payment, Source, State, decide},
 };
@@ -15,14 +16,14 @@ use saoma_store::{
     idempotency::{self, Fingerprint, Kind},
     orders::{self, Order},
     pay_codes::PayCode,
-    payments::{self, Sale, StoredPayment},
+    payments::{self, Sale, StoredPayment, Watch},
 };
 use tracing::Instrument as _;
 
 use super::{
-    Outcome, PaymentError, Settled,
+    Outcome, PaymentError,
     call::{Channel, not_sent, order_of, ready},
-    close::{answered, follow},
+    close::answered,
     kind,
     settle::{push, record, settle},
 };
@@ -38,6 +39,8 @@ pub struct Collect {
     pub how: How,
     /// Without it the account is chosen by the code, or the first that can show one.
     pub account: Option<ChannelAccountId>,
+    /// An order that is there already, of the same amount and store; without it the payment makes its own.
+    pub order: Option<OrderId>,
     pub store: StoreId,
     pub terminal: Option<TerminalId>,
     pub counter: Option<Sequence>,
@@ -75,8 +78,8 @@ impl How {
 /// if the caller hangs up.
 ///
 /// # Errors
-/// Before anything is written: `ExistsDifferently`, `NoChannel`, `CodeNotRecognised`, `Ambiguous`, `ChannelCannot`,
-/// `Store`. Afterwards only `Store` and `CutOff`; the resolver finishes what was begun.
+/// Before anything is written: `ExistsDifferently`, `Order`, `OrderElsewhere`, `NoChannel`, `CodeNotRecognised`,
+/// `Ambiguous`, `ChannelCannot`, `Store`. Afterwards only `Store` and `CutOff`; the resolver finishes what was begun.
 #[tracing::instrument(skip_all, fields(payment.id = %collect.id))]
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
     let account = route(app, scope, &collect).await?;
@@ -190,7 +193,7 @@ async fn write_down(
 ) -> Result<Option<Sale>, PaymentError> {
     let now = app.now();
     let order = Order {
-        id: OrderId::from_bytes(*collect.id.as_bytes()),
+        id: collect.order.unwrap_or_else(|| OrderId::from_bytes(*collect.id.as_bytes())),
         amount: collect.amount,
         store: collect.store,
         terminal: collect.terminal,
@@ -199,6 +202,7 @@ async fn write_down(
         reference: collect.reference.clone(),
         goods: collect.goods.clone(),
         created_at: now,
+        paid_by: None,
     };
     let created =
         Payment { id: collect.id, amount: collect.amount, method: collect.how.method(), state: State::Created };
@@ -224,15 +228,21 @@ async fn write_down(
         // If this process dies now, the resolver takes it up once no answer can come any more.
         next_attempt_at: Some(now.plus(pace(manifest).call_ms)),
         attempts: 0,
+        watch: Watch::default(),
         created_at: now,
         updated_at: now,
     };
     let (app_in, actor, fingerprint) = (app.clone(), collect.actor.clone(), collect.fingerprint);
+    let is_first = collect.order.is_none();
     app.store()
         .write(move |tx| {
-            if orders::insert_new(tx, &scope, &order)? == Insertion::Existing
-                || payments::insert_new(tx, &scope, &stored)? == Insertion::Existing
-            {
+            if is_first && orders::insert_new(tx, &scope, &order)? == Insertion::Existing {
+                return Ok(None);
+            }
+            if !is_first {
+                may_join(&orders::load(tx, &scope, order.id)?, &order)?;
+            }
+            if payments::insert_new(tx, &scope, &stored)? == Insertion::Existing {
                 return Ok(None);
             }
             let id = stored.payment.id;
@@ -245,6 +255,14 @@ async fn write_down(
             Ok(Some(sale))
         })
         .await
+}
+
+/// Whether another payment may be made for the order that is `there`. What comes too late for this check is given back.
+fn may_join(there: &Order, wished: &Order) -> Result<(), PaymentError> {
+    if there.store != wished.store {
+        return Err(PaymentError::OrderElsewhere(there.id));
+    }
+    Ok(order_rules::may_join(there.paid_by, there.amount, wished.amount)?)
 }
 
 /// The call and transaction two.
@@ -271,13 +289,15 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
             let expires_at: Millis = sale.payment.created_at.plus(pace(&channel.manifest).reverse_after_ms);
             let order = order_of(app, scope, &sale, expires_at).await?;
             match app.channels().charge(account, &order, code.expose()).await {
-                Ok(answer) => answered(app, answer, Source::Reply),
+                Ok(answer) => {
+                    let since_version = Some(sale.payment.version);
+                    Outcome::Answer(answered(app, &channel.manifest, answer, Source::Reply, since_version))
+                }
                 Err(failure) => silence(&failure),
             }
         }
     };
-    let settled: Settled = settle(app, scope, payment, outcome, "channel").await?;
-    follow(app, scope, settled).await
+    Ok(settle(app, scope, payment, outcome, "channel").await?.sale)
 }
 
 fn silence(failure: &saoma_channels::Failure) -> Outcome {

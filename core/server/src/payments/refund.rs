@@ -3,14 +3,16 @@
 use saoma_channels::{Capability, PaymentStatus, RefundOrder, RefundStatus};
 use saoma_domain::{
     ledger::{Kind as Movement, rules},
-    payment::{self, Event as PaymentEvent, Method, Payment, State as PaymentStanding, decide as decide_payment},
+    payment::{
+        self, Amounts, Event as PaymentEvent, Method, Payment, State as PaymentStanding, decide as decide_payment,
+    },
     refund::{Answer, AnswerStatus, Event, Refund, State, decide},
 };
 use saoma_protocol::{Amount, Millis, PaymentId, RefundId, api::RefundKind, message::PushBody};
 use saoma_store::{
     Insertion, StoreError, TenantScope, Tx,
     idempotency::{self, Fingerprint, Kind},
-    payments::{self, Sale, StoredPayment},
+    payments::{self, Sale, StoredPayment, Watch},
     refunds::{self, StoredRefund},
     tenants,
 };
@@ -18,12 +20,15 @@ use tracing::Instrument as _;
 
 use super::{
     PaymentError,
-    call::{Channel, channel_of, failure, not_sent},
+    call::{Channel, amounts, channel_of, failure, not_sent, scheme_words},
     collect::pace,
     fees, kind, payment_view, refund_view,
     settle::{book, decided, record, send},
 };
 use crate::{app::App, day::day_of};
+
+/// Longest note of what a channel said.
+const NOTE_CHARS_MAX: usize = 200;
 
 /// What is to be given back. The id makes it one refund however often it is asked for.
 #[derive(Clone, Debug)]
@@ -90,35 +95,66 @@ pub async fn give_back(
     Ok((refund, sale, new))
 }
 
-/// Gives back what was paid after the payment had been closed. Doing it twice is doing it once.
+/// Sets aside the whole of what was just captured and nobody wants: it came late, or for an order that was paid. The
+/// resolver sends it. Within the transaction of the capture.
 ///
 /// # Errors
-/// As [`give_back`].
-pub async fn late(app: &App, scope: TenantScope, payment: PaymentId) -> Result<(), PaymentError> {
+/// Of the store alone; `Invariant` if it was set aside before.
+pub(super) fn set_aside_unasked(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    stored: &mut StoredPayment,
+    why: Option<String>,
+    now: Millis,
+) -> Result<(), PaymentError> {
+    let (payment, amount) = (stored.payment.id, stored.payment.amount);
     let wish = GiveBack {
         // No caller's key has a space in it.
         id: RefundId::for_key(scope.tenant(), payment, "paid late"),
         fingerprint: None,
         payment,
         kind: RefundKind::Late,
-        amount: None,
-        reason: None,
+        amount: Some(amount),
+        reason: why,
         actor: "core".to_owned(),
     };
-    give_back(app, scope, wish).await.map(drop)
+    write_down(app, tx, scope, stored, &wish, amount, State::Created, now)?;
+    Ok(())
 }
 
 /// Takes up a refund whose end nobody has heard.
 ///
 /// # Errors
-/// `NoChannel`, `Store`.
+/// `NoChannel`, `Secrets`, `Store`.
 pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Result<(), PaymentError> {
-    let payment = refund.payment;
+    let (payment, id) = (refund.payment, refund.refund.id);
     let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
     if sale.payment.payment.method == Method::Cash {
         return heard(app, scope, refund.refund.id, Heard::PaidFromTheDrawer).await;
     }
     let channel = channel_of(app, scope, &sale).await?;
+    let refund = match refund.refund.state {
+        // Nothing was sent before this commit.
+        State::Created => {
+            heard(app, scope, id, Heard::Event(Event::Submit)).await?;
+            let refund = app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;
+            return if refund.refund.state == State::Submitting {
+                ask(app, scope, refund, &channel).await
+            } else {
+                Ok(())
+            };
+        }
+        // It may have been sent before the process ended: from now on a repeat that does not get through proves nothing.
+        State::Submitting => {
+            heard(app, scope, id, Heard::Event(Event::NoAnswer)).await?;
+            app.store().read(move |tx| refunds::load(tx, &scope, id)).await?
+        }
+        State::Pending | State::Unknown | State::Succeeded | State::Failed { .. } => refund,
+    };
+    if refund_is_over(&refund.refund.state) {
+        return Ok(());
+    }
     // A void is asked for again: it is the same request, and says how things stand.
     if by_cancel(&channel, refund.refund.kind) {
         return ask(app, scope, refund, &channel).await;
@@ -129,19 +165,27 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
         Ok(answer) => Heard::Answer {
             number: answer.refund_number,
             amount: answer.amount,
+            amounts: amounts(&channel.manifest),
+            words: decline_words(&answer.status),
+            note: format!("query-refund: {}", refund_said(&answer.status)),
             status: refund_status(answer.status),
             reference: answer.reference,
         },
         Err(silence) => {
-            tracing::warn!(refund.id = %refund.refund.id, error = %silence, "a channel did not say how a refund stands");
-            Heard::Event(Event::NoAnswer)
+            tracing::warn!(refund.id = %id, error = %silence, "a channel did not say how a refund stands");
+            Heard::Silence { event: Event::NoAnswer, note: format!("query-refund: {}", silence.code()) }
         }
     };
-    heard(app, scope, refund.refund.id, outcome).await
+    heard(app, scope, id, outcome).await
 }
 
+/// A void is a cancel; so is giving back what came late at a channel that knows no refunds.
 fn by_cancel(channel: &Channel, kind: RefundKind) -> bool {
-    kind == RefundKind::Void && channel.manifest.can(Capability::Cancel)
+    match kind {
+        RefundKind::Void => channel.manifest.can(Capability::Cancel),
+        RefundKind::Late => !channel.manifest.can(Capability::Refund),
+        RefundKind::Refund => false,
+    }
 }
 
 fn check_capability(channel: &Channel, wish: &GiveBack, total: Amount) -> Result<(), PaymentError> {
@@ -175,30 +219,11 @@ async fn set_aside(
             check_void(tx, &scope, &stored.payment, now)?;
         }
         let amount = amount_of(&stored.payment, &wish)?;
-        let reserve = PaymentEvent::ReserveRefund { refund: wish.id, amount };
-        move_payment(tx, &scope, &mut stored, &reserve, now)?;
-        let refund = StoredRefund {
-            refund: Refund { id: wish.id, kind: wish.kind, amount, state: State::Submitting },
-            payment: wish.payment,
-            version: 1,
-            reason: wish.reason.clone(),
-            requested_by: wish.actor.clone(),
-            channel_reference: None,
-            next_attempt_at: Some(now.plus(call_ms)),
-            attempts: 0,
-            created_at: now,
-            updated_at: now,
-        };
-        if refunds::insert_new(tx, &scope, &refund)? == Insertion::Existing {
-            // Another one was faster: decide again, which finds it.
-            return Err(StoreError::Stale { what: "the refund" }.into());
-        }
+        let next_attempt_at = now.plus(call_ms);
+        let refund = write_down(&app_in, tx, &scope, &mut stored, &wish, amount, State::Submitting, next_attempt_at)?;
         if let Some(fingerprint) = &wish.fingerprint {
             idempotency::keep(tx, &scope, Kind::Refund, &wish.id.to_string(), fingerprint, now)?;
         }
-        book(tx, &scope, &stored, Some(wish.id), Movement::RefundReserved, &rules::refund_reserved(amount), now)?;
-        record(tx, &scope, &stored, Some(wish.id), kind::REFUND_SUBMITTED, "", &wish.actor, now)?;
-        announce(&app_in, tx, &scope, &refund, now)?;
         Ok((true, refund))
     })
     .await
@@ -235,6 +260,43 @@ fn check_void(tx: &mut Tx<'_>, scope: &TenantScope, payment: &Payment, now: Mill
     }
 }
 
+/// The amount is set aside in payment and books, and the refund written down with the moment of its next attempt.
+#[expect(clippy::too_many_arguments, reason = "one refund has this many facts")]
+fn write_down(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    stored: &mut StoredPayment,
+    wish: &GiveBack,
+    amount: Amount,
+    state: State,
+    next_attempt_at: Millis,
+) -> Result<StoredRefund, PaymentError> {
+    let now = app.now();
+    move_payment(tx, scope, stored, &PaymentEvent::ReserveRefund { refund: wish.id, amount }, now)?;
+    let refund = StoredRefund {
+        refund: Refund { id: wish.id, kind: wish.kind, amount, state },
+        payment: wish.payment,
+        version: 1,
+        reason: wish.reason.clone(),
+        requested_by: wish.actor.clone(),
+        channel_reference: None,
+        next_attempt_at: Some(next_attempt_at),
+        attempts: 0,
+        watch: Watch::default(),
+        created_at: now,
+        updated_at: now,
+    };
+    if refunds::insert_new(tx, scope, &refund)? == Insertion::Existing {
+        // Another one was faster: decide again, which finds it.
+        return Err(StoreError::Stale { what: "the refund" }.into());
+    }
+    book(tx, scope, stored, Some(wish.id), Movement::RefundReserved, &rules::refund_reserved(amount), now)?;
+    record(tx, scope, stored, Some(wish.id), kind::REFUND_SUBMITTED, "", &wish.actor, now)?;
+    announce(app, tx, scope, &refund, now)?;
+    Ok(refund)
+}
+
 /// What goes back: the amount wished, or all of it.
 fn amount_of(payment: &Payment, wish: &GiveBack) -> Result<Amount, PaymentError> {
     if let Some(amount) = wish.amount {
@@ -266,8 +328,11 @@ async fn ask(app: &App, scope: TenantScope, refund: StoredRefund, channel: &Chan
     let reply = if by_cancel(channel, refund.refund.kind) {
         app.channels().cancel(&channel.account, payment).await.map(|answer| Heard::Answer {
             number: if answer.number == payment.to_string() { id.to_string() } else { answer.number },
-            // The answer is about the payment: its amount is the refund's, since a void is of the whole.
+            // The answer is about the payment: its amount is the refund's, since a void is of the whole, also unnamed.
             amount: answer.amount,
+            amounts: Amounts::NotNamed,
+            words: scheme_words(&answer.status),
+            note: format!("cancel: {:?}", answer.status).chars().take(NOTE_CHARS_MAX).collect(),
             status: match answer.status {
                 PaymentStatus::Closed | PaymentStatus::Refunded => AnswerStatus::Succeeded,
                 PaymentStatus::Pending => AnswerStatus::Pending,
@@ -284,17 +349,21 @@ async fn ask(app: &App, scope: TenantScope, refund: StoredRefund, channel: &Chan
         app.channels().refund(&channel.account, &order).await.map(|answer| Heard::Answer {
             number: answer.refund_number,
             amount: answer.amount,
+            amounts: amounts(&channel.manifest),
+            words: decline_words(&answer.status),
+            note: format!("refund: {}", refund_said(&answer.status)),
             status: refund_status(answer.status),
             reference: answer.reference,
         })
     };
     let outcome = reply.unwrap_or_else(|silence| {
         tracing::warn!(refund.id = %id, error = %silence, "a channel did not answer about a refund");
-        Heard::Event(if silence.may_have_taken_effect() {
+        let event = if silence.may_have_taken_effect() {
             Event::NoAnswer
         } else {
             Event::NotSent { failure: not_sent(&silence) }
-        })
+        };
+        Heard::Silence { event, note: format!("refund: {}", silence.code()) }
     });
     heard(app, scope, id, outcome).await
 }
@@ -308,28 +377,57 @@ fn refund_status(status: RefundStatus) -> AnswerStatus {
     }
 }
 
+const fn refund_said(status: &RefundStatus) -> &'static str {
+    match status {
+        RefundStatus::Succeeded => "succeeded",
+        RefundStatus::Pending => "pending",
+        RefundStatus::Failed(_) => "failed",
+        RefundStatus::NotFound => "not found",
+    }
+}
+
+fn decline_words(status: &RefundStatus) -> String {
+    match status {
+        RefundStatus::Failed(decline) => decline.message.clone(),
+        RefundStatus::Succeeded | RefundStatus::Pending | RefundStatus::NotFound => String::new(),
+    }
+}
+
 /// What was heard of a refund, before it is known whether it may be believed.
 #[derive(Clone, Debug)]
-enum Heard {
+pub(super) enum Heard {
     Answer {
         number: String,
         amount: Option<saoma_protocol::Money>,
+        amounts: Amounts,
         status: AnswerStatus,
         reference: String,
+        /// The scheme's own words, for the events.
+        words: String,
+        note: String,
+    },
+    /// The channel was asked and gave no answer.
+    Silence {
+        event: Event,
+        note: String,
     },
     Event(Event),
+    ByHand {
+        paid: bool,
+        reference: String,
+        words: String,
+    },
     /// Cash: the drawer is the channel.
     PaidFromTheDrawer,
 }
 
 /// Transaction two: refund, payment, books, event and push.
-async fn heard(app: &App, scope: TenantScope, id: RefundId, what: Heard) -> Result<(), PaymentError> {
+pub(super) async fn heard(app: &App, scope: TenantScope, id: RefundId, what: Heard) -> Result<(), PaymentError> {
     let app_in = app.clone();
     if let Some(moved) = decided(app, move |tx| heard_in(&app_in, tx, &scope, id, &what)).await? {
         app.metrics().refund_moved(&moved.refund);
     }
     app.wake_outbox();
-    app.wake_resolver();
     app.news_of(scope.tenant());
     Ok(())
 }
@@ -345,13 +443,26 @@ fn heard_in(
     let now = app.now();
     let mut refund = refunds::load(tx, scope, id)?;
     let mut stored = payments::load(tx, scope, refund.payment)?;
+    let mut words = String::new();
+    if let Heard::Answer { note, .. } | Heard::Silence { note, .. } = what {
+        refunds::note_said(tx, scope, id, note, now)?;
+    }
     let event = match what {
-        Heard::Event(event) => event.clone(),
+        Heard::Event(event) | Heard::Silence { event, .. } => event.clone(),
         Heard::PaidFromTheDrawer => {
-            Event::Answered(Answer::about(&refund.refund, &id.to_string(), None, AnswerStatus::Succeeded)?)
+            let amounts = Amounts::NotNamed;
+            Event::Answered(Answer::about(&refund.refund, &id.to_string(), None, amounts, AnswerStatus::Succeeded)?)
         }
-        Heard::Answer { number, amount, status, reference } => {
-            match Answer::about(&refund.refund, number, *amount, status.clone()) {
+        Heard::ByHand { paid, reference, words: said } => {
+            if !reference.is_empty() {
+                refund.channel_reference = Some(reference.clone());
+            }
+            said.clone_into(&mut words);
+            Event::SettledByHand { paid: *paid }
+        }
+        Heard::Answer { number, amount, amounts, status, reference, words: said, note: _ } => {
+            said.clone_into(&mut words);
+            match Answer::about(&refund.refund, number, *amount, *amounts, status.clone()) {
                 Ok(answer) => {
                     if !reference.is_empty() {
                         refund.channel_reference = Some(reference.clone());
@@ -366,9 +477,10 @@ fn heard_in(
             }
         }
     };
-    let Some(next) = decide(&refund.refund, &event).next else {
+    let Some(next) = decide(&refund.refund, &event)? else {
         refund.attempts += 1;
         refund.next_attempt_at = (!refund_is_over(&refund.refund.state)).then_some(now.plus(pause_ms(refund.attempts)));
+        call_a_person(tx, scope, &mut refund, &stored, now)?;
         refunds::reschedule(tx, scope, &refund)?;
         return Ok(None);
     };
@@ -384,25 +496,56 @@ fn heard_in(
             move_payment(tx, scope, &mut stored, &done, now)?;
             let sets = fees::refund_succeeded(tx, scope, &stored, amount)?;
             book(tx, scope, &stored, Some(id), Movement::RefundSucceeded, &sets, now)?;
-            if void { kind::VOIDED } else { kind::REFUND_SUCCEEDED }
+            match (&event, void) {
+                (Event::SettledByHand { .. }, _) => kind::REFUND_BY_HAND,
+                (_, true) => kind::VOIDED,
+                (_, false) => kind::REFUND_SUCCEEDED,
+            }
         }
         State::Failed { .. } => {
             let failed = PaymentEvent::RefundFailed { refund: id, amount };
             move_payment(tx, scope, &mut stored, &failed, now)?;
             book(tx, scope, &stored, Some(id), Movement::RefundFailed, &rules::refund_failed(amount), now)?;
-            kind::REFUND_FAILED
+            if matches!(event, Event::SettledByHand { .. }) { kind::REFUND_BY_HAND } else { kind::REFUND_FAILED }
         }
         State::Pending => kind::REFUND_PENDING,
-        State::Unknown | State::Submitting => kind::REFUND_NO_ANSWER,
+        State::Unknown => kind::REFUND_NO_ANSWER,
+        State::Created => kind::REFUND_NOT_SENT,
+        State::Submitting => "",
     };
-    refund.attempts = 0;
-    refund.next_attempt_at = (!refund_is_over(&next)).then_some(now.plus(pause_ms(0)));
+    // Nobody asked for it, so nobody tries again: a refund of core's own that did not get through waits and is sent again.
+    let waits = next == State::Created;
+    refund.attempts = if waits { refund.attempts + 1 } else { 0 };
+    refund.next_attempt_at = (!refund_is_over(&next)).then_some(now.plus(pause_ms(refund.attempts)));
+    if refund_is_over(&next) {
+        refund.watch.attention_at = None;
+    }
     refund.refund.state = next;
     refund.updated_at = now;
     refunds::save(tx, scope, &mut refund)?;
-    record(tx, scope, &stored, Some(id), name, "", "channel", now)?;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    record(tx, scope, &stored, Some(id), name, &words, "channel", now)?;
     announce(app, tx, scope, &refund, now)?;
     Ok(Some(refund))
+}
+
+/// A refund that has been open for too long is shown to a person; core goes on.
+pub(crate) fn call_a_person(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    refund: &mut StoredRefund,
+    payment: &StoredPayment,
+    now: Millis,
+) -> Result<(), StoreError> {
+    let is_stuck = !refund_is_over(&refund.refund.state) && now >= refund.created_at.plus(payment::ATTENTION_AFTER_MS);
+    if !is_stuck || refund.watch.attention_at.is_some() {
+        return Ok(());
+    }
+    refund.watch.attention_at = Some(now);
+    let words = refund.watch.last_said.clone().unwrap_or_default();
+    record(tx, scope, payment, Some(refund.refund.id), kind::NEEDS_ATTENTION, &words, "core", now)
 }
 
 const fn refund_is_over(state: &State) -> bool {

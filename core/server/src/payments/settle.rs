@@ -1,24 +1,28 @@
 //! The one way in for everything that changes a payment after it was made: an answer, a silence, an expiry, a wish.
 //!
-//! Load, decide, and write row, event, postings and push in one transaction; what the domain wants done after the commit is
-//! returned. Somebody else was faster: load and decide again.
+//! Load, decide, and write row, event, postings, what is to be given back, and push in one transaction; what the domain wants
+//! done after the commit is returned. Somebody else was faster: load and decide again.
+
+use std::pin::Pin;
 
 use saoma_domain::{
     ledger::{Kind as Movement, PostingSet},
-    payment::{Answer, AnswerStatus, Close, Effect, Event, Payment, Refusal, Source, State, decide},
+    order::may_be_paid,
+    payment::{Amounts, Answer, AnswerStatus, Close, Effect, Event, Notice, Payment, Refusal, Source, State, decide},
 };
 use saoma_protocol::{Millis, Money, PaymentId, RefundId, message::PushBody};
 use saoma_store::{
     StoreError, TenantScope, Tx,
     events::{self, NewEvent},
     ledger::{self, Booking, Subject},
+    orders,
     outbox::{self, Kind, NewMessage},
     pay_codes::{self, PayCode},
     payments::{self, Sale, StoredPayment},
     tenants::{self, LatePolicy},
 };
 
-use super::{PaymentError, fees, kind, payment_view};
+use super::{PaymentError, fees, kind, payment_view, refund};
 use crate::app::App;
 
 /// How often a decision is made again because somebody else saved first.
@@ -28,29 +32,53 @@ const STALE_MAX: u32 = 8;
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The channel's words; checked here to be about this payment.
-    Answer {
-        number: String,
-        amount: Option<Money>,
-        status: AnswerStatus,
-        reference: String,
-        payer_hint: String,
-        source: Source,
-    },
+    Answer(Heard),
     Event(Event),
     /// The channel gave a code; it is stored with the state that shows it.
     Presented(PayCode),
+    /// How two persons settled it, with the channel's own number as they found it.
+    ByHand {
+        paid: bool,
+        reference: String,
+        words: String,
+    },
+}
+
+/// What a channel said, as it said it.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub number: String,
+    pub amount: Option<Money>,
+    pub amounts: Amounts,
+    pub status: AnswerStatus,
+    pub reference: String,
+    pub payer_hint: String,
+    pub source: Source,
+    /// The payment's version when the call began that this answers; `None` for what the channel sent on its own. A reply
+    /// that the payment has overtaken is as old as any notification.
+    pub since_version: Option<u64>,
+    /// The scheme's own words, for the events.
+    pub words: String,
+    /// What was asked and what was said, to be noted; `None` for what nobody asked.
+    pub note: Option<String>,
 }
 
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct Settled {
     pub sale: Sale,
-    /// The domain's wishes for after the commit: asking the channel, giving back what came late.
+    /// The domain's wishes for after the commit: asking the channel to close, or how things stand.
     pub follow_ups: Vec<Effect>,
     /// The answer was not believed; it counts as none.
     pub refused: Option<Refusal>,
     /// The payment is in another state than before.
     pub moved: bool,
+    /// Anything was written that somebody must see.
+    is_news: bool,
+    /// There is money to give back.
+    gives_back: bool,
+    /// Payments of the same order that nobody shall pay any more.
+    surplus: Vec<PaymentId>,
 }
 
 /// Lets `outcome` happen to a payment. `actor` is who caused it: a principal, `channel` or `core`.
@@ -70,10 +98,27 @@ pub async fn settle(
     if settled.moved {
         app.metrics().payment_moved(&settled.sale.payment.payment, &settled.sale.payment.channel);
     }
-    app.wake_outbox();
-    app.wake_resolver();
-    app.news_of(scope.tenant());
+    if settled.is_news {
+        app.wake_outbox();
+        app.news_of(scope.tenant());
+    }
+    if settled.gives_back || !settled.follow_ups.is_empty() {
+        app.wake_resolver();
+    }
+    for other in settled.surplus.iter().copied() {
+        app.in_flight().spawn(give_up(app.clone(), scope, other));
+    }
     Ok(settled)
+}
+
+/// Closes another way to pay an order that is paid. Should this not come to its end, the resolver finds it. The type is
+/// written out since it leads back to [`settle`].
+fn give_up(app: App, scope: TenantScope, payment: PaymentId) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        if let Err(error) = super::cancel(&app, scope, payment, "core").await {
+            tracing::warn!(payment.id = %payment, %error, "a second way to pay an order is closed later");
+        }
+    })
 }
 
 /// Runs `work` in one transaction, and again while somebody else saved first: it loads and decides anew each time.
@@ -94,6 +139,58 @@ where
     }
 }
 
+/// What an outcome is to the domain.
+struct Read {
+    event: Event,
+    refused: Option<Refusal>,
+    /// For the timeline.
+    words: String,
+    /// Nothing more needs to be asked.
+    is_definite: bool,
+}
+
+fn read(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    stored: &mut StoredPayment,
+    outcome: &Outcome,
+    now: Millis,
+) -> Result<Read, StoreError> {
+    let plain = |event| Read { event, refused: None, words: String::new(), is_definite: false };
+    Ok(match outcome {
+        Outcome::Event(event) => plain(event.clone()),
+        Outcome::Presented(code) => {
+            pay_codes::insert_new(tx, scope, code)?;
+            plain(Event::Present { expires_at: code.expires_at })
+        }
+        Outcome::ByHand { paid, reference, words } => {
+            if !reference.is_empty() {
+                stored.channel_reference = Some(reference.clone());
+            }
+            Read { words: words.clone(), ..plain(Event::SettledByHand { paid: *paid, at: now }) }
+        }
+        Outcome::Answer(heard) => {
+            let is_overtaken = heard.since_version.is_none_or(|version| version != stored.version);
+            let source = if is_overtaken { Source::Notification } else { heard.source };
+            let status = heard.status.clone();
+            match Answer::about(&stored.payment, &heard.number, heard.amount, heard.amounts, status, source) {
+                Ok(answer) => {
+                    if !heard.reference.is_empty() {
+                        stored.channel_reference = Some(heard.reference.clone());
+                    }
+                    if !heard.payer_hint.is_empty() {
+                        stored.payer_hint = Some(heard.payer_hint.clone());
+                    }
+                    let (words, is_definite) = (heard.words.clone(), answer.is_definite());
+                    Read { event: Event::Answered(answer), refused: None, words, is_definite }
+                }
+                // Not believed, so it says nothing: as if the channel had kept silent.
+                Err(refusal) => Read { refused: Some(refusal), ..plain(Event::NoAnswer) },
+            }
+        }
+    })
+}
+
 fn settle_in(
     app: &App,
     tx: &mut Tx<'_>,
@@ -104,74 +201,131 @@ fn settle_in(
 ) -> Result<Settled, PaymentError> {
     let now = app.now();
     let mut stored = payments::load(tx, scope, id)?;
-    let (event, refused) = match outcome {
-        Outcome::Event(event) => (event.clone(), None),
-        Outcome::Presented(code) => {
-            pay_codes::insert_new(tx, scope, code)?;
-            (Event::Present { expires_at: code.expires_at }, None)
-        }
-        Outcome::Answer { number, amount, status, reference, payer_hint, source } => {
-            match Answer::about(&stored.payment, number, *amount, status.clone(), *source) {
-                Ok(answer) => {
-                    if !reference.is_empty() {
-                        stored.channel_reference = Some(reference.clone());
-                    }
-                    if !payer_hint.is_empty() {
-                        stored.payer_hint = Some(payer_hint.clone());
-                    }
-                    (Event::Answered(answer), None)
-                }
-                // Not believed, so it says nothing: as if the channel had kept silent.
-                Err(refusal) => (Event::NoAnswer, Some(refusal)),
-            }
-        }
-    };
+    let loaded = stored.clone();
+    let Read { event, refused, words, is_definite } = read(tx, scope, &mut stored, outcome, now)?;
+    if let Outcome::Answer(Heard { note: Some(note), .. }) = outcome {
+        payments::note_said(tx, scope, id, note, now)?;
+    }
     if let Some(refusal) = &refused {
         tracing::error!(payment.id = %id, %refusal, "a channel's answer was not believed");
         record(tx, scope, &stored, None, kind::ANSWER_REFUSED, &refusal.to_string(), "channel", now)?;
     }
     let decision = decide(&stored.payment, &event, now)?;
-    let (mut follow_ups, mut moved) = (Vec::new(), false);
+    let (asks_close, asks_again) =
+        (decision.effects.contains(&Effect::AskClose), decision.effects.contains(&Effect::AskAgain));
+    let mut kinds: Vec<&str> = Vec::new();
+    let (moved, mut changes_state) = (decision.next.is_some(), false);
     if let Some(next) = decision.next {
         let before = std::mem::replace(&mut stored.payment.state, next);
-        moved = event_kind(&before, &stored.payment).is_some();
         tracing::info!(payment.id = %id, tenant = %scope.tenant(), state = ?stored.payment.public_state(), "a payment moved");
+        let name = event_kind(&before, &stored.payment);
+        changes_state = name.is_some();
+        kinds.extend(name);
         schedule(&mut stored, now);
+    }
+    if stored.watch.doubted_at.is_some() && is_definite {
+        stored.watch.doubted_at = None;
+        kinds.push(kind::DOUBT_ENDED);
+    }
+    if asks_again && stored.watch.doubted_at.is_none() {
+        stored.watch.doubted_at = Some(now);
+        kinds.push(kind::DOUBTED);
+    }
+    if asks_close && stored.close_asked_at.is_none() {
+        stored.close_asked_at = Some(now);
+    }
+    replan(&mut stored, &loaded, moved, now);
+    let mut is_news = refused.is_some();
+    if stored != loaded {
+        is_news = true;
         stored.updated_at = now;
         payments::save(tx, scope, &mut stored)?;
-        if let Some(name) = event_kind(&before, &stored.payment) {
-            record(tx, scope, &stored, None, name, "", actor, now)?;
-        }
     }
-    for effect in decision.effects {
+    for name in kinds {
+        record(tx, scope, &stored, None, name, &words, actor, now)?;
+    }
+    let mut booking = Booked::default();
+    for effect in &decision.effects {
         match effect {
             Effect::BookCapture => {
                 let sets = fees::captured(tx, scope, &stored)?;
                 book(tx, scope, &stored, None, Movement::Captured, &sets, now)?;
+                booking.captured = true;
             }
             Effect::BookUndone => {
                 let sets = fees::undone(tx, scope, &stored)?;
                 book(tx, scope, &stored, None, Movement::Undone, &sets, now)?;
             }
-            Effect::Alert(notice) => record(tx, scope, &stored, None, notice.code(), "", "core", now)?,
-            Effect::RefundLate if tenants::load(tx, scope)?.late_policy == LatePolicy::Accept => {}
-            Effect::RefundLate | Effect::AskAgain | Effect::AskClose => follow_ups.push(effect),
+            Effect::Alert(notice) => is_news |= alert(tx, scope, &stored, *notice, "", moved, now)?,
+            Effect::RefundLate => booking.is_late = true,
+            Effect::AskAgain | Effect::AskClose => {}
         }
     }
-    if follow_ups.contains(&Effect::AskClose) || follow_ups.contains(&Effect::AskAgain) {
-        if follow_ups.contains(&Effect::AskClose) && stored.close_asked_at.is_none() {
-            stored.close_asked_at = Some(now);
-            stored.attempts = 0;
-        }
-        // Who asked for the close carries it out; the resolver comes after, should that fail.
-        let pause_ms = if follow_ups.contains(&Effect::AskAgain) { 0 } else { FIRST_LOOK_MS };
-        stored.next_attempt_at = Some(now.plus(pause_ms));
-        stored.updated_at = now;
-        payments::save(tx, scope, &mut stored)?;
-    }
+    let (gives_back, surplus) = keep_or_give_back(app, tx, scope, &mut stored, booking, now)?;
     let sale = payments::load_sale(tx, scope, id)?;
-    push(app, tx, scope, &sale, now)?;
-    Ok(Settled { sale, follow_ups, refused, moved })
+    if is_news {
+        push(app, tx, scope, &sale, now)?;
+    }
+    let wishes = [Effect::AskClose, Effect::AskAgain];
+    let follow_ups = decision.effects.into_iter().filter(|effect| wishes.contains(effect)).collect();
+    Ok(Settled { sale, follow_ups, refused, moved: changes_state, is_news, gives_back, surplus })
+}
+
+#[derive(Clone, Copy, Default)]
+struct Booked {
+    captured: bool,
+    is_late: bool,
+}
+
+/// A capture pays its order, or it is given back: because it came after the payment had been closed (unless the tenant
+/// accepts that), or because another payment has paid the order. What is given back is set aside in this transaction, so
+/// that no crash can lose it; the resolver sends it.
+fn keep_or_give_back(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    stored: &mut StoredPayment,
+    booked: Booked,
+    now: Millis,
+) -> Result<(bool, Vec<PaymentId>), PaymentError> {
+    if !booked.captured {
+        return Ok((false, Vec::new()));
+    }
+    if booked.is_late && tenants::load(tx, scope)?.late_policy == LatePolicy::Refund {
+        refund::set_aside_unasked(app, tx, scope, stored, None, now)?;
+        return Ok((true, Vec::new()));
+    }
+    if orders::keep(tx, scope, stored.order, stored.payment.id)? {
+        let others = payments::of_order(tx, scope, stored.order)?;
+        let open = others.iter().map(|other| &other.payment).filter(|other| other.id != stored.payment.id);
+        return Ok((false, open.filter(|other| may_be_paid(&other.state)).map(|other| other.id).collect()));
+    }
+    let order = orders::load(tx, scope, stored.order)?;
+    let why = order.paid_by.map(|first| format!("{first} has paid the order")).unwrap_or_default();
+    alert(tx, scope, stored, Notice::SecondPayment, &why, true, now)?;
+    refund::set_aside_unasked(app, tx, scope, stored, Some(why), now)?;
+    Ok((true, Vec::new()))
+}
+
+/// Once for each time that the payment stands as it does: an answer that is repeated is not a new alarm. Whether it was new.
+fn alert(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    stored: &StoredPayment,
+    notice: Notice,
+    detail: &str,
+    moved: bool,
+    now: Millis,
+) -> Result<bool, StoreError> {
+    if !moved {
+        let raised = events::timeline(tx, scope, stored.payment.id)?;
+        let same = |event: &NewEvent| event.kind == notice.code() && event.version == stored.version;
+        if raised.iter().any(|raised| same(&raised.event)) {
+            return Ok(false);
+        }
+    }
+    record(tx, scope, stored, None, notice.code(), detail, "core", now)?;
+    Ok(true)
 }
 
 /// When core must next ask the channel, for a payment that has just moved.
@@ -181,6 +335,27 @@ fn schedule(stored: &mut StoredPayment, now: Millis) {
     stored.next_attempt_at = waits.then_some(now.plus(FIRST_LOOK_MS));
     if !waits {
         stored.close_asked_at = None;
+    }
+}
+
+/// The same for a doubt that began or ended, and for a close that somebody wants.
+fn replan(stored: &mut StoredPayment, loaded: &StoredPayment, moved: bool, now: Millis) {
+    let waits = matches!(stored.payment.state, State::Presenting { .. }) || stored.payment.is_open();
+    let is_doubted = stored.watch.doubted_at.is_some();
+    if is_doubted && loaded.watch.doubted_at.is_none() {
+        stored.attempts = 0;
+        stored.next_attempt_at = Some(now);
+    } else if is_doubted && moved && !waits {
+        stored.next_attempt_at = Some(now.plus(FIRST_LOOK_MS));
+    } else if stored.close_asked_at != loaded.close_asked_at && stored.close_asked_at.is_some() {
+        // Who asked for the close carries it out; the resolver comes after, should that fail.
+        stored.attempts = 0;
+        stored.next_attempt_at = Some(now.plus(FIRST_LOOK_MS));
+    } else if !is_doubted && !waits && stored.payment.state != State::Created {
+        stored.next_attempt_at = None;
+    }
+    if !waits && !is_doubted && stored.payment.state != State::Created {
+        stored.watch.attention_at = None;
     }
 }
 
@@ -195,7 +370,9 @@ fn event_kind(before: &State, payment: &Payment) -> Option<&'static str> {
         (State::Submitting { .. }, _) => kind::SUBMITTING,
         (State::Pending { .. }, _) => kind::PENDING,
         (State::Unknown { .. }, _) => kind::NO_ANSWER,
+        (State::Captured(after), State::Captured(before)) if before.by_hand && !after.by_hand => kind::SUCCEEDED,
         (State::Captured(_), State::Captured(_)) => return None,
+        (State::Captured(capture), _) if capture.by_hand => kind::PAID_BY_HAND,
         (State::Captured(_), _) => kind::SUCCEEDED,
         (State::Voided { .. }, _) => kind::VOIDED,
         (State::Failed { .. }, _) => kind::FAILED,
@@ -212,7 +389,7 @@ fn event_kind(before: &State, payment: &Payment) -> Option<&'static str> {
 
 /// Writes an event of a payment as it now stands.
 #[expect(clippy::too_many_arguments, reason = "one event has this many facts")]
-pub(super) fn record(
+pub(crate) fn record(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     stored: &StoredPayment,

@@ -1,8 +1,14 @@
 //! Payments and refunds as the API shows them.
 
 use saoma_domain::{pay_code, payment::State, refund::State as RefundStanding};
-use saoma_protocol::api::{PaymentView, RefundView};
-use saoma_store::{payments::Sale, refunds::StoredRefund};
+use saoma_protocol::{
+    Millis,
+    api::{Attention, PaymentView, RefundView},
+};
+use saoma_store::{
+    payments::{Sale, Watch},
+    refunds::StoredRefund,
+};
 
 use crate::app::App;
 
@@ -45,6 +51,8 @@ pub fn payment_view(app: &App, sale: &Sale) -> PaymentView {
         }),
         expires_at,
         paid_late,
+        paid_by_hand: matches!(&payment.state, State::Captured(capture) if capture.by_hand),
+        needs_attention: attention(&stored.watch, stored.next_attempt_at),
         failure,
         created_at: stored.created_at,
         updated_at: stored.updated_at,
@@ -68,7 +76,18 @@ pub fn refund_view(stored: &StoredRefund) -> RefundView {
         reason: stored.reason.clone(),
         channel_reference: stored.channel_reference.clone(),
         failure,
+        needs_attention: attention(&stored.watch, stored.next_attempt_at),
         created_at: stored.created_at,
         updated_at: stored.updated_at,
     }
+}
+
+fn attention(watch: &Watch, next_attempt_at: Option<Millis>) -> Option<Attention> {
+    watch.attention_at.map(|since| Attention {
+        since,
+        asked: watch.asked,
+        last_said: watch.last_said.clone(),
+        last_said_at: watch.last_said_at,
+        next_attempt_at,
+    })
 }

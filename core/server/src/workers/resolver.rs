@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saoma_domain::payment::{Chased, Event, Pace, Step, again_at, step};
+use saoma_domain::payment::{Chased, Event, Pace, Step, again_at, needs_person, step};
 use saoma_protocol::{PaymentId, RefundId};
 use saoma_store::{StoreError, TenantScope, access, events, payments, refunds};
 use tokio::{sync::watch, task::JoinSet};
@@ -11,15 +11,20 @@ use tracing::{Instrument as _, field::Empty};
 use super::rested;
 use crate::{
     app::App,
-    payments::{Outcome, PaymentError, ask, cancel, channel_of, close_now, pace, resume_refund, settle},
+    payments::{
+        Outcome, PaymentError, ask, cancel, channel_of, close_now, kind, pace, record, refund_needs_person,
+        resume_refund, settle,
+    },
     telemetry::link_trace,
 };
 
-/// Most payments and most refunds in hand at once.
-const BATCH_MAX: u32 = 32;
+/// Most payments and most refunds in hand at once; of one channel account or tenant the store gives out fewer.
+const BATCH_MAX: u32 = 256;
 /// How long nobody else takes what one worker has in hand: longer than any call with its wait.
 const LEASE_MS: i64 = 180_000;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often it is looked whether a channel that cannot be called (no plugin, no secrets) can be by now.
+const WITHOUT_CHANNEL_MS: i64 = 60_000;
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     let mut work = JoinSet::new();
@@ -86,21 +91,26 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
         Ok(channel) => pace(&channel.manifest),
         Err(error) => {
             tracing::error!(%error, "a payment is open and its channel cannot be called");
-            stored.next_attempt_at = Some(app.now().plus(60_000));
-            return Ok(app.store().write(move |tx| payments::reschedule(tx, &scope, &stored)).await?);
+            stored.next_attempt_at = Some(app.now().plus(WITHOUT_CHANNEL_MS));
+            app.store().write(move |tx| payments::reschedule(tx, &scope, &stored)).await?;
+            return call_a_person(app, scope, id, &error.to_string()).await;
         }
     };
     let version = stored.version;
-    match step(chased(&stored), pace, app.now()) {
-        Step::Wait { .. } => {}
+    match step(chased(&sale), pace, app.now()) {
+        Step::Wait { .. } | Step::Rest => {}
         Step::TakeAsNoAnswer => {
             settle(app, scope, id, Outcome::Event(Event::NoAnswer), "core").await?;
         }
-        Step::Ask | Step::AskOnce => {
+        Step::Ask | Step::AskInDoubt => {
             ask(app, scope, id).await?;
         }
+        Step::GiveUp => {
+            tracing::info!("another payment has paid the order");
+            cancel(app, scope, id, "core").await?;
+        }
         Step::AskThenClose => {
-            let asked = ask(app, scope, id).await?;
+            let asked = ask(app, scope, id).await?.sale;
             if asked.payment.payment.is_open() {
                 tracing::info!("a payment's time is over: it is undone");
                 cancel(app, scope, id, "core").await?;
@@ -110,7 +120,36 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
             close_now(app, scope, id).await?;
         }
     }
-    later(app, scope, version, id, pace).await
+    later(app, scope, version, id, pace).await?;
+    call_a_person(app, scope, id, "").await
+}
+
+/// What core has not come to an end with for too long is shown to a person, once; core goes on.
+async fn call_a_person(app: &App, scope: TenantScope, id: PaymentId, why: &str) -> Result<(), PaymentError> {
+    let (now, why) = (app.now(), why.to_owned());
+    let called = app
+        .store()
+        .write(move |tx| {
+            let sale = payments::load_sale(tx, &scope, id)?;
+            if sale.payment.watch.attention_at.is_some() || !needs_person(chased(&sale), now) {
+                return Ok(false);
+            }
+            let mut stored = sale.payment;
+            // Who looks sees the channel's last word, and whose it was; a lease that is held by now stays where it is.
+            let words = [why.clone(), stored.watch.last_said.clone().unwrap_or_default()].join(" ");
+            stored.watch.attention_at = Some(now);
+            payments::save(tx, &scope, &mut stored)?;
+            record(tx, &scope, &stored, None, kind::NEEDS_ATTENTION, words.trim(), "core", now)?;
+            Ok::<_, StoreError>(true)
+        })
+        .await;
+    match called {
+        Ok(true) => app.news_of(scope.tenant()),
+        // Somebody saved it meanwhile: it is not stuck, or the next attempt calls.
+        Ok(false) | Err(StoreError::Stale { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 /// If nothing was saved since, the lease is still ours: the next attempt is set. If something was, that set it.
@@ -125,7 +164,8 @@ async fn later(app: &App, scope: TenantScope, version: u64, id: PaymentId, pace:
                 return Ok(());
             }
             stored.attempts = stored.attempts.saturating_add(1);
-            stored.next_attempt_at = again_at(chased(&stored), pace, jitter, now);
+            let sale = payments::load_sale(tx, &scope, id)?;
+            stored.next_attempt_at = again_at(Chased { attempts: stored.attempts, ..chased(&sale) }, pace, jitter, now);
             payments::reschedule(tx, &scope, &stored)
         })
         .await;
@@ -136,11 +176,15 @@ async fn later(app: &App, scope: TenantScope, version: u64, id: PaymentId, pace:
     }
 }
 
-const fn chased(stored: &payments::StoredPayment) -> Chased<'_> {
+fn chased(sale: &payments::Sale) -> Chased<'_> {
+    let stored = &sale.payment;
     Chased {
         payment: &stored.payment,
         created_at: stored.created_at,
+        moved_at: stored.updated_at,
         close_asked: stored.close_asked_at.is_some(),
+        doubted: stored.watch.doubted_at.is_some(),
+        is_surplus: sale.order.paid_by.is_some_and(|by| by != stored.payment.id),
         attempts: stored.attempts,
     }
 }
@@ -148,10 +192,20 @@ const fn chased(stored: &payments::StoredPayment) -> Chased<'_> {
 async fn pursue_refund(app: &App, scope: TenantScope, refund: refunds::StoredRefund) -> Result<(), PaymentError> {
     let mut kept = refund.clone();
     match resume_refund(app, scope, refund).await {
-        Err(PaymentError::NoChannel(why)) => {
-            tracing::error!(why, "a refund is open and its channel cannot be called");
-            kept.next_attempt_at = Some(app.now().plus(60_000));
-            Ok(app.store().write(move |tx| refunds::reschedule(tx, &scope, &kept)).await?)
+        Err(error) if error.is_of_the_channel() => {
+            tracing::error!(%error, "a refund is open and its channel cannot be called");
+            let (now, words) = (app.now(), error.to_string());
+            kept.next_attempt_at = Some(now.plus(WITHOUT_CHANNEL_MS));
+            kept.watch.last_said = Some(words);
+            let saved = app
+                .store()
+                .write(move |tx| {
+                    let stored = payments::load(tx, &scope, kept.payment)?;
+                    refund_needs_person(tx, &scope, &mut kept, &stored, now)?;
+                    refunds::reschedule(tx, &scope, &kept)
+                })
+                .await;
+            Ok(saved?)
         }
         done => done,
     }

@@ -134,6 +134,7 @@ async fn insert(
             reference: None,
             goods: Vec::new(),
             created_at: now,
+            paid_by: None,
         };
         let payment = StoredPayment {
             payment: Payment { id, amount, method: Method::CustomerPresented, state: state.clone() },
@@ -149,6 +150,7 @@ async fn insert(
             close_asked_at: None,
             next_attempt_at: None,
             attempts: 0,
+            watch: payments::Watch::default(),
             created_at: now,
             updated_at: now,
         };
@@ -398,7 +400,7 @@ async fn books_that_do_not_hold_are_told() {
     // A row that says paid, by a hand that is not core's.
     let id = PaymentId::from_bytes(world.app().random_16().unwrap());
     let at = world.now();
-    let state = State::Captured(Capture { at, late: false, refunded_minor: 0, reserved_minor: 0 });
+    let state = State::Captured(Capture { at, late: false, by_hand: false, refunded_minor: 0, reserved_minor: 0 });
     insert(&world, (scope, store), account, id, Amount::new(700, Currency::CNY).unwrap(), state).await;
     let database = world.app().store().clone();
     let proven = tokio::task::spawn_blocking(move || ledger_check::prove(&database, &scope, at)).await.unwrap();

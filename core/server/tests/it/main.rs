@@ -18,5 +18,11 @@ mod money;
 mod own_keys;
 mod peers;
 mod people;
+/// The store's own way to a private PostgreSQL.
+#[allow(dead_code, reason = "stories here need a migrated database alone")]
+#[path = "../../../store/tests/it/postgres.rs"]
+mod postgres;
 mod repeats;
+mod scheme_world;
 mod town;
+mod unknown;

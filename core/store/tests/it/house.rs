@@ -142,6 +142,7 @@ impl House {
             reference: Some("table 4".to_owned()),
             goods: vec![Goods { name: "茉莉花茶".to_owned(), quantity: 1, price_minor: amount.minor() }],
             created_at: NOW,
+            paid_by: None,
         }
     }
 
@@ -161,6 +162,7 @@ impl House {
             close_asked_at: None,
             next_attempt_at: None,
             attempts: 0,
+            watch: payments::Watch::default(),
             created_at: NOW,
             updated_at: NOW,
         }
@@ -205,6 +207,7 @@ impl House {
             channel_reference: None,
             next_attempt_at: None,
             attempts: 0,
+            watch: payments::Watch::default(),
             created_at: NOW,
             updated_at: NOW,
         }
@@ -271,5 +274,5 @@ pub const fn at(ms: i64) -> Millis {
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 pub const fn captured(refunded_minor: i64, reserved_minor: i64) -> State {
-    State::Captured(Capture { at: NOW, late: false, refunded_minor, reserved_minor })
+    State::Captured(Capture { at: NOW, late: false, by_hand: false, refunded_minor, reserved_minor })
 }

@@ -9,12 +9,12 @@ use saoma_domain::{
     payment::Method,
 };
 use saoma_protocol::{
-    Sequence,
+    HandSettlementId, Sequence,
     journal::{Entry, GENESIS, Record},
     message::{Health, Unsent, Verdict},
 };
 use saoma_store::{
-    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, books, channel_accounts, events,
+    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, books, channel_accounts, events, hand_settlements,
     idempotency::{self, Kind},
     journal, ledger, orders, outbox, pay_codes, payments, plugin_kv, refunds, sessions, stores, tenant_keys, tenants,
     terminals, users,
@@ -55,6 +55,8 @@ pub fn furnish(base: &Base, house: &House) {
         ledger::record(tx, scope, &state, &[finding], None)?;
         assert!(ledger::checkpoint(tx, scope, 1)?);
         outbox::append(tx, scope, &house.push("{}"))?;
+        payments::note_said(tx, scope, house.payment_id(1), "query: pending", NOW)?;
+        hand_settlements::propose(tx, scope, &by_hand(house))?;
         journal::append(tx, scope, house.terminal, &entry(house), Some((Verdict::Held, "why")), NOW)?;
         plugin_kv::set(tx, scope, house.account, "token", &[house.letter], NOW)?;
         audit::append(tx, scope, &did()).map(drop)
@@ -120,6 +122,23 @@ fn entry(house: &House) -> Entry {
     Entry::new(Sequence(1), NOW, GENESIS, keyed).expect("an entry")
 }
 
+fn by_hand(house: &House) -> hand_settlements::HandSettlement {
+    hand_settlements::HandSettlement {
+        id: HandSettlementId::from_bytes([house.letter; 16]),
+        payment: house.payment_id(1),
+        refund: None,
+        paid: true,
+        reference: "wx-1".to_owned(),
+        reason: "seen".to_owned(),
+        state: hand_settlements::State::Proposed,
+        proposed_by: "usr_owner".to_owned(),
+        proposed_at: NOW,
+        decided_by: None,
+        decided_at: None,
+        outcome: None,
+    }
+}
+
 fn did() -> audit::NewEntry {
     audit::NewEntry {
         actor: "core".to_owned(),
@@ -178,7 +197,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 26);
+        assert_eq!(rows.len(), 28);
     }
     (tea, milk)
 }

@@ -148,6 +148,9 @@ fn no_two_workers_get_the_same_refund() {
         });
         claimed.extend(claim(base, 1, 1_000, 100));
         claimed.sort();
-        assert_eq!(claimed, (1..=20).map(|number| tea.refund_id(number)).collect::<Vec<_>>());
+        let taken = claimed.len();
+        claimed.dedup();
+        assert_eq!(claimed.len(), taken, "one refund was given out twice");
+        assert!(taken >= refunds::IN_HAND_MAX as usize, "{taken} are in hand");
     });
 }

@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn captured(minor: i64, refunded_minor: i64, method: Method) -> Payment {
-        let capture = Capture { at: NOW, late: false, refunded_minor, reserved_minor: 0 };
+        let capture = Capture { at: NOW, late: false, by_hand: false, refunded_minor, reserved_minor: 0 };
         Payment { id: sale(minor).payment, amount: cny(minor), method, state: State::Captured(capture) }
     }
 

@@ -10,6 +10,10 @@ pub enum Right {
     ReadPayments,
     TakePayments,
     GiveRefunds,
+    /// Propose how a stuck payment or refund ended.
+    SettleByHand,
+    /// Be the second person who confirms or withdraws that.
+    ConfirmSettlements,
     ReadBooks,
     ReadFleet,
     ManageFleet,
@@ -31,6 +35,8 @@ impl Right {
             Self::ReadPayments => "see payments",
             Self::TakePayments => "take payments",
             Self::GiveRefunds => "give refunds",
+            Self::SettleByHand => "settle by hand",
+            Self::ConfirmSettlements => "confirm what was settled by hand",
             Self::ReadBooks => "see the books",
             Self::ReadFleet => "see terminals",
             Self::ManageFleet => "manage terminals",
@@ -49,6 +55,8 @@ const OWNER: &[Right] = &[
     Right::ReadPayments,
     Right::TakePayments,
     Right::GiveRefunds,
+    Right::SettleByHand,
+    Right::ConfirmSettlements,
     Right::ReadBooks,
     Right::ReadFleet,
     Right::ManageFleet,
@@ -62,14 +70,21 @@ const MANAGER: &[Right] = &[
     Right::ReadPayments,
     Right::TakePayments,
     Right::GiveRefunds,
+    Right::ConfirmSettlements,
     Right::ReadBooks,
     Right::ReadFleet,
     Right::ManageFleet,
     Right::ManageStores,
 ];
 const CASHIER: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::TakePayments, Right::ReadFleet];
-const ACCOUNTANT: &[Right] =
-    &[Right::OwnSession, Right::ReadPayments, Right::ReadBooks, Right::ReadFleet, Right::ReadAudit];
+const ACCOUNTANT: &[Right] = &[
+    Right::OwnSession,
+    Right::ReadPayments,
+    Right::ConfirmSettlements,
+    Right::ReadBooks,
+    Right::ReadFleet,
+    Right::ReadAudit,
+];
 const READ_ONLY: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::ReadFleet];
 const PUBLISHER: &[Right] = &[Right::OwnSession];
 const PLATFORM: &[Right] = &[Right::OwnSession, Right::ManageTenants, Right::ReadAudit];
@@ -125,6 +140,6 @@ macro_rules! needs {
 }
 
 needs! {
-    OwnSession ReadPayments TakePayments GiveRefunds ReadBooks ReadFleet ManageFleet ManageStores ManageChannels
+    OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks ReadFleet ManageFleet ManageStores ManageChannels
     ManagePeople ReadAudit ManageTenants BeTerminal
 }

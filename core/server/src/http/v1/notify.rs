@@ -7,7 +7,6 @@ use actix_web::{
     web,
 };
 use saoma_channels::{Account, HttpMessage, HttpReply, NOTIFICATION_BYTES_MAX, NotificationFailure};
-use saoma_domain::payment::Source;
 use saoma_protocol::{ChannelAccountId, PaymentId};
 use saoma_store::{StoreError, access};
 
@@ -71,7 +70,7 @@ pub async fn receive(
     };
     let unknown = || Problem::new(NOT_FOUND, "No payment of this account has that number.");
     let payment: PaymentId = outcome.answer.number.parse().map_err(|_| unknown())?;
-    match answer_came(&app, scope, payment, id, outcome.answer, Source::Notification).await {
+    match answer_came(&app, scope, payment, id, outcome.answer).await {
         Ok(()) => Ok(reply(&outcome.acknowledgement)),
         Err(PaymentError::Store(StoreError::NotFound { .. })) => Err(unknown()),
         Err(error) => Err(error.into()),

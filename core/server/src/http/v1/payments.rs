@@ -77,6 +77,8 @@ pub struct ListQuery {
     from: Option<Millis>,
     /// Created before.
     to: Option<Millis>,
+    /// `true`: only those for which, or for a refund of which, a person is called.
+    attention: Option<bool>,
 }
 
 /// The merchant's payments, newest first. A terminal sees its own.
@@ -88,7 +90,7 @@ pub async fn list(
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<Page<PaymentView>>, Problem> {
     let scope = caller.scope()?;
-    let ListQuery { limit, cursor, state, store, terminal, channel_account, from, to } = query.into_inner();
+    let ListQuery { limit, cursor, state, store, terminal, channel_account, from, to, attention } = query.into_inner();
     let limit = limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}.")));
@@ -98,7 +100,15 @@ pub async fn list(
         Principal::Terminal { terminal, .. } => Some(*terminal),
         _ => None,
     };
-    let filter = Filter { state, store, terminal: own.or(terminal), channel_account, from, to };
+    let filter = Filter {
+        state,
+        store,
+        terminal: own.or(terminal),
+        channel_account,
+        from,
+        to,
+        attention: attention.unwrap_or(false),
+    };
     let listed = app.store().read(move |tx| payments::list(tx, &scope, &filter, after.as_ref(), limit)).await?;
     let items = listed.sales.iter().map(|sale| payment_view(&app, sale)).collect();
     let next_cursor = listed.next.map(|cursor| format!("{}.{}", cursor.created_at.0, cursor.id));
@@ -177,6 +187,7 @@ pub async fn create(
         amount: body.amount,
         how,
         account: body.channel_account,
+        order: body.order,
         store,
         terminal,
         counter: body.counter,
@@ -279,8 +290,11 @@ pub async fn query(
 ) -> Result<web::Json<PaymentView>, Problem> {
     let (scope, payment) = (caller.scope()?, payment.into_inner());
     let known = load(&app, caller.principal(), scope, payment).await?;
-    let sale = match ask(&app, scope, payment).await {
-        Ok(sale) => sale,
+    let task_app = app.get_ref().clone();
+    let work = async move { ask(&task_app, scope, payment).await };
+    let asked = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))?;
+    let sale = match asked {
+        Ok(reply) => reply.sale,
         // Cash: nobody else knows more.
         Err(PaymentError::NoChannel(_)) if known.payment.channel_account.is_none() => known,
         Err(error) => return Err(error.into()),

@@ -1,0 +1,514 @@
+//! What becomes of money when channels answer late, twice, in the wrong order, or not at all.
+
+use std::sync::Arc;
+
+use saoma_channels::{Capability, Decline, DeclineCode, PaymentStatus, RefundStatus};
+use saoma_domain::{
+    payment::{Close, State},
+    refund::State as RefundStanding,
+};
+use saoma_protocol::{RefundId, api::RefundKind};
+use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, ask, cancel, expire, give_back};
+use saoma_store::{payments::Filter, tenants::LatePolicy};
+use tokio::sync::Notify;
+
+use crate::{
+    fleet_world::eventually,
+    postgres,
+    scheme_world::{ALL, Counter, Say, no_answer, not_sent},
+};
+
+const PAID: Say = Say::Status(PaymentStatus::Succeeded);
+const CLOSED: Say = Say::Status(PaymentStatus::Closed);
+
+fn is_paid(state: &State) -> bool {
+    matches!(state, State::Captured(_))
+}
+
+/// M1 (a): a query begins, the payment is reversed, and then the query's old "paid" comes.
+#[tokio::test]
+async fn an_old_reply_that_it_is_paid_does_not_overwrite_a_reversal() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let sale = counter.charges().await;
+    let (id, bell) = (sale.payment.payment.id, Arc::new(Notify::new()));
+    counter.scheme.next("query", Say::Held(bell.clone(), Box::new(PAID)));
+    counter.scheme.always("query", CLOSED);
+    counter.scheme.next("cancel", CLOSED);
+    let (app, scope) = (counter.app.clone(), counter.scope);
+    let slow = tokio::spawn(async move { ask(&app, scope, id).await.map(drop) });
+    eventually("the query is under way", async || counter.scheme.calls("query") == 1).await;
+    cancel(&counter.app, counter.scope, id, "usr_cashier").await.unwrap();
+    assert_eq!(counter.state(id).await, State::Reversed);
+    bell.notify_one();
+    slow.await.unwrap().unwrap();
+    assert_eq!(counter.state(id).await, State::Reversed, "an older answer overwrote a final state");
+    // The contradiction is not dropped either: the channel is asked, and says which is true.
+    let workers = counter.workers();
+    counter.in_time("the doubt ends", async || counter.events(id).await.contains(&"doubt_ended".to_owned())).await;
+    workers.stop().await;
+    assert_eq!(counter.state(id).await, State::Reversed);
+    assert!(counter.refunds(id).await.is_empty());
+    counter.books_hold().await;
+}
+
+/// M1 (b): a slow "closed" with the success booked in between.
+#[tokio::test]
+async fn an_old_reply_that_it_is_closed_does_not_undo_a_capture() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let sale = counter.charges().await;
+    let (id, bell) = (sale.payment.payment.id, Arc::new(Notify::new()));
+    counter.scheme.next("query", Say::Held(bell.clone(), Box::new(CLOSED)));
+    let (app, scope) = (counter.app.clone(), counter.scope);
+    let slow = tokio::spawn(async move { ask(&app, scope, id).await.map(drop) });
+    eventually("the query is under way", async || counter.scheme.calls("query") == 1).await;
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    bell.notify_one();
+    slow.await.unwrap().unwrap();
+    assert!(is_paid(&counter.state(id).await), "an older answer undid a capture");
+    counter.scheme.always("query", PAID);
+    let workers = counter.workers();
+    counter.in_time("the doubt ends", async || counter.events(id).await.contains(&"doubt_ended".to_owned())).await;
+    workers.stop().await;
+    assert!(is_paid(&counter.state(id).await));
+    counter.books_hold().await;
+}
+
+/// M2: a success that was announced after a reversal, and whose confirmation takes several questions. M3: it is given back.
+#[tokio::test]
+async fn a_doubt_lasts_until_the_channel_is_definite() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let sale = counter.charges().await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("cancel", CLOSED);
+    cancel(&counter.app, counter.scope, id, "usr_cashier").await.unwrap();
+    for say in [no_answer(), Say::Status(PaymentStatus::Pending), Say::Status(PaymentStatus::NotFound), no_answer()] {
+        counter.scheme.next("query", say);
+    }
+    counter.scheme.always("query", PAID);
+    counter.scheme.always("refund", Say::Refund(RefundStatus::Succeeded));
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    assert_eq!(counter.state(id).await, State::Reversed);
+    let workers = counter.workers();
+    counter
+        .comes_to(id, "the late success is booked and given back", |sale| {
+            matches!(&sale.payment.payment.state, State::Captured(capture) if capture.late && capture.refunded_minor == 1_250)
+        })
+        .await;
+    workers.stop().await;
+    let events = counter.events(id).await;
+    assert_eq!(events.iter().filter(|event| *event == "doubted").count(), 1, "{events:?}");
+    assert!(events.contains(&"paid_late".to_owned()), "{events:?}");
+    counter.books_hold().await;
+}
+
+/// M3: the refund of a late success is in the database with the success itself, also while its plugin is gone.
+#[tokio::test]
+async fn a_late_refund_is_set_aside_with_the_capture_and_outlives_everything() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let sale = counter.shows(0, None).await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("query", Say::Status(PaymentStatus::Pending));
+    expire(&counter.app, counter.scope, id).await.unwrap();
+    // No worker runs: whatever is there is there by the transaction of the answer alone.
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    let set_aside = counter.refunds(id).await;
+    assert_eq!(set_aside.len(), 1);
+    assert_eq!((set_aside[0].refund.kind, set_aside[0].refund.amount.minor()), (RefundKind::Late, 1_250));
+    assert!(matches!(counter.state(id).await, State::Captured(capture) if capture.reserved_minor == 1_250));
+    counter.books_hold().await;
+    counter.scheme.install(None);
+    let workers = counter.workers();
+    counter.later(120_000);
+    counter.scheme.install(Some(ALL));
+    // Twice it does not get through; then it does.
+    counter.scheme.next("refund", not_sent());
+    counter.scheme.next("refund", not_sent());
+    counter.scheme.always("refund", Say::Refund(RefundStatus::Succeeded));
+    counter
+        .comes_to(
+            id,
+            "it is given back",
+            |sale| matches!(&sale.payment.payment.state, State::Captured(capture) if capture.refunded_minor == 1_250),
+        )
+        .await;
+    workers.stop().await;
+    counter.books_hold().await;
+}
+
+/// M3: a channel that knows no refunds gives back by cancelling.
+#[tokio::test]
+async fn a_late_success_of_a_channel_without_refunds_is_cancelled() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.install(Some(&[Capability::MerchantPresented, Capability::Cancel]));
+    let sale = counter.shows(0, None).await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("query", Say::Status(PaymentStatus::Pending));
+    expire(&counter.app, counter.scope, id).await.unwrap();
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    counter.scheme.always("cancel", CLOSED);
+    let workers = counter.workers();
+    counter
+        .comes_to(
+            id,
+            "it is given back",
+            |sale| matches!(&sale.payment.payment.state, State::Captured(capture) if capture.refunded_minor == 1_250),
+        )
+        .await;
+    workers.stop().await;
+    assert_eq!(counter.scheme.calls("refund"), 0);
+    counter.books_hold().await;
+}
+
+/// The tenant's policy `accept`: the late success stays, and is visible.
+#[tokio::test]
+async fn a_late_success_is_kept_where_the_merchant_accepts_it() {
+    let counter = Counter::open(LatePolicy::Accept).await;
+    let sale = counter.shows(0, None).await;
+    let id = sale.payment.payment.id;
+    expire(&counter.app, counter.scope, id).await.unwrap();
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    assert!(matches!(counter.state(id).await, State::Captured(capture) if capture.late && capture.reserved_minor == 0));
+    assert!(counter.refunds(id).await.is_empty());
+    assert!(counter.events(id).await.contains(&"paid_late".to_owned()));
+    counter.books_hold().await;
+}
+
+/// M4: a process that ended while a refund was under way; the repeat does not get through.
+#[tokio::test]
+async fn a_refund_that_may_have_been_sent_is_not_called_failed() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", PAID);
+    let sale = counter.charges().await;
+    let id = sale.payment.payment.id;
+    let bell = Arc::new(Notify::new());
+    let held = Say::Held(bell, Box::new(Say::Refund(RefundStatus::Succeeded)));
+    counter.scheme.next("refund", held);
+    let wish = GiveBack {
+        id: RefundId::from_bytes([7; 16]),
+        payment: id,
+        kind: RefundKind::Refund,
+        amount: Some(sale.payment.payment.amount),
+        reason: None,
+        actor: "usr_manager".to_owned(),
+    };
+    let (app, scope) = (counter.app.clone(), counter.scope);
+    let caller = tokio::spawn(async move { give_back(&app, scope, wish).await.map(drop) });
+    eventually("the refund is under way", async || counter.scheme.calls("refund") == 1).await;
+    // As after a crash: the row says submitting, and somebody takes it up. The scheme does not know it yet.
+    counter.scheme.always("query_refund", Say::Refund(RefundStatus::NotFound));
+    counter.scheme.next("refund", not_sent());
+    let row = counter.refunds(id).await.remove(0);
+    assert_eq!(row.refund.state, RefundStanding::Submitting);
+    payments::resume_refund(&counter.app, counter.scope, row).await.unwrap();
+    assert_eq!(counter.refunds(id).await[0].refund.state, RefundStanding::Unknown, "it was called failed");
+    caller.abort();
+    counter.books_hold().await;
+}
+
+/// M5 and M7.
+#[tokio::test]
+async fn what_a_channel_says_of_money_is_booked_whole_and_only_with_its_amount() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let unknown = counter.charges().await.payment.payment.id;
+    counter.scheme.next("query", Say::Bare(PaymentStatus::Succeeded));
+    ask(&counter.app, counter.scope, unknown).await.unwrap();
+    assert!(matches!(counter.state(unknown).await, State::Unknown { .. }), "a success without an amount was believed");
+    assert!(counter.events(unknown).await.contains(&"answer_refused".to_owned()));
+    counter.scheme.next("query", Say::Status(PaymentStatus::Refunded));
+    ask(&counter.app, counter.scope, unknown).await.unwrap();
+    assert!(is_paid(&counter.state(unknown).await), "money that stayed was called reversed");
+    assert!(counter.events(unknown).await.contains(&"refunded_elsewhere".to_owned()));
+
+    let silent = [Capability::CustomerPresented, Capability::Cancel, Capability::AmountsNotNamed];
+    counter.scheme.install(Some(&silent));
+    counter.scheme.next("charge", Say::Bare(PaymentStatus::Succeeded));
+    assert!(is_paid(&counter.charges().await.payment.payment.state));
+    counter.books_hold().await;
+}
+
+/// M6: the channel has never heard of it, and the charge can no longer be on its way.
+#[tokio::test]
+async fn a_reversal_ends_when_the_channel_never_heard_of_the_charge() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let id = counter.charges().await.payment.payment.id;
+    counter.scheme.always("cancel", Say::Status(PaymentStatus::NotFound));
+    cancel(&counter.app, counter.scope, id, "usr_cashier").await.unwrap();
+    assert!(matches!(counter.state(id).await, State::Unknown { .. }), "the charge may still be on its way");
+    let workers = counter.workers();
+    counter.comes_to(id, "it is reversed", |sale| sale.payment.payment.state == State::Reversed).await;
+    workers.stop().await;
+}
+
+/// M8: what cannot be asked any more still ends here, and the channel hears of it when it can.
+#[tokio::test]
+async fn a_code_ends_in_time_also_when_its_plugin_is_gone() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let gone = counter.shows(0, None).await.payment.payment.id;
+    counter.scheme.install(None);
+    counter.later(121_000);
+    let workers = counter.workers();
+    counter
+        .comes_to(gone, "it expires", |sale| sale.payment.payment.state == State::Expired { close: Close::Asked })
+        .await;
+    counter.scheme.always("cancel", CLOSED);
+    counter.scheme.install(Some(ALL));
+    counter
+        .comes_to(gone, "the channel closes it", |sale| {
+            sale.payment.payment.state == State::Expired { close: Close::Confirmed }
+        })
+        .await;
+    workers.stop().await;
+}
+
+/// M8: one slow account does not hold up the other.
+#[tokio::test]
+async fn a_channel_that_does_not_answer_delays_nobody_else() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    *counter.scheme.stuck.lock().unwrap() = Some(counter.accounts[0]);
+    counter.scheme.always("query", Say::Status(PaymentStatus::Pending));
+    for _ in 0..40 {
+        counter.shows(0, None).await;
+    }
+    counter.later(2_000);
+    let workers = counter.workers();
+    eventually("its share of the slow account is in hand", async || counter.scheme.calls("stuck") == 8).await;
+    let quick = counter.shows(1, None).await.payment.payment.id;
+    counter.later(121_000);
+    counter
+        .comes_to(quick, "the other account's code expires", |sale| {
+            matches!(sale.payment.payment.state, State::Expired { .. })
+        })
+        .await;
+    // The workers have calls in hand that never end: they go with the story.
+    drop(workers);
+}
+
+/// M9: an answer without news writes nothing that anybody must see; its reference is kept.
+#[tokio::test]
+async fn an_answer_without_news_is_no_news() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let sale = counter.shows(0, None).await;
+    let id = sale.payment.payment.id;
+    let version = counter.sale(id).await.payment.version;
+    let mut bell = counter.app.news();
+    counter.notified(&sale, PaymentStatus::Pending).await;
+    assert!(bell.try_recv().is_err(), "a bell rang for nothing");
+    assert_eq!(counter.sale(id).await.payment.version, version);
+    let mut answer = crate::scheme_world::answer(id, PaymentStatus::Pending);
+    answer.reference = "W-77".to_owned();
+    payments::answer_came(&counter.app, counter.scope, id, counter.accounts[0], answer).await.unwrap();
+    assert_eq!(counter.sale(id).await.payment.channel_reference.as_deref(), Some("W-77"));
+    assert!(bell.try_recv().is_ok());
+}
+
+/// M12: the scheme's own words stay in the events.
+#[tokio::test]
+async fn the_scheme_s_words_of_a_decline_stay_in_the_timeline() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let decline = Decline { code: DeclineCode::Declined, message: "E-4711: card blocked".to_owned() };
+    counter.scheme.next("charge", Say::Status(PaymentStatus::Failed(decline)));
+    let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
+    let events = counter.app.store().read(move |tx| saoma_store::events::timeline(tx, &scope, id)).await.unwrap();
+    assert!(events.iter().any(|stored| stored.event.data_json.contains("E-4711")), "{events:?}");
+}
+
+/// A void that races a second answer of success, and is doubted: the books hold, and nothing is given back twice.
+#[tokio::test]
+async fn a_void_and_a_repeated_success_do_not_disturb_each_other() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", PAID);
+    let sale = counter.charges().await;
+    let (id, bell) = (sale.payment.payment.id, Arc::new(Notify::new()));
+    counter.scheme.next("cancel", Say::Held(bell.clone(), Box::new(CLOSED)));
+    let wish = GiveBack {
+        id: RefundId::from_bytes([8; 16]),
+        payment: id,
+        kind: RefundKind::Void,
+        amount: None,
+        reason: None,
+        actor: "usr_manager".to_owned(),
+    };
+    let (app, scope) = (counter.app.clone(), counter.scope);
+    let voiding = tokio::spawn(async move { give_back(&app, scope, wish).await.map(drop) });
+    eventually("the void is under way", async || counter.scheme.calls("cancel") == 1).await;
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    counter.notified(&sale, PaymentStatus::Closed).await;
+    bell.notify_one();
+    voiding.await.unwrap().unwrap();
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    assert!(matches!(counter.state(id).await, State::Voided { .. }));
+    assert_eq!(counter.refunds(id).await.len(), 1);
+    counter.books_hold().await;
+}
+
+/// One order, two codes, both paid: the first keeps the order, the second goes back by itself.
+#[tokio::test]
+async fn a_second_payment_of_an_order_is_booked_and_given_back() {
+    let counter = Counter::open(LatePolicy::Accept).await;
+    let first = counter.shows(0, None).await;
+    let second = counter.shows(1, Some(first.payment.order)).await;
+    assert_eq!(first.payment.order, second.payment.order);
+    counter.scheme.always("query", Say::Status(PaymentStatus::Pending));
+    counter.scheme.always("cancel", no_answer());
+    counter.scheme.always("refund", Say::Refund(RefundStatus::Succeeded));
+    counter.notified(&first, PaymentStatus::Succeeded).await;
+    let (one, two) = (first.payment.payment.id, second.payment.payment.id);
+    // The other code dies by itself, and was paid all the same.
+    counter
+        .comes_to(two, "the other is closed", |sale| matches!(sale.payment.payment.state, State::Cancelled { .. }))
+        .await;
+    counter.notified(&second, PaymentStatus::Succeeded).await;
+    let workers = counter.workers();
+    counter
+        .comes_to(
+            two,
+            "the second is given back",
+            |sale| matches!(&sale.payment.payment.state, State::Captured(capture) if capture.refunded_minor == 1_250),
+        )
+        .await;
+    workers.stop().await;
+    assert!(matches!(counter.state(one).await, State::Captured(capture) if capture.reserved_minor == 0));
+    assert!(counter.events(two).await.contains(&"second_payment".to_owned()));
+    assert_eq!(counter.sale(two).await.order.paid_by, Some(one));
+    counter.books_hold().await;
+    let late = counter.try_collect(
+        payments::How::Present { lives: std::time::Duration::from_secs(60) },
+        1,
+        Some(first.payment.order),
+    );
+    assert!(matches!(late.await, Err(PaymentError::Order(saoma_domain::order::Refusal::Paid { .. }))));
+}
+
+/// Both successes at the same instant, again and again: neither is refused, one stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_successes_of_one_order_at_once_are_both_booked_and_one_stays() {
+    let counter = Arc::new(Counter::open(LatePolicy::Refund).await);
+    both_at_once(counter).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_same_on_postgresql() {
+    let database = tokio::task::spawn_blocking(postgres::migrated).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let counter = Arc::new(Counter::open_on(&database, folder, LatePolicy::Refund).await);
+    both_at_once(counter).await;
+}
+
+async fn both_at_once(counter: Arc<Counter>) {
+    counter.scheme.always("query", Say::Status(PaymentStatus::Pending));
+    for _ in 0..10 {
+        let first = counter.shows(0, None).await;
+        let second = counter.shows(1, Some(first.payment.order)).await;
+        let both = [first.clone(), second.clone()].map(|sale| {
+            let counter = counter.clone();
+            tokio::spawn(async move { counter.notified(&sale, PaymentStatus::Succeeded).await })
+        });
+        for done in both {
+            done.await.unwrap();
+        }
+        let mut reserved = Vec::new();
+        for sale in [&first, &second] {
+            match counter.state(sale.payment.payment.id).await {
+                State::Captured(capture) => reserved.push(capture.reserved_minor),
+                other => panic!("a success was not booked: {other:?}"),
+            }
+        }
+        reserved.sort_unstable();
+        assert_eq!(reserved, [0, 1_250], "one stays, the other goes back");
+    }
+    counter.books_hold().await;
+}
+
+/// Stuck for a quarter of an hour: a person is called, with all that is known; core goes on and clears it.
+#[tokio::test]
+async fn a_person_is_called_for_what_is_stuck() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let id = counter.charges().await.payment.payment.id;
+    let workers = counter.workers();
+    eventually("a person is called", async || {
+        counter.later(30_000);
+        counter.sale(id).await.payment.watch.attention_at.is_some()
+    })
+    .await;
+    let view = payments::payment_view(&counter.app, &counter.sale(id).await);
+    let attention = view.needs_attention.unwrap();
+    assert!(attention.asked >= 3 && attention.last_said.is_some(), "{attention:?}");
+    let scope = counter.scope;
+    let filter = Filter { attention: true, ..Filter::default() };
+    let listed = counter.app.store().read(move |tx| saoma_store::payments::list(tx, &scope, &filter, None, 10)).await;
+    assert_eq!(listed.unwrap().sales.len(), 1);
+    counter.scheme.always("cancel", CLOSED);
+    eventually("core has come to an end with it", async || {
+        counter.later(30_000);
+        counter.state(id).await == State::Reversed
+    })
+    .await;
+    workers.stop().await;
+    assert_eq!(counter.sale(id).await.payment.watch.attention_at, None);
+    let calls = counter.events(id).await.iter().filter(|event| *event == "needs_attention").count();
+    assert_eq!(calls, 1);
+}
+
+fn proposal(payment: saoma_protocol::PaymentId, paid: bool, number: u8) -> Proposal {
+    Proposal {
+        id: saoma_protocol::HandSettlementId::from_bytes([number; 16]),
+        payment,
+        refund: None,
+        paid,
+        reference: "W-1".to_owned(),
+        reason: "seen in the wallet's merchant portal".to_owned(),
+        actor: "usr_owner".to_owned(),
+    }
+}
+
+/// Two persons settle what the channel keeps silent about; later it says otherwise, and that is booked.
+#[tokio::test]
+async fn two_persons_settle_a_stuck_payment_and_the_channel_has_the_last_word() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
+    let proposed = payments::propose(&counter.app, scope, proposal(id, true, 1)).await.unwrap();
+    assert!(matches!(counter.state(id).await, State::Unknown { .. }), "one person settled it alone");
+    let alone = payments::confirm(&counter.app, scope, proposed.id, "usr_owner").await;
+    assert!(matches!(alone, Err(PaymentError::SamePerson)));
+    payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
+    assert!(matches!(counter.state(id).await, State::Captured(capture) if capture.by_hand));
+    counter.books_hold().await;
+    counter.scheme.next("query", Say::Status(PaymentStatus::NotFound));
+    counter.scheme.always("query", CLOSED);
+    let workers = counter.workers();
+    counter
+        .comes_to(id, "the channel's word is booked", |sale| matches!(sale.payment.payment.state, State::Voided { .. }))
+        .await;
+    workers.stop().await;
+    counter.books_hold().await;
+    let events = counter.events(id).await;
+    for kind in ["settlement_proposed", "settlement_confirmed", "paid_by_hand", "undone_elsewhere"] {
+        assert!(events.contains(&kind.to_owned()), "{kind}: {events:?}");
+    }
+}
+
+/// The channel answers after all: nothing is settled against it.
+#[tokio::test]
+async fn a_settlement_by_hand_is_refused_when_the_channel_says_otherwise() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let scope = counter.scope;
+    for (number, paid, says) in [(1, false, PAID), (2, true, CLOSED), (3, true, Say::Status(PaymentStatus::NotFound))] {
+        counter.scheme.next("charge", no_answer());
+        let id = counter.charges().await.payment.payment.id;
+        let proposed = payments::propose(&counter.app, scope, proposal(id, paid, number)).await.unwrap();
+        counter.scheme.next("query", says);
+        let confirmed = payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await;
+        assert!(matches!(confirmed, Err(PaymentError::ChannelSays(_))), "{number}: {confirmed:?}");
+        assert!(!matches!(counter.state(id).await, State::Captured(capture) if capture.by_hand), "{number}");
+        let again = payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await;
+        assert!(again.is_err(), "a refused settlement was carried out");
+    }
+    counter.books_hold().await;
+}

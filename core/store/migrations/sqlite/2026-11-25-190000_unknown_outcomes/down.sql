@@ -1,0 +1,12 @@
+DROP TABLE hand_settlements;
+DROP TABLE payment_words;
+ALTER TABLE orders DROP COLUMN paid_by;
+DROP INDEX refunds_leased;
+DROP INDEX refunds_attention;
+ALTER TABLE refunds DROP COLUMN last_said_at;
+ALTER TABLE refunds DROP COLUMN last_said;
+ALTER TABLE refunds DROP COLUMN asked;
+ALTER TABLE refunds DROP COLUMN attention_at;
+DROP INDEX payments_leased;
+DROP INDEX payments_attention;
+ALTER TABLE payments DROP COLUMN attention_at;
