@@ -162,14 +162,18 @@ async fn insert(
 
 /// The channel says how the payment stands.
 pub async fn hear(world: &World, scope: TenantScope, payment: PaymentId, status: AnswerStatus) {
-    let answer = Outcome::Answer {
+    let answer = Outcome::Answer(saoma_server::payments::Heard {
         number: payment.to_string(),
         amount: None,
         status,
         reference: String::new(),
         payer_hint: String::new(),
-        source: Source::Reply,
-    };
+        source: Source::Notification,
+        amounts: saoma_domain::payment::Amounts::NotNamed,
+        since_version: None,
+        words: String::new(),
+        note: None,
+    });
     settle(world.app(), scope, payment, answer, "channel").await.unwrap();
 }
 
