@@ -13,11 +13,19 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 
+const EXAMPLES: &str = "Examples:
+  saoma serve                                   a core on this machine: SQLite, broker, cache and dashboard inside
+  saoma config --explain > saoma.toml           a settings file with everything at its default
+  saoma --config saoma.toml serve               with that file
+  SAOMA_SERVER__LISTEN=0.0.0.0:80 saoma serve   one setting by the environment
+
+The first start writes the administrator's one-time password into the data folder.";
+
 /// Saoma's core: payments, books and terminals of many merchants.
 ///
 /// Start with `saoma serve`. Everything can be set by a file or by the environment: `saoma config --explain`.
 #[derive(Parser)]
-#[command(name = "saoma", version)]
+#[command(name = "saoma", version, after_help = EXAMPLES)]
 struct Arguments {
     /// Settings in TOML; the environment (SAOMA_…) comes before them.
     #[arg(long, global = true, env = "SAOMA_CONFIG_FILE", hide_env = true)]

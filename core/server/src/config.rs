@@ -26,6 +26,9 @@ const fn option(name: &'static str, default: &'static str, meaning: &'static str
     Described { name, default, meaning }
 }
 
+/// Where plugins lie unless said otherwise.
+pub const PLUGINS_DIR: &str = "plugins";
+
 /// Every option there is.
 pub const OPTIONS: &[Described] = &[
     option(
@@ -78,7 +81,7 @@ pub const OPTIONS: &[Described] = &[
         "false",
         "Whether an administrator may stop and start the broker through the API. For drills.",
     ),
-    option("plugins.dir", "plugins", "Folder of channel plugins; each `*.wasm` in it is installed at the start."),
+    option("plugins.dir", PLUGINS_DIR, "Folder of channel plugins; each `*.wasm` in it is installed at the start."),
     option(
         "plugins.allow_private_addresses",
         "false",

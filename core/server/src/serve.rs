@@ -1,6 +1,13 @@
 //! One core from start to end: built once, served, and stopped without dropping what is in flight.
 
-use std::{fs, io, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{App as Service, HttpServer, dev::ServerHandle, middleware, web};
 use saoma_channels::{Chance as _, ChannelCaller, Clock as _, Host, HostConfig, SystemChance, SystemClock};
@@ -8,7 +15,7 @@ use saoma_store::{Store, access, meta, nodes};
 
 use crate::{
     app::{App, Parts},
-    config::Config,
+    config::{Config, PLUGINS_DIR},
     first_start,
     fleet::{Fleet, listener},
     http::{metrics, request_span, router},
@@ -214,15 +221,7 @@ async fn host(config: &Config, store: &Store, figures: &Metrics) -> Result<Host,
     let host = Host::new(settings)?;
     let folder = &config.plugins.dir;
     let refused = |source| StartError::Plugins { folder: folder.display().to_string(), source };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(refused)? {
-        let path = entry.map_err(refused)?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    for file in files {
+    for file in plugin_files(folder).map_err(refused)? {
         let bytes = fs::read(&file).map_err(refused)?;
         let installed = host.install(&bytes).await;
         let plugin = installed.map_err(|source| StartError::Plugin { file: file.display().to_string(), source })?;
@@ -235,10 +234,34 @@ async fn host(config: &Config, store: &Store, figures: &Metrics) -> Result<Host,
     Ok(host)
 }
 
+/// A folder that was named must be there; without the one of the default, core has no plugins yet and still takes cash.
+fn plugin_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && folder == Path::new(PLUGINS_DIR) => return Ok(vec![]),
+        entries => entries?,
+    };
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+    files.sort();
+    Ok(files)
+}
+
 /// Off the async threads; what panicked there is our own mistake.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, saoma_store::StoreError> + Send + 'static,
 ) -> Result<T, saoma_store::StoreError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(saoma_store::StoreError::Internal { why: error.to_string() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_folder_that_was_named_must_be_there_and_the_default_need_not() {
+        assert_eq!(plugin_files(Path::new("no-such-plugins")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(!Path::new(PLUGINS_DIR).exists(), "this test runs where there is no such folder");
+        assert_eq!(plugin_files(Path::new(PLUGINS_DIR)).unwrap(), Vec::<PathBuf>::new());
+    }
 }

@@ -215,12 +215,16 @@ fn page(status: u16, words: &Words, body: &str) -> HttpResponse {
         .label{margin:2rem 0 0;color:#57606a}.amount{font-size:2.4rem;font-weight:700;margin:0}ul{list-style:none;padding:0}\
         li{display:flex;justify-content:space-between;padding:.3rem 0;border-bottom:1px solid #d8dee4}\
         .pay{display:block;margin:2rem 0;padding:1rem;border-radius:.6rem;background:#0b6e4f;color:#fff;font-size:1.2rem;\
-        text-decoration:none}.done{color:#0b6e4f;font-size:1.4rem}.notice{color:#a40e26;font-size:1.2rem}";
+        text-decoration:none}.pay:focus-visible{outline:3px solid #1f6feb;outline-offset:3px}.done{color:#0b6e4f;font-size:1.4rem}\
+        .notice{color:#a40e26;font-size:1.2rem}img{background:#fff;padding:8px;border-radius:.6rem}\
+        @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#15191e}.store,.reference,.label{color:#a8b3bf}\
+        li{border-color:#39424c}.done{color:#4cc38a}.notice{color:#ff8f8f}}";
     let html = format!(
-        "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><title>Saoma</title>\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><style>{STYLE}</style></head>\
+        "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"><title>{} · Saoma</title>\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <meta name=\"color-scheme\" content=\"light dark\"><style>{STYLE}</style></head>\
          <body><main>{body}</main></body></html>",
-        words.language
+        words.language, words.pay
     );
     let status = actix_web::http::StatusCode::from_u16(status).unwrap_or(actix_web::http::StatusCode::OK);
     HttpResponse::build(status)

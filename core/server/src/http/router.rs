@@ -54,6 +54,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
             .route("/metrics", web::get().to(metrics::elsewhere))
             .route("/p/{token}", web::get().to(pay_page::show))
             // The browsable page: everything it needs is inside this program.
+            .service(web::redirect("/docs", "/docs/"))
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::described()))
             .default_service(web::to(pages::page));
     }
@@ -100,4 +101,21 @@ fn query(error: &QueryPayloadError) -> Problem {
 fn sentence(words: &str) -> String {
     let cut: String = words.chars().take(300).collect();
     if cut.ends_with('.') { cut } else { format!("{cut}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, http::header::LOCATION, test};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn the_browsable_page_is_found_without_its_last_slash() {
+        let service = test::init_service(App::new().configure(routes(1024))).await;
+        let answer = test::call_service(&service, test::TestRequest::get().uri("/docs").to_request()).await;
+        assert_eq!(answer.status(), 307);
+        assert_eq!(answer.headers()[LOCATION], "/docs/");
+        let answer = test::call_service(&service, test::TestRequest::get().uri("/docs/").to_request()).await;
+        assert_eq!(answer.status(), 200);
+    }
 }
