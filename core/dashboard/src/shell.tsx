@@ -33,14 +33,14 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
       <AppShell header={{ height: 56 }} navbar={{ width: 200, breakpoint: 'sm', collapsed: { mobile: !opened } }} padding="md">
         <AppShell.Header>
           <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-            <Group wrap="nowrap" gap="sm">
+            <Group wrap="nowrap" gap="sm" miw={0}>
               <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t.shell.menu} />
-              <Text fw={700} c="teal">{t.product}</Text>
+              <Text fw={700} c="var(--mantine-primary-color-light-color)" style={{ whiteSpace: 'nowrap' }}>{t.product}</Text>
               <Text truncate visibleFrom="xs" data-tenant>{tenant?.name}</Text>
             </Group>
-            <Group wrap="nowrap" gap="xs">
+            <Group wrap="nowrap" gap="xs" style={{ flexShrink: 0 }}>
               {hasRooms && (
-                <Badge color={COLORS[status]} variant="dot" tt="none" data-live={status} role="status">{words[status]}</Badge>
+                <Badge color={COLORS[status]} variant="dot" tt="none" maw={{ base: 110, sm: 'none' }} title={words[status]} data-live={status} role="status">{words[status]}</Badge>
               )}
               <Button variant="subtle" size="compact-sm" data-action="language" onClick={() => setLanguage(language === 'zh' ? 'en' : 'zh')} title={t.shell.switchLanguage}>
                 {language === 'zh' ? 'EN' : '中文'}
@@ -49,7 +49,7 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
                 onClick={() => setColorScheme(scheme === 'dark' ? 'light' : 'dark')}>
                 {scheme === 'dark' ? '☀' : '☾'}
               </ActionIcon>
-              <Button variant="default" size="compact-sm" data-action="sign-out" onClick={() => void signOut()}>{t.shell.signOut}</Button>
+              <Button variant="default" size="compact-sm" visibleFrom="sm" data-action="sign-out" onClick={() => void signOut()}>{t.shell.signOut}</Button>
             </Group>
           </Group>
         </AppShell.Header>
@@ -58,6 +58,7 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
             <NavLink key={path} component={Link} to={path} label={label} active={pathname.startsWith(path)} onClick={close} data-room={path} />
           ))}
           <Text size="xs" c="dimmed" mt="auto" p="xs">{person.name}<br />{wordFor(t.roles, person.role)}</Text>
+          <Button variant="default" size="compact-sm" hiddenFrom="sm" onClick={() => void signOut()}>{t.shell.signOut}</Button>
         </AppShell.Navbar>
         <AppShell.Main>
           {hasRooms ? children : <Alert>{t.shell.noTenant}</Alert>}

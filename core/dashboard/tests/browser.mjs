@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import { core } from './core.mjs';
 
@@ -42,6 +43,16 @@ async function signIn(password) {
   await page.fill('input[name="email"]', EMAIL);
   await page.fill('input[name="password"]', password);
   await page.click('button[type="submit"]');
+}
+
+/** What a reader with poor sight, or without a mouse, would stumble over here. */
+async function stumbles() {
+  await page.evaluate(axe.source);
+  return page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
+    const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    return grave.flatMap(({ id, nodes }) => nodes.map(({ target, any }) => `${id} ${target.join(' ')}: ${any[0]?.message ?? ''}`));
+  });
 }
 
 let payment = '';
@@ -90,6 +101,20 @@ const STORIES = {
     assert.doesNotMatch(stored, /token|refresh/i, 'no token where a script can read it');
   },
 
+  async 'to a payment and back by keyboard alone'() {
+    await room('/payments');
+    const link = `[data-payment="${payment}"] a`;
+    await sees(link);
+    for (let presses = 0; !(await page.locator(link).first().evaluate((one) => one === document.activeElement)); presses += 1) {
+      assert.ok(presses < 30, 'the payment is reached by Tab');
+      await page.keyboard.press('Tab');
+    }
+    await page.keyboard.press('Enter');
+    await sees(`[data-payment="${payment}"] [data-part="timeline"]`);
+    await page.goBack();
+    await sees('[data-list="payments"]');
+  },
+
   async 'terminals with their health'() {
     await room('/terminals');
     await sees('[data-terminal][data-standing="online"] [data-unsent="0"]');
@@ -125,12 +150,47 @@ const STORIES = {
     await page.getByText('Live payments').first().waitFor();
   },
 
-  async 'a telephone is wide enough'() {
-    await page.setViewportSize({ width: 390, height: 800 });
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(wide <= 390, `${wide} px`);
-    await page.setViewportSize({ width: 1280, height: 800 });
+  async 'every room can be read, in the light and in the dark, and a telephone is wide enough'() {
+    for (const [path, part] of [['/payments', '[data-list="payments"]'], [`/payments/${payment}`, '[data-posting]'], ['/terminals', '[data-terminal]'], ['/books', '[data-balances]']]) {
+      await page.goto(`${DASHBOARD}${path}`);
+      await sees(part);
+      for (const colorScheme of ['light', 'dark']) {
+        await page.emulateMedia({ colorScheme });
+        assert.deepEqual(await stumbles(), [], `${path} in the ${colorScheme}`);
+      }
+      await page.setViewportSize({ width: 360, height: 740 });
+      // The frame glides to its new width.
+      await page.waitForFunction(() => document.documentElement.scrollWidth <= 360, null, { timeout: 5_000 })
+        .catch(() => assert.fail(`${path} is wider than a telephone`));
+      await page.setViewportSize({ width: 1280, height: 800 });
+    }
+    await page.emulateMedia({ colorScheme: null });
   },
+
+  ...(standIn === null && {
+    async 'a code on show can be opened from here'() {
+      const response = await fetch(`${TILL}/api/sales`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-saoma-till': '1', 'idempotency-key': `dashboard-code-${Date.now()}` },
+        body: JSON.stringify({ amount_minor: 880, method: 'code' }),
+      });
+      const { payment: presented } = await response.json();
+      await page.goto(`${DASHBOARD}/payments/${presented}`);
+      const link = page.locator('[data-code]');
+      await link.waitFor();
+      const customer = await context.newPage();
+      await customer.goto(await link.getAttribute('href'));
+      await customer.locator('#pay-link').waitFor();
+      await customer.close();
+    },
+
+    async 'the API can be browsed where the demo says'() {
+      const docs = await context.newPage();
+      await docs.goto(`${DASHBOARD}/docs`);
+      await docs.getByText('/v1/payments', { exact: true }).first().waitFor();
+      await docs.close();
+    },
+  }),
 
   async 'signed out is signed out'() {
     await tap('sign-out');

@@ -25,8 +25,8 @@ export function StateBadge({ payment }: { payment: Pick<Payment, 'state' | 'paid
   const { t } = useText();
   return (
     <>
-      <Badge color={COLORS[payment.state]} variant="light" data-state={payment.state} tt="none">{t.states[payment.state]}</Badge>
-      {payment.paid_late && <Badge ml={4} color="orange" variant="outline" tt="none">{t.payments.late}</Badge>}
+      <Badge color={COLORS[payment.state]} variant="light" miw="max-content" data-state={payment.state} tt="none">{t.states[payment.state]}</Badge>
+      {payment.paid_late && <Badge ml={4} color="orange" variant="light" miw="max-content" tt="none">{t.payments.late}</Badge>}
     </>
   );
 }

@@ -22,7 +22,7 @@ export function BooksRoom() {
   return (
     <Stack>
       <Group justify="space-between" align="flex-end">
-        <Title order={2}>{t.books.title}</Title>
+        <Title order={1} size="h2">{t.books.title}</Title>
         <Group align="flex-end">
           <DaysInput days={days} onChange={setDays} />
           <Files path={(format) => balancesFile(days, format)} />

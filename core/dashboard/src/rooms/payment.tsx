@@ -33,7 +33,7 @@ export function PaymentRoom({ person }: { person: Person }) {
       <Group justify="space-between" align="flex-start">
         <div>
           <Group gap="sm">
-            <Title order={2}><Amount money={payment.amount} size="xl" fw={700} /></Title>
+            <Title order={1} size="h2"><Amount money={payment.amount} size="xl" fw={700} /></Title>
             <StateBadge payment={payment} />
           </Group>
           <Code>{payment.id}</Code>
@@ -69,8 +69,8 @@ export function PaymentRoom({ person }: { person: Person }) {
 
 function Room({ title, children, name }: { title: string; children: ReactNode; name: string }) {
   return (
-    <Card withBorder data-part={name}>
-      <Title order={4} mb="sm">{title}</Title>
+    <Card withBorder data-part={name} style={{ overflowX: 'auto' }}>
+      <Title order={2} size="h4" mb="sm">{title}</Title>
       {children}
     </Card>
   );
@@ -94,6 +94,9 @@ function Facts({ payment }: { payment: Payment }) {
     [t.payment.left, payment.refunded_minor > 0 ? sum(leftMinor(payment)) : undefined],
     [t.common.created, at(payment.created_at)],
     [t.payment.paidAt, at(payment.paid_at)],
+    [t.payment.code, payment.state !== 'presenting' || payment.code_url == null ? undefined : (
+      <Anchor href={payment.code_url} target="_blank" rel="noreferrer" size="sm" data-code>{payment.code_url}</Anchor>
+    )],
     [t.payment.expires, at(payment.expires_at)],
     [t.common.updated, at(payment.updated_at)],
     [t.payment.order, payment.order],
@@ -177,13 +180,14 @@ function saysMore(data: unknown): boolean {
 
 function Events({ events }: { events: readonly TimelineEvent[] }) {
   const { t, locale } = useText();
+  const names = useNames();
   return (
     <Room title={t.payment.timeline} name="timeline">
       <Line active={events.length} bulletSize={14} lineWidth={2}>
         {events.map((event) => (
           <Line.Item key={event.sequence} title={wordFor(t.events, event.kind)} data-event={event.kind}>
-            <Text size="xs" c="dimmed">
-              {moment(event.at, locale)} · {t.payment.by} {event.actor} · v{event.version}
+            <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+              {moment(event.at, locale)} · {t.payment.by} {wordFor(t.actors, names.terminal(event.actor))} · v{event.version}
               {event.refund != null && ` · ${event.refund}`}
             </Text>
             {saysMore(event.data) && (

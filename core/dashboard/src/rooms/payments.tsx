@@ -1,8 +1,8 @@
 // All payments, newest first, changing as they happen.
 
-import { Button, Center, Group, Loader, Paper, Select, Table, Text, Title } from '@mantine/core';
+import { Anchor, Button, Center, Group, Loader, Paper, Select, Table, Text, Title } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { useNavigate, useSearchParams } from 'react-router';
+import { Link, useNavigate, useSearchParams } from 'react-router';
 import { api, got, type PaymentPage } from '../api/client';
 import { ProblemNote } from '../parts/problem';
 import { Amount, StateBadge, When } from '../parts/show';
@@ -61,7 +61,7 @@ export function PaymentsRoom() {
   return (
     <>
       <Group justify="space-between" mb="md">
-        <Title order={2}>{t.payments.title}</Title>
+        <Title order={1} size="h2">{t.payments.title}</Title>
         <Select
           aria-label={t.payments.filter} w={190} allowDeselect={false} value={attention ? 'attention' : filter}
           data={[
@@ -78,27 +78,33 @@ export function PaymentsRoom() {
       )}
       {payments.length > 0 && (
         <Paper withBorder>
-          <Table.ScrollContainer minWidth={640}>
+          <Table.ScrollContainer minWidth={300}>
             <Table highlightOnHover verticalSpacing="xs" data-list="payments">
               <Table.Thead>
                 <Table.Tr>
-                  {[t.payments.time, t.payments.amount, t.payments.state, t.payments.method, t.payments.channel, t.payments.store, t.payments.terminal].map((head) => (
-                    <Table.Th key={head} ta={head === t.payments.amount ? 'right' : 'left'}>{head}</Table.Th>
-                  ))}
+                  <Table.Th>{t.payments.time}</Table.Th>
+                  <Table.Th ta="right">{t.payments.amount}</Table.Th>
+                  <Table.Th>{t.payments.state}</Table.Th>
+                  <Table.Th visibleFrom="xs">{t.payments.method}</Table.Th>
+                  <Table.Th visibleFrom="lg">{t.payments.channel}</Table.Th>
+                  <Table.Th visibleFrom="md">{t.payments.store}</Table.Th>
+                  <Table.Th visibleFrom="sm">{t.payments.terminal}</Table.Th>
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>
                 {payments.map((payment) => (
-                  <Table.Tr key={payment.id} tabIndex={0} role="link" data-payment={payment.id} style={{ cursor: 'pointer' }}
-                    onClick={() => void navigate(`/payments/${payment.id}`)}
-                    onKeyDown={(event) => event.key === 'Enter' && void navigate(`/payments/${payment.id}`)}>
-                    <Table.Td><When at={payment.created_at} /></Table.Td>
+                  // A click anywhere in the row is a convenience of the mouse; the link is for keys and other readers.
+                  <Table.Tr key={payment.id} data-payment={payment.id} style={{ cursor: 'pointer' }}
+                    onClick={({ target }) => (target as Element).closest('a') ?? void navigate(`/payments/${payment.id}`)}>
+                    <Table.Td>
+                      <Anchor component={Link} to={`/payments/${payment.id}`} size="sm" c="inherit"><When at={payment.created_at} /></Anchor>
+                    </Table.Td>
                     <Table.Td ta="right"><Amount money={payment.amount} /></Table.Td>
                     <Table.Td><StateBadge payment={payment} /></Table.Td>
-                    <Table.Td>{wordFor(t.methods, payment.method)}</Table.Td>
-                    <Table.Td>{payment.channel === 'cash' ? '–' : payment.channel}</Table.Td>
-                    <Table.Td>{names.store(payment.store)}</Table.Td>
-                    <Table.Td>
+                    <Table.Td visibleFrom="xs">{wordFor(t.methods, payment.method)}</Table.Td>
+                    <Table.Td visibleFrom="lg">{payment.channel === 'cash' ? '–' : payment.channel}</Table.Td>
+                    <Table.Td visibleFrom="md">{names.store(payment.store)}</Table.Td>
+                    <Table.Td visibleFrom="sm">
                       {payment.terminal == null ? '–' : names.terminal(payment.terminal)}
                       {payment.counter != null && <Text span c="dimmed" size="xs"> #{payment.counter}</Text>}
                     </Table.Td>

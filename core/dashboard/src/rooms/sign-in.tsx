@@ -15,16 +15,16 @@ function Door({ title, children, onSubmit }: { title: string; children: ReactNod
     onSubmit();
   };
   return (
-    <Center mih="100vh" p="md">
+    <Center component="main" mih="100vh" p="md">
       <Paper withBorder p="xl" w={380} maw="100%" component="form" onSubmit={submit} aria-label={title}>
         <Group justify="space-between" mb="md">
-          <Text fw={700} c="teal">{t.product}</Text>
+          <Text fw={700} c="var(--mantine-primary-color-light-color)">{t.product}</Text>
           <Button variant="subtle" size="compact-sm" data-action="language" onClick={() => setLanguage(language === 'zh' ? 'en' : 'zh')}>
             {language === 'zh' ? 'EN' : '中文'}
           </Button>
         </Group>
         <Stack>
-          <Title order={3}>{title}</Title>
+          <Title order={1} size="h3">{title}</Title>
           {children}
         </Stack>
       </Paper>

@@ -43,7 +43,7 @@ export function TerminalsRoom({ role }: { role: Person['role'] }) {
   return (
     <Stack>
       <Group justify="space-between">
-        <Title order={2}>{t.terminals.title}</Title>
+        <Title order={1} size="h2">{t.terminals.title}</Title>
         {mayManage && <Button data-action="add-terminal" onClick={() => setAdding(true)}>{t.terminals.add}</Button>}
       </Group>
       <ProblemNote error={terminals.error} onRetry={() => void terminals.refetch()} />

@@ -104,6 +104,7 @@ export const en = {
     contradicts_hand: 'The channel says otherwise than what was settled by hand', contradicts_capture: 'The channel contradicts its own success',
     refunded_elsewhere: 'Given back by somebody else', undone_elsewhere: 'Undone by the channel',
   } as Record<string, string>,
+  actors: { channel: 'the channel', core: 'Saoma' } as Record<string, string>,
   postingKinds: {
     captured: 'Money collected', refund_reserved: 'Refund set aside', refund_succeeded: 'Refund done', refund_failed: 'Refund failed', undone: 'Undone by the channel',
     fee_corrected: 'Fee corrected', drawer_float: 'Float', paid_in: 'Paid in', paid_out: 'Paid out', drawer_counted: 'Drawer counted',

@@ -87,6 +87,7 @@ export const zh: Texts = {
     settlement_withdrawn: '人工处理已撤回', second_payment: '订单重复支付', contradicts_hand: '渠道结果与人工处理不一致', contradicts_capture: '渠道前后答复矛盾',
     refunded_elsewhere: '在别处退款', undone_elsewhere: '渠道自行撤回',
   },
+  actors: { channel: '渠道', core: '系统' },
   postingKinds: {
     captured: '收款', refund_reserved: '退款预留', refund_succeeded: '退款完成', refund_failed: '退款失败', undone: '渠道撤回',
     fee_corrected: '手续费更正', drawer_float: '备用金', paid_in: '存入现金', paid_out: '支取现金', drawer_counted: '钱箱清点',
