@@ -2,6 +2,7 @@
 
 import { clock, useModel, useText } from './hooks';
 import { compareBooks, openDrawer, selfTest } from './store';
+import { fill } from './text';
 import { Key } from './till';
 
 export function InfoScreen() {
@@ -13,7 +14,7 @@ export function InfoScreen() {
     <div class="two info">
       <section>
         <h2>{t.info} · {state.till.merchant_name} · {state.version}</h2>
-        <p>{t.links}: MQTT {sign(state.link.mqtt)} · HTTPS {sign(state.link.https)} · {state.sync.through}/{state.sync.head}</p>
+        <p>{t.links}: MQTT {sign(state.link.mqtt)} · HTTPS {sign(state.link.https)} · {fill(t.journalSent, state.sync.through, state.sync.head)}</p>
         {state.sync.stopped !== null && <p class="why">{t.syncStopped}: #{state.sync.stopped.sequence} {state.sync.stopped.why}</p>}
         {!state.disk.ok && <p class="why">{t.diskFull}: {state.disk.detail}</p>}
         <h2>{t.peripherals}</h2>

@@ -40,7 +40,7 @@ export function SaleScreen({ payment }: { payment: string }) {
     <div class="two sale" data-payment={sale.payment} data-state={sale.state}>
       <section>
         <p class={`state ${tone(sale)}`} role="status">{t.states[sale.state]}</p>
-        <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.methods[sale.method]}</small></p>
+        <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.paidBy[sale.method]}</small></p>
         {sale.change_minor !== undefined && sale.change_minor > 0 && (
           <p class="change">{t.change} <strong>{show(sale.change_minor)}</strong></p>
         )}

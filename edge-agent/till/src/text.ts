@@ -20,6 +20,7 @@ export interface Texts {
   noSales: string;
   chooseMethod: string;
   methods: Record<Method, string>;
+  paidBy: Record<Method, string>;
   tendered: string;
   change: string;
   exact: string;
@@ -71,6 +72,8 @@ export interface Texts {
   alarms: string;
   noAlarms: string;
   links: string;
+  /** {0}: journal entries that core holds, {1}: all. */
+  journalSent: string;
   problems: Record<string, string>;
   problemElse: string;
   trace: string;
@@ -89,6 +92,7 @@ const zh: Texts = {
   noSales: '还没有交易',
   chooseMethod: '选择收款方式',
   methods: { cash: '现金', scan: '扫顾客付款码', code: '出示二维码' },
+  paidBy: { cash: '现金', scan: '顾客付款码', code: '本店二维码' },
   tendered: '实收',
   change: '找零',
   exact: '刚好',
@@ -157,6 +161,7 @@ const zh: Texts = {
   alarms: '告警',
   noAlarms: '没有告警',
   links: '连接',
+  journalSent: '流水已上送 {0}/{1}',
   problems: {
     disk_full: '本机磁盘已满或故障，没有收款。请联系管理人员。',
     journal_failed: '本机无法记录，没有收款。请联系管理人员。',
@@ -196,6 +201,7 @@ const en: Texts = {
   noSales: 'No sales yet',
   chooseMethod: 'How does the customer pay?',
   methods: { cash: 'Cash', scan: 'Scan customer’s code', code: 'Show our code' },
+  paidBy: { cash: 'Cash', scan: 'Customer’s code', code: 'Our code' },
   tendered: 'Received',
   change: 'Change',
   exact: 'Exact',
@@ -267,6 +273,7 @@ const en: Texts = {
   alarms: 'Alarms',
   noAlarms: 'No alarms',
   links: 'Links',
+  journalSent: 'journal sent: {0} of {1}',
   problems: {
     disk_full: 'This terminal’s disk is full or broken. Nothing was sold. Call for help.',
     journal_failed: 'This terminal cannot write it down. Nothing was sold. Call for help.',

@@ -285,6 +285,23 @@ const STORIES = {
   },
 };
 
+STORIES['a handheld terminal is wide enough, and every key is on it'] = async () => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await type('100');
+  for (const keys of [[], ['Enter'], ['1'], ['Escape', 'Escape', 'Escape', 'F4'], ['Escape', 'F9'], ['Escape']]) {
+    await press(...keys);
+    const out = await page.evaluate(() => {
+      const isOut = (key) => {
+        const { left, right, bottom } = key.getBoundingClientRect();
+        return left < 0 || right > 360 || (bottom > 740 && key.closest('.sales') === null);
+      };
+      return [...document.querySelectorAll('button')].filter(isOut).map((key) => key.dataset.key);
+    });
+    assert.deepEqual(out, []);
+  }
+  await page.setViewportSize({ width: 800, height: 480 });
+};
+
 if (standIn !== null) {
   STORIES['offline is told, with since when, how many and how much'] = async () => {
     await fetch(`${TILL}/network`, { method: 'POST', body: 'down' });
