@@ -1,4 +1,4 @@
-//! The browser tests of till and dashboard, against a whole running shop.
+//! Scripts that drive a browser, against a whole running shop: the tests of till and dashboard, and the pictures.
 
 use std::{path::Path, process::Command};
 
@@ -6,21 +6,20 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::shop::{DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop};
 
-/// Folders whose `npm test` drives a browser.
-const SUITES: &[&str] = &["edge-agent/till", "core/dashboard"];
+/// Folders whose `npm run test:browser` tests their pages.
+pub const SUITES: &[&str] = &["edge-agent/till", "core/dashboard"];
 
-pub async fn run(premises: Premises) -> Result<()> {
-    if premises.folder.exists() {
-        std::fs::remove_dir_all(&premises.folder)?;
-    }
+/// Runs the script of that name in each of `folders`.
+pub async fn run(premises: Premises, script: &str, folders: &[&str]) -> Result<()> {
+    Shop::forget(&premises)?;
     let shop = Shop::open(premises).await?;
     shop.till_is_online().await?;
     let till = shop.till()?.base().to_owned();
     let mut failed = Vec::new();
-    for suite in SUITES {
+    for folder in folders {
         let status = Command::new("npm")
-            .args(["run", "--silent", "test:browser"])
-            .current_dir(Path::new(suite))
+            .args(["run", "--silent", script])
+            .current_dir(Path::new(folder))
             .env("TILL_URL", &till)
             .env("DISPLAY_URL", format!("{till}/display"))
             .env("WALLET_URL", format!("{}/wallet", shop.scheme()?.base()))
@@ -30,9 +29,9 @@ pub async fn run(premises: Premises) -> Result<()> {
             .status()
             .context("npm cannot be started")?;
         if !status.success() {
-            failed.push(*suite);
+            failed.push(*folder);
         }
     }
     shop.close().await?;
-    if failed.is_empty() { Ok(()) } else { bail!("browser tests failed in {}", failed.join(" and ")) }
+    if failed.is_empty() { Ok(()) } else { bail!("{script} failed in {}", failed.join(" and ")) }
 }

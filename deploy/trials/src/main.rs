@@ -4,6 +4,7 @@ use std::{future::Future, path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
+use nix::unistd::{getpgrp, tcgetpgrp};
 use saoma_trials::{
     api::Door,
     bench, browser,
@@ -11,7 +12,10 @@ use saoma_trials::{
     nodes, report, scenarios,
     shop::{ADMIN_EMAIL, DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+};
 
 /// Starts core, a scheme simulator and one terminal with a demo shop.
 #[derive(Parser)]
@@ -49,6 +53,8 @@ enum Command {
         #[arg(long)]
         only: Vec<String>,
     },
+    /// Takes the pictures of the README in a new shop.
+    Pictures,
     /// Measures: payments per second, memory, start-up times, size.
     Bench,
 }
@@ -67,11 +73,13 @@ async fn main() -> ExitCode {
     };
     let work = async {
         let mut stop = Stop::listen()?;
+        let pages = |folder, script, of| browser::run(premises(folder), script, of);
         match &arguments.command {
             Command::Run { fresh } => run(premises("demo"), *fresh, &mut stop).await,
             Command::Once { only } => stop.before(once(premises("target/demo-once"), only)).await,
             Command::Nodes { only } => stop.before(nodes::run(premises("target/demo-nodes"), only)).await,
-            Command::Browser => stop.before(browser::run(premises("target/demo-browser"))).await,
+            Command::Browser => stop.before(pages("target/demo-browser", "test:browser", browser::SUITES)).await,
+            Command::Pictures => stop.before(pages("target/demo-pictures", "pictures", &["core/dashboard"])).await,
             Command::Bench => stop.before(bench::run(premises("target/demo-bench"))).await,
         }
     };
@@ -113,10 +121,10 @@ impl Stop {
 
 async fn run(premises: Premises, fresh: bool, stop: &mut Stop) -> Result<()> {
     if fresh {
-        forget(&premises)?;
+        Shop::forget(&premises)?;
     }
     let started = Instant::now();
-    let shop = stop.before(Shop::open(premises)).await?;
+    let mut shop = stop.before(Shop::open(premises)).await?;
     println!(
         "
   Saoma is running ({:.1} s). Everything it writes is in {}
@@ -130,7 +138,7 @@ async fn run(premises: Premises, fresh: bool, stop: &mut Stop) -> Result<()> {
 
     Sign in as {OWNER_EMAIL} (shop owner) or {ADMIN_EMAIL} (platform), password {DEMO_PASSWORD}
 
-  Ctrl-C stops everything.",
+  Enter cuts the till off from core, Enter again joins them; Ctrl-C stops everything.",
         started.elapsed().as_secs_f64(),
         shop.premises.folder.display(),
         shop.core()?.base(),
@@ -140,13 +148,49 @@ async fn run(premises: Premises, fresh: bool, stop: &mut Stop) -> Result<()> {
         shop.metrics()?.base(),
         shop.scheme()?.base(),
     );
-    stop.asked().await;
+    until_asked_to_stop(&mut shop, stop).await?;
     eprintln!("\n  Stopping: terminal, core, scheme. Once more kills them.");
     stop.before(shop.close()).await
 }
 
+/// Enter stops and starts core, so that a person can sell offline and see it synced.
+async fn until_asked_to_stop(shop: &mut Shop, stop: &mut Stop) -> Result<()> {
+    let mut enters = enters();
+    let mut is_cut = false;
+    loop {
+        tokio::select! {
+            () = stop.asked() => return Ok(()),
+            Some(()) = enters.recv() => {}
+        }
+        if is_cut {
+            stop.before(shop.start_core()).await?;
+            println!("  Core is back: the till sends what it holds.");
+        } else {
+            stop.before(shop.stop_core()).await?;
+            println!("  Core is gone: the till goes on selling for cash. Enter brings core back.");
+        }
+        is_cut = !is_cut;
+    }
+}
+
+/// A message for each line typed; none where no person types: a job in the background that reads would be halted.
+fn enters() -> mpsc::UnboundedReceiver<()> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    if tcgetpgrp(std::io::stdin()).is_ok_and(|foreground| foreground == getpgrp()) {
+        // A thread, since nobody can take a started read back when it is time to stop.
+        std::thread::spawn(move || {
+            for _ in std::io::stdin().lines().map_while(Result::ok) {
+                if sender.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    receiver
+}
+
 async fn once(premises: Premises, only: &[String]) -> Result<()> {
-    forget(&premises)?;
+    Shop::forget(&premises)?;
     let collector = Some(Collector::open().await?);
     let mut shop = Shop::open(Premises { collector, ..premises }).await?;
     let outcomes = scenarios::play(&mut shop, only).await;
@@ -166,11 +210,4 @@ async fn once(premises: Premises, only: &[String]) -> Result<()> {
         bail!("{failed} of {} scenarios failed; the programs' logs are in {}", outcomes.len(), logs.display());
     }
     Ok(())
-}
-
-fn forget(premises: &Premises) -> Result<()> {
-    match std::fs::remove_dir_all(&premises.folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }

@@ -53,6 +53,8 @@ impl Program {
         let mut child = Command::new(&self.path)
             .args(&self.arguments)
             .envs(self.environment.iter().cloned())
+            // Its last words are for a person: the reason, not where in the program it stood.
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::from(log))

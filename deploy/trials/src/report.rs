@@ -18,10 +18,13 @@ pub fn print(outcomes: &[Outcome]) -> usize {
         let outcome = if failed.is_some() { "FAILED" } else { "ok" };
         println!("{name:<width$}  {outcome:<7}  {:>5.1} s", took.as_secs_f64());
     }
+    let n_failed = outcomes.iter().filter(|outcome| outcome.failed.is_some()).count();
+    let took: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
+    println!("{} scenarios, {n_failed} failed, {:.1} s", outcomes.len(), took.as_secs_f64());
     for Outcome { name, failed, .. } in outcomes {
         if let Some(error) = failed {
             println!("\n{name} failed: {error:#}");
         }
     }
-    outcomes.iter().filter(|outcome| outcome.failed.is_some()).count()
+    n_failed
 }

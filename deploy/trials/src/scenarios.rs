@@ -54,10 +54,11 @@ pub async fn play(shop: &mut Shop, only: &[String]) -> Vec<Outcome> {
         if !only.is_empty() && !only.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }
-        eprintln!("    {name}");
         let started = Instant::now();
         let failed = scenario(shop).await.err();
-        outcomes.push(Outcome { name, took: started.elapsed(), failed });
+        let took = started.elapsed();
+        eprintln!("    {:<6}  {:>5.1} s  {name}", if failed.is_some() { "FAILED" } else { "ok" }, took.as_secs_f64());
+        outcomes.push(Outcome { name, took, failed });
     }
     outcomes
 }

@@ -1,6 +1,7 @@
 //! A whole shop on this machine: a scheme, core, one terminal, and the people who own and run it.
 
 use std::{
+    fs::File,
     net::TcpListener,
     path::{Path, PathBuf},
 };
@@ -81,6 +82,8 @@ pub struct Shop {
     scheme_process: Option<Process>,
     core_process: Option<Process>,
     terminal_process: Option<Process>,
+    /// Dropped last: the folder is ours until then.
+    _lock: File,
 }
 
 struct Programs {
@@ -94,6 +97,7 @@ impl Shop {
     pub async fn open(premises: Premises) -> Result<Self> {
         std::fs::create_dir_all(&premises.folder)?;
         let premises = Premises { folder: premises.folder.canonicalize()?, ..premises };
+        let lock = lock(&premises.folder)?;
         let deeds_file = premises.folder.join("shop.json");
         let known: Option<Deeds> = match std::fs::read(&deeds_file) {
             Ok(bytes) => Some(
@@ -107,15 +111,24 @@ impl Shop {
             half_made => {
                 if half_made.is_some() {
                     // Stopped in the middle of its set-up: one-time passwords are used up, so it is begun from nothing.
-                    std::fs::remove_dir_all(&premises.folder)?;
-                    std::fs::create_dir_all(&premises.folder)?;
+                    for left in ["core", "terminal"] {
+                        remove_folder(&premises.folder.join(left))?;
+                    }
                 }
                 Deeds { ports: Ports::free()?, merchant_key: random_key()?, made: None }
             }
         };
+        deeds.ports.are_free()?;
         let programs = Programs::of(&premises, &deeds);
-        let mut shop =
-            Self { premises, deeds, programs, scheme_process: None, core_process: None, terminal_process: None };
+        let mut shop = Self {
+            premises,
+            deeds,
+            programs,
+            scheme_process: None,
+            core_process: None,
+            terminal_process: None,
+            _lock: lock,
+        };
         shop.keep()?;
         shop.start_scheme().await?;
         shop.start_core().await?;
@@ -126,6 +139,15 @@ impl Shop {
         }
         shop.start_terminal().await?;
         Ok(shop)
+    }
+
+    /// Forgets the shop of that folder, unless it is open: nothing may vanish under running programs.
+    pub fn forget(premises: &Premises) -> Result<()> {
+        if !premises.folder.exists() {
+            return Ok(());
+        }
+        let _lock = lock(&premises.folder)?;
+        remove_folder(&premises.folder)
     }
 
     fn keep(&self) -> Result<()> {
@@ -396,6 +418,28 @@ fn with(mut program: Program, settings: &[(String, String)]) -> Program {
 }
 
 impl Ports {
+    /// A shop keeps its ports: its terminal and its codes name them. An error that says which one somebody else has.
+    fn are_free(&self) -> Result<()> {
+        let Self { scheme, core, terminals, mqtt, till, metrics } = *self;
+        let named = [
+            ("scheme", scheme),
+            ("core", core),
+            ("terminals", terminals),
+            ("broker", mqtt),
+            ("till", till),
+            ("metrics", metrics),
+        ];
+        for (name, port) in named {
+            TcpListener::bind(("127.0.0.1", port)).with_context(|| {
+                format!(
+                    "port {port}, where this shop has its {name}, is taken by another program: end that one, or start \
+                     a new shop on free ports with --fresh"
+                )
+            })?;
+        }
+        Ok(())
+    }
+
     /// The demo's own ports if they are free, else any that are.
     fn free() -> Result<Self> {
         let mut held = Vec::new();
@@ -416,9 +460,58 @@ impl Ports {
     }
 }
 
+fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Held by whoever has the shop open, and let go by the system when they die.
+fn lock(folder: &Path) -> Result<File> {
+    let file = File::create(folder.join("lock")).with_context(|| format!("cannot write in {}", folder.display()))?;
+    file.try_lock().with_context(|| {
+        format!("the shop in {} is open already: stop it in its own terminal with Ctrl-C", folder.display())
+    })?;
+    Ok(file)
+}
+
 /// 256 bits from the operating system, in hex.
 fn random_key() -> Result<String> {
     let mut bytes = [0; 32];
     std::io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut bytes)?;
     Ok(hex::encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn premises(folder: &Path) -> Premises {
+        Premises { programs: PathBuf::new(), plugins: PathBuf::new(), folder: folder.to_owned(), collector: None }
+    }
+
+    #[test]
+    fn an_open_shop_is_neither_opened_again_nor_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = lock(folder.path()).unwrap();
+        assert!(lock(folder.path()).unwrap_err().to_string().contains("is open already"));
+        assert!(Shop::forget(&premises(folder.path())).is_err());
+        assert!(folder.path().join("lock").exists());
+        drop(open);
+        Shop::forget(&premises(folder.path())).unwrap();
+        assert!(!folder.path().exists());
+        Shop::forget(&premises(folder.path())).unwrap();
+    }
+
+    #[test]
+    fn a_taken_port_is_named() {
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut ports = Ports::free().unwrap();
+        ports.till = other.local_addr().unwrap().port();
+        let told = ports.are_free().unwrap_err().to_string();
+        assert!(told.contains(&format!("port {}", ports.till)) && told.contains("till"), "{told}");
+    }
 }
