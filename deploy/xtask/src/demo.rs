@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     machine,
     stage::{self, timed},
-    system,
+    system, web,
 };
 
 /// Becomes the demo: Ctrl-C is for that program alone, and the shell waits until it has stopped everything.
@@ -57,6 +57,20 @@ pub fn browser() -> Result<()> {
         let status = demo(&system).arg("browser").status()?;
         if !status.success() {
             bail!("the browser tests ended with {status}");
+        }
+        Ok(())
+    })
+}
+
+/// Takes the pictures that README shows, from the demo's own shop.
+pub fn pictures() -> Result<()> {
+    let system = system::build()?;
+    machine::packages(&[&machine::CHROMIUM, &machine::CJK_FONT, &machine::PNGQUANT])?;
+    web::install(&crate::root().join("core/dashboard"))?;
+    timed("Pictures", || {
+        let status = demo(&system).arg("pictures").status()?;
+        if !status.success() {
+            bail!("taking the pictures ended with {status}");
         }
         Ok(())
     })

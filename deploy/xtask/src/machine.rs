@@ -34,6 +34,8 @@ pub const OPENPYXL: Package = Package {
     program: "/usr/lib/python3/dist-packages/openpyxl/__init__.py",
     why: "reads our spreadsheets back",
 };
+pub const PNGQUANT: Package =
+    Package { name: "pngquant", program: "pngquant", why: "makes the README's pictures small" };
 pub const POSTGRESQL: Package = Package {
     name: "postgresql",
     program: "/usr/lib/postgresql/*/bin/postgres",
@@ -102,6 +104,11 @@ fn from_rustup(kind: &str, name: &str, why: &str) -> Result<()> {
     let installed = output(&mut command("rustup", &[kind, "list", "--installed"]))?;
     let is_it = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     if installed.lines().any(is_it) {
+    if !is_installed("rustup") {
+        bail!("rustup is missing, which brings the plugins' target wasm32-wasip2: install Rust from https://rustup.rs");
+    }
+    let installed = output(&mut command("rustup", &["target", "list", "--installed"]))?;
+    if installed.lines().any(|target| target == "wasm32-wasip2") {
         return Ok(());
     }
     say(&format!("Adding Rust's {kind} {name} ({why})"));

@@ -56,6 +56,8 @@ enum Command {
     Plugins,
     /// Builds the dashboard's and the till's pages.
     Web,
+    /// Takes the pictures that README.md shows, from a shop of their own.
+    Pictures,
     /// Writes what is generated and committed: openapi.json, the dashboard's types, the diagrams of the state machines.
     Codegen,
 }
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(),
         Command::Plugins => guests::build().map(drop),
         Command::Web => web::build(),
+        Command::Pictures => demo::pictures(),
         Command::Codegen => web::codegen(),
     };
     match done {
