@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -472,9 +472,9 @@ fn remove_folder(folder: &Path) -> Result<()> {
 /// Held by whoever has the shop open, and let go by the system when they die.
 fn lock(folder: &Path) -> Result<File> {
     let file = File::create(folder.join("lock")).with_context(|| format!("cannot write in {}", folder.display()))?;
-    file.try_lock().with_context(|| {
-        format!("the shop in {} is open already: stop it in its own terminal with Ctrl-C", folder.display())
-    })?;
+    if file.try_lock().is_err() {
+        bail!("the shop in {} is open already: stop it in its own terminal with Ctrl-C", folder.display());
+    }
     Ok(file)
 }
 
