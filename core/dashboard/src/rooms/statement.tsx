@@ -42,7 +42,7 @@ export function StatementRoom() {
       <Anchor component={Link} to={`/books?${new URLSearchParams({ ...days })}`} size="sm">← {t.books.title}</Anchor>
       <Group justify="space-between" align="flex-end">
         <div>
-          <Title order={2}>{wordFor(t.accounts, account)} {currency}</Title>
+          <Title order={1} size="h2">{wordFor(t.accounts, account)} {currency}</Title>
           <Text size="xs" c="dimmed">{channelAccount}</Text>
         </div>
         <Group align="flex-end">
