@@ -104,11 +104,6 @@ fn from_rustup(kind: &str, name: &str, why: &str) -> Result<()> {
     let installed = output(&mut command("rustup", &[kind, "list", "--installed"]))?;
     let is_it = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     if installed.lines().any(is_it) {
-    if !is_installed("rustup") {
-        bail!("rustup is missing, which brings the plugins' target wasm32-wasip2: install Rust from https://rustup.rs");
-    }
-    let installed = output(&mut command("rustup", &["target", "list", "--installed"]))?;
-    if installed.lines().any(|target| target == "wasm32-wasip2") {
         return Ok(());
     }
     say(&format!("Adding Rust's {kind} {name} ({why})"));
