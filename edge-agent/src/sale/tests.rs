@@ -47,6 +47,8 @@ fn view(version: u64, state: PaymentState) -> PaymentView {
         code_url: None,
         expires_at: None,
         paid_late: false,
+        paid_by_hand: false,
+        needs_attention: None,
         failure: None,
         created_at: Millis(1),
         updated_at: Millis(1),
@@ -65,6 +67,7 @@ fn refund_view(state: RefundState, minor: i64) -> RefundView {
         reason: None,
         channel_reference: None,
         failure: None,
+        needs_attention: None,
         created_at: Millis(1),
         updated_at: Millis(1),
     }

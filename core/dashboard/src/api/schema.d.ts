@@ -46,7 +46,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The merchant's audit log, newest first. */
+        /** The audit log of the merchant, or of the platform for its administrators; newest first. */
         get: operations["audit_list"];
         put?: never;
         post?: never;
@@ -428,7 +428,8 @@ export interface paths {
         put?: never;
         /**
          * Takes a payment: shows a code, or charges the customer's.
-         * @description The `Idempotency-Key` names the payment. Sent again it answers with the payment as it then stands (200 instead of 201).
+         * @description The `Idempotency-Key` names the payment. The same request again is answered with the payment as it then stands (200
+         *     instead of 201); another request with this key is refused.
          */
         post: operations["payments_create"];
         delete?: never;
@@ -503,7 +504,8 @@ export interface paths {
         put?: never;
         /**
          * Gives back a part or all of a payment.
-         * @description The `Idempotency-Key` names the refund. Sent again it answers with the refund as it then stands (200 instead of 201).
+         * @description The `Idempotency-Key` names the refund. The same request again is answered with the refund as it then stands (200
+         *     instead of 201); another request with this key is refused.
          */
         post: operations["refunds_create"];
         delete?: never;
@@ -700,7 +702,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Renames a merchant, says what it wants done with late money, or shuts it out. */
+        /** Renames a merchant, says what it wants done with late money and in which time zone it sells, or shuts it out. */
         patch: operations["tenants_change"];
         trace?: never;
     };
@@ -1087,6 +1089,11 @@ export interface components {
             active?: boolean | null;
             late_policy?: components["schemas"]["LateMoney"] | null;
             name?: string | null;
+            /**
+             * @description An IANA name.
+             * @example Asia/Shanghai
+             */
+            time_zone?: string | null;
         };
         ChangeTerminal: {
             name: string;
@@ -1211,6 +1218,11 @@ export interface components {
             /** @description What its owner signs in with. */
             owner_email: string;
             owner_name: string;
+            /**
+             * @description Where its days begin and end: an IANA name, `Etc/UTC` without it.
+             * @example Asia/Shanghai
+             */
+            time_zone?: string | null;
         };
         CreateTerminal: {
             /** @description 1 to 128 characters. */
@@ -1248,6 +1260,7 @@ export interface components {
             name: string;
             owner: components["schemas"]["UserId"];
             owner_one_time_password: string;
+            time_zone: string;
         };
         /** @description A person and the password for their first sign-in, shown this once. */
         CreatedUser: {
@@ -1652,6 +1665,11 @@ export interface components {
                 id: components["schemas"]["TenantId"];
                 late_policy: components["schemas"]["LateMoney"];
                 name: string;
+                /**
+                 * @description Where its days begin and end: an IANA name.
+                 * @example Asia/Shanghai
+                 */
+                time_zone: string;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -2020,6 +2038,11 @@ export interface components {
             id: components["schemas"]["TenantId"];
             late_policy: components["schemas"]["LateMoney"];
             name: string;
+            /**
+             * @description Where its days begin and end: an IANA name.
+             * @example Asia/Shanghai
+             */
+            time_zone: string;
         };
         /** @description Sums of one terminal's books, to compare with its journal: `GET /v1/terminal/books`. */
         TerminalBooks: {

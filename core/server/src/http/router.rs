@@ -114,7 +114,7 @@ mod tests {
         let service = test::init_service(App::new().configure(routes(1024))).await;
         let answer = test::call_service(&service, test::TestRequest::get().uri("/docs").to_request()).await;
         assert_eq!(answer.status(), 307);
-        assert_eq!(answer.headers()[LOCATION], "/docs/");
+        assert_eq!(answer.headers().get(LOCATION).unwrap(), "/docs/");
         let answer = test::call_service(&service, test::TestRequest::get().uri("/docs/").to_request()).await;
         assert_eq!(answer.status(), 200);
     }

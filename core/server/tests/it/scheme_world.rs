@@ -23,8 +23,9 @@ use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, OrderId, Paymen
 use saoma_server::{
     app::{App, Parts},
     config::Config,
-    fleet::Fleet,
+    fleet::{Fleet, ca::Ca},
     payments::{Collect, How, PaymentError, answer_came, collect},
+    peers::Peers,
     secrets::Vault,
     telemetry::metrics::Metrics,
     workers::Workers,
@@ -265,6 +266,7 @@ impl Counter {
         let (clock, scheme) = (Arc::new(Hand(Mutex::new(NOON))), Arc::new(Scheme::default()));
         scheme.install(Some(ALL));
         let metrics = Metrics::open(&config.telemetry).unwrap();
+        let (certificate, key) = Ca::draw(NOON).unwrap();
         let app = App::new(Parts {
             config,
             store,
@@ -272,8 +274,9 @@ impl Counter {
             clock: clock.clone(),
             chance: Arc::new(SystemChance),
             vault: Vault::open(&folder.path().join("master.key")).unwrap(),
-            fleet: Fleet::open(folder.path(), NOON).unwrap(),
+            fleet: Fleet::new(Ca::open(folder.path(), &certificate, &key).unwrap(), "counter".to_owned()),
             metrics,
+            peers: Peers::none(),
         });
         let accounts = [ChannelAccountId::from_bytes(random_16()), ChannelAccountId::from_bytes(random_16())];
         let shop =
@@ -283,6 +286,7 @@ impl Counter {
             name: "Lantern Tea".to_owned(),
             currency: Currency::CNY,
             late_policy: policy,
+            time_zone: "Asia/Shanghai".to_owned(),
             active: true,
             created_at: NOON,
         };
@@ -327,6 +331,7 @@ impl Counter {
     pub async fn try_collect(&self, how: How, account: usize, order: Option<OrderId>) -> Result<Sale, PaymentError> {
         let wish = Collect {
             id: PaymentId::from_bytes(random_16()),
+            fingerprint: [0; 32],
             amount: cny(AMOUNT_MINOR),
             how,
             account: Some(self.accounts[account]),

@@ -188,6 +188,7 @@ async fn a_refund_that_may_have_been_sent_is_not_called_failed() {
     counter.scheme.next("refund", held);
     let wish = GiveBack {
         id: RefundId::from_bytes([7; 16]),
+        fingerprint: Some([0; 32]),
         payment: id,
         kind: RefundKind::Refund,
         amount: Some(sale.payment.payment.amount),
@@ -327,6 +328,7 @@ async fn a_void_and_a_repeated_success_do_not_disturb_each_other() {
     counter.scheme.next("cancel", Say::Held(bell.clone(), Box::new(CLOSED)));
     let wish = GiveBack {
         id: RefundId::from_bytes([8; 16]),
+        fingerprint: Some([0; 32]),
         payment: id,
         kind: RefundKind::Void,
         amount: None,

@@ -15,7 +15,7 @@ use saoma_protocol::{
 };
 use saoma_store::{
     Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, books, channel_accounts, events, hand_settlements,
-    idempotency::{self, Kind},
+    idempotency::{self, Kind as Keyed},
     journal, ledger, orders, outbox, pay_codes, payments, plugin_kv, refunds, sessions, stores, tenant_keys, tenants,
     terminals, users,
 };
@@ -41,7 +41,7 @@ pub fn furnish(base: &Base, house: &House) {
         terminals::set_health(tx, scope, house.terminal, &health(), NOW)?;
         tenant_keys::add(tx, scope, &Opaque(vec![house.letter]), "master", NOW)?;
         channel_accounts::set_secrets(tx, scope, house.account, &Opaque(vec![house.letter]), NOW)?;
-        idempotency::keep(tx, scope, Kind::Payment, "key", &[house.letter; 32], NOW)?;
+        idempotency::keep(tx, scope, Keyed::Payment, "key", &[house.letter; 32], NOW)?;
         pay_codes::insert_new(tx, scope, &code(house))?;
         events::append(tx, scope, &house.event(house.payment_id(1), "payment.succeeded"))?;
         ledger::post(
@@ -470,7 +470,7 @@ fn ids_that_terminals_make_may_be_the_same_in_two_tenants() {
         assert_eq!(base.read(|tx| events::timeline(tx, &tea.scope, tea.payment_id(1))).len(), 1);
         // The same key of an idempotent request, too, is each tenant's own.
         for house in [&tea, &milk] {
-            let kept = base.read(|tx| idempotency::kept(tx, &house.scope, Kind::Payment, "key"));
+            let kept = base.read(|tx| idempotency::kept(tx, &house.scope, Keyed::Payment, "key"));
             assert_eq!(kept, Some([house.letter; 32]));
         }
     });
