@@ -17,6 +17,8 @@ use crate::{
 /// Stands in every name that the merchant gives, and in no answer to a stranger.
 const OURS: &str = "jade";
 const STRANGER: &str = "rust";
+/// A day of the books; whether something was sold on it does not matter here.
+const DAY: &str = "2026-01-31";
 
 /// One operation of the document.
 struct Operation {
@@ -113,6 +115,10 @@ impl Caller {
                 (_, false) => path = path.replace(&format!("{{{name}}}"), ids.get(name)),
                 ("store" | "terminal" | "channel_account", true) => query.push(format!("{name}={}", ids.get(name))),
                 ("after", true) => query.push("after=0".to_owned()),
+                ("account", true) => query.push("account=channel_clearing".to_owned()),
+                ("currency", true) => query.push("currency=CNY".to_owned()),
+                ("format", true) => query.push("format=csv".to_owned()),
+                ("from" | "to", true) if operation.id.starts_with("ledger") => query.push(format!("{name}={DAY}")),
                 // All others are of the caller's own choice and have a default.
                 (_, true) => {}
             }
@@ -139,6 +145,9 @@ fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "CreateChannelAccount" => json!({
             "plugin": "sandbox", "name": "asked for", "fee_basis_points": 10,
             "settings": { "base_url": "http://127.0.0.1:9", "merchant_id": "m" },
+        }),
+        "ChangeFeePlan" => json!({
+            "account_version": 1, "terms": { "rate_basis_points": 10, "on_refund": "keep" },
         }),
         "ChangeChannelAccount" => json!({ "version": 1, "name": "asked for" }),
         "CreatePayment" => json!({
@@ -223,7 +232,7 @@ async fn fresh(town: &Town, merchant: &Merchant, operation: &Operation, ids: &Id
             let key: Value = owner.post("/v1/api-keys").json(&key).await.json(201);
             ids.with("key", text(&key, "/id"))
         }
-        "channel-accounts_change" => {
+        "channel-accounts_change" | "channel-accounts_change_fee_plan" => {
             let account: Value = town.account(owner, "to be changed", "key").await.json(201);
             ids.with("account", text(&account, "/id"))
         }
