@@ -156,6 +156,7 @@ fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         }),
         "CreateRefund" => json!({ "amount": { "minor": 1, "currency": "CNY" } }),
         "CreateVoid" => json!({}),
+        "CreateSettlement" => json!({ "outcome": "paid", "reference": "S1", "reason": "the channel's page" }),
         "CreateUser" => json!({ "email": format!("asked-{nth}@example.com"), "name": "asked for", "role": "cashier" }),
         "ChangeUser" => json!({ "name": "asked for" }),
         "ChangePassword" => json!({ "current_password": "not this one", "new_password": "another password" }),
@@ -210,6 +211,9 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till) -> Ids {
     let sessions: Value = owner.get("/v1/auth/sessions").await.json(200);
     Ids(BTreeMap::from([
         ("payment", number),
+        ("order", text(&sold, "/order").to_owned()),
+        // Nothing is stuck here: how settlements by hand are kept apart is told in unknown.rs.
+        ("settlement", format!("hst_{}a", "7".repeat(25))),
         ("store", merchant.store.clone()),
         ("terminal", till.id.clone()),
         ("account", merchant.account.clone()),
