@@ -83,6 +83,11 @@ pub const OPTIONS: &[Described] = &[
     ),
     option("plugins.dir", PLUGINS_DIR, "Folder of channel plugins; each `*.wasm` in it is installed at the start."),
     option(
+        "plugins.calls_max",
+        "256",
+        "Most calls of plugins at once, 1 to 1,024. Each sets aside 8 GiB of address space, which is no memory.",
+    ),
+    option(
         "plugins.allow_private_addresses",
         "false",
         "Whether plugins may call private and loopback addresses, and without TLS. For demos and closed networks.",
@@ -207,6 +212,7 @@ pub struct Terminals {
 pub struct Plugins {
     pub dir: PathBuf,
     pub allow_private_addresses: bool,
+    pub calls_max: u32,
     pub hosts: Grant,
     pub extra_roots: Option<PathBuf>,
 }
@@ -390,6 +396,7 @@ impl Values {
             plugins: Plugins {
                 dir: PathBuf::from(self.text("plugins.dir")),
                 allow_private_addresses: self.parsed("plugins.allow_private_addresses")?,
+                calls_max: self.within("plugins.calls_max", 1..=1_024)?,
                 hosts: self.hosts("plugins.hosts")?,
                 extra_roots: Some(self.text("plugins.extra_roots")).filter(|path| !path.is_empty()).map(PathBuf::from),
             },

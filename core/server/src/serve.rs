@@ -212,6 +212,7 @@ async fn host(config: &Config, store: &Store, figures: &Metrics) -> Result<Host,
     });
     let settings = HostConfig {
         allow_private_addresses: config.plugins.allow_private_addresses,
+        instances_max: config.plugins.calls_max,
         grant: config.plugins.hosts.clone(),
         extra_roots_pem: roots.transpose()?,
         kv: Arc::new(PluginValues(store.clone())),

@@ -70,6 +70,7 @@ fn settle_in(base: &Store) -> Result<House, StoreError> {
             name: "Tea".to_owned(),
             currency: Currency::CNY,
             late_policy: LatePolicy::Refund,
+            time_zone: "Asia/Shanghai".to_owned(),
             active: true,
             created_at: NOW,
         };

@@ -369,7 +369,7 @@ pub fn claim_due_for_resolving(
             .filter_map(|(account, _)| account.map(Txt))
             .collect();
         let room = i64::from(limit) - due.len() as i64;
-        let rows: Vec<(Txt<TenantId>, Txt<PaymentId>, Option<Txt<ChannelAccountId>>)> = claim!(
+        let rows: Vec<Waiting> = claim!(
             tx,
             platform,
             payments::table
@@ -399,6 +399,9 @@ pub fn claim_due_for_resolving(
         }
     }
 }
+
+/// Whose a payment is, which, and through which account it goes.
+type Waiting = (Txt<TenantId>, Txt<PaymentId>, Option<Txt<ChannelAccountId>>);
 
 /// Most payments of one channel account that workers have in hand at once. On PostgreSQL two claims at the same
 /// instant do not see each other, so it may be passed by one batch.

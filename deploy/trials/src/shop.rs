@@ -490,7 +490,13 @@ mod tests {
     use super::*;
 
     fn premises(folder: &Path) -> Premises {
-        Premises { programs: PathBuf::new(), plugins: PathBuf::new(), folder: folder.to_owned(), collector: None }
+        Premises {
+            programs: PathBuf::new(),
+            plugins: PathBuf::new(),
+            folder: folder.to_owned(),
+            collector: None,
+            core_settings: Vec::new(),
+        }
     }
 
     #[test]

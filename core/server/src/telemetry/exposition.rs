@@ -198,12 +198,12 @@ saoma_payments_total{http_route="a\"b\\c\nd",state="failed"} 2.0
 # HELP saoma_age_seconds Age
 # TYPE saoma_age_seconds gauge
 # UNIT saoma_age_seconds seconds
-saoma_age_seconds 1.5
+saoma_age_seconds{} 1.5
 # HELP took_seconds Took
 # TYPE took_seconds histogram
 # UNIT took_seconds seconds
-took_seconds_sum 7.65
-took_seconds_count 4
+took_seconds_sum{} 7.65
+took_seconds_count{} 4
 took_seconds_bucket{le="0.1"} 2
 took_seconds_bucket{le="1.0"} 3
 took_seconds_bucket{le="+Inf"} 4

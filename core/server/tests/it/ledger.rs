@@ -162,15 +162,17 @@ async fn insert(
 
 /// The channel says how the payment stands.
 pub async fn hear(world: &World, scope: TenantScope, payment: PaymentId, status: AnswerStatus) {
+    // A reply to what was asked just now, of a payment that has not moved since.
+    let stored = world.app().store().read(move |tx| saoma_store::payments::load(tx, &scope, payment)).await.unwrap();
     let answer = Outcome::Answer(saoma_server::payments::Heard {
         number: payment.to_string(),
         amount: None,
         status,
         reference: String::new(),
         payer_hint: String::new(),
-        source: Source::Notification,
+        source: Source::Reply,
         amounts: saoma_domain::payment::Amounts::NotNamed,
-        since_version: None,
+        since_version: Some(stored.version),
         words: String::new(),
         note: None,
     });

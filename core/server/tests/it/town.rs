@@ -73,6 +73,8 @@ impl Town {
             ("SAOMA_DATA_DIR", folder.path().join("data").display().to_string()),
             ("SAOMA_PLUGINS__DIR", plugins().display().to_string()),
             ("SAOMA_PLUGINS__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
+            // A hundred cores in one process have to share its address space.
+            ("SAOMA_PLUGINS__CALLS_MAX", "8".to_owned()),
             ("SAOMA_SERVER__LISTEN", free.to_string()),
             ("SAOMA_SERVER__PUBLIC_URL", format!("http://{free}")),
             ("SAOMA_TERMINALS__HTTPS_LISTEN", "127.0.0.1:0".to_owned()),

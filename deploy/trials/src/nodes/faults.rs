@@ -153,7 +153,11 @@ async fn under_load(
 pub async fn redis(street: &mut Street) -> Result<()> {
     let offices = || street.offices();
     let second = || tokio::time::sleep(Duration::from_secs(1));
-    let calm = under_load((&street.shop, offices()?), "redis-calm", false, async || Ok(second().await)).await?;
+    let calm = under_load((&street.shop, offices()?), "redis-calm", false, async || {
+        second().await;
+        Ok(())
+    })
+    .await?;
     under_load((&street.shop, offices()?), "redis-emptied", false, async || {
         for _ in 0..5 {
             street.redis.command("FLUSHALL")?;

@@ -20,6 +20,7 @@ pub struct Push {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one at a time is read and written; none is kept in a list")]
 pub enum PushBody {
     /// A payment of this terminal changed; the whole of it as it now stands. An older `version` than the one held is ignored.
     Payment { payment: PaymentView },
