@@ -3,16 +3,12 @@
 use std::{future::Future, pin::Pin};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::problem::{BODY_TOO_LARGE, BODY_UNREADABLE, INVALID, Problem};
 
 /// Nothing, or `{}`: what somebody wrote beside it would be ignored, and they would not know.
 pub struct NoBody;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 impl FromRequest for NoBody {
     type Error = Problem;
@@ -28,9 +24,9 @@ impl FromRequest for NoBody {
             if body.is_empty() {
                 return Ok(Self);
             }
-            match serde_json::from_slice::<Nothing>(&body) {
-                Ok(Nothing {}) => Ok(Self),
-                Err(error) if error.is_data() => Err(Problem::new(INVALID, "This takes no body, or an empty object.")),
+            match serde_json::from_slice::<Value>(&body) {
+                Ok(Value::Object(fields)) if fields.is_empty() => Ok(Self),
+                Ok(_) => Err(Problem::new(INVALID, "This takes no body, or an empty object.")),
                 Err(_) => {
                     Err(Problem::new(BODY_UNREADABLE, "The body is no JSON. This takes none, or an empty object."))
                 }

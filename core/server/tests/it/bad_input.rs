@@ -69,8 +69,27 @@ impl Desk {
     async fn close(self) -> String {
         assert_eq!(self.town.rows_of(&self.jade.id), self.before, "something was half-done");
         self.jade.books_balance().await;
-        self.table
+        without_payments(&self.table)
     }
+}
+
+/// The table with `{pay}` for each payment's number, which is another one each time.
+fn without_payments(table: &str) -> String {
+    const ID_LEN: usize = 26;
+    let (mut told, mut rest) = (String::new(), table);
+    while let Some(at) = rest.find("ay_").filter(|at| *at > 0) {
+        let (before, after) = (&rest[..at - 1], &rest[at + 3..]);
+        let is_id = after.len() >= ID_LEN && after.bytes().take(ID_LEN).all(|b| b.is_ascii_alphanumeric());
+        if is_id {
+            told.push_str(before);
+            told.push_str("{pay}");
+            rest = &after[ID_LEN..];
+        } else {
+            told.push_str(&rest[..at + 3]);
+            rest = after;
+        }
+    }
+    told + rest
 }
 
 /// Amounts as a careless or wicked program writes them, each where a good one would stand.
