@@ -11,6 +11,7 @@ pub mod books;
 pub mod channel_accounts;
 mod column;
 mod conn;
+mod diagnosis;
 mod dialect;
 mod error;
 pub mod events;

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    StoreError,
-    conn::{AnyConnection, unavailable},
-};
+use crate::{StoreError, conn::AnyConnection, diagnosis::unavailable};
 
 /// Longest wait for a connection. Callers come with a deadline of their own that is no longer than this.
 const WAIT_MAX: Duration = Duration::from_secs(30);

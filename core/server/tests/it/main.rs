@@ -4,6 +4,7 @@
 
 mod access;
 mod bad_input;
+mod bad_input_desk;
 mod door;
 mod fleet_broker;
 mod fleet_client;
