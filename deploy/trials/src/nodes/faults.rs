@@ -100,7 +100,8 @@ impl<'a> Load<'a> {
                 if reply.status.is_success() {
                     break text(&reply.body, "/id")?;
                 }
-                let clear = reply.status == StatusCode::SERVICE_UNAVAILABLE && reply.problem()? == "unavailable";
+                let clear = reply.status == StatusCode::SERVICE_UNAVAILABLE
+                    && ["unavailable", "outcome_unknown"].contains(&reply.problem()?);
                 ensure!(self.patient && clear, "{key}: {reply:?}");
                 ensure!(started.elapsed() < PATIENCE, "{key} was refused for {PATIENCE:?}");
                 // The other node, with the same key.
