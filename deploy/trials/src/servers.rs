@@ -63,8 +63,11 @@ impl Drop for Server {
     }
 }
 
+/// A port that nobody takes while our server restarts: below those that the system gives to outgoing connections, which
+/// could even connect to themselves there.
 fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    let first = u16::try_from(std::process::id() % 10_000)? + 10_000;
+    (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no port is free")
 }
 
 pub struct Postgres {

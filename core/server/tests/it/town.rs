@@ -64,11 +64,25 @@ fn plugins() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"), PathBuf::from)
 }
 
+/// An address that nobody else takes before core listens there, or while it restarts: below the ports that the system
+/// gives to outgoing connections, and each town of each process has its own.
+fn address_kept_for_us() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + (std::process::id() * 211 + step) % 20_000;
+        let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
 impl Town {
     pub async fn found() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Schemes send their notifications to the address that core gave them, so it must be known before core starts.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = address_kept_for_us();
         let environment: Vec<(String, String)> = [
             ("SAOMA_DATA_DIR", folder.path().join("data").display().to_string()),
             ("SAOMA_PLUGINS__DIR", plugins().display().to_string()),
