@@ -1,6 +1,6 @@
 //! The platform's first administrator, with a password that works until it is changed.
 
-use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::{fs, path::Path};
 
 use saoma_channels::{Chance as _, SystemChance};
 use saoma_protocol::{Millis, UserId};
@@ -9,7 +9,7 @@ use saoma_store::{
     users::{self, NewUser, Role},
 };
 
-use crate::http::auth::passwords;
+use crate::{http::auth::passwords, private_file};
 
 /// The first administrator's login.
 pub const ADMIN_LOGIN: &str = "admin@saoma.local";
@@ -78,7 +78,5 @@ pub async fn ensure_admin(store: &Store, data_dir: &Path, now: Millis) -> Result
 pub fn write_password(data_dir: &Path, password: &str) -> Result<(), FirstStartError> {
     let path = data_dir.join(PASSWORD_FILE);
     let refused = |source| FirstStartError::File { file: path.display().to_string(), source };
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(refused)?;
-    writeln!(file, "{password}").and_then(|()| file.sync_all()).map_err(refused)
+    private_file::replace(&path, format!("{password}\n").as_bytes()).map_err(refused)
 }

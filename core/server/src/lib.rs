@@ -17,6 +17,7 @@ pub mod payments;
 pub mod peers;
 pub mod period;
 mod plugin_values;
+mod private_file;
 pub mod secrets;
 pub mod serve;
 pub mod telemetry;

@@ -3,13 +3,7 @@
 //! AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces; what a ciphertext belongs to is its associated data, so that one
 //! cannot be moved to another tenant or account.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use ring::{
@@ -22,6 +16,8 @@ use saoma_channels::Secrets;
 use saoma_protocol::{ChannelAccountId, Millis};
 use saoma_store::{Opaque, Store, StoreError, TenantScope, channel_accounts, tenant_keys};
 use zeroize::Zeroizing;
+
+use crate::private_file;
 
 const KEY_LEN: usize = 32;
 /// RFC 8410 §7: what stands before the 32 bytes of an Ed25519 seed in a PKCS #8 document.
@@ -70,7 +66,7 @@ impl Vault {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
         if !path.exists() {
             SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
-            draw_file(path, bytes.as_slice()).map_err(|error| refused(error.to_string()))?;
+            private_file::draw(path, bytes.as_slice()).map_err(|error| refused(error.to_string()))?;
         }
         let mut file = fs::File::open(path).map_err(|error| refused(error.to_string()))?;
         let about = file.metadata().map_err(|error| refused(error.to_string()))?;
@@ -240,18 +236,6 @@ impl SessionKeys {
 /// What a key of the platform's own is bound to; no tenant's id has a slash.
 fn own(name: &str) -> String {
     format!("server/{name}")
-}
-
-/// Makes the file as a whole: of several nodes that start at once in one folder, one makes it and the others read it.
-fn draw_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    let made = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&beside, path));
-    fs::remove_file(&beside)?;
-    match made {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
 }
 
 fn bound_to(scope: TenantScope, account: ChannelAccountId) -> String {

@@ -6,7 +6,6 @@
 
 use std::{
     fs, io,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -20,6 +19,8 @@ use saoma_protocol::{Millis, TerminalId};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
+
+use crate::private_file;
 
 /// The CA outlives every terminal in the field; replacing it means enrolling them all again.
 const CA_VALID_DAYS: i64 = 20 * 365;
@@ -257,18 +258,8 @@ fn serial(random: &SystemRandom) -> Result<[u8; 16], CaError> {
     Ok(bytes)
 }
 
-/// Replaces the file as a whole, readable by core's user alone, and is on the disk when it returns.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CaError> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let failed = |source| CaError::File { path: path.to_owned(), source };
-    let beside = path.with_extension("new");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
-    fs::rename(&beside, path).map_err(failed)
+    private_file::replace(path, bytes).map_err(|source| CaError::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
