@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use opentelemetry_proto::tonic::{
     collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::{AnyValue, KeyValue, any_value::Value},
+    metrics::v1::{NumberDataPoint, metric::Data},
     trace::v1,
 };
 use prost::Message as _;
@@ -47,7 +48,7 @@ impl Span {
 struct Received {
     spans: Vec<Span>,
     metrics: BTreeSet<String>,
-    /// Texts in metrics: names and labels.
+    /// Texts of metrics: names, descriptions, units and labels.
     words: BTreeSet<String>,
     refused: Vec<String>,
 }
@@ -155,8 +156,11 @@ impl Collector {
                 for part in ExportMetricsServiceRequest::decode(body)?.resource_metrics {
                     for metric in part.scope_metrics.into_iter().flat_map(|scope| scope.metrics) {
                         let mut received = self.received();
-                        // Labels are somewhere in one of five shapes; their texts are all that is looked at here.
-                        received.words.insert(format!("{metric:?}"));
+                        received.words.extend([&metric.name, &metric.description, &metric.unit].map(String::clone));
+                        let labels = metric.data.into_iter().flat_map(labels);
+                        received
+                            .words
+                            .extend(pairs(&labels.collect::<Vec<_>>()).map(|(key, value)| format!("{key}={value}")));
                         received.metrics.insert(metric.name);
                     }
                 }
@@ -172,11 +176,26 @@ fn service_of(attributes: Vec<KeyValue>) -> String {
     name.and_then(|name| name.value).map(|value| text(&value)).unwrap_or_default()
 }
 
+/// What a metric's points are labelled with, whatever its shape.
+fn labels(data: Data) -> Vec<KeyValue> {
+    let of_numbers = |points: Vec<NumberDataPoint>| points.into_iter().flat_map(|point| point.attributes).collect();
+    match data {
+        Data::Gauge(gauge) => of_numbers(gauge.data_points),
+        Data::Sum(sum) => of_numbers(sum.data_points),
+        Data::Histogram(histogram) => histogram.data_points.into_iter().flat_map(|point| point.attributes).collect(),
+        Data::ExponentialHistogram(histogram) => {
+            histogram.data_points.into_iter().flat_map(|point| point.attributes).collect()
+        }
+        Data::Summary(summary) => summary.data_points.into_iter().flat_map(|point| point.attributes).collect(),
+    }
+}
+
+fn pairs(attributes: &[KeyValue]) -> impl Iterator<Item = (String, String)> {
+    attributes.iter().map(|pair| (pair.key.clone(), pair.value.as_ref().map(text).unwrap_or_default()))
+}
+
 fn span(service: &str, sent: v1::Span) -> Span {
-    let pairs = |attributes: &[KeyValue]| -> Vec<(String, String)> {
-        attributes.iter().map(|pair| (pair.key.clone(), pair.value.as_ref().map(text).unwrap_or_default())).collect()
-    };
-    let attributes = pairs(&sent.attributes);
+    let attributes: Vec<_> = pairs(&sent.attributes).collect();
     let mut words = vec![sent.name.clone()];
     let events = sent
         .events

@@ -26,7 +26,7 @@ use saoma_store::{PlatformScope, Principal, StoreError, TenantScope, access, api
 use sha2::{Digest as _, Sha256};
 
 use self::rights::{Needs, Right, rights_of};
-use super::problem::{FORBIDDEN, PASSWORD_CHANGE_NEEDED, Problem, TOO_MANY_REQUESTS, UNAUTHENTICATED};
+use super::problem::{BODY_PACKED, FORBIDDEN, PASSWORD_CHANGE_NEEDED, Problem, TOO_MANY_REQUESTS, UNAUTHENTICATED};
 use crate::{app::App, limits};
 
 /// The terminal that a verified client certificate names; put into the connection's data by the TLS listener alone.
@@ -90,7 +90,10 @@ struct Found(Result<Principal, Problem>);
 /// What the handler says.
 pub async fn identify(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
     let found = match principal(request.request()).await {
-        Ok(principal) => not_too_often(request.request(), &principal).await.map(|()| principal),
+        Ok(principal) => match not_too_often(request.request(), &principal).await {
+            Ok(()) => not_packed(request.request()).map(|()| principal),
+            Err(too_often) => Err(too_often),
+        },
         refused => refused,
     };
     request.extensions_mut().insert(Found(found));
@@ -119,6 +122,15 @@ fn caller<N: Needs>(request: &HttpRequest) -> Result<Caller<N>, Problem> {
         span.record("tenant", tracing::field::display(scope.tenant()));
     }
     Ok(Caller { principal, needs: PhantomData })
+}
+
+/// Nobody unpacks bodies here: what a small one becomes is anybody's guess.
+fn not_packed(request: &HttpRequest) -> Result<(), Problem> {
+    let mut codings = request.headers().get_all(header::CONTENT_ENCODING);
+    if codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    Err(Problem::new(BODY_PACKED, "Send the body as it is, without Content-Encoding."))
 }
 
 async fn not_too_often(request: &HttpRequest, principal: &Principal) -> Result<(), Problem> {

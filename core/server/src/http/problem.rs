@@ -32,6 +32,7 @@ macro_rules! codes {
 codes! {
     BODY_UNREADABLE = "body_unreadable", 400, "The body cannot be read";
     BODY_TOO_LARGE = "body_too_large", 413, "The body is too large";
+    BODY_PACKED = "body_packed", 415, "The body must be sent unpacked";
     KEY_MISSING = "idempotency_key_missing", 400, "An Idempotency-Key is needed";
     KEY_INVALID = "idempotency_key_invalid", 400, "The Idempotency-Key cannot be used";
     UNAUTHENTICATED = "unauthenticated", 401, "Sign in first";
@@ -216,6 +217,7 @@ impl From<PaymentError> for Problem {
                 REFUND_EXISTS_DIFFERENTLY,
                 format!("{said} Send the same request again, or another under a new key."),
             ),
+            PaymentError::SettlementExistsDifferently(_) => Self::new(KEY_REUSED, said),
             PaymentError::Refused(payment::Refusal::RefundExceeds { .. }) => {
                 Self::new(REFUND_EXCEEDS, said).at("/amount/minor")
             }

@@ -116,6 +116,8 @@ async fn bodies() {
         let answer = ask.raw(good.clone()).await;
         desk.is_refused(&format!("a good body that says it is {kind:?}"), &answer);
     }
+    let packed = desk.owner().post("/v1/payments").key("bad").header("content-encoding", b"gzip").bytes(good).await;
+    desk.is_refused("a body that says it is packed", &packed);
     // Requests that say everything in their path.
     for what in ["query", "cancel"] {
         for body in [r#"{"reason":"x"}"#, "[]", "{", "null"] {
@@ -568,9 +570,13 @@ async fn odd_but_good() {
     assert_eq!(sold["state"], "succeeded");
     let shown: Value = desk.owner().get(&format!("/v1/payments/{}", text(&sold, "/id"))).await.json(200);
     assert_eq!(shown, sold);
-    // The largest amount there is passes core; what the scheme makes of it is the scheme's.
+    let mut largest = present(999_999_999_999);
+    largest["presentation"]["expires_in_seconds"] = json!(3_600);
+    let shown: Value = desk.owner().post("/v1/payments").key("largest").json(&largest).await.json(201);
+    assert_eq!((&shown["state"], &shown["amount"]["minor"]), (&json!("presenting"), &json!(999_999_999_999_i64)));
+    // More than anybody has: that is the scheme's to say.
     let largest = charge(999_999_999_900, &desk.town.code_of("alice").await);
-    let declined: Value = desk.owner().post("/v1/payments").key("largest").json(&largest).await.json(201);
+    let declined: Value = desk.owner().post("/v1/payments").key("too dear").json(&largest).await.json(201);
     assert_eq!((&declined["state"], &declined["amount"]["minor"]), (&json!("failed"), &json!(999_999_999_900_i64)));
     desk.jade.books_balance().await;
 }

@@ -4,8 +4,9 @@
 //! made in life. The database file is read beside core, to see what a request has really changed.
 
 use std::{
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
