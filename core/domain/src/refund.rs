@@ -113,11 +113,14 @@ pub fn decide(refund: &Refund, event: &Event) -> Result<Option<State>, Refusal> 
         ) => {
             return refused("sent for the first time");
         }
-        (State::Pending | State::Unknown, Event::SettledByHand { paid: true }) => Some(State::Succeeded),
-        (State::Pending | State::Unknown, Event::SettledByHand { paid: false }) => {
+        // One that never got through is settled like one without an answer: its channel may be gone for good.
+        (State::Created | State::Pending | State::Unknown, Event::SettledByHand { paid: true }) => {
+            Some(State::Succeeded)
+        }
+        (State::Created | State::Pending | State::Unknown, Event::SettledByHand { paid: false }) => {
             Some(State::Failed { failure: by_hand() })
         }
-        (State::Created | State::Submitting | State::Succeeded | State::Failed { .. }, Event::SettledByHand { .. }) => {
+        (State::Submitting | State::Succeeded | State::Failed { .. }, Event::SettledByHand { .. }) => {
             return refused("settled by hand");
         }
         (State::Succeeded | State::Failed { .. }, Event::Answered(_) | Event::NotSent { .. } | Event::NoAnswer) => None,

@@ -3,6 +3,7 @@
 //! Survives: a client that hangs up (what was begun is finished in a task of its own), a crash between two commits (the
 //! resolver takes up what is left), the same request twice and at once (the first insert decides).
 
+mod attention;
 mod by_hand;
 mod call;
 mod close;
@@ -12,12 +13,14 @@ mod refund;
 mod settle;
 mod view;
 
+pub use attention::attend;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub use call::{Channel, channel_of};
 pub use close::{Reply, answer_came, ask, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, collect, repeated};
 pub(crate) use refund::call_a_person as refund_needs_person;
+pub(crate) use refund::take_as_unanswered;
 pub use refund::{GiveBack, give_back, resume as resume_refund};
 pub(crate) use settle::record;
 pub use settle::{Heard, Outcome, Settled, settle};
@@ -25,7 +28,7 @@ pub use view::{payment_view, refund_view};
 
 use saoma_channels::NoChance;
 use saoma_domain::{order, payment, refund as refund_rules};
-use saoma_protocol::{ChannelAccountId, OrderId, PaymentId, RefundId};
+use saoma_protocol::{ChannelAccountId, HandSettlementId, OrderId, PaymentId, RefundId};
 use saoma_store::StoreError;
 
 use crate::secrets::SecretsError;
@@ -45,6 +48,8 @@ pub enum PaymentError {
     /// The number is taken by another refund. Nothing was changed.
     #[error("{0} is another refund")]
     RefundExistsDifferently(RefundId),
+    #[error("{0} was proposed by another request with this Idempotency-Key")]
+    SettlementExistsDifferently(HandSettlementId),
     #[error(transparent)]
     Refused(#[from] payment::Refusal),
     #[error(transparent)]
@@ -103,6 +108,7 @@ pub mod kind {
     pub const REVERSED: &str = "reversed";
     pub const EXPIRED: &str = "expired";
     pub const CANCELLED: &str = "cancelled";
+    pub const CANCEL_ASKED: &str = "cancel_asked";
     pub const CLOSE_CONFIRMED: &str = "close_confirmed";
     pub const ANSWER_REFUSED: &str = "answer_refused";
     pub const REFUND_SUBMITTED: &str = "refund_submitted";
@@ -117,6 +123,7 @@ pub mod kind {
     pub const DOUBT_ENDED: &str = "doubt_ended";
     pub const PAID_BY_HAND: &str = "paid_by_hand";
     pub const NEEDS_ATTENTION: &str = "needs_attention";
+    pub const ATTENDED: &str = "attended";
     pub const HAND_PROPOSED: &str = "settlement_proposed";
     pub const HAND_REFUSED: &str = "settlement_refused";
     pub const HAND_WITHDRAWN: &str = "settlement_withdrawn";

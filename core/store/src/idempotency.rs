@@ -26,6 +26,8 @@ pub enum Kind {
     Refund,
     /// The key is the payment's id, a space, and the caller's text.
     Cancel,
+    /// The key is the settlement's id.
+    HandSettlement,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Payment => "payment",
             Self::Refund => "refund",
             Self::Cancel => "cancel",
+            Self::HandSettlement => "hand_settlement",
         }
     }
 }

@@ -196,6 +196,14 @@ impl RefundId {
     }
 }
 
+impl HandSettlementId {
+    /// The settlement by hand that an `Idempotency-Key` stands for: the same key on the same payment is the same proposal.
+    #[must_use]
+    pub fn for_key(tenant: TenantId, payment: PaymentId, idempotency_key: &str) -> Self {
+        Self(derived("saoma settlement key 1", &[tenant.as_bytes(), payment.as_bytes(), idempotency_key.as_bytes()]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -230,6 +238,7 @@ mod tests {
         insta::assert_snapshot!(payment, @"pay_lpgotadatwo6tslwumbgtvnmti");
         insta::assert_snapshot!(PaymentId::for_key(tenant, "order-1"), @"pay_bcyehtv4si42dbhqzc5ogb55nq");
         insta::assert_snapshot!(RefundId::for_key(tenant, payment, "refund-1"), @"rfd_5orzkggzw2smusb3dgrw6fzq3i");
+        insta::assert_snapshot!(HandSettlementId::for_key(tenant, payment, "settle-1"), @"hst_fwrv5hw6brzaltmx3r3equ6xpq");
     }
 
     proptest! {

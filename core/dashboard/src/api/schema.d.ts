@@ -455,6 +455,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/payments/{payment}/attend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends the call for a person that the payment or its refunds raised: `needs_attention` is then gone, the reason stays in
+         *     the timeline and the audit log. What is still open or in doubt goes on calling. A repeat changes nothing.
+         */
+        post: operations["settlements_attend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/payments/{payment}/cancel": {
         parameters: {
             query?: never;
@@ -524,7 +544,11 @@ export interface paths {
         /** The settlements by hand of a payment and its refunds, oldest first. */
         get: operations["settlements_list"];
         put?: never;
-        /** Proposes how a stuck payment or refund ended. Nothing is settled before a second person confirms it. */
+        /**
+         * Proposes how a stuck payment or refund ended. Nothing is settled before a second person confirms it.
+         * @description The `Idempotency-Key` names the proposal. The same request again is answered with it as it then stands (200 instead of
+         *     201); another request with this key is refused.
+         */
         post: operations["settlements_create"];
         delete?: never;
         options?: never;
@@ -592,7 +616,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Carries a settlement out, as a second person. The channel is asked once more before, and what it says goes first. */
+        /**
+         * Carries a settlement out, as a second person. The channel is asked once more before, and what it says goes first.
+         *     The same person may ask again, with any key, and hears how it stands.
+         */
         post: operations["settlements_confirm"];
         delete?: never;
         options?: never;
@@ -609,7 +636,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes a settlement back before it is confirmed. */
+        /** Takes a settlement back before it is confirmed. The same person may ask again, with any key, and hears how it stands. */
         post: operations["settlements_withdraw"];
         delete?: never;
         options?: never;
@@ -1002,6 +1029,10 @@ export interface components {
             name: string;
             revoked_at?: components["schemas"]["Millis"] | null;
             role?: components["schemas"]["Role"] | null;
+        };
+        /** @description What was done about it. */
+        Attend: {
+            reason: string;
         };
         /** @description What is known of a payment or refund for which a person is called. */
         Attention: {
@@ -3139,6 +3170,42 @@ export interface operations {
             };
         };
     };
+    settlements_attend: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Attend"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     payments_cancel: {
         parameters: {
             query?: never;
@@ -3324,6 +3391,14 @@ export interface operations {
             };
         };
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementView"];
+                };
+            };
             201: {
                 headers: {
                     [name: string]: unknown;

@@ -47,6 +47,8 @@ pub enum Notice {
     UndoneElsewhere,
     /// The channel says otherwise than the persons who settled it by hand.
     ContradictsHand,
+    /// The channel says paid of a payment that was undone.
+    ContradictsVoid,
     /// Another payment had paid the order before.
     SecondPayment,
 }
@@ -60,7 +62,21 @@ impl Notice {
             Self::RefundedElsewhere => "refunded_elsewhere",
             Self::UndoneElsewhere => "undone_elsewhere",
             Self::ContradictsHand => "contradicts_hand",
+            Self::ContradictsVoid => "contradicts_void",
             Self::SecondPayment => "second_payment",
+        }
+    }
+
+    /// Whether core has done all there is to do about it, or a person has to.
+    #[must_use]
+    pub const fn needs_person(self) -> bool {
+        match self {
+            Self::PaidLate | Self::SecondPayment => false,
+            Self::ContradictsCapture
+            | Self::RefundedElsewhere
+            | Self::UndoneElsewhere
+            | Self::ContradictsHand
+            | Self::ContradictsVoid => true,
         }
     }
 }
@@ -74,6 +90,19 @@ impl Decision {
 
     fn with(next: State, effects: impl Into<Vec<Effect>>) -> Result<Self, Refusal> {
         Ok(Self { next: Some(next), effects: effects.into() })
+    }
+
+    /// The same of a payment that a person has given up, while only the channel could undo it: what is paid now came too
+    /// late for them, whatever the state was until then.
+    #[must_use]
+    pub fn given_up(mut self) -> Self {
+        if let Some(State::Captured(capture)) = &mut self.next
+            && self.effects == [Effect::BookCapture]
+        {
+            capture.late = true;
+            self.effects.extend([Effect::Alert(Notice::PaidLate), Effect::RefundLate]);
+        }
+        self
     }
 }
 
@@ -316,15 +345,21 @@ fn succeeded(payment: &Payment, paid_at: Millis, source: Source) -> Result<Decis
         | State::Submitting { .. }
         | State::Pending { .. }
         | State::Unknown { .. } => Decision::with(captured(paid_at, false), [Effect::BookCapture]),
-        State::Failed { .. } | State::Reversed | State::Expired { .. } | State::Cancelled { .. } => Decision::with(
-            captured(paid_at, true),
-            [Effect::BookCapture, Effect::Alert(Notice::PaidLate), Effect::RefundLate],
-        ),
+        State::Failed { .. } | State::Reversed | State::Expired { .. } | State::Cancelled { .. } => {
+            let mut late = vec![Effect::BookCapture, Effect::Alert(Notice::PaidLate), Effect::RefundLate];
+            // The close that we asked for may have undone it since this was sent.
+            if source == Source::Notification {
+                late.push(Effect::AskAgain);
+            }
+            Decision::with(captured(paid_at, true), late)
+        }
         // The channel says what two persons had said.
         State::Captured(capture) if capture.by_hand && source != Source::Notification => {
             Decision::to(State::Captured(Capture { by_hand: false, ..*capture }))
         }
-        State::Captured(_) | State::Voided { .. } => Ok(Decision::NOTHING),
+        State::Captured(_) => Ok(Decision::NOTHING),
+        State::Voided { .. } if source == Source::Notification => ask_again(),
+        State::Voided { .. } => Ok(Decision { next: None, effects: vec![Effect::Alert(Notice::ContradictsVoid)] }),
     }
 }
 

@@ -64,6 +64,7 @@ use super::v1;
         v1::sessions::refresh_session,
         v1::sessions::sign_in,
         v1::sessions::sign_out,
+        v1::attention::attend,
         v1::settlements::confirm,
         v1::settlements::create,
         v1::settlements::list,

@@ -38,6 +38,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::timeline::routes)
                     .configure(v1::refunds::routes)
                     .configure(v1::settlements::routes)
+                    .configure(v1::attention::routes)
                     .configure(v1::orders::routes)
                     .configure(v1::payments::routes)
                     .configure(v1::tenants::routes)

@@ -1,6 +1,7 @@
 //! The API, one file a resource.
 
 pub mod api_keys;
+pub mod attention;
 pub mod audit;
 pub mod channel_accounts;
 pub mod fee_plans;

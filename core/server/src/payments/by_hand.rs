@@ -5,15 +5,16 @@
 //! ended, or something that the proposal contradicts, the settlement is refused. Afterwards core goes on asking about a
 //! payment, and what the channel says in the end is booked.
 
-use saoma_channels::PaymentStatus;
+use saoma_channels::{PaymentStatus, RefundStatus};
 use saoma_protocol::{HandSettlementId, Millis, PaymentId, RefundId};
 use saoma_store::{
     StoreError, TenantScope, Tx, audit,
     hand_settlements::{self, HandSettlement, State},
+    idempotency::{self, Fingerprint, Kind},
     payments, refunds,
 };
 
-use super::{Outcome, PaymentError, ask, kind, refund, resume_refund, settle, settle::record};
+use super::{Outcome, PaymentError, ask, kind, refund, settle, settle::record};
 use crate::app::App;
 
 /// How a person says that it ended.
@@ -27,13 +28,16 @@ pub struct Proposal {
     pub reference: String,
     pub reason: String,
     pub actor: String,
+    /// By which the same request is known again.
+    pub fingerprint: Fingerprint,
 }
 
-/// Writes a proposal down; nothing is settled by it.
+/// Writes a proposal down; nothing is settled by it. Whether it is new: a repeat finds the first one as it now stands.
 ///
 /// # Errors
-/// `Refused` or `RefundRefused` if it is not open, `Store` (`Conflict` if another proposal about it waits).
-pub async fn propose(app: &App, scope: TenantScope, wish: Proposal) -> Result<HandSettlement, PaymentError> {
+/// `Refused` or `RefundRefused` if it is not open, `SettlementExistsDifferently`, `Store` (`Conflict` if another proposal
+/// about it waits).
+pub async fn propose(app: &App, scope: TenantScope, wish: Proposal) -> Result<(HandSettlement, bool), PaymentError> {
     let now = app.now();
     let proposal = HandSettlement {
         id: wish.id,
@@ -49,16 +53,27 @@ pub async fn propose(app: &App, scope: TenantScope, wish: Proposal) -> Result<Ha
         decided_at: None,
         outcome: None,
     };
-    let written = proposal.clone();
-    app.store()
+    let fingerprint = wish.fingerprint;
+    let written = app
+        .store()
         .write(move |tx| {
-            check_open(tx, &scope, &written, now)?;
-            hand_settlements::propose(tx, &scope, &written)?;
-            note(tx, &scope, &written, kind::HAND_PROPOSED, &written.proposed_by, &words(&written), now)
+            let key = proposal.id.to_string();
+            match idempotency::kept(tx, &scope, Kind::HandSettlement, &key)? {
+                Some(first) if first == fingerprint => {
+                    return Ok((hand_settlements::load(tx, &scope, proposal.id)?, false));
+                }
+                Some(_) => return Err(PaymentError::SettlementExistsDifferently(proposal.id)),
+                None => {}
+            }
+            check_open(tx, &scope, &proposal, now)?;
+            hand_settlements::propose(tx, &scope, &proposal)?;
+            idempotency::keep(tx, &scope, Kind::HandSettlement, &key, &fingerprint, now)?;
+            note(tx, &scope, &proposal, kind::HAND_PROPOSED, &proposal.proposed_by, &words(&proposal), now)?;
+            Ok((proposal.clone(), true))
         })
         .await?;
     app.news_of(scope.tenant());
-    Ok(proposal)
+    Ok(written)
 }
 
 /// Whether there is anything to settle: what the domain would refuse is refused at once.
@@ -86,7 +101,7 @@ fn check_open(
     Ok(())
 }
 
-/// Carries a proposal out, after the channel was asked once more.
+/// Carries a proposal out, after the channel was asked once more. Who asks again hears how it stands.
 ///
 /// # Errors
 /// `SamePerson`, `ChannelSays`, `Refused`/`RefundRefused` if it is not open any more, `Store` (`Stale` if it was decided).
@@ -96,25 +111,62 @@ pub async fn confirm(
     id: HandSettlementId,
     actor: &str,
 ) -> Result<HandSettlement, PaymentError> {
-    let proposal = waiting(app, scope, id).await?;
+    let proposal = load(app, scope, id).await?;
     if proposal.proposed_by == actor {
         return Err(PaymentError::SamePerson);
+    }
+    match proposal.state {
+        State::Proposed => {}
+        State::CarriedOut if is_decider(&proposal, actor) => return Ok(proposal),
+        State::Refused if is_decider(&proposal, actor) => {
+            return Err(PaymentError::ChannelSays(proposal.outcome.unwrap_or_default()));
+        }
+        State::CarriedOut | State::Refused | State::Withdrawn => return Err(DECIDED.into()),
     }
     if let Some(why) = contradicted(app, scope, &proposal).await? {
         decide(app, scope, &proposal, State::Refused, actor, &why).await?;
         return Err(PaymentError::ChannelSays(why));
     }
-    // Of two who confirm at once one gets through here.
-    decide(app, scope, &proposal, State::CarriedOut, actor, "").await?;
-    let (paid, reference, words) = (proposal.paid, proposal.reference.clone(), words(&proposal));
-    match proposal.refund {
-        None => drop(settle(app, scope, proposal.payment, Outcome::ByHand { paid, reference, words }, actor).await?),
-        Some(refund) => refund::heard(app, scope, refund, refund::Heard::ByHand { paid, reference, words }).await?,
+    let confirmed = Confirmed { proposal, by: actor.to_owned() };
+    match confirmed.proposal.refund {
+        None => drop(settle(app, scope, confirmed.proposal.payment, Outcome::ByHand(confirmed), actor).await?),
+        Some(refund) => refund::heard(app, scope, refund, refund::Heard::ByHand(confirmed)).await?,
     }
-    Ok(app.store().read(move |tx| hand_settlements::load(tx, &scope, id)).await?)
+    load(app, scope, id).await
 }
 
-/// Takes a proposal back.
+/// A proposal that a second person wants carried out.
+#[derive(Clone, Debug)]
+pub struct Confirmed {
+    proposal: HandSettlement,
+    by: String,
+}
+
+impl Confirmed {
+    pub(super) const fn is_paid(&self) -> bool {
+        self.proposal.paid
+    }
+
+    pub(super) fn reference(&self) -> Option<String> {
+        Some(self.proposal.reference.clone()).filter(|reference| !reference.is_empty())
+    }
+
+    pub(super) fn by(&self) -> &str {
+        &self.by
+    }
+
+    pub(super) fn words(&self) -> String {
+        words(&self.proposal)
+    }
+
+    /// Ends the proposal, in the transaction that settles what it is about. Of two who confirm at once one gets through.
+    pub(super) fn end(&self, tx: &mut Tx<'_>, scope: &TenantScope, now: Millis) -> Result<(), StoreError> {
+        hand_settlements::decide(tx, scope, self.proposal.id, State::CarriedOut, &self.by, "", now)?;
+        note(tx, scope, &self.proposal, kind::HAND_CONFIRMED, &self.by, "", now)
+    }
+}
+
+/// Takes a proposal back. Who asks again hears how it stands.
 ///
 /// # Errors
 /// `Store` (`Stale` if it was decided).
@@ -124,17 +176,24 @@ pub async fn withdraw(
     id: HandSettlementId,
     actor: &str,
 ) -> Result<HandSettlement, PaymentError> {
-    let proposal = waiting(app, scope, id).await?;
+    let proposal = load(app, scope, id).await?;
+    match proposal.state {
+        State::Proposed => {}
+        State::Withdrawn if is_decider(&proposal, actor) => return Ok(proposal),
+        State::CarriedOut | State::Refused | State::Withdrawn => return Err(DECIDED.into()),
+    }
     decide(app, scope, &proposal, State::Withdrawn, actor, "").await?;
+    load(app, scope, id).await
+}
+
+const DECIDED: StoreError = StoreError::Stale { what: "the settlement by hand" };
+
+async fn load(app: &App, scope: TenantScope, id: HandSettlementId) -> Result<HandSettlement, PaymentError> {
     Ok(app.store().read(move |tx| hand_settlements::load(tx, &scope, id)).await?)
 }
 
-async fn waiting(app: &App, scope: TenantScope, id: HandSettlementId) -> Result<HandSettlement, PaymentError> {
-    let proposal = app.store().read(move |tx| hand_settlements::load(tx, &scope, id)).await?;
-    if proposal.state == State::Proposed {
-        return Ok(proposal);
-    }
-    Err(StoreError::Stale { what: "the settlement by hand" }.into())
+fn is_decider(proposal: &HandSettlement, actor: &str) -> bool {
+    proposal.decided_by.as_deref() == Some(actor)
 }
 
 /// Asks the channel once more; what speaks against the proposal, if anything does. A channel that cannot be asked does not.
@@ -143,19 +202,24 @@ async fn contradicted(
     scope: TenantScope,
     proposal: &HandSettlement,
 ) -> Result<Option<String>, PaymentError> {
-    if let Some(id) = proposal.refund {
-        let stored = app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;
-        match resume_refund(app, scope, stored).await {
-            Err(error) if error.is_of_the_channel() => {}
-            asked => asked?,
-        }
-    }
-    let said = match proposal.refund {
-        Some(_) => None,
-        None => match ask(app, scope, proposal.payment).await {
-            Err(error) if error.is_of_the_channel() => None,
-            asked => asked?.status,
-        },
+    let asked = match proposal.refund {
+        Some(id) => refund::look(app, scope, id).await.map(|said| match said {
+            Some(RefundStatus::Pending) => Some(Standing::Open),
+            Some(RefundStatus::NotFound) => Some(Standing::None),
+            Some(RefundStatus::Succeeded | RefundStatus::Failed(_)) | None => None,
+        }),
+        None => ask(app, scope, proposal.payment).await.map(|reply| match reply.status {
+            Some(PaymentStatus::Pending) => Some(Standing::Open),
+            Some(PaymentStatus::NotFound) => Some(Standing::None),
+            Some(
+                PaymentStatus::Succeeded | PaymentStatus::Failed(_) | PaymentStatus::Closed | PaymentStatus::Refunded,
+            )
+            | None => None,
+        }),
+    };
+    let said = match asked {
+        Err(error) if error.is_of_the_channel() => None,
+        asked => asked?,
     };
     let (now, checked) = (app.now(), proposal.clone());
     let still_open = app.store().read(move |tx| match check_open(tx, &scope, &checked, now) {
@@ -166,17 +230,16 @@ async fn contradicted(
         return Ok(Some("it has ended".to_owned()));
     }
     Ok(match said {
-        Some(PaymentStatus::Pending) => Some("it is still open".to_owned()),
-        Some(PaymentStatus::NotFound) if proposal.paid => Some("it has no such order".to_owned()),
-        Some(
-            PaymentStatus::NotFound
-            | PaymentStatus::Succeeded
-            | PaymentStatus::Failed(_)
-            | PaymentStatus::Closed
-            | PaymentStatus::Refunded,
-        )
-        | None => None,
+        Some(Standing::Open) => Some("it is still open".to_owned()),
+        Some(Standing::None) if proposal.paid => Some("it has no such order or refund".to_owned()),
+        Some(Standing::None) | None => None,
     })
+}
+
+/// What a channel says of something that has not ended.
+enum Standing {
+    Open,
+    None,
 }
 
 async fn decide(
@@ -219,7 +282,7 @@ fn note(
     actor: &str,
     words: &str,
     now: Millis,
-) -> Result<(), PaymentError> {
+) -> Result<(), StoreError> {
     let stored = payments::load(tx, scope, proposal.payment)?;
     record(tx, scope, &stored, proposal.refund, name, words, actor, now)?;
     let detail = serde_json::json!({
@@ -233,6 +296,5 @@ fn note(
         detail_json: detail.to_string(),
         at: now,
     };
-    audit::append(tx, scope, &entry)?;
-    Ok(())
+    audit::append(tx, scope, &entry).map(drop)
 }

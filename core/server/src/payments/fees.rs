@@ -36,7 +36,8 @@ pub(super) fn refund_succeeded(
     Ok(rules::refund_succeeded(stored.payment.method, amount, returned(tx, scope, stored)?))
 }
 
-/// The postings of a capture that the channel undid by itself.
+/// The postings of a capture that the channel undid by itself, or that persons alone had said: a channel takes no fee of
+/// what it never paid.
 ///
 /// # Errors
 /// `Corrupt` if there is no such plan.
@@ -44,8 +45,15 @@ pub(super) fn undone(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     stored: &StoredPayment,
+    was_by_hand: bool,
 ) -> Result<Vec<PostingSet>, StoreError> {
-    Ok(rules::undone(stored.payment.method, stored.payment.amount, returned(tx, scope, stored)?))
+    let fee = if was_by_hand {
+        let (taken, back) = so_far(tx, scope, stored)?;
+        sum(taken, back.negated())?
+    } else {
+        returned(tx, scope, stored)?
+    };
+    Ok(rules::undone(stored.payment.method, stored.payment.amount, fee))
 }
 
 fn plan_of(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment) -> Result<Option<FeePlan>, StoreError> {
@@ -65,6 +73,16 @@ fn returned(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment) -> Res
         State::Captured(capture) => capture.refunded_minor,
         _ => amount.minor(),
     };
+    let (taken, back) = so_far(tx, scope, stored)?;
+    let due = plan.on_refund().returned(taken, amount, given_back_minor);
+    let now = sum(due, back.negated())?;
+    // A correction after a refund can leave less of the fee than has come back; that is the channel's bill to settle.
+    Ok(if now.minor() < 0 { none } else { now })
+}
+
+/// What the books have as taken and as given back of the payment's fee.
+fn so_far(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment) -> Result<(Money, Money), StoreError> {
+    let none = Money::new(0, stored.payment.amount.currency());
     let (mut taken, mut back) = (none, none);
     for set in ledger::of_payment(tx, scope, stored.payment.id)? {
         for posting in set.postings.iter().filter(|posting| posting.account == Account::Fees) {
@@ -75,10 +93,7 @@ fn returned(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment) -> Res
             }
         }
     }
-    let due = plan.on_refund().returned(taken, amount, given_back_minor);
-    let now = sum(due, back.negated())?;
-    // A correction after a refund can leave less of the fee than has come back; that is the channel's bill to settle.
-    Ok(if now.minor() < 0 { none } else { now })
+    Ok((taken, back))
 }
 
 fn sum(one: Money, other: Money) -> Result<Money, StoreError> {

@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 
 use super::{
     PaymentError,
+    by_hand::Confirmed,
     call::{Channel, amounts, channel_of, failure, not_sent, scheme_words},
     collect::pace,
     fees, kind, payment_view, refund_view,
@@ -134,10 +135,11 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
         return heard(app, scope, refund.refund.id, Heard::PaidFromTheDrawer).await;
     }
     let channel = channel_of(app, scope, &sale).await?;
+    let call_ms = pace(&channel.manifest).call_ms;
     let refund = match refund.refund.state {
         // Nothing was sent before this commit.
         State::Created => {
-            heard(app, scope, id, Heard::Event(Event::Submit)).await?;
+            heard(app, scope, id, Heard::Event { event: Event::Submit, busy_ms: call_ms }).await?;
             let refund = app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;
             return if refund.refund.state == State::Submitting {
                 ask(app, scope, refund, &channel).await
@@ -147,36 +149,99 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
         }
         // It may have been sent before the process ended: from now on a repeat that does not get through proves nothing.
         State::Submitting => {
-            heard(app, scope, id, Heard::Event(Event::NoAnswer)).await?;
+            // It is asked about, and may be sent, before anybody else takes it up.
+            heard(app, scope, id, Heard::Event { event: Event::NoAnswer, busy_ms: 2 * call_ms }).await?;
             app.store().read(move |tx| refunds::load(tx, &scope, id)).await?
         }
         State::Pending | State::Unknown | State::Succeeded | State::Failed { .. } => refund,
     };
-    if refund_is_over(&refund.refund.state) {
+    if is_over(&refund.refund.state) {
         return Ok(());
     }
     // A void is asked for again: it is the same request, and says how things stand.
     if by_cancel(&channel, refund.refund.kind) {
         return ask(app, scope, refund, &channel).await;
     }
-    let order = refund_order(&sale.payment, &refund);
-    let outcome = match app.channels().query_refund(&channel.account, &order).await {
-        Ok(answer) if answer.status == RefundStatus::NotFound => return ask(app, scope, refund, &channel).await,
-        Ok(answer) => Heard::Answer {
-            number: answer.refund_number,
-            amount: answer.amount,
-            amounts: amounts(&channel.manifest),
-            words: decline_words(&answer.status),
-            note: format!("query-refund: {}", refund_said(&answer.status)),
-            status: refund_status(answer.status),
-            reference: answer.reference,
-        },
+    if query(app, scope, &sale.payment, &refund, &channel).await? == Some(RefundStatus::NotFound) {
+        return ask(app, scope, refund, &channel).await;
+    }
+    Ok(())
+}
+
+/// A refund that a crash left on its way, and whose channel cannot be called: nobody knows, and it is as unknown as any.
+///
+/// # Errors
+/// `Store`.
+pub async fn take_as_unanswered(
+    app: &App,
+    scope: TenantScope,
+    refund: StoredRefund,
+) -> Result<StoredRefund, PaymentError> {
+    let id = refund.refund.id;
+    if refund.refund.state != State::Submitting {
+        return Ok(refund);
+    }
+    heard(app, scope, id, Heard::Event { event: Event::NoAnswer, busy_ms: 0 }).await?;
+    Ok(app.store().read(move |tx| refunds::load(tx, &scope, id)).await?)
+}
+
+/// Asks how the refund stands, and sends nothing that could give money back a second time. What was said, as long as it is
+/// open.
+///
+/// # Errors
+/// `NoChannel`, `Secrets`, `Store`.
+pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<Option<RefundStatus>, PaymentError> {
+    let (sale, refund) = app
+        .store()
+        .read(move |tx| {
+            let refund = refunds::load(tx, &scope, id)?;
+            Ok::<_, StoreError>((payments::load_sale(tx, &scope, refund.payment)?, refund))
+        })
+        .await?;
+    let channel = channel_of(app, scope, &sale).await?;
+    if refund.refund.state == State::Created {
+        return Ok(None);
+    }
+    if !by_cancel(&channel, refund.refund.kind) {
+        return query(app, scope, &sale.payment, &refund, &channel).await;
+    }
+    // The whole is undone once, however often it is asked for.
+    ask(app, scope, refund, &channel).await?;
+    let refund = app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;
+    Ok(Some(RefundStatus::Pending).filter(|_| refund.refund.state == State::Pending))
+}
+
+/// One question about a refund that was sent. What was said, unless it was not believed or nothing was.
+async fn query(
+    app: &App,
+    scope: TenantScope,
+    payment: &StoredPayment,
+    refund: &StoredRefund,
+    channel: &Channel,
+) -> Result<Option<RefundStatus>, PaymentError> {
+    let (id, order) = (refund.refund.id, refund_order(payment, refund));
+    let (said, outcome) = match app.channels().query_refund(&channel.account, &order).await {
+        // What follows is sent, or waits for its turn: neither is something new about the refund.
+        Ok(answer) if answer.status == RefundStatus::NotFound => return Ok(Some(answer.status)),
+        Ok(answer) => {
+            let heard = Heard::Answer {
+                number: answer.refund_number,
+                amount: answer.amount,
+                amounts: amounts(&channel.manifest),
+                words: decline_words(&answer.status),
+                note: format!("query-refund: {}", refund_said(&answer.status)),
+                status: refund_status(answer.status.clone()),
+                reference: answer.reference,
+            };
+            (Some(answer.status), heard)
+        }
         Err(silence) => {
             tracing::warn!(refund.id = %id, error = %silence, "a channel did not say how a refund stands");
-            Heard::Silence { event: Event::NoAnswer, note: format!("query-refund: {}", silence.code()) }
+            (None, Heard::Silence { event: Event::NoAnswer, note: format!("query-refund: {}", silence.code()) })
         }
     };
-    heard(app, scope, id, outcome).await
+    heard(app, scope, id, outcome).await?;
+    Ok(said)
 }
 
 /// A void is a cancel; so is giving back what came late at a channel that knows no refunds.
@@ -411,12 +476,12 @@ pub(super) enum Heard {
         event: Event,
         note: String,
     },
-    Event(Event),
-    ByHand {
-        paid: bool,
-        reference: String,
-        words: String,
+    /// Core's own: about to be sent, or taken as not answered. For `busy_ms` a call of ours may be under way now.
+    Event {
+        event: Event,
+        busy_ms: i64,
     },
+    ByHand(Confirmed),
     /// Cash: the drawer is the channel.
     PaidFromTheDrawer,
 }
@@ -443,22 +508,26 @@ fn heard_in(
     let now = app.now();
     let mut refund = refunds::load(tx, scope, id)?;
     let mut stored = payments::load(tx, scope, refund.payment)?;
-    let mut words = String::new();
+    let (mut words, mut actor, mut busy_ms) = (String::new(), "channel".to_owned(), 0);
     if let Heard::Answer { note, .. } | Heard::Silence { note, .. } = what {
         refunds::note_said(tx, scope, id, note, now)?;
     }
     let event = match what {
-        Heard::Event(event) | Heard::Silence { event, .. } => event.clone(),
+        Heard::Event { event, busy_ms: busy } => {
+            busy_ms = *busy;
+            event.clone()
+        }
+        Heard::Silence { event, .. } => event.clone(),
         Heard::PaidFromTheDrawer => {
+            actor.clone_from(&refund.requested_by);
             let amounts = Amounts::NotNamed;
             Event::Answered(Answer::about(&refund.refund, &id.to_string(), None, amounts, AnswerStatus::Succeeded)?)
         }
-        Heard::ByHand { paid, reference, words: said } => {
-            if !reference.is_empty() {
-                refund.channel_reference = Some(reference.clone());
-            }
-            said.clone_into(&mut words);
-            Event::SettledByHand { paid: *paid }
+        Heard::ByHand(confirmed) => {
+            confirmed.end(tx, scope, now)?;
+            refund.channel_reference = confirmed.reference().or(refund.channel_reference.take());
+            (words, actor) = (confirmed.words(), confirmed.by().to_owned());
+            Event::SettledByHand { paid: confirmed.is_paid() }
         }
         Heard::Answer { number, amount, amounts, status, reference, words: said, note: _ } => {
             said.clone_into(&mut words);
@@ -479,7 +548,7 @@ fn heard_in(
     };
     let Some(next) = decide(&refund.refund, &event)? else {
         refund.attempts += 1;
-        refund.next_attempt_at = (!refund_is_over(&refund.refund.state)).then_some(now.plus(pause_ms(refund.attempts)));
+        refund.next_attempt_at = (!is_over(&refund.refund.state)).then_some(now.plus(pause_ms(refund.attempts)));
         call_a_person(tx, scope, &mut refund, &stored, now)?;
         refunds::reschedule(tx, scope, &refund)?;
         return Ok(None);
@@ -504,29 +573,46 @@ fn heard_in(
         }
         State::Failed { .. } => {
             let failed = PaymentEvent::RefundFailed { refund: id, amount };
+            if matches!(event, Event::Answered(_)) && stored.watch.doubted_at.is_none() {
+                // There may be nothing to give back: the channel is asked how the payment itself stands.
+                stored.watch.doubted_at = Some(now);
+                stored.next_attempt_at = Some(now);
+                stored.attempts = 0;
+            }
             move_payment(tx, scope, &mut stored, &failed, now)?;
             book(tx, scope, &stored, Some(id), Movement::RefundFailed, &rules::refund_failed(amount), now)?;
             if matches!(event, Event::SettledByHand { .. }) { kind::REFUND_BY_HAND } else { kind::REFUND_FAILED }
         }
         State::Pending => kind::REFUND_PENDING,
         State::Unknown => kind::REFUND_NO_ANSWER,
-        State::Created => kind::REFUND_NOT_SENT,
-        State::Submitting => "",
+        // Told once, however often it is tried.
+        State::Created if refund.attempts == 0 => kind::REFUND_NOT_SENT,
+        State::Created | State::Submitting => "",
     };
-    // Nobody asked for it, so nobody tries again: a refund of core's own that did not get through waits and is sent again.
-    let waits = next == State::Created;
-    refund.attempts = if waits { refund.attempts + 1 } else { 0 };
-    refund.next_attempt_at = (!refund_is_over(&next)).then_some(now.plus(pause_ms(refund.attempts)));
-    if refund_is_over(&next) {
-        refund.watch.attention_at = None;
+    refund.attempts = match &next {
+        // Nobody asked for it, so nobody tries again: a refund of core's own that did not get through waits and is sent again.
+        State::Created => refund.attempts + 1,
+        State::Submitting => refund.attempts,
+        State::Pending | State::Unknown | State::Succeeded | State::Failed { .. } => 0,
+    };
+    let pause_ms = if busy_ms > 0 { busy_ms } else { pause_ms(refund.attempts) };
+    refund.next_attempt_at = (!is_over(&next)).then_some(now.plus(pause_ms));
+    let is_owed = refund.refund.kind == RefundKind::Late && matches!(event, Event::Answered(_) | Event::NotSent { .. });
+    if is_over(&next) {
+        // Money that the customer should have back stays with the merchant until a person does something.
+        refund.watch.attention_at = (is_owed && next != State::Succeeded).then_some(now);
     }
     refund.refund.state = next;
     refund.updated_at = now;
+    call_a_person(tx, scope, &mut refund, &stored, now)?;
     refunds::save(tx, scope, &mut refund)?;
+    if refund.watch.attention_at.is_some() && is_over(&refund.refund.state) {
+        record(tx, scope, &stored, Some(id), kind::NEEDS_ATTENTION, &words, "core", now)?;
+    }
     if name.is_empty() {
         return Ok(None);
     }
-    record(tx, scope, &stored, Some(id), name, &words, "channel", now)?;
+    record(tx, scope, &stored, Some(id), name, &words, &actor, now)?;
     announce(app, tx, scope, &refund, now)?;
     Ok(Some(refund))
 }
@@ -539,7 +625,7 @@ pub(crate) fn call_a_person(
     payment: &StoredPayment,
     now: Millis,
 ) -> Result<(), StoreError> {
-    let is_stuck = !refund_is_over(&refund.refund.state) && now >= refund.created_at.plus(payment::ATTENTION_AFTER_MS);
+    let is_stuck = !is_over(&refund.refund.state) && now >= refund.created_at.plus(payment::ATTENTION_AFTER_MS);
     if !is_stuck || refund.watch.attention_at.is_some() {
         return Ok(());
     }
@@ -548,7 +634,7 @@ pub(crate) fn call_a_person(
     record(tx, scope, payment, Some(refund.refund.id), kind::NEEDS_ATTENTION, &words, "core", now)
 }
 
-const fn refund_is_over(state: &State) -> bool {
+pub(super) const fn is_over(state: &State) -> bool {
     matches!(state, State::Succeeded | State::Failed { .. })
 }
 

@@ -22,7 +22,7 @@ use saoma_store::{
     tenants::{self, LatePolicy},
 };
 
-use super::{PaymentError, fees, kind, payment_view, refund};
+use super::{PaymentError, by_hand::Confirmed, fees, kind, payment_view, refund};
 use crate::app::App;
 
 /// How often a decision is made again because somebody else saved first.
@@ -37,11 +37,7 @@ pub enum Outcome {
     /// The channel gave a code; it is stored with the state that shows it.
     Presented(PayCode),
     /// How two persons settled it, with the channel's own number as they found it.
-    ByHand {
-        paid: bool,
-        reference: String,
-        words: String,
-    },
+    ByHand(Confirmed),
 }
 
 /// What a channel said, as it said it.
@@ -147,43 +143,54 @@ struct Read {
     words: String,
     /// Nothing more needs to be asked.
     is_definite: bool,
+    /// How an answer that is believed came.
+    source: Option<Source>,
+    /// The channel's number and the payer, as the answer has them.
+    reference: Option<String>,
+    payer_hint: Option<String>,
 }
 
 fn read(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    stored: &mut StoredPayment,
+    stored: &StoredPayment,
     outcome: &Outcome,
     now: Millis,
 ) -> Result<Read, StoreError> {
-    let plain = |event| Read { event, refused: None, words: String::new(), is_definite: false };
+    let plain = |event| Read {
+        event,
+        refused: None,
+        words: String::new(),
+        is_definite: false,
+        source: None,
+        reference: None,
+        payer_hint: None,
+    };
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     Ok(match outcome {
         Outcome::Event(event) => plain(event.clone()),
         Outcome::Presented(code) => {
             pay_codes::insert_new(tx, scope, code)?;
             plain(Event::Present { expires_at: code.expires_at })
         }
-        Outcome::ByHand { paid, reference, words } => {
-            if !reference.is_empty() {
-                stored.channel_reference = Some(reference.clone());
-            }
-            Read { words: words.clone(), ..plain(Event::SettledByHand { paid: *paid, at: now }) }
+        Outcome::ByHand(confirmed) => {
+            confirmed.end(tx, scope, now)?;
+            let event = Event::SettledByHand { paid: confirmed.is_paid(), at: now };
+            Read { words: confirmed.words(), reference: confirmed.reference(), ..plain(event) }
         }
         Outcome::Answer(heard) => {
             let is_overtaken = heard.since_version.is_none_or(|version| version != stored.version);
             let source = if is_overtaken { Source::Notification } else { heard.source };
             let status = heard.status.clone();
             match Answer::about(&stored.payment, &heard.number, heard.amount, heard.amounts, status, source) {
-                Ok(answer) => {
-                    if !heard.reference.is_empty() {
-                        stored.channel_reference = Some(heard.reference.clone());
-                    }
-                    if !heard.payer_hint.is_empty() {
-                        stored.payer_hint = Some(heard.payer_hint.clone());
-                    }
-                    let (words, is_definite) = (heard.words.clone(), answer.is_definite());
-                    Read { event: Event::Answered(answer), refused: None, words, is_definite }
-                }
+                Ok(answer) => Read {
+                    words: heard.words.clone(),
+                    is_definite: answer.is_definite(),
+                    source: Some(answer.source()),
+                    reference: given(&heard.reference),
+                    payer_hint: given(&heard.payer_hint),
+                    ..plain(Event::Answered(answer))
+                },
                 // Not believed, so it says nothing: as if the channel had kept silent.
                 Err(refusal) => Read { refused: Some(refusal), ..plain(Event::NoAnswer) },
             }
@@ -202,7 +209,8 @@ fn settle_in(
     let now = app.now();
     let mut stored = payments::load(tx, scope, id)?;
     let loaded = stored.clone();
-    let Read { event, refused, words, is_definite } = read(tx, scope, &mut stored, outcome, now)?;
+    let Read { event, refused, words, is_definite, source, reference, payer_hint } =
+        read(tx, scope, &stored, outcome, now)?;
     if let Outcome::Answer(Heard { note: Some(note), .. }) = outcome {
         payments::note_said(tx, scope, id, note, now)?;
     }
@@ -210,10 +218,29 @@ fn settle_in(
         tracing::error!(payment.id = %id, %refusal, "a channel's answer was not believed");
         record(tx, scope, &stored, None, kind::ANSWER_REFUSED, &refusal.to_string(), "channel", now)?;
     }
-    let decision = decide(&stored.payment, &event, now)?;
-    let (asks_close, asks_again) =
-        (decision.effects.contains(&Effect::AskClose), decision.effects.contains(&Effect::AskAgain));
+    let mut decision = decide(&stored.payment, &event, now)?;
+    let captures = decision.effects.contains(&Effect::BookCapture);
+    let (asks_close, close_was_asked) = (decision.effects.contains(&Effect::AskClose), loaded.close_asked_at.is_some());
+    // Who asks for the close hears by its own reply that it was too late, and goes on with what is paid.
+    let told_at_once = source == Some(Source::CancelReply) && loaded.attempts == 0;
+    if captures && close_was_asked && !told_at_once && is_given_up(tx, scope, id)? {
+        decision = decision.given_up();
+    }
+    // What we asked to be undone may have been, since the channel sent this.
+    let is_overtaken = captures && close_was_asked && source == Some(Source::Notification);
+    let asks_again = is_overtaken || decision.effects.contains(&Effect::AskAgain);
     let mut kinds: Vec<&str> = Vec::new();
+    // An answer that changes nothing may be about an earlier attempt of the customer, under another number.
+    let is_told = |known: &Option<String>| decision.next.is_some() || known.is_none();
+    if reference.is_some() && is_told(&stored.channel_reference) {
+        stored.channel_reference = reference;
+    }
+    if payer_hint.is_some() && is_told(&stored.payer_hint) {
+        stored.payer_hint = payer_hint;
+    }
+    if asks_close && decision.next.is_none() && (!close_was_asked || (actor != CORE && !is_given_up(tx, scope, id)?)) {
+        kinds.push(kind::CANCEL_ASKED);
+    }
     let (moved, mut changes_state) = (decision.next.is_some(), false);
     if let Some(next) = decision.next {
         let before = std::mem::replace(&mut stored.payment.state, next);
@@ -235,7 +262,11 @@ fn settle_in(
         stored.close_asked_at = Some(now);
     }
     replan(&mut stored, &loaded, moved, now);
-    let mut is_news = refused.is_some();
+    let calls = |effect: &Effect| matches!(effect, Effect::Alert(notice) if notice.needs_person());
+    if stored.watch.attention_at.is_none() && decision.effects.iter().any(calls) {
+        stored.watch.attention_at = Some(now);
+    }
+    let mut is_news = refused.is_some() || !kinds.is_empty();
     if stored != loaded {
         is_news = true;
         stored.updated_at = now;
@@ -253,7 +284,8 @@ fn settle_in(
                 booking.captured = true;
             }
             Effect::BookUndone => {
-                let sets = fees::undone(tx, scope, &stored)?;
+                let was_by_hand = matches!(loaded.payment.state, State::Captured(capture) if capture.by_hand);
+                let sets = fees::undone(tx, scope, &stored, was_by_hand)?;
                 book(tx, scope, &stored, None, Movement::Undone, &sets, now)?;
             }
             Effect::Alert(notice) => is_news |= alert(tx, scope, &stored, *notice, "", moved, now)?,
@@ -269,6 +301,15 @@ fn settle_in(
     let wishes = [Effect::AskClose, Effect::AskAgain];
     let follow_ups = decision.effects.into_iter().filter(|effect| wishes.contains(effect)).collect();
     Ok(Settled { sale, follow_ups, refused, moved: changes_state, is_news, gives_back, surplus })
+}
+
+/// Core itself, where it says who did something.
+const CORE: &str = "core";
+
+/// Whether a person (or a merchant's program) has asked for the payment to be undone.
+fn is_given_up(tx: &mut Tx<'_>, scope: &TenantScope, id: PaymentId) -> Result<bool, StoreError> {
+    let told = events::timeline(tx, scope, id)?;
+    Ok(told.iter().any(|told| told.event.kind == kind::CANCEL_ASKED && told.event.actor != CORE))
 }
 
 #[derive(Clone, Copy, Default)]
@@ -324,7 +365,7 @@ fn alert(
             return Ok(false);
         }
     }
-    record(tx, scope, stored, None, notice.code(), detail, "core", now)?;
+    record(tx, scope, stored, None, notice.code(), detail, CORE, now)?;
     Ok(true)
 }
 
@@ -340,7 +381,10 @@ fn schedule(stored: &mut StoredPayment, now: Millis) {
 
 /// The same for a doubt that began or ended, and for a close that somebody wants.
 fn replan(stored: &mut StoredPayment, loaded: &StoredPayment, moved: bool, now: Millis) {
-    let waits = matches!(stored.payment.state, State::Presenting { .. }) || stored.payment.is_open();
+    let is_waiting = |stored: &StoredPayment| {
+        matches!(stored.payment.state, State::Created | State::Presenting { .. }) || stored.payment.is_open()
+    };
+    let waits = is_waiting(stored);
     let is_doubted = stored.watch.doubted_at.is_some();
     if is_doubted && loaded.watch.doubted_at.is_none() {
         stored.attempts = 0;
@@ -351,10 +395,15 @@ fn replan(stored: &mut StoredPayment, loaded: &StoredPayment, moved: bool, now: 
         // Who asked for the close carries it out; the resolver comes after, should that fail.
         stored.attempts = 0;
         stored.next_attempt_at = Some(now.plus(FIRST_LOOK_MS));
-    } else if !is_doubted && !waits && stored.payment.state != State::Created {
+    } else if !is_doubted && !waits {
         stored.next_attempt_at = None;
     }
-    if !waits && !is_doubted && stored.payment.state != State::Created {
+    // A person was called because it was stuck, and it is no longer. Other calls are theirs to end.
+    let stuck_since = if is_waiting(loaded) { Some(loaded.created_at) } else { loaded.watch.doubted_at };
+    if !waits
+        && !is_doubted
+        && loaded.watch.attention_at.zip(stuck_since).is_some_and(|(called, since)| called >= since)
+    {
         stored.watch.attention_at = None;
     }
 }

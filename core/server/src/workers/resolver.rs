@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saoma_domain::payment::{Chased, Event, Pace, Step, again_at, needs_person, step};
+use saoma_domain::payment::{Chased, Event, Pace, State, Step, again_at, needs_person, step};
 use saoma_protocol::{PaymentId, RefundId};
 use saoma_store::{StoreError, TenantScope, access, events, payments, refunds};
 use tokio::{sync::watch, task::JoinSet};
@@ -13,7 +13,7 @@ use crate::{
     app::App,
     payments::{
         Outcome, PaymentError, ask, cancel, channel_of, close_now, kind, pace, record, refund_needs_person,
-        resume_refund, settle,
+        resume_refund, settle, take_as_unanswered,
     },
     telemetry::link_trace,
 };
@@ -23,6 +23,8 @@ const BATCH_MAX: u32 = 256;
 /// How long nobody else takes what one worker has in hand: longer than any call with its wait.
 const LEASE_MS: i64 = 180_000;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// No call with its wait takes longer.
+const CALL_MS_MAX: i64 = 120_000;
 /// How often it is looked whether a channel that cannot be called (no plugin, no secrets) can be by now.
 const WITHOUT_CHANNEL_MS: i64 = 60_000;
 
@@ -91,6 +93,15 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
         Ok(channel) => pace(&channel.manifest),
         Err(error) => {
             tracing::error!(%error, "a payment is open and its channel cannot be called");
+            let since = match stored.payment.state {
+                State::Created => Some(stored.created_at),
+                State::Submitting { since } => Some(since),
+                _ => None,
+            };
+            // No call of an earlier start is under way any more: it is not known, which persons may settle.
+            if since.is_some_and(|since| app.now() >= since.plus(CALL_MS_MAX)) {
+                stored = settle(app, scope, id, Outcome::Event(Event::NoAnswer), "core").await?.sale.payment;
+            }
             stored.next_attempt_at = Some(app.now().plus(WITHOUT_CHANNEL_MS));
             app.store().write(move |tx| payments::reschedule(tx, &scope, &stored)).await?;
             return call_a_person(app, scope, id, &error.to_string()).await;
@@ -194,6 +205,9 @@ async fn pursue_refund(app: &App, scope: TenantScope, refund: refunds::StoredRef
     match resume_refund(app, scope, refund).await {
         Err(error) if error.is_of_the_channel() => {
             tracing::error!(%error, "a refund is open and its channel cannot be called");
+            if app.now() >= kept.updated_at.plus(CALL_MS_MAX) {
+                kept = take_as_unanswered(app, scope, kept).await?;
+            }
             let (now, words) = (app.now(), error.to_string());
             kept.next_attempt_at = Some(now.plus(WITHOUT_CHANNEL_MS));
             kept.watch.last_said = Some(words);

@@ -156,6 +156,7 @@ fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         }),
         "CreateRefund" => json!({ "amount": { "minor": 1, "currency": "CNY" } }),
         "CreateVoid" => json!({}),
+        "Attend" => json!({ "reason": "seen to" }),
         "CreateSettlement" => json!({ "outcome": "paid", "reference": "S1", "reason": "the channel's page" }),
         "CreateUser" => json!({ "email": format!("asked-{nth}@example.com"), "name": "asked for", "role": "cashier" }),
         "ChangeUser" => json!({ "name": "asked for" }),
@@ -212,8 +213,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till) -> Ids {
     Ids(BTreeMap::from([
         ("payment", number),
         ("order", text(&sold, "/order").to_owned()),
-        // Nothing is stuck here: how settlements by hand are kept apart is told in unknown.rs.
-        ("settlement", format!("hst_{}a", "7".repeat(25))),
+        ("settlement", proposed(town, merchant, "s").await),
         ("store", merchant.store.clone()),
         ("terminal", till.id.clone()),
         ("account", merchant.account.clone()),
@@ -227,8 +227,22 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till) -> Ids {
     ]))
 }
 
+/// A settlement by hand of a payment that the scheme keeps silent about, until core asks it again.
+async fn proposed(town: &Town, merchant: &Merchant, key: &str) -> String {
+    let silent = merchant.sells(town, &merchant.owner, 1_093, key).await;
+    let body =
+        json!({ "outcome": "paid", "reference": format!("{OURS} number"), "reason": format!("{OURS} statement") });
+    let path = format!("/v1/payments/{}/settlements", text(&silent, "/id"));
+    let proposed: Value = merchant.owner.post(&path).key(key).json(&body).await.json(201);
+    let again: Value = merchant.owner.post(&path).key(key).json(&body).await.json(200);
+    assert_eq!(again, proposed);
+    let other = json!({ "outcome": "not_paid", "reason": "changed my mind" });
+    assert_eq!(merchant.owner.post(&path).key(key).json(&other).await.status, 422);
+    text(&proposed, "/id").to_owned()
+}
+
 /// What an operation uses up is made anew for each who asks.
-async fn fresh(town: &Town, merchant: &Merchant, operation: &Operation, ids: &Ids) -> Ids {
+async fn fresh(town: &Town, merchant: &Merchant, operation: &Operation, ids: &Ids, nth: u64) -> Ids {
     let owner = &merchant.owner;
     match operation.id.as_str() {
         "api-keys_revoke" => {
@@ -239,6 +253,9 @@ async fn fresh(town: &Town, merchant: &Merchant, operation: &Operation, ids: &Id
         "channel-accounts_change" | "channel-accounts_change_fee_plan" => {
             let account: Value = town.account(owner, "to be changed", "key").await.json(201);
             ids.with("account", text(&account, "/id"))
+        }
+        "settlements_confirm" | "settlements_withdraw" => {
+            ids.with("settlement", &proposed(town, merchant, &format!("s-{nth}")).await)
         }
         "terminals_revoke" => {
             let terminal = json!({ "name": "to be revoked", "store": merchant.store });
@@ -318,7 +335,7 @@ async fn who_may_do_what() {
     for (operation, row) in operations().iter().zip(&mut rows) {
         for caller in &callers {
             nth += 1;
-            let about = fresh(&town, &ours, operation, &ids).await;
+            let about = fresh(&town, &ours, operation, &ids, nth).await;
             let one_more_session = operation.id == "auth_sign_out" && !caller.name.starts_with("key");
             let answer = match caller.name {
                 "terminal" => caller.ask(operation, &about, nth).await,

@@ -11,6 +11,7 @@ mod fleet_client;
 mod fleet_enrol;
 mod fleet_journal;
 mod fleet_world;
+mod given_up;
 mod isolation;
 mod ledger;
 mod ledger_files;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     door::{Answer, Door},
-    town::{Merchant, PASSWORD, Town, sign_in, text},
+    town::{Merchant, PASSWORD, Town, present, sign_in, text},
 };
 
 /// A browser: the access token of its last answer, and the cookie that it keeps.
@@ -265,6 +265,26 @@ async fn a_merchant_that_is_shut_out_is_out_with_all_its_own() {
     }
     assert_eq!(town.admin.ask("PATCH", &path).json(&json!({ "active": true })).await.status, 200);
     assert_eq!(key.get("/v1/payments").await.status, 200);
+}
+
+/// Who works at the counter does not open a shop that the office has closed.
+#[actix_web::test]
+async fn a_closed_store_sells_nothing_at_its_terminals_either() {
+    let (town, jade) = teahouse().await;
+    let till = town.till(&jade).await;
+    let sale = |counter: u64| {
+        let mut sale = present(300);
+        sale["counter"] = json!(counter);
+        till.door.post("/v1/payments").key(&till.number(&jade, counter)).json(&sale)
+    };
+    let before: Value = sale(1).await.json(201);
+    let path = format!("/v1/stores/{}", jade.store);
+    assert_eq!(jade.owner.ask("PATCH", &path).json(&json!({ "active": false })).await.status, 200);
+    assert_eq!(sale(2).await.refusal(), (422, "invalid".to_owned()));
+    let again: Value = sale(1).await.json(200);
+    assert_eq!(again["id"], before["id"], "what was begun is finished");
+    assert_eq!(jade.owner.ask("PATCH", &path).json(&json!({ "active": true })).await.status, 200);
+    let _: Value = sale(2).await.json(201);
 }
 
 /// What the office does is written down where those can read it whom it concerns.

@@ -9,7 +9,7 @@ use saoma_domain::{
 };
 use saoma_protocol::{RefundId, api::RefundKind};
 use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, ask, cancel, expire, give_back};
-use saoma_store::{payments::Filter, tenants::LatePolicy};
+use saoma_store::{StoreError, payments::Filter, tenants::LatePolicy};
 use tokio::sync::Notify;
 
 use crate::{
@@ -466,6 +466,7 @@ fn proposal(payment: saoma_protocol::PaymentId, paid: bool, number: u8) -> Propo
         reference: "W-1".to_owned(),
         reason: "seen in the wallet's merchant portal".to_owned(),
         actor: "usr_owner".to_owned(),
+        fingerprint: [number; 32],
     }
 }
 
@@ -475,12 +476,22 @@ async fn two_persons_settle_a_stuck_payment_and_the_channel_has_the_last_word() 
     let counter = Counter::open(LatePolicy::Refund).await;
     counter.scheme.next("charge", no_answer());
     let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
-    let proposed = payments::propose(&counter.app, scope, proposal(id, true, 1)).await.unwrap();
+    let (proposed, is_new) = payments::propose(&counter.app, scope, proposal(id, true, 1)).await.unwrap();
+    assert!(is_new);
     assert!(matches!(counter.state(id).await, State::Unknown { .. }), "one person settled it alone");
+    let again = payments::propose(&counter.app, scope, proposal(id, true, 1)).await.unwrap();
+    assert_eq!(again, (proposed.clone(), false), "the same request again");
+    let other = Proposal { fingerprint: [9; 32], ..proposal(id, false, 1) };
+    let other = payments::propose(&counter.app, scope, other).await;
+    assert!(matches!(other, Err(PaymentError::SettlementExistsDifferently(_))), "{other:?}");
     let alone = payments::confirm(&counter.app, scope, proposed.id, "usr_owner").await;
     assert!(matches!(alone, Err(PaymentError::SamePerson)));
-    payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
+    let carried_out = payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
     assert!(matches!(counter.state(id).await, State::Captured(capture) if capture.by_hand));
+    let again = payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
+    assert_eq!(again, carried_out, "the same request again");
+    let third = payments::confirm(&counter.app, scope, proposed.id, "usr_manager").await;
+    assert!(matches!(third, Err(PaymentError::Store(StoreError::Stale { .. }))), "{third:?}");
     counter.books_hold().await;
     counter.scheme.next("query", Say::Status(PaymentStatus::NotFound));
     counter.scheme.always("query", CLOSED);
@@ -504,13 +515,13 @@ async fn a_settlement_by_hand_is_refused_when_the_channel_says_otherwise() {
     for (number, paid, says) in [(1, false, PAID), (2, true, CLOSED), (3, true, Say::Status(PaymentStatus::NotFound))] {
         counter.scheme.next("charge", no_answer());
         let id = counter.charges().await.payment.payment.id;
-        let proposed = payments::propose(&counter.app, scope, proposal(id, paid, number)).await.unwrap();
+        let (proposed, _) = payments::propose(&counter.app, scope, proposal(id, paid, number)).await.unwrap();
         counter.scheme.next("query", says);
         let confirmed = payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await;
         assert!(matches!(confirmed, Err(PaymentError::ChannelSays(_))), "{number}: {confirmed:?}");
         assert!(!matches!(counter.state(id).await, State::Captured(capture) if capture.by_hand), "{number}");
         let again = payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await;
-        assert!(again.is_err(), "a refused settlement was carried out");
+        assert!(matches!(again, Err(PaymentError::ChannelSays(_))), "a refused settlement was carried out: {again:?}");
     }
     counter.books_hold().await;
 }

@@ -156,7 +156,7 @@ pub async fn create(
             if body.store.is_some_and(|given| given != *store) {
                 return Err(Problem::new(INVALID, "A terminal sells in its own store.").at("/store"));
             }
-            (*store, Some(*terminal))
+            (store_of(&app, scope, Some(*store)).await?, Some(*terminal))
         }
         _ => (store_of(&app, scope, body.store).await?, None),
     };

@@ -18,7 +18,7 @@ use crate::{
             Caller,
             rights::{ConfirmSettlements, Needs, ReadPayments, SettleByHand},
         },
-        idempotency::IdempotencyKey,
+        idempotency::{IdempotencyKey, fingerprint},
         problem::{FORBIDDEN, INVALID, Problem},
         router::other_method,
         text,
@@ -54,7 +54,7 @@ pub enum HandOutcome {
 }
 
 /// How a person says that it ended.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateSettlement {
     outcome: HandOutcome,
@@ -110,7 +110,7 @@ impl From<HandSettlement> for SettlementView {
 }
 
 /// Machines do not settle by hand.
-fn person<N: Needs>(caller: &Caller<N>) -> Result<String, Problem> {
+pub(super) fn person<N: Needs>(caller: &Caller<N>) -> Result<String, Problem> {
     match caller.principal() {
         Principal::User { .. } => Ok(caller.actor()),
         _ => Err(Problem::new(FORBIDDEN, "This is for people who sign in.")),
@@ -118,18 +118,23 @@ fn person<N: Needs>(caller: &Caller<N>) -> Result<String, Problem> {
 }
 
 /// Proposes how a stuck payment or refund ended. Nothing is settled before a second person confirms it.
+///
+/// The `Idempotency-Key` names the proposal. The same request again is answered with it as it then stands (200 instead of
+/// 201); another request with this key is refused.
 #[utoipa::path(post, path = "/v1/payments/{payment}/settlements", tag = "settlements", request_body = CreateSettlement,
     params(("payment" = PaymentId, Path), ("Idempotency-Key" = String, Header)),
-    responses((status = 201, body = SettlementView)))]
+    responses((status = 201, body = SettlementView), (status = 200, body = SettlementView)))]
 pub async fn create(
     app: web::Data<App>,
     caller: Caller<SettleByHand>,
     payment: web::Path<PaymentId>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: web::Json<CreateSettlement>,
 ) -> Result<HttpResponse, Problem> {
     let (scope, payment, actor) = (caller.scope()?, payment.into_inner(), person(&caller)?);
     load(&app, caller.principal(), scope, payment).await?;
+    let asked = format!("POST /v1/payments/{payment}/settlements");
+    let fingerprint = fingerprint(&app, &asked, caller.principal(), &*body)?;
     let CreateSettlement { outcome, refund, reference, reason } = body.into_inner();
     let reference = text::optional(reference, "/reference")?.unwrap_or_default();
     let paid = outcome == HandOutcome::Paid;
@@ -137,10 +142,11 @@ pub async fn create(
         return Err(Problem::new(INVALID, "What was paid has a number at the channel.").at("/reference"));
     }
     let reason = text::name(&reason, "/reason")?;
-    let id = HandSettlementId::from_bytes(app.random_16()?);
-    let wish = Proposal { id, payment, refund, paid, reference, reason, actor };
-    let proposed = propose(&app, scope, wish).await?;
-    Ok(HttpResponse::Created().json(SettlementView::from(proposed)))
+    let id = HandSettlementId::for_key(scope.tenant(), payment, &key);
+    let wish = Proposal { id, payment, refund, paid, reference, reason, actor, fingerprint };
+    let (proposed, new) = propose(&app, scope, wish).await?;
+    let view = SettlementView::from(proposed);
+    Ok(if new { HttpResponse::Created().json(view) } else { HttpResponse::Ok().json(view) })
 }
 
 /// The settlements by hand of a payment and its refunds, oldest first.
@@ -158,6 +164,7 @@ pub async fn list(
 }
 
 /// Carries a settlement out, as a second person. The channel is asked once more before, and what it says goes first.
+/// The same person may ask again, with any key, and hears how it stands.
 #[utoipa::path(post, path = "/v1/settlements/{settlement}/confirm", tag = "settlements",
     params(("settlement" = HandSettlementId, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 200, body = SettlementView)))]
@@ -174,7 +181,7 @@ pub async fn confirm(
     Ok(web::Json(done.into()))
 }
 
-/// Takes a settlement back before it is confirmed.
+/// Takes a settlement back before it is confirmed. The same person may ask again, with any key, and hears how it stands.
 #[utoipa::path(post, path = "/v1/settlements/{settlement}/withdraw", tag = "settlements",
     params(("settlement" = HandSettlementId, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 200, body = SettlementView)))]

@@ -1,0 +1,354 @@
+//! What becomes of money that somebody has given up, had undone, or is owed back.
+
+use std::sync::Arc;
+
+use saoma_channels::{Decline, DeclineCode, PaymentStatus, RefundStatus};
+use saoma_domain::{payment::State, refund::State as RefundStanding};
+use saoma_protocol::{PaymentId, RefundId, api::RefundKind};
+use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, answer_came, attend, cancel, expire, give_back};
+use saoma_store::{ledger, payments::Filter, tenants::LatePolicy};
+
+use crate::scheme_world::{Counter, Say, answer, cny, no_answer, not_sent};
+
+const PAID: Say = Say::Status(PaymentStatus::Succeeded);
+const CLOSED: Say = Say::Status(PaymentStatus::Closed);
+
+fn declined() -> Decline {
+    Decline { code: DeclineCode::NotPermitted, message: "the merchant's balance is too low".to_owned() }
+}
+
+async fn doubt_ends(counter: &Counter, id: PaymentId) {
+    let workers = counter.workers();
+    counter.in_time("the doubt ends", async || counter.events(id).await.contains(&"doubt_ended".to_owned())).await;
+    workers.stop().await;
+}
+
+async fn waits_for_a_person(counter: &Counter) -> usize {
+    let (scope, filter) = (counter.scope, Filter { attention: true, ..Filter::default() });
+    let listed = counter.app.store().read(move |tx| saoma_store::payments::list(tx, &scope, &filter, None, 10)).await;
+    listed.unwrap().sales.len()
+}
+
+/// The scheme took the money, then undid it at our word, and both its replies were lost: only "paid", sent in between, comes.
+#[tokio::test]
+async fn a_success_that_our_own_reversal_has_overtaken_is_asked_about() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let sale = counter.charges().await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("cancel", no_answer());
+    cancel(&counter.app, counter.scope, id, "core").await.unwrap();
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    assert!(matches!(counter.state(id).await, State::Captured(_)), "late truth is booked");
+    counter.scheme.always("query", CLOSED);
+    doubt_ends(&counter, id).await;
+    assert!(matches!(counter.state(id).await, State::Voided { .. }), "the books have money that the scheme gave back");
+    counter.books_hold().await;
+}
+
+/// The same of a code that had expired: the refund that was set aside is declined, since there is nothing to give back.
+#[tokio::test]
+async fn a_late_success_that_our_own_close_has_undone_does_not_stay_in_the_books() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let sale = counter.shows(0, None).await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("query", Say::Status(PaymentStatus::Pending));
+    counter.scheme.next("cancel", no_answer());
+    expire(&counter.app, counter.scope, id).await.unwrap();
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    counter.scheme.always("query", CLOSED);
+    counter.scheme.always("refund", Say::Refund(RefundStatus::Failed(declined())));
+    let workers = counter.workers();
+    counter
+        .comes_to(id, "it is undone in the books too", |sale| {
+            matches!(sale.payment.payment.state, State::Voided { .. })
+        })
+        .await;
+    workers.stop().await;
+    counter.books_hold().await;
+}
+
+/// The customer confirms a moment after the cashier gave up and took cash.
+#[tokio::test]
+async fn what_is_paid_after_the_cashier_gave_it_up_is_given_back() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", Say::Status(PaymentStatus::Pending));
+    let sale = counter.charges().await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("cancel", no_answer());
+    cancel(&counter.app, counter.scope, id, "usr_cashier").await.unwrap();
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    counter.scheme.always("query", PAID);
+    counter.scheme.always("refund", Say::Refund(RefundStatus::Succeeded));
+    let workers = counter.workers();
+    counter
+        .comes_to(id, "it is given back", |sale| {
+            matches!(&sale.payment.payment.state, State::Captured(capture) if capture.late && capture.refunded_minor == 1_250)
+        })
+        .await;
+    workers.stop().await;
+    let events = counter.events(id).await;
+    for kind in ["cancel_asked", "paid_late"] {
+        assert_eq!(events.iter().filter(|event| *event == kind).count(), 1, "{kind}: {events:?}");
+    }
+    counter.books_hold().await;
+}
+
+/// Core's own reversal is no person's wish, and who asks for a cancel and hears at once that it was too late goes on.
+#[tokio::test]
+async fn a_success_that_nobody_had_given_up_is_kept() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    for actor in ["core", "usr_cashier"] {
+        counter.scheme.next("charge", Say::Status(PaymentStatus::Pending));
+        let id = counter.charges().await.payment.payment.id;
+        counter.scheme.next("cancel", PAID);
+        let sale = cancel(&counter.app, counter.scope, id, actor).await.unwrap();
+        assert!(matches!(&sale.payment.payment.state, State::Captured(capture) if !capture.late), "{actor}");
+        assert!(counter.refunds(id).await.is_empty(), "{actor}");
+    }
+    counter.books_hold().await;
+}
+
+async fn owes_a_late_refund(counter: &Counter) -> PaymentId {
+    let sale = counter.shows(0, None).await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("query", Say::Status(PaymentStatus::Pending));
+    counter.scheme.next("cancel", CLOSED);
+    expire(&counter.app, counter.scope, id).await.unwrap();
+    counter.scheme.always("query", PAID);
+    // After a confirmed close only the channel's reply is believed.
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    id
+}
+
+#[tokio::test]
+async fn a_late_refund_that_the_channel_declines_waits_for_a_person_until_one_has_seen_to_it() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let id = owes_a_late_refund(&counter).await;
+    counter.scheme.always("refund", Say::Refund(RefundStatus::Failed(declined())));
+    let workers = counter.workers();
+    counter
+        .in_time("a person is called", async || {
+            counter.refunds(id).await.iter().any(|refund| refund.watch.attention_at.is_some())
+                && counter.sale(id).await.payment.watch.doubted_at.is_none()
+        })
+        .await;
+    workers.stop().await;
+    assert!(matches!(counter.refunds(id).await[0].refund.state, RefundStanding::Failed { .. }));
+    assert_eq!(waits_for_a_person(&counter).await, 1);
+    for _ in 0..2 {
+        attend(&counter.app, counter.scope, id, "paid back in cash".to_owned(), "usr_owner").await.unwrap();
+    }
+    assert_eq!(waits_for_a_person(&counter).await, 0);
+    let events = counter.events(id).await;
+    for kind in ["needs_attention", "attended"] {
+        assert_eq!(events.iter().filter(|event| *event == kind).count(), 1, "{kind}: {events:?}");
+    }
+    counter.books_hold().await;
+}
+
+#[tokio::test]
+async fn a_late_refund_that_never_gets_through_is_tried_ever_more_slowly_and_a_person_is_called() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let id = owes_a_late_refund(&counter).await;
+    counter.scheme.always("refund", not_sent());
+    let workers = counter.workers();
+    counter
+        .in_time("it is tried seven times", async || {
+            counter.later(2_000);
+            counter.refunds(id).await.iter().any(|refund| refund.attempts >= 7)
+        })
+        .await;
+    counter.later(20 * 60_000);
+    counter
+        .in_time("a person is called", async || {
+            counter.refunds(id).await.iter().any(|refund| refund.watch.attention_at.is_some())
+        })
+        .await;
+    workers.stop().await;
+    let events = counter.events(id).await;
+    for kind in ["refund_not_sent", "needs_attention"] {
+        assert_eq!(events.iter().filter(|event| *event == kind).count(), 1, "{kind}: {events:?}");
+    }
+    assert!(counter.scheme.calls("refund") < 20, "{}", counter.scheme.calls("refund"));
+    // Its channel may be gone for good: two persons say that it was paid some other way.
+    let refund = counter.refunds(id).await[0].refund.id;
+    settle_refund(&counter, id, refund, true).await.unwrap();
+    assert_eq!(counter.refunds(id).await[0].refund.state, RefundStanding::Succeeded);
+    counter.books_hold().await;
+}
+
+/// A proposal and its confirmation.
+async fn settle_refund(
+    counter: &Counter,
+    payment: PaymentId,
+    refund: RefundId,
+    paid: bool,
+) -> Result<(), PaymentError> {
+    let wish = Proposal {
+        id: saoma_protocol::HandSettlementId::from_bytes([u8::from(paid); 16]),
+        payment,
+        refund: Some(refund),
+        paid,
+        reference: "P-1".to_owned(),
+        reason: "seen in the scheme's portal".to_owned(),
+        actor: "usr_owner".to_owned(),
+        fingerprint: [u8::from(paid); 32],
+    };
+    let (proposed, _) = payments::propose(&counter.app, counter.scope, wish).await?;
+    payments::confirm(&counter.app, counter.scope, proposed.id, "usr_accountant").await.map(drop)
+}
+
+/// A refund of 400 without an answer.
+async fn unknown_refund(counter: &Counter) -> (PaymentId, RefundId) {
+    counter.scheme.next("charge", PAID);
+    let payment = counter.charges().await.payment.payment.id;
+    counter.scheme.next("refund", no_answer());
+    let wish = GiveBack {
+        id: RefundId::from_bytes([7; 16]),
+        fingerprint: None,
+        payment,
+        kind: RefundKind::Refund,
+        amount: Some(cny(400)),
+        reason: None,
+        actor: "usr_cashier".to_owned(),
+    };
+    let (refund, ..) = give_back(&counter.app, counter.scope, wish).await.unwrap();
+    assert_eq!(refund.refund.state, RefundStanding::Unknown);
+    (payment, refund.refund.id)
+}
+
+/// Asking once more must not be another way of giving the money back.
+#[tokio::test]
+async fn a_refund_is_settled_by_hand_without_being_sent_again() {
+    for (paid, said, settled) in [
+        (false, Say::Refund(RefundStatus::NotFound), true),
+        (true, Say::Refund(RefundStatus::NotFound), false),
+        (false, Say::Refund(RefundStatus::Pending), false),
+        (true, Say::Refund(RefundStatus::Pending), false),
+        (false, no_answer(), true),
+        (true, no_answer(), true),
+        (false, Say::Refund(RefundStatus::Succeeded), false),
+    ] {
+        let counter = Counter::open(LatePolicy::Refund).await;
+        let (payment, refund) = unknown_refund(&counter).await;
+        counter.scheme.always("query_refund", said);
+        let outcome = settle_refund(&counter, payment, refund, paid).await;
+        assert_eq!(counter.scheme.calls("refund"), 1, "the refund was sent again");
+        assert_eq!(outcome.is_ok(), settled, "{paid}: {outcome:?}");
+        if settled {
+            let state = counter.refunds(payment).await.remove(0).refund.state;
+            assert_eq!(state == RefundStanding::Succeeded, paid, "{state:?}");
+        }
+        counter.books_hold().await;
+    }
+}
+
+/// Two persons said paid, and the channel says in the end that it never was: it took no fee either.
+#[tokio::test]
+async fn what_was_never_paid_costs_no_fee() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
+    let wish = Proposal {
+        id: saoma_protocol::HandSettlementId::from_bytes([1; 16]),
+        payment: id,
+        refund: None,
+        paid: true,
+        reference: "W-1".to_owned(),
+        reason: "seen in the wallet's merchant portal".to_owned(),
+        actor: "usr_owner".to_owned(),
+        fingerprint: [1; 32],
+    };
+    let (proposed, _) = payments::propose(&counter.app, scope, wish).await.unwrap();
+    payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
+    assert_ne!(fees(&counter, id).await, 0);
+    counter.scheme.always("query", Say::Status(PaymentStatus::Failed(declined())));
+    doubt_ends(&counter, id).await;
+    assert!(matches!(counter.state(id).await, State::Voided { .. }));
+    assert_eq!(fees(&counter, id).await, 0);
+    assert_eq!(waits_for_a_person(&counter).await, 1, "the persons hear that they were wrong");
+    counter.books_hold().await;
+}
+
+async fn fees(counter: &Counter, payment: PaymentId) -> i64 {
+    let scope = counter.scope;
+    let sets = counter.app.store().read(move |tx| ledger::of_payment(tx, &scope, payment)).await.unwrap();
+    let postings = sets.iter().flat_map(|set| &set.postings);
+    postings.filter(|posting| posting.account.text() == "fees").map(|posting| posting.money.minor()).sum()
+}
+
+/// A crash left it on its way, and then its plugin is gone.
+#[tokio::test]
+async fn a_charge_whose_channel_cannot_be_called_becomes_unknown_and_can_be_settled_by_hand() {
+    let counter = Arc::new(Counter::open(LatePolicy::Refund).await);
+    let bell = Arc::new(tokio::sync::Notify::new());
+    counter.scheme.next("charge", Say::Held(bell, Box::new(PAID)));
+    let cut_off = tokio::spawn({
+        let counter = counter.clone();
+        async move { counter.charges().await }
+    });
+    counter.in_time("the charge is under way", async || counter.scheme.calls("charge") == 1).await;
+    cut_off.abort();
+    counter.scheme.install(None);
+    let scope = counter.scope;
+    let filter = Filter::default();
+    let listed = counter.app.store().read(move |tx| saoma_store::payments::list(tx, &scope, &filter, None, 10)).await;
+    let id = listed.unwrap().sales[0].payment.payment.id;
+    assert!(matches!(counter.state(id).await, State::Submitting { .. }));
+    let workers = counter.workers();
+    counter
+        .in_time("nobody knows", async || {
+            counter.later(10_000);
+            matches!(counter.state(id).await, State::Unknown { .. })
+        })
+        .await;
+    workers.stop().await;
+}
+
+/// A success that was on its way while the sale was voided says nothing new; one that is said now does.
+#[tokio::test]
+async fn a_success_after_a_void_is_asked_about() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", PAID);
+    let sale = counter.charges().await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("cancel", CLOSED);
+    let wish = GiveBack {
+        id: RefundId::from_bytes([8; 16]),
+        fingerprint: None,
+        payment: id,
+        kind: RefundKind::Void,
+        amount: None,
+        reason: None,
+        actor: "usr_cashier".to_owned(),
+    };
+    give_back(&counter.app, counter.scope, wish).await.unwrap();
+    assert!(matches!(counter.state(id).await, State::Voided { .. }));
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    counter.scheme.next("query", CLOSED);
+    doubt_ends(&counter, id).await;
+    assert_eq!(waits_for_a_person(&counter).await, 0);
+    counter.scheme.next("query", PAID);
+    payments::ask(&counter.app, counter.scope, id).await.unwrap();
+    assert!(counter.events(id).await.contains(&"contradicts_void".to_owned()));
+    assert_eq!(waits_for_a_person(&counter).await, 1);
+    counter.books_hold().await;
+}
+
+/// Schemes give each try of the customer a number of its own, and announce a declined one late.
+#[tokio::test]
+async fn a_declined_try_does_not_change_the_channels_number_of_the_paid_one() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let sale = counter.shows(0, None).await;
+    let (id, account) = (sale.payment.payment.id, sale.payment.channel_account.unwrap());
+    for (status, reference) in [
+        (PaymentStatus::Succeeded, "try-2"),
+        (PaymentStatus::Pending, "try-1"),
+        (PaymentStatus::Failed(declined()), "try-1"),
+    ] {
+        let said = saoma_channels::PaymentAnswer { reference: reference.to_owned(), ..answer(id, status) };
+        answer_came(&counter.app, counter.scope, id, account, said).await.unwrap();
+    }
+    assert_eq!(counter.sale(id).await.payment.channel_reference.as_deref(), Some("try-2"));
+}
