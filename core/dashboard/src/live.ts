@@ -15,15 +15,12 @@ export function useLive(wanted: boolean): StreamStatus {
   const [status, setStatus] = useState<StreamStatus>('connecting');
   useEffect(() => {
     if (!wanted) return;
-    let wasLive = false;
     return follow(STREAM_PATH, {
       onEvent: (event) => takeIn(queryClient, event),
       onStatus: (next) => {
         setStatus(next);
-        if (next !== 'live') return;
-        // What happened while nobody listened is asked for.
-        if (wasLive) void queryClient.invalidateQueries();
-        wasLive = true;
+        // What happened while nobody listened is asked for: before the first connection too, since lists are older than it.
+        if (next === 'live') void queryClient.invalidateQueries();
       },
     });
   }, [wanted, queryClient]);

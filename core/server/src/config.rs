@@ -185,14 +185,24 @@ pub struct Database {
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = match url::Url::parse(&self.url) {
-            Ok(mut url) if url.password().is_some() => match url.set_password(Some("***")) {
-                Ok(()) => url.to_string(),
-                Err(()) => "***".to_owned(),
-            },
-            _ => self.url.clone(),
+            Ok(url) => without_secrets(url),
+            Err(_) => self.url.clone(),
         };
         f.debug_struct("Database").field("url", &shown).field("connections_max", &self.connections_max).finish()
     }
+}
+
+/// libpq takes a password before the host, and as a parameter.
+fn without_secrets(mut url: url::Url) -> String {
+    if url.password().is_some() && url.set_password(Some("***")).is_err() {
+        return "***".to_owned();
+    }
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    if pairs.iter().any(|(name, _)| name.contains("password")) {
+        let shown = pairs.iter().map(|(name, value)| (name, if name.contains("password") { "***" } else { value }));
+        url.query_pairs_mut().clear().extend_pairs(shown);
+    }
+    url.to_string()
 }
 
 #[derive(Clone, Debug)]

@@ -131,13 +131,17 @@ impl Fleet {
         locked(&self.0.app).clone()
     }
 
-    /// Whether this entry is rejected for the first time since the start.
-    pub(crate) fn is_new_rejection(&self, terminal: TerminalId, sequence: Sequence) -> bool {
+    /// Whether this entry was rejected, and that noted, since the start.
+    pub(crate) fn knows_rejection(&self, terminal: TerminalId, sequence: Sequence) -> bool {
+        locked(&self.0.rejections).contains(&(terminal, sequence))
+    }
+
+    pub(crate) fn note_rejection(&self, terminal: TerminalId, sequence: Sequence) {
         let mut rejections = locked(&self.0.rejections);
         if rejections.len() >= REJECTIONS_MAX {
             rejections.clear();
         }
-        rejections.insert((terminal, sequence))
+        rejections.insert((terminal, sequence));
     }
 
     /// Ends the connection of a terminal whose certificates were revoked, whichever node it is connected to. It cannot come

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -46,13 +46,21 @@ pub struct Count {
 /// A try of this login from this address.
 #[must_use]
 pub fn sign_in(address: IpAddr, login: &str) -> [Count; 2] {
-    [Count { limit: SIGN_IN_ADDRESS, who: address.to_string() }, Count { limit: SIGN_IN_LOGIN, who: login.to_owned() }]
+    [Count { limit: SIGN_IN_ADDRESS, who: site(address) }, Count { limit: SIGN_IN_LOGIN, who: login.to_owned() }]
+}
+
+/// Whom an address stands for: in IPv6 a household or a shop has the whole of a /64 (RFC 6177).
+fn site(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).to_string(),
+    }
 }
 
 /// A try of a claim code from this address.
 #[must_use]
 pub fn claim_code(address: IpAddr) -> [Count; 1] {
-    [Count { limit: CLAIM_ADDRESS, who: address.to_string() }]
+    [Count { limit: CLAIM_ADDRESS, who: site(address) }]
 }
 
 /// A request of somebody who was let in: theirs, and their tenant's.
@@ -208,6 +216,14 @@ mod tests {
         }
         let other_name = sign_in("192.0.2.99".parse().unwrap(), "li");
         assert_eq!(limits.begin(&other_name, NOW).await, Ok(()));
+    }
+
+    #[test]
+    fn in_ipv6_a_whole_site_is_one() {
+        let who = |address: &str| site(address.parse().unwrap());
+        assert_eq!(who("2001:db8:1:2::1"), who("2001:db8:1:2:ffff::9"));
+        assert_ne!(who("2001:db8:1:2::1"), who("2001:db8:1:3::1"));
+        assert_ne!(who("192.0.2.1"), who("192.0.2.2"));
     }
 
     #[tokio::test]

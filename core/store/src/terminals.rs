@@ -133,7 +133,8 @@ pub fn revoke(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, at: Mi
     if already {
         return Ok(());
     }
-    let changes = (terminals::revoked_at.eq(at.0), terminals::online.eq(false), terminals::node_id.eq(None::<String>));
+    // Where it is connected stays known until that node has ended the connection: should the bell be lost, the node looks.
+    let changes = (terminals::revoked_at.eq(at.0), terminals::online.eq(false));
     tx.run(scope, |conn| diesel::update(row_of(scope, terminal)).set(changes).execute(conn))?;
     let certificates = terminal_certificates::table
         .filter(terminal_certificates::tenant_id.eq(Txt(scope.tenant())))

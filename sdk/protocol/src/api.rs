@@ -14,6 +14,14 @@ use crate::{
 pub const GOODS_LINES_MAX: usize = 200;
 /// Longest text a person wrote (names, references, reasons), in characters.
 pub const TEXT_LEN_MAX: usize = 128;
+/// Whether the character may stand in a text that a person wrote: no control characters, and none of those that turn the
+/// direction of writing around (embeddings, overrides and isolates, UAX #9 §2.1 to 2.5), with which a shop's name can make
+/// an amount beside it read backwards.
+#[must_use]
+pub fn stands_in_text(letter: char) -> bool {
+    !letter.is_control() && !matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Longest scanned code, in bytes: EMVCo limits consumer-presented payloads to 512 characters.
 pub const SCANNED_CODE_LEN_MAX: usize = 512;
 
@@ -345,7 +353,7 @@ pub struct Pushes {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// `https://saoma.dev/problems/{code}`; the page is also served by core under `/problems/{code}`.
+    /// `https://saoma.dev/problems/{code}`: a name, not an address to be opened.
     #[serde(rename = "type")]
     pub kind: String,
     pub title: String,

@@ -34,18 +34,33 @@ function ask(payment: Payment, { action, amountMinor, reason }: Wish, key: strin
   }
 }
 
-/** The wish's key as long as its outcome is in doubt; another wish, or an answer, ends it. */
-function useKeys(): { of: (wish: Wish) => string; forget: () => void } {
-  const kept = useRef<{ wish: string; key: string } | null>(null);
+interface Sent {
+  wish: Wish;
+  key: string;
+  /** An attempt had no answer: it may have been done. */
+  inDoubt: boolean;
+}
+
+/** Refusals of the same request under the same key that show that no attempt before was carried out. */
+const NOT_DONE = ['refund_exceeds', 'not_in_state', 'void_too_late', 'channel_cannot', 'forbidden'];
+
+/** The wish as it was first sent, and its key, as long as its outcome is in doubt; another wish, or an answer, ends it. */
+function useSent(): { of: (wish: Wish) => Sent; done: () => void; refused: (status: number, code: string) => void } {
+  const kept = useRef<Sent | null>(null);
+  const isSame = (wish: Wish): boolean => kept.current?.wish.action === wish.action && kept.current.wish.amountMinor === wish.amountMinor;
   return {
     of: (wish) => {
       // The reason is no part of it: one that was reworded after a lost answer would give the money back a second time.
-      const same = JSON.stringify([wish.action, wish.amountMinor]);
-      if (kept.current?.wish !== same) kept.current = { wish: same, key: idempotencyKey() };
-      return kept.current.key;
+      if (kept.current === null || !isSame(wish)) kept.current = { wish, key: idempotencyKey(), inDoubt: false };
+      return kept.current;
     },
-    forget: () => {
+    done: () => {
       kept.current = null;
+    },
+    refused: (status, code) => {
+      if (kept.current === null || [401, 408, 429].includes(status)) return;
+      if (status < 400 || status >= 500) kept.current.inDoubt = true;
+      else if (!kept.current.inDoubt || NOT_DONE.includes(code)) kept.current = null;
     },
   };
 }
@@ -54,16 +69,19 @@ export function PaymentActions({ payment, role }: { payment: Payment; role: Pers
   const { t } = useText();
   const queryClient = useQueryClient();
   const [asking, setAsking] = useState<Exclude<Action, 'query'> | null>(null);
-  const keys = useKeys();
+  const sent = useSent();
   const wish = useMutation({
-    mutationFn: (wanted: Wish) => ask(payment, wanted, keys.of(wanted)),
+    mutationFn: (wanted: Wish) => {
+      const { wish: first, key } = sent.of(wanted);
+      return ask(payment, first, key);
+    },
     onSuccess: () => {
-      keys.forget();
+      sent.done();
       setAsking(null);
     },
     onError: (error) => {
-      const { status } = asProblem(error);
-      if (status >= 400 && status < 500) keys.forget();
+      const { status, code } = asProblem(error);
+      sent.refused(status, code);
     },
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['payment', payment.id] }),
   });

@@ -41,7 +41,8 @@ export function PaymentRoom({ person }: { person: Person }) {
         <PaymentActions payment={payment} role={person.role} />
       </Group>
       {payment.state === 'unknown' && <Alert color="orange">{t.payment.unknownNote}</Alert>}
-      <AttentionNote attention={payment.needs_attention ?? refunds.find((refund) => refund.needs_attention != null)?.needs_attention} />
+      <AttentionNote payment={payment} person={person}
+        attention={payment.needs_attention ?? refunds.find((refund) => refund.needs_attention != null)?.needs_attention} />
       {payment.paid_by_hand && <Alert color="orange">{t.hand.byHandNote}</Alert>}
       {payment.paid_late && <Alert color="orange">{t.payment.lateNote}</Alert>}
       {payment.failure != null && (

@@ -11,7 +11,7 @@ import { openForHand } from '../payments';
 import { useText } from '../text/text';
 import { moment } from '../time';
 
-export function AttentionNote({ attention }: { attention: Attention | null | undefined }) {
+export function AttentionNote({ attention, payment, person }: { attention: Attention | null | undefined; payment: Payment; person: Person }) {
   const { t, locale } = useText();
   if (attention == null) return null;
   const said = attention.last_said ?? t.hand.nothingSaid;
@@ -21,7 +21,34 @@ export function AttentionNote({ attention }: { attention: Attention | null | und
       <Text size="sm">{t.hand.since} {moment(attention.since, locale)} · {t.hand.asked} {attention.asked}</Text>
       <Text size="sm">{t.hand.lastSaid}: {said}{at}</Text>
       {attention.next_attempt_at != null && <Text size="sm">{t.hand.nextAsk} {moment(attention.next_attempt_at, locale)}</Text>}
+      {/* What core goes on asking about ends by the channel's word. */}
+      {attention.next_attempt_at == null && person.role === 'owner' && <Attend payment={payment} />}
     </Alert>
+  );
+}
+
+function Attend({ payment }: { payment: Payment }) {
+  const { t } = useText();
+  const queryClient = useQueryClient();
+  const [reason, setReason] = useState('');
+  const attend = useMutation({
+    mutationFn: () => {
+      const params = { path: { payment: payment.id }, header: { 'Idempotency-Key': idempotencyKey() } };
+      return got(api.POST('/v1/payments/{payment}/attend', { params, body: { reason: reason.trim() } }));
+    },
+    onSettled: () => {
+      void queryClient.invalidateQueries({ queryKey: ['payment', payment.id] });
+      void queryClient.invalidateQueries({ queryKey: ['payments'] });
+    },
+  });
+  return (
+    <Group mt="xs" align="flex-end">
+      <TextInput size="xs" w={280} label={t.hand.whatWasDone} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
+      <Button size="xs" data-action="attend" disabled={reason.trim() === ''} loading={attend.isPending} onClick={() => attend.mutate()}>
+        {t.hand.attend}
+      </Button>
+      <ProblemNote error={attend.error} />
+    </Group>
   );
 }
 

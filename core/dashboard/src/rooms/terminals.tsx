@@ -106,7 +106,7 @@ function TerminalCard({ terminal, onClaim }: { terminal: Terminal; onClaim: (() 
           {health.peripherals.filter(({ detail }) => detail !== undefined && detail !== '').map((one) => (
             <Text key={one.kind} size="xs" c={one.state === 'ok' ? 'dimmed' : 'red'}>{wordFor(t.peripherals, one.kind)}: {one.detail}</Text>
           ))}
-          <Text size="xs" c="dimmed">{t.terminals.version} {health.version} · {t.terminals.health} <Ago at={health.at} /></Text>
+          <Text size="xs" c="dimmed">{t.terminals.version} {health.version} · {t.terminals.health} <Ago at={terminal.health_received_at ?? health.at} /></Text>
         </Stack>
       )}
       {onClaim !== undefined && (

@@ -52,7 +52,7 @@ export const en = {
   },
   payment: {
     title: 'Payment', facts: 'Facts', timeline: 'What happened', postings: 'Ledger', refunds: 'Refunds and voids',
-    refunded: 'Given back', left: 'Left', order: 'Order', version: 'Version', channelReference: 'Channel’s number',
+    refunded: 'Given back or on its way', left: 'Left', order: 'Order', version: 'Version', channelReference: 'Channel’s number',
     counter: 'Sale number', cashier: 'Cashier', goods: 'Goods', code: 'Code', expires: 'Code expires', paidAt: 'Paid', failure: 'Why it failed',
     lateNote: 'The channel confirmed this payment after it had been closed.',
     unknownNote: 'The channel has not answered. Saoma keeps asking; please do not collect again meanwhile.',
@@ -100,7 +100,8 @@ export const en = {
     voided: 'Voided', paid_late: 'Paid late', scanned: 'Code opened', refund_not_sent: 'Refund not sent yet', refund_settled_by_hand: 'Refund settled by hand',
     doubted: 'In doubt: the channel is asked', doubt_ended: 'The channel has said which is true', paid_by_hand: 'Settled by hand as paid',
     needs_attention: 'A person is called', settlement_proposed: 'Settlement by hand proposed', settlement_confirmed: 'Settlement by hand confirmed',
-    settlement_refused: 'Settlement by hand refused', settlement_withdrawn: 'Settlement by hand withdrawn', second_payment: 'The order was paid twice',
+    settlement_refused: 'Settlement by hand refused', settlement_withdrawn: 'Settlement by hand withdrawn', cancel_asked: 'Somebody wants it cancelled', attended: 'Somebody has seen to it',
+    contradicts_void: 'The channel says paid of what was undone', second_payment: 'The order was paid twice',
     contradicts_hand: 'The channel says otherwise than what was settled by hand', contradicts_capture: 'The channel contradicts its own success',
     refunded_elsewhere: 'Given back by somebody else', undone_elsewhere: 'Undone by the channel',
   } as Record<string, string>,
@@ -115,7 +116,7 @@ export const en = {
     open: 'open', closed: 'closed', paid: 'paid', overpaid: 'paid twice, being given back', returned: 'given back',
   } as Record<string, string>,
   hand: {
-    attention: 'A person must look at this', since: 'Since', asked: 'Questions to the channel:', lastSaid: 'The channel said last', nothingSaid: 'nothing',
+    attention: 'A person must look at this', whatWasDone: 'What was done about it', attend: 'Seen to', since: 'Since', asked: 'Questions to the channel:', lastSaid: 'The channel said last', nothingSaid: 'nothing',
     nextAsk: 'It is asked again at', title: 'Settled by hand', paid: 'Paid', notPaid: 'Not paid', about: 'What', outcome: 'How it ended',
     reference: 'Number at the channel', reason: 'Where you saw this', propose: 'Propose', confirm: 'Confirm', withdraw: 'Withdraw',
     hint: 'Only when the channel does not answer. Another person must confirm it; the channel is asked once more before.',

@@ -41,7 +41,7 @@ export const zh: Texts = {
   },
   payment: {
     title: '支付详情', facts: '基本信息', timeline: '经过', postings: '账务分录', refunds: '退款与撤销',
-    refunded: '已退', left: '可退', order: '订单', version: '版本', channelReference: '渠道单号',
+    refunded: '已退或退款中', left: '可退', order: '订单', version: '版本', channelReference: '渠道单号',
     counter: '终端流水号', cashier: '收银员', goods: '商品', code: '二维码', expires: '码有效期至', paidAt: '支付时间', failure: '失败原因',
     lateNote: '该笔支付在关闭之后才被渠道确认成功。', unknownNote: '渠道没有答复，系统正在持续查询。在此期间请不要重复收款。',
     feePlan: '费率方案版本', noPostings: '没有资金变动', noRefunds: '没有退款', debit: '借方', credit: '贷方', account: '科目',
@@ -84,7 +84,7 @@ export const zh: Texts = {
     refund_no_answer: '退款未答复', refund_succeeded: '退款完成', refund_failed: '退款失败', voided: '已撤销', paid_late: '迟到支付', scanned: '顾客打开了码',
     refund_not_sent: '退款尚未发出', refund_settled_by_hand: '退款已人工处理', doubted: '存疑，正在查询渠道', doubt_ended: '渠道已明确答复', paid_by_hand: '人工确认已付',
     needs_attention: '需要人工处理', settlement_proposed: '已提出人工处理', settlement_confirmed: '人工处理已复核', settlement_refused: '人工处理被拒绝',
-    settlement_withdrawn: '人工处理已撤回', second_payment: '订单重复支付', contradicts_hand: '渠道结果与人工处理不一致', contradicts_capture: '渠道前后答复矛盾',
+    settlement_withdrawn: '人工处理已撤回', cancel_asked: '有人要求取消', attended: '已有人处理', contradicts_void: '已撤销的款项渠道称已付', second_payment: '订单重复支付', contradicts_hand: '渠道结果与人工处理不一致', contradicts_capture: '渠道前后答复矛盾',
     refunded_elsewhere: '在别处退款', undone_elsewhere: '渠道自行撤回',
   },
   actors: { channel: '渠道', core: '系统' },
@@ -96,7 +96,7 @@ export const zh: Texts = {
   },
   orderStates: { open: '待支付', closed: '已关闭', paid: '已支付', overpaid: '重复支付，退款中', returned: '已退还' },
   hand: {
-    attention: '需要人工处理', since: '开始于', asked: '已查询渠道次数：', lastSaid: '渠道最近答复', nothingSaid: '无',
+    attention: '需要人工处理', whatWasDone: '处理说明', attend: '已处理', since: '开始于', asked: '已查询渠道次数：', lastSaid: '渠道最近答复', nothingSaid: '无',
     nextAsk: '下次查询时间', title: '人工处理', paid: '已支付', notPaid: '未支付', about: '对象', outcome: '结果',
     reference: '渠道单号', reason: '依据', propose: '提出', confirm: '复核确认', withdraw: '撤回',
     hint: '仅在渠道不答复时使用。须由另一人复核；复核前会再查询一次渠道。',

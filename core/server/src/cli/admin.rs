@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use saoma_channels::{Chance as _, Clock as _, SystemChance, SystemClock};
-use saoma_store::{Store, access, users};
+use saoma_store::{Store, access, audit, users};
 
 use crate::{config::Config, first_start, http::auth::passwords};
 
@@ -32,7 +32,17 @@ pub(super) fn run(command: &Command, config: &Config) -> Result<ExitCode> {
     let password = passwords::one_time(&secret);
     let hash = passwords::hash(&password, salt)?;
     first_start::write_password(&config.data_dir, &password)?;
-    store.write_blocking(|tx| users::reset_platform_password(tx, &access::process(), admin.id, &hash, now))?;
+    store.write_blocking(|tx| {
+        users::reset_platform_password(tx, &access::process(), admin.id, &hash, now)?;
+        let entry = audit::NewEntry {
+            actor: "core".to_owned(),
+            action: "user.password_reset".to_owned(),
+            subject: admin.id.to_string(),
+            detail_json: serde_json::json!({ "by": "saoma admin reset-password" }).to_string(),
+            at: now,
+        };
+        audit::append_platform(tx, &access::process(), &entry)
+    })?;
     println!("{}", config.data_dir.join(first_start::PASSWORD_FILE).display());
     Ok(ExitCode::SUCCESS)
 }

@@ -16,7 +16,7 @@ use saoma_domain::{
 };
 use saoma_protocol::{
     Amount, Millis, OrderId, RefundId, Sequence, StoreId, TerminalId,
-    api::{Goods, RefundKind},
+    api::{Goods, RefundKind, TEXT_LEN_MAX, stands_in_text},
     journal::Record,
     message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
 };
@@ -79,10 +79,12 @@ pub async fn take_journal(
         app.news_of(scope.tenant());
     }
     for rejected in outcome.ack.verdicts.iter().filter(|verdict| verdict.verdict == Verdict::Rejected) {
-        if app.fleet().is_new_rejection(terminal, rejected.sequence) {
+        if !app.fleet().knows_rejection(terminal, rejected.sequence) {
+            let told = rejected.clone();
+            app.store().write(move |tx| audit_rejection(tx, &scope, source, &told)).await?;
+            // Once it is in the log; until then each sending tries again.
+            app.fleet().note_rejection(terminal, rejected.sequence);
             app.metrics().journal_entries("rejected", 1);
-            let rejected = rejected.clone();
-            app.store().write(move |tx| audit_rejection(tx, &scope, source, &rejected)).await?;
         }
     }
     for verdict in &outcome.ack.verdicts {
@@ -104,7 +106,12 @@ struct Outcome {
 
 fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBatch) -> Result<Outcome, StoreError> {
     let terminal = source.terminal;
-    let store = terminals::load(tx, scope, terminal)?.store;
+    let known = terminals::load(tx, scope, terminal)?;
+    // It may still be connected, to a node that has not heard of it yet.
+    if known.revoked_at.is_some() {
+        return Err(StoreError::Revoked { what: "the terminal" });
+    }
+    let store = known.store;
     let through = journal::through(tx, scope, terminal)?;
     let head = Head { through: through.sequence, hash: through.hash };
 
@@ -201,6 +208,14 @@ fn book_entry(
     }
 }
 
+/// A text of a journal as core keeps texts: the cash is taken, so that a character that cannot stand here holds up nothing.
+fn readable(text: &str) -> String {
+    text.chars()
+        .take(TEXT_LEN_MAX)
+        .map(|letter| if stands_in_text(letter) { letter } else { char::REPLACEMENT_CHARACTER })
+        .collect()
+}
+
 /// A cash sale's order has its payment's number: there is never a second attempt.
 fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], cashier: &str) -> Order {
     Order {
@@ -209,9 +224,9 @@ fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], ca
         store,
         terminal: Some(source.terminal),
         counter: Some(sale.counter),
-        cashier: Some(cashier.to_owned()).filter(|cashier| !cashier.is_empty()),
+        cashier: Some(readable(cashier)).filter(|cashier| !cashier.is_empty()),
         reference: None,
-        goods: goods.to_vec(),
+        goods: goods.iter().map(|line| Goods { name: readable(&line.name), ..line.clone() }).collect(),
         created_at: book::believed(sale.at, source.now),
         paid_by: Some(sale.payment),
     }

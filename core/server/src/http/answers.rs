@@ -7,9 +7,8 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, http::header::ContentType};
-use saoma_store::{Principal, StoreError, TenantScope};
+use saoma_store::{StoreError, TenantScope, idempotency::Fingerprint};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::app::App;
 
@@ -25,20 +24,10 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// `number`: what the request is about, for example a payment's id. `None` for a body that cannot be written down.
-    pub fn of(scope: TenantScope, number: &str, principal: &Principal, body: &impl Serialize) -> Option<Self> {
-        // What a terminal is answered depends on which it is; what a person or a key is does not depend on whom.
-        let caller = match principal {
-            Principal::Terminal { terminal, .. } => terminal.to_string(),
-            _ => String::new(),
-        };
-        let mut hash = Sha256::new();
-        for part in [PROGRAM.as_bytes(), caller.as_bytes(), &serde_json::to_vec(body).ok()?] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
+    /// `number`: what the request is about, for example a payment's id. `fingerprint`: the keyed hash of all of it.
+    pub fn of(scope: TenantScope, number: &str, fingerprint: &Fingerprint) -> Self {
         let name = format!("{}:{number}", scope.tenant());
-        Some(Self { name, fingerprint: hex::encode(hash.finalize()) })
+        Self { name, fingerprint: format!("{PROGRAM}-{}", hex::encode(fingerprint)) }
     }
 
     /// The answer kept for it, if `version` (asked of the database) is still the one that was answered.

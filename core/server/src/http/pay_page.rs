@@ -112,7 +112,12 @@ pub async fn show(
             let payment = sale.payment.payment.id;
             let task_app = app.get_ref().clone();
             let work = async move { expire(&task_app, scope, payment).await };
-            app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
+            let ended =
+                app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
+            // Before it is closed the channel is asked: nobody shall pay a second time.
+            if matches!(ended.payment.payment.state, State::Captured(_)) {
+                return Ok(page(200, words, &format!("{head}<p class=\"done\">{}</p>", words.paid)));
+            }
             page(410, words, &format!("{head}{}", notice(words.over, words)))
         }
         State::Presenting { .. } => page(200, words, &format!("{head}{}", way_to_pay(&code.channel_code, words))),

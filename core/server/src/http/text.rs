@@ -1,6 +1,6 @@
 //! Texts that people write into requests.
 
-use saoma_protocol::api::TEXT_LEN_MAX;
+use saoma_protocol::api::{TEXT_LEN_MAX, stands_in_text};
 
 use super::problem::{INVALID, Problem};
 
@@ -46,16 +46,10 @@ pub fn optional(text: Option<String>, pointer: &str) -> Result<Option<String>, P
     if text.chars().any(char::is_control) {
         return Err(Problem::new(INVALID, "Control characters (line breaks, tabs) cannot stand here.").at(pointer));
     }
-    if text.chars().any(overrides_direction) {
+    if !text.chars().all(stands_in_text) {
         let detail =
             "Characters that turn the direction of writing around cannot stand here; Arabic and Hebrew need none.";
         return Err(Problem::new(INVALID, detail).at(pointer));
     }
     Ok(Some(text))
-}
-
-/// Embeddings, overrides and isolates (UAX #9 §2.1 to 2.5): with them a shop's name can make an amount beside it read
-/// backwards.
-const fn overrides_direction(letter: char) -> bool {
-    matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

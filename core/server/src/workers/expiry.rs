@@ -48,8 +48,9 @@ async fn take_up(app: &App, work: &mut JoinSet<InHand>, in_hand: &mut HashSet<In
     }
     let full: Vec<ChannelAccountId> =
         counts.iter().filter(|(_, count)| **count >= OF_ACCOUNT_MAX).map(|(account, _)| *account).collect();
-    let due =
-        app.store().read(move |tx| payments::due_for_expiry(tx, &access::process(), now, &full, BATCH_MAX)).await?;
+    // What is in hand is still due, and must not fill the batch.
+    let limit = BATCH_MAX.saturating_add(u32::try_from(in_hand.len()).unwrap_or(u32::MAX));
+    let due = app.store().read(move |tx| payments::due_for_expiry(tx, &access::process(), now, &full, limit)).await?;
     for payments::Due { scope, payment } in due {
         let (account, id) = (payment.channel_account, payment.payment.id);
         let count = account.map(|account| counts.entry(account).or_default());

@@ -576,7 +576,7 @@ async fn odd_but_good() {
     assert_eq!((&shown["state"], &shown["amount"]["minor"]), (&json!("presenting"), &json!(999_999_999_999_i64)));
     // More than anybody has: that is the scheme's to say.
     let largest = charge(999_999_999_900, &desk.town.code_of("alice").await);
-    let declined: Value = desk.owner().post("/v1/payments").key("too dear").json(&largest).await.json(201);
+    let declined: Value = desk.owner().post("/v1/payments").key("too-dear").json(&largest).await.json(201);
     assert_eq!((&declined["state"], &declined["amount"]["minor"]), (&json!("failed"), &json!(999_999_999_900_i64)));
     desk.jade.books_balance().await;
 }

@@ -277,6 +277,29 @@ async fn what_the_terminal_says_of_sales_through_core_is_kept_and_books_nothing(
     world.books_hold().await;
 }
 
+/// Whatever a till lets through: the cash is in the drawer.
+#[actix_web::test]
+async fn a_text_that_cannot_be_kept_holds_up_no_cash() {
+    let world = World::start().await;
+    let till = world.till("Till 1").await;
+    let mut journal = Journal::new(world.now());
+    let payment = PaymentId::for_sale(till.tenant, till.terminal, Sequence(1));
+    journal.write(Record::CashSale {
+        payment,
+        counter: Sequence(1),
+        amount: cny(100),
+        tendered_minor: 100,
+        goods: Vec::new(),
+        cashier: format!("Li\0\u{202e}{}", "x".repeat(400)),
+    });
+    assert_eq!(over_https(&till, &journal.all()).await, clean(1));
+    assert_eq!(books(&till).await.0, 1);
+    let (scope, _) = world.merchant();
+    let sale = world.read(move |tx| saoma_store::payments::load_sale(tx, &scope, payment)).await;
+    assert_eq!(sale.order.cashier.unwrap(), format!("Li\u{fffd}\u{fffd}{}", "x".repeat(124)));
+    world.books_hold().await;
+}
+
 #[actix_web::test]
 async fn one_terminals_journal_is_not_anothers() {
     let world = World::start().await;

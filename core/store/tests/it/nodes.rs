@@ -100,6 +100,17 @@ fn a_node_hears_which_of_its_terminals_were_shut_out() {
         let shut_out = |since: i64| base.read(|tx| nodes::shut_out(tx, &PLATFORM, "a", at(since)));
         assert_eq!(shut_out(5), [(tea.terminal, Some("01".to_owned()))]);
         assert_eq!(shut_out(6), []);
+        // A terminal that was shut out for good is still connected until its node has heard of it.
+        let lost = TerminalId::from_bytes(bytes(b'T', 3));
+        let till = NewTerminal { id: lost, store: tea.store, name: "Till 3".to_owned(), created_at: NOW };
+        base.write(|tx| terminals::create(tx, &tea.scope, &till));
+        let certificate = Certificate { serial: "03".to_owned(), not_after: at(100), issued_at: NOW, revoked_at: None };
+        base.write(|tx| terminals::add_certificate(tx, &tea.scope, lost, &certificate));
+        base.write(|tx| terminals::came_online(tx, &tea.scope, lost, "a", NOW));
+        base.write(|tx| terminals::revoke(tx, &tea.scope, lost, at(7)));
+        assert_eq!(shut_out(6), [(lost, Some("03".to_owned()))]);
+        base.write(|tx| terminals::went_offline(tx, &tea.scope, lost, "a", at(8)));
+        assert_eq!(shut_out(6), []);
         base.write(|tx| tenants::update(tx, &PLATFORM, &tenants::Tenant { active: false, ..tenant(b'T') }));
         assert_eq!(shut_out(6), [(tea.terminal, None)]);
     });

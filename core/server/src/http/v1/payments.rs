@@ -137,13 +137,16 @@ pub async fn create(
 ) -> Result<HttpResponse, Problem> {
     let scope = caller.scope()?;
     let body = body.into_inner();
-    let id = key.parse().unwrap_or_else(|_| PaymentId::for_key(scope.tenant(), &key));
+    // A terminal mints its own numbers; anybody else's key must not be able to take one.
+    let id = match caller.principal() {
+        Principal::Terminal { .. } => key.parse().ok(),
+        _ => None,
+    };
+    let id = id.unwrap_or_else(|| PaymentId::for_key(scope.tenant(), &key));
     let fingerprint = fingerprint(&app, "POST /v1/payments", caller.principal(), &body)?;
-    let known = Wish::of(scope, &id.to_string(), caller.principal(), &body);
-    if let Some(known) = &known
-        && let Some(answer) =
-            known.replay(&app, async || app.store().read(move |tx| payments::version(tx, &scope, id)).await).await?
-    {
+    let known = Wish::of(scope, &id.to_string(), &fingerprint);
+    let version = async || app.store().read(move |tx| payments::version(tx, &scope, id)).await;
+    if let Some(answer) = known.replay(&app, version).await? {
         return Ok(answer);
     }
     // Before anything is looked up that may have changed since.
@@ -198,9 +201,7 @@ pub async fn create(
     };
     let (sale, new) = collect(&app, scope, wish).await?;
     let view = payment_view(&app, &sale);
-    if let Some(known) = known {
-        known.keep(&app, view.version, &view);
-    }
+    known.keep(&app, view.version, &view);
     Ok(if new { HttpResponse::Created().json(view) } else { HttpResponse::Ok().json(view) })
 }
 

@@ -5,7 +5,7 @@ use saoma_protocol::{
     Amount, PaymentId, RefundId,
     api::{CreateRefund, Page, RefundKind, RefundView},
 };
-use saoma_store::{idempotency::Fingerprint, refunds};
+use saoma_store::{Principal, idempotency::Fingerprint, refunds};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -99,7 +99,11 @@ async fn carry_out(app: &App, caller: &Caller<GiveRefunds>, key: &str, what: Wha
     let What { payment, kind, amount, reason, fingerprint } = what;
     let scope = caller.scope()?;
     load(app, caller.principal(), scope, payment).await?;
-    let id = key.parse().unwrap_or_else(|_| RefundId::for_key(scope.tenant(), payment, key));
+    let id = match caller.principal() {
+        Principal::Terminal { .. } => key.parse().ok(),
+        _ => None,
+    };
+    let id = id.unwrap_or_else(|| RefundId::for_key(scope.tenant(), payment, key));
     let reason = text::optional(reason, "/reason")?;
     let wish = GiveBack { id, fingerprint: Some(fingerprint), payment, kind, amount, reason, actor: caller.actor() };
     let (refund, _, new) = give_back(app, scope, wish).await?;

@@ -28,7 +28,7 @@ use crate::{
     http::{
         auth::{Caller, passwords, refresh, rights::OwnSession, session_of, tokens},
         origin,
-        problem::{INTERNAL, INVALID, Problem, SIGN_IN_FAILED, TOO_MANY_ATTEMPTS, UNAUTHENTICATED},
+        problem::{FORBIDDEN, INTERNAL, INVALID, Problem, SIGN_IN_FAILED, TOO_MANY_ATTEMPTS, UNAUTHENTICATED},
         router::other_method,
         text,
     },
@@ -178,12 +178,23 @@ pub async fn refresh_session(app: web::Data<App>, request: HttpRequest) -> Resul
 pub async fn sign_out(
     app: web::Data<App>,
     request: HttpRequest,
-    caller: Option<Caller<OwnSession>>,
+    caller: Result<Caller<OwnSession>, Problem>,
 ) -> Result<HttpResponse, Problem> {
     origin::check_page(&app, &request)?;
-    let bearer = caller.map(|caller| caller.principal().clone());
+    let bearer = match caller {
+        Ok(caller) => Some(caller.principal().clone()),
+        // Whoever has no session (any more) has none to end; for all else nobody must hear that it has ended.
+        Err(problem) if [UNAUTHENTICATED, FORBIDDEN].contains(&problem.code()) => None,
+        Err(problem) => return Err(problem),
+    };
     let shown = refresh::presented(&request)
-        .map(|(session, secret)| (session, refresh::looked_at(app.vault(), session, &secret)));
+        .map(|(session, secret)| (session, refresh::looked_at(app.vault(), session, &secret)))
+        .filter(|(_, presented)| presented.is_ours);
+    let gone = HttpResponse::NoContent().cookie(refresh::no_cookie(is_secure(&app))).finish();
+    // Strangers do not get the database's one writer.
+    if bearer.is_none() && shown.is_none() {
+        return Ok(gone);
+    }
     let (discarded, now) = (app.random_32()?, app.now());
     app.store()
         .write(move |tx| {
@@ -203,7 +214,7 @@ pub async fn sign_out(
             }
         })
         .await?;
-    Ok(HttpResponse::NoContent().cookie(refresh::no_cookie(is_secure(&app))).finish())
+    Ok(gone)
 }
 
 /// Who is signed in.
@@ -301,7 +312,13 @@ async fn verify(app: &App, address: IpAddr, login: &str, password: String) -> Re
         }
     };
     let stored = found.as_ref().map(|found| found.password_hash().to_owned());
-    let fits = passwords::check(password, stored).await?;
+    let fits = match passwords::check(password, stored).await {
+        Ok(fits) => fits,
+        Err(busy) => {
+            app.limits().forgive(&limits::sign_in(address, login)).await;
+            return Err(busy);
+        }
+    };
     let verified = found.filter(|_| fits).ok_or_else(wrong)?;
     app.limits().forgive(&limits::sign_in(address, login)).await;
     Ok(verified)
@@ -323,6 +340,9 @@ async fn rotate(app: &App, request: &HttpRequest) -> Result<HttpResponse, Proble
     let over = || Problem::new(UNAUTHENTICATED, "The session is over; sign in again.");
     let (session, secret) = refresh::presented(request).ok_or_else(over)?;
     let presented = refresh::looked_at(app.vault(), session, &secret);
+    if !presented.is_ours {
+        return Err(over());
+    }
     let next = refresh::secret(app.vault(), session, &app.random_16()?);
     let (next_hash, now) = (refresh::hash(&next), app.now());
     let refreshed = app.store().write(move |tx| {
