@@ -32,6 +32,8 @@ pub fn run() -> Result<()> {
             .concat(),
         ))
     })?;
+    // The programs have the pages inside.
+    web::build()?;
     timed("Release programs", || {
         stage::execute(&mut cargo(&[
             "build",
@@ -47,7 +49,6 @@ pub fn run() -> Result<()> {
         ]))?;
         stage::execute(&mut cargo(&["build", "--quiet", "--locked", "--profile", "small", "--package", "saoma-edge"]))
     })?;
-    web::build()?;
     let release = crate::target().join("release");
     std::fs::copy(crate::target().join("small/saoma-edge"), release.join("saoma-edge"))?;
     timed("Payments per second, memory, start-up, size", || {
