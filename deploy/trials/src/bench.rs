@@ -17,9 +17,7 @@ const CASHIERS: usize = 16;
 const LOAD: Duration = Duration::from_secs(10);
 
 pub async fn run(premises: Premises) -> Result<()> {
-    if premises.folder.exists() {
-        std::fs::remove_dir_all(&premises.folder)?;
-    }
+    Shop::forget(&premises)?;
     let programs = premises.programs.clone();
     let mut shop = Shop::open(premises).await?;
     shop.till_is_online().await?;

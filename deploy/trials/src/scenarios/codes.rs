@@ -5,6 +5,9 @@ use anyhow::{Result, ensure};
 use super::people::{Cashier, Customer, Office};
 use crate::{api::text, eyes, shop::Shop, wait::until};
 
+/// Short enough to be waited for, and long enough for a busy machine to open the code's page first.
+const CODE_SECONDS: u32 = 20;
+
 pub async fn read_back_and_paid(shop: &mut Shop) -> Result<()> {
     shop.till_is_online().await?;
     let (cashier, customer) = (Cashier::of(shop)?, Customer::of(shop)?);
@@ -23,7 +26,7 @@ pub async fn read_back_and_paid(shop: &mut Shop) -> Result<()> {
 
 pub async fn expired(shop: &mut Shop) -> Result<()> {
     let (office, customer) = (Office::of(shop)?, Customer::of(shop)?);
-    let payment = office.presents(shop, 1300, 5).await?;
+    let payment = office.presents(shop, 1300, CODE_SECONDS).await?;
     let (id, link) = (text(&payment, "/id")?, text(&payment, "/code_url")?);
     let (_, page) = customer.opens(&link).await?;
     let token = Customer::wallet_token(&page)?;
@@ -44,7 +47,7 @@ pub async fn expired(shop: &mut Shop) -> Result<()> {
 pub async fn paid_late(shop: &mut Shop) -> Result<()> {
     let (office, customer) = (Office::of(shop)?, Customer::of(shop)?);
     let before = customer.balance().await?;
-    let payment = office.presents(shop, 1398, 5).await?;
+    let payment = office.presents(shop, 1398, CODE_SECONDS).await?;
     let (id, link) = (text(&payment, "/id")?, text(&payment, "/code_url")?);
     let (_, page) = customer.opens(&link).await?;
     office.sees(&id, "expired").await?;
