@@ -73,7 +73,16 @@ pub enum Order {
 impl Sync {
     #[must_use]
     pub const fn new(head: Sequence, through: Sequence) -> Self {
-        Self { head, through, offered: head, compared: false, connected: false, resend_at: None, silences: 0, stopped: None }
+        Self {
+            head,
+            through,
+            offered: head,
+            compared: false,
+            connected: false,
+            resend_at: None,
+            silences: 0,
+            stopped: None,
+        }
     }
 
     #[must_use]
@@ -140,8 +149,7 @@ impl Sync {
     fn acknowledged(&mut self, ack: JournalAck, now: Millis, orders: &mut Vec<Order>) {
         self.silences = 0;
         let through = ack.through;
-        let is_other =
-            |verdict: &JournalVerdict| verdict.verdict == Verdict::Rejected && verdict.sequence <= through;
+        let is_other = |verdict: &JournalVerdict| verdict.verdict == Verdict::Rejected && verdict.sequence <= through;
         if through > self.offered || ack.verdicts.iter().any(is_other) {
             self.stop(Stop::SetBack { through: ack.through, head: self.head }, orders);
             return;

@@ -159,8 +159,9 @@ fn postgres_programs() -> Result<PathBuf> {
         .filter_map(|folder| Some((folder.file_name().to_str()?.parse::<u32>().ok()?, folder.path().join("bin"))))
         .filter(|(_, programs)| programs.join("initdb").exists())
         .max();
-    let (_, programs) = newest
-        .with_context(|| format!("there is no PostgreSQL in {POSTGRES_VERSIONS}: install Debian's package postgresql"))?;
+    let (_, programs) = newest.with_context(|| {
+        format!("there is no PostgreSQL in {POSTGRES_VERSIONS}: install Debian's package postgresql")
+    })?;
     Ok(programs)
 }
 

@@ -62,8 +62,11 @@ impl Owner {
     /// `POST /api/sales`. What core takes part in waits for its first word since the start: if this disk was set back, the
     /// next number is used, and core would answer with what was paid under it then.
     pub(super) async fn sell_or_wait(&mut self, pressed: Pressed, request: SaleRequest, reply: Reply<Sold>) {
-        let is_known = matches!(self.seen(&pressed).await, Ok(Some(Seen { payment: Some(_), .. })));
-        if request.method != SaleMethod::Cash && !is_known && !self.knows_its_numbers() {
+        // A key that is known already makes no new number.
+        if request.method != SaleMethod::Cash
+            && !self.knows_its_numbers()
+            && !matches!(self.seen(&pressed).await, Ok(Some(Seen { payment: Some(_), .. })))
+        {
             if self.early.len() < EARLY_MAX {
                 self.early.push_back(Early { pressed, request, reply, until: Instant::now() + ANSWER_MAX });
             } else {

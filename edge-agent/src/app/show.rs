@@ -52,9 +52,7 @@ impl Owner {
         let profile = &self.identity.profile;
         let stopped = self.sync.stopped().map(|stop| match stop {
             Stop::Rejected { sequence, why } => StoppedView { sequence: *sequence, why: why.clone() },
-            Stop::SetBack { through, head } => {
-                StoppedView { sequence: *through, why: sync::set_back(*through, *head) }
-            }
+            Stop::SetBack { through, head } => StoppedView { sequence: *through, why: sync::set_back(*through, *head) },
         });
         StateView {
             version: env!("CARGO_PKG_VERSION"),

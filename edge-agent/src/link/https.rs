@@ -12,7 +12,8 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use saoma_protocol::{
     Amount, PaymentId, RefundId, Sequence,
     api::{
-        CreatePayment, CreateRefund, Page, PaymentView, Problem, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
+        CreatePayment, CreateRefund, Page, PaymentView, Problem, RefundView, Renew, Renewed, TerminalBooks,
+        TerminalProfile,
     },
     message::{JournalAck, JournalBatch, Push, PushAck},
 };

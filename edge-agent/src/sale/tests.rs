@@ -304,7 +304,8 @@ fn a_refund_that_core_has_taken_never_fails_by_a_lost_line() {
     );
     let pushed_first = plays(keyed, &[(11, pushed, "")], "succeeded");
     let locked = |problem| if let Outcome::Refused(problem) = problem { Outcome::Locked(problem) } else { problem };
-    for outcome in [Outcome::NotSent, Outcome::NotFound, refused("refund_exceeds"), locked(refused("unauthenticated"))] {
+    for outcome in [Outcome::NotSent, Outcome::NotFound, refused("refund_exceeds"), locked(refused("unauthenticated"))]
+    {
         let alarm = if outcome == Outcome::NotFound { "alarm core_forgot_sale" } else { "" };
         let list = [(16, TICK, "list"), (17, answered(Ask::ListRefunds, outcome.clone()), alarm)];
         let sale = plays(answered_first.clone(), &list, "succeeded");
@@ -324,11 +325,8 @@ fn what_somebody_else_gives_back_is_neither_sent_nor_judged_here() {
         view: Box::new(view(2 + version, PaymentState::Succeeded)),
         refund: Some(Box::new(refund_is(state, version))),
     };
-    let mut sale = plays(
-        paid(),
-        &[(10, foreign(RefundState::Pending, 1), ""), (30, TICK, ""), (60, TICK, "")],
-        "succeeded",
-    );
+    let mut sale =
+        plays(paid(), &[(10, foreign(RefundState::Pending, 1), ""), (30, TICK, ""), (60, TICK, "")], "succeeded");
     assert!(!sale.is_open());
     for (version, state) in [(2, RefundState::Unknown), (3, RefundState::Succeeded)] {
         let decision = decide(sale, foreign(state, version), Millis(70_000)).unwrap();

@@ -45,7 +45,7 @@ pub struct Known {
     pushes: Vec<Push>,
     pushed: u64,
     pub acknowledged: Vec<Sequence>,
-    /// Requests to create a payment are taken in and never answered.
+    /// Requests to create a payment are taken in and not answered before this ends.
     pub silent: bool,
     /// The channel takes its time over refunds.
     pub refunds_pend: bool,
@@ -274,14 +274,13 @@ fn problem(status: u16, code: &str) -> HttpResponse {
 async fn create(known: Shared, request: HttpRequest, body: Json<CreatePayment>) -> HttpResponse {
     let key = key(&request);
     let payment: PaymentId = key.parse().unwrap();
-    let (view, silent) = {
+    let view = {
         let mut known = known.lock().unwrap();
         known.created.push(key);
-        let view = known.payments.entry(payment).or_insert_with(|| new_payment(payment, &body)).clone();
-        (view, known.silent)
+        known.payments.entry(payment).or_insert_with(|| new_payment(payment, &body)).clone()
     };
-    if silent {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+    while known.lock().unwrap().silent {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     HttpResponse::Created().json(view)
 }

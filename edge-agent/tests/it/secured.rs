@@ -126,11 +126,8 @@ impl Authority {
             .allow_unauthenticated()
             .build()
             .unwrap();
-        let verifier = Arc::new(Doorkeeper {
-            inner,
-            guests: guests.clone(),
-            ahead_seconds: Arc::clone(&self.ahead_seconds),
-        });
+        let verifier =
+            Arc::new(Doorkeeper { inner, guests: guests.clone(), ahead_seconds: Arc::clone(&self.ahead_seconds) });
         ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()

@@ -450,6 +450,44 @@ if (standIn !== null) {
   };
 }
 
+if (standIn === null) {
+  STORIES['what a customer opens fits a telephone'] = async () => {
+    await type('1120');
+    await press('F2');
+    await saleState('presenting');
+    const { code_url } = (await sales())[0];
+    const phone = await browser.newContext({ viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true });
+    const hand = await phone.newPage();
+    for (const [address, wanted] of [[code_url, '#pay-link'], [WALLET, '#code-qr']]) {
+      await hand.goto(address);
+      const there = hand.locator(wanted);
+      await there.waitFor({ state: 'attached', timeout: WAIT_MS });
+      const wide = await hand.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= 360, `${address} is ${wide} px wide`);
+    }
+    await hand.goto(code_url);
+    const way = await hand.locator('#pay-link').boundingBox();
+    assert.ok(way.x >= 0 && way.x + way.width <= 360 && way.height >= 40, JSON.stringify(way));
+    await phone.close();
+    await customerPays(code_url);
+    await saleState('succeeded');
+    await press('Enter');
+  };
+
+  STORIES['the API’s page asks nobody but core'] = async () => {
+    const docs = await context.newPage();
+    const elsewhere = [];
+    docs.on('request', (request) => {
+      const { protocol, origin } = new URL(request.url());
+      if (protocol !== 'data:' && origin !== process.env.DASHBOARD_URL) elsewhere.push(request.url());
+    });
+    await docs.goto(`${process.env.DASHBOARD_URL}/docs`);
+    await docs.getByText('/v1/payments', { exact: true }).first().waitFor();
+    await docs.close();
+    assert.deepEqual(elsewhere, []);
+  };
+}
+
 await page.goto(TILL);
 await sees('.bar[data-link="online"]');
 let failed = 0;

@@ -28,8 +28,7 @@ use saoma_store::{
     orders::{self, Order},
     payments::{self, StoredPayment, Watch},
     refunds::{self, StoredRefund},
-    tenants,
-    terminals,
+    tenants, terminals,
 };
 
 use self::{

@@ -1,6 +1,7 @@
 //! Codes that the shop shows.
 
 use anyhow::{Result, ensure};
+use serde_json::json;
 
 use super::people::{Cashier, Customer, Office};
 use crate::{api::text, eyes, shop::Shop, wait::until};
@@ -11,13 +12,16 @@ const CODE_SECONDS: u32 = 20;
 pub async fn read_back_and_paid(shop: &mut Shop) -> Result<()> {
     shop.till_is_online().await?;
     let (cashier, customer) = (Cashier::of(shop)?, Customer::of(shop)?);
-    let payment = cashier.sell_by_code(1250).await?;
+    let goods = json!([{"name": "奶茶 <Milk tea>", "quantity": 2, "price_minor": 625}]);
+    let payment = cashier.sell_goods_by_code(1250, &goods).await?;
     let shown = text(&cashier.sees(&payment, "presenting").await?, "/code_url")?;
     let read = eyes::read_svg_code(&cashier.display_image().await?, &shop.premises.folder)?;
     ensure!(read == shown, "zbar reads {read}, the till says {shown}");
     let (status, page) = customer.opens(&read).await?;
     ensure!(status.is_success(), "the customer's page answers {status}");
-    ensure!(page.contains("Saoma Tea") && page.contains("12.50"), "the page hides merchant or amount");
+    for what in ["Saoma Tea", "12.50", "奶茶 &lt;Milk tea&gt;", "× 2"] {
+        ensure!(page.contains(what), "the customer's page hides {what}");
+    }
     let paid = customer.pays(&Customer::wallet_token(&page)?).await?;
     ensure!(paid.status.is_success(), "the wallet refuses: {}", paid.body);
     cashier.sees(&payment, "succeeded").await?;

@@ -257,7 +257,8 @@ mod tests {
     #[test]
     fn postings_of_a_refund_leave_nothing_in_transit() {
         let refund = CashRefund { refund: REFUND, payment: sale(1).payment, amount: cny(100), void: false, at: NOW };
-        let Booking::Book { postings, .. } = cash_refund(SOURCE, refund, None, Some(&captured(1250, 0, Method::Cash)), "")
+        let Booking::Book { postings, .. } =
+            cash_refund(SOURCE, refund, None, Some(&captured(1250, 0, Method::Cash)), "")
         else {
             panic!("it fits")
         };
