@@ -202,9 +202,9 @@ pub const EXPLAINED: &[Explained] = &[
     },
     Explained {
         name: "peripherals.scanner",
-        what: "Scanner beside the page's own field: serial, none. (A keyboard scanner types into the page.)",
+        what: "Scanner that is no keyboard: serial, simulated, none. (One that types does so into the page, as a hand can.)",
     },
-    Explained { name: "peripherals.scanner_device", what: "Device of a serial scanner." },
+    Explained { name: "peripherals.scanner_device", what: "Device of a serial scanner; socket of a simulated one." },
     Explained { name: "peripherals.scanner_baud", what: "Speed of a serial scanner, in baud." },
     Explained {
         name: "peripherals.display",

@@ -23,6 +23,9 @@ use crate::{
 
 /// Slips that may wait for the printer.
 const PRINT_QUEUE_MAX: usize = 16;
+/// An order to open the drawer that waited longer behind a printer that hangs is dropped: the cashier has gone on, and nobody
+/// may be there.
+const DRAWER_WAIT_MAX: Duration = Duration::from_secs(4);
 /// How often a device is asked how it does.
 const HEALTH_EVERY: Duration = Duration::from_secs(15);
 /// How long a scanner is listened to at a stretch; also how fast its thread notices that the agent stops.
@@ -40,7 +43,7 @@ pub enum Report {
 
 enum AtPrinter {
     Print { payment: PaymentId, document: Document },
-    OpenDrawer,
+    OpenDrawer { ordered_at: Instant },
     SelfTest(oneshot::Sender<Result<String, PeripheralError>>),
 }
 
@@ -119,7 +122,7 @@ impl Counter {
     }
 
     pub fn open_drawer(&self) {
-        if self.printer.try_send(AtPrinter::OpenDrawer).is_err() {
+        if self.printer.try_send(AtPrinter::OpenDrawer { ordered_at: Instant::now() }).is_err() {
             tracing::warn!("the drawer was not opened: the printer hangs");
         }
     }
@@ -199,8 +202,10 @@ fn printer_thread(
                 last_receipt.set(printer.rendering());
                 tell(reports, Report::Printed { payment, failure });
             }
-            Ok(AtPrinter::OpenDrawer) => {
-                if let Err(error) = drawer.open(printer.as_mut()) {
+            Ok(AtPrinter::OpenDrawer { ordered_at }) => {
+                if ordered_at.elapsed() > DRAWER_WAIT_MAX {
+                    tracing::warn!("the drawer was not opened: the printer hung, and nobody may be there any more");
+                } else if let Err(error) = drawer.open(printer.as_mut()) {
                     tracing::warn!(%error, "the drawer was not opened");
                 }
             }
@@ -262,5 +267,61 @@ fn scanner_thread(
                 thread::sleep(SCANNER_PAUSE);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peripherals::{PeripheralState, health};
+
+    /// Takes its time over the first question; what it is asked to do is noted.
+    struct Hanging {
+        hangs: Option<Duration>,
+        opened: Arc<Mutex<usize>>,
+    }
+
+    impl Printer for Hanging {
+        fn driver(&self) -> &'static str {
+            "hanging"
+        }
+        fn print(&mut self, _: &Document) -> Result<(), PeripheralError> {
+            Ok(())
+        }
+        fn pulse_drawer(&mut self) -> Result<(), PeripheralError> {
+            *self.opened.lock().unwrap() += 1;
+            Ok(())
+        }
+        fn health(&mut self) -> PeripheralHealth {
+            if let Some(hangs) = self.hangs.take() {
+                thread::sleep(hangs);
+            }
+            health("printer", "hanging", PeripheralState::Ok, "")
+        }
+        fn self_test(&mut self) -> Result<String, PeripheralError> {
+            Ok(String::new())
+        }
+    }
+
+    fn opened_behind(hangs: Option<Duration>) -> usize {
+        let opened = Arc::new(Mutex::new(0));
+        let devices = Devices {
+            printer: Box::new(Hanging { hangs, opened: Arc::clone(&opened) }),
+            drawer: Box::new(crate::peripherals::drawer::AtPrinter),
+            display: Box::new(crate::peripherals::display::page::Page),
+            scanner: None,
+        };
+        let (reports, _told) = tokio::sync::mpsc::channel(REPORTS_MAX);
+        let counter = Counter::start(devices, reports).unwrap();
+        counter.open_drawer();
+        // The self-test comes behind the drawer in the same queue.
+        assert!(counter.self_test("printer").blocking_recv().unwrap().is_ok());
+        *opened.lock().unwrap()
+    }
+
+    #[test]
+    fn a_drawer_does_not_open_long_after_it_was_wanted() {
+        assert_eq!(opened_behind(None), 1);
+        assert_eq!(opened_behind(Some(DRAWER_WAIT_MAX + Duration::from_millis(300))), 0);
     }
 }

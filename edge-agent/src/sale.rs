@@ -61,6 +61,11 @@ pub enum Stage {
     NotSent { method: Method, state: PaymentState, failure: Failure },
 }
 
+/// Every refund was, before it was written down where it was keyed.
+const fn keyed_here() -> bool {
+    true
+}
+
 /// Money that goes back on this sale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
@@ -70,6 +75,9 @@ pub struct Refund {
     pub state: RefundState,
     /// Whether core has answered about it. Until then it is sent again, with the same number.
     pub answered: bool,
+    /// Keyed at this till. What the dashboard or core itself gives back is told here, and followed up there.
+    #[serde(default = "keyed_here")]
+    pub keyed_here: bool,
     pub failure: Option<Failure>,
     /// The version of the newest view of it.
     pub version: u64,
@@ -96,8 +104,10 @@ pub struct Waits {
     pub querying: bool,
     pub cancelling: bool,
     pub fetching: bool,
+    pub listing: bool,
     pub refunding: Vec<RefundId>,
-    /// Refunds keyed in this run of which no request ended in silence: if one is not sent, core surely has none.
+    /// Refunds keyed in this run of which core has said nothing and no request ended in silence: if one is not sent, core
+    /// surely has none.
     pub certain: Vec<RefundId>,
     /// How many requests went out that core may have got without our hearing of it; `None` is unknown (a restart).
     pub unanswered: Option<u32>,
@@ -157,9 +167,11 @@ pub struct Keyed {
 pub enum Event {
     QueryPressed,
     CancelPressed,
+    /// `utc_offset_minutes`: where the till stands, for which day a sale is of.
     VoidPressed {
         refund: RefundId,
         cashier: String,
+        utc_offset_minutes: i32,
     },
     RefundPressed {
         refund: RefundId,
@@ -198,8 +210,41 @@ pub enum Ask {
     /// `POST …/query`: core asks the channel.
     Query,
     Cancel,
+    /// `GET …/refunds`: how those stand that core has taken.
+    ListRefunds,
     /// `POST …/void` or `…/refunds`.
     Refund(RefundId),
+}
+
+impl Waits {
+    /// The request has ended.
+    pub(crate) fn end(&mut self, ask: Ask) {
+        match ask {
+            Ask::Create => self.creating = false,
+            Ask::Fetch => self.fetching = false,
+            Ask::Query => self.querying = false,
+            Ask::Cancel => self.cancelling = false,
+            Ask::ListRefunds => self.listing = false,
+            Ask::Refund(refund) => self.refunding.retain(|held| *held != refund),
+        }
+    }
+
+    /// The request has ended with an answer that is lost: core may have done what was asked. It is asked again at `again_at`.
+    pub(crate) fn end_unheard(&mut self, ask: Ask, again_at: Millis) {
+        self.end(ask);
+        if let Ask::Refund(refund) = ask {
+            self.certain.retain(|certain| *certain != refund);
+        }
+        self.unanswered = Some(self.unanswered.unwrap_or(1).max(1));
+        self.next_at = Some(again_at);
+    }
+
+    /// Whether a request is under way.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        let Self { creating, querying, cancelling, fetching, listing, refunding, .. } = self;
+        *creating || *querying || *cancelling || *fetching || *listing || !refunding.is_empty()
+    }
 }
 
 /// How a request ended.
@@ -207,6 +252,7 @@ pub enum Ask {
 pub enum Outcome {
     View(Box<PaymentView>),
     Refund(Box<RefundView>),
+    Refunds(Vec<RefundView>),
     /// Core has no such payment.
     NotFound,
     /// Core will not do it, and asking again does not help.
@@ -255,6 +301,8 @@ pub struct Decision {
 pub enum Refusal {
     #[error("this sale is {state}: it cannot be {what} now")]
     NotNow { state: &'static str, what: &'static str },
+    #[error("cash can be voided on the day of the sale only: refund it instead")]
+    VoidTooLate,
     #[error("at most {left} {currency} of this sale can still be given back")]
     RefundExceeds { left: String, currency: saoma_protocol::Currency },
 }
@@ -264,6 +312,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotNow { .. } => "not_now",
+            Self::VoidTooLate => "void_too_late",
             Self::RefundExceeds { .. } => "refund_exceeds",
         }
     }
@@ -383,9 +432,10 @@ impl Sale {
 }
 
 impl Refund {
+    /// Whether this till still has to find out what became of it.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        !matches!(self.state, RefundState::Succeeded | RefundState::Failed)
+        self.keyed_here && !matches!(self.state, RefundState::Succeeded | RefundState::Failed)
     }
 
     fn of(view: &RefundView) -> Self {
@@ -395,6 +445,7 @@ impl Refund {
             void: view.kind == RefundKind::Void,
             state: view.state,
             answered: true,
+            keyed_here: false,
             failure: view.failure.clone(),
             version: view.version,
             keyed_at: view.created_at,

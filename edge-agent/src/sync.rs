@@ -4,11 +4,12 @@
 //! on the way, the next batch starts after it. Core drops what it has already, so sending too much does no harm.
 //!
 //! Stops, with an alarm, when core rejects an entry (the chain is broken: a person must look) and when core has more of this
-//! journal than this disk (the disk was set back: the next sale would take a number that is used).
+//! journal than this disk ever sent, or other entries under its numbers (the disk was set back: sales would take numbers
+//! that are used). Until core has answered once since the start nobody knows that it was not.
 
 use saoma_protocol::{
     Millis, Sequence,
-    message::{JournalAck, Verdict},
+    message::{JournalAck, JournalVerdict, Verdict},
 };
 
 /// First wait for an answer to a batch; it doubles up to the largest.
@@ -22,6 +23,10 @@ pub struct Sync {
     head: Sequence,
     /// The last entry that core says it has.
     through: Sequence,
+    /// The last entry that can have been sent from this disk.
+    offered: Sequence,
+    /// Core's word since the start fits this disk.
+    compared: bool,
     connected: bool,
     /// When the batch under way is sent again; none is under way without it.
     resend_at: Option<Millis>,
@@ -34,7 +39,7 @@ pub struct Sync {
 pub enum Stop {
     /// Core will not take this entry.
     Rejected { sequence: Sequence, why: String },
-    /// Core has entries up to `through`, and this disk only up to `head`.
+    /// Core has entries up to `through` that are not those of this disk, which ends at `head`.
     SetBack { through: Sequence, head: Sequence },
 }
 
@@ -68,7 +73,16 @@ pub enum Order {
 impl Sync {
     #[must_use]
     pub const fn new(head: Sequence, through: Sequence) -> Self {
-        Self { head, through, connected: false, resend_at: None, silences: 0, stopped: None }
+        Self {
+            head,
+            through,
+            offered: head,
+            compared: false,
+            connected: false,
+            resend_at: None,
+            silences: 0,
+            stopped: None,
+        }
     }
 
     #[must_use]
@@ -79,6 +93,12 @@ impl Sync {
     #[must_use]
     pub const fn through(&self) -> Sequence {
         self.through
+    }
+
+    /// Whether core was heard of since the start, so that the next number is known to be unused.
+    #[must_use]
+    pub const fn is_compared(&self) -> bool {
+        self.compared
     }
 
     #[must_use]
@@ -108,7 +128,9 @@ impl Sync {
             }
             Event::Ack(ack) => self.acknowledged(ack, now, &mut orders),
             Event::Asked => {
-                self.stopped = None;
+                if matches!(self.stopped.take(), Some(Stop::SetBack { .. })) {
+                    self.compared = false;
+                }
                 orders.extend(self.send(now));
             }
             Event::Tick => {
@@ -126,10 +148,13 @@ impl Sync {
 
     fn acknowledged(&mut self, ack: JournalAck, now: Millis, orders: &mut Vec<Order>) {
         self.silences = 0;
-        if ack.through > self.head {
+        let through = ack.through;
+        let is_other = |verdict: &JournalVerdict| verdict.verdict == Verdict::Rejected && verdict.sequence <= through;
+        if through > self.offered || ack.verdicts.iter().any(is_other) {
             self.stop(Stop::SetBack { through: ack.through, head: self.head }, orders);
             return;
         }
+        self.compared = true;
         let moved = ack.through != self.through;
         if moved {
             self.through = ack.through;
@@ -169,14 +194,21 @@ impl Sync {
         }
         let wait = ANSWER_MS_MIN.saturating_mul(1 << self.silences.min(6)).min(ANSWER_MS_MAX);
         self.resend_at = Some(now.plus(wait));
+        self.offered = self.head;
         Some(Order::Send { after: self.through })
     }
+}
+
+/// [`Stop::SetBack`] for people.
+#[must_use]
+pub fn set_back(through: Sequence, head: Sequence) -> String {
+    format!("core has other entries up to {through} than this disk, which ends at {head}: it was set back")
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use saoma_protocol::message::{JournalVerdict, sync::BATCH_ENTRIES_MAX};
+    use saoma_protocol::message::sync::BATCH_ENTRIES_MAX;
 
     use super::*;
 
@@ -261,6 +293,38 @@ mod tests {
             assert_eq!(sync.stopped(), Some(&stop));
             assert_eq!(sync.handle(Event::Asked, Millis(900_002)), [Order::Send { after: Sequence(2) }]);
         }
+    }
+
+    /// It sold on without a line, past the number that core has: its entries look new, and are not.
+    #[test]
+    fn a_disk_that_was_set_back_and_sold_on_is_found_by_its_numbers() {
+        let set_back = Stop::SetBack { through: Sequence(9), head: Sequence(12) };
+        let mut sync = Sync::new(Sequence(12), Sequence(5));
+        assert!(!sync.is_compared());
+        sync.handle(Event::Connected, Millis(0));
+        let orders = sync.handle(verdict(9, 6, Verdict::Rejected), Millis(1));
+        assert_eq!((orders, sync.through()), (vec![Order::Stopped(set_back.clone())], Sequence(5)));
+        assert!(!sync.is_compared());
+
+        // It sold on while core's first word was under way.
+        let mut sync = Sync::new(Sequence(5), Sequence(5));
+        sync.handle(Event::Connected, Millis(0));
+        sync.handle(Event::Appended { head: Sequence(12) }, Millis(1));
+        assert_eq!(sync.handle(ack(9), Millis(2)), [Order::Stopped(set_back)]);
+    }
+
+    #[test]
+    fn numbers_are_compared_once_core_was_heard() {
+        let mut sync = Sync::new(Sequence(5), Sequence(5));
+        sync.handle(Event::Connected, Millis(0));
+        assert!(!sync.is_compared());
+        sync.handle(ack(5), Millis(1));
+        sync.handle(Event::Disconnected, Millis(2));
+        assert!(sync.is_compared());
+        // A stop that is lifted is to be confirmed or not by core.
+        sync.handle(ack(9), Millis(3));
+        sync.handle(Event::Asked, Millis(4));
+        assert_eq!((sync.stopped(), sync.is_compared()), (None, false));
     }
 
     #[test]

@@ -16,15 +16,18 @@ use crate::shop::{Premises, Shop};
 const CASHIERS: usize = 16;
 const LOAD: Duration = Duration::from_secs(10);
 
-pub async fn run(premises: Premises) -> Result<()> {
-    if premises.folder.exists() {
-        std::fs::remove_dir_all(&premises.folder)?;
-    }
+pub async fn run(premises: Premises, charges_per_s: Option<f64>) -> Result<()> {
+    Shop::forget(&premises)?;
     let programs = premises.programs.clone();
+    let started = Instant::now();
     let mut shop = Shop::open(premises).await?;
+    println!("shop: nothing to open (cold)         {:>10.0} ms", started.elapsed().as_secs_f64() * 1e3);
     shop.till_is_online().await?;
     start_up_and_memory(&mut shop).await?;
-    payments_per_second(&shop).await?;
+    let rate = payments_per_second(&shop).await?;
+    if let Some(charges_per_s) = charges_per_s {
+        println!("payments against those commits alone {:>10.2}", rate / charges_per_s);
+    }
     let size = std::fs::metadata(programs.join("saoma-edge"))?.len();
     println!("terminal's stripped binary           {:>10.1} MB", size as f64 / 1e6);
     shop.close().await
@@ -47,7 +50,7 @@ async fn start_up_and_memory(shop: &mut Shop) -> Result<()> {
 }
 
 /// Charges through a channel that answers at once, so that what is measured is ours.
-async fn payments_per_second(shop: &Shop) -> Result<()> {
+async fn payments_per_second(shop: &Shop) -> Result<f64> {
     let (office, made) = (shop.office()?, shop.made()?.clone());
     let (next, until) = (AtomicU64::new(0), Instant::now() + LOAD);
     let cashiers = (0..CASHIERS).map(|_| async {
@@ -79,7 +82,7 @@ async fn payments_per_second(shop: &Shop) -> Result<()> {
     );
     let (core, _) = shop.process_ids()?;
     println!("core: resident memory, after load    {:>10.1} MB", resident_mb(core)?);
-    Ok(())
+    Ok(rate)
 }
 
 fn resident_mb(process: u32) -> Result<f64> {

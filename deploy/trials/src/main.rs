@@ -56,7 +56,11 @@ enum Command {
     /// Takes the pictures of the README in a new shop.
     Pictures,
     /// Measures: payments per second, memory, start-up times, size.
-    Bench,
+    Bench {
+        /// How often a second the database alone commits what a payment writes; the payments are set against it.
+        #[arg(long)]
+        charges_per_s: Option<f64>,
+    },
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -80,7 +84,9 @@ async fn main() -> ExitCode {
             Command::Nodes { only } => stop.before(nodes::run(premises("target/demo-nodes"), only)).await,
             Command::Browser => stop.before(pages("target/demo-browser", "test:browser", browser::SUITES)).await,
             Command::Pictures => stop.before(pages("target/demo-pictures", "pictures", &["core/dashboard"])).await,
-            Command::Bench => stop.before(bench::run(premises("target/demo-bench"))).await,
+            Command::Bench { charges_per_s } => {
+                stop.before(bench::run(premises("target/demo-bench"), *charges_per_s)).await
+            }
         }
     };
     match work.await {

@@ -49,9 +49,7 @@ const SCENARIOS: &[Scenario] = &[
 ];
 
 pub async fn run(premises: Premises, only: &[String]) -> Result<()> {
-    if premises.folder.exists() {
-        std::fs::remove_dir_all(&premises.folder)?;
-    }
+    Shop::forget(&premises)?;
     let mut street = Street::open(premises).await?;
     let mut outcomes = Vec::new();
     for (name, scenario) in SCENARIOS {

@@ -4,6 +4,7 @@ mod books;
 mod charges;
 mod codes;
 mod crashes;
+mod demo;
 mod hostile;
 mod observed;
 mod offline;
@@ -38,8 +39,10 @@ const SCENARIOS: &[Scenario] = &[
     ("cash sale with the broker stopped", |shop| Box::pin(offline::broker_stopped(shop))),
     ("cash sale with core gone", |shop| Box::pin(offline::core_gone(shop))),
     ("core killed between sent and answered", |shop| Box::pin(crashes::core_killed(shop))),
+    ("core stopped with a call under way", |shop| Box::pin(crashes::core_stopped(shop))),
     ("terminal killed in mid-sale", |shop| Box::pin(crashes::terminal_killed(shop))),
     ("trapping and looping plugins beside payments", |shop| Box::pin(hostile::beside_payments(shop))),
+    ("the demo says where everything is, stops at Ctrl-C, and opens again", |shop| Box::pin(demo::twice(shop))),
     ("one trace from key press to scheme and back", |shop| Box::pin(observed::one_trace(shop))),
     ("what is done later points to its trace", |shop| Box::pin(observed::later_traces(shop))),
     ("metrics are read by Prometheus's own parser", |shop| Box::pin(observed::metrics(shop))),

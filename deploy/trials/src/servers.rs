@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
 
@@ -17,8 +18,8 @@ use nix::{
 
 use crate::wait::until;
 
-/// Where Debian keeps PostgreSQL 15's programs.
-const POSTGRES_PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+/// Where Debian keeps the programs of each PostgreSQL: a folder of its version, in it `bin`.
+const POSTGRES_VERSIONS: &str = "/usr/lib/postgresql";
 /// PostgreSQL refuses to be run by root; Debian's package brings a user for it.
 const POSTGRES_USER: &str = "postgres";
 
@@ -65,23 +66,23 @@ impl Drop for Server {
 
 /// A port that nobody takes while our server restarts: below those that the system gives to outgoing connections, which
 /// could even connect to themselves there.
-fn free_port() -> Result<u16> {
-    let first = u16::try_from(std::process::id() % 10_000)? + 10_000;
+pub fn free_port() -> Result<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let step = NEXT.fetch_add(1, Ordering::Relaxed);
+    let first = u16::try_from(std::process::id() % 10_000)? + 10_000 + step;
     (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no port is free")
 }
 
 pub struct Postgres {
     server: Server,
     port: u16,
+    programs: PathBuf,
 }
 
 impl Postgres {
     /// A server with a database `saoma` of a role `saoma`, which is no superuser.
     pub async fn start(folder: &Path) -> Result<Self> {
-        ensure!(
-            Path::new(POSTGRES_PROGRAMS).join("initdb").exists(),
-            "there is no PostgreSQL 15 in {POSTGRES_PROGRAMS}: install Debian's package postgresql"
-        );
+        let programs = postgres_programs()?;
         let folder = folder.join("postgres");
         std::fs::create_dir_all(&folder)?;
         if is_root() {
@@ -90,7 +91,7 @@ impl Postgres {
         }
         let data = folder.join("data").display().to_string();
         let initdb = as_postgres(
-            "initdb",
+            &programs.join("initdb"),
             &["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D", &data],
         );
         let made = Command::new(&initdb[0]).args(&initdb[1..]).current_dir("/").output()?;
@@ -102,10 +103,11 @@ impl Postgres {
             arguments.extend(["-c".to_owned(), setting.to_owned()]);
         }
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let command = as_postgres("postgres", &arguments);
+        let command = as_postgres(&programs.join("postgres"), &arguments);
         let mut postgres = Self {
             server: Server { name: "PostgreSQL", command, log: folder.with_extension("log"), child: None },
             port,
+            programs,
         };
         postgres.up().await?;
         postgres.run("postgres", "CREATE ROLE saoma LOGIN")?;
@@ -124,7 +126,7 @@ impl Postgres {
 
     /// Runs SQL as the superuser; the answer is its output, without decoration.
     pub fn run(&self, database: &str, sql: &str) -> Result<String> {
-        let out = Command::new(Path::new(POSTGRES_PROGRAMS).join("psql"))
+        let out = Command::new(self.programs.join("psql"))
             .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", "postgres", "-d", database])
             .args(["-p", &self.port.to_string(), "-c", sql])
             .output()?;
@@ -150,15 +152,27 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0)
 }
 
-fn as_postgres(program: &str, arguments: &[&str]) -> Vec<String> {
-    let path = Path::new(POSTGRES_PROGRAMS).join(program).display().to_string();
+/// Those of the newest version that is installed.
+fn postgres_programs() -> Result<PathBuf> {
+    let versions = std::fs::read_dir(POSTGRES_VERSIONS).into_iter().flatten().flatten();
+    let newest = versions
+        .filter_map(|folder| Some((folder.file_name().to_str()?.parse::<u32>().ok()?, folder.path().join("bin"))))
+        .filter(|(_, programs)| programs.join("initdb").exists())
+        .max();
+    let (_, programs) = newest.with_context(|| {
+        format!("there is no PostgreSQL in {POSTGRES_VERSIONS}: install Debian's package postgresql")
+    })?;
+    Ok(programs)
+}
+
+fn as_postgres(program: &Path, arguments: &[&str]) -> Vec<String> {
     let mut command = if is_root() {
         let user = [format!("--reuid={POSTGRES_USER}"), format!("--regid={POSTGRES_USER}")];
         [["setpriv".to_owned(), "--init-groups".to_owned()], user].concat()
     } else {
         vec!["env".to_owned()]
     };
-    command.push(path);
+    command.push(program.display().to_string());
     command.extend(arguments.iter().map(|&argument| argument.to_owned()));
     command
 }

@@ -15,6 +15,7 @@ use crate::{
     api::{Door, text},
     collector::Collector,
     process::{Process, Program},
+    servers::free_port,
     wait::until,
 };
 
@@ -444,7 +445,11 @@ impl Ports {
     fn free() -> Result<Self> {
         let mut held = Vec::new();
         let mut port = |wished: u16| -> Result<u16> {
-            let listener = TcpListener::bind(("127.0.0.1", wished)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)))?;
+            // The ports stay the shop's while its programs are restarted.
+            let listener = match TcpListener::bind(("127.0.0.1", wished)) {
+                Ok(listener) => listener,
+                Err(_) => TcpListener::bind(("127.0.0.1", free_port()?))?,
+            };
             let port = listener.local_addr()?.port();
             held.push(listener);
             Ok(port)

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: the figures the project is held to. Each is a ratio of two things measured in the same run.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
     guests, machine,
@@ -15,11 +15,14 @@ pub fn run() -> Result<()> {
             cargo(&["bench", "--quiet", "--locked", "--package", "saoma-channels"]).env("SAOMA_PLUGINS_DIR", &plugins),
         )
     })?;
-    timed("What the database takes when nothing else is in the way", || {
-        stage::execute(
+    let charges_per_s = timed("What the database takes when nothing else is in the way", || {
+        let commits = stage::output(
             cargo(&["bench", "--quiet", "--locked", "--package", "saoma-store", "--bench", "commits"])
                 .env("SAOMA_BENCH_DIR", crate::target()),
-        )
+        )?;
+        print!("{commits}");
+        let rate = commits.split_whitespace().find_map(|word| word.strip_prefix("charges_per_s="));
+        Ok(rate.context("the bench of commits names no charges_per_s")?.to_owned())
     })?;
     machine::packages(&[&machine::POSTGRESQL])?;
     timed("Books of a million postings", || {
@@ -32,6 +35,8 @@ pub fn run() -> Result<()> {
             .concat(),
         ))
     })?;
+    // The programs have the pages inside.
+    web::build()?;
     timed("Release programs", || {
         stage::execute(&mut cargo(&[
             "build",
@@ -47,12 +52,12 @@ pub fn run() -> Result<()> {
         ]))?;
         stage::execute(&mut cargo(&["build", "--quiet", "--locked", "--profile", "small", "--package", "saoma-edge"]))
     })?;
-    web::build()?;
     let release = crate::target().join("release");
     std::fs::copy(crate::target().join("small/saoma-edge"), release.join("saoma-edge"))?;
     timed("Payments per second, memory, start-up, size", || {
         let mut demo = std::process::Command::new(release.join("saoma-demo"));
-        demo.arg("--programs").arg(&release).arg("--plugins").arg(&plugins).arg("bench").current_dir(crate::root());
+        demo.arg("--programs").arg(&release).arg("--plugins").arg(&plugins).current_dir(crate::root());
+        demo.args(["bench", "--charges-per-s", &charges_per_s]);
         stage::execute(&mut demo)
     })
 }

@@ -30,6 +30,11 @@ impl Alarms {
         Some(alarm)
     }
 
+    /// Whether its cause goes on, as far as is known.
+    pub(super) fn rings(&self, code: &str) -> bool {
+        self.rung.iter().any(|held| held.code == code)
+    }
+
     /// Its cause is gone.
     pub(super) fn silence(&mut self, code: &str) {
         self.rung.retain(|held| held.code != code);

@@ -11,14 +11,14 @@ use saoma_protocol::{
 
 use super::{
     now,
-    owner::{OnDisplay, OpenSale, Owner, is_busy},
+    owner::{OnDisplay, OpenSale, Owner},
 };
 use crate::{
     journal::{Commit, Intent, JournalError},
     link::https::Call,
     peripherals::PeripheralError,
     receipt::{Heading, compose},
-    sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip, Stage, Waits},
+    sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip, Stage},
     sync,
     till::{
         problem::{Code, Refused},
@@ -60,18 +60,16 @@ impl Owner {
     /// `SaleNotFound`, a refusal of the press, or the journal's; nothing has changed then.
     pub(super) async fn happen(&mut self, payment: PaymentId, event: Event, beside: Beside) -> Result<(), Refused> {
         let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
+        let answered = if let Event::Answered { ask, .. } = &event { Some(*ask) } else { None };
         let decision = sale::decide(held.sale.clone(), event, now())?;
         let changed = decision.sale.kept != held.sale.kept
             || !decision.records.is_empty()
             || beside.intent.is_some()
             || beside.push.is_some();
         if changed && let Err(error) = self.write(&decision, beside).await {
-            // What is not on the disk has not happened. The request that told it is over, so it is made again later.
-            let now = now();
-            if let Some(OpenSale { sale, .. }) = self.sales.get_mut(&payment) {
-                let Waits { code, unanswered, .. } = std::mem::take(&mut sale.waits);
-                let next_at = Some(now.plus(UNWRITTEN_MS));
-                sale.waits = Waits { code, unanswered, next_at, ..Waits::default() };
+            // What is not on the disk has not happened; what else is under way goes on.
+            if let (Some(ask), Some(OpenSale { sale, .. })) = (answered, self.sales.get_mut(&payment)) {
+                sale.waits.end_unheard(ask, now().plus(UNWRITTEN_MS));
             }
             return Err(error);
         }
@@ -174,7 +172,7 @@ impl Owner {
             shown.until = if over { shown.until.or_else(|| Some(Instant::now() + SHOWN_MAX)) } else { None };
             shown.sale = sale.clone();
         }
-        if sale.is_open() || is_busy(&sale) || sale.kept.receipt == ReceiptState::Queued {
+        if sale.is_open() || sale.waits.is_busy() || sale.kept.receipt == ReceiptState::Queued {
             self.sales.insert(payment, OpenSale { sale: sale.clone(), entry });
         } else {
             self.sales.remove(&payment);
@@ -219,6 +217,7 @@ impl Owner {
             // A press is one request: its key is new each time, so that core answers with how things stand now.
             Ask::Query => Call::Query { payment, key: fresh_key("query") },
             Ask::Cancel => Call::Cancel { payment, key: fresh_key("cancel") },
+            Ask::ListRefunds => Call::ListRefunds { payment },
             Ask::Refund(refund) => {
                 let held = sale.refund(refund)?;
                 if held.void {

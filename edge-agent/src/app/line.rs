@@ -75,6 +75,11 @@ impl Line {
         }
     }
 
+    /// Core was looked for, and is not there.
+    pub(super) const fn is_lost(&self) -> bool {
+        !self.is_online() && self.probe_failures > 0
+    }
+
     /// Core was heard of lately.
     pub(super) const fn is_online(&self) -> bool {
         self.mqtt_up || self.https_up
@@ -126,9 +131,11 @@ impl Owner {
                         self.heard().await;
                         self.alarm("terminal_locked", problem.detail.clone());
                     }
-                    Outcome::View(_) | Outcome::Refund(_) | Outcome::NotFound | Outcome::Refused(_) => {
-                        self.heard().await;
-                    }
+                    Outcome::View(_)
+                    | Outcome::Refund(_)
+                    | Outcome::Refunds(_)
+                    | Outcome::NotFound
+                    | Outcome::Refused(_) => self.heard().await,
                 }
                 self.happen_logged(payment, Event::Answered { ask, outcome }).instrument(span).await;
             }
@@ -351,13 +358,9 @@ impl Owner {
                         Stop::Rejected { sequence, why } => {
                             ("journal_rejected", format!("core rejects entry {sequence} of the journal: {why}"))
                         }
-                        Stop::SetBack { through, head } => (
-                            "journal_set_back",
-                            format!(
-                                "core has entries up to {through}, this disk only up to {head}: it was set back; \
-                                 sales are stopped"
-                            ),
-                        ),
+                        Stop::SetBack { through, head } => {
+                            ("journal_set_back", format!("{}; sales are stopped", sync::set_back(through, head)))
+                        }
                     };
                     self.alarm(code, message);
                 }

@@ -27,10 +27,10 @@ use crate::{
         mqtt::{Mqtt, News},
         renew::{Next, RenewError},
     },
-    sale::{self, Ask, Event, Outcome, ReceiptState, Sale},
+    sale::{Ask, Event, Outcome, ReceiptState, Sale},
     sync::Sync,
     till::{
-        command::{Asked, Command, Pressed, Reply, TillEvent},
+        command::{Asked, Command, Pressed, Reply, SaleRequest, Sold, TillEvent},
         view::{DisplayView, SaleView, StateView},
     },
 };
@@ -78,6 +78,8 @@ pub(super) struct Owner {
     /// What follows from what was just done, in order.
     pub(super) follow_ups: VecDeque<(PaymentId, Event)>,
     pub(super) awaiting: Option<Awaiting>,
+    /// Sales that were keyed before core's first word, in order.
+    pub(super) early: VecDeque<Early>,
     pub(super) waiters: Vec<Waiter>,
     /// What presses that leave no trace in the journal answered, newest last.
     pub(super) replays: VecDeque<(Pressed, Option<PaymentId>)>,
@@ -114,6 +116,14 @@ pub(super) struct Awaiting {
     pub(super) goods: Vec<Goods>,
     pub(super) cashier: String,
     pub(super) since: Millis,
+}
+
+/// A sale that waits for core's first word on this disk's numbers.
+pub(super) struct Early {
+    pub(super) pressed: Pressed,
+    pub(super) request: SaleRequest,
+    pub(super) reply: Reply<Sold>,
+    pub(super) until: Instant,
 }
 
 /// Somebody who pressed a button and waits for core's answer.
@@ -180,6 +190,7 @@ impl Owner {
             sales,
             follow_ups,
             awaiting: None,
+            early: VecDeque::new(),
             waiters: Vec::new(),
             replays: VecDeque::new(),
             sync: Sync::new(head, synced_through),
@@ -212,6 +223,7 @@ impl Owner {
         self.probe();
         loop {
             self.follow_up().await;
+            self.sell_early().await;
             self.tell();
             tokio::select! {
                 Some(asked) = inputs.asked.recv() => {
@@ -243,10 +255,7 @@ impl Owner {
     async fn command(&mut self, command: Command) {
         // A reply that nobody waits for any more is not an error: the page went away.
         match command {
-            Command::Sell { pressed, request, reply } => {
-                let sold = self.sell(pressed, request).await;
-                let _ = reply.send(sold);
-            }
+            Command::Sell { pressed, request, reply } => self.sell_or_wait(pressed, request, reply).await,
             Command::Press { pressed, payment, press, reply } => self.press(pressed, payment, press, reply).await,
             Command::Scan { pressed, text, reply } => {
                 let scanned = self.scan(pressed, text).await;
@@ -347,12 +356,7 @@ const fn ask_name(ask: Ask) -> &'static str {
         Ask::Fetch => "fetch",
         Ask::Query => "query",
         Ask::Cancel => "cancel",
+        Ask::ListRefunds => "list refunds",
         Ask::Refund(_) => "refund",
     }
-}
-
-/// Whether a request about this sale is under way.
-pub(super) fn is_busy(sale: &sale::Sale) -> bool {
-    let waits = &sale.waits;
-    waits.creating || waits.querying || waits.cancelling || waits.fetching || !waits.refunding.is_empty()
 }

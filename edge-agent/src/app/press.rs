@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{
     happen::Beside,
     now,
-    owner::{Awaiting, Owner, Waiter, is_busy},
+    owner::{Awaiting, Early, Owner, Waiter},
 };
 use crate::{
     journal::Intent,
@@ -28,6 +28,8 @@ use crate::{
 
 /// How long a press waits for core's answer.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// Sales that may wait for core's first word: a till has one cashier.
+const EARLY_MAX: usize = 8;
 /// How long a sale waits for the customer's code; then nobody stands there any more.
 const SCAN_MS_MAX: i64 = 5 * 60 * 1000;
 /// Presses without a trace in the journal that are remembered, for a page that repeats them.
@@ -57,8 +59,42 @@ impl Awaiting {
 }
 
 impl Owner {
-    /// `POST /api/sales`.
-    pub(super) async fn sell(&mut self, pressed: Pressed, request: SaleRequest) -> Result<Sold, Refused> {
+    /// `POST /api/sales`. What core takes part in waits for its first word since the start: if this disk was set back, the
+    /// next number is used, and core would answer with what was paid under it then.
+    pub(super) async fn sell_or_wait(&mut self, pressed: Pressed, request: SaleRequest, reply: Reply<Sold>) {
+        // A key that is known already makes no new number.
+        if request.method != SaleMethod::Cash
+            && !self.knows_its_numbers()
+            && !matches!(self.seen(&pressed).await, Ok(Some(Seen { payment: Some(_), .. })))
+        {
+            if self.early.len() < EARLY_MAX {
+                self.early.push_back(Early { pressed, request, reply, until: Instant::now() + ANSWER_MAX });
+            } else {
+                let _ = reply.send(Err(not_compared()));
+            }
+            return;
+        }
+        let sold = self.sell(pressed, request).await;
+        let _ = reply.send(sold);
+    }
+
+    /// Core was heard of; or it lets this terminal do nothing, and says so to each sale.
+    fn knows_its_numbers(&self) -> bool {
+        self.sync.is_compared() || self.sync.stopped().is_some() || self.alarms.rings("terminal_locked")
+    }
+
+    /// Goes on with sales that waited for core's word, and refuses those that wait in vain.
+    pub(super) async fn sell_early(&mut self) {
+        let (now, is_clear) = (Instant::now(), self.knows_its_numbers());
+        while let Some(early) = self.early.pop_front_if(|early| is_clear || self.line.is_lost() || early.until <= now) {
+            let Early { pressed, request, reply, .. } = early;
+            let sold = if is_clear { self.sell(pressed, request).await } else { Err(not_compared()) };
+            let _ = reply.send(sold);
+        }
+    }
+
+    /// A sale request that core has had its word on.
+    async fn sell(&mut self, pressed: Pressed, request: SaleRequest) -> Result<Sold, Refused> {
         if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
             return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
         }
@@ -149,7 +185,10 @@ impl Owner {
         let (event, refund) = match press {
             Press::Query => (Event::QueryPressed, None),
             Press::Cancel => (Event::CancelPressed, None),
-            Press::Void => (Event::VoidPressed { refund, cashier }, Some(refund)),
+            Press::Void => {
+                let utc_offset_minutes = self.config.till.utc_offset_minutes;
+                (Event::VoidPressed { refund, cashier, utc_offset_minutes }, Some(refund))
+            }
             Press::Refund { amount_minor } => {
                 let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
                 let amount = amount_of(amount_minor, held.sale.kept.amount.currency())?;
@@ -197,6 +236,9 @@ impl Owner {
                 Err(error) => Err(error),
             };
         };
+        if !self.knows_its_numbers() {
+            return Err(not_compared());
+        }
         self.check_open_for_sales().await?;
         let sale = self.key(pressed, amount, Tender::Scan { code: trimmed(&text) }, goods, cashier).await?;
         self.awaiting = None;
@@ -279,7 +321,7 @@ impl Owner {
 
     /// Answers those who wait for this sale, if no request about it is under way any more.
     pub(super) fn answer_waiters(&mut self, sale: &Sale, entry: saoma_protocol::Sequence) {
-        if is_busy(sale) || self.waiters.is_empty() {
+        if sale.waits.is_busy() || self.waiters.is_empty() {
             return;
         }
         let view = SaleView::of(sale, entry <= self.sync.through());
@@ -302,6 +344,10 @@ impl Owner {
             let _ = waiter.reply.send(Ok(view));
         }
     }
+}
+
+fn not_compared() -> Refused {
+    Refused::CoreUnreachable("after its start this till needs it once before it sells for more than cash".to_owned())
 }
 
 /// The sale, or why the refund that was pressed will not be.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     peripherals::{Display, DisplayMessage},
     sale,
-    sync::Stop,
+    sync::{self, Stop},
     till::{
         command::{Subscription, TillEvent},
         view::{DiskView, DisplayView, LinkView, StateNow, StateView, StoppedView, SyncView, TillView},
@@ -52,10 +52,7 @@ impl Owner {
         let profile = &self.identity.profile;
         let stopped = self.sync.stopped().map(|stop| match stop {
             Stop::Rejected { sequence, why } => StoppedView { sequence: *sequence, why: why.clone() },
-            Stop::SetBack { through, head } => StoppedView {
-                sequence: *through,
-                why: format!("core has entries up to {through}, this disk only up to {head}: it was set back"),
-            },
+            Stop::SetBack { through, head } => StoppedView { sequence: *through, why: sync::set_back(*through, *head) },
         });
         StateView {
             version: env!("CARGO_PKG_VERSION"),

@@ -12,7 +12,8 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use saoma_protocol::{
     Amount, PaymentId, RefundId, Sequence,
     api::{
-        CreatePayment, CreateRefund, PaymentView, Problem, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
+        CreatePayment, CreateRefund, Page, PaymentView, Problem, RefundView, Renew, Renewed, TerminalBooks,
+        TerminalProfile,
     },
     message::{JournalAck, JournalBatch, Push, PushAck},
 };
@@ -35,6 +36,7 @@ pub enum Call {
     Fetch { payment: PaymentId },
     Query { payment: PaymentId, key: String },
     Cancel { payment: PaymentId, key: String },
+    ListRefunds { payment: PaymentId },
     Void { payment: PaymentId, refund: RefundId },
     Refund { payment: PaymentId, refund: RefundId, amount: Amount },
 }
@@ -116,6 +118,7 @@ impl Core {
             Call::Fetch { payment } => self.request(Method::GET, &format!("/v1/payments/{payment}")),
             Call::Query { payment, key } => self.post(&format!("/v1/payments/{payment}/query"), key, &empty),
             Call::Cancel { payment, key } => self.post(&format!("/v1/payments/{payment}/cancel"), key, &empty),
+            Call::ListRefunds { payment } => self.request(Method::GET, &format!("/v1/payments/{payment}/refunds")),
             Call::Void { payment, refund } => {
                 self.post(&format!("/v1/payments/{payment}/void"), &refund.to_string(), &empty)
             }
@@ -244,6 +247,9 @@ fn outcome(creates: bool, status: StatusCode, body: &[u8]) -> Outcome {
         if let Ok(view) = serde_json::from_slice::<PaymentView>(body) {
             return Outcome::View(Box::new(view));
         }
+        if let Ok(page) = serde_json::from_slice::<Page<RefundView>>(body) {
+            return Outcome::Refunds(page.items);
+        }
         return match serde_json::from_slice::<RefundView>(body) {
             Ok(view) => Outcome::Refund(Box::new(view)),
             Err(error) => {
@@ -307,7 +313,7 @@ mod tests {
             (true, 404, problem(404, "channel_account_not_found"), "Refused"),
             (false, 404, problem(404, "payment_not_found"), "NotFound"),
             (false, 404, "<html>not here</html>".to_owned(), "Silent"),
-            (true, 422, problem(422, "code_unclaimed"), "Refused"),
+            (true, 422, problem(422, "code_not_recognised"), "Refused"),
             (true, 409, problem(409, "changed_meanwhile"), "Silent"),
             (false, 409, problem(409, "refund_exceeds"), "Refused"),
             (true, 401, problem(401, "unauthenticated"), "Locked"),

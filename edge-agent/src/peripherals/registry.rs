@@ -9,7 +9,7 @@ use super::{
         escpos::{Dialect, Encoding, QrBy},
         file, serial as serial_printer, simulated, tcp,
     },
-    scanner::serial as serial_scanner,
+    scanner::{serial as serial_scanner, simulated as simulated_scanner},
 };
 use crate::{config::PeripheralsConfig, receipt::Document};
 
@@ -72,8 +72,12 @@ fn scanner(config: &PeripheralsConfig) -> Result<Option<Box<dyn Scanner>>, Perip
         serial_scanner::DRIVER => {
             Some(Box::new(serial_scanner::SerialScanner::new(&config.scanner_device, config.scanner_baud)))
         }
+        simulated_scanner::DRIVER => Some(Box::new(simulated_scanner::SimulatedScanner::new(&config.scanner_device))),
         NONE => None,
-        unknown => return Err(no_driver("scanner", unknown, &[serial_scanner::DRIVER, NONE])),
+        unknown => {
+            let known = [serial_scanner::DRIVER, simulated_scanner::DRIVER, NONE];
+            return Err(no_driver("scanner", unknown, &known));
+        }
     })
 }
 
@@ -146,8 +150,9 @@ mod tests {
         for name in ["page", "serial-vfd"] {
             assert_eq!(display(&config(|config| config.display = name.to_owned())).unwrap().driver(), name);
         }
-        let scanner = scanner(&config(|config| config.scanner = "serial".to_owned())).unwrap().unwrap();
-        assert_eq!(scanner.driver(), "serial");
+        for name in ["serial", "simulated"] {
+            assert_eq!(scanner(&config(|config| config.scanner = name.to_owned())).unwrap().unwrap().driver(), name);
+        }
     }
 
     #[test]
@@ -179,7 +184,8 @@ mod tests {
             ),
             (
                 config(|config| config.scanner = "usb".to_owned()),
-                "the scanner cannot do this: there is no driver \"usb\"; peripherals.scanner is one of serial, none",
+                "the scanner cannot do this: there is no driver \"usb\"; peripherals.scanner is one of serial, \
+                 simulated, none",
             ),
             (
                 config(|config| config.display = "none".to_owned()),

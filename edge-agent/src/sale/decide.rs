@@ -21,6 +21,8 @@ const NOT_FOUND_AGAIN_MS: i64 = 5_000;
 const NOT_FOUND_BELIEVED: u32 = 2;
 /// Core's refusals of a refund that come before it looks whether it has that refund: to a repetition they say nothing.
 const SAID_BEFORE_LOOKING: [&str; 2] = ["channel_unavailable", "channel_cannot"];
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 /// Pause between two requests to cancel the same sale.
 const CANCEL_AGAIN_MS: i64 = 3_000;
 /// How often a waiting sale is asked about although MQTT is up: pushes are the rule, and this finds out when the rule fails.
@@ -91,7 +93,9 @@ pub fn decide(sale: Sale, event: Event, now: Millis) -> Result<Decision, Refusal
     match event {
         Event::QueryPressed => step.query_pressed()?,
         Event::CancelPressed => step.cancel_pressed()?,
-        Event::VoidPressed { refund, cashier } => step.void_pressed(refund, cashier)?,
+        Event::VoidPressed { refund, cashier, utc_offset_minutes } => {
+            step.void_pressed(refund, cashier, utc_offset_minutes)?;
+        }
         Event::RefundPressed { refund, amount, cashier } => step.refund_pressed(refund, amount, cashier)?,
         Event::ReprintPressed => step.reprint_pressed()?,
         Event::Answered { ask, outcome } => step.answered(ask, outcome),
@@ -133,6 +137,7 @@ impl Step {
             Ask::Fetch => waits.fetching = true,
             Ask::Query => waits.querying = true,
             Ask::Cancel => waits.cancelling = true,
+            Ask::ListRefunds => waits.listing = true,
             Ask::Refund(refund) => waits.refunding.push(refund),
         }
         self.effects.push(Effect::Ask(ask));
@@ -177,10 +182,15 @@ impl Step {
         }
     }
 
-    fn void_pressed(&mut self, refund: RefundId, cashier: String) -> Result<(), Refusal> {
+    fn void_pressed(&mut self, refund: RefundId, cashier: String, utc_offset_minutes: i32) -> Result<(), Refusal> {
         let whole = self.sale.kept.amount;
         if self.sale.state() != Some(PaymentState::Succeeded) || self.sale.refundable_minor() != whole.minor() {
             return Err(self.refused("voided"));
+        }
+        // Core judges what it takes part in, by the merchant's own day.
+        let day = |at: Millis| at.plus(i64::from(utc_offset_minutes) * MINUTE_MS).0.div_euclid(DAY_MS);
+        if matches!(self.sale.kept.stage, Stage::Cash { .. }) && day(self.now) != day(self.sale.kept.keyed_at) {
+            return Err(Refusal::VoidTooLate);
         }
         self.give_back(refund, whole, true, cashier);
         Ok(())
@@ -210,6 +220,7 @@ impl Step {
             void,
             state: if cash { RefundState::Succeeded } else { RefundState::Submitting },
             answered: cash,
+            keyed_here: true,
             failure: None,
             version: 0,
             keyed_at: self.now,
@@ -234,14 +245,7 @@ impl Step {
     }
 
     fn answered(&mut self, ask: Ask, outcome: Outcome) {
-        let waits = &mut self.sale.waits;
-        match ask {
-            Ask::Create => waits.creating = false,
-            Ask::Fetch => waits.fetching = false,
-            Ask::Query => waits.querying = false,
-            Ask::Cancel => waits.cancelling = false,
-            Ask::Refund(refund) => waits.refunding.retain(|held| *held != refund),
-        }
+        self.sale.waits.end(ask);
         match outcome {
             Outcome::View(view) => {
                 if !self.learn(*view) {
@@ -260,9 +264,17 @@ impl Step {
                     return self.silence(ask);
                 }
                 self.calm_down();
-                // The answer is about the refund; what it did to the sale is asked for.
-                if !self.sale.waits.fetching {
-                    self.ask(Ask::Fetch);
+                self.fetch();
+            }
+            Outcome::Refunds(views) => {
+                let open = |sale: &Sale| sale.kept.refunds.iter().filter(|refund| refund.is_open()).count();
+                let before = open(&self.sale);
+                if !views.iter().all(|view| self.learn_refund(view)) {
+                    return self.silence(ask);
+                }
+                self.calm_down();
+                if open(&self.sale) < before {
+                    self.fetch();
                 }
             }
             Outcome::NotFound => self.not_found(ask),
@@ -273,13 +285,20 @@ impl Step {
         }
     }
 
+    /// An answer was about something else than the sale: what that did to the sale is asked for.
+    fn fetch(&mut self) {
+        if !self.sale.waits.fetching {
+            self.ask(Ask::Fetch);
+        }
+    }
+
     /// Nobody knows what core made of this request; an answer that cannot be meant says as little.
     fn silence(&mut self, ask: Ask) {
         match ask {
             Ask::Refund(refund) => self.sale.waits.certain.retain(|held| *held != refund),
             // "Core does not have it" was said before this request, which may arrive yet.
             Ask::Create => self.sale.waits.not_found = 0,
-            Ask::Fetch | Ask::Query | Ask::Cancel => {}
+            Ask::Fetch | Ask::Query | Ask::Cancel | Ask::ListRefunds => {}
         }
         self.silent();
     }
@@ -354,11 +373,7 @@ impl Step {
             Ask::Create if !matches!(self.sale.kept.stage, Stage::Sending { .. }) => {}
             Ask::Create if self.sale.waits.unanswered == Some(0) => self.give_up(failure),
             // A no to the repetition is not one to the first: core may have taken that, and refuse now for another reason.
-            Ask::Create => {
-                if !self.sale.waits.fetching {
-                    self.ask(Ask::Fetch);
-                }
-            }
+            Ask::Create => self.fetch(),
             Ask::Refund(refund)
                 if !self.sale.waits.certain.contains(&refund)
                     && SAID_BEFORE_LOOKING.contains(&problem.code.as_str()) =>
@@ -375,11 +390,9 @@ impl Step {
                     *cancelling = false;
                 }
                 self.calm_down();
-                if !self.sale.waits.fetching {
-                    self.ask(Ask::Fetch);
-                }
+                self.fetch();
             }
-            Ask::Query | Ask::Fetch => self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX)),
+            Ask::Query | Ask::Fetch | Ask::ListRefunds => self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX)),
         }
     }
 
@@ -462,6 +475,8 @@ impl Step {
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
             return false;
         }
+        // From here on core has it, whatever becomes of further requests.
+        self.sale.waits.certain.retain(|certain| *certain != view.id);
         let Some(held) = held else {
             // Keyed on the dashboard, or made by core itself: known here, journaled there.
             kept.refunds.push(Refund::of(view));
@@ -492,7 +507,8 @@ impl Step {
 
     fn refund_failed(&mut self, refund: RefundId, failure: Failure) {
         let Some(held) = self.sale.kept.refunds.iter_mut().find(|held| held.refund == refund) else { return };
-        if !held.is_open() {
+        // What core has taken fails by core's word on it alone.
+        if held.answered || !held.is_open() {
             return;
         }
         held.state = RefundState::Failed;
@@ -508,9 +524,7 @@ impl Step {
         if waits.next_at.is_some_and(|at| at > self.now && at.since(self.now) <= longest) {
             return;
         }
-        let busy =
-            waits.creating || waits.fetching || waits.cancelling || waits.querying || !waits.refunding.is_empty();
-        if busy {
+        if waits.is_busy() {
             return;
         }
         let pause = if mqtt { CHECK_MS } else { poll_ms };
@@ -521,7 +535,12 @@ impl Step {
             return;
         }
         self.sale.waits.next_at = Some(self.now.plus(pause));
-        let unanswered: Option<RefundId> = self.sale.kept.refunds.iter().find(|held| held.is_open()).map(|r| r.refund);
+        let open = || self.sale.kept.refunds.iter().filter(|held| held.is_open());
+        // One that core may not have yet comes first: the others are in core's hands.
+        let refunds = open()
+            .find(|held| !held.answered)
+            .map(|held| Ask::Refund(held.refund))
+            .or_else(|| open().next().map(|_| Ask::ListRefunds));
         let settled = self.sale.state().is_some_and(PaymentState::is_settled);
         if restarted {
             self.sale.waits.unanswered = Some(1);
@@ -531,8 +550,8 @@ impl Step {
             Stage::Sending { cancelling: true, .. } => self.ask(Ask::Cancel),
             Stage::Sending { .. } => self.send_or_fetch(),
             Stage::Known { cancelling: true, .. } if !settled => self.ask(Ask::Cancel),
-            Stage::Known { .. } => match unanswered {
-                Some(refund) => self.ask(Ask::Refund(refund)),
+            Stage::Known { .. } => match refunds {
+                Some(ask) => self.ask(ask),
                 None if !settled => self.ask(Ask::Fetch),
                 None => {}
             },

@@ -105,6 +105,7 @@ fn words(effects: &[Effect]) -> String {
         Effect::Ask(Ask::Fetch) => "fetch".to_owned(),
         Effect::Ask(Ask::Query) => "query".to_owned(),
         Effect::Ask(Ask::Cancel) => "cancel".to_owned(),
+        Effect::Ask(Ask::ListRefunds) => "list".to_owned(),
         Effect::Ask(Ask::Refund(_)) => "refund".to_owned(),
         Effect::OpenDrawer => "drawer".to_owned(),
         Effect::Print(slip) => format!("print {slip:?}").split('(').next().unwrap_or_default().to_lowercase(),
@@ -278,6 +279,96 @@ fn a_refund_in_doubt_is_open_until_core_says_what_became_of_it() {
     assert_eq!((over.refundable_minor(), over.is_open()), (1_000, false));
 }
 
+fn refund_is(state: RefundState, version: u64) -> RefundView {
+    RefundView { version, ..refund_view(state, 400) }
+}
+
+fn listed(state: RefundState, version: u64) -> Event {
+    answered(Ask::ListRefunds, Outcome::Refunds(vec![refund_is(state, version)]))
+}
+
+/// The channel has it: whatever goes wrong with requests from here on, only its own end ends it.
+#[test]
+fn a_refund_that_core_has_taken_never_fails_by_a_lost_line() {
+    let ask = Ask::Refund(REFUND);
+    let taken = answered(ask, Outcome::Refund(Box::new(refund_is(RefundState::Pending, 1))));
+    let pushed = Event::Pushed {
+        view: Box::new(view(3, PaymentState::Succeeded)),
+        refund: Some(Box::new(refund_is(RefundState::Pending, 1))),
+    };
+    let keyed = plays(paid(), &[(10, give_back(400), "refund")], "succeeded");
+    let answered_first = plays(
+        keyed.clone(),
+        &[(11, taken, "fetch"), (12, answered(Ask::Fetch, is(PaymentState::Succeeded)), ""), (13, TICK, "")],
+        "succeeded",
+    );
+    let pushed_first = plays(keyed, &[(11, pushed, "")], "succeeded");
+    let locked = |problem| if let Outcome::Refused(problem) = problem { Outcome::Locked(problem) } else { problem };
+    for outcome in [Outcome::NotSent, Outcome::NotFound, refused("refund_exceeds"), locked(refused("unauthenticated"))]
+    {
+        let alarm = if outcome == Outcome::NotFound { "alarm core_forgot_sale" } else { "" };
+        let list = [(16, TICK, "list"), (17, answered(Ask::ListRefunds, outcome.clone()), alarm)];
+        let sale = plays(answered_first.clone(), &list, "succeeded");
+        assert_eq!(sale.refund(REFUND).map(|held| held.state), Some(RefundState::Pending), "{outcome:?}");
+        // The push was faster than the answer to the request itself.
+        let sale = plays(pushed_first.clone(), &[(12, answered(ask, outcome.clone()), alarm)], "succeeded");
+        assert_eq!(sale.refund(REFUND).map(|held| held.state), Some(RefundState::Pending), "{outcome:?}");
+        assert!(sale.is_open());
+    }
+    let ended = [(16, TICK, "list"), (17, listed(RefundState::Succeeded, 2), "print refund, fetch")];
+    assert!(!plays(answered_first, &ended, "succeeded").kept.refunds[0].is_open());
+}
+
+#[test]
+fn what_somebody_else_gives_back_is_neither_sent_nor_judged_here() {
+    let foreign = |state, version| Event::Pushed {
+        view: Box::new(view(2 + version, PaymentState::Succeeded)),
+        refund: Some(Box::new(refund_is(state, version))),
+    };
+    let mut sale =
+        plays(paid(), &[(10, foreign(RefundState::Pending, 1), ""), (30, TICK, ""), (60, TICK, "")], "succeeded");
+    assert!(!sale.is_open());
+    for (version, state) in [(2, RefundState::Unknown), (3, RefundState::Succeeded)] {
+        let decision = decide(sale, foreign(state, version), Millis(70_000)).unwrap();
+        assert_eq!((decision.records.as_slice(), words(&decision.effects).as_str()), ([].as_slice(), ""));
+        sale = decision.sale;
+        assert_eq!(sale.refund(REFUND).map(|held| held.state), Some(state));
+    }
+}
+
+#[test]
+fn a_refund_that_core_may_not_have_is_sent_although_another_is_pending() {
+    let second = RefundId::from_bytes([8; 16]);
+    let more = Event::RefundPressed { refund: second, amount: amount(100), cashier: "Li".to_owned() };
+    let pending = Outcome::Refund(Box::new(refund_is(RefundState::Pending, 1)));
+    let sale = plays(
+        paid(),
+        &[
+            (10, give_back(400), "refund"),
+            (11, answered(Ask::Refund(REFUND), pending), "fetch"),
+            (12, answered(Ask::Fetch, is(PaymentState::Succeeded)), ""),
+            (13, more, "refund"),
+            (28, answered(Ask::Refund(second), Outcome::Silent), ""),
+        ],
+        "succeeded",
+    );
+    let decision = decide(sale, TICK, Millis(60_000)).unwrap();
+    assert_eq!(decision.effects, [Effect::Ask(Ask::Refund(second))]);
+}
+
+/// The disk was full when core's answer came: the next failure must not say that nothing was charged.
+#[test]
+fn an_answer_that_could_not_be_kept_leaves_a_doubt() {
+    let mut sale = keyed(scan()).sale;
+    sale.waits.end_unheard(Ask::Create, Millis(5_000));
+    let again = [(4, TICK, ""), (5, TICK, "create"), (6, answered(Ask::Create, Outcome::NotSent), "")];
+    plays(sale, &again, "sending");
+    let mut sale = plays(paid(), &[(10, give_back(400), "refund")], "succeeded");
+    sale.waits.end_unheard(Ask::Refund(REFUND), Millis(15_000));
+    let again = [(15, TICK, "refund"), (16, answered(Ask::Refund(REFUND), Outcome::NotSent), "")];
+    assert!(plays(sale, &again, "succeeded").is_open());
+}
+
 #[test]
 fn a_refund_of_another_amount_is_not_believed() {
     let ask = Ask::Refund(REFUND);
@@ -310,6 +401,22 @@ fn cash_is_done_when_it_is_keyed() {
     failed.id = RefundId::from_bytes([9; 16]);
     let push = Event::Pushed { view: Box::new(view(3, PaymentState::PartlyRefunded)), refund: Some(Box::new(failed)) };
     assert_eq!(plays(cash, &[(3, push, "")], "partly_refunded").refundable_minor(), 600);
+}
+
+/// Shanghai, 2026-03-08: the day ends at 16:00 UTC.
+#[test]
+fn cash_is_voided_on_its_day_and_refunded_later() {
+    let midnight = Millis(1_772_985_600_000);
+    let mut sale = keyed(Tender::Cash { tendered_minor: 1_000 }).sale;
+    sale.kept.keyed_at = midnight.plus(-3_600_000);
+    let void = |utc_offset_minutes| Event::VoidPressed { refund: REFUND, cashier: "Li".to_owned(), utc_offset_minutes };
+    let on_its_day = decide(sale.clone(), void(480), midnight.plus(-1)).unwrap();
+    assert_eq!((on_its_day.sale.state_text(), words(&on_its_day.effects).as_str()), ("voided", "drawer, print refund"));
+    assert_eq!(decide(sale.clone(), void(480), midnight).unwrap_err(), Refusal::VoidTooLate);
+    // In London the day goes on.
+    assert!(decide(sale.clone(), void(0), midnight).is_ok());
+    let all = Event::RefundPressed { refund: REFUND, amount: amount(1000), cashier: "Li".to_owned() };
+    assert_eq!(decide(sale, all, midnight).unwrap().sale.state_text(), "refunded");
 }
 
 #[test]

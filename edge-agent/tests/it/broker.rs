@@ -1,7 +1,7 @@
 //! A broker with core behind it, as one terminal sees them: it acknowledges what is published and hands it to core.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -28,7 +28,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::core::{FakeCore, Known};
+use crate::core::{FakeCore, Known, listener_kept_for_us};
 
 #[derive(Default)]
 pub struct Heard {
@@ -63,7 +63,9 @@ struct Line {
 
 impl Broker {
     pub async fn open(core: &FakeCore) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = listener_kept_for_us();
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
         let (down, _) = broadcast::channel(16);
         let known = core.known();

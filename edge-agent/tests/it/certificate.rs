@@ -12,14 +12,13 @@ use serde_json::json;
 
 use crate::{
     broker::Broker,
-    secured::{LONG, Life},
+    secured::{Authority, LONG, Life},
     shop::{Shop, number, request, until},
 };
 
-/// In its last third already, so that it is renewed at once.
-const ENDING: Life = Life { past: 20, left: 8 };
-/// The same, with time for two starts.
-const SLOWLY_ENDING: Life = Life { past: 60, left: 30 };
+/// In its last sixth already, so that it is renewed at once, and every 4 s (a sixteenth of what is left) until that succeeds.
+/// No test waits for its end: the doors' clock is put on.
+const ENDING: Life = Life { past: 400, left: 64 };
 
 fn identity(folder: &Path) -> Identity {
     DataDir::open(folder).unwrap().identity().unwrap()
@@ -39,10 +38,12 @@ fn keys(folder: &Path) -> Vec<String> {
     .collect()
 }
 
-async fn over(identity: &Identity) {
+/// Its certificate opens no door any more.
+fn over(identity: &Identity, authority: &Authority) {
     let validity = Validity::of_chain(&identity.certificate_chain_pem).unwrap();
-    let clock = || time::OffsetDateTime::now_utc().unix_timestamp() * 1_000;
-    until("the certificate to be over", async || (clock() > validity.not_after.0).then_some(())).await;
+    let clock_ms = time::OffsetDateTime::now_utc().unix_timestamp() * 1_000;
+    let left_ms = u64::try_from(validity.not_after.0 - clock_ms).expect("a slow machine: it is over already");
+    authority.put_clocks_on(left_ms / 1_000 + 1);
 }
 
 /// With core's word over MQTT, on the connection that the certificate in use has made.
@@ -75,7 +76,7 @@ async fn the_next_certificate_is_shown_before_the_first_is_over() {
     .await;
     assert_eq!(keys(shop.folder.path()), [after.key_file.as_str()], "the first key is gone");
     let renewals = authority.renewals.load(Ordering::SeqCst);
-    over(&before).await;
+    over(&before, &authority);
     sells(&shop, &broker).await;
     assert_eq!(authority.renewals.load(Ordering::SeqCst), renewals, "and no other is asked for");
     let goodbyes = broker.heard(|heard| heard.presence.iter().filter(|online| !**online).count());
@@ -100,14 +101,14 @@ async fn an_answer_that_is_lost_is_asked_for_again() {
     })
     .await;
     assert_eq!(authority.renewals.load(Ordering::SeqCst), 3);
-    over(&before).await;
+    over(&before, &authority);
     sells(&shop, &broker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_written_down_is_not_switched_to() {
     let (mut shop, broker) =
-        Shop::open_secured_by(SLOWLY_ENDING, |authority| authority.lost.store(1_000, Ordering::SeqCst)).await;
+        Shop::open_secured_by(ENDING, |authority| authority.lost.store(1_000, Ordering::SeqCst)).await;
     shop.stop_till().await;
     let before = identity(shop.folder.path());
     let in_the_way = shop.folder.path().join("identity.new");
@@ -132,22 +133,20 @@ async fn what_cannot_be_written_down_is_not_switched_to() {
 /// A terminal that lay in a drawer for a year still has sales that core lacks.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_end_the_same_terminal_enrols_again_and_keeps_its_journal() {
-    let life = Life { past: 20, left: 2 };
     let (mut shop, _broker) =
-        Shop::open_secured_by(life, |authority| authority.lost.store(1_000, Ordering::SeqCst)).await;
+        Shop::open_secured_by(ENDING, |authority| authority.lost.store(1_000, Ordering::SeqCst)).await;
     until("somebody to be told", async || {
         let state = shop.till.get("/api/state").await;
         state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "certificate_ends").then_some(())
     })
     .await;
-    let held = identity(shop.folder.path());
-    over(&held).await;
+    let authority = shop.core.authority();
+    over(&identity(shop.folder.path()), &authority);
     shop.till.sell(json!({"amount_minor": 1250, "method": "cash"})).await;
     shop.stop_till().await;
 
     // The till may have learnt its names since.
     let held = identity(shop.folder.path());
-    let authority = shop.core.authority();
     let folder = DataDir::open(shop.folder.path()).unwrap();
     let asked = |code: &str, again| request(&shop.core, code, again);
     assert!(matches!(enrol(&folder, &asked("CLAIM", false)).await, Err(EnrolError::Already(_))));

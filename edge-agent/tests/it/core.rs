@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU16, Ordering},
+        atomic::{AtomicU16, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -19,7 +19,7 @@ use actix_web::{
 use saoma_protocol::{
     Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
-        CreatePayment, CreateRefund, Enrol, Enrolled, Failure, PaymentState, PaymentView, Presentation, Problem,
+        CreatePayment, CreateRefund, Enrol, Enrolled, Failure, Page, PaymentState, PaymentView, Presentation, Problem,
         Pushes, RefundKind, RefundState, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
     },
     journal::{Entry, GENESIS, Record},
@@ -45,8 +45,10 @@ pub struct Known {
     pushes: Vec<Push>,
     pushed: u64,
     pub acknowledged: Vec<Sequence>,
-    /// Requests to create a payment are taken in and never answered.
+    /// Requests to create a payment are taken in and not answered before this ends.
     pub silent: bool,
+    /// The channel takes its time over refunds.
+    pub refunds_pend: bool,
 }
 
 pub struct FakeCore {
@@ -61,6 +63,19 @@ pub struct FakeCore {
 type Shared = Data<Mutex<Known>>;
 type Secured = Data<(Option<Arc<Authority>>, Arc<AtomicU16>)>;
 
+/// A listener on an address that nobody else takes while it is closed for a while: below the ports that the system gives to
+/// outgoing connections, and each process asks for its own.
+pub fn listener_kept_for_us() -> TcpListener {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + (std::process::id() * 211 + step) % 20_000;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, u16::try_from(port).unwrap())) {
+            return listener;
+        }
+    }
+}
+
 impl FakeCore {
     pub fn open() -> Self {
         Self::open_by(None)
@@ -71,7 +86,7 @@ impl FakeCore {
     }
 
     fn open_by(authority: Option<Arc<Authority>>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = listener_kept_for_us();
         let address = listener.local_addr().unwrap();
         let mut core = Self { address, known: Arc::default(), server: None, authority, broker: Arc::default() };
         core.serve(listener);
@@ -127,6 +142,7 @@ impl FakeCore {
                 .route("/v1/payments/{id}/cancel", web::post().to(cancel))
                 .route("/v1/payments/{id}/void", web::post().to(void))
                 .route("/v1/payments/{id}/refunds", web::post().to(refund))
+                .route("/v1/payments/{id}/refunds", web::get().to(refunds))
                 .route("/v1/terminal/journal", web::post().to(journal))
                 .route("/v1/terminal/pushes", web::get().to(pushes))
                 .route("/v1/terminal/pushes/ack", web::post().to(acknowledge))
@@ -143,6 +159,16 @@ impl FakeCore {
         let server = server.unwrap().run();
         self.server = Some(server.handle());
         tokio::spawn(server);
+    }
+
+    /// The channel gives back what pended.
+    pub fn refunds_end(&self) {
+        self.look(|known| {
+            for refund in known.refunds.values_mut() {
+                refund.state = RefundState::Succeeded;
+                refund.version += 1;
+            }
+        });
     }
 
     /// The customer pays what is on show.
@@ -177,7 +203,7 @@ impl Known {
             payment,
             version: 1,
             kind,
-            state: RefundState::Succeeded,
+            state: if self.refunds_pend { RefundState::Pending } else { RefundState::Succeeded },
             amount,
             reason: None,
             channel_reference: None,
@@ -214,8 +240,9 @@ impl Known {
 
     fn take(&mut self, entry: &Entry) -> Result<(), String> {
         let through = self.entries.len() as u64;
-        if entry.sequence.0 <= through {
-            return Ok(());
+        if let Some(held) = usize::try_from(entry.sequence.0 - 1).ok().and_then(|idx| self.entries.get(idx)) {
+            let same = held.hash() == entry.hash();
+            return if same { Ok(()) } else { Err("core has another entry under this number".to_owned()) };
         }
         if entry.sequence.0 != through + 1 {
             return Err("a gap".to_owned());
@@ -247,14 +274,13 @@ fn problem(status: u16, code: &str) -> HttpResponse {
 async fn create(known: Shared, request: HttpRequest, body: Json<CreatePayment>) -> HttpResponse {
     let key = key(&request);
     let payment: PaymentId = key.parse().unwrap();
-    let (view, silent) = {
+    let view = {
         let mut known = known.lock().unwrap();
         known.created.push(key);
-        let view = known.payments.entry(payment).or_insert_with(|| new_payment(payment, &body)).clone();
-        (view, known.silent)
+        known.payments.entry(payment).or_insert_with(|| new_payment(payment, &body)).clone()
     };
-    if silent {
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+    while known.lock().unwrap().silent {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     HttpResponse::Created().json(view)
 }
@@ -350,6 +376,12 @@ async fn refund(
     HttpResponse::Created().json(known.give_back(id, *payment, RefundKind::Refund, amount))
 }
 
+async fn refunds(known: Shared, payment: Path<PaymentId>) -> HttpResponse {
+    let known = known.lock().unwrap();
+    let items = known.refunds.values().filter(|refund| refund.payment == *payment).cloned().collect();
+    HttpResponse::Ok().json(Page { items, next_cursor: None })
+}
+
 async fn journal(known: Shared, batch: Json<JournalBatch>) -> HttpResponse {
     let mut known = known.lock().unwrap();
     known.batches += usize::from(!batch.entries.is_empty());
@@ -423,7 +455,8 @@ async fn books(known: Shared) -> Json<TerminalBooks> {
             sales.push(view.amount.minor());
         }
     }
-    refunds.extend(known.refunds.values().map(|refund| refund.amount.minor()));
+    let given = known.refunds.values().filter(|refund| refund.state == RefundState::Succeeded);
+    refunds.extend(given.map(|refund| refund.amount.minor()));
     let sum = |minors: &[i64]| match minors {
         [] => Vec::new(),
         minors => vec![Money::new(minors.iter().sum(), Currency::CNY)],

@@ -213,3 +213,39 @@ async fn a_commit_that_finds_no_room_has_not_happened() {
     let verified: Value = serde_json::from_slice(&verified.stdout).unwrap();
     assert_eq!((&verified["whole"], &verified["entries"]), (&json!(true), &json!(sold + 1)));
 }
+
+/// Core has the sale, and the till knows only that it could not write down what core said.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_finds_no_room_leaves_the_sale_in_doubt() {
+    let mut terminal = Terminal::open(4, 0).await;
+    let goods = json!(vec![json!({"name": "x".repeat(128), "quantity": 1, "price_minor": 100}); 100]);
+    terminal.core.look(|known| known.silent = true);
+    let sale = terminal.till.sell(json!({"amount_minor": 100, "method": "code", "goods": goods})).await;
+    let payment = number(&sale);
+    until("core to have heard", async || terminal.core.look(|known| (!known.created.is_empty()).then_some(()))).await;
+    terminal.disk.fill(0);
+    let mut sold = 0;
+    while terminal
+        .till
+        .post("/api/sales", &json!({"amount_minor": 1, "method": "cash", "goods": goods}), &fresh_key())
+        .await
+        .status
+        == 201
+    {
+        sold += 1;
+        assert!(sold < 1_000, "the disk is never full");
+    }
+    terminal.core.look(|known| known.silent = false);
+    until("the answer to find no room", async || {
+        let state = terminal.till.get("/api/state").await;
+        state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "journal_failed").then_some(())
+    })
+    .await;
+    terminal.core.switch_off().await;
+    terminal.disk.clear();
+    let asked = terminal.till.press(payment, "query", json!({})).await;
+    assert_eq!((asked.status.as_u16(), &asked.body["state"]), (200, &json!("sending")), "{}", asked.body);
+    terminal.core.switch_on();
+    terminal.till.sees(payment, "state", "presenting").await;
+    terminal.in_core(sold).await;
+}

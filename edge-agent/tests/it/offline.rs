@@ -3,7 +3,10 @@
 use saoma_protocol::journal::Record;
 use serde_json::json;
 
-use crate::shop::{Shop, nothing, number, until};
+use crate::{
+    core::GOOD_CODE,
+    shop::{Shop, nothing, number, until},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cash_without_core_is_booked_once_when_core_is_back() {
@@ -49,6 +52,46 @@ async fn what_needs_core_says_at_once_that_it_is_gone() {
     shop.core.switch_on();
     shop.nothing_unsent().await;
     assert!(shop.core.look(|known| known.payments.is_empty()), "a sale that was given up must not be charged");
+}
+
+/// The money is on its way to the customer: a cashier who was told otherwise would give it a second time, in cash.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_core_has_taken_is_not_called_failed_when_the_line_is_cut() {
+    let mut shop = Shop::open().await;
+    let payment = number(&shop.till.sell(json!({"amount_minor": 1000, "method": "scan", "code": GOOD_CODE})).await);
+    shop.till.sees(payment, "state", "succeeded").await;
+    shop.core.look(|known| known.refunds_pend = true);
+    let pressed = shop.till.press(payment, "refund", json!({"amount_minor": 400})).await;
+    assert_eq!((pressed.status.as_u16(), &pressed.body["refunds"][0]["state"]), (200, &json!("pending")));
+    shop.core.switch_off().await;
+    shop.online(false).await;
+    // Two looks later: the next one is about the same refund.
+    for _ in 0..2 {
+        let asked = shop.till.press(payment, "query", nothing()).await;
+        assert_eq!(asked.body["refunds"][0]["state"], "pending", "{}", asked.body);
+    }
+    shop.core.refunds_end();
+    shop.core.switch_on();
+    until("the refund to end", async || {
+        (shop.till.sale(payment).await["refunds"][0]["state"] == "succeeded").then_some(())
+    })
+    .await;
+    shop.till.receipt_with("REFUND").await;
+    shop.nothing_unsent().await;
+    assert_eq!(shop.till.get("/api/books").await["agree"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_that_could_not_be_sent_can_be_pressed_again() {
+    let mut shop = Shop::open().await;
+    let payment = number(&shop.till.sell(json!({"amount_minor": 1000, "method": "scan", "code": GOOD_CODE})).await);
+    shop.till.sees(payment, "state", "succeeded").await;
+    shop.core.switch_off().await;
+    let refused = shop.till.press(payment, "void", nothing()).await;
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (503, &json!("core_unreachable")));
+    shop.core.switch_on();
+    let voided = shop.till.press(payment, "void", nothing()).await;
+    assert_eq!((voided.status.as_u16(), &voided.body["state"]), (200, &json!("voided")), "{}", voided.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,10 @@ use std::{
     fs::{File, OpenOptions},
     io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::{fs::OpenOptionsExt, net::UnixDatagram},
+    },
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -30,7 +33,7 @@ use saoma_edge::{
             serial::SerialWire,
             tcp::TcpWire,
         },
-        scanner::{serial::SerialScanner, simulated},
+        scanner::{serial::SerialScanner, simulated::SimulatedScanner},
     },
     receipt::{Align, Document, Element, Size},
 };
@@ -176,7 +179,7 @@ fn a_network_printer_that_is_off_or_hangs_up_cannot_be_reached() {
 }
 
 /// A pseudo-terminal: our end, the path of the drivers' end, and that end held open so that ours does not hang up.
-fn pseudo_terminal() -> (File, PathBuf, File) {
+pub fn pseudo_terminal() -> (File, PathBuf, File) {
     let OpenptyResult { master, slave } = openpty(None, None).unwrap();
     let path = std::fs::read_link(format!("/proc/self/fd/{}", slave.as_raw_fd())).unwrap();
     (File::from(master), path, File::from(slave))
@@ -318,14 +321,22 @@ fn a_serial_scanner_reads_codes() {
 
 #[test]
 fn a_simulated_scanner_reads_what_is_held_before_it() {
-    let (mut scanner, hand) = simulated::scanner();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scanner");
+    let hand = UnixDatagram::unbound().unwrap();
+    let mut scanner = SimulatedScanner::new(text_of(&path));
     assert_eq!(scanner.read(Duration::ZERO), Ok(None));
-    hand.scan("134567890123456789");
+    hand.send_to(b"134567890123456789\n", &path).unwrap();
     assert_eq!(scanner.read(PATIENCE), Ok(Some("134567890123456789".to_owned())));
-    hand.scan(&"9".repeat(513));
+    hand.send_to(&b"9".repeat(513), &path).unwrap();
     assert!(matches!(scanner.read(PATIENCE), Err(PeripheralError::Unable { .. })));
-    drop(hand);
-    assert!(matches!(scanner.read(PATIENCE), Err(PeripheralError::Unreachable { .. })));
+    // After a start that follows a crash its old socket is in the way.
+    drop(scanner);
+    let mut scanner = SimulatedScanner::new(text_of(&path));
+    assert_eq!(scanner.health().state, PeripheralState::Ok);
+    let mut elsewhere = SimulatedScanner::new("/does/not/exist");
+    assert_eq!(elsewhere.health().state, PeripheralState::Failed);
+    assert!(matches!(elsewhere.read(PATIENCE), Err(PeripheralError::Unreachable { .. })));
 }
 
 #[test]

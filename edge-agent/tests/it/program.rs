@@ -119,3 +119,16 @@ fn the_configuration_explains_itself() {
     let in_force = String::from_utf8(output(folder.path(), &["config"]).stdout).unwrap();
     assert!(in_force.contains("listen = \"127.0.0.1:0\""), "{in_force}");
 }
+
+/// As a person reads it who has just got the machine.
+#[test]
+fn help_teaches() {
+    let folder = tempfile::tempdir().unwrap();
+    let commands: [&[&str]; 6] = [&[], &["run"], &["enrol"], &["config"], &["journal"], &["journal", "verify"]];
+    let help = commands.map(|command| {
+        let told = output(folder.path(), &[command, &["--help"]].concat());
+        assert!(told.status.success() && told.stderr.is_empty());
+        format!("$ saoma-edge {} --help\n{}", command.join(" "), String::from_utf8(told.stdout).unwrap())
+    });
+    insta::assert_snapshot!(help.join("\n"));
+}

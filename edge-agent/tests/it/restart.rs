@@ -73,6 +73,66 @@ async fn an_intent_is_the_same_sale_after_a_restart() {
     assert_eq!(shop.till.get("/api/sales").await["items"].as_array().unwrap().len(), 1);
 }
 
+/// The disk is replaced by a copy of an earlier day: its next numbers are used.
+async fn set_back(shop: &mut Shop) {
+    let journal = shop.folder.path().join("journal.db");
+    let copy = shop.folder.path().join("copy");
+    let log = shop.folder.path().join("journal.db-wal");
+    let closed = async || until("the journal to be closed", async || (!log.exists()).then_some(())).await;
+    shop.stop_till().await;
+    closed().await;
+    std::fs::copy(&journal, &copy).unwrap();
+    shop.start_till().await;
+    let paid = number(&shop.till.sell(json!({"amount_minor": 700, "method": "scan", "code": GOOD_CODE})).await);
+    shop.till.sees(paid, "state", "succeeded").await;
+    shop.nothing_unsent().await;
+    shop.stop_till().await;
+    closed().await;
+    std::fs::rename(&copy, &journal).unwrap();
+}
+
+async fn is_stopped(shop: &Shop) {
+    let refused = shop.till.post("/api/sales", &json!({"amount_minor": 700, "method": "code"}), &fresh_key()).await;
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (503, &json!("journal_failed")), "{}", refused.body);
+    let state = shop.till.get("/api/state").await;
+    assert!(
+        state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "journal_set_back"),
+        "{}",
+        state["alarms"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_was_set_back_takes_no_answer_of_an_older_sale_for_its_own() {
+    let mut shop = Shop::open().await;
+    set_back(&mut shop).await;
+    let created = shop.core.look(|known| known.created.len());
+    shop.start_till().await;
+    // At once, faster than core's word on the journal.
+    is_stopped(&shop).await;
+    assert_eq!(shop.core.look(|known| known.created.len()), created, "its number is used");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_was_set_back_and_sold_on_offline_is_stopped_when_core_is_back() {
+    let mut shop = Shop::open().await;
+    set_back(&mut shop).await;
+    shop.core.switch_off().await;
+    shop.start_till().await;
+    let early = shop.till.post("/api/sales", &json!({"amount_minor": 700, "method": "code"}), &fresh_key()).await;
+    assert_eq!((early.status.as_u16(), &early.body["code"]), (503, &json!("core_unreachable")), "{}", early.body);
+    for _ in 0..5 {
+        shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+    }
+    shop.core.switch_on();
+    until("somebody to be told", async || {
+        let state = shop.till.get("/api/state").await;
+        state["sync"]["stopped"].is_object().then_some(())
+    })
+    .await;
+    is_stopped(&shop).await;
+}
+
 /// No new sale, but money that was taken can still be given back, and core still gets everything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_new_sales_and_nothing_else() {

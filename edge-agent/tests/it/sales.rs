@@ -1,10 +1,13 @@
 //! Sales and what may become of them.
 
+use std::io::Write as _;
+
 use reqwest::Method;
 use serde_json::json;
 
 use crate::{
     core::GOOD_CODE,
+    peripherals_wires::pseudo_terminal,
     shop::{Shop, fresh_key, nothing, number, until},
 };
 
@@ -92,6 +95,33 @@ async fn a_scan_makes_the_sale_that_waits_for_it() {
 
     let found = shop.till.post("/api/scan", &json!({"text": format!("No. {payment}")}), &fresh_key()).await;
     assert_eq!((&found.body["result"], number(&found.body["sale"])), (&json!("found"), payment));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_serial_scanner_makes_the_sale_that_waits_for_it() {
+    let (mut scanner, device, _held) = pseudo_terminal();
+    let shop = Shop::open_with_scanner(&device).await;
+    until("the scanner's line to be open", async || {
+        let state = shop.till.get("/api/state").await;
+        let works = |device: &serde_json::Value| device["kind"] == "scanner" && device["state"] == "ok";
+        state["peripherals"].as_array().unwrap().iter().any(works).then_some(())
+    })
+    .await;
+    let awaiting = shop.till.post("/api/sales", &json!({"amount_minor": 900, "method": "scan"}), "scan-1").await;
+    assert_eq!(awaiting.status, 202, "{}", awaiting.body);
+    scanner.write_all(format!("{GOOD_CODE}\r\n").as_bytes()).unwrap();
+    let payment = until("a sale", async || {
+        let sales = shop.till.get("/api/sales").await;
+        sales["items"].as_array().unwrap().first().map(number)
+    })
+    .await;
+    let paid = shop.till.sees(payment, "state", "succeeded").await;
+    assert_eq!((&paid["amount_minor"], &paid["method"]), (&json!(900), &json!("scan")));
+    // Whatever is scanned when nothing waits for it is no sale.
+    scanner.write_all(format!("{GOOD_CODE}\r{payment}\r").as_bytes()).unwrap();
+    let state = shop.till.get("/api/state").await;
+    assert_eq!(state["awaiting_scan"], json!(null));
+    assert_eq!(shop.till.get("/api/sales").await["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,8 +48,17 @@ pub struct Shop {
     pub folder: tempfile::TempDir,
     pub till: Till,
     broker: Option<u16>,
-    pages_max: u64,
+    extras: Extras,
     running: Option<Running>,
+}
+
+/// What few tills have.
+#[derive(Clone, Default)]
+struct Extras {
+    /// The journal may have so many pages of 4096 bytes; 0 is no limit.
+    pages_max: u64,
+    /// The device of a serial scanner.
+    scanner: Option<String>,
 }
 
 pub struct Till {
@@ -76,9 +85,13 @@ pub fn request(core: &FakeCore, claim_code: &str, again: bool) -> Request {
     Request { core: core.url(), claim_code: claim_code.to_owned(), ca_fingerprint, again }
 }
 
-async fn start(folder: &Path, core_url: &str, broker: Option<u16>, pages_max: u64) -> Result<Running, StartError> {
+async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extras) -> Result<Running, StartError> {
     let mut config = config(folder);
-    config.journal.pages_max = pages_max;
+    config.journal.pages_max = extras.pages_max;
+    if let Some(device) = &extras.scanner {
+        config.peripherals.scanner = "serial".to_owned();
+        config.peripherals.scanner_device.clone_from(device);
+    }
     if core_url.starts_with("https:") {
         return app::start(Parts::from_config(config)?).await;
     }
@@ -114,18 +127,24 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>, pages_max: u6
 
 impl Shop {
     pub async fn open() -> Self {
-        Self::open_at(FakeCore::open(), None, 0).await
+        Self::open_at(FakeCore::open(), None, Extras::default()).await
     }
 
     pub async fn open_with_broker() -> (Self, Broker) {
         let core = FakeCore::open();
         let broker = Broker::open(&core).await;
-        (Self::open_at(core, Some(broker.address.port()), 0).await, broker)
+        (Self::open_at(core, Some(broker.address.port()), Extras::default()).await, broker)
     }
 
     /// With a disk of so many pages of 4096 bytes.
     pub async fn open_on_disk_of(pages_max: u64) -> Self {
-        Self::open_at(FakeCore::open(), None, pages_max).await
+        Self::open_at(FakeCore::open(), None, Extras { pages_max, ..Extras::default() }).await
+    }
+
+    /// With a serial scanner at that device.
+    pub async fn open_with_scanner(device: &Path) -> Self {
+        let scanner = device.to_str().map(str::to_owned);
+        Self::open_at(FakeCore::open(), None, Extras { scanner, ..Extras::default() }).await
     }
 
     /// Over TLS, enrolled with a certificate of that life.
@@ -135,18 +154,18 @@ impl Shop {
         let core = FakeCore::open_secured(authority);
         let broker = Broker::open(&core).await;
         let port = broker.address.port();
-        (Self::open_at(core, Some(port), 0).await, broker)
+        (Self::open_at(core, Some(port), Extras::default()).await, broker)
     }
 
-    async fn open_at(core: FakeCore, broker: Option<u16>, pages_max: u64) -> Self {
+    async fn open_at(core: FakeCore, broker: Option<u16>, extras: Extras) -> Self {
         tls::install_provider();
         let folder = tempfile::tempdir().unwrap();
         if core.is_secured() {
             enrol(&DataDir::open(folder.path()).unwrap(), &request(&core, "CLAIM", false)).await.unwrap();
         }
-        let running = start(folder.path(), &core.url(), broker, pages_max).await.unwrap();
+        let running = start(folder.path(), &core.url(), broker, &extras).await.unwrap();
         let till = Till::at(base(&running));
-        let shop = Self { core, folder, till, broker, pages_max, running: Some(running) };
+        let shop = Self { core, folder, till, broker, extras, running: Some(running) };
         shop.online(true).await;
         shop
     }
@@ -167,10 +186,10 @@ impl Shop {
 
     pub async fn start_till(&mut self) {
         let (path, url) = (self.folder.path().to_owned(), self.core.url());
-        let (broker, pages_max) = (self.broker, self.pages_max);
+        let (broker, extras) = (self.broker, self.extras.clone());
         // The plug was pulled a moment ago: the file's lock goes when the last of the old agent does.
         let running =
-            until("the data directory to be free", async || match start(&path, &url, broker, pages_max).await {
+            until("the data directory to be free", async || match start(&path, &url, broker, &extras).await {
                 Ok(running) => Some(running),
                 Err(StartError::Identity(_)) => None,
                 Err(error) => panic!("{error}"),

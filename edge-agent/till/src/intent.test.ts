@@ -71,6 +71,27 @@ test('a customer’s code is sent and never put on the shelf', async () => {
   expect(sent[0]).toContain('2812345678901234');
 });
 
+test('a sale that waits for a scan is asked about with its own key until it is known or given up', async () => {
+  const kept = shelf();
+  const { send, sent } = agent({ awaiting_scan: {} }, { awaiting_scan: {} }, { payment: 'pay_1' });
+  const scan = { amount_minor: 1250, method: 'scan' };
+  const intents = new Intents(kept, send, at_once);
+  const intent = begun(intents, '/api/sales', scan);
+  await intents.carryOut(intent, nothing);
+  const reloaded = new Intents(kept, send, at_once);
+  expect(reloaded.left()).toEqual([intent]);
+  expect(reloaded.awaited()).toEqual(intent);
+  await reloaded.carryOut(intent, nothing);
+  await reloaded.carryOut(intent, nothing);
+  expect(new Set(sent).size).toBe(1);
+  expect([reloaded.awaited(), new Intents(kept).left()]).toEqual([null, []]);
+
+  const other = new Intents(kept, agent({ awaiting_scan: {} }).send, at_once);
+  await other.carryOut(begun(other, '/api/sales', scan), nothing);
+  other.forgetScan();
+  expect([other.awaited(), new Intents(kept).left()]).toEqual([null, []]);
+});
+
 test('the next sale of the same amount is another sale', async () => {
   for (const outcome of [{ payment: 'pay_1' }, new Problem(507, 'disk_full', ''), new Problem(422, 'amount_invalid', '')]) {
     const intents = new Intents(shelf(), agent(outcome).send, at_once);
@@ -82,11 +103,11 @@ test('the next sale of the same amount is another sale', async () => {
 
 test('a refund that trouble hid is the same refund when pressed again, until it is answered', async () => {
   const path = '/api/sales/pay_1/refund';
-  const { send } = agent(new Problem(503, 'core_unreachable', ''), { payment: 'pay_1' }, { payment: 'pay_1' });
+  const { send } = agent(new Problem(503, 'journal_failed', ''), { payment: 'pay_1' }, { payment: 'pay_1' });
   const kept = shelf();
   const first = new Intents(kept, send, at_once);
   const refund = begun(first, path, { amount_minor: 500 });
-  await expect(first.carryOut(refund, nothing)).rejects.toThrow('core_unreachable');
+  await expect(first.carryOut(refund, nothing)).rejects.toThrow('journal_failed');
 
   const reloaded = new Intents(kept, send, at_once);
   expect(reloaded.left()).toEqual([]);
@@ -96,9 +117,17 @@ test('a refund that trouble hid is the same refund when pressed again, until it 
   expect(begun(reloaded, path, { amount_minor: 500 }).key).not.toBe(refund.key);
 });
 
+test('what could not be sent is another press when the line is back', async () => {
+  const path = '/api/sales/pay_1/void';
+  const intents = new Intents(shelf(), agent(new Problem(503, 'core_unreachable', '')).send, at_once);
+  const first = begun(intents, path, {});
+  await expect(intents.carryOut(first, nothing)).rejects.toThrow('core_unreachable');
+  expect(begun(intents, path, {}).key).not.toBe(first.key);
+});
+
 test('another amount is another refund', async () => {
   const path = '/api/sales/pay_1/refund';
-  const intents = new Intents(shelf(), agent(new Problem(503, 'core_unreachable', '')).send, at_once);
+  const intents = new Intents(shelf(), agent(new Problem(503, 'journal_failed', '')).send, at_once);
   const refund = begun(intents, path, { amount_minor: 500 });
   await intents.carryOut(refund, nothing).catch(() => {});
   expect(begun(intents, path, { amount_minor: 300 }).key).not.toBe(refund.key);

@@ -19,15 +19,26 @@ export interface Shelf {
 
 const OPEN = 'saoma.intents';
 const UNSURE = 'saoma.unsure';
+const AWAITED = 'saoma.awaited';
 /** Pause before an intent without an answer is sent again. */
 const AGAIN_MS = 1_000;
 /** The agent's own way of saying "not now, but soon". */
 const PASSING = ['stopping'];
 
+/**
+ * Whether what was refused may have happened all the same. A sale is on the agent's disk or it is not, whatever went wrong
+ * afterwards, and what could not be sent was not: pressed again, it is another press.
+ */
+function isInDoubt(intent: Intent, error: unknown): boolean {
+  return error instanceof Problem && error.status >= 500 && error.code !== 'core_unreachable' && intent.path !== '/api/sales';
+}
+
 export class Intents {
   private open: Intent[];
   /** Keys of what was refused by trouble, not by a rule: pressed again it must not happen twice. */
   private unsure: Intent[];
+  /** The sale that a scan makes, at most one: whoever takes the scan, this key tells what became of it. */
+  private scanned: Intent[];
 
   constructor(
     private readonly shelf: Shelf,
@@ -36,6 +47,7 @@ export class Intents {
   ) {
     this.open = this.read(OPEN);
     this.unsure = this.read(UNSURE);
+    this.scanned = this.read(AWAITED);
   }
 
   private read(name: string): Intent[] {
@@ -50,16 +62,30 @@ export class Intents {
   private keep(): void {
     this.shelf.setItem(OPEN, JSON.stringify(this.open, (name, value: unknown) => (name === 'code' ? undefined : value)));
     this.shelf.setItem(UNSURE, JSON.stringify(this.unsure));
+    this.shelf.setItem(AWAITED, JSON.stringify(this.scanned));
   }
 
-  /** What was confirmed and not answered before the page was loaded. */
+  /** What was confirmed and not answered, or not scanned, before the page was loaded. */
   left(): readonly Intent[] {
-    return [...this.open];
+    return [...this.open, ...this.scanned];
+  }
+
+  /** The sale that waits for a scan as far as this page knows, to be asked about again. */
+  awaited(): Intent | null {
+    return this.scanned[0] ?? null;
+  }
+
+  /** Nobody waits for a scan any more. */
+  forgetScan(): void {
+    this.scanned = [];
+    this.keep();
   }
 
   /** A new intent, on the shelf before anything is sent; null while one for the same thing waits for its answer. */
   begin(path: string, body: unknown): Intent | null {
     if (this.open.some((intent) => intent.path === path)) return null;
+    // The agent waits for one scan at most, and for none any more once another sale is keyed.
+    if (path === '/api/sales') this.scanned = [];
     const same = JSON.stringify(body);
     const before = this.unsure.find((intent) => intent.path === path && JSON.stringify(intent.body) === same);
     const intent = before ?? { key: freshKey(), path, body };
@@ -73,14 +99,15 @@ export class Intents {
     for (;;) {
       try {
         const answer = await this.send<T>(intent.path, intent.body, intent.key);
+        const waits = typeof answer === 'object' && answer !== null && 'awaiting_scan' in answer;
+        if (waits) this.scanned = [intent];
+        else if (this.scanned.some((other) => other.key === intent.key)) this.scanned = [];
         this.close(intent, false);
         return answer;
       } catch (error) {
         if (!(error instanceof NoAnswer) && !(error instanceof Problem && PASSING.includes(error.code))) {
-          // A sale is on the agent's disk or it is not, whatever went wrong afterwards: only what is done to a sale can be
-          // in doubt.
-          const trouble = error instanceof Problem && error.status >= 500 && intent.path !== '/api/sales';
-          this.close(intent, trouble);
+          if (this.scanned.some((other) => other.key === intent.key)) this.scanned = [];
+          this.close(intent, isInDoubt(intent, error));
           throw error;
         }
         onSilence();

@@ -2,7 +2,7 @@
 
 import type { FunctionKey, Press } from './screen';
 import { press } from './store';
-import { wedge } from './wedge';
+import { CODE_LEN_MAX, CODE_LEN_MIN, wedge } from './wedge';
 
 export const FUNCTION_KEYS: readonly (readonly [string, FunctionKey])[] = [
   ['F1', 'sale'], ['F2', 'code'], ['F3', 'void'], ['F4', 'query'], ['F5', 'refund'], ['F6', 'reprint'],
@@ -33,6 +33,10 @@ export function listen(): void {
   );
   // A tap leaves no focus behind: the next Enter is for the screen, not for the button that was tapped last.
   window.addEventListener('mousedown', (event) => event.preventDefault());
+  window.addEventListener('paste', (event) => {
+    const text = event.clipboardData?.getData('text/plain').trim() ?? '';
+    if (text.length >= CODE_LEN_MIN && text.length <= CODE_LEN_MAX) press({ kind: 'scanned', text }, 'key', event.timeStamp);
+  });
   window.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     // A key held down is one press; only correcting may go on.

@@ -2,6 +2,7 @@
 
 import type { Sale } from './api';
 import { clock, useModel, useNow, useText } from './hooks';
+import { whyFailed } from './text';
 import { Key, useShown } from './till';
 
 /** How it looks: money is here, is not, or nobody knows yet. */
@@ -44,7 +45,7 @@ export function SaleScreen({ payment }: { payment: string }) {
         {sale.change_minor !== undefined && sale.change_minor > 0 && (
           <p class="change">{t.change} <strong>{show(sale.change_minor)}</strong></p>
         )}
-        {sale.failure !== undefined && <p class="why">{t.problems[sale.failure.code] ?? sale.failure.message}</p>}
+        {sale.failure !== undefined && <p class="why">{whyFailed(t, sale.failure)}</p>}
         {hint !== undefined && <p>{hint}</p>}
         {sale.state === 'presenting' && code?.payment === payment && !sale.cancelling && (
           <img class="code" alt={t.functions.code} src={`data:image/svg+xml,${encodeURIComponent(code.svg)}`} />
@@ -54,7 +55,7 @@ export function SaleScreen({ payment }: { payment: string }) {
         {sale.refunds.filter(({ state }) => state !== 'succeeded').map((refund) => (
           <p key={refund.refund}>
             {show(refund.amount_minor)} {refund.state === 'failed' ? t.refundFailed : t.refundUnderWay}
-            {refund.failure !== undefined && `: ${refund.failure.message}`}
+            {refund.failure !== undefined && `: ${whyFailed(t, refund.failure)}`}
           </p>
         ))}
         <p class="marks">

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Sale } from './api';
-import { candidates, HOME, type Press, type Screen, step, type Wish } from './screen';
+import { candidates, type Hint, HOME, type Press, type Screen, step, type Wish } from './screen';
 
 function someSale(facts: Partial<Sale> = {}): Sale {
   return {
@@ -88,8 +88,20 @@ test('after a settled sale the next is keyed at once', () => {
   expect(play('7', at('pay_1')).screen).toEqual({ kind: 'home', keyed: '7' });
 });
 
+const SCAN: Screen = { kind: 'scan', minor: 1250, keyed: '' };
+
+test.each<[string, string, Wish[], Hint[]]>([
+  ['typed digits are a scan on Enter', '2812345678901234E', [{ kind: 'scan', text: '2812345678901234' }], []],
+  ['corrected', '28123459B6E', [{ kind: 'scan', text: '28123456' }], []],
+  ['seven digits are no code', '2812345E', [], ['code_short']],
+  ['Enter alone does nothing', 'E', [], []],
+  ['a scan while a hand types', '281!', [{ kind: 'scan', text: '2812345678901234' }], []],
+])('a code keyed by hand: %s', (_, keys, wishes, hints) => {
+  expect(play(keys, SCAN)).toMatchObject({ screen: { kind: 'scan' }, wishes, hints });
+});
+
 test('giving up waiting for a scan tells the agent and keeps the amount', () => {
-  const { screen, wishes } = play('5EX', { kind: 'scan', minor: 1250 });
+  const { screen, wishes } = play('5EX', SCAN);
   expect(screen).toEqual({ kind: 'home', keyed: '1250' });
   expect(wishes).toEqual([{ kind: 'stop-scan' }]);
 });

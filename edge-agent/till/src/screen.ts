@@ -3,6 +3,7 @@
 
 import type { Action, Method, Sale } from './api';
 import { minorOf, withDigits } from './amount';
+import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 
 /** What a sale is looked for. */
 export type Purpose = 'void' | 'query' | 'refund' | 'reprint';
@@ -11,7 +12,8 @@ export type Screen =
   | { kind: 'home'; keyed: string }
   | { kind: 'method'; minor: number }
   | { kind: 'cash'; minor: number; keyed: string }
-  | { kind: 'scan'; minor: number }
+  /** `keyed`: the digits of a code that cannot be scanned. */
+  | { kind: 'scan'; minor: number; keyed: string }
   | { kind: 'find'; purpose: Purpose; filter: string; at: number }
   | { kind: 'sale'; payment: string }
   | { kind: 'confirm'; payment: string; action: 'void' | 'cancel' }
@@ -36,7 +38,7 @@ export type Wish =
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' };
 
-export type Hint = 'key_amount' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found';
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found';
 
 export interface Step {
   screen: Screen;
@@ -93,8 +95,7 @@ export function step(screen: Screen, press: Press, sales: readonly Sale[]): Step
     case 'cash':
       return cash(screen, press);
     case 'scan':
-      if (press.kind !== 'escape') return stay(screen);
-      return { screen: { kind: 'home', keyed: String(screen.minor) }, wish: { kind: 'stop-scan' } };
+      return scan(screen, press);
     case 'find':
       return find(screen, press, sales);
     case 'sale':
@@ -165,6 +166,24 @@ function cash(screen: Extract<Screen, { kind: 'cash' }>, press: Press): Step {
   const tendered = screen.keyed === '' ? screen.minor : minorOf(screen.keyed);
   if (tendered < screen.minor) return stay(screen, 'tendered_small');
   return sell(screen, screen.minor, 'cash', { tendered_minor: tendered });
+}
+
+/** The digits under a customer's code, typed by a hand, stand for the scan. */
+function scan(screen: Extract<Screen, { kind: 'scan' }>, press: Press): Step {
+  const { minor, keyed } = screen;
+  switch (press.kind) {
+    case 'digits':
+      return stay({ ...screen, keyed: (keyed + press.digits).slice(0, CODE_LEN_MAX) });
+    case 'back':
+      return stay({ ...screen, keyed: keyed.slice(0, -1) });
+    case 'enter':
+      if (keyed.length < CODE_LEN_MIN) return stay(screen, keyed === '' ? undefined : 'code_short');
+      return { screen: { ...screen, keyed: '' }, wish: { kind: 'scan', text: keyed } };
+    case 'escape':
+      return { screen: { kind: 'home', keyed: String(minor) }, wish: { kind: 'stop-scan' } };
+    default:
+      return stay(screen);
+  }
 }
 
 function find(screen: Extract<Screen, { kind: 'find' }>, press: Press, sales: readonly Sale[]): Step {

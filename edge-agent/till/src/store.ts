@@ -121,6 +121,7 @@ async function carry(wish: Wish): Promise<void> {
     case 'act':
       return begin(`/api/sales/${wish.payment}/${wish.action}`, wish.body);
     case 'stop-scan':
+      intents.forgetScan();
       return ask(() => post('/api/scan/cancel', {}, freshKey()));
     case 'scan': {
       const key = freshKey();
@@ -134,6 +135,12 @@ async function carry(wish: Wish): Promise<void> {
   }
 }
 
+/** A code that is half typed stays. */
+function scanScreen(minor: number): Screen {
+  const { screen } = model;
+  return screen.kind === 'scan' && screen.minor === minor ? screen : { kind: 'scan', minor, keyed: '' };
+}
+
 async function begin(path: string, body: unknown): Promise<void> {
   const intent = intents.begin(path, body);
   if (intent !== null) await carryOut(intent);
@@ -145,7 +152,7 @@ async function carryOut(intent: Intent): Promise<void> {
   try {
     const answer = await intents.carryOut<Sale | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
-    if ('awaiting_scan' in answer) return set({ ...rest, screen: { kind: 'scan', minor: answer.awaiting_scan.amount_minor } });
+    if ('awaiting_scan' in answer) return set({ ...rest, screen: scanScreen(answer.awaiting_scan.amount_minor) });
     const sales = withAnswers(askedAt, [answer]);
     const screen: Screen = intent.path === '/api/sales' ? { kind: 'sale', payment: answer.payment } : model.screen;
     set({ ...rest, sales, screen });
@@ -195,6 +202,7 @@ function scanned(answer: Events['scan']): void {
   }
   const { sale } = answer;
   const { screen } = model;
+  if (answer.result === 'sale') intents.forgetScan();
   if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model.sales, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
@@ -207,11 +215,13 @@ function takeState(state: TillState): void {
   const { screen } = model;
   const busy = model.busy.includes('/api/sales');
   if (state.awaiting_scan !== null && screen.kind === 'home' && screen.keyed === '' && model.state === null) {
-    set({ screen: { kind: 'scan', minor: state.awaiting_scan.amount_minor } });
+    set({ screen: scanScreen(state.awaiting_scan.amount_minor) });
   } else if (state.awaiting_scan === null && screen.kind === 'scan' && !busy) {
     setTimeout(() => {
-      const over = model.screen.kind === 'scan' && model.state?.awaiting_scan === null;
-      if (over) set({ screen: HOME, notice: { kind: 'scan-over' } });
+      const asking = model.busy.includes('/api/sales');
+      if (model.screen.kind !== 'scan' || model.state?.awaiting_scan !== null || asking) return;
+      intents.forgetScan();
+      set({ screen: HOME, notice: { kind: 'scan-over' } });
     }, SCAN_OVER_MS);
   }
   set({ state, offlineSince });
@@ -264,6 +274,9 @@ export function start(): void {
     (connected) => {
       set({ connected });
       if (connected) void ask(readSales);
+      // The agent may have taken the scan and ended before it said so. Its answer is the sale, or that it waits again.
+      const awaited = intents.awaited();
+      if (connected && awaited !== null && model.screen.kind === 'scan' && !model.busy.includes(awaited.path)) void carryOut(awaited);
     },
   );
   for (const intent of intents.left()) void carryOut(intent);

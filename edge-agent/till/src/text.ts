@@ -1,6 +1,6 @@
 // Every word the cashier reads, in both languages.
 
-import type { Action, Method, Problem, SaleState } from './api';
+import type { Action, Failure, Method, Problem, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
 
 export type Language = 'zh' | 'en';
@@ -98,7 +98,7 @@ const zh: Texts = {
   exact: '刚好',
   takeCash: '确认收现金',
   awaitScan: '请扫描顾客的付款码',
-  awaitScanHint: '用扫码枪扫描；按 Esc 返回',
+  awaitScanHint: '用扫码枪扫描，或输入码下的数字后按确认；按 Esc 返回',
   find: { void: '撤销：选择交易', query: '查询：选择交易', refund: '退款：选择交易', reprint: '重打小票：选择交易' },
   findHint: '输入流水号、按 ↑↓ 选择，或扫描小票',
   noneFound: '没有符合的交易',
@@ -140,6 +140,7 @@ const zh: Texts = {
   silence: '没有应答，正在重试。不会重复收款。',
   hints: {
     key_amount: '请先输入金额',
+    code_short: '付款码至少有 8 位数字',
     tendered_small: '实收金额不足',
     refund_large: '超过可退金额',
     not_offered: '这笔交易现在不能这样操作',
@@ -165,13 +166,23 @@ const zh: Texts = {
   problems: {
     disk_full: '本机磁盘已满或故障，没有收款。请联系管理人员。',
     journal_failed: '本机无法记录，没有收款。请联系管理人员。',
-    core_unreachable: '联系不上中心。现金收款不受影响。',
+    core_unreachable: '联系不上中心，操作没有执行。现金收款不受影响。',
     refund_exceeds: '超过可退金额。',
     not_now: '这笔交易现在不能这样操作。',
     sale_not_found: '没有找到这笔交易。',
     scan_not_awaited: '请先输入金额，再扫描付款码。',
     code_invalid: '这不是可用的付款码，请顾客刷新后再扫。',
-    code_unclaimed: '没有支付渠道认得这个付款码。',
+    code_not_recognised: '没有支付渠道认得这个付款码。',
+    code_wrong_direction: '这是收款码，不是付款码，请顾客打开付款码。',
+    code_expired: '付款码已过期，请顾客刷新后再扫。',
+    limit_exceeded: '超过顾客的支付限额。',
+    not_permitted: '这位顾客不能这样支付。',
+    offline: '联系不上中心，没有扣款。现金收款不受影响。',
+    never_sent: '中心没有收到这笔交易，没有扣款。',
+    void_too_late: '撤销只限当天，请改用退款。',
+    channel_cannot: '这个支付渠道不支持这样操作。',
+    terminal_revoked: '本终端已停用，请联系管理人员。',
+    not_found: '中心没有这个记录。',
     amount_invalid: '金额不正确。',
     tendered_too_small: '实收金额不足。',
     peripheral_failed: '外设没有响应，请检查连接。',
@@ -207,7 +218,7 @@ const en: Texts = {
   exact: 'Exact',
   takeCash: 'Take cash',
   awaitScan: 'Scan the customer’s code',
-  awaitScanHint: 'Use the scanner; Esc goes back',
+  awaitScanHint: 'Use the scanner, or type the digits under the code and Enter; Esc goes back',
   find: { void: 'Void: choose a sale', query: 'Query: choose a sale', refund: 'Refund: choose a sale', reprint: 'Reprint: choose a sale' },
   findHint: 'Type its number, use ↑↓, or scan the receipt',
   noneFound: 'No sale fits',
@@ -252,6 +263,7 @@ const en: Texts = {
   silence: 'No answer, trying again. Nobody pays twice.',
   hints: {
     key_amount: 'Key in the amount first',
+    code_short: 'A code has 8 digits at least',
     tendered_small: 'That is less than the amount',
     refund_large: 'That is more than is left',
     not_offered: 'Not possible for this sale now',
@@ -277,13 +289,23 @@ const en: Texts = {
   problems: {
     disk_full: 'This terminal’s disk is full or broken. Nothing was sold. Call for help.',
     journal_failed: 'This terminal cannot write it down. Nothing was sold. Call for help.',
-    core_unreachable: 'Core cannot be reached. Cash still works.',
+    core_unreachable: 'Core cannot be reached: this was not done. Cash sales still work.',
     refund_exceeds: 'That is more than is left to refund.',
     not_now: 'Not possible for this sale now.',
     sale_not_found: 'There is no such sale.',
     scan_not_awaited: 'Key in the amount first, then scan the code.',
     code_invalid: 'That is not a usable payment code. Ask the customer for a fresh one.',
-    code_unclaimed: 'No payment channel knows this code.',
+    code_not_recognised: 'No payment channel knows this code.',
+    code_wrong_direction: 'That is a code to be paid, not one to pay with. Ask the customer for the payment code.',
+    code_expired: 'The code is over. Ask the customer for a fresh one.',
+    limit_exceeded: 'That is more than the customer may spend.',
+    not_permitted: 'The customer may not pay like this.',
+    offline: 'Core cannot be reached; nothing was charged. Cash still works.',
+    never_sent: 'Core never got this sale; nothing was charged.',
+    void_too_late: 'A void is for the same day. Refund it instead.',
+    channel_cannot: 'This payment channel cannot do that.',
+    terminal_revoked: 'This terminal was shut out. Call for help.',
+    not_found: 'Core has no such record.',
     amount_invalid: 'The amount is not right.',
     tendered_too_small: 'That is less than the amount.',
     peripheral_failed: 'The device does not respond. Check its connection.',
@@ -304,6 +326,11 @@ export const TEXTS: Readonly<Record<Language, Texts>> = { zh, en };
 
 export function fill(text: string, ...values: (string | number)[]): string {
   return text.replace(/\{(\d)\}/g, (_, idx: string) => String(values[Number(idx)] ?? ''));
+}
+
+/** Why a payment or a refund failed, in plain words; the channel's own if there are no better ones. */
+export function whyFailed(t: Texts, failure: Failure): string {
+  return t.problems[failure.code] ?? failure.message;
 }
 
 /** What went wrong, in plain words; the agent's own sentence if there are no better ones. */

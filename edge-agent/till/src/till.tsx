@@ -38,7 +38,7 @@ function roomOf(screen: Screen) {
     case 'cash':
       return <CashScreen minor={screen.minor} keyed={screen.keyed} />;
     case 'scan':
-      return <ScanScreen minor={screen.minor} />;
+      return <ScanScreen minor={screen.minor} keyed={screen.keyed} />;
     case 'find':
       return <FindScreen screen={screen} />;
     case 'sale':
@@ -194,14 +194,14 @@ function CashScreen({ minor, keyed }: { minor: number; keyed: string }) {
   );
 }
 
-function ScanScreen({ minor }: { minor: number }) {
+function ScanScreen({ minor, keyed }: { minor: number; keyed: string }) {
   const t = useText();
   const show = useShown();
   return (
     <div class="one">
       <Sum label={t.amount} text={show(minor)} />
       <p class="big pulse">{t.awaitScan}</p>
-      <p>{t.awaitScanHint}</p>
+      {keyed === '' ? <p>{t.awaitScanHint}</p> : <output data-code>{keyed}</output>}
       <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
     </div>
   );

@@ -14,6 +14,8 @@ export async function agent(dist) {
   const streams = new Set();
   const link = { online: true, mqtt: true, https: true };
   let awaiting = null;
+  /** The agent ends as soon as it has made the next sale of a scan, before it says so. */
+  let crashes = false;
   let display = { kind: 'idle', merchant_name: '扫码茶饮' };
   let counter = 0;
   let base = '';
@@ -95,10 +97,17 @@ export async function agent(dist) {
     return [200, view(sale)];
   }
 
-  function till(path, body, key) {
+  /** All connections break, and what is not on the disk is forgotten. */
+  function crash() {
+    crashes = false;
+    awaiting = null;
+    server.closeAllConnections();
+  }
+
+  function till(path, body, key, said) {
     if (path === '/api/sales') {
       if (body.method !== 'scan' || body.code !== undefined) return [201, sell(body)];
-      awaiting = { body, key };
+      awaiting = { body, key, said };
       emit('state', state());
       return [202, { awaiting_scan: { amount_minor: body.amount_minor } }];
     }
@@ -111,8 +120,11 @@ export async function agent(dist) {
       const found = [...sales.values()].find((sale) => body.text.includes(sale.payment));
       if (found !== undefined) return [200, { result: 'found', sale: found }];
       if (awaiting === null) return problem(409, 'scan_not_awaited');
-      const sale = sell({ ...awaiting.body, code: body.text });
+      const { body: wished, said: asked, key: asker } = awaiting;
       awaiting = null;
+      const sale = sell({ ...wished, code: body.text });
+      answered.set(asker, { said: asked, answer: [200, sale] });
+      if (crashes) return crash();
       emit('state', state());
       return [200, { result: 'sale', sale }];
     }
@@ -146,7 +158,9 @@ export async function agent(dist) {
         const before = answered.get(key);
         if (before !== undefined && before.said !== said) json(problem(422, 'idempotency_key_reused'));
         else {
-          const now = before?.answer ?? till(url.pathname, JSON.parse(text), key);
+          const known = before?.answer[0] === 202 ? undefined : before?.answer;
+          const now = known ?? till(url.pathname, JSON.parse(text), key, said);
+          if (now === undefined) return;
           answered.set(key, { said, answer: now });
           json(now);
         }
@@ -156,6 +170,10 @@ export async function agent(dist) {
       for (const sale of sales.values()) sale.synced ||= link.online;
       emit('state', state());
       json([200, {}]);
+    } else if (url.pathname === '/crash') {
+      json([200, {}]);
+      if (text === 'now') setTimeout(crash, 50);
+      else crashes = true;
     } else if (url.pathname.startsWith('/c/')) {
       response.end(`<a id="pay-link" href="${base}/wallet/pay/${url.pathname.slice(3)}">`);
     } else if (url.pathname === '/wallet/api/accounts/alice/code') {

@@ -28,7 +28,7 @@ use saoma_store::{
     orders::{self, Order},
     payments::{self, StoredPayment, Watch},
     refunds::{self, StoredRefund},
-    terminals,
+    tenants, terminals,
 };
 
 use self::{
@@ -195,6 +195,7 @@ fn book_entry(
                 asked,
                 existing.map(|stored| (stored.payment, stored.refund.amount)),
                 sale.as_ref().map(|stored| &stored.payment),
+                &tenants::load(tx, scope)?.time_zone,
             );
             if let (Booking::Book { after, .. }, Some(sale)) = (&booking, sale) {
                 insert_refund(tx, scope, source, asked, sale, after)?;

@@ -12,6 +12,7 @@ mod fleet_enrol;
 mod fleet_journal;
 mod fleet_world;
 mod given_up;
+mod help;
 mod isolation;
 mod ledger;
 mod ledger_files;

@@ -24,12 +24,10 @@ const CASHIERS: usize = 2;
 pub async fn pushed_without_redis(street: &mut Street) -> Result<()> {
     street.redis.kill()?;
     street.redis_is("down").await?;
-    let took = cancelled_on_b(street).await;
+    let pushed = cancelled_on_b(street).await;
     street.redis.restart().await?;
     street.redis_is("up").await?;
-    let took = took?;
-    ensure!(took < Duration::from_secs(5), "it took {took:?}");
-    Ok(())
+    pushed.map(drop)
 }
 
 /// 93: the scheme carries it out and never answers, so B sits between "sent" and "answered" when it dies.
@@ -68,6 +66,7 @@ struct Load<'a> {
     patient: bool,
     stop: AtomicBool,
     number: AtomicU64,
+    paid: AtomicU64,
 }
 
 struct Done {
@@ -110,8 +109,17 @@ impl<'a> Load<'a> {
             };
             done.slowest = done.slowest.max(started.elapsed());
             done.payments.push(payment);
+            self.paid.fetch_add(1, Ordering::Relaxed);
         }
         Ok(done)
+    }
+
+    /// Waits until every cashier has begun and ended a sale from now on.
+    async fn goes_on(&self) -> Result<()> {
+        let before = self.paid.load(Ordering::Relaxed);
+        // As many as there are cashiers had begun already.
+        let enough = before + 4 * CASHIERS as u64;
+        until("payments to go on", || async { Ok((self.paid.load(Ordering::Relaxed) >= enough).then_some(())) }).await
     }
 
     /// Each was charged once, is paid on core, and none is there twice.
@@ -134,11 +142,12 @@ async fn under_load(
     (shop, offices): (&Shop, [Door; 2]),
     name: &str,
     patient: bool,
-    trouble: impl AsyncFnOnce() -> Result<()>,
+    trouble: impl AsyncFnOnce(&Load<'_>) -> Result<()>,
 ) -> Result<Done> {
-    let load = Load { shop, offices, patient, stop: AtomicBool::new(false), number: AtomicU64::new(0) };
+    let (stop, number, paid) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let load = Load { shop, offices, patient, stop, number, paid };
     let troubled = async {
-        let happened = trouble().await;
+        let happened = trouble(&load).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         load.stop.store(true, Ordering::Relaxed);
         happened
@@ -153,13 +162,7 @@ async fn under_load(
 
 pub async fn redis(street: &mut Street) -> Result<()> {
     let offices = || street.offices();
-    let second = || tokio::time::sleep(Duration::from_secs(1));
-    let calm = under_load((&street.shop, offices()?), "redis-calm", false, async || {
-        second().await;
-        Ok(())
-    })
-    .await?;
-    under_load((&street.shop, offices()?), "redis-emptied", false, async || {
+    under_load((&street.shop, offices()?), "redis-emptied", false, async |_| {
         for _ in 0..5 {
             street.redis.command("FLUSHALL")?;
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -167,28 +170,25 @@ pub async fn redis(street: &mut Street) -> Result<()> {
         Ok(())
     })
     .await?;
-    let paused = under_load((&street.shop, offices()?), "redis-paused", false, async || {
+    under_load((&street.shop, offices()?), "redis-paused", false, async |_| {
         street.redis.command("CLIENT PAUSE 3000 ALL")?;
         street.redis_is("down").await?;
         street.redis_is("up").await
     })
     .await?;
-    let frozen = under_load((&street.shop, offices()?), "redis-frozen", false, async || {
+    under_load((&street.shop, offices()?), "redis-frozen", false, async |load| {
         street.redis.freeze()?;
         street.redis_is("down").await?;
-        second().await;
+        // Nobody waits for it.
+        let went_on = load.goes_on().await;
         street.redis.thaw()?;
+        went_on?;
         street.redis_is("up").await
     })
     .await?;
-    for troubled in [paused, frozen] {
-        // One call waits for its 50 ms; the rest is what a busy machine does between two runs.
-        let allowed = calm.slowest * 2 + Duration::from_secs(1);
-        ensure!(troubled.slowest < allowed, "a payment took {:?}, in calm {:?}", troubled.slowest, calm.slowest);
-    }
     street.redis.kill()?;
     let without =
-        under_load((&street.shop, street.offices()?), "redis-gone", false, async || street.redis_is("down").await)
+        under_load((&street.shop, street.offices()?), "redis-gone", false, async |_| street.redis_is("down").await)
             .await;
     street.redis.restart().await?;
     without?;
@@ -198,7 +198,7 @@ pub async fn redis(street: &mut Street) -> Result<()> {
 pub async fn postgres(street: &mut Street) -> Result<()> {
     let offices = street.offices()?;
     let Street { shop, postgres, .. } = street;
-    let done = under_load((shop, offices), "postgres", true, async || {
+    let done = under_load((shop, offices), "postgres", true, async |_| {
         for _ in 0..2 {
             tokio::time::sleep(Duration::from_millis(700)).await;
             postgres.crash_and_restart().await?;

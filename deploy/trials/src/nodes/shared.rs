@@ -12,7 +12,7 @@ use crate::{
     api::{Door, text},
     scenarios::people::{Cashier, Customer, Office},
     shop::{DEMO_PASSWORD, OWNER_EMAIL},
-    wait::until,
+    wait::{PATIENCE, until},
 };
 
 /// Each is told what is wrong, and nothing of it is served.
@@ -193,35 +193,50 @@ pub async fn news(street: &mut Street) -> Result<()> {
     ensure!(live.status().is_success(), "{}", live.status());
     live.chunk().await?;
     let office = Office::of(&street.shop)?;
-    let charged = office.charges(&street.shop, 1400, &customer.shows_code().await?).await?;
-    let (payment, answered) = (text(&charged, "/id")?, Instant::now());
-    let mut heard = String::new();
-    while !(heard.contains(&payment) && heard.contains("\"succeeded\"")) {
-        let chunk = tokio::time::timeout(Duration::from_secs(10), live.chunk()).await.context("no news on B")??;
-        heard.push_str(&String::from_utf8_lossy(&chunk.context("the stream ended")?));
+    let mut took = Vec::new();
+    // B looks by itself 5 s after its last news. A busy machine may delay the bell so that it cannot be told from that,
+    // but hardly five times.
+    while took.iter().all(|took| *took >= Duration::from_secs(2)) {
+        ensure!(took.len() < 5, "the news took {took:?}: found by looking, not by the bell");
+        let charged = office.charges(&street.shop, 1400, &customer.shows_code().await?).await?;
+        let (payment, answered) = (text(&charged, "/id")?, Instant::now());
+        let mut heard = String::new();
+        while !(heard.contains(&payment) && heard.contains("\"succeeded\"")) {
+            let chunk = tokio::time::timeout(PATIENCE, live.chunk()).await.context("no news on B")??;
+            heard.push_str(&String::from_utf8_lossy(&chunk.context("the stream ended")?));
+        }
+        took.push(answered.elapsed());
     }
-    let took = answered.elapsed();
-    ensure!(took < Duration::from_secs(2), "the news took {took:?}: found by looking, not by the bell");
     Ok(())
 }
 
-/// A code that the till shows through A is cancelled on B; the answer is how long the till took to hear of it.
-pub async fn cancelled_on_b(street: &Street) -> Result<Duration> {
+/// A code that the till shows through A is cancelled on B, and the till hears of it by a push.
+pub async fn cancelled_on_b(street: &Street) -> Result<String> {
     let (cashier, [_, b]) = (Cashier::of(&street.shop)?, street.offices()?);
     street.shop.till_is_online().await?;
     let payment = cashier.sell_by_code(1500).await?;
     cashier.sees(&payment, "presenting").await?;
-    let started = Instant::now();
     b.post(&format!("/v1/payments/{payment}/cancel"), &json!({}), &format!("on-b-{payment}")).await?;
     cashier.sees(&payment, "cancelled").await?;
-    Ok(started.elapsed())
+    let unheard = pushes_about(&payment, "acked_at IS NULL");
+    until("the till to acknowledge every push", || async {
+        Ok((street.postgres.run("saoma", &unheard)? == "0").then_some(()))
+    })
+    .await?;
+    Ok(payment)
+}
+
+fn pushes_about(payment: &str, which: &str) -> String {
+    format!("SELECT COUNT(*) FROM outbox WHERE kind = 'push' AND payload LIKE '%\"{payment}\"%' AND {which}")
 }
 
 pub async fn pushed(street: &mut Street) -> Result<()> {
-    let took = cancelled_on_b(street).await?;
-    ensure!(took < Duration::from_secs(2), "it took {took:?}");
-    // Sent by the node that has the terminal, and by no other.
-    let twice = street.postgres.run("saoma", "SELECT COUNT(*) FROM outbox WHERE kind = 'push' AND attempts > 1")?;
+    let payment = cancelled_on_b(street).await?;
+    let all = street.postgres.run("saoma", &pushes_about(&payment, "TRUE"))?;
+    ensure!(all != "0", "nothing was pushed");
+    // Sent by the node that has the terminal, and by no other. What waits 5 s for its acknowledgement is sent again.
+    let hasty = "attempts > 1 AND acked_at - created_at < 5000";
+    let twice = street.postgres.run("saoma", &pushes_about(&payment, hasty))?;
     ensure!(twice == "0", "{twice} pushes were sent more than once");
     Ok(())
 }

@@ -1,20 +1,27 @@
 //! Codes that the shop shows.
 
 use anyhow::{Result, ensure};
+use serde_json::json;
 
 use super::people::{Cashier, Customer, Office};
 use crate::{api::text, eyes, shop::Shop, wait::until};
 
+/// Short enough to be waited for, and long enough for a busy machine to open the code's page first.
+const CODE_SECONDS: u32 = 20;
+
 pub async fn read_back_and_paid(shop: &mut Shop) -> Result<()> {
     shop.till_is_online().await?;
     let (cashier, customer) = (Cashier::of(shop)?, Customer::of(shop)?);
-    let payment = cashier.sell_by_code(1250).await?;
+    let goods = json!([{"name": "奶茶 <Milk tea>", "quantity": 2, "price_minor": 625}]);
+    let payment = cashier.sell_goods_by_code(1250, &goods).await?;
     let shown = text(&cashier.sees(&payment, "presenting").await?, "/code_url")?;
     let read = eyes::read_svg_code(&cashier.display_image().await?, &shop.premises.folder)?;
     ensure!(read == shown, "zbar reads {read}, the till says {shown}");
     let (status, page) = customer.opens(&read).await?;
     ensure!(status.is_success(), "the customer's page answers {status}");
-    ensure!(page.contains("Saoma Tea") && page.contains("12.50"), "the page hides merchant or amount");
+    for what in ["Saoma Tea", "12.50", "奶茶 &lt;Milk tea&gt;", "× 2"] {
+        ensure!(page.contains(what), "the customer's page hides {what}");
+    }
     let paid = customer.pays(&Customer::wallet_token(&page)?).await?;
     ensure!(paid.status.is_success(), "the wallet refuses: {}", paid.body);
     cashier.sees(&payment, "succeeded").await?;
@@ -23,7 +30,7 @@ pub async fn read_back_and_paid(shop: &mut Shop) -> Result<()> {
 
 pub async fn expired(shop: &mut Shop) -> Result<()> {
     let (office, customer) = (Office::of(shop)?, Customer::of(shop)?);
-    let payment = office.presents(shop, 1300, 5).await?;
+    let payment = office.presents(shop, 1300, CODE_SECONDS).await?;
     let (id, link) = (text(&payment, "/id")?, text(&payment, "/code_url")?);
     let (_, page) = customer.opens(&link).await?;
     let token = Customer::wallet_token(&page)?;
@@ -44,7 +51,7 @@ pub async fn expired(shop: &mut Shop) -> Result<()> {
 pub async fn paid_late(shop: &mut Shop) -> Result<()> {
     let (office, customer) = (Office::of(shop)?, Customer::of(shop)?);
     let before = customer.balance().await?;
-    let payment = office.presents(shop, 1398, 5).await?;
+    let payment = office.presents(shop, 1398, CODE_SECONDS).await?;
     let (id, link) = (text(&payment, "/id")?, text(&payment, "/code_url")?);
     let (_, page) = customer.opens(&link).await?;
     office.sees(&id, "expired").await?;

@@ -39,6 +39,11 @@ impl Cashier {
         self.sell(json!({"amount_minor": amount_minor, "method": "code"})).await
     }
 
+    /// The same, with what is sold.
+    pub async fn sell_goods_by_code(&self, amount_minor: i64, goods: &Value) -> Result<String> {
+        self.sell(json!({"amount_minor": amount_minor, "method": "code", "goods": goods})).await
+    }
+
     /// Keys a sale and scans the customer's code.
     pub async fn sell_by_scan(&self, amount_minor: i64, code: &str) -> Result<String> {
         self.sell(json!({"amount_minor": amount_minor, "method": "scan", "code": code})).await
@@ -95,8 +100,14 @@ impl Customer {
 
     /// Opens the payment code in the wallet; the cashier will scan it.
     pub async fn shows_code(&self) -> Result<String> {
+        Ok(self.shows_picture().await?.0)
+    }
+
+    /// The same, with the picture that the wallet shows of it.
+    pub async fn shows_picture(&self) -> Result<(String, String)> {
         let path = format!("/wallet/api/accounts/{}/code", self.account);
-        text(&self.scheme.post(&path, &json!({}), "-").await?, "/code")
+        let shown = self.scheme.post(&path, &json!({}), "-").await?;
+        Ok((text(&shown, "/code")?, text(&shown, "/qr_svg")?))
     }
 
     /// Opens the link that a code holds, and finds the way to the wallet on the page.

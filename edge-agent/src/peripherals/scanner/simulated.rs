@@ -1,35 +1,55 @@
-//! A scanner that is not there: codes are handed to it.
+//! A scanner that is not there: each datagram on its socket is a scan, so that a test or a script can hold codes before it.
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    fs, io,
+    os::unix::{
+        fs::{FileTypeExt as _, PermissionsExt as _},
+        net::UnixDatagram,
+    },
     time::{Duration, Instant},
 };
 
+use saoma_protocol::api::SCANNED_CODE_LEN_MAX;
+
 use super::Codes;
-use crate::peripherals::{PeripheralError, PeripheralHealth, PeripheralState, Scanner, health};
+use crate::peripherals::{PeripheralError, PeripheralHealth, PeripheralState, Scanner, health, line::failure};
 
 pub const DRIVER: &str = "simulated";
-const DEVICE: &str = "the simulated scanner";
+/// Shortest wait that a socket has.
+const WAIT_MIN: Duration = Duration::from_millis(1);
 
 pub struct SimulatedScanner {
-    scans: Receiver<String>,
+    path: String,
+    socket: Option<UnixDatagram>,
 }
 
-/// The hand that scans. When it is dropped, the scanner is unplugged.
-pub struct Hand(Sender<String>);
-
-#[must_use]
-pub fn scanner() -> (SimulatedScanner, Hand) {
-    let (sender, scans) = channel();
-    (SimulatedScanner { scans }, Hand(sender))
-}
-
-impl Hand {
-    /// Holds `code` before the scanner.
-    pub fn scan(&self, code: &str) {
-        // A scanner that nobody reads any more has nobody to tell.
-        let _ = self.0.send(code.to_owned());
+impl SimulatedScanner {
+    #[must_use]
+    pub fn new(path: &str) -> Self {
+        Self { path: path.to_owned(), socket: None }
     }
+
+    fn device(&self) -> String {
+        format!("the simulated scanner at {}", self.path)
+    }
+
+    fn open(&mut self) -> Result<&UnixDatagram, PeripheralError> {
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => bind(&self.path).map_err(|error| failure(&self.device(), &error))?,
+        };
+        Ok(self.socket.insert(socket))
+    }
+}
+
+/// For this user alone, in the place of a socket that an earlier run left.
+fn bind(path: &str) -> io::Result<UnixDatagram> {
+    if fs::symlink_metadata(path).is_ok_and(|about| about.file_type().is_socket()) {
+        fs::remove_file(path)?;
+    }
+    let socket = UnixDatagram::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(socket)
 }
 
 impl Scanner for SimulatedScanner {
@@ -38,25 +58,35 @@ impl Scanner for SimulatedScanner {
     }
 
     fn read(&mut self, wait: Duration) -> Result<Option<String>, PeripheralError> {
-        let code = match self.scans.recv_timeout(wait) {
-            Ok(code) => code,
-            Err(RecvTimeoutError::Timeout) => return Ok(None),
-            Err(RecvTimeoutError::Disconnected) => {
-                let why = "its cable is out".to_owned();
-                return Err(PeripheralError::Unreachable { device: DEVICE.to_owned(), why });
+        // One byte more than a code has, and the line end: what is longer shows that it is.
+        let mut scan = [0; SCANNED_CODE_LEN_MAX + 2];
+        let socket = self.open()?;
+        let came = socket.set_read_timeout(Some(wait.max(WAIT_MIN))).and_then(|()| socket.recv(&mut scan));
+        let len = match came {
+            Ok(len) => len,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                return Ok(None);
+            }
+            Err(error) => {
+                self.socket = None;
+                return Err(failure(&self.device(), &error));
             }
         };
         // Cut to a code as a real one's bytes are.
-        let bytes = format!("{code}\r");
-        let code = Codes::default().take(&mut bytes.as_bytes(), Instant::now()).transpose();
-        code.map_err(|unusable| PeripheralError::Unable { device: DEVICE.to_owned(), why: unusable.why() })
+        let bytes = [scan.get(..len).unwrap_or_default(), b"\r"].concat();
+        let code = Codes::default().take(&mut bytes.as_slice(), Instant::now()).transpose();
+        code.map_err(|unusable| PeripheralError::Unable { device: self.device(), why: unusable.why() })
     }
 
     fn health(&mut self) -> PeripheralHealth {
-        health("scanner", DRIVER, PeripheralState::Ok, "")
+        match self.open() {
+            Ok(_) => health("scanner", DRIVER, PeripheralState::Ok, ""),
+            Err(error) => health("scanner", DRIVER, PeripheralState::Failed, error.to_string()),
+        }
     }
 
     fn self_test(&mut self) -> Result<String, PeripheralError> {
-        Ok("nothing: the scanner is simulated".to_owned())
+        self.open()?;
+        Ok(format!("nothing: the scanner is simulated, each datagram to {} is a scan", self.path))
     }
 }

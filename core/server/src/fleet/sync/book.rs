@@ -9,6 +9,8 @@ use saoma_domain::{
 };
 use saoma_protocol::{Amount, Millis, Money, PaymentId, RefundId, Sequence, TenantId, TerminalId};
 
+use crate::day::day_of;
+
 /// How far a terminal's clock is believed to be behind core's: a terminal was offline that long at most.
 const OFFLINE_MAX_MS: i64 = 90 * 24 * 3600 * 1000;
 
@@ -85,13 +87,14 @@ pub fn cash_sale(source: Source, sale: CashSale, existing: Option<&Payment>) -> 
 }
 
 /// `existing`: the refund that core has under this id, as the payment it is of and its amount. `payment`: the sale that the
-/// money goes back for, if this tenant has it.
+/// money goes back for, if this tenant has it. `zone`: the merchant's, whose days are counted.
 #[must_use]
 pub fn cash_refund(
     source: Source,
     refund: CashRefund,
     existing: Option<(PaymentId, Amount)>,
     payment: Option<&Payment>,
+    zone: &str,
 ) -> Booking {
     if let Some(other) = existing {
         return if other == (refund.payment, refund.amount) {
@@ -108,14 +111,20 @@ pub fn cash_refund(
         return Booking::Hold(format!("cash was given back for a sale that was not paid in cash ({method})"));
     }
     let (id, amount) = (refund.refund, refund.amount);
-    // The money has left the drawer: what core knows to be no void of the whole is booked as a refund.
-    let is_void = refund.void && amount == payment.amount && payment.refundable_minor() == amount.minor();
+    // The money has left the drawer: what core knows to be no void of the whole, on its day, is booked as a refund.
+    let is_whole = amount == payment.amount && payment.refundable_minor() == amount.minor();
+    let is_void = refund.void && is_whole && is_its_day(payment, believed(refund.at, source.now), zone);
     let done =
         if is_void { Event::VoidSucceeded { refund: id } } else { Event::RefundSucceeded { refund: id, amount } };
     let events = [Event::ReserveRefund { refund: id, amount }, done];
     let mut postings = rules::refund_reserved(amount);
     postings.extend(rules::refund_succeeded(Method::Cash, amount, no_fee(amount)));
     follow(payment.clone(), &events, postings, source)
+}
+
+fn is_its_day(payment: &Payment, at: Millis, zone: &str) -> bool {
+    let State::Captured(capture) = &payment.state else { return false };
+    day_of(at, zone).is_some_and(|day| day_of(capture.at, zone) == Some(day))
 }
 
 /// Lets the events happen one after the other; what the rules of a payment refuse is held.
@@ -218,15 +227,38 @@ mod tests {
             (refund(100), None, Some(captured(1250, 0, Method::MerchantPresented)), "hold: cash was given back"),
             (other_currency, None, cash(0), "hold: "),
         ] {
-            let told = told(cash_refund(SOURCE, refund, existing, payment.as_ref()));
+            let told = told(cash_refund(SOURCE, refund, existing, payment.as_ref(), "Etc/UTC"));
             assert!(told.starts_with(expected), "{told}");
+        }
+    }
+
+    /// `NOW` is 15:13 in London, and 22:13 in Shanghai.
+    #[test]
+    fn cash_is_voided_on_the_merchants_day_of_the_sale() {
+        let hours = |hours: i64| hours * 3_600_000;
+        for (sold, given_back, zone, expected) in [
+            (hours(-14), 0, "Asia/Shanghai", "book Voided"),
+            (hours(-23), 0, "Asia/Shanghai", "book Refunded"),
+            (hours(-14), 0, "Europe/London", "book Voided"),
+            (hours(-16), 0, "Europe/London", "book Refunded"),
+            // It came in late, and was given back on its day.
+            (hours(-48), hours(-48), "Asia/Shanghai", "book Voided"),
+        ] {
+            let capture =
+                Capture { at: NOW.plus(sold), late: false, by_hand: false, refunded_minor: 0, reserved_minor: 0 };
+            let payment = Payment { state: State::Captured(capture), ..captured(1250, 0, Method::Cash) };
+            let at = NOW.plus(given_back);
+            let void = CashRefund { refund: REFUND, payment: payment.id, amount: cny(1250), void: true, at };
+            let told = told(cash_refund(SOURCE, void, None, Some(&payment), zone));
+            assert!(told.starts_with(expected), "{sold} {given_back} {zone}: {told}");
         }
     }
 
     #[test]
     fn postings_of_a_refund_leave_nothing_in_transit() {
         let refund = CashRefund { refund: REFUND, payment: sale(1).payment, amount: cny(100), void: false, at: NOW };
-        let Booking::Book { postings, .. } = cash_refund(SOURCE, refund, None, Some(&captured(1250, 0, Method::Cash)))
+        let Booking::Book { postings, .. } =
+            cash_refund(SOURCE, refund, None, Some(&captured(1250, 0, Method::Cash)), "")
         else {
             panic!("it fits")
         };

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { TEXTS, whyFailed } from './text';
+
+/** The codes of a table in Rust: every text that an arm leads to. */
+function codesIn(file: string, from: string): string[] {
+  const source = readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
+  const table = source.slice(source.indexOf(from)).split('\n    }\n')[0] ?? '';
+  return [...table.matchAll(/=> "([a-z_]+)",/g)].map(([, code]) => code ?? '');
+}
+
+/** Only a mistake of the page leads to these: they are told as they come. */
+const THE_PAGES_FAULT = [
+  'idempotency_key_missing', 'body_too_large', 'body_unreadable', 'method_invalid', 'goods_invalid', 'cashier_invalid',
+  'limit_invalid', 'no_code', 'no_receipt', 'method_not_allowed',
+];
+/** What the agent says of a sale or a refund that it gave up, and what core says to a scan, a void or a refund. */
+const GIVEN_UP = ['offline', 'never_sent', 'core_unreachable', 'not_found'];
+const CORES_NO = [
+  'code_not_recognised', 'code_wrong_direction', 'channel_unavailable', 'channel_cannot', 'void_too_late', 'refund_exceeds',
+  'terminal_revoked',
+];
+
+test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words in %s', (language) => {
+  const declines = codesIn('core/channels/src/message.rs', 'pub const fn text(self)');
+  const agents = codesIn('edge-agent/src/till/problem.rs', 'pub fn code(&self)');
+  expect(declines.length).toBeGreaterThan(5);
+  expect(agents.length).toBeGreaterThan(20);
+  const met = [...declines, ...agents, ...GIVEN_UP, ...CORES_NO].filter((code) => !THE_PAGES_FAULT.includes(code));
+  expect(met.filter((code) => TEXTS[language].problems[code] === undefined)).toEqual([]);
+});
+
+test('both languages know the same reasons', () => {
+  expect(Object.keys(TEXTS.zh.problems)).toEqual(Object.keys(TEXTS.en.problems));
+});
+
+test('a reason without words of ours is told in the channel’s', () => {
+  expect(whyFailed(TEXTS.zh, { code: 'limit_exceeded', message: 'over the limit' })).toBe('超过顾客的支付限额。');
+  expect(whyFailed(TEXTS.zh, { code: 'moon_phase', message: 'not tonight' })).toBe('not tonight');
+});
