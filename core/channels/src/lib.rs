@@ -43,7 +43,7 @@ pub use call::{NOTIFICATION_BYTES_MAX, QUEUE_WAIT_MS_MAX};
 pub use failure::{CacheError, Failure, HostError, InstallError, NotificationFailure};
 pub use host::{
     Host, HostConfig,
-    http::{Grant, GrantError},
+    http::{Answer, Grant, GrantError, NotAnswered, Outgoing, url_is_allowed},
 };
 pub use manifest::{Cadence, Capability, HostPattern, Manifest, ManifestError, SecretKind, SecretSpec};
 pub use message::{

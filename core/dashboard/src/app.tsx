@@ -13,6 +13,8 @@ import { PaymentsRoom } from './rooms/payments';
 import { ChoosePassword, SignIn } from './rooms/sign-in';
 import { StatementRoom } from './rooms/statement';
 import { TerminalsRoom } from './rooms/terminals';
+import { WebhookRoom } from './rooms/webhook';
+import { WebhooksRoom } from './rooms/webhooks';
 import { Shell } from './shell';
 import { TextProvider, useText } from './text/text';
 
@@ -88,6 +90,8 @@ function Door() {
             <Route path="/terminals" element={<TerminalsRoom role={session.person.role} />} />
             <Route path="/books" element={<BooksRoom />} />
             <Route path="/books/:account" element={<StatementRoom />} />
+            {session.person.role === 'owner' && <Route path="/webhooks" element={<WebhooksRoom />} />}
+            {session.person.role === 'owner' && <Route path="/webhooks/:endpoint" element={<WebhookRoom />} />}
             <Route path="*" element={<NotFound />} />
           </Routes>
         </Shell>

@@ -27,6 +27,7 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
   const words: Record<StreamStatus, string> = { live: t.shell.live, connecting: t.shell.connecting, broken: t.shell.broken };
   const rooms = [
     ['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals], ['/books', t.rooms.books],
+    ...(person.role === 'owner' ? [['/webhooks', t.rooms.webhooks] as const] : []),
   ] as const;
   return (
     <LiveContext value={status}>

@@ -2,6 +2,7 @@
 // without them against the stand-in of core.mjs. The stories follow each other, as one person's morning.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
@@ -55,7 +56,28 @@ async function stumbles() {
   });
 }
 
+/** The merchant's own system: what it has heard, by type. */
+const heard = [];
+const receiver = createServer((request, response) => {
+  const chunks = [];
+  request.on('data', (chunk) => chunks.push(chunk)).on('end', () => {
+    heard.push({ id: request.headers['webhook-id'], type: JSON.parse(Buffer.concat(chunks).toString()).type });
+    response.end('thanks');
+  });
+});
+await new Promise((listening) => receiver.listen(0, '127.0.0.1', listening));
+const HOOKS = `http://127.0.0.1:${receiver.address().port}/hooks`;
+
+async function hears(count) {
+  const until = Date.now() + WAIT_MS;
+  while (heard.length < count) {
+    assert.ok(Date.now() < until, `the receiver hears ${count}, not ${JSON.stringify(heard)}`);
+    await new Promise((rested) => setTimeout(rested, 50));
+  }
+}
+
 let payment = '';
+let hook = '';
 
 const STORIES = {
   async 'a wrong password is refused in words'() {
@@ -141,6 +163,46 @@ const STORIES = {
     await room('/books');
   },
 
+  async 'a webhook is added and its secret shown once'() {
+    await room('/webhooks');
+    await tap('add-webhook');
+    await page.fill('[data-form="webhook"] input[name="url"]', HOOKS);
+    await page.fill('[data-form="webhook"] input[name="description"]', 'shop system');
+    await tap('create');
+    assert.match(await page.locator('[data-secret]').textContent(), /^whsec_/);
+    await page.keyboard.press('Escape');
+    await page.getByText(HOOKS).first().click();
+    await sees('[data-part="deliveries"]');
+    hook = new URL(page.url()).pathname;
+  },
+
+  async 'a test arrives, and goes once more when asked'() {
+    await tap('test');
+    await sees('[data-delivery="succeeded"]');
+    await hears(1);
+    assert.equal(heard[0].type, 'webhook.test');
+    await tap('detail');
+    await sees('[data-part="delivery"] [data-attempt="200"]');
+    assert.match(await page.locator('[data-payload]').textContent(), /webhook\.test/);
+    await tap('replay');
+    await page.locator('[data-part="delivery"] [data-attempt="200"]').nth(1).waitFor();
+    if (standIn !== null) return;
+    await hears(2);
+    assert.equal(heard[1].id, heard[0].id, 'the same event');
+  },
+
+  async 'the secret is changed, with both in force for a day'() {
+    await tap('rotate');
+    await tap('yes');
+    assert.match(await page.locator('[data-secret]').textContent(), /^whsec_/);
+    await page.keyboard.press('Escape');
+    await sees('[data-overlap]');
+    await tap('disable');
+    await sees('[data-enabled="false"]');
+    await tap('enable');
+    await sees('[data-enabled="true"]');
+  },
+
   async 'Chinese and English'() {
     await tap('language');
     await page.getByText('试算平衡表').first().waitFor();
@@ -151,7 +213,7 @@ const STORIES = {
   },
 
   async 'every room can be read, in the light and in the dark, and a telephone is wide enough'() {
-    for (const [path, part] of [['/payments', '[data-list="payments"]'], [`/payments/${payment}`, '[data-posting]'], ['/terminals', '[data-terminal]'], ['/books', '[data-balances]']]) {
+    for (const [path, part] of [['/payments', '[data-list="payments"]'], [`/payments/${payment}`, '[data-posting]'], ['/terminals', '[data-terminal]'], ['/books', '[data-balances]'], ['/webhooks', '[data-webhook]'], [hook, '[data-list="deliveries"]']]) {
       await page.goto(`${DASHBOARD}${path}`);
       await sees(part);
       for (const colorScheme of ['light', 'dark']) {
@@ -192,6 +254,15 @@ const STORIES = {
     },
   }),
 
+  async 'a webhook is removed'() {
+    await page.goto(`${DASHBOARD}/webhooks`);
+    await page.getByText(HOOKS).first().click();
+    await tap('delete');
+    await tap('yes');
+    await page.waitForURL(/\/webhooks$/);
+    await page.getByText(HOOKS).first().waitFor({ state: 'detached' });
+  },
+
   async 'signed out is signed out'() {
     await tap('sign-out');
     await sees('input[name="password"]');
@@ -217,4 +288,5 @@ for (const [name, story] of Object.entries(STORIES)) {
 console.log(`${Object.keys(STORIES).length - failed} passed, ${failed} failed`);
 await browser.close();
 standIn?.close();
+receiver.close();
 process.exit(failed === 0 ? 0 : 1);

@@ -24,6 +24,8 @@ export async function core(dist, password) {
       },
     },
   ];
+  const hooks = [];
+  const deliveries = [];
   let session = null;
   let tokens = 0;
   let sequence = 0;
@@ -66,6 +68,48 @@ export async function core(dist, password) {
       ],
     };
   };
+  const tell = (endpoint, event_type) => {
+    const now = Date.now();
+    const sequence = deliveries.length + 1;
+    const delivery = { id: `whd_${sequence}`, endpoint: endpoint.id, event: `evt_${sequence}`, event_type, state: 'succeeded', attempts: 1, created_at: now, done_at: now };
+    deliveries.unshift(delivery);
+    fetch(endpoint.url, { method: 'POST', headers: { 'webhook-id': delivery.event }, body: JSON.stringify({ type: event_type, data: {} }) }).catch(() => {});
+    return delivery;
+  };
+  /** Without core's rules: whatever is told is told at once, and succeeds. */
+  const webhooks = (method, [, , kind, id, action], body) => {
+    if (kind === 'webhook-deliveries') {
+      const delivery = deliveries.find((one) => one.id === id);
+      if (delivery === undefined) return problem(404, 'not_found');
+      if (action === 'replay') delivery.attempts += 1;
+      const attempts = Array.from({ length: delivery.attempts }, (_, idx) => ({ number: idx + 1, at: delivery.created_at, duration_ms: 7, status: 200, body: 'thanks' }));
+      return action === 'replay' ? [202, delivery] : [200, { delivery, attempts, payload: { type: delivery.event_type, data: {} } }];
+    }
+    if (id === undefined && method === 'GET') return [200, { items: hooks }];
+    if (id === undefined) {
+      const endpoint = { id: `whe_${hooks.length + 1}`, enabled: true, created_at: Date.now(), updated_at: Date.now(), ...body };
+      hooks.push(endpoint);
+      return [201, { endpoint, secret: `whsec_${'A'.repeat(43)}=` }];
+    }
+    const endpoint = hooks.find((one) => one.id === id);
+    if (endpoint === undefined) return problem(404, 'not_found');
+    if (action === 'deliveries') return [200, { items: deliveries.filter((one) => one.endpoint === id) }];
+    if (action === 'test') {
+      const { id: delivery, event } = tell(endpoint, 'webhook.test');
+      return [202, { delivery, event }];
+    }
+    if (action === 'replay') return [202, { count: deliveries.length }];
+    if (action === 'rotate-secret') {
+      endpoint.previous_secret_until = Date.now() + 86_400_000;
+      return [200, { endpoint, secret: `whsec_${'B'.repeat(43)}=` }];
+    }
+    if (method === 'DELETE') {
+      hooks.splice(hooks.indexOf(endpoint), 1);
+      return [204, null];
+    }
+    if (method === 'PATCH') Object.assign(endpoint, { enabled: body.enabled, disabled_reason: body.enabled ? undefined : 'by_person' });
+    return [200, endpoint];
+  };
   const problem = (status, code) => [status, { type: `urn:${code}`, title: code, status, code, detail: `It is ${code}.` }];
   const signedIn = () => {
     tokens += 1;
@@ -103,11 +147,13 @@ export async function core(dist, password) {
       terminals.push(terminal);
       return [201, terminal];
     }
+    if (path.startsWith('/v1/webhook-')) return webhooks(method, path.split('/'), body);
     if (path.endsWith('/claim-code')) return [201, { claim_code: 'ABCD-2345', ca_fingerprint: 'ab'.repeat(32), expires_at: Date.now() + 900_000 }];
     const [, id, action] = /^\/v1\/payments\/(\w+)\/(\w+)$/.exec(path) ?? [];
     const payment = payments.find((one) => one.id === id);
     if (payment === undefined) return problem(404, 'not_found');
     if (action === 'timeline') return [200, timeline(payment)];
+    if (action === 'settlements') return [200, { items: [] }];
     const now = Date.now();
     const refund = { id: `rfd_${refunds.length}`, payment: id, version: 1, kind: 'refund', state: 'succeeded', amount: body.amount, created_at: now, updated_at: now };
     refunds.push(refund);

@@ -44,6 +44,7 @@ struct Inner {
     peers: Peers,
     outbox: Notify,
     resolver: Notify,
+    webhooks: Notify,
     news: broadcast::Sender<TenantId>,
     in_flight: TaskTracker,
     stopping: AtomicBool,
@@ -67,6 +68,7 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         let Parts { config, store, channels, clock, chance, vault, fleet, metrics, peers } = parts;
         let (outbox, resolver, news) = (Notify::new(), Notify::new(), broadcast::channel(NEWS_MAX).0);
+        let webhooks = Notify::new();
         Self(Arc::new(Inner {
             config,
             store,
@@ -80,6 +82,7 @@ impl App {
             peers,
             outbox,
             resolver,
+            webhooks,
             news,
             in_flight: TaskTracker::new(),
             stopping: AtomicBool::new(false),
@@ -166,8 +169,13 @@ impl App {
 
     /// There is something to send.
     pub fn wake_outbox(&self) {
-        self.0.outbox.notify_one();
+        self.wake_senders();
         self.tell_others(Bell::Outbox);
+    }
+
+    fn wake_senders(&self) {
+        self.0.outbox.notify_one();
+        self.0.webhooks.notify_one();
     }
 
     /// There is something to ask a channel.
@@ -194,7 +202,7 @@ impl App {
     /// Another node has rung.
     pub(crate) fn hear(&self, bell: Bell) {
         match bell {
-            Bell::Outbox => self.0.outbox.notify_one(),
+            Bell::Outbox => self.wake_senders(),
             Bell::Resolver => self.0.resolver.notify_one(),
             Bell::News(tenant) => self.news_here(tenant),
             Bell::Push(terminal) => self.0.fleet.wake(terminal),
@@ -237,6 +245,10 @@ impl App {
 
     pub(crate) fn outbox_bell(&self) -> &Notify {
         &self.0.outbox
+    }
+
+    pub(crate) fn webhooks_bell(&self) -> &Notify {
+        &self.0.webhooks
     }
 
     pub(crate) fn resolver_bell(&self) -> &Notify {

@@ -126,6 +126,12 @@ pub const OPTIONS: &[Described] = &[
         "How many requests all of one merchant's callers may make in a minute; 0: any number.",
     ),
     option(
+        "webhooks.allow_private_addresses",
+        "false",
+        "Whether merchants' webhooks may go to private and loopback addresses, and there without TLS. For demos and \
+         closed networks.",
+    ),
+    option(
         "telemetry.level",
         "info",
         "What is logged, in the syntax of tracing's EnvFilter: `info,saoma_server=debug`.",
@@ -164,6 +170,7 @@ pub struct Config {
     pub payments: Payments,
     pub redis: Redis,
     pub limits: Limits,
+    pub webhooks: Webhooks,
     pub telemetry: Telemetry,
 }
 
@@ -249,6 +256,11 @@ impl std::fmt::Debug for Redis {
 pub struct Limits {
     pub requests_per_minute_per_caller: u32,
     pub requests_per_minute_per_tenant: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    pub allow_private_addresses: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -419,6 +431,7 @@ impl Values {
                 requests_per_minute_per_caller: self.parsed("limits.requests_per_minute_per_caller")?,
                 requests_per_minute_per_tenant: self.parsed("limits.requests_per_minute_per_tenant")?,
             },
+            webhooks: Webhooks { allow_private_addresses: self.parsed("webhooks.allow_private_addresses")? },
             telemetry: Telemetry {
                 level: self.text("telemetry.level"),
                 json: self.parsed("telemetry.json")?,

@@ -21,4 +21,5 @@ mod private_file;
 pub mod secrets;
 pub mod serve;
 pub mod telemetry;
+pub mod webhooks;
 pub mod workers;

@@ -24,7 +24,7 @@ pub(crate) use refund::take_as_unanswered;
 pub use refund::{GiveBack, give_back, resume as resume_refund};
 pub(crate) use settle::record;
 pub use settle::{Heard, Outcome, Settled, settle};
-pub use view::{payment_view, refund_view};
+pub use view::{payment_facts, payment_view, refund_view};
 
 use saoma_channels::NoChance;
 use saoma_domain::{order, payment, refund as refund_rules};

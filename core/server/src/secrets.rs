@@ -3,7 +3,7 @@
 //! AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces; what a ciphertext belongs to is its associated data, so that one
 //! cannot be moved to another tenant or account.
 
-use std::{collections::BTreeMap, fs, io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{collections::BTreeMap, fmt::Display, fs, io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
 
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use ring::{
@@ -149,18 +149,8 @@ impl Vault {
         secrets: &BTreeMap<String, String>,
         now: Millis,
     ) -> Result<Opaque<Vec<u8>>, SecretsError> {
-        let data_key = match store.read(move |tx| tenant_keys::current(tx, &scope)).await? {
-            Some(data_key) => data_key,
-            None => {
-                let mut fresh = Zeroizing::new([0; KEY_LEN]);
-                SystemRandom::new().fill(fresh.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
-                let wrapped = Opaque(seal(&self.master, fresh.as_slice(), &scope.tenant().to_string())?);
-                store.write(move |tx| tenant_keys::add(tx, &scope, &wrapped, MASTER_NAME, now)).await?
-            }
-        };
         let plain = Zeroizing::new(serde_json::to_vec(secrets).map_err(|_| SecretsError::Sealed)?);
-        let sealed = seal(&self.unwrapped(scope, &data_key.wrapped.0)?, &plain, &bound_to(scope, account))?;
-        Ok(Opaque([data_key.number.to_be_bytes().as_slice(), &sealed].concat()))
+        self.seal_for(store, scope, &account, &plain, now).await
     }
 
     /// The same for an account that may have secrets: those named are replaced, or taken away (`None`), the others stay.
@@ -205,15 +195,53 @@ impl Vault {
         scope: TenantScope,
         account: ChannelAccountId,
     ) -> Result<BTreeMap<String, String>, SecretsError> {
-        let Some(Opaque(ciphertext)) = store.read(move |tx| channel_accounts::secrets(tx, &scope, account)).await?
-        else {
+        let Some(sealed) = store.read(move |tx| channel_accounts::secrets(tx, &scope, account)).await? else {
             return Ok(BTreeMap::new());
         };
-        let (number, sealed) = ciphertext.split_first_chunk::<4>().ok_or(SecretsError::Sealed)?;
+        let plain = self.open_of(store, scope, &account, &sealed).await?;
+        serde_json::from_slice(&plain).map_err(|_| SecretsError::Sealed)
+    }
+
+    /// Encrypts a value of the tenant's under its data key; `what` is the id of what it belongs to.
+    ///
+    /// # Errors
+    /// `Store`, `NoChance`, `Sealed` if the tenant's data key is not ours.
+    pub async fn seal_for(
+        &self,
+        store: &Store,
+        scope: TenantScope,
+        what: &impl Display,
+        plain: &[u8],
+        now: Millis,
+    ) -> Result<Opaque<Vec<u8>>, SecretsError> {
+        let data_key = match store.read(move |tx| tenant_keys::current(tx, &scope)).await? {
+            Some(data_key) => data_key,
+            None => {
+                let mut fresh = Zeroizing::new([0; KEY_LEN]);
+                SystemRandom::new().fill(fresh.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
+                let wrapped = Opaque(seal(&self.master, fresh.as_slice(), &scope.tenant().to_string())?);
+                store.write(move |tx| tenant_keys::add(tx, &scope, &wrapped, MASTER_NAME, now)).await?
+            }
+        };
+        let sealed = seal(&self.unwrapped(scope, &data_key.wrapped.0)?, plain, &bound_to(scope, what))?;
+        Ok(Opaque([data_key.number.to_be_bytes().as_slice(), &sealed].concat()))
+    }
+
+    /// What [`Self::seal_for`] encrypted.
+    ///
+    /// # Errors
+    /// `Store`, `Sealed`.
+    pub async fn open_of(
+        &self,
+        store: &Store,
+        scope: TenantScope,
+        what: &impl Display,
+        sealed: &Opaque<Vec<u8>>,
+    ) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
+        let (number, sealed) = sealed.0.split_first_chunk::<4>().ok_or(SecretsError::Sealed)?;
         let number = u32::from_be_bytes(*number);
         let data_key = store.read(move |tx| tenant_keys::load(tx, &scope, number)).await?;
-        let plain = open(&self.unwrapped(scope, &data_key.wrapped.0)?, sealed, &bound_to(scope, account))?;
-        serde_json::from_slice(&plain).map_err(|_| SecretsError::Sealed)
+        open(&self.unwrapped(scope, &data_key.wrapped.0)?, sealed, &bound_to(scope, what))
     }
 
     fn unwrapped(&self, scope: TenantScope, wrapped: &[u8]) -> Result<LessSafeKey, SecretsError> {
@@ -238,8 +266,8 @@ fn own(name: &str) -> String {
     format!("server/{name}")
 }
 
-fn bound_to(scope: TenantScope, account: ChannelAccountId) -> String {
-    format!("{}/{account}", scope.tenant())
+fn bound_to(scope: TenantScope, what: &impl Display) -> String {
+    format!("{}/{what}", scope.tenant())
 }
 
 fn key(bytes: &[u8; KEY_LEN]) -> Result<LessSafeKey, SecretsError> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_web::{App as Service, HttpServer, dev::ServerHandle, middleware, web};
-use saoma_channels::{Chance as _, ChannelCaller, Clock as _, Host, HostConfig, SystemChance, SystemClock};
+use saoma_channels::{Chance as _, ChannelCaller, Clock as _, Host, HostConfig, Outgoing, SystemChance, SystemClock};
 use saoma_store::{Store, access, meta, nodes};
 
 use crate::{
@@ -90,6 +90,7 @@ impl Running {
         let figures = Metrics::open(&config.telemetry)?;
         let vault = own_keys::vault(&store, &config.secrets.master_key_file).await?;
         let host = host(&config, &store, &figures).await?;
+        let outgoing = Outgoing::new(config.webhooks.allow_private_addresses)?;
         let node = random_name()?;
         let fleet = Fleet::new(own_keys::terminal_ca(&store, &vault, &config.data_dir, now).await?, node.clone());
         let peers = peers(&config, &store, &node).await?;
@@ -152,7 +153,7 @@ impl Running {
                 handle
             })
             .collect();
-        let workers = Workers::start(&app);
+        let workers = Workers::start(&app, outgoing);
         Ok(Self { app, workers, servers, api, terminals_https, terminals_mqtt, metrics })
     }
 

@@ -10,9 +10,11 @@ mod invariants;
 mod nodes;
 mod outbox;
 mod resolver;
+mod webhooks;
 
 use std::time::Duration;
 
+use saoma_channels::Outgoing;
 use tokio::{
     sync::{Notify, watch},
     task::JoinSet,
@@ -27,8 +29,9 @@ pub struct Workers {
 }
 
 impl Workers {
+    /// `outgoing`: the way to merchants' webhooks.
     #[must_use]
-    pub fn start(app: &App) -> Self {
+    pub fn start(app: &App, outgoing: Outgoing) -> Self {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(outbox::run(app.clone(), stopping.clone()));
@@ -41,6 +44,7 @@ impl Workers {
         let (peers, hearing) = (app.clone(), stopping.clone());
         tasks.spawn(async move { peers.peers().keep(|bell| peers.hear(bell), hearing).await });
         tasks.spawn(invariants::run(app.clone(), stopping.clone()));
+        tasks.spawn(webhooks::run(app.clone(), outgoing, stopping.clone()));
         tasks.spawn(housekeeping::run(app.clone(), stopping));
         Self { stop, tasks }
     }

@@ -39,6 +39,7 @@ pub mod tenant_keys;
 pub mod tenants;
 pub mod terminals;
 pub mod users;
+pub mod webhooks;
 
 pub use access::{PlatformScope, Principal, TenantScope};
 pub use conn::{Dialect, Load, Store, Tx};

@@ -172,7 +172,7 @@ fn of_terminal<'a>(scope: &'a TenantScope, terminal: TerminalId) -> _ {
         .filter(outbox::acked_at.is_null())
 }
 
-/// A webhook was accepted, or is given up: it is not sent again.
+/// What a webhook tells has become deliveries: it is not claimed again.
 ///
 /// # Errors
 /// None of its own.

@@ -431,6 +431,58 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhook_endpoints (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        url -> Text,
+        description -> Text,
+        event_types_json -> Text,
+        ordered -> Bool,
+        secret -> Binary,
+        previous_secret -> Nullable<Binary>,
+        previous_until -> Nullable<BigInt>,
+        enabled -> Bool,
+        disabled_reason -> Nullable<Text>,
+        disabled_at -> Nullable<BigInt>,
+        last_success_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        endpoint_id -> Text,
+        event_id -> Text,
+        event_type -> Text,
+        sequence -> BigInt,
+        payload -> Text,
+        state -> Text,
+        attempts -> Integer,
+        began_at -> Nullable<BigInt>,
+        next_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+        done_at -> Nullable<BigInt>,
+        traceparent -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    webhook_attempts (tenant_id, delivery_id, number) {
+        tenant_id -> Text,
+        delivery_id -> Text,
+        number -> Integer,
+        at -> BigInt,
+        duration_ms -> BigInt,
+        status -> Nullable<Integer>,
+        error -> Nullable<Text>,
+        body -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(postings -> posting_sets (set_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(channel_accounts, fee_plans);

@@ -383,6 +383,7 @@ impl Programs {
                         ("SAOMA_TERMINALS__ALLOW_BROKER_SWITCH", "true".to_owned()),
                         ("SAOMA_PLUGINS__DIR", shown(&premises.plugins)),
                         ("SAOMA_PLUGINS__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
+                        ("SAOMA_WEBHOOKS__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
                         ("SAOMA_TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{metrics}")),
                     ],
                 ),

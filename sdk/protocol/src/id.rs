@@ -10,6 +10,8 @@ use data_encoding::{Encoding, Specification};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest, Sha256};
 
+use crate::Millis;
+
 /// Length of the part after `prefix_`: 128 bits, 5 a character.
 const TEXT_LEN: usize = 26;
 
@@ -135,6 +137,12 @@ ids! {
     RefundId = "rfd";
     /// How two persons say that a stuck payment or refund ended.
     HandSettlementId = "hst";
+    /// A URL of a merchant's that hears of events.
+    WebhookEndpointId = "whe";
+    /// Something that happened, as webhooks tell it: the `webhook-id` by which a receiver knows a repeat.
+    WebhookEventId = "evt";
+    /// One event on its way to one endpoint.
+    WebhookDeliveryId = "whd";
 }
 
 /// A number that only grows, from 1: a terminal's journal entries, a terminal's sales, core's outbox.
@@ -201,6 +209,24 @@ impl HandSettlementId {
     #[must_use]
     pub fn for_key(tenant: TenantId, payment: PaymentId, idempotency_key: &str) -> Self {
         Self(derived("saoma settlement key 1", &[tenant.as_bytes(), payment.as_bytes(), idempotency_key.as_bytes()]))
+    }
+}
+
+impl WebhookEventId {
+    /// The tenant's event with this number in core's outbox. The moment keeps it another after a database was restored to an
+    /// earlier state and numbers come again.
+    #[must_use]
+    pub fn of(tenant: TenantId, number: Sequence, at: Millis) -> Self {
+        let (number, at) = (number.0.to_be_bytes(), at.0.to_be_bytes());
+        Self(derived("saoma webhook event 1", &[tenant.as_bytes(), &number, &at]))
+    }
+}
+
+impl WebhookDeliveryId {
+    /// An event goes to an endpoint once, however often the two are brought together.
+    #[must_use]
+    pub fn of(endpoint: WebhookEndpointId, event: WebhookEventId) -> Self {
+        Self(derived("saoma webhook delivery 1", &[endpoint.as_bytes(), event.as_bytes()]))
     }
 }
 

@@ -14,7 +14,7 @@ pub mod topic;
 
 pub use id::{
     ApiKeyId, ChannelAccountId, HandSettlementId, OrderId, PaymentId, RefundId, Sequence, SessionId, StoreId, TenantId,
-    TerminalId, UserId,
+    TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId,
 };
 pub use money::{Amount, Currency, Money};
 pub use time::Millis;

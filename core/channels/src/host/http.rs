@@ -10,6 +10,7 @@
 mod address;
 mod client;
 mod names;
+mod outgoing;
 mod reach;
 
 use std::time::Duration;
@@ -24,8 +25,11 @@ use url::Url;
 use super::CallState;
 use crate::bindings::http::{Error, Host, Request, Response};
 
-pub use self::reach::{Grant, GrantError};
 pub(crate) use self::{client::Network, reach::Reach};
+pub use self::{
+    outgoing::{Answer, NotAnswered, Outgoing, url_is_allowed},
+    reach::{Grant, GrantError},
+};
 
 /// Limits of the contract (`sdk/wit/host.wit`, interface `http`).
 const BODY_BYTES_MAX: usize = 1 << 20;

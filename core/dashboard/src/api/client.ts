@@ -22,6 +22,10 @@ export type Store = Schemas['StoreView'];
 export type PeriodBalance = Schemas['PeriodBalance'];
 export type Statement = Schemas['Statement'];
 export type ClaimCode = Schemas['ClaimCode'];
+export type WebhookEndpoint = Schemas['WebhookEndpointView'];
+export type WebhookEventType = Schemas['WebhookEventType'];
+export type WebhookDelivery = Schemas['WebhookDeliveryView'];
+export type WebhookDeliveryState = Schemas['WebhookDeliveryState'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */
 export async function authorized(request: Request): Promise<Response> {

@@ -995,6 +995,148 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhook-deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One delivery, with its attempts. */
+        get: operations["webhooks_show_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-deliveries/{delivery}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a delivery once more that succeeded or failed, with three days before it. A pending one is on its way already. */
+        post: operations["webhooks_replay_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's endpoints, oldest first. */
+        get: operations["webhooks_list"];
+        put?: never;
+        /** Adds an endpoint. It hears of what happens from now on. */
+        post: operations["webhooks_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{endpoint}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One endpoint. */
+        get: operations["webhooks_show"];
+        put?: never;
+        post?: never;
+        /** Ends an endpoint, with all that was and would be sent to it. */
+        delete: operations["webhooks_delete"];
+        options?: never;
+        head?: never;
+        /** Changes what is named, and disables or enables. */
+        patch: operations["webhooks_change"];
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{endpoint}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was and will be sent to an endpoint, newest event first. What is done is kept for 30 days. */
+        get: operations["webhooks_list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{endpoint}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends once more what failed of a time range, at most 10,000 deliveries. */
+        post: operations["webhooks_replay_range"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{endpoint}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a new secret. For the time of the overlap each request carries a signature of both, so that the receiver can change
+         *     over at any moment.
+         */
+        post: operations["webhooks_rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{endpoint}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a `webhook.test` to this endpoint, whatever types it wants. To an ordered one it comes in its turn. */
+        post: operations["webhooks_send_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1135,6 +1277,16 @@ export interface components {
             name?: string | null;
             role?: components["schemas"]["Role"] | null;
         };
+        ChangeWebhookEndpoint: {
+            description?: string | null;
+            /**
+             * @description A disabled one hears of nothing that happens meanwhile; what was queued before waits, and has three days again once
+             *     it is enabled. What was given up before is sent once more only by a replay.
+             */
+            enabled?: boolean | null;
+            event_types?: components["schemas"]["WebhookEventType"][] | null;
+            url?: string | null;
+        };
         ChannelAccountId: string;
         /** @description A contract with a payment channel. */
         ChannelAccountView: {
@@ -1271,6 +1423,16 @@ export interface components {
         CreateVoid: {
             reason?: string | null;
         };
+        CreateWebhookEndpoint: {
+            /** @description At most 128 characters. */
+            description?: string;
+            /** @description Without it, or empty: all. */
+            event_types?: components["schemas"]["WebhookEventType"][];
+            /** @description One at a time, in the order of the events; the next only after a success. Cannot be changed later. */
+            ordered?: boolean;
+            /** @description `https://…`, at most 2,048 characters, at a public address. */
+            url: string;
+        };
         /** @description A new key. The secret is shown this once. */
         CreatedApiKey: {
             created_at: components["schemas"]["Millis"];
@@ -1297,6 +1459,12 @@ export interface components {
         CreatedUser: {
             one_time_password: string;
             user: components["schemas"]["UserView"];
+        };
+        /** @description A new endpoint. The secret is shown this once. */
+        CreatedWebhookEndpoint: {
+            endpoint: components["schemas"]["WebhookEndpointView"];
+            /** @description `whsec_` and base64, as libraries for Standard Webhooks take it. */
+            secret: string;
         };
         /** @description Prices in one currency. Amounts are minor units, 0 to 999,999,999,999. */
         CurrencyTariff: {
@@ -1326,6 +1494,11 @@ export interface components {
             /** Format: int64 */
             debits_minor: number;
         };
+        /**
+         * @description Why nothing is sent to an endpoint.
+         * @enum {string}
+         */
+        DisabledReason: "by_person" | "failing" | "gone";
         /** @description `POST /v1/terminal/enrol`, once, over TLS without a client certificate. */
         Enrol: {
             /** @description The claim code a manager made for this terminal, single-use. */
@@ -1745,6 +1918,45 @@ export interface components {
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
         };
+        /** @description A page of a list, newest first. */
+        Page_WebhookDeliveryView: {
+            items: {
+                /** Format: int32 */
+                attempts: number;
+                created_at: components["schemas"]["Millis"];
+                done_at?: components["schemas"]["Millis"] | null;
+                endpoint: components["schemas"]["WebhookEndpointId"];
+                /** @description The request's `webhook-id`, the same each time. */
+                event: components["schemas"]["WebhookEventId"];
+                event_type: string;
+                id: components["schemas"]["WebhookDeliveryId"];
+                next_at?: components["schemas"]["Millis"] | null;
+                state: components["schemas"]["WebhookDeliveryState"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_WebhookEndpointView: {
+            items: {
+                created_at: components["schemas"]["Millis"];
+                description: string;
+                disabled_at?: components["schemas"]["Millis"] | null;
+                disabled_reason?: components["schemas"]["DisabledReason"] | null;
+                enabled: boolean;
+                /** @description Empty: all. As text, since there may be types that are no more. */
+                event_types: string[];
+                id: components["schemas"]["WebhookEndpointId"];
+                last_success_at?: components["schemas"]["Millis"] | null;
+                /** @description One at a time, in the order of the events; the next only after a success. */
+                ordered: boolean;
+                previous_secret_until?: components["schemas"]["Millis"] | null;
+                updated_at: components["schemas"]["Millis"];
+                url: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
         PaymentId: string;
         /** @description The data of a `payment` event. Its id is the event's sequence. */
         PaymentNews: {
@@ -1955,8 +2167,27 @@ export interface components {
             certificate_chain_pem: string;
             not_after: components["schemas"]["Millis"];
         };
+        ReplayWebhooks: {
+            /** @description Of events from here on… */
+            from: components["schemas"]["Millis"];
+            /** @description Also those that succeeded. The receiver knows them by their `webhook-id`. */
+            succeeded_too?: boolean;
+            /** @description …to before here. */
+            to: components["schemas"]["Millis"];
+        };
+        ReplayedWebhooks: {
+            /** Format: int32 */
+            count: number;
+        };
         /** @enum {string} */
         Role: "platform_admin" | "owner" | "manager" | "cashier" | "accountant" | "read_only" | "plugin_publisher";
+        RotateWebhookSecret: {
+            /**
+             * Format: int32
+             * @description How long the old secret signs too, 0 to 604,800 (7 days); 86,400 without it. 0 for one that got out.
+             */
+            overlap_seconds?: number | null;
+        };
         /** @enum {string} */
         SecretKindView: "mac_key";
         SecretView: {
@@ -2187,6 +2418,162 @@ export interface components {
         };
         /** @enum {string} */
         Verdict: "held" | "rejected";
+        /** @description What came of one attempt. */
+        WebhookAttemptView: {
+            at: components["schemas"]["Millis"];
+            /** @description The beginning of the answer, at most 2 KiB. */
+            body?: string | null;
+            /** Format: int64 */
+            duration_ms: number;
+            error?: string | null;
+            /**
+             * Format: int32
+             * @description From 1. A gap: core ended before it could write down what came of it.
+             */
+            number: number;
+            /**
+             * Format: int32
+             * @description The HTTP status, if there was an answer.
+             */
+            status?: number | null;
+        };
+        /** @description A delivery with what was sent and what came back. */
+        WebhookDeliveryDetail: {
+            /** @description Oldest first. */
+            attempts: components["schemas"]["WebhookAttemptView"][];
+            delivery: components["schemas"]["WebhookDeliveryView"];
+            /** @description The request's body; see `WebhookEvent_PaymentView` and its like. */
+            payload: unknown;
+        };
+        WebhookDeliveryId: string;
+        /**
+         * @description Where a delivery stands.
+         * @enum {string}
+         */
+        WebhookDeliveryState: "pending" | "succeeded" | "failed";
+        /** @description One event on its way to one endpoint. */
+        WebhookDeliveryView: {
+            /** Format: int32 */
+            attempts: number;
+            created_at: components["schemas"]["Millis"];
+            done_at?: components["schemas"]["Millis"] | null;
+            endpoint: components["schemas"]["WebhookEndpointId"];
+            /** @description The request's `webhook-id`, the same each time. */
+            event: components["schemas"]["WebhookEventId"];
+            event_type: string;
+            id: components["schemas"]["WebhookDeliveryId"];
+            next_at?: components["schemas"]["Millis"] | null;
+            state: components["schemas"]["WebhookDeliveryState"];
+        };
+        WebhookEndpointId: string;
+        /** @description An endpoint, without its secret: that was shown once. */
+        WebhookEndpointView: {
+            created_at: components["schemas"]["Millis"];
+            description: string;
+            disabled_at?: components["schemas"]["Millis"] | null;
+            disabled_reason?: components["schemas"]["DisabledReason"] | null;
+            enabled: boolean;
+            /** @description Empty: all. As text, since there may be types that are no more. */
+            event_types: string[];
+            id: components["schemas"]["WebhookEndpointId"];
+            last_success_at?: components["schemas"]["Millis"] | null;
+            /** @description One at a time, in the order of the events; the next only after a success. */
+            ordered: boolean;
+            previous_secret_until?: components["schemas"]["Millis"] | null;
+            updated_at: components["schemas"]["Millis"];
+            url: string;
+        };
+        WebhookEventId: string;
+        /**
+         * @description What an endpoint can hear of.
+         * @enum {string}
+         */
+        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "webhook.test";
+        /** @description The body of a request to an endpoint. */
+        WebhookEvent_PaymentView: {
+            /** @description A payment as everyone with the right to it sees it. */
+            data: {
+                amount: components["schemas"]["Amount"];
+                cashier?: string | null;
+                /** @description The plugin that collects, for example `sandbox`; `cash` for cash. */
+                channel: string;
+                channel_account?: components["schemas"]["ChannelAccountId"] | null;
+                /** @description The channel's own number of this payment, once it gave one. */
+                channel_reference?: string | null;
+                /** @description What the code on show holds: the link to the customer's page. Only while `presenting`. */
+                code_url?: string | null;
+                counter?: components["schemas"]["Sequence"] | null;
+                created_at: components["schemas"]["Millis"];
+                expires_at?: components["schemas"]["Millis"] | null;
+                failure?: components["schemas"]["Failure"] | null;
+                goods: components["schemas"]["Goods"][];
+                id: components["schemas"]["PaymentId"];
+                /** @description `merchant_presented`, `customer_presented` or `cash`. */
+                method: string;
+                needs_attention?: components["schemas"]["Attention"] | null;
+                order: components["schemas"]["OrderId"];
+                paid_at?: components["schemas"]["Millis"] | null;
+                /** @description Two persons said that it is paid, and the channel has not (yet). */
+                paid_by_hand?: boolean;
+                /** @description The channel confirmed success after the payment had been closed. */
+                paid_late: boolean;
+                reference?: string | null;
+                /**
+                 * Format: int64
+                 * @description Given back or being given back, in minor units; never more than the amount.
+                 */
+                refunded_minor: number;
+                state: components["schemas"]["PaymentState"];
+                store: components["schemas"]["StoreId"];
+                terminal?: components["schemas"]["TerminalId"] | null;
+                updated_at: components["schemas"]["Millis"];
+                /**
+                 * Format: int64
+                 * @description Grows with each change; of two views the higher is the newer.
+                 */
+                version: number;
+            };
+            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
+            timestamp: string;
+            type: components["schemas"]["WebhookEventType"];
+        };
+        /** @description The body of a request to an endpoint. */
+        WebhookEvent_RefundView: {
+            /** @description A refund or void as everyone with the right to it sees it. */
+            data: {
+                amount: components["schemas"]["Amount"];
+                channel_reference?: string | null;
+                created_at: components["schemas"]["Millis"];
+                failure?: components["schemas"]["Failure"] | null;
+                id: components["schemas"]["RefundId"];
+                kind: components["schemas"]["RefundKind"];
+                needs_attention?: components["schemas"]["Attention"] | null;
+                payment: components["schemas"]["PaymentId"];
+                reason?: string | null;
+                state: components["schemas"]["RefundState"];
+                updated_at: components["schemas"]["Millis"];
+                /** Format: int64 */
+                version: number;
+            };
+            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
+            timestamp: string;
+            type: components["schemas"]["WebhookEventType"];
+        };
+        /** @description The body of a request to an endpoint. */
+        WebhookEvent_WebhookTrial: {
+            /** @description What a trial tells. */
+            data: {
+                endpoint: components["schemas"]["WebhookEndpointId"];
+            };
+            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
+            timestamp: string;
+            type: components["schemas"]["WebhookEventType"];
+        };
+        /** @description Where to look for the trial's outcome once it was sent. */
+        WebhookTest: {
+            delivery: components["schemas"]["WebhookDeliveryId"];
+            event: components["schemas"]["WebhookEventId"];
+        };
     };
     responses: never;
     parameters: never;
@@ -4437,6 +4824,352 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OneTimePassword"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_show_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery: components["schemas"]["WebhookDeliveryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryDetail"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_replay_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery: components["schemas"]["WebhookDeliveryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookEndpointView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateWebhookEndpoint"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhookEndpoint"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: components["schemas"]["WebhookEndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: components["schemas"]["WebhookEndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: components["schemas"]["WebhookEndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeWebhookEndpoint"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: number;
+                state?: components["schemas"]["WebhookDeliveryState"];
+            };
+            header?: never;
+            path: {
+                endpoint: components["schemas"]["WebhookEndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookDeliveryView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_replay_range: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: components["schemas"]["WebhookEndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayWebhooks"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayedWebhooks"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_rotate_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: components["schemas"]["WebhookEndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateWebhookSecret"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhookEndpoint"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhooks_send_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: components["schemas"]["WebhookEndpointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookTest"];
                 };
             };
             /** @description What is wrong, and what to do */

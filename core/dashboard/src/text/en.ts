@@ -4,7 +4,7 @@ export const en = {
   language: 'English',
   product: 'Saoma',
   rooms: {
-    payments: 'Payments', terminals: 'Terminals', books: 'Trial balance',
+    payments: 'Payments', terminals: 'Terminals', books: 'Trial balance', webhooks: 'Webhooks',
   },
   shell: {
     live: 'Live', connecting: 'Connecting…', broken: 'No connection. Trying again…', signOut: 'Sign out',
@@ -122,6 +122,22 @@ export const en = {
     hint: 'Only when the channel does not answer. Another person must confirm it; the channel is asked once more before.',
     byHandNote: 'Two persons said that this is paid. The channel has not confirmed it yet and is still being asked.',
     states: { proposed: 'waits for a second person', carried_out: 'carried out', refused: 'refused: the channel says otherwise', withdrawn: 'withdrawn' } as Record<string, string>,
+  },
+  webhooks: {
+    title: 'Webhooks', add: 'Add an endpoint', newTitle: 'Add an endpoint', none: 'Nobody is told of events yet.',
+    hint: 'Your own systems are told what happens, signed as Standard Webhooks has it, and told again for three days until they answer 2xx.',
+    url: 'URL', description: 'Description', types: 'Events', allTypes: 'All events', ordered: 'in order',
+    orderedHint: 'One at a time, in order; the next only after a success', enabled: 'Enabled', lastSuccess: 'Last success',
+    reasons: { by_person: 'Switched off', failing: 'Disabled: failed for three days', gone: 'Disabled: the receiver answered 410' } as Record<string, string>,
+    disabledAt: 'Switched off', disabledHint: 'What happens meanwhile is not told later; what was waiting still waits.',
+    secret: 'Signing secret', secretHint: 'It is shown this once. Keep it where your receiver checks signatures.',
+    overlap: 'The secret before this one signs too until', test: 'Send a test', enable: 'Switch on', disable: 'Switch off',
+    rotate: 'Change the secret', rotateText: 'For one day both secrets sign, so that your receiver can change over at any moment.',
+    delete: 'Remove', deleteText: 'The endpoint goes, with all that was and would be sent to it.',
+    deliveries: 'Deliveries', state: 'State', allStates: 'All states', noDeliveries: 'Nothing like this was sent.',
+    states: { pending: 'On its way', succeeded: 'Delivered', failed: 'Given up' },
+    time: 'Happened', event: 'Event', attempts: 'Attempts', next: 'Next attempt', detail: 'Details', noAnswer: 'no answer',
+    replay: 'Send once more', replayRange: 'Send once more what failed', succeededToo: 'also what was delivered', replayed: 'Sent once more',
   },
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',

@@ -3,7 +3,7 @@ import type { Texts } from './en';
 export const zh: Texts = {
   language: '中文',
   product: 'Saoma 扫码',
-  rooms: { payments: '实时支付', terminals: '终端', books: '试算平衡表' },
+  rooms: { payments: '实时支付', terminals: '终端', books: '试算平衡表', webhooks: '事件通知' },
   shell: {
     live: '实时', connecting: '正在连接…', broken: '连接中断，正在重连…', signOut: '退出登录',
     switchLanguage: 'Switch to English', dark: '深色', light: '浅色', menu: '菜单',
@@ -102,6 +102,22 @@ export const zh: Texts = {
     hint: '仅在渠道不答复时使用。须由另一人复核；复核前会再查询一次渠道。',
     byHandNote: '经两人确认已支付。渠道尚未确认，系统仍在查询。',
     states: { proposed: '待复核', carried_out: '已执行', refused: '已拒绝：与渠道结果不符', withdrawn: '已撤回' },
+  },
+  webhooks: {
+    title: '事件通知（Webhook）', add: '新增接收地址', newTitle: '新增接收地址', none: '还没有接收地址。',
+    hint: '发生的事会通知您自己的系统，按 Standard Webhooks 规范签名；对方未答复 2xx 时，三天内会反复重试。',
+    url: '网址', description: '说明', types: '事件', allTypes: '全部事件', ordered: '按顺序',
+    orderedHint: '逐条按顺序发送，成功后才发下一条', enabled: '已启用', lastSuccess: '最近一次成功',
+    reasons: { by_person: '已停用', failing: '已停用：连续三天失败', gone: '已停用：接收方答复 410' },
+    disabledAt: '停用时间', disabledHint: '停用期间发生的事不会补发；此前排队的仍在等待。',
+    secret: '签名密钥', secretHint: '仅显示这一次。请保存到接收方校验签名的地方。',
+    overlap: '上一个密钥同时有效至', test: '发送测试', enable: '启用', disable: '停用',
+    rotate: '更换密钥', rotateText: '一天之内新旧密钥同时签名，接收方可随时切换。',
+    delete: '删除', deleteText: '接收地址及其全部发送记录将被删除。',
+    deliveries: '发送记录', state: '状态', allStates: '全部状态', noDeliveries: '没有符合条件的记录。',
+    states: { pending: '发送中', succeeded: '已送达', failed: '已放弃' },
+    time: '发生时间', event: '事件', attempts: '次数', next: '下次尝试', detail: '详情', noAnswer: '没有答复',
+    replay: '重新发送', replayRange: '重新发送失败的记录', succeededToo: '包括已送达的', replayed: '已重新发送',
   },
   roles: {
     platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者',

@@ -35,7 +35,11 @@ use self::{
     book::{Booking, CashRefund, CashSale, Source},
     chain::{Head, Taken},
 };
-use crate::{app::App, payments::kind};
+use crate::{
+    app::App,
+    payments::kind,
+    webhooks::{tell_payment, tell_refund},
+};
 
 /// The channel of a cash sale, as stored and shown.
 const CASH: &str = "cash";
@@ -262,8 +266,9 @@ fn insert_sale(
     };
     payments::insert_new(tx, scope, &stored)?;
     write_event(tx, scope, source, &stored, None, kind::SUCCEEDED)?;
-    let (subject, at) = (Subject::Payment(stored.payment.id), order.created_at);
-    post(tx, scope, source, subject, Kind::Captured, at, postings)
+    let (id, at) = (stored.payment.id, order.created_at);
+    post(tx, scope, source, Subject::Payment(id), Kind::Captured, at, postings)?;
+    tell_payment(tx, scope, kind::SUCCEEDED, id, source.now)
 }
 
 fn insert_refund(
@@ -301,7 +306,8 @@ fn insert_refund(
     let reserved = rules::refund_reserved(asked.amount);
     post(tx, scope, source, subject.clone(), Kind::RefundReserved, at, &reserved)?;
     let paid = rules::refund_succeeded(after.method, asked.amount, book::no_fee(asked.amount));
-    post(tx, scope, source, subject, Kind::RefundSucceeded, at, &paid)
+    post(tx, scope, source, subject, Kind::RefundSucceeded, at, &paid)?;
+    tell_refund(tx, scope, &refund, source.now)
 }
 
 fn write_event(

@@ -1,6 +1,6 @@
 //! The API's own description, made from the handlers. `openapi.json` beside this crate is it, checked by a test.
 
-use saoma_protocol::api::Problem;
+use saoma_protocol::api::{PaymentView, Problem, RefundView};
 use utoipa::{
     OpenApi,
     openapi::{
@@ -11,6 +11,7 @@ use utoipa::{
 };
 
 use super::v1;
+use crate::webhooks::{WebhookEvent, WebhookTrial};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,7 +21,12 @@ use super::v1;
                        currency, times milliseconds since 1970 (UTC). Errors are problem details (RFC 9457); `code` is \
                        stable.",
     ),
-    components(schemas(Problem)),
+    components(schemas(
+        Problem,
+        WebhookEvent<PaymentView>,
+        WebhookEvent<RefundView>,
+        WebhookEvent<WebhookTrial>,
+    )),
     paths(
         v1::api_keys::create,
         v1::api_keys::list,
@@ -93,6 +99,17 @@ use super::v1;
         v1::terminals::show,
         v1::terminals::sync_now,
         v1::timeline::show,
+        v1::webhook_deliveries::list,
+        v1::webhook_deliveries::replay,
+        v1::webhook_deliveries::replay_range,
+        v1::webhook_deliveries::show,
+        v1::webhooks::change,
+        v1::webhooks::create,
+        v1::webhooks::delete,
+        v1::webhooks::list,
+        v1::webhooks::rotate_secret,
+        v1::webhooks::send_test,
+        v1::webhooks::show,
     )
 )]
 struct Described;

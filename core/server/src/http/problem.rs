@@ -67,6 +67,8 @@ codes! {
     NOTIFICATION_REFUSED = "notification_refused", 400, "The notification cannot be read";
     LAST_OWNER = "last_owner", 409, "A merchant needs an owner";
     PLUGIN_MISSING = "plugin_missing", 422, "The plugin is not installed";
+    WEBHOOK_URL_REFUSED = "webhook_url_refused", 422, "Webhooks cannot be sent there";
+    WEBHOOK_DISABLED = "webhook_disabled", 409, "The webhook endpoint is disabled";
     TERMINAL_REVOKED = "terminal_revoked", 409, "The terminal was shut out";
     CLAIM_CODE_INVALID = "claim_code_invalid", 403, "The claim code is not valid";
     CSR_INVALID = "csr_invalid", 422, "The certificate request cannot be used";

@@ -47,6 +47,8 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::fleet::routes)
                     .configure(v1::channel_accounts::routes)
                     .configure(v1::fee_plans::routes)
+                    .configure(v1::webhooks::routes)
+                    .configure(v1::webhook_deliveries::routes)
                     .default_service(web::to(nothing_here))
                     .wrap(from_fn(identify)),
             )

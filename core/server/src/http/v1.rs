@@ -21,3 +21,5 @@ pub mod tenants;
 pub mod terminal;
 pub mod terminals;
 pub mod timeline;
+pub mod webhook_deliveries;
+pub mod webhooks;

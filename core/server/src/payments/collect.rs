@@ -27,7 +27,7 @@ use super::{
     kind,
     settle::{push, record, settle},
 };
-use crate::app::App;
+use crate::{app::App, webhooks::tell_payment};
 
 /// What is to be collected. The id makes it one payment however often it is asked for.
 #[derive(Debug)]
@@ -252,6 +252,7 @@ async fn write_down(
             }
             let sale = payments::load_sale(tx, &scope, id)?;
             push(&app_in, tx, &scope, &sale, now)?;
+            tell_payment(tx, &scope, kind::CREATED, id, now)?;
             Ok(Some(sale))
         })
         .await

@@ -26,7 +26,7 @@ use super::{
     fees, kind, payment_view, refund_view,
     settle::{book, decided, record, send},
 };
-use crate::{app::App, day::day_of};
+use crate::{app::App, day::day_of, webhooks::tell_refund};
 
 /// Longest note of what a channel said.
 const NOTE_CHARS_MAX: usize = 200;
@@ -359,6 +359,7 @@ fn write_down(
     book(tx, scope, stored, Some(wish.id), Movement::RefundReserved, &rules::refund_reserved(amount), now)?;
     record(tx, scope, stored, Some(wish.id), kind::REFUND_SUBMITTED, "", &wish.actor, now)?;
     announce(app, tx, scope, &refund, now)?;
+    tell_refund(tx, scope, &refund, now)?;
     Ok(refund)
 }
 
@@ -614,6 +615,9 @@ fn heard_in(
     }
     record(tx, scope, &stored, Some(id), name, &words, &actor, now)?;
     announce(app, tx, scope, &refund, now)?;
+    if !waits {
+        tell_refund(tx, scope, &refund, now)?;
+    }
     Ok(Some(refund))
 }
 

@@ -23,7 +23,7 @@ use saoma_store::{
 };
 
 use super::{PaymentError, by_hand::Confirmed, fees, kind, payment_view, refund};
-use crate::app::App;
+use crate::{app::App, webhooks::tell_payment};
 
 /// How often a decision is made again because somebody else saved first.
 const STALE_MAX: u32 = 8;
@@ -274,6 +274,7 @@ fn settle_in(
     }
     for name in kinds {
         record(tx, scope, &stored, None, name, &words, actor, now)?;
+        tell_payment(tx, scope, name, id, now)?;
     }
     let mut booking = Booked::default();
     for effect in &decision.effects {

@@ -14,6 +14,16 @@ use crate::app::App;
 
 #[must_use]
 pub fn payment_view(app: &App, sale: &Sale) -> PaymentView {
+    let on_show = matches!(sale.payment.payment.state, State::Presenting { .. });
+    let code = sale.code.as_ref().filter(|_| on_show);
+    let code_url = code
+        .map(|code| format!("{}/p/{}", app.config().server.public_url, pay_code::issue(code.id, app.pay_code_key())));
+    PaymentView { code_url, ..payment_facts(sale) }
+}
+
+/// The same without the code on show.
+#[must_use]
+pub fn payment_facts(sale: &Sale) -> PaymentView {
     let (stored, order) = (&sale.payment, &sale.order);
     let payment = &stored.payment;
     let (mut refunded_minor, mut paid_at, mut paid_late, mut failure, mut expires_at) = (0, None, false, None, None);
@@ -27,8 +37,6 @@ pub fn payment_view(app: &App, sale: &Sale) -> PaymentView {
         State::Presenting { expires_at: at } => expires_at = Some(*at),
         _ => {}
     }
-    let on_show = matches!(payment.state, State::Presenting { .. });
-    let code = sale.code.as_ref().filter(|_| on_show);
     PaymentView {
         id: payment.id,
         order: stored.order,
@@ -46,9 +54,7 @@ pub fn payment_view(app: &App, sale: &Sale) -> PaymentView {
         cashier: order.cashier.clone(),
         reference: order.reference.clone(),
         goods: order.goods.clone(),
-        code_url: code.map(|code| {
-            format!("{}/p/{}", app.config().server.public_url, pay_code::issue(code.id, app.pay_code_key()))
-        }),
+        code_url: None,
         expires_at,
         paid_late,
         paid_by_hand: matches!(&payment.state, State::Captured(capture) if capture.by_hand),

@@ -31,6 +31,8 @@ pub struct Metrics {
     requests: Histogram<f64>,
     payments: Counter<u64>,
     refunds: Counter<u64>,
+    webhook_attempts: Counter<u64>,
+    webhook_endpoints_disabled: Counter<u64>,
     journal_entries: Counter<u64>,
     outbox_messages: Gauge<u64>,
     outbox_oldest_age: Gauge<f64>,
@@ -79,6 +81,11 @@ impl Metrics {
                 .build(),
             payments: count("saoma.payments", "Payments that came into a state, by state, method and channel"),
             refunds: count("saoma.refunds", "Refunds that came into a state, by state and kind"),
+            webhook_attempts: count("saoma.webhooks.attempts", "Attempts to deliver a webhook, by outcome"),
+            webhook_endpoints_disabled: count(
+                "saoma.webhooks.endpoints_disabled",
+                "Endpoints that core has disabled, by reason: somebody should tell the merchant",
+            ),
             journal_entries: count("saoma.journal.entries", "Entries of terminals' journals, by verdict"),
             outbox_messages: level("saoma.outbox.messages", "Messages that nobody has acknowledged yet"),
             outbox_oldest_age: meter
@@ -202,6 +209,15 @@ impl Metrics {
     pub fn refund_moved(&self, refund: &Refund) {
         let labels = [KeyValue::new("state", word(&refund.public_state())), KeyValue::new("kind", word(&refund.kind))];
         self.refunds.add(1, &labels);
+    }
+
+    /// `outcome`: what follows from it, as a word of a closed set.
+    pub fn webhook_tried(&self, outcome: &'static str) {
+        self.webhook_attempts.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    pub fn webhook_endpoint_disabled(&self, reason: &'static str) {
+        self.webhook_endpoints_disabled.add(1, &[KeyValue::new("reason", reason)]);
     }
 
     /// `verdict`: accepted, held or rejected. Each entry counts once, however often it is sent.

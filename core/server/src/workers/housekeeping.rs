@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saoma_store::{StoreError, access, outbox, sessions};
+use saoma_store::{StoreError, access, outbox, sessions, webhooks};
 use tokio::sync::watch;
 
 use super::rested;
@@ -10,6 +10,8 @@ use crate::app::App;
 
 /// A push that the terminal has. A month, so that a support case can still be read.
 const ACKED_KEPT_MS: i64 = 30 * 24 * 3_600_000;
+/// A webhook that was delivered or given up can be looked at and replayed for so long.
+const WEBHOOKS_KEPT_MS: i64 = 30 * 24 * 3_600_000;
 /// A session that ended. As long as a person may ask where they were signed in.
 const SESSIONS_KEPT_MS: i64 = 90 * 24 * 3_600_000;
 const LOOK_EVERY: Duration = Duration::from_secs(3_600);
@@ -17,19 +19,22 @@ const LOOK_EVERY: Duration = Duration::from_secs(3_600);
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     while rested(None, LOOK_EVERY, &mut stopping).await {
         match tidy(&app).await {
-            Ok((messages, ended)) => tracing::info!(messages, sessions = ended, "what is over was deleted"),
+            Ok((messages, webhooks, ended)) => {
+                tracing::info!(messages, webhooks, sessions = ended, "what is over was deleted");
+            }
             Err(error) => tracing::warn!(%error, "housekeeping waits"),
         }
     }
 }
 
-async fn tidy(app: &App) -> Result<(u64, u64), StoreError> {
+async fn tidy(app: &App) -> Result<(u64, u64, u64), StoreError> {
     let now = app.now();
     app.store()
         .write(move |tx| {
             let process = access::process();
             let messages = outbox::prune(tx, &process, now.plus(-ACKED_KEPT_MS))?;
-            Ok((messages, sessions::prune(tx, &process, now.plus(-SESSIONS_KEPT_MS))?))
+            let webhooks = webhooks::prune(tx, &process, now.plus(-WEBHOOKS_KEPT_MS))?;
+            Ok((messages, webhooks, sessions::prune(tx, &process, now.plus(-SESSIONS_KEPT_MS))?))
         })
         .await
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     door::{Answer, Door},
     fleet_client::csr,
+    receiver::Receiver,
     town::{Merchant, PASSWORD, Till, Town, charge, sign_in, text},
 };
 
@@ -174,6 +175,11 @@ fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         // Who enrols shows a code and nothing else: that codes are guarded is told in fleet_enrol.rs.
         "Enrol" => json!({ "claim_code": "0000-0000-0000", "csr_pem": "no request" }),
         "Renew" => json!({ "csr_pem": csr(&rcgen::KeyPair::generate().unwrap()) }),
+        // Nobody listens there.
+        "CreateWebhookEndpoint" => json!({ "url": "http://127.0.0.1:9/" }),
+        "ChangeWebhookEndpoint" => json!({ "description": "asked for" }),
+        "RotateWebhookSecret" => json!({}),
+        "ReplayWebhooks" => json!({ "from": 0, "to": 1 }),
         "PushAck" => json!({ "ids": [1, 2, 3] }),
         "JournalBatch" => json!({ "entries": [] }),
         other => panic!("say in access.rs what a good {other} is"),
@@ -193,8 +199,18 @@ fn told(answer: &Answer) -> String {
     }
 }
 
+/// An endpoint, and a delivery that has arrived there.
+async fn webhook_of(owner: &Door, receiver: &Receiver) -> (String, String) {
+    let asked = json!({ "url": receiver.url, "description": format!("{OURS} shop system") });
+    let made: Value = owner.post("/v1/webhook-endpoints").json(&asked).await.json(201);
+    let endpoint = text(&made, "/endpoint/id").to_owned();
+    let sent: Value = owner.post(&format!("/v1/webhook-endpoints/{endpoint}/test")).await.json(202);
+    receiver.hears(1).await;
+    (endpoint, text(&sent, "/delivery").to_owned())
+}
+
 /// The merchant's ids, each of a thing that is there.
-async fn ids_of(town: &Town, merchant: &Merchant, till: &Till) -> Ids {
+async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiver) -> Ids {
     let owner = &merchant.owner;
     let sale = charge(100_000, &town.code_of("alice").await);
     let sale = json!({ "amount": sale["amount"], "presentation": sale["presentation"], "counter": 1,
@@ -210,10 +226,13 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till) -> Ids {
     let key = json!({ "name": format!("{OURS} spare"), "role": "cashier" });
     let key: Value = owner.post("/v1/api-keys").json(&key).await.json(201);
     let sessions: Value = owner.get("/v1/auth/sessions").await.json(200);
+    let (endpoint, delivery) = webhook_of(owner, receiver).await;
     Ids(BTreeMap::from([
         ("payment", number),
         ("order", text(&sold, "/order").to_owned()),
         ("settlement", proposed(town, merchant, "s").await),
+        ("endpoint", endpoint),
+        ("delivery", delivery),
         ("store", merchant.store.clone()),
         ("terminal", till.id.clone()),
         ("account", merchant.account.clone()),
@@ -257,6 +276,11 @@ async fn fresh(town: &Town, merchant: &Merchant, operation: &Operation, ids: &Id
         "settlements_confirm" | "settlements_withdraw" => {
             ids.with("settlement", &proposed(town, merchant, &format!("s-{nth}")).await)
         }
+        "webhooks_delete" => {
+            let asked = json!({ "url": "http://127.0.0.1:9/" });
+            let made: Value = owner.post("/v1/webhook-endpoints").json(&asked).await.json(201);
+            ids.with("endpoint", text(&made, "/endpoint/id"))
+        }
         "terminals_revoke" => {
             let terminal = json!({ "name": "to be revoked", "store": merchant.store });
             let terminal: Value = owner.post("/v1/terminals").json(&terminal).await.json(201);
@@ -280,7 +304,8 @@ async fn who_may_do_what() {
     let town = Town::found().await;
     let (ours, theirs) = (town.merchant(OURS).await, town.merchant(STRANGER).await);
     let (till, their_till) = (town.till(&ours).await, town.till(&theirs).await);
-    let ids = ids_of(&town, &ours, &till).await;
+    let receiver = Receiver::open().await;
+    let ids = ids_of(&town, &ours, &till, &receiver).await;
     let mut callers = vec![Caller::new("admin", &town.admin), Caller::new("owner", &ours.owner)];
     for role in ["manager", "cashier", "accountant", "read_only", "plugin_publisher"] {
         callers.push(Caller::new(role, &town.person(&ours, role).await));

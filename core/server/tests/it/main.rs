@@ -25,7 +25,10 @@ mod people;
 #[allow(dead_code, reason = "stories here need a migrated database alone")]
 #[path = "../../../store/tests/it/postgres.rs"]
 mod postgres;
+mod receiver;
 mod repeats;
 mod scheme_world;
 mod town;
 mod unknown;
+mod webhooks;
+mod webhooks_over_days;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use ring::rand::SystemRandom;
 use saoma_channels::{
     Account, BillPage, Cadence, Capability, ChannelCaller, Claim, Clock, Created, Failure, HttpMessage, Manifest,
-    NotificationFailure, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder,
+    NotificationFailure, NotificationOutcome, Order, Outgoing, PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder,
     RefundStatus, SettingsSchema, SystemChance,
 };
 use saoma_domain::{
@@ -325,7 +325,7 @@ impl Counter {
     }
 
     pub fn workers(&self) -> Workers {
-        Workers::start(&self.app)
+        Workers::start(&self.app, Outgoing::new(true).unwrap())
     }
 
     pub async fn try_collect(&self, how: How, account: usize, order: Option<OrderId>) -> Result<Sale, PaymentError> {

@@ -81,15 +81,21 @@ fn address_kept_for_us() -> SocketAddr {
 
 impl Town {
     pub async fn found() -> Self {
+        Self::found_with(&[]).await
+    }
+
+    /// With these settings of its own.
+    pub async fn found_with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Schemes send their notifications to the address that core gave them, so it must be known before core starts.
         let free = address_kept_for_us();
-        let environment: Vec<(String, String)> = [
+        let mut environment: Vec<(String, String)> = [
             ("SAOMA_DATA_DIR", folder.path().join("data").display().to_string()),
             ("SAOMA_PLUGINS__DIR", plugins().display().to_string()),
             ("SAOMA_PLUGINS__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
             // A hundred cores in one process have to share its address space.
             ("SAOMA_PLUGINS__CALLS_MAX", "8".to_owned()),
+            ("SAOMA_WEBHOOKS__ALLOW_PRIVATE_ADDRESSES", "true".to_owned()),
             ("SAOMA_SERVER__LISTEN", free.to_string()),
             ("SAOMA_SERVER__PUBLIC_URL", format!("http://{free}")),
             ("SAOMA_TERMINALS__HTTPS_LISTEN", "127.0.0.1:0".to_owned()),
@@ -98,6 +104,7 @@ impl Town {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
+        environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut scheme = wallet::Config::new(
             "127.0.0.1:0".parse().unwrap(),
             vec![(SCHEME_MERCHANT.to_owned(), SCHEME_KEY.to_owned())],

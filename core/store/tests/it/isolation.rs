@@ -9,7 +9,7 @@ use saoma_domain::{
     payment::Method,
 };
 use saoma_protocol::{
-    HandSettlementId, Sequence,
+    HandSettlementId, Millis, Sequence,
     journal::{Entry, GENESIS, Record},
     message::{Health, Unsent, Verdict},
 };
@@ -17,13 +17,14 @@ use saoma_store::{
     Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, books, channel_accounts, events, hand_settlements,
     idempotency::{self, Kind as Keyed},
     journal, ledger, orders, outbox, pay_codes, payments, plugin_kv, refunds, sessions, stores, tenant_keys, tenants,
-    terminals, users,
+    terminals, users, webhooks,
 };
 
 use crate::{
     base::{Base, on_both},
     house::{House, NOW, PLATFORM, at, captured, cny, new_user},
     schema::columns,
+    webhooks::{endpoint, event},
 };
 
 /// Puts at least one row of the house into every table that has tenants' rows.
@@ -59,6 +60,7 @@ pub fn furnish(base: &Base, house: &House) {
         hand_settlements::propose(tx, scope, &by_hand(house))?;
         journal::append(tx, scope, house.terminal, &entry(house), Some((Verdict::Held, "why")), NOW)?;
         plugin_kv::set(tx, scope, house.account, "token", &[house.letter], NOW)?;
+        tell(tx, house)?;
         audit::append(tx, scope, &did()).map(drop)
     });
 }
@@ -149,6 +151,20 @@ fn did() -> audit::NewEntry {
     }
 }
 
+/// One webhook on its way, after one attempt.
+fn tell(tx: &mut Tx<'_>, house: &House) -> Result<(), StoreError> {
+    webhooks::create(tx, &house.scope, &endpoint(house, 1), &Opaque(vec![house.letter]), 1)?;
+    webhooks::announce(tx, &house.scope, &event("payment.succeeded"), NOW)?;
+    webhooks::fan_out(tx, &PLATFORM, NOW, 10)?;
+    let wanted = webhooks::Wanted { in_hand: &BTreeMap::new(), per_endpoint_max: 1, limit: 10 };
+    for job in webhooks::claim_due(tx, &PLATFORM, NOW, at(1), wanted)? {
+        let number = job.delivery.attempts;
+        let attempt = webhooks::Attempt { number, at: NOW, duration_ms: 1, status: Some(500), error: None, body: None };
+        webhooks::finish(tx, &job.scope, &job.delivery, &attempt, webhooks::Next::Again(at(1)), NOW)?;
+    }
+    Ok(())
+}
+
 /// All rows of a tenant, as text, by table.
 fn rows_of(base: &Base, house: &House) -> BTreeMap<String, String> {
     #[derive(QueryableByName)]
@@ -188,6 +204,11 @@ fn rows_of(base: &Base, house: &House) -> BTreeMap<String, String> {
         .collect()
 }
 
+fn delivery(base: &Base, house: &House) -> saoma_protocol::WebhookDeliveryId {
+    let of = endpoint(house, 1).id;
+    base.read(|tx| webhooks::list_deliveries(tx, &house.scope, of, webhooks::Filter::default(), 1))[0].id
+}
+
 /// Tea and milk, each with a row in every table.
 fn two_houses(base: &Base) -> (House, House) {
     let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
@@ -197,7 +218,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 28);
+        assert_eq!(rows.len(), 31);
     }
     (tea, milk)
 }
@@ -223,6 +244,10 @@ fn nothing_of_another_tenant_is_read() {
         nobody(read(&|tx| payments::load_sale(tx, &scope, theirs).map(drop)), "sales");
         nobody(read(&|tx| refunds::load(tx, &scope, tea.refund_id(1)).map(drop)), "refunds");
         nobody(read(&|tx| books::of_terminal(tx, &scope, tea.terminal).map(drop)), "books");
+        let (listens, delivery) = (endpoint(&tea, 1).id, delivery(base, &tea));
+        nobody(read(&|tx| webhooks::load(tx, &scope, listens).map(drop)), "webhook endpoints");
+        nobody(read(&|tx| webhooks::secrets(tx, &scope, listens).map(drop)), "webhook secrets");
+        nobody(read(&|tx| webhooks::load_delivery(tx, &scope, delivery).map(drop)), "webhook deliveries");
 
         base.read(|tx| {
             assert_eq!(refunds::of_payment(tx, &scope, theirs)?, []);
@@ -235,6 +260,9 @@ fn nothing_of_another_tenant_is_read() {
             assert_eq!(journal::entries(tx, &scope, tea.terminal, Sequence(0), 10)?, []);
             assert_eq!(journal::through(tx, &scope, tea.terminal)?.sequence, Sequence(0));
             assert_eq!(plugin_kv::get(tx, &scope, tea.account, "token")?, None);
+            assert_eq!(webhooks::attempts(tx, &scope, delivery)?, []);
+            assert_eq!(webhooks::list_deliveries(tx, &scope, listens, webhooks::Filter::default(), 10)?, []);
+            assert_eq!(webhooks::list(tx, &scope)?, [endpoint(&milk, 1)]);
             // Lists hold what is milk's own, and that alone.
             assert_eq!(tenants::load(tx, &scope)?.id, scope.tenant());
             assert_eq!(stores::list(tx, &scope)?.iter().map(|shop| shop.id).collect::<Vec<_>>(), [milk.store]);
@@ -287,6 +315,7 @@ fn nothing_of_another_tenant_is_changed() {
         let refund = base.read(|tx| refunds::load(tx, &tea.scope, tea.refund_id(1)));
         let account = base.read(|tx| channel_accounts::load(tx, &tea.scope, tea.account));
         let secret = Opaque(vec![0]);
+        let (listens, delivery) = (endpoint(&tea, 1).id, delivery(base, &tea));
         let shop = stores::Shop { id: tea.store, name: "Ours".to_owned(), active: false, created_at: NOW };
         let new_till = |id, store| terminals::NewTerminal { id, store, name: "Ours".to_owned(), created_at: NOW };
         let stolen_store = milk.payment(9, cny(1), captured(0, 0));
@@ -339,6 +368,19 @@ fn nothing_of_another_tenant_is_changed() {
             (
                 "channel_accounts::set_secrets",
                 Box::new(|tx| channel_accounts::set_secrets(tx, &scope, tea.account, &secret, NOW)),
+            ),
+            ("webhooks::update", Box::new(|tx| webhooks::update(tx, &scope, &endpoint(&tea, 1)))),
+            ("webhooks::add_secret", Box::new(|tx| webhooks::add_secret(tx, &scope, listens, &secret, NOW, NOW))),
+            ("webhooks::enable", Box::new(|tx| webhooks::enable(tx, &scope, listens, NOW))),
+            (
+                "webhooks::disable",
+                Box::new(|tx| webhooks::disable(tx, &scope, listens, webhooks::Disabled::ByPerson, NOW)),
+            ),
+            ("webhooks::delete", Box::new(|tx| webhooks::delete(tx, &scope, listens))),
+            ("webhooks::replay", Box::new(|tx| webhooks::replay(tx, &scope, delivery, NOW).map(drop))),
+            (
+                "webhooks::replay_range",
+                Box::new(|tx| webhooks::replay_range(tx, &scope, listens, (Millis(0), at(9)), false, 9, NOW).map(drop)),
             ),
             ("tenant_keys::rewrap", Box::new(|tx| tenant_keys::rewrap(tx, &scope, 2, &secret, "master"))),
             ("payments::save", Box::new(|tx| payments::save(tx, &scope, &mut payment.clone()))),

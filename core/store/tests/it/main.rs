@@ -26,3 +26,4 @@ mod postgres;
 mod refunds;
 mod row_security;
 mod schema;
+mod webhooks;

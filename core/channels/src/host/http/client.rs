@@ -61,19 +61,25 @@ impl Network {
         trace_parent: Option<String>,
         deadline: Instant,
     ) -> Result<Response, Error> {
+        let until = deadline.min(Instant::now() + request.timeout);
+        timeout_at(until, async { read(self.begin(request, trace_parent).await?).await })
+            .await
+            .unwrap_or(Err(Error::TimedOut))
+    }
+
+    /// Sends the request; the answer's body is still to be read. The caller watches the time.
+    pub(super) async fn begin(
+        &self,
+        request: Checked,
+        trace_parent: Option<String>,
+    ) -> Result<reqwest::Response, Error> {
         self.grant.allows(&request.url)?;
         let client = self.client_for(&request.url)?;
-        let until = deadline.min(Instant::now() + request.timeout);
         let mut builder = client.request(request.method, request.url).headers(request.headers).body(request.body);
         if let Some(trace_parent) = trace_parent {
             builder = builder.header("traceparent", trace_parent);
         }
-        timeout_at(until, async {
-            let response = builder.send().await.map_err(|error| not_answered(&error))?;
-            read(response).await
-        })
-        .await
-        .unwrap_or(Err(Error::TimedOut))
+        builder.send().await.map_err(|error| not_answered(&error))
     }
 
     /// The client for this URL's scheme. An address written into the URL never reaches the resolver, so it is checked here.
@@ -83,18 +89,20 @@ impl Network {
             (_, Some(plain)) => plain,
             (_, None) => return Err(Error::Forbidden("only https is allowed".to_owned())),
         };
-        let address = match url.host() {
-            Some(Host::Ipv4(v4)) => Some(v4.into()),
-            Some(Host::Ipv6(v6)) => Some(v6.into()),
-            Some(Host::Domain(_)) | None => None,
-        };
-        if let Some(address) = address {
-            policy
-                .check(url.host_str().unwrap_or_default(), address)
-                .map_err(|refused| Error::Forbidden(refused.to_string()))?;
-        }
+        check_literal(url, *policy)?;
         Ok(client)
     }
+}
+
+/// What the policy says of an address that is written into the URL.
+pub(super) fn check_literal(url: &Url, policy: Policy) -> Result<(), Error> {
+    let address = match url.host() {
+        Some(Host::Ipv4(v4)) => v4.into(),
+        Some(Host::Ipv6(v6)) => v6.into(),
+        Some(Host::Domain(_)) | None => return Ok(()),
+    };
+    let host = url.host_str().unwrap_or_default();
+    policy.check(host, address).map_err(|refused| Error::Forbidden(refused.to_string()))
 }
 
 fn extra_roots(pem: &str) -> Result<Vec<Certificate>, HostError> {
@@ -188,7 +196,7 @@ async fn read(mut response: reqwest::Response) -> Result<Response, Error> {
 }
 
 /// The last cause, which says what happened; those above it repeat the URL.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;

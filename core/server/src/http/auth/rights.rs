@@ -20,6 +20,7 @@ pub enum Right {
     ManageStores,
     ManageChannels,
     ManagePeople,
+    ManageWebhooks,
     ReadAudit,
     ManageTenants,
     /// The requests that only a terminal makes.
@@ -43,6 +44,7 @@ impl Right {
             Self::ManageStores => "manage stores",
             Self::ManageChannels => "manage channel accounts",
             Self::ManagePeople => "manage people and API keys",
+            Self::ManageWebhooks => "manage webhooks",
             Self::ReadAudit => "read the audit log",
             Self::ManageTenants => "manage merchants",
             Self::BeTerminal => "speak as a terminal",
@@ -63,6 +65,7 @@ const OWNER: &[Right] = &[
     Right::ManageStores,
     Right::ManageChannels,
     Right::ManagePeople,
+    Right::ManageWebhooks,
     Right::ReadAudit,
 ];
 const MANAGER: &[Right] = &[
@@ -141,5 +144,5 @@ macro_rules! needs {
 
 needs! {
     OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks ReadFleet ManageFleet ManageStores ManageChannels
-    ManagePeople ReadAudit ManageTenants BeTerminal
+    ManagePeople ManageWebhooks ReadAudit ManageTenants BeTerminal
 }
