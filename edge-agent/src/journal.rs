@@ -140,13 +140,7 @@ impl Journal {
     /// # Errors
     /// `Open` if the file cannot be used, `Damaged` if its chain is broken or it is another terminal's.
     pub fn open(settings: &Settings, terminal: TerminalId, now: Millis) -> Result<(Self, Opened), JournalError> {
-        let mut store = open::open(settings, terminal)?;
-        match store.forget_old(now).map_err(|error| store.told_by_disk(error)) {
-            // What is not forgotten today is forgotten at a start with more room; what is under way must go on.
-            Ok(()) | Err(JournalError::Full) => {}
-            Err(error) => return Err(error),
-        }
-        let opened = store.opened()?;
+        let (mut store, opened) = Store::open(settings, terminal, now)?;
         let (jobs, mut work) = mpsc::channel::<Job>(JOBS_MAX);
         thread::Builder::new()
             .name("journal".to_owned())

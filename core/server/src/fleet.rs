@@ -28,6 +28,7 @@ use self::{
     broker::{Broker, BrokerError, BrokerSettings},
     ca::{Ca, ServerIdentity},
     gate::Gate,
+    publisher::Publisher,
 };
 use crate::{app::App, peers::Bell};
 
@@ -39,7 +40,7 @@ const REJECTIONS_MAX: usize = 10_000;
 pub struct Fleet(Arc<Inner>);
 
 struct Inner {
-    ca: Ca,
+    ca: Arc<Ca>,
     /// This node's name among the cores on the database, new with each start.
     node: String,
     /// The right to its tenant's rows that each terminal brought when it connected, and its certificate's serial. A terminal
@@ -55,7 +56,9 @@ struct Inner {
     rejections: Mutex<HashSet<(TerminalId, Sequence)>>,
     /// Presence is written by one at a time, so that what is written last is what is true.
     presence: tokio::sync::Mutex<()>,
-    broker: OnceLock<Broker>,
+    broker: OnceLock<Arc<Broker>>,
+    /// Who carries pushes: the broker, once there is one.
+    publisher: OnceLock<Arc<dyn Publisher>>,
     /// Set while running. Emptied at the end, since the app has a fleet as well.
     app: Mutex<Option<App>>,
 }
@@ -68,6 +71,16 @@ impl Fleet {
     /// Nothing listens yet.
     #[must_use]
     pub fn new(ca: Ca, node: String) -> Self {
+        Self::made(Arc::new(ca), node, OnceLock::new())
+    }
+
+    /// A fleet whose pushes `publisher` carries, without a broker of its own.
+    #[must_use]
+    pub fn carried_by(publisher: Arc<dyn Publisher>, ca: Arc<Ca>, node: String) -> Self {
+        Self::made(ca, node, OnceLock::from(publisher))
+    }
+
+    fn made(ca: Arc<Ca>, node: String, publisher: OnceLock<Arc<dyn Publisher>>) -> Self {
         Self(Arc::new(Inner {
             ca,
             node,
@@ -78,6 +91,7 @@ impl Fleet {
             waiting: Mutex::default(),
             presence: tokio::sync::Mutex::default(),
             broker: OnceLock::new(),
+            publisher,
             app: Mutex::default(),
         }))
     }
@@ -110,13 +124,15 @@ impl Fleet {
             client_ca_path: self.0.ca.pem_path(),
         };
         let broker = Broker::new(settings, |open| Box::new(Gate::new(self.clone(), Arc::clone(open)))).await;
-        self.0.broker.get_or_init(|| broker).start().await
+        let broker = Arc::clone(self.0.broker.get_or_init(|| Arc::new(broker)));
+        self.0.publisher.get_or_init(|| Arc::clone(&broker) as Arc<dyn Publisher>);
+        broker.start().await
     }
 
     /// The broker, once it was started.
     #[must_use]
     pub fn broker(&self) -> Option<&Broker> {
-        self.0.broker.get()
+        self.0.broker.get().map(Arc::as_ref)
     }
 
     /// Ends every connection and lets go of the app. For the shutdown of core.

@@ -3,13 +3,13 @@
 //! Each worker takes its work from the database, woken by a bell or by its own clock, so that a missed bell or a crash only
 //! costs time. Several cores may run them at once: work is claimed before it is done.
 
-mod expiry;
+pub mod expiry;
 mod gauges;
 mod housekeeping;
 mod invariants;
 mod nodes;
-mod outbox;
-mod resolver;
+pub mod outbox;
+pub mod resolver;
 mod webhooks;
 
 use std::time::Duration;

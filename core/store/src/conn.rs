@@ -26,6 +26,7 @@ use tokio::sync::Semaphore;
 use crate::{
     StoreError,
     diagnosis::{classify, unavailable},
+    inline::Inline,
     pool::{Lease, Pool},
     reach::Reach,
 };
@@ -56,20 +57,22 @@ pub enum AnyConnection {
 /// The database. Cheap to clone; all clones share the connections.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
     /// Says in which trace the caller is.
-    trace: fn() -> Option<String>,
+    pub(crate) trace: fn() -> Option<String>,
+    /// Transactions run where they are asked for instead of on threads of their own.
+    pub(crate) inline: Option<Inline>,
 }
 
-struct Inner {
-    dialect: Dialect,
-    readers: Side,
-    writers: Side,
+pub(crate) struct Inner {
+    pub(crate) dialect: Dialect,
+    pub(crate) readers: Side,
+    pub(crate) writers: Side,
 }
 
 /// One kind of connection, and who may wait for it.
 #[derive(Clone)]
-struct Side {
+pub(crate) struct Side {
     pool: Arc<Pool>,
     /// As many as there are connections: a thread is only taken from the runtime once there is one for it.
     turns: Arc<Semaphore>,
@@ -150,7 +153,7 @@ impl Store {
             let readers = Arc::new(Pool::new(n_readers, move || connect_sqlite(&reader_path, Access::Read)));
             Inner { dialect: Dialect::Sqlite, readers: Side::new(readers, n_readers), writers: Side::new(writers, 1) }
         };
-        Ok(Self { inner: Arc::new(inner), trace: || None })
+        Ok(Self { inner: Arc::new(inner), trace: || None, inline: None })
     }
 
     /// Events and outbox rows note the W3C `traceparent` that `trace` gives, so that what is done later because of them is
@@ -200,7 +203,10 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        on_a_thread(&self.inner.readers, self.inner.dialect, Access::Read, None, work).await
+        match &self.inline {
+            Some(inline) => inline.read(self, work).await,
+            None => on_a_thread(&self.inner.readers, self.inner.dialect, Access::Read, None, work).await,
+        }
     }
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, nothing if it returns `Err`.
@@ -216,7 +222,10 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        on_a_thread(&self.inner.writers, self.inner.dialect, Access::Write, (self.trace)(), work).await
+        match &self.inline {
+            Some(inline) => inline.write(self, work).await,
+            None => on_a_thread(&self.inner.writers, self.inner.dialect, Access::Write, (self.trace)(), work).await,
+        }
     }
 
     /// [`Self::read`] on this thread, for tests, the simulator and the command line.
@@ -240,7 +249,7 @@ impl Store {
 }
 
 impl Side {
-    fn new(pool: Arc<Pool>, connections: usize) -> Self {
+    pub(crate) fn new(pool: Arc<Pool>, connections: usize) -> Self {
         let turns = Arc::new(Semaphore::new(connections));
         let (waiting, waits, waited_us) = (Arc::default(), Arc::default(), Arc::default());
         Self { pool, turns, connections, waiting, waits, waited_us }

@@ -18,6 +18,7 @@ pub mod events;
 pub mod fee_plans;
 pub mod hand_settlements;
 pub mod idempotency;
+mod inline;
 pub mod journal;
 pub mod ledger;
 pub mod meta;
@@ -44,6 +45,7 @@ pub mod webhooks;
 pub use access::{PlatformScope, Principal, TenantScope};
 pub use conn::{Dialect, Load, Store, Tx};
 pub use error::StoreError;
+pub use inline::{Moment, Pause, Waited};
 
 /// Whether a row that its maker names (a payment, a refund, an order) is new, or was there before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

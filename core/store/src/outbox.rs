@@ -10,6 +10,7 @@ use crate::{
     PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Txt, corrupt, sequence, signed, unsigned, unsigned32},
     dialect::claim,
+    payments::AHEAD_MS_MAX,
     schema::{outbox, terminals},
 };
 
@@ -96,6 +97,14 @@ pub fn claim_due(
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
+    if kind == Kind::Push {
+        // What a clock wrote that ran ahead is not waited for.
+        let never = outbox::table
+            .filter(outbox::kind.eq(kind.text()))
+            .filter(outbox::acked_at.is_null())
+            .filter(outbox::next_at.gt(now.plus(AHEAD_MS_MAX).0));
+        tx.run(platform, |conn| diesel::update(never).set(outbox::next_at.eq(now.0)).execute(conn))?;
+    }
     let elsewhere = terminals::table
         .filter(terminals::tenant_id.eq(outbox::tenant_id))
         .filter(terminals::id.nullable().eq(outbox::terminal_id))

@@ -330,7 +330,7 @@ pub fn due_for_expiry(
     let rows: Vec<PaymentRow> = tx.run(platform, |conn| {
         payments::table
             .filter(payments::state.eq("presenting"))
-            .filter(payments::expires_at.le(now.0))
+            .filter(payments::expires_at.not_between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
             .filter(payments::channel_account_id.ne_all(without))
             .order(payments::expires_at)
             .limit(limit.into())
@@ -352,9 +352,13 @@ pub fn claim_due_for_resolving(
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
+    // What a clock wrote that ran ahead is not waited for.
+    let never = payments::table.filter(payments::next_attempt_at.gt(now.plus(AHEAD_MS_MAX).0));
+    tx.run(platform, |conn| diesel::update(never).set(payments::next_attempt_at.eq(now.0)).execute(conn))?;
     let leased: Vec<(Option<Txt<ChannelAccountId>>, i64)> = tx.run(platform, |conn| {
         payments::table
             .filter(payments::lease_until.gt(now.0))
+            .filter(payments::lease_until.le(now.plus(AHEAD_MS_MAX).0))
             .group_by(payments::channel_account_id)
             .select((payments::channel_account_id, count_star()))
             .load(conn)
@@ -374,7 +378,11 @@ pub fn claim_due_for_resolving(
             platform,
             payments::table
                 .filter(payments::next_attempt_at.le(now.0))
-                .filter(payments::lease_until.is_null().or(payments::lease_until.le(now.0)))
+                .filter(
+                    payments::lease_until
+                        .is_null()
+                        .or(payments::lease_until.not_between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
+                )
                 .filter(payments::channel_account_id.ne_all(full.clone()))
                 .order(payments::next_attempt_at)
                 .limit(room)
@@ -399,6 +407,10 @@ pub fn claim_due_for_resolving(
         }
     }
 }
+
+/// No attempt and no end of a code (3,600 s) is ever planned further ahead than this, in milliseconds: what is was written by a
+/// clock that has been set back since, and is due.
+pub(crate) const AHEAD_MS_MAX: i64 = 3_660_000;
 
 /// Whose a payment is, which, and through which account it goes.
 type Waiting = (Txt<TenantId>, Txt<PaymentId>, Option<Txt<ChannelAccountId>>);

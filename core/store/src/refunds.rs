@@ -14,6 +14,7 @@ use crate::{
     column::{Tag, Txt, amount, corrupt, millis, moment, signed, signed32, unsigned, unsigned32},
     dialect::{claim, insert_or_ignore},
     payment_row::failure,
+    payments::AHEAD_MS_MAX,
     payments::Watch,
     schema::refunds,
 };
@@ -161,9 +162,13 @@ pub fn claim_due_for_resolving(
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
+    // What a clock wrote that ran ahead is not waited for.
+    let never = refunds::table.filter(refunds::next_attempt_at.gt(now.plus(AHEAD_MS_MAX).0));
+    tx.run(platform, |conn| diesel::update(never).set(refunds::next_attempt_at.eq(now.0)).execute(conn))?;
     let leased: Vec<(Txt<TenantId>, i64)> = tx.run(platform, |conn| {
         refunds::table
             .filter(refunds::lease_until.gt(now.0))
+            .filter(refunds::lease_until.le(now.plus(AHEAD_MS_MAX).0))
             .group_by(refunds::tenant_id)
             .select((refunds::tenant_id, count_star()))
             .load(conn)
@@ -179,7 +184,11 @@ pub fn claim_due_for_resolving(
             platform,
             refunds::table
                 .filter(refunds::next_attempt_at.le(now.0))
-                .filter(refunds::lease_until.is_null().or(refunds::lease_until.le(now.0)))
+                .filter(
+                    refunds::lease_until
+                        .is_null()
+                        .or(refunds::lease_until.not_between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
+                )
                 .filter(refunds::tenant_id.ne_all(full.clone()))
                 .order(refunds::next_attempt_at)
                 .limit(room)

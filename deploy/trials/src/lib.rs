@@ -1,7 +1,7 @@
 //! The one crate that sees both sides: it starts core, a scheme and a terminal as a shop would, and plays the people.
 //!
-//! Never shipped. It talks to each program only through the door that its users have (HTTP, a page, a signal), so that
-//! the inside of every program can change without a line here.
+//! Never shipped. Its shop talks to each program only through the door that its users have (HTTP, a page, a signal), so that
+//! the inside of every program can change without a line there. Its simulated world ([`sim`]) holds the insides themselves.
 
 pub mod api;
 pub mod bench;
@@ -15,4 +15,5 @@ pub mod scenarios;
 pub mod secrecy;
 pub mod servers;
 pub mod shop;
+pub mod sim;
 pub mod wait;

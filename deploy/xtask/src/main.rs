@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod guests;
 mod machine;
+mod simulate;
 mod stage;
 mod system;
 mod test;
@@ -48,6 +49,13 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Plays seeds of a simulated world in which everything goes wrong, and checks that no money was lost.
+    #[command(disable_help_flag = true)]
+    Simulate {
+        /// For the simulator, whose own --help tells more: --seeds N --from S, --seed X --without a0,f2, --all, --canaries.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The figures the project is held to, as ratios within one run.
     Bench,
     /// The rules of the house: who may import whom, how large a room may grow, what core must not know.
@@ -67,6 +75,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Demo { once, only, fresh } => demo::run(once, &only, fresh),
         Command::Test { only } => test::run(only.as_deref()),
+        Command::Simulate { arguments } => simulate::run(&arguments),
         Command::Bench => bench::run(),
         Command::Tidy => tidy::run(),
         Command::Plugins => guests::build().map(drop),

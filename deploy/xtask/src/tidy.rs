@@ -23,7 +23,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("saoma-sandbox", &["saoma-channel-sdk"]),
     ("saoma-hostile", &["saoma-channel-sdk"]),
     ("saoma-schemes", &[]),
-    ("saoma-trials", &["saoma-protocol"]),
+    (
+        "saoma-trials",
+        &["saoma-channels", "saoma-domain", "saoma-edge", "saoma-protocol", "saoma-server", "saoma-store"],
+    ),
     ("xtask", &[]),
 ];
 

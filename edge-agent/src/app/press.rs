@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use saoma_protocol::{
     Amount, Currency, Millis, PaymentId, RefundId,
-    api::{GOODS_LINES_MAX, Goods, RefundState, SCANNED_CODE_LEN_MAX, TEXT_LEN_MAX},
+    api::{GOODS_LINES_MAX, Goods, RefundState, SCANNED_CODE_LEN_MAX, TEXT_LEN_MAX, stands_in_text},
     money::AMOUNT_MINOR_MAX,
 };
 use tokio::sync::oneshot;
@@ -405,7 +405,7 @@ fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
     }
     for Goods { name, quantity, price_minor } in goods {
         let why = if !is_text(name) {
-            format!("a name must have 1 to {TEXT_LEN_MAX} characters")
+            format!("a name must have 1 to {TEXT_LEN_MAX} characters, no control characters")
         } else if !(1..=QUANTITY_MAX).contains(quantity) {
             format!("a quantity must be 1 to {QUANTITY_MAX}")
         } else if !(0..=AMOUNT_MINOR_MAX).contains(price_minor) {
@@ -419,7 +419,9 @@ fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
 }
 
 fn is_text(text: &str) -> bool {
-    (1..=TEXT_LEN_MAX).contains(&text.chars().count()) && !text.chars().all(char::is_whitespace)
+    (1..=TEXT_LEN_MAX).contains(&text.chars().count())
+        && text.chars().all(stands_in_text)
+        && !text.chars().all(char::is_whitespace)
 }
 
 /// Scanners add line ends, fields add spaces.

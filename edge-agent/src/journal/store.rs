@@ -6,7 +6,7 @@ use diesel::{
     prelude::*,
 };
 use saoma_protocol::{
-    Currency, Millis, Money, PaymentId, RefundId, Sequence,
+    Currency, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     api::RefundState,
     journal::{Entry, GENESIS, Record},
     message::sync::BATCH_ENTRIES_MAX,
@@ -119,6 +119,21 @@ impl EntryRow {
 }
 
 impl Store {
+    /// Opens (or makes) the journal of `terminal`, for use on this thread.
+    ///
+    /// # Errors
+    /// As [`super::Journal::open`].
+    pub fn open(settings: &Settings, terminal: TerminalId, now: Millis) -> Result<(Self, Opened), JournalError> {
+        let mut store = super::open::open(settings, terminal)?;
+        match store.forget_old(now).map_err(|error| store.told_by_disk(error)) {
+            // What is not forgotten today is forgotten at a start with more room; what is under way must go on.
+            Ok(()) | Err(JournalError::Full) => {}
+            Err(error) => return Err(error),
+        }
+        let opened = store.opened()?;
+        Ok((store, opened))
+    }
+
     /// # Errors
     /// As [`super::Journal::commit`].
     pub fn commit(&mut self, commit: &Commit, now: Millis) -> Result<Sequence, JournalError> {

@@ -128,7 +128,7 @@ impl Core {
             }
         };
         match exchange(request).await {
-            Ok((status, body)) => outcome(creates, status, &body),
+            Ok((status, body)) => outcome(creates, status.as_u16(), &body),
             Err(HttpsError::Unreachable(why)) => {
                 tracing::debug!(why, "a request was not sent");
                 Outcome::NotSent
@@ -241,8 +241,11 @@ fn refused(status: StatusCode, body: &[u8]) -> HttpsError {
 }
 
 /// What an answer says about a request. Whatever is not surely core's word counts as silence: a proxy's page decides nothing.
-fn outcome(creates: bool, status: StatusCode, body: &[u8]) -> Outcome {
-    if status.is_success() {
+///
+/// `creates`: whether it was the request that makes the sale.
+#[must_use]
+pub fn outcome(creates: bool, status: u16, body: &[u8]) -> Outcome {
+    if (200..300).contains(&status) {
         // Each has a field that the other lacks, and that a later version will not drop.
         if let Ok(view) = serde_json::from_slice::<PaymentView>(body) {
             return Outcome::View(Box::new(view));
@@ -259,7 +262,7 @@ fn outcome(creates: bool, status: StatusCode, body: &[u8]) -> Outcome {
         };
     }
     let Ok(problem) = serde_json::from_slice::<Problem>(body) else { return Outcome::Silent };
-    match status.as_u16() {
+    match status {
         401 | 403 => Outcome::Locked(Box::new(problem)),
         404 if !creates => Outcome::NotFound,
         // Try again later: timeout, too early, too many, or somebody else changed the sale at this moment.
@@ -323,7 +326,6 @@ mod tests {
             (true, 503, "upstream".to_owned(), "Silent"),
             (true, 302, String::new(), "Silent"),
         ] {
-            let status = StatusCode::from_u16(status).unwrap();
             let told = format!("{:?}", outcome(creates, status, body.as_bytes()));
             assert!(told.starts_with(expected), "{creates} {status} {body}: {told}");
         }

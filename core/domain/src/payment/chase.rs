@@ -68,14 +68,14 @@ pub enum Step {
 #[must_use]
 pub fn step(chased: Chased<'_>, pace: Pace, now: Millis) -> Step {
     match &chased.payment.state {
-        State::Created => after(chased.created_at.plus(pace.call_ms), now, Step::TakeAsNoAnswer),
-        State::Submitting { since } => after(since.plus(pace.call_ms), now, Step::TakeAsNoAnswer),
+        State::Created => after(chased.created_at, pace.call_ms, now, Step::TakeAsNoAnswer),
+        State::Submitting { since } => after(*since, pace.call_ms, now, Step::TakeAsNoAnswer),
         State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => Step::Close,
         State::Pending { .. } | State::Unknown { .. } if chased.close_asked => Step::Close,
         State::Presenting { .. } | State::Pending { .. } | State::Unknown { .. } if chased.is_surplus => Step::GiveUp,
         State::Pending { .. } | State::Unknown { .. }
             if chased.payment.method == Method::CustomerPresented
-                && now >= chased.created_at.plus(pace.reverse_after_ms) =>
+                && has_passed(chased.created_at, pace.reverse_after_ms, now) =>
         {
             Step::AskThenClose
         }
@@ -137,8 +137,14 @@ pub fn needs_person(chased: Chased<'_>, now: Millis) -> bool {
     is_stuck && now >= chased.moved_at.plus(ATTENTION_AFTER_MS)
 }
 
-fn after(moment: Millis, now: Millis, step: Step) -> Step {
-    if now < moment { Step::Wait { until: moment } } else { step }
+fn after(since: Millis, ms: i64, now: Millis, step: Step) -> Step {
+    if has_passed(since, ms, now) { step } else { Step::Wait { until: since.plus(ms) } }
+}
+
+/// Whether `ms` milliseconds have gone by since `since`, as far as a clock can tell that may have been set back: a moment
+/// that lies further ahead than that was written by a clock that is not to be waited for.
+pub(super) fn has_passed(since: Millis, ms: i64, now: Millis) -> bool {
+    now >= since.plus(ms) || since > now.plus(ms)
 }
 
 #[cfg(test)]
@@ -197,6 +203,20 @@ mod tests {
             let chased = Chased { close_asked: true, ..chased(&payment) };
             assert_eq!(step(chased, PACE, Millis(from + 9_999)), Step::Wait { until: Millis(from + 10_000) });
             assert_eq!(step(chased, PACE, Millis(from + 10_000)), Step::TakeAsNoAnswer);
+        }
+    }
+
+    #[test]
+    fn what_a_clock_wrote_that_was_a_day_ahead_is_not_waited_for() {
+        let ahead = Millis(86_400_000);
+        for (method, state, expected) in [
+            (Method::MerchantPresented, State::Created, Step::TakeAsNoAnswer),
+            (Method::CustomerPresented, State::Submitting { since: ahead }, Step::TakeAsNoAnswer),
+            (Method::CustomerPresented, State::Unknown { since: ahead }, Step::AskThenClose),
+        ] {
+            let payment = payment(method, state);
+            let chased = Chased { created_at: ahead, moved_at: ahead, ..chased(&payment) };
+            assert_eq!(step(chased, PACE, Millis(5)), expected, "{:?}", payment.state);
         }
     }
 

@@ -7,7 +7,7 @@
 
 use saoma_protocol::{Millis, api::PaymentState};
 
-use super::{Answer, AnswerStatus, Capture, Close, Event, Payment, Refusal, Source, State};
+use super::{Answer, AnswerStatus, Capture, Close, Event, Payment, Refusal, Source, State, has_passed};
 
 /// What follows from an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,9 +106,10 @@ impl Decision {
     }
 }
 
-/// How long a charge that was cut off from us may still be on its way to the channel, in milliseconds: past the retries of
-/// TCP and the queues of proxies. Before that, the channel's "no such order" is no proof.
-const ON_ITS_WAY_MS: i64 = 30_000;
+/// How long a request that was cut off from us may still be on its way to the channel, in milliseconds: past the retries of
+/// TCP and the queues of proxies. Before that, "no such order" is no proof that a charge is not made, and "paid" is none that
+/// a close which we asked for does not undo it.
+pub const ON_ITS_WAY_MS: i64 = 30_000;
 
 /// What `event` does to `payment` at `now`.
 ///
@@ -302,7 +303,7 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
                 Decision::to(confirmed(&payment.state))
             }
             State::Pending { since } | State::Unknown { since }
-                if answer.source() == Source::CancelReply && now >= since.plus(ON_ITS_WAY_MS) =>
+                if answer.source() == Source::CancelReply && has_passed(*since, ON_ITS_WAY_MS, now) =>
             {
                 Decision::to(State::Reversed)
             }

@@ -71,7 +71,7 @@ impl Fleet {
             }
             Leaf::Ack => {
                 let ack = Envelope::<PushAck>::decode(payload)?.body;
-                self.acknowledged(app, scope, topic.terminal, ack).await
+                Ok(take_ack(app, scope, topic.terminal, ack).await?)
             }
             Leaf::Health => {
                 let health = Envelope::<Health>::decode(payload)?.body;
@@ -89,34 +89,32 @@ impl Fleet {
             Leaf::Push | Leaf::JournalAck => Err(InboxError::NotUp),
         }
     }
+}
 
-    async fn acknowledged(
-        &self,
-        app: &App,
-        scope: TenantScope,
-        terminal: TerminalId,
-        ack: PushAck,
-    ) -> Result<(), InboxError> {
-        let newest = ack.ids.iter().copied().max().unwrap_or(Sequence(0));
-        let now = app.now();
-        let lost = app
-            .store()
-            .write(move |tx| {
-                outbox::ack(tx, &scope, terminal, &ack.ids, now)?;
-                let first = outbox::pending(tx, &scope, terminal, Sequence(0), 1)?;
-                // Messages to one terminal keep their order: one before an acknowledged one did not arrive.
-                let lost = first.first().is_some_and(|message| message.id < newest && message.attempts > 0);
-                if lost {
-                    outbox::hurry(tx, &scope, terminal, now)?;
-                }
-                Ok::<_, StoreError>(lost)
-            })
-            .await?;
-        if lost {
-            app.wake_outbox();
-        }
-        Ok(())
+/// The terminal has these pushes on its disk; what must have been lost before them is sent at once.
+///
+/// # Errors
+/// What the store says.
+pub async fn take_ack(app: &App, scope: TenantScope, terminal: TerminalId, ack: PushAck) -> Result<(), StoreError> {
+    let newest = ack.ids.iter().copied().max().unwrap_or(Sequence(0));
+    let now = app.now();
+    let lost = app
+        .store()
+        .write(move |tx| {
+            outbox::ack(tx, &scope, terminal, &ack.ids, now)?;
+            let first = outbox::pending(tx, &scope, terminal, Sequence(0), 1)?;
+            // Messages to one terminal keep their order: one before an acknowledged one did not arrive.
+            let lost = first.first().is_some_and(|message| message.id < newest && message.attempts > 0);
+            if lost {
+                outbox::hurry(tx, &scope, terminal, now)?;
+            }
+            Ok::<_, StoreError>(lost)
+        })
+        .await?;
+    if lost {
+        app.wake_outbox();
     }
+    Ok(())
 }
 
 /// What a terminal says of itself; the newest replaces what was there.

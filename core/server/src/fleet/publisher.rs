@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use rmqtt::types::Id as ConnectionId;
 use saoma_protocol::{
     TenantId, TerminalId,
@@ -14,8 +15,36 @@ use saoma_protocol::{
 use saoma_store::outbox;
 use tokio::sync::Notify;
 
-use super::{Fleet, broker::BrokerError, locked};
+use super::{
+    Fleet,
+    broker::{Broker, BrokerError},
+    locked,
+};
 use crate::peers::Bell;
+
+/// Carries what core says to terminals. The broker in this process does it; a simulation with whatever it likes.
+#[async_trait]
+pub trait Publisher: Send + Sync {
+    /// Whether the terminal is there to hear it.
+    async fn is_connected(&self, terminal: TerminalId) -> bool;
+
+    /// Takes a message for the terminal of that topic. It may arrive late, twice or never.
+    ///
+    /// # Errors
+    /// If it cannot be taken.
+    async fn publish(&self, topic: Topic, payload: Vec<u8>) -> Result<(), BrokerError>;
+}
+
+#[async_trait]
+impl Publisher for Broker {
+    async fn is_connected(&self, terminal: TerminalId) -> bool {
+        Self::is_connected(self, terminal).await
+    }
+
+    async fn publish(&self, topic: Topic, payload: Vec<u8>) -> Result<(), BrokerError> {
+        Self::publish(self, topic, payload).await
+    }
+}
 
 /// Why a push was not handed to the broker. It stays in the outbox.
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +65,12 @@ impl Fleet {
         if let Some(app) = self.app() {
             app.tell_others(Bell::Push(terminal));
         }
-        let Some(broker) = self.broker() else { return Ok(()) };
-        if !broker.is_connected(terminal).await {
+        let Some(publisher) = self.0.publisher.get() else { return Ok(()) };
+        if !publisher.is_connected(terminal).await {
             return Ok(());
         }
         let message = Envelope::new(push, crate::telemetry::traceparent()).encode()?;
-        Ok(broker.publish(Topic { tenant, terminal, leaf: Leaf::Push }, message).await?)
+        Ok(publisher.publish(Topic { tenant, terminal, leaf: Leaf::Push }, message).await?)
     }
 
     /// The subscription is in place: whatever was sent before it did not arrive, so all that is pending is due.

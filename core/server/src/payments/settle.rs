@@ -8,7 +8,10 @@ use std::pin::Pin;
 use saoma_domain::{
     ledger::{Kind as Movement, PostingSet},
     order::may_be_paid,
-    payment::{Amounts, Answer, AnswerStatus, Close, Effect, Event, Notice, Payment, Refusal, Source, State, decide},
+    payment::{
+        Amounts, Answer, AnswerStatus, Close, Effect, Event, Notice, ON_ITS_WAY_MS, Payment, Refusal, Source, State,
+        decide,
+    },
 };
 use saoma_protocol::{Millis, Money, PaymentId, RefundId, message::PushBody};
 use saoma_store::{
@@ -250,12 +253,13 @@ fn settle_in(
         kinds.extend(name);
         schedule(&mut stored, now);
     }
-    if stored.watch.doubted_at.is_some() && is_definite {
+    if is_definite && doubt_may_end(&stored, now) {
         stored.watch.doubted_at = None;
         kinds.push(kind::DOUBT_ENDED);
     }
-    if asks_again && stored.watch.doubted_at.is_none() {
-        stored.watch.doubted_at = Some(now);
+    let doubted_at = doubt(&loaded, &stored, asks_again, now);
+    if doubted_at.is_some() && stored.watch.doubted_at.is_none() {
+        stored.watch.doubted_at = doubted_at;
         kinds.push(kind::DOUBTED);
     }
     if asks_close && stored.close_asked_at.is_none() {
@@ -370,6 +374,31 @@ fn alert(
     Ok(true)
 }
 
+/// From when on an answer can end the doubt that begins now, if one begins. A capture that came after the channel was asked to
+/// close the payment is in doubt until that request, if it was cut off, cannot reach the channel any more: there it would undo
+/// what we have booked.
+fn doubt(loaded: &StoredPayment, stored: &StoredPayment, asks_again: bool, now: Millis) -> Option<Millis> {
+    let was_closing = loaded.close_asked_at.is_some()
+        || matches!(
+            loaded.payment.state,
+            State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked }
+        );
+    let is_captured = |stored: &StoredPayment| matches!(stored.payment.state, State::Captured(_));
+    if was_closing && is_captured(stored) && !is_captured(loaded) {
+        return Some(now.plus(ON_ITS_WAY_MS));
+    }
+    asks_again.then_some(now)
+}
+
+/// Not before its time, and not while money is on its way back: what becomes of that decides what the answer means.
+fn doubt_may_end(stored: &StoredPayment, now: Millis) -> bool {
+    let Some(from) = stored.watch.doubted_at else { return false };
+    // A moment further ahead than any is: the clock was set back.
+    let is_time = from <= now || from > now.plus(ON_ITS_WAY_MS);
+    let is_going_back = matches!(&stored.payment.state, State::Captured(capture) if capture.reserved_minor > 0);
+    is_time && !is_going_back
+}
+
 /// When core must next ask the channel, for a payment that has just moved.
 fn schedule(stored: &mut StoredPayment, now: Millis) {
     stored.attempts = 0;
@@ -387,9 +416,9 @@ fn replan(stored: &mut StoredPayment, loaded: &StoredPayment, moved: bool, now: 
     };
     let waits = is_waiting(stored);
     let is_doubted = stored.watch.doubted_at.is_some();
-    if is_doubted && loaded.watch.doubted_at.is_none() {
+    if let (Some(doubted_at), None) = (stored.watch.doubted_at, loaded.watch.doubted_at) {
         stored.attempts = 0;
-        stored.next_attempt_at = Some(now);
+        stored.next_attempt_at = Some(doubted_at);
     } else if is_doubted && moved && !waits {
         stored.next_attempt_at = Some(now.plus(FIRST_LOOK_MS));
     } else if stored.close_asked_at != loaded.close_asked_at && stored.close_asked_at.is_some() {

@@ -21,7 +21,8 @@ const BATCH_MAX: u32 = 64;
 const OF_ACCOUNT_MAX: usize = 8;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-type InHand = (Option<ChannelAccountId>, PaymentId);
+/// A code's end that is under way.
+pub type InHand = (Option<ChannelAccountId>, PaymentId);
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     let (mut work, mut in_hand) = (JoinSet::new(), HashSet::new());
@@ -40,7 +41,11 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     while work.join_next().await.is_some() {}
 }
 
-async fn take_up(app: &App, work: &mut JoinSet<InHand>, in_hand: &mut HashSet<InHand>) -> Result<(), StoreError> {
+/// Begins to end what is over now, in tasks of `work`; `in_hand` is what they are about.
+///
+/// # Errors
+/// Of the store.
+pub async fn take_up(app: &App, work: &mut JoinSet<InHand>, in_hand: &mut HashSet<InHand>) -> Result<(), StoreError> {
     let now = app.now();
     let mut counts: HashMap<ChannelAccountId, usize> = HashMap::new();
     for account in in_hand.iter().filter_map(|(account, _)| *account) {

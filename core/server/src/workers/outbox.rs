@@ -34,7 +34,11 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-async fn batch(app: &App) -> Result<usize, StoreError> {
+/// Sends what is due now; how many.
+///
+/// # Errors
+/// Of the store.
+pub async fn batch(app: &App) -> Result<usize, StoreError> {
     let (now, node) = (app.now(), app.fleet().node().to_owned());
     let due = app
         .store()

@@ -42,7 +42,11 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     while work.join_next().await.is_some() {}
 }
 
-async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(), StoreError> {
+/// Begins the work that is due now, at most `room` payments and `room` refunds, in tasks of `work`.
+///
+/// # Errors
+/// Of the store.
+pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(), StoreError> {
     let now = app.now();
     let (due, due_refunds) = app
         .store()

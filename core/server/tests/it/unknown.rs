@@ -348,6 +348,51 @@ async fn a_void_and_a_repeated_success_do_not_disturb_each_other() {
     counter.books_hold().await;
 }
 
+/// A cancel that was cut off reaches the channel after the success was booked, and undoes it there: for as long as it may be on
+/// its way, "paid" proves nothing.
+#[tokio::test]
+async fn a_cancel_that_was_cut_off_and_arrives_late_leaves_no_capture_in_the_books() {
+    let counter = Counter::open(LatePolicy::Accept).await;
+    counter.scheme.next("charge", no_answer());
+    let sale = counter.charges().await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("cancel", no_answer());
+    cancel(&counter.app, counter.scope, id, "usr_cashier").await.unwrap();
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    counter.scheme.next("query", PAID);
+    ask(&counter.app, counter.scope, id).await.unwrap();
+    assert!(is_paid(&counter.state(id).await));
+    counter.scheme.always("query", CLOSED);
+    let workers = counter.workers();
+    counter
+        .comes_to(id, "what is undone is undone here", |sale| {
+            matches!(sale.payment.payment.state, State::Voided { .. })
+        })
+        .await;
+    counter.in_time("the doubt ends", async || counter.events(id).await.contains(&"doubt_ended".to_owned())).await;
+    workers.stop().await;
+    counter.books_hold().await;
+}
+
+/// What was planned by a clock that was a day ahead is not left for a day.
+#[tokio::test]
+async fn what_a_clock_planned_that_was_ahead_is_taken_up_by_the_right_one() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.later(86_400_000);
+    counter.scheme.next("charge", no_answer());
+    let charged = counter.charges().await.payment.payment.id;
+    let shown = counter.shows(0, None).await.payment.payment.id;
+    counter.later(-86_400_000);
+    counter.scheme.always("query", Say::Status(PaymentStatus::Pending));
+    counter.scheme.always("cancel", CLOSED);
+    let workers = counter.workers();
+    counter.comes_to(charged, "the charge is undone", |sale| sale.payment.payment.state == State::Reversed).await;
+    let expired = State::Expired { close: Close::Confirmed };
+    counter.comes_to(shown, "the code is over", |sale| sale.payment.payment.state == expired).await;
+    workers.stop().await;
+    counter.books_hold().await;
+}
+
 /// One order, two codes, both paid: the first keeps the order, the second goes back by itself.
 #[tokio::test]
 async fn a_second_payment_of_an_order_is_booked_and_given_back() {

@@ -1,0 +1,83 @@
+//! Mistakes put in on purpose. If the simulator does not find one, it would not find the like of it in earnest.
+//!
+//! Each lives in this crate, which is never shipped: a port that misbehaves, a door or a terminal that does things in the
+//! wrong order, or a use-case written wrongly against the real database. Nothing in core or the agent can be made to do it.
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Canary {
+    /// Core's door takes no notice of the `Idempotency-Key`: each arrival of a request is a new payment.
+    KeyIgnored,
+    /// News is sent to the terminal before what it tells is committed.
+    SentBeforeCommit,
+    /// A capture is posted twice.
+    PostedTwice,
+    /// An expiry saves the payment as it was when it looked, over whatever happened since.
+    LostUpdate,
+    /// An expiry closes what is paid.
+    PaidIsExpired,
+    /// What the scheme says is believed without a look at the amount.
+    AmountNotChecked,
+    /// A notification is believed without a look at its signature.
+    ForgeryBelieved,
+    /// A success that comes after the payment was closed is acknowledged and forgotten.
+    LateSuccessDropped,
+    /// A refund that is sent again gets a new number.
+    RefundRenumbered,
+    /// A charge without an answer counts as not made.
+    SilenceIsNo,
+    /// The scheme is charged before the payment is written down.
+    ChargedBeforeWritten,
+    /// Journal entries are acknowledged before they are stored.
+    JournalAckedEarly,
+    /// A refund is paid without setting its amount aside first.
+    NothingSetAside,
+    /// The terminal acknowledges a push before it is kept.
+    PushAckedEarly,
+    /// The terminal sends a sale before it is in its journal.
+    SentBeforeJournaled,
+    /// The terminal sends a sale that was not answered under a new number.
+    NewNumberOnRetry,
+    /// A second way to pay an order is taken for a sale of its own.
+    OrderForgotten,
+    /// One person settles by hand alone.
+    OneSettlesAlone,
+    /// What a scheme sends on its own is taken for how things stand now.
+    OldNewsBelieved,
+    /// A push that was handed to the broker counts as delivered.
+    SentIsDelivered,
+}
+
+impl Canary {
+    pub const ALL: [Self; 20] = [
+        Self::KeyIgnored,
+        Self::SentBeforeCommit,
+        Self::PostedTwice,
+        Self::LostUpdate,
+        Self::PaidIsExpired,
+        Self::AmountNotChecked,
+        Self::ForgeryBelieved,
+        Self::LateSuccessDropped,
+        Self::RefundRenumbered,
+        Self::SilenceIsNo,
+        Self::ChargedBeforeWritten,
+        Self::JournalAckedEarly,
+        Self::NothingSetAside,
+        Self::PushAckedEarly,
+        Self::SentBeforeJournaled,
+        Self::NewNumberOnRetry,
+        Self::OrderForgotten,
+        Self::OneSettlesAlone,
+        Self::OldNewsBelieved,
+        Self::SentIsDelivered,
+    ];
+
+    /// Within how many seeds it must be found: two to four times as many as it took when this was written.
+    #[must_use]
+    pub const fn seeds_max(self) -> u64 {
+        match self {
+            // Its race is open for a tenth of a second after a code's end.
+            Self::LostUpdate => 600,
+            _ => 300,
+        }
+    }
+}
