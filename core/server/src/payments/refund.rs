@@ -615,7 +615,7 @@ fn heard_in(
     }
     record(tx, scope, &stored, Some(id), name, &words, &actor, now)?;
     announce(app, tx, scope, &refund, now)?;
-    if !waits {
+    if refund.refund.state != State::Created {
         tell_refund(tx, scope, &refund, now)?;
     }
     Ok(Some(refund))
