@@ -135,6 +135,7 @@ impl World<'_> {
             reference: format!("S-{payment}"),
             reason: "seen on the scheme's own pages".to_owned(),
             actor: PROPOSES.to_owned(),
+            fingerprint: [0; 32],
         };
         if !of_refund {
             return Some(proposal);

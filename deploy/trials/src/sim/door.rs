@@ -9,7 +9,7 @@ use saoma_domain::claim::ScannedCode;
 use saoma_edge::link::https::Call;
 use saoma_protocol::{
     Amount, ApiKeyId, ChannelAccountId, HandSettlementId, OrderId, PaymentId, RefundId, Sequence, StoreId, TerminalId,
-    api::{self, CreatePayment, Presentation, Pushes, RefundKind},
+    api::{self, CreatePayment, Page, Presentation, Pushes, RefundKind},
     message::{Envelope, JournalAck, JournalBatch, Push, PushAck},
     topic::{Leaf, Topic},
 };
@@ -28,7 +28,7 @@ use saoma_server::{
 use saoma_store::{
     Principal, StoreError, TenantScope, access,
     idempotency::{self, Kind},
-    outbox, payments,
+    outbox, payments, refunds,
 };
 use serde::Serialize;
 
@@ -171,6 +171,10 @@ async fn sale(hall: &Hall, terminal: TerminalId, call: Call) -> Result<Answer, P
             json(200, &payment_view(app, &sale))
         }
         Call::Query { payment, .. } => json(200, &payment_view(app, &ask(app, scope, payment).await?.sale)),
+        Call::ListRefunds { payment } => {
+            let stored = app.store().read(move |tx| refunds::of_payment(tx, &scope, payment)).await?;
+            json(200, &Page { items: stored.iter().map(refund_view).collect(), next_cursor: None })
+        }
         Call::Cancel { payment, key } => give_up(hall, terminal, payment, &key).await,
         Call::Void { payment, refund } => returned(hall, Some(terminal), payment, refund, RefundKind::Void, None).await,
         Call::Refund { payment, refund, amount } => {

@@ -32,6 +32,8 @@ use super::{
 
 /// How often core is asked for pushes while the broker is away, in milliseconds.
 const POLL_MS: i64 = 5_000;
+/// The till stands where the merchant counts its days.
+const UTC_OFFSET_MINUTES: i32 = 0;
 /// How long a code of this till lives.
 const CODE_SECONDS: u32 = 60;
 
@@ -199,7 +201,7 @@ impl Terminal {
         let (event, kept) = match press {
             Pressed::Query => (Event::QueryPressed, false),
             Pressed::Cancel => (Event::CancelPressed, false),
-            Pressed::Void => (Event::VoidPressed { refund, cashier }, true),
+            Pressed::Void => (Event::VoidPressed { refund, cashier, utc_offset_minutes: UTC_OFFSET_MINUTES }, true),
             Pressed::Refund { minor } => match Amount::new(minor, held.kept.amount.currency()) {
                 Ok(amount) => (Event::RefundPressed { refund, amount, cashier }, true),
                 Err(_) => return Ok(()),
@@ -322,6 +324,7 @@ impl Terminal {
             }
             sale::Ask::Fetch => Call::Fetch { payment },
             sale::Ask::Query => Call::Query { payment, key: "query".to_owned() },
+            sale::Ask::ListRefunds => Call::ListRefunds { payment },
             sale::Ask::Cancel => Call::Cancel { payment, key: "cancel".to_owned() },
             sale::Ask::Refund(refund) => {
                 let held = sale.refund(refund)?;
