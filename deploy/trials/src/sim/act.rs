@@ -129,6 +129,8 @@ impl World<'_> {
         bytes[..8].copy_from_slice(&key.to_be_bytes());
         let proposal = Proposal {
             id: HandSettlementId::from_bytes(bytes),
+            // Each is asked for once.
+            fingerprint: [0; 32],
             payment,
             refund: None,
             paid,
