@@ -129,6 +129,8 @@ impl World<'_> {
         bytes[..8].copy_from_slice(&key.to_be_bytes());
         let proposal = Proposal {
             id: HandSettlementId::from_bytes(bytes),
+            // Each is asked for once.
+            fingerprint: [0; 32],
             payment,
             refund: None,
             paid,
@@ -138,7 +140,10 @@ impl World<'_> {
             fingerprint: [0; 32],
         };
         if !of_refund {
-            return Some(proposal);
+            // The model never ends an order by itself, so that what people say of one that waits would stay in doubt for good.
+            let order = self.scheme.orders.get(&payment.to_string());
+            let waits = order.is_some_and(|order| order.standing == Standing::Waiting);
+            return (!waits).then_some(proposal);
         }
         let refunds = &self.scheme.orders.get(&payment.to_string())?.refunds;
         refunds.iter().find_map(|(number, refund)| {

@@ -75,9 +75,9 @@ impl Canary {
     #[must_use]
     pub const fn seeds_max(self) -> u64 {
         match self {
-            // Its race is open for a tenth of a second after a code's end.
-            Self::LostUpdate => 600,
-            _ => 300,
+            // Races that are open for a tenth of a second: after a code's end, and before a commit that fails.
+            Self::LostUpdate | Self::SentBeforeCommit => 1_000,
+            _ => 500,
         }
     }
 }
