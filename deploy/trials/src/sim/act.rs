@@ -137,7 +137,6 @@ impl World<'_> {
             reference: format!("S-{payment}"),
             reason: "seen on the scheme's own pages".to_owned(),
             actor: PROPOSES.to_owned(),
-            fingerprint: [0; 32],
         };
         if !of_refund {
             // The model never ends an order by itself, so that what people say of one that waits would stay in doubt for good.
