@@ -2095,7 +2095,7 @@ export interface components {
             title: string;
             /** @description The trace to give to support. */
             trace_id?: string | null;
-            /** @description `https://saoma.dev/problems/{code}`; the page is also served by core under `/problems/{code}`. */
+            /** @description `https://saoma.dev/problems/{code}`: a name, not an address to be opened. */
             type: string;
         };
         /** @description News for a terminal, numbered by core's outbox. Repeated until acknowledged; a terminal ignores ids it has seen. */
