@@ -14,7 +14,7 @@ use saoma_store::{
     payments, refunds,
 };
 
-use super::{Outcome, PaymentError, ask, kind, refund, settle, settle::record};
+use super::{Outcome, PaymentError, ask, kind, refund, refund_calls, settle, settle::record};
 use crate::app::App;
 
 /// How a person says that it ended.
@@ -203,7 +203,7 @@ async fn contradicted(
     proposal: &HandSettlement,
 ) -> Result<Option<String>, PaymentError> {
     let asked = match proposal.refund {
-        Some(id) => refund::look(app, scope, id).await.map(|said| match said {
+        Some(id) => refund_calls::look(app, scope, id).await.map(|said| match said {
             Some(RefundStatus::Pending) => Some(Standing::Open),
             Some(RefundStatus::NotFound) => Some(Standing::None),
             Some(RefundStatus::Succeeded | RefundStatus::Failed(_)) | None => None,

@@ -119,7 +119,8 @@ async fn the_same_key_is_each_merchants_own() {
     // And not even the number itself gives a stranger a way in.
     let number = text(&ours, "/id");
     let same = rust.sells(&town, &rust.owner, 300, number).await;
-    assert_eq!((&same["id"], &same["amount"]["minor"]), (&ours["id"], &json!(300)));
+    assert_eq!(same["amount"]["minor"], 300);
+    assert_ne!(same["id"], ours["id"]);
     let shown: Value = jade.owner.get(&format!("/v1/payments/{number}")).await.json(200);
     assert_eq!(shown, ours);
 }

@@ -53,6 +53,20 @@ async fn a_sale_sent_again_is_the_first_one() {
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
 }
 
+/// Numbers follow from counters, so that anybody can tell a terminal's next one.
+#[actix_web::test]
+async fn nobody_takes_the_number_of_a_sale_that_a_terminal_has_not_made_yet() {
+    let (town, jade) = teahouse().await;
+    let till = town.till(&jade).await;
+    let next = till.number(&jade, 1);
+    let squatted: Value = sells(&jade.owner, &next, &charge(300, &town.code_of("alice").await)).await.json(201);
+    assert_ne!(text(&squatted, "/id"), next);
+    let mut sale = charge(500, &town.code_of("alice").await);
+    sale["counter"] = json!(1);
+    let sold: Value = sells(&till.door, &next, &sale).await.json(201);
+    assert_eq!((text(&sold, "/id"), &sold["amount"]["minor"]), (next.as_str(), &json!(500)));
+}
+
 #[actix_web::test]
 async fn another_sale_with_the_same_key_is_refused_whatever_differs() {
     let (mut town, jade) = teahouse().await;

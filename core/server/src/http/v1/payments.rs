@@ -137,12 +137,7 @@ pub async fn create(
 ) -> Result<HttpResponse, Problem> {
     let scope = caller.scope()?;
     let body = body.into_inner();
-    // A terminal mints its own numbers; anybody else's key must not be able to take one.
-    let id = match caller.principal() {
-        Principal::Terminal { .. } => key.parse().ok(),
-        _ => None,
-    };
-    let id = id.unwrap_or_else(|| PaymentId::for_key(scope.tenant(), &key));
+    let id = numbered(&app, scope, caller.principal(), &key).await?;
     let fingerprint = fingerprint(&app, "POST /v1/payments", caller.principal(), &body)?;
     let known = Wish::of(scope, &id.to_string(), &fingerprint);
     let version = async || app.store().read(move |tx| payments::version(tx, &scope, id)).await;
@@ -203,6 +198,18 @@ pub async fn create(
     let view = payment_view(&app, &sale);
     known.keep(&app, view.version, &view);
     Ok(if new { HttpResponse::Created().json(view) } else { HttpResponse::Ok().json(view) })
+}
+
+/// The payment that a key stands for. A terminal mints its own numbers; anybody else's key can name one that there is, and
+/// not take one that a terminal will come to.
+async fn numbered(app: &App, scope: TenantScope, who: &Principal, key: &str) -> Result<PaymentId, Problem> {
+    let minted: Option<PaymentId> = key.parse().ok();
+    let known = match (minted, who) {
+        (Some(id), Principal::Terminal { .. }) => Some(id),
+        (Some(id), _) => app.store().read(move |tx| payments::version(tx, &scope, id)).await?.is_some().then_some(id),
+        (None, _) => None,
+    };
+    Ok(known.unwrap_or_else(|| PaymentId::for_key(scope.tenant(), key)))
 }
 
 /// A terminal's numbers follow from its counter: another one would let two terminals speak of one payment.

@@ -1,0 +1,242 @@
+//! What is asked of a channel about a refund: to pay it, and how it stands. What comes of it is booked by [`heard`].
+
+use saoma_channels::{Capability, PaymentStatus, RefundOrder, RefundStatus};
+use saoma_domain::{
+    payment::{Amounts, Method},
+    refund::{AnswerStatus, Event, State},
+};
+use saoma_protocol::{RefundId, api::RefundKind};
+use saoma_store::{
+    StoreError, TenantScope,
+    payments::{self, StoredPayment},
+    refunds::{self, StoredRefund},
+};
+
+use super::{
+    PaymentError,
+    call::{Channel, amounts, channel_of, failure, not_sent, scheme_words},
+    collect::pace,
+    refund::{Heard, heard, is_over},
+};
+use crate::app::App;
+
+/// Longest note of what a channel said.
+const NOTE_CHARS_MAX: usize = 200;
+
+/// Takes up a refund whose end nobody has heard.
+///
+/// # Errors
+/// `NoChannel`, `Secrets`, `Store`.
+pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Result<(), PaymentError> {
+    let (payment, id) = (refund.payment, refund.refund.id);
+    let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
+    if sale.payment.payment.method == Method::Cash {
+        return heard(app, scope, refund.refund.id, Heard::PaidFromTheDrawer).await;
+    }
+    let channel = channel_of(app, scope, &sale).await?;
+    let call_ms = pace(&channel.manifest).call_ms;
+    let refund = match refund.refund.state {
+        // Nothing was sent before this commit.
+        State::Created => {
+            heard(app, scope, id, Heard::Event { event: Event::Submit, busy_ms: call_ms }).await?;
+            let refund = app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;
+            return if refund.refund.state == State::Submitting {
+                ask(app, scope, refund, &channel).await
+            } else {
+                Ok(())
+            };
+        }
+        // It may have been sent before the process ended: from now on a repeat that does not get through proves nothing.
+        State::Submitting => {
+            // It is asked about, and may be sent, before anybody else takes it up.
+            heard(app, scope, id, Heard::Event { event: Event::NoAnswer, busy_ms: 2 * call_ms }).await?;
+            app.store().read(move |tx| refunds::load(tx, &scope, id)).await?
+        }
+        State::Pending | State::Unknown | State::Succeeded | State::Failed { .. } => refund,
+    };
+    if is_over(&refund.refund.state) {
+        return Ok(());
+    }
+    // A void is asked for again: it is the same request, and says how things stand.
+    if by_cancel(&channel, refund.refund.kind) {
+        return ask(app, scope, refund, &channel).await;
+    }
+    if query(app, scope, &sale.payment, &refund, &channel).await? == Some(RefundStatus::NotFound) {
+        return ask(app, scope, refund, &channel).await;
+    }
+    Ok(())
+}
+
+/// A refund that a crash left on its way, and whose channel cannot be called: nobody knows, and it is as unknown as any.
+///
+/// # Errors
+/// `Store`.
+pub async fn take_as_unanswered(
+    app: &App,
+    scope: TenantScope,
+    refund: StoredRefund,
+) -> Result<StoredRefund, PaymentError> {
+    let id = refund.refund.id;
+    if refund.refund.state != State::Submitting {
+        return Ok(refund);
+    }
+    heard(app, scope, id, Heard::Event { event: Event::NoAnswer, busy_ms: 0 }).await?;
+    Ok(app.store().read(move |tx| refunds::load(tx, &scope, id)).await?)
+}
+
+/// Asks how the refund stands, and sends nothing that could give money back a second time. What was said, as long as it is
+/// open.
+///
+/// # Errors
+/// `NoChannel`, `Secrets`, `Store`.
+pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<Option<RefundStatus>, PaymentError> {
+    let (sale, refund) = app
+        .store()
+        .read(move |tx| {
+            let refund = refunds::load(tx, &scope, id)?;
+            Ok::<_, StoreError>((payments::load_sale(tx, &scope, refund.payment)?, refund))
+        })
+        .await?;
+    let channel = channel_of(app, scope, &sale).await?;
+    if refund.refund.state == State::Created {
+        return Ok(None);
+    }
+    if !by_cancel(&channel, refund.refund.kind) {
+        return query(app, scope, &sale.payment, &refund, &channel).await;
+    }
+    // The whole is undone once, however often it is asked for.
+    ask(app, scope, refund, &channel).await?;
+    let refund = app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;
+    Ok(Some(RefundStatus::Pending).filter(|_| refund.refund.state == State::Pending))
+}
+
+/// One question about a refund that was sent. What was said, unless it was not believed or nothing was.
+async fn query(
+    app: &App,
+    scope: TenantScope,
+    payment: &StoredPayment,
+    refund: &StoredRefund,
+    channel: &Channel,
+) -> Result<Option<RefundStatus>, PaymentError> {
+    let (id, order) = (refund.refund.id, refund_order(payment, refund));
+    let (said, outcome) = match app.channels().query_refund(&channel.account, &order).await {
+        // What follows is sent, or waits for its turn: neither is something new about the refund.
+        Ok(answer) if answer.status == RefundStatus::NotFound => return Ok(Some(answer.status)),
+        Ok(answer) => {
+            let heard = Heard::Answer {
+                number: answer.refund_number,
+                amount: answer.amount,
+                amounts: amounts(&channel.manifest),
+                words: decline_words(&answer.status),
+                note: format!("query-refund: {}", refund_said(&answer.status)),
+                status: refund_status(answer.status.clone()),
+                reference: answer.reference,
+            };
+            (Some(answer.status), heard)
+        }
+        Err(silence) => {
+            tracing::warn!(refund.id = %id, error = %silence, "a channel did not say how a refund stands");
+            (None, Heard::Silence { event: Event::NoAnswer, note: format!("query-refund: {}", silence.code()) })
+        }
+    };
+    heard(app, scope, id, outcome).await?;
+    Ok(said)
+}
+
+/// A void is a cancel; so is giving back what came late at a channel that knows no refunds.
+fn by_cancel(channel: &Channel, kind: RefundKind) -> bool {
+    match kind {
+        RefundKind::Void => channel.manifest.can(Capability::Cancel),
+        RefundKind::Late => !channel.manifest.can(Capability::Refund),
+        RefundKind::Refund => false,
+    }
+}
+
+fn refund_order(payment: &StoredPayment, refund: &StoredRefund) -> RefundOrder {
+    RefundOrder {
+        number: payment.payment.id,
+        reference: payment.channel_reference.clone().unwrap_or_default(),
+        refund_number: refund.refund.id,
+        amount: refund.refund.amount,
+        total: payment.payment.amount,
+        reason: refund.reason.clone().unwrap_or_default(),
+    }
+}
+
+/// The call. What comes of it is booked by [`heard`].
+pub(super) async fn ask(
+    app: &App,
+    scope: TenantScope,
+    refund: StoredRefund,
+    channel: &Channel,
+) -> Result<(), PaymentError> {
+    let payment = refund.payment;
+    let stored = app.store().read(move |tx| payments::load(tx, &scope, payment)).await?;
+    let id = refund.refund.id;
+    let reply = if by_cancel(channel, refund.refund.kind) {
+        app.channels().cancel(&channel.account, payment).await.map(|answer| Heard::Answer {
+            number: if answer.number == payment.to_string() { id.to_string() } else { answer.number },
+            // The answer is about the payment: its amount is the refund's, since a void is of the whole, also unnamed.
+            amount: answer.amount,
+            amounts: Amounts::NotNamed,
+            words: scheme_words(&answer.status),
+            note: format!("cancel: {:?}", answer.status).chars().take(NOTE_CHARS_MAX).collect(),
+            status: match answer.status {
+                PaymentStatus::Closed | PaymentStatus::Refunded => AnswerStatus::Succeeded,
+                PaymentStatus::Pending => AnswerStatus::Pending,
+                PaymentStatus::NotFound => AnswerStatus::NotFound,
+                PaymentStatus::Failed(decline) => AnswerStatus::Failed { failure: failure(decline.code) },
+                PaymentStatus::Succeeded => {
+                    AnswerStatus::Failed { failure: failure(saoma_channels::DeclineCode::NotPermitted) }
+                }
+            },
+            reference: String::new(),
+        })
+    } else {
+        let order = refund_order(&stored, &refund);
+        app.channels().refund(&channel.account, &order).await.map(|answer| Heard::Answer {
+            number: answer.refund_number,
+            amount: answer.amount,
+            amounts: amounts(&channel.manifest),
+            words: decline_words(&answer.status),
+            note: format!("refund: {}", refund_said(&answer.status)),
+            status: refund_status(answer.status),
+            reference: answer.reference,
+        })
+    };
+    let outcome = reply.unwrap_or_else(|silence| {
+        tracing::warn!(refund.id = %id, error = %silence, "a channel did not answer about a refund");
+        let event = if silence.may_have_taken_effect() {
+            Event::NoAnswer
+        } else {
+            Event::NotSent { failure: not_sent(&silence) }
+        };
+        Heard::Silence { event, note: format!("refund: {}", silence.code()) }
+    });
+    heard(app, scope, id, outcome).await
+}
+
+fn refund_status(status: RefundStatus) -> AnswerStatus {
+    match status {
+        RefundStatus::Succeeded => AnswerStatus::Succeeded,
+        RefundStatus::Pending => AnswerStatus::Pending,
+        RefundStatus::Failed(decline) => AnswerStatus::Failed { failure: failure(decline.code) },
+        RefundStatus::NotFound => AnswerStatus::NotFound,
+    }
+}
+
+const fn refund_said(status: &RefundStatus) -> &'static str {
+    match status {
+        RefundStatus::Succeeded => "succeeded",
+        RefundStatus::Pending => "pending",
+        RefundStatus::Failed(_) => "failed",
+        RefundStatus::NotFound => "not found",
+    }
+}
+
+fn decline_words(status: &RefundStatus) -> String {
+    match status {
+        RefundStatus::Failed(decline) => decline.message.clone(),
+        RefundStatus::Succeeded | RefundStatus::Pending | RefundStatus::NotFound => String::new(),
+    }
+}
