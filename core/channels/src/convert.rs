@@ -1,13 +1,14 @@
 //! Between the contract's types and ours. What comes out of a plugin is bounded and checked here, once.
 
+use saoma_domain::recon::{Key, Movement, Side};
 use saoma_protocol::{Amount, Millis, Money, PaymentId};
 
 use crate::{
     bindings::{contract, types as wit},
     failure::{Failure, NotificationFailure},
     message::{
-        BillPage, BillRow, Created, Decline, DeclineCode, HttpReply, NotificationOutcome, Order, PaymentAnswer,
-        PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
+        BillLine, BillPage, BillRow, Created, Decline, DeclineCode, HttpReply, NotificationOutcome, Order,
+        PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
     },
 };
 
@@ -187,12 +188,33 @@ fn reply(reply: contract::HttpReply) -> Result<HttpReply, Failure> {
 }
 
 pub(crate) fn bill_page(page: contract::BillPage) -> Result<BillPage, Failure> {
-    if page.rows.len() > BILL_ROWS_MAX {
-        return Err(bad(format!("a page of {} rows; at most {BILL_ROWS_MAX}", page.rows.len())));
+    if page.lines.len() > BILL_ROWS_MAX {
+        return Err(bad(format!("a page of {} rows; at most {BILL_ROWS_MAX}", page.lines.len())));
     }
-    let rows = page.rows.into_iter().map(bill_row).collect::<Result<_, _>>()?;
     let next_cursor = page.next_cursor.map(|cursor| bounded("cursor", cursor, 1_024)).transpose()?;
-    Ok(BillPage { rows, next_cursor })
+    Ok(BillPage { lines: page.lines.into_iter().map(bill_line).collect(), next_cursor })
+}
+
+/// A row that breaks a bound is as unreadable as one that the plugin could not read: it costs itself, not the bill.
+fn bill_line(line: contract::BillLine) -> BillLine {
+    match line {
+        contract::BillLine::Unreadable(text) => BillLine::Unreadable(masked(&text)),
+        contract::BillLine::Row(row) => {
+            let said = format!(
+                "{:?} {} {} {} {} {} {} {}",
+                row.kind,
+                row.number,
+                row.refund_number,
+                row.reference,
+                row.amount_minor,
+                row.fee_minor,
+                row.currency,
+                row.at
+            );
+            bill_row(row)
+                .map_or_else(|failure| BillLine::Unreadable(masked(&format!("{failure}: {said}"))), BillLine::Row)
+        }
+    }
 }
 
 fn bill_row(row: contract::BillRow) -> Result<BillRow, Failure> {
@@ -200,14 +222,43 @@ fn bill_row(row: contract::BillRow) -> Result<BillRow, Failure> {
     if row.fee_minor.unsigned_abs() > amount.minor().unsigned_abs() {
         return Err(bad(format!("a fee of {} minor units on {amount}", row.fee_minor)));
     }
+    let order_number = bounded("number", row.number, NUMBER_CHARS_MAX)?;
+    let refund_number = bounded("refund number", row.refund_number, NUMBER_CHARS_MAX)?;
+    let (movement, number) = match (row.kind, refund_number.is_empty()) {
+        (contract::BillKind::Payment, true) => (Movement::Payment, order_number.clone()),
+        (contract::BillKind::Refund, false) => (Movement::Refund, refund_number),
+        (contract::BillKind::Reversal, true) => (Movement::Reversal, order_number.clone()),
+        _ => return Err(bad("a refund has a number of its own, and nothing else has one")),
+    };
     Ok(BillRow {
-        number: bounded("number", row.number, NUMBER_CHARS_MAX)?,
-        refund_number: bounded("refund number", row.refund_number, NUMBER_CHARS_MAX)?,
+        key: Key { number, movement },
+        order_number,
         reference: bounded("reference", row.reference, REFERENCE_CHARS_MAX)?,
-        amount,
-        fee: Money::new(row.fee_minor, amount.currency()),
-        at: said_moment(row.at)?,
+        side: Side { money: amount, fee: Money::new(row.fee_minor, amount.currency()), at: said_moment(row.at)? },
     })
+}
+
+/// Most characters that are kept of a line that cannot be read.
+const UNREADABLE_CHARS_MAX: usize = 200;
+/// From this many digits on, a number may be a card's (ISO/IEC 7812-1) or a person's, and only its end is kept.
+const MASKED_DIGITS_MIN: usize = 12;
+
+/// Cut, without control characters, and with every long run of digits but for its last four masked.
+fn masked(text: &str) -> String {
+    let text = cut(text, UNREADABLE_CHARS_MAX);
+    let mut shown = String::with_capacity(text.len());
+    let mut digits = String::new();
+    for letter in text.chars().map(Some).chain([None]) {
+        if let Some(digit) = letter.filter(|letter| letter.is_numeric()) {
+            digits.push(digit);
+            continue;
+        }
+        let n = digits.chars().count();
+        let hidden = if n >= MASKED_DIGITS_MIN { n - 4 } else { 0 };
+        shown.extend(digits.drain(..).enumerate().map(|(idx, digit)| if idx < hidden { '*' } else { digit }));
+        shown.extend(letter);
+    }
+    shown
 }
 
 fn decline(failure: &wit::Failure) -> Decline {
@@ -396,6 +447,7 @@ mod tests {
             assert!(matches!(reply(unsendable), Err(Failure::BadAnswer { .. })));
         }
         let row = contract::BillRow {
+            kind: contract::BillKind::Payment,
             number: "pay_1".to_owned(),
             refund_number: String::new(),
             reference: String::new(),
@@ -404,12 +456,40 @@ mod tests {
             currency: "CNY".to_owned(),
             at: 1_700_000_000_000,
         };
-        assert!(bill_row(row.clone()).is_ok());
-        assert!(why(bill_row(contract::BillRow { fee_minor: 101, ..row.clone() })).contains("a fee of"));
-        assert!(why(bill_row(contract::BillRow { fee_minor: i64::MIN, ..row.clone() })).contains("a fee of"));
-        assert!(why(bill_row(contract::BillRow { amount_minor: 0, ..row.clone() })).contains("at least 1"));
-        let page = contract::BillPage { rows: vec![row; BILL_ROWS_MAX + 1], next_cursor: None };
+        let key = |row: &contract::BillRow| bill_row(row.clone()).unwrap().key;
+        assert_eq!(key(&row), Key { number: "pay_1".to_owned(), movement: Movement::Payment });
+        let refund =
+            contract::BillRow { kind: contract::BillKind::Refund, refund_number: "rfd_1".to_owned(), ..row.clone() };
+        assert_eq!(key(&refund), Key { number: "rfd_1".to_owned(), movement: Movement::Refund });
+        for (broken, why) in [
+            (contract::BillRow { fee_minor: 101, ..row.clone() }, "a fee of"),
+            (contract::BillRow { fee_minor: i64::MIN, ..row.clone() }, "a fee of"),
+            (contract::BillRow { amount_minor: 0, ..row.clone() }, "at least 1"),
+            (contract::BillRow { amount_minor: i64::MAX, ..row.clone() }, "at most"),
+            (contract::BillRow { currency: "RMB".to_owned(), ..row.clone() }, "ISO 4217"),
+            (contract::BillRow { at: 1_700_000_000, ..row.clone() }, "no moment"),
+            (contract::BillRow { number: "x".repeat(65), ..row.clone() }, "number is longer"),
+            (contract::BillRow { refund_number: "rfd_1".to_owned(), ..row.clone() }, "a number of its own"),
+            (contract::BillRow { kind: contract::BillKind::Refund, ..row.clone() }, "a number of its own"),
+        ] {
+            let BillLine::Unreadable(words) = bill_line(contract::BillLine::Row(broken)) else { panic!("{why}") };
+            assert!(words.contains(why), "{words}");
+        }
+        let page =
+            contract::BillPage { lines: vec![contract::BillLine::Row(row); BILL_ROWS_MAX + 1], next_cursor: None };
         assert!(why(bill_page(page)).contains("rows"));
+    }
+
+    #[test]
+    fn an_unreadable_line_shows_no_long_number() {
+        for (given, shown) in [
+            ("6222020012345678,12.50", "************5678,12.50"),
+            ("a12345678901b 123456789012", "a12345678901b ********9012"),
+            ("\u{feff}合计\t3", "\u{feff}合计 3"),
+        ] {
+            assert_eq!(masked(given), shown);
+        }
+        assert_eq!(masked(&"茶".repeat(500)).chars().count(), UNREADABLE_CHARS_MAX);
     }
 
     #[test]

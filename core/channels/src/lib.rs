@@ -45,10 +45,10 @@ pub use host::{
     Host, HostConfig,
     http::{Answer, Grant, GrantError, NotAnswered, Outgoing, url_is_allowed},
 };
-pub use manifest::{Cadence, Capability, HostPattern, Manifest, ManifestError, SecretKind, SecretSpec};
+pub use manifest::{BillTerms, Cadence, Capability, HostPattern, Manifest, ManifestError, SecretKind, SecretSpec};
 pub use message::{
-    Account, BillPage, BillRow, Created, Decline, DeclineCode, HttpMessage, HttpReply, NotificationOutcome, Order,
-    PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
+    Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, HttpMessage, HttpReply, NotificationOutcome,
+    Order, PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
 };
 pub use ports::{Chance, ChannelCaller, Clock, KvError, KvStore, MemoryKv, NoChance, SystemChance, SystemClock};
 pub use registry::{ContentHash, Origin, PLUGIN_BYTES_MAX, Plugin};

@@ -27,6 +27,8 @@ pub struct Manifest {
     pub secrets: Vec<SecretSpec>,
     pub hosts: Vec<HostPattern>,
     pub cadence: Cadence,
+    /// With [`Capability::Bills`], and with it alone.
+    pub bills: Option<BillTerms>,
 }
 
 impl Manifest {
@@ -101,6 +103,15 @@ pub struct Cadence {
     pub reverse_after_ms: u32,
 }
 
+/// When there are bills.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillTerms {
+    /// IANA name of the zone whose midnights part the scheme's days.
+    pub time_zone: String,
+    /// After the day's end, 0 to 4,320.
+    pub ready_after_minutes: u32,
+}
+
 /// Why a manifest is refused. In order of precedence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
@@ -130,6 +141,8 @@ pub enum ManifestError {
     HostSetting(String),
     #[error("{what} must be from {min} to {max} ms, not {given}")]
     Cadence { what: &'static str, min: u32, max: u32, given: u32 },
+    #[error("bills are ready within {max} minutes after a day of an IANA time zone, not {minutes} minutes in {zone:?}")]
+    Bills { max: u32, minutes: u32, zone: String },
 }
 
 /// Most entries of each list. A scheme has one wallet code range or a handful; a page of them is a mistake or an attack.
@@ -156,6 +169,7 @@ impl Manifest {
         let secrets = check_secrets(given.secrets)?;
         let hosts = check_hosts(given.hosts, &settings_schema)?;
         let cadence = check_cadence(given.cadence)?;
+        let bills = given.bills.map(check_bills).transpose()?;
         Ok(Self {
             id: given.id,
             version: given.version,
@@ -167,6 +181,7 @@ impl Manifest {
             secrets,
             hosts,
             cadence,
+            bills,
         })
     }
 }
@@ -215,6 +230,9 @@ fn check_capabilities(given: &wit::Manifest) -> Result<BTreeSet<Capability>, Man
     }
     if has(Capability::CustomerPresented) == given.claims.is_empty() {
         return incomplete("customer-presented", "claims (and claims need customer-presented)");
+    }
+    if has(Capability::Bills) != given.bills.is_some() {
+        return incomplete("bills", "its terms (and they need bills)");
     }
     Ok(capabilities)
 }
@@ -318,6 +336,20 @@ fn check_cadence(given: wit::Cadence) -> Result<Cadence, ManifestError> {
     })
 }
 
+/// Three days: a scheme that is closed over a weekend.
+const READY_AFTER_MINUTES_MAX: u32 = 4_320;
+
+fn check_bills(given: wit::BillTerms) -> Result<BillTerms, ManifestError> {
+    let minutes = given.ready_after_minutes;
+    let zone = jiff::tz::TimeZone::get(&given.time_zone).ok();
+    match zone.as_ref().and_then(|zone| zone.iana_name()) {
+        Some(name) if minutes <= READY_AFTER_MINUTES_MAX => {
+            Ok(BillTerms { time_zone: name.to_owned(), ready_after_minutes: minutes })
+        }
+        _ => Err(ManifestError::Bills { max: READY_AFTER_MINUTES_MAX, minutes, zone: cut(&given.time_zone) }),
+    }
+}
+
 fn is_slug(text: &str, min: usize, max: usize) -> bool {
     (min..=max).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
@@ -348,6 +380,10 @@ fn cut(text: &str) -> String {
 pub(crate) mod tests {
     use super::*;
 
+    fn with_bills(manifest: &mut wit::Manifest, time_zone: &str, ready_after_minutes: u32) {
+        manifest.bills = Some(wit::BillTerms { time_zone: time_zone.to_owned(), ready_after_minutes });
+    }
+
     /// A manifest that is accepted; each row below spoils one thing in it.
     pub(crate) fn good() -> wit::Manifest {
         wit::Manifest {
@@ -360,6 +396,7 @@ pub(crate) mod tests {
                 wit::Capability::CustomerPresented,
                 wit::Capability::Cancel,
                 wit::Capability::Refund,
+                wit::Capability::Bills,
             ],
             claims: vec![digits("88", "89", 18, 19)],
             settings_schema: r#"{"type":"object","properties":{"base_url":{"type":"string"},"n":{"type":"integer"}}}"#
@@ -370,6 +407,7 @@ pub(crate) mod tests {
                 wit::HostPattern::Fixed("api.example.com:443".to_owned()),
             ],
             cadence: wit::Cadence { call_timeout_ms: 4_000, query_interval_ms: 1_000, reverse_after_ms: 15_000 },
+            bills: Some(wit::BillTerms { time_zone: "Asia/Shanghai".to_owned(), ready_after_minutes: 600 }),
         }
     }
 
@@ -385,7 +423,7 @@ pub(crate) mod tests {
     #[test]
     fn a_sound_manifest_is_accepted() {
         let manifest = Manifest::check(good()).expect("sound");
-        assert!(manifest.can(Capability::Refund) && !manifest.can(Capability::Bills));
+        assert!(manifest.can(Capability::Refund) && !manifest.can(Capability::PartialRefund));
         assert_eq!(manifest.hosts[1], HostPattern::Fixed { host: "api.example.com".to_owned(), port: 443 });
         assert_eq!(manifest.settings_schema.text(), good().settings_schema);
     }
@@ -431,6 +469,11 @@ pub(crate) mod tests {
             (|m| m.cadence.call_timeout_ms = u32::MAX, "call timeout"),
             (|m| m.cadence.query_interval_ms = 0, "query interval"),
             (|m| m.cadence.reverse_after_ms = 999, "time to reversal"),
+            (|m| m.bills = None, "bills needs"),
+            (|m| m.capabilities.retain(|c| *c != wit::Capability::Bills), "bills needs"),
+            (|m| with_bills(m, "Mars/Olympus", 0), "Mars/Olympus"),
+            (|m| with_bills(m, "", 0), "IANA"),
+            (|m| with_bills(m, "Etc/UTC", 4_321), "4321"),
         ];
         for (idx, (spoil, why)) in rows.iter().enumerate() {
             let mut manifest = good();

@@ -4,6 +4,7 @@
 //! about another order or amount; only what no answer may ever contain (a currency that does not exist, a negative
 //! amount) is refused here, as [`crate::Failure::BadAnswer`].
 
+use saoma_domain::recon::{Key, Side};
 use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PaymentId, RefundId, TenantId};
 
 use crate::{failure, secret::Secrets};
@@ -200,20 +201,23 @@ pub struct HttpReply {
 /// One page of a scheme's bill of one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillPage {
-    pub rows: Vec<BillRow>,
+    pub lines: Vec<BillLine>,
     pub next_cursor: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BillLine {
+    Row(BillRow),
+    /// What stands there, cut, with long numbers masked.
+    Unreadable(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillRow {
-    /// As the scheme has it: a bill may list orders that we never made.
-    pub number: String,
-    /// Empty for a payment row.
-    pub refund_number: String,
+    /// By number as the scheme has it: a bill may list orders that we never made.
+    pub key: Key,
+    /// The order's number, also of a refund.
+    pub order_number: String,
     pub reference: String,
-    /// Positive for a payment and for a refund.
-    pub amount: Money,
-    /// Negative where the scheme gives a fee back.
-    pub fee: Money,
-    pub at: Millis,
+    pub side: Side,
 }

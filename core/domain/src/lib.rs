@@ -7,4 +7,5 @@ pub mod ledger;
 pub mod order;
 pub mod pay_code;
 pub mod payment;
+pub mod recon;
 pub mod refund;

@@ -18,6 +18,7 @@ pub mod peers;
 pub mod period;
 mod plugin_values;
 mod private_file;
+pub mod reconcile;
 pub mod secrets;
 pub mod serve;
 pub mod telemetry;

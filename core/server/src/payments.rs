@@ -16,6 +16,7 @@ mod view;
 
 pub use attention::attend;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
+pub(crate) use call::ready as channel_of_account;
 pub use call::{Channel, channel_of};
 pub use close::{Reply, answer_came, ask, cancel, close_now, expire};
 pub(crate) use collect::pace;

@@ -18,6 +18,8 @@ pub enum PeriodError {
     NoDay(String),
     #[error("the period ends before it begins")]
     Backwards,
+    #[error("the period has more than {0} days")]
+    TooLong(usize),
     #[error("there is no time zone {0:?}")]
     NoZone(String),
 }

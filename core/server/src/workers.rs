@@ -9,6 +9,7 @@ mod housekeeping;
 mod invariants;
 mod nodes;
 pub mod outbox;
+mod reconcile;
 pub mod resolver;
 mod webhooks;
 
@@ -43,6 +44,7 @@ impl Workers {
         tasks.spawn(nodes::run(app.clone(), stopping.clone()));
         let (peers, hearing) = (app.clone(), stopping.clone());
         tasks.spawn(async move { peers.peers().keep(|bell| peers.hear(bell), hearing).await });
+        tasks.spawn(reconcile::run(app.clone(), stopping.clone()));
         tasks.spawn(invariants::run(app.clone(), stopping.clone()));
         tasks.spawn(webhooks::run(app.clone(), outgoing, stopping.clone()));
         tasks.spawn(housekeeping::run(app.clone(), stopping));

@@ -1,5 +1,5 @@
 //! Where the two databases part. `diesel::MultiConnection` has no words for these, so each is written for both, here and
-//! nowhere else: insert unless it is there, insert or change, claim rows, and taking turns.
+//! nowhere else: insert unless it is there, insert or change, insert many, claim rows, compare by bytes, and taking turns.
 
 use diesel::{RunQueryDsl as _, sql_query, sql_types::Text};
 
@@ -45,7 +45,28 @@ macro_rules! claim {
     };
 }
 
-pub(crate) use {claim, insert_or_ignore, upsert};
+/// Inserts many rows: on PostgreSQL in one statement, which takes 65,535 values; on SQLite one by one, since diesel would
+/// begin a transaction of its own around them.
+macro_rules! insert_all {
+    ($tx:expr, $reach:expr, $table:expr, $rows:expr) => {
+        $tx.run($reach, |conn| match conn {
+            $crate::conn::AnyConnection::Sqlite(conn) => $rows.iter().try_fold(0, |count, row| {
+                diesel::insert_into($table).values(row).execute(conn).map(|inserted| count + inserted)
+            }),
+            $crate::conn::AnyConnection::Postgres(conn) => diesel::insert_into($table).values($rows).execute(conn),
+        })
+    };
+}
+
+pub(crate) use {claim, insert_all, insert_or_ignore, upsert};
+
+/// What makes a text in a query compare byte by byte, whatever language the database was made for.
+pub fn by_bytes(tx: &Tx<'_>) -> &'static str {
+    match tx.dialect() {
+        Dialect::Sqlite => "COLLATE BINARY",
+        Dialect::Postgres => "COLLATE \"C\"",
+    }
+}
 
 /// Makes the tenant's transactions that call this go one after the other, from here to their commit.
 ///

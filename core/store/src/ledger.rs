@@ -7,6 +7,8 @@
 mod balances;
 mod check;
 mod checkpoint;
+mod movements;
+mod settlement;
 mod statement;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,8 @@ pub use self::{
         findings, record, state,
     },
     checkpoint::{CHECKPOINT_SETS, checkpoint},
+    movements::{Span, Standing, movements, standing},
+    settlement::{By, SettlementLine, settlement},
     statement::{LINES_MAX, Line, Of, Page, Place, statement},
 };
 use crate::{
@@ -40,6 +44,12 @@ pub enum Subject {
         payment: PaymentId,
         refund: RefundId,
     },
+    /// The id of what corrects a payment's or refund's books afterwards: a discrepancy's.
+    Correction {
+        by: String,
+        payment: PaymentId,
+        refund: Option<RefundId>,
+    },
     /// The id of what moved the money without a payment: a payout, a count of a drawer. Unlike any payment's or refund's.
     Other(String),
 }
@@ -48,7 +58,7 @@ impl Subject {
     #[must_use]
     pub const fn payment(&self) -> Option<PaymentId> {
         match self {
-            Self::Payment(payment) | Self::Refund { payment, .. } => Some(*payment),
+            Self::Payment(payment) | Self::Refund { payment, .. } | Self::Correction { payment, .. } => Some(*payment),
             Self::Other(_) => None,
         }
     }
@@ -57,6 +67,7 @@ impl Subject {
     pub const fn refund(&self) -> Option<RefundId> {
         match self {
             Self::Refund { refund, .. } => Some(*refund),
+            Self::Correction { refund, .. } => *refund,
             Self::Payment(_) | Self::Other(_) => None,
         }
     }
@@ -65,6 +76,7 @@ impl Subject {
         match self {
             Self::Payment(payment) => payment.to_string(),
             Self::Refund { refund, .. } => refund.to_string(),
+            Self::Correction { by, .. } => by.clone(),
             Self::Other(id) => id.clone(),
         }
     }

@@ -24,6 +24,12 @@ pub fn run() -> Result<()> {
         let rate = commits.split_whitespace().find_map(|word| word.strip_prefix("charges_per_s="));
         Ok(rate.context("the bench of commits names no charges_per_s")?.to_owned())
     })?;
+    timed("A day of a million payments against its bill", || {
+        stage::execute(
+            cargo(&["bench", "--quiet", "--locked", "--package", "saoma-server", "--bench", "reconcile"])
+                .env("SAOMA_BENCH_DIR", crate::target()),
+        )
+    })?;
     machine::packages(&[&machine::POSTGRESQL])?;
     timed("Books of a million postings", || {
         let only = ["--", "--ignored", "--nocapture", "a_million_postings"];

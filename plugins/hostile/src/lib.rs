@@ -70,6 +70,7 @@ impl Guest for Hostile {
             secrets: Vec::new(),
             hosts: vec![HostPattern::Setting("base_url".to_owned())],
             cadence: Cadence { call_timeout_ms: 1_000, query_interval_ms: 1_000, reverse_after_ms: 5_000 },
+            bills: None,
         }
     }
 

@@ -7,9 +7,10 @@ pub mod messages;
 
 use messages::{Call, Settings};
 use saoma_channel_sdk::{
-    Account, BillPage, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern, HttpMessage,
-    HttpReply, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
-    Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies, misconfigured, no_answer, random_hex, settings,
+    Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
+    HttpMessage, HttpReply, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
+    RefundOrder, Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies, misconfigured, no_answer, random_hex,
+    settings,
 };
 
 /// The secret that the scheme gave the merchant.
@@ -50,6 +51,8 @@ impl Guest for Sandbox {
             }],
             hosts: vec![HostPattern::Setting("base_url".to_owned())],
             cadence: Cadence { call_timeout_ms: 4_000, query_interval_ms: 1_000, reverse_after_ms: 15_000 },
+            // The scheme's days are of UTC, and a day's bill does not change once the day is over.
+            bills: Some(BillTerms { time_zone: "Etc/UTC".to_owned(), ready_after_minutes: 10 }),
         }
     }
 

@@ -143,6 +143,12 @@ ids! {
     WebhookEventId = "evt";
     /// One event on its way to one endpoint.
     WebhookDeliveryId = "whd";
+    /// One comparison of a channel account's books with its bill of a day.
+    ReconciliationId = "rec";
+    /// What did not agree in one.
+    DiscrepancyId = "dsc";
+    /// What a channel paid out at once, as it arrived at the bank.
+    PayoutId = "pyo";
 }
 
 /// A number that only grows, from 1: a terminal's journal entries, a terminal's sales, core's outbox.

@@ -13,8 +13,9 @@ pub mod time;
 pub mod topic;
 
 pub use id::{
-    ApiKeyId, ChannelAccountId, HandSettlementId, OrderId, PaymentId, RefundId, Sequence, SessionId, StoreId, TenantId,
-    TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId,
+    ApiKeyId, ChannelAccountId, DiscrepancyId, HandSettlementId, OrderId, PaymentId, PayoutId, ReconciliationId,
+    RefundId, Sequence, SessionId, StoreId, TenantId, TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId,
+    WebhookEventId,
 };
 pub use money::{Amount, Currency, Money};
 pub use time::Millis;

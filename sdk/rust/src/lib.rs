@@ -40,13 +40,14 @@ mod web;
 pub use bindings::{
     export,
     exports::saoma::channel::channel::{
-        BillPage, BillRow, Created, Guest, HttpMessage, HttpReply, NotificationError, NotificationOutcome,
+        BillKind, BillLine, BillPage, BillRow, Created, Guest, HttpMessage, HttpReply, NotificationError,
+        NotificationOutcome,
     },
     saoma::channel::{
         clock, kv, log, random,
         types::{
-            Account, Cadence, Capability, Claim, DigitClaim, Error, Failure, HostPattern, Manifest, Money, Order,
-            PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SecretKind, SecretSpec,
+            Account, BillTerms, Cadence, Capability, Claim, DigitClaim, Error, Failure, HostPattern, Manifest, Money,
+            Order, PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SecretKind, SecretSpec,
         },
     },
 };

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use saoma_channels::{
-    Account, ChannelCaller as _, Decline, DeclineCode, Failure, HttpMessage, NotificationFailure, Order, PaymentStatus,
-    RefundOrder, RefundStatus, Secrets,
+    Account, BillLine, ChannelCaller as _, Decline, DeclineCode, Failure, HttpMessage, NotificationFailure, Order,
+    PaymentStatus, RefundOrder, RefundStatus, Secrets,
 };
 use saoma_protocol::{Amount, Currency, Millis, RefundId};
 
@@ -116,7 +116,8 @@ async fn refunds_bills_and_the_self_test() {
     assert!(matches!(host.query_refund(&account, &other).await, Err(Failure::BadAnswer { .. })));
 
     let first = host.fetch_bill(&account, "2026-01-31", None).await.expect("a page");
-    assert_eq!((first.rows[0].amount, first.rows[0].fee.minor()), (cny(1_250).money(), 8));
+    let BillLine::Row(row) = &first.lines[0] else { panic!("{first:?}") };
+    assert_eq!((row.side.money, row.side.fee.minor()), (cny(1_250).money(), 8));
     let last = host.fetch_bill(&account, "2026-01-31", first.next_cursor.as_deref()).await.expect("a page");
     assert_eq!(last.next_cursor, None);
 

@@ -246,6 +246,125 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/discrepancies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What did not agree, the newest first. */
+        get: operations["discrepancies_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discrepancies/{discrepancy}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One discrepancy. */
+        get: operations["discrepancies_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discrepancies/{discrepancy}/assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives it to a person of the merchant's. */
+        post: operations["discrepancies_assign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discrepancies/{discrepancy}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Books it away: the books follow the bill, and the merchant has or bears the difference. */
+        post: operations["discrepancies_resolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discrepancies/{discrepancy}/write-off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Proposes to write it off. Nothing is booked before a second person approves. */
+        post: operations["discrepancies_propose_write_off"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discrepancies/{discrepancy}/write-off/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes it off, as a second person: what the channel pays less is a loss, what it pays more a gain. */
+        post: operations["discrepancies_approve_write_off"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discrepancies/{discrepancy}/write-off/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Does not write it off: it is open again. */
+        post: operations["discrepancies_decline_write_off"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/fleet/broker/start": {
         parameters: {
             query?: never;
@@ -323,6 +442,40 @@ export interface paths {
         };
         /** What does not hold in the books, and when core last looked. */
         get: operations["ledger_findings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/settlement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is due of a period, by channel account. */
+        get: operations["ledger_settlement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/ledger/settlement/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same as a file. */
+        get: operations["ledger_export_settlement"];
         put?: never;
         post?: never;
         delete?: never;
@@ -590,6 +743,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/payouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Payouts, the last one first. */
+        get: operations["payouts_list"];
+        put?: never;
+        /**
+         * Books what arrived, from the channel's clearing account to the bank. Each of its days must have been compared with its
+         *     bill before.
+         */
+        post: operations["payouts_enter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/plugins": {
         parameters: {
             query?: never;
@@ -599,6 +773,44 @@ export interface paths {
         };
         /** The installed channels, by id. */
         get: operations["channel-accounts_plugins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Comparisons, the last one first. */
+        get: operations["reconciliations_list"];
+        put?: never;
+        /**
+         * Fetches the channel's bill of a day and compares it with the books. Goes on by itself; ask for it again to see its end.
+         *     While one of the account and day is running, that is the answer.
+         */
+        post: operations["reconciliations_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliations/{reconciliation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One comparison. */
+        get: operations["reconciliations_show"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1172,6 +1384,10 @@ export interface components {
             revoked_at?: components["schemas"]["Millis"] | null;
             role?: components["schemas"]["Role"] | null;
         };
+        /** @description Who looks after it. */
+        AssignDiscrepancy: {
+            to: components["schemas"]["UserId"];
+        };
         /** @description What was done about it. */
         Attend: {
             reason: string;
@@ -1328,6 +1544,13 @@ export interface components {
             ca_fingerprint: string;
             claim_code: string;
             expires_at: components["schemas"]["Millis"];
+        };
+        /** @description What resolving it would book. */
+        CorrectionView: {
+            /** @description Positive: the channel has more of the merchant's money than the books say. */
+            amount: components["schemas"]["Money"];
+            /** @description Positive: the channel keeps more than the books say. */
+            fee: components["schemas"]["Money"];
         };
         CreateApiKey: {
             /** @description 1 to 128 characters. */
@@ -1494,11 +1717,57 @@ export interface components {
             /** Format: int64 */
             debits_minor: number;
         };
+        /** @description Why. */
+        DecideDiscrepancy: {
+            reason: string;
+        };
         /**
          * @description Why nothing is sent to an endpoint.
          * @enum {string}
          */
         DisabledReason: "by_person" | "failing" | "gone";
+        DiscrepancyId: string;
+        /** @description Something that did not agree. */
+        DiscrepancyView: {
+            assigned_to?: components["schemas"]["UserId"] | null;
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `cut_off`, `duplicate` or `unreadable`. */
+            class: string;
+            correction?: components["schemas"]["CorrectionView"] | null;
+            /** @description As the scheme counts days. */
+            day: string;
+            decided_by?: string | null;
+            /** @description Which of `currency`, `amount`, `fee`, `status`, `date` differ. */
+            fields: string[];
+            /**
+             * @description A proposal: `nothing_to_do`, `wait_for_next_bill`, `follow_bill`, `claim_from_channel`, `settle_payment` or
+             *     `fetch_again`.
+             */
+            fix: string;
+            found_at: components["schemas"]["Millis"];
+            id: components["schemas"]["DiscrepancyId"];
+            /**
+             * Format: int64
+             * @description Of the bill.
+             */
+            line?: number | null;
+            /** @description `payment`, `refund` or `reversal`; absent for a line that cannot be read. */
+            movement?: string | null;
+            /** @description By which both sides call it: our number of the refund, else of the payment, or a number that is not ours. */
+            number?: string | null;
+            ours?: components["schemas"]["SideView"] | null;
+            proposed_by?: string | null;
+            /** @description Of the last decision about it. */
+            reason?: string | null;
+            /** @description The last comparison that found it. */
+            reconciliation: components["schemas"]["ReconciliationId"];
+            /** @description `open`, `assigned`, `write_off_proposed`, `resolved`, `written_off` or `closed`. */
+            state: string;
+            theirs?: components["schemas"]["SideView"] | null;
+            updated_at: components["schemas"]["Millis"];
+            /** @description In which state the payment or refund is here, or what stands in the line. */
+            words?: string | null;
+        };
         /** @description `POST /v1/terminal/enrol`, once, over TLS without a client certificate. */
         Enrol: {
             /** @description The claim code a manager made for this terminal, single-use. */
@@ -1518,6 +1787,17 @@ export interface components {
             store: components["schemas"]["StoreId"];
             tenant: components["schemas"]["TenantId"];
             terminal: components["schemas"]["TerminalId"];
+        };
+        /** @description A payout as it was seen at the bank. */
+        EnterPayout: {
+            amount: components["schemas"]["Amount"];
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description The first and the last day that it is for, as the scheme counts days, `2026-01-31`; at most 31 days. */
+            from_day: string;
+            received_at: components["schemas"]["Millis"];
+            /** @description The bank's or the scheme's number of it: one of an account is booked once. */
+            reference: string;
+            to_day: string;
         };
         /** @description One line of the journal. */
         Entry: {
@@ -1730,6 +2010,51 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_DiscrepancyView: {
+            items: {
+                assigned_to?: components["schemas"]["UserId"] | null;
+                channel_account: components["schemas"]["ChannelAccountId"];
+                /** @description `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `cut_off`, `duplicate` or `unreadable`. */
+                class: string;
+                correction?: components["schemas"]["CorrectionView"] | null;
+                /** @description As the scheme counts days. */
+                day: string;
+                decided_by?: string | null;
+                /** @description Which of `currency`, `amount`, `fee`, `status`, `date` differ. */
+                fields: string[];
+                /**
+                 * @description A proposal: `nothing_to_do`, `wait_for_next_bill`, `follow_bill`, `claim_from_channel`, `settle_payment` or
+                 *     `fetch_again`.
+                 */
+                fix: string;
+                found_at: components["schemas"]["Millis"];
+                id: components["schemas"]["DiscrepancyId"];
+                /**
+                 * Format: int64
+                 * @description Of the bill.
+                 */
+                line?: number | null;
+                /** @description `payment`, `refund` or `reversal`; absent for a line that cannot be read. */
+                movement?: string | null;
+                /** @description By which both sides call it: our number of the refund, else of the payment, or a number that is not ours. */
+                number?: string | null;
+                ours?: components["schemas"]["SideView"] | null;
+                proposed_by?: string | null;
+                /** @description Of the last decision about it. */
+                reason?: string | null;
+                /** @description The last comparison that found it. */
+                reconciliation: components["schemas"]["ReconciliationId"];
+                /** @description `open`, `assigned`, `write_off_proposed`, `resolved`, `written_off` or `closed`. */
+                state: string;
+                theirs?: components["schemas"]["SideView"] | null;
+                updated_at: components["schemas"]["Millis"];
+                /** @description In which state the payment or refund is here, or what stands in the line. */
+                words?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_PaymentView: {
             items: {
                 amount: components["schemas"]["Amount"];
@@ -1776,6 +2101,26 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_PayoutView: {
+            items: {
+                amount: components["schemas"]["Amount"];
+                channel_account: components["schemas"]["ChannelAccountId"];
+                /** @description What arrived more than that, or less if it is negative. */
+                difference: components["schemas"]["Money"];
+                entered_at: components["schemas"]["Millis"];
+                entered_by: string;
+                /** @description What the bills of these days come to, fees taken off. */
+                expected: components["schemas"]["Money"];
+                from_day: string;
+                id: components["schemas"]["PayoutId"];
+                received_at: components["schemas"]["Millis"];
+                reference: string;
+                to_day: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_PluginView: {
             items: {
                 /** @description `merchant_presented`, `customer_presented`, `cancel`, `refund`, `partial_refund`, `notifications`, `bills`. */
@@ -1788,6 +2133,26 @@ export interface components {
                 /** @description JSON Schema of an account's settings: the form is drawn from it. */
                 settings_schema: unknown;
                 version: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_ReconciliationView: {
+            items: {
+                channel_account: components["schemas"]["ChannelAccountId"];
+                /** @description As the scheme counts days. */
+                day: string;
+                ended_at?: components["schemas"]["Millis"] | null;
+                id: components["schemas"]["ReconciliationId"];
+                result?: components["schemas"]["ResultView"] | null;
+                started_at: components["schemas"]["Millis"];
+                /** @description The id of a person or key, or `core`. */
+                started_by: string;
+                /** @description `running`, `done` or `failed`. */
+                state: string;
+                /** @description Why it failed. */
+                why?: string | null;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -2012,6 +2377,22 @@ export interface components {
              */
             version: number;
         };
+        PayoutId: string;
+        PayoutView: {
+            amount: components["schemas"]["Amount"];
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description What arrived more than that, or less if it is negative. */
+            difference: components["schemas"]["Money"];
+            entered_at: components["schemas"]["Millis"];
+            entered_by: string;
+            /** @description What the bills of these days come to, fees taken off. */
+            expected: components["schemas"]["Money"];
+            from_day: string;
+            id: components["schemas"]["PayoutId"];
+            received_at: components["schemas"]["Millis"];
+            reference: string;
+            to_day: string;
+        };
         /** @description `opening + debits − credits = closing`; balances are positive if they are debits. */
         PeriodBalance: {
             account: string;
@@ -2126,6 +2507,23 @@ export interface components {
         Pushes: {
             pushes: components["schemas"]["Push"][];
         };
+        ReconciliationId: string;
+        /** @description A comparison. What did not agree is under `/v1/discrepancies`. */
+        ReconciliationView: {
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description As the scheme counts days. */
+            day: string;
+            ended_at?: components["schemas"]["Millis"] | null;
+            id: components["schemas"]["ReconciliationId"];
+            result?: components["schemas"]["ResultView"] | null;
+            started_at: components["schemas"]["Millis"];
+            /** @description The id of a person or key, or `core`. */
+            started_by: string;
+            /** @description `running`, `done` or `failed`. */
+            state: string;
+            /** @description Why it failed. */
+            why?: string | null;
+        };
         RefundId: string;
         /**
          * @description Why money goes back.
@@ -2178,6 +2576,41 @@ export interface components {
         ReplayedWebhooks: {
             /** Format: int32 */
             count: number;
+        };
+        /**
+         * @description Counts and sums. Every movement of the books and every line of the bill is in exactly one of `agreed` (two of them),
+         *     `netted` and `found`; a difference of two that meet is one of `found`.
+         */
+        ResultView: {
+            /**
+             * Format: int64
+             * @description Pairs that agree.
+             */
+            agreed: number;
+            /** @description By class: `amount`, `missing_here`, … */
+            found: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Movements taken and undone on the day, and in no bill.
+             */
+            netted: number;
+            /**
+             * Format: int64
+             * @description Movements of the books, and lines of the bill.
+             */
+            ours: number;
+            /** @description So much was found that not all of it is kept one by one. */
+            overflowed: boolean;
+            /**
+             * Format: int32
+             * @description Of the bill: a bill that the scheme changed has a higher one.
+             */
+            revision: number;
+            sums: components["schemas"]["SumsView"][];
+            /** Format: int64 */
+            theirs: number;
         };
         /** @enum {string} */
         Role: "platform_admin" | "owner" | "manager" | "cashier" | "accountant" | "read_only" | "plugin_publisher";
@@ -2235,6 +2668,41 @@ export interface components {
             label: string;
             refreshed_at?: components["schemas"]["Millis"] | null;
         };
+        Settlement: {
+            /** @description The first moment of the period, and the first one after it. */
+            from: components["schemas"]["Millis"];
+            items: components["schemas"]["SettlementItem"][];
+            time_zone: string;
+            to: components["schemas"]["Millis"];
+        };
+        /** @description `gross − refunded − fees + corrected = net`, in minor units. */
+        SettlementItem: {
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
+            /**
+             * Format: int64
+             * @description What channels' bills were found to move more, or less if it is negative.
+             */
+            corrected_minor: number;
+            /** @example CNY */
+            currency: string;
+            /** Format: int64 */
+            fees_minor: number;
+            /** Format: int64 */
+            gross_minor: number;
+            /** Format: int64 */
+            net_minor: number;
+            /** Format: int64 */
+            payments: number;
+            /** Format: int64 */
+            refunded_minor: number;
+            /**
+             * Format: int64
+             * @description Refunds, voids, and what channels undid by themselves.
+             */
+            refunds: number;
+            store?: components["schemas"]["StoreId"] | null;
+            terminal?: components["schemas"]["TerminalId"] | null;
+        };
         SettlementView: {
             decided_at?: components["schemas"]["Millis"] | null;
             decided_by?: string | null;
@@ -2251,10 +2719,24 @@ export interface components {
             /** @description What the channel said against it. */
             why?: string | null;
         };
+        /** @description One side's word on a movement. */
+        SideView: {
+            at: components["schemas"]["Millis"];
+            /** @description What the channel keeps; negative where it gives a fee back. */
+            fee: components["schemas"]["Money"];
+            /** @description Positive for a payment and for what went back alike. */
+            money: components["schemas"]["Money"];
+        };
         SignIn: {
             /** @description The login. */
             email: string;
             password: string;
+        };
+        /** @description What is to be compared. */
+        StartReconciliation: {
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description As the scheme counts days, `2026-01-31`. */
+            day: string;
         };
         /** @description A page of an account's lines, in the order in which they were booked. */
         Statement: {
@@ -2289,6 +2771,19 @@ export interface components {
             created_at: components["schemas"]["Millis"];
             id: components["schemas"]["StoreId"];
             name: string;
+        };
+        /** @description Payments less what went back, and fees less what came back of them, in minor units. */
+        SumsView: {
+            /** @example CNY */
+            currency: string;
+            /** Format: int64 */
+            ours_fee_minor: number;
+            /** Format: int64 */
+            ours_minor: number;
+            /** Format: int64 */
+            theirs_fee_minor: number;
+            /** Format: int64 */
+            theirs_minor: number;
         };
         TenantId: string;
         /** @description A merchant. */
@@ -3122,6 +3617,250 @@ export interface operations {
             };
         };
     };
+    discrepancies_list: {
+        parameters: {
+            query?: {
+                channel_account?: components["schemas"]["ChannelAccountId"];
+                /** @description As the scheme counts days, `2026-01-31`. */
+                day?: string;
+                /** @description For example `amount`. */
+                class?: string;
+                /** @description For example `open`. */
+                state?: string;
+                /** @description `true`: only those that wait for somebody. */
+                waiting?: boolean;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DiscrepancyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discrepancies_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                discrepancy: components["schemas"]["DiscrepancyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscrepancyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discrepancies_assign: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                discrepancy: components["schemas"]["DiscrepancyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AssignDiscrepancy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscrepancyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discrepancies_resolve: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                discrepancy: components["schemas"]["DiscrepancyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideDiscrepancy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscrepancyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discrepancies_propose_write_off: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                discrepancy: components["schemas"]["DiscrepancyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecideDiscrepancy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscrepancyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discrepancies_approve_write_off: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                discrepancy: components["schemas"]["DiscrepancyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscrepancyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discrepancies_decline_write_off: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                discrepancy: components["schemas"]["DiscrepancyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscrepancyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fleet_start: {
         parameters: {
             query?: never;
@@ -3256,6 +3995,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Findings"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger_settlement: {
+        parameters: {
+            query: {
+                /** @description The first day, as `2026-01-31`, in the merchant's time zone. */
+                from: string;
+                /** @description The last day. */
+                to: string;
+                by?: "merchant" | "store" | "terminal";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settlement"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ledger_export_settlement: {
+        parameters: {
+            query: {
+                format: "csv" | "xlsx";
+                /** @description The first day, as `2026-01-31`, in the merchant's time zone. */
+                from: string;
+                /** @description The last day. */
+                to: string;
+                by?: "merchant" | "store" | "terminal";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description What is wrong, and what to do */
@@ -3879,6 +4687,74 @@ export interface operations {
             };
         };
     };
+    payouts_list: {
+        parameters: {
+            query?: {
+                channel_account?: components["schemas"]["ChannelAccountId"];
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PayoutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payouts_enter: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EnterPayout"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "channel-accounts_plugins": {
         parameters: {
             query?: never;
@@ -3894,6 +4770,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_PluginView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconciliations_list: {
+        parameters: {
+            query?: {
+                channel_account?: components["schemas"]["ChannelAccountId"];
+                /** @description As the scheme counts days, `2026-01-31`. */
+                day?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReconciliationView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconciliations_start: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartReconciliation"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconciliations_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                reconciliation: components["schemas"]["ReconciliationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationView"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -47,7 +47,7 @@ accounts! {
     Fees = "fees";
     /// Expense: drawers counted short; a credit balance is what they were counted over.
     CashOverShort = "cash_over_short";
-    /// Expense: codes spent twice offline, disputes lost.
+    /// Expense: codes spent twice offline, disputes lost, differences to a channel's bill that nobody makes good.
     RiskLoss = "risk_loss";
 }
 

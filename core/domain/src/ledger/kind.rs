@@ -29,6 +29,8 @@ kinds! {
     RefundSucceeded = "refund_succeeded";
     RefundFailed = "refund_failed";
     FeeCorrected = "fee_corrected";
+    BillCorrected = "bill_corrected";
+    WrittenOff = "written_off";
     DrawerFloat = "drawer_float";
     PaidIn = "paid_in";
     PaidOut = "paid_out";

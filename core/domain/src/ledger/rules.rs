@@ -75,6 +75,23 @@ pub fn fee_corrected(difference: Money) -> Result<Vec<PostingSet>, Unbalanced> {
     either(Account::ChannelClearing, Account::Fees, difference)
 }
 
+/// The channel's bill moves `difference` more than the books do, or less if it is negative, and the merchant has it or bears
+/// it.
+///
+/// # Errors
+/// `Overflow` for the one number that has no negative, −2^63.
+pub fn bill_corrected(difference: Money) -> Result<Vec<PostingSet>, Unbalanced> {
+    either(Account::MerchantPayable, Account::ChannelClearing, difference)
+}
+
+/// The channel pays `difference` more than the books say, fees counted, or less if it is negative, and nobody makes it good.
+///
+/// # Errors
+/// `Overflow` for the one number that has no negative, −2^63.
+pub fn written_off(difference: Money) -> Result<Vec<PostingSet>, Unbalanced> {
+    either(Account::RiskLoss, Account::ChannelClearing, difference)
+}
+
 /// Change was put into a drawer at the start of a shift.
 #[must_use]
 pub fn drawer_float(amount: Amount) -> Vec<PostingSet> {

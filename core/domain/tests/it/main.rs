@@ -9,5 +9,6 @@ mod ledger_rules;
 mod payment_laws;
 mod payment_matrix;
 mod people;
+mod recon;
 mod refund_matrix;
 mod states;

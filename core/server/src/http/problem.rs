@@ -56,6 +56,8 @@ codes! {
     ORDER_PAID = "order_paid", 409, "The order is paid";
     ORDER_DIFFERS = "order_differs", 422, "The order is of another amount or store";
     SECOND_PERSON_NEEDED = "second_person_needed", 403, "Another person must confirm it";
+    DAY_NOT_COMPARED = "day_not_compared", 409, "A day was not compared with its bill";
+    NOTHING_TO_POST = "nothing_to_post", 409, "There is nothing to post";
     CHANNEL_SAYS_OTHERWISE = "channel_says_otherwise", 409, "The channel says otherwise";
     CODE_NOT_RECOGNISED = "code_not_recognised", 422, "No channel knows this code";
     CODE_WRONG_DIRECTION = "code_wrong_direction", 422, "This is a code that a shop shows";

@@ -35,7 +35,7 @@ pub async fn channel_of(app: &App, scope: TenantScope, sale: &Sale) -> Result<Ch
 
 /// # Errors
 /// `NoChannel` if the account's plugin is not installed, `Secrets`.
-pub(super) async fn ready(app: &App, scope: TenantScope, stored: &ChannelAccount) -> Result<Channel, PaymentError> {
+pub(crate) async fn ready(app: &App, scope: TenantScope, stored: &ChannelAccount) -> Result<Channel, PaymentError> {
     let manifest = app
         .channels()
         .manifest(&stored.plugin)

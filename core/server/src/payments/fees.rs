@@ -87,8 +87,10 @@ fn so_far(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment) -> Resul
     for set in ledger::of_payment(tx, scope, stored.payment.id)? {
         for posting in set.postings.iter().filter(|posting| posting.account == Account::Fees) {
             match set.kind {
-                Kind::Captured | Kind::FeeCorrected => taken = sum(taken, posting.money)?,
-                Kind::RefundSucceeded | Kind::Undone => back = sum(back, posting.money.negated())?,
+                Kind::Captured => taken = sum(taken, posting.money)?,
+                // Of the fee that was taken, or of what a refund brought back.
+                Kind::FeeCorrected if set.refund.is_none() => taken = sum(taken, posting.money)?,
+                Kind::RefundSucceeded | Kind::Undone | Kind::FeeCorrected => back = sum(back, posting.money.negated())?,
                 _ => {}
             }
         }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     door::{Answer, Door},
     fleet_client::csr,
+    fleet_world::eventually,
     receiver::Receiver,
     town::{Merchant, PASSWORD, Till, Town, charge, sign_in, text},
 };
@@ -159,6 +160,13 @@ fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "CreateVoid" => json!({}),
         "Attend" => json!({ "reason": "seen to" }),
         "CreateSettlement" => json!({ "outcome": "paid", "reference": "S1", "reason": "the channel's page" }),
+        "StartReconciliation" => json!({ "channel_account": ids.get("channel_account"), "day": DAY }),
+        "EnterPayout" => json!({
+            "channel_account": ids.get("channel_account"), "from_day": DAY, "to_day": DAY, "reference": format!("B{nth}"),
+            "amount": { "minor": 1, "currency": "CNY" }, "received_at": 1_790_000_000_000_i64,
+        }),
+        "AssignDiscrepancy" => json!({ "to": ids.get("user") }),
+        "DecideDiscrepancy" => json!({ "reason": "as on the channel's page" }),
         "CreateUser" => json!({ "email": format!("asked-{nth}@example.com"), "name": "asked for", "role": "cashier" }),
         "ChangeUser" => json!({ "name": "asked for" }),
         "ChangePassword" => json!({ "current_password": "not this one", "new_password": "another password" }),
@@ -233,6 +241,9 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("settlement", proposed(town, merchant, "s").await),
         ("endpoint", endpoint),
         ("delivery", delivery),
+        // A day that nothing was sold on; what persons do about differences is told in discrepancies.rs.
+        ("reconciliation", reconciled(owner, &merchant.account).await),
+        ("discrepancy", format!("dsc_{}a", "7".repeat(25))),
         ("store", merchant.store.clone()),
         ("terminal", till.id.clone()),
         ("account", merchant.account.clone()),
@@ -258,6 +269,20 @@ async fn proposed(town: &Town, merchant: &Merchant, key: &str) -> String {
     let other = json!({ "outcome": "not_paid", "reason": "changed my mind" });
     assert_eq!(merchant.owner.post(&path).key(key).json(&other).await.status, 422);
     text(&proposed, "/id").to_owned()
+}
+
+/// A comparison with the scheme's bill, which is empty.
+async fn reconciled(owner: &Door, account: &str) -> String {
+    let asked = json!({ "channel_account": account, "day": DAY });
+    let started: Value = owner.post("/v1/reconciliations").key("first").json(&asked).await.json(202);
+    let id = text(&started, "/id").to_owned();
+    eventually("the comparison ends", async || {
+        let shown: Value = owner.get(&format!("/v1/reconciliations/{id}")).await.json(200);
+        assert_ne!(shown["state"], "failed", "{shown}");
+        shown["state"] == "done"
+    })
+    .await;
+    id
 }
 
 /// What an operation uses up is made anew for each who asks.

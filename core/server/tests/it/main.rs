@@ -5,6 +5,7 @@
 mod access;
 mod bad_input;
 mod bad_input_desk;
+mod discrepancies;
 mod door;
 mod fleet_broker;
 mod fleet_client;
@@ -26,6 +27,7 @@ mod people;
 #[path = "../../../store/tests/it/postgres.rs"]
 mod postgres;
 mod receiver;
+mod reconcile;
 mod repeats;
 mod scheme_world;
 mod town;

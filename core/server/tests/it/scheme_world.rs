@@ -10,9 +10,9 @@ use std::{
 use async_trait::async_trait;
 use ring::rand::SystemRandom;
 use saoma_channels::{
-    Account, BillPage, Cadence, Capability, ChannelCaller, Claim, Clock, Created, Failure, HttpMessage, Manifest,
-    NotificationFailure, NotificationOutcome, Order, Outgoing, PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder,
-    RefundStatus, SettingsSchema, SystemChance,
+    Account, BillLine, BillPage, BillTerms, Cadence, Capability, ChannelCaller, Claim, Clock, Created, Failure,
+    HttpMessage, Manifest, NotificationFailure, NotificationOutcome, Order, Outgoing, PaymentAnswer, PaymentStatus,
+    RefundAnswer, RefundOrder, RefundStatus, SettingsSchema, SystemChance,
 };
 use saoma_domain::{
     claim::ScannedCode,
@@ -87,6 +87,8 @@ pub struct Scheme {
     /// What it says once `next` is empty.
     always: Mutex<BTreeMap<&'static str, Say>>,
     calls: Mutex<Vec<(&'static str, PaymentId)>>,
+    /// By day; a day that is not here has no bill yet.
+    bills: Mutex<BTreeMap<String, Vec<BillLine>>>,
     /// The account whose queries never come to an end.
     pub stuck: Mutex<Option<ChannelAccountId>>,
 }
@@ -107,6 +109,11 @@ impl Scheme {
     /// Takes the plugin away, or brings it (back).
     pub fn install(&self, capabilities: Option<&[Capability]>) {
         *self.manifest.lock().unwrap() = capabilities.map(|capabilities| Arc::new(manifest(capabilities)));
+    }
+
+    /// From now on this is the day's bill.
+    pub fn lists(&self, day: &str, lines: Vec<BillLine>) {
+        self.bills.lock().unwrap().insert(day.to_owned(), lines);
     }
 
     async fn said(&self, function: &'static str, payment: PaymentId) -> Say {
@@ -163,7 +170,11 @@ pub const ALL: &[Capability] = &[
     Capability::Refund,
     Capability::PartialRefund,
     Capability::Notifications,
+    Capability::Bills,
 ];
+
+/// Lines of a page: few, so that most bills have several.
+const BILL_PAGE: usize = 2;
 
 fn manifest(capabilities: &[Capability]) -> Manifest {
     Manifest {
@@ -177,6 +188,9 @@ fn manifest(capabilities: &[Capability]) -> Manifest {
         secrets: Vec::new(),
         hosts: Vec::new(),
         cadence: Cadence { call_timeout_ms: 1_000, query_interval_ms: 3_000, reverse_after_ms: 60_000 },
+        bills: capabilities
+            .contains(&Capability::Bills)
+            .then(|| BillTerms { time_zone: "Asia/Shanghai".to_owned(), ready_after_minutes: 60 }),
     }
 }
 
@@ -227,8 +241,17 @@ impl ChannelCaller for Scheme {
         Err(NotificationFailure::Malformed("stories hand answers over themselves".to_owned()))
     }
 
-    async fn fetch_bill(&self, _: &Account, _: &str, _: Option<&str>) -> Result<BillPage, Failure> {
-        Err(Failure::Unsupported)
+    async fn fetch_bill(&self, _: &Account, day: &str, cursor: Option<&str>) -> Result<BillPage, Failure> {
+        if let Some(Say::Fails(failure)) = self.next.lock().unwrap().get_mut("fetch_bill").and_then(VecDeque::pop_front)
+        {
+            return Err(failure);
+        }
+        let bill = self.bills.lock().unwrap().get(day).cloned();
+        let lines = bill.ok_or_else(|| Failure::NotSent { why: "there is no such bill yet".to_owned() })?;
+        let first: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
+        let next = first + BILL_PAGE;
+        let next_cursor = (next < lines.len()).then(|| next.to_string());
+        Ok(BillPage { lines: lines.into_iter().skip(first).take(BILL_PAGE).collect(), next_cursor })
     }
 
     async fn self_test(&self, _: &Account) -> Result<String, Failure> {

@@ -7,6 +7,7 @@ use saoma_domain::{
     ledger::{Kind, rules},
     pay_code::PayCodeId,
     payment::Method,
+    recon::{self, Movement},
 };
 use saoma_protocol::{
     HandSettlementId, Millis, Sequence,
@@ -14,15 +15,17 @@ use saoma_protocol::{
     message::{Health, Unsent, Verdict},
 };
 use saoma_store::{
-    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, books, channel_accounts, events, hand_settlements,
+    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, bills, books, channel_accounts, discrepancies, events,
+    hand_settlements,
     idempotency::{self, Kind as Keyed},
-    journal, ledger, orders, outbox, pay_codes, payments, plugin_kv, refunds, sessions, stores, tenant_keys, tenants,
-    terminals, users, webhooks,
+    journal, ledger, orders, outbox, pay_codes, payments, payouts, plugin_kv, reconciliations, refunds, sessions,
+    stores, tenant_keys, tenants, terminals, users, webhooks,
 };
 
 use crate::{
     base::{Base, on_both},
     house::{House, NOW, PLATFORM, at, captured, cny, new_user},
+    reconciliation::{fetch, row, started},
     schema::columns,
     webhooks::{endpoint, event},
 };
@@ -63,6 +66,43 @@ pub fn furnish(base: &Base, house: &House) {
         tell(tx, house)?;
         audit::append(tx, scope, &did()).map(drop)
     });
+    let (bill, run) = reconciled(base, house);
+    base.write(|tx| payouts::enter(tx, &house.scope, &payout(house)));
+    base.write(|tx| {
+        let result = reconciliations::Counted::default();
+        reconciliations::end(tx, &house.scope, run, &reconciliations::Ended::Done { bill, result }, NOW)
+    });
+}
+
+const DAY: &str = "2026-01-31";
+
+/// A bill of one line, and a comparison under way that found it strange.
+fn reconciled(base: &Base, house: &House) -> (u64, saoma_protocol::ReconciliationId) {
+    let bill = fetch(base, house, DAY, "digest", &[vec![row(1, "WX1", Movement::Payment, 500)]]);
+    let run = started(base, house, 1, NOW);
+    let found = [(discrepancy(house), recon::unreadable(1, "?".to_owned()))];
+    let of_run = discrepancies::Run { id: run, account: house.account, day: DAY.to_owned() };
+    base.write(|tx| discrepancies::keep(tx, &house.scope, &of_run, &found, NOW));
+    (bill, run)
+}
+
+pub fn payout(house: &House) -> payouts::Payout {
+    payouts::Payout {
+        id: saoma_protocol::PayoutId::from_bytes(crate::house::bytes(house.letter, 1)),
+        account: house.account,
+        from_day: DAY.to_owned(),
+        to_day: DAY.to_owned(),
+        amount: cny(1),
+        expected_minor: 1,
+        reference: "B1".to_owned(),
+        received_at: NOW,
+        entered_by: "usr_mei".to_owned(),
+        entered_at: NOW,
+    }
+}
+
+fn discrepancy(house: &House) -> saoma_protocol::DiscrepancyId {
+    saoma_protocol::DiscrepancyId::from_bytes(crate::house::bytes(house.letter, 1))
 }
 
 fn api_key(house: &House) -> api_keys::ApiKey {
@@ -218,7 +258,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 31);
+        assert_eq!(rows.len(), 36);
     }
     (tea, milk)
 }
@@ -249,7 +289,18 @@ fn nothing_of_another_tenant_is_read() {
         nobody(read(&|tx| webhooks::secrets(tx, &scope, listens).map(drop)), "webhook secrets");
         nobody(read(&|tx| webhooks::load_delivery(tx, &scope, delivery).map(drop)), "webhook deliveries");
 
+        nobody(read(&|tx| discrepancies::load(tx, &scope, discrepancy(&tea)).map(drop)), "discrepancies");
+        let run = base.read(|tx| reconciliations::list(tx, &tea.scope, None, None, None, 1)).remove(0);
+        nobody(read(&|tx| reconciliations::load(tx, &scope, run.id).map(drop)), "reconciliations");
+        let bill = base.read(|tx| bills::newest(tx, &tea.scope, tea.account, DAY)).expect("a bill").id;
+
         base.read(|tx| {
+            assert_eq!(payouts::list(tx, &scope, None, None, 10)?.len(), 1);
+            assert_eq!(bills::newest(tx, &scope, tea.account, DAY)?, None);
+            assert_eq!(bills::page(tx, &scope, bill, None, 10)?, []);
+            assert_eq!(reconciliations::newest(tx, &scope, tea.account, DAY)?, None);
+            assert_eq!(reconciliations::list(tx, &scope, None, None, None, 10)?.len(), 1);
+            assert_eq!(discrepancies::list(tx, &scope, &discrepancies::Filter::default(), None, 10)?.len(), 1);
             assert_eq!(refunds::of_payment(tx, &scope, theirs)?, []);
             assert_eq!(pay_codes::of_payment(tx, &scope, theirs)?, None);
             assert_eq!(events::timeline(tx, &scope, theirs)?, []);
@@ -314,6 +365,9 @@ fn nothing_of_another_tenant_is_changed() {
         let payment = base.read(|tx| payments::load(tx, &tea.scope, tea.payment_id(1)));
         let refund = base.read(|tx| refunds::load(tx, &tea.scope, tea.refund_id(1)));
         let account = base.read(|tx| channel_accounts::load(tx, &tea.scope, tea.account));
+        let bill = base.read(|tx| bills::newest(tx, &tea.scope, tea.account, DAY)).expect("a bill").id;
+        let run = base.read(|tx| reconciliations::list(tx, &tea.scope, None, None, None, 1)).remove(0);
+        let strange = base.read(|tx| discrepancies::load(tx, &tea.scope, discrepancy(&tea)));
         let secret = Opaque(vec![0]);
         let (listens, delivery) = (endpoint(&tea, 1).id, delivery(base, &tea));
         let shop = stores::Shop { id: tea.store, name: "Ours".to_owned(), active: false, created_at: NOW };
@@ -438,6 +492,11 @@ fn nothing_of_another_tenant_is_changed() {
             ("outbox::append", Box::new(|tx| outbox::append(tx, &scope, &hook).map(drop))),
             ("journal::append", Box::new(|tx| journal::append(tx, &scope, tea.terminal, &entry(&tea), None, NOW))),
             ("plugin_kv::set", Box::new(|tx| plugin_kv::set(tx, &scope, tea.account, "token", b"ours", NOW))),
+            ("payouts::enter", Box::new(|tx| payouts::enter(tx, &scope, &payout(&tea)))),
+            ("bills::begin", Box::new(|tx| bills::begin(tx, &scope, tea.account, DAY, NOW).map(drop))),
+            ("bills::finish", Box::new(|tx| bills::finish(tx, &scope, bill, 1, 0, "ours", NOW))),
+            ("reconciliations::start", Box::new(|tx| reconciliations::start(tx, &scope, &run).map(drop))),
+            ("discrepancies::save", Box::new(|tx| discrepancies::save(tx, &scope, &mut strange.clone()))),
         ];
         for (what, work) in refused {
             let result = base.try_write(work);

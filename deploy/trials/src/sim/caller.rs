@@ -72,6 +72,7 @@ impl Caller {
             secrets: Vec::new(),
             hosts: Vec::new(),
             cadence: Cadence { call_timeout_ms: 5_000, query_interval_ms: 6_000, reverse_after_ms: 30_000 },
+            bills: None,
         };
         Ok(Self { wires, canary, manifest: Arc::new(manifest) })
     }

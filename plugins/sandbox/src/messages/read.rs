@@ -4,10 +4,11 @@
 //! answer, and core asks again.
 
 use saoma_channel_sdk::{
-    BillPage, BillRow, Error, Failure, Money, Order, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus,
-    declined, from_decimal, misconfigured, no_answer, not_sent,
+    BillKind, BillLine, BillPage, BillRow, Error, Failure, Money, Order, PaymentAnswer, PaymentStatus, RefundAnswer,
+    RefundStatus, declined, from_decimal, misconfigured, no_answer, not_sent,
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 #[derive(Deserialize)]
 struct OrderMessage {
@@ -45,7 +46,7 @@ impl Refusal {
 
 #[derive(Deserialize)]
 struct BillMessage {
-    rows: Vec<BillRowMessage>,
+    rows: Vec<Value>,
     next_cursor: Option<String>,
 }
 
@@ -202,18 +203,18 @@ pub fn read_notification(body: &[u8]) -> Result<PaymentAnswer, String> {
     })
 }
 
-/// One page of a bill.
+/// One page of a bill. A row that cannot be read is handed on as it stands: it costs itself alone.
 ///
 /// # Errors
-/// `not-sent` for a day that the scheme refuses, `no-answer` for what cannot be read.
+/// `not-sent` for a day that the scheme refuses, `no-answer` for a page that cannot be read.
 pub fn read_bill(status: u16, body: &[u8]) -> Result<BillPage, Error> {
     if status != 200 {
         let refusal = refusal(status, body)?;
         return Err(if (400..500).contains(&status) { not_sent(refusal.words()) } else { no_answer(refusal.words()) });
     }
     let bill: BillMessage = parsed(body)?;
-    let rows = bill.rows.into_iter().map(bill_row).collect::<Result<_, _>>()?;
-    Ok(BillPage { rows, next_cursor: bill.next_cursor })
+    let lines = bill.rows.into_iter().map(bill_line).collect();
+    Ok(BillPage { lines, next_cursor: bill.next_cursor })
 }
 
 /// Whether the scheme knows us.
@@ -280,13 +281,26 @@ fn refund_answer(refund: RefundMessage) -> Result<RefundAnswer, Error> {
     })
 }
 
+fn bill_line(row: Value) -> BillLine {
+    let text = row.to_string();
+    let read = serde_json::from_value(row).ok().and_then(|row| bill_row(row).ok());
+    read.map_or(BillLine::Unreadable(text), BillLine::Row)
+}
+
 fn bill_row(row: BillRowMessage) -> Result<BillRow, Error> {
+    let amount_minor = said(&row.amount, &row.currency)?.minor;
+    let kind = match (&row.refund_number, amount_minor) {
+        (Some(_), _) => BillKind::Refund,
+        (None, ..0) => BillKind::Reversal,
+        (None, _) => BillKind::Payment,
+    };
     Ok(BillRow {
+        kind,
         number: row.order_number,
         refund_number: row.refund_number.unwrap_or_default(),
         reference: row.reference,
-        // The contract wants the size; that it went back is said by the refund's number.
-        amount_minor: said(&row.amount, &row.currency)?.minor.saturating_abs(),
+        // The contract wants the size; that it went back is said by the kind.
+        amount_minor: amount_minor.saturating_abs(),
         fee_minor: said(&row.fee, &row.currency)?.minor,
         currency: row.currency,
         at: row.at,
@@ -517,41 +531,32 @@ mod tests {
 
     #[test]
     fn bills() {
-        let body = br#"{"rows":[
-            {"order_number":"pay_1","refund_number":null,"reference":"W1","amount":"12.50","fee":"0.08","currency":"CNY","at":1700000000000},
-            {"order_number":"pay_1","refund_number":"rfd_1","reference":"R1","amount":"-2.00","fee":"-0.01","currency":"CNY","at":1700000000001}
-        ],"next_cursor":"2"}"#;
-        assert_debug_snapshot!(read_bill(200, body), @r#"
-        Ok(
-            BillPage {
-                rows: [
-                    BillRow {
-                        number: "pay_1",
-                        refund-number: "",
-                        reference: "W1",
-                        amount-minor: 1250,
-                        fee-minor: 8,
-                        currency: "CNY",
-                        at: 1700000000000,
-                    },
-                    BillRow {
-                        number: "pay_1",
-                        refund-number: "rfd_1",
-                        reference: "R1",
-                        amount-minor: 200,
-                        fee-minor: -1,
-                        currency: "CNY",
-                        at: 1700000000001,
-                    },
-                ],
-                next-cursor: Some(
-                    "2",
-                ),
-            },
-        )
-        "#);
-        let float = br#"{"rows":[{"order_number":"p","refund_number":null,"reference":"","amount":12.5,"fee":"0","currency":"CNY","at":1}],"next_cursor":null}"#;
-        assert_eq!(read_bill(200, float).map_err(|error| kind(&error)), Err("no-answer"));
+        let page = |rows: &str| read_bill(200, format!(r#"{{"rows":[{rows}],"next_cursor":"2"}}"#).as_bytes());
+        let row = |refund: &str, amount: &str, fee: &str| {
+            format!(
+                r#"{{"order_number":"pay_1","refund_number":{refund},"reference":"W1","amount":{amount},"fee":{fee},"currency":"CNY","at":1700000000000}}"#
+            )
+        };
+        let told = |rows: &str| match page(rows).unwrap().lines.remove(0) {
+            BillLine::Row(row) => {
+                format!("{:?} {} {} {}", row.kind, row.refund_number, row.amount_minor, row.fee_minor)
+            }
+            BillLine::Unreadable(text) => text,
+        };
+        assert_eq!(told(&row("null", r#""12.50""#, r#""0.08""#)), "BillKind::Payment  1250 8");
+        assert_eq!(told(&row(r#""rfd_1""#, r#""-2.00""#, r#""-0.01""#)), "BillKind::Refund rfd_1 200 -1");
+        // Undone on a later day.
+        assert_eq!(told(&row("null", r#""-12.50""#, r#""-0.08""#)), "BillKind::Reversal  1250 -8");
+        // What is no row costs itself alone.
+        for broken in
+            [row("null", "12.5", r#""0.08""#), row("null", r#""12.505""#, r#""0""#), r#"{"total":"12.50"}"#.to_owned()]
+        {
+            let rows = format!("{broken},{}", row("null", r#""1.00""#, r#""0.00""#));
+            let lines = page(&rows).unwrap().lines;
+            assert!(matches!(lines.as_slice(), [BillLine::Unreadable(_), BillLine::Row(_)]), "{lines:?}");
+        }
+        assert_eq!(page("").unwrap().next_cursor.as_deref(), Some("2"));
+        assert_eq!(read_bill(200, b"no bill").map_err(|error| kind(&error)), Err("no-answer"));
         assert_eq!(read_bill(400, &refused("BAD_DAY")).map_err(|error| kind(&error)), Err("not-sent"));
     }
 

@@ -15,6 +15,8 @@ pub enum Right {
     /// Be the second person who confirms or withdraws that.
     ConfirmSettlements,
     ReadBooks,
+    /// Compare books with bills, and decide what becomes of differences.
+    Reconcile,
     ReadFleet,
     ManageFleet,
     ManageStores,
@@ -39,6 +41,7 @@ impl Right {
             Self::SettleByHand => "settle by hand",
             Self::ConfirmSettlements => "confirm what was settled by hand",
             Self::ReadBooks => "see the books",
+            Self::Reconcile => "reconcile the books",
             Self::ReadFleet => "see terminals",
             Self::ManageFleet => "manage terminals",
             Self::ManageStores => "manage stores",
@@ -60,6 +63,7 @@ const OWNER: &[Right] = &[
     Right::SettleByHand,
     Right::ConfirmSettlements,
     Right::ReadBooks,
+    Right::Reconcile,
     Right::ReadFleet,
     Right::ManageFleet,
     Right::ManageStores,
@@ -85,6 +89,7 @@ const ACCOUNTANT: &[Right] = &[
     Right::ReadPayments,
     Right::ConfirmSettlements,
     Right::ReadBooks,
+    Right::Reconcile,
     Right::ReadFleet,
     Right::ReadAudit,
 ];
@@ -143,6 +148,6 @@ macro_rules! needs {
 }
 
 needs! {
-    OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks ReadFleet ManageFleet ManageStores ManageChannels
+    OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile ReadFleet ManageFleet ManageStores ManageChannels
     ManagePeople ManageWebhooks ReadAudit ManageTenants BeTerminal
 }

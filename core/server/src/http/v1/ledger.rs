@@ -4,6 +4,7 @@
 //! was over stays what it says.
 
 pub mod export;
+pub mod settlement;
 
 use actix_web::web;
 use saoma_domain::ledger::Account;
@@ -34,6 +35,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("balances/export").route(web::get().to(export::balances)))
         .service(resource("statement").route(web::get().to(show_statement)))
         .service(resource("statement/export").route(web::get().to(export::statement)))
+        .service(resource("settlement").route(web::get().to(settlement::show)))
+        .service(resource("settlement/export").route(web::get().to(settlement::export)))
         .service(resource("findings").route(web::get().to(list_findings)));
 }
 
@@ -325,7 +328,7 @@ impl From<PeriodError> for Problem {
         let words = error.to_string();
         match error {
             PeriodError::NoZone(_) => Self::internal(&error),
-            PeriodError::NoDay(_) | PeriodError::Backwards => {
+            PeriodError::NoDay(_) | PeriodError::Backwards | PeriodError::TooLong(_) => {
                 Self::new(INVALID, format!("from and to must be days of a period: {words}."))
             }
         }

@@ -132,7 +132,7 @@ pub async fn statement(
     }
 }
 
-fn file(name: &str, extension: &str) -> actix_web::HttpResponseBuilder {
+pub(super) fn file(name: &str, extension: &str) -> actix_web::HttpResponseBuilder {
     let kind = match extension {
         "csv" => "text/csv; charset=utf-8",
         _ => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

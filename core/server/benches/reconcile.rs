@@ -1,0 +1,266 @@
+//! A day of a million payments against a bill of a million lines, on SQLite: how many rows a second, and how much memory the
+//! process takes at its peak. `cargo xtask bench` prints it.
+//!
+//! `server/reconcile rows=… fetched_per_s=… compared_per_s=… peak_mb=…`: lines of the bill that come in and are written a
+//! second, rows of both sides that are walked through a second, and the peak of resident memory above what it was before.
+
+#![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
+use saoma_channels::{
+    Account, BillLine, BillPage, BillRow, BillTerms, Cadence, Capability, ChannelCaller, Created, Failure, HttpMessage,
+    Manifest, NotificationFailure, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+    SettingsSchema, SystemChance, SystemClock,
+};
+use saoma_domain::{
+    fee::{BasisPoints, FeePlan},
+    recon::{Key, Movement, Side},
+};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, TenantId};
+use saoma_server::{
+    app::{App, Parts},
+    config::Config,
+    fleet::{Fleet, ca::Ca},
+    peers::Peers,
+    reconcile,
+    secrets::Vault,
+    telemetry::metrics::Metrics,
+};
+use saoma_store::{
+    Store, StoreError, TenantScope, access,
+    channel_accounts::{self, ChannelAccount},
+    reconciliations::{self, State},
+    tenants::{self, LatePolicy, Tenant},
+};
+
+const ROWS: u64 = 1_000_000;
+/// Lines of a page: as many as the contract allows.
+const PAGE: u64 = 5_000;
+/// Coprime to the number of rows: the bill comes in another order than that of its numbers.
+const STRIDE: u64 = 7_919;
+/// 2026-01-31 00:00:00 UTC.
+const DAY_START: Millis = Millis(1_769_817_600_000);
+const DAY: &str = "2026-01-31";
+
+fn number(nth: u64) -> String {
+    format!("pay_{:026}", nth * STRIDE % ROWS)
+}
+
+/// A channel that does nothing but list.
+#[derive(Default)]
+struct Lister {
+    last_page_at: Mutex<Option<Instant>>,
+}
+
+#[async_trait]
+impl ChannelCaller for Lister {
+    fn manifest(&self, _: &str) -> Option<Arc<Manifest>> {
+        Some(Arc::new(Manifest {
+            id: "lister".to_owned(),
+            version: "1.0.0".to_owned(),
+            name: "Lister".to_owned(),
+            currencies: vec![Currency::CNY],
+            capabilities: [Capability::MerchantPresented, Capability::Cancel, Capability::Refund, Capability::Bills]
+                .into(),
+            claims: Vec::new(),
+            settings_schema: SettingsSchema::parse(r#"{"type":"object","properties":{}}"#).expect("a schema"),
+            secrets: Vec::new(),
+            hosts: Vec::new(),
+            cadence: Cadence { call_timeout_ms: 1_000, query_interval_ms: 3_000, reverse_after_ms: 60_000 },
+            bills: Some(BillTerms { time_zone: "Etc/UTC".to_owned(), ready_after_minutes: 0 }),
+        }))
+    }
+
+    fn manifests(&self) -> Vec<Arc<Manifest>> {
+        self.manifest("").into_iter().collect()
+    }
+
+    async fn fetch_bill(&self, _: &Account, _: &str, cursor: Option<&str>) -> Result<BillPage, Failure> {
+        let first: u64 = cursor.map_or(0, |cursor| cursor.parse().expect("our own cursor"));
+        let end = (first + PAGE).min(ROWS);
+        let money = |minor| Money::new(minor, Currency::CNY);
+        let line = |nth| {
+            BillLine::Row(BillRow {
+                key: Key { number: number(nth), movement: Movement::Payment },
+                order_number: number(nth),
+                reference: format!("W{nth}"),
+                side: Side { money: money(1_250), fee: money(8), at: DAY_START },
+            })
+        };
+        *self.last_page_at.lock().expect("no panic before") = Some(Instant::now());
+        Ok(BillPage { lines: (first..end).map(line).collect(), next_cursor: (end < ROWS).then(|| end.to_string()) })
+    }
+
+    async fn create(&self, _: &Account, _: &Order) -> Result<Created, Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    async fn charge(&self, _: &Account, _: &Order, _: &str) -> Result<PaymentAnswer, Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    async fn query(&self, _: &Account, _: PaymentId) -> Result<PaymentAnswer, Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    async fn cancel(&self, _: &Account, _: PaymentId) -> Result<PaymentAnswer, Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    async fn refund(&self, _: &Account, _: &RefundOrder) -> Result<RefundAnswer, Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    async fn query_refund(&self, _: &Account, _: &RefundOrder) -> Result<RefundAnswer, Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    async fn parse_notification(
+        &self,
+        _: &Account,
+        _: &HttpMessage,
+    ) -> Result<NotificationOutcome, NotificationFailure> {
+        Err(NotificationFailure::Malformed("it does nothing but list".to_owned()))
+    }
+
+    async fn self_test(&self, _: &Account) -> Result<String, Failure> {
+        Err(Failure::Unsupported)
+    }
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(measure());
+}
+
+async fn measure() {
+    let folder = match std::env::var_os("SAOMA_BENCH_DIR") {
+        Some(folder) => tempfile::tempdir_in(folder),
+        None => tempfile::tempdir(),
+    };
+    let folder = folder.expect("a folder");
+    let database = folder.path().join("core.db");
+    let lister = Arc::new(Lister::default());
+    let app = open(folder.path(), &database, lister.clone()).await;
+    let (scope, account) = settle_in(&app).await;
+    fill(&database, scope.tenant(), account);
+    let before_mb = resident_mb("VmRSS:");
+    // The peak is counted from here (proc(5), clear_refs).
+    std::fs::write("/proc/self/clear_refs", "5").expect("Linux");
+
+    let began = Instant::now();
+    let run = reconcile::start(&app, scope, account, DAY, "core").await.expect("a run");
+    let ended = loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let id = run.id;
+        let run = app.store().read(move |tx| reconciliations::load(tx, &scope, id)).await.expect("the run");
+        if run.state != State::Running {
+            break run;
+        }
+    };
+    let whole = began.elapsed();
+    let fetched = lister.last_page_at.lock().expect("no panic before").map_or(whole, |at| at.duration_since(began));
+    let result = ended.result.unwrap_or_else(|| panic!("it failed: {:?}", ended.words));
+    assert_eq!((result.ours, result.theirs, result.agreed), (ROWS, ROWS, ROWS), "{result:?}");
+    println!(
+        "server/reconcile rows={ROWS} fetched_per_s={:.0} compared_per_s={:.0} peak_mb={:.0}",
+        ROWS as f64 / fetched.as_secs_f64(),
+        2.0 * ROWS as f64 / whole.saturating_sub(fetched).as_secs_f64(),
+        resident_mb("VmHWM:") - before_mb
+    );
+}
+
+async fn open(folder: &Path, database: &Path, channels: Arc<Lister>) -> App {
+    let environment = [("SAOMA_DATA_DIR".to_owned(), folder.display().to_string())];
+    let config = Config::read(None, environment).expect("a configuration");
+    let url = database.display().to_string();
+    let store = tokio::task::spawn_blocking(move || Store::open(&url, 4)).await.expect("a thread").expect("a database");
+    let metrics = Metrics::open(&config.telemetry).expect("metrics");
+    let (certificate, key) = Ca::draw(DAY_START).expect("a certificate");
+    App::new(Parts {
+        config,
+        store,
+        channels,
+        clock: Arc::new(SystemClock),
+        chance: Arc::new(SystemChance),
+        vault: Vault::open(&folder.join("master.key")).expect("a vault"),
+        fleet: Fleet::new(Ca::open(folder, &certificate, &key).expect("a CA"), "bench".to_owned()),
+        metrics,
+        peers: Peers::none(),
+    })
+}
+
+async fn settle_in(app: &App) -> (TenantScope, ChannelAccountId) {
+    let id = ChannelAccountId::from_bytes([1; 16]);
+    let tenant = Tenant {
+        id: TenantId::from_bytes([1; 16]),
+        name: "Tea".to_owned(),
+        currency: Currency::CNY,
+        late_policy: LatePolicy::Refund,
+        time_zone: "Etc/UTC".to_owned(),
+        active: true,
+        created_at: DAY_START,
+    };
+    let account = ChannelAccount {
+        id,
+        plugin: "lister".to_owned(),
+        name: "Wallet".to_owned(),
+        enabled: true,
+        settings_json: "{}".to_owned(),
+        fee: FeePlan::flat(BasisPoints::new(60).expect("a fee")),
+        fee_version: 1,
+        priority: 1,
+        version: 1,
+        created_at: DAY_START,
+        updated_at: DAY_START,
+    };
+    let made = app.store().write(move |tx| {
+        let scope = tenants::create(tx, &access::process(), &tenant)?;
+        channel_accounts::create(tx, &scope, &account)?;
+        Ok::<_, StoreError>(scope)
+    });
+    (made.await.expect("a merchant"), id)
+}
+
+/// The day's books, written past the store, since it is not what is measured: a capture and its fee for each payment.
+fn fill(database: &Path, tenant: TenantId, account: ChannelAccountId) {
+    let mut raw = SqliteConnection::establish(&database.display().to_string()).expect("the database");
+    let numbers = format!("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {ROWS} - 1)");
+    let sets = |part: u8| {
+        format!(
+            "INSERT INTO posting_sets (id, tenant_id, subject, payment_id, kind, part, channel_account_id, at, booked_at) {numbers} \
+             SELECT 1 + 2 * i + {part}, '{tenant}', 'pay_' || printf('%026d', i), 'pay_' || printf('%026d', i), 'captured', {part}, \
+             '{account}', {0} + i % 86400000, {0} FROM n;",
+            DAY_START.0
+        )
+    };
+    let posting = |part: u8, idx: u8, name: &str, minor: i64| {
+        format!(
+            "INSERT INTO postings {numbers} SELECT '{tenant}', 1 + 2 * i + {part}, {idx}, '{name}', '{account}', 'CNY', {minor} FROM n;"
+        )
+    };
+    for statement in [
+        sets(0),
+        sets(1),
+        posting(0, 0, "channel_clearing", 1_250),
+        posting(0, 1, "merchant_payable", -1_250),
+        posting(1, 0, "fees", 8),
+        posting(1, 1, "channel_clearing", -8),
+    ] {
+        raw.batch_execute(&statement).expect("a million rows");
+    }
+}
+
+fn resident_mb(field: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with(field)).expect("the field");
+    let kib: f64 = line.split_whitespace().nth(1).and_then(|figure| figure.parse().ok()).expect("a figure");
+    kib * 1024.0 / 1e6
+}

@@ -1,0 +1,140 @@
+//! `/v1/payouts`: what channels paid out, against what the bills of its days come to.
+
+use actix_web::{HttpResponse, web};
+use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PayoutId, api::Page};
+use saoma_store::payouts::{self, Cursor, Payout};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::reconciliations::{no_cursor, page_limit};
+use crate::{
+    app::App,
+    http::{
+        auth::{
+            Caller,
+            rights::{ReadBooks, Reconcile},
+        },
+        idempotency::IdempotencyKey,
+        problem::{INVALID, Problem},
+        router::other_method,
+        text,
+    },
+    reconcile::payout::{Seen, enter as enter_payout},
+};
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::resource("/payouts")
+            .route(web::get().to(list))
+            .route(web::post().to(enter))
+            .default_service(web::to(other_method)),
+    );
+}
+
+/// A payout as it was seen at the bank.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnterPayout {
+    channel_account: ChannelAccountId,
+    /// The first and the last day that it is for, as the scheme counts days, `2026-01-31`; at most 31 days.
+    from_day: String,
+    to_day: String,
+    amount: Amount,
+    /// The bank's or the scheme's number of it: one of an account is booked once.
+    reference: String,
+    received_at: Millis,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PayoutView {
+    id: PayoutId,
+    channel_account: ChannelAccountId,
+    from_day: String,
+    to_day: String,
+    amount: Amount,
+    /// What the bills of these days come to, fees taken off.
+    expected: Money,
+    /// What arrived more than that, or less if it is negative.
+    difference: Money,
+    reference: String,
+    received_at: Millis,
+    entered_by: String,
+    entered_at: Millis,
+}
+
+impl From<Payout> for PayoutView {
+    fn from(stored: Payout) -> Self {
+        let expected = Money::new(stored.expected_minor, stored.amount.currency());
+        Self {
+            id: stored.id,
+            channel_account: stored.account,
+            from_day: stored.from_day,
+            to_day: stored.to_day,
+            amount: stored.amount,
+            expected,
+            difference: Money::new(stored.amount.minor().saturating_sub(stored.expected_minor), expected.currency()),
+            reference: stored.reference,
+            received_at: stored.received_at,
+            entered_by: stored.entered_by,
+            entered_at: stored.entered_at,
+        }
+    }
+}
+
+/// Books what arrived, from the channel's clearing account to the bank. Each of its days must have been compared with its
+/// bill before.
+#[utoipa::path(post, path = "/v1/payouts", tag = "payouts", request_body = EnterPayout,
+    params(("Idempotency-Key" = String, Header)), responses((status = 201, body = PayoutView)))]
+pub async fn enter(
+    app: web::Data<App>,
+    caller: Caller<Reconcile>,
+    _key: IdempotencyKey,
+    body: web::Json<EnterPayout>,
+) -> Result<HttpResponse, Problem> {
+    let (scope, body) = (caller.scope()?, body.into_inner());
+    // The same years as a scheme's own moments: seconds instead of milliseconds would be in 1970.
+    if !(946_684_800_000..4_102_444_800_000).contains(&body.received_at.0) {
+        return Err(Problem::new(INVALID, "This is no moment in milliseconds since 1970.").at("/received_at"));
+    }
+    let seen = Seen {
+        account: body.channel_account,
+        from_day: body.from_day,
+        to_day: body.to_day,
+        amount: body.amount,
+        reference: text::name(&body.reference, "/reference")?,
+        received_at: body.received_at,
+        actor: caller.actor(),
+    };
+    let entered = enter_payout(&app, scope, seen).await?;
+    Ok(HttpResponse::Created().json(PayoutView::from(entered)))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    channel_account: Option<ChannelAccountId>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// 1 to 200; 50 without it.
+    limit: Option<u32>,
+}
+
+/// Payouts, the last one first.
+#[utoipa::path(get, path = "/v1/payouts", tag = "payouts", params(ListQuery),
+    responses((status = 200, body = Page<PayoutView>)))]
+pub async fn list(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+    query: web::Query<ListQuery>,
+) -> Result<web::Json<Page<PayoutView>>, Problem> {
+    let (scope, ListQuery { channel_account, cursor, limit }) = (caller.scope()?, query.into_inner());
+    let limit = page_limit(limit)?;
+    let after = cursor.as_deref().map(str::parse::<Cursor>).transpose().map_err(|_| no_cursor())?;
+    let mut stored = app.store().read(move |tx| payouts::list(tx, &scope, channel_account, after, limit + 1)).await?;
+    let more = stored.len() > limit as usize;
+    stored.truncate(limit as usize);
+    let next = stored.last().filter(|_| more).map(|last| Cursor { entered_at: last.entered_at, id: last.id });
+    let items = stored.into_iter().map(PayoutView::from).collect();
+    Ok(web::Json(Page { items, next_cursor: next.map(|cursor| cursor.to_string()) }))
+}

@@ -1,0 +1,258 @@
+//! `/v1/reconciliations`: comparisons of a channel account's books with the channel's bill of a day.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpResponse, web};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, ReconciliationId, api::Page};
+use saoma_store::reconciliations::{self, Cursor, Reconciliation};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    app::App,
+    http::{
+        auth::{
+            Caller,
+            rights::{ReadBooks, Reconcile},
+        },
+        idempotency::IdempotencyKey,
+        problem::{
+            CHANNEL_CANNOT, DAY_NOT_COMPARED, INVALID, NOT_IN_STATE, NOTHING_TO_POST, Problem, SECOND_PERSON_NEEDED,
+        },
+        router::other_method,
+    },
+    reconcile::{self, ReconcileError},
+};
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource("/reconciliations")
+                .route(web::get().to(list))
+                .route(web::post().to(start))
+                .default_service(web::to(other_method)),
+        )
+        .service(
+            web::resource("/reconciliations/{reconciliation}")
+                .route(web::get().to(show))
+                .default_service(web::to(other_method)),
+        );
+}
+
+pub(super) const PAGE_MAX: u32 = 200;
+pub(super) const PAGE_DEFAULT: u32 = 50;
+
+/// What is to be compared.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartReconciliation {
+    channel_account: ChannelAccountId,
+    /// As the scheme counts days, `2026-01-31`.
+    day: String,
+}
+
+/// A comparison. What did not agree is under `/v1/discrepancies`.
+#[derive(Serialize, ToSchema)]
+pub struct ReconciliationView {
+    id: ReconciliationId,
+    channel_account: ChannelAccountId,
+    /// As the scheme counts days.
+    day: String,
+    /// `running`, `done` or `failed`.
+    state: &'static str,
+    /// Once it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<ResultView>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    /// The id of a person or key, or `core`.
+    started_by: String,
+    started_at: Millis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Millis>,
+}
+
+/// Counts and sums. Every movement of the books and every line of the bill is in exactly one of `agreed` (two of them),
+/// `netted` and `found`; a difference of two that meet is one of `found`.
+#[derive(Serialize, ToSchema)]
+pub struct ResultView {
+    /// Of the bill: a bill that the scheme changed has a higher one.
+    revision: u32,
+    /// Movements of the books, and lines of the bill.
+    ours: u64,
+    theirs: u64,
+    /// Pairs that agree.
+    agreed: u64,
+    /// Movements taken and undone on the day, and in no bill.
+    netted: u64,
+    /// By class: `amount`, `missing_here`, …
+    found: BTreeMap<String, u64>,
+    /// So much was found that not all of it is kept one by one.
+    overflowed: bool,
+    sums: Vec<SumsView>,
+}
+
+/// Payments less what went back, and fees less what came back of them, in minor units.
+#[derive(Serialize, ToSchema)]
+pub struct SumsView {
+    #[schema(value_type = String, example = "CNY")]
+    currency: Currency,
+    ours_minor: i64,
+    ours_fee_minor: i64,
+    theirs_minor: i64,
+    theirs_fee_minor: i64,
+}
+
+impl From<Reconciliation> for ReconciliationView {
+    fn from(stored: Reconciliation) -> Self {
+        let result = stored.result.map(|counted| ResultView {
+            revision: counted.revision,
+            ours: counted.ours,
+            theirs: counted.theirs,
+            agreed: counted.agreed,
+            netted: counted.netted,
+            found: counted.found,
+            overflowed: counted.overflowed,
+            sums: counted
+                .sums
+                .into_iter()
+                .map(|(currency, sums)| SumsView {
+                    currency,
+                    ours_minor: sums.ours_minor,
+                    ours_fee_minor: sums.ours_fee_minor,
+                    theirs_minor: sums.theirs_minor,
+                    theirs_fee_minor: sums.theirs_fee_minor,
+                })
+                .collect(),
+        });
+        Self {
+            id: stored.id,
+            channel_account: stored.account,
+            day: stored.day,
+            state: stored.state.text(),
+            result,
+            why: stored.words,
+            started_by: stored.started_by,
+            started_at: stored.started_at,
+            ended_at: stored.ended_at,
+        }
+    }
+}
+
+/// Fetches the channel's bill of a day and compares it with the books. Goes on by itself; ask for it again to see its end.
+/// While one of the account and day is running, that is the answer.
+#[utoipa::path(post, path = "/v1/reconciliations", tag = "reconciliations", request_body = StartReconciliation,
+    params(("Idempotency-Key" = String, Header)), responses((status = 202, body = ReconciliationView)))]
+pub async fn start(
+    app: web::Data<App>,
+    caller: Caller<Reconcile>,
+    _key: IdempotencyKey,
+    body: web::Json<StartReconciliation>,
+) -> Result<HttpResponse, Problem> {
+    let (scope, StartReconciliation { channel_account, day }) = (caller.scope()?, body.into_inner());
+    let started = reconcile::start(&app, scope, channel_account, &day, &caller.actor()).await?;
+    Ok(HttpResponse::Accepted().json(ReconciliationView::from(started)))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListQuery {
+    channel_account: Option<ChannelAccountId>,
+    /// As the scheme counts days, `2026-01-31`.
+    day: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// 1 to 200; 50 without it.
+    limit: Option<u32>,
+}
+
+/// Comparisons, the last one first.
+#[utoipa::path(get, path = "/v1/reconciliations", tag = "reconciliations", params(ListQuery),
+    responses((status = 200, body = Page<ReconciliationView>)))]
+pub async fn list(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+    query: web::Query<ListQuery>,
+) -> Result<web::Json<Page<ReconciliationView>>, Problem> {
+    let (scope, ListQuery { channel_account, day, cursor, limit }) = (caller.scope()?, query.into_inner());
+    let limit = page_limit(limit)?;
+    let after = cursor.as_deref().map(str::parse::<Cursor>).transpose().map_err(|_| no_cursor())?;
+    let mut stored = app
+        .store()
+        // One more than asked for tells whether there is a next page.
+        .read(move |tx| reconciliations::list(tx, &scope, channel_account, day.as_deref(), after, limit + 1))
+        .await?;
+    let more = stored.len() > limit as usize;
+    stored.truncate(limit as usize);
+    let next = stored.last().filter(|_| more).map(|last| Cursor { started_at: last.started_at, id: last.id });
+    let items = stored.into_iter().map(ReconciliationView::from).collect();
+    Ok(web::Json(Page { items, next_cursor: next.map(|cursor| cursor.to_string()) }))
+}
+
+/// One comparison.
+#[utoipa::path(get, path = "/v1/reconciliations/{reconciliation}", tag = "reconciliations",
+    params(("reconciliation" = ReconciliationId, Path)), responses((status = 200, body = ReconciliationView)))]
+pub async fn show(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+    reconciliation: web::Path<ReconciliationId>,
+) -> Result<web::Json<ReconciliationView>, Problem> {
+    let (scope, id) = (caller.scope()?, reconciliation.into_inner());
+    let stored = app.store().read(move |tx| reconciliations::load(tx, &scope, id)).await?;
+    Ok(web::Json(stored.into()))
+}
+
+pub(super) fn page_limit(limit: Option<u32>) -> Result<u32, Problem> {
+    match limit.unwrap_or(PAGE_DEFAULT) {
+        limit @ 1..=PAGE_MAX => Ok(limit),
+        _ => Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}."))),
+    }
+}
+
+pub(super) fn no_cursor() -> Problem {
+    Problem::new(INVALID, "cursor must be the next_cursor of a page.")
+}
+
+impl From<ReconcileError> for Problem {
+    fn from(error: ReconcileError) -> Self {
+        use saoma_domain::recon::StepRefusal;
+        match error {
+            ReconcileError::Store(error) => error.into(),
+            ReconcileError::NoChance(error) => error.into(),
+            ReconcileError::Channel(error) => error.into(),
+            ReconcileError::Day(error) => error.into(),
+            ReconcileError::DayOpen(day) => {
+                Self::new(INVALID, format!("The day {day} is not over where the scheme counts it.")).at("/day")
+            }
+            ReconcileError::DayNotCompared(day) => Self::new(
+                DAY_NOT_COMPARED,
+                format!("Compare the day {day} with its bill first: POST /v1/reconciliations."),
+            ),
+            ReconcileError::NoBills(name) => Self::new(CHANNEL_CANNOT, format!("{name} has no bills.")),
+            ReconcileError::Refused(refusal) => match refusal {
+                StepRefusal::Standing { standing, verb } => {
+                    Self::new(NOT_IN_STATE, format!("It is {} and cannot be {verb}.", standing.text()))
+                }
+                StepRefusal::SamePerson => {
+                    Self::new(SECOND_PERSON_NEEDED, "Whoever proposed the write-off cannot approve it.")
+                }
+                StepRefusal::NothingToPost { class } => {
+                    let detail = format!(
+                        "A difference of the class {} has nothing to post: it ends with the payment, with a later bill, or is \
+                         written off.",
+                        class.text()
+                    );
+                    Self::new(NOTHING_TO_POST, detail)
+                }
+            },
+            // Within a run, which writes them down itself.
+            ReconcileError::Stopped
+            | ReconcileError::Fetch(_)
+            | ReconcileError::Bill(_)
+            | ReconcileError::Walk(_)
+            | ReconcileError::Amount(_) => Self::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Comparing a channel account's books with the channel's bill of a day, and what follows from it.
+//!
+//! A run fetches the bill, walks through both sides once, and writes down what does not agree. It moves no money and changes
+//! no payment: that is for persons ([`resolve`]), each step of whom goes into the audit log. Survives: a plugin that fails in
+//! the middle (the run fails, what was found before stands), a crash (the lease ends and another run takes the day up), the
+//! same day started twice (the first one runs).
+
+mod bill;
+mod compare;
+pub mod payout;
+pub mod resolve;
+
+use jiff::{ToSpan as _, civil::Date};
+use saoma_channels::{Account, BillTerms, Capability, Failure, Manifest, NoChance};
+use saoma_domain::recon::StepRefusal;
+use saoma_protocol::{ChannelAccountId, ReconciliationId};
+use saoma_store::{
+    StoreError, TenantScope, audit, channel_accounts,
+    ledger::Span,
+    reconciliations::{self, Ended, Reconciliation, State},
+};
+use tracing::Instrument as _;
+
+use crate::{
+    app::App,
+    payments::{PaymentError, channel_of_account},
+    period::{Period, PeriodError},
+};
+
+/// How long a run may be silent before another takes the day up: longer than any page takes to come and be written.
+const LEASE_MS: i64 = 180_000;
+
+/// Why a reconciliation, or a step of a discrepancy, did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    NoChance(#[from] NoChance),
+    #[error(transparent)]
+    Day(#[from] PeriodError),
+    /// The day is not over where the scheme counts it.
+    #[error("the day {0} is not over")]
+    DayOpen(String),
+    #[error("{0} has no bills")]
+    NoBills(String),
+    /// The account's plugin or secrets are gone.
+    #[error(transparent)]
+    Channel(#[from] PaymentError),
+    /// A payout is of days that were compared with their bills.
+    #[error("the day {0} was not compared with its bill yet")]
+    DayNotCompared(String),
+    #[error("the bill did not come: {0}")]
+    Fetch(#[from] Failure),
+    /// It is tried again by itself.
+    #[error("core was shut down meanwhile")]
+    Stopped,
+    #[error("the bill breaks off: {0}")]
+    Bill(String),
+    /// Our own mistake.
+    #[error("the sides could not be walked through: {0}")]
+    Walk(String),
+    #[error(transparent)]
+    Refused(#[from] StepRefusal),
+    #[error("an amount does not fit: {0}")]
+    Amount(String),
+}
+
+/// What a run is about.
+#[derive(Clone)]
+struct Case {
+    scope: TenantScope,
+    id: ReconciliationId,
+    account: Account,
+    day: String,
+    span: Span,
+    /// The days before and after it.
+    neighbours: [String; 2],
+    /// The first moment of the one before, and the first after the one after.
+    near: Period,
+}
+
+/// Starts a run of the account's day and answers with it as it then stands; the run goes on by itself. If one is running,
+/// that is the answer.
+///
+/// # Errors
+/// Before anything is written: `Store` (`NotFound`), `Channel`, `NoBills`, `Day`, `DayOpen`.
+pub async fn start(
+    app: &App,
+    scope: TenantScope,
+    account: ChannelAccountId,
+    day: &str,
+    actor: &str,
+) -> Result<Reconciliation, ReconcileError> {
+    let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?;
+    let channel = channel_of_account(app, scope, &stored).await?;
+    let terms = bill_terms(&channel.manifest)?;
+    let now = app.now();
+    let span = span_of(account, &channel.manifest, terms, day)?;
+    if span.to > now {
+        return Err(ReconcileError::DayOpen(day.to_owned()));
+    }
+    let [before, after] = neighbours(day)?;
+    let near = Period::of_days(&before, &after, &terms.time_zone)?;
+    let id = ReconciliationId::from_bytes(app.random_16()?);
+    let new = Reconciliation {
+        id,
+        account,
+        day: day.to_owned(),
+        state: State::Running,
+        bill: None,
+        result: None,
+        words: None,
+        started_by: actor.to_owned(),
+        started_at: now,
+        ended_at: None,
+        lease_until: now.plus(LEASE_MS),
+    };
+    let written = new.clone();
+    let running = app
+        .store()
+        .write(move |tx| {
+            let running = reconciliations::start(tx, &scope, &written)?;
+            if running.is_none() {
+                let entry = audit::NewEntry {
+                    actor: written.started_by.clone(),
+                    action: "reconciliation.started".to_owned(),
+                    subject: written.id.to_string(),
+                    detail_json: serde_json::json!({ "channel_account": account, "day": written.day }).to_string(),
+                    at: now,
+                };
+                audit::append(tx, &scope, &entry)?;
+            }
+            Ok::<_, StoreError>(running)
+        })
+        .await?;
+    if let Some(running) = running {
+        return Ok(running);
+    }
+    let neighbours = [before, after];
+    let case = Case { scope, id, account: channel.account, day: day.to_owned(), span, neighbours, near };
+    let span =
+        tracing::info_span!("reconcile", reconciliation.id = %id, tenant = %scope.tenant(), channel_account = %account);
+    let task_app = app.clone();
+    app.in_flight().spawn(async move { carry_out(&task_app, case).await }.instrument(span));
+    Ok(new)
+}
+
+/// # Errors
+/// `NoBills`.
+fn bill_terms(manifest: &Manifest) -> Result<&BillTerms, ReconcileError> {
+    let terms = manifest.bills.as_ref().filter(|_| manifest.can(Capability::Bills));
+    terms.ok_or_else(|| ReconcileError::NoBills(manifest.name.clone()))
+}
+
+fn span_of(
+    account: ChannelAccountId,
+    manifest: &Manifest,
+    terms: &BillTerms,
+    day: &str,
+) -> Result<Span, ReconcileError> {
+    let Period { from, to } = Period::of_days(day, day, &terms.time_zone)?;
+    Ok(Span { account, from, to, late_by_cancel: !manifest.can(Capability::Refund) })
+}
+
+fn neighbours(day: &str) -> Result<[String; 2], PeriodError> {
+    let no_day = || PeriodError::NoDay(day.chars().take(32).collect());
+    let date: Date = day.parse().map_err(|_| no_day())?;
+    let [before, after] = [-1, 1].map(|days| date.checked_add(days.days()).map(|date| date.to_string()));
+    Ok([before.map_err(|_| no_day())?, after.map_err(|_| no_day())?])
+}
+
+/// Days of an account whose bill should be there and that nobody has compared yet, the oldest first.
+///
+/// # Errors
+/// `Channel`, `NoBills`, `Store`.
+pub async fn due_days(
+    app: &App,
+    scope: TenantScope,
+    account: &channel_accounts::ChannelAccount,
+) -> Result<Vec<String>, ReconcileError> {
+    let manifest =
+        app.channels().manifest(&account.plugin).ok_or_else(|| ReconcileError::NoBills(account.plugin.clone()))?;
+    let terms = bill_terms(&manifest)?;
+    let (now, id) = (app.now(), account.id);
+    let ready_after_ms = i64::from(terms.ready_after_minutes) * 60_000;
+    let Some(today) = crate::day::day_of(now, &terms.time_zone) else { return Ok(Vec::new()) };
+    let mut due = Vec::new();
+    for back in (1..=DAYS_BACK_MAX).rev() {
+        let Ok(day) = today.checked_sub(back.days()) else { continue };
+        let day = day.to_string();
+        let span = span_of(id, &manifest, terms, &day)?;
+        if span.to.plus(ready_after_ms) > now || span.to <= account.created_at {
+            continue;
+        }
+        let asked = day.clone();
+        let newest = app.store().read(move |tx| reconciliations::newest(tx, &scope, id, &asked)).await?;
+        let is_due = match newest {
+            None => true,
+            Some((newest, failures)) => match newest.state {
+                State::Done => false,
+                State::Running => newest.lease_until <= now,
+                State::Failed => newest.ended_at.is_none_or(|ended| ended.plus(pause_ms(failures)) <= now),
+            },
+        };
+        if is_due {
+            due.push(day);
+        }
+    }
+    Ok(due)
+}
+
+/// How far back a day is still compared by itself: a week, which a holiday of a scheme's or an outage of ours may take.
+const DAYS_BACK_MAX: i64 = 7;
+
+/// 5 minutes after a failure, doubled with each further one, at most 4 hours.
+fn pause_ms(failures: u32) -> i64 {
+    (300_000_i64 << failures.saturating_sub(1).min(6)).min(4 * 3_600_000)
+}
+
+async fn carry_out(app: &App, case: Case) {
+    let ended = match bill::fetch(app, &case).await {
+        Ok(bill) => compare::compare(app, &case, &bill).await.map(|result| Ended::Done { bill: bill.id, result }),
+        Err(error) => Err(error),
+    };
+    let ended = ended.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a reconciliation failed");
+        Ended::Failed(words_for_persons(&error))
+    });
+    let (scope, id, now) = (case.scope, case.id, app.now());
+    let written = app.store().write(move |tx| reconciliations::end(tx, &scope, id, &ended, now)).await;
+    if let Err(error) = written {
+        tracing::warn!(%error, "the end of a reconciliation was not written down; its lease ends it");
+    }
+}
+
+/// What went wrong, without words about the database or the machine.
+fn words_for_persons(error: &ReconcileError) -> String {
+    match error {
+        ReconcileError::Store(_) | ReconcileError::Walk(_) | ReconcileError::NoChance(_) => {
+            "something went wrong here; it was noted".to_owned()
+        }
+        other => other.to_string().chars().take(500).collect(),
+    }
+}
+
+/// Says that the run goes on, if it does. From time to time is enough; each page does it.
+///
+/// # Errors
+/// `Stopped`: a shutdown does not wait for a million rows. `Store` (`Stale` if another took the day up).
+async fn renew(app: &App, case: &Case) -> Result<(), ReconcileError> {
+    if app.is_stopping() {
+        return Err(ReconcileError::Stopped);
+    }
+    let (scope, id, until) = (case.scope, case.id, app.now().plus(LEASE_MS));
+    Ok(app.store().write(move |tx| reconciliations::renew(tx, &scope, id, until)).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_cross_months_and_years() {
+        for (day, before, after) in
+            [("2026-03-01", "2026-02-28", "2026-03-02"), ("2026-12-31", "2026-12-30", "2027-01-01")]
+        {
+            assert_eq!(neighbours(day), Ok([before.to_owned(), after.to_owned()]));
+        }
+        for day in ["2026-02-29", "", "yesterday", "9999-12-31"] {
+            assert!(neighbours(day).is_err(), "{day}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_to_four_hours() {
+        assert_eq!([0, 1, 2, 6, 7, 16, u32::MAX].map(|n| pause_ms(n) / 60_000), [5, 5, 10, 160, 240, 240, 240]);
+    }
+}

@@ -1,0 +1,220 @@
+//! What the books say moved through a channel account, by the numbers under which the channel knows it: for comparison with
+//! its bill.
+//!
+//! A movement is what [`Kind::Captured`], [`Kind::RefundSucceeded`] and [`Kind::Undone`] booked, with the fee as it was
+//! corrected since. What a reconciliation itself booked about amounts is not counted: it answers the bill, and would be
+//! compared with itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Text},
+};
+use saoma_domain::{
+    ledger::{Account, Kind},
+    recon::{Key, Movement, Ours, Side},
+};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, RefundId};
+
+use crate::{
+    StoreError, TenantScope, Tx,
+    column::{Txt, corrupt},
+    dialect::by_bytes,
+    schema::{payments, refunds},
+};
+
+/// Whose movements, and from when to before when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub account: ChannelAccountId,
+    pub from: Millis,
+    pub to: Millis,
+    /// Whether the channel is told of what came late by a cancel, having no refunds.
+    pub late_by_cancel: bool,
+}
+
+/// Movements of a span in the order of their keys, from after `after` on.
+///
+/// Each page costs a walk through the span's part of an index, so that large pages are cheaper for a whole day.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn movements(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    span: &Span,
+    after: Option<&Key>,
+    limit: u32,
+) -> Result<Vec<Ours>, StoreError> {
+    let bytes = by_bytes(tx);
+    let moved = moved("s.at >= $4 AND s.at < $5");
+    let page = format!(
+        "SELECT * FROM ({moved}) m WHERE m.number {bytes} > $6 OR (m.number = $6 AND m.movement {bytes} > $7) \
+         ORDER BY m.number {bytes}, m.movement {bytes} LIMIT $8"
+    );
+    let (number, movement) = after.map_or(("", ""), |key| (key.number.as_str(), key.movement.text()));
+    let query = sql_query(with_sums(&page, bytes))
+        .bind::<Text, _>(cancelled(span))
+        .bind::<Text, _>(scope.tenant().to_string())
+        .bind::<Text, _>(span.account.to_string())
+        .bind::<BigInt, _>(span.from.0)
+        .bind::<BigInt, _>(span.to.0)
+        .bind::<Text, _>(number.to_owned())
+        .bind::<Text, _>(movement)
+        .bind::<BigInt, _>(i64::from(limit));
+    let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
+    rows.into_iter().map(Ours::try_from).collect()
+}
+
+/// What is known here of movements that the channel names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Moved(Ours),
+    /// The payment or refund is of this account and its money has not moved so: the state it is in.
+    State(String),
+}
+
+/// What is known of each of these keys, whenever it was. Keys that nothing is known of are left out.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn standing(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    span: &Span,
+    keys: &[&Key],
+) -> Result<BTreeMap<Key, Standing>, StoreError> {
+    let numbers: BTreeSet<String> = keys.iter().filter_map(|key| ours(&key.number)).collect();
+    let mut known = BTreeMap::new();
+    if numbers.is_empty() {
+        return Ok(known);
+    }
+    // Ids of ours, written out again from their bytes, hold nothing that needs quoting.
+    let list: Vec<String> = numbers.iter().map(|number| format!("'{number}'")).collect();
+    let list = list.join(", ");
+    let bytes = by_bytes(tx);
+    let moved = moved(&format!("$4 <= $5 AND (s.subject IN ({list}) OR s.payment_id IN ({list}))"));
+    let query = sql_query(with_sums(&moved, bytes))
+        .bind::<Text, _>(cancelled(span))
+        .bind::<Text, _>(scope.tenant().to_string())
+        .bind::<Text, _>(span.account.to_string())
+        .bind::<BigInt, _>(span.from.0)
+        .bind::<BigInt, _>(span.to.0);
+    let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
+    for row in rows {
+        let row = Ours::try_from(row)?;
+        known.insert(row.key.clone(), Standing::Moved(row));
+    }
+    let states = states(tx, scope, span.account, &numbers)?;
+    for key in keys {
+        if let Some(state) = states.get(&key.number) {
+            known.entry((*key).clone()).or_insert_with(|| Standing::State(state.clone()));
+        }
+    }
+    Ok(known)
+}
+
+/// The number, if it can be one of ours.
+fn ours(number: &str) -> Option<String> {
+    let payment = number.parse::<PaymentId>().map(|id| id.to_string());
+    payment.or_else(|_| number.parse::<RefundId>().map(|id| id.to_string())).ok()
+}
+
+fn states(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    numbers: &BTreeSet<String>,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    let of_payments: Vec<(String, String)> = tx.run(scope, |conn| {
+        payments::table
+            .filter(payments::tenant_id.eq(Txt(scope.tenant())))
+            .filter(payments::channel_account_id.eq(Txt(account)))
+            .filter(payments::id.eq_any(numbers))
+            .select((payments::id, payments::public_state))
+            .load(conn)
+    })?;
+    let of_refunds: Vec<(String, String)> = tx.run(scope, |conn| {
+        refunds::table
+            .inner_join(
+                payments::table
+                    .on(payments::tenant_id.eq(refunds::tenant_id).and(payments::id.eq(refunds::payment_id))),
+            )
+            .filter(refunds::tenant_id.eq(Txt(scope.tenant())))
+            .filter(payments::channel_account_id.eq(Txt(account)))
+            .filter(refunds::id.eq_any(numbers))
+            .select((refunds::id, refunds::state))
+            .load(conn)
+    })?;
+    Ok(of_payments.into_iter().chain(of_refunds).collect())
+}
+
+/// The movements of $2's account $3 that `which` holds for. What was undone by a cancel has the payment's number: voids, and
+/// refunds of the kind $1. SQLite counts parameters by where they first stand, so they stand in their order.
+fn moved(which: &str) -> String {
+    let (captured, refunded, undone) = (Kind::Captured.text(), Kind::RefundSucceeded.text(), Kind::Undone.text());
+    let (payment, refund, reversal) = (Movement::Payment.text(), Movement::Refund.text(), Movement::Reversal.text());
+    format!(
+        "SELECT CASE WHEN r.kind IN ('void', $1) THEN s.payment_id ELSE s.subject END AS number, \
+           CASE WHEN s.kind = '{captured}' THEN '{payment}' \
+                WHEN s.kind = '{undone}' OR r.kind IN ('void', $1) THEN '{reversal}' ELSE '{refund}' END AS movement, \
+           s.subject AS subject, s.kind AS kind, s.payment_id AS payment_id, s.refund_id AS refund_id, s.at AS at \
+         FROM posting_sets s LEFT JOIN refunds r ON r.tenant_id = s.tenant_id AND r.id = s.refund_id \
+         WHERE s.tenant_id = $2 AND s.channel_account_id = $3 AND s.part = 0 \
+           AND s.kind IN ('{captured}', '{refunded}', '{undone}') AND {which}"
+    )
+}
+
+/// With money and fee. On the clearing account lies what the fee has left of the money, so both together are all of it.
+fn with_sums(page: &str, bytes: &str) -> String {
+    let (clearing, fees) = (Account::ChannelClearing.text(), Account::Fees.text());
+    let (undone, corrected) = (Kind::Undone.text(), Kind::FeeCorrected.text());
+    format!(
+        "SELECT page.number AS number, page.movement AS movement, page.at AS at, p.currency AS currency, \
+           CAST(SUM(CASE WHEN p.account IN ('{clearing}', '{fees}') THEN p.amount_minor ELSE 0 END) AS BIGINT) AS net_minor, \
+           CAST(SUM(CASE WHEN p.account = '{fees}' THEN p.amount_minor ELSE 0 END) AS BIGINT) AS fee_minor \
+         FROM ({page}) page \
+         JOIN posting_sets s ON s.tenant_id = $2 AND s.payment_id = page.payment_id \
+           AND ((s.subject = page.subject AND s.kind = page.kind) \
+             OR (s.kind = '{corrected}' AND page.kind <> '{undone}' \
+               AND COALESCE(s.refund_id, '') = COALESCE(page.refund_id, ''))) \
+         JOIN postings p ON p.tenant_id = $2 AND p.set_id = s.id \
+         GROUP BY page.number, page.movement, page.at, p.currency \
+         ORDER BY page.number {bytes}, page.movement {bytes}"
+    )
+}
+
+const fn cancelled(span: &Span) -> &'static str {
+    if span.late_by_cancel { "late" } else { "void" }
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    number: String,
+    #[diesel(sql_type = Text)]
+    movement: String,
+    #[diesel(sql_type = BigInt)]
+    at: i64,
+    #[diesel(sql_type = Text)]
+    currency: Txt<Currency>,
+    #[diesel(sql_type = BigInt)]
+    net_minor: i64,
+    #[diesel(sql_type = BigInt)]
+    fee_minor: i64,
+}
+
+impl TryFrom<Row> for Ours {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let movement = Movement::from_text(&row.movement).ok_or_else(|| corrupt("a movement of an unknown kind"))?;
+        let minor = if movement.is_income() { Some(row.net_minor) } else { row.net_minor.checked_neg() };
+        let money = |minor| Money::new(minor, row.currency.0);
+        let minor = minor.ok_or_else(super::past_64_bits)?;
+        let side = Side { money: money(minor), fee: money(row.fee_minor), at: Millis(row.at) };
+        Ok(Self { key: Key { number: row.number, movement }, side })
+    }
+}

@@ -1,0 +1,152 @@
+//! What was sold, given back and charged in a period, by channel account: for the whole merchant, each store, or each
+//! terminal. From the books, by when it came into them, as balances are: what a period said when it was over, it says for
+//! good.
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Text},
+};
+use saoma_domain::ledger::{Account, Kind};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, StoreId, TerminalId};
+
+use crate::{
+    StoreError, TenantScope, Tx,
+    column::{Txt, corrupt, unsigned},
+};
+
+/// How finely lines are parted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Merchant,
+    Store,
+    Terminal,
+}
+
+/// Of one channel account (or cash) and currency, in its minor units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettlementLine {
+    /// `None`: of the whole merchant, or money of no payment of ours.
+    pub store: Option<StoreId>,
+    /// `None`: of the whole store, or without a terminal.
+    pub terminal: Option<TerminalId>,
+    /// `None`: cash.
+    pub channel_account: Option<ChannelAccountId>,
+    pub currency: Currency,
+    pub payments: u64,
+    pub gross_minor: i64,
+    /// Refunds, voids, and what channels undid by themselves.
+    pub refunds: u64,
+    pub refunded_minor: i64,
+    /// What channels kept, less what they gave back of it.
+    pub fees_minor: i64,
+    /// What their bills were found to move more, or less if it is negative.
+    pub corrected_minor: i64,
+}
+
+impl SettlementLine {
+    /// What is due of it to the merchant; `None` past 64 bits.
+    #[must_use]
+    pub fn net_minor(&self) -> Option<i64> {
+        let kept = self.gross_minor.checked_sub(self.refunded_minor)?.checked_sub(self.fees_minor)?;
+        kept.checked_add(self.corrected_minor)
+    }
+}
+
+/// What moved from `from` on and before `to`, by store, terminal, channel account and currency.
+///
+/// # Errors
+/// `Corrupt` for what is not in the form of these columns.
+pub fn settlement(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    by: By,
+    from: Millis,
+    to: Millis,
+) -> Result<Vec<SettlementLine>, StoreError> {
+    let (store, terminal) = match by {
+        By::Merchant => ("CAST('' AS TEXT)", "CAST('' AS TEXT)"),
+        By::Store => ("COALESCE(p.store_id, '')", "CAST('' AS TEXT)"),
+        By::Terminal => ("COALESCE(p.store_id, '')", "COALESCE(p.terminal_id, '')"),
+    };
+    let [captured, refunded, undone, fee, bill] =
+        [Kind::Captured, Kind::RefundSucceeded, Kind::Undone, Kind::FeeCorrected, Kind::BillCorrected].map(Kind::text);
+    let [payable, transit, fees] =
+        [Account::MerchantPayable, Account::RefundsInTransit, Account::Fees].map(Account::text);
+    // A set of the amount has one line on the account named, so lines are counted there.
+    let query = format!(
+        "SELECT {store} AS store, {terminal} AS terminal, COALESCE(s.channel_account_id, '') AS channel_account, \
+           l.currency AS currency, \
+           CAST(SUM(CASE WHEN s.kind = '{captured}' AND l.account = '{payable}' THEN 1 ELSE 0 END) AS BIGINT) AS payments, \
+           CAST(SUM(CASE WHEN s.kind = '{captured}' AND l.account = '{payable}' THEN -l.amount_minor ELSE 0 END) AS BIGINT) \
+             AS gross_minor, \
+           CAST(SUM(CASE WHEN (s.kind = '{refunded}' AND l.account = '{transit}') \
+             OR (s.kind = '{undone}' AND l.account = '{payable}') THEN 1 ELSE 0 END) AS BIGINT) AS refunds, \
+           CAST(SUM(CASE WHEN (s.kind = '{refunded}' AND l.account = '{transit}') \
+             OR (s.kind = '{undone}' AND l.account = '{payable}') THEN l.amount_minor ELSE 0 END) AS BIGINT) AS refunded_minor, \
+           CAST(SUM(CASE WHEN l.account = '{fees}' THEN l.amount_minor ELSE 0 END) AS BIGINT) AS fees_minor, \
+           CAST(SUM(CASE WHEN s.kind = '{bill}' AND l.account = '{payable}' THEN -l.amount_minor ELSE 0 END) AS BIGINT) \
+             AS corrected_minor \
+         FROM posting_sets s \
+         JOIN postings l ON l.tenant_id = s.tenant_id AND l.set_id = s.id \
+         LEFT JOIN payments p ON p.tenant_id = s.tenant_id AND p.id = s.payment_id \
+         WHERE s.tenant_id = $1 AND s.booked_at >= $2 AND s.booked_at < $3 \
+           AND s.kind IN ('{captured}', '{refunded}', '{undone}', '{fee}', '{bill}') \
+         GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
+    );
+    let rows: Vec<Row> = tx.run(scope, |conn| {
+        sql_query(query)
+            .bind::<Text, _>(scope.tenant().to_string())
+            .bind::<BigInt, _>(from.0)
+            .bind::<BigInt, _>(to.0)
+            .load(conn)
+    })?;
+    rows.into_iter().map(SettlementLine::try_from).collect()
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    store: String,
+    #[diesel(sql_type = Text)]
+    terminal: String,
+    #[diesel(sql_type = Text)]
+    channel_account: String,
+    #[diesel(sql_type = Text)]
+    currency: Txt<Currency>,
+    #[diesel(sql_type = BigInt)]
+    payments: i64,
+    #[diesel(sql_type = BigInt)]
+    gross_minor: i64,
+    #[diesel(sql_type = BigInt)]
+    refunds: i64,
+    #[diesel(sql_type = BigInt)]
+    refunded_minor: i64,
+    #[diesel(sql_type = BigInt)]
+    fees_minor: i64,
+    #[diesel(sql_type = BigInt)]
+    corrected_minor: i64,
+}
+
+impl TryFrom<Row> for SettlementLine {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        fn id<T: std::str::FromStr>(text: &str) -> Result<Option<T>, StoreError> {
+            let parsed = (!text.is_empty()).then(|| text.parse()).transpose();
+            parsed.map_err(|_| corrupt(format!("{text:?} where an id is expected")))
+        }
+        Ok(Self {
+            store: id(&row.store)?,
+            terminal: id(&row.terminal)?,
+            channel_account: id(&row.channel_account)?,
+            currency: row.currency.0,
+            payments: unsigned(row.payments)?,
+            gross_minor: row.gross_minor,
+            refunds: unsigned(row.refunds)?,
+            refunded_minor: row.refunded_minor,
+            fees_minor: row.fees_minor,
+            corrected_minor: row.corrected_minor,
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! What channels paid out, as it was seen at the bank: the last leg of reconciliation.
+
+use std::{fmt, str::FromStr};
+
+use diesel::prelude::*;
+use saoma_domain::ledger::{Kind, rules};
+use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PayoutId, TenantId};
+
+use crate::{
+    StoreError, TenantScope, Tx,
+    column::{Txt, amount},
+    ledger::{self, Booking, Subject},
+    schema::payouts,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payout {
+    pub id: PayoutId,
+    pub account: ChannelAccountId,
+    /// The first and the last day that it is for, as the scheme counts days, `2026-01-31`.
+    pub from_day: String,
+    pub to_day: String,
+    pub amount: Amount,
+    /// What the bills of these days come to, fees taken off, in minor units of the same currency.
+    pub expected_minor: i64,
+    /// The bank's or the scheme's number of it: one of an account is booked once.
+    pub reference: String,
+    /// When it arrived, as whoever entered it says.
+    pub received_at: Millis,
+    pub entered_by: String,
+    pub entered_at: Millis,
+}
+
+/// A place in the list: after this one. Its text is for the API's `cursor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub entered_at: Millis,
+    pub id: PayoutId,
+}
+
+/// Writes a payout down and books it.
+///
+/// # Errors
+/// `NotFound` if the account is not the tenant's, `Conflict` if the account has one of that reference.
+pub fn enter(tx: &mut Tx<'_>, scope: &TenantScope, payout: &Payout) -> Result<(), StoreError> {
+    crate::channel_accounts::load(tx, scope, payout.account)?;
+    let row = Row {
+        tenant_id: Txt(scope.tenant()),
+        id: Txt(payout.id),
+        channel_account_id: Txt(payout.account),
+        from_day: payout.from_day.clone(),
+        to_day: payout.to_day.clone(),
+        currency: Txt(payout.amount.currency()),
+        amount_minor: payout.amount.minor(),
+        expected_minor: payout.expected_minor,
+        reference: payout.reference.clone(),
+        received_at: payout.received_at.0,
+        entered_by: payout.entered_by.clone(),
+        entered_at: payout.entered_at.0,
+    };
+    tx.run(scope, |conn| diesel::insert_into(payouts::table).values(&row).execute(conn))
+        .map_err(|error| error.about("the payout's reference"))?;
+    let booking = Booking {
+        subject: Subject::Other(payout.id.to_string()),
+        kind: Kind::PayoutReceived,
+        channel_account: Some(payout.account),
+        at: payout.received_at,
+        booked_at: payout.entered_at,
+    };
+    ledger::post(tx, scope, &booking, &rules::payout_received(payout.amount))
+}
+
+/// Newest first, of all accounts or of one.
+///
+/// # Errors
+/// None of its own.
+pub fn list(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: Option<ChannelAccountId>,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<Payout>, StoreError> {
+    let mut query = payouts::table
+        .filter(payouts::tenant_id.eq(Txt(scope.tenant())))
+        .order((payouts::entered_at.desc(), payouts::id.desc()))
+        .limit(limit.into())
+        .select(Row::as_select())
+        .into_boxed();
+    if let Some(account) = account {
+        query = query.filter(payouts::channel_account_id.eq(Txt(account)));
+    }
+    if let Some(Cursor { entered_at, id }) = after {
+        let same_moment = payouts::entered_at.eq(entered_at.0).and(payouts::id.lt(Txt(id)));
+        query = query.filter(payouts::entered_at.lt(entered_at.0).or(same_moment));
+    }
+    let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
+    rows.into_iter().map(Payout::try_from).collect()
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.entered_at.0, self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let bad = || StoreError::NotFound { what: "the cursor's place in the list" };
+        let (entered_at, id) = text.split_once('-').ok_or_else(bad)?;
+        Ok(Self { entered_at: Millis(entered_at.parse().map_err(|_| bad())?), id: id.parse().map_err(|_| bad())? })
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = payouts)]
+struct Row {
+    tenant_id: Txt<TenantId>,
+    id: Txt<PayoutId>,
+    channel_account_id: Txt<ChannelAccountId>,
+    from_day: String,
+    to_day: String,
+    currency: Txt<Currency>,
+    amount_minor: i64,
+    expected_minor: i64,
+    reference: String,
+    received_at: i64,
+    entered_by: String,
+    entered_at: i64,
+}
+
+impl TryFrom<Row> for Payout {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id.0,
+            account: row.channel_account_id.0,
+            from_day: row.from_day,
+            to_day: row.to_day,
+            amount: amount(row.amount_minor, row.currency.0)?,
+            expected_minor: row.expected_minor,
+            reference: row.reference,
+            received_at: Millis(row.received_at),
+            entered_by: row.entered_by,
+            entered_at: Millis(row.entered_at),
+        })
+    }
+}

@@ -1,0 +1,346 @@
+//! Comparisons of a channel account's books with its bill of a day: one at a time for each account and day, over all nodes.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use diesel::prelude::*;
+use saoma_protocol::{ChannelAccountId, Currency, Millis, ReconciliationId, TenantId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    StoreError, TenantScope, Tx,
+    column::{Txt, from_json, millis, signed, to_json, unsigned},
+    schema::reconciliations,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Running,
+    Done,
+    /// It has no result; nothing that was found before is changed by it.
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reconciliation {
+    pub id: ReconciliationId,
+    pub account: ChannelAccountId,
+    /// As the scheme counts days, `2026-01-31`.
+    pub day: String,
+    pub state: State,
+    pub bill: Option<u64>,
+    pub result: Option<Counted>,
+    /// Why it failed.
+    pub words: Option<String>,
+    pub started_by: String,
+    pub started_at: Millis,
+    pub ended_at: Option<Millis>,
+    pub lease_until: Millis,
+}
+
+/// What was compared and what came of it. Every row is in exactly one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    pub revision: u32,
+    /// Movements of the books, and lines of the bill.
+    pub ours: u64,
+    pub theirs: u64,
+    /// Pairs that agree.
+    pub agreed: u64,
+    /// Taken and undone on the day, and in no bill.
+    pub netted: u64,
+    /// By class.
+    pub found: BTreeMap<String, u64>,
+    /// More was found than is kept one by one.
+    pub overflowed: bool,
+    pub sums: BTreeMap<Currency, Sums>,
+}
+
+/// Of one currency, in its minor units: payments less what went back, and fees less what came back of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    pub ours_minor: i64,
+    pub ours_fee_minor: i64,
+    pub theirs_minor: i64,
+    pub theirs_fee_minor: i64,
+}
+
+/// A place in the list: after this one. Its text is for the API's `cursor`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    pub started_at: Millis,
+    pub id: ReconciliationId,
+}
+
+/// Begins one, unless one of the account and day is running: then that is the answer. One whose lease is over was cut off.
+///
+/// # Errors
+/// `NotFound` if the account is not the tenant's.
+pub fn start(tx: &mut Tx<'_>, scope: &TenantScope, new: &Reconciliation) -> Result<Option<Reconciliation>, StoreError> {
+    crate::channel_accounts::load(tx, scope, new.account)?;
+    crate::dialect::take_turn_named(tx, scope, &format!("reconciliation {} {}", new.account, new.day))?;
+    let running: Option<Row> = tx.run(scope, |conn| {
+        of_day(scope, new.account, &new.day)
+            .filter(reconciliations::state.eq(State::Running.text()))
+            .select(Row::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    if let Some(running) = running {
+        let running = Reconciliation::try_from(running)?;
+        if running.lease_until > new.started_at {
+            return Ok(Some(running));
+        }
+        end(tx, scope, running.id, &Ended::Failed("it was cut off".to_owned()), new.started_at)?;
+    }
+    let row = Row {
+        tenant_id: Txt(scope.tenant()),
+        id: Txt(new.id),
+        channel_account_id: Txt(new.account),
+        day: new.day.clone(),
+        state: Txt(State::Running),
+        bill: None,
+        result_json: None,
+        words: None,
+        started_by: new.started_by.clone(),
+        started_at: new.started_at.0,
+        ended_at: None,
+        lease_until: new.lease_until.0,
+    };
+    tx.run(scope, |conn| diesel::insert_into(reconciliations::table).values(&row).execute(conn))?;
+    Ok(None)
+}
+
+/// Says that it still runs.
+///
+/// # Errors
+/// `Stale` if it ended, or was taken for cut off.
+pub fn renew(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    id: ReconciliationId,
+    lease_until: Millis,
+) -> Result<(), StoreError> {
+    let lease = reconciliations::lease_until.eq(lease_until.0);
+    let n = tx.run(scope, |conn| diesel::update(running(scope, id)).set(lease).execute(conn))?;
+    if n == 1 { Ok(()) } else { Err(STALE) }
+}
+
+/// How one ended.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    Done { bill: u64, result: Counted },
+    Failed(String),
+}
+
+/// # Errors
+/// `Stale` if it has ended, or was taken for cut off.
+pub fn end(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    id: ReconciliationId,
+    ended: &Ended,
+    at: Millis,
+) -> Result<(), StoreError> {
+    let (state, bill, result_json, words) = match ended {
+        Ended::Done { bill, result } => (State::Done, Some(signed(*bill)), Some(to_json(result)?), None),
+        Ended::Failed(words) => (State::Failed, None, None, Some(words.clone())),
+    };
+    let changes = (
+        reconciliations::state.eq(state.text()),
+        reconciliations::bill.eq(bill),
+        reconciliations::result_json.eq(result_json),
+        reconciliations::words.eq(words),
+        reconciliations::ended_at.eq(at.0),
+    );
+    let n = tx.run(scope, |conn| diesel::update(running(scope, id)).set(changes).execute(conn))?;
+    if n == 1 { Ok(()) } else { Err(STALE) }
+}
+
+/// # Errors
+/// `NotFound`.
+pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, id: ReconciliationId) -> Result<Reconciliation, StoreError> {
+    let row: Option<Row> = tx.run(scope, |conn| {
+        reconciliations::table
+            .filter(reconciliations::tenant_id.eq(Txt(scope.tenant())))
+            .filter(reconciliations::id.eq(Txt(id)))
+            .select(Row::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    row.ok_or(StoreError::NotFound { what: "the reconciliation" })?.try_into()
+}
+
+/// Newest first, of all accounts or of one.
+///
+/// # Errors
+/// None of its own.
+pub fn list(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: Option<ChannelAccountId>,
+    day: Option<&str>,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<Reconciliation>, StoreError> {
+    let mut query = reconciliations::table
+        .filter(reconciliations::tenant_id.eq(Txt(scope.tenant())))
+        .order((reconciliations::started_at.desc(), reconciliations::id.desc()))
+        .limit(limit.into())
+        .select(Row::as_select())
+        .into_boxed();
+    if let Some(account) = account {
+        query = query.filter(reconciliations::channel_account_id.eq(Txt(account)));
+    }
+    if let Some(day) = day {
+        query = query.filter(reconciliations::day.eq(day.to_owned()));
+    }
+    if let Some(Cursor { started_at, id }) = after {
+        let same_moment = reconciliations::started_at.eq(started_at.0).and(reconciliations::id.lt(Txt(id)));
+        query = query.filter(reconciliations::started_at.lt(started_at.0).or(same_moment));
+    }
+    let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
+    rows.into_iter().map(Reconciliation::try_from).collect()
+}
+
+/// The newest of an account's day, and how many of them failed since the last that did not.
+///
+/// # Errors
+/// None of its own.
+pub fn newest(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    day: &str,
+) -> Result<Option<(Reconciliation, u32)>, StoreError> {
+    let rows: Vec<Row> = tx.run(scope, |conn| {
+        of_day(scope, account, day)
+            .order((reconciliations::started_at.desc(), reconciliations::id.desc()))
+            .limit(FAILURES_COUNTED_MAX)
+            .select(Row::as_select())
+            .load(conn)
+    })?;
+    let failed = rows.iter().take_while(|row| row.state.0 == State::Failed).count();
+    let newest = rows.into_iter().next().map(Reconciliation::try_from).transpose()?;
+    Ok(newest.map(|newest| (newest, u32::try_from(failed).unwrap_or(u32::MAX))))
+}
+
+/// The last of an account's day that came to a result.
+///
+/// # Errors
+/// None of its own.
+pub fn last_done(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    day: &str,
+) -> Result<Option<Reconciliation>, StoreError> {
+    let row: Option<Row> = tx.run(scope, |conn| {
+        of_day(scope, account, day)
+            .filter(reconciliations::state.eq(State::Done.text()))
+            .order((reconciliations::started_at.desc(), reconciliations::id.desc()))
+            .select(Row::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    row.map(Reconciliation::try_from).transpose()
+}
+
+/// Failures that still make the next pause longer.
+const FAILURES_COUNTED_MAX: i64 = 16;
+
+const STALE: StoreError = StoreError::Stale { what: "the reconciliation" };
+
+impl State {
+    pub const ALL: [Self; 3] = [Self::Running, Self::Done, Self::Failed];
+
+    /// The stable text of this state, as stored and sent.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.text() == text)
+    }
+}
+
+crate::column::stored_as_text!(State);
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.started_at.0, self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let bad = || StoreError::NotFound { what: "the cursor's place in the list" };
+        let (started_at, id) = text.split_once('-').ok_or_else(bad)?;
+        Ok(Self { started_at: Millis(started_at.parse().map_err(|_| bad())?), id: id.parse().map_err(|_| bad())? })
+    }
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn of_day<'a>(scope: &TenantScope, account: ChannelAccountId, day: &'a str) -> _ {
+    let tenant: Txt<TenantId> = Txt(scope.tenant());
+    let account: Txt<ChannelAccountId> = Txt(account);
+    reconciliations::table
+        .filter(reconciliations::tenant_id.eq(tenant))
+        .filter(reconciliations::channel_account_id.eq(account))
+        .filter(reconciliations::day.eq(day))
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn running(scope: &TenantScope, id: ReconciliationId) -> _ {
+    let tenant: Txt<TenantId> = Txt(scope.tenant());
+    let id: Txt<ReconciliationId> = Txt(id);
+    let state: &'static str = State::Running.text();
+    reconciliations::table
+        .filter(reconciliations::tenant_id.eq(tenant))
+        .filter(reconciliations::id.eq(id))
+        .filter(reconciliations::state.eq(state))
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = reconciliations)]
+struct Row {
+    tenant_id: Txt<TenantId>,
+    id: Txt<ReconciliationId>,
+    channel_account_id: Txt<ChannelAccountId>,
+    day: String,
+    state: Txt<State>,
+    bill: Option<i64>,
+    result_json: Option<String>,
+    words: Option<String>,
+    started_by: String,
+    started_at: i64,
+    ended_at: Option<i64>,
+    lease_until: i64,
+}
+
+impl TryFrom<Row> for Reconciliation {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id.0,
+            account: row.channel_account_id.0,
+            day: row.day,
+            state: row.state.0,
+            bill: row.bill.map(unsigned).transpose()?,
+            result: row.result_json.map(|json| from_json(&json, "a reconciliation's result")).transpose()?,
+            words: row.words,
+            started_by: row.started_by,
+            started_at: Millis(row.started_at),
+            ended_at: millis(row.ended_at),
+            lease_until: Millis(row.lease_until),
+        })
+    }
+}
