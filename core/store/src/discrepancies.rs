@@ -94,10 +94,9 @@ pub fn keep(
     })?;
     let known: Vec<Discrepancy> = rows.into_iter().map(Discrepancy::try_from).collect::<Result<_, _>>()?;
     for (id, finding) in found {
-        let before = known.iter().filter(|before| before.day == run.day && is_same(&before.finding, finding));
+        let mut before = known.iter().filter(|before| before.day == run.day && is_same(&before.finding, finding));
         // What waits is one at most; of what is over, the very same difference.
-        let before =
-            before.filter(|before| before.standing.waits() || says_the_same(&before.finding, finding)).next_back();
+        let before = before.rfind(|before| before.standing.waits() || says_the_same(&before.finding, finding));
         match before {
             Some(before) => {
                 let mut now = before.clone();

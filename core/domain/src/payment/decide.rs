@@ -307,6 +307,14 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
             {
                 Decision::to(State::Reversed)
             }
+            // What persons alone had said was never there.
+            State::Captured(capture) if capture.by_hand => {
+                if has_passed(capture.at, ON_ITS_WAY_MS, now) {
+                    undone(payment, capture, answer.source(), Notice::ContradictsHand)
+                } else {
+                    Ok(Decision::NOTHING)
+                }
+            }
             State::Captured(_) => contradiction(answer),
             State::Submitting { .. } => Decision::to(State::Unknown { since: now }),
             State::Created

@@ -253,6 +253,7 @@ fn settle_in(
         kinds.extend(name);
         schedule(&mut stored, now);
     }
+    let is_definite = is_definite || is_nowhere(tx, scope, &stored, &event, now)?;
     if is_definite && doubt_may_end(&stored, now) {
         stored.watch.doubted_at = None;
         kinds.push(kind::DOUBT_ENDED);
@@ -388,6 +389,32 @@ fn doubt(loaded: &StoredPayment, stored: &StoredPayment, asks_again: bool, now: 
         return Some(now.plus(ON_ITS_WAY_MS));
     }
     asks_again.then_some(now)
+}
+
+/// The channel has no such order, and persons had said so or are known to have been wrong: once nothing can be on its way any
+/// more, that is the end of it. Of what the channel itself has called paid, "no such order" is no end.
+fn is_nowhere(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    stored: &StoredPayment,
+    event: &Event,
+    now: Millis,
+) -> Result<bool, StoreError> {
+    let Event::Answered(answer) = event else { return Ok(false) };
+    let is_fresh = matches!(answer.source(), Source::Reply | Source::CancelReply);
+    let has_waited = stored.watch.doubted_at.is_some_and(|from| {
+        // Further ahead than any is: the clock was set back.
+        !(-ON_ITS_WAY_MS..ON_ITS_WAY_MS).contains(&now.since(from))
+    });
+    if *answer.status() != AnswerStatus::NotFound
+        || !is_fresh
+        || !has_waited
+        || matches!(stored.payment.state, State::Captured(_))
+    {
+        return Ok(false);
+    }
+    let told = events::timeline(tx, scope, stored.payment.id)?;
+    Ok(told.iter().any(|told| told.event.kind == kind::HAND_CONFIRMED))
 }
 
 /// Not before its time, and not while money is on its way back: what becomes of that decides what the answer means.

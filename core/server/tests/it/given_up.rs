@@ -244,6 +244,33 @@ async fn a_refund_is_settled_by_hand_without_being_sent_again() {
     }
 }
 
+/// Found by the simulator (seed 748): the channel has no such order and never will, and core asked for ever.
+#[tokio::test]
+async fn what_persons_call_not_paid_and_the_channel_never_heard_of_is_over() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
+    counter.scheme.always("query", Say::Status(PaymentStatus::NotFound));
+    let wish = Proposal {
+        id: saoma_protocol::HandSettlementId::from_bytes([1; 16]),
+        payment: id,
+        refund: None,
+        paid: false,
+        reference: String::new(),
+        reason: "the wallet's merchant portal knows nothing of it".to_owned(),
+        actor: "usr_owner".to_owned(),
+        fingerprint: [1; 32],
+    };
+    let (proposed, _) = payments::propose(&counter.app, scope, wish).await.unwrap();
+    payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
+    assert_eq!(counter.state(id).await, State::Reversed);
+    assert!(!counter.events(id).await.contains(&"doubt_ended".to_owned()), "it may still be on its way");
+    doubt_ends(&counter, id).await;
+    assert_eq!(counter.state(id).await, State::Reversed);
+    assert_eq!(waits_for_a_person(&counter).await, 0);
+    counter.books_hold().await;
+}
+
 /// Two persons said paid, and the channel says in the end that it never was: it took no fee either.
 #[tokio::test]
 async fn what_was_never_paid_costs_no_fee() {

@@ -50,9 +50,7 @@ pub enum Canary {
 impl Canary {
     pub const ALL: [Self; 20] = [
         Self::KeyIgnored,
-        Self::SentBeforeCommit,
         Self::PostedTwice,
-        Self::LostUpdate,
         Self::PaidIsExpired,
         Self::AmountNotChecked,
         Self::ForgeryBelieved,
@@ -69,6 +67,8 @@ impl Canary {
         Self::OneSettlesAlone,
         Self::OldNewsBelieved,
         Self::SentIsDelivered,
+        Self::SentBeforeCommit,
+        Self::LostUpdate,
     ];
 
     /// Within how many seeds it must be found: two to four times as many as it took when this was written.

@@ -234,10 +234,8 @@ impl World<'_> {
                     self.sees(sale, payment);
                 }
             }
-            Back::Scheme { number } => {
-                if end.is_ok_and(|answer| answer.status == 200) {
-                    self.scheme.untold.remove(&number);
-                }
+            Back::Scheme { number } if end.as_ref().is_ok_and(|answer| answer.status == 200) => {
+                self.scheme.untold.remove(&number);
             }
             _ => {}
         }

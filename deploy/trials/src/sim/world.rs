@@ -478,7 +478,7 @@ impl<'a> World<'a> {
                 node.ring();
             }
         }
-        if watched && commits % 4 == 0 {
+        if watched && commits.is_multiple_of(4) {
             let seen = self.store.read_blocking(|tx| facts::standings(tx, &self.template.scope))?;
             let since = if self.sets_clocks { None } else { self.calm_at_ms };
             self.broken.extend(self.watch.look(&seen, self.now_ms(), since));
