@@ -22,17 +22,22 @@ pub struct Door {
     bearer: Option<String>,
 }
 
+/// Core closes a connection that rests for some seconds; on a busy machine a story must not send on one at that moment.
+fn patient() -> reqwest::ClientBuilder {
+    Client::builder().no_proxy().pool_max_idle_per_host(0)
+}
+
 impl Door {
     /// Without anything to show.
     pub fn at(root: &str) -> Self {
         install_tls();
-        let http = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let http = patient().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { http, root: root.to_owned(), bearer: None }
     }
 
     /// With a terminal's certificate.
     pub fn with_identity(root: &str, identity: &Identity) -> Self {
-        let http = Client::builder().tls_backend_preconfigured(identity.tls(true)).no_proxy().build().unwrap();
+        let http = patient().tls_backend_preconfigured(identity.tls(true)).build().unwrap();
         Self { http, root: root.to_owned(), bearer: None }
     }
 

@@ -185,7 +185,12 @@ impl World {
     }
 
     fn https(&self, tls: ClientConfig) -> Https {
-        let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build().unwrap();
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap();
         Https { http, root: format!("https://{}", self.running.terminals_https) }
     }
 

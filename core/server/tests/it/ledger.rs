@@ -46,7 +46,7 @@ impl Person {
         };
         let hash: [u8; 32] = Sha256::digest(secret).into();
         app.store().write(move |tx| api_keys::create(tx, &scope, &key, &hash)).await.unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
         Self { http, root: world.api(), key: api_key_text(id, &secret) }
     }
 

@@ -175,7 +175,7 @@ fn customer(luck: &mut Luck) -> Customer {
 fn about(luck: &mut Luck, sale: usize, minor: i64) -> Action {
     let part = luck.pick(&[1, minor / 2, minor / 2, minor, minor + 1]).max(1);
     let (key, twice) = (luck.draw(), luck.permille(250));
-    let (shows, by_two) = (luck.permille(600), luck.permille(800));
+    let (shows, by_two) = (luck.permille(600), luck.permille(500));
     let confirmed_after_ms = luck.pick(&[50, 2_000, 20_000, 90_000]);
     let press = match luck.below(12) {
         0 => Pressed::Query,
