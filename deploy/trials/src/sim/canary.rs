@@ -37,8 +37,6 @@ pub enum Canary {
     NewNumberOnRetry,
     /// A second way to pay an order is taken for a sale of its own.
     OrderForgotten,
-    /// One person settles by hand alone.
-    OneSettlesAlone,
     /// What a scheme sends on its own is taken for how things stand now.
     OldNewsBelieved,
     /// A push that was handed to the broker counts as delivered.
@@ -46,7 +44,7 @@ pub enum Canary {
 }
 
 impl Canary {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 18] = [
         Self::KeyIgnored,
         Self::PostedTwice,
         Self::PaidIsExpired,
@@ -61,7 +59,6 @@ impl Canary {
         Self::SentBeforeJournaled,
         Self::NewNumberOnRetry,
         Self::OrderForgotten,
-        Self::OneSettlesAlone,
         Self::OldNewsBelieved,
         Self::SentIsDelivered,
         Self::SentBeforeCommit,

@@ -314,7 +314,6 @@ async fn other_way(
 }
 
 async fn confirmed(hall: &Hall, settlement: HandSettlementId, by: &'static str) -> Result<Answer, Problem> {
-    let by = if hall.canary == Some(Canary::OneSettlesAlone) { "nobody in particular" } else { by };
     let (app, scope) = (hall.app.clone(), hall.scope);
     let work = async move { confirm(&app, scope, settlement, by).await };
     let done = hall.app.in_flight().spawn(work).await;
