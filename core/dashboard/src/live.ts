@@ -45,14 +45,14 @@ function parsed(text: string): unknown {
 function takePayment(queryClient: QueryClient, news: Payment): void {
   const lists = queryClient.getQueriesData<InfiniteData<PaymentPage>>({ queryKey: ['payments'] });
   for (const [key, data] of lists) {
-    if (data === undefined) continue;
     // Who is called for what the server alone says: the list is asked for anew.
-    if (key[1] === 'attention') {
-      void queryClient.invalidateQueries({ queryKey: key });
-      continue;
+    const isServers = key[1] === 'attention';
+    // An answer that is under way may be older than the news, and would take its place.
+    const isUnderWay = queryClient.getQueryState(key)?.fetchStatus === 'fetching';
+    if (data !== undefined && !isServers) {
+      queryClient.setQueryData(key, { ...data, pages: mergeIntoPages(data.pages, news, key[1] as Filter) });
     }
-    const pages = mergeIntoPages(data.pages, news, key[1] as Filter);
-    queryClient.setQueryData(key, { ...data, pages });
+    if (isServers || isUnderWay) void queryClient.invalidateQueries({ queryKey: key });
   }
   const open = queryClient.getQueryData<Timeline>(['payment', news.id]);
   if (open !== undefined && open.payment.version <= news.version) {
