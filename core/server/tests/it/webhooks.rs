@@ -158,17 +158,17 @@ async fn an_ordered_endpoint_is_told_again_until_it_understands() {
     let hurry = || {
         town.force("UPDATE webhook_deliveries SET next_at = 1 WHERE next_at IS NOT NULL AND state = 'pending'");
     };
-    for count in 2..=5 {
+    for count in 2..=4 {
         // What only time does: the pauses are 5 s and more. The outcome of the one before is there once it has a pause.
         crate::fleet_world::eventually("the attempt is written down", async || {
-            town.column("SELECT COUNT(*) AS text FROM webhook_attempts").len() == 1
-                && town.column("SELECT CAST(COUNT(*) AS TEXT) AS text FROM webhook_attempts")[0]
-                    == (count - 1).to_string()
+            town.column("SELECT CAST(COUNT(*) AS TEXT) AS text FROM webhook_attempts")[0] == (count - 1).to_string()
         })
         .await;
         hurry();
         receiver.hears(count).await;
     }
+    // It has understood, and the next one goes out by itself: nothing of it needs to be waited for.
+    receiver.hears(5).await;
     let heard = receiver.heard();
     let ids: Vec<_> = heard.iter().map(|heard| heard.header("webhook-id")).collect();
     assert!(ids[..4].iter().all(|id| *id == ids[0]) && ids[4] != ids[0], "{ids:?}");
