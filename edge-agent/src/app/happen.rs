@@ -3,11 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ring::rand::SecureRandom as _;
-use saoma_protocol::{
-    PaymentId, Sequence,
-    api::{CreatePayment, Presentation},
-    journal::Method,
-};
+use saoma_protocol::{PaymentId, Sequence};
 
 use super::{
     now,
@@ -18,7 +14,7 @@ use crate::{
     link::https::Call,
     peripherals::PeripheralError,
     receipt::{Heading, compose},
-    sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip, Stage},
+    sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip},
     sync,
     till::{
         problem::{Code, Refused},
@@ -208,48 +204,9 @@ impl Owner {
         self.emit("receipt", &ReceiptView { payment, printed: why.is_none(), why });
     }
 
-    /// The request that an ask stands for; none if what it needs is gone (a scanned code after a restart).
+    /// The request that an ask stands for; none if what it needs is gone.
     pub(super) fn call_for(&self, sale: &Sale, ask: Ask) -> Option<Call> {
-        let payment = sale.kept.payment;
-        let call = match ask {
-            Ask::Create => Call::Create { payment, body: Box::new(self.create_body(sale)?) },
-            Ask::Fetch => Call::Fetch { payment },
-            // A press is one request: its key is new each time, so that core answers with how things stand now.
-            Ask::Query => Call::Query { payment, key: fresh_key("query") },
-            Ask::Cancel => Call::Cancel { payment, key: fresh_key("cancel") },
-            Ask::ListRefunds => Call::ListRefunds { payment },
-            Ask::Refund(refund) => {
-                let held = sale.refund(refund)?;
-                if held.void {
-                    Call::Void { payment, refund }
-                } else {
-                    Call::Refund { payment, refund, amount: held.amount }
-                }
-            }
-        };
-        Some(call)
-    }
-
-    fn create_body(&self, sale: &Sale) -> Option<CreatePayment> {
-        let kept = &sale.kept;
-        let Stage::Sending { method, .. } = kept.stage else { return None };
-        let presentation = match method {
-            Method::MerchantPresented => {
-                Presentation::Merchant { expires_in_seconds: Some(self.config.till.code_expires_in_seconds) }
-            }
-            Method::CustomerPresented => Presentation::Customer { code: sale.waits.code.as_ref()?.expose().to_owned() },
-        };
-        Some(CreatePayment {
-            amount: kept.amount,
-            presentation,
-            order: None,
-            channel_account: None,
-            store: None,
-            goods: kept.goods.clone(),
-            reference: None,
-            cashier: Some(kept.cashier.clone()),
-            counter: Some(kept.counter),
-        })
+        Call::of(sale, ask, self.config.till.code_expires_in_seconds, fresh_key)
     }
 }
 

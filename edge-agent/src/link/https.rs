@@ -12,15 +12,19 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use saoma_protocol::{
     Amount, PaymentId, RefundId, Sequence,
     api::{
-        CreatePayment, CreateRefund, Page, PaymentView, Problem, RefundView, Renew, Renewed, TerminalBooks,
-        TerminalProfile,
+        CreatePayment, CreateRefund, Page, PaymentView, Presentation, Problem, RefundView, Renew, Renewed,
+        TerminalBooks, TerminalProfile,
     },
+    journal,
     message::{JournalAck, JournalBatch, Push, PushAck},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use crate::{sale::Outcome, telemetry};
+use crate::{
+    sale::{Ask, Outcome, Sale, Stage},
+    telemetry,
+};
 
 /// Longest answer that is read, in bytes: pushes and journals are at most a message.
 const ANSWER_LEN_MAX: usize = 2 * saoma_protocol::message::MESSAGE_LEN_MAX;
@@ -39,6 +43,53 @@ pub enum Call {
     ListRefunds { payment: PaymentId },
     Void { payment: PaymentId, refund: RefundId },
     Refund { payment: PaymentId, refund: RefundId, amount: Amount },
+}
+
+impl Call {
+    /// The request that an ask stands for; none if what it needs is gone (a scanned code after a restart). A code that the
+    /// shop shows lives for `code_seconds`. A press is one request: `press_key` names it anew each time, so that core answers
+    /// with how things stand now.
+    #[must_use]
+    pub fn of(sale: &Sale, ask: Ask, code_seconds: u32, press_key: impl FnOnce(&str) -> String) -> Option<Self> {
+        let payment = sale.kept.payment;
+        Some(match ask {
+            Ask::Create => Self::Create { payment, body: Box::new(create_body(sale, code_seconds)?) },
+            Ask::Fetch => Self::Fetch { payment },
+            Ask::Query => Self::Query { payment, key: press_key("query") },
+            Ask::Cancel => Self::Cancel { payment, key: press_key("cancel") },
+            Ask::ListRefunds => Self::ListRefunds { payment },
+            Ask::Refund(refund) => {
+                let held = sale.refund(refund)?;
+                if held.void {
+                    Self::Void { payment, refund }
+                } else {
+                    Self::Refund { payment, refund, amount: held.amount }
+                }
+            }
+        })
+    }
+}
+
+fn create_body(sale: &Sale, code_seconds: u32) -> Option<CreatePayment> {
+    let kept = &sale.kept;
+    let Stage::Sending { method, .. } = kept.stage else { return None };
+    let presentation = match method {
+        journal::Method::MerchantPresented => Presentation::Merchant { expires_in_seconds: Some(code_seconds) },
+        journal::Method::CustomerPresented => {
+            Presentation::Customer { code: sale.waits.code.as_ref()?.expose().to_owned() }
+        }
+    };
+    Some(CreatePayment {
+        amount: kept.amount,
+        presentation,
+        order: None,
+        channel_account: None,
+        store: None,
+        goods: kept.goods.clone(),
+        reference: None,
+        cashier: Some(kept.cashier.clone()),
+        counter: Some(kept.counter),
+    })
 }
 
 /// Why there is no answer to a request that is not about a sale.

@@ -11,13 +11,12 @@ use std::{
 use saoma_edge::{
     journal::{Commit, Intent, JournalError, Settings, Store},
     link::https::{Call, outcome},
-    sale::{self, Decision, Effect, Event, Keyed, Outcome, ReceiptState, Sale, ScannedCode, Stage, Tender},
+    sale::{self, Decision, Effect, Event, Keyed, Outcome, ReceiptState, Sale, ScannedCode, Tender},
     sync::{self, Order, Sync},
 };
 use saoma_protocol::{
     Amount, Millis, PaymentId, RefundId, Sequence, TenantId, TerminalId,
-    api::{CreatePayment, PaymentView, Presentation, Pushes},
-    journal::Method,
+    api::{CreatePayment, PaymentView, Pushes},
     message::{Envelope, JournalAck, JournalBatch, MessageError, Push, PushAck, PushBody},
     topic::{Leaf, Topic},
 };
@@ -309,31 +308,15 @@ impl Terminal {
     }
 
     fn call_for(&self, sale: &Sale, ask: sale::Ask) -> Option<Call> {
-        let payment = sale.kept.payment;
-        Some(match ask {
-            sale::Ask::Create => {
-                let body = create_body(sale)?;
-                let resent = sale.waits.unanswered.is_some_and(|unanswered| unanswered > 0);
-                if resent && self.canary == Some(Canary::NewNumberOnRetry) {
-                    let counter = Sequence(sale.kept.counter.0 + 1_000 + self.wires.lock().luck.below(1_000));
-                    let payment = PaymentId::for_sale(self.tenant, self.id, counter);
-                    let body = CreatePayment { counter: Some(counter), ..body };
-                    return Some(Call::Create { payment, body: Box::new(body) });
-                }
-                Call::Create { payment, body: Box::new(body) }
+        let call = Call::of(sale, ask, CODE_SECONDS, str::to_owned)?;
+        let is_resent = sale.waits.unanswered.is_some_and(|unanswered| unanswered > 0);
+        Some(match call {
+            Call::Create { body, .. } if is_resent && self.canary == Some(Canary::NewNumberOnRetry) => {
+                let counter = Sequence(sale.kept.counter.0 + 1_000 + self.wires.lock().luck.below(1_000));
+                let payment = PaymentId::for_sale(self.tenant, self.id, counter);
+                Call::Create { payment, body: Box::new(CreatePayment { counter: Some(counter), ..*body }) }
             }
-            sale::Ask::Fetch => Call::Fetch { payment },
-            sale::Ask::Query => Call::Query { payment, key: "query".to_owned() },
-            sale::Ask::ListRefunds => Call::ListRefunds { payment },
-            sale::Ask::Cancel => Call::Cancel { payment, key: "cancel".to_owned() },
-            sale::Ask::Refund(refund) => {
-                let held = sale.refund(refund)?;
-                if held.void {
-                    Call::Void { payment, refund }
-                } else {
-                    Call::Refund { payment, refund, amount: held.amount }
-                }
-            }
+            call => call,
         })
     }
 
@@ -519,24 +502,4 @@ impl Terminal {
 pub enum Unheard {
     NotSent,
     Silent,
-}
-
-fn create_body(sale: &Sale) -> Option<CreatePayment> {
-    let kept = &sale.kept;
-    let Stage::Sending { method, .. } = kept.stage else { return None };
-    let presentation = match method {
-        Method::MerchantPresented => Presentation::Merchant { expires_in_seconds: Some(CODE_SECONDS) },
-        Method::CustomerPresented => Presentation::Customer { code: sale.waits.code.as_ref()?.expose().to_owned() },
-    };
-    Some(CreatePayment {
-        amount: kept.amount,
-        presentation,
-        order: None,
-        channel_account: None,
-        store: None,
-        goods: kept.goods.clone(),
-        reference: None,
-        cashier: Some(kept.cashier.clone()),
-        counter: Some(kept.counter),
-    })
 }
