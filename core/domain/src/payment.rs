@@ -7,8 +7,7 @@ mod decide;
 mod event;
 mod state;
 
-use chase::has_passed;
-pub use chase::{ATTENTION_AFTER_MS, Chased, Pace, Step, again_at, needs_person, step};
+pub use chase::{ATTENTION_AFTER_MS, Chased, Pace, Step, again_at, has_passed, needs_person, step};
 pub use decide::{Decision, Effect, Notice, ON_ITS_WAY_MS, decide};
 pub use event::{Amounts, Answer, AnswerStatus, Event, Refusal, Source};
 pub use state::{Capture, Close, Method, Payment, State};

@@ -9,6 +9,7 @@ mod no_body;
 pub mod openapi;
 mod origin;
 pub mod pages;
+mod paging;
 pub mod pay_page;
 pub mod problem;
 pub mod request_span;

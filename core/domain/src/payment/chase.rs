@@ -143,7 +143,7 @@ fn after(since: Millis, ms: i64, now: Millis, step: Step) -> Step {
 
 /// Whether `ms` milliseconds have gone by since `since`, as far as a clock can tell that may have been set back: a moment
 /// that lies further ahead than that was written by a clock that is not to be waited for.
-pub(super) fn has_passed(since: Millis, ms: i64, now: Millis) -> bool {
+pub fn has_passed(since: Millis, ms: i64, now: Millis) -> bool {
     now >= since.plus(ms) || since > now.plus(ms)
 }
 

@@ -10,7 +10,7 @@ use saoma_domain::{
     order::may_be_paid,
     payment::{
         Amounts, Answer, AnswerStatus, Close, Effect, Event, Notice, ON_ITS_WAY_MS, Payment, Refusal, Source, State,
-        decide,
+        decide, has_passed,
     },
 };
 use saoma_protocol::{Millis, Money, PaymentId, RefundId, message::PushBody};
@@ -402,10 +402,7 @@ fn is_nowhere(
 ) -> Result<bool, StoreError> {
     let Event::Answered(answer) = event else { return Ok(false) };
     let is_fresh = matches!(answer.source(), Source::Reply | Source::CancelReply);
-    let has_waited = stored.watch.doubted_at.is_some_and(|from| {
-        // Further ahead than any is: the clock was set back.
-        !(-ON_ITS_WAY_MS..ON_ITS_WAY_MS).contains(&now.since(from))
-    });
+    let has_waited = stored.watch.doubted_at.is_some_and(|from| has_passed(from, ON_ITS_WAY_MS, now));
     if *answer.status() != AnswerStatus::NotFound
         || !is_fresh
         || !has_waited

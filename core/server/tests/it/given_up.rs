@@ -8,7 +8,10 @@ use saoma_protocol::{PaymentId, RefundId, api::RefundKind};
 use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, answer_came, attend, cancel, expire, give_back};
 use saoma_store::{ledger, payments::Filter, tenants::LatePolicy};
 
-use crate::scheme_world::{Counter, Say, answer, cny, no_answer, not_sent};
+use crate::{
+    scheme_world::{Counter, Say, answer, cny, no_answer, not_sent},
+    unknown::proposal,
+};
 
 const PAID: Say = Say::Status(PaymentStatus::Succeeded);
 const CLOSED: Say = Say::Status(PaymentStatus::Closed);
@@ -185,16 +188,7 @@ async fn settle_refund(
     refund: RefundId,
     paid: bool,
 ) -> Result<(), PaymentError> {
-    let wish = Proposal {
-        id: saoma_protocol::HandSettlementId::from_bytes([u8::from(paid); 16]),
-        payment,
-        refund: Some(refund),
-        paid,
-        reference: "P-1".to_owned(),
-        reason: "seen in the scheme's portal".to_owned(),
-        actor: "usr_owner".to_owned(),
-        fingerprint: [u8::from(paid); 32],
-    };
+    let wish = Proposal { refund: Some(refund), ..proposal(payment, paid, u8::from(paid)) };
     let (proposed, _) = payments::propose(&counter.app, counter.scope, wish).await?;
     payments::confirm(&counter.app, counter.scope, proposed.id, "usr_accountant").await.map(drop)
 }
@@ -251,16 +245,7 @@ async fn what_persons_call_not_paid_and_the_channel_never_heard_of_is_over() {
     counter.scheme.next("charge", no_answer());
     let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
     counter.scheme.always("query", Say::Status(PaymentStatus::NotFound));
-    let wish = Proposal {
-        id: saoma_protocol::HandSettlementId::from_bytes([1; 16]),
-        payment: id,
-        refund: None,
-        paid: false,
-        reference: String::new(),
-        reason: "the wallet's merchant portal knows nothing of it".to_owned(),
-        actor: "usr_owner".to_owned(),
-        fingerprint: [1; 32],
-    };
+    let wish = Proposal { reference: String::new(), ..proposal(id, false, 1) };
     let (proposed, _) = payments::propose(&counter.app, scope, wish).await.unwrap();
     payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
     assert_eq!(counter.state(id).await, State::Reversed);
@@ -277,16 +262,7 @@ async fn what_was_never_paid_costs_no_fee() {
     let counter = Counter::open(LatePolicy::Refund).await;
     counter.scheme.next("charge", no_answer());
     let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
-    let wish = Proposal {
-        id: saoma_protocol::HandSettlementId::from_bytes([1; 16]),
-        payment: id,
-        refund: None,
-        paid: true,
-        reference: "W-1".to_owned(),
-        reason: "seen in the wallet's merchant portal".to_owned(),
-        actor: "usr_owner".to_owned(),
-        fingerprint: [1; 32],
-    };
+    let wish = proposal(id, true, 1);
     let (proposed, _) = payments::propose(&counter.app, scope, wish).await.unwrap();
     payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
     assert_ne!(fees(&counter, id).await, 0);

@@ -502,7 +502,8 @@ async fn a_person_is_called_for_what_is_stuck() {
     assert_eq!(calls, 1);
 }
 
-fn proposal(payment: saoma_protocol::PaymentId, paid: bool, number: u8) -> Proposal {
+/// What one person proposes of a payment; `number` tells proposals apart.
+pub fn proposal(payment: saoma_protocol::PaymentId, paid: bool, number: u8) -> Proposal {
     Proposal {
         id: saoma_protocol::HandSettlementId::from_bytes([number; 16]),
         payment,

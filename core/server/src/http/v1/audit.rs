@@ -16,7 +16,8 @@ use crate::{
     app::App,
     http::{
         auth::{Caller, rights::ReadAudit},
-        problem::{INVALID, Problem},
+        paging,
+        problem::Problem,
         router::other_method,
     },
 };
@@ -24,10 +25,6 @@ use crate::{
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/audit").route(web::get().to(list)).default_service(web::to(other_method)));
 }
-
-/// Most entries of one answer.
-const PAGE_MAX: u32 = 200;
-const PAGE_DEFAULT: u32 = 50;
 
 /// One thing that was done.
 #[derive(Serialize, ToSchema)]
@@ -82,10 +79,7 @@ pub async fn list(
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<AuditPage>, Problem> {
     let (who, before) = (caller.principal().clone(), query.before);
-    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}.")));
-    }
+    let limit = paging::limit(query.limit)?;
     let listed = app.store().read(move |tx| match &who {
         Principal::Platform { scope, .. } => audit::list_platform(tx, scope, before, limit),
         Principal::User { scope, .. } | Principal::ApiKey { scope, .. } | Principal::Terminal { scope, .. } => {

@@ -3,14 +3,11 @@
 use actix_web::web;
 use saoma_domain::recon::{Class, Side, Standing};
 use saoma_protocol::{ChannelAccountId, DiscrepancyId, Millis, Money, ReconciliationId, UserId, api::Page};
-use saoma_store::{
-    Principal,
-    discrepancies::{self, Cursor, Discrepancy, Filter},
-};
+use saoma_store::discrepancies::{self, Cursor, Discrepancy, Filter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::reconciliations::{no_cursor, page_limit};
+use super::settlements::person;
 use crate::{
     app::App,
     http::{
@@ -19,7 +16,8 @@ use crate::{
             rights::{ReadBooks, Reconcile},
         },
         idempotency::IdempotencyKey,
-        problem::{FORBIDDEN, INVALID, Problem},
+        paging,
+        problem::{INVALID, Problem},
         router::other_method,
         text,
     },
@@ -168,8 +166,7 @@ pub async fn list(
 ) -> Result<web::Json<Page<DiscrepancyView>>, Problem> {
     let scope = caller.scope()?;
     let ListQuery { channel_account, day, class, state, waiting, cursor, limit } = query.into_inner();
-    let limit = page_limit(limit)?;
-    let after = cursor.as_deref().map(str::parse::<Cursor>).transpose().map_err(|_| no_cursor())?;
+    let (limit, after) = (paging::limit(limit)?, paging::after(cursor.as_deref())?);
     let class = class.map(|text| Class::from_text(&text).ok_or_else(|| one_of("class", Class::ALL, Class::text)));
     let standing =
         state.map(|text| Standing::from_text(&text).ok_or_else(|| one_of("state", &Standing::ALL, Standing::text)));
@@ -180,12 +177,8 @@ pub async fn list(
         standing: standing.transpose()?,
         waiting: waiting.unwrap_or(false),
     };
-    let mut stored = app.store().read(move |tx| discrepancies::list(tx, &scope, &filter, after, limit + 1)).await?;
-    let more = stored.len() > limit as usize;
-    stored.truncate(limit as usize);
-    let next = stored.last().filter(|_| more).map(|last| Cursor { found_at: last.found_at, id: last.id });
-    let items = stored.into_iter().map(DiscrepancyView::from).collect();
-    Ok(web::Json(Page { items, next_cursor: next.map(|cursor| cursor.to_string()) }))
+    let stored = app.store().read(move |tx| discrepancies::list(tx, &scope, &filter, after, limit + 1)).await?;
+    Ok(web::Json(paging::page(stored, limit, |last| Cursor { found_at: last.found_at, id: last.id })))
 }
 
 fn one_of<T: Copy>(what: &str, all: &[T], text: fn(T) -> &'static str) -> Problem {
@@ -300,9 +293,6 @@ async fn carry_out(
     id: DiscrepancyId,
     deed: Deed,
 ) -> Result<web::Json<DiscrepancyView>, Problem> {
-    let scope = caller.scope()?;
-    let Principal::User { .. } = caller.principal() else {
-        return Err(Problem::new(FORBIDDEN, "This is for people who sign in."));
-    };
-    Ok(web::Json(act(app, scope, id, deed, &caller.actor()).await?.into()))
+    let (scope, actor) = (caller.scope()?, person(caller)?);
+    Ok(web::Json(act(app, scope, id, deed, &actor).await?.into()))
 }

@@ -12,7 +12,7 @@ use saoma_protocol::{
 use saoma_store::{
     Principal, StoreError, TenantScope, Tx,
     idempotency::{self, Kind},
-    payments::{self, Cursor, Filter, PAGE_MAX, Sale},
+    payments::{self, Cursor, Filter, Sale},
     stores,
 };
 use serde::Deserialize;
@@ -28,6 +28,7 @@ use crate::{
         },
         idempotency::{IdempotencyKey, fingerprint},
         no_body::NoBody,
+        paging,
         problem::{INVALID, KEY_REUSED, Problem},
         router::other_method,
         text,
@@ -56,7 +57,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-const PAGE_DEFAULT: u32 = 50;
 /// What fits a column, and far more than a till can count.
 const COUNTER_MAX: u64 = i64::MAX.cast_unsigned();
 
@@ -91,10 +91,7 @@ pub async fn list(
 ) -> Result<web::Json<Page<PaymentView>>, Problem> {
     let scope = caller.scope()?;
     let ListQuery { limit, cursor, state, store, terminal, channel_account, from, to, attention } = query.into_inner();
-    let limit = limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}.")));
-    }
+    let limit = paging::limit(limit)?;
     let after = cursor.as_deref().map(read_cursor).transpose()?;
     let own = match caller.principal() {
         Principal::Terminal { terminal, .. } => Some(*terminal),

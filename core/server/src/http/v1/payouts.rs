@@ -6,7 +6,6 @@ use saoma_store::payouts::{self, Cursor, Payout};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::reconciliations::{no_cursor, page_limit};
 use crate::{
     app::App,
     http::{
@@ -15,6 +14,7 @@ use crate::{
             rights::{ReadBooks, Reconcile},
         },
         idempotency::IdempotencyKey,
+        paging,
         problem::{INVALID, Problem},
         router::other_method,
         text,
@@ -129,12 +129,7 @@ pub async fn list(
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<Page<PayoutView>>, Problem> {
     let (scope, ListQuery { channel_account, cursor, limit }) = (caller.scope()?, query.into_inner());
-    let limit = page_limit(limit)?;
-    let after = cursor.as_deref().map(str::parse::<Cursor>).transpose().map_err(|_| no_cursor())?;
-    let mut stored = app.store().read(move |tx| payouts::list(tx, &scope, channel_account, after, limit + 1)).await?;
-    let more = stored.len() > limit as usize;
-    stored.truncate(limit as usize);
-    let next = stored.last().filter(|_| more).map(|last| Cursor { entered_at: last.entered_at, id: last.id });
-    let items = stored.into_iter().map(PayoutView::from).collect();
-    Ok(web::Json(Page { items, next_cursor: next.map(|cursor| cursor.to_string()) }))
+    let (limit, after) = (paging::limit(limit)?, paging::after(cursor.as_deref())?);
+    let stored = app.store().read(move |tx| payouts::list(tx, &scope, channel_account, after, limit + 1)).await?;
+    Ok(web::Json(paging::page(stored, limit, |last| Cursor { entered_at: last.entered_at, id: last.id })))
 }

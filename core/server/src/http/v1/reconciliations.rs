@@ -16,6 +16,7 @@ use crate::{
             rights::{ReadBooks, Reconcile},
         },
         idempotency::IdempotencyKey,
+        paging,
         problem::{
             CHANNEL_CANNOT, DAY_NOT_COMPARED, INVALID, NOT_IN_STATE, NOTHING_TO_POST, Problem, SECOND_PERSON_NEEDED,
         },
@@ -38,9 +39,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(other_method)),
         );
 }
-
-pub(super) const PAGE_MAX: u32 = 200;
-pub(super) const PAGE_DEFAULT: u32 = 50;
 
 /// What is to be compared.
 #[derive(Deserialize, ToSchema)]
@@ -177,18 +175,12 @@ pub async fn list(
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<Page<ReconciliationView>>, Problem> {
     let (scope, ListQuery { channel_account, day, cursor, limit }) = (caller.scope()?, query.into_inner());
-    let limit = page_limit(limit)?;
-    let after = cursor.as_deref().map(str::parse::<Cursor>).transpose().map_err(|_| no_cursor())?;
-    let mut stored = app
+    let (limit, after) = (paging::limit(limit)?, paging::after(cursor.as_deref())?);
+    let stored = app
         .store()
-        // One more than asked for tells whether there is a next page.
         .read(move |tx| reconciliations::list(tx, &scope, channel_account, day.as_deref(), after, limit + 1))
         .await?;
-    let more = stored.len() > limit as usize;
-    stored.truncate(limit as usize);
-    let next = stored.last().filter(|_| more).map(|last| Cursor { started_at: last.started_at, id: last.id });
-    let items = stored.into_iter().map(ReconciliationView::from).collect();
-    Ok(web::Json(Page { items, next_cursor: next.map(|cursor| cursor.to_string()) }))
+    Ok(web::Json(paging::page(stored, limit, |last| Cursor { started_at: last.started_at, id: last.id })))
 }
 
 /// One comparison.
@@ -202,17 +194,6 @@ pub async fn show(
     let (scope, id) = (caller.scope()?, reconciliation.into_inner());
     let stored = app.store().read(move |tx| reconciliations::load(tx, &scope, id)).await?;
     Ok(web::Json(stored.into()))
-}
-
-pub(super) fn page_limit(limit: Option<u32>) -> Result<u32, Problem> {
-    match limit.unwrap_or(PAGE_DEFAULT) {
-        limit @ 1..=PAGE_MAX => Ok(limit),
-        _ => Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}."))),
-    }
-}
-
-pub(super) fn no_cursor() -> Problem {
-    Problem::new(INVALID, "cursor must be the next_cursor of a page.")
 }
 
 impl From<ReconcileError> for Problem {

@@ -21,6 +21,7 @@ use crate::{
     day,
     http::{
         auth::{Caller, rights::ManageTenants},
+        paging,
         problem::{INVALID, Problem},
         router::other_method,
         text,
@@ -42,10 +43,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .default_service(web::to(other_method)),
         );
 }
-
-/// Most merchants of one answer.
-const PAGE_MAX: u32 = 200;
-const PAGE_DEFAULT: u32 = 50;
 
 /// The time zone of a merchant of whom nobody said another.
 const DEFAULT_ZONE: &str = "Etc/UTC";
@@ -173,21 +170,10 @@ pub async fn list(
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<Page<TenantView>>, Problem> {
     let platform = caller.platform()?;
-    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}.")));
-    }
-    let after: Option<TenantId> = query
-        .cursor
-        .as_deref()
-        .map(|cursor| cursor.parse().map_err(|_| Problem::new(INVALID, "cursor must be the next_cursor of a page.")))
-        .transpose()?;
-    // One more than asked for tells whether there is a next page.
-    let mut found = app.store().read(move |tx| tenants::list(tx, &platform, after, limit + 1)).await?;
-    let is_more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next_cursor = found.last().filter(|_| is_more).map(|tenant| tenant.id.to_string());
-    Ok(web::Json(Page { items: found.into_iter().map(TenantView::from).collect(), next_cursor }))
+    let limit = paging::limit(query.limit)?;
+    let after = paging::after(query.cursor.as_deref())?;
+    let found = app.store().read(move |tx| tenants::list(tx, &platform, after, limit + 1)).await?;
+    Ok(web::Json(paging::page(found, limit, |tenant| tenant.id)))
 }
 
 /// Opens a merchant, with an owner who signs in with the one-time password and must change it.

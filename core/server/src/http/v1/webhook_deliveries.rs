@@ -12,13 +12,12 @@ use crate::{
     app::App,
     http::{
         auth::{Caller, rights::ManageWebhooks},
+        paging,
         problem::{INVALID, Problem},
         router::other_method,
     },
 };
 
-const PAGE_DEFAULT: u32 = 50;
-const PAGE_MAX: u32 = 200;
 /// Deliveries that one replay of a time range sends: an hour of a busy shop chain.
 const REPLAY_MAX: u32 = 10_000;
 
@@ -185,22 +184,16 @@ pub async fn list(
     query: web::Query<DeliveriesQuery>,
 ) -> Result<web::Json<Page<WebhookDeliveryView>>, Problem> {
     let (scope, endpoint, query) = (caller.scope()?, endpoint.into_inner(), query.into_inner());
-    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::new(INVALID, format!("limit must be from 1 to {PAGE_MAX}.")));
-    }
+    let limit = paging::limit(query.limit)?;
     let filter = Filter { state: query.state.map(State::from), before: query.cursor.map(Sequence) };
-    let mut deliveries = app
+    let deliveries = app
         .store()
         .read(move |tx| {
             webhooks::load(tx, &scope, endpoint)?;
             webhooks::list_deliveries(tx, &scope, endpoint, filter, limit + 1)
         })
         .await?;
-    let more = deliveries.len() > limit as usize;
-    deliveries.truncate(limit as usize);
-    let next_cursor = deliveries.last().filter(|_| more).map(|last| last.sequence.to_string());
-    Ok(web::Json(Page { items: deliveries.into_iter().map(WebhookDeliveryView::from).collect(), next_cursor }))
+    Ok(web::Json(paging::page(deliveries, limit, |last| last.sequence)))
 }
 
 /// One delivery, with its attempts.

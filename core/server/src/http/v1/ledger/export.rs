@@ -71,12 +71,22 @@ pub async fn balances(
             money(line.closing_minor),
         ]
     }));
-    let name = format!("balances-{from}-{to}");
+    whole(format, "balances", &from, &to, rows).await
+}
+
+/// All rows of a period as one file, which is as short as the list of accounts or terminals.
+pub(super) async fn whole(
+    format: Format,
+    title: &'static str,
+    from: &str,
+    to: &str,
+    rows: Vec<Vec<Cell>>,
+) -> Result<HttpResponse, Problem> {
+    let name = format!("{title}-{from}-{to}");
     match format {
         Format::Csv => Ok(file(&name, "csv").body([sheet::BOM, &sheet::csv(&rows)?].concat())),
         Format::Xlsx => {
-            let made =
-                tokio::task::spawn_blocking(move || sheet::xlsx("balances", rows.into_iter().map(Ok::<_, Problem>)));
+            let made = tokio::task::spawn_blocking(move || sheet::xlsx(title, rows.into_iter().map(Ok::<_, Problem>)));
             Ok(file(&name, "xlsx").body(made.await.map_err(|error| Problem::internal(&error))??))
         }
     }
@@ -132,7 +142,7 @@ pub async fn statement(
     }
 }
 
-pub(super) fn file(name: &str, extension: &str) -> actix_web::HttpResponseBuilder {
+fn file(name: &str, extension: &str) -> actix_web::HttpResponseBuilder {
     let kind = match extension {
         "csv" => "text/csv; charset=utf-8",
         _ => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

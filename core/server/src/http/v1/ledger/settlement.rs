@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    export::{Format, file},
+    export::{Format, whole},
     zone_of,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     http::{
         auth::{Caller, rights::ReadBooks},
         problem::Problem,
-        sheet::{self, Cell},
+        sheet::Cell,
     },
     period::Period,
 };
@@ -180,13 +180,5 @@ pub async fn export(
             money(net_minor),
         ]
     }));
-    let name = format!("settlement-{from}-{to}");
-    match format {
-        Format::Csv => Ok(file(&name, "csv").body([sheet::BOM, &sheet::csv(&rows)?].concat())),
-        Format::Xlsx => {
-            let made =
-                tokio::task::spawn_blocking(move || sheet::xlsx("settlement", rows.into_iter().map(Ok::<_, Problem>)));
-            Ok(file(&name, "xlsx").body(made.await.map_err(|error| Problem::internal(&error))??))
-        }
-    }
+    whole(format, "settlement", &from, &to, rows).await
 }
