@@ -1,8 +1,11 @@
 //! The code a shop shows: a random 128-bit id and a MAC over it, so that nobody can guess a code and a forged one costs no
-//! look-up in the database.
+//! look-up in the database; and what such a code is still good for.
 
 use data_encoding::BASE64URL_NOPAD;
 use ring::hmac;
+use saoma_protocol::Millis;
+
+use crate::payment::State;
 
 /// Bytes of the MAC that the token carries: 128 bits of HMAC-SHA-256, the least that NIST SP 800-107 §5.3.3 suggests
 /// keeps forgery out of reach, so that the QR stays small.
@@ -42,6 +45,68 @@ fn signed(id: PayCodeId) -> Vec<u8> {
 
 fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+}
+
+/// How long, and for how many openings, a code may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    pub expires_at: Millis,
+    /// How often it was opened while it was [`Standing::Live`].
+    pub scans: u32,
+    /// How often it may be opened.
+    pub scan_limit: u32,
+}
+
+/// How a code stands. It pays once: what it is good for follows from its payment first, and only while that waits for a
+/// customer from the code's own life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Standing {
+    /// It leads to a payment; each opening counts.
+    Live,
+    /// Its time is over, whether or not its payment has been closed by now.
+    Expired,
+    /// Opened more often than it may be: many people have it, and its payment is to be closed.
+    WornOut,
+    /// It was paid.
+    Used,
+    /// Its payment ended without money.
+    Dead,
+}
+
+impl Standing {
+    pub const ALL: [Self; 5] = [Self::Live, Self::Expired, Self::WornOut, Self::Used, Self::Dead];
+
+    /// As it is called in `STATES.md`.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Expired => "expired",
+            Self::WornOut => "worn_out",
+            Self::Used => "used",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// How the code of a payment that is `payment` stands at `now`.
+#[must_use]
+pub fn standing(payment: &State, life: &Life, now: Millis) -> Standing {
+    match payment {
+        State::Presenting { .. } if now >= life.expires_at => Standing::Expired,
+        State::Presenting { .. } if life.scans > life.scan_limit => Standing::WornOut,
+        State::Presenting { .. } => Standing::Live,
+        State::Captured(_) | State::Voided { .. } => Standing::Used,
+        State::Expired { .. } => Standing::Expired,
+        // Those of a payment that is charged, not shown, never have a code.
+        State::Created
+        | State::Submitting { .. }
+        | State::Pending { .. }
+        | State::Unknown { .. }
+        | State::Failed { .. }
+        | State::Reversed
+        | State::Cancelled { .. } => Standing::Dead,
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! Connections, and transactions as plain functions.
 //!
-//! SQLite has one writing connection (it allows no more) and several reading ones; PostgreSQL has one pool for both.
+//! SQLite has one writing connection (it allows no more) and several reading ones, and who waits for it writes in a
+//! [`crate::group`]; PostgreSQL has one pool for both.
 //! A transaction survives a lock, a deadlock and a server that restarts between two transactions: it is run again. It is
 //! not run again when the connection breaks at the commit, since then nobody knows what became of it.
 
 use std::{
-    fs,
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::{
         Arc,
@@ -16,23 +15,20 @@ use std::{
 };
 
 use diesel::{
-    Connection as _, QueryResult, RunQueryDsl as _, connection::SimpleConnection as _, pg::PgConnection, result::Error,
-    sqlite::SqliteConnection,
+    QueryResult, RunQueryDsl as _, connection::SimpleConnection as _, pg::PgConnection, sqlite::SqliteConnection,
 };
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use saoma_protocol::TenantId;
 use tokio::sync::Semaphore;
 
 use crate::{
     StoreError,
+    connect::{connect_postgres, connect_sqlite, is_server, migrate, private_file, warn_of_a_role_above_policies},
     diagnosis::{classify, unavailable},
+    group::Group,
     inline::Inline,
     pool::{Lease, Pool},
     reach::Reach,
 };
-
-const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
-const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// How often a transaction is run in all. Between two runs it waits 2, 8, 32 and 128 ms.
 const RUNS_MAX: u32 = 5;
@@ -68,19 +64,27 @@ pub(crate) struct Inner {
     pub(crate) dialect: Dialect,
     pub(crate) readers: Side,
     pub(crate) writers: Side,
+    /// How several write to SQLite at once.
+    pub(crate) group: Option<Group>,
 }
 
 /// One kind of connection, and who may wait for it.
 #[derive(Clone)]
 pub(crate) struct Side {
-    pool: Arc<Pool>,
+    pub(crate) pool: Arc<Pool>,
     /// As many as there are connections: a thread is only taken from the runtime once there is one for it.
-    turns: Arc<Semaphore>,
+    pub(crate) turns: Arc<Semaphore>,
     connections: usize,
     /// Those who wait and those whose turn it is.
-    waiting: Arc<AtomicUsize>,
-    waits: Arc<AtomicU64>,
-    waited_us: Arc<AtomicU64>,
+    pub(crate) waiting: Arc<AtomicUsize>,
+    pub(crate) times: Arc<Times>,
+}
+
+/// How often somebody's turn came, and how long they waited for it.
+#[derive(Default)]
+pub(crate) struct Times {
+    turns: AtomicU64,
+    waited_us: AtomicU64,
 }
 
 /// How one kind of connection is used, for whoever watches.
@@ -120,7 +124,7 @@ pub struct Tx<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(crate) enum Access {
     Read,
     Write,
 }
@@ -142,7 +146,7 @@ impl Store {
             warn_of_a_role_above_policies(first.conn())?;
             drop(first);
             let side = Side::new(pool, connections_max);
-            Inner { dialect: Dialect::Postgres, readers: side.clone(), writers: side }
+            Inner { dialect: Dialect::Postgres, readers: side.clone(), writers: side, group: None }
         } else {
             let path = url.strip_prefix("sqlite://").unwrap_or(url).to_owned();
             private_file(Path::new(&path))?;
@@ -151,7 +155,9 @@ impl Store {
             migrate(writers.take()?.conn(), Dialect::Sqlite)?;
             let n_readers = connections_max - 1;
             let readers = Arc::new(Pool::new(n_readers, move || connect_sqlite(&reader_path, Access::Read)));
-            Inner { dialect: Dialect::Sqlite, readers: Side::new(readers, n_readers), writers: Side::new(writers, 1) }
+            let (readers, writers) = (Side::new(readers, n_readers), Side::new(writers, 1));
+            let group = Some(Group::of(&writers)?);
+            Inner { dialect: Dialect::Sqlite, readers, writers, group }
         };
         Ok(Self { inner: Arc::new(inner), trace: || None, inline: None })
     }
@@ -210,8 +216,9 @@ impl Store {
     }
 
     /// Runs `work` in one transaction: all of it is on the disk when this returns `Ok`, nothing if it returns `Err`.
-    /// `work` is run again (up to 5 times in all) if the database asks for it, so it must do nothing but store. It goes
-    /// on to its end even if the caller stops waiting.
+    /// `work` is run again (up to 5 times in all) if the database asks for it, and once more if it shared a commit that
+    /// came to nothing, so it must do nothing but store. Once it has begun it goes on to its end even if the caller stops
+    /// waiting.
     ///
     /// # Errors
     /// What `work` returns, or `Unavailable`, `DiskFull`. After an error of the database itself the transaction is lost,
@@ -220,11 +227,14 @@ impl Store {
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
-        F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
     {
-        match &self.inline {
-            Some(inline) => inline.write(self, work).await,
-            None => on_a_thread(&self.inner.writers, self.inner.dialect, Access::Write, (self.trace)(), work).await,
+        match (&self.inline, &self.inner.group) {
+            (Some(inline), _) => inline.write(self, work).await,
+            (None, Some(group)) => group.write((self.trace)(), work).await,
+            (None, None) => {
+                on_a_thread(&self.inner.writers, self.inner.dialect, Access::Write, (self.trace)(), work).await
+            }
         }
     }
 
@@ -251,13 +261,7 @@ impl Store {
 impl Side {
     pub(crate) fn new(pool: Arc<Pool>, connections: usize) -> Self {
         let turns = Arc::new(Semaphore::new(connections));
-        let (waiting, waits, waited_us) = (Arc::default(), Arc::default(), Arc::default());
-        Self { pool, turns, connections, waiting, waits, waited_us }
-    }
-
-    fn waited(&self, since: Instant) {
-        self.waits.fetch_add(1, Ordering::Relaxed);
-        self.waited_us.fetch_add(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        Self { pool, turns, connections, waiting: Arc::default(), times: Arc::default() }
     }
 
     fn load(&self) -> Load {
@@ -266,13 +270,57 @@ impl Side {
             connections: self.connections,
             in_use,
             waiting: self.waiting.load(Ordering::Relaxed).saturating_sub(in_use),
-            turns: self.waits.load(Ordering::Relaxed),
-            waited: Duration::from_micros(self.waited_us.load(Ordering::Relaxed)),
+            turns: self.times.turns.load(Ordering::Relaxed),
+            waited: Duration::from_micros(self.times.waited_us.load(Ordering::Relaxed)),
         }
     }
 }
 
-impl Tx<'_> {
+impl Times {
+    pub(crate) fn waited(&self, since: Instant) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        self.waited_us.fetch_add(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+impl<'a> Tx<'a> {
+    pub(crate) const fn new(
+        conn: &'a mut AnyConnection,
+        dialect: Dialect,
+        begin: &'static str,
+        traceparent: Option<String>,
+    ) -> Self {
+        Self {
+            conn,
+            dialect,
+            begin,
+            reach: None,
+            doomed: None,
+            again: false,
+            broken: false,
+            turn_of: None,
+            traceparent,
+        }
+    }
+
+    /// Whether it has begun: its first query was run, or tried.
+    pub(crate) const fn is_begun(&self) -> bool {
+        self.reach.is_some()
+    }
+
+    /// What `work` came to, whatever it made of an error of the database.
+    ///
+    /// # Errors
+    /// The result, if it may be another the next time, or the connection is gone.
+    pub(crate) fn outcome<T, E: From<StoreError>>(self, result: Result<T, E>) -> Result<Result<T, E>, Result<T, E>> {
+        let (again, broken) = (self.again, self.broken);
+        let result = match (result, self.doomed) {
+            (Ok(_), Some(error)) => Err(error.into()),
+            (result, _) => result,
+        };
+        if again || broken { Err(result) } else { Ok(result) }
+    }
+
     /// Runs one query, which PostgreSQL holds to the rows in `reach`. Whatever the database refuses dooms the transaction.
     pub(crate) fn run<T>(
         &mut self,
@@ -332,7 +380,7 @@ where
     let (_waiting, began) = (Waiting::enter(&side.waiting)?, Instant::now());
     let turns = Arc::clone(&side.turns);
     let turn = turns.acquire_owned().await.map_err(|_| unavailable("the store is closed"))?;
-    side.waited(began);
+    side.times.waited(began);
     // What is logged within the transaction belongs to the request that asked for it.
     let (pool, span) = (side.pool, tracing::Span::current());
     let done = tokio::task::spawn_blocking(move || {
@@ -346,10 +394,10 @@ where
 }
 
 /// Counts those who wait, also when they give up.
-struct Waiting(Arc<AtomicUsize>);
+pub(crate) struct Waiting(Arc<AtomicUsize>);
 
 impl Waiting {
-    fn enter(waiting: &Arc<AtomicUsize>) -> Result<Self, StoreError> {
+    pub(crate) fn enter(waiting: &Arc<AtomicUsize>) -> Result<Self, StoreError> {
         let entered = Self(Arc::clone(waiting));
         if waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
             return Err(unavailable("too many callers are waiting for it"));
@@ -365,7 +413,7 @@ impl Drop for Waiting {
 }
 
 /// Runs `work` in a transaction, again while the database asks for it.
-fn transact<T, E: From<StoreError>>(
+pub(crate) fn transact<T, E: From<StoreError>>(
     pool: &Arc<Pool>,
     dialect: Dialect,
     access: Access,
@@ -407,23 +455,10 @@ fn transact_once<T, E: From<StoreError>>(
         // it ran into, which a snapshot from before would hide.
         (Dialect::Postgres, Access::Write) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;",
     };
-    let mut tx = Tx {
-        conn: lease.conn(),
-        dialect,
-        begin,
-        reach: None,
-        doomed: None,
-        again: false,
-        broken: false,
-        turn_of: None,
-        traceparent: traceparent.cloned(),
-    };
+    let mut tx = Tx::new(lease.conn(), dialect, begin, traceparent.cloned());
     let result = work(&mut tx);
-    let (doomed, again, broken, begun) = (tx.doomed.take(), tx.again, tx.broken, tx.reach.is_some());
-    let result = match (result, doomed) {
-        (Ok(_), Some(error)) => Err(error.into()),
-        (result, _) => result,
-    };
+    let (again, broken, begun) = (tx.again, tx.broken, tx.is_begun());
+    let result = tx.outcome(result).unwrap_or_else(|result| result);
     lease.broken |= broken;
     if !begun {
         return outcome(result, again);
@@ -451,149 +486,5 @@ fn outcome<T, E>(result: Result<T, E>, again: bool) -> Outcome<T, E> {
     match result {
         Err(error) if again => Outcome::Again(error),
         result => Outcome::Done(result),
-    }
-}
-
-fn is_server(url: &str) -> bool {
-    url.starts_with("postgres://") || url.starts_with("postgresql://")
-}
-
-/// Makes the file, for its owner alone, before SQLite does: the log files beside it inherit its mode.
-fn private_file(path: &Path) -> Result<(), StoreError> {
-    let refused = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::StorageFull => StoreError::DiskFull,
-        _ => unavailable(&format!("{}: {error}", path.display())),
-    };
-    // A file that is there is never opened here: closing it again would take away the locks that SQLite holds on it for
-    // another store of this process.
-    match fs::OpenOptions::new().create_new(true).append(true).mode(0o600).open(path) {
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(refused(error)),
-    }
-    if !fs::metadata(path).map_err(refused)?.is_file() {
-        return Err(unavailable(&format!("{} is no file", path.display())));
-    }
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(refused)
-}
-
-/// How often, and how long apart, the change to WAL is tried.
-const WAL_TRIES_MAX: u32 = 250;
-const WAL_PAUSE: Duration = Duration::from_millis(20);
-
-/// Changes the database to WAL. Of several that do it to a new file at once SQLite turns some away without waiting for
-/// busy_timeout (they would wait for each other), so we wait here.
-fn into_wal(conn: &mut SqliteConnection) -> diesel::QueryResult<()> {
-    let mut tries = 1;
-    loop {
-        match conn.batch_execute("PRAGMA journal_mode = WAL;") {
-            Err(error) if tries < WAL_TRIES_MAX && matches!(classify(&error).error, StoreError::Unavailable { .. }) => {
-                tries += 1;
-                std::thread::sleep(WAL_PAUSE);
-            }
-            done => return done,
-        }
-    }
-}
-
-fn connect_sqlite(path: &str, access: Access) -> Result<AnyConnection, StoreError> {
-    let mut conn = SqliteConnection::establish(path).map_err(|error| unavailable(&error.to_string()))?;
-    // busy_timeout first, since changing to WAL needs a lock of its own. synchronous=FULL: a commit is on the disk.
-    // wal_autocheckpoint in pages of 4 KiB; journal_size_limit keeps the log from staying as large as it once was.
-    conn.batch_execute("PRAGMA busy_timeout = 5000;")
-        .and_then(|()| into_wal(&mut conn))
-        .and_then(|()| conn.batch_execute("PRAGMA synchronous = FULL;"))
-        .and_then(|()| conn.batch_execute("PRAGMA foreign_keys = ON;"))
-        .and_then(|()| conn.batch_execute("PRAGMA trusted_schema = OFF;"))
-        .and_then(|()| conn.batch_execute("PRAGMA journal_size_limit = 67108864;"))
-        .and_then(|()| match access {
-            Access::Read => conn.batch_execute("PRAGMA query_only = ON;"),
-            Access::Write => Ok(()),
-        })
-        .map_err(|error| classify(&error).error)?;
-    Ok(AnyConnection::Sqlite(conn))
-}
-
-fn connect_postgres(url: &str) -> Result<AnyConnection, StoreError> {
-    let mut conn = PgConnection::establish(url).map_err(|error| unavailable(&error.to_string()))?;
-    // A lock that is not free after 5 s will not be soon; a transaction without a query for a minute has lost its process.
-    conn.batch_execute(
-        "SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '60s'; SET client_min_messages = warning",
-    )
-    .map_err(|error| classify(&error).error)?;
-    Ok(AnyConnection::Postgres(conn))
-}
-
-/// Brings the schema to this version. Two nodes that start at once take turns.
-fn migrate(conn: &mut AnyConnection, dialect: Dialect) -> Result<(), StoreError> {
-    let failed = |error: Box<dyn std::error::Error + Send + Sync>| match error.downcast::<Error>() {
-        Ok(error) => classify(&error).error,
-        Err(error) => StoreError::Internal { why: format!("a migration failed: {error}") },
-    };
-    match conn {
-        AnyConnection::Sqlite(conn) => {
-            // The write lock before the look at what is missing; each migration is a savepoint in it.
-            let mut refused = None;
-            let done = conn.immediate_transaction(|conn| {
-                newer(conn, &SQLITE_MIGRATIONS)
-                    .and_then(|()| conn.run_pending_migrations(SQLITE_MIGRATIONS).map(drop).map_err(failed))
-                    .map_err(|error| {
-                        refused = Some(error);
-                        Error::RollbackTransaction
-                    })
-            });
-            done.map_err(|error| refused.unwrap_or_else(|| classify(&error).error))
-        }
-        AnyConnection::Postgres(conn) => {
-            debug_assert_eq!(dialect, Dialect::Postgres);
-            let tell =
-                |conn: &mut PgConnection, what: &str| conn.batch_execute(what).map_err(|error| classify(&error).error);
-            // A number of our own ("saoma"), for as long as the connection has it. Migrations see everybody's rows.
-            tell(conn, "SELECT pg_advisory_lock(495791107425); SET saoma.tenant = '*'")?;
-            let result = newer(conn, &POSTGRES_MIGRATIONS)
-                .and_then(|()| conn.run_pending_migrations(POSTGRES_MIGRATIONS).map(drop).map_err(failed));
-            tell(conn, "RESET saoma.tenant; SELECT pg_advisory_unlock(495791107425)")?;
-            result
-        }
-    }
-}
-
-/// Says so if the second wall ([`crate::reach`]) would not hold this connection.
-fn warn_of_a_role_above_policies(conn: &mut AnyConnection) -> Result<(), StoreError> {
-    #[derive(diesel::QueryableByName)]
-    struct Role {
-        #[diesel(sql_type = diesel::sql_types::Bool)]
-        above: bool,
-    }
-    let role: Role =
-        diesel::sql_query("SELECT rolsuper OR rolbypassrls AS above FROM pg_roles WHERE rolname = current_user")
-            .get_result(conn)
-            .map_err(|error| classify(&error).error)?;
-    if role.above {
-        tracing::warn!(
-            "row-level security does not hold this database role, a superuser or one with BYPASSRLS: use an ordinary \
-             role that owns the database"
-        );
-    }
-    Ok(())
-}
-
-/// Refuses a database that has a migration which this program does not know.
-fn newer<DB, C>(conn: &mut C, ours: &EmbeddedMigrations) -> Result<(), StoreError>
-where
-    DB: diesel::backend::Backend,
-    C: MigrationHarness<DB>,
-    EmbeddedMigrations: diesel::migration::MigrationSource<DB>,
-{
-    let internal = |error: Box<dyn std::error::Error + Send + Sync>| StoreError::Internal { why: error.to_string() };
-    let known: Vec<String> = diesel::migration::MigrationSource::<DB>::migrations(ours)
-        .map_err(internal)?
-        .iter()
-        .map(|migration| migration.name().version().to_string())
-        .collect();
-    let applied = conn.applied_migrations().map_err(internal)?;
-    match applied.iter().map(ToString::to_string).find(|version| !known.contains(version)) {
-        Some(migration) => Err(StoreError::Newer { migration }),
-        None => Ok(()),
     }
 }

@@ -43,7 +43,7 @@ impl Store {
         let path = path.to_string_lossy().into_owned();
         let pool = Arc::new(Pool::new(1, move || connect(&path)));
         let side = Side::new(pool, 1);
-        let inner = Inner { dialect: Dialect::Sqlite, readers: side.clone(), writers: side };
+        let inner = Inner { dialect: Dialect::Sqlite, readers: side.clone(), writers: side, group: None };
         Ok(Self { inner: Arc::new(inner), trace: || None, inline: Some(Inline { pause: Arc::new(|_| None) }) })
     }
 

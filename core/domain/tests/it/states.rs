@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use saoma_domain::{
     order::{self, Standing},
+    pay_code::{self, Life},
     payment::{Close, Payment, State, decide},
     refund,
 };
@@ -141,10 +142,53 @@ fn orders() -> Edges {
     edges
 }
 
+/// Of a payment whose code was shown; the others are charged.
+const fn has_a_code(state: &State) -> bool {
+    !matches!(
+        state,
+        State::Created
+            | State::Submitting { .. }
+            | State::Pending { .. }
+            | State::Unknown { .. }
+            | State::Failed { .. }
+    )
+}
+
+/// A code follows from its payment, and while that waits for a customer from its own life.
+fn codes() -> Edges {
+    const SCAN_LIMIT: u32 = 5;
+    let mut edges = Edges::new();
+    for expires_at in [NOW, NOW.plus(1)] {
+        for scans in [SCAN_LIMIT, SCAN_LIMIT + 1] {
+            let life = Life { expires_at, scans, scan_limit: SCAN_LIMIT };
+            for (_, state) in states().into_iter().filter(|(_, state)| has_a_code(state)) {
+                let before = pay_code::standing(&state, &life, NOW);
+                let mut lead = |after: pay_code::Standing, by: &str| {
+                    if before != after {
+                        let key = (before.text().to_owned(), after.text().to_owned());
+                        edges.entry(key).or_default().insert(by.to_owned());
+                    }
+                };
+                if before == pay_code::Standing::Live {
+                    let opened = Life { scans: scans + 1, ..life };
+                    lead(pay_code::standing(&state, &opened, NOW), "opened once too often");
+                }
+                lead(pay_code::standing(&state, &life, expires_at), "time");
+                for (name, event) in events() {
+                    let Ok(decision) = decide(&payment(state.clone()), &event, NOW) else { continue };
+                    let Some(next) = decision.next.filter(has_a_code) else { continue };
+                    lead(pay_code::standing(&next, &life, NOW), &label(name));
+                }
+            }
+        }
+    }
+    edges
+}
+
 fn document() -> String {
     format!(
         "# State machines\n\n\
-         Drawn from the rules (`src/payment/decide.rs`, `src/refund.rs`, `src/order.rs`) by trying every event in every \
+         Drawn from the rules (`src/payment/decide.rs`, `src/refund.rs`, `src/order.rs`, `src/pay_code.rs`) by trying every event in every \
          state; renew it with `cargo xtask codegen`. An arrow that is not here is refused, or changes nothing; the whole \
          table stands in `tests/it/snapshots/`. `reply` is the answer to a call that began after the payment last moved, \
          `notified` anything that may be older.\n\n\
@@ -153,11 +197,14 @@ fn document() -> String {
          begins as `submitting`.\n\n{}\n\
          ## A refund of core's own\n\nOf what came late, or for an order that was paid: whoever did not get through is \
          sent again.\n\n{}\n\
-         ## An order\n\nIt follows from its payments; each is of the order's whole amount.\n\n{}",
+         ## An order\n\nIt follows from its payments; each is of the order's whole amount.\n\n{}\n\
+         ## A code that the shop shows\n\nIt follows from its payment, and while that waits for a customer from its own \
+         life. It counts how often it is opened only while it is live.\n\n{}",
         mermaid("created", &payments()),
         mermaid("submitting", &refunds(RefundKind::Refund)),
         mermaid("set_aside", &refunds(RefundKind::Late)),
         mermaid("open", &orders()),
+        mermaid("live", &codes()),
     )
 }
 

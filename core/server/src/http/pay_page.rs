@@ -5,8 +5,8 @@
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use qrcode::{QrCode, render::svg};
 use saoma_domain::{
-    pay_code::{self, PayCodeId},
-    payment::{Capture, State},
+    pay_code::{self, Life, PayCodeId, Standing},
+    payment::State,
 };
 use saoma_protocol::Millis;
 use saoma_store::{
@@ -104,30 +104,22 @@ pub async fn show(
         Err(error) => return Err(error.into()),
     };
     let head = heading(&merchant, &store, &sale, words);
-    Ok(match &sale.payment.payment.state {
-        State::Presenting { .. } if now >= code.expires_at => {
-            page(410, words, &format!("{head}{}", notice(words.expired, words)))
-        }
-        State::Presenting { .. } if code.scans > code.scan_limit => {
+    let done = |what: &str| page(200, words, &format!("{head}<p class=\"done\">{what}</p>"));
+    let over = |what: &str| page(410, words, &format!("{head}{}", notice(what, words)));
+    Ok(match pay_code::standing(&sale.payment.payment.state, &life(&code), now) {
+        Standing::Live => page(200, words, &format!("{head}{}", way_to_pay(&code.channel_code, words))),
+        Standing::Used => done(what_became(&sale, words)),
+        Standing::Expired => over(words.expired),
+        Standing::Dead => over(words.closed),
+        Standing::WornOut => {
             let payment = sale.payment.payment.id;
             let task_app = app.get_ref().clone();
             let work = async move { expire(&task_app, scope, payment).await };
             let ended =
                 app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
             // Before it is closed the channel is asked: nobody shall pay a second time.
-            if matches!(ended.payment.payment.state, State::Captured(_)) {
-                return Ok(page(200, words, &format!("{head}<p class=\"done\">{}</p>", words.paid)));
-            }
-            page(410, words, &format!("{head}{}", notice(words.over, words)))
+            if matches!(ended.payment.payment.state, State::Captured(_)) { done(words.paid) } else { over(words.over) }
         }
-        State::Presenting { .. } => page(200, words, &format!("{head}{}", way_to_pay(&code.channel_code, words))),
-        State::Captured(capture) if capture.refunded_minor + capture.reserved_minor > 0 => {
-            page(200, words, &format!("{head}<p class=\"done\">{}</p>", given_back(capture, &sale, words)))
-        }
-        State::Captured(_) => page(200, words, &format!("{head}<p class=\"done\">{}</p>", words.paid)),
-        State::Voided { .. } => page(200, words, &format!("{head}<p class=\"done\">{}</p>", words.given_back)),
-        State::Expired { .. } => page(410, words, &format!("{head}{}", notice(words.expired, words))),
-        _ => page(410, words, &format!("{head}{}", notice(words.closed, words))),
     })
 }
 
@@ -145,21 +137,26 @@ struct Seen {
 fn opened(tx: &mut Tx<'_>, id: PayCodeId, now: Millis, counts: bool) -> Result<Seen, StoreError> {
     let (scope, code) = access::by_pay_code(tx, id)?;
     let sale = payments::load_sale(tx, &scope, code.payment)?;
-    let on_show = matches!(sale.payment.payment.state, State::Presenting { .. }) && now < code.expires_at;
+    let on_show = pay_code::standing(&sale.payment.payment.state, &life(&code), now) == Standing::Live;
     let code = if on_show && counts { pay_codes::count_scan(tx, &scope, id)? } else { code };
     let merchant = tenants::load(tx, &scope)?.name;
     let store = stores::load(tx, &scope, sale.payment.store)?.name;
     Ok(Seen { scope, code, sale, merchant, store, on_show })
 }
 
-fn given_back(capture: &Capture, sale: &Sale, words: &Words) -> &'static str {
+const fn life(code: &PayCode) -> Life {
+    Life { expires_at: code.expires_at, scans: code.scans, scan_limit: code.scan_limit }
+}
+
+/// In words, of a code that was used.
+fn what_became(sale: &Sale, words: &Words) -> &'static str {
     let whole = sale.payment.payment.amount.minor();
-    if capture.refunded_minor == whole {
-        words.given_back
-    } else if capture.refunded_minor + capture.reserved_minor == whole {
-        words.going_back
-    } else {
-        words.part_given_back
+    match &sale.payment.payment.state {
+        State::Voided { .. } => words.given_back,
+        State::Captured(capture) if capture.refunded_minor == whole => words.given_back,
+        State::Captured(capture) if capture.refunded_minor + capture.reserved_minor == whole => words.going_back,
+        State::Captured(capture) if capture.refunded_minor + capture.reserved_minor > 0 => words.part_given_back,
+        _ => words.paid,
     }
 }
 

@@ -127,7 +127,7 @@ fn give_up(app: App, scope: TenantScope, payment: PaymentId) -> Pin<Box<dyn Futu
 pub(super) async fn decided<T, F>(app: &App, work: F) -> Result<T, PaymentError>
 where
     T: Send + 'static,
-    F: FnMut(&mut Tx<'_>) -> Result<T, PaymentError> + Clone + Send + 'static,
+    F: Fn(&mut Tx<'_>) -> Result<T, PaymentError> + Clone + Send + 'static,
 {
     let mut tries = 0;
     loop {

@@ -218,6 +218,7 @@ async fn pursue_refund(app: &App, scope: TenantScope, refund: refunds::StoredRef
             let saved = app
                 .store()
                 .write(move |tx| {
+                    let mut kept = kept.clone();
                     let stored = payments::load(tx, &scope, kept.payment)?;
                     refund_needs_person(tx, &scope, &mut kept, &stored, now)?;
                     refunds::reschedule(tx, &scope, &kept)

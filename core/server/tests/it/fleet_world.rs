@@ -122,14 +122,14 @@ impl World {
 
     pub async fn read<T: Send + 'static>(
         &self,
-        work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> T {
         self.database().read(work).await.unwrap()
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&mut Tx<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> T {
         self.database().write(work).await.unwrap()
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fleet_client::{Client, Connect},
+    notifications::{Notice, paid_order},
     town::{Merchant, Till, Town, charge, present, text},
 };
 
@@ -133,22 +134,9 @@ async fn a_notification_moves_its_own_accounts_payments_alone() {
     // Both have their contract with the same scheme under the same key, which is the worst case.
     let shown: Value = jade.owner.post("/v1/payments").key("k").json(&present(500)).await.json(201);
     let before = town.rows_at_rest(&jade.id).await;
-    let order = json!({ "order_number": shown["id"], "status": "PAID", "amount": "5.00", "currency": "CNY",
-        "reference": "S1", "paid_at": 1_790_000_000_000_i64, "payer_hint": "x", "decline_code": null,
-        "refunded": "0.00", "code_url": null });
+    let order = paid_order(text(&shown, "/id"), "5.00");
     for (account, status) in [(&rust.account, 404), (&jade.account, 200)] {
-        let body = order.to_string();
-        let at = now_ms().to_string();
-        let nonce = "0123456789abcdef0123456789abcdef";
-        let signature = mac(&["NOTIFY", &at, nonce, &body]);
-        let answer = town
-            .nobody()
-            .post(&format!("/v1/notify/{account}"))
-            .header("x-sandbox-timestamp", at.as_bytes())
-            .header("x-sandbox-nonce", nonce.as_bytes())
-            .header("x-sandbox-signature", signature.as_bytes())
-            .bytes(body)
-            .await;
+        let answer = Notice::signed(&order).to(&town, account).await;
         assert_eq!(answer.status, status, "{}", answer.text);
         if status == 404 {
             assert_eq!(town.rows_of(&jade.id), before);
@@ -156,18 +144,6 @@ async fn a_notification_moves_its_own_accounts_payments_alone() {
     }
     let paid: Value = jade.owner.get(&format!("/v1/payments/{}", text(&shown, "/id"))).await.json(200);
     assert_eq!(paid["state"], "succeeded", "with the right account it does");
-}
-
-fn now_ms() -> u128 {
-    std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()
-}
-
-/// As `plugins/schemes/PROTOCOL.md` says.
-fn mac(fields: &[&str]) -> String {
-    use ring::hmac;
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, b"correct horse battery staple"));
-    fields.iter().for_each(|field| context.update(format!("{field}\n").as_bytes()));
-    data_encoding::HEXLOWER.encode(context.sign().as_ref())
 }
 
 /// A plugin that looks for secrets finds none, although its neighbour has some; and one that fills its store fills its

@@ -19,7 +19,9 @@ mod ledger;
 mod ledger_files;
 mod live;
 mod money;
+mod notifications;
 mod own_keys;
+mod pay_page;
 mod peers;
 mod people;
 /// The store's own way to a private PostgreSQL.

@@ -23,7 +23,7 @@ use crate::{
 
 /// The sandbox scheme's merchant id and key, the same for every merchant: whose money it is only core knows.
 const SCHEME_MERCHANT: &str = "town";
-const SCHEME_KEY: &str = "correct horse battery staple";
+pub const SCHEME_KEY: &str = "correct horse battery staple";
 /// What everybody's password is after the first sign-in.
 pub const PASSWORD: &str = "a password of the town";
 /// Connected terminals are told of a moment's work by then.

@@ -8,6 +8,7 @@ mod base;
 mod books;
 mod connections;
 mod fee_plans;
+mod group;
 mod house;
 mod idempotency;
 mod isolation;

@@ -161,6 +161,7 @@ pub async fn expire(hall: &Hall, canary: Canary) -> Result<(), StoreError> {
         hall.app
             .store()
             .write(move |tx| {
+                let mut stale = stale.clone();
                 stale.version = payments::load(tx, &scope, stale.payment.id)?.version;
                 payments::save(tx, &scope, &mut stale)
             })
