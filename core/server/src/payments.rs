@@ -97,6 +97,18 @@ impl PaymentError {
             _ => false,
         }
     }
+
+    /// The same, of work that had written something down (and may have asked the channel) before it failed: that nothing was
+    /// changed would be a lie, after which somebody charges again under another number.
+    #[must_use]
+    pub(crate) fn once_begun(self) -> Self {
+        match self {
+            Self::Store(StoreError::Unavailable { why }) => StoreError::InDoubt { why }.into(),
+            Self::Store(StoreError::DiskFull) => StoreError::InDoubt { why: StoreError::DiskFull.to_string() }.into(),
+            Self::Secrets(SecretsError::Store(error)) => Self::Store(error).once_begun(),
+            other => other,
+        }
+    }
 }
 
 /// Kinds of events, as the timeline shows them.
@@ -131,4 +143,24 @@ pub mod kind {
     pub const HAND_REFUSED: &str = "settlement_refused";
     pub const HAND_WITHDRAWN: &str = "settlement_withdrawn";
     pub const HAND_CONFIRMED: &str = "settlement_confirmed";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_had_begun_never_says_that_nothing_was_changed() {
+        let unavailable = || StoreError::Unavailable { why: "gone".to_owned() };
+        for error in [
+            PaymentError::Store(StoreError::DiskFull),
+            PaymentError::Store(unavailable()),
+            PaymentError::Secrets(SecretsError::Store(unavailable())),
+        ] {
+            let told = error.once_begun();
+            assert!(matches!(told, PaymentError::Store(StoreError::InDoubt { .. })), "{told:?}");
+        }
+        let stale = PaymentError::Store(StoreError::Stale { what: "a payment" }).once_begun();
+        assert!(matches!(stale, PaymentError::Store(StoreError::Stale { .. })));
+    }
 }

@@ -95,7 +95,8 @@ pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<
     app.news_of(scope.tenant());
     let (task_app, span) = (app.clone(), tracing::Span::current());
     let work = async move { send(&task_app, scope, sale, collect.how, channel).await }.instrument(span);
-    let sale = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
+    let sale = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))?;
+    let sale = sale.map_err(PaymentError::once_begun)?;
     Ok((sale, true))
 }
 

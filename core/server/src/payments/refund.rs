@@ -81,17 +81,16 @@ pub async fn give_back(
                 None => heard(&task_app, scope, refund.refund.id, Heard::PaidFromTheDrawer).await,
             }
         };
-        app.in_flight()
-            .spawn(work.instrument(span))
-            .await
-            .map_err(|error| PaymentError::CutOff(error.to_string()))??;
+        let sent = app.in_flight().spawn(work.instrument(span)).await;
+        sent.map_err(|error| PaymentError::CutOff(error.to_string()))?.map_err(PaymentError::once_begun)?;
     }
     let (refund, sale) = app
         .store()
         .read(move |tx| {
             Ok::<_, StoreError>((refunds::load(tx, &scope, id)?, payments::load_sale(tx, &scope, payment)?))
         })
-        .await?;
+        .await
+        .map_err(|error| PaymentError::from(error).once_begun())?;
     Ok((refund, sale, new))
 }
 

@@ -341,6 +341,7 @@ pub async fn cancel(
             Err(error) => Err(PaymentError::from(error)),
         }
     };
-    let sale = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
+    let sale = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))?;
+    let sale = sale.map_err(PaymentError::once_begun)?;
     Ok(web::Json(payment_view(&app, &sale)))
 }

@@ -177,7 +177,8 @@ pub async fn confirm(
     let (scope, id, actor) = (caller.scope()?, settlement.into_inner(), person(&caller)?);
     let task_app = app.get_ref().clone();
     let work = async move { confirm_settlement(&task_app, scope, id, &actor).await };
-    let done = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))??;
+    let done = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))?;
+    let done = done.map_err(PaymentError::once_begun)?;
     Ok(web::Json(done.into()))
 }
 
