@@ -138,7 +138,19 @@ impl Store {
     /// As [`super::Journal::commit`].
     pub fn commit(&mut self, commit: &Commit, now: Millis) -> Result<Sequence, JournalError> {
         let written = self.write(commit, now);
+        if matches!(written, Err(JournalError::Database(_))) {
+            self.write_over();
+        }
         written.map_err(|error| self.told_by_disk(error))
+    }
+
+    /// A commit whose fsync failed stands whole in the write-ahead log, in nobody's view: the next start would find it there and
+    /// take it for true, after everybody was told that it has not happened. What is written next takes its place.
+    fn write_over(&mut self) {
+        // If this fails as well, it has taken the place all the same.
+        if let Err(error) = self.set_meta("written_over", "") {
+            tracing::warn!(%error, "the journal's disk refuses to keep anything");
+        }
     }
 
     /// SQLite has several words for a disk without room (its shared memory, a half-written page); the disk itself has one.
