@@ -26,7 +26,12 @@ pub struct Reply {
 impl Door {
     pub fn new(base: impl Into<String>) -> Result<Self> {
         // Longer than any call may take inside, so that what is judged is the program's own deadline.
-        let client = Client::builder().timeout(Duration::from_secs(70)).no_proxy().build()?;
+        Self::for_at_most(Duration::from_secs(70), base)
+    }
+
+    /// Of somebody who waits for an answer that long and no longer.
+    pub fn for_at_most(patience: Duration, base: impl Into<String>) -> Result<Self> {
+        let client = Client::builder().timeout(patience).no_proxy().build()?;
         Ok(Self { client, base: base.into(), headers: Vec::new() })
     }
 

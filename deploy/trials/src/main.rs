@@ -9,7 +9,7 @@ use saoma_trials::{
     api::Door,
     bench, browser,
     collector::Collector,
-    nodes, report, scenarios,
+    crash, nodes, report, scenarios,
     shop::{ADMIN_EMAIL, DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop},
 };
 use tokio::{
@@ -53,6 +53,8 @@ enum Command {
         #[arg(long)]
         only: Vec<String>,
     },
+    /// Kills programs, fills disks, cuts lines under load, and compares the books afterwards.
+    Crash(crash::Plan),
     /// Takes the pictures of the README in a new shop.
     Pictures,
     /// Measures: payments per second, memory, start-up times, size.
@@ -73,6 +75,8 @@ async fn main() -> ExitCode {
         plugins: arguments.plugins.clone(),
         folder: PathBuf::from(folder),
         core_settings: Vec::new(),
+        terminal_settings: Vec::new(),
+        wires: None,
         collector: None,
     };
     let work = async {
@@ -82,6 +86,7 @@ async fn main() -> ExitCode {
             Command::Run { fresh } => run(premises("demo"), *fresh, &mut stop).await,
             Command::Once { only } => stop.before(once(premises("target/demo-once"), only)).await,
             Command::Nodes { only } => stop.before(nodes::run(premises("target/demo-nodes"), only)).await,
+            Command::Crash(plan) => stop.before(crash::run(plan, &premises)).await,
             Command::Browser => stop.before(pages("target/demo-browser", "test:browser", browser::SUITES)).await,
             Command::Pictures => stop.before(pages("target/demo-pictures", "pictures", &["core/dashboard"])).await,
             Command::Bench { charges_per_s } => {

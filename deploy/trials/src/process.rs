@@ -88,6 +88,11 @@ impl Process {
         text.map(str::to_owned).with_context(|| format!("{} did not say {field}: {}", self.program.name, self.ready))
     }
 
+    /// Whether it ended by itself.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU16, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -16,7 +16,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::wait::until;
+use crate::wait::{PATIENCE, until};
 
 /// Where Debian keeps the programs of each PostgreSQL: a folder of its version, in it `bin`.
 const POSTGRES_VERSIONS: &str = "/usr/lib/postgresql";
@@ -27,6 +27,7 @@ const POSTGRES_USER: &str = "postgres";
 struct Server {
     name: &'static str,
     command: Vec<String>,
+    environment: Vec<(String, String)>,
     log: PathBuf,
     child: Option<Child>,
 }
@@ -36,6 +37,7 @@ impl Server {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).args(&self.command);
+        command.envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.child = Some(command.spawn().with_context(|| format!("cannot start {}", self.name))?);
         Ok(())
@@ -44,6 +46,11 @@ impl Server {
     fn signal(&self, signal: Signal) -> Result<()> {
         let id = self.child.as_ref().with_context(|| format!("{} is not running", self.name))?.id();
         Ok(kill(Pid::from_raw(i32::try_from(id)?), signal)?)
+    }
+
+    /// Whether it is not running (any more).
+    fn has_ended(&mut self) -> Result<bool> {
+        self.child.as_mut().map_or(Ok(true), |child| Ok(child.try_wait()?.is_some()))
     }
 
     fn end(&mut self, signal: Signal) -> Result<()> {
@@ -69,7 +76,8 @@ impl Drop for Server {
 pub fn free_port() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let step = NEXT.fetch_add(1, Ordering::Relaxed);
-    let first = u16::try_from(std::process::id() % 10_000)? + 10_000 + step;
+    // A hundred for each process: those who run beside us must not meet us while our server restarts.
+    let first = u16::try_from(std::process::id() % 200 * 100)? + 10_000 + step;
     (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no port is free")
 }
 
@@ -82,6 +90,11 @@ pub struct Postgres {
 impl Postgres {
     /// A server with a database `saoma` of a role `saoma`, which is no superuser.
     pub async fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, Vec::new()).await
+    }
+
+    /// The same, with more in its environment.
+    pub async fn start_with(folder: &Path, environment: Vec<(String, String)>) -> Result<Self> {
         let programs = postgres_programs()?;
         let folder = folder.join("postgres");
         std::fs::create_dir_all(&folder)?;
@@ -105,7 +118,7 @@ impl Postgres {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let command = as_postgres(&programs.join("postgres"), &arguments);
         let mut postgres = Self {
-            server: Server { name: "PostgreSQL", command, log: folder.with_extension("log"), child: None },
+            server: Server { name: "PostgreSQL", command, environment, log: folder.with_extension("log"), child: None },
             port,
             programs,
         };
@@ -120,8 +133,32 @@ impl Postgres {
         until("PostgreSQL to answer", || async { Ok(self.run("postgres", "SELECT 1").ok()) }).await.map(drop)
     }
 
+    /// Starts it if it has ended, and again while those that its last postmaster left behind keep it from starting.
+    pub async fn up_again(&mut self) -> Result<()> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            if self.server.has_ended()? {
+                self.server.start()?;
+            }
+            if self.run("postgres", "SELECT 1").is_ok() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < patience, "PostgreSQL does not come back; see {}", self.server.log.display());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     pub fn url(&self) -> String {
-        format!("postgres://saoma@127.0.0.1:{}/saoma", self.port)
+        self.url_at(self.port)
+    }
+
+    /// The same database, reached under another port.
+    pub fn url_at(&self, port: u16) -> String {
+        format!("postgres://saoma@127.0.0.1:{port}/saoma")
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Runs SQL as the superuser; the answer is its output, without decoration.
@@ -132,6 +169,16 @@ impl Postgres {
             .output()?;
         ensure!(out.status.success(), "{sql}: {}", String::from_utf8_lossy(&out.stderr));
         Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    }
+
+    /// kill -9 of the postmaster; its children notice by themselves.
+    pub fn kill(&mut self) -> Result<()> {
+        self.server.end(Signal::SIGKILL)
+    }
+
+    /// Ends all sessions and stops (`fast` shutdown).
+    pub fn stop(&mut self) -> Result<()> {
+        self.server.end(Signal::SIGINT)
     }
 
     /// Stops it at once, as in a crash, and starts it again.
@@ -191,8 +238,16 @@ impl Redis {
         let command =
             ["redis-server", "--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir", &text];
         let command = command.map(str::to_owned).to_vec();
-        let mut redis =
-            Self { server: Server { name: "Redis", command, log: folder.with_extension("log"), child: None }, port };
+        let mut redis = Self {
+            server: Server {
+                name: "Redis",
+                command,
+                environment: Vec::new(),
+                log: folder.with_extension("log"),
+                child: None,
+            },
+            port,
+        };
         redis.restart().await?;
         Ok(redis)
     }

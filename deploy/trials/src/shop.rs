@@ -17,6 +17,7 @@ use crate::{
     process::{Process, Program},
     servers::free_port,
     wait::until,
+    wire::{Wire, Wires},
 };
 
 /// Everyone of the demo signs in with this; it never leaves this machine.
@@ -39,6 +40,10 @@ pub struct Premises {
     pub collector: Option<Collector>,
     /// More of core's environment, for example another database.
     pub core_settings: Vec<(String, String)>,
+    /// More of the terminal's environment.
+    pub terminal_settings: Vec<(String, String)>,
+    /// Lines by which the programs reach each other, for whoever wants to cut them.
+    pub wires: Option<Wires>,
 }
 
 /// What outlives a restart of the shop; `shop.json` in its folder.
@@ -116,10 +121,14 @@ impl Shop {
                         remove_folder(&premises.folder.join(left))?;
                     }
                 }
-                Deeds { ports: Ports::free()?, merchant_key: random_key()?, made: None }
+                Deeds { ports: Ports::free(premises.wires.is_none())?, merchant_key: random_key()?, made: None }
             }
         };
         deeds.ports.are_free()?;
+        if let Some(wires) = &premises.wires {
+            let Ports { scheme, core, terminals, mqtt, .. } = deeds.ports;
+            wires.lead_to(scheme, core, terminals, mqtt);
+        }
         let programs = Programs::of(&premises, &deeds);
         let mut shop = Self {
             premises,
@@ -167,6 +176,11 @@ impl Shop {
     /// Core's API with nothing to show.
     pub fn core(&self) -> Result<Door> {
         Door::new(format!("http://127.0.0.1:{}", self.deeds.ports.core))
+    }
+
+    /// Under which port the others find what listens on `port`, given its line if there are lines.
+    fn reached(&self, port: u16, line: impl FnOnce(&Wires) -> &Wire) -> u16 {
+        self.premises.wires.as_ref().map_or(port, |wires| line(wires).port())
     }
 
     /// Core's API as the tenant's own back office.
@@ -241,6 +255,30 @@ impl Shop {
     /// kill -9.
     pub async fn kill_terminal(&mut self) -> Result<()> {
         self.terminal_process.take().context("the terminal is not running")?.kill().await.map(drop)
+    }
+
+    /// Which of core, terminal and scheme has ended without being told to.
+    pub fn ended_by_itself(&mut self) -> Result<Option<&'static str>> {
+        for (name, process) in [
+            ("core", &mut self.core_process),
+            ("the terminal", &mut self.terminal_process),
+            ("the scheme", &mut self.scheme_process),
+        ] {
+            if let Some(process) = process
+                && process.has_ended()?
+            {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    pub const fn is_core_running(&self) -> bool {
+        self.core_process.is_some()
+    }
+
+    pub const fn is_terminal_running(&self) -> bool {
+        self.terminal_process.is_some()
     }
 
     /// Process ids of core and terminal, for measuring.
@@ -321,7 +359,7 @@ impl Shop {
     }
 
     fn sandbox_settings(&self) -> Value {
-        let base_url = format!("http://127.0.0.1:{}", self.deeds.ports.scheme);
+        let base_url = format!("http://127.0.0.1:{}", self.reached(self.deeds.ports.scheme, |wires| &wires.scheme));
         json!({
             "settings": {"base_url": base_url, "merchant_id": MERCHANT_ID},
             "secrets": {"merchant-key": self.deeds.merchant_key},
@@ -339,11 +377,19 @@ impl Shop {
 
     async fn enrol(&self, claim_code: &str, ca_fingerprint: &str) -> Result<()> {
         let mut enrol = tokio::process::Command::new(&self.programs.terminal.path);
-        enrol.args(["enrol", "--core", &format!("https://127.0.0.1:{}", self.deeds.ports.terminals)]);
+        let terminals = self.reached(self.deeds.ports.terminals, |wires| &wires.terminals);
+        enrol.args(["enrol", "--core", &format!("https://127.0.0.1:{terminals}")]);
         enrol.args(["--claim-code", claim_code, "--ca-fingerprint", ca_fingerprint]);
         enrol.envs(self.programs.terminal.environment.iter().cloned());
         let enrolled = enrol.output().await?;
         anyhow::ensure!(enrolled.status.success(), "enrolling: {}", String::from_utf8_lossy(&enrolled.stderr));
+        if let Some(wires) = &self.premises.wires {
+            // Core names the port on which its broker listens; where that is not the one to dial, a person corrects it.
+            let file = self.premises.folder.join("terminal/identity.json");
+            let mut identity: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+            identity["mqtt_port"] = json!(wires.mqtt.port());
+            std::fs::write(&file, serde_json::to_vec(&identity)?)?;
+        }
         Ok(())
     }
 }
@@ -362,6 +408,7 @@ impl Programs {
         let scheme_listen = format!("127.0.0.1:{scheme}");
         let merchant = format!("{MERCHANT_ID}={}", deeds.merchant_key);
         let base_url = format!("http://{scheme_listen}");
+        let public = premises.wires.as_ref().map_or(core, |wires| wires.core.port());
         let mut programs = Self {
             scheme: program(
                 "scheme",
@@ -377,7 +424,7 @@ impl Programs {
                     &[
                         ("SAOMA_DATA_DIR", shown(&premises.folder.join("core"))),
                         ("SAOMA_SERVER__LISTEN", format!("127.0.0.1:{core}")),
-                        ("SAOMA_SERVER__PUBLIC_URL", format!("http://127.0.0.1:{core}")),
+                        ("SAOMA_SERVER__PUBLIC_URL", format!("http://127.0.0.1:{public}")),
                         ("SAOMA_TERMINALS__HTTPS_LISTEN", format!("127.0.0.1:{terminals}")),
                         ("SAOMA_TERMINALS__MQTT_LISTEN", format!("127.0.0.1:{mqtt}")),
                         ("SAOMA_TERMINALS__ALLOW_BROKER_SWITCH", "true".to_owned()),
@@ -389,14 +436,17 @@ impl Programs {
                 ),
                 &premises.core_settings,
             ),
-            terminal: program(
-                "terminal",
-                "saoma-edge",
-                &["run"],
-                &[
-                    ("SAOMA_EDGE_DATA_DIR", shown(&premises.folder.join("terminal"))),
-                    ("SAOMA_EDGE_TILL__LISTEN", format!("127.0.0.1:{till}")),
-                ],
+            terminal: with(
+                program(
+                    "terminal",
+                    "saoma-edge",
+                    &["run"],
+                    &[
+                        ("SAOMA_EDGE_DATA_DIR", shown(&premises.folder.join("terminal"))),
+                        ("SAOMA_EDGE_TILL__LISTEN", format!("127.0.0.1:{till}")),
+                    ],
+                ),
+                &premises.terminal_settings,
             ),
         };
         if let Some(collector) = &premises.collector {
@@ -442,14 +492,14 @@ impl Ports {
         Ok(())
     }
 
-    /// The demo's own ports if they are free, else any that are.
-    fn free() -> Result<Self> {
+    /// The demo's own ports if they are wanted and free, else any that are.
+    fn free(are_demos_wanted: bool) -> Result<Self> {
         let mut held = Vec::new();
         let mut port = |wished: u16| -> Result<u16> {
             // The ports stay the shop's while its programs are restarted.
             let listener = match TcpListener::bind(("127.0.0.1", wished)) {
-                Ok(listener) => listener,
-                Err(_) => TcpListener::bind(("127.0.0.1", free_port()?))?,
+                Ok(listener) if are_demos_wanted => listener,
+                _ => TcpListener::bind(("127.0.0.1", free_port()?))?,
             };
             let port = listener.local_addr()?.port();
             held.push(listener);
@@ -502,6 +552,8 @@ mod tests {
             folder: folder.to_owned(),
             collector: None,
             core_settings: Vec::new(),
+            terminal_settings: Vec::new(),
+            wires: None,
         }
     }
 
@@ -521,7 +573,7 @@ mod tests {
     #[test]
     fn a_taken_port_is_named() {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut ports = Ports::free().unwrap();
+        let mut ports = Ports::free(true).unwrap();
         ports.till = other.local_addr().unwrap().port();
         let told = ports.are_free().unwrap_err().to_string();
         assert!(told.contains(&format!("port {}", ports.till)) && told.contains("till"), "{told}");

@@ -16,7 +16,7 @@ mod caller;
 pub mod canary;
 mod door;
 mod facts;
-mod luck;
+pub mod luck;
 mod network;
 mod node;
 mod plan;

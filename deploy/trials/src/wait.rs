@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 /// How long the slowest thing that a scenario waits for may take on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 /// Pause between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Looks again and again until `look` has found something; `what` says what was waited for.
 pub async fn until<T, F: Future<Output = Result<Option<T>>>>(what: &str, mut look: impl FnMut() -> F) -> Result<T> {

@@ -76,7 +76,8 @@ pub fn pictures() -> Result<()> {
     })
 }
 
-fn demo(system: &system::System) -> Command {
+/// `saoma-demo`, with what was built.
+pub fn demo(system: &system::System) -> Command {
     let mut demo = Command::new(&system.demo);
     demo.arg("--programs").arg(&system.programs).arg("--plugins").arg(&system.plugins).current_dir(crate::root());
     demo

@@ -4,6 +4,7 @@
 //! within seconds; the heavy work is done by the programs it builds and starts.
 
 mod bench;
+mod crash;
 mod demo;
 mod guests;
 mod machine;
@@ -56,6 +57,13 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Kills the real programs, fills disks, fails fsyncs and cuts lines under load, and compares all books afterwards.
+    #[command(disable_help_flag = true)]
+    Crash {
+        /// For `saoma-demo crash`, whose own --help tells more: --rounds N --seed S --database sqlite|postgres --only NAME.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The figures the project is held to, as ratios within one run.
     Bench,
     /// The rules of the house: who may import whom, how large a room may grow, what core must not know.
@@ -76,6 +84,7 @@ fn main() -> ExitCode {
         Command::Demo { once, only, fresh } => demo::run(once, &only, fresh),
         Command::Test { only } => test::run(only.as_deref()),
         Command::Simulate { arguments } => simulate::run(&arguments),
+        Command::Crash { arguments } => crash::run(&arguments),
         Command::Bench => bench::run(),
         Command::Tidy => tidy::run(),
         Command::Plugins => guests::build().map(drop),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    demo, guests, machine, simulate,
+    crash, demo, guests, machine, simulate,
     stage::{cargo, execute, timed},
     tidy, web,
 };
@@ -22,6 +22,7 @@ const STAGES: &[Stage] = &[
     ("simulator", simulate::test),
     ("scenarios", demo::scenarios),
     ("nodes", demo::nodes),
+    ("crashes", crash::test),
     ("browser", demo::browser),
 ];
 
