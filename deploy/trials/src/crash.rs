@@ -19,12 +19,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use reqwest::Method;
+use serde_json::json;
 
 use crate::shop::Premises;
 use books::Books;
 use load::{People, Told};
 pub use mishap::Database;
-use mishap::Round;
+use mishap::{Mishap, Round};
 use site::Site;
 
 /// People go on for this long once everything is right again.
@@ -93,6 +95,7 @@ pub async fn run(plan: &Plan, premises: impl Fn(&str) -> Premises) -> Result<()>
 
 async fn play(site: &mut Site, seed: u64, rounds: &[Round], tally: &mut Tally) -> Result<()> {
     site.shop()?.till_is_online().await?;
+    a_refused_sale_stays_refused(site).await?;
     let mut told = Vec::new();
     for round in rounds {
         let began = Instant::now();
@@ -103,6 +106,22 @@ async fn play(site: &mut Site, seed: u64, rounds: &[Round], tally: &mut Tally) -
         tally.longest = tally.longest.max(took);
     }
     Ok(())
+}
+
+/// A commit whose fsync failed stands in the log. The till has refused the sale, so a start after a kill must not find it.
+async fn a_refused_sale_stays_refused(site: &mut Site) -> Result<()> {
+    let till = site.shop()?.till()?;
+    let sale = json!({"amount_minor": 100, "method": "cash", "cashier": "refused"});
+    let mishap = Mishap::TerminalFsyncFails;
+    site.strike(mishap).await?;
+    let reply = till.call(Method::POST, "/api/sales", Some(&sale), Some("refused")).await?;
+    site.kill_what_is_struck(mishap).await?;
+    site.heal(mishap).await?;
+    site.start_what_is_down().await?;
+    ensure!(reply.problem()? == "journal_failed", "{reply:?}");
+    let sales = till.get("/api/sales").await?;
+    ensure!(sales["items"] == json!([]), "a sale that was refused is there: {sales}");
+    site.shop()?.till_is_online().await.map(drop)
 }
 
 async fn play_one(

@@ -171,7 +171,7 @@ impl Site {
         Ok(struck)
     }
 
-    async fn strike(&mut self, mishap: Mishap) -> Result<()> {
+    pub async fn strike(&mut self, mishap: Mishap) -> Result<()> {
         match mishap {
             Mishap::CoreKilled => self.shop_mut()?.kill_core().await,
             Mishap::TerminalKilled => self.shop_mut()?.kill_terminal().await,
@@ -195,7 +195,7 @@ impl Site {
     }
 
     /// kill -9 of whoever suffers from it and still runs.
-    async fn kill_what_is_struck(&mut self, mishap: Mishap) -> Result<()> {
+    pub async fn kill_what_is_struck(&mut self, mishap: Mishap) -> Result<()> {
         let (core, terminal) = match mishap {
             Mishap::CoreKilled | Mishap::TerminalKilled | Mishap::BothKilled | Mishap::CoreStopped => (false, false),
             Mishap::TerminalDiskFull | Mishap::TerminalFsyncFails => (false, true),
@@ -212,7 +212,7 @@ impl Site {
         Ok(())
     }
 
-    async fn heal(&mut self, mishap: Mishap) -> Result<Option<u64>> {
+    pub async fn heal(&mut self, mishap: Mishap) -> Result<Option<u64>> {
         match mishap {
             Mishap::CoreKilled | Mishap::TerminalKilled | Mishap::BothKilled | Mishap::CoreStopped => {}
             // A core that starts brings its broker.
@@ -228,7 +228,7 @@ impl Site {
         Ok(None)
     }
 
-    async fn start_what_is_down(&mut self) -> Result<()> {
+    pub async fn start_what_is_down(&mut self) -> Result<()> {
         if let Some(postgres) = &mut self.postgres {
             postgres.up_again().await?;
         }
