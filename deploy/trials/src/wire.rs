@@ -148,8 +148,8 @@ async fn join(mut near: TcpStream, target: u16, mood: watch::Receiver<Mood>) {
 async fn both(there: impl Future<Output = End>, back: impl Future<Output = End>) {
     tokio::pin!(there, back);
     tokio::select! {
-        end = &mut there => if matches!(end, End::Closed) { drop(back.await) },
-        end = &mut back => if matches!(end, End::Closed) { drop(there.await) },
+        end = &mut there => if matches!(end, End::Closed) { back.await; },
+        end = &mut back => if matches!(end, End::Closed) { there.await; },
     }
 }
 
