@@ -12,7 +12,7 @@ use diesel::{
 };
 use saoma_domain::batch::Drawer;
 use saoma_protocol::{
-    Amount, BatchId, Currency, Millis, Money, Sequence, StoreId, TenantId, TerminalId, api::RefundKind,
+    Amount, BatchId, Currency, Millis, Money, Sequence, StoreId, TenantId, TerminalId,
 };
 
 pub use self::{
@@ -336,19 +336,12 @@ pub fn totals(tx: &mut Tx<'_>, scope: &TenantScope, batch: BatchId) -> Result<Ve
         let Some(total) = totals.last_mut() else { continue };
         match row.kind.as_str() {
             "sale" => total.sales = tally,
-            kind if kind == kind_text(RefundKind::Refund) => total.refunds = tally,
-            kind if kind == kind_text(RefundKind::Void) => total.voids = tally,
-            other => return Err(corrupt(format!("a refund that is a {other:?}"))),
+            "void" => total.voids = tally,
+            "refund" => total.refunds = tally,
+            other => return Err(corrupt(format!("a refund by a terminal that is a {other:?}"))),
         }
     }
     Ok(totals)
-}
-
-const fn kind_text(kind: RefundKind) -> &'static str {
-    match kind {
-        RefundKind::Refund => "refund",
-        RefundKind::Void => "void",
-    }
 }
 
 impl fmt::Display for Cursor {

@@ -22,10 +22,10 @@ use crate::{
     http::{
         auth::{Caller, rights::ReadBooks},
         paging,
-        problem::Problem,
+        problem::{INVALID, Problem},
         router::other_method,
     },
-    period::Period,
+    period::{Period, PeriodError},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -120,7 +120,7 @@ pub async fn list(
     let (scope, BatchQuery { store, terminal, day, cursor, limit }) = (caller.scope()?, query.into_inner());
     let (limit, after) = (paging::limit(limit)?, paging::after::<Cursor>(cursor.as_deref())?);
     let period = match day {
-        Some(day) => Some(Period::of_days(&day, &day, &zone_of(&app, scope).await?)?),
+        Some(day) => Some(day_of(&day, &zone_of(&app, scope).await?)?),
         None => None,
     };
     let filter =
@@ -139,6 +139,15 @@ pub async fn list(
         opened_at: last.batch.opened_at,
         id: last.batch.id,
     })))
+}
+
+fn day_of(day: &str, zone: &str) -> Result<Period, Problem> {
+    Period::of_days(day, day, zone).map_err(|error| match error {
+        PeriodError::NoZone(_) => Problem::internal(&error),
+        PeriodError::NoDay(_) | PeriodError::Backwards | PeriodError::TooLong(_) => {
+            Problem::new(INVALID, format!("day must be a day: {error}."))
+        }
+    })
 }
 
 /// A batch of the list with its count of differences.
@@ -406,7 +415,7 @@ pub async fn day(
     asked: web::Query<DayQuery>,
 ) -> Result<web::Json<LegView>, Problem> {
     let (scope, terminal) = (caller.scope()?, terminal.into_inner());
-    let period = Period::of_days(&asked.day, &asked.day, &zone_of(&app, scope).await?)?;
+    let period = day_of(&asked.day, &zone_of(&app, scope).await?)?;
     let (through, leg) = app
         .store()
         .read(move |tx| {
