@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use saoma_store::{StoreError, TenantScope, access, batches};
+use saoma_store::{StoreError, TenantScope, batches};
 use tokio::sync::watch;
 
 use super::rested;
