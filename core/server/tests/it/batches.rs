@@ -254,7 +254,7 @@ async fn batches_are_listed_by_till_and_day() {
     let rest = list(&format!("{of_one}&limit=2&cursor={}", text(&page, "/next_cursor"))).await;
     assert_eq!((numbers(&rest).len(), &rest["next_cursor"]), (1, &Value::Null));
     assert_eq!(numbers(&list(&format!("store={}", jade.store)).await).len(), 4);
-    assert_eq!(numbers(&list("day=2026-01-31").await), []);
+    assert!(numbers(&list("day=2026-01-31").await).is_empty());
     for (query, why) in [("day=31.01.2026", "day must be a day"), ("cursor=x", "cursor"), ("limit=0", "limit")] {
         let refused = jade.owner.get(&format!("/v1/batches?{query}")).await;
         assert_eq!(refused.refusal(), (422, "invalid".to_owned()));
