@@ -92,5 +92,6 @@ pub fn in_the_way(sale: &Sale) -> Option<String> {
             && (!refund.answered || matches!(refund.state, RefundState::Submitting | RefundState::Unknown))
             && refund.state != RefundState::Failed
     });
-    in_doubt.map(|_| format!("nobody knows yet whether a refund of sale {counter} went through: wait, or query the sale"))
+    in_doubt
+        .map(|_| format!("nobody knows yet whether a refund of sale {counter} went through: wait, or query the sale"))
 }

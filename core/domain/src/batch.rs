@@ -97,10 +97,9 @@ impl Side {
                 | PaymentState::PartlyRefunded
                 | PaymentState::Refunded
                 | PaymentState::Voided => End::Moved,
-                PaymentState::Failed
-                | PaymentState::Reversed
-                | PaymentState::Expired
-                | PaymentState::Cancelled => End::NotMoved,
+                PaymentState::Failed | PaymentState::Reversed | PaymentState::Expired | PaymentState::Cancelled => {
+                    End::NotMoved
+                }
             },
             Some(State::Refund(state)) => match state {
                 RefundState::Submitting | RefundState::Pending | RefundState::Unknown => End::Open,

@@ -11,13 +11,14 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 use saoma_domain::batch::Drawer;
-use saoma_protocol::{
-    Amount, BatchId, Currency, Millis, Money, Sequence, StoreId, TenantId, TerminalId,
-};
+use saoma_protocol::{Amount, BatchId, Currency, Millis, Money, Sequence, StoreId, TenantId, TerminalId};
 
 pub use self::{
     differences::{Stated, StoredDifference, differences, keep_differences, open_count},
-    words::{Span, TerminalRefund, TerminalSale, core_says, note_refund, note_refund_state, note_sale, note_sale_state, terminal_says},
+    words::{
+        Span, TerminalRefund, TerminalSale, core_says, note_refund, note_refund_state, note_sale, note_sale_state,
+        terminal_says,
+    },
 };
 use crate::{
     StoreError, TenantScope, Tx,

@@ -58,7 +58,9 @@ impl Owner {
                 ShiftPress::Open { float_minor, cashier, cashier_number } => {
                     self.sign_on(pressed, float_minor, cashier, cashier_number).await?;
                 }
-                ShiftPress::PaidIn { amount_minor, reason } => self.move_cash(pressed, true, amount_minor, reason).await?,
+                ShiftPress::PaidIn { amount_minor, reason } => {
+                    self.move_cash(pressed, true, amount_minor, reason).await?
+                }
                 ShiftPress::PaidOut { amount_minor, reason } => {
                     self.move_cash(pressed, false, amount_minor, reason).await?;
                 }
@@ -87,12 +89,8 @@ impl Owner {
         }
         self.check_open_for_sales().await?;
         let batch = self.shift.as_ref().map_or(Sequence(0), |last| last.batch).next();
-        let record = Record::ShiftOpened {
-            batch,
-            cashier: cashier.clone(),
-            cashier_number: cashier_number.clone(),
-            float,
-        };
+        let record =
+            Record::ShiftOpened { batch, cashier: cashier.clone(), cashier_number: cashier_number.clone(), float };
         let shift = Shift { batch, cashier, cashier_number, float, opened_at: now(), closed: None };
         self.write_shift(vec![record], shift, Some(pressed)).await?;
         tracing::info!(batch = batch.0, "a cashier signed on");
@@ -187,7 +185,9 @@ impl Owner {
     /// Cash that somebody counted: 0 to [`AMOUNT_MINOR_MAX`].
     fn in_drawer(&self, minor: i64) -> Result<Money, Refused> {
         if !(0..=AMOUNT_MINOR_MAX).contains(&minor) {
-            return Err(Refused::Amount(format!("what a drawer holds is 0 to {AMOUNT_MINOR_MAX} minor units, not {minor}")));
+            return Err(Refused::Amount(format!(
+                "what a drawer holds is 0 to {AMOUNT_MINOR_MAX} minor units, not {minor}"
+            )));
         }
         Ok(Money::new(minor, self.identity.profile.currency))
     }

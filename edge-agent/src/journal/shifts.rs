@@ -60,11 +60,8 @@ impl Store {
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn last_shift(&mut self) -> Result<Option<Shift>, JournalError> {
-        let text: Option<String> = shifts::table
-            .order(shifts::batch.desc())
-            .select(shifts::kept)
-            .first(&mut self.connection)
-            .optional()?;
+        let text: Option<String> =
+            shifts::table.order(shifts::batch.desc()).select(shifts::kept).first(&mut self.connection).optional()?;
         text.map(|text| serde_json::from_str(&text).map_err(|error| unreadable("a shift", error))).transpose()
     }
 

@@ -77,12 +77,8 @@ fn drawer(paper: &mut Paper, shift: &Shift, closed: &Closed) {
     counted(paper, shift, "现金退回 Given back", given_back);
     counted(paper, shift, "存入 Paid in", closed.totals.paid_in);
     counted(paper, shift, "取出 Paid out", closed.totals.paid_out);
-    let bold = |left: &str, right: String| Element::Columns {
-        left: left.to_owned(),
-        right,
-        bold: true,
-        size: Size::Normal,
-    };
+    let bold =
+        |left: &str, right: String| Element::Columns { left: left.to_owned(), right, bold: true, size: Size::Normal };
     let currency = shift.float.currency();
     paper.elements.push(bold("应有 EXPECTED", format!("{} {currency}", closed.expected.decimal())));
     paper.elements.push(bold("实点 COUNTED", format!("{} {currency}", closed.counted.decimal())));

@@ -221,7 +221,11 @@ mod tests {
     fn moved(is_in: bool, minor: i64) -> Record {
         let (batch, amount, cashier) = (Sequence(1), cny(minor), "Li".to_owned());
         let reason = "change".to_owned();
-        if is_in { Record::PaidIn { batch, amount, reason, cashier } } else { Record::PaidOut { batch, amount, reason, cashier } }
+        if is_in {
+            Record::PaidIn { batch, amount, reason, cashier }
+        } else {
+            Record::PaidOut { batch, amount, reason, cashier }
+        }
     }
 
     #[test]
@@ -283,12 +287,8 @@ mod tests {
         assert_eq!(tally.take(cash(1)), Err(MoneyError::Overflow));
         let dollars = Amount::new(5, "USD".parse().unwrap()).unwrap();
         let mut tally = Tally::new(Currency::CNY);
-        let record = Record::PaidIn {
-            batch: Sequence(1),
-            amount: dollars,
-            reason: "x".to_owned(),
-            cashier: "Li".to_owned(),
-        };
+        let record =
+            Record::PaidIn { batch: Sequence(1), amount: dollars, reason: "x".to_owned(), cashier: "Li".to_owned() };
         tally.take(record).unwrap();
         assert_eq!(tally.totals(&BTreeMap::new()).unwrap(), Totals::default());
     }

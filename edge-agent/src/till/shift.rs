@@ -126,11 +126,15 @@ pub(super) struct CashRequest {
 }
 
 pub(super) async fn paid_in(room: Data<Room>, post: Post<CashRequest>) -> Result<Json<ShiftView>, Refused> {
-    press(&room, post, |CashRequest { amount_minor, reason }| ShiftPress::PaidIn { amount_minor, reason }).await.map(Json)
+    press(&room, post, |CashRequest { amount_minor, reason }| ShiftPress::PaidIn { amount_minor, reason })
+        .await
+        .map(Json)
 }
 
 pub(super) async fn paid_out(room: Data<Room>, post: Post<CashRequest>) -> Result<Json<ShiftView>, Refused> {
-    press(&room, post, |CashRequest { amount_minor, reason }| ShiftPress::PaidOut { amount_minor, reason }).await.map(Json)
+    press(&room, post, |CashRequest { amount_minor, reason }| ShiftPress::PaidOut { amount_minor, reason })
+        .await
+        .map(Json)
 }
 
 #[derive(Serialize, Deserialize)]

@@ -45,7 +45,10 @@ async fn a_shift_from_signing_on_to_the_report() {
     let shop = Shop::open().await;
     assert_eq!(shop.till.get("/api/shift").await, json!({ "shift": null }));
     let opened = shop.shift("open", sign_on(50_000)).await;
-    assert_eq!((&opened["batch"], &opened["float_minor"], &opened["closed"]), (&json!(1), &json!(50_000), &Value::Null));
+    assert_eq!(
+        (&opened["batch"], &opened["float_minor"], &opened["closed"]),
+        (&json!(1), &json!(50_000), &Value::Null)
+    );
     let state = shop.till.get("/api/state").await;
     assert_eq!((&state["shift"]["batch"], &state["cashier"]), (&json!(1), &json!("李雷")));
 
@@ -83,7 +86,10 @@ async fn a_shift_from_signing_on_to_the_report() {
     );
     shop.report_is("printed").await;
     let slip = shop.till.receipt_with("BATCH CLOSE").await;
-    assert!(slip.contains("李雷 (07)") && slip.contains("572.50 CNY") && slip.contains("SHORT") && slip.contains("-1.00"), "{slip}");
+    assert!(
+        slip.contains("李雷 (07)") && slip.contains("572.50 CNY") && slip.contains("SHORT") && slip.contains("-1.00"),
+        "{slip}"
+    );
     assert_eq!(shop.till.get("/api/state").await["shift"], Value::Null);
 
     shop.nothing_unsent().await;
@@ -231,8 +237,7 @@ async fn a_report_that_was_not_printed_comes_after_the_restart() {
         let (counted, totals) = (Money::new(90, Currency::CNY), store.tally(&shift).unwrap());
         let expected = shift.expected(&totals).unwrap();
         let closed = Closed { at: now, counted, expected, totals, report: ReceiptState::Queued };
-        let record =
-            Record::ShiftClosed { batch: shift.batch, counted, expected, cashier: shift.cashier.clone() };
+        let record = Record::ShiftClosed { batch: shift.batch, counted, expected, cashier: shift.cashier.clone() };
         let shift = Some(Shift { closed: Some(closed), ..shift });
         store.commit(&Commit { records: vec![record], shift, ..Commit::default() }, now).unwrap();
     }

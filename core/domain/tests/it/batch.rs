@@ -116,7 +116,8 @@ fn a_drawer_past_64_bits_is_an_error_and_not_a_number() {
     let none = cny(0);
     let drawer = Drawer { float: cny(i64::MAX), sales: cny(1), given_back: none, paid_in: none, paid_out: none };
     assert!(drawer.expected().is_err());
-    let mixed = Drawer { float: none, sales: Money::new(1, Currency::USD), given_back: none, paid_in: none, paid_out: none };
+    let mixed =
+        Drawer { float: none, sales: Money::new(1, Currency::USD), given_back: none, paid_in: none, paid_out: none };
     assert!(mixed.expected().is_err());
 }
 
@@ -148,8 +149,11 @@ fn any_side() -> impl Strategy<Value = Side> {
         ])
         .prop_map(|state| Some(State::Refund(state))),
     ];
-    (1_i64..4, state, 0_i64..2)
-        .prop_map(|(minor, state, refunded_minor)| Side { money: cny(minor), state, refunded_minor })
+    (1_i64..4, state, 0_i64..2).prop_map(|(minor, state, refunded_minor)| Side {
+        money: cny(minor),
+        state,
+        refunded_minor,
+    })
 }
 
 fn any_subject() -> impl Strategy<Value = Subject> {

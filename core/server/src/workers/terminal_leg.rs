@@ -40,9 +40,7 @@ fn look(app: &App, stop: &watch::Receiver<bool>) {
 
 fn of_tenant(app: &App, scope: TenantScope) -> Result<(), StoreError> {
     let now = app.now();
-    let young = app
-        .store()
-        .read_blocking(|tx| batches::closed_since(tx, &scope, now.plus(-YOUNG_MS), BATCHES_MAX))?;
+    let young = app.store().read_blocking(|tx| batches::closed_since(tx, &scope, now.plus(-YOUNG_MS), BATCHES_MAX))?;
     for batch in young {
         app.store().write_blocking(|tx| compare(tx, &scope, &batch, now))?;
     }

@@ -289,9 +289,16 @@ async fn what_does_not_follow_is_held_and_books_nothing() {
     let held = desk.send().await;
     let numbers: Vec<u64> = held.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14], "{held:?}");
-    for (number, words) in [(1, "no batch is open"), (3, "does not come after"), (4, "float"), (8, "while batch 5 is open"),
-        (9, "of batch 4, and batch 5"), (10, "USD"), (12, "cannot be what a drawer held"), (14, "of batch 6")]
-    {
+    for (number, words) in [
+        (1, "no batch is open"),
+        (3, "does not come after"),
+        (4, "float"),
+        (8, "while batch 5 is open"),
+        (9, "of batch 4, and batch 5"),
+        (10, "USD"),
+        (12, "cannot be what a drawer held"),
+        (14, "of batch 6"),
+    ] {
         assert!(held.iter().any(|(at, why)| *at == number && why.contains(words)), "{number} {words}: {held:?}");
     }
     assert_eq!(balances(&jade, &DRAWER).await, [100, -100, 0]);
@@ -367,7 +374,9 @@ async fn the_terminal_leg_finds_what_differs_and_what_is_mended() {
     look_again(&town, &jade, &batch).await;
     let told = differences(&shown(&jade, &batch).await);
     assert!(told.contains(&format!("({unheard} state send_journal)")) && told.len() == 5, "{told:?}");
-    let rows = || town.column("SELECT subject || found_at || COALESCE(closed_at, '') AS text FROM batch_differences ORDER BY 1");
+    let rows = || {
+        town.column("SELECT subject || found_at || COALESCE(closed_at, '') AS text FROM batch_differences ORDER BY 1")
+    };
     let before = rows();
     look_again(&town, &jade, &batch).await;
     assert_eq!(rows(), before, "what stays the same is not written again");
@@ -412,7 +421,8 @@ async fn a_journal_takes_nothing_of_others_into_its_batch() {
         let detail = shown(merchant, &rogue.batch(1)).await;
         assert_eq!(detail["totals"], json!([]));
         assert_eq!(differences(&detail), [format!("{sold} missing_here look_at_terminal")]);
-        let statement: Value = merchant.owner.get(&format!("/v1/batches/{}/settlement", rogue.batch(1))).await.json(200);
+        let statement: Value =
+            merchant.owner.get(&format!("/v1/batches/{}/settlement", rogue.batch(1))).await.json(200);
         assert_eq!(statement["items"], json!([]));
     }
     let refused = rust.owner.get(&format!("/v1/batches/{}", victim.batch(1))).await;

@@ -153,11 +153,7 @@ impl Span {
 ///
 /// # Errors
 /// `Corrupt`.
-pub fn terminal_says(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    span: &Span,
-) -> Result<BTreeMap<Subject, Side>, StoreError> {
+pub fn terminal_says(tx: &mut Tx<'_>, scope: &TenantScope, span: &Span) -> Result<BTreeMap<Subject, Side>, StoreError> {
     let sales = "SELECT t.payment_id AS number, t.currency AS currency, t.amount_minor AS amount_minor, t.state AS state, \
                  t.refunded_minor AS refunded_minor FROM terminal_sales t WHERE t.tenant_id = $1 AND {span} AND NOT t.cash";
     let refunds = "SELECT t.refund_id AS number, t.currency AS currency, t.amount_minor AS amount_minor, t.state AS state, \
@@ -224,10 +220,7 @@ fn of_span(tx: &mut Tx<'_>, scope: &TenantScope, span: &Span, query: &str) -> Re
         Span::Batch { id, .. } => {
             let query = query.replace("{span}", "t.batch_id = $2");
             tx.run(scope, |conn| {
-                sql_query(query)
-                    .bind::<Text, _>(scope.tenant().to_string())
-                    .bind::<Text, _>(id.to_string())
-                    .load(conn)
+                sql_query(query).bind::<Text, _>(scope.tenant().to_string()).bind::<Text, _>(id.to_string()).load(conn)
             })
         }
         Span::Time { .. } => {

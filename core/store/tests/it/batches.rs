@@ -179,7 +179,8 @@ fn totals_and_the_statement_are_of_the_batch_alone() {
     on_both(|base| {
         let tea = House::build(base, b'T');
         let open = batch(&tea, 1);
-        let (first, second) = (tea.sell(base, 1, cny(500), &captured(200, 0)), tea.sell(base, 2, cny(70), &captured(0, 0)));
+        let (first, second) =
+            (tea.sell(base, 1, cny(500), &captured(200, 0)), tea.sell(base, 2, cny(70), &captured(0, 0)));
         tea.sell(base, 3, cny(9), &Stand::Created);
         let mut given = tea.refund(1, first.payment.id, cny(200));
         given.requested_by = tea.terminal.to_string();
@@ -245,7 +246,11 @@ fn both_sides_of_the_leg_are_found() {
         );
         let ours = base.read(|tx| batches::core_says(tx, &tea.scope, &span));
         let subjects: Vec<Subject> = ours.keys().copied().collect();
-        assert_eq!(subjects, [1, 3].map(|number| Subject::Sale(tea.payment_id(number))), "a refund by core is not the till's");
+        assert_eq!(
+            subjects,
+            [1, 3].map(|number| Subject::Sale(tea.payment_id(number))),
+            "a refund by core is not the till's"
+        );
         let day = Span::Time { terminal: tea.terminal, from: NOW, to: at(1) };
         let leg = base.read(|tx| {
             let told = batches::terminal_says(tx, &tea.scope, &day)?;

@@ -15,8 +15,8 @@ use saoma_protocol::{
     message::{Health, Unsent, Verdict},
 };
 use saoma_store::{
-    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, batches, bills, books, channel_accounts, discrepancies, events,
-    hand_settlements,
+    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, batches, bills, books, channel_accounts,
+    discrepancies, events, hand_settlements,
     idempotency::{self, Kind as Keyed},
     journal, ledger, orders, outbox, pay_codes, payments, payouts, plugin_kv, reconciliations, refunds, sessions,
     stores, tenant_keys, tenants, terminals, users, webhooks,
@@ -442,7 +442,10 @@ fn nothing_of_another_tenant_is_changed() {
                 "batches::close",
                 Box::new(|tx| batches::close(tx, &scope, crate::batches::batch(&tea, 1).id, &crate::batches::closed())),
             ),
-            ("batches::move_cash", Box::new(|tx| batches::move_cash(tx, &scope, &crate::batches::movement(&tea, 9, true, 5)))),
+            (
+                "batches::move_cash",
+                Box::new(|tx| batches::move_cash(tx, &scope, &crate::batches::movement(&tea, 9, true, 5))),
+            ),
             (
                 "batches::note_sale",
                 Box::new(|tx| {

@@ -167,11 +167,8 @@ impl Shifts {
             at,
         };
         batches::move_cash(tx, scope, &movement)?;
-        let (kind, sets) = if is_in {
-            (Kind::PaidIn, rules::paid_in(amount))
-        } else {
-            (Kind::PaidOut, rules::paid_out(amount))
-        };
+        let (kind, sets) =
+            if is_in { (Kind::PaidIn, rules::paid_in(amount)) } else { (Kind::PaidOut, rules::paid_out(amount)) };
         let subject = Subject::Other(format!("{}/{sequence}", batch.id));
         post(tx, scope, self.source, subject, kind, at, &sets)?;
         Ok(None)

@@ -123,8 +123,7 @@ pub async fn list(
         Some(day) => Some(day_of(&day, &zone_of(&app, scope).await?)?),
         None => None,
     };
-    let filter =
-        Filter { store, terminal, from: period.map(|period| period.from), to: period.map(|period| period.to) };
+    let filter = Filter { store, terminal, from: period.map(|period| period.from), to: period.map(|period| period.to) };
     let found = app
         .store()
         .read(move |tx| {
