@@ -10,7 +10,7 @@ use saoma_protocol::{
     api::{PaymentState, RefundState},
 };
 use saoma_store::{
-    StoreError, Tx,
+    StoreError, TenantScope, Tx,
     batches::{self, Batch, Closed, Cursor, DrawerMovement, Filter, Span, Tally, TerminalRefund, TerminalSale},
     ledger::{self, Booking, Subject as Of},
 };
@@ -50,7 +50,7 @@ pub fn closed() -> Closed {
     }
 }
 
-pub fn movement(house: &House, number: u64, is_in: bool, minor: i64) -> DrawerMovement {
+fn movement(house: &House, number: u64, is_in: bool, minor: i64) -> DrawerMovement {
     DrawerMovement {
         batch: batch(house, 1).id,
         sequence: Sequence(number),
@@ -62,7 +62,7 @@ pub fn movement(house: &House, number: u64, is_in: bool, minor: i64) -> DrawerMo
     }
 }
 
-pub fn sale(house: &House, number: u8, batch: Option<BatchId>, cash: bool, minor: i64) -> TerminalSale {
+fn sale(house: &House, number: u8, batch: Option<BatchId>, cash: bool, minor: i64) -> TerminalSale {
     let (terminal, payment) = (house.terminal, house.payment_id(number));
     TerminalSale { terminal, payment, batch, cash, amount: cny(minor), keyed_at: NOW }
 }
@@ -81,6 +81,32 @@ pub fn furnish(tx: &mut Tx<'_>, house: &House) -> Result<(), StoreError> {
     batches::note_sale(tx, scope, &sale(house, 1, Some(open.id), false, 500))?;
     batches::note_refund(tx, scope, &refund(house, 1, Some(open.id), false, 100))?;
     batches::keep_differences(tx, scope, open.id, &[unheard(house, 1)], NOW)
+}
+
+/// Of a house that is another tenant's, nothing is read.
+pub fn of_others_is_nothing(tx: &mut Tx<'_>, scope: &TenantScope, theirs: &House) -> Result<(), StoreError> {
+    let batch = batch(theirs, 1);
+    let own = batches::list(tx, scope, &Filter::default(), None, 10)?;
+    assert!(own.len() == 1 && own[0].id != batch.id);
+    assert_eq!(batches::last_of(tx, scope, theirs.terminal)?, None);
+    assert_eq!(batches::movements(tx, scope, &batch)?, []);
+    assert_eq!(batches::drawer(tx, scope, &batch)?.sales.minor(), 0);
+    assert_eq!(batches::totals(tx, scope, batch.id)?, []);
+    assert_eq!(batches::differences(tx, scope, batch.id)?, []);
+    assert!(batches::open_count(tx, scope, &[batch.id])?.is_empty());
+    let span = Span::Time { terminal: theirs.terminal, from: NOW, to: at(100) };
+    assert!(batches::terminal_says(tx, scope, &span)?.is_empty());
+    assert!(batches::core_says(tx, scope, &span)?.is_empty());
+    assert_eq!(ledger::settlement_of_batch(tx, scope, batch.id)?, []);
+    Ok(())
+}
+
+pub fn move_cash(tx: &mut Tx<'_>, scope: &TenantScope, theirs: &House) -> Result<(), StoreError> {
+    batches::move_cash(tx, scope, &movement(theirs, 9, true, 5))
+}
+
+pub fn note_sale(tx: &mut Tx<'_>, scope: &TenantScope, theirs: &House) -> Result<(), StoreError> {
+    batches::note_sale(tx, scope, &sale(theirs, 9, None, true, 5))
 }
 
 fn side(minor: i64, state: Option<State>) -> Side {
