@@ -1,6 +1,7 @@
 //! Cashiers' shifts and the batches that they close, what moved the cash of each, and what they come to.
 
 mod differences;
+mod schema;
 mod words;
 
 use std::{fmt, str::FromStr};
@@ -13,6 +14,7 @@ use diesel::{
 use saoma_domain::batch::Drawer;
 use saoma_protocol::{Amount, BatchId, Currency, Millis, Money, Sequence, StoreId, TenantId, TerminalId};
 
+use self::schema::{batches, drawer_movements};
 pub use self::{
     differences::{Stated, StoredDifference, differences, keep_differences, open_count},
     words::{
@@ -23,7 +25,6 @@ pub use self::{
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, amount, corrupt, found, sequence, signed, unsigned},
-    schema::{batches, drawer_movements},
 };
 
 /// What a terminal keyed from signing on to the close.

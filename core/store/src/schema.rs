@@ -578,86 +578,6 @@ diesel::table! {
     }
 }
 
-diesel::table! {
-    batches (tenant_id, id) {
-        tenant_id -> Text,
-        id -> Text,
-        store_id -> Text,
-        terminal_id -> Text,
-        number -> BigInt,
-        cashier -> Text,
-        cashier_number -> Text,
-        currency -> Text,
-        float_minor -> BigInt,
-        opened_at -> BigInt,
-        opened_sequence -> BigInt,
-        closed_at -> Nullable<BigInt>,
-        closed_sequence -> Nullable<BigInt>,
-        closed_by -> Nullable<Text>,
-        expected_minor -> Nullable<BigInt>,
-        counted_minor -> Nullable<BigInt>,
-        told_minor -> Nullable<BigInt>,
-    }
-}
-
-diesel::table! {
-    terminal_sales (tenant_id, terminal_id, payment_id) {
-        tenant_id -> Text,
-        terminal_id -> Text,
-        payment_id -> Text,
-        batch_id -> Nullable<Text>,
-        cash -> Bool,
-        currency -> Text,
-        amount_minor -> BigInt,
-        keyed_at -> BigInt,
-        state -> Nullable<Text>,
-        refunded_minor -> BigInt,
-    }
-}
-
-diesel::table! {
-    terminal_refunds (tenant_id, terminal_id, refund_id) {
-        tenant_id -> Text,
-        terminal_id -> Text,
-        refund_id -> Text,
-        payment_id -> Text,
-        batch_id -> Nullable<Text>,
-        cash -> Bool,
-        currency -> Text,
-        amount_minor -> BigInt,
-        keyed_at -> BigInt,
-        state -> Nullable<Text>,
-    }
-}
-
-diesel::table! {
-    drawer_movements (tenant_id, batch_id, sequence) {
-        tenant_id -> Text,
-        batch_id -> Text,
-        sequence -> BigInt,
-        kind -> Text,
-        amount_minor -> BigInt,
-        reason -> Text,
-        cashier -> Text,
-        at -> BigInt,
-    }
-}
-
-diesel::table! {
-    batch_differences (tenant_id, batch_id, subject) {
-        tenant_id -> Text,
-        batch_id -> Text,
-        subject -> Text,
-        class -> Text,
-        fields -> Text,
-        fix -> Text,
-        terminal_json -> Nullable<Text>,
-        core_json -> Nullable<Text>,
-        found_at -> BigInt,
-        closed_at -> Nullable<BigInt>,
-    }
-}
-
 diesel::joinable!(bill_lines -> bills (bill));
 diesel::allow_tables_to_appear_in_same_query!(bill_lines, bills);
 diesel::allow_tables_to_appear_in_same_query!(channel_accounts, fee_plans);
@@ -667,5 +587,3 @@ diesel::allow_tables_to_appear_in_same_query!(sessions, users);
 diesel::allow_tables_to_appear_in_same_query!(tenants, terminals);
 diesel::allow_tables_to_appear_in_same_query!(terminals, terminal_certificates);
 diesel::allow_tables_to_appear_in_same_query!(payments, refunds);
-diesel::allow_tables_to_appear_in_same_query!(payments, terminal_sales);
-diesel::allow_tables_to_appear_in_same_query!(refunds, terminal_refunds);

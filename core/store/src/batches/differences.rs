@@ -7,11 +7,11 @@ use saoma_domain::batch::{Class, Difference, Field, Fix, Side, State};
 use saoma_protocol::{BatchId, Millis, Money, TenantId};
 use serde::{Deserialize, Serialize};
 
+use super::schema::batch_differences;
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, corrupt, from_json, to_json, unsigned},
     dialect::upsert,
-    schema::batch_differences,
 };
 
 /// One side of a difference in words. Stored as JSON: a field that is added later needs a default.

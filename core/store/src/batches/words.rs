@@ -13,12 +13,14 @@ use saoma_protocol::{
     api::{PaymentState, RefundState},
 };
 
-use super::Batch;
+use super::{
+    Batch,
+    schema::{terminal_refunds, terminal_sales},
+};
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Tag, Txt, corrupt},
     dialect::insert_or_ignore,
-    schema::{terminal_refunds, terminal_sales},
 };
 
 /// A sale as the journal has it.
