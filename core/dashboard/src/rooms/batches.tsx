@@ -190,7 +190,7 @@ function Differences({ items }: { items: readonly BatchDifference[] }) {
       <Title order={2} size="h4" mb="sm">{t.batches.leg}</Title>
       {items.length === 0 && <Text c="dimmed" size="sm">{t.batches.agree}</Text>}
       {items.map((item) => (
-        <Group key={item.subject} gap="xs" c={item.closed_at == null ? undefined : 'dimmed'} data-difference={item.class}>
+        <Group key={item.subject} gap="xs" {...(item.closed_at == null ? {} : { c: 'dimmed' })} data-difference={item.class}>
           {item.subject.startsWith('pay_')
             ? <Anchor component={Link} to={`/payments/${item.subject}`} size="sm">{item.subject}</Anchor>
             : <Text size="sm">{item.subject}</Text>}
