@@ -11,6 +11,7 @@ mod line;
 mod owner;
 mod press;
 mod renew;
+mod shift;
 mod show;
 
 use std::{fs, io, net::SocketAddr, time::Duration};

@@ -32,6 +32,7 @@ pub struct TillConfig {
     pub cashier: String,
     pub code_expires_in_seconds: u32,
     pub utc_offset_minutes: i32,
+    pub shift_required: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +96,7 @@ impl Default for TillConfig {
             cashier: "1".to_owned(),
             code_expires_in_seconds: 120,
             utc_offset_minutes: 480,
+            shift_required: false,
         }
     }
 }
@@ -161,6 +163,10 @@ pub const EXPLAINED: &[Explained] = &[
     Explained {
         name: "till.utc_offset_minutes",
         what: "Offset of the times on receipts from UTC, in minutes; 480 is China. -840 to 840.",
+    },
+    Explained {
+        name: "till.shift_required",
+        what: "Whether a cashier must sign on (open a shift) before anything is sold or given back.",
     },
     Explained {
         name: "link.answer_timeout_ms",

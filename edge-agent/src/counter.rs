@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saoma_protocol::PaymentId;
+use saoma_protocol::{PaymentId, Sequence};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
@@ -36,13 +36,20 @@ const SCANNER_PAUSE: Duration = Duration::from_secs(2);
 /// What a device has to say.
 #[derive(Debug)]
 pub enum Report {
-    Printed { payment: PaymentId, failure: Option<PeripheralError> },
+    Printed { about: About, failure: Option<PeripheralError> },
     Health(PeripheralHealth),
     Scanned(ScannedCode),
 }
 
+/// What a slip is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Sale(PaymentId),
+    Batch(Sequence),
+}
+
 enum AtPrinter {
-    Print { payment: PaymentId, document: Document },
+    Print { about: About, document: Document },
     OpenDrawer { ordered_at: Instant },
     SelfTest(oneshot::Sender<Result<String, PeripheralError>>),
 }
@@ -117,8 +124,8 @@ impl Counter {
 
     /// Whether the printer's queue took it; how it went comes as a report.
     #[must_use]
-    pub fn print(&self, payment: PaymentId, document: Document) -> bool {
-        self.printer.try_send(AtPrinter::Print { payment, document }).is_ok()
+    pub fn print(&self, about: About, document: Document) -> bool {
+        self.printer.try_send(AtPrinter::Print { about, document }).is_ok()
     }
 
     pub fn open_drawer(&self) {
@@ -197,10 +204,10 @@ fn printer_thread(
         printer_health.tell(printer.health());
         drawer_health.tell(drawer.health());
         match orders.recv_timeout(HEALTH_EVERY) {
-            Ok(AtPrinter::Print { payment, document }) => {
+            Ok(AtPrinter::Print { about, document }) => {
                 let failure = printer.print(&document).err();
                 last_receipt.set(printer.rendering());
-                tell(reports, Report::Printed { payment, failure });
+                tell(reports, Report::Printed { about, failure });
             }
             Ok(AtPrinter::OpenDrawer { ordered_at }) => {
                 if ordered_at.elapsed() > DRAWER_WAIT_MAX {

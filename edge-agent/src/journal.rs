@@ -6,6 +6,7 @@
 
 mod open;
 mod schema;
+mod shifts;
 mod store;
 
 use std::{error::Error as _, path::PathBuf, thread};
@@ -17,7 +18,7 @@ use saoma_protocol::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::sale::Kept;
+use crate::{sale::Kept, shift::Shift};
 pub use open::{Settings, Verified, verify};
 pub use store::Store;
 
@@ -84,6 +85,9 @@ pub struct Commit {
     pub sale_captured: bool,
     pub sale_state: &'static str,
     pub intent: Option<Intent>,
+    pub shift: Option<Shift>,
+    /// What was pressed about that shift.
+    pub shift_press: Option<ShiftPress>,
     pub pushes: Vec<Sequence>,
     pub synced_through: Option<Sequence>,
 }
@@ -97,6 +101,13 @@ pub struct Intent {
     pub refund: Option<RefundId>,
 }
 
+/// What an `Idempotency-Key` of the page stands for, if it is about a shift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShiftPress {
+    pub key: String,
+    pub fingerprint: String,
+}
+
 /// What the journal holds when it is opened.
 #[derive(Clone, Debug)]
 pub struct Opened {
@@ -106,6 +117,8 @@ pub struct Opened {
     pub counter: Sequence,
     /// Sales about which something is still to be found out, oldest first.
     pub open_sales: Vec<Kept>,
+    /// The last shift, open or closed.
+    pub shift: Option<Shift>,
 }
 
 /// What core does not know yet.

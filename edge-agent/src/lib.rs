@@ -12,6 +12,7 @@ pub mod link;
 pub mod peripherals;
 pub mod receipt;
 pub mod sale;
+pub mod shift;
 pub mod sync;
 pub mod telemetry;
 pub mod till;

@@ -4,8 +4,10 @@
 //! so that a printer without paper does not keep the cashier from the change.
 
 mod compose;
+mod report;
 
 pub use compose::compose;
+pub use report::report;
 
 /// A receipt, from top to bottom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod events;
 mod pages;
 pub mod problem;
 mod sales;
+pub mod shift;
 mod state;
 pub mod view;
 
@@ -119,6 +120,12 @@ fn api() -> actix_web::Scope {
         .service(only("/sales/{payment}/reprint").route(web::post().to(sales::reprint)))
         .service(only("/scan").route(web::post().to(sales::scan)))
         .service(only("/scan/cancel").route(web::post().to(sales::stop_scan)))
+        .service(only("/shift").route(web::get().to(shift::show)))
+        .service(only("/shift/open").route(web::post().to(shift::open)))
+        .service(only("/shift/paid-in").route(web::post().to(shift::paid_in)))
+        .service(only("/shift/paid-out").route(web::post().to(shift::paid_out)))
+        .service(only("/shift/close").route(web::post().to(shift::close)))
+        .service(only("/shift/reprint").route(web::post().to(shift::reprint)))
         .service(only("/state").route(web::get().to(state::state)))
         .service(only("/books").route(web::get().to(state::books)))
         .service(only("/display").route(web::get().to(state::display)))

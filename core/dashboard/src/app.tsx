@@ -7,6 +7,7 @@ import { BrowserRouter, Navigate, Route, Routes } from 'react-router';
 import { isPassing } from './api/client';
 import { onSession, resume, sessionState } from './api/session';
 import { Crash } from './parts/crash';
+import { BatchesRoom, BatchRoom } from './rooms/batches';
 import { BooksRoom } from './rooms/books';
 import { PaymentRoom } from './rooms/payment';
 import { PaymentsRoom } from './rooms/payments';
@@ -88,6 +89,8 @@ function Door() {
             <Route path="/payments" element={<PaymentsRoom />} />
             <Route path="/payments/:payment" element={<PaymentRoom person={session.person} />} />
             <Route path="/terminals" element={<TerminalsRoom role={session.person.role} />} />
+            <Route path="/batches" element={<BatchesRoom />} />
+            <Route path="/batches/:batch" element={<BatchRoom />} />
             <Route path="/books" element={<BooksRoom />} />
             <Route path="/books/:account" element={<StatementRoom />} />
             {session.person.role === 'owner' && <Route path="/webhooks" element={<WebhooksRoom />} />}

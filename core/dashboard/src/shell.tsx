@@ -26,7 +26,7 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
   const status = useLive(hasRooms);
   const words: Record<StreamStatus, string> = { live: t.shell.live, connecting: t.shell.connecting, broken: t.shell.broken };
   const rooms = [
-    ['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals], ['/books', t.rooms.books],
+    ['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals], ['/batches', t.rooms.batches], ['/books', t.rooms.books],
     ...(person.role === 'owner' ? [['/webhooks', t.rooms.webhooks] as const] : []),
   ] as const;
   return (

@@ -1,6 +1,7 @@
 //! The rules of money in motion. No I/O, no clock, no chance, no async, no wire formats: what is needed is passed in, and
 //! what follows is returned, so that a whole day can be replayed from a seed.
 
+pub mod batch;
 pub mod claim;
 pub mod fee;
 pub mod ledger;

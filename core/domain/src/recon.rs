@@ -10,6 +10,7 @@ mod workflow;
 
 use saoma_protocol::{Currency, Millis, Money};
 
+pub(crate) use classify::named;
 pub use classify::{
     Class, Correction, Field, Finding, Fix, Known, compare, duplicate, netted, only_ours, only_theirs, unreadable,
 };

@@ -4,6 +4,7 @@
 //! commits, and only then calls a channel. `workers` take up what a crash or silence left open.
 
 pub mod app;
+pub mod batches;
 pub mod cli;
 pub mod config;
 mod day;

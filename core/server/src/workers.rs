@@ -11,6 +11,7 @@ mod nodes;
 pub mod outbox;
 mod reconcile;
 pub mod resolver;
+mod terminal_leg;
 mod webhooks;
 
 use std::time::Duration;
@@ -45,6 +46,7 @@ impl Workers {
         let (peers, hearing) = (app.clone(), stopping.clone());
         tasks.spawn(async move { peers.peers().keep(|bell| peers.hear(bell), hearing).await });
         tasks.spawn(reconcile::run(app.clone(), stopping.clone()));
+        tasks.spawn(terminal_leg::run(app.clone(), stopping.clone()));
         tasks.spawn(invariants::run(app.clone(), stopping.clone()));
         tasks.spawn(webhooks::run(app.clone(), outgoing, stopping.clone()));
         tasks.spawn(housekeeping::run(app.clone(), stopping));

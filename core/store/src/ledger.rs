@@ -25,7 +25,7 @@ pub use self::{
     },
     checkpoint::{CHECKPOINT_SETS, checkpoint},
     movements::{Span, Standing, movements, standing},
-    settlement::{By, SettlementLine, settlement},
+    settlement::{By, SettlementLine, settlement, settlement_of_batch},
     statement::{LINES_MAX, Line, Of, Page, Place, statement},
 };
 use crate::{
@@ -50,7 +50,8 @@ pub enum Subject {
         payment: PaymentId,
         refund: Option<RefundId>,
     },
-    /// The id of what moved the money without a payment: a payout, a count of a drawer. Unlike any payment's or refund's.
+    /// The id of what moved the money without a payment: a payout, a batch whose drawer was counted. Unlike any payment's or
+    /// refund's.
     Other(String),
 }
 

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod api_keys;
 pub mod audit;
+pub mod batches;
 pub mod bills;
 pub mod books;
 pub mod channel_accounts;

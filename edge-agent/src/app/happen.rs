@@ -10,6 +10,7 @@ use super::{
     owner::{OnDisplay, OpenSale, Owner},
 };
 use crate::{
+    counter::About,
     journal::{Commit, Intent, JournalError},
     link::https::Call,
     peripherals::PeripheralError,
@@ -112,8 +113,13 @@ impl Owner {
             sale_state: sale.state_text(),
             intent: beside.intent,
             pushes: beside.push.into_iter().collect(),
-            synced_through: None,
+            ..Commit::default()
         };
+        self.commit(commit).await
+    }
+
+    /// Writes that down; the journal's new head.
+    pub(super) async fn commit(&mut self, commit: Commit) -> Result<Sequence, Refused> {
         let grew = !commit.records.is_empty();
         let head = match self.journal.commit(commit, now()).await {
             Ok(head) => head,
@@ -177,17 +183,20 @@ impl Owner {
     }
 
     fn print(&mut self, sale: &Sale, slip: Slip) {
+        let payment = sale.kept.payment;
+        if !self.counter.print(About::Sale(payment), compose(&self.heading(), sale, slip, now())) {
+            self.tell_receipt(payment, Some("the printer hangs; switch it off and on, then reprint".to_owned()));
+            self.follow_ups.push_back((payment, Event::Printed { done: false }));
+        }
+    }
+
+    pub(super) fn heading(&self) -> Heading {
         let profile = &self.identity.profile;
-        let heading = Heading {
+        Heading {
             merchant_name: profile.merchant_name.clone(),
             store_name: profile.store_name.clone(),
             terminal_name: profile.terminal_name.clone(),
             utc_offset_minutes: self.config.till.utc_offset_minutes,
-        };
-        let payment = sale.kept.payment;
-        if !self.counter.print(payment, compose(&heading, sale, slip, now())) {
-            self.tell_receipt(payment, Some("the printer hangs; switch it off and on, then reprint".to_owned()));
-            self.follow_ups.push_back((payment, Event::Printed { done: false }));
         }
     }
 

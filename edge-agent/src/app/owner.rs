@@ -19,7 +19,7 @@ use tokio::{
 use super::{Held, StartError, alarms::Alarms, line::Line, now, renew::Renewal};
 use crate::{
     config::Config,
-    counter::{Counter, Report},
+    counter::{About, Counter, Report},
     journal::{Journal, Opened, UnsentEntries},
     link::{
         https::{Core, HttpsError},
@@ -28,6 +28,7 @@ use crate::{
         renew::{Next, RenewError},
     },
     sale::{Ask, Event, Outcome, ReceiptState, Sale},
+    shift::Shift,
     sync::Sync,
     till::{
         command::{Asked, Command, Pressed, Reply, SaleRequest, Sold, TillEvent},
@@ -73,6 +74,8 @@ pub(super) struct Owner {
     pub(super) counter: Counter,
     /// The number of the last sale keyed.
     pub(super) counted: Sequence,
+    /// The last shift, open or closed.
+    pub(super) shift: Option<Shift>,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     /// What follows from what was just done, in order.
@@ -163,7 +166,7 @@ impl Owner {
     /// `Journal`.
     pub(super) async fn new(means: Means, opened: Opened) -> Result<Self, StartError> {
         let Means { config, held, identity, journal, core, mqtt, counter } = means;
-        let Opened { head, synced_through, counter: counted, open_sales } = opened;
+        let Opened { head, synced_through, counter: counted, open_sales, shift } = opened;
         let mut sales = BTreeMap::new();
         let mut follow_ups = VecDeque::new();
         for kept in open_sales {
@@ -187,6 +190,7 @@ impl Owner {
             mqtt,
             counter,
             counted,
+            shift,
             sales,
             follow_ups,
             awaiting: None,
@@ -209,6 +213,10 @@ impl Owner {
             events,
         };
         owner.look_at_disk().await;
+        // Nobody knows whether the report came out before the end.
+        if owner.shift.as_ref().is_some_and(Shift::is_report_queued) {
+            owner.print_report(true);
+        }
         Ok(owner)
     }
 
@@ -264,6 +272,12 @@ impl Owner {
             Command::StopScan { pressed, reply } => {
                 let _ = reply.send(self.stop_scan(pressed).await);
             }
+            Command::Shift { pressed, press, reply } => {
+                let _ = reply.send(self.press_shift(pressed, press).await);
+            }
+            Command::ShiftNow { reply } => {
+                let _ = reply.send(Ok(self.shift_now()));
+            }
             Command::OpenDrawer { pressed, reply } => {
                 let _ = reply.send(self.open_drawer(pressed).await);
             }
@@ -292,7 +306,8 @@ impl Owner {
 
     async fn report(&mut self, report: Report) {
         match report {
-            Report::Printed { payment, failure } => self.printed(payment, failure).await,
+            Report::Printed { about: About::Sale(payment), failure } => self.printed(payment, failure).await,
+            Report::Printed { about: About::Batch(batch), failure } => self.report_printed(batch, failure).await,
             Report::Health(health) => {
                 self.devices.insert(health.kind.clone(), health);
                 self.line.health_due = true;

@@ -38,7 +38,7 @@ const REPLAYS_MAX: usize = 256;
 const QUANTITY_MAX: u32 = 9_999;
 
 /// What a key stood for when it was seen before.
-struct Seen {
+pub(super) struct Seen {
     payment: Option<PaymentId>,
     refund: Option<RefundId>,
 }
@@ -99,7 +99,7 @@ impl Owner {
             return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
         }
         let currency = self.identity.profile.currency;
-        let Checked { amount, tender, goods, cashier } = check(request, currency, &self.config.till.cashier)?;
+        let Checked { amount, tender, goods, cashier } = check(request, currency, self.cashier())?;
         if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
             if awaiting.pressed != pressed {
                 return Err(Refused::KeyReused);
@@ -108,6 +108,7 @@ impl Owner {
                 return Ok(Sold::AwaitingScan(awaiting.view()));
             }
         }
+        self.check_shift()?;
         self.check_open_for_sales().await?;
         let Some(tender) = tender else {
             let awaiting = Awaiting { pressed, amount, goods, cashier, since: now() };
@@ -138,7 +139,7 @@ impl Owner {
     }
 
     /// New sales are stopped while the disk is full, and when their numbers could have been used already.
-    async fn check_open_for_sales(&mut self) -> Result<(), Refused> {
+    pub(super) async fn check_open_for_sales(&mut self) -> Result<(), Refused> {
         if let Some(Stop::SetBack { .. }) = self.sync.stopped() {
             let why = "this terminal's disk was set back to an older day, sales are stopped: call the service";
             return Err(Refused::Journal(why.to_owned()));
@@ -181,7 +182,10 @@ impl Owner {
         }
         let (tenant, ..) = self.ids();
         let refund = RefundId::for_key(tenant, payment, &pressed.key);
-        let cashier = self.config.till.cashier.clone();
+        if matches!(press, Press::Void | Press::Refund { .. }) {
+            self.check_shift()?;
+        }
+        let cashier = self.cashier().to_owned();
         let (event, refund) = match press {
             Press::Query => (Event::QueryPressed, None),
             Press::Cancel => (Event::CancelPressed, None),
@@ -239,6 +243,7 @@ impl Owner {
         if !self.knows_its_numbers() {
             return Err(not_compared());
         }
+        self.check_shift()?;
         self.check_open_for_sales().await?;
         let sale = self.key(pressed, amount, Tender::Scan { code: trimmed(&text) }, goods, cashier).await?;
         self.awaiting = None;
@@ -279,14 +284,20 @@ impl Owner {
     ///
     /// # Errors
     /// `KeyReused` if it stood for something else than what is asked now.
-    async fn seen(&self, pressed: &Pressed) -> Result<Option<Seen>, Refused> {
+    pub(super) async fn seen(&self, pressed: &Pressed) -> Result<Option<Seen>, Refused> {
         let held = self.replays.iter().find(|(held, _)| held.key == pressed.key);
         let (fingerprint, seen) = match held {
             Some((held, payment)) => (held.fingerprint.clone(), Seen { payment: *payment, refund: None }),
             None => {
                 let key = pressed.key.clone();
-                let Some(intent) = self.journal.run(move |store| store.intent(&key)).await? else { return Ok(None) };
-                (intent.fingerprint, Seen { payment: Some(intent.payment), refund: intent.refund })
+                let found = self.journal.run(move |store| Ok((store.intent(&key)?, store.shift_press(&key)?))).await?;
+                match found {
+                    (Some(intent), _) => {
+                        (intent.fingerprint, Seen { payment: Some(intent.payment), refund: intent.refund })
+                    }
+                    (None, Some(fingerprint)) => (fingerprint, Seen { payment: None, refund: None }),
+                    (None, None) => return Ok(None),
+                }
             }
         };
         if fingerprint == pressed.fingerprint { Ok(Some(seen)) } else { Err(Refused::KeyReused) }
@@ -362,7 +373,7 @@ fn answer_to(waiter: &Waiter, sale: &Sale, view: &SaleView) -> Result<SaleView, 
     }
 }
 
-fn amount_of(minor: i64, currency: Currency) -> Result<Amount, Refused> {
+pub(super) fn amount_of(minor: i64, currency: Currency) -> Result<Amount, Refused> {
     Amount::new(minor, currency).map_err(|error| Refused::Amount(error.to_string()))
 }
 
@@ -418,7 +429,7 @@ fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
     Ok(())
 }
 
-fn is_text(text: &str) -> bool {
+pub(super) fn is_text(text: &str) -> bool {
     (1..=TEXT_LEN_MAX).contains(&text.chars().count())
         && text.chars().all(stands_in_text)
         && !text.chars().all(char::is_whitespace)

@@ -15,6 +15,7 @@ use crate::{
     sync::{self, Stop},
     till::{
         command::{Subscription, TillEvent},
+        shift::ShiftBrief,
         view::{DiskView, DisplayView, LinkView, StateNow, StateView, StoppedView, SyncView, TillView},
     },
 };
@@ -66,7 +67,9 @@ impl Owner {
             },
             currency: profile.currency,
             minor_digits: profile.currency.minor_digits(),
-            cashier: self.config.till.cashier.clone(),
+            cashier: self.cashier().to_owned(),
+            shift: self.shift.as_ref().filter(|shift| shift.is_open()).map(ShiftBrief::of),
+            shift_required: self.config.till.shift_required,
             link: LinkView { online: self.line.is_online(), mqtt: self.line.mqtt_up, https: self.line.https_up },
             unsent: self.unsent_view(),
             sync: SyncView { head: self.sync.head(), through: self.sync.through(), stopped },

@@ -47,6 +47,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    shifts (batch) {
+        batch -> BigInt,
+        entry -> BigInt,
+        open -> BigInt,
+        kept -> Text,
+    }
+}
+
+diesel::table! {
+    shift_presses (key) {
+        key -> Text,
+        fingerprint -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
     pushes_seen (id) {
         id -> BigInt,
     }

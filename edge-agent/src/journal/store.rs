@@ -15,6 +15,7 @@ use saoma_protocol::{
 use super::{
     Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries,
     schema::{entries, intents, meta, pushes_seen, refunds, sales},
+    shifts,
 };
 use crate::sale::Kept;
 
@@ -83,15 +84,15 @@ struct IntentRow {
 }
 
 /// SQLite has no unsigned 64 bits; a sequence past 2^63 would take a sale every nanosecond for 292 years.
-fn stored(sequence: Sequence) -> i64 {
+pub(super) fn stored(sequence: Sequence) -> i64 {
     i64::try_from(sequence.0).unwrap_or(i64::MAX)
 }
 
-fn loaded(sequence: i64) -> Sequence {
+pub(super) fn loaded(sequence: i64) -> Sequence {
     Sequence(u64::try_from(sequence).unwrap_or(0))
 }
 
-fn unreadable(what: &str, error: impl std::fmt::Display) -> JournalError {
+pub(super) fn unreadable(what: &str, error: impl std::fmt::Display) -> JournalError {
     JournalError::Unreadable(format!("{what}: {error}"))
 }
 
@@ -183,6 +184,12 @@ impl Store {
                 };
                 diesel::insert_into(intents::table).values(row).execute(tx)?;
             }
+            if let Some(shift) = &commit.shift {
+                shifts::keep(tx, shift, first)?;
+            }
+            if let Some(pressed) = &commit.shift_press {
+                shifts::keep_press(tx, pressed, now)?;
+            }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)
                     .values(pushes_seen::id.eq(stored(*id)))
@@ -210,6 +217,7 @@ impl Store {
             synced_through: self.synced_through()?.min(head),
             counter: loaded(counter.unwrap_or(0)),
             open_sales: texts.iter().map(|text| kept_of(text)).collect::<Result<_, _>>()?,
+            shift: self.last_shift()?,
         })
     }
 
@@ -366,6 +374,7 @@ impl Store {
     pub(super) fn forget_old(&mut self, now: Millis) -> Result<(), JournalError> {
         let before = now.plus(-INTENT_DAYS * DAY_MS).0;
         diesel::delete(intents::table.filter(intents::at.lt(before))).execute(&mut self.connection)?;
+        shifts::forget_presses(&mut self.connection, before)?;
         let newest: Option<i64> = pushes_seen::table.select(max(pushes_seen::id)).first(&mut self.connection)?;
         if let Some(newest) = newest {
             let before = newest.saturating_sub(PUSHES_KEPT);

@@ -9,10 +9,7 @@ use crate::sale::{Sale, Slip, Stage};
 /// The slip for a sale as it stands.
 #[must_use]
 pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -> Document {
-    let mut paper = Paper { elements: Vec::new() };
-    paper.centred(&heading.merchant_name, true, Size::Double);
-    paper.centred(&heading.store_name, false, Size::Normal);
-    paper.rule();
+    let mut paper = Paper::new(heading);
     match slip {
         Slip::Sale => paper.centred("消费 SALE", true, Size::Normal),
         Slip::Copy => {
@@ -52,9 +49,7 @@ pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -
         paper.row("重印时间 Copied", &moment(printed_at, heading.utc_offset_minutes));
     }
     paper.centred("谢谢惠顾 Thank you", false, Size::Normal);
-    paper.elements.push(Element::Feed { lines: 2 });
-    paper.elements.push(Element::Cut);
-    Document { elements: paper.elements }
+    paper.end()
 }
 
 fn sold(paper: &mut Paper, sale: &Sale) {
@@ -122,7 +117,7 @@ const fn state_words(state: PaymentState) -> &'static str {
 }
 
 /// `2026-11-24 10:33:05`, in the shop's time.
-fn moment(at: Millis, utc_offset_minutes: i32) -> String {
+pub(super) fn moment(at: Millis, utc_offset_minutes: i32) -> String {
     let offset = UtcOffset::from_whole_seconds(utc_offset_minutes.saturating_mul(60)).unwrap_or(UtcOffset::UTC);
     let shape = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     OffsetDateTime::from_unix_timestamp(at.0.div_euclid(1000))
@@ -133,21 +128,35 @@ fn moment(at: Millis, utc_offset_minutes: i32) -> String {
         .unwrap_or_else(|| at.0.to_string())
 }
 
-struct Paper {
-    elements: Vec<Element>,
+pub(super) struct Paper {
+    pub(super) elements: Vec<Element>,
 }
 
 impl Paper {
-    fn centred(&mut self, text: &str, bold: bool, size: Size) {
+    /// A slip that begins with the shop's name.
+    pub(super) fn new(heading: &Heading) -> Self {
+        let mut paper = Self { elements: Vec::new() };
+        paper.centred(&heading.merchant_name, true, Size::Double);
+        paper.centred(&heading.store_name, false, Size::Normal);
+        paper.rule();
+        paper
+    }
+
+    pub(super) fn end(mut self) -> Document {
+        self.elements.extend([Element::Feed { lines: 2 }, Element::Cut]);
+        Document { elements: self.elements }
+    }
+
+    pub(super) fn centred(&mut self, text: &str, bold: bool, size: Size) {
         self.elements.push(Element::Text { text: printable(text), align: Align::Centre, bold, size });
     }
 
-    fn row(&mut self, left: &str, right: &str) {
+    pub(super) fn row(&mut self, left: &str, right: &str) {
         let (left, right) = (printable(left), printable(right));
         self.elements.push(Element::Columns { left, right, bold: false, size: Size::Normal });
     }
 
-    fn rule(&mut self) {
+    pub(super) fn rule(&mut self) {
         self.elements.push(Element::Rule);
     }
 }
@@ -155,6 +164,30 @@ impl Paper {
 /// Without control characters: names come from people, and a printer obeys escape sequences.
 fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+/// One line per element, as a person would describe it.
+#[cfg(test)]
+pub(super) fn described(document: &Document) -> String {
+    let mut text = String::new();
+    for element in &document.elements {
+        let line = match element {
+            Element::Text { text, bold, size, .. } => format!("{text}{}", marks(*bold, *size)),
+            Element::Columns { left, right, bold, size } => format!("{left} | {right}{}", marks(*bold, *size)),
+            Element::Rule => "----".to_owned(),
+            Element::Qr { text } => format!("[QR {text}]"),
+            Element::Feed { lines } => format!("[feed {lines}]"),
+            Element::Cut => "[cut]".to_owned(),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+fn marks(bold: bool, size: Size) -> String {
+    format!("{}{}", if bold { " *" } else { "" }, if size == Size::Double { " x2" } else { "" })
 }
 
 #[cfg(test)]
@@ -186,28 +219,6 @@ mod tests {
             cashier: "Li".to_owned(),
         };
         key(keyed, NOW).sale
-    }
-
-    /// One line per element, as a person would describe it.
-    fn described(document: &Document) -> String {
-        let mut text = String::new();
-        for element in &document.elements {
-            let line = match element {
-                Element::Text { text, bold, size, .. } => format!("{text}{}", marks(*bold, *size)),
-                Element::Columns { left, right, bold, size } => format!("{left} | {right}{}", marks(*bold, *size)),
-                Element::Rule => "----".to_owned(),
-                Element::Qr { text } => format!("[QR {text}]"),
-                Element::Feed { lines } => format!("[feed {lines}]"),
-                Element::Cut => "[cut]".to_owned(),
-            };
-            text.push_str(&line);
-            text.push('\n');
-        }
-        text
-    }
-
-    fn marks(bold: bool, size: Size) -> String {
-        format!("{}{}", if bold { " *" } else { "" }, if size == Size::Double { " x2" } else { "" })
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
     problem::Refused,
+    shift::{ShiftNow, ShiftView},
     view::{AwaitingScan, DisplayView, SaleView, ScanView, StateNow},
 };
 use crate::{peripherals::PeripheralError, sale::ScannedCode};
@@ -70,6 +71,16 @@ pub enum Press {
     Reprint,
 }
 
+/// A button on the shift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShiftPress {
+    Open { float_minor: i64, cashier: String, cashier_number: String },
+    PaidIn { amount_minor: i64, reason: String },
+    PaidOut { amount_minor: i64, reason: String },
+    Close { counted_minor: i64 },
+    Reprint,
+}
+
 /// What came of `POST /api/sales`.
 #[derive(Debug)]
 pub enum Sold {
@@ -102,6 +113,8 @@ pub enum Command {
     Press { pressed: Pressed, payment: PaymentId, press: Press, reply: Reply<SaleView> },
     Scan { pressed: Pressed, text: ScannedCode, reply: Reply<ScanView> },
     StopScan { pressed: Pressed, reply: Reply<()> },
+    Shift { pressed: Pressed, press: ShiftPress, reply: Reply<ShiftView> },
+    ShiftNow { reply: Reply<ShiftNow> },
     OpenDrawer { pressed: Pressed, reply: Reply<()> },
     SelfTest { pressed: Pressed, kind: &'static str, reply: Reply<oneshot::Receiver<Result<String, PeripheralError>>> },
     Sale { payment: PaymentId, reply: Reply<SaleView> },

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
-use saoma_protocol::api::{Failure, Problem};
+use saoma_protocol::{
+    Sequence,
+    api::{Failure, Problem},
+};
 
 use crate::{journal::JournalError, peripherals::PeripheralError, sale::Refusal};
 
@@ -42,6 +45,16 @@ pub enum Refused {
     SaleNotFound,
     #[error(transparent)]
     Sale(#[from] Refusal),
+    #[error("batch {batch} of {cashier} is open: close it first")]
+    ShiftOpen { batch: Sequence, cashier: String },
+    #[error("no shift is open: sign on first")]
+    NoShift,
+    #[error("the batch cannot be closed now: {0}")]
+    ShiftBusy(String),
+    #[error("the reason must have 1 to 128 characters")]
+    Reason,
+    #[error("no batch has been closed on this till")]
+    NoReport,
     #[error("no scan is awaited, and this is not the number of a sale of this till")]
     ScanNotAwaited,
     #[error("no code is on show")]
@@ -87,6 +100,11 @@ impl Refused {
             Self::Limit => "limit_invalid",
             Self::SaleNotFound => "sale_not_found",
             Self::Sale(refusal) => refusal.code(),
+            Self::ShiftOpen { .. } => "shift_open",
+            Self::NoShift => "no_shift",
+            Self::ShiftBusy(_) => "shift_busy",
+            Self::Reason => "reason_invalid",
+            Self::NoReport => "no_report",
             Self::ScanNotAwaited => "scan_not_awaited",
             Self::NoCode => "no_code",
             Self::NoReceipt => "no_receipt",
@@ -113,9 +131,17 @@ impl Refused {
             | Self::Method(_)
             | Self::Code
             | Self::Goods(_)
-            | Self::Cashier => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::SaleNotFound | Self::NoCode | Self::NoReceipt | Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Sale(_) | Self::ScanNotAwaited | Self::Core(_) => StatusCode::CONFLICT,
+            | Self::Cashier
+            | Self::Reason => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::SaleNotFound | Self::NoCode | Self::NoReceipt | Self::NoReport | Self::NotFound => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Sale(_)
+            | Self::ShiftOpen { .. }
+            | Self::NoShift
+            | Self::ShiftBusy(_)
+            | Self::ScanNotAwaited
+            | Self::Core(_) => StatusCode::CONFLICT,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Journal(_) | Self::CoreUnreachable(_) | Self::Peripheral(_) | Self::Stopping => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -145,6 +171,7 @@ impl Refused {
             Self::Code => Some("/code"),
             Self::Goods(_) => Some("/goods"),
             Self::Cashier => Some("/cashier"),
+            Self::Reason => Some("/reason"),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@ use saoma_protocol::{
 };
 use serde::Serialize;
 
+use super::shift::ShiftBrief;
 use crate::{
     journal::Books,
     peripherals::{Display, DisplayMessage},
@@ -137,6 +138,10 @@ pub struct StateView {
     pub currency: Currency,
     pub minor_digits: u8,
     pub cashier: String,
+    /// The shift that is open.
+    pub shift: Option<ShiftBrief>,
+    /// Whether sales need one.
+    pub shift_required: bool,
     pub link: LinkView,
     pub unsent: Unsent,
     pub sync: SyncView,

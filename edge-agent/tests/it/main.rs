@@ -15,4 +15,5 @@ mod program;
 mod restart;
 mod sales;
 mod secured;
+mod shifts;
 mod shop;

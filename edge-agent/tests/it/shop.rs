@@ -59,6 +59,7 @@ struct Extras {
     pages_max: u64,
     /// The device of a serial scanner.
     scanner: Option<String>,
+    shift_required: bool,
 }
 
 pub struct Till {
@@ -88,6 +89,7 @@ pub fn request(core: &FakeCore, claim_code: &str, again: bool) -> Request {
 async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extras) -> Result<Running, StartError> {
     let mut config = config(folder);
     config.journal.pages_max = extras.pages_max;
+    config.till.shift_required = extras.shift_required;
     if let Some(device) = &extras.scanner {
         config.peripherals.scanner = "serial".to_owned();
         config.peripherals.scanner_device.clone_from(device);
@@ -139,6 +141,10 @@ impl Shop {
     /// With a disk of so many pages of 4096 bytes.
     pub async fn open_on_disk_of(pages_max: u64) -> Self {
         Self::open_at(FakeCore::open(), None, Extras { pages_max, ..Extras::default() }).await
+    }
+
+    pub async fn open_where_shifts_are_required() -> Self {
+        Self::open_at(FakeCore::open(), None, Extras { shift_required: true, ..Extras::default() }).await
     }
 
     /// With a serial scanner at that device.

@@ -60,12 +60,42 @@ export interface Alarm {
   at: number;
 }
 
+export interface Line {
+  count: number;
+  minor: number;
+}
+
+export interface MethodTotals {
+  sales: Line;
+  refunds: Line;
+  voids: Line;
+}
+
+export interface Shift {
+  batch: number;
+  cashier: string;
+  cashier_number: string;
+  currency: string;
+  float_minor: number;
+  opened_at: number;
+  closed?: {
+    at: number;
+    expected_minor: number;
+    counted_minor: number;
+    over_short_minor: number;
+    totals: { cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; paid_in: Line; paid_out: Line };
+    report: Sale['receipt'];
+  };
+}
+
 export interface TillState {
   version: string;
   till: { merchant_name: string; store_name: string; terminal_name: string };
   currency: string;
   minor_digits: number;
   cashier: string;
+  shift: { batch: number; cashier: string; opened_at: number } | null;
+  shift_required: boolean;
   link: { online: boolean; mqtt: boolean; https: boolean };
   unsent: { count: number; oldest_at: number | null; at_risk: { minor: number; currency: string }[] };
   sync: { head: number; through: number; stopped: { sequence: number; why: string } | null };
@@ -145,6 +175,7 @@ export interface Events {
   display: Display;
   receipt: { payment: string; printed: boolean; why?: string };
   scan: ScanEvent;
+  shift: Shift;
   alarm: Alarm;
 }
 

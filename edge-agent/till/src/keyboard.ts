@@ -6,6 +6,7 @@ import { CODE_LEN_MAX, CODE_LEN_MIN, wedge } from './wedge';
 
 export const FUNCTION_KEYS: readonly (readonly [string, FunctionKey])[] = [
   ['F1', 'sale'], ['F2', 'code'], ['F3', 'void'], ['F4', 'query'], ['F5', 'refund'], ['F6', 'reprint'],
+  ['F7', 'shift'],
 ];
 
 const PLAIN: Readonly<Record<string, Press>> = {

@@ -3,6 +3,7 @@
 
 import type { Action, Method, Sale } from './api';
 import { minorOf, withDigits } from './amount';
+import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
 import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 
 /** What a sale is looked for. */
@@ -19,9 +20,10 @@ export type Screen =
   | { kind: 'confirm'; payment: string; action: 'void' | 'cancel' }
   /** `sure`: the amount is keyed and the question is asked. */
   | { kind: 'refund'; payment: string; keyed: string; sure: boolean }
+  | ShiftScreen
   | { kind: 'info' };
 
-export type FunctionKey = 'sale' | 'code' | Action;
+export type FunctionKey = 'sale' | 'code' | 'shift' | Action;
 
 export type Press =
   | { kind: 'digits'; digits: string }
@@ -36,7 +38,8 @@ export type Wish =
   | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number } }
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
-  | { kind: 'stop-scan' };
+  | { kind: 'stop-scan' }
+  | ShiftWish;
 
 export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found';
 
@@ -84,9 +87,14 @@ export function toward(sale: Sale, action: Action): Step {
   }
 }
 
-export function step(screen: Screen, press: Press, sales: readonly Sale[]): Step {
+/** `isShiftOpen`: whether somebody has signed on. */
+export function step(screen: Screen, press: Press, sales: readonly Sale[], isShiftOpen = false): Step {
   if (press.kind === 'info') return stay(screen.kind === 'info' ? HOME : { kind: 'info' });
   if (press.kind === 'scanned') return scanned(screen, press.text);
+  // From where nothing is under way the shift is one key away.
+  if (press.kind === 'function' && press.key === 'shift') {
+    return ['home', 'find', 'sale', 'report'].includes(screen.kind) ? stay(shiftMenu(isShiftOpen)) : stay(screen);
+  }
   switch (screen.kind) {
     case 'home':
       return home(screen, press);
@@ -105,6 +113,12 @@ export function step(screen: Screen, press: Press, sales: readonly Sale[]): Step
       return press.kind === 'escape' ? stay({ kind: 'sale', payment: screen.payment }) : stay(screen);
     case 'refund':
       return refund(screen, press, sales);
+    case 'shift':
+    case 'sign-on':
+    case 'drawer':
+    case 'count':
+    case 'report':
+      return shiftStep(screen, press);
     case 'info':
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }
@@ -221,7 +235,7 @@ function sale(screen: Extract<Screen, { kind: 'sale' }>, press: Press, sales: re
   if (press.kind === 'digits' && current?.settled === true) return stay({ kind: 'home', keyed: withDigits('', press.digits) });
   if (press.kind !== 'function') return stay(screen);
   if (press.key === 'sale') return stay(HOME);
-  if (press.key === 'code' || current === undefined) return stay(screen);
+  if (press.key === 'code' || press.key === 'shift' || current === undefined) return stay(screen);
   return toward(current, press.key);
 }
 

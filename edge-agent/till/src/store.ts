@@ -1,7 +1,8 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Books, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type ScanAnswer, type TillState,
+  type Books, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type ScanAnswer, type Shift,
+  type TillState,
 } from './api';
 import { type Intent, Intents } from './intent';
 import { HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
@@ -23,6 +24,8 @@ export interface Model {
   connected: boolean;
   state: TillState | null;
   offlineSince: number | null;
+  /** The last one that this page has seen, open or closed. */
+  shift: Shift | null;
   /** Newest first. */
   sales: Sale[];
   /** The code on show, drawn by the agent. */
@@ -45,7 +48,8 @@ const OFFLINE = 'saoma.offline-since';
 const intents = new Intents(sessionStorage);
 const listeners = new Set<() => void>();
 let model: Model = {
-  screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, sales: [], code: null,
+  screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, shift: null, sales: [],
+  code: null,
   notice: null, busy: [], silent: false,
 };
 /** When the question on the screen last became another one: when it was shown, and when what brought it was pressed. */
@@ -85,6 +89,7 @@ export function switchLanguage(): void {
 }
 
 function questionOf(screen: Screen): string {
+  if (screen.kind === 'count' && screen.sure) return 'count-sure';
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 
@@ -97,7 +102,7 @@ const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
   if (!['enter', 'method', 'pick', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
-  const giving = press.kind === 'enter' && ['confirm', 'refund-sure'].includes(questionOf(model.screen));
+  const giving = press.kind === 'enter' && ['confirm', 'refund-sure', 'count-sure'].includes(questionOf(model.screen));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
@@ -106,7 +111,7 @@ function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
   // While a new sale waits for its answer there is nothing else to do: its outcome must be seen.
   if (model.busy.includes('/api/sales') || isTooEarly(what, by, at)) return;
-  take(step(model.screen, what, model.sales), at);
+  take(step(model.screen, what, model.sales, (model.state?.shift ?? null) !== null), at);
 }
 
 function take({ screen, wish, hint }: Step, pressedAt?: number): void {
@@ -120,6 +125,12 @@ async function carry(wish: Wish): Promise<void> {
       return begin('/api/sales', wish.body);
     case 'act':
       return begin(`/api/sales/${wish.payment}/${wish.action}`, wish.body);
+    case 'shift': {
+      // Who keys no number is the till's own cashier.
+      const named = wish.path === 'open' && wish.body.cashier === '';
+      const body = named ? { ...wish.body, cashier: model.state?.cashier ?? '' } : wish.body;
+      return begin(`/api/shift/${wish.path}`, body);
+    }
     case 'stop-scan':
       intents.forgetScan();
       return ask(() => post('/api/scan/cancel', {}, freshKey()));
@@ -150,8 +161,14 @@ async function carryOut(intent: Intent): Promise<void> {
   set({ busy: [...model.busy, intent.path] });
   const askedAt = performance.now();
   try {
-    const answer = await intents.carryOut<Sale | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
+    const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
+    if ('batch' in answer) {
+      // What was just closed is shown, with what should have been in the drawer; all else is done.
+      const shown: Screen = answer.closed === undefined ? HOME : { kind: 'report' };
+      const isHere = ['sign-on', 'drawer', 'count', 'report'].includes(model.screen.kind);
+      return set({ ...rest, shift: answer, screen: isHere ? shown : model.screen });
+    }
     if ('awaiting_scan' in answer) return set({ ...rest, screen: scanScreen(answer.awaiting_scan.amount_minor) });
     const sales = withAnswers(askedAt, [answer]);
     const screen: Screen = intent.path === '/api/sales' ? { kind: 'sale', payment: answer.payment } : model.screen;
@@ -270,6 +287,7 @@ export function start(): void {
         if (!printed) set({ notice: { kind: 'receipt', why: why ?? '' } });
       },
       scan: scanned,
+      shift: (shift) => set({ shift }),
     },
     (connected) => {
       set({ connected });

@@ -12,7 +12,7 @@ function codesIn(file: string, from: string): string[] {
 /** Only a mistake of the page leads to these: they are told as they come. */
 const THE_PAGES_FAULT = [
   'idempotency_key_missing', 'body_too_large', 'body_unreadable', 'method_invalid', 'goods_invalid', 'cashier_invalid',
-  'limit_invalid', 'no_code', 'no_receipt', 'method_not_allowed',
+  'limit_invalid', 'reason_invalid', 'no_code', 'no_receipt', 'method_not_allowed',
 ];
 /** What the agent says of a sale or a refund that it gave up, and what core says to a scan, a void or a refund. */
 const GIVEN_UP = ['offline', 'never_sent', 'core_unreachable', 'not_found'];

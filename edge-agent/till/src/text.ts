@@ -44,6 +44,28 @@ export interface Texts {
   next: string;
   confirm: { void: string; cancel: string };
   confirmHint: { void: string; cancel: string };
+  shift: {
+    none: string;
+    batch: string;
+    signOn: string;
+    close: string;
+    paidIn: string;
+    paidOut: string;
+    reprint: string;
+    number: string;
+    numberHint: string;
+    float: string;
+    floatHint: string;
+    why: string;
+    reasons: [string, string, string, string];
+    counted: string;
+    countHint: string;
+    closeSure: string;
+    expected: string;
+    over: string;
+    short: string;
+    balanced: string;
+  };
   refundTitle: string;
   refundAll: string;
   refundSure: string;
@@ -102,7 +124,7 @@ const zh: Texts = {
   find: { void: '撤销：选择交易', query: '查询：选择交易', refund: '退款：选择交易', reprint: '重打小票：选择交易' },
   findHint: '输入流水号、按 ↑↓ 选择，或扫描小票',
   noneFound: '没有符合的交易',
-  functions: { sale: '消费', code: '二维码', void: '撤销', query: '查询', refund: '退款', reprint: '重打', cancel: '取消' },
+  functions: { sale: '消费', code: '二维码', void: '撤销', query: '查询', refund: '退款', reprint: '重打', cancel: '取消', shift: '签到/结算' },
   actions: { query: '查询结果', cancel: '取消交易', void: '撤销', refund: '退款', reprint: '重打小票' },
   states: {
     sending: '正在提交', created: '正在提交', presenting: '等待顾客扫码', submitting: '正在提交', pending: '等待顾客确认',
@@ -127,6 +149,28 @@ const zh: Texts = {
   next: '下一笔',
   confirm: { void: '撤销这笔交易？', cancel: '取消这笔交易？' },
   confirmHint: { void: '全额退回给顾客。', cancel: '二维码将失效。若顾客已付款，款项不会丢失。' },
+  shift: {
+    none: '尚未签到',
+    batch: '批次',
+    signOn: '签到',
+    close: '结算',
+    paidIn: '存入现金',
+    paidOut: '取出现金',
+    reprint: '重打结算单',
+    number: '操作员号',
+    numberHint: '输入操作员号，按确认',
+    float: '备用金',
+    floatHint: '清点钱箱里的备用金，输入金额，按确认',
+    why: '原因？',
+    reasons: ['零钱', '缴款', '采购', '其他'],
+    counted: '实点现金',
+    countHint: '清点钱箱里的全部现金，输入总额，按确认',
+    closeSure: '确认结算？',
+    expected: '应有现金',
+    over: '长款',
+    short: '短款',
+    balanced: '相符',
+  },
   refundTitle: '退款金额',
   refundAll: '直接按确认：退还全部余额',
   refundSure: '确认退款？',
@@ -171,6 +215,10 @@ const zh: Texts = {
     not_now: '这笔交易现在不能这样操作。',
     sale_not_found: '没有找到这笔交易。',
     scan_not_awaited: '请先输入金额，再扫描付款码。',
+    shift_open: '已经有人签到，请先结算。',
+    no_shift: '请先签到。',
+    shift_busy: '还有交易没有完成，现在不能结算：等待、查询或取消它。',
+    no_report: '本机还没有结算过。',
     code_invalid: '这不是可用的付款码，请顾客刷新后再扫。',
     code_not_recognised: '没有支付渠道认得这个付款码。',
     code_wrong_direction: '这是收款码，不是付款码，请顾客打开付款码。',
@@ -222,7 +270,7 @@ const en: Texts = {
   find: { void: 'Void: choose a sale', query: 'Query: choose a sale', refund: 'Refund: choose a sale', reprint: 'Reprint: choose a sale' },
   findHint: 'Type its number, use ↑↓, or scan the receipt',
   noneFound: 'No sale fits',
-  functions: { sale: 'Sale', code: 'Code', void: 'Void', query: 'Query', refund: 'Refund', reprint: 'Reprint', cancel: 'Cancel' },
+  functions: { sale: 'Sale', code: 'Code', void: 'Void', query: 'Query', refund: 'Refund', reprint: 'Reprint', cancel: 'Cancel', shift: 'Shift' },
   actions: { query: 'Ask again', cancel: 'Cancel sale', void: 'Void', refund: 'Refund', reprint: 'Reprint' },
   states: {
     sending: 'Sending', created: 'Sending', presenting: 'Customer scans', submitting: 'Sending', pending: 'Customer confirms',
@@ -249,6 +297,28 @@ const en: Texts = {
   confirmHint: {
     void: 'The whole amount goes back to the customer.',
     cancel: 'The code stops working. If the customer has paid, no money is lost.',
+  },
+  shift: {
+    none: 'Nobody has signed on',
+    batch: 'Batch',
+    signOn: 'Sign on',
+    close: 'Close batch',
+    paidIn: 'Cash in',
+    paidOut: 'Cash out',
+    reprint: 'Reprint last report',
+    number: 'Cashier’s number',
+    numberHint: 'Key in your number, then Enter',
+    float: 'Float',
+    floatHint: 'Count the change in the drawer, key in the sum, then Enter',
+    why: 'What for?',
+    reasons: ['Change', 'To the safe', 'Purchase', 'Other'],
+    counted: 'Cash counted',
+    countHint: 'Count all the cash in the drawer, key in the sum, then Enter',
+    closeSure: 'Close the batch?',
+    expected: 'Cash expected',
+    over: 'Over',
+    short: 'Short',
+    balanced: 'Balanced',
   },
   refundTitle: 'Amount to refund',
   refundAll: 'Enter alone refunds all that is left',
@@ -294,6 +364,10 @@ const en: Texts = {
     not_now: 'Not possible for this sale now.',
     sale_not_found: 'There is no such sale.',
     scan_not_awaited: 'Key in the amount first, then scan the code.',
+    shift_open: 'Somebody has signed on already. Close that batch first.',
+    no_shift: 'Sign on first.',
+    shift_busy: 'A sale is not finished, so the batch cannot be closed now: wait, query it or cancel it.',
+    no_report: 'No batch has been closed on this terminal.',
     code_invalid: 'That is not a usable payment code. Ask the customer for a fresh one.',
     code_not_recognised: 'No payment channel knows this code.',
     code_wrong_direction: 'That is a code to be paid, not one to pay with. Ask the customer for the payment code.',
@@ -336,7 +410,8 @@ export function whyFailed(t: Texts, failure: Failure): string {
 /** What went wrong, in plain words; the agent's own sentence if there are no better ones. */
 export function plainWords(t: Texts, problem: Problem): string {
   const words = t.problems[problem.code];
-  if (words !== undefined) return words;
+  // Which sale is in the way, only the agent knows.
+  if (words !== undefined) return problem.code === 'shift_busy' ? `${words} ${problem.detail}` : words;
   const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
   return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;
 }

@@ -8,6 +8,7 @@ import { InfoScreen } from './info';
 import { FUNCTION_KEYS } from './keyboard';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
+import { ShiftRoom } from './shift-screens';
 import { type Notice as NoticeKind, press } from './store';
 import { plainWords, TEXTS } from './text';
 
@@ -47,6 +48,12 @@ function roomOf(screen: Screen) {
       return <ConfirmScreen screen={screen} />;
     case 'refund':
       return <RefundScreen screen={screen} />;
+    case 'shift':
+    case 'sign-on':
+    case 'drawer':
+    case 'count':
+    case 'report':
+      return <ShiftRoom screen={screen} />;
     case 'info':
       return <InfoScreen />;
   }
@@ -111,7 +118,7 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
   }
 }
 
-function Keypad({ enter }: { enter: string }) {
+export function Keypad({ enter }: { enter: string }) {
   const t = useText();
   return (
     <div class="keypad">
@@ -125,7 +132,7 @@ function Keypad({ enter }: { enter: string }) {
   );
 }
 
-function Sum({ label, text, class: name }: { label: string; text: string; class?: string }) {
+export function Sum({ label, text, class: name }: { label: string; text: string; class?: string }) {
   const currency = useModel().state?.currency ?? '';
   return (
     <div class={`sum ${name ?? ''}`}>

@@ -149,6 +149,8 @@ ids! {
     DiscrepancyId = "dsc";
     /// What a channel paid out at once, as it arrived at the bank.
     PayoutId = "pyo";
+    /// What a terminal keyed between signing on and closing the batch.
+    BatchId = "bat";
 }
 
 /// A number that only grows, from 1: a terminal's journal entries, a terminal's sales, core's outbox.
@@ -218,6 +220,14 @@ impl HandSettlementId {
     }
 }
 
+impl BatchId {
+    /// The batch that has this number on a terminal.
+    #[must_use]
+    pub fn of(tenant: TenantId, terminal: TerminalId, number: Sequence) -> Self {
+        Self(derived("saoma batch 1", &[tenant.as_bytes(), terminal.as_bytes(), &number.0.to_be_bytes()]))
+    }
+}
+
 impl WebhookEventId {
     /// The tenant's event with this number in core's outbox. The moment keeps it another after a database was restored to an
     /// earlier state and numbers come again.
@@ -271,6 +281,7 @@ mod tests {
         insta::assert_snapshot!(PaymentId::for_key(tenant, "order-1"), @"pay_bcyehtv4si42dbhqzc5ogb55nq");
         insta::assert_snapshot!(RefundId::for_key(tenant, payment, "refund-1"), @"rfd_5orzkggzw2smusb3dgrw6fzq3i");
         insta::assert_snapshot!(HandSettlementId::for_key(tenant, payment, "settle-1"), @"hst_fwrv5hw6brzaltmx3r3equ6xpq");
+        insta::assert_snapshot!(BatchId::of(tenant, terminal, Sequence(3)), @"bat_5fcce5qgo3g7fyavgj5zsnytai");
     }
 
     proptest! {

@@ -6,10 +6,13 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Amount, Millis, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState, api::RefundState};
+use crate::{Amount, Millis, Money, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState, api::RefundState};
 
-/// The version of [`Record`] that this code writes. A reader refuses what is newer and reads what is older.
-pub const RECORD_VERSION: u16 = 1;
+/// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
+///
+/// Version 2 added the records of a shift. Each record is written in the oldest version that has it, so that a core which
+/// knows no shifts still takes the sales of a terminal that opens none.
+pub const RECORD_VERSION: u16 = 2;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest.
 pub const PAYLOAD_LEN_MAX: usize = 32 * 1024;
@@ -77,6 +80,46 @@ pub enum Record {
     RefundKeyed { refund: RefundId, payment: PaymentId, amount: Amount, void: bool, cashier: String },
     /// What core said of that refund or void.
     RefundSettled { refund: RefundId, payment: PaymentId, state: RefundState },
+    /// A cashier signed on (签到), and with the shift a batch began. What was keyed from here to its [`Self::ShiftClosed`] is
+    /// of that batch: the order of the entries says so, no other record names it.
+    ShiftOpened {
+        /// From 1, and larger than any before it on this terminal.
+        batch: Sequence,
+        cashier: String,
+        /// Of the cashier, as the merchant numbers its people; may be empty.
+        cashier_number: String,
+        /// The change counted into the drawer; 0 or more. Its currency is the batch's.
+        float: Money,
+    },
+    /// Cash was put into the drawer that no sale brought.
+    PaidIn { batch: Sequence, amount: Amount, reason: String, cashier: String },
+    /// Cash was taken out of the drawer that no refund took.
+    PaidOut { batch: Sequence, amount: Amount, reason: String, cashier: String },
+    /// The batch was closed (结算): the drawer was counted, and all that was in it taken out.
+    ShiftClosed {
+        batch: Sequence,
+        /// 0 or more.
+        counted: Money,
+        /// What the terminal says should have been there; below 0 if more was taken out than it knows to have come in.
+        expected: Money,
+        cashier: String,
+    },
+}
+
+impl Record {
+    /// The version of the format that brought this kind of record.
+    #[must_use]
+    pub const fn version(&self) -> u16 {
+        match self {
+            Self::SaleKeyed { .. }
+            | Self::SaleSettled { .. }
+            | Self::CashSale { .. }
+            | Self::CashRefund { .. }
+            | Self::RefundKeyed { .. }
+            | Self::RefundSettled { .. } => 1,
+            Self::ShiftOpened { .. } | Self::PaidIn { .. } | Self::PaidOut { .. } | Self::ShiftClosed { .. } => 2,
+        }
+    }
 }
 
 /// How a sale through core is collected.
@@ -108,7 +151,7 @@ impl Entry {
     /// # Errors
     /// `TooLong` if the record does not fit; nothing else can go wrong.
     pub fn new(sequence: Sequence, at: Millis, prev_hash: [u8; 32], record: Record) -> Result<Self, EntryError> {
-        let payload = serde_json::to_string(&Versioned { v: RECORD_VERSION, record })
+        let payload = serde_json::to_string(&Versioned { v: record.version(), record })
             .map_err(|error| EntryError::Unreadable { sequence, why: error.to_string() })?;
         if payload.len() > PAYLOAD_LEN_MAX {
             return Err(EntryError::TooLong { sequence, len: payload.len() });

@@ -13,9 +13,9 @@ pub mod time;
 pub mod topic;
 
 pub use id::{
-    ApiKeyId, ChannelAccountId, DiscrepancyId, HandSettlementId, OrderId, PaymentId, PayoutId, ReconciliationId,
-    RefundId, Sequence, SessionId, StoreId, TenantId, TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId,
-    WebhookEventId,
+    ApiKeyId, BatchId, ChannelAccountId, DiscrepancyId, HandSettlementId, OrderId, PaymentId, PayoutId,
+    ReconciliationId, RefundId, Sequence, SessionId, StoreId, TenantId, TerminalId, UserId, WebhookDeliveryId,
+    WebhookEndpointId, WebhookEventId,
 };
 pub use money::{Amount, Currency, Money};
 pub use time::Millis;

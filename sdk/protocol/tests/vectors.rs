@@ -43,6 +43,24 @@ fn an_entry_we_write_today_is_the_vector() {
     assert_eq!(again, entry);
 }
 
+/// A shift, from signing on to the close, each entry hanging on the one before.
+#[test]
+fn the_records_of_a_shift_are_those_of_format_2() {
+    let vectors: Vec<JournalVector> = serde_json::from_str(include_str!("../vectors/journal-2.json")).unwrap();
+    let mut before = GENESIS;
+    for JournalVector { entry, hash } in &vectors {
+        assert_eq!(&data_encoding::HEXLOWER.encode(&entry.hash()), hash, "{}", entry.payload);
+        let record = entry.checked(before).unwrap();
+        assert_eq!(record.version(), 2);
+        assert_eq!(&Entry::new(entry.sequence, entry.at, before, record).unwrap(), entry);
+        before = entry.hash();
+    }
+    let Record::ShiftClosed { batch, counted, expected, .. } = vectors.last().unwrap().entry.record().unwrap() else {
+        panic!("the last closes the batch")
+    };
+    assert_eq!((batch, counted.minor(), expected.minor()), (Sequence(3), 54_900, 55_000));
+}
+
 #[test]
 fn a_changed_entry_is_noticed() {
     let JournalVector { entry, .. } = journal_vector();
@@ -61,8 +79,8 @@ fn a_changed_entry_is_noticed() {
         assert_ne!(other.hash(), hash, "{other:?}");
     }
     assert_eq!(entry.checked([1; 32]), Err(EntryError::BrokenChain { sequence: Sequence(1) }));
-    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":2"#));
-    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 2 }));
+    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":3"#));
+    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 3 }));
     let unreadable = changed(|entry| entry.payload = "{".to_owned());
     assert!(matches!(unreadable.checked(GENESIS), Err(EntryError::Unreadable { .. })));
     let long = changed(|entry| entry.payload = " ".repeat(PAYLOAD_LEN_MAX + 1));

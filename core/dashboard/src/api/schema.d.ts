@@ -175,6 +175,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Batches, the last one opened first. */
+        get: operations["batches_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One batch. */
+        get: operations["batches_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch}/settlement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the sales and refunds of a batch moved and what is due of it, by channel account. */
+        get: operations["batches_settlement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch}/settlement/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same as a file. */
+        get: operations["batches_export_settlement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channel-accounts": {
         parameters: {
             query?: never;
@@ -1120,6 +1188,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminals/{terminal}/leg": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a terminal's journal and core do not agree about of a day, whether or not shifts were opened. */
+        get: operations["batches_day"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminals/{terminal}/revoke": {
         parameters: {
             query?: never;
@@ -1433,6 +1518,44 @@ export interface components {
             time_zone: string;
             to: components["schemas"]["Millis"];
         };
+        /** @description A batch with all that is known of it. */
+        BatchDetail: {
+            batch: components["schemas"]["BatchView"];
+            /** @description Those that are not over first. */
+            differences: components["schemas"]["DifferenceView"][];
+            /** @description What moved its cash so far. */
+            drawer: components["schemas"]["DrawerView"];
+            movements: components["schemas"]["MovementView"][];
+            /** @description What each channel comes to, as payments and refunds stand now. */
+            totals: components["schemas"]["TotalView"][];
+        };
+        BatchId: string;
+        /** @description The settlement statement of a batch. */
+        BatchSettlement: {
+            batch: components["schemas"]["BatchId"];
+            items: components["schemas"]["SettlementItem"][];
+        };
+        /** @description What a terminal keyed from signing on to the close. */
+        BatchView: {
+            cashier: string;
+            /** @description As the merchant numbers its people; may be empty. */
+            cashier_number: string;
+            closed?: components["schemas"]["CloseView"] | null;
+            /**
+             * Format: int64
+             * @description Differences between the journal and core that are not over.
+             */
+            differences: number;
+            /** @description Counted into the drawer at the start. */
+            float: components["schemas"]["Money"];
+            id: components["schemas"]["BatchId"];
+            /** @description From 1, growing on each terminal; printed on the terminal's report. */
+            number: components["schemas"]["Sequence"];
+            /** @description By the terminal's clock, as far as it is believed. */
+            opened_at: components["schemas"]["Millis"];
+            store: components["schemas"]["StoreId"];
+            terminal: components["schemas"]["TerminalId"];
+        };
         ChangeChannelAccount: {
             enabled?: boolean | null;
             /**
@@ -1544,6 +1667,16 @@ export interface components {
             ca_fingerprint: string;
             claim_code: string;
             expires_at: components["schemas"]["Millis"];
+        };
+        /** @description How a batch ended. */
+        CloseView: {
+            at: components["schemas"]["Millis"];
+            by: string;
+            counted: components["schemas"]["Money"];
+            /** @description What was counted more than that, or less if it is negative; booked as over or short. */
+            difference: components["schemas"]["Money"];
+            /** @description Float, cash sales and cash paid in, less cash given back and paid out: what the books had in the drawer. */
+            expected: components["schemas"]["Money"];
         };
         /** @description What resolving it would book. */
         CorrectionView: {
@@ -1721,6 +1854,21 @@ export interface components {
         DecideDiscrepancy: {
             reason: string;
         };
+        /** @description Where the terminal's journal and core do not agree. */
+        DifferenceView: {
+            /** @description `amount`, `state`, `refunded`, `missing_here`, `missing_there` or `expected`. */
+            class: string;
+            closed_at?: components["schemas"]["Millis"] | null;
+            core?: components["schemas"]["StatedView"] | null;
+            /** @description `amount`, `state`, `refunded`. */
+            fields: string[];
+            /** @description What is best done about it: `wait_for_terminal`, `send_journal`, `settle_payment` or `look_at_terminal`. */
+            fix: string;
+            found_at: components["schemas"]["Millis"];
+            /** @description A payment's, a refund's or the batch's own id. */
+            subject: string;
+            terminal?: components["schemas"]["StatedView"] | null;
+        };
         /**
          * @description Why nothing is sent to an endpoint.
          * @enum {string}
@@ -1767,6 +1915,16 @@ export interface components {
             updated_at: components["schemas"]["Millis"];
             /** @description In which state the payment or refund is here, or what stands in the line. */
             words?: string | null;
+        };
+        /** @description `float + sales − given_back + paid_in − paid_out = expected`. */
+        DrawerView: {
+            expected: components["schemas"]["Money"];
+            float: components["schemas"]["Money"];
+            /** @description Refunds and voids. */
+            given_back: components["schemas"]["Money"];
+            paid_in: components["schemas"]["Money"];
+            paid_out: components["schemas"]["Money"];
+            sales: components["schemas"]["Money"];
         };
         /** @description `POST /v1/terminal/enrol`, once, over TLS without a client certificate. */
         Enrol: {
@@ -1904,6 +2062,20 @@ export interface components {
          * @enum {string}
          */
         LateMoney: "refund" | "accept";
+        /** @description A terminal's journal of a day against core's payments, as both stand now. */
+        LegView: {
+            /** Format: int64 */
+            agreed: number;
+            differences: components["schemas"]["DifferenceView"][];
+            /** @description How far core has the journal. */
+            journal_through: components["schemas"]["Sequence"];
+            /**
+             * Format: int64
+             * @description `rows = agreed + differences`: sales and refunds through channels that either side has.
+             */
+            rows: number;
+            terminal: components["schemas"]["TerminalId"];
+        };
         /** @description Who is signed in. */
         Me: {
             tenant?: components["schemas"]["TenantView"] | null;
@@ -1938,6 +2110,15 @@ export interface components {
              */
             minor: number;
         };
+        /** @description Cash that neither a sale brought nor a refund took. */
+        MovementView: {
+            amount: components["schemas"]["Amount"];
+            at: components["schemas"]["Millis"];
+            cashier: string;
+            /** @description `paid_in` or `paid_out`. */
+            kind: string;
+            reason: string;
+        };
         /**
          * @description What becomes of the fee when money goes back to the customer.
          * @enum {string}
@@ -1967,6 +2148,31 @@ export interface components {
                 name: string;
                 revoked_at?: components["schemas"]["Millis"] | null;
                 role?: components["schemas"]["Role"] | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_BatchView: {
+            items: {
+                cashier: string;
+                /** @description As the merchant numbers its people; may be empty. */
+                cashier_number: string;
+                closed?: components["schemas"]["CloseView"] | null;
+                /**
+                 * Format: int64
+                 * @description Differences between the journal and core that are not over.
+                 */
+                differences: number;
+                /** @description Counted into the drawer at the start. */
+                float: components["schemas"]["Money"];
+                id: components["schemas"]["BatchId"];
+                /** @description From 1, growing on each terminal; printed on the terminal's report. */
+                number: components["schemas"]["Sequence"];
+                /** @description By the terminal's clock, as far as it is believed. */
+                opened_at: components["schemas"]["Millis"];
+                store: components["schemas"]["StoreId"];
+                terminal: components["schemas"]["TerminalId"];
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -2738,6 +2944,14 @@ export interface components {
             /** @description As the scheme counts days, `2026-01-31`. */
             day: string;
         };
+        /** @description What one side says. */
+        StatedView: {
+            amount: components["schemas"]["Money"];
+            /** Format: int64 */
+            refunded_minor: number;
+            /** @description Absent: it does not say how it ended. */
+            state?: string | null;
+        };
         /** @description A page of an account's lines, in the order in which they were booked. */
         Statement: {
             closing: components["schemas"]["Money"];
@@ -2784,6 +2998,12 @@ export interface components {
             theirs_fee_minor: number;
             /** Format: int64 */
             theirs_minor: number;
+        };
+        TallyView: {
+            /** Format: int64 */
+            count: number;
+            /** Format: int64 */
+            minor: number;
         };
         TenantId: string;
         /** @description A merchant. */
@@ -2881,6 +3101,17 @@ export interface components {
              * @description The payment's version after it.
              */
             version: number;
+        };
+        TotalView: {
+            /** @description Name of the plugin, or `cash`. */
+            channel: string;
+            /** @example CNY */
+            currency: string;
+            /** @description Given back in this batch, also for sales of earlier ones. */
+            refunds: components["schemas"]["TallyView"];
+            /** @description Paid, whatever became of it later. */
+            sales: components["schemas"]["TallyView"];
+            voids: components["schemas"]["TallyView"];
         };
         /** @description Debits and credits of every account, and that they are equal. */
         TrialBalance: {
@@ -3387,6 +3618,135 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batches_list: {
+        parameters: {
+            query?: {
+                store?: components["schemas"]["StoreId"];
+                terminal?: components["schemas"]["TerminalId"];
+                /** @description Those that were opened on this day, as `2026-01-31`, in the merchant's time zone. */
+                day?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_BatchView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batches_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: components["schemas"]["BatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDetail"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batches_settlement: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: components["schemas"]["BatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchSettlement"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batches_export_settlement: {
+        parameters: {
+            query: {
+                format: "csv" | "xlsx";
+            };
+            header?: never;
+            path: {
+                batch: components["schemas"]["BatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
             };
             /** @description What is wrong, and what to do */
             default: {
@@ -5588,6 +5948,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ClaimCode"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batches_day: {
+        parameters: {
+            query: {
+                /** @description As `2026-01-31`, in the merchant's time zone. */
+                day: string;
+            };
+            header?: never;
+            path: {
+                terminal: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LegView"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -4,7 +4,7 @@ export const en = {
   language: 'English',
   product: 'Saoma',
   rooms: {
-    payments: 'Payments', terminals: 'Terminals', books: 'Trial balance', webhooks: 'Webhooks',
+    payments: 'Payments', terminals: 'Terminals', batches: 'Batches', books: 'Trial balance', webhooks: 'Webhooks',
   },
   shell: {
     live: 'Live', connecting: 'Connecting…', broken: 'No connection. Trying again…', signOut: 'Sign out',
@@ -78,6 +78,21 @@ export const en = {
     printer: 'Printer', scanner: 'Scanner', display: 'Display', drawer: 'Drawer', card: 'Card reader', speaker: 'Speaker',
   } as Record<string, string>,
   peripheralStates: { ok: 'works', warning: 'wants attention', failed: 'does not work' },
+  batches: {
+    title: 'Batches', day: 'Day', none: 'No shifts yet', number: 'Batch', terminal: 'Terminal', cashier: 'Cashier', opened: 'Opened',
+    closed: 'Closed', expected: 'Cash expected', counted: 'Cash counted', difference: 'Difference', open: 'open', differences: 'differences',
+    balanced: 'balanced', over: 'over', short: 'short', drawer: 'Drawer', float: 'Float', cashSales: 'Cash sales', givenBack: 'Cash given back',
+    paidIn: 'Paid in', paidOut: 'Paid out', channel: 'Channel', cash: 'Cash', sales: 'Sales', refunds: 'Refunds', voids: 'Voids',
+    leg: 'The terminal’s journal against core', agree: 'Nothing differs', core: 'Core', over_now: 'agrees now',
+    classes: {
+      amount: 'another amount', state: 'another state', refunded: 'another sum given back', missing_here: 'unknown to core',
+      missing_there: 'not in the journal', expected: 'another sum expected',
+    },
+    fixes: {
+      wait_for_terminal: 'wait for the terminal', send_journal: 'ask the terminal for its journal',
+      settle_payment: 'ask the channel or settle by hand', look_at_terminal: 'look at the terminal',
+    },
+  },
   books: {
     title: 'Trial balance', balanced: 'Balances', unbalanced: 'Does not balance', total: 'Total', none: 'No money has moved yet',
     hint: 'Every movement is written twice; debits and credits are equal, or something is wrong.', account: 'Account', debit: 'Debit', credit: 'Credit',

@@ -3,7 +3,7 @@ import type { Texts } from './en';
 export const zh: Texts = {
   language: '中文',
   product: 'Saoma 扫码',
-  rooms: { payments: '实时支付', terminals: '终端', books: '试算平衡表', webhooks: '事件通知' },
+  rooms: { payments: '实时支付', terminals: '终端', batches: '班次结算', books: '试算平衡表', webhooks: '事件通知' },
   shell: {
     live: '实时', connecting: '正在连接…', broken: '连接中断，正在重连…', signOut: '退出登录',
     switchLanguage: 'Switch to English', dark: '深色', light: '浅色', menu: '菜单',
@@ -64,6 +64,20 @@ export const zh: Texts = {
   },
   peripherals: { printer: '打印机', scanner: '扫码枪', display: '客显', drawer: '钱箱', card: '读卡器', speaker: '音箱' },
   peripheralStates: { ok: '正常', warning: '需要留意', failed: '故障' },
+  batches: {
+    title: '班次结算', day: '日期', none: '还没有班次', number: '批次', terminal: '终端', cashier: '收银员', opened: '签到', closed: '结算',
+    expected: '应有现金', counted: '实点现金', difference: '差额', open: '未结算', differences: '差异', balanced: '相符', over: '长款',
+    short: '短款', drawer: '钱箱', float: '备用金', cashSales: '现金消费', givenBack: '现金退回', paidIn: '存入', paidOut: '取出',
+    channel: '渠道', cash: '现金', sales: '消费', refunds: '退款', voids: '撤销', leg: '终端流水与系统核对', agree: '没有差异',
+    core: '系统', over_now: '已一致',
+    classes: {
+      amount: '金额不同', state: '状态不同', refunded: '退款金额不同', missing_here: '系统没有', missing_there: '终端流水没有',
+      expected: '应有现金不同',
+    },
+    fixes: {
+      wait_for_terminal: '等待终端更新', send_journal: '让终端上送流水', settle_payment: '向渠道查询或人工确认', look_at_terminal: '人工核对终端',
+    },
+  },
   books: {
     title: '试算平衡表', balanced: '借贷平衡', unbalanced: '借贷不平', total: '合计', none: '还没有资金变动',
     hint: '每笔资金变动都有借有贷；借贷必须相等，否则一定有问题。', account: '科目', debit: '借方', credit: '贷方',

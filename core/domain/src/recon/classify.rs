@@ -31,6 +31,8 @@ macro_rules! named {
     };
 }
 
+pub(crate) use named;
+
 named! {
     /// In what way the two sides differ. A row that differs in several has the first of these.
     Class {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+mod batch;
 mod claims;
 mod fees;
 mod ledger_laws;

@@ -2,10 +2,11 @@
 //!
 //! One transaction takes a batch: what follows what core has is stored and booked, or none of it is. Which entries follow
 //! is decided in [`chain`], what they mean for the books in [`book`]; both are pure. What is booked is booked once by the
-//! payment's id, so a batch may come again at any time, in whole or in part.
+//! payment's id, so a batch may come again at any time, in whole or in part. Whose shift it was is looked after in [`shift`].
 
 pub mod book;
 pub mod chain;
+mod shift;
 
 use std::collections::HashMap;
 
@@ -34,6 +35,7 @@ use saoma_store::{
 use self::{
     book::{Booking, CashRefund, CashSale, Source},
     chain::{Head, Taken},
+    shift::Shifts,
 };
 use crate::{
     app::App,
@@ -130,6 +132,7 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
         }
     }
     let plan = chain::plan(head, &known, &batch.entries);
+    let mut shifts = Shifts::load(tx, scope, source, store)?;
     let (mut n_held, mut sales, mut paid_back) = (0, Vec::new(), Vec::new());
     for taken in &plan.taken {
         let held = match (book_entry(tx, scope, source, store, taken)?, &taken.record) {
@@ -144,6 +147,7 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
             }
             (Some(Booking::Already) | None, _) => None,
         };
+        let held = if held.is_none() { shifts.follow(tx, scope, taken)? } else { held };
         n_held += u64::from(held.is_some());
         let verdict = held.as_deref().map(|why| (Verdict::Held, why));
         journal::append(tx, scope, terminal, taken.entry, verdict, source.now)?;
@@ -168,8 +172,7 @@ const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
     Refund { id, kind: RefundKind::Refund, amount, state: refund::State::Succeeded }
 }
 
-/// Books what the entry says. `None` for entries that only say what core has from elsewhere: they are kept for the
-/// comparison of the terminal's journal with core's payments.
+/// Books what the entry says of cash that was sold or given back. `None` for other entries: [`Shifts`] follows them.
 fn book_entry(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
@@ -209,7 +212,11 @@ fn book_entry(
         Record::SaleKeyed { .. }
         | Record::SaleSettled { .. }
         | Record::RefundKeyed { .. }
-        | Record::RefundSettled { .. } => Ok(None),
+        | Record::RefundSettled { .. }
+        | Record::ShiftOpened { .. }
+        | Record::PaidIn { .. }
+        | Record::PaidOut { .. }
+        | Record::ShiftClosed { .. } => Ok(None),
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod attention;
 pub mod audit;
+pub mod batches;
 pub mod channel_accounts;
 pub mod discrepancies;
 pub mod fee_plans;

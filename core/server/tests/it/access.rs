@@ -6,6 +6,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use saoma_protocol::{
+    BatchId, Currency, Millis, Money, Sequence,
+    journal::{Entry, GENESIS, Record},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -120,6 +124,7 @@ impl Caller {
                 ("account", true) => query.push("account=channel_clearing".to_owned()),
                 ("currency", true) => query.push("currency=CNY".to_owned()),
                 ("format", true) => query.push("format=csv".to_owned()),
+                ("day", true) if operation.id == "batches_day" => query.push(format!("day={DAY}")),
                 ("from" | "to", true) if operation.id.starts_with("ledger") => query.push(format!("{name}={DAY}")),
                 // All others are of the caller's own choice and have a default.
                 (_, true) => {}
@@ -217,6 +222,20 @@ async fn webhook_of(owner: &Door, receiver: &Receiver) -> (String, String) {
     (endpoint, text(&sent, "/delivery").to_owned())
 }
 
+/// A shift that is open on the till, as its journal says.
+async fn signed_on(merchant: &Merchant, till: &Till) -> String {
+    let record = Record::ShiftOpened {
+        batch: Sequence(1),
+        cashier: format!("{OURS} cashier"),
+        cashier_number: String::new(),
+        float: Money::new(0, Currency::CNY),
+    };
+    let entry = Entry::new(Sequence(1), Millis(1_790_000_000_000), GENESIS, record).unwrap();
+    let ack: Value = till.door.post("/v1/terminal/journal").json(&json!({ "entries": [entry] })).await.json(200);
+    assert_eq!(ack, json!({ "through": 1, "verdicts": [] }));
+    BatchId::of(merchant.id.parse().unwrap(), till.id.parse().unwrap(), Sequence(1)).to_string()
+}
+
 /// The merchant's ids, each of a thing that is there.
 async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiver) -> Ids {
     let owner = &merchant.owner;
@@ -239,6 +258,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("payment", number),
         ("order", text(&sold, "/order").to_owned()),
         ("settlement", proposed(town, merchant, "s").await),
+        ("batch", signed_on(merchant, till).await),
         ("endpoint", endpoint),
         ("delivery", delivery),
         // A day that nothing was sold on; what persons do about differences is told in discrepancies.rs.

@@ -5,6 +5,7 @@
 mod access;
 mod bad_input;
 mod bad_input_desk;
+mod batches;
 mod discrepancies;
 mod door;
 mod fleet_broker;

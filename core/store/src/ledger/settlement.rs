@@ -8,7 +8,7 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 use saoma_domain::ledger::{Account, Kind};
-use saoma_protocol::{ChannelAccountId, Currency, Millis, StoreId, TerminalId};
+use saoma_protocol::{BatchId, ChannelAccountId, Currency, Millis, StoreId, TerminalId};
 
 use crate::{
     StoreError, TenantScope, Tx,
@@ -64,6 +64,46 @@ pub fn settlement(
     from: Millis,
     to: Millis,
 ) -> Result<Vec<SettlementLine>, StoreError> {
+    let query = statement(by, "s.booked_at >= $2 AND s.booked_at < $3");
+    let rows: Vec<Row> = tx.run(scope, |conn| {
+        sql_query(query)
+            .bind::<Text, _>(scope.tenant().to_string())
+            .bind::<BigInt, _>(from.0)
+            .bind::<BigInt, _>(to.0)
+            .load(conn)
+    })?;
+    rows.into_iter().map(SettlementLine::try_from).collect()
+}
+
+/// What the sales and refunds of a batch moved, whenever that came into the books: the same as [`settlement`] by terminal.
+///
+/// # Errors
+/// `Corrupt` for what is not in the form of these columns.
+pub fn settlement_of_batch(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    batch: BatchId,
+) -> Result<Vec<SettlementLine>, StoreError> {
+    // A terminal's journal can name what is not its own: that is not of its batch.
+    let refunds = "SELECT t.refund_id FROM terminal_refunds t JOIN refunds r \
+                   ON r.tenant_id = t.tenant_id AND r.id = t.refund_id AND r.requested_by = t.terminal_id \
+                   WHERE t.tenant_id = $1 AND t.batch_id = $2";
+    let sales = "SELECT t.payment_id FROM terminal_sales t JOIN payments q \
+                 ON q.tenant_id = t.tenant_id AND q.id = t.payment_id AND q.terminal_id = t.terminal_id \
+                 WHERE t.tenant_id = $1 AND t.batch_id = $2";
+    let refunded = Kind::RefundSucceeded.text();
+    let of_batch = format!(
+        "((s.kind = '{refunded}' AND s.refund_id IN ({refunds})) OR (s.kind <> '{refunded}' AND s.payment_id IN ({sales})))"
+    );
+    let query = statement(By::Terminal, &of_batch);
+    let rows: Vec<Row> = tx.run(scope, |conn| {
+        sql_query(query).bind::<Text, _>(scope.tenant().to_string()).bind::<Text, _>(batch.to_string()).load(conn)
+    })?;
+    rows.into_iter().map(SettlementLine::try_from).collect()
+}
+
+/// The sums over the sets `s` that fit, by the tenant `$1`.
+fn statement(by: By, fits: &str) -> String {
     let (store, terminal) = match by {
         By::Merchant => ("CAST('' AS TEXT)", "CAST('' AS TEXT)"),
         By::Store => ("COALESCE(p.store_id, '')", "CAST('' AS TEXT)"),
@@ -74,7 +114,7 @@ pub fn settlement(
     let [payable, transit, fees] =
         [Account::MerchantPayable, Account::RefundsInTransit, Account::Fees].map(Account::text);
     // A set of the amount has one line on the account named, so lines are counted there.
-    let query = format!(
+    format!(
         "SELECT {store} AS store, {terminal} AS terminal, COALESCE(s.channel_account_id, '') AS channel_account, \
            l.currency AS currency, \
            CAST(SUM(CASE WHEN s.kind = '{captured}' AND l.account = '{payable}' THEN 1 ELSE 0 END) AS BIGINT) AS payments, \
@@ -90,18 +130,10 @@ pub fn settlement(
          FROM posting_sets s \
          JOIN postings l ON l.tenant_id = s.tenant_id AND l.set_id = s.id \
          LEFT JOIN payments p ON p.tenant_id = s.tenant_id AND p.id = s.payment_id \
-         WHERE s.tenant_id = $1 AND s.booked_at >= $2 AND s.booked_at < $3 \
+         WHERE s.tenant_id = $1 AND {fits} \
            AND s.kind IN ('{captured}', '{refunded}', '{undone}', '{fee}', '{bill}') \
          GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
-    );
-    let rows: Vec<Row> = tx.run(scope, |conn| {
-        sql_query(query)
-            .bind::<Text, _>(scope.tenant().to_string())
-            .bind::<BigInt, _>(from.0)
-            .bind::<BigInt, _>(to.0)
-            .load(conn)
-    })?;
-    rows.into_iter().map(SettlementLine::try_from).collect()
+    )
 }
 
 #[derive(QueryableByName)]

@@ -15,8 +15,8 @@ use saoma_protocol::{
     message::{Health, Unsent, Verdict},
 };
 use saoma_store::{
-    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, bills, books, channel_accounts, discrepancies, events,
-    hand_settlements,
+    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, batches, bills, books, channel_accounts,
+    discrepancies, events, hand_settlements,
     idempotency::{self, Kind as Keyed},
     journal, ledger, orders, outbox, pay_codes, payments, payouts, plugin_kv, reconciliations, refunds, sessions,
     stores, tenant_keys, tenants, terminals, users, webhooks,
@@ -63,6 +63,7 @@ pub fn furnish(base: &Base, house: &House) {
         hand_settlements::propose(tx, scope, &by_hand(house))?;
         journal::append(tx, scope, house.terminal, &entry(house), Some((Verdict::Held, "why")), NOW)?;
         plugin_kv::set(tx, scope, house.account, "token", &[house.letter], NOW)?;
+        crate::batches::furnish(tx, house)?;
         tell(tx, house)?;
         audit::append(tx, scope, &did()).map(drop)
     });
@@ -258,7 +259,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 36);
+        assert_eq!(rows.len(), 41);
     }
     (tea, milk)
 }
@@ -289,12 +290,15 @@ fn nothing_of_another_tenant_is_read() {
         nobody(read(&|tx| webhooks::secrets(tx, &scope, listens).map(drop)), "webhook secrets");
         nobody(read(&|tx| webhooks::load_delivery(tx, &scope, delivery).map(drop)), "webhook deliveries");
 
+        let batch = crate::batches::batch(&tea, 1);
+        nobody(read(&|tx| batches::load(tx, &scope, batch.id).map(drop)), "batches");
         nobody(read(&|tx| discrepancies::load(tx, &scope, discrepancy(&tea)).map(drop)), "discrepancies");
         let run = base.read(|tx| reconciliations::list(tx, &tea.scope, None, None, None, 1)).remove(0);
         nobody(read(&|tx| reconciliations::load(tx, &scope, run.id).map(drop)), "reconciliations");
         let bill = base.read(|tx| bills::newest(tx, &tea.scope, tea.account, DAY)).expect("a bill").id;
 
         base.read(|tx| {
+            crate::batches::of_others_is_nothing(tx, &scope, &tea)?;
             assert_eq!(payouts::list(tx, &scope, None, None, 10)?.len(), 1);
             assert_eq!(bills::newest(tx, &scope, tea.account, DAY)?, None);
             assert_eq!(bills::page(tx, &scope, bill, None, 10)?, []);
@@ -423,6 +427,13 @@ fn nothing_of_another_tenant_is_changed() {
                 "channel_accounts::set_secrets",
                 Box::new(|tx| channel_accounts::set_secrets(tx, &scope, tea.account, &secret, NOW)),
             ),
+            ("batches::open", Box::new(|tx| batches::open(tx, &scope, &crate::batches::batch(&tea, 7)))),
+            (
+                "batches::close",
+                Box::new(|tx| batches::close(tx, &scope, crate::batches::batch(&tea, 1).id, &crate::batches::closed())),
+            ),
+            ("batches::move_cash", Box::new(|tx| crate::batches::move_cash(tx, &scope, &tea))),
+            ("batches::note_sale", Box::new(|tx| crate::batches::note_sale(tx, &scope, &tea))),
             ("webhooks::update", Box::new(|tx| webhooks::update(tx, &scope, &endpoint(&tea, 1)))),
             ("webhooks::add_secret", Box::new(|tx| webhooks::add_secret(tx, &scope, listens, &secret, NOW, NOW))),
             ("webhooks::enable", Box::new(|tx| webhooks::enable(tx, &scope, listens, NOW))),

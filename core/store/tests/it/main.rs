@@ -5,6 +5,7 @@
 mod access;
 mod audit;
 mod base;
+mod batches;
 mod books;
 mod connections;
 mod fee_plans;

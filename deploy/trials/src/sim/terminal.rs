@@ -249,7 +249,7 @@ impl Terminal {
             sale_state: sale.state_text(),
             intent,
             pushes: push.into_iter().collect(),
-            synced_through: None,
+            ..Commit::default()
         };
         let grew = !commit.records.is_empty();
         let head = self.commit(&commit)?;

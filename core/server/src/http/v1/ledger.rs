@@ -256,7 +256,7 @@ pub async fn show_statement(
 }
 
 /// Where the merchant sells: whose midnights part its days.
-async fn zone_of(app: &App, scope: TenantScope) -> Result<String, StoreError> {
+pub(super) async fn zone_of(app: &App, scope: TenantScope) -> Result<String, StoreError> {
     Ok(app.store().read(move |tx| tenants::load(tx, &scope)).await?.time_zone)
 }
 

@@ -71,23 +71,24 @@ pub async fn balances(
             money(line.closing_minor),
         ]
     }));
-    whole(format, "balances", &from, &to, rows).await
+    whole(format, "balances", &format!("balances-{from}-{to}"), rows).await
 }
 
-/// All rows of a period as one file, which is as short as the list of accounts or terminals.
-pub(super) async fn whole(
+/// All rows as one file, which is as short as the list of accounts or terminals.
+///
+/// # Errors
+/// `INTERNAL`: writing to memory does not fail.
+pub async fn whole(
     format: Format,
     title: &'static str,
-    from: &str,
-    to: &str,
+    name: &str,
     rows: Vec<Vec<Cell>>,
 ) -> Result<HttpResponse, Problem> {
-    let name = format!("{title}-{from}-{to}");
     match format {
-        Format::Csv => Ok(file(&name, "csv").body([sheet::BOM, &sheet::csv(&rows)?].concat())),
+        Format::Csv => Ok(file(name, "csv").body([sheet::BOM, &sheet::csv(&rows)?].concat())),
         Format::Xlsx => {
             let made = tokio::task::spawn_blocking(move || sheet::xlsx(title, rows.into_iter().map(Ok::<_, Problem>)));
-            Ok(file(&name, "xlsx").body(made.await.map_err(|error| Problem::internal(&error))??))
+            Ok(file(name, "xlsx").body(made.await.map_err(|error| Problem::internal(&error))??))
         }
     }
 }

@@ -92,22 +92,23 @@ async fn lines(
         By::Terminal => ledger::By::Terminal,
     };
     let lines = app.store().read(move |tx| ledger::settlement(tx, &scope, by, period.from, period.to)).await?;
+    Ok((period, zone, items(lines)?))
+}
+
+/// Each line with what is due of it.
+///
+/// # Errors
+/// `INTERNAL` for a sum past 64 bits.
+pub fn items(lines: Vec<SettlementLine>) -> Result<Vec<(SettlementLine, i64)>, Problem> {
     let with_net = |line: SettlementLine| line.net_minor().map(|net| (line, net));
     let lines: Option<Vec<_>> = lines.into_iter().map(with_net).collect();
     let past = || saoma_store::StoreError::Corrupt { why: "a sum past 64 bits".to_owned() };
-    Ok((period, zone, lines.ok_or_else(past)?))
+    Ok(lines.ok_or_else(past)?)
 }
 
-/// What is due of a period, by channel account.
-#[utoipa::path(get, path = "/v1/ledger/settlement", operation_id = "settlement", tag = "ledger", params(SettlementQuery),
-    responses((status = 200, body = Settlement)))]
-pub async fn show(
-    app: web::Data<App>,
-    caller: Caller<ReadBooks>,
-    asked: web::Query<SettlementQuery>,
-) -> Result<web::Json<Settlement>, Problem> {
-    let (period, time_zone, lines) = lines(&app, &caller, &asked.from, &asked.to, asked.by).await?;
-    let item = |(line, net_minor): (SettlementLine, i64)| SettlementItem {
+/// A line as it is shown.
+pub fn item((line, net_minor): (SettlementLine, i64)) -> SettlementItem {
+    SettlementItem {
         store: line.store,
         terminal: line.terminal,
         channel_account: line.channel_account,
@@ -119,7 +120,18 @@ pub async fn show(
         fees_minor: line.fees_minor,
         corrected_minor: line.corrected_minor,
         net_minor,
-    };
+    }
+}
+
+/// What is due of a period, by channel account.
+#[utoipa::path(get, path = "/v1/ledger/settlement", operation_id = "settlement", tag = "ledger", params(SettlementQuery),
+    responses((status = 200, body = Settlement)))]
+pub async fn show(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+    asked: web::Query<SettlementQuery>,
+) -> Result<web::Json<Settlement>, Problem> {
+    let (period, time_zone, lines) = lines(&app, &caller, &asked.from, &asked.to, asked.by).await?;
     let items = lines.into_iter().map(item).collect();
     Ok(web::Json(Settlement { from: period.from, to: period.to, time_zone, items }))
 }
@@ -149,6 +161,11 @@ pub async fn export(
 ) -> Result<HttpResponse, Problem> {
     let SettlementExport { format, from, to, by } = asked.into_inner();
     let (_, _, lines) = lines(&app, &caller, &from, &to, by).await?;
+    whole(format, "settlement", &format!("settlement-{from}-{to}"), rows(lines)).await
+}
+
+/// The lines as a file has them, with their head.
+pub fn rows(lines: Vec<(SettlementLine, i64)>) -> Vec<Vec<Cell>> {
     let head = [
         "store",
         "terminal",
@@ -180,5 +197,5 @@ pub async fn export(
             money(net_minor),
         ]
     }));
-    whole(format, "settlement", &from, &to, rows).await
+    rows
 }

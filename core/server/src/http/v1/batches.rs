@@ -1,0 +1,437 @@
+//! `/v1/batches`: cashiers' shifts, what should have been in the drawer and what was, and where the terminal's journal and
+//! core do not agree; and the same comparison for any day of a terminal.
+
+use actix_web::{HttpResponse, web};
+use saoma_protocol::{Amount, BatchId, Currency, Millis, Money, Sequence, StoreId, TerminalId, api::Page};
+use saoma_store::{
+    StoreError,
+    batches::{self, Batch, Cursor, DrawerMovement, Filter, Span, Stated, StoredDifference, Tally, Total},
+    ledger, terminals,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ledger::{
+    export::{Format, whole},
+    settlement::{SettlementItem, item, items, rows},
+    zone_of,
+};
+use crate::{
+    app::App,
+    batches::leg,
+    http::{
+        auth::{Caller, rights::ReadBooks},
+        paging,
+        problem::{INVALID, Problem},
+        router::other_method,
+    },
+    period::{Period, PeriodError},
+};
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    let resource = |path: &str| web::resource(path.to_owned()).default_service(web::to(other_method));
+    config
+        .service(resource("/batches").route(web::get().to(list)))
+        .service(resource("/batches/{batch}").route(web::get().to(show)))
+        .service(resource("/batches/{batch}/settlement").route(web::get().to(settlement)))
+        .service(resource("/batches/{batch}/settlement/export").route(web::get().to(export)))
+        .service(resource("/terminals/{terminal}/leg").route(web::get().to(day)));
+}
+
+/// What a terminal keyed from signing on to the close.
+#[derive(Serialize, ToSchema)]
+pub struct BatchView {
+    id: BatchId,
+    store: StoreId,
+    terminal: TerminalId,
+    /// From 1, growing on each terminal; printed on the terminal's report.
+    number: Sequence,
+    cashier: String,
+    /// As the merchant numbers its people; may be empty.
+    cashier_number: String,
+    /// Counted into the drawer at the start.
+    float: Money,
+    /// By the terminal's clock, as far as it is believed.
+    opened_at: Millis,
+    /// Absent while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed: Option<CloseView>,
+    /// Differences between the journal and core that are not over.
+    differences: u64,
+}
+
+/// How a batch ended.
+#[derive(Serialize, ToSchema)]
+pub struct CloseView {
+    at: Millis,
+    by: String,
+    /// Float, cash sales and cash paid in, less cash given back and paid out: what the books had in the drawer.
+    expected: Money,
+    counted: Money,
+    /// What was counted more than that, or less if it is negative; booked as over or short.
+    difference: Money,
+}
+
+fn view(batch: Batch, differences: u64) -> BatchView {
+    let money = |minor| Money::new(minor, batch.float.currency());
+    let close = |closed: batches::Closed| CloseView {
+        at: closed.at,
+        by: closed.by,
+        expected: money(closed.expected_minor),
+        counted: money(closed.counted_minor),
+        difference: money(closed.counted_minor.saturating_sub(closed.expected_minor)),
+    };
+    BatchView {
+        id: batch.id,
+        store: batch.store,
+        terminal: batch.terminal,
+        number: batch.number,
+        cashier: batch.cashier,
+        cashier_number: batch.cashier_number,
+        float: batch.float,
+        opened_at: batch.opened_at,
+        closed: batch.closed.map(close),
+        differences,
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct BatchQuery {
+    store: Option<StoreId>,
+    terminal: Option<TerminalId>,
+    /// Those that were opened on this day, as `2026-01-31`, in the merchant's time zone.
+    day: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// 1 to 200; 50 without it.
+    limit: Option<u32>,
+}
+
+/// Batches, the last one opened first.
+#[utoipa::path(get, path = "/v1/batches", tag = "batches", params(BatchQuery),
+    responses((status = 200, body = Page<BatchView>)))]
+pub async fn list(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+    query: web::Query<BatchQuery>,
+) -> Result<web::Json<Page<BatchView>>, Problem> {
+    let (scope, BatchQuery { store, terminal, day, cursor, limit }) = (caller.scope()?, query.into_inner());
+    let (limit, after) = (paging::limit(limit)?, paging::after::<Cursor>(cursor.as_deref())?);
+    let period = match day {
+        Some(day) => Some(day_of(&day, &zone_of(&app, scope).await?)?),
+        None => None,
+    };
+    let filter = Filter { store, terminal, from: period.map(|period| period.from), to: period.map(|period| period.to) };
+    let found = app
+        .store()
+        .read(move |tx| {
+            let found = batches::list(tx, &scope, &filter, after, limit + 1)?;
+            let ids: Vec<BatchId> = found.iter().map(|batch| batch.id).collect();
+            let differ = batches::open_count(tx, &scope, &ids)?;
+            let counted = |batch: Batch| Listed { differences: differ.get(&batch.id).copied().unwrap_or(0), batch };
+            Ok::<_, StoreError>(found.into_iter().map(counted).collect())
+        })
+        .await?;
+    Ok(web::Json(paging::page(found, limit, |last: &Listed| Cursor {
+        opened_at: last.batch.opened_at,
+        id: last.batch.id,
+    })))
+}
+
+fn day_of(day: &str, zone: &str) -> Result<Period, Problem> {
+    Period::of_days(day, day, zone).map_err(|error| match error {
+        PeriodError::NoZone(_) => Problem::internal(&error),
+        PeriodError::NoDay(_) | PeriodError::Backwards | PeriodError::TooLong(_) => {
+            Problem::new(INVALID, format!("day must be a day: {error}."))
+        }
+    })
+}
+
+/// A batch of the list with its count of differences.
+struct Listed {
+    batch: Batch,
+    differences: u64,
+}
+
+impl From<Listed> for BatchView {
+    fn from(listed: Listed) -> Self {
+        view(listed.batch, listed.differences)
+    }
+}
+
+/// A batch with all that is known of it.
+#[derive(Serialize, ToSchema)]
+pub struct BatchDetail {
+    batch: BatchView,
+    /// What moved its cash so far.
+    drawer: DrawerView,
+    /// What each channel comes to, as payments and refunds stand now.
+    totals: Vec<TotalView>,
+    movements: Vec<MovementView>,
+    /// Those that are not over first.
+    differences: Vec<DifferenceView>,
+}
+
+/// `float + sales − given_back + paid_in − paid_out = expected`.
+#[derive(Serialize, ToSchema)]
+pub struct DrawerView {
+    float: Money,
+    sales: Money,
+    /// Refunds and voids.
+    given_back: Money,
+    paid_in: Money,
+    paid_out: Money,
+    expected: Money,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct TotalView {
+    /// Name of the plugin, or `cash`.
+    channel: String,
+    #[schema(value_type = String, example = "CNY")]
+    currency: Currency,
+    /// Paid, whatever became of it later.
+    sales: TallyView,
+    /// Given back in this batch, also for sales of earlier ones.
+    refunds: TallyView,
+    voids: TallyView,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct TallyView {
+    count: u64,
+    minor: i64,
+}
+
+/// Cash that neither a sale brought nor a refund took.
+#[derive(Serialize, ToSchema)]
+pub struct MovementView {
+    /// `paid_in` or `paid_out`.
+    kind: &'static str,
+    amount: Amount,
+    reason: String,
+    cashier: String,
+    at: Millis,
+}
+
+/// Where the terminal's journal and core do not agree.
+#[derive(Serialize, ToSchema)]
+pub struct DifferenceView {
+    /// A payment's, a refund's or the batch's own id.
+    subject: String,
+    /// `amount`, `state`, `refunded`, `missing_here`, `missing_there` or `expected`.
+    class: &'static str,
+    /// `amount`, `state`, `refunded`.
+    fields: Vec<&'static str>,
+    /// What is best done about it: `wait_for_terminal`, `send_journal`, `settle_payment` or `look_at_terminal`.
+    fix: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terminal: Option<StatedView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    core: Option<StatedView>,
+    found_at: Millis,
+    /// When a later comparison found that both agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_at: Option<Millis>,
+}
+
+/// What one side says.
+#[derive(Serialize, ToSchema)]
+pub struct StatedView {
+    amount: Money,
+    /// Absent: it does not say how it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    refunded_minor: i64,
+}
+
+impl From<Total> for TotalView {
+    fn from(total: Total) -> Self {
+        let tally = |Tally { count, minor }| TallyView { count, minor };
+        Self {
+            channel: total.channel,
+            currency: total.currency,
+            sales: tally(total.sales),
+            refunds: tally(total.refunds),
+            voids: tally(total.voids),
+        }
+    }
+}
+
+impl From<DrawerMovement> for MovementView {
+    fn from(movement: DrawerMovement) -> Self {
+        Self {
+            kind: if movement.is_in { "paid_in" } else { "paid_out" },
+            amount: movement.amount,
+            reason: movement.reason,
+            cashier: movement.cashier,
+            at: movement.at,
+        }
+    }
+}
+
+impl From<StoredDifference> for DifferenceView {
+    fn from(stored: StoredDifference) -> Self {
+        let stated = |Stated { amount, state, refunded_minor }| StatedView { amount, state, refunded_minor };
+        Self {
+            subject: stored.subject,
+            class: stored.class.text(),
+            fields: stored.fields.into_iter().map(|field| field.text()).collect(),
+            fix: stored.fix.text(),
+            terminal: stored.terminal.map(stated),
+            core: stored.core.map(stated),
+            found_at: stored.found_at,
+            closed_at: stored.closed_at,
+        }
+    }
+}
+
+/// One batch.
+#[utoipa::path(get, path = "/v1/batches/{batch}", tag = "batches", params(("batch" = BatchId, Path)),
+    responses((status = 200, body = BatchDetail)))]
+pub async fn show(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+    batch: web::Path<BatchId>,
+) -> Result<web::Json<BatchDetail>, Problem> {
+    let (scope, id) = (caller.scope()?, batch.into_inner());
+    let (batch, drawer, totals, movements, differences) = app
+        .store()
+        .read(move |tx| {
+            let batch = batches::load(tx, &scope, id)?;
+            let drawer = batches::drawer(tx, &scope, &batch)?;
+            let totals = batches::totals(tx, &scope, id)?;
+            let movements = batches::movements(tx, &scope, &batch)?;
+            Ok::<_, StoreError>((batch, drawer, totals, movements, batches::differences(tx, &scope, id)?))
+        })
+        .await?;
+    let expected = drawer.expected().map_err(|error| Problem::internal(&error))?;
+    let differ = differences.iter().filter(|difference| difference.closed_at.is_none()).count();
+    Ok(web::Json(BatchDetail {
+        batch: view(batch, differ as u64),
+        drawer: DrawerView {
+            float: drawer.float,
+            sales: drawer.sales,
+            given_back: drawer.given_back,
+            paid_in: drawer.paid_in,
+            paid_out: drawer.paid_out,
+            expected,
+        },
+        totals: totals.into_iter().map(TotalView::from).collect(),
+        movements: movements.into_iter().map(MovementView::from).collect(),
+        differences: differences.into_iter().map(DifferenceView::from).collect(),
+    }))
+}
+
+/// The settlement statement of a batch.
+#[derive(Serialize, ToSchema)]
+pub struct BatchSettlement {
+    batch: BatchId,
+    items: Vec<SettlementItem>,
+}
+
+/// What the sales and refunds of a batch moved and what is due of it, by channel account.
+#[utoipa::path(get, path = "/v1/batches/{batch}/settlement", operation_id = "settlement", tag = "batches",
+    params(("batch" = BatchId, Path)), responses((status = 200, body = BatchSettlement)))]
+pub async fn settlement(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+    batch: web::Path<BatchId>,
+) -> Result<web::Json<BatchSettlement>, Problem> {
+    let id = batch.into_inner();
+    let (_, lines) = lines(&app, &caller, id).await?;
+    Ok(web::Json(BatchSettlement { batch: id, items: items(lines)?.into_iter().map(item).collect() }))
+}
+
+async fn lines(
+    app: &App,
+    caller: &Caller<ReadBooks>,
+    id: BatchId,
+) -> Result<(Batch, Vec<ledger::SettlementLine>), Problem> {
+    let scope = caller.scope()?;
+    let found = app
+        .store()
+        .read(move |tx| {
+            let batch = batches::load(tx, &scope, id)?;
+            Ok::<_, StoreError>((batch, ledger::settlement_of_batch(tx, &scope, id)?))
+        })
+        .await?;
+    Ok(found)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct BatchExport {
+    #[param(inline)]
+    format: Format,
+}
+
+/// The same as a file.
+#[utoipa::path(get, path = "/v1/batches/{batch}/settlement/export", operation_id = "export_settlement", tag = "batches",
+    params(("batch" = BatchId, Path), BatchExport),
+    responses((status = 200, content_type = "text/csv", body = String)))]
+pub async fn export(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+    batch: web::Path<BatchId>,
+    asked: web::Query<BatchExport>,
+) -> Result<HttpResponse, Problem> {
+    let (batch, lines) = lines(&app, &caller, batch.into_inner()).await?;
+    let name = format!("settlement-{}-batch-{}", batch.terminal, batch.number);
+    whole(asked.format, "settlement", &name, rows(items(lines)?)).await
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct DayQuery {
+    /// As `2026-01-31`, in the merchant's time zone.
+    day: String,
+}
+
+/// A terminal's journal of a day against core's payments, as both stand now.
+#[derive(Serialize, ToSchema)]
+pub struct LegView {
+    terminal: TerminalId,
+    /// How far core has the journal.
+    journal_through: Sequence,
+    /// `rows = agreed + differences`: sales and refunds through channels that either side has.
+    rows: u64,
+    agreed: u64,
+    differences: Vec<DifferenceView>,
+}
+
+/// What a terminal's journal and core do not agree about of a day, whether or not shifts were opened.
+#[utoipa::path(get, path = "/v1/terminals/{terminal}/leg", operation_id = "day", tag = "batches",
+    params(("terminal" = TerminalId, Path), DayQuery), responses((status = 200, body = LegView)))]
+pub async fn day(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+    terminal: web::Path<TerminalId>,
+    asked: web::Query<DayQuery>,
+) -> Result<web::Json<LegView>, Problem> {
+    let (scope, terminal) = (caller.scope()?, terminal.into_inner());
+    let period = day_of(&asked.day, &zone_of(&app, scope).await?)?;
+    let (through, leg) = app
+        .store()
+        .read(move |tx| {
+            terminals::load(tx, &scope, terminal)?;
+            let through = saoma_store::journal::through(tx, &scope, terminal)?.sequence;
+            let span = Span::Time { terminal, from: period.from, to: period.to };
+            Ok::<_, StoreError>((through, leg(tx, &scope, &span)?))
+        })
+        .await?;
+    let now = app.now();
+    let found = leg.differences.iter().map(|difference| StoredDifference::found(difference, now));
+    let differences: Vec<StoredDifference> = found.collect::<Result<_, _>>()?;
+    Ok(web::Json(LegView {
+        terminal,
+        journal_through: through,
+        rows: leg.rows,
+        agreed: leg.agreed,
+        differences: differences.into_iter().map(DifferenceView::from).collect(),
+    }))
+}

@@ -1,0 +1,2 @@
+DROP TABLE shift_presses;
+DROP TABLE shifts;

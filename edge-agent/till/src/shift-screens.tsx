@@ -1,0 +1,158 @@
+// The screens of the shift: signing on, cash paid in and out, the count, and the report once the drawer was counted.
+
+import type { Line, MethodTotals } from './api';
+import { minorOf } from './amount';
+import { clock, useModel, useText } from './hooks';
+import type { ShiftScreen } from './shift';
+import { Key, Keypad, Sum, useShown } from './till';
+
+export function ShiftRoom({ screen }: { screen: ShiftScreen }) {
+  switch (screen.kind) {
+    case 'shift':
+      return <Menu open={screen.open} />;
+    case 'sign-on':
+      return <SignOn number={screen.number} keyed={screen.keyed} />;
+    case 'drawer':
+      return <Drawer screen={screen} />;
+    case 'count':
+      return <Count keyed={screen.keyed} sure={screen.sure} />;
+    case 'report':
+      return <Report />;
+  }
+}
+
+function Menu({ open }: { open: boolean }) {
+  const shift = useModel().state?.shift ?? null;
+  const t = useText().shift;
+  const keys = open ? [t.close, t.paidIn, t.paidOut] : [t.signOn, t.reprint];
+  return (
+    <div class="one">
+      <p class="big" data-shift={shift === null ? 'none' : shift.batch}>
+        {shift === null ? t.none : `${t.batch} ${shift.batch} · ${shift.cashier} · ${clock(shift.opened_at)}`}
+      </p>
+      <div class="choices">
+        {keys.map((words, idx) => (
+          <Key key={words} what={{ kind: 'digits', digits: String(idx + 1) }} id={`shift-${idx + 1}`} class="main">
+            <kbd>{idx + 1}</kbd>{words}
+          </Key>
+        ))}
+      </div>
+      <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{useText().back}</Key>
+    </div>
+  );
+}
+
+function SignOn({ number, keyed }: { number: string | null; keyed: string }) {
+  const { state } = useModel();
+  const t = useText();
+  const show = useShown();
+  return (
+    <div class="two">
+      <section>
+        <h2>{t.shift.signOn}</h2>
+        {number === null
+          ? <p class="filter">{t.shift.number} <output>{keyed === '' ? (state?.cashier ?? '…') : keyed}</output></p>
+          : <Sum label={`${number === '' ? (state?.cashier ?? '') : number} · ${t.shift.float}`} text={show(minorOf(keyed))} />}
+        <p>{number === null ? t.shift.numberHint : t.shift.floatHint}</p>
+      </section>
+      <Keypad enter={t.enter} />
+    </div>
+  );
+}
+
+function Drawer({ screen }: { screen: Extract<ShiftScreen, { kind: 'drawer' }> }) {
+  const t = useText();
+  const show = useShown();
+  const title = screen.way === 'in' ? t.shift.paidIn : t.shift.paidOut;
+  if (screen.minor === null) {
+    return (
+      <div class="two">
+        <section><Sum label={title} text={show(minorOf(screen.keyed))} /></section>
+        <Keypad enter={t.enter} />
+      </div>
+    );
+  }
+  return (
+    <div class="one">
+      <Sum label={title} text={show(screen.minor)} />
+      <p class="big">{t.shift.why}</p>
+      <div class="choices">
+        {t.shift.reasons.map((words, idx) => (
+          <Key key={words} what={{ kind: 'digits', digits: String(idx + 1) }} id={`reason-${idx + 1}`}>
+            <kbd>{idx + 1}</kbd>{words}
+          </Key>
+        ))}
+      </div>
+      <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
+    </div>
+  );
+}
+
+function Count({ keyed, sure }: { keyed: string; sure: boolean }) {
+  const t = useText();
+  const show = useShown();
+  if (sure) {
+    return (
+      <div class="one">
+        <Sum label={t.shift.counted} text={show(minorOf(keyed))} class="counted" />
+        <p class="big">{t.shift.closeSure}</p>
+        <div class="choices">
+          <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
+          <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
+        </div>
+      </div>
+    );
+  }
+  return (
+    <div class="two">
+      <section>
+        <Sum label={t.shift.counted} text={show(minorOf(keyed))} class="counted" />
+        <p>{t.shift.countHint}</p>
+      </section>
+      <Keypad enter={t.enter} />
+    </div>
+  );
+}
+
+function Report() {
+  const { shift } = useModel();
+  const t = useText();
+  const show = useShown();
+  const closed = shift?.closed;
+  if (shift === null || closed === undefined) return <div class="one"><p class="big">{t.working}</p></div>;
+  const rows: [string, MethodTotals][] = [
+    [t.methods.cash, closed.totals.cash],
+    [t.paidBy.code, closed.totals.merchant_presented],
+    [t.paidBy.scan, closed.totals.customer_presented],
+  ];
+  const line = ({ count, minor }: Line) => `${count} × ${show(minor)}`;
+  const difference = closed.over_short_minor;
+  return (
+    <div class="two">
+      <section data-batch={shift.batch} data-difference={difference}>
+        <h2>{t.shift.batch} {shift.batch} · {shift.cashier}</h2>
+        <div class="report">
+          <span /><small>{t.functions.sale}</small><small>{t.functions.refund}</small><small>{t.functions.void}</small>
+          {rows.map(([name, totals]) => [
+            <span key={name}>{name}</span>,
+            <span key={`${name}-s`}>{line(totals.sales)}</span>,
+            <span key={`${name}-r`}>{line(totals.refunds)}</span>,
+            <span key={`${name}-v`}>{line(totals.voids)}</span>,
+          ])}
+        </div>
+        <p>{t.shift.float} {show(shift.float_minor)} · {t.shift.paidIn} {line(closed.totals.paid_in)} · {t.shift.paidOut} {line(closed.totals.paid_out)}</p>
+      </section>
+      <section>
+        <Sum label={t.shift.expected} text={show(closed.expected_minor)} class="expected" />
+        <Sum label={t.shift.counted} text={show(closed.counted_minor)} class="counted" />
+        <Sum
+          label={difference === 0 ? t.shift.balanced : difference > 0 ? t.shift.over : t.shift.short}
+          text={show(difference)}
+          class="difference"
+        />
+        {closed.report === 'failed' && <p class="big">{t.receipts.failed}</p>}
+        <Key what={{ kind: 'enter' }} class="main"><kbd>Enter</kbd>{t.next}</Key>
+      </section>
+    </div>
+  );
+}
