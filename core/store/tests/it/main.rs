@@ -7,6 +7,7 @@ mod audit;
 mod base;
 mod books;
 mod connections;
+mod discrepancies;
 mod fee_plans;
 mod group;
 mod house;
