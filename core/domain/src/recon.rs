@@ -12,7 +12,8 @@ use saoma_protocol::{Currency, Millis, Money};
 
 pub(crate) use classify::named;
 pub use classify::{
-    Class, Correction, Field, Finding, Fix, Known, compare, duplicate, netted, only_ours, only_theirs, unreadable,
+    Class, Correction, Field, Finding, Fix, Known, compare, corrected, duplicate, netted, only_ours, only_theirs,
+    paid_out_otherwise, unreadable,
 };
 pub use matching::{Merge, MergeError, Pair};
 pub use workflow::{Standing, Step, StepRefusal, step};

@@ -12,7 +12,7 @@ use ring::hmac;
 use saoma_channels::{Chance, ChannelCaller, Clock, NoChance, Secrets};
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 use saoma_store::{Dialect, Store, TenantScope};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -47,6 +47,7 @@ struct Inner {
     webhooks: Notify,
     news: broadcast::Sender<TenantId>,
     in_flight: TaskTracker,
+    comparing: Arc<Semaphore>,
     stopping: AtomicBool,
 }
 
@@ -85,6 +86,7 @@ impl App {
             webhooks,
             news,
             in_flight: TaskTracker::new(),
+            comparing: Arc::new(Semaphore::new(crate::reconcile::RUNS_MAX)),
             stopping: AtomicBool::new(false),
         }))
     }
@@ -230,6 +232,12 @@ impl App {
     #[must_use]
     pub fn in_flight(&self) -> &TaskTracker {
         &self.0.in_flight
+    }
+
+    /// A permit for each day that may be compared with its bill at a time.
+    #[must_use]
+    pub fn comparing(&self) -> &Arc<Semaphore> {
+        &self.0.comparing
     }
 
     /// From now on live views end and nothing new is begun.

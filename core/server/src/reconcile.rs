@@ -2,8 +2,9 @@
 //!
 //! A run fetches the bill, walks through both sides once, and writes down what does not agree. It moves no money and changes
 //! no payment: that is for persons ([`resolve`]), each step of whom goes into the audit log. Survives: a plugin that fails in
-//! the middle (the run fails, what was found before stands), a crash (the lease ends and another run takes the day up), the
-//! same day started twice (the first one runs).
+//! the middle (the run fails, what was found before stands), a crash (the lease ends and another run takes the day up, after
+//! which the first one writes nothing), the same day started twice (the first one runs), a bill that was taken too early or
+//! that the scheme revises (days are compared again for a week).
 
 mod bill;
 mod compare;
@@ -13,11 +14,11 @@ pub mod resolve;
 use jiff::{ToSpan as _, civil::Date};
 use saoma_channels::{Account, BillTerms, Capability, Failure, Manifest, NoChance};
 use saoma_domain::recon::StepRefusal;
-use saoma_protocol::{ChannelAccountId, ReconciliationId};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, ReconciliationId};
 use saoma_store::{
-    StoreError, TenantScope, audit, channel_accounts,
+    StoreError, TenantScope, Tx, audit, channel_accounts,
     ledger::Span,
-    reconciliations::{self, Ended, Reconciliation, State},
+    reconciliations::{self, Ended, Reconciliation, State, Tries},
 };
 use tracing::Instrument as _;
 
@@ -29,6 +30,9 @@ use crate::{
 
 /// How long a run may be silent before another takes the day up: longer than any page takes to come and be written.
 const LEASE_MS: i64 = 180_000;
+
+/// Most runs of one node at a time: each holds a page of the books (some 10 MB) and a connection now and then.
+pub const RUNS_MAX: usize = 4;
 
 /// Why a reconciliation, or a step of a discrepancy, did not come about.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +46,11 @@ pub enum ReconcileError {
     /// The day is not over where the scheme counts it.
     #[error("the day {0} is not over")]
     DayOpen(String),
+    /// Another day of the account is being compared: that may take this one's bill into account, so they take turns.
+    #[error("the day {0} of this account is being compared")]
+    Busy(String),
+    #[error("{RUNS_MAX} days are being compared here")]
+    TooMany,
     #[error("{0} has no bills")]
     NoBills(String),
     /// The account's plugin or secrets are gone.
@@ -50,6 +59,16 @@ pub enum ReconcileError {
     /// A payout is of days that were compared with their bills.
     #[error("the day {0} was not compared with its bill yet")]
     DayNotCompared(String),
+    #[error("the bills of these days have nothing in {0}")]
+    OtherCurrency(Currency),
+    /// A payout that stands is for some of these days: its reference.
+    #[error("the payout {0} is for some of these days")]
+    DaysPaidOut(String),
+    /// The payout was taken back before.
+    #[error("it was reversed before")]
+    Reversed,
+    #[error("another request had this Idempotency-Key")]
+    KeyReused,
     #[error("the bill did not come: {0}")]
     Fetch(#[from] Failure),
     /// It is tried again by itself.
@@ -57,6 +76,9 @@ pub enum ReconcileError {
     Stopped,
     #[error("the bill breaks off: {0}")]
     Bill(String),
+    /// Though there should be something on it. It is asked for again.
+    #[error("the bill is empty")]
+    EmptyBill,
     /// Our own mistake.
     #[error("the sides could not be walked through: {0}")]
     Walk(String),
@@ -74,17 +96,18 @@ struct Case {
     account: Account,
     day: String,
     span: Span,
-    /// The days before and after it.
-    neighbours: [String; 2],
-    /// The first moment of the one before, and the first after the one after.
-    near: Period,
+    /// In which the scheme counts days.
+    zone: String,
+    next_day: String,
+    /// From when on the bill should be whole.
+    ready_at: Millis,
 }
 
-/// Starts a run of the account's day and answers with it as it then stands; the run goes on by itself. If one is running,
-/// that is the answer.
+/// Starts a run of the account's day and answers with it as it then stands; the run goes on by itself. If one of that day is
+/// running, that is the answer.
 ///
 /// # Errors
-/// Before anything is written: `Store` (`NotFound`), `Channel`, `NoBills`, `Day`, `DayOpen`.
+/// Before anything is written: `Store` (`NotFound`), `Channel`, `NoBills`, `Day`, `DayOpen`, `TooMany`, `Busy`.
 pub async fn start(
     app: &App,
     scope: TenantScope,
@@ -100,8 +123,8 @@ pub async fn start(
     if span.to > now {
         return Err(ReconcileError::DayOpen(day.to_owned()));
     }
-    let [before, after] = neighbours(day)?;
-    let near = Period::of_days(&before, &after, &terms.time_zone)?;
+    let (next_day, zone, ready_at) = (next_day(day)?, terms.time_zone.clone(), ready_at(&span, terms));
+    let permit = app.comparing().clone().try_acquire_owned().map_err(|_| ReconcileError::TooMany)?;
     let id = ReconciliationId::from_bytes(app.random_16()?);
     let new = Reconciliation {
         id,
@@ -135,14 +158,17 @@ pub async fn start(
         })
         .await?;
     if let Some(running) = running {
-        return Ok(running);
+        return if running.day == day { Ok(running) } else { Err(ReconcileError::Busy(running.day)) };
     }
-    let neighbours = [before, after];
-    let case = Case { scope, id, account: channel.account, day: day.to_owned(), span, neighbours, near };
+    let case = Case { scope, id, account: channel.account, day: day.to_owned(), span, zone, next_day, ready_at };
     let span =
         tracing::info_span!("reconcile", reconciliation.id = %id, tenant = %scope.tenant(), channel_account = %account);
     let task_app = app.clone();
-    app.in_flight().spawn(async move { carry_out(&task_app, case).await }.instrument(span));
+    let work = async move {
+        carry_out(&task_app, case).await;
+        drop(permit);
+    };
+    app.in_flight().spawn(work.instrument(span));
     Ok(new)
 }
 
@@ -163,14 +189,17 @@ fn span_of(
     Ok(Span { account, from, to, late_by_cancel: !manifest.can(Capability::Refund) })
 }
 
-fn neighbours(day: &str) -> Result<[String; 2], PeriodError> {
-    let no_day = || PeriodError::NoDay(day.chars().take(32).collect());
-    let date: Date = day.parse().map_err(|_| no_day())?;
-    let [before, after] = [-1, 1].map(|days| date.checked_add(days.days()).map(|date| date.to_string()));
-    Ok([before.map_err(|_| no_day())?, after.map_err(|_| no_day())?])
+fn next_day(day: &str) -> Result<String, PeriodError> {
+    let next = day.parse::<Date>().ok().and_then(|date| date.checked_add(1.day()).ok());
+    next.map(|date| date.to_string()).ok_or_else(|| PeriodError::NoDay(day.chars().take(32).collect()))
 }
 
-/// Days of an account whose bill should be there and that nobody has compared yet, the oldest first.
+fn ready_at(span: &Span, terms: &BillTerms) -> Millis {
+    span.to.plus(i64::from(terms.ready_after_minutes) * 60_000)
+}
+
+/// Days of an account whose bill should be there: first those that nobody has compared with it yet, then those that are to be
+/// compared once more, since schemes revise bills and neighbouring days settle each other; the oldest first.
 ///
 /// # Errors
 /// `Channel`, `NoBills`, `Store`.
@@ -183,35 +212,43 @@ pub async fn due_days(
         app.channels().manifest(&account.plugin).ok_or_else(|| ReconcileError::NoBills(account.plugin.clone()))?;
     let terms = bill_terms(&manifest)?;
     let (now, id) = (app.now(), account.id);
-    let ready_after_ms = i64::from(terms.ready_after_minutes) * 60_000;
     let Some(today) = crate::day::day_of(now, &terms.time_zone) else { return Ok(Vec::new()) };
-    let mut due = Vec::new();
+    let (mut due, mut again) = (Vec::new(), Vec::new());
     for back in (1..=DAYS_BACK_MAX).rev() {
         let Ok(day) = today.checked_sub(back.days()) else { continue };
         let day = day.to_string();
         let span = span_of(id, &manifest, terms, &day)?;
-        if span.to.plus(ready_after_ms) > now || span.to <= account.created_at {
+        let ready_at = ready_at(&span, terms);
+        if ready_at > now || span.to <= account.created_at {
             continue;
         }
         let asked = day.clone();
-        let newest = app.store().read(move |tx| reconciliations::newest(tx, &scope, id, &asked)).await?;
-        let is_due = match newest {
-            None => true,
-            Some((newest, failures)) => match newest.state {
-                State::Done => false,
-                State::Running => newest.lease_until <= now,
-                State::Failed => newest.ended_at.is_none_or(|ended| ended.plus(pause_ms(failures)) <= now),
-            },
-        };
-        if is_due {
-            due.push(day);
+        let tries = app.store().read(move |tx| reconciliations::tries(tx, &scope, id, &asked, ready_at)).await?;
+        let was_done = tries.as_ref().is_some_and(|tries| tries.done > 0);
+        if tries.is_none_or(|tries| is_due(&tries, now)) {
+            if was_done { again.push(day) } else { due.push(day) }
         }
     }
+    due.append(&mut again);
     Ok(due)
 }
 
 /// How far back a day is still compared by itself: a week, which a holiday of a scheme's or an outage of ours may take.
 const DAYS_BACK_MAX: i64 = 7;
+
+fn is_due(tries: &Tries, now: Millis) -> bool {
+    match tries.newest.state {
+        State::Running => tries.newest.lease_until <= now,
+        State::Failed => tries.newest.ended_at.is_none_or(|ended| ended.plus(pause_ms(tries.failures)) <= now),
+        // By hand, before the bill was ready.
+        State::Done => tries.last_done_at.is_none_or(|done| done.plus(again_after_ms(tries.done)) <= now),
+    }
+}
+
+/// A day after the first result, then two, then three: within the week three times more.
+fn again_after_ms(done: u32) -> i64 {
+    86_400_000 * i64::from(done.clamp(1, 7))
+}
 
 /// 5 minutes after a failure, doubled with each further one, at most 4 hours.
 fn pause_ms(failures: u32) -> i64 {
@@ -244,16 +281,20 @@ fn words_for_persons(error: &ReconcileError) -> String {
     }
 }
 
-/// Says that the run goes on, if it does. From time to time is enough; each page does it.
+/// Says that the run goes on, in each transaction that writes for it: so nothing is written for a run that another has taken up.
 ///
 /// # Errors
-/// `Stopped`: a shutdown does not wait for a million rows. `Store` (`Stale` if another took the day up).
-async fn renew(app: &App, case: &Case) -> Result<(), ReconcileError> {
-    if app.is_stopping() {
-        return Err(ReconcileError::Stopped);
-    }
-    let (scope, id, until) = (case.scope, case.id, app.now().plus(LEASE_MS));
-    Ok(app.store().write(move |tx| reconciliations::renew(tx, &scope, id, until)).await?)
+/// `Stale` if another took the day up.
+fn renew(tx: &mut Tx<'_>, case: &Case, now: Millis) -> Result<(), StoreError> {
+    reconciliations::renew(tx, &case.scope, case.id, now.plus(LEASE_MS))
+}
+
+/// A shutdown does not wait for a million rows.
+///
+/// # Errors
+/// `Stopped`.
+fn go_on(app: &App) -> Result<(), ReconcileError> {
+    if app.is_stopping() { Err(ReconcileError::Stopped) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -261,19 +302,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_cross_months_and_years() {
-        for (day, before, after) in
-            [("2026-03-01", "2026-02-28", "2026-03-02"), ("2026-12-31", "2026-12-30", "2027-01-01")]
-        {
-            assert_eq!(neighbours(day), Ok([before.to_owned(), after.to_owned()]));
+    fn the_next_day_crosses_months_and_years() {
+        for (day, after) in [("2026-02-28", "2026-03-01"), ("2026-12-31", "2027-01-01")] {
+            assert_eq!(next_day(day), Ok(after.to_owned()));
         }
         for day in ["2026-02-29", "", "yesterday", "9999-12-31"] {
-            assert!(neighbours(day).is_err(), "{day}");
+            assert!(next_day(day).is_err(), "{day}");
         }
     }
 
     #[test]
     fn pauses_grow_to_four_hours() {
         assert_eq!([0, 1, 2, 6, 7, 16, u32::MAX].map(|n| pause_ms(n) / 60_000), [5, 5, 10, 160, 240, 240, 240]);
+    }
+    #[test]
+    fn a_day_is_looked_at_three_times_more() {
+        assert_eq!([1, 2, 3, u32::MAX].map(|n| again_after_ms(n) / 86_400_000), [1, 2, 3, 7]);
     }
 }

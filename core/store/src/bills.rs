@@ -1,4 +1,9 @@
 //! Channels' bills as they were fetched, a revision for each content. A revision that was fetched whole is never changed.
+//!
+//! Whoever fetches holds the lease of the account's comparison, and renews it in each transaction that writes here
+//! ([`crate::reconciliations::renew`]): what another has taken up is not written to.
+
+use std::collections::BTreeMap;
 
 use diesel::{dsl::max, prelude::*};
 use saoma_domain::recon::{Key, Movement, Side, Theirs};
@@ -49,6 +54,8 @@ pub enum Said {
 const INSERT_ROWS: usize = 5_000;
 /// Rows of one transaction that deletes: a fraction of a second, during which others wait.
 const DELETE_ROWS: i64 = 10_000;
+/// Bills of one search: each is a walk down its index for each number.
+const FIND_BILLS: usize = 100;
 
 const UNREADABLE: &str = "unreadable";
 
@@ -56,13 +63,7 @@ const UNREADABLE: &str = "unreadable";
 ///
 /// # Errors
 /// `NotFound` if the account is not the tenant's, `Conflict` if somebody else opened one at this moment.
-pub fn begin(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    account: ChannelAccountId,
-    day: &str,
-    at: Millis,
-) -> Result<u64, StoreError> {
+pub fn begin(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId, day: &str) -> Result<u64, StoreError> {
     crate::channel_accounts::load(tx, scope, account)?;
     let last: Option<i32> =
         tx.run(scope, |conn| of_day(scope, account, day).select(max(bills::revision)).first(conn))?;
@@ -74,7 +75,6 @@ pub fn begin(
         bills::lines.eq(0),
         bills::unreadable.eq(0),
         bills::digest.eq(""),
-        bills::begun_at.eq(at.0),
     );
     let id: i64 = tx
         .run(scope, |conn| diesel::insert_into(bills::table).values(row).returning(bills::id).get_result(conn))
@@ -243,23 +243,58 @@ pub fn unreadable(
     rows.into_iter().map(|(line, words)| Ok((unsigned(line)?, words))).collect()
 }
 
-/// The first line of a bill about each of these movements, for those that it has.
+/// The newest whole bill of each of the account's days, by day.
 ///
 /// # Errors
 /// None of its own.
-pub fn find(tx: &mut Tx<'_>, scope: &TenantScope, bill: u64, keys: &[&Key]) -> Result<Vec<Theirs>, StoreError> {
-    let numbers: Vec<&str> = keys.iter().map(|key| key.number.as_str()).collect();
-    let rows: Vec<ReadRow> = tx.run(scope, |conn| {
-        of_bill(scope, bill)
-            .filter(bill_lines::number.eq_any(numbers))
-            .filter(bill_lines::movement.ne(UNREADABLE))
-            .order((bill_lines::number, bill_lines::movement, bill_lines::line))
-            .select(ReadRow::as_select())
+pub fn newest_of_days(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let rows: Vec<(String, i64)> = tx.run(scope, |conn| {
+        bills::table
+            .filter(bills::tenant_id.eq(Txt(scope.tenant())))
+            .filter(bills::channel_account_id.eq(Txt(account)))
+            .filter(bills::fetched_at.is_not_null())
+            .order((bills::day, bills::revision))
+            .select((bills::day, bills::id))
             .load(conn)
     })?;
-    let mut found: Vec<Theirs> = rows.into_iter().map(Theirs::try_from).collect::<Result<_, _>>()?;
-    found.retain(|row| keys.contains(&&row.key));
-    found.dedup_by(|later, first| later.key == first.key);
+    // Of a day the last one stays.
+    rows.into_iter().map(|(day, id)| Ok((day, unsigned(id)?))).collect()
+}
+
+/// The first line about each of these movements on each of these bills, for those that have one; each with its bill.
+///
+/// # Errors
+/// None of its own.
+pub fn find(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    bills: &[u64],
+    keys: &[&Key],
+) -> Result<Vec<(u64, Theirs)>, StoreError> {
+    let numbers: Vec<&str> = keys.iter().map(|key| key.number.as_str()).collect();
+    let mut found: Vec<(u64, Theirs)> = Vec::new();
+    for bills in bills.chunks(FIND_BILLS) {
+        let bills: Vec<i64> = bills.iter().map(|bill| signed(*bill)).collect();
+        let rows: Vec<(i64, ReadRow)> = tx.run(scope, |conn| {
+            bill_lines::table
+                .filter(bill_lines::tenant_id.eq(Txt(scope.tenant())))
+                .filter(bill_lines::bill.eq_any(bills))
+                .filter(bill_lines::number.eq_any(&numbers))
+                .filter(bill_lines::movement.ne(UNREADABLE))
+                .order((bill_lines::bill, bill_lines::number, bill_lines::movement, bill_lines::line))
+                .select((bill_lines::bill, ReadRow::as_select()))
+                .load(conn)
+        })?;
+        for (bill, row) in rows {
+            found.push((unsigned(bill)?, row.try_into()?));
+        }
+    }
+    found.retain(|(_, row)| keys.contains(&&row.key));
+    found.dedup_by(|(later_bill, later), (bill, first)| later_bill == bill && later.key == first.key);
     Ok(found)
 }
 

@@ -28,6 +28,12 @@ pub enum Kind {
     Cancel,
     /// The key is the settlement's id.
     HandSettlement,
+    /// The key is the discrepancy's id, a space, and the caller's text.
+    Discrepancy,
+    /// The key is the payout's id.
+    Payout,
+    /// The key is the payout's id, a space, and the caller's text.
+    PayoutReversal,
 }
 
 impl Kind {
@@ -37,6 +43,9 @@ impl Kind {
             Self::Refund => "refund",
             Self::Cancel => "cancel",
             Self::HandSettlement => "hand_settlement",
+            Self::Discrepancy => "discrepancy",
+            Self::Payout => "payout",
+            Self::PayoutReversal => "payout_reversal",
         }
     }
 }

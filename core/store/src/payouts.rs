@@ -29,6 +29,16 @@ pub struct Payout {
     pub received_at: Millis,
     pub entered_by: String,
     pub entered_at: Millis,
+    /// It was booked by mistake, and taken back.
+    pub reversed: Option<Reversed>,
+}
+
+/// By whom a payout was taken back, when, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reversed {
+    pub by: String,
+    pub at: Millis,
+    pub reason: String,
 }
 
 /// A place in the list: after this one. Its text is for the API's `cursor`.
@@ -41,7 +51,7 @@ pub struct Cursor {
 /// Writes a payout down and books it.
 ///
 /// # Errors
-/// `NotFound` if the account is not the tenant's, `Conflict` if the account has one of that reference.
+/// `NotFound` if the account is not the tenant's, `Conflict` if the account has one of that reference that stands.
 pub fn enter(tx: &mut Tx<'_>, scope: &TenantScope, payout: &Payout) -> Result<(), StoreError> {
     crate::channel_accounts::load(tx, scope, payout.account)?;
     let row = Row {
@@ -57,6 +67,9 @@ pub fn enter(tx: &mut Tx<'_>, scope: &TenantScope, payout: &Payout) -> Result<()
         received_at: payout.received_at.0,
         entered_by: payout.entered_by.clone(),
         entered_at: payout.entered_at.0,
+        reversed_by: None,
+        reversed_at: None,
+        reversal_reason: None,
     };
     tx.run(scope, |conn| diesel::insert_into(payouts::table).values(&row).execute(conn))
         .map_err(|error| error.about("the payout's reference"))?;
@@ -68,6 +81,85 @@ pub fn enter(tx: &mut Tx<'_>, scope: &TenantScope, payout: &Payout) -> Result<()
         booked_at: payout.entered_at,
     };
     ledger::post(tx, scope, &booking, &rules::payout_received(payout.amount))
+}
+
+/// Takes a payout back that was booked by mistake.
+///
+/// # Errors
+/// `NotFound`; `Stale` if it was taken back before.
+pub fn reverse(tx: &mut Tx<'_>, scope: &TenantScope, id: PayoutId, reversed: &Reversed) -> Result<Payout, StoreError> {
+    let stands = payouts::table
+        .filter(payouts::tenant_id.eq(Txt(scope.tenant())))
+        .filter(payouts::id.eq(Txt(id)))
+        .filter(payouts::reversed_at.is_null());
+    let changes = (
+        payouts::reversed_by.eq(&reversed.by),
+        payouts::reversed_at.eq(reversed.at.0),
+        payouts::reversal_reason.eq(&reversed.reason),
+    );
+    let n = tx.run(scope, |conn| diesel::update(stands).set(changes).execute(conn))?;
+    let payout = load(tx, scope, id)?;
+    if n == 0 {
+        return Err(StoreError::Stale { what: "the payout" });
+    }
+    let booking = Booking {
+        subject: Subject::Other(id.to_string()),
+        kind: Kind::PayoutReversed,
+        channel_account: Some(payout.account),
+        at: reversed.at,
+        booked_at: reversed.at,
+    };
+    ledger::post(tx, scope, &booking, &rules::payout_reversed(payout.amount))?;
+    Ok(payout)
+}
+
+/// # Errors
+/// `NotFound`.
+pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, id: PayoutId) -> Result<Payout, StoreError> {
+    let row: Option<Row> = tx.run(scope, |conn| {
+        payouts::table
+            .filter(payouts::tenant_id.eq(Txt(scope.tenant())))
+            .filter(payouts::id.eq(Txt(id)))
+            .select(Row::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    row.ok_or(StoreError::NotFound { what: "the payout" })?.try_into()
+}
+
+/// Until the commit nobody else books for this tenant, so that what [`of_days`] says holds until then.
+///
+/// # Errors
+/// None of its own.
+pub fn take_turn(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<(), StoreError> {
+    crate::dialect::take_turn(tx, scope)
+}
+
+/// Those of an account and currency that stand and are for any of these days.
+///
+/// # Errors
+/// None of its own.
+pub fn of_days(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    currency: Currency,
+    from_day: &str,
+    to_day: &str,
+) -> Result<Vec<Payout>, StoreError> {
+    let rows: Vec<Row> = tx.run(scope, |conn| {
+        payouts::table
+            .filter(payouts::tenant_id.eq(Txt(scope.tenant())))
+            .filter(payouts::channel_account_id.eq(Txt(account)))
+            .filter(payouts::currency.eq(Txt(currency)))
+            .filter(payouts::to_day.ge(from_day))
+            .filter(payouts::from_day.le(to_day))
+            .filter(payouts::reversed_at.is_null())
+            .order((payouts::entered_at, payouts::id))
+            .select(Row::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(Payout::try_from).collect()
 }
 
 /// Newest first, of all accounts or of one.
@@ -129,12 +221,16 @@ struct Row {
     received_at: i64,
     entered_by: String,
     entered_at: i64,
+    reversed_by: Option<String>,
+    reversed_at: Option<i64>,
+    reversal_reason: Option<String>,
 }
 
 impl TryFrom<Row> for Payout {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
+        let reversed = row.reversed_by.zip(row.reversed_at).zip(row.reversal_reason);
         Ok(Self {
             id: row.id.0,
             account: row.channel_account_id.0,
@@ -146,6 +242,7 @@ impl TryFrom<Row> for Payout {
             received_at: Millis(row.received_at),
             entered_by: row.entered_by,
             entered_at: Millis(row.entered_at),
+            reversed: reversed.map(|((by, at), reason)| Reversed { by, at: Millis(at), reason }),
         })
     }
 }

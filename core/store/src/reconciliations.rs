@@ -1,4 +1,5 @@
-//! Comparisons of a channel account's books with its bill of a day: one at a time for each account and day, over all nodes.
+//! Comparisons of a channel account's books with its bill of a day: one at a time for each account, over all nodes. Days look
+//! into each other's bills, so that two at once would miss each other.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -71,15 +72,18 @@ pub struct Cursor {
     pub id: ReconciliationId,
 }
 
-/// Begins one, unless one of the account and day is running: then that is the answer. One whose lease is over was cut off.
+/// Begins one, unless one of the account is running, of whichever day: then that is the answer. One whose lease is over was cut
+/// off.
 ///
 /// # Errors
 /// `NotFound` if the account is not the tenant's.
 pub fn start(tx: &mut Tx<'_>, scope: &TenantScope, new: &Reconciliation) -> Result<Option<Reconciliation>, StoreError> {
     crate::channel_accounts::load(tx, scope, new.account)?;
-    crate::dialect::take_turn_named(tx, scope, &format!("reconciliation {} {}", new.account, new.day))?;
+    crate::dialect::take_turn_named(tx, scope, &format!("reconciliation {}", new.account))?;
     let running: Option<Row> = tx.run(scope, |conn| {
-        of_day(scope, new.account, &new.day)
+        reconciliations::table
+            .filter(reconciliations::tenant_id.eq(Txt(scope.tenant())))
+            .filter(reconciliations::channel_account_id.eq(Txt(new.account)))
             .filter(reconciliations::state.eq(State::Running.text()))
             .select(Row::as_select())
             .first(conn)
@@ -202,26 +206,44 @@ pub fn list(
     rows.into_iter().map(Reconciliation::try_from).collect()
 }
 
-/// The newest of an account's day, and how many of them failed since the last that did not.
+/// How often an account's day was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tries {
+    pub newest: Reconciliation,
+    /// Since the last that did not fail.
+    pub failures: u32,
+    /// Those that came to a result with a bill that was ready.
+    pub done: u32,
+    /// When the last of those began.
+    pub last_done_at: Option<Millis>,
+}
+
+/// The tries of an account's day, if there was any. `ready_at`: what began before that counts as no result, since the bill may
+/// not have been whole.
 ///
 /// # Errors
 /// None of its own.
-pub fn newest(
+pub fn tries(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     account: ChannelAccountId,
     day: &str,
-) -> Result<Option<(Reconciliation, u32)>, StoreError> {
+    ready_at: Millis,
+) -> Result<Option<Tries>, StoreError> {
     let rows: Vec<Row> = tx.run(scope, |conn| {
         of_day(scope, account, day)
             .order((reconciliations::started_at.desc(), reconciliations::id.desc()))
-            .limit(FAILURES_COUNTED_MAX)
+            .limit(TRIES_COUNTED_MAX)
             .select(Row::as_select())
             .load(conn)
     })?;
-    let failed = rows.iter().take_while(|row| row.state.0 == State::Failed).count();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let failures = count(rows.iter().take_while(|row| row.state.0 == State::Failed).count());
+    let is_done = |row: &&Row| row.state.0 == State::Done && row.started_at >= ready_at.0;
+    let done = count(rows.iter().filter(is_done).count());
+    let last_done_at = millis(rows.iter().find(is_done).map(|row| row.started_at));
     let newest = rows.into_iter().next().map(Reconciliation::try_from).transpose()?;
-    Ok(newest.map(|newest| (newest, u32::try_from(failed).unwrap_or(u32::MAX))))
+    Ok(newest.map(|newest| Tries { newest, failures, done, last_done_at }))
 }
 
 /// The last of an account's day that came to a result.
@@ -245,8 +267,8 @@ pub fn last_done(
     row.map(Reconciliation::try_from).transpose()
 }
 
-/// Failures that still make the next pause longer.
-const FAILURES_COUNTED_MAX: i64 = 16;
+/// Tries that are looked at: more than a week of failures brings.
+const TRIES_COUNTED_MAX: i64 = 64;
 
 const STALE: StoreError = StoreError::Stale { what: "the reconciliation" };
 

@@ -493,7 +493,6 @@ diesel::table! {
         lines -> BigInt,
         unreadable -> BigInt,
         digest -> Text,
-        begun_at -> BigInt,
         fetched_at -> Nullable<BigInt>,
     }
 }
@@ -542,12 +541,18 @@ diesel::table! {
         class -> Text,
         movement -> Text,
         number -> Text,
+        nth -> BigInt,
         line -> BigInt,
         ours_json -> Nullable<Text>,
         theirs_json -> Nullable<Text>,
         words -> Nullable<Text>,
         fields -> Text,
         fix -> Text,
+        currency -> Nullable<Text>,
+        amount_minor -> BigInt,
+        fee_minor -> BigInt,
+        lost_amount_minor -> BigInt,
+        lost_fee_minor -> BigInt,
         state -> Text,
         assigned_to -> Nullable<Text>,
         reason -> Nullable<Text>,
@@ -575,6 +580,9 @@ diesel::table! {
         received_at -> BigInt,
         entered_by -> Text,
         entered_at -> BigInt,
+        reversed_by -> Nullable<Text>,
+        reversed_at -> Nullable<BigInt>,
+        reversal_reason -> Nullable<Text>,
     }
 }
 

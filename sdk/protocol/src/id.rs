@@ -228,6 +228,14 @@ impl BatchId {
     }
 }
 
+impl PayoutId {
+    /// The payout that an `Idempotency-Key` stands for: the same key of one tenant is the same payout.
+    #[must_use]
+    pub fn for_key(tenant: TenantId, idempotency_key: &str) -> Self {
+        Self(derived("saoma payout key 1", &[tenant.as_bytes(), idempotency_key.as_bytes()]))
+    }
+}
+
 impl WebhookEventId {
     /// The tenant's event with this number in core's outbox. The moment keeps it another after a database was restored to an
     /// earlier state and numbers come again.

@@ -374,7 +374,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Books it away: the books follow the bill, and the merchant has or bears the difference. */
+        /**
+         * Books it away: the books follow the bill, and the merchant has or bears the difference. The same request again, with its
+         *     key, is answered with the discrepancy as it then stands; so it is with the other decisions.
+         */
         post: operations["discrepancies_resolve"];
         delete?: never;
         options?: never;
@@ -822,10 +825,32 @@ export interface paths {
         get: operations["payouts_list"];
         put?: never;
         /**
-         * Books what arrived, from the channel's clearing account to the bank. Each of its days must have been compared with its
-         *     bill before.
+         * Books what arrived, from the channel's clearing account to the bank, for people alone. Each of its days must have been
+         *     compared with its bill before; if it is not what those come to, a discrepancy is opened.
+         * @description The `Idempotency-Key` names the payout. The same request again is answered with it (200 instead of 201); another request
+         *     with this key is refused.
          */
         post: operations["payouts_enter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/payouts/{payout}/reverse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a payout back that was entered by mistake, for people alone: what it booked is booked back, and so is what was decided
+         *     about its difference. Its reference is free again.
+         */
+        post: operations["payouts_reverse"];
         delete?: never;
         options?: never;
         head?: never;
@@ -861,7 +886,7 @@ export interface paths {
         put?: never;
         /**
          * Fetches the channel's bill of a day and compares it with the books. Goes on by itself; ask for it again to see its end.
-         *     While one of the account and day is running, that is the answer.
+         *     While one of the account and day is running, that is the answer; days of an account take turns.
          */
         post: operations["reconciliations_start"];
         delete?: never;
@@ -1469,6 +1494,14 @@ export interface components {
             revoked_at?: components["schemas"]["Millis"] | null;
             role?: components["schemas"]["Role"] | null;
         };
+        /** @description About what. */
+        ApproveWriteOff: {
+            /**
+             * Format: int64
+             * @description Of the discrepancy as it was seen: if it has changed since, nothing is decided.
+             */
+            version: number;
+        };
         /** @description Who looks after it. */
         AssignDiscrepancy: {
             to: components["schemas"]["UserId"];
@@ -1850,9 +1883,14 @@ export interface components {
             /** Format: int64 */
             debits_minor: number;
         };
-        /** @description Why. */
+        /** @description Why, and about what. */
         DecideDiscrepancy: {
             reason: string;
+            /**
+             * Format: int64
+             * @description Of the discrepancy as it was seen: if it has changed since, nothing is decided.
+             */
+            version: number;
         };
         /** @description Where the terminal's journal and core do not agree. */
         DifferenceView: {
@@ -1879,7 +1917,10 @@ export interface components {
         DiscrepancyView: {
             assigned_to?: components["schemas"]["UserId"] | null;
             channel_account: components["schemas"]["ChannelAccountId"];
-            /** @description `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `cut_off`, `duplicate` or `unreadable`. */
+            /**
+             * @description `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `duplicate`, `unreadable`, `corrected` (the sides
+             *     agree, and what was booked to correct them is to be taken back) or `payout`.
+             */
             class: string;
             correction?: components["schemas"]["CorrectionView"] | null;
             /** @description As the scheme counts days. */
@@ -1913,7 +1954,12 @@ export interface components {
             state: string;
             theirs?: components["schemas"]["SideView"] | null;
             updated_at: components["schemas"]["Millis"];
-            /** @description In which state the payment or refund is here, or what stands in the line. */
+            /**
+             * Format: int64
+             * @description Grows with each change; whoever decides names the one that they saw.
+             */
+            version: number;
+            /** @description In which state the payment or refund is here, what stands in the line, or which payout it is. */
             words?: string | null;
         };
         /** @description `float + sales − given_back + paid_in − paid_out = expected`. */
@@ -1952,6 +1998,8 @@ export interface components {
             channel_account: components["schemas"]["ChannelAccountId"];
             /** @description The first and the last day that it is for, as the scheme counts days, `2026-01-31`; at most 31 days. */
             from_day: string;
+            /** @description Needed where a payout that stands is for some of these days: this one brought more of the same. */
+            further?: boolean;
             received_at: components["schemas"]["Millis"];
             /** @description The bank's or the scheme's number of it: one of an account is booked once. */
             reference: string;
@@ -2220,7 +2268,10 @@ export interface components {
             items: {
                 assigned_to?: components["schemas"]["UserId"] | null;
                 channel_account: components["schemas"]["ChannelAccountId"];
-                /** @description `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `cut_off`, `duplicate` or `unreadable`. */
+                /**
+                 * @description `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `duplicate`, `unreadable`, `corrected` (the sides
+                 *     agree, and what was booked to correct them is to be taken back) or `payout`.
+                 */
                 class: string;
                 correction?: components["schemas"]["CorrectionView"] | null;
                 /** @description As the scheme counts days. */
@@ -2254,7 +2305,12 @@ export interface components {
                 state: string;
                 theirs?: components["schemas"]["SideView"] | null;
                 updated_at: components["schemas"]["Millis"];
-                /** @description In which state the payment or refund is here, or what stands in the line. */
+                /**
+                 * Format: int64
+                 * @description Grows with each change; whoever decides names the one that they saw.
+                 */
+                version: number;
+                /** @description In which state the payment or refund is here, what stands in the line, or which payout it is. */
                 words?: string | null;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
@@ -2315,12 +2371,13 @@ export interface components {
                 difference: components["schemas"]["Money"];
                 entered_at: components["schemas"]["Millis"];
                 entered_by: string;
-                /** @description What the bills of these days come to, fees taken off. */
+                /** @description What the bills of these days come to, fees taken off, and what earlier payouts brought of it. */
                 expected: components["schemas"]["Money"];
                 from_day: string;
                 id: components["schemas"]["PayoutId"];
                 received_at: components["schemas"]["Millis"];
                 reference: string;
+                reversed?: components["schemas"]["ReversedView"] | null;
                 to_day: string;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
@@ -2591,12 +2648,13 @@ export interface components {
             difference: components["schemas"]["Money"];
             entered_at: components["schemas"]["Millis"];
             entered_by: string;
-            /** @description What the bills of these days come to, fees taken off. */
+            /** @description What the bills of these days come to, fees taken off, and what earlier payouts brought of it. */
             expected: components["schemas"]["Money"];
             from_day: string;
             id: components["schemas"]["PayoutId"];
             received_at: components["schemas"]["Millis"];
             reference: string;
+            reversed?: components["schemas"]["ReversedView"] | null;
             to_day: string;
         };
         /** @description `opening + debits − credits = closing`; balances are positive if they are debits. */
@@ -2784,8 +2842,8 @@ export interface components {
             count: number;
         };
         /**
-         * @description Counts and sums. Every movement of the books and every line of the bill is in exactly one of `agreed` (two of them),
-         *     `netted` and `found`; a difference of two that meet is one of `found`.
+         * @description Counts and sums, all as if no difference had been booked away. Every movement of the books and every line of the bill is in
+         *     exactly one of `agreed` (two of them), `netted` and `found`; a difference of two that meet is one of `found`.
          */
         ResultView: {
             /**
@@ -2793,7 +2851,10 @@ export interface components {
              * @description Pairs that agree.
              */
             agreed: number;
-            /** @description By class: `amount`, `missing_here`, … */
+            /**
+             * @description By class: `amount`, `missing_here`, …; also `cut_off` and `other_account`, which nobody need do anything about, and
+             *     `corrected`: corrections to be taken back.
+             */
             found: {
                 [key: string]: number;
             };
@@ -2817,6 +2878,15 @@ export interface components {
             sums: components["schemas"]["SumsView"][];
             /** Format: int64 */
             theirs: number;
+        };
+        /** @description Why it is taken back. */
+        ReversePayout: {
+            reason: string;
+        };
+        ReversedView: {
+            at: components["schemas"]["Millis"];
+            by: string;
+            reason: string;
         };
         /** @enum {string} */
         Role: "platform_admin" | "owner" | "manager" | "cashier" | "accountant" | "read_only" | "plugin_publisher";
@@ -4168,7 +4238,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApproveWriteOff"];
+            };
+        };
         responses: {
             200: {
                 headers: {
@@ -5096,7 +5170,51 @@ export interface operations {
             };
         };
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutView"];
+                };
+            };
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PayoutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payouts_reverse: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payout: components["schemas"]["PayoutId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReversePayout"];
+            };
+        };
+        responses: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -43,6 +43,7 @@ kinds! {
     DisputeWon = "dispute_won";
     DisputeLost = "dispute_lost";
     PayoutReceived = "payout_received";
+    PayoutReversed = "payout_reversed";
 }
 
 impl Kind {

@@ -169,3 +169,9 @@ pub fn dispute_lost(amount: Amount, fee: Money) -> Vec<PostingSet> {
 pub fn payout_received(amount: Amount) -> Vec<PostingSet> {
     one(Account::ChannelClearing, Account::Bank, amount.money())
 }
+
+/// A payout that was booked by mistake.
+#[must_use]
+pub fn payout_reversed(amount: Amount) -> Vec<PostingSet> {
+    one(Account::Bank, Account::ChannelClearing, amount.money())
+}

@@ -1,6 +1,6 @@
 //! What is wrong with a row, by which fields, and what is best done about it.
 
-use saoma_protocol::{Money, money::MoneyError};
+use saoma_protocol::{Currency, Money, money::MoneyError};
 
 use super::{Key, Ours, Side, Theirs};
 
@@ -49,6 +49,12 @@ named! {
         CutOff = "cut_off",
         /// The bill has listed it before.
         Duplicate = "duplicate",
+        /// It is in the books of another channel account of the merchant's: both may have one number at the scheme.
+        OtherAccount = "other_account",
+        /// The sides agree, and what was booked to correct them stands.
+        Corrected = "corrected",
+        /// What arrived at the bank is not what the bills of its days come to.
+        Payout = "payout",
         /// A line of the bill that is none.
         Unreadable = "unreadable",
     }
@@ -86,13 +92,16 @@ named! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub class: Class,
-    /// None for a line that cannot be read.
+    /// None for a line that cannot be read, and for a payout.
     pub key: Option<Key>,
-    /// The bill's line, if it is about one.
+    /// 0: about the movement itself, on whatever day it is. Else about a line that is one too many: the nth of its key on its
+    /// day's bill.
+    pub nth: u64,
+    /// The bill's line, if it is about one. Another revision may have it elsewhere.
     pub line: Option<u64>,
     pub ours: Option<Side>,
     pub theirs: Option<Side>,
-    /// As what the payment or refund stands here, where that is the difference; or what the line says.
+    /// As what the payment or refund stands here, where that is the difference; or what the line says; or which payout it is.
     pub words: Option<String>,
     pub fields: Vec<Field>,
     pub fix: Fix,
@@ -103,11 +112,33 @@ pub struct Finding {
 pub struct Correction {
     /// Positive: the channel has more of the merchant's money than the books say, its fees not counted.
     pub amount: Money,
-    /// Positive: the channel keeps more than the books say.
+    /// Positive: the channel keeps more than the books say. Of the same currency.
     pub fee: Money,
 }
 
 impl Correction {
+    #[must_use]
+    pub const fn nothing(currency: Currency) -> Self {
+        Self { amount: Money::new(0, currency), fee: Money::new(0, currency) }
+    }
+
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        self.amount.minor() == 0 && self.fee.minor() == 0
+    }
+
+    /// # Errors
+    /// `Overflow`, `CurrencyMismatch`.
+    pub fn checked_add(&self, other: &Self) -> Result<Self, MoneyError> {
+        Ok(Self { amount: self.amount.checked_add(other.amount)?, fee: self.fee.checked_add(other.fee)? })
+    }
+
+    /// # Errors
+    /// `Overflow`, `CurrencyMismatch`.
+    pub fn checked_sub(&self, other: &Self) -> Result<Self, MoneyError> {
+        Ok(Self { amount: self.amount.checked_sub(other.amount)?, fee: self.fee.checked_sub(other.fee)? })
+    }
+
     /// What the channel will pay out more, or less.
     ///
     /// # Errors
@@ -118,16 +149,35 @@ impl Correction {
 }
 
 impl Finding {
-    /// What books it away: `None` where no posting of amounts can (another currency, an open payment, another day, a line
-    /// that says nothing), or where nothing differs.
+    /// What is still to be booked, after `booked` was about the same movement or line: nothing, if that is all of it. `None`
+    /// where no posting of amounts can (another currency, an open payment, another day, a line that says nothing).
     ///
     /// # Errors
-    /// `Overflow`.
-    pub fn correction(&self) -> Result<Option<Correction>, MoneyError> {
-        let (Some(key), Some(one)) = (&self.key, self.theirs.or(self.ours)) else { return Ok(None) };
+    /// `Overflow`; `CurrencyMismatch` if something of another currency was booked.
+    pub fn correction(&self, booked: Option<&Correction>) -> Result<Option<Correction>, MoneyError> {
+        let whole = match self.class {
+            Class::Corrected => booked.map(|booked| Correction::nothing(booked.amount.currency())),
+            _ => self.difference()?,
+        };
+        let Some(whole) = whole else { return Ok(None) };
+        booked.map_or(Ok(whole), |booked| whole.checked_sub(booked)).map(Some)
+    }
+
+    fn difference(&self) -> Result<Option<Correction>, MoneyError> {
+        let Some(one) = self.theirs.or(self.ours) else { return Ok(None) };
         match self.class {
-            Class::Amount | Class::Fee | Class::MissingHere | Class::MissingThere | Class::Duplicate => {}
-            Class::Currency | Class::Status | Class::CutOff | Class::Unreadable => return Ok(None),
+            Class::Amount
+            | Class::Fee
+            | Class::MissingHere
+            | Class::MissingThere
+            | Class::Duplicate
+            | Class::Payout => {}
+            Class::Currency
+            | Class::Status
+            | Class::CutOff
+            | Class::OtherAccount
+            | Class::Corrected
+            | Class::Unreadable => return Ok(None),
         }
         let none = Money::new(0, one.currency());
         // What was listed before is in the books once: all of this line is too much.
@@ -135,8 +185,9 @@ impl Finding {
         let part = |side: Option<Side>, of: fn(&Side) -> Money| side.as_ref().map_or(none, of);
         let amount = part(self.theirs, |side| side.money).checked_sub(part(ours, |side| side.money))?;
         let fee = part(self.theirs, |side| side.fee).checked_sub(part(ours, |side| side.fee))?;
-        let amount = if key.movement.is_income() { amount } else { none.checked_sub(amount)? };
-        Ok((amount.minor() != 0 || fee.minor() != 0).then_some(Correction { amount, fee }))
+        let is_income = self.key.as_ref().is_none_or(|key| key.movement.is_income());
+        let amount = if is_income { amount } else { none.checked_sub(amount)? };
+        Ok(Some(Correction { amount, fee }))
     }
 }
 
@@ -144,14 +195,14 @@ impl Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
     Nothing,
+    /// It is in the books of another account.
+    OtherAccount,
     /// The payment or refund is here, and no money of it has moved: the state it is in.
     Standing(String),
-    /// The books have it on another day. `is_near`: the one before or after; `is_listed`: a bill of another day has it too.
-    Moved {
-        side: Side,
-        is_near: bool,
-        is_listed: bool,
-    },
+    /// The books have it on another day, and so: however late it was heard of, the channel has it.
+    Moved(Side),
+    /// It is on the bill of the day on which the books have it, or on an earlier one; and as what it is in the books, if it is.
+    Listed(Option<Side>),
 }
 
 /// Whether the two agree; if not, what is wrong.
@@ -160,6 +211,7 @@ pub fn compare(ours: &Ours, theirs: &Theirs) -> Option<Finding> {
     differing(&ours.side, &theirs.side).map(|(class, fields, fix)| Finding {
         class,
         key: Some(theirs.key.clone()),
+        nth: 0,
         line: Some(theirs.line),
         ours: Some(ours.side),
         theirs: Some(theirs.side),
@@ -193,6 +245,7 @@ pub fn netted(payment: &Ours, reversal: &Ours) -> Option<Finding> {
     (fee.minor() != 0).then(|| Finding {
         class: Class::Fee,
         key: Some(payment.key.clone()),
+        nth: 0,
         line: None,
         ours: Some(Side { money: none, fee, at: reversal.side.at }),
         theirs: Some(Side { money: none, fee: none, at: reversal.side.at }),
@@ -202,13 +255,14 @@ pub fn netted(payment: &Ours, reversal: &Ours) -> Option<Finding> {
     })
 }
 
-/// What is wrong with a movement that the bill of its day does not have. `elsewhere`: the line of a neighbouring day's bill;
-/// `may_follow`: the next day's bill is not here yet.
+/// What is wrong with a movement that the bill of its day does not have. `elsewhere`: the first line of another day's bill about
+/// it; `may_follow`: the next day's bill is not here yet.
 #[must_use]
 pub fn only_ours(ours: &Ours, elsewhere: Option<&Theirs>, may_follow: bool) -> Finding {
     let finding = |class, theirs, line, fields, fix| Finding {
         class,
         key: Some(ours.key.clone()),
+        nth: 0,
         line,
         ours: Some(ours.side),
         theirs,
@@ -224,12 +278,13 @@ pub fn only_ours(ours: &Ours, elsewhere: Option<&Theirs>, may_follow: bool) -> F
     finding(Class::CutOff, Some(theirs.side), Some(theirs.line), vec![Field::Date], Fix::NothingToDo)
 }
 
-/// What is wrong with a line that the books do not have on its day.
+/// What is wrong with the first line of its key on a bill whose day it is not in the books on.
 #[must_use]
 pub fn only_theirs(theirs: &Theirs, known: Known) -> Finding {
     let finding = |class, ours, words, fields, fix| Finding {
         class,
         key: Some(theirs.key.clone()),
+        nth: 0,
         line: Some(theirs.line),
         ours,
         theirs: Some(theirs.side),
@@ -239,34 +294,66 @@ pub fn only_theirs(theirs: &Theirs, known: Known) -> Finding {
     };
     match known {
         Known::Nothing => finding(Class::MissingHere, None, None, Vec::new(), Fix::FollowBill),
+        Known::OtherAccount => finding(Class::OtherAccount, None, None, Vec::new(), Fix::NothingToDo),
         Known::Standing(state) => finding(Class::Status, None, Some(state), vec![Field::Status], Fix::SettlePayment),
-        Known::Moved { side, is_listed: true, .. } => {
-            finding(Class::Duplicate, Some(side), None, vec![Field::Date], Fix::ClaimFromChannel)
+        Known::Listed(ours) => {
+            let found = finding(Class::Duplicate, ours, None, vec![Field::Date], Fix::ClaimFromChannel);
+            Finding { nth: 1, ..found }
         }
-        Known::Moved { side, is_near, is_listed: false } => match differing(&side, &theirs.side) {
+        Known::Moved(side) => match differing(&side, &theirs.side) {
             Some((class, mut fields, fix)) => {
                 fields.push(Field::Date);
                 finding(class, Some(side), None, fields, fix)
             }
-            None => {
-                let fix = if is_near { Fix::NothingToDo } else { Fix::ClaimFromChannel };
-                finding(Class::CutOff, Some(side), None, vec![Field::Date], fix)
-            }
+            None => finding(Class::CutOff, Some(side), None, vec![Field::Date], Fix::NothingToDo),
         },
     }
 }
 
-/// A further line about what the bill has listed.
+/// A further line about what this bill has listed: the `nth` of its key.
 #[must_use]
-pub fn duplicate(theirs: &Theirs) -> Finding {
+pub fn duplicate(theirs: &Theirs, nth: u64) -> Finding {
     Finding {
         class: Class::Duplicate,
         key: Some(theirs.key.clone()),
+        nth,
         line: Some(theirs.line),
         ours: None,
         theirs: Some(theirs.side),
         words: None,
         fields: Vec::new(),
+        fix: Fix::ClaimFromChannel,
+    }
+}
+
+/// The sides agree (or neither has it any more), and what was booked about it before is to be taken back.
+#[must_use]
+pub fn corrected(key: &Key, nth: u64, ours: Option<Side>, theirs: Option<&Theirs>) -> Finding {
+    Finding {
+        class: Class::Corrected,
+        key: Some(key.clone()),
+        nth,
+        line: theirs.map(|row| row.line),
+        ours,
+        theirs: theirs.map(|row| row.side),
+        words: None,
+        fields: Vec::new(),
+        fix: Fix::FollowBill,
+    }
+}
+
+/// What arrived against what the bills of its days come to; `words` names the payout.
+#[must_use]
+pub fn paid_out_otherwise(expected: Side, arrived: Side, words: String) -> Finding {
+    Finding {
+        class: Class::Payout,
+        key: None,
+        nth: 0,
+        line: None,
+        ours: Some(expected),
+        theirs: Some(arrived),
+        words: Some(words),
+        fields: vec![Field::Amount],
         fix: Fix::ClaimFromChannel,
     }
 }
@@ -277,6 +364,7 @@ pub fn unreadable(line: u64, words: String) -> Finding {
     Finding {
         class: Class::Unreadable,
         key: None,
+        nth: 0,
         line: Some(line),
         ours: None,
         theirs: None,

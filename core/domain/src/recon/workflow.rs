@@ -1,6 +1,6 @@
 //! How a discrepancy comes to its end: a person books it away, two persons write it off, or a later bill settles it.
 
-use super::{Class, Finding};
+use super::Class;
 
 /// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +27,6 @@ pub enum Step {
     /// As another person than the one who proposed it.
     ApproveWriteOff,
     DeclineWriteOff,
-    /// A later comparison did not find it any more.
-    Close,
 }
 
 /// Why a step is not taken. Nothing is changed by it.
@@ -43,31 +41,35 @@ pub enum StepRefusal {
     NothingToPost { class: Class },
 }
 
-/// The next standing. `same_person`: who acts is who proposed the write-off.
+/// The next standing. `can_post`: something is to be booked; `same_person`: who acts is who proposed the write-off.
 ///
 /// # Errors
 /// In this order: `Standing`, `SamePerson`, `NothingToPost`.
-pub fn step(standing: Standing, step: Step, finding: &Finding, same_person: bool) -> Result<Standing, StepRefusal> {
+pub fn step(
+    standing: Standing,
+    step: Step,
+    class: Class,
+    can_post: bool,
+    same_person: bool,
+) -> Result<Standing, StepRefusal> {
     let refused = |verb| Err(StepRefusal::Standing { standing, verb });
     let is_at_work = matches!(standing, Standing::Open | Standing::Assigned);
     let is_proposed = standing == Standing::WriteOffProposed;
+    // What says nothing here, or nothing in this currency, ends by two persons alone: no later bill need settle it.
+    let may_be_left = can_post || matches!(class, Class::Unreadable | Class::Currency);
     match step {
         Step::Assign if is_at_work => Ok(Standing::Assigned),
         Step::Assign => refused("assigned"),
         Step::Resolve if !is_at_work => refused("resolved"),
-        Step::Resolve => match finding.correction() {
-            Ok(Some(_)) => Ok(Standing::Resolved),
-            Ok(None) | Err(_) => Err(StepRefusal::NothingToPost { class: finding.class }),
-        },
-        Step::ProposeWriteOff if is_at_work => Ok(Standing::WriteOffProposed),
-        Step::ProposeWriteOff => refused("written off"),
+        Step::Resolve if can_post => Ok(Standing::Resolved),
+        Step::ProposeWriteOff if !is_at_work => refused("written off"),
+        Step::ProposeWriteOff if may_be_left => Ok(Standing::WriteOffProposed),
+        Step::Resolve | Step::ProposeWriteOff => Err(StepRefusal::NothingToPost { class }),
         Step::ApproveWriteOff if !is_proposed => refused("approved"),
         Step::ApproveWriteOff if same_person => Err(StepRefusal::SamePerson),
         Step::ApproveWriteOff => Ok(Standing::WrittenOff),
         Step::DeclineWriteOff if is_proposed => Ok(Standing::Open),
         Step::DeclineWriteOff => refused("declined"),
-        Step::Close if standing.waits() => Ok(Standing::Closed),
-        Step::Close => refused("closed"),
     }
 }
 
@@ -79,6 +81,12 @@ impl Standing {
     #[must_use]
     pub const fn waits(self) -> bool {
         matches!(self, Self::Open | Self::Assigned | Self::WriteOffProposed)
+    }
+
+    /// Whether persons have ended it, so that what it moved is in the books.
+    #[must_use]
+    pub const fn is_decided(self) -> bool {
+        matches!(self, Self::Resolved | Self::WrittenOff)
     }
 
     /// Stable, as stored and sent.

@@ -127,6 +127,7 @@ fn every_event_has_its_postings() {
             "risk_loss ← disputes_held 100, fees ← channel_clearing 15",
         ),
         (Kind::PayoutReceived, "", rules::payout_received(hundred), "bank ← channel_clearing 100"),
+        (Kind::PayoutReversed, "", rules::payout_reversed(hundred), "channel_clearing ← bank 100"),
     ];
     for (kind, case, sets, expected) in &table {
         assert_eq!(told(sets), *expected, "{kind:?} {case}");

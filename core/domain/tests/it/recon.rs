@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, convert::Infallible};
 
 use proptest::prelude::*;
 use saoma_domain::recon::{
-    Class, Field, Finding, Fix, Key, Known, Merge, MergeError, Movement, Ours, Pair, Side, Standing, Step, StepRefusal,
-    Theirs, compare, duplicate, netted, only_ours, only_theirs, step, unreadable,
+    Class, Correction, Field, Finding, Fix, Key, Known, Merge, MergeError, Movement, Ours, Pair, Side, Standing, Step,
+    StepRefusal, Theirs, compare, corrected, duplicate, netted, only_ours, only_theirs, paid_out_otherwise, step,
+    unreadable,
 };
 use saoma_protocol::{Currency, Millis, Money};
 
@@ -110,11 +111,11 @@ fn a_side_out_of_order_and_a_failed_read_stop_the_walk() {
     assert_eq!((walk.next(), walk.next()), (Some(Err(MergeError::Read("gone"))), None), "and it is over");
 }
 
-/// Class, fields, fix, and the correction as `amount/fee`.
+/// Class, fields, fix, and the correction as `amount/fee`, if nothing was booked before.
 fn said(finding: &Finding) -> String {
     let fields: Vec<&str> = finding.fields.iter().map(|field| field.text()).collect();
     let correction = finding
-        .correction()
+        .correction(None)
         .unwrap()
         .map_or("-".to_owned(), |correction| format!("{}/{}", correction.amount.minor(), correction.fee.minor()));
     format!("{} [{}] {} {correction}", finding.class.text(), fields.join(" "), finding.fix.text())
@@ -141,7 +142,7 @@ fn differences_have_their_class_fields_fix_and_correction() {
     ] {
         assert_eq!(found.as_deref(), Some(expected));
     }
-    let other_day = |is_near, is_listed| Known::Moved { side: cny(100, 1), is_near, is_listed };
+    let moved = || Known::Moved(cny(100, 1));
     for (found, expected) in [
         (only_ours(&mine(payment, cny(100, 1)), None, false), "missing_there [] claim_from_channel -100/-1"),
         (only_ours(&mine(payment, cny(100, 1)), None, true), "missing_there [] wait_for_next_bill -100/-1"),
@@ -157,14 +158,17 @@ fn differences_have_their_class_fields_fix_and_correction() {
             only_theirs(&line(payment, cny(100, 1)), Known::Standing("failed".to_owned())),
             "status [status] settle_payment -",
         ),
-        (only_theirs(&line(payment, cny(100, 1)), other_day(true, false)), "cut_off [date] nothing_to_do -"),
-        (only_theirs(&line(payment, cny(100, 1)), other_day(false, false)), "cut_off [date] claim_from_channel -"),
+        (only_theirs(&line(payment, cny(100, 1)), Known::OtherAccount), "other_account [] nothing_to_do -"),
+        (only_theirs(&line(payment, cny(100, 1)), moved()), "cut_off [date] nothing_to_do -"),
+        (only_theirs(&line(payment, cny(90, 1)), moved()), "amount [amount date] claim_from_channel -10/0"),
         (
-            only_theirs(&line(payment, cny(90, 1)), other_day(true, false)),
-            "amount [amount date] claim_from_channel -10/0",
+            only_theirs(&line(payment, cny(100, 1)), Known::Listed(Some(cny(100, 1)))),
+            "duplicate [date] claim_from_channel 100/1",
         ),
-        (only_theirs(&line(payment, cny(100, 1)), other_day(true, true)), "duplicate [date] claim_from_channel 100/1"),
-        (duplicate(&line(payment, cny(100, 1))), "duplicate [] claim_from_channel 100/1"),
+        (only_theirs(&line(payment, cny(100, 1)), Known::Listed(None)), "duplicate [date] claim_from_channel 100/1"),
+        (duplicate(&line(payment, cny(100, 1)), 2), "duplicate [] claim_from_channel 100/1"),
+        (corrected(&key("a", payment), 0, Some(cny(100, 1)), None), "corrected [] follow_bill -"),
+        (paid_out_otherwise(cny(100, 0), cny(70, 0), "pyo_1".to_owned()), "payout [amount] claim_from_channel -30/0"),
         (unreadable(3, ",,,".to_owned()), "unreadable [] fetch_again -"),
     ] {
         assert_eq!(said(&found), expected, "{found:?}");
@@ -177,40 +181,64 @@ fn differences_have_their_class_fields_fix_and_correction() {
 fn the_edges_of_64_bits_are_exact_or_refused() {
     let edge = |minor| Side { money: Money::new(minor, Currency::CNY), fee: Money::new(0, Currency::CNY), at: AT };
     let row = Theirs { key: key("a", Movement::Payment), side: edge(i64::MAX), line: 1 };
-    let most = only_theirs(&row, Known::Nothing).correction().unwrap().unwrap();
+    let most = only_theirs(&row, Known::Nothing).correction(None).unwrap().unwrap();
     assert_eq!(most.net().unwrap().minor(), i64::MAX);
     let mine = Ours { key: key("a", Movement::Payment), side: edge(-2) };
-    assert!(compare(&mine, &row).unwrap().correction().is_err());
+    assert!(compare(&mine, &row).unwrap().correction(None).is_err());
+}
+
+/// What persons have booked about a movement is not offered again; what they booked too much is offered back.
+#[test]
+fn what_was_booked_is_taken_off() {
+    let mine = Ours { key: key("a", Movement::Payment), side: cny(100, 1) };
+    let line = |side| Theirs { key: key("a", Movement::Payment), side, line: 1 };
+    let booked =
+        |amount, fee| Correction { amount: Money::new(amount, Currency::CNY), fee: Money::new(fee, Currency::CNY) };
+    let left = |finding: &Finding, before: Correction| {
+        let left = finding.correction(Some(&before)).unwrap().unwrap();
+        (left.amount.minor(), left.fee.minor())
+    };
+    let less = compare(&mine, &line(cny(70, 1))).unwrap();
+    assert_eq!(left(&less, booked(-30, 0)), (0, 0));
+    assert_eq!(left(&less, booked(-20, 2)), (-10, -2));
+    assert_eq!(left(&less, booked(-100, -1)), (70, 1));
+    let agree = corrected(&mine.key, 0, Some(mine.side), None);
+    assert_eq!(left(&agree, booked(-100, -1)), (100, 1));
+    let dollars = Correction::nothing("USD".parse().unwrap());
+    assert!(less.correction(Some(&dollars)).is_err(), "one currency is not taken off another");
+    assert_eq!(only_theirs(&line(cny(1, 0)), Known::OtherAccount).correction(Some(&booked(1, 0))), Ok(None));
 }
 
 /// Every standing against every step; a row a standing, a column a step.
 #[test]
 fn a_discrepancy_ends_in_one_of_three_ways() {
-    let row = Theirs { key: key("a", Movement::Payment), side: cny(100, 1), line: 1 };
-    let finding = only_theirs(&row, Known::Nothing);
-    let steps =
-        [Step::Assign, Step::Resolve, Step::ProposeWriteOff, Step::ApproveWriteOff, Step::DeclineWriteOff, Step::Close];
+    let steps = [Step::Assign, Step::Resolve, Step::ProposeWriteOff, Step::ApproveWriteOff, Step::DeclineWriteOff];
     let told = Standing::ALL.map(|standing| {
-        let next = |one: Step| step(standing, one, &finding, false).map_or("-", Standing::text);
+        let next = |one: Step| step(standing, one, Class::Amount, true, false).map_or("-", Standing::text);
         format!("{}: {}", standing.text(), steps.map(next).join(" "))
     });
     assert_eq!(
         told,
         [
-            "open: assigned resolved write_off_proposed - - closed",
-            "assigned: assigned resolved write_off_proposed - - closed",
-            "write_off_proposed: - - - written_off open closed",
-            "resolved: - - - - - -",
-            "written_off: - - - - - -",
-            "closed: - - - - - -",
+            "open: assigned resolved write_off_proposed - -",
+            "assigned: assigned resolved write_off_proposed - -",
+            "write_off_proposed: - - - written_off open",
+            "resolved: - - - - -",
+            "written_off: - - - - -",
+            "closed: - - - - -",
         ]
     );
-    let same = step(Standing::WriteOffProposed, Step::ApproveWriteOff, &finding, true);
+    let same = step(Standing::WriteOffProposed, Step::ApproveWriteOff, Class::Amount, true, true);
     assert_eq!(same, Err(StepRefusal::SamePerson));
-    let garbage = unreadable(1, "?".to_owned());
-    let posted = step(Standing::Open, Step::Resolve, &garbage, false);
-    assert_eq!(posted, Err(StepRefusal::NothingToPost { class: Class::Unreadable }));
-    assert_eq!(step(Standing::Open, Step::ProposeWriteOff, &garbage, false), Ok(Standing::WriteOffProposed));
+    // Where nothing can be posted: what no later bill need settle may be left, by two persons.
+    for (class, may_be_left) in
+        [(Class::Unreadable, true), (Class::Currency, true), (Class::Status, false), (Class::Amount, false)]
+    {
+        let refused = Err(StepRefusal::NothingToPost { class });
+        assert_eq!(step(Standing::Open, Step::Resolve, class, false, false), refused);
+        let left = step(Standing::Open, Step::ProposeWriteOff, class, false, false);
+        assert_eq!(left, if may_be_left { Ok(Standing::WriteOffProposed) } else { refused }, "{class:?}");
+    }
 }
 
 #[test]
@@ -290,7 +318,7 @@ proptest! {
         let other = Theirs { key: key("a", movement), side: cny(listed.0, listed.1), line: 1 };
         let sign = if income { 1 } else { -1 };
         let net = |side: &Side| sign * side.money.minor() - side.fee.minor();
-        let added = compare(&one, &other).and_then(|found| found.correction().unwrap());
+        let added = compare(&one, &other).and_then(|found| found.correction(None).unwrap());
         prop_assert_eq!(net(&one.side) + added.map_or(0, |added| added.net().unwrap().minor()), net(&other.side));
     }
 }

@@ -70,6 +70,7 @@ use crate::webhooks::{WebhookEvent, WebhookTrial};
         v1::payments::show,
         v1::payouts::enter,
         v1::payouts::list,
+        v1::payouts::reverse,
         v1::people::change,
         v1::people::create,
         v1::people::list,

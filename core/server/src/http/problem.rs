@@ -57,6 +57,8 @@ codes! {
     ORDER_DIFFERS = "order_differs", 422, "The order is of another amount or store";
     SECOND_PERSON_NEEDED = "second_person_needed", 403, "Another person must confirm it";
     DAY_NOT_COMPARED = "day_not_compared", 409, "A day was not compared with its bill";
+    ANOTHER_DAY_RUNS = "another_day_runs", 409, "Another day is being compared";
+    DAYS_PAID_OUT = "days_paid_out", 409, "These days were paid out";
     NOTHING_TO_POST = "nothing_to_post", 409, "There is nothing to post";
     CHANNEL_SAYS_OTHERWISE = "channel_says_otherwise", 409, "The channel says otherwise";
     CODE_NOT_RECOGNISED = "code_not_recognised", 422, "No channel knows this code";

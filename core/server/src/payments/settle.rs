@@ -286,7 +286,8 @@ fn settle_in(
         match effect {
             Effect::BookCapture => {
                 let sets = fees::captured(tx, scope, &stored)?;
-                book(tx, scope, &stored, None, Movement::Captured, &sets, now)?;
+                let captured = booking_of(&stored, None, Movement::Captured, now);
+                ledger::post(tx, scope, &Booking { at: paid_at(&stored, now), ..captured }, &sets)?;
                 booking.captured = true;
             }
             Effect::BookUndone => {
@@ -526,14 +527,27 @@ pub(super) fn book(
     sets: &[PostingSet],
     at: Millis,
 ) -> Result<(), StoreError> {
+    ledger::post(tx, scope, &booking_of(stored, refund, kind, at), sets)
+}
+
+fn booking_of(stored: &StoredPayment, refund: Option<RefundId>, kind: Movement, at: Millis) -> Booking {
     let payment = stored.payment.id;
     let subject = match refund {
         Some(refund) => Subject::Refund { payment, refund },
         None => Subject::Payment(payment),
     };
-    let booking = Booking { subject, kind, channel_account: stored.channel_account, at, booked_at: at };
-    ledger::post(tx, scope, &booking, sets)
+    Booking { subject, kind, channel_account: stored.channel_account, at, booked_at: at }
 }
+
+/// When the channel took the money, however late that was heard of: on the bill of that day it stands. What comes into the
+/// books comes into them now, and no period that is over changes. A moment that cannot be is not followed.
+fn paid_at(stored: &StoredPayment, now: Millis) -> Millis {
+    let State::Captured(capture) = &stored.payment.state else { return now };
+    capture.at.clamp(stored.created_at.plus(-CLOCKS_APART_MS).min(now), now)
+}
+
+/// How far behind ours a scheme's clock may be.
+const CLOCKS_APART_MS: i64 = 3_600_000;
 
 /// Puts the news into the outbox of the terminal that keyed the sale.
 pub(super) fn push(app: &App, tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Millis) -> Result<(), StoreError> {

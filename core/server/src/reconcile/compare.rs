@@ -1,28 +1,36 @@
 //! The walk through both sides. What is held at a time: a page of each, and a batch of findings.
+//!
+//! Beside the two go the corrections that persons have booked, by number as well: where the sides agree by now and one stands,
+//! and where neither side has the number any more, that is a difference too.
 
-use std::collections::BTreeMap;
+mod elsewhere;
+mod pages;
 
-use saoma_domain::recon::{self, Finding, Key, Known, Merge, MergeError, Ours, Pair, Side, Theirs};
-use saoma_protocol::{DiscrepancyId, Millis};
+use std::collections::{BTreeMap, BTreeSet};
+
+use saoma_domain::recon::{self, Correction, Finding, Fix, Key, Merge, MergeError, Movement, Ours, Pair, Side, Theirs};
+use saoma_protocol::{Currency, DiscrepancyId};
 use saoma_store::{
-    Store, StoreError, TenantScope,
+    StoreError,
     bills::{self, Bill},
-    discrepancies::{self, KEEP_MAX, Run},
-    ledger::{self, Standing},
-    reconciliations::{self, Counted},
+    discrepancies::{self, Decided, KEEP_MAX, Run},
+    reconciliations::Counted,
 };
 
-use super::{Case, LEASE_MS, ReconcileError};
+use self::{
+    elsewhere::{Alone, Row},
+    pages::Pages,
+};
+use super::{Case, ReconcileError, go_on, renew};
 use crate::app::App;
 
-/// Rows of a page of the books. Each page costs a walk through the day's index: large ones make few walks, and this many
-/// rows are some 10 MB.
-const OURS_PAGE: u32 = 50_000;
-/// Rows of a page of the bill, which is read in the order in which it lies.
-const THEIRS_PAGE: u32 = 5_000;
+/// Rows after which a walk on which all agrees says that it goes on.
+const RENEW_ROWS: u64 = 5_000;
 /// Most findings that are kept one by one: more than people work through; past it the bill as a whole is wrong, and the
 /// counts say so.
 const FOUND_MAX: u64 = 10_000;
+/// How often a batch is tried that persons act on meanwhile. Each may save a few rows in a second; a batch takes a fraction.
+const KEEP_TRIES: u32 = 10;
 
 pub async fn compare(app: &App, case: &Case, bill: &Bill) -> Result<Counted, ReconcileError> {
     let (task_app, case, bill) = (app.clone(), case.clone(), bill.clone());
@@ -31,145 +39,283 @@ pub async fn compare(app: &App, case: &Case, bill: &Bill) -> Result<Counted, Rec
     done.await.map_err(|error| ReconcileError::Walk(error.to_string()))?
 }
 
+/// Whether the books have something on the day that was not undone on it.
+pub async fn is_anything_expected(app: &App, case: &Case) -> Result<bool, ReconcileError> {
+    let (pages, span) = (Pages { store: app.store().clone(), scope: case.scope }, case.span);
+    let walk = move || {
+        let pairs = Merge::new(pages.ours(span), std::iter::empty::<Result<Theirs, StoreError>>());
+        for pair in pairs {
+            if !matches!(pair.map_err(walk_error)?, Pair::Netted(..)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    tokio::task::spawn_blocking(walk).await.map_err(|error| ReconcileError::Walk(error.to_string()))?
+}
+
+fn walk_error(error: MergeError<StoreError>) -> ReconcileError {
+    match error {
+        MergeError::Read(error) => ReconcileError::Store(error),
+        MergeError::Order(key) => ReconcileError::Walk(format!("{key:?} comes out of its turn")),
+    }
+}
+
 struct Comparison<'a> {
     app: &'a App,
     case: &'a Case,
     bill: &'a Bill,
     run: Run,
-    /// The newest bills of the neighbouring days, where they are here.
-    near_bills: [Option<Bill>; 2],
+    /// The newest bills of the account's other days.
+    bills: BTreeMap<String, u64>,
     counted: Counted,
+    n_pairs: u64,
+    /// Findings that are kept one by one.
+    n_kept: u64,
+    at: AtNumber,
     /// Rows that one side alone has, to be looked for elsewhere.
-    alone: Vec<Pair>,
+    alone: Vec<Alone>,
     found: Vec<(DiscrepancyId, Finding)>,
+    /// What agrees though the days differ.
+    settled: Vec<Key>,
+}
+
+/// What is known of the number that the walk is at.
+#[derive(Default)]
+struct AtNumber {
+    number: String,
+    /// What persons have booked about it.
+    decided: Vec<Decided>,
+    /// Lines of this bill so far.
+    lines: BTreeMap<Movement, u64>,
+    /// Movements that either side has.
+    seen: BTreeSet<Movement>,
+    /// Movements of which the first line met the books.
+    met: BTreeSet<Movement>,
+}
+
+impl AtNumber {
+    fn line(&mut self, movement: Movement) -> u64 {
+        let lines = self.lines.entry(movement).or_default();
+        *lines += 1;
+        *lines
+    }
+}
+
+/// Whether something was booked about it that was not taken back.
+fn stands(decided: &[Decided], day: &str, movement: Movement, nth: u64) -> bool {
+    let mut sums: BTreeMap<Currency, Correction> = BTreeMap::new();
+    for one in decided.iter().filter(|one| one.key.movement == movement && one.nth == nth) {
+        if nth > 0 && one.day != day {
+            continue;
+        }
+        let currency = one.correction.amount.currency();
+        let sum = sums.entry(currency).or_insert_with(|| Correction::nothing(currency));
+        match sum.checked_add(&one.correction) {
+            Ok(more) => *sum = more,
+            // Past 64 bits it is not nothing.
+            Err(_) => return true,
+        }
+    }
+    sums.values().any(|sum| !sum.is_nothing())
 }
 
 impl<'a> Comparison<'a> {
     fn new(app: &'a App, case: &'a Case, bill: &'a Bill) -> Result<Self, ReconcileError> {
         let (scope, account) = (case.scope, case.span.account);
-        let [before, after] = &case.neighbours;
-        let newest = |day: &str| app.store().read_blocking(|tx| bills::newest(tx, &scope, account, day));
-        let near_bills = [newest(before)?, newest(after)?];
-        let run = Run { id: case.id, account, day: case.day.clone() };
-        let counted = Counted { revision: bill.revision, theirs: bill.lines, ..Counted::default() };
-        Ok(Self { app, case, bill, run, near_bills, counted, alone: Vec::new(), found: Vec::new() })
+        let mut bills = app.store().read_blocking(|tx| bills::newest_of_days(tx, &scope, account))?;
+        bills.remove(&case.day);
+        Ok(Self {
+            app,
+            case,
+            bill,
+            run: Run { id: case.id, account, day: case.day.clone() },
+            bills,
+            counted: Counted { revision: bill.revision, theirs: bill.lines, ..Counted::default() },
+            n_pairs: 0,
+            n_kept: 0,
+            at: AtNumber::default(),
+            alone: Vec::new(),
+            found: Vec::new(),
+            settled: Vec::new(),
+        })
     }
 
     fn run(mut self) -> Result<Counted, ReconcileError> {
         let pages = Pages { store: self.app.store().clone(), scope: self.case.scope };
-        let (span, bill) = (self.case.span, self.bill.id);
-        let ours = pages.clone().ours(span);
-        for pair in Merge::new(ours, pages.theirs(bill)) {
-            let pair = pair.map_err(|error| match error {
-                MergeError::Read(error) => ReconcileError::Store(error),
-                MergeError::Order(key) => ReconcileError::Walk(format!("{key:?} comes out of its turn")),
-            })?;
+        let mut decided = pages.clone().decided(self.case.span.account).peekable();
+        for pair in Merge::new(pages.clone().ours(self.case.span), pages.theirs(self.bill.id)) {
+            let pair = pair.map_err(walk_error)?;
+            self.tick()?;
+            let number = match &pair {
+                Pair::Both(row, _) | Pair::OnlyOurs(row) | Pair::Netted(row, _) => &row.key.number,
+                Pair::OnlyTheirs(row) | Pair::Again(row) => &row.key.number,
+            };
+            if *number != self.at.number {
+                let number = number.clone();
+                self.turn_to(&mut decided, Some(number))?;
+            }
             self.take(pair)?;
         }
+        self.turn_to(&mut decided, None)?;
         self.look_elsewhere()?;
         self.unreadable()?;
         self.keep()?;
         if !self.counted.overflowed {
-            let (scope, now, run) = (self.case.scope, self.app.now(), self.run.clone());
-            self.app.store().write_blocking(|tx| discrepancies::close_others(tx, &scope, &run, now))?;
+            let (scope, now, run, case) = (self.case.scope, self.app.now(), &self.run, self.case);
+            self.app.store().write_blocking(|tx| {
+                renew(tx, case, now)?;
+                discrepancies::close_others(tx, &scope, run, now)
+            })?;
         }
         Ok(self.counted)
     }
 
-    fn take(&mut self, pair: Pair) -> Result<(), ReconcileError> {
-        match &pair {
-            Pair::Both(ours, theirs) => {
-                self.sum_ours(ours)?;
-                self.sum_theirs(theirs)?;
-                match recon::compare(ours, theirs) {
-                    None => self.counted.agreed += 1,
-                    Some(finding) => self.note(finding)?,
-                }
-                return Ok(());
-            }
-            Pair::Netted(payment, reversal) => {
-                self.sum_ours(payment)?;
-                self.sum_ours(reversal)?;
-                match recon::netted(payment, reversal) {
-                    None => self.counted.netted += 2,
-                    Some(finding) => self.note(finding)?,
-                }
-                return Ok(());
-            }
-            Pair::Again(theirs) => {
-                self.sum_theirs(theirs)?;
-                return self.note(recon::duplicate(theirs));
-            }
-            Pair::OnlyOurs(ours) => self.sum_ours(ours)?,
-            Pair::OnlyTheirs(theirs) => self.sum_theirs(theirs)?,
-        }
-        self.alone.push(pair);
-        if self.alone.len() >= KEEP_MAX { self.look_elsewhere() } else { Ok(()) }
-    }
-
-    /// Where the rows are that one side alone has: on a neighbouring day, in another state, or nowhere.
-    fn look_elsewhere(&mut self) -> Result<(), ReconcileError> {
-        let alone = std::mem::take(&mut self.alone);
-        if alone.is_empty() {
-            return Ok(());
-        }
-        let key_of = |pair: &Pair| match pair {
-            Pair::OnlyTheirs(row) | Pair::Again(row) => row.key.clone(),
-            Pair::OnlyOurs(row) | Pair::Both(row, _) | Pair::Netted(row, _) => row.key.clone(),
-        };
-        let keys: Vec<Key> = alone.iter().map(key_of).collect();
-        let keys: Vec<&Key> = keys.iter().collect();
-        let (scope, span) = (self.case.scope, self.case.span);
-        let near_bills = self.near_bills.clone();
-        let (standing, listed) = self.app.store().read_blocking(|tx| {
-            let mut listed: BTreeMap<Key, Theirs> = BTreeMap::new();
-            for bill in near_bills.iter().flatten() {
-                listed.extend(bills::find(tx, &scope, bill.id, &keys)?.into_iter().map(|row| (row.key.clone(), row)));
-            }
-            Ok::<_, StoreError>((ledger::standing(tx, &scope, &span, &keys)?, listed))
-        })?;
-        let may_follow = self.near_bills[1].is_none();
-        for pair in alone {
-            let finding = match pair {
-                Pair::OnlyOurs(ours) => recon::only_ours(&ours, listed.get(&ours.key), may_follow),
-                Pair::OnlyTheirs(theirs) => {
-                    let known = match standing.get(&theirs.key) {
-                        None => Known::Nothing,
-                        Some(Standing::State(state)) => Known::Standing(state.clone()),
-                        Some(Standing::Moved(ours)) => Known::Moved {
-                            side: ours.side,
-                            is_near: self.is_near(ours.side.at),
-                            is_listed: listed.contains_key(&theirs.key),
-                        },
-                    };
-                    recon::only_theirs(&theirs, known)
-                }
-                Pair::Both(..) | Pair::Again(_) | Pair::Netted(..) => continue,
-            };
-            self.note(finding)?;
+    /// Now and then on a long walk, whichever side its rows are on.
+    fn tick(&mut self) -> Result<(), ReconcileError> {
+        self.n_pairs += 1;
+        if self.n_pairs.is_multiple_of(RENEW_ROWS) {
+            go_on(self.app)?;
+            let (case, now) = (self.case, self.app.now());
+            self.app.store().write_blocking(|tx| renew(tx, case, now))?;
         }
         Ok(())
     }
 
-    fn is_near(&self, at: Millis) -> bool {
-        (self.case.near.from..self.case.near.to).contains(&at)
+    /// The walk is done with a number, and comes to the next: what was booked about those between is about no row of the day.
+    fn turn_to(
+        &mut self,
+        decided: &mut std::iter::Peekable<impl Iterator<Item = Result<Decided, StoreError>>>,
+        number: Option<String>,
+    ) -> Result<(), ReconcileError> {
+        self.leave_number()?;
+        loop {
+            let mut group: Vec<Decided> = Vec::new();
+            let is_next = |group: &[Decided], one: &Decided| match group.first() {
+                Some(first) => first.key.number == one.key.number,
+                None => number.as_ref().is_none_or(|number| one.key.number <= *number),
+            };
+            while let Some(one) = decided.next_if(|one| one.as_ref().map_or(true, |one| is_next(&group, one))) {
+                group.push(one?);
+            }
+            let of = group.first().map(|first| first.key.number.clone());
+            self.at = AtNumber { number: of.clone().unwrap_or_default(), decided: group, ..AtNumber::default() };
+            if of.is_none() || of == number {
+                self.at.number = number.unwrap_or_default();
+                return Ok(());
+            }
+            self.leave_number()?;
+        }
+    }
+
+    /// What was booked on this day about lines and movements that are gone from it.
+    fn leave_number(&mut self) -> Result<(), ReconcileError> {
+        let AtNumber { number, decided, lines, seen, met } = std::mem::take(&mut self.at);
+        let booked: BTreeSet<(Movement, u64)> =
+            decided.iter().filter(|one| one.day == self.run.day).map(|one| (one.key.movement, one.nth)).collect();
+        for (movement, nth) in booked {
+            if !stands(&decided, &self.run.day, movement, nth) {
+                continue;
+            }
+            let key = Key { number: number.clone(), movement };
+            let n_lines = lines.get(&movement).copied().unwrap_or(0);
+            if nth == 0 && !seen.contains(&movement) {
+                self.push_alone(Row::Gone(key), &[])?;
+            } else if nth > n_lines || (nth == 1 && met.contains(&movement)) {
+                self.note(recon::corrected(&key, nth, None, None))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, pair: Pair) -> Result<(), ReconcileError> {
+        match pair {
+            Pair::Both(ours, theirs) => {
+                self.sum_ours(&ours)?;
+                self.sum_theirs(&theirs)?;
+                let movement = ours.key.movement;
+                self.at.line(movement);
+                self.at.seen.insert(movement);
+                self.at.met.insert(movement);
+                match recon::compare(&ours, &theirs) {
+                    Some(finding) => self.note(finding),
+                    None if self.stands(movement, 0) => {
+                        self.note(recon::corrected(&ours.key, 0, Some(ours.side), Some(&theirs)))
+                    }
+                    None => {
+                        self.counted.agreed += 1;
+                        Ok(())
+                    }
+                }
+            }
+            Pair::Netted(payment, reversal) => {
+                self.sum_ours(&payment)?;
+                self.sum_ours(&reversal)?;
+                self.at.seen.extend([payment.key.movement, reversal.key.movement]);
+                if self.stands(reversal.key.movement, 0) {
+                    self.note(recon::corrected(&reversal.key, 0, Some(reversal.side), None))?;
+                }
+                match recon::netted(&payment, &reversal) {
+                    Some(finding) => self.note(finding),
+                    None if self.stands(payment.key.movement, 0) => {
+                        self.note(recon::corrected(&payment.key, 0, Some(payment.side), None))
+                    }
+                    None => {
+                        self.counted.netted += 2;
+                        Ok(())
+                    }
+                }
+            }
+            Pair::Again(theirs) => {
+                self.sum_theirs(&theirs)?;
+                let nth = self.at.line(theirs.key.movement);
+                self.note(recon::duplicate(&theirs, nth))
+            }
+            Pair::OnlyOurs(ours) => {
+                self.sum_ours(&ours)?;
+                self.at.seen.insert(ours.key.movement);
+                self.push_alone(Row::Ours(ours), &[])
+            }
+            Pair::OnlyTheirs(theirs) => {
+                self.sum_theirs(&theirs)?;
+                self.at.line(theirs.key.movement);
+                self.at.seen.insert(theirs.key.movement);
+                let standing = [0, 1].map(|nth| self.stands(theirs.key.movement, nth));
+                self.push_alone(Row::Theirs(theirs), &standing)
+            }
+        }
+    }
+
+    fn stands(&self, movement: Movement, nth: u64) -> bool {
+        stands(&self.at.decided, &self.run.day, movement, nth)
     }
 
     fn unreadable(&mut self) -> Result<(), ReconcileError> {
         let (scope, bill, mut after) = (self.case.scope, self.bill.id, 0);
         loop {
-            let page = self.app.store().read_blocking(|tx| bills::unreadable(tx, &scope, bill, after, THEIRS_PAGE))?;
+            let page =
+                self.app.store().read_blocking(|tx| bills::unreadable(tx, &scope, bill, after, pages::THEIRS_PAGE))?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = *last;
             for (line, words) in page {
+                self.tick()?;
                 self.note(recon::unreadable(line, words))?;
             }
         }
     }
 
-    fn note(&mut self, finding: Finding) -> Result<(), ReconcileError> {
+    fn count(&mut self, finding: &Finding) {
         *self.counted.found.entry(finding.class.text().to_owned()).or_default() += 1;
-        if self.counted.found.values().sum::<u64>() > FOUND_MAX {
+    }
+
+    /// Counts it, and keeps what somebody has to look at.
+    fn note(&mut self, finding: Finding) -> Result<(), ReconcileError> {
+        self.count(&finding);
+        if finding.fix == Fix::NothingToDo {
+            return Ok(());
+        }
+        self.n_kept += 1;
+        if self.n_kept > FOUND_MAX {
             self.counted.overflowed = true;
             return Ok(());
         }
@@ -178,25 +324,26 @@ impl<'a> Comparison<'a> {
     }
 
     fn keep(&mut self) -> Result<(), ReconcileError> {
-        let found = std::mem::take(&mut self.found);
-        let (scope, run, now) = (self.case.scope, self.run.clone(), self.app.now());
-        self.app.store().write_blocking(|tx| {
-            reconciliations::renew(tx, &scope, run.id, now.plus(LEASE_MS))?;
-            discrepancies::keep(tx, &scope, &run, &found, now)
-        })?;
-        Ok(())
+        let (found, settled) = (std::mem::take(&mut self.found), std::mem::take(&mut self.settled));
+        let (scope, run, case) = (self.case.scope, &self.run, self.case);
+        let mut tries = 1;
+        loop {
+            let now = self.app.now();
+            let kept = self.app.store().write_blocking(|tx| {
+                renew(tx, case, now)?;
+                discrepancies::keep(tx, &scope, run, &found, now)?;
+                discrepancies::settle(tx, &scope, run, &settled, now)
+            });
+            match kept {
+                // A person acted on one of them between reading and writing: what that booked counts now.
+                Err(discrepancies::STALE) if tries < KEEP_TRIES => tries += 1,
+                kept => return Ok(kept?),
+            }
+        }
     }
 
     fn sum_ours(&mut self, row: &Ours) -> Result<(), ReconcileError> {
         self.counted.ours += 1;
-        // Now and then on a long walk on which all agrees.
-        if self.counted.ours.is_multiple_of(THEIRS_PAGE.into()) {
-            if self.app.is_stopping() {
-                return Err(ReconcileError::Stopped);
-            }
-            let (scope, id, until) = (self.case.scope, self.case.id, self.app.now().plus(LEASE_MS));
-            self.app.store().write_blocking(|tx| reconciliations::renew(tx, &scope, id, until))?;
-        }
         let sums = self.counted.sums.entry(row.side.currency()).or_default();
         sums.ours_minor = add(sums.ours_minor, &row.key, &row.side)?;
         sums.ours_fee_minor = plus(sums.ours_fee_minor, row.side.fee.minor())?;
@@ -223,54 +370,4 @@ fn plus(one: i64, other: i64) -> Result<i64, ReconcileError> {
 
 fn past_64_bits() -> ReconcileError {
     ReconcileError::Amount("a sum past 64 bits".to_owned())
-}
-
-/// Rows of a side, read a page at a time as they are asked for.
-#[derive(Clone)]
-struct Pages {
-    store: Store,
-    scope: TenantScope,
-}
-
-impl Pages {
-    fn ours(self, span: ledger::Span) -> impl Iterator<Item = Result<Ours, StoreError>> {
-        let Self { store, scope } = self;
-        paged(move |last: Option<&Ours>| {
-            let after = last.map(|row| &row.key);
-            store.read_blocking(|tx| ledger::movements(tx, &scope, &span, after, OURS_PAGE))
-        })
-    }
-
-    fn theirs(self, bill: u64) -> impl Iterator<Item = Result<Theirs, StoreError>> {
-        let Self { store, scope } = self;
-        paged(move |last: Option<&Theirs>| store.read_blocking(|tx| bills::page(tx, &scope, bill, last, THEIRS_PAGE)))
-    }
-}
-
-/// The rows of all pages; over with the first empty page or the first error.
-fn paged<T: Clone>(
-    mut page: impl FnMut(Option<&T>) -> Result<Vec<T>, StoreError>,
-) -> impl Iterator<Item = Result<T, StoreError>> {
-    let (mut rows, mut last, mut is_over) = (Vec::new().into_iter(), None, false);
-    std::iter::from_fn(move || {
-        loop {
-            if let Some(row) = rows.next() {
-                return Some(Ok(row));
-            }
-            if is_over {
-                return None;
-            }
-            match page(last.as_ref()) {
-                Ok(next) => {
-                    last = next.last().cloned().or(last.take());
-                    is_over = next.is_empty();
-                    rows = next.into_iter();
-                }
-                Err(error) => {
-                    is_over = true;
-                    return Some(Err(error));
-                }
-            }
-        }
-    })
 }

@@ -1,18 +1,32 @@
 //! The last leg: what arrived at the bank against what the bills of its days come to.
 
+use std::collections::BTreeSet;
+
 use jiff::{ToSpan as _, civil::Date};
-use saoma_protocol::{Amount, ChannelAccountId, Millis, PayoutId};
+use saoma_domain::{
+    ledger::{Kind, rules},
+    recon::{Side, Standing, paid_out_otherwise},
+};
+use saoma_protocol::{Amount, ChannelAccountId, DiscrepancyId, Millis, Money, PayoutId, ReconciliationId};
 use saoma_store::{
-    TenantScope, Tx, audit, channel_accounts,
-    payouts::{self, Payout},
+    StoreError, TenantScope, Tx, audit, channel_accounts,
+    discrepancies::{self, Discrepancy},
+    idempotency,
+    ledger::{self, Booking, Subject},
+    payouts::{self, Payout, Reversed},
     reconciliations,
 };
 
-use super::ReconcileError;
+use super::{
+    ReconcileError,
+    resolve::{Keyed, first_of},
+};
 use crate::{app::App, period::PeriodError};
 
 /// Most days of one payout: schemes pay out by the day, week or month.
 const DAYS_MAX: usize = 31;
+/// Most days of payouts that overlap each other.
+const OVERLAP_DAYS_MAX: usize = 366;
 
 /// A payout as somebody saw it at the bank.
 #[derive(Clone, Debug)]
@@ -23,19 +37,34 @@ pub struct Seen {
     pub to_day: String,
     pub amount: Amount,
     pub reference: String,
+    /// It is known that a payout which stands is for some of these days.
+    pub is_further: bool,
     pub received_at: Millis,
     pub actor: String,
 }
 
-/// Books a payout against the bills of its days. What arrived is booked whatever they say; the difference is shown.
+/// Books a payout against the bills of its days. What arrived is booked whatever they say; a difference is filed as a
+/// discrepancy. The key names the payout: the same request again is answered with it, and `false`.
 ///
 /// # Errors
-/// `Day`, `DayNotCompared`, `Store` (`NotFound`; `Conflict` if the account has one of that reference), `Amount`. Then nothing
-/// is booked.
-pub async fn enter(app: &App, scope: TenantScope, seen: Seen) -> Result<Payout, ReconcileError> {
-    let days = days(&seen.from_day, &seen.to_day)?;
-    let (id, now) = (PayoutId::from_bytes(app.random_16()?), app.now());
-    let entered = app.store().write(move |tx| enter_in(tx, &scope, id, &seen, &days, now)).await?;
+/// `Day`, `DayNotCompared`, `OtherCurrency`, `DaysPaidOut`, `KeyReused`, `Store` (`NotFound`; `Conflict` if the account has one
+/// of that reference that stands), `Amount`. Then nothing is booked.
+pub async fn enter(app: &App, scope: TenantScope, seen: Seen, keyed: Keyed) -> Result<(Payout, bool), ReconcileError> {
+    days(&seen.from_day, &seen.to_day, DAYS_MAX)?;
+    let (id, now) = (PayoutId::for_key(scope.tenant(), &keyed.key), app.now());
+    let difference = DiscrepancyId::from_bytes(app.random_16()?);
+    let work = move |tx: &mut Tx<'_>| {
+        if first_of(tx, &scope, idempotency::Kind::Payout, &id.to_string(), &keyed, now)? {
+            return Ok((payouts::load(tx, &scope, id)?, false));
+        }
+        enter_in(tx, &scope, id, difference, &seen, now).map(|entered| (entered, true))
+    };
+    let entered = match app.store().write(work.clone()).await {
+        Err(ReconcileError::Store(StoreError::Conflict { what: "the Idempotency-Key" })) => {
+            app.store().write(work).await?
+        }
+        entered => entered?,
+    };
     app.news_of(scope.tenant());
     Ok(entered)
 }
@@ -44,21 +73,13 @@ fn enter_in(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     id: PayoutId,
+    difference: DiscrepancyId,
     seen: &Seen,
-    days: &[String],
     now: Millis,
 ) -> Result<Payout, ReconcileError> {
     channel_accounts::load(tx, scope, seen.account)?;
-    let mut expected_minor = 0_i64;
-    for day in days {
-        let compared = reconciliations::last_done(tx, scope, seen.account, day)?;
-        let result = compared.and_then(|run| run.result).ok_or_else(|| ReconcileError::DayNotCompared(day.clone()))?;
-        let sums = result.sums.get(&seen.amount.currency()).copied().unwrap_or_default();
-        let net = sums.theirs_minor.checked_sub(sums.theirs_fee_minor);
-        expected_minor = net
-            .and_then(|net| expected_minor.checked_add(net))
-            .ok_or_else(|| ReconcileError::Amount("a sum past 64 bits".to_owned()))?;
-    }
+    payouts::take_turn(tx, scope)?;
+    let (expected_minor, run) = expected(tx, scope, seen)?;
     let payout = Payout {
         id,
         account: seen.account,
@@ -70,25 +91,204 @@ fn enter_in(
         received_at: seen.received_at,
         entered_by: seen.actor.clone(),
         entered_at: now,
+        reversed: None,
     };
     payouts::enter(tx, scope, &payout)?;
+    file_difference(tx, scope, &payout, difference, run, now)?;
     let detail = serde_json::json!({
         "channel_account": payout.account, "from_day": payout.from_day, "to_day": payout.to_day, "amount": payout.amount,
         "expected_minor": expected_minor, "reference": payout.reference,
     });
-    let entry = audit::NewEntry {
-        actor: seen.actor.clone(),
-        action: "payout.entered".to_owned(),
-        subject: id.to_string(),
-        detail_json: detail.to_string(),
-        at: now,
+    note(tx, scope, &seen.actor, "payout.entered", id, &detail, now)?;
+    Ok(payout)
+}
+
+/// What the bills of its days come to, fees taken off, less what payouts that stand have brought of it; and the last day's
+/// comparison. Payouts that overlap each other are taken together, since none of them says what it brought of which day.
+fn expected(tx: &mut Tx<'_>, scope: &TenantScope, seen: &Seen) -> Result<(i64, ReconciliationId), ReconcileError> {
+    let currency = seen.amount.currency();
+    let (mut from, mut to) = (seen.from_day.clone(), seen.to_day.clone());
+    let earlier = loop {
+        let earlier = payouts::of_days(tx, scope, seen.account, currency, &from, &to)?;
+        let first = earlier.iter().map(|payout| payout.from_day.clone()).chain([from.clone()]).min();
+        let last = earlier.iter().map(|payout| payout.to_day.clone()).chain([to.clone()]).max();
+        let (first, last) = (first.unwrap_or_else(|| from.clone()), last.unwrap_or_else(|| to.clone()));
+        if (&first, &last) == (&from, &to) {
+            break earlier;
+        }
+        (from, to) = (first, last);
     };
-    audit::append(tx, scope, &entry)?;
-    Ok::<_, ReconcileError>(payout)
+    if let Some(overlapping) = earlier.first().filter(|_| !seen.is_further) {
+        return Err(ReconcileError::DaysPaidOut(overlapping.reference.clone()));
+    }
+    let past_64_bits = || ReconcileError::Amount("a sum past 64 bits".to_owned());
+    let (mut expected_minor, mut currencies, mut run) = (0_i64, BTreeSet::new(), None);
+    for day in days(&from, &to, OVERLAP_DAYS_MAX)? {
+        let compared = reconciliations::last_done(tx, scope, seen.account, &day)?;
+        let Some((id, result)) = compared.and_then(|run| Some((run.id, run.result?))) else {
+            return Err(ReconcileError::DayNotCompared(day));
+        };
+        if day == seen.to_day {
+            run = Some(id);
+        }
+        if seen.from_day <= day && day <= seen.to_day {
+            currencies.extend(result.sums.keys().copied());
+        }
+        let Some(sums) = result.sums.get(&currency) else { continue };
+        let net = sums.theirs_minor.checked_sub(sums.theirs_fee_minor);
+        expected_minor = net.and_then(|net| expected_minor.checked_add(net)).ok_or_else(past_64_bits)?;
+    }
+    for payout in earlier {
+        expected_minor = expected_minor.checked_sub(payout.amount.minor()).ok_or_else(past_64_bits)?;
+    }
+    // Days on which nothing was listed at all say nothing about the currency.
+    if !currencies.is_empty() && !currencies.contains(&currency) {
+        return Err(ReconcileError::OtherCurrency(currency));
+    }
+    let run = run.ok_or_else(|| ReconcileError::DayNotCompared(seen.to_day.clone()))?;
+    Ok((expected_minor, run))
+}
+
+/// Opens a discrepancy on its last day, if what arrived is not what was expected.
+fn file_difference(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payout: &Payout,
+    id: DiscrepancyId,
+    reconciliation: ReconciliationId,
+    now: Millis,
+) -> Result<(), ReconcileError> {
+    if payout.expected_minor == payout.amount.minor() {
+        return Ok(());
+    }
+    let currency = payout.amount.currency();
+    let side =
+        |minor| Side { money: Money::new(minor, currency), fee: Money::new(0, currency), at: payout.received_at };
+    let sides = (side(payout.expected_minor), side(payout.amount.minor()));
+    let finding = paid_out_otherwise(sides.0, sides.1, payout.id.to_string());
+    let correction = finding.correction(None).map_err(|error| ReconcileError::Amount(error.to_string()))?;
+    let filed = Discrepancy {
+        id,
+        account: payout.account,
+        day: payout.to_day.clone(),
+        reconciliation,
+        finding,
+        correction,
+        lost: None,
+        standing: Standing::Open,
+        assigned_to: None,
+        reason: None,
+        proposed_by: None,
+        decided_by: None,
+        found_at: now,
+        updated_at: now,
+        version: 1,
+    };
+    Ok(discrepancies::insert(tx, scope, &filed)?)
+}
+
+/// Takes a payout back that was booked by mistake, with what was decided about its difference. The same request again is
+/// answered with it.
+///
+/// # Errors
+/// `KeyReused`, `Reversed`, `Store` (`NotFound`), `Amount`.
+pub async fn reverse(
+    app: &App,
+    scope: TenantScope,
+    id: PayoutId,
+    reason: String,
+    actor: &str,
+    keyed: Keyed,
+) -> Result<Payout, ReconcileError> {
+    let reversed = Reversed { by: actor.to_owned(), at: app.now(), reason };
+    let work = move |tx: &mut Tx<'_>| {
+        let name = format!("{id} {}", keyed.key);
+        if first_of(tx, &scope, idempotency::Kind::PayoutReversal, &name, &keyed, reversed.at)? {
+            return Ok(payouts::load(tx, &scope, id)?);
+        }
+        reverse_in(tx, &scope, id, &reversed)
+    };
+    let done = match app.store().write(work.clone()).await {
+        Err(ReconcileError::Store(StoreError::Conflict { what: "the Idempotency-Key" })) => {
+            app.store().write(work).await?
+        }
+        done => done?,
+    };
+    app.news_of(scope.tenant());
+    Ok(done)
+}
+
+fn reverse_in(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    id: PayoutId,
+    reversed: &Reversed,
+) -> Result<Payout, ReconcileError> {
+    let payout = match payouts::reverse(tx, scope, id, reversed) {
+        Err(StoreError::Stale { .. }) => return Err(ReconcileError::Reversed),
+        payout => payout?,
+    };
+    if let Some(mut difference) = discrepancies::of_payout(tx, scope, &payout)? {
+        if difference.standing.is_decided() {
+            take_back(tx, scope, &payout, &difference, reversed.at)?;
+        }
+        difference.standing = Standing::Closed;
+        difference.reason = Some("the payout was reversed".to_owned());
+        difference.decided_by = Some(reversed.by.clone());
+        difference.updated_at = reversed.at;
+        discrepancies::save(tx, scope, &mut difference)?;
+    }
+    let detail = serde_json::json!({ "reference": payout.reference, "reason": reversed.reason });
+    note(tx, scope, &reversed.by, "payout.reversed", id, &detail, reversed.at)?;
+    Ok(payout)
+}
+
+/// The opposite of what was booked about its difference: whole by the merchant, or whole as nobody's.
+fn take_back(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payout: &Payout,
+    difference: &Discrepancy,
+    now: Millis,
+) -> Result<(), ReconcileError> {
+    let Some(booked) = difference.correction else { return Ok(()) };
+    let amount = |error: &dyn std::error::Error| ReconcileError::Amount(error.to_string());
+    let back = Money::new(0, booked.amount.currency()).checked_sub(booked.amount).map_err(|error| amount(&error))?;
+    let (kind, sets) = match difference.standing {
+        Standing::WrittenOff => (Kind::WrittenOff, rules::written_off(back)),
+        _ => (Kind::BillCorrected, rules::bill_corrected(back)),
+    };
+    let booking = Booking {
+        subject: Subject::Other(payout.id.to_string()),
+        kind,
+        channel_account: Some(payout.account),
+        at: now,
+        booked_at: now,
+    };
+    Ok(ledger::post(tx, scope, &booking, &sets.map_err(|error| amount(&error))?)?)
+}
+
+fn note(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    actor: &str,
+    action: &str,
+    payout: PayoutId,
+    detail: &serde_json::Value,
+    at: Millis,
+) -> Result<(), StoreError> {
+    let entry = audit::NewEntry {
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        subject: payout.to_string(),
+        detail_json: detail.to_string(),
+        at,
+    };
+    audit::append(tx, scope, &entry).map(drop)
 }
 
 /// The days from the first to the last.
-fn days(first: &str, last: &str) -> Result<Vec<String>, PeriodError> {
+fn days(first: &str, last: &str, max: usize) -> Result<Vec<String>, PeriodError> {
     let day = |text: &str| {
         let whole = text.len() == "2026-01-31".len();
         let no_day = || PeriodError::NoDay(text.chars().take(32).collect());
@@ -99,13 +299,17 @@ fn days(first: &str, last: &str) -> Result<Vec<String>, PeriodError> {
         return Err(PeriodError::Backwards);
     }
     let days: Vec<String> =
-        first.series(1.day()).take_while(|day| *day <= last).take(DAYS_MAX + 1).map(|day| day.to_string()).collect();
-    if days.len() > DAYS_MAX { Err(PeriodError::TooLong(DAYS_MAX)) } else { Ok(days) }
+        first.series(1.day()).take_while(|day| *day <= last).take(max + 1).map(|day| day.to_string()).collect();
+    if days.len() > max { Err(PeriodError::TooLong(max)) } else { Ok(days) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn days(first: &str, last: &str) -> Result<Vec<String>, PeriodError> {
+        super::days(first, last, DAYS_MAX)
+    }
 
     #[test]
     fn days_of_a_payout() {

@@ -1,4 +1,5 @@
-//! What persons do about a discrepancy. Each step is one transaction: its row, its postings, its line in the audit log.
+//! What persons do about a discrepancy. Each step is one transaction: its row, its postings, its line in the audit log, and the
+//! key under which a repeat finds it.
 
 use saoma_domain::{
     ledger::{Kind, PostingSet, rules},
@@ -8,6 +9,7 @@ use saoma_protocol::{DiscrepancyId, Millis, PaymentId, RefundId, UserId};
 use saoma_store::{
     StoreError, TenantScope, Tx, audit,
     discrepancies::{self, Discrepancy},
+    idempotency::{self, Fingerprint},
     ledger::{self, Booking, Subject},
     refunds, users,
 };
@@ -15,7 +17,7 @@ use saoma_store::{
 use super::ReconcileError;
 use crate::app::App;
 
-/// A step with what it needs.
+/// A step with what it needs. `version`: of the discrepancy as the person saw it.
 #[derive(Clone, Debug)]
 pub enum Deed {
     Assign {
@@ -24,29 +26,71 @@ pub enum Deed {
     /// The books follow the bill.
     Resolve {
         reason: String,
+        version: u64,
     },
     ProposeWriteOff {
         reason: String,
+        version: u64,
     },
-    ApproveWriteOff,
+    ApproveWriteOff {
+        version: u64,
+    },
     DeclineWriteOff,
 }
 
-/// Takes the step, as `actor`.
+/// By what a repeat of a request is known: the caller's `Idempotency-Key`, and what it was sent with.
+#[derive(Clone, Debug)]
+pub struct Keyed {
+    pub key: String,
+    pub fingerprint: Fingerprint,
+}
+
+/// Takes the step, as `actor`. The same request again is answered with the discrepancy as it then stands.
 ///
 /// # Errors
-/// `Store` (`NotFound`; `Stale` if somebody else acted at this moment), `Refused`, `Amount`.
+/// `Store` (`NotFound`; `Stale` if it is not what the person saw any more), `KeyReused`, `Refused`, `Amount`.
 pub async fn act(
     app: &App,
     scope: TenantScope,
     id: DiscrepancyId,
     deed: Deed,
     actor: &str,
+    keyed: Keyed,
 ) -> Result<Discrepancy, ReconcileError> {
     let (now, actor) = (app.now(), actor.to_owned());
-    let done = app.store().write(move |tx| act_in(tx, &scope, id, &deed, &actor, now)).await?;
+    let work = move |tx: &mut Tx<'_>| {
+        let known = first_of(tx, &scope, idempotency::Kind::Discrepancy, &format!("{id} {}", keyed.key), &keyed, now)?;
+        if known { Ok(discrepancies::load(tx, &scope, id)?) } else { act_in(tx, &scope, id, &deed, &actor, now) }
+    };
+    let done = match app.store().write(work.clone()).await {
+        // The very same request came twice at once, and the other was first.
+        Err(ReconcileError::Store(StoreError::Conflict { .. })) => app.store().write(work).await?,
+        done => done?,
+    };
     app.news_of(scope.tenant());
     Ok(done)
+}
+
+/// Whether a request was carried out before; if not, its key is kept with what it does.
+///
+/// # Errors
+/// `KeyReused`; `Store` (`Conflict` if the same one is being carried out at this moment).
+pub(super) fn first_of(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    kind: idempotency::Kind,
+    name: &str,
+    keyed: &Keyed,
+    now: Millis,
+) -> Result<bool, ReconcileError> {
+    match idempotency::kept(tx, scope, kind, name)? {
+        Some(first) if first == keyed.fingerprint => Ok(true),
+        Some(_) => Err(ReconcileError::KeyReused),
+        None => {
+            idempotency::keep(tx, scope, kind, name, &keyed.fingerprint, now)?;
+            Ok(false)
+        }
+    }
 }
 
 fn act_in(
@@ -62,37 +106,48 @@ fn act_in(
         Deed::Assign { .. } => (Step::Assign, "discrepancy.assigned"),
         Deed::Resolve { .. } => (Step::Resolve, "discrepancy.resolved"),
         Deed::ProposeWriteOff { .. } => (Step::ProposeWriteOff, "discrepancy.write_off_proposed"),
-        Deed::ApproveWriteOff => (Step::ApproveWriteOff, "discrepancy.written_off"),
+        Deed::ApproveWriteOff { .. } => (Step::ApproveWriteOff, "discrepancy.written_off"),
         Deed::DeclineWriteOff => (Step::DeclineWriteOff, "discrepancy.write_off_declined"),
     };
+    let seen = match deed {
+        Deed::Resolve { version, .. } | Deed::ProposeWriteOff { version, .. } | Deed::ApproveWriteOff { version } => {
+            *version
+        }
+        Deed::Assign { .. } | Deed::DeclineWriteOff => discrepancy.version,
+    };
+    if discrepancy.version != seen && discrepancy.standing.waits() {
+        return Err(discrepancies::STALE.into());
+    }
     let same_person = discrepancy.proposed_by.as_deref() == Some(actor);
-    discrepancy.standing = step(discrepancy.standing, what, &discrepancy.finding, same_person)?;
+    let can_post = discrepancy.correction.is_some_and(|correction| !correction.is_nothing());
+    discrepancy.standing = step(discrepancy.standing, what, discrepancy.finding.class, can_post, same_person)?;
     match deed {
         Deed::Assign { to } => {
             users::load(tx, scope, *to)?;
             discrepancy.assigned_to = Some(*to);
         }
-        Deed::Resolve { reason } => {
+        Deed::Resolve { reason, .. } => {
             discrepancy.reason = Some(reason.clone());
             discrepancy.decided_by = Some(actor.to_owned());
         }
-        Deed::ProposeWriteOff { reason } => {
+        Deed::ProposeWriteOff { reason, .. } => {
             discrepancy.reason = Some(reason.clone());
             discrepancy.proposed_by = Some(actor.to_owned());
         }
-        Deed::ApproveWriteOff => discrepancy.decided_by = Some(actor.to_owned()),
+        Deed::ApproveWriteOff { .. } => discrepancy.decided_by = Some(actor.to_owned()),
         Deed::DeclineWriteOff => discrepancy.proposed_by = None,
     }
-    let booked = match discrepancy.standing {
-        Standing::Resolved => {
-            correction(&discrepancy)?.map(|correction| resolve(tx, scope, &discrepancy, correction, now))
+    match (discrepancy.standing, discrepancy.correction) {
+        (Standing::Resolved, Some(correction)) => {
+            discrepancy.lost = resolve(tx, scope, &discrepancy, correction, now)?;
         }
-        Standing::WrittenOff => {
-            correction(&discrepancy)?.map(|correction| write_off(tx, scope, &discrepancy, correction, now))
+        (Standing::WrittenOff, Some(correction)) => {
+            write_off(tx, scope, &discrepancy, correction, now)?;
+            discrepancy.lost = Some(correction);
         }
-        Standing::Open | Standing::Assigned | Standing::WriteOffProposed | Standing::Closed => None,
-    };
-    booked.transpose()?;
+        (Standing::Resolved | Standing::WrittenOff, None)
+        | (Standing::Open | Standing::Assigned | Standing::WriteOffProposed | Standing::Closed, _) => {}
+    }
     discrepancy.updated_at = now;
     discrepancies::save(tx, scope, &mut discrepancy)?;
     let finding = &discrepancy.finding;
@@ -100,8 +155,8 @@ fn act_in(
         "channel_account": discrepancy.account, "day": discrepancy.day, "class": finding.class.text(),
         "number": finding.key.as_ref().map(|key| &key.number), "assigned_to": discrepancy.assigned_to,
         "reason": discrepancy.reason, "proposed_by": discrepancy.proposed_by,
-        "amount_minor": correction(&discrepancy)?.map(|correction| correction.amount.minor()),
-        "fee_minor": correction(&discrepancy)?.map(|correction| correction.fee.minor()),
+        "amount_minor": discrepancy.correction.map(|correction| correction.amount.minor()),
+        "fee_minor": discrepancy.correction.map(|correction| correction.fee.minor()),
     });
     let entry = audit::NewEntry {
         actor: actor.to_owned(),
@@ -114,28 +169,30 @@ fn act_in(
     Ok(discrepancy)
 }
 
-/// What booking it away would move.
-///
-/// # Errors
-/// `Amount`.
-pub fn correction(discrepancy: &Discrepancy) -> Result<Option<Correction>, ReconcileError> {
-    discrepancy.finding.correction().map_err(|error| ReconcileError::Amount(error.to_string()))
-}
-
-/// The merchant has or bears the amount, and the fee is what the channel says.
+/// The merchant has or bears the amount, and the fee is what the channel says. What was written off of it before is taken back:
+/// the answer is how that changes what is nobody's.
 fn resolve(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     discrepancy: &Discrepancy,
     correction: Correction,
     now: Millis,
-) -> Result<(), ReconcileError> {
+) -> Result<Option<Correction>, ReconcileError> {
     let subject = subject(tx, scope, discrepancy)?;
-    let unbalanced = |error: saoma_domain::ledger::Unbalanced| ReconcileError::Amount(error.to_string());
-    let amount = rules::bill_corrected(correction.amount).map_err(unbalanced)?;
-    post(tx, scope, discrepancy, subject.clone(), Kind::BillCorrected, &amount, now)?;
-    let fee = rules::fee_corrected(correction.fee).map_err(unbalanced)?;
-    post(tx, scope, discrepancy, subject, Kind::FeeCorrected, &fee, now)
+    let nothing = Correction::nothing(correction.amount.currency());
+    let before = discrepancies::lost_before(tx, scope, discrepancy)?.unwrap_or(nothing);
+    let followed = correction.checked_add(&before).map_err(|error| amount(&error))?;
+    let taken_back = nothing.checked_sub(&before).map_err(|error| amount(&error))?;
+    let sets = rules::bill_corrected(followed.amount).map_err(|error| amount(&error))?;
+    post(tx, scope, discrepancy, subject.clone(), Kind::BillCorrected, &sets, now)?;
+    let sets = rules::fee_corrected(followed.fee).map_err(|error| amount(&error))?;
+    post(tx, scope, discrepancy, subject, Kind::FeeCorrected, &sets, now)?;
+    write_off(tx, scope, discrepancy, taken_back, now)?;
+    Ok(Some(taken_back).filter(|taken_back| !taken_back.is_nothing()))
+}
+
+fn amount(error: &impl std::error::Error) -> ReconcileError {
+    ReconcileError::Amount(error.to_string())
 }
 
 /// Whatever the channel pays more or less is nobody's.
@@ -146,8 +203,8 @@ fn write_off(
     correction: Correction,
     now: Millis,
 ) -> Result<(), ReconcileError> {
-    let net = correction.net().map_err(|error| ReconcileError::Amount(error.to_string()))?;
-    let sets = rules::written_off(net).map_err(|error| ReconcileError::Amount(error.to_string()))?;
+    let net = correction.net().map_err(|error| amount(&error))?;
+    let sets = rules::written_off(net).map_err(|error| amount(&error))?;
     post(tx, scope, discrepancy, Subject::Other(discrepancy.id.to_string()), Kind::WrittenOff, &sets, now)
 }
 
@@ -164,7 +221,7 @@ fn post(
     Ok(ledger::post(tx, scope, &booking, sets)?)
 }
 
-/// Beside the payment or refund that it corrects, if the books have that: a fee that was corrected comes back as corrected.
+/// Beside the payment or refund that it corrects, if the books have that, where persons see it.
 fn subject(tx: &mut Tx<'_>, scope: &TenantScope, discrepancy: &Discrepancy) -> Result<Subject, StoreError> {
     let by = discrepancy.id.to_string();
     let key = discrepancy.finding.key.as_ref().filter(|_| discrepancy.finding.ours.is_some());

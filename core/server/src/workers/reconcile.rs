@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use saoma_protocol::TenantId;
 use saoma_store::{StoreError, TenantScope, access, channel_accounts, reconciliations::Reconciliation, tenants};
 use tokio::sync::watch;
 
@@ -21,9 +22,12 @@ const BEGUN_MAX: usize = 4;
 const TENANTS: u32 = 100;
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
+    // After which tenant the next look goes on, so that each has its turn.
+    let mut after = None;
     loop {
-        if let Err(error) = look(&app, &stopping).await {
-            tracing::warn!(%error, "reconciliation waits");
+        match look(&app, &stopping, after).await {
+            Ok(last) => after = last,
+            Err(error) => tracing::warn!(%error, "reconciliation waits"),
         }
         if !rested(None, LOOK_EVERY, &mut stopping).await {
             return;
@@ -31,14 +35,20 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-async fn look(app: &App, stopping: &watch::Receiver<bool>) -> Result<(), StoreError> {
-    let (mut after, mut begun) = (None, 0);
+/// Begins what is due from after that tenant on; the answer is the last whose turn is over, or none at the end of the list.
+async fn look(
+    app: &App,
+    stopping: &watch::Receiver<bool>,
+    mut after: Option<TenantId>,
+) -> Result<Option<TenantId>, StoreError> {
+    let mut begun = 0;
     loop {
         let page = app.store().read(move |tx| tenants::list(tx, &access::process(), after, TENANTS)).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.id);
+        if page.is_empty() {
+            return Ok(None);
+        }
         for tenant in page {
-            let id = tenant.id;
+            let (id, before) = (tenant.id, after.replace(tenant.id));
             let (scope, accounts) = app
                 .store()
                 .read(move |tx| {
@@ -47,8 +57,8 @@ async fn look(app: &App, stopping: &watch::Receiver<bool>) -> Result<(), StoreEr
                 })
                 .await?;
             for account in accounts {
-                if *stopping.borrow() || begun >= BEGUN_MAX {
-                    return Ok(());
+                if *stopping.borrow() || begun >= BEGUN_MAX || app.comparing().available_permits() == 0 {
+                    return Ok(before);
                 }
                 begun += usize::from(of_account(app, scope, &account).await);
             }
@@ -67,8 +77,8 @@ async fn of_account(app: &App, scope: TenantScope, account: &channel_accounts::C
     .await;
     match started {
         Ok(run) => run.is_some(),
-        // Most channels, and those whose plugin is gone.
-        Err(ReconcileError::NoBills(_)) => false,
+        // Most channels, and those whose plugin is gone; and those of which a day is being compared: the next look goes on.
+        Err(ReconcileError::NoBills(_) | ReconcileError::Busy(_) | ReconcileError::TooMany) => false,
         Err(error) => {
             tracing::warn!(channel_account = %account.id, %error, "a day could not be compared");
             false

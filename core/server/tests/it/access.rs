@@ -168,10 +168,12 @@ fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "StartReconciliation" => json!({ "channel_account": ids.get("channel_account"), "day": DAY }),
         "EnterPayout" => json!({
             "channel_account": ids.get("channel_account"), "from_day": DAY, "to_day": DAY, "reference": format!("B{nth}"),
-            "amount": { "minor": 1, "currency": "CNY" }, "received_at": 1_790_000_000_000_i64,
+            "amount": { "minor": 1, "currency": "CNY" }, "received_at": 1_790_000_000_000_i64, "further": true,
         }),
         "AssignDiscrepancy" => json!({ "to": ids.get("user") }),
-        "DecideDiscrepancy" => json!({ "reason": "as on the channel's page" }),
+        "DecideDiscrepancy" => json!({ "reason": "as on the channel's page", "version": 1 }),
+        "ApproveWriteOff" => json!({ "version": 1 }),
+        "ReversePayout" => json!({ "reason": "mistyped" }),
         "CreateUser" => json!({ "email": format!("asked-{nth}@example.com"), "name": "asked for", "role": "cashier" }),
         "ChangeUser" => json!({ "name": "asked for" }),
         "ChangePassword" => json!({ "current_password": "not this one", "new_password": "another password" }),
@@ -264,6 +266,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         // A day that nothing was sold on; what persons do about differences is told in discrepancies.rs.
         ("reconciliation", reconciled(owner, &merchant.account).await),
         ("discrepancy", format!("dsc_{}a", "7".repeat(25))),
+        ("payout", format!("pyo_{}a", "7".repeat(25))),
         ("store", merchant.store.clone()),
         ("terminal", till.id.clone()),
         ("account", merchant.account.clone()),

@@ -49,12 +49,16 @@ impl Desk {
             None => "NULL".to_owned(),
         };
         let id = format!("dsc_{}a", char::from(b'a' + nth).to_string().repeat(25));
+        let minor = |of: fn(&(i64, i64)) -> i64| theirs.as_ref().map_or(0, of) - ours.as_ref().map_or(0, of);
+        let (amount, fee) = (minor(|side| side.0), minor(|side| side.1));
+        let currency = if class == "unreadable" { "NULL" } else { "'CNY'" };
         let movement = if class == "unreadable" { "" } else { "payment" };
         self.town.force(&format!(
-            "INSERT INTO discrepancies (tenant_id, id, channel_account_id, day, reconciliation_id, class, movement, number, line, \
-             ours_json, theirs_json, words, fields, fix, state, found_at, updated_at, version) \
-             VALUES ('{}', '{id}', '{}', '{DAY}', 'rec_{}a', '{class}', '{movement}', '{number}', {nth}, {}, {}, NULL, '', \
-             'follow_bill', 'open', {nth}, {nth}, 1)",
+            "INSERT INTO discrepancies (tenant_id, id, channel_account_id, day, reconciliation_id, class, movement, number, line, nth, \
+             ours_json, theirs_json, words, fields, fix, currency, amount_minor, fee_minor, lost_amount_minor, lost_fee_minor, \
+             state, found_at, updated_at, version) \
+             VALUES ('{}', '{id}', '{}', '{DAY}', 'rec_{}a', '{class}', '{movement}', '{number}', {nth}, 0, {}, {}, NULL, '', \
+             'follow_bill', {currency}, {amount}, {fee}, 0, 0, 'open', {nth}, {nth}, 1)",
             self.jade.id,
             self.jade.account,
             "2".repeat(25),
@@ -72,8 +76,16 @@ impl Desk {
     }
 }
 
+/// By the version that is shown; each with a key of its own.
 async fn decides(door: &Door, path: &str, what: &str) -> Answer {
-    door.post(&format!("{path}/{what}")).key(what).json(&json!({ "reason": "the channel's page says so" })).await
+    let version = version(door, path).await;
+    let body = json!({ "reason": "the channel's page says so", "version": version });
+    door.post(&format!("{path}/{what}")).key(&format!("{what}-{version}")).json(&body).await
+}
+
+async fn version(door: &Door, path: &str) -> i64 {
+    let shown: Value = door.get(path).await.json(200);
+    shown["version"].as_i64().unwrap()
 }
 
 #[actix_web::test]
@@ -100,8 +112,17 @@ async fn two_persons_bring_differences_to_their_ends() {
     let to = json!({ "to": me["user"]["id"] });
     let assigned: Value = accountant.post(&format!("{amount}/assign")).key("a").json(&to).await.json(200);
     assert_eq!((&assigned["state"], &assigned["assigned_to"]), (&json!("assigned"), &me["user"]["id"]), "{me}");
-    let resolved: Value = decides(accountant, &amount, "resolve").await.json(200);
+    let old = json!({ "reason": "the channel's page says so", "version": 1 });
+    let unseen = accountant.post(&format!("{amount}/resolve")).key("k").json(&old).await;
+    assert_eq!(unseen.refusal(), (409, "changed_meanwhile".to_owned()));
+    let seen = json!({ "reason": "the channel's page says so", "version": version(accountant, &amount).await });
+    let resolve = async |key, body: &Value| accountant.post(&format!("{amount}/resolve")).key(key).json(body).await;
+    let resolved: Value = resolve("k", &seen).await.json(200);
     assert_eq!(resolved["state"], "resolved");
+    assert_eq!(resolve("k", &seen).await.json::<Value>(200), resolved, "the first result, and nothing booked again");
+    let mut other = seen.clone();
+    other["reason"] = json!("another");
+    assert_eq!(resolve("k", &other).await.refusal(), (422, "idempotency_key_reused".to_owned()));
     assert_eq!(decides(accountant, &amount, "resolve").await.refusal(), (409, "not_in_state".to_owned()));
     assert_eq!(desk.balance("channel_clearing").await - before, -90);
     assert_eq!(desk.balance("fees").await - fees, -10);
@@ -115,12 +136,14 @@ async fn two_persons_bring_differences_to_their_ends() {
     assert_eq!(proposed["state"], "write_off_proposed");
     assert_eq!(decides(accountant, &missing, "resolve").await.refusal(), (409, "not_in_state".to_owned()));
     let approve = format!("{missing}/write-off/approve");
-    let alone = accountant.post(&approve).key("x").await;
+    let seen = json!({ "version": version(owner, &missing).await });
+    let alone = accountant.post(&approve).key("x").json(&seen).await;
     assert_eq!(alone.refusal(), (403, "second_person_needed".to_owned()));
     let machine = desk.town.key(&desk.jade, "accountant").await;
-    assert_eq!(machine.post(&approve).key("x").await.refusal(), (403, "forbidden".to_owned()));
-    let done: Value = owner.post(&approve).key("x").await.json(200);
+    assert_eq!(machine.post(&approve).key("x").json(&seen).await.refusal(), (403, "forbidden".to_owned()));
+    let done: Value = owner.post(&approve).key("x").json(&seen).await.json(200);
     assert_eq!(done["state"], "written_off");
+    assert_eq!(owner.post(&approve).key("x").json(&seen).await.json::<Value>(200), done);
     assert_eq!((desk.balance("risk_loss").await, desk.balance("channel_clearing").await - before), (497, -587));
 
     assert_eq!(decides(owner, &garbage, "resolve").await.refusal(), (409, "nothing_to_post".to_owned()));
@@ -128,7 +151,8 @@ async fn two_persons_bring_differences_to_their_ends() {
     let declined: Value = accountant.post(&format!("{garbage}/write-off/decline")).key("d").await.json(200);
     assert_eq!(declined["state"], "open");
     for reason in ["", " ", "a\nb"] {
-        let asked = owner.post(&format!("{garbage}/write-off")).key("r").json(&json!({ "reason": reason })).await;
+        let asked =
+            owner.post(&format!("{garbage}/write-off")).key("r").json(&json!({ "reason": reason, "version": 9 })).await;
         assert_eq!(asked.refusal(), (422, "invalid".to_owned()), "{reason:?}");
     }
     desk.jade.books_balance().await;
@@ -153,6 +177,9 @@ async fn a_payout_is_entered_and_listed() {
         })
     };
     let enters = async |body: Value| desk.accountant.post("/v1/payouts").key("p").json(&body).await;
+    let machine = desk.town.key(&desk.jade, "accountant").await;
+    let by_machine = machine.post("/v1/payouts").key("p").json(&body(DAY, 900, 1_790_000_000_000)).await;
+    assert_eq!(by_machine.refusal(), (403, "forbidden".to_owned()));
     let now = 1_790_000_000_000;
     // The comparison of that day above has no result.
     assert_eq!(enters(body(DAY, 900, now)).await.refusal(), (409, "day_not_compared".to_owned()));
@@ -172,12 +199,40 @@ async fn a_payout_is_entered_and_listed() {
     let entered: Value = enters(body(DAY, 900, now)).await.json(201);
     let (expected, difference) = (&entered["expected"]["minor"], &entered["difference"]["minor"]);
     assert_eq!((expected, difference), (&json!(994), &json!(-94)));
-    assert_eq!(enters(body(DAY, 900, now)).await.refusal(), (409, "conflict".to_owned()));
+    assert_eq!(enters(body(DAY, 900, now)).await.json::<Value>(200), entered, "a repeat finds the first");
+    assert_eq!(enters(body(DAY, 901, now)).await.refusal(), (422, "idempotency_key_reused".to_owned()));
     let listed: Value = desk.accountant.get("/v1/payouts").await.json(200);
     assert_eq!(listed["items"], json!([entered]));
     assert_eq!(desk.balance("bank").await, 900);
+    let filed: Value = desk.accountant.get("/v1/discrepancies?class=payout").await.json(200);
+    assert_eq!((&filed["items"][0]["words"], &filed["items"][0]["state"]), (&entered["id"], &json!("open")));
+
+    // More of the same days is meant, or it is a mistake; the first one is found out to be one.
+    let mut more = body(DAY, 94, now);
+    more["reference"] = json!("B-2026-2");
+    let second = async |body: &Value| desk.accountant.post("/v1/payouts").key("p2").json(body).await;
+    assert_eq!(second(&more).await.refusal(), (409, "days_paid_out".to_owned()));
+    more["further"] = json!(true);
+    let rest: Value = second(&more).await.json(201);
+    assert_eq!((&rest["expected"]["minor"], &rest["difference"]["minor"]), (&json!(94), &json!(0)));
+    let mut dollars = body(DAY, 1, now);
+    dollars["amount"]["currency"] = json!("USD");
+    let dollars = desk.accountant.post("/v1/payouts").key("p3").json(&dollars).await;
+    assert_eq!(dollars.refusal(), (422, "currency_mismatch".to_owned()));
+    let path = format!("/v1/payouts/{}/reverse", text(&entered, "/id"));
+    let why = json!({ "reason": "a digit too few" });
+    assert_eq!(machine.post(&path).key("r").json(&why).await.refusal(), (403, "forbidden".to_owned()));
+    let reversed: Value = desk.accountant.post(&path).key("r").json(&why).await.json(200);
+    assert_eq!(reversed["reversed"]["reason"], "a digit too few");
+    assert_eq!(desk.accountant.post(&path).key("r").json(&why).await.json::<Value>(200), reversed);
+    assert_eq!(desk.accountant.post(&path).key("r2").json(&why).await.refusal(), (409, "not_in_state".to_owned()));
+    assert_eq!(desk.balance("bank").await, 94);
+    let filed: Value = desk.accountant.get("/v1/discrepancies?class=payout").await.json(200);
+    assert_eq!(filed["items"][0]["state"], "closed");
     desk.jade.books_balance().await;
-    assert_eq!(desk.jade.audited("payout.entered").await.len(), 1);
+    for (action, times) in [("payout.entered", 2), ("payout.reversed", 1)] {
+        assert_eq!(desk.jade.audited(action).await.len(), times, "{action}");
+    }
 }
 
 #[actix_web::test]

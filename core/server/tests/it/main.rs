@@ -31,6 +31,7 @@ mod people;
 mod postgres;
 mod receiver;
 mod reconcile;
+mod reconcile_days;
 mod repeats;
 mod scheme_world;
 mod town;

@@ -1,6 +1,9 @@
 //! A day's books against the channel's bill: what is found, what persons make of it, and what a later bill settles.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use saoma_channels::{BillLine, BillRow, Capability, Decline, DeclineCode, Failure, PaymentStatus};
 use saoma_domain::{
@@ -13,7 +16,7 @@ use saoma_server::{
     reconcile::{
         self, ReconcileError,
         payout::{self, Seen},
-        resolve::{Deed, act},
+        resolve::{Deed, Keyed, act},
     },
 };
 use saoma_store::{
@@ -33,25 +36,25 @@ use crate::{
 };
 
 /// 0.60 % of it, half up.
-const FEE_MINOR: i64 = 8;
-const HOUR_MS: i64 = 3_600_000;
+pub const FEE_MINOR: i64 = 8;
+pub const HOUR_MS: i64 = 3_600_000;
 /// Stories begin at eight in the evening of that day in Shanghai.
-const DAY: &str = "2026-09-21";
-const NEXT_DAY: &str = "2026-09-22";
+pub const DAY: &str = "2026-09-21";
+pub const NEXT_DAY: &str = "2026-09-22";
 
 /// The story on SQLite, then on PostgreSQL.
-async fn on_both(story: impl AsyncFn(Counter)) {
+pub async fn on_both(story: impl AsyncFn(Counter)) {
     story(Counter::open(LatePolicy::Refund).await).await;
     let database = tokio::task::spawn_blocking(postgres::migrated).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     story(Counter::open_on(&database, folder, LatePolicy::Refund).await).await;
 }
 
-fn number(sale: &Sale) -> String {
+pub fn number(sale: &Sale) -> String {
     sale.payment.payment.id.to_string()
 }
 
-fn line(movement: Movement, number: &str, minor: i64, fee_minor: i64, at: Millis) -> BillLine {
+pub fn line(movement: Movement, number: &str, minor: i64, fee_minor: i64, at: Millis) -> BillLine {
     let money = |minor| Money::new(minor, Currency::CNY);
     BillLine::Row(BillRow {
         key: Key { number: number.to_owned(), movement },
@@ -62,50 +65,75 @@ fn line(movement: Movement, number: &str, minor: i64, fee_minor: i64, at: Millis
 }
 
 impl Counter {
-    fn listed(&self, sale: &Sale, minor: i64, fee_minor: i64) -> BillLine {
+    pub fn listed(&self, sale: &Sale, minor: i64, fee_minor: i64) -> BillLine {
         line(Movement::Payment, &number(sale), minor, fee_minor, self.app.now())
     }
 
-    async fn sells(&self, status: PaymentStatus) -> Sale {
+    pub async fn sells(&self, status: PaymentStatus) -> Sale {
         self.scheme.next("charge", Say::Status(status));
         self.charges().await
     }
 
-    async fn starts(&self, day: &str) -> Reconciliation {
+    pub async fn starts(&self, day: &str) -> Reconciliation {
         reconcile::start(&self.app, self.scope, self.accounts[0], day, "usr_accountant").await.unwrap()
     }
 
     /// Runs to its end.
-    async fn compares(&self, day: &str) -> Reconciliation {
+    pub async fn compares(&self, day: &str) -> Reconciliation {
         let (id, scope) = (self.starts(day).await.id, self.scope);
         let load = async || self.app.store().read(move |tx| reconciliations::load(tx, &scope, id)).await.unwrap();
         eventually("the comparison ends", async || load().await.state != State::Running).await;
         load().await
     }
 
-    async fn found(&self, filter: Filter) -> Vec<Discrepancy> {
+    pub async fn found(&self, filter: Filter) -> Vec<Discrepancy> {
         let scope = self.scope;
         self.app.store().read(move |tx| discrepancies::list(tx, &scope, &filter, None, 200)).await.unwrap()
     }
 
-    async fn waiting(&self) -> Vec<Discrepancy> {
+    pub async fn waiting(&self) -> Vec<Discrepancy> {
         self.found(Filter { waiting: true, ..Filter::default() }).await
     }
 
-    async fn acts(&self, id: DiscrepancyId, deed: Deed, actor: &str) -> Result<Discrepancy, ReconcileError> {
-        act(&self.app, self.scope, id, deed, actor).await
+    pub async fn acts(&self, id: DiscrepancyId, deed: Deed, actor: &str) -> Result<Discrepancy, ReconcileError> {
+        act(&self.app, self.scope, id, deed, actor, any_key()).await
+    }
+
+    /// Books it away as it stands.
+    pub async fn resolves(&self, id: DiscrepancyId) -> Result<Discrepancy, ReconcileError> {
+        let deed = Deed::Resolve { reason: "as on the channel's page".to_owned(), version: self.version(id).await };
+        self.acts(id, deed, "usr_a").await
+    }
+
+    /// Two persons write it off as it stands.
+    pub async fn write_off(&self, id: DiscrepancyId) {
+        let (reason, version) = ("nobody knows".to_owned(), self.version(id).await);
+        self.acts(id, Deed::ProposeWriteOff { reason, version }, "usr_a").await.unwrap();
+        let version = self.version(id).await;
+        self.acts(id, Deed::ApproveWriteOff { version }, "usr_b").await.unwrap();
+    }
+
+    pub async fn version(&self, id: DiscrepancyId) -> u64 {
+        let scope = self.scope;
+        self.app.store().read(move |tx| discrepancies::load(tx, &scope, id)).await.unwrap().version
     }
 
     /// What the books say of the account, in minor units.
-    async fn holds(&self, account: Account) -> i64 {
+    pub async fn holds(&self, account: Account) -> i64 {
         let scope = self.scope;
         let balances = self.app.store().read(move |tx| ledger::balances(tx, &scope, None)).await.unwrap();
         balances.iter().filter(|balance| balance.account == account).map(|balance| balance.money.minor()).sum()
     }
 }
 
+/// A key that no other request has.
+pub fn any_key() -> Keyed {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    Keyed { key: NEXT.fetch_add(1, Ordering::Relaxed).to_string(), fingerprint: [0; 32] }
+}
+
 /// `class number-of-line fields fix state`, by the name of the number.
-fn told(found: &[Discrepancy], names: &BTreeMap<String, &str>) -> Vec<String> {
+pub fn told(found: &[Discrepancy], names: &BTreeMap<String, &str>) -> Vec<String> {
     let mut told: Vec<String> = found
         .iter()
         .map(|one| {
@@ -125,7 +153,7 @@ fn told(found: &[Discrepancy], names: &BTreeMap<String, &str>) -> Vec<String> {
     told
 }
 
-fn of(found: &[Discrepancy], class: &str, number: &str) -> Discrepancy {
+pub fn of(found: &[Discrepancy], class: &str, number: &str) -> Discrepancy {
     let is_it = |one: &&Discrepancy| {
         one.finding.class.text() == class && one.finding.key.as_ref().is_none_or(|key| key.number == number)
     };
@@ -214,7 +242,6 @@ async fn every_difference_is_found_and_a_repeat_finds_nothing_new() {
         let expected = [
             "amount amount [amount] claim_from_channel open",
             "currency dollars [currency] claim_from_channel open",
-            "cut_off late [date] nothing_to_do closed",
             "duplicate twice [] claim_from_channel open",
             "fee fee [fee] follow_bill open",
             "fee voided [fee] follow_bill open",
@@ -305,26 +332,31 @@ async fn persons_book_differences_away_or_two_of_them_write_them_off() {
         assert_eq!((assigned.standing.text(), assigned.assigned_to), ("assigned", Some(to)));
 
         for id in [amount, fee, strange, taken] {
-            let done = counter.acts(id, Deed::Resolve { reason: reason() }, "usr_a").await.unwrap();
+            let done = counter.resolves(id).await.unwrap();
             assert_eq!((done.standing.text(), done.decided_by.as_deref()), ("resolved", Some("usr_a")));
-            let twice = counter.acts(id, Deed::Resolve { reason: reason() }, "usr_a").await;
+            let twice = counter.resolves(id).await;
             assert!(matches!(twice, Err(ReconcileError::Refused(_))), "{twice:?}");
         }
-        counter.acts(lacking, Deed::ProposeWriteOff { reason: reason() }, "usr_a").await.unwrap();
-        let alone = counter.acts(lacking, Deed::ApproveWriteOff, "usr_a").await;
+        let propose = async |id, actor| {
+            let deed = Deed::ProposeWriteOff { reason: reason(), version: counter.version(id).await };
+            counter.acts(id, deed, actor).await.unwrap().version
+        };
+        let version = propose(lacking, "usr_a").await;
+        let alone = counter.acts(lacking, Deed::ApproveWriteOff { version }, "usr_a").await;
         assert!(
             matches!(alone, Err(ReconcileError::Refused(saoma_domain::recon::StepRefusal::SamePerson))),
             "{alone:?}"
         );
         counter.acts(lacking, Deed::DeclineWriteOff, "usr_b").await.unwrap();
-        counter.acts(lacking, Deed::ProposeWriteOff { reason: reason() }, "usr_b").await.unwrap();
+        let version = propose(lacking, "usr_b").await;
         assert_eq!(counter.holds(Account::RiskLoss).await, 0, "nothing is booked by a proposal");
-        counter.acts(lacking, Deed::ApproveWriteOff, "usr_a").await.unwrap();
+        let unseen = counter.acts(lacking, Deed::ApproveWriteOff { version: version - 1 }, "usr_a").await;
+        assert!(matches!(unseen, Err(ReconcileError::Store(StoreError::Stale { .. }))), "{unseen:?}");
+        counter.acts(lacking, Deed::ApproveWriteOff { version }, "usr_a").await.unwrap();
         let garbage = of(&found, "unreadable", "").id;
-        let posted = counter.acts(garbage, Deed::Resolve { reason: reason() }, "usr_a").await;
+        let posted = counter.resolves(garbage).await;
         assert!(matches!(posted, Err(ReconcileError::Refused(_))), "{posted:?}");
-        counter.acts(garbage, Deed::ProposeWriteOff { reason: reason() }, "usr_a").await.unwrap();
-        counter.acts(garbage, Deed::ApproveWriteOff, "usr_b").await.unwrap();
+        counter.write_off(garbage).await;
 
         // The clearing account is what the bill comes to.
         let net = |line: &BillLine| match line {
@@ -336,9 +368,9 @@ async fn persons_book_differences_away_or_two_of_them_write_them_off() {
         assert_eq!(counter.holds(Account::RiskLoss).await, AMOUNT_MINOR - FEE_MINOR);
         assert_eq!(counter.holds(Account::Fees).await, 4 * FEE_MINOR + 1 - 3 + 2);
         counter.books_hold().await;
-        // Compared again, nothing comes back; the fee agrees by now.
+        // Compared again, nothing comes back, though the sides differ as before.
         let again = counter.compares(DAY).await.result.unwrap();
-        assert_eq!((again.found.get("fee"), again.found.get("amount")), (None, Some(&1)));
+        assert_eq!((again.found.get("fee"), again.found.get("amount")), (Some(&1), Some(&1)));
         assert_eq!(counter.waiting().await, [], "what was decided stays decided");
         counter.books_hold().await;
     })
@@ -356,10 +388,12 @@ async fn a_payout_is_held_against_the_bills_of_its_days() {
             to_day: to_day.to_owned(),
             amount: crate::scheme_world::cny(amount_minor),
             reference: reference.to_owned(),
+            is_further: false,
             received_at: counter.app.now(),
             actor: "usr_accountant".to_owned(),
         };
-        let enter = async |seen| payout::enter(&counter.app, counter.scope, seen).await;
+        let enter =
+            async |seen| payout::enter(&counter.app, counter.scope, seen, any_key()).await.map(|(entered, _)| entered);
         let early = enter(seen(1, NEXT_DAY, "B1")).await;
         assert!(matches!(&early, Err(ReconcileError::DayNotCompared(day)) if day == DAY), "{early:?}");
         counter.scheme.lists(DAY, vec![counter.listed(&sale, AMOUNT_MINOR, FEE_MINOR)]);
@@ -369,14 +403,44 @@ async fn a_payout_is_held_against_the_bills_of_its_days() {
         let half = enter(seen(1, NEXT_DAY, "B1")).await;
         assert!(matches!(&half, Err(ReconcileError::DayNotCompared(day)) if day == NEXT_DAY), "{half:?}");
         counter.compares(NEXT_DAY).await;
+        let dollars = saoma_protocol::Amount::new(1, Currency::USD).unwrap();
+        let strange = enter(Seen { amount: dollars, ..seen(1, NEXT_DAY, "B1") }).await;
+        assert!(matches!(strange, Err(ReconcileError::OtherCurrency(_))), "{strange:?}");
         let due = AMOUNT_MINOR - FEE_MINOR - 100;
         let entered = enter(seen(due - 30, NEXT_DAY, "B1")).await.unwrap();
         assert_eq!((entered.amount.minor(), entered.expected_minor), (due - 30, due));
-        let again = enter(seen(due, NEXT_DAY, "B1")).await;
-        assert!(matches!(again, Err(ReconcileError::Store(StoreError::Conflict { .. }))), "{again:?}");
         assert_eq!(counter.holds(Account::Bank).await, due - 30);
         // The refund that nobody here knows is still open, and so is what the channel owes.
         assert_eq!(counter.holds(Account::ChannelClearing).await, 100 + 30);
+        let difference = of(&counter.waiting().await, "payout", "");
+        assert_eq!(difference.finding.words, Some(entered.id.to_string()));
+        assert_eq!(difference.correction.map(|correction| correction.amount.minor()), Some(-30));
+        counter.compares(NEXT_DAY).await;
+        assert_eq!(of(&counter.waiting().await, "payout", "").id, difference.id, "no bill closes it");
+
+        // The rest of the same days, under another reference: that it is meant is said, and only the rest is expected.
+        let blind = enter(seen(30, DAY, "B2")).await;
+        assert!(matches!(&blind, Err(ReconcileError::DaysPaidOut(first)) if first == "B1"), "{blind:?}");
+        let again = enter(Seen { is_further: true, ..seen(30, DAY, "B1") }).await;
+        assert!(matches!(again, Err(ReconcileError::Store(StoreError::Conflict { .. }))), "{again:?}");
+        let rest = enter(Seen { is_further: true, ..seen(30, DAY, "B2") }).await.unwrap();
+        assert_eq!((rest.amount.minor(), rest.expected_minor), (30, 30));
+
+        // The first was mistyped, and its difference booked away: both are taken back.
+        counter.resolves(difference.id).await.unwrap();
+        assert_eq!(counter.holds(Account::ChannelClearing).await, 100 - 30);
+        let reverse = async |keyed: Keyed| {
+            payout::reverse(&counter.app, counter.scope, entered.id, "mistyped".to_owned(), "usr_a", keyed).await
+        };
+        let keyed = any_key();
+        let reversed = reverse(keyed.clone()).await.unwrap();
+        assert_eq!(reverse(keyed).await.unwrap(), reversed);
+        let twice = reverse(any_key()).await;
+        assert!(matches!(twice, Err(ReconcileError::Reversed)), "{twice:?}");
+        assert_eq!(counter.holds(Account::Bank).await, 30);
+        assert_eq!(counter.holds(Account::ChannelClearing).await, AMOUNT_MINOR - FEE_MINOR - 30);
+        let right = enter(Seen { is_further: true, ..seen(due - 30, NEXT_DAY, "B1") }).await.unwrap();
+        assert_eq!(right.expected_minor, due - 30);
         counter.books_hold().await;
     })
     .await;

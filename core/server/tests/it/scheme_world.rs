@@ -102,6 +102,11 @@ impl Scheme {
         self.always.lock().unwrap().insert(function, say);
     }
 
+    /// Whether all that it was to say next to this function is said, or being said.
+    pub fn is_said(&self, function: &str) -> bool {
+        self.next.lock().unwrap().get(function).is_none_or(VecDeque::is_empty)
+    }
+
     pub fn calls(&self, function: &str) -> usize {
         self.calls.lock().unwrap().iter().filter(|(called, _)| *called == function).count()
     }
@@ -242,9 +247,11 @@ impl ChannelCaller for Scheme {
     }
 
     async fn fetch_bill(&self, _: &Account, day: &str, cursor: Option<&str>) -> Result<BillPage, Failure> {
-        if let Some(Say::Fails(failure)) = self.next.lock().unwrap().get_mut("fetch_bill").and_then(VecDeque::pop_front)
-        {
-            return Err(failure);
+        let say = self.next.lock().unwrap().get_mut("fetch_bill").and_then(VecDeque::pop_front);
+        match say {
+            Some(Say::Fails(failure)) => return Err(failure),
+            Some(Say::Held(bell, _)) => bell.notified().await,
+            _ => {}
         }
         let bill = self.bills.lock().unwrap().get(day).cloned();
         let lines = bill.ok_or_else(|| Failure::NotSent { why: "there is no such bill yet".to_owned() })?;
@@ -400,6 +407,13 @@ impl Counter {
         let scope = self.scope;
         let events = self.app.store().read(move |tx| events::timeline(tx, &scope, payment)).await.unwrap();
         events.into_iter().map(|stored| stored.event.kind).collect()
+    }
+
+    /// The same, and when it was paid.
+    pub async fn notified_paid(&self, sale: &Sale, paid_at: Option<Millis>) {
+        let (payment, account) = (sale.payment.payment.id, sale.payment.channel_account.unwrap());
+        let said = PaymentAnswer { paid_at, ..answer(payment, PaymentStatus::Succeeded) };
+        answer_came(&self.app, self.scope, payment, account, said).await.unwrap();
     }
 
     /// The channel says this of the payment on its own.

@@ -1,9 +1,9 @@
 //! What the books say moved through a channel account, by the numbers under which the channel knows it: for comparison with
 //! its bill.
 //!
-//! A movement is what [`Kind::Captured`], [`Kind::RefundSucceeded`] and [`Kind::Undone`] booked, with the fee as it was
-//! corrected since. What a reconciliation itself booked about amounts is not counted: it answers the bill, and would be
-//! compared with itself.
+//! A movement is what [`Kind::Captured`], [`Kind::RefundSucceeded`] and [`Kind::Undone`] booked. What a reconciliation itself
+//! booked to correct it is not counted: it answers the bill, and stands with the discrepancy that it answers
+//! ([`crate::discrepancies::decided`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +74,8 @@ pub enum Standing {
     Moved(Ours),
     /// The payment or refund is of this account and its money has not moved so: the state it is in.
     State(String),
+    /// It is of another channel account, or was paid in cash.
+    OtherAccount,
 }
 
 /// What is known of each of these keys, whenever it was. Keys that nothing is known of are left out.
@@ -110,7 +112,7 @@ pub fn standing(
     let states = states(tx, scope, span.account, &numbers)?;
     for key in keys {
         if let Some(state) = states.get(&key.number) {
-            known.entry((*key).clone()).or_insert_with(|| Standing::State(state.clone()));
+            known.entry((*key).clone()).or_insert_with(|| state.clone());
         }
     }
     Ok(known)
@@ -127,28 +129,31 @@ fn states(
     scope: &TenantScope,
     account: ChannelAccountId,
     numbers: &BTreeSet<String>,
-) -> Result<BTreeMap<String, String>, StoreError> {
-    let of_payments: Vec<(String, String)> = tx.run(scope, |conn| {
+) -> Result<BTreeMap<String, Standing>, StoreError> {
+    type State = (String, String, Option<Txt<ChannelAccountId>>);
+    let of_payments: Vec<State> = tx.run(scope, |conn| {
         payments::table
             .filter(payments::tenant_id.eq(Txt(scope.tenant())))
-            .filter(payments::channel_account_id.eq(Txt(account)))
             .filter(payments::id.eq_any(numbers))
-            .select((payments::id, payments::public_state))
+            .select((payments::id, payments::public_state, payments::channel_account_id))
             .load(conn)
     })?;
-    let of_refunds: Vec<(String, String)> = tx.run(scope, |conn| {
+    let of_refunds: Vec<State> = tx.run(scope, |conn| {
         refunds::table
             .inner_join(
                 payments::table
                     .on(payments::tenant_id.eq(refunds::tenant_id).and(payments::id.eq(refunds::payment_id))),
             )
             .filter(refunds::tenant_id.eq(Txt(scope.tenant())))
-            .filter(payments::channel_account_id.eq(Txt(account)))
             .filter(refunds::id.eq_any(numbers))
-            .select((refunds::id, refunds::state))
+            .select((refunds::id, refunds::state, payments::channel_account_id))
             .load(conn)
     })?;
-    Ok(of_payments.into_iter().chain(of_refunds).collect())
+    let standing = |(number, state, of): State| {
+        let is_here = of.is_some_and(|of| of.0 == account);
+        (number, if is_here { Standing::State(state) } else { Standing::OtherAccount })
+    };
+    Ok(of_payments.into_iter().chain(of_refunds).map(standing).collect())
 }
 
 /// The movements of $2's account $3 that `which` holds for. What was undone by a cancel has the payment's number: voids, and
@@ -160,7 +165,7 @@ fn moved(which: &str) -> String {
         "SELECT CASE WHEN r.kind IN ('void', $1) THEN s.payment_id ELSE s.subject END AS number, \
            CASE WHEN s.kind = '{captured}' THEN '{payment}' \
                 WHEN s.kind = '{undone}' OR r.kind IN ('void', $1) THEN '{reversal}' ELSE '{refund}' END AS movement, \
-           s.subject AS subject, s.kind AS kind, s.payment_id AS payment_id, s.refund_id AS refund_id, s.at AS at \
+           s.subject AS subject, s.kind AS kind, s.at AS at \
          FROM posting_sets s LEFT JOIN refunds r ON r.tenant_id = s.tenant_id AND r.id = s.refund_id \
          WHERE s.tenant_id = $2 AND s.channel_account_id = $3 AND s.part = 0 \
            AND s.kind IN ('{captured}', '{refunded}', '{undone}') AND {which}"
@@ -170,16 +175,12 @@ fn moved(which: &str) -> String {
 /// With money and fee. On the clearing account lies what the fee has left of the money, so both together are all of it.
 fn with_sums(page: &str, bytes: &str) -> String {
     let (clearing, fees) = (Account::ChannelClearing.text(), Account::Fees.text());
-    let (undone, corrected) = (Kind::Undone.text(), Kind::FeeCorrected.text());
     format!(
         "SELECT page.number AS number, page.movement AS movement, page.at AS at, p.currency AS currency, \
            CAST(SUM(CASE WHEN p.account IN ('{clearing}', '{fees}') THEN p.amount_minor ELSE 0 END) AS BIGINT) AS net_minor, \
            CAST(SUM(CASE WHEN p.account = '{fees}' THEN p.amount_minor ELSE 0 END) AS BIGINT) AS fee_minor \
          FROM ({page}) page \
-         JOIN posting_sets s ON s.tenant_id = $2 AND s.payment_id = page.payment_id \
-           AND ((s.subject = page.subject AND s.kind = page.kind) \
-             OR (s.kind = '{corrected}' AND page.kind <> '{undone}' \
-               AND COALESCE(s.refund_id, '') = COALESCE(page.refund_id, ''))) \
+         JOIN posting_sets s ON s.tenant_id = $2 AND s.subject = page.subject AND s.kind = page.kind \
          JOIN postings p ON p.tenant_id = $2 AND p.set_id = s.id \
          GROUP BY page.number, page.movement, page.at, p.currency \
          ORDER BY page.number {bytes}, page.movement {bytes}"

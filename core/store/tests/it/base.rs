@@ -92,6 +92,19 @@ impl Base {
         raw(&self.url)
     }
 
+    /// The steps by which SQLite would carry out a statement, those of its foreign keys too.
+    pub fn plan(&self, statement: &str) -> Vec<String> {
+        #[derive(diesel::QueryableByName)]
+        struct Step {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            detail: String,
+        }
+        let mut raw = self.raw();
+        raw.batch_execute("PRAGMA foreign_keys = ON").expect("keys");
+        let steps: Vec<Step> = sql_query(format!("EXPLAIN QUERY PLAN {statement}")).load(&mut raw).expect("a plan");
+        steps.into_iter().map(|step| step.detail).collect()
+    }
+
     /// What a query of one column `n` counts.
     pub fn count(&self, query: &str) -> i64 {
         count(&mut self.raw(), query)

@@ -99,6 +99,7 @@ pub fn payout(house: &House) -> payouts::Payout {
         received_at: NOW,
         entered_by: "usr_mei".to_owned(),
         entered_at: NOW,
+        reversed: None,
     }
 }
 
@@ -295,14 +296,20 @@ fn nothing_of_another_tenant_is_read() {
         nobody(read(&|tx| discrepancies::load(tx, &scope, discrepancy(&tea)).map(drop)), "discrepancies");
         let run = base.read(|tx| reconciliations::list(tx, &tea.scope, None, None, None, 1)).remove(0);
         nobody(read(&|tx| reconciliations::load(tx, &scope, run.id).map(drop)), "reconciliations");
+        nobody(read(&|tx| payouts::load(tx, &scope, payout(&tea).id).map(drop)), "payouts");
         let bill = base.read(|tx| bills::newest(tx, &tea.scope, tea.account, DAY)).expect("a bill").id;
 
         base.read(|tx| {
             crate::batches::of_others_is_nothing(tx, &scope, &tea)?;
             assert_eq!(payouts::list(tx, &scope, None, None, 10)?.len(), 1);
+            assert_eq!(payouts::of_days(tx, &scope, tea.account, cny(1).currency(), DAY, DAY)?, []);
             assert_eq!(bills::newest(tx, &scope, tea.account, DAY)?, None);
             assert_eq!(bills::page(tx, &scope, bill, None, 10)?, []);
-            assert_eq!(reconciliations::newest(tx, &scope, tea.account, DAY)?, None);
+            assert_eq!(bills::newest_of_days(tx, &scope, tea.account)?.len(), 0);
+            let key = recon::Key { number: "WX1".to_owned(), movement: Movement::Payment };
+            assert_eq!(bills::find(tx, &scope, &[bill], &[&key])?, []);
+            assert_eq!(reconciliations::tries(tx, &scope, tea.account, DAY, NOW)?, None);
+            assert_eq!(discrepancies::decided(tx, &scope, tea.account, None, 10)?, []);
             assert_eq!(reconciliations::list(tx, &scope, None, None, None, 10)?.len(), 1);
             assert_eq!(discrepancies::list(tx, &scope, &discrepancies::Filter::default(), None, 10)?.len(), 1);
             assert_eq!(refunds::of_payment(tx, &scope, theirs)?, []);
@@ -372,6 +379,7 @@ fn nothing_of_another_tenant_is_changed() {
         let bill = base.read(|tx| bills::newest(tx, &tea.scope, tea.account, DAY)).expect("a bill").id;
         let run = base.read(|tx| reconciliations::list(tx, &tea.scope, None, None, None, 1)).remove(0);
         let strange = base.read(|tx| discrepancies::load(tx, &tea.scope, discrepancy(&tea)));
+        let taken_back = payouts::Reversed { by: "usr_a".to_owned(), at: NOW, reason: "mistyped".to_owned() };
         let secret = Opaque(vec![0]);
         let (listens, delivery) = (endpoint(&tea, 1).id, delivery(base, &tea));
         let shop = stores::Shop { id: tea.store, name: "Ours".to_owned(), active: false, created_at: NOW };
@@ -504,7 +512,8 @@ fn nothing_of_another_tenant_is_changed() {
             ("journal::append", Box::new(|tx| journal::append(tx, &scope, tea.terminal, &entry(&tea), None, NOW))),
             ("plugin_kv::set", Box::new(|tx| plugin_kv::set(tx, &scope, tea.account, "token", b"ours", NOW))),
             ("payouts::enter", Box::new(|tx| payouts::enter(tx, &scope, &payout(&tea)))),
-            ("bills::begin", Box::new(|tx| bills::begin(tx, &scope, tea.account, DAY, NOW).map(drop))),
+            ("payouts::reverse", Box::new(|tx| payouts::reverse(tx, &scope, payout(&tea).id, &taken_back).map(drop))),
+            ("bills::begin", Box::new(|tx| bills::begin(tx, &scope, tea.account, DAY).map(drop))),
             ("bills::finish", Box::new(|tx| bills::finish(tx, &scope, bill, 1, 0, "ours", NOW))),
             ("reconciliations::start", Box::new(|tx| reconciliations::start(tx, &scope, &run).map(drop))),
             ("discrepancies::save", Box::new(|tx| discrepancies::save(tx, &scope, &mut strange.clone()))),

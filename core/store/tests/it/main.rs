@@ -8,6 +8,7 @@ mod base;
 mod batches;
 mod books;
 mod connections;
+mod discrepancies;
 mod fee_plans;
 mod group;
 mod house;

@@ -15,13 +15,13 @@ use crate::{
             Caller,
             rights::{ReadBooks, Reconcile},
         },
-        idempotency::IdempotencyKey,
+        idempotency::{IdempotencyKey, fingerprint},
         paging,
         problem::{INVALID, Problem},
         router::other_method,
         text,
     },
-    reconcile::resolve::{Deed, act, correction},
+    reconcile::resolve::{Deed, Keyed, act},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -64,7 +64,8 @@ pub struct DiscrepancyView {
     day: String,
     /// The last comparison that found it.
     reconciliation: ReconciliationId,
-    /// `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `cut_off`, `duplicate` or `unreadable`.
+    /// `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `duplicate`, `unreadable`, `corrected` (the sides
+    /// agree, and what was booked to correct them is to be taken back) or `payout`.
     class: &'static str,
     /// `payment`, `refund` or `reversal`; absent for a line that cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +80,7 @@ pub struct DiscrepancyView {
     ours: Option<SideView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     theirs: Option<SideView>,
-    /// In which state the payment or refund is here, or what stands in the line.
+    /// In which state the payment or refund is here, what stands in the line, or which payout it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     words: Option<String>,
     /// Which of `currency`, `amount`, `fee`, `status`, `date` differ.
@@ -87,7 +88,7 @@ pub struct DiscrepancyView {
     /// A proposal: `nothing_to_do`, `wait_for_next_bill`, `follow_bill`, `claim_from_channel`, `settle_payment` or
     /// `fetch_again`.
     fix: &'static str,
-    /// Absent where a posting settles nothing.
+    /// What no decision has booked yet; once it is decided, what it booked. Absent where a posting settles nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     correction: Option<CorrectionView>,
     /// `open`, `assigned`, `write_off_proposed`, `resolved`, `written_off` or `closed`.
@@ -103,13 +104,14 @@ pub struct DiscrepancyView {
     decided_by: Option<String>,
     found_at: Millis,
     updated_at: Millis,
+    /// Grows with each change; whoever decides names the one that they saw.
+    version: u64,
 }
 
 impl From<Discrepancy> for DiscrepancyView {
     fn from(stored: Discrepancy) -> Self {
         let side = |side: Side| SideView { money: side.money, fee: side.fee, at: side.at };
-        // A difference past 64 bits cannot be booked, and says so when somebody tries.
-        let correction = correction(&stored).ok().flatten();
+        let correction = stored.correction;
         let finding = stored.finding;
         Self {
             id: stored.id,
@@ -133,6 +135,7 @@ impl From<Discrepancy> for DiscrepancyView {
             decided_by: stored.decided_by,
             found_at: stored.found_at,
             updated_at: stored.updated_at,
+            version: stored.version,
         }
     }
 }
@@ -200,17 +203,27 @@ pub async fn show(
 }
 
 /// Who looks after it.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssignDiscrepancy {
     to: UserId,
 }
 
-/// Why.
-#[derive(Deserialize, ToSchema)]
+/// Why, and about what.
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecideDiscrepancy {
     reason: String,
+    /// Of the discrepancy as it was seen: if it has changed since, nothing is decided.
+    version: u64,
+}
+
+/// About what.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveWriteOff {
+    /// Of the discrepancy as it was seen: if it has changed since, nothing is decided.
+    version: u64,
 }
 
 /// Gives it to a person of the merchant's.
@@ -222,13 +235,15 @@ pub async fn assign(
     app: web::Data<App>,
     caller: Caller<Reconcile>,
     discrepancy: web::Path<DiscrepancyId>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: web::Json<AssignDiscrepancy>,
 ) -> Result<web::Json<DiscrepancyView>, Problem> {
-    carry_out(&app, &caller, discrepancy.into_inner(), Deed::Assign { to: body.to }).await
+    let deed = Deed::Assign { to: body.to };
+    carry_out(&app, &caller, discrepancy.into_inner(), "assign", deed, &key, &*body).await
 }
 
-/// Books it away: the books follow the bill, and the merchant has or bears the difference.
+/// Books it away: the books follow the bill, and the merchant has or bears the difference. The same request again, with its
+/// key, is answered with the discrepancy as it then stands; so it is with the other decisions.
 #[utoipa::path(post, path = "/v1/discrepancies/{discrepancy}/resolve", tag = "discrepancies",
     request_body = DecideDiscrepancy,
     params(("discrepancy" = DiscrepancyId, Path), ("Idempotency-Key" = String, Header)),
@@ -237,11 +252,11 @@ pub async fn resolve(
     app: web::Data<App>,
     caller: Caller<Reconcile>,
     discrepancy: web::Path<DiscrepancyId>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: web::Json<DecideDiscrepancy>,
 ) -> Result<web::Json<DiscrepancyView>, Problem> {
-    let reason = text::name(&body.reason, "/reason")?;
-    carry_out(&app, &caller, discrepancy.into_inner(), Deed::Resolve { reason }).await
+    let deed = Deed::Resolve { reason: text::name(&body.reason, "/reason")?, version: body.version };
+    carry_out(&app, &caller, discrepancy.into_inner(), "resolve", deed, &key, &*body).await
 }
 
 /// Proposes to write it off. Nothing is booked before a second person approves.
@@ -253,24 +268,27 @@ pub async fn propose_write_off(
     app: web::Data<App>,
     caller: Caller<Reconcile>,
     discrepancy: web::Path<DiscrepancyId>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: web::Json<DecideDiscrepancy>,
 ) -> Result<web::Json<DiscrepancyView>, Problem> {
-    let reason = text::name(&body.reason, "/reason")?;
-    carry_out(&app, &caller, discrepancy.into_inner(), Deed::ProposeWriteOff { reason }).await
+    let deed = Deed::ProposeWriteOff { reason: text::name(&body.reason, "/reason")?, version: body.version };
+    carry_out(&app, &caller, discrepancy.into_inner(), "write-off", deed, &key, &*body).await
 }
 
 /// Writes it off, as a second person: what the channel pays less is a loss, what it pays more a gain.
 #[utoipa::path(post, path = "/v1/discrepancies/{discrepancy}/write-off/approve", tag = "discrepancies",
+    request_body = ApproveWriteOff,
     params(("discrepancy" = DiscrepancyId, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 200, body = DiscrepancyView)))]
 pub async fn approve_write_off(
     app: web::Data<App>,
     caller: Caller<Reconcile>,
     discrepancy: web::Path<DiscrepancyId>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
+    body: web::Json<ApproveWriteOff>,
 ) -> Result<web::Json<DiscrepancyView>, Problem> {
-    carry_out(&app, &caller, discrepancy.into_inner(), Deed::ApproveWriteOff).await
+    let deed = Deed::ApproveWriteOff { version: body.version };
+    carry_out(&app, &caller, discrepancy.into_inner(), "write-off/approve", deed, &key, &*body).await
 }
 
 /// Does not write it off: it is open again.
@@ -281,9 +299,9 @@ pub async fn decline_write_off(
     app: web::Data<App>,
     caller: Caller<Reconcile>,
     discrepancy: web::Path<DiscrepancyId>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
 ) -> Result<web::Json<DiscrepancyView>, Problem> {
-    carry_out(&app, &caller, discrepancy.into_inner(), Deed::DeclineWriteOff).await
+    carry_out(&app, &caller, discrepancy.into_inner(), "write-off/decline", Deed::DeclineWriteOff, &key, &()).await
 }
 
 /// Books are moved by people alone.
@@ -291,8 +309,13 @@ async fn carry_out(
     app: &App,
     caller: &Caller<Reconcile>,
     id: DiscrepancyId,
+    what: &str,
     deed: Deed,
+    key: &IdempotencyKey,
+    body: &impl Serialize,
 ) -> Result<web::Json<DiscrepancyView>, Problem> {
     let (scope, actor) = (caller.scope()?, person(caller)?);
-    Ok(web::Json(act(app, scope, id, deed, &actor).await?.into()))
+    let asked = format!("POST /v1/discrepancies/{id}/{what}");
+    let keyed = Keyed { key: key.to_string(), fingerprint: fingerprint(app, &asked, caller.principal(), body)? };
+    Ok(web::Json(act(app, scope, id, deed, &actor, keyed).await?.into()))
 }

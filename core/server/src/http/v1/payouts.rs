@@ -2,10 +2,11 @@
 
 use actix_web::{HttpResponse, web};
 use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PayoutId, api::Page};
-use saoma_store::payouts::{self, Cursor, Payout};
+use saoma_store::payouts::{self, Cursor, Payout, Reversed};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::settlements::person;
 use crate::{
     app::App,
     http::{
@@ -13,26 +14,35 @@ use crate::{
             Caller,
             rights::{ReadBooks, Reconcile},
         },
-        idempotency::IdempotencyKey,
+        idempotency::{IdempotencyKey, fingerprint},
         paging,
         problem::{INVALID, Problem},
         router::other_method,
         text,
     },
-    reconcile::payout::{Seen, enter as enter_payout},
+    reconcile::{
+        payout::{Seen, enter as enter_payout, reverse as reverse_payout},
+        resolve::Keyed,
+    },
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(
-        web::resource("/payouts")
-            .route(web::get().to(list))
-            .route(web::post().to(enter))
-            .default_service(web::to(other_method)),
-    );
+    config
+        .service(
+            web::resource("/payouts")
+                .route(web::get().to(list))
+                .route(web::post().to(enter))
+                .default_service(web::to(other_method)),
+        )
+        .service(
+            web::resource("/payouts/{payout}/reverse")
+                .route(web::post().to(reverse))
+                .default_service(web::to(other_method)),
+        );
 }
 
 /// A payout as it was seen at the bank.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnterPayout {
     channel_account: ChannelAccountId,
@@ -43,6 +53,16 @@ pub struct EnterPayout {
     /// The bank's or the scheme's number of it: one of an account is booked once.
     reference: String,
     received_at: Millis,
+    /// Needed where a payout that stands is for some of these days: this one brought more of the same.
+    #[serde(default)]
+    further: bool,
+}
+
+/// Why it is taken back.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReversePayout {
+    reason: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -52,7 +72,7 @@ pub struct PayoutView {
     from_day: String,
     to_day: String,
     amount: Amount,
-    /// What the bills of these days come to, fees taken off.
+    /// What the bills of these days come to, fees taken off, and what earlier payouts brought of it.
     expected: Money,
     /// What arrived more than that, or less if it is negative.
     difference: Money,
@@ -60,6 +80,16 @@ pub struct PayoutView {
     received_at: Millis,
     entered_by: String,
     entered_at: Millis,
+    /// It was booked by mistake, and taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reversed: Option<ReversedView>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ReversedView {
+    by: String,
+    at: Millis,
+    reason: String,
 }
 
 impl From<Payout> for PayoutView {
@@ -77,21 +107,28 @@ impl From<Payout> for PayoutView {
             received_at: stored.received_at,
             entered_by: stored.entered_by,
             entered_at: stored.entered_at,
+            reversed: stored.reversed.map(|Reversed { by, at, reason }| ReversedView { by, at, reason }),
         }
     }
 }
 
-/// Books what arrived, from the channel's clearing account to the bank. Each of its days must have been compared with its
-/// bill before.
+/// Books what arrived, from the channel's clearing account to the bank, for people alone. Each of its days must have been
+/// compared with its bill before; if it is not what those come to, a discrepancy is opened.
+///
+/// The `Idempotency-Key` names the payout. The same request again is answered with it (200 instead of 201); another request
+/// with this key is refused.
 #[utoipa::path(post, path = "/v1/payouts", tag = "payouts", request_body = EnterPayout,
-    params(("Idempotency-Key" = String, Header)), responses((status = 201, body = PayoutView)))]
+    params(("Idempotency-Key" = String, Header)),
+    responses((status = 201, body = PayoutView), (status = 200, body = PayoutView)))]
 pub async fn enter(
     app: web::Data<App>,
     caller: Caller<Reconcile>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: web::Json<EnterPayout>,
 ) -> Result<HttpResponse, Problem> {
-    let (scope, body) = (caller.scope()?, body.into_inner());
+    let (scope, actor) = (caller.scope()?, person(&caller)?);
+    let fingerprint = fingerprint(&app, "POST /v1/payouts", caller.principal(), &*body)?;
+    let body = body.into_inner();
     // The same years as a scheme's own moments: seconds instead of milliseconds would be in 1970.
     if !(946_684_800_000..4_102_444_800_000).contains(&body.received_at.0) {
         return Err(Problem::new(INVALID, "This is no moment in milliseconds since 1970.").at("/received_at"));
@@ -102,11 +139,33 @@ pub async fn enter(
         to_day: body.to_day,
         amount: body.amount,
         reference: text::name(&body.reference, "/reference")?,
+        is_further: body.further,
         received_at: body.received_at,
-        actor: caller.actor(),
+        actor,
     };
-    let entered = enter_payout(&app, scope, seen).await?;
-    Ok(HttpResponse::Created().json(PayoutView::from(entered)))
+    let (entered, new) = enter_payout(&app, scope, seen, Keyed { key: key.to_string(), fingerprint }).await?;
+    let view = PayoutView::from(entered);
+    Ok(if new { HttpResponse::Created().json(view) } else { HttpResponse::Ok().json(view) })
+}
+
+/// Takes a payout back that was entered by mistake, for people alone: what it booked is booked back, and so is what was decided
+/// about its difference. Its reference is free again.
+#[utoipa::path(post, path = "/v1/payouts/{payout}/reverse", tag = "payouts", request_body = ReversePayout,
+    params(("payout" = PayoutId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 200, body = PayoutView)))]
+pub async fn reverse(
+    app: web::Data<App>,
+    caller: Caller<Reconcile>,
+    payout: web::Path<PayoutId>,
+    key: IdempotencyKey,
+    body: web::Json<ReversePayout>,
+) -> Result<web::Json<PayoutView>, Problem> {
+    let (scope, actor, payout) = (caller.scope()?, person(&caller)?, payout.into_inner());
+    let asked = format!("POST /v1/payouts/{payout}/reverse");
+    let fingerprint = fingerprint(&app, &asked, caller.principal(), &*body)?;
+    let reason = text::name(&body.reason, "/reason")?;
+    let keyed = Keyed { key: key.to_string(), fingerprint };
+    Ok(web::Json(reverse_payout(&app, scope, payout, reason, &actor, keyed).await?.into()))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -18,7 +18,8 @@ use crate::{
         idempotency::IdempotencyKey,
         paging,
         problem::{
-            CHANNEL_CANNOT, DAY_NOT_COMPARED, INVALID, NOT_IN_STATE, NOTHING_TO_POST, Problem, SECOND_PERSON_NEEDED,
+            ANOTHER_DAY_RUNS, CHANNEL_CANNOT, CURRENCY_MISMATCH, DAY_NOT_COMPARED, DAYS_PAID_OUT, INVALID, KEY_REUSED,
+            NOT_IN_STATE, NOTHING_TO_POST, Problem, SECOND_PERSON_NEEDED, UNAVAILABLE,
         },
         router::other_method,
     },
@@ -71,8 +72,8 @@ pub struct ReconciliationView {
     ended_at: Option<Millis>,
 }
 
-/// Counts and sums. Every movement of the books and every line of the bill is in exactly one of `agreed` (two of them),
-/// `netted` and `found`; a difference of two that meet is one of `found`.
+/// Counts and sums, all as if no difference had been booked away. Every movement of the books and every line of the bill is in
+/// exactly one of `agreed` (two of them), `netted` and `found`; a difference of two that meet is one of `found`.
 #[derive(Serialize, ToSchema)]
 pub struct ResultView {
     /// Of the bill: a bill that the scheme changed has a higher one.
@@ -84,7 +85,8 @@ pub struct ResultView {
     agreed: u64,
     /// Movements taken and undone on the day, and in no bill.
     netted: u64,
-    /// By class: `amount`, `missing_here`, …
+    /// By class: `amount`, `missing_here`, …; also `cut_off` and `other_account`, which nobody need do anything about, and
+    /// `corrected`: corrections to be taken back.
     found: BTreeMap<String, u64>,
     /// So much was found that not all of it is kept one by one.
     overflowed: bool,
@@ -139,7 +141,7 @@ impl From<Reconciliation> for ReconciliationView {
 }
 
 /// Fetches the channel's bill of a day and compares it with the books. Goes on by itself; ask for it again to see its end.
-/// While one of the account and day is running, that is the answer.
+/// While one of the account and day is running, that is the answer; days of an account take turns.
 #[utoipa::path(post, path = "/v1/reconciliations", tag = "reconciliations", request_body = StartReconciliation,
     params(("Idempotency-Key" = String, Header)), responses((status = 202, body = ReconciliationView)))]
 pub async fn start(
@@ -211,6 +213,31 @@ impl From<ReconcileError> for Problem {
                 DAY_NOT_COMPARED,
                 format!("Compare the day {day} with its bill first: POST /v1/reconciliations."),
             ),
+            ReconcileError::Busy(day) => Self::new(
+                ANOTHER_DAY_RUNS,
+                format!(
+                    "The day {day} of this account is being compared, and days take turns. Try again when it is done."
+                ),
+            ),
+            ReconcileError::TooMany => {
+                Self::new(UNAVAILABLE, "As many days are being compared as may be at a time. Try again in a minute.")
+            }
+            ReconcileError::OtherCurrency(currency) => {
+                Self::new(CURRENCY_MISMATCH, format!("The bills of these days have nothing in {currency}."))
+                    .at("/amount/currency")
+            }
+            ReconcileError::DaysPaidOut(reference) => {
+                let detail = format!(
+                    "The payout {reference} is for some of these days. If this one brought more of the same, say so: \
+                     \"further\": true."
+                );
+                Self::new(DAYS_PAID_OUT, detail).at("/further")
+            }
+            ReconcileError::Reversed => Self::new(NOT_IN_STATE, "It was reversed before."),
+            ReconcileError::KeyReused => Self::new(KEY_REUSED, "Another request had this Idempotency-Key."),
+            ReconcileError::Amount(_) => {
+                Self::new(INVALID, "The amounts are too large to be put together.").at("/amount/minor")
+            }
             ReconcileError::NoBills(name) => Self::new(CHANNEL_CANNOT, format!("{name} has no bills.")),
             ReconcileError::Refused(refusal) => match refusal {
                 StepRefusal::Standing { standing, verb } => {
@@ -221,8 +248,7 @@ impl From<ReconcileError> for Problem {
                 }
                 StepRefusal::NothingToPost { class } => {
                     let detail = format!(
-                        "A difference of the class {} has nothing to post: it ends with the payment, with a later bill, or is \
-                         written off.",
+                        "A difference of the class {} has nothing to post: it ends with the payment or with a later bill.",
                         class.text()
                     );
                     Self::new(NOTHING_TO_POST, detail)
@@ -232,8 +258,8 @@ impl From<ReconcileError> for Problem {
             ReconcileError::Stopped
             | ReconcileError::Fetch(_)
             | ReconcileError::Bill(_)
-            | ReconcileError::Walk(_)
-            | ReconcileError::Amount(_) => Self::internal(&error),
+            | ReconcileError::EmptyBill
+            | ReconcileError::Walk(_) => Self::internal(&error),
         }
     }
 }
