@@ -24,23 +24,6 @@ pub fn run() -> Result<()> {
         let rate = commits.split_whitespace().find_map(|word| word.strip_prefix("charges_per_s="));
         Ok(rate.context("the bench of commits names no charges_per_s")?.to_owned())
     })?;
-    timed("A day of a million payments against its bill", || {
-        stage::execute(
-            cargo(&["bench", "--quiet", "--locked", "--package", "saoma-server", "--bench", "reconcile"])
-                .env("SAOMA_BENCH_DIR", crate::target()),
-        )
-    })?;
-    machine::packages(&[&machine::POSTGRESQL])?;
-    timed("Books of a million postings", || {
-        let only = ["--", "--ignored", "--nocapture", "a_million_postings"];
-        stage::execute(&mut cargo(
-            &[
-                ["test", "--quiet", "--locked", "--release", "--package", "saoma-store", "--test", "it"].as_slice(),
-                &only,
-            ]
-            .concat(),
-        ))
-    })?;
     // The programs have the pages inside.
     web::build()?;
     timed("Release programs", || {
@@ -55,6 +38,12 @@ pub fn run() -> Result<()> {
             "saoma-schemes",
             "--package",
             "saoma-trials",
+            "--bin",
+            "saoma",
+            "--bin",
+            "saoma-schemes",
+            "--bin",
+            "saoma-demo",
         ]))?;
         stage::execute(&mut cargo(&["build", "--quiet", "--locked", "--profile", "small", "--package", "saoma-edge"]))
     })?;
@@ -65,5 +54,22 @@ pub fn run() -> Result<()> {
         demo.arg("--programs").arg(&release).arg("--plugins").arg(&plugins).current_dir(crate::root());
         demo.args(["bench", "--charges-per-s", &charges_per_s]);
         stage::execute(&mut demo)
+    })?;
+    machine::packages(&[&machine::POSTGRESQL])?;
+    timed("Books of a million postings", || {
+        let only = ["--", "--ignored", "--nocapture", "a_million_postings"];
+        stage::execute(&mut cargo(
+            &[
+                ["test", "--quiet", "--locked", "--release", "--package", "saoma-store", "--test", "it"].as_slice(),
+                &only,
+            ]
+            .concat(),
+        ))
+    })?;
+    timed("A day of a million payments against its bill", || {
+        stage::execute(
+            cargo(&["bench", "--quiet", "--locked", "--package", "saoma-server", "--bench", "reconcile"])
+                .env("SAOMA_BENCH_DIR", crate::target()),
+        )
     })
 }
