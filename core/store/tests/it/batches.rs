@@ -307,7 +307,7 @@ fn differences_are_found_changed_closed_and_found_again() {
         let amount = Difference { class: Class::Amount, fields: vec![Field::Amount, Field::State], ..unheard(&tea, 1) };
         let one = (first.clone(), Class::Amount, at(1), None);
         let over = (second.clone(), Class::State, at(1), Some(at(2)));
-        assert_eq!(keep(&[amount.clone()], at(2)), [one.clone(), over]);
+        assert_eq!(keep(std::slice::from_ref(&amount), at(2)), [one.clone(), over]);
         let again = (second, Class::State, at(3), None);
         assert_eq!((keep(&[amount, unheard(&tea, 2)], at(3)), counted()), (vec![one, again], Some(2)));
         let kept = base.read(|tx| batches::differences(tx, &tea.scope, open.id)).remove(0);
