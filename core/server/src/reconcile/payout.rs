@@ -19,7 +19,7 @@ use saoma_store::{
 
 use super::{
     ReconcileError,
-    resolve::{Keyed, first_of},
+    resolve::{Keyed, first_of, once},
 };
 use crate::{app::App, period::PeriodError};
 
@@ -59,14 +59,7 @@ pub async fn enter(app: &App, scope: TenantScope, seen: Seen, keyed: Keyed) -> R
         }
         enter_in(tx, &scope, id, difference, &seen, now).map(|entered| (entered, true))
     };
-    let entered = match app.store().write(work.clone()).await {
-        Err(ReconcileError::Store(StoreError::Conflict { what: "the Idempotency-Key" })) => {
-            app.store().write(work).await?
-        }
-        entered => entered?,
-    };
-    app.news_of(scope.tenant());
-    Ok(entered)
+    once(app, scope, work).await
 }
 
 fn enter_in(
@@ -208,14 +201,7 @@ pub async fn reverse(
         }
         reverse_in(tx, &scope, id, &reversed)
     };
-    let done = match app.store().write(work.clone()).await {
-        Err(ReconcileError::Store(StoreError::Conflict { what: "the Idempotency-Key" })) => {
-            app.store().write(work).await?
-        }
-        done => done?,
-    };
-    app.news_of(scope.tenant());
-    Ok(done)
+    once(app, scope, work).await
 }
 
 fn reverse_in(

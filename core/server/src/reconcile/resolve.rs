@@ -62,9 +62,23 @@ pub async fn act(
         let known = first_of(tx, &scope, idempotency::Kind::Discrepancy, &format!("{id} {}", keyed.key), &keyed, now)?;
         if known { Ok(discrepancies::load(tx, &scope, id)?) } else { act_in(tx, &scope, id, &deed, &actor, now) }
     };
+    once(app, scope, work).await
+}
+
+/// Carries out `work`, which asks [`first_of`] before anything else, and tells whoever looks on.
+///
+/// # Errors
+/// What `work` says.
+pub(super) async fn once<T, F>(app: &App, scope: TenantScope, work: F) -> Result<T, ReconcileError>
+where
+    T: Send + 'static,
+    F: Fn(&mut Tx<'_>) -> Result<T, ReconcileError> + Clone + Send + 'static,
+{
     let done = match app.store().write(work.clone()).await {
-        // The very same request came twice at once, and the other was first.
-        Err(ReconcileError::Store(StoreError::Conflict { .. })) => app.store().write(work).await?,
+        // The very same request came twice at once, and the other was first: what that one did is known now.
+        Err(ReconcileError::Store(StoreError::Conflict { what: "the Idempotency-Key" })) => {
+            app.store().write(work).await?
+        }
         done => done?,
     };
     app.news_of(scope.tenant());
