@@ -28,9 +28,9 @@ use saoma_server::{
     app::{App, Parts},
     config::Config,
     fleet::{Fleet, ca::Ca},
+    own_keys,
     peers::Peers,
     reconcile,
-    secrets::Vault,
     telemetry::metrics::Metrics,
 };
 use saoma_store::{
@@ -181,7 +181,13 @@ async fn open(folder: &Path, database: &Path, channels: Arc<Lister>) -> App {
     let environment = [("SAOMA_DATA_DIR".to_owned(), folder.display().to_string())];
     let config = Config::read(None, environment).expect("a configuration");
     let url = database.display().to_string();
-    let store = tokio::task::spawn_blocking(move || Store::open(&url, 4)).await.expect("a thread").expect("a database");
+    let key = folder.join("master.key");
+    let opening = tokio::task::spawn_blocking(move || {
+        let store = Store::open(&url, 4).expect("a database");
+        let vault = own_keys::open(&store, &key, DAY_START).expect("a vault");
+        (store, vault)
+    });
+    let (store, vault) = opening.await.expect("a thread");
     let metrics = Metrics::open(&config.telemetry).expect("metrics");
     let (certificate, key) = Ca::draw(DAY_START).expect("a certificate");
     App::new(Parts {
@@ -190,7 +196,7 @@ async fn open(folder: &Path, database: &Path, channels: Arc<Lister>) -> App {
         channels,
         clock: Arc::new(SystemClock),
         chance: Arc::new(SystemChance),
-        vault: Vault::open(&folder.join("master.key")).expect("a vault"),
+        vault,
         fleet: Fleet::new(Ca::open(folder, &certificate, &key).expect("a CA"), "bench".to_owned()),
         metrics,
         peers: Peers::none(),

@@ -133,7 +133,7 @@ impl App {
 
     #[must_use]
     pub fn pay_code_key(&self) -> &hmac::Key {
-        self.0.vault.pay_code_key()
+        &self.0.vault.own().pay_code
     }
 
     #[must_use]

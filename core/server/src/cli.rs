@@ -1,15 +1,18 @@
 //! The command line: each command a file, errors with their causes on standard error, exit code 1.
 
 mod admin;
+mod audit;
 mod config;
+mod keys;
 mod ledger;
 mod openapi;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand};
+use saoma_store::Store;
 
 use crate::config::Config;
 
@@ -48,6 +51,12 @@ enum Command {
     /// The platform's administrators.
     #[command(subcommand)]
     Admin(admin::Command),
+    /// The keys that secrets are sealed under and sessions are signed with.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Proves that the audit log is as it was written.
+    #[command(subcommand)]
+    Audit(audit::Command),
 }
 
 /// Runs the program.
@@ -74,10 +83,20 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
                 Command::Config(_) => config::show(&config),
                 Command::Ledger(command) => ledger::run(&command, &config),
                 Command::Admin(command) => admin::run(&command, &config),
+                Command::Keys(command) => keys::run(&command, &config),
+                Command::Audit(command) => audit::run(&command, &config),
                 Command::Openapi => openapi::print(),
             }
         }
     }
+}
+
+/// Core's database, which a command only looks into or mends.
+fn open_existing(config: &Config) -> Result<Store> {
+    if !Store::exists(&config.database.url) {
+        bail!("there is no database at {}: set database.url or data_dir to core's", config.database.url);
+    }
+    Store::open(&config.database.url, 2).context("open the database")
 }
 
 fn read_config(file: Option<PathBuf>) -> Result<Config> {

@@ -63,7 +63,8 @@ pub const OPTIONS: &[Described] = &[
         "secrets.master_key_file",
         "",
         "File of 32 random bytes, mode 600, under which everything else is sealed: the same for all nodes on one database. \
-         Empty: master.key in data_dir. Made if it is missing and the database is new.",
+         Empty: master.key in data_dir. Made if it is missing and the database is new. Files beside it whose names begin \
+         with its name and a dot are master keys as well: `saoma keys rotate-master` draws the next one there.",
     ),
     option(
         "terminals.https_listen",

@@ -5,6 +5,8 @@
 
 pub mod app;
 pub mod batches;
+pub mod audit_anchor;
+pub mod audit_check;
 pub mod cli;
 pub mod config;
 mod day;
@@ -13,6 +15,7 @@ pub mod fleet;
 pub mod http;
 pub mod ledger_check;
 pub mod limits;
+pub mod masters;
 pub mod own_keys;
 pub mod payments;
 pub mod peers;
@@ -20,8 +23,10 @@ pub mod period;
 mod plugin_values;
 mod private_file;
 pub mod reconcile;
+pub mod rotation;
 pub mod secrets;
 pub mod serve;
+pub mod session_keys;
 pub mod telemetry;
 pub mod webhooks;
 pub mod workers;

@@ -2,35 +2,43 @@
 //!
 //! AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces; what a ciphertext belongs to is its associated data, so that one
 //! cannot be moved to another tenant or account.
+//!
+//! Values are sealed within the transaction that stores them, and opened within the one that reads them: so each finds the
+//! keys as they stand with the values, whatever is being rotated ([`crate::rotation`]).
 
-use std::{collections::BTreeMap, fmt::Display, fs, io::Read as _, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use jsonwebtoken::{DecodingKey, EncodingKey};
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hkdf, hmac,
+    hmac,
     rand::{SecureRandom as _, SystemRandom},
-    signature::{Ed25519KeyPair, KeyPair as _},
 };
 use saoma_channels::Secrets;
 use saoma_protocol::{ChannelAccountId, Millis};
-use saoma_store::{Opaque, Store, StoreError, TenantScope, channel_accounts, tenant_keys};
+use saoma_store::{
+    Opaque, Store, StoreError, TenantScope, Tx, access, channel_accounts, master_keys,
+    tenant_keys::{self, TenantKey},
+};
 use zeroize::Zeroizing;
 
-use crate::private_file;
+use crate::{masters::Masters, session_keys::SessionKeys};
 
-const KEY_LEN: usize = 32;
-/// RFC 8410 §7: what stands before the 32 bytes of an Ed25519 seed in a PKCS #8 document.
-const PKCS8_PREFIX: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-/// The name that wrapped data keys carry, for the day the master key is rotated.
-const MASTER_NAME: &str = "file-1";
+pub(crate) const KEY_LEN: usize = 32;
 
 /// Why a secret cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
     #[error("use the master key {path}: {why}")]
     Master { path: String, why: String },
+    #[error(
+        "find the master key {name}: something is sealed under it, and its file is not here. Copy it from another node or \
+         from the backup to {file}, or beside it"
+    )]
+    NoMaster { name: String, file: String },
     #[error("open a secret: it was sealed under another key, or changed")]
     Sealed,
     #[error("draw a key: the machine gives no random bytes")]
@@ -39,254 +47,204 @@ pub enum SecretsError {
     Store(#[from] StoreError),
 }
 
-/// Holds the master key, and what is derived from it.
-pub struct Vault {
-    master: LessSafeKey,
-    pay_code: hmac::Key,
-    /// Tells master keys apart, and says nothing of them.
-    name: String,
-    fingerprint: hmac::Key,
-    refresh: hmac::Key,
-    sessions: SessionKeys,
+/// Holds the master keys, and the platform's own keys in the clear. All clones are one.
+#[derive(Clone)]
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    masters: Masters,
+    own: OwnKeys,
+    sessions: RwLock<Arc<SessionKeys>>,
 }
 
-/// What signs access tokens (Ed25519, RFC 8032), and what checks them.
-pub struct SessionKeys {
-    pub sign: EncodingKey,
-    pub verify: DecodingKey,
+/// Keys of the platform's own that never change: they are drawn once and sealed under the master key, so that they outlive it.
+pub struct OwnKeys {
+    pub pay_code: hmac::Key,
+    /// Of the hashes by which a repeated request is known again.
+    pub fingerprint: hmac::Key,
+    /// Of the marks by which our own refresh tokens are known.
+    pub refresh: hmac::Key,
 }
 
 impl Vault {
-    /// Reads the master key, or draws it at the first start (mode 0600).
+    /// See [`crate::own_keys::open`], which reads what it takes.
+    #[must_use]
+    pub fn new(masters: Masters, own: OwnKeys, sessions: SessionKeys) -> Self {
+        Self(Arc::new(Inner { masters, own, sessions: RwLock::new(Arc::new(sessions)) }))
+    }
+
+    #[must_use]
+    pub fn masters(&self) -> &Masters {
+        &self.0.masters
+    }
+
+    #[must_use]
+    pub fn own(&self) -> &OwnKeys {
+        &self.0.own
+    }
+
+    #[must_use]
+    pub fn sessions(&self) -> Arc<SessionKeys> {
+        Arc::clone(&self.0.sessions.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_sessions(&self, sessions: SessionKeys) {
+        *self.0.sessions.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(sessions);
+    }
+
+    /// Encrypts an account's secrets (by name) for [`channel_accounts::set_secrets`] in the same transaction.
     ///
     /// # Errors
-    /// `Master` if the file cannot be read, is open to others, or has another length.
-    pub fn open(path: &Path) -> Result<Self, SecretsError> {
-        let refused = |why: String| SecretsError::Master { path: path.display().to_string(), why };
-        let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        if !path.exists() {
-            SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
-            private_file::draw(path, bytes.as_slice()).map_err(|error| refused(error.to_string()))?;
-        }
-        let mut file = fs::File::open(path).map_err(|error| refused(error.to_string()))?;
-        let about = file.metadata().map_err(|error| refused(error.to_string()))?;
-        if about.permissions().mode() & 0o077 != 0 {
-            return Err(refused("others may read it; set its mode to 600".to_owned()));
-        }
-        if about.len() != KEY_LEN as u64 {
-            return Err(refused(format!("it must have {KEY_LEN} bytes, not {}", about.len())));
-        }
-        file.read_exact(bytes.as_mut_slice()).map_err(|error| refused(error.to_string()))?;
-        let mac_key = |purpose: &[u8]| {
-            derived(&bytes, purpose).map(|derived| hmac::Key::new(hmac::HMAC_SHA256, derived.as_slice()))
-        };
-        let wrapping = derived(&bytes, b"saoma data keys 1")?;
-        let session_seed = derived(&bytes, b"saoma session 1")?;
-        let check = derived(&bytes, b"saoma master check 1")?;
-        Ok(Self {
-            master: key(&wrapping)?,
-            pay_code: mac_key(b"saoma pay code 1")?,
-            name: hex::encode(check.first_chunk::<16>().map_or(&[][..], |half| half.as_slice())),
-            fingerprint: mac_key(b"saoma fingerprint 1")?,
-            refresh: mac_key(b"saoma refresh 1")?,
-            sessions: SessionKeys::of_seed(&session_seed)?,
-        })
-    }
-
-    /// 32 hex digits that are the same for the same master key.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Encrypts a key of the platform's own for the database; `name` says which it is.
-    ///
-    /// # Errors
-    /// `NoChance`.
-    pub fn seal_own(&self, name: &str, plain: &[u8]) -> Result<Vec<u8>, SecretsError> {
-        seal(&self.master, plain, &own(name))
-    }
-
-    /// The same in the clear.
-    ///
-    /// # Errors
-    /// `Sealed` if it was sealed by another master key or under another name.
-    pub fn open_own(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
-        open(&self.master, sealed, &own(name))
-    }
-
-    #[must_use]
-    pub const fn pay_code_key(&self) -> &hmac::Key {
-        &self.pay_code
-    }
-
-    /// Of the hashes by which a repeated request is known again.
-    #[must_use]
-    pub const fn fingerprint_key(&self) -> &hmac::Key {
-        &self.fingerprint
-    }
-
-    /// Of the marks by which our own refresh tokens are known.
-    #[must_use]
-    pub const fn refresh_key(&self) -> &hmac::Key {
-        &self.refresh
-    }
-
-    #[must_use]
-    pub const fn session_keys(&self) -> &SessionKeys {
-        &self.sessions
-    }
-
-    /// Encrypts an account's secrets (by name) with a data key of the tenant's own, for [`channel_accounts::set_secrets`].
-    ///
-    /// # Errors
-    /// `Store`, `NoChance`, `Sealed` if the tenant's data key is not ours.
-    pub async fn seal(
+    /// As [`Self::seal`].
+    pub fn seal_secrets(
         &self,
-        store: &Store,
+        tx: &mut Tx<'_>,
         scope: TenantScope,
         account: ChannelAccountId,
         secrets: &BTreeMap<String, String>,
         now: Millis,
     ) -> Result<Opaque<Vec<u8>>, SecretsError> {
         let plain = Zeroizing::new(serde_json::to_vec(secrets).map_err(|_| SecretsError::Sealed)?);
-        self.seal_for(store, scope, &account, &plain, now).await
+        self.seal(tx, scope, &account, &plain, now)
     }
 
     /// The same for an account that may have secrets: those named are replaced, or taken away (`None`), the others stay.
     ///
     /// # Errors
-    /// `Store` (`NotFound` if the account is not the tenant's), `NoChance`, `Sealed`.
-    pub async fn seal_changed(
+    /// As [`Self::seal`] and [`Self::open`]; `NotFound` of the store if the account is not the tenant's.
+    pub fn seal_changed(
         &self,
-        store: &Store,
+        tx: &mut Tx<'_>,
         scope: TenantScope,
         account: ChannelAccountId,
         changes: &BTreeMap<String, Option<String>>,
         now: Millis,
     ) -> Result<Opaque<Vec<u8>>, SecretsError> {
-        let mut secrets = self.opened(store, scope, account).await?;
+        // Before the look, so that the key it is under is not taken away in between.
+        tenant_keys::take_turn(tx, &scope)?;
+        let mut secrets = self.opened(tx, scope, account)?;
         for (name, value) in changes {
             match value {
                 Some(value) => drop(secrets.insert(name.clone(), value.clone())),
                 None => drop(secrets.remove(name)),
             }
         }
-        self.seal(store, scope, account, &secrets, now).await
+        self.seal_secrets(tx, scope, account, &secrets, now)
     }
 
     /// The account's secrets, for one call of its plugin; none if it has none.
     ///
     /// # Errors
-    /// `Store`, `Sealed`.
+    /// As [`Self::open`]; `NotFound` of the store if the account is not the tenant's.
     pub async fn secrets_of(
         &self,
         store: &Store,
         scope: TenantScope,
         account: ChannelAccountId,
     ) -> Result<Secrets, SecretsError> {
-        let values = self.opened(store, scope, account).await?;
+        let vault = self.clone();
+        let values = store.read(move |tx| vault.opened(tx, scope, account)).await?;
         Ok(values.into_iter().map(|(name, value)| (name, Zeroizing::new(value.into_bytes()))).collect())
     }
 
-    async fn opened(
+    fn opened(
         &self,
-        store: &Store,
+        tx: &mut Tx<'_>,
         scope: TenantScope,
         account: ChannelAccountId,
     ) -> Result<BTreeMap<String, String>, SecretsError> {
-        let Some(sealed) = store.read(move |tx| channel_accounts::secrets(tx, &scope, account)).await? else {
-            return Ok(BTreeMap::new());
-        };
-        let plain = self.open_of(store, scope, &account, &sealed).await?;
+        let Some(sealed) = channel_accounts::secrets(tx, &scope, account)? else { return Ok(BTreeMap::new()) };
+        let plain = self.open(tx, scope, &account, &sealed)?;
         serde_json::from_slice(&plain).map_err(|_| SecretsError::Sealed)
     }
 
-    /// Encrypts a value of the tenant's under its data key; `what` is the id of what it belongs to.
+    /// Encrypts a value of the tenant's under its data key, which it gets with its first value; `what` is the id of what the
+    /// value belongs to. Store it in the same transaction.
     ///
     /// # Errors
-    /// `Store`, `NoChance`, `Sealed` if the tenant's data key is not ours.
-    pub async fn seal_for(
+    /// `Store`, `NoChance`, `NoMaster`, `Master`, `Sealed` if the tenant's data key is not ours.
+    pub fn seal(
         &self,
-        store: &Store,
+        tx: &mut Tx<'_>,
         scope: TenantScope,
         what: &impl Display,
         plain: &[u8],
         now: Millis,
     ) -> Result<Opaque<Vec<u8>>, SecretsError> {
-        let data_key = match store.read(move |tx| tenant_keys::current(tx, &scope)).await? {
+        tenant_keys::take_turn(tx, &scope)?;
+        let data_key = match tenant_keys::current(tx, &scope)? {
             Some(data_key) => data_key,
-            None => {
-                let mut fresh = Zeroizing::new([0; KEY_LEN]);
-                SystemRandom::new().fill(fresh.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
-                let wrapped = Opaque(seal(&self.master, fresh.as_slice(), &scope.tenant().to_string())?);
-                store.write(move |tx| tenant_keys::add(tx, &scope, &wrapped, MASTER_NAME, now)).await?
-            }
+            None => self.add_data_key(tx, scope, now)?,
         };
-        let sealed = seal(&self.unwrapped(scope, &data_key.wrapped.0)?, plain, &bound_to(scope, what))?;
+        let sealed = seal(&self.unwrapped(scope, &data_key)?, plain, &bound_to(scope, what))?;
         Ok(Opaque([data_key.number.to_be_bytes().as_slice(), &sealed].concat()))
     }
 
-    /// What [`Self::seal_for`] encrypted.
+    /// What [`Self::seal`] encrypted, read in the same transaction.
     ///
     /// # Errors
-    /// `Store`, `Sealed`.
-    pub async fn open_of(
+    /// `Store`, `NoMaster`, `Master`, `Sealed`.
+    pub fn open(
         &self,
-        store: &Store,
+        tx: &mut Tx<'_>,
         scope: TenantScope,
         what: &impl Display,
         sealed: &Opaque<Vec<u8>>,
     ) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
         let (number, sealed) = sealed.0.split_first_chunk::<4>().ok_or(SecretsError::Sealed)?;
-        let number = u32::from_be_bytes(*number);
-        let data_key = store.read(move |tx| tenant_keys::load(tx, &scope, number)).await?;
-        open(&self.unwrapped(scope, &data_key.wrapped.0)?, sealed, &bound_to(scope, what))
+        let data_key = tenant_keys::load(tx, &scope, u32::from_be_bytes(*number))?;
+        open(&self.unwrapped(scope, &data_key)?, sealed, &bound_to(scope, what))
     }
 
-    fn unwrapped(&self, scope: TenantScope, wrapped: &[u8]) -> Result<LessSafeKey, SecretsError> {
-        let data_key = open(&self.master, wrapped, &scope.tenant().to_string())?;
-        key(data_key.as_slice().try_into().map_err(|_| SecretsError::Sealed)?)
+    /// The tenant's next data key, wrapped under the master key that seals now.
+    ///
+    /// # Errors
+    /// `Store`, `NoChance`, `NoMaster`, `Master`.
+    pub fn add_data_key(
+        &self,
+        tx: &mut Tx<'_>,
+        scope: TenantScope,
+        now: Millis,
+    ) -> Result<TenantKey, SecretsError> {
+        tenant_keys::take_turn(tx, &scope)?;
+        let master = master_keys::hold(tx, &access::process())?;
+        let mut fresh = Zeroizing::new([0; KEY_LEN]);
+        SystemRandom::new().fill(fresh.as_mut_slice()).map_err(|_| SecretsError::NoChance)?;
+        let wrapped = Opaque(self.masters().seal(&master, fresh.as_slice(), &scope.tenant().to_string())?);
+        Ok(tenant_keys::add(tx, &scope, &wrapped, &master, now)?)
     }
-}
 
-impl SessionKeys {
-    fn of_seed(seed: &[u8; KEY_LEN]) -> Result<Self, SecretsError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| SecretsError::Sealed)?;
-        let document = Zeroizing::new([PKCS8_PREFIX.as_slice(), seed].concat());
-        Ok(Self {
-            sign: EncodingKey::from_ed_der(&document),
-            verify: DecodingKey::from_ed_der(pair.public_key().as_ref()),
-        })
+    /// The same data key, wrapped under another master key.
+    ///
+    /// # Errors
+    /// `NoMaster`, `Master`, `Sealed`, `NoChance`.
+    pub fn rewrapped(
+        &self,
+        scope: TenantScope,
+        data_key: &TenantKey,
+        master: &str,
+    ) -> Result<Opaque<Vec<u8>>, SecretsError> {
+        let tenant = scope.tenant().to_string();
+        let plain = self.masters().open(&data_key.master, &data_key.wrapped.0, &tenant)?;
+        self.masters().seal(master, &plain, &tenant).map(Opaque)
     }
-}
 
-/// What a key of the platform's own is bound to; no tenant's id has a slash.
-fn own(name: &str) -> String {
-    format!("server/{name}")
+    fn unwrapped(&self, scope: TenantScope, data_key: &TenantKey) -> Result<LessSafeKey, SecretsError> {
+        let plain = self.masters().open(&data_key.master, &data_key.wrapped.0, &scope.tenant().to_string())?;
+        key(plain.as_slice().try_into().map_err(|_| SecretsError::Sealed)?)
+    }
 }
 
 fn bound_to(scope: TenantScope, what: &impl Display) -> String {
     format!("{}/{what}", scope.tenant())
 }
 
-fn key(bytes: &[u8; KEY_LEN]) -> Result<LessSafeKey, SecretsError> {
+pub(crate) fn key(bytes: &[u8; KEY_LEN]) -> Result<LessSafeKey, SecretsError> {
     UnboundKey::new(&AES_256_GCM, bytes).map(LessSafeKey::new).map_err(|_| SecretsError::Sealed)
 }
 
-/// HKDF-SHA-256 (RFC 5869) of the master key for one purpose.
-fn derived(master: &[u8; KEY_LEN], purpose: &[u8]) -> Result<Zeroizing<[u8; KEY_LEN]>, SecretsError> {
-    let mut bytes = Zeroizing::new([0; KEY_LEN]);
-    hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
-        .extract(master)
-        .expand(&[purpose], hkdf::HKDF_SHA256)
-        .and_then(|okm| okm.fill(bytes.as_mut_slice()))
-        .map_err(|_| SecretsError::NoChance)?;
-    Ok(bytes)
-}
-
 /// Nonce, then ciphertext and tag.
-fn seal(key: &LessSafeKey, plain: &[u8], bound_to: &str) -> Result<Vec<u8>, SecretsError> {
+pub(crate) fn seal(key: &LessSafeKey, plain: &[u8], bound_to: &str) -> Result<Vec<u8>, SecretsError> {
     let mut nonce = [0; NONCE_LEN];
     SystemRandom::new().fill(&mut nonce).map_err(|_| SecretsError::NoChance)?;
     let mut sealed = plain.to_vec();
@@ -295,7 +253,7 @@ fn seal(key: &LessSafeKey, plain: &[u8], bound_to: &str) -> Result<Vec<u8>, Secr
     Ok([nonce.as_slice(), &sealed].concat())
 }
 
-fn open(key: &LessSafeKey, sealed: &[u8], bound_to: &str) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
+pub(crate) fn open(key: &LessSafeKey, sealed: &[u8], bound_to: &str) -> Result<Zeroizing<Vec<u8>>, SecretsError> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(SecretsError::Sealed)?;
     let mut opened = Zeroizing::new(sealed.to_vec());
     let len = key
@@ -307,8 +265,16 @@ fn open(key: &LessSafeKey, sealed: &[u8], bound_to: &str) -> Result<Zeroizing<Ve
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::own_keys;
+
+    /// A database with the keys of an installation.
+    pub(crate) fn vault(folder: &std::path::Path, whose: &str, now: Millis) -> (Store, Vault) {
+        let store = Store::open(&folder.join(format!("{whose}.db")).display().to_string(), 2).unwrap();
+        let vault = own_keys::open(&store, &folder.join(format!("{whose}.key")), now).unwrap();
+        (store, vault)
+    }
 
     #[test]
     fn what_is_sealed_opens_only_unchanged_and_only_where_it_belongs() {
@@ -323,15 +289,5 @@ mod tests {
             assert!(open(&ours, &changed, "ten_a/cha_b").is_err(), "byte {at}");
         }
         assert!(open(&ours, &sealed[..5], "ten_a/cha_b").is_err());
-    }
-
-    #[test]
-    fn the_master_key_is_made_once_and_must_be_closed_to_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("master.key");
-        let mark = |vault: Vault| hmac::sign(vault.refresh_key(), b"x").as_ref().to_vec();
-        assert_eq!(mark(Vault::open(&path).unwrap()), mark(Vault::open(&path).unwrap()));
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(Vault::open(&path), Err(SecretsError::Master { .. })));
     }
 }

@@ -88,11 +88,17 @@ impl Running {
         let (url, connections) = (config.database.url.clone(), config.database.connections_max);
         let store = blocking(move || Store::open(&url, connections)).await?.noting_trace(telemetry::traceparent);
         let figures = Metrics::open(&config.telemetry)?;
-        let vault = own_keys::vault(&store, &config.secrets.master_key_file).await?;
+        let (keys, file, data_dir) = (store.clone(), config.secrets.master_key_file.clone(), config.data_dir.clone());
+        let (vault, ca) = blocking(move || {
+            let vault = own_keys::open(&keys, &file, now)?;
+            let ca = own_keys::terminal_ca(&keys, &vault, &data_dir, now)?;
+            Ok::<_, StartError>((vault, ca))
+        })
+        .await?;
         let host = host(&config, &store, &figures).await?;
         let outgoing = Outgoing::new(config.webhooks.allow_private_addresses)?;
         let node = random_name()?;
-        let fleet = Fleet::new(own_keys::terminal_ca(&store, &vault, &config.data_dir, now).await?, node.clone());
+        let fleet = Fleet::new(ca, node.clone());
         let peers = peers(&config, &store, &node).await?;
         let identity = fleet.ca().server_identity(std::slice::from_ref(&config.terminals.public_host), now)?;
         first_start::ensure_admin(&store, &config.data_dir, now).await?;
@@ -249,11 +255,11 @@ fn plugin_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Off the async threads; what panicked there is our own mistake.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, saoma_store::StoreError> + Send + 'static,
-) -> Result<T, saoma_store::StoreError> {
+async fn blocking<T: Send + 'static, E: From<saoma_store::StoreError> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(saoma_store::StoreError::Internal { why: error.to_string() }))
+    done.unwrap_or_else(|error| Err(saoma_store::StoreError::Internal { why: error.to_string() }.into()))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 //! Each worker takes its work from the database, woken by a bell or by its own clock, so that a missed bell or a crash only
 //! costs time. Several cores may run them at once: work is claimed before it is done.
 
+mod anchors;
 pub mod expiry;
 mod gauges;
 mod housekeeping;
 mod invariants;
-mod nodes;
+pub mod nodes;
 pub mod outbox;
 mod reconcile;
 pub mod resolver;
@@ -47,6 +48,7 @@ impl Workers {
         tasks.spawn(async move { peers.peers().keep(|bell| peers.hear(bell), hearing).await });
         tasks.spawn(reconcile::run(app.clone(), stopping.clone()));
         tasks.spawn(terminal_leg::run(app.clone(), stopping.clone()));
+        tasks.spawn(anchors::run(app.clone(), stopping.clone()));
         tasks.spawn(invariants::run(app.clone(), stopping.clone()));
         tasks.spawn(webhooks::run(app.clone(), outgoing, stopping.clone()));
         tasks.spawn(housekeeping::run(app.clone(), stopping));

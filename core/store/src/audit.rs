@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Whose log the platform's own is.
-const PLATFORM: &str = "platform";
+pub const PLATFORM: &str = "platform";
 /// The hash before the first entry.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// Entries that are read at once while a log is verified.
@@ -102,49 +102,159 @@ fn list_of(
     rows.into_iter().map(StoredEntry::try_from).collect()
 }
 
-/// Reads the whole log of the tenant: `None` if it holds, else the first entry that was changed or is missing.
+/// How far a log has been read, and the hash of the entry there: what the rest of it is chained to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// 0 before the first entry.
+    pub sequence: u64,
+    /// 64 lower-case hex digits.
+    pub hash: String,
+}
+
+impl Head {
+    /// Where every log begins.
+    #[must_use]
+    pub fn genesis() -> Self {
+        Self { sequence: 0, hash: GENESIS.to_owned() }
+    }
+}
+
+/// The first entry of a log that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    pub sequence: Sequence,
+    pub flaw: Flaw,
+}
+
+/// What is wrong with an entry, as far as the entry after it tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// There is none of that number; the next is this one.
+    Missing { next: Sequence },
+    /// Its fields were changed: the entry after it is chained to the hash that it has, which these fields do not give.
+    Fields { entry: NewEntry, hash: String, of_fields: String },
+    /// Its hash was changed: the entry after it is chained to the one that its fields give.
+    Hash { entry: NewEntry, hash: String, of_fields: String },
+    /// Its hash does not fit its fields and the entry before, and no entry after it says which of them was changed.
+    Unclear { entry: NewEntry, hash: String, of_fields: String },
+}
+
+/// What came of reading a piece of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Walked {
+    /// It holds this far, and there may be more.
+    On(Head),
+    /// It holds to its end.
+    End(Head),
+    Broken(Broken),
+}
+
+/// Whose logs there are: ids of tenants, and `platform`. Read from the log itself, so that one whose tenant is gone is there
+/// as well.
 ///
 /// # Errors
 /// None of its own.
-pub fn first_broken(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<Sequence>, StoreError> {
-    let owner = scope.tenant().to_string();
-    let (mut last, mut hash) = (0_i64, GENESIS.to_owned());
+pub fn chains(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Vec<String>, StoreError> {
+    let mut owners: Vec<String> = Vec::new();
+    // One look into the index for each, where DISTINCT would read all of it.
     loop {
-        let rows: Vec<EntryRow> = tx.run(scope, |conn| {
-            audit_log::table
-                .filter(audit_log::tenant_id.eq(&owner))
-                .filter(audit_log::sequence.gt(last))
-                .order(audit_log::sequence)
-                .limit(VERIFY_STEP)
-                .select(EntryRow::as_select())
-                .load(conn)
-        })?;
-        if rows.is_empty() {
-            return Ok(None);
+        let mut query = audit_log::table.select(audit_log::tenant_id).order(audit_log::tenant_id).limit(1).into_boxed();
+        if let Some(last) = owners.last() {
+            query = query.filter(audit_log::tenant_id.gt(last.clone()));
         }
-        for row in rows {
-            let (number, claimed) = (row.sequence, row.hash.clone());
-            let entry = StoredEntry::try_from(row)?.entry;
-            if number != last + 1 || claimed != hash_of(&hash, &owner, last + 1, &entry) {
-                return sequence(last + 1).map(Some);
-            }
-            (last, hash) = (number, claimed);
+        match tx.run(platform, |conn| query.first(conn).optional())? {
+            Some(owner) => owners.push(owner),
+            None => return Ok(owners),
         }
     }
 }
 
-fn append_to(tx: &mut Tx<'_>, reach: Reach, owner: &str, entry: &NewEntry) -> Result<Sequence, StoreError> {
-    // Each entry names the one before it, so two that are written at once must not see the same last one.
-    take_turn_named(tx, reach, &format!("audit {owner}"))?;
-    let last: Option<(i64, String)> = tx.run(reach, |conn| {
+/// The end of a log; `None` if it has no entry.
+///
+/// # Errors
+/// `Corrupt` for a number that no entry has.
+pub fn head(tx: &mut Tx<'_>, platform: &PlatformScope, owner: &str) -> Result<Option<Head>, StoreError> {
+    last(tx, platform.into(), owner)?.map(|(number, hash)| Ok(Head { sequence: sequence(number)?.0, hash })).transpose()
+}
+
+/// The hash of one entry; `None` if there is no such entry.
+///
+/// # Errors
+/// None of its own.
+pub fn hash_at(
+    tx: &mut Tx<'_>,
+    platform: &PlatformScope,
+    owner: &str,
+    number: u64,
+) -> Result<Option<String>, StoreError> {
+    let row = audit_log::table.find((owner, signed(number))).select(audit_log::hash);
+    tx.run(platform, |conn| row.first(conn).optional())
+}
+
+/// Proves the next entries of a log, up to 1,000 of them: each is chained to the one before, and is as its hash says.
+///
+/// What is cut off at the end leaves no trace here: that takes a [`Head`] that was noted elsewhere.
+///
+/// # Errors
+/// `Corrupt` for a number that no entry has.
+pub fn walk(tx: &mut Tx<'_>, platform: &PlatformScope, owner: &str, from: &Head) -> Result<Walked, StoreError> {
+    let rows: Vec<EntryRow> = tx.run(platform, |conn| {
+        audit_log::table
+            .filter(audit_log::tenant_id.eq(owner))
+            .filter(audit_log::sequence.gt(signed(from.sequence)))
+            .order(audit_log::sequence)
+            // One more, to tell by it what is wrong with the last.
+            .limit(VERIFY_STEP + 1)
+            .select(EntryRow::as_select())
+            .load(conn)
+    })?;
+    let more = rows.len() > VERIFY_STEP as usize;
+    let entries = rows.into_iter().map(StoredEntry::try_from).collect::<Result<Vec<_>, _>>()?;
+    let mut head = from.clone();
+    for (idx, stored) in entries.iter().take(VERIFY_STEP as usize).enumerate() {
+        let number = Sequence(head.sequence + 1);
+        if stored.sequence != number {
+            return Ok(Walked::Broken(Broken { sequence: number, flaw: Flaw::Missing { next: stored.sequence } }));
+        }
+        let of_fields = hash_of(&head.hash, owner, signed(number.0), &stored.entry);
+        if stored.hash != of_fields {
+            let flaw = flaw(owner, stored, of_fields, entries.get(idx + 1));
+            return Ok(Walked::Broken(Broken { sequence: number, flaw }));
+        }
+        head = Head { sequence: number.0, hash: stored.hash.clone() };
+    }
+    Ok(if more { Walked::On(head) } else { Walked::End(head) })
+}
+
+fn flaw(owner: &str, stored: &StoredEntry, of_fields: String, next: Option<&StoredEntry>) -> Flaw {
+    let (entry, hash) = (stored.entry.clone(), stored.hash.clone());
+    let next_fits = |hash: &str| {
+        next.is_some_and(|next| next.hash == hash_of(hash, owner, signed(next.sequence.0), &next.entry))
+    };
+    if next_fits(&hash) {
+        Flaw::Fields { entry, hash, of_fields }
+    } else if next_fits(&of_fields) {
+        Flaw::Hash { entry, hash, of_fields }
+    } else {
+        Flaw::Unclear { entry, hash, of_fields }
+    }
+}
+
+fn last(tx: &mut Tx<'_>, reach: Reach, owner: &str) -> Result<Option<(i64, String)>, StoreError> {
+    tx.run(reach, |conn| {
         audit_log::table
             .filter(audit_log::tenant_id.eq(owner))
             .order(audit_log::sequence.desc())
             .select((audit_log::sequence, audit_log::hash))
             .first(conn)
             .optional()
-    })?;
-    let (last, hash) = last.unwrap_or((0, GENESIS.to_owned()));
+    })
+}
+
+fn append_to(tx: &mut Tx<'_>, reach: Reach, owner: &str, entry: &NewEntry) -> Result<Sequence, StoreError> {
+    // Each entry names the one before it, so two that are written at once must not see the same last one.
+    take_turn_named(tx, reach, &format!("audit {owner}"))?;
+    let (last, hash) = last(tx, reach, owner)?.unwrap_or((0, GENESIS.to_owned()));
     let row = (
         audit_log::tenant_id.eq(owner),
         audit_log::sequence.eq(last + 1),

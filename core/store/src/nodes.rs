@@ -13,22 +13,25 @@ use crate::{
     schema::{nodes, tenants, terminal_certificates, terminals},
 };
 
-/// Another node, and how often it has beaten.
+/// Another node, how often it has beaten, and the names of the master keys that it can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub id: String,
     pub beats: i64,
+    pub masters: Vec<String>,
 }
 
-/// Writes down that this node lives; `false` if it was not known (any more), as at its first beat.
+/// Writes down that this node lives and which master keys it can read; `false` if it was not known (any more), as at its
+/// first beat.
 ///
 /// # Errors
 /// None of its own.
-pub fn beat(tx: &mut Tx<'_>, platform: &PlatformScope, node: &str) -> Result<bool, StoreError> {
-    let row = nodes::table.find(node);
-    let known = tx.run(platform, |conn| diesel::update(row).set(nodes::beats.eq(nodes::beats + 1)).execute(conn))? == 1;
+pub fn beat(tx: &mut Tx<'_>, platform: &PlatformScope, node: &str, masters: &[String]) -> Result<bool, StoreError> {
+    let (row, masters) = (nodes::table.find(node), nodes::masters.eq(masters.join(",")));
+    let beaten = (nodes::beats.eq(nodes::beats + 1), masters.clone());
+    let known = tx.run(platform, |conn| diesel::update(row).set(beaten).execute(conn))? == 1;
     if !known {
-        insert_or_ignore!(tx, platform, nodes::table, (nodes::id.eq(node), nodes::beats.eq(0)))?;
+        insert_or_ignore!(tx, platform, nodes::table, (nodes::id.eq(node), nodes::beats.eq(0), &masters))?;
     }
     Ok(known)
 }
@@ -38,10 +41,15 @@ pub fn beat(tx: &mut Tx<'_>, platform: &PlatformScope, node: &str) -> Result<boo
 /// # Errors
 /// None of its own.
 pub fn others(tx: &mut Tx<'_>, platform: &PlatformScope, node: &str) -> Result<Vec<Node>, StoreError> {
-    let rows: Vec<(String, i64)> = tx.run(platform, |conn| {
-        nodes::table.filter(nodes::id.ne(node)).select((nodes::id, nodes::beats)).order(nodes::id).load(conn)
+    let rows: Vec<(String, i64, String)> = tx.run(platform, |conn| {
+        let columns = (nodes::id, nodes::beats, nodes::masters);
+        nodes::table.filter(nodes::id.ne(node)).select(columns).order(nodes::id).load(conn)
     })?;
-    Ok(rows.into_iter().map(|(id, beats)| Node { id, beats }).collect())
+    let read = |(id, beats, masters): (String, i64, String)| {
+        let masters = masters.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Node { id, beats, masters }
+    };
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// Forgets a node that has not beaten since it was seen: its terminals are offline until they connect to another. The answer

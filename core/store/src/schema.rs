@@ -141,6 +141,15 @@ diesel::table! {
         ciphertext -> Binary,
         created_at -> BigInt,
         retired_at -> Nullable<BigInt>,
+        master -> Text,
+    }
+}
+
+diesel::table! {
+    master_keys (name) {
+        name -> Text,
+        began_at -> BigInt,
+        retired_at -> Nullable<BigInt>,
     }
 }
 
@@ -428,6 +437,7 @@ diesel::table! {
     nodes (id) {
         id -> Text,
         beats -> BigInt,
+        masters -> Text,
     }
 }
 

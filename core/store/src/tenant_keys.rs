@@ -4,9 +4,9 @@ use diesel::prelude::*;
 use saoma_protocol::{Millis, TenantId};
 
 use crate::{
-    Opaque, StoreError, TenantScope, Tx,
+    Opaque, PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Txt, found, signed32, unsigned32},
-    dialect::take_turn,
+    dialect::take_turn_named,
     schema::tenant_keys,
 };
 
@@ -18,6 +18,15 @@ pub struct TenantKey {
     pub wrapped: Opaque<Vec<u8>>,
     pub master: String,
     pub created_at: Millis,
+}
+
+/// From here to the commit nobody else adds or takes away a key of this tenant: what is sealed under the current one in this
+/// transaction is under the current one when it is committed.
+///
+/// # Errors
+/// None of its own.
+pub fn take_turn(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<(), StoreError> {
+    take_turn_named(tx, scope, &format!("data keys {}", scope.tenant()))
 }
 
 /// Adds the next key and returns it with its number.
@@ -72,6 +81,62 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, number: u32) -> Result<TenantK
             .optional()
     })?;
     row.ok_or(StoreError::NotFound { what: "the data key" })?.try_into()
+}
+
+/// All of them, oldest first.
+///
+/// # Errors
+/// None of its own.
+pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<TenantKey>, StoreError> {
+    let rows: Vec<KeyRow> = tx.run(scope, |conn| {
+        tenant_keys::table
+            .filter(tenant_keys::tenant_id.eq(Txt(scope.tenant())))
+            .order(tenant_keys::number)
+            .select(KeyRow::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(TenantKey::try_from).collect()
+}
+
+/// Some of those, of any tenant, that are wrapped by another master key than this.
+///
+/// # Errors
+/// None of its own.
+pub fn under_others(
+    tx: &mut Tx<'_>,
+    platform: &PlatformScope,
+    master: &str,
+    limit: u32,
+) -> Result<Vec<(TenantScope, TenantKey)>, StoreError> {
+    let rows: Vec<KeyRow> = tx.run(platform, |conn| {
+        tenant_keys::table
+            .filter(tenant_keys::master.ne(master))
+            .order((tenant_keys::tenant_id, tenant_keys::number))
+            .limit(limit.into())
+            .select(KeyRow::as_select())
+            .load(conn)
+    })?;
+    rows.into_iter().map(|row| Ok((access::of_row(row.tenant_id.0), row.try_into()?))).collect()
+}
+
+/// How many data keys this master key wraps.
+///
+/// # Errors
+/// None of its own.
+pub fn count_under(tx: &mut Tx<'_>, platform: &PlatformScope, master: &str) -> Result<i64, StoreError> {
+    let query = tenant_keys::table.filter(tenant_keys::master.eq(master)).count();
+    tx.run(platform, |conn| query.get_result(conn))
+}
+
+/// Takes away the tenant's keys below this number. The caller has seen, in its turn, that nothing is sealed under them.
+///
+/// # Errors
+/// None of its own.
+pub fn remove_below(tx: &mut Tx<'_>, scope: &TenantScope, number: u32) -> Result<(), StoreError> {
+    let rows = tenant_keys::table
+        .filter(tenant_keys::tenant_id.eq(Txt(scope.tenant())))
+        .filter(tenant_keys::number.lt(signed32(number)));
+    tx.run(scope, |conn| diesel::delete(rows).execute(conn)).map(drop)
 }
 
 /// The same data key under another master key.

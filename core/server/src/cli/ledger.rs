@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
-use saoma_store::{Store, access, ledger};
+use anyhow::{Context as _, Result};
+use saoma_store::{access, ledger};
 
 use crate::config::Config;
 
@@ -13,10 +13,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: &Command, config: &Config) -> Result<ExitCode> {
     let Command::Check = command;
-    if !Store::exists(&config.database.url) {
-        bail!("there is no database at {}: set database.url or data_dir to core's", config.database.url);
-    }
-    let store = Store::open(&config.database.url, 2).context("open the database")?;
+    let store = super::open_existing(config)?;
     let findings = store.read_blocking(|tx| ledger::check_all(tx, &access::process())).context("read the books")?;
     if findings.is_empty() {
         println!("the books hold");

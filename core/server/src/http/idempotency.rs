@@ -51,7 +51,7 @@ pub fn fingerprint(app: &App, asked: &str, who: &Principal, body: &impl Serializ
     };
     let whole = serde_json::to_vec(&(asked, terminal, body)).map_err(|error| Problem::internal(&error))?;
     let mut fingerprint = Fingerprint::default();
-    let tag = hmac::sign(app.vault().fingerprint_key(), &whole);
+    let tag = hmac::sign(&app.vault().own().fingerprint, &whole);
     fingerprint.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
     Ok(fingerprint)
 }

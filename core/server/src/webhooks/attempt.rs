@@ -87,12 +87,14 @@ pub async fn send(app: &App, outgoing: &Outgoing, job: Job) -> Result<(), Attemp
 /// The specification's three headers, and what an HTTP client says.
 async fn headers(app: &App, scope: TenantScope, delivery: &Delivery) -> Result<HeaderMap, AttemptError> {
     let (endpoint, now) = (delivery.endpoint, app.now());
-    let stored = app.store().read(move |tx| webhooks::secrets(tx, &scope, endpoint)).await?;
-    let previous = stored.previous.filter(|(_, until)| *until > now).map(|(secret, _)| secret);
-    let mut secrets: Vec<Zeroizing<Vec<u8>>> = Vec::new();
-    for sealed in std::iter::once(stored.current).chain(previous) {
-        secrets.push(app.vault().open_of(app.store(), scope, &endpoint, &sealed).await?);
-    }
+    let vault = app.vault().clone();
+    let opened = app.store().read(move |tx| {
+        let stored = webhooks::secrets(tx, &scope, endpoint)?;
+        let previous = stored.previous.filter(|(_, until)| *until > now).map(|(secret, _)| secret);
+        let sealed = std::iter::once(stored.current).chain(previous);
+        sealed.map(|sealed| vault.open(tx, scope, &endpoint, &sealed)).collect::<Result<Vec<_>, _>>()
+    });
+    let secrets: Vec<Zeroizing<Vec<u8>>> = opened.await?;
     let (id, timestamp) = (delivery.event.to_string(), now.0.div_euclid(1_000));
     let signature = sign(secrets.iter().map(|secret| secret.as_slice()), &id, timestamp, &delivery.payload);
     Ok(HeaderMap::from_iter([

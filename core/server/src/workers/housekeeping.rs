@@ -1,4 +1,4 @@
-//! Deletes what nobody will ask for again. Books, payments, events, journals and the audit log are never touched.
+//! Deletes what nobody will ask for again, and follows the key of sessions by another when it has come to its age. Books, payments, events, journals and the audit log are never touched.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use saoma_store::{StoreError, access, outbox, sessions, webhooks};
 use tokio::sync::watch;
 
 use super::rested;
-use crate::app::App;
+use crate::{app::App, own_keys};
 
 /// A push that the terminal has. A month, so that a support case can still be read.
 const ACKED_KEPT_MS: i64 = 30 * 24 * 3_600_000;
@@ -23,6 +23,14 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
                 tracing::info!(messages, webhooks, sessions = ended, "what is over was deleted");
             }
             Err(error) => tracing::warn!(%error, "housekeeping waits"),
+        }
+        let (app, now) = (app.clone(), app.now());
+        let drawn = tokio::task::spawn_blocking(move || own_keys::rotate_sessions(app.store(), app.vault(), now, true));
+        match drawn.await {
+            Ok(Ok(Some(kid))) => tracing::info!(kid, "the key of sessions came to its age; the next signs soon"),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the key of sessions could not be followed by another"),
+            Err(error) => tracing::error!(%error, "the key of sessions was not looked at"),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Says that this core lives, notices others that no longer do, and ends connections whose right ended on another node.
+//! Says that this core lives and which master keys it can read, notices others that no longer live, and ends connections
+//! whose right ended on another node.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,11 +11,11 @@ use saoma_store::{
 use tokio::{sync::watch, time::Instant};
 
 use super::rested;
-use crate::app::App;
+use crate::{app::App, own_keys};
 
 const BEAT_EVERY: Duration = Duration::from_secs(3);
 /// A node whose beats stand still for so long is dead: five beats, more than a slow commit or a failover takes.
-const DEAD_AFTER: Duration = Duration::from_secs(15);
+pub const DEAD_AFTER: Duration = Duration::from_secs(15);
 /// How far back withdrawn certificates are looked for: past the longest transaction and what clocks of nodes differ by.
 const LOOK_BACK_MS: i64 = 120_000;
 
@@ -39,12 +40,16 @@ struct Watch {
 
 impl Watch {
     async fn turn(&mut self, app: &App) -> Result<(), StoreError> {
-        let node = app.fleet().node().to_owned();
+        // First, so that what this node says it can read is what it can read.
+        if let Err(error) = own_keys::learn(app.store(), app.vault()).await {
+            tracing::error!(%error, "the keys could not be read again; this node goes on with those that it has");
+        }
+        let (node, masters) = (app.fleet().node().to_owned(), app.vault().masters().ring().names());
         let (known, others) = app
             .store()
             .write(move |tx| {
                 let process = access::process();
-                Ok::<_, StoreError>((nodes::beat(tx, &process, &node)?, nodes::others(tx, &process, &node)?))
+                Ok::<_, StoreError>((nodes::beat(tx, &process, &node, &masters)?, nodes::others(tx, &process, &node)?))
             })
             .await?;
         // At the first beat nobody is connected yet; later it means that others took this node for dead.

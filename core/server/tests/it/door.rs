@@ -46,6 +46,11 @@ impl Door {
         Self { bearer: Some(bearer.to_owned()), ..self.clone() }
     }
 
+    /// What its holder shows.
+    pub fn bearer(&self) -> String {
+        self.bearer.clone().unwrap()
+    }
+
     pub fn ask(&self, method: &str, path: &str) -> Ask {
         let method: Method = method.parse().unwrap();
         let mut request = self.http.request(method, format!("{}{path}", self.root));

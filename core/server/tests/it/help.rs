@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn help_teaches() {
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 16] = [
         &[],
         &["serve"],
         &["config"],
@@ -13,6 +13,14 @@ fn help_teaches() {
         &["ledger", "check"],
         &["admin"],
         &["admin", "reset-password"],
+        &["keys"],
+        &["keys", "list"],
+        &["keys", "rotate-master"],
+        &["keys", "rotate-tenant"],
+        &["keys", "rotate-sessions"],
+        &["audit"],
+        &["audit", "verify"],
+        &["audit", "anchor"],
     ];
     let help = commands.map(|command| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_saoma"));

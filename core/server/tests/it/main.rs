@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a story that cannot go on fails")]
 
 mod access;
+mod audit_verify;
 mod bad_input;
 mod bad_input_desk;
 mod batches;
@@ -33,6 +34,7 @@ mod receiver;
 mod reconcile;
 mod reconcile_days;
 mod repeats;
+mod rotation;
 mod scheme_world;
 mod town;
 mod unknown;

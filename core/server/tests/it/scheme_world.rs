@@ -24,9 +24,9 @@ use saoma_server::{
     app::{App, Parts},
     config::Config,
     fleet::{Fleet, ca::Ca},
+    own_keys,
     payments::{Collect, How, PaymentError, answer_came, collect},
     peers::Peers,
-    secrets::Vault,
     telemetry::metrics::Metrics,
     workers::Workers,
 };
@@ -292,7 +292,13 @@ impl Counter {
         let environment = [("SAOMA_DATA_DIR".to_owned(), folder.path().display().to_string())];
         let config = Config::read(None, environment).unwrap();
         let url = database.to_owned();
-        let store = tokio::task::spawn_blocking(move || Store::open(&url, 8)).await.unwrap().unwrap();
+        let key = folder.path().join("master.key");
+        let opening = tokio::task::spawn_blocking(move || {
+            let store = Store::open(&url, 8).unwrap();
+            let vault = own_keys::open(&store, &key, NOON).unwrap();
+            (store, vault)
+        });
+        let (store, vault) = opening.await.unwrap();
         let (clock, scheme) = (Arc::new(Hand(Mutex::new(NOON))), Arc::new(Scheme::default()));
         scheme.install(Some(ALL));
         let metrics = Metrics::open(&config.telemetry).unwrap();
@@ -303,7 +309,7 @@ impl Counter {
             channels: scheme.clone(),
             clock: clock.clone(),
             chance: Arc::new(SystemChance),
-            vault: Vault::open(&folder.path().join("master.key")).unwrap(),
+            vault,
             fleet: Fleet::new(Ca::open(folder.path(), &certificate, &key).unwrap(), "counter".to_owned()),
             metrics,
             peers: Peers::none(),

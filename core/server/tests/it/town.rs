@@ -6,6 +6,7 @@
 use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicU16, Ordering},
     time::Duration,
 };
@@ -127,6 +128,36 @@ impl Town {
         self.running = Some(start(&self.environment).await);
     }
 
+    /// Another node on the same database, and its folder. Schemes and customers still come to the first.
+    pub async fn beside(&self) -> (Running, tempfile::TempDir) {
+        self.beside_with(&[]).await
+    }
+
+    pub async fn beside_with(&self, settings: &[(&str, &str)]) -> (Running, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let key = self.data().join("master.key").display().to_string();
+        let own = [
+            ("SAOMA_DATA_DIR", folder.path().to_str().unwrap()),
+            ("SAOMA_SERVER__LISTEN", "127.0.0.1:0"),
+            ("SAOMA_SECRETS__MASTER_KEY_FILE", key.as_str()),
+        ];
+        let own = own.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment: Vec<_> = self.environment.iter().cloned().chain(own).collect();
+        (start(&environment).await, folder)
+    }
+
+    /// Where core has its files.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The program with core's settings, as its operator calls it.
+    pub fn saoma(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_saoma"));
+        command.args(arguments).envs(self.environment.iter().cloned());
+        command
+    }
+
     pub fn running(&self) -> &Running {
         self.running.as_ref().unwrap()
     }
@@ -137,7 +168,7 @@ impl Town {
     }
 
     pub async fn merchant(&self, name: &'static str) -> Merchant {
-        let email = format!("owner@{name}.example");
+        let email = email_of(name);
         let body = json!({
             "name": format!("{name} teahouse"), "currency": "CNY", "owner_name": format!("{name} owner"),
             "owner_email": email,
@@ -249,7 +280,7 @@ impl Town {
             let columns = texts(&mut database, &format!("SELECT name AS text FROM pragma_table_info('{table}')"));
             let owner = if table == "tenants" { "id" } else { "tenant_id" };
             if !columns.iter().any(|column| column == owner) {
-                assert!(["meta", "nodes", "server_keys"].contains(&table.as_str()), "{table} has no tenant");
+                assert!(["master_keys", "meta", "nodes", "server_keys"].contains(&table.as_str()), "{table} has no tenant");
                 continue;
             }
             let shown: Vec<String> = columns
@@ -289,6 +320,11 @@ impl Town {
 }
 
 impl Merchant {
+    /// Its owner's.
+    pub fn email(&self) -> String {
+        email_of(self.name)
+    }
+
     /// The books are whole: debits equal credits in every currency.
     pub async fn books_balance(&self) {
         let balance: Value = self.owner.get("/v1/ledger/trial-balance").await.json(200);
@@ -350,6 +386,10 @@ pub async fn sign_in(nobody: &Door, email: &str, password: &str) -> Door {
     let body = json!({ "email": email, "password": password });
     let session: Value = nobody.post("/v1/auth/sign-in").json(&body).await.json(200);
     nobody.with(text(&session, "/access_token"))
+}
+
+fn email_of(merchant: &str) -> String {
+    format!("owner@{merchant}.example")
 }
 
 /// The first sign-in, with the one-time password that must be changed.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saoma_protocol::WebhookEndpointId;
-use saoma_server::webhooks::tell_trial;
+use saoma_server::{secrets::SecretsError, webhooks::tell_trial};
 use saoma_store::{
     StoreError, access, audit,
     tenants::LatePolicy,
@@ -37,8 +37,12 @@ impl Counter {
             updated_at: now,
         };
         let id = endpoint.id;
-        let sealed = app.vault().seal_for(app.store(), scope, &id, &[7; 32], now).await.unwrap();
-        app.store().write(move |tx| webhooks::create(tx, &scope, &endpoint, &sealed, 16)).await.unwrap();
+        let vault = app.vault().clone();
+        let made = app.store().write(move |tx| {
+            let sealed = vault.seal(tx, scope, &id, &[7; 32], now)?;
+            Ok::<_, SecretsError>(webhooks::create(tx, &scope, &endpoint, &sealed, 16)?)
+        });
+        made.await.unwrap();
         id
     }
 

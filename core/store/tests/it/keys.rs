@@ -2,9 +2,10 @@
 
 use saoma_protocol::{Sequence, TenantId};
 use saoma_store::{
-    Opaque, StoreError, access, channel_accounts, events, meta,
+    Opaque, StoreError, access, channel_accounts, events, master_keys, meta,
+    sealed::{self, Place, Sealed},
     server_keys::{self, ServerKey},
-    tenant_keys, tenants,
+    tenant_keys, tenants, webhooks,
 };
 
 use crate::{
@@ -33,6 +34,7 @@ fn server_key(kid: &str, made: i64) -> ServerKey {
         kind: "session".to_owned(),
         public: "PEM".to_owned(),
         ciphertext: Opaque(vec![0, 255]),
+        master: "first".to_owned(),
         created_at: at(made),
         retired_at: None,
     }
@@ -90,16 +92,146 @@ fn a_key_that_is_retired_verifies_and_no_longer_signs() {
         assert_eq!((current("session").as_deref(), current("pay_code")), (Some("new"), None));
         let taken = base.try_write(|tx| server_keys::add(tx, &PLATFORM, &server_key("old", 9)));
         assert_eq!(taken, Err(StoreError::Conflict { what: "the kid" }));
-        base.write(|tx| server_keys::retire(tx, &PLATFORM, "new", at(5)));
-        assert_eq!(current("session").as_deref(), Some("old"));
-        let retired = ServerKey { retired_at: Some(at(5)), ..new };
-        assert_eq!(base.read(|tx| server_keys::list(tx, &PLATFORM, "session")), [retired, old.clone()]);
-        base.write(|tx| server_keys::remove(tx, &PLATFORM, "new"));
-        assert_eq!(base.read(|tx| server_keys::list(tx, &PLATFORM, "session")), [old]);
-        let missing = Err(StoreError::NotFound { what: "the server's key" });
-        assert_eq!(base.try_write(|tx| server_keys::remove(tx, &PLATFORM, "new")), missing);
-        assert_eq!(base.try_write(|tx| server_keys::retire(tx, &PLATFORM, "new", NOW)), missing);
+        let succeed = |made, retired, since| {
+            let key = server_key("next", made);
+            base.write(|tx| server_keys::succeed(tx, &PLATFORM, &key, at(retired), at(since)))
+        };
+        // Somebody has just done it.
+        assert!(!succeed(2, 5, 1));
+        assert!(succeed(2, 5, 2));
+        assert_eq!(current("session").as_deref(), Some("next"));
+        let retired = |key| ServerKey { retired_at: Some(at(5)), ..key };
+        let all = [server_key("next", 2), retired(new), retired(old)];
+        assert_eq!(base.read(|tx| server_keys::list(tx, &PLATFORM, "session")), all);
+        assert_eq!(base.read(|tx| server_keys::list_all(tx, &PLATFORM)), all);
+        assert_eq!(base.write(|tx| server_keys::prune(tx, &PLATFORM, "session", at(5))), 0);
+        assert_eq!(base.write(|tx| server_keys::prune(tx, &PLATFORM, "session", at(6))), 2);
+        assert_eq!(base.read(|tx| server_keys::list(tx, &PLATFORM, "session")), all[..1]);
     });
+}
+
+#[test]
+fn one_master_key_seals_and_those_before_it_stay_until_they_are_retired() {
+    on_both(|base| {
+        let current = || base.read(|tx| master_keys::current(tx, &PLATFORM));
+        assert_eq!(current(), None);
+        let nothing = base.try_write(|tx| master_keys::hold(tx, &PLATFORM));
+        assert_eq!(nothing, Err(StoreError::NotFound { what: "the name of the master key" }));
+        let begun = at_once(base, |base, number| {
+            base.write(|tx| master_keys::begin(tx, &PLATFORM, &format!("master {number}"), NOW))
+        });
+        assert!(begun.iter().all(|name| *name == begun[0]), "{begun:?}");
+        let first = begun[0].clone();
+        // By a clock that runs behind.
+        base.write(|tx| master_keys::change(tx, &PLATFORM, &first, "next", at(-9)));
+        assert_eq!(current().as_deref(), Some("next"));
+        let late = base.try_write(|tx| master_keys::change(tx, &PLATFORM, &first, "another", at(9)));
+        assert_eq!(late, Err(StoreError::Stale { what: "the master key" }));
+        assert_eq!(base.read(|tx| master_keys::list(tx, &PLATFORM)).len(), 2);
+        assert_eq!(base.write(|tx| master_keys::retire_others(tx, &PLATFORM, "next", at(9))), 1);
+        assert_eq!(base.write(|tx| master_keys::retire_others(tx, &PLATFORM, "next", at(10))), 0);
+        let listed = base.read(|tx| master_keys::list(tx, &PLATFORM));
+        let told: Vec<_> = listed.iter().map(|master| (master.name.as_str(), master.retired_at)).collect();
+        assert_eq!(told, [("next", None), (first.as_str(), Some(at(9)))]);
+    });
+}
+
+#[test]
+fn what_other_master_keys_wrap_is_found_until_it_is_wrapped_anew() {
+    on_both(|base| {
+        let [tea, milk] = [House::build(base, b'T'), House::build(base, b'M')];
+        for house in [&tea, &milk] {
+            base.write(|tx| tenant_keys::add(tx, &house.scope, &Opaque(vec![1]), "first", NOW));
+        }
+        base.write(|tx| server_keys::add(tx, &PLATFORM, &server_key("kid", 0)));
+        let under = |master| base.read(|tx| tenant_keys::under_others(tx, &PLATFORM, master, 10));
+        assert_eq!((under("first").len(), under("second").len()), (0, 2));
+        assert_eq!(base.read(|tx| tenant_keys::under_others(tx, &PLATFORM, "second", 1)).len(), 1);
+        let (scope, key) = under("second").remove(0);
+        base.write(|tx| tenant_keys::rewrap(tx, &scope, key.number, &Opaque(vec![2]), "second"));
+        assert_eq!(under("second").len(), 1);
+        assert_eq!(base.read(|tx| tenant_keys::count_under(tx, &PLATFORM, "first")), 1);
+        let own = |master| base.read(|tx| server_keys::under_others(tx, &PLATFORM, master, 10)).len();
+        assert_eq!((own("first"), own("second")), (0, 1));
+        base.write(|tx| server_keys::rewrap(tx, &PLATFORM, "kid", &Opaque(vec![2]), "second"));
+        assert_eq!((own("first"), own("second")), (1, 0));
+        let missing = Err(StoreError::NotFound { what: "the server's key" });
+        let nobody = base.try_write(|tx| server_keys::rewrap(tx, &PLATFORM, "x", &Opaque(vec![]), "second"));
+        assert_eq!(nobody, missing);
+    });
+}
+
+fn under(number: u32, rest: u8) -> Opaque<Vec<u8>> {
+    Opaque([number.to_be_bytes().as_slice(), &[rest]].concat())
+}
+
+#[test]
+fn values_under_earlier_data_keys_are_found_and_replaced_unless_they_changed() {
+    on_both(|base| {
+        let [tea, milk] = [House::build(base, b'T'), House::build(base, b'M')];
+        let endpoint = crate::webhooks::endpoint(&tea, 1);
+        base.write(|tx| {
+            channel_accounts::set_secrets(tx, &tea.scope, tea.account, &under(1, 1), NOW)?;
+            channel_accounts::set_secrets(tx, &milk.scope, milk.account, &under(1, 9), NOW)?;
+            webhooks::create(tx, &tea.scope, &endpoint, &under(1, 2), 9)?;
+            webhooks::add_secret(tx, &tea.scope, endpoint.id, &under(255, 3), at(9), NOW)
+        });
+        let below = |number, limit| base.read(|tx| sealed::below(tx, &tea.scope, number, limit));
+        let places = |found: &[Sealed]| found.iter().map(|sealed| sealed.place).collect::<Vec<_>>();
+        let (secrets, previous) = (Place::ChannelSecrets(tea.account), Place::WebhookPreviousSecret(endpoint.id));
+        assert_eq!(below(1, 10), []);
+        assert_eq!(places(&below(2, 10)), [secrets, previous]);
+        assert_eq!(places(&below(256, 10)), [secrets, Place::WebhookSecret(endpoint.id), previous]);
+        let counted = [1, 2, 255].map(|number| base.read(|tx| sealed::count_under(tx, &tea.scope, number)));
+        assert_eq!(counted, [2, 0, 1]);
+        let before = base.read(|tx| channel_accounts::load(tx, &tea.scope, tea.account));
+        let found = below(256, 10);
+        for sealed in &found {
+            assert!(base.write(|tx| sealed::replace(tx, &tea.scope, sealed, &under(256, 7))));
+            // What was read is there no more.
+            assert!(!base.write(|tx| sealed::replace(tx, &tea.scope, sealed, &under(256, 8))));
+        }
+        assert_eq!(below(256, 10), []);
+        assert_eq!(base.read(|tx| channel_accounts::load(tx, &tea.scope, tea.account)), before);
+        assert_eq!(base.read(|tx| sealed::below(tx, &milk.scope, 2, 10)).len(), 1, "nobody else's");
+        let kept = base.read(|tx| webhooks::secrets(tx, &tea.scope, endpoint.id));
+        assert_eq!((kept.current, kept.previous), (under(256, 7), Some((under(256, 7), at(9)))));
+        base.write(|tx| {
+            tenant_keys::add(tx, &tea.scope, &Opaque(vec![1]), "first", NOW)?;
+            tenant_keys::add(tx, &tea.scope, &Opaque(vec![2]), "first", NOW)?;
+            tenant_keys::take_turn(tx, &tea.scope)?;
+            tenant_keys::remove_below(tx, &tea.scope, 2)
+        });
+        let kept = base.read(|tx| tenant_keys::list(tx, &tea.scope));
+        assert_eq!(kept.iter().map(|key| key.number).collect::<Vec<_>>(), [2]);
+    });
+}
+
+/// A rotation takes earlier data keys away: a column of sealed values that it does not know would be lost with them.
+#[test]
+fn every_column_of_bytes_is_known_for_what_it_is() {
+    let base = Base::new(saoma_store::Dialect::Sqlite);
+    let columns = crate::schema::columns(&mut base.raw());
+    let bytes: Vec<String> = columns
+        .into_iter()
+        .filter(|(_, (kind, _))| kind == "bytea")
+        .map(|((table, column), _)| format!("{table}.{column}"))
+        .collect();
+    let sealed_for_tenants =
+        ["channel_accounts.secrets", "webhook_endpoints.previous_secret", "webhook_endpoints.secret"];
+    let others = [
+        "api_keys.secret_hash",
+        "idempotency_keys.fingerprint",
+        "pay_codes.id",
+        "plugin_kv.value",
+        "server_keys.ciphertext",
+        "sessions.refresh_hash",
+        "tenant_keys.wrapped",
+        "terminal_claims.code_hash",
+    ];
+    let mut known = [&sealed_for_tenants[..], &others].concat();
+    known.sort_unstable();
+    assert_eq!(bytes, known, "a new column of sealed values belongs into `sealed.rs`");
 }
 
 #[test]

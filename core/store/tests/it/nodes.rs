@@ -24,10 +24,15 @@ fn claims(base: &Base, node: &str, now: i64) -> usize {
 #[test]
 fn a_node_is_known_from_its_first_beat_until_it_is_buried() {
     on_both(|base| {
-        let beat = |node: &str| base.write(|tx| nodes::beat(tx, &PLATFORM, node));
+        let beat = |node: &str| base.write(|tx| nodes::beat(tx, &PLATFORM, node, &[]));
         assert!(!beat("a") && beat("a") && !beat("b"));
         let others = |node: &str| base.read(|tx| nodes::others(tx, &PLATFORM, node));
-        assert_eq!(others("b"), [nodes::Node { id: "a".to_owned(), beats: 1 }]);
+        assert_eq!(others("b"), [nodes::Node { id: "a".to_owned(), beats: 1, masters: vec![] }]);
+        let two = ["1f".to_owned(), "2f".to_owned()];
+        for masters in [&two[..1], &two] {
+            base.write(|tx| nodes::beat(tx, &PLATFORM, "a", masters));
+            assert_eq!(others("b")[0].masters, masters);
+        }
         let seen = others("b").remove(0);
         // It was only slow: it has beaten since it was seen, and lives.
         assert!(beat("a"));
@@ -61,10 +66,10 @@ fn the_terminals_of_a_dead_node_are_offline() {
     on_both(|base| {
         let [tea, milk] = [House::build(base, b'T'), House::build(base, b'M')];
         for (house, node) in [(&tea, "a"), (&milk, "b")] {
-            base.write(|tx| nodes::beat(tx, &PLATFORM, node));
+            base.write(|tx| nodes::beat(tx, &PLATFORM, node, &[]));
             base.write(|tx| terminals::came_online(tx, &house.scope, house.terminal, node, NOW));
         }
-        let dead = nodes::Node { id: "a".to_owned(), beats: 0 };
+        let dead = nodes::Node { id: "a".to_owned(), beats: 0, masters: vec![] };
         assert_eq!(base.write(|tx| nodes::bury(tx, &PLATFORM, &dead)), 1);
         assert!(!is_online(base, &tea) && is_online(base, &milk));
     });

@@ -68,7 +68,7 @@ impl Node {
             channels: Arc::new(Caller::new(wires.clone(), canary)?),
             clock: Arc::new(SetClock { wires: wires.clone(), who: idx }),
             chance: Arc::new(wires.clone()),
-            vault: template.vault()?,
+            vault: template.vault.clone(),
             fleet: Fleet::carried_by(Arc::new(wires.clone()), Arc::clone(&template.ca), format!("node {idx}")),
             metrics: Metrics::open(&template.config.telemetry)?,
             peers: Peers::none(),

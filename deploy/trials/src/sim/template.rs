@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use saoma_domain::fee::{BasisPoints, FeePlan};
 use saoma_edge::journal;
 use saoma_protocol::{ChannelAccountId, Currency, Millis, StoreId, TenantId, TerminalId};
-use saoma_server::{config::Config, fleet::ca::Ca, secrets::Vault};
+use saoma_server::{config::Config, fleet::ca::Ca, own_keys, secrets::Vault};
 use saoma_store::{
     Principal, Store, StoreError, TenantScope, access,
     channel_accounts::{self, ChannelAccount},
@@ -33,6 +33,7 @@ pub struct Template {
     core: Vec<u8>,
     journals: Vec<Vec<u8>>,
     pub ca: Arc<Ca>,
+    pub vault: Vault,
     pub config: Config,
     pub scope: TenantScope,
 }
@@ -49,6 +50,7 @@ impl Template {
         let path = folder.path().join("template.db");
         let store = Store::open(&path.to_string_lossy(), 2)?;
         let scope = store.write_blocking(|tx| merchant(tx, now))?;
+        let vault = own_keys::open(&store, &folder.path().join("master.key"), now)?;
         drop(store);
         let mut journals = Vec::new();
         for (idx, terminal) in TERMINALS.into_iter().enumerate() {
@@ -61,13 +63,7 @@ impl Template {
         let ca = Arc::new(Ca::open(folder.path(), &certificate, &key)?);
         let config = Config::read(None, std::iter::empty())?;
         let core = fs::read(&path)?;
-        Ok(Self { folder, core, journals, ca, config, scope })
-    }
-
-    /// # Errors
-    /// If the master key cannot be read.
-    pub fn vault(&self) -> Result<Vault> {
-        Ok(Vault::open(&self.folder.path().join("master.key"))?)
+        Ok(Self { folder, core, journals, ca, vault, config, scope })
     }
 
     /// A folder of one thread's own.

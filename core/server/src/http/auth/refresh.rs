@@ -34,7 +34,7 @@ pub fn secret(vault: &Vault, session: SessionId, random: &[u8; 16]) -> Secret {
 
 /// HMAC-SHA-256, of which the first half is used (RFC 2104 §5 allows it).
 fn mark_of(vault: &Vault, session: SessionId, random: &[u8]) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(vault.refresh_key());
+    let mut context = hmac::Context::with_key(&vault.own().refresh);
     context.update(session.as_bytes());
     context.update(random);
     context.sign()
@@ -82,13 +82,15 @@ pub fn presented(request: &actix_web::HttpRequest) -> Option<(SessionId, Secret)
 
 #[cfg(test)]
 mod tests {
+    use saoma_protocol::Millis;
+
     use super::*;
+    use crate::secrets::tests::vault;
 
     #[test]
     fn a_token_of_ours_is_known_and_a_guess_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let ours = Vault::open(&folder.path().join("ours.key")).unwrap();
-        let theirs = Vault::open(&folder.path().join("theirs.key")).unwrap();
+        let [ours, theirs] = ["ours", "theirs"].map(|whose| vault(folder.path(), whose, Millis(0)).1);
         let (session, other) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
         let token = secret(&ours, session, &[7; 16]);
         assert!(looked_at(&ours, session, &token).is_ours);

@@ -25,6 +25,7 @@ use crate::{
         router::other_method,
         text,
     },
+    secrets::SecretsError,
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -157,20 +158,17 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let secrets = match body.secrets.is_empty() {
-        true => None,
-        false => Some(app.vault().seal(app.store(), scope, account.id, &body.secrets, now).await?),
-    };
-    let names: Vec<String> = body.secrets.into_keys().collect();
-    let stored = account.clone();
+    let (vault, secrets, stored) = (app.vault().clone(), body.secrets, account.clone());
     app.store()
         .write(move |tx| {
             channel_accounts::create(tx, &scope, &stored)?;
-            if let Some(secrets) = &secrets {
-                channel_accounts::set_secrets(tx, &scope, stored.id, secrets, now)?;
+            if !secrets.is_empty() {
+                let sealed = vault.seal_secrets(tx, scope, stored.id, &secrets, now)?;
+                channel_accounts::set_secrets(tx, &scope, stored.id, &sealed, now)?;
             }
-            let detail = json!({ "account": told(&stored), "secrets": names });
-            note(tx, &who, "channel_account.created", &stored.id, &detail, now)
+            let detail = json!({ "account": told(&stored), "secrets": secrets.keys().collect::<Vec<_>>() });
+            note(tx, &who, "channel_account.created", &stored.id, &detail, now)?;
+            Ok::<_, SecretsError>(())
         })
         .await?;
     Ok(HttpResponse::Created().json(view(&app, scope, account).await?))
@@ -211,14 +209,10 @@ pub async fn change(
     if let Some(settings) = body.settings {
         account.settings_json = checked_settings(manifest.as_ref().map_err(Problem::clone)?, settings)?;
     }
-    let secrets = if body.secrets.is_empty() {
-        None
-    } else {
+    if !body.secrets.is_empty() {
         let named = body.secrets.iter().map(|(name, value)| (name, value.as_ref()));
         check_secrets(manifest.as_ref().map_err(Problem::clone)?, named)?;
-        // Of the version that was seen: if they change before the transaction, so does the version.
-        Some(app.vault().seal_changed(app.store(), scope, id, &body.secrets, now).await?)
-    };
+    }
     account.name = body.name.map(|name| text::name(&name, "/name")).transpose()?.unwrap_or(account.name);
     account.enabled = body.enabled.unwrap_or(account.enabled);
     if let Some(basis_points) = body.fee_basis_points {
@@ -226,18 +220,19 @@ pub async fn change(
     }
     account.priority = body.priority.unwrap_or(account.priority);
     account.updated_at = now;
-    let names: Vec<String> = body.secrets.into_keys().collect();
-    let stored = account.clone();
+    let (vault, secrets, stored) = (app.vault().clone(), body.secrets, account.clone());
     let account = app
         .store()
         .write(move |tx| {
             channel_accounts::update(tx, &scope, &stored)?;
-            if let Some(secrets) = &secrets {
-                channel_accounts::set_secrets(tx, &scope, id, secrets, now)?;
+            if !secrets.is_empty() {
+                let sealed = vault.seal_changed(tx, scope, id, &secrets, now)?;
+                channel_accounts::set_secrets(tx, &scope, id, &sealed, now)?;
             }
-            let detail = json!({ "account": told(&stored), "secrets_changed": names });
+            let changed: Vec<&String> = secrets.keys().collect();
+            let detail = json!({ "account": told(&stored), "secrets_changed": changed });
             note(tx, &who, "channel_account.changed", &id, &detail, now)?;
-            channel_accounts::load(tx, &scope, id)
+            Ok::<_, SecretsError>(channel_accounts::load(tx, &scope, id)?)
         })
         .await?;
     Ok(web::Json(view(&app, scope, account).await?))

@@ -21,6 +21,7 @@ use crate::{
         router::other_method,
         text,
     },
+    secrets::SecretsError,
     webhooks::{EventType, signature::secret_text, tell_trial},
 };
 
@@ -204,13 +205,14 @@ pub async fn create(
         updated_at: now,
     };
     let secret = app.random_32()?;
-    let sealed = app.vault().seal_for(app.store(), scope, &endpoint.id, &secret, now).await?;
-    let stored = endpoint.clone();
+    let (vault, stored) = (app.vault().clone(), endpoint.clone());
     app.store()
         .write(move |tx| {
+            let sealed = vault.seal(tx, scope, &stored.id, &secret, now)?;
             webhooks::create(tx, &scope, &stored, &sealed, ENDPOINTS_MAX)?;
             let detail = json!({ "host": host(&stored.url), "ordered": stored.ordered });
-            note(tx, &who, "webhook_endpoint.created", &stored.id, &detail, now)
+            note(tx, &who, "webhook_endpoint.created", &stored.id, &detail, now)?;
+            Ok::<_, SecretsError>(())
         })
         .await?;
     let created = CreatedWebhookEndpoint { endpoint: view(endpoint, now), secret: secret_text(&secret) };
@@ -304,13 +306,14 @@ pub async fn rotate_secret(
     }
     let until = now.plus(i64::from(seconds) * 1_000);
     let secret = app.random_32()?;
-    let sealed = app.vault().seal_for(app.store(), scope, &id, &secret, now).await?;
+    let vault = app.vault().clone();
     let endpoint = app
         .store()
         .write(move |tx| {
+            let sealed = vault.seal(tx, scope, &id, &secret, now)?;
             webhooks::add_secret(tx, &scope, id, &sealed, until, now)?;
             note(tx, &who, "webhook_endpoint.secret_rotated", &id, &json!({ "overlap_seconds": seconds }), now)?;
-            webhooks::load(tx, &scope, id)
+            Ok::<_, SecretsError>(webhooks::load(tx, &scope, id)?)
         })
         .await?;
     let rotated = CreatedWebhookEndpoint { endpoint: view(endpoint, now), secret: secret_text(&secret) };
