@@ -120,12 +120,7 @@ pub fn rotate_master(
 }
 
 /// Until every node that lives says that it can read the key. One whose beats stand still has died.
-fn wait_for_nodes(
-    store: &Store,
-    name: &str,
-    file: PathBuf,
-    tell: &mut impl FnMut(&str),
-) -> Result<(), RotationError> {
+fn wait_for_nodes(store: &Store, name: &str, file: PathBuf, tell: &mut impl FnMut(&str)) -> Result<(), RotationError> {
     let began = Instant::now();
     let mut still: HashMap<String, (i64, Instant)> = HashMap::new();
     let mut told = false;

@@ -200,12 +200,7 @@ impl Vault {
     ///
     /// # Errors
     /// `Store`, `NoChance`, `NoMaster`, `Master`.
-    pub fn add_data_key(
-        &self,
-        tx: &mut Tx<'_>,
-        scope: TenantScope,
-        now: Millis,
-    ) -> Result<TenantKey, SecretsError> {
+    pub fn add_data_key(&self, tx: &mut Tx<'_>, scope: TenantScope, now: Millis) -> Result<TenantKey, SecretsError> {
         tenant_keys::take_turn(tx, &scope)?;
         let master = master_keys::hold(tx, &access::process())?;
         let mut fresh = Zeroizing::new([0; KEY_LEN]);

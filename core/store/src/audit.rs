@@ -228,9 +228,8 @@ pub fn walk(tx: &mut Tx<'_>, platform: &PlatformScope, owner: &str, from: &Head)
 
 fn flaw(owner: &str, stored: &StoredEntry, of_fields: String, next: Option<&StoredEntry>) -> Flaw {
     let (entry, hash) = (stored.entry.clone(), stored.hash.clone());
-    let next_fits = |hash: &str| {
-        next.is_some_and(|next| next.hash == hash_of(hash, owner, signed(next.sequence.0), &next.entry))
-    };
+    let next_fits =
+        |hash: &str| next.is_some_and(|next| next.hash == hash_of(hash, owner, signed(next.sequence.0), &next.entry));
     if next_fits(&hash) {
         Flaw::Fields { entry, hash, of_fields }
     } else if next_fits(&of_fields) {

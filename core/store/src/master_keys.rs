@@ -28,7 +28,8 @@ pub fn list(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Vec<Master>, St
             .order((master_keys::began_at.desc(), master_keys::name))
             .load(conn)
     })?;
-    let read = |(name, began_at, retired_at)| Master { name, began_at: Millis(began_at), retired_at: millis(retired_at) };
+    let read =
+        |(name, began_at, retired_at)| Master { name, began_at: Millis(began_at), retired_at: millis(retired_at) };
     Ok(rows.into_iter().map(read).collect())
 }
 

@@ -67,9 +67,8 @@ pub fn below(tx: &mut Tx<'_>, scope: &TenantScope, number: u32, limit: u32) -> R
                     .select(($table::id, $table::$column.nullable()))
                     .load(conn)
             })?;
-            let sealed = |(id, value): (Txt<_>, Option<Vec<u8>>)| {
-                Some(Sealed { place: $place(id.0), value: Opaque(value?) })
-            };
+            let sealed =
+                |(id, value): (Txt<_>, Option<Vec<u8>>)| Some(Sealed { place: $place(id.0), value: Opaque(value?) });
             found.extend(rows.into_iter().filter_map(sealed));
         };
     }

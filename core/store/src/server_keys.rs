@@ -66,8 +66,7 @@ pub fn succeed(
     if list(tx, platform, &key.kind)?.iter().any(|other| other.created_at >= unless_since) {
         return Ok(false);
     }
-    let others =
-        server_keys::table.filter(server_keys::kind.eq(&key.kind)).filter(server_keys::retired_at.is_null());
+    let others = server_keys::table.filter(server_keys::kind.eq(&key.kind)).filter(server_keys::retired_at.is_null());
     let retired = server_keys::retired_at.eq(retired_at.0);
     tx.run(platform, |conn| diesel::update(others).set(retired).execute(conn))?;
     add(tx, platform, key)?;

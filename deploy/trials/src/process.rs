@@ -1,6 +1,7 @@
 //! A program of ours as a child process: started, waited for until it says that it is ready, killed, stopped.
 
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -30,7 +31,7 @@ pub struct Program {
     pub path: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
-    /// Its standard error goes here.
+    /// Its standard error goes here, and what it prints beside it ([`Program::printed`]).
     pub log: PathBuf,
 }
 
@@ -43,6 +44,11 @@ pub struct Process {
 }
 
 impl Program {
+    /// The file with what it wrote to standard output.
+    pub fn printed(&self) -> PathBuf {
+        self.log.with_extension("out")
+    }
+
     /// Starts it and waits for its first line of JSON on standard output.
     pub async fn start(&self) -> Result<Process> {
         let log = std::fs::OpenOptions::new()
@@ -65,8 +71,10 @@ impl Program {
             .with_context(|| format!("cannot start {}", self.path.display()))?;
         let stdout = child.stdout.take().context("no standard output")?;
         let mut lines = BufReader::new(stdout).lines();
+        let mut printed = std::fs::OpenOptions::new().create(true).append(true).open(self.printed())?;
         let ready = timeout(READY_MAX, async {
             while let Some(line) = lines.next_line().await? {
+                writeln!(printed, "{line}")?;
                 if let Ok(ready @ Value::Object(_)) = serde_json::from_str(&line) {
                     return Ok(ready);
                 }
@@ -76,7 +84,13 @@ impl Program {
         .await
         .with_context(|| format!("{} was not ready after {READY_MAX:?}; see {}", self.name, self.log.display()))??;
         // What it prints from now on must not block it.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if writeln!(printed, "{line}").is_err() {
+                    return;
+                }
+            }
+        });
         Ok(Process { child, program: self.clone(), ready })
     }
 }

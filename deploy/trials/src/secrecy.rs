@@ -14,6 +14,10 @@ use serde_json::Value;
 const SECRET_LEN_MIN: usize = 8;
 /// Digits of a card's number (ISO/IEC 7812-1).
 const PAN_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+/// Characters of a pay code in its link: 32 bytes in base64url.
+const PAY_CODE_LEN: usize = 43;
+/// Addresses that are the program's own, and no person's.
+const NOBODYS: &[&str] = &["admin@saoma.local"];
 
 /// Fields of JSON that hold a secret, and what it is.
 const FIELDS: &[(&str, &str)] = &[
@@ -28,6 +32,8 @@ const FIELDS: &[(&str, &str)] = &[
     ("claim_code", "a claim code"),
     ("merchant-key", "a channel's secret"),
     ("totp", "a one-time code"),
+    ("email", "a person's address"),
+    ("owner_email", "a person's address"),
 ];
 
 /// The secrets of this process's people.
@@ -85,7 +91,9 @@ pub fn note_fields(body: &Value) {
 }
 
 fn note_field(name: &str, text: &str) {
-    if let Some((_, what)) = FIELDS.iter().find(|(field, _)| *field == name) {
+    if let Some((_, what)) = FIELDS.iter().find(|(field, _)| *field == name)
+        && !NOBODYS.contains(&text)
+    {
         note(what, text);
     }
     match name {
@@ -106,7 +114,7 @@ pub fn note_files(folder: &Path) -> io::Result<()> {
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let bytes = fs::read(&path)?;
-        if name == "master.key" {
+        if name.starts_with("master.key") {
             note("the master key", &hex::encode(&bytes));
             note("the master key", String::from_utf8_lossy(&bytes).trim());
         }
@@ -167,8 +175,46 @@ fn shaped(line: &str) -> Vec<(&'static str, &str)> {
     if let Some(start) = line.find("PRIVATE KEY-----") {
         found.push(("a private key", &line[start..]));
     }
-    found.extend(digits(line).filter(|digits| is_card_number(digits)).map(|digits| ("a card's number", digits)));
+    for (start, marker) in line.match_indices("/p/") {
+        let rest = &line[start + marker.len()..];
+        let end = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-' || letter == '_'));
+        if end.unwrap_or(rest.len()) == PAY_CODE_LEN {
+            found.push(("a pay code", &rest[..PAY_CODE_LEN]));
+        }
+    }
+    found.extend(digits(line).filter_map(|digits| Some((meaning(digits)?, digits))));
     found
+}
+
+/// What a number alone gives away.
+fn meaning(digits: &str) -> Option<&'static str> {
+    if is_card_number(digits) {
+        Some("a card's number")
+    } else if is_customer_code(digits) {
+        Some("a customer's code")
+    } else if is_mobile(digits) {
+        Some("a telephone's number")
+    } else {
+        None
+    }
+}
+
+/// The forms of codes that the large wallets' customers show: 18 digits from 10 to 15, 16 to 24 digits from 25 to 30, and 19
+/// digits from 62. (Nanoseconds since 1970 have 19 digits and begin with 1.)
+fn is_customer_code(digits: &str) -> bool {
+    let begins = digits.get(..2).and_then(|start| start.parse::<u32>().ok()).unwrap_or(0);
+    match digits.len() {
+        18 if (10..=15).contains(&begins) => true,
+        19 if begins == 62 => true,
+        16..=24 => (25..=30).contains(&begins),
+        _ => false,
+    }
+}
+
+/// The form of a mobile telephone's number in China, with and without the country's.
+fn is_mobile(digits: &str) -> bool {
+    let national = digits.strip_prefix("86").filter(|_| digits.len() == 13).unwrap_or(digits);
+    national.len() == 11 && national.starts_with('1') && matches!(national.as_bytes()[1], b'3'..=b'9')
 }
 
 /// Runs of digits that are no part of a longer word: ids and hashes hold digits too.
@@ -205,14 +251,19 @@ mod tests {
     use super::*;
 
     fn told(line: &str) -> Vec<&'static str> {
-        let secrets = BTreeMap::from([("28812345678901234".to_owned(), "a customer's code")]);
+        let secrets = BTreeMap::from([("770000000000000009".to_owned(), "a customer's code")]);
         leaks_of(line, &secrets).into_iter().map(|leak| leak.what).collect()
     }
 
     #[test]
     fn each_kind_is_found() {
         for (line, what) in [
-            (r#"{"message":"charging 28812345678901234"}"#, "a customer's code"),
+            (r#"{"message":"charging 770000000000000009"}"#, "a customer's code"),
+            ("code 134567890123456789 refused", "a customer's code"),
+            ("auth_code=283456789012345678", "a customer's code"),
+            ("GET /p/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8 200", "a pay code"),
+            (r#"{"phone":"13812345678"}"#, "a telephone's number"),
+            ("call +8613812345678 back", "a telephone's number"),
             (r#"{"headers":"authorization: Bearer sk_live_abcdefgh"}"#, "a bearer credential"),
             (r#"token=eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ4eHh4In0.AAAAAAAAAAAAAAAA"#, "a JSON web token"),
             ("-----BEGIN PRIVATE KEY-----", "a private key"),
@@ -232,6 +283,10 @@ mod tests {
             r#"{"at":1790000000000000000,"duration_ms":4111}"#,
             "pay_4111111111111111aaaa",
             "Bearer realm",
+            // The route, an id in a path, a number that no telephone has, milliseconds since 1970.
+            "GET /p/{token} 200",
+            "/p/AAEC",
+            r#"{"bytes":12345678901,"at":1790000000000,"n":123456789012345}"#,
             "eyJ",
         ] {
             assert!(told(line).is_empty(), "{line}: {:?}", told(line));

@@ -76,9 +76,14 @@ fn verify(store: &Store, config: &Config, of: Option<&str>, files: &[PathBuf]) -
         for file in files {
             let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
             let (ours, foreign) = audit_anchor::read(&text, &signer);
-            findings.extend(foreign.into_iter().map(|line| format!("{}:{line}: the signature is not core's", file.display())));
+            findings.extend(
+                foreign.into_iter().map(|line| format!("{}:{line}: the signature is not core's", file.display())),
+            );
             if ours.is_empty() {
-                bail!("{} holds no anchor: give it the output of `saoma audit anchor`, or core's log in JSON", file.display());
+                bail!(
+                    "{} holds no anchor: give it the output of `saoma audit anchor`, or core's log in JSON",
+                    file.display()
+                );
             }
             anchors.extend(ours);
         }

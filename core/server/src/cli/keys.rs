@@ -17,7 +17,8 @@ const MASTER_EXAMPLE: &str = "Example:
 
 Call it as core's user on one node, with core's own settings, while the nodes serve. It draws the new key into a file beside
 secrets.master_key_file, waits until every running node can read it, and wraps all keys under it. Where nodes do not share the
-folder, it says which node lacks the file: copy it there and call it again.
+folder, it says which node lacks the file: copy it there and call it again. Where the folder cannot be written, put a file of 32
+random bytes there yourself (secrets.master_key_file, a dot, and any name): it is taken.
 
 Whenever it is cut off, call it again: it goes on. At its end it names the old file, which nothing in the database needs any
 more. Backups of the database from before still need it: keep it with them, or destroy both.";
@@ -96,7 +97,9 @@ fn rotate_tenant(store: &Store, vault: &Vault, scope: TenantScope) -> Result<()>
     let done = rotation::rotate_tenant(store, vault, scope, || SystemClock.now())
         .with_context(|| format!("rotate the data key of {}", scope.tenant()))?;
     match done {
-        Some(done) => println!("{} has data key {}; {} secrets were sealed anew", scope.tenant(), done.number, done.resealed),
+        Some(done) => {
+            println!("{} has data key {}; {} secrets were sealed anew", scope.tenant(), done.number, done.resealed)
+        }
         None => println!("{} has no secrets and no data key", scope.tenant()),
     }
     Ok(())
@@ -120,8 +123,9 @@ fn rotate_all(store: &Store, vault: &Vault) -> Result<ExitCode> {
 
 fn list(store: &Store, vault: &Vault) -> Result<ExitCode> {
     let (process, now, ring) = (access::process(), SystemClock.now(), vault.masters().ring());
-    let (masters, own) =
-        store.read_blocking(|tx| Ok::<_, saoma_store::StoreError>((master_keys::list(tx, &process)?, server_keys::list_all(tx, &process)?)))?;
+    let (masters, own) = store.read_blocking(|tx| {
+        Ok::<_, saoma_store::StoreError>((master_keys::list(tx, &process)?, server_keys::list_all(tx, &process)?))
+    })?;
     println!("master keys");
     let mut seals = "seals";
     for master in &masters {
@@ -140,7 +144,10 @@ fn list(store: &Store, vault: &Vault) -> Result<ExitCode> {
         );
     }
     for name in ring.names().iter().filter(|name| masters.iter().all(|master| master.name != **name)) {
-        println!("  {name}  seals nothing yet; {}", ring.files(name).first().map_or_else(String::new, |file| file.display().to_string()));
+        println!(
+            "  {name}  seals nothing yet; {}",
+            ring.files(name).first().map_or_else(String::new, |file| file.display().to_string())
+        );
     }
     println!("the platform's keys");
     for key in &own {
@@ -166,6 +173,7 @@ fn list(store: &Store, vault: &Vault) -> Result<ExitCode> {
 
 /// The day (UTC), and how many there are since.
 fn age(at: Millis, now: Millis) -> String {
-    let day = jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| at.strftime("%F").to_string());
+    let day =
+        jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| at.strftime("%F").to_string());
     format!("{day} ({} days)", now.since(at).div_euclid(86_400_000))
 }

@@ -61,8 +61,7 @@ impl Office {
 
     /// What only somebody who owns the file can do; `{t}` stands for the merchant.
     fn force(&self, change: &str) {
-        let mut database =
-            SqliteConnection::establish(self.folder().join("core.db").to_str().unwrap()).unwrap();
+        let mut database = SqliteConnection::establish(self.folder().join("core.db").to_str().unwrap()).unwrap();
         let open = "DROP TRIGGER audit_log_no_update; DROP TRIGGER audit_log_no_delete;";
         let change = change.replace("{t}", &format!("tenant_id = '{}'", self.1.tenant()));
         database.batch_execute(&format!("{open} {change}")).unwrap();
@@ -102,7 +101,10 @@ fn the_first_broken_entry_is_told_with_what_differs() {
              UPDATE audit_log SET sequence = sequence - 90 WHERE {t} AND sequence > 90",
             &["entry 2 is not what was written there"],
         ),
-        ("UPDATE audit_log SET detail_json = '[]' WHERE tenant_id = 'platform' AND sequence = 1", &["platform entry 1"]),
+        (
+            "UPDATE audit_log SET detail_json = '[]' WHERE tenant_id = 'platform' AND sequence = 1",
+            &["platform entry 1"],
+        ),
     ] {
         let office = Office::open();
         office.force(change);
@@ -120,9 +122,21 @@ fn the_first_broken_entry_is_told_with_what_differs() {
 fn a_log_that_was_cut_off_or_written_anew_is_found_by_its_anchors() {
     type Change = fn(&Office);
     let changes: [(&str, Change, &str); 4] = [
-        ("the end is cut off", |office| office.force("DELETE FROM audit_log WHERE {t} AND sequence > 3"), "was cut off: it ends with entry 3, and had entry 5"),
-        ("all of it is gone", |office| office.force("DELETE FROM audit_log WHERE {t}"), "was cut off: it ends with entry 0, and had entry 5"),
-        ("one entry is left out", |office| office.write_anew([1, 3, 4, 5]), "was cut off: it ends with entry 4, and had entry 5"),
+        (
+            "the end is cut off",
+            |office| office.force("DELETE FROM audit_log WHERE {t} AND sequence > 3"),
+            "was cut off: it ends with entry 3, and had entry 5",
+        ),
+        (
+            "all of it is gone",
+            |office| office.force("DELETE FROM audit_log WHERE {t}"),
+            "was cut off: it ends with entry 0, and had entry 5",
+        ),
+        (
+            "one entry is left out",
+            |office| office.write_anew([1, 3, 4, 5]),
+            "was cut off: it ends with entry 4, and had entry 5",
+        ),
         ("one entry is another", |office| office.write_anew([1, 2, 9, 4, 5]), "was written anew: entry 5 had the hash"),
     ];
     for (what, change, words) in changes {

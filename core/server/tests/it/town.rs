@@ -280,7 +280,10 @@ impl Town {
             let columns = texts(&mut database, &format!("SELECT name AS text FROM pragma_table_info('{table}')"));
             let owner = if table == "tenants" { "id" } else { "tenant_id" };
             if !columns.iter().any(|column| column == owner) {
-                assert!(["master_keys", "meta", "nodes", "server_keys"].contains(&table.as_str()), "{table} has no tenant");
+                assert!(
+                    ["master_keys", "meta", "nodes", "server_keys"].contains(&table.as_str()),
+                    "{table} has no tenant"
+                );
                 continue;
             }
             let shown: Vec<String> = columns

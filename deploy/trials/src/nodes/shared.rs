@@ -24,7 +24,7 @@ pub async fn strangers(street: &mut Street) -> Result<()> {
     let missing = folder.join("missing.key").display().to_string();
     let key = |file: String| ("SAOMA_SECRETS__MASTER_KEY_FILE", file);
     for (name, setting, words) in [
-        ("other-key", key(foreign.display().to_string()), "begun under another"),
+        ("other-key", key(foreign.display().to_string()), "sealed under another"),
         ("no-key", key(missing.clone()), "find the master key"),
     ] {
         let started = street.shop.core_beside(name, &[setting]).start().await;
