@@ -125,23 +125,22 @@ fn wait_for_nodes(store: &Store, name: &str, file: PathBuf, tell: &mut impl FnMu
     let mut still: HashMap<String, (i64, Instant)> = HashMap::new();
     let mut told = false;
     loop {
-        let nodes = store.read_blocking(|tx| nodes::others(tx, &access::process(), ""))?;
-        let lacks = nodes.iter().find(|node| {
-            let (beats, since) = still.entry(node.id.clone()).or_insert((node.beats, began));
+        let mut nodes = store.read_blocking(|tx| nodes::others(tx, &access::process(), ""))?;
+        // Every node is looked at in each round, or its beats would seem to stand still.
+        nodes.retain(|node| {
+            let (beats, since) = still.entry(node.id.clone()).or_insert((node.beats, Instant::now()));
             if *beats != node.beats {
                 (*beats, *since) = (node.beats, Instant::now());
             }
             !node.masters.iter().any(|known| known == name) && since.elapsed() < DEAD_AFTER
         });
-        match lacks {
-            None => return Ok(()),
-            Some(node) if began.elapsed() > FOUND_MAX => {
-                return Err(RotationError::NotEverywhere { name: name.to_owned(), node: node.id.clone(), file });
-            }
-            Some(_) if !told => tell("waiting for the running nodes to find it"),
-            Some(_) => {}
+        let Some(lacks) = nodes.first() else { return Ok(()) };
+        if began.elapsed() > FOUND_MAX {
+            return Err(RotationError::NotEverywhere { name: name.to_owned(), node: lacks.id.clone(), file });
         }
-        told = true;
+        if !std::mem::replace(&mut told, true) {
+            tell("waiting for the running nodes to find it");
+        }
         std::thread::sleep(LOOK_EVERY);
     }
 }
