@@ -4,9 +4,9 @@
 //! commits, and only then calls a channel. `workers` take up what a crash or silence left open.
 
 pub mod app;
-pub mod batches;
 pub mod audit_anchor;
 pub mod audit_check;
+pub mod batches;
 pub mod cli;
 pub mod config;
 mod day;
