@@ -79,7 +79,7 @@ impl SessionKeys {
     #[must_use]
     pub fn signing(&self, now: Millis) -> Option<&SessionKey> {
         let in_force = || self.0.iter().filter(|key| !key.signs_no_more(now));
-        in_force().find(|key| key.created_at.plus(PUBLISHED_MS) <= now).or_else(|| in_force().last())
+        in_force().find(|key| key.created_at.plus(PUBLISHED_MS) <= now).or_else(|| in_force().next_back())
     }
 
     /// The key of this `kid`, while a token of its can be good.

@@ -354,7 +354,7 @@ fn what_is_sealed_under_a_key_that_is_not_here_is_refused_by_its_name() {
     let now = saoma_protocol::Millis(1_790_000_000_000);
     let vault = own_keys::open(&store, &file, now).unwrap();
     let done = saoma_server::rotation::rotate_master(&store, &vault, || now, |_| {}).unwrap();
-    assert_eq!(done.old_files, [file.clone()]);
+    assert_eq!(done.old_files, std::slice::from_ref(&file));
     assert!(done.rewrapped >= 4, "{done:?}");
     fs::remove_file(&done.file).unwrap();
     assert!(matches!(own_keys::open(&store, &file, now), Err(own_keys::KeysError::OtherMaster { .. })));
