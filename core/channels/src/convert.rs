@@ -230,6 +230,9 @@ fn bill_row(row: contract::BillRow) -> Result<BillRow, Failure> {
         (contract::BillKind::Reversal, true) => (Movement::Reversal, order_number.clone()),
         _ => return Err(bad("a refund has a number of its own, and nothing else has one")),
     };
+    if number.is_empty() {
+        return Err(bad("a movement without a number".to_owned()));
+    }
     Ok(BillRow {
         key: Key { number, movement },
         order_number,
@@ -469,6 +472,7 @@ mod tests {
             (contract::BillRow { currency: "RMB".to_owned(), ..row.clone() }, "ISO 4217"),
             (contract::BillRow { at: 1_700_000_000, ..row.clone() }, "no moment"),
             (contract::BillRow { number: "x".repeat(65), ..row.clone() }, "number is longer"),
+            (contract::BillRow { number: String::new(), ..row.clone() }, "without a number"),
             (contract::BillRow { refund_number: "rfd_1".to_owned(), ..row.clone() }, "a number of its own"),
             (contract::BillRow { kind: contract::BillKind::Refund, ..row.clone() }, "a number of its own"),
         ] {

@@ -46,6 +46,12 @@ impl Anchor {
         format!("saoma audit anchor {version}\n{chain}\n{sequence}\n{hash}\n{at}\n")
     }
 
+    /// When it was noted, for a person.
+    #[must_use]
+    pub fn time(&self) -> String {
+        jiff::Timestamp::from_millisecond(self.at).map_or_else(|_| self.at.to_string(), |at| at.to_string())
+    }
+
     /// One line, without its end.
     #[must_use]
     pub fn line(&self) -> String {
@@ -130,7 +136,7 @@ pub fn ends(store: &Store, signer: &Signer, at: Millis) -> Result<Vec<Anchor>, S
     Ok(anchors)
 }
 
-/// The anchors in a text, and the numbers of lines that look like one and are not signed by us. Other lines are passed over.
+/// The anchors in a text, and the numbers of lines that look like one and are not whole, or not signed by us. Other lines are passed over.
 #[must_use]
 pub fn read(text: &str, signer: &Signer) -> (Vec<Anchor>, BTreeSet<usize>) {
     let (mut ours, mut foreign) = (Vec::new(), BTreeSet::new());
@@ -138,6 +144,8 @@ pub fn read(text: &str, signer: &Signer) -> (Vec<Anchor>, BTreeSet<usize>) {
         match line.parse::<Anchor>() {
             Ok(anchor) if signer.is_ours(&anchor) => ours.push(anchor),
             Ok(_) => drop(foreign.insert(idx + 1)),
+            // Half of one, or one that was changed until it is none.
+            Err(NoAnchor) if line.contains("\"signature") => drop(foreign.insert(idx + 1)),
             Err(NoAnchor) => {}
         }
     }
@@ -161,9 +169,11 @@ mod tests {
         let in_log = serde_json::json!({ "level": "INFO", "anchor": anchor.line() }).to_string();
         let forged = forger.anchor("platform", &head, Millis(1)).line();
         let changed = Anchor { sequence: 6, ..anchor.clone() }.line();
-        let text = [&anchor.line(), "started", "{}", &in_log, &forged, &changed, ""].map(str::to_owned).join("\n");
+        let half = &anchor.line()[..anchor.line().len() - 9];
+        let text =
+            [&anchor.line(), "started", "{}", &in_log, &forged, &changed, half, ""].map(str::to_owned).join("\n");
         let (read, foreign) = super::read(&text, &signer);
-        assert_eq!((read, foreign), (vec![anchor.clone(), anchor.clone()], BTreeSet::from([5, 6])));
+        assert_eq!((read, foreign), (vec![anchor.clone(), anchor.clone()], BTreeSet::from([5, 6, 7])));
         // Whoever has the public key can check it with any implementation.
         let key = UnparsedPublicKey::new(&ED25519, hex::decode(signer.public_key()).unwrap());
         let text = "saoma audit anchor 1\nplatform\n7\n".to_owned() + &"ab".repeat(32) + "\n1790000000000\n";

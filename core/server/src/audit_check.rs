@@ -26,6 +26,9 @@ impl fmt::Display for Finding {
             Self::Broken(Broken { sequence, flaw }) => {
                 let number = sequence.0;
                 match flaw {
+                    Flaw::BeforeFirst { count } => {
+                        write!(f, "has {count} entries with numbers from before the first: nobody wrote them")
+                    }
                     Flaw::Missing { next } => write!(f, "entry {number} is missing: the next one is {}", next.0),
                     Flaw::Fields { entry, hash, of_fields } => write!(
                         f,
@@ -47,13 +50,20 @@ impl fmt::Display for Finding {
                     ),
                 }
             }
-            Self::Cut { anchor: Anchor { sequence, at, .. }, end } => {
-                write!(f, "was cut off: it ends with entry {end}, and had entry {sequence} at {}", time(*at))
+            Self::Cut { anchor, end } => {
+                write!(
+                    f,
+                    "was cut off: it ends with entry {end}, and had entry {} at {}",
+                    anchor.sequence,
+                    anchor.time()
+                )
             }
-            Self::Rewritten { anchor: Anchor { sequence, at, hash: noted, .. }, hash } => write!(
+            Self::Rewritten { anchor, hash } => write!(
                 f,
-                "was written anew: entry {sequence} had the hash {noted} at {}, and has {hash} now",
-                time(*at)
+                "was written anew: entry {} had the hash {} at {}, and has {hash} now",
+                anchor.sequence,
+                anchor.hash,
+                anchor.time()
             ),
         }
     }
@@ -89,15 +99,27 @@ pub fn check(store: &Store, chain: &str, anchors: &[&Anchor]) -> Result<(u64, Ve
             }
         }
     }
-    let end = store.read_blocking(|tx| audit::head(tx, &process, chain))?.map_or(0, |head| head.sequence);
     for anchor in anchors {
-        match store.read_blocking(|tx| audit::hash_at(tx, &process, chain, anchor.sequence))? {
-            None => findings.push(Finding::Cut { anchor: (*anchor).clone(), end }),
-            Some(hash) if hash != anchor.hash => {
-                findings.push(Finding::Rewritten { anchor: (*anchor).clone(), hash });
-            }
-            Some(_) => {}
-        }
+        findings.extend(against(store, anchor)?);
     }
     Ok((head.sequence, findings))
+}
+
+/// What of its log does not hold by this anchor. Blocks.
+///
+/// # Errors
+/// Of the store.
+pub fn against(store: &Store, anchor: &Anchor) -> Result<Option<Finding>, StoreError> {
+    store.read_blocking(|tx| {
+        let (process, chain) = (access::process(), &anchor.chain);
+        let anchor = anchor.clone();
+        Ok(match audit::hash_at(tx, &process, chain, anchor.sequence)? {
+            None => {
+                let end = audit::head(tx, &process, chain)?.map_or(0, |head| head.sequence);
+                Some(Finding::Cut { anchor, end })
+            }
+            Some(hash) if hash != anchor.hash => Some(Finding::Rewritten { anchor, hash }),
+            Some(_) => None,
+        })
+    })
 }

@@ -134,7 +134,7 @@ impl Ring {
     /// Every master key at `file` and beside it; none if there is no such file.
     ///
     /// # Errors
-    /// `Master` if one of the files cannot be read, is open to others, or has another length.
+    /// `Master` if `file` cannot be read, is open to others, or has another length. One beside it that is so is passed over.
     pub fn read(file: &Path) -> Result<Self, SecretsError> {
         let mut ring = BTreeMap::new();
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -153,8 +153,12 @@ impl Ring {
         }
         files.sort();
         for path in files {
-            let (name, wraps) = read_one(&path)?;
-            ring.entry(name).or_insert(Master { files: Vec::new(), wraps }).files.push(path);
+            match read_one(&path) {
+                Ok((name, wraps)) => ring.entry(name).or_insert(Master { files: Vec::new(), wraps }).files.push(path),
+                Err(error) if path == file => return Err(error),
+                // A checksum, a copy for a backup: a key that is needed and cannot be read is missed by its name.
+                Err(error) => tracing::warn!(%error, "a file beside the master key is not taken for one"),
+            }
         }
         Ok(Self(ring))
     }
@@ -180,14 +184,30 @@ impl Ring {
         path.push(format!(".{}", name.get(..FILE_DIGITS).unwrap_or_default()));
         let path = PathBuf::from(path);
         private_file::draw(&path, bytes.as_slice()).map_err(|error| refused(&path, &error))?;
-        // Drawn by root for a core that is somebody else.
-        if let Some(owner) = self.0.values().flat_map(|master| &master.files).find_map(|file| fs::metadata(file).ok()) {
-            let ours = fs::metadata(&path).map_err(|error| refused(&path, &error))?;
-            if (ours.uid(), ours.gid()) != (owner.uid(), owner.gid()) {
-                chown(&path, Some(owner.uid()), Some(owner.gid())).map_err(|error| refused(&path, &error))?;
-            }
-        }
+        self.give_to_owner(&path)?;
         Ok((name, path))
+    }
+
+    /// A key that root drew for a core that is somebody else belongs to whom the other files belong. It may have been cut off
+    /// before that, so whoever takes such a key up does it again.
+    ///
+    /// # Errors
+    /// `Master`.
+    pub fn give_to_owner(&self, path: &Path) -> Result<(), SecretsError> {
+        let others = self.0.values().flat_map(|master| &master.files).filter(|file| *file != path);
+        let Some(owner) = others.into_iter().find_map(|file| fs::metadata(file).ok()) else { return Ok(()) };
+        let ours = fs::metadata(path).map_err(|error| refused(path, &error))?;
+        if (ours.uid(), ours.gid()) != (owner.uid(), owner.gid()) {
+            chown(path, Some(owner.uid()), Some(owner.gid())).map_err(|error| refused(path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// The name of the key in this file.
+    #[must_use]
+    pub fn name_in(&self, file: &Path) -> Option<&str> {
+        let in_it = |master: &&Master| master.files.iter().any(|path| path == file);
+        self.0.iter().find(|(_, master)| in_it(master)).map(|(name, _)| name.as_str())
     }
 
     /// What wraps keys under the master key of this name.
@@ -266,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_beside_the_first_is_read_and_must_be_closed_to_others() {
+    fn every_key_beside_the_first_is_read_if_it_is_one_that_is_closed_to_others() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("master.key");
         assert!(Ring::read(&file).unwrap().is_empty());
@@ -284,9 +304,17 @@ mod tests {
         fs::remove_file(folder.path().join("master.key.bak")).unwrap();
         assert_eq!(Ring::read(&file).unwrap().names(), [second]);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(Ring::read(&file).unwrap().is_empty());
+        // The one that the settings name must be right.
+        fs::copy(&path, &file).unwrap();
         assert!(matches!(Ring::read(&file), Err(SecretsError::Master { .. })));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&file, [7; 31]).unwrap();
+        assert!(matches!(Ring::read(&file), Err(SecretsError::Master { .. })));
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(folder.path().join("master.key.d")).unwrap();
+        fs::write(folder.path().join("master.key.sha256"), "0f").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(&path, [7; 31]).unwrap();
-        assert!(matches!(Ring::read(&file), Err(SecretsError::Master { .. })));
+        assert_eq!(Ring::read(&file).unwrap().names().len(), 1);
     }
 }

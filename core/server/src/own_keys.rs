@@ -65,14 +65,15 @@ pub enum KeysError {
 /// `NoMaster`, `OtherMaster`, `Secrets` for a file that cannot be used.
 pub fn open(store: &Store, file: &Path, now: Millis) -> Result<Vault, KeysError> {
     let known = store.read_blocking(|tx| master_keys::current(tx, &access::process()))?;
-    if known.is_none() && Ring::read(file)?.is_empty() {
+    if known.is_none() && !file.exists() {
         Ring::begin(file)?;
     }
     let masters = Masters::read(file)?;
     let ring = masters.ring();
-    let current = match (known, ring.names().first()) {
+    let current = match (known, ring.name_in(file)) {
         (Some(known), _) => known,
-        (None, Some(first)) => store.write_blocking(|tx| master_keys::begin(tx, &access::process(), first, now))?,
+        // What else lies beside it may be another installation's, or taken away tomorrow.
+        (None, Some(its)) => store.write_blocking(|tx| master_keys::begin(tx, &access::process(), its, now))?,
         (None, None) => return Err(KeysError::NoMaster { file: file.to_owned() }),
     };
     if ring.get(&current).is_none() {
@@ -124,7 +125,7 @@ pub fn anchor_seed(store: &Store, vault: &Vault, now: Millis) -> Result<(String,
 /// `Secrets` for what cannot be used, `Store`: what was read before stays in force.
 pub async fn learn(store: &Store, vault: &Vault) -> Result<(), KeysError> {
     let learner = vault.clone();
-    store
+    let learnt = store
         .read(move |tx| {
             let process = access::process();
             let current = master_keys::current(tx, &process)?;
@@ -133,7 +134,12 @@ pub async fn learn(store: &Store, vault: &Vault) -> Result<(), KeysError> {
             learner.set_sessions(opened_sessions(learner.masters(), &sessions)?);
             Ok(read.map(drop)?)
         })
-        .await
+        .await;
+    // A database that does not answer says nothing about the keys.
+    if !matches!(learnt, Err(KeysError::Store(_))) {
+        vault.set_whole(learnt.is_ok());
+    }
+    learnt
 }
 
 /// Draws the next key of sessions; those before it sign for half a minute more. With `if_due` only if the newest has come to

@@ -93,7 +93,8 @@ impl PaymentError {
     pub(crate) fn is_of_the_channel(&self) -> bool {
         match self {
             Self::NoChannel(_) => true,
-            Self::Secrets(error) => !matches!(error, SecretsError::Store(_)),
+            // That this node lacks a master key, or cannot read it, says nothing about the channel: another node can ask it.
+            Self::Secrets(SecretsError::Sealed) => true,
             _ => false,
         }
     }
@@ -150,8 +151,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_master_key_that_is_not_here_is_no_channel_that_cannot_be_called() {
+        let (name, file) = ("k".to_owned(), "/x".to_owned());
+        for error in [
+            SecretsError::NoMaster { name, file: file.clone() },
+            SecretsError::Master { path: file, why: "gone".to_owned() },
+            SecretsError::NoChance,
+            SecretsError::Store(unavailable()),
+        ] {
+            assert!(!PaymentError::Secrets(error).is_of_the_channel());
+        }
+        assert!(PaymentError::Secrets(SecretsError::Sealed).is_of_the_channel());
+    }
+
+    fn unavailable() -> StoreError {
+        StoreError::Unavailable { why: "gone".to_owned() }
+    }
+
+    #[test]
     fn work_that_had_begun_never_says_that_nothing_was_changed() {
-        let unavailable = || StoreError::Unavailable { why: "gone".to_owned() };
         for error in [
             PaymentError::Store(StoreError::DiskFull),
             PaymentError::Store(unavailable()),

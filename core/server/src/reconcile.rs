@@ -264,8 +264,15 @@ async fn carry_out(app: &App, case: Case) {
         tracing::warn!(%error, "a reconciliation failed");
         Ended::Failed(words_for_persons(&error))
     });
-    let (scope, id, now) = (case.scope, case.id, app.now());
-    let written = app.store().write(move |tx| reconciliations::end(tx, &scope, id, &ended, now)).await;
+    let (scope, id, now, counting) = (case.scope, case.id, app.now(), app.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        reconciliations::end(tx, &scope, id, &ended, now)?;
+        match &ended {
+            Ended::Done { .. } => payout::after_comparison(&counting, tx, &scope, case.span.account, &case.day, now),
+            Ended::Failed(_) => Ok(()),
+        }
+    };
+    let written = app.store().write(work).await;
     if let Err(error) = written {
         tracing::warn!(%error, "the end of a reconciliation was not written down; its lease ends it");
     }

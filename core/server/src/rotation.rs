@@ -5,7 +5,7 @@
 //! wraps it, every value the number of its data key, and both stay until nothing needs them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use std::{
 use saoma_protocol::Millis;
 use saoma_store::{
     PlatformScope, Store, StoreError, TenantScope, access, audit, master_keys, nodes,
-    sealed::{self, Sealed},
+    sealed::{self, Place, Sealed},
     server_keys, tenant_keys,
 };
 use serde_json::json;
@@ -30,6 +30,8 @@ const VALUES_STEP: u32 = 20;
 /// How long running nodes may take to find a new file: five beats, more than a slow one misses.
 const FOUND_MAX: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A round that took so long says nothing about how long others stood still.
+const HELD_UP: Duration = Duration::from_secs(1);
 
 /// Why a rotation stopped. It goes on when it is asked for again.
 #[derive(Debug, thiserror::Error)]
@@ -39,10 +41,17 @@ pub enum RotationError {
          master key (its owner the user of core, mode 600), and call this again: it goes on with the same key"
     )]
     NotEverywhere { name: String, node: String, file: PathBuf },
-    #[error("seal the value of {place} of {tenant} again")]
-    Value { tenant: String, place: String, source: SecretsError },
-    #[error("wrap the {what} again")]
-    Key { what: String, source: SecretsError },
+    #[error(
+        "choose the next master key: several lie beside {file} that this database does not know ({names}). Leave the one that is \
+         meant, and take the others away"
+    )]
+    Several { file: PathBuf, names: String },
+    /// The others are sealed under the new key; the earlier ones stay for these.
+    #[error("seal {count} values of {tenant} again, the first of which is {place}")]
+    Values { tenant: String, place: String, count: usize, source: SecretsError },
+    /// The others are wrapped by the new key; the earlier ones stay for these.
+    #[error("wrap {count} keys again, the first of which is {what}")]
+    Keys { what: String, count: usize, source: SecretsError },
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     #[error(transparent)]
@@ -57,7 +66,7 @@ pub struct NewMaster {
     pub file: PathBuf,
     /// Keys that were wrapped anew by this call.
     pub rewrapped: u64,
-    /// Files of master keys that nothing in this database needs any more.
+    /// Files of master keys that sealed something in this database once, and that nothing in it needs any more.
     pub old_files: Vec<PathBuf>,
 }
 
@@ -82,35 +91,63 @@ pub fn rotate_master(
         tell(&format!("going on with the change to {current}"));
     } else {
         // One that nothing was ever sealed under: a call before this one drew it.
-        let drawn = ring.names().into_iter().find(|name| known.iter().all(|master| master.name != *name));
-        let (next, file) = match drawn {
-            Some(name) => {
-                let file = ring.files(&name).first().cloned().unwrap_or_default();
-                (name, file)
+        let mut unknown: Vec<String> = ring.names();
+        unknown.retain(|name| known.iter().all(|master| master.name != *name));
+        let (next, file) = match unknown.as_slice() {
+            [] => ring.draw_beside(vault.masters().file())?,
+            [drawn] => {
+                let file = ring.files(drawn).first().cloned().unwrap_or_default();
+                ring.give_to_owner(&file)?;
+                (drawn.clone(), file)
             }
-            None => ring.draw_beside(vault.masters().file())?,
+            // One may be what another node's operator is about to put in force, or another database's.
+            several => {
+                let (file, names) = (vault.masters().file().to_owned(), several.join(", "));
+                return Err(RotationError::Several { file, names });
+            }
         };
         tell(&format!("the new master key {next} is in {}", file.display()));
-        wait_for_nodes(store, &next, file, &mut tell)?;
-        ring = vault.masters().read_again(&next)?;
-        let at = now();
-        store.write_blocking(|tx| {
-            master_keys::change(tx, &process, &current, &next, at)?;
-            note(tx, &process, "master_key.changed", &next, &json!({ "from": current }), at)
-        })?;
+        let mut nodes = Nodes::new(&next, file);
+        loop {
+            nodes.wait(store, &mut tell)?;
+            ring = vault.masters().read_again(&next)?;
+            let at = now();
+            let changed = store.write_blocking(|tx| {
+                master_keys::change(tx, &process, &current, &next, at)?;
+                // One that started meanwhile has beaten before this, or finds the new key in force.
+                if nodes.lacking(nodes::others(tx, &process, "")?).is_some() {
+                    return Err(StoreError::Stale { what: "the nodes" });
+                }
+                note(tx, &process, "master_key.changed", &next, &json!({ "from": current }), at)
+            });
+            match changed {
+                Err(StoreError::Stale { what: "the nodes" }) => {}
+                changed => {
+                    changed?;
+                    break;
+                }
+            }
+        }
         current = next;
     }
     let rewrapped = rewrap_all(store, vault, &current)?;
     let at = now();
     store.write_blocking(|tx| {
-        // Since the change, whatever is sealed is sealed under the new one.
+        // Since the change, whatever is sealed is sealed under the new one; unless another rotation has begun since.
+        let is_over = master_keys::hold(tx, &process)? == current
+            && server_keys::under_others(tx, &process, &current, 1)?.is_empty()
+            && tenant_keys::under_others(tx, &process, &current, 1)?.is_empty();
+        if !is_over {
+            return Err(StoreError::Stale { what: "the master key" });
+        }
         let retired = master_keys::retire_others(tx, &process, &current, at)?;
         match retired {
             0 => Ok(()),
             _ => note(tx, &process, "master_key.rotated", &current, &json!({ "retired": retired }), at),
         }
     })?;
-    let old = ring.names().into_iter().filter(|name| *name != current);
+    let known = store.read_blocking(|tx| master_keys::list(tx, &process))?;
+    let old = known.into_iter().filter(|master| master.retired_at.is_some()).map(|master| master.name);
     Ok(NewMaster {
         file: ring.files(&current).first().cloned().unwrap_or_default(),
         old_files: old.flat_map(|name| ring.files(&name).to_vec()).collect(),
@@ -119,55 +156,94 @@ pub fn rotate_master(
     })
 }
 
-/// Until every node that lives says that it can read the key. One whose beats stand still has died.
-fn wait_for_nodes(store: &Store, name: &str, file: PathBuf, tell: &mut impl FnMut(&str)) -> Result<(), RotationError> {
-    let began = Instant::now();
-    let mut still: HashMap<String, (i64, Instant)> = HashMap::new();
-    let mut told = false;
-    loop {
-        let mut nodes = store.read_blocking(|tx| nodes::others(tx, &access::process(), ""))?;
-        // Every node is looked at in each round, or its beats would seem to stand still.
-        nodes.retain(|node| {
-            let (beats, since) = still.entry(node.id.clone()).or_insert((node.beats, Instant::now()));
-            if *beats != node.beats {
-                (*beats, *since) = (node.beats, Instant::now());
+/// The nodes that run, and whether each can read the next master key.
+struct Nodes<'a> {
+    next: &'a str,
+    file: PathBuf,
+    began: Instant,
+    /// Since when each has stood still.
+    still: HashMap<String, (i64, Instant)>,
+    looked_at: Instant,
+}
+
+impl<'a> Nodes<'a> {
+    fn new(next: &'a str, file: PathBuf) -> Self {
+        let now = Instant::now();
+        Self { next, file, began: now, still: HashMap::new(), looked_at: now }
+    }
+
+    /// Until every node that lives says that it can read the key. One whose beats stand still has died.
+    fn wait(&mut self, store: &Store, tell: &mut impl FnMut(&str)) -> Result<(), RotationError> {
+        let mut told = false;
+        loop {
+            let nodes = store.read_blocking(|tx| nodes::others(tx, &access::process(), ""))?;
+            self.look(&nodes);
+            let Some(lacks) = self.lacking(nodes) else { return Ok(()) };
+            if self.began.elapsed() > FOUND_MAX {
+                let (name, file) = (self.next.to_owned(), self.file.clone());
+                return Err(RotationError::NotEverywhere { name, node: lacks, file });
             }
-            !node.masters.iter().any(|known| known == name) && since.elapsed() < DEAD_AFTER
+            if !std::mem::replace(&mut told, true) {
+                tell("waiting for the running nodes to find it");
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Every node is looked at in each round, or its beats would seem to stand still; and so they would to one who was held up
+    /// for as long itself.
+    fn look(&mut self, nodes: &[nodes::Node]) {
+        let now = Instant::now();
+        let was_held_up = now.duration_since(self.looked_at) > HELD_UP;
+        self.looked_at = now;
+        for node in nodes {
+            let (beats, since) = self.still.entry(node.id.clone()).or_insert((node.beats, now));
+            if *beats != node.beats || was_held_up {
+                (*beats, *since) = (node.beats, now);
+            }
+        }
+    }
+
+    /// One that lives, for all that is known, and cannot read the key.
+    fn lacking(&self, nodes: Vec<nodes::Node>) -> Option<String> {
+        let lacks = nodes.into_iter().find(|node| {
+            let stands_still = |(beats, since): &(i64, Instant)| *beats == node.beats && since.elapsed() >= DEAD_AFTER;
+            !node.masters.iter().any(|known| known == self.next) && !self.still.get(&node.id).is_some_and(stands_still)
         });
-        let Some(lacks) = nodes.first() else { return Ok(()) };
-        if began.elapsed() > FOUND_MAX {
-            return Err(RotationError::NotEverywhere { name: name.to_owned(), node: lacks.id.clone(), file });
-        }
-        if !std::mem::replace(&mut told, true) {
-            tell("waiting for the running nodes to find it");
-        }
-        std::thread::sleep(LOOK_EVERY);
+        lacks.map(|node| node.id)
     }
 }
 
-/// Wraps what is wrapped by other master keys, a few keys in each transaction. The answer is how many there were.
+/// Wraps what is wrapped by other master keys, a few keys in each transaction. The answer is how many there were. One that
+/// cannot be opened keeps no other from the new key.
 fn rewrap_all(store: &Store, vault: &Vault, master: &str) -> Result<u64, RotationError> {
     let process = access::process();
     let mut count = 0;
+    let (mut failed, mut failed_data) = (BTreeMap::new(), BTreeMap::new());
     loop {
-        let own = store.read_blocking(|tx| server_keys::under_others(tx, &process, master, KEYS_STEP))?;
-        let data = store.read_blocking(|tx| tenant_keys::under_others(tx, &process, master, KEYS_STEP))?;
+        let limit = |failed: usize| KEYS_STEP.saturating_add(u32::try_from(failed).unwrap_or(u32::MAX));
+        let mut own = store.read_blocking(|tx| server_keys::under_others(tx, &process, master, limit(failed.len())))?;
+        let mut data =
+            store.read_blocking(|tx| tenant_keys::under_others(tx, &process, master, limit(failed_data.len())))?;
+        own.retain(|key| !failed.contains_key(&key.kid));
+        data.retain(|(scope, key)| !failed_data.contains_key(&(scope.tenant(), key.number)));
         if own.is_empty() && data.is_empty() {
-            return Ok(count);
+            break;
         }
         let mut fresh = Vec::new();
         for key in own {
             let masters = vault.masters();
-            let wrapped = masters.open_own(&key).and_then(|plain| masters.seal_own(master, &key.kind, &plain));
-            fresh.push((key.kid.clone(), wrapped.map_err(|source| RotationError::Key { what: key.kid, source })?));
+            match masters.open_own(&key).and_then(|plain| masters.seal_own(master, &key.kind, &plain)) {
+                Ok(wrapped) => fresh.push((key.kid, wrapped)),
+                Err(error) => drop(failed.insert(key.kid, error)),
+            }
         }
         let mut fresh_data = Vec::new();
         for (scope, key) in data {
-            let wrapped = vault.rewrapped(scope, &key, master).map_err(|source| RotationError::Key {
-                what: format!("data key {} of {}", key.number, scope.tenant()),
-                source,
-            })?;
-            fresh_data.push((scope, key.number, wrapped));
+            match vault.rewrapped(scope, &key, master) {
+                Ok(wrapped) => fresh_data.push((scope, key.number, wrapped)),
+                Err(error) => drop(failed_data.insert((scope.tenant(), key.number), error)),
+            }
         }
         count += store.write_blocking(|tx| {
             // Another rotation may have begun; its master key is the one that counts then.
@@ -182,6 +258,13 @@ fn rewrap_all(store: &Store, vault: &Vault, master: &str) -> Result<u64, Rotatio
             }
             Ok((fresh.len() + fresh_data.len()) as u64)
         })?;
+    }
+    let failures = failed.len() + failed_data.len();
+    let data =
+        failed_data.into_iter().map(|((tenant, number), error)| (format!("data key {number} of {tenant}"), error));
+    match failed.into_iter().chain(data).next() {
+        Some((what, source)) => Err(RotationError::Keys { what, count: failures, source }),
+        None => Ok(count),
     }
 }
 
@@ -205,7 +288,7 @@ pub struct NewDataKey {
 /// that was cut off. `None` if nothing of the tenant's was ever sealed. Blocks.
 ///
 /// # Errors
-/// `Value` for one that cannot be opened: then the earlier keys stay. `Secrets`, `Store`.
+/// `Values` for those that cannot be opened: then the earlier keys stay. `Secrets`, `Store`.
 pub fn rotate_tenant(
     store: &Store,
     vault: &Vault,
@@ -224,19 +307,33 @@ pub fn rotate_tenant(
     })?;
     let Some(number) = number else { return Ok(None) };
     let mut resealed = 0;
+    let mut failed: Vec<(Place, SecretsError)> = Vec::new();
     loop {
-        let values = store.read_blocking(|tx| sealed::below(tx, &scope, number, VALUES_STEP))?;
+        let limit = VALUES_STEP.saturating_add(u32::try_from(failed.len()).unwrap_or(u32::MAX));
+        let mut values = store.read_blocking(|tx| sealed::below(tx, &scope, number, limit))?;
+        values.retain(|value| failed.iter().all(|(place, _)| *place != value.place));
         if values.is_empty() {
             break;
         }
-        resealed += store.write_blocking(|tx| {
+        let (count, of_step) = store.write_blocking(|tx| {
             tenant_keys::take_turn(tx, &scope)?;
-            let mut count = 0;
+            let (mut count, mut failed) = (0, Vec::new());
             for value in &values {
-                count += u64::from(reseal(tx, vault, scope, value, at)?);
+                match reseal(tx, vault, scope, value, at) {
+                    Err(SecretsError::Store(error)) => return Err(error),
+                    Err(error) => failed.push((value.place, error)),
+                    Ok(replaced) => count += u64::from(replaced),
+                }
             }
-            Ok::<_, RotationError>(count)
+            Ok((count, failed))
         })?;
+        resealed += count;
+        failed.extend(of_step);
+    }
+    let count = failed.len();
+    if let Some((place, source)) = failed.into_iter().next() {
+        let (tenant, place) = (scope.tenant().to_string(), place.to_string());
+        return Err(RotationError::Values { tenant, place, count, source });
     }
     let at = now();
     store.write_blocking(|tx| {
@@ -266,15 +363,9 @@ fn reseal(
     scope: TenantScope,
     value: &Sealed,
     now: Millis,
-) -> Result<bool, RotationError> {
-    let fresh = vault
-        .open(tx, scope, &value.place, &value.value)
-        .and_then(|plain| vault.seal(tx, scope, &value.place, &plain, now))
-        .map_err(|source| RotationError::Value {
-            tenant: scope.tenant().to_string(),
-            place: value.place.to_string(),
-            source,
-        })?;
+) -> Result<bool, SecretsError> {
+    let plain = vault.open(tx, scope, &value.place, &value.value)?;
+    let fresh = vault.seal(tx, scope, &value.place, &plain, now)?;
     Ok(sealed::replace(tx, &scope, value, &fresh)?)
 }
 

@@ -9,7 +9,10 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use ring::{
@@ -55,6 +58,8 @@ struct Inner {
     masters: Masters,
     own: OwnKeys,
     sessions: RwLock<Arc<SessionKeys>>,
+    /// Whether everything that is in force could be read when it was last tried.
+    whole: AtomicBool,
 }
 
 /// Keys of the platform's own that never change: they are drawn once and sealed under the master key, so that they outlive it.
@@ -70,7 +75,8 @@ impl Vault {
     /// See [`crate::own_keys::open`], which reads what it takes.
     #[must_use]
     pub fn new(masters: Masters, own: OwnKeys, sessions: SessionKeys) -> Self {
-        Self(Arc::new(Inner { masters, own, sessions: RwLock::new(Arc::new(sessions)) }))
+        let whole = AtomicBool::new(true);
+        Self(Arc::new(Inner { masters, own, sessions: RwLock::new(Arc::new(sessions)), whole }))
     }
 
     #[must_use]
@@ -90,6 +96,16 @@ impl Vault {
 
     pub(crate) fn set_sessions(&self, sessions: SessionKeys) {
         *self.0.sessions.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(sessions);
+    }
+
+    /// Whether this node can read every key that is in force: one that cannot must not be asked.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.0.whole.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_whole(&self, whole: bool) {
+        self.0.whole.store(whole, Ordering::Relaxed);
     }
 
     /// Encrypts an account's secrets (by name) for [`channel_accounts::set_secrets`] in the same transaction.

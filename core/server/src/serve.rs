@@ -101,6 +101,8 @@ impl Running {
         let fleet = Fleet::new(ca, node.clone());
         let peers = peers(&config, &store, &node).await?;
         let identity = fleet.ca().server_identity(std::slice::from_ref(&config.terminals.public_host), now)?;
+        let (beaten, keys, its) = (store.clone(), vault.clone(), node.clone());
+        blocking(move || Ok::<_, StartError>(crate::workers::nodes::announce(&beaten, &keys, &its)?)).await?;
         first_start::ensure_admin(&store, &config.data_dir, now).await?;
         figures.observe(&store, &fleet);
         let channels: Arc<dyn ChannelCaller> = Arc::new(host);

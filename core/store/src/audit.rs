@@ -129,6 +129,8 @@ pub struct Broken {
 /// What is wrong with an entry, as far as the entry after it tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flaw {
+    /// So many entries have numbers from before the first: nobody wrote them.
+    BeforeFirst { count: i64 },
     /// There is none of that number; the next is this one.
     Missing { next: Sequence },
     /// Its fields were changed: the entry after it is chained to the hash that it has, which these fields do not give.
@@ -198,6 +200,13 @@ pub fn hash_at(
 /// # Errors
 /// `Corrupt` for a number that no entry has.
 pub fn walk(tx: &mut Tx<'_>, platform: &PlatformScope, owner: &str, from: &Head) -> Result<Walked, StoreError> {
+    if from.sequence == 0 {
+        let before = audit_log::table.filter(audit_log::tenant_id.eq(owner)).filter(audit_log::sequence.lt(1)).count();
+        let count = tx.run(platform, |conn| before.get_result::<i64>(conn))?;
+        if count > 0 {
+            return Ok(Walked::Broken(Broken { sequence: Sequence(0), flaw: Flaw::BeforeFirst { count } }));
+        }
+    }
     let rows: Vec<EntryRow> = tx.run(platform, |conn| {
         audit_log::table
             .filter(audit_log::tenant_id.eq(owner))

@@ -147,9 +147,11 @@ pub fn drop_unfinished(
     let of_bill =
         bill_lines::table.filter(bill_lines::tenant_id.eq(Txt(scope.tenant()))).filter(bill_lines::bill.eq(bill));
     match lines.last() {
-        Some((number, ..)) => {
-            // All lines of one number go together, so that a range of numbers is enough.
-            let through = of_bill.filter(bill_lines::number.le(number));
+        Some((number, movement, line)) => {
+            let in_movement =
+                bill_lines::movement.lt(movement).or(bill_lines::movement.eq(movement).and(bill_lines::line.le(line)));
+            let through =
+                of_bill.filter(bill_lines::number.lt(number).or(bill_lines::number.eq(number).and(in_movement)));
             tx.run(scope, |conn| diesel::delete(through).execute(conn))?;
         }
         None => {

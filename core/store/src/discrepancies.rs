@@ -80,24 +80,31 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, id: DiscrepancyId) -> Result<D
     row.ok_or(StoreError::NotFound { what: "the discrepancy" })?.try_into()
 }
 
-/// The one about what a payout's amount was found to differ by, if it did.
+/// All that was found about the amounts of these payouts of an account, whatever became of it.
 ///
 /// # Errors
 /// None of its own.
-pub fn of_payout(tx: &mut Tx<'_>, scope: &TenantScope, payout: &Payout) -> Result<Option<Discrepancy>, StoreError> {
-    let row: Option<Row> = tx.run(scope, |conn| {
+pub fn of_payouts(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    payouts: &[Payout],
+) -> Result<Vec<Discrepancy>, StoreError> {
+    let days: Vec<&str> = payouts.iter().map(|payout| &*payout.to_day).collect();
+    let ids: Vec<String> = payouts.iter().map(|payout| payout.id.to_string()).collect();
+    let rows: Vec<Row> = tx.run(scope, |conn| {
         discrepancies::table
             .filter(discrepancies::tenant_id.eq(Txt(scope.tenant())))
-            .filter(discrepancies::channel_account_id.eq(Txt(payout.account)))
+            .filter(discrepancies::channel_account_id.eq(Txt(account)))
             .filter(discrepancies::number.eq(""))
-            .filter(discrepancies::day.eq(&payout.to_day))
+            .filter(discrepancies::day.eq_any(&days))
             .filter(discrepancies::class.eq(Class::Payout.text()))
-            .filter(discrepancies::words.eq(payout.id.to_string()))
+            .filter(discrepancies::words.eq_any(&ids))
+            .order((discrepancies::found_at, discrepancies::id))
             .select(Row::as_select())
-            .first(conn)
-            .optional()
+            .load(conn)
     })?;
-    row.map(Discrepancy::try_from).transpose()
+    rows.into_iter().map(Discrepancy::try_from).collect()
 }
 
 /// Newest first.

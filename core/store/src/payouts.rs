@@ -162,6 +162,31 @@ pub fn of_days(
     rows.into_iter().map(Payout::try_from).collect()
 }
 
+/// The currencies of those that stand and are for this day.
+///
+/// # Errors
+/// None of its own.
+pub fn currencies_of_day(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    day: &str,
+) -> Result<Vec<Currency>, StoreError> {
+    let found: Vec<Txt<Currency>> = tx.run(scope, |conn| {
+        payouts::table
+            .filter(payouts::tenant_id.eq(Txt(scope.tenant())))
+            .filter(payouts::channel_account_id.eq(Txt(account)))
+            .filter(payouts::to_day.ge(day))
+            .filter(payouts::from_day.le(day))
+            .filter(payouts::reversed_at.is_null())
+            .order(payouts::currency)
+            .select(payouts::currency)
+            .distinct()
+            .load(conn)
+    })?;
+    Ok(found.into_iter().map(|currency| currency.0).collect())
+}
+
 /// Newest first, of all accounts or of one.
 ///
 /// # Errors

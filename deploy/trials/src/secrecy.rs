@@ -8,6 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use serde_json::Value;
 
 /// Shorter texts turn up by chance.
@@ -52,9 +53,15 @@ fn seen() -> MutexGuard<'static, BTreeMap<String, &'static str>> {
 
 /// From now on `secret` must not turn up anywhere.
 pub fn note(what: &'static str, secret: &str) {
-    if secret.len() >= SECRET_LEN_MIN {
+    if secret.len() < SECRET_LEN_MIN {
+        return;
+    }
+    // As it stands in a text, and as JSON writes it.
+    let escaped = Value::from(secret).to_string();
+    let escaped = escaped.get(1..escaped.len() - 1).unwrap_or(secret);
+    for form in [secret, escaped] {
         // Who showed it first knows best what it is.
-        seen().entry(secret.to_owned()).or_insert(what);
+        seen().entry(form.to_owned()).or_insert(what);
     }
 }
 
@@ -115,8 +122,9 @@ pub fn note_files(folder: &Path) -> io::Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let bytes = fs::read(&path)?;
         if name.starts_with("master.key") {
-            note("the master key", &hex::encode(&bytes));
-            note("the master key", String::from_utf8_lossy(&bytes).trim());
+            for form in forms(&bytes) {
+                note("the master key", &form);
+            }
         }
         let text = String::from_utf8_lossy(&bytes);
         if text.contains("PRIVATE KEY-----") {
@@ -124,6 +132,19 @@ pub fn note_files(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How programs write bytes out.
+fn forms(bytes: &[u8]) -> [String; 6] {
+    let decimals = bytes.iter().map(u8::to_string).collect::<Vec<_>>();
+    [
+        HEXLOWER.encode(bytes),
+        HEXUPPER.encode(bytes),
+        BASE64_NOPAD.encode(bytes),
+        BASE64URL_NOPAD.encode(bytes),
+        decimals.join(", "),
+        decimals.join(","),
+    ]
 }
 
 /// How many secrets are known.
@@ -183,6 +204,7 @@ fn shaped(line: &str) -> Vec<(&'static str, &str)> {
         }
     }
     found.extend(digits(line).filter_map(|digits| Some((meaning(digits)?, digits))));
+    found.extend(grouped(line).into_iter().map(|card| ("a card's number", card)));
     found
 }
 
@@ -219,7 +241,35 @@ fn is_mobile(digits: &str) -> bool {
 /// Runs of digits that are no part of a longer word: ids and hashes hold digits too.
 fn digits(line: &str) -> impl Iterator<Item = &str> {
     let words = line.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
-    words.filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()))
+    // Track 2 in the form of EMV's tag 57: a D between number and expiry.
+    let of_track = |word: &'_ str| word.find('D').filter(|at| all_digits(&word[at + 1..]));
+    words.map(move |word| of_track(word).map_or(word, |at| &word[..at])).filter(|word| all_digits(word))
+}
+
+fn all_digits(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Card numbers as they are embossed: groups of digits with one blank or dash between them.
+fn grouped(line: &str) -> Vec<&str> {
+    const GROUPS: [&[usize]; 3] = [&[4, 4, 4, 4], &[4, 6, 5], &[4, 4, 4, 4, 3]];
+    let bytes = line.as_bytes();
+    let ends_word = |at: usize| bytes.get(at).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    let at = |start: usize, groups: &[usize]| {
+        let (mut end, mut number) = (start, String::new());
+        for (idx, len) in groups.iter().enumerate() {
+            if idx > 0 {
+                bytes.get(end).filter(|byte| matches!(byte, b' ' | b'-'))?;
+                end += 1;
+            }
+            let group = bytes.get(end..end + len).filter(|group| group.iter().all(u8::is_ascii_digit))?;
+            number.extend(group.iter().map(|digit| char::from(*digit)));
+            end += len;
+        }
+        (ends_word(end) && is_card_number(&number)).then(|| &line[start..end])
+    };
+    let begins = |start: &usize| *start == 0 || ends_word(start - 1);
+    (0..bytes.len()).filter(begins).filter_map(|start| GROUPS.iter().find_map(|groups| at(start, groups))).collect()
 }
 
 /// The form of a card's number, with a first digit that schemes use, a known beginning, and a true check digit (Luhn).
@@ -269,6 +319,10 @@ mod tests {
             (r#"{"pan":"4111111111111111"}"#, "a card's number"),
             ("track=6212345678901265=2512", "a card's number"),
             ("amex 378282246310005.", "a card's number"),
+            ("card 4111 1111 1111 1111 declined", "a card's number"),
+            ("card=4111-1111-1111-1111", "a card's number"),
+            ("3782 822463 10005", "a card's number"),
+            (r#"{"57":"4111111111111111D25121010000"}"#, "a card's number"),
         ] {
             assert_eq!(told(line), [what], "{line}");
         }
@@ -281,6 +335,10 @@ mod tests {
             r#"{"pan":"4111111111111112"}"#,
             r#"{"at":1790000000000000000,"duration_ms":4111}"#,
             "pay_4111111111111111aaaa",
+            // Groups that are no card's, a wrong check digit in groups, a date and a time.
+            "4096 8192 1638 4327",
+            "4111 1111 1111 1112",
+            "2026-11-26 05:44:58 4111",
             "Bearer realm",
             // The route, an id in a path, a number that no telephone has, milliseconds since 1970.
             "GET /p/{token} 200",
@@ -289,6 +347,17 @@ mod tests {
             "eyJ",
         ] {
             assert!(told(line).is_empty(), "{line}: {:?}", told(line));
+        }
+    }
+
+    #[test]
+    fn bytes_are_known_however_they_are_written() {
+        let key = [0_u8, 1, 250, 251, 252, 253, 254, 255, 9, 10];
+        let known: BTreeMap<String, &str> = forms(&key).into_iter().map(|form| (form, "the master key")).collect();
+        for line in
+            ["0001fafbfcfdfeff090a", "0001FAFBFCFDFEFF090A", "AAH6+/z9/v8JCg==", "AAH6-_z9_v8JCg", &format!("{key:?}")]
+        {
+            assert_eq!(leaks_of(line, &known).len(), 1, "{line}");
         }
     }
 

@@ -54,6 +54,8 @@ impl Disagreement {
 /// It shares nothing with [`super::rules`] but the names of the accounts, so that a rule that is wrong does not prove itself.
 #[must_use]
 pub fn disagreements(payment: &Payment, refunds: &[Refund], booked: &[Booked]) -> Vec<Disagreement> {
+    // Refunds give back of the fee that was really taken, with what a bill said later.
+    let of_bills: Vec<&Booked> = booked.iter().filter(|booked| booked.kind == Kind::FeeCorrected).collect();
     let booked: Vec<&Booked> = booked.iter().filter(|booked| booked.kind.moves_payment()).collect();
     let currency = payment.amount.currency();
     let mut postings = booked.iter().flat_map(|booked| booked.set.postings());
@@ -87,7 +89,7 @@ pub fn disagreements(payment: &Payment, refunds: &[Refund], booked: &[Booked]) -
         .filter(|(_, expected_minor, booked_minor)| expected_minor != booked_minor)
         .map(|(account, expected_minor, booked_minor)| Disagreement::Account { account, expected_minor, booked_minor })
         .collect();
-    if fees_minor < 0 {
+    if fees_minor + sum(&of_bills, Account::Fees).max(0) < 0 {
         found.push(Disagreement::Fees { fees_minor });
     }
     found.extend(refunds_disagree(refunds, &booked, refunded_minor, reserved_minor));

@@ -199,6 +199,8 @@ pub enum Known {
     OtherAccount,
     /// The payment or refund is here, and no money of it has moved: the state it is in.
     Standing(String),
+    /// The same, and that is its end: whatever the channel says, it does not become what the line says any more.
+    Ended(String),
     /// The books have it on another day, and so: however late it was heard of, the channel has it.
     Moved(Side),
     /// It is on the bill of the day on which the books have it, or on an earlier one; and as what it is in the books, if it is.
@@ -296,6 +298,8 @@ pub fn only_theirs(theirs: &Theirs, known: Known) -> Finding {
         Known::Nothing => finding(Class::MissingHere, None, None, Vec::new(), Fix::FollowBill),
         Known::OtherAccount => finding(Class::OtherAccount, None, None, Vec::new(), Fix::NothingToDo),
         Known::Standing(state) => finding(Class::Status, None, Some(state), vec![Field::Status], Fix::SettlePayment),
+        // As if it had never been heard of: the money has moved, and the books can only follow by a correction.
+        Known::Ended(state) => finding(Class::MissingHere, None, Some(state), vec![Field::Status], Fix::FollowBill),
         Known::Listed(ours) => {
             let found = finding(Class::Duplicate, ours, None, vec![Field::Date], Fix::ClaimFromChannel);
             Finding { nth: 1, ..found }

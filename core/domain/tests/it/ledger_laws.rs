@@ -229,6 +229,29 @@ fn each_disagreement_is_named() {
             vec!["fees"],
         ),
         (
+            "more of the fee back than the plan took, and not more than the bill said was taken",
+            codes(
+                captured(600, 0),
+                &[refund(RefundState::Succeeded)],
+                &[all.clone(), booked(Kind::FeeCorrected, None, rules::fee_corrected(fee(1)).unwrap())].concat(),
+            ),
+            vec![],
+        ),
+        (
+            "a fee that a bill made smaller after some of it came back",
+            codes(
+                captured(600, 0),
+                &[refund(RefundState::Succeeded)],
+                &[
+                    sale(fee(7)),
+                    all[1..].to_vec(),
+                    booked(Kind::FeeCorrected, None, rules::fee_corrected(Money::new(-2, fee(1).currency())).unwrap()),
+                ]
+                .concat(),
+            ),
+            vec![],
+        ),
+        (
             "a refund that no row knows",
             codes(captured(0, 600), &[], &[sale(fee(6)), reserved.clone()].concat()),
             vec!["reserved"],

@@ -158,6 +158,10 @@ fn differences_have_their_class_fields_fix_and_correction() {
             only_theirs(&line(payment, cny(100, 1)), Known::Standing("failed".to_owned())),
             "status [status] settle_payment -",
         ),
+        (
+            only_theirs(&line(refund, cny(100, 0)), Known::Ended("failed".to_owned())),
+            "missing_here [status] follow_bill -100/0",
+        ),
         (only_theirs(&line(payment, cny(100, 1)), Known::OtherAccount), "other_account [] nothing_to_do -"),
         (only_theirs(&line(payment, cny(100, 1)), moved()), "cut_off [date] nothing_to_do -"),
         (only_theirs(&line(payment, cny(90, 1)), moved()), "amount [amount date] claim_from_channel -10/0"),

@@ -20,6 +20,9 @@ Every entry is chained to the one before it by its hash: a changed, swapped or m
 cut off at the end, or a log that was written anew from some entry on, show by what was noted elsewhere before: give it with
 --anchor. That may be the output of `saoma audit anchor`, core's own file audit-anchors.jsonl, or core's log in JSON.
 
+With --anchor, each log is listed with the last entry that an anchor holds it to: what is younger, or without one, could have been
+cut off unseen.
+
 Exit code 0: everything holds. 1: something does not, and the first broken entry of each log is told.";
 
 const ANCHOR_EXAMPLE: &str = "Example:
@@ -77,7 +80,9 @@ fn verify(store: &Store, config: &Config, of: Option<&str>, files: &[PathBuf]) -
             let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
             let (ours, foreign) = audit_anchor::read(&text, &signer);
             findings.extend(
-                foreign.into_iter().map(|line| format!("{}:{line}: the signature is not core's", file.display())),
+                foreign
+                    .into_iter()
+                    .map(|line| format!("{}:{line}: not an anchor of this core's, or not whole", file.display())),
             );
             if ours.is_empty() {
                 bail!(
@@ -96,18 +101,26 @@ fn verify(store: &Store, config: &Config, of: Option<&str>, files: &[PathBuf]) -
     if let (Some(of), true) = (of, chains.is_empty()) {
         bail!("there is no audit log of {of}: give a merchant's id, or `platform`");
     }
-    let mut entries = 0;
+    let (mut entries, mut anchored) = (0, 0);
     for chain in &chains {
         let of_chain: Vec<_> = anchors.iter().filter(|anchor| anchor.chain == *chain).collect();
         let (count, found) = audit_check::check(store, chain, &of_chain)?;
-        entries += count;
+        (entries, anchored) = (entries + count, anchored + of_chain.len());
+        // Whoever cuts a log takes its anchors away as well, if they can: an auditor sees here how far each one reaches.
+        match of_chain.iter().max_by_key(|anchor| anchor.sequence) {
+            _ if files.is_empty() => {}
+            Some(newest) => {
+                println!("{chain}: {count} entries; anchored to entry {} at {}", newest.sequence, newest.time())
+            }
+            None => println!("{chain}: {count} entries; NO ANCHOR, so a cut end would not show"),
+        }
         findings.extend(found.into_iter().map(|finding| format!("{chain} {finding}")));
     }
     for finding in &findings {
         println!("{finding}");
     }
     if findings.is_empty() {
-        println!("{} logs of {entries} entries hold, and {} anchors", chains.len(), anchors.len());
+        println!("{} logs of {entries} entries hold, and {} anchors", chains.len(), anchored);
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!("saoma: the audit log does not hold: {} findings", findings.len());

@@ -10,19 +10,19 @@ pub async fn health() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "alive": true, "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// The database answers, the broker listens, and nobody has asked core to stop.
+/// The database answers, the broker listens, every key in force can be read here, and nobody has asked core to stop.
 pub async fn ready(app: web::Data<App>) -> HttpResponse {
     let database = app.store().ping().await.is_ok();
     let broker = app.fleet().broker().is_some_and(crate::fleet::broker::Broker::is_open);
-    let stopping = app.is_stopping();
+    let (stopping, keys) = (app.is_stopping(), app.vault().is_whole());
     // Core works without it, so it does not make a node unready.
     let redis = match app.peers().standing() {
         Standing::Off => "off",
         Standing::Up => "up",
         Standing::Down => "down",
     };
-    let body = json!({ "database": database, "broker": broker, "stopping": stopping, "redis": redis });
-    if database && broker && !stopping {
+    let body = json!({ "database": database, "broker": broker, "keys": keys, "stopping": stopping, "redis": redis });
+    if database && broker && keys && !stopping {
         HttpResponse::Ok().json(body)
     } else {
         HttpResponse::ServiceUnavailable().json(body)

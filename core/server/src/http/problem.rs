@@ -202,6 +202,11 @@ impl From<SecretsError> for Problem {
     fn from(error: SecretsError) -> Self {
         match error {
             SecretsError::Store(error) => error.into(),
+            // Of this node alone, until its folder has the key.
+            error @ (SecretsError::NoMaster { .. } | SecretsError::Master { .. }) => {
+                tracing::error!(%error, "a request could not be served");
+                StoreError::Unavailable { why: "a key cannot be read here".to_owned() }.into()
+            }
             other => Self::internal(&other),
         }
     }

@@ -183,7 +183,7 @@ pub async fn withdraw(
         State::CarriedOut | State::Refused | State::Withdrawn => return Err(DECIDED.into()),
     }
     decide(app, scope, &proposal, State::Withdrawn, actor, "").await?;
-    load(app, scope, id).await
+    load(app, scope, id).await.map_err(PaymentError::once_begun)
 }
 
 const DECIDED: StoreError = StoreError::Stale { what: "the settlement by hand" };

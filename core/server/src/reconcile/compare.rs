@@ -356,6 +356,16 @@ impl<'a> Comparison<'a> {
         sums.theirs_fee_minor = plus(sums.theirs_fee_minor, row.side.fee.minor())?;
         Ok(())
     }
+
+    /// A line that was summed is another account's.
+    fn sum_without(&mut self, row: &Theirs) -> Result<(), ReconcileError> {
+        let opposite = |minor: i64| minor.checked_neg().ok_or_else(past_64_bits);
+        let sums = self.counted.sums.entry(row.side.currency()).or_default();
+        let listed = add(0, &row.key, &row.side)?;
+        sums.theirs_minor = plus(sums.theirs_minor, opposite(listed)?)?;
+        sums.theirs_fee_minor = plus(sums.theirs_fee_minor, opposite(row.side.fee.minor())?)?;
+        Ok(())
+    }
 }
 
 /// Payments less what went back.

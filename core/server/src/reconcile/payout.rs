@@ -1,13 +1,15 @@
 //! The last leg: what arrived at the bank against what the bills of its days come to.
 
+mod together;
+
 use std::collections::BTreeSet;
 
 use jiff::{ToSpan as _, civil::Date};
 use saoma_domain::{
     ledger::{Kind, rules},
-    recon::{Side, Standing, paid_out_otherwise},
+    recon::Standing,
 };
-use saoma_protocol::{Amount, ChannelAccountId, DiscrepancyId, Millis, Money, PayoutId, ReconciliationId};
+use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PayoutId};
 use saoma_store::{
     StoreError, TenantScope, Tx, audit, channel_accounts,
     discrepancies::{self, Discrepancy},
@@ -17,6 +19,8 @@ use saoma_store::{
     reconciliations,
 };
 
+pub(super) use self::together::after_comparison;
+use self::together::{Days, recount};
 use super::{
     ReconcileError,
     resolve::{Keyed, first_of, once},
@@ -25,8 +29,6 @@ use crate::{app::App, period::PeriodError};
 
 /// Most days of one payout: schemes pay out by the day, week or month.
 const DAYS_MAX: usize = 31;
-/// Most days of payouts that overlap each other.
-const OVERLAP_DAYS_MAX: usize = 366;
 
 /// A payout as somebody saw it at the bank.
 #[derive(Clone, Debug)]
@@ -52,27 +54,27 @@ pub struct Seen {
 pub async fn enter(app: &App, scope: TenantScope, seen: Seen, keyed: Keyed) -> Result<(Payout, bool), ReconcileError> {
     days(&seen.from_day, &seen.to_day, DAYS_MAX)?;
     let (id, now) = (PayoutId::for_key(scope.tenant(), &keyed.key), app.now());
-    let difference = DiscrepancyId::from_bytes(app.random_16()?);
+    let counting = app.clone();
     let work = move |tx: &mut Tx<'_>| {
         if first_of(tx, &scope, idempotency::Kind::Payout, &id.to_string(), &keyed, now)? {
             return Ok((payouts::load(tx, &scope, id)?, false));
         }
-        enter_in(tx, &scope, id, difference, &seen, now).map(|entered| (entered, true))
+        enter_in(&counting, tx, &scope, id, &seen, now).map(|entered| (entered, true))
     };
     once(app, scope, work).await
 }
 
 fn enter_in(
+    app: &App,
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     id: PayoutId,
-    difference: DiscrepancyId,
     seen: &Seen,
     now: Millis,
 ) -> Result<Payout, ReconcileError> {
     channel_accounts::load(tx, scope, seen.account)?;
     payouts::take_turn(tx, scope)?;
-    let (expected_minor, run) = expected(tx, scope, seen)?;
+    let expected_minor = expected(tx, scope, seen)?;
     let payout = Payout {
         id,
         account: seen.account,
@@ -87,7 +89,7 @@ fn enter_in(
         reversed: None,
     };
     payouts::enter(tx, scope, &payout)?;
-    file_difference(tx, scope, &payout, difference, run, now)?;
+    recount(app, tx, scope, Days::of(&payout), now)?;
     let detail = serde_json::json!({
         "channel_account": payout.account, "from_day": payout.from_day, "to_day": payout.to_day, "amount": payout.amount,
         "expected_minor": expected_minor, "reference": payout.reference,
@@ -96,88 +98,27 @@ fn enter_in(
     Ok(payout)
 }
 
-/// What the bills of its days come to, fees taken off, less what payouts that stand have brought of it; and the last day's
-/// comparison. Payouts that overlap each other are taken together, since none of them says what it brought of which day.
-fn expected(tx: &mut Tx<'_>, scope: &TenantScope, seen: &Seen) -> Result<(i64, ReconciliationId), ReconcileError> {
+/// What the bills of its days come to, fees taken off, less what payouts that stand have brought of it and what was decided
+/// about that. Payouts that overlap each other are taken together.
+fn expected(tx: &mut Tx<'_>, scope: &TenantScope, seen: &Seen) -> Result<i64, ReconcileError> {
     let currency = seen.amount.currency();
-    let (mut from, mut to) = (seen.from_day.clone(), seen.to_day.clone());
-    let earlier = loop {
-        let earlier = payouts::of_days(tx, scope, seen.account, currency, &from, &to)?;
-        let first = earlier.iter().map(|payout| payout.from_day.clone()).chain([from.clone()]).min();
-        let last = earlier.iter().map(|payout| payout.to_day.clone()).chain([to.clone()]).max();
-        let (first, last) = (first.unwrap_or_else(|| from.clone()), last.unwrap_or_else(|| to.clone()));
-        if (&first, &last) == (&from, &to) {
-            break earlier;
-        }
-        (from, to) = (first, last);
-    };
+    let mut currencies = BTreeSet::new();
+    for day in days(&seen.from_day, &seen.to_day, DAYS_MAX)? {
+        let result = reconciliations::last_done(tx, scope, seen.account, &day)?.and_then(|run| run.result);
+        currencies.extend(result.ok_or(ReconcileError::DayNotCompared(day))?.sums.into_keys());
+    }
+    let own = Days { account: seen.account, currency, from: seen.from_day.clone(), to: seen.to_day.clone() };
+    let (all, earlier) = own.with_overlapping(tx, scope)?;
     if let Some(overlapping) = earlier.first().filter(|_| !seen.is_further) {
         return Err(ReconcileError::DaysPaidOut(overlapping.reference.clone()));
     }
-    let past_64_bits = || ReconcileError::Amount("a sum past 64 bits".to_owned());
-    let (mut expected_minor, mut currencies, mut run) = (0_i64, BTreeSet::new(), None);
-    for day in days(&from, &to, OVERLAP_DAYS_MAX)? {
-        let compared = reconciliations::last_done(tx, scope, seen.account, &day)?;
-        let Some((id, result)) = compared.and_then(|run| Some((run.id, run.result?))) else {
-            return Err(ReconcileError::DayNotCompared(day));
-        };
-        if day == seen.to_day {
-            run = Some(id);
-        }
-        if seen.from_day <= day && day <= seen.to_day {
-            currencies.extend(result.sums.keys().copied());
-        }
-        let Some(sums) = result.sums.get(&currency) else { continue };
-        let net = sums.theirs_minor.checked_sub(sums.theirs_fee_minor);
-        expected_minor = net.and_then(|net| expected_minor.checked_add(net)).ok_or_else(past_64_bits)?;
-    }
-    for payout in earlier {
-        expected_minor = expected_minor.checked_sub(payout.amount.minor()).ok_or_else(past_64_bits)?;
-    }
+    let told = discrepancies::of_payouts(tx, scope, seen.account, &earlier)?;
+    let surplus = together::surplus(&all.due(tx, scope)?, &earlier, &told)?;
     // Days on which nothing was listed at all say nothing about the currency.
     if !currencies.is_empty() && !currencies.contains(&currency) {
         return Err(ReconcileError::OtherCurrency(currency));
     }
-    let run = run.ok_or_else(|| ReconcileError::DayNotCompared(seen.to_day.clone()))?;
-    Ok((expected_minor, run))
-}
-
-/// Opens a discrepancy on its last day, if what arrived is not what was expected.
-fn file_difference(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    payout: &Payout,
-    id: DiscrepancyId,
-    reconciliation: ReconciliationId,
-    now: Millis,
-) -> Result<(), ReconcileError> {
-    if payout.expected_minor == payout.amount.minor() {
-        return Ok(());
-    }
-    let currency = payout.amount.currency();
-    let side =
-        |minor| Side { money: Money::new(minor, currency), fee: Money::new(0, currency), at: payout.received_at };
-    let sides = (side(payout.expected_minor), side(payout.amount.minor()));
-    let finding = paid_out_otherwise(sides.0, sides.1, payout.id.to_string());
-    let correction = finding.correction(None).map_err(|error| ReconcileError::Amount(error.to_string()))?;
-    let filed = Discrepancy {
-        id,
-        account: payout.account,
-        day: payout.to_day.clone(),
-        reconciliation,
-        finding,
-        correction,
-        lost: None,
-        standing: Standing::Open,
-        assigned_to: None,
-        reason: None,
-        proposed_by: None,
-        decided_by: None,
-        found_at: now,
-        updated_at: now,
-        version: 1,
-    };
-    Ok(discrepancies::insert(tx, scope, &filed)?)
+    surplus.checked_neg().ok_or_else(|| ReconcileError::Amount("a sum past 64 bits".to_owned()))
 }
 
 /// Takes a payout back that was booked by mistake, with what was decided about its difference. The same request again is
@@ -194,53 +135,61 @@ pub async fn reverse(
     keyed: Keyed,
 ) -> Result<Payout, ReconcileError> {
     let reversed = Reversed { by: actor.to_owned(), at: app.now(), reason };
+    let counting = app.clone();
     let work = move |tx: &mut Tx<'_>| {
         let name = format!("{id} {}", keyed.key);
         if first_of(tx, &scope, idempotency::Kind::PayoutReversal, &name, &keyed, reversed.at)? {
             return Ok(payouts::load(tx, &scope, id)?);
         }
-        reverse_in(tx, &scope, id, &reversed)
+        reverse_in(&counting, tx, &scope, id, &reversed)
     };
     once(app, scope, work).await
 }
 
 fn reverse_in(
+    app: &App,
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     id: PayoutId,
     reversed: &Reversed,
 ) -> Result<Payout, ReconcileError> {
+    payouts::take_turn(tx, scope)?;
     let payout = match payouts::reverse(tx, scope, id, reversed) {
         Err(StoreError::Stale { .. }) => return Err(ReconcileError::Reversed),
         payout => payout?,
     };
-    if let Some(mut difference) = discrepancies::of_payout(tx, scope, &payout)? {
-        if difference.standing.is_decided() {
-            take_back(tx, scope, &payout, &difference, reversed.at)?;
-        }
+    let told = discrepancies::of_payouts(tx, scope, payout.account, std::slice::from_ref(&payout))?;
+    for standing in [Standing::Resolved, Standing::WrittenOff] {
+        take_back(tx, scope, &payout, &told, standing, reversed.at)?;
+    }
+    for mut difference in told.into_iter().filter(|told| told.standing != Standing::Closed) {
         difference.standing = Standing::Closed;
         difference.reason = Some("the payout was reversed".to_owned());
         difference.decided_by = Some(reversed.by.clone());
         difference.updated_at = reversed.at;
         discrepancies::save(tx, scope, &mut difference)?;
     }
+    recount(app, tx, scope, Days::of(&payout), reversed.at)?;
     let detail = serde_json::json!({ "reference": payout.reference, "reason": reversed.reason });
     note(tx, scope, &reversed.by, "payout.reversed", id, &detail, reversed.at)?;
     Ok(payout)
 }
 
-/// The opposite of what was booked about its difference: whole by the merchant, or whole as nobody's.
+/// The opposite of what was booked about its differences that came to this end: by the merchant, or as nobody's.
 fn take_back(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     payout: &Payout,
-    difference: &Discrepancy,
+    told: &[Discrepancy],
+    end: Standing,
     now: Millis,
 ) -> Result<(), ReconcileError> {
-    let Some(booked) = difference.correction else { return Ok(()) };
     let amount = |error: &dyn std::error::Error| ReconcileError::Amount(error.to_string());
-    let back = Money::new(0, booked.amount.currency()).checked_sub(booked.amount).map_err(|error| amount(&error))?;
-    let (kind, sets) = match difference.standing {
+    let booked = told.iter().filter(|told| told.standing == end).filter_map(|told| told.correction);
+    let none = Money::new(0, payout.amount.currency());
+    let back = booked.into_iter().try_fold(none, |back, booked| back.checked_sub(booked.amount));
+    let back = back.map_err(|error| amount(&error))?;
+    let (kind, sets) = match end {
         Standing::WrittenOff => (Kind::WrittenOff, rules::written_off(back)),
         _ => (Kind::BillCorrected, rules::bill_corrected(back)),
     };

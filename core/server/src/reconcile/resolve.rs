@@ -238,7 +238,9 @@ fn post(
 /// Beside the payment or refund that it corrects, if the books have that, where persons see it.
 fn subject(tx: &mut Tx<'_>, scope: &TenantScope, discrepancy: &Discrepancy) -> Result<Subject, StoreError> {
     let by = discrepancy.id.to_string();
-    let key = discrepancy.finding.key.as_ref().filter(|_| discrepancy.finding.ours.is_some());
+    // A line too many is about the payment and none of it: what is refunded later must not see its fee.
+    let finding = &discrepancy.finding;
+    let key = finding.key.as_ref().filter(|_| finding.ours.is_some() && finding.nth == 0);
     let Some(key) = key else { return Ok(Subject::Other(by)) };
     match key.movement {
         Movement::Payment => Ok(match key.number.parse::<PaymentId>() {
@@ -258,7 +260,7 @@ fn subject(tx: &mut Tx<'_>, scope: &TenantScope, discrepancy: &Discrepancy) -> R
             let refunds = refunds::of_payment(tx, scope, payment)?;
             let succeeded = |refund: &&refunds::StoredRefund| {
                 refund.refund.state == saoma_domain::refund::State::Succeeded
-                    && refund.refund.amount.minor() == discrepancy.finding.ours.map_or(0, |side| side.money.minor())
+                    && refund.refund.amount.minor() == finding.ours.map_or(0, |side| side.money.minor())
             };
             let refund = refunds.iter().find(succeeded).map(|refund| refund.refund.id);
             Ok(Subject::Correction { by, payment, refund })

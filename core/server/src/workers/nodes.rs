@@ -5,13 +5,17 @@ use std::{collections::HashMap, time::Duration};
 
 use saoma_protocol::Millis;
 use saoma_store::{
-    Dialect, StoreError, access,
+    Dialect, Store, StoreError, access, master_keys,
     nodes::{self, Node},
 };
 use tokio::{sync::watch, time::Instant};
 
 use super::rested;
-use crate::{app::App, own_keys};
+use crate::{
+    app::App,
+    own_keys::{self, KeysError},
+    secrets::Vault,
+};
 
 const BEAT_EVERY: Duration = Duration::from_secs(3);
 /// A node whose beats stand still for so long is dead: five beats, more than a slow commit or a failover takes.
@@ -27,6 +31,35 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
         }
         if !rested(None, BEAT_EVERY, &mut stopping).await {
             break;
+        }
+    }
+}
+
+/// The first beat, before anything is served: whoever changes the master key from now on waits for this node, and if it was
+/// changed while this node started, this node has the new one too. Blocks.
+///
+/// # Errors
+/// `Secrets` (`NoMaster`) if the one that seals cannot be read here.
+pub fn announce(store: &Store, vault: &Vault, node: &str) -> Result<(), KeysError> {
+    let beaten = |masters: &[String]| {
+        store.write_blocking(|tx| {
+            let process = access::process();
+            let current = master_keys::hold(tx, &process)?;
+            let is_here = masters.contains(&current);
+            if is_here {
+                nodes::beat(tx, &process, node, masters)?;
+            }
+            Ok::<_, StoreError>(if is_here { None } else { Some(current) })
+        })
+    };
+    match beaten(&vault.masters().ring().names())? {
+        None => Ok(()),
+        Some(changed) => {
+            let ring = vault.masters().read_again(&changed)?;
+            match beaten(&ring.names())? {
+                None => Ok(()),
+                Some(_) => Err(StoreError::Stale { what: "the master key" }.into()),
+            }
         }
     }
 }

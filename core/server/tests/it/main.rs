@@ -33,6 +33,7 @@ mod postgres;
 mod receiver;
 mod reconcile;
 mod reconcile_days;
+mod reconcile_payouts;
 mod repeats;
 mod rotation;
 mod scheme_world;

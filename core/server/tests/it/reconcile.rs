@@ -15,7 +15,6 @@ use saoma_server::{
     payments::{GiveBack, give_back},
     reconcile::{
         self, ReconcileError,
-        payout::{self, Seen},
         resolve::{Deed, Keyed, act},
     },
 };
@@ -93,6 +92,13 @@ impl Counter {
 
     pub async fn waiting(&self) -> Vec<Discrepancy> {
         self.found(Filter { waiting: true, ..Filter::default() }).await
+    }
+
+    /// What deciding about those of a class that wait would move, in minor units.
+    pub async fn waiting_of(&self, class: &str) -> Vec<i64> {
+        let waiting = self.waiting().await;
+        let of_class = waiting.iter().filter(|one| one.finding.class.text() == class);
+        of_class.map(|one| one.correction.map_or(0, |correction| correction.amount.minor())).collect()
     }
 
     pub async fn acts(&self, id: DiscrepancyId, deed: Deed, actor: &str) -> Result<Discrepancy, ReconcileError> {
@@ -372,75 +378,6 @@ async fn persons_book_differences_away_or_two_of_them_write_them_off() {
         let again = counter.compares(DAY).await.result.unwrap();
         assert_eq!((again.found.get("fee"), again.found.get("amount")), (Some(&1), Some(&1)));
         assert_eq!(counter.waiting().await, [], "what was decided stays decided");
-        counter.books_hold().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payout_is_held_against_the_bills_of_its_days() {
-    on_both(async |counter: Counter| {
-        let sale = counter.sells(PaymentStatus::Succeeded).await;
-        counter.later(72 * HOUR_MS);
-        let seen = |amount_minor, to_day: &str, reference: &str| Seen {
-            account: counter.accounts[0],
-            from_day: DAY.to_owned(),
-            to_day: to_day.to_owned(),
-            amount: crate::scheme_world::cny(amount_minor),
-            reference: reference.to_owned(),
-            is_further: false,
-            received_at: counter.app.now(),
-            actor: "usr_accountant".to_owned(),
-        };
-        let enter =
-            async |seen| payout::enter(&counter.app, counter.scope, seen, any_key()).await.map(|(entered, _)| entered);
-        let early = enter(seen(1, NEXT_DAY, "B1")).await;
-        assert!(matches!(&early, Err(ReconcileError::DayNotCompared(day)) if day == DAY), "{early:?}");
-        counter.scheme.lists(DAY, vec![counter.listed(&sale, AMOUNT_MINOR, FEE_MINOR)]);
-        let refund = line(Movement::Refund, "WX-R", 100, 0, counter.app.now());
-        counter.scheme.lists(NEXT_DAY, vec![refund]);
-        counter.compares(DAY).await;
-        let half = enter(seen(1, NEXT_DAY, "B1")).await;
-        assert!(matches!(&half, Err(ReconcileError::DayNotCompared(day)) if day == NEXT_DAY), "{half:?}");
-        counter.compares(NEXT_DAY).await;
-        let dollars = saoma_protocol::Amount::new(1, Currency::USD).unwrap();
-        let strange = enter(Seen { amount: dollars, ..seen(1, NEXT_DAY, "B1") }).await;
-        assert!(matches!(strange, Err(ReconcileError::OtherCurrency(_))), "{strange:?}");
-        let due = AMOUNT_MINOR - FEE_MINOR - 100;
-        let entered = enter(seen(due - 30, NEXT_DAY, "B1")).await.unwrap();
-        assert_eq!((entered.amount.minor(), entered.expected_minor), (due - 30, due));
-        assert_eq!(counter.holds(Account::Bank).await, due - 30);
-        // The refund that nobody here knows is still open, and so is what the channel owes.
-        assert_eq!(counter.holds(Account::ChannelClearing).await, 100 + 30);
-        let difference = of(&counter.waiting().await, "payout", "");
-        assert_eq!(difference.finding.words, Some(entered.id.to_string()));
-        assert_eq!(difference.correction.map(|correction| correction.amount.minor()), Some(-30));
-        counter.compares(NEXT_DAY).await;
-        assert_eq!(of(&counter.waiting().await, "payout", "").id, difference.id, "no bill closes it");
-
-        // The rest of the same days, under another reference: that it is meant is said, and only the rest is expected.
-        let blind = enter(seen(30, DAY, "B2")).await;
-        assert!(matches!(&blind, Err(ReconcileError::DaysPaidOut(first)) if first == "B1"), "{blind:?}");
-        let again = enter(Seen { is_further: true, ..seen(30, DAY, "B1") }).await;
-        assert!(matches!(again, Err(ReconcileError::Store(StoreError::Conflict { .. }))), "{again:?}");
-        let rest = enter(Seen { is_further: true, ..seen(30, DAY, "B2") }).await.unwrap();
-        assert_eq!((rest.amount.minor(), rest.expected_minor), (30, 30));
-
-        // The first was mistyped, and its difference booked away: both are taken back.
-        counter.resolves(difference.id).await.unwrap();
-        assert_eq!(counter.holds(Account::ChannelClearing).await, 100 - 30);
-        let reverse = async |keyed: Keyed| {
-            payout::reverse(&counter.app, counter.scope, entered.id, "mistyped".to_owned(), "usr_a", keyed).await
-        };
-        let keyed = any_key();
-        let reversed = reverse(keyed.clone()).await.unwrap();
-        assert_eq!(reverse(keyed).await.unwrap(), reversed);
-        let twice = reverse(any_key()).await;
-        assert!(matches!(twice, Err(ReconcileError::Reversed)), "{twice:?}");
-        assert_eq!(counter.holds(Account::Bank).await, 30);
-        assert_eq!(counter.holds(Account::ChannelClearing).await, AMOUNT_MINOR - FEE_MINOR - 30);
-        let right = enter(Seen { is_further: true, ..seen(due - 30, NEXT_DAY, "B1") }).await.unwrap();
-        assert_eq!(right.expected_minor, due - 30);
         counter.books_hold().await;
     })
     .await;

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use saoma_channels::{Failure, PaymentStatus};
+use saoma_channels::{Decline, DeclineCode, Failure, PaymentStatus, RefundStatus};
 use saoma_domain::{
     ledger::Account,
     recon::{Key, Movement},
 };
-use saoma_protocol::{Millis, PaymentId};
-use saoma_server::reconcile::{self, ReconcileError, resolve::Deed};
+use saoma_protocol::{Millis, PaymentId, RefundId, api::RefundKind};
+use saoma_server::{
+    payments::{GiveBack, give_back},
+    reconcile::{self, ReconcileError, resolve::Deed},
+};
 use saoma_store::{
     StoreError, bills, channel_accounts, ledger,
     payments::Sale,
@@ -305,8 +308,10 @@ async fn two_accounts_with_one_merchant_number_list_each_others_sales() {
         counter.later(24 * HOUR_MS);
         counter.scheme.lists(DAY, vec![counter.listed(&sale, AMOUNT_MINOR, FEE_MINOR)]);
         let other = reconcile::start(&counter.app, counter.scope, counter.accounts[1], DAY, "usr_a").await.unwrap();
-        let found = counter.ended(&other).await.result.unwrap().found;
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), [("other_account".to_owned(), 1)]);
+        let result = counter.ended(&other).await.result.unwrap();
+        assert_eq!(result.found.into_iter().collect::<Vec<_>>(), [("other_account".to_owned(), 1)]);
+        let sums = result.sums[&saoma_protocol::Currency::CNY];
+        assert_eq!((sums.theirs_minor, sums.theirs_fee_minor), (0, 0), "no payout of this account is expected of it");
         assert_eq!(counter.compares(DAY).await.result.unwrap().agreed, 1);
         assert_eq!(counter.waiting().await, [], "it is in the books once, and nobody is asked to book it again");
     })
@@ -371,6 +376,78 @@ async fn the_fee_of_an_undone_payment_is_corrected_once() {
         counter.compares(DAY).await;
         assert_eq!(counter.waiting().await, [], "the payment's own fee is as it was");
         assert_eq!(counter.holds(Account::Fees).await, FEE_MINOR);
+    })
+    .await;
+}
+
+/// A refund that failed here, and a payment that stands here: the bill says that both went back, and nothing that the channel
+/// says can change them any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_ended_otherwise_here_is_booked_as_the_bill_says() {
+    on_both(async |counter: Counter| {
+        let refunded = counter.sells(PaymentStatus::Succeeded).await;
+        let undone = counter.sells(PaymentStatus::Succeeded).await;
+        let declined = Decline { code: DeclineCode::Declined, message: String::new() };
+        counter.scheme.next("refund", Say::Refund(RefundStatus::Failed(declined)));
+        let id = RefundId::from_bytes([7; 16]);
+        let wish = GiveBack {
+            id,
+            fingerprint: None,
+            payment: refunded.payment.payment.id,
+            kind: RefundKind::Refund,
+            amount: Some(crate::scheme_world::cny(100)),
+            reason: None,
+            actor: "usr_cashier".to_owned(),
+        };
+        give_back(&counter.app, counter.scope, wish).await.unwrap();
+        counter.later(24 * HOUR_MS);
+        counter.scheme.lists(
+            DAY,
+            vec![
+                counter.listed(&refunded, AMOUNT_MINOR, FEE_MINOR),
+                line(Movement::Refund, &id.to_string(), 100, 0, counter.app.now()),
+                counter.listed(&undone, AMOUNT_MINOR, FEE_MINOR),
+                line(Movement::Reversal, &number(&undone), AMOUNT_MINOR, -FEE_MINOR, counter.app.now()),
+            ],
+        );
+        counter.compares(DAY).await;
+        let waiting = counter.waiting().await;
+        for (number, state) in [(id.to_string(), "failed"), (number(&undone), "succeeded")] {
+            let one = of(&waiting, "missing_here", &number);
+            assert_eq!(one.finding.words.as_deref(), Some(state));
+            counter.resolves(one.id).await.unwrap();
+        }
+        assert_eq!(counter.holds(Account::ChannelClearing).await, AMOUNT_MINOR - FEE_MINOR - 100);
+        counter.compares(DAY).await;
+        assert_eq!((waiting.len(), counter.waiting().await), (2, vec![]));
+        counter.books_hold().await;
+    })
+    .await;
+}
+
+/// The second line of a sale is about it and no part of it: a refund gives back of the fee that was taken once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_fee_of_a_line_too_many_is_not_given_back() {
+    on_both(async |counter: Counter| {
+        let sale = counter.sells(PaymentStatus::Succeeded).await;
+        counter.later(24 * HOUR_MS);
+        let listed = || counter.listed(&sale, AMOUNT_MINOR, FEE_MINOR);
+        counter.scheme.lists(DAY, vec![listed()]);
+        counter.scheme.lists(NEXT_DAY, vec![listed()]);
+        counter.compares(DAY).await;
+        counter.later(24 * HOUR_MS);
+        counter.compares(NEXT_DAY).await;
+        let again = of(&counter.waiting().await, "duplicate", &number(&sale));
+        assert!(again.finding.ours.is_some(), "it is shown beside what the books have");
+        counter.resolves(again.id).await.unwrap();
+        let (scope, payment) = (counter.scope, sale.payment.payment.id);
+        let read = move |tx: &mut saoma_store::Tx<'_>| ledger::of_payment(tx, &scope, payment);
+        let booked = counter.app.store().read(read).await.unwrap();
+        let postings = booked.iter().flat_map(|set| &set.postings).filter(|posting| posting.account == Account::Fees);
+        let fees: i64 = postings.map(|posting| posting.money.minor()).sum();
+        assert_eq!(fees, FEE_MINOR);
+        assert_eq!(counter.holds(Account::Fees).await, 2 * FEE_MINOR);
+        counter.books_hold().await;
     })
     .await;
 }

@@ -276,7 +276,7 @@ async fn sells_while_keys_are_rotated(town: Town, b: Option<(Running, tempfile::
             load.over.set(true);
         };
         tokio::join!(load.sales("a"), load.sales("b"), load.office(), rotations);
-        assert!(load.done.get() > 20, "{} rounds", load.done.get());
+        assert!(load.done.get() >= 6, "{} rounds of three", load.done.get());
     }
     // The nodes that run have everything they need without the old file; so has one that starts.
     let listed = story.saoma(&["keys", "list"]).await;

@@ -100,7 +100,8 @@ fn keep_one(
         // It is back.
         Some(before) => {
             (new.id, new.found_at, new.version) = (before.id, before.found_at, before.version);
-            save(tx, scope, &mut new)
+            save(tx, scope, &mut new)?;
+            found_by(tx, scope, run, new.id, new.version)
         }
         None => insert(tx, scope, &new),
     }
@@ -117,18 +118,30 @@ fn again(
     at: Millis,
 ) -> Result<(), StoreError> {
     if before.finding == *finding && before.correction == correction {
-        let as_loaded = row_of(scope, before.id).filter(discrepancies::version.eq(signed(before.version)));
-        let run = discrepancies::reconciliation_id.eq(Txt(run.id));
-        let n = tx.run(scope, |conn| diesel::update(as_loaded).set(run).execute(conn))?;
-        return if n == 1 { Ok(()) } else { Err(STALE) };
+        return found_by(tx, scope, run, before.id, before.version);
     }
     let mut now = before.clone();
     (now.finding, now.correction) = (finding.clone(), correction);
-    (now.reconciliation, now.updated_at) = (run.id, at);
+    now.updated_at = at;
     if now.standing == Standing::WriteOffProposed {
         now.standing = Standing::Open;
     }
-    save(tx, scope, &mut now)
+    save(tx, scope, &mut now)?;
+    found_by(tx, scope, run, now.id, now.version)
+}
+
+/// Says that the run found it, as it is in this version.
+fn found_by(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    run: &Run,
+    id: DiscrepancyId,
+    version: u64,
+) -> Result<(), StoreError> {
+    let as_loaded = row_of(scope, id).filter(discrepancies::version.eq(signed(version)));
+    let run = discrepancies::reconciliation_id.eq(Txt(run.id));
+    let n = tx.run(scope, |conn| diesel::update(as_loaded).set(run).execute(conn))?;
+    if n == 1 { Ok(()) } else { Err(STALE) }
 }
 
 /// These movements agree on the run's day: what waits about them on other days is over.
@@ -283,6 +296,7 @@ fn unreadable(
             .filter(discrepancies::tenant_id.eq(Txt(scope.tenant())))
             .filter(discrepancies::channel_account_id.eq(Txt(run.account)))
             .filter(discrepancies::number.eq(""))
+            .filter(discrepancies::class.eq(Class::Unreadable.text()))
             .filter(discrepancies::day.eq(&run.day))
             .filter(discrepancies::line.between(signed(first), signed(last)))
             .select(Row::as_select())

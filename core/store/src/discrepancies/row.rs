@@ -44,6 +44,8 @@ pub(super) struct Row {
     id: Txt<DiscrepancyId>,
     channel_account_id: Txt<ChannelAccountId>,
     day: String,
+    /// Only a run says that it found it: a person who acts at the same moment must not undo that.
+    #[diesel(skip_update)]
     reconciliation_id: Txt<ReconciliationId>,
     class: String,
     movement: String,

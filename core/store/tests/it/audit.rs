@@ -35,6 +35,7 @@ fn walked(base: &Base, owner: &str) -> Result<u64, (u64, &'static str)> {
             Walked::End(end) => return Ok(end.sequence),
             Walked::Broken(broken) => {
                 let word = match broken.flaw {
+                    Flaw::BeforeFirst { .. } => "before the first",
                     Flaw::Missing { .. } => "missing",
                     Flaw::Fields { .. } => "fields",
                     Flaw::Hash { .. } => "hash",

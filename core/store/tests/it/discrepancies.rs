@@ -308,6 +308,23 @@ fn a_person_who_acts_meanwhile_is_counted() {
     });
 }
 
+/// A person assigns it while a comparison finds it again: it is still found by that one, which does not close it.
+#[test]
+fn a_person_who_assigns_does_not_undo_that_it_was_found() {
+    on_both(|base| {
+        let desk = Desk::open(base);
+        desk.compares(DAY, &[differs("x", 1_200)]);
+        let mut seen = desk.of("x");
+        let (run, now) = desk.begins(DAY);
+        let found = [(desk.id(), differs("x", 1_200))];
+        base.write(|tx| discrepancies::keep(tx, &desk.tea.scope, &run, &found, now));
+        seen.standing = Standing::Assigned;
+        base.write(|tx| discrepancies::save(tx, &desk.tea.scope, &mut seen.clone()));
+        assert_eq!(base.write(|tx| discrepancies::close_others(tx, &desk.tea.scope, &run, now)), 0);
+        assert_eq!(desk.waiting(), ["2026-01-31 amount x 1250 assigned -50"]);
+    });
+}
+
 /// Neither what waits nor what is known of a batch costs a walk through the tenant's whole history.
 #[test]
 fn lists_are_read_from_their_indexes() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{ToSpan as _, civil::Date};
-use saoma_domain::recon::{self, Fix, Key, Known, Ours, Side, Theirs};
+use saoma_domain::recon::{self, Fix, Key, Known, Movement, Ours, Side, Theirs};
 use saoma_store::{
     StoreError, Tx, bills,
     discrepancies::KEEP_MAX,
@@ -74,7 +74,11 @@ impl Comparison<'_> {
                     self.note(recon::only_ours(&ours, elsewhere, may_follow))?;
                 }
                 Row::Theirs(theirs) => {
-                    let known = self.known(standing, listed);
+                    let known = self.known(theirs.key.movement, standing, listed);
+                    if known == Known::OtherAccount {
+                        // No payout of this account brings it.
+                        self.sum_without(&theirs)?;
+                    }
                     self.judge(&theirs, known, one.stands)?;
                 }
                 // Told on the day that lists it.
@@ -105,7 +109,7 @@ impl Comparison<'_> {
 
     /// What is known of a line that the books do not have on its day. Of several days that list it, the one counts on which
     /// the books have it, else the first.
-    fn known(&self, standing: Option<&Standing>, listed: &[(String, Theirs)]) -> Known {
+    fn known(&self, movement: Movement, standing: Option<&Standing>, listed: &[(String, Theirs)]) -> Known {
         let moved: Option<Side> = match standing {
             Some(Standing::OtherAccount) => return Known::OtherAccount,
             Some(Standing::Moved(ours)) => Some(ours.side),
@@ -117,6 +121,7 @@ impl Comparison<'_> {
         }
         match (moved, standing) {
             (Some(side), _) => Known::Moved(side),
+            (None, Some(Standing::State(state))) if is_ended(movement, state) => Known::Ended(state.clone()),
             (None, Some(Standing::State(state))) => Known::Standing(state.clone()),
             (None, _) => Known::Nothing,
         }
@@ -179,5 +184,15 @@ impl Comparison<'_> {
         let Ok(day) = self.case.day.parse::<Date>() else { return Vec::new() };
         let near = (-NEAR_DAYS..=NEAR_DAYS).filter_map(|days| day.checked_add(days.days()).ok());
         near.map(|day| day.to_string()).collect()
+    }
+}
+
+/// Whether a payment or refund in this state can never become what a line of this kind says. A payment always can: a late
+/// success is heard.
+fn is_ended(movement: Movement, state: &str) -> bool {
+    match movement {
+        Movement::Payment => false,
+        Movement::Refund => state == "failed",
+        Movement::Reversal => matches!(state, "succeeded" | "partly_refunded" | "refunded"),
     }
 }
