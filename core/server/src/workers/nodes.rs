@@ -120,3 +120,32 @@ impl Watch {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{rotation::rotate_master, secrets::SecretsError};
+
+    /// On another machine, with a folder of keys of its own: what was changed while it started is what it must have.
+    #[test]
+    fn a_node_that_starts_while_the_master_key_changes_has_the_new_one_or_does_not_serve() {
+        let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let [ours, theirs] = [&here, &there].map(|folder| folder.path().join("master.key"));
+        let store = Store::open(&here.path().join("core.db").display().to_string(), 2).unwrap();
+        let now = Millis(1_790_000_000_000);
+        let vault = own_keys::open(&store, &ours, now).unwrap();
+        fs::copy(&ours, &theirs).unwrap();
+        let starting = own_keys::open(&store, &theirs, now).unwrap();
+        let done = rotate_master(&store, &vault, || now, |_| {}).unwrap();
+        let others = || store.read_blocking(|tx| nodes::others(tx, &access::process(), "")).unwrap();
+        let lacks = announce(&store, &starting, "there");
+        assert!(matches!(lacks, Err(KeysError::Secrets(SecretsError::NoMaster { .. }))), "{lacks:?}");
+        assert_eq!(others(), []);
+        fs::copy(&done.file, there.path().join(done.file.file_name().unwrap())).unwrap();
+        announce(&store, &starting, "there").unwrap();
+        assert!(others().iter().all(|node| node.masters.contains(&done.name)), "{:?}", others());
+        assert!(starting.masters().ring().get(&done.name).is_some());
+    }
+}

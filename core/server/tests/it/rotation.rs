@@ -9,8 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saoma_protocol::TenantId;
-use saoma_server::{own_keys, secrets::SecretsError, serve::Running};
+use saoma_protocol::{Millis, TenantId};
+use saoma_server::{
+    own_keys,
+    secrets::{SecretsError, Vault},
+    serve::Running,
+};
 use saoma_store::{
     Store, StoreError, TenantScope, Tx, access, audit,
     channel_accounts::{self, ChannelAccount},
@@ -32,6 +36,7 @@ const OTHERS: u8 = 240;
 /// Channel accounts of the merchant whose data key is rotated: so many that sealing them takes a while.
 const ACCOUNTS: u8 = 120;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+const NOW: Millis = Millis(1_790_000_000_000);
 
 /// The doors of the nodes for one caller, asked in turn.
 struct Doors(Vec<Door>, Cell<usize>);
@@ -351,15 +356,100 @@ fn what_is_sealed_under_a_key_that_is_not_here_is_refused_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("master.key");
     let store = Store::open(&folder.path().join("core.db").display().to_string(), 2).unwrap();
-    let now = saoma_protocol::Millis(1_790_000_000_000);
-    let vault = own_keys::open(&store, &file, now).unwrap();
-    let done = saoma_server::rotation::rotate_master(&store, &vault, || now, |_| {}).unwrap();
+    let vault = own_keys::open(&store, &file, NOW).unwrap();
+    let done = saoma_server::rotation::rotate_master(&store, &vault, || NOW, |_| {}).unwrap();
     assert_eq!(done.old_files, std::slice::from_ref(&file));
     assert!(done.rewrapped >= 4, "{done:?}");
     fs::remove_file(&done.file).unwrap();
-    assert!(matches!(own_keys::open(&store, &file, now), Err(own_keys::KeysError::OtherMaster { .. })));
+    assert!(matches!(own_keys::open(&store, &file, NOW), Err(own_keys::KeysError::OtherMaster { .. })));
     let refused = vault.masters().read_again(&done.name).err().unwrap().to_string();
     assert!(refused.contains(&done.name), "{refused}");
     // What was read before stays, so that a node whose files are being moved goes on.
     assert!(vault.masters().ring().get(&done.name).is_some());
+}
+
+/// A database with a merchant that has this many accounts with secrets, and its vault.
+fn merchant_with(folder: &Path, accounts: u8) -> (Store, Vault, TenantScope) {
+    let store = Store::open(&folder.join("core.db").display().to_string(), 2).unwrap();
+    let vault = own_keys::open(&store, &folder.join("master.key"), NOW).unwrap();
+    let tenant = Tenant {
+        id: TenantId::from_bytes([7; 16]),
+        name: "Tea".to_owned(),
+        currency: saoma_protocol::Currency::CNY,
+        late_policy: LatePolicy::Refund,
+        time_zone: "UTC".to_owned(),
+        active: true,
+        created_at: NOW,
+    };
+    let scope = store.write_blocking(|tx| {
+        let scope = tenants::create(tx, &access::process(), &tenant)?;
+        for number in 1..=accounts {
+            let account = ChannelAccount {
+                id: saoma_protocol::ChannelAccountId::from_bytes([number; 16]),
+                plugin: "sandbox".to_owned(),
+                name: "wallet".to_owned(),
+                enabled: true,
+                settings_json: "{}".to_owned(),
+                fee: saoma_domain::fee::FeePlan::flat(saoma_domain::fee::BasisPoints::new(60).unwrap()),
+                fee_version: 1,
+                priority: 1,
+                version: 1,
+                created_at: NOW,
+                updated_at: NOW,
+            };
+            channel_accounts::create(tx, &scope, &account)?;
+            let secrets = [("merchant-key".to_owned(), format!("secret {number}"))].into();
+            let sealed = vault.seal_secrets(tx, scope, account.id, &secrets, NOW)?;
+            channel_accounts::set_secrets(tx, &scope, account.id, &sealed, NOW)?;
+        }
+        Ok::<_, SecretsError>(scope)
+    });
+    (store, vault, scope.unwrap())
+}
+
+#[test]
+fn of_several_keys_that_this_database_does_not_know_none_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("master.key");
+    let (store, vault, _) = merchant_with(folder.path(), 1);
+    let rotate = || saoma_server::rotation::rotate_master(&store, &vault, || NOW, |_| {});
+    let drawn = [(); 2].map(|()| vault.masters().ring().draw_beside(&file).unwrap());
+    let refused = rotate().err().unwrap().to_string();
+    assert!(drawn.iter().all(|(name, _)| refused.contains(name)), "{refused}");
+    fs::remove_file(&drawn[0].1).unwrap();
+    let done = rotate().unwrap();
+    assert_eq!((done.name, done.old_files), (drawn[1].0.clone(), vec![file.clone()]));
+    // One that was drawn by somebody else meanwhile is nothing that this rotation knows to be done with.
+    let (_, others) = vault.masters().ring().draw_beside(&file).unwrap();
+    let again = rotate().unwrap();
+    assert!(again.old_files.contains(&drawn[1].1) && !again.old_files.contains(&others), "{again:?}");
+}
+
+/// It is told, and stays under its own key; the others have the new one. The next rotation goes on where this one stood.
+#[test]
+fn a_value_that_cannot_be_opened_keeps_no_other_from_the_new_key() {
+    use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
+    let folder = tempfile::tempdir().unwrap();
+    let (store, vault, scope) = merchant_with(folder.path(), 30);
+    let mut raw = SqliteConnection::establish(folder.path().join("core.db").to_str().unwrap()).unwrap();
+    raw.batch_execute(&format!(
+        "CREATE TABLE kept AS SELECT id, secrets FROM channel_accounts ORDER BY id LIMIT 1; \
+         UPDATE channel_accounts SET secrets = x'00000001{}' WHERE id IN (SELECT id FROM kept)",
+        "ab".repeat(40)
+    ))
+    .unwrap();
+    let rotate = || saoma_server::rotation::rotate_tenant(&store, &vault, scope, || NOW);
+    let under = |number| store.read_blocking(|tx| saoma_store::sealed::count_under(tx, &scope, number)).unwrap();
+    for _ in 0..2 {
+        let refused = rotate().err().unwrap().to_string();
+        assert!(refused.contains("seal 1 values"), "{refused}");
+        assert_eq!((under(1), under(2), data_keys(&store, scope)), (1, 29, vec![1, 2]));
+    }
+    raw.batch_execute(
+        "UPDATE channel_accounts SET secrets = (SELECT secrets FROM kept WHERE kept.id = channel_accounts.id) \
+         WHERE id IN (SELECT id FROM kept)",
+    )
+    .unwrap();
+    assert_eq!(rotate().unwrap().map(|done| (done.number, done.resealed)), Some((2, 1)));
+    assert_eq!((under(1), under(2), data_keys(&store, scope)), (0, 30, vec![2]));
 }
