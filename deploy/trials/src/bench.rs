@@ -1,5 +1,8 @@
 //! What the whole system does on this machine, each figure beside one it can be compared with in the same run.
 
+pub mod nodes;
+mod statements;
+
 use std::{
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
@@ -10,11 +13,15 @@ use anyhow::{Context as _, Result, ensure};
 use futures_util::future::try_join_all;
 use serde_json::json;
 
-use crate::shop::{Premises, Shop};
+use crate::{
+    api::Door,
+    shop::{Premises, Shop},
+};
 
 /// Cashiers that charge at the same time: enough to keep two cores busy, few enough to be a shop.
 const CASHIERS: usize = 16;
 const LOAD: Duration = Duration::from_secs(10);
+static FIRST: AtomicU64 = AtomicU64::new(0);
 
 pub async fn run(premises: Premises, charges_per_s: Option<f64>) -> Result<()> {
     Shop::forget(&premises)?;
@@ -49,40 +56,58 @@ async fn start_up_and_memory(shop: &mut Shop) -> Result<()> {
     Ok(())
 }
 
-/// Charges through a channel that answers at once, so that what is measured is ours.
 async fn payments_per_second(shop: &Shop) -> Result<f64> {
-    let (office, made) = (shop.office()?, shop.made()?.clone());
+    let measured = charges(shop, &[shop.office()?], "bench", CASHIERS, None).await?;
+    println!(
+        "payments over HTTP, {CASHIERS} at once       {:>10.0} /s   p50 {:.1} ms  p99 {:.1} ms",
+        measured.rate, measured.p50_ms, measured.p99_ms
+    );
+    Ok(measured.rate)
+}
+
+struct Measured {
+    /// Payments in a second.
+    rate: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+/// Charges through a channel that answers at once, so that what is measured is ours: `cashiers` at once, each at one of the
+/// nodes in turn, for [`LOAD`] or until there are so many.
+async fn charges(shop: &Shop, nodes: &[Door], run: &str, cashiers: usize, most: Option<usize>) -> Result<Measured> {
+    let made = shop.made()?.clone();
     let (next, until) = (AtomicU64::new(0), Instant::now() + LOAD);
-    let cashiers = (0..CASHIERS).map(|_| async {
-        let mut took = Vec::new();
-        while Instant::now() < until {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let body = json!({
-                "amount": {"minor": 100, "currency": "CNY"},
-                "presentation": {"kind": "customer", "code": format!("77{number:016}")},
-                "channel_account": made.honest,
-                "store": made.store,
-            });
-            let started = Instant::now();
-            let payment = office.post("/v1/payments", &body, &format!("bench-{number}")).await?;
-            ensure!(payment["state"] == "succeeded", "{payment}");
-            took.push(started.elapsed());
+    let most = most.map_or(u64::MAX, |most| most as u64);
+    // Codes of this run that no other run has.
+    let first = FIRST.fetch_add(1_000_000, Ordering::Relaxed);
+    let cashiers = (0..cashiers).map(|cashier| {
+        let (next, made, office) = (&next, &made, &nodes[cashier % nodes.len()]);
+        async move {
+            let mut took = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= most || Instant::now() >= until {
+                    return anyhow::Ok(took);
+                }
+                let body = json!({
+                    "amount": {"minor": 100, "currency": "CNY"},
+                    "presentation": {"kind": "customer", "code": format!("77{:016}", first + number)},
+                    "channel_account": made.honest,
+                    "store": made.store,
+                });
+                let started = Instant::now();
+                let payment = office.post("/v1/payments", &body, &format!("{run}-{number}")).await?;
+                ensure!(payment["state"] == "succeeded", "{payment}");
+                took.push(started.elapsed());
+            }
         }
-        Ok(took)
     });
     let began = Instant::now();
     let mut took: Vec<Duration> = try_join_all(cashiers).await?.concat();
     let rate = took.len() as f64 / began.elapsed().as_secs_f64();
     took.sort();
     let at = |share: f64| took.get((took.len() as f64 * share) as usize).map_or(0.0, |took| took.as_secs_f64() * 1e3);
-    println!(
-        "payments over HTTP, {CASHIERS} at once       {rate:>10.0} /s   p50 {:.1} ms  p99 {:.1} ms",
-        at(0.5),
-        at(0.99)
-    );
-    let (core, _) = shop.process_ids()?;
-    println!("core: resident memory, after load    {:>10.1} MB", resident_mb(core)?);
-    Ok(rate)
+    Ok(Measured { rate, p50_ms: at(0.5), p99_ms: at(0.99) })
 }
 
 fn resident_mb(process: u32) -> Result<f64> {

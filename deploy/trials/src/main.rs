@@ -57,6 +57,8 @@ enum Command {
     Crash(crash::Plan),
     /// Takes the pictures of the README in a new shop.
     Pictures,
+    /// Measures payments per second on one, two and four nodes on one PostgreSQL, beside pgbench with the same statements.
+    BenchNodes,
     /// Measures: payments per second, memory, start-up times, size.
     Bench {
         /// How often a second the database alone commits what a payment writes; the payments are set against it.
@@ -89,6 +91,7 @@ async fn main() -> ExitCode {
             Command::Crash(plan) => stop.before(crash::run(plan, &premises)).await,
             Command::Browser => stop.before(pages("target/demo-browser", "test:browser", browser::SUITES)).await,
             Command::Pictures => stop.before(pages("target/demo-pictures", "pictures", &["core/dashboard"])).await,
+            Command::BenchNodes => stop.before(bench::nodes::run(premises("target/demo-bench-nodes"))).await,
             Command::Bench { charges_per_s } => {
                 stop.before(bench::run(premises("target/demo-bench"), *charges_per_s)).await
             }

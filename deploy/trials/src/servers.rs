@@ -81,6 +81,13 @@ pub fn free_port() -> Result<u16> {
     (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no port is free")
 }
 
+/// What pgbench got out of a database.
+#[derive(Clone, Copy, Debug)]
+pub struct Pgbench {
+    pub per_s: f64,
+    pub transactions: u64,
+}
+
 pub struct Postgres {
     server: Server,
     port: u16,
@@ -169,6 +176,28 @@ impl Postgres {
             .output()?;
         ensure!(out.status.success(), "{sql}: {}", String::from_utf8_lossy(&out.stderr));
         Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned())
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&std::fs::read(&self.server.log)?).into_owned())
+    }
+
+    /// Runs a script of pgbench's as core's role, so many at once and for so long.
+    pub fn pgbench(&self, script: &Path, clients: usize, time: Duration) -> Result<Pgbench> {
+        let out = Command::new(self.programs.join("pgbench"))
+            .args(["-n", "-M", "prepared", "-h", "127.0.0.1", "-U", "saoma", "-p", &self.port.to_string()])
+            .args(["-c", &clients.to_string(), "-j", "2", "-T", &time.as_secs().to_string(), "-f"])
+            .arg(script)
+            .arg("saoma")
+            .output()?;
+        let (told, why) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        ensure!(out.status.success() && !why.contains("ERROR"), "pgbench: {told}{why}");
+        let after = |words: &str| told.split_once(words).and_then(|(_, rest)| rest.split_whitespace().next());
+        let per_s = after("\ntps = ").and_then(|rate| rate.parse().ok());
+        let transactions = after("transactions actually processed: ").and_then(|count| count.parse().ok());
+        let (per_s, transactions) = per_s.zip(transactions).with_context(|| format!("pgbench says {told}"))?;
+        Ok(Pgbench { per_s, transactions })
     }
 
     /// kill -9 of the postmaster; its children notice by themselves.

@@ -56,6 +56,11 @@ pub fn run() -> Result<()> {
         stage::execute(&mut demo)
     })?;
     machine::packages(&[&machine::POSTGRESQL])?;
+    timed("Payments per second of one, two and four nodes on PostgreSQL, against pgbench", || {
+        let mut demo = std::process::Command::new(release.join("saoma-demo"));
+        demo.arg("--programs").arg(&release).arg("--plugins").arg(&plugins).current_dir(crate::root());
+        stage::execute(demo.arg("bench-nodes"))
+    })?;
     timed("Books of a million postings", || {
         let only = ["--", "--ignored", "--nocapture", "a_million_postings"];
         stage::execute(&mut cargo(
