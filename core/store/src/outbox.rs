@@ -121,6 +121,9 @@ pub fn claim_due(
             .limit(limit.into())
             .select(outbox::id)
     )?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let taken = outbox::table.filter(outbox::id.eq_any(ids.clone()));
     let changes = (outbox::next_at.eq(lease_until.0), outbox::attempts.eq(outbox::attempts + 1));
     tx.run(platform, |conn| diesel::update(taken).set(changes).execute(conn))?;
