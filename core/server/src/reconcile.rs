@@ -8,8 +8,10 @@
 
 mod bill;
 mod compare;
+mod entries;
 pub mod payout;
 pub mod resolve;
+mod sort;
 
 use jiff::{ToSpan as _, civil::Date};
 use saoma_channels::{Account, BillTerms, Capability, Failure, Manifest, NoChance};
@@ -31,8 +33,27 @@ use crate::{
 /// How long a run may be silent before another takes the day up: longer than any page takes to come and be written.
 const LEASE_MS: i64 = 180_000;
 
-/// Most runs of one node at a time: each holds a page of the books (some 10 MB) and a connection now and then.
+/// Most runs of one node at a time: each holds what [`Limits`] say, and a connection now and then.
 pub const RUNS_MAX: usize = 4;
+
+/// How much of a day a run holds at a time, and keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Movements of a page of the books.
+    pub ours_page: u32,
+    /// Lines of a page of the bill, and persons' decisions.
+    pub theirs_page: u32,
+    /// Of a side that is sorted outside of memory.
+    pub sort_bytes: usize,
+    /// Findings that are kept one by one.
+    pub found: u64,
+}
+
+impl Limits {
+    /// Pages of a megabyte or two and a sort of eight: a million rows make some ten runs, ten million a hundred. More findings
+    /// than are kept people do not work through: past them the bill as a whole is wrong, and the counts say so.
+    pub const USUAL: Self = Self { ours_page: 5_000, theirs_page: 5_000, sort_bytes: 8 << 20, found: 10_000 };
+}
 
 /// Why a reconciliation, or a step of a discrepancy, did not come about.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +100,9 @@ pub enum ReconcileError {
     /// Though there should be something on it. It is asked for again.
     #[error("the bill is empty")]
     EmptyBill,
+    /// Of the disk that a side is sorted on.
+    #[error("a side could not be sorted: {0}")]
+    Sort(#[from] std::io::Error),
     /// Our own mistake.
     #[error("the sides could not be walked through: {0}")]
     Walk(String),
@@ -101,6 +125,7 @@ struct Case {
     next_day: String,
     /// From when on the bill should be whole.
     ready_at: Millis,
+    limits: Limits,
 }
 
 /// Starts a run of the account's day and answers with it as it then stands; the run goes on by itself. If one of that day is
@@ -114,6 +139,21 @@ pub async fn start(
     account: ChannelAccountId,
     day: &str,
     actor: &str,
+) -> Result<Reconciliation, ReconcileError> {
+    start_within(app, scope, account, day, actor, Limits::USUAL).await
+}
+
+/// [`start`] with other limits: few rows then do what a million do.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_within(
+    app: &App,
+    scope: TenantScope,
+    account: ChannelAccountId,
+    day: &str,
+    actor: &str,
+    limits: Limits,
 ) -> Result<Reconciliation, ReconcileError> {
     let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?;
     let channel = channel_of_account(app, scope, &stored).await?;
@@ -160,7 +200,8 @@ pub async fn start(
     if let Some(running) = running {
         return if running.day == day { Ok(running) } else { Err(ReconcileError::Busy(running.day)) };
     }
-    let case = Case { scope, id, account: channel.account, day: day.to_owned(), span, zone, next_day, ready_at };
+    let case =
+        Case { scope, id, account: channel.account, day: day.to_owned(), span, zone, next_day, ready_at, limits };
     let span =
         tracing::info_span!("reconcile", reconciliation.id = %id, tenant = %scope.tenant(), channel_account = %account);
     let task_app = app.clone();
@@ -281,7 +322,7 @@ async fn carry_out(app: &App, case: Case) {
 /// What went wrong, without words about the database or the machine.
 fn words_for_persons(error: &ReconcileError) -> String {
     match error {
-        ReconcileError::Store(_) | ReconcileError::Walk(_) | ReconcileError::NoChance(_) => {
+        ReconcileError::Store(_) | ReconcileError::Sort(_) | ReconcileError::Walk(_) | ReconcileError::NoChance(_) => {
             "something went wrong here; it was noted".to_owned()
         }
         other => other.to_string().chars().take(500).collect(),
@@ -294,6 +335,13 @@ fn words_for_persons(error: &ReconcileError) -> String {
 /// `Stale` if another took the day up.
 fn renew(tx: &mut Tx<'_>, case: &Case, now: Millis) -> Result<(), StoreError> {
     reconciliations::renew(tx, &case.scope, case.id, now.plus(LEASE_MS))
+}
+
+/// On a thread that may wait for the disk and for the database.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ReconcileError> + Send + 'static,
+) -> Result<T, ReconcileError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ReconcileError::Walk(error.to_string()))?
 }
 
 /// A shutdown does not wait for a million rows.

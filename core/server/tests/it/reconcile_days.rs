@@ -31,7 +31,7 @@ const FOURTH_DAY: &str = "2026-09-24";
 const NET_MINOR: i64 = AMOUNT_MINOR - FEE_MINOR;
 
 impl Counter {
-    async fn ended(&self, run: &Reconciliation) -> Reconciliation {
+    pub async fn ended(&self, run: &Reconciliation) -> Reconciliation {
         let (id, scope) = (run.id, self.scope);
         let load = async || self.app.store().read(move |tx| reconciliations::load(tx, &scope, id)).await.unwrap();
         eventually("the comparison ends", async || load().await.state != State::Running).await;
