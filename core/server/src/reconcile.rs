@@ -8,6 +8,7 @@
 
 mod bill;
 mod compare;
+mod days;
 mod entries;
 pub mod payout;
 pub mod resolve;
@@ -24,6 +25,7 @@ use saoma_store::{
 };
 use tracing::Instrument as _;
 
+use self::days::Days;
 use crate::{
     app::App,
     payments::{PaymentError, channel_of_account},
@@ -120,8 +122,7 @@ struct Case {
     account: Account,
     day: String,
     span: Span,
-    /// In which the scheme counts days.
-    zone: String,
+    days: Days,
     next_day: String,
     /// From when on the bill should be whole.
     ready_at: Millis,
@@ -163,7 +164,7 @@ pub async fn start_within(
     if span.to > now {
         return Err(ReconcileError::DayOpen(day.to_owned()));
     }
-    let (next_day, zone, ready_at) = (next_day(day)?, terms.time_zone.clone(), ready_at(&span, terms));
+    let (next_day, days, ready_at) = (next_day(day)?, Days::from(terms), ready_at(&span, terms));
     let permit = app.comparing().clone().try_acquire_owned().map_err(|_| ReconcileError::TooMany)?;
     let id = ReconciliationId::from_bytes(app.random_16()?);
     let new = Reconciliation {
@@ -201,7 +202,7 @@ pub async fn start_within(
         return if running.day == day { Ok(running) } else { Err(ReconcileError::Busy(running.day)) };
     }
     let case =
-        Case { scope, id, account: channel.account, day: day.to_owned(), span, zone, next_day, ready_at, limits };
+        Case { scope, id, account: channel.account, day: day.to_owned(), span, days, next_day, ready_at, limits };
     let span =
         tracing::info_span!("reconcile", reconciliation.id = %id, tenant = %scope.tenant(), channel_account = %account);
     let task_app = app.clone();
@@ -226,7 +227,7 @@ fn span_of(
     terms: &BillTerms,
     day: &str,
 ) -> Result<Span, ReconcileError> {
-    let Period { from, to } = Period::of_days(day, day, &terms.time_zone)?;
+    let Period { from, to } = Days::from(terms).period(day)?;
     Ok(Span { account, from, to, late_by_cancel: !manifest.can(Capability::Refund) })
 }
 
@@ -253,7 +254,7 @@ pub async fn due_days(
         app.channels().manifest(&account.plugin).ok_or_else(|| ReconcileError::NoBills(account.plugin.clone()))?;
     let terms = bill_terms(&manifest)?;
     let (now, id) = (app.now(), account.id);
-    let Some(today) = crate::day::day_of(now, &terms.time_zone) else { return Ok(Vec::new()) };
+    let Some(today) = Days::from(terms).day_of(now) else { return Ok(Vec::new()) };
     let (mut due, mut again) = (Vec::new(), Vec::new());
     for back in (1..=DAYS_BACK_MAX).rev() {
         let Ok(day) = today.checked_sub(back.days()) else { continue };

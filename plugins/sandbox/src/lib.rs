@@ -52,7 +52,7 @@ impl Guest for Sandbox {
             hosts: vec![HostPattern::Setting("base_url".to_owned())],
             cadence: Cadence { call_timeout_ms: 4_000, query_interval_ms: 1_000, reverse_after_ms: 15_000 },
             // The scheme's days are of UTC, and a day's bill does not change once the day is over.
-            bills: Some(BillTerms { time_zone: "Etc/UTC".to_owned(), ready_after_minutes: 10 }),
+            bills: Some(BillTerms { time_zone: "Etc/UTC".to_owned(), day_begins_minutes: 0, ready_after_minutes: 10 }),
         }
     }
 

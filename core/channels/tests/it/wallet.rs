@@ -76,7 +76,7 @@ impl Wallet {
     pub fn notification(&self, number: &str, key: &str) -> (Vec<(String, String)>, Vec<u8>) {
         let order = self.state.lock().expect("no panic in the wallet").orders[number].to_string();
         let (timestamp, nonce) = (NOW.to_string(), "ab".repeat(16));
-        let signature = mac(key, &format!("NOTIFY\n{timestamp}\n{nonce}\n{order}\n"));
+        let signature = mac(key, format!("NOTIFY\n{timestamp}\n{nonce}\n{order}\n"));
         let headers =
             [("x-sandbox-timestamp", timestamp), ("x-sandbox-nonce", nonce), ("x-sandbox-signature", signature)];
         (headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), order.into_bytes())
