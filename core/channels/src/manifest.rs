@@ -106,8 +106,10 @@ pub struct Cadence {
 /// When there are bills.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillTerms {
-    /// IANA name of the zone whose midnights part the scheme's days.
+    /// IANA name of the zone whose days the scheme counts.
     pub time_zone: String,
+    /// After the midnight of its date, -1,439 to 1,439.
+    pub day_begins_minutes: i32,
     /// After the day's end, 0 to 4,320.
     pub ready_after_minutes: u32,
 }
@@ -143,6 +145,8 @@ pub enum ManifestError {
     Cadence { what: &'static str, min: u32, max: u32, given: u32 },
     #[error("bills are ready within {max} minutes after a day of an IANA time zone, not {minutes} minutes in {zone:?}")]
     Bills { max: u32, minutes: u32, zone: String },
+    #[error("a scheme's day begins less than a day before or after midnight, not {0} minutes after it")]
+    DayBegins(i32),
 }
 
 /// Most entries of each list. A scheme has one wallet code range or a handful; a page of them is a mistake or an attack.
@@ -340,11 +344,14 @@ fn check_cadence(given: wit::Cadence) -> Result<Cadence, ManifestError> {
 const READY_AFTER_MINUTES_MAX: u32 = 4_320;
 
 fn check_bills(given: wit::BillTerms) -> Result<BillTerms, ManifestError> {
-    let minutes = given.ready_after_minutes;
+    let (minutes, day_begins_minutes) = (given.ready_after_minutes, given.day_begins_minutes);
+    if !(-1_439..=1_439).contains(&day_begins_minutes) {
+        return Err(ManifestError::DayBegins(day_begins_minutes));
+    }
     let zone = jiff::tz::TimeZone::get(&given.time_zone).ok();
     match zone.as_ref().and_then(|zone| zone.iana_name()) {
         Some(name) if minutes <= READY_AFTER_MINUTES_MAX => {
-            Ok(BillTerms { time_zone: name.to_owned(), ready_after_minutes: minutes })
+            Ok(BillTerms { time_zone: name.to_owned(), day_begins_minutes, ready_after_minutes: minutes })
         }
         _ => Err(ManifestError::Bills { max: READY_AFTER_MINUTES_MAX, minutes, zone: cut(&given.time_zone) }),
     }
@@ -380,8 +387,9 @@ fn cut(text: &str) -> String {
 pub(crate) mod tests {
     use super::*;
 
-    fn with_bills(manifest: &mut wit::Manifest, time_zone: &str, ready_after_minutes: u32) {
-        manifest.bills = Some(wit::BillTerms { time_zone: time_zone.to_owned(), ready_after_minutes });
+    fn with_bills(manifest: &mut wit::Manifest, time_zone: &str, day_begins_minutes: i32, ready_after_minutes: u32) {
+        let time_zone = time_zone.to_owned();
+        manifest.bills = Some(wit::BillTerms { time_zone, day_begins_minutes, ready_after_minutes });
     }
 
     /// A manifest that is accepted; each row below spoils one thing in it.
@@ -407,7 +415,11 @@ pub(crate) mod tests {
                 wit::HostPattern::Fixed("api.example.com:443".to_owned()),
             ],
             cadence: wit::Cadence { call_timeout_ms: 4_000, query_interval_ms: 1_000, reverse_after_ms: 15_000 },
-            bills: Some(wit::BillTerms { time_zone: "Asia/Shanghai".to_owned(), ready_after_minutes: 600 }),
+            bills: Some(wit::BillTerms {
+                time_zone: "Asia/Shanghai".to_owned(),
+                day_begins_minutes: -30,
+                ready_after_minutes: 600,
+            }),
         }
     }
 
@@ -471,9 +483,11 @@ pub(crate) mod tests {
             (|m| m.cadence.reverse_after_ms = 999, "time to reversal"),
             (|m| m.bills = None, "bills needs"),
             (|m| m.capabilities.retain(|c| *c != wit::Capability::Bills), "bills needs"),
-            (|m| with_bills(m, "Mars/Olympus", 0), "Mars/Olympus"),
-            (|m| with_bills(m, "", 0), "IANA"),
-            (|m| with_bills(m, "Etc/UTC", 4_321), "4321"),
+            (|m| with_bills(m, "Mars/Olympus", 0, 0), "Mars/Olympus"),
+            (|m| with_bills(m, "", 0, 0), "IANA"),
+            (|m| with_bills(m, "Etc/UTC", 0, 4_321), "4321"),
+            (|m| with_bills(m, "Etc/UTC", 1_440, 0), "1440"),
+            (|m| with_bills(m, "Etc/UTC", i32::MIN, 0), "midnight"),
         ];
         for (idx, (spoil, why)) in rows.iter().enumerate() {
             let mut manifest = good();

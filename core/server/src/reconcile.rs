@@ -8,8 +8,11 @@
 
 mod bill;
 mod compare;
+mod days;
+mod entries;
 pub mod payout;
 pub mod resolve;
+mod sort;
 
 use jiff::{ToSpan as _, civil::Date};
 use saoma_channels::{Account, BillTerms, Capability, Failure, Manifest, NoChance};
@@ -22,6 +25,7 @@ use saoma_store::{
 };
 use tracing::Instrument as _;
 
+use self::days::Days;
 use crate::{
     app::App,
     payments::{PaymentError, channel_of_account},
@@ -31,8 +35,27 @@ use crate::{
 /// How long a run may be silent before another takes the day up: longer than any page takes to come and be written.
 const LEASE_MS: i64 = 180_000;
 
-/// Most runs of one node at a time: each holds a page of the books (some 10 MB) and a connection now and then.
+/// Most runs of one node at a time: each holds what [`Limits`] say, and a connection now and then.
 pub const RUNS_MAX: usize = 4;
+
+/// How much of a day a run holds at a time, and keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Movements of a page of the books.
+    pub ours_page: u32,
+    /// Lines of a page of the bill, and persons' decisions.
+    pub theirs_page: u32,
+    /// Of a side that is sorted outside of memory.
+    pub sort_bytes: usize,
+    /// Findings that are kept one by one.
+    pub found: u64,
+}
+
+impl Limits {
+    /// Pages of a megabyte or two and a sort of eight: a million rows make some ten runs, ten million a hundred. More findings
+    /// than are kept people do not work through: past them the bill as a whole is wrong, and the counts say so.
+    pub const USUAL: Self = Self { ours_page: 5_000, theirs_page: 5_000, sort_bytes: 8 << 20, found: 10_000 };
+}
 
 /// Why a reconciliation, or a step of a discrepancy, did not come about.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +102,9 @@ pub enum ReconcileError {
     /// Though there should be something on it. It is asked for again.
     #[error("the bill is empty")]
     EmptyBill,
+    /// Of the disk that a side is sorted on.
+    #[error("a side could not be sorted: {0}")]
+    Sort(#[from] std::io::Error),
     /// Our own mistake.
     #[error("the sides could not be walked through: {0}")]
     Walk(String),
@@ -96,11 +122,11 @@ struct Case {
     account: Account,
     day: String,
     span: Span,
-    /// In which the scheme counts days.
-    zone: String,
+    days: Days,
     next_day: String,
     /// From when on the bill should be whole.
     ready_at: Millis,
+    limits: Limits,
 }
 
 /// Starts a run of the account's day and answers with it as it then stands; the run goes on by itself. If one of that day is
@@ -115,6 +141,21 @@ pub async fn start(
     day: &str,
     actor: &str,
 ) -> Result<Reconciliation, ReconcileError> {
+    start_within(app, scope, account, day, actor, Limits::USUAL).await
+}
+
+/// [`start`] with other limits: few rows then do what a million do.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_within(
+    app: &App,
+    scope: TenantScope,
+    account: ChannelAccountId,
+    day: &str,
+    actor: &str,
+    limits: Limits,
+) -> Result<Reconciliation, ReconcileError> {
     let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?;
     let channel = channel_of_account(app, scope, &stored).await?;
     let terms = bill_terms(&channel.manifest)?;
@@ -123,7 +164,7 @@ pub async fn start(
     if span.to > now {
         return Err(ReconcileError::DayOpen(day.to_owned()));
     }
-    let (next_day, zone, ready_at) = (next_day(day)?, terms.time_zone.clone(), ready_at(&span, terms));
+    let (next_day, days, ready_at) = (next_day(day)?, Days::from(terms), ready_at(&span, terms));
     let permit = app.comparing().clone().try_acquire_owned().map_err(|_| ReconcileError::TooMany)?;
     let id = ReconciliationId::from_bytes(app.random_16()?);
     let new = Reconciliation {
@@ -160,7 +201,8 @@ pub async fn start(
     if let Some(running) = running {
         return if running.day == day { Ok(running) } else { Err(ReconcileError::Busy(running.day)) };
     }
-    let case = Case { scope, id, account: channel.account, day: day.to_owned(), span, zone, next_day, ready_at };
+    let case =
+        Case { scope, id, account: channel.account, day: day.to_owned(), span, days, next_day, ready_at, limits };
     let span =
         tracing::info_span!("reconcile", reconciliation.id = %id, tenant = %scope.tenant(), channel_account = %account);
     let task_app = app.clone();
@@ -185,7 +227,7 @@ fn span_of(
     terms: &BillTerms,
     day: &str,
 ) -> Result<Span, ReconcileError> {
-    let Period { from, to } = Period::of_days(day, day, &terms.time_zone)?;
+    let Period { from, to } = Days::from(terms).period(day)?;
     Ok(Span { account, from, to, late_by_cancel: !manifest.can(Capability::Refund) })
 }
 
@@ -212,7 +254,7 @@ pub async fn due_days(
         app.channels().manifest(&account.plugin).ok_or_else(|| ReconcileError::NoBills(account.plugin.clone()))?;
     let terms = bill_terms(&manifest)?;
     let (now, id) = (app.now(), account.id);
-    let Some(today) = crate::day::day_of(now, &terms.time_zone) else { return Ok(Vec::new()) };
+    let Some(today) = Days::from(terms).day_of(now) else { return Ok(Vec::new()) };
     let (mut due, mut again) = (Vec::new(), Vec::new());
     for back in (1..=DAYS_BACK_MAX).rev() {
         let Ok(day) = today.checked_sub(back.days()) else { continue };
@@ -281,7 +323,7 @@ async fn carry_out(app: &App, case: Case) {
 /// What went wrong, without words about the database or the machine.
 fn words_for_persons(error: &ReconcileError) -> String {
     match error {
-        ReconcileError::Store(_) | ReconcileError::Walk(_) | ReconcileError::NoChance(_) => {
+        ReconcileError::Store(_) | ReconcileError::Sort(_) | ReconcileError::Walk(_) | ReconcileError::NoChance(_) => {
             "something went wrong here; it was noted".to_owned()
         }
         other => other.to_string().chars().take(500).collect(),
@@ -294,6 +336,13 @@ fn words_for_persons(error: &ReconcileError) -> String {
 /// `Stale` if another took the day up.
 fn renew(tx: &mut Tx<'_>, case: &Case, now: Millis) -> Result<(), StoreError> {
     reconciliations::renew(tx, &case.scope, case.id, now.plus(LEASE_MS))
+}
+
+/// On a thread that may wait for the disk and for the database.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ReconcileError> + Send + 'static,
+) -> Result<T, ReconcileError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ReconcileError::Walk(error.to_string()))?
 }
 
 /// A shutdown does not wait for a million rows.

@@ -1,5 +1,5 @@
 //! Where the two databases part. `diesel::MultiConnection` has no words for these, so each is written for both, here and
-//! nowhere else: insert unless it is there, insert or change, insert many, claim rows, compare by bytes, and taking turns.
+//! nowhere else: insert unless it is there, insert or change, insert many, claim rows, and taking turns.
 
 use diesel::{RunQueryDsl as _, sql_query, sql_types::Text};
 
@@ -59,14 +59,6 @@ macro_rules! insert_all {
 }
 
 pub(crate) use {claim, insert_all, insert_or_ignore, upsert};
-
-/// What makes a text in a query compare byte by byte, whatever language the database was made for.
-pub fn by_bytes(tx: &Tx<'_>) -> &'static str {
-    match tx.dialect() {
-        Dialect::Sqlite => "COLLATE BINARY",
-        Dialect::Postgres => "COLLATE \"C\"",
-    }
-}
 
 /// Makes the tenant's transactions that call this go one after the other, from here to their commit.
 ///

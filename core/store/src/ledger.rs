@@ -24,7 +24,7 @@ pub use self::{
         findings, record, state,
     },
     checkpoint::{CHECKPOINT_SETS, checkpoint},
-    movements::{Span, Standing, movements, standing},
+    movements::{After, Movements, Span, Standing, Through, movements, standing, through_now},
     settlement::{By, SettlementLine, settlement, settlement_of_batch},
     statement::{LINES_MAX, Line, Of, Page, Place, statement},
 };

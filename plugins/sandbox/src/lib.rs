@@ -9,8 +9,8 @@ use messages::{Call, Settings};
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
     HttpMessage, HttpReply, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
-    RefundOrder, Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies, misconfigured, no_answer, random_hex,
-    settings,
+    RefundOrder, Reply, Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies, misconfigured, no_answer,
+    random_hex, settings,
 };
 
 /// The secret that the scheme gave the merchant.
@@ -52,7 +52,7 @@ impl Guest for Sandbox {
             hosts: vec![HostPattern::Setting("base_url".to_owned())],
             cadence: Cadence { call_timeout_ms: 4_000, query_interval_ms: 1_000, reverse_after_ms: 15_000 },
             // The scheme's days are of UTC, and a day's bill does not change once the day is over.
-            bills: Some(BillTerms { time_zone: "Etc/UTC".to_owned(), ready_after_minutes: 10 }),
+            bills: Some(BillTerms { time_zone: "Etc/UTC".to_owned(), day_begins_minutes: 0, ready_after_minutes: 10 }),
         }
     }
 
@@ -114,8 +114,8 @@ impl Guest for Sandbox {
     }
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {
-        let (status, body) = exchange(&settings(&account)?, &messages::bill(&day, cursor.as_deref()))?;
-        messages::read_bill(status, &body)
+        let reply = verified(&settings(&account)?, &messages::bill(&day, cursor.as_deref()))?;
+        messages::read_bill(reply.status, reply.header("content-type").unwrap_or_default(), &reply.body)
     }
 
     fn self_test(account: Account) -> Result<String, Error> {
@@ -135,6 +135,10 @@ const UNVERIFIED: &str = "the answer's signature does not fit";
 
 /// Sends one signed request and returns the scheme's answer, if it is the scheme's.
 fn exchange(settings: &Settings, call: &Call) -> Result<(u16, Vec<u8>), Error> {
+    verified(settings, call).map(|reply| (reply.status, reply.body))
+}
+
+fn verified(settings: &Settings, call: &Call) -> Result<Reply, Error> {
     let (url, path) = messages::address(&settings.base_url, &call.path).map_err(misconfigured)?;
     let (timestamp, nonce) = (clock::now().to_string(), random_hex(16));
     let signature = hmac_hex(KEY, &messages::request_text(call.method, &path, &timestamp, &nonce, &call.body))?;
@@ -152,7 +156,7 @@ fn exchange(settings: &Settings, call: &Call) -> Result<(u16, Vec<u8>), Error> {
         None => return Err(no_answer(UNVERIFIED)),
     };
     match reply.header("x-sandbox-signature") {
-        Some(signature) if hmac_verifies(KEY, &text, signature)? => Ok((reply.status, reply.body)),
+        Some(signature) if hmac_verifies(KEY, &text, signature)? => Ok(reply),
         _ => Err(no_answer(UNVERIFIED)),
     }
 }

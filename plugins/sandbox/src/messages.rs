@@ -4,14 +4,16 @@
 //! [`read`] turns verified answers into the contract's.
 
 mod build;
+mod page;
 mod read;
 
 pub use build::{
     Call, Settings, address, bill, charge, close, create, notification_text, ping, query, query_refund, refund,
     request_text, response_text,
 };
+pub use page::read_bill;
 pub use read::{
-    is_not_reversible, past_undoing, read_bill, read_charged, read_closed, read_created, read_notification, read_pong,
+    is_not_reversible, past_undoing, read_charged, read_closed, read_created, read_notification, read_pong,
     read_queried, read_refund_queried, read_refunded,
 };
 

@@ -35,6 +35,7 @@ pub mod bindings {
 mod failed;
 mod money;
 mod sign;
+mod text;
 mod web;
 
 pub use bindings::{
@@ -54,4 +55,5 @@ pub use bindings::{
 pub use failed::{declined, misconfigured, no_answer, not_sent, settings};
 pub use money::{MoneyText, decimal, from_decimal};
 pub use sign::{from_hex, hmac_hex, hmac_verifies, random_hex, to_hex};
+pub use text::{is_garbled, text};
 pub use web::{Reply, Request};

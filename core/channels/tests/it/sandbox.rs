@@ -133,6 +133,32 @@ async fn refunds_bills_and_the_self_test() {
 }
 
 #[tokio::test]
+async fn bills_in_other_encodings() {
+    let (host, wallet) = (host(config()).await, Wallet::start().await);
+    let account = sandbox_account(&wallet.url());
+    let lines = async |day: &str| host.fetch_bill(&account, day, None).await.map(|page| page.lines);
+    for day in ["2026-02-01", "2026-02-02", "2026-02-03"] {
+        let lines = lines(day).await.expect("a page");
+        let told: Vec<String> = lines
+            .iter()
+            .map(|line| match line {
+                BillLine::Row(row) => format!("{} {} {}", row.key.number, row.reference, row.side.money),
+                BillLine::Unreadable(words) => words.clone(),
+            })
+            .collect();
+        let [first, second] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(second, "pay_2 W2 12.50 CNY");
+        match day {
+            // What no encoding has costs its row; a person sees where it stood, and what else stands there.
+            "2026-02-03" => assert!(first.contains("\u{fffd}-1") && first.contains("pay_1"), "{first}"),
+            _ => assert_eq!(first, "pay_1 门店-1 12.50 CNY"),
+        }
+    }
+    let strange = lines("2026-02-04").await;
+    assert!(matches!(&strange, Err(Failure::NoAnswer { why }) if why.contains("klingon")), "{strange:?}");
+}
+
+#[tokio::test]
 async fn notifications_are_believed_only_with_a_signature() {
     let (host, wallet) = (host(config()).await, Wallet::start().await);
     let account = sandbox_account(&wallet.url());

@@ -76,25 +76,26 @@ impl Wallet {
     pub fn notification(&self, number: &str, key: &str) -> (Vec<(String, String)>, Vec<u8>) {
         let order = self.state.lock().expect("no panic in the wallet").orders[number].to_string();
         let (timestamp, nonce) = (NOW.to_string(), "ab".repeat(16));
-        let signature = mac(key, &format!("NOTIFY\n{timestamp}\n{nonce}\n{order}\n"));
+        let signature = mac(key, format!("NOTIFY\n{timestamp}\n{nonce}\n{order}\n"));
         let headers =
             [("x-sandbox-timestamp", timestamp), ("x-sandbox-nonce", nonce), ("x-sandbox-signature", signature)];
         (headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), order.into_bytes())
     }
 }
 
-pub fn mac(key: &str, text: &str) -> String {
+pub fn mac(key: &str, text: impl AsRef<[u8]>) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-    hmac::sign(&key, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hmac::sign(&key, text.as_ref()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     while let Some(request) = read(&mut stream).await {
         let (status, body) = answer(&request, &state);
         let minor = minor_of(&request, &state);
-        let text = body.to_string();
+        let (charset, text) = encoded(&request.path, body.to_string());
         let nonce = request.headers.get("x-sandbox-nonce").cloned().unwrap_or_default();
-        let signature = mac(KEY, &format!("RESPONSE\n{status}\n{NOW}\n{nonce}\n{text}\n"));
+        let head = format!("RESPONSE\n{status}\n{NOW}\n{nonce}\n");
+        let signature = mac(KEY, [head.as_bytes(), &text, b"\n"].concat());
         let is_charge = request.path == "/v1/charges";
         let reply = match minor % 100 {
             93 if is_charge => {
@@ -103,25 +104,45 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
                 let _ = stream.read(&mut rest).await;
                 return;
             }
-            95 if is_charge => http(status, &signature.replace(|c: char| c.is_ascii_digit(), "0"), &text, ""),
-            96 if is_charge => "\u{0}\u{1}garbage, not HTTP\r\n\r\n".to_owned(),
-            REDIRECT if is_charge => http(302, &signature, "", "location: /v1/elsewhere\r\n"),
-            HUGE if is_charge => http(status, &signature, &"x".repeat((1 << 20) + 1), ""),
-            CUT if is_charge => http(status, &signature, &text, "")[..180].to_owned(),
-            _ => http(status, &signature, &text, ""),
+            95 if is_charge => http(status, &signature.replace(|c: char| c.is_ascii_digit(), "0"), &text, "\r\n"),
+            96 if is_charge => b"\0\x01garbage, not HTTP\r\n\r\n".to_vec(),
+            REDIRECT if is_charge => http(302, &signature, b"", "\r\nlocation: /v1/elsewhere\r\n"),
+            HUGE if is_charge => http(status, &signature, "x".repeat((1 << 20) + 1).as_bytes(), "\r\n"),
+            CUT if is_charge => http(status, &signature, &text, "\r\n")[..180].to_vec(),
+            _ => http(status, &signature, &text, charset),
         };
-        if stream.write_all(reply.as_bytes()).await.is_err() || minor % 100 == CUT {
+        if stream.write_all(&reply).await.is_err() || minor % 100 == CUT {
             return;
         }
     }
 }
 
-fn http(status: u16, signature: &str, body: &str, more: &str) -> String {
-    format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-sandbox-timestamp: {NOW}\r\n\
-         x-sandbox-signature: {signature}\r\n{more}\r\n{body}",
+/// `more` ends the header of the type, and may add others.
+fn http(status: u16, signature: &str, body: &[u8], more: &str) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nx-sandbox-timestamp: {NOW}\r\nx-sandbox-signature: {signature}\r\n\
+         content-type: application/json{more}\r\n",
         body.len()
-    )
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// Bills of these days come in other encodings: `@` stands for 门店, or for what is no letter in any.
+fn encoded(path: &str, text: String) -> (&'static str, Vec<u8>) {
+    let put =
+        |shop: &[u8]| text.bytes().flat_map(|byte| if byte == b'@' { shop.to_vec() } else { vec![byte] }).collect();
+    let in_utf8 = "门店".as_bytes();
+    if path.starts_with("/v1/bills/2026-02-01") {
+        ("\r\n", [b"\xef\xbb\xbf".to_vec(), put(in_utf8)].concat())
+    } else if path.starts_with("/v1/bills/2026-02-02") {
+        ("; charset=GB18030\r\n", put(b"\xc3\xc5\xb5\xea"))
+    } else if path.starts_with("/v1/bills/2026-02-03") {
+        ("\r\n", put(b"\xff"))
+    } else if path.starts_with("/v1/bills/2026-02-04") {
+        ("; charset=klingon\r\n", put(in_utf8))
+    } else {
+        ("\r\n", text.into_bytes())
+    }
 }
 
 async fn read(stream: &mut TcpStream) -> Option<Request> {
@@ -241,6 +262,11 @@ fn refund(number: &str, refund_number: &Value, amount: &Value) -> Value {
 
 fn bill(day: &str, path: &str) -> Value {
     let is_second = path.ends_with("?cursor=a%26b");
-    let row = json!({"order_number": "pay_1", "refund_number": null, "reference": day, "amount": "12.50", "fee": "0.08", "currency": "CNY", "at": NOW});
-    json!({"rows": [row], "next_cursor": if is_second { Value::Null } else { json!("a&b") }})
+    let row = |number: &str, reference: &str| json!({"order_number": number, "refund_number": null, "reference": reference, "amount": "12.50", "fee": "0.08", "currency": "CNY", "at": NOW});
+    let rows = if day.starts_with("2026-02") {
+        vec![row("pay_1", "@-1"), row("pay_2", "W2")]
+    } else {
+        vec![row("pay_1", day)]
+    };
+    json!({"rows": rows, "next_cursor": if is_second { Value::Null } else { json!("a&b") }})
 }

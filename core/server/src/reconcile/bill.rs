@@ -1,4 +1,6 @@
-//! Fetching a bill, page after page, into the database. No more than a page of it is held at a time.
+//! Fetching a bill, page after page, into the database. It is sorted outside of memory first: so the same lines in another
+//! order are the same bill, one that brings nothing new is not written at all, and one that does is written in the order of its
+//! index.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +11,20 @@ use saoma_store::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{Case, ReconcileError, compare::is_anything_expected, go_on, renew};
+use super::{
+    Case, ReconcileError,
+    compare::is_anything_expected,
+    entries, go_on, on_a_thread, renew,
+    sort::{Sorted, Sorter},
+};
 use crate::app::App;
 
 /// Most lines of one bill: ten times the million that the largest merchants have, so that a plugin that never stops does.
 const LINES_MAX: u64 = 10_000_000;
 /// Most pages, also empty ones.
 const PAGES_MAX: u32 = 100_000;
+/// Lines that are written in one transaction: a fraction of a second, during which others wait.
+const WRITTEN_LINES: usize = 5_000;
 /// How long after it should be ready an empty bill is not believed, while the books say that there should be something: schemes
 /// answer with nothing where they mean that they are not done.
 const EMPTY_DOUBTED_MS: i64 = 3 * 86_400_000;
@@ -23,25 +32,24 @@ const EMPTY_DOUBTED_MS: i64 = 3 * 86_400_000;
 /// Fetches the day's bill whole. The same content as before is the same bill; another one is its next revision.
 pub async fn fetch(app: &App, case: &Case) -> Result<Bill, ReconcileError> {
     sweep(app, case).await?;
-    let fetched = pages(app, case).await;
+    let fetched = async { finish(app, case, pages(app, case).await?).await }.await;
     if fetched.is_err() && !app.is_stopping() {
-        // What came so far is of no use. If this fails as well, the next fetch begins with it.
+        // What was written so far is of no use. If this fails as well, the next fetch begins with it.
         sweep(app, case).await.ok();
     }
     fetched
 }
 
-/// What has come in so far.
+/// What has come in.
 #[derive(Default)]
-struct Coming {
-    bill: Option<u64>,
+struct Counts {
     lines: u64,
     unreadable: u64,
-    digest: Sha256,
 }
 
-async fn pages(app: &App, case: &Case) -> Result<Bill, ReconcileError> {
-    let mut coming = Coming::default();
+async fn pages(app: &App, case: &Case) -> Result<(Counts, Sorted), ReconcileError> {
+    let mut counts = Counts::default();
+    let mut sorter = Sorter::new(&app.config().data_dir, case.limits.sort_bytes);
     let mut cursor: Option<String> = None;
     let mut cursors = BTreeSet::new();
     for _ in 0..PAGES_MAX {
@@ -49,27 +57,26 @@ async fn pages(app: &App, case: &Case) -> Result<Bill, ReconcileError> {
         let page = app.channels().fetch_bill(&case.account, &case.day, cursor.as_deref()).await?;
         let mut rows = Vec::with_capacity(page.lines.len());
         for line in page.lines {
-            coming.lines += 1;
+            counts.lines += 1;
             let said = said(line);
-            count(&mut coming.digest, &said);
-            coming.unreadable += u64::from(matches!(said, Said::Unreadable(_)));
-            rows.push(NewLine { line: coming.lines, said });
+            counts.unreadable += u64::from(matches!(said, Said::Unreadable(_)));
+            rows.push(NewLine { line: counts.lines, said });
         }
-        if coming.lines > LINES_MAX {
+        if counts.lines > LINES_MAX {
             return Err(ReconcileError::Bill(format!("it has more than {LINES_MAX} lines")));
         }
-        let (task, bill, now) = (case.clone(), coming.bill, app.now());
-        let added = app.store().write(move |tx| {
-            renew(tx, &task, now)?;
-            if rows.is_empty() {
-                return Ok::<_, StoreError>(bill);
+        let (task, now) = (case.clone(), app.now());
+        app.store().write(move |tx| renew(tx, &task, now)).await?;
+        sorter = on_a_thread(move || {
+            for row in &rows {
+                sorter.push(&entries::of_line(row)?)?;
             }
-            let bill = begun(tx, &task, bill)?;
-            bills::add(tx, &task.scope, bill, &rows)?;
-            Ok(Some(bill))
-        });
-        coming.bill = added.await?;
-        let Some(next) = page.next_cursor else { return finish(app, case, coming).await };
+            Ok(sorter)
+        })
+        .await?;
+        let Some(next) = page.next_cursor else {
+            return Ok((counts, on_a_thread(move || Ok(sorter.sorted()?)).await?));
+        };
         // A hash, since cursors may be long and many.
         if !cursors.insert(Sha256::digest(&next)) {
             return Err(ReconcileError::Bill("its next page is one that was there before".to_owned()));
@@ -79,39 +86,72 @@ async fn pages(app: &App, case: &Case) -> Result<Bill, ReconcileError> {
     Err(ReconcileError::Bill(format!("it has more than {PAGES_MAX} pages")))
 }
 
-/// The bill that is coming in, which its first line begins.
-fn begun(tx: &mut Tx<'_>, case: &Case, bill: Option<u64>) -> Result<u64, StoreError> {
-    bill.map_or_else(|| bills::begin(tx, &case.scope, case.span.account, &case.day), Ok)
-}
-
-async fn finish(app: &App, case: &Case, coming: Coming) -> Result<Bill, ReconcileError> {
-    let Coming { bill, lines, unreadable, digest } = coming;
-    let (scope, account, now) = (case.scope, case.span.account, app.now());
-    let digest = hex(&digest.finalize());
+/// Which bill it is, if it is one that there was; else it is written.
+async fn finish(app: &App, case: &Case, (counts, sorted): (Counts, Sorted)) -> Result<Bill, ReconcileError> {
+    let (scope, account) = (case.scope, case.span.account);
+    let (digest, sorted) = on_a_thread(move || Ok((digest(&sorted)?, sorted))).await?;
     let day = case.day.clone();
     let before = app.store().read(move |tx| bills::newest(tx, &scope, account, &day)).await?;
     if let Some(before) = before.as_ref().filter(|before| before.digest == digest) {
-        sweep(app, case).await?;
         return Ok(before.clone());
     }
-    if lines == 0 {
+    if counts.lines == 0 {
+        let now = app.now();
         let was_more = before.is_some_and(|before| before.lines > 0);
         let is_early = now < case.ready_at.plus(EMPTY_DOUBTED_MS);
         if was_more || (is_early && is_anything_expected(app, case).await?) {
             return Err(ReconcileError::EmptyBill);
         }
     }
-    let task = case.clone();
+    let (task_app, task) = (app.clone(), case.clone());
+    let begun = on_a_thread(move || write(&task_app, &task, &sorted)).await?;
+    let (task, now) = (case.clone(), app.now());
     let bill = app
         .store()
         .write(move |tx| {
             renew(tx, &task, now)?;
-            let bill = begun(tx, &task, bill)?;
-            bills::finish(tx, &scope, bill, lines, unreadable, &digest, now)?;
+            let bill = opened(tx, &task, begun)?;
+            bills::finish(tx, &scope, bill, counts.lines, counts.unreadable, &digest, now)?;
             bills::newest(tx, &scope, account, &task.day)
         })
         .await?;
     bill.ok_or(ReconcileError::Store(StoreError::NotFound { what: "the bill" }))
+}
+
+/// Writes the lines; the bill that they began.
+fn write(app: &App, case: &Case, sorted: &Sorted) -> Result<Option<u64>, ReconcileError> {
+    let (mut bill, mut lines) = (None, sorted.entries()?.map(|entry| entries::line(entry?)));
+    loop {
+        let rows = lines.by_ref().take(WRITTEN_LINES).collect::<Result<Vec<_>, _>>()?;
+        if rows.is_empty() {
+            return Ok(bill);
+        }
+        go_on(app)?;
+        let now = app.now();
+        bill = app.store().write_blocking(|tx| {
+            renew(tx, case, now)?;
+            let bill = opened(tx, case, bill)?;
+            bills::add(tx, &case.scope, bill, &rows)?;
+            Ok::<_, StoreError>(Some(bill))
+        })?;
+    }
+}
+
+/// The bill that is being written, which its first line begins.
+fn opened(tx: &mut Tx<'_>, case: &Case, bill: Option<u64>) -> Result<u64, StoreError> {
+    bill.map_or_else(|| bills::begin(tx, &case.scope, case.span.account, &case.day), Ok)
+}
+
+/// Over what all lines say, each part with its length before it, so that no two bills are told apart by where their parts end.
+fn digest(sorted: &Sorted) -> Result<String, ReconcileError> {
+    let mut digest = Sha256::new();
+    for entry in sorted.entries()? {
+        for part in entries::content(&entry?) {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+    }
+    Ok(hex::encode(digest.finalize()))
 }
 
 /// Takes away what a fetch left that was cut off, or that brought nothing new.
@@ -136,24 +176,4 @@ fn said(line: BillLine) -> Said {
             Said::Row { key: row.key, order_number: row.order_number, reference: row.reference, side: row.side }
         }
     }
-}
-
-/// Each field with its length before it, so that no two bills are told apart by where their fields end.
-fn count(digest: &mut Sha256, said: &Said) {
-    let mut field = |text: &str| {
-        digest.update((text.len() as u64).to_be_bytes());
-        digest.update(text.as_bytes());
-    };
-    match said {
-        Said::Unreadable(words) => field(words),
-        Said::Row { key, order_number, reference, side } => {
-            let texts = [key.number.as_str(), key.movement.text(), order_number, reference, side.currency().code()];
-            texts.into_iter().for_each(&mut field);
-            [side.money.minor(), side.fee.minor(), side.at.0].into_iter().for_each(|number| field(&number.to_string()));
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

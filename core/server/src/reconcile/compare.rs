@@ -1,4 +1,4 @@
-//! The walk through both sides. What is held at a time: a page of each, and a batch of findings.
+//! The walk through both sides. What is held at a time: a page of each and what it takes to sort one, and a batch of findings.
 //!
 //! Beside the two go the corrections that persons have booked, by number as well: where the sides agree by now and one stands,
 //! and where neither side has the number any more, that is a difference too.
@@ -21,42 +21,37 @@ use self::{
     elsewhere::{Alone, Row},
     pages::Pages,
 };
-use super::{Case, ReconcileError, go_on, renew};
+use super::{Case, ReconcileError, go_on, on_a_thread, renew};
 use crate::app::App;
 
 /// Rows after which a walk on which all agrees says that it goes on.
 const RENEW_ROWS: u64 = 5_000;
-/// Most findings that are kept one by one: more than people work through; past it the bill as a whole is wrong, and the
-/// counts say so.
-const FOUND_MAX: u64 = 10_000;
 /// How often a batch is tried that persons act on meanwhile. Each may save a few rows in a second; a batch takes a fraction.
 const KEEP_TRIES: u32 = 10;
 
 pub async fn compare(app: &App, case: &Case, bill: &Bill) -> Result<Counted, ReconcileError> {
     let (task_app, case, bill) = (app.clone(), case.clone(), bill.clone());
-    // Pages come from the database, a thread of its own waits for them.
-    let done = tokio::task::spawn_blocking(move || Comparison::new(&task_app, &case, &bill)?.run());
-    done.await.map_err(|error| ReconcileError::Walk(error.to_string()))?
+    on_a_thread(move || Comparison::new(&task_app, &case, &bill)?.run()).await
 }
 
 /// Whether the books have something on the day that was not undone on it.
 pub async fn is_anything_expected(app: &App, case: &Case) -> Result<bool, ReconcileError> {
-    let (pages, span) = (Pages { store: app.store().clone(), scope: case.scope }, case.span);
-    let walk = move || {
-        let pairs = Merge::new(pages.ours(span), std::iter::empty::<Result<Theirs, StoreError>>());
-        for pair in pairs {
+    let (task_app, case) = (app.clone(), case.clone());
+    on_a_thread(move || {
+        let sorted = pages::sort_ours(&task_app, &case)?;
+        for pair in Merge::new(pages::ours(&sorted)?, std::iter::empty::<Result<Theirs, ReconcileError>>()) {
             if !matches!(pair.map_err(walk_error)?, Pair::Netted(..)) {
                 return Ok(true);
             }
         }
         Ok(false)
-    };
-    tokio::task::spawn_blocking(walk).await.map_err(|error| ReconcileError::Walk(error.to_string()))?
+    })
+    .await
 }
 
-fn walk_error(error: MergeError<StoreError>) -> ReconcileError {
+fn walk_error(error: MergeError<ReconcileError>) -> ReconcileError {
     match error {
-        MergeError::Read(error) => ReconcileError::Store(error),
+        MergeError::Read(error) => error,
         MergeError::Order(key) => ReconcileError::Walk(format!("{key:?} comes out of its turn")),
     }
 }
@@ -142,9 +137,12 @@ impl<'a> Comparison<'a> {
     }
 
     fn run(mut self) -> Result<Counted, ReconcileError> {
-        let pages = Pages { store: self.app.store().clone(), scope: self.case.scope };
+        let pages =
+            Pages { store: self.app.store().clone(), scope: self.case.scope, rows: self.case.limits.theirs_page };
         let mut decided = pages.clone().decided(self.case.span.account).peekable();
-        for pair in Merge::new(pages.clone().ours(self.case.span), pages.theirs(self.bill.id)) {
+        let sorted = pages::sort_ours(self.app, self.case)?;
+        let theirs = pages.theirs(self.bill.id).map(|row| row.map_err(ReconcileError::from));
+        for pair in Merge::new(pages::ours(&sorted)?, theirs) {
             let pair = pair.map_err(walk_error)?;
             self.tick()?;
             let number = match &pair {
@@ -291,10 +289,9 @@ impl<'a> Comparison<'a> {
     }
 
     fn unreadable(&mut self) -> Result<(), ReconcileError> {
-        let (scope, bill, mut after) = (self.case.scope, self.bill.id, 0);
+        let (scope, bill, rows, mut after) = (self.case.scope, self.bill.id, self.case.limits.theirs_page, 0);
         loop {
-            let page =
-                self.app.store().read_blocking(|tx| bills::unreadable(tx, &scope, bill, after, pages::THEIRS_PAGE))?;
+            let page = self.app.store().read_blocking(|tx| bills::unreadable(tx, &scope, bill, after, rows))?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = *last;
             for (line, words) in page {
@@ -315,7 +312,7 @@ impl<'a> Comparison<'a> {
             return Ok(());
         }
         self.n_kept += 1;
-        if self.n_kept > FOUND_MAX {
+        if self.n_kept > self.case.limits.found {
             self.counted.overflowed = true;
             return Ok(());
         }

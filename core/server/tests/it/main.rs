@@ -34,6 +34,7 @@ mod receiver;
 mod reconcile;
 mod reconcile_days;
 mod reconcile_payouts;
+mod reconcile_scale;
 mod repeats;
 mod rotation;
 mod scheme_world;

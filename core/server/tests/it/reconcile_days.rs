@@ -31,7 +31,7 @@ const FOURTH_DAY: &str = "2026-09-24";
 const NET_MINOR: i64 = AMOUNT_MINOR - FEE_MINOR;
 
 impl Counter {
-    async fn ended(&self, run: &Reconciliation) -> Reconciliation {
+    pub async fn ended(&self, run: &Reconciliation) -> Reconciliation {
         let (id, scope) = (run.id, self.scope);
         let load = async || self.app.store().read(move |tx| reconciliations::load(tx, &scope, id)).await.unwrap();
         eventually("the comparison ends", async || load().await.state != State::Running).await;
@@ -297,6 +297,27 @@ async fn a_run_that_was_taken_for_dead_writes_nothing() {
         let rows = counter.app.store().read(move |tx| bills::page(tx, &scope, bill, None, 50)).await.unwrap();
         assert_eq!(rows.len(), 5);
         assert_eq!(counter.waiting().await, []);
+    })
+    .await;
+}
+
+/// At eight in the evening the day of a scheme that closes at seven is the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sale_after_the_schemes_close_is_on_the_next_days_bill() {
+    on_both(async |counter: Counter| {
+        counter.scheme.begins_days(-5 * 60);
+        let sale = counter.sells(PaymentStatus::Succeeded).await;
+        counter.scheme.lists(DAY, Vec::new());
+        counter.scheme.lists(NEXT_DAY, vec![counter.listed(&sale, AMOUNT_MINOR, FEE_MINOR)]);
+        let empty = counter.compares(DAY).await;
+        assert_eq!(empty.result.map(|result| result.ours), Some(0), "it was over an hour before the sale");
+        counter.later(23 * HOUR_MS - 1);
+        let account = counter.accounts[0];
+        let early = reconcile::start(&counter.app, counter.scope, account, NEXT_DAY, "usr_a").await;
+        assert!(matches!(early, Err(ReconcileError::DayOpen(_))), "{early:?}");
+        counter.later(1);
+        let result = counter.compares(NEXT_DAY).await.result.unwrap();
+        assert_eq!((result.ours, result.agreed, counter.waiting().await.len()), (1, 1, 0));
     })
     .await;
 }

@@ -116,6 +116,13 @@ impl Scheme {
         *self.manifest.lock().unwrap() = capabilities.map(|capabilities| Arc::new(manifest(capabilities)));
     }
 
+    /// From now on its days begin so many minutes after midnight.
+    pub fn begins_days(&self, minutes: i32) {
+        let mut manifest = manifest(ALL);
+        manifest.bills.iter_mut().for_each(|terms| terms.day_begins_minutes = minutes);
+        *self.manifest.lock().unwrap() = Some(Arc::new(manifest));
+    }
+
     /// From now on this is the day's bill.
     pub fn lists(&self, day: &str, lines: Vec<BillLine>) {
         self.bills.lock().unwrap().insert(day.to_owned(), lines);
@@ -193,9 +200,11 @@ fn manifest(capabilities: &[Capability]) -> Manifest {
         secrets: Vec::new(),
         hosts: Vec::new(),
         cadence: Cadence { call_timeout_ms: 1_000, query_interval_ms: 3_000, reverse_after_ms: 60_000 },
-        bills: capabilities
-            .contains(&Capability::Bills)
-            .then(|| BillTerms { time_zone: "Asia/Shanghai".to_owned(), ready_after_minutes: 60 }),
+        bills: capabilities.contains(&Capability::Bills).then(|| BillTerms {
+            time_zone: "Asia/Shanghai".to_owned(),
+            day_begins_minutes: 0,
+            ready_after_minutes: 60,
+        }),
     }
 }
 

@@ -21,7 +21,6 @@ use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, Refun
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, corrupt},
-    dialect::by_bytes,
     schema::{payments, refunds},
 };
 
@@ -35,9 +34,37 @@ pub struct Span {
     pub late_by_cancel: bool,
 }
 
-/// Movements of a span in the order of their keys, from after `after` on.
+/// The books up to and with one set. What comes into them later is no part of it, and what is in it never changes, so that any
+/// number of reads see one and the same state of the books and no transaction stays open between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Through(i64);
+
+/// The books as they are.
 ///
-/// Each page costs a walk through the span's part of an index, so that large pages are cheaper for a whole day.
+/// # Errors
+/// None of its own.
+pub fn through_now(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Through, StoreError> {
+    super::last_set_before(tx, scope, Millis(i64::MAX)).map(Through)
+}
+
+/// Some movements of a span, in the order in which they happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movements {
+    pub rows: Vec<Ours>,
+    /// Where the next ones are; none behind the last.
+    pub next: Option<After>,
+}
+
+/// After a set of that moment, about that subject, of that kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After {
+    at: i64,
+    subject: String,
+    kind: String,
+}
+
+/// Movements of a span from after `after` on. They come in the order of an index, so that each costs the same wherever it
+/// stands; whoever needs them in the order of their keys sorts them.
 ///
 /// # Errors
 /// `Corrupt`.
@@ -45,27 +72,30 @@ pub fn movements(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     span: &Span,
-    after: Option<&Key>,
+    through: Through,
+    after: Option<&After>,
     limit: u32,
-) -> Result<Vec<Ours>, StoreError> {
-    let bytes = by_bytes(tx);
-    let moved = moved("s.at >= $4 AND s.at < $5");
-    let page = format!(
-        "SELECT * FROM ({moved}) m WHERE m.number {bytes} > $6 OR (m.number = $6 AND m.movement {bytes} > $7) \
-         ORDER BY m.number {bytes}, m.movement {bytes} LIMIT $8"
-    );
-    let (number, movement) = after.map_or(("", ""), |key| (key.number.as_str(), key.movement.text()));
-    let query = sql_query(with_sums(&page, bytes))
+) -> Result<Movements, StoreError> {
+    let moved =
+        moved("posting_sets s", "s.at >= $4 AND s.at < $5 AND s.id <= $6 AND (s.at, s.subject, s.kind) > ($7, $8, $9)");
+    let page = with_sums(&format!("{moved} ORDER BY s.at, s.subject, s.kind LIMIT $10"));
+    let (at, subject, kind) =
+        after.map_or((span.from.0, "", ""), |after| (after.at, after.subject.as_str(), after.kind.as_str()));
+    let query = sql_query(format!("{page} ORDER BY page.at, page.subject, page.kind"))
         .bind::<Text, _>(cancelled(span))
         .bind::<Text, _>(scope.tenant().to_string())
         .bind::<Text, _>(span.account.to_string())
         .bind::<BigInt, _>(span.from.0)
         .bind::<BigInt, _>(span.to.0)
-        .bind::<Text, _>(number.to_owned())
-        .bind::<Text, _>(movement)
+        .bind::<BigInt, _>(through.0)
+        .bind::<BigInt, _>(at)
+        .bind::<Text, _>(subject.to_owned())
+        .bind::<Text, _>(kind.to_owned())
         .bind::<BigInt, _>(i64::from(limit));
     let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
-    rows.into_iter().map(Ours::try_from).collect()
+    let next = rows.last().map(|row| After { at: row.at, subject: row.subject.clone(), kind: row.kind.clone() });
+    let rows = rows.into_iter().map(Ours::try_from).collect::<Result<_, _>>()?;
+    Ok(Movements { rows, next })
 }
 
 /// What is known here of movements that the channel names.
@@ -96,14 +126,15 @@ pub fn standing(
     // Ids of ours, written out again from their bytes, hold nothing that needs quoting.
     let list: Vec<String> = numbers.iter().map(|number| format!("'{number}'")).collect();
     let list = list.join(", ");
-    let bytes = by_bytes(tx);
-    let moved = moved(&format!("$4 <= $5 AND (s.subject IN ({list}) OR s.payment_id IN ({list}))"));
-    let query = sql_query(with_sums(&moved, bytes))
+    // Named by their ids first: else SQLite takes all that the account ever had, and picks from that.
+    let named = format!(
+        "(SELECT id FROM posting_sets WHERE tenant_id = $2 AND subject IN ({list}) \
+          UNION SELECT id FROM posting_sets WHERE tenant_id = $2 AND payment_id IN ({list})) n CROSS JOIN posting_sets s"
+    );
+    let query = sql_query(with_sums(&moved(&named, "s.id = n.id")))
         .bind::<Text, _>(cancelled(span))
         .bind::<Text, _>(scope.tenant().to_string())
-        .bind::<Text, _>(span.account.to_string())
-        .bind::<BigInt, _>(span.from.0)
-        .bind::<BigInt, _>(span.to.0);
+        .bind::<Text, _>(span.account.to_string());
     let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
     for row in rows {
         let row = Ours::try_from(row)?;
@@ -156,9 +187,9 @@ fn states(
     Ok(of_payments.into_iter().chain(of_refunds).map(standing).collect())
 }
 
-/// The movements of $2's account $3 that `which` holds for. What was undone by a cancel has the payment's number: voids, and
+/// The movements of $2's account $3 among `sets` that `which` holds for. What was undone by a cancel has the payment's number: voids, and
 /// refunds of the kind $1. SQLite counts parameters by where they first stand, so they stand in their order.
-fn moved(which: &str) -> String {
+fn moved(sets: &str, which: &str) -> String {
     let (captured, refunded, undone) = (Kind::Captured.text(), Kind::RefundSucceeded.text(), Kind::Undone.text());
     let (payment, refund, reversal) = (Movement::Payment.text(), Movement::Refund.text(), Movement::Reversal.text());
     format!(
@@ -166,24 +197,27 @@ fn moved(which: &str) -> String {
            CASE WHEN s.kind = '{captured}' THEN '{payment}' \
                 WHEN s.kind = '{undone}' OR r.kind IN ('void', $1) THEN '{reversal}' ELSE '{refund}' END AS movement, \
            s.subject AS subject, s.kind AS kind, s.at AS at \
-         FROM posting_sets s LEFT JOIN refunds r ON r.tenant_id = s.tenant_id AND r.id = s.refund_id \
+         FROM {sets} LEFT JOIN refunds r ON r.tenant_id = s.tenant_id AND r.id = s.refund_id \
          WHERE s.tenant_id = $2 AND s.channel_account_id = $3 AND s.part = 0 \
            AND s.kind IN ('{captured}', '{refunded}', '{undone}') AND {which}"
     )
 }
 
 /// With money and fee. On the clearing account lies what the fee has left of the money, so both together are all of it.
-fn with_sums(page: &str, bytes: &str) -> String {
+///
+/// SQLite takes a CROSS JOIN's tables in the order in which they stand. Left to itself it begins, for each movement, with all
+/// postings of the tenant.
+fn with_sums(page: &str) -> String {
     let (clearing, fees) = (Account::ChannelClearing.text(), Account::Fees.text());
     format!(
-        "SELECT page.number AS number, page.movement AS movement, page.at AS at, p.currency AS currency, \
+        "SELECT page.number AS number, page.movement AS movement, page.at AS at, page.subject AS subject, page.kind AS kind, \
+           p.currency AS currency, \
            CAST(SUM(CASE WHEN p.account IN ('{clearing}', '{fees}') THEN p.amount_minor ELSE 0 END) AS BIGINT) AS net_minor, \
            CAST(SUM(CASE WHEN p.account = '{fees}' THEN p.amount_minor ELSE 0 END) AS BIGINT) AS fee_minor \
-         FROM ({page}) page \
-         JOIN posting_sets s ON s.tenant_id = $2 AND s.subject = page.subject AND s.kind = page.kind \
-         JOIN postings p ON p.tenant_id = $2 AND p.set_id = s.id \
-         GROUP BY page.number, page.movement, page.at, p.currency \
-         ORDER BY page.number {bytes}, page.movement {bytes}"
+         FROM ({page}) page CROSS JOIN posting_sets s CROSS JOIN postings p \
+         WHERE s.tenant_id = $2 AND s.subject = page.subject AND s.kind = page.kind \
+           AND p.tenant_id = $2 AND p.set_id = s.id \
+         GROUP BY page.at, page.subject, page.kind, page.number, page.movement, p.currency"
     )
 }
 
@@ -199,6 +233,10 @@ struct Row {
     movement: String,
     #[diesel(sql_type = BigInt)]
     at: i64,
+    #[diesel(sql_type = Text)]
+    subject: String,
+    #[diesel(sql_type = Text)]
+    kind: String,
     #[diesel(sql_type = Text)]
     currency: Txt<Currency>,
     #[diesel(sql_type = BigInt)]

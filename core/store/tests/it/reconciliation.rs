@@ -214,21 +214,34 @@ fn the_books_say_what_moved_through_an_account_on_a_day() {
             format!("{late} refund 900 -5"),
         ];
         expected.sort();
-        let read = |span: Span, limit: u32| {
-            let (mut rows, mut last) = (Vec::new(), None::<Key>);
+        let now = || base.read(|tx| ledger::through_now(tx, &tea.scope));
+        let read_through = |through, span: Span, limit: u32| {
+            let (mut rows, mut after) = (Vec::new(), None);
             loop {
-                let page = base.read(|tx| ledger::movements(tx, &tea.scope, &span, last.as_ref(), limit));
-                let Some(end) = page.last() else { break rows };
-                last = Some(end.key.clone());
-                rows.extend(page);
+                let page = base.read(|tx| ledger::movements(tx, &tea.scope, &span, through, after.as_ref(), limit));
+                assert!(page.rows.len() <= limit as usize);
+                rows.extend(page.rows);
+                let Some(next) = page.next else { break };
+                after = Some(next);
             }
+            rows.sort_by(|one: &Ours, other| one.key.cmp(&other.key));
+            rows
         };
+        let read = |span: Span, limit: u32| read_through(now(), span, limit);
         for limit in [1, 3, 100] {
             assert_eq!(told(&read(span(&tea), limit)), expected, "pages of {limit}");
         }
         // A channel that knows no refunds is told of what came late by a cancel.
         let by_cancel = told(&read(Span { late_by_cancel: true, ..span(&tea) }, 100));
         assert!(by_cancel.contains(&format!("{four} reversal 900 -5")), "{by_cancel:?}");
+
+        // What comes into the books while they are read is not read, wherever on the day it stands.
+        let before = now();
+        for (number, moment) in [(8, NOW), (9, at(DAY_MS - 1))] {
+            capture(number, 400, 2, moment);
+            assert_eq!(told(&read_through(before, span(&tea), 2)), expected);
+        }
+        assert_eq!(read(span(&tea), 2).len(), expected.len() + 2);
 
         // Whenever it was, and what has not moved at all.
         tea.sell(base, 7, cny(50), &PaymentState::Reversed);

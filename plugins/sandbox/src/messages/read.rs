@@ -4,11 +4,10 @@
 //! answer, and core asks again.
 
 use saoma_channel_sdk::{
-    BillKind, BillLine, BillPage, BillRow, Error, Failure, Money, Order, PaymentAnswer, PaymentStatus, RefundAnswer,
-    RefundStatus, declined, from_decimal, misconfigured, no_answer, not_sent,
+    Error, Failure, Money, Order, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus, declined, from_decimal,
+    misconfigured, no_answer, not_sent,
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
 
 #[derive(Deserialize)]
 struct OrderMessage {
@@ -33,32 +32,15 @@ struct RefundMessage {
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+pub(super) struct Refusal {
     code: String,
     message: String,
 }
 
 impl Refusal {
-    fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         format!("{}: {}", self.code, self.message)
     }
-}
-
-#[derive(Deserialize)]
-struct BillMessage {
-    rows: Vec<Value>,
-    next_cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct BillRowMessage {
-    order_number: String,
-    refund_number: Option<String>,
-    reference: String,
-    amount: String,
-    fee: String,
-    currency: String,
-    at: i64,
 }
 
 #[derive(Deserialize)]
@@ -203,20 +185,6 @@ pub fn read_notification(body: &[u8]) -> Result<PaymentAnswer, String> {
     })
 }
 
-/// One page of a bill. A row that cannot be read is handed on as it stands: it costs itself alone.
-///
-/// # Errors
-/// `not-sent` for a day that the scheme refuses, `no-answer` for a page that cannot be read.
-pub fn read_bill(status: u16, body: &[u8]) -> Result<BillPage, Error> {
-    if status != 200 {
-        let refusal = refusal(status, body)?;
-        return Err(if (400..500).contains(&status) { not_sent(refusal.words()) } else { no_answer(refusal.words()) });
-    }
-    let bill: BillMessage = parsed(body)?;
-    let lines = bill.rows.into_iter().map(bill_line).collect();
-    Ok(BillPage { lines, next_cursor: bill.next_cursor })
-}
-
 /// Whether the scheme knows us.
 ///
 /// # Errors
@@ -281,32 +249,6 @@ fn refund_answer(refund: RefundMessage) -> Result<RefundAnswer, Error> {
     })
 }
 
-fn bill_line(row: Value) -> BillLine {
-    let text = row.to_string();
-    let read = serde_json::from_value(row).ok().and_then(|row| bill_row(row).ok());
-    read.map_or(BillLine::Unreadable(text), BillLine::Row)
-}
-
-fn bill_row(row: BillRowMessage) -> Result<BillRow, Error> {
-    let amount_minor = said(&row.amount, &row.currency)?.minor;
-    let kind = match (&row.refund_number, amount_minor) {
-        (Some(_), _) => BillKind::Refund,
-        (None, ..0) => BillKind::Reversal,
-        (None, _) => BillKind::Payment,
-    };
-    Ok(BillRow {
-        kind,
-        number: row.order_number,
-        refund_number: row.refund_number.unwrap_or_default(),
-        reference: row.reference,
-        // The contract wants the size; that it went back is said by the kind.
-        amount_minor: amount_minor.saturating_abs(),
-        fee_minor: said(&row.fee, &row.currency)?.minor,
-        currency: row.currency,
-        at: row.at,
-    })
-}
-
 /// An answer about an order that the scheme does not hold: our own number, and nothing that it did not say.
 fn without_order(status: PaymentStatus, number: &str) -> PaymentAnswer {
     let (number, reference, payer_hint) = (number.to_owned(), String::new(), String::new());
@@ -317,15 +259,15 @@ fn without_refund(status: RefundStatus, refund_number: &str) -> RefundAnswer {
     RefundAnswer { status, refund_number: refund_number.to_owned(), amount: None, reference: String::new() }
 }
 
-fn said(amount: &str, currency: &str) -> Result<Money, Error> {
+pub(super) fn said(amount: &str, currency: &str) -> Result<Money, Error> {
     from_decimal(amount, currency).map_err(|why| no_answer(why.0))
 }
 
-fn refusal(status: u16, body: &[u8]) -> Result<Refusal, Error> {
+pub(super) fn refusal(status: u16, body: &[u8]) -> Result<Refusal, Error> {
     serde_json::from_slice(body).map_err(|_| no_answer(format!("status {status} with a body that cannot be read")))
 }
 
-fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+pub(super) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| no_answer(format!("the answer cannot be read: {error}")))
 }
 
@@ -527,37 +469,6 @@ mod tests {
             assert_eq!(told(read_refunded(status, &body, REFUND)), done, "{status}");
             assert_eq!(told(read_refund_queried(status, &body, REFUND)), queried, "{status}");
         }
-    }
-
-    #[test]
-    fn bills() {
-        let page = |rows: &str| read_bill(200, format!(r#"{{"rows":[{rows}],"next_cursor":"2"}}"#).as_bytes());
-        let row = |refund: &str, amount: &str, fee: &str| {
-            format!(
-                r#"{{"order_number":"pay_1","refund_number":{refund},"reference":"W1","amount":{amount},"fee":{fee},"currency":"CNY","at":1700000000000}}"#
-            )
-        };
-        let told = |rows: &str| match page(rows).unwrap().lines.remove(0) {
-            BillLine::Row(row) => {
-                format!("{:?} {} {} {}", row.kind, row.refund_number, row.amount_minor, row.fee_minor)
-            }
-            BillLine::Unreadable(text) => text,
-        };
-        assert_eq!(told(&row("null", r#""12.50""#, r#""0.08""#)), "BillKind::Payment  1250 8");
-        assert_eq!(told(&row(r#""rfd_1""#, r#""-2.00""#, r#""-0.01""#)), "BillKind::Refund rfd_1 200 -1");
-        // Undone on a later day.
-        assert_eq!(told(&row("null", r#""-12.50""#, r#""-0.08""#)), "BillKind::Reversal  1250 -8");
-        // What is no row costs itself alone.
-        for broken in
-            [row("null", "12.5", r#""0.08""#), row("null", r#""12.505""#, r#""0""#), r#"{"total":"12.50"}"#.to_owned()]
-        {
-            let rows = format!("{broken},{}", row("null", r#""1.00""#, r#""0.00""#));
-            let lines = page(&rows).unwrap().lines;
-            assert!(matches!(lines.as_slice(), [BillLine::Unreadable(_), BillLine::Row(_)]), "{lines:?}");
-        }
-        assert_eq!(page("").unwrap().next_cursor.as_deref(), Some("2"));
-        assert_eq!(read_bill(200, b"no bill").map_err(|error| kind(&error)), Err("no-answer"));
-        assert_eq!(read_bill(400, &refused("BAD_DAY")).map_err(|error| kind(&error)), Err("not-sent"));
     }
 
     #[test]

@@ -259,6 +259,7 @@ impl From<ReconcileError> for Problem {
             | ReconcileError::Fetch(_)
             | ReconcileError::Bill(_)
             | ReconcileError::EmptyBill
+            | ReconcileError::Sort(_)
             | ReconcileError::Walk(_) => Self::internal(&error),
         }
     }

@@ -128,7 +128,7 @@ impl Comparison<'_> {
     }
 
     fn day_of(&self, side: &Side) -> Option<String> {
-        crate::day::day_of(side.at, &self.case.zone).map(|day| day.to_string())
+        self.case.days.day_of(side.at).map(|day| day.to_string())
     }
 
     fn beyond(&self, alone: &[Alone]) -> Result<Beyond, ReconcileError> {

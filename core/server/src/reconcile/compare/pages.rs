@@ -1,4 +1,5 @@
-//! Rows of a side, read a page at a time as they are asked for.
+//! Both sides in the order of their keys. The bill lies in it and is read a page at a time; the books lie in the order in which
+//! things happened and are read once, from one state of them, and sorted.
 
 use saoma_domain::recon::{Ours, Theirs};
 use saoma_protocol::ChannelAccountId;
@@ -8,36 +9,57 @@ use saoma_store::{
     ledger,
 };
 
-/// Rows of a page of the books. Each page costs a walk through the day's index: large ones make few walks, and this many
-/// rows are some 10 MB.
-const OURS_PAGE: u32 = 50_000;
-/// Rows of a page of the bill, which is read in the order in which it lies.
-pub(super) const THEIRS_PAGE: u32 = 5_000;
+use crate::{
+    app::App,
+    reconcile::{
+        Case, ReconcileError, entries, go_on, renew,
+        sort::{Sorted, Sorter},
+    },
+};
+
+/// The day's movements as the books have them now.
+pub(super) fn sort_ours(app: &App, case: &Case) -> Result<Sorted, ReconcileError> {
+    let (store, scope, limits) = (app.store(), case.scope, case.limits);
+    let through = store.read_blocking(|tx| ledger::through_now(tx, &scope))?;
+    let mut sorter = Sorter::new(&app.config().data_dir, limits.sort_bytes);
+    let mut after = None;
+    loop {
+        go_on(app)?;
+        let now = app.now();
+        store.write_blocking(|tx| renew(tx, case, now))?;
+        let page = store
+            .read_blocking(|tx| ledger::movements(tx, &scope, &case.span, through, after.as_ref(), limits.ours_page))?;
+        for row in &page.rows {
+            sorter.push(&entries::of_movement(row)?)?;
+        }
+        if page.next.is_none() {
+            return Ok(sorter.sorted()?);
+        }
+        after = page.next;
+    }
+}
+
+pub(super) fn ours(sorted: &Sorted) -> Result<impl Iterator<Item = Result<Ours, ReconcileError>>, ReconcileError> {
+    Ok(sorted.entries()?.map(|entry| entries::movement(entry?)))
+}
 
 #[derive(Clone)]
 pub(super) struct Pages {
     pub store: Store,
     pub scope: TenantScope,
+    pub rows: u32,
 }
 
 impl Pages {
-    pub fn ours(self, span: ledger::Span) -> impl Iterator<Item = Result<Ours, StoreError>> {
-        let Self { store, scope } = self;
-        paged(move |last: Option<&Ours>| {
-            let after = last.map(|row| &row.key);
-            store.read_blocking(|tx| ledger::movements(tx, &scope, &span, after, OURS_PAGE))
-        })
-    }
-
     pub fn theirs(self, bill: u64) -> impl Iterator<Item = Result<Theirs, StoreError>> {
-        let Self { store, scope } = self;
-        paged(move |last: Option<&Theirs>| store.read_blocking(|tx| bills::page(tx, &scope, bill, last, THEIRS_PAGE)))
+        let Self { store, scope, rows } = self;
+        paged(move |last: Option<&Theirs>| store.read_blocking(|tx| bills::page(tx, &scope, bill, last, rows)))
     }
 
     pub fn decided(self, account: ChannelAccountId) -> impl Iterator<Item = Result<Decided, StoreError>> {
-        let Self { store, scope } = self;
+        let Self { store, scope, rows } = self;
         paged(move |last: Option<&Decided>| {
-            store.read_blocking(|tx| discrepancies::decided(tx, &scope, account, last, THEIRS_PAGE))
+            store.read_blocking(|tx| discrepancies::decided(tx, &scope, account, last, rows))
         })
     }
 }
