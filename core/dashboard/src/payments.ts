@@ -43,7 +43,7 @@ function has<Name extends string>(data: unknown, name: Name): data is Record<Nam
 }
 
 export function leftMinor(payment: Payment): number {
-  return payment.amount.minor - payment.refunded_minor;
+  return Math.max(0, payment.amount.minor - payment.refunded_minor - (payment.disputed_minor ?? 0));
 }
 
 /** What two persons may settle by hand: the payment, or refunds of it, whose end the channel leaves open. Their ids. */
@@ -67,7 +67,7 @@ export function actionsFor(payment: Payment, role: Person['role']): Action[] {
   const possible: Action[] = [];
   if (['presenting', 'submitting', 'pending', 'unknown'].includes(payment.state)) possible.push('query');
   if (['created', 'presenting', 'pending', 'unknown'].includes(payment.state)) possible.push('cancel');
-  if (payment.state === 'succeeded' && payment.refunded_minor === 0) possible.push('void');
+  if (payment.state === 'succeeded' && leftMinor(payment) === payment.amount.minor) possible.push('void');
   if (['succeeded', 'partly_refunded'].includes(payment.state) && leftMinor(payment) > 0) possible.push('refund');
   return possible.filter((action) => MAY[action].includes(role));
 }

@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod claim;
+pub mod dispute;
 pub mod fee;
 pub mod ledger;
 pub mod order;

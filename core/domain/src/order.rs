@@ -125,7 +125,14 @@ mod tests {
     }
 
     fn captured(refunded_minor: i64, reserved_minor: i64) -> State {
-        State::Captured(Capture { at: Millis(1), late: false, by_hand: false, refunded_minor, reserved_minor })
+        State::Captured(Capture {
+            at: Millis(1),
+            late: false,
+            by_hand: false,
+            refunded_minor,
+            reserved_minor,
+            disputed_minor: 0,
+        })
     }
 
     #[test]

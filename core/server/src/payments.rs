@@ -8,6 +8,8 @@ mod by_hand;
 mod call;
 mod close;
 mod collect;
+mod dispute;
+mod dispute_view;
 mod fees;
 mod refund;
 mod refund_calls;
@@ -21,6 +23,8 @@ pub use call::{Channel, channel_of};
 pub use close::{Reply, answer_came, ask, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, collect, repeated};
+pub use dispute::{Deed, DisputeStep, Opening, call_for_answers, open as open_dispute, step as step_dispute};
+pub use dispute_view::{DisputeState, DisputeView, dispute_view};
 pub(crate) use refund::call_a_person as refund_needs_person;
 pub use refund::{GiveBack, give_back};
 pub use refund_calls::resume as resume_refund;
@@ -30,8 +34,8 @@ pub use settle::{Heard, Outcome, Settled, settle};
 pub use view::{payment_facts, payment_view, refund_view};
 
 use saoma_channels::NoChance;
-use saoma_domain::{order, payment, refund as refund_rules};
-use saoma_protocol::{ChannelAccountId, HandSettlementId, OrderId, PaymentId, RefundId};
+use saoma_domain::{dispute as dispute_rules, order, payment, refund as refund_rules};
+use saoma_protocol::{ChannelAccountId, DisputeId, HandSettlementId, OrderId, PaymentId, RefundId};
 use saoma_store::StoreError;
 
 use crate::secrets::SecretsError;
@@ -53,10 +57,15 @@ pub enum PaymentError {
     RefundExistsDifferently(RefundId),
     #[error("{0} was proposed by another request with this Idempotency-Key")]
     SettlementExistsDifferently(HandSettlementId),
+    /// The `Idempotency-Key` belongs to another request about disputes. Nothing was changed.
+    #[error("{0} had another request with this Idempotency-Key")]
+    DisputeKeyReused(DisputeId),
     #[error(transparent)]
     Refused(#[from] payment::Refusal),
     #[error(transparent)]
     RefundRefused(#[from] refund_rules::Refusal),
+    #[error(transparent)]
+    DisputeRefused(#[from] dispute_rules::Refusal),
     /// No enabled channel account of the tenant fits.
     #[error("no enabled channel account can collect this: {0}")]
     NoChannel(String),
@@ -144,6 +153,12 @@ pub mod kind {
     pub const HAND_REFUSED: &str = "settlement_refused";
     pub const HAND_WITHDRAWN: &str = "settlement_withdrawn";
     pub const HAND_CONFIRMED: &str = "settlement_confirmed";
+    pub const DISPUTE_OPENED: &str = "dispute_opened";
+    pub const DISPUTE_ASKED: &str = "dispute_response_asked";
+    pub const DISPUTE_CONTESTED: &str = "dispute_evidence_submitted";
+    pub const DISPUTE_ACCEPTED: &str = "dispute_accepted";
+    pub const DISPUTE_WON: &str = "dispute_won";
+    pub const DISPUTE_LOST: &str = "dispute_lost";
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use saoma_protocol::{
     api::{PaymentView, RefundView},
 };
 use saoma_store::{
-    StoreError, TenantScope, Tx, payments,
+    StoreError, TenantScope, Tx,
+    disputes::StoredDispute,
+    payments,
     refunds::StoredRefund,
     webhooks::{self, Announcement},
 };
@@ -22,7 +24,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
 pub use self::attempt::send;
-use crate::payments::{kind, payment_facts, refund_view};
+use crate::payments::{DisputeView, dispute_view, kind, payment_facts, refund_view};
 
 /// What an endpoint can hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -65,6 +67,15 @@ pub enum EventType {
     RefundSucceeded,
     #[serde(rename = "refund.failed")]
     RefundFailed,
+    /// A customer disputes a payment; the channel has taken the money back.
+    #[serde(rename = "dispute.opened")]
+    DisputeOpened,
+    /// The channel asks for evidence again or until another moment, evidence was handed in, or it was accepted.
+    #[serde(rename = "dispute.updated")]
+    DisputeUpdated,
+    /// The channel has decided: it is won or lost.
+    #[serde(rename = "dispute.closed")]
+    DisputeClosed,
     /// A trial, asked for by a person. Every endpoint takes it.
     #[serde(rename = "webhook.test")]
     Trial,
@@ -115,8 +126,8 @@ pub struct WebhookEvent<T: ToSchema> {
     r#type: EventType,
     /// When it happened (RFC 3339, UTC), not when it is sent.
     timestamp: String,
-    /// As the API shows it at that moment, without the cashier's name, a refund's reason, the code on show, and what core
-    /// tells its own people (`needs_attention`).
+    /// As the API shows it at that moment, without the cashier's name, a refund's reason, a dispute's evidence, the code on
+    /// show, and what core tells its own people (`needs_attention`).
     data: T,
 }
 
@@ -156,6 +167,28 @@ pub fn tell_refund(tx: &mut Tx<'_>, scope: &TenantScope, refund: &StoredRefund, 
     }
     let data = RefundView { reason: None, needs_attention: None, ..refund_view(refund) };
     tell(tx, scope, EventType::of_refund(&refund.refund.state), None, data, at).map(drop)
+}
+
+/// The same of a dispute that was opened or has come to another state.
+///
+/// # Errors
+/// Of the store alone.
+pub fn tell_dispute(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    dispute: &StoredDispute,
+    at: Millis,
+) -> Result<(), StoreError> {
+    if !webhooks::has_listeners(tx, scope)? {
+        return Ok(());
+    }
+    let event_type = match dispute.version {
+        1 => EventType::DisputeOpened,
+        _ if dispute.dispute.state.is_final() => EventType::DisputeClosed,
+        _ => EventType::DisputeUpdated,
+    };
+    let data = DisputeView { evidence: Vec::new(), needs_attention: None, ..dispute_view(dispute) };
+    tell(tx, scope, event_type, None, data, at).map(drop)
 }
 
 /// A trial for one endpoint; the answer is its event's id.

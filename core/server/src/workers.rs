@@ -4,6 +4,7 @@
 //! costs time. Several cores may run them at once: work is claimed before it is done.
 
 mod anchors;
+mod disputes;
 pub mod expiry;
 mod gauges;
 mod housekeeping;
@@ -49,6 +50,7 @@ impl Workers {
         tasks.spawn(reconcile::run(app.clone(), stopping.clone()));
         tasks.spawn(terminal_leg::run(app.clone(), stopping.clone()));
         tasks.spawn(anchors::run(app.clone(), stopping.clone()));
+        tasks.spawn(disputes::run(app.clone(), stopping.clone()));
         tasks.spawn(invariants::run(app.clone(), stopping.clone()));
         tasks.spawn(webhooks::run(app.clone(), outgoing, stopping.clone()));
         tasks.spawn(housekeeping::run(app.clone(), stopping));

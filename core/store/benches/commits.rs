@@ -138,6 +138,7 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
     let event = |version, kind: &str| NewEvent {
         payment,
         refund: None,
+        dispute: None,
         version,
         kind: kind.to_owned(),
         data_json: "{}".to_owned(),
@@ -155,8 +156,14 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
     })?;
     base.write_blocking(|tx| {
         let mut stored = payments::load(tx, &scope, payment)?;
-        stored.payment.state =
-            State::Captured(Capture { at: NOW, late: false, by_hand: false, refunded_minor: 0, reserved_minor: 0 });
+        stored.payment.state = State::Captured(Capture {
+            at: NOW,
+            late: false,
+            by_hand: false,
+            refunded_minor: 0,
+            reserved_minor: 0,
+            disputed_minor: 0,
+        });
         stored.channel_reference = Some(format!("H-{number}"));
         stored.next_attempt_at = None;
         payments::save(tx, &scope, &mut stored)?;

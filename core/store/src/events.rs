@@ -4,7 +4,7 @@
 //! asking for what comes after N, also with several nodes writing (they take turns from the first event to the commit).
 
 use diesel::{dsl::max, prelude::*};
-use saoma_protocol::{Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId};
+use saoma_protocol::{DisputeId, Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId};
 
 use crate::{
     StoreError, TenantScope, Tx,
@@ -17,6 +17,7 @@ use crate::{
 pub struct NewEvent {
     pub payment: PaymentId,
     pub refund: Option<RefundId>,
+    pub dispute: Option<DisputeId>,
     /// The payment's version after the event.
     pub version: u64,
     /// What happened, for example `succeeded`.
@@ -46,6 +47,7 @@ pub fn append(tx: &mut Tx<'_>, scope: &TenantScope, event: &NewEvent) -> Result<
         tenant_id: Txt(scope.tenant()),
         payment_id: Txt(event.payment),
         refund_id: event.refund.map(Txt),
+        dispute_id: event.dispute.map(Txt),
         version: signed(event.version),
         kind: &event.kind,
         data_json: &event.data_json,
@@ -142,6 +144,7 @@ struct NewRow<'a> {
     tenant_id: Txt<TenantId>,
     payment_id: Txt<PaymentId>,
     refund_id: Option<Txt<RefundId>>,
+    dispute_id: Option<Txt<DisputeId>>,
     version: i64,
     kind: &'a str,
     data_json: &'a str,
@@ -158,6 +161,7 @@ struct EventRow {
     sequence: i64,
     payment_id: Txt<PaymentId>,
     refund_id: Option<Txt<RefundId>>,
+    dispute_id: Option<Txt<DisputeId>>,
     version: i64,
     kind: String,
     data_json: String,
@@ -176,6 +180,7 @@ impl TryFrom<EventRow> for StoredEvent {
             event: NewEvent {
                 payment: row.payment_id.0,
                 refund: row.refund_id.map(|refund| refund.0),
+                dispute: row.dispute_id.map(|dispute| dispute.0),
                 version: unsigned(row.version)?,
                 kind: row.kind,
                 data_json: row.data_json,

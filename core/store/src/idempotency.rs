@@ -28,6 +28,10 @@ pub enum Kind {
     Cancel,
     /// The key is the settlement's id.
     HandSettlement,
+    /// The key is the dispute's id.
+    Dispute,
+    /// The key is the dispute's id, a space, and the caller's text.
+    DisputeStep,
     /// The key is the discrepancy's id, a space, and the caller's text.
     Discrepancy,
     /// The key is the payout's id.
@@ -43,6 +47,8 @@ impl Kind {
             Self::Refund => "refund",
             Self::Cancel => "cancel",
             Self::HandSettlement => "hand_settlement",
+            Self::Dispute => "dispute",
+            Self::DisputeStep => "dispute_step",
             Self::Discrepancy => "discrepancy",
             Self::Payout => "payout",
             Self::PayoutReversal => "payout_reversal",

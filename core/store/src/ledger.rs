@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use saoma_domain::ledger::{Account, Kind, Posting, PostingSet};
-use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, RefundId};
+use saoma_protocol::{ChannelAccountId, Currency, DisputeId, Millis, Money, PaymentId, RefundId};
 
 pub use self::{
     balances::{Balance, TrialBalance, Turnover, balances, trial_balance, turnover},
@@ -44,6 +44,10 @@ pub enum Subject {
         payment: PaymentId,
         refund: RefundId,
     },
+    Dispute {
+        payment: PaymentId,
+        dispute: DisputeId,
+    },
     /// The id of what corrects a payment's or refund's books afterwards: a discrepancy's.
     Correction {
         by: String,
@@ -59,7 +63,10 @@ impl Subject {
     #[must_use]
     pub const fn payment(&self) -> Option<PaymentId> {
         match self {
-            Self::Payment(payment) | Self::Refund { payment, .. } | Self::Correction { payment, .. } => Some(*payment),
+            Self::Payment(payment)
+            | Self::Refund { payment, .. }
+            | Self::Dispute { payment, .. }
+            | Self::Correction { payment, .. } => Some(*payment),
             Self::Other(_) => None,
         }
     }
@@ -69,7 +76,7 @@ impl Subject {
         match self {
             Self::Refund { refund, .. } => Some(*refund),
             Self::Correction { refund, .. } => *refund,
-            Self::Payment(_) | Self::Other(_) => None,
+            Self::Payment(_) | Self::Dispute { .. } | Self::Other(_) => None,
         }
     }
 
@@ -77,6 +84,7 @@ impl Subject {
         match self {
             Self::Payment(payment) => payment.to_string(),
             Self::Refund { refund, .. } => refund.to_string(),
+            Self::Dispute { dispute, .. } => dispute.to_string(),
             Self::Correction { by, .. } => by.clone(),
             Self::Other(id) => id.clone(),
         }
@@ -103,6 +111,7 @@ pub struct BookedSet {
     pub id: u64,
     pub payment: Option<PaymentId>,
     pub refund: Option<RefundId>,
+    pub dispute: Option<DisputeId>,
     pub kind: Kind,
     pub channel_account: Option<ChannelAccountId>,
     pub at: Millis,
@@ -210,6 +219,7 @@ pub(crate) fn of_payments(
                 id: unsigned(row.id)?,
                 payment: row.payment_id.map(|payment| payment.0),
                 refund: row.refund_id.map(|refund| refund.0),
+                dispute: row.subject.parse().ok(),
                 kind: kind(&row.kind)?,
                 channel_account: row.channel_account_id.map(|account| account.0),
                 at: Millis(row.at),
@@ -267,6 +277,7 @@ fn past_64_bits() -> StoreError {
 #[diesel(table_name = posting_sets)]
 struct SetRow {
     id: i64,
+    subject: String,
     payment_id: Option<Txt<PaymentId>>,
     refund_id: Option<Txt<RefundId>>,
     kind: String,

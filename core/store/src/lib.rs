@@ -17,6 +17,7 @@ mod connect;
 mod diagnosis;
 mod dialect;
 pub mod discrepancies;
+pub mod disputes;
 mod error;
 pub mod events;
 pub mod fee_plans;

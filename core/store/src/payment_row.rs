@@ -104,18 +104,28 @@ impl PaymentRow {
     }
 }
 
-impl TryFrom<PaymentRow> for StoredPayment {
-    type Error = StoreError;
+impl PaymentRow {
+    pub const fn id(&self) -> PaymentId {
+        self.id.0
+    }
 
-    fn try_from(row: PaymentRow) -> Result<Self, StoreError> {
+    /// Whether disputes have some of it: how much, their own rows say. (diesel counts 32 columns.)
+    pub fn is_disputed(&self) -> bool {
+        matches!(self.state.state.as_str(), DISPUTED | DISPUTED_BY_HAND)
+    }
+
+    /// # Errors
+    /// `Corrupt`.
+    pub fn stored(self, disputed_minor: i64) -> Result<StoredPayment, StoreError> {
+        let row = self;
         let payment = Payment {
             id: row.id.0,
             amount: amount(row.amount_minor, row.currency.0)?,
             method: method(&row.method)?,
-            state: row.state.state()?,
+            state: row.state.state(disputed_minor)?,
         };
         let is_over = is_over(&payment);
-        Ok(Self {
+        Ok(StoredPayment {
             payment,
             version: unsigned(row.version)?,
             order: row.order_id.0,
@@ -191,12 +201,17 @@ impl StateColumns {
                 columns.since = Some(since.0);
                 "unknown"
             }
-            State::Captured(Capture { at, late, by_hand, refunded_minor, reserved_minor }) => {
+            State::Captured(Capture { at, late, by_hand, refunded_minor, reserved_minor, disputed_minor }) => {
                 columns.captured_at = Some(at.0);
                 columns.paid_late = *late;
                 columns.refunded_minor = *refunded_minor;
                 columns.reserved_minor = *reserved_minor;
-                if *by_hand { BY_HAND } else { "captured" }
+                match (*by_hand, *disputed_minor > 0) {
+                    (false, false) => CAPTURED,
+                    (true, false) => BY_HAND,
+                    (false, true) => DISPUTED,
+                    (true, true) => DISPUTED_BY_HAND,
+                }
             }
             State::Voided { captured_at } => {
                 columns.captured_at = Some(captured_at.0);
@@ -221,7 +236,7 @@ impl StateColumns {
         columns
     }
 
-    fn state(self) -> Result<State, StoreError> {
+    fn state(self, disputed_minor: i64) -> Result<State, StoreError> {
         let state = self.state;
         let part =
             |part: Option<i64>| part.map(Millis).ok_or_else(|| corrupt(format!("a payment {state:?} lacks a part")));
@@ -231,12 +246,13 @@ impl StateColumns {
             "submitting" => State::Submitting { since: part(self.since)? },
             "pending" => State::Pending { since: part(self.since)? },
             "unknown" => State::Unknown { since: part(self.since)? },
-            "captured" | BY_HAND => State::Captured(Capture {
+            CAPTURED | BY_HAND | DISPUTED | DISPUTED_BY_HAND => State::Captured(Capture {
                 at: part(self.captured_at)?,
                 late: self.paid_late,
-                by_hand: state == BY_HAND,
+                by_hand: matches!(state.as_str(), BY_HAND | DISPUTED_BY_HAND),
                 refunded_minor: self.refunded_minor,
                 reserved_minor: self.reserved_minor,
+                disputed_minor,
             }),
             "voided" => State::Voided { captured_at: part(self.captured_at)? },
             "failed" => State::Failed { failure: failure(self.failure_code, self.failure_message)? },
@@ -248,8 +264,12 @@ impl StateColumns {
     }
 }
 
+const CAPTURED: &str = "captured";
 /// A capture that two persons said, and the channel has not.
 const BY_HAND: &str = "captured_by_hand";
+/// The same two of which disputes have some, open or lost.
+const DISPUTED: &str = "captured_disputed";
+const DISPUTED_BY_HAND: &str = "captured_by_hand_disputed";
 
 /// Whether nothing is to be closed any more, so that `close_asked_at` means a doubt.
 fn is_over(payment: &Payment) -> bool {

@@ -13,10 +13,11 @@ use crate::{
     Insertion, PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Tag, Txt, corrupt, moment, signed, signed32, unsigned, unsigned32},
     dialect::{claim, insert_or_ignore, upsert},
+    disputes,
     orders::{self, Order},
     pay_codes::{self, PayCode},
     payment_row::{Changes, PaymentRow},
-    schema::{payment_words, payments, refunds},
+    schema::{disputes as disputes_table, payment_words, payments, refunds},
 };
 
 /// A payment with what is kept beside the part that rules are about.
@@ -82,7 +83,7 @@ pub struct Filter {
     pub from: Option<Millis>,
     /// Created before.
     pub to: Option<Millis>,
-    /// Only those for which, or for a refund of which, a person is called.
+    /// Only those for which, or for a refund or dispute of which, a person is called.
     pub attention: bool,
 }
 
@@ -125,7 +126,7 @@ pub fn insert_new(tx: &mut Tx<'_>, scope: &TenantScope, payment: &StoredPayment)
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<StoredPayment, StoreError> {
     let row: Option<PaymentRow> =
         tx.run(scope, |conn| row_of(scope, payment).select(PaymentRow::as_select()).first(conn).optional())?;
-    row.ok_or(NO_PAYMENT)?.try_into()
+    stored(tx, scope, row.into_iter().collect())?.pop().ok_or(NO_PAYMENT)
 }
 
 /// Those of these that are the tenant's.
@@ -142,7 +143,7 @@ pub(crate) fn of_ids(
             .select(PaymentRow::as_select())
             .load(conn)
     })?;
-    rows.into_iter().map(StoredPayment::try_from).collect()
+    stored(tx, scope, rows)
 }
 
 /// How often the payment has changed; `None` if there is none.
@@ -240,7 +241,12 @@ pub fn list(
             .filter(refunds::tenant_id.eq(Txt(scope.tenant())))
             .filter(refunds::attention_at.is_not_null())
             .select(refunds::payment_id);
-        query = query.filter(payments::attention_at.is_not_null().or(payments::id.eq_any(refunds_waiting)));
+        let disputes_waiting = disputes_table::table
+            .filter(disputes_table::tenant_id.eq(Txt(scope.tenant())))
+            .filter(disputes_table::attention_at.is_not_null())
+            .select(disputes_table::payment_id);
+        let waits = payments::id.eq_any(refunds_waiting).or(payments::id.eq_any(disputes_waiting));
+        query = query.filter(payments::attention_at.is_not_null().or(waits));
     }
     if let Some(Cursor { created_at, id }) = after {
         let same_moment = payments::created_at.eq(created_at.0).and(payments::id.lt(Txt(*id)));
@@ -249,7 +255,7 @@ pub fn list(
     let mut rows: Vec<PaymentRow> = tx.run(scope, |conn| query.load(conn))?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let page: Vec<StoredPayment> = rows.into_iter().map(StoredPayment::try_from).collect::<Result<_, _>>()?;
+    let page = stored(tx, scope, rows)?;
     let next = page.last().filter(|_| more).map(|last| Cursor { created_at: last.created_at, id: last.payment.id });
     Ok(Listed { sales: sales(tx, scope, page)?, next })
 }
@@ -312,7 +318,7 @@ pub fn of_order(tx: &mut Tx<'_>, scope: &TenantScope, order: OrderId) -> Result<
             .select(PaymentRow::as_select())
             .load(conn)
     })?;
-    rows.into_iter().map(StoredPayment::try_from).collect()
+    stored(tx, scope, rows)
 }
 
 /// Payments whose code on show is over at `now`, oldest first, but for those of the accounts in `without`.
@@ -486,7 +492,20 @@ impl FromStr for Cursor {
 }
 
 fn due(row: PaymentRow) -> Result<Due, StoreError> {
-    Ok(Due { scope: access::of_row(row.tenant_id.0), payment: row.try_into()? })
+    // While a code is on show nothing is captured that could be disputed.
+    Ok(Due { scope: access::of_row(row.tenant_id.0), payment: row.stored(0)? })
+}
+
+/// The rows as payments, each with what its disputes have of it.
+fn stored(tx: &mut Tx<'_>, scope: &TenantScope, rows: Vec<PaymentRow>) -> Result<Vec<StoredPayment>, StoreError> {
+    let disputed: Vec<PaymentId> = rows.iter().filter(|row| row.is_disputed()).map(PaymentRow::id).collect();
+    let mut sums = if disputed.is_empty() { HashMap::new() } else { disputes::held_minor(tx, scope, &disputed)? };
+    rows.into_iter()
+        .map(|row| {
+            let disputed_minor = sums.remove(&row.id()).unwrap_or_default();
+            row.stored(disputed_minor)
+        })
+        .collect()
 }
 
 /// Puts orders and codes to payments, whose order stays.

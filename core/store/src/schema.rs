@@ -1,7 +1,9 @@
 //! The tables as diesel sees them. `tests/it/schema.rs` holds them to the live databases.
 
+mod dispute;
 mod reconciliation;
 
+pub use dispute::*;
 pub use reconciliation::*;
 
 diesel::table! {
@@ -310,6 +312,7 @@ diesel::table! {
         terminal_id -> Nullable<Text>,
         at -> BigInt,
         traceparent -> Nullable<Text>,
+        dispute_id -> Nullable<Text>,
     }
 }
 

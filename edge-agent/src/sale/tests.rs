@@ -34,6 +34,7 @@ fn view(version: u64, state: PaymentState) -> PaymentView {
         state,
         amount: amount(1000),
         refunded_minor: 0,
+        disputed_minor: 0,
         method: "customer_presented".to_owned(),
         channel: "sandbox".to_owned(),
         channel_account: None,

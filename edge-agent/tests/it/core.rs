@@ -302,6 +302,7 @@ fn new_payment(id: PaymentId, body: &CreatePayment) -> PaymentView {
         state,
         amount: body.amount,
         refunded_minor: 0,
+        disputed_minor: 0,
         method: method.to_owned(),
         channel: "sandbox".to_owned(),
         channel_account: None,

@@ -187,6 +187,9 @@ pub struct PaymentView {
     pub amount: Amount,
     /// Given back or being given back, in minor units; never more than the amount.
     pub refunded_minor: i64,
+    /// In disputes that are open or lost, in minor units. It cannot be given back, and may be more than is left.
+    #[serde(default)]
+    pub disputed_minor: i64,
     /// `merchant_presented`, `customer_presented` or `cash`.
     pub method: String,
     /// The plugin that collects, for example `sandbox`; `cash` for cash.

@@ -135,6 +135,8 @@ ids! {
     PaymentId = "pay";
     /// One attempt to give money back, by refund or by void.
     RefundId = "rfd";
+    /// A customer's dispute of a payment, as the channel carries it out.
+    DisputeId = "dsp";
     /// How two persons say that a stuck payment or refund ended.
     HandSettlementId = "hst";
     /// A URL of a merchant's that hears of events.
@@ -209,6 +211,14 @@ impl RefundId {
     #[must_use]
     pub fn for_key(tenant: TenantId, payment: PaymentId, idempotency_key: &str) -> Self {
         Self(derived("saoma refund key 1", &[tenant.as_bytes(), payment.as_bytes(), idempotency_key.as_bytes()]))
+    }
+}
+
+impl DisputeId {
+    /// The dispute that an `Idempotency-Key` stands for: the same key on the same payment is the same dispute.
+    #[must_use]
+    pub fn for_key(tenant: TenantId, payment: PaymentId, idempotency_key: &str) -> Self {
+        Self(derived("saoma dispute key 1", &[tenant.as_bytes(), payment.as_bytes(), idempotency_key.as_bytes()]))
     }
 }
 

@@ -13,7 +13,7 @@ pub mod time;
 pub mod topic;
 
 pub use id::{
-    ApiKeyId, BatchId, ChannelAccountId, DiscrepancyId, HandSettlementId, OrderId, PaymentId, PayoutId,
+    ApiKeyId, BatchId, ChannelAccountId, DiscrepancyId, DisputeId, HandSettlementId, OrderId, PaymentId, PayoutId,
     ReconciliationId, RefundId, Sequence, SessionId, StoreId, TenantId, TerminalId, UserId, WebhookDeliveryId,
     WebhookEndpointId, WebhookEventId,
 };

@@ -42,7 +42,7 @@ interface Sent {
 }
 
 /** Refusals of the same request under the same key that show that no attempt before was carried out. */
-const NOT_DONE = ['refund_exceeds', 'not_in_state', 'void_too_late', 'channel_cannot', 'forbidden'];
+const NOT_DONE = ['refund_exceeds', 'payment_disputed', 'not_in_state', 'void_too_late', 'channel_cannot', 'forbidden'];
 
 /** The wish as it was first sent, and its key, as long as its outcome is in doubt; another wish, or an answer, ends it. */
 function useSent(): { of: (wish: Wish) => Sent; done: () => void; refused: (status: number, code: string) => void } {

@@ -79,6 +79,7 @@ function Room({ title, children, name }: { title: string; children: ReactNode; n
 
 function Facts({ payment }: { payment: Payment }) {
   const { t, locale } = useText();
+  const disputedMinor = payment.disputed_minor ?? 0;
   const names = useNames();
   const at = (time: number | null | undefined): string | undefined => (time == null ? undefined : moment(time, locale));
   const sum = (minor: number): string => `${formatMinor(minor, payment.amount.currency)} ${payment.amount.currency}`;
@@ -92,7 +93,8 @@ function Facts({ payment }: { payment: Payment }) {
     [t.payment.cashier, payment.cashier],
     [t.payments.reference, payment.reference],
     [t.payment.refunded, payment.refunded_minor > 0 ? sum(payment.refunded_minor) : undefined],
-    [t.payment.left, payment.refunded_minor > 0 ? sum(leftMinor(payment)) : undefined],
+    [t.payment.disputed, disputedMinor > 0 ? sum(disputedMinor) : undefined],
+    [t.payment.left, payment.refunded_minor + disputedMinor > 0 ? sum(leftMinor(payment)) : undefined],
     [t.common.created, at(payment.created_at)],
     [t.payment.paidAt, at(payment.paid_at)],
     [t.payment.code, payment.state !== 'presenting' || payment.code_url == null ? undefined : (

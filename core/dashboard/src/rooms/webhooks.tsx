@@ -15,7 +15,7 @@ import { useText, wordFor } from '../text/text';
 const EVENT_TYPES = [
   'payment.created', 'payment.presenting', 'payment.pending', 'payment.unknown', 'payment.succeeded', 'payment.failed',
   'payment.reversed', 'payment.expired', 'payment.cancelled', 'refund.created', 'refund.pending', 'refund.unknown',
-  'refund.succeeded', 'refund.failed',
+  'refund.succeeded', 'refund.failed', 'dispute.opened', 'dispute.updated', 'dispute.closed',
 ] as const satisfies readonly WebhookEventType[];
 
 export function WebhooksRoom() {

@@ -52,7 +52,7 @@ export const en = {
   },
   payment: {
     title: 'Payment', facts: 'Facts', timeline: 'What happened', postings: 'Ledger', refunds: 'Refunds and voids',
-    refunded: 'Given back or on its way', left: 'Left', order: 'Order', version: 'Version', channelReference: 'Channel’s number',
+    refunded: 'Given back or on its way', disputed: 'In dispute or lost', left: 'Left', order: 'Order', version: 'Version', channelReference: 'Channel’s number',
     counter: 'Sale number', cashier: 'Cashier', goods: 'Goods', code: 'Code', expires: 'Code expires', paidAt: 'Paid', failure: 'Why it failed',
     lateNote: 'The channel confirmed this payment after it had been closed.',
     unknownNote: 'The channel has not answered. Saoma keeps asking; please do not collect again meanwhile.',
@@ -119,6 +119,8 @@ export const en = {
     contradicts_void: 'The channel says paid of what was undone', second_payment: 'The order was paid twice',
     contradicts_hand: 'The channel says otherwise than what was settled by hand', contradicts_capture: 'The channel contradicts its own success',
     refunded_elsewhere: 'Given back by somebody else', undone_elsewhere: 'Undone by the channel',
+    dispute_opened: 'Disputed by the customer', dispute_response_asked: 'The channel asks for evidence', dispute_evidence_submitted: 'Evidence handed in',
+    dispute_accepted: 'Dispute accepted', dispute_won: 'Dispute won', dispute_lost: 'Dispute lost', dispute_exceeds: 'More is disputed than is left',
   } as Record<string, string>,
   actors: { channel: 'the channel', core: 'Saoma' } as Record<string, string>,
   postingKinds: {

@@ -41,7 +41,7 @@ export const zh: Texts = {
   },
   payment: {
     title: '支付详情', facts: '基本信息', timeline: '经过', postings: '账务分录', refunds: '退款与撤销',
-    refunded: '已退或退款中', left: '可退', order: '订单', version: '版本', channelReference: '渠道单号',
+    refunded: '已退或退款中', disputed: '拒付中或败诉', left: '可退', order: '订单', version: '版本', channelReference: '渠道单号',
     counter: '终端流水号', cashier: '收银员', goods: '商品', code: '二维码', expires: '码有效期至', paidAt: '支付时间', failure: '失败原因',
     lateNote: '该笔支付在关闭之后才被渠道确认成功。', unknownNote: '渠道没有答复，系统正在持续查询。在此期间请不要重复收款。',
     feePlan: '费率方案版本', noPostings: '没有资金变动', noRefunds: '没有退款', debit: '借方', credit: '贷方', account: '科目',
@@ -100,6 +100,8 @@ export const zh: Texts = {
     needs_attention: '需要人工处理', settlement_proposed: '已提出人工处理', settlement_confirmed: '人工处理已复核', settlement_refused: '人工处理被拒绝',
     settlement_withdrawn: '人工处理已撤回', cancel_asked: '有人要求取消', attended: '已有人处理', contradicts_void: '已撤销的款项渠道称已付', second_payment: '订单重复支付', contradicts_hand: '渠道结果与人工处理不一致', contradicts_capture: '渠道前后答复矛盾',
     refunded_elsewhere: '在别处退款', undone_elsewhere: '渠道自行撤回',
+    dispute_opened: '顾客拒付', dispute_response_asked: '渠道要求举证', dispute_evidence_submitted: '已提交证据', dispute_accepted: '接受拒付',
+    dispute_won: '拒付胜诉', dispute_lost: '拒付败诉', dispute_exceeds: '拒付超出余额',
   },
   actors: { channel: '渠道', core: '系统' },
   postingKinds: {

@@ -4,6 +4,7 @@ use saoma_protocol::RefundId;
 
 use super::{Account, Kind, PostingSet};
 use crate::{
+    dispute::{self, Dispute},
     payment::{Method, Payment, State},
     refund::{self, Refund},
 };
@@ -31,6 +32,10 @@ pub enum Disagreement {
     Refunded { refunds_minor: i128, refunded_minor: i128 },
     #[error("its refunds under way sum to {refunds_minor}, and it says {reserved_minor}")]
     Reserved { refunds_minor: i128, reserved_minor: i128 },
+    #[error("{account:?} holds {booked_minor} of its disputes, and by their states it should be {expected_minor}")]
+    Dispute { account: Account, expected_minor: i128, booked_minor: i128 },
+    #[error("its disputes that are open or lost sum to {disputes_minor}, and it says {disputed_minor}")]
+    Disputed { disputes_minor: i128, disputed_minor: i128 },
 }
 
 impl Disagreement {
@@ -44,21 +49,29 @@ impl Disagreement {
             Self::Fees { .. } => "fees",
             Self::Refunded { .. } => "refunded",
             Self::Reserved { .. } => "reserved",
+            Self::Dispute { .. } => "dispute",
+            Self::Disputed { .. } => "disputed",
         }
     }
 }
 
-/// All ways in which `payment`, its `refunds` and what was `booked` for it disagree; none if the books hold. Movements that
-/// change no payment's state ([`Kind::moves_payment`]) are not looked at.
+/// All ways in which `payment`, its `refunds` and `disputes`, and what was `booked` for it disagree; none if the books hold.
+/// Movements that change no state ([`Kind::moves_payment`], [`Kind::is_of_dispute`]) are not looked at.
 ///
 /// It shares nothing with [`super::rules`] but the names of the accounts, so that a rule that is wrong does not prove itself.
 #[must_use]
-pub fn disagreements(payment: &Payment, refunds: &[Refund], booked: &[Booked]) -> Vec<Disagreement> {
+pub fn disagreements(
+    payment: &Payment,
+    refunds: &[Refund],
+    disputes: &[Dispute],
+    booked: &[Booked],
+) -> Vec<Disagreement> {
+    let of_disputes: Vec<&Booked> = booked.iter().filter(|booked| booked.kind.is_of_dispute()).collect();
     // Refunds give back of the fee that was really taken, with what a bill said later.
     let of_bills: Vec<&Booked> = booked.iter().filter(|booked| booked.kind == Kind::FeeCorrected).collect();
     let booked: Vec<&Booked> = booked.iter().filter(|booked| booked.kind.moves_payment()).collect();
     let currency = payment.amount.currency();
-    let mut postings = booked.iter().flat_map(|booked| booked.set.postings());
+    let mut postings = booked.iter().chain(&of_disputes).flat_map(|booked| booked.set.postings());
     if postings.any(|posting| posting.money.currency() != currency) {
         return vec![Disagreement::Currency];
     }
@@ -93,6 +106,42 @@ pub fn disagreements(payment: &Payment, refunds: &[Refund], booked: &[Booked]) -
         found.push(Disagreement::Fees { fees_minor });
     }
     found.extend(refunds_disagree(refunds, &booked, refunded_minor, reserved_minor));
+    found.extend(disputes_disagree(payment, disputes, &of_disputes));
+    found
+}
+
+fn disputes_disagree(payment: &Payment, disputes: &[Dispute], booked: &[&Booked]) -> Vec<Disagreement> {
+    let (mut held_minor, mut lost_minor, mut fees_minor) = (0_i128, 0_i128, 0_i128);
+    for dispute in disputes {
+        let amount_minor = i128::from(dispute.amount.minor());
+        match dispute.state {
+            dispute::State::NeedsResponse { .. } | dispute::State::UnderReview | dispute::State::Accepted => {
+                held_minor += amount_minor;
+            }
+            dispute::State::Won { .. } => {}
+            dispute::State::Lost { .. } => lost_minor += amount_minor,
+        }
+        fees_minor += dispute.state.fee().map_or(0, |fee| i128::from(fee.minor()));
+    }
+    let expected = |account: Account| match account {
+        Account::DisputesHeld => held_minor,
+        Account::RiskLoss => lost_minor,
+        Account::Fees => fees_minor,
+        Account::ChannelClearing => -(held_minor + lost_minor + fees_minor),
+        _ => 0,
+    };
+    let mut found: Vec<Disagreement> = Account::ALL
+        .iter()
+        .map(|account| (*account, expected(*account), sum(booked, *account)))
+        .filter(|(_, expected_minor, booked_minor)| expected_minor != booked_minor)
+        .map(|(account, expected_minor, booked_minor)| Disagreement::Dispute { account, expected_minor, booked_minor })
+        .collect();
+    if let State::Captured(capture) = &payment.state {
+        let (disputes_minor, disputed_minor) = (held_minor + lost_minor, i128::from(capture.disputed_minor));
+        if disputes_minor != disputed_minor {
+            found.push(Disagreement::Disputed { disputes_minor, disputed_minor });
+        }
+    }
     found
 }
 

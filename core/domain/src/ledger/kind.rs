@@ -52,6 +52,12 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.text() == text)
     }
 
+    /// Whether the state of a payment's disputes follows from it ([`super::disagreements`]).
+    #[must_use]
+    pub const fn is_of_dispute(self) -> bool {
+        matches!(self, Self::DisputeOpened | Self::DisputeWon | Self::DisputeLost)
+    }
+
     /// Whether the state of a payment and of its refunds follows from it ([`super::disagreements`]). The others can happen
     /// to a payment without changing its state.
     #[must_use]

@@ -149,10 +149,13 @@ pub fn dispute_opened(amount: Amount) -> Vec<PostingSet> {
     one(Account::ChannelClearing, Account::DisputesHeld, amount.money())
 }
 
-/// The dispute was decided for the merchant.
+/// The dispute was decided for the merchant, who has the money back; a channel may charge `fee` for it all the same.
 #[must_use]
-pub fn dispute_won(amount: Amount) -> Vec<PostingSet> {
-    one(Account::DisputesHeld, Account::ChannelClearing, amount.money())
+pub fn dispute_won(amount: Amount, fee: Money) -> Vec<PostingSet> {
+    both(
+        one(Account::DisputesHeld, Account::ChannelClearing, amount.money()),
+        one(Account::ChannelClearing, Account::Fees, fee),
+    )
 }
 
 /// The dispute was decided for the customer (a chargeback), who has the money; the channel charges `fee` for it.

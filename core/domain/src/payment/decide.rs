@@ -7,7 +7,7 @@
 
 use saoma_protocol::{Millis, api::PaymentState};
 
-use super::{Answer, AnswerStatus, Capture, Close, Event, Payment, Refusal, Source, State, has_passed};
+use super::{Answer, AnswerStatus, Capture, Close, Event, Method, Payment, Refusal, Source, State, has_passed};
 
 /// What follows from an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub enum Notice {
     ContradictsVoid,
     /// Another payment had paid the order before.
     SecondPayment,
+    /// The customer disputes more than is left of it beside refunds and other disputes.
+    DisputeExceeds,
 }
 
 impl Notice {
@@ -64,6 +66,7 @@ impl Notice {
             Self::ContradictsHand => "contradicts_hand",
             Self::ContradictsVoid => "contradicts_void",
             Self::SecondPayment => "second_payment",
+            Self::DisputeExceeds => "dispute_exceeds",
         }
     }
 
@@ -76,7 +79,8 @@ impl Notice {
             | Self::RefundedElsewhere
             | Self::UndoneElsewhere
             | Self::ContradictsHand
-            | Self::ContradictsVoid => true,
+            | Self::ContradictsVoid
+            | Self::DisputeExceeds => true,
         }
     }
 }
@@ -181,6 +185,8 @@ pub fn decide(payment: &Payment, event: &Event, now: Millis) -> Result<Decision,
         Event::RefundSucceeded { amount, .. } => refund_done(payment, amount.minor(), true),
         Event::RefundFailed { amount, .. } => refund_done(payment, amount.minor(), false),
         Event::VoidSucceeded { .. } => voided(payment),
+        Event::DisputeOpened { amount } => disputed(payment, *amount),
+        Event::DisputeWon { amount } => dispute_won(payment, *amount),
         Event::SettledByHand { paid, at } => settled_by_hand(payment, *paid, *at),
     }
 }
@@ -214,7 +220,7 @@ fn voided(payment: &Payment) -> Result<Decision, Refusal> {
 
 /// Only where the channel keeps silent. Core goes on asking: what the channel says in the end is booked.
 fn settled_by_hand(payment: &Payment, paid: bool, at: Millis) -> Result<Decision, Refusal> {
-    let by_hand = |late| State::Captured(Capture { at, late, by_hand: true, refunded_minor: 0, reserved_minor: 0 });
+    let by_hand = |late| State::Captured(Capture { by_hand: true, ..fresh(at, late) });
     match &payment.state {
         State::Pending { .. } | State::Unknown { .. } => {
             if paid {
@@ -386,7 +392,12 @@ fn refunded(payment: &Payment, paid_at: Millis) -> Result<Decision, Refusal> {
         State::Failed { .. } | State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => {
             elsewhere(true)
         }
-        State::Captured(capture) if capture.refunded_minor + capture.reserved_minor > 0 => Ok(Decision::NOTHING),
+        // A channel may tell a chargeback as money given back.
+        State::Captured(capture)
+            if capture.refunded_minor + capture.reserved_minor > 0 || capture.disputed_minor > 0 =>
+        {
+            Ok(Decision::NOTHING)
+        }
         State::Captured(_) => Ok(Decision { next: None, effects: vec![Effect::Alert(Notice::RefundedElsewhere)] }),
         // Given back by our own void, reversal or close.
         State::Voided { .. }
@@ -412,7 +423,7 @@ fn undone(payment: &Payment, capture: &Capture, source: Source, notice: Notice) 
         // Our own refunds and voids end by their own answers.
         _ if given_back_minor == payment.amount.minor() => Ok(Decision::NOTHING),
         Source::Notification => ask_again(),
-        Source::Reply | Source::CancelReply if given_back_minor > 0 => {
+        Source::Reply | Source::CancelReply if given_back_minor > 0 || capture.disputed_minor > 0 => {
             Ok(Decision { next: None, effects: vec![Effect::Alert(notice)] })
         }
         Source::Reply | Source::CancelReply => {
@@ -443,7 +454,12 @@ fn reserve(payment: &Payment, amount: saoma_protocol::Amount) -> Result<Decision
     }
     let left_minor = payment.refundable_minor();
     if amount.minor() > left_minor {
-        return Err(Refusal::RefundExceeds { asked: amount, left_minor });
+        let kept_minor = payment.amount.minor() - capture.refunded_minor - capture.reserved_minor;
+        return Err(if amount.minor() <= kept_minor {
+            Refusal::Disputed { asked: amount, left_minor, disputed_minor: capture.disputed_minor }
+        } else {
+            Refusal::RefundExceeds { asked: amount, left_minor }
+        });
     }
     let reserved_minor = capture.reserved_minor + amount.minor();
     Decision::to(State::Captured(Capture { reserved_minor, ..*capture }))
@@ -459,8 +475,65 @@ fn refund_done(payment: &Payment, amount_minor: i64, paid: bool) -> Result<Decis
     Decision::to(State::Captured(Capture { refunded_minor, reserved_minor, ..*capture }))
 }
 
+/// Recorded whatever is left: the channel has the money. What is more than that is for a person.
+fn disputed(payment: &Payment, amount: saoma_protocol::Amount) -> Result<Decision, Refusal> {
+    if payment.method == Method::Cash {
+        return Err(Refusal::CashDisputed);
+    }
+    if amount.currency() != payment.amount.currency() {
+        return Err(Refusal::DisputeCurrency);
+    }
+    let exceeds = Effect::Alert(Notice::DisputeExceeds);
+    match &payment.state {
+        State::Captured(capture) => {
+            let disputed_minor = capture.disputed_minor.checked_add(amount.minor());
+            let disputed_minor = disputed_minor.ok_or(Refusal::Invariant("disputes past 64 bits"))?;
+            let effects = if amount.minor() > payment.refundable_minor() { vec![exceeds] } else { Vec::new() };
+            Decision::with(State::Captured(Capture { disputed_minor, ..*capture }), effects)
+        }
+        // Wholly given back already, so nothing of it can be given back again.
+        State::Voided { .. } => Ok(Decision { next: None, effects: vec![exceeds] }),
+        State::Created
+        | State::Presenting { .. }
+        | State::Submitting { .. }
+        | State::Pending { .. }
+        | State::Unknown { .. }
+        | State::Failed { .. }
+        | State::Reversed
+        | State::Expired { .. }
+        | State::Cancelled { .. } => refused(payment, "disputed"),
+    }
+}
+
+fn dispute_won(payment: &Payment, amount: saoma_protocol::Amount) -> Result<Decision, Refusal> {
+    match &payment.state {
+        State::Captured(capture) => {
+            let disputed_minor = capture.disputed_minor - amount.minor();
+            if disputed_minor < 0 {
+                return Err(Refusal::Invariant("a dispute ended that was never opened"));
+            }
+            Decision::to(State::Captured(Capture { disputed_minor, ..*capture }))
+        }
+        State::Voided { .. } => Ok(Decision::NOTHING),
+        State::Created
+        | State::Presenting { .. }
+        | State::Submitting { .. }
+        | State::Pending { .. }
+        | State::Unknown { .. }
+        | State::Failed { .. }
+        | State::Reversed
+        | State::Expired { .. }
+        | State::Cancelled { .. } => refused(payment, "disputed"),
+    }
+}
+
 const fn captured(at: Millis, late: bool) -> State {
-    State::Captured(Capture { at, late, by_hand: false, refunded_minor: 0, reserved_minor: 0 })
+    State::Captured(fresh(at, late))
+}
+
+/// A capture of which nothing has gone back yet.
+const fn fresh(at: Millis, late: bool) -> Capture {
+    Capture { at, late, by_hand: false, refunded_minor: 0, reserved_minor: 0, disputed_minor: 0 }
 }
 
 /// Whether the channel itself has told us, in a reply, that there is no money in it.

@@ -31,6 +31,10 @@ pub enum Event {
     RefundFailed { refund: RefundId, amount: Amount },
     /// The channel confirmed a void.
     VoidSucceeded { refund: RefundId },
+    /// The customer disputes so much of it, and the channel has taken that back until it is decided.
+    DisputeOpened { amount: Amount },
+    /// A dispute of so much was decided for the merchant. (One that is lost changes nothing: the channel has the money.)
+    DisputeWon { amount: Amount },
     /// Two persons say how it ended, since the channel does not.
     SettledByHand { paid: bool, at: Millis },
 }
@@ -152,6 +156,14 @@ pub enum Refusal {
     RefundExceeds { asked: Amount, left_minor: i64 },
     #[error("the refund is in another currency than the payment")]
     RefundCurrency,
+    #[error(
+        "{asked} cannot be given back: {disputed_minor} minor units are disputed, and {left_minor} are left beside them"
+    )]
+    Disputed { asked: Amount, left_minor: i64, disputed_minor: i64 },
+    #[error("the dispute is in another currency than the payment")]
+    DisputeCurrency,
+    #[error("cash cannot be disputed: no channel has it")]
+    CashDisputed,
     #[error("only a payment of which nothing was given back can be voided")]
     VoidAfterRefund,
     #[error("the books would not hold: {0}")]

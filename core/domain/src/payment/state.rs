@@ -52,6 +52,9 @@ pub struct Capture {
     pub refunded_minor: i64,
     /// In refunds that are under way, in minor units: it may yet be given back, so it cannot be promised again.
     pub reserved_minor: i64,
+    /// In disputes that are open or lost, in minor units: the channel has it. Not bounded by the amount, since the channel
+    /// takes what it takes; what it leaves is [`Payment::refundable_minor`].
+    pub disputed_minor: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,11 +117,14 @@ impl Payment {
         }
     }
 
-    /// What may still be given back, in minor units; 0 if nothing was captured.
+    /// What may still be given back, in minor units; 0 if nothing was captured, or if disputes have all that is left.
     #[must_use]
     pub fn refundable_minor(&self) -> i64 {
         match &self.state {
-            State::Captured(capture) => self.amount.minor() - capture.refunded_minor - capture.reserved_minor,
+            State::Captured(capture) => {
+                let kept_minor = self.amount.minor() - capture.refunded_minor - capture.reserved_minor;
+                kept_minor.saturating_sub(capture.disputed_minor).max(0)
+            }
             _ => 0,
         }
     }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use saoma_domain::{
+    dispute::{Dispute, Event as DisputeEvent, Outcome, State as DisputeState, decide as decide_dispute},
     fee::{BasisPoints, FeeOnRefund},
     ledger::{Account, Booked, Disagreement, Kind, PostingSet, disagreements, rules},
     payment::{Capture, Event, Method, Payment, State, decide},
     refund::{Refund, State as RefundState},
 };
-use saoma_protocol::{Money, RefundId, api::RefundKind};
+use saoma_protocol::{DisputeId, Money, RefundId, api::RefundKind};
 
-use crate::people::{NOW, REFUND, captured, cny, failure, payment};
+use crate::people::{DISPUTE, NOW, REFUND, captured, cny, disputed, failure, payment};
 
 /// What may happen to a paid payment, by turns.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,9 @@ enum Deed {
     Succeed(usize),
     Fail(usize),
     Void,
+    Dispute(i64),
+    /// Of the oldest, newest, … dispute that is open: whether it is won, and the channel's fee for it.
+    Close(usize, bool, i64),
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -29,6 +33,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => any::<usize>().prop_map(Deed::Succeed),
         2 => any::<usize>().prop_map(Deed::Fail),
         1 => Just(Deed::Void),
+        2 => (1_i64..1_200).prop_map(Deed::Dispute),
+        2 => (any::<usize>(), any::<bool>(), 0_i64..40).prop_map(|(pick, won, fee)| Deed::Close(pick, won, fee)),
     ]
 }
 
@@ -36,6 +42,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 struct Story {
     payment: Payment,
     refunds: Vec<Refund>,
+    disputes: Vec<Dispute>,
     booked: Vec<Booked>,
     fee: Money,
     on_refund: FeeOnRefund,
@@ -44,7 +51,8 @@ struct Story {
 impl Story {
     fn begin(method: Method, fee: Money, on_refund: FeeOnRefund) -> Self {
         let payment = Payment { method, ..payment(captured(0, 0)) };
-        let mut story = Self { payment, refunds: Vec::new(), booked: Vec::new(), fee, on_refund };
+        let (refunds, disputes) = (Vec::new(), Vec::new());
+        let mut story = Self { payment, refunds, disputes, booked: Vec::new(), fee, on_refund };
         let sets = rules::captured(method, story.payment.amount, fee);
         story.book(Kind::Captured, None, sets);
         story
@@ -105,6 +113,32 @@ impl Story {
         }
     }
 
+    fn dispute(&mut self, minor: i64) {
+        let amount = cny(minor);
+        let id = DisputeId::from_bytes([u8::try_from(self.disputes.len()).unwrap() + 1; 16]);
+        if self.moved(&Event::DisputeOpened { amount }) {
+            self.disputes.push(Dispute { id, amount, state: DisputeState::NeedsResponse { respond_by: None } });
+            self.book(Kind::DisputeOpened, None, rules::dispute_opened(amount));
+        }
+    }
+
+    fn close(&mut self, pick: usize, won: bool, fee_minor: i64) {
+        let open: Vec<usize> = (0..self.disputes.len()).filter(|idx| !self.disputes[*idx].state.is_final()).collect();
+        let Some(idx) = open.get(pick % open.len().max(1)).copied() else { return };
+        let amount = self.disputes[idx].amount;
+        let fee = (fee_minor > 0).then(|| cny(fee_minor));
+        let outcome = if won { Outcome::Won } else { Outcome::Lost };
+        let next = decide_dispute(&self.disputes[idx], &DisputeEvent::Closed { outcome, fee }).unwrap().unwrap();
+        self.disputes[idx].state = next;
+        let charged = Money::new(fee_minor, amount.currency());
+        if won {
+            assert!(self.moved(&Event::DisputeWon { amount }));
+            self.book(Kind::DisputeWon, None, rules::dispute_won(amount, charged));
+        } else {
+            self.book(Kind::DisputeLost, None, rules::dispute_lost(amount, charged));
+        }
+    }
+
     fn balances(&self) -> BTreeMap<Account, i64> {
         let mut balances = BTreeMap::new();
         for posting in self.booked.iter().flat_map(|booked| booked.set.postings()) {
@@ -138,9 +172,18 @@ impl Story {
             }
         };
         let place = if self.payment.method == Method::Cash { Account::CashInDrawer } else { Account::ChannelClearing };
+        let disputed = |which: fn(&DisputeState) -> bool| -> i64 {
+            let these = self.disputes.iter().filter(|dispute| which(&dispute.state));
+            these.map(|dispute| dispute.amount.minor()).sum()
+        };
+        let held = disputed(|state| !state.is_final());
+        let lost = disputed(|state| matches!(state, DisputeState::Lost { .. }));
+        let charged: i64 = self.disputes.iter().filter_map(|dispute| dispute.state.fee()).map(|fee| fee.minor()).sum();
         let mut counted = BTreeMap::from([
-            (place, total - back - fee_left),
-            (Account::Fees, fee_left),
+            (place, total - back - fee_left - held - lost - charged),
+            (Account::DisputesHeld, held),
+            (Account::RiskLoss, lost),
+            (Account::Fees, fee_left + charged),
             (Account::RefundsInTransit, -transit),
             (Account::MerchantPayable, -(total - back - transit)),
         ]);
@@ -161,6 +204,8 @@ fn stories() -> impl Strategy<Value = Story> {
                     Deed::Reserve(minor) => story.reserve(RefundKind::Refund, minor),
                     Deed::Succeed(pick) => story.end(pick, true),
                     Deed::Fail(pick) => story.end(pick, false),
+                    Deed::Dispute(minor) => story.dispute(minor),
+                    Deed::Close(pick, won, fee) => story.close(pick, won, fee),
                     Deed::Void
                         if story.refunds.iter().all(|refund| matches!(refund.state, RefundState::Failed { .. })) =>
                     {
@@ -176,7 +221,7 @@ fn stories() -> impl Strategy<Value = Story> {
 
 impl std::fmt::Debug for Story {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} with {:?}", self.payment, self.refunds)
+        write!(f, "{:?} with {:?} and {:?}", self.payment, self.refunds, self.disputes)
     }
 }
 
@@ -186,20 +231,22 @@ proptest! {
         prop_assert_eq!(story.balances(), story.counted());
         prop_assert_eq!(story.balances().values().sum::<i64>(), 0);
         prop_assert!(story.given_back() <= story.payment.amount.minor(), "refunds never exceed the capture");
-        prop_assert_eq!(disagreements(&story.payment, &story.refunds, &story.booked), vec![]);
+        let found = disagreements(&story.payment, &story.refunds, &story.disputes, &story.booked);
+        prop_assert_eq!(found, vec![]);
     }
 
     #[test]
     fn a_set_that_is_missing_or_stands_twice_is_found(story in stories(), which in any::<prop::sample::Index>()) {
         let idx = which.index(story.booked.len());
         // A fee that was never booked, or booked twice, is no matter of the payment's state; the channel's bill tells.
-        prop_assume!(story.booked[idx].set.postings().iter().all(|posting| posting.account != Account::Fees));
+        let is_fee = |booked: &Booked| booked.set.postings().iter().any(|posting| posting.account == Account::Fees);
+        prop_assume!(story.booked[idx].kind.is_of_dispute() || !is_fee(&story.booked[idx]));
         let mut missing = story.booked.clone();
         missing.remove(idx);
-        prop_assert!(!disagreements(&story.payment, &story.refunds, &missing).is_empty());
+        prop_assert!(!disagreements(&story.payment, &story.refunds, &story.disputes, &missing).is_empty());
         let mut twice = story.booked.clone();
         twice.push(story.booked[idx].clone());
-        prop_assert!(!disagreements(&story.payment, &story.refunds, &twice).is_empty());
+        prop_assert!(!disagreements(&story.payment, &story.refunds, &story.disputes, &twice).is_empty());
     }
 }
 
@@ -215,7 +262,7 @@ fn each_disagreement_is_named() {
     let refund = |state| Refund { id: REFUND, kind: RefundKind::Refund, amount: cny(600), state };
     let reserved = booked(Kind::RefundReserved, Some(REFUND), rules::refund_reserved(cny(600)));
     let codes = |state, refunds: &[Refund], booked: &[Booked]| -> Vec<&str> {
-        disagreements(&payment(state), refunds, booked).iter().map(Disagreement::code).collect()
+        disagreements(&payment(state), refunds, &[], booked).iter().map(Disagreement::code).collect()
     };
     let returned = booked(Kind::RefundSucceeded, Some(REFUND), rules::refund_succeeded(method, cny(600), fee(7)));
     let all = [sale(fee(6)), reserved.clone(), returned].concat();
@@ -275,15 +322,20 @@ fn each_disagreement_is_named() {
             ),
             vec![],
         ),
-        (
-            "a dispute beside it",
-            codes(
-                captured(0, 0),
-                &[],
-                &[sale(fee(6)), booked(Kind::DisputeOpened, None, rules::dispute_opened(cny(1_000)))].concat(),
-            ),
-            vec![],
-        ),
+    ] {
+        assert_eq!(found, expected, "{what}");
+    }
+    let open = Dispute { id: DISPUTE, amount: cny(600), state: DisputeState::UnderReview };
+    let held = [sale(fee(6)), booked(Kind::DisputeOpened, None, rules::dispute_opened(cny(600)))].concat();
+    let codes = |state, disputes: &[Dispute], booked: &[Booked]| -> Vec<&str> {
+        disagreements(&payment(state), &[], disputes, booked).iter().map(Disagreement::code).collect()
+    };
+    let one = std::slice::from_ref(&open);
+    for (what, found, expected) in [
+        ("a dispute beside it", codes(disputed(0, 0, 600), one, &held), vec![]),
+        ("one that was never booked", codes(disputed(0, 0, 600), one, &sale(fee(6))), vec!["dispute", "dispute"]),
+        ("one that no row knows", codes(captured(0, 0), &[], &held), vec!["dispute", "dispute"]),
+        ("one that does not keep refunds away", codes(captured(0, 0), one, &held), vec!["disputed"]),
     ] {
         assert_eq!(found, expected, "{what}");
     }

@@ -119,7 +119,13 @@ fn every_event_has_its_postings() {
         (Kind::WalletRefunded, "", rules::wallet_refunded(forty), "refunds_in_transit ← wallet_liability 40"),
         (Kind::DoubleSpent, "", rules::double_spent(forty), "risk_loss ← wallet_liability 40"),
         (Kind::DisputeOpened, "", rules::dispute_opened(hundred), "disputes_held ← channel_clearing 100"),
-        (Kind::DisputeWon, "", rules::dispute_won(hundred), "channel_clearing ← disputes_held 100"),
+        (Kind::DisputeWon, "", rules::dispute_won(hundred, money(0)), "channel_clearing ← disputes_held 100"),
+        (
+            Kind::DisputeWon,
+            "with a fee",
+            rules::dispute_won(hundred, money(15)),
+            "channel_clearing ← disputes_held 100, fees ← channel_clearing 15",
+        ),
         (
             Kind::DisputeLost,
             "with a fee",

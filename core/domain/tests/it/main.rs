@@ -4,6 +4,7 @@
 
 mod batch;
 mod claims;
+mod disputes;
 mod fees;
 mod ledger_laws;
 mod ledger_rules;

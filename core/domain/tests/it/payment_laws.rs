@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use saoma_domain::{
     ledger::{Account, Posting, PostingSet, Unbalanced, rules},
-    payment::{AnswerStatus, Effect, Event, Method, Source, State, decide},
+    payment::{AnswerStatus, Effect, Event, Method, Notice, Source, State, decide},
 };
 use saoma_protocol::{Currency, Money};
 
-use crate::people::{NOW, REFUND, answer, cny, events, failure, payment};
+use crate::people::{NOW, REFUND, answer, captured, cny, events, failure, payment};
 
 fn any_event() -> impl Strategy<Value = Event> {
     let fixed: Vec<Event> = events().into_iter().map(|(_, event)| event).collect();
@@ -16,6 +16,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => (1_i64..1200).prop_map(|minor| Event::ReserveRefund { refund: REFUND, amount: cny(minor) }),
         1 => (1_i64..1200).prop_map(|minor| Event::RefundSucceeded { refund: REFUND, amount: cny(minor) }),
         1 => (1_i64..1200).prop_map(|minor| Event::RefundFailed { refund: REFUND, amount: cny(minor) }),
+        1 => (1_i64..1200).prop_map(|minor| Event::DisputeOpened { amount: cny(minor) }),
+        1 => (1_i64..1200).prop_map(|minor| Event::DisputeWon { amount: cny(minor) }),
     ]
 }
 
@@ -39,6 +41,34 @@ proptest! {
                 prop_assert!(capture.refunded_minor >= 0 && capture.reserved_minor >= 0);
                 prop_assert!(capture.refunded_minor + capture.reserved_minor <= payment.amount.minor());
             }
+        }
+    }
+
+    #[test]
+    fn what_is_disputed_is_not_given_back_as_well(sequence in prop::collection::vec(any_event(), 0..40)) {
+        let mut payment = payment(captured(0, 0));
+        let of = |state: &State| match state {
+            State::Captured(capture) => (capture.refunded_minor, capture.reserved_minor, capture.disputed_minor),
+            _ => (0, 0, 0),
+        };
+        for event in &sequence {
+            let before = of(&payment.state);
+            let Ok(decision) = decide(&payment, event, NOW) else { continue };
+            let calls = decision.effects.contains(&Effect::Alert(Notice::DisputeExceeds));
+            payment.state = decision.next.unwrap_or(payment.state);
+            let (refunded, reserved, disputed) = of(&payment.state);
+            let is_over = refunded + reserved + disputed > payment.amount.minor();
+            match event {
+                Event::ReserveRefund { .. } => prop_assert!(!is_over, "it was promised to two"),
+                // Whatever is left: the channel has it. What is more than that calls a person, each time.
+                Event::DisputeOpened { .. } if matches!(payment.state, State::Captured(_)) => {
+                    prop_assert_eq!(calls, is_over);
+                }
+                // A refund that the channel has confirmed stays, and a dispute takes none back.
+                _ => prop_assert!(!matches!(payment.state, State::Captured(_)) || refunded >= before.0),
+            }
+            prop_assert!(disputed >= 0 && payment.refundable_minor() >= 0);
+            prop_assert!(payment.refundable_minor() <= (payment.amount.minor() - refunded - reserved - disputed).max(0));
         }
     }
 

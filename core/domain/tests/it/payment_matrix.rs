@@ -13,8 +13,12 @@ fn name(payment: &Payment) -> String {
         State::Captured(capture) => {
             let late = if capture.late { " late" } else { "" };
             let by_hand = if capture.by_hand { " by hand" } else { "" };
+            let disputed = match capture.disputed_minor {
+                0 => String::new(),
+                disputed_minor => format!(", {disputed_minor} disputed"),
+            };
             format!(
-                "captured{late}{by_hand} ({} refunded, {} reserved)",
+                "captured{late}{by_hand} ({} refunded, {} reserved{disputed})",
                 capture.refunded_minor, capture.reserved_minor
             )
         }

@@ -1,10 +1,11 @@
 //! Payments and answers to try things on.
 
 use saoma_domain::payment::{Amounts, Answer, AnswerStatus, Capture, Close, Event, Method, Payment, Source, State};
-use saoma_protocol::{Amount, Currency, Millis, PaymentId, RefundId, api::Failure};
+use saoma_protocol::{Amount, Currency, DisputeId, Millis, PaymentId, RefundId, api::Failure};
 
 pub const NOW: Millis = Millis(1_790_000_000_000);
 pub const REFUND: RefundId = RefundId::from_bytes([9; 16]);
+pub const DISPUTE: DisputeId = DisputeId::from_bytes([8; 16]);
 
 pub fn cny(minor: i64) -> Amount {
     Amount::new(minor, Currency::CNY).unwrap()
@@ -19,7 +20,15 @@ pub fn failure(code: &str) -> Failure {
 }
 
 pub fn captured(refunded_minor: i64, reserved_minor: i64) -> State {
-    State::Captured(Capture { at: NOW, late: false, by_hand: false, refunded_minor, reserved_minor })
+    State::Captured(Capture { at: NOW, late: false, by_hand: false, refunded_minor, reserved_minor, disputed_minor: 0 })
+}
+
+/// The same with so much of it in disputes.
+pub fn disputed(refunded_minor: i64, reserved_minor: i64, disputed_minor: i64) -> State {
+    match captured(refunded_minor, reserved_minor) {
+        State::Captured(capture) => State::Captured(Capture { disputed_minor, ..capture }),
+        other => other,
+    }
 }
 
 pub fn states() -> Vec<(&'static str, State)> {
@@ -33,11 +42,16 @@ pub fn states() -> Vec<(&'static str, State)> {
         ("captured", captured(0, 0)),
         (
             "captured by hand",
-            State::Captured(Capture { at: NOW, late: false, by_hand: true, refunded_minor: 0, reserved_minor: 0 }),
+            match captured(0, 0) {
+                State::Captured(capture) => State::Captured(Capture { by_hand: true, ..capture }),
+                other => other,
+            },
         ),
         ("captured, 400 refunded", captured(400, 0)),
         ("captured, 1000 reserved", captured(0, 1000)),
         ("captured, 1000 refunded", captured(1000, 0)),
+        ("captured, 600 disputed", disputed(0, 0, 600)),
+        ("captured, more disputed than is left", disputed(400, 0, 1000)),
         ("voided", State::Voided { captured_at: NOW }),
         ("failed", State::Failed { failure: failure("declined") }),
         ("reversed", State::Reversed),
@@ -80,6 +94,8 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ("refund of 600 succeeded", Event::RefundSucceeded { refund: REFUND, amount: cny(600) }),
         ("refund of 600 failed", Event::RefundFailed { refund: REFUND, amount: cny(600) }),
         ("void succeeded", Event::VoidSucceeded { refund: REFUND }),
+        ("dispute of 600", Event::DisputeOpened { amount: cny(600) }),
+        ("dispute of 600 won", Event::DisputeWon { amount: cny(600) }),
         ("by hand: paid", Event::SettledByHand { paid: true, at: NOW }),
         ("by hand: not paid", Event::SettledByHand { paid: false, at: NOW }),
     ]

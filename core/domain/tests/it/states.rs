@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use saoma_domain::{
+    dispute,
     order::{self, Standing},
     pay_code::{self, Life},
     payment::{Close, Payment, State, decide},
@@ -11,6 +12,7 @@ use saoma_domain::{
 use saoma_protocol::{PaymentId, api::RefundKind};
 
 use crate::{
+    disputes::{dispute_events, dispute_states, disputed},
     people::{NOW, REFUND, captured, cny, events, failure, payment, states},
     refund_matrix::refund_events,
 };
@@ -97,6 +99,21 @@ fn refunds(kind: RefundKind) -> Edges {
     edges
 }
 
+fn disputes() -> Edges {
+    let mut edges = Edges::new();
+    for state in dispute_states() {
+        for (event_name, event) in dispute_events() {
+            let dispute = disputed(state.clone());
+            let Ok(Some(next)) = dispute::decide(&dispute, &event) else { continue };
+            if next.text() != state.text() {
+                let key = (state.text().to_owned(), next.text().to_owned());
+                edges.entry(key).or_default().insert(label(event_name));
+            }
+        }
+    }
+    edges
+}
+
 /// Orders follow from their payments: two ways to pay one, each of them through everything that can happen.
 fn orders() -> Edges {
     let stages = [
@@ -115,7 +132,8 @@ fn orders() -> Edges {
     let mut edges = Edges::new();
     for one in &stages {
         for two in &stages {
-            let by = matches!(one, State::Captured(_) | State::Voided { .. }).then_some(first);
+            let is_paid = |state: &State| matches!(state, State::Captured(_) | State::Voided { .. });
+            let by = is_paid(one).then_some(first).or(is_paid(two).then_some(second));
             let before = stands(by, one, two);
             for (name, event) in events() {
                 let Ok(decision) = decide(&payment(two.clone()), &event, NOW) else { continue };
@@ -188,8 +206,8 @@ fn codes() -> Edges {
 fn document() -> String {
     format!(
         "# State machines\n\n\
-         Drawn from the rules (`src/payment/decide.rs`, `src/refund.rs`, `src/order.rs`, `src/pay_code.rs`) by trying every event in every \
-         state; renew it with `cargo xtask codegen`. An arrow that is not here is refused, or changes nothing; the whole \
+         Drawn from the rules (`src/payment/decide.rs`, `src/refund.rs`, `src/dispute.rs`, `src/order.rs`, \
+         `src/pay_code.rs`) by trying every event in every state; renew it with `cargo xtask codegen`. An arrow that is not here is refused, or changes nothing; the whole \
          table stands in `tests/it/snapshots/`. `reply` is the answer to a call that began after the payment last moved, \
          `notified` anything that may be older.\n\n\
          ## A payment\n\n{}\n\
@@ -197,12 +215,14 @@ fn document() -> String {
          begins as `submitting`.\n\n{}\n\
          ## A refund of core's own\n\nOf what came late, or for an order that was paid: whoever did not get through is \
          sent again.\n\n{}\n\
+         ## A dispute\n\nOf one case at the channel. Only the channel closes it; a payment can have several.\n\n{}\n\
          ## An order\n\nIt follows from its payments; each is of the order's whole amount.\n\n{}\n\
          ## A code that the shop shows\n\nIt follows from its payment, and while that waits for a customer from its own \
          life. It counts how often it is opened only while it is live.\n\n{}",
         mermaid("created", &payments()),
         mermaid("submitting", &refunds(RefundKind::Refund)),
         mermaid("set_aside", &refunds(RefundKind::Late)),
+        mermaid("needs_response", &disputes()),
         mermaid("open", &orders()),
         mermaid("live", &codes()),
     )

@@ -328,6 +328,7 @@ fn write_event(
     let event = NewEvent {
         payment: payment.payment.id,
         refund,
+        dispute: None,
         version: payment.version,
         kind: kind.to_owned(),
         data_json: r#"{"from":"journal"}"#.to_owned(),

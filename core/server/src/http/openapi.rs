@@ -11,7 +11,10 @@ use utoipa::{
 };
 
 use super::v1;
-use crate::webhooks::{WebhookEvent, WebhookTrial};
+use crate::{
+    payments::DisputeView,
+    webhooks::{WebhookEvent, WebhookTrial},
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -25,6 +28,7 @@ use crate::webhooks::{WebhookEvent, WebhookTrial};
         Problem,
         WebhookEvent<PaymentView>,
         WebhookEvent<RefundView>,
+        WebhookEvent<DisputeView>,
         WebhookEvent<WebhookTrial>,
     )),
     paths(
@@ -49,6 +53,13 @@ use crate::webhooks::{WebhookEvent, WebhookTrial};
         v1::discrepancies::propose_write_off,
         v1::discrepancies::resolve,
         v1::discrepancies::show,
+        v1::disputes::accept,
+        v1::disputes::close,
+        v1::disputes::list,
+        v1::disputes::open,
+        v1::disputes::respond_by,
+        v1::disputes::show,
+        v1::disputes::submit,
         v1::fee_plans::change,
         v1::fee_plans::show,
         v1::fleet::start,

@@ -10,7 +10,7 @@ use actix_web::{
     http::{StatusCode, header::RETRY_AFTER},
 };
 use saoma_channels::NoChance;
-use saoma_domain::{claim::CodeError, order, payment};
+use saoma_domain::{claim::CodeError, dispute, order, payment};
 use saoma_protocol::api;
 use saoma_store::StoreError;
 
@@ -52,6 +52,8 @@ codes! {
     KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used for another request";
     NOT_IN_STATE = "not_in_state", 409, "The payment's state does not allow this";
     REFUND_EXCEEDS = "refund_exceeds", 409, "More than can be given back";
+    PAYMENT_DISPUTED = "payment_disputed", 409, "The payment is disputed";
+    DISPUTE_DECIDED = "dispute_decided", 409, "The dispute is decided";
     CURRENCY_MISMATCH = "currency_mismatch", 422, "Another currency is needed";
     ORDER_PAID = "order_paid", 409, "The order is paid";
     ORDER_DIFFERS = "order_differs", 422, "The order is of another amount or store";
@@ -228,7 +230,22 @@ impl From<PaymentError> for Problem {
                 REFUND_EXISTS_DIFFERENTLY,
                 format!("{said} Send the same request again, or another under a new key."),
             ),
-            PaymentError::SettlementExistsDifferently(_) => Self::new(KEY_REUSED, said),
+            PaymentError::SettlementExistsDifferently(_) | PaymentError::DisputeKeyReused(_) => {
+                Self::new(KEY_REUSED, said)
+            }
+            PaymentError::Refused(payment::Refusal::Disputed { .. }) => {
+                let detail = format!("{said} What a dispute takes is given back by the channel alone.");
+                Self::new(PAYMENT_DISPUTED, detail)
+            }
+            PaymentError::Refused(payment::Refusal::CashDisputed) => Self::new(CHANNEL_CANNOT, said),
+            PaymentError::Refused(payment::Refusal::DisputeCurrency) => {
+                Self::new(CURRENCY_MISMATCH, said).at("/amount/currency")
+            }
+            PaymentError::DisputeRefused(dispute::Refusal::Decided(_)) => Self::new(DISPUTE_DECIDED, said),
+            PaymentError::DisputeRefused(dispute::Refusal::FeeCurrency) => {
+                Self::new(CURRENCY_MISMATCH, said).at("/fee/currency")
+            }
+            PaymentError::DisputeRefused(dispute::Refusal::NotInState { .. }) => Self::new(NOT_IN_STATE, said),
             PaymentError::Refused(payment::Refusal::RefundExceeds { .. }) => {
                 Self::new(REFUND_EXCEEDS, said).at("/amount/minor")
             }

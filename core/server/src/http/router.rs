@@ -35,6 +35,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::ledger::routes)
                     .configure(v1::reconciliations::routes)
                     .configure(v1::discrepancies::routes)
+                    .configure(v1::disputes::routes)
                     .configure(v1::payouts::routes)
                     .configure(v1::batches::routes)
                     .configure(v1::notify::routes)

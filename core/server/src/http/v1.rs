@@ -6,6 +6,7 @@ pub mod audit;
 pub mod batches;
 pub mod channel_accounts;
 pub mod discrepancies;
+pub mod disputes;
 pub mod fee_plans;
 pub mod fleet;
 pub mod ledger;

@@ -184,6 +184,10 @@ fn check_void(tx: &mut Tx<'_>, scope: &TenantScope, payment: &Payment, now: Mill
     if capture.refunded_minor + capture.reserved_minor > 0 {
         return Err(payment::Refusal::VoidAfterRefund.into());
     }
+    if capture.disputed_minor > 0 {
+        let (left_minor, disputed_minor) = (payment.refundable_minor(), capture.disputed_minor);
+        return Err(payment::Refusal::Disputed { asked: payment.amount, left_minor, disputed_minor }.into());
+    }
     let zone = tenants::load(tx, scope)?.time_zone;
     match (day_of(capture.at, &zone), day_of(now, &zone)) {
         (Some(paid), Some(today)) if paid == today => Ok(()),
@@ -432,7 +436,7 @@ fn pause_ms(attempts: u32) -> i64 {
     (2_000_i64 << attempts.min(9)).min(600_000)
 }
 
-fn move_payment(
+pub(super) fn move_payment(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     stored: &mut StoredPayment,

@@ -507,6 +507,7 @@ pub(crate) fn record(
     let event = NewEvent {
         payment: stored.payment.id,
         refund,
+        dispute: None,
         version: stored.version,
         kind: kind.to_owned(),
         data_json: data.to_string(),

@@ -26,10 +26,12 @@ pub fn payment_view(app: &App, sale: &Sale) -> PaymentView {
 pub fn payment_facts(sale: &Sale) -> PaymentView {
     let (stored, order) = (&sale.payment, &sale.order);
     let payment = &stored.payment;
-    let (mut refunded_minor, mut paid_at, mut paid_late, mut failure, mut expires_at) = (0, None, false, None, None);
+    let (mut refunded_minor, mut disputed_minor, mut paid_late) = (0, 0, false);
+    let (mut paid_at, mut failure, mut expires_at) = (None, None, None);
     match &payment.state {
         State::Captured(capture) => {
             refunded_minor = capture.refunded_minor + capture.reserved_minor;
+            disputed_minor = capture.disputed_minor;
             (paid_at, paid_late) = (Some(capture.at), capture.late);
         }
         State::Voided { captured_at } => (refunded_minor, paid_at) = (payment.amount.minor(), Some(*captured_at)),
@@ -44,6 +46,7 @@ pub fn payment_facts(sale: &Sale) -> PaymentView {
         state: payment.public_state(),
         amount: payment.amount,
         refunded_minor,
+        disputed_minor,
         method: payment.method.text().to_owned(),
         channel: stored.channel.clone(),
         channel_account: stored.channel_account,

@@ -165,6 +165,11 @@ fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "CreateVoid" => json!({}),
         "Attend" => json!({ "reason": "seen to" }),
         "CreateSettlement" => json!({ "outcome": "paid", "reference": "S1", "reason": "the channel's page" }),
+        "OpenDispute" => json!({ "amount": { "minor": 1, "currency": "CNY" }, "case_reference": format!("C{nth}") }),
+        "AskForResponse" => json!({ "respond_by": 1_900_000_000_000_i64 }),
+        "SubmitEvidence" => json!({ "evidence": ["a receipt"] }),
+        "AcceptDispute" => json!({ "reason": "no proof" }),
+        "CloseDispute" => json!({ "outcome": "lost" }),
         "StartReconciliation" => json!({ "channel_account": ids.get("channel_account"), "day": DAY }),
         "EnterPayout" => json!({
             "channel_account": ids.get("channel_account"), "from_day": DAY, "to_day": DAY, "reference": format!("B{nth}"),
@@ -259,6 +264,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     Ids(BTreeMap::from([
         ("payment", number),
         ("order", text(&sold, "/order").to_owned()),
+        ("dispute", disputed(town, merchant, "d").await),
         ("settlement", proposed(town, merchant, "s").await),
         ("batch", signed_on(merchant, till).await),
         ("endpoint", endpoint),
@@ -304,6 +310,15 @@ async fn proposed(town: &Town, merchant: &Merchant, key: &str) -> String {
     text(&proposed, "/id").to_owned()
 }
 
+/// A dispute of a sale of its own.
+async fn disputed(town: &Town, merchant: &Merchant, key: &str) -> String {
+    let sold = merchant.sells(town, &merchant.owner, 500, &format!("{key}-sale")).await;
+    let body = json!({ "amount": { "minor": 500, "currency": "CNY" }, "case_reference": format!("{OURS} case {key}") });
+    let path = format!("/v1/payments/{}/disputes", text(&sold, "/id"));
+    let opened: Value = merchant.owner.post(&path).key(key).json(&body).await.json(201);
+    text(&opened, "/id").to_owned()
+}
+
 /// A comparison with the scheme's bill, which is empty.
 async fn reconciled(owner: &Door, account: &str) -> String {
     let asked = json!({ "channel_account": account, "day": DAY });
@@ -330,6 +345,9 @@ async fn fresh(town: &Town, merchant: &Merchant, operation: &Operation, ids: &Id
         "channel-accounts_change" | "channel-accounts_change_fee_plan" => {
             let account: Value = town.account(owner, "to be changed", "key").await.json(201);
             ids.with("account", text(&account, "/id"))
+        }
+        "disputes_accept" | "disputes_close" | "disputes_submit" => {
+            ids.with("dispute", &disputed(town, merchant, &format!("d-{nth}")).await)
         }
         "settlements_confirm" | "settlements_withdraw" => {
             ids.with("settlement", &proposed(town, merchant, &format!("s-{nth}")).await)

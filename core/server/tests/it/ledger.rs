@@ -406,7 +406,14 @@ async fn books_that_do_not_hold_are_told() {
     // A row that says paid, by a hand that is not core's.
     let id = PaymentId::from_bytes(world.app().random_16().unwrap());
     let at = world.now();
-    let state = State::Captured(Capture { at, late: false, by_hand: false, refunded_minor: 0, reserved_minor: 0 });
+    let state = State::Captured(Capture {
+        at,
+        late: false,
+        by_hand: false,
+        refunded_minor: 0,
+        reserved_minor: 0,
+        disputed_minor: 0,
+    });
     insert(&world, (scope, store), account, id, Amount::new(700, Currency::CNY).unwrap(), state).await;
     let database = world.app().store().clone();
     let proven = tokio::task::spawn_blocking(move || ledger_check::prove(&database, &scope, at)).await.unwrap();

@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_input_desk;
 mod batches;
 mod discrepancies;
+mod disputes;
 mod door;
 mod fleet_broker;
 mod fleet_client;

@@ -13,6 +13,7 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 use saoma_domain::{
+    dispute::Dispute,
     ledger::{Booked, PostingSet, disagreements},
     refund::Refund,
 };
@@ -26,7 +27,7 @@ use crate::{
     PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Txt, found},
     dialect::upsert,
-    payments, refunds,
+    disputes, payments, refunds,
     schema::{ledger_checks, ledger_findings, payment_events, payments as payments_table, posting_sets, tenants},
 };
 
@@ -228,11 +229,16 @@ fn compare(tx: &mut Tx<'_>, scope: &TenantScope, ids: Vec<PaymentId>) -> Result<
     for refund in refunds::of_payments(tx, scope, &ids)? {
         given_back.entry(refund.payment).or_default().push(refund.refund);
     }
+    let mut disputed: BTreeMap<PaymentId, Vec<Dispute>> = BTreeMap::new();
+    for dispute in disputes::of_payments(tx, scope, &ids)? {
+        disputed.entry(dispute.payment).or_default().push(dispute.dispute);
+    }
     for payment in payments::of_ids(tx, scope, &ids)? {
         let id = payment.payment.id;
         let (refunds, booked) = (given_back.remove(&id).unwrap_or_default(), booked.remove(&id).unwrap_or_default());
+        let disputes = disputed.remove(&id).unwrap_or_default();
         let mut details: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for disagreement in disagreements(&payment.payment, &refunds, &booked) {
+        for disagreement in disagreements(&payment.payment, &refunds, &disputes, &booked) {
             details.entry(disagreement.code()).or_default().push(disagreement.to_string());
         }
         findings.extend(details.into_iter().map(|(code, details)| Finding {

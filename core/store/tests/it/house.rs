@@ -223,6 +223,7 @@ impl House {
         NewEvent {
             payment,
             refund: None,
+            dispute: None,
             version: 1,
             kind: kind.to_owned(),
             data_json: "{}".to_owned(),
@@ -274,5 +275,5 @@ pub const fn at(ms: i64) -> Millis {
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 pub const fn captured(refunded_minor: i64, reserved_minor: i64) -> State {
-    State::Captured(Capture { at: NOW, late: false, by_hand: false, refunded_minor, reserved_minor })
+    State::Captured(Capture { at: NOW, late: false, by_hand: false, refunded_minor, reserved_minor, disputed_minor: 0 })
 }

@@ -24,6 +24,7 @@ use saoma_store::{
 
 use crate::{
     base::{Base, on_both},
+    disputes,
     house::{House, NOW, PLATFORM, at, captured, cny, new_user},
     reconciliation::{fetch, row, started},
     schema::columns,
@@ -64,6 +65,7 @@ pub fn furnish(base: &Base, house: &House) {
         journal::append(tx, scope, house.terminal, &entry(house), Some((Verdict::Held, "why")), NOW)?;
         plugin_kv::set(tx, scope, house.account, "token", &[house.letter], NOW)?;
         crate::batches::furnish(tx, house)?;
+        disputes::furnish(tx, house)?;
         tell(tx, house)?;
         audit::append(tx, scope, &did()).map(drop)
     });
@@ -260,7 +262,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 41);
+        assert_eq!(rows.len(), 42);
     }
     (tea, milk)
 }

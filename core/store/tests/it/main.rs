@@ -9,6 +9,7 @@ mod batches;
 mod books;
 mod connections;
 mod discrepancies;
+mod disputes;
 mod fee_plans;
 mod group;
 mod house;

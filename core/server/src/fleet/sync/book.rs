@@ -166,7 +166,8 @@ mod tests {
     }
 
     fn captured(minor: i64, refunded_minor: i64, method: Method) -> Payment {
-        let capture = Capture { at: NOW, late: false, by_hand: false, refunded_minor, reserved_minor: 0 };
+        let capture =
+            Capture { at: NOW, late: false, by_hand: false, refunded_minor, reserved_minor: 0, disputed_minor: 0 };
         Payment { id: sale(minor).payment, amount: cny(minor), method, state: State::Captured(capture) }
     }
 
@@ -244,8 +245,14 @@ mod tests {
             // It came in late, and was given back on its day.
             (hours(-48), hours(-48), "Asia/Shanghai", "book Voided"),
         ] {
-            let capture =
-                Capture { at: NOW.plus(sold), late: false, by_hand: false, refunded_minor: 0, reserved_minor: 0 };
+            let capture = Capture {
+                at: NOW.plus(sold),
+                late: false,
+                by_hand: false,
+                refunded_minor: 0,
+                reserved_minor: 0,
+                disputed_minor: 0,
+            };
             let payment = Payment { state: State::Captured(capture), ..captured(1250, 0, Method::Cash) };
             let at = NOW.plus(given_back);
             let void = CashRefund { refund: REFUND, payment: payment.id, amount: cny(1250), void: true, at };

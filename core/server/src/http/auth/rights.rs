@@ -17,6 +17,8 @@ pub enum Right {
     ReadBooks,
     /// Compare books with bills, and decide what becomes of differences.
     Reconcile,
+    /// Write down what channels say of disputes, and answer them.
+    HandleDisputes,
     ReadFleet,
     ManageFleet,
     ManageStores,
@@ -42,6 +44,7 @@ impl Right {
             Self::ConfirmSettlements => "confirm what was settled by hand",
             Self::ReadBooks => "see the books",
             Self::Reconcile => "reconcile the books",
+            Self::HandleDisputes => "handle disputes",
             Self::ReadFleet => "see terminals",
             Self::ManageFleet => "manage terminals",
             Self::ManageStores => "manage stores",
@@ -64,6 +67,7 @@ const OWNER: &[Right] = &[
     Right::ConfirmSettlements,
     Right::ReadBooks,
     Right::Reconcile,
+    Right::HandleDisputes,
     Right::ReadFleet,
     Right::ManageFleet,
     Right::ManageStores,
@@ -90,6 +94,7 @@ const ACCOUNTANT: &[Right] = &[
     Right::ConfirmSettlements,
     Right::ReadBooks,
     Right::Reconcile,
+    Right::HandleDisputes,
     Right::ReadFleet,
     Right::ReadAudit,
 ];
@@ -148,6 +153,6 @@ macro_rules! needs {
 }
 
 needs! {
-    OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile ReadFleet ManageFleet ManageStores ManageChannels
-    ManagePeople ManageWebhooks ReadAudit ManageTenants BeTerminal
+    OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile HandleDisputes ReadFleet ManageFleet ManageStores
+    ManageChannels ManagePeople ManageWebhooks ReadAudit ManageTenants BeTerminal
 }

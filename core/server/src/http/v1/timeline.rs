@@ -2,10 +2,10 @@
 
 use actix_web::web;
 use saoma_protocol::{
-    ChannelAccountId, Millis, Money, PaymentId, RefundId,
+    ChannelAccountId, DisputeId, Millis, Money, PaymentId, RefundId,
     api::{PaymentView, RefundView},
 };
-use saoma_store::{StoreError, events, ledger, refunds};
+use saoma_store::{StoreError, disputes, events, ledger, refunds};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,7 +17,7 @@ use crate::{
         problem::Problem,
         router::other_method,
     },
-    payments::{payment_view, refund_view},
+    payments::{DisputeView, dispute_view, payment_view, refund_view},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -30,6 +30,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 pub struct Timeline {
     payment: PaymentView,
     refunds: Vec<RefundView>,
+    disputes: Vec<DisputeView>,
     /// Oldest first.
     events: Vec<TimelineEvent>,
     /// In the order in which they were booked.
@@ -53,6 +54,8 @@ pub struct TimelineEvent {
     data: serde_json::Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispute: Option<DisputeId>,
 }
 
 /// A movement: its postings sum to zero.
@@ -63,6 +66,8 @@ pub struct PostingSetView {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     refund: Option<RefundId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispute: Option<DisputeId>,
     postings: Vec<PostingView>,
 }
 
@@ -75,7 +80,7 @@ pub struct PostingView {
     channel_account: Option<ChannelAccountId>,
 }
 
-/// The payment, its refunds, events and postings, as of one moment.
+/// The payment, its refunds, disputes, events and postings, as of one moment.
 #[utoipa::path(get, path = "/v1/payments/{payment}/timeline", operation_id = "timeline", tag = "payments", params(("payment" = PaymentId, Path)),
     responses((status = 200, body = Timeline)))]
 pub async fn show(
@@ -85,12 +90,13 @@ pub async fn show(
 ) -> Result<web::Json<Timeline>, Problem> {
     let (scope, payment) = (caller.scope()?, payment.into_inner());
     load(&app, caller.principal(), scope, payment).await?;
-    let (sale, refunds, events, sets) = app
+    let (sale, refunds, disputes, events, sets) = app
         .store()
         .read(move |tx| {
             Ok::<_, StoreError>((
                 saoma_store::payments::load_sale(tx, &scope, payment)?,
                 refunds::of_payment(tx, &scope, payment)?,
+                disputes::of_payment(tx, &scope, payment)?,
                 events::timeline(tx, &scope, payment)?,
                 ledger::of_payment(tx, &scope, payment)?,
             ))
@@ -99,6 +105,7 @@ pub async fn show(
     Ok(web::Json(Timeline {
         payment: payment_view(&app, &sale),
         refunds: refunds.iter().map(refund_view).collect(),
+        disputes: disputes.iter().map(dispute_view).collect(),
         events: events.into_iter().map(TimelineEvent::from).collect(),
         posting_sets: sets.into_iter().map(PostingSetView::from).collect(),
         fee_plan_version: sale.payment.fee_plan,
@@ -116,6 +123,7 @@ impl From<events::StoredEvent> for TimelineEvent {
             at: event.at,
             data: serde_json::from_str(&event.data_json).unwrap_or_default(),
             refund: event.refund,
+            dispute: event.dispute,
         }
     }
 }
@@ -131,6 +139,6 @@ impl From<ledger::BookedSet> for PostingSetView {
                 channel_account: set.channel_account.filter(|_| posting.account.is_per_channel()),
             })
             .collect();
-        Self { at: set.at, kind: set.kind.text(), refund: set.refund, postings }
+        Self { at: set.at, kind: set.kind.text(), refund: set.refund, dispute: set.dispute, postings }
     }
 }

@@ -1,0 +1,2 @@
+ALTER TABLE payment_events DROP COLUMN dispute_id;
+DROP TABLE disputes;
