@@ -8,6 +8,7 @@ pub mod channel_accounts;
 pub mod discrepancies;
 pub mod fee_plans;
 pub mod fleet;
+pub mod held;
 pub mod ledger;
 pub mod notify;
 pub mod orders;
