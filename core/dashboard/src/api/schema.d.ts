@@ -209,6 +209,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batches/{batch}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Closes a batch in its terminal's place, with what a person counted: only where the terminal was shut out, or its own close
+         *     is held. The drawer is booked as at any close. A repeat changes nothing; another count is refused.
+         */
+        post: operations["held_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batches/{batch}/settlement": {
         parameters: {
             query?: never;
@@ -237,6 +257,26 @@ export interface paths {
         get: operations["batches_export_settlement"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch}/uncounted/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends the difference that cash left which moved before this batch with no shift open: somebody has looked for it. The books
+         *     have it in the safe already; the reason stays in the audit log. A repeat changes nothing.
+         */
+        post: operations["batches_accept_uncounted"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1213,6 +1253,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminals/{terminal}/held": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of a terminal's journal waits for a person, in its order: it moved nothing in the books. */
+        get: operations["held_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminals/{terminal}/leg": {
         parameters: {
             query?: never;
@@ -1463,6 +1520,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What was found out about the cash that moved with no shift open. */
+        AcceptUncounted: {
+            reason: string;
+        };
         AccountBalance: {
             account: string;
             /** @description Positive: a debit balance. */
@@ -1701,6 +1762,11 @@ export interface components {
             claim_code: string;
             expires_at: components["schemas"]["Millis"];
         };
+        /** @description What was counted in the drawer, and why the terminal does not close the batch itself. */
+        CloseBatch: {
+            counted: components["schemas"]["Money"];
+            reason: string;
+        };
         /** @description How a batch ended. */
         CloseView: {
             at: components["schemas"]["Millis"];
@@ -1894,7 +1960,10 @@ export interface components {
         };
         /** @description Where the terminal's journal and core do not agree. */
         DifferenceView: {
-            /** @description `amount`, `state`, `refunded`, `missing_here`, `missing_there` or `expected`. */
+            /**
+             * @description `amount`, `state`, `refunded`, `missing_here`, `missing_there`, `expected` or `uncounted`: cash that moved with no shift
+             *     open, which a person ends.
+             */
             class: string;
             closed_at?: components["schemas"]["Millis"] | null;
             core?: components["schemas"]["StatedView"] | null;
@@ -1903,7 +1972,7 @@ export interface components {
             /** @description What is best done about it: `wait_for_terminal`, `send_journal`, `settle_payment` or `look_at_terminal`. */
             fix: string;
             found_at: components["schemas"]["Millis"];
-            /** @description A payment's, a refund's or the batch's own id. */
+            /** @description A payment's, a refund's or the batch's own id, the last with `/uncounted` behind it for such cash. */
             subject: string;
             terminal?: components["schemas"]["StatedView"] | null;
         };
@@ -2086,6 +2155,17 @@ export interface components {
             unsent: components["schemas"]["Unsent"];
             /** @description Version of the agent, for example `0.1.0`. */
             version: string;
+        };
+        /** @description An entry of a terminal's journal that is stored and booked nothing. */
+        HeldEntry: {
+            /** @description The terminal's clock. */
+            at: components["schemas"]["Millis"];
+            /** @description The entry's own words: JSON as the terminal wrote it. */
+            payload: string;
+            received_at: components["schemas"]["Millis"];
+            sequence: components["schemas"]["Sequence"];
+            /** @description What does not fit. */
+            why: string;
         };
         /** @description Core's answer to a batch. */
         JournalAck: {
@@ -2312,6 +2392,21 @@ export interface components {
                 version: number;
                 /** @description In which state the payment or refund is here, what stands in the line, or which payout it is. */
                 words?: string | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_HeldEntry: {
+            items: {
+                /** @description The terminal's clock. */
+                at: components["schemas"]["Millis"];
+                /** @description The entry's own words: JSON as the terminal wrote it. */
+                payload: string;
+                received_at: components["schemas"]["Millis"];
+                sequence: components["schemas"]["Sequence"];
+                /** @description What does not fit. */
+                why: string;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -3017,6 +3112,11 @@ export interface components {
         /** @description What one side says. */
         StatedView: {
             amount: components["schemas"]["Money"];
+            /**
+             * Format: int64
+             * @description How many sales and refunds make up the amount, where it is a sum.
+             */
+            entries?: number | null;
             /** Format: int64 */
             refunded_minor: number;
             /** @description Absent: it does not say how it ended. */
@@ -3177,7 +3277,7 @@ export interface components {
             channel: string;
             /** @example CNY */
             currency: string;
-            /** @description Given back in this batch, also for sales of earlier ones. */
+            /** @description Given back: by the terminal in this batch, also for sales of earlier ones, and for its sales by anybody else. */
             refunds: components["schemas"]["TallyView"];
             /** @description Paid, whatever became of it later. */
             sales: components["schemas"]["TallyView"];
@@ -3767,6 +3867,42 @@ export interface operations {
             };
         };
     };
+    held_close: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                batch: components["schemas"]["BatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseBatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDetail"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     batches_settlement: {
         parameters: {
             query?: never;
@@ -3816,6 +3952,40 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batches_accept_uncounted: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: components["schemas"]["BatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptUncounted"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDetail"];
                 };
             };
             /** @description What is wrong, and what to do */
@@ -6066,6 +6236,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ClaimCode"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    held_list: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                terminal: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HeldEntry"];
                 };
             };
             /** @description What is wrong, and what to do */
