@@ -32,7 +32,42 @@ pub struct TillConfig {
     pub cashier: String,
     pub code_expires_in_seconds: u32,
     pub utc_offset_minutes: i32,
-    pub shift_required: bool,
+    pub shift_required: ShiftRequired,
+}
+
+/// When a cashier must have signed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub enum ShiftRequired {
+    /// Before anything is sold or given back.
+    Always,
+    /// Before cash moves, once a shift was ever opened on this till: cash between shifts is in nobody's count.
+    OnceUsed,
+    Never,
+}
+
+impl TryFrom<Value> for ShiftRequired {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        // The environment has texts alone.
+        match value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str() {
+            "true" => Ok(Self::Always),
+            "once used" => Ok(Self::OnceUsed),
+            "false" => Ok(Self::Never),
+            other => Err(format!("shift_required must be true, false or \"once used\", not {other}")),
+        }
+    }
+}
+
+impl From<ShiftRequired> for Value {
+    fn from(required: ShiftRequired) -> Self {
+        match required {
+            ShiftRequired::Always => Self::Boolean(true),
+            ShiftRequired::OnceUsed => Self::String("once used".to_owned()),
+            ShiftRequired::Never => Self::Boolean(false),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +131,7 @@ impl Default for TillConfig {
             cashier: "1".to_owned(),
             code_expires_in_seconds: 120,
             utc_offset_minutes: 480,
-            shift_required: false,
+            shift_required: ShiftRequired::OnceUsed,
         }
     }
 }
@@ -166,7 +201,8 @@ pub const EXPLAINED: &[Explained] = &[
     },
     Explained {
         name: "till.shift_required",
-        what: "Whether a cashier must sign on (open a shift) before anything is sold or given back.",
+        what: "Whether a cashier must sign on (open a shift): true, before anything is sold or given back; false, never; \
+               \"once used\", before cash moves, from the first shift of this till on.",
     },
     Explained {
         name: "link.answer_timeout_ms",
@@ -397,6 +433,13 @@ mod tests {
         assert_eq!((config.till.listen.port(), config.till.cashier.as_str()), (2, "Li"));
         assert_eq!(config.data_dir, PathBuf::from("/tmp/x"));
         assert_eq!(load("", &[("SAOMA_EDGE_LINK__POLL_MS", "700")]).unwrap().link.poll_ms, 700);
+        let shift = |toml: &str, variable: &[(&str, &str)]| load(toml, variable).unwrap().till.shift_required;
+        assert_eq!(shift("", &[]), ShiftRequired::OnceUsed);
+        assert_eq!(shift("[till]\nshift_required = false", &[]), ShiftRequired::Never);
+        assert_eq!(shift("[till]\nshift_required = \"once used\"", &[]), ShiftRequired::OnceUsed);
+        for (text, required) in [("true", ShiftRequired::Always), ("false", ShiftRequired::Never)] {
+            assert_eq!(shift("", &[("SAOMA_EDGE_TILL__SHIFT_REQUIRED", text)]), required);
+        }
     }
 
     #[test]
@@ -410,6 +453,7 @@ mod tests {
             ("[link]\npoll_ms = 1", vec![], "500 to 60000, not 1"),
             ("[link]\npoll_ms = -1", vec![], "-1"),
             ("[till]\ncashier = \"\"", vec![], "1 to 128"),
+            ("[till]\nshift_required = \"no\"", vec![], "true, false or"),
             ("= nonsense", vec![], "understand"),
             ("", vec![("SAOMA_EDGE_TIL__LISTEN", "x")], "no option til.listen"),
             ("", vec![("SAOMA_EDGE_TILL", "x")], "no option till"),

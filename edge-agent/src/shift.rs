@@ -36,7 +36,19 @@ pub struct Closed {
     pub counted: Money,
     pub expected: Money,
     pub totals: Totals,
+    /// Sales over which it was closed although nobody knew how they stood.
+    #[serde(default)]
+    pub in_doubt: Vec<InDoubt>,
     pub report: ReceiptState,
+}
+
+/// A sale of which nobody knows how it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InDoubt {
+    pub counter: Sequence,
+    pub amount_minor: i64,
+    /// What is to be found out, in words for the cashier.
+    pub why: String,
 }
 
 impl Shift {
@@ -71,10 +83,16 @@ impl Closed {
     }
 }
 
+/// The sale, if a batch cannot be closed over it without a second look.
+#[must_use]
+pub fn in_doubt(sale: &Sale) -> Option<InDoubt> {
+    let (counter, amount_minor) = (sale.kept.counter, sale.kept.amount.minor());
+    in_the_way(sale).map(|why| InDoubt { counter, amount_minor, why })
+}
+
 /// Why a batch cannot be closed while this sale stands as it does; `None` if it does not matter. A refund that the channel
 /// has and works on may take days: it does not.
-#[must_use]
-pub fn in_the_way(sale: &Sale) -> Option<String> {
+fn in_the_way(sale: &Sale) -> Option<String> {
     let counter = sale.kept.counter;
     if sale.is_cancelling() && !sale.state().is_some_and(PaymentState::is_settled) {
         return Some(format!("sale {counter} is being cancelled: wait until it is"));

@@ -45,6 +45,8 @@ pub enum Subject {
     Refund(RefundId),
     /// The cash that should have been in the drawer.
     Drawer(BatchId),
+    /// The cash that moved with no shift open, before this batch.
+    Uncounted(BatchId),
 }
 
 impl fmt::Display for Subject {
@@ -53,6 +55,7 @@ impl fmt::Display for Subject {
             Self::Sale(id) => id.fmt(f),
             Self::Refund(id) => id.fmt(f),
             Self::Drawer(id) => id.fmt(f),
+            Self::Uncounted(id) => write!(f, "{id}/uncounted"),
         }
     }
 }
@@ -124,6 +127,8 @@ named! {
         MissingThere = "missing_there",
         /// The terminal expected another sum in the drawer than the books.
         Expected = "expected",
+        /// Cash moved with no shift open, and no count covers it. A person ends it.
+        Uncounted = "uncounted",
     }
 }
 

@@ -13,7 +13,7 @@ pub mod nodes;
 pub mod outbox;
 mod reconcile;
 pub mod resolver;
-mod terminal_leg;
+pub mod terminal_leg;
 mod webhooks;
 
 use std::time::Duration;

@@ -2,6 +2,8 @@
 
 mod differences;
 mod schema;
+mod totals;
+mod uncounted;
 mod words;
 
 use std::{fmt, str::FromStr};
@@ -16,16 +18,19 @@ use saoma_protocol::{Amount, BatchId, Currency, Millis, Money, Sequence, StoreId
 
 use self::schema::{batches, drawer_movements};
 pub use self::{
-    differences::{Stated, StoredDifference, differences, keep_differences, open_count},
+    differences::{Stated, StoredDifference, differences, keep_differences, news, open_count},
+    totals::{Tally, Total, totals},
+    uncounted::{Uncounted, accept_uncounted, keep_uncounted, sweep},
     words::{
-        Span, TerminalRefund, TerminalSale, core_says, note_refund, note_refund_state, note_sale, note_sale_state,
-        terminal_says,
+        Span, TerminalRefund, TerminalSale, adopt_paid, core_says, first_keyed_at, note_refund, note_refund_state,
+        note_sale, note_sale_state, terminal_says,
     },
 };
 use crate::{
     StoreError, TenantScope, Tx,
-    column::{Txt, amount, corrupt, found, sequence, signed, unsigned},
+    column::{Txt, amount, corrupt, found, sequence, signed},
 };
+pub(crate) use totals::REFUNDS;
 
 /// What a terminal keyed from signing on to the close.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +62,8 @@ pub struct Closed {
     pub expected_minor: i64,
     pub counted_minor: i64,
     pub told_minor: i64,
+    /// When core heard of it, by its own clock.
+    pub received_at: Millis,
 }
 
 /// Which to list.
@@ -91,26 +98,6 @@ pub struct DrawerMovement {
     pub at: Millis,
 }
 
-/// What one channel comes to in a batch, as the payments and refunds stand now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Total {
-    /// Name of the plugin, or `cash`.
-    pub channel: String,
-    pub currency: Currency,
-    /// Captured, whatever became of them later.
-    pub sales: Tally,
-    /// Given back, also of sales of earlier batches.
-    pub refunds: Tally,
-    pub voids: Tally,
-}
-
-/// How many, and how much in minor units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub count: u64,
-    pub minor: i64,
-}
-
 /// Begins a batch.
 ///
 /// # Errors
@@ -135,6 +122,7 @@ pub fn close(tx: &mut Tx<'_>, scope: &TenantScope, batch: BatchId, closed: &Clos
         batches::expected_minor.eq(closed.expected_minor),
         batches::counted_minor.eq(closed.counted_minor),
         batches::told_minor.eq(closed.told_minor),
+        batches::close_received_at.eq(closed.received_at.0),
     );
     found(tx.run(scope, |conn| diesel::update(open).set(changes).execute(conn))?, "the open batch")
 }
@@ -201,19 +189,32 @@ pub fn list(
     rows.into_iter().map(Batch::try_from).collect()
 }
 
-/// Those that were closed at `since` or later, oldest first.
+/// Closed batches that are worth another look, in the order of their ids: those whose close came in at `since` or later, and
+/// those with a difference that may end by itself.
 ///
 /// # Errors
 /// None of its own.
-pub fn closed_since(tx: &mut Tx<'_>, scope: &TenantScope, since: Millis, limit: u32) -> Result<Vec<Batch>, StoreError> {
+pub fn to_compare(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    since: Millis,
+    after: Option<BatchId>,
+    limit: u32,
+) -> Result<Vec<Batch>, StoreError> {
+    let after = after.map_or_else(String::new, |id| id.to_string());
     let rows: Vec<Row> = tx.run(scope, |conn| {
-        batches::table
-            .filter(batches::tenant_id.eq(Txt(scope.tenant())))
-            .filter(batches::closed_at.ge(since.0))
-            .order((batches::closed_at, batches::id))
-            .limit(limit.into())
-            .select(Row::as_select())
-            .load(conn)
+        sql_query(
+            "SELECT b.* FROM batches b WHERE b.tenant_id = $1 AND b.id > $2 AND b.closed_at IS NOT NULL AND b.id IN \
+             (SELECT id FROM batches WHERE tenant_id = $1 AND close_received_at >= $3 \
+              UNION SELECT batch_id FROM batch_differences \
+                WHERE tenant_id = $1 AND closed_at IS NULL AND class <> 'uncounted') \
+             ORDER BY b.id LIMIT $4",
+        )
+        .bind::<Text, _>(scope.tenant().to_string())
+        .bind::<Text, _>(after)
+        .bind::<BigInt, _>(since.0)
+        .bind::<BigInt, _>(i64::from(limit))
+        .load(conn)
     })?;
     rows.into_iter().map(Batch::try_from).collect()
 }
@@ -298,54 +299,6 @@ pub fn drawer(tx: &mut Tx<'_>, scope: &TenantScope, batch: &Batch) -> Result<Dra
     })
 }
 
-/// By channel and currency, in the order of their names. Only payments that the terminal itself made count as its sales.
-///
-/// # Errors
-/// `Corrupt` for what is not in the form of these columns.
-pub fn totals(tx: &mut Tx<'_>, scope: &TenantScope, batch: BatchId) -> Result<Vec<Total>, StoreError> {
-    let rows: Vec<TotalRow> = tx.run(scope, |conn| {
-        sql_query(
-            "SELECT m.channel AS channel, m.currency AS currency, m.kind AS kind, COUNT(*) AS n, \
-             CAST(SUM(m.amount_minor) AS BIGINT) AS sum_minor FROM \
-             (SELECT p.channel AS channel, p.currency AS currency, 'sale' AS kind, p.amount_minor AS amount_minor \
-                FROM terminal_sales t JOIN payments p \
-                ON p.tenant_id = t.tenant_id AND p.id = t.payment_id AND p.terminal_id = t.terminal_id \
-                WHERE t.tenant_id = $1 AND t.batch_id = $2 AND p.captured_at IS NOT NULL \
-              UNION ALL SELECT p.channel, r.currency, r.kind, r.amount_minor \
-                FROM terminal_refunds t JOIN refunds r \
-                ON r.tenant_id = t.tenant_id AND r.id = t.refund_id AND r.requested_by = t.terminal_id \
-                JOIN payments p ON p.tenant_id = r.tenant_id AND p.id = r.payment_id \
-                WHERE t.tenant_id = $1 AND t.batch_id = $2 AND r.state = 'succeeded') m \
-             GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-        )
-        .bind::<Text, _>(scope.tenant().to_string())
-        .bind::<Text, _>(batch.to_string())
-        .load(conn)
-    })?;
-    let mut totals: Vec<Total> = Vec::new();
-    for row in rows {
-        let is_same = |last: &Total| last.channel == row.channel && last.currency == row.currency.0;
-        if !totals.last().is_some_and(is_same) {
-            totals.push(Total {
-                channel: row.channel.clone(),
-                currency: row.currency.0,
-                sales: Tally::default(),
-                refunds: Tally::default(),
-                voids: Tally::default(),
-            });
-        }
-        let tally = Tally { count: unsigned(row.n)?, minor: row.sum_minor };
-        let Some(total) = totals.last_mut() else { continue };
-        match row.kind.as_str() {
-            "sale" => total.sales = tally,
-            "void" => total.voids = tally,
-            "refund" => total.refunds = tally,
-            other => return Err(corrupt(format!("a refund by a terminal that is a {other:?}"))),
-        }
-    }
-    Ok(totals)
-}
-
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.opened_at.0, self.id)
@@ -369,7 +322,7 @@ fn row_of(scope: &TenantScope, batch: BatchId) -> _ {
     batches::table.filter(batches::tenant_id.eq(tenant)).filter(batches::id.eq(id))
 }
 
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = batches)]
 struct Row {
     tenant_id: Txt<TenantId>,
@@ -389,6 +342,7 @@ struct Row {
     expected_minor: Option<i64>,
     counted_minor: Option<i64>,
     told_minor: Option<i64>,
+    close_received_at: Option<i64>,
 }
 
 impl Row {
@@ -412,6 +366,7 @@ impl Row {
             expected_minor: closed.map(|closed| closed.expected_minor),
             counted_minor: closed.map(|closed| closed.counted_minor),
             told_minor: closed.map(|closed| closed.told_minor),
+            close_received_at: closed.map(|closed| closed.received_at.0),
         }
     }
 }
@@ -430,6 +385,7 @@ impl TryFrom<Row> for Batch {
                     expected_minor: sum(row.expected_minor)?,
                     counted_minor: sum(row.counted_minor)?,
                     told_minor: sum(row.told_minor)?,
+                    received_at: Millis(row.close_received_at.unwrap_or(at)),
                 })
             }
             _ => None,
@@ -472,18 +428,4 @@ struct DrawerRow {
     paid_in: i64,
     #[diesel(sql_type = BigInt)]
     paid_out: i64,
-}
-
-#[derive(QueryableByName)]
-struct TotalRow {
-    #[diesel(sql_type = Text)]
-    channel: String,
-    #[diesel(sql_type = Text)]
-    currency: Txt<Currency>,
-    #[diesel(sql_type = Text)]
-    kind: String,
-    #[diesel(sql_type = BigInt)]
-    n: i64,
-    #[diesel(sql_type = BigInt)]
-    sum_minor: i64,
 }

@@ -115,21 +115,29 @@ pub fn entries(
     rows.into_iter().map(StoredEntry::try_from).collect()
 }
 
-/// Entries of all terminals that wait for a person, oldest first.
+/// The terminal's entries after `after` that wait for a person, in order.
 ///
 /// # Errors
 /// None of its own.
-pub fn held(tx: &mut Tx<'_>, scope: &TenantScope, limit: u32) -> Result<Vec<(TerminalId, StoredEntry)>, StoreError> {
+pub fn held(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+    after: Sequence,
+    limit: u32,
+) -> Result<Vec<StoredEntry>, StoreError> {
     let rows: Vec<EntryRow> = tx.run(scope, |conn| {
         journal_entries::table
             .filter(journal_entries::tenant_id.eq(Txt(scope.tenant())))
+            .filter(journal_entries::terminal_id.eq(Txt(terminal)))
+            .filter(journal_entries::sequence.gt(signed(after.0)))
             .filter(journal_entries::verdict.is_not_null())
-            .order((journal_entries::received_at, journal_entries::terminal_id, journal_entries::sequence))
+            .order(journal_entries::sequence)
             .limit(limit.into())
             .select(EntryRow::as_select())
             .load(conn)
     })?;
-    rows.into_iter().map(|row| Ok((row.terminal_id.0, row.try_into()?))).collect()
+    rows.into_iter().map(StoredEntry::try_from).collect()
 }
 
 const STALE: StoreError = StoreError::Stale { what: "the journal" };
@@ -137,7 +145,6 @@ const STALE: StoreError = StoreError::Stale { what: "the journal" };
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = journal_entries)]
 struct EntryRow {
-    terminal_id: Txt<TerminalId>,
     sequence: i64,
     at: i64,
     prev_hash: String,

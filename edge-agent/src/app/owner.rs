@@ -213,10 +213,7 @@ impl Owner {
             events,
         };
         owner.look_at_disk().await;
-        // Nobody knows whether the report came out before the end.
-        if owner.shift.as_ref().is_some_and(Shift::is_report_queued) {
-            owner.print_report(true);
-        }
+        owner.print_left_report().await;
         Ok(owner)
     }
 

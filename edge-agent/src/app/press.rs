@@ -98,7 +98,7 @@ impl Owner {
         if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
             return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
         }
-        let currency = self.identity.profile.currency;
+        let (currency, is_cash) = (self.identity.profile.currency, request.method == SaleMethod::Cash);
         let Checked { amount, tender, goods, cashier } = check(request, currency, self.cashier())?;
         if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
             if awaiting.pressed != pressed {
@@ -108,7 +108,7 @@ impl Owner {
                 return Ok(Sold::AwaitingScan(awaiting.view()));
             }
         }
-        self.check_shift()?;
+        self.check_shift(is_cash)?;
         self.check_open_for_sales().await?;
         let Some(tender) = tender else {
             let awaiting = Awaiting { pressed, amount, goods, cashier, since: now() };
@@ -183,7 +183,8 @@ impl Owner {
         let (tenant, ..) = self.ids();
         let refund = RefundId::for_key(tenant, payment, &pressed.key);
         if matches!(press, Press::Void | Press::Refund { .. }) {
-            self.check_shift()?;
+            let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
+            self.check_shift(held.sale.method().is_none())?;
         }
         let cashier = self.cashier().to_owned();
         let (event, refund) = match press {
@@ -243,7 +244,7 @@ impl Owner {
         if !self.knows_its_numbers() {
             return Err(not_compared());
         }
-        self.check_shift()?;
+        self.check_shift(false)?;
         self.check_open_for_sales().await?;
         let sale = self.key(pressed, amount, Tender::Scan { code: trimmed(&text) }, goods, cashier).await?;
         self.awaiting = None;

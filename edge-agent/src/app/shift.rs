@@ -13,12 +13,13 @@ use super::{
     press::{amount_of, is_text},
 };
 use crate::{
+    config::ShiftRequired,
     counter::About,
-    journal::{self, Commit},
+    journal::{self, Commit, Store},
     peripherals::PeripheralError,
     receipt::report,
     sale::ReceiptState,
-    shift::{Closed, Shift, in_the_way},
+    shift::{Closed, InDoubt, Shift, in_doubt},
     till::{
         command::{Pressed, ShiftPress},
         problem::{Code, Refused},
@@ -36,40 +37,67 @@ impl Owner {
         self.shift.as_ref().filter(|shift| shift.is_open())
     }
 
-    /// Whether there is a shift, where the settings want one.
+    /// Whether there is a shift, where the settings want one. `is_cash`: whether the drawer's cash moves.
     ///
     /// # Errors
     /// `NoShift`.
-    pub(super) fn check_shift(&self) -> Result<(), Refused> {
-        if self.config.till.shift_required && self.open_shift().is_none() { Err(Refused::NoShift) } else { Ok(()) }
+    pub(super) fn check_shift(&self, is_cash: bool) -> Result<(), Refused> {
+        let is_required = match self.config.till.shift_required {
+            ShiftRequired::Always => true,
+            ShiftRequired::OnceUsed => is_cash && self.shift.is_some(),
+            ShiftRequired::Never => false,
+        };
+        if is_required && self.open_shift().is_none() { Err(Refused::NoShift) } else { Ok(()) }
     }
 
     pub(super) fn shift_now(&self) -> ShiftNow {
         ShiftNow { shift: self.shift.as_ref().map(ShiftView::of) }
     }
 
-    /// A button on the shift. The same press again does nothing again, and shows the shift as it stands.
+    /// A button on the shift. The same press again does nothing again, and shows the shift that it was about.
     ///
     /// # Errors
     /// `KeyReused`, those of the press, the journal's; nothing has happened then.
     pub(super) async fn press_shift(&mut self, pressed: Pressed, press: ShiftPress) -> Result<ShiftView, Refused> {
+        let of = press.batch();
         if self.seen(&pressed).await?.is_none() {
             match press {
                 ShiftPress::Open { float_minor, cashier, cashier_number } => {
                     self.sign_on(pressed, float_minor, cashier, cashier_number).await?;
                 }
-                ShiftPress::PaidIn { amount_minor, reason } => {
-                    self.move_cash(pressed, true, amount_minor, reason).await?
+                ShiftPress::Move { batch, is_in, amount_minor, reason, cashier } => {
+                    self.move_cash(pressed, batch, is_in, amount_minor, (reason, cashier)).await?;
                 }
-                ShiftPress::PaidOut { amount_minor, reason } => {
-                    self.move_cash(pressed, false, amount_minor, reason).await?;
+                ShiftPress::Close { batch, counted_minor, cashier, despite } => {
+                    self.close_batch(pressed, batch, counted_minor, cashier, &despite).await?;
                 }
-                ShiftPress::Close { counted_minor } => self.close_batch(pressed, counted_minor).await?,
-                ShiftPress::Reprint => self.reprint_report(pressed).await?,
+                ShiftPress::Reprint => {
+                    let shift = self.reprint_report(pressed).await?;
+                    return Ok(ShiftView::of(&shift));
+                }
             }
         }
-        let shift = self.shift.as_ref().ok_or(Refused::NoShift)?;
-        Ok(ShiftView::of(shift))
+        let shift = match of {
+            Some(batch) => self.shift_of(batch).await?,
+            None => self.shift.clone(),
+        };
+        Ok(ShiftView::of(&shift.ok_or(Refused::NoShift)?))
+    }
+
+    async fn shift_of(&self, batch: Sequence) -> Result<Option<Shift>, Refused> {
+        match self.shift.as_ref().filter(|shift| shift.batch == batch) {
+            Some(shift) => Ok(Some(shift.clone())),
+            None => Ok(self.journal.run(move |store| store.shift(batch)).await?),
+        }
+    }
+
+    /// The open shift, if it is the one that the page shows: another page may have closed that and opened the next.
+    fn open_as_shown(&self, batch: Sequence) -> Result<&Shift, Refused> {
+        let open = self.open_shift().ok_or(Refused::NoShift)?;
+        if open.batch == batch {
+            return Ok(open);
+        }
+        Err(Refused::OtherShift { asked: batch, open: open.batch, cashier: open.cashier.clone() })
     }
 
     async fn sign_on(
@@ -100,17 +128,18 @@ impl Owner {
     async fn move_cash(
         &mut self,
         pressed: Pressed,
+        batch: Sequence,
         is_in: bool,
         amount_minor: i64,
-        reason: String,
+        (reason, cashier): (String, Option<String>),
     ) -> Result<(), Refused> {
-        let shift = self.open_shift().ok_or(Refused::NoShift)?.clone();
+        let shift = self.open_as_shown(batch)?.clone();
         let amount = amount_of(amount_minor, shift.float.currency())?;
         if !is_text(&reason) {
             return Err(Refused::Reason);
         }
         self.check_open_for_sales().await?;
-        let (batch, cashier) = (shift.batch, shift.cashier.clone());
+        let cashier = at_the_till(&shift, cashier)?;
         let record = if is_in {
             Record::PaidIn { batch, amount, reason, cashier }
         } else {
@@ -121,48 +150,81 @@ impl Owner {
         Ok(())
     }
 
-    async fn close_batch(&mut self, pressed: Pressed, counted_minor: i64) -> Result<(), Refused> {
-        let mut shift = self.open_shift().ok_or(Refused::NoShift)?.clone();
+    async fn close_batch(
+        &mut self,
+        pressed: Pressed,
+        batch: Sequence,
+        counted_minor: i64,
+        cashier: Option<String>,
+        despite: &[Sequence],
+    ) -> Result<(), Refused> {
         let counted = self.in_drawer(counted_minor)?;
-        if let Some(why) = self.what_is_in_the_way() {
-            return Err(Refused::ShiftBusy(why));
+        // Closed with this very count: two pages, or one that was reloaded, mean the same close.
+        let before = self.shift_of(batch).await?.and_then(|shift| shift.closed);
+        if before.is_some_and(|closed| closed.counted == counted) {
+            return Ok(());
         }
+        let mut shift = self.open_as_shown(batch)?.clone();
+        let cashier = at_the_till(&shift, cashier)?;
+        let in_doubt = self.in_doubt(despite)?;
         let counting = shift.clone();
         let totals = self.journal.run(move |store| store.tally(&counting)).await?;
         let expected = shift.expected(&totals).map_err(|error| Refused::Amount(error.to_string()))?;
-        let (batch, cashier) = (shift.batch, shift.cashier.clone());
-        shift.closed = Some(Closed { at: now(), counted, expected, totals, report: ReceiptState::Queued });
+        let report = ReceiptState::Queued;
+        shift.closed = Some(Closed { at: now(), counted, expected, totals, in_doubt, report });
         self.write_shift(vec![Record::ShiftClosed { batch, counted, expected, cashier }], shift, Some(pressed)).await?;
         tracing::info!(batch = batch.0, "the batch was closed");
-        self.print_report(false);
+        self.print_report(false).await;
         Ok(())
     }
 
-    /// What must come to an end before the batch does, in words for the cashier.
-    fn what_is_in_the_way(&self) -> Option<String> {
+    /// The sales over which the batch is closed although nobody knows how they stand. While core can be asked, there are none:
+    /// they come to an end first. While it cannot, the cashier must have seen each of them (`despite`).
+    fn in_doubt(&self, despite: &[Sequence]) -> Result<Vec<InDoubt>, Refused> {
         if self.awaiting.is_some() {
-            return Some("a scan is awaited: scan the customer's code, or go back".to_owned());
+            let why = "a scan is awaited: scan the customer's code, or go back";
+            return Err(Refused::ShiftBusy(why.to_owned()));
         }
         if !self.early.is_empty() {
-            return Some("a sale waits for core's first word: wait a moment".to_owned());
+            return Err(Refused::ShiftBusy("a sale waits for core's first word: wait a moment".to_owned()));
         }
-        self.sales.values().find_map(|held| in_the_way(&held.sale))
+        let in_doubt: Vec<InDoubt> = self.sales.values().filter_map(|held| in_doubt(&held.sale)).collect();
+        if let Some(first) = in_doubt.first().filter(|_| self.line.is_online()) {
+            return Err(Refused::ShiftBusy(first.why.clone()));
+        }
+        if in_doubt.iter().all(|sale| despite.contains(&sale.counter)) {
+            return Ok(in_doubt);
+        }
+        Err(Refused::ShiftInDoubt(in_doubt.into_iter().map(|sale| sale.why).collect()))
     }
 
-    async fn reprint_report(&mut self, pressed: Pressed) -> Result<(), Refused> {
-        let mut shift = self.shift.clone().ok_or(Refused::NoReport)?;
-        let closed = shift.closed.as_mut().ok_or(Refused::NoReport)?;
-        closed.report = ReceiptState::Queued;
-        self.write_shift(Vec::new(), shift, Some(pressed)).await?;
-        self.print_report(true);
-        Ok(())
+    async fn last_closed(&self) -> Result<Option<Shift>, Refused> {
+        match self.shift.as_ref().filter(|shift| !shift.is_open()) {
+            Some(shift) => Ok(Some(shift.clone())),
+            None => Ok(self.journal.run(Store::last_closed_shift).await?),
+        }
     }
 
-    /// Sends the last batch's report to the printer.
-    pub(super) fn print_report(&mut self, is_copy: bool) {
-        let Some(shift) = &self.shift else { return };
+    async fn reprint_report(&mut self, pressed: Pressed) -> Result<Shift, Refused> {
+        let mut shift = self.last_closed().await?.ok_or(Refused::NoReport)?;
+        shift.closed.as_mut().ok_or(Refused::NoReport)?.report = ReceiptState::Queued;
+        self.write_shift(Vec::new(), shift.clone(), Some(pressed)).await?;
+        self.print_report(true).await;
+        Ok(shift)
+    }
+
+    /// Nobody knows whether the last report came out before the agent ended.
+    pub(super) async fn print_left_report(&mut self) {
+        if matches!(self.last_closed().await, Ok(Some(shift)) if shift.is_report_queued()) {
+            self.print_report(true).await;
+        }
+    }
+
+    /// Sends the last closed batch's report to the printer.
+    async fn print_report(&mut self, is_copy: bool) {
+        let Ok(Some(shift)) = self.last_closed().await else { return };
         let batch = shift.batch;
-        let Some(document) = report(&self.heading(), shift, is_copy, now()) else { return };
+        let Some(document) = report(&self.heading(), &shift, is_copy, now()) else { return };
         if !self.counter.print(About::Batch(batch), document) {
             // The next start tries again; until then the cashier may.
             tracing::warn!(batch = batch.0, "the report was not printed: the printer hangs");
@@ -174,10 +236,14 @@ impl Owner {
         if let Some(error) = &failure {
             tracing::warn!(batch = batch.0, %error, "a report was not printed");
         }
-        let Some(mut shift) = self.shift.clone().filter(|shift| shift.batch == batch) else { return };
-        let Some(closed) = shift.closed.as_mut() else { return };
-        closed.report = if failure.is_none() { ReceiptState::Printed } else { ReceiptState::Failed };
-        if let Err(error) = self.write_shift(Vec::new(), shift, None).await {
+        let kept = async {
+            // The next cashier may have signed on meanwhile.
+            let Some(mut shift) = self.shift_of(batch).await? else { return Ok(()) };
+            let Some(closed) = shift.closed.as_mut() else { return Ok(()) };
+            closed.report = if failure.is_none() { ReceiptState::Printed } else { ReceiptState::Failed };
+            self.write_shift(Vec::new(), shift, None).await
+        };
+        if let Err(error) = kept.await {
             tracing::error!(batch = batch.0, code = %Code(&error), %error, "that a report was printed could not be kept");
         }
     }
@@ -201,7 +267,19 @@ impl Owner {
         let shift_press = pressed.map(|Pressed { key, fingerprint }| journal::ShiftPress { key, fingerprint });
         self.commit(Commit { records, shift: Some(shift.clone()), shift_press, ..Commit::default() }).await?;
         self.emit("shift", &ShiftView::of(&shift));
-        self.shift = Some(shift);
+        // A report of the batch before may be printed while the next one is open.
+        if self.shift.as_ref().is_none_or(|last| last.batch <= shift.batch) {
+            self.shift = Some(shift);
+        }
         Ok(())
+    }
+}
+
+/// Who stands at the till: as keyed, or whoever signed on.
+fn at_the_till(shift: &Shift, keyed: Option<String>) -> Result<String, Refused> {
+    match keyed {
+        None => Ok(shift.cashier.clone()),
+        Some(cashier) if is_text(&cashier) => Ok(cashier),
+        Some(_) => Err(Refused::Cashier),
     }
 }

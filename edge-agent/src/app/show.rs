@@ -10,6 +10,7 @@ use super::{
     owner::{Awaiting, Owner},
 };
 use crate::{
+    config::ShiftRequired,
     peripherals::{Display, DisplayMessage},
     sale,
     sync::{self, Stop},
@@ -68,8 +69,8 @@ impl Owner {
             currency: profile.currency,
             minor_digits: profile.currency.minor_digits(),
             cashier: self.cashier().to_owned(),
-            shift: self.shift.as_ref().filter(|shift| shift.is_open()).map(ShiftBrief::of),
-            shift_required: self.config.till.shift_required,
+            shift: self.open_shift().map(ShiftBrief::of),
+            shift_required: self.config.till.shift_required == ShiftRequired::Always,
             link: LinkView { online: self.line.is_online(), mqtt: self.line.mqtt_up, https: self.line.https_up },
             unsent: self.unsent_view(),
             sync: SyncView { head: self.sync.head(), through: self.sync.through(), stopped },

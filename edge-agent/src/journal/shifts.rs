@@ -10,10 +10,7 @@ use super::{
     schema::{shift_presses, shifts},
     store::{loaded, stored, unreadable},
 };
-use crate::{
-    sale::Sale,
-    shift::{Shift, Tally, Totals},
-};
+use crate::shift::{Shift, Tally, Totals};
 
 #[derive(Queryable, Insertable, AsChangeset)]
 #[diesel(table_name = shifts)]
@@ -60,9 +57,22 @@ impl Store {
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn last_shift(&mut self) -> Result<Option<Shift>, JournalError> {
-        let text: Option<String> =
-            shifts::table.order(shifts::batch.desc()).select(shifts::kept).first(&mut self.connection).optional()?;
-        text.map(|text| serde_json::from_str(&text).map_err(|error| unreadable("a shift", error))).transpose()
+        kept(shifts::table.order(shifts::batch.desc()).select(shifts::kept).first(&mut self.connection).optional()?)
+    }
+
+    /// The last shift of this till that is over.
+    ///
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn last_closed_shift(&mut self) -> Result<Option<Shift>, JournalError> {
+        let closed = shifts::table.filter(shifts::open.eq(0)).order(shifts::batch.desc()).select(shifts::kept);
+        kept(closed.first(&mut self.connection).optional()?)
+    }
+
+    /// # Errors
+    /// `Database`, `Unreadable`.
+    pub fn shift(&mut self, batch: Sequence) -> Result<Option<Shift>, JournalError> {
+        kept(shifts::table.find(stored(batch)).select(shifts::kept).first(&mut self.connection).optional()?)
     }
 
     /// What was asked under this key about a shift, if anything was.
@@ -74,28 +84,36 @@ impl Store {
         Ok(fingerprint.first(&mut self.connection).optional()?)
     }
 
-    /// What the shift comes to so far, counted from all entries since the one that began it.
+    /// What the shift comes to so far, counted from all entries since the one that began it, and from what became of earlier
+    /// refunds since the shift before it was closed.
     ///
     /// # Errors
     /// `Database`, `Unreadable`: also for sums that do not fit.
     pub fn tally(&mut self, shift: &Shift) -> Result<Totals, JournalError> {
-        let entry: i64 = shifts::table.find(stored(shift.batch)).select(shifts::entry).first(&mut self.connection)?;
-        let mut tally = Tally::new(shift.float.currency());
-        let mut after = loaded(entry);
+        let sums = |error| unreadable("the sums of a batch", error);
+        let before = shifts::table.filter(shifts::batch.le(stored(shift.batch))).order(shifts::batch.desc());
+        let began: Vec<i64> = before.limit(2).select(shifts::entry).load(&mut self.connection)?;
+        let Some(entry) = began.last() else { return Err(unreadable("the sums of a batch", "it was never opened")) };
+        let mut tally = Tally::new(shift.batch, shift.float.currency());
+        let mut after = Sequence(loaded(*entry).0.saturating_sub(1));
         loop {
             let page = self.entries_after(after)?;
             let Some(last) = page.last() else { break };
             after = last.sequence;
             for entry in page {
-                tally.take(entry.record()?).map_err(|error| unreadable("the sums of a batch", error))?;
+                tally.take(entry.record()?).map_err(sums)?;
             }
         }
-        let mut earlier = BTreeMap::new();
-        for payment in tally.earlier_sales() {
-            if let Some(method) = self.sale(payment)?.and_then(|(kept, _)| Sale::reopened(kept).method()) {
-                earlier.insert(payment, method);
+        let mut known = BTreeMap::new();
+        for payment in tally.sales() {
+            if let Some((kept, _)) = self.sale(payment)? {
+                known.insert(payment, kept);
             }
         }
-        tally.totals(&earlier).map_err(|error| unreadable("the sums of a batch", error))
+        tally.totals(&known).map_err(sums)
     }
+}
+
+fn kept(text: Option<String>) -> Result<Option<Shift>, JournalError> {
+    text.map(|text| serde_json::from_str(&text).map_err(|error| unreadable("a shift", error))).transpose()
 }

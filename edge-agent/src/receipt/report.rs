@@ -6,7 +6,7 @@ use super::{
     Align, Document, Element, Heading, Size,
     compose::{Paper, moment},
 };
-use crate::shift::{Closed, Line, MethodTotals, Shift};
+use crate::shift::{Closed, InDoubt, Line, MethodTotals, Shift};
 
 /// The report of a batch; nothing for one that is open.
 #[must_use]
@@ -35,6 +35,17 @@ pub fn report(heading: &Heading, shift: &Shift, is_copy: bool, printed_at: Milli
         ("被扫 Customer's code", &totals.customer_presented),
     ] {
         method(&mut paper, shift, name, of);
+    }
+    for (words, line) in
+        [("退款处理中 Under way", totals.under_way), ("别处退款 Given back elsewhere", totals.elsewhere)]
+    {
+        if line.count > 0 {
+            counted(&mut paper, shift, words, line);
+        }
+    }
+    for InDoubt { counter, amount_minor, .. } in &closed.in_doubt {
+        let money = Money::new(*amount_minor, shift.float.currency());
+        paper.row(&format!("存疑 In doubt #{counter}"), &money.decimal());
     }
     paper.rule();
     drawer(&mut paper, shift, closed);
@@ -113,12 +124,14 @@ mod tests {
             customer_presented: MethodTotals { sales: line(41, 123_450), refunds: line(2, 2_000), voids: line(1, 990) },
             paid_in: line(1, 10_000),
             paid_out: line(2, 4_000),
+            ..Totals::default()
         };
         let closed = Closed {
             at: NOW.plus(8 * 3_600_000),
             counted: cny(counted_minor),
             expected: cny(89_000),
             totals,
+            in_doubt: Vec::new(),
             report: ReceiptState::Queued,
         };
         Shift {
@@ -143,6 +156,20 @@ mod tests {
     #[test]
     fn a_report_of_a_drawer_that_is_short() {
         insta::assert_snapshot!(described(&report(&heading(), &shift(88_900), false, NOW).unwrap()));
+    }
+
+    #[test]
+    fn what_is_under_way_and_what_others_gave_back_is_named() {
+        let mut shift = shift(89_000);
+        let totals = &mut shift.closed.as_mut().unwrap().totals;
+        totals.under_way = Line { count: 1, minor: 182 };
+        totals.elsewhere = Line { count: 2, minor: 380 };
+        let why = "sale 17 is being sent".to_owned();
+        shift.closed.as_mut().unwrap().in_doubt = vec![InDoubt { counter: Sequence(17), amount_minor: 1_250, why }];
+        let text = described(&report(&heading(), &shift, false, NOW).unwrap());
+        assert!(text.contains("退款处理中 Under way ×1 | 1.82"), "{text}");
+        assert!(text.contains("别处退款 Given back elsewhere ×2 | 3.80"), "{text}");
+        assert!(text.contains("存疑 In doubt #17 | 12.50"), "{text}");
     }
 
     #[test]

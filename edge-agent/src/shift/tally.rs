@@ -1,14 +1,16 @@
 //! Counting a batch from its journal entries, one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use saoma_protocol::{
-    Amount, Currency, PaymentId, RefundId,
+    Amount, Currency, PaymentId, RefundId, Sequence,
     api::{PaymentState, RefundState},
     journal::{Method, Record},
     money::MoneyError,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::sale::{Kept, Sale};
 
 /// How many, and how much in minor units of the batch's currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +24,7 @@ pub struct Line {
 pub struct MethodTotals {
     /// Paid, whatever became of it later.
     pub sales: Line,
-    /// Given back in this batch, also for sales of earlier ones.
+    /// Gone back in this batch, also for sales of earlier ones and for what was keyed in them.
     pub refunds: Line,
     pub voids: Line,
 }
@@ -35,6 +37,12 @@ pub struct Totals {
     pub customer_presented: MethodTotals,
     pub paid_in: Line,
     pub paid_out: Line,
+    /// Refunds and voids keyed in this batch that nobody knows the end of: they are of the batch in which they go out.
+    #[serde(default)]
+    pub under_way: Line,
+    /// Of this batch's sales, by others than this till.
+    #[serde(default)]
+    pub elsewhere: Line,
 }
 
 impl Line {
@@ -45,13 +53,28 @@ impl Line {
     }
 }
 
-/// Takes a batch's records in their order.
+/// Takes a batch's records in their order, from the opening of the shift before it on.
 pub struct Tally {
+    batch: Sequence,
     currency: Currency,
+    part: Part,
     totals: Totals,
+    cash: Vec<PaymentId>,
     /// Sales through core, and how the journal says they stand.
     sales: BTreeMap<PaymentId, (Method, Amount, Option<PaymentState>)>,
     refunds: BTreeMap<RefundId, RefundKeyed>,
+    /// Keyed since the last close with no shift open: of no batch, if they went out by then.
+    keyed_between: BTreeSet<RefundId>,
+    /// Keyed before this batch, and gone out in it or since the last close.
+    paid_later: BTreeMap<RefundId, PaymentId>,
+}
+
+/// Where the records are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    ShiftBefore,
+    Between,
+    Ours,
 }
 
 struct RefundKeyed {
@@ -63,7 +86,7 @@ struct RefundKeyed {
 
 impl Tally {
     #[must_use]
-    pub const fn new(currency: Currency) -> Self {
+    pub const fn new(batch: Sequence, currency: Currency) -> Self {
         const NONE: Line = Line { count: 0, minor: 0 };
         const NOTHING: MethodTotals = MethodTotals { sales: NONE, refunds: NONE, voids: NONE };
         let totals = Totals {
@@ -72,8 +95,20 @@ impl Tally {
             customer_presented: NOTHING,
             paid_in: NONE,
             paid_out: NONE,
+            under_way: NONE,
+            elsewhere: NONE,
         };
-        Self { currency, totals, sales: BTreeMap::new(), refunds: BTreeMap::new() }
+        Self {
+            batch,
+            currency,
+            part: Part::ShiftBefore,
+            totals,
+            cash: Vec::new(),
+            sales: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+            keyed_between: BTreeSet::new(),
+            paid_later: BTreeMap::new(),
+        }
     }
 
     /// The next record. What is of another currency is no part of this batch's sums.
@@ -81,9 +116,31 @@ impl Tally {
     /// # Errors
     /// `Overflow`.
     pub fn take(&mut self, record: Record) -> Result<(), MoneyError> {
+        match (self.part, record) {
+            (_, Record::ShiftOpened { batch, .. }) if batch == self.batch => self.part = Part::Ours,
+            (Part::ShiftBefore, Record::ShiftClosed { .. }) => self.part = Part::Between,
+            (Part::ShiftBefore, _) => {}
+            (Part::Between, Record::RefundKeyed { refund, .. }) => {
+                self.keyed_between.insert(refund);
+            }
+            (Part::Between, Record::RefundSettled { refund, payment, state: RefundState::Succeeded }) => {
+                if !self.keyed_between.contains(&refund) {
+                    self.paid_later.insert(refund, payment);
+                }
+            }
+            (Part::Between, _) => {}
+            (Part::Ours, record) => return self.take_ours(record),
+        }
+        Ok(())
+    }
+
+    fn take_ours(&mut self, record: Record) -> Result<(), MoneyError> {
         let is_ours = |amount: Amount| amount.currency() == self.currency;
         match record {
-            Record::CashSale { amount, .. } if is_ours(amount) => self.totals.cash.sales.add(amount),
+            Record::CashSale { payment, amount, .. } if is_ours(amount) => {
+                self.cash.push(payment);
+                self.totals.cash.sales.add(amount)
+            }
             Record::CashRefund { amount, void, .. } if is_ours(amount) => {
                 let cash = &mut self.totals.cash;
                 if void { &mut cash.voids } else { &mut cash.refunds }.add(amount)
@@ -104,9 +161,13 @@ impl Tally {
                 self.refunds.insert(refund, RefundKeyed { payment, amount, void, state: None });
                 Ok(())
             }
-            Record::RefundSettled { refund, state: now, .. } => {
-                if let Some(RefundKeyed { state, .. }) = self.refunds.get_mut(&refund) {
-                    *state = Some(now);
+            Record::RefundSettled { refund, payment, state: now } => {
+                match self.refunds.get_mut(&refund) {
+                    Some(RefundKeyed { state, .. }) => *state = Some(now),
+                    None if now == RefundState::Succeeded => {
+                        self.paid_later.insert(refund, payment);
+                    }
+                    None => {}
                 }
                 Ok(())
             }
@@ -121,32 +182,58 @@ impl Tally {
         }
     }
 
-    /// Sales of earlier batches of which something was given back in this one: how they were paid is not in its entries.
+    /// All sales that the totals are about, also those of earlier batches.
     #[must_use]
-    pub fn earlier_sales(&self) -> Vec<PaymentId> {
-        let of_refunds = self.refunds.values().map(|refund| refund.payment);
-        of_refunds.filter(|payment| !self.sales.contains_key(payment)).collect()
+    pub fn sales(&self) -> BTreeSet<PaymentId> {
+        let of_refunds = self.refunds.values().map(|refund| refund.payment).chain(self.paid_later.values().copied());
+        self.sales.keys().copied().chain(self.cash.iter().copied()).chain(of_refunds).collect()
     }
 
-    /// What all of it comes to. `earlier`: how the sales of [`Self::earlier_sales`] were paid.
+    /// What all of it comes to. `known`: what this till has of [`Self::sales`].
     ///
     /// # Errors
     /// `Overflow`.
-    pub fn totals(&self, earlier: &BTreeMap<PaymentId, Method>) -> Result<Totals, MoneyError> {
+    pub fn totals(&self, known: &BTreeMap<PaymentId, Kept>) -> Result<Totals, MoneyError> {
         let mut totals = self.totals;
         for (method, amount, state) in self.sales.values() {
             if state.is_some_and(was_paid) {
                 of_method(&mut totals, *method).sales.add(*amount)?;
             }
         }
+        let method_of = |payment: &PaymentId| {
+            let keyed = self.sales.get(payment).map(|(method, ..)| *method);
+            keyed.or_else(|| known.get(payment).and_then(|kept| Sale::reopened(kept.clone()).method()))
+        };
         for RefundKeyed { payment, amount, void, state } in self.refunds.values() {
-            let method = self.sales.get(payment).map(|(method, ..)| *method).or_else(|| earlier.get(payment).copied());
-            let (Some(method), Some(RefundState::Succeeded)) = (method, state) else { continue };
-            let of = of_method(&mut totals, method);
-            if *void { &mut of.voids } else { &mut of.refunds }.add(*amount)?;
+            match (state, method_of(payment)) {
+                (Some(RefundState::Succeeded), Some(method)) => {
+                    went_back(&mut totals, method, *void).add(*amount)?;
+                }
+                (Some(RefundState::Failed), _) | (Some(RefundState::Succeeded), None) => {}
+                (None | Some(RefundState::Submitting | RefundState::Pending | RefundState::Unknown), _) => {
+                    totals.under_way.add(*amount)?;
+                }
+            }
+        }
+        for (refund, payment) in &self.paid_later {
+            let keyed = known.get(payment).and_then(|kept| kept.refunds.iter().find(|held| held.refund == *refund));
+            let (Some(keyed), Some(method)) = (keyed, method_of(payment)) else { continue };
+            if keyed.amount.currency() == self.currency {
+                went_back(&mut totals, method, keyed.void).add(keyed.amount)?;
+            }
+        }
+        let ours = self.sales.keys().chain(&self.cash).filter_map(|payment| known.get(payment));
+        let of_others = ours.flat_map(|kept| &kept.refunds).filter(|held| !held.keyed_here);
+        for held in of_others.filter(|held| held.state == RefundState::Succeeded) {
+            totals.elsewhere.add(held.amount)?;
         }
         Ok(totals)
     }
+}
+
+const fn went_back(totals: &mut Totals, method: Method, void: bool) -> &mut Line {
+    let of = of_method(totals, method);
+    if void { &mut of.voids } else { &mut of.refunds }
 }
 
 const fn was_paid(state: PaymentState) -> bool {
@@ -165,10 +252,13 @@ const fn of_method(totals: &mut Totals, method: Method) -> &mut MethodTotals {
 
 #[cfg(test)]
 mod tests {
-    use saoma_protocol::{Millis, Money, Sequence};
+    use saoma_protocol::{Millis, Money, api::Failure};
 
     use super::*;
-    use crate::shift::Shift;
+    use crate::{
+        sale::{ReceiptState, Refund, Stage},
+        shift::Shift,
+    };
 
     fn cny(minor: i64) -> Amount {
         Amount::new(minor, Currency::CNY).unwrap()
@@ -228,10 +318,80 @@ mod tests {
         }
     }
 
+    fn opened(batch: u64) -> Record {
+        let float = Money::new(0, Currency::CNY);
+        Record::ShiftOpened { batch: Sequence(batch), cashier: "Li".to_owned(), cashier_number: String::new(), float }
+    }
+
+    fn closed(batch: u64) -> Record {
+        let (counted, expected) = (Money::new(0, Currency::CNY), Money::new(0, Currency::CNY));
+        Record::ShiftClosed { batch: Sequence(batch), counted, expected, cashier: "Li".to_owned() }
+    }
+
+    /// A sale as the disk has it: refunds by number, amount, and whether they were keyed here.
+    fn kept(number: u8, refunds: &[(u8, i64, bool)]) -> (PaymentId, Kept) {
+        let refund = |(number, minor, keyed_here): &(u8, i64, bool)| Refund {
+            refund: RefundId::from_bytes([*number; 16]),
+            amount: cny(*minor),
+            void: false,
+            state: RefundState::Succeeded,
+            answered: true,
+            keyed_here: *keyed_here,
+            failure: None,
+            version: 2,
+            keyed_at: Millis(0),
+        };
+        let failure = Failure { code: "x".to_owned(), message: "x".to_owned() };
+        let (method, state) = (Method::CustomerPresented, PaymentState::Failed);
+        let kept = Kept {
+            payment: payment(number),
+            counter: Sequence(number.into()),
+            amount: cny(500),
+            goods: Vec::new(),
+            cashier: "Li".to_owned(),
+            keyed_at: Millis(0),
+            // Its method is all that is looked at here.
+            stage: Stage::NotSent { method, state, failure },
+            refunds: refunds.iter().map(refund).collect(),
+            receipt: ReceiptState::None,
+            journaled: None,
+        };
+        (payment(number), kept)
+    }
+
+    /// What is under way at the close of one batch is of the batch in which it goes out, and what others give back of a batch's
+    /// sales is told beside it.
+    #[test]
+    fn each_refund_is_counted_once() {
+        let keyed_1 = [keyed(1, 500, Method::CustomerPresented), settled(1, PaymentState::PartlyRefunded)];
+        let [late, late_end] = refund(1, 1, 20, false, RefundState::Succeeded);
+        let [between, between_end] = refund(2, 1, 30, false, RefundState::Succeeded);
+        let [of_nobody, of_nobody_end] = refund(3, 1, 40, false, RefundState::Succeeded);
+        let [failed, failed_end] = refund(4, 1, 50, false, RefundState::Failed);
+        let mut journal = vec![opened(1)];
+        journal.extend(keyed_1);
+        journal.extend([late, between, failed, closed(1), between_end, of_nobody, of_nobody_end, opened(2)]);
+        journal.extend([late_end, failed_end, closed(2)]);
+        let known = BTreeMap::from([kept(1, &[(1, 20, true), (2, 30, true), (3, 40, true), (9, 70, false)])]);
+        let of = |batch: u64, records: &[Record]| {
+            let mut tally = Tally::new(Sequence(batch), Currency::CNY);
+            for record in records {
+                tally.take(record.clone()).unwrap();
+            }
+            let totals = tally.totals(&known).unwrap();
+            (totals.customer_presented.refunds, totals.under_way, totals.elsewhere)
+        };
+        let line = |count, minor| Line { count, minor };
+        let close = journal.iter().position(|record| *record == closed(1)).unwrap();
+        assert_eq!(of(1, &journal[..close]), (line(0, 0), line(3, 100), line(1, 70)));
+        assert_eq!(of(2, &journal), (line(2, 50), line(0, 0), line(0, 0)));
+    }
+
     #[test]
     fn a_batch_is_counted_by_method() {
-        let mut tally = Tally::new(Currency::CNY);
+        let mut tally = Tally::new(Sequence(1), Currency::CNY);
         let mut records = vec![
+            opened(1),
             cash(1250),
             cash(300),
             given_back(250, false),
@@ -256,8 +416,8 @@ mod tests {
         for record in records {
             tally.take(record).unwrap();
         }
-        assert_eq!(tally.earlier_sales(), [payment(9)]);
-        let totals = tally.totals(&BTreeMap::from([(payment(9), Method::CustomerPresented)])).unwrap();
+        assert_eq!(tally.sales(), [0, 1, 2, 3, 4, 9].map(payment).into());
+        let totals = tally.totals(&BTreeMap::from([kept(9, &[])])).unwrap();
         let line = |count, minor| Line { count, minor };
         assert_eq!(
             totals,
@@ -267,6 +427,7 @@ mod tests {
                 customer_presented: MethodTotals { sales: line(1, 500), refunds: line(1, 50), voids: line(0, 0) },
                 paid_in: line(1, 1000),
                 paid_out: line(1, 400),
+                ..Totals::default()
             }
         );
         let shift = Shift {
@@ -282,11 +443,13 @@ mod tests {
 
     #[test]
     fn sums_that_do_not_fit_are_an_error() {
-        let mut tally = Tally::new(Currency::CNY);
+        let mut tally = Tally::new(Sequence(1), Currency::CNY);
+        tally.take(opened(1)).unwrap();
         tally.totals.cash.sales.minor = i64::MAX;
         assert_eq!(tally.take(cash(1)), Err(MoneyError::Overflow));
         let dollars = Amount::new(5, "USD".parse().unwrap()).unwrap();
-        let mut tally = Tally::new(Currency::CNY);
+        let mut tally = Tally::new(Sequence(1), Currency::CNY);
+        tally.take(opened(1)).unwrap();
         let record =
             Record::PaidIn { batch: Sequence(1), amount: dollars, reason: "x".to_owned(), cashier: "Li".to_owned() };
         tally.take(record).unwrap();

@@ -1,6 +1,6 @@
 //! What the till's page asks of the agent. The door checks form; the owner of the state ([`crate::app`]) answers.
 
-use saoma_protocol::{PaymentId, api::Goods};
+use saoma_protocol::{PaymentId, Sequence, api::Goods};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -71,14 +71,40 @@ pub enum Press {
     Reprint,
 }
 
-/// A button on the shift.
+/// A button on the shift. `batch`: the one that the page showed when it was pressed; `cashier`: who stands there, if it is not
+/// whoever signed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShiftPress {
-    Open { float_minor: i64, cashier: String, cashier_number: String },
-    PaidIn { amount_minor: i64, reason: String },
-    PaidOut { amount_minor: i64, reason: String },
-    Close { counted_minor: i64 },
+    Open {
+        float_minor: i64,
+        cashier: String,
+        cashier_number: String,
+    },
+    Move {
+        batch: Sequence,
+        is_in: bool,
+        amount_minor: i64,
+        reason: String,
+        cashier: Option<String>,
+    },
+    /// `despite`: the numbers of sales in doubt over which the batch is closed all the same.
+    Close {
+        batch: Sequence,
+        counted_minor: i64,
+        cashier: Option<String>,
+        despite: Vec<Sequence>,
+    },
     Reprint,
+}
+
+impl ShiftPress {
+    #[must_use]
+    pub const fn batch(&self) -> Option<Sequence> {
+        match self {
+            Self::Move { batch, .. } | Self::Close { batch, .. } => Some(*batch),
+            Self::Open { .. } | Self::Reprint => None,
+        }
+    }
 }
 
 /// What came of `POST /api/sales`.

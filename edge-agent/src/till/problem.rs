@@ -49,8 +49,12 @@ pub enum Refused {
     ShiftOpen { batch: Sequence, cashier: String },
     #[error("no shift is open: sign on first")]
     NoShift,
+    #[error("this is about batch {asked}, and batch {open} of {cashier} is open by now: look at the screen again")]
+    OtherShift { asked: Sequence, open: Sequence, cashier: String },
     #[error("the batch cannot be closed now: {0}")]
     ShiftBusy(String),
+    #[error("core is away, and nobody knows how these stand: {}", .0.join("; "))]
+    ShiftInDoubt(Vec<String>),
     #[error("the reason must have 1 to 128 characters")]
     Reason,
     #[error("no batch has been closed on this till")]
@@ -102,7 +106,9 @@ impl Refused {
             Self::Sale(refusal) => refusal.code(),
             Self::ShiftOpen { .. } => "shift_open",
             Self::NoShift => "no_shift",
+            Self::OtherShift { .. } => "other_shift",
             Self::ShiftBusy(_) => "shift_busy",
+            Self::ShiftInDoubt(_) => "shift_in_doubt",
             Self::Reason => "reason_invalid",
             Self::NoReport => "no_report",
             Self::ScanNotAwaited => "scan_not_awaited",
@@ -139,7 +145,9 @@ impl Refused {
             Self::Sale(_)
             | Self::ShiftOpen { .. }
             | Self::NoShift
+            | Self::OtherShift { .. }
             | Self::ShiftBusy(_)
+            | Self::ShiftInDoubt(_)
             | Self::ScanNotAwaited
             | Self::Core(_) => StatusCode::CONFLICT,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     sale::ReceiptState,
-    shift::{Shift, Totals},
+    shift::{InDoubt, Shift, Totals},
 };
 
 /// A shift as the page sees it; amounts in minor units.
@@ -42,6 +42,8 @@ pub struct CloseView {
     /// What was counted more than expected, or less if it is negative.
     pub over_short_minor: i64,
     pub totals: Totals,
+    /// Sales over which it was closed although nobody knew how they stood.
+    pub in_doubt: Vec<InDoubt>,
     pub report: ReceiptState,
 }
 
@@ -54,6 +56,7 @@ impl ShiftView {
             counted_minor: closed.counted.minor(),
             over_short_minor: closed.over_short_minor(),
             totals: closed.totals,
+            in_doubt: closed.in_doubt.clone(),
             report: closed.report,
         });
         Self {
@@ -121,30 +124,47 @@ pub(super) async fn open(room: Data<Room>, post: Post<OpenRequest>) -> Result<Ht
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CashRequest {
+    batch: Sequence,
     amount_minor: i64,
     reason: String,
+    #[serde(default)]
+    cashier: Option<String>,
+}
+
+impl CashRequest {
+    fn press(self, is_in: bool) -> ShiftPress {
+        let Self { batch, amount_minor, reason, cashier } = self;
+        ShiftPress::Move { batch, is_in, amount_minor, reason, cashier }
+    }
 }
 
 pub(super) async fn paid_in(room: Data<Room>, post: Post<CashRequest>) -> Result<Json<ShiftView>, Refused> {
-    press(&room, post, |CashRequest { amount_minor, reason }| ShiftPress::PaidIn { amount_minor, reason })
-        .await
-        .map(Json)
+    press(&room, post, |body| body.press(true)).await.map(Json)
 }
 
 pub(super) async fn paid_out(room: Data<Room>, post: Post<CashRequest>) -> Result<Json<ShiftView>, Refused> {
-    press(&room, post, |CashRequest { amount_minor, reason }| ShiftPress::PaidOut { amount_minor, reason })
-        .await
-        .map(Json)
+    press(&room, post, |body| body.press(false)).await.map(Json)
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CloseRequest {
+    batch: Sequence,
     counted_minor: i64,
+    #[serde(default)]
+    cashier: Option<String>,
+    #[serde(default)]
+    despite: Vec<Sequence>,
 }
 
 pub(super) async fn close(room: Data<Room>, post: Post<CloseRequest>) -> Result<Json<ShiftView>, Refused> {
-    press(&room, post, |body| ShiftPress::Close { counted_minor: body.counted_minor }).await.map(Json)
+    let press_of = |CloseRequest { batch, counted_minor, cashier, despite }| ShiftPress::Close {
+        batch,
+        counted_minor,
+        cashier,
+        despite,
+    };
+    press(&room, post, press_of).await.map(Json)
 }
 
 pub(super) async fn reprint(room: Data<Room>, post: Post<Nothing>) -> Result<Json<ShiftView>, Refused> {

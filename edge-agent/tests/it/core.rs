@@ -171,6 +171,21 @@ impl FakeCore {
         });
     }
 
+    /// Somebody at the merchant's office gives back a part of the sale.
+    pub fn office_gives_back(&self, payment: PaymentId, minor: i64) {
+        self.look(|known| {
+            let amount = Amount::new(minor, Currency::CNY).unwrap();
+            let sale = known.change(payment, |view| {
+                view.refunded_minor += minor;
+                view.state = PaymentState::PartlyRefunded;
+            });
+            let refund = known.give_back(RefundId::from_bytes([0x0f; 16]), payment, RefundKind::Refund, amount);
+            known.pushed += 1;
+            let body = PushBody::Refund { refund, payment: sale };
+            known.pushes.push(Push { id: Sequence(known.pushed), at: Millis(0), body });
+        });
+    }
+
     /// The customer pays what is on show.
     pub fn customer_pays(&self, payment: PaymentId) {
         self.look(|known| {

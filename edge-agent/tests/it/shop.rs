@@ -10,7 +10,7 @@ use reqwest::{Client, Method, StatusCode};
 use rumqttc::Transport;
 use saoma_edge::{
     app::{self, Parts, Running, StartError},
-    config::Config,
+    config::{Config, ShiftRequired},
     link::{
         enrol::{Request, enrol},
         https::Core,
@@ -59,7 +59,7 @@ struct Extras {
     pages_max: u64,
     /// The device of a serial scanner.
     scanner: Option<String>,
-    shift_required: bool,
+    shift_required: Option<ShiftRequired>,
 }
 
 pub struct Till {
@@ -89,7 +89,9 @@ pub fn request(core: &FakeCore, claim_code: &str, again: bool) -> Request {
 async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extras) -> Result<Running, StartError> {
     let mut config = config(folder);
     config.journal.pages_max = extras.pages_max;
-    config.till.shift_required = extras.shift_required;
+    if let Some(required) = extras.shift_required {
+        config.till.shift_required = required;
+    }
     if let Some(device) = &extras.scanner {
         config.peripherals.scanner = "serial".to_owned();
         config.peripherals.scanner_device.clone_from(device);
@@ -143,8 +145,9 @@ impl Shop {
         Self::open_at(FakeCore::open(), None, Extras { pages_max, ..Extras::default() }).await
     }
 
-    pub async fn open_where_shifts_are_required() -> Self {
-        Self::open_at(FakeCore::open(), None, Extras { shift_required: true, ..Extras::default() }).await
+    pub async fn open_where_shifts_are(required: ShiftRequired) -> Self {
+        let extras = Extras { shift_required: Some(required), ..Extras::default() };
+        Self::open_at(FakeCore::open(), None, extras).await
     }
 
     /// With a serial scanner at that device.

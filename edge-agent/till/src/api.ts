@@ -83,7 +83,11 @@ export interface Shift {
     expected_minor: number;
     counted_minor: number;
     over_short_minor: number;
-    totals: { cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; paid_in: Line; paid_out: Line };
+    totals: {
+      cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; paid_in: Line; paid_out: Line;
+      under_way: Line; elsewhere: Line;
+    };
+    in_doubt: { counter: number; amount_minor: number; why: string }[];
     report: Sale['receipt'];
   };
 }

@@ -2,11 +2,12 @@
 
 import { shown } from './amount';
 import { clock, useModel, useNow, useText } from './hooks';
+import { tellsOfCash } from './shift';
 import { press, switchLanguage } from './store';
 import { fill } from './text';
 
 export function Bar() {
-  const { connected, state, offlineSince, language } = useModel();
+  const { connected, state, offlineSince, language, screen } = useModel();
   const t = useText();
   const now = useNow();
   const link = linkOf();
@@ -14,6 +15,7 @@ export function Bar() {
   const risk = (state?.unsent.at_risk ?? [])
     .map(({ minor, currency }) => `${currency} ${shown(minor, state?.minor_digits ?? 2)}`)
     .join(' + ');
+  const words = tellsOfCash(screen) ? fill(t.unsent, unsent, risk === '' ? '0' : risk) : fill(t.unsentCount, unsent);
   const troubles = (state?.alarms.length ?? 0) + (state?.peripherals.filter((one) => one.state !== 'ok').length ?? 0);
 
   function linkOf(): { kind: string; words: string } {
@@ -27,7 +29,7 @@ export function Bar() {
       <span class="lamp" aria-hidden="true" />
       <strong class="link" role="status">{link.words}</strong>
       <span class={unsent === 0 ? 'unsent' : 'unsent some'}>
-        {state === null ? '' : unsent === 0 ? t.allSent : fill(t.unsent, unsent, risk === '' ? '0' : risk)}
+        {state === null ? '' : unsent === 0 ? t.allSent : words}
       </span>
       {state !== null && !state.disk.ok && <span class="alarm">{t.diskFull}</span>}
       {state !== null && state.sync.stopped !== null && <span class="alarm">{t.syncStopped}</span>}

@@ -41,7 +41,7 @@ export type Wish =
   | { kind: 'stop-scan' }
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found';
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift';
 
 export interface Step {
   screen: Screen;
@@ -87,13 +87,13 @@ export function toward(sale: Sale, action: Action): Step {
   }
 }
 
-/** `isShiftOpen`: whether somebody has signed on. */
-export function step(screen: Screen, press: Press, sales: readonly Sale[], isShiftOpen = false): Step {
+/** `openBatch`: that of the shift that is open. */
+export function step(screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null): Step {
   if (press.kind === 'info') return stay(screen.kind === 'info' ? HOME : { kind: 'info' });
   if (press.kind === 'scanned') return scanned(screen, press.text);
   // From where nothing is under way the shift is one key away.
   if (press.kind === 'function' && press.key === 'shift') {
-    return ['home', 'find', 'sale', 'report'].includes(screen.kind) ? stay(shiftMenu(isShiftOpen)) : stay(screen);
+    return ['home', 'find', 'sale', 'report'].includes(screen.kind) ? stay(shiftMenu(openBatch)) : stay(screen);
   }
   switch (screen.kind) {
     case 'home':
@@ -118,7 +118,7 @@ export function step(screen: Screen, press: Press, sales: readonly Sale[], isShi
     case 'drawer':
     case 'count':
     case 'report':
-      return shiftStep(screen, press);
+      return shiftStep(screen, press, sales);
     case 'info':
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }

@@ -3,6 +3,7 @@
 import type { Line, MethodTotals } from './api';
 import { minorOf } from './amount';
 import { clock, useModel, useText } from './hooks';
+import { SaleRow } from './sale';
 import type { ShiftScreen } from './shift';
 import { Key, Keypad, Sum, useShown } from './till';
 
@@ -15,16 +16,16 @@ export function ShiftRoom({ screen }: { screen: ShiftScreen }) {
     case 'drawer':
       return <Drawer screen={screen} />;
     case 'count':
-      return <Count keyed={screen.keyed} sure={screen.sure} />;
+      return <Count screen={screen} />;
     case 'report':
       return <Report />;
   }
 }
 
-function Menu({ open }: { open: boolean }) {
+function Menu({ open }: { open: number | null }) {
   const shift = useModel().state?.shift ?? null;
   const t = useText().shift;
-  const keys = open ? [t.close, t.paidIn, t.paidOut] : [t.signOn, t.reprint];
+  const keys = open === null ? [t.signOn, t.reprint] : [t.close, t.paidIn, t.paidOut, t.reprint];
   return (
     <div class="one">
       <p class="big" data-shift={shift === null ? 'none' : shift.batch}>
@@ -60,6 +61,13 @@ function SignOn({ number, keyed }: { number: string | null; keyed: string }) {
   );
 }
 
+/** Who stands there: a number that is keyed, or whoever signed on. */
+function By({ by }: { by: string }) {
+  const { state } = useModel();
+  const t = useText();
+  return <p class="filter">{t.shift.by} <output data-by>{by === '' ? (state?.shift?.cashier ?? '') : by}</output></p>;
+}
+
 function Drawer({ screen }: { screen: Extract<ShiftScreen, { kind: 'drawer' }> }) {
   const t = useText();
   const show = useShown();
@@ -68,6 +76,19 @@ function Drawer({ screen }: { screen: Extract<ShiftScreen, { kind: 'drawer' }> }
     return (
       <div class="two">
         <section><Sum label={title} text={show(minorOf(screen.keyed))} /></section>
+        <Keypad enter={t.enter} />
+      </div>
+    );
+  }
+  if (screen.reason !== null) {
+    return (
+      <div class="two">
+        <section>
+          <Sum label={title} text={show(screen.minor)} />
+          <p>{screen.reason}</p>
+          <By by={screen.by} />
+          <p>{t.shift.byHint}</p>
+        </section>
         <Keypad enter={t.enter} />
       </div>
     );
@@ -88,25 +109,33 @@ function Drawer({ screen }: { screen: Extract<ShiftScreen, { kind: 'drawer' }> }
   );
 }
 
-function Count({ keyed, sure }: { keyed: string; sure: boolean }) {
+function Count({ screen }: { screen: Extract<ShiftScreen, { kind: 'count' }> }) {
+  const { sales } = useModel();
   const t = useText();
   const show = useShown();
+  const { keyed, sure, by, doubt } = screen;
   if (sure) {
     return (
-      <div class="one">
-        <Sum label={t.shift.counted} text={show(minorOf(keyed))} class="counted" />
-        <p class="big">{t.shift.closeSure}</p>
-        <div class="choices">
-          <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
-          <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
-        </div>
+      <div class="two">
+        <section>
+          <Sum label={t.shift.counted} text={show(minorOf(keyed))} class="counted" />
+          <By by={by} />
+          <p>{t.shift.byHint}</p>
+          {doubt && (
+            <ul class="sales" data-doubt>
+              {sales.filter((sale) => !sale.settled).map((sale) => <SaleRow key={sale.payment} sale={sale} />)}
+            </ul>
+          )}
+          <p class="big">{doubt ? t.shift.doubtSure : t.shift.closeSure}</p>
+        </section>
+        <Keypad enter={t.yes} />
       </div>
     );
   }
   return (
     <div class="two">
       <section>
-        <Sum label={t.shift.counted} text={show(minorOf(keyed))} class="counted" />
+        <Sum label={t.shift.counted} text={keyed === '' ? '…' : show(minorOf(keyed))} class="counted" />
         <p>{t.shift.countHint}</p>
       </section>
       <Keypad enter={t.enter} />
@@ -141,6 +170,9 @@ function Report() {
           ])}
         </div>
         <p>{t.shift.float} {show(shift.float_minor)} · {t.shift.paidIn} {line(closed.totals.paid_in)} · {t.shift.paidOut} {line(closed.totals.paid_out)}</p>
+        {closed.totals.under_way.count > 0 && <p>{t.shift.underWay} {line(closed.totals.under_way)}</p>}
+        {closed.in_doubt.map(({ counter, amount_minor }) => <p key={counter}>{t.shift.inDoubt} #{counter} {show(amount_minor)}</p>)}
+        {closed.totals.elsewhere.count > 0 && <p>{t.shift.elsewhere} {line(closed.totals.elsewhere)}</p>}
       </section>
       <section>
         <Sum label={t.shift.expected} text={show(closed.expected_minor)} class="expected" />

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import type { Sale } from './api';
 import type { Press, Screen, Step } from './screen';
 import { step } from './screen';
-import { shiftMenu } from './shift';
+import { afterShift, shiftMenu, tellsOfCash } from './shift';
 
 const key = (name: string): Press => {
   if (/^\d+$/.test(name)) return { kind: 'digits', digits: name };
@@ -10,40 +11,98 @@ const key = (name: string): Press => {
 
 /** Presses one key after the other; the last step. */
 function play(from: Screen, ...names: string[]): Step {
-  return names.reduce<Step>((last, name) => step(last.screen, key(name), []), { screen: from });
+  return names.reduce<Step>((last, name) => step(last.screen, key(name), SALES), { screen: from });
 }
 
+const SALES = [{ counter: 4, settled: true }, { counter: 5, settled: false }] as Sale[];
+
 test('signing on asks for the cashier’s number and then the float', () => {
-  const asked = play(shiftMenu(false), 'enter', '0', '7', 'enter', '500', '00', 'enter');
+  const asked = play(shiftMenu(null), 'enter', '0', '7', 'enter', '500', '00', 'enter');
   expect(asked.wish).toEqual({
     kind: 'shift', path: 'open', body: { float_minor: 50_000, cashier: '07', cashier_number: '07' },
   });
-  expect(play(shiftMenu(false), 'enter', 'enter', 'enter').wish).toEqual({
+  expect(play(shiftMenu(null), 'enter', 'enter', 'enter').wish).toEqual({
     kind: 'shift', path: 'open', body: { float_minor: 0, cashier: '', cashier_number: '' },
   });
-  expect(play(shiftMenu(false), 'enter', '7', 'enter', 'escape').screen).toEqual({ kind: 'sign-on', number: null, keyed: '7' });
-  expect(play(shiftMenu(false), '2').wish).toEqual({ kind: 'shift', path: 'reprint', body: {} });
+  expect(play(shiftMenu(null), 'enter', '7', 'enter', 'escape').screen).toEqual({ kind: 'sign-on', number: null, keyed: '7' });
+  expect(play(shiftMenu(null), '2').wish).toEqual({ kind: 'shift', path: 'reprint', body: {} });
 });
 
 test.each([['2', 'paid-in'], ['3', 'paid-out']] as const)('cash moves with an amount and a reason (%s)', (chosen, path) => {
-  expect(play(shiftMenu(true), chosen, 'enter').hint).toBe('key_amount');
-  const asked = play(shiftMenu(true), chosen, '2000', 'enter', '3');
-  expect(asked.wish).toEqual({ kind: 'shift', path, body: { amount_minor: 2_000, reason: '采购 purchase' } });
-  expect(play(shiftMenu(true), chosen, '2000', 'enter', '9').wish).toBeUndefined();
+  expect(play(shiftMenu(7), chosen, 'enter').hint).toBe('key_amount');
+  const asked = play(shiftMenu(7), chosen, '2000', 'enter', '3', 'enter');
+  expect(asked.wish).toEqual({ kind: 'shift', path, body: { batch: 7, amount_minor: 2_000, reason: '采购 purchase' } });
+  expect(play(shiftMenu(7), chosen, '2000', 'enter', '9', 'enter').wish).toBeUndefined();
+  // Somebody else than who signed on.
+  expect(play(shiftMenu(7), chosen, '2000', 'enter', '3', '09', 'enter').wish).toMatchObject({ body: { cashier: '09' } });
 });
 
 test('the batch is closed with what was counted, after a question', () => {
-  expect(play(shiftMenu(true), '1', '123', 'enter')).toEqual({ screen: { kind: 'count', keyed: '123', sure: true } });
-  expect(play(shiftMenu(true), '1', '123', 'enter', 'enter').wish).toEqual({
-    kind: 'shift', path: 'close', body: { counted_minor: 123 },
+  expect(play(shiftMenu(7), '1', '123', 'enter')).toEqual({ screen: { kind: 'count', batch: 7, keyed: '123', sure: true, by: '', doubt: false } });
+  expect(play(shiftMenu(7), '1', '123', 'enter', 'enter').wish).toEqual({
+    kind: 'shift', path: 'close', body: { batch: 7, counted_minor: 123 },
   });
-  expect(play(shiftMenu(true), '1', '123', 'enter', 'escape').screen).toEqual({ kind: 'count', keyed: '123', sure: false });
-  // An empty drawer is counted, too.
-  expect(play(shiftMenu(true), '1', 'enter', 'enter').wish).toEqual({ kind: 'shift', path: 'close', body: { counted_minor: 0 } });
+  expect(play(shiftMenu(7), '1', '123', 'enter', 'escape').screen).toEqual({
+    kind: 'count', batch: 7, keyed: '123', sure: false, by: '', doubt: false,
+  });
+});
+
+test('whoever counts may be another than who signed on', () => {
+  expect(play(shiftMenu(7), '1', '123', 'enter', '09', 'enter').wish).toEqual({
+    kind: 'shift', path: 'close', body: { batch: 7, counted_minor: 123, cashier: '09' },
+  });
+});
+
+test('over sales in doubt the batch is closed once they were shown', () => {
+  const { screen } = play(shiftMenu(7), '1', '123', 'enter');
+  expect(play({ ...screen, doubt: true } as Screen, 'enter').wish).toEqual({
+    kind: 'shift', path: 'close', body: { batch: 7, counted_minor: 123, despite: [5] },
+  });
+  expect(play({ ...screen, doubt: true } as Screen, 'escape').screen).toMatchObject({ sure: false, doubt: false });
+});
+
+test('a drawer that nobody counted is not an empty one', () => {
+  const asked = play(shiftMenu(7), '1', 'enter');
+  expect(asked).toEqual({ screen: { kind: 'count', batch: 7, keyed: '', sure: false, by: '', doubt: false }, hint: 'key_count' });
+  expect(play(shiftMenu(7), '1', 'enter', 'enter').wish).toBeUndefined();
+  expect(play(shiftMenu(7), '1', '5', 'back', 'enter', 'enter').wish).toBeUndefined();
+  for (const noughts of ['0', '00']) {
+    expect(play(shiftMenu(7), '1', noughts, 'enter', 'enter').wish).toEqual({
+      kind: 'shift', path: 'close', body: { batch: 7, counted_minor: 0 },
+    });
+  }
+  expect(play(shiftMenu(7), '1', '0', '5').screen).toMatchObject({ keyed: '5' });
+});
+
+test('a page that shows another batch than the open one leaves it', () => {
+  for (const chosen of ['1', '2', '3']) {
+    const { screen } = play(shiftMenu(7), chosen, '123');
+    expect(afterShift(screen, 7, [])).toEqual(screen);
+    expect(afterShift(screen, 8, []).kind).toBe('home');
+    expect(afterShift(screen, null, []).kind).toBe('home');
+    // The answer to what was pressed here is on its way.
+    expect(afterShift(screen, null, ['/api/shift/close'])).toEqual(screen);
+  }
+  expect(afterShift(shiftMenu(7), 8, []).kind).toBe('home');
+  expect(afterShift(shiftMenu(null), 8, []).kind).toBe('home');
+  const sale: Screen = { kind: 'method', minor: 5 };
+  expect(afterShift(sale, 8, [])).toEqual(sale);
+});
+
+test('who counts is not told what sales brought in', () => {
+  expect(tellsOfCash(play(shiftMenu(7), '1').screen)).toBe(false);
+  expect(tellsOfCash(play(shiftMenu(7), '1', '5', 'enter').screen)).toBe(false);
+  expect(tellsOfCash(shiftMenu(7))).toBe(true);
+});
+
+test('the last report can be printed again, also while the next shift is open', () => {
+  for (const menu of [play(shiftMenu(null), '2'), play(shiftMenu(7), '4')]) {
+    expect(menu).toEqual({ screen: { kind: 'report' }, wish: { kind: 'shift', path: 'reprint', body: {} } });
+  }
 });
 
 test('no shift is closed that is not open, and none opened twice', () => {
-  expect(play(shiftMenu(false), '1').screen.kind).toBe('sign-on');
-  expect(play(shiftMenu(true), 'enter')).toEqual({ screen: shiftMenu(true) });
-  expect(play(shiftMenu(true), 'escape').screen.kind).toBe('home');
+  expect(play(shiftMenu(null), '1').screen.kind).toBe('sign-on');
+  expect(play(shiftMenu(7), 'enter')).toEqual({ screen: shiftMenu(7) });
+  expect(play(shiftMenu(7), 'escape').screen.kind).toBe('home');
 });

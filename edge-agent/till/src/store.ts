@@ -6,6 +6,7 @@ import {
 } from './api';
 import { type Intent, Intents } from './intent';
 import { HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
+import { afterShift } from './shift';
 import type { Language } from './text';
 
 export type Notice =
@@ -89,7 +90,7 @@ export function switchLanguage(): void {
 }
 
 function questionOf(screen: Screen): string {
-  if (screen.kind === 'count' && screen.sure) return 'count-sure';
+  if (screen.kind === 'count' && screen.sure) return screen.doubt ? 'count-doubt' : 'count-sure';
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 
@@ -102,7 +103,7 @@ const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
   if (!['enter', 'method', 'pick', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
-  const giving = press.kind === 'enter' && ['confirm', 'refund-sure', 'count-sure'].includes(questionOf(model.screen));
+  const giving = press.kind === 'enter' && ['confirm', 'refund-sure', 'count-sure', 'count-doubt'].includes(questionOf(model.screen));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
@@ -111,7 +112,7 @@ function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
   // While a new sale waits for its answer there is nothing else to do: its outcome must be seen.
   if (model.busy.includes('/api/sales') || isTooEarly(what, by, at)) return;
-  take(step(model.screen, what, model.sales, (model.state?.shift ?? null) !== null), at);
+  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null), at);
 }
 
 function take({ screen, wish, hint }: Step, pressedAt?: number): void {
@@ -176,6 +177,8 @@ async function carryOut(intent: Intent): Promise<void> {
   } catch (error) {
     set({ busy: model.busy.filter((path) => path !== intent.path), silent: false });
     tell(error);
+    const isDoubt = error instanceof Problem && error.code === 'shift_in_doubt';
+    if (isDoubt && model.screen.kind === 'count') set({ screen: { ...model.screen, sure: true, doubt: true } });
   }
 }
 
@@ -241,7 +244,8 @@ function takeState(state: TillState): void {
       set({ screen: HOME, notice: { kind: 'scan-over' } });
     }, SCAN_OVER_MS);
   }
-  set({ state, offlineSince });
+  const after = afterShift(model.screen, state.shift?.batch ?? null, model.busy);
+  set(after === model.screen ? { state, offlineSince } : { state, offlineSince, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
 }
 
 async function readSales(): Promise<void> {

@@ -12,6 +12,7 @@ export interface Texts {
   agentGone: string;
   /** {0}: how many, {1}: sums. */
   unsent: string;
+  unsentCount: string;
   allSent: string;
   diskFull: string;
   syncStopped: string;
@@ -65,6 +66,12 @@ export interface Texts {
     over: string;
     short: string;
     balanced: string;
+    underWay: string;
+    elsewhere: string;
+    inDoubt: string;
+    by: string;
+    byHint: string;
+    doubtSure: string;
   };
   refundTitle: string;
   refundAll: string;
@@ -106,6 +113,7 @@ const zh: Texts = {
   offlineSince: '离线 自 {0}',
   agentGone: '收银服务无应答',
   unsent: '未上送 {0} 笔 · 风险 {1}',
+  unsentCount: '未上送 {0} 笔',
   allSent: '已全部上送',
   diskFull: '磁盘故障，停止收款',
   syncStopped: '上送受阻',
@@ -170,6 +178,12 @@ const zh: Texts = {
     over: '长款',
     short: '短款',
     balanced: '相符',
+    underWay: '退款处理中',
+    elsewhere: '别处退款',
+    inDoubt: '存疑',
+    by: '经手人',
+    byHint: '换人经手就输入其操作员号，按确认',
+    doubtSure: '联系不上中心，以下交易结果不明。仍要结算？',
   },
   refundTitle: '退款金额',
   refundAll: '直接按确认：退还全部余额',
@@ -189,6 +203,8 @@ const zh: Texts = {
     refund_large: '超过可退金额',
     not_offered: '这笔交易现在不能这样操作',
     none_found: '没有符合的交易',
+    key_count: '请先清点并输入金额；没有现金就输入 0',
+    other_shift: '班次已在别处变更，请重新查看',
   },
   receiptFailed: '小票没有打印：',
   scanUnexpected: '扫到的码现在用不上',
@@ -217,7 +233,9 @@ const zh: Texts = {
     scan_not_awaited: '请先输入金额，再扫描付款码。',
     shift_open: '已经有人签到，请先结算。',
     no_shift: '请先签到。',
+    other_shift: '班次已在别处变更，没有执行。请重新查看。',
     shift_busy: '还有交易没有完成，现在不能结算：等待、查询或取消它。',
+    shift_in_doubt: '联系不上中心，有交易结果不明。',
     no_report: '本机还没有结算过。',
     code_invalid: '这不是可用的付款码，请顾客刷新后再扫。',
     code_not_recognised: '没有支付渠道认得这个付款码。',
@@ -252,6 +270,7 @@ const en: Texts = {
   offlineSince: 'Offline since {0}',
   agentGone: 'Till service does not answer',
   unsent: '{0} unsent · at risk {1}',
+  unsentCount: '{0} unsent',
   allSent: 'All sent',
   diskFull: 'Disk failure: no sales',
   syncStopped: 'Sync is stuck',
@@ -319,6 +338,12 @@ const en: Texts = {
     over: 'Over',
     short: 'Short',
     balanced: 'Balanced',
+    underWay: 'Refunds under way',
+    elsewhere: 'Given back elsewhere',
+    inDoubt: 'In doubt',
+    by: 'By',
+    byHint: 'If it is somebody else, key their number, then Enter',
+    doubtSure: 'Core is away and these are in doubt. Close all the same?',
   },
   refundTitle: 'Amount to refund',
   refundAll: 'Enter alone refunds all that is left',
@@ -338,6 +363,8 @@ const en: Texts = {
     refund_large: 'That is more than is left',
     not_offered: 'Not possible for this sale now',
     none_found: 'No sale fits',
+    key_count: 'Count and key the sum first; 0 if the drawer is empty',
+    other_shift: 'The shift was changed elsewhere. Look again.',
   },
   receiptFailed: 'The receipt was not printed: ',
   scanUnexpected: 'That code is of no use right now',
@@ -366,7 +393,9 @@ const en: Texts = {
     scan_not_awaited: 'Key in the amount first, then scan the code.',
     shift_open: 'Somebody has signed on already. Close that batch first.',
     no_shift: 'Sign on first.',
+    other_shift: 'The shift was changed elsewhere: nothing was done. Look at the screen again.',
     shift_busy: 'A sale is not finished, so the batch cannot be closed now: wait, query it or cancel it.',
+    shift_in_doubt: 'Core is away, and some sales are in doubt.',
     no_report: 'No batch has been closed on this terminal.',
     code_invalid: 'That is not a usable payment code. Ask the customer for a fresh one.',
     code_not_recognised: 'No payment channel knows this code.',
@@ -411,7 +440,7 @@ export function whyFailed(t: Texts, failure: Failure): string {
 export function plainWords(t: Texts, problem: Problem): string {
   const words = t.problems[problem.code];
   // Which sale is in the way, only the agent knows.
-  if (words !== undefined) return problem.code === 'shift_busy' ? `${words} ${problem.detail}` : words;
+  if (words !== undefined) return ['shift_busy', 'shift_in_doubt'].includes(problem.code) ? `${words} ${problem.detail}` : words;
   const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
   return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;
 }

@@ -209,6 +209,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/batches/{batch}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Closes a batch in its terminal's place, with what a person counted: only where the terminal was shut out, or its own close
+         *     is held. The drawer is booked as at any close. A repeat changes nothing; another count is refused.
+         */
+        post: operations["held_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/batches/{batch}/settlement": {
         parameters: {
             query?: never;
@@ -237,6 +257,26 @@ export interface paths {
         get: operations["batches_export_settlement"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch}/uncounted/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ends the difference that cash left which moved before this batch with no shift open: somebody has looked for it. The books
+         *     have it in the safe already; the reason stays in the audit log. A repeat changes nothing.
+         */
+        post: operations["batches_accept_uncounted"];
         delete?: never;
         options?: never;
         head?: never;
@@ -430,114 +470,6 @@ export interface paths {
         put?: never;
         /** Does not write it off: it is open again. */
         post: operations["discrepancies_decline_write_off"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/disputes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The merchant's disputes, newest first. */
-        get: operations["disputes_list"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/disputes/{dispute}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One dispute. What happened to it stands in its payment's timeline. */
-        get: operations["disputes_show"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/disputes/{dispute}/accept": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Writes down that the merchant has told the channel not to contest it. The channel's word still closes it: mostly as lost.
-         *     For people alone.
-         */
-        post: operations["disputes_accept"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/disputes/{dispute}/close": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Writes down how the channel has decided, for people alone: what was held comes back, or is a loss, and the channel's fee is
-         *     booked. That is final; where the scheme takes the money once again, that is another case.
-         */
-        post: operations["disputes_close"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/disputes/{dispute}/respond-by": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Writes down that the channel asks for evidence: once more (pre-arbitration), or until another moment. For people alone. */
-        post: operations["disputes_respond_by"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/disputes/{dispute}/submit": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Writes down that evidence was handed in at the channel, which now decides. For people alone. */
-        post: operations["disputes_submit"];
         delete?: never;
         options?: never;
         head?: never;
@@ -827,29 +759,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/payments/{payment}/disputes": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Writes down that a customer disputes a payment, for people alone. The channel has taken the money back, so that it cannot
-         *     be refunded as well: a refund of it is refused with `payment_disputed`. More than is left of the payment is written down all
-         *     the same, and calls a person.
-         * @description A payment can have several; an inquiry for which the channel takes no money is none. The `Idempotency-Key` names the
-         *     dispute. The same request again is answered with it (200 instead of 201); another request with this key is refused.
-         */
-        post: operations["disputes_open"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/payments/{payment}/query": {
         parameters: {
             query?: never;
@@ -918,7 +827,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The payment, its refunds, disputes, events and postings, as of one moment. */
+        /** The payment, its refunds, events and postings, as of one moment. */
         get: operations["payments_timeline"];
         put?: never;
         post?: never;
@@ -1344,6 +1253,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminals/{terminal}/held": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of a terminal's journal waits for a person, in its order: it moved nothing in the books. */
+        get: operations["held_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminals/{terminal}/leg": {
         parameters: {
             query?: never;
@@ -1594,8 +1520,8 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Why it is not contested. */
-        AcceptDispute: {
+        /** @description What was found out about the cash that moved with no shift open. */
+        AcceptUncounted: {
             reason: string;
         };
         AccountBalance: {
@@ -1636,10 +1562,6 @@ export interface components {
              * @description Of the discrepancy as it was seen: if it has changed since, nothing is decided.
              */
             version: number;
-        };
-        /** @description Until when the channel waits. */
-        AskForResponse: {
-            respond_by: components["schemas"]["Millis"];
         };
         /** @description Who looks after it. */
         AssignDiscrepancy: {
@@ -1840,10 +1762,10 @@ export interface components {
             claim_code: string;
             expires_at: components["schemas"]["Millis"];
         };
-        /** @description How the channel has decided. */
-        CloseDispute: {
-            fee?: components["schemas"]["Amount"] | null;
-            outcome: components["schemas"]["DisputeOutcome"];
+        /** @description What was counted in the drawer, and why the terminal does not close the batch itself. */
+        CloseBatch: {
+            counted: components["schemas"]["Money"];
+            reason: string;
         };
         /** @description How a batch ended. */
         CloseView: {
@@ -2038,7 +1960,10 @@ export interface components {
         };
         /** @description Where the terminal's journal and core do not agree. */
         DifferenceView: {
-            /** @description `amount`, `state`, `refunded`, `missing_here`, `missing_there` or `expected`. */
+            /**
+             * @description `amount`, `state`, `refunded`, `missing_here`, `missing_there`, `expected` or `uncounted`: cash that moved with no shift
+             *     open, which a person ends.
+             */
             class: string;
             closed_at?: components["schemas"]["Millis"] | null;
             core?: components["schemas"]["StatedView"] | null;
@@ -2047,7 +1972,7 @@ export interface components {
             /** @description What is best done about it: `wait_for_terminal`, `send_journal`, `settle_payment` or `look_at_terminal`. */
             fix: string;
             found_at: components["schemas"]["Millis"];
-            /** @description A payment's, a refund's or the batch's own id. */
+            /** @description A payment's, a refund's or the batch's own id, the last with `/uncounted` behind it for such cash. */
             subject: string;
             terminal?: components["schemas"]["StatedView"] | null;
         };
@@ -2105,39 +2030,6 @@ export interface components {
             version: number;
             /** @description In which state the payment or refund is here, what stands in the line, or which payout it is. */
             words?: string | null;
-        };
-        DisputeId: string;
-        /** @enum {string} */
-        DisputeOutcome: "won" | "lost";
-        /** @enum {string} */
-        DisputeState: "needs_response" | "under_review" | "accepted" | "won" | "lost";
-        /** @description A dispute as everyone with the right to it sees it. */
-        DisputeView: {
-            /** @description The merchant did not contest it. Only while `accepted`, or if it was lost by that. */
-            accepted: boolean;
-            /** @description What the channel has taken back. */
-            amount: components["schemas"]["Amount"];
-            /** @description The channel's own number of the case. */
-            case_reference: string;
-            channel_account: components["schemas"]["ChannelAccountId"];
-            created_at: components["schemas"]["Millis"];
-            /** @description What was handed in last, a line each. */
-            evidence: string[];
-            fee?: components["schemas"]["Amount"] | null;
-            id: components["schemas"]["DisputeId"];
-            needs_attention?: components["schemas"]["Millis"] | null;
-            opened_by: string;
-            payment: components["schemas"]["PaymentId"];
-            /** @description Why the customer disputes it, as the scheme numbers reasons. */
-            reason_code?: string | null;
-            respond_by?: components["schemas"]["Millis"] | null;
-            state: components["schemas"]["DisputeState"];
-            updated_at: components["schemas"]["Millis"];
-            /**
-             * Format: int64
-             * @description Grows with each change; of two views the higher is the newer.
-             */
-            version: number;
         };
         /** @description `float + sales − given_back + paid_in − paid_out = expected`. */
         DrawerView: {
@@ -2264,6 +2156,17 @@ export interface components {
             /** @description Version of the agent, for example `0.1.0`. */
             version: string;
         };
+        /** @description An entry of a terminal's journal that is stored and booked nothing. */
+        HeldEntry: {
+            /** @description The terminal's clock. */
+            at: components["schemas"]["Millis"];
+            /** @description The entry's own words: JSON as the terminal wrote it. */
+            payload: string;
+            received_at: components["schemas"]["Millis"];
+            sequence: components["schemas"]["Sequence"];
+            /** @description What does not fit. */
+            why: string;
+        };
         /** @description Core's answer to a batch. */
         JournalAck: {
             /** @description All entries up to and with this one are in core's database; 0 before the first. */
@@ -2352,16 +2255,6 @@ export interface components {
         /** @description A password for the next sign-in, shown this once. */
         OneTimePassword: {
             one_time_password: string;
-        };
-        /** @description A case as the channel has opened it. */
-        OpenDispute: {
-            /** @description What the channel has taken back: all of the payment, a part of it, or more than is left. */
-            amount: components["schemas"]["Amount"];
-            /** @description The channel's own number of the case: one of an account is written down once. */
-            case_reference: string;
-            /** @description Why the customer disputes it, as the scheme numbers reasons, such as `10.4`. */
-            reason_code?: string | null;
-            respond_by?: components["schemas"]["Millis"] | null;
         };
         OrderId: string;
         OrderView: {
@@ -2504,33 +2397,16 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
-        Page_DisputeView: {
+        Page_HeldEntry: {
             items: {
-                /** @description The merchant did not contest it. Only while `accepted`, or if it was lost by that. */
-                accepted: boolean;
-                /** @description What the channel has taken back. */
-                amount: components["schemas"]["Amount"];
-                /** @description The channel's own number of the case. */
-                case_reference: string;
-                channel_account: components["schemas"]["ChannelAccountId"];
-                created_at: components["schemas"]["Millis"];
-                /** @description What was handed in last, a line each. */
-                evidence: string[];
-                fee?: components["schemas"]["Amount"] | null;
-                id: components["schemas"]["DisputeId"];
-                needs_attention?: components["schemas"]["Millis"] | null;
-                opened_by: string;
-                payment: components["schemas"]["PaymentId"];
-                /** @description Why the customer disputes it, as the scheme numbers reasons. */
-                reason_code?: string | null;
-                respond_by?: components["schemas"]["Millis"] | null;
-                state: components["schemas"]["DisputeState"];
-                updated_at: components["schemas"]["Millis"];
-                /**
-                 * Format: int64
-                 * @description Grows with each change; of two views the higher is the newer.
-                 */
-                version: number;
+                /** @description The terminal's clock. */
+                at: components["schemas"]["Millis"];
+                /** @description The entry's own words: JSON as the terminal wrote it. */
+                payload: string;
+                received_at: components["schemas"]["Millis"];
+                sequence: components["schemas"]["Sequence"];
+                /** @description What does not fit. */
+                why: string;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -2549,11 +2425,6 @@ export interface components {
                 code_url?: string | null;
                 counter?: components["schemas"]["Sequence"] | null;
                 created_at: components["schemas"]["Millis"];
-                /**
-                 * Format: int64
-                 * @description In disputes that are open or lost, in minor units. It cannot be given back, and may be more than is left.
-                 */
-                disputed_minor?: number;
                 expires_at?: components["schemas"]["Millis"] | null;
                 failure?: components["schemas"]["Failure"] | null;
                 goods: components["schemas"]["Goods"][];
@@ -2835,11 +2706,6 @@ export interface components {
             code_url?: string | null;
             counter?: components["schemas"]["Sequence"] | null;
             created_at: components["schemas"]["Millis"];
-            /**
-             * Format: int64
-             * @description In disputes that are open or lost, in minor units. It cannot be given back, and may be more than is left.
-             */
-            disputed_minor?: number;
             expires_at?: components["schemas"]["Millis"] | null;
             failure?: components["schemas"]["Failure"] | null;
             goods: components["schemas"]["Goods"][];
@@ -2931,7 +2797,6 @@ export interface components {
         /** @description A movement: its postings sum to zero. */
         PostingSetView: {
             at: components["schemas"]["Millis"];
-            dispute?: components["schemas"]["DisputeId"] | null;
             /** @description `captured`, `refund_reserved`, `refund_succeeded`, `refund_failed`, `undone`, `dispute_opened`, … */
             kind: string;
             postings: components["schemas"]["PostingView"][];
@@ -3247,6 +3112,11 @@ export interface components {
         /** @description What one side says. */
         StatedView: {
             amount: components["schemas"]["Money"];
+            /**
+             * Format: int64
+             * @description How many sales and refunds make up the amount, where it is a sum.
+             */
+            entries?: number | null;
             /** Format: int64 */
             refunded_minor: number;
             /** @description Absent: it does not say how it ended. */
@@ -3285,11 +3155,6 @@ export interface components {
             created_at: components["schemas"]["Millis"];
             id: components["schemas"]["StoreId"];
             name: string;
-        };
-        /** @description What was handed in at the channel. */
-        SubmitEvidence: {
-            /** @description A document a line: what it is, and where it lies. 1 to 20. */
-            evidence: string[];
         };
         /** @description Payments less what went back, and fees less what came back of them, in minor units. */
         SumsView: {
@@ -3379,7 +3244,6 @@ export interface components {
             tariffs?: components["schemas"]["CurrencyTariff"][];
         };
         Timeline: {
-            disputes: components["schemas"]["DisputeView"][];
             /** @description Oldest first. */
             events: components["schemas"]["TimelineEvent"][];
             /**
@@ -3397,7 +3261,6 @@ export interface components {
             actor: string;
             at: components["schemas"]["Millis"];
             data: Record<string, never>;
-            dispute?: components["schemas"]["DisputeId"] | null;
             /** @description `created`, `presenting`, `submitting`, `pending`, `no_answer`, `succeeded`, `refund_submitted`, `paid_late`, … */
             kind: string;
             refund?: components["schemas"]["RefundId"] | null;
@@ -3414,7 +3277,7 @@ export interface components {
             channel: string;
             /** @example CNY */
             currency: string;
-            /** @description Given back in this batch, also for sales of earlier ones. */
+            /** @description Given back: by the terminal in this batch, also for sales of earlier ones, and for its sales by anybody else. */
             refunds: components["schemas"]["TallyView"];
             /** @description Paid, whatever became of it later. */
             sales: components["schemas"]["TallyView"];
@@ -3521,41 +3384,7 @@ export interface components {
          * @description What an endpoint can hear of.
          * @enum {string}
          */
-        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "webhook.test";
-        /** @description The body of a request to an endpoint. */
-        WebhookEvent_DisputeView: {
-            /** @description A dispute as everyone with the right to it sees it. */
-            data: {
-                /** @description The merchant did not contest it. Only while `accepted`, or if it was lost by that. */
-                accepted: boolean;
-                /** @description What the channel has taken back. */
-                amount: components["schemas"]["Amount"];
-                /** @description The channel's own number of the case. */
-                case_reference: string;
-                channel_account: components["schemas"]["ChannelAccountId"];
-                created_at: components["schemas"]["Millis"];
-                /** @description What was handed in last, a line each. */
-                evidence: string[];
-                fee?: components["schemas"]["Amount"] | null;
-                id: components["schemas"]["DisputeId"];
-                needs_attention?: components["schemas"]["Millis"] | null;
-                opened_by: string;
-                payment: components["schemas"]["PaymentId"];
-                /** @description Why the customer disputes it, as the scheme numbers reasons. */
-                reason_code?: string | null;
-                respond_by?: components["schemas"]["Millis"] | null;
-                state: components["schemas"]["DisputeState"];
-                updated_at: components["schemas"]["Millis"];
-                /**
-                 * Format: int64
-                 * @description Grows with each change; of two views the higher is the newer.
-                 */
-                version: number;
-            };
-            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
-            timestamp: string;
-            type: components["schemas"]["WebhookEventType"];
-        };
+        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "webhook.test";
         /** @description The body of a request to an endpoint. */
         WebhookEvent_PaymentView: {
             /** @description A payment as everyone with the right to it sees it. */
@@ -3571,11 +3400,6 @@ export interface components {
                 code_url?: string | null;
                 counter?: components["schemas"]["Sequence"] | null;
                 created_at: components["schemas"]["Millis"];
-                /**
-                 * Format: int64
-                 * @description In disputes that are open or lost, in minor units. It cannot be given back, and may be more than is left.
-                 */
-                disputed_minor?: number;
                 expires_at?: components["schemas"]["Millis"] | null;
                 failure?: components["schemas"]["Failure"] | null;
                 goods: components["schemas"]["Goods"][];
@@ -4043,6 +3867,42 @@ export interface operations {
             };
         };
     };
+    held_close: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                batch: components["schemas"]["BatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseBatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDetail"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     batches_settlement: {
         parameters: {
             query?: never;
@@ -4092,6 +3952,40 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batches_accept_uncounted: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: components["schemas"]["BatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptUncounted"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDetail"];
                 };
             };
             /** @description What is wrong, and what to do */
@@ -4558,216 +4452,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DiscrepancyView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    disputes_list: {
-        parameters: {
-            query?: {
-                state?: components["schemas"]["DisputeState"];
-                payment?: components["schemas"]["PaymentId"];
-                channel_account?: components["schemas"]["ChannelAccountId"];
-                /** @description `next_cursor` of the page before. */
-                cursor?: string;
-                /** @description 1 to 200; 50 without it. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_DisputeView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    disputes_show: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                dispute: components["schemas"]["DisputeId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DisputeView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    disputes_accept: {
-        parameters: {
-            query?: never;
-            header: {
-                "Idempotency-Key": string;
-            };
-            path: {
-                dispute: components["schemas"]["DisputeId"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AcceptDispute"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DisputeView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    disputes_close: {
-        parameters: {
-            query?: never;
-            header: {
-                "Idempotency-Key": string;
-            };
-            path: {
-                dispute: components["schemas"]["DisputeId"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CloseDispute"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DisputeView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    disputes_respond_by: {
-        parameters: {
-            query?: never;
-            header: {
-                "Idempotency-Key": string;
-            };
-            path: {
-                dispute: components["schemas"]["DisputeId"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AskForResponse"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DisputeView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    disputes_submit: {
-        parameters: {
-            query?: never;
-            header: {
-                "Idempotency-Key": string;
-            };
-            path: {
-                dispute: components["schemas"]["DisputeId"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SubmitEvidence"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DisputeView"];
                 };
             };
             /** @description What is wrong, and what to do */
@@ -5340,50 +5024,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaymentView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    disputes_open: {
-        parameters: {
-            query?: never;
-            header: {
-                "Idempotency-Key": string;
-            };
-            path: {
-                payment: components["schemas"]["PaymentId"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["OpenDispute"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DisputeView"];
-                };
-            };
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DisputeView"];
                 };
             };
             /** @description What is wrong, and what to do */
@@ -6596,6 +6236,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ClaimCode"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    held_list: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                terminal: components["schemas"]["TerminalId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HeldEntry"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -2,7 +2,8 @@
 // journal and core do not agree.
 
 import { Anchor, Badge, Button, Card, Center, Group, Loader, Stack, Table, Text, TextInput, Title } from '@mantine/core';
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
 import { Link, useParams, useSearchParams } from 'react-router';
 import { api, type Batch, type BatchDetail, type BatchDifference, got } from '../api/client';
 import { isPeriod } from '../books';
@@ -116,7 +117,7 @@ export function BatchRoom() {
           </Group>
           <Drawer detail={detail} />
           <Totals detail={detail} />
-          <Differences items={detail.differences} />
+          <Differences batch={batch} items={detail.differences} />
         </>
       )}
     </Stack>
@@ -183,7 +184,7 @@ function Totals({ detail }: { detail: BatchDetail }) {
   );
 }
 
-function Differences({ items }: { items: readonly BatchDifference[] }) {
+function Differences({ batch, items }: { batch: string; items: readonly BatchDifference[] }) {
   const { t } = useText();
   return (
     <Card withBorder data-part="differences">
@@ -198,8 +199,35 @@ function Differences({ items }: { items: readonly BatchDifference[] }) {
           {item.terminal != null && <Text size="sm">{t.batches.terminal}: <Amount money={item.terminal.amount} /> {item.terminal.state ?? ''}</Text>}
           {item.core != null && <Text size="sm">{t.batches.core}: <Amount money={item.core.amount} /> {item.core.state ?? ''}</Text>}
           <Text size="sm">{item.closed_at == null ? wordFor(t.batches.fixes, item.fix) : t.batches.over_now}</Text>
+          {item.class === 'uncounted' && item.closed_at == null && <Accept batch={batch} />}
         </Group>
       ))}
     </Card>
+  );
+}
+
+/** Ends what no comparison ends: somebody has looked for the cash. */
+function Accept({ batch }: { batch: string }) {
+  const { t } = useText();
+  const queries = useQueryClient();
+  const [reason, setReason] = useState('');
+  const accept = useMutation({
+    mutationFn: () =>
+      got(api.POST('/v1/batches/{batch}/uncounted/accept', { params: { path: { batch } }, body: { reason: reason.trim() } })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ['batch', batch] }),
+  });
+  return (
+    <Group gap="xs">
+      <TextInput
+        size="xs" aria-label={t.hand.whatWasDone} placeholder={t.hand.whatWasDone} value={reason} maxLength={128}
+        onChange={(event) => setReason(event.currentTarget.value)}
+      />
+      <Button
+        size="compact-sm" variant="light" disabled={reason.trim() === ''} loading={accept.isPending} onClick={() => accept.mutate()}
+      >
+        {t.batches.accept}
+      </Button>
+      <ProblemNote error={accept.error} />
+    </Group>
   );
 }

@@ -83,10 +83,10 @@ export const en = {
     closed: 'Closed', expected: 'Cash expected', counted: 'Cash counted', difference: 'Difference', open: 'open', differences: 'differences',
     balanced: 'balanced', over: 'over', short: 'short', drawer: 'Drawer', float: 'Float', cashSales: 'Cash sales', givenBack: 'Cash given back',
     paidIn: 'Paid in', paidOut: 'Paid out', channel: 'Channel', cash: 'Cash', sales: 'Sales', refunds: 'Refunds', voids: 'Voids',
-    leg: 'The terminal’s journal against core', agree: 'Nothing differs', core: 'Core', over_now: 'agrees now',
+    leg: 'The terminal’s journal against core', agree: 'Nothing differs', core: 'Core', over_now: 'agrees now', accept: 'It was looked for',
     classes: {
       amount: 'another amount', state: 'another state', refunded: 'another sum given back', missing_here: 'unknown to core',
-      missing_there: 'not in the journal', expected: 'another sum expected',
+      missing_there: 'not in the journal', expected: 'another sum expected', uncounted: 'moved with no shift open',
     },
     fixes: {
       wait_for_terminal: 'wait for the terminal', send_journal: 'ask the terminal for its journal',

@@ -110,6 +110,14 @@ pub fn paid_out(amount: Amount) -> Vec<PostingSet> {
     one(Account::CashInDrawer, Account::CashInSafe, amount.money())
 }
 
+/// Cash that no shift counted came to light: `sum` of it is taken for the safe's, or came from there if it is negative.
+///
+/// # Errors
+/// `Overflow` for the one number that has no negative, −2^63.
+pub fn drawer_swept(sum: Money) -> Result<Vec<PostingSet>, Unbalanced> {
+    either(Account::CashInDrawer, Account::CashInSafe, sum)
+}
+
 /// A drawer was counted: `difference` more than the books had in it, or less if it is negative.
 ///
 /// # Errors

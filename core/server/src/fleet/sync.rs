@@ -6,7 +6,7 @@
 
 pub mod book;
 pub mod chain;
-mod shift;
+pub mod shift;
 
 use std::collections::HashMap;
 

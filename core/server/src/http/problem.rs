@@ -58,6 +58,7 @@ codes! {
     ORDER_PAID = "order_paid", 409, "The order is paid";
     ORDER_DIFFERS = "order_differs", 422, "The order is of another amount or store";
     SECOND_PERSON_NEEDED = "second_person_needed", 403, "Another person must confirm it";
+    BATCH_LIVE = "batch_live", 409, "The terminal can close the batch itself";
     DAY_NOT_COMPARED = "day_not_compared", 409, "A day was not compared with its bill";
     ANOTHER_DAY_RUNS = "another_day_runs", 409, "Another day is being compared";
     DAYS_PAID_OUT = "days_paid_out", 409, "These days were paid out";

@@ -38,6 +38,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::disputes::routes)
                     .configure(v1::payouts::routes)
                     .configure(v1::batches::routes)
+                    .configure(v1::held::routes)
                     .configure(v1::notify::routes)
                     .configure(v1::stream::routes)
                     .configure(v1::timeline::routes)

@@ -9,6 +9,7 @@ pub mod discrepancies;
 pub mod disputes;
 pub mod fee_plans;
 pub mod fleet;
+pub mod held;
 pub mod ledger;
 pub mod notify;
 pub mod orders;

@@ -78,7 +78,7 @@ pub async fn give_back(
         let work = async move {
             match channel {
                 Some(channel) => ask(&task_app, scope, refund, &channel).await,
-                None => heard(&task_app, scope, refund.refund.id, Heard::PaidFromTheDrawer).await,
+                None => heard(&task_app, scope, refund.refund.id, Heard::PaidFromTheSafe).await,
             }
         };
         let sent = app.in_flight().spawn(work.instrument(span)).await;
@@ -272,8 +272,8 @@ pub(super) enum Heard {
         busy_ms: i64,
     },
     ByHand(Confirmed),
-    /// Cash: the drawer is the channel.
-    PaidFromTheDrawer,
+    /// Cash that is given back elsewhere than at a terminal: the safe is the channel.
+    PaidFromTheSafe,
 }
 
 /// Transaction two: refund, payment, books, event and push.
@@ -308,7 +308,7 @@ fn heard_in(
             event.clone()
         }
         Heard::Silence { event, .. } => event.clone(),
-        Heard::PaidFromTheDrawer => {
+        Heard::PaidFromTheSafe => {
             actor.clone_from(&refund.requested_by);
             let amounts = Amounts::NotNamed;
             Event::Answered(Answer::about(&refund.refund, &id.to_string(), None, amounts, AnswerStatus::Succeeded)?)
@@ -355,6 +355,10 @@ fn heard_in(
             move_payment(tx, scope, &mut stored, &done, now)?;
             let sets = fees::refund_succeeded(tx, scope, &stored, amount)?;
             book(tx, scope, &stored, Some(id), Movement::RefundSucceeded, &sets, now)?;
+            if stored.payment.method == Method::Cash {
+                // Keyed at no drawer, so out of none: what the refund took from the drawer's account, the safe puts back.
+                book(tx, scope, &stored, Some(id), Movement::PaidIn, &rules::paid_in(amount), now)?;
+            }
             match (&event, void) {
                 (Event::SettledByHand { .. }, _) => kind::REFUND_BY_HAND,
                 (_, true) => kind::VOIDED,

@@ -31,7 +31,7 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
     let (payment, id) = (refund.payment, refund.refund.id);
     let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
     if sale.payment.payment.method == Method::Cash {
-        return heard(app, scope, refund.refund.id, Heard::PaidFromTheDrawer).await;
+        return heard(app, scope, refund.refund.id, Heard::PaidFromTheSafe).await;
     }
     let channel = channel_of(app, scope, &sale).await?;
     let call_ms = pace(&channel.manifest).call_ms;

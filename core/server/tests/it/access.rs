@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use saoma_protocol::{
-    BatchId, Currency, Millis, Money, Sequence,
+    Amount, BatchId, Currency, Millis, Money, PaymentId, Sequence,
     journal::{Entry, GENESIS, Record},
 };
 use serde_json::{Value, json};
@@ -25,6 +25,9 @@ const OURS: &str = "jade";
 const STRANGER: &str = "rust";
 /// A day of the books; whether something was sold on it does not matter here.
 const DAY: &str = "2026-01-31";
+/// Of [`SOLD_AT`].
+const SOLD_ON: &str = "2026-09-21";
+const SOLD_AT: Millis = Millis(1_790_000_000_000);
 
 /// One operation of the document.
 struct Operation {
@@ -124,7 +127,7 @@ impl Caller {
                 ("account", true) => query.push("account=channel_clearing".to_owned()),
                 ("currency", true) => query.push("currency=CNY".to_owned()),
                 ("format", true) => query.push("format=csv".to_owned()),
-                ("day", true) if operation.id == "batches_day" => query.push(format!("day={DAY}")),
+                ("day", true) if operation.id == "batches_day" => query.push(format!("day={SOLD_ON}")),
                 ("from" | "to", true) if operation.id.starts_with("ledger") => query.push(format!("{name}={DAY}")),
                 // All others are of the caller's own choice and have a default.
                 (_, true) => {}
@@ -163,6 +166,8 @@ fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         }),
         "CreateRefund" => json!({ "amount": { "minor": 1, "currency": "CNY" } }),
         "CreateVoid" => json!({}),
+        "AcceptUncounted" => json!({ "reason": "seen to" }),
+        "CloseBatch" => json!({ "counted": { "minor": 0, "currency": "CNY" }, "reason": "the till is broken" }),
         "Attend" => json!({ "reason": "seen to" }),
         "CreateSettlement" => json!({ "outcome": "paid", "reference": "S1", "reason": "the channel's page" }),
         "OpenDispute" => json!({ "amount": { "minor": 1, "currency": "CNY" }, "case_reference": format!("C{nth}") }),
@@ -229,18 +234,31 @@ async fn webhook_of(owner: &Door, receiver: &Receiver) -> (String, String) {
     (endpoint, text(&sent, "/delivery").to_owned())
 }
 
-/// A shift that is open on the till, as its journal says.
+/// A shift that is open on the till, as its journal says, after a sale that no shift counts.
 async fn signed_on(merchant: &Merchant, till: &Till) -> String {
-    let record = Record::ShiftOpened {
+    let (tenant, terminal) = (merchant.id.parse().unwrap(), till.id.parse().unwrap());
+    // Past the numbers that are used here.
+    let counter = Sequence(9_000_000);
+    let sold = Record::CashSale {
+        payment: PaymentId::for_sale(tenant, terminal, counter),
+        counter,
+        amount: Amount::new(100, Currency::CNY).unwrap(),
+        tendered_minor: 100,
+        goods: Vec::new(),
+        cashier: format!("{OURS} cashier"),
+    };
+    let opened = Record::ShiftOpened {
         batch: Sequence(1),
         cashier: format!("{OURS} cashier"),
         cashier_number: String::new(),
         float: Money::new(0, Currency::CNY),
     };
-    let entry = Entry::new(Sequence(1), Millis(1_790_000_000_000), GENESIS, record).unwrap();
-    let ack: Value = till.door.post("/v1/terminal/journal").json(&json!({ "entries": [entry] })).await.json(200);
-    assert_eq!(ack, json!({ "through": 1, "verdicts": [] }));
-    BatchId::of(merchant.id.parse().unwrap(), till.id.parse().unwrap(), Sequence(1)).to_string()
+    let at = SOLD_AT;
+    let sold = Entry::new(Sequence(1), at, GENESIS, sold).unwrap();
+    let opened = Entry::new(Sequence(2), at, sold.hash(), opened).unwrap();
+    let ack: Value = till.door.post("/v1/terminal/journal").json(&json!({ "entries": [sold, opened] })).await.json(200);
+    assert_eq!(ack, json!({ "through": 2, "verdicts": [] }));
+    BatchId::of(tenant, terminal, Sequence(1)).to_string()
 }
 
 /// The merchant's ids, each of a thing that is there.

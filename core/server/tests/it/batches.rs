@@ -10,43 +10,43 @@ use serde_json::{Value, json};
 
 use crate::town::{Merchant, Till, Town, charge, text};
 
-fn cny(minor: i64) -> Amount {
+pub fn cny(minor: i64) -> Amount {
     Amount::new(minor, Currency::CNY).unwrap()
 }
 
-fn cash(minor: i64) -> Money {
+pub fn cash(minor: i64) -> Money {
     Money::new(minor, Currency::CNY)
 }
 
 /// A till with its journal.
-struct Desk {
-    till: Till,
+pub struct Desk {
+    pub till: Till,
     merchant: String,
     entries: Vec<Entry>,
     counter: u64,
-    at: Millis,
+    pub at: Millis,
 }
 
 impl Desk {
-    async fn open(town: &Town, merchant: &Merchant) -> Self {
+    pub async fn open(town: &Town, merchant: &Merchant) -> Self {
         let till = town.till(merchant).await;
         // A moment ago: what happens at core meanwhile is within the batch.
         let at = town.running().app().now().plus(-1_000);
         Self { till, merchant: merchant.id.clone(), entries: Vec::new(), counter: 0, at }
     }
 
-    fn write(&mut self, record: Record) {
+    pub fn write(&mut self, record: Record) {
         let prev = self.entries.last().map_or(GENESIS, Entry::hash);
         let sequence = Sequence(self.entries.len() as u64 + 1);
         self.entries.push(Entry::new(sequence, self.at, prev, record).unwrap());
     }
 
-    fn next_sale(&mut self) -> PaymentId {
+    pub fn next_sale(&mut self) -> PaymentId {
         self.counter += 1;
         PaymentId::for_sale(self.merchant.parse().unwrap(), self.till.id.parse().unwrap(), Sequence(self.counter))
     }
 
-    fn sign_on(&mut self, batch: u64, float: Money) {
+    pub fn sign_on(&mut self, batch: u64, float: Money) {
         self.write(Record::ShiftOpened {
             batch: Sequence(batch),
             cashier: "李雷".to_owned(),
@@ -55,7 +55,7 @@ impl Desk {
         });
     }
 
-    fn cash_sale(&mut self, minor: i64) -> PaymentId {
+    pub fn cash_sale(&mut self, minor: i64) -> PaymentId {
         let payment = self.next_sale();
         self.write(Record::CashSale {
             payment,
@@ -68,12 +68,12 @@ impl Desk {
         payment
     }
 
-    fn cash_back(&mut self, payment: PaymentId, number: u8, minor: i64, void: bool) {
+    pub fn cash_back(&mut self, payment: PaymentId, number: u8, minor: i64, void: bool) {
         let refund = RefundId::from_bytes([number; 16]);
         self.write(Record::CashRefund { refund, payment, amount: cny(minor), void, cashier: "李雷".to_owned() });
     }
 
-    fn keyed(&mut self, payment: PaymentId, minor: i64) {
+    pub fn keyed(&mut self, payment: PaymentId, minor: i64) {
         self.write(Record::SaleKeyed {
             payment,
             counter: Sequence(self.counter),
@@ -84,27 +84,27 @@ impl Desk {
         });
     }
 
-    fn settled(&mut self, payment: PaymentId, state: PaymentState) {
+    pub fn settled(&mut self, payment: PaymentId, state: PaymentState) {
         self.write(Record::SaleSettled { payment, state, amount_refunded_minor: 0 });
     }
 
-    fn paid_in(&mut self, batch: u64, minor: i64) {
+    pub fn paid_in(&mut self, batch: u64, minor: i64) {
         let (batch, amount, reason, cashier) = (Sequence(batch), cny(minor), "零钱".to_owned(), "李雷".to_owned());
         self.write(Record::PaidIn { batch, amount, reason, cashier });
     }
 
-    fn paid_out(&mut self, batch: u64, minor: i64) {
+    pub fn paid_out(&mut self, batch: u64, minor: i64) {
         let (batch, amount, reason, cashier) = (Sequence(batch), cny(minor), "milk".to_owned(), "李雷".to_owned());
         self.write(Record::PaidOut { batch, amount, reason, cashier });
     }
 
-    fn close(&mut self, batch: u64, counted: Money, expected: Money) {
+    pub fn close(&mut self, batch: u64, counted: Money, expected: Money) {
         self.at = self.at.plus(3_600_000);
         self.write(Record::ShiftClosed { batch: Sequence(batch), counted, expected, cashier: "李雷".to_owned() });
     }
 
     /// A sale that core makes of a customer's code, as the terminal asks for it.
-    async fn sold(&mut self, town: &Town, minor: i64) -> PaymentId {
+    pub async fn sold(&mut self, town: &Town, minor: i64) -> PaymentId {
         let payment = self.next_sale();
         let mut sale = charge(minor, &town.code_of("alice").await);
         sale["counter"] = json!(self.counter);
@@ -114,7 +114,7 @@ impl Desk {
     }
 
     /// Sends the whole journal, as after a lost answer; what core says needs a person, by number and first words.
-    async fn send(&self) -> Vec<(u64, String)> {
+    pub async fn send(&self) -> Vec<(u64, String)> {
         let batch = json!({ "entries": self.entries });
         let ack: Value = self.till.door.post("/v1/terminal/journal").json(&batch).await.json(200);
         assert_eq!(ack["through"], self.entries.len() as u64, "{ack}");
@@ -128,14 +128,14 @@ impl Desk {
             .collect()
     }
 
-    fn batch(&self, number: u64) -> String {
+    pub fn batch(&self, number: u64) -> String {
         let (tenant, terminal) = (self.merchant.parse().unwrap(), self.till.id.parse().unwrap());
         BatchId::of(tenant, terminal, Sequence(number)).to_string()
     }
 }
 
 /// What accounts hold, of those named: debits are positive.
-async fn balances(merchant: &Merchant, accounts: &[&str]) -> Vec<i64> {
+pub async fn balances(merchant: &Merchant, accounts: &[&str]) -> Vec<i64> {
     let balance: Value = merchant.owner.get("/v1/ledger/trial-balance").await.json(200);
     let lines = balance["accounts"].as_array().unwrap();
     let of = |account: &&str| {
@@ -145,12 +145,12 @@ async fn balances(merchant: &Merchant, accounts: &[&str]) -> Vec<i64> {
     accounts.iter().map(of).collect()
 }
 
-async fn shown(merchant: &Merchant, batch: &str) -> Value {
+pub async fn shown(merchant: &Merchant, batch: &str) -> Value {
     merchant.owner.get(&format!("/v1/batches/{batch}")).await.json(200)
 }
 
 /// Each difference as `subject class fix`, those that are over in brackets.
-fn differences(shown: &Value) -> Vec<String> {
+pub fn differences(shown: &Value) -> Vec<String> {
     let word = |difference: &Value, name: &str| difference[name].as_str().unwrap().to_owned();
     let told = |difference: &Value| {
         let words = ["subject", "class", "fix"].map(|name| word(difference, name)).join(" ");
@@ -159,7 +159,7 @@ fn differences(shown: &Value) -> Vec<String> {
     shown["differences"].as_array().unwrap().iter().map(told).collect()
 }
 
-const DRAWER: [&str; 3] = ["cash_in_drawer", "cash_in_safe", "cash_over_short"];
+pub const DRAWER: [&str; 3] = ["cash_in_drawer", "cash_in_safe", "cash_over_short"];
 
 #[actix_web::test]
 async fn a_shift_from_signing_on_to_the_close() {
@@ -383,7 +383,7 @@ async fn the_terminal_leg_finds_what_differs_and_what_is_mended() {
 }
 
 /// What the worker does every few minutes.
-async fn look_again(town: &Town, merchant: &Merchant, batch: &str) {
+pub async fn look_again(town: &Town, merchant: &Merchant, batch: &str) {
     let (app, tenant, batch) = (town.running().app(), merchant.id.parse().unwrap(), batch.parse().unwrap());
     let now = app.now();
     let looked = app.store().write(move |tx| {

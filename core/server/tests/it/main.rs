@@ -7,6 +7,7 @@ mod audit_verify;
 mod bad_input;
 mod bad_input_desk;
 mod batches;
+mod batches_money;
 mod discrepancies;
 mod disputes;
 mod door;

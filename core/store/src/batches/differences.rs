@@ -22,6 +22,9 @@ pub struct Stated {
     pub state: Option<String>,
     /// Given back of a sale, in minor units.
     pub refunded_minor: i64,
+    /// How many sales and refunds make up the amount, where it is a sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries: Option<u64>,
 }
 
 impl Stated {
@@ -34,7 +37,7 @@ impl Stated {
             Some(State::Refund(state)) => Some(to_json(&state)?),
         };
         let state = state.map(|state| state.trim_matches('"').to_owned());
-        Ok(Self { amount: side.money, state, refunded_minor: side.refunded_minor })
+        Ok(Self { amount: side.money, state, refunded_minor: side.refunded_minor, entries: None })
     }
 }
 
@@ -84,8 +87,27 @@ pub fn keep_differences(
     found: &[Difference],
     at: Millis,
 ) -> Result<(), StoreError> {
-    let mut known: BTreeMap<String, StoredDifference> =
-        differences(tx, scope, batch)?.into_iter().map(|known| (known.subject.clone(), known)).collect();
+    for one in news(tx, scope, batch, found, at)? {
+        save(tx, scope, batch, &one)?;
+    }
+    Ok(())
+}
+
+/// What [`keep_differences`] would write.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn news(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    batch: BatchId,
+    found: &[Difference],
+    at: Millis,
+) -> Result<Vec<StoredDifference>, StoreError> {
+    // What nobody counted is for a person to end.
+    let known = differences(tx, scope, batch)?.into_iter().filter(|known| known.class != Class::Uncounted);
+    let mut known: BTreeMap<String, StoredDifference> = known.map(|known| (known.subject.clone(), known)).collect();
+    let mut news = Vec::new();
     for difference in found {
         let mut now = StoredDifference::found(difference, at)?;
         let before = known.remove(&now.subject);
@@ -93,17 +115,20 @@ pub fn keep_differences(
             now.found_at = before.found_at;
         }
         if before.as_ref() != Some(&now) {
-            save(tx, scope, batch, &now)?;
+            news.push(now);
         }
     }
-    for mut over in known.into_values().filter(|known| known.closed_at.is_none()) {
-        over.closed_at = Some(at);
-        save(tx, scope, batch, &over)?;
-    }
-    Ok(())
+    let over = known.into_values().filter(|known| known.closed_at.is_none());
+    news.extend(over.map(|known| StoredDifference { closed_at: Some(at), ..known }));
+    Ok(news)
 }
 
-fn save(tx: &mut Tx<'_>, scope: &TenantScope, batch: BatchId, one: &StoredDifference) -> Result<(), StoreError> {
+pub(super) fn save(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    batch: BatchId,
+    one: &StoredDifference,
+) -> Result<(), StoreError> {
     let json = |side: &Option<Stated>| side.as_ref().map(to_json).transpose();
     let fields: Vec<&str> = one.fields.iter().map(|field| field.text()).collect();
     let row = Row {

@@ -19,6 +19,7 @@ diesel::table! {
         expected_minor -> Nullable<BigInt>,
         counted_minor -> Nullable<BigInt>,
         told_minor -> Nullable<BigInt>,
+        close_received_at -> Nullable<BigInt>,
     }
 }
 
@@ -34,6 +35,7 @@ diesel::table! {
         keyed_at -> BigInt,
         state -> Nullable<Text>,
         refunded_minor -> BigInt,
+        swept_batch_id -> Nullable<Text>,
     }
 }
 
@@ -49,6 +51,8 @@ diesel::table! {
         amount_minor -> BigInt,
         keyed_at -> BigInt,
         state -> Nullable<Text>,
+        paid_batch_id -> Nullable<Text>,
+        swept_batch_id -> Nullable<Text>,
     }
 }
 

@@ -104,11 +104,14 @@ pub fn note_refund(tx: &mut Tx<'_>, scope: &TenantScope, refund: &TerminalRefund
         terminal_refunds::amount_minor.eq(refund.amount.minor()),
         terminal_refunds::keyed_at.eq(refund.keyed_at.0),
         terminal_refunds::state.eq(None::<Tag<RefundState>>),
+        // Cash is given back when it is keyed.
+        terminal_refunds::paid_batch_id.eq(refund.batch.filter(|_| refund.cash).map(Txt)),
     );
     insert_or_ignore!(tx, scope, terminal_refunds::table, row).map(drop)
 }
 
-/// Notes how the journal says that a refund stands. Of a refund that it never had, nothing is noted.
+/// Notes how the journal says that a refund stands, and in which open batch it went out if it did. Of a refund that it never
+/// had, nothing is noted.
 ///
 /// # Errors
 /// None of its own.
@@ -118,13 +121,64 @@ pub fn note_refund_state(
     terminal: TerminalId,
     refund: RefundId,
     state: RefundState,
+    batch: Option<BatchId>,
 ) -> Result<(), StoreError> {
-    let row = terminal_refunds::table
+    let row = || {
+        terminal_refunds::table
+            .filter(terminal_refunds::tenant_id.eq(Txt(scope.tenant())))
+            .filter(terminal_refunds::terminal_id.eq(Txt(terminal)))
+            .filter(terminal_refunds::refund_id.eq(Txt(refund)))
+    };
+    let changes = terminal_refunds::state.eq(Some(Tag(state)));
+    tx.run(scope, |conn| diesel::update(row()).set(changes).execute(conn))?;
+    if let (RefundState::Succeeded, Some(batch)) = (state, batch) {
+        let first = row().filter(terminal_refunds::paid_batch_id.is_null());
+        let paid = terminal_refunds::paid_batch_id.eq(Txt(batch));
+        tx.run(scope, |conn| diesel::update(first).set(paid).execute(conn))?;
+    }
+    Ok(())
+}
+
+/// A batch begins: refunds keyed in an earlier one of its terminal that were found to have gone out since the last close are
+/// of this one.
+///
+/// # Errors
+/// `NotFound` if the batch is not the tenant's.
+pub fn adopt_paid(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+    batch: BatchId,
+) -> Result<(), StoreError> {
+    let paid = terminal_refunds::table
         .filter(terminal_refunds::tenant_id.eq(Txt(scope.tenant())))
         .filter(terminal_refunds::terminal_id.eq(Txt(terminal)))
-        .filter(terminal_refunds::refund_id.eq(Txt(refund)));
-    let changes = terminal_refunds::state.eq(Some(Tag(state)));
-    tx.run(scope, |conn| diesel::update(row).set(changes).execute(conn)).map(drop)
+        .filter(terminal_refunds::state.eq(Some(Tag(RefundState::Succeeded))))
+        .filter(terminal_refunds::batch_id.is_not_null())
+        .filter(terminal_refunds::paid_batch_id.is_null());
+    tx.run(scope, |conn| diesel::update(paid).set(terminal_refunds::paid_batch_id.eq(Txt(batch))).execute(conn))
+        .map(drop)
+}
+
+/// When the first sale was keyed of which the terminal's journal is known here. `None`: of none.
+///
+/// # Errors
+/// None of its own.
+pub fn first_keyed_at(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    terminal: TerminalId,
+) -> Result<Option<Millis>, StoreError> {
+    let first: Option<i64> = tx.run(scope, |conn| {
+        terminal_sales::table
+            .filter(terminal_sales::tenant_id.eq(Txt(scope.tenant())))
+            .filter(terminal_sales::terminal_id.eq(Txt(terminal)))
+            .order(terminal_sales::keyed_at)
+            .select(terminal_sales::keyed_at)
+            .first(conn)
+            .optional()
+    })?;
+    Ok(first.map(Millis))
 }
 
 /// What of a terminal is compared.
@@ -175,8 +229,10 @@ pub fn terminal_says(tx: &mut Tx<'_>, scope: &TenantScope, span: &Span) -> Resul
 /// # Errors
 /// `Corrupt`.
 pub fn core_says(tx: &mut Tx<'_>, scope: &TenantScope, span: &Span) -> Result<BTreeMap<Subject, Side>, StoreError> {
+    // As the view has it that the terminal writes down: the whole of a void, and what is on its way back.
     const SALE: &str = "SELECT p.id AS number, p.currency AS currency, p.amount_minor AS amount_minor, \
-                        p.public_state AS state, p.refunded_minor AS refunded_minor FROM payments p";
+                        p.public_state AS state, CAST(CASE WHEN p.state = 'voided' THEN p.amount_minor \
+                        ELSE p.refunded_minor + p.reserved_minor END AS BIGINT) AS refunded_minor FROM payments p";
     const REFUND: &str = "SELECT r.id AS number, r.currency AS currency, r.amount_minor AS amount_minor, \
                           r.state AS state, CAST(0 AS BIGINT) AS refunded_minor FROM refunds r";
     let sales = format!(

@@ -12,6 +12,7 @@ use saoma_protocol::{BatchId, ChannelAccountId, Currency, Millis, StoreId, Termi
 
 use crate::{
     StoreError, TenantScope, Tx,
+    batches::REFUNDS,
     column::{Txt, corrupt, unsigned},
 };
 
@@ -85,15 +86,12 @@ pub fn settlement_of_batch(
     batch: BatchId,
 ) -> Result<Vec<SettlementLine>, StoreError> {
     // A terminal's journal can name what is not its own: that is not of its batch.
-    let refunds = "SELECT t.refund_id FROM terminal_refunds t JOIN refunds r \
-                   ON r.tenant_id = t.tenant_id AND r.id = t.refund_id AND r.requested_by = t.terminal_id \
-                   WHERE t.tenant_id = $1 AND t.batch_id = $2";
     let sales = "SELECT t.payment_id FROM terminal_sales t JOIN payments q \
                  ON q.tenant_id = t.tenant_id AND q.id = t.payment_id AND q.terminal_id = t.terminal_id \
                  WHERE t.tenant_id = $1 AND t.batch_id = $2";
     let refunded = Kind::RefundSucceeded.text();
     let of_batch = format!(
-        "((s.kind = '{refunded}' AND s.refund_id IN ({refunds})) OR (s.kind <> '{refunded}' AND s.payment_id IN ({sales})))"
+        "((s.kind = '{refunded}' AND s.refund_id IN ({REFUNDS})) OR (s.kind <> '{refunded}' AND s.payment_id IN ({sales})))"
     );
     let query = statement(By::Terminal, &of_batch);
     let rows: Vec<Row> = tx.run(scope, |conn| {

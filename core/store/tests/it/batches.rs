@@ -6,12 +6,14 @@ use saoma_domain::{
     payment::{Method, State as Stand},
 };
 use saoma_protocol::{
-    BatchId, Currency, Money, Sequence,
+    BatchId, Currency, Millis, Money, Sequence,
     api::{PaymentState, RefundState},
 };
 use saoma_store::{
     StoreError, TenantScope, Tx,
-    batches::{self, Batch, Closed, Cursor, DrawerMovement, Filter, Span, Tally, TerminalRefund, TerminalSale},
+    batches::{
+        self, Batch, Closed, Cursor, DrawerMovement, Filter, Span, Tally, TerminalRefund, TerminalSale, Uncounted,
+    },
     ledger::{self, Booking, Subject as Of},
 };
 
@@ -47,6 +49,7 @@ pub fn closed() -> Closed {
         expected_minor: 1_000,
         counted_minor: 990,
         told_minor: 1_000,
+        received_at: at(200),
     }
 }
 
@@ -94,6 +97,9 @@ pub fn of_others_is_nothing(tx: &mut Tx<'_>, scope: &TenantScope, theirs: &House
     assert_eq!(batches::totals(tx, scope, batch.id)?, []);
     assert_eq!(batches::differences(tx, scope, batch.id)?, []);
     assert!(batches::open_count(tx, scope, &[batch.id])?.is_empty());
+    assert_eq!(batches::to_compare(tx, scope, Millis(0), None, 10)?, []);
+    assert_eq!(batches::first_keyed_at(tx, scope, theirs.terminal)?, None);
+    assert_eq!(batches::sweep(tx, scope, &batch)?, None);
     let span = Span::Time { terminal: theirs.terminal, from: NOW, to: at(100) };
     assert!(batches::terminal_says(tx, scope, &span)?.is_empty());
     assert!(batches::core_says(tx, scope, &span)?.is_empty());
@@ -155,8 +161,74 @@ fn a_terminal_has_one_open_batch_and_each_number_once() {
         assert_eq!(list(later, None, 10), []);
         let of_now = Filter { store: Some(tea.store), terminal: Some(tea.terminal), from: Some(NOW), to: Some(at(1)) };
         assert_eq!(list(of_now, None, 1).len(), 1);
-        let young = |since| base.read(|tx| batches::closed_since(tx, &tea.scope, since, 10));
-        assert_eq!((young(at(100)), young(at(101))), (vec![ended], Vec::new()));
+    });
+}
+
+/// A close is young from when it came in; what differs is looked at for as long as it does, unless only a person ends it.
+#[test]
+fn what_is_worth_another_look() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let numbers = [1, 2, 3].map(|number| batch(&tea, number));
+        for one in &numbers {
+            base.write(|tx| {
+                batches::open(tx, &tea.scope, one)?;
+                batches::close(tx, &tea.scope, one.id, &closed())
+            });
+        }
+        base.write(|tx| batches::open(tx, &tea.scope, &batch(&tea, 4)));
+        let look = |since, after, limit| {
+            let found = base.read(|tx| batches::to_compare(tx, &tea.scope, since, after, limit));
+            found.iter().map(|batch| batch.id).collect::<Vec<_>>()
+        };
+        let mut ids = numbers.map(|batch| batch.id);
+        ids.sort_by_key(ToString::to_string);
+        assert_eq!(look(at(200), None, 10), ids, "by when core heard of it, not by the terminal's clock");
+        assert_eq!((look(at(200), None, 2), look(at(200), Some(ids[1]), 2)), (ids[..2].to_vec(), ids[2..].to_vec()));
+        assert_eq!(look(at(201), None, 10), []);
+        let uncounted = Uncounted { sum: cash(5), entries: 1 };
+        base.write(|tx| {
+            batches::keep_differences(tx, &tea.scope, ids[0], &[unheard(&tea, 1)], NOW)?;
+            batches::keep_uncounted(tx, &tea.scope, ids[1], uncounted, NOW)
+        });
+        assert_eq!(look(at(201), None, 10), ids[..1]);
+        base.write(|tx| batches::keep_differences(tx, &tea.scope, ids[0], &[], NOW));
+        assert_eq!(look(at(201), None, 10), []);
+    });
+}
+
+#[test]
+fn cash_of_no_shift_is_swept_once_and_ended_by_a_person() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let (one, two) = (batch(&tea, 1), batch(&tea, 2));
+        let swept = |of: &Batch| base.write(|tx| batches::sweep(tx, &tea.scope, of));
+        base.write(|tx| {
+            batches::open(tx, &tea.scope, &one)?;
+            batches::note_sale(tx, &tea.scope, &sale(&tea, 1, None, true, 500))?;
+            batches::note_sale(tx, &tea.scope, &sale(&tea, 2, None, true, 70))?;
+            batches::note_refund(tx, &tea.scope, &refund(&tea, 1, None, true, 100))?;
+            // Of a shift, and through a channel: neither is this cash.
+            batches::note_sale(tx, &tea.scope, &sale(&tea, 3, Some(one.id), true, 9))?;
+            batches::note_sale(tx, &tea.scope, &sale(&tea, 4, None, false, 9))
+        });
+        let uncounted = Uncounted { sum: cash(470), entries: 3 };
+        assert_eq!((swept(&one), swept(&one)), (Some(uncounted), None));
+        base.write(|tx| {
+            batches::close(tx, &tea.scope, one.id, &closed())?;
+            batches::open(tx, &tea.scope, &two)?;
+            batches::note_refund(tx, &tea.scope, &refund(&tea, 2, None, true, 70))
+        });
+        assert_eq!(swept(&two), Some(Uncounted { sum: cash(-70), entries: 1 }));
+
+        let accept = || base.try_write(|tx| batches::accept_uncounted(tx, &tea.scope, one.id, at(9)));
+        assert_eq!(accept(), Err(StoreError::NotFound { what: "the uncounted cash" }));
+        base.write(|tx| batches::keep_uncounted(tx, &tea.scope, one.id, uncounted, NOW));
+        base.write(|tx| batches::keep_differences(tx, &tea.scope, one.id, &[], at(5)));
+        let kept = || base.read(|tx| batches::differences(tx, &tea.scope, one.id)).remove(0);
+        assert_eq!((kept().class, kept().closed_at), (Class::Uncounted, None), "no comparison ends it");
+        assert_eq!(kept().core.map(|core| (core.amount, core.entries)), Some((cash(470), Some(3))));
+        assert_eq!((accept(), accept(), kept().closed_at), (Ok(true), Ok(false), Some(at(9))));
     });
 }
 
@@ -225,6 +297,12 @@ fn totals_and_the_statement_are_of_the_batch_alone() {
             batches::note_sale(tx, scope, &sale(&tea, 3, Some(open.id), false, 9))?;
             batches::note_refund(tx, scope, &refund(&tea, 1, Some(open.id), false, 200))
         });
+        let empty = base.read(|tx| batches::totals(tx, &tea.scope, open.id));
+        assert_eq!(empty[0].refunds, Tally::default(), "the terminal does not know yet that it went out");
+        base.write(|tx| {
+            let (terminal, refund) = (tea.terminal, tea.refund_id(1));
+            batches::note_refund_state(tx, &tea.scope, terminal, refund, RefundState::Succeeded, Some(open.id))
+        });
         let totals = base.read(|tx| batches::totals(tx, &tea.scope, open.id));
         let [total] = totals.as_slice() else { panic!("{totals:?}") };
         let tally = |count, minor| Tally { count, minor };
@@ -254,7 +332,7 @@ fn both_sides_of_the_leg_are_found() {
             // Keyed without a shift: known, and not of the batch. The third is in no journal.
             batches::note_sale(tx, scope, &sale(&tea, 2, None, false, 600))?;
             batches::note_refund(tx, scope, &refund(&tea, 4, Some(open.id), false, 40))?;
-            batches::note_refund_state(tx, scope, tea.terminal, tea.refund_id(4), RefundState::Pending)?;
+            batches::note_refund_state(tx, scope, tea.terminal, tea.refund_id(4), RefundState::Pending, None)?;
             // Of what was never keyed there is nothing to note.
             batches::note_sale_state(tx, scope, tea.terminal, tea.payment_id(9), PaymentState::Failed, 0)
         });
@@ -314,5 +392,20 @@ fn differences_are_found_changed_closed_and_found_again() {
         assert_eq!(kept.fields, [Field::Amount, Field::State]);
         assert_eq!(kept.core.map(|core| core.state), Some(Some("succeeded".to_owned())));
         assert_eq!(kept.terminal.map(|told| told.state), Some(None));
+    });
+}
+
+/// The journal carries what core's view says: the whole of a void, and what is being given back.
+#[test]
+fn core_counts_what_went_back_as_its_view_does() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        tea.sell(base, 1, cny(500), &Stand::Voided { captured_at: NOW });
+        tea.sell(base, 2, cny(600), &captured(200, 40));
+        tea.sell(base, 3, cny(700), &Stand::Reversed);
+        let day = Span::Time { terminal: tea.terminal, from: NOW, to: at(1) };
+        let ours = base.read(|tx| batches::core_says(tx, &tea.scope, &day));
+        let refunded: Vec<i64> = ours.values().map(|side| side.refunded_minor).collect();
+        assert_eq!(refunded, [500, 240, 0]);
     });
 }

@@ -130,11 +130,15 @@ fn what_waits_for_a_person_is_found() {
             base.write(|tx| journal::append(tx, &tea.scope, tea.terminal, &entry, verdict, at(9)));
             if let Some((verdict, why)) = verdict {
                 let verdict = Some(JournalVerdict { sequence: Sequence(number), verdict, why: why.to_owned() });
-                held.push((tea.terminal, StoredEntry { entry, received_at: at(9), verdict }));
+                held.push(StoredEntry { entry, received_at: at(9), verdict });
             }
         }
-        assert_eq!(base.read(|tx| journal::held(tx, &tea.scope, 10)), held);
-        assert_eq!(base.read(|tx| journal::held(tx, &tea.scope, 1)), held[..1]);
+        let waiting =
+            |after, limit| base.read(|tx| journal::held(tx, &tea.scope, tea.terminal, Sequence(after), limit));
+        assert_eq!(
+            (waiting(0, 10), waiting(0, 1), waiting(2, 10)),
+            (held.clone(), held[..1].to_vec(), held[1..].to_vec())
+        );
         // What is rejected is not kept, and the journal stands where it stood.
         let next = entry(&tea, 5, before);
         let rejected = base.try_write(|tx| {

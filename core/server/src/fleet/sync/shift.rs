@@ -4,11 +4,12 @@
 //! not follow (a second opening, a close of what is not open) is held for a person and books nothing.
 //!
 //! At the close the drawer is booked to what was counted, and that to the safe: the next shift begins with an empty drawer
-//! and a float of its own. Cash that was sold while no shift was open stays in the drawer's account and is counted by nobody.
+//! and a float of its own. Cash that moved while no shift was open is counted by nobody: the next opening takes it out of the
+//! drawer's account, since the float was counted over it, and leaves a difference for a person.
 
 use saoma_domain::ledger::{Kind, PostingSet, rules};
 use saoma_protocol::{
-    Amount, BatchId, Money, Sequence, StoreId,
+    Amount, BatchId, Millis, Money, Sequence, StoreId,
     journal::Record,
     money::{AMOUNT_MINOR_MAX, MoneyError},
 };
@@ -83,7 +84,7 @@ impl Shifts {
                 batches::note_sale_state(tx, scope, terminal, *payment, *state, refunded).map(|()| None)
             }
             Record::RefundSettled { refund, state, .. } => {
-                batches::note_refund_state(tx, scope, terminal, *refund, *state).map(|()| None)
+                batches::note_refund_state(tx, scope, terminal, *refund, *state, batch).map(|()| None)
             }
         }
     }
@@ -133,12 +134,26 @@ impl Shifts {
             closed: None,
         };
         batches::open(tx, scope, &batch)?;
+        batches::adopt_paid(tx, scope, self.source.terminal, batch.id)?;
+        self.sweep(tx, scope, &batch)?;
         if let Ok(float) = Amount::try_from(float) {
             let subject = Subject::Other(batch.id.to_string());
             post(tx, scope, self.source, subject, Kind::DrawerFloat, at, &rules::drawer_float(float))?;
         }
         self.last = Some(batch);
         Ok(None)
+    }
+
+    /// Cash that moved since the last close, or before the first shift.
+    fn sweep(&self, tx: &mut Tx<'_>, scope: &TenantScope, batch: &Batch) -> Result<(), StoreError> {
+        let Some(uncounted) = batches::sweep(tx, scope, batch)?.filter(|uncounted| uncounted.sum.minor() != 0) else {
+            return Ok(());
+        };
+        let sets = rules::drawer_swept(uncounted.sum)
+            .map_err(|_| StoreError::Corrupt { why: format!("{} in the drawer of no shift", uncounted.sum) })?;
+        let subject = Subject::Other(format!("{}/uncounted", batch.id));
+        post(tx, scope, self.source, subject, Kind::PaidOut, batch.opened_at, &sets)?;
+        batches::keep_uncounted(tx, scope, batch.id, uncounted, self.source.now)
     }
 
     fn moved(
@@ -182,43 +197,81 @@ impl Shifts {
         (number, counted, told): (Sequence, Money, Money),
         cashier: &str,
     ) -> Result<Held, StoreError> {
-        let mut batch = match self.named(number) {
-            Ok(batch) => batch.clone(),
+        let batch = match self.named(number) {
+            Ok(batch) => batch,
             Err(why) => return Ok(Some(why)),
         };
-        for money in [counted, told] {
-            if money.currency() != batch.float.currency() {
-                return Ok(Some(other_currency(money, &batch)));
-            }
-        }
-        if !(0..=AMOUNT_MINOR_MAX).contains(&counted.minor()) {
-            return Ok(Some(format!("{counted} cannot be what a drawer held")));
-        }
-        let expected = batches::drawer(tx, scope, &batch)?.expected();
-        let counted_out = expected.and_then(|expected| Ok((expected, over_short(counted, expected)?)));
-        let Ok((expected, difference)) = counted_out else {
-            return Ok(Some("the sums of its cash do not fit".to_owned()));
-        };
-        let at = book::believed(taken.entry.at, self.source.now).max(batch.opened_at);
-        let closed = Closed {
-            at,
-            sequence: taken.entry.sequence,
+        let close = Close {
+            counted,
+            told: Some(told),
             by: readable(cashier),
-            expected_minor: expected.minor(),
-            counted_minor: counted.minor(),
-            told_minor: told.minor(),
+            at: book::believed(taken.entry.at, self.source.now),
+            sequence: taken.entry.sequence,
         };
-        batches::close(tx, scope, batch.id, &closed)?;
-        let subject = || Subject::Other(batch.id.to_string());
-        post(tx, scope, self.source, subject(), Kind::DrawerCounted, at, &difference)?;
-        if let Ok(counted) = Amount::try_from(counted) {
-            post(tx, scope, self.source, subject(), Kind::PaidOut, at, &rules::paid_out(counted))?;
+        match end(tx, scope, self.source, batch, close)? {
+            Ok(batch) => self.last = Some(batch),
+            Err(why) => return Ok(Some(why)),
         }
-        batch.closed = Some(closed);
-        leg::compare(tx, scope, &batch, self.source.now)?;
-        self.last = Some(batch);
         Ok(None)
     }
+}
+
+/// How a batch is to be closed.
+#[derive(Clone, Debug)]
+pub struct Close {
+    pub counted: Money,
+    /// What the terminal expected; `None` if it is not the terminal that closes.
+    pub told: Option<Money>,
+    pub by: String,
+    pub at: Millis,
+    /// How far its terminal's journal is then.
+    pub sequence: Sequence,
+}
+
+/// Closes an open batch: the drawer is booked to what was counted, and that to the safe. The closed batch, or why it cannot be.
+///
+/// # Errors
+/// What the store says; `NotFound` if it is not open.
+pub fn end(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    source: Source,
+    batch: &Batch,
+    close: Close,
+) -> Result<Result<Batch, String>, StoreError> {
+    let Close { counted, told, by, at, sequence } = close;
+    for money in [Some(counted), told].into_iter().flatten() {
+        if money.currency() != batch.float.currency() {
+            return Ok(Err(other_currency(money, batch)));
+        }
+    }
+    if !(0..=AMOUNT_MINOR_MAX).contains(&counted.minor()) {
+        return Ok(Err(format!("{counted} cannot be what a drawer held")));
+    }
+    let expected = batches::drawer(tx, scope, batch)?.expected();
+    let counted_out = expected.and_then(|expected| Ok((expected, over_short(counted, expected)?)));
+    let Ok((expected, difference)) = counted_out else {
+        return Ok(Err("the sums of its cash do not fit".to_owned()));
+    };
+    let at = at.max(batch.opened_at);
+    let closed = Closed {
+        at,
+        sequence,
+        by,
+        expected_minor: expected.minor(),
+        counted_minor: counted.minor(),
+        told_minor: told.unwrap_or(expected).minor(),
+        received_at: source.now,
+    };
+    batches::close(tx, scope, batch.id, &closed)?;
+    let subject = || Subject::Other(batch.id.to_string());
+    post(tx, scope, source, subject(), Kind::DrawerCounted, at, &difference)?;
+    if let Ok(counted) = Amount::try_from(counted) {
+        post(tx, scope, source, subject(), Kind::PaidOut, at, &rules::paid_out(counted))?;
+    }
+    let batch = Batch { closed: Some(closed), ..batch.clone() };
+    leg::compare(tx, scope, &batch, source.now)?;
+    Ok(Ok(batch))
 }
 
 fn over_short(counted: Money, expected: Money) -> Result<Vec<PostingSet>, MoneyError> {

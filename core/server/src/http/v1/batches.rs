@@ -4,28 +4,36 @@
 use actix_web::{HttpResponse, web};
 use saoma_protocol::{Amount, BatchId, Currency, Millis, Money, Sequence, StoreId, TerminalId, api::Page};
 use saoma_store::{
-    StoreError,
+    StoreError, TenantScope,
     batches::{self, Batch, Cursor, DrawerMovement, Filter, Span, Stated, StoredDifference, Tally, Total},
     ledger, terminals,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::ledger::{
-    export::{Format, whole},
-    settlement::{SettlementItem, item, items, rows},
-    zone_of,
+use super::{
+    audit::note,
+    ledger::{
+        export::{Format, whole},
+        settlement::{SettlementItem, item, items, rows},
+        zone_of,
+    },
 };
 use crate::{
     app::App,
     batches::leg,
     http::{
-        auth::{Caller, rights::ReadBooks},
+        auth::{
+            Caller,
+            rights::{ManageFleet, ReadBooks},
+        },
         paging,
         problem::{INVALID, Problem},
         router::other_method,
+        text,
     },
-    period::{Period, PeriodError},
+    period::{Period, PeriodError, local_text},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -33,6 +41,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/batches").route(web::get().to(list)))
         .service(resource("/batches/{batch}").route(web::get().to(show)))
+        .service(resource("/batches/{batch}/uncounted/accept").route(web::post().to(accept_uncounted)))
         .service(resource("/batches/{batch}/settlement").route(web::get().to(settlement)))
         .service(resource("/batches/{batch}/settlement/export").route(web::get().to(export)))
         .service(resource("/terminals/{terminal}/leg").route(web::get().to(day)));
@@ -194,7 +203,7 @@ pub struct TotalView {
     currency: Currency,
     /// Paid, whatever became of it later.
     sales: TallyView,
-    /// Given back in this batch, also for sales of earlier ones.
+    /// Given back: by the terminal in this batch, also for sales of earlier ones, and for its sales by anybody else.
     refunds: TallyView,
     voids: TallyView,
 }
@@ -219,9 +228,10 @@ pub struct MovementView {
 /// Where the terminal's journal and core do not agree.
 #[derive(Serialize, ToSchema)]
 pub struct DifferenceView {
-    /// A payment's, a refund's or the batch's own id.
+    /// A payment's, a refund's or the batch's own id, the last with `/uncounted` behind it for such cash.
     subject: String,
-    /// `amount`, `state`, `refunded`, `missing_here`, `missing_there` or `expected`.
+    /// `amount`, `state`, `refunded`, `missing_here`, `missing_there`, `expected` or `uncounted`: cash that moved with no shift
+    /// open, which a person ends.
     class: &'static str,
     /// `amount`, `state`, `refunded`.
     fields: Vec<&'static str>,
@@ -245,6 +255,9 @@ pub struct StatedView {
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<String>,
     refunded_minor: i64,
+    /// How many sales and refunds make up the amount, where it is a sum.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<u64>,
 }
 
 impl From<Total> for TotalView {
@@ -274,7 +287,8 @@ impl From<DrawerMovement> for MovementView {
 
 impl From<StoredDifference> for DifferenceView {
     fn from(stored: StoredDifference) -> Self {
-        let stated = |Stated { amount, state, refunded_minor }| StatedView { amount, state, refunded_minor };
+        let stated =
+            |Stated { amount, state, refunded_minor, entries }| StatedView { amount, state, refunded_minor, entries };
         Self {
             subject: stored.subject,
             class: stored.class.text(),
@@ -296,7 +310,10 @@ pub async fn show(
     caller: Caller<ReadBooks>,
     batch: web::Path<BatchId>,
 ) -> Result<web::Json<BatchDetail>, Problem> {
-    let (scope, id) = (caller.scope()?, batch.into_inner());
+    detail(&app, caller.scope()?, batch.into_inner()).await.map(web::Json)
+}
+
+pub(super) async fn detail(app: &App, scope: TenantScope, id: BatchId) -> Result<BatchDetail, Problem> {
     let (batch, drawer, totals, movements, differences) = app
         .store()
         .read(move |tx| {
@@ -309,7 +326,7 @@ pub async fn show(
         .await?;
     let expected = drawer.expected().map_err(|error| Problem::internal(&error))?;
     let differ = differences.iter().filter(|difference| difference.closed_at.is_none()).count();
-    Ok(web::Json(BatchDetail {
+    Ok(BatchDetail {
         batch: view(batch, differ as u64),
         drawer: DrawerView {
             float: drawer.float,
@@ -322,7 +339,37 @@ pub async fn show(
         totals: totals.into_iter().map(TotalView::from).collect(),
         movements: movements.into_iter().map(MovementView::from).collect(),
         differences: differences.into_iter().map(DifferenceView::from).collect(),
-    }))
+    })
+}
+
+/// What was found out about the cash that moved with no shift open.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptUncounted {
+    reason: String,
+}
+
+/// Ends the difference that cash left which moved before this batch with no shift open: somebody has looked for it. The books
+/// have it in the safe already; the reason stays in the audit log. A repeat changes nothing.
+#[utoipa::path(post, path = "/v1/batches/{batch}/uncounted/accept", tag = "batches", request_body = AcceptUncounted,
+    params(("batch" = BatchId, Path)), responses((status = 200, body = BatchDetail)))]
+pub async fn accept_uncounted(
+    app: web::Data<App>,
+    caller: Caller<ManageFleet>,
+    batch: web::Path<BatchId>,
+    body: web::Json<AcceptUncounted>,
+) -> Result<web::Json<BatchDetail>, Problem> {
+    let (scope, who, id, now) = (caller.scope()?, caller.principal().clone(), batch.into_inner(), app.now());
+    let reason = text::name(&body.reason, "/reason")?;
+    let accepted = app.store().write(move |tx| {
+        batches::load(tx, &scope, id)?;
+        if batches::accept_uncounted(tx, &scope, id, now)? {
+            note(tx, &who, "batch.uncounted_accepted", &id, &json!({ "reason": reason }), now)?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    accepted.await?;
+    detail(&app, scope, id).await.map(web::Json)
 }
 
 /// The settlement statement of a batch.
@@ -414,16 +461,30 @@ pub async fn day(
     asked: web::Query<DayQuery>,
 ) -> Result<web::Json<LegView>, Problem> {
     let (scope, terminal) = (caller.scope()?, terminal.into_inner());
-    let period = day_of(&asked.day, &zone_of(&app, scope).await?)?;
-    let (through, leg) = app
+    let zone = zone_of(&app, scope).await?;
+    let period = day_of(&asked.day, &zone)?;
+    let (through, first, leg) = app
         .store()
         .read(move |tx| {
             terminals::load(tx, &scope, terminal)?;
             let through = saoma_store::journal::through(tx, &scope, terminal)?.sequence;
+            let first = batches::first_keyed_at(tx, &scope, terminal)?;
             let span = Span::Time { terminal, from: period.from, to: period.to };
-            Ok::<_, StoreError>((through, leg(tx, &scope, &span)?))
+            Ok::<_, StoreError>((through, first, leg(tx, &scope, &span)?))
         })
         .await?;
+    // Of earlier days core has no word of the journal, and each sale would seem to be missing from it.
+    let from = first.map(|first| local_text(first, &zone).chars().take(10).collect::<String>());
+    let why = match (first, from) {
+        (Some(first), Some(from)) if period.to <= first => {
+            Some(format!("day must be {from} or later: from there on the sales of the terminal's journal are known."))
+        }
+        (None, _) if through.0 > 0 => Some("No sale of the terminal's journal is known, of any day.".to_owned()),
+        _ => None,
+    };
+    if let Some(why) = why {
+        return Err(Problem::new(INVALID, why));
+    }
     let now = app.now();
     let found = leg.differences.iter().map(|difference| StoredDifference::found(difference, now));
     let differences: Vec<StoredDifference> = found.collect::<Result<_, _>>()?;
