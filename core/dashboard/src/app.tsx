@@ -95,19 +95,21 @@ function Door() {
             <Route path="/payments" element={<PaymentsRoom />} />
             <Route path="/payments/:payment" element={<PaymentRoom person={session.person} />} />
             <Route path="/terminals" element={<TerminalsRoom role={session.person.role} />} />
-            <Route path="/batches" element={<BatchesRoom />} />
-            <Route path="/batches/:batch" element={<BatchRoom />} />
             {may(session.person.role, 'read_books') && (
-              <Route path="/reconciliation" element={<ReconciliationFrame />}>
-                <Route index element={<ReconciliationRoom role={session.person.role} />} />
-                <Route path="discrepancies" element={<DiscrepanciesRoom />} />
-                <Route path="discrepancies/:discrepancy" element={<DiscrepancyRoom person={session.person} />} />
-                <Route path="payouts" element={<PayoutsRoom role={session.person.role} currency={session.tenant?.currency ?? ''} />} />
-                <Route path="statements" element={<SettlementStatementRoom />} />
-              </Route>
+              <>
+                <Route path="/batches" element={<BatchesRoom />} />
+                <Route path="/batches/:batch" element={<BatchRoom />} />
+                <Route path="/reconciliation" element={<ReconciliationFrame />}>
+                  <Route index element={<ReconciliationRoom role={session.person.role} />} />
+                  <Route path="discrepancies" element={<DiscrepanciesRoom />} />
+                  <Route path="discrepancies/:discrepancy" element={<DiscrepancyRoom person={session.person} />} />
+                  <Route path="payouts" element={<PayoutsRoom role={session.person.role} currency={session.tenant?.currency ?? ''} />} />
+                  <Route path="statements" element={<SettlementStatementRoom />} />
+                </Route>
+                <Route path="/books" element={<BooksRoom />} />
+                <Route path="/books/:account" element={<StatementRoom />} />
+              </>
             )}
-            <Route path="/books" element={<BooksRoom />} />
-            <Route path="/books/:account" element={<StatementRoom />} />
             {session.person.role === 'owner' && <Route path="/webhooks" element={<WebhooksRoom />} />}
             {session.person.role === 'owner' && <Route path="/webhooks/:endpoint" element={<WebhookRoom />} />}
             <Route path="*" element={<NotFound />} />

@@ -4,7 +4,7 @@ import type { AccountDay, Colleague, Discrepancy, Reconciliation } from './api/c
 import { keys } from './api/wish';
 import { formatMinor } from './money/money';
 import {
-  assignable, CLASSES, compared, dayAfter, dayStanding, elapsed, figures, filterOf, foundClasses, neighbours, net, queryOf, searchOf,
+  assignable, CLASSES, compared, dayAfter, dayStanding, elapsed, figures, filterOf, foundClasses, mayCompare, neighbours, net, queryOf, searchOf,
   settlementFile, STANDINGS, type Step, stepsFor, yesterday,
 } from './reconciliation';
 import type { Role } from './rights';
@@ -42,6 +42,13 @@ describe('an account’s day', () => {
     ['with a payout that waits, though the bill agrees', done({}, 1), 'differs'],
   ])('%s', (_, item, standing) => {
     expect(dayStanding(item, NOW)).toBe(standing);
+  });
+
+  test('one that runs is not asked for again, unless it may have been cut off', () => {
+    const running = accountDay({ newest: { ...run('running'), started_at: 1_000 } });
+    expect([0, 181_000, 181_001].map((now) => mayCompare(running, now))).toEqual([false, false, true]);
+    expect([mayCompare(accountDay({}), 0), mayCompare(done({}), 0), mayCompare(accountDay({ newest: run('failed') }), 0)]).toEqual([true, true, true]);
+    expect(readFileSync(new URL('../../server/src/reconcile.rs', import.meta.url), 'utf8')).toContain('const LEASE_MS: i64 = 180_000;');
   });
 
   test('what was found, most first', () => {

@@ -44,6 +44,14 @@ export type DayStanding =
   | 'settled'
   | 'agrees';
 
+/** How long core lets a comparison be silent before another may take its place (`LEASE_MS` of core/server/src/reconcile.rs). */
+const SILENT_MS_MAX = 180_000;
+
+/** Whether it is of use to ask for a comparison: of one that runs it is not, unless it may have been cut off. */
+export function mayCompare({ newest }: AccountDay, now: number): boolean {
+  return newest?.state !== 'running' || now - newest.started_at > SILENT_MS_MAX;
+}
+
 /** What was found of these classes is explained by another day or account: nobody need do anything about it. */
 const EXPLAINED = ['cut_off', 'other_account'];
 

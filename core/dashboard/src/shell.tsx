@@ -27,8 +27,10 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
   const status = useLive(hasRooms);
   const words: Record<StreamStatus, string> = { live: t.shell.live, connecting: t.shell.connecting, broken: t.shell.broken };
   const rooms = [
-    ['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals], ['/batches', t.rooms.batches],
-    ...(may(person.role, 'read_books') ? [['/reconciliation', t.rooms.reconciliation] as const] : []), ['/books', t.rooms.books],
+    ['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals],
+    ...(may(person.role, 'read_books')
+      ? [['/batches', t.rooms.batches], ['/reconciliation', t.rooms.reconciliation], ['/books', t.rooms.books]] as const
+      : []),
     ...(person.role === 'owner' ? [['/webhooks', t.rooms.webhooks] as const] : []),
   ] as const;
   return (

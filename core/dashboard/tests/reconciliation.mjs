@@ -307,7 +307,7 @@ const STORIES = {
     await fourth.page.goto(BASE);
     await fourth.signIn(cashier.email, PASSWORD);
     await fourth.sees('[data-room="/payments"]');
-    assert.equal(await fourth.page.locator('[data-room="/reconciliation"]').count(), 0);
+    for (const path of ['/reconciliation', '/batches', '/books']) assert.equal(await fourth.page.locator(`[data-room="${path}"]`).count(), 0, path);
     await fourth.page.goto(`${BASE}/reconciliation`);
     await fourth.page.getByText('This page does not exist.').waitFor();
     await fourth.context.close();

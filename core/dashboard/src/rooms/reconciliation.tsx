@@ -11,7 +11,7 @@ import { DayInput } from '../parts/day';
 import { ProblemNote } from '../parts/problem';
 import { Amount, useNow, When } from '../parts/show';
 import {
-  dayAfter, type DayStanding, dayStanding, elapsed, figures, foundClasses, isDay, RUNNING_POLL_MS, searchOf, yesterday,
+  dayAfter, type DayStanding, dayStanding, elapsed, figures, foundClasses, isDay, mayCompare, RUNNING_POLL_MS, searchOf, yesterday,
 } from '../reconciliation';
 import { may, type Role } from '../rights';
 import { useText, wordFor } from '../text/text';
@@ -141,7 +141,7 @@ function AccountCard({ item, day, role, now }: { item: AccountDay; day: string; 
         </div>
         <Group gap="xs">
           <Badge color={COLORS[standing]} variant="light" tt="none" miw="max-content">{t.recon.standings[standing]}</Badge>
-          {may(role, 'reconcile') && <Start item={item} day={day} />}
+          {may(role, 'reconcile') && <Start item={item} day={day} now={now} />}
         </Group>
       </Group>
       {hint !== undefined && <Text size="sm" c="dimmed">{hint}</Text>}
@@ -186,7 +186,7 @@ function Running({ run }: { run: Reconciliation }) {
   );
 }
 
-function Start({ item, day }: { item: AccountDay; day: string }) {
+function Start({ item, day, now }: { item: AccountDay; day: string; now: number }) {
   const { t } = useText();
   const queryClient = useQueryClient();
   const start = useMutation({
@@ -196,10 +196,9 @@ function Start({ item, day }: { item: AccountDay; day: string }) {
     // Also after an answer that was lost: it may have begun, and a day that runs is not begun a second time.
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['reconciliation-day'] }),
   });
-  const isRunning = item.newest?.state === 'running';
   return (
     <Stack gap="xs" align="flex-end">
-      <Button size="xs" variant={item.newest == null ? 'filled' : 'default'} data-action="compare" disabled={isRunning} loading={start.isPending}
+      <Button size="xs" variant={item.newest == null ? 'filled' : 'default'} data-action="compare" disabled={!mayCompare(item, now)} loading={start.isPending}
         onClick={() => start.mutate()}>{item.newest == null ? t.recon.start : t.recon.repeat}</Button>
       <ProblemNote error={start.error} words={t.recon.problems} />
     </Stack>

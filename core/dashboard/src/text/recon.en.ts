@@ -63,6 +63,7 @@ export const reconEn = {
     unavailable: 'As many days are being compared as may be at a time. Try again in a minute.',
     day_not_compared: 'Compare each of these days with its bill first.',
     days_paid_out: 'Another payout is for some of these days already. If this one brought more of the same, tick “further” below.',
+    conflict: 'This account has a payout with this reference already.',
     currency_mismatch: 'The bills of these days have nothing in this currency.',
     forbidden: 'Your role may not do this.',
   } as Record<string, string>,

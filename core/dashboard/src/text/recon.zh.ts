@@ -63,6 +63,7 @@ export const reconZh: ReconTexts = {
     unavailable: '同时对账的数量已达上限，请一分钟后再试。',
     day_not_compared: '请先完成这些日期的对账。',
     days_paid_out: '其中有的日期已有打款。若本次为追加打款，请勾选下方“追加”。',
+    conflict: '该账户已有相同参考号的打款。',
     currency_mismatch: '这些日期的账单没有该币种。',
     forbidden: '您的角色无权执行此操作。',
   },
