@@ -90,6 +90,8 @@ const listPath = (more = '') => `/reconciliation/discrepancies?account=${ACCOUNT
 const ids = {};
 const shown = (id) => `${BASE}/reconciliation/discrepancies/${id}`;
 const state = (is) => sees(`[data-discrepancy] [data-state="${is}"]`);
+/** Names come a moment after what they are told of. */
+const toldOf = (name) => page.locator('[data-part="history"]').getByText(name).first().waitFor();
 const yes = (visitor = first) => visitor.page.locator('[data-question] [data-action="yes"], [data-form] [data-action="yes"]').click();
 
 async function chooses(label, option) {
@@ -168,7 +170,7 @@ const STORIES = {
   async 'it is assigned, and resolved with its posting'() {
     await tap('assign-me');
     await state('assigned');
-    assert.ok((await page.locator('[data-part="history"]').textContent()).includes(ownerUser.name));
+    await toldOf(ownerUser.name);
     await tap('resolve');
     await sees('[data-question="resolve"] [data-correction="1234 7"]');
     assert.ok(await page.locator('[data-question] [data-action="yes"]').isDisabled(), 'not without a reason');
@@ -193,7 +195,7 @@ const STORIES = {
     await tap('retry');
     await state('assigned');
     assert.equal((await asks(ownerToken, 'GET', `/v1/discrepancies/${ids['WX-3']}`)).state, 'assigned');
-    assert.ok((await page.locator('[data-part="history"]').textContent()).includes(accountant.name));
+    await toldOf(accountant.name);
   },
 
   async 'a write-off is asked for, and not approved by who asked'() {
@@ -223,7 +225,7 @@ const STORIES = {
     await second.sees('[data-discrepancy] [data-state="written_off"]');
     await page.reload();
     await state('written_off');
-    assert.ok((await page.locator('[data-part="history"]').textContent()).includes(accountant.name));
+    await toldOf(accountant.name);
     await page.goto(`${BASE}${dayPath}`);
     await sees(`${card}[data-standing="differs"] [data-waiting="3"]`);
   },
