@@ -7,10 +7,16 @@ import { BrowserRouter, Navigate, Route, Routes } from 'react-router';
 import { isPassing } from './api/client';
 import { onSession, resume, sessionState } from './api/session';
 import { Crash } from './parts/crash';
+import { may } from './rights';
 import { BatchesRoom, BatchRoom } from './rooms/batches';
 import { BooksRoom } from './rooms/books';
+import { DiscrepanciesRoom } from './rooms/discrepancies';
+import { DiscrepancyRoom } from './rooms/discrepancy';
 import { PaymentRoom } from './rooms/payment';
 import { PaymentsRoom } from './rooms/payments';
+import { PayoutsRoom } from './rooms/payouts';
+import { ReconciliationFrame, ReconciliationRoom } from './rooms/reconciliation';
+import { SettlementStatementRoom } from './rooms/settlement-statement';
 import { ChoosePassword, SignIn } from './rooms/sign-in';
 import { StatementRoom } from './rooms/statement';
 import { TerminalsRoom } from './rooms/terminals';
@@ -89,10 +95,21 @@ function Door() {
             <Route path="/payments" element={<PaymentsRoom />} />
             <Route path="/payments/:payment" element={<PaymentRoom person={session.person} />} />
             <Route path="/terminals" element={<TerminalsRoom role={session.person.role} />} />
-            <Route path="/batches" element={<BatchesRoom />} />
-            <Route path="/batches/:batch" element={<BatchRoom />} />
-            <Route path="/books" element={<BooksRoom />} />
-            <Route path="/books/:account" element={<StatementRoom />} />
+            {may(session.person.role, 'read_books') && (
+              <>
+                <Route path="/batches" element={<BatchesRoom />} />
+                <Route path="/batches/:batch" element={<BatchRoom />} />
+                <Route path="/reconciliation" element={<ReconciliationFrame />}>
+                  <Route index element={<ReconciliationRoom role={session.person.role} />} />
+                  <Route path="discrepancies" element={<DiscrepanciesRoom />} />
+                  <Route path="discrepancies/:discrepancy" element={<DiscrepancyRoom person={session.person} />} />
+                  <Route path="payouts" element={<PayoutsRoom role={session.person.role} currency={session.tenant?.currency ?? ''} />} />
+                  <Route path="statements" element={<SettlementStatementRoom />} />
+                </Route>
+                <Route path="/books" element={<BooksRoom />} />
+                <Route path="/books/:account" element={<StatementRoom />} />
+              </>
+            )}
             {session.person.role === 'owner' && <Route path="/webhooks" element={<WebhooksRoom />} />}
             {session.person.role === 'owner' && <Route path="/webhooks/:endpoint" element={<WebhookRoom />} />}
             <Route path="*" element={<NotFound />} />

@@ -9,6 +9,7 @@ import { Link, useLocation } from 'react-router';
 import { type Person, signOut, type Tenant } from './api/session';
 import type { StreamStatus } from './api/stream';
 import { useLive } from './live';
+import { may } from './rights';
 import { useText, wordFor } from './text/text';
 
 const LiveContext = createContext<StreamStatus>('connecting');
@@ -26,7 +27,10 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
   const status = useLive(hasRooms);
   const words: Record<StreamStatus, string> = { live: t.shell.live, connecting: t.shell.connecting, broken: t.shell.broken };
   const rooms = [
-    ['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals], ['/batches', t.rooms.batches], ['/books', t.rooms.books],
+    ['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals],
+    ...(may(person.role, 'read_books')
+      ? [['/batches', t.rooms.batches], ['/reconciliation', t.rooms.reconciliation], ['/books', t.rooms.books]] as const
+      : []),
     ...(person.role === 'owner' ? [['/webhooks', t.rooms.webhooks] as const] : []),
   ] as const;
   return (

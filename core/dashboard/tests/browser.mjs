@@ -4,30 +4,19 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import axe from 'axe-core';
-import { chromium } from 'playwright-core';
 import { core } from './core.mjs';
+import { launch, play, readable, visitor, WAIT_MS } from './stage.mjs';
 
-const WAIT_MS = Number(process.env.WAIT_MS ?? 20_000);
 const EMAIL = process.env.OWNER_EMAIL ?? 'owner@demo.local';
 const PASSWORD = process.env.OWNER_PASSWORD ?? 'a password for trying';
 const standIn = process.env.DASHBOARD_URL === undefined ? await core(fileURLToPath(new URL('../dist', import.meta.url)), PASSWORD) : null;
 const DASHBOARD = process.env.DASHBOARD_URL ?? standIn.base;
 const TILL = process.env.TILL_URL ?? standIn.base;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-});
-const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' });
-context.setDefaultTimeout(WAIT_MS);
-const page = await context.newPage();
-const broken = [];
-page.on('pageerror', (error) => broken.push(String(error)));
-
-const sees = (selector) => page.locator(selector).first().waitFor();
-const tap = (action) => page.locator(`[data-action="${action}"]`).first().click();
-const room = (path) => page.locator(`[data-room="${path}"]`).click();
+const browser = await launch();
+const owner = await visitor(browser);
+const { context, page, sees, tap, room } = owner;
+const signIn = (password) => owner.signIn(EMAIL, password);
 
 /** A cash sale at the till; the payment's number. */
 async function cashSale(amount_minor) {
@@ -38,22 +27,6 @@ async function cashSale(amount_minor) {
   });
   assert.ok(response.ok, `the till took the sale (${response.status})`);
   return (await response.json()).payment;
-}
-
-async function signIn(password) {
-  await page.fill('input[name="email"]', EMAIL);
-  await page.fill('input[name="password"]', password);
-  await page.click('button[type="submit"]');
-}
-
-/** What a reader with poor sight, or without a mouse, would stumble over here. */
-async function stumbles() {
-  await page.evaluate(axe.source);
-  return page.evaluate(async () => {
-    const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
-    const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    return grave.flatMap(({ id, nodes }) => nodes.map(({ target, any }) => `${id} ${target.join(' ')}: ${any[0]?.message ?? ''}`));
-  });
 }
 
 /** The merchant's own system: what it has heard, by type. */
@@ -213,20 +186,10 @@ const STORIES = {
   },
 
   async 'every room can be read, in the light and in the dark, and a telephone is wide enough'() {
-    for (const [path, part] of [['/payments', '[data-list="payments"]'], [`/payments/${payment}`, '[data-posting]'], ['/terminals', '[data-terminal]'], ['/books', '[data-balances]'], ['/webhooks', '[data-webhook]'], [hook, '[data-list="deliveries"]']]) {
-      await page.goto(`${DASHBOARD}${path}`);
-      await sees(part);
-      for (const colorScheme of ['light', 'dark']) {
-        await page.emulateMedia({ colorScheme });
-        assert.deepEqual(await stumbles(), [], `${path} in the ${colorScheme}`);
-      }
-      await page.setViewportSize({ width: 360, height: 740 });
-      // The frame glides to its new width.
-      await page.waitForFunction(() => document.documentElement.scrollWidth <= 360, null, { timeout: 5_000 })
-        .catch(() => assert.fail(`${path} is wider than a telephone`));
-      await page.setViewportSize({ width: 1280, height: 800 });
-    }
-    await page.emulateMedia({ colorScheme: null });
+    await readable(page, DASHBOARD, [
+      ['/payments', '[data-list="payments"]'], [`/payments/${payment}`, '[data-posting]'], ['/terminals', '[data-terminal]'],
+      ['/books', '[data-balances]'], ['/webhooks', '[data-webhook]'], [hook, '[data-list="deliveries"]'],
+    ]);
   },
 
   ...(standIn === null && {
@@ -271,21 +234,7 @@ const STORIES = {
   },
 };
 
-let failed = 0;
-for (const [name, story] of Object.entries(STORIES)) {
-  const began = Date.now();
-  try {
-    await story();
-    assert.deepEqual(broken, [], 'nothing broke on the page');
-    console.log(`ok    ${name} (${Date.now() - began} ms)`);
-  } catch (error) {
-    failed += 1;
-    broken.length = 0;
-    console.log(`FAIL  ${name}\n      ${String(error.stack).split('\n').slice(0, 12).join('\n      ')}`);
-    if (process.env.PICTURES !== undefined) await page.screenshot({ path: `${process.env.PICTURES}/dashboard-failed-${failed}.png` });
-  }
-}
-console.log(`${Object.keys(STORIES).length - failed} passed, ${failed} failed`);
+const failed = await play(STORIES, [owner]);
 await browser.close();
 standIn?.close();
 receiver.close();

@@ -240,6 +240,20 @@ fn ready_at(span: &Span, terms: &BillTerms) -> Millis {
     span.to.plus(i64::from(terms.ready_after_minutes) * 60_000)
 }
 
+/// From when on the account's bill of a day should be whole; `None` if its channel has no bills.
+///
+/// # Errors
+/// `Day`.
+pub fn bill_ready_at(
+    app: &App,
+    account: &channel_accounts::ChannelAccount,
+    day: &str,
+) -> Result<Option<Millis>, ReconcileError> {
+    let Some(manifest) = app.channels().manifest(&account.plugin) else { return Ok(None) };
+    let Ok(terms) = bill_terms(&manifest) else { return Ok(None) };
+    Ok(Some(ready_at(&span_of(account.id, &manifest, terms, day)?, terms)))
+}
+
 /// Days of an account whose bill should be there: first those that nobody has compared with it yet, then those that are to be
 /// compared once more, since schemes revise bills and neighbouring days settle each other; the oldest first.
 ///

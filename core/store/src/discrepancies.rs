@@ -7,9 +7,13 @@
 mod keep;
 mod row;
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use diesel::{dsl::sql, prelude::*, sql_types::Bool};
+use diesel::{
+    dsl::{count_star, sql},
+    prelude::*,
+    sql_types::Bool,
+};
 use saoma_domain::recon::{Class, Correction, Finding, Standing};
 use saoma_protocol::{ChannelAccountId, DiscrepancyId, Millis, ReconciliationId, TenantId, UserId};
 
@@ -17,7 +21,7 @@ pub use self::keep::{Decided, KEEP_MAX, Run, close_others, decided, keep, lost_b
 use self::row::Row;
 use crate::{
     StoreError, TenantScope, Tx,
-    column::{Txt, signed},
+    column::{Txt, signed, unsigned},
     payouts::Payout,
     schema::discrepancies,
 };
@@ -145,6 +149,27 @@ pub fn list(
     }
     let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
     rows.into_iter().map(Discrepancy::try_from).collect()
+}
+
+/// How many of a day wait for somebody, by channel account; one of which none does is absent.
+///
+/// # Errors
+/// None of its own.
+pub fn waiting_of_day(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    day: &str,
+) -> Result<BTreeMap<ChannelAccountId, u64>, StoreError> {
+    let rows: Vec<(Txt<ChannelAccountId>, i64)> = tx.run(scope, |conn| {
+        discrepancies::table
+            .filter(discrepancies::tenant_id.eq(Txt(scope.tenant())))
+            .filter(discrepancies::day.eq(day))
+            .filter(sql::<Bool>(WAITS))
+            .group_by(discrepancies::channel_account_id)
+            .select((discrepancies::channel_account_id, count_star()))
+            .load(conn)
+    })?;
+    rows.into_iter().map(|(account, count)| Ok((account.0, unsigned(count)?))).collect()
 }
 
 /// Saves all but identity, if the row still has `discrepancy.version`, which is then one higher in both.

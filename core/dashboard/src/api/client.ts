@@ -24,6 +24,12 @@ export type Statement = Schemas['Statement'];
 export type Batch = Schemas['BatchView'];
 export type BatchDetail = Schemas['BatchDetail'];
 export type BatchDifference = Schemas['DifferenceView'];
+export type Reconciliation = Schemas['ReconciliationView'];
+export type AccountDay = Schemas['AccountDay'];
+export type Discrepancy = Schemas['DiscrepancyView'];
+export type Colleague = Schemas['ColleagueView'];
+export type Payout = Schemas['PayoutView'];
+export type SettlementItem = Schemas['SettlementItem'];
 export type ClaimCode = Schemas['ClaimCode'];
 export type WebhookEndpoint = Schemas['WebhookEndpointView'];
 export type WebhookEventType = Schemas['WebhookEventType'];
@@ -62,11 +68,4 @@ export async function got<T>(call: Promise<{ data?: T; error?: unknown; response
 /** Whether asking again might help: no connection, or the server's own trouble. */
 export function isPassing(error: unknown): boolean {
   return error instanceof ApiProblem && (error.status === 0 || error.status >= 500 || error.status === 429);
-}
-
-/** Names one wish of a person. Made once when the wish is made and sent with every attempt to fulfil it. */
-export function idempotencyKey(): string {
-  // Not crypto.randomUUID: browsers keep that from pages that a shop opens over plain HTTP in its own network.
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `web-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }

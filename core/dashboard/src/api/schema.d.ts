@@ -354,6 +354,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/colleagues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The names of the merchant's people, for those who read in the books what they did and give them work. */
+        get: operations["users_colleagues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/discrepancies": {
         parameters: {
             query?: never;
@@ -929,6 +946,23 @@ export interface paths {
          *     While one of the account and day is running, that is the answer; days of an account take turns.
          */
         post: operations["reconciliations_start"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reconciliations/days/{day}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the books of each channel account agree with its bill of a day, accounts by priority, then by age. */
+        get: operations["reconciliations_day"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1530,6 +1564,20 @@ export interface components {
             balance: components["schemas"]["Money"];
             channel_account?: components["schemas"]["ChannelAccountId"] | null;
         };
+        /** @description A channel account's day. */
+        AccountDay: {
+            bill_ready_at?: components["schemas"]["Millis"] | null;
+            channel_account: components["schemas"]["ChannelAccountId"];
+            compared?: components["schemas"]["ReconciliationView"] | null;
+            name: string;
+            newest?: components["schemas"]["ReconciliationView"] | null;
+            plugin: string;
+            /**
+             * Format: int64
+             * @description Discrepancies of the day that wait for somebody.
+             */
+            waiting: number;
+        };
         /** @description What a sale or a refund asks for: 1 to [`AMOUNT_MINOR_MAX`] minor units. Parsing is the check; holders need none. */
         Amount: components["schemas"]["Money"];
         /** @description Prices of payments from an amount on, for the whole amount. */
@@ -1776,6 +1824,14 @@ export interface components {
             difference: components["schemas"]["Money"];
             /** @description Float, cash sales and cash paid in, less cash given back and paid out: what the books had in the drawer. */
             expected: components["schemas"]["Money"];
+        };
+        /** @description Whom a person works with. */
+        ColleagueView: {
+            /** @description Someone who is not active is not let in. */
+            active: boolean;
+            id: components["schemas"]["UserId"];
+            name: string;
+            role: components["schemas"]["Role"];
         };
         /** @description What resolving it would book. */
         CorrectionView: {
@@ -2344,6 +2400,18 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_ColleagueView: {
+            items: {
+                /** @description Someone who is not active is not let in. */
+                active: boolean;
+                id: components["schemas"]["UserId"];
+                name: string;
+                role: components["schemas"]["Role"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_DiscrepancyView: {
             items: {
                 assigned_to?: components["schemas"]["UserId"] | null;
@@ -2865,6 +2933,12 @@ export interface components {
         /** @description `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic. */
         Pushes: {
             pushes: components["schemas"]["Push"][];
+        };
+        /** @description A day of all channel accounts. */
+        ReconciliationDay: {
+            /** @description As each scheme counts days. */
+            day: string;
+            items: components["schemas"]["AccountDay"][];
         };
         ReconciliationId: string;
         /** @description A comparison. What did not agree is under `/v1/discrepancies`. */
@@ -4217,6 +4291,34 @@ export interface operations {
             };
         };
     };
+    users_colleagues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ColleagueView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     discrepancies_list: {
         parameters: {
             query?: {
@@ -5488,6 +5590,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReconciliationView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconciliations_day: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example 2026-01-31 */
+                day: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReconciliationDay"];
                 };
             };
             /** @description What is wrong, and what to do */

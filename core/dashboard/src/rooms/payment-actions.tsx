@@ -3,9 +3,10 @@
 import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
-import { api, got, idempotencyKey, type Payment } from '../api/client';
+import { api, got, type Payment } from '../api/client';
 import { asProblem } from '../api/problem';
 import type { Person } from '../api/session';
+import { idempotencyKey } from '../api/wish';
 import { editableMinor, formatMinor, parseMinor } from '../money/money';
 import { ProblemNote } from '../parts/problem';
 import { type Action, actionsFor, leftMinor } from '../payments';

@@ -3,8 +3,9 @@
 import { Alert, Button, Card, Group, Select, Stack, Table, Text, TextInput, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, got, idempotencyKey, type Attention, type Payment, type Refund, type Settlement } from '../api/client';
+import { api, got, type Attention, type Payment, type Refund, type Settlement } from '../api/client';
 import type { Person } from '../api/session';
+import { idempotencyKey } from '../api/wish';
 import { ProblemNote } from '../parts/problem';
 import { When } from '../parts/show';
 import { openForHand } from '../payments';

@@ -1,10 +1,13 @@
 // All texts in English; zh.ts must have the same shape.
 
+import { reconEn } from './recon.en';
+
 export const en = {
   language: 'English',
   product: 'Saoma',
   rooms: {
-    payments: 'Payments', terminals: 'Terminals', batches: 'Batches', books: 'Trial balance', webhooks: 'Webhooks',
+    payments: 'Payments', terminals: 'Terminals', batches: 'Batches', reconciliation: 'Reconciliation', books: 'Trial balance',
+    webhooks: 'Webhooks',
   },
   shell: {
     live: 'Live', connecting: 'Connecting…', broken: 'No connection. Trying again…', signOut: 'Sign out',
@@ -157,6 +160,7 @@ export const en = {
     time: 'Happened', event: 'Event', attempts: 'Attempts', next: 'Next attempt', detail: 'Details', noAnswer: 'no answer',
     replay: 'Send once more', replayRange: 'Send once more what failed', succeededToo: 'also what was delivered', replayed: 'Sent once more',
   },
+  recon: reconEn,
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',
     read_only: 'Read only', plugin_publisher: 'Plugin publisher',

@@ -1,9 +1,10 @@
 import type { Texts } from './en';
+import { reconZh } from './recon.zh';
 
 export const zh: Texts = {
   language: '中文',
   product: 'Saoma 扫码',
-  rooms: { payments: '实时支付', terminals: '终端', batches: '班次结算', books: '试算平衡表', webhooks: '事件通知' },
+  rooms: { payments: '实时支付', terminals: '终端', batches: '班次结算', reconciliation: '对账', books: '试算平衡表', webhooks: '事件通知' },
   shell: {
     live: '实时', connecting: '正在连接…', broken: '连接中断，正在重连…', signOut: '退出登录',
     switchLanguage: 'Switch to English', dark: '深色', light: '浅色', menu: '菜单',
@@ -136,6 +137,7 @@ export const zh: Texts = {
     time: '发生时间', event: '事件', attempts: '次数', next: '下次尝试', detail: '详情', noAnswer: '没有答复',
     replay: '重新发送', replayRange: '重新发送失败的记录', succeededToo: '包括已送达的', replayed: '已重新发送',
   },
+  recon: reconZh,
   roles: {
     platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者',
   },

@@ -33,6 +33,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::stores::routes)
                     .configure(v1::terminal::routes)
                     .configure(v1::ledger::routes)
+                    .configure(v1::reconciliation_days::routes)
                     .configure(v1::reconciliations::routes)
                     .configure(v1::discrepancies::routes)
                     .configure(v1::disputes::routes)

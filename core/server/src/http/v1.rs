@@ -17,6 +17,7 @@ pub mod payments;
 pub mod payouts;
 pub mod people;
 pub mod plugins;
+pub mod reconciliation_days;
 pub mod reconciliations;
 pub mod refunds;
 pub mod sessions;

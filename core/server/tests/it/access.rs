@@ -289,6 +289,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("delivery", delivery),
         // A day that nothing was sold on; what persons do about differences is told in discrepancies.rs.
         ("reconciliation", reconciled(owner, &merchant.account).await),
+        ("day", DAY.to_owned()),
         ("discrepancy", format!("dsc_{}a", "7".repeat(25))),
         ("payout", format!("pyo_{}a", "7".repeat(25))),
         ("store", merchant.store.clone()),

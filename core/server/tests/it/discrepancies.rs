@@ -322,3 +322,59 @@ async fn lists_are_filtered_and_paged_and_refuse_what_they_do_not_know() {
     let refused = desk.accountant.post("/v1/reconciliations").key("k").json(&asked).await;
     assert_eq!(refused.refusal(), (409, "channel_cannot".to_owned()));
 }
+
+#[actix_web::test]
+async fn a_day_shows_each_account_and_whom_work_can_be_given_to() {
+    let desk = Desk::open().await;
+    desk.found(1, "fee", &desk.sale, Some((10_000, 60)), Some((10_000, 50)));
+    let without_bills = desk.town.hostile_account(&desk.jade.owner, "honest").await;
+    let rust = desk.town.merchant("rust").await;
+    let shows = async |door: &Door, day: &str| -> Value {
+        door.get(&format!("/v1/reconciliations/days/{day}")).await.json(200)
+    };
+    let of = |shown: &Value, account: &str| -> Value {
+        let items = shown["items"].as_array().unwrap();
+        items.iter().find(|item| item["channel_account"] == account).cloned().unwrap_or_else(|| panic!("{shown}"))
+    };
+    let shown = shows(&desk.accountant, DAY).await;
+    assert_eq!((&shown["day"], shown["items"].as_array().unwrap().len()), (&json!(DAY), 2));
+    let compared = of(&shown, &desk.jade.account);
+    // Ten minutes into the next day of UTC.
+    assert_eq!((&compared["bill_ready_at"], &compared["waiting"]), (&json!(1_769_904_600_000_i64), &json!(1)));
+    assert_eq!((&compared["newest"]["state"], &compared["compared"]), (&json!("done"), &compared["newest"]));
+    let never = of(&shown, &without_bills);
+    assert_eq!((&never["bill_ready_at"], &never["newest"], &never["waiting"]), (&Value::Null, &Value::Null, &json!(0)));
+    let other_day = of(&shows(&desk.accountant, "2026-01-30").await, &desk.jade.account);
+    assert_eq!((&other_day["newest"], &other_day["waiting"]), (&Value::Null, &json!(0)));
+    // A later one that fails takes nothing away from the result before it.
+    desk.town.force(&format!(
+        "INSERT INTO reconciliations (tenant_id, id, channel_account_id, day, state, words, started_by, started_at, ended_at, lease_until) \
+         VALUES ('{}', 'rec_{}a', '{}', '{DAY}', 'failed', 'the bill did not come', 'core', 5, 6, 7)",
+        desk.jade.id,
+        "3".repeat(25),
+        desk.jade.account
+    ));
+    let failed = of(&shows(&desk.accountant, DAY).await, &desk.jade.account);
+    assert_eq!(
+        (&failed["newest"]["state"], &failed["newest"]["why"]),
+        (&json!("failed"), &json!("the bill did not come"))
+    );
+    assert_eq!(failed["compared"], compared["newest"]);
+    let strange = of(&shows(&rust.owner, DAY).await, &rust.account);
+    assert_eq!(
+        (&strange["newest"], &strange["waiting"]),
+        (&Value::Null, &json!(0)),
+        "another merchant's day is its own"
+    );
+    for day in ["2026-02-29", "yesterday", "2026-01-31%20"] {
+        let refused = desk.accountant.get(&format!("/v1/reconciliations/days/{day}")).await;
+        assert_eq!(refused.refusal(), (422, "invalid".to_owned()), "{day}");
+    }
+
+    let people: Value = desk.accountant.get("/v1/colleagues").await.json(200);
+    let people = people["items"].as_array().unwrap();
+    let mut roles: Vec<&str> = people.iter().map(|person| person["role"].as_str().unwrap()).collect();
+    roles.sort_unstable();
+    assert_eq!(roles, ["accountant", "owner"]);
+    assert!(people.iter().all(|person| person.get("login").is_none() && person["active"] == true), "{people:?}");
+}

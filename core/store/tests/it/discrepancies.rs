@@ -176,6 +176,9 @@ fn a_repeated_comparison_keeps_what_was_decided_and_closes_what_is_gone() {
         let (run, now) = desk.begins(NEXT_DAY);
         base.write(|tx| discrepancies::settle(tx, &desk.tea.scope, &run, &[payment("a")], now));
         assert_eq!(desk.waiting(), ["2026-01-31 missing_here c 8 open 1"]);
+        let waiting_of = |day: &'static str| base.read(|tx| discrepancies::waiting_of_day(tx, &desk.tea.scope, day));
+        assert_eq!(waiting_of(DAY).into_values().collect::<Vec<_>>(), [1], "what is decided waits for nobody");
+        assert!(waiting_of(NEXT_DAY).is_empty());
 
         let of = |filter: Filter| desk.list(&filter).len();
         assert_eq!(of(Filter { standing: Some(Standing::Resolved), ..Filter::default() }), 1);

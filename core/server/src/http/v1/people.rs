@@ -18,7 +18,10 @@ use super::audit::note;
 use crate::{
     app::App,
     http::{
-        auth::{Caller, passwords, rights::ManagePeople},
+        auth::{
+            Caller, passwords,
+            rights::{ManagePeople, ReadBooks},
+        },
         problem::{INVALID, LAST_OWNER, Problem},
         role::Role,
         router::other_method,
@@ -34,6 +37,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
                 .route(web::post().to(create))
                 .default_service(web::to(other_method)),
         )
+        .service(web::resource("/colleagues").route(web::get().to(colleagues)).default_service(web::to(other_method)))
         .service(
             web::resource("/users/{user}")
                 .route(web::get().to(show))
@@ -114,6 +118,28 @@ pub async fn list(app: web::Data<App>, caller: Caller<ManagePeople>) -> Result<w
     let scope = caller.scope()?;
     let people = app.store().read(move |tx| users::list(tx, &scope)).await?;
     Ok(web::Json(Page { items: people.into_iter().map(UserView::from).collect(), next_cursor: None }))
+}
+
+/// Whom a person works with.
+#[derive(Serialize, ToSchema)]
+pub struct ColleagueView {
+    id: UserId,
+    name: String,
+    role: Role,
+    /// Someone who is not active is not let in.
+    active: bool,
+}
+
+/// The names of the merchant's people, for those who read in the books what they did and give them work.
+#[utoipa::path(get, path = "/v1/colleagues", tag = "users", responses((status = 200, body = Page<ColleagueView>)))]
+pub async fn colleagues(
+    app: web::Data<App>,
+    caller: Caller<ReadBooks>,
+) -> Result<web::Json<Page<ColleagueView>>, Problem> {
+    let scope = caller.scope()?;
+    let people = app.store().read(move |tx| users::list(tx, &scope)).await?;
+    let view = |User { id, name, role, active, .. }: User| ColleagueView { id, name, role: role.into(), active };
+    Ok(web::Json(Page { items: people.into_iter().map(view).collect(), next_cursor: None }))
 }
 
 /// Adds a person. They sign in with the one-time password and must change it.

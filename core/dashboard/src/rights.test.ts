@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { may, type Right, type Role } from './rights';
+
+const CORE = readFileSync(new URL('../../server/src/http/auth/rights.rs', import.meta.url), 'utf8');
+const TABLES: Readonly<Record<Role, string>> = {
+  owner: 'OWNER', manager: 'MANAGER', cashier: 'CASHIER', accountant: 'ACCOUNTANT', read_only: 'READ_ONLY',
+  plugin_publisher: 'PUBLISHER', platform_admin: 'PLATFORM',
+};
+const NAMES: Readonly<Record<Right, string>> = { read_books: 'ReadBooks', reconcile: 'Reconcile' };
+
+test.each(Object.entries(TABLES))('%s may do here what core lets it', (role, table) => {
+  const rights = new RegExp(`const ${table}: &\\[Right\\] =\\s*&\\[([^\\]]*)\\]`).exec(CORE)?.[1];
+  expect(rights).toContain('Right::OwnSession');
+  for (const [right, name] of Object.entries(NAMES)) {
+    expect(may(role as Role, right as Right), right).toBe(new RegExp(`Right::${name}\\b`).test(rights ?? ''));
+  }
+});
