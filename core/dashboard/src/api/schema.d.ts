@@ -493,6 +493,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's disputes, newest first. */
+        get: operations["disputes_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/disputes/{dispute}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One dispute. What happened to it stands in its payment's timeline. */
+        get: operations["disputes_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/disputes/{dispute}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Writes down that the merchant has told the channel not to contest it. The channel's word still closes it: mostly as lost.
+         *     For people alone.
+         */
+        post: operations["disputes_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/disputes/{dispute}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Writes down how the channel has decided, for people alone: what was held comes back, or is a loss, and the channel's fee is
+         *     booked. That is final; where the scheme takes the money once again, that is another case.
+         */
+        post: operations["disputes_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/disputes/{dispute}/respond-by": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes down that the channel asks for evidence: once more (pre-arbitration), or until another moment. For people alone. */
+        post: operations["disputes_respond_by"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/disputes/{dispute}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Writes down that evidence was handed in at the channel, which now decides. For people alone. */
+        post: operations["disputes_submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/fleet/broker/start": {
         parameters: {
             query?: never;
@@ -776,6 +884,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/payments/{payment}/disputes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Writes down that a customer disputes a payment, for people alone. The channel has taken the money back, so that it cannot
+         *     be refunded as well: a refund of it is refused with `payment_disputed`. More than is left of the payment is written down all
+         *     the same, and calls a person.
+         * @description A payment can have several; an inquiry for which the channel takes no money is none. The `Idempotency-Key` names the
+         *     dispute. The same request again is answered with it (200 instead of 201); another request with this key is refused.
+         */
+        post: operations["disputes_open"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/payments/{payment}/query": {
         parameters: {
             query?: never;
@@ -844,7 +975,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The payment, its refunds, events and postings, as of one moment. */
+        /** The payment, its refunds, disputes, events and postings, as of one moment. */
         get: operations["payments_timeline"];
         put?: never;
         post?: never;
@@ -1554,6 +1685,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Why it is not contested. */
+        AcceptDispute: {
+            reason: string;
+        };
         /** @description What was found out about the cash that moved with no shift open. */
         AcceptUncounted: {
             reason: string;
@@ -1610,6 +1745,10 @@ export interface components {
              * @description Of the discrepancy as it was seen: if it has changed since, nothing is decided.
              */
             version: number;
+        };
+        /** @description Until when the channel waits. */
+        AskForResponse: {
+            respond_by: components["schemas"]["Millis"];
         };
         /** @description Who looks after it. */
         AssignDiscrepancy: {
@@ -1814,6 +1953,11 @@ export interface components {
         CloseBatch: {
             counted: components["schemas"]["Money"];
             reason: string;
+        };
+        /** @description How the channel has decided. */
+        CloseDispute: {
+            fee?: components["schemas"]["Amount"] | null;
+            outcome: components["schemas"]["DisputeOutcome"];
         };
         /** @description How a batch ended. */
         CloseView: {
@@ -2087,6 +2231,39 @@ export interface components {
             /** @description In which state the payment or refund is here, what stands in the line, or which payout it is. */
             words?: string | null;
         };
+        DisputeId: string;
+        /** @enum {string} */
+        DisputeOutcome: "won" | "lost";
+        /** @enum {string} */
+        DisputeState: "needs_response" | "under_review" | "accepted" | "won" | "lost";
+        /** @description A dispute as everyone with the right to it sees it. */
+        DisputeView: {
+            /** @description The merchant did not contest it. Only while `accepted`, or if it was lost by that. */
+            accepted: boolean;
+            /** @description What the channel has taken back. */
+            amount: components["schemas"]["Amount"];
+            /** @description The channel's own number of the case. */
+            case_reference: string;
+            channel_account: components["schemas"]["ChannelAccountId"];
+            created_at: components["schemas"]["Millis"];
+            /** @description What was handed in last, a line each. */
+            evidence: string[];
+            fee?: components["schemas"]["Amount"] | null;
+            id: components["schemas"]["DisputeId"];
+            needs_attention?: components["schemas"]["Millis"] | null;
+            opened_by: string;
+            payment: components["schemas"]["PaymentId"];
+            /** @description Why the customer disputes it, as the scheme numbers reasons. */
+            reason_code?: string | null;
+            respond_by?: components["schemas"]["Millis"] | null;
+            state: components["schemas"]["DisputeState"];
+            updated_at: components["schemas"]["Millis"];
+            /**
+             * Format: int64
+             * @description Grows with each change; of two views the higher is the newer.
+             */
+            version: number;
+        };
         /** @description `float + sales − given_back + paid_in − paid_out = expected`. */
         DrawerView: {
             expected: components["schemas"]["Money"];
@@ -2312,6 +2489,16 @@ export interface components {
         OneTimePassword: {
             one_time_password: string;
         };
+        /** @description A case as the channel has opened it. */
+        OpenDispute: {
+            /** @description What the channel has taken back: all of the payment, a part of it, or more than is left. */
+            amount: components["schemas"]["Amount"];
+            /** @description The channel's own number of the case: one of an account is written down once. */
+            case_reference: string;
+            /** @description Why the customer disputes it, as the scheme numbers reasons, such as `10.4`. */
+            reason_code?: string | null;
+            respond_by?: components["schemas"]["Millis"] | null;
+        };
         OrderId: string;
         OrderView: {
             amount: components["schemas"]["Amount"];
@@ -2465,6 +2652,38 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_DisputeView: {
+            items: {
+                /** @description The merchant did not contest it. Only while `accepted`, or if it was lost by that. */
+                accepted: boolean;
+                /** @description What the channel has taken back. */
+                amount: components["schemas"]["Amount"];
+                /** @description The channel's own number of the case. */
+                case_reference: string;
+                channel_account: components["schemas"]["ChannelAccountId"];
+                created_at: components["schemas"]["Millis"];
+                /** @description What was handed in last, a line each. */
+                evidence: string[];
+                fee?: components["schemas"]["Amount"] | null;
+                id: components["schemas"]["DisputeId"];
+                needs_attention?: components["schemas"]["Millis"] | null;
+                opened_by: string;
+                payment: components["schemas"]["PaymentId"];
+                /** @description Why the customer disputes it, as the scheme numbers reasons. */
+                reason_code?: string | null;
+                respond_by?: components["schemas"]["Millis"] | null;
+                state: components["schemas"]["DisputeState"];
+                updated_at: components["schemas"]["Millis"];
+                /**
+                 * Format: int64
+                 * @description Grows with each change; of two views the higher is the newer.
+                 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_HeldEntry: {
             items: {
                 /** @description The terminal's clock. */
@@ -2493,6 +2712,11 @@ export interface components {
                 code_url?: string | null;
                 counter?: components["schemas"]["Sequence"] | null;
                 created_at: components["schemas"]["Millis"];
+                /**
+                 * Format: int64
+                 * @description In disputes that are open or lost, in minor units. It cannot be given back, and may be more than is left.
+                 */
+                disputed_minor?: number;
                 expires_at?: components["schemas"]["Millis"] | null;
                 failure?: components["schemas"]["Failure"] | null;
                 goods: components["schemas"]["Goods"][];
@@ -2774,6 +2998,11 @@ export interface components {
             code_url?: string | null;
             counter?: components["schemas"]["Sequence"] | null;
             created_at: components["schemas"]["Millis"];
+            /**
+             * Format: int64
+             * @description In disputes that are open or lost, in minor units. It cannot be given back, and may be more than is left.
+             */
+            disputed_minor?: number;
             expires_at?: components["schemas"]["Millis"] | null;
             failure?: components["schemas"]["Failure"] | null;
             goods: components["schemas"]["Goods"][];
@@ -2865,6 +3094,7 @@ export interface components {
         /** @description A movement: its postings sum to zero. */
         PostingSetView: {
             at: components["schemas"]["Millis"];
+            dispute?: components["schemas"]["DisputeId"] | null;
             /** @description `captured`, `refund_reserved`, `refund_succeeded`, `refund_failed`, `undone`, `dispute_opened`, … */
             kind: string;
             postings: components["schemas"]["PostingView"][];
@@ -3230,6 +3460,11 @@ export interface components {
             id: components["schemas"]["StoreId"];
             name: string;
         };
+        /** @description What was handed in at the channel. */
+        SubmitEvidence: {
+            /** @description A document a line: what it is, and where it lies. 1 to 20. */
+            evidence: string[];
+        };
         /** @description Payments less what went back, and fees less what came back of them, in minor units. */
         SumsView: {
             /** @example CNY */
@@ -3318,6 +3553,7 @@ export interface components {
             tariffs?: components["schemas"]["CurrencyTariff"][];
         };
         Timeline: {
+            disputes: components["schemas"]["DisputeView"][];
             /** @description Oldest first. */
             events: components["schemas"]["TimelineEvent"][];
             /**
@@ -3335,6 +3571,7 @@ export interface components {
             actor: string;
             at: components["schemas"]["Millis"];
             data: Record<string, never>;
+            dispute?: components["schemas"]["DisputeId"] | null;
             /** @description `created`, `presenting`, `submitting`, `pending`, `no_answer`, `succeeded`, `refund_submitted`, `paid_late`, … */
             kind: string;
             refund?: components["schemas"]["RefundId"] | null;
@@ -3458,7 +3695,41 @@ export interface components {
          * @description What an endpoint can hear of.
          * @enum {string}
          */
-        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "webhook.test";
+        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "webhook.test";
+        /** @description The body of a request to an endpoint. */
+        WebhookEvent_DisputeView: {
+            /** @description A dispute as everyone with the right to it sees it. */
+            data: {
+                /** @description The merchant did not contest it. Only while `accepted`, or if it was lost by that. */
+                accepted: boolean;
+                /** @description What the channel has taken back. */
+                amount: components["schemas"]["Amount"];
+                /** @description The channel's own number of the case. */
+                case_reference: string;
+                channel_account: components["schemas"]["ChannelAccountId"];
+                created_at: components["schemas"]["Millis"];
+                /** @description What was handed in last, a line each. */
+                evidence: string[];
+                fee?: components["schemas"]["Amount"] | null;
+                id: components["schemas"]["DisputeId"];
+                needs_attention?: components["schemas"]["Millis"] | null;
+                opened_by: string;
+                payment: components["schemas"]["PaymentId"];
+                /** @description Why the customer disputes it, as the scheme numbers reasons. */
+                reason_code?: string | null;
+                respond_by?: components["schemas"]["Millis"] | null;
+                state: components["schemas"]["DisputeState"];
+                updated_at: components["schemas"]["Millis"];
+                /**
+                 * Format: int64
+                 * @description Grows with each change; of two views the higher is the newer.
+                 */
+                version: number;
+            };
+            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
+            timestamp: string;
+            type: components["schemas"]["WebhookEventType"];
+        };
         /** @description The body of a request to an endpoint. */
         WebhookEvent_PaymentView: {
             /** @description A payment as everyone with the right to it sees it. */
@@ -3474,6 +3745,11 @@ export interface components {
                 code_url?: string | null;
                 counter?: components["schemas"]["Sequence"] | null;
                 created_at: components["schemas"]["Millis"];
+                /**
+                 * Format: int64
+                 * @description In disputes that are open or lost, in minor units. It cannot be given back, and may be more than is left.
+                 */
+                disputed_minor?: number;
                 expires_at?: components["schemas"]["Millis"] | null;
                 failure?: components["schemas"]["Failure"] | null;
                 goods: components["schemas"]["Goods"][];
@@ -4567,6 +4843,216 @@ export interface operations {
             };
         };
     };
+    disputes_list: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["DisputeState"];
+                payment?: components["schemas"]["PaymentId"];
+                channel_account?: components["schemas"]["ChannelAccountId"];
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DisputeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disputes_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute: components["schemas"]["DisputeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disputes_accept: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                dispute: components["schemas"]["DisputeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptDispute"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disputes_close: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                dispute: components["schemas"]["DisputeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseDispute"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disputes_respond_by: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                dispute: components["schemas"]["DisputeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskForResponse"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disputes_submit: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                dispute: components["schemas"]["DisputeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubmitEvidence"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fleet_start: {
         parameters: {
             query?: never;
@@ -5126,6 +5612,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PaymentView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    disputes_open: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenDispute"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DisputeView"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -167,6 +167,9 @@ pub fn decide(payment: &Payment, event: &Event, now: Millis) -> Result<Decision,
             | State::Expired { .. }
             | State::Cancelled { .. } => Ok(Decision::NOTHING),
         },
+        // Where the channel has told us that there is no money, that may be over; everything else is asked about anyway.
+        Event::Unbelieved if channel_said_no(&payment.state) => ask_again(),
+        Event::Unbelieved => Ok(Decision::NOTHING),
         Event::Expire => match &payment.state {
             State::Presenting { .. } => Decision::with(State::Expired { close: Close::Asked }, [Effect::AskClose]),
             State::Created

@@ -19,6 +19,8 @@ pub enum Event {
     NotSent { failure: Failure },
     /// The request may have had an effect, and there is no answer.
     NoAnswer,
+    /// The channel sent on its own what cannot be true of it (another sum): something has happened that we do not know.
+    Unbelieved,
     /// The code's time is over, or it was opened too often.
     Expire,
     /// A person does not want it any more.

@@ -88,6 +88,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ("notified: refunded", answer(AnswerStatus::Refunded { paid_at: NOW }, Source::Notification)),
         ("not sent", Event::NotSent { failure: failure("channel_unavailable") }),
         ("no answer", Event::NoAnswer),
+        ("notified: unbelievable", Event::Unbelieved),
         ("expire", Event::Expire),
         ("cancel", Event::Cancel),
         ("reserve 600", Event::ReserveRefund { refund: REFUND, amount: cny(600) }),

@@ -194,8 +194,12 @@ fn read(
                     payer_hint: given(&heard.payer_hint),
                     ..plain(Event::Answered(answer))
                 },
-                // Not believed, so it says nothing: as if the channel had kept silent.
-                Err(refusal) => Read { refused: Some(refusal), ..plain(Event::NoAnswer) },
+                // Not believed, so it says nothing: as if the channel had kept silent. But what it sent on its own did not
+                // come from nowhere.
+                Err(refusal) => {
+                    let event = if heard.since_version.is_none() { Event::Unbelieved } else { Event::NoAnswer };
+                    Read { refused: Some(refusal), ..plain(event) }
+                }
             }
         }
     })

@@ -19,7 +19,7 @@ use saoma_domain::{
     fee::{BasisPoints, FeePlan},
     payment::State,
 };
-use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, OrderId, PaymentId, StoreId, TenantId};
+use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, Money, OrderId, PaymentId, StoreId, TenantId};
 use saoma_server::{
     app::{App, Parts},
     config::Config,
@@ -435,6 +435,13 @@ impl Counter {
     pub async fn notified(&self, sale: &Sale, status: PaymentStatus) {
         let (payment, account) = (sale.payment.payment.id, sale.payment.channel_account.unwrap());
         answer_came(&self.app, self.scope, payment, account, answer(payment, status)).await.unwrap();
+    }
+
+    /// The channel says on its own that another sum was paid for it.
+    pub async fn notified_of(&self, sale: &Sale, amount: Money) {
+        let (payment, account) = (sale.payment.payment.id, sale.payment.channel_account.unwrap());
+        let said = PaymentAnswer { amount: Some(amount), ..answer(payment, PaymentStatus::Succeeded) };
+        answer_came(&self.app, self.scope, payment, account, said).await.unwrap();
     }
 
     /// Waits for a state, and moves the clock on meanwhile so that what is due comes due.

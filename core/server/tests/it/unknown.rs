@@ -7,7 +7,7 @@ use saoma_domain::{
     payment::{Close, State},
     refund::State as RefundStanding,
 };
-use saoma_protocol::{RefundId, api::RefundKind};
+use saoma_protocol::{Currency, Money, RefundId, api::RefundKind};
 use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, ask, cancel, expire, give_back};
 use saoma_store::{StoreError, payments::Filter, tenants::LatePolicy};
 use tokio::sync::Notify;
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::{
     fleet_world::eventually,
     postgres,
-    scheme_world::{ALL, Counter, Say, no_answer, not_sent},
+    scheme_world::{ALL, AMOUNT_MINOR, Counter, Say, no_answer, not_sent},
 };
 
 const PAID: Say = Say::Status(PaymentStatus::Succeeded);
@@ -49,6 +49,32 @@ async fn an_old_reply_that_it_is_paid_does_not_overwrite_a_reversal() {
     workers.stop().await;
     assert_eq!(counter.state(id).await, State::Reversed);
     assert!(counter.refunds(id).await.is_empty());
+    counter.books_hold().await;
+}
+
+/// It was closed, and then paid at the channel all the same; and the one message about that names another sum. It is not
+/// believed, and it is not forgotten: the channel is asked, and what it has goes back. (Seed 100221 of the simulator.)
+#[tokio::test]
+async fn what_cannot_be_believed_of_a_closed_payment_is_asked_about() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let sale = counter.charges().await;
+    let id = sale.payment.payment.id;
+    counter.scheme.next("cancel", CLOSED);
+    cancel(&counter.app, counter.scope, id, "usr_cashier").await.unwrap();
+    assert_eq!(counter.state(id).await, State::Reversed);
+    counter.scheme.always("query", PAID);
+    counter.scheme.always("refund", Say::Refund(RefundStatus::Succeeded));
+    counter.notified_of(&sale, Money::new(AMOUNT_MINOR + 3, Currency::CNY)).await;
+    assert!(!is_paid(&counter.state(id).await), "another sum was believed");
+    let workers = counter.workers();
+    let is_back = async || counter.refunds(id).await.iter().any(|row| row.refund.state == RefundStanding::Succeeded);
+    counter.in_time("the money to go back", is_back).await;
+    workers.stop().await;
+    let events = counter.events(id).await;
+    for kind in ["answer_refused", "doubted", "paid_late"] {
+        assert!(events.contains(&kind.to_owned()), "{kind}: {events:?}");
+    }
     counter.books_hold().await;
 }
 
