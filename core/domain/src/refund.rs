@@ -44,6 +44,8 @@ pub enum Event {
     SettledByHand {
         paid: bool,
     },
+    /// Persons alone had called the payment paid, and its channel says that it never was.
+    NeverPaid,
 }
 
 /// What the channel said, checked to be about this refund.
@@ -123,6 +125,9 @@ pub fn decide(refund: &Refund, event: &Event) -> Result<Option<State>, Refusal> 
         (State::Submitting | State::Succeeded | State::Failed { .. }, Event::SettledByHand { .. }) => {
             return refused("settled by hand");
         }
+        // A channel that has a request in hand, or has promised to pay, is heard first.
+        (State::Submitting | State::Pending | State::Succeeded | State::Failed { .. }, Event::NeverPaid) => None,
+        (State::Created | State::Unknown, Event::NeverPaid) => Some(State::Failed { failure: never_paid() }),
         (State::Succeeded | State::Failed { .. }, Event::Answered(_) | Event::NotSent { .. } | Event::NoAnswer) => None,
         // Of core's own accord, so that nobody else would try again.
         (State::Submitting, Event::NotSent { .. }) if refund.kind == RefundKind::Late => Some(State::Created),
@@ -147,6 +152,10 @@ pub fn decide(refund: &Refund, event: &Event) -> Result<Option<State>, Refusal> 
 
 fn by_hand() -> Failure {
     Failure { code: "settled_by_hand".to_owned(), message: "Two persons settled it as not paid.".to_owned() }
+}
+
+fn never_paid() -> Failure {
+    Failure { code: "never_paid".to_owned(), message: "The channel never had the payment.".to_owned() }
 }
 
 impl Refund {

@@ -30,6 +30,9 @@ pub enum Effect {
     BookUndone,
     /// Give the whole amount back: it was paid after it had been closed.
     RefundLate,
+    /// Refunds that are open give back what was never paid: none of them can succeed
+    /// ([`crate::refund::Event::NeverPaid`]).
+    EndRefunds,
     /// Something a person should see.
     Alert(Notice),
 }
@@ -422,7 +425,11 @@ fn unpaid_after_all(payment: &Payment, capture: &Capture, answer: &Answer) -> Re
 /// The channel has undone a capture by itself.
 fn undone(payment: &Payment, capture: &Capture, source: Source, notice: Notice) -> Result<Decision, Refusal> {
     let given_back_minor = capture.refunded_minor + capture.reserved_minor;
+    let was_never_paid = notice == Notice::ContradictsHand && capture.refunded_minor + capture.disputed_minor == 0;
     match source {
+        Source::Reply | Source::CancelReply if was_never_paid && capture.reserved_minor > 0 => {
+            Ok(Decision { next: None, effects: vec![Effect::EndRefunds] })
+        }
         // Our own refunds and voids end by their own answers.
         _ if given_back_minor == payment.amount.minor() => Ok(Decision::NOTHING),
         Source::Notification => ask_again(),

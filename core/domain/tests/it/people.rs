@@ -31,6 +31,13 @@ pub fn disputed(refunded_minor: i64, reserved_minor: i64, disputed_minor: i64) -
     }
 }
 
+fn by_hand(at: Millis, reserved_minor: i64) -> State {
+    match captured(0, reserved_minor) {
+        State::Captured(capture) => State::Captured(Capture { at, by_hand: true, ..capture }),
+        other => other,
+    }
+}
+
 pub fn states() -> Vec<(&'static str, State)> {
     vec![
         ("created", State::Created),
@@ -40,13 +47,9 @@ pub fn states() -> Vec<(&'static str, State)> {
         ("unknown", State::Unknown { since: NOW }),
         ("unknown for long", State::Unknown { since: Millis(0) }),
         ("captured", captured(0, 0)),
-        (
-            "captured by hand",
-            match captured(0, 0) {
-                State::Captured(capture) => State::Captured(Capture { by_hand: true, ..capture }),
-                other => other,
-            },
-        ),
+        ("captured by hand", by_hand(NOW, 0)),
+        ("captured by hand long ago", by_hand(Millis(0), 0)),
+        ("captured by hand long ago, 600 reserved", by_hand(Millis(0), 600)),
         ("captured, 400 refunded", captured(400, 0)),
         ("captured, 1000 reserved", captured(0, 1000)),
         ("captured, 1000 refunded", captured(1000, 0)),

@@ -28,6 +28,7 @@ pub fn refund_events() -> Vec<(&'static str, Event)> {
         ("submit", Event::Submit),
         ("by hand: paid", Event::SettledByHand { paid: true }),
         ("by hand: not paid", Event::SettledByHand { paid: false }),
+        ("the payment never was", Event::NeverPaid),
     ]
 }
 
@@ -45,7 +46,7 @@ fn every_state_against_every_event() {
             };
             let state = format!("{:?}", refund.state);
             let state = state.split(' ').next().unwrap();
-            table.push_str(&format!("{state:<11} {name:<18} {next}\n"));
+            table.push_str(&format!("{state:<11} {name:<21} {next}\n"));
         }
     }
     insta::assert_snapshot!("refund_matrix", table);

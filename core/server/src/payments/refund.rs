@@ -287,6 +287,27 @@ pub(super) async fn heard(app: &App, scope: TenantScope, id: RefundId, what: Hea
     Ok(())
 }
 
+/// Ends what gives back money that was never there. The channel is asked about the payment once more, which then ends too.
+/// Whether any was ended.
+///
+/// # Errors
+/// Of the store.
+pub(super) fn end_as_never_paid(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+) -> Result<bool, PaymentError> {
+    let mut any = false;
+    for open in refunds::of_payment(tx, scope, payment)? {
+        if !is_over(&open.refund.state) {
+            let what = Heard::Event { event: Event::NeverPaid, busy_ms: 0 };
+            any |= heard_in(app, tx, scope, open.refund.id, &what)?.is_some();
+        }
+    }
+    Ok(any)
+}
+
 /// The refund, if it is in another state now.
 fn heard_in(
     app: &App,

@@ -301,6 +301,7 @@ fn settle_in(
             }
             Effect::Alert(notice) => is_news |= alert(tx, scope, &stored, *notice, "", moved, now)?,
             Effect::RefundLate => booking.is_late = true,
+            Effect::EndRefunds => is_news |= refund::end_as_never_paid(app, tx, scope, id)?,
             Effect::AskAgain | Effect::AskClose => {}
         }
     }

@@ -274,6 +274,39 @@ async fn what_was_never_paid_costs_no_fee() {
     counter.books_hold().await;
 }
 
+/// Found by the simulator (seed 5057): neither payment nor refund came to an end, since each waited for the other.
+#[tokio::test]
+async fn what_gives_back_a_payment_that_never_was_ends_with_it() {
+    for amount in [None, Some(cny(400))] {
+        let counter = Counter::open(LatePolicy::Refund).await;
+        counter.scheme.next("charge", no_answer());
+        let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
+        let (proposed, _) = payments::propose(&counter.app, scope, proposal(id, true, 1)).await.unwrap();
+        payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
+        counter.scheme.next("refund", no_answer());
+        let wish = GiveBack {
+            id: RefundId::from_bytes([7; 16]),
+            fingerprint: None,
+            payment: id,
+            kind: RefundKind::Refund,
+            amount,
+            reason: None,
+            actor: "usr_cashier".to_owned(),
+        };
+        give_back(&counter.app, scope, wish).await.unwrap();
+        counter.scheme.always("query", Say::Status(PaymentStatus::NotFound));
+        counter.scheme.always("query_refund", Say::Refund(RefundStatus::NotFound));
+        counter.scheme.always("refund", Say::Refund(RefundStatus::NotFound));
+        doubt_ends(&counter, id).await;
+        assert!(matches!(counter.state(id).await, State::Voided { .. }));
+        let refund = counter.refunds(id).await.remove(0).refund.state;
+        assert!(matches!(&refund, RefundStanding::Failed { failure } if failure.code == "never_paid"), "{refund:?}");
+        assert_eq!(fees(&counter, id).await, 0);
+        assert_eq!(waits_for_a_person(&counter).await, 1, "the persons hear that they were wrong");
+        counter.books_hold().await;
+    }
+}
+
 async fn fees(counter: &Counter, payment: PaymentId) -> i64 {
     let scope = counter.scope;
     let sets = counter.app.store().read(move |tx| ledger::of_payment(tx, &scope, payment)).await.unwrap();

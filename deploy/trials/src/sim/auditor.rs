@@ -48,8 +48,8 @@ fn may_follow(before: &str, after: &str) -> bool {
             "refunded" | "voided" => false,
             // Two persons' word, which the scheme may take back.
             "by hand" => PAID.contains(&after),
-            // Only money that arrives late can still change it.
-            before if OVER.contains(&before) => PAID.contains(&after),
+            // Only money that arrives late can still change it, also by two persons' word while the scheme keeps silent.
+            before if OVER.contains(&before) => PAID.contains(&after) || after == "by hand",
             _ => true,
         }
 }
