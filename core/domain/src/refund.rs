@@ -2,9 +2,9 @@
 //!
 //! A refund that was sent is never closed by us while the channel may still pay it: only the channel's own word ends it.
 
-use saoma_protocol::{Amount, Money, RefundId, api::Failure, api::RefundKind, api::RefundState};
+use saoma_protocol::{Amount, Millis, Money, RefundId, api::Failure, api::RefundKind, api::RefundState};
 
-use crate::payment::Amounts;
+use crate::payment::{Amounts, ON_ITS_WAY_MS, has_passed};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
@@ -99,6 +99,11 @@ impl Answer {
             Some(_) | None => Ok(Self { status }),
         }
     }
+
+    #[must_use]
+    pub const fn status(&self) -> &AnswerStatus {
+        &self.status
+    }
 }
 
 /// The refund's next state after `event`; `None`: nothing new.
@@ -148,6 +153,34 @@ pub fn decide(refund: &Refund, event: &Event) -> Result<Option<State>, Refusal> 
             }
         }
     })
+}
+
+/// What an answer means for a refund that two persons have settled while its channel kept silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterHand {
+    /// Nothing definite: the channel is asked again.
+    AskOn,
+    /// The persons were right.
+    Confirmed,
+    /// They called it not paid, and the channel has paid it.
+    PaidAfterAll,
+    /// They called it paid, and the channel has not paid it and will not.
+    NotPaidAfterAll,
+}
+
+/// The channel has the last word on what persons settled at `settled_at`.
+#[must_use]
+pub fn after_hand(settled: &State, settled_at: Millis, status: &AnswerStatus, now: Millis) -> AfterHand {
+    let is_paid = *settled == State::Succeeded;
+    match status {
+        AnswerStatus::Pending => AfterHand::AskOn,
+        // What was sent last may still be on its way.
+        AnswerStatus::NotFound if !has_passed(settled_at, ON_ITS_WAY_MS, now) => AfterHand::AskOn,
+        AnswerStatus::Succeeded if is_paid => AfterHand::Confirmed,
+        AnswerStatus::Succeeded => AfterHand::PaidAfterAll,
+        AnswerStatus::NotFound | AnswerStatus::Failed { .. } if is_paid => AfterHand::NotPaidAfterAll,
+        AnswerStatus::NotFound | AnswerStatus::Failed { .. } => AfterHand::Confirmed,
+    }
 }
 
 fn by_hand() -> Failure {

@@ -11,6 +11,7 @@ mod collect;
 mod dispute;
 mod dispute_view;
 mod fees;
+mod in_doubt;
 mod refund;
 mod refund_calls;
 mod settle;

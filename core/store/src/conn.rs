@@ -22,7 +22,10 @@ use tokio::sync::Semaphore;
 
 use crate::{
     StoreError,
-    connect::{connect_postgres, connect_sqlite, is_server, migrate, private_file, warn_of_a_role_above_policies},
+    connect::{
+        connect_postgres, connect_sqlite, is_server, migrate, private_file, refuse_another_language,
+        warn_of_a_role_above_policies,
+    },
     diagnosis::{classify, unavailable},
     group::Group,
     inline::Inline,
@@ -142,6 +145,7 @@ impl Store {
             let url = url.to_owned();
             let pool = Arc::new(Pool::new(connections_max, move || connect_postgres(&url)));
             let mut first = pool.take()?;
+            refuse_another_language(first.conn())?;
             migrate(first.conn(), Dialect::Postgres)?;
             warn_of_a_role_above_policies(first.conn())?;
             drop(first);

@@ -146,6 +146,34 @@ pub(crate) fn warn_of_a_role_above_policies(conn: &mut AnyConnection) -> Result<
     Ok(())
 }
 
+/// Refuses a server whose errors we would not understand: which of them go away by themselves is known by their words alone.
+///
+/// # Errors
+/// `Unavailable`, with what to do.
+pub(crate) fn refuse_another_language(conn: &mut AnyConnection) -> Result<(), StoreError> {
+    #[derive(diesel::QueryableByName)]
+    struct Setting {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        language: String,
+    }
+    let Setting { language }: Setting = diesel::sql_query("SELECT current_setting('lc_messages') AS language")
+        .get_result(conn)
+        .map_err(|error| classify(&error).error)?;
+    if is_english(&language) {
+        return Ok(());
+    }
+    Err(unavailable(&format!(
+        "PostgreSQL's messages are in another language than English (lc_messages = '{language}'), and a deadlock could not be \
+         told from a lasting error: as a superuser, run ALTER ROLE … SET lc_messages = 'C' for the role that core connects as"
+    )))
+}
+
+/// Of a locale as PostgreSQL names it; one that is empty is the system's, which says nothing.
+fn is_english(locale: &str) -> bool {
+    let language = locale.split(['_', '.', '@']).next().unwrap_or_default();
+    ["C", "POSIX", "en", "English"].contains(&language)
+}
+
 /// Refuses a database that has a migration which this program does not know.
 fn newer<DB, C>(conn: &mut C, ours: &EmbeddedMigrations) -> Result<(), StoreError>
 where
@@ -163,5 +191,20 @@ where
     match applied.iter().map(ToString::to_string).find(|version| !known.contains(version)) {
         Some(migration) => Err(StoreError::Newer { migration }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_english;
+
+    #[test]
+    fn a_server_is_understood_in_english_alone() {
+        for locale in ["C", "POSIX", "C.UTF-8", "C.utf8", "en_US.UTF-8", "en_GB", "en", "English_United States.1252"] {
+            assert!(is_english(locale), "{locale}");
+        }
+        for locale in ["", "de_DE.UTF-8", "zh_CN.UTF-8", "fr_FR@euro", "ca_ES", "Chinese_China.936"] {
+            assert!(!is_english(locale), "{locale}");
+        }
     }
 }

@@ -53,7 +53,8 @@ pub struct StoredPayment {
 /// What is known of a payment or refund that the channel leaves open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// Something contradicts the channel's last definite word. Payments alone.
+    /// Something contradicts the channel's last definite word; of a refund: persons settled it, and the channel has not spoken
+    /// since.
     pub doubted_at: Option<Millis>,
     /// Since when a person is called.
     pub attention_at: Option<Millis>,

@@ -104,6 +104,7 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, refund: &mut StoredRefund) -> 
         refunds::next_attempt_at.eq(moment(refund.next_attempt_at)),
         refunds::attempts.eq(signed32(refund.attempts)),
         refunds::attention_at.eq(moment(refund.watch.attention_at)),
+        refunds::doubted_at.eq(moment(refund.watch.doubted_at)),
         refunds::lease_until.eq(None::<i64>),
         refunds::version.eq(signed(refund.version + 1)),
         refunds::updated_at.eq(refund.updated_at.0),
@@ -276,6 +277,7 @@ struct RefundRow {
     asked: i32,
     last_said: Option<String>,
     last_said_at: Option<i64>,
+    doubted_at: Option<i64>,
 }
 
 impl RefundRow {
@@ -304,6 +306,7 @@ impl RefundRow {
             asked: signed32(stored.watch.asked),
             last_said: stored.watch.last_said.clone(),
             last_said_at: moment(stored.watch.last_said_at),
+            doubted_at: moment(stored.watch.doubted_at),
         }
     }
 }
@@ -332,7 +335,7 @@ impl TryFrom<RefundRow> for StoredRefund {
             next_attempt_at: millis(row.next_attempt_at),
             attempts: unsigned32(row.attempts)?,
             watch: Watch {
-                doubted_at: None,
+                doubted_at: millis(row.doubted_at),
                 attention_at: millis(row.attention_at),
                 asked: unsigned32(row.asked)?,
                 last_said: row.last_said,

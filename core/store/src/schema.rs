@@ -277,6 +277,7 @@ diesel::table! {
         asked -> Integer,
         last_said -> Nullable<Text>,
         last_said_at -> Nullable<BigInt>,
+        doubted_at -> Nullable<BigInt>,
     }
 }
 

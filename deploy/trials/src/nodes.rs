@@ -32,6 +32,7 @@ const SCENARIOS: &[Scenario] = &[
     ("a node with another master key or CA is refused", |street| Box::pin(shared::strangers(street))),
     ("requests alternate between the nodes", |street| Box::pin(shared::alternate(street))),
     ("sessions, refresh and sign-out hold on both nodes", |street| Box::pin(shared::sessions(street))),
+    ("refunds and voids at once on both nodes give back what is left", |street| Box::pin(shared::back_at_once(street))),
     ("the same key at once on both nodes charges once", |street| Box::pin(shared::same_key(street))),
     ("a repeat is answered from Redis, and from the database once it is emptied", |street| {
         Box::pin(shared::repeated(street))

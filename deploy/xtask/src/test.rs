@@ -80,14 +80,26 @@ fn lints() -> Result<()> {
     })
 }
 
+/// Stories of hostile timing, told on SQLite and once more on PostgreSQL, which isolates transactions in another way.
+const ON_BOTH_DATABASES: [&str; 7] =
+    ["batches_money::", "fleet_journal::", "given_up::", "money::", "notifications::", "repeats::", "unknown::"];
+
 fn rust_tests() -> Result<()> {
     machine::packages(&[&machine::ZBAR, &machine::POSTGRESQL, &machine::REDIS, &machine::OPENPYXL])?;
     let plugins = guests::build()?;
     timed("Rust tests", || {
         execute(
             cargo(&["test", "--quiet", "--locked", "--workspace"])
-                .env("SAOMA_PLUGINS_DIR", plugins)
+                .env("SAOMA_PLUGINS_DIR", &plugins)
                 .env("INSTA_UPDATE", "no"),
+        )
+    })?;
+    timed("Stories on PostgreSQL", || {
+        execute(
+            cargo(&["test", "--quiet", "--locked", "--workspace", "--test", "it", "--"])
+                .args(ON_BOTH_DATABASES)
+                .env("SAOMA_PLUGINS_DIR", &plugins)
+                .env("SAOMA_STORIES_ON_POSTGRESQL", "1"),
         )
     })
 }

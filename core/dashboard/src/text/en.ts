@@ -127,7 +127,7 @@ export const en = {
   } as Record<string, string>,
   actors: { channel: 'the channel', core: 'Saoma' } as Record<string, string>,
   postingKinds: {
-    captured: 'Money collected', refund_reserved: 'Refund set aside', refund_succeeded: 'Refund done', refund_failed: 'Refund failed', undone: 'Undone by the channel',
+    captured: 'Money collected', refund_reserved: 'Refund set aside', refund_succeeded: 'Refund done', refund_failed: 'Refund failed', refund_reopened: 'Refund set aside again', undone: 'Undone by the channel',
     fee_corrected: 'Fee corrected', drawer_float: 'Float', paid_in: 'Paid in', paid_out: 'Paid out', drawer_counted: 'Drawer counted',
     wallet_topped_up: 'Wallet topped up', wallet_spent: 'Paid from wallet', wallet_refunded: 'Back into wallet', double_spent: 'Spent twice offline',
     dispute_opened: 'Dispute opened', dispute_won: 'Dispute won', dispute_lost: 'Dispute lost', payout_received: 'Payout received', payout_reversed: 'Payout reversed',

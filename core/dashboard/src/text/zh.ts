@@ -106,7 +106,7 @@ export const zh: Texts = {
   },
   actors: { channel: '渠道', core: '系统' },
   postingKinds: {
-    captured: '收款', refund_reserved: '退款预留', refund_succeeded: '退款完成', refund_failed: '退款失败', undone: '渠道撤回',
+    captured: '收款', refund_reserved: '退款预留', refund_succeeded: '退款完成', refund_failed: '退款失败', refund_reopened: '退款重新预留', undone: '渠道撤回',
     fee_corrected: '手续费更正', drawer_float: '备用金', paid_in: '存入现金', paid_out: '支取现金', drawer_counted: '钱箱清点',
     wallet_topped_up: '储值充值', wallet_spent: '储值消费', wallet_refunded: '退回储值', double_spent: '离线重复消费',
     dispute_opened: '争议发起', dispute_won: '争议胜诉', dispute_lost: '争议败诉', payout_received: '渠道结算到账', payout_reversed: '渠道结算冲回',

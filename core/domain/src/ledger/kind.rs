@@ -28,6 +28,8 @@ kinds! {
     RefundReserved = "refund_reserved";
     RefundSucceeded = "refund_succeeded";
     RefundFailed = "refund_failed";
+    /// It had been called not paid, and is set aside once more: the channel has paid it.
+    RefundReopened = "refund_reopened";
     FeeCorrected = "fee_corrected";
     BillCorrected = "bill_corrected";
     WrittenOff = "written_off";
@@ -64,7 +66,12 @@ impl Kind {
     pub const fn moves_payment(self) -> bool {
         matches!(
             self,
-            Self::Captured | Self::Undone | Self::RefundReserved | Self::RefundSucceeded | Self::RefundFailed
+            Self::Captured
+                | Self::Undone
+                | Self::RefundReserved
+                | Self::RefundSucceeded
+                | Self::RefundFailed
+                | Self::RefundReopened
         )
     }
 }

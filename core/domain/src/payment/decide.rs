@@ -188,6 +188,7 @@ pub fn decide(payment: &Payment, event: &Event, now: Millis) -> Result<Decision,
         },
         Event::Cancel => cancel(payment),
         Event::ReserveRefund { amount, .. } => reserve(payment, *amount),
+        Event::RefundHeardLate { amount, .. } => set_aside(payment, *amount, payment.amount.minor()),
         Event::RefundSucceeded { amount, .. } => refund_done(payment, amount.minor(), true),
         Event::RefundFailed { amount, .. } => refund_done(payment, amount.minor(), false),
         Event::VoidSucceeded { .. } => voided(payment),
@@ -470,6 +471,16 @@ fn reserve(payment: &Payment, amount: saoma_protocol::Amount) -> Result<Decision
         } else {
             Refusal::RefundExceeds { asked: amount, left_minor }
         });
+    }
+    set_aside(payment, amount, left_minor)
+}
+
+/// Sets aside at most `most_minor`, and what is not given back or on its way.
+fn set_aside(payment: &Payment, amount: saoma_protocol::Amount, most_minor: i64) -> Result<Decision, Refusal> {
+    let State::Captured(capture) = &payment.state else { return refused(payment, "refunded") };
+    let left_minor = most_minor.min(payment.amount.minor() - capture.refunded_minor - capture.reserved_minor);
+    if amount.minor() > left_minor {
+        return Err(Refusal::RefundExceeds { asked: amount, left_minor });
     }
     let reserved_minor = capture.reserved_minor + amount.minor();
     Decision::to(State::Captured(Capture { reserved_minor, ..*capture }))

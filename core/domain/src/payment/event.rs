@@ -27,6 +27,8 @@ pub enum Event {
     Cancel,
     /// Money is to go back: set it aside. The whole amount for a void.
     ReserveRefund { refund: RefundId, amount: Amount },
+    /// A refund that had been called not paid is paid after all: its amount is set aside once more, whatever is disputed.
+    RefundHeardLate { refund: RefundId, amount: Amount },
     /// The channel confirmed a refund.
     RefundSucceeded { refund: RefundId, amount: Amount },
     /// The channel said that a refund will never be paid.
@@ -162,6 +164,11 @@ pub enum Refusal {
         "{asked} cannot be given back: {disputed_minor} minor units are disputed, and {left_minor} are left beside them"
     )]
     Disputed { asked: Amount, left_minor: i64, disputed_minor: i64 },
+    #[error(
+        "{asked} cannot be given back yet: {doubted_minor} minor units were called not given back by persons, the channel has \
+         not confirmed that, and {left_minor} are left beside them"
+    )]
+    InDoubt { asked: Amount, left_minor: i64, doubted_minor: i64 },
     #[error("the dispute is in another currency than the payment")]
     DisputeCurrency,
     #[error("cash cannot be disputed: no channel has it")]

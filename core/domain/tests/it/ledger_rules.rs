@@ -69,6 +69,7 @@ fn every_event_has_its_postings() {
             "refunds_in_transit ← cash_in_drawer 40",
         ),
         (Kind::RefundFailed, "", rules::refund_failed(forty), "refunds_in_transit ← merchant_payable 40"),
+        (Kind::RefundReopened, "", rules::refund_reserved(forty), "merchant_payable ← refunds_in_transit 40"),
         (
             Kind::Undone,
             "fee kept",

@@ -95,6 +95,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
         ("expire", Event::Expire),
         ("cancel", Event::Cancel),
         ("reserve 600", Event::ReserveRefund { refund: REFUND, amount: cny(600) }),
+        ("refund of 600 heard late", Event::RefundHeardLate { refund: REFUND, amount: cny(600) }),
         ("refund of 600 succeeded", Event::RefundSucceeded { refund: REFUND, amount: cny(600) }),
         ("refund of 600 failed", Event::RefundFailed { refund: REFUND, amount: cny(600) }),
         ("void succeeded", Event::VoidSucceeded { refund: REFUND }),

@@ -247,7 +247,7 @@ impl From<PaymentError> for Problem {
                 Self::new(CURRENCY_MISMATCH, said).at("/fee/currency")
             }
             PaymentError::DisputeRefused(dispute::Refusal::NotInState { .. }) => Self::new(NOT_IN_STATE, said),
-            PaymentError::Refused(payment::Refusal::RefundExceeds { .. }) => {
+            PaymentError::Refused(payment::Refusal::RefundExceeds { .. } | payment::Refusal::InDoubt { .. }) => {
                 Self::new(REFUND_EXCEEDS, said).at("/amount/minor")
             }
             PaymentError::Refused(payment::Refusal::RefundCurrency) => {

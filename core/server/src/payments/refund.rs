@@ -23,7 +23,7 @@ use super::{
     by_hand::Confirmed,
     call::{Channel, channel_of},
     collect::pace,
-    fees, kind, payment_view,
+    fees, in_doubt, kind, payment_view,
     refund_calls::ask,
     refund_view,
     settle::{book, decided, record, send},
@@ -109,8 +109,8 @@ pub(super) fn set_aside_unasked(
 ) -> Result<(), PaymentError> {
     let (payment, amount) = (stored.payment.id, stored.payment.amount);
     let wish = GiveBack {
-        // No caller's key has a space in it.
-        id: RefundId::for_key(scope.tenant(), payment, "paid late"),
+        // Nobody can have taken it before: a caller chooses its own refunds' ids.
+        id: RefundId::from_bytes(app.random_16()?),
         fingerprint: None,
         payment,
         kind: RefundKind::Late,
@@ -153,6 +153,7 @@ async fn set_aside(
             check_void(tx, &scope, &stored.payment, now)?;
         }
         let amount = amount_of(&stored.payment, &wish)?;
+        in_doubt::check_left(tx, &scope, &stored.payment, amount)?;
         let next_attempt_at = now.plus(call_ms);
         let refund = write_down(&app_in, tx, &scope, &mut stored, &wish, amount, State::Submitting, next_attempt_at)?;
         if let Some(fingerprint) = &wish.fingerprint {
@@ -357,6 +358,9 @@ fn heard_in(
             }
         }
     };
+    if let Some(doubted_at) = refund.watch.doubted_at {
+        return in_doubt::heard(app, tx, scope, refund, stored, doubted_at, &event, &words);
+    }
     let Some(next) = decide(&refund.refund, &event)? else {
         refund.attempts += 1;
         refund.next_attempt_at = (!is_over(&refund.refund.state)).then_some(now.plus(pause_ms(refund.attempts)));
@@ -368,14 +372,7 @@ fn heard_in(
     let void = refund.refund.kind == RefundKind::Void;
     let name = match &next {
         State::Succeeded => {
-            let done = if void {
-                PaymentEvent::VoidSucceeded { refund: id }
-            } else {
-                PaymentEvent::RefundSucceeded { refund: id, amount }
-            };
-            move_payment(tx, scope, &mut stored, &done, now)?;
-            let sets = fees::refund_succeeded(tx, scope, &stored, amount)?;
-            book(tx, scope, &stored, Some(id), Movement::RefundSucceeded, &sets, now)?;
+            pay_out(tx, scope, &mut stored, &refund.refund, now)?;
             if stored.payment.method == Method::Cash {
                 // Keyed at no drawer, so out of none: what the refund took from the drawer's account, the safe puts back.
                 book(tx, scope, &stored, Some(id), Movement::PaidIn, &rules::paid_in(amount), now)?;
@@ -411,7 +408,10 @@ fn heard_in(
         State::Pending | State::Unknown | State::Succeeded | State::Failed { .. } => 0,
     };
     let pause_ms = if busy_ms > 0 { busy_ms } else { pause_ms(refund.attempts) };
-    refund.next_attempt_at = (!is_over(&next)).then_some(now.plus(pause_ms));
+    // What the channel says in the end counts, as with payments.
+    let by_hand = matches!(event, Event::SettledByHand { .. });
+    refund.watch.doubted_at = by_hand.then_some(now);
+    refund.next_attempt_at = (by_hand || !is_over(&next)).then_some(now.plus(pause_ms));
     let is_owed = refund.refund.kind == RefundKind::Late && matches!(event, Event::Answered(_) | Event::NotSent { .. });
     if is_over(&next) {
         // Money that the customer should have back stays with the merchant until a person does something.
@@ -433,6 +433,24 @@ fn heard_in(
         tell_refund(tx, scope, &refund, now)?;
     }
     Ok(Some(refund))
+}
+
+/// The channel has given it back: what was set aside is gone.
+pub(super) fn pay_out(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    stored: &mut StoredPayment,
+    refund: &Refund,
+    now: Millis,
+) -> Result<(), PaymentError> {
+    let (id, amount) = (refund.id, refund.amount);
+    let done = match refund.kind {
+        RefundKind::Void => PaymentEvent::VoidSucceeded { refund: id },
+        RefundKind::Refund | RefundKind::Late => PaymentEvent::RefundSucceeded { refund: id, amount },
+    };
+    move_payment(tx, scope, stored, &done, now)?;
+    let sets = fees::refund_succeeded(tx, scope, stored, amount)?;
+    Ok(book(tx, scope, stored, Some(id), Movement::RefundSucceeded, &sets, now)?)
 }
 
 /// A refund that has been open for too long is shown to a person; core goes on.
@@ -457,7 +475,7 @@ pub(super) const fn is_over(state: &State) -> bool {
 }
 
 /// 2 s, doubled with each attempt that told nothing new, at most 10 minutes.
-fn pause_ms(attempts: u32) -> i64 {
+pub(super) fn pause_ms(attempts: u32) -> i64 {
     (2_000_i64 << attempts.min(9)).min(600_000)
 }
 
@@ -476,7 +494,7 @@ pub(super) fn move_payment(
     Ok(())
 }
 
-fn announce(
+pub(super) fn announce(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &TenantScope,

@@ -35,6 +35,9 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
     }
     let channel = channel_of(app, scope, &sale).await?;
     let call_ms = pace(&channel.manifest).call_ms;
+    if refund.watch.doubted_at.is_some() {
+        return look_in_doubt(app, scope, &sale.payment, &refund, &channel).await;
+    }
     let refund = match refund.refund.state {
         // Nothing was sent before this commit.
         State::Created => {
@@ -108,6 +111,48 @@ pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<
     ask(app, scope, refund, &channel).await?;
     let refund = app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;
     Ok(Some(RefundStatus::Pending).filter(|_| refund.refund.state == State::Pending))
+}
+
+/// How a refund stands that persons have settled: nothing is sent that could give money back.
+async fn look_in_doubt(
+    app: &App,
+    scope: TenantScope,
+    payment: &StoredPayment,
+    refund: &StoredRefund,
+    channel: &Channel,
+) -> Result<(), PaymentError> {
+    let answer = |number: String, status: AnswerStatus, note: String| Heard::Answer {
+        number,
+        amount: None,
+        amounts: Amounts::NotNamed,
+        status,
+        reference: String::new(),
+        words: String::new(),
+        note: note.chars().take(NOTE_CHARS_MAX).collect(),
+    };
+    let id = refund.refund.id;
+    let outcome = if by_cancel(channel, refund.refund.kind) {
+        match app.channels().query(&channel.account, payment.payment.id).await {
+            Ok(said) => {
+                let number = if said.number == payment.payment.id.to_string() { id.to_string() } else { said.number };
+                let status = match said.status {
+                    PaymentStatus::Closed | PaymentStatus::Refunded => AnswerStatus::Succeeded,
+                    PaymentStatus::Pending => AnswerStatus::Pending,
+                    // It was not undone, as far as the channel knows yet.
+                    PaymentStatus::Succeeded | PaymentStatus::NotFound | PaymentStatus::Failed(_) => {
+                        AnswerStatus::NotFound
+                    }
+                };
+                answer(number, status, format!("query: {:?}", said.status))
+            }
+            Err(silence) => Heard::Silence { event: Event::NoAnswer, note: format!("query: {}", silence.code()) },
+        }
+    } else if query(app, scope, payment, refund, channel).await? == Some(RefundStatus::NotFound) {
+        answer(id.to_string(), AnswerStatus::NotFound, "query-refund: not found".to_owned())
+    } else {
+        return Ok(());
+    };
+    heard(app, scope, id, outcome).await
 }
 
 /// One question about a refund that was sent. What was said, unless it was not believed or nothing was.

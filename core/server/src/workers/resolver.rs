@@ -63,6 +63,10 @@ pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(),
             began_in(&app, scope, id, None).await;
             if let Err(error) = pursue(&app, scope, payment).await {
                 tracing::warn!(%error, "a payment is taken up again later");
+                // What fails each time is stuck too, and nobody else would tell.
+                if let Err(error) = call_a_person(&app, scope, id, &error.to_string()).await {
+                    tracing::warn!(%error, "nobody was called");
+                }
             }
         };
         work.spawn(one.instrument(span));

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use saoma_channels::{Decline, DeclineCode, PaymentStatus, RefundStatus};
-use saoma_domain::{payment::State, refund::State as RefundStanding};
-use saoma_protocol::{PaymentId, RefundId, api::RefundKind};
+use saoma_domain::{
+    payment::{Refusal, State},
+    refund::State as RefundStanding,
+};
+use saoma_protocol::{Amount, PaymentId, RefundId, api::RefundKind};
 use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, answer_came, attend, cancel, expire, give_back};
 use saoma_store::{ledger, payments::Filter, tenants::LatePolicy};
 
@@ -193,20 +196,18 @@ async fn settle_refund(
     payments::confirm(&counter.app, counter.scope, proposed.id, "usr_accountant").await.map(drop)
 }
 
+fn giving_back(number: u8, payment: PaymentId, kind: RefundKind, amount: Option<Amount>) -> GiveBack {
+    let id = RefundId::from_bytes([number; 16]);
+    let actor = "usr_cashier".to_owned();
+    GiveBack { id, fingerprint: None, payment, kind, amount, reason: None, actor }
+}
+
 /// A refund of 400 without an answer.
 async fn unknown_refund(counter: &Counter) -> (PaymentId, RefundId) {
     counter.scheme.next("charge", PAID);
     let payment = counter.charges().await.payment.payment.id;
     counter.scheme.next("refund", no_answer());
-    let wish = GiveBack {
-        id: RefundId::from_bytes([7; 16]),
-        fingerprint: None,
-        payment,
-        kind: RefundKind::Refund,
-        amount: Some(cny(400)),
-        reason: None,
-        actor: "usr_cashier".to_owned(),
-    };
+    let wish = giving_back(7, payment, RefundKind::Refund, Some(cny(400)));
     let (refund, ..) = give_back(&counter.app, counter.scope, wish).await.unwrap();
     assert_eq!(refund.refund.state, RefundStanding::Unknown);
     (payment, refund.refund.id)
@@ -236,6 +237,109 @@ async fn a_refund_is_settled_by_hand_without_being_sent_again() {
         }
         counter.books_hold().await;
     }
+}
+
+/// Persons called it not given back while the channel kept silent, and the channel had given it back.
+#[tokio::test]
+async fn a_refund_that_persons_call_not_paid_is_asked_about_until_the_channel_speaks() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let (payment, refund) = unknown_refund(&counter).await;
+    counter.scheme.always("query_refund", no_answer());
+    settle_refund(&counter, payment, refund, false).await.unwrap();
+    assert!(matches!(counter.refunds(payment).await[0].refund.state, RefundStanding::Failed { .. }));
+    // 1,250 less the 400 that may have gone.
+    for (minor, goes) in [(851, false), (850, true)] {
+        let wish = giving_back(8, payment, RefundKind::Refund, Some(cny(minor)));
+        counter.scheme.next("refund", Say::Refund(RefundStatus::Succeeded));
+        let given = give_back(&counter.app, counter.scope, wish).await;
+        let in_doubt =
+            matches!(&given, Err(PaymentError::Refused(Refusal::InDoubt { left_minor: 850, doubted_minor: 400, .. })));
+        assert_eq!((given.is_ok(), in_doubt), (goes, !goes), "{minor}: {given:?}");
+    }
+    counter.scheme.always("query_refund", Say::Refund(RefundStatus::Succeeded));
+    let workers = counter.workers();
+    counter
+        .in_time("the channel is heard", async || counter.refunds(payment).await[0].watch.doubted_at.is_none())
+        .await;
+    workers.stop().await;
+    assert_eq!(counter.refunds(payment).await[0].refund.state, RefundStanding::Succeeded);
+    let state = counter.state(payment).await;
+    assert!(matches!(&state, State::Captured(capture) if capture.refunded_minor == 1_250), "{state:?}");
+    assert!(counter.events(payment).await.contains(&"contradicts_hand".to_owned()));
+    assert_eq!(waits_for_a_person(&counter).await, 1, "the persons hear that they were wrong");
+    assert_eq!(counter.scheme.calls("refund"), 2, "it was sent again");
+    counter.books_hold().await;
+}
+
+#[tokio::test]
+async fn what_persons_said_of_a_refund_ends_with_the_channel_s_word() {
+    for (paid, says, waiting) in [
+        (false, Say::Refund(RefundStatus::NotFound), 0),
+        (false, Say::Refund(RefundStatus::Failed(declined())), 0),
+        (true, Say::Refund(RefundStatus::Succeeded), 0),
+        (true, Say::Refund(RefundStatus::Failed(declined())), 1),
+    ] {
+        let counter = Counter::open(LatePolicy::Refund).await;
+        let (payment, refund) = unknown_refund(&counter).await;
+        counter.scheme.always("query_refund", no_answer());
+        settle_refund(&counter, payment, refund, paid).await.unwrap();
+        let settled = counter.refunds(payment).await[0].refund.state.clone();
+        counter.scheme.always("query_refund", says);
+        let workers = counter.workers();
+        counter.in_time("the doubt ends", async || counter.refunds(payment).await[0].watch.doubted_at.is_none()).await;
+        workers.stop().await;
+        assert_eq!(counter.refunds(payment).await[0].refund.state, settled);
+        assert_eq!(waits_for_a_person(&counter).await, waiting);
+        assert_eq!(counter.scheme.calls("refund"), 1, "it was sent again");
+        counter.books_hold().await;
+    }
+}
+
+/// A void is undone by the channel's cancel, so it is the payment that is asked about.
+#[tokio::test]
+async fn a_void_that_persons_call_not_done_and_that_was_done_is_booked() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", PAID);
+    let payment = counter.charges().await.payment.payment.id;
+    counter.scheme.always("cancel", no_answer());
+    let wish = giving_back(7, payment, RefundKind::Void, None);
+    give_back(&counter.app, counter.scope, wish).await.unwrap();
+    settle_refund(&counter, payment, RefundId::from_bytes([7; 16]), false).await.unwrap();
+    let asked = counter.scheme.calls("cancel");
+    counter.scheme.always("query", CLOSED);
+    let workers = counter.workers();
+    counter
+        .in_time("the channel is heard", async || counter.refunds(payment).await[0].watch.doubted_at.is_none())
+        .await;
+    workers.stop().await;
+    assert!(matches!(counter.state(payment).await, State::Voided { .. }));
+    assert_eq!(counter.refunds(payment).await[0].refund.state, RefundStanding::Succeeded);
+    assert_eq!(counter.scheme.calls("cancel"), asked, "what persons called over was asked for again");
+    counter.books_hold().await;
+}
+
+/// A terminal chooses the ids of its own refunds. It once could take the one that core would give back late money under, and
+/// the money could never be booked.
+#[tokio::test]
+async fn nobody_can_be_in_the_way_of_what_core_gives_back() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", no_answer());
+    let late = counter.charges().await;
+    let id = late.payment.payment.id;
+    counter.scheme.next("charge", PAID);
+    let other = counter.charges().await.payment.payment.id;
+    counter.scheme.always("refund", Say::Refund(RefundStatus::Succeeded));
+    let taken = RefundId::for_key(counter.scope.tenant(), id, "paid late");
+    let wish = GiveBack { id: taken, ..giving_back(1, other, RefundKind::Refund, Some(cny(1))) };
+    give_back(&counter.app, counter.scope, wish).await.unwrap();
+    counter.scheme.next("cancel", CLOSED);
+    cancel(&counter.app, counter.scope, id, "core").await.unwrap();
+    counter.scheme.always("query", PAID);
+    counter.notified(&late, PaymentStatus::Succeeded).await;
+    doubt_ends(&counter, id).await;
+    let state = counter.state(id).await;
+    assert!(matches!(&state, State::Captured(capture) if capture.late), "{state:?}");
+    counter.books_hold().await;
 }
 
 /// Found by the simulator (seed 748): the channel has no such order and never will, and core asked for ever.
@@ -284,15 +388,7 @@ async fn what_gives_back_a_payment_that_never_was_ends_with_it() {
         let (proposed, _) = payments::propose(&counter.app, scope, proposal(id, true, 1)).await.unwrap();
         payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await.unwrap();
         counter.scheme.next("refund", no_answer());
-        let wish = GiveBack {
-            id: RefundId::from_bytes([7; 16]),
-            fingerprint: None,
-            payment: id,
-            kind: RefundKind::Refund,
-            amount,
-            reason: None,
-            actor: "usr_cashier".to_owned(),
-        };
+        let wish = giving_back(7, id, RefundKind::Refund, amount);
         give_back(&counter.app, scope, wish).await.unwrap();
         counter.scheme.always("query", Say::Status(PaymentStatus::NotFound));
         counter.scheme.always("query_refund", Say::Refund(RefundStatus::NotFound));
@@ -350,15 +446,7 @@ async fn a_success_after_a_void_is_asked_about() {
     let sale = counter.charges().await;
     let id = sale.payment.payment.id;
     counter.scheme.next("cancel", CLOSED);
-    let wish = GiveBack {
-        id: RefundId::from_bytes([8; 16]),
-        fingerprint: None,
-        payment: id,
-        kind: RefundKind::Void,
-        amount: None,
-        reason: None,
-        actor: "usr_cashier".to_owned(),
-    };
+    let wish = giving_back(8, id, RefundKind::Void, None);
     give_back(&counter.app, counter.scope, wish).await.unwrap();
     assert!(matches!(counter.state(id).await, State::Voided { .. }));
     counter.notified(&sale, PaymentStatus::Succeeded).await;

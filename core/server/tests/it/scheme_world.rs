@@ -41,7 +41,7 @@ use saoma_store::{
 };
 use tokio::sync::Notify;
 
-use crate::fleet_world::eventually;
+use crate::{fleet_world::eventually, town::postgresql_instead};
 
 pub const AMOUNT_MINOR: i64 = 1_250;
 /// A moment at noon, so that a void of the same story is on the same day.
@@ -89,6 +89,8 @@ pub struct Scheme {
     calls: Mutex<Vec<(&'static str, PaymentId)>>,
     /// By day; a day that is not here has no bill yet.
     bills: Mutex<BTreeMap<String, Vec<BillLine>>>,
+    /// What everything costs, if not [`AMOUNT_MINOR`] in yuan.
+    pub price: Mutex<Option<Amount>>,
     /// The account whose queries never come to an end.
     pub stuck: Mutex<Option<ChannelAccountId>>,
 }
@@ -141,9 +143,13 @@ impl Scheme {
         }
     }
 
+    fn price(&self) -> Amount {
+        self.price.lock().unwrap().unwrap_or(cny(AMOUNT_MINOR))
+    }
+
     async fn answer(&self, function: &'static str, payment: PaymentId) -> Result<PaymentAnswer, Failure> {
         match self.said(function, payment).await {
-            Say::Status(status) => Ok(answer(payment, status)),
+            Say::Status(status) => Ok(PaymentAnswer { amount: Some(self.price().money()), ..answer(payment, status) }),
             Say::Bare(status) => Ok(PaymentAnswer { amount: None, ..answer(payment, status) }),
             Say::Fails(failure) => Err(failure),
             Say::Refund(_) | Say::Held(..) => panic!("no answer to {function}"),
@@ -193,7 +199,7 @@ fn manifest(capabilities: &[Capability]) -> Manifest {
         id: "wallet".to_owned(),
         version: "1.0.0".to_owned(),
         name: "Wallet".to_owned(),
-        currencies: vec![Currency::CNY],
+        currencies: ["CNY", "JPY", "KWD"].map(|code| code.parse().unwrap()).to_vec(),
         capabilities: capabilities.iter().copied().collect::<BTreeSet<_>>(),
         claims: vec![Claim::TextPrefix("W".to_owned())],
         settings_schema: SettingsSchema::parse(r#"{"type":"object","properties":{}}"#).unwrap(),
@@ -293,7 +299,10 @@ fn random_16() -> [u8; 16] {
 impl Counter {
     pub async fn open(policy: LatePolicy) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let database = folder.path().join("core.db").display().to_string();
+        let database = match postgresql_instead().await {
+            Some(url) => url,
+            None => folder.path().join("core.db").display().to_string(),
+        };
         Self::open_on(&database, folder, policy).await
     }
 
@@ -377,7 +386,7 @@ impl Counter {
         let wish = Collect {
             id: PaymentId::from_bytes(random_16()),
             fingerprint: [0; 32],
-            amount: cny(AMOUNT_MINOR),
+            amount: self.scheme.price(),
             how,
             account: Some(self.accounts[account]),
             order,

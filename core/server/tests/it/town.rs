@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use diesel::{Connection as _, QueryableByName, RunQueryDsl as _, SqliteConnection, sql_query, sql_types::Text};
 use saoma_protocol::{PaymentId, Sequence};
 use saoma_schemes::wallet;
 use saoma_server::{config::Config, serve::Running};
@@ -20,6 +19,8 @@ use serde_json::{Value, json};
 use crate::{
     door::{Answer, Door},
     fleet_client::{Identity, csr},
+    postgres,
+    town_database::Database,
 };
 
 /// The sandbox scheme's merchant id and key, the same for every merchant: whose money it is only core knows.
@@ -80,6 +81,12 @@ fn address_kept_for_us() -> SocketAddr {
     }
 }
 
+/// A database on PostgreSQL, where the test command wants stories told there that are told on SQLite else.
+pub async fn postgresql_instead() -> Option<String> {
+    std::env::var_os("SAOMA_STORIES_ON_POSTGRESQL")?;
+    Some(tokio::task::spawn_blocking(postgres::migrated).await.unwrap())
+}
+
 impl Town {
     pub async fn found() -> Self {
         Self::found_with(&[]).await
@@ -105,6 +112,7 @@ impl Town {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
+        environment.extend(postgresql_instead().await.map(|url| ("SAOMA_DATABASE__URL".to_owned(), url)));
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let mut scheme = wallet::Config::new(
             "127.0.0.1:0".parse().unwrap(),
@@ -254,16 +262,17 @@ impl Town {
         Till { id, door, identity, mqtt_port }
     }
 
-    fn database(&self) -> SqliteConnection {
-        let path = self.folder.path().join("data/core.db");
-        SqliteConnection::establish(path.to_str().unwrap()).unwrap()
+    fn database(&self) -> Database {
+        let url = self.environment.iter().rev().find(|(name, _)| name == "SAOMA_DATABASE__URL");
+        match url {
+            Some((_, url)) => Database::server(url),
+            None => Database::file(&self.folder.path().join("data/core.db")),
+        }
     }
 
     /// Does to the database what only time does, or somebody who owns the file.
     pub fn force(&self, change: &str) {
-        let mut database = self.database();
-        sql_query("PRAGMA busy_timeout = 10000").execute(&mut database).unwrap();
-        sql_query(change).execute(&mut database).unwrap();
+        self.database().execute(change);
     }
 
     /// Every row of the tenant's in every table, as text. Left out is what moves by itself: when a push is tried again, and
@@ -271,13 +280,11 @@ impl Town {
     pub fn rows_of(&self, tenant: &str) -> Vec<String> {
         let mut database = self.database();
         let mut rows = Vec::new();
-        let tables = "SELECT name AS text FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' \
-                      AND name NOT LIKE '\\_\\_diesel%' ESCAPE '\\' ORDER BY name";
-        for table in texts(&mut database, tables) {
+        for table in database.tables() {
             if ["ledger_checks", "ledger_checkpoints"].contains(&table.as_str()) {
                 continue;
             }
-            let columns = texts(&mut database, &format!("SELECT name AS text FROM pragma_table_info('{table}')"));
+            let columns = database.columns(&table);
             let owner = if table == "tenants" { "id" } else { "tenant_id" };
             if !columns.iter().any(|column| column == owner) {
                 assert!(
@@ -289,13 +296,13 @@ impl Town {
             let shown: Vec<String> = columns
                 .iter()
                 .filter(|column| table != "outbox" || !["next_at", "attempts"].contains(&column.as_str()))
-                .map(|column| format!("quote({column})"))
+                .map(|column| database.quoted(column))
                 .collect();
             let query = format!(
                 "SELECT {} AS text FROM {table} WHERE {owner} = '{tenant}' ORDER BY 1",
                 shown.join(" || ' ' || ")
             );
-            rows.extend(texts(&mut database, &query).into_iter().map(|row| format!("{table}: {row}")));
+            rows.extend(database.texts(&query).into_iter().map(|row| format!("{table}: {row}")));
         }
         assert!(!rows.is_empty());
         rows
@@ -318,7 +325,7 @@ impl Town {
 
     /// What a query of one column `text` finds.
     pub fn column(&self, query: &str) -> Vec<String> {
-        texts(&mut self.database(), query)
+        self.database().texts(query)
     }
 }
 
@@ -406,14 +413,4 @@ async fn welcome(nobody: &Door, email: &str, one_time: &str) -> Door {
 async fn start(environment: &[(String, String)]) -> Running {
     let config = Config::read(None, environment.iter().cloned()).unwrap();
     Running::start(config).await.unwrap()
-}
-
-fn texts(database: &mut SqliteConnection, query: &str) -> Vec<String> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        text: String,
-    }
-    let rows: Vec<Row> = sql_query(query).load(database).unwrap_or_else(|error| panic!("{query}: {error}"));
-    rows.into_iter().map(|row| row.text).collect()
 }

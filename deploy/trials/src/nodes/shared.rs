@@ -1,6 +1,9 @@
 //! What must be the same whichever node is asked.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use futures_util::future::try_join_all;
@@ -109,6 +112,51 @@ pub async fn same_key(street: &mut Street) -> Result<()> {
     let events = Office::of(&street.shop)?.events(&payment).await?;
     ensure!(events.iter().filter(|event| *event == "succeeded").count() == 1, "{events:?}");
     Ok(())
+}
+
+/// Of one payment of 10.00, on both nodes at once: 16 refunds under one key are one; of 10 of 2.00 under keys of their own the
+/// four that are left get through; and of voids and refunds of a second payment only one.
+pub async fn back_at_once(street: &mut Street) -> Result<()> {
+    let (customer, offices) = (Customer::of(&street.shop)?, street.offices()?);
+    let office = Office::of(&street.shop)?;
+    let mut sold = Vec::new();
+    for number in 0..2 {
+        let body = office.charge_body(&street.shop, 1000, &customer.shows_code().await?)?;
+        let payment = text(&offices[number].post("/v1/payments", &body, &format!("back-{number}")).await?, "/id")?;
+        office.sees(&payment, "succeeded").await?;
+        sold.push(payment);
+    }
+    let (part, path) = (json!({"amount": Office::amount(200)}), format!("/v1/payments/{}/refunds", sold[0]));
+    let same = (0..16).map(|idx| offices[idx % 2].call(Method::POST, &path, Some(&part), Some("one-refund")));
+    let replies = try_join_all(same).await?;
+    let ids: BTreeSet<String> = replies.iter().map(|reply| text(&reply.body, "/id")).collect::<Result<_>>()?;
+    ensure!(ids.len() == 1, "one key, and {} refunds", ids.len());
+    let keys: Vec<String> = (0..10).map(|number| format!("refund-{number}")).collect();
+    let each = keys.iter().zip(offices.iter().cycle());
+    let each = each.map(|(key, office)| office.call(Method::POST, &path, Some(&part), Some(key)));
+    let replies = try_join_all(each).await?;
+    let done = replies.iter().filter(|reply| reply.status.is_success()).count();
+    ensure!(done == 4, "8.00 were left, and {done} refunds of 2.00 got through: {replies:?}");
+    for refused in replies.iter().filter(|reply| !reply.status.is_success()) {
+        ensure!(["refund_exceeds", "not_in_state"].contains(&refused.problem()?), "{refused:?}");
+    }
+    office.sees(&sold[0], "refunded").await?;
+
+    let (refund, void) = (format!("/v1/payments/{}/refunds", sold[1]), format!("/v1/payments/{}/void", sold[1]));
+    let keys: Vec<String> = (0..8).map(|number| format!("either-{number}")).collect();
+    let (whole, nothing) = (json!({"amount": Office::amount(1000)}), json!({}));
+    let each = keys.iter().enumerate().map(|(idx, key)| {
+        let (path, body) = if idx % 4 < 2 { (&refund, &whole) } else { (&void, &nothing) };
+        offices[idx % 2].call(Method::POST, path, Some(body), Some(key))
+    });
+    let replies = try_join_all(each).await?;
+    let done = replies.iter().filter(|reply| reply.status.is_success()).count();
+    ensure!(done == 1, "{done} gave the whole back: {replies:?}");
+    until("the whole to be back once", || async {
+        let now = offices[0].get(&format!("/v1/payments/{}", sold[1])).await?;
+        Ok((now["state"] == "refunded" || now["state"] == "voided").then_some(()))
+    })
+    .await
 }
 
 /// The same answer whether Redis has it, has an old one, or has forgotten everything.

@@ -122,7 +122,8 @@ impl World<'_> {
     }
 
     /// What somebody of the office says who has looked at the scheme's own pages. Of a payment it may be wrong: core goes on
-    /// asking. Of a refund it is what the scheme shows, since nobody asks about it any more.
+    /// asking. So may "not paid" of a refund. "Paid" is what the scheme shows: money that a customer never got is for persons to
+    /// find, as core alone can do nothing about it.
     fn proposal(&mut self, sale: usize, of_refund: bool, paid: bool, key: u64) -> Option<Proposal> {
         let payment = self.payment_of(sale).filter(|payment| !self.is_cash(payment))?;
         let mut bytes = [0; 16];
@@ -147,9 +148,9 @@ impl World<'_> {
         let refunds = &self.scheme.orders.get(&payment.to_string())?.refunds;
         refunds.iter().find_map(|(number, refund)| {
             let paid = match refund.standing {
-                Standing::Done => true,
-                Standing::Declined => false,
-                _ => return None,
+                Standing::Done => paid,
+                _ if paid => return None,
+                _ => false,
             };
             Some(Proposal { refund: Some(number.parse().ok()?), paid, ..proposal.clone() })
         })

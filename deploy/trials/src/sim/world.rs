@@ -152,6 +152,8 @@ pub struct World<'a> {
     seen: BTreeSet<PaymentId>,
     watch: auditor::Watch,
     broken: Vec<Broken>,
+    /// When core's next work is due, as it stood after so many commits.
+    next_due: Option<(u64, Option<Millis>)>,
     /// When mishaps ended.
     calm_at_ms: Option<i64>,
     sets_clocks: bool,
@@ -243,6 +245,7 @@ impl<'a> World<'a> {
             seen: BTreeSet::new(),
             watch: auditor::Watch::default(),
             broken: Vec::new(),
+            next_due: None,
             calm_at_ms: None,
             sets_clocks: false,
         }
@@ -463,13 +466,14 @@ impl<'a> World<'a> {
     }
 
     fn workers(&mut self) -> Result<()> {
+        let due_at = self.next_due()?;
         let commits = self.wires.lock().commits;
         let mut watched = false;
         for idx in 0..self.nodes.len() {
             let Some(node) = &mut self.nodes[idx] else { continue };
             if node.looked_at != commits {
                 node.looked_at = commits;
-                node.due_at = self.store.read_blocking(next_due)?;
+                node.due_at = due_at;
                 watched = true;
             }
             let now = self.wires.clock(idx);
@@ -531,11 +535,24 @@ impl<'a> World<'a> {
             && !self.queue.iter().any(|due| {
                 matches!(due.event, Event::Pay { .. } | Event::Scheme(_) | Event::Act(_) | Event::Confirm { .. })
             });
-        Ok(quiet && self.store.read_blocking(next_due)?.is_none())
+        Ok(quiet && self.next_due()?.is_none())
+    }
+
+    /// Only a commit can change it.
+    fn next_due(&mut self) -> Result<Option<Millis>> {
+        let commits = self.wires.lock().commits;
+        if let Some((looked_at, due_at)) = self.next_due
+            && looked_at == commits
+        {
+            return Ok(due_at);
+        }
+        let due_at = self.store.read_blocking(next_due)?;
+        self.next_due = Some((commits, due_at));
+        Ok(due_at)
     }
 
     fn still_open(&mut self) -> Result<String> {
-        let due = self.store.read_blocking(next_due)?;
+        let due = self.next_due()?;
         let terminals: Vec<bool> = self.terminals.iter().map(Terminal::is_quiet).collect();
         let untold = self.scheme.untold.len();
         let (requests, calls) = (self.requests.len(), self.calls.len());
