@@ -1,5 +1,5 @@
 //! `saoma-demo crash`: real programs under load, and real mishaps: kill -9, full disks, fsync that fails, lines that are cut
-//! or swallow what is sent, a database that dies. After each, the books of scheme, core and terminal are compared with each
+//! or swallow what is sent, a database that dies, power that is cut. After each, the books of scheme, core and terminal are compared with each
 //! other and with what people were told.
 //!
 //! What happens is drawn from a seed; when exactly it strikes is up to the machine, so a seed tells what to try again, and
@@ -11,6 +11,7 @@ mod disk;
 mod fault;
 mod load;
 mod mishap;
+mod power;
 mod site;
 
 use std::{

@@ -1,4 +1,5 @@
-//! fsync that fails: a small library loaded before a program, and the switch for it.
+//! fsync that fails: a small library loaded before a program, and the switch for it. Built here too: the library for power
+//! cuts.
 
 use std::{
     fs,
@@ -9,29 +10,39 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-const SOURCE: &str = include_str!("fsync.c");
+use super::power::Power;
 
-/// The library, built.
+/// Each by its name.
+const SOURCES: [(&str, &str); 2] = [("fsync", include_str!("fsync.c")), ("power", include_str!("power.c"))];
+
+/// The folder of the libraries, built.
 pub struct Library(PathBuf);
 
 impl Library {
-    /// Builds it with the machine's C compiler into `folder`.
+    /// Builds them with the machine's C compiler into `folder`.
     pub fn build(folder: &Path) -> Result<Self> {
-        let (source, library) = (folder.join("fsync.c"), folder.join("fsync.so"));
-        fs::write(&source, SOURCE)?;
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
-            .arg(&library)
-            .arg(&source)
-            .output()
-            .context("there is no C compiler `cc`")?;
-        ensure!(built.status.success(), "cc: {}", String::from_utf8_lossy(&built.stderr));
-        Ok(Self(library))
+        for (name, text) in SOURCES {
+            let source = folder.join(format!("{name}.c"));
+            fs::write(&source, text)?;
+            let built = Command::new("cc")
+                .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
+                .arg(folder.join(format!("{name}.so")))
+                .arg(&source)
+                .output()
+                .context("there is no C compiler `cc`")?;
+            ensure!(built.status.success(), "cc: {}", String::from_utf8_lossy(&built.stderr));
+        }
+        Ok(Self(folder.to_owned()))
+    }
+
+    /// The power of the program whose databases are in `data`.
+    pub fn power(&self, data: &Path, name: &str) -> Result<Power> {
+        Power::of(self.0.join("power.so"), data, name)
     }
 
     /// A switch for the program that is started with [`Switch::environment`].
     pub fn switch(&self, name: &str) -> Switch {
-        Switch { library: self.0.clone(), file: self.0.with_file_name(format!("{name}.fsync-fails")) }
+        Switch { library: self.0.join("fsync.so"), file: self.0.join(format!("{name}.fsync-fails")) }
     }
 }
 
@@ -41,11 +52,17 @@ pub struct Switch {
 }
 
 impl Switch {
-    pub fn environment(&self) -> Vec<(String, String)> {
-        vec![
-            ("LD_PRELOAD".to_owned(), self.library.display().to_string()),
-            ("FAULT_SWITCH".to_owned(), self.file.display().to_string()),
-        ]
+    /// For a program, whose power can be cut too if it is given.
+    pub fn environment(&self, power: Option<&Power>) -> Vec<(String, String)> {
+        let mut libraries = self.library.display().to_string();
+        if let Some(power) = power {
+            // First whether the sync fails, then whether it has to be remembered.
+            libraries = format!("{libraries}:{}", power.library().display());
+        }
+        let mut environment =
+            vec![("LD_PRELOAD".to_owned(), libraries), ("FAULT_SWITCH".to_owned(), self.file.display().to_string())];
+        environment.extend(power.map(Power::environment).into_iter().flatten());
+        environment
     }
 
     pub fn on(&self) -> Result<()> {

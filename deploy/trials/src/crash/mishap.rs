@@ -34,6 +34,9 @@ pub enum Mishap {
     CoreKilled,
     TerminalKilled,
     BothKilled,
+    /// The same, and what was not synced is lost. Of a core on SQLite.
+    CorePowerCut,
+    TerminalPowerCut,
     /// An orderly stop in the middle of everything.
     CoreStopped,
     BrokerStopped,
@@ -100,6 +103,7 @@ fn all(database: Database, disks: bool) -> Vec<Mishap> {
         Mishap::CoreKilled,
         Mishap::TerminalKilled,
         Mishap::BothKilled,
+        Mishap::TerminalPowerCut,
         Mishap::CoreStopped,
         Mishap::BrokerStopped,
         Mishap::CoreFsyncFails,
@@ -109,6 +113,9 @@ fn all(database: Database, disks: bool) -> Vec<Mishap> {
         all.extend([Mishap::CoreDiskFull, Mishap::TerminalDiskFull]);
     }
     let mut lines = vec![Line::Terminals, Line::Mqtt, Line::Till, Line::Scheme, Line::Api];
+    if database == Database::Sqlite {
+        all.push(Mishap::CorePowerCut);
+    }
     if database == Database::Postgres {
         all.extend([Mishap::PostgresKilled, Mishap::PostgresStopped]);
         lines.push(Line::Database);

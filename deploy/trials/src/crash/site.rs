@@ -9,6 +9,7 @@ use super::{
     disk::Disk,
     fault::{Library, Switch},
     mishap::{Database, Line, Mishap, Round},
+    power::Power,
 };
 use crate::{
     servers::Postgres,
@@ -38,6 +39,8 @@ pub struct Site {
     database_wire: Wire,
     core_fsync: Switch,
     terminal_fsync: Switch,
+    core_power: Power,
+    terminal_power: Power,
     /// What is under core's database, and under the terminal. Unmounted last.
     disks: BTreeMap<&'static str, Disk>,
     folder: PathBuf,
@@ -69,26 +72,39 @@ impl Site {
         }
         let library = Library::build(&folder)?;
         let (core_fsync, terminal_fsync) = (library.switch("core"), library.switch("terminal"));
+        let core_power = library.power(&folder.join("core"), "core")?;
+        let terminal_power = library.power(&folder.join("terminal"), "terminal")?;
         let (wires, database_wire) = (Wires::open().await?, Wire::open().await?);
         let postgres = match database {
             Database::Sqlite => {
-                premises.core_settings.extend(core_fsync.environment());
+                premises.core_settings.extend(core_fsync.environment(Some(&core_power)));
                 None
             }
             Database::Postgres => {
-                let postgres = Postgres::start_with(&folder, core_fsync.environment()).await?;
+                let postgres = Postgres::start_with(&folder, core_fsync.environment(None)).await?;
                 database_wire.lead_to(postgres.port());
                 let url = postgres.url_at(database_wire.port());
                 premises.core_settings.push(("SAOMA_DATABASE__URL".to_owned(), url));
                 Some(postgres)
             }
         };
-        premises.terminal_settings.extend(terminal_fsync.environment());
+        premises.terminal_settings.extend(terminal_fsync.environment(Some(&terminal_power)));
         let settings = TERMINAL_SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
         premises.terminal_settings.extend(settings);
         premises.wires = Some(wires.clone());
         let shop = Some(Shop::open(premises).await?);
-        Ok(Self { shop, postgres, wires, database_wire, core_fsync, terminal_fsync, disks, folder })
+        Ok(Self {
+            shop,
+            postgres,
+            wires,
+            database_wire,
+            core_fsync,
+            terminal_fsync,
+            core_power,
+            terminal_power,
+            disks,
+            folder,
+        })
     }
 
     /// Forgets the shop of that folder, with the disks that a killed run may have left in it.
@@ -179,6 +195,14 @@ impl Site {
                 self.shop_mut()?.kill_core().await?;
                 self.shop_mut()?.kill_terminal().await
             }
+            Mishap::CorePowerCut => {
+                self.shop_mut()?.kill_core().await?;
+                Self::cut(&self.core_power)
+            }
+            Mishap::TerminalPowerCut => {
+                self.shop_mut()?.kill_terminal().await?;
+                Self::cut(&self.terminal_power)
+            }
             Mishap::CoreStopped => self.shop_mut()?.stop_core().await,
             Mishap::BrokerStopped => self.broker("stop").await,
             Mishap::Line(line, mood) => {
@@ -194,10 +218,23 @@ impl Site {
         }
     }
 
+    /// All that was not synced is lost, or what came after some write of it: as the machine's clock has it.
+    fn cut(power: &Power) -> Result<()> {
+        let drawn = std::time::SystemTime::UNIX_EPOCH.elapsed()?.subsec_nanos() as usize;
+        let taken_back = power.cut(|writes| if drawn % 2 == 0 { 0 } else { drawn / 2 % (writes + 1) })?;
+        println!("     the power cut took back {taken_back} writes");
+        Ok(())
+    }
+
     /// kill -9 of whoever suffers from it and still runs.
     pub async fn kill_what_is_struck(&mut self, mishap: Mishap) -> Result<()> {
         let (core, terminal) = match mishap {
-            Mishap::CoreKilled | Mishap::TerminalKilled | Mishap::BothKilled | Mishap::CoreStopped => (false, false),
+            Mishap::CoreKilled
+            | Mishap::TerminalKilled
+            | Mishap::BothKilled
+            | Mishap::CorePowerCut
+            | Mishap::TerminalPowerCut
+            | Mishap::CoreStopped => (false, false),
             Mishap::TerminalDiskFull | Mishap::TerminalFsyncFails => (false, true),
             Mishap::Line(Line::Terminals | Line::Mqtt | Line::Till, _) => (true, true),
             _ => (true, false),
@@ -214,7 +251,12 @@ impl Site {
 
     pub async fn heal(&mut self, mishap: Mishap) -> Result<Option<u64>> {
         match mishap {
-            Mishap::CoreKilled | Mishap::TerminalKilled | Mishap::BothKilled | Mishap::CoreStopped => {}
+            Mishap::CoreKilled
+            | Mishap::TerminalKilled
+            | Mishap::BothKilled
+            | Mishap::CorePowerCut
+            | Mishap::TerminalPowerCut
+            | Mishap::CoreStopped => {}
             // A core that starts brings its broker.
             Mishap::BrokerStopped if !self.shop()?.is_core_running() => {}
             Mishap::BrokerStopped => self.broker("start").await?,
