@@ -38,6 +38,8 @@ pub enum Kind {
     Payout,
     /// The key is the payout's id, a space, and the caller's text.
     PayoutReversal,
+    /// The key is the batch's id, a space, and the caller's text.
+    BatchClose,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
             Self::Discrepancy => "discrepancy",
             Self::Payout => "payout",
             Self::PayoutReversal => "payout_reversal",
+            Self::BatchClose => "batch_close",
         }
     }
 }

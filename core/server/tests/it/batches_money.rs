@@ -287,7 +287,9 @@ async fn a_batch_that_its_till_cannot_close_is_closed_by_a_person() {
     let body = |minor: i64| json!({ "counted": { "minor": minor, "currency": "CNY" }, "reason": "the till is broken" });
     let path = |desk: &Desk| format!("/v1/batches/{}/close", desk.batch(1));
     let manager = town.person(&jade, "manager").await;
-    let close = async |desk: &Desk, minor: i64| manager.post(&path(desk)).key("close").json(&body(minor)).await;
+    let close_as =
+        async |desk: &Desk, minor: i64, key: &str| manager.post(&path(desk)).key(key).json(&body(minor)).await;
+    let close = async |desk: &Desk, minor: i64| close_as(desk, minor, "close").await;
     assert_eq!(close(&broken, 1_700).await.refusal(), (409, "batch_live".to_owned()));
     let _: Value = jade.owner.get(&format!("/v1/terminals/{}", broken.till.id)).await.json(200);
     assert!(jade.owner.post(&format!("/v1/terminals/{}/revoke", broken.till.id)).await.status < 300);
@@ -296,7 +298,9 @@ async fn a_batch_that_its_till_cannot_close_is_closed_by_a_person() {
     assert_eq!(closed["batch"]["closed"]["difference"]["minor"], -50);
     let again: Value = close(&broken, 1_700).await.json(200);
     assert_eq!(again, closed);
-    assert_eq!(close(&broken, 1_701).await.refusal(), (409, "conflict".to_owned()));
+    // The key says what is a repeat, and not who counted the same.
+    assert_eq!(close(&broken, 1_701).await.refusal(), (422, "idempotency_key_reused".to_owned()));
+    assert_eq!(close_as(&broken, 1_700, "another").await.refusal(), (409, "conflict".to_owned()));
     let closed: Value = close(&odd, 1_750).await.json(200);
     assert_eq!((&closed["batch"]["closed"]["difference"]["minor"], differences(&closed)), (&json!(0), Vec::new()));
     assert_eq!(balances(&jade, &DRAWER).await, [0, -1_000 + 1_700 + 1_750, 50]);

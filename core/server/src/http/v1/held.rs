@@ -5,6 +5,7 @@ use saoma_protocol::{BatchId, Millis, Money, Sequence, TerminalId, api::Page, jo
 use saoma_store::{
     StoreError, TenantScope, Tx,
     batches::{self, Batch},
+    idempotency::{self, Kind},
     journal::{self, StoredEntry},
     terminals,
 };
@@ -28,9 +29,9 @@ use crate::{
             Caller,
             rights::{ManageFleet, ReadBooks},
         },
-        idempotency::IdempotencyKey,
+        idempotency::{IdempotencyKey, fingerprint},
         paging,
-        problem::{BATCH_LIVE, CONFLICT, INVALID, Problem},
+        problem::{BATCH_LIVE, CONFLICT, INVALID, KEY_REUSED, Problem},
         router::other_method,
         text,
     },
@@ -108,7 +109,7 @@ pub struct CloseBatch {
 }
 
 /// Closes a batch in its terminal's place, with what a person counted: only where the terminal was shut out, or its own close
-/// is held. The drawer is booked as at any close. A repeat changes nothing; another count is refused.
+/// is held. The drawer is booked as at any close. The same request again, with its key, changes nothing.
 #[utoipa::path(post, path = "/v1/batches/{batch}/close", tag = "held", request_body = CloseBatch,
     params(("batch" = BatchId, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 200, body = BatchDetail)))]
@@ -116,18 +117,22 @@ pub async fn close(
     app: web::Data<App>,
     caller: Caller<ManageFleet>,
     batch: web::Path<BatchId>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: web::Json<CloseBatch>,
 ) -> Result<web::Json<BatchDetail>, Problem> {
     let (scope, who, by) = (caller.scope()?, caller.principal().clone(), person(&caller)?);
     let (id, now) = (batch.into_inner(), app.now());
+    let asked = fingerprint(&app, &format!("POST /v1/batches/{id}/close"), caller.principal(), &*body)?;
+    let name = format!("{id} {}", &*key);
     let CloseBatch { counted, reason } = body.into_inner();
     let reason = text::name(&reason, "/reason")?;
     let ended = app.store().write(move |tx| {
         let batch = batches::load(tx, &scope, id)?;
-        if let Some(closed) = &batch.closed {
-            let is_same = closed.by == by && Money::new(closed.counted_minor, batch.float.currency()) == counted;
-            return Ok(if is_same { Ended::Done } else { Ended::ClosedBefore });
+        if let Some(first) = idempotency::kept(tx, &scope, Kind::BatchClose, &name)? {
+            return Ok(if first == asked { Ended::Done } else { Ended::KeyReused });
+        }
+        if batch.closed.is_some() {
+            return Ok(Ended::ClosedBefore);
         }
         if !is_stuck(tx, &scope, &batch)? {
             return Ok(Ended::Live);
@@ -137,6 +142,7 @@ pub async fn close(
         let close = Close { counted, told: None, by: by.clone(), at: now, sequence };
         match end(tx, &scope, source, &batch, close)? {
             Ok(_) => {
+                idempotency::keep(tx, &scope, Kind::BatchClose, &name, &asked, now)?;
                 note(tx, &who, "batch.closed", &id, &json!({ "counted": counted, "reason": reason }), now)?;
                 Ok(Ended::Done)
             }
@@ -146,8 +152,9 @@ pub async fn close(
     match ended.await? {
         Ended::Done => detail(&app, scope, id).await.map(web::Json),
         Ended::ClosedBefore => {
-            Err(Problem::new(CONFLICT, "The batch is closed, with another count or by somebody else."))
+            Err(Problem::new(CONFLICT, "The batch is closed, by another request or by its terminal."))
         }
+        Ended::KeyReused => Err(Problem::new(KEY_REUSED, "Another request had this Idempotency-Key.")),
         Ended::Live => Err(Problem::new(
             BATCH_LIVE,
             "The terminal can close this batch: it is not shut out, and no close of its own is held.",
@@ -159,6 +166,7 @@ pub async fn close(
 enum Ended {
     Done,
     ClosedBefore,
+    KeyReused,
     Live,
     Refused(String),
 }
