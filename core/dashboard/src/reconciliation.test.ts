@@ -150,6 +150,7 @@ describe('who may do what about it', () => {
   test.each<[string, Partial<Discrepancy>, Role, Step[]]>([
     ['open', {}, 'owner', ['assign', 'resolve', 'write_off']],
     ['assigned', { state: 'assigned' }, 'accountant', ['assign', 'resolve', 'write_off']],
+    ['whose dispute is to be closed', { ...none, class: 'status', fix: 'win_dispute' }, 'owner', ['assign', 'resolve']],
     ['with only a fee to book', { correction: { amount: cny(0), fee: cny(-1) } }, 'owner', ['assign', 'resolve', 'write_off']],
     ['that an open payment ends', { class: 'status', ...none }, 'owner', ['assign']],
     ['of which nothing is left to book', nothing, 'owner', ['assign']],

@@ -102,7 +102,7 @@ export function elapsed(from: number, now: number): string {
 }
 
 export const CLASSES = [
-  'amount', 'fee', 'missing_here', 'missing_there', 'status', 'duplicate', 'currency', 'unreadable', 'corrected', 'payout',
+  'amount', 'fee', 'missing_here', 'missing_there', 'status', 'duplicate', 'currency', 'unreadable', 'corrected', 'payout', 'no_bill',
 ] as const;
 
 export const STANDINGS = ['open', 'assigned', 'write_off_proposed', 'resolved', 'written_off', 'closed'] as const;
@@ -180,16 +180,19 @@ export function net({ correction }: Discrepancy): Money | null {
 
 export type Step = 'assign' | 'resolve' | 'write_off' | 'approve' | 'decline';
 
+/** What is followed by way of a dispute, also where nothing else is to be booked. */
+const BY_DISPUTE = ['open_dispute', 'name_dispute', 'win_dispute'];
+
 /** The steps that the person may take and that the state allows, as core's `recon::step` has them. */
 export function stepsFor(discrepancy: Discrepancy, person: Pick<Person, 'id' | 'role'>): Step[] {
   if (!may(person.role, 'reconcile')) return [];
-  const { state, class: className, correction, proposed_by: proposedBy } = discrepancy;
+  const { state, class: className, correction, fix, proposed_by: proposedBy } = discrepancy;
   const canPost = correction != null && (correction.amount.minor !== 0 || correction.fee.minor !== 0);
   if (state === 'write_off_proposed') return proposedBy === person.id ? ['decline'] : ['approve', 'decline'];
   if (state !== 'open' && state !== 'assigned') return [];
   const steps: Step[] = ['assign'];
-  if (canPost) steps.push('resolve');
-  if (canPost || ['unreadable', 'currency'].includes(className)) steps.push('write_off');
+  if (canPost || BY_DISPUTE.includes(fix)) steps.push('resolve');
+  if (canPost || ['unreadable', 'currency', 'no_bill'].includes(className)) steps.push('write_off');
   return steps;
 }
 

@@ -53,6 +53,17 @@ pub enum Event {
     Closed { outcome: Outcome, fee: Option<Amount> },
 }
 
+/// What the channel itself says of a case, as it comes in: late, twice, and out of turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It took the money.
+    Opened { respond_by: Option<Millis> },
+    /// As [`Event::Asked`].
+    Asked { respond_by: Option<Millis> },
+    /// As [`Event::Closed`]; without a fee it says nothing about one.
+    Closed { outcome: Outcome, fee: Option<Amount> },
+}
+
 /// For whom the channel decided, seen from the merchant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -114,6 +125,30 @@ pub fn decide(dispute: &Dispute, event: &Event) -> Result<Option<State>, Refusal
         ) => return Err(Refusal::Decided(state.text())),
     };
     Ok(Some(next).filter(|next| next != state))
+}
+
+/// What news of the moment `at` makes of a dispute; `None`: nothing new. `heard_at`: the moment of the newest that was heard
+/// before. What is not newer is only heard if it is the decision, which may overtake and be overtaken.
+///
+/// # Errors
+/// As [`decide`]: `FeeCurrency`; `Decided` if newer news contradict the decision.
+pub fn hear(dispute: &Dispute, heard_at: Option<Millis>, news: &News, at: Millis) -> Result<Option<State>, Refusal> {
+    let is_newer = heard_at.is_none_or(|heard_at| heard_at < at);
+    match news {
+        News::Closed { outcome, fee } => match (&dispute.state, fee) {
+            (State::Won { .. }, None) if *outcome == Outcome::Won => Ok(None),
+            (State::Lost { .. }, None) if *outcome == Outcome::Lost => Ok(None),
+            (state, _) if state.is_final() && !is_newer => Ok(None),
+            _ => decide(dispute, &Event::Closed { outcome: *outcome, fee: *fee }),
+        },
+        News::Opened { .. } | News::Asked { .. } if !is_newer => Ok(None),
+        // The opening says nothing about what came of the case since, whenever it is heard.
+        News::Opened { respond_by: Some(respond_by) } if matches!(dispute.state, State::NeedsResponse { .. }) => {
+            decide(dispute, &Event::Asked { respond_by: Some(*respond_by) })
+        }
+        News::Opened { .. } => Ok(None),
+        News::Asked { respond_by } => decide(dispute, &Event::Asked { respond_by: *respond_by }),
+    }
 }
 
 impl State {

@@ -12,8 +12,8 @@ use saoma_protocol::{Currency, Millis, Money};
 
 pub(crate) use classify::named;
 pub use classify::{
-    Class, Correction, Field, Finding, Fix, Known, compare, corrected, duplicate, netted, only_ours, only_theirs,
-    paid_out_otherwise, unreadable,
+    Class, Correction, Field, Finding, Fix, Known, compare, corrected, duplicate, netted, no_bill, only_ours,
+    only_theirs, paid_out_otherwise, unreadable,
 };
 pub use matching::{Merge, MergeError, Pair};
 pub use workflow::{Standing, Step, StepRefusal, step};
@@ -21,6 +21,11 @@ pub use workflow::{Standing, Step, StepRefusal, step};
 /// What kind of movement a row is about. In the order in which they are matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Movement {
+    /// The channel took back what a customer disputes. Under the number of the case at the channel, or of the payment where the
+    /// channel has no numbers for cases.
+    Chargeback,
+    /// The channel gave it back, because the merchant won. Under the same number.
+    ChargebackReversal,
     Payment,
     /// Under a refund's number of its own.
     Refund,
@@ -29,12 +34,15 @@ pub enum Movement {
 }
 
 impl Movement {
-    pub const ALL: [Self; 3] = [Self::Payment, Self::Refund, Self::Reversal];
+    pub const ALL: [Self; 5] =
+        [Self::Chargeback, Self::ChargebackReversal, Self::Payment, Self::Refund, Self::Reversal];
 
     /// The stable text of this kind, as stored and sent. Their alphabetical order is that of the kinds.
     #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
+            Self::Chargeback => "chargeback",
+            Self::ChargebackReversal => "chargeback_reversal",
             Self::Payment => "payment",
             Self::Refund => "refund",
             Self::Reversal => "reversal",
@@ -49,11 +57,17 @@ impl Movement {
     /// Whether the channel holds more of the merchant's money after it.
     #[must_use]
     pub const fn is_income(self) -> bool {
-        matches!(self, Self::Payment)
+        matches!(self, Self::Payment | Self::ChargebackReversal)
+    }
+
+    /// Whether it is about a dispute.
+    #[must_use]
+    pub const fn is_of_dispute(self) -> bool {
+        matches!(self, Self::Chargeback | Self::ChargebackReversal)
     }
 }
 
-/// By what both sides call the same movement: our number of the refund, else of the payment.
+/// By what both sides call the same movement: our number of the refund, the channel's of a disputed case, else our number of the payment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     pub number: String,

@@ -9,6 +9,7 @@ mod call;
 mod close;
 mod collect;
 mod dispute;
+mod dispute_news;
 mod dispute_view;
 mod fees;
 mod in_doubt;
@@ -24,7 +25,9 @@ pub use call::{Channel, channel_of};
 pub use close::{Reply, answer_came, ask, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, collect, repeated};
+pub(crate) use dispute::{Case, Said, move_on as move_on_dispute, write_down as write_down_dispute};
 pub use dispute::{Deed, DisputeStep, Opening, call_for_answers, open as open_dispute, step as step_dispute};
+pub use dispute_news::{DisputeNews, heard as heard_dispute};
 pub use dispute_view::{DisputeState, DisputeView, dispute_view};
 pub(crate) use refund::call_a_person as refund_needs_person;
 pub use refund::{GiveBack, give_back};
@@ -160,6 +163,7 @@ pub mod kind {
     pub const DISPUTE_ACCEPTED: &str = "dispute_accepted";
     pub const DISPUTE_WON: &str = "dispute_won";
     pub const DISPUTE_LOST: &str = "dispute_lost";
+    pub const DISPUTE_CONTRADICTED: &str = "dispute_contradicted";
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! that the scheme revises (days are compared again for a week).
 
 mod bill;
+pub(crate) mod chargeback;
 mod compare;
 mod days;
 mod entries;
@@ -14,12 +15,15 @@ pub mod payout;
 pub mod resolve;
 mod sort;
 
+use std::io;
+
 use jiff::{ToSpan as _, civil::Date};
 use saoma_channels::{Account, BillTerms, Capability, Failure, Manifest, NoChance};
-use saoma_domain::recon::StepRefusal;
-use saoma_protocol::{ChannelAccountId, Currency, Millis, ReconciliationId};
+use saoma_domain::recon::{self, Finding, StepRefusal};
+use saoma_protocol::{ChannelAccountId, Currency, DiscrepancyId, Millis, ReconciliationId};
 use saoma_store::{
     StoreError, TenantScope, Tx, audit, channel_accounts,
+    discrepancies::{self, Run},
     ledger::Span,
     reconciliations::{self, Ended, Reconciliation, State, Tries},
 };
@@ -108,6 +112,9 @@ pub enum ReconcileError {
     /// Our own mistake.
     #[error("the sides could not be walked through: {0}")]
     Walk(String),
+    /// The line is on the bill of another account of the merchant's as well, and in the books by that.
+    #[error("another account's bill has the same line, and it is in the books by that")]
+    BookedElsewhere,
     #[error(transparent)]
     Refused(#[from] StepRefusal),
     #[error("an amount does not fit: {0}")]
@@ -186,13 +193,13 @@ pub async fn start_within(
         .write(move |tx| {
             let running = reconciliations::start(tx, &scope, &written)?;
             if running.is_none() {
-                let entry = audit::NewEntry {
-                    actor: written.started_by.clone(),
-                    action: "reconciliation.started".to_owned(),
-                    subject: written.id.to_string(),
-                    detail_json: serde_json::json!({ "channel_account": account, "day": written.day }).to_string(),
-                    at: now,
-                };
+                let entry = audit::NewEntry::new(
+                    &written.started_by,
+                    "reconciliation.started",
+                    &written.id,
+                    &serde_json::json!({ "channel_account": account, "day": written.day }),
+                    now,
+                );
                 audit::append(tx, &scope, &entry)?;
             }
             Ok::<_, StoreError>(running)
@@ -286,11 +293,40 @@ pub async fn due_days(
         }
     }
     due.append(&mut again);
+    due.append(&mut late_days(app, scope, account, terms, today).await?);
     Ok(due)
 }
 
 /// How far back a day is still compared by itself: a week, which a holiday of a scheme's or an outage of ours may take.
 const DAYS_BACK_MAX: i64 = 7;
+/// How far back a day is asked for that was never compared: three months, after which schemes take bills away (WeChat Pay does).
+const LATE_DAYS_MAX: i64 = 92;
+/// How often one of these is asked for.
+const LATE_PAUSE_MS: i64 = 86_400_000;
+
+/// Days of more than a week ago that no bill has come for yet, the oldest first.
+async fn late_days(
+    app: &App,
+    scope: TenantScope,
+    account: &channel_accounts::ChannelAccount,
+    terms: &BillTerms,
+    today: Date,
+) -> Result<Vec<String>, ReconcileError> {
+    let (id, now, days) = (account.id, app.now(), Days::from(terms));
+    let back = |days: i64| today.checked_sub(days.days()).ok();
+    let late: Vec<String> =
+        (DAYS_BACK_MAX + 1..=LATE_DAYS_MAX).rev().filter_map(back).map(|day| day.to_string()).collect();
+    let (Some(first), Some(last)) = (late.first().cloned(), late.last().cloned()) else { return Ok(Vec::new()) };
+    let tried = app.store().read(move |tx| reconciliations::tried_days(tx, &scope, id, &first, &last)).await?;
+    let mut due = Vec::new();
+    for day in late {
+        let is_resting = tried.get(&day).is_some_and(|(last, is_done)| *is_done || last.plus(LATE_PAUSE_MS) > now);
+        if !is_resting && days.period(&day)?.to > account.created_at {
+            due.push(day);
+        }
+    }
+    Ok(due)
+}
 
 fn is_due(tries: &Tries, now: Millis) -> bool {
     match tries.newest.state {
@@ -316,13 +352,22 @@ async fn carry_out(app: &App, case: Case) {
         Ok(bill) => compare::compare(app, &case, &bill).await.map(|result| Ended::Done { bill: bill.id, result }),
         Err(error) => Err(error),
     };
-    let ended = ended.unwrap_or_else(|error| {
-        tracing::warn!(%error, "a reconciliation failed");
-        Ended::Failed(words_for_persons(&error))
-    });
+    let mut no_bill = None;
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(error) => {
+            tracing::warn!(%error, "a reconciliation failed");
+            no_bill = is_without_bill(app, &case, &error).await;
+            Ended::Failed(words_for_persons(&error))
+        }
+    };
     let (scope, id, now, counting) = (case.scope, case.id, app.now(), app.clone());
     let work = move |tx: &mut Tx<'_>| {
         reconciliations::end(tx, &scope, id, &ended, now)?;
+        if let Some((discrepancy, finding)) = &no_bill {
+            let run = Run { id, account: case.span.account, day: case.day.clone() };
+            discrepancies::keep_no_bill(tx, &scope, &run, *discrepancy, finding, now)?;
+        }
         match &ended {
             Ended::Done { .. } => payout::after_comparison(&counting, tx, &scope, case.span.account, &case.day, now),
             Ended::Failed(_) => Ok(()),
@@ -334,9 +379,40 @@ async fn carry_out(app: &App, case: Case) {
     }
 }
 
+/// How long after it should be ready a person is told that a day has no bill: as long as it is asked for every few hours.
+const NO_BILL_AFTER_MS: i64 = DAYS_BACK_MAX * 86_400_000;
+
+/// What a person is told of a day whose bill does not come though the books have something on it.
+async fn is_without_bill(app: &App, case: &Case, error: &ReconcileError) -> Option<(DiscrepancyId, Finding)> {
+    let is_of_bill = matches!(error, ReconcileError::Fetch(_) | ReconcileError::Bill(_) | ReconcileError::EmptyBill);
+    if !is_of_bill || app.now() < case.ready_at.plus(NO_BILL_AFTER_MS) {
+        return None;
+    }
+    match compare::is_anything_expected(app, case).await {
+        Ok(true) => {
+            let id = DiscrepancyId::from_bytes(app.random_16().ok()?);
+            Some((id, recon::no_bill(words_for_persons(error))))
+        }
+        Ok(false) => None,
+        // It is looked at again with the next try.
+        Err(error) => {
+            tracing::warn!(%error, "whether a day should have a bill is not known");
+            None
+        }
+    }
+}
+
+const DISK_FULL: &str = "the disk is full; the day is compared once there is room";
+
 /// What went wrong, without words about the database or the machine.
 fn words_for_persons(error: &ReconcileError) -> String {
     match error {
+        ReconcileError::Sort(error)
+            if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+        {
+            DISK_FULL.to_owned()
+        }
+        ReconcileError::Store(StoreError::DiskFull) => DISK_FULL.to_owned(),
         ReconcileError::Store(_) | ReconcileError::Sort(_) | ReconcileError::Walk(_) | ReconcileError::NoChance(_) => {
             "something went wrong here; it was noted".to_owned()
         }
@@ -385,6 +461,17 @@ mod tests {
     fn pauses_grow_to_four_hours() {
         assert_eq!([0, 1, 2, 6, 7, 16, u32::MAX].map(|n| pause_ms(n) / 60_000), [5, 5, 10, 160, 240, 240, 240]);
     }
+
+    #[test]
+    fn a_full_disk_is_called_so() {
+        let sort = |kind: io::ErrorKind| ReconcileError::Sort(io::Error::new(kind, "/data/secret"));
+        for full in [sort(io::ErrorKind::StorageFull), sort(io::ErrorKind::QuotaExceeded), StoreError::DiskFull.into()]
+        {
+            assert_eq!(words_for_persons(&full), DISK_FULL);
+        }
+        assert!(!words_for_persons(&sort(io::ErrorKind::Other)).contains("secret"));
+    }
+
     #[test]
     fn a_day_is_looked_at_three_times_more() {
         assert_eq!([1, 2, 3, u32::MAX].map(|n| again_after_ms(n) / 86_400_000), [1, 2, 3, 7]);

@@ -343,13 +343,7 @@ pub fn rotate_tenant(
             return Err(StoreError::Stale { what: "a sealed value" });
         }
         tenant_keys::remove_below(tx, &scope, number)?;
-        let entry = audit::NewEntry {
-            actor: "core".to_owned(),
-            action: "data_key.rotated".to_owned(),
-            subject: scope.tenant().to_string(),
-            detail_json: json!({ "number": number }).to_string(),
-            at,
-        };
+        let entry = audit::NewEntry::new("core", "data_key.rotated", &scope.tenant(), &json!({ "number": number }), at);
         audit::append_platform(tx, &access::process(), &entry)?;
         audit::append(tx, &scope, &entry).map(drop)
     })?;
@@ -377,12 +371,6 @@ fn note(
     detail: &serde_json::Value,
     at: Millis,
 ) -> Result<(), StoreError> {
-    let entry = audit::NewEntry {
-        actor: "core".to_owned(),
-        action: action.to_owned(),
-        subject: subject.to_owned(),
-        detail_json: detail.to_string(),
-        at,
-    };
+    let entry = audit::NewEntry::new("core", action, &subject, &detail, at);
     audit::append_platform(tx, platform, &entry).map(drop)
 }

@@ -1,5 +1,7 @@
 //! Who did what, each entry chained to the one before by its hash, per tenant (and once for the platform).
 
+use std::fmt::Display;
+
 use data_encoding::HEXLOWER;
 use diesel::prelude::*;
 use saoma_protocol::{Millis, Sequence};
@@ -31,6 +33,21 @@ pub struct NewEntry {
     /// More about it as JSON text; no secrets.
     pub detail_json: String,
     pub at: Millis,
+}
+
+impl NewEntry {
+    /// `detail` holds no secrets.
+    #[must_use]
+    pub fn new(
+        actor: &str,
+        action: impl Into<String>,
+        subject: &impl Display,
+        detail: &serde_json::Value,
+        at: Millis,
+    ) -> Self {
+        let (actor, action) = (actor.to_owned(), action.into());
+        Self { actor, action, subject: subject.to_string(), detail_json: detail.to_string(), at }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,8 +6,6 @@ mod totals;
 mod uncounted;
 mod words;
 
-use std::{fmt, str::FromStr};
-
 use diesel::{
     prelude::*,
     sql_query,
@@ -77,12 +75,8 @@ pub struct Filter {
     pub to: Option<Millis>,
 }
 
-/// A place in the list: after this one. Its text is for the API's `cursor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    pub opened_at: Millis,
-    pub id: BatchId,
-}
+/// A place in the list, by `opened_at`.
+pub type Cursor = crate::Cursor<BatchId>;
 
 /// Cash that neither a sale brought nor a refund took.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +175,7 @@ pub fn list(
     if let Some(to) = filter.to {
         query = query.filter(batches::opened_at.lt(to.0));
     }
-    if let Some(Cursor { opened_at, id }) = after {
+    if let Some(Cursor { at: opened_at, id }) = after {
         let same_moment = batches::opened_at.eq(opened_at.0).and(batches::id.lt(Txt(id)));
         query = query.filter(batches::opened_at.lt(opened_at.0).or(same_moment));
     }
@@ -297,22 +291,6 @@ pub fn drawer(tx: &mut Tx<'_>, scope: &TenantScope, batch: &Batch) -> Result<Dra
         paid_in: money(sums.paid_in),
         paid_out: money(sums.paid_out),
     })
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.opened_at.0, self.id)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let bad = || StoreError::NotFound { what: "the cursor's place in the list" };
-        let (opened_at, id) = text.split_once('-').ok_or_else(bad)?;
-        Ok(Self { opened_at: Millis(opened_at.parse().map_err(|_| bad())?), id: id.parse().map_err(|_| bad())? })
-    }
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

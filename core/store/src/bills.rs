@@ -3,9 +3,12 @@
 //! Whoever fetches holds the lease of the account's comparison, and renews it in each transaction that writes here
 //! ([`crate::reconciliations::renew`]): what another has taken up is not written to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use diesel::{dsl::max, prelude::*};
+use diesel::{
+    dsl::{max, min},
+    prelude::*,
+};
 use saoma_domain::recon::{Key, Movement, Side, Theirs};
 use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, TenantId};
 
@@ -56,6 +59,12 @@ const INSERT_ROWS: usize = 5_000;
 const DELETE_ROWS: i64 = 10_000;
 /// Bills of one search: each is a walk down its index for each number.
 const FIND_BILLS: usize = 100;
+
+/// Lines of one statement: SQLite takes 32,766 values, and numbers and bills are among them.
+const FIND_LINES: usize = 5_000;
+
+/// A bill, what its line is about, and the first line that is.
+type First = (i64, String, String, Option<i64>);
 
 const UNREADABLE: &str = "unreadable";
 
@@ -281,23 +290,71 @@ pub fn find(
     let mut found: Vec<(u64, Theirs)> = Vec::new();
     for bills in bills.chunks(FIND_BILLS) {
         let bills: Vec<i64> = bills.iter().map(|bill| signed(*bill)).collect();
-        let rows: Vec<(i64, ReadRow)> = tx.run(scope, |conn| {
+        // A bill may list a number any number of times: of each key the first line alone leaves the database.
+        let firsts: Vec<First> = tx.run(scope, |conn| {
             bill_lines::table
                 .filter(bill_lines::tenant_id.eq(Txt(scope.tenant())))
-                .filter(bill_lines::bill.eq_any(bills))
+                .filter(bill_lines::bill.eq_any(&bills))
                 .filter(bill_lines::number.eq_any(&numbers))
                 .filter(bill_lines::movement.ne(UNREADABLE))
-                .order((bill_lines::bill, bill_lines::number, bill_lines::movement, bill_lines::line))
-                .select((bill_lines::bill, ReadRow::as_select()))
+                .group_by((bill_lines::bill, bill_lines::number, bill_lines::movement))
+                .select((bill_lines::bill, bill_lines::number, bill_lines::movement, min(bill_lines::line)))
                 .load(conn)
         })?;
-        for (bill, row) in rows {
-            found.push((unsigned(bill)?, row.try_into()?));
+        let is_asked = |(_, number, movement, _): &First| {
+            keys.iter().any(|key| key.number == *number && key.movement.text() == movement)
+        };
+        let firsts: BTreeSet<(i64, i64)> = firsts
+            .iter()
+            .filter(|first| is_asked(first))
+            .filter_map(|(bill, _, _, line)| line.map(|line| (*bill, line)))
+            .collect();
+        let lines: BTreeSet<i64> = firsts.iter().map(|(_, line)| *line).collect();
+        let lines: Vec<i64> = lines.into_iter().collect();
+        for lines in lines.chunks(FIND_LINES) {
+            let rows: Vec<(i64, ReadRow)> = tx.run(scope, |conn| {
+                bill_lines::table
+                    .filter(bill_lines::tenant_id.eq(Txt(scope.tenant())))
+                    .filter(bill_lines::bill.eq_any(&bills))
+                    .filter(bill_lines::number.eq_any(&numbers))
+                    .filter(bill_lines::movement.ne(UNREADABLE))
+                    .filter(bill_lines::line.eq_any(lines))
+                    .select((bill_lines::bill, ReadRow::as_select()))
+                    .load(conn)
+            })?;
+            for (bill, row) in rows.into_iter().filter(|(bill, row)| firsts.contains(&(*bill, row.line))) {
+                found.push((unsigned(bill)?, row.try_into()?));
+            }
         }
     }
-    found.retain(|(_, row)| keys.contains(&&row.key));
-    found.dedup_by(|(later_bill, later), (bill, first)| later_bill == bill && later.key == first.key);
+    found.sort_by(|(bill, row), (other_bill, other)| (bill, &row.key).cmp(&(other_bill, &other.key)));
     Ok(found)
+}
+
+/// The order that the first line about each of these movements names, for those that the bill has and that name one.
+///
+/// # Errors
+/// None of its own.
+pub fn orders(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    bill: u64,
+    keys: &[&Key],
+) -> Result<BTreeMap<Key, String>, StoreError> {
+    let numbers: Vec<&str> = keys.iter().map(|key| key.number.as_str()).collect();
+    let rows: Vec<(String, String, String)> = tx.run(scope, |conn| {
+        of_bill(scope, bill)
+            .filter(bill_lines::number.eq_any(numbers))
+            .filter(bill_lines::movement.eq_any(Movement::ALL.map(Movement::text)))
+            .filter(bill_lines::order_number.ne(""))
+            .order(bill_lines::line.desc())
+            .select((bill_lines::number, bill_lines::movement, bill_lines::order_number))
+            .load(conn)
+    })?;
+    let key = |number, movement: &str| Movement::from_text(movement).map(|movement| Key { number, movement });
+    // Of a key the first line stays.
+    let read = |(number, movement, order): (String, String, String)| Some((key(number, &movement)?, order));
+    Ok(rows.into_iter().filter_map(read).filter(|(key, _)| keys.contains(&key)).collect())
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

@@ -7,7 +7,7 @@
 mod keep;
 mod row;
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::collections::BTreeMap;
 
 use diesel::{
     dsl::{count_star, sql},
@@ -17,7 +17,10 @@ use diesel::{
 use saoma_domain::recon::{Class, Correction, Finding, Standing};
 use saoma_protocol::{ChannelAccountId, DiscrepancyId, Millis, ReconciliationId, TenantId, UserId};
 
-pub use self::keep::{Decided, KEEP_MAX, Run, close_others, decided, keep, lost_before, settle};
+pub use self::keep::{
+    Decided, KEEP_MAX, Run, booked_elsewhere, close_others, decided, decisions, keep, keep_no_bill, lost_before,
+    of_movement, settle,
+};
 use self::row::Row;
 use crate::{
     StoreError, TenantScope, Tx,
@@ -70,12 +73,8 @@ pub struct Filter {
     pub waiting: bool,
 }
 
-/// A place in the list: after this one. Its text is for the API's `cursor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    pub found_at: Millis,
-    pub id: DiscrepancyId,
-}
+/// A place in the list, by `found_at`.
+pub type Cursor = crate::Cursor<DiscrepancyId>;
 
 /// # Errors
 /// `NotFound`.
@@ -143,7 +142,7 @@ pub fn list(
     if filter.waiting {
         query = query.filter(sql::<Bool>(WAITS));
     }
-    if let Some(Cursor { found_at, id }) = after {
+    if let Some(Cursor { at: found_at, id }) = after {
         let same_moment = discrepancies::found_at.eq(found_at.0).and(discrepancies::id.lt(Txt(id)));
         query = query.filter(discrepancies::found_at.lt(found_at.0).or(same_moment));
     }
@@ -196,22 +195,6 @@ pub fn insert(tx: &mut Tx<'_>, scope: &TenantScope, new: &Discrepancy) -> Result
     tx.run(scope, |conn| diesel::insert_into(discrepancies::table).values(&row).execute(conn))
         .map(drop)
         .map_err(|error| error.about("the discrepancy"))
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.found_at.0, self.id)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let bad = || StoreError::NotFound { what: "the cursor's place in the list" };
-        let (found_at, id) = text.split_once('-').ok_or_else(bad)?;
-        Ok(Self { found_at: Millis(found_at.parse().map_err(|_| bad())?), id: id.parse().map_err(|_| bad())? })
-    }
 }
 
 #[diesel::dsl::auto_type(no_type_alias)]

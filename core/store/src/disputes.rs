@@ -1,15 +1,15 @@
 //! Customers' disputes of payments, as channels carry them out. What happened to one stands among its payment's events.
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::collections::{BTreeMap, HashMap};
 
-use diesel::prelude::*;
+use diesel::{dsl::sql, prelude::*, sql_types::Text};
 use saoma_domain::dispute::{Dispute, State};
 use saoma_protocol::{Amount, ChannelAccountId, Currency, DisputeId, Millis, PaymentId, TenantId};
 
 use crate::{
     PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Txt, amount, corrupt, millis, moment, signed, unsigned},
-    schema::disputes,
+    schema::{disputes, payments},
 };
 
 /// A dispute with what is kept beside the part that rules are about.
@@ -22,6 +22,8 @@ pub struct StoredDispute {
     pub version: u64,
     /// The channel's own number of the case: unlike any other of the account.
     pub case_reference: String,
+    /// Under which number bills list it, where that is another.
+    pub bill_number: Option<String>,
     /// Why the customer disputes it, as the scheme numbers reasons.
     pub reason_code: Option<String>,
     /// What was handed in last, in words.
@@ -29,8 +31,26 @@ pub struct StoredDispute {
     pub opened_by: String,
     /// Since when a person is called, because the channel waits for an answer.
     pub attention_at: Option<Millis>,
+    /// The moment of the channel's own newest word about it.
+    pub heard_at: Option<Millis>,
     pub created_at: Millis,
     pub updated_at: Millis,
+}
+
+impl StoredDispute {
+    /// By what a bill calls it.
+    #[must_use]
+    pub fn number(&self) -> &str {
+        self.bill_number.as_deref().unwrap_or(&self.case_reference)
+    }
+}
+
+/// Whose a payment is that a line of an account's bill names as disputed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disputed {
+    /// The account's, with its disputes.
+    Here(Vec<StoredDispute>),
+    OtherAccount,
 }
 
 /// Which disputes to list.
@@ -42,12 +62,8 @@ pub struct Filter {
     pub channel_account: Option<ChannelAccountId>,
 }
 
-/// A place in the list: after this one. Its text is for the API's `cursor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    pub created_at: Millis,
-    pub id: DisputeId,
-}
+/// A place in the list, by `created_at`.
+pub type Cursor = crate::Cursor<DisputeId>;
 
 /// A dispute of any tenant that wants an answer soon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +92,93 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, dispute: DisputeId) -> Result<
     let row: Option<Row> =
         tx.run(scope, |conn| row_of(scope, dispute).select(Row::as_select()).first(conn).optional())?;
     row.ok_or(NO_DISPUTE)?.try_into()
+}
+
+/// The account's case of this number, as the channel has it or as its bills list it.
+///
+/// # Errors
+/// None of its own.
+pub fn of_case(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    number: &str,
+) -> Result<Option<StoredDispute>, StoreError> {
+    let row: Option<Row> = tx.run(scope, |conn| {
+        disputes::table
+            .filter(disputes::tenant_id.eq(Txt(scope.tenant())))
+            .filter(disputes::channel_account_id.eq(Txt(account)))
+            .filter(disputes::case_reference.eq(number).or(disputes::bill_number.eq(number)))
+            // What bills call it goes first.
+            .order(disputes::bill_number.is_null())
+            .select(Row::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    row.map(StoredDispute::try_from).transpose()
+}
+
+/// Of the account's cases of these numbers the dispute and its state, and of those of other accounts `None`.
+///
+/// # Errors
+/// None of its own.
+pub(crate) fn of_numbers(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    numbers: &[&str],
+) -> Result<HashMap<String, Option<(DisputeId, String)>>, StoreError> {
+    type Case = (String, Txt<ChannelAccountId>, Txt<DisputeId>, String);
+    if numbers.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let number = || sql::<Text>(NUMBER);
+    let rows: Vec<Case> = tx.run(scope, |conn| {
+        disputes::table
+            .filter(disputes::tenant_id.eq(Txt(scope.tenant())))
+            .filter(number().eq_any(numbers))
+            .select((number(), disputes::channel_account_id, disputes::id, disputes::state))
+            .load(conn)
+    })?;
+    let mut found = HashMap::new();
+    for (number, of, id, state) in rows {
+        let case = found.entry(number).or_insert(None);
+        if of.0 == account {
+            *case = Some((id.0, state));
+        }
+    }
+    Ok(found)
+}
+
+/// Whose these payments are, as far as they are the tenant's.
+///
+/// # Errors
+/// None of its own.
+pub fn disputed(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    payments: &[PaymentId],
+) -> Result<BTreeMap<PaymentId, Disputed>, StoreError> {
+    let ids: Vec<_> = payments.iter().copied().map(Txt).collect();
+    let rows: Vec<(Txt<PaymentId>, Option<Txt<ChannelAccountId>>)> = tx.run(scope, |conn| {
+        payments::table
+            .filter(payments::tenant_id.eq(Txt(scope.tenant())))
+            .filter(payments::id.eq_any(ids))
+            .select((payments::id, payments::channel_account_id))
+            .load(conn)
+    })?;
+    let whose = |of: Option<Txt<ChannelAccountId>>| match of {
+        Some(of) if of.0 == account => Disputed::Here(Vec::new()),
+        Some(_) | None => Disputed::OtherAccount,
+    };
+    let mut found: BTreeMap<PaymentId, Disputed> = rows.into_iter().map(|(id, of)| (id.0, whose(of))).collect();
+    for dispute in of_payments(tx, scope, payments)? {
+        if let Some(Disputed::Here(disputes)) = found.get_mut(&dispute.payment) {
+            disputes.push(dispute);
+        }
+    }
+    Ok(found)
 }
 
 /// Oldest first.
@@ -155,7 +258,7 @@ pub fn list(
     if let Some(account) = filter.channel_account {
         query = query.filter(disputes::channel_account_id.eq(Txt(account)));
     }
-    if let Some(Cursor { created_at, id }) = after {
+    if let Some(Cursor { at: created_at, id }) = after {
         let same_moment = disputes::created_at.eq(created_at.0).and(disputes::id.lt(Txt(id)));
         query = query.filter(disputes::created_at.lt(created_at.0).or(same_moment));
     }
@@ -163,15 +266,16 @@ pub fn list(
     rows.into_iter().map(StoredDispute::try_from).collect()
 }
 
-/// Saves state, evidence, call for a person and `updated_at` if the row still has `dispute.version`, which is then one higher
+/// Saves state, evidence, number on bills, call for a person, and when it was heard of and changed, if the row still has `dispute.version`, which is then one higher
 /// in the row and in `dispute`.
 ///
 /// # Errors
 /// `NotFound`, `Stale`.
 pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, dispute: &mut StoredDispute) -> Result<(), StoreError> {
     let as_loaded = row_of(scope, dispute.dispute.id).filter(disputes::version.eq(signed(dispute.version)));
-    let Row { state, respond_by, accepted, fee_minor, evidence, attention_at, updated_at, .. } =
-        Row::new(scope, dispute);
+    let Row {
+        state, respond_by, accepted, fee_minor, evidence, attention_at, updated_at, bill_number, heard_at, ..
+    } = Row::new(scope, dispute);
     let changes = (
         disputes::state.eq(state),
         disputes::respond_by.eq(respond_by),
@@ -181,8 +285,11 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, dispute: &mut StoredDispute) -
         disputes::attention_at.eq(attention_at),
         disputes::version.eq(signed(dispute.version + 1)),
         disputes::updated_at.eq(updated_at),
+        disputes::bill_number.eq(bill_number),
+        disputes::heard_at.eq(heard_at),
     );
-    if tx.run(scope, |conn| diesel::update(as_loaded).set(changes).execute(conn))? == 1 {
+    let saved = tx.run(scope, |conn| diesel::update(as_loaded).set(changes).execute(conn));
+    if saved.map_err(|error| error.about("the number on bills"))? == 1 {
         dispute.version += 1;
         return Ok(());
     }
@@ -213,23 +320,10 @@ pub fn wanting_an_answer(
     Ok(rows.into_iter().map(|(tenant, id)| Due { scope: access::of_row(tenant.0), dispute: id.0 }).collect())
 }
 
+/// In these words, or the database does not see that its index is meant.
+const NUMBER: &str = "COALESCE(bill_number, case_reference)";
+
 const NO_DISPUTE: StoreError = StoreError::NotFound { what: "the dispute" };
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.created_at.0, self.id)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let bad = || StoreError::NotFound { what: "the cursor's place in the list" };
-        let (created_at, id) = text.split_once('-').ok_or_else(bad)?;
-        Ok(Self { created_at: Millis(created_at.parse().map_err(|_| bad())?), id: id.parse().map_err(|_| bad())? })
-    }
-}
 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn row_of(scope: &TenantScope, dispute: DisputeId) -> _ {
@@ -259,6 +353,8 @@ struct Row {
     version: i64,
     created_at: i64,
     updated_at: i64,
+    bill_number: Option<String>,
+    heard_at: Option<i64>,
 }
 
 impl Row {
@@ -287,6 +383,8 @@ impl Row {
             version: signed(stored.version),
             created_at: stored.created_at.0,
             updated_at: stored.updated_at.0,
+            bill_number: stored.bill_number.clone(),
+            heard_at: moment(stored.heard_at),
         }
     }
 }
@@ -316,6 +414,8 @@ impl TryFrom<Row> for StoredDispute {
             attention_at: millis(row.attention_at),
             created_at: Millis(row.created_at),
             updated_at: Millis(row.updated_at),
+            bill_number: row.bill_number,
+            heard_at: millis(row.heard_at),
         })
     }
 }

@@ -31,8 +31,7 @@ pub use self::{
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, corrupt, signed32, unsigned},
-    dialect::take_turn,
-    payments,
+    dialect, payments,
     schema::{posting_sets, postings},
 };
 
@@ -119,6 +118,15 @@ pub struct BookedSet {
     pub postings: Vec<Posting>,
 }
 
+/// From here to the commit nobody else books for this tenant, and what was booked before is seen. After the rows that are
+/// changed beside the books, which others may hold who wait for their turn.
+///
+/// # Errors
+/// None of its own.
+pub fn take_turn(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<(), StoreError> {
+    dialect::take_turn(tx, scope)
+}
+
 /// Books the sets of one movement. No set is fine: nothing moved (a fee of zero).
 ///
 /// # Errors
@@ -128,7 +136,7 @@ pub fn post(tx: &mut Tx<'_>, scope: &TenantScope, booking: &Booking, sets: &[Pos
         payments::load(tx, scope, payment)?;
     }
     // From here to the commit nobody else books for this tenant: ids and moments grow in the order of the commits.
-    take_turn(tx, scope)?;
+    dialect::take_turn(tx, scope)?;
     let subject = booking.subject.text();
     let before: i64 = tx.run(scope, |conn| {
         posting_sets::table

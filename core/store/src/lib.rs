@@ -14,6 +14,7 @@ pub mod channel_accounts;
 mod column;
 mod conn;
 mod connect;
+mod cursor;
 mod diagnosis;
 mod dialect;
 pub mod discrepancies;
@@ -54,6 +55,7 @@ pub mod webhooks;
 
 pub use access::{PlatformScope, Principal, TenantScope};
 pub use conn::{Dialect, Load, Store, Tx};
+pub use cursor::Cursor;
 pub use error::StoreError;
 pub use inline::{Moment, Pause, Waited};
 

@@ -1,6 +1,6 @@
 //! Attempts to collect an order.
 
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::collections::HashMap;
 
 use diesel::{
     dsl::{count_star, min},
@@ -88,12 +88,8 @@ pub struct Filter {
     pub attention: bool,
 }
 
-/// A place in the list: after this payment. Its text is for the API's `cursor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    pub created_at: Millis,
-    pub id: PaymentId,
-}
+/// A place in the list, by `created_at`.
+pub type Cursor = crate::Cursor<PaymentId>;
 
 /// A page of the list, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,7 +245,7 @@ pub fn list(
         let waits = payments::id.eq_any(refunds_waiting).or(payments::id.eq_any(disputes_waiting));
         query = query.filter(payments::attention_at.is_not_null().or(waits));
     }
-    if let Some(Cursor { created_at, id }) = after {
+    if let Some(Cursor { at: created_at, id }) = after {
         let same_moment = payments::created_at.eq(created_at.0).and(payments::id.lt(Txt(*id)));
         query = query.filter(payments::created_at.lt(created_at.0).or(same_moment));
     }
@@ -257,7 +253,7 @@ pub fn list(
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let page = stored(tx, scope, rows)?;
-    let next = page.last().filter(|_| more).map(|last| Cursor { created_at: last.created_at, id: last.payment.id });
+    let next = page.last().filter(|_| more).map(|last| Cursor { at: last.created_at, id: last.payment.id });
     Ok(Listed { sales: sales(tx, scope, page)?, next })
 }
 
@@ -475,22 +471,6 @@ pub const PAGE_MAX: u32 = 200;
 
 const NO_PAYMENT: StoreError = StoreError::NotFound { what: "the payment" };
 const STALE: StoreError = StoreError::Stale { what: "the payment" };
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.created_at.0, self.id)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let bad = || StoreError::NotFound { what: "the cursor's place in the list" };
-        let (created_at, id) = text.split_once('-').ok_or_else(bad)?;
-        Ok(Self { created_at: Millis(created_at.parse().map_err(|_| bad())?), id: id.parse().map_err(|_| bad())? })
-    }
-}
 
 fn due(row: PaymentRow) -> Result<Due, StoreError> {
     // While a code is on show nothing is captured that could be disputed.

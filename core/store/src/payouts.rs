@@ -1,7 +1,5 @@
 //! What channels paid out, as it was seen at the bank: the last leg of reconciliation.
 
-use std::{fmt, str::FromStr};
-
 use diesel::prelude::*;
 use saoma_domain::ledger::{Kind, rules};
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PayoutId, TenantId};
@@ -41,12 +39,8 @@ pub struct Reversed {
     pub reason: String,
 }
 
-/// A place in the list: after this one. Its text is for the API's `cursor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    pub entered_at: Millis,
-    pub id: PayoutId,
-}
+/// A place in the list, by `entered_at`.
+pub type Cursor = crate::Cursor<PayoutId>;
 
 /// Writes a payout down and books it.
 ///
@@ -127,14 +121,6 @@ pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, id: PayoutId) -> Result<Payout
     row.ok_or(StoreError::NotFound { what: "the payout" })?.try_into()
 }
 
-/// Until the commit nobody else books for this tenant, so that what [`of_days`] says holds until then.
-///
-/// # Errors
-/// None of its own.
-pub fn take_turn(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<(), StoreError> {
-    crate::dialect::take_turn(tx, scope)
-}
-
 /// Those of an account and currency that stand and are for any of these days.
 ///
 /// # Errors
@@ -207,28 +193,12 @@ pub fn list(
     if let Some(account) = account {
         query = query.filter(payouts::channel_account_id.eq(Txt(account)));
     }
-    if let Some(Cursor { entered_at, id }) = after {
+    if let Some(Cursor { at: entered_at, id }) = after {
         let same_moment = payouts::entered_at.eq(entered_at.0).and(payouts::id.lt(Txt(id)));
         query = query.filter(payouts::entered_at.lt(entered_at.0).or(same_moment));
     }
     let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
     rows.into_iter().map(Payout::try_from).collect()
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.entered_at.0, self.id)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let bad = || StoreError::NotFound { what: "the cursor's place in the list" };
-        let (entered_at, id) = text.split_once('-').ok_or_else(bad)?;
-        Ok(Self { entered_at: Millis(entered_at.parse().map_err(|_| bad())?), id: id.parse().map_err(|_| bad())? })
-    }
 }
 
 #[derive(Queryable, Selectable, Insertable)]

@@ -1,9 +1,9 @@
 //! Comparisons of a channel account's books with its bill of a day: one at a time for each account, over all nodes. Days look
 //! into each other's bills, so that two at once would miss each other.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::collections::BTreeMap;
 
-use diesel::prelude::*;
+use diesel::{dsl::max, prelude::*};
 use saoma_protocol::{ChannelAccountId, Currency, Millis, ReconciliationId, TenantId};
 use serde::{Deserialize, Serialize};
 
@@ -65,12 +65,8 @@ pub struct Sums {
     pub theirs_fee_minor: i64,
 }
 
-/// A place in the list: after this one. Its text is for the API's `cursor`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    pub started_at: Millis,
-    pub id: ReconciliationId,
-}
+/// A place in the list, by `started_at`.
+pub type Cursor = crate::Cursor<ReconciliationId>;
 
 /// Begins one, unless one of the account is running, of whichever day: then that is the answer. One whose lease is over was cut
 /// off.
@@ -198,7 +194,7 @@ pub fn list(
     if let Some(day) = day {
         query = query.filter(reconciliations::day.eq(day.to_owned()));
     }
-    if let Some(Cursor { started_at, id }) = after {
+    if let Some(Cursor { at: started_at, id }) = after {
         let same_moment = reconciliations::started_at.eq(started_at.0).and(reconciliations::id.lt(Txt(id)));
         query = query.filter(reconciliations::started_at.lt(started_at.0).or(same_moment));
     }
@@ -244,6 +240,36 @@ pub fn tries(
     let last_done_at = millis(rows.iter().find(is_done).map(|row| row.started_at));
     let newest = rows.into_iter().next().map(Reconciliation::try_from).transpose()?;
     Ok(newest.map(|newest| Tries { newest, failures, done, last_done_at }))
+}
+
+/// Which of an account's days, from the first to the last, were tried, whenever that began last; and whether any try came to a
+/// result.
+///
+/// # Errors
+/// None of its own.
+pub fn tried_days(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    first: &str,
+    last: &str,
+) -> Result<BTreeMap<String, (Millis, bool)>, StoreError> {
+    let rows: Vec<(String, Txt<State>, Option<i64>)> = tx.run(scope, |conn| {
+        reconciliations::table
+            .filter(reconciliations::tenant_id.eq(Txt(scope.tenant())))
+            .filter(reconciliations::channel_account_id.eq(Txt(account)))
+            .filter(reconciliations::day.between(first, last))
+            .group_by((reconciliations::day, reconciliations::state))
+            .select((reconciliations::day, reconciliations::state, max(reconciliations::started_at)))
+            .load(conn)
+    })?;
+    let mut days: BTreeMap<String, (Millis, bool)> = BTreeMap::new();
+    for (day, state, started_at) in rows {
+        let (last, is_done) = days.entry(day).or_insert((Millis(0), false));
+        *last = (*last).max(Millis(started_at.unwrap_or(0)));
+        *is_done |= state.0 == State::Done;
+    }
+    Ok(days)
 }
 
 /// The last of an account's day that came to a result.
@@ -292,22 +318,6 @@ impl State {
 }
 
 crate::column::stored_as_text!(State);
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.started_at.0, self.id)
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = StoreError;
-
-    fn from_str(text: &str) -> Result<Self, StoreError> {
-        let bad = || StoreError::NotFound { what: "the cursor's place in the list" };
-        let (started_at, id) = text.split_once('-').ok_or_else(bad)?;
-        Ok(Self { started_at: Millis(started_at.parse().map_err(|_| bad())?), id: id.parse().map_err(|_| bad())? })
-    }
-}
 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn of_day<'a>(scope: &TenantScope, account: ChannelAccountId, day: &'a str) -> _ {

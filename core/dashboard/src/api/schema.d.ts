@@ -220,7 +220,7 @@ export interface paths {
         put?: never;
         /**
          * Closes a batch in its terminal's place, with what a person counted: only where the terminal was shut out, or its own close
-         *     is held. The drawer is booked as at any close. A repeat changes nothing; another count is refused.
+         *     is held. The drawer is booked as at any close. The same request again, with its key, changes nothing.
          */
         post: operations["held_close"];
         delete?: never;
@@ -432,7 +432,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Books it away: the books follow the bill, and the merchant has or bears the difference. The same request again, with its
+         * Books it away: the books follow the bill, and the merchant has or bears the difference. What the channel took or gave back for a
+         *     dispute is followed by that dispute, which is opened, named or closed as won. The same request again, with its
          *     key, is answered with the discrepancy as it then stands; so it is with the other decisions.
          */
         post: operations["discrepancies_resolve"];
@@ -2188,7 +2189,7 @@ export interface components {
             channel_account: components["schemas"]["ChannelAccountId"];
             /**
              * @description `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `duplicate`, `unreadable`, `corrected` (the sides
-             *     agree, and what was booked to correct them is to be taken back) or `payout`.
+             *     agree, and what was booked to correct them is to be taken back), `payout` or `no_bill` (the channel gives none of a day on which the books have something).
              */
             class: string;
             correction?: components["schemas"]["CorrectionView"] | null;
@@ -2198,8 +2199,9 @@ export interface components {
             /** @description Which of `currency`, `amount`, `fee`, `status`, `date` differ. */
             fields: string[];
             /**
-             * @description A proposal: `nothing_to_do`, `wait_for_next_bill`, `follow_bill`, `claim_from_channel`, `settle_payment` or
-             *     `fetch_again`.
+             * @description A proposal: `nothing_to_do`, `wait_for_next_bill`, `follow_bill`, `claim_from_channel`, `settle_payment`,
+             *     `fetch_again`, `open_dispute` (from the line), `name_dispute` (as the line does) or `win_dispute`; resolving it does these
+             *     three.
              */
             fix: string;
             found_at: components["schemas"]["Millis"];
@@ -2209,9 +2211,15 @@ export interface components {
              * @description Of the bill.
              */
             line?: number | null;
-            /** @description `payment`, `refund` or `reversal`; absent for a line that cannot be read. */
+            /**
+             * @description `payment`, `refund`, `reversal`, `chargeback` (the channel took back what a customer disputes) or `chargeback_reversal` (it
+             *     gave that back); absent for a line that cannot be read.
+             */
             movement?: string | null;
-            /** @description By which both sides call it: our number of the refund, else of the payment, or a number that is not ours. */
+            /**
+             * @description By which both sides call it: our number of the refund, the channel's of a disputed case, our number of the payment, or one
+             *     that is not ours.
+             */
             number?: string | null;
             ours?: components["schemas"]["SideView"] | null;
             proposed_by?: string | null;
@@ -2228,7 +2236,7 @@ export interface components {
              * @description Grows with each change; whoever decides names the one that they saw.
              */
             version: number;
-            /** @description In which state the payment or refund is here, what stands in the line, or which payout it is. */
+            /** @description In which state the payment, refund or dispute is here, which dispute the line is about, what stands in the line, or which payout it is. */
             words?: string | null;
         };
         DisputeId: string;
@@ -2605,7 +2613,7 @@ export interface components {
                 channel_account: components["schemas"]["ChannelAccountId"];
                 /**
                  * @description `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `duplicate`, `unreadable`, `corrected` (the sides
-                 *     agree, and what was booked to correct them is to be taken back) or `payout`.
+                 *     agree, and what was booked to correct them is to be taken back), `payout` or `no_bill` (the channel gives none of a day on which the books have something).
                  */
                 class: string;
                 correction?: components["schemas"]["CorrectionView"] | null;
@@ -2615,8 +2623,9 @@ export interface components {
                 /** @description Which of `currency`, `amount`, `fee`, `status`, `date` differ. */
                 fields: string[];
                 /**
-                 * @description A proposal: `nothing_to_do`, `wait_for_next_bill`, `follow_bill`, `claim_from_channel`, `settle_payment` or
-                 *     `fetch_again`.
+                 * @description A proposal: `nothing_to_do`, `wait_for_next_bill`, `follow_bill`, `claim_from_channel`, `settle_payment`,
+                 *     `fetch_again`, `open_dispute` (from the line), `name_dispute` (as the line does) or `win_dispute`; resolving it does these
+                 *     three.
                  */
                 fix: string;
                 found_at: components["schemas"]["Millis"];
@@ -2626,9 +2635,15 @@ export interface components {
                  * @description Of the bill.
                  */
                 line?: number | null;
-                /** @description `payment`, `refund` or `reversal`; absent for a line that cannot be read. */
+                /**
+                 * @description `payment`, `refund`, `reversal`, `chargeback` (the channel took back what a customer disputes) or `chargeback_reversal` (it
+                 *     gave that back); absent for a line that cannot be read.
+                 */
                 movement?: string | null;
-                /** @description By which both sides call it: our number of the refund, else of the payment, or a number that is not ours. */
+                /**
+                 * @description By which both sides call it: our number of the refund, the channel's of a disputed case, our number of the payment, or one
+                 *     that is not ours.
+                 */
                 number?: string | null;
                 ours?: components["schemas"]["SideView"] | null;
                 proposed_by?: string | null;
@@ -2645,7 +2660,7 @@ export interface components {
                  * @description Grows with each change; whoever decides names the one that they saw.
                  */
                 version: number;
-                /** @description In which state the payment or refund is here, what stands in the line, or which payout it is. */
+                /** @description In which state the payment, refund or dispute is here, which dispute the line is about, what stands in the line, or which payout it is. */
                 words?: string | null;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
@@ -3350,7 +3365,7 @@ export interface components {
             time_zone: string;
             to: components["schemas"]["Millis"];
         };
-        /** @description `gross − refunded − fees + corrected = net`, in minor units. */
+        /** @description `gross − refunded − disputed − fees + corrected = net`, in minor units. */
         SettlementItem: {
             channel_account?: components["schemas"]["ChannelAccountId"] | null;
             /**
@@ -3360,6 +3375,11 @@ export interface components {
             corrected_minor: number;
             /** @example CNY */
             currency: string;
+            /**
+             * Format: int64
+             * @description What channels took back because customers dispute it, less what they gave back of it.
+             */
+            disputed_minor: number;
             /** Format: int64 */
             fees_minor: number;
             /** Format: int64 */

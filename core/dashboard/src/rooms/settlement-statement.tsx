@@ -58,7 +58,8 @@ function Lines({ items, by }: { items: readonly SettlementItem[]; by: By }) {
   const names = useNames();
   const accounts = useAccounts();
   const money = (minor: number, currency: string, fw = 400) => <Amount money={{ minor, currency }} fw={fw} />;
-  const heads = [t.recon.statement.gross, t.recon.statement.refunded, t.recon.statement.fees, t.recon.statement.corrected, t.recon.statement.net];
+  const { gross, refunded, disputed, fees, corrected, net } = t.recon.statement;
+  const heads = [gross, refunded, disputed, fees, corrected, net];
   return (
     <Table.ScrollContainer minWidth={760}>
       <Table verticalSpacing="xs" data-list="settlement">
@@ -79,6 +80,7 @@ function Lines({ items, by }: { items: readonly SettlementItem[]; by: By }) {
                 <Table.Td>{account == null ? t.recon.statement.cash : accounts.name(account)}</Table.Td>
                 <Table.Td ta="right">{item.payments} × {money(item.gross_minor, currency)}</Table.Td>
                 <Table.Td ta="right">{item.refunds} × {money(item.refunded_minor, currency)}</Table.Td>
+                <Table.Td ta="right">{money(item.disputed_minor, currency)}</Table.Td>
                 <Table.Td ta="right">{money(item.fees_minor, currency)}</Table.Td>
                 <Table.Td ta="right">{money(item.corrected_minor, currency)}</Table.Td>
                 <Table.Td ta="right">{money(item.net_minor, currency, 700)}</Table.Td>

@@ -124,6 +124,7 @@ export const en = {
     refunded_elsewhere: 'Given back by somebody else', undone_elsewhere: 'Undone by the channel',
     dispute_opened: 'Disputed by the customer', dispute_response_asked: 'The channel asks for evidence', dispute_evidence_submitted: 'Evidence handed in',
     dispute_accepted: 'Dispute accepted', dispute_won: 'Dispute won', dispute_lost: 'Dispute lost', dispute_exceeds: 'More is disputed than is left',
+    dispute_contradicted: 'The channel says otherwise of the dispute',
   } as Record<string, string>,
   actors: { channel: 'the channel', core: 'Saoma' } as Record<string, string>,
   postingKinds: {

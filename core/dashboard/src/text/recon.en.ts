@@ -24,7 +24,7 @@ export const reconEn = {
   none: 'Nothing waits for anybody.', noneLike: 'No discrepancies like this.', clear: 'Show all that wait',
   number: 'Number', assignedTo: 'Assigned to', nobody: 'nobody', fix: 'Proposed', foundAt: 'Found', line: 'Line of the bill',
   classes: {
-    currency: 'Another currency', amount: 'Another amount', fee: 'Another fee', missing_here: 'Not in our books', missing_there: 'Not on the bill',
+    currency: 'Another currency', no_bill: 'No bill of the day', amount: 'Another amount', fee: 'Another fee', missing_here: 'Not in our books', missing_there: 'Not on the bill',
     status: 'Another state', duplicate: 'On the bill twice', unreadable: 'Unreadable line', corrected: 'Correction to take back', payout: 'Another payout',
     cut_off: 'On another day', other_account: 'Of another account',
   } as Record<string, string>,
@@ -35,8 +35,10 @@ export const reconEn = {
     nothing_to_do: 'Nothing need be done.', wait_for_next_bill: 'Wait for the next day’s bill: it may be on that.',
     follow_bill: 'Let the books follow the bill.', claim_from_channel: 'Claim it from the channel; book it once that is certain.',
     settle_payment: 'Ask the channel about the payment or settle it by hand; the books follow from that.', fetch_again: 'Compare again: the bill is fetched anew.',
+    open_dispute: 'Resolve it: a dispute of the payment is opened from the line.', name_dispute: 'Resolve it: the dispute is here under another number, and takes the line’s.',
+    win_dispute: 'Resolve it: the dispute is closed as won.',
   } as Record<string, string>,
-  movements: { payment: 'Payment', refund: 'Refund', reversal: 'Reversal' } as Record<string, string>,
+  movements: { payment: 'Payment', refund: 'Refund', reversal: 'Reversal', chargeback: 'Chargeback', chargeback_reversal: 'Chargeback reversed' } as Record<string, string>,
   fields: { amount: 'Amount', fee: 'Fee', date: 'Time', status: 'State' },
   differsMark: 'differs', notHere: 'not in our books', notThere: 'not on the bill', listed: 'on the bill',
   expected: 'The bills come to', arrived: 'Arrived',
@@ -77,9 +79,9 @@ export const reconEn = {
     reverseText: 'For payouts entered by mistake: what it booked is booked back, and so is what was decided about its difference.',
   },
   statement: {
-    by: 'By', bys: { merchant: 'Merchant', store: 'Store', terminal: 'Terminal' }, none: 'Nothing was sold in this period.', gross: 'Collected', refunded: 'Given back', fees: 'Fees',
+    by: 'By', bys: { merchant: 'Merchant', store: 'Store', terminal: 'Terminal' }, none: 'Nothing was sold in this period.', gross: 'Collected', refunded: 'Given back', disputed: 'Disputed', fees: 'Fees',
     corrected: 'Corrected', net: 'Due', payments: 'Payments', refunds: 'Refunds', cash: 'Cash', noStore: 'no store', noTerminal: 'no terminal',
-    hint: 'Collected less given back less fees plus corrections is due.', batches: 'Statements of a terminal’s batch are with the batch.',
+    hint: 'Collected less given back and disputed less fees plus corrections is due.', batches: 'Statements of a terminal’s batch are with the batch.',
   },
 };
 

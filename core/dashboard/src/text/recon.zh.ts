@@ -24,7 +24,7 @@ export const reconZh: ReconTexts = {
   none: '没有待处理的差错。', noneLike: '没有符合条件的差错。', clear: '显示全部待处理',
   number: '单号', assignedTo: '负责人', nobody: '无', fix: '建议', foundAt: '发现时间', line: '账单行号',
   classes: {
-    currency: '币种不同', amount: '金额不同', fee: '手续费不同', missing_here: '我方无记录', missing_there: '账单无记录',
+    currency: '币种不同', no_bill: '当日无账单', amount: '金额不同', fee: '手续费不同', missing_here: '我方无记录', missing_there: '账单无记录',
     status: '状态不同', duplicate: '账单重复', unreadable: '无法识别的行', corrected: '更正应撤回', payout: '打款不符',
     cut_off: '跨日', other_account: '属于其他账户',
   },
@@ -35,8 +35,9 @@ export const reconZh: ReconTexts = {
     nothing_to_do: '无需处理。', wait_for_next_bill: '等待次日账单，可能在其中。',
     follow_bill: '按账单更正账务。', claim_from_channel: '向渠道追查；确定后再入账。',
     settle_payment: '向渠道查询该笔支付或人工确认，账务随之更正。', fetch_again: '重新对账：账单会重新获取。',
+    open_dispute: '处理后按该行为该笔支付登记拒付。', name_dispute: '处理后已登记的拒付改用该行的编号。', win_dispute: '处理后该拒付以胜诉结案。',
   },
-  movements: { payment: '支付', refund: '退款', reversal: '冲正' },
+  movements: { payment: '支付', refund: '退款', reversal: '冲正', chargeback: '拒付扣款', chargeback_reversal: '拒付退回' },
   fields: { amount: '金额', fee: '手续费', date: '时间', status: '状态' },
   differsMark: '不同', notHere: '我方无记录', notThere: '账单无记录', listed: '在账单上',
   expected: '按账单应到', arrived: '实际到账',
@@ -77,8 +78,8 @@ export const reconZh: ReconTexts = {
     reverseText: '用于录入有误的打款：入账全部冲回，对其差额的处理也一并撤回。',
   },
   statement: {
-    by: '按', bys: { merchant: '商户', store: '门店', terminal: '终端' }, none: '此期间没有交易。', gross: '收款', refunded: '退款', fees: '手续费',
+    by: '按', bys: { merchant: '商户', store: '门店', terminal: '终端' }, none: '此期间没有交易。', gross: '收款', refunded: '退款', disputed: '拒付', fees: '手续费',
     corrected: '更正', net: '应结', payments: '支付笔数', refunds: '退款笔数', cash: '现金', noStore: '无门店', noTerminal: '无终端',
-    hint: '收款 − 退款 − 手续费 + 更正 = 应结。', batches: '终端批次的结算单在班次结算中。',
+    hint: '收款 − 退款 − 拒付 − 手续费 + 更正 = 应结。', batches: '终端批次的结算单在班次结算中。',
   },
 };

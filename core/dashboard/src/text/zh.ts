@@ -102,7 +102,7 @@ export const zh: Texts = {
     settlement_withdrawn: '人工处理已撤回', cancel_asked: '有人要求取消', attended: '已有人处理', contradicts_void: '已撤销的款项渠道称已付', second_payment: '订单重复支付', contradicts_hand: '渠道结果与人工处理不一致', contradicts_capture: '渠道前后答复矛盾',
     refunded_elsewhere: '在别处退款', undone_elsewhere: '渠道自行撤回',
     dispute_opened: '顾客拒付', dispute_response_asked: '渠道要求举证', dispute_evidence_submitted: '已提交证据', dispute_accepted: '接受拒付',
-    dispute_won: '拒付胜诉', dispute_lost: '拒付败诉', dispute_exceeds: '拒付超出余额',
+    dispute_won: '拒付胜诉', dispute_lost: '拒付败诉', dispute_exceeds: '拒付超出余额', dispute_contradicted: '渠道对拒付另有说法',
   },
   actors: { channel: '渠道', core: '系统' },
   postingKinds: {

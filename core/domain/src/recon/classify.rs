@@ -2,7 +2,7 @@
 
 use saoma_protocol::{Currency, Money, money::MoneyError};
 
-use super::{Key, Ours, Side, Theirs};
+use super::{Key, Movement, Ours, Side, Theirs};
 
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -57,6 +57,8 @@ named! {
         Payout = "payout",
         /// A line of the bill that is none.
         Unreadable = "unreadable",
+        /// The channel gives no bill of a day on which the books have something.
+        NoBill = "no_bill",
     }
 }
 
@@ -84,6 +86,12 @@ named! {
         ClaimFromChannel = "claim_from_channel",
         /// The channel is asked about the payment or refund, or it is settled by hand; the books follow from that.
         SettlePayment = "settle_payment",
+        /// The case is not known here: a dispute of the payment is opened from the line.
+        OpenDispute = "open_dispute",
+        /// A dispute of the payment is here under another number of the case: it takes the line's.
+        NameDispute = "name_dispute",
+        /// The channel gave the money back: the dispute is closed as won.
+        WinDispute = "win_dispute",
         FetchAgain = "fetch_again",
     }
 }
@@ -92,7 +100,7 @@ named! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub class: Class,
-    /// None for a line that cannot be read, and for a payout.
+    /// None for a line that cannot be read, a payout, and a day without a bill.
     pub key: Option<Key>,
     /// 0: about the movement itself, on whatever day it is. Else about a line that is one too many: the nth of its key on its
     /// day's bill.
@@ -177,7 +185,8 @@ impl Finding {
             | Class::CutOff
             | Class::OtherAccount
             | Class::Corrected
-            | Class::Unreadable => return Ok(None),
+            | Class::Unreadable
+            | Class::NoBill => return Ok(None),
         }
         let none = Money::new(0, one.currency());
         // What was listed before is in the books once: all of this line is too much.
@@ -195,6 +204,10 @@ impl Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
     Nothing,
+    /// Of a chargeback: the payment is one of the account's, and has no dispute that it could be about.
+    Disputable,
+    /// Of a chargeback: a dispute of the payment is here that no bill has; its id.
+    DisputeUnnamed(String),
     /// It is in the books of another account.
     OtherAccount,
     /// The payment or refund is here, and no money of it has moved: the state it is in.
@@ -273,7 +286,14 @@ pub fn only_ours(ours: &Ours, elsewhere: Option<&Theirs>, may_follow: bool) -> F
         fix,
     };
     let Some(theirs) = elsewhere else {
-        let fix = if may_follow { Fix::WaitForNextBill } else { Fix::ClaimFromChannel };
+        let fix = match ours.key.movement {
+            _ if may_follow => Fix::WaitForNextBill,
+            // Nothing was taken, so there is nothing to claim.
+            Movement::Chargeback => Fix::FollowBill,
+            Movement::ChargebackReversal | Movement::Payment | Movement::Refund | Movement::Reversal => {
+                Fix::ClaimFromChannel
+            }
+        };
         return finding(Class::MissingThere, None, None, Vec::new(), fix);
     };
     // What else differs is told on the day of the bill.
@@ -296,8 +316,16 @@ pub fn only_theirs(theirs: &Theirs, known: Known) -> Finding {
     };
     match known {
         Known::Nothing => finding(Class::MissingHere, None, None, Vec::new(), Fix::FollowBill),
+        Known::Disputable => finding(Class::MissingHere, None, None, Vec::new(), Fix::OpenDispute),
+        Known::DisputeUnnamed(dispute) => {
+            finding(Class::MissingHere, None, Some(dispute), Vec::new(), Fix::NameDispute)
+        }
         Known::OtherAccount => finding(Class::OtherAccount, None, None, Vec::new(), Fix::NothingToDo),
-        Known::Standing(state) => finding(Class::Status, None, Some(state), vec![Field::Status], Fix::SettlePayment),
+        Known::Standing(state) => {
+            let is_of_dispute = theirs.key.movement.is_of_dispute();
+            let fix = if is_of_dispute { Fix::WinDispute } else { Fix::SettlePayment };
+            finding(Class::Status, None, Some(state), vec![Field::Status], fix)
+        }
         // As if it had never been heard of: the money has moved, and the books can only follow by a correction.
         Known::Ended(state) => finding(Class::MissingHere, None, Some(state), vec![Field::Status], Fix::FollowBill),
         Known::Listed(ours) => {
@@ -359,6 +387,22 @@ pub fn paid_out_otherwise(expected: Side, arrived: Side, words: String) -> Findi
         words: Some(words),
         fields: vec![Field::Amount],
         fix: Fix::ClaimFromChannel,
+    }
+}
+
+/// There is no bill of the day yet, long after it should be there; `words` is what the channel says.
+#[must_use]
+pub fn no_bill(words: String) -> Finding {
+    Finding {
+        class: Class::NoBill,
+        key: None,
+        nth: 0,
+        line: None,
+        ours: None,
+        theirs: None,
+        words: Some(words),
+        fields: Vec::new(),
+        fix: Fix::FetchAgain,
     }
 }
 

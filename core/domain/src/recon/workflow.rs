@@ -56,7 +56,7 @@ pub fn step(
     let is_at_work = matches!(standing, Standing::Open | Standing::Assigned);
     let is_proposed = standing == Standing::WriteOffProposed;
     // What says nothing here, or nothing in this currency, ends by two persons alone: no later bill need settle it.
-    let may_be_left = can_post || matches!(class, Class::Unreadable | Class::Currency);
+    let may_be_left = can_post || matches!(class, Class::Unreadable | Class::Currency | Class::NoBill);
     match step {
         Step::Assign if is_at_work => Ok(Standing::Assigned),
         Step::Assign => refused("assigned"),

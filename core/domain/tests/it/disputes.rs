@@ -1,7 +1,7 @@
 //! Every state of a dispute against every event, and what no order of them may break.
 
 use proptest::prelude::*;
-use saoma_domain::dispute::{Dispute, Event, Outcome, Refusal, State, decide};
+use saoma_domain::dispute::{Dispute, Event, News, Outcome, Refusal, State, decide, hear};
 use saoma_protocol::{Amount, Currency, Millis};
 
 use crate::people::{DISPUTE, NOW, cny};
@@ -107,4 +107,27 @@ proptest! {
         let twice = played(&[sequence, vec![again.clone(), again]].concat());
         prop_assert_eq!(once, twice);
     }
+}
+
+/// Every news against every state, older and newer than what was heard before.
+#[test]
+fn news_are_heard_once_and_in_any_order() {
+    let news = [
+        ("opened", News::Opened { respond_by: Some(LATER) }),
+        ("asked", News::Asked { respond_by: Some(LATER) }),
+        ("won", News::Closed { outcome: Outcome::Won, fee: None }),
+        ("lost", News::Closed { outcome: Outcome::Lost, fee: None }),
+    ];
+    let mut table = String::new();
+    for state in dispute_states() {
+        for (name, news) in &news {
+            let said = [Millis(NOW.0 - 1), LATER].map(|at| match hear(&disputed(state.clone()), Some(NOW), news, at) {
+                Ok(Some(next)) => next.text().to_owned(),
+                Ok(None) => "—".to_owned(),
+                Err(refusal) => format!("refused: {refusal}"),
+            });
+            table.push_str(&format!("{:<14} {name:<7} older: {:<15} newer: {}\n", state.text(), said[0], said[1]));
+        }
+    }
+    insta::assert_snapshot!("dispute_news", table);
 }

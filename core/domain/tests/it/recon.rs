@@ -235,9 +235,13 @@ fn a_discrepancy_ends_in_one_of_three_ways() {
     let same = step(Standing::WriteOffProposed, Step::ApproveWriteOff, Class::Amount, true, true);
     assert_eq!(same, Err(StepRefusal::SamePerson));
     // Where nothing can be posted: what no later bill need settle may be left, by two persons.
-    for (class, may_be_left) in
-        [(Class::Unreadable, true), (Class::Currency, true), (Class::Status, false), (Class::Amount, false)]
-    {
+    for (class, may_be_left) in [
+        (Class::Unreadable, true),
+        (Class::NoBill, true),
+        (Class::Currency, true),
+        (Class::Status, false),
+        (Class::Amount, false),
+    ] {
         let refused = Err(StepRefusal::NothingToPost { class });
         assert_eq!(step(Standing::Open, Step::Resolve, class, false, false), refused);
         let left = step(Standing::Open, Step::ProposeWriteOff, class, false, false);
@@ -256,7 +260,7 @@ fn names_read_back() {
 }
 
 fn any_rows() -> impl Strategy<Value = Vec<(Key, Side)>> {
-    let row = ("[ab]{1,2}", 0_usize..3, 1_i64..4, -1_i64..2)
+    let row = ("[ab]{1,2}", 0_usize..5, 1_i64..4, -1_i64..2)
         .prop_map(|(number, movement, minor, fee)| (key(&number, Movement::ALL[movement]), cny(minor, fee)));
     prop::collection::vec(row, 0..12)
 }

@@ -34,13 +34,13 @@ pub(super) fn run(command: &Command, config: &Config) -> Result<ExitCode> {
     first_start::write_password(&config.data_dir, &password)?;
     store.write_blocking(|tx| {
         users::reset_platform_password(tx, &access::process(), admin.id, &hash, now)?;
-        let entry = audit::NewEntry {
-            actor: "core".to_owned(),
-            action: "user.password_reset".to_owned(),
-            subject: admin.id.to_string(),
-            detail_json: serde_json::json!({ "by": "saoma admin reset-password" }).to_string(),
-            at: now,
-        };
+        let entry = audit::NewEntry::new(
+            "core",
+            "user.password_reset",
+            &admin.id,
+            &serde_json::json!({ "by": "saoma admin reset-password" }),
+            now,
+        );
         audit::append_platform(tx, &access::process(), &entry)
     })?;
     println!("{}", config.data_dir.join(first_start::PASSWORD_FILE).display());

@@ -192,13 +192,13 @@ fn note(
     serial: &str,
     at: Millis,
 ) -> Result<(), StoreError> {
-    let entry = audit::NewEntry {
-        actor: terminal.to_string(),
-        action: action.to_owned(),
-        subject: terminal.to_string(),
-        detail_json: serde_json::json!({ "certificate_serial": serial }).to_string(),
+    let entry = audit::NewEntry::new(
+        &terminal.to_string(),
+        action,
+        &terminal,
+        &serde_json::json!({ "certificate_serial": serial }),
         at,
-    };
+    );
     audit::append(tx, scope, &entry).map(|_| ())
 }
 

@@ -361,13 +361,13 @@ fn audit_rejection(
     rejected: &JournalVerdict,
 ) -> Result<(), StoreError> {
     let detail = serde_json::json!({ "sequence": rejected.sequence, "why": rejected.why });
-    let entry = audit::NewEntry {
-        actor: source.terminal.to_string(),
-        action: "journal.entry_rejected".to_owned(),
-        subject: source.terminal.to_string(),
-        detail_json: detail.to_string(),
-        at: source.now,
-    };
+    let entry = audit::NewEntry::new(
+        &source.terminal.to_string(),
+        "journal.entry_rejected",
+        &source.terminal,
+        &detail,
+        source.now,
+    );
     audit::append(tx, scope, &entry).map(|_| ())
 }
 

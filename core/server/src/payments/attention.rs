@@ -56,13 +56,13 @@ fn attend_in(
     }
     if ended {
         record(tx, scope, &stored, None, kind::ATTENDED, reason, actor, now)?;
-        let entry = audit::NewEntry {
-            actor: actor.to_owned(),
-            action: format!("payment.{}", kind::ATTENDED),
-            subject: payment.to_string(),
-            detail_json: serde_json::json!({ "reason": reason }).to_string(),
-            at: now,
-        };
+        let entry = audit::NewEntry::new(
+            actor,
+            format!("payment.{}", kind::ATTENDED),
+            &payment,
+            &serde_json::json!({ "reason": reason }),
+            now,
+        );
         audit::append(tx, scope, &entry)?;
     }
     Ok(payments::load_sale(tx, scope, payment)?)

@@ -289,12 +289,6 @@ fn note(
         "payment": proposal.payment, "refund": proposal.refund, "paid": proposal.paid, "reference": proposal.reference,
         "reason": proposal.reason, "proposed_by": proposal.proposed_by, "by": actor, "outcome": words,
     });
-    let entry = audit::NewEntry {
-        actor: actor.to_owned(),
-        action: format!("payment.{name}"),
-        subject: proposal.id.to_string(),
-        detail_json: detail.to_string(),
-        at: now,
-    };
+    let entry = audit::NewEntry::new(actor, format!("payment.{name}"), &proposal.id, &detail, now);
     audit::append(tx, scope, &entry).map(drop)
 }

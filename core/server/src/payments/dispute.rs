@@ -1,6 +1,6 @@
 //! Disputes: what persons write down of the channel's word about them, and what they answer.
 //!
-//! The plugins' contract has no word for disputes yet, so that persons carry it between the channel and core. Each step is
+//! Persons carry the channel's word into core, or the channel's own news ([`super::heard_dispute`]) and bills do. Each step is
 //! one transaction: the dispute, its payment (whose version keeps a refund that is asked for at the same moment from getting
 //! the same money), the postings, the event, the webhook, the line in the audit log, and the key by which a repeat is known.
 
@@ -8,8 +8,9 @@ use saoma_domain::{
     dispute::{Dispute, Event, Outcome, State, decide},
     ledger::{Kind as Movement, PostingSet, rules},
     payment::{Effect, Event as PaymentEvent, Notice, decide as decide_payment},
+    recon,
 };
-use saoma_protocol::{Amount, DisputeId, Millis, Money, PaymentId};
+use saoma_protocol::{Amount, DiscrepancyId, DisputeId, Millis, Money, PaymentId};
 use saoma_store::{
     StoreError, TenantScope, Tx, access, audit,
     disputes::{self, Due, StoredDispute},
@@ -24,7 +25,11 @@ use super::{
     refund::move_payment,
     settle::{decided, record},
 };
-use crate::{app::App, webhooks::tell_dispute};
+use crate::{
+    app::App,
+    reconcile::chargeback::{Part, give_way},
+    webhooks::tell_dispute,
+};
 
 /// A case that the channel opened. The id makes it one dispute however often it is written down.
 #[derive(Clone, Debug)]
@@ -47,6 +52,30 @@ pub enum Deed {
     Submit { evidence: Vec<String> },
     Accept { reason: String },
     Close { outcome: Outcome, fee: Option<Amount> },
+}
+
+/// A case that is written down, whoever says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub id: DisputeId,
+    pub payment: PaymentId,
+    pub amount: Amount,
+    pub case_reference: String,
+    pub reason_code: Option<String>,
+    pub respond_by: Option<Millis>,
+    pub actor: String,
+    /// When the channel took the money.
+    pub at: Millis,
+    /// If the channel itself says so.
+    pub heard_at: Option<Millis>,
+}
+
+/// What is to be written beside a dispute's next state.
+pub(crate) struct Said<'a> {
+    pub words: &'a str,
+    pub actor: &'a str,
+    /// When it happened.
+    pub at: Millis,
 }
 
 /// One step of a dispute, and by what a repeat of it is known.
@@ -74,35 +103,64 @@ const LOOK_MAX: u32 = 200;
 /// channel account has that case already).
 pub async fn open(app: &App, scope: TenantScope, opening: Opening) -> Result<(StoredDispute, bool), PaymentError> {
     let app_in = app.clone();
-    let opened = decided(app, move |tx| open_in(tx, &scope, &opening, app_in.now())).await?;
+    let opened = decided(app, move |tx| open_in(&app_in, tx, &scope, &opening)).await?;
     app.news_of(scope.tenant());
     Ok(opened)
 }
 
 fn open_in(
+    app: &App,
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     opening: &Opening,
-    now: Millis,
 ) -> Result<(StoredDispute, bool), PaymentError> {
-    let Opening { id, payment, amount, .. } = *opening;
+    let (id, now) = (opening.id, app.now());
     if is_repeat(tx, scope, Kind::Dispute, &id.to_string(), id, &opening.fingerprint, now)? {
         return Ok((disputes::load(tx, scope, id)?, false));
     }
-    let mut stored = payments::load(tx, scope, payment)?;
+    let case = Case {
+        id,
+        payment: opening.payment,
+        amount: opening.amount,
+        case_reference: opening.case_reference.clone(),
+        reason_code: opening.reason_code.clone(),
+        respond_by: opening.respond_by,
+        actor: opening.actor.clone(),
+        at: now,
+        heard_at: None,
+    };
+    write_down(app, tx, scope, &case, None).map(|dispute| (dispute, true))
+}
+
+/// Writes a case down and books it. What was booked about it as a difference of a bill is taken back, and what waits about it
+/// as one is over; `but` the one that is being decided.
+///
+/// # Errors
+/// `Refused` (`NotInState`, `CashDisputed`, `DisputeCurrency`), `Store` (`NotFound`; `Conflict` if the account has the case).
+pub(crate) fn write_down(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    case: &Case,
+    but: Option<DiscrepancyId>,
+) -> Result<StoredDispute, PaymentError> {
+    let (amount, now) = (case.amount, app.now());
+    let mut stored = payments::load(tx, scope, case.payment)?;
     let decision = decide_payment(&stored.payment, &PaymentEvent::DisputeOpened { amount }, now)?;
     // What is not cash has an account.
     let channel_account = stored.channel_account.ok_or(StoreError::NotFound { what: "the channel account" })?;
     let dispute = StoredDispute {
-        dispute: Dispute { id, amount, state: State::NeedsResponse { respond_by: opening.respond_by } },
-        payment,
+        dispute: Dispute { id: case.id, amount, state: State::NeedsResponse { respond_by: case.respond_by } },
+        payment: case.payment,
         channel_account,
         version: 1,
-        case_reference: opening.case_reference.clone(),
-        reason_code: opening.reason_code.clone(),
+        case_reference: case.case_reference.clone(),
+        bill_number: None,
+        reason_code: case.reason_code.clone(),
         evidence: None,
-        opened_by: opening.actor.clone(),
+        opened_by: case.actor.clone(),
         attention_at: None,
+        heard_at: case.heard_at,
         created_at: now,
         updated_at: now,
     };
@@ -117,14 +175,15 @@ fn open_in(
     // Also where nothing of it changes: whoever has loaded it decides again.
     stored.updated_at = now;
     payments::save(tx, scope, &mut stored)?;
-    book(tx, scope, &dispute, Movement::DisputeOpened, &rules::dispute_opened(amount), now)?;
-    let reason = opening.reason_code.as_deref().map(|code| format!("; reason code {code}")).unwrap_or_default();
-    let words = format!("{amount}; case {}{reason}", opening.case_reference);
-    tell(tx, scope, &stored, &dispute, kind::DISPUTE_OPENED, &words, &opening.actor, now)?;
+    book(tx, scope, &dispute, Movement::DisputeOpened, &rules::dispute_opened(amount), case.at, now)?;
+    give_way(app, tx, scope, &dispute, Part::Amount(recon::Movement::Chargeback), but)?;
+    let reason = case.reason_code.as_deref().map(|code| format!("; reason code {code}")).unwrap_or_default();
+    let words = format!("{amount}; case {}{reason}", case.case_reference);
+    tell(tx, scope, &stored, &dispute, kind::DISPUTE_OPENED, &words, &case.actor, now)?;
     if exceeds {
         record(tx, scope, &stored, None, Notice::DisputeExceeds.code(), &words, "core", now)?;
     }
-    Ok((dispute, true))
+    Ok(dispute)
 }
 
 /// Takes a step of a dispute. The same request again is answered with the dispute as it then stands.
@@ -133,18 +192,13 @@ fn open_in(
 /// `DisputeKeyReused`, `DisputeRefused`, `Store` (`NotFound`).
 pub async fn step(app: &App, scope: TenantScope, step: DisputeStep) -> Result<StoredDispute, PaymentError> {
     let app_in = app.clone();
-    let dispute = decided(app, move |tx| step_in(tx, &scope, &step, app_in.now())).await?;
+    let dispute = decided(app, move |tx| step_in(&app_in, tx, &scope, &step)).await?;
     app.news_of(scope.tenant());
     Ok(dispute)
 }
 
-fn step_in(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    step: &DisputeStep,
-    now: Millis,
-) -> Result<StoredDispute, PaymentError> {
-    let name = format!("{} {}", step.dispute, step.key);
+fn step_in(app: &App, tx: &mut Tx<'_>, scope: &TenantScope, step: &DisputeStep) -> Result<StoredDispute, PaymentError> {
+    let (name, now) = (format!("{} {}", step.dispute, step.key), app.now());
     let is_repeat = is_repeat(tx, scope, Kind::DisputeStep, &name, step.dispute, &step.fingerprint, now)?;
     let mut dispute = disputes::load(tx, scope, step.dispute)?;
     if is_repeat {
@@ -160,34 +214,57 @@ fn step_in(
         }
     };
     let Some(next) = decide(&dispute.dispute, &event)? else { return Ok(dispute) };
-    let mut stored = payments::load(tx, scope, dispute.payment)?;
     if let Deed::Submit { evidence } = &step.deed {
         dispute.evidence = Some(evidence.join("\n"));
     }
+    let said = Said { words: &words, actor: &step.actor, at: now };
+    move_on(app, tx, scope, &mut dispute, next, &said, None)?;
+    Ok(dispute)
+}
+
+/// Takes a dispute to its next state, and books that. `but`: as [`write_down`].
+///
+/// # Errors
+/// `Store`.
+pub(crate) fn move_on(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    dispute: &mut StoredDispute,
+    next: State,
+    said: &Said<'_>,
+    but: Option<DiscrepancyId>,
+) -> Result<(), PaymentError> {
+    let now = app.now();
+    let mut stored = payments::load(tx, scope, dispute.payment)?;
     dispute.dispute.state = next;
     // Whoever was called has answered, or has another day now.
     dispute.attention_at = None;
     dispute.updated_at = now;
     // In this order everywhere, the dispute, its payment, the books: two at once then never wait for each other.
-    disputes::save(tx, scope, &mut dispute)?;
+    disputes::save(tx, scope, dispute)?;
     let amount = dispute.dispute.amount;
     let fee = dispute.dispute.state.fee().map_or(Money::new(0, amount.currency()), Amount::money);
-    let name = match &dispute.dispute.state {
-        State::NeedsResponse { .. } => kind::DISPUTE_ASKED,
-        State::UnderReview => kind::DISPUTE_CONTESTED,
-        State::Accepted => kind::DISPUTE_ACCEPTED,
+    let (name, ended) = match &dispute.dispute.state {
+        State::NeedsResponse { .. } => (kind::DISPUTE_ASKED, None),
+        State::UnderReview => (kind::DISPUTE_CONTESTED, None),
+        State::Accepted => (kind::DISPUTE_ACCEPTED, None),
         State::Won { .. } => {
             move_payment(tx, scope, &mut stored, &PaymentEvent::DisputeWon { amount }, now)?;
-            book(tx, scope, &dispute, Movement::DisputeWon, &rules::dispute_won(amount, fee), now)?;
-            kind::DISPUTE_WON
+            (kind::DISPUTE_WON, Some((Movement::DisputeWon, rules::dispute_won(amount, fee))))
         }
-        State::Lost { .. } => {
-            book(tx, scope, &dispute, Movement::DisputeLost, &rules::dispute_lost(amount, fee), now)?;
-            kind::DISPUTE_LOST
-        }
+        State::Lost { .. } => (kind::DISPUTE_LOST, Some((Movement::DisputeLost, rules::dispute_lost(amount, fee)))),
     };
-    tell(tx, scope, &stored, &dispute, name, &words, &step.actor, now)?;
-    Ok(dispute)
+    if let Some((movement, sets)) = ended {
+        book(tx, scope, dispute, movement, &sets, said.at, now)?;
+        if movement == Movement::DisputeWon {
+            give_way(app, tx, scope, dispute, Part::Amount(recon::Movement::ChargebackReversal), but)?;
+        }
+        if fee.minor() != 0 {
+            give_way(app, tx, scope, dispute, Part::Fee, but)?;
+        }
+    }
+    tell(tx, scope, &stored, dispute, name, said.words, said.actor, now).map_err(PaymentError::from)
 }
 
 /// Calls a person for each dispute whose time to answer is running out.
@@ -258,13 +335,14 @@ fn book(
     dispute: &StoredDispute,
     kind: Movement,
     sets: &[PostingSet],
+    at: Millis,
     now: Millis,
 ) -> Result<(), StoreError> {
     let booking = Booking {
         subject: Subject::Dispute { payment: dispute.payment, dispute: dispute.dispute.id },
         kind,
         channel_account: Some(dispute.channel_account),
-        at: now,
+        at,
         booked_at: now,
     };
     ledger::post(tx, scope, &booking, sets)
@@ -288,19 +366,13 @@ fn tell(
         "payment": dispute.payment, "amount": dispute.dispute.amount, "case_reference": dispute.case_reference,
         "state": dispute.dispute.state.text(), "fee": dispute.dispute.state.fee(), "words": words,
     });
-    let entry = audit::NewEntry {
-        actor: actor.to_owned(),
-        action: name.replacen("dispute_", "dispute.", 1),
-        subject: id.to_string(),
-        detail_json: detail.to_string(),
-        at: now,
-    };
+    let entry = audit::NewEntry::new(actor, name.replacen("dispute_", "dispute.", 1), &id, &detail, now);
     audit::append(tx, scope, &entry)?;
     tell_dispute(tx, scope, dispute, now)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one event has this many facts")]
-fn write_event(
+pub(super) fn write_event(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     stored: &StoredPayment,

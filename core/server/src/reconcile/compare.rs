@@ -26,12 +26,31 @@ use crate::app::App;
 
 /// Rows after which a walk on which all agrees says that it goes on.
 const RENEW_ROWS: u64 = 5_000;
+/// How often a day is walked through while persons decide about its account: each takes minutes for the largest, in which they
+/// may decide again; the comparison of the next day sees that.
+const WALKS_MAX: u32 = 3;
 /// How often a batch is tried that persons act on meanwhile. Each may save a few rows in a second; a batch takes a fraction.
 const KEEP_TRIES: u32 = 10;
 
 pub async fn compare(app: &App, case: &Case, bill: &Bill) -> Result<Counted, ReconcileError> {
     let (task_app, case, bill) = (app.clone(), case.clone(), bill.clone());
-    on_a_thread(move || Comparison::new(&task_app, &case, &bill)?.run()).await
+    on_a_thread(move || {
+        let (scope, account) = (case.scope, case.span.account);
+        let decisions = || task_app.store().read_blocking(|tx| discrepancies::decisions(tx, &scope, account));
+        let mut before = decisions()?;
+        let mut counted = Comparison::new(&task_app, &case, &bill)?.run()?;
+        for _ in 1..WALKS_MAX {
+            let after = decisions()?;
+            if after == before {
+                break;
+            }
+            // What a person decided during the walk may be about what it had passed.
+            before = after;
+            counted = Comparison::new(&task_app, &case, &bill)?.run()?;
+        }
+        Ok(counted)
+    })
+    .await
 }
 
 /// Whether the books have something on the day that was not undone on it.
@@ -159,13 +178,14 @@ impl<'a> Comparison<'a> {
         self.look_elsewhere()?;
         self.unreadable()?;
         self.keep()?;
-        if !self.counted.overflowed {
-            let (scope, now, run, case) = (self.case.scope, self.app.now(), &self.run, self.case);
-            self.app.store().write_blocking(|tx| {
-                renew(tx, case, now)?;
-                discrepancies::close_others(tx, &scope, run, now)
-            })?;
-        }
+        let (scope, now, run, case) = (self.case.scope, self.app.now(), &self.run, self.case);
+        // More than is kept may hide that an earlier one is over. Those that are not come back once the day has fewer.
+        let why =
+            if self.counted.overflowed { "more was found than is kept" } else { "a later comparison did not find it" };
+        self.app.store().write_blocking(|tx| {
+            renew(tx, case, now)?;
+            discrepancies::close_others(tx, &scope, run, why, now)
+        })?;
         Ok(self.counted)
     }
 

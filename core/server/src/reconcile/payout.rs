@@ -73,7 +73,7 @@ fn enter_in(
     now: Millis,
 ) -> Result<Payout, ReconcileError> {
     channel_accounts::load(tx, scope, seen.account)?;
-    payouts::take_turn(tx, scope)?;
+    ledger::take_turn(tx, scope)?;
     let expected_minor = expected(tx, scope, seen)?;
     let payout = Payout {
         id,
@@ -153,7 +153,7 @@ fn reverse_in(
     id: PayoutId,
     reversed: &Reversed,
 ) -> Result<Payout, ReconcileError> {
-    payouts::take_turn(tx, scope)?;
+    ledger::take_turn(tx, scope)?;
     let payout = match payouts::reverse(tx, scope, id, reversed) {
         Err(StoreError::Stale { .. }) => return Err(ReconcileError::Reversed),
         payout => payout?,
@@ -212,13 +212,7 @@ fn note(
     detail: &serde_json::Value,
     at: Millis,
 ) -> Result<(), StoreError> {
-    let entry = audit::NewEntry {
-        actor: actor.to_owned(),
-        action: action.to_owned(),
-        subject: payout.to_string(),
-        detail_json: detail.to_string(),
-        at,
-    };
+    let entry = audit::NewEntry::new(actor, action, &payout, &detail, at);
     audit::append(tx, scope, &entry).map(drop)
 }
 

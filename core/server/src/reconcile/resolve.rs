@@ -3,7 +3,7 @@
 
 use saoma_domain::{
     ledger::{Kind, PostingSet, rules},
-    recon::{Correction, Movement, Standing, Step, step},
+    recon::{Class, Correction, Finding, Movement, Standing, Step, step},
 };
 use saoma_protocol::{DiscrepancyId, Millis, PaymentId, RefundId, UserId};
 use saoma_store::{
@@ -14,7 +14,10 @@ use saoma_store::{
     refunds, users,
 };
 
-use super::ReconcileError;
+use super::{
+    ReconcileError,
+    chargeback::{follow, is_by_dispute, refuse_outdated},
+};
 use crate::app::App;
 
 /// A step with what it needs. `version`: of the discrepancy as the person saw it.
@@ -23,7 +26,7 @@ pub enum Deed {
     Assign {
         to: UserId,
     },
-    /// The books follow the bill.
+    /// The books follow the bill: by a posting, or by the dispute that the line is about.
     Resolve {
         reason: String,
         version: u64,
@@ -57,10 +60,14 @@ pub async fn act(
     actor: &str,
     keyed: Keyed,
 ) -> Result<Discrepancy, ReconcileError> {
-    let (now, actor) = (app.now(), actor.to_owned());
+    let (now, actor, app_in) = (app.now(), actor.to_owned(), app.clone());
     let work = move |tx: &mut Tx<'_>| {
         let known = first_of(tx, &scope, idempotency::Kind::Discrepancy, &format!("{id} {}", keyed.key), &keyed, now)?;
-        if known { Ok(discrepancies::load(tx, &scope, id)?) } else { act_in(tx, &scope, id, &deed, &actor, now) }
+        if known {
+            Ok(discrepancies::load(tx, &scope, id)?)
+        } else {
+            act_in(&app_in, tx, &scope, id, &deed, &actor, now)
+        }
     };
     once(app, scope, work).await
 }
@@ -108,6 +115,7 @@ pub(super) fn first_of(
 }
 
 fn act_in(
+    app: &App,
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     id: DiscrepancyId,
@@ -133,7 +141,8 @@ fn act_in(
         return Err(discrepancies::STALE.into());
     }
     let same_person = discrepancy.proposed_by.as_deref() == Some(actor);
-    let can_post = discrepancy.correction.is_some_and(|correction| !correction.is_nothing());
+    let by_dispute = what == Step::Resolve && is_by_dispute(&discrepancy.finding);
+    let can_post = by_dispute || discrepancy.correction.is_some_and(|correction| !correction.is_nothing());
     discrepancy.standing = step(discrepancy.standing, what, discrepancy.finding.class, can_post, same_person)?;
     match deed {
         Deed::Assign { to } => {
@@ -151,7 +160,14 @@ fn act_in(
         Deed::ApproveWriteOff { .. } => discrepancy.decided_by = Some(actor.to_owned()),
         Deed::DeclineWriteOff => discrepancy.proposed_by = None,
     }
+    if discrepancy.standing.is_decided() && !by_dispute {
+        refuse_outdated(tx, scope, &discrepancy)?;
+        refuse_booked_elsewhere(tx, scope, &discrepancy)?;
+    }
     match (discrepancy.standing, discrepancy.correction) {
+        (Standing::Resolved, _) if by_dispute => {
+            discrepancy.correction = follow(app, tx, scope, &discrepancy, actor)?;
+        }
         (Standing::Resolved, Some(correction)) => {
             discrepancy.lost = resolve(tx, scope, &discrepancy, correction, now)?;
         }
@@ -172,15 +188,25 @@ fn act_in(
         "amount_minor": discrepancy.correction.map(|correction| correction.amount.minor()),
         "fee_minor": discrepancy.correction.map(|correction| correction.fee.minor()),
     });
-    let entry = audit::NewEntry {
-        actor: actor.to_owned(),
-        action: action.to_owned(),
-        subject: discrepancy.id.to_string(),
-        detail_json: detail.to_string(),
-        at: now,
-    };
+    let entry = audit::NewEntry::new(actor, action, &discrepancy.id, &detail, now);
     audit::append(tx, scope, &entry)?;
     Ok(discrepancy)
+}
+
+/// Two accounts with one merchant number at the scheme have the same lines on their bills: one of them books it.
+fn refuse_booked_elsewhere(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    discrepancy: &Discrepancy,
+) -> Result<(), ReconcileError> {
+    let Finding { class: Class::MissingHere, key: Some(key), theirs: Some(theirs), nth: 0, .. } = &discrepancy.finding
+    else {
+        return Ok(());
+    };
+    // Of two persons at once, one for each account, the second sees what the first has booked.
+    ledger::take_turn(tx, scope)?;
+    let booked = discrepancies::booked_elsewhere(tx, scope, discrepancy.account, &[key])?;
+    if booked.iter().any(|(_, side)| side == theirs) { Err(ReconcileError::BookedElsewhere) } else { Ok(()) }
 }
 
 /// The merchant has or bears the amount, and the fee is what the channel says. What was written off of it before is taken back:
@@ -254,6 +280,8 @@ fn subject(tx: &mut Tx<'_>, scope: &TenantScope, discrepancy: &Discrepancy) -> R
             }
             Err(_) => Ok(Subject::Other(by)),
         },
+        // Beside the case, no refund of the payment gives any of it back.
+        Movement::Chargeback | Movement::ChargebackReversal => Ok(Subject::Other(by)),
         Movement::Reversal => {
             let Ok(payment) = key.number.parse::<PaymentId>() else { return Ok(Subject::Other(by)) };
             // A void is a refund here; what the channel undid by itself is none.

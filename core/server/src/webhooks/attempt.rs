@@ -139,12 +139,6 @@ fn note_disabled(
     at: saoma_protocol::Millis,
 ) -> Result<(), StoreError> {
     let detail = serde_json::json!({ "reason": reason.text(), "delivery": delivery.id });
-    let entry = audit::NewEntry {
-        actor: "core".to_owned(),
-        action: "webhook_endpoint.disabled".to_owned(),
-        subject: delivery.endpoint.to_string(),
-        detail_json: detail.to_string(),
-        at,
-    };
+    let entry = audit::NewEntry::new("core", "webhook_endpoint.disabled", &delivery.endpoint, &detail, at);
     audit::append(tx, scope, &entry).map(drop)
 }

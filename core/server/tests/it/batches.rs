@@ -225,7 +225,11 @@ async fn a_shift_from_signing_on_to_the_close() {
     assert_eq!(lines, [(Value::Null, 2_250, 950), (json!(jade.account), 1_880, 0)]);
     let file = jade.owner.get(&format!("/v1/batches/{}/settlement/export?format=csv", desk.batch(1))).await;
     assert_eq!(file.status, 200);
-    assert!(file.text.lines().any(|line| line.contains(",cash,CNY,3,22.50,2,9.50,0.00,0.00,13.00")), "{}", file.text);
+    assert!(
+        file.text.lines().any(|line| line.contains(",cash,CNY,3,22.50,2,9.50,0.00,0.00,0.00,13.00")),
+        "{}",
+        file.text
+    );
     jade.books_balance().await;
 }
 

@@ -256,7 +256,8 @@ async fn a_settlement_statement_says_what_is_due() {
         shown["items"],
         json!([{
             "channel_account": desk.jade.account, "currency": "CNY", "payments": 1, "gross_minor": 10_000,
-            "refunds": 1, "refunded_minor": 2_500, "fees_minor": 63, "corrected_minor": 500, "net_minor": 7_937,
+            "refunds": 1, "refunded_minor": 2_500, "disputed_minor": 0, "fees_minor": 63, "corrected_minor": 500,
+            "net_minor": 7_937,
         }])
     );
     // What is due by it is what the channel holds.
@@ -271,9 +272,9 @@ async fn a_settlement_statement_says_what_is_due() {
     assert_eq!(
         lines,
         [
-            "store,terminal,channel_account,currency,payments,gross,refunds,refunded,fees,corrected,net",
-            &format!(",,{account},CNY,0,0.00,0,0.00,0.03,5.00,4.97"),
-            &format!("{},,{account},CNY,1,100.00,1,25.00,0.60,0.00,74.40", desk.jade.store),
+            "store,terminal,channel_account,currency,payments,gross,refunds,refunded,disputed,fees,corrected,net",
+            &format!(",,{account},CNY,0,0.00,0,0.00,0.00,0.03,5.00,4.97"),
+            &format!("{},,{account},CNY,1,100.00,1,25.00,0.00,0.60,0.00,74.40", desk.jade.store),
         ]
     );
     let cashier = desk.town.person(&desk.jade, "cashier").await;

@@ -1,12 +1,16 @@
 //! Writing down what a comparison found.
 
-use diesel::{dsl::sql, prelude::*, sql_types::Bool};
-use saoma_domain::recon::{Class, Correction, Finding, Key, Standing};
+use diesel::{
+    dsl::{count_star, max, sql},
+    prelude::*,
+    sql_types::Bool,
+};
+use saoma_domain::recon::{Class, Correction, Finding, Key, Side, Standing};
 use saoma_protocol::{ChannelAccountId, DiscrepancyId, Millis, ReconciliationId, money::MoneyError};
 
 use super::{DECIDED, Discrepancy, STALE, WAITS, insert, row::Row, row_of, save};
 use crate::{
-    StoreError, TenantScope, Tx,
+    StoreError, TenantScope, Tx, channel_accounts,
     column::{Txt, signed},
     schema::discrepancies,
 };
@@ -55,7 +59,7 @@ fn keep_one(
     at: Millis,
 ) -> Result<(), StoreError> {
     // Past 64 bits, and across currencies, nothing can be posted: it waits without a correction.
-    let booked = booked(of_it);
+    let booked = booked_of(of_it);
     let correction = booked.as_ref().ok().and_then(|booked| finding.correction(booked.as_ref()).ok().flatten());
     let decided = |before: &&&Discrepancy| {
         before.standing.is_decided() && before.day == run.day && says_the_same(&before.finding, finding)
@@ -163,11 +167,46 @@ pub fn settle(tx: &mut Tx<'_>, scope: &TenantScope, run: &Run, keys: &[Key], at:
     Ok(())
 }
 
-/// Closes what waits of the run's day and was not found by it: the sides agree by now. The answer is how many those are.
+/// Writes down that there is no bill of the run's day, unless that is told or was decided.
+///
+/// # Errors
+/// `Conflict` if the id is taken.
+pub fn keep_no_bill(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    run: &Run,
+    id: DiscrepancyId,
+    finding: &Finding,
+    at: Millis,
+) -> Result<(), StoreError> {
+    let told: i64 = tx.run(scope, |conn| {
+        discrepancies::table
+            .filter(discrepancies::tenant_id.eq(Txt(scope.tenant())))
+            .filter(discrepancies::channel_account_id.eq(Txt(run.account)))
+            .filter(discrepancies::day.eq(&run.day))
+            .filter(discrepancies::class.eq(Class::NoBill.text()))
+            .filter(discrepancies::state.ne(Standing::Closed.text()))
+            .count()
+            .get_result(conn)
+    })?;
+    if told > 0 {
+        return Ok(());
+    }
+    keep_one(tx, scope, run, &[], id, finding, at)
+}
+
+/// Closes what waits of the run's day and was not kept by it, for the reason `why`: nobody decides what may have come to agree. The
+/// answer is how many those are.
 ///
 /// # Errors
 /// None of its own.
-pub fn close_others(tx: &mut Tx<'_>, scope: &TenantScope, run: &Run, at: Millis) -> Result<usize, StoreError> {
+pub fn close_others(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    run: &Run,
+    why: &str,
+    at: Millis,
+) -> Result<usize, StoreError> {
     let others = discrepancies::table
         .filter(discrepancies::tenant_id.eq(Txt(scope.tenant())))
         .filter(discrepancies::channel_account_id.eq(Txt(run.account)))
@@ -177,7 +216,7 @@ pub fn close_others(tx: &mut Tx<'_>, scope: &TenantScope, run: &Run, at: Millis)
         .filter(sql::<Bool>(WAITS));
     let changes = (
         discrepancies::state.eq(Standing::Closed.text()),
-        discrepancies::reason.eq("a later comparison did not find it"),
+        discrepancies::reason.eq(why),
         discrepancies::decided_by.eq("core"),
         discrepancies::updated_at.eq(at.0),
         discrepancies::version.eq(discrepancies::version + 1),
@@ -232,6 +271,75 @@ pub fn decided(
     rows.into_iter().map(read).filter_map(Result::transpose).collect()
 }
 
+/// All that was found about a movement itself, whatever became of it, in the order in which it was found.
+///
+/// # Errors
+/// None of its own.
+pub fn of_movement(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    key: &Key,
+) -> Result<Vec<Discrepancy>, StoreError> {
+    let mut known = of_numbers(tx, scope, account, &[&key.number])?;
+    known.retain(|one| one.finding.nth == 0 && one.finding.key.as_ref() == Some(key));
+    known.sort_by_key(|one| (one.found_at, one.id));
+    Ok(known)
+}
+
+/// Of these movements of an account those that decisions about other accounts of its plugin have booked, each with the line that
+/// this was about: two accounts with one merchant number at the scheme have the same lines on their bills.
+///
+/// # Errors
+/// `NotFound` if the account is not the tenant's.
+pub fn booked_elsewhere(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    keys: &[&Key],
+) -> Result<Vec<(Key, Side)>, StoreError> {
+    let accounts = channel_accounts::list(tx, scope)?;
+    let plugin = accounts.iter().find(|one| one.id == account).map(|one| one.plugin.clone());
+    let others = accounts.into_iter().filter(|one| one.id != account && Some(&one.plugin) == plugin.as_ref());
+    let numbers: Vec<&str> = keys.iter().map(|key| key.number.as_str()).collect();
+    let mut booked: Vec<(Key, Side)> = Vec::new();
+    for other in others {
+        let mut known = of_numbers(tx, scope, other.id, &numbers)?;
+        known.retain(|one| one.standing.is_decided() && one.finding.nth == 0);
+        for key in keys {
+            let of_it: Vec<&Discrepancy> = known.iter().filter(|one| one.finding.key.as_ref() == Some(*key)).collect();
+            let is_nothing = match booked_of(&of_it) {
+                Ok(sum) => sum.is_none_or(|sum| sum.is_nothing()),
+                // Past 64 bits it is not nothing.
+                Err(_) => false,
+            };
+            let sides = of_it.iter().filter_map(|one| one.finding.theirs).filter(|_| !is_nothing);
+            booked.extend(sides.map(|side| ((*key).clone(), side)));
+        }
+    }
+    Ok(booked)
+}
+
+/// How much persons have decided about the account's movements: another answer after each decision.
+///
+/// # Errors
+/// None of its own.
+pub fn decisions(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+) -> Result<(i64, Option<String>), StoreError> {
+    tx.run(scope, |conn| {
+        discrepancies::table
+            .filter(discrepancies::tenant_id.eq(Txt(scope.tenant())))
+            .filter(discrepancies::channel_account_id.eq(Txt(account)))
+            .filter(discrepancies::number.gt(""))
+            .filter(sql::<Bool>(DECIDED))
+            .select((count_star(), max(discrepancies::id)))
+            .first(conn)
+    })
+}
+
 /// What of a discrepancy's movement was written off so far; `None` for nothing.
 ///
 /// # Errors
@@ -250,7 +358,7 @@ pub fn lost_before(
     Ok(sum.filter(|lost| !lost.is_nothing()))
 }
 
-fn booked(of_it: &[&Discrepancy]) -> Result<Option<Correction>, MoneyError> {
+fn booked_of(of_it: &[&Discrepancy]) -> Result<Option<Correction>, MoneyError> {
     sum(of_it.iter().filter(|before| before.standing.is_decided()).filter_map(|before| before.correction))
 }
 

@@ -1,7 +1,8 @@
 //! What the books say moved through a channel account, by the numbers under which the channel knows it: for comparison with
 //! its bill.
 //!
-//! A movement is what [`Kind::Captured`], [`Kind::RefundSucceeded`] and [`Kind::Undone`] booked. What a reconciliation itself
+//! A movement is what [`Kind::Captured`], [`Kind::RefundSucceeded`], [`Kind::Undone`], [`Kind::DisputeOpened`] and
+//! [`Kind::DisputeWon`] booked. A case's fee counts with its chargeback, whenever it was booked: channels take it then. What a reconciliation itself
 //! booked to correct it is not counted: it answers the bill, and stands with the discrepancy that it answers
 //! ([`crate::discrepancies::decided`]).
 
@@ -21,6 +22,7 @@ use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, Refun
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, corrupt},
+    disputes,
     schema::{payments, refunds},
 };
 
@@ -118,14 +120,19 @@ pub fn standing(
     span: &Span,
     keys: &[&Key],
 ) -> Result<BTreeMap<Key, Standing>, StoreError> {
-    let numbers: BTreeSet<String> = keys.iter().filter_map(|key| ours(&key.number)).collect();
+    let (of_disputes, others): (Vec<&&Key>, Vec<&&Key>) = keys.iter().partition(|key| key.movement.is_of_dispute());
+    let cases: Vec<&str> = of_disputes.iter().map(|key| key.number.as_str()).collect();
+    let cases = disputes::of_numbers(tx, scope, span.account, &cases)?;
+    let numbers: BTreeSet<String> = others.iter().filter_map(|key| ours(&key.number)).collect();
+    let disputes = cases.values().flatten().map(|(dispute, _)| dispute.to_string());
+    let subjects: BTreeSet<String> = numbers.iter().cloned().chain(disputes).collect();
     let mut known = BTreeMap::new();
-    if numbers.is_empty() {
+    if subjects.is_empty() && cases.is_empty() {
         return Ok(known);
     }
     // Ids of ours, written out again from their bytes, hold nothing that needs quoting.
-    let list: Vec<String> = numbers.iter().map(|number| format!("'{number}'")).collect();
-    let list = list.join(", ");
+    let quoted: Vec<String> = subjects.iter().map(|subject| format!("'{subject}'")).collect();
+    let list = quoted.join(", ");
     // Named by their ids first: else SQLite takes all that the account ever had, and picks from that.
     let named = format!(
         "(SELECT id FROM posting_sets WHERE tenant_id = $2 AND subject IN ({list}) \
@@ -141,9 +148,15 @@ pub fn standing(
         known.insert(row.key.clone(), Standing::Moved(row));
     }
     let states = states(tx, scope, span.account, &numbers)?;
-    for key in keys {
+    for key in others {
         if let Some(state) = states.get(&key.number) {
             known.entry((*key).clone()).or_insert_with(|| state.clone());
+        }
+    }
+    for key in of_disputes {
+        if let Some(case) = cases.get(&key.number) {
+            let standing = case.clone().map_or(Standing::OtherAccount, |(_, state)| Standing::State(state));
+            known.entry((*key).clone()).or_insert(standing);
         }
     }
     Ok(known)
@@ -190,16 +203,20 @@ fn states(
 /// The movements of $2's account $3 among `sets` that `which` holds for. What was undone by a cancel has the payment's number: voids, and
 /// refunds of the kind $1. SQLite counts parameters by where they first stand, so they stand in their order.
 fn moved(sets: &str, which: &str) -> String {
-    let (captured, refunded, undone) = (Kind::Captured.text(), Kind::RefundSucceeded.text(), Kind::Undone.text());
-    let (payment, refund, reversal) = (Movement::Payment.text(), Movement::Refund.text(), Movement::Reversal.text());
+    let [captured, refunded, undone, opened, won] =
+        [Kind::Captured, Kind::RefundSucceeded, Kind::Undone, Kind::DisputeOpened, Kind::DisputeWon].map(Kind::text);
+    let [chargeback, given_back, payment, refund, reversal] = Movement::ALL.map(Movement::text);
     format!(
-        "SELECT CASE WHEN r.kind IN ('void', $1) THEN s.payment_id ELSE s.subject END AS number, \
+        "SELECT CASE WHEN r.kind IN ('void', $1) THEN s.payment_id \
+                ELSE COALESCE(d.bill_number, d.case_reference, s.subject) END AS number, \
            CASE WHEN s.kind = '{captured}' THEN '{payment}' \
+                WHEN s.kind = '{opened}' THEN '{chargeback}' WHEN s.kind = '{won}' THEN '{given_back}' \
                 WHEN s.kind = '{undone}' OR r.kind IN ('void', $1) THEN '{reversal}' ELSE '{refund}' END AS movement, \
            s.subject AS subject, s.kind AS kind, s.at AS at \
          FROM {sets} LEFT JOIN refunds r ON r.tenant_id = s.tenant_id AND r.id = s.refund_id \
+           LEFT JOIN disputes d ON d.tenant_id = s.tenant_id AND d.id = s.subject AND s.kind IN ('{opened}', '{won}') \
          WHERE s.tenant_id = $2 AND s.channel_account_id = $3 AND s.part = 0 \
-           AND s.kind IN ('{captured}', '{refunded}', '{undone}') AND {which}"
+           AND s.kind IN ('{captured}', '{refunded}', '{undone}', '{opened}', '{won}') AND {which}"
     )
 }
 
@@ -209,13 +226,17 @@ fn moved(sets: &str, which: &str) -> String {
 /// postings of the tenant.
 fn with_sums(page: &str) -> String {
     let (clearing, fees) = (Account::ChannelClearing.text(), Account::Fees.text());
+    let [opened, won, lost] = [Kind::DisputeOpened, Kind::DisputeWon, Kind::DisputeLost].map(Kind::text);
     format!(
         "SELECT page.number AS number, page.movement AS movement, page.at AS at, page.subject AS subject, page.kind AS kind, \
            p.currency AS currency, \
-           CAST(SUM(CASE WHEN p.account IN ('{clearing}', '{fees}') THEN p.amount_minor ELSE 0 END) AS BIGINT) AS net_minor, \
-           CAST(SUM(CASE WHEN p.account = '{fees}' THEN p.amount_minor ELSE 0 END) AS BIGINT) AS fee_minor \
+           CAST(SUM(CASE WHEN s.kind = page.kind AND p.account IN ('{clearing}', '{fees}') THEN p.amount_minor ELSE 0 END) \
+             AS BIGINT) AS net_minor, \
+           CAST(SUM(CASE WHEN page.kind <> '{won}' AND p.account = '{fees}' THEN p.amount_minor ELSE 0 END) AS BIGINT) \
+             AS fee_minor \
          FROM ({page}) page CROSS JOIN posting_sets s CROSS JOIN postings p \
-         WHERE s.tenant_id = $2 AND s.subject = page.subject AND s.kind = page.kind \
+         WHERE s.tenant_id = $2 AND s.subject = page.subject \
+           AND (s.kind = page.kind OR (page.kind = '{opened}' AND s.kind IN ('{won}', '{lost}'))) \
            AND p.tenant_id = $2 AND p.set_id = s.id \
          GROUP BY page.at, page.subject, page.kind, page.number, page.movement, p.currency"
     )

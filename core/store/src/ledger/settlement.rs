@@ -39,6 +39,8 @@ pub struct SettlementLine {
     /// Refunds, voids, and what channels undid by themselves.
     pub refunds: u64,
     pub refunded_minor: i64,
+    /// What channels took back because customers dispute it, less what they gave back because the merchant won.
+    pub disputed_minor: i64,
     /// What channels kept, less what they gave back of it.
     pub fees_minor: i64,
     /// What their bills were found to move more, or less if it is negative.
@@ -50,7 +52,7 @@ impl SettlementLine {
     #[must_use]
     pub fn net_minor(&self) -> Option<i64> {
         let kept = self.gross_minor.checked_sub(self.refunded_minor)?.checked_sub(self.fees_minor)?;
-        kept.checked_add(self.corrected_minor)
+        kept.checked_sub(self.disputed_minor)?.checked_add(self.corrected_minor)
     }
 }
 
@@ -109,8 +111,9 @@ fn statement(by: By, fits: &str) -> String {
     };
     let [captured, refunded, undone, fee, bill] =
         [Kind::Captured, Kind::RefundSucceeded, Kind::Undone, Kind::FeeCorrected, Kind::BillCorrected].map(Kind::text);
-    let [payable, transit, fees] =
-        [Account::MerchantPayable, Account::RefundsInTransit, Account::Fees].map(Account::text);
+    let [opened, won, lost] = [Kind::DisputeOpened, Kind::DisputeWon, Kind::DisputeLost].map(Kind::text);
+    let [payable, transit, held, fees] =
+        [Account::MerchantPayable, Account::RefundsInTransit, Account::DisputesHeld, Account::Fees].map(Account::text);
     // A set of the amount has one line on the account named, so lines are counted there.
     format!(
         "SELECT {store} AS store, {terminal} AS terminal, COALESCE(s.channel_account_id, '') AS channel_account, \
@@ -122,6 +125,8 @@ fn statement(by: By, fits: &str) -> String {
              OR (s.kind = '{undone}' AND l.account = '{payable}') THEN 1 ELSE 0 END) AS BIGINT) AS refunds, \
            CAST(SUM(CASE WHEN (s.kind = '{refunded}' AND l.account = '{transit}') \
              OR (s.kind = '{undone}' AND l.account = '{payable}') THEN l.amount_minor ELSE 0 END) AS BIGINT) AS refunded_minor, \
+           CAST(SUM(CASE WHEN s.kind IN ('{opened}', '{won}') AND l.account = '{held}' THEN l.amount_minor ELSE 0 END) \
+             AS BIGINT) AS disputed_minor, \
            CAST(SUM(CASE WHEN l.account = '{fees}' THEN l.amount_minor ELSE 0 END) AS BIGINT) AS fees_minor, \
            CAST(SUM(CASE WHEN s.kind = '{bill}' AND l.account = '{payable}' THEN -l.amount_minor ELSE 0 END) AS BIGINT) \
              AS corrected_minor \
@@ -129,7 +134,7 @@ fn statement(by: By, fits: &str) -> String {
          JOIN postings l ON l.tenant_id = s.tenant_id AND l.set_id = s.id \
          LEFT JOIN payments p ON p.tenant_id = s.tenant_id AND p.id = s.payment_id \
          WHERE s.tenant_id = $1 AND {fits} \
-           AND s.kind IN ('{captured}', '{refunded}', '{undone}', '{fee}', '{bill}') \
+           AND s.kind IN ('{captured}', '{refunded}', '{undone}', '{fee}', '{bill}', '{opened}', '{won}', '{lost}') \
          GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
     )
 }
@@ -153,6 +158,8 @@ struct Row {
     #[diesel(sql_type = BigInt)]
     refunded_minor: i64,
     #[diesel(sql_type = BigInt)]
+    disputed_minor: i64,
+    #[diesel(sql_type = BigInt)]
     fees_minor: i64,
     #[diesel(sql_type = BigInt)]
     corrected_minor: i64,
@@ -175,6 +182,7 @@ impl TryFrom<Row> for SettlementLine {
             gross_minor: row.gross_minor,
             refunds: unsigned(row.refunds)?,
             refunded_minor: row.refunded_minor,
+            disputed_minor: row.disputed_minor,
             fees_minor: row.fees_minor,
             corrected_minor: row.corrected_minor,
         })

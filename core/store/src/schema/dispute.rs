@@ -22,6 +22,8 @@ diesel::table! {
         version -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+        bill_number -> Nullable<Text>,
+        heard_at -> Nullable<BigInt>,
     }
 }
 

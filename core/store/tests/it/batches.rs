@@ -154,7 +154,7 @@ fn a_terminal_has_one_open_batch_and_each_number_once() {
         let mut both = vec![ended.clone(), two];
         both.sort_by_key(|batch| std::cmp::Reverse(batch.id.to_string()));
         assert_eq!(list(Filter::default(), None, 10), both);
-        let cursor = Cursor { opened_at: NOW, id: both[0].id };
+        let cursor = Cursor { at: NOW, id: both[0].id };
         assert_eq!(cursor.to_string().parse::<Cursor>(), Ok(cursor));
         assert_eq!(list(Filter::default(), Some(cursor), 10), both[1..]);
         let later = Filter { from: Some(at(1)), ..Filter::default() };

@@ -81,7 +81,7 @@ impl<'a> Desk<'a> {
         let (run, now) = self.begins(day);
         let found: Vec<_> = findings.iter().map(|finding| (self.id(), finding.clone())).collect();
         self.base.write(|tx| discrepancies::keep(tx, &self.tea.scope, &run, &found, now));
-        self.base.write(|tx| discrepancies::close_others(tx, &self.tea.scope, &run, now))
+        self.base.write(|tx| discrepancies::close_others(tx, &self.tea.scope, &run, "not found", now))
     }
 
     fn list(&self, filter: &Filter) -> Vec<Discrepancy> {
@@ -188,7 +188,7 @@ fn a_repeated_comparison_keeps_what_was_decided_and_closes_what_is_gone() {
         loop {
             let page = base.read(|tx| discrepancies::list(tx, &desk.tea.scope, &Filter::default(), last, 3));
             let Some(end) = page.last() else { break };
-            last = Some(discrepancies::Cursor { found_at: end.found_at, id: end.id });
+            last = Some(discrepancies::Cursor { at: end.found_at, id: end.id });
             paged += page.len();
         }
         assert_eq!(paged, 7);
@@ -323,7 +323,7 @@ fn a_person_who_assigns_does_not_undo_that_it_was_found() {
         base.write(|tx| discrepancies::keep(tx, &desk.tea.scope, &run, &found, now));
         seen.standing = Standing::Assigned;
         base.write(|tx| discrepancies::save(tx, &desk.tea.scope, &mut seen.clone()));
-        assert_eq!(base.write(|tx| discrepancies::close_others(tx, &desk.tea.scope, &run, now)), 0);
+        assert_eq!(base.write(|tx| discrepancies::close_others(tx, &desk.tea.scope, &run, "not found", now)), 0);
         assert_eq!(desk.waiting(), ["2026-01-31 amount x 1250 assigned -50"]);
     });
 }

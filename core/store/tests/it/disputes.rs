@@ -32,10 +32,12 @@ fn dispute(house: &House, number: u8, payment: PaymentId, amount: Amount) -> Sto
         channel_account: house.account,
         version: 1,
         case_reference: format!("CASE-{number}"),
+        bill_number: None,
         reason_code: Some("10.4".to_owned()),
         evidence: None,
         opened_by: "usr_mei".to_owned(),
         attention_at: None,
+        heard_at: None,
         created_at: at(number.into()),
         updated_at: at(number.into()),
     }
@@ -272,7 +274,7 @@ fn lists_are_newest_first_by_pages_and_filters() {
         let id = |number| dispute_id(&tea, number);
         let any = Filter::default();
         assert_eq!(list(&any, None), [id(3), id(2)]);
-        assert_eq!(list(&any, Some(Cursor { created_at: at(2), id: id(2) })), [id(1)]);
+        assert_eq!(list(&any, Some(Cursor { at: at(2), id: id(2) })), [id(1)]);
         assert_eq!(list(&Filter { payment: Some(one), ..any.clone() }, None), [id(3), id(1)]);
         assert_eq!(list(&Filter { state: Some("accepted"), ..any.clone() }, None), [id(3)]);
         assert_eq!(list(&Filter { channel_account: Some(tea.account), ..any }, None).len(), 2);

@@ -336,7 +336,7 @@ fn one_comparison_of_an_account_runs_at_a_time() {
         };
         assert_eq!(ids(Some(tea.account), Some(DAY), None), [second, first]);
         assert_eq!(ids(None, None, None), [other.id, second]);
-        let after = reconciliations::Cursor { started_at: at(300), id: second };
+        let after = reconciliations::Cursor { at: at(300), id: second };
         assert_eq!(after.to_string().parse(), Ok(after));
         assert_eq!(ids(None, None, Some(after)), [first]);
     });
@@ -382,7 +382,7 @@ fn a_payout_is_booked_once_from_the_channel_to_the_bank() {
         assert_eq!(balances, ["bank 1800", "channel_clearing -1800"]);
         let list = |account, after, limit| base.read(|tx| payouts::list(tx, &tea.scope, account, after, limit));
         assert_eq!(list(Some(tea.account), None, 9), [again.clone(), new.clone()]);
-        let after = payouts::Cursor { entered_at: at(5), id: again.id };
+        let after = payouts::Cursor { at: at(5), id: again.id };
         assert_eq!(after.to_string().parse(), Ok(after));
         assert_eq!(list(None, Some(after), 9), [new]);
         assert_eq!(list(Some(ChannelAccountId::from_bytes([1; 16])), None, 9), []);

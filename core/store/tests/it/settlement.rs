@@ -4,7 +4,7 @@ use saoma_domain::{
     ledger::{Kind, PostingSet, rules},
     payment::Method,
 };
-use saoma_protocol::{ChannelAccountId, Currency, Money};
+use saoma_protocol::{ChannelAccountId, Currency, DisputeId, Money};
 use saoma_store::ledger::{self, Booking, By, Subject};
 
 use crate::{
@@ -50,6 +50,18 @@ fn a_statement_is_of_its_period_by_channel_store_and_terminal() {
         book(&tea, by_bill("dsc_1"), Kind::BillCorrected, Some(tea.account), at(10), sets);
         let sets = rules::fee_corrected(money(2)).expect("a correction");
         book(&tea, by_bill("dsc_1"), Kind::FeeCorrected, Some(tea.account), at(10), sets);
+        // Two disputes: the one is lost with a fee, the other won on the next day.
+        for number in [1, 2] {
+            let dispute = DisputeId::from_bytes(crate::house::bytes(b'T', number));
+            let of_dispute = Subject::Dispute { payment: tea.payment_id(1), dispute };
+            let sets = rules::dispute_opened(cny(100 * i64::from(number)));
+            book(&tea, of_dispute.clone(), Kind::DisputeOpened, Some(tea.account), at(11), sets);
+            let (kind, moment, sets) = match number {
+                1 => (Kind::DisputeLost, at(12), rules::dispute_lost(cny(100), money(15))),
+                _ => (Kind::DisputeWon, at(DAY_MS), rules::dispute_won(cny(200), money(0))),
+            };
+            book(&tea, of_dispute, kind, Some(tea.account), moment, sets);
+        }
         capture(3, at(DAY_MS));
         milk.sell(base, 1, cny(77), &captured(0, 0));
         book(&milk, of(&milk, 1), Kind::Captured, Some(milk.account), NOW, rules::captured(channel, cny(77), money(0)));
@@ -65,11 +77,12 @@ fn a_statement_is_of_its_period_by_channel_store_and_terminal() {
                 };
                 let channel = if line.channel_account == Some(tea.account) { "wallet" } else { "cash" };
                 format!(
-                    "{place} {channel} {}×{} −{}×{} fees {} corrected {} = {}",
+                    "{place} {channel} {}×{} −{}×{} disputed {} fees {} corrected {} = {}",
                     line.payments,
                     line.gross_minor,
                     line.refunds,
                     line.refunded_minor,
+                    line.disputed_minor,
                     line.fees_minor,
                     line.corrected_minor,
                     line.net_minor().expect("a sum")
@@ -77,11 +90,11 @@ fn a_statement_is_of_its_period_by_channel_store_and_terminal() {
             };
             lines.iter().map(line).collect()
         };
-        let wallet = "wallet 2×2000 −2×1200 fees 7 corrected -50 = 743";
-        let cash = "cash 1×300 −0×0 fees 0 corrected 0 = 300";
+        let wallet = "wallet 2×2000 −2×1200 disputed 300 fees 22 corrected -50 = 428";
+        let cash = "cash 1×300 −0×0 disputed 0 fees 0 corrected 0 = 300";
         assert_eq!(told(By::Merchant, NOW, at(DAY_MS)), [format!("- {cash}"), format!("- {wallet}")]);
-        let of_bill = "- wallet 0×0 −0×0 fees 2 corrected -50 = -52";
-        let sold = "wallet 2×2000 −2×1200 fees 5 corrected 0 = 795";
+        let of_bill = "- wallet 0×0 −0×0 disputed 0 fees 2 corrected -50 = -52";
+        let sold = "wallet 2×2000 −2×1200 disputed 300 fees 20 corrected 0 = 480";
         assert_eq!(
             told(By::Store, NOW, at(DAY_MS)),
             [of_bill.to_owned(), format!("store {cash}"), format!("store {sold}")]
@@ -91,7 +104,10 @@ fn a_statement_is_of_its_period_by_channel_store_and_terminal() {
             [of_bill.to_owned(), format!("store {cash}"), format!("till {sold}")]
         );
         // The next day has its own, and a day without anything has none.
-        assert_eq!(told(By::Merchant, at(DAY_MS), at(2 * DAY_MS)), ["- wallet 1×1000 −0×0 fees 6 corrected 0 = 994"]);
+        assert_eq!(
+            told(By::Merchant, at(DAY_MS), at(2 * DAY_MS)),
+            ["- wallet 1×1000 −0×0 disputed -200 fees 6 corrected 0 = 1194"]
+        );
         assert_eq!(told(By::Terminal, at(-DAY_MS), NOW), [""; 0]);
     });
 }

@@ -126,11 +126,5 @@ pub(super) fn note_of_tenant(
 }
 
 fn entry(who: &Principal, action: &str, subject: &impl Display, detail: &Value, at: Millis) -> NewEntry {
-    NewEntry {
-        actor: who.actor(),
-        action: action.to_owned(),
-        subject: subject.to_string(),
-        detail_json: detail.to_string(),
-        at,
-    }
+    NewEntry::new(&who.actor(), action, &subject, &detail, at)
 }

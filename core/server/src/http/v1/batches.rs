@@ -143,10 +143,7 @@ pub async fn list(
             Ok::<_, StoreError>(found.into_iter().map(counted).collect())
         })
         .await?;
-    Ok(web::Json(paging::page(found, limit, |last: &Listed| Cursor {
-        opened_at: last.batch.opened_at,
-        id: last.batch.id,
-    })))
+    Ok(web::Json(paging::page(found, limit, |last: &Listed| Cursor { at: last.batch.opened_at, id: last.batch.id })))
 }
 
 fn day_of(day: &str, zone: &str) -> Result<Period, Problem> {

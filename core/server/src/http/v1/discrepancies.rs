@@ -65,12 +65,14 @@ pub struct DiscrepancyView {
     /// The last comparison that found it.
     reconciliation: ReconciliationId,
     /// `currency`, `amount`, `fee`, `missing_here`, `missing_there`, `status`, `duplicate`, `unreadable`, `corrected` (the sides
-    /// agree, and what was booked to correct them is to be taken back) or `payout`.
+    /// agree, and what was booked to correct them is to be taken back), `payout` or `no_bill` (the channel gives none of a day on which the books have something).
     class: &'static str,
-    /// `payment`, `refund` or `reversal`; absent for a line that cannot be read.
+    /// `payment`, `refund`, `reversal`, `chargeback` (the channel took back what a customer disputes) or `chargeback_reversal` (it
+    /// gave that back); absent for a line that cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     movement: Option<&'static str>,
-    /// By which both sides call it: our number of the refund, else of the payment, or a number that is not ours.
+    /// By which both sides call it: our number of the refund, the channel's of a disputed case, our number of the payment, or one
+    /// that is not ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<String>,
     /// Of the bill.
@@ -80,13 +82,14 @@ pub struct DiscrepancyView {
     ours: Option<SideView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     theirs: Option<SideView>,
-    /// In which state the payment or refund is here, what stands in the line, or which payout it is.
+    /// In which state the payment, refund or dispute is here, which dispute the line is about, what stands in the line, or which payout it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     words: Option<String>,
     /// Which of `currency`, `amount`, `fee`, `status`, `date` differ.
     fields: Vec<&'static str>,
-    /// A proposal: `nothing_to_do`, `wait_for_next_bill`, `follow_bill`, `claim_from_channel`, `settle_payment` or
-    /// `fetch_again`.
+    /// A proposal: `nothing_to_do`, `wait_for_next_bill`, `follow_bill`, `claim_from_channel`, `settle_payment`,
+    /// `fetch_again`, `open_dispute` (from the line), `name_dispute` (as the line does) or `win_dispute`; resolving it does these
+    /// three.
     fix: &'static str,
     /// What no decision has booked yet; once it is decided, what it booked. Absent where a posting settles nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,7 +184,7 @@ pub async fn list(
         waiting: waiting.unwrap_or(false),
     };
     let stored = app.store().read(move |tx| discrepancies::list(tx, &scope, &filter, after, limit + 1)).await?;
-    Ok(web::Json(paging::page(stored, limit, |last| Cursor { found_at: last.found_at, id: last.id })))
+    Ok(web::Json(paging::page(stored, limit, |last| Cursor { at: last.found_at, id: last.id })))
 }
 
 fn one_of<T: Copy>(what: &str, all: &[T], text: fn(T) -> &'static str) -> Problem {
@@ -242,7 +245,8 @@ pub async fn assign(
     carry_out(&app, &caller, discrepancy.into_inner(), "assign", deed, &key, &*body).await
 }
 
-/// Books it away: the books follow the bill, and the merchant has or bears the difference. The same request again, with its
+/// Books it away: the books follow the bill, and the merchant has or bears the difference. What the channel took or gave back for a
+/// dispute is followed by that dispute, which is opened, named or closed as won. The same request again, with its
 /// key, is answered with the discrepancy as it then stands; so it is with the other decisions.
 #[utoipa::path(post, path = "/v1/discrepancies/{discrepancy}/resolve", tag = "discrepancies",
     request_body = DecideDiscrepancy,

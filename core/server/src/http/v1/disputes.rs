@@ -173,7 +173,7 @@ pub async fn list(
     let (limit, after) = (paging::limit(limit)?, paging::after(cursor.as_deref())?);
     let filter = Filter { state: state.map(DisputeState::text), payment, channel_account };
     let found = app.store().read(move |tx| disputes::list(tx, &scope, &filter, after, limit + 1)).await?;
-    Ok(web::Json(paging::page(found, limit, |last| Cursor { created_at: last.created_at, id: last.dispute.id })))
+    Ok(web::Json(paging::page(found, limit, |last| Cursor { at: last.created_at, id: last.dispute.id })))
 }
 
 impl From<StoredDispute> for DisputeView {

@@ -92,7 +92,7 @@ pub async fn list(
     let scope = caller.scope()?;
     let ListQuery { limit, cursor, state, store, terminal, channel_account, from, to, attention } = query.into_inner();
     let limit = paging::limit(limit)?;
-    let after = cursor.as_deref().map(read_cursor).transpose()?;
+    let after: Option<Cursor> = paging::after(cursor.as_deref())?;
     let own = match caller.principal() {
         Principal::Terminal { terminal, .. } => Some(*terminal),
         _ => None,
@@ -108,15 +108,8 @@ pub async fn list(
     };
     let listed = app.store().read(move |tx| payments::list(tx, &scope, &filter, after.as_ref(), limit)).await?;
     let items = listed.sales.iter().map(|sale| payment_view(&app, sale)).collect();
-    let next_cursor = listed.next.map(|cursor| format!("{}.{}", cursor.created_at.0, cursor.id));
+    let next_cursor = listed.next.map(|cursor| cursor.to_string());
     Ok(web::Json(Page { items, next_cursor }))
-}
-
-fn read_cursor(text: &str) -> Result<Cursor, Problem> {
-    let cursor = text
-        .split_once('.')
-        .and_then(|(at, id)| Some(Cursor { created_at: Millis(at.parse().ok()?), id: id.parse().ok()? }));
-    cursor.ok_or_else(|| Problem::new(INVALID, "cursor must be the next_cursor of a page."))
 }
 
 /// Takes a payment: shows a code, or charges the customer's.

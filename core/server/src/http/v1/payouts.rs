@@ -190,5 +190,5 @@ pub async fn list(
     let (scope, ListQuery { channel_account, cursor, limit }) = (caller.scope()?, query.into_inner());
     let (limit, after) = (paging::limit(limit)?, paging::after(cursor.as_deref())?);
     let stored = app.store().read(move |tx| payouts::list(tx, &scope, channel_account, after, limit + 1)).await?;
-    Ok(web::Json(paging::page(stored, limit, |last| Cursor { entered_at: last.entered_at, id: last.id })))
+    Ok(web::Json(paging::page(stored, limit, |last| Cursor { at: last.entered_at, id: last.id })))
 }

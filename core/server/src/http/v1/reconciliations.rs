@@ -182,7 +182,7 @@ pub async fn list(
         .store()
         .read(move |tx| reconciliations::list(tx, &scope, channel_account, day.as_deref(), after, limit + 1))
         .await?;
-    Ok(web::Json(paging::page(stored, limit, |last| Cursor { started_at: last.started_at, id: last.id })))
+    Ok(web::Json(paging::page(stored, limit, |last| Cursor { at: last.started_at, id: last.id })))
 }
 
 /// One comparison.
@@ -234,6 +234,10 @@ impl From<ReconcileError> for Problem {
                 Self::new(DAYS_PAID_OUT, detail).at("/further")
             }
             ReconcileError::Reversed => Self::new(NOT_IN_STATE, "It was reversed before."),
+            ReconcileError::BookedElsewhere => Self::new(
+                NOT_IN_STATE,
+                "Another account's bill has the same line, and it is in the books by that. Compare the day again.",
+            ),
             ReconcileError::KeyReused => Self::new(KEY_REUSED, "Another request had this Idempotency-Key."),
             ReconcileError::Amount(_) => {
                 Self::new(INVALID, "The amounts are too large to be put together.").at("/amount/minor")

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::{ToSpan as _, civil::Date};
 use saoma_domain::recon::{self, Fix, Key, Known, Movement, Ours, Side, Theirs};
+use saoma_protocol::PaymentId;
 use saoma_store::{
     StoreError, Tx, bills,
-    discrepancies::KEEP_MAX,
+    discrepancies::{self, KEEP_MAX},
+    disputes::{self, Disputed, StoredDispute},
     ledger::{self, Standing},
 };
 
 use super::{Comparison, ReconcileError};
+use crate::reconcile::chargeback::named;
 
 /// Days before and after, on whose bills every row is looked for. Those of which nothing is found, and that the books do not
 /// have on another day, are looked for on all bills there are: each is a search of its own.
@@ -40,10 +43,25 @@ impl Row {
 }
 
 /// What is known of a batch of rows beyond the day.
+#[derive(Default)]
 struct Beyond {
     standing: BTreeMap<Key, Standing>,
     /// Lines on other days' bills, the earliest day first.
     listed: BTreeMap<Key, Vec<(String, Theirs)>>,
+    /// Of chargebacks whose case the books do not have.
+    cases: BTreeMap<Key, Known>,
+    /// Lines that decisions about another account have booked.
+    elsewhere: Vec<(Key, Side)>,
+}
+
+impl Beyond {
+    /// Of a line that the books know nothing of.
+    fn of_unknown(&self, line: &Theirs) -> Known {
+        if self.elsewhere.iter().any(|(key, side)| *key == line.key && *side == line.side) {
+            return Known::OtherAccount;
+        }
+        self.cases.get(&line.key).cloned().unwrap_or(Known::Nothing)
+    }
 }
 
 impl Comparison<'_> {
@@ -59,11 +77,7 @@ impl Comparison<'_> {
             return Ok(());
         }
         // None of it is kept any more, and the searches would be for the counts alone.
-        let beyond = if self.counted.overflowed {
-            Beyond { standing: BTreeMap::new(), listed: BTreeMap::new() }
-        } else {
-            self.beyond(&alone)?
-        };
+        let beyond = if self.counted.overflowed { Beyond::default() } else { self.beyond(&alone)? };
         let may_follow = !self.bills.contains_key(&self.case.next_day);
         for one in alone {
             let listed = beyond.listed.get(one.row.key()).map_or(&[][..], Vec::as_slice);
@@ -74,7 +88,10 @@ impl Comparison<'_> {
                     self.note(recon::only_ours(&ours, elsewhere, may_follow))?;
                 }
                 Row::Theirs(theirs) => {
-                    let known = self.known(theirs.key.movement, standing, listed);
+                    let known = match self.known(theirs.key.movement, standing, listed) {
+                        Known::Nothing => beyond.of_unknown(&theirs),
+                        known => known,
+                    };
                     if known == Known::OtherAccount {
                         // No payout of this account brings it.
                         self.sum_without(&theirs)?;
@@ -157,9 +174,65 @@ impl Comparison<'_> {
                 let far = self.bills.keys().filter(|day| days.binary_search(day).is_err());
                 listed.extend(self.listed(tx, far, &open)?);
             }
-            Ok::<_, StoreError>(Beyond { standing, listed })
+            let cases = self.cases(tx, alone, &standing)?;
+            let unknown = alone.iter().filter(|one| matches!(one.row, Row::Theirs(_))).map(|one| one.row.key());
+            let unknown: Vec<&Key> = unknown.filter(|key| !standing.contains_key(*key)).collect();
+            let elsewhere = discrepancies::booked_elsewhere(tx, &scope, span.account, &unknown)?;
+            Ok::<_, StoreError>(Beyond { standing, listed, cases, elsewhere })
         });
         Ok(beyond?)
+    }
+
+    /// What a line can be about that says that money was taken for a case which the books do not have.
+    fn cases(
+        &self,
+        tx: &mut Tx<'_>,
+        alone: &[Alone],
+        standing: &BTreeMap<Key, Standing>,
+    ) -> Result<BTreeMap<Key, Known>, StoreError> {
+        let lines = alone.iter().filter_map(|one| match &one.row {
+            Row::Theirs(line) if line.key.movement == Movement::Chargeback => Some(line),
+            Row::Theirs(_) | Row::Ours(_) | Row::Gone(_) => None,
+        });
+        let lines: Vec<&Theirs> = lines.filter(|line| !standing.contains_key(&line.key)).collect();
+        if lines.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let keys: Vec<&Key> = lines.iter().map(|line| &line.key).collect();
+        let orders = bills::orders(tx, &self.case.scope, self.bill.id, &keys)?;
+        let payment_of = |line: &Theirs| named(&line.key, orders.get(&line.key));
+        let payments: Vec<PaymentId> = lines.iter().filter_map(|line| payment_of(line)).collect();
+        let disputed = disputes::disputed(tx, &self.case.scope, self.case.span.account, &payments)?;
+        let mut cases = BTreeMap::new();
+        for line in lines {
+            let known = match payment_of(line).and_then(|payment| disputed.get(&payment)) {
+                None => Known::Nothing,
+                Some(Disputed::OtherAccount) => Known::OtherAccount,
+                Some(Disputed::Here(disputes)) => self.unlisted(tx, line, disputes)?,
+            };
+            cases.insert(line.key.clone(), known);
+        }
+        Ok(cases)
+    }
+
+    /// The one dispute of the line's sum that no bill has, if there is just one: whoever wrote it down knew the case by another
+    /// number.
+    fn unlisted(&self, tx: &mut Tx<'_>, line: &Theirs, disputes: &[StoredDispute]) -> Result<Known, StoreError> {
+        let bills: Vec<u64> = self.bills.values().copied().chain([self.bill.id]).collect();
+        let mut unlisted = Vec::new();
+        for dispute in disputes {
+            let key = Key { number: dispute.number().to_owned(), movement: Movement::Chargeback };
+            if dispute.dispute.amount.money() == line.side.money
+                && dispute.bill_number.is_none()
+                && bills::find(tx, &self.case.scope, &bills, &[&key])?.is_empty()
+            {
+                unlisted.push(dispute);
+            }
+        }
+        Ok(match &unlisted[..] {
+            [dispute] => Known::DisputeUnnamed(dispute.dispute.id.to_string()),
+            _ => Known::Disputable,
+        })
     }
 
     fn listed<'b>(
@@ -191,7 +264,8 @@ impl Comparison<'_> {
 /// success is heard.
 fn is_ended(movement: Movement, state: &str) -> bool {
     match movement {
-        Movement::Payment => false,
+        Movement::Payment | Movement::Chargeback => false,
+        Movement::ChargebackReversal => state == "lost",
         Movement::Refund => state == "failed",
         Movement::Reversal => matches!(state, "succeeded" | "partly_refunded" | "refunded"),
     }

@@ -9,6 +9,7 @@ use saoma_protocol::{ChannelAccountId, Currency, DiscrepancyId, Millis, Money, R
 use saoma_store::{
     TenantScope, Tx,
     discrepancies::{self, Discrepancy},
+    ledger,
     payouts::{self, Payout},
     reconciliations,
 };
@@ -118,7 +119,7 @@ pub(super) fn recount(
     days: Days,
     now: Millis,
 ) -> Result<(), ReconcileError> {
-    payouts::take_turn(tx, scope)?;
+    ledger::take_turn(tx, scope)?;
     let (_, mut payouts) = days.with_overlapping(tx, scope)?;
     payouts.sort_by(|one, other| one.from_day.cmp(&other.from_day));
     let mut groups: Vec<(Days, Vec<Payout>)> = Vec::new();

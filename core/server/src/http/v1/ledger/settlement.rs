@@ -40,7 +40,7 @@ pub struct Settlement {
     items: Vec<SettlementItem>,
 }
 
-/// `gross − refunded − fees + corrected = net`, in minor units.
+/// `gross − refunded − disputed − fees + corrected = net`, in minor units.
 #[derive(Serialize, ToSchema)]
 pub struct SettlementItem {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +57,8 @@ pub struct SettlementItem {
     /// Refunds, voids, and what channels undid by themselves.
     refunds: u64,
     refunded_minor: i64,
+    /// What channels took back because customers dispute it, less what they gave back of it.
+    disputed_minor: i64,
     fees_minor: i64,
     /// What channels' bills were found to move more, or less if it is negative.
     corrected_minor: i64,
@@ -117,6 +119,7 @@ pub fn item((line, net_minor): (SettlementLine, i64)) -> SettlementItem {
         gross_minor: line.gross_minor,
         refunds: line.refunds,
         refunded_minor: line.refunded_minor,
+        disputed_minor: line.disputed_minor,
         fees_minor: line.fees_minor,
         corrected_minor: line.corrected_minor,
         net_minor,
@@ -175,6 +178,7 @@ pub fn rows(lines: Vec<(SettlementLine, i64)>) -> Vec<Vec<Cell>> {
         "gross",
         "refunds",
         "refunded",
+        "disputed",
         "fees",
         "corrected",
         "net",
@@ -192,6 +196,7 @@ pub fn rows(lines: Vec<(SettlementLine, i64)>) -> Vec<Vec<Cell>> {
             money(line.gross_minor),
             Cell::code(line.refunds.to_string()),
             money(line.refunded_minor),
+            money(line.disputed_minor),
             money(line.fees_minor),
             money(line.corrected_minor),
             money(net_minor),
