@@ -1,11 +1,14 @@
 //! The API's own description, made from the handlers. `openapi.json` beside this crate is it, checked by a test.
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use actix_web::http::Method;
 use saoma_protocol::api::{PaymentView, Problem, RefundView};
 use utoipa::{
     OpenApi,
     openapi::{
         ContentBuilder, Ref, RefOr, ResponseBuilder,
-        path::Operation,
+        path::{Operation, PathItem},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -171,6 +174,25 @@ pub fn described() -> utoipa::openapi::OpenApi {
         }
     }
     api
+}
+
+/// The methods that the document has at this route; `None` if it does not have the route.
+#[must_use]
+pub fn methods_of(pattern: &str) -> Option<&'static [Method]> {
+    static DESCRIBED: LazyLock<BTreeMap<String, Vec<Method>>> = LazyLock::new(|| {
+        let methods = |item: PathItem| {
+            let each = [
+                (Method::GET, item.get),
+                (Method::POST, item.post),
+                (Method::PUT, item.put),
+                (Method::PATCH, item.patch),
+                (Method::DELETE, item.delete),
+            ];
+            each.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method).collect()
+        };
+        described().paths.paths.into_iter().map(|(path, item)| (path, methods(item))).collect()
+    });
+    DESCRIBED.get(pattern).map(Vec::as_slice)
 }
 
 /// A name that is the only one of its kind, and the answer that everything can have.
