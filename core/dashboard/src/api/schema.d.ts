@@ -3860,7 +3860,9 @@ export interface operations {
     "api-keys_create": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4318,7 +4320,9 @@ export interface operations {
     batches_accept_uncounted: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 batch: components["schemas"]["BatchId"];
             };
@@ -4380,7 +4384,9 @@ export interface operations {
     "channel-accounts_create": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6289,7 +6295,9 @@ export interface operations {
     stores_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6448,7 +6456,9 @@ export interface operations {
     tenants_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6789,7 +6799,9 @@ export interface operations {
     terminals_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6885,7 +6897,9 @@ export interface operations {
     terminals_offer_claim: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 terminal: components["schemas"]["TerminalId"];
             };
@@ -7069,7 +7083,9 @@ export interface operations {
     users_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7165,7 +7181,9 @@ export interface operations {
     users_reset_password: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 user: components["schemas"]["UserId"];
             };
@@ -7225,7 +7243,9 @@ export interface operations {
     webhooks_replay_delivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 delivery: components["schemas"]["WebhookDeliveryId"];
             };
@@ -7283,7 +7303,9 @@ export interface operations {
     webhooks_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7443,7 +7465,9 @@ export interface operations {
     webhooks_replay_range: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 endpoint: components["schemas"]["WebhookEndpointId"];
             };
@@ -7477,7 +7501,9 @@ export interface operations {
     webhooks_rotate_secret: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 endpoint: components["schemas"]["WebhookEndpointId"];
             };
@@ -7511,7 +7537,9 @@ export interface operations {
     webhooks_send_test: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 endpoint: components["schemas"]["WebhookEndpointId"];
             };

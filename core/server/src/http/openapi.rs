@@ -25,7 +25,9 @@ use crate::{
         title = "Saoma core",
         description = "Payments by code: taken, given back, booked. Amounts are whole minor units with an ISO 4217 \
                        currency, times milliseconds since 1970 (UTC). Errors are problem details (RFC 9457); `code` is \
-                       stable.",
+                       stable. Every POST that makes or moves something takes an Idempotency-Key: the same request under the \
+                       same key is carried out once. What is made is answered the same again for an hour, the secret in it \
+                       too; after that the answer is answered_before.",
     ),
     components(schemas(
         Problem,
@@ -221,12 +223,49 @@ pub fn document() -> Result<String, serde_json::Error> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use utoipa::openapi::Required;
+
     use super::*;
 
     #[test]
     fn the_committed_document_is_the_code_s() {
         let committed = include_str!("../../openapi.json");
         assert_eq!(committed.trim_end(), document().unwrap(), "renew it with: cargo xtask codegen");
+    }
+
+    /// POSTs without an `Idempotency-Key`, each with why a repeat does no harm.
+    const UNKEYED: &[(&str, &str)] = &[
+        ("/v1/auth/password", "the old password works once"),
+        ("/v1/auth/refresh", "the cookie is exchanged once"),
+        ("/v1/auth/sign-in", "a session that nobody has heard of ends by itself"),
+        ("/v1/auth/sign-out", "what has ended stays ended"),
+        ("/v1/channel-accounts/{account}/self-test", "it asks, and changes nothing"),
+        ("/v1/fleet/broker/start", "what runs is not started again"),
+        ("/v1/fleet/broker/stop", "what stands still is not stopped again"),
+        ("/v1/notify/{account}", "the channel's own message names its payment"),
+        ("/v1/terminal/enrol", "the claim code works once"),
+        ("/v1/terminal/journal", "entries are known by number and hash"),
+        ("/v1/terminal/pushes/ack", "what is acknowledged stays so"),
+        ("/v1/terminal/renew", "a further certificate of the same terminal; none ends by it"),
+        ("/v1/terminals/{terminal}/revoke", "a terminal that is shut out stays out"),
+        ("/v1/terminals/{terminal}/sync-now", "while it waits, the terminal hears of it once"),
+    ];
+
+    #[test]
+    fn every_post_has_a_key_or_a_reason_to_have_none() {
+        let mut unkeyed = Vec::new();
+        for (path, item) in described().paths.paths {
+            let Some(post) = item.post else { continue };
+            let key = post.parameters.into_iter().flatten().find_map(|parameter| match parameter {
+                RefOr::T(parameter) if parameter.name == "Idempotency-Key" => Some(parameter),
+                _ => None,
+            });
+            match key {
+                Some(key) => assert_eq!(key.required, Required::True, "{path}"),
+                None => unkeyed.push(path),
+            }
+        }
+        assert_eq!(unkeyed, UNKEYED.iter().map(|(path, _)| *path).collect::<Vec<_>>());
     }
 
     #[test]
