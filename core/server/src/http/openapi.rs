@@ -261,7 +261,7 @@ mod tests {
                 _ => None,
             });
             match key {
-                Some(key) => assert_eq!(key.required, Required::True, "{path}"),
+                Some(key) => assert!(key.required == Required::True, "{path}"),
                 None => unkeyed.push(path),
             }
         }

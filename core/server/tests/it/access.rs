@@ -49,9 +49,11 @@ const OF_ONESELF: &[&str] = &[
     "auth_list",
     "auth_me",
     "channel-accounts_list",
+    "reconciliations_day",
     "stores_list",
-    "terminal_books",
     "terminal_profile",
+    "terminal_pushes",
+    "terminal_show_books",
     "terminals_list",
     "users_colleagues",
     "users_list",
@@ -471,7 +473,7 @@ async fn who_may_do_what() {
             }
             if answer.status == 200 && operation.method == "GET" && !OF_ONESELF.contains(&operation.id.as_str()) {
                 let of_nothing = newcomer.ask(&operation, &ids, nth).await;
-                assert_eq!(answer.text, of_nothing.text, "{} {place}", caller.name);
+                assert_eq!(timeless(&answer), timeless(&of_nothing), "{} {place}", caller.name);
             }
             row.push((caller.name, told(&answer)));
         }
@@ -503,8 +505,13 @@ async fn who_may_do_what() {
             };
             if caller.name == "owner" && operation.method == "GET" && operation.path.starts_with("/v1/ledger/") {
                 let of_nothing = newcomer.ask(operation, &about, nth).await;
-                let has_none = operation.id == "ledger_list_findings";
-                assert_eq!(answer.text == of_nothing.text, has_none, "{}: the day has movements", operation.path);
+                let has_none = operation.id == "ledger_findings";
+                assert_eq!(
+                    timeless(&answer) == timeless(&of_nothing),
+                    has_none,
+                    "{}: the day has movements",
+                    operation.path
+                );
             }
             row.push((caller.name, told(&answer)));
         }
@@ -527,16 +534,28 @@ async fn what_is_open_tells_nothing() {
         ("/docs/", 200),
         ("/p/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", 404),
         ("/p/%00", 404),
-        ("/v1", 404),
-        ("/v1/", 404),
-        ("/v1/nothing", 404),
+        ("/v1", 401),
+        ("/v1/", 401),
+        ("/v1/nothing", 401),
         ("/v1/../v1/tenants", 401),
-        ("/v1//tenants", 404),
-        ("/v1/tenants/", 404),
+        ("/v1//tenants", 401),
+        ("/v1/tenants/", 401),
+        ("/v1/%74enants", 401),
     ] {
         let answer = town.nobody().get(path).await;
         assert!(!answer.text.contains(OURS), "{path}: {}", answer.text);
         assert_eq!(answer.status, status, "{path}");
+    }
+}
+
+/// What was answered, but for when.
+fn timeless(answer: &Answer) -> String {
+    match serde_json::from_str::<Value>(&answer.text) {
+        Ok(Value::Object(mut fields)) => {
+            fields.retain(|name, _| !["as_of", "checked_at"].contains(&name.as_str()));
+            Value::from(fields).to_string()
+        }
+        _ => answer.text.clone(),
     }
 }
 

@@ -297,7 +297,7 @@ async fn a_batch_that_its_till_cannot_close_is_closed_by_a_person() {
     let again: Value = close(&broken, 1_700).await.json(200);
     assert_eq!(again, closed);
     assert_eq!(close(&broken, 1_701).await.refusal(), (422, "idempotency_key_reused".to_owned()));
-    let other = manager.post(&path(&broken)).key("another wish").json(&body(1_701)).await;
+    let other = manager.post(&path(&broken)).key("another-wish").json(&body(1_701)).await;
     assert_eq!(other.refusal(), (409, "conflict".to_owned()));
     let closed: Value = close(&odd, 1_750).await.json(200);
     assert_eq!((&closed["batch"]["closed"]["difference"]["minor"], differences(&closed)), (&json!(0), Vec::new()));

@@ -156,7 +156,7 @@ async fn the_same_request_at_once_makes_one_thing() {
     let town = Town::found().await;
     let jade = town.merchant("jade").await;
     let body = json!({ "name": "shop system", "role": "cashier" });
-    let asks = (0..8).map(|_| sent(&jade.owner, "at once", ("/v1/api-keys", &body)));
+    let asks = (0..8).map(|_| sent(&jade.owner, "at-once", ("/v1/api-keys", &body)));
     let answers = futures_util::future::join_all(asks).await;
     let first: Value = answers[0].json(201);
     assert!(answers.iter().all(|answer| answer.json::<Value>(201) == first));
