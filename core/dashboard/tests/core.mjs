@@ -8,8 +8,8 @@ import { extname } from 'node:path';
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 const USER = { id: 'usr_1', name: 'Li Na', login: 'owner@demo.local', role: 'owner', active: true, must_change_password: false, created_at: 1 };
 const TENANT = { id: 'ten_1', name: '扫码茶饮 Saoma Tea', currency: 'CNY', late_policy: 'refund', active: true, created_at: 1 };
-/** Only what moves money is named by a key. */
-const KEYED = /^\/v1\/payments(\/|$)/;
+/** Every wish is named by a key; signing in and out is none. */
+const KEYED = /^\/v1\/(?!auth\/)/;
 
 export async function core(dist, password) {
   const payments = [];

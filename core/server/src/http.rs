@@ -6,6 +6,7 @@ pub mod health;
 pub mod idempotency;
 pub mod metrics;
 mod no_body;
+pub mod once;
 pub mod openapi;
 mod origin;
 pub mod pages;

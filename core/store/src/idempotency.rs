@@ -2,13 +2,13 @@
 //!
 //! A key belongs to a tenant and to a kind of request. It is kept as long as what it names, in the transaction that makes
 //! that: a request that was refused leaves no key behind. Of the request nothing is kept but a keyed hash, since it may
-//! hold a customer's code.
+//! hold a customer's code. An answer that may be asked for again lies beside it for a while, sealed by the caller.
 
 use diesel::prelude::*;
 use saoma_protocol::Millis;
 
 use crate::{
-    StoreError, TenantScope, Tx,
+    Opaque, PlatformScope, StoreError, TenantScope, Tx,
     column::{Txt, corrupt},
     dialect::insert_or_ignore,
     schema::idempotency_keys,
@@ -38,8 +38,8 @@ pub enum Kind {
     Payout,
     /// The key is the payout's id, a space, and the caller's text.
     PayoutReversal,
-    /// The key is the batch's id, a space, and the caller's text.
-    BatchClose,
+    /// The key is the method, the path and the caller's text, with spaces between.
+    Request,
 }
 
 impl Kind {
@@ -54,7 +54,7 @@ impl Kind {
             Self::Discrepancy => "discrepancy",
             Self::Payout => "payout",
             Self::PayoutReversal => "payout_reversal",
-            Self::BatchClose => "batch_close",
+            Self::Request => "request",
         }
     }
 }
@@ -94,4 +94,53 @@ pub fn kept(tx: &mut Tx<'_>, scope: &TenantScope, kind: Kind, key: &str) -> Resu
         tx.run(scope, |conn| row.select(idempotency_keys::fingerprint).first(conn).optional())?;
     let whole = |bytes: Vec<u8>| bytes.try_into().map_err(|_| corrupt("a fingerprint that has not 32 bytes"));
     bytes.map(whole).transpose()
+}
+
+/// Lays an answer beside a key that is kept, until `until`.
+///
+/// # Errors
+/// `NotFound` if there is no such key.
+pub fn keep_answer(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    kind: Kind,
+    key: &str,
+    sealed: &Opaque<Vec<u8>>,
+    until: Millis,
+) -> Result<(), StoreError> {
+    let row = idempotency_keys::table.find((Txt(scope.tenant()), kind.text(), key));
+    let answer = (idempotency_keys::answer.eq(sealed.0.as_slice()), idempotency_keys::answer_until.eq(until.0));
+    match tx.run(scope, |conn| diesel::update(row).set(answer).execute(conn))? {
+        0 => Err(StoreError::NotFound { what: "the Idempotency-Key" }),
+        _ => Ok(()),
+    }
+}
+
+/// The answer beside a key, if it may still be given at `now`.
+///
+/// # Errors
+/// None of its own.
+pub fn answer(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    kind: Kind,
+    key: &str,
+    now: Millis,
+) -> Result<Option<Opaque<Vec<u8>>>, StoreError> {
+    let row = idempotency_keys::table
+        .find((Txt(scope.tenant()), kind.text(), key))
+        .filter(idempotency_keys::answer_until.gt(now.0))
+        .select(idempotency_keys::answer);
+    let sealed: Option<Option<Vec<u8>>> = tx.run(scope, |conn| row.first(conn).optional())?;
+    Ok(sealed.flatten().map(Opaque))
+}
+
+/// Takes the answers away that may not be given any more; the keys stay. How many there were.
+///
+/// # Errors
+/// None of its own.
+pub fn forget_answers(tx: &mut Tx<'_>, platform: &PlatformScope, now: Millis) -> Result<u64, StoreError> {
+    let over = idempotency_keys::table.filter(idempotency_keys::answer_until.le(now.0));
+    let none = (idempotency_keys::answer.eq(None::<Vec<u8>>), idempotency_keys::answer_until.eq(None::<i64>));
+    tx.run(platform, |conn| diesel::update(over).set(none).execute(conn)).map(|n| n as u64)
 }

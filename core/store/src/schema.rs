@@ -173,6 +173,8 @@ diesel::table! {
         idempotency_key -> Text,
         fingerprint -> Binary,
         created_at -> BigInt,
+        answer -> Nullable<Binary>,
+        answer_until -> Nullable<BigInt>,
     }
 }
 

@@ -23,7 +23,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::shop::Premises;
+use crate::{secrecy, shop::Premises};
 use books::Books;
 use load::{People, Told};
 pub use mishap::Database;
@@ -83,6 +83,7 @@ pub async fn run(plan: &Plan, premises: impl Fn(&str) -> Premises) -> Result<()>
         let mut site = Site::open(premises.clone(), database).await?;
         let played = play(&mut site, seed, rounds, &mut tally).await;
         let closed = site.close(played.is_err()).await;
+        let played = played.and_then(|()| secrecy::search(&folder, &["core", "terminal"]));
         let how = format!("seed {seed} failed; everything it wrote is in {}", folder.display());
         played.and(closed).with_context(|| {
             let again = format!("cargo xtask crash --seed {seed} --rounds {} --database {database}", plan.rounds);

@@ -12,6 +12,7 @@ use crate::{
     api::{Door, text},
     process::Process,
     report::{self, Outcome},
+    secrecy,
     servers::{Postgres, Redis},
     shop::{DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop},
     wait::until,
@@ -66,6 +67,7 @@ pub async fn run(premises: Premises, only: &[String]) -> Result<()> {
     println!();
     let failed = report::print(&outcomes);
     closed?;
+    secrecy::search(&logs, &["core", "core-b", "terminal"])?;
     if failed > 0 {
         bail!("{failed} of {} scenarios failed; the programs' logs are in {}", outcomes.len(), logs.display());
     }

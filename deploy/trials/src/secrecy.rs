@@ -8,6 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use anyhow::{Context as _, Result, ensure};
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use serde_json::Value;
 
@@ -35,7 +36,15 @@ const FIELDS: &[(&str, &str)] = &[
     ("totp", "a one-time code"),
     ("email", "a person's address"),
     ("owner_email", "a person's address"),
+    ("login", "a person's address"),
+    ("owner_name", "a person's name"),
+    ("cashier", "a cashier's name"),
+    ("payer_hint", "a payer"),
+    ("reason", "a person's reason"),
+    ("evidence", "a dispute's evidence"),
 ];
+/// By which the object with the field `name` is a person, and no shop or plugin.
+const OF_PERSONS: [&str; 2] = ["email", "login"];
 
 /// The secrets of this process's people.
 static SEEN: Mutex<BTreeMap<String, &'static str>> = Mutex::new(BTreeMap::new());
@@ -53,7 +62,8 @@ fn seen() -> MutexGuard<'static, BTreeMap<String, &'static str>> {
 
 /// From now on `secret` must not turn up anywhere.
 pub fn note(what: &'static str, secret: &str) {
-    if secret.len() < SECRET_LEN_MIN {
+    // A payer's name in which most letters are hidden is short, and yet in no text by chance.
+    if secret.len() < SECRET_LEN_MIN && !secret.contains("***") {
         return;
     }
     // As it stands in a text, and as JSON writes it.
@@ -86,10 +96,14 @@ pub fn note_fields(body: &Value) {
     match body {
         Value::Object(fields) => {
             for (name, value) in fields {
-                if let Value::String(text) = value {
-                    note_field(name, text);
-                }
+                let texts = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                texts.iter().filter_map(Value::as_str).for_each(|text| note_field(name, text));
                 note_fields(value);
+            }
+            if let Some(Value::String(name)) = fields.get("name")
+                && OF_PERSONS.iter().any(|field| fields.contains_key(*field))
+            {
+                note("a person's name", name);
             }
         }
         Value::Array(items) => items.iter().for_each(note_fields),
@@ -155,6 +169,36 @@ pub fn count() -> usize {
 /// One secret of each kind, for canaries.
 pub fn one_of_each() -> BTreeMap<&'static str, String> {
     seen().iter().map(|(secret, what)| (*what, secret.clone())).collect()
+}
+
+/// What these programs wrote to standard error (log) and to standard output (out), searched. Schemes are not ours.
+///
+/// # Errors
+/// The first secrets that stand there; a program that wrote no log.
+pub fn search(folder: &Path, programs: &[&str]) -> Result<()> {
+    for program in programs {
+        for name in [format!("{program}.log"), format!("{program}.out")] {
+            let text = fs::read_to_string(folder.join(&name)).with_context(|| format!("read {name}"))?;
+            ensure!(!text.is_empty(), "{name} is empty: there is nothing to search");
+            must_not_leak(&name, &text)?;
+        }
+    }
+    println!("  ok  {} secrets in no log of {}", count(), programs.join(", "));
+    Ok(())
+}
+
+/// # Errors
+/// The first secrets that stand in `text`.
+pub fn must_not_leak(place: &str, text: &str) -> Result<()> {
+    let leaks = leaks(text);
+    ensure!(
+        leaks.is_empty(),
+        "{} leaks in {place}, of {} secrets; the first: {:?}",
+        leaks.len(),
+        count(),
+        &leaks[..leaks.len().min(5)]
+    );
+    Ok(())
 }
 
 /// Every secret in `text`, known ones and what has the form of one.
@@ -297,6 +341,8 @@ fn luhn(digits: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn told(line: &str) -> Vec<&'static str> {
@@ -326,6 +372,32 @@ mod tests {
         ] {
             assert_eq!(told(line), [what], "{line}");
         }
+    }
+
+    #[test]
+    fn what_people_say_is_known_by_its_field() {
+        note_fields(&json!({
+            "users": [{ "name": "Zhuge Kongming", "login": "zhuge@tea.example" }, { "name": "Sleepy Dragon Teahouse" }],
+            "owner_name": "Huang Yueying", "cashier": "Pang Shiyuan", "payer_hint": "x***u", "reason": "spilt all over",
+            "evidence": ["signed slip 77", "camera at the door"], "name": "Wooden Ox Plugin",
+        }));
+        let known = seen().clone();
+        for (line, what) in [
+            ("made Zhuge Kongming", "a person's name"),
+            ("zhuge@tea.example", "a person's address"),
+            ("owner=Huang Yueying", "a person's name"),
+            (r#"{"by":"Pang Shiyuan"}"#, "a cashier's name"),
+            ("paid by x***u", "a payer"),
+            ("spilt all over it", "a person's reason"),
+            ("signed slip 77", "a dispute's evidence"),
+            ("[camera at the door]", "a dispute's evidence"),
+        ] {
+            assert_eq!(leaks_of(line, &known).first().map(|leak| leak.what), Some(what), "{line}");
+        }
+        assert!(
+            leaks_of("Sleepy Dragon Teahouse, Wooden Ox Plugin", &known).is_empty(),
+            "shops and plugins are no persons"
+        );
     }
 
     #[test]

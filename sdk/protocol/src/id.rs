@@ -206,6 +206,14 @@ impl PaymentId {
     }
 }
 
+impl TenantId {
+    /// The merchant that an administrator's `Idempotency-Key` stands for: the same key is the same merchant.
+    #[must_use]
+    pub fn for_key(idempotency_key: &str) -> Self {
+        Self(derived("saoma tenant key 1", &[idempotency_key.as_bytes()]))
+    }
+}
+
 impl RefundId {
     /// The refund that an `Idempotency-Key` stands for: the same key on the same payment is the same refund.
     #[must_use]

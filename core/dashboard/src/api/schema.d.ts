@@ -3880,7 +3880,9 @@ export interface operations {
     "api-keys_create": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4338,7 +4340,9 @@ export interface operations {
     batches_accept_uncounted: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 batch: components["schemas"]["BatchId"];
             };
@@ -4400,7 +4404,9 @@ export interface operations {
     "channel-accounts_create": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6309,7 +6315,9 @@ export interface operations {
     stores_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6468,7 +6476,9 @@ export interface operations {
     tenants_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6809,7 +6819,9 @@ export interface operations {
     terminals_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6905,7 +6917,9 @@ export interface operations {
     terminals_offer_claim: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 terminal: components["schemas"]["TerminalId"];
             };
@@ -7089,7 +7103,9 @@ export interface operations {
     users_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7185,7 +7201,9 @@ export interface operations {
     users_reset_password: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 user: components["schemas"]["UserId"];
             };
@@ -7245,7 +7263,9 @@ export interface operations {
     webhooks_replay_delivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 delivery: components["schemas"]["WebhookDeliveryId"];
             };
@@ -7303,7 +7323,9 @@ export interface operations {
     webhooks_create: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7463,7 +7485,9 @@ export interface operations {
     webhooks_replay_range: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 endpoint: components["schemas"]["WebhookEndpointId"];
             };
@@ -7497,7 +7521,9 @@ export interface operations {
     webhooks_rotate_secret: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 endpoint: components["schemas"]["WebhookEndpointId"];
             };
@@ -7531,7 +7557,9 @@ export interface operations {
     webhooks_send_test: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
             path: {
                 endpoint: components["schemas"]["WebhookEndpointId"];
             };

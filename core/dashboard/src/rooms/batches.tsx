@@ -7,6 +7,7 @@ import { useState } from 'react';
 import { Link, useParams, useSearchParams } from 'react-router';
 import { api, type Batch, type BatchDetail, type BatchDifference, got } from '../api/client';
 import { isPeriod } from '../books';
+import { useKeys } from '../api/wish';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
 import { useText, wordFor } from '../text/text';
@@ -211,9 +212,13 @@ function Accept({ batch }: { batch: string }) {
   const { t } = useText();
   const queries = useQueryClient();
   const [reason, setReason] = useState('');
+  const keys = useKeys();
   const accept = useMutation({
-    mutationFn: () =>
-      got(api.POST('/v1/batches/{batch}/uncounted/accept', { params: { path: { batch } }, body: { reason: reason.trim() } })),
+    mutationFn: () => {
+      const body = { reason: reason.trim() };
+      const params = { path: { batch }, header: { 'Idempotency-Key': keys.of(body) } };
+      return got(api.POST('/v1/batches/{batch}/uncounted/accept', { params, body }));
+    },
     onSuccess: () => queries.invalidateQueries({ queryKey: ['batch', batch] }),
   });
   return (

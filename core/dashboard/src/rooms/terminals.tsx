@@ -7,6 +7,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRef, useState } from 'react';
 import { api, type ClaimCode, got, type Terminal } from '../api/client';
 import type { Person } from '../api/session';
+import { useKeys } from '../api/wish';
 import { ProblemNote } from '../parts/problem';
 import { Ago, Amount } from '../parts/show';
 import { useText, wordFor } from '../text/text';
@@ -29,8 +30,9 @@ function standingOf(terminal: Terminal): Standing {
 const COLORS: Readonly<Record<Standing, string>> = { online: 'green', offline: 'orange', unclaimed: 'blue', revoked: 'gray' };
 const HEALTH = { ok: 'green', warning: 'yellow', failed: 'red' } as const;
 
-async function claim(terminal: string): Promise<ClaimCode> {
-  return got(api.POST('/v1/terminals/{terminal}/claim-code', { params: { path: { terminal } } }));
+async function claim(terminal: string, key: string): Promise<ClaimCode> {
+  const params = { path: { terminal }, header: { 'Idempotency-Key': key } };
+  return got(api.POST('/v1/terminals/{terminal}/claim-code', { params }));
 }
 
 export function TerminalsRoom({ role }: { role: Person['role'] }) {
@@ -38,7 +40,14 @@ export function TerminalsRoom({ role }: { role: Person['role'] }) {
   const terminals = useTerminals(LOOK_EVERY_MS);
   const [adding, setAdding] = useState(false);
   const [claimed, setClaimed] = useState<ClaimCode | null>(null);
-  const newClaim = useMutation({ mutationFn: claim, onSuccess: setClaimed });
+  const keys = useKeys();
+  const newClaim = useMutation({
+    mutationFn: (terminal: string) => claim(terminal, keys.of(terminal)),
+    onSuccess: (code) => {
+      keys.done();
+      setClaimed(code);
+    },
+  });
   const mayManage = MAY_MANAGE.includes(role);
   return (
     <Stack>
@@ -134,10 +143,13 @@ function NewTerminal({ onClose, onMade }: { onClose: () => void; onMade: (claim:
   };
   const open = stores.data?.items.filter(({ active }) => active) ?? [];
   const store = chosen ?? open[0]?.id ?? null;
+  const keys = useKeys();
   const create = useMutation({
     mutationFn: async () => {
-      made.current ??= (await got(api.POST('/v1/terminals', { body: { name: name.trim(), store: store ?? '' } }))).id;
-      return claim(made.current);
+      const body = { name: name.trim(), store: store ?? '' };
+      const params = { header: { 'Idempotency-Key': keys.of(body) } };
+      made.current ??= (await got(api.POST('/v1/terminals', { params, body }))).id;
+      return claim(made.current, keys.of(made.current));
     },
     onSuccess: onMade,
     // Also after an answer that was lost: the terminal may be there.

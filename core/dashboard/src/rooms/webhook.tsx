@@ -5,6 +5,7 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tansta
 import { Fragment, useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import { api, got, type WebhookDelivery, type WebhookDeliveryState, type WebhookEndpoint } from '../api/client';
+import { useKeys } from '../api/wish';
 import { ProblemNote } from '../parts/problem';
 import { When } from '../parts/show';
 import { useText } from '../text/text';
@@ -41,16 +42,17 @@ export function WebhookRoom() {
 
 type Wish = 'enable' | 'disable' | 'test' | 'rotate' | 'delete';
 
-function ask(id: string, wish: Wish): Promise<unknown> {
+function ask(id: string, wish: Wish, key: string): Promise<unknown> {
   const params = { path: { endpoint: id } };
+  const keyed = { ...params, header: { 'Idempotency-Key': key } };
   switch (wish) {
     case 'enable':
     case 'disable':
       return got(api.PATCH('/v1/webhook-endpoints/{endpoint}', { params, body: { enabled: wish === 'enable' } }));
     case 'test':
-      return got(api.POST('/v1/webhook-endpoints/{endpoint}/test', { params }));
+      return got(api.POST('/v1/webhook-endpoints/{endpoint}/test', { params: keyed }));
     case 'rotate':
-      return got(api.POST('/v1/webhook-endpoints/{endpoint}/rotate-secret', { params, body: {} }));
+      return got(api.POST('/v1/webhook-endpoints/{endpoint}/rotate-secret', { params: keyed, body: {} }));
     case 'delete':
       return got(api.DELETE('/v1/webhook-endpoints/{endpoint}', { params }));
   }
@@ -62,9 +64,11 @@ function Facts({ endpoint }: { endpoint: WebhookEndpoint }) {
   const queryClient = useQueryClient();
   const [asking, setAsking] = useState<'rotate' | 'delete' | null>(null);
   const [secret, setSecret] = useState<string | null>(null);
+  const keys = useKeys();
   const wish = useMutation({
-    mutationFn: async (wanted: Wish) => ({ wanted, answer: await ask(endpoint.id, wanted) }),
+    mutationFn: async (wanted: Wish) => ({ wanted, answer: await ask(endpoint.id, wanted, keys.of(wanted)) }),
     onSuccess: ({ wanted, answer }) => {
+      keys.done();
       setAsking(null);
       if (wanted === 'rotate') setSecret((answer as { secret: string }).secret);
       if (wanted === 'delete') void navigate('/webhooks');
@@ -216,8 +220,12 @@ function Detail({ delivery, replayable }: { delivery: WebhookDelivery; replayabl
     queryKey: ['webhook', delivery.endpoint, 'delivery', delivery.id, delivery.attempts, delivery.state],
     queryFn: () => got(api.GET('/v1/webhook-deliveries/{delivery}', { params })),
   });
+  const keys = useKeys();
   const replay = useMutation({
-    mutationFn: () => got(api.POST('/v1/webhook-deliveries/{delivery}/replay', { params })),
+    mutationFn: () => got(api.POST('/v1/webhook-deliveries/{delivery}/replay', {
+      params: { ...params, header: { 'Idempotency-Key': keys.of(delivery.id) } },
+    })),
+    onSuccess: keys.done,
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['webhook', delivery.endpoint] }),
   });
   return (
@@ -255,10 +263,14 @@ function ReplayRange({ endpoint }: { endpoint: WebhookEndpoint }) {
   const [to, setTo] = useState('');
   const [succeededToo, setSucceededToo] = useState(false);
   const range = { from: Date.parse(from), to: Date.parse(to) };
+  const keys = useKeys();
   const replay = useMutation({
-    mutationFn: () => got(api.POST('/v1/webhook-endpoints/{endpoint}/replay', {
-      params: { path: { endpoint: endpoint.id } }, body: { ...range, succeeded_too: succeededToo },
-    })),
+    mutationFn: () => {
+      const body = { ...range, succeeded_too: succeededToo };
+      const params = { path: { endpoint: endpoint.id }, header: { 'Idempotency-Key': keys.of(body) } };
+      return got(api.POST('/v1/webhook-endpoints/{endpoint}/replay', { params, body }));
+    },
+    onSuccess: keys.done,
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['webhook', endpoint.id] }),
   });
   const ready = endpoint.enabled && range.from < range.to;

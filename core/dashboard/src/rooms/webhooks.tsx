@@ -7,6 +7,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { api, got, type WebhookEndpoint, type WebhookEventType } from '../api/client';
+import { useKeys } from '../api/wish';
 import { ProblemNote } from '../parts/problem';
 import { Ago } from '../parts/show';
 import { useText, wordFor } from '../text/text';
@@ -85,15 +86,17 @@ function NewEndpoint({ onClose, onMade }: { onClose: () => void; onMade: (secret
   const [description, setDescription] = useState('');
   const [types, setTypes] = useState<string[]>([]);
   const [ordered, setOrdered] = useState(false);
+  const keys = useKeys();
   const create = useMutation({
-    mutationFn: () => got(api.POST('/v1/webhook-endpoints', {
-      body: {
+    mutationFn: () => {
+      const body = {
         url: url.trim(), description: description.trim(), ordered,
         event_types: EVENT_TYPES.filter((type) => types.includes(type)),
-      },
-    })),
+      };
+      return got(api.POST('/v1/webhook-endpoints', { params: { header: { 'Idempotency-Key': keys.of(body) } }, body }));
+    },
     onSuccess: ({ secret }) => onMade(secret),
-    // Also after an answer that was lost: the endpoint may be there. Its secret can be changed.
+    // Also after an answer that was lost: the endpoint may be there.
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['webhooks'] }),
   });
   const ready = url.trim() !== '';

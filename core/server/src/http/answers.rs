@@ -1,7 +1,8 @@
-//! Answers kept in Redis for requests that come again, in front of the database, which stays the truth.
+//! Answers kept in Redis for sales that come again, in front of the database, which stays the truth. Refunds and all else are
+//! repeated too seldom to need it: they are read.
 //!
-//! What is kept counts only for the same request of the same caller, and only while the database has the payment or refund in
-//! the version that was answered: the database is asked for a number instead of for the whole. An answer that is old, lost
+//! What is kept counts only for the same request of the same caller, and only while the database has the payment in the
+//! version that was answered: the database is asked for a number instead of for the whole. An answer that is old, lost
 //! or never kept only means that all of it is read.
 
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! Who calls is found out before anything else of a request is read: a stranger learns nothing from what is wrong with a
 //! body, and makes core parse none.
 
+pub mod gate;
 pub mod passwords;
 pub mod refresh;
 pub mod rights;
@@ -13,14 +14,7 @@ use std::{
     marker::PhantomData,
 };
 
-use actix_web::{
-    Error, FromRequest, HttpMessage as _, HttpRequest,
-    body::BoxBody,
-    dev::{Payload, ServiceRequest, ServiceResponse},
-    http::header,
-    middleware::Next,
-    web,
-};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, http::header, web};
 use saoma_protocol::{ApiKeyId, SessionId, TerminalId};
 use saoma_store::{PlatformScope, Principal, StoreError, TenantScope, access, api_keys, terminals};
 use sha2::{Digest as _, Sha256};
@@ -81,24 +75,8 @@ impl<N: Needs> Caller<N> {
     }
 }
 
-/// What [`identify`] found out.
+/// What [`gate::admit`] found out.
 struct Found(Result<Principal, Problem>);
-
-/// Finds out who calls, for the handlers' [`Caller`]. Whether that is anybody at all is theirs to ask.
-///
-/// # Errors
-/// What the handler says.
-pub async fn identify(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, Error> {
-    let found = match principal(request.request()).await {
-        Ok(principal) => match not_too_often(request.request(), &principal).await {
-            Ok(()) => not_packed(request.request()).map(|()| principal),
-            Err(too_often) => Err(too_often),
-        },
-        refused => refused,
-    };
-    request.extensions_mut().insert(Found(found));
-    next.call(request).await
-}
 
 impl<N: Needs> FromRequest for Caller<N> {
     type Error = Problem;

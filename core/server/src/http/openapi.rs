@@ -1,11 +1,14 @@
 //! The API's own description, made from the handlers. `openapi.json` beside this crate is it, checked by a test.
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use actix_web::http::Method;
 use saoma_protocol::api::{PaymentView, Problem, RefundView};
 use utoipa::{
     OpenApi,
     openapi::{
         ContentBuilder, Ref, RefOr, ResponseBuilder,
-        path::Operation,
+        path::{Operation, PathItem},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -22,7 +25,9 @@ use crate::{
         title = "Saoma core",
         description = "Payments by code: taken, given back, booked. Amounts are whole minor units with an ISO 4217 \
                        currency, times milliseconds since 1970 (UTC). Errors are problem details (RFC 9457); `code` is \
-                       stable.",
+                       stable. Every POST that makes or moves something takes an Idempotency-Key: the same request under the \
+                       same key is carried out once. What is made is answered the same again for an hour, the secret in it \
+                       too; after that the answer is answered_before.",
     ),
     components(schemas(
         Problem,
@@ -173,6 +178,25 @@ pub fn described() -> utoipa::openapi::OpenApi {
     api
 }
 
+/// The methods that the document has at this route; `None` if it does not have the route.
+#[must_use]
+pub fn methods_of(pattern: &str) -> Option<&'static [Method]> {
+    static DESCRIBED: LazyLock<BTreeMap<String, Vec<Method>>> = LazyLock::new(|| {
+        let methods = |item: PathItem| {
+            let each = [
+                (Method::GET, item.get),
+                (Method::POST, item.post),
+                (Method::PUT, item.put),
+                (Method::PATCH, item.patch),
+                (Method::DELETE, item.delete),
+            ];
+            each.into_iter().filter(|(_, operation)| operation.is_some()).map(|(method, _)| method).collect()
+        };
+        described().paths.paths.into_iter().map(|(path, item)| (path, methods(item))).collect()
+    });
+    DESCRIBED.get(pattern).map(Vec::as_slice)
+}
+
 /// A name that is the only one of its kind, and the answer that everything can have.
 fn complete(operation: &mut Operation) {
     let tag = operation.tags.as_ref().and_then(|tags| tags.first()).cloned().unwrap_or_default();
@@ -199,12 +223,49 @@ pub fn document() -> Result<String, serde_json::Error> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use utoipa::openapi::Required;
+
     use super::*;
 
     #[test]
     fn the_committed_document_is_the_code_s() {
         let committed = include_str!("../../openapi.json");
         assert_eq!(committed.trim_end(), document().unwrap(), "renew it with: cargo xtask codegen");
+    }
+
+    /// POSTs without an `Idempotency-Key`, each with why a repeat does no harm.
+    const UNKEYED: &[(&str, &str)] = &[
+        ("/v1/auth/password", "the old password works once"),
+        ("/v1/auth/refresh", "the cookie is exchanged once"),
+        ("/v1/auth/sign-in", "a session that nobody has heard of ends by itself"),
+        ("/v1/auth/sign-out", "what has ended stays ended"),
+        ("/v1/channel-accounts/{account}/self-test", "it asks, and changes nothing"),
+        ("/v1/fleet/broker/start", "what runs is not started again"),
+        ("/v1/fleet/broker/stop", "what stands still is not stopped again"),
+        ("/v1/notify/{account}", "the channel's own message names its payment"),
+        ("/v1/terminal/enrol", "the claim code works once"),
+        ("/v1/terminal/journal", "entries are known by number and hash"),
+        ("/v1/terminal/pushes/ack", "what is acknowledged stays so"),
+        ("/v1/terminal/renew", "a further certificate of the same terminal; none ends by it"),
+        ("/v1/terminals/{terminal}/revoke", "a terminal that is shut out stays out"),
+        ("/v1/terminals/{terminal}/sync-now", "while it waits, the terminal hears of it once"),
+    ];
+
+    #[test]
+    fn every_post_has_a_key_or_a_reason_to_have_none() {
+        let mut unkeyed = Vec::new();
+        for (path, item) in described().paths.paths {
+            let Some(post) = item.post else { continue };
+            let key = post.parameters.into_iter().flatten().find_map(|parameter| match parameter {
+                RefOr::T(parameter) if parameter.name == "Idempotency-Key" => Some(parameter),
+                _ => None,
+            });
+            match key {
+                Some(key) => assert!(key.required == Required::True, "{path}"),
+                None => unkeyed.push(path),
+            }
+        }
+        assert_eq!(unkeyed, UNKEYED.iter().map(|(path, _)| *path).collect::<Vec<_>>());
     }
 
     #[test]

@@ -50,6 +50,7 @@ codes! {
     PAYMENT_EXISTS_DIFFERENTLY = "payment_exists_differently", 409, "Another payment has this number";
     REFUND_EXISTS_DIFFERENTLY = "refund_exists_differently", 409, "Another refund has this number";
     KEY_REUSED = "idempotency_key_reused", 422, "The Idempotency-Key was used for another request";
+    ANSWERED_BEFORE = "answered_before", 409, "It was done, and its answer is gone";
     NOT_IN_STATE = "not_in_state", 409, "The payment's state does not allow this";
     REFUND_EXCEEDS = "refund_exceeds", 409, "More than can be given back";
     PAYMENT_DISPUTED = "payment_disputed", 409, "The payment is disputed";

@@ -9,7 +9,7 @@ use actix_web::{
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::{
-    auth::identify,
+    auth::gate,
     health, metrics, openapi, pages, pay_page,
     problem::{BODY_TOO_LARGE, BODY_UNREADABLE, INVALID, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
     v1,
@@ -23,7 +23,9 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
             .app_data(json_body(body_bytes_max))
             .app_data(web::PathConfig::default().error_handler(|error, _| path(&error).into()))
             .app_data(web::QueryConfig::default().error_handler(|error, _| query(&error).into()))
-            .app_data(web::PayloadConfig::new(body_bytes_max))
+            .app_data(web::PayloadConfig::new(body_bytes_max));
+        // One scope for all, since the gate stands before every route.
+        let gated = web::scope("")
             .service(
                 web::scope("/v1")
                     .configure(v1::api_keys::routes)
@@ -56,8 +58,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::fee_plans::routes)
                     .configure(v1::webhooks::routes)
                     .configure(v1::webhook_deliveries::routes)
-                    .default_service(web::to(nothing_here))
-                    .wrap(from_fn(identify)),
+                    .default_service(web::to(nothing_here)),
             )
             .route("/health", web::get().to(health::health))
             .route("/ready", web::get().to(health::ready))
@@ -66,7 +67,9 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
             // The browsable page: everything it needs is inside this program.
             .service(web::redirect("/docs", "/docs/"))
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::described()))
-            .default_service(web::to(pages::page));
+            .default_service(web::to(pages::page))
+            .wrap(from_fn(gate::admit));
+        config.service(gated);
     }
 }
 
@@ -115,17 +118,57 @@ fn sentence(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::{App, http::header::LOCATION, test};
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use actix_web::{App, http::header::LOCATION, test as calls};
 
     use super::*;
 
+    /// The handlers of a file and of what lies under it, as `v1::stores::list`.
+    fn handlers(file: &Path, module: &str, found: &mut BTreeSet<String>) {
+        let source = fs::read_to_string(file).unwrap();
+        // A resource hands over to a method's handler or to one for all methods, which must be the one that refuses.
+        for (at, part) in source.split(".to(").enumerate().skip(1) {
+            let before = source.split(".to(").nth(at - 1).unwrap();
+            let name = part.split(|letter: char| !(letter.is_alphanumeric() || "_:".contains(letter))).next().unwrap();
+            assert!(before.ends_with("()"), "{module}: {name} is not for one method");
+            found.insert(format!("{module}::{name}"));
+        }
+        for part in source.split("web::to(").skip(1) {
+            assert!(part.starts_with("other_method)"), "{module}: a handler for every method");
+        }
+        let folder = file.with_extension("");
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let file = entry.unwrap().path();
+            if file.is_dir() {
+                // Read with the file of its name.
+                continue;
+            }
+            let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+            handlers(&file, &format!("{module}::{name}"), found);
+        }
+    }
+
+    /// What the document does not have is in no table of rights; the gate keeps it shut as well.
+    #[test]
+    fn every_route_is_described() {
+        let mut found = BTreeSet::new();
+        handlers(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/v1.rs"), "v1", &mut found);
+        let listed = include_str!("openapi.rs");
+        let listed = listed.split("paths(").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
+        let listed: BTreeSet<String> =
+            listed.split(',').map(|path| path.trim().to_owned()).filter(|path| !path.is_empty()).collect();
+        assert!(found.len() > 90, "the routes are read");
+        assert_eq!(found, listed);
+    }
+
     #[actix_web::test]
     async fn the_browsable_page_is_found_without_its_last_slash() {
-        let service = test::init_service(App::new().configure(routes(1024))).await;
-        let answer = test::call_service(&service, test::TestRequest::get().uri("/docs").to_request()).await;
+        let service = calls::init_service(App::new().configure(routes(1024))).await;
+        let answer = calls::call_service(&service, calls::TestRequest::get().uri("/docs").to_request()).await;
         assert_eq!(answer.status(), 307);
         assert_eq!(answer.headers().get(LOCATION).unwrap(), "/docs/");
-        let answer = test::call_service(&service, test::TestRequest::get().uri("/docs/").to_request()).await;
+        let answer = calls::call_service(&service, calls::TestRequest::get().uri("/docs/").to_request()).await;
         assert_eq!(answer.status(), 200);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saoma_store::{StoreError, access, outbox, sessions, webhooks};
+use saoma_store::{StoreError, access, idempotency, outbox, sessions, webhooks};
 use tokio::sync::watch;
 
 use super::rested;
@@ -40,6 +40,7 @@ async fn tidy(app: &App) -> Result<(u64, u64, u64), StoreError> {
     app.store()
         .write(move |tx| {
             let process = access::process();
+            idempotency::forget_answers(tx, &process, now)?;
             let messages = outbox::prune(tx, &process, now.plus(-ACKED_KEPT_MS))?;
             let webhooks = webhooks::prune(tx, &process, now.plus(-WEBHOOKS_KEPT_MS))?;
             Ok((messages, webhooks, sessions::prune(tx, &process, now.plus(-SESSIONS_KEPT_MS))?))

@@ -207,7 +207,7 @@ async fn keys() {
     for (nth, path) in paths.iter().enumerate() {
         let body = [present(100), json!({ "amount": { "minor": 1, "currency": "CNY" } }), json!({}), json!({})];
         let body = body[nth].to_string();
-        let ask = |owner: &Door| owner.post(path).bytes(body.clone());
+        let ask = |owner: &Door| owner.post(path).without_key().bytes(body.clone());
         let missing = ask(desk.owner()).await;
         desk.is_refused(&format!("{} without a key", path.replace(&desk.paid, "{payment}")), &missing);
         for key in [

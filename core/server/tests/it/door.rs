@@ -3,6 +3,7 @@
 use std::{
     future::{Future, IntoFuture},
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use reqwest::{
@@ -52,12 +53,12 @@ impl Door {
     }
 
     pub fn ask(&self, method: &str, path: &str) -> Ask {
-        let method: Method = method.parse().unwrap();
-        let mut request = self.http.request(method, format!("{}{path}", self.root));
+        let mut request = self.http.request(method.parse::<Method>().unwrap(), format!("{}{path}", self.root));
         if let Some(bearer) = &self.bearer {
             request = request.bearer_auth(bearer);
         }
-        Ask(request)
+        let key = (method == "POST").then(|| format!("wish-{}", WISHES.fetch_add(1, Ordering::Relaxed)));
+        Ask { request, key }
     }
 
     pub fn get(&self, path: &str) -> Ask {
@@ -69,16 +70,27 @@ impl Door {
     }
 }
 
-/// A request in the making; awaited, it is sent.
-pub struct Ask(RequestBuilder);
+/// How many things have been asked for.
+static WISHES: AtomicU64 = AtomicU64::new(0);
+
+/// A request in the making; awaited, it is sent. A POST is a wish of its own unless it is said which.
+pub struct Ask {
+    request: RequestBuilder,
+    key: Option<String>,
+}
 
 impl Ask {
     pub fn key(self, key: &str) -> Self {
-        self.header("idempotency-key", key.as_bytes())
+        self.without_key().header("idempotency-key", key.as_bytes())
+    }
+
+    pub fn without_key(self) -> Self {
+        Self { key: None, ..self }
     }
 
     pub fn header(self, name: &str, value: &[u8]) -> Self {
-        Self(self.0.header(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value).unwrap()))
+        let value = HeaderValue::from_bytes(value).unwrap();
+        Self { request: self.request.header(name.parse::<HeaderName>().unwrap(), value), ..self }
     }
 
     pub fn json(self, body: &impl Serialize) -> Self {
@@ -87,16 +99,19 @@ impl Ask {
 
     /// Bytes that say they are JSON.
     pub fn bytes(self, body: impl Into<Vec<u8>>) -> Self {
-        Self(self.0.header("content-type", "application/json").body(body.into()))
+        self.header("content-type", b"application/json").raw(body)
     }
 
     pub fn raw(self, body: impl Into<Vec<u8>>) -> Self {
-        Self(self.0.body(body.into()))
+        Self { request: self.request.body(body.into()), ..self }
     }
 
     /// The answer's beginning; its body goes on.
     pub async fn open(self) -> reqwest::Response {
-        self.0.send().await.unwrap()
+        match self.key {
+            Some(key) => self.request.header("idempotency-key", key).send().await.unwrap(),
+            None => self.request.send().await.unwrap(),
+        }
     }
 }
 
@@ -106,7 +121,7 @@ impl IntoFuture for Ask {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let response = self.0.send().await.unwrap();
+            let response = self.open().await;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             // A live view never ends: that it began is the answer.
             let is_live = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");

@@ -312,6 +312,7 @@ async fn what_cannot_be_asked_and_who_may_not_ask() {
         "trial-balance?".to_owned(),
         format!("balances?{today}"),
         format!("statement?account=fees&currency=CNY&{today}"),
+        format!("settlement?{today}"),
         "findings?".to_owned(),
     ] {
         let path = format!("/v1/ledger/{path}");

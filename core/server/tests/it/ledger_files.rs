@@ -144,6 +144,43 @@ async fn files_say_to_the_last_digit_what_the_api_says() {
     assert_eq!(read.len(), 10);
 }
 
+/// A file of numbers says whose they are by nothing but the numbers: so a stranger's is that of a merchant with none.
+#[tokio::test]
+async fn nobody_reads_anothers_books_from_a_file() {
+    let world = World::start().await;
+    let (scope, store) = world.merchant();
+    let account = account(&world, scope).await;
+    let payment = submitted(&world, (scope, store), account, amount(1_000, "CNY")).await;
+    hear(&world, scope, payment, AnswerStatus::Succeeded { paid_at: world.now() }).await;
+    let (other, _) = world.another_merchant().await;
+    let (accountant, cashier) =
+        (Person::of(&world, scope, Role::Accountant).await, Person::of(&world, scope, Role::Cashier).await);
+    let stranger = Person::of(&world, other, Role::Owner).await;
+    let (folder, days) = (tempfile::tempdir().unwrap(), today(&world));
+    let (never, statement) = ("from=2001-01-01&to=2001-01-01", "statement/export?currency=CNY&account=");
+    for file in [
+        "balances/export?".to_owned(),
+        format!("{statement}channel_clearing"),
+        format!("{statement}channel_clearing&channel_account={account}"),
+        format!("{statement}merchant_payable"),
+        "settlement/export?".to_owned(),
+        "settlement/export?by=store".to_owned(),
+        "settlement/export?by=terminal".to_owned(),
+    ] {
+        for format in ["csv", "xlsx"] {
+            let path = |days: &str| format!("/v1/ledger/{file}&{days}&format={format}").replace("?&", "?");
+            assert_eq!(cashier.refused(&path(&days)).await, "403 forbidden", "{file}");
+            let theirs = fetch(&stranger, &path(&days), folder.path()).await;
+            // Before there was a merchant, nothing had moved.
+            let nothing = fetch(&stranger, &path(never), folder.path()).await;
+            let ours = fetch(&accountant, &path(&days), folder.path()).await;
+            let sums = |rows: &[Vec<String>]| rows.iter().map(|row| row[row.len() / 2..].join(" ")).collect::<Vec<_>>();
+            assert_eq!(sums(&theirs), sums(&nothing), "{file} {format}");
+            assert_ne!(sums(&ours), sums(&nothing), "{file} {format}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_long_statement_is_sent_whole() {
     let world = World::start().await;

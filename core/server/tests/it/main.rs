@@ -24,6 +24,7 @@ mod isolation;
 mod ledger;
 mod ledger_files;
 mod live;
+mod made_once;
 mod money;
 mod notifications;
 mod own_keys;

@@ -1,13 +1,14 @@
 //! Idempotency keys: one key, one request.
 
+use saoma_protocol::Millis;
 use saoma_store::{
-    StoreError,
+    Opaque, StoreError,
     idempotency::{self, Kind},
 };
 
 use crate::{
     base::{Base, on_both},
-    house::{House, NOW},
+    house::{House, NOW, PLATFORM},
 };
 
 const TAKEN: StoreError = StoreError::Conflict { what: "the Idempotency-Key" };
@@ -74,5 +75,33 @@ fn a_request_that_is_refused_leaves_no_key_behind() {
         assert!(refused.is_err());
         assert_eq!(kept(base, &tea, Kind::Payment, "key"), None);
         assert_eq!(keep(base, &tea, Kind::Payment, "key", 2), Ok(()));
+    });
+}
+
+#[test]
+fn an_answer_lies_beside_its_key_for_a_while() {
+    on_both(|base| {
+        let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
+        let sealed = Opaque(vec![7, 0, 255]);
+        let lay = |house: &House, key: &str| {
+            base.try_write(|tx| idempotency::keep_answer(tx, &house.scope, Kind::Request, key, &sealed, NOW.plus(100)))
+        };
+        let beside = |house: &House, key: &str, at: Millis| {
+            base.read(|tx| idempotency::answer(tx, &house.scope, Kind::Request, key, at))
+        };
+        assert_eq!(lay(&tea, "key"), Err(StoreError::NotFound { what: "the Idempotency-Key" }));
+        assert_eq!(keep(base, &tea, Kind::Request, "key", 1), Ok(()));
+        assert_eq!(keep(base, &tea, Kind::Request, "none", 1), Ok(()));
+        assert_eq!(beside(&tea, "key", NOW), None);
+        assert_eq!(lay(&tea, "key"), Ok(()));
+        assert_eq!(beside(&tea, "key", NOW.plus(99)), Some(sealed.clone()));
+        assert_eq!(beside(&tea, "key", NOW.plus(100)), None);
+        assert_eq!((beside(&tea, "none", NOW), beside(&milk, "key", NOW)), (None, None));
+        assert_eq!(lay(&milk, "key"), Err(StoreError::NotFound { what: "the Idempotency-Key" }));
+        for (at, forgotten) in [(99, 0), (100, 1), (101, 0)] {
+            assert_eq!(base.write(|tx| idempotency::forget_answers(tx, &PLATFORM, NOW.plus(at))), forgotten);
+        }
+        assert_eq!(beside(&tea, "key", NOW), None);
+        assert_eq!(kept(base, &tea, Kind::Request, "key"), Some([1; 32]), "the key stays");
     });
 }

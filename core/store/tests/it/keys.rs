@@ -221,6 +221,8 @@ fn every_column_of_bytes_is_known_for_what_it_is() {
         ["channel_accounts.secrets", "webhook_endpoints.previous_secret", "webhook_endpoints.secret"];
     let others = [
         "api_keys.secret_hash",
+        // Under a key made of the request that it answers, and gone within the hour.
+        "idempotency_keys.answer",
         "idempotency_keys.fingerprint",
         "pay_codes.id",
         "plugin_kv.value",

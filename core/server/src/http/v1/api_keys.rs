@@ -1,8 +1,9 @@
 //! `/v1/api-keys`: keys for the merchant's own programs.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{ApiKeyId, Millis, api::Page};
 use saoma_store::{
+    Tx,
     api_keys::{self, ApiKey},
     users,
 };
@@ -11,11 +12,13 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use super::{audit::note, people::NO_STORE};
+use super::audit::note;
 use crate::{
     app::App,
     http::{
         auth::{Caller, api_key_text, rights::ManagePeople},
+        idempotency::IdempotencyKey,
+        once::{Wish, answered},
         problem::Problem,
         role::Role,
         router::other_method,
@@ -62,7 +65,7 @@ impl From<ApiKey> for ApiKeyView {
     }
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateApiKey {
     /// 1 to 128 characters.
@@ -91,12 +94,15 @@ pub async fn list(app: web::Data<App>, caller: Caller<ManagePeople>) -> Result<w
 
 /// Makes a key that may do what the role may.
 #[utoipa::path(post, path = "/v1/api-keys", tag = "api-keys", request_body = CreateApiKey,
+    params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = CreatedApiKey)))]
 pub async fn create(
     app: web::Data<App>,
     caller: Caller<ManagePeople>,
+    key: IdempotencyKey,
     body: web::Json<CreateApiKey>,
 ) -> Result<HttpResponse, Problem> {
+    let wish = Wish::of(&app, "POST /v1/api-keys", &caller, &key, &*body)?;
     let (scope, who, body) = (caller.scope()?, caller.principal().clone(), body.into_inner());
     let role = body.role.given_by(&who)?;
     let secret = app.random_32()?;
@@ -110,22 +116,19 @@ pub async fn create(
         revoked_at: None,
         last_used_at: None,
     };
-    let stored = key.clone();
-    app.store()
-        .write(move |tx| {
-            let detail = json!({ "name": stored.name, "role": role.text() });
-            note(tx, &who, "api_key.created", &stored.id, &detail, stored.created_at)?;
-            api_keys::create(tx, &scope, &stored, &secret_hash)
+    let make = move |tx: &mut Tx<'_>| {
+        let detail = json!({ "name": key.name, "role": role.text() });
+        note(tx, &who, "api_key.created", &key.id, &detail, key.created_at)?;
+        api_keys::create(tx, &scope, &key, &secret_hash)?;
+        Ok(CreatedApiKey {
+            id: key.id,
+            name: key.name.clone(),
+            role: body.role,
+            secret: api_key_text(key.id, &secret),
+            created_at: key.created_at,
         })
-        .await?;
-    let created = CreatedApiKey {
-        id: key.id,
-        name: key.name,
-        role: body.role,
-        secret: api_key_text(key.id, &secret),
-        created_at: key.created_at,
     };
-    Ok(HttpResponse::Created().insert_header(NO_STORE).json(created))
+    answered(&app, scope, wish, StatusCode::CREATED, make).await
 }
 
 /// Revokes a key: from now on it is not let in.

@@ -2,7 +2,7 @@
 
 use actix_web::web;
 use saoma_protocol::{PaymentId, api::PaymentView};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{payments::load, settlements::person};
@@ -11,6 +11,7 @@ use crate::{
     http::{
         auth::{Caller, rights::SettleByHand},
         idempotency::IdempotencyKey,
+        once::Wish,
         problem::Problem,
         router::other_method,
         text,
@@ -27,7 +28,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// What was done about it.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Attend {
     reason: String,
@@ -42,11 +43,17 @@ pub async fn attend(
     app: web::Data<App>,
     caller: Caller<SettleByHand>,
     payment: web::Path<PaymentId>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: web::Json<Attend>,
 ) -> Result<web::Json<PaymentView>, Problem> {
     let (scope, payment, actor) = (caller.scope()?, payment.into_inner(), person(&caller)?);
-    load(&app, caller.principal(), scope, payment).await?;
+    let known = load(&app, caller.principal(), scope, payment).await?;
+    let wish = Wish::of(&app, &format!("POST /v1/payments/{payment}/attend"), &caller, &key, &*body)?;
     let reason = text::name(&body.into_inner().reason, "/reason")?;
-    Ok(web::Json(payment_view(&app, &end_call(&app, scope, payment, reason, &actor).await?)))
+    if wish.is_known_already(&app, scope).await? {
+        return Ok(web::Json(payment_view(&app, &known)));
+    }
+    let ended = end_call(&app, scope, payment, reason, &actor).await?;
+    wish.keep_afterwards(&app, scope, None).await?;
+    Ok(web::Json(payment_view(&app, &ended)))
 }

@@ -4,7 +4,7 @@
 use actix_web::{HttpResponse, web};
 use saoma_protocol::{Amount, BatchId, Currency, Millis, Money, Sequence, StoreId, TerminalId, api::Page};
 use saoma_store::{
-    StoreError, TenantScope,
+    StoreError, TenantScope, Tx,
     batches::{self, Batch, Cursor, DrawerMovement, Filter, Span, Stated, StoredDifference, Tally, Total},
     ledger, terminals,
 };
@@ -28,6 +28,8 @@ use crate::{
             Caller,
             rights::{ManageFleet, ReadBooks},
         },
+        idempotency::IdempotencyKey,
+        once::{Wish, once},
         paging,
         problem::{INVALID, Problem},
         router::other_method,
@@ -340,7 +342,7 @@ pub(super) async fn detail(app: &App, scope: TenantScope, id: BatchId) -> Result
 }
 
 /// What was found out about the cash that moved with no shift open.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptUncounted {
     reason: String,
@@ -349,23 +351,25 @@ pub struct AcceptUncounted {
 /// Ends the difference that cash left which moved before this batch with no shift open: somebody has looked for it. The books
 /// have it in the safe already; the reason stays in the audit log. A repeat changes nothing.
 #[utoipa::path(post, path = "/v1/batches/{batch}/uncounted/accept", tag = "batches", request_body = AcceptUncounted,
-    params(("batch" = BatchId, Path)), responses((status = 200, body = BatchDetail)))]
+    params(("batch" = BatchId, Path), ("Idempotency-Key" = String, Header)), responses((status = 200, body = BatchDetail)))]
 pub async fn accept_uncounted(
     app: web::Data<App>,
     caller: Caller<ManageFleet>,
     batch: web::Path<BatchId>,
+    key: IdempotencyKey,
     body: web::Json<AcceptUncounted>,
 ) -> Result<web::Json<BatchDetail>, Problem> {
     let (scope, who, id, now) = (caller.scope()?, caller.principal().clone(), batch.into_inner(), app.now());
+    let wish = Wish::of(&app, &format!("POST /v1/batches/{id}/uncounted/accept"), &caller, &key, &*body)?;
     let reason = text::name(&body.reason, "/reason")?;
-    let accepted = app.store().write(move |tx| {
+    let accept = move |tx: &mut Tx<'_>| {
         batches::load(tx, &scope, id)?;
         if batches::accept_uncounted(tx, &scope, id, now)? {
             note(tx, &who, "batch.uncounted_accepted", &id, &json!({ "reason": reason }), now)?;
         }
-        Ok::<_, StoreError>(())
-    });
-    accepted.await?;
+        Ok(())
+    };
+    once(&app, scope, wish, accept).await?;
     detail(&app, scope, id).await.map(web::Json)
 }
 

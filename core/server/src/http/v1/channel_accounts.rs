@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_channels::{Account, Manifest, SettingsError};
 use saoma_domain::fee::FeePlan;
 use saoma_protocol::{ChannelAccountId, Millis, api::Page};
 use saoma_store::{
-    TenantScope,
+    TenantScope, Tx,
     channel_accounts::{self, ChannelAccount},
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ use crate::{
     app::App,
     http::{
         auth::{Caller, rights::ManageChannels},
+        idempotency::IdempotencyKey,
+        once::{Wish, answered},
         problem::{CHANGED_MEANWHILE, INVALID, PLUGIN_MISSING, Problem},
         router::other_method,
         text,
@@ -64,7 +66,7 @@ pub struct ChannelAccountView {
     updated_at: Millis,
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateChannelAccount {
     /// The id of an installed plugin.
@@ -135,12 +137,15 @@ pub async fn list(
 
 /// Adds an account.
 #[utoipa::path(post, path = "/v1/channel-accounts", tag = "channel-accounts", request_body = CreateChannelAccount,
+    params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = ChannelAccountView)))]
 pub async fn create(
     app: web::Data<App>,
     caller: Caller<ManageChannels>,
+    key: IdempotencyKey,
     body: web::Json<CreateChannelAccount>,
 ) -> Result<HttpResponse, Problem> {
+    let wish = Wish::of(&app, "POST /v1/channel-accounts", &caller, &key, &*body)?;
     let (scope, who, body) = (caller.scope()?, caller.principal().clone(), body.into_inner());
     let manifest = app.channels().manifest(&body.plugin).ok_or_else(|| missing(&body.plugin).at("/plugin"))?;
     check_secrets(&manifest, body.secrets.iter().map(|(name, value)| (name, Some(value))))?;
@@ -158,20 +163,19 @@ pub async fn create(
         created_at: now,
         updated_at: now,
     };
-    let (vault, secrets, stored) = (app.vault().clone(), body.secrets, account.clone());
-    app.store()
-        .write(move |tx| {
-            channel_accounts::create(tx, &scope, &stored)?;
-            if !secrets.is_empty() {
-                let sealed = vault.seal_secrets(tx, scope, stored.id, &secrets, now)?;
-                channel_accounts::set_secrets(tx, &scope, stored.id, &sealed, now)?;
-            }
-            let detail = json!({ "account": told(&stored), "secrets": secrets.keys().collect::<Vec<_>>() });
-            note(tx, &who, "channel_account.created", &stored.id, &detail, now)?;
-            Ok::<_, SecretsError>(())
-        })
-        .await?;
-    Ok(HttpResponse::Created().json(view(&app, scope, account).await?))
+    let (vault, secrets) = (app.vault().clone(), body.secrets);
+    let add = move |tx: &mut Tx<'_>| {
+        channel_accounts::create(tx, &scope, &account)?;
+        if !secrets.is_empty() {
+            let sealed = vault.seal_secrets(tx, scope, account.id, &secrets, now)?;
+            channel_accounts::set_secrets(tx, &scope, account.id, &sealed, now)?;
+        }
+        let names: Vec<String> = secrets.keys().cloned().collect();
+        let detail = json!({ "account": told(&account), "secrets": names });
+        note(tx, &who, "channel_account.created", &account.id, &detail, now)?;
+        view_of(account.clone(), names)
+    };
+    answered(&app, scope, wish, StatusCode::CREATED, add).await
 }
 
 /// One account.
@@ -263,6 +267,11 @@ pub async fn self_test(
 
 async fn view(app: &App, scope: TenantScope, account: ChannelAccount) -> Result<ChannelAccountView, Problem> {
     let secrets = app.secrets_of(scope, account.id).await?.names().map(str::to_owned).collect();
+    view_of(account, secrets)
+}
+
+/// `secrets`: the names of those that are set.
+fn view_of(account: ChannelAccount, secrets: Vec<String>) -> Result<ChannelAccountView, Problem> {
     Ok(ChannelAccountView {
         id: account.id,
         plugin: account.plugin,

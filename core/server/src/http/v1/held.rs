@@ -29,9 +29,10 @@ use crate::{
             Caller,
             rights::{ManageFleet, ReadBooks},
         },
-        idempotency::{IdempotencyKey, fingerprint},
+        idempotency::IdempotencyKey,
+        once::{Wish, once},
         paging,
-        problem::{BATCH_LIVE, CONFLICT, INVALID, KEY_REUSED, Problem},
+        problem::{BATCH_LIVE, CONFLICT, INVALID, Problem},
         router::other_method,
         text,
     },
@@ -122,53 +123,28 @@ pub async fn close(
 ) -> Result<web::Json<BatchDetail>, Problem> {
     let (scope, who, by) = (caller.scope()?, caller.principal().clone(), person(&caller)?);
     let (id, now) = (batch.into_inner(), app.now());
-    let asked = fingerprint(&app, &format!("POST /v1/batches/{id}/close"), caller.principal(), &*body)?;
-    let name = format!("{id} {}", &*key);
+    let wish = Wish::of(&app, &format!("POST /v1/batches/{id}/close"), &caller, &key, &*body)?;
     let CloseBatch { counted, reason } = body.into_inner();
     let reason = text::name(&reason, "/reason")?;
-    let ended = app.store().write(move |tx| {
+    let close = move |tx: &mut Tx<'_>| {
         let batch = batches::load(tx, &scope, id)?;
-        if let Some(first) = idempotency::kept(tx, &scope, Kind::BatchClose, &name)? {
-            return Ok(if first == asked { Ended::Done } else { Ended::KeyReused });
-        }
         if batch.closed.is_some() {
-            return Ok(Ended::ClosedBefore);
+            return Err(Problem::new(CONFLICT, "The batch is closed, by another request or by its terminal."));
         }
         if !is_stuck(tx, &scope, &batch)? {
-            return Ok(Ended::Live);
+            let detail = "The terminal can close this batch: it is not shut out, and no close of its own is held.";
+            return Err(Problem::new(BATCH_LIVE, detail));
         }
         let sequence = journal::through(tx, &scope, batch.terminal)?.sequence;
         let source = Source { tenant: scope.tenant(), terminal: batch.terminal, now };
         let close = Close { counted, told: None, by: by.clone(), at: now, sequence };
-        match end(tx, &scope, source, &batch, close)? {
-            Ok(_) => {
-                idempotency::keep(tx, &scope, Kind::BatchClose, &name, &asked, now)?;
-                note(tx, &who, "batch.closed", &id, &json!({ "counted": counted, "reason": reason }), now)?;
-                Ok(Ended::Done)
-            }
-            Err(why) => Ok::<_, StoreError>(Ended::Refused(why)),
+        if let Err(why) = end(tx, &scope, source, &batch, close)? {
+            return Err(Problem::new(INVALID, format!("The batch cannot be closed: {why}.")).at("/counted"));
         }
-    });
-    match ended.await? {
-        Ended::Done => detail(&app, scope, id).await.map(web::Json),
-        Ended::ClosedBefore => {
-            Err(Problem::new(CONFLICT, "The batch is closed, by another request or by its terminal."))
-        }
-        Ended::KeyReused => Err(Problem::new(KEY_REUSED, "Another request had this Idempotency-Key.")),
-        Ended::Live => Err(Problem::new(
-            BATCH_LIVE,
-            "The terminal can close this batch: it is not shut out, and no close of its own is held.",
-        )),
-        Ended::Refused(why) => Err(Problem::new(INVALID, format!("The batch cannot be closed: {why}.")).at("/counted")),
-    }
-}
-
-enum Ended {
-    Done,
-    ClosedBefore,
-    KeyReused,
-    Live,
-    Refused(String),
+        Ok(note(tx, &who, "batch.closed", &id, &json!({ "counted": counted, "reason": reason }), now)?)
+    };
+    once(&app, scope, wish, close).await?;
+    detail(&app, scope, id).await.map(web::Json)
 }
 
 /// Whether the terminal cannot close it any more.

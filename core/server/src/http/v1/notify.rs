@@ -28,7 +28,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// A scheme's notification, as the scheme writes it. The answer is the scheme's too.
-#[utoipa::path(post, path = "/v1/notify/{account}", tag = "notifications", params(("account" = ChannelAccountId, Path)),
+#[utoipa::path(post, path = "/v1/notify/{account}", security(()), tag = "notifications", params(("account" = ChannelAccountId, Path)),
     responses((status = 200, description = "Booked")))]
 pub async fn receive(
     app: web::Data<App>,

@@ -2,7 +2,10 @@
 
 use actix_web::{
     HttpResponse,
-    http::header::{CACHE_CONTROL, HeaderValue},
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, HeaderValue},
+    },
     web,
 };
 use saoma_protocol::{Millis, UserId, api::Page};
@@ -22,6 +25,9 @@ use crate::{
             Caller, passwords,
             rights::{ManagePeople, ReadBooks},
         },
+        idempotency::IdempotencyKey,
+        no_body::NoBody,
+        once::{Wish, answered},
         problem::{INVALID, LAST_OWNER, Problem},
         role::Role,
         router::other_method,
@@ -52,7 +58,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// A secret's answer is for the one who asked, not for the disks between.
-pub(super) const NO_STORE: (actix_web::http::header::HeaderName, HeaderValue) =
+pub(in crate::http) const NO_STORE: (actix_web::http::header::HeaderName, HeaderValue) =
     (CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
 /// A person.
@@ -77,7 +83,7 @@ impl From<User> for UserView {
     }
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
     /// What they sign in with; unique over all merchants.
@@ -144,25 +150,26 @@ pub async fn colleagues(
 
 /// Adds a person. They sign in with the one-time password and must change it.
 #[utoipa::path(post, path = "/v1/users", tag = "users", request_body = CreateUser,
+    params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = CreatedUser)))]
 pub async fn create(
     app: web::Data<App>,
     caller: Caller<ManagePeople>,
+    key: IdempotencyKey,
     body: web::Json<CreateUser>,
 ) -> Result<HttpResponse, Problem> {
+    let wish = Wish::of(&app, "POST /v1/users", &caller, &key, &*body)?;
     let (scope, who, body) = (caller.scope()?, caller.principal().clone(), body.into_inner());
     let role = body.role.given_by(&who)?;
     let (login, name) = (text::email(&body.email, "/email")?, text::name(&body.name, "/name")?);
     let (person, one_time_password) = new_person(&app, login, name, role).await?;
-    let user = app
-        .store()
-        .write(move |tx| {
-            let detail = json!({ "login": person.login, "name": person.name, "role": role.text() });
-            note(tx, &who, "user.created", &person.id, &detail, person.created_at)?;
-            users::create(tx, &scope, &person)
-        })
-        .await?;
-    Ok(HttpResponse::Created().insert_header(NO_STORE).json(CreatedUser { user: user.into(), one_time_password }))
+    let add = move |tx: &mut Tx<'_>| {
+        let detail = json!({ "login": person.login, "name": person.name, "role": role.text() });
+        note(tx, &who, "user.created", &person.id, &detail, person.created_at)?;
+        let user = users::create(tx, &scope, &person)?.into();
+        Ok(CreatedUser { user, one_time_password: one_time_password.clone() })
+    };
+    answered(&app, scope, wish, StatusCode::CREATED, add).await
 }
 
 /// One person.
@@ -211,26 +218,28 @@ pub async fn change(
 }
 
 /// Gives a person a one-time password in place of the one they have, and signs them out everywhere.
-#[utoipa::path(post, path = "/v1/users/{user}/reset-password", tag = "users", params(("user" = UserId, Path)),
-    responses((status = 200, body = OneTimePassword)))]
+#[utoipa::path(post, path = "/v1/users/{user}/reset-password", tag = "users",
+    params(("user" = UserId, Path), ("Idempotency-Key" = String, Header)), responses((status = 200, body = OneTimePassword)))]
 pub async fn reset_password(
     app: web::Data<App>,
     caller: Caller<ManagePeople>,
     user: web::Path<UserId>,
+    key: IdempotencyKey,
+    _body: NoBody,
 ) -> Result<HttpResponse, Problem> {
     let (scope, who, user) = (caller.scope()?, caller.principal().clone(), user.into_inner());
+    let wish = Wish::of(&app, &format!("POST /v1/users/{user}/reset-password"), &caller, &key, &())?;
     // Nobody is asked to hash for someone who does not exist.
     app.store().read(move |tx| users::load(tx, &scope, user).map(drop)).await?;
     let one_time_password = passwords::one_time(&app.random_16()?);
     let password_hash = passwords::hash_new(one_time_password.clone(), app.random_16()?).await?;
     let now = app.now();
-    app.store()
-        .write(move |tx| {
-            note(tx, &who, "user.password_reset", &user, &json!({}), now)?;
-            users::reset_password(tx, &scope, user, &password_hash, now)
-        })
-        .await?;
-    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(OneTimePassword { one_time_password }))
+    let reset = move |tx: &mut Tx<'_>| {
+        note(tx, &who, "user.password_reset", &user, &json!({}), now)?;
+        users::reset_password(tx, &scope, user, &password_hash, now)?;
+        Ok(OneTimePassword { one_time_password: one_time_password.clone() })
+    };
+    answered(&app, scope, wish, StatusCode::OK, reset).await
 }
 
 /// Somebody who can sign in once with the password that comes with them, to be stored.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{ChannelAccountId, Currency, Millis, ReconciliationId, api::Page};
 use saoma_store::reconciliations::{self, Cursor, Reconciliation};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::{
             rights::{ReadBooks, Reconcile},
         },
         idempotency::IdempotencyKey,
+        once::{Wish, bytes, response},
         paging,
         problem::{
             ANOTHER_DAY_RUNS, CHANNEL_CANNOT, CURRENCY_MISMATCH, DAY_NOT_COMPARED, DAYS_PAID_OUT, INVALID, KEY_REUSED,
@@ -42,7 +43,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// What is to be compared.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StartReconciliation {
     channel_account: ChannelAccountId,
@@ -147,12 +148,18 @@ impl From<Reconciliation> for ReconciliationView {
 pub async fn start(
     app: web::Data<App>,
     caller: Caller<Reconcile>,
-    _key: IdempotencyKey,
+    key: IdempotencyKey,
     body: web::Json<StartReconciliation>,
 ) -> Result<HttpResponse, Problem> {
+    let wish = Wish::of(&app, "POST /v1/reconciliations", &caller, &key, &*body)?;
     let (scope, StartReconciliation { channel_account, day }) = (caller.scope()?, body.into_inner());
+    if let Some(answer) = wish.answer_already(&app, scope).await? {
+        return Ok(response(StatusCode::ACCEPTED, answer));
+    }
     let started = reconcile::start(&app, scope, channel_account, &day, &caller.actor()).await?;
-    Ok(HttpResponse::Accepted().json(ReconciliationView::from(started)))
+    let answer = bytes(&ReconciliationView::from(started))?;
+    wish.keep_afterwards(&app, scope, Some(answer.clone())).await?;
+    Ok(response(StatusCode::ACCEPTED, answer))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -115,7 +115,7 @@ pub struct SessionView {
 }
 
 /// Signs in with a password.
-#[utoipa::path(post, path = "/v1/auth/sign-in", tag = "auth", request_body = SignIn,
+#[utoipa::path(post, path = "/v1/auth/sign-in", security(()), tag = "auth", request_body = SignIn,
     responses((status = 200, body = Session)))]
 pub async fn sign_in(
     app: web::Data<App>,
@@ -160,7 +160,7 @@ pub async fn sign_in(
 }
 
 /// A new access token for the refresh cookie, which is exchanged for the next.
-#[utoipa::path(post, path = "/v1/auth/refresh", tag = "auth", responses((status = 200, body = Session)))]
+#[utoipa::path(post, path = "/v1/auth/refresh", security(()), tag = "auth", responses((status = 200, body = Session)))]
 pub async fn refresh_session(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     origin::check_page(&app, &request)?;
     match rotate(&app, &request).await {
@@ -174,7 +174,7 @@ pub async fn refresh_session(app: web::Data<App>, request: HttpRequest) -> Resul
 }
 
 /// Ends the session of the access token and that of the cookie, if they are good, and takes the cookie away.
-#[utoipa::path(post, path = "/v1/auth/sign-out", tag = "auth", responses((status = 204)))]
+#[utoipa::path(post, path = "/v1/auth/sign-out", security(()), tag = "auth", responses((status = 204)))]
 pub async fn sign_out(
     app: web::Data<App>,
     request: HttpRequest,

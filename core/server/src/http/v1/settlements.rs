@@ -19,6 +19,7 @@ use crate::{
             rights::{ConfirmSettlements, Needs, ReadPayments, SettleByHand},
         },
         idempotency::{IdempotencyKey, fingerprint},
+        no_body::NoBody,
         problem::{FORBIDDEN, INVALID, Problem},
         router::other_method,
         text,
@@ -173,6 +174,7 @@ pub async fn confirm(
     caller: Caller<ConfirmSettlements>,
     settlement: web::Path<HandSettlementId>,
     _key: IdempotencyKey,
+    _body: NoBody,
 ) -> Result<web::Json<SettlementView>, Problem> {
     let (scope, id, actor) = (caller.scope()?, settlement.into_inner(), person(&caller)?);
     let task_app = app.get_ref().clone();
@@ -191,6 +193,7 @@ pub async fn withdraw(
     caller: Caller<ConfirmSettlements>,
     settlement: web::Path<HandSettlementId>,
     _key: IdempotencyKey,
+    _body: NoBody,
 ) -> Result<web::Json<SettlementView>, Problem> {
     let (scope, id, actor) = (caller.scope()?, settlement.into_inner(), person(&caller)?);
     Ok(web::Json(withdraw_settlement(&app, scope, id, &actor).await?.into()))

@@ -1,9 +1,9 @@
 //! `/v1/stores`: a merchant's shops.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{Millis, StoreId, api::Page};
 use saoma_store::{
-    StoreError,
+    StoreError, Tx,
     stores::{self, Shop},
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ use crate::{
             Caller,
             rights::{ManageStores, ReadPayments},
         },
+        idempotency::IdempotencyKey,
+        once::{Wish, answered},
         problem::{INVALID, Problem},
         router::other_method,
         text,
@@ -55,7 +57,7 @@ impl From<Shop> for StoreView {
     }
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateStore {
     /// 1 to 128 characters; stands on receipts.
@@ -82,12 +84,15 @@ pub async fn list(app: web::Data<App>, caller: Caller<ReadPayments>) -> Result<w
 
 /// Opens a store.
 #[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = CreateStore,
+    params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = StoreView)))]
 pub async fn create(
     app: web::Data<App>,
     caller: Caller<ManageStores>,
+    key: IdempotencyKey,
     body: web::Json<CreateStore>,
 ) -> Result<HttpResponse, Problem> {
+    let wish = Wish::of(&app, "POST /v1/stores", &caller, &key, &*body)?;
     let (scope, who) = (caller.scope()?, caller.principal().clone());
     let shop = Shop {
         id: StoreId::from_bytes(app.random_16()?),
@@ -95,14 +100,12 @@ pub async fn create(
         active: true,
         created_at: app.now(),
     };
-    let stored = shop.clone();
-    app.store()
-        .write(move |tx| {
-            note(tx, &who, "store.created", &stored.id, &json!({ "name": stored.name }), stored.created_at)?;
-            stores::create(tx, &scope, &stored)
-        })
-        .await?;
-    Ok(HttpResponse::Created().json(StoreView::from(shop)))
+    let open = move |tx: &mut Tx<'_>| {
+        note(tx, &who, "store.created", &shop.id, &json!({ "name": shop.name }), shop.created_at)?;
+        stores::create(tx, &scope, &shop)?;
+        Ok(StoreView::from(shop.clone()))
+    };
+    answered(&app, scope, wish, StatusCode::CREATED, open).await
 }
 
 /// One store.

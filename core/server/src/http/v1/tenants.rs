@@ -1,9 +1,9 @@
 //! `/v1/tenants`: the merchants of this platform. For its administrators alone.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{Currency, Millis, TenantId, UserId, api::Page};
 use saoma_store::{
-    StoreError, access,
+    StoreError, Tx, access,
     tenants::{self, LatePolicy, Tenant},
     terminals,
     users::{self, Role},
@@ -12,15 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
-    audit::note_of_tenant,
-    people::{NO_STORE, new_person},
-};
+use super::{audit::note_of_tenant, people::new_person};
 use crate::{
     app::App,
     day,
     http::{
         auth::{Caller, rights::ManageTenants},
+        idempotency::IdempotencyKey,
+        once::{Wish, bytes, carry_out, response},
         paging,
         problem::{INVALID, Problem},
         router::other_method,
@@ -103,7 +102,7 @@ impl From<Tenant> for TenantView {
     }
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateTenant {
     /// 1 to 128 characters; stands on receipts.
@@ -178,15 +177,19 @@ pub async fn list(
 
 /// Opens a merchant, with an owner who signs in with the one-time password and must change it.
 #[utoipa::path(post, path = "/v1/tenants", tag = "tenants", request_body = CreateTenant,
+    params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = CreatedTenant)))]
 pub async fn create(
     app: web::Data<App>,
     caller: Caller<ManageTenants>,
+    key: IdempotencyKey,
     body: web::Json<CreateTenant>,
 ) -> Result<HttpResponse, Problem> {
-    let (platform, who, body) = (caller.platform()?, caller.principal().clone(), body.into_inner());
+    let platform = caller.platform()?;
+    let wish = Wish::of(&app, "POST /v1/tenants", &caller, &key, &*body)?;
+    let (who, body) = (caller.principal().clone(), body.into_inner());
     let tenant = Tenant {
-        id: TenantId::from_bytes(app.random_16()?),
+        id: TenantId::for_key(&key),
         name: text::name(&body.name, "/name")?,
         currency: body.currency,
         late_policy: LatePolicy::Refund,
@@ -196,28 +199,30 @@ pub async fn create(
     };
     let (login, name) = (text::email(&body.owner_email, "/owner_email")?, text::name(&body.owner_name, "/owner_name")?);
     let (owner, owner_one_time_password) = new_person(&app, login, name, Role::Owner).await?;
-    let (stored, owner_id) = (tenant.clone(), owner.id);
-    app.store()
-        .write(move |tx| {
-            let scope = tenants::create(tx, &platform, &stored)?;
-            let detail = json!({ "name": stored.name, "currency": stored.currency, "owner": owner.id });
-            note_of_tenant(tx, &who, &scope, "tenant.created", &detail, stored.created_at)?;
-            users::create(tx, &scope, &owner).map(drop)
-        })
-        .await?;
-    let TenantView { id, name, currency, late_policy, time_zone, active, created_at } = tenant.into();
-    let created = CreatedTenant {
-        id,
-        name,
-        currency,
-        late_policy,
-        time_zone,
-        active,
-        created_at,
-        owner: owner_id,
-        owner_one_time_password,
+    let work = move |tx: &mut Tx<'_>| {
+        // The key names the merchant, and lies among its own: the platform has none.
+        match access::enter_tenant(tx, &platform, tenant.id) {
+            Ok(scope) => {
+                return wish.answer(tx, &scope)?.ok_or_else(|| StoreError::Conflict { what: "the tenant's id" }.into());
+            }
+            Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let scope = tenants::create(tx, &platform, &tenant)?;
+        let detail = json!({ "name": tenant.name, "currency": tenant.currency, "owner": owner.id });
+        note_of_tenant(tx, &who, &scope, "tenant.created", &detail, tenant.created_at)?;
+        users::create(tx, &scope, &owner)?;
+        let answer = bytes(&created(&tenant, owner.id, &owner_one_time_password))?;
+        wish.keep_answer(tx, &scope, &answer)?;
+        Ok(answer)
     };
-    Ok(HttpResponse::Created().insert_header(NO_STORE).json(created))
+    Ok(response(StatusCode::CREATED, carry_out(&app, work).await?))
+}
+
+fn created(tenant: &Tenant, owner: UserId, owner_one_time_password: &str) -> CreatedTenant {
+    let TenantView { id, name, currency, late_policy, time_zone, active, created_at } = tenant.clone().into();
+    let owner_one_time_password = owner_one_time_password.to_owned();
+    CreatedTenant { id, name, currency, late_policy, time_zone, active, created_at, owner, owner_one_time_password }
 }
 
 /// One merchant.

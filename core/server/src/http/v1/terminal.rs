@@ -68,7 +68,7 @@ fn refused(error: EnrolError) -> Problem {
 }
 
 /// Gives a new terminal its certificate, for its claim code.
-#[utoipa::path(post, path = "/v1/terminal/enrol", tag = "terminal", request_body = Enrol,
+#[utoipa::path(post, path = "/v1/terminal/enrol", security(()), tag = "terminal", request_body = Enrol,
     responses((status = 200, body = Enrolled)))]
 pub async fn enrol(
     app: web::Data<App>,

@@ -1,6 +1,6 @@
 //! `/v1/terminals`: the merchant's terminals, seen and managed by its people.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use ring::rand::SystemRandom;
 use saoma_protocol::{
     Millis, Sequence, StoreId, TerminalId,
@@ -8,7 +8,7 @@ use saoma_protocol::{
     message::{Health, PushBody},
 };
 use saoma_store::{
-    StoreError,
+    StoreError, Tx,
     outbox::{self, Kind, NewMessage},
     terminals::{self, NewTerminal, Terminal},
 };
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{audit::note, people::NO_STORE};
+use super::audit::note;
 use crate::{
     app::App,
     fleet::enrol::{CLAIM_LIFE_MS, claim_hash, draw_claim_code},
@@ -25,6 +25,9 @@ use crate::{
             Caller,
             rights::{ManageFleet, ReadFleet},
         },
+        idempotency::IdempotencyKey,
+        no_body::NoBody,
+        once::{Wish, answered},
         problem::{INTERNAL, Problem, TERMINAL_REVOKED},
         router::other_method,
         text,
@@ -90,7 +93,7 @@ impl From<Terminal> for TerminalView {
     }
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateTerminal {
     /// 1 to 128 characters.
@@ -135,12 +138,15 @@ pub async fn list(
 
 /// Adds a terminal, to be claimed with a claim code.
 #[utoipa::path(post, path = "/v1/terminals", tag = "terminals", request_body = CreateTerminal,
+    params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = TerminalView)))]
 pub async fn create(
     app: web::Data<App>,
     caller: Caller<ManageFleet>,
+    key: IdempotencyKey,
     body: web::Json<CreateTerminal>,
 ) -> Result<HttpResponse, Problem> {
+    let wish = Wish::of(&app, "POST /v1/terminals", &caller, &key, &*body)?;
     let (scope, who) = (caller.scope()?, caller.principal().clone());
     let new = NewTerminal {
         id: TerminalId::from_bytes(app.random_16()?),
@@ -148,17 +154,15 @@ pub async fn create(
         name: text::name(&body.name, "/name")?,
         created_at: app.now(),
     };
-    let terminal = app
-        .store()
-        .write(move |tx| {
-            let terminal = terminals::create(tx, &scope, &new)?;
-            let detail = json!({ "name": terminal.name, "store": terminal.store, "number": terminal.number });
-            note(tx, &who, "terminal.created", &terminal.id, &detail, new.created_at)?;
-            Ok::<_, StoreError>(terminal)
-        })
-        .await?;
+    let add = move |tx: &mut Tx<'_>| {
+        let terminal = terminals::create(tx, &scope, &new)?;
+        let detail = json!({ "name": terminal.name, "store": terminal.store, "number": terminal.number });
+        note(tx, &who, "terminal.created", &terminal.id, &detail, new.created_at)?;
+        Ok(TerminalView::from(terminal))
+    };
+    let added = answered(&app, scope, wish, StatusCode::CREATED, add).await?;
     app.news_of(scope.tenant());
-    Ok(HttpResponse::Created().json(TerminalView::from(terminal)))
+    Ok(added)
 }
 
 /// One terminal.
@@ -199,24 +203,28 @@ pub async fn change(
 /// Makes a claim code; earlier ones of this terminal stop working. A machine that claims a terminal which has one takes its
 /// place.
 #[utoipa::path(post, path = "/v1/terminals/{terminal}/claim-code", tag = "terminals",
-    params(("terminal" = TerminalId, Path)), responses((status = 201, body = ClaimCode)))]
+    params(("terminal" = TerminalId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 201, body = ClaimCode)))]
 pub async fn offer_claim(
     app: web::Data<App>,
     caller: Caller<ManageFleet>,
     terminal: web::Path<TerminalId>,
+    key: IdempotencyKey,
+    _body: NoBody,
 ) -> Result<HttpResponse, Problem> {
     let (scope, who, terminal) = (caller.scope()?, caller.principal().clone(), terminal.into_inner());
+    let wish = Wish::of(&app, &format!("POST /v1/terminals/{terminal}/claim-code"), &caller, &key, &())?;
     let drawn = draw_claim_code(&SystemRandom::new()).and_then(|code| claim_hash(&code).map(|hash| (code, hash)));
     let (claim_code, hash) = drawn.ok_or_else(|| Problem::new(INTERNAL, "No claim code can be drawn now."))?;
     let now = app.now();
     let expires_at = now.plus(CLAIM_LIFE_MS);
-    let offered = app.store().write(move |tx| {
-        terminals::offer_claim(tx, &scope, terminal, &hash, now, expires_at)?;
-        note(tx, &who, "terminal.claim_code_made", &terminal, &json!({ "expires_at": expires_at }), now)
-    });
-    offered.await.map_err(or_revoked)?;
     let ca_fingerprint = app.fleet().ca().ca_fingerprint();
-    Ok(HttpResponse::Created().insert_header(NO_STORE).json(ClaimCode { claim_code, ca_fingerprint, expires_at }))
+    let offer = move |tx: &mut Tx<'_>| {
+        terminals::offer_claim(tx, &scope, terminal, &hash, now, expires_at).map_err(or_revoked)?;
+        note(tx, &who, "terminal.claim_code_made", &terminal, &json!({ "expires_at": expires_at }), now)?;
+        Ok(ClaimCode { claim_code: claim_code.clone(), ca_fingerprint: ca_fingerprint.clone(), expires_at })
+    };
+    answered(&app, scope, wish, StatusCode::CREATED, offer).await
 }
 
 /// Shuts a terminal out for good, now: its certificates, its claim codes, its connection.

@@ -1,8 +1,11 @@
 //! Deliveries of webhooks: what became of them, and sending them once more.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{Millis, Sequence, WebhookDeliveryId, WebhookEndpointId, WebhookEventId, api::Page};
-use saoma_store::webhooks::{self, Attempt, Delivery, Filter, State};
+use saoma_store::{
+    Tx,
+    webhooks::{self, Attempt, Delivery, Filter, State},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -12,6 +15,9 @@ use crate::{
     app::App,
     http::{
         auth::{Caller, rights::ManageWebhooks},
+        idempotency::IdempotencyKey,
+        no_body::NoBody,
+        once::{Wish, answered},
         paging,
         problem::{INVALID, Problem},
         router::other_method,
@@ -155,7 +161,7 @@ pub struct DeliveriesQuery {
     state: Option<WebhookDeliveryState>,
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReplayWebhooks {
     /// Of events from here on…
@@ -222,52 +228,54 @@ pub async fn show(
 /// Sends a delivery once more that succeeded or failed, with three days before it. A pending one is on its way already.
 #[utoipa::path(post, path = "/v1/webhook-deliveries/{delivery}/replay", tag = "webhooks",
     operation_id = "replay_delivery",
-    params(("delivery" = WebhookDeliveryId, Path)), responses((status = 202, body = WebhookDeliveryView)))]
+    params(("delivery" = WebhookDeliveryId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 202, body = WebhookDeliveryView)))]
 pub async fn replay(
     app: web::Data<App>,
     caller: Caller<ManageWebhooks>,
     delivery: web::Path<WebhookDeliveryId>,
+    key: IdempotencyKey,
+    _body: NoBody,
 ) -> Result<HttpResponse, Problem> {
     let (scope, who, id, now) = (caller.scope()?, caller.principal().clone(), delivery.into_inner(), app.now());
-    let delivery = app
-        .store()
-        .write(move |tx| {
-            let endpoint = webhooks::load_delivery(tx, &scope, id)?.endpoint;
-            must_be_enabled(&webhooks::load(tx, &scope, endpoint)?)?;
-            let delivery = webhooks::replay(tx, &scope, id, now)?;
-            note(tx, &who, "webhook_delivery.replayed", &id, &json!({ "endpoint": endpoint }), now)?;
-            Ok::<_, Problem>(delivery)
-        })
-        .await?;
+    let wish = Wish::of(&app, &format!("POST /v1/webhook-deliveries/{id}/replay"), &caller, &key, &())?;
+    let again = move |tx: &mut Tx<'_>| {
+        let endpoint = webhooks::load_delivery(tx, &scope, id)?.endpoint;
+        must_be_enabled(&webhooks::load(tx, &scope, endpoint)?)?;
+        let delivery = webhooks::replay(tx, &scope, id, now)?;
+        note(tx, &who, "webhook_delivery.replayed", &id, &json!({ "endpoint": endpoint }), now)?;
+        Ok(WebhookDeliveryView::from(delivery))
+    };
+    let replayed = answered(&app, scope, wish, StatusCode::ACCEPTED, again).await?;
     app.wake_outbox();
-    Ok(HttpResponse::Accepted().json(WebhookDeliveryView::from(delivery)))
+    Ok(replayed)
 }
 
 /// Sends once more what failed of a time range, at most 10,000 deliveries.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{endpoint}/replay", tag = "webhooks",
-    params(("endpoint" = WebhookEndpointId, Path)), request_body = ReplayWebhooks,
+    params(("endpoint" = WebhookEndpointId, Path), ("Idempotency-Key" = String, Header)), request_body = ReplayWebhooks,
     responses((status = 202, body = ReplayedWebhooks)))]
 pub async fn replay_range(
     app: web::Data<App>,
     caller: Caller<ManageWebhooks>,
     endpoint: web::Path<WebhookEndpointId>,
+    key: IdempotencyKey,
     body: web::Json<ReplayWebhooks>,
 ) -> Result<HttpResponse, Problem> {
     let (scope, who, id, now) = (caller.scope()?, caller.principal().clone(), endpoint.into_inner(), app.now());
+    let wish = Wish::of(&app, &format!("POST /v1/webhook-endpoints/{id}/replay"), &caller, &key, &*body)?;
     let ReplayWebhooks { from, to, succeeded_too } = body.into_inner();
     if from >= to {
         return Err(Problem::new(INVALID, "It must be later than `from`.").at("/to"));
     }
-    let count = app
-        .store()
-        .write(move |tx| {
-            must_be_enabled(&webhooks::load(tx, &scope, id)?)?;
-            let count = webhooks::replay_range(tx, &scope, id, (from, to), !succeeded_too, REPLAY_MAX, now)?;
-            let detail = json!({ "from": from, "to": to, "succeeded_too": succeeded_too, "count": count });
-            note(tx, &who, "webhook_endpoint.replayed", &id, &detail, now)?;
-            Ok::<_, Problem>(count)
-        })
-        .await?;
+    let again = move |tx: &mut Tx<'_>| {
+        must_be_enabled(&webhooks::load(tx, &scope, id)?)?;
+        let count = webhooks::replay_range(tx, &scope, id, (from, to), !succeeded_too, REPLAY_MAX, now)?;
+        let detail = json!({ "from": from, "to": to, "succeeded_too": succeeded_too, "count": count });
+        note(tx, &who, "webhook_endpoint.replayed", &id, &detail, now)?;
+        Ok(ReplayedWebhooks { count })
+    };
+    let replayed = answered(&app, scope, wish, StatusCode::ACCEPTED, again).await?;
     app.wake_outbox();
-    Ok(HttpResponse::Accepted().json(ReplayedWebhooks { count }))
+    Ok(replayed)
 }

@@ -1,10 +1,10 @@
 //! `/v1/webhook-endpoints`: where the merchant hears of events.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_channels::url_is_allowed;
 use saoma_protocol::{Millis, WebhookDeliveryId, WebhookEndpointId, WebhookEventId, api::Page};
 use saoma_store::{
-    StoreError,
+    StoreError, Tx,
     webhooks::{self, Disabled, Endpoint},
 };
 use serde::{Deserialize, Serialize};
@@ -12,16 +12,18 @@ use serde_json::json;
 use url::Url;
 use utoipa::ToSchema;
 
-use super::{audit::note, people::NO_STORE};
+use super::audit::note;
 use crate::{
     app::App,
     http::{
         auth::{Caller, rights::ManageWebhooks},
+        idempotency::IdempotencyKey,
+        no_body::NoBody,
+        once::{Wish, answered},
         problem::{INVALID, Problem, WEBHOOK_DISABLED, WEBHOOK_URL_REFUSED},
         router::other_method,
         text,
     },
-    secrets::SecretsError,
     webhooks::{EventType, signature::secret_text, tell_trial},
 };
 
@@ -116,7 +118,7 @@ fn view(endpoint: Endpoint, now: Millis) -> WebhookEndpointView {
     }
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhookEndpoint {
     /// `https://…`, at most 2,048 characters, at a public address.
@@ -155,7 +157,7 @@ pub struct CreatedWebhookEndpoint {
     secret: String,
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateWebhookSecret {
     /// How long the old secret signs too, 0 to 604,800 (7 days); 86,400 without it. 0 for one that got out.
@@ -185,12 +187,15 @@ pub async fn list(
 
 /// Adds an endpoint. It hears of what happens from now on.
 #[utoipa::path(post, path = "/v1/webhook-endpoints", tag = "webhooks", request_body = CreateWebhookEndpoint,
+    params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = CreatedWebhookEndpoint)))]
 pub async fn create(
     app: web::Data<App>,
     caller: Caller<ManageWebhooks>,
+    key: IdempotencyKey,
     body: web::Json<CreateWebhookEndpoint>,
 ) -> Result<HttpResponse, Problem> {
+    let wish = Wish::of(&app, "POST /v1/webhook-endpoints", &caller, &key, &*body)?;
     let (scope, who, body, now) = (caller.scope()?, caller.principal().clone(), body.into_inner(), app.now());
     let endpoint = Endpoint {
         id: WebhookEndpointId::from_bytes(app.random_16()?),
@@ -205,18 +210,15 @@ pub async fn create(
         updated_at: now,
     };
     let secret = app.random_32()?;
-    let (vault, stored) = (app.vault().clone(), endpoint.clone());
-    app.store()
-        .write(move |tx| {
-            let sealed = vault.seal(tx, scope, &stored.id, &secret, now)?;
-            webhooks::create(tx, &scope, &stored, &sealed, ENDPOINTS_MAX)?;
-            let detail = json!({ "host": host(&stored.url), "ordered": stored.ordered });
-            note(tx, &who, "webhook_endpoint.created", &stored.id, &detail, now)?;
-            Ok::<_, SecretsError>(())
-        })
-        .await?;
-    let created = CreatedWebhookEndpoint { endpoint: view(endpoint, now), secret: secret_text(&secret) };
-    Ok(HttpResponse::Created().insert_header(NO_STORE).json(created))
+    let vault = app.vault().clone();
+    let add = move |tx: &mut Tx<'_>| {
+        let sealed = vault.seal(tx, scope, &endpoint.id, &secret, now)?;
+        webhooks::create(tx, &scope, &endpoint, &sealed, ENDPOINTS_MAX)?;
+        let detail = json!({ "host": host(&endpoint.url), "ordered": endpoint.ordered });
+        note(tx, &who, "webhook_endpoint.created", &endpoint.id, &detail, now)?;
+        Ok(CreatedWebhookEndpoint { endpoint: view(endpoint.clone(), now), secret: secret_text(&secret) })
+    };
+    answered(&app, scope, wish, StatusCode::CREATED, add).await
 }
 
 /// One endpoint.
@@ -291,15 +293,17 @@ pub async fn delete(
 /// Makes a new secret. For the time of the overlap each request carries a signature of both, so that the receiver can change
 /// over at any moment.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{endpoint}/rotate-secret", tag = "webhooks",
-    params(("endpoint" = WebhookEndpointId, Path)), request_body = RotateWebhookSecret,
+    params(("endpoint" = WebhookEndpointId, Path), ("Idempotency-Key" = String, Header)), request_body = RotateWebhookSecret,
     responses((status = 200, body = CreatedWebhookEndpoint)))]
 pub async fn rotate_secret(
     app: web::Data<App>,
     caller: Caller<ManageWebhooks>,
     endpoint: web::Path<WebhookEndpointId>,
+    key: IdempotencyKey,
     body: web::Json<RotateWebhookSecret>,
 ) -> Result<HttpResponse, Problem> {
     let (scope, who, id, now) = (caller.scope()?, caller.principal().clone(), endpoint.into_inner(), app.now());
+    let wish = Wish::of(&app, &format!("POST /v1/webhook-endpoints/{id}/rotate-secret"), &caller, &key, &*body)?;
     let seconds = body.overlap_seconds.unwrap_or(OVERLAP_SECONDS_DEFAULT);
     if seconds > OVERLAP_SECONDS_MAX {
         return Err(Problem::new(INVALID, "The old secret signs for at most 7 days.").at("/overlap_seconds"));
@@ -307,38 +311,37 @@ pub async fn rotate_secret(
     let until = now.plus(i64::from(seconds) * 1_000);
     let secret = app.random_32()?;
     let vault = app.vault().clone();
-    let endpoint = app
-        .store()
-        .write(move |tx| {
-            let sealed = vault.seal(tx, scope, &id, &secret, now)?;
-            webhooks::add_secret(tx, &scope, id, &sealed, until, now)?;
-            note(tx, &who, "webhook_endpoint.secret_rotated", &id, &json!({ "overlap_seconds": seconds }), now)?;
-            Ok::<_, SecretsError>(webhooks::load(tx, &scope, id)?)
-        })
-        .await?;
-    let rotated = CreatedWebhookEndpoint { endpoint: view(endpoint, now), secret: secret_text(&secret) };
-    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(rotated))
+    let rotate = move |tx: &mut Tx<'_>| {
+        let sealed = vault.seal(tx, scope, &id, &secret, now)?;
+        webhooks::add_secret(tx, &scope, id, &sealed, until, now)?;
+        note(tx, &who, "webhook_endpoint.secret_rotated", &id, &json!({ "overlap_seconds": seconds }), now)?;
+        let endpoint = view(webhooks::load(tx, &scope, id)?, now);
+        Ok(CreatedWebhookEndpoint { endpoint, secret: secret_text(&secret) })
+    };
+    answered(&app, scope, wish, StatusCode::OK, rotate).await
 }
 
 /// Sends a `webhook.test` to this endpoint, whatever types it wants. To an ordered one it comes in its turn.
 #[utoipa::path(post, path = "/v1/webhook-endpoints/{endpoint}/test", tag = "webhooks",
-    params(("endpoint" = WebhookEndpointId, Path)), responses((status = 202, body = WebhookTest)))]
+    params(("endpoint" = WebhookEndpointId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 202, body = WebhookTest)))]
 pub async fn send_test(
     app: web::Data<App>,
     caller: Caller<ManageWebhooks>,
     endpoint: web::Path<WebhookEndpointId>,
+    key: IdempotencyKey,
+    _body: NoBody,
 ) -> Result<HttpResponse, Problem> {
     let (scope, id, now) = (caller.scope()?, endpoint.into_inner(), app.now());
-    let event = app
-        .store()
-        .write(move |tx| {
-            must_be_enabled(&webhooks::load(tx, &scope, id)?)?;
-            Ok::<_, Problem>(tell_trial(tx, &scope, id, now)?)
-        })
-        .await?;
+    let wish = Wish::of(&app, &format!("POST /v1/webhook-endpoints/{id}/test"), &caller, &key, &())?;
+    let send = move |tx: &mut Tx<'_>| {
+        must_be_enabled(&webhooks::load(tx, &scope, id)?)?;
+        let event = tell_trial(tx, &scope, id, now)?;
+        Ok(WebhookTest { event, delivery: WebhookDeliveryId::of(id, event) })
+    };
+    let sent = answered(&app, scope, wish, StatusCode::ACCEPTED, send).await?;
     app.wake_outbox();
-    let test = WebhookTest { event, delivery: WebhookDeliveryId::of(id, event) };
-    Ok(HttpResponse::Accepted().json(test))
+    Ok(sent)
 }
 
 /// # Errors
