@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use diesel::{Connection as _, PgConnection, SqliteConnection, connection::SimpleConnection as _};
 use saoma_channels::{
     Account, BillLine, BillPage, BillRow, BillTerms, Cadence, Capability, ChannelCaller, Created, Failure, HttpMessage,
-    Manifest, NotificationFailure, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+    KnownOrder, Manifest, NotificationFailure, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
     SettingsSchema, SystemChance, SystemClock,
 };
 use saoma_domain::{
@@ -114,11 +114,11 @@ impl ChannelCaller for Lister {
         Err(Failure::Unsupported)
     }
 
-    async fn query(&self, _: &Account, _: PaymentId) -> Result<PaymentAnswer, Failure> {
+    async fn query(&self, _: &Account, _: &KnownOrder) -> Result<PaymentAnswer, Failure> {
         Err(Failure::Unsupported)
     }
 
-    async fn cancel(&self, _: &Account, _: PaymentId) -> Result<PaymentAnswer, Failure> {
+    async fn cancel(&self, _: &Account, _: &KnownOrder) -> Result<PaymentAnswer, Failure> {
         Err(Failure::Unsupported)
     }
 
