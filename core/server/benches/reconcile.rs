@@ -24,7 +24,7 @@ use saoma_domain::{
     fee::{BasisPoints, FeePlan},
     recon::{Key, Movement, Side},
 };
-use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, TenantId};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, TenantId};
 use saoma_server::{
     app::{App, Parts},
     config::Config,
