@@ -1,16 +1,35 @@
-//! The one `bindgen!` of the house: Rust types and traits from `sdk/wit`.
+//! Rust types and traits from `sdk/wit`, of each version of the contract that the host runs. The newest is the one that the
+//! rest of this crate speaks; `versions` puts the older one into its words.
 
-wasmtime::component::bindgen!({
-    path: "../../sdk/wit",
-    world: "payment-channel",
-    imports: {
-        // These wait for the network or a database, so they suspend the guest instead of holding a thread.
-        "saoma:channel/http.send": async | trappable,
-        "saoma:channel/kv": async | trappable,
-        default: trappable,
-    },
-    exports: { default: async },
-});
+pub(crate) mod v0_1 {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.1.0",
+        world: "payment-channel",
+        imports: {
+            "saoma:channel/http.send": async | trappable,
+            "saoma:channel/kv": async | trappable,
+            default: trappable,
+        },
+        exports: { default: async },
+    });
+}
 
-pub(crate) use exports::saoma::channel::channel as contract;
-pub(crate) use saoma::channel::{clock, http, kv, log, random, secrets, types};
+pub(crate) mod v0_2 {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.2.0",
+        world: "payment-channel",
+        imports: {
+            // These wait for the network, a database or a processor, so they suspend the guest instead of holding a thread.
+            "saoma:channel/http.send": async | trappable,
+            "saoma:channel/kv": async | trappable,
+            "saoma:channel/secrets.rsa-sha256-sign": async | trappable,
+            default: trappable,
+        },
+        exports: { default: async },
+    });
+}
+
+pub(crate) use v0_2::{
+    exports::saoma::channel::channel as contract,
+    saoma::channel::{clock, http, kv, log, random, secrets, types},
+};

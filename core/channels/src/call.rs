@@ -11,18 +11,23 @@ use tracing::{Instrument as _, Span, field::Empty};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::{
-    bindings::{PaymentChannelPre, contract, types},
+    bindings::{contract, types},
     convert,
     engine::TICK_MS,
     failure::{Failure, NotificationFailure},
-    host::{CallState, Given, Host, Misuse, http::Reach},
+    host::{
+        CallState, Given, Host, Misuse,
+        http::{self, Reach},
+    },
     manifest::{Capability, Manifest},
     memory::{Budget, MemoryLimit},
     message::{
-        Account, BillPage, Created, HttpMessage, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+        Account, BillPage, Created, HttpMessage, KnownOrder, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
+        RefundOrder,
     },
     ports::ChannelCaller,
     registry::Plugin,
+    versions::{Guest, Pre},
 };
 
 /// Longest wait for a free place before a call is refused as [`Failure::Overloaded`]: long enough for a burst, short
@@ -35,7 +40,6 @@ pub const DESCRIBE_TIMEOUT_MS: u64 = 2_000;
 /// Largest notification that is handed to a plugin, headers and body. Schemes send a few KiB.
 pub const NOTIFICATION_BYTES_MAX: usize = 256 << 10;
 
-type Guest = contract::Guest;
 type Running<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
 
 /// One of the contract's functions with its arguments, to be run on whatever instance it is given.
@@ -64,7 +68,7 @@ impl ChannelCaller for Host {
             account,
             call,
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_create(store, account, &wit).await })
+                Box::pin(async move { guest.create(store, account, &wit).await })
             },
             convert::created,
         )
@@ -79,37 +83,37 @@ impl ChannelCaller for Host {
             account,
             call,
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_charge(store, account, &wit, &sent).await })
+                Box::pin(async move { guest.charge(store, account, &wit, &sent).await })
             },
             |answer| Ok(convert::charge_answer(answer, order)?.without_code(code)),
         )
         .await
     }
 
-    async fn query(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
-        let call = Call::new("query", Some(number), None);
-        let text = number.to_string();
+    async fn query(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
+        let call = Call::new("query", Some(order.number), None);
+        let wit = convert::known_order(order);
         self.call(
             account,
             call,
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_query(store, account, &text).await })
+                Box::pin(async move { guest.query(store, account, &wit).await })
             },
-            |answer| convert::query_answer(answer, number),
+            |answer| convert::query_answer(answer, order.number),
         )
         .await
     }
 
-    async fn cancel(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
-        let call = Call::new("cancel", Some(number), None);
-        let text = number.to_string();
+    async fn cancel(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
+        let call = Call::new("cancel", Some(order.number), None);
+        let wit = convert::known_order(order);
         self.call(
             account,
             call,
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_cancel(store, account, &text).await })
+                Box::pin(async move { guest.cancel(store, account, &wit).await })
             },
-            |answer| convert::cancel_answer(answer, number),
+            |answer| convert::cancel_answer(answer, order.number),
         )
         .await
     }
@@ -123,7 +127,7 @@ impl ChannelCaller for Host {
             account,
             call,
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_refund(store, account, &wit).await })
+                Box::pin(async move { guest.refund(store, account, &wit).await })
             },
             |answer| convert::refund_answer_about(answer, refund),
         )
@@ -138,7 +142,7 @@ impl ChannelCaller for Host {
             account,
             call,
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_query_refund(store, account, &wit).await })
+                Box::pin(async move { guest.query_refund(store, account, &wit).await })
             },
             |answer| convert::refund_answer_about(answer, refund),
         )
@@ -164,7 +168,7 @@ impl ChannelCaller for Host {
                 account,
                 call,
                 move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                    Box::pin(async move { guest.call_parse_notification(store, account, &wit).await.map(Ok) })
+                    Box::pin(async move { guest.parse_notification(store, account, &wit).await.map(Ok) })
                 },
                 Ok,
             )
@@ -174,12 +178,13 @@ impl ChannelCaller for Host {
 
     async fn fetch_bill(&self, account: &Account, day: &str, cursor: Option<&str>) -> Result<BillPage, Failure> {
         let call = Call::new("fetch-bill", None, Some(Capability::Bills));
+        let call = Call { answer_bytes_max: http::BILL_BYTES_MAX, ..call };
         let (day, cursor) = (day.to_owned(), cursor.map(str::to_owned));
         self.call(
             account,
             call,
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_fetch_bill(store, account, &day, cursor.as_deref()).await })
+                Box::pin(async move { guest.fetch_bill(store, account, &day, cursor.as_deref()).await })
             },
             convert::bill_page,
         )
@@ -192,7 +197,7 @@ impl ChannelCaller for Host {
             account,
             call,
             |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_self_test(store, account).await })
+                Box::pin(async move { guest.self_test(store, account).await })
             },
             |text| Ok(convert::cut(&text, convert::WORDS_CHARS_MAX)),
         )
@@ -210,11 +215,13 @@ struct Call<'a> {
     code: Option<&'a str>,
     /// What the manifest must list for it.
     currency: Option<Currency>,
+    /// Of each HTTP answer within it.
+    answer_bytes_max: u32,
 }
 
 impl Call<'_> {
     const fn new(function: &'static str, payment: Option<PaymentId>, needs: Option<Capability>) -> Self {
-        Self { function, payment, needs, code: None, currency: None }
+        Self { function, payment, needs, code: None, currency: None, answer_bytes_max: http::BODY_BYTES_MAX }
     }
 }
 
@@ -307,13 +314,15 @@ impl Host {
             deadline: Instant::now() + Duration::from_millis(timeout_ms),
             code: call.code.map(str::to_owned),
             http_requests: 0,
+            answer_bytes_max: call.answer_bytes_max,
+            rsa_operations: 0,
             asked: false,
             unanswered: false,
             kv_operations: 0,
             log_lines: 0,
             log_dropped: 0,
         };
-        let wit = types::Account { id: account.id.to_string(), settings_json: account.settings_json.clone() };
+        let wit = convert::account(account);
         let state = self.state(Arc::clone(&plugin.memory), Some(given));
         self.run_fresh(&plugin.pre, state, timeout_ms, &wit, ask).await
     }
@@ -323,8 +332,8 @@ impl Host {
     }
 
     /// Asks a plugin for its manifest, with nothing to call.
-    pub(crate) async fn describe(&self, pre: &PaymentChannelPre<CallState>) -> Result<types::Manifest, Failure> {
-        let nobody = types::Account { id: String::new(), settings_json: String::new() };
+    pub(crate) async fn describe(&self, pre: &Pre) -> Result<types::Manifest, Failure> {
+        let nobody = types::Account { id: String::new(), settings_json: String::new(), notify_url: String::new() };
         let state = self.state(Budget::new(self.config.memory_bytes_max), None);
         let described = self.run_fresh(
             pre,
@@ -332,7 +341,7 @@ impl Host {
             DESCRIBE_TIMEOUT_MS,
             &nobody,
             |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.call_describe(store).await })
+                Box::pin(async move { guest.describe(store).await })
             },
         );
         Ok(described.await?.words)
@@ -341,7 +350,7 @@ impl Host {
     /// A fresh store and instance, one function, and both are gone again, on every way out: also when this future is dropped.
     async fn run_fresh<T>(
         &self,
-        pre: &PaymentChannelPre<CallState>,
+        pre: &Pre,
         state: CallState,
         timeout_ms: u64,
         account: &types::Account,
@@ -358,9 +367,8 @@ impl Host {
             Ok(if state.ticks_running > ticks_max { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
         });
         let running = async {
-            let instance = pre.instantiate_async(&mut store).await.map_err(|error| (Step::Start, error))?;
-            let guest = instance.saoma_channel_channel();
-            ask(guest, &mut store, account).await.map_err(|error| (Step::Answer, error))
+            let guest = pre.instantiate(&mut store).await.map_err(|error| (Step::Start, error))?;
+            ask(&guest, &mut store, account).await.map_err(|error| (Step::Answer, error))
         };
         let outcome = timeout(Duration::from_millis(timeout_ms), running).await;
         let dropped = store.data().log_dropped();

@@ -7,8 +7,8 @@ use crate::{
     bindings::{contract, types as wit},
     failure::{Failure, NotificationFailure},
     message::{
-        BillLine, BillPage, BillRow, Created, Decline, DeclineCode, HttpReply, NotificationOutcome, Order,
-        PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
+        Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, HttpReply, KnownOrder, NotificationEvent,
+        NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus,
     },
 };
 
@@ -24,6 +24,8 @@ pub(crate) const WORDS_CHARS_MAX: usize = 500;
 const SUBJECT_CHARS_MAX: usize = 127;
 /// Rows of one page of a bill. Beyond it the plugin has to page.
 const BILL_ROWS_MAX: usize = 5_000;
+/// Events of one notification: Pix groups what came within seconds.
+const EVENTS_MAX: usize = 100;
 /// An acknowledgement is a word or a small document.
 const REPLY_BYTES_MAX: usize = 16 * 1024;
 
@@ -36,17 +38,39 @@ fn money(amount: Amount) -> wit::Money {
     wit::Money { minor: amount.minor(), currency: amount.currency().code().to_owned() }
 }
 
+pub(crate) fn account(account: &Account) -> wit::Account {
+    wit::Account {
+        id: account.id.to_string(),
+        settings_json: account.settings_json.clone(),
+        notify_url: account.notify_url.clone(),
+    }
+}
+
 pub(crate) fn order(order: &Order) -> wit::Order {
     wit::Order {
         number: order.number.to_string(),
         amount: money(order.amount),
         subject: cut(&order.subject, SUBJECT_CHARS_MAX),
         merchant_name: cut(&order.merchant_name, SUBJECT_CHARS_MAX),
+        store_id: order.store.to_string(),
         store_name: cut(&order.store_name, SUBJECT_CHARS_MAX),
+        terminal_id: order.terminal.map(|terminal| terminal.to_string()).unwrap_or_default(),
         terminal_name: cut(&order.terminal_name, SUBJECT_CHARS_MAX),
         created_at: order.created_at.0,
         expires_at: order.expires_at.0,
-        notify_url: order.notify_url.clone(),
+    }
+}
+
+pub(crate) fn known_order(order: &KnownOrder) -> wit::KnownOrder {
+    wit::KnownOrder {
+        number: order.number.to_string(),
+        reference: order.reference.clone(),
+        amount: money(order.amount),
+        presented_by: match order.presented_by {
+            Presenter::Merchant => wit::Presenter::Merchant,
+            Presenter::Customer => wit::Presenter::Customer,
+        },
+        created_at: order.created_at.0,
     }
 }
 
@@ -58,6 +82,7 @@ pub(crate) fn refund_order(refund: &RefundOrder) -> wit::RefundOrder {
         amount: money(refund.amount),
         total: money(refund.total),
         reason: cut(&refund.reason, SUBJECT_CHARS_MAX),
+        created_at: refund.created_at.0,
     }
 }
 
@@ -133,19 +158,23 @@ fn payment_answer(answer: wit::PaymentAnswer) -> Result<PaymentAnswer, Failure> 
     })
 }
 
-pub(crate) fn refund_answer_about(answer: wit::RefundAnswer, asked: &RefundOrder) -> Result<RefundAnswer, Failure> {
+fn refund_answer(answer: wit::RefundAnswer) -> Result<RefundAnswer, Failure> {
     let status = match answer.status {
         wit::RefundStatus::Succeeded => RefundStatus::Succeeded,
         wit::RefundStatus::Pending => RefundStatus::Pending,
         wit::RefundStatus::Failed(failure) => RefundStatus::Failed(decline(&failure)),
         wit::RefundStatus::NotFound => RefundStatus::NotFound,
     };
-    let answer = RefundAnswer {
+    Ok(RefundAnswer {
         status,
         refund_number: bounded("refund number", answer.refund_number, NUMBER_CHARS_MAX)?,
         amount: answer.amount.map(said_amount).transpose()?,
         reference: bounded("reference", answer.reference, REFERENCE_CHARS_MAX)?,
-    };
+    })
+}
+
+pub(crate) fn refund_answer_about(answer: wit::RefundAnswer, asked: &RefundOrder) -> Result<RefundAnswer, Failure> {
+    let answer = refund_answer(answer)?;
     if answer.refund_number != asked.refund_number.to_string() {
         let (given, asked) = (&answer.refund_number, asked.refund_number);
         return Err(bad(format!("it is about refund {given:?}, and {asked} was asked")));
@@ -162,8 +191,11 @@ pub(crate) fn notification(
     outcome: Result<contract::NotificationOutcome, contract::NotificationError>,
 ) -> Result<NotificationOutcome, NotificationFailure> {
     match outcome {
+        Ok(outcome) if !(1..=EVENTS_MAX).contains(&outcome.events.len()) => {
+            Err(bad(format!("it tells of {} events; 1 to {EVENTS_MAX}", outcome.events.len())).into())
+        }
         Ok(outcome) => Ok(NotificationOutcome {
-            answer: payment_answer(outcome.answer)?,
+            events: outcome.events.into_iter().map(notification_event).collect::<Result<_, _>>()?,
             acknowledgement: reply(outcome.acknowledgement)?,
         }),
         Err(contract::NotificationError::Forged(why)) => Err(NotificationFailure::Forged(cut(&why, WORDS_CHARS_MAX))),
@@ -172,6 +204,13 @@ pub(crate) fn notification(
         }
         Err(contract::NotificationError::Irrelevant(given)) => Err(NotificationFailure::Irrelevant(reply(given)?)),
     }
+}
+
+fn notification_event(event: contract::NotificationEvent) -> Result<NotificationEvent, Failure> {
+    Ok(match event {
+        contract::NotificationEvent::Payment(answer) => NotificationEvent::Payment(payment_answer(answer)?),
+        contract::NotificationEvent::Refund(answer) => NotificationEvent::Refund(refund_answer(answer)?),
+    })
 }
 
 fn reply(reply: contract::HttpReply) -> Result<HttpReply, Failure> {
@@ -201,10 +240,11 @@ fn bill_line(line: contract::BillLine) -> BillLine {
         contract::BillLine::Unreadable(text) => BillLine::Unreadable(masked(&text)),
         contract::BillLine::Row(row) => {
             let said = format!(
-                "{:?} {} {} {} {} {} {} {}",
+                "{:?} {} {} {} {} {} {} {} {}",
                 row.kind,
                 row.number,
                 row.refund_number,
+                row.case_number,
                 row.reference,
                 row.amount_minor,
                 row.fee_minor,
@@ -224,10 +264,17 @@ fn bill_row(row: contract::BillRow) -> Result<BillRow, Failure> {
     }
     let order_number = bounded("number", row.number, NUMBER_CHARS_MAX)?;
     let refund_number = bounded("refund number", row.refund_number, NUMBER_CHARS_MAX)?;
+    let case_number = match bounded("case number", row.case_number, NUMBER_CHARS_MAX)? {
+        // The scheme numbers no cases.
+        none if none.is_empty() => order_number.clone(),
+        case => case,
+    };
     let (movement, number) = match (row.kind, refund_number.is_empty()) {
         (contract::BillKind::Payment, true) => (Movement::Payment, order_number.clone()),
         (contract::BillKind::Refund, false) => (Movement::Refund, refund_number),
         (contract::BillKind::Reversal, true) => (Movement::Reversal, order_number.clone()),
+        (contract::BillKind::Chargeback, true) => (Movement::Chargeback, case_number),
+        (contract::BillKind::ChargebackReversal, true) => (Movement::ChargebackReversal, case_number),
         _ => return Err(bad("a refund has a number of its own, and nothing else has one")),
     };
     if number.is_empty() {
@@ -322,10 +369,11 @@ mod tests {
             subject: String::new(),
             merchant_name: String::new(),
             store_name: String::new(),
+            store: saoma_protocol::StoreId::from_bytes([7; 16]),
+            terminal: None,
             terminal_name: String::new(),
             created_at: Millis(1_700_000_000_000),
             expires_at: Millis(1_700_000_120_000),
-            notify_url: String::new(),
         }
     }
 
@@ -398,6 +446,7 @@ mod tests {
             amount: amount(5),
             total: amount(10),
             reason: String::new(),
+            created_at: Millis(1_700_000_000_000),
         };
         let answer = |refund_number: &str, minor| wit::RefundAnswer {
             status: wit::RefundStatus::Succeeded,
@@ -453,6 +502,7 @@ mod tests {
             kind: contract::BillKind::Payment,
             number: "pay_1".to_owned(),
             refund_number: String::new(),
+            case_number: String::new(),
             reference: String::new(),
             amount_minor: 100,
             fee_minor: 1,

@@ -110,8 +110,13 @@ pub enum InstallError {
     TooLarge { given: usize, max: usize },
     #[error("this is not a component that can be compiled: {0}")]
     NotAComponent(String),
-    /// It imports what the host does not give, or does not export the channel interface of this contract version.
-    #[error("the component does not fit the contract saoma:channel@0.1.0: {0}")]
+    #[error(
+        "the component was built for the contract saoma:channel@{version}; this host runs {}: build it with the SDK of one of \
+         these, or update core", crate::versions::VERSIONS.join(" and ")
+    )]
+    UnknownVersion { version: String },
+    /// It is no channel, or imports what its version of the contract does not have.
+    #[error("the component does not fit the contract saoma:channel: {0}")]
     DoesNotFit(String),
     #[error("the plugin does not describe itself")]
     Describe(#[source] Failure),

@@ -21,12 +21,11 @@ use opentelemetry::{
 use tokio::{sync::Semaphore, time::Instant};
 use wasmtime::{
     Engine, Store,
-    component::{HasSelf, Linker, ResourceTable},
+    component::{Linker, ResourceTable},
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::{
-    bindings::{PaymentChannel, PaymentChannelPre},
     engine::{
         self, INSTANCES_DEFAULT, INSTANCES_PER_PLUGIN_DEFAULT, INSTANCES_PER_TENANT_DEFAULT, MEMORY_BYTES_DEFAULT,
         MEMORY_BYTES_PER_PLUGIN_DEFAULT, RUNNING_MS_DEFAULT,
@@ -38,6 +37,7 @@ use crate::{
     places::Places,
     ports::{Chance, Clock, KvStore, MemoryKv, SystemChance, SystemClock},
     registry::{self, CodeCache, ContentHash, Plugin},
+    versions::{self, Pre},
 };
 
 /// How the host runs. [`HostConfig::new`] has safe values for all but the folder.
@@ -151,8 +151,7 @@ impl Host {
         let engine_error = |error: wasmtime::Error| HostError::Engine(format!("{error:#}"));
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(engine_error)?;
-        PaymentChannel::add_to_linker::<CallState, HasSelf<CallState>>(&mut linker, |state| state)
-            .map_err(engine_error)?;
+        versions::add_to_linker(&mut linker).map_err(engine_error)?;
         let cache = Arc::new(CodeCache::open(&config.cache_dir, &engine)?);
         let network = http::Network::new(&config)?;
         let ports = Arc::new(Ports {
@@ -186,12 +185,10 @@ impl Host {
         let loaded = tokio::task::spawn_blocking(move || registry::load(&engine, &cache, &owned)).await;
         let (component, origin) =
             loaded.unwrap_or_else(|_| Err(InstallError::NotAComponent("the compiler gave up".to_owned())))?;
-        let unfit = |error: wasmtime::Error| InstallError::DoesNotFit(format!("{error:#}"));
-        let instance_pre = self.linker.instantiate_pre(&component).map_err(unfit)?;
-        let pre = PaymentChannelPre::new(instance_pre).map_err(unfit)?;
+        let pre = Pre::new(&self.engine, &self.linker, &component)?;
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
         let manifest = Arc::new(Manifest::check(described)?);
-        tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, hash = %content_hash, origin = ?origin, "plugin installed");
+        tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, contract = pre.version(), hash = %content_hash, origin = ?origin, "plugin installed");
         let places = Places::new(self.config.instances_per_plugin_max, self.config.instances_per_tenant_max);
         let memory = Budget::new(self.config.memory_bytes_per_plugin_max);
         let plugin = Arc::new(Plugin { manifest, content_hash, origin, pre, places, memory });
@@ -247,6 +244,9 @@ pub(crate) struct Given {
     /// The customer's code of a `charge`: a bearer credential for a minute, kept out of log lines.
     pub(crate) code: Option<String>,
     pub(crate) http_requests: u32,
+    /// Of one HTTP answer.
+    pub(crate) answer_bytes_max: u32,
+    pub(crate) rsa_operations: u32,
     /// A request was handed to the network: from here on something may have taken effect.
     pub(crate) asked: bool,
     /// A request of this call may have been received, and no answer came back whole.

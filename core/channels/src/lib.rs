@@ -38,6 +38,7 @@ mod ports;
 mod registry;
 mod secret;
 mod settings;
+mod versions;
 
 pub use call::{NOTIFICATION_BYTES_MAX, QUEUE_WAIT_MS_MAX};
 pub use failure::{CacheError, Failure, HostError, InstallError, NotificationFailure};
@@ -47,11 +48,12 @@ pub use host::{
 };
 pub use manifest::{BillTerms, Cadence, Capability, HostPattern, Manifest, ManifestError, SecretKind, SecretSpec};
 pub use message::{
-    Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, HttpMessage, HttpReply, NotificationOutcome,
-    Order, PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
+    Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, HttpMessage, HttpReply, KnownOrder,
+    NotificationEvent, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder,
+    RefundStatus,
 };
 pub use ports::{Chance, ChannelCaller, Clock, KvError, KvStore, MemoryKv, NoChance, SystemChance, SystemClock};
 pub use registry::{ContentHash, Origin, PLUGIN_BYTES_MAX, Plugin};
 pub use saoma_domain::claim::Claim;
-pub use secret::Secrets;
+pub use secret::{SecretFault, Secrets};
 pub use settings::{SETTINGS_BYTES_MAX, SchemaError, SettingsError, SettingsSchema};

@@ -77,10 +77,16 @@ pub struct SecretSpec {
     pub description: String,
 }
 
+/// What a secret is, as the contract has it (`sdk/wit`, `secret-kind`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretKind {
-    /// Bytes for HMAC-SHA-256.
     MacKey,
+    Text,
+    RsaPrivateKey,
+    RsaPublicKeys,
+    Aes256Key,
+    ClientCertificate,
+    Certificates,
 }
 
 /// Where a plugin may call.
@@ -296,6 +302,12 @@ fn check_secrets(given: Vec<wit::SecretSpec>) -> Result<Vec<SecretSpec>, Manifes
         }
         let kind = match secret.kind {
             wit::SecretKind::MacKey => SecretKind::MacKey,
+            wit::SecretKind::Text => SecretKind::Text,
+            wit::SecretKind::RsaPrivateKey => SecretKind::RsaPrivateKey,
+            wit::SecretKind::RsaPublicKeys => SecretKind::RsaPublicKeys,
+            wit::SecretKind::Aes256Key => SecretKind::Aes256Key,
+            wit::SecretKind::ClientCertificate => SecretKind::ClientCertificate,
+            wit::SecretKind::Certificates => SecretKind::Certificates,
         };
         secrets.push(SecretSpec { name: secret.name, kind, description: secret.description });
     }

@@ -5,7 +5,7 @@
 //! amount) is refused here, as [`crate::Failure::BadAnswer`].
 
 use saoma_domain::recon::{Key, Side};
-use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PaymentId, RefundId, TenantId};
+use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PaymentId, RefundId, StoreId, TenantId, TerminalId};
 
 use crate::{failure, secret::Secrets};
 
@@ -19,6 +19,8 @@ pub struct Account {
     /// A JSON object, valid under [`crate::Manifest::settings_schema`]. No secrets in it.
     pub settings_json: String,
     pub secrets: Secrets,
+    /// Where the scheme sends its notifications; empty if core cannot be reached from outside.
+    pub notify_url: String,
 }
 
 /// What is to be collected.
@@ -30,14 +32,34 @@ pub struct Order {
     /// What the customer may be shown; cut to 127 characters.
     pub subject: String,
     pub merchant_name: String,
+    pub store: StoreId,
     pub store_name: String,
+    /// `None` for an online payment.
+    pub terminal: Option<TerminalId>,
     /// Empty for an online payment.
     pub terminal_name: String,
     pub created_at: Millis,
     /// When an unpaid order must be dead at the scheme as well.
     pub expires_at: Millis,
-    /// Where the scheme sends notifications; empty if core cannot be reached from outside.
-    pub notify_url: String,
+}
+
+/// An order that was announced or charged before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownOrder {
+    pub number: PaymentId,
+    /// The scheme's number of the payment, empty if it never gave one.
+    pub reference: String,
+    pub amount: Amount,
+    pub presented_by: Presenter,
+    /// As in [`Order::created_at`].
+    pub created_at: Millis,
+}
+
+/// Who shows the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presenter {
+    Merchant,
+    Customer,
 }
 
 /// A code to show to the customer.
@@ -152,13 +174,15 @@ pub struct RefundOrder {
     /// The whole payment's amount.
     pub total: Amount,
     pub reason: String,
+    /// The same in every call about this refund.
+    pub created_at: Millis,
 }
 
 /// What the scheme says of a refund.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefundAnswer {
     pub status: RefundStatus,
-    /// Equal to the one asked for.
+    /// Equal to the one asked for, unless the answer came by notification.
     pub refund_number: String,
     /// The amount in the scheme's answer, if it said one.
     pub amount: Option<Money>,
@@ -185,9 +209,17 @@ pub struct HttpMessage {
 /// A notification that may be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotificationOutcome {
-    pub answer: PaymentAnswer,
-    /// To be sent once the answer is in the database, not before.
+    /// 1 to 100.
+    pub events: Vec<NotificationEvent>,
+    /// To be sent once all events are in the database, not before.
     pub acknowledgement: HttpReply,
+}
+
+/// What a notification tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotificationEvent {
+    Payment(PaymentAnswer),
+    Refund(RefundAnswer),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,13 +7,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use saoma_protocol::{ChannelAccountId, Millis, PaymentId};
+use saoma_protocol::{ChannelAccountId, Millis};
 
 use crate::{
     failure::{Failure, NotificationFailure},
     manifest::Manifest,
     message::{
-        Account, BillPage, Created, HttpMessage, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+        Account, BillPage, Created, HttpMessage, KnownOrder, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
+        RefundOrder,
     },
 };
 
@@ -37,10 +38,10 @@ pub trait ChannelCaller: Send + Sync {
     async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure>;
 
     /// What the scheme knows of an order; changes nothing.
-    async fn query(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure>;
+    async fn query(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure>;
 
     /// Closes it if unpaid, gives the money back if paid. Idempotent.
-    async fn cancel(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure>;
+    async fn cancel(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure>;
 
     async fn refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure>;
 

@@ -17,12 +17,11 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 
 use crate::{
-    bindings::PaymentChannelPre,
     failure::{CacheError, InstallError},
-    host::CallState,
     manifest::Manifest,
     memory::Budget,
     places::Places,
+    versions::Pre,
 };
 
 /// Largest component taken: a Python one has 18 MB.
@@ -63,7 +62,7 @@ pub struct Plugin {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) content_hash: ContentHash,
     pub(crate) origin: Origin,
-    pub(crate) pre: PaymentChannelPre<CallState>,
+    pub(crate) pre: Pre,
     /// Places for this plugin's calls, fewer than the host has, so that one plugin cannot take them all.
     pub(crate) places: Places,
     pub(crate) memory: Arc<Budget>,

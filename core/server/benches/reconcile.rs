@@ -17,14 +17,14 @@ use async_trait::async_trait;
 use diesel::{Connection as _, PgConnection, SqliteConnection, connection::SimpleConnection as _};
 use saoma_channels::{
     Account, BillLine, BillPage, BillRow, BillTerms, Cadence, Capability, ChannelCaller, Created, Failure, HttpMessage,
-    Manifest, NotificationFailure, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+    KnownOrder, Manifest, NotificationFailure, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
     SettingsSchema, SystemChance, SystemClock,
 };
 use saoma_domain::{
     fee::{BasisPoints, FeePlan},
     recon::{Key, Movement, Side},
 };
-use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, PaymentId, TenantId};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, Money, TenantId};
 use saoma_server::{
     app::{App, Parts},
     config::Config,
@@ -114,11 +114,11 @@ impl ChannelCaller for Lister {
         Err(Failure::Unsupported)
     }
 
-    async fn query(&self, _: &Account, _: PaymentId) -> Result<PaymentAnswer, Failure> {
+    async fn query(&self, _: &Account, _: &KnownOrder) -> Result<PaymentAnswer, Failure> {
         Err(Failure::Unsupported)
     }
 
-    async fn cancel(&self, _: &Account, _: PaymentId) -> Result<PaymentAnswer, Failure> {
+    async fn cancel(&self, _: &Account, _: &KnownOrder) -> Result<PaymentAnswer, Failure> {
         Err(Failure::Unsupported)
     }
 

@@ -20,6 +20,7 @@ mod view;
 
 pub use attention::attend;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
+pub(crate) use call::notify_url;
 pub(crate) use call::ready as channel_of_account;
 pub use call::{Channel, channel_of};
 pub use close::{Reply, answer_came, ask, cancel, close_now, expire};
@@ -31,8 +32,8 @@ pub use dispute_news::{DisputeNews, heard as heard_dispute};
 pub use dispute_view::{DisputeState, DisputeView, dispute_view};
 pub(crate) use refund::call_a_person as refund_needs_person;
 pub use refund::{GiveBack, give_back};
-pub use refund_calls::resume as resume_refund;
 pub(crate) use refund_calls::take_as_unanswered;
+pub use refund_calls::{refund_notified, resume as resume_refund};
 pub(crate) use settle::record;
 pub use settle::{Heard, Outcome, Settled, settle};
 pub use view::{payment_facts, payment_view, refund_view};

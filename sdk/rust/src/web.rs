@@ -1,6 +1,9 @@
 //! One HTTP request, with an error that already says what core must know: may the scheme have heard it or not.
 
-use crate::{Error, bindings::saoma::channel::http, no_answer, not_sent};
+use crate::{Error, bindings::saoma::channel::http, misconfigured, no_answer, not_sent};
+
+/// The longest answer that is taken unless a request says otherwise: the contract's bound outside of `fetch-bill`.
+const ANSWER_BYTES_MAX: u32 = 1 << 20;
 
 /// A request to the scheme.
 pub struct Request(http::Request);
@@ -19,7 +22,17 @@ impl Request {
     #[must_use]
     pub fn new(method: &str, url: impl Into<String>, timeout_ms: u32) -> Self {
         let (method, url) = (method.to_owned(), url.into());
-        Self(http::Request { method, url, headers: Vec::new(), body: Vec::new(), timeout_ms })
+        Self(http::Request {
+            method,
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+            credentials: Vec::new(),
+            client_certificate: None,
+            server_certificates: None,
+            timeout_ms,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        })
     }
 
     #[must_use]
@@ -34,12 +47,58 @@ impl Request {
         self.header("content-type", content_type)
     }
 
+    /// A header whose value ends in a secret (`text`), which the host puts in: `("authorization", "Bearer ", "api-token")`.
+    #[must_use]
+    pub fn secret_header(self, name: &str, prefix: &str, secret: &str) -> Self {
+        let header = http::SecretHeader { name: name.to_owned(), prefix: prefix.to_owned() };
+        self.credential(secret, http::CredentialPlace::Header(header))
+    }
+
+    /// Basic authentication (RFC 7617) with a secret (`text`) as the password.
+    #[must_use]
+    pub fn basic(self, user: &str, secret: &str) -> Self {
+        self.credential(secret, http::CredentialPlace::Basic(user.to_owned()))
+    }
+
+    /// A last field of a form body, with a secret (`text`) as its value.
+    #[must_use]
+    pub fn secret_field(self, name: &str, secret: &str) -> Self {
+        self.credential(secret, http::CredentialPlace::FormField(name.to_owned()))
+    }
+
+    fn credential(mut self, secret: &str, place: http::CredentialPlace) -> Self {
+        self.0.credentials.push(http::Credential { secret: secret.to_owned(), place });
+        self
+    }
+
+    /// Shows this certificate (`client-certificate`) in TLS.
+    #[must_use]
+    pub fn client_certificate(mut self, secret: &str) -> Self {
+        self.0.client_certificate = Some(secret.to_owned());
+        self
+    }
+
+    /// Trusts these certificates (`certificates`) alone to say who the other side is.
+    #[must_use]
+    pub fn server_certificates(mut self, secret: &str) -> Self {
+        self.0.server_certificates = Some(secret.to_owned());
+        self
+    }
+
+    /// Takes an answer of up to so many bytes, in `fetch-bill` 8 MiB.
+    #[must_use]
+    pub fn answer_bytes_max(mut self, bytes: u32) -> Self {
+        self.0.answer_bytes_max = bytes;
+        self
+    }
+
     /// # Errors
-    /// `not-sent` if no byte of it left this machine, else `no-answer`. About this request alone: if an earlier one of the same
+    /// `misconfigured` if the account lacks a secret that the request names; `not-sent` if no byte of it left this machine, else `no-answer`. About this request alone: if an earlier one of the same
     /// call went unanswered, core takes the call as unanswered whatever you say.
     pub fn send(self) -> Result<Reply, Error> {
         let response = http::send(&self.0).map_err(|error| match error {
             http::Error::Forbidden(why) | http::Error::Invalid(why) => not_sent(why),
+            http::Error::NoSecret(why) => misconfigured(why),
             http::Error::Unreachable(why) => not_sent(format!("the scheme cannot be reached: {why}")),
             http::Error::TimedOut => no_answer("the scheme did not answer in time"),
             http::Error::Broken(why) => no_answer(format!("the answer was cut off: {why}")),

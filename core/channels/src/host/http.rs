@@ -9,6 +9,8 @@
 
 mod address;
 mod client;
+mod credentials;
+mod identity;
 mod names;
 mod outgoing;
 mod reach;
@@ -26,13 +28,19 @@ use super::CallState;
 use crate::bindings::http::{Error, Host, Request, Response};
 
 pub(crate) use self::{client::Network, reach::Reach};
+use self::{
+    credentials::{Named, Sent},
+    identity::Identity,
+};
 pub use self::{
     outgoing::{Answer, NotAnswered, Outgoing, url_is_allowed},
     reach::{Grant, GrantError},
 };
 
-/// Limits of the contract (`sdk/wit/host.wit`, interface `http`).
-const BODY_BYTES_MAX: usize = 1 << 20;
+/// Limits of the contract (`sdk/wit`, interface `http`).
+pub(crate) const BODY_BYTES_MAX: u32 = 1 << 20;
+/// Answers within `fetch-bill`: a day of 100,000 payments as compressed CSV. All places of one plugin at once make 512 MiB of it.
+pub(crate) const BILL_BYTES_MAX: u32 = 8 << 20;
 const HEADERS_MAX: usize = 32;
 const HEADER_BYTES_MAX: usize = 8 << 10;
 const TIMEOUT_MS_MAX: u32 = 60_000;
@@ -59,14 +67,21 @@ const HEADERS_REFUSED: &[&str] = &[
 ];
 
 impl Host for CallState {
-    async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, Error>> {
+    async fn send(&mut self, mut request: Request) -> wasmtime::Result<Result<Response, Error>> {
         let given = self.given_mut()?;
         given.http_requests += 1;
         if given.http_requests > REQUESTS_MAX {
             return Ok(Err(Error::Forbidden(format!("more than {REQUESTS_MAX} requests in one call"))));
         }
-        let checked = match Checked::new(request).and_then(|checked| {
+        let named = Named {
+            credentials: std::mem::take(&mut request.credentials),
+            client_certificate: request.client_certificate.take(),
+            server_certificates: request.server_certificates.take(),
+        };
+        // Where it goes is known to be allowed before a secret is put into it.
+        let checked = match Checked::new(request, given.answer_bytes_max).and_then(|mut checked| {
             given.reach.allows(&checked.url)?;
+            named.put_into(&mut checked, given)?;
             Ok(checked)
         }) {
             Ok(checked) => checked,
@@ -112,17 +127,21 @@ impl Host for CallState {
 }
 
 /// A request that is valid in itself; where it may go is another question.
-#[derive(Debug)]
 struct Checked {
     method: reqwest::Method,
     url: Url,
     headers: HeaderMap,
     body: Vec<u8>,
     timeout: Duration,
+    answer_bytes_max: usize,
+    /// The secrets that are in it.
+    sent: Sent,
+    identity: Option<Identity>,
 }
 
 impl Checked {
-    fn new(request: Request) -> Result<Self, Error> {
+    /// `answer_bytes_max`: what this call may ask for at most.
+    fn new(request: Request, answer_bytes_max: u32) -> Result<Self, Error> {
         let method = match request.method.as_str() {
             "GET" => reqwest::Method::GET,
             "POST" => reqwest::Method::POST,
@@ -141,14 +160,25 @@ impl Checked {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(invalid("the URL must not hold a user name or password"));
         }
-        if request.body.len() > BODY_BYTES_MAX {
+        if request.body.len() > BODY_BYTES_MAX as usize {
             return Err(invalid("the body is larger than 1 MiB"));
         }
         if !(1..=TIMEOUT_MS_MAX).contains(&request.timeout_ms) {
             return Err(invalid("the timeout must be 1 to 60,000 ms"));
         }
-        let timeout = Duration::from_millis(u64::from(request.timeout_ms));
-        Ok(Self { method, url, headers: checked_headers(&request.headers)?, body: request.body, timeout })
+        if !(1..=answer_bytes_max).contains(&request.answer_bytes_max) {
+            return Err(invalid(&format!("the answer's limit must be 1 to {answer_bytes_max} bytes in this call")));
+        }
+        Ok(Self {
+            method,
+            url,
+            headers: checked_headers(&request.headers)?,
+            body: request.body,
+            timeout: Duration::from_millis(u64::from(request.timeout_ms)),
+            answer_bytes_max: request.answer_bytes_max as usize,
+            sent: Sent::default(),
+            identity: None,
+        })
     }
 }
 
@@ -185,6 +215,7 @@ fn invalid(why: &str) -> Error {
 fn word(error: &Error) -> &'static str {
     match error {
         Error::Forbidden(_) => "forbidden",
+        Error::NoSecret(_) => "no_secret",
         Error::Unreachable(_) => "unreachable",
         Error::TimedOut => "timed_out",
         Error::Broken(_) => "broken",
@@ -194,9 +225,11 @@ fn word(error: &Error) -> &'static str {
 
 fn said(error: &Error) -> String {
     match error {
-        Error::Forbidden(why) | Error::Unreachable(why) | Error::Broken(why) | Error::Invalid(why) => {
-            format!("{}: {why}", word(error))
-        }
+        Error::Forbidden(why)
+        | Error::NoSecret(why)
+        | Error::Unreachable(why)
+        | Error::Broken(why)
+        | Error::Invalid(why) => format!("{}: {why}", word(error)),
         Error::TimedOut => "timed_out".to_owned(),
     }
 }
@@ -211,7 +244,11 @@ mod tests {
             url: "https://api.example.com/v1/orders?x=1".to_owned(),
             headers: vec![("X-Sign".to_owned(), "abc".to_owned())],
             body: b"{}".to_vec(),
+            credentials: Vec::new(),
+            client_certificate: None,
+            server_certificates: None,
             timeout_ms: 1_000,
+            answer_bytes_max: BODY_BYTES_MAX,
         }
     }
 
@@ -228,6 +265,8 @@ mod tests {
             (|r| r.body = vec![0; (1 << 20) + 1], "1 MiB"),
             (|r| r.timeout_ms = 0, "timeout"),
             (|r| r.timeout_ms = 60_001, "timeout"),
+            (|r| r.answer_bytes_max = 0, "1 to 1048576 bytes"),
+            (|r| r.answer_bytes_max = BODY_BYTES_MAX + 1, "1 to 1048576 bytes"),
             (|r| r.headers = vec![("a".to_owned(), "b".to_owned()); 33], "32 headers"),
             (|r| r.headers = vec![("a".to_owned(), "b".repeat(9_000))], "32 headers"),
             (|r| r.headers = vec![("a b".to_owned(), "c".to_owned())], "name"),
@@ -236,11 +275,11 @@ mod tests {
             (|r| r.headers = vec![("Transfer-Encoding".to_owned(), "chunked".to_owned())], "the host's"),
             (|r| r.headers = vec![("traceparent".to_owned(), "00-".to_owned())], "the host's"),
         ];
-        assert!(Checked::new(request()).is_ok());
+        assert!(Checked::new(request(), BODY_BYTES_MAX).is_ok());
         for (idx, (spoil, why)) in rows.iter().enumerate() {
             let mut request = request();
             spoil(&mut request);
-            match Checked::new(request) {
+            match Checked::new(request, BODY_BYTES_MAX).map(|checked| checked.url) {
                 Err(Error::Invalid(text)) => assert!(text.contains(why), "row {idx}: {text}"),
                 other => panic!("row {idx}: {other:?}"),
             }

@@ -6,7 +6,7 @@ use crate::{
     ports::KvError,
 };
 
-/// Limits of the contract (`sdk/wit/host.wit`, interface `kv`).
+/// Limits of the contract (`sdk/wit`, interface `kv`).
 const KEYS_MAX: usize = 1_000;
 const KEY_BYTES_MAX: usize = 128;
 const VALUE_BYTES_MAX: usize = 4 * 1024;

@@ -6,7 +6,7 @@ use crate::{
     convert, failure,
 };
 
-/// Limits of the contract (`sdk/wit/host.wit`, interface `log`).
+/// Limits of the contract (`sdk/wit`, interface `log`).
 const LINES_MAX: u32 = 50;
 const LINE_CHARS_MAX: usize = 1_000;
 

@@ -3,7 +3,7 @@
 use super::{CallState, Misuse};
 use crate::bindings::random::Host;
 
-/// Limit of the contract (`sdk/wit/host.wit`, interface `random`).
+/// Limit of the contract (`sdk/wit`, interface `random`).
 const BYTES_MAX: u32 = 1_024;
 
 impl Host for CallState {

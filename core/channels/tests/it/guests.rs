@@ -6,8 +6,8 @@ use std::{
     sync::OnceLock,
 };
 
-use saoma_channels::{Account, Host, HostConfig, Order, Secrets};
-use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, TenantId};
+use saoma_channels::{Account, Host, HostConfig, KnownOrder, Order, Presenter, Secrets};
+use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, StoreId, TenantId, TerminalId};
 
 /// A component's bytes: from `SAOMA_PLUGINS_DIR` (`sandbox.wasm`, `hostile.wasm`), else built here, once.
 pub fn component(name: &str) -> Vec<u8> {
@@ -24,7 +24,7 @@ fn built() -> &'static Path {
         let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
-            .args(["-p", "saoma-sandbox", "-p", "saoma-hostile", "--target-dir"])
+            .args(["-p", "saoma-sandbox", "-p", "saoma-hostile", "-p", "saoma-frozen", "--target-dir"])
             .arg(&target_dir)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()
@@ -60,6 +60,7 @@ pub async fn host(config: HostConfig) -> Host {
 }
 
 pub const MERCHANT: &str = "m-1";
+pub const TOKEN: &str = "token-that-nobody-may-see";
 pub const KEY: &str = "correct horse battery staple";
 
 pub fn sandbox_account(base_url: &str) -> Account {
@@ -69,6 +70,17 @@ pub fn sandbox_account(base_url: &str) -> Account {
         channel: "sandbox".to_owned(),
         settings_json: format!(r#"{{"base_url":"{base_url}","merchant_id":"{MERCHANT}"}}"#),
         secrets: Secrets::none().with("merchant-key", KEY),
+        notify_url: "http://127.0.0.1:1/notify".to_owned(),
+    }
+}
+
+/// The account of a channel that was built against the contract 0.1.0.
+pub fn frozen_account(base_url: &str) -> Account {
+    Account {
+        id: ChannelAccountId::from_bytes([5; 16]),
+        channel: "frozen".to_owned(),
+        settings_json: format!(r#"{{"base_url":"{base_url}"}}"#),
+        ..sandbox_account("")
     }
 }
 
@@ -78,13 +90,29 @@ pub fn hostile_account(mode: &str) -> Account {
         tenant: TenantId::from_bytes([4; 16]),
         channel: "hostile".to_owned(),
         settings_json: format!(r#"{{"mode":"{mode}"}}"#),
-        // It has one, and must not come by it: its manifest lists none.
-        secrets: Secrets::none().with("merchant-key", KEY),
+        secrets: Secrets::none()
+            // It has one, and must not come by it: its manifest does not list it.
+            .with("merchant-key", KEY)
+            .with("signing-key", include_str!("../keys/merchant-pkcs8.pem"))
+            .with("api-token", TOKEN)
+            .with("seal-key", "0123456789abcdef0123456789abcdef"),
+        notify_url: String::new(),
     }
 }
 
 pub fn number(n: u8) -> PaymentId {
     PaymentId::from_bytes([n; 16])
+}
+
+/// Order `n`, as core asks about it.
+pub fn known(n: u8) -> KnownOrder {
+    KnownOrder {
+        number: number(n),
+        reference: String::new(),
+        amount: cny(1_000),
+        presented_by: Presenter::Customer,
+        created_at: Millis(1_700_000_000_000),
+    }
 }
 
 pub fn cny(minor: i64) -> Amount {
@@ -98,10 +126,11 @@ pub fn order(n: u8, minor: i64) -> Order {
         subject: "大杯 coffee".to_owned(),
         merchant_name: "Corner Shop".to_owned(),
         store_name: "Main Street".to_owned(),
+        store: StoreId::from_bytes([6; 16]),
+        terminal: Some(TerminalId::from_bytes([7; 16])),
         terminal_name: "till 1".to_owned(),
         created_at: Millis(1_700_000_000_000),
         expires_at: Millis(1_700_000_120_000),
-        notify_url: "http://127.0.0.1:1/notify".to_owned(),
     }
 }
 

@@ -1,11 +1,16 @@
 //! A hostile plugin burns its own time slice and nothing else.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use saoma_channels::{Account, ChannelCaller as _, Failure, Host, HostConfig, PaymentStatus};
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use super::{
-    guests::{CODE, config, host, hostile_account, number, order, sandbox_account},
+    guests::{CODE, TOKEN, config, host, hostile_account, known, order, sandbox_account},
     wallet::Wallet,
 };
 
@@ -42,6 +47,10 @@ async fn every_mode_ends_in_its_failure_within_the_deadline() {
         ("wrong-amount", "bad_answer"),
         ("wrong-currency", "bad_answer"),
         ("tells-code", "no_answer"),
+        ("secret-elsewhere", "not_sent"),
+        ("oversize", "not_sent"),
+        ("sign-flood", "not_sent"),
+        ("verify-flood", "not_sent"),
     ] {
         let outcome = charged(&host, mode).await;
         let told = outcome.as_ref().map_or_else(Failure::code, |_| "answered");
@@ -55,11 +64,11 @@ async fn every_mode_ends_in_its_failure_within_the_deadline() {
 async fn query_and_cancel_misbehave_too() {
     let host = host(config()).await;
     let account = hostile_account("trap");
-    assert!(matches!(host.query(&account, number(1)).await, Err(Failure::Trapped { .. })));
-    assert!(matches!(host.cancel(&account, number(1)).await, Err(Failure::Trapped { .. })));
+    assert!(matches!(host.query(&account, &known(1)).await, Err(Failure::Trapped { .. })));
+    assert!(matches!(host.cancel(&account, &known(1)).await, Err(Failure::Trapped { .. })));
     assert!(matches!(host.create(&account, &order(1, 1_000)).await, Err(Failure::Trapped { .. })));
     let account = hostile_account("wrong-order");
-    assert!(matches!(host.query(&account, number(1)).await, Err(Failure::BadAnswer { .. })));
+    assert!(matches!(host.query(&account, &known(1)).await, Err(Failure::BadAnswer { .. })));
 }
 
 #[tokio::test]
@@ -182,6 +191,76 @@ async fn the_customers_code_is_taken_out_of_a_failures_words() {
     let host = host(config()).await;
     let failure = host.charge(&hostile_account("tells-code"), &order(1, 1_000), "770000000000000000").await;
     assert_eq!(failure, Err(Failure::NoAnswer { why: "the code [code] is strange".to_owned() }));
+}
+
+/// As many as the contract says, and the time they take is the plugin's own.
+#[tokio::test]
+async fn signatures_have_an_end() {
+    let host = host(config()).await;
+    for mode in ["sign-flood", "verify-flood"] {
+        let outcome = charged(&host, mode).await;
+        assert!(matches!(&outcome, Err(Failure::NotSent { why }) if why.contains("64 times")), "{mode}: {outcome:?}");
+    }
+}
+
+/// Signing holds no thread that serves others: with one thread for everything, a neighbour is served in between.
+#[tokio::test(flavor = "current_thread")]
+async fn a_neighbour_goes_on_while_others_sign() {
+    let (host, wallet) = (host(config()).await, Wallet::start().await);
+    let neighbour = sandbox_account(&wallet.url());
+    host.charge(&neighbour, &order(1, 1_000), CODE).await.expect("warm");
+    let signing = async { tokio::join!(charged(&host, "sign-flood"), charged(&host, "sign-flood")) };
+    let order = order(2, 1_000);
+    let (mut signing, served) = (std::pin::pin!(signing), host.charge(&neighbour, &order, CODE));
+    tokio::select! {
+        biased;
+        _ = &mut signing => panic!("128 signatures were made before the neighbour was served"),
+        paid = served => assert_eq!(paid.expect("served").status, PaymentStatus::Succeeded),
+    }
+    let (a, b) = signing.await;
+    assert!(a.is_err() && b.is_err(), "they end by themselves");
+}
+
+/// Whatever a plugin writes where, no secret stands there.
+#[tokio::test]
+async fn a_secret_is_put_in_by_no_name_in_a_text() {
+    let host = host(config()).await;
+    let (base_url, heard) = parrot().await;
+    let mode = |mode: &str, base_url: &str| {
+        let settings_json = format!(r#"{{"mode":"{mode}","base_url":"{base_url}"}}"#);
+        Account { settings_json, ..hostile_account("") }
+    };
+    let order = order(1, 1_000);
+    let charge =
+        async |account: Account| host.charge(&account, &order, "770000000000000000").await.expect_err("no payment");
+    let failure = charge(mode("secrets-by-text", &base_url)).await;
+    assert!(failure.to_string().contains("status 200"), "{failure}");
+    assert!(!heard.lock().expect("no panic").contains(TOKEN));
+    let failure = charge(mode("wrong-kind", &base_url)).await;
+    assert_eq!(failure, Failure::NotSent { why: "no secret was of use".to_owned() });
+    assert_eq!(heard.lock().expect("no panic").matches("HTTP/1.1").count(), 1, "what is of the wrong kind is not sent");
+    // Where it may go, the token goes; and a scheme that repeats it is not let through.
+    let failure = charge(mode("secret-echo", &base_url)).await;
+    assert!(matches!(&failure, Failure::NoAnswer { why } if why.contains("repeats a secret")), "{failure:?}");
+    assert!(heard.lock().expect("no panic").contains(&format!("Bearer {TOKEN}")));
+}
+
+/// A server that says back what it hears, and all that it heard.
+async fn parrot() -> (String, Arc<Mutex<String>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let (address, heard) = (listener.local_addr().expect("an address"), Arc::new(Mutex::new(String::new())));
+    let shared = Arc::clone(&heard);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut text = vec![0; 64 << 10];
+            let n = stream.read(&mut text).await.unwrap_or(0);
+            let said = String::from_utf8_lossy(&text[..n]).into_owned();
+            shared.lock().expect("no panic").push_str(&said);
+            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", said.len());
+            let _ = stream.write_all((head + &said).as_bytes()).await;
+        }
+    });
+    (format!("http://{address}"), heard)
 }
 
 /// Dropping the future (a client that went away, a node that shuts down) leaves nothing behind.

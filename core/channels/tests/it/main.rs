@@ -7,4 +7,5 @@ mod hostile;
 mod install;
 mod network;
 mod sandbox;
+mod versions;
 mod wallet;

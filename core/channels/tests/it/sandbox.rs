@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use saoma_channels::{
-    Account, BillLine, ChannelCaller as _, Decline, DeclineCode, Failure, HttpMessage, NotificationFailure, Order,
-    PaymentStatus, RefundOrder, RefundStatus, Secrets,
+    Account, BillLine, ChannelCaller as _, Decline, DeclineCode, Failure, HttpMessage, NotificationEvent,
+    NotificationFailure, Order, PaymentStatus, RefundOrder, RefundStatus, Secrets,
 };
 use saoma_protocol::{Amount, Currency, Millis, RefundId};
 
 use super::{
-    guests::{CODE, KEY, cny, config, host, number, order, sandbox_account},
+    guests::{CODE, KEY, cny, config, host, known, number, order, sandbox_account},
     wallet::{CUT, HUGE, NOW, REDIRECT, Wallet},
 };
 
@@ -19,8 +19,8 @@ async fn a_sale_of_each_kind() {
     let account = sandbox_account(&wallet.url());
 
     assert_eq!(host.create(&account, &order(1, 1_250)).await.expect("created").code, "http://w/pay/t");
-    assert_eq!(host.query(&account, number(1)).await.expect("known").status, PaymentStatus::Pending);
-    assert_eq!(host.cancel(&account, number(1)).await.expect("closed").status, PaymentStatus::Closed);
+    assert_eq!(host.query(&account, &known(1)).await.expect("known").status, PaymentStatus::Pending);
+    assert_eq!(host.cancel(&account, &known(1)).await.expect("closed").status, PaymentStatus::Closed);
 
     let paid = host.charge(&account, &order(2, 1_250), CODE).await.expect("paid");
     assert_eq!(paid.status, PaymentStatus::Succeeded);
@@ -28,9 +28,9 @@ async fn a_sale_of_each_kind() {
     assert_eq!((paid.reference.as_str(), paid.paid_at), ("W-1", Some(Millis(NOW))));
     let again = host.charge(&account, &order(2, 1_250), CODE).await.expect("the first result");
     assert_eq!(again.reference, "W-1");
-    assert_eq!(host.cancel(&account, number(2)).await.expect("undone").status, PaymentStatus::Closed);
+    assert_eq!(host.cancel(&account, &known(2)).await.expect("undone").status, PaymentStatus::Closed);
 
-    assert_eq!(host.query(&account, number(3)).await.expect("an answer").status, PaymentStatus::NotFound);
+    assert_eq!(host.query(&account, &known(3)).await.expect("an answer").status, PaymentStatus::NotFound);
     insta::assert_debug_snapshot!(wallet.requests().len(), @"7");
 }
 
@@ -57,7 +57,7 @@ async fn what_is_not_the_schemes_clear_word_is_no_answer() {
         (1_095, "signature does not fit"),
         (1_096, "cut off"),
         (1_000 + REDIRECT, "signature does not fit"),
-        (1_000 + HUGE, "larger than 1 MiB"),
+        (1_000 + HUGE, "larger than 1048576 bytes"),
         (1_000 + CUT, "cut off"),
     ] {
         let n = u8::try_from(minor % 100).expect("two digits");
@@ -65,7 +65,7 @@ async fn what_is_not_the_schemes_clear_word_is_no_answer() {
         assert!(matches!(&failure, Failure::NoAnswer { why: text } if text.contains(why)), "{minor}: {failure:?}");
         assert!(failure.may_have_taken_effect());
         // And yet it was carried out, which a query tells.
-        assert_eq!(host.query(&account, number(n)).await.expect("known").status, PaymentStatus::Succeeded, "{minor}");
+        assert_eq!(host.query(&account, &known(n)).await.expect("known").status, PaymentStatus::Succeeded, "{minor}");
     }
     // Nothing was asked twice, and the redirect was not followed.
     let charges = wallet.requests().iter().filter(|request| *request == "POST /v1/charges").count();
@@ -108,6 +108,7 @@ async fn refunds_bills_and_the_self_test() {
         amount: cny(100),
         total: cny(1_000),
         reason: "cold".to_owned(),
+        created_at: Millis(1_700_000_000_000),
     };
     assert_eq!(host.refund(&account, &refund).await.expect("done").status, RefundStatus::Succeeded);
     assert_eq!(host.query_refund(&account, &refund).await.expect("known").status, RefundStatus::Succeeded);
@@ -168,8 +169,9 @@ async fn notifications_are_believed_only_with_a_signature() {
     let (headers, body) = wallet.notification(&number(1).to_string(), KEY);
     let genuine = HttpMessage { headers, body };
     let outcome = host.parse_notification(&account, &genuine).await.expect("genuine");
-    assert_eq!(outcome.answer.status, PaymentStatus::Succeeded);
-    assert_eq!(outcome.answer.number, number(1).to_string());
+    let [NotificationEvent::Payment(answer)] = outcome.events.as_slice() else { panic!("{outcome:?}") };
+    assert_eq!(answer.status, PaymentStatus::Succeeded);
+    assert_eq!(answer.number, number(1).to_string());
     assert_eq!((outcome.acknowledgement.status, outcome.acknowledgement.body), (200, b"OK".to_vec()));
 
     let (headers, body) = wallet.notification(&number(1).to_string(), "another key");

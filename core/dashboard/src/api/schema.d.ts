@@ -3312,7 +3312,7 @@ export interface components {
             overlap_seconds?: number | null;
         };
         /** @enum {string} */
-        SecretKindView: "mac_key";
+        SecretKindView: "mac_key" | "text" | "rsa_private_key" | "rsa_public_keys" | "aes_256_key" | "client_certificate" | "certificates";
         SecretView: {
             /** @description For the person who enters it. */
             description: string;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use saoma_channels::{
-    Account, Capability, DeclineCode, Failure as CallFailure, Manifest, Order, PaymentAnswer, PaymentStatus,
+    Account, Capability, DeclineCode, Failure as CallFailure, KnownOrder, Manifest, Order, PaymentAnswer,
+    PaymentStatus, Presenter,
 };
-use saoma_domain::payment::{Amounts, AnswerStatus};
-use saoma_protocol::{Millis, api::Failure};
+use saoma_domain::payment::{Amounts, AnswerStatus, Method};
+use saoma_protocol::{ChannelAccountId, Millis, api::Failure};
 use saoma_store::{
     TenantScope,
     channel_accounts::{self, ChannelAccount},
-    payments::Sale,
+    payments::{Sale, StoredPayment},
     stores, tenants, terminals,
 };
 
@@ -46,6 +47,7 @@ pub(crate) async fn ready(app: &App, scope: TenantScope, stored: &ChannelAccount
         channel: stored.plugin.clone(),
         settings_json: stored.settings_json.clone(),
         secrets: app.secrets_of(scope, stored.id).await?,
+        notify_url: notify_url(app, stored.id),
     };
     Ok(Channel { account, manifest })
 }
@@ -74,20 +76,38 @@ pub(super) async fn order_of(
         })
         .await?;
     let goods = sale.order.goods.first().map(|goods| goods.name.clone());
-    let account = sale.payment.channel_account;
     Ok(Order {
         number: sale.payment.payment.id,
         amount: sale.payment.payment.amount,
         subject: sale.order.reference.clone().or(goods).unwrap_or_else(|| merchant_name.clone()),
         merchant_name,
+        store,
         store_name,
+        terminal,
         terminal_name,
         created_at: sale.payment.created_at,
         expires_at,
-        notify_url: account
-            .map(|account| format!("{}/v1/notify/{account}", app.config().server.public_url))
-            .unwrap_or_default(),
     })
+}
+
+/// Where the scheme of this account reaches us.
+pub(crate) fn notify_url(app: &App, account: ChannelAccountId) -> String {
+    format!("{}/v1/notify/{account}", app.config().server.public_url)
+}
+
+/// A payment that the channel may have heard of, as it is asked about it.
+pub(super) fn known_order(payment: &StoredPayment) -> KnownOrder {
+    KnownOrder {
+        number: payment.payment.id,
+        reference: payment.channel_reference.clone().unwrap_or_default(),
+        amount: payment.payment.amount,
+        presented_by: match payment.payment.method {
+            Method::CustomerPresented => Presenter::Customer,
+            // Cash has no channel to be asked.
+            Method::MerchantPresented | Method::Cash => Presenter::Merchant,
+        },
+        created_at: payment.created_at,
+    }
 }
 
 /// The channel's status in the domain's words. `paid_at` falls back to now: some channels do not say when.

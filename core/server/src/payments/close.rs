@@ -7,7 +7,7 @@ use saoma_store::{StoreError, TenantScope, channel_accounts, payments, payments:
 
 use super::{
     Heard, Outcome, PaymentError,
-    call::{amounts, scheme_words, status_of},
+    call::{amounts, known_order, scheme_words, status_of},
     channel_of, settle,
 };
 use crate::app::App;
@@ -79,8 +79,8 @@ async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -
         },
     );
     let reply = match asked {
-        Asked::Query => app.channels().query(&channel.account, payment).await,
-        Asked::Cancel => app.channels().cancel(&channel.account, payment).await,
+        Asked::Query => app.channels().query(&channel.account, &known_order(&sale.payment)).await,
+        Asked::Cancel => app.channels().cancel(&channel.account, &known_order(&sale.payment)).await,
     };
     match reply {
         Ok(answer) => {

@@ -1,20 +1,20 @@
 //! What is asked of a channel about a refund: to pay it, and how it stands. What comes of it is booked by [`heard`].
 
-use saoma_channels::{Capability, PaymentStatus, RefundOrder, RefundStatus};
+use saoma_channels::{Capability, Manifest, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus};
 use saoma_domain::{
     payment::{Amounts, Method},
     refund::{AnswerStatus, Event, State},
 };
-use saoma_protocol::{RefundId, api::RefundKind};
+use saoma_protocol::{ChannelAccountId, RefundId, api::RefundKind};
 use saoma_store::{
-    StoreError, TenantScope,
+    StoreError, TenantScope, channel_accounts,
     payments::{self, StoredPayment},
     refunds::{self, StoredRefund},
 };
 
 use super::{
     PaymentError,
-    call::{Channel, amounts, channel_of, failure, not_sent, scheme_words},
+    call::{Channel, amounts, channel_of, failure, known_order, not_sent, scheme_words},
     collect::pace,
     refund::{Heard, heard, is_over},
 };
@@ -132,7 +132,7 @@ async fn look_in_doubt(
     };
     let id = refund.refund.id;
     let outcome = if by_cancel(channel, refund.refund.kind) {
-        match app.channels().query(&channel.account, payment.payment.id).await {
+        match app.channels().query(&channel.account, &known_order(payment)).await {
             Ok(said) => {
                 let number = if said.number == payment.payment.id.to_string() { id.to_string() } else { said.number };
                 let status = match said.status {
@@ -167,18 +167,7 @@ async fn query(
     let (said, outcome) = match app.channels().query_refund(&channel.account, &order).await {
         // What follows is sent, or waits for its turn: neither is something new about the refund.
         Ok(answer) if answer.status == RefundStatus::NotFound => return Ok(Some(answer.status)),
-        Ok(answer) => {
-            let heard = Heard::Answer {
-                number: answer.refund_number,
-                amount: answer.amount,
-                amounts: amounts(&channel.manifest),
-                words: decline_words(&answer.status),
-                note: format!("query-refund: {}", refund_said(&answer.status)),
-                status: refund_status(answer.status.clone()),
-                reference: answer.reference,
-            };
-            (Some(answer.status), heard)
-        }
+        Ok(answer) => (Some(answer.status.clone()), said_of(&channel.manifest, "query-refund", answer)),
         Err(silence) => {
             tracing::warn!(refund.id = %id, error = %silence, "a channel did not say how a refund stands");
             (None, Heard::Silence { event: Event::NoAnswer, note: format!("query-refund: {}", silence.code()) })
@@ -186,6 +175,53 @@ async fn query(
     };
     heard(app, scope, id, outcome).await?;
     Ok(said)
+}
+
+/// What the channel says of a refund on its own.
+///
+/// # Errors
+/// `Store` (`NotFound` if the refund is not of this channel account), `NoChannel`.
+pub async fn refund_notified(
+    app: &App,
+    scope: TenantScope,
+    account: ChannelAccountId,
+    answer: RefundAnswer,
+) -> Result<(), PaymentError> {
+    let unknown = || StoreError::NotFound { what: "the refund" };
+    let id: RefundId = answer.refund_number.parse().map_err(|_| unknown())?;
+    let stored = app
+        .store()
+        .read(move |tx| {
+            let refund = refunds::load(tx, &scope, id)?;
+            payments::load(tx, &scope, refund.payment)
+        })
+        .await?;
+    if stored.channel_account != Some(account) {
+        return Err(unknown().into());
+    }
+    // The scheme does not send of its own accord that it has no such refund; if it did, a late word must not make core pay twice.
+    if answer.status == RefundStatus::NotFound {
+        return Ok(());
+    }
+    let plugin = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?.plugin;
+    let manifest = app
+        .channels()
+        .manifest(&plugin)
+        .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {plugin} is not installed")))?;
+    heard(app, scope, id, said_of(&manifest, "notification", answer)).await
+}
+
+/// A refund's answer as it is booked.
+fn said_of(manifest: &Manifest, asked: &str, answer: RefundAnswer) -> Heard {
+    Heard::Answer {
+        number: answer.refund_number,
+        amount: answer.amount,
+        amounts: amounts(manifest),
+        words: decline_words(&answer.status),
+        note: format!("{asked}: {}", refund_said(&answer.status)),
+        status: refund_status(answer.status),
+        reference: answer.reference,
+    }
 }
 
 /// A void is a cancel; so is giving back what came late at a channel that knows no refunds.
@@ -205,6 +241,7 @@ fn refund_order(payment: &StoredPayment, refund: &StoredRefund) -> RefundOrder {
         amount: refund.refund.amount,
         total: payment.payment.amount,
         reason: refund.reason.clone().unwrap_or_default(),
+        created_at: refund.created_at,
     }
 }
 
@@ -219,7 +256,7 @@ pub(super) async fn ask(
     let stored = app.store().read(move |tx| payments::load(tx, &scope, payment)).await?;
     let id = refund.refund.id;
     let reply = if by_cancel(channel, refund.refund.kind) {
-        app.channels().cancel(&channel.account, payment).await.map(|answer| Heard::Answer {
+        app.channels().cancel(&channel.account, &known_order(&stored)).await.map(|answer| Heard::Answer {
             number: if answer.number == payment.to_string() { id.to_string() } else { answer.number },
             // The answer is about the payment: its amount is the refund's, since a void is of the whole, also unnamed.
             amount: answer.amount,
@@ -239,15 +276,8 @@ pub(super) async fn ask(
         })
     } else {
         let order = refund_order(&stored, &refund);
-        app.channels().refund(&channel.account, &order).await.map(|answer| Heard::Answer {
-            number: answer.refund_number,
-            amount: answer.amount,
-            amounts: amounts(&channel.manifest),
-            words: decline_words(&answer.status),
-            note: format!("refund: {}", refund_said(&answer.status)),
-            status: refund_status(answer.status),
-            reference: answer.reference,
-        })
+        let reply = app.channels().refund(&channel.account, &order).await;
+        reply.map(|answer| said_of(&channel.manifest, "refund", answer))
     };
     let outcome = reply.unwrap_or_else(|silence| {
         tracing::warn!(refund.id = %id, error = %silence, "a channel did not answer about a refund");

@@ -212,7 +212,7 @@ fn note(
     detail: &serde_json::Value,
     at: Millis,
 ) -> Result<(), StoreError> {
-    let entry = audit::NewEntry::new(actor, action, &payout, &detail, at);
+    let entry = audit::NewEntry::new(actor, action, &payout, detail, at);
     audit::append(tx, scope, &entry).map(drop)
 }
 

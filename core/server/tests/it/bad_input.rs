@@ -428,6 +428,11 @@ async fn the_office() {
         changes.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
         body
     };
+    let signing_with = |key: &str| {
+        let settings = json!({ "mode": "honest" });
+        new(json!({ "plugin": "hostile", "settings": settings, "secrets": { "signing-key": key } }))
+    };
+    let certificate = "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----\n";
     let tenant = |changes: Value| {
         let mut body = json!({ "name": "n", "currency": "CNY", "owner_name": "o", "owner_email": "o@example.com" });
         changes.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
@@ -488,6 +493,8 @@ async fn the_office() {
             "an account with an empty secret",
             owner.post(accounts).json(&new(json!({ "secrets": { "merchant-key": "" } }))),
         ),
+        ("an account with a certificate for a key", owner.post(accounts).json(&signing_with(certificate))),
+        ("an account with half a key", owner.post(accounts).json(&signing_with("-----BEGIN PRIVATE KEY-----\nMIIE"))),
         ("an account with a fee of 101 %", owner.post(accounts).json(&new(json!({ "fee_basis_points": 10_100 })))),
         ("an account with a fee of -1", owner.post(accounts).json(&new(json!({ "fee_basis_points": -1 })))),
         ("an account with a broken fee", owner.post(accounts).json(&new(json!({ "fee_basis_points": 0.6 })))),

@@ -41,6 +41,7 @@ mod reconcile_days;
 mod reconcile_late;
 mod reconcile_payouts;
 mod reconcile_scale;
+mod refund_notices;
 mod repeats;
 mod rotation;
 mod scheme_world;

@@ -110,6 +110,8 @@ async fn a_forged_notification_moves_nothing() {
     let kinds: Vec<&Value> = timeline["events"].as_array().unwrap().iter().map(|event| &event["kind"]).collect();
     assert_eq!(kinds, ["created", "presenting"], "{timeline}");
     assert_eq!(right.to(&town, &tea.account).await.status, 200);
+    // A scheme may add a segment of its own to the address.
+    assert_eq!(right.to(&town, &format!("{}/added", tea.account)).await.status, 200);
     becomes(&tea.owner, &payment, "succeeded").await;
 }
 

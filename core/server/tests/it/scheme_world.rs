@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use ring::rand::SystemRandom;
 use saoma_channels::{
     Account, BillLine, BillPage, BillTerms, Cadence, Capability, ChannelCaller, Claim, Clock, Created, Failure,
-    HttpMessage, Manifest, NotificationFailure, NotificationOutcome, Order, Outgoing, PaymentAnswer, PaymentStatus,
-    RefundAnswer, RefundOrder, RefundStatus, SettingsSchema, SystemChance,
+    HttpMessage, KnownOrder, Manifest, NotificationFailure, NotificationOutcome, Order, Outgoing, PaymentAnswer,
+    PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SettingsSchema, SystemChance,
 };
 use saoma_domain::{
     claim::ScannedCode,
@@ -233,16 +233,16 @@ impl ChannelCaller for Scheme {
         self.answer("charge", order.number).await
     }
 
-    async fn query(&self, account: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
+    async fn query(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
         if *self.stuck.lock().unwrap() == Some(account.id) {
-            self.calls.lock().unwrap().push(("stuck", number));
+            self.calls.lock().unwrap().push(("stuck", order.number));
             std::future::pending::<()>().await;
         }
-        self.answer("query", number).await
+        self.answer("query", order.number).await
     }
 
-    async fn cancel(&self, _: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
-        self.answer("cancel", number).await
+    async fn cancel(&self, _: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
+        self.answer("cancel", order.number).await
     }
 
     async fn refund(&self, _: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {

@@ -7,10 +7,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use async_trait::async_trait;
 use saoma_channels::{
     Account, BillPage, Cadence, Capability, ChannelCaller, Claim, Created, Decline, DeclineCode, Failure, HttpMessage,
-    HttpReply, Manifest, NotificationFailure, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, RefundAnswer,
-    RefundOrder, RefundStatus, SettingsSchema,
+    HttpReply, KnownOrder, Manifest, NotificationEvent, NotificationFailure, NotificationOutcome, Order, PaymentAnswer,
+    PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SettingsSchema,
 };
-use saoma_protocol::{Amount, Currency, Money, PaymentId, RefundId};
+use saoma_protocol::{Amount, Currency, Money, RefundId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
@@ -173,12 +173,12 @@ impl ChannelCaller for Caller {
         self.order(Ask::Charge { number: order.number.to_string(), sum: sum(order.amount), customer }).await
     }
 
-    async fn query(&self, _: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
-        self.order(Ask::Query { number: number.to_string() }).await
+    async fn query(&self, _: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
+        self.order(Ask::Query { number: order.number.to_string() }).await
     }
 
-    async fn cancel(&self, _: &Account, number: PaymentId) -> Result<PaymentAnswer, Failure> {
-        self.order(Ask::Cancel { number: number.to_string() }).await
+    async fn cancel(&self, _: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
+        self.order(Ask::Cancel { number: order.number.to_string() }).await
     }
 
     async fn refund(&self, _: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
@@ -212,14 +212,14 @@ impl ChannelCaller for Caller {
         let believed = self.canary == Some(Canary::AmountNotChecked);
         let amount = money((notice.minor, notice.currency)).map_err(NotificationFailure::Call)?;
         Ok(NotificationOutcome {
-            answer: PaymentAnswer {
+            events: vec![NotificationEvent::Payment(PaymentAnswer {
                 status: PaymentStatus::Succeeded,
                 reference: format!("S-{}", notice.number),
                 number: notice.number,
                 amount: (!believed).then_some(amount),
                 paid_at: None,
                 payer_hint: String::new(),
-            },
+            })],
             acknowledgement: HttpReply { status: 200, content_type: "text/plain".to_owned(), body: Vec::new() },
         })
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use saoma_channels::{HttpMessage, NotificationFailure};
+use saoma_channels::{HttpMessage, NotificationEvent, NotificationFailure};
 use saoma_domain::claim::ScannedCode;
 use saoma_edge::link::https::Call;
 use saoma_protocol::{
@@ -384,6 +384,7 @@ async fn notified(hall: &Hall, message: &HttpMessage) -> Result<Answer, Problem>
         channel: stored.plugin,
         settings_json: stored.settings_json,
         secrets: app.secrets_of(scope, id).await?,
+        notify_url: String::new(),
     };
     let outcome = match app.channels().parse_notification(&account, message).await {
         Ok(outcome) => outcome,
@@ -392,8 +393,12 @@ async fn notified(hall: &Hall, message: &HttpMessage) -> Result<Answer, Problem>
         Err(NotificationFailure::Malformed(_)) => return Err(Problem::new(NOTIFICATION_REFUSED, "It cannot be read.")),
         Err(NotificationFailure::Call(_)) => return Err(Problem::new(UNAVAILABLE, "Send it again.")),
     };
-    let unknown = StoreError::NotFound { what: "the payment" };
-    let payment: PaymentId = outcome.answer.number.parse().map_err(|_| unknown)?;
+    let unknown = || StoreError::NotFound { what: "the payment" };
+    // The scheme of this world tells of one payment at a time.
+    let Some(NotificationEvent::Payment(answer)) = outcome.events.into_iter().next() else {
+        return Err(unknown().into());
+    };
+    let payment: PaymentId = answer.number.parse().map_err(|_| unknown())?;
     let status = outcome.acknowledgement.status;
     if hall.canary == Some(Canary::LateSuccessDropped) && rogue::is_closed(hall, payment).await? {
         return Ok(Answer { status, body: Vec::new() });
@@ -402,9 +407,9 @@ async fn notified(hall: &Hall, message: &HttpMessage) -> Result<Answer, Problem>
         rogue::tell_first(hall, payment).await?;
     }
     if hall.canary == Some(Canary::OldNewsBelieved) {
-        rogue::believe(hall, payment, outcome.answer).await?;
+        rogue::believe(hall, payment, answer).await?;
         return Ok(Answer { status, body: Vec::new() });
     }
-    answer_came(app, scope, payment, id, outcome.answer).await?;
+    answer_came(app, scope, payment, id, answer).await?;
     Ok(Answer { status, body: Vec::new() })
 }

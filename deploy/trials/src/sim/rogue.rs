@@ -6,7 +6,7 @@ use saoma_domain::{
     payment::{Amounts, AnswerStatus, Close, Source, State},
 };
 use saoma_protocol::{
-    Money, PaymentId, Sequence,
+    Money, PaymentId, Sequence, StoreId,
     api::PaymentState,
     message::{Envelope, Push, PushBody},
     topic::{Leaf, Topic},
@@ -28,6 +28,7 @@ fn account(hall: &Hall) -> Account {
         channel: "model".to_owned(),
         settings_json: "{}".to_owned(),
         secrets: Secrets::none(),
+        notify_url: String::new(),
     }
 }
 
@@ -41,10 +42,11 @@ pub async fn charge_first(hall: &Hall, wish: &Collect) {
         subject: String::new(),
         merchant_name: String::new(),
         store_name: String::new(),
+        store: StoreId::from_bytes([0; 16]),
+        terminal: None,
         terminal_name: String::new(),
         created_at: now,
         expires_at: now.plus(30_000),
-        notify_url: String::new(),
     };
     let _ = hall.app.channels().charge(&account(hall), &order, code.expose()).await;
 }
@@ -64,6 +66,7 @@ pub async fn refund_first(hall: &Hall, wish: &GiveBack) {
         amount,
         total,
         reason: String::new(),
+        created_at: hall.app.now(),
     };
     let _ = hall.app.channels().refund(&account(hall), &refund).await;
 }

@@ -46,7 +46,7 @@ struct NewOrder<'a> {
 }
 
 impl<'a> NewOrder<'a> {
-    fn of(order: &'a Order, code: Option<&'a str>) -> Result<Self, Error> {
+    fn of(order: &'a Order, notify_url: &'a str, code: Option<&'a str>) -> Result<Self, Error> {
         Ok(Self {
             order_number: &order.number,
             amount: decimal(&order.amount).map_err(unsayable)?,
@@ -55,7 +55,7 @@ impl<'a> NewOrder<'a> {
             merchant_name: &order.merchant_name,
             store_name: &order.store_name,
             expires_at: order.expires_at,
-            notify_url: &order.notify_url,
+            notify_url,
             code,
         })
     }
@@ -79,16 +79,16 @@ fn unsayable(why: MoneyText) -> Error {
 ///
 /// # Errors
 /// `not-sent` if the amount cannot be written in its currency.
-pub fn create(order: &Order) -> Result<Call, Error> {
-    Ok(Call::post("/v1/orders".to_owned(), &NewOrder::of(order, None)?))
+pub fn create(order: &Order, notify_url: &str) -> Result<Call, Error> {
+    Ok(Call::post("/v1/orders".to_owned(), &NewOrder::of(order, notify_url, None)?))
 }
 
 /// `POST /v1/charges`.
 ///
 /// # Errors
 /// `not-sent` if the amount cannot be written in its currency.
-pub fn charge(order: &Order, code: &str) -> Result<Call, Error> {
-    Ok(Call::post("/v1/charges".to_owned(), &NewOrder::of(order, Some(code))?))
+pub fn charge(order: &Order, notify_url: &str, code: &str) -> Result<Call, Error> {
+    Ok(Call::post("/v1/charges".to_owned(), &NewOrder::of(order, notify_url, Some(code))?))
 }
 
 /// `GET /v1/orders/{order_number}`.
@@ -215,10 +215,11 @@ mod tests {
             subject: "Coffee \"large\" 大杯".to_owned(),
             merchant_name: "Corner Shop".to_owned(),
             store_name: "Main Street".to_owned(),
+            store_id: "sto_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+            terminal_id: "ter_aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
             terminal_name: "till 1".to_owned(),
             created_at: 1_700_000_000_000,
             expires_at: 1_700_000_120_000,
-            notify_url: String::new(),
         }
     }
 
@@ -230,6 +231,7 @@ mod tests {
             amount: cny(5),
             total: cny(1_250),
             reason: "cold".to_owned(),
+            created_at: 1_700_000_000_000,
         }
     }
 
@@ -239,11 +241,11 @@ mod tests {
 
     #[test]
     fn requests() {
-        assert_snapshot!(shown(&create(&order()).expect("an amount")), @r#"
+        assert_snapshot!(shown(&create(&order(), "").expect("an amount")), @r#"
         POST /v1/orders
         {"order_number":"pay_aaaaaaaaaaaaaaaaaaaaaaaaaa","amount":"12.50","currency":"CNY","subject":"Coffee \"large\" 大杯","merchant_name":"Corner Shop","store_name":"Main Street","expires_at":1700000120000,"notify_url":""}
         "#);
-        assert_snapshot!(shown(&charge(&order(), "881234567890123456").expect("an amount")), @r#"
+        assert_snapshot!(shown(&charge(&order(), "", "881234567890123456").expect("an amount")), @r#"
         POST /v1/charges
         {"order_number":"pay_aaaaaaaaaaaaaaaaaaaaaaaaaa","amount":"12.50","currency":"CNY","subject":"Coffee \"large\" 大杯","merchant_name":"Corner Shop","store_name":"Main Street","expires_at":1700000120000,"notify_url":"","code":"881234567890123456"}
         "#);
@@ -288,6 +290,6 @@ mod tests {
     #[test]
     fn an_amount_that_cannot_be_written_is_not_sent() {
         let order = Order { amount: Money { minor: 1, currency: "XXX".to_owned() }, ..order() };
-        assert!(matches!(create(&order), Err(Error::NotSent(_))));
+        assert!(matches!(create(&order, ""), Err(Error::NotSent(_))));
     }
 }

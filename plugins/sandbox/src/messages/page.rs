@@ -59,6 +59,7 @@ fn bill_row(row: BillRowMessage) -> Result<BillRow, Error> {
         kind,
         number: row.order_number,
         refund_number: row.refund_number.unwrap_or_default(),
+        case_number: String::new(),
         reference: row.reference,
         // The contract wants the size; that it went back is said by the kind.
         amount_minor: amount_minor.saturating_abs(),

@@ -410,10 +410,11 @@ mod tests {
             subject: String::new(),
             merchant_name: String::new(),
             store_name: String::new(),
+            store_id: String::new(),
+            terminal_id: String::new(),
             terminal_name: String::new(),
             created_at: 1_700_000_000_000,
             expires_at: 1_700_000_120_000,
-            notify_url: String::new(),
         };
         let shown = |order: Vec<u8>| {
             let order = String::from_utf8(order).expect("text");

@@ -7,12 +7,18 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect, retry,
 };
+use rustls::{
+    client::danger::ServerCertVerifier,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use rustls_platform_verifier::Verifier;
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 use super::{
-    BODY_BYTES_MAX, Checked, Grant, HEADER_BYTES_MAX, HEADERS_MAX,
+    Checked, Grant, HEADER_BYTES_MAX, HEADERS_MAX,
     address::{AddressRefused, Policy},
+    identity::{Clients, Identity},
     names::Names,
 };
 use crate::{
@@ -36,6 +42,10 @@ pub(crate) struct Network {
     tls: (Client, Policy),
     /// `None` unless the operator allows private addresses.
     plain: Option<(Client, Policy)>,
+    clients: Clients,
+    names: Arc<Names>,
+    /// Who vouches for servers by default; `None` on a machine without roots.
+    public: Option<Arc<dyn ServerCertVerifier>>,
 }
 
 impl Network {
@@ -52,19 +62,22 @@ impl Network {
             true => (client(Policy::Any)?, Some(client(Policy::PrivateOnly)?)),
             false => (client(Policy::PublicOnly)?, None),
         };
-        Ok(Self { grant: config.grant.clone(), tls, plain })
+        let public = public_authorities(config.extra_roots_pem.as_deref());
+        Ok(Self { grant: config.grant.clone(), tls, plain, clients: Clients::default(), names, public })
     }
 
     pub(super) async fn send(
         &self,
-        request: Checked,
+        mut request: Checked,
         trace_parent: Option<String>,
         deadline: Instant,
     ) -> Result<Response, Error> {
         let until = deadline.min(Instant::now() + request.timeout);
-        timeout_at(until, async { read(self.begin(request, trace_parent).await?).await })
+        let (answer_bytes_max, sent) = (request.answer_bytes_max, std::mem::take(&mut request.sent));
+        timeout_at(until, async { read(self.begin(request, trace_parent).await?, answer_bytes_max).await })
             .await
             .unwrap_or(Err(Error::TimedOut))
+            .and_then(|response| sent.not_repeated_in(response))
     }
 
     /// Sends the request; the answer's body is still to be read. The caller watches the time.
@@ -74,7 +87,7 @@ impl Network {
         trace_parent: Option<String>,
     ) -> Result<reqwest::Response, Error> {
         self.grant.allows(&request.url)?;
-        let client = self.client_for(&request.url)?;
+        let client = self.client_for(&request.url, request.identity)?;
         let mut builder = client.request(request.method, request.url).headers(request.headers).body(request.body);
         if let Some(trace_parent) = trace_parent {
             builder = builder.header("traceparent", trace_parent);
@@ -83,14 +96,18 @@ impl Network {
     }
 
     /// The client for this URL's scheme. An address written into the URL never reaches the resolver, so it is checked here.
-    fn client_for(&self, url: &Url) -> Result<&Client, Error> {
+    fn client_for(&self, url: &Url, identity: Option<Identity>) -> Result<Client, Error> {
         let (client, policy) = match (url.scheme(), &self.plain) {
             ("https", _) => &self.tls,
             (_, Some(plain)) => plain,
             (_, None) => return Err(Error::Forbidden("only https is allowed".to_owned())),
         };
         check_literal(url, *policy)?;
-        Ok(client)
+        let Some(identity) = identity else { return Ok(client.clone()) };
+        self.clients.of(identity, self.public.as_ref(), |tls| {
+            let built = builder(*policy, &self.names).tls_backend_preconfigured(tls).build();
+            built.map_err(|error| Error::Unreachable(innermost(&error)))
+        })
     }
 }
 
@@ -113,27 +130,38 @@ fn extra_roots(pem: &str) -> Result<Vec<Certificate>, HostError> {
 }
 
 fn client(policy: Policy, names: &Arc<Names>, roots: &[Certificate]) -> Result<Client, HostError> {
-    let builder = || {
-        ClientBuilder::new()
-            .tls_certs_merge(roots.iter().cloned())
-            .dns_resolver(CheckedResolver { policy, names: Arc::clone(names) })
-            .redirect(redirect::Policy::none())
-            // A retry inside here could send a charge twice without anyone knowing.
-            .retry(retry::never())
-            .no_proxy()
-            .referer(false)
-            .http1_only()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
-    };
-    builder().build().or_else(|error| {
+    let builder = || builder(policy, names);
+    builder().tls_certs_merge(roots.iter().cloned()).build().or_else(|error| {
         tracing::warn!(
             error = %innermost(&error),
             "no TLS roots on this machine: plugins will reach no scheme over https; install the package ca-certificates"
         );
         builder().tls_certs_only([]).build().map_err(|error| HostError::Http(innermost(&error)))
     })
+}
+
+/// What all clients have in common.
+fn builder(policy: Policy, names: &Arc<Names>) -> ClientBuilder {
+    ClientBuilder::new()
+        .dns_resolver(CheckedResolver { policy, names: Arc::clone(names) })
+        .redirect(redirect::Policy::none())
+        // A retry inside here could send a charge twice without anyone knowing.
+        .retry(retry::never())
+        .no_proxy()
+        .referer(false)
+        .http1_only()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+}
+
+/// The machine's authorities and those that the operator adds, as the common clients trust them.
+fn public_authorities(extra_roots_pem: Option<&str>) -> Option<Arc<dyn ServerCertVerifier>> {
+    let roots: Vec<_> =
+        CertificateDer::pem_slice_iter(extra_roots_pem.unwrap_or_default().as_bytes()).flatten().collect();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Verifier::new_with_extra_roots(roots, provider).ok()?;
+    Some(Arc::new(verifier))
 }
 
 /// Resolves names by the system and lets through only what the policy allows. The connection goes to one of these very
@@ -174,7 +202,7 @@ fn not_answered(error: &reqwest::Error) -> Error {
     }
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Response, Error> {
+async fn read(mut response: reqwest::Response, answer_bytes_max: usize) -> Result<Response, Error> {
     let header_bytes: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if response.headers().len() > HEADERS_MAX || header_bytes > HEADER_BYTES_MAX {
         return Err(Error::Broken("the answer has more than 32 headers, or more than 8 KiB of them".to_owned()));
@@ -187,8 +215,8 @@ async fn read(mut response: reqwest::Response) -> Result<Response, Error> {
         .collect();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| Error::Broken(innermost(&error)))? {
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(Error::Broken("the answer is larger than 1 MiB".to_owned()));
+        if body.len() + chunk.len() > answer_bytes_max {
+            return Err(Error::Broken(format!("the answer is larger than {answer_bytes_max} bytes")));
         }
         body.extend_from_slice(&chunk);
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{
-    Checked,
+    Checked, Sent,
     address::Policy,
     client::{Network, check_literal, innermost},
 };
@@ -62,10 +62,19 @@ impl Outgoing {
         answer_bytes_max: usize,
     ) -> Result<Answer, NotAnswered> {
         let until = Instant::now() + timeout;
-        let request = Checked { method: reqwest::Method::POST, url: url.clone(), headers, body, timeout };
+        let request = Checked {
+            method: reqwest::Method::POST,
+            url: url.clone(),
+            headers,
+            body,
+            timeout,
+            answer_bytes_max,
+            sent: Sent::default(),
+            identity: None,
+        };
         let begun = timeout_at(until, self.0.begin(request, None)).await.unwrap_or(Err(Error::TimedOut));
         let mut response = begun.map_err(|error| match error {
-            Error::Forbidden(why) | Error::Invalid(why) => NotAnswered::Forbidden(why),
+            Error::Forbidden(why) | Error::Invalid(why) | Error::NoSecret(why) => NotAnswered::Forbidden(why),
             Error::Unreachable(why) => NotAnswered::Unreachable(why),
             Error::TimedOut => NotAnswered::TimedOut,
             Error::Broken(why) => NotAnswered::Broken(why),

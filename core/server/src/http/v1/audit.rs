@@ -126,5 +126,5 @@ pub(super) fn note_of_tenant(
 }
 
 fn entry(who: &Principal, action: &str, subject: &impl Display, detail: &Value, at: Millis) -> NewEntry {
-    NewEntry::new(&who.actor(), action, &subject, &detail, at)
+    NewEntry::new(&who.actor(), action, &subject, detail, at)
 }

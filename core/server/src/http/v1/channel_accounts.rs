@@ -27,6 +27,7 @@ use crate::{
         router::other_method,
         text,
     },
+    payments::notify_url,
     secrets::SecretsError,
 };
 
@@ -38,8 +39,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/channel-accounts/{account}/self-test").route(web::post().to(self_test)));
 }
 
-/// Longest secret, in bytes: a private key of 4,096 bits as PEM fits twice.
-const SECRET_LEN_MAX: usize = 8_192;
+/// Longest secret, in bytes: a client certificate with three that lead to its issuer and a private key of 4,096 bits, as PEM.
+const SECRET_LEN_MAX: usize = 16_384;
 
 /// A contract with a payment channel.
 #[derive(Serialize, ToSchema)]
@@ -258,6 +259,7 @@ pub async fn self_test(
         channel: stored.plugin,
         settings_json: stored.settings_json,
         secrets: app.secrets_of(scope, id).await?,
+        notify_url: notify_url(&app, id),
     };
     Ok(web::Json(match app.channels().self_test(&account).await {
         Ok(message) => SelfTest { ok: true, message, code: None },
@@ -328,16 +330,19 @@ fn check_secrets<'a>(
         let at = || format!("/secrets/{}", escaped(&name.chars().take(64).collect::<String>()));
         // One that is to be taken away may be left over from an earlier version of the plugin.
         let Some(value) = value else { continue };
-        if manifest.secrets.iter().all(|secret| secret.name != *name) {
+        let Some(spec) = manifest.secrets.iter().find(|secret| secret.name == *name) else {
             let known: Vec<&str> = manifest.secrets.iter().map(|secret| secret.name.as_str()).collect();
             let detail = match known.as_slice() {
                 [] => "This channel has no secrets.".to_owned(),
                 known => format!("This channel's secrets are: {}.", known.join(", ")),
             };
             return Err(Problem::new(INVALID, detail).at(at()));
-        }
+        };
         if value.is_empty() || value.len() > SECRET_LEN_MAX {
             return Err(Problem::new(INVALID, format!("A secret has 1 to {SECRET_LEN_MAX} bytes.")).at(at()));
+        }
+        if let Err(fault) = spec.kind.check(value.as_bytes()) {
+            return Err(Problem::new(INVALID, format!("The secret {name:?} is of no use: {fault}.")).at(at()));
         }
     }
     Ok(())

@@ -6,9 +6,10 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use saoma_channels::{Account, HttpMessage, HttpReply, NOTIFICATION_BYTES_MAX, NotificationFailure};
+use saoma_channels::{Account, HttpMessage, HttpReply, NOTIFICATION_BYTES_MAX, NotificationEvent, NotificationFailure};
 use saoma_protocol::{ChannelAccountId, PaymentId};
-use saoma_store::{StoreError, access};
+use saoma_store::{StoreError, TenantScope, access};
+use serde::Deserialize;
 
 use crate::{
     app::App,
@@ -18,13 +19,22 @@ use crate::{
         },
         router::other_method,
     },
-    payments::{PaymentError, answer_came},
+    payments::{PaymentError, answer_came, notify_url, refund_notified},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(
-        web::resource("/notify/{account}").route(web::post().to(receive)).default_service(web::to(other_method)),
+        // Some schemes add a segment of their own to the address that they are given.
+        web::resource(["/notify/{account}", "/notify/{account}/{added}"])
+            .route(web::post().to(receive))
+            .default_service(web::to(other_method)),
     );
+}
+
+/// Whose scheme it is that tells.
+#[derive(Deserialize)]
+pub struct Addressee {
+    account: ChannelAccountId,
 }
 
 /// A scheme's notification, as the scheme writes it. The answer is the scheme's too.
@@ -32,11 +42,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
     responses((status = 200, description = "Booked")))]
 pub async fn receive(
     app: web::Data<App>,
-    account: web::Path<ChannelAccountId>,
+    addressee: web::Path<Addressee>,
     request: HttpRequest,
     body: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let id = account.into_inner();
+    let id = addressee.account;
     let body = read_whole(body).await?;
     let (scope, stored) = app.store().read(move |tx| access::by_channel_account(tx, id)).await?;
     let account = Account {
@@ -45,6 +55,7 @@ pub async fn receive(
         channel: stored.plugin,
         settings_json: stored.settings_json,
         secrets: app.secrets_of(scope, id).await?,
+        notify_url: notify_url(&app, id),
     };
     let headers = request
         .headers()
@@ -68,12 +79,37 @@ pub async fn receive(
             return Err(Problem::new(UNAVAILABLE, "Send it again."));
         }
     };
-    let unknown = || Problem::new(NOT_FOUND, "No payment of this account has that number.");
-    let payment: PaymentId = outcome.answer.number.parse().map_err(|_| unknown())?;
-    match answer_came(&app, scope, payment, id, outcome.answer).await {
-        Ok(()) => Ok(reply(&outcome.acknowledgement)),
-        Err(PaymentError::Store(StoreError::NotFound { .. })) => Err(unknown()),
-        Err(error) => Err(error.into()),
+    let mut n_unknown = 0;
+    let n_events = outcome.events.len();
+    for event in outcome.events {
+        match booked(&app, scope, id, event).await {
+            Ok(()) => {}
+            Err(PaymentError::Store(StoreError::NotFound { .. })) => n_unknown += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // A message about several must not come again and again because of one that is not ours.
+    if n_unknown == n_events {
+        return Err(Problem::new(NOT_FOUND, "No payment or refund of this account has that number."));
+    }
+    if n_unknown > 0 {
+        tracing::warn!(channel_account = %id, n_unknown, "a notification told of what is not known here as well");
+    }
+    Ok(reply(&outcome.acknowledgement))
+}
+
+async fn booked(
+    app: &App,
+    scope: TenantScope,
+    account: ChannelAccountId,
+    event: NotificationEvent,
+) -> Result<(), PaymentError> {
+    match event {
+        NotificationEvent::Payment(answer) => {
+            let payment: PaymentId = answer.number.parse().map_err(|_| StoreError::NotFound { what: "the payment" })?;
+            answer_came(app, scope, payment, account, answer).await
+        }
+        NotificationEvent::Refund(answer) => refund_notified(app, scope, account, answer).await,
     }
 }
 

@@ -49,6 +49,19 @@ pub struct SecretView {
 pub enum SecretKindView {
     /// A key for HMAC-SHA-256.
     MacKey,
+    /// An API key, token or password: 8 to 4,096 printable ASCII characters.
+    Text,
+    /// An RSA private key in PEM, or its bare Base64.
+    RsaPrivateKey,
+    /// The scheme's RSA public keys or certificates, in PEM or bare Base64.
+    RsaPublicKeys,
+    /// A key of exactly 32 ASCII characters.
+    #[serde(rename = "aes_256_key")]
+    Aes256Key,
+    /// A certificate, those that lead to its issuer, and its private key, in PEM.
+    ClientCertificate,
+    /// Certificates in PEM.
+    Certificates,
 }
 
 impl From<&Manifest> for PluginView {
@@ -57,6 +70,12 @@ impl From<&Manifest> for PluginView {
             name: secret.name.clone(),
             kind: match secret.kind {
                 SecretKind::MacKey => SecretKindView::MacKey,
+                SecretKind::Text => SecretKindView::Text,
+                SecretKind::RsaPrivateKey => SecretKindView::RsaPrivateKey,
+                SecretKind::RsaPublicKeys => SecretKindView::RsaPublicKeys,
+                SecretKind::Aes256Key => SecretKindView::Aes256Key,
+                SecretKind::ClientCertificate => SecretKindView::ClientCertificate,
+                SecretKind::Certificates => SecretKindView::Certificates,
             },
             description: secret.description.clone(),
         });

@@ -1,0 +1,224 @@
+//! The versions of the contract side by side: whichever a component was built for, a call of it is asked and answered in the
+//! words of the newest.
+
+mod v0_1;
+
+use wasmtime::{
+    Engine, Store,
+    component::{Component, HasSelf, Linker, types::ComponentItem},
+};
+
+use crate::{
+    bindings::{self, contract, types},
+    failure::InstallError,
+    host::CallState,
+};
+
+/// What a component must export, but for the version.
+const EXPORT: &str = "saoma:channel/channel@";
+
+/// The versions that the host runs, as `sdk/wit` has them.
+pub(crate) const VERSIONS: [&str; 2] = ["0.1.0", "0.2.0"];
+
+/// Puts the imports of every version within reach of components.
+pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+    bindings::v0_1::PaymentChannel::add_to_linker::<CallState, HasSelf<CallState>>(linker, |state| state)?;
+    bindings::v0_2::PaymentChannel::add_to_linker::<CallState, HasSelf<CallState>>(linker, |state| state)
+}
+
+/// A component that is ready to be instantiated, of either version.
+pub(crate) enum Pre {
+    V0_1(bindings::v0_1::PaymentChannelPre<CallState>),
+    V0_2(bindings::v0_2::PaymentChannelPre<CallState>),
+}
+
+impl Pre {
+    /// # Errors
+    /// `UnknownVersion`, `DoesNotFit`.
+    pub(crate) fn new(
+        engine: &Engine,
+        linker: &Linker<CallState>,
+        component: &Component,
+    ) -> Result<Self, InstallError> {
+        let unfit = |error: wasmtime::Error| InstallError::DoesNotFit(format!("{error:#}"));
+        let exported = component.component_type();
+        let version = exported
+            .exports(engine)
+            .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentInstance(_)))
+            .find_map(|(name, _)| name.strip_prefix(EXPORT))
+            .ok_or_else(|| InstallError::DoesNotFit(format!("it exports no {EXPORT}…")))?;
+        if !VERSIONS.contains(&version) {
+            return Err(InstallError::UnknownVersion { version: version.chars().take(40).collect() });
+        }
+        let pre = linker.instantiate_pre(component).map_err(unfit)?;
+        if version == VERSIONS[0] {
+            bindings::v0_1::PaymentChannelPre::new(pre).map(Self::V0_1).map_err(unfit)
+        } else {
+            bindings::v0_2::PaymentChannelPre::new(pre).map(Self::V0_2).map_err(unfit)
+        }
+    }
+
+    /// The version of the contract that it was built for.
+    pub(crate) fn version(&self) -> &'static str {
+        match self {
+            Self::V0_1(_) => VERSIONS[0],
+            Self::V0_2(_) => VERSIONS[1],
+        }
+    }
+
+    pub(crate) async fn instantiate(&self, store: &mut Store<CallState>) -> wasmtime::Result<Guest> {
+        Ok(match self {
+            Self::V0_1(pre) => Guest::V0_1(pre.instantiate_async(store).await?),
+            Self::V0_2(pre) => Guest::V0_2(pre.instantiate_async(store).await?),
+        })
+    }
+}
+
+/// One instance. Its functions are the contract's, with the types of the newest version.
+pub(crate) enum Guest {
+    V0_1(bindings::v0_1::PaymentChannel),
+    V0_2(bindings::v0_2::PaymentChannel),
+}
+
+type Answered<T> = wasmtime::Result<Result<T, types::Error>>;
+
+impl Guest {
+    pub(crate) async fn describe(&self, store: &mut Store<CallState>) -> wasmtime::Result<types::Manifest> {
+        match self {
+            Self::V0_1(guest) => Ok(guest.saoma_channel_channel().call_describe(store).await?.into()),
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_describe(store).await,
+        }
+    }
+
+    pub(crate) async fn create(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        order: &types::Order,
+    ) -> Answered<contract::Created> {
+        match self {
+            Self::V0_1(guest) => {
+                let order = v0_1::order(order, account);
+                v0_1::answered(guest.saoma_channel_channel().call_create(store, &account.into(), &order).await?)
+            }
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_create(store, account, order).await,
+        }
+    }
+
+    pub(crate) async fn charge(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        order: &types::Order,
+        code: &str,
+    ) -> Answered<types::PaymentAnswer> {
+        match self {
+            Self::V0_1(guest) => {
+                let order = v0_1::order(order, account);
+                v0_1::answered(guest.saoma_channel_channel().call_charge(store, &account.into(), &order, code).await?)
+            }
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_charge(store, account, order, code).await,
+        }
+    }
+
+    pub(crate) async fn query(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        order: &types::KnownOrder,
+    ) -> Answered<types::PaymentAnswer> {
+        match self {
+            Self::V0_1(guest) => {
+                let guest = guest.saoma_channel_channel();
+                v0_1::answered(guest.call_query(store, &account.into(), &order.number).await?)
+            }
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_query(store, account, order).await,
+        }
+    }
+
+    pub(crate) async fn cancel(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        order: &types::KnownOrder,
+    ) -> Answered<types::PaymentAnswer> {
+        match self {
+            Self::V0_1(guest) => {
+                let guest = guest.saoma_channel_channel();
+                v0_1::answered(guest.call_cancel(store, &account.into(), &order.number).await?)
+            }
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_cancel(store, account, order).await,
+        }
+    }
+
+    pub(crate) async fn refund(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        refund: &types::RefundOrder,
+    ) -> Answered<types::RefundAnswer> {
+        match self {
+            Self::V0_1(guest) => {
+                let guest = guest.saoma_channel_channel();
+                v0_1::answered(guest.call_refund(store, &account.into(), &refund.into()).await?)
+            }
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_refund(store, account, refund).await,
+        }
+    }
+
+    pub(crate) async fn query_refund(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        refund: &types::RefundOrder,
+    ) -> Answered<types::RefundAnswer> {
+        match self {
+            Self::V0_1(guest) => {
+                let guest = guest.saoma_channel_channel();
+                v0_1::answered(guest.call_query_refund(store, &account.into(), &refund.into()).await?)
+            }
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_query_refund(store, account, refund).await,
+        }
+    }
+
+    pub(crate) async fn parse_notification(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        message: &contract::HttpMessage,
+    ) -> wasmtime::Result<Result<contract::NotificationOutcome, contract::NotificationError>> {
+        match self {
+            Self::V0_1(guest) => {
+                let guest = guest.saoma_channel_channel();
+                let outcome = guest.call_parse_notification(store, &account.into(), &message.into()).await?;
+                Ok(outcome.map(Into::into).map_err(Into::into))
+            }
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_parse_notification(store, account, message).await,
+        }
+    }
+
+    pub(crate) async fn fetch_bill(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        day: &str,
+        cursor: Option<&str>,
+    ) -> Answered<contract::BillPage> {
+        match self {
+            Self::V0_1(guest) => {
+                let guest = guest.saoma_channel_channel();
+                v0_1::answered(guest.call_fetch_bill(store, &account.into(), day, cursor).await?)
+            }
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_fetch_bill(store, account, day, cursor).await,
+        }
+    }
+
+    pub(crate) async fn self_test(&self, store: &mut Store<CallState>, account: &types::Account) -> Answered<String> {
+        match self {
+            Self::V0_1(guest) => {
+                v0_1::answered(guest.saoma_channel_channel().call_self_test(store, &account.into()).await?)
+            }
+            Self::V0_2(guest) => guest.saoma_channel_channel().call_self_test(store, account).await,
+        }
+    }
+}
