@@ -221,7 +221,7 @@ impl Site {
     /// All that was not synced is lost, or what came after some write of it: as the machine's clock has it.
     fn cut(power: &Power) -> Result<()> {
         let drawn = std::time::SystemTime::UNIX_EPOCH.elapsed()?.subsec_nanos() as usize;
-        let taken_back = power.cut(|writes| if drawn % 2 == 0 { 0 } else { drawn / 2 % (writes + 1) })?;
+        let taken_back = power.cut(|writes| if drawn.is_multiple_of(2) { 0 } else { drawn / 2 % (writes + 1) })?;
         println!("     the power cut took back {taken_back} writes");
         Ok(())
     }

@@ -120,9 +120,9 @@ pub async fn back_at_once(street: &mut Street) -> Result<()> {
     let (customer, offices) = (Customer::of(&street.shop)?, street.offices()?);
     let office = Office::of(&street.shop)?;
     let mut sold = Vec::new();
-    for number in 0..2 {
+    for (number, node) in offices.iter().enumerate() {
         let body = office.charge_body(&street.shop, 1000, &customer.shows_code().await?)?;
-        let payment = text(&offices[number].post("/v1/payments", &body, &format!("back-{number}")).await?, "/id")?;
+        let payment = text(&node.post("/v1/payments", &body, &format!("back-{number}")).await?, "/id")?;
         office.sees(&payment, "succeeded").await?;
         sold.push(payment);
     }

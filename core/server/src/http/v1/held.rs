@@ -5,7 +5,6 @@ use saoma_protocol::{BatchId, Millis, Money, Sequence, TerminalId, api::Page, jo
 use saoma_store::{
     StoreError, TenantScope, Tx,
     batches::{self, Batch},
-    idempotency::{self, Kind},
     journal::{self, StoredEntry},
     terminals,
 };
