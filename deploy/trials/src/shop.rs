@@ -371,7 +371,7 @@ impl Shop {
         body["plugin"] = json!(plugin);
         body["name"] = json!(name);
         body["fee_basis_points"] = json!(60);
-        let account = owner.post("/v1/channel-accounts", &body, &format!("demo-{name}")).await?;
+        let account = owner.post("/v1/channel-accounts", &body, &format!("demo-{}", name.replace(' ', "-"))).await?;
         text(&account, "/id")
     }
 
