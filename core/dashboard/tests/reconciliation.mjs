@@ -285,7 +285,7 @@ const STORIES = {
       assert.match(file.suggestedFilename(), new RegExp(`^settlement-.*\\.${format}$`));
       const content = (await readFile(await file.path())).toString('utf8');
       assert.ok(content.startsWith(starts), content.slice(0, 40));
-      if (format === 'csv') assert.ok(content.includes(`${ACCOUNT},CNY,0,0.00,0,0.00,0.07,12.34,12.27`), content);
+      if (format === 'csv') assert.ok(content.includes(`${ACCOUNT},CNY,0,0.00,0,0.00,0.00,0.07,12.34,12.27`), content);
     }
   },
 
