@@ -140,7 +140,7 @@ impl World<'_> {
             actor: PROPOSES.to_owned(),
         };
         if !of_refund {
-            // The model never ends an order by itself, so that what people say of one that waits would stay in doubt for good.
+            // The model ends no code on show by itself, so that what people say of one that waits would stay in doubt for good.
             let order = self.scheme.orders.get(&payment.to_string());
             let waits = order.is_some_and(|order| order.standing == Standing::Waiting);
             return (!waits).then_some(proposal);

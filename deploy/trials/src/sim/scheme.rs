@@ -94,6 +94,9 @@ pub struct Scheme {
     pub untold: BTreeMap<String, u32>,
 }
 
+/// From then on, in milliseconds of the world, no customer is asked any more: an hour is long past every customer.
+const WAITS_MS: i64 = 3_600_000;
+
 impl Scheme {
     #[must_use]
     pub fn new(customers: Vec<Customer>) -> Self {
@@ -115,7 +118,10 @@ impl Scheme {
                 }
                 self.standing(number)
             }
-            Ask::Query { number } => self.standing(number),
+            Ask::Query { number } => {
+                self.end_what_waits(number, wires.lock().now_ms);
+                self.standing(number)
+            }
             Ask::Cancel { number } => {
                 self.cancel(number, wires, &mut later);
                 self.standing(number)
@@ -167,6 +173,16 @@ impl Scheme {
         }
         self.untold.insert(number.to_owned(), 0);
         later.push((50, Later::Tell { number: number.to_owned() }));
+    }
+
+    /// No scheme waits for a customer's yes for ever.
+    fn end_what_waits(&mut self, number: &str, now_ms: i64) {
+        let waits = |order: &&mut Order| order.standing == Standing::Waiting && order.customer.is_some();
+        if let Some(order) = self.orders.get_mut(number).filter(waits)
+            && now_ms >= WAITS_MS
+        {
+            order.standing = Standing::Closed;
+        }
     }
 
     fn give_back(&mut self, number: &str, minor: i64) {
