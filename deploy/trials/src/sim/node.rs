@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::Result;
-use saoma_protocol::Millis;
 use saoma_server::{
     app::{App, Parts},
     fleet::Fleet,
@@ -33,9 +32,8 @@ pub struct Node {
     runtime: Runtime,
     pub hall: Hall,
     bells: Bells,
-    /// Commits that the workers have looked at, and when the next thing is due on this node's clock.
+    /// Commits that the workers have looked at.
     pub looked_at: u64,
-    pub due_at: Option<Millis>,
 }
 
 #[derive(Clone, Default)]
@@ -79,7 +77,7 @@ impl Node {
             let _inside = runtime.enter();
             work(&hall, &bells);
         }
-        Ok(Self { runtime, hall, bells, looked_at: u64::MAX, due_at: None })
+        Ok(Self { runtime, hall, bells, looked_at: u64::MAX })
     }
 
     /// Something may be due.

@@ -473,12 +473,11 @@ impl<'a> World<'a> {
             let Some(node) = &mut self.nodes[idx] else { continue };
             if node.looked_at != commits {
                 node.looked_at = commits;
-                node.due_at = due_at;
                 watched = true;
             }
             let now = self.wires.clock(idx);
             // A real worker looks all the time, so it also sees what lies oddly far ahead.
-            if node.due_at.is_some_and(|due_at| due_at <= now || due_at > now.plus(FAR_AHEAD_MS)) {
+            if due_at.is_some_and(|due_at| due_at <= now || due_at > now.plus(FAR_AHEAD_MS)) {
                 node.ring();
             }
         }
