@@ -356,6 +356,11 @@ impl Step {
                     waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
                 }
             }
+            // It may have been said before core got the sale, and overtaken by what we know from it since.
+            (Ask::Fetch | Ask::Query | Ask::Cancel, Stage::Known { .. }) if self.sale.waits.not_found == 0 => {
+                self.sale.waits.not_found = 1;
+                self.sale.waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
+            }
             (_, Stage::Known { .. }) => {
                 self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
                 self.effects.push(Effect::Alarm {
@@ -448,6 +453,7 @@ impl Step {
         let cancelling = cancelling && !state.is_settled();
         self.sale.kept.stage = Stage::Known { method, view: Box::new(view), cancelling };
         self.sale.waits.code = None;
+        self.sale.waits.not_found = 0;
         if state.is_settled() {
             self.journal_settled(state, refunded_minor);
         }

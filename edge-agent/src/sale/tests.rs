@@ -192,6 +192,23 @@ fn what_core_did_not_have_before_a_request_it_may_have_after() {
     );
 }
 
+/// "Core does not have it" was said before core got the sale, and comes after core's word about it. (Seed 303596.)
+#[test]
+fn what_an_overtaken_answer_says_is_asked_again_before_anybody_is_alarmed() {
+    let pushed = Event::Pushed { view: Box::new(view(1, PaymentState::Pending)), refund: None };
+    let overtaken = [
+        (15, answered(Ask::Create, Outcome::Silent), ""),
+        (17, TICK, "create"),
+        (18, answered(Ask::Create, refused("channel_unavailable")), "fetch"),
+        (19, pushed, ""),
+        (20, answered(Ask::Fetch, Outcome::NotFound), ""),
+        (25, TICK, "fetch"),
+    ];
+    let sale = plays(keyed(scan()).sale, &overtaken, "pending");
+    plays(sale.clone(), &[(26, answered(Ask::Fetch, is(PaymentState::Succeeded)), "print sale")], "succeeded");
+    plays(sale, &[(26, answered(Ask::Fetch, Outcome::NotFound), "alarm core_forgot_sale")], "pending");
+}
+
 /// The customer was told that nothing is sold.
 #[test]
 fn after_a_cancel_nothing_is_sent_again() {

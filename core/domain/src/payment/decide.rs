@@ -59,6 +59,23 @@ pub enum Notice {
 }
 
 impl Notice {
+    const ALL: [Self; 8] = [
+        Self::PaidLate,
+        Self::ContradictsCapture,
+        Self::RefundedElsewhere,
+        Self::UndoneElsewhere,
+        Self::ContradictsHand,
+        Self::ContradictsVoid,
+        Self::SecondPayment,
+        Self::DisputeExceeds,
+    ];
+
+    /// The notice whose [`code`](Self::code) this is.
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|notice| notice.code() == code)
+    }
+
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

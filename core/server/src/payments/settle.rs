@@ -271,6 +271,9 @@ fn settle_in(
         stored.close_asked_at = Some(now);
     }
     replan(&mut stored, &loaded, moved, now);
+    if stored.watch.attention_at.is_some() && is_unsettled(&loaded) && !is_unsettled(&stored) && !is_called(tx, scope, id)? {
+        stored.watch.attention_at = None;
+    }
     let calls = |effect: &Effect| matches!(effect, Effect::Alert(notice) if notice.needs_person());
     if stored.watch.attention_at.is_none() && decision.effects.iter().any(calls) {
         stored.watch.attention_at = Some(now);
@@ -441,10 +444,7 @@ fn schedule(stored: &mut StoredPayment, now: Millis) {
 
 /// The same for a doubt that began or ended, and for a close that somebody wants.
 fn replan(stored: &mut StoredPayment, loaded: &StoredPayment, moved: bool, now: Millis) {
-    let is_waiting = |stored: &StoredPayment| {
-        matches!(stored.payment.state, State::Created | State::Presenting { .. }) || stored.payment.is_open()
-    };
-    let waits = is_waiting(stored);
+    let waits = is_waiting(&stored.payment);
     let is_doubted = stored.watch.doubted_at.is_some();
     if let (Some(doubted_at), None) = (stored.watch.doubted_at, loaded.watch.doubted_at) {
         stored.attempts = 0;
@@ -458,14 +458,23 @@ fn replan(stored: &mut StoredPayment, loaded: &StoredPayment, moved: bool, now: 
     } else if !is_doubted && !waits {
         stored.next_attempt_at = None;
     }
-    // A person was called because it was stuck, and it is no longer. Other calls are theirs to end.
-    let stuck_since = if is_waiting(loaded) { Some(loaded.created_at) } else { loaded.watch.doubted_at };
-    if !waits
-        && !is_doubted
-        && loaded.watch.attention_at.zip(stuck_since).is_some_and(|(called, since)| called >= since)
-    {
-        stored.watch.attention_at = None;
-    }
+}
+
+fn is_waiting(payment: &Payment) -> bool {
+    matches!(payment.state, State::Created | State::Presenting { .. }) || payment.is_open()
+}
+
+fn is_unsettled(stored: &StoredPayment) -> bool {
+    is_waiting(&stored.payment) || stored.watch.doubted_at.is_some()
+}
+
+/// Whether a person has something to do about it that its end does not do away with, as being stuck is. By the order in which
+/// it was told, not by the times: those are of clocks that may have been set.
+fn is_called(tx: &mut Tx<'_>, scope: &TenantScope, id: PaymentId) -> Result<bool, StoreError> {
+    let calls = |event: &NewEvent| event.refund.is_none() && Notice::of_code(&event.kind).is_some_and(Notice::needs_person);
+    let told = events::timeline(tx, scope, id)?;
+    let since_seen = told.iter().rev().take_while(|told| told.event.kind != kind::ATTENDED);
+    Ok(since_seen.into_iter().any(|told| calls(&told.event)))
 }
 
 /// A resolver that looks sooner would only be in the way of the answer that is coming.

@@ -9,7 +9,7 @@ use saoma_domain::{
 };
 use saoma_protocol::{Currency, Money, RefundId, api::RefundKind};
 use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, ask, cancel, expire, give_back};
-use saoma_store::{StoreError, payments::Filter, tenants::LatePolicy};
+use saoma_store::{StoreError, tenants::LatePolicy};
 use tokio::sync::Notify;
 
 use crate::{
@@ -495,37 +495,6 @@ async fn both_at_once(counter: Arc<Counter>) {
         assert_eq!(reserved, [0, 1_250], "one stays, the other goes back");
     }
     counter.books_hold().await;
-}
-
-/// Stuck for a quarter of an hour: a person is called, with all that is known; core goes on and clears it.
-#[tokio::test]
-async fn a_person_is_called_for_what_is_stuck() {
-    let counter = Counter::open(LatePolicy::Refund).await;
-    counter.scheme.next("charge", no_answer());
-    let id = counter.charges().await.payment.payment.id;
-    let workers = counter.workers();
-    eventually("a person is called", async || {
-        counter.later(30_000);
-        counter.sale(id).await.payment.watch.attention_at.is_some()
-    })
-    .await;
-    let view = payments::payment_view(&counter.app, &counter.sale(id).await);
-    let attention = view.needs_attention.unwrap();
-    assert!(attention.asked >= 3 && attention.last_said.is_some(), "{attention:?}");
-    let scope = counter.scope;
-    let filter = Filter { attention: true, ..Filter::default() };
-    let listed = counter.app.store().read(move |tx| saoma_store::payments::list(tx, &scope, &filter, None, 10)).await;
-    assert_eq!(listed.unwrap().sales.len(), 1);
-    counter.scheme.always("cancel", CLOSED);
-    eventually("core has come to an end with it", async || {
-        counter.later(30_000);
-        counter.state(id).await == State::Reversed
-    })
-    .await;
-    workers.stop().await;
-    assert_eq!(counter.sale(id).await.payment.watch.attention_at, None);
-    let calls = counter.events(id).await.iter().filter(|event| *event == "needs_attention").count();
-    assert_eq!(calls, 1);
 }
 
 /// What one person proposes of a payment; `number` tells proposals apart.
