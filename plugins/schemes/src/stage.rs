@@ -1,0 +1,114 @@
+//! What the far sides have in common: faults that are armed for the next request, the list of what was heard, a clock that can
+//! be set, and the stage door by which a test plays customer and scheme (`STAGE.md`).
+//!
+//! A far side keeps its own orders and speaks its own wire. It calls [`Stage::enter`] when a request has come in, carries it
+//! out unless the fault says otherwise, spoils what only it can (signatures, amounts), and lets the answer out by [`leave`].
+
+mod door;
+mod fault;
+mod spoil;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use actix_web::{HttpRequest, web::Bytes};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::Serialize;
+
+pub use door::{FarSide, Notification, OrderSeen, Running, Script, Unplayable, start};
+pub use fault::{Act, Fault};
+pub use spoil::leave;
+
+/// Requests kept for [`Stage::heard`]: more than any test sends, and no more than a demo's day may cost.
+const HEARD_MAX: usize = 10_000;
+
+/// The part of a far side that every scheme has.
+#[derive(Default)]
+pub struct Stage {
+    state: Mutex<State>,
+    ahead_ms: AtomicI64,
+}
+
+#[derive(Default)]
+struct State {
+    armed: BTreeMap<Act, VecDeque<Fault>>,
+    heard: VecDeque<Heard>,
+}
+
+/// A request as it came in.
+#[derive(Clone, Debug, Serialize)]
+pub struct Heard {
+    pub act: Act,
+    pub method: String,
+    /// With its query.
+    pub path: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body_base64: String,
+    pub at_ms: i64,
+}
+
+impl Stage {
+    /// The next request that asks for `act` and has no fault yet gets this one.
+    pub fn arm(&self, act: Act, fault: Fault) {
+        self.lock().armed.entry(act).or_default().push_back(fault);
+    }
+
+    /// Writes down a request, and says what is to go wrong with it.
+    pub fn enter(&self, act: Act, request: &HttpRequest, body: &Bytes) -> Option<Fault> {
+        let headers = request.headers().iter();
+        let heard = Heard {
+            act,
+            method: request.method().to_string(),
+            path: request.uri().to_string(),
+            headers: headers
+                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .collect(),
+            body_base64: STANDARD.encode(body),
+            at_ms: wall_ms(),
+        };
+        let mut state = self.lock();
+        if state.heard.len() == HEARD_MAX {
+            state.heard.pop_front();
+        }
+        state.heard.push_back(heard);
+        state.armed.get_mut(&act).and_then(VecDeque::pop_front)
+    }
+
+    /// All requests since the start or since [`Stage::forget_heard`], oldest first.
+    #[must_use]
+    pub fn heard(&self) -> Vec<Heard> {
+        self.lock().heard.iter().cloned().collect()
+    }
+
+    pub fn forget_heard(&self) {
+        self.lock().heard.clear();
+    }
+
+    /// The scheme's clock, milliseconds since 1970.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        wall_ms().saturating_add(self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    /// Sets the scheme's clock so far ahead of the machine's, or behind it.
+    pub fn set_clock(&self, ahead_ms: i64) {
+        self.ahead_ms.store(ahead_ms, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing below leaves it half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

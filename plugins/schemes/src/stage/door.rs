@@ -1,0 +1,254 @@
+//! The stage door (`STAGE.md`): plain HTTP on a port of its own, so that the scheme's wire stays as published.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Act, Fault, Stage};
+
+/// A simulator shares its machine with everything it is simulated for.
+const WORKERS: usize = 1;
+const SHUTDOWN_SECONDS: u64 = 1;
+/// The longest request that a far side takes.
+const BODY_LEN_MAX: usize = 1 << 20;
+
+/// What a scheme shows of itself at the stage door.
+pub trait FarSide: Send + Sync + 'static {
+    fn stage(&self) -> &Stage;
+
+    /// How a channel reaches it. `base_url`: where its wire listens.
+    fn script(&self, base_url: &str) -> Script;
+
+    fn order(&self, number: &str) -> Option<OrderSeen>;
+
+    /// The customer pays what waits for them; a refund that is worked on is paid out.
+    ///
+    /// # Errors
+    /// If nothing of that number waits.
+    fn pay(&self, number: &str) -> Result<(), Unplayable>;
+
+    /// The customer, or their bank, says no for good.
+    ///
+    /// # Errors
+    /// If nothing of that number waits.
+    fn decline(&self, number: &str) -> Result<(), Unplayable>;
+
+    /// The notification about an order, or about one of its refunds, as the scheme would send it now.
+    ///
+    /// # Errors
+    /// If there is nothing to tell, or the scheme does not play the fault.
+    fn notification(
+        &self,
+        number: &str,
+        refund: Option<&str>,
+        fault: Option<Fault>,
+    ) -> Result<Notification, Unplayable>;
+}
+
+/// What a channel's account needs to reach a far side, and what that can play.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Script {
+    /// The account's settings.
+    pub settings: Value,
+    /// The account's secrets by name, made for tests.
+    pub secrets: Value,
+    /// A code as a customer of the scheme would show it; none if customers show none.
+    pub code: Option<String>,
+    /// What can go wrong here, beside the plain thing.
+    pub faults: Vec<Fault>,
+}
+
+/// An order in the scheme's books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderSeen {
+    pub number: String,
+    pub amount_minor: i64,
+    pub currency: String,
+    /// The scheme's own word for how it stands.
+    pub state: String,
+    /// How often the customer's money was taken: 0 or 1, or the scheme is broken.
+    pub times_taken: u32,
+    /// What was given back, by refunds or by undoing it.
+    pub given_back_minor: i64,
+}
+
+/// A notification as it arrives at the merchant's door.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Notification {
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body_base64: String,
+}
+
+/// What the far side cannot do, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unplayable(pub String);
+
+/// A far side at play.
+pub struct Running {
+    pub address: SocketAddr,
+    pub base_url: String,
+    /// Where the stage door is, `http://127.0.0.1:PORT`.
+    pub door: String,
+    servers: [ServerHandle; 2],
+}
+
+impl Running {
+    /// What `saoma-schemes` prints when it is ready.
+    #[must_use]
+    pub fn ready_line(&self) -> Value {
+        json!({ "listening": self.base_url, "door": self.door })
+    }
+
+    pub async fn stop(self) {
+        for server in self.servers {
+            server.stop(false).await;
+        }
+    }
+}
+
+/// Starts the wire at `listen` (over TLS if `tls` says so) and the stage door on a free port beside it; must be called on a
+/// tokio runtime. `wire` sets up the scheme's own routes, which get the far side as `web::Data<F>`.
+///
+/// # Errors
+/// If the address cannot be listened on.
+pub fn start<F: FarSide>(
+    far_side: &Arc<F>,
+    listen: SocketAddr,
+    tls: Option<rustls::ServerConfig>,
+    wire: fn(&mut web::ServiceConfig),
+) -> anyhow::Result<Running> {
+    let listener = TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let base_url = format!("{scheme}://{address}");
+    let shared = web::Data::from(far_side.clone());
+    let server = HttpServer::new(move || {
+        App::new().app_data(shared.clone()).app_data(web::PayloadConfig::new(BODY_LEN_MAX)).configure(wire)
+    })
+    .workers(WORKERS)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals();
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    }
+    .run();
+    let behind = TcpListener::bind((address.ip(), 0)).context("cannot open the stage door")?;
+    let door = format!("http://{}", behind.local_addr()?);
+    let (shared, at) = (web::Data::from(far_side.clone()), web::Data::new(base_url.clone()));
+    let stage_door =
+        HttpServer::new(move || App::new().app_data(shared.clone()).app_data(at.clone()).configure(routes::<F>))
+            .workers(WORKERS)
+            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .disable_signals()
+            .listen(behind)?
+            .run();
+    let servers = [server.handle(), stage_door.handle()];
+    for serving in [server, stage_door] {
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "a far side ended");
+            }
+        });
+    }
+    Ok(Running { address, base_url, door, servers })
+}
+
+fn routes<F: FarSide>(to: &mut web::ServiceConfig) {
+    to.route("/script", web::get().to(script::<F>))
+        .route("/next", web::post().to(next::<F>))
+        .route("/clock", web::put().to(clock::<F>))
+        .route("/heard", web::get().to(heard::<F>))
+        .route("/heard", web::delete().to(forget::<F>))
+        .route("/notification", web::post().to(notification::<F>))
+        .route("/orders/{number}", web::get().to(order::<F>))
+        .route("/orders/{number}/pay", web::post().to(pay::<F>))
+        .route("/orders/{number}/decline", web::post().to(decline::<F>));
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Next {
+    act: Act,
+    fault: Fault,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Clock {
+    ahead_ms: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    number: String,
+    refund_number: Option<String>,
+    fault: Option<Fault>,
+}
+
+async fn script<F: FarSide>(far_side: web::Data<F>, base_url: web::Data<String>) -> HttpResponse {
+    HttpResponse::Ok().json(far_side.script(&base_url))
+}
+
+async fn next<F: FarSide>(far_side: web::Data<F>, next: web::Json<Next>, base_url: web::Data<String>) -> HttpResponse {
+    if !far_side.script(&base_url).faults.contains(&next.fault) {
+        return refused(&Unplayable(format!("this scheme does not play {:?}", next.fault)));
+    }
+    far_side.stage().arm(next.act, next.fault);
+    HttpResponse::NoContent().finish()
+}
+
+async fn clock<F: FarSide>(far_side: web::Data<F>, clock: web::Json<Clock>) -> HttpResponse {
+    far_side.stage().set_clock(clock.ahead_ms);
+    HttpResponse::NoContent().finish()
+}
+
+async fn heard<F: FarSide>(far_side: web::Data<F>) -> HttpResponse {
+    HttpResponse::Ok().json(far_side.stage().heard())
+}
+
+async fn forget<F: FarSide>(far_side: web::Data<F>) -> HttpResponse {
+    far_side.stage().forget_heard();
+    HttpResponse::NoContent().finish()
+}
+
+async fn notification<F: FarSide>(far_side: web::Data<F>, about: web::Json<About>) -> HttpResponse {
+    match far_side.notification(&about.number, about.refund_number.as_deref(), about.fault) {
+        Ok(message) => HttpResponse::Ok().json(message),
+        Err(why) => refused(&why),
+    }
+}
+
+async fn order<F: FarSide>(far_side: web::Data<F>, number: web::Path<String>) -> HttpResponse {
+    match far_side.order(&number) {
+        Some(order) => HttpResponse::Ok().json(order),
+        None => HttpResponse::NotFound().json(json!({ "why": format!("there is no order {number}") })),
+    }
+}
+
+async fn pay<F: FarSide>(far_side: web::Data<F>, number: web::Path<String>) -> HttpResponse {
+    played(far_side.pay(&number))
+}
+
+async fn decline<F: FarSide>(far_side: web::Data<F>, number: web::Path<String>) -> HttpResponse {
+    played(far_side.decline(&number))
+}
+
+fn played(done: Result<(), Unplayable>) -> HttpResponse {
+    match done {
+        Ok(()) => HttpResponse::NoContent().finish(),
+        Err(why) => refused(&why),
+    }
+}
+
+fn refused(why: &Unplayable) -> HttpResponse {
+    HttpResponse::Conflict().json(json!({ "why": why.0 }))
+}
