@@ -9,6 +9,7 @@ import { onSession, resume, sessionState } from './api/session';
 import { Crash } from './parts/crash';
 import { may } from './rights';
 import { BatchesRoom, BatchRoom } from './rooms/batches';
+import { LooseDayRoom } from './rooms/loose-days';
 import { BooksRoom } from './rooms/books';
 import { DiscrepanciesRoom } from './rooms/discrepancies';
 import { DiscrepancyRoom } from './rooms/discrepancy';
@@ -99,6 +100,7 @@ function Door() {
               <>
                 <Route path="/batches" element={<BatchesRoom />} />
                 <Route path="/batches/:batch" element={<BatchRoom />} />
+                <Route path="/terminals/:terminal/days/:day" element={<LooseDayRoom />} />
                 <Route path="/reconciliation" element={<ReconciliationFrame />}>
                   <Route index element={<ReconciliationRoom role={session.person.role} />} />
                   <Route path="discrepancies" element={<DiscrepanciesRoom />} />

@@ -16,12 +16,14 @@ use saoma_protocol::{Amount, BatchId, Currency, Millis, Money, Sequence, StoreId
 
 use self::schema::{batches, drawer_movements};
 pub use self::{
-    differences::{Stated, StoredDifference, differences, keep_differences, news, open_count},
+    differences::{
+        OpenDay, Place, Stated, StoredDifference, differences, keep_differences, news, open_count, open_days,
+    },
     totals::{Tally, Total, totals},
     uncounted::{Uncounted, accept_uncounted, keep_uncounted, sweep},
     words::{
-        Span, TerminalRefund, TerminalSale, adopt_paid, core_says, first_keyed_at, note_refund, note_refund_state,
-        note_sale, note_sale_state, terminal_says,
+        Span, TerminalRefund, TerminalSale, adopt_paid, core_says, first_keyed_at, last_keyed, note_refund,
+        note_refund_state, note_sale, note_sale_state, terminal_says,
     },
 };
 use crate::{
@@ -200,7 +202,7 @@ pub fn to_compare(
         sql_query(
             "SELECT b.* FROM batches b WHERE b.tenant_id = $1 AND b.id > $2 AND b.closed_at IS NOT NULL AND b.id IN \
              (SELECT id FROM batches WHERE tenant_id = $1 AND close_received_at >= $3 \
-              UNION SELECT batch_id FROM batch_differences \
+              UNION SELECT place FROM leg_differences \
                 WHERE tenant_id = $1 AND closed_at IS NULL AND class <> 'uncounted') \
              ORDER BY b.id LIMIT $4",
         )

@@ -772,6 +772,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/legs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where something is open of what terminals keyed outside of shifts, which no batch shows. Compared every five minutes, today's
+         *     and yesterday's up to a quarter of an hour ago. `/v1/terminals/{terminal}/leg` shows the rows.
+         */
+        get: operations["batches_days"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/notify/{account}": {
         parameters: {
             query?: never;
@@ -2496,6 +2516,23 @@ export interface components {
         /** @description A password for the next sign-in, shown this once. */
         OneTimePassword: {
             one_time_password: string;
+        };
+        OpenDayView: {
+            /** @description As `2026-01-31`, in the merchant's time zone. */
+            day: string;
+            /**
+             * Format: int64
+             * @description Differences that are not over.
+             */
+            differences: number;
+            /** @description When the oldest of them was found. */
+            since: components["schemas"]["Millis"];
+            terminal: components["schemas"]["TerminalId"];
+        };
+        /** @description Days on which a terminal's journal and core did not agree about what was keyed while no shift was open. */
+        OpenDays: {
+            /** @description At most 200, the oldest difference first. */
+            days: components["schemas"]["OpenDayView"][];
         };
         /** @description A case as the channel has opened it. */
         OpenDispute: {
@@ -5396,6 +5433,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrialBalance"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    batches_days: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenDays"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -2,16 +2,16 @@
 // journal and core do not agree.
 
 import { Anchor, Badge, Button, Card, Center, Group, Loader, Stack, Table, Text, TextInput, Title } from '@mantine/core';
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useParams, useSearchParams } from 'react-router';
-import { api, type Batch, type BatchDetail, type BatchDifference, got } from '../api/client';
+import { api, type Batch, type BatchDetail, got } from '../api/client';
 import { isPeriod } from '../books';
-import { useKeys } from '../api/wish';
+import { Differences } from '../parts/differences';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
-import { useText, wordFor } from '../text/text';
+import { useText } from '../text/text';
 import { Files } from './books';
+import { LooseDays } from './loose-days';
 import { useNames } from './payments';
 
 export function BatchesRoom() {
@@ -59,6 +59,7 @@ export function BatchesRoom() {
           </Table>
         </Table.ScrollContainer>
       )}
+      <LooseDays />
       {batches.hasNextPage && (
         <Button variant="default" loading={batches.isFetchingNextPage} onClick={() => void batches.fetchNextPage()}>{t.common.more}</Button>
       )}
@@ -182,57 +183,5 @@ function Totals({ detail }: { detail: BatchDetail }) {
         </Table.Tbody>
       </Table>
     </Table.ScrollContainer>
-  );
-}
-
-function Differences({ batch, items }: { batch: string; items: readonly BatchDifference[] }) {
-  const { t } = useText();
-  return (
-    <Card withBorder data-part="differences">
-      <Title order={2} size="h4" mb="sm">{t.batches.leg}</Title>
-      {items.length === 0 && <Text c="dimmed" size="sm">{t.batches.agree}</Text>}
-      {items.map((item) => (
-        <Group key={item.subject} gap="xs" {...(item.closed_at == null ? {} : { c: 'dimmed' })} data-difference={item.class}>
-          {item.subject.startsWith('pay_')
-            ? <Anchor component={Link} to={`/payments/${item.subject}`} size="sm">{item.subject}</Anchor>
-            : <Text size="sm">{item.subject}</Text>}
-          <Text size="sm" fw={600}>{wordFor(t.batches.classes, item.class)}</Text>
-          {item.terminal != null && <Text size="sm">{t.batches.terminal}: <Amount money={item.terminal.amount} /> {item.terminal.state ?? ''}</Text>}
-          {item.core != null && <Text size="sm">{t.batches.core}: <Amount money={item.core.amount} /> {item.core.state ?? ''}</Text>}
-          <Text size="sm">{item.closed_at == null ? wordFor(t.batches.fixes, item.fix) : t.batches.over_now}</Text>
-          {item.class === 'uncounted' && item.closed_at == null && <Accept batch={batch} />}
-        </Group>
-      ))}
-    </Card>
-  );
-}
-
-/** Ends what no comparison ends: somebody has looked for the cash. */
-function Accept({ batch }: { batch: string }) {
-  const { t } = useText();
-  const queries = useQueryClient();
-  const [reason, setReason] = useState('');
-  const keys = useKeys();
-  const accept = useMutation({
-    mutationFn: () => {
-      const body = { reason: reason.trim() };
-      const params = { path: { batch }, header: { 'Idempotency-Key': keys.of(body) } };
-      return got(api.POST('/v1/batches/{batch}/uncounted/accept', { params, body }));
-    },
-    onSuccess: () => queries.invalidateQueries({ queryKey: ['batch', batch] }),
-  });
-  return (
-    <Group gap="xs">
-      <TextInput
-        size="xs" aria-label={t.hand.whatWasDone} placeholder={t.hand.whatWasDone} value={reason} maxLength={128}
-        onChange={(event) => setReason(event.currentTarget.value)}
-      />
-      <Button
-        size="compact-sm" variant="light" disabled={reason.trim() === ''} loading={accept.isPending} onClick={() => accept.mutate()}
-      >
-        {t.batches.accept}
-      </Button>
-      <ProblemNote error={accept.error} />
-    </Group>
   );
 }

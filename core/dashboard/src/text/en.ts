@@ -87,6 +87,7 @@ export const en = {
     balanced: 'balanced', over: 'over', short: 'short', drawer: 'Drawer', float: 'Float', cashSales: 'Cash sales', givenBack: 'Cash given back',
     paidIn: 'Paid in', paidOut: 'Paid out', channel: 'Channel', cash: 'Cash', sales: 'Sales', refunds: 'Refunds', voids: 'Voids',
     leg: 'The terminal’s journal against core', agree: 'Nothing differs', core: 'Core', over_now: 'agrees now', accept: 'It was looked for',
+    outside: 'Sold while no shift was open', agreed: 'Sales and refunds that agree:',
     classes: {
       amount: 'another amount', state: 'another state', refunded: 'another sum given back', missing_here: 'unknown to core',
       missing_there: 'not in the journal', expected: 'another sum expected', uncounted: 'moved with no shift open',

@@ -70,7 +70,7 @@ export const zh: Texts = {
     expected: '应有现金', counted: '实点现金', difference: '差额', open: '未结算', differences: '差异', balanced: '相符', over: '长款',
     short: '短款', drawer: '钱箱', float: '备用金', cashSales: '现金消费', givenBack: '现金退回', paidIn: '存入', paidOut: '取出',
     channel: '渠道', cash: '现金', sales: '消费', refunds: '退款', voids: '撤销', leg: '终端流水与系统核对', agree: '没有差异',
-    core: '系统', over_now: '已一致', accept: '已查明',
+    core: '系统', over_now: '已一致', accept: '已查明', outside: '未签到期间的交易', agreed: '核对一致的消费与退款：',
     classes: {
       amount: '金额不同', state: '状态不同', refunded: '退款金额不同', missing_here: '系统没有', missing_there: '终端流水没有',
       expected: '应有现金不同', uncounted: '未签到期间的现金',

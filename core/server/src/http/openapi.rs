@@ -43,6 +43,7 @@ use crate::{
         v1::audit::list,
         v1::batches::accept_uncounted,
         v1::batches::day,
+        v1::batches::days,
         v1::batches::export,
         v1::batches::list,
         v1::batches::settlement,

@@ -271,7 +271,11 @@ fn settle_in(
         stored.close_asked_at = Some(now);
     }
     replan(&mut stored, &loaded, moved, now);
-    if stored.watch.attention_at.is_some() && is_unsettled(&loaded) && !is_unsettled(&stored) && !is_called(tx, scope, id)? {
+    if stored.watch.attention_at.is_some()
+        && is_unsettled(&loaded)
+        && !is_unsettled(&stored)
+        && !is_called(tx, scope, id)?
+    {
         stored.watch.attention_at = None;
     }
     let calls = |effect: &Effect| matches!(effect, Effect::Alert(notice) if notice.needs_person());
@@ -471,7 +475,8 @@ fn is_unsettled(stored: &StoredPayment) -> bool {
 /// Whether a person has something to do about it that its end does not do away with, as being stuck is. By the order in which
 /// it was told, not by the times: those are of clocks that may have been set.
 fn is_called(tx: &mut Tx<'_>, scope: &TenantScope, id: PaymentId) -> Result<bool, StoreError> {
-    let calls = |event: &NewEvent| event.refund.is_none() && Notice::of_code(&event.kind).is_some_and(Notice::needs_person);
+    let calls =
+        |event: &NewEvent| event.refund.is_none() && Notice::of_code(&event.kind).is_some_and(Notice::needs_person);
     let told = events::timeline(tx, scope, id)?;
     let since_seen = told.iter().rev().take_while(|told| told.event.kind != kind::ATTENDED);
     Ok(since_seen.into_iter().any(|told| calls(&told.event)))

@@ -1,22 +1,29 @@
-//! Compares closed batches again while they are young, and for as long as something differs: what a channel said late, and
-//! what terminals learned since, ends a difference or begins one. Several nodes that look at once write the same.
+//! Compares closed batches again while they are young, and what was keyed outside of shifts today and yesterday; and both for
+//! as long as something differs: what a channel said late, and what terminals learned since, ends a difference or begins one.
+//! Several nodes that look at once write the same.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use saoma_protocol::Millis;
-use saoma_store::{Store, StoreError, TenantScope, batches};
+use saoma_store::{Store, StoreError, TenantScope, batches, tenants};
 use tokio::sync::watch;
 
 use super::rested;
 use crate::{
     app::App,
-    batches::{compare, has_news},
+    batches::{LooseDay, compare, compare_day, day_has_news, has_news},
     ledger_check,
+    period::{Period, local_text},
 };
 
 const LOOK_EVERY: Duration = Duration::from_secs(300);
 /// How long after its close came in: a channel that answers later than that is found by the comparison with its bill.
 const YOUNG_MS: i64 = 48 * 3_600_000;
+/// What is younger may still be on its way from the terminal or to it.
+const SETTLED_MS: i64 = 15 * 60_000;
+const DAY_MS: i64 = 24 * 3_600_000;
+/// Days with differences that a merchant may leave open and that are still compared again.
+const OPEN_DAYS_MAX: u32 = 200;
 /// Batches of a merchant that are held at once.
 const PAGE: u32 = 200;
 
@@ -44,7 +51,45 @@ fn look(app: &App, stop: &watch::Receiver<bool>) {
 }
 
 fn of_tenant(app: &App, scope: TenantScope, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
-    look_at(app.store(), scope, app.now(), PAGE, || *stop.borrow())
+    look_at(app.store(), scope, app.now(), PAGE, || *stop.borrow())?;
+    look_at_days(app.store(), scope, app.now(), || *stop.borrow())
+}
+
+/// Compares what a merchant's terminals keyed outside of shifts, today and yesterday as they sell, and on the days where
+/// something differed. Of a terminal no further than its journal has come, so that what it has not sent yet does not seem to be
+/// missing there.
+///
+/// # Errors
+/// Of the store; what was compared until then is written down.
+pub fn look_at_days(
+    store: &Store,
+    scope: TenantScope,
+    now: Millis,
+    is_over: impl Fn() -> bool,
+) -> Result<(), StoreError> {
+    let (zone, keyed, open) = store.read_blocking(|tx| {
+        let zone = tenants::load(tx, &scope)?.time_zone;
+        let keyed = batches::last_keyed(tx, &scope, now.plus(-2 * DAY_MS))?;
+        Ok::<_, StoreError>((zone, keyed, batches::open_days(tx, &scope, OPEN_DAYS_MAX)?))
+    })?;
+    let mut days: BTreeSet<_> = open.into_iter().map(|open| (open.terminal, open.day)).collect();
+    for (terminal, _) in &keyed {
+        days.extend([now.plus(-DAY_MS), now].map(|at| (*terminal, local_text(at, &zone).chars().take(10).collect())));
+    }
+    for (terminal, day) in days {
+        if is_over() {
+            break;
+        }
+        // A zone that was taken away since: there is no such day.
+        let Ok(Period { from, to }) = Period::of_days(&day, &day, &zone) else { continue };
+        let last = keyed.iter().find(|(of, _)| *of == terminal).map(|(_, last)| last.plus(1));
+        let to = last.map_or(to, |last| to.min(last)).min(now.plus(-SETTLED_MS));
+        let day = LooseDay { terminal, day, from, to };
+        if from < to && store.read_blocking(|tx| day_has_news(tx, &scope, &day, now))? {
+            store.write_blocking(|tx| compare_day(tx, &scope, &day, now))?;
+        }
+    }
+    Ok(())
 }
 
 /// Compares a merchant's batches again, `page` at a time. Reads alone, unless something is another than it was.

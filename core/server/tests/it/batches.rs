@@ -378,9 +378,8 @@ async fn the_terminal_leg_finds_what_differs_and_what_is_mended() {
     look_again(&town, &jade, &batch).await;
     let told = differences(&shown(&jade, &batch).await);
     assert!(told.contains(&format!("({unheard} state send_journal)")) && told.len() == 5, "{told:?}");
-    let rows = || {
-        town.column("SELECT subject || found_at || COALESCE(closed_at, '') AS text FROM batch_differences ORDER BY 1")
-    };
+    let rows =
+        || town.column("SELECT subject || found_at || COALESCE(closed_at, '') AS text FROM leg_differences ORDER BY 1");
     let before = rows();
     look_again(&town, &jade, &batch).await;
     assert_eq!(rows(), before, "what stays the same is not written again");

@@ -1,6 +1,6 @@
 //! What batches come to when money goes back elsewhere, later, or while no shift is open.
 
-use saoma_protocol::{Millis, PaymentId, RefundId, api::PaymentState, api::RefundState, journal::Record};
+use saoma_protocol::{Millis, PaymentId, RefundId, Sequence, api::PaymentState, api::RefundState, journal::Record};
 use saoma_server::workers::terminal_leg;
 use saoma_store::access;
 use serde_json::{Value, json};
@@ -237,6 +237,72 @@ async fn look(town: &Town, merchant: &Merchant, now: Millis, page: u32) {
     let looked = tokio::task::spawn_blocking(move || {
         let scope = store.read_blocking(|tx| access::enter_tenant(tx, &access::process(), tenant))?;
         terminal_leg::look_at(&store, scope, now, page, || false)
+    });
+    looked.await.unwrap().unwrap();
+}
+
+/// No batch shows it, and nobody has to ask: within the day it stands where the merchant's people look.
+#[actix_web::test]
+async fn what_is_sold_outside_of_shifts_is_compared_by_the_day() {
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    let mut desk = Desk::open(&town, &jade).await;
+    let now = || town.running().app().now();
+    // What differs in a shift is its batch's.
+    desk.sign_on(1, cash(0));
+    let of_shift = desk.sold(&town, 500).await;
+    desk.keyed(of_shift, 499);
+    desk.at = now();
+    let cashier = "李雷".to_owned();
+    desk.write(Record::ShiftClosed { batch: Sequence(1), counted: cash(0), expected: cash(0), cashier });
+    let agreed = desk.sold(&town, 600).await;
+    desk.keyed(agreed, 600);
+    desk.settled(agreed, PaymentState::Succeeded);
+    let unheard = desk.sold(&town, 700).await;
+    desk.keyed(unheard, 700);
+    let unkeyed = desk.sold(&town, 800).await;
+    desk.at = now();
+    let last = desk.sold(&town, 900).await;
+    desk.keyed(last, 900);
+    desk.settled(last, PaymentState::Succeeded);
+    let not_sent_yet = desk.sold(&town, 1_000).await;
+    assert_eq!(desk.send().await, []);
+    let open = async || -> Vec<(String, u64)> {
+        let shown: Value = jade.owner.get("/v1/legs").await.json(200);
+        let days = shown["days"].as_array().unwrap_or_else(|| panic!("{shown}"));
+        days.iter().map(|day| (text(day, "/terminal").to_owned(), day["differences"].as_u64().unwrap())).collect()
+    };
+    look_at_days(&town, &jade, now()).await;
+    assert_eq!(open().await, [], "it may be on its way yet");
+    let later = now().plus(20 * 60_000);
+    look_at_days(&town, &jade, later).await;
+    let rows =
+        || town.column("SELECT subject || class || COALESCE(closed_at, '') AS text FROM leg_differences ORDER BY 1");
+    let before = rows();
+    assert_eq!(open().await, [(desk.till.id.clone(), 2)], "{before:?}");
+    assert!(before.iter().any(|row| row.starts_with(&format!("{unkeyed}missing_there"))), "{before:?}");
+    assert!(!before.iter().any(|row| row.contains(&not_sent_yet.to_string())), "{before:?}");
+    look_at_days(&town, &jade, later).await;
+    assert_eq!(rows(), before, "what stays the same is not written again");
+
+    desk.settled(unheard, PaymentState::Succeeded);
+    assert_eq!(desk.send().await, []);
+    // Two days on it is compared because something is open, and what agrees by now is over.
+    look_at_days(&town, &jade, later.plus(3 * 86_400_000)).await;
+    let shown = open().await;
+    assert_eq!(shown.iter().map(|(_, open)| open).sum::<u64>(), 2, "{shown:?}");
+    let rows = rows();
+    let over = rows.iter().find(|row| row.starts_with(&unheard.to_string())).unwrap();
+    assert!(!over.ends_with("state"), "it is over: {rows:?}");
+    assert!(rows.iter().any(|row| row.starts_with(&format!("{not_sent_yet}missing_there"))), "{rows:?}");
+}
+
+/// What the worker does with a merchant's days every few minutes.
+async fn look_at_days(town: &Town, merchant: &Merchant, now: Millis) {
+    let (store, tenant) = (town.running().app().store().clone(), merchant.id.parse().unwrap());
+    let looked = tokio::task::spawn_blocking(move || {
+        let scope = store.read_blocking(|tx| access::enter_tenant(tx, &access::process(), tenant))?;
+        terminal_leg::look_at_days(&store, scope, now, || false)
     });
     looked.await.unwrap().unwrap();
 }

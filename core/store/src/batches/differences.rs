@@ -1,18 +1,64 @@
-//! What the journal of a closed batch and core did not agree about, and whether they still do not.
+//! What a terminal's journal and core did not agree about, of a closed batch or of a day outside of shifts, and whether they
+//! still do not.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::{count_star, min},
+    prelude::*,
+};
 use saoma_domain::batch::{Class, Difference, Field, Fix, Side, State};
-use saoma_protocol::{BatchId, Millis, Money, TenantId};
+use saoma_protocol::{BatchId, Millis, Money, TenantId, TerminalId};
 use serde::{Deserialize, Serialize};
 
-use super::schema::batch_differences;
+use super::schema::leg_differences;
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, corrupt, from_json, to_json, unsigned},
     dialect::upsert,
 };
+
+/// What was compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    Batch(BatchId),
+    /// What a terminal keyed on a day (`YYYY-MM-DD` in the merchant's time zone) while no shift was open.
+    Day {
+        terminal: TerminalId,
+        day: String,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch(batch) => batch.fmt(f),
+            Self::Day { terminal, day } => write!(f, "{terminal}/{day}"),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let unknown = |_| corrupt(format!("{text:?} where the place of a difference is expected"));
+        Ok(match text.split_once('/') {
+            Some((terminal, day)) => Self::Day { terminal: terminal.parse().map_err(unknown)?, day: day.to_owned() },
+            None => Self::Batch(text.parse().map_err(unknown)?),
+        })
+    }
+}
+
+/// A day of a terminal that has differences which are not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenDay {
+    pub terminal: TerminalId,
+    pub day: String,
+    pub open: u64,
+    /// When the oldest of them was found.
+    pub since: Millis,
+}
 
 /// One side of a difference in words. Stored as JSON: a field that is added later needs a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,20 +121,20 @@ impl StoredDifference {
     }
 }
 
-/// Writes down what a comparison of the batch found: what is new, what is another difference by now, and what is over. What
+/// Writes down what a comparison of the place found: what is new, what is another difference by now, and what is over. What
 /// stayed the same is not written again.
 ///
 /// # Errors
-/// `NotFound` if the batch is not the tenant's.
+/// As [`news`].
 pub fn keep_differences(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    batch: BatchId,
+    place: &Place,
     found: &[Difference],
     at: Millis,
 ) -> Result<(), StoreError> {
-    for one in news(tx, scope, batch, found, at)? {
-        save(tx, scope, batch, &one)?;
+    for one in news(tx, scope, place, found, at)? {
+        save(tx, scope, place, &one)?;
     }
     Ok(())
 }
@@ -100,12 +146,12 @@ pub fn keep_differences(
 pub fn news(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    batch: BatchId,
+    place: &Place,
     found: &[Difference],
     at: Millis,
 ) -> Result<Vec<StoredDifference>, StoreError> {
     // What nobody counted is for a person to end.
-    let known = differences(tx, scope, batch)?.into_iter().filter(|known| known.class != Class::Uncounted);
+    let known = differences(tx, scope, place)?.into_iter().filter(|known| known.class != Class::Uncounted);
     let mut known: BTreeMap<String, StoredDifference> = known.map(|known| (known.subject.clone(), known)).collect();
     let mut news = Vec::new();
     for difference in found {
@@ -126,14 +172,14 @@ pub fn news(
 pub(super) fn save(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    batch: BatchId,
+    place: &Place,
     one: &StoredDifference,
 ) -> Result<(), StoreError> {
     let json = |side: &Option<Stated>| side.as_ref().map(to_json).transpose();
     let fields: Vec<&str> = one.fields.iter().map(|field| field.text()).collect();
     let row = Row {
         tenant_id: Txt(scope.tenant()),
-        batch_id: Txt(batch),
+        place: place.to_string(),
         subject: one.subject.clone(),
         class: one.class.text().to_owned(),
         fields: fields.join(","),
@@ -143,20 +189,20 @@ pub(super) fn save(
         found_at: one.found_at.0,
         closed_at: one.closed_at.map(|at| at.0),
     };
-    let key = (batch_differences::tenant_id, batch_differences::batch_id, batch_differences::subject);
-    upsert!(tx, scope, batch_differences::table, &row, key, &row).map(drop)
+    let key = (leg_differences::tenant_id, leg_differences::place, leg_differences::subject);
+    upsert!(tx, scope, leg_differences::table, &row, key, &row).map(drop)
 }
 
 /// Those that are still differences first, then by subject.
 ///
 /// # Errors
 /// `Corrupt`.
-pub fn differences(tx: &mut Tx<'_>, scope: &TenantScope, batch: BatchId) -> Result<Vec<StoredDifference>, StoreError> {
+pub fn differences(tx: &mut Tx<'_>, scope: &TenantScope, place: &Place) -> Result<Vec<StoredDifference>, StoreError> {
     let rows: Vec<Row> = tx.run(scope, |conn| {
-        batch_differences::table
-            .filter(batch_differences::tenant_id.eq(Txt(scope.tenant())))
-            .filter(batch_differences::batch_id.eq(Txt(batch)))
-            .order((batch_differences::closed_at.is_not_null(), batch_differences::subject))
+        leg_differences::table
+            .filter(leg_differences::tenant_id.eq(Txt(scope.tenant())))
+            .filter(leg_differences::place.eq(place.to_string()))
+            .order((leg_differences::closed_at.is_not_null(), leg_differences::subject))
             .select(Row::as_select())
             .load(conn)
     })?;
@@ -172,24 +218,50 @@ pub fn open_count(
     scope: &TenantScope,
     batches: &[BatchId],
 ) -> Result<BTreeMap<BatchId, u64>, StoreError> {
-    let ids: Vec<_> = batches.iter().copied().map(Txt).collect();
-    let rows: Vec<(Txt<BatchId>, i64)> = tx.run(scope, |conn| {
-        batch_differences::table
-            .filter(batch_differences::tenant_id.eq(Txt(scope.tenant())))
-            .filter(batch_differences::batch_id.eq_any(ids))
-            .filter(batch_differences::closed_at.is_null())
-            .group_by(batch_differences::batch_id)
-            .select((batch_differences::batch_id, count_star()))
+    let ids: Vec<_> = batches.iter().map(ToString::to_string).collect();
+    let rows: Vec<(String, i64)> = tx.run(scope, |conn| {
+        leg_differences::table
+            .filter(leg_differences::tenant_id.eq(Txt(scope.tenant())))
+            .filter(leg_differences::place.eq_any(ids))
+            .filter(leg_differences::closed_at.is_null())
+            .group_by(leg_differences::place)
+            .select((leg_differences::place, count_star()))
             .load(conn)
     })?;
-    rows.into_iter().map(|(batch, n)| Ok((batch.0, unsigned(n)?))).collect()
+    let of_batch = |place: String| place.parse().map_err(|_| corrupt(format!("{place:?} where a batch is expected")));
+    rows.into_iter().map(|(place, n)| Ok((of_batch(place)?, unsigned(n)?))).collect()
+}
+
+/// The days outside of shifts that have differences which are not over, by the oldest of these, at most `limit`.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn open_days(tx: &mut Tx<'_>, scope: &TenantScope, limit: u32) -> Result<Vec<OpenDay>, StoreError> {
+    let rows: Vec<(String, i64, Option<i64>)> = tx.run(scope, |conn| {
+        leg_differences::table
+            .filter(leg_differences::tenant_id.eq(Txt(scope.tenant())))
+            .filter(leg_differences::closed_at.is_null())
+            .filter(leg_differences::place.like("%/%"))
+            .group_by(leg_differences::place)
+            .order(min(leg_differences::found_at))
+            .select((leg_differences::place, count_star(), min(leg_differences::found_at)))
+            .limit(i64::from(limit))
+            .load(conn)
+    })?;
+    let mut days = Vec::new();
+    for (place, open, since) in rows {
+        if let Place::Day { terminal, day } = place.parse()? {
+            days.push(OpenDay { terminal, day, open: unsigned(open)?, since: Millis(since.unwrap_or_default()) });
+        }
+    }
+    Ok(days)
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
-#[diesel(table_name = batch_differences, primary_key(tenant_id, batch_id, subject), treat_none_as_null = true)]
+#[diesel(table_name = leg_differences, primary_key(tenant_id, place, subject), treat_none_as_null = true)]
 struct Row {
     tenant_id: Txt<TenantId>,
-    batch_id: Txt<BatchId>,
+    place: String,
     subject: String,
     class: String,
     fields: String,

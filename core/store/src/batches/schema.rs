@@ -70,9 +70,9 @@ diesel::table! {
 }
 
 diesel::table! {
-    batch_differences (tenant_id, batch_id, subject) {
+    leg_differences (tenant_id, place, subject) {
         tenant_id -> Text,
-        batch_id -> Text,
+        place -> Text,
         subject -> Text,
         class -> Text,
         fields -> Text,

@@ -10,7 +10,7 @@ use saoma_protocol::{BatchId, Millis, Money};
 
 use super::{
     Batch,
-    differences::{Stated, StoredDifference, differences, save},
+    differences::{Place, Stated, StoredDifference, differences, save},
     schema::{terminal_refunds, terminal_sales},
 };
 use crate::{
@@ -94,7 +94,7 @@ pub fn keep_uncounted(
         found_at: at,
         closed_at: None,
     };
-    save(tx, scope, batch, &difference)
+    save(tx, scope, &Place::Batch(batch), &difference)
 }
 
 /// A person has looked at it. Whether that was still to be done.
@@ -102,13 +102,14 @@ pub fn keep_uncounted(
 /// # Errors
 /// `NotFound` if nothing uncounted was swept by that batch.
 pub fn accept_uncounted(tx: &mut Tx<'_>, scope: &TenantScope, batch: BatchId, at: Millis) -> Result<bool, StoreError> {
-    let kept = differences(tx, scope, batch)?.into_iter().find(|kept| kept.class == Class::Uncounted);
+    let place = Place::Batch(batch);
+    let kept = differences(tx, scope, &place)?.into_iter().find(|kept| kept.class == Class::Uncounted);
     let mut kept = kept.ok_or(StoreError::NotFound { what: "the uncounted cash" })?;
     if kept.closed_at.is_some() {
         return Ok(false);
     }
     kept.closed_at = Some(at);
-    save(tx, scope, batch, &kept)?;
+    save(tx, scope, &place, &kept)?;
     Ok(true)
 }
 

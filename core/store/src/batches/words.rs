@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use diesel::{
+    dsl::max,
     prelude::*,
     sql_query,
     sql_types::{BigInt, Nullable, Text},
@@ -181,6 +182,27 @@ pub fn first_keyed_at(
     Ok(first.map(Millis))
 }
 
+/// The terminals whose journal has a sale keyed from `since` on, and when the last was.
+///
+/// # Errors
+/// None of its own.
+pub fn last_keyed(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    since: Millis,
+) -> Result<Vec<(TerminalId, Millis)>, StoreError> {
+    let rows: Vec<(Txt<TerminalId>, Option<i64>)> = tx.run(scope, |conn| {
+        terminal_sales::table
+            .filter(terminal_sales::tenant_id.eq(Txt(scope.tenant())))
+            .filter(terminal_sales::keyed_at.ge(since.0))
+            .group_by(terminal_sales::terminal_id)
+            .order(terminal_sales::terminal_id)
+            .select((terminal_sales::terminal_id, max(terminal_sales::keyed_at)))
+            .load(conn)
+    })?;
+    Ok(rows.into_iter().filter_map(|(terminal, last)| Some((terminal.0, Millis(last?)))).collect())
+}
+
 /// What of a terminal is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Span {
@@ -188,6 +210,8 @@ pub enum Span {
     Batch { id: BatchId, terminal: TerminalId, from: Millis, to: Millis },
     /// What was keyed from a moment on and before another.
     Time { terminal: TerminalId, from: Millis, to: Millis },
+    /// The same, while no shift was open.
+    Loose { terminal: TerminalId, from: Millis, to: Millis },
 }
 
 impl Span {
@@ -200,7 +224,9 @@ impl Span {
 
     const fn window(&self) -> (TerminalId, Millis, Millis) {
         match self {
-            Self::Batch { terminal, from, to, .. } | Self::Time { terminal, from, to } => (*terminal, *from, *to),
+            Self::Batch { terminal, from, to, .. }
+            | Self::Time { terminal, from, to }
+            | Self::Loose { terminal, from, to } => (*terminal, *from, *to),
         }
     }
 }
@@ -248,13 +274,15 @@ pub fn core_says(tx: &mut Tx<'_>, scope: &TenantScope, span: &Span) -> Result<BT
     let unknown_sales = format!(
         "{SALE} WHERE p.tenant_id = $1 AND p.terminal_id = $2 AND p.created_at >= $3 AND p.created_at < $4 \
          AND p.channel_account_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM terminal_sales t \
-           WHERE t.tenant_id = p.tenant_id AND t.terminal_id = p.terminal_id AND t.payment_id = p.id)"
+           WHERE t.tenant_id = p.tenant_id AND t.terminal_id = p.terminal_id AND t.payment_id = p.id){}",
+        outside_of_shifts(span, "p.created_at")
     );
     let unknown_refunds = format!(
         "{REFUND} JOIN payments p ON p.tenant_id = r.tenant_id AND p.id = r.payment_id \
          WHERE r.tenant_id = $1 AND r.requested_by = $2 AND r.created_at >= $3 AND r.created_at < $4 \
          AND p.channel_account_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM terminal_refunds t \
-           WHERE t.tenant_id = r.tenant_id AND t.terminal_id = r.requested_by AND t.refund_id = r.id)"
+           WHERE t.tenant_id = r.tenant_id AND t.terminal_id = r.requested_by AND t.refund_id = r.id){}",
+        outside_of_shifts(span, "r.created_at")
     );
     let mut sides = BTreeMap::new();
     for rows in [of_span(tx, scope, span, &sales)?, of_window(tx, scope, span, unknown_sales)?] {
@@ -281,12 +309,25 @@ fn of_span(tx: &mut Tx<'_>, scope: &TenantScope, span: &Span, query: &str) -> Re
                 sql_query(query).bind::<Text, _>(scope.tenant().to_string()).bind::<Text, _>(id.to_string()).load(conn)
             })
         }
-        Span::Time { .. } => {
-            let query = query.replace("{span}", "t.terminal_id = $2 AND t.keyed_at >= $3 AND t.keyed_at < $4");
-            of_window(tx, scope, span, query)
+        Span::Time { .. } => of_window(tx, scope, span, query.replace("{span}", WINDOW)),
+        Span::Loose { .. } => {
+            of_window(tx, scope, span, query.replace("{span}", &format!("{WINDOW} AND t.batch_id IS NULL")))
         }
     }
 }
+
+/// Of what a journal lacks it is not known whether a shift was open: that goes by the clock.
+fn outside_of_shifts(span: &Span, made_at: &str) -> String {
+    match span {
+        Span::Batch { .. } | Span::Time { .. } => String::new(),
+        Span::Loose { .. } => format!(
+            " AND NOT EXISTS (SELECT 1 FROM batches b WHERE b.tenant_id = $1 AND b.terminal_id = $2 \
+             AND b.opened_at <= {made_at} AND (b.closed_at IS NULL OR b.closed_at > {made_at}))"
+        ),
+    }
+}
+
+const WINDOW: &str = "t.terminal_id = $2 AND t.keyed_at >= $3 AND t.keyed_at < $4";
 
 fn of_window(tx: &mut Tx<'_>, scope: &TenantScope, span: &Span, query: String) -> Result<Vec<Row>, StoreError> {
     let (terminal, from, to) = span.window();

@@ -12,7 +12,8 @@ use saoma_protocol::{
 use saoma_store::{
     StoreError, TenantScope, Tx,
     batches::{
-        self, Batch, Closed, Cursor, DrawerMovement, Filter, Span, Tally, TerminalRefund, TerminalSale, Uncounted,
+        self, Batch, Closed, Cursor, DrawerMovement, Filter, Place, Span, Tally, TerminalRefund, TerminalSale,
+        Uncounted,
     },
     ledger::{self, Booking, Subject as Of},
 };
@@ -83,7 +84,7 @@ pub fn furnish(tx: &mut Tx<'_>, house: &House) -> Result<(), StoreError> {
     batches::move_cash(tx, scope, &movement(house, 11, true, 5))?;
     batches::note_sale(tx, scope, &sale(house, 1, Some(open.id), false, 500))?;
     batches::note_refund(tx, scope, &refund(house, 1, Some(open.id), false, 100))?;
-    batches::keep_differences(tx, scope, open.id, &[unheard(house, 1)], NOW)
+    batches::keep_differences(tx, scope, &Place::Batch(open.id), &[unheard(house, 1)], NOW)
 }
 
 /// Of a house that is another tenant's, nothing is read.
@@ -95,7 +96,7 @@ pub fn of_others_is_nothing(tx: &mut Tx<'_>, scope: &TenantScope, theirs: &House
     assert_eq!(batches::movements(tx, scope, &batch)?, []);
     assert_eq!(batches::drawer(tx, scope, &batch)?.sales.minor(), 0);
     assert_eq!(batches::totals(tx, scope, batch.id)?, []);
-    assert_eq!(batches::differences(tx, scope, batch.id)?, []);
+    assert_eq!(batches::differences(tx, scope, &Place::Batch(batch.id))?, []);
     assert!(batches::open_count(tx, scope, &[batch.id])?.is_empty());
     assert_eq!(batches::to_compare(tx, scope, Millis(0), None, 10)?, []);
     assert_eq!(batches::first_keyed_at(tx, scope, theirs.terminal)?, None);
@@ -188,11 +189,11 @@ fn what_is_worth_another_look() {
         assert_eq!(look(at(201), None, 10), []);
         let uncounted = Uncounted { sum: cash(5), entries: 1 };
         base.write(|tx| {
-            batches::keep_differences(tx, &tea.scope, ids[0], &[unheard(&tea, 1)], NOW)?;
+            batches::keep_differences(tx, &tea.scope, &Place::Batch(ids[0]), &[unheard(&tea, 1)], NOW)?;
             batches::keep_uncounted(tx, &tea.scope, ids[1], uncounted, NOW)
         });
         assert_eq!(look(at(201), None, 10), ids[..1]);
-        base.write(|tx| batches::keep_differences(tx, &tea.scope, ids[0], &[], NOW));
+        base.write(|tx| batches::keep_differences(tx, &tea.scope, &Place::Batch(ids[0]), &[], NOW));
         assert_eq!(look(at(201), None, 10), []);
     });
 }
@@ -224,8 +225,8 @@ fn cash_of_no_shift_is_swept_once_and_ended_by_a_person() {
         let accept = || base.try_write(|tx| batches::accept_uncounted(tx, &tea.scope, one.id, at(9)));
         assert_eq!(accept(), Err(StoreError::NotFound { what: "the uncounted cash" }));
         base.write(|tx| batches::keep_uncounted(tx, &tea.scope, one.id, uncounted, NOW));
-        base.write(|tx| batches::keep_differences(tx, &tea.scope, one.id, &[], at(5)));
-        let kept = || base.read(|tx| batches::differences(tx, &tea.scope, one.id)).remove(0);
+        base.write(|tx| batches::keep_differences(tx, &tea.scope, &Place::Batch(one.id), &[], at(5)));
+        let kept = || base.read(|tx| batches::differences(tx, &tea.scope, &Place::Batch(one.id))).remove(0);
         assert_eq!((kept().class, kept().closed_at), (Class::Uncounted, None), "no comparison ends it");
         assert_eq!(kept().core.map(|core| (core.amount, core.entries)), Some((cash(470), Some(3))));
         assert_eq!((accept(), accept(), kept().closed_at), (Ok(true), Ok(false), Some(at(9))));
@@ -371,8 +372,8 @@ fn differences_are_found_changed_closed_and_found_again() {
         let open = batch(&tea, 1);
         base.write(|tx| batches::open(tx, &tea.scope, &open));
         let keep = |found: &[Difference], when| {
-            base.write(|tx| batches::keep_differences(tx, &tea.scope, open.id, found, when));
-            let kept = base.read(|tx| batches::differences(tx, &tea.scope, open.id));
+            base.write(|tx| batches::keep_differences(tx, &tea.scope, &Place::Batch(open.id), found, when));
+            let kept = base.read(|tx| batches::differences(tx, &tea.scope, &Place::Batch(open.id)));
             kept.iter().map(|one| (one.subject.clone(), one.class, one.found_at, one.closed_at)).collect::<Vec<_>>()
         };
         let counted = || base.read(|tx| batches::open_count(tx, &tea.scope, &[open.id])).get(&open.id).copied();
@@ -388,7 +389,7 @@ fn differences_are_found_changed_closed_and_found_again() {
         assert_eq!(keep(std::slice::from_ref(&amount), at(2)), [one.clone(), over]);
         let again = (second, Class::State, at(3), None);
         assert_eq!((keep(&[amount, unheard(&tea, 2)], at(3)), counted()), (vec![one, again], Some(2)));
-        let kept = base.read(|tx| batches::differences(tx, &tea.scope, open.id)).remove(0);
+        let kept = base.read(|tx| batches::differences(tx, &tea.scope, &Place::Batch(open.id))).remove(0);
         assert_eq!(kept.fields, [Field::Amount, Field::State]);
         assert_eq!(kept.core.map(|core| core.state), Some(Some("succeeded".to_owned())));
         assert_eq!(kept.terminal.map(|told| told.state), Some(None));

@@ -5,7 +5,9 @@ use actix_web::{HttpResponse, web};
 use saoma_protocol::{Amount, BatchId, Currency, Millis, Money, Sequence, StoreId, TerminalId, api::Page};
 use saoma_store::{
     StoreError, TenantScope, Tx,
-    batches::{self, Batch, Cursor, DrawerMovement, Filter, Span, Stated, StoredDifference, Tally, Total},
+    batches::{
+        self, Batch, Cursor, DrawerMovement, Filter, OpenDay, Place, Span, Stated, StoredDifference, Tally, Total,
+    },
     ledger, terminals,
 };
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,8 @@ use crate::{
     period::{Period, PeriodError, local_text},
 };
 
+const OPEN_DAYS_MAX: u32 = 200;
+
 pub fn routes(config: &mut web::ServiceConfig) {
     let resource = |path: &str| web::resource(path.to_owned()).default_service(web::to(other_method));
     config
@@ -46,7 +50,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/batches/{batch}/uncounted/accept").route(web::post().to(accept_uncounted)))
         .service(resource("/batches/{batch}/settlement").route(web::get().to(settlement)))
         .service(resource("/batches/{batch}/settlement/export").route(web::get().to(export)))
-        .service(resource("/terminals/{terminal}/leg").route(web::get().to(day)));
+        .service(resource("/terminals/{terminal}/leg").route(web::get().to(day)))
+        .service(resource("/legs").route(web::get().to(days)));
 }
 
 /// What a terminal keyed from signing on to the close.
@@ -320,7 +325,13 @@ pub(super) async fn detail(app: &App, scope: TenantScope, id: BatchId) -> Result
             let drawer = batches::drawer(tx, &scope, &batch)?;
             let totals = batches::totals(tx, &scope, id)?;
             let movements = batches::movements(tx, &scope, &batch)?;
-            Ok::<_, StoreError>((batch, drawer, totals, movements, batches::differences(tx, &scope, id)?))
+            Ok::<_, StoreError>((
+                batch,
+                drawer,
+                totals,
+                movements,
+                batches::differences(tx, &scope, &Place::Batch(id))?,
+            ))
         })
         .await?;
     let expected = drawer.expected().map_err(|error| Problem::internal(&error))?;
@@ -450,6 +461,40 @@ pub struct LegView {
     rows: u64,
     agreed: u64,
     differences: Vec<DifferenceView>,
+}
+
+/// Days on which a terminal's journal and core did not agree about what was keyed while no shift was open.
+#[derive(Serialize, ToSchema)]
+pub struct OpenDays {
+    /// At most 200, the oldest difference first.
+    days: Vec<OpenDayView>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct OpenDayView {
+    terminal: TerminalId,
+    /// As `2026-01-31`, in the merchant's time zone.
+    day: String,
+    /// Differences that are not over.
+    differences: u64,
+    /// When the oldest of them was found.
+    since: Millis,
+}
+
+/// Where something is open of what terminals keyed outside of shifts, which no batch shows. Compared every five minutes, today's
+/// and yesterday's up to a quarter of an hour ago. `/v1/terminals/{terminal}/leg` shows the rows.
+#[utoipa::path(get, path = "/v1/legs", operation_id = "days", tag = "batches",
+    responses((status = 200, body = OpenDays)))]
+pub async fn days(app: web::Data<App>, caller: Caller<ReadBooks>) -> Result<web::Json<OpenDays>, Problem> {
+    let scope = caller.scope()?;
+    let open = app.store().read(move |tx| batches::open_days(tx, &scope, OPEN_DAYS_MAX)).await?;
+    let view = |open: OpenDay| OpenDayView {
+        terminal: open.terminal,
+        day: open.day,
+        differences: open.open,
+        since: open.since,
+    };
+    Ok(web::Json(OpenDays { days: open.into_iter().map(view).collect() }))
 }
 
 /// What a terminal's journal and core do not agree about of a day, whether or not shifts were opened.
