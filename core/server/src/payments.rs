@@ -16,6 +16,7 @@ mod in_doubt;
 mod refund;
 mod refund_calls;
 mod settle;
+mod told;
 mod view;
 
 pub use attention::attend;
@@ -36,6 +37,7 @@ pub(crate) use refund_calls::take_as_unanswered;
 pub use refund_calls::{refund_notified, resume as resume_refund};
 pub(crate) use settle::record;
 pub use settle::{Heard, Outcome, Settled, settle};
+pub use told::{Told, told};
 pub use view::{payment_facts, payment_view, refund_view};
 
 use saoma_channels::NoChance;

@@ -9,23 +9,38 @@ use crate::{
     stage::{cargo, execute, timed},
 };
 
-/// Crates of `plugins/` that are guests, and the name their component has in the registry.
-const GUESTS: &[(&str, &str)] =
-    &[("saoma-sandbox", "sandbox"), ("saoma-hostile", "hostile"), ("saoma-frozen", "frozen")];
+/// Native, and a folder of `plugins/` all the same: the far sides.
+const SCHEMES: &str = "schemes";
+
+/// The folders of `plugins/` that are guests; the folder's name is the component's, and `saoma-<name>` its crate.
+pub fn names() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(crate::root().join("plugins"))? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.retain(|name| name != SCHEMES);
+    names.sort();
+    Ok(names)
+}
 
 /// Builds the guests; the answer is the folder that holds `<name>.wasm` for each.
 pub fn build() -> Result<PathBuf> {
     timed("Channel plugins", || {
         machine::wasm_target()?;
         let mut build = cargo(&["build", "--quiet", "--locked", "--target", "wasm32-wasip2", "--profile", "guest"]);
-        for (package, _) in GUESTS {
-            build.args(["--package", package]);
+        let names = names()?;
+        for name in &names {
+            build.args(["--package", &format!("saoma-{name}")]);
         }
         execute(&mut build)?;
         let folder = crate::target().join("plugins");
         fs::create_dir_all(&folder)?;
-        for (package, name) in GUESTS {
-            let built = crate::target().join("wasm32-wasip2/guest").join(format!("{}.wasm", package.replace('-', "_")));
+        for name in &names {
+            let built =
+                crate::target().join("wasm32-wasip2/guest").join(format!("saoma_{}.wasm", name.replace('-', "_")));
             fs::copy(&built, folder.join(format!("{name}.wasm")))
                 .with_context(|| format!("cannot copy {}", built.display()))?;
         }

@@ -4,6 +4,7 @@
 //! within seconds; the heavy work is done by the programs it builds and starts.
 
 mod bench;
+mod channels;
 mod crash;
 mod demo;
 mod guests;

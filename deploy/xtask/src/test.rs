@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    crash, demo, guests, machine, simulate,
+    channels, crash, demo, guests, machine, simulate,
     stage::{cargo, execute, timed},
     tidy, web,
 };
@@ -19,6 +19,7 @@ const STAGES: &[Stage] = &[
     ("web", web_tests),
     ("lints", lints),
     ("rust", rust_tests),
+    ("channels", channels::test),
     ("simulator", simulate::test),
     ("scenarios", demo::scenarios),
     ("nodes", demo::nodes),

@@ -1,12 +1,13 @@
-//! What schemes tell of refunds on their own: once is enough, another's is nothing, and the past does not come back.
+//! What schemes tell of refunds on their own, and of several things at once: once is enough, another's is nothing, and the
+//! past does not come back.
 
-use saoma_channels::{PaymentStatus, RefundAnswer, RefundStatus};
-use saoma_domain::refund::State;
+use saoma_channels::{NotificationEvent, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus};
+use saoma_domain::{payment::State as Stand, refund::State};
 use saoma_protocol::{ChannelAccountId, Money, PaymentId, RefundId, api::RefundKind};
-use saoma_server::payments::{GiveBack, PaymentError, give_back, refund_notified};
-use saoma_store::{StoreError, refunds::StoredRefund, tenants::LatePolicy};
+use saoma_server::payments::{GiveBack, PaymentError, Told, give_back, refund_notified, told};
+use saoma_store::{StoreError, payments::Sale, refunds::StoredRefund, tenants::LatePolicy};
 
-use crate::scheme_world::{Counter, Say, cny};
+use crate::scheme_world::{Counter, Say, answer, cny};
 
 const BACK_MINOR: i64 = 100;
 
@@ -35,7 +36,7 @@ async fn standing(counter: &Counter, payment: PaymentId) -> State {
     refunds[0].refund.state.clone()
 }
 
-async fn told(
+async fn refund_told(
     counter: &Counter,
     account: ChannelAccountId,
     refund: &str,
@@ -55,24 +56,69 @@ async fn a_refund_ends_by_the_schemes_own_word() {
     let number = refund.to_string();
     // Of another account, of a refund that is not ours, and of another sum: none of it ends the refund.
     for (account, number) in [(other, number.as_str()), (ours, "rfd_qqqqqqqqqqqqqqqqqqqqqqqqqa"), (ours, "not ours")] {
-        let refused = told(&counter, account, number, RefundStatus::Succeeded, BACK_MINOR).await;
+        let refused = refund_told(&counter, account, number, RefundStatus::Succeeded, BACK_MINOR).await;
         assert!(matches!(refused, Err(PaymentError::Store(StoreError::NotFound { .. }))), "{number}: {refused:?}");
     }
-    told(&counter, ours, &number, RefundStatus::NotFound, BACK_MINOR).await.unwrap();
+    refund_told(&counter, ours, &number, RefundStatus::NotFound, BACK_MINOR).await.unwrap();
     assert_eq!(standing(&counter, payment).await, State::Pending);
     assert_eq!(counter.scheme.calls("refund"), 1, "it was not sent again");
-    told(&counter, ours, &number, RefundStatus::Succeeded, BACK_MINOR + 1).await.unwrap();
+    refund_told(&counter, ours, &number, RefundStatus::Succeeded, BACK_MINOR + 1).await.unwrap();
     assert_ne!(standing(&counter, payment).await, State::Succeeded);
     assert!(counter.events(payment).await.contains(&"answer_refused".to_owned()));
 
-    told(&counter, ours, &number, RefundStatus::Succeeded, BACK_MINOR).await.unwrap();
+    refund_told(&counter, ours, &number, RefundStatus::Succeeded, BACK_MINOR).await.unwrap();
     assert_eq!(standing(&counter, payment).await, State::Succeeded);
     let events = counter.events(payment).await;
     // Late, twice, and out of order.
-    told(&counter, ours, &number, RefundStatus::Succeeded, BACK_MINOR).await.unwrap();
-    told(&counter, ours, &number, RefundStatus::Pending, BACK_MINOR).await.unwrap();
+    refund_told(&counter, ours, &number, RefundStatus::Succeeded, BACK_MINOR).await.unwrap();
+    refund_told(&counter, ours, &number, RefundStatus::Pending, BACK_MINOR).await.unwrap();
     assert_eq!(standing(&counter, payment).await, State::Succeeded);
     assert_eq!(counter.events(payment).await, events);
     assert_eq!(counter.refunds(payment).await[0].channel_reference.as_deref(), Some("R-1"));
+    counter.books_hold().await;
+}
+
+/// Pix tells of many payments in one message. What is not ours is passed over, and the whole message may come again.
+#[tokio::test]
+async fn one_message_may_tell_of_several() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let (paid, refund) = waiting(&counter).await;
+    let (first, second) = (counter.shows(0, None).await, counter.shows(0, None).await);
+    let elsewhere = counter.shows(1, None).await;
+    let [ours, _] = counter.accounts;
+    let payment = |sale: &Sale| NotificationEvent::Payment(answer(sale.payment.payment.id, PaymentStatus::Succeeded));
+    let foreign = PaymentAnswer { number: "not ours".to_owned(), ..answer(paid, PaymentStatus::Succeeded) };
+    let back = RefundAnswer {
+        status: RefundStatus::Succeeded,
+        refund_number: refund.to_string(),
+        amount: Some(cny(BACK_MINOR).money()),
+        reference: "R-1".to_owned(),
+    };
+    let message = || {
+        vec![
+            payment(&first),
+            NotificationEvent::Payment(foreign.clone()),
+            NotificationEvent::Refund(back.clone()),
+            payment(&elsewhere),
+            payment(&second),
+        ]
+    };
+    let heard = told(&counter.app, counter.scope, ours, message()).await.unwrap();
+    assert_eq!(heard, Told { known: 3, unknown: 2 });
+    for sale in [&first, &second] {
+        assert!(matches!(counter.state(sale.payment.payment.id).await, Stand::Captured(_)));
+    }
+    assert!(matches!(counter.state(elsewhere.payment.payment.id).await, Stand::Presenting { .. }));
+    assert_eq!(standing(&counter, paid).await, State::Succeeded);
+    let all = async || {
+        let mut events = counter.events(paid).await;
+        events.extend(counter.events(first.payment.payment.id).await);
+        events
+    };
+    let before = all().await;
+    assert_eq!(told(&counter.app, counter.scope, ours, message()).await.unwrap(), heard);
+    assert_eq!(all().await, before, "the same message again changes nothing");
+    let none = told(&counter.app, counter.scope, ours, vec![NotificationEvent::Payment(foreign)]).await.unwrap();
+    assert_eq!(none, Told { known: 0, unknown: 1 });
     counter.books_hold().await;
 }

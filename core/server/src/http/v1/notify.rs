@@ -6,9 +6,9 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use saoma_channels::{Account, HttpMessage, HttpReply, NOTIFICATION_BYTES_MAX, NotificationEvent, NotificationFailure};
-use saoma_protocol::{ChannelAccountId, PaymentId};
-use saoma_store::{StoreError, TenantScope, access};
+use saoma_channels::{Account, HttpMessage, HttpReply, NOTIFICATION_BYTES_MAX, NotificationFailure};
+use saoma_protocol::ChannelAccountId;
+use saoma_store::access;
 use serde::Deserialize;
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         },
         router::other_method,
     },
-    payments::{PaymentError, answer_came, notify_url, refund_notified},
+    payments::{notify_url, told},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -79,38 +79,14 @@ pub async fn receive(
             return Err(Problem::new(UNAVAILABLE, "Send it again."));
         }
     };
-    let mut n_unknown = 0;
-    let n_events = outcome.events.len();
-    for event in outcome.events {
-        match booked(&app, scope, id, event).await {
-            Ok(()) => {}
-            Err(PaymentError::Store(StoreError::NotFound { .. })) => n_unknown += 1,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    // A message about several must not come again and again because of one that is not ours.
-    if n_unknown == n_events {
+    let told = told(&app, scope, id, outcome.events).await?;
+    if told.known == 0 {
         return Err(Problem::new(NOT_FOUND, "No payment or refund of this account has that number."));
     }
-    if n_unknown > 0 {
-        tracing::warn!(channel_account = %id, n_unknown, "a notification told of what is not known here as well");
+    if told.unknown > 0 {
+        tracing::warn!(channel_account = %id, n_unknown = told.unknown, "a notification told of what is not known here as well");
     }
     Ok(reply(&outcome.acknowledgement))
-}
-
-async fn booked(
-    app: &App,
-    scope: TenantScope,
-    account: ChannelAccountId,
-    event: NotificationEvent,
-) -> Result<(), PaymentError> {
-    match event {
-        NotificationEvent::Payment(answer) => {
-            let payment: PaymentId = answer.number.parse().map_err(|_| StoreError::NotFound { what: "the payment" })?;
-            answer_came(app, scope, payment, account, answer).await
-        }
-        NotificationEvent::Refund(answer) => refund_notified(app, scope, account, answer).await,
-    }
 }
 
 async fn read_whole(body: web::Payload) -> Result<Vec<u8>, Problem> {

@@ -1,0 +1,53 @@
+//! What one message of a scheme tells on its own: of one payment or refund, or of several.
+
+use saoma_channels::NotificationEvent;
+use saoma_protocol::{ChannelAccountId, PaymentId};
+use saoma_store::{StoreError, TenantScope};
+
+use super::{PaymentError, answer_came, refund_notified};
+use crate::app::App;
+
+/// How many of a message's events are about something that the account has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    pub known: usize,
+    pub unknown: usize,
+}
+
+/// Takes in the events of one message, in their order. One that is not about anything of the account's is passed over: a
+/// message about several must not come again and again because of it.
+///
+/// # Errors
+/// The first one that could not be taken in. Those before it are; nothing may be acknowledged, and when the scheme sends all of
+/// it again, those are as they were.
+pub async fn told(
+    app: &App,
+    scope: TenantScope,
+    account: ChannelAccountId,
+    events: Vec<NotificationEvent>,
+) -> Result<Told, PaymentError> {
+    let mut told = Told::default();
+    for event in events {
+        match take_in(app, scope, account, event).await {
+            Ok(()) => told.known += 1,
+            Err(PaymentError::Store(StoreError::NotFound { .. })) => told.unknown += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(told)
+}
+
+async fn take_in(
+    app: &App,
+    scope: TenantScope,
+    account: ChannelAccountId,
+    event: NotificationEvent,
+) -> Result<(), PaymentError> {
+    match event {
+        NotificationEvent::Payment(answer) => {
+            let payment: PaymentId = answer.number.parse().map_err(|_| StoreError::NotFound { what: "the payment" })?;
+            answer_came(app, scope, payment, account, answer).await
+        }
+        NotificationEvent::Refund(answer) => refund_notified(app, scope, account, answer).await,
+    }
+}
