@@ -5,9 +5,11 @@
 mod chase;
 mod decide;
 mod event;
+mod notice;
 mod state;
 
 pub use chase::{ATTENTION_AFTER_MS, Chased, Pace, Step, again_at, has_passed, needs_person, step};
-pub use decide::{Decision, Effect, Notice, ON_ITS_WAY_MS, decide};
+pub use decide::{Decision, Effect, ON_ITS_WAY_MS, decide};
 pub use event::{Amounts, Answer, AnswerStatus, Event, Refusal, Source};
+pub use notice::Notice;
 pub use state::{Capture, Close, Method, Payment, State};

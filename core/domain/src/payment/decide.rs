@@ -7,7 +7,7 @@
 
 use saoma_protocol::{Millis, api::PaymentState};
 
-use super::{Answer, AnswerStatus, Capture, Close, Event, Method, Payment, Refusal, Source, State, has_passed};
+use super::{Answer, AnswerStatus, Capture, Close, Event, Method, Notice, Payment, Refusal, Source, State, has_passed};
 
 /// What follows from an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,74 +35,6 @@ pub enum Effect {
     EndRefunds,
     /// Something a person should see.
     Alert(Notice),
-}
-
-/// What a person should see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// Paid after it had been closed here.
-    PaidLate,
-    /// The channel says failed or closed of a payment that it had confirmed before.
-    ContradictsCapture,
-    /// The channel gave part of the money back, or all of it, and we had not asked for it.
-    RefundedElsewhere,
-    /// The channel undid the payment, and we had not asked for it.
-    UndoneElsewhere,
-    /// The channel says otherwise than the persons who settled it by hand.
-    ContradictsHand,
-    /// The channel says paid of a payment that was undone.
-    ContradictsVoid,
-    /// Another payment had paid the order before.
-    SecondPayment,
-    /// The customer disputes more than is left of it beside refunds and other disputes.
-    DisputeExceeds,
-}
-
-impl Notice {
-    const ALL: [Self; 8] = [
-        Self::PaidLate,
-        Self::ContradictsCapture,
-        Self::RefundedElsewhere,
-        Self::UndoneElsewhere,
-        Self::ContradictsHand,
-        Self::ContradictsVoid,
-        Self::SecondPayment,
-        Self::DisputeExceeds,
-    ];
-
-    /// The notice whose [`code`](Self::code) this is.
-    #[must_use]
-    pub fn of_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|notice| notice.code() == code)
-    }
-
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::PaidLate => "paid_late",
-            Self::ContradictsCapture => "contradicts_capture",
-            Self::RefundedElsewhere => "refunded_elsewhere",
-            Self::UndoneElsewhere => "undone_elsewhere",
-            Self::ContradictsHand => "contradicts_hand",
-            Self::ContradictsVoid => "contradicts_void",
-            Self::SecondPayment => "second_payment",
-            Self::DisputeExceeds => "dispute_exceeds",
-        }
-    }
-
-    /// Whether core has done all there is to do about it, or a person has to.
-    #[must_use]
-    pub const fn needs_person(self) -> bool {
-        match self {
-            Self::PaidLate | Self::SecondPayment => false,
-            Self::ContradictsCapture
-            | Self::RefundedElsewhere
-            | Self::UndoneElsewhere
-            | Self::ContradictsHand
-            | Self::ContradictsVoid
-            | Self::DisputeExceeds => true,
-        }
-    }
 }
 
 impl Decision {
@@ -327,9 +259,12 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
             | State::Expired { close: Close::Confirmed }
             | State::Cancelled { close: Close::Confirmed } => Ok(Decision::NOTHING),
         },
-        // Not found is no proof while the charge may still be on its way: only an open reversal or close may end on it.
+        // Not found is no proof while something may still be on its way: only an open reversal or close may end on it, and only
+        // by what the channel says to that. A question that was under way when the close began was answered before it.
         AnswerStatus::NotFound => match &payment.state {
-            State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => {
+            State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked }
+                if answer.source() == Source::CancelReply =>
+            {
                 Decision::to(confirmed(&payment.state))
             }
             State::Pending { since } | State::Unknown { since }
@@ -354,8 +289,8 @@ fn answered(payment: &Payment, answer: &Answer, now: Millis) -> Result<Decision,
             | State::Voided { .. }
             | State::Failed { .. }
             | State::Reversed
-            | State::Expired { close: Close::Confirmed }
-            | State::Cancelled { close: Close::Confirmed } => Ok(Decision::NOTHING),
+            | State::Expired { .. }
+            | State::Cancelled { .. } => Ok(Decision::NOTHING),
         },
         AnswerStatus::Closed => match &payment.state {
             State::Submitting { .. } | State::Pending { .. } | State::Unknown { .. } => Decision::to(State::Reversed),
