@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("saoma-edge", &["saoma-protocol"]),
     ("saoma-channel-sdk", &["saoma-protocol"]),
     ("saoma-sandbox", &["saoma-channel-sdk"]),
+    ("saoma-alipay", &["saoma-channel-sdk"]),
     ("saoma-hostile", &["saoma-channel-sdk"]),
     ("saoma-frozen", &[]),
     ("saoma-schemes", &[]),

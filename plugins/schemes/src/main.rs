@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Parser, Subcommand};
-use saoma_schemes::wallet;
+use saoma_schemes::{alipay, stage, wallet};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -23,6 +23,19 @@ enum SchemeCommand {
     ///
     /// Example: saoma-schemes wallet --listen 127.0.0.1:8090 --merchant noodles=secret
     Wallet(WalletArgs),
+    /// Alipay's OpenAPI gateway (face-to-face payment), with test keys.
+    ///
+    /// Prints one line of JSON when it is ready: {"listening":"http://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
+    ///
+    /// Example: saoma-schemes alipay --listen 127.0.0.1:8091
+    Alipay(StageArgs),
+}
+
+#[derive(clap::Args)]
+struct StageArgs {
+    /// Address of the wire; port 0 takes a free one. The stage door opens on a free port beside it.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
 }
 
 #[derive(clap::Args)]
@@ -54,7 +67,24 @@ async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
     match Cli::parse().scheme {
         SchemeCommand::Wallet(args) => play_wallet(args).await,
+        SchemeCommand::Alipay(args) => play(|| alipay::start(args.listen)).await,
     }
+}
+
+/// Plays a far side that is on stage until it is told to stop.
+async fn play(start: impl FnOnce() -> anyhow::Result<stage::Running>) -> anyhow::Result<()> {
+    // Before the ready line: whoever reads it may send a signal at once.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = start()?;
+    println!("{}", running.ready_line());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
 }
 
 async fn play_wallet(args: WalletArgs) -> anyhow::Result<()> {

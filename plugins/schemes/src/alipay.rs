@@ -1,0 +1,190 @@
+//! Alipay's OpenAPI gateway, face-to-face payment (当面付): what is published of it, as far as a merchant's channel can see it.
+//!
+//! [`book`] has the rules, [`gate`] who may call and what a field may hold; [`gateway`], [`bill`] and [`notice`] are its wire. Signed
+//! both ways by RSA2, with public keys or certificates. Codes of customers may be used again and again; whoever is charged has
+//! enough money.
+
+mod bill;
+pub mod book;
+mod clock;
+pub mod gate;
+mod gateway;
+mod keys;
+mod notice;
+mod refusal;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use book::Book;
+use keys::Keys;
+use serde_json::json;
+
+use crate::stage::{self, Act, FarSide, Fault, Notification, OrderSeen, Running, Script, Stage, Unplayable, leave};
+
+/// All that goes wrong on this wire. Alipay has no word of its own for a code that is too old.
+const FAULTS: &[Fault] = &[
+    Fault::Unheard,
+    Fault::Silent,
+    Fault::Cut,
+    Fault::Html,
+    Fault::Empty,
+    Fault::Huge,
+    Fault::Unsigned,
+    Fault::Forged,
+    Fault::WrongAmount,
+    Fault::WrongNumber,
+    Fault::Busy,
+    Fault::StrangeError,
+    Fault::StrangeState,
+    Fault::Pending,
+    Fault::InsufficientFunds,
+    Fault::CodeInvalid,
+    Fault::LimitExceeded,
+    Fault::Declined,
+    Fault::MissingRow,
+    Fault::ExtraRow,
+    Fault::GarbledRow,
+];
+
+/// Alipay, as one merchant's application sees it.
+pub struct Alipay {
+    stage: Stage,
+    keys: Keys,
+    book: Mutex<Book>,
+    /// Addresses of bills by their number.
+    offers: Mutex<BTreeMap<usize, bill::Offer>>,
+    base_url: OnceLock<String>,
+}
+
+/// Starts the gateway; must be called on a tokio runtime.
+///
+/// # Errors
+/// If the address cannot be listened on.
+pub fn start(listen: SocketAddr) -> anyhow::Result<Running> {
+    let far_side = Arc::new(Alipay {
+        stage: Stage::default(),
+        keys: Keys::load()?,
+        book: Mutex::default(),
+        offers: Mutex::default(),
+        base_url: OnceLock::new(),
+    });
+    let running = stage::start(&far_side, listen, None, |to| {
+        to.route("/gateway.do", web::post().to(gateway::handle))
+            .route("/downloadBillFile.resource", web::get().to(download));
+    })?;
+    far_side.base_url.get_or_init(|| running.base_url.clone());
+    Ok(running)
+}
+
+/// `GET /downloadBillFile.resource?fileId=…`.
+async fn download(far_side: web::Data<Alipay>, request: HttpRequest) -> HttpResponse {
+    let fault = far_side.stage.enter(Act::Other, &request, &web::Bytes::new());
+    let id = request.query_string().rsplit('=').next().and_then(|id| id.parse::<usize>().ok());
+    let now = far_side.stage.now_ms();
+    let offer = id.and_then(|id| lock(&far_side.offers).get(&id).cloned()).filter(|offer| now < offer.until);
+    let Some(offer) = offer else {
+        return leave(fault, HttpResponse::NotFound().content_type("text/html").body("<html>已失效</html>")).await;
+    };
+    let zip = bill::zipped(&far_side.book(), &offer.day, offer.fault, now);
+    leave(
+        fault,
+        match zip {
+            Ok(zip) => HttpResponse::Ok().content_type("application/zip").body(zip),
+            Err(error) => HttpResponse::InternalServerError().body(error.to_string()),
+        },
+    )
+    .await
+}
+
+impl Alipay {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        lock(&self.book)
+    }
+
+    /// An address for the bill of a day, good for 30 seconds.
+    fn bill_url(&self, day: &str, fault: Option<Fault>, now: i64) -> String {
+        let mut offers = lock(&self.offers);
+        let id = offers.len() + 1;
+        offers.insert(id, bill::Offer { day: day.to_owned(), fault, until: now + bill::ADDRESS_MS_MAX });
+        let base_url = self.base_url.get().map(String::as_str).unwrap_or_default();
+        format!("{base_url}/downloadBillFile.resource?bizType=trade&userId={}&fileId={id}", keys::SELLER_ID)
+    }
+}
+
+impl FarSide for Alipay {
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn script(&self, base_url: &str) -> Script {
+        Script {
+            settings: json!({
+                "gateway_url": format!("{base_url}/gateway.do"),
+                "app_id": keys::APP_ID,
+                "bill_url": base_url,
+                "seller_id": keys::SELLER_ID,
+            }),
+            secrets: json!({ "app-private-key": keys::APP_PRIVATE, "alipay-public-key": keys::ALIPAY_PUBLIC }),
+            code: Some("281234567890123456".to_owned()),
+            faults: FAULTS.to_vec(),
+        }
+    }
+
+    fn order(&self, number: &str) -> Option<OrderSeen> {
+        let (mut book, now) = (self.book(), self.stage.now_ms());
+        let seen = |amount_minor, state: &str, times_taken, given_back_minor| OrderSeen {
+            number: number.to_owned(),
+            amount_minor,
+            currency: "CNY".to_owned(),
+            state: state.to_owned(),
+            times_taken,
+            given_back_minor,
+        };
+        if let Some(trade) = book.trade(number, now) {
+            let given_back_minor = trade.given_back_minor();
+            return Some(seen(trade.order.amount_minor, trade.status.word(), trade.times_taken, given_back_minor));
+        }
+        book.shown(number).map(|order| seen(order.amount_minor, "NOT_SCANNED", 0, 0))
+    }
+
+    fn pay(&self, number: &str) -> Result<(), Unplayable> {
+        self.book().customer_pays(number, self.stage.now_ms()).map_err(Unplayable)
+    }
+
+    fn decline(&self, number: &str) -> Result<(), Unplayable> {
+        self.book().customer_declines(number, self.stage.now_ms()).map_err(Unplayable)
+    }
+
+    fn notification(
+        &self,
+        number: &str,
+        refund: Option<&str>,
+        fault: Option<Fault>,
+    ) -> Result<Notification, Unplayable> {
+        let playable =
+            matches!(fault, None | Some(Fault::Forged | Fault::Unsigned | Fault::WrongAmount | Fault::WrongNumber));
+        if !playable {
+            return Err(Unplayable(format!("a notification does not play {fault:?}")));
+        }
+        let (mut book, now) = (self.book(), self.stage.now_ms());
+        let trade = book.trade(number, now).ok_or_else(|| Unplayable("there is no trade to tell of".to_owned()))?;
+        let refund = match refund {
+            None => None,
+            Some(wanted) => {
+                let found = trade.refunds.iter().find(|refund| refund.number == wanted && refund.is_paid);
+                Some(found.ok_or_else(|| Unplayable(format!("no refund {wanted} was paid")))?)
+            }
+        };
+        Ok(notice::message(&self.keys, trade, refund, fault, now))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing below leaves it half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
