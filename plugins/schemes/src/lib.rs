@@ -5,4 +5,5 @@
 
 pub mod alipay;
 pub mod stage;
+pub mod unionpay;
 pub mod wallet;

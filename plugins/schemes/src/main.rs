@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Parser, Subcommand};
-use saoma_schemes::{alipay, stage, wallet};
+use saoma_schemes::{alipay, stage, unionpay, wallet};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -29,6 +29,12 @@ enum SchemeCommand {
     ///
     /// Example: saoma-schemes alipay --listen 127.0.0.1:8091
     Alipay(StageArgs),
+    /// UnionPay's Online Payment gateway (QR payments), with test keys.
+    ///
+    /// Prints one line of JSON when it is ready: {"listening":"http://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
+    ///
+    /// Example: saoma-schemes unionpay --listen 127.0.0.1:8093
+    Unionpay(StageArgs),
 }
 
 #[derive(clap::Args)]
@@ -68,6 +74,7 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().scheme {
         SchemeCommand::Wallet(args) => play_wallet(args).await,
         SchemeCommand::Alipay(args) => play(|| alipay::start(args.listen)).await,
+        SchemeCommand::Unionpay(args) => play(|| unionpay::start(args.listen)).await,
     }
 }
 

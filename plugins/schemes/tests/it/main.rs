@@ -1,4 +1,4 @@
-//! The Sandbox Wallet from outside: its rules as tables, its wire with signatures worked out here, and its process.
+//! The far sides from outside: rules as tables, wires with signatures worked out here, and the process.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod alipay;
@@ -8,3 +8,4 @@ mod faults;
 mod merchant;
 mod process;
 mod shop;
+mod unionpay;
