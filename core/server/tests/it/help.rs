@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn help_teaches() {
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["serve"],
         &["config"],
@@ -21,6 +21,9 @@ fn help_teaches() {
         &["audit"],
         &["audit", "verify"],
         &["audit", "anchor"],
+        &["plugin"],
+        &["plugin", "test"],
+        &["plugin", "inspect"],
     ];
     let help = commands.map(|command| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_saoma"));

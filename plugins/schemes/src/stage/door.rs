@@ -140,25 +140,42 @@ pub fn start<F: FarSide>(
         None => server.listen(listener)?,
     }
     .run();
-    let behind = TcpListener::bind((address.ip(), 0)).context("cannot open the stage door")?;
-    let door = format!("http://{}", behind.local_addr()?);
-    let (shared, at) = (web::Data::from(far_side.clone()), web::Data::new(base_url.clone()));
-    let stage_door =
+    let (door, stage_door) = open_door(far_side, address, &base_url)?;
+    let handle = server.handle();
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "a far side ended");
+        }
+    });
+    Ok(Running { address, base_url, door, servers: [handle, stage_door] })
+}
+
+/// Opens the stage door alone, on a free port beside `address`, for a far side that serves its wire itself.
+///
+/// # Errors
+/// If there is no free port.
+pub fn open_door<F: FarSide>(
+    far_side: &Arc<F>,
+    address: SocketAddr,
+    base_url: &str,
+) -> anyhow::Result<(String, ServerHandle)> {
+    let listener = TcpListener::bind((address.ip(), 0)).context("cannot open the stage door")?;
+    let door = format!("http://{}", listener.local_addr()?);
+    let (shared, at) = (web::Data::from(far_side.clone()), web::Data::new(base_url.to_owned()));
+    let server =
         HttpServer::new(move || App::new().app_data(shared.clone()).app_data(at.clone()).configure(routes::<F>))
             .workers(WORKERS)
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .disable_signals()
-            .listen(behind)?
+            .listen(listener)?
             .run();
-    let servers = [server.handle(), stage_door.handle()];
-    for serving in [server, stage_door] {
-        tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "a far side ended");
-            }
-        });
-    }
-    Ok(Running { address, base_url, door, servers })
+    let handle = server.handle();
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "a stage door ended");
+        }
+    });
+    Ok((door, handle))
 }
 
 fn routes<F: FarSide>(to: &mut web::ServiceConfig) {
