@@ -58,7 +58,7 @@ enum Command {
     /// Proves that the audit log is as it was written.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// For authors of channels: tries a component.
+    /// For authors of channels: a template, its build, a look at a component, and the cases that it has to pass.
     #[command(subcommand)]
     Plugin(plugin::Command),
 }

@@ -6,7 +6,8 @@ use saoma_protocol::Money;
 use super::far_side::Books;
 
 /// What a payment's answer, in one word, may say, given the books after it. `None`: the scheme has no such order.
-pub(super) fn payment(word: &str, asked: Money, books: Option<&Books>) -> Result<(), String> {
+/// `is_old`: it was said before, as the word of a notification.
+pub(super) fn payment(word: &str, asked: Money, books: Option<&Books>, is_old: bool) -> Result<(), String> {
     same(asked, books)?;
     let taken = books.map_or(0, |books| books.times_taken);
     let kept_minor =
@@ -14,6 +15,7 @@ pub(super) fn payment(word: &str, asked: Money, books: Option<&Books>) -> Result
     let lie = |truth: &str| Err(format!("the channel says {word}, and {truth}"));
     match word {
         "succeeded" | "refunded" if taken == 0 => lie("the customer has not paid"),
+        "succeeded" if kept_minor == 0 && !is_old => lie("the customer has all of it back"),
         "refunded" if books.is_some_and(|books| books.given_back_minor == 0) => lie("nothing was given back"),
         "not-found" if taken > 0 => lie("the customer has paid"),
         "closed" if kept_minor != 0 => lie(&format!("the scheme keeps {kept_minor} minor units of the customer's")),
@@ -78,6 +80,8 @@ mod tests {
             ("succeeded", Some(books(0, 0)), false),
             ("succeeded", None, false),
             ("succeeded", Some(books(2, 0)), false),
+            ("succeeded", Some(books(1, 400)), true),
+            ("succeeded", Some(books(1, 1_000)), false),
             ("failed:declined", Some(books(0, 0)), true),
             ("failed:declined", Some(books(1, 0)), false),
             ("not-found", None, true),
@@ -90,8 +94,12 @@ mod tests {
             ("refunded", Some(books(1, 0)), false),
             ("pending", Some(Books { amount_minor: 1_001, ..books(0, 0) }), false),
         ] {
-            assert_eq!(payment(word, asked, books.as_ref()).is_ok(), holds, "{word} {books:?}");
+            assert_eq!(payment(word, asked, books.as_ref(), false).is_ok(), holds, "{word} {books:?}");
         }
+        assert!(
+            payment("succeeded", asked, Some(&books(1, 1_000)), true).is_ok(),
+            "a notification of before the refund"
+        );
         let asked = Money::new(400, Currency::CNY);
         for (word, before, after, holds) in [
             ("succeeded", 0, 400, true),

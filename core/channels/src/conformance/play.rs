@@ -260,7 +260,7 @@ impl<'a> Player<'a> {
         let order = self.sale()?.order.clone();
         let outcome = self.caller.create(&self.account, &order).await;
         let told = told::created(&outcome);
-        self.believed_by_books(told).await
+        self.believed_by_books(told, false).await
     }
 
     pub(super) async fn query(&mut self) -> Result<Told, Stop> {
@@ -280,13 +280,13 @@ impl<'a> Player<'a> {
         {
             sale.reference = answer.reference;
         }
-        self.believed_by_books(told).await
+        self.believed_by_books(told, false).await
     }
 
-    async fn believed_by_books(&mut self, told: Told) -> Result<Told, Stop> {
+    async fn believed_by_books(&mut self, told: Told, is_old: bool) -> Result<Told, Stop> {
         self.said.push(told.sentence.clone());
         let books = self.books().await?;
-        match laws::payment(&told.word, self.sale()?.order.amount.money(), books.as_ref()) {
+        match laws::payment(&told.word, self.sale()?.order.amount.money(), books.as_ref(), is_old) {
             Ok(()) => Ok(told),
             Err(lie) => {
                 Err(Stop::failed("an answer that the scheme's books bear out", format!("{}; {lie}", told.sentence)))
@@ -377,7 +377,7 @@ impl<'a> Player<'a> {
         let told =
             told::notification(&outcome, &self.number()?, amount.money(), refund_number.as_deref(), self.manifest);
         match refund {
-            None => self.believed_by_books(told).await,
+            None => self.believed_by_books(told, true).await,
             Some(name) => {
                 let (refund, books) = (self.refund_of(name)?.clone(), self.books().await?);
                 self.refund_believed(told, &refund, books).await

@@ -1,3 +1,5 @@
+mod author;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -34,6 +36,22 @@ const UNPLAYED: u8 = 2;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
+    /// Makes a channel to start from, in a folder of its name.
+    #[command(after_help = author::NEW_EXAMPLE)]
+    New {
+        /// Its id: 2 to 32 lower-case letters, digits and `-`.
+        name: String,
+        /// Saoma's sdk/rust.
+        #[arg(long, default_value = "sdk/rust", value_name = "FOLDER")]
+        sdk: PathBuf,
+    },
+    /// Builds the channel of a folder, and prints where its component is.
+    #[command(after_help = author::BUILD_EXAMPLE)]
+    Build {
+        /// The channel's folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
     /// Plays a channel component against a far side, and reports what breaks the contract.
     #[command(after_help = TEST_EXAMPLE)]
     Test(TestArguments),
@@ -77,6 +95,8 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Test(arguments) => test(arguments),
+        Command::New { name, sdk } => return author::new(&name, &sdk),
+        Command::Build { folder } => return author::build(&folder),
         Command::Inspect { component, json } => inspect(&component, json),
     };
     match outcome {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn help_teaches() {
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 21] = [
         &[],
         &["serve"],
         &["config"],
@@ -22,6 +22,8 @@ fn help_teaches() {
         &["audit", "verify"],
         &["audit", "anchor"],
         &["plugin"],
+        &["plugin", "new"],
+        &["plugin", "build"],
         &["plugin", "test"],
         &["plugin", "inspect"],
     ];

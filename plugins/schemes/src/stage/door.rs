@@ -25,6 +25,12 @@ pub trait FarSide: Send + Sync + 'static {
     /// How a channel reaches it. `base_url`: where its wire listens.
     fn script(&self, base_url: &str) -> Script;
 
+    /// Whether it plays the fault at this kind of request; asked for those that its script lists. An answer without an amount, for
+    /// example, cannot say a wrong one.
+    fn plays(&self, _act: Act, _fault: Fault) -> bool {
+        true
+    }
+
     fn order(&self, number: &str) -> Option<OrderSeen>;
 
     /// The customer pays what waits for them; a refund that is worked on is paid out.
@@ -216,8 +222,9 @@ async fn script<F: FarSide>(far_side: web::Data<F>, base_url: web::Data<String>)
 }
 
 async fn next<F: FarSide>(far_side: web::Data<F>, next: web::Json<Next>, base_url: web::Data<String>) -> HttpResponse {
-    if !far_side.script(&base_url).faults.contains(&next.fault) {
-        return refused(&Unplayable(format!("this scheme does not play {:?}", next.fault)));
+    let is_listed = far_side.script(&base_url).faults.contains(&next.fault);
+    if !is_listed || !far_side.plays(next.act, next.fault) {
+        return refused(&Unplayable(format!("this scheme does not play {:?} at {:?}", next.fault, next.act)));
     }
     far_side.stage().arm(next.act, next.fault);
     HttpResponse::NoContent().finish()
