@@ -26,6 +26,7 @@
 
 mod bindings;
 mod call;
+pub mod conformance;
 mod convert;
 mod engine;
 mod failure;

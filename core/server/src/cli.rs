@@ -6,6 +6,7 @@ mod config;
 mod keys;
 mod ledger;
 mod openapi;
+mod plugin;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -57,6 +58,9 @@ enum Command {
     /// Proves that the audit log is as it was written.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// For authors of channels: a template, its build, a look at a component, and the cases that it has to pass.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
 }
 
 /// Runs the program.
@@ -75,6 +79,7 @@ pub fn run() -> ExitCode {
 fn carry_out(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Openapi => openapi::print(),
+        Command::Plugin(command) => plugin::run(command),
         Command::Config(explain) if explain.explain => config::explain(),
         command => {
             let config = read_config(arguments.config)?;
@@ -86,6 +91,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode> {
                 Command::Keys(command) => keys::run(&command, &config),
                 Command::Audit(command) => audit::run(&command, &config),
                 Command::Openapi => openapi::print(),
+                Command::Plugin(command) => plugin::run(command),
             }
         }
     }

@@ -22,6 +22,9 @@ enum SchemeCommand {
     /// Prints one line of JSON when it is ready: {"listening":"http://127.0.0.1:PORT"}. Logs go to stderr (RUST_LOG).
     ///
     /// Example: saoma-schemes wallet --listen 127.0.0.1:8090 --merchant noodles=secret
+    ///
+    /// With --stage it opens the stage door of STAGE.md too, for `saoma plugin test`, and amounts have no magic; the line then
+    /// has "door" as well. It needs no merchant.
     Wallet(WalletArgs),
     /// Alipay's OpenAPI gateway (face-to-face payment), with test keys.
     ///
@@ -50,7 +53,7 @@ struct WalletArgs {
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// A merchant's id and signing key; repeat it for more merchants.
-    #[arg(long = "merchant", value_name = "ID=KEY", required = true, value_parser = merchant)]
+    #[arg(long = "merchant", value_name = "ID=KEY", required_unless_present = "stage", value_parser = merchant)]
     merchants: Vec<(String, String)>,
     /// What order links begin with, if customers reach the scheme under another address.
     #[arg(long, value_name = "URL")]
@@ -58,7 +61,13 @@ struct WalletArgs {
     /// How long slow customers (amounts ending in 92) take, in milliseconds.
     #[arg(long, default_value_t = 3_000)]
     slow_ms: u32,
+    /// Opens the stage door, where tests play the customer and the scheme.
+    #[arg(long)]
+    stage: bool,
 }
+
+/// The merchant of a stage where none is named: a key that is as good as public.
+const STAGE_MERCHANT: (&str, &str) = ("stage", "stage key, known to everybody");
 
 fn merchant(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -98,11 +107,20 @@ async fn play_wallet(args: WalletArgs) -> anyhow::Result<()> {
     // Before the ready line: whoever reads it may send a signal at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut config = wallet::Config::new(args.listen, args.merchants);
+    let mut merchants = args.merchants;
+    if args.stage && merchants.is_empty() {
+        merchants.push((STAGE_MERCHANT.0.to_owned(), STAGE_MERCHANT.1.to_owned()));
+    }
+    let mut config = wallet::Config::new(args.listen, merchants);
+    config.on_stage = args.stage;
     config.base_url = args.base_url;
     config.slow = Duration::from_millis(u64::from(args.slow_ms));
     let running = wallet::start(config)?;
-    println!("{}", serde_json::json!({"listening": format!("http://{}", running.address)}));
+    let mut ready = serde_json::json!({"listening": format!("http://{}", running.address)});
+    if let Some(door) = &running.door {
+        ready["door"] = serde_json::json!(door);
+    }
+    println!("{ready}");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -18,5 +18,6 @@ pub mod refusal;
 pub mod scheme;
 pub mod server;
 pub mod signature;
+mod stage;
 
 pub use server::{Config, Running, start};

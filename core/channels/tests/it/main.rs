@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+mod conformance;
+mod conformance_canaries;
 mod guests;
 mod hostile;
 mod install;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn help_teaches() {
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 21] = [
         &[],
         &["serve"],
         &["config"],
@@ -21,6 +21,11 @@ fn help_teaches() {
         &["audit"],
         &["audit", "verify"],
         &["audit", "anchor"],
+        &["plugin"],
+        &["plugin", "new"],
+        &["plugin", "build"],
+        &["plugin", "test"],
+        &["plugin", "inspect"],
     ];
     let help = commands.map(|command| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_saoma"));

@@ -32,6 +32,7 @@ mod own_keys;
 mod pay_page;
 mod peers;
 mod people;
+mod plugin_tools;
 /// The store's own way to a private PostgreSQL.
 #[allow(dead_code, reason = "stories here need a migrated database alone")]
 #[path = "../../../store/tests/it/postgres.rs"]

@@ -1,6 +1,6 @@
 //! What the scheme's verified answers mean.
 //!
-//! A signed refusal of the request itself (400) had no effect: the protocol keeps no order then. Any other surprise is no
+//! A signed refusal of the request itself, under a code that the protocol names for it, had no effect. Any other surprise is no
 //! answer, and core asks again.
 
 use saoma_channel_sdk::{
@@ -57,7 +57,8 @@ pub fn read_created(status: u16, body: &[u8], asked: &Order) -> Result<String, E
     if status != 200 {
         let refusal = refusal(status, body)?;
         return Err(match (status, refusal.code.as_str()) {
-            (400 | 401, _) | (409, "ORDER_CLOSED") => not_sent(refusal.words()),
+            (409, "ORDER_CLOSED") => not_sent(refusal.words()),
+            (status, code) if is_refused_unread(status, code) => not_sent(refusal.words()),
             _ => no_answer(refusal.words()),
         });
     }
@@ -89,9 +90,14 @@ pub fn read_charged(status: u16, body: &[u8], number: &str) -> Result<PaymentAns
         (400, "CODE_EXPIRED") => failed("code-expired"),
         // We closed this number before the charge came through: it can never take money.
         (409, "ORDER_CLOSED") => Ok(without_order(PaymentStatus::Closed, number)),
-        (400 | 401, _) => Err(not_sent(refusal.words())),
+        (status, code) if is_refused_unread(status, code) => Err(not_sent(refusal.words())),
         _ => Err(no_answer(refusal.words())),
     }
+}
+
+/// Whether the protocol says that such a refusal had no effect. A code that it does not name may mean anything.
+fn is_refused_unread(status: u16, code: &str) -> bool {
+    matches!((status, code), (400, "BAD_REQUEST" | "CURRENCY_UNSUPPORTED") | (401, "BAD_SIGNATURE"))
 }
 
 /// What the scheme knows of an order.
@@ -152,7 +158,7 @@ pub fn read_refunded(status: u16, body: &[u8], refund_number: &str) -> Result<Re
         // Another amount under this number was carried out before: only a query tells.
         (409, "REFUND_CONFLICT") => Err(no_answer(refusal.words())),
         (404, "ORDER_NOT_FOUND") => failed("not-permitted"),
-        (400 | 401, _) => Err(not_sent(refusal.words())),
+        (status, code) if is_refused_unread(status, code) => Err(not_sent(refusal.words())),
         _ => Err(no_answer(refusal.words())),
     }
 }
@@ -350,6 +356,7 @@ mod tests {
             (400, refused("CODE_INVALID"), "failed code-invalid"),
             (400, refused("CODE_EXPIRED"), "failed code-expired"),
             (400, refused("BAD_REQUEST"), "not-sent"),
+            (400, refused("E7041"), "no-answer"),
             (401, refused("BAD_SIGNATURE"), "not-sent"),
             (409, refused("ORDER_CLOSED"), "PaymentStatus::Closed"),
             (409, refused("ORDER_CONFLICT"), "no-answer"),

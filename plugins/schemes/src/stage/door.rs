@@ -25,6 +25,12 @@ pub trait FarSide: Send + Sync + 'static {
     /// How a channel reaches it. `base_url`: where its wire listens.
     fn script(&self, base_url: &str) -> Script;
 
+    /// Whether it plays the fault at this kind of request; asked for those that its script lists. An answer without an amount, for
+    /// example, cannot say a wrong one.
+    fn plays(&self, _act: Act, _fault: Fault) -> bool {
+        true
+    }
+
     fn order(&self, number: &str) -> Option<OrderSeen>;
 
     /// The customer pays what waits for them; a refund that is worked on is paid out.
@@ -140,25 +146,42 @@ pub fn start<F: FarSide>(
         None => server.listen(listener)?,
     }
     .run();
-    let behind = TcpListener::bind((address.ip(), 0)).context("cannot open the stage door")?;
-    let door = format!("http://{}", behind.local_addr()?);
-    let (shared, at) = (web::Data::from(far_side.clone()), web::Data::new(base_url.clone()));
-    let stage_door =
+    let (door, stage_door) = open_door(far_side, address, &base_url)?;
+    let handle = server.handle();
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "a far side ended");
+        }
+    });
+    Ok(Running { address, base_url, door, servers: [handle, stage_door] })
+}
+
+/// Opens the stage door alone, on a free port beside `address`, for a far side that serves its wire itself.
+///
+/// # Errors
+/// If there is no free port.
+pub fn open_door<F: FarSide>(
+    far_side: &Arc<F>,
+    address: SocketAddr,
+    base_url: &str,
+) -> anyhow::Result<(String, ServerHandle)> {
+    let listener = TcpListener::bind((address.ip(), 0)).context("cannot open the stage door")?;
+    let door = format!("http://{}", listener.local_addr()?);
+    let (shared, at) = (web::Data::from(far_side.clone()), web::Data::new(base_url.to_owned()));
+    let server =
         HttpServer::new(move || App::new().app_data(shared.clone()).app_data(at.clone()).configure(routes::<F>))
             .workers(WORKERS)
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .disable_signals()
-            .listen(behind)?
+            .listen(listener)?
             .run();
-    let servers = [server.handle(), stage_door.handle()];
-    for serving in [server, stage_door] {
-        tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "a far side ended");
-            }
-        });
-    }
-    Ok(Running { address, base_url, door, servers })
+    let handle = server.handle();
+    tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "a stage door ended");
+        }
+    });
+    Ok((door, handle))
 }
 
 fn routes<F: FarSide>(to: &mut web::ServiceConfig) {
@@ -199,8 +222,9 @@ async fn script<F: FarSide>(far_side: web::Data<F>, base_url: web::Data<String>)
 }
 
 async fn next<F: FarSide>(far_side: web::Data<F>, next: web::Json<Next>, base_url: web::Data<String>) -> HttpResponse {
-    if !far_side.script(&base_url).faults.contains(&next.fault) {
-        return refused(&Unplayable(format!("this scheme does not play {:?}", next.fault)));
+    let is_listed = far_side.script(&base_url).faults.contains(&next.fault);
+    if !is_listed || !far_side.plays(next.act, next.fault) {
+        return refused(&Unplayable(format!("this scheme does not play {:?} at {:?}", next.fault, next.act)));
     }
     far_side.stage().arm(next.act, next.fault);
     HttpResponse::NoContent().finish()

@@ -35,11 +35,12 @@ pub struct Page {
     pub next_cursor: Option<String>,
 }
 
-/// One page of a merchant's bill. `day` is `YYYY-MM-DD`; `cursor` is empty for the first page.
+/// One page of a merchant's bill. `day` is `YYYY-MM-DD`; `cursor` is empty for the first page. By the
+/// protocol a page has [`PAGE_ROWS`].
 ///
 /// # Errors
 /// `BadRequest` if the day is no day or the cursor not one that a page gave.
-pub fn page(orders: &[Order], merchant: &str, day: &str, cursor: &str) -> Result<Page, Refusal> {
+pub fn page(orders: &[Order], merchant: &str, day: &str, cursor: &str, page_rows: usize) -> Result<Page, Refusal> {
     let begins_at = day_begin(day)?;
     let start: usize = match cursor {
         "" => 0,
@@ -48,9 +49,9 @@ pub fn page(orders: &[Order], merchant: &str, day: &str, cursor: &str) -> Result
     let mut rows: Vec<Row> = orders.iter().filter(|order| order.merchant == merchant).flat_map(rows_of).collect();
     rows.retain(|row| (begins_at..begins_at + DAY_MS).contains(&row.at));
     rows.sort_by(|a, b| (a.at, &a.reference).cmp(&(b.at, &b.reference)));
-    let end = start.saturating_add(PAGE_ROWS);
+    let end = start.saturating_add(page_rows);
     let next_cursor = (end < rows.len()).then(|| end.to_string());
-    Ok(Page { rows: rows.into_iter().skip(start).take(PAGE_ROWS).collect(), next_cursor })
+    Ok(Page { rows: rows.into_iter().skip(start).take(page_rows).collect(), next_cursor })
 }
 
 /// 0.60 % of the amount, half up (away from zero for what is given back).

@@ -4,6 +4,8 @@
 //! end, a slow refund) happens the moment anyone looks, dated to when it was due; [`Book::advance`] looks at the slow
 //! confirmations, so that their notifications leave in time.
 
+mod staged;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{
@@ -16,6 +18,7 @@ use super::{
     },
     refusal::Refusal,
 };
+use crate::stage;
 
 /// How long the slow things take.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +51,9 @@ pub enum Outcome<T> {
     Silence,
 }
 
+/// What waits for the stage door waits for as long as it takes: a century.
+const UNTIL_PLAYED_MS: i64 = 3_155_760_000_000;
+
 type OrderKey = (String, String);
 
 /// All orders, the accounts that pay them, and the notices not yet handed to the rim.
@@ -65,6 +71,10 @@ pub struct Book {
     paying: Vec<usize>,
     references: u64,
     notices: Vec<Notice>,
+    /// Amounts have no magic.
+    is_on_stage: bool,
+    /// What the call that is under way runs into on the stage.
+    staged: Option<stage::Fault>,
 }
 
 impl Book {
@@ -82,6 +92,8 @@ impl Book {
             paying: Vec::new(),
             references: 0,
             notices: Vec::new(),
+            is_on_stage: false,
+            staged: None,
         }
     }
 
@@ -161,17 +173,23 @@ impl Book {
                 Presentation::CustomerShows => Ok(Outcome::Answer(order.view(&self.base_url, 0), Manner::Plain)),
             };
         }
-        let fault = fault::of_order(amount_minor);
+        match self.staged {
+            Some(stage::Fault::CodeExpired) => return Err(Refusal::CodeExpired),
+            Some(stage::Fault::CodeInvalid) => return Err(Refusal::CodeInvalid),
+            _ => {}
+        }
+        let fault = self.fault_of(amount_minor);
         if fault == Some(Fault::SilentBefore) {
             return Ok(Outcome::Silence);
         }
         let payer = self.accounts.take_code(&code, now)?;
         let idx = self.open(merchant, new, amount_minor, Presentation::CustomerShows, traceparent, now);
-        match self.accounts.can_pay(payer, amount_minor) {
+        match (self.staged_decline(), self.accounts.can_pay(payer, amount_minor)) {
+            (Some(code), _) => self.decline(idx, payer, code, now),
             _ if fault == Some(Fault::Declines) => self.decline(idx, payer, DeclineCode::InsufficientFunds, now),
-            Err(Refusal::LimitExceeded { .. }) => self.decline(idx, payer, DeclineCode::LimitExceeded, now),
-            Err(_) => self.decline(idx, payer, DeclineCode::InsufficientFunds, now),
-            Ok(()) => self.collect(idx, payer, now),
+            (None, Err(Refusal::LimitExceeded { .. })) => self.decline(idx, payer, DeclineCode::LimitExceeded, now),
+            (None, Err(_)) => self.decline(idx, payer, DeclineCode::InsufficientFunds, now),
+            (None, Ok(())) => self.collect(idx, payer, now),
         }
         let view = self.orders[idx].view(&self.base_url, overstated_minor(fault));
         Ok(Outcome::Answer(view, fault.map_or(Manner::Plain, Fault::charge_manner)))
@@ -231,9 +249,13 @@ impl Book {
         if amount_minor > left_minor {
             return Err(Refusal::RefundExceeds { left: amount::format(left_minor) });
         }
-        let fault = fault::of_refund(amount_minor);
+        let fault = fault::of_refund(amount_minor).filter(|_| !self.is_on_stage);
         let reference = self.next_reference("SR");
-        let slow_ms = if fault == Some(RefundFault::Slow) { self.timing.refund_ms } else { 0 };
+        let slow_ms = match (fault, self.staged) {
+            (Some(RefundFault::Slow), _) => self.timing.refund_ms,
+            (_, Some(stage::Fault::Pending)) => UNTIL_PLAYED_MS,
+            _ => 0,
+        };
         self.orders[idx].refunds.push(Refund {
             number: new.refund_number,
             amount_minor,
@@ -295,7 +317,7 @@ impl Book {
         self.look_at(idx, now);
         let payer = self.accounts.find(account)?.id;
         let order = &mut self.orders[idx];
-        let races = order.fault() == Some(Fault::CloseRaces);
+        let races = order.fault == Some(Fault::CloseRaces);
         match order.status {
             Status::Waiting => {}
             Status::Closed if races => {}
@@ -308,7 +330,7 @@ impl Book {
         if traceparent.is_some() {
             order.traceparent = traceparent;
         }
-        if order.fault() == Some(Fault::Declines) {
+        if order.fault == Some(Fault::Declines) {
             self.decline(idx, payer, DeclineCode::InsufficientFunds, now);
             return Err(Refusal::InsufficientFunds);
         }
@@ -387,6 +409,7 @@ impl Book {
             number: new.order_number,
             presentation,
             amount_minor,
+            fault: self.fault_of(amount_minor),
             subject: new.subject,
             merchant_name: new.merchant_name,
             store_name: new.store_name,
@@ -409,6 +432,10 @@ impl Book {
             notifications: Notifications::default(),
         });
         idx
+    }
+
+    fn fault_of(&self, amount_minor: i64) -> Option<Fault> {
+        fault::of_order(amount_minor).filter(|_| !self.is_on_stage)
     }
 
     /// The scheme's own numbers: `SW` for orders, `SR` for refunds, then a count that never repeats.
@@ -453,8 +480,9 @@ impl Book {
     fn collect(&mut self, idx: usize, payer: &'static str, now: i64) {
         let order = &mut self.orders[idx];
         order.payer = Some(payer);
-        if order.fault() == Some(Fault::Slow) {
-            order.settles_at = Some(now + self.timing.slow_ms);
+        let is_pending = self.staged == Some(stage::Fault::Pending);
+        if is_pending || order.fault == Some(Fault::Slow) {
+            order.settles_at = Some(now + if is_pending { UNTIL_PLAYED_MS } else { self.timing.slow_ms });
             order.enter(Status::Paying, now, "the customer is confirming");
             self.paying.push(idx);
         } else {
@@ -512,7 +540,7 @@ impl Book {
 
     fn notify(&mut self, idx: usize) {
         let order = &self.orders[idx];
-        let fault = order.fault();
+        let fault = order.fault;
         let times = fault.map_or(1, Fault::notifications);
         if times == 0 || order.notify_url.is_empty() {
             return;

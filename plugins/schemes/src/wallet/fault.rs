@@ -39,6 +39,8 @@ pub enum Manner {
     /// The connection is held, then cut without a byte.
     Never,
     WrongSignature,
+    /// On the stage alone.
+    Unsigned,
     Garbage,
 }
 

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    amount,
-    fault::{self, Fault},
-    refusal::Refusal,
-};
+use super::{amount, fault::Fault, refusal::Refusal};
 
 /// Longest order or refund number, in characters of `[A-Za-z0-9_-]`.
 const NUMBER_LEN_MAX: usize = 64;
@@ -94,6 +90,7 @@ pub enum Status {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeclineCode {
     InsufficientFunds,
+    Declined,
     LimitExceeded,
 }
 
@@ -139,6 +136,8 @@ pub struct Order {
     pub number: String,
     pub presentation: Presentation,
     pub amount_minor: i64,
+    /// By its amount, unless the scheme is on the stage.
+    pub fault: Option<Fault>,
     pub subject: String,
     pub merchant_name: String,
     pub store_name: String,
@@ -240,11 +239,6 @@ pub struct AdminView {
 
 impl Order {
     #[must_use]
-    pub fn fault(&self) -> Option<Fault> {
-        fault::of_order(self.amount_minor)
-    }
-
-    #[must_use]
     pub const fn token(&self) -> Option<&String> {
         match &self.presentation {
             Presentation::MerchantShows { token } => Some(token),
@@ -308,7 +302,7 @@ impl Order {
     #[must_use]
     pub fn customer_view(&self) -> CustomerView {
         // With fault 98 the wallet has not heard of the close: that is the race.
-        let races = self.status == Status::Closed && self.fault() == Some(Fault::CloseRaces);
+        let races = self.status == Status::Closed && self.fault == Some(Fault::CloseRaces);
         CustomerView {
             merchant_name: self.merchant_name.clone(),
             store_name: self.store_name.clone(),

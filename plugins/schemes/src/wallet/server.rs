@@ -17,7 +17,9 @@ use super::{
     http, notify,
     scheme::Scheme,
     signature::MerchantKey,
+    stage::StagedWallet,
 };
+use crate::stage::{self, Stage};
 
 /// How often slow confirmations are looked at.
 const TICK: Duration = Duration::from_millis(50);
@@ -42,6 +44,8 @@ pub struct Config {
     pub hold: Duration,
     /// The first pause between repetitions of a notification; each next one is twice as long.
     pub retry_first: Duration,
+    /// Whether the stage door is open, and amounts have no magic.
+    pub on_stage: bool,
 }
 
 impl Config {
@@ -56,6 +60,7 @@ impl Config {
             refund_slow: Duration::from_secs(2),
             hold: Duration::from_secs(60),
             retry_first: Duration::from_secs(1),
+            on_stage: false,
         }
     }
 }
@@ -71,12 +76,16 @@ pub(super) struct Rim {
     pub stopping: watch::Receiver<bool>,
     /// Notifications outlive the worker that caused them, so they run on the starter's runtime.
     pub runtime: tokio::runtime::Handle,
+    /// Where faults are armed and requests are written down.
+    pub stage: Option<Arc<Stage>>,
 }
 
 /// A scheme at play.
 pub struct Running {
     pub address: SocketAddr,
-    server: ServerHandle,
+    /// Of the stage, if it is on one.
+    pub door: Option<String>,
+    servers: Vec<ServerHandle>,
     stop: watch::Sender<bool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -85,7 +94,9 @@ impl Running {
     /// Cuts held connections, finishes answers in the making, forgets unsent notifications.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        self.server.stop(true).await;
+        for server in self.servers {
+            server.stop(true).await;
+        }
         for task in self.tasks {
             task.abort();
         }
@@ -103,18 +114,22 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
     let base_url = config.base_url.unwrap_or_else(|| format!("http://{address}")).trim_end_matches('/').to_owned();
     let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2);
     let timing = Timing { slow_ms: millis(config.slow), refund_ms: millis(config.refund_slow) };
+    let merchant = config.merchants.first().cloned();
     let gate = Gate::new(config.merchants.into_iter().map(|(id, key)| (id, MerchantKey::new(&key))));
     let (stop, stopping) = watch::channel(false);
     // The one TLS provider of the house; a second installation in the same process is refused and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let book = Book::new(base_url.clone(), timing);
+    let stage = config.on_stage.then(Arc::<Stage>::default);
     let rim = web::Data::new(Rim {
-        scheme: Arc::new(Scheme::new(gate, Book::new(base_url.clone(), timing))),
+        scheme: Arc::new(Scheme::new(gate, if config.on_stage { book.on_stage() } else { book })),
         http: notify::client().context("cannot make an HTTP client")?,
-        base_url,
+        base_url: base_url.clone(),
         hold: config.hold,
         retry_first: config.retry_first,
         stopping,
         runtime: tokio::runtime::Handle::current(),
+        stage: stage.clone(),
     });
     let shared = rim.clone();
     let server = HttpServer::new(move || {
@@ -133,13 +148,20 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
     .disable_signals()
     .listen(listener)?
     .run();
-    let handle = server.handle();
+    let mut servers = vec![server.handle()];
+    let mut door = None;
+    if let (Some(stage), Some(merchant)) = (stage, merchant) {
+        let staged = Arc::new(StagedWallet { rim: rim.clone(), stage, merchant });
+        let (address, behind) = stage::open_door(&staged, address, &base_url)?;
+        door = Some(address);
+        servers.push(behind);
+    }
     let serving = tokio::spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "the server ended");
         }
     });
-    Ok(Running { address, server: handle, stop, tasks: vec![tokio::spawn(tick(rim)), serving] })
+    Ok(Running { address, door, servers, stop, tasks: vec![tokio::spawn(tick(rim)), serving] })
 }
 
 async fn tick(rim: web::Data<Rim>) {

@@ -220,17 +220,18 @@ fn the_bill_has_every_payment_and_refund_of_the_day_and_pages_through_them() {
     book.refund("m1", "n2", refund, NOW).unwrap();
 
     let orders = book.orders(NOW + 86_400_000);
-    let first = bill::page(orders, "m1", "2023-11-14", "").unwrap();
+    let first = bill::page(orders, "m1", "2023-11-14", "", bill::PAGE_ROWS).unwrap();
     assert_eq!(first.rows.len(), bill::PAGE_ROWS);
-    let second = bill::page(orders, "m1", "2023-11-14", first.next_cursor.as_deref().unwrap()).unwrap();
+    let second =
+        bill::page(orders, "m1", "2023-11-14", first.next_cursor.as_deref().unwrap(), bill::PAGE_ROWS).unwrap();
     // All but the one reversed on the same day, and the refund.
     assert_eq!((second.rows.len(), second.next_cursor), (3, None));
     let refunds: Vec<_> = first.rows.iter().chain(&second.rows).filter(|row| row.refund_number.is_some()).collect();
     assert_eq!(refunds.len(), 1);
     assert_eq!((refunds[0].amount.as_str(), refunds[0].fee.as_str()), ("-0.90", "-0.01"));
-    let next_day = bill::page(orders, "m1", "2023-11-15", "").unwrap();
+    let next_day = bill::page(orders, "m1", "2023-11-15", "", bill::PAGE_ROWS).unwrap();
     assert_eq!(next_day.rows.len(), 1);
     assert_eq!((next_day.rows[0].order_number.as_str(), next_day.rows[0].amount.as_str()), ("n1", "-1.00"));
-    assert!(bill::page(orders, "m2", "2023-11-14", "").unwrap().rows.is_empty());
-    assert!(bill::page(orders, "m1", "2023-11-14", "-1").is_err());
+    assert!(bill::page(orders, "m2", "2023-11-14", "", bill::PAGE_ROWS).unwrap().rows.is_empty());
+    assert!(bill::page(orders, "m1", "2023-11-14", "-1", bill::PAGE_ROWS).is_err());
 }

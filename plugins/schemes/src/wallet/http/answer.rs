@@ -67,7 +67,9 @@ pub async fn send(rim: &Rim, key: Option<&MerchantKey>, nonce: &str, reply: Repl
     let timestamp = now_ms().to_string();
     let body = match reply.manner {
         Manner::Garbage => GARBAGE.to_vec(),
-        Manner::Plain | Manner::WrongSignature | Manner::Never => reply.body.to_string().into_bytes(),
+        Manner::Plain | Manner::WrongSignature | Manner::Unsigned | Manner::Never => {
+            reply.body.to_string().into_bytes()
+        }
     };
     let mut response = HttpResponse::build(status);
     if let Some(key) = key {
@@ -78,7 +80,7 @@ pub async fn send(rim: &Rim, key: Option<&MerchantKey>, nonce: &str, reply: Repl
         match reply.manner {
             Manner::Plain => response.insert_header(("x-sandbox-signature", signature)),
             Manner::WrongSignature => response.insert_header(("x-sandbox-signature", forge(&signature))),
-            Manner::Garbage | Manner::Never => &mut response,
+            Manner::Garbage | Manner::Unsigned | Manner::Never => &mut response,
         };
     }
     response.insert_header(("x-sandbox-timestamp", timestamp)).content_type("application/json").body(body)

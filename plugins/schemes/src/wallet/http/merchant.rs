@@ -5,6 +5,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::answer::{self, Reply};
+use crate::stage::{Act, Fault, leave};
 use crate::wallet::{
     bill,
     book::Outcome,
@@ -14,10 +15,14 @@ use crate::wallet::{
     refusal::Refusal,
     scheme::State,
     server::{Rim, now_ms, random_hex},
+    stage,
 };
 
 /// Longest body of a request, in bytes.
 pub const BODY_LEN_MAX: usize = 64 * 1024;
+
+/// Of a bill on the stage, so that a short test turns pages.
+const STAGE_PAGE_ROWS: usize = 5;
 
 /// A request that has passed the gate, as the calls below see it.
 struct Call<'a> {
@@ -51,7 +56,7 @@ pub fn configure(routes: &mut web::ServiceConfig) {
 type Body = Result<web::Bytes, actix_web::Error>;
 
 async fn create(request: HttpRequest, body: Body, rim: web::Data<Rim>) -> HttpResponse {
-    serve(&request, body, &rim, |call| {
+    serve(&request, Act::Create, body, &rim, |call| {
         let order = call.json::<NewOrder>()?;
         let view = call.state.book.create(call.merchant, order, random_hex(), call.traceparent, call.now)?;
         Ok(Reply::ok(&view, Manner::Plain))
@@ -60,7 +65,7 @@ async fn create(request: HttpRequest, body: Body, rim: web::Data<Rim>) -> HttpRe
 }
 
 async fn charge(request: HttpRequest, body: Body, rim: web::Data<Rim>) -> HttpResponse {
-    serve(&request, body, &rim, |call| {
+    serve(&request, Act::Charge, body, &rim, |call| {
         let order = call.json::<NewOrder>()?;
         Ok(match call.state.book.charge(call.merchant, order, call.traceparent, call.now)? {
             Outcome::Answer(view, manner) => Reply::ok(&view, manner),
@@ -71,21 +76,21 @@ async fn charge(request: HttpRequest, body: Body, rim: web::Data<Rim>) -> HttpRe
 }
 
 async fn query(request: HttpRequest, body: Body, rim: web::Data<Rim>, number: web::Path<String>) -> HttpResponse {
-    serve(&request, body, &rim, |call| {
+    serve(&request, Act::Query, body, &rim, |call| {
         Ok(Reply::ok(&call.state.book.query(call.merchant, &number, call.now)?, Manner::Plain))
     })
     .await
 }
 
 async fn close(request: HttpRequest, body: Body, rim: web::Data<Rim>, number: web::Path<String>) -> HttpResponse {
-    serve(&request, body, &rim, |call| {
+    serve(&request, Act::Cancel, body, &rim, |call| {
         Ok(Reply::ok(&call.state.book.close(call.merchant, &number, call.now)?, Manner::Plain))
     })
     .await
 }
 
 async fn refund(request: HttpRequest, body: Body, rim: web::Data<Rim>, number: web::Path<String>) -> HttpResponse {
-    serve(&request, body, &rim, |call| {
+    serve(&request, Act::Refund, body, &rim, |call| {
         let refund = call.json::<NewRefund>()?;
         Ok(match call.state.book.refund(call.merchant, &number, refund, call.now)? {
             Outcome::Answer(view, manner) => Reply::ok(&view, manner),
@@ -101,7 +106,7 @@ async fn query_refund(
     rim: web::Data<Rim>,
     numbers: web::Path<(String, String)>,
 ) -> HttpResponse {
-    serve(&request, body, &rim, |call| {
+    serve(&request, Act::QueryRefund, body, &rim, |call| {
         let (order, refund) = numbers.into_inner();
         Ok(Reply::ok(&call.state.book.query_refund(call.merchant, &order, &refund, call.now)?, Manner::Plain))
     })
@@ -115,26 +120,30 @@ struct BillQuery {
 }
 
 async fn fetch_bill(request: HttpRequest, body: Body, rim: web::Data<Rim>, day: web::Path<String>) -> HttpResponse {
-    serve(&request, body, &rim, |call| {
+    let is_on_stage = rim.stage.is_some();
+    serve(&request, Act::Bill, body, &rim, |call| {
         let page = web::Query::<BillQuery>::from_query(request.query_string())
             .map_err(|error| Refusal::BadRequest(error.to_string()))?;
+        let page_rows = if is_on_stage { STAGE_PAGE_ROWS } else { bill::PAGE_ROWS };
         let orders = call.state.book.orders(call.now);
-        Ok(Reply::ok(&bill::page(orders, call.merchant, &day, &page.cursor)?, Manner::Plain))
+        Ok(Reply::ok(&bill::page(orders, call.merchant, &day, &page.cursor, page_rows)?, Manner::Plain))
     })
     .await
 }
 
 async fn ping(request: HttpRequest, body: Body, rim: web::Data<Rim>) -> HttpResponse {
-    serve(&request, body, &rim, |call| Ok(Reply::ok(&json!({"merchant_id": call.merchant}), Manner::Plain))).await
+    serve(&request, Act::Other, body, &rim, |call| Ok(Reply::ok(&json!({"merchant_id": call.merchant}), Manner::Plain)))
+        .await
 }
 
 async fn no_such_call(request: HttpRequest, body: Body, rim: web::Data<Rim>) -> HttpResponse {
-    serve(&request, body, &rim, |_| Err(Refusal::CallNotFound)).await
+    serve(&request, Act::Other, body, &rim, |_| Err(Refusal::CallNotFound)).await
 }
 
 /// The way of every call: body, gate, rules under the lock, notices out, answer signed.
 async fn serve(
     request: &HttpRequest,
+    act: Act,
     body: Body,
     rim: &Rim,
     rules: impl FnOnce(Call<'_>) -> Result<Reply, Refusal>,
@@ -147,9 +156,16 @@ async fn serve(
         signature: header("x-sandbox-signature"),
     };
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let now = now_ms();
+    let (now, fault) = match (&rim.stage, &body) {
+        (Some(stage), Ok(body)) => (stage.now_ms(), stage.enter(act, request, body)),
+        _ => (now_ms(), None),
+    };
+    if fault == Some(Fault::Unheard) {
+        return leave(fault, HttpResponse::Ok().finish()).await;
+    }
     let (reply, key, notices) = {
         let mut state = rim.scheme.lock();
+        state.book.set_staged(fault);
         let reply = body
             .map_err(|error| Refusal::BadRequest(format!("the body cannot be read: {error}")))
             .and_then(|body| {
@@ -158,7 +174,8 @@ async fn serve(
                 rules(Call { state: &mut state, merchant: claims.merchant, body: &body, traceparent, now })
             })
             .unwrap_or_else(Reply::from);
-        (reply, state.gate.key(claims.merchant).cloned(), state.book.take_notices())
+        state.book.set_staged(None);
+        (stage::spoil(reply, fault), state.gate.key(claims.merchant).cloned(), state.book.take_notices())
     };
     tracing::info!(
         merchant = claims.merchant,
@@ -170,5 +187,5 @@ async fn serve(
         "merchant call"
     );
     super::super::notify::dispatch(rim, notices);
-    answer::send(rim, key.as_ref(), claims.nonce, reply).await
+    leave(fault, answer::send(rim, key.as_ref(), claims.nonce, reply).await).await
 }

@@ -1,0 +1,28 @@
+//! The conformance kit: plays a channel component against a far side (`plugins/schemes/STAGE.md`) and holds what it says to the
+//! contract and to the far side's own books.
+//!
+//! It knows a component by its manifest and a far side by its stage door, and nothing of any wire: so it runs whatever a channel
+//! is written in and whichever scheme it speaks. What is played stands in `sdk/conformance/cases.toml`, a row for each case;
+//! what holds after every single answer, whatever the case, stands in [`laws`].
+//!
+//! Each case has an account of its own: its own id, its own small store, its own numbers. Clock and randomness are the kit's.
+//! It survives components that trap, hang or lie: that fails the case, and the next one is played.
+
+mod bill;
+mod checks;
+mod far_side;
+mod foreign;
+mod inspect;
+mod kit;
+mod laws;
+mod play;
+mod report;
+mod table;
+mod told;
+mod world;
+
+pub use far_side::{Command, FarSideError, Heard};
+pub use inspect::Inspection;
+pub use kit::{Kit, KitError, Wrap};
+pub use report::{CaseReport, Finding, Report, Verdict};
+pub use table::names;

@@ -1,0 +1,323 @@
+//! What no line of the table can say: the manifest against the script, settings that are wrong, secrets of somebody else, the same
+//! bytes for the same inputs.
+
+use saoma_domain::claim::ScannedCode;
+use saoma_protocol::{Amount, ChannelAccountId};
+use serde_json::{Map, Value, json};
+
+use super::{
+    bill,
+    far_side::Heard,
+    foreign,
+    play::{Player, Stop, secrets_of},
+    told::{self, Told},
+    world::fresh,
+};
+use crate::{
+    manifest::Capability,
+    message::{Account, Presenter},
+};
+
+/// The checks that the table may name.
+pub(super) const NAMES: &[&str] =
+    &["manifest", "self-test", "settings", "foreign-secrets", "determinism", "currencies", "empty-day"];
+
+pub(super) async fn run(player: &mut Player<'_>, name: &str) -> Result<(), Stop> {
+    match name {
+        "manifest" => manifest(player),
+        "self-test" => self_test(player).await,
+        "settings" => settings(player).await,
+        "foreign-secrets" => foreign_secrets(player).await,
+        "determinism" => determinism(player).await,
+        "currencies" => currencies(player).await,
+        "empty-day" => empty_day(player).await,
+        other => Err(Stop::failed("a check of that name", format!("{other}: mend the table"))),
+    }
+}
+
+/// That the script of the far side fits the manifest; all else about a manifest is checked when it is installed.
+fn manifest(player: &mut Player<'_>) -> Result<(), Stop> {
+    let manifest = player.manifest;
+    if let Err(error) = manifest.settings_schema.check(&player.account.settings_json) {
+        return Err(Stop::failed("the script's settings to fit the manifest's settings-schema", error.to_string()));
+    }
+    for spec in &manifest.secrets {
+        let Some(value) = player.script.secrets.get(&spec.name).and_then(Value::as_str) else {
+            return Err(Stop::failed(
+                format!("the script to have the secret {:?}", spec.name),
+                "it has none of that name",
+            ));
+        };
+        if let Err(fault) = spec.kind.check(value.as_bytes()) {
+            return Err(Stop::failed(
+                format!("the script's secret {:?} to be {:?}", spec.name, spec.kind),
+                fault.to_string(),
+            ));
+        }
+    }
+    if let Some(name) =
+        player.script.secrets.keys().find(|name| !manifest.secrets.iter().any(|spec| spec.name == **name))
+    {
+        return Err(Stop::failed(
+            "a manifest that lists the secrets it is given",
+            format!("{name:?} is not in `secrets`"),
+        ));
+    }
+    if let (Some(code), true) = (&player.script.code, manifest.can(Capability::CustomerPresented)) {
+        let claimed = ScannedCode::read(code).map(|code| manifest.claims.iter().any(|claim| code.fits(claim)));
+        match claimed {
+            Ok(true) => {}
+            Ok(false) => return Err(Stop::failed("a claim in `claims` that the scheme's codes fit", "none does")),
+            Err(error) => return Err(Stop::failed("a code that a scanner may read", error.to_string())),
+        }
+    }
+    player.done.push(format!("{} {}: manifest and script fit", manifest.id, manifest.version));
+    Ok(())
+}
+
+async fn self_test(player: &mut Player<'_>) -> Result<(), Stop> {
+    let outcome = player.caller.self_test(&player.account).await;
+    let told = match &outcome {
+        Ok(text) if text.trim().is_empty() => Told::new("bad-answer", "a text without words"),
+        Ok(text) => Told::new("works", text.clone()),
+        Err(error) => told::failure(error),
+    };
+    player.said.push(told.sentence.clone());
+    player.held_to("self-test", &told, &["works".to_owned()])
+}
+
+/// Each way in which a value can be wrong under its schema, with what its refusal has to name.
+fn wrong_values(schema: &Value, good: &Map<String, Value>) -> Vec<(String, Map<String, Value>)> {
+    let mut wrong = Vec::new();
+    let mut with = |name: &str, value: Value| {
+        let mut settings = good.clone();
+        settings.insert(name.to_owned(), value);
+        wrong.push((name.to_owned(), settings));
+    };
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        match property["type"].as_str() {
+            Some("string") => {
+                with(name, json!(7));
+                if property["format"] == "uri" {
+                    with(name, json!("not a web address"));
+                }
+                if property["enum"].is_array() {
+                    with(name, json!("no-such-choice"));
+                }
+                if property["minLength"].as_u64().is_some_and(|min| min > 0) {
+                    with(name, json!(""));
+                }
+                if let Some(max) = property["maxLength"].as_u64().and_then(|max| usize::try_from(max).ok()) {
+                    with(name, json!("x".repeat(max.min(8_000) + 1)));
+                }
+            }
+            Some("integer") => {
+                with(name, json!("many"));
+                with(name, json!(1.5));
+                for (bound, step) in [("minimum", -1), ("maximum", 1)] {
+                    if let Some(beyond) = property[bound].as_i64().and_then(|bound| bound.checked_add(step)) {
+                        with(name, json!(beyond));
+                    }
+                }
+            }
+            _ => with(name, json!("yes")),
+        }
+    }
+    if schema["additionalProperties"] == false {
+        with("no_such_setting", json!("x"));
+    }
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let mut settings = good.clone();
+        settings.remove(name);
+        wrong.push((name.to_owned(), settings));
+    }
+    wrong
+}
+
+async fn settings(player: &mut Player<'_>) -> Result<(), Stop> {
+    let schema: Value = serde_json::from_str(player.manifest.settings_schema.text())
+        .map_err(|error| Stop::failed("a settings-schema", error.to_string()))?;
+    for (name, settings) in wrong_values(&schema, &player.script.settings) {
+        let settings_json = Value::Object(settings).to_string();
+        let shown: String = settings_json.chars().take(200).collect();
+        let account = Account { settings_json, ..player.account.clone() };
+        let told = match player.caller.self_test(&account).await {
+            Ok(text) => Told::new("works", text),
+            Err(error) => told::failure(&error),
+        };
+        if told.word != "misconfigured" || !told.sentence.contains(&name) {
+            return Err(Stop::failed(format!("`misconfigured` that names {name:?}, of {shown}"), told.sentence));
+        }
+        player.done.push(format!("self-test with a wrong {name:?} -> {}", told.sentence));
+    }
+    match player.far_side.heard().await?.first() {
+        None => Ok(()),
+        Some(heard) => {
+            Err(Stop::failed("nothing to be sent with wrong settings", format!("{} {}", heard.method, heard.path)))
+        }
+    }
+}
+
+/// Each secret in turn is somebody else's. At least one of the channel's acts must notice, and none may take that for success.
+async fn foreign_secrets(player: &mut Player<'_>) -> Result<(), Stop> {
+    let manifest = player.manifest;
+    let refusals = ["misconfigured", "not-sent", "unclear", "forged", "malformed"].map(str::to_owned);
+    if manifest.secrets.is_empty() {
+        return Err(Stop::Skipped("the manifest has no secrets".to_owned()));
+    }
+    for spec in &manifest.secrets {
+        player.account.secrets = secrets_of(&player.script);
+        player.paid().await?;
+        let has_message = manifest.can(Capability::Notifications) && player.has_notification().await?;
+        let genuine = player.script.secrets.get(&spec.name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let foreign = foreign::instead_of(&genuine, spec.kind);
+        player.account.secrets = secrets_of(&player.script).with(spec.name.clone(), foreign.into_bytes());
+        let mut acts = Vec::new();
+        if has_message {
+            acts.push(("read-notification", player.read_notification(None).await?));
+        }
+        acts.push(("query", player.query().await?));
+        let presenter = player.presenter();
+        player.open(presenter, None).await?;
+        acts.push(match presenter {
+            Presenter::Customer => ("charge", player.charge().await?),
+            Presenter::Merchant => ("create", player.create().await?),
+        });
+        let self_test = player.caller.self_test(&player.account).await;
+        acts.push((
+            "self-test",
+            self_test.as_ref().map_or_else(told::failure, |text| Told::new("works", text.clone())),
+        ));
+        for (act, told) in &acts {
+            player.done.push(format!("{act} with a foreign {:?} -> {}", spec.name, told.sentence));
+        }
+        if !acts.iter().any(|(_, told)| told.is_one_of(&refusals)) {
+            return Err(Stop::failed(
+                format!("one of the acts to notice that {:?} is somebody else's key", spec.name),
+                "all went on as if nothing were wrong: nothing uses it, or nothing checks what it is for",
+            ));
+        }
+        if let Some((act, told)) =
+            acts.iter().find(|(_, told)| told.word.starts_with("failed:") || told.word == "trapped")
+        {
+            return Err(Stop::failed(
+                format!("{act} with a foreign {:?} to be misconfigured or without answer", spec.name),
+                told.sentence.clone(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The same call twice, in a store that is empty, under a clock that stands still and with the same random bytes.
+async fn determinism(player: &mut Player<'_>) -> Result<(), Stop> {
+    player.account.id = ChannelAccountId::from_bytes(fresh()?);
+    player.world.clock.stand_still();
+    player.open(player.presenter(), None).await?;
+    let mut heard = Vec::new();
+    for _ in 0..2 {
+        player.world.kv.empty();
+        player.world.chance.begin(b"determinism");
+        player.far_side.forget().await?;
+        let (order, code) = (player.sale()?.order.clone(), player.sale()?.code.clone().unwrap_or_default());
+        // What comes of the second is no matter: a scheme may refuse a nonce that it has seen.
+        let outcome = match player.presenter() {
+            Presenter::Customer => player.caller.charge(&player.account, &order, &code).await.map(drop),
+            Presenter::Merchant => player.caller.create(&player.account, &order).await.map(drop),
+        };
+        player.done.push(outcome.map_or_else(|error| error.to_string(), |()| "answered".to_owned()));
+        heard.push(player.far_side.heard().await?);
+    }
+    let [first, second] = heard.as_slice() else { return Ok(()) };
+    // What is asked first depends on nothing that the scheme said; what comes later may.
+    match (first.first(), second.first()) {
+        (Some(one), Some(other)) => same(one, other),
+        _ => Err(Stop::failed("a request", "the far side heard none")),
+    }
+}
+
+fn same(one: &Heard, other: &Heard) -> Result<(), Stop> {
+    let headers = |heard: &Heard| {
+        let kept = heard.headers.iter().filter(|(name, _)| !matches!(name.as_str(), "traceparent" | "tracestate"));
+        let mut kept: Vec<_> = kept.cloned().collect();
+        kept.sort();
+        kept
+    };
+    let differs = |what: &str, one: String, other: String| {
+        Err(Stop::failed(
+            format!("the same {what} for the same inputs, time and random bytes"),
+            format!("{one}, then {other}"),
+        ))
+    };
+    if (&one.method, &one.path) != (&other.method, &other.path) {
+        return differs("request", format!("{} {}", one.method, one.path), format!("{} {}", other.method, other.path));
+    }
+    if let Some((one, other)) = headers(one).into_iter().zip(headers(other)).find(|(one, other)| one != other) {
+        return differs("headers", format!("{one:?}"), format!("{other:?}"));
+    }
+    if one.raw != other.raw {
+        return differs("body", one.body.clone(), other.body.clone());
+    }
+    Ok(())
+}
+
+/// An order in each currency that the manifest declares.
+async fn currencies(player: &mut Player<'_>) -> Result<(), Stop> {
+    let allowed = ["succeeded", "pending", "created", "failed", "not-sent"].map(str::to_owned);
+    for currency in player.manifest.currencies.clone() {
+        player.open(player.presenter(), None).await?;
+        let amount = Amount::new(100_000, currency).map_err(|error| Stop::failed("an amount", error.to_string()))?;
+        if let Some(sale) = player.sales.last_mut() {
+            sale.order.amount = amount;
+        }
+        let told = match player.presenter() {
+            Presenter::Customer => player.charge().await?,
+            Presenter::Merchant => player.create().await?,
+        };
+        player.held_to(&format!("an order of {amount}"), &told, &allowed)?;
+    }
+    Ok(())
+}
+
+/// A day on which nothing can have happened.
+async fn empty_day(player: &mut Player<'_>) -> Result<(), Stop> {
+    let told = match bill::fetched(player, "2020-01-05").await? {
+        Ok(lines) if lines.is_empty() => Told::new("empty", "no lines"),
+        Ok(lines) => Told::new("lines", format!("{} lines", lines.len())),
+        Err(told) => told,
+    };
+    player.held_to("bill of 2020-01-05", &told, &["empty".to_owned(), "not-sent".to_owned()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::SettingsSchema;
+
+    #[test]
+    fn wrong_values_are_wrong_and_the_refusal_names_the_field() {
+        let text = json!({
+            "type": "object", "additionalProperties": false, "required": ["base_url"],
+            "properties": {
+                "base_url": {"type": "string", "format": "uri", "maxLength": 40},
+                "mode": {"type": "string", "enum": ["live", "test"]},
+                "name": {"type": "string", "minLength": 1, "maxLength": 5},
+                "retries": {"type": "integer", "minimum": 0, "maximum": 3},
+                "debug": {"type": "boolean"},
+            }
+        });
+        let Value::Object(good) =
+            json!({"base_url": "https://x.example", "mode": "test", "name": "n", "retries": 1, "debug": true})
+        else {
+            unreachable!()
+        };
+        let schema = SettingsSchema::parse(&text.to_string()).expect("sound");
+        schema.check(&Value::Object(good.clone()).to_string()).expect("good settings");
+        let wrong = wrong_values(&text, &good);
+        assert_eq!(wrong.len(), 15);
+        for (name, settings) in wrong {
+            let error = schema.check(&Value::Object(settings).to_string()).expect_err(&name).to_string();
+            assert!(error.contains(&name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What a component says of itself and asks for, without an account.
+
+use std::{fmt, path::Path};
+
+use saoma_domain::claim::Claim;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::kit::KitError;
+use crate::{
+    host::{Host, HostConfig},
+    manifest::{HostPattern, Manifest, SecretKind},
+    registry::Plugin,
+    versions::Pre,
+};
+
+/// A component at a glance.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    pub id: String,
+    pub version: String,
+    pub name: String,
+    /// Of `saoma:channel`.
+    pub contract: String,
+    /// SHA-256, in hex.
+    pub content_hash: String,
+    pub bytes: usize,
+    pub capabilities: Vec<String>,
+    pub currencies: Vec<String>,
+    /// The customer codes that it takes, in words.
+    pub claims: Vec<String>,
+    /// What it may call, in words.
+    pub hosts: Vec<String>,
+    /// Name, kind and description of each secret that an account holds.
+    pub secrets: Vec<(String, String, String)>,
+    pub call_timeout_ms: u32,
+    pub query_interval_ms: u32,
+    pub reverse_after_ms: u32,
+    /// When there are bills, in words.
+    pub bills: Option<String>,
+    /// The interfaces that the component imports.
+    pub imports: Vec<String>,
+    pub settings_schema: Value,
+}
+
+impl Inspection {
+    /// Reads a component as the host would when it is installed.
+    ///
+    /// # Errors
+    /// The host does not start, or the component cannot be installed.
+    pub async fn of(component: &[u8], cache_dir: &Path) -> Result<Self, KitError> {
+        let host = Host::new(HostConfig { instances_max: 1, ..HostConfig::new(cache_dir) })?;
+        let plugin = host.install(component).await?;
+        Ok(Self::from_plugin(&plugin, component.len(), imports(&host, &plugin)))
+    }
+
+    fn from_plugin(plugin: &Plugin, bytes: usize, imports: Vec<String>) -> Self {
+        let manifest: &Manifest = &plugin.manifest;
+        Self {
+            id: manifest.id.clone(),
+            version: manifest.version.clone(),
+            name: manifest.name.clone(),
+            contract: plugin.pre.version().to_owned(),
+            content_hash: plugin.content_hash.to_string(),
+            bytes,
+            capabilities: manifest.capabilities.iter().map(|offered| offered.text().replace('_', "-")).collect(),
+            currencies: manifest.currencies.iter().map(ToString::to_string).collect(),
+            claims: manifest.claims.iter().map(claim).collect(),
+            hosts: manifest.hosts.iter().map(place).collect(),
+            secrets: manifest
+                .secrets
+                .iter()
+                .map(|spec| (spec.name.clone(), kind(spec.kind).to_owned(), spec.description.clone()))
+                .collect(),
+            call_timeout_ms: manifest.cadence.call_timeout_ms,
+            query_interval_ms: manifest.cadence.query_interval_ms,
+            reverse_after_ms: manifest.cadence.reverse_after_ms,
+            bills: manifest.bills.as_ref().map(|terms| {
+                format!(
+                    "of days in {} that begin {} minutes after midnight, ready {} minutes after their end",
+                    terms.time_zone, terms.day_begins_minutes, terms.ready_after_minutes
+                )
+            }),
+            imports,
+            settings_schema: serde_json::from_str(manifest.settings_schema.text()).unwrap_or_default(),
+        }
+    }
+}
+
+fn imports(host: &Host, plugin: &Plugin) -> Vec<String> {
+    let component = match &plugin.pre {
+        Pre::V0_1(pre) => pre.instance_pre().component(),
+        Pre::V0_2(pre) => pre.instance_pre().component(),
+    };
+    component.component_type().imports(host.engine()).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn claim(claim: &Claim) -> String {
+    match claim {
+        Claim::Digits { prefix_from, prefix_to, length_min, length_max } => {
+            format!("digits that begin with {prefix_from} to {prefix_to}, {length_min} to {length_max} long")
+        }
+        Claim::EmvcoCpmAid(aid) => format!("EMVCo codes that name the application {aid}"),
+        Claim::TextPrefix(prefix) => format!("texts that begin with {prefix:?}"),
+    }
+}
+
+fn place(pattern: &HostPattern) -> String {
+    match pattern {
+        HostPattern::Fixed { host, port } => format!("https://{host}:{port}"),
+        HostPattern::Setting(name) => format!("what the setting {name:?} names"),
+    }
+}
+
+const fn kind(kind: SecretKind) -> &'static str {
+    match kind {
+        SecretKind::MacKey => "mac-key",
+        SecretKind::Text => "text",
+        SecretKind::RsaPrivateKey => "rsa-private-key",
+        SecretKind::RsaPublicKeys => "rsa-public-keys",
+        SecretKind::Aes256Key => "aes-256-key",
+        SecretKind::ClientCertificate => "client-certificate",
+        SecretKind::Certificates => "certificates",
+    }
+}
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {} ({})", self.id, self.version, self.name)?;
+        let mut row = |what: &str, text: &str| writeln!(f, "  {what:<14} {text}");
+        row("contract", &format!("saoma:channel@{}", self.contract))?;
+        row("sha256", &self.content_hash)?;
+        row("size", &format!("{} bytes", self.bytes))?;
+        row("capabilities", &self.capabilities.join(", "))?;
+        row("currencies", &self.currencies.join(", "))?;
+        for claim in &self.claims {
+            row("takes", claim)?;
+        }
+        for host in &self.hosts {
+            row("calls", host)?;
+        }
+        for (name, kind, description) in &self.secrets {
+            row("secret", &format!("{name} ({kind}): {description}"))?;
+        }
+        for (name, property) in self.settings_schema["properties"].as_object().into_iter().flatten() {
+            let words = property["title"].as_str().unwrap_or_default();
+            row("setting", &format!("{name} ({}): {words}", property["type"].as_str().unwrap_or_default()))?;
+        }
+        row(
+            "cadence",
+            &format!(
+                "a call takes at most {} ms, is asked about every {} ms, and undone after {} ms",
+                self.call_timeout_ms, self.query_interval_ms, self.reverse_after_ms
+            ),
+        )?;
+        if let Some(bills) = &self.bills {
+            row("bills", bills)?;
+        }
+        for import in &self.imports {
+            row("imports", import)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,500 @@
+//! Plays one case: core, the customer and the scheme in turn, each answer held to what the line allows and to the books.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use saoma_protocol::{
+    Amount, ChannelAccountId, Millis, PaymentId, RefundId, StoreId, TenantId, TerminalId, money::AMOUNT_MINOR_MAX,
+};
+
+use super::{
+    bill, checks,
+    far_side::{Books, FarSide, Heard, Message, Played, Script},
+    laws,
+    report::Finding,
+    table::{Case, Step, Verb},
+    told::{self, Told},
+    world::{KitChance, KitClock, KitKv, fresh},
+};
+use crate::{
+    failure::Failure,
+    manifest::{Capability, Manifest, SecretKind},
+    message::{Account, HttpMessage, KnownOrder, Order, PaymentAnswer, Presenter, RefundOrder},
+    ports::{ChannelCaller, Clock as _, NoChance},
+    secret::Secrets,
+};
+
+/// Of an order whose case does not say: more than its parts in the table, and under every scheme's limit.
+const AMOUNT_MINOR: i64 = 1_250;
+/// How long an order may be paid, as core's default is.
+const ORDER_LIFE_MS: i64 = 120_000;
+/// Nothing listens there; a scheme that calls it is told so at once.
+const NOTIFY_URL: &str = "http://127.0.0.1:9/v1/notify/kit";
+/// Of a secret, in characters, that a line is searched for: shorter ones stand in texts by accident.
+const NEEDLE_CHARS_MIN: usize = 8;
+
+/// What the kit controls around the component.
+#[derive(Clone, Copy)]
+pub(super) struct World<'a> {
+    pub clock: &'a Arc<KitClock>,
+    pub chance: &'a Arc<KitChance>,
+    pub kv: &'a Arc<KitKv>,
+}
+
+/// Why a case ended before its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Failed(Finding),
+    Skipped(String),
+}
+
+impl Stop {
+    pub(super) fn failed(expected: impl Into<String>, came: impl Into<String>) -> Self {
+        Self::Failed(Finding { expected: expected.into(), came: came.into() })
+    }
+}
+
+impl From<NoChance> for Stop {
+    fn from(error: NoChance) -> Self {
+        Self::failed("random bytes for the kit", error.to_string())
+    }
+}
+
+/// An order as core has it.
+pub(super) struct Sale {
+    pub order: Order,
+    /// The code that is charged, the same at each repetition.
+    pub code: Option<String>,
+    pub presented_by: Presenter,
+    reference: String,
+    pub refunds: BTreeMap<String, RefundOrder>,
+}
+
+pub(super) struct Player<'a> {
+    pub caller: &'a dyn ChannelCaller,
+    pub manifest: &'a Manifest,
+    pub far_side: &'a FarSide,
+    pub world: World<'a>,
+    pub script: Script,
+    pub account: Account,
+    /// The last is the one that lines are about.
+    pub sales: Vec<Sale>,
+    subject: String,
+    last_message: Option<HttpMessage>,
+    /// For the report.
+    pub done: Vec<String>,
+    /// What the component said in words, which goes to core's logs.
+    pub said: Vec<String>,
+}
+
+impl<'a> Player<'a> {
+    pub(super) fn new(
+        caller: &'a dyn ChannelCaller,
+        manifest: &'a Manifest,
+        far_side: &'a FarSide,
+        world: World<'a>,
+        script: Script,
+    ) -> Result<Self, Stop> {
+        let account = Account {
+            id: ChannelAccountId::from_bytes(fresh()?),
+            tenant: TenantId::from_bytes(fresh()?),
+            channel: manifest.id.clone(),
+            settings_json: serde_json::Value::Object(script.settings.clone()).to_string(),
+            secrets: secrets_of(&script),
+            notify_url: NOTIFY_URL.to_owned(),
+        };
+        Ok(Self {
+            caller,
+            manifest,
+            far_side,
+            world,
+            script,
+            account,
+            sales: Vec::new(),
+            subject: "大杯 coffee".to_owned(),
+            last_message: None,
+            done: Vec::new(),
+            said: Vec::new(),
+        })
+    }
+
+    pub(super) async fn play(&mut self, case: &Case) -> Result<(), Stop> {
+        for step in &case.steps {
+            self.step(step).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), Stop> {
+        let told = match &step.verb {
+            Verb::Charge { amount_minor } => {
+                self.begin(Presenter::Customer, *amount_minor).await?;
+                self.charge().await?
+            }
+            Verb::Create { amount_minor } => {
+                self.begin(Presenter::Merchant, *amount_minor).await?;
+                self.create().await?
+            }
+            Verb::Query => self.query().await?,
+            Verb::Cancel => self.cancel().await?,
+            Verb::Refund { name, amount_minor } => self.refund(name, *amount_minor).await?,
+            Verb::QueryRefund { name } => self.query_refund(name).await?,
+            Verb::Notify { fault, refund } => self.notified(fault.as_deref(), refund.as_deref()).await?,
+            Verb::Again => self.notified_again().await?,
+            Verb::Bill => bill::told(self).await?,
+            verb => {
+                self.done.push(step.text.clone());
+                return self.arrange(verb).await;
+            }
+        };
+        self.held_to(&step.text, &told, &step.expected)
+    }
+
+    /// Notes what came, and ends the case if that is not among what may come.
+    pub(super) fn held_to(&mut self, text: &str, told: &Told, expected: &[String]) -> Result<(), Stop> {
+        let doing = text.split(" -> ").next().unwrap_or(text);
+        self.done.push(format!("{doing} -> {}", told.sentence));
+        if told.is_one_of(expected) {
+            return Ok(());
+        }
+        Err(Stop::failed(format!("{doing} -> {}", expected.join(" or ")), format!("{}: {}", told.word, told.sentence)))
+    }
+
+    /// What core does not ask of the channel.
+    async fn arrange(&mut self, verb: &Verb) -> Result<(), Stop> {
+        match verb {
+            Verb::Next { act, fault } => played(self.far_side.next(act, fault).await?),
+            Verb::Paid => self.paid().await,
+            Verb::Pays { refund: None } => played(self.far_side.pays(&self.number()?).await?),
+            Verb::Pays { refund: Some(name) } => {
+                let number = self.refund_of(name)?.refund_number.to_string();
+                played(self.far_side.pays(&number).await?)
+            }
+            Verb::Declines => played(self.far_side.declines(&self.number()?).await?),
+            Verb::Books { taken, back_minor } => self.held_to_books(*taken, *back_minor).await,
+            Verb::Subject(text) => {
+                self.subject.clone_from(text);
+                Ok(())
+            }
+            Verb::Clock(ahead_ms) => {
+                self.world.clock.set_ahead(*ahead_ms);
+                Ok(())
+            }
+            Verb::Other => self.open(self.presenter(), None).await,
+            Verb::Check(name) => checks::run(self, name).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The way that every channel of this manifest has for a customer to pay.
+    pub(super) fn presenter(&self) -> Presenter {
+        if self.manifest.can(Capability::CustomerPresented) { Presenter::Customer } else { Presenter::Merchant }
+    }
+
+    /// An order for the lines to come; if there is one already, it stays.
+    async fn begin(&mut self, presented_by: Presenter, amount_minor: Option<i64>) -> Result<(), Stop> {
+        match self.sales.last() {
+            Some(_) => Ok(()),
+            None => self.open(presented_by, amount_minor).await,
+        }
+    }
+
+    pub(super) async fn open(&mut self, presented_by: Presenter, amount_minor: Option<i64>) -> Result<(), Stop> {
+        let currency = *self.manifest.currencies.first().ok_or_else(|| Stop::failed("a currency", "none"))?;
+        let minor = amount_minor.unwrap_or(AMOUNT_MINOR).min(AMOUNT_MINOR_MAX);
+        let amount = Amount::new(minor, currency).map_err(|error| Stop::failed("an amount", error.to_string()))?;
+        let code = match presented_by {
+            Presenter::Merchant => None,
+            // Schemes' codes are good for one payment, so each order has one of its own.
+            Presenter::Customer => Some(self.far_side.script().await?.code.ok_or_else(|| {
+                Stop::Skipped("the script of this far side has no code, so that nothing can be charged".to_owned())
+            })?),
+        };
+        let now = self.world.clock.now();
+        let order = Order {
+            number: PaymentId::from_bytes(fresh()?),
+            amount,
+            subject: self.subject.clone(),
+            merchant_name: "Corner Shop 街角小店".to_owned(),
+            store: StoreId::from_bytes([6; 16]),
+            store_name: "Main Street".to_owned(),
+            terminal: Some(TerminalId::from_bytes([7; 16])),
+            terminal_name: "till 1".to_owned(),
+            created_at: now,
+            expires_at: now.plus(ORDER_LIFE_MS),
+        };
+        self.sales.push(Sale { order, code, presented_by, reference: String::new(), refunds: BTreeMap::new() });
+        Ok(())
+    }
+
+    pub(super) fn sale(&self) -> Result<&Sale, Stop> {
+        self.sales.last().ok_or_else(|| Stop::failed("an order before this line", "there is none: mend the table"))
+    }
+
+    fn number(&self) -> Result<String, Stop> {
+        Ok(self.sale()?.order.number.to_string())
+    }
+
+    pub(super) fn refund_of(&self, name: &str) -> Result<&RefundOrder, Stop> {
+        self.sale()?.refunds.get(name).ok_or_else(|| Stop::failed(format!("the refund {name}"), "there is none"))
+    }
+
+    pub(super) fn known(&self) -> Result<KnownOrder, Stop> {
+        let sale = self.sale()?;
+        Ok(KnownOrder {
+            number: sale.order.number,
+            reference: sale.reference.clone(),
+            amount: sale.order.amount,
+            presented_by: sale.presented_by,
+            created_at: sale.order.created_at,
+        })
+    }
+
+    pub(super) async fn charge(&mut self) -> Result<Told, Stop> {
+        let sale = self.sale()?;
+        let (order, code) = (sale.order.clone(), sale.code.clone().unwrap_or_default());
+        let outcome = self.caller.charge(&self.account, &order, &code).await;
+        self.learned(outcome).await
+    }
+
+    pub(super) async fn create(&mut self) -> Result<Told, Stop> {
+        let order = self.sale()?.order.clone();
+        let outcome = self.caller.create(&self.account, &order).await;
+        let told = told::created(&outcome);
+        self.believed_by_books(told, false).await
+    }
+
+    pub(super) async fn query(&mut self) -> Result<Told, Stop> {
+        let outcome = self.caller.query(&self.account, &self.known()?).await;
+        self.learned(outcome).await
+    }
+
+    async fn cancel(&mut self) -> Result<Told, Stop> {
+        let outcome = self.caller.cancel(&self.account, &self.known()?).await;
+        self.learned(outcome).await
+    }
+
+    async fn learned(&mut self, outcome: Result<PaymentAnswer, Failure>) -> Result<Told, Stop> {
+        let told = told::payment(&outcome, self.sale()?.order.amount.money(), self.manifest);
+        if let (Ok(answer), Some(sale)) = (outcome, self.sales.last_mut())
+            && !answer.reference.is_empty()
+        {
+            sale.reference = answer.reference;
+        }
+        self.believed_by_books(told, false).await
+    }
+
+    async fn believed_by_books(&mut self, told: Told, is_old: bool) -> Result<Told, Stop> {
+        self.said.push(told.sentence.clone());
+        let books = self.books().await?;
+        match laws::payment(&told.word, self.sale()?.order.amount.money(), books.as_ref(), is_old) {
+            Ok(()) => Ok(told),
+            Err(lie) => {
+                Err(Stop::failed("an answer that the scheme's books bear out", format!("{}; {lie}", told.sentence)))
+            }
+        }
+    }
+
+    async fn books(&self) -> Result<Option<Books>, Stop> {
+        Ok(self.far_side.books(&self.number()?).await?)
+    }
+
+    async fn refund(&mut self, name: &str, amount_minor: Option<i64>) -> Result<Told, Stop> {
+        if self.sales.is_empty() {
+            self.open(self.presenter(), None).await?;
+        }
+        let total = self.sale()?.order.amount;
+        let amount = Amount::new(amount_minor.unwrap_or(total.minor()), total.currency())
+            .map_err(|error| Stop::failed("an amount", error.to_string()))?;
+        let refund = RefundOrder {
+            number: self.sale()?.order.number,
+            reference: self.sale()?.reference.clone(),
+            refund_number: RefundId::from_bytes(fresh()?),
+            amount,
+            total,
+            reason: "cold 凉了".to_owned(),
+            created_at: self.world.clock.now(),
+        };
+        let refund = match self.sales.last_mut() {
+            Some(sale) => sale.refunds.entry(name.to_owned()).or_insert(refund).clone(),
+            None => refund,
+        };
+        let before = self.books().await?;
+        let outcome = self.caller.refund(&self.account, &refund).await;
+        let told = told::refund(&outcome, refund.amount.money(), self.manifest);
+        self.refund_believed(told, &refund, before).await
+    }
+
+    async fn query_refund(&mut self, name: &str) -> Result<Told, Stop> {
+        let refund = self.refund_of(name)?.clone();
+        let before = self.books().await?;
+        let outcome = self.caller.query_refund(&self.account, &refund).await;
+        let told = told::refund(&outcome, refund.amount.money(), self.manifest);
+        self.refund_believed(told, &refund, before).await
+    }
+
+    async fn refund_believed(&mut self, told: Told, refund: &RefundOrder, before: Option<Books>) -> Result<Told, Stop> {
+        self.said.push(told.sentence.clone());
+        let after = self.books().await?;
+        match laws::refund(&told.word, refund.amount.money(), before.as_ref(), after.as_ref()) {
+            Ok(()) => Ok(told),
+            Err(lie) => {
+                Err(Stop::failed("an answer that the scheme's books bear out", format!("{}; {lie}", told.sentence)))
+            }
+        }
+    }
+
+    async fn notified(&mut self, fault: Option<&str>, refund: Option<&str>) -> Result<Told, Stop> {
+        let refund_number = refund.map(|name| Ok::<_, Stop>(self.refund_of(name)?.refund_number.to_string()));
+        let refund_number = refund_number.transpose()?;
+        let is_cut = fault == Some("truncated");
+        let asked = fault.filter(|_| !is_cut);
+        let Message { headers, mut body } =
+            match self.far_side.notification(&self.number()?, refund_number.as_deref(), asked).await? {
+                Played::Done(message) => message,
+                Played::Unplayable(why) => return Err(Stop::Skipped(format!("this far side cannot: {why}"))),
+            };
+        if is_cut {
+            body.truncate(body.len() / 2);
+        }
+        self.last_message = Some(HttpMessage { headers, body });
+        self.read_notification(refund).await
+    }
+
+    async fn notified_again(&mut self) -> Result<Told, Stop> {
+        self.read_notification(None).await
+    }
+
+    /// The last notification, as this account's component reads it.
+    pub(super) async fn read_notification(&mut self, refund: Option<&str>) -> Result<Told, Stop> {
+        let Some(message) = self.last_message.clone() else {
+            return Err(Stop::failed("a notification before this line", "there is none"));
+        };
+        let (amount, refund_number) = match refund {
+            Some(name) => (self.refund_of(name)?.amount, Some(self.refund_of(name)?.refund_number.to_string())),
+            None => (self.sale()?.order.amount, None),
+        };
+        let outcome = self.caller.parse_notification(&self.account, &message).await;
+        let told =
+            told::notification(&outcome, &self.number()?, amount.money(), refund_number.as_deref(), self.manifest);
+        match refund {
+            None => self.believed_by_books(told, true).await,
+            Some(name) => {
+                let (refund, books) = (self.refund_of(name)?.clone(), self.books().await?);
+                self.refund_believed(told, &refund, books).await
+            }
+        }
+    }
+
+    /// Whether the scheme has a notification about the order; it is kept for [`Self::read_notification`].
+    pub(super) async fn has_notification(&mut self) -> Result<bool, Stop> {
+        let played = self.far_side.notification(&self.number()?, None, None).await?;
+        if let Played::Done(Message { headers, body }) = played {
+            self.last_message = Some(HttpMessage { headers, body });
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// An order that the customer has paid.
+    pub(super) async fn paid(&mut self) -> Result<(), Stop> {
+        let presenter = self.presenter();
+        self.open(presenter, None).await?;
+        let mut told = match presenter {
+            Presenter::Customer => self.charge().await?,
+            Presenter::Merchant => self.create().await?,
+        };
+        if told.word == "pending" || told.word == "created" {
+            played(self.far_side.pays(&self.number()?).await?)?;
+            told = self.query().await?;
+        }
+        match told.word.as_str() {
+            "succeeded" => Ok(()),
+            _ => Err(Stop::failed("an order that is paid, which this case is about", told.sentence)),
+        }
+    }
+
+    async fn held_to_books(&self, taken: u32, back_minor: Option<i64>) -> Result<(), Stop> {
+        let amount_minor = self.sale()?.order.amount.minor();
+        let wanted = (taken, back_minor.unwrap_or(amount_minor));
+        let books = self.books().await?;
+        let found = books.as_ref().map_or((0, 0), |books| (books.times_taken, books.given_back_minor));
+        if found == wanted {
+            return Ok(());
+        }
+        let told = |(taken, back): (u32, i64)| format!("money taken {taken} times, {back} minor units given back");
+        let state = books.map_or_else(|| "no such order".to_owned(), |books| format!("state {}", books.state));
+        Err(Stop::failed(told(wanted), format!("{} ({state})", told(found))))
+    }
+
+    /// Nothing that the component said or logged shows a secret or the customer's code, and nothing that it sent a secret but where
+    /// the host put it.
+    pub(super) fn kept_secret(&self, logged: &[String], heard: &[Heard]) -> Result<(), Stop> {
+        let codes: Vec<&str> = self.sales.iter().filter_map(|sale| sale.code.as_deref()).collect();
+        for line in logged.iter().chain(&self.said) {
+            let has_code = line.contains("[code]") || codes.iter().any(|code| line.contains(code));
+            if has_code {
+                return Err(Stop::failed(
+                    "no log line or message with the customer's code: it is money for a minute",
+                    line.clone(),
+                ));
+            }
+            if let Some((name, _)) = self.needles().into_iter().find(|(_, needle)| line.contains(needle)) {
+                return Err(Stop::failed(format!("no log line or message with the secret {name:?}"), line.clone()));
+            }
+        }
+        let needles: Vec<_> =
+            self.needles().into_iter().filter(|(name, _)| self.kind_of(name) != Some(SecretKind::Text)).collect();
+        for request in heard {
+            let body = String::from_utf8_lossy(&request.raw);
+            let texts = request.headers.iter().map(|(_, value)| value.as_str()).chain([request.path.as_str(), &body]);
+            for text in texts {
+                if let Some((name, _)) = needles.iter().find(|(_, needle)| text.contains(needle)) {
+                    return Err(Stop::failed(
+                        format!("no request that holds the secret {name:?}"),
+                        format!("{} {} holds it", request.method, request.path),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn kind_of(&self, name: &str) -> Option<SecretKind> {
+        self.manifest.secrets.iter().find(|spec| spec.name == name).map(|spec| spec.kind)
+    }
+
+    /// Every secret of the script in the pieces by which it would be known again.
+    fn needles(&self) -> Vec<(&str, &str)> {
+        let mut needles = Vec::new();
+        for (name, value) in &self.script.secrets {
+            // What is public may be shown.
+            let is_public = matches!(self.kind_of(name), Some(SecretKind::RsaPublicKeys | SecretKind::Certificates));
+            let mut is_private = !value.as_str().unwrap_or_default().contains("BEGIN CERTIFICATE");
+            for line in value.as_str().unwrap_or_default().lines().filter(|_| !is_public) {
+                if line.starts_with("-----BEGIN") {
+                    is_private = line.contains("PRIVATE");
+                } else if is_private && line.len() >= NEEDLE_CHARS_MIN && !line.starts_with("-----") {
+                    needles.push((name.as_str(), line));
+                }
+            }
+        }
+        needles
+    }
+
+    pub(super) fn now(&self) -> Millis {
+        self.world.clock.now()
+    }
+}
+
+pub(super) fn secrets_of(script: &Script) -> Secrets {
+    script.secrets.iter().fold(Secrets::none(), |secrets, (name, value)| {
+        secrets.with(name.clone(), value.as_str().unwrap_or_default().as_bytes().to_vec())
+    })
+}
+
+fn played(outcome: Played<()>) -> Result<(), Stop> {
+    match outcome {
+        Played::Done(()) => Ok(()),
+        Played::Unplayable(why) => Err(Stop::Skipped(format!("this far side cannot: {why}"))),
+    }
+}

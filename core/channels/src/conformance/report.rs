@@ -1,0 +1,114 @@
+//! What came of a run, for an author to act on and for a machine to read.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::far_side::Heard;
+
+/// Everything that was played.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Of this shape of the report.
+    pub format: u32,
+    /// The component's id and version, as its manifest says.
+    pub plugin: String,
+    pub version: String,
+    /// SHA-256 of the component, in hex.
+    pub content_hash: String,
+    /// The version of `saoma:channel` that it was built for.
+    pub contract: String,
+    /// Of the program whose kit this was.
+    pub kit: String,
+    pub passed: usize,
+    pub failed: usize,
+    pub skipped: usize,
+    pub cases: Vec<CaseReport>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CaseReport {
+    pub case: String,
+    pub verdict: Verdict,
+    /// What the contract says about it.
+    pub why: String,
+    /// Why it was not played.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// What was done, and what came of each.
+    pub done: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
+    /// The requests that the far side heard, of a case that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub heard: Vec<Heard>,
+    /// What the component logged, of a case that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logged: Vec<String>,
+    pub duration_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+/// What was not as the contract wants it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub expected: String,
+    pub came: String,
+}
+
+/// Longest that a body is shown for persons, in characters; the JSON report has more of it.
+const BODY_CHARS_MAX: usize = 300;
+
+impl Report {
+    /// Whether nothing failed, and something passed.
+    #[must_use]
+    pub const fn is_passed(&self) -> bool {
+        self.failed == 0 && self.passed > 0
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {}, contract {}, sha256 {}", self.plugin, self.version, self.contract, self.content_hash)?;
+        for case in self.cases.iter().filter(|case| case.verdict == Verdict::Failed) {
+            write!(f, "\n{case}")?;
+        }
+        let skipped: Vec<_> = self.cases.iter().filter_map(|case| Some((case, case.skipped.as_ref()?))).collect();
+        if !skipped.is_empty() {
+            writeln!(f, "\nnot played:")?;
+        }
+        for (case, why) in skipped {
+            writeln!(f, "  {:<34} {why}", case.case)?;
+        }
+        writeln!(f, "\n{} passed, {} failed, {} not played", self.passed, self.failed, self.skipped)
+    }
+}
+
+impl fmt::Display for CaseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "FAILED  {}", self.case)?;
+        writeln!(f, "  the contract  {}", self.why)?;
+        for line in &self.done {
+            writeln!(f, "  done          {line}")?;
+        }
+        if let Some(finding) = &self.finding {
+            writeln!(f, "  expected      {}", finding.expected)?;
+            writeln!(f, "  came          {}", finding.came)?;
+        }
+        for heard in &self.heard {
+            let body: String = heard.body.chars().take(BODY_CHARS_MAX).collect();
+            writeln!(f, "  heard         [{}] {} {} {body}", heard.act, heard.method, heard.path)?;
+        }
+        for line in &self.logged {
+            writeln!(f, "  logged        {line}")?;
+        }
+        Ok(())
+    }
+}

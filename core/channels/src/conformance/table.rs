@@ -1,0 +1,226 @@
+//! The table of cases, `sdk/conformance/cases.toml`, and what its lines mean.
+//!
+//! A line is something that core, the customer or the far side does; after `->` stands what may come of it. What may come is a word
+//! of the contract (`told.rs`), several with `|` between them; `failed` stands for a failure with any code, `unclear` for an answer
+//! that says that there was none.
+
+use serde::Deserialize;
+
+use super::checks;
+
+const TABLE: &str = include_str!("../../../../sdk/conformance/cases.toml");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    case: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    #[serde(default)]
+    needs: Vec<String>,
+    /// One row for each, with the word in the place of `{}`.
+    #[serde(default)]
+    each: Vec<String>,
+    why: String,
+    steps: Vec<String>,
+}
+
+/// One case, ready to be played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Case {
+    pub name: String,
+    /// Capabilities, as the contract spells them.
+    pub needs: Vec<String>,
+    /// What the contract says about it.
+    pub why: String,
+    pub steps: Vec<Step>,
+}
+
+/// One line of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub text: String,
+    pub verb: Verb,
+    /// What may come of it; empty for what has no outcome.
+    pub expected: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// `next ACT FAULT`: the far side plays it at the next request of that kind.
+    Next {
+        act: String,
+        fault: String,
+    },
+    /// `paid`: an order that the customer has paid, by whichever way the channel has.
+    Paid,
+    /// `charge [AMOUNT]`, `create [AMOUNT]`: again with the same number if there was one.
+    Charge {
+        amount_minor: Option<i64>,
+    },
+    Create {
+        amount_minor: Option<i64>,
+    },
+    Query,
+    Cancel,
+    /// `refund NAME AMOUNT`, the amount a number of minor units or `whole`.
+    Refund {
+        name: String,
+        amount_minor: Option<i64>,
+    },
+    QueryRefund {
+        name: String,
+    },
+    /// `pays [REFUND]`
+    Pays {
+        refund: Option<String>,
+    },
+    Declines,
+    /// `notify [FAULT] [of REFUND]`; `truncated` is done here.
+    Notify {
+        fault: Option<String>,
+        refund: Option<String>,
+    },
+    /// `again`: the last notification once more.
+    Again,
+    /// `books TAKEN BACK`: what the far side's books say of the order, `BACK` in minor units or `whole`.
+    Books {
+        taken: u32,
+        back_minor: Option<i64>,
+    },
+    /// `subject TEXT`: of the orders to come.
+    Subject(String),
+    /// `clock MS`: core's clock, ahead of the scheme's.
+    Clock(i64),
+    /// `other`: another order from here on.
+    Other,
+    /// `bill`: what came onto the day's bill since the case began.
+    Bill,
+    /// `check NAME`: what no line can say.
+    Check(String),
+}
+
+/// Every case of the table, in its order.
+///
+/// # Errors
+/// A row that cannot be read, in words. A test reads them all.
+pub(super) fn cases() -> Result<Vec<Case>, String> {
+    let table: Table = toml::from_str(TABLE).map_err(|error| error.to_string())?;
+    let mut cases = Vec::new();
+    for row in table.case {
+        if row.each.is_empty() {
+            cases.push(case(&row, "")?);
+        }
+        for word in &row.each {
+            cases.push(case(&row, word)?);
+        }
+    }
+    Ok(cases)
+}
+
+/// The names of all cases.
+#[must_use]
+pub fn names() -> Vec<String> {
+    cases().unwrap_or_default().into_iter().map(|case| case.name).collect()
+}
+
+fn case(row: &Row, word: &str) -> Result<Case, String> {
+    let put = |text: &str| text.replace("{}", word);
+    let steps = row.steps.iter().map(|text| step(&put(text))).collect::<Result<_, _>>();
+    let name = put(&row.name);
+    Ok(Case {
+        steps: steps.map_err(|why| format!("{name}: {why}"))?,
+        name,
+        needs: row.needs.clone(),
+        why: put(&row.why),
+    })
+}
+
+fn step(text: &str) -> Result<Step, String> {
+    let (doing, expected) = text.split_once(" -> ").unwrap_or((text, ""));
+    let expected = expected.split(" | ").map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let verb = verb(doing.trim()).ok_or_else(|| format!("the line {text:?} cannot be read"))?;
+    Ok(Step { text: text.to_owned(), verb, expected })
+}
+
+fn verb(doing: &str) -> Option<Verb> {
+    if let Some(subject) = doing.strip_prefix("subject ") {
+        return Some(Verb::Subject(subject.to_owned()));
+    }
+    let words: Vec<&str> = doing.split_whitespace().collect();
+    let text = |word: &&str| (*word).to_owned();
+    Some(match words.as_slice() {
+        ["next", act, fault] => Verb::Next { act: text(act), fault: text(fault) },
+        ["subject"] => Verb::Subject(String::new()),
+        ["paid"] => Verb::Paid,
+        ["charge"] => Verb::Charge { amount_minor: None },
+        ["charge", amount] => Verb::Charge { amount_minor: Some(amount.parse().ok()?) },
+        ["create"] => Verb::Create { amount_minor: None },
+        ["create", amount] => Verb::Create { amount_minor: Some(amount.parse().ok()?) },
+        ["query"] => Verb::Query,
+        ["cancel"] => Verb::Cancel,
+        ["refund", name, amount] => Verb::Refund { name: text(name), amount_minor: whole_or(amount)? },
+        ["query-refund", name] => Verb::QueryRefund { name: text(name) },
+        ["pays"] => Verb::Pays { refund: None },
+        ["pays", refund] => Verb::Pays { refund: Some(text(refund)) },
+        ["declines"] => Verb::Declines,
+        ["notify"] => Verb::Notify { fault: None, refund: None },
+        ["notify", "of", refund] => Verb::Notify { fault: None, refund: Some(text(refund)) },
+        ["notify", fault] => Verb::Notify { fault: Some(text(fault)), refund: None },
+        ["again"] => Verb::Again,
+        ["books", taken, back] => Verb::Books { taken: taken.parse().ok()?, back_minor: whole_or(back)? },
+        ["clock", ahead_ms] => Verb::Clock(ahead_ms.parse().ok()?),
+        ["other"] => Verb::Other,
+        ["bill"] => Verb::Bill,
+        ["check", name] if checks::NAMES.contains(name) => Verb::Check(text(name)),
+        _ => return None,
+    })
+}
+
+/// `None` within is the whole amount.
+fn whole_or(word: &str) -> Option<Option<i64>> {
+    if word == "whole" { Some(None) } else { word.parse().ok().map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_can_be_read() {
+        let cases = cases().expect("sound");
+        let names: BTreeSet<_> = cases.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names.len(), cases.len(), "each name stands once");
+        for case in &cases {
+            assert!(!case.why.is_empty() && !case.name.contains("{}"), "{}", case.name);
+            for step in &case.steps {
+                let has_outcome = !matches!(
+                    step.verb,
+                    Verb::Next { .. }
+                        | Verb::Paid
+                        | Verb::Pays { .. }
+                        | Verb::Declines
+                        | Verb::Books { .. }
+                        | Verb::Subject(_)
+                        | Verb::Clock(_)
+                        | Verb::Other
+                        | Verb::Check(_)
+                );
+                assert_eq!(has_outcome, !step.expected.is_empty(), "{}: {}", case.name, step.text);
+            }
+        }
+    }
+
+    #[test]
+    fn lines_that_mean_nothing_are_refused() {
+        for text in ["dance", "check nothing", "refund r1", "books one 0", "next charge", "charge 12.50 -> succeeded"] {
+            assert!(step(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+mod author;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result};
+use saoma_channels::{
+    InstallError,
+    conformance::{self, CaseReport, Command as FarSide, Inspection, Kit, KitError, Verdict},
+};
+
+const TEST_EXAMPLE: &str = "Examples:
+  saoma plugin test target/plugins/sandbox.wasm --far-side 'saoma-schemes wallet --stage'
+  saoma plugin test my.wasm --far-side './my-far-side --port 0' --only refund --json report.json
+
+The far side plays the scheme: a program that prints one line of JSON with its stage door when it is ready, and answers what
+plugins/schemes/STAGE.md says. It is started anew for each case, so that each has books of its own.
+
+Every case is played that the manifest's capabilities and the far side's faults allow: each outcome, repetitions, lost answers,
+answers not to be believed, refunds, notifications, bills, amounts, subjects, wrong settings, somebody else's keys. What the channel
+says is held to the contract (sdk/wit) and to the far side's own books.
+
+Exit code 0: nothing failed. 1: a case failed, and the report says what was done, expected and heard. 2: nothing could be played.";
+
+const INSPECT_EXAMPLE: &str = "Examples:
+  saoma plugin inspect target/plugins/sandbox.wasm
+  saoma plugin inspect my.wasm --json | jq .settings_schema
+
+It is read as it would be when it is installed, and given nothing to call.";
+
+/// Nothing could be played: the component, the far side or the command line is of no use.
+const UNPLAYED: u8 = 2;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Makes a channel to start from, in a folder of its name.
+    #[command(after_help = author::NEW_EXAMPLE)]
+    New {
+        /// Its id: 2 to 32 lower-case letters, digits and `-`.
+        name: String,
+        /// Saoma's sdk/rust.
+        #[arg(long, default_value = "sdk/rust", value_name = "FOLDER")]
+        sdk: PathBuf,
+    },
+    /// Builds the channel of a folder, and prints where its component is.
+    #[command(after_help = author::BUILD_EXAMPLE)]
+    Build {
+        /// The channel's folder.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Plays a channel component against a far side, and reports what breaks the contract.
+    #[command(after_help = TEST_EXAMPLE)]
+    Test(TestArguments),
+    /// Shows what a component says of itself: capabilities, settings, secrets, the places it calls, its imports.
+    #[command(after_help = INSPECT_EXAMPLE)]
+    Inspect {
+        /// The component, a .wasm file.
+        component: PathBuf,
+        /// As JSON, with the whole settings schema.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(clap::Args)]
+pub(super) struct TestArguments {
+    /// The component, a .wasm file.
+    #[arg(required_unless_present = "list")]
+    component: Option<PathBuf>,
+    /// The command that starts the far side, as one argument.
+    #[arg(long, value_name = "COMMAND", required_unless_present = "list")]
+    far_side: Option<String>,
+    /// Writes the whole report there as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Only cases with this in their name.
+    #[arg(long, value_name = "CASE")]
+    only: Option<String>,
+    /// How many cases at once; most of them wait for a scheme that does not answer.
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    jobs: usize,
+    /// Prints the names of all cases.
+    #[arg(long)]
+    list: bool,
+}
+
+pub(super) fn run(command: Command) -> Result<ExitCode> {
+    let outcome = match command {
+        Command::Test(arguments) if arguments.list => {
+            conformance::names().iter().for_each(|name| println!("{name}"));
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Test(arguments) => test(arguments),
+        Command::New { name, sdk } => return author::new(&name, &sdk),
+        Command::Build { folder } => return author::build(&folder),
+        Command::Inspect { component, json } => inspect(&component, json),
+    };
+    match outcome {
+        Ok(code) => Ok(code),
+        Err(error) => {
+            eprintln!("saoma: {error:#}");
+            if let Some(hint) = error.downcast_ref::<KitError>().and_then(hint) {
+                eprintln!("saoma: {hint}");
+            }
+            Ok(ExitCode::from(UNPLAYED))
+        }
+    }
+}
+
+fn test(arguments: TestArguments) -> Result<ExitCode> {
+    let component = read(&arguments.component.unwrap_or_default())?;
+    let far_side = FarSide::read(&arguments.far_side.unwrap_or_default()).map_err(KitError::from)?;
+    let scratch = tempfile::tempdir().context("make a folder for compiled code")?;
+    let kit = Kit {
+        only: arguments.only,
+        jobs: arguments.jobs,
+        progress: shown,
+        ..Kit::new(component, far_side, scratch.path().join("compiled"))
+    };
+    let report = runtime()?.block_on(kit.run())?;
+    if let Some(file) = arguments.json {
+        let text = serde_json::to_string_pretty(&report).context("write the report")?;
+        fs::write(&file, text + "\n").with_context(|| format!("write the report to {}", file.display()))?;
+    }
+    print!("{report}");
+    Ok(if report.is_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn inspect(path: &Path, json: bool) -> Result<ExitCode> {
+    let component = read(path)?;
+    let scratch = tempfile::tempdir().context("make a folder for compiled code")?;
+    let inspection = runtime()?.block_on(Inspection::of(&component, &scratch.path().join("compiled")))?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&inspection).context("write the manifest")?);
+    } else {
+        print!("{inspection}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read the component {}", path.display()))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")
+}
+
+fn shown(case: &CaseReport) {
+    let word = match case.verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "FAILED",
+        Verdict::Skipped => return,
+    };
+    eprintln!("{word}  {} ({} ms)", case.case, case.duration_ms);
+}
+
+/// What an author does about a component that cannot be installed.
+fn hint(error: &KitError) -> Option<&'static str> {
+    let KitError::Install(error) = error else { return None };
+    Some(match error {
+        InstallError::NotAComponent(_) => {
+            "build it as a component: `cargo build --target wasm32-wasip2`, and give the .wasm file of that folder"
+        }
+        InstallError::DoesNotFit(_) => {
+            "export the world `payment-channel` of sdk/wit, and import nothing but what its version of the contract has"
+        }
+        InstallError::Describe(_) => "`describe` may neither trap nor call an import: give back constants alone",
+        InstallError::Manifest(_) => {
+            "mend that field of the manifest that `describe` gives; sdk/wit/0.2.0/types.wit has its bounds"
+        }
+        _ => return None,
+    })
+}
