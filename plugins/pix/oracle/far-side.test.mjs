@@ -1,14 +1,16 @@
 // The simulated bank, spoken to by the SDK that a real one (Efí) publishes for its API Pix.
 //
-// Two things of the SDK are replaced: the address, and how it asks for a token (Efí takes JSON; RFC 6749 has a form).
+// Two things of the SDK are bent: where its connections lead, and how it asks for a token (Efí takes JSON; RFC 6749 has a form).
 
 import assert from "node:assert/strict";
+import https from "node:https";
 import test, { after, before } from "node:test";
 
-import EfiPay from "sdk-node-apis-efi";
+import axios from "axios";
 import pixUtils from "pix-utils";
+import EfiPay from "sdk-node-apis-efi";
 
-import { open, play, token } from "./stage.mjs";
+import { open, play } from "./stage.mjs";
 
 const txid = "payXaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const number = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -17,11 +19,26 @@ let sdk;
 
 before(async () => {
   bank = await open();
-  sdk = new EfiPay({ sandbox: true, client_id: "unused", client_secret: "unused", cache: true });
-  const known = sdk.resolveRequestContext.bind(sdk);
-  sdk.createHttpsAgent = () => bank.agent;
-  sdk.resolveRequestContext = (name) => ({ ...known(name), baseUrl: bank.base });
-  sdk.authCache.set(bank.base, { ...(await token(bank)), authDate: Date.now() / 1000 });
+  const { port } = new URL(bank.base);
+  const connect = https.Agent.prototype.createConnection;
+  https.Agent.prototype.createConnection = function (options, done) {
+    const there = { host: "127.0.0.1", port, servername: "localhost", ca: bank.secrets["psp-certificates"] };
+    return connect.call(this, { ...options, ...there }, done);
+  };
+  axios.interceptors.request.use((request) => {
+    request.data = new URLSearchParams(request.data);
+    request.headers.set("Content-Type", "application/x-www-form-urlencoded");
+    return request;
+  });
+  const pem = Buffer.from(bank.secrets["client-certificate"]).toString("base64");
+  sdk = new EfiPay({
+    sandbox: true,
+    client_id: bank.settings.client_id,
+    client_secret: bank.secrets["client-secret"],
+    certificate: pem,
+    pemKey: pem,
+    cert_base64: true,
+  });
 });
 
 after(() => bank.stop());

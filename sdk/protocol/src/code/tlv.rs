@@ -158,9 +158,9 @@ mod tests {
 
     #[test]
     fn lengths_and_offsets_count_characters() {
-        let text = "64160002ZH0104最佳运输5802CN";
+        let text = "64140002ZH0104最佳运输5802CN";
         let found = read(text, None).expect("objects");
-        assert_eq!(found.iter().map(|found| (found.id, found.place.offset)).collect::<Vec<_>>(), [(64, 0), (58, 20)]);
+        assert_eq!(found.iter().map(|found| (found.id, found.place.offset)).collect::<Vec<_>>(), [(64, 0), (58, 18)]);
         let inner = found[0].objects().expect("objects");
         assert_eq!(inner[1].value, "最佳运输");
         assert_eq!(inner[1].place.to_string(), "64.01 at character 10");
