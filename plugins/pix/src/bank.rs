@@ -62,7 +62,11 @@ fn kept_token(settings: &Settings) -> Option<Token> {
     kv::get(TOKEN_KEY).ok().flatten().and_then(|bytes| token::kept(&bytes, settings, clock::now()))
 }
 
-fn new_token(settings: &Settings) -> Result<Token, Error> {
+/// A token that the bank gives now: only so does it show that the client's secret is the right one.
+///
+/// # Errors
+/// `misconfigured` if the bank refuses who we are; as [`Request::send`].
+pub fn new_token(settings: &Settings) -> Result<Token, Error> {
     let reply = to_bank(settings, "POST", &settings.token_url)
         .body("application/x-www-form-urlencoded", token::form())
         .basic(&settings.client_id, CLIENT_SECRET)

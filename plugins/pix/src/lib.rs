@@ -175,6 +175,7 @@ impl Guest for Pix {
 
     fn self_test(account: Account) -> Result<String, Error> {
         let settings = valid(&account)?;
+        bank::new_token(&settings)?;
         let listed = exchange(&settings, &messages::list_now(clock::now()))?;
         accepted(listed.status, &listed.body)?;
         if account.notify_url.is_empty() {

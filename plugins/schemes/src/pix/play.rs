@@ -109,12 +109,12 @@ impl FarSide for Bank {
         let mut view = received.view(charge);
         match fault {
             None => {}
-            Some(Fault::WrongAmount) => wire::one_more(view.pointer_mut("/valor")),
             Some(Fault::WrongNumber) => {
                 wire::other_number(view.pointer_mut("/txid"));
                 view["devolucoes"] = json!([]);
             }
-            Some(other) => return Err(Unplayable(format!("no callback is {other:?}: nothing in it is signed"))),
+            // Nothing in a callback is signed, so a channel asks the bank, and hears the truth whatever the callback says.
+            Some(other) => return Err(Unplayable(format!("a callback that is {other:?} tells nothing else"))),
         }
         Ok(Notification {
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],

@@ -208,7 +208,7 @@ mod tests {
             (Object::bytes(0x61, [1]), "a plain object"),
             (Object::template(0x4F, Vec::new()), "a template"),
         ] {
-            assert_eq!(write(&[object.clone()]), Err(BerError::NoTag { tag: object.tag, kind }));
+            assert_eq!(write(std::slice::from_ref(&object)), Err(BerError::NoTag { tag: object.tag, kind }));
         }
     }
 
