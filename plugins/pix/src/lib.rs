@@ -18,7 +18,7 @@ use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Created, Error, Guest, HostPattern, HttpMessage, HttpReply,
     KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order, PaymentAnswer,
     PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SecretKind, SecretSpec, clock, log, misconfigured,
-    no_answer, settings,
+    no_answer, not_sent, settings,
 };
 
 pub struct Pix;
@@ -83,7 +83,7 @@ impl Guest for Pix {
         if reply.status == 403 {
             return Err(misconfigured(refused.words));
         }
-        if !is_refusal(reply.status) {
+        if !is_refusal(reply.status) || !charge::is_foreseen(&refused) {
             return Err(no_answer(refused.words));
         }
         // Banks differ in how they take a txid again; what they have of it counts.
@@ -112,19 +112,26 @@ impl Guest for Pix {
 
     fn refund(account: Account, refund: RefundOrder) -> Result<RefundAnswer, Error> {
         let settings = valid(&account)?;
-        let end_to_end_id = end_to_end_id(&settings, &refund)?;
+        let Some(end_to_end_id) = end_to_end_id(&settings, &refund)? else {
+            return Err(not_sent("the scheme has received nothing for this order"));
+        };
         let reply = exchange(&settings, &messages::refund(&refund, &end_to_end_id)?)?;
         if !is_refusal(reply.status) || reply.status == 403 {
             return refund::read_queried(reply.status, &reply.body, &refund.refund_number);
         }
         let refused = problem(reply.status, &reply.body)?;
+        if !refund::is_foreseen(&refused) {
+            return Err(no_answer(refused.words));
+        }
         let known = exchange(&settings, &messages::query_refund(&refund.refund_number, &end_to_end_id)?)?;
         refund::read_refused(&refused, known.status, &known.body, &refund.refund_number)
     }
 
     fn query_refund(account: Account, refund: RefundOrder) -> Result<RefundAnswer, Error> {
         let settings = valid(&account)?;
-        let end_to_end_id = end_to_end_id(&settings, &refund)?;
+        let Some(end_to_end_id) = end_to_end_id(&settings, &refund)? else {
+            return Ok(refund::unknown(&refund.refund_number));
+        };
         refund_queried(&settings, &refund.refund_number, &end_to_end_id)
     }
 
@@ -205,10 +212,10 @@ fn refund_queried(settings: &Settings, refund_number: &str, end_to_end_id: &str)
     refund::read_queried(reply.status, &reply.body, refund_number)
 }
 
-/// By which the payment is known where money is given back; asked for if core never learned it.
-fn end_to_end_id(settings: &Settings, refund: &RefundOrder) -> Result<String, Error> {
+/// By which the payment is known where money is given back; asked for if core never learned it. `None`: there is none.
+fn end_to_end_id(settings: &Settings, refund: &RefundOrder) -> Result<Option<String>, Error> {
     if !refund.reference.is_empty() {
-        return Ok(refund.reference.clone());
+        return Ok(Some(refund.reference.clone()));
     }
     let reply = exchange(settings, &messages::query(&refund.number)?)?;
     charge::read_reference(reply.status, &reply.body, &refund.number)

@@ -83,10 +83,17 @@ pub fn read_created(body: &[u8], order: &Order, settings: &Settings) -> Result<S
     }
 }
 
-/// What became of an announcement that was refused, once the charge has been asked for.
+/// Whether an announcement was refused in a way that the API foresees: of a txid that is there already, or altogether. Of anything
+/// else nothing is known.
+#[must_use]
+pub fn is_foreseen(refused: &Problem) -> bool {
+    matches!(refused.kind.as_str(), "RequisicaoInvalida" | "CobOperacaoInvalida" | "NaoEncontrado")
+}
+
+/// What became of an announcement that was refused as foreseen, once the charge has been asked for.
 ///
 /// # Errors
-/// `misconfigured` if the account may not do it; `not-sent` if the scheme's own word is that it did nothing; else `no-answer`.
+/// `not-sent` if the scheme has no charge; else as [`read_created`].
 pub fn read_refused(
     refused: &Problem,
     status: u16,
@@ -97,10 +104,10 @@ pub fn read_refused(
     if status == 200 {
         return read_created(body, order, settings);
     }
-    match (refused.kind.as_str(), is_not_found(status, body)?) {
-        ("RequisicaoInvalida" | "CobOperacaoInvalida" | "NaoEncontrado", true) => Err(not_sent(refused.words.as_str())),
-        _ => Err(no_answer(refused.words.as_str())),
+    if is_not_found(status, body)? {
+        return Err(not_sent(refused.words.as_str()));
     }
+    Err(refusal(status, body))
 }
 
 /// What the scheme knows of an order.
@@ -134,19 +141,17 @@ pub fn as_paid(known: PaymentAnswer) -> PaymentAnswer {
     }
 }
 
-/// The end-to-end id of what was received for an order, by which it is given back.
+/// The end-to-end id of what was received for an order, by which it is given back; `None` if nothing was.
 ///
 /// # Errors
-/// `not-sent` if nothing was received; `no-answer` for all that is no charge.
-pub fn read_reference(status: u16, body: &[u8], number: &str) -> Result<String, Error> {
+/// `no-answer` for all that is no charge.
+pub fn read_reference(status: u16, body: &[u8], number: &str) -> Result<Option<String>, Error> {
     let answer = read_queried(status, body, number)?;
     if answer.number != number {
         return Err(no_answer(format!("the answer is about {:?}", answer.number)));
     }
-    match answer.status {
-        PaymentStatus::Succeeded | PaymentStatus::Refunded => Ok(answer.reference),
-        _ => Err(not_sent("the scheme has received nothing for this order")),
-    }
+    let is_paid = matches!(answer.status, PaymentStatus::Succeeded | PaymentStatus::Refunded);
+    Ok(is_paid.then_some(answer.reference))
 }
 
 fn payment_answer(charge: ChargeMessage) -> Result<PaymentAnswer, Error> {
@@ -368,24 +373,26 @@ pub mod tests {
             read_refused(&refusal, status, body, &order(), &settings()).map_err(|error| kind(&error))
         };
         assert!(told("CobOperacaoInvalida", 200, charge("ATIVA", "").as_bytes()).is_ok(), "announced before");
-        assert!(told("TxidDuplicado", 200, charge("ATIVA", "").as_bytes()).is_ok(), "announced before");
         assert_eq!(told("CobOperacaoInvalida", 404, &refused("CobNaoEncontrado")), Err("not-sent"));
         assert_eq!(told("RequisicaoInvalida", 404, &refused("NaoEncontrado")), Err("not-sent"));
-        assert_eq!(told("Estranho", 404, &refused("CobNaoEncontrado")), Err("no-answer"));
         assert_eq!(told("CobOperacaoInvalida", 503, &refused("ServicoIndisponivel")), Err("no-answer"));
         assert_eq!(told("CobOperacaoInvalida", 404, b"<html>"), Err("no-answer"));
         assert_eq!(told("CobOperacaoInvalida", 200, charge("REMOVIDA_PELO_PSP", "").as_bytes()), Err("not-sent"));
     }
 
     #[test]
+    fn only_what_the_api_foresees_is_a_refusal() {
+        let is_known = |kind: &str| is_foreseen(&problem(400, &refused(kind)).expect("a problem"));
+        assert!(is_known("CobOperacaoInvalida") && is_known("RequisicaoInvalida") && is_known("NaoEncontrado"));
+        assert!(!is_known("Estranho") && !is_known("PixDevolucaoInvalida"));
+    }
+
+    #[test]
     fn references() {
         let read = |body: &str| read_reference(200, body.as_bytes(), NUMBER).map_err(|error| kind(&error));
-        assert_eq!(read(&charge("CONCLUIDA", &pix("12.50", ""))), Ok(E2E.to_owned()));
-        assert_eq!(read(&charge("ATIVA", "")), Err("not-sent"));
+        assert_eq!(read(&charge("CONCLUIDA", &pix("12.50", ""))), Ok(Some(E2E.to_owned())));
+        assert_eq!(read(&charge("ATIVA", "")), Ok(None));
         assert_eq!(read(&charge("CONCLUIDA", &pix("12.50", "")).replace("payX", "payY")), Err("no-answer"));
-        assert_eq!(
-            read_reference(404, &refused("CobNaoEncontrado"), NUMBER).map_err(|error| kind(&error)),
-            Err("not-sent")
-        );
+        assert_eq!(read_reference(404, &refused("CobNaoEncontrado"), NUMBER).map_err(|error| kind(&error)), Ok(None));
     }
 }

@@ -56,24 +56,37 @@ pub fn read_queried(status: u16, body: &[u8], refund_number: &str) -> Result<Ref
     Err(refusal(status, body))
 }
 
-/// What became of a return that was refused, once it has been looked up: an id that is used is refused too, whatever became of the
-/// return that has it.
+/// Whether a return was refused in a way that the API foresees. Of anything else nothing is known.
+#[must_use]
+pub fn is_foreseen(refused: &Problem) -> bool {
+    matches!(
+        refused.kind.as_str(),
+        "PixDevolucaoInvalida" | "PixNaoEncontrado" | "NaoEncontrado" | "RequisicaoInvalida"
+    )
+}
+
+/// What became of a return that was refused as foreseen, once it has been looked up: an id that is used is refused too, whatever
+/// became of the return that has it.
 ///
 /// # Errors
-/// `not-sent` if the scheme could not read the request; `no-answer` for what is not foreseen.
+/// `not-sent` if the scheme could not read the request; else as [`read_queried`].
 pub fn read_refused(refused: &Problem, status: u16, body: &[u8], refund_number: &str) -> Result<RefundAnswer, Error> {
     let known = read_queried(status, body, refund_number)?;
     if known.status != RefundStatus::NotFound {
         return Ok(known);
     }
-    let code = match refused.kind.as_str() {
-        "PixDevolucaoInvalida" if refused.is_about_amount => "amount-invalid",
-        // Over the window of 90 days, or more than is left: the scheme says which in words alone.
-        "PixDevolucaoInvalida" | "PixNaoEncontrado" | "NaoEncontrado" => "not-permitted",
-        "RequisicaoInvalida" => return Err(not_sent(refused.words.as_str())),
-        _ => return Err(no_answer(refused.words.as_str())),
-    };
+    if refused.kind == "RequisicaoInvalida" {
+        return Err(not_sent(refused.words.as_str()));
+    }
+    // Over the window of 90 days, or more than is left: the scheme says which in words alone, unless it names the field.
+    let code = if refused.is_about_amount { "amount-invalid" } else { "not-permitted" };
     Ok(without_return(RefundStatus::Failed(declined(code, refused.words.as_str())), refund_number))
+}
+
+/// The answer about a refund of an order for which the scheme has received nothing: it has given nothing back.
+#[must_use]
+pub fn unknown(refund_number: &str) -> RefundAnswer {
+    without_return(RefundStatus::NotFound, refund_number)
 }
 
 fn refund_answer(given: ReturnMessage) -> Result<RefundAnswer, Error> {
@@ -154,13 +167,13 @@ mod tests {
             ("PixDevolucaoInvalida", 404, absent.clone(), "failed not-permitted"),
             ("PixNaoEncontrado", 404, absent.clone(), "failed not-permitted"),
             ("RequisicaoInvalida", 404, absent.clone(), "not-sent"),
-            ("Estranho", 404, absent.clone(), "no-answer"),
             ("PixDevolucaoInvalida", 503, refused("ServicoIndisponivel"), "no-answer"),
             ("PixDevolucaoInvalida", 404, b"<html>".to_vec(), "no-answer"),
         ] {
             let refusal = problem(400, &refused(kind)).expect("a problem");
             assert_eq!(told(read_refused(&refusal, status, &body, REFUND)), outcome, "{kind} {status}");
         }
+        assert!(!is_foreseen(&problem(400, &refused("Estranho")).expect("a problem")));
         let mut too_much = problem(400, &refused("PixDevolucaoInvalida")).expect("a problem");
         too_much.is_about_amount = true;
         assert_eq!(told(read_refused(&too_much, 404, &absent, REFUND)), "failed amount-invalid");
