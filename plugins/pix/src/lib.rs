@@ -96,16 +96,16 @@ impl Guest for Pix {
     }
 
     fn query(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
-        queried(&valid(&account)?, &order.number)
+        unsure(queried(&valid(&account)?, &order.number))
     }
 
     fn cancel(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
         let settings = valid(&account)?;
-        let reply = exchange(&settings, &messages::remove(&order.number)?)?;
+        let reply = unsure(exchange(&settings, &messages::remove(&order.number)?))?;
         let is_known = reply.status != 404 && is_refusal(reply.status) && reply.status != 403;
         // A charge that is paid or removed refuses to be removed, and the refusal does not say which it is.
         if is_known && problem(reply.status, &reply.body)?.kind == "CobOperacaoInvalida" {
-            return queried(&settings, &order.number).map(charge::as_paid);
+            return unsure(queried(&settings, &order.number)).map(charge::as_paid);
         }
         charge::read_queried(reply.status, &reply.body, &order.number).map(charge::as_paid)
     }
@@ -200,6 +200,14 @@ impl Guest for Pix {
 
 fn valid(account: &Account) -> Result<Settings, Error> {
     messages::valid_settings(settings(account)?)
+}
+
+/// Of an order that may be paid, a question that was not sent says no more than one that was not answered.
+fn unsure<T>(outcome: Result<T, Error>) -> Result<T, Error> {
+    outcome.map_err(|error| match error {
+        Error::NotSent(why) => no_answer(why),
+        other => other,
+    })
 }
 
 fn queried(settings: &Settings, number: &str) -> Result<PaymentAnswer, Error> {
