@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("saoma-channel-sdk", &["saoma-protocol"]),
     ("saoma-sandbox", &["saoma-channel-sdk"]),
     ("saoma-alipay", &["saoma-channel-sdk"]),
+    ("saoma-pix", &["saoma-channel-sdk"]),
     ("saoma-hostile", &["saoma-channel-sdk"]),
     ("saoma-frozen", &[]),
     ("saoma-schemes", &[]),

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Parser, Subcommand};
-use saoma_schemes::{alipay, stage, unionpay, wallet};
+use saoma_schemes::{alipay, pix, stage, unionpay, wallet};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -38,6 +38,12 @@ enum SchemeCommand {
     ///
     /// Example: saoma-schemes unionpay --listen 127.0.0.1:8093
     Unionpay(StageArgs),
+    /// A Brazilian bank with the Banco Central's API Pix over mutual TLS, with test certificates.
+    ///
+    /// Prints one line of JSON when it is ready: {"listening":"https://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
+    ///
+    /// Example: saoma-schemes pix --listen 127.0.0.1:8095
+    Pix(StageArgs),
 }
 
 #[derive(clap::Args)]
@@ -84,6 +90,7 @@ async fn main() -> anyhow::Result<()> {
         SchemeCommand::Wallet(args) => play_wallet(args).await,
         SchemeCommand::Alipay(args) => play(|| alipay::start(args.listen)).await,
         SchemeCommand::Unionpay(args) => play(|| unionpay::start(args.listen)).await,
+        SchemeCommand::Pix(args) => play(|| pix::start(args.listen)).await,
     }
 }
 

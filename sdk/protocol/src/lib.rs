@@ -5,6 +5,7 @@
 //! has a version and a golden vector under `vectors/`.
 
 pub mod api;
+pub mod code;
 pub mod id;
 pub mod journal;
 pub mod message;

@@ -39,6 +39,8 @@ mod sign;
 mod text;
 mod web;
 
+pub use saoma_protocol::code::{emvco, tlv};
+
 pub use bindings::{
     export,
     exports::saoma::channel::channel::{

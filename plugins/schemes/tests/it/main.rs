@@ -6,6 +6,7 @@ mod books;
 mod customer;
 mod faults;
 mod merchant;
+mod pix;
 mod process;
 mod shop;
 mod unionpay;

@@ -1,0 +1,192 @@
+//! What the scheme says of a return ("devolução").
+
+use saoma_channel_sdk::{Error, RefundAnswer, RefundStatus, declined, no_answer, not_sent};
+use serde::Deserialize;
+
+use super::{
+    charge::{is_not_found, parsed, reais, refusal},
+    number::from_txid,
+    problem::Problem,
+};
+
+/// A return, of ours or by the scheme's own special procedure.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReturnMessage {
+    pub id: String,
+    #[serde(default)]
+    pub rtr_id: String,
+    pub valor: String,
+    pub natureza: Option<String>,
+    #[serde(default)]
+    pub horario: ReturnTimes,
+    pub status: String,
+    #[serde(default)]
+    pub motivo: String,
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct ReturnTimes {
+    pub solicitacao: Option<String>,
+    pub liquidacao: Option<String>,
+}
+
+impl ReturnMessage {
+    pub fn is_done(&self) -> bool {
+        self.status == "DEVOLVIDO"
+    }
+
+    /// Whether the scheme took the money back by itself (MED, "mecanismo especial de devolução"), for fraud or a fault of a bank.
+    pub fn is_taken_back(&self) -> bool {
+        self.natureza.as_deref().is_some_and(|natureza| natureza.starts_with("MED_"))
+    }
+}
+
+/// What the scheme says of a return that was asked for or looked up.
+///
+/// # Errors
+/// `no-answer` for all but a return or its absence.
+pub fn read_queried(status: u16, body: &[u8], refund_number: &str) -> Result<RefundAnswer, Error> {
+    if matches!(status, 200 | 201) {
+        return refund_answer(parsed(body)?);
+    }
+    if is_not_found(status, body)? {
+        return Ok(without_return(RefundStatus::NotFound, refund_number));
+    }
+    Err(refusal(status, body))
+}
+
+/// Whether a return was refused in a way that the API foresees. Of anything else nothing is known.
+#[must_use]
+pub fn is_foreseen(refused: &Problem) -> bool {
+    matches!(
+        refused.kind.as_str(),
+        "PixDevolucaoInvalida" | "PixNaoEncontrado" | "NaoEncontrado" | "RequisicaoInvalida"
+    )
+}
+
+/// What became of a return that was refused as foreseen, once it has been looked up: an id that is used is refused too, whatever
+/// became of the return that has it.
+///
+/// # Errors
+/// `not-sent` if the scheme could not read the request; else as [`read_queried`].
+pub fn read_refused(refused: &Problem, status: u16, body: &[u8], refund_number: &str) -> Result<RefundAnswer, Error> {
+    let known = read_queried(status, body, refund_number)?;
+    if known.status != RefundStatus::NotFound {
+        return Ok(known);
+    }
+    if refused.kind == "RequisicaoInvalida" {
+        return Err(not_sent(refused.words.as_str()));
+    }
+    // Over the window of 90 days, or more than is left: the scheme says which in words alone, unless it names the field.
+    let code = if refused.is_about_amount { "amount-invalid" } else { "not-permitted" };
+    Ok(without_return(RefundStatus::Failed(declined(code, refused.words.as_str())), refund_number))
+}
+
+/// The answer about a refund of an order for which the scheme has received nothing: it has given nothing back.
+#[must_use]
+pub fn unknown(refund_number: &str) -> RefundAnswer {
+    without_return(RefundStatus::NotFound, refund_number)
+}
+
+fn refund_answer(given: ReturnMessage) -> Result<RefundAnswer, Error> {
+    let status = match given.status.as_str() {
+        "EM_PROCESSAMENTO" => RefundStatus::Pending,
+        "DEVOLVIDO" => RefundStatus::Succeeded,
+        "NAO_REALIZADO" => RefundStatus::Failed(declined("other", format!("NAO_REALIZADO {}", given.motivo))),
+        other => return Err(no_answer(format!("the return is {other:?}, which the API does not know"))),
+    };
+    Ok(RefundAnswer {
+        status,
+        refund_number: from_txid(&given.id).unwrap_or(given.id),
+        amount: Some(reais(&given.valor)?),
+        reference: given.rtr_id,
+    })
+}
+
+fn without_return(status: RefundStatus, refund_number: &str) -> RefundAnswer {
+    RefundAnswer { status, refund_number: refund_number.to_owned(), amount: None, reference: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::{
+        charge::tests::{REFUND, kind, refused},
+        problem,
+    };
+
+    fn given(status: &str) -> Vec<u8> {
+        format!(
+            r#"{{"id":"rfdXaaaaaaaaaaaaaaaaaaaaaaaaaa","rtrId":"D12345678202009091221abcdf098765","valor":"0.05",
+            "horario":{{"solicitacao":"2020-09-09T20:15:00.358Z"}},"status":"{status}","motivo":"Negado"}}"#
+        )
+        .into_bytes()
+    }
+
+    fn told(outcome: Result<RefundAnswer, Error>) -> String {
+        match outcome {
+            Ok(RefundAnswer { status: RefundStatus::Failed(failure), .. }) => format!("failed {}", failure.code),
+            Ok(answer) => format!("{:?}", answer.status).replace("RefundStatus::", ""),
+            Err(error) => kind(&error).to_owned(),
+        }
+    }
+
+    #[test]
+    fn returns() {
+        for (status, body, outcome) in [
+            (201, given("EM_PROCESSAMENTO"), "Pending"),
+            (201, given("DEVOLVIDO"), "Succeeded"),
+            (200, given("NAO_REALIZADO"), "failed other"),
+            (200, given("SONHANDO"), "no-answer"),
+            (200, b"{}".to_vec(), "no-answer"),
+            (404, refused("PixDevolucaoNaoEncontrada"), "NotFound"),
+            (404, refused("NaoEncontrado"), "NotFound"),
+            (404, refused("Estranho"), "no-answer"),
+            (403, refused("AcessoNegado"), "misconfigured"),
+            (503, refused("ServicoIndisponivel"), "no-answer"),
+        ] {
+            assert_eq!(
+                told(read_queried(status, &body, REFUND)),
+                outcome,
+                "{status} {}",
+                String::from_utf8_lossy(&body)
+            );
+        }
+        let answer = read_queried(201, &given("DEVOLVIDO"), REFUND).expect("an answer");
+        assert_eq!((answer.refund_number.as_str(), answer.amount.map(|amount| amount.minor)), (REFUND, Some(5)));
+        assert_eq!(answer.reference, "D12345678202009091221abcdf098765");
+    }
+
+    #[test]
+    fn a_refused_return_is_what_the_scheme_has_of_it() {
+        let absent = refused("PixDevolucaoNaoEncontrada");
+        for (kind, status, body, outcome) in [
+            ("PixDevolucaoInvalida", 200, given("DEVOLVIDO"), "Succeeded"),
+            ("PixDevolucaoInvalida", 200, given("EM_PROCESSAMENTO"), "Pending"),
+            ("PixDevolucaoInvalida", 404, absent.clone(), "failed not-permitted"),
+            ("PixNaoEncontrado", 404, absent.clone(), "failed not-permitted"),
+            ("RequisicaoInvalida", 404, absent.clone(), "not-sent"),
+            ("PixDevolucaoInvalida", 503, refused("ServicoIndisponivel"), "no-answer"),
+            ("PixDevolucaoInvalida", 404, b"<html>".to_vec(), "no-answer"),
+        ] {
+            let refusal = problem(400, &refused(kind)).expect("a problem");
+            assert_eq!(told(read_refused(&refusal, status, &body, REFUND)), outcome, "{kind} {status}");
+        }
+        assert!(!is_foreseen(&problem(400, &refused("Estranho")).expect("a problem")));
+        let mut too_much = problem(400, &refused("PixDevolucaoInvalida")).expect("a problem");
+        too_much.is_about_amount = true;
+        assert_eq!(told(read_refused(&too_much, 404, &absent, REFUND)), "failed amount-invalid");
+    }
+
+    #[test]
+    fn what_the_scheme_took_back_by_itself() {
+        let natured = |natureza: &str| {
+            let text = String::from_utf8(given("DEVOLVIDO")).expect("text");
+            let text = text.replace(r#""motivo""#, &format!(r#""natureza":"{natureza}","motivo""#));
+            serde_json::from_str::<ReturnMessage>(&text).expect("a return").is_taken_back()
+        };
+        assert!(natured("MED_FRAUDE") && natured("MED_OPERACIONAL") && natured("MED_PIX_AUTOMATICO"));
+        assert!(!natured("ORIGINAL") && !natured("RETIRADA"));
+    }
+}

@@ -1,0 +1,5 @@
+//! What is in the codes that are scanned.
+
+pub mod ber;
+pub mod emvco;
+pub mod tlv;
