@@ -57,7 +57,7 @@ async fn answer(
                 _ => carry_out(&mut scheme.book(), now, fault),
             }
         });
-    leave(fault, told(scheme, now, fault, outcome)).await
+    leave(fault, told(scheme, request, now, fault, outcome)).await
 }
 
 /// Each mode has its own addresses.
@@ -70,7 +70,7 @@ fn mode(config: Config, request: &HttpRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn told(scheme: &Scheme, now: i64, fault: Option<Fault>, outcome: Outcome) -> HttpResponse {
+fn told(scheme: &Scheme, request: &HttpRequest, now: i64, fault: Option<Fault>, outcome: Outcome) -> HttpResponse {
     let outcome = match fault {
         Some(Fault::Busy) => Err(Refusal::system()),
         Some(Fault::StrangeError) => {
@@ -93,7 +93,8 @@ fn told(scheme: &Scheme, now: i64, fault: Option<Fault>, outcome: Outcome) -> Ht
         }
     };
     let signed_over: &[u8] = if fault == Some(Fault::Forged) { b"other bytes" } else { &body };
-    let Ok(headers) = scheme.keys.headers(now, signed_over) else {
+    let is_list = request.path() == "/v3/certificates";
+    let Ok(headers) = scheme.keys.headers(now, signed_over, is_list) else {
         return HttpResponse::InternalServerError().finish();
     };
     let mut response = HttpResponse::build(status);
@@ -245,13 +246,13 @@ async fn bill_file(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpRes
     let fault = scheme.stage.enter(Act::Other, &request, &body);
     let now = scheme.stage.now_ms();
     if let Err(refusal) = gate::admit(&scheme.keys, now, &request, &body) {
-        return leave(fault, told(&scheme, now, fault, Err(refusal))).await;
+        return leave(fault, told(&scheme, &request, now, fault, Err(refusal))).await;
     }
     let token = request.query_string().strip_prefix("token=").unwrap_or_default();
     let file = scheme.book().bill.clone().filter(|(hash, _)| hash == token);
     let honest = match file {
         Some((_, file)) => HttpResponse::Ok().content_type("text/plain").body(file),
-        None => told(&scheme, now, None, Err(Refusal::invalid("账单下载地址已失效"))),
+        None => told(&scheme, &request, now, None, Err(Refusal::invalid("账单下载地址已失效"))),
     };
     leave(fault, honest).await
 }

@@ -31,27 +31,33 @@ pub enum Signing {
     PublicKey,
     /// By a platform certificate that the merchant holds.
     Certificate,
-    /// By the next platform certificate, while the merchant holds the one before: it has to be fetched.
+    /// By the next platform certificate, while the merchant holds the one before: it has to be fetched. Of the days in which both
+    /// are in force; the list of certificates is then signed by the older one.
     NextCertificate,
 }
 
 pub(super) struct Keys {
     signing: Signing,
     merchant: UnparsedPublicKey<Vec<u8>>,
-    ours: RsaKeyPair,
+    ours: (&'static str, RsaKeyPair),
+    /// For the list of certificates.
+    of_list: (&'static str, RsaKeyPair),
     chance: SystemRandom,
 }
 
 impl Keys {
     pub(super) fn new(signing: Signing) -> anyhow::Result<Self> {
-        let ours = match signing {
-            Signing::PublicKey => include_str!("keys/public-key.key"),
-            Signing::Certificate => include_str!("keys/platform.key"),
-            Signing::NextCertificate => include_str!("keys/platform-next.key"),
+        let public_key = || Ok::<_, anyhow::Error>((PUBLIC_KEY_ID, key_pair(include_str!("keys/public-key.key"))?));
+        let platform = || Ok::<_, anyhow::Error>((PLATFORM.0, key_pair(include_str!("keys/platform.key"))?));
+        let next = || Ok::<_, anyhow::Error>((PLATFORM_NEXT.0, key_pair(include_str!("keys/platform-next.key"))?));
+        let (ours, of_list) = match signing {
+            Signing::PublicKey => (public_key()?, public_key()?),
+            Signing::Certificate => (platform()?, platform()?),
+            Signing::NextCertificate => (next()?, platform()?),
         };
         let merchant = key_pair(MERCHANT_KEY)?.public_key().as_ref().to_vec();
         let merchant = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, merchant);
-        Ok(Self { signing, merchant, ours: key_pair(ours)?, chance: SystemRandom::new() })
+        Ok(Self { signing, merchant, ours, of_list, chance: SystemRandom::new() })
     }
 
     /// The keys that a merchant has entered before the play begins.
@@ -60,14 +66,6 @@ impl Keys {
             // As the console gives it, with the id that its user writes above.
             Signing::PublicKey => format!("Key-Id: {PUBLIC_KEY_ID}\n{}", include_str!("keys/public-key.pem")),
             Signing::Certificate | Signing::NextCertificate => PLATFORM.1.to_owned(),
-        }
-    }
-
-    pub(super) fn serial(&self) -> &'static str {
-        match self.signing {
-            Signing::PublicKey => PUBLIC_KEY_ID,
-            Signing::Certificate => PLATFORM.0,
-            Signing::NextCertificate => PLATFORM_NEXT.0,
         }
     }
 
@@ -84,22 +82,22 @@ impl Keys {
         STANDARD.decode(signature_base64).is_ok_and(|signature| self.merchant.verify(text, &signature).is_ok())
     }
 
-    /// The headers that sign a body, at this time.
-    pub(super) fn headers(&self, now_ms: i64, body: &[u8]) -> anyhow::Result<Vec<(String, String)>> {
+    /// The headers that sign a body, at this time; `is_list` if it is the list of certificates.
+    pub(super) fn headers(&self, now_ms: i64, body: &[u8], is_list: bool) -> anyhow::Result<Vec<(String, String)>> {
         let (timestamp, nonce) = (now_ms.div_euclid(1_000).to_string(), self.nonce(16)?);
         let mut text = format!("{timestamp}\n{nonce}\n").into_bytes();
         text.extend_from_slice(body);
         text.push(b'\n');
-        let mut signature = vec![0; self.ours.public().modulus_len()];
-        self.ours
-            .sign(&RSA_PKCS1_SHA256, &self.chance, &text, &mut signature)
+        let (serial, key) = if is_list { &self.of_list } else { &self.ours };
+        let mut signature = vec![0; key.public().modulus_len()];
+        key.sign(&RSA_PKCS1_SHA256, &self.chance, &text, &mut signature)
             .map_err(|_| anyhow!("the scheme's key does not sign"))?;
         Ok([
             ("wechatpay-timestamp", timestamp),
             ("wechatpay-nonce", nonce),
             ("wechatpay-signature", STANDARD.encode(signature)),
             ("wechatpay-signature-type", "WECHATPAY2-SHA256-RSA2048".to_owned()),
-            ("wechatpay-serial", self.serial().to_owned()),
+            ("wechatpay-serial", (*serial).to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec())

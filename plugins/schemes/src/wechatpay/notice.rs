@@ -47,7 +47,7 @@ pub(super) fn notification(
     .into_bytes();
     let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     if fault != Some(Fault::Unsigned) {
-        headers.extend(scheme.keys.headers(now, &body).map_err(unsealed)?);
+        headers.extend(scheme.keys.headers(now, &body, false).map_err(unsealed)?);
     }
     if fault == Some(Fault::Forged) {
         // The scheme itself sends these now and then, to see who lets them in.
