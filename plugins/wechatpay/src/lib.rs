@@ -92,11 +92,7 @@ impl Guest for WechatPay {
         }
         match queried(&settings, &order.number).map_err(in_doubt)? {
             PaymentAnswer { status: PaymentStatus::NotFound, .. } => Err(messages::read_unheard(status, &body)),
-            // Given back since: the charge itself went well.
-            answer @ PaymentAnswer { status: PaymentStatus::Refunded, .. } => {
-                Ok(PaymentAnswer { status: PaymentStatus::Succeeded, ..answer })
-            }
-            answer => Ok(answer),
+            answer => Ok(messages::as_paid(answer)),
         }
     }
 

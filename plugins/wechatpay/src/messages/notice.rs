@@ -6,7 +6,7 @@ use saoma_channel_sdk::{Error, PaymentAnswer, RefundAnswer};
 use serde::Deserialize;
 
 use super::{
-    read::{OrderMessage, payment_answer, said},
+    read::{OrderMessage, as_paid, payment_answer, said},
     refund::{RefundAmountMessage, refund_status},
     settings::{Mode, Settings},
 };
@@ -79,7 +79,7 @@ pub fn read_notice(body: &[u8]) -> Result<Notice, String> {
 /// In words, what cannot be read, or that it is about another merchant.
 pub fn read_payment_notice(settings: &Settings, opened: &[u8]) -> Result<PaymentAnswer, String> {
     let order: OrderMessage = serde_json::from_slice(opened).map_err(|error| error.to_string())?;
-    payment_answer(settings, order, None).map_err(words)
+    payment_answer(settings, order, None).map(as_paid).map_err(words)
 }
 
 /// What was sealed about a refund.

@@ -91,7 +91,7 @@ pub fn read_unheard(status: u16, body: &[u8]) -> Error {
 /// `not-sent` if the scheme refused the request itself, `no-answer` for what cannot be read or is not foreseen.
 pub fn read_charged(settings: &Settings, status: u16, body: &[u8], number: &str) -> Result<PaymentAnswer, Error> {
     if status == 200 {
-        return payment_answer(settings, parsed(body)?, Some(number));
+        return payment_answer(settings, parsed(body)?, Some(number)).map(as_paid);
     }
     let refusal = refusal(status, body)?;
     if let Some(code) = refusal.failure_code() {
@@ -109,13 +109,17 @@ pub fn read_charged(settings: &Settings, status: u16, body: &[u8], number: &str)
 /// What the scheme knows of an order.
 ///
 /// # Errors
-/// `not-sent` if it refused to tell, `no-answer` for all but an order or its absence.
+/// `no-answer` for all but an order or its absence: a refusal to tell says nothing of the order.
 pub fn read_queried(settings: &Settings, status: u16, body: &[u8], number: &str) -> Result<PaymentAnswer, Error> {
     if status == 200 {
         return payment_answer(settings, parsed(body)?, Some(number));
     }
     let refusal = refusal(status, body)?;
-    if refusal.is_no_order() { Ok(without_order(PaymentStatus::NotFound, number)) } else { Err(refusal.into_error()) }
+    if refusal.is_no_order() {
+        Ok(without_order(PaymentStatus::NotFound, number))
+    } else {
+        Err(no_answer(refusal.words))
+    }
 }
 
 /// How far the undoing of an order has come.
@@ -141,7 +145,7 @@ pub fn read_closed(status: u16, body: &[u8], number: &str) -> Result<Undone, Err
         "ORDERCLOSED" if status < 500 => Ok(answer(PaymentStatus::Closed, number)),
         "ORDERPAID" | "INVALIDREQUEST" if status < 500 => Ok(Undone::Refused(refusal.words)),
         _ if refusal.is_no_order() => Ok(answer(PaymentStatus::NotFound, number)),
-        _ => Err(refusal.into_error()),
+        _ => Err(no_answer(refusal.words)),
     }
 }
 
@@ -166,7 +170,7 @@ pub fn read_reversed(status: u16, body: &[u8], number: &str) -> Result<Undone, E
         "REVERSEEXPIRE" | "INVALIDREQUEST" | "TRADEERROR" | "ORDERPAID" if status < 500 => {
             Ok(Undone::Refused(refusal.words))
         }
-        _ => Err(refusal.into_error()),
+        _ => Err(no_answer(refusal.words)),
     }
 }
 
@@ -183,11 +187,18 @@ pub fn read_undone(undone: Undone, known: PaymentAnswer) -> Result<PaymentAnswer
         (Undone::Answer(answer), _) => Ok(*answer),
         (_, PaymentStatus::Closed | PaymentStatus::NotFound | PaymentStatus::Failed(_)) => Ok(known),
         // Paid, and the scheme will not undo it this way: refunds are the way then.
-        (Undone::Refused(_), PaymentStatus::Succeeded | PaymentStatus::Refunded) => {
-            Ok(PaymentAnswer { status: PaymentStatus::Succeeded, ..known })
-        }
+        (Undone::Refused(_), PaymentStatus::Succeeded | PaymentStatus::Refunded) => Ok(as_paid(known)),
         (Undone::Refused(words), _) => Err(no_answer(words)),
         (Undone::ToConfirm, status) => Err(no_answer(format!("reversed, but the order is still told as {status:?}"))),
+    }
+}
+
+/// That an order was paid, where the contract has no word for what was given back since.
+#[must_use]
+pub fn as_paid(known: PaymentAnswer) -> PaymentAnswer {
+    match known.status {
+        PaymentStatus::Refunded => PaymentAnswer { status: PaymentStatus::Succeeded, ..known },
+        _ => known,
     }
 }
 

@@ -53,7 +53,7 @@ pub fn is_refund_in_doubt(status: u16, body: &[u8]) -> bool {
 /// What the scheme knows of a refund.
 ///
 /// # Errors
-/// `not-sent` if it refused to tell, `no-answer` for all but a refund of this order or its absence.
+/// `no-answer` for all but a refund of this order or its absence: a refusal to tell says nothing of the refund.
 pub fn read_refund_queried(status: u16, body: &[u8], refund: &RefundOrder) -> Result<RefundAnswer, Error> {
     if status == 200 {
         return refund_answer(body, refund);
@@ -63,7 +63,7 @@ pub fn read_refund_queried(status: u16, body: &[u8], refund: &RefundOrder) -> Re
         (404, "RESOURCENOTEXISTS" | "REFUNDNOTEXISTS" | "REFUNDNOTEXIST") => {
             Ok(without_refund(RefundStatus::NotFound, &refund.refund_number))
         }
-        _ => Err(refusal.into_error()),
+        _ => Err(no_answer(refusal.words)),
     }
 }
 
@@ -139,13 +139,13 @@ mod tests {
             (200, told("SUCCESS", "another"), "no-answer", "no-answer"),
             (200, b"{}".to_vec(), "no-answer", "no-answer"),
             (400, refused("INVALID_REQUEST"), "no-answer", "no-answer"),
-            (400, refused("PARAM_ERROR"), "not-sent", "not-sent"),
-            (401, refused("SIGN_ERROR"), "not-sent", "not-sent"),
+            (400, refused("PARAM_ERROR"), "not-sent", "no-answer"),
+            (401, refused("SIGN_ERROR"), "not-sent", "no-answer"),
             (403, refused("NOT_ENOUGH"), "failed insufficient-funds", "no-answer"),
             (403, refused("USER_ACCOUNT_ABNORMAL"), "failed declined", "no-answer"),
             (404, refused("RESOURCE_NOT_EXISTS"), "failed not-permitted", "NotFound"),
-            (404, refused("MCH_NOT_EXISTS"), "not-sent", "not-sent"),
-            (429, refused("FREQUENCY_LIMITED"), "not-sent", "not-sent"),
+            (404, refused("MCH_NOT_EXISTS"), "not-sent", "no-answer"),
+            (429, refused("FREQUENCY_LIMITED"), "not-sent", "no-answer"),
             (500, refused("SYSTEM_ERROR"), "no-answer", "no-answer"),
             (400, refused("MOON_PHASE_ERROR"), "no-answer", "no-answer"),
         ] {

@@ -63,6 +63,7 @@ fn charges() {
         (200, order("NOTPAY"), "Pending"),
         (200, order("PAYERROR"), "failed declined"),
         (200, order("REVOKED"), "Closed"),
+        (200, order("REFUND"), "Succeeded"),
         (200, order("ACCEPT"), "no-answer"),
         (200, order("DREAMING"), "no-answer"),
         (200, b"<html>".to_vec(), "no-answer"),
@@ -150,8 +151,8 @@ fn queries() {
         (404, refused("NO_ROUTE"), "no-answer"),
         (404, b"<html>".to_vec(), "no-answer"),
         (400, refused("ORDER_NOT_EXIST"), "no-answer"),
-        (401, refused("SIGN_ERROR"), "not-sent"),
-        (429, refused("RATELIMIT_EXCEEDED"), "not-sent"),
+        (401, refused("SIGN_ERROR"), "no-answer"),
+        (429, refused("RATELIMIT_EXCEEDED"), "no-answer"),
         (500, refused("SYSTEM_ERROR"), "no-answer"),
     ] {
         assert_eq!(told(read_queried(&settings, status, &body, NUMBER)), outcome, "{status}");
@@ -200,7 +201,7 @@ fn closes_and_reversals() {
         (403, refused("TRADE_ERROR"), "no-answer", "refused"),
         (400, refused("REVERSE_EXPIRE"), "no-answer", "refused"),
         (404, refused("ORDER_NOT_EXIST"), "NotFound", "NotFound"),
-        (401, refused("SIGN_ERROR"), "not-sent", "not-sent"),
+        (401, refused("SIGN_ERROR"), "no-answer", "no-answer"),
         (500, refused("SYSTEM_ERROR"), "no-answer", "no-answer"),
     ] {
         assert_eq!(
