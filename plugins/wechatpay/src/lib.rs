@@ -11,7 +11,7 @@ use saoma_channel_sdk::{
     PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus, SecretKind, SecretSpec,
     aes_gcm_open, clock, declined, misconfigured, no_answer, random_hex,
 };
-use wire::{APIV3_KEY, MERCHANT_KEY, WECHATPAY_KEYS, download, exchange, verify, words};
+use wire::{APIV3_KEY, MERCHANT_KEY, UNBELIEVED, WECHATPAY_KEYS, download, exchange, verify, words};
 
 pub struct WechatPay;
 
@@ -90,9 +90,13 @@ impl Guest for WechatPay {
         if !messages::is_answered_by_query(status, &body) {
             return messages::read_charged(&settings, status, &body, &order.number);
         }
-        match queried(&settings, &order.number).map_err(in_doubt)? {
-            PaymentAnswer { status: PaymentStatus::NotFound, .. } => Err(messages::read_unheard(status, &body)),
-            answer => Ok(messages::as_paid(answer)),
+        let known = queried(&settings, &order.number).map_err(in_doubt)?;
+        match known.status {
+            PaymentStatus::NotFound | PaymentStatus::Pending if messages::is_code_refused(status, &body) => {
+                messages::read_charged(&settings, status, &body, &order.number)
+            }
+            PaymentStatus::NotFound => Err(messages::read_unheard(status, &body)),
+            _ => Ok(messages::as_paid(known)),
         }
     }
 
@@ -113,10 +117,7 @@ impl Guest for WechatPay {
                 // nothing left to wait for.
                 if clock::now() < messages::undoable_from(&order) {
                     let known = queried(&settings, number)?;
-                    if matches!(
-                        known.status,
-                        PaymentStatus::NotFound | PaymentStatus::Closed | PaymentStatus::Failed(_)
-                    ) {
+                    if matches!(known.status, PaymentStatus::NotFound | PaymentStatus::Closed) {
                         return Ok(known);
                     }
                 }
@@ -185,14 +186,14 @@ impl Guest for WechatPay {
 
     fn self_test(account: Account) -> Result<String, Error> {
         let settings = Settings::of(&account)?;
-        let (status, body) =
-            exchange(&settings, &messages::self_test(&settings, &random_hex(12))).map_err(|error| match error {
-                // Nothing can have happened here, and a wrong key or serial number is the likeliest reason.
-                Error::NoAnswer(why) => misconfigured(format!(
-                    "{why} (check wechatpay-keys, wechatpay_public_key_id, merchant_serial, merchant-key and this machine's clock)"
-                )),
-                other => other,
-            })?;
+        let call = messages::self_test(&settings, &random_hex(12));
+        let (status, body) = exchange(&settings, &call).map_err(|error| match error {
+            // Nothing can have happened here, and a wrong key or serial number is the likeliest reason.
+            Error::NoAnswer(why) if why.contains(UNBELIEVED) => misconfigured(format!(
+                "{why} (check wechatpay-keys, wechatpay_public_key_id, merchant_serial, merchant-key and this machine's clock)"
+            )),
+            other => other,
+        })?;
         messages::read_self_test(status, &body)?;
         let keys = if settings.wechatpay_public_key_id.is_empty() {
             // The APIv3 key is tried by what it opens.

@@ -24,8 +24,8 @@ pub use build::{
 pub use certificate::{SealedCertificate, read_certificates};
 pub use notice::{Notice, Subject, read_notice, read_payment_notice, read_refund_notice};
 pub use read::{
-    Undone, as_paid, is_answered_by_query, read_charged, read_closed, read_created, read_queried, read_reversed,
-    read_self_test, read_undone, read_unheard,
+    Undone, as_paid, is_answered_by_query, is_code_refused, read_charged, read_closed, read_created, read_queried,
+    read_reversed, read_self_test, read_undone, read_unheard,
 };
 pub use refund::{is_refund_in_doubt, read_refund_queried, read_refunded, without_refund};
 pub use settings::{Mode, Settings};

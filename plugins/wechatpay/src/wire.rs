@@ -20,6 +20,9 @@ pub const WECHATPAY_KEYS: &str = "wechatpay-keys";
 /// What WeChat Pay seals under.
 pub const APIV3_KEY: &str = "apiv3-key";
 
+/// What is said of an answer that nobody knows to be WeChat Pay's.
+pub const UNBELIEVED: &str = "not believed";
+
 /// The contract's bound in `fetch-bill`.
 const BILL_BYTES_MAX: u32 = 8 << 20;
 
@@ -29,7 +32,7 @@ const BILL_BYTES_MAX: u32 = 8 << 20;
 /// As `Request::send`; `no-answer` for an answer that is not signed as it should be.
 pub fn exchange(settings: &Settings, call: &Call) -> Result<(u16, Vec<u8>), Error> {
     let reply = send(settings, call)?;
-    let unbelieved = |why: String| no_answer(format!("status {}, not believed: {why}", reply.status));
+    let unbelieved = |why: String| no_answer(format!("status {}, {UNBELIEVED}: {why}", reply.status));
     let signature = Signature::of(&reply.headers, clock::now()).map_err(unbelieved)?;
     match is_wechatpay(settings, &signature, &reply.body) {
         Ok(true) => Ok((reply.status, reply.body)),

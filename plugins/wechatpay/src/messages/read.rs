@@ -65,14 +65,20 @@ pub fn read_created(status: u16, body: &[u8]) -> Result<String, Error> {
     })
 }
 
-/// Whether a charge was refused because of what became of an earlier request for the same number (or because of a rule that may
-/// have been broken by it): a query tells.
+/// Whether a charge was refused because of what became of an earlier request for the same number, or by a rule that it may have
+/// broken (its code may be used up by that very order): a query tells.
 #[must_use]
 pub fn is_answered_by_query(status: u16, body: &[u8]) -> bool {
-    (400..500).contains(&status)
-        && refusal(status, body).is_ok_and(|refusal| {
-            matches!(refusal.code.as_str(), "ORDERPAID" | "OUTTRADENOUSED" | "INVALIDREQUEST" | "BUYERMISMATCH")
-        })
+    let is_of_order = |code: &str| matches!(code, "ORDERPAID" | "OUTTRADENOUSED" | "INVALIDREQUEST" | "BUYERMISMATCH");
+    is_code_refused(status, body)
+        || (400..500).contains(&status) && refusal(status, body).is_ok_and(|refusal| is_of_order(&refusal.code))
+}
+
+/// Whether it was the customer's code that the scheme did not take.
+#[must_use]
+pub fn is_code_refused(status: u16, body: &[u8]) -> bool {
+    let code = refusal(status, body).ok().and_then(|refusal| refusal.failure_code());
+    matches!(code, Some("code-invalid" | "code-expired"))
 }
 
 /// What such a refusal comes to if the scheme then has no such order: one of `INVALID_REQUEST` was about this very request.

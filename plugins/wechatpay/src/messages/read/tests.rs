@@ -111,6 +111,10 @@ fn charges() {
         (403, "OUT_TRADE_NO_USED", true),
         (400, "INVALID_REQUEST", true),
         (400, "BUYER_MISMATCH", true),
+        (400, "AUTH_CODE_INVALID", true),
+        (403, "AUTHCODEEXPIRE", true),
+        (500, "AUTH_CODE_INVALID", false),
+        (403, "NOT_ENOUGH", false),
         (500, "ORDER_PAID", false),
         (400, "PARAM_ERROR", false),
     ] {
