@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Whoever sends us unknown serial numbers makes us ask no more often.
-const ASK_EVERY_MS: i64 = 60_000;
+const ASK_EVERY_MS: u64 = 60_000;
 const ASKED_AT: &str = "certificates-asked-at";
 
 /// The certificate of that serial number (PEM), if WeChat Pay has handed it out and it is in force.
@@ -27,7 +27,7 @@ pub fn find(settings: &Settings, serial: &str) -> Result<Option<Vec<u8>>, Error>
     let now = clock::now();
     let asked_at =
         kv::get(ASKED_AT).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok()?.parse::<i64>().ok());
-    if asked_at.is_some_and(|at| now.abs_diff(at) < ASK_EVERY_MS.unsigned_abs()) {
+    if asked_at.is_some_and(|at| now.abs_diff(at) < ASK_EVERY_MS) {
         return Ok(None);
     }
     let _ = kv::set(ASKED_AT, now.to_string().as_bytes());

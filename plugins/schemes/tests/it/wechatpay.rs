@@ -32,6 +32,8 @@ struct Merchant {
 
 struct Answer {
     status: u16,
+    /// Of the key that signed.
+    serial: Option<String>,
     body: Vec<u8>,
     signature: Option<bool>,
 }
@@ -97,8 +99,10 @@ impl Merchant {
         let headers = answer.headers().clone();
         let status = answer.status().as_u16();
         let body = answer.bytes().await?.to_vec();
+        let serial = headers.get("wechatpay-serial").map(|serial| serial.to_str().unwrap().to_owned());
         Ok(Answer {
             status,
+            serial,
             signature: self.is_signed(|name| Some(headers.get(name)?.to_str().ok()?.to_owned()), &body),
             body,
         })
@@ -490,7 +494,12 @@ async fn certificates_are_handed_out_where_there_are_any() {
     assert_eq!(shop.refused("GET", "/v3/certificates", Value::Null).await, (404, "RESOURCE_NOT_EXISTS".to_owned()));
     shop.running.stop().await;
     let shop = Merchant::open(Config { signing: Signing::NextCertificate, ..Config::default() }).await;
-    let list = shop.call("GET", "/v3/certificates", &Value::Null).await.json();
+    let answer = shop.call("GET", "/v3/certificates", &Value::Null).await;
+    let held = Some("5157F09EFDC096DE15EBE81A47057A7232000001".to_owned());
+    assert_eq!(answer.serial, held, "by the one that merchants hold");
+    let paid = shop.call("POST", &format!("{ORDERS}/codepay"), &charge("number1")).await;
+    assert_eq!(paid.serial.as_deref(), Some("5157F09EFDC096DE15EBE81A47057A7232000002"));
+    let list = answer.json();
     let serials: Vec<&str> =
         list["data"].as_array().unwrap().iter().map(|one| one["serial_no"].as_str().unwrap()).collect();
     assert_eq!(serials, ["5157F09EFDC096DE15EBE81A47057A7232000001", "5157F09EFDC096DE15EBE81A47057A7232000002"]);

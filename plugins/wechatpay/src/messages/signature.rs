@@ -9,7 +9,7 @@ use super::settings::Settings;
 
 const SCHEME: &str = "WECHATPAY2-SHA256-RSA2048";
 /// An answer that is older, or further ahead, is refused: it may be another's answer, played again.
-const AGE_SECONDS_MAX: i64 = 300;
+const AGE_SECONDS_MAX: u64 = 300;
 /// What WeChat Pay puts in front of a signature to see whether the merchant checks it.
 const PROBE: &str = "WECHATPAY/SIGNTEST/";
 
@@ -68,7 +68,7 @@ impl<'a> Signature<'a> {
             return Err("its signature is one of WeChat Pay's probes".to_owned());
         }
         let seconds: i64 = signature.timestamp.parse().map_err(|_| "its timestamp is no number".to_owned())?;
-        if now.div_euclid(1_000).abs_diff(seconds) > AGE_SECONDS_MAX.unsigned_abs() {
+        if now.div_euclid(1_000).abs_diff(seconds) > AGE_SECONDS_MAX {
             return Err(format!(
                 "its timestamp {seconds} is more than {AGE_SECONDS_MAX} s from this machine's clock, or it is an old one"
             ));
