@@ -8,3 +8,4 @@ pub mod pix;
 pub mod stage;
 pub mod unionpay;
 pub mod wallet;
+pub mod wechatpay;

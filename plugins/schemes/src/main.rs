@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Parser, Subcommand};
-use saoma_schemes::{alipay, pix, stage, unionpay, wallet};
+use saoma_schemes::{alipay, pix, stage, unionpay, wallet, wechatpay};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -44,6 +44,24 @@ enum SchemeCommand {
     ///
     /// Example: saoma-schemes pix --listen 127.0.0.1:8095
     Pix(StageArgs),
+    /// WeChat Pay's API v3 (payment codes, native codes), with test keys.
+    ///
+    /// Prints one line of JSON when it is ready: {"listening":"http://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
+    ///
+    /// Example: saoma-schemes wechatpay --partner --signing next-certificate
+    Wechatpay(WechatpayArgs),
+}
+
+#[derive(clap::Args)]
+struct WechatpayArgs {
+    #[command(flatten)]
+    stage: StageArgs,
+    /// The merchant is behind a service provider.
+    #[arg(long)]
+    partner: bool,
+    /// By which key the scheme signs, and which one merchants hold.
+    #[arg(long, value_enum, default_value_t)]
+    signing: wechatpay::Signing,
 }
 
 #[derive(clap::Args)]
@@ -91,6 +109,10 @@ async fn main() -> anyhow::Result<()> {
         SchemeCommand::Alipay(args) => play(|| alipay::start(args.listen)).await,
         SchemeCommand::Unionpay(args) => play(|| unionpay::start(args.listen)).await,
         SchemeCommand::Pix(args) => play(|| pix::start(args.listen)).await,
+        SchemeCommand::Wechatpay(args) => {
+            let config = wechatpay::Config { is_partner: args.partner, signing: args.signing };
+            play(|| wechatpay::start(args.stage.listen, config)).await
+        }
     }
 }
 

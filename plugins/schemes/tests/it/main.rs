@@ -10,3 +10,4 @@ mod pix;
 mod process;
 mod shop;
 mod unionpay;
+mod wechatpay;
