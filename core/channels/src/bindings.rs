@@ -23,6 +23,8 @@ pub(crate) mod v0_2 {
             "saoma:channel/http.send": async | trappable,
             "saoma:channel/kv": async | trappable,
             "saoma:channel/secrets.rsa-sha256-sign": async | trappable,
+            "saoma:channel/tcp.exchange": async | trappable,
+            "saoma:channel/keys.load": async | trappable,
             default: trappable,
         },
         exports: { default: async },
@@ -31,5 +33,5 @@ pub(crate) mod v0_2 {
 
 pub(crate) use v0_2::{
     exports::saoma::channel::channel as contract,
-    saoma::channel::{clock, http, kv, log, random, secrets, types},
+    saoma::channel::{card, clock, http, keys, kv, log, random, secrets, tcp, types},
 };

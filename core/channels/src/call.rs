@@ -12,6 +12,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::{
     bindings::{contract, types},
+    card::{Card, CardFault, KeptCard, OpenCard},
     convert,
     engine::TICK_MS,
     failure::{Failure, NotificationFailure},
@@ -90,8 +91,23 @@ impl ChannelCaller for Host {
         .await
     }
 
+    async fn charge_card(&self, account: &Account, order: &Order, card: &Card) -> Result<PaymentAnswer, Failure> {
+        let call = Call::new("charge", Some(order.number), Some(Capability::Card));
+        let call = Call { card: Some(About::Presented(card)), currency: Some(order.amount.currency()), ..call };
+        let wit = convert::order(order);
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.charge(store, account, &wit, "").await })
+            },
+            |answer| convert::charge_answer(answer, order),
+        )
+        .await
+    }
+
     async fn query(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
-        let call = Call::new("query", Some(order.number), None);
+        let call = Call::new("query", Some(order.number), None).about(order.card.as_ref());
         let wit = convert::known_order(order);
         self.call(
             account,
@@ -105,7 +121,7 @@ impl ChannelCaller for Host {
     }
 
     async fn cancel(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {
-        let call = Call::new("cancel", Some(order.number), None);
+        let call = Call::new("cancel", Some(order.number), None).about(order.card.as_ref());
         let wit = convert::known_order(order);
         self.call(
             account,
@@ -121,7 +137,7 @@ impl ChannelCaller for Host {
     async fn refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
         let is_partial = refund.amount != refund.total;
         let needs = if is_partial { Capability::PartialRefund } else { Capability::Refund };
-        let call = Call::new("refund", Some(refund.number), Some(needs));
+        let call = Call::new("refund", Some(refund.number), Some(needs)).about(refund.card.as_ref());
         let wit = convert::refund_order(refund);
         self.call(
             account,
@@ -136,7 +152,7 @@ impl ChannelCaller for Host {
 
     async fn query_refund(&self, account: &Account, refund: &RefundOrder) -> Result<RefundAnswer, Failure> {
         let needs = Some(Capability::Refund);
-        let call = Call::new("query-refund", Some(refund.number), needs);
+        let call = Call::new("query-refund", Some(refund.number), needs).about(refund.card.as_ref());
         let wit = convert::refund_order(refund);
         self.call(
             account,
@@ -213,15 +229,45 @@ struct Call<'a> {
     needs: Option<Capability>,
     /// The customer's code, to be kept out of the log.
     code: Option<&'a str>,
+    card: Option<About<'a>>,
     /// What the manifest must list for it.
     currency: Option<Currency>,
     /// Of each HTTP answer within it.
     answer_bytes_max: u32,
 }
 
-impl Call<'_> {
+/// The card that a call is about.
+#[derive(Clone, Copy)]
+enum About<'a> {
+    Presented(&'a Card),
+    Kept(&'a KeptCard),
+}
+
+impl<'a> Call<'a> {
     const fn new(function: &'static str, payment: Option<PaymentId>, needs: Option<Capability>) -> Self {
-        Self { function, payment, needs, code: None, currency: None, answer_bytes_max: http::BODY_BYTES_MAX }
+        Self {
+            function,
+            payment,
+            needs,
+            code: None,
+            card: None,
+            currency: None,
+            answer_bytes_max: http::BODY_BYTES_MAX,
+        }
+    }
+
+    fn about(self, card: Option<&'a KeptCard>) -> Self {
+        Self { card: card.map(About::Kept), ..self }
+    }
+
+    /// The card in the clear.
+    fn opened(&self, account: &Account, manifest: &Manifest) -> Result<Option<Arc<OpenCard>>, CardFault> {
+        let opened = match self.card {
+            Some(About::Presented(card)) => OpenCard::of(card, manifest, &account.secrets)?,
+            Some(About::Kept(card)) => OpenCard::of_kept(card, manifest, &account.secrets)?,
+            None => return Ok(None),
+        };
+        Ok(Some(Arc::new(opened)))
     }
 }
 
@@ -313,9 +359,11 @@ impl Host {
             reach: Reach::of(&plugin.manifest, settings),
             deadline: Instant::now() + Duration::from_millis(timeout_ms),
             code: call.code.map(str::to_owned),
-            http_requests: 0,
+            card: call.opened(account, &plugin.manifest)?,
+            requests: 0,
             answer_bytes_max: call.answer_bytes_max,
             rsa_operations: 0,
+            key_loads: 0,
             asked: false,
             unanswered: false,
             kv_operations: 0,

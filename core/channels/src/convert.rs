@@ -447,6 +447,7 @@ mod tests {
             total: amount(10),
             reason: String::new(),
             created_at: Millis(1_700_000_000_000),
+            card: None,
         };
         let answer = |refund_number: &str, minor| wit::RefundAnswer {
             status: wit::RefundStatus::Succeeded,

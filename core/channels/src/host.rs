@@ -1,11 +1,14 @@
 //! The host: what is built once, and what one call may touch.
 
+pub(crate) mod card;
 pub(crate) mod clock;
 pub(crate) mod http;
+pub(crate) mod keys;
 pub(crate) mod kv;
 pub(crate) mod log;
 pub(crate) mod random;
 pub(crate) mod secrets;
+pub(crate) mod tcp;
 
 use std::{
     collections::HashMap,
@@ -25,7 +28,9 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+pub(crate) use self::http::Endpoint;
 use crate::{
+    card::OpenCard,
     engine::{
         self, INSTANCES_DEFAULT, INSTANCES_PER_PLUGIN_DEFAULT, INSTANCES_PER_TENANT_DEFAULT, MEMORY_BYTES_DEFAULT,
         MEMORY_BYTES_PER_PLUGIN_DEFAULT, RUNNING_MS_DEFAULT,
@@ -35,7 +40,7 @@ use crate::{
     memory::{Budget, MemoryLimit},
     message::Account,
     places::Places,
-    ports::{Chance, Clock, KvStore, MemoryKv, SystemChance, SystemClock},
+    ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
     registry::{self, CodeCache, ContentHash, Plugin},
     versions::{self, Pre},
 };
@@ -68,6 +73,8 @@ pub struct HostConfig {
     /// plugin's other tenants.
     pub instances_per_tenant_max: u32,
     pub kv: Arc<dyn KvStore>,
+    /// Where working keys are kept; never readable to plugins.
+    pub keys: Arc<dyn KeyStore>,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
     /// Counts and times calls. Who reads the figures is not known here.
@@ -89,6 +96,7 @@ impl HostConfig {
             instances_per_plugin_max: INSTANCES_PER_PLUGIN_DEFAULT,
             instances_per_tenant_max: INSTANCES_PER_TENANT_DEFAULT,
             kv: Arc::new(MemoryKv::default()),
+            keys: Arc::new(MemoryKeys::default()),
             clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
             meter: global::meter("saoma_channels"),
@@ -135,6 +143,7 @@ pub struct Host {
 /// What calls use of the outside.
 pub(crate) struct Ports {
     pub(crate) kv: Arc<dyn KvStore>,
+    pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Arc<dyn Chance>,
     pub(crate) network: http::Network,
@@ -156,6 +165,7 @@ impl Host {
         let network = http::Network::new(&config)?;
         let ports = Arc::new(Ports {
             kv: Arc::clone(&config.kv),
+            keys: Arc::clone(&config.keys),
             clock: Arc::clone(&config.clock),
             chance: Arc::clone(&config.chance),
             network,
@@ -243,10 +253,14 @@ pub(crate) struct Given {
     pub(crate) deadline: Instant,
     /// The customer's code of a `charge`: a bearer credential for a minute, kept out of log lines.
     pub(crate) code: Option<String>,
-    pub(crate) http_requests: u32,
+    /// The card that the call is about, in the clear.
+    pub(crate) card: Option<Arc<OpenCard>>,
+    /// By HTTP and TCP together.
+    pub(crate) requests: u32,
     /// Of one HTTP answer.
     pub(crate) answer_bytes_max: u32,
     pub(crate) rsa_operations: u32,
+    pub(crate) key_loads: u32,
     /// A request was handed to the network: from here on something may have taken effect.
     pub(crate) asked: bool,
     /// A request of this call may have been received, and no answer came back whole.
@@ -333,8 +347,49 @@ impl WasiView for CallState {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use tokio::time::Duration;
+
     use super::*;
+    use crate::secret::Secrets;
+
+    /// A call of an account of this channel that holds these secrets, about that card.
+    pub(crate) fn call_of(manifest: Manifest, secrets: Secrets, card: Option<OpenCard>) -> CallState {
+        let config = HostConfig { allow_private_addresses: true, ..HostConfig::new("") };
+        let ports = Ports {
+            kv: Arc::clone(&config.kv),
+            keys: Arc::clone(&config.keys),
+            clock: Arc::clone(&config.clock),
+            chance: Arc::clone(&config.chance),
+            network: http::Network::new(&config).expect("a network"),
+        };
+        let given = Given {
+            plugin: Arc::new(manifest),
+            account: Account {
+                id: saoma_protocol::ChannelAccountId::from_bytes([1; 16]),
+                tenant: saoma_protocol::TenantId::from_bytes([2; 16]),
+                channel: "wallet-2".to_owned(),
+                settings_json: "{}".to_owned(),
+                secrets,
+                notify_url: String::new(),
+            },
+            ports: Arc::new(ports),
+            reach: http::Reach::default(),
+            deadline: Instant::now() + Duration::from_secs(5),
+            code: None,
+            card: card.map(Arc::new),
+            requests: 0,
+            answer_bytes_max: http::BODY_BYTES_MAX,
+            rsa_operations: 0,
+            key_loads: 0,
+            asked: false,
+            unanswered: false,
+            kv_operations: 0,
+            log_lines: 0,
+            log_dropped: 0,
+        };
+        CallState::new(MemoryLimit::new(0, Budget::new(0)), Arc::new(SystemClock), Some(given))
+    }
 
     #[test]
     fn handles_of_one_call_have_an_end() {

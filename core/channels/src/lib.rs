@@ -26,6 +26,7 @@
 
 mod bindings;
 mod call;
+mod card;
 pub mod conformance;
 mod convert;
 mod engine;
@@ -42,6 +43,7 @@ mod settings;
 mod versions;
 
 pub use call::{NOTIFICATION_BYTES_MAX, QUEUE_WAIT_MS_MAX};
+pub use card::{Card, CardEntry, EncryptedPin, KeptCard};
 pub use failure::{CacheError, Failure, HostError, InstallError, NotificationFailure};
 pub use host::{
     Host, HostConfig,
@@ -53,7 +55,10 @@ pub use message::{
     NotificationEvent, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder,
     RefundStatus,
 };
-pub use ports::{Chance, ChannelCaller, Clock, KvError, KvStore, MemoryKv, NoChance, SystemChance, SystemClock};
+pub use ports::{
+    Chance, ChannelCaller, Clock, KeyStore, KeysUnreachable, KvError, KvStore, MemoryKeys, MemoryKv, NoChance,
+    SystemChance, SystemClock, WorkingKeys,
+};
 pub use registry::{ContentHash, Origin, PLUGIN_BYTES_MAX, Plugin};
 pub use saoma_domain::claim::Claim;
 pub use secret::{SecretFault, Secrets};

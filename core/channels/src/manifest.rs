@@ -49,6 +49,7 @@ pub enum Capability {
     Bills,
     /// Its answers of success need not name an amount.
     AmountsNotNamed,
+    Card,
 }
 
 impl Capability {
@@ -64,6 +65,7 @@ impl Capability {
             Self::Notifications => "notifications",
             Self::Bills => "bills",
             Self::AmountsNotNamed => "amounts_not_named",
+            Self::Card => "card",
         }
     }
 }
@@ -87,6 +89,9 @@ pub enum SecretKind {
     Aes256Key,
     ClientCertificate,
     Certificates,
+    KeyEncryptionKey,
+    TerminalDataKey,
+    TerminalPinKey,
 }
 
 /// Where a plugin may call.
@@ -225,12 +230,18 @@ fn check_capabilities(given: &wit::Manifest) -> Result<BTreeSet<Capability>, Man
             wit::Capability::Notifications => Capability::Notifications,
             wit::Capability::Bills => Capability::Bills,
             wit::Capability::AmountsNotNamed => Capability::AmountsNotNamed,
+            wit::Capability::Card => Capability::Card,
         })
         .collect();
     let has = |capability| capabilities.contains(&capability);
     let incomplete = |what, needs| Err(ManifestError::Incomplete { what, needs });
-    if !has(Capability::MerchantPresented) && !has(Capability::CustomerPresented) {
-        return incomplete("a channel", "merchant-presented or customer-presented");
+    if !has(Capability::MerchantPresented) && !has(Capability::CustomerPresented) && !has(Capability::Card) {
+        return incomplete("a channel", "merchant-presented, customer-presented or card");
+    }
+    let keys_of = |kind| given.secrets.iter().filter(|secret| secret.kind == kind).count();
+    let (data_keys, pin_keys) = (keys_of(wit::SecretKind::TerminalDataKey), keys_of(wit::SecretKind::TerminalPinKey));
+    if data_keys != usize::from(has(Capability::Card)) || pin_keys > data_keys {
+        return incomplete("card", "one terminal-data-key, at most one terminal-pin-key (and they need card)");
     }
     if !has(Capability::Cancel) {
         return incomplete("a channel", "cancel: an unknown payment must be undone");
@@ -308,6 +319,9 @@ fn check_secrets(given: Vec<wit::SecretSpec>) -> Result<Vec<SecretSpec>, Manifes
             wit::SecretKind::Aes256Key => SecretKind::Aes256Key,
             wit::SecretKind::ClientCertificate => SecretKind::ClientCertificate,
             wit::SecretKind::Certificates => SecretKind::Certificates,
+            wit::SecretKind::KeyEncryptionKey => SecretKind::KeyEncryptionKey,
+            wit::SecretKind::TerminalDataKey => SecretKind::TerminalDataKey,
+            wit::SecretKind::TerminalPinKey => SecretKind::TerminalPinKey,
         };
         secrets.push(SecretSpec { name: secret.name, kind, description: secret.description });
     }
@@ -467,8 +481,10 @@ pub(crate) mod tests {
             (|m| m.currencies.clear(), "1 to 64 currencies"),
             (|m| m.currencies.push("CNY".to_owned()), "1 to 64 currencies"),
             (|m| m.currencies.push("XXX".to_owned()), "ISO 4217"),
-            (|m| m.capabilities.clear(), "merchant-presented or"),
+            (|m| m.capabilities.clear(), "merchant-presented, "),
             (|m| m.capabilities.retain(|c| *c != wit::Capability::Cancel), "cancel"),
+            (|m| m.capabilities.push(wit::Capability::Card), "terminal-data-key"),
+            (|m| m.secrets[0].kind = wit::SecretKind::TerminalPinKey, "terminal-data-key"),
             (|m| m.claims.clear(), "claims"),
             (|m| m.capabilities.retain(|c| *c != wit::Capability::CustomerPresented), "claims"),
             (|m| m.claims = vec![digits("", "", 18, 18)], "the claim"),

@@ -7,7 +7,7 @@
 use saoma_domain::recon::{Key, Side};
 use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PaymentId, RefundId, StoreId, TenantId, TerminalId};
 
-use crate::{failure, secret::Secrets};
+use crate::{card::KeptCard, failure, secret::Secrets};
 
 /// What a tenant has with one scheme, as a call needs it.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ pub struct KnownOrder {
     pub presented_by: Presenter,
     /// As in [`Order::created_at`].
     pub created_at: Millis,
+    /// Of a charge of a card, what was kept of it.
+    pub card: Option<KeptCard>,
 }
 
 /// Who shows the code.
@@ -176,6 +178,8 @@ pub struct RefundOrder {
     pub reason: String,
     /// The same in every call about this refund.
     pub created_at: Millis,
+    /// Of a payment by card, what was kept of it.
+    pub card: Option<KeptCard>,
 }
 
 /// What the scheme says of a refund.

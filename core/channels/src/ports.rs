@@ -9,7 +9,10 @@ use std::{
 use async_trait::async_trait;
 use saoma_protocol::{ChannelAccountId, Millis};
 
+use zeroize::Zeroizing;
+
 use crate::{
+    card::Card,
     failure::{Failure, NotificationFailure},
     manifest::Manifest,
     message::{
@@ -36,6 +39,11 @@ pub trait ChannelCaller: Send + Sync {
 
     /// Customer-presented: charges the scanned code.
     async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure>;
+
+    /// Charges the card that was presented. Core must have stored what it may of it before ([`Card::kept`]).
+    async fn charge_card(&self, _account: &Account, _order: &Order, _card: &Card) -> Result<PaymentAnswer, Failure> {
+        Err(Failure::Unsupported)
+    }
 
     /// What the scheme knows of an order; changes nothing.
     async fn query(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure>;
@@ -148,5 +156,58 @@ impl KvStore for MemoryKv {
             values.remove(key);
         }
         Ok(())
+    }
+}
+
+/// The keys of a channel account cannot be read or written now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the working keys are not reachable: {0}")]
+pub struct KeysUnreachable(pub String);
+
+/// Where the host keeps the working keys that schemes send: by channel account and slot, encrypted at rest. Plugins never read
+/// them. The host bounds their number.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// Every slot's key.
+    async fn load(&self, account: ChannelAccountId) -> Result<WorkingKeys, KeysUnreachable>;
+
+    /// Puts a key into a slot, in place of what was there, and leaves the others. `false`: it would be one slot more than
+    /// `slots_max`.
+    async fn put(
+        &self,
+        account: ChannelAccountId,
+        slot: &str,
+        key: Zeroizing<Vec<u8>>,
+        slots_max: usize,
+    ) -> Result<bool, KeysUnreachable>;
+}
+
+/// Keys by slot, as the host wrote them down.
+pub type WorkingKeys = BTreeMap<String, Zeroizing<Vec<u8>>>;
+
+/// Keys that last as long as the process: for tests.
+#[derive(Default)]
+pub struct MemoryKeys(Mutex<HashMap<ChannelAccountId, WorkingKeys>>);
+
+#[async_trait]
+impl KeyStore for MemoryKeys {
+    async fn load(&self, account: ChannelAccountId) -> Result<WorkingKeys, KeysUnreachable> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&account).cloned().unwrap_or_default())
+    }
+
+    async fn put(
+        &self,
+        account: ChannelAccountId,
+        slot: &str,
+        key: Zeroizing<Vec<u8>>,
+        slots_max: usize,
+    ) -> Result<bool, KeysUnreachable> {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = accounts.entry(account).or_default();
+        let fits = keys.len() < slots_max || keys.contains_key(slot);
+        if fits {
+            keys.insert(slot.to_owned(), key);
+        }
+        Ok(fits)
     }
 }

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::host::Endpoint;
+
 /// Longest schema taken, in bytes; a form of a hundred described fields fits ten times.
 pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
 /// Longest settings taken, in bytes: they are copied into the plugin at every call.
@@ -221,8 +223,13 @@ impl Property {
     }
 }
 
+/// Also of a host that speaks in frames over TCP (the contract's `tcp`).
 fn is_web_address(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
+    Url::parse(text).is_ok_and(|url| match url.scheme() {
+        "https" | "http" => url.has_host(),
+        "tls" | "tcp" => Endpoint::parse(text).is_some(),
+        _ => false,
+    })
 }
 
 /// Keywords that say something to people and nothing to the check. `x-…` is for the form's own hints.

@@ -30,3 +30,4 @@ pub mod session_keys;
 pub mod telemetry;
 pub mod webhooks;
 pub mod workers;
+mod working_keys;

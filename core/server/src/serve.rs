@@ -22,8 +22,10 @@ use crate::{
     own_keys,
     peers::Peers,
     plugin_values::PluginValues,
+    secrets::Vault,
     telemetry::{self, metrics::Metrics},
     workers::Workers,
+    working_keys::WorkingKeys,
 };
 
 /// Longest that a shutdown waits for what is in flight: longer than a channel's call may take.
@@ -95,7 +97,7 @@ impl Running {
             Ok::<_, StartError>((vault, ca))
         })
         .await?;
-        let host = host(&config, &store, &figures).await?;
+        let host = host(&config, &store, &vault, &figures).await?;
         let outgoing = Outgoing::new(config.webhooks.allow_private_addresses)?;
         let node = random_name()?;
         let fleet = Fleet::new(ca, node.clone());
@@ -215,7 +217,7 @@ fn make_folder(folder: &Path) -> Result<(), StartError> {
         .map_err(|source| StartError::Folder { folder: folder.display().to_string(), source })
 }
 
-async fn host(config: &Config, store: &Store, figures: &Metrics) -> Result<Host, StartError> {
+async fn host(config: &Config, store: &Store, vault: &Vault, figures: &Metrics) -> Result<Host, StartError> {
     let roots = config.plugins.extra_roots.as_ref().map(|file| {
         fs::read_to_string(file).map_err(|source| StartError::Roots { file: file.display().to_string(), source })
     });
@@ -225,6 +227,7 @@ async fn host(config: &Config, store: &Store, figures: &Metrics) -> Result<Host,
         grant: config.plugins.hosts.clone(),
         extra_roots_pem: roots.transpose()?,
         kv: Arc::new(PluginValues(store.clone())),
+        keys: Arc::new(WorkingKeys { store: store.clone(), vault: vault.clone() }),
         meter: figures.meter().clone(),
         ..HostConfig::new(config.data_dir.join("plugin-cache"))
     };

@@ -152,6 +152,36 @@ pub fn secrets(
     secrets.map(|secrets| secrets.map(Opaque)).ok_or(NO_ACCOUNT)
 }
 
+/// Replaces the keys that the scheme sent for this account, sealed by the caller. Neither the account's version nor its age
+/// changes: nobody has changed it.
+///
+/// # Errors
+/// `NotFound`.
+pub fn set_working_keys(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    sealed: &Opaque<Vec<u8>>,
+) -> Result<(), StoreError> {
+    let keys = channel_accounts::working_keys.eq(sealed.0.as_slice());
+    let n = tx.run(scope, |conn| diesel::update(row_of(scope, account)).set(keys).execute(conn))?;
+    found(n, "the channel account")
+}
+
+/// These keys as they were stored; `None` if there are none.
+///
+/// # Errors
+/// `NotFound`.
+pub fn working_keys(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+) -> Result<Option<Opaque<Vec<u8>>>, StoreError> {
+    let keys: Option<Option<Vec<u8>>> =
+        tx.run(scope, |conn| row_of(scope, account).select(channel_accounts::working_keys).first(conn).optional())?;
+    keys.map(|keys| keys.map(Opaque)).ok_or(NO_ACCOUNT)
+}
+
 const NO_ACCOUNT: StoreError = StoreError::NotFound { what: "the channel account" };
 
 /// Reads an account by its id, whosever it is: for [`crate::access`] alone.

@@ -126,6 +126,7 @@ diesel::table! {
         version -> BigInt,
         created_at -> BigInt,
         updated_at -> BigInt,
+        working_keys -> Nullable<Binary>,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     ChannelSecrets(ChannelAccountId),
+    WorkingKeys(ChannelAccountId),
     WebhookSecret(WebhookEndpointId),
     WebhookPreviousSecret(WebhookEndpointId),
 }
@@ -28,6 +29,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ChannelSecrets(account) => account.fmt(f),
+            // Else the account's secrets could be put in the place of its keys.
+            Self::WorkingKeys(account) => write!(f, "{account}/working-keys"),
             Self::WebhookSecret(endpoint) | Self::WebhookPreviousSecret(endpoint) => endpoint.fmt(f),
         }
     }
@@ -44,6 +47,7 @@ pub struct Sealed {
 macro_rules! each_column {
     ($with:ident) => {
         $with!(channel_accounts, secrets, Place::ChannelSecrets);
+        $with!(channel_accounts, working_keys, Place::WorkingKeys);
         $with!(webhook_endpoints, secret, Place::WebhookSecret);
         $with!(webhook_endpoints, previous_secret, Place::WebhookPreviousSecret);
     };
@@ -121,6 +125,7 @@ pub fn replace(
     }
     let n = match read.place {
         Place::ChannelSecrets(account) => put!(channel_accounts, secrets, account),
+        Place::WorkingKeys(account) => put!(channel_accounts, working_keys, account),
         Place::WebhookSecret(endpoint) => put!(webhook_endpoints, secret, endpoint),
         Place::WebhookPreviousSecret(endpoint) => put!(webhook_endpoints, previous_secret, endpoint),
     };

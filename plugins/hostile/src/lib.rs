@@ -6,8 +6,9 @@
 use saoma_channel_sdk::{
     Account, BillPage, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern, HttpMessage,
     KnownOrder, Manifest, Money, NotificationError, NotificationOutcome, Order, PaymentAnswer, PaymentStatus,
-    RefundAnswer, RefundOrder, Request, SecretKind, SecretSpec, aes_gcm_open, hmac_hex, kv, log, no_answer, not_sent,
-    random, rsa_sign, rsa_verifies, rsa_verifies_with, settings,
+    RefundAnswer, RefundOrder, Request, SecretKind, SecretSpec, aes_gcm_open, card, hmac_hex, keys, kv, log, no_answer,
+    not_sent, random, rsa_sign, rsa_verifies, rsa_verifies_with, settings,
+    tcp::{CardValue, Digits, LengthHeader, MacAlgorithm, Message, PinBlock, PinFormat},
 };
 use serde::Deserialize;
 
@@ -46,6 +47,8 @@ enum Mode {
     Oversize,
     SignFlood,
     VerifyFlood,
+    CardEcho,
+    KeyProbe,
 }
 
 /// `describe` is asked before there are settings, so this text, altered in a copy of the component, is its mode: `quiet`,
@@ -67,7 +70,12 @@ impl Guest for Hostile {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: "Hostile (for tests)".to_owned(),
             currencies: vec!["CNY".to_owned()],
-            capabilities: vec![Capability::MerchantPresented, Capability::CustomerPresented, Capability::Cancel],
+            capabilities: vec![
+                Capability::MerchantPresented,
+                Capability::CustomerPresented,
+                Capability::Cancel,
+                Capability::Card,
+            ],
             claims: vec![Claim::Digits(DigitClaim {
                 prefix_from: "77".to_owned(),
                 prefix_to: "77".to_owned(),
@@ -79,6 +87,9 @@ impl Guest for Hostile {
                 spec(SIGNING_KEY, SecretKind::RsaPrivateKey),
                 spec(TOKEN, SecretKind::Text),
                 spec("seal-key", SecretKind::Aes256Key),
+                spec("terminals", SecretKind::TerminalDataKey),
+                spec("pins", SecretKind::TerminalPinKey),
+                spec(MASTER, SecretKind::KeyEncryptionKey),
             ],
             hosts: vec![HostPattern::Setting("base_url".to_owned())],
             cadence: Cadence { call_timeout_ms: 1_000, query_interval_ms: 1_000, reverse_after_ms: 5_000 },
@@ -94,6 +105,7 @@ impl Guest for Hostile {
 
     fn charge(account: Account, order: Order, code: String) -> Result<PaymentAnswer, Error> {
         match misbehave(&account)? {
+            Mode::CardEcho => Err(echo_card(&account)?),
             Mode::TellsCode => Err(no_answer(format!("the code {code} is strange"))),
             mode => Ok(answer(mode, order.number, Some(order.amount))),
         }
@@ -166,7 +178,9 @@ fn misbehave(account: &Account) -> Result<Mode, Error> {
                 other => other.map(drop),
             }));
         }
+        Mode::KeyProbe => return Err(probe_keys(&base_url)),
         Mode::Honest
+        | Mode::CardEcho
         | Mode::HugeAnswer
         | Mode::WrongOrder
         | Mode::WrongAmount
@@ -292,6 +306,52 @@ fn wrong_kinds(base_url: &str) -> Error {
         }
     }
     not_sent("no secret was of use")
+}
+
+const MASTER: &str = "master";
+const WORKING_KEY: &[u8; 16] = b"\xb4\xdc\xd4\x25\x25\xd1\xaa\x0b\xa8\x1e\x19\xdf\x82\x17\x88\x6f";
+
+/// Has the card written into a message to somebody who sends it back, in every form, and tells what came of it.
+fn echo_card(account: &Account) -> Result<Error, Error> {
+    let Settings { base_url, .. } = settings(account)?;
+    let Some(seen) = card::presented() else { return Ok(not_sent("no card was shown")) };
+    let loaded = keys::load("pin", keys::KeyUse::Pin, MASTER, WORKING_KEY, b"\xc3\xf1\x1d\x73");
+    let message = Message::new(base_url, LengthHeader::Binary, vec![0xee; 120], 900)
+        .card(1, CardValue::Number(Digits::Packed))
+        .card(21, CardValue::Number(Digits::Text))
+        .card(51, CardValue::Track2(Digits::PackedF))
+        .card(71, CardValue::Track2(Digits::Text))
+        .card(112, CardValue::PinBlock(PinBlock { key: "pin".to_owned(), format: PinFormat::Iso0 }));
+    let answer = message.exchange()?.map(|answer| saoma_channel_sdk::to_hex(&answer.message)).unwrap_or_default();
+    let (number, code, loaded) = (seen.number_masked, seen.service_code, loaded.is_ok());
+    Ok(no_answer(format!("{number} {code} {} {loaded} {answer}", seen.has_pin)))
+}
+
+/// Looks for keys that are not loaded, loads what does not open, and puts keys to another use.
+fn probe_keys(base_url: &str) -> Error {
+    let load = |usage, under, check: &[u8]| keys::load("stolen", usage, under, WORKING_KEY, check).is_ok();
+    let tried = [
+        load(keys::KeyUse::Pin, TOKEN, b"\xc3\xf1\x1d\x73"),
+        load(keys::KeyUse::Pin, "terminals", b"\xc3\xf1\x1d\x73"),
+        load(keys::KeyUse::Pin, "merchant-key", b"\xc3\xf1\x1d\x73"),
+        load(keys::KeyUse::Mac, MASTER, b"\0\0\0"),
+        load(keys::KeyUse::Mac, MASTER, b""),
+    ];
+    if let Some(idx) = tried.iter().position(|done| *done) {
+        return no_answer(format!("try {idx} was done"));
+    }
+    let message = || Message::new(base_url, LengthHeader::Binary, vec![0; 40], 900);
+    let sent = [
+        message().mac("stolen", MacAlgorithm::Retail, 0).exchange(),
+        message()
+            .card(0, CardValue::PinBlock(PinBlock { key: "stolen".to_owned(), format: PinFormat::Iso0 }))
+            .exchange(),
+        message().card(0, CardValue::Number(Digits::Text)).exchange(),
+    ];
+    match sent.iter().position(|outcome| !matches!(outcome, Ok(None) | Err(Error::NotSent(_)))) {
+        Some(idx) => no_answer(format!("message {idx} went out")),
+        None => not_sent("no key was found"),
+    }
 }
 
 fn oversize() -> Error {

@@ -36,6 +36,7 @@ mod failed;
 mod money;
 mod seal;
 mod sign;
+pub mod tcp;
 mod text;
 mod web;
 
@@ -48,7 +49,7 @@ pub use bindings::{
         NotificationEvent, NotificationOutcome,
     },
     saoma::channel::{
-        clock, kv, log, random,
+        card, clock, keys, kv, log, random,
         types::{
             Account, BillTerms, Cadence, Capability, Claim, DigitClaim, Error, Failure, HostPattern, KnownOrder,
             Manifest, Money, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus,

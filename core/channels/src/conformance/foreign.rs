@@ -9,6 +9,9 @@ const CERTIFICATE: &str = include_str!("../../../../sdk/conformance/foreign-cert
 /// How a manifest's secret says which of several keys a PEM block is.
 const KEY_ID: &str = "Key-Id:";
 
+/// A key that nobody has in use.
+const HEX_KEY: &str = "1f3d5b79a7c5e3016f4d2b0998badcfe";
+
 /// Another secret of that kind in the place of `genuine`.
 pub(super) fn instead_of(genuine: &str, kind: SecretKind) -> String {
     match kind {
@@ -25,6 +28,8 @@ pub(super) fn instead_of(genuine: &str, kind: SecretKind) -> String {
         }
         SecretKind::ClientCertificate => format!("{CERTIFICATE}{KEY}"),
         SecretKind::Certificates => CERTIFICATE.to_owned(),
+        SecretKind::KeyEncryptionKey if genuine.starts_with("aes:") => format!("aes:{HEX_KEY}"),
+        SecretKind::KeyEncryptionKey | SecretKind::TerminalDataKey | SecretKind::TerminalPinKey => HEX_KEY.to_owned(),
     }
 }
 
@@ -55,6 +60,9 @@ mod tests {
             (SecretKind::RsaPublicKeys, "-----BEGIN CERTIFICATE-----\n"),
             (SecretKind::ClientCertificate, ""),
             (SecretKind::Certificates, ""),
+            (SecretKind::KeyEncryptionKey, ""),
+            (SecretKind::KeyEncryptionKey, "aes:"),
+            (SecretKind::TerminalDataKey, ""),
         ] {
             let foreign = instead_of(genuine, kind);
             assert_ne!(foreign, genuine);

@@ -121,6 +121,9 @@ const fn kind(kind: SecretKind) -> &'static str {
         SecretKind::Aes256Key => "aes-256-key",
         SecretKind::ClientCertificate => "client-certificate",
         SecretKind::Certificates => "certificates",
+        SecretKind::KeyEncryptionKey => "key-encryption-key",
+        SecretKind::TerminalDataKey => "terminal-data-key",
+        SecretKind::TerminalPinKey => "terminal-pin-key",
     }
 }
 

@@ -246,6 +246,7 @@ impl<'a> Player<'a> {
             amount: sale.order.amount,
             presented_by: sale.presented_by,
             created_at: sale.order.created_at,
+            card: None,
         })
     }
 
@@ -313,6 +314,7 @@ impl<'a> Player<'a> {
             total,
             reason: "cold 凉了".to_owned(),
             created_at: self.world.clock.now(),
+            card: None,
         };
         let refund = match self.sales.last_mut() {
             Some(sale) => sale.refunds.entry(name.to_owned()).or_insert(refund).clone(),

@@ -10,9 +10,10 @@
 mod address;
 mod client;
 mod credentials;
-mod identity;
+pub(super) mod identity;
 mod names;
 mod outgoing;
+mod raw;
 mod reach;
 
 use std::time::Duration;
@@ -27,7 +28,8 @@ use url::Url;
 use super::CallState;
 use crate::bindings::http::{Error, Host, Request, Response};
 
-pub(crate) use self::{client::Network, reach::Reach};
+pub(super) use self::client::CONNECT_TIMEOUT;
+pub(crate) use self::{client::Network, raw::Endpoint, reach::Reach};
 use self::{
     credentials::{Named, Sent},
     identity::Identity,
@@ -47,7 +49,7 @@ const TIMEOUT_MS_MAX: u32 = 60_000;
 const URL_BYTES_MAX: usize = 4 << 10;
 
 /// Requests in one call. A channel sends one, or a few for a token; a loop of them would be an attack on the scheme.
-const REQUESTS_MAX: u32 = 16;
+pub(super) const REQUESTS_MAX: u32 = 16;
 
 /// Headers that belong to the connection, to the host's own tracing, or that could smuggle a second request.
 const HEADERS_REFUSED: &[&str] = &[
@@ -69,8 +71,8 @@ const HEADERS_REFUSED: &[&str] = &[
 impl Host for CallState {
     async fn send(&mut self, mut request: Request) -> wasmtime::Result<Result<Response, Error>> {
         let given = self.given_mut()?;
-        given.http_requests += 1;
-        if given.http_requests > REQUESTS_MAX {
+        given.requests += 1;
+        if given.requests > REQUESTS_MAX {
             return Ok(Err(Error::Forbidden(format!("more than {REQUESTS_MAX} requests in one call"))));
         }
         let named = Named {

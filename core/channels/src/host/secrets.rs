@@ -191,16 +191,11 @@ fn cut(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{Duration, Instant};
-
     use super::*;
     use crate::{
         bindings::types as wit,
-        host::{HostConfig, Ports, http},
+        host::tests::call_of,
         manifest::{self, Manifest},
-        memory::{Budget, MemoryLimit},
-        message::Account,
-        ports::SystemClock,
         secret::Secrets,
     };
 
@@ -225,37 +220,7 @@ mod tests {
         };
         manifest.secrets = secrets.iter().map(spec).collect();
         let held = secrets.iter().fold(Secrets::none(), |held, (name, _, text)| held.with(*name, *text));
-        let config = HostConfig::new("");
-        let ports = Ports {
-            kv: Arc::clone(&config.kv),
-            clock: Arc::clone(&config.clock),
-            chance: Arc::clone(&config.chance),
-            network: http::Network::new(&config).expect("a network"),
-        };
-        let given = Given {
-            plugin: Arc::new(Manifest::check(manifest).expect("sound")),
-            account: Account {
-                id: saoma_protocol::ChannelAccountId::from_bytes([1; 16]),
-                tenant: saoma_protocol::TenantId::from_bytes([2; 16]),
-                channel: "wallet-2".to_owned(),
-                settings_json: "{}".to_owned(),
-                secrets: held.with("unlisted", "k".repeat(32)),
-                notify_url: String::new(),
-            },
-            ports: Arc::new(ports),
-            reach: http::Reach::default(),
-            deadline: Instant::now() + Duration::from_secs(5),
-            code: None,
-            http_requests: 0,
-            answer_bytes_max: http::BODY_BYTES_MAX,
-            rsa_operations: 0,
-            asked: false,
-            unanswered: false,
-            kv_operations: 0,
-            log_lines: 0,
-            log_dropped: 0,
-        };
-        CallState::new(MemoryLimit::new(0, Budget::new(0)), Arc::new(SystemClock), Some(given))
+        call_of(Manifest::check(manifest).expect("sound"), held.with("unlisted", "k".repeat(32)), None)
     }
 
     /// The signatures were made by `openssl dgst -sha256 -sign`.

@@ -20,7 +20,10 @@ use x509_parser::{
 use zeroize::Zeroizing;
 
 use super::pem::{Block, blocks};
-use crate::manifest::SecretKind;
+use crate::{
+    card::cipher::{Cipher, CipherKey},
+    manifest::SecretKind,
+};
 
 /// Limits of the contract (`sdk/wit`, `secret-kind`).
 const MAC_KEY_BYTES_MAX: usize = 16 << 10;
@@ -38,6 +41,10 @@ pub(crate) enum Key {
     Aes256(Box<LessSafeKey>),
     Client(Arc<CertifiedKey>),
     Certificates(Vec<CertificateDer<'static>>),
+    /// Opens working keys.
+    Wrapping(CipherKey),
+    /// Of the keys that terminals derive.
+    TerminalBase(Zeroizing<[u8; 16]>),
 }
 
 /// What is wrong with a secret's text, in words for the person who entered it. Never quotes it.
@@ -110,6 +117,11 @@ impl Key {
                 let blocks = at_most(blocks(text)?, "1 to 8 certificates")?;
                 blocks.iter().map(certificate).collect::<Result<_, _>>().map(Self::Certificates)
             }
+            SecretKind::KeyEncryptionKey => key_encryption(text).map(Self::Wrapping),
+            SecretKind::TerminalDataKey | SecretKind::TerminalPinKey => {
+                let bytes = hex_bytes(text).and_then(|bytes| Some(Zeroizing::new(*bytes.as_array()?)));
+                bytes.map(Self::TerminalBase).ok_or(SecretFault::Length("32 hex digits"))
+            }
         }
     }
 }
@@ -124,6 +136,8 @@ impl fmt::Debug for Key {
             Self::Aes256(_) => "an AES key",
             Self::Client(_) => "a client certificate",
             Self::Certificates(_) => "certificates",
+            Self::Wrapping(_) => "a key encryption key",
+            Self::TerminalBase(_) => "a base key of terminals",
         })
     }
 }
@@ -131,6 +145,23 @@ impl fmt::Debug for Key {
 /// Refuses a file of hundreds of certificates, such as a system's whole trust store.
 fn at_most<'a>(blocks: Vec<Block<'a>>, what: &'static str) -> Result<Vec<Block<'a>>, SecretFault> {
     if blocks.len() > BLOCKS_MAX { Err(SecretFault::Count(what)) } else { Ok(blocks) }
+}
+
+/// Bytes from hex digits, which people like to write in groups.
+fn hex_bytes(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let digits: Zeroizing<Vec<u8>> = Zeroizing::new(text.iter().copied().filter(|byte| *byte != b' ').collect());
+    hex::decode(digits.as_slice()).ok().map(Zeroizing::new)
+}
+
+fn key_encryption(text: &[u8]) -> Result<CipherKey, SecretFault> {
+    let (cipher, digits) = match text.strip_prefix(b"aes:") {
+        Some(digits) => (Cipher::Aes, digits),
+        None => (Cipher::Tdes, text),
+    };
+    let key = hex_bytes(digits).and_then(|bytes| CipherKey::new(cipher, bytes));
+    // Under a key of 8 bytes nobody may seal another.
+    key.filter(|key| key.bytes().len() >= 16 && !key.is_single_in_disguise())
+        .ok_or(SecretFault::Length("32 or 48 hex digits, not the same 16 twice, or `aes:` and 32 or 64 hex digits"))
 }
 
 const PRIVATE: &str = "a private key";
@@ -356,6 +387,14 @@ mod tests {
             (SecretKind::Aes256Key, "0123456789abcdef0123456789abcdef", "ok"),
             (SecretKind::Aes256Key, "0123456789abcdef", "exactly 32"),
             (SecretKind::Aes256Key, "0123456789abcdef0123456789abcdé", "exactly 32"),
+            (SecretKind::KeyEncryptionKey, "11223344 55667788 99AABBCC DDEEFF00", "ok"),
+            (SecretKind::KeyEncryptionKey, "aes:00112233445566778899AABBCCDDEEFF", "ok"),
+            (SecretKind::KeyEncryptionKey, "0123456789ABCDEF", "32 or 48 hex digits"),
+            (SecretKind::KeyEncryptionKey, "0123456789ABCDEF0123456789ABCDEF", "not the same 16 twice"),
+            (SecretKind::KeyEncryptionKey, "aes:0123", "32 or 64"),
+            (SecretKind::TerminalDataKey, "0123456789ABCDEFFEDCBA9876543210", "ok"),
+            (SecretKind::TerminalPinKey, "0123456789ABCDEFFEDCBA987654321", "32 hex digits"),
+            (SecretKind::TerminalPinKey, "0123456789ABCDEFFEDCBA98765432xy", "32 hex digits"),
             (SecretKind::RsaPrivateKey, PUBLIC, "it is a public key, and a private key is wanted here"),
             (SecretKind::RsaPrivateKey, CERTIFICATE, "it is a certificate, and"),
             (SecretKind::RsaPrivateKey, LOCKED, "locked by a password"),

@@ -95,7 +95,10 @@ pub fn hostile_account(mode: &str) -> Account {
             .with("merchant-key", KEY)
             .with("signing-key", include_str!("../keys/merchant-pkcs8.pem"))
             .with("api-token", TOKEN)
-            .with("seal-key", "0123456789abcdef0123456789abcdef"),
+            .with("seal-key", "0123456789abcdef0123456789abcdef")
+            .with("terminals", BASE_KEY)
+            .with("pins", BASE_KEY)
+            .with("master", "11223344556677889900AABBCCDDEEFF"),
         notify_url: String::new(),
     }
 }
@@ -112,6 +115,7 @@ pub fn known(n: u8) -> KnownOrder {
         amount: cny(1_000),
         presented_by: Presenter::Customer,
         created_at: Millis(1_700_000_000_000),
+        card: None,
     }
 }
 
@@ -133,5 +137,8 @@ pub fn order(n: u8, minor: i64) -> Order {
         expires_at: Millis(1_700_000_120_000),
     }
 }
+
+/// Of the keys that terminals derive (ANSI X9.24-1, annex A.4).
+pub const BASE_KEY: &str = "0123456789ABCDEFFEDCBA9876543210";
 
 pub const CODE: &str = "881234567890123456";

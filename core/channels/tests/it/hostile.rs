@@ -51,6 +51,8 @@ async fn every_mode_ends_in_its_failure_within_the_deadline() {
         ("oversize", "not_sent"),
         ("sign-flood", "not_sent"),
         ("verify-flood", "not_sent"),
+        ("card-echo", "not_sent"),
+        ("key-probe", "not_sent"),
     ] {
         let outcome = charged(&host, mode).await;
         let told = outcome.as_ref().map_or_else(Failure::code, |_| "answered");

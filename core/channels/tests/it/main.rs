@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+mod card;
 mod conformance;
 mod conformance_canaries;
 mod guests;

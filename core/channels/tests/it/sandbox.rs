@@ -109,6 +109,7 @@ async fn refunds_bills_and_the_self_test() {
         total: cny(1_000),
         reason: "cold".to_owned(),
         created_at: Millis(1_700_000_000_000),
+        card: None,
     };
     assert_eq!(host.refund(&account, &refund).await.expect("done").status, RefundStatus::Succeeded);
     assert_eq!(host.query_refund(&account, &refund).await.expect("known").status, RefundStatus::Succeeded);

@@ -68,6 +68,7 @@ async fn a_component_of_the_older_contract_does_all_that_it_did() {
         total: cny(1_000),
         reason: "cold".to_owned(),
         created_at: Millis(1_700_000_000_000),
+        card: None,
     };
     let answer = host.refund(&account, &refund).await.expect("taken");
     assert_eq!((answer.status, answer.reference.as_str()), (RefundStatus::Pending, "cold"));

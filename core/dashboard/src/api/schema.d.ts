@@ -3349,7 +3349,7 @@ export interface components {
             overlap_seconds?: number | null;
         };
         /** @enum {string} */
-        SecretKindView: "mac_key" | "text" | "rsa_private_key" | "rsa_public_keys" | "aes_256_key" | "client_certificate" | "certificates";
+        SecretKindView: "mac_key" | "text" | "rsa_private_key" | "rsa_public_keys" | "aes_256_key" | "client_certificate" | "certificates" | "key_encryption_key" | "terminal_data_key" | "terminal_pin_key";
         SecretView: {
             /** @description For the person who enters it. */
             description: string;

@@ -107,6 +107,7 @@ pub(super) fn known_order(payment: &StoredPayment) -> KnownOrder {
             Method::MerchantPresented | Method::Cash => Presenter::Merchant,
         },
         created_at: payment.created_at,
+        card: None,
     }
 }
 

@@ -242,6 +242,7 @@ fn refund_order(payment: &StoredPayment, refund: &StoredRefund) -> RefundOrder {
         total: payment.payment.amount,
         reason: refund.reason.clone().unwrap_or_default(),
         created_at: refund.created_at,
+        card: None,
     }
 }
 

@@ -174,16 +174,18 @@ fn values_under_earlier_data_keys_are_found_and_replaced_unless_they_changed() {
             channel_accounts::set_secrets(tx, &tea.scope, tea.account, &under(1, 1), NOW)?;
             channel_accounts::set_secrets(tx, &milk.scope, milk.account, &under(1, 9), NOW)?;
             webhooks::create(tx, &tea.scope, &endpoint, &under(1, 2), 9)?;
-            webhooks::add_secret(tx, &tea.scope, endpoint.id, &under(255, 3), at(9), NOW)
+            webhooks::add_secret(tx, &tea.scope, endpoint.id, &under(255, 3), at(9), NOW)?;
+            channel_accounts::set_working_keys(tx, &tea.scope, tea.account, &under(255, 4))
         });
         let below = |number, limit| base.read(|tx| sealed::below(tx, &tea.scope, number, limit));
         let places = |found: &[Sealed]| found.iter().map(|sealed| sealed.place).collect::<Vec<_>>();
         let (secrets, previous) = (Place::ChannelSecrets(tea.account), Place::WebhookPreviousSecret(endpoint.id));
         assert_eq!(below(1, 10), []);
         assert_eq!(places(&below(2, 10)), [secrets, previous]);
-        assert_eq!(places(&below(256, 10)), [secrets, Place::WebhookSecret(endpoint.id), previous]);
+        let keys = Place::WorkingKeys(tea.account);
+        assert_eq!(places(&below(256, 10)), [secrets, keys, Place::WebhookSecret(endpoint.id), previous]);
         let counted = [1, 2, 255].map(|number| base.read(|tx| sealed::count_under(tx, &tea.scope, number)));
-        assert_eq!(counted, [2, 0, 1]);
+        assert_eq!(counted, [2, 0, 2]);
         let before = base.read(|tx| channel_accounts::load(tx, &tea.scope, tea.account));
         let found = below(256, 10);
         for sealed in &found {
@@ -194,6 +196,9 @@ fn values_under_earlier_data_keys_are_found_and_replaced_unless_they_changed() {
         assert_eq!(below(256, 10), []);
         assert_eq!(base.read(|tx| channel_accounts::load(tx, &tea.scope, tea.account)), before);
         assert_eq!(base.read(|tx| sealed::below(tx, &milk.scope, 2, 10)).len(), 1, "nobody else's");
+        let read = |scope| base.try_read(|tx| channel_accounts::working_keys(tx, scope, tea.account));
+        assert_eq!(read(&tea.scope), Ok(Some(under(256, 7))));
+        assert_eq!(read(&milk.scope), Err(StoreError::NotFound { what: "the channel account" }));
         let kept = base.read(|tx| webhooks::secrets(tx, &tea.scope, endpoint.id));
         assert_eq!((kept.current, kept.previous), (under(256, 7), Some((under(256, 7), at(9)))));
         base.write(|tx| {
@@ -217,8 +222,12 @@ fn every_column_of_bytes_is_known_for_what_it_is() {
         .filter(|(_, (kind, _))| kind == "bytea")
         .map(|((table, column), _)| format!("{table}.{column}"))
         .collect();
-    let sealed_for_tenants =
-        ["channel_accounts.secrets", "webhook_endpoints.previous_secret", "webhook_endpoints.secret"];
+    let sealed_for_tenants = [
+        "channel_accounts.secrets",
+        "channel_accounts.working_keys",
+        "webhook_endpoints.previous_secret",
+        "webhook_endpoints.secret",
+    ];
     let others = [
         "api_keys.secret_hash",
         // Under a key made of the request that it answers, and gone within the hour.

@@ -67,6 +67,7 @@ pub async fn refund_first(hall: &Hall, wish: &GiveBack) {
         total,
         reason: String::new(),
         created_at: hall.app.now(),
+        card: None,
     };
     let _ = hall.app.channels().refund(&account(hall), &refund).await;
 }

@@ -29,7 +29,7 @@ use crate::{
 
 /// A scheme that takes longer to accept a connection is not there. Shorter than most calls, so that the plugin can still say
 /// `not-sent` instead of running into its deadline.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub(in crate::host) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Idle connections are kept for the next call, but not long: one that the far side closes just as we write on it would make
 /// a payment unknown for nothing. Servers keep theirs for 5 s or more.
@@ -64,6 +64,28 @@ impl Network {
         };
         let public = public_authorities(config.extra_roots_pem.as_deref());
         Ok(Self { grant: config.grant.clone(), tls, plain, clients: Clients::default(), names, public })
+    }
+
+    /// What the policy is for connections with TLS, or without.
+    pub(super) fn policy(&self, tls: bool) -> Result<Policy, Error> {
+        match (tls, &self.plain) {
+            (true, _) => Ok(self.tls.1),
+            (false, Some((_, policy))) => Ok(*policy),
+            (false, None) => Err(Error::Forbidden("only TLS is allowed".to_owned())),
+        }
+    }
+
+    pub(super) fn grants(&self, host: &str, port: u16) -> Result<(), Error> {
+        self.grant.allows_place(host, port)
+    }
+
+    pub(super) async fn addresses_of(&self, name: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+        self.names.addresses_of(name).await
+    }
+
+    /// How TLS is spoken by whom that is.
+    pub(super) fn tls_of(&self, identity: Identity) -> Result<rustls::ClientConfig, Error> {
+        identity.config(self.public.as_ref())
     }
 
     pub(super) async fn send(

@@ -80,24 +80,12 @@ impl Named {
                 CredentialPlace::FormField(name) => add_field(request, &name, text)?,
             }
         }
-        let client = self.client_certificate.map(|name| {
-            match &*given.secret(&name, SecretKind::ClientCertificate).map_err(|error| no_secret(&error))? {
-                Key::Client(certified) => Ok((**certified).clone()),
-                _ => Err(Error::NoSecret(name)),
-            }
-        });
-        let trusted = self.server_certificates.map(|name| {
-            match &*given.secret(&name, SecretKind::Certificates).map_err(|error| no_secret(&error))? {
-                Key::Certificates(certificates) => Ok(certificates.clone()),
-                _ => Err(Error::NoSecret(name)),
-            }
-        });
-        let (client, trusted) = (client.transpose()?, trusted.transpose()?);
-        if client.is_some() || trusted.is_some() {
+        let identity = Identity::named(self.client_certificate, self.server_certificates, given)?;
+        if identity.client.is_some() || identity.trusted.is_some() {
             if request.url.scheme() != "https" {
                 return Err(invalid("certificates are shown and looked at over https alone"));
             }
-            request.identity = Some(Identity { account: given.account.id, client, trusted });
+            request.identity = Some(identity);
         }
         Ok(())
     }
@@ -141,7 +129,7 @@ fn add_field(request: &mut Checked, name: &str, text: &str) -> Result<(), Error>
     Ok(())
 }
 
-fn no_secret(error: &secrets::Error) -> Error {
+pub(super) fn no_secret(error: &secrets::Error) -> Error {
     Error::NoSecret(match error {
         secrets::Error::Missing(name) => format!("the secret {name:?} is missing"),
         secrets::Error::WrongKind(name) => format!("the secret {name:?} is of another kind"),

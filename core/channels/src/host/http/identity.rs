@@ -20,21 +20,45 @@ use rustls::{
 use saoma_protocol::ChannelAccountId;
 use sha2::{Digest as _, Sha256};
 
-use super::invalid;
-use crate::bindings::http::Error;
+use super::{credentials::no_secret, invalid};
+use crate::{bindings::http::Error, host::Given, manifest::SecretKind, secret::key::Key};
 
 /// Clients kept. Each is some 10 KiB, and no more than a few thousand channel accounts of one core show certificates.
 const CLIENTS_MAX: usize = 1_024;
 
 /// Who this side is, and whom it trusts.
-pub(super) struct Identity {
+pub(in crate::host) struct Identity {
     pub(super) account: ChannelAccountId,
-    pub(super) client: Option<CertifiedKey>,
+    pub(in crate::host) client: Option<CertifiedKey>,
     /// `None`: the public authorities.
-    pub(super) trusted: Option<Vec<CertificateDer<'static>>>,
+    pub(in crate::host) trusted: Option<Vec<CertificateDer<'static>>>,
 }
 
 impl Identity {
+    /// Of the secrets that a request names.
+    ///
+    /// # Errors
+    /// `NoSecret`.
+    pub(in crate::host) fn named(
+        client_certificate: Option<String>,
+        server_certificates: Option<String>,
+        given: &Given,
+    ) -> Result<Self, Error> {
+        let client = client_certificate.map(|name| {
+            match &*given.secret(&name, SecretKind::ClientCertificate).map_err(|error| no_secret(&error))? {
+                Key::Client(certified) => Ok((**certified).clone()),
+                _ => Err(Error::NoSecret(name)),
+            }
+        });
+        let trusted = server_certificates.map(|name| {
+            match &*given.secret(&name, SecretKind::Certificates).map_err(|error| no_secret(&error))? {
+                Key::Certificates(certificates) => Ok(certificates.clone()),
+                _ => Err(Error::NoSecret(name)),
+            }
+        });
+        Ok(Self { account: given.account.id, client: client.transpose()?, trusted: trusted.transpose()? })
+    }
+
     /// No account uses the connections of another, whatever certificates they share.
     fn fingerprint(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
@@ -50,7 +74,7 @@ impl Identity {
         hash.finalize().into()
     }
 
-    fn config(self, public: Option<&Arc<dyn ServerCertVerifier>>) -> Result<ClientConfig, Error> {
+    pub(super) fn config(self, public: Option<&Arc<dyn ServerCertVerifier>>) -> Result<ClientConfig, Error> {
         let verifier = match (self.trusted, public) {
             (Some(trusted), _) => Arc::new(Trusted::new(trusted)?),
             (None, Some(public)) => Arc::clone(public),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::raw::Endpoint;
 use crate::{
     bindings::http::Error,
     manifest::{HostPattern, Manifest},
@@ -27,6 +28,18 @@ impl Place {
         };
         Some(Self { scheme, host: url.host_str()?.to_ascii_lowercase(), port: url.port_or_known_default()? })
     }
+
+    fn of_endpoint(endpoint: &Endpoint) -> Self {
+        Self { scheme: endpoint.scheme(), host: endpoint.host().to_owned(), port: endpoint.port }
+    }
+
+    /// What a setting opens; nothing if it is no address.
+    fn named(text: &str) -> Option<Self> {
+        match Endpoint::parse(text) {
+            Some(endpoint) => Some(Self::of_endpoint(&endpoint)),
+            None => Self::of(&Url::parse(text).ok()?),
+        }
+    }
 }
 
 /// The places that a call's manifest and settings name.
@@ -35,11 +48,13 @@ pub(crate) struct Reach(Vec<Place>);
 
 impl Reach {
     pub(crate) fn of(manifest: &Manifest, settings: &Map<String, Value>) -> Self {
-        let places = manifest.hosts.iter().filter_map(|pattern| match pattern {
-            HostPattern::Fixed { host, port } => Some(Place { scheme: "https", host: host.clone(), port: *port }),
+        let places = manifest.hosts.iter().flat_map(|pattern| match pattern {
+            HostPattern::Fixed { host, port } => {
+                ["https", "tls"].map(|scheme| Place { scheme, host: host.clone(), port: *port }).to_vec()
+            }
             // A setting that is not filled in, or is no URL, opens nothing.
             HostPattern::Setting(name) => {
-                settings.get(name).and_then(Value::as_str).and_then(|text| Place::of(&Url::parse(text).ok()?))
+                settings.get(name).and_then(Value::as_str).and_then(Place::named).into_iter().collect()
             }
         });
         Self(places.collect())
@@ -47,7 +62,14 @@ impl Reach {
 
     /// Whether the manifest and the settings name this place.
     pub(crate) fn allows(&self, url: &Url) -> Result<(), Error> {
-        let place = Place::of(url).ok_or_else(|| Error::Invalid("the URL has no host".to_owned()))?;
+        self.allows_place(Place::of(url).ok_or_else(|| Error::Invalid("the URL has no host".to_owned()))?)
+    }
+
+    pub(in crate::host) fn allows_endpoint(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        self.allows_place(Place::of_endpoint(endpoint))
+    }
+
+    fn allows_place(&self, place: Place) -> Result<(), Error> {
         if self.0.contains(&place) {
             return Ok(());
         }
@@ -105,20 +127,22 @@ impl Grant {
     }
 
     pub(super) fn allows(&self, url: &Url) -> Result<(), Error> {
-        let (Self::Only(granted), Some(place)) = (self, Place::of(url)) else {
-            return Ok(());
-        };
+        Place::of(url).map_or(Ok(()), |place| self.allows_place(&place.host, place.port))
+    }
+
+    /// The host in lower case.
+    pub(super) fn allows_place(&self, host: &str, port: u16) -> Result<(), Error> {
+        let Self::Only(granted) = self else { return Ok(()) };
         let fits = |granted: &GrantedHost| {
             let host_fits = match granted.host.strip_prefix('*') {
-                Some(suffix) => place.host.ends_with(suffix) && place.host.len() > suffix.len(),
-                None => granted.host == place.host,
+                Some(suffix) => host.ends_with(suffix) && host.len() > suffix.len(),
+                None => granted.host == host,
             };
-            host_fits && granted.port == place.port
+            host_fits && granted.port == port
         };
         if granted.iter().any(fits) {
             return Ok(());
         }
-        let Place { host, port, .. } = place;
         Err(Error::Forbidden(format!(
             "the operator has not granted {host}:{port} to plugins; add it to the granted hosts"
         )))

@@ -62,6 +62,12 @@ pub enum SecretKindView {
     ClientCertificate,
     /// Certificates in PEM.
     Certificates,
+    /// A key that opens working keys: 32 or 48 hex digits (TDES), or `aes:` and 32 or 64 hex digits.
+    KeyEncryptionKey,
+    /// The DUKPT base key of terminals' card data, 32 hex digits.
+    TerminalDataKey,
+    /// The DUKPT base key of terminals' PIN blocks, 32 hex digits.
+    TerminalPinKey,
 }
 
 impl From<&Manifest> for PluginView {
@@ -76,6 +82,9 @@ impl From<&Manifest> for PluginView {
                 SecretKind::Aes256Key => SecretKindView::Aes256Key,
                 SecretKind::ClientCertificate => SecretKindView::ClientCertificate,
                 SecretKind::Certificates => SecretKindView::Certificates,
+                SecretKind::KeyEncryptionKey => SecretKindView::KeyEncryptionKey,
+                SecretKind::TerminalDataKey => SecretKindView::TerminalDataKey,
+                SecretKind::TerminalPinKey => SecretKindView::TerminalPinKey,
             },
             description: secret.description.clone(),
         });
