@@ -51,10 +51,20 @@ export async function buildComponent({ entry, out, contract }) {
   const path = join(dirname(out), `${basename(out, '.wasm')}.js`);
   writeFileSync(path, source);
   const witPath = narrowed(contract, used, `${out}.wit`);
-  const { component } = await engine.module.componentize({ ...OPTIONS, witPath, jsSource: source, jsPath: path });
+  const component = await made(engine.module, { ...OPTIONS, witPath, jsSource: source, jsPath: path });
   writeFileSync(out, component);
   writeFileSync(stampFile, stamp);
   console.error(`${basename(out)}: ${component.length} bytes, by ${ENGINE} ${engine.version}`);
+}
+
+async function made({ componentize }, options) {
+  try {
+    return (await componentize(options)).component;
+  } catch (error) {
+    const asked = /unknown import: `saoma:channel\/([^@`]+)[^#`]*#([^`]+)`/.exec(error.message);
+    if (asked === null) throw error;
+    throw new Error(`the top level of a module calls ${asked[1]}.${asked[2]}: there is no host while the component is made, so ask it in a function of the channel`);
+  }
 }
 
 /**
