@@ -1,0 +1,843 @@
+// Written by `npm run types` from sdk/wit/0.2.0: do not edit.
+
+/** What every channel exports. */
+declare module 'saoma:channel/channel@0.2.0' {
+  import type { Account, Order, KnownOrder, PaymentAnswer, RefundOrder, RefundAnswer, Error, Manifest, Millis } from 'saoma:channel/types@0.2.0';
+  export type { Account, Order, KnownOrder, PaymentAnswer, RefundOrder, RefundAnswer, Error, Manifest, Millis };
+
+  export interface Created {
+    /** 1 to 4,096 characters. */
+    code: string;
+  }
+
+  export interface HttpMessage {
+    /** Header names in lower case. */
+    headers: [string, string][];
+    /** With the headers at most 256 KiB. */
+    body: Uint8Array;
+  }
+
+  export interface NotificationOutcome {
+    /**
+     * 1 to 100, in the order in which they are to be booked. If one of them cannot be booked now, nothing is acknowledged, and
+     * what the scheme sends again is the same to those that were.
+     */
+    events: NotificationEvent[];
+    /** What the scheme wants to hear once core has it in its database. */
+    acknowledgement: HttpReply;
+  }
+
+  export type NotificationEvent =
+    | { tag: 'payment'; val: PaymentAnswer }
+    /** As `query-refund` would answer; `refund-number` says which. */
+    | { tag: 'refund'; val: RefundAnswer };
+
+  export interface HttpReply {
+    /** 200 to 599. */
+    status: number;
+    /** At most 100 printable ASCII characters. */
+    contentType: string;
+    /** At most 16 KiB; empty with 204, 205 and 304. */
+    body: Uint8Array;
+  }
+
+  export type NotificationError =
+    /** The signature is wrong or missing. */
+    | { tag: 'forged'; val: string }
+    /** It cannot be read. */
+    | { tag: 'malformed'; val: string }
+    /** A notification about neither a payment nor a refund; acknowledge it, there is nothing to do. */
+    | { tag: 'irrelevant'; val: HttpReply };
+
+  export interface BillPage {
+    /** At most 5,000, in the scheme's order: core numbers them from 1 over all pages. */
+    lines: BillLine[];
+    /** At most 1,024 characters; none after the last page. */
+    nextCursor: string | null;
+  }
+
+  export type BillLine =
+    | { tag: 'row'; val: BillRow }
+    /**
+     * What stands there instead of a row: it is shown to a person, cut to 200 characters. A row that breaks a bound below
+     * counts as one too.
+     */
+    | { tag: 'unreadable'; val: string };
+
+  export interface BillRow {
+    kind: BillKind;
+    /** The order number as the scheme has it, ours or not; at most 64 characters. */
+    number: string;
+    /** Our number of the refund, at most 64 characters; for a refund, and for it alone. */
+    refundNumber: string;
+    /**
+     * The scheme's number of the dispute, at most 64 characters; for a chargeback and its reversal alone, and empty there too if
+     * the scheme numbers none.
+     */
+    caseNumber: string;
+    /** The scheme's own number, at most 128 characters. */
+    reference: string;
+    /** Whole minor units, above 0 for all kinds alike. */
+    amountMinor: number;
+    /** Whole minor units, no more than the amount; below 0 where the scheme gives a fee back. */
+    feeMinor: number;
+    /** ISO 4217, of amount and fee. */
+    currency: string;
+    /** When the scheme booked it. */
+    at: Millis;
+  }
+
+  export type BillKind =
+    | 'payment'
+    | 'refund'
+    /** The payment was undone whole under its own number, as `cancel` does. */
+    | 'reversal'
+    /** The scheme took back what the customer disputes. */
+    | 'chargeback'
+    /** The scheme gave that back, because the merchant won. */
+    | 'chargeback-reversal';
+
+  export interface Channel {
+    /**
+     * Who this is and what it needs. Called once when the plugin is installed, with no capability at all: it must not
+     * call any import.
+     */
+    describe(): Manifest;
+    /**
+     * Merchant-presented: announces the order to the scheme. `code` is what the customer's app must receive (a URL or a
+     * payload). Announcing again returns the same code or a new one; both lead to the same order. Only the code goes back to
+     * core, so compare the scheme's number and amount with the order yourself; another is `no-answer`.
+     * @throws {Error}
+     */
+    create(account: Account, order: Order): Created;
+    /**
+     * Customer-presented: charges the code that the cashier scanned, or the card that `card.presented` shows; the code is empty
+     * then. Again with the same order number: the scheme's answer about the first.
+     * @throws {Error}
+     */
+    charge(account: Account, order: Order, code: string): PaymentAnswer;
+    /**
+     * What the scheme knows of an order. Mandatory, changes nothing, and is repeated at the manifest's cadence.
+     * @throws {Error}
+     */
+    query(account: Account, order: KnownOrder): PaymentAnswer;
+    /**
+     * Undoes an order: closes it if unpaid, gives the money back in full if paid. Mandatory, idempotent.
+     * `closed` once the scheme confirms; `succeeded` if the scheme says it is paid and can no longer be undone this way.
+     * `not-found` only if the scheme never heard of the order; half a minute after the charge core takes that as undone.
+     * @throws {Error}
+     */
+    cancel(account: Account, order: KnownOrder): PaymentAnswer;
+    /**
+     * Gives back part or all of a paid order. Again with the same refund number: the scheme's answer about the first, never a
+     * second refund.
+     * @throws {Error}
+     */
+    refund(account: Account, refund: RefundOrder): RefundAnswer;
+    /**
+     * What the scheme knows of a refund. Changes nothing.
+     * @throws {Error}
+     */
+    queryRefund(account: Account, refund: RefundOrder): RefundAnswer;
+    /**
+     * Reads a notification and checks its signature. Nothing may be believed before that: where a scheme does not sign, ask the
+     * scheme about what is named, over `http`, and report its answer. The same one may come any number of times, late, and in any
+     * order: core sorts that out.
+     * @throws {NotificationError}
+     */
+    parseNotification(account: Account, notification: HttpMessage): NotificationOutcome;
+    /**
+     * The scheme's bill of one day (`YYYY-MM-DD` in the scheme's time zone), one page after another: the first with no cursor,
+     * each next with the cursor of the one before. Asking again gives the same rows.
+     * @throws {Error}
+     */
+    fetchBill(account: Account, day: string, cursor: string | null): BillPage;
+    /**
+     * Whether the account's settings and secrets work, without moving money. Also the place to register `account.notify-url` where
+     * the scheme wants that done by a call. The text is for the merchant, cut to 500
+     * characters.
+     * @throws {Error}
+     */
+    selfTest(account: Account): string;
+  }
+}
+
+/**
+ * The only way out to the network. The host allows what the manifest names and the operator granted, checks every
+ * address it connects to (no private ranges unless the operator allows them), follows no redirect, and cuts off at its
+ * limits: 16 requests a call, requests of at most 1 MiB, 32 headers of at most 8 KiB in all, and the call's deadline. It
+ * retries nothing. A trace's `traceparent` is the host's to add.
+ */
+declare module 'saoma:channel/http@0.2.0' {
+  export interface Request {
+    /** `GET`, `POST`, `PUT`, `PATCH` or `DELETE`. */
+    method: string;
+    /** At most 4 KiB, without user name and password. */
+    url: string;
+    /** Not those of the connection itself: `host`, `content-length`, `transfer-encoding` and their like are refused. */
+    headers: [string, string][];
+    body: Uint8Array;
+    /** At most 4; each adds what it says to headers or body, within their limits. */
+    credentials: Credential[];
+    /** The secret (`client-certificate`) by which this side shows who it is in TLS. */
+    clientCertificate: string | null;
+    /**
+     * The secret (`certificates`) that alone is trusted to tell who the other side is: it shows one of these very
+     * certificates, whatever name is in it, or one that they issued for its name. None: the public authorities.
+     */
+    serverCertificates: string | null;
+    /** 1 to 60,000; the call's own deadline counts too. */
+    timeoutMs: number;
+    /** The longest body taken, 1 to 1,048,576; in `fetch-bill` to 8,388,608. */
+    answerBytesMax: number;
+  }
+
+  /**
+   * A secret (`text`) that the host puts into a request. Its text never enters the plugin: an answer that repeats it is
+   * `broken`.
+   */
+  export interface Credential {
+    secret: string;
+    place: CredentialPlace;
+  }
+
+  export type CredentialPlace =
+    | { tag: 'header'; val: SecretHeader }
+    /** The password of this user, who has no colon, in `authorization: Basic …` (RFC 7617). */
+    | { tag: 'basic'; val: string }
+    /** The last field, of this name, of a body whose `content-type` says `application/x-www-form-urlencoded`. */
+    | { tag: 'form-field'; val: string };
+
+  export interface SecretHeader {
+    /** Not one that `headers` has. */
+    name: string;
+    /** What stands before the secret, for example `Bearer `. */
+    prefix: string;
+  }
+
+  export interface Response {
+    status: number;
+    /** Names in lower case. */
+    headers: [string, string][];
+    body: Uint8Array;
+  }
+
+  export type Error =
+    /** The request itself is not valid; nothing was sent. */
+    | { tag: 'invalid'; val: string }
+    /** Not on the list, a private address, or more requests than a call may send: nothing was sent. */
+    | { tag: 'forbidden'; val: string }
+    /** The account lacks a secret that the request names, or it is of another kind: nothing was sent. */
+    | { tag: 'no-secret'; val: string }
+    /** No connection was made, or the other side is not who it should be: nothing was sent. */
+    | { tag: 'unreachable'; val: string }
+    /** The request may have been received. */
+    | { tag: 'timed-out' }
+    /** The request may have been received; the answer was cut off, too large or not HTTP, or repeats a secret. */
+    | { tag: 'broken'; val: string };
+
+  /**
+   * Any status is an answer, redirects too: none is followed.
+   * @throws {Error}
+   */
+  export function send(request: Request): Response;
+}
+
+/** Keys by name. They never enter the plugin; it asks for their work. Messages have at most 1 MiB. */
+declare module 'saoma:channel/secrets@0.2.0' {
+  export type Error =
+    /** The account has no secret of that name, or the manifest does not list it. */
+    | { tag: 'missing'; val: string }
+    /** The secret is of another kind than the operation needs, or its value does not read as one of its kind. */
+    | { tag: 'wrong-kind'; val: string }
+    /** The secret holds no key of that id. */
+    | { tag: 'unknown-key'; val: string }
+    /** The operation cannot be done on this: too long a message, a nonce of another length, a key that cannot be read. */
+    | { tag: 'invalid'; val: string }
+    /** More than 64 RSA operations in one call. */
+    | { tag: 'exhausted' };
+
+  /**
+   * HMAC-SHA-256 (RFC 2104) over the message, 32 bytes. Kind `mac-key`.
+   * @throws {Error}
+   */
+  export function hmacSha256(secret: string, message: Uint8Array): Uint8Array;
+
+  /**
+   * Whether the tag is the HMAC-SHA-256 of the message, compared in constant time. Kind `mac-key`.
+   * @throws {Error}
+   */
+  export function hmacSha256Verify(secret: string, message: Uint8Array, tag: Uint8Array): boolean;
+
+  /**
+   * RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, section 8.2) over the message, as long as the key's modulus. Kind
+   * `rsa-private-key`.
+   * @throws {Error}
+   */
+  export function rsaSha256Sign(secret: string, message: Uint8Array): Uint8Array;
+
+  /**
+   * Whether it is such a signature by the key of that id; without an id, by any key of the secret. Kind `rsa-public-keys`.
+   * @throws {Error}
+   */
+  export function rsaSha256Verify(secret: string, keyId: string | null, message: Uint8Array, signature: Uint8Array): boolean;
+
+  /**
+   * The same by a public key or certificate (PEM or DER, at most 16 KiB) that the plugin has from the scheme itself, under a
+   * signature or seal that it has checked: how a scheme hands out its next key. Whether a certificate is still valid, and who
+   * issued it, is not looked at.
+   * @throws {Error}
+   */
+  export function rsaSha256VerifyWith(key: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean;
+
+  /**
+   * AES-256-GCM (NIST SP 800-38D) with a nonce of 12 bytes: what was sealed, the tag of 16 bytes at its end. None if it was not
+   * sealed under this key with this nonce and this associated data. Kind `aes-256-key`.
+   * @throws {Error}
+   */
+  export function aes256GcmOpen(secret: string, nonce: Uint8Array, associatedData: Uint8Array, sealed: Uint8Array): Uint8Array | null;
+}
+
+/**
+ * One message to a host that speaks in frames over TCP, and its answer: card acquirers (ISO 8583). The same hosts, addresses
+ * and grants as `http`, and its requests and these are counted together.
+ * 
+ * Every exchange has a connection of its own, closed with the answer. An answer that comes late, or twice, then has nowhere to
+ * go and cannot be taken for the answer to another message, whatever the far side does. A handshake a payment is its price. Whether
+ * the answer is about the message (type, trace number, terminal) is for the plugin to compare all the same.
+ */
+declare module 'saoma:channel/tcp@0.2.0' {
+  export interface Request {
+    /** `tls://host:port`, or `tcp://host:port` for a private address that the operator allows; nothing after the port. */
+    url: string;
+    /** Without the length in front of it: 1 to 65,533 bytes, and 1 to 9,995 with a decimal length. */
+    message: Uint8Array;
+    length: LengthHeader;
+    /** At most 8, which do not overlap. */
+    cardFields: CardField[];
+    mac: MessageMac | null;
+    /** As in `http`; with `tls://` alone. */
+    clientCertificate: string | null;
+    serverCertificates: string | null;
+    /** 1 to 60,000; the call's own deadline counts too. */
+    timeoutMs: number;
+  }
+
+  /** How long the message is, in front of it, in both directions. */
+  export type LengthHeader =
+    /** Two bytes, the higher first, of what follows them. */
+    | 'binary'
+    /** The same, and they count themselves. */
+    | 'binary-with-itself'
+    /** Four ASCII digits, of what follows them. */
+    | 'decimal'
+    /** The same, and they count themselves. */
+    | 'decimal-with-itself';
+
+  /**
+   * Something of the card (`card.presented`) that the host writes over the bytes that stand in `message` from `at` on, as many as
+   * the value takes. A length in front of it is the plugin's to write.
+   */
+  export interface CardField {
+    at: number;
+    value: CardValue;
+  }
+
+  export type CardValue =
+    /** As many digits as `presented-card.number-masked` has characters. */
+    | { tag: 'number'; val: Digits }
+    /** Four digits, year and month. */
+    | { tag: 'expiry'; val: Digits }
+    /** As many as `presented-card.track-2-length`; between number and expiry stands a D, in text a `=`. */
+    | { tag: 'track-2'; val: Digits }
+    /** The customer's PIN, sealed for the acquirer. */
+    | { tag: 'pin-block'; val: PinBlock };
+
+  export type Digits =
+    /** Two in a byte, the first in the higher half; after an odd number a 0. */
+    | 'packed'
+    /** The same; after an odd number an F. */
+    | 'packed-f'
+    /** ASCII. */
+    | 'text';
+
+  /** The PIN block that the terminal made is opened and made anew under a working key for PINs, without leaving the host. */
+  export interface PinBlock {
+    /** The slot of the key. */
+    key: string;
+    format: PinFormat;
+  }
+
+  export type PinFormat =
+    /** ISO 9564-1 format 0, 8 bytes, under TDES. */
+    | 'iso-0'
+    /** ISO 9564-1 format 4, 16 bytes, under AES. */
+    | 'iso-4';
+
+  /** A MAC over the message, card fields and all, from `begins-at` to the byte before its own place: the last 8 bytes. */
+  export interface MessageMac {
+    /** The slot of a key for MACs. */
+    key: string;
+    algorithm: MacAlgorithm;
+    /** After what no MAC covers (TPDU, header); the same in the answer. */
+    beginsAt: number;
+  }
+
+  export type MacAlgorithm =
+    /** ISO 9797-1 algorithm 3 with DES, filled up with zeros (ANSI X9.19, the retail MAC); a key of 16 bytes. */
+    | 'retail'
+    /** China UnionPay's ECB: the blocks XORed, the hex of that encrypted in two steps, of which 8 hex digits are the MAC. */
+    | 'unionpay-ecb'
+    /** The first 8 bytes of AES-CMAC (NIST SP 800-38B). */
+    | 'aes-cmac';
+
+  export interface Answer {
+    /**
+     * Without its length. Where it repeats the card's number, all digits but the first 6 and the last 4 are 0, and what follows the
+     * number on track 2 is too.
+     */
+    message: Uint8Array;
+    /**
+     * Whether its last 8 bytes are the MAC that `request.mac` asks for, over the answer as it came. An answer that names no MAC
+     * among its fields has none: how much it may then be believed is for the plugin to say.
+     */
+    macFits: boolean;
+  }
+
+  export type Error =
+    /** The request itself is not valid; nothing was sent. */
+    | { tag: 'invalid'; val: string }
+    /** Not on the list, a private address, or more requests than a call may send: nothing was sent. */
+    | { tag: 'forbidden'; val: string }
+    /** The account lacks a secret that the request names, or it is of another kind: nothing was sent. */
+    | { tag: 'no-secret'; val: string }
+    /** No working key for that is in the slot, and nothing was sent: sign on, and load it. */
+    | { tag: 'no-key'; val: string }
+    /** This call is about no card, or the card has no such field, or a PIN block that does not open: nothing was sent. */
+    | { tag: 'no-card'; val: string }
+    /** No connection was made, or the other side is not who it should be: nothing was sent. */
+    | { tag: 'unreachable'; val: string }
+    /** The message may have been received. */
+    | { tag: 'timed-out' }
+    /** The message may have been received; the connection ended before a whole answer. */
+    | { tag: 'broken'; val: string };
+
+  /** @throws {Error} */
+  export function exchange(request: Request): Answer;
+}
+
+/**
+ * Working keys, which acquirers send at sign-on sealed under a key that both sides have. They are opened in the host and kept
+ * there for the channel account, for `tcp`; the plugin can use them by the names of their slots and never read them.
+ */
+declare module 'saoma:channel/keys@0.2.0' {
+  /** What a key may be used for, and nothing else. */
+  export type KeyUse =
+    | 'pin'
+    | 'mac';
+
+  export type Error =
+    /** The account has no secret of that name, or it is of another kind. */
+    | { tag: 'no-secret'; val: string }
+    /**
+     * A slot's name of another form, more than 8 slots, a sealed key of a length that its cipher or use does not have, a PIN key
+     * with two equal halves, or a check value that is not the key's: the slot has what it had.
+     */
+    | { tag: 'refused'; val: string }
+    /** The host's store cannot be reached now. */
+    | { tag: 'unavailable'; val: string };
+
+  /**
+   * Opens the key by the secret `under` (kind `key-encryption-key`; by TDES or AES, whichever that is for, block by block), compares
+   * it with its check value, and puts it into the slot (1 to 32 lower-case letters, digits and `-`) in place of what was there. A
+   * sealed TDES key has 16 or 24 bytes, for a MAC 8 too; an AES key 16 or 32. The check value has 3 to 8 bytes, the first ones of
+   * what the key makes of a block of zeros: by TDES encrypted, by AES-CMAC (ANSI X9.24-1).
+   * @throws {Error}
+   */
+  export function load(slot: string, usage: KeyUse, under: string, sealed: Uint8Array, checkValue: Uint8Array): void;
+}
+
+/** The card that a call is about. */
+declare module 'saoma:channel/card@0.2.0' {
+  export type EntryMode =
+    /** The magnetic stripe. */
+    | 'swiped'
+    /** The stripe, because the chip did not work. */
+    | 'fallback'
+    | 'chip'
+    | 'contactless'
+    | 'contactless-stripe'
+    /** The number was typed in. */
+    | 'keyed';
+
+  export interface PresentedCard {
+    entry: EntryMode;
+    /** The first 6 digits of the number, `*` for each of those that follow, and the last 4. */
+    numberMasked: string;
+    /** In digits, the separator too; 0 without a track 2. */
+    track2Length: number;
+    /** ISO 7813 service code of track 2, three digits; empty without. */
+    serviceCode: string;
+    /** 0 to 99 (EMV tag 5F34). */
+    sequenceNumber: number | null;
+    /**
+     * The data of chip and terminal for the acquirer (field 55), BER-TLV: without number, track, or name of the customer. Empty
+     * without a chip.
+     */
+    emv: Uint8Array;
+    hasPin: boolean;
+  }
+
+  /**
+   * In `charge` the card that was presented, none if a code was. In later calls about that order (`query`, `cancel`, `refund`,
+   * `query-refund`) what core may keep of it: neither track nor PIN nor data of the chip.
+   */
+  export function presented(): PresentedCard | null;
+}
+
+/**
+ * A small store of the channel account's own: 1,000 keys of at most 128 bytes, values of at most 4 KiB, 100 operations a
+ * call.
+ */
+declare module 'saoma:channel/kv@0.2.0' {
+  export type Error =
+    /** A new key, and the account has 1,000. */
+    | { tag: 'full' }
+    /** The key or the value. */
+    | { tag: 'too-large' }
+    /** The store cannot be reached now, or the call has used up its operations. */
+    | { tag: 'unavailable'; val: string };
+
+  /** @throws {Error} */
+  export function get(key: string): Uint8Array | null;
+
+  /**
+   * Replaces what was there. Written when it returns; kept even if the call fails later.
+   * @throws {Error}
+   */
+  export function set(key: string, value: Uint8Array): void;
+
+  /**
+   * Deleting what is not there is no error.
+   * @throws {Error}
+   */
+  function _delete(key: string): void;
+
+  export { _delete as delete };
+}
+
+declare module 'saoma:channel/log@0.2.0' {
+  export type Level =
+    | 'debug'
+    | 'info'
+    | 'warn'
+    | 'error';
+
+  /**
+   * At most 50 lines of at most 1,000 characters a call; what is over is dropped and counted. Never log a code or a secret:
+   * the host takes out the customer's code where it finds it, and knows no other.
+   */
+  export function write(level: Level, message: string): void;
+}
+
+declare module 'saoma:channel/clock@0.2.0' {
+  /** Milliseconds since 1970-01-01T00:00:00Z, as core's clock says. */
+  export function now(): number;
+}
+
+declare module 'saoma:channel/random@0.2.0' {
+  /** Unpredictable bytes, at most 1,024; asking for more is a trap. */
+  export function bytes(len: number): Uint8Array;
+}
+
+declare module 'saoma:channel/types@0.2.0' {
+  /** Whole minor units of an ISO 4217 currency (1250 and "CNY" is 12.50 yuan), from 1 to 999,999,999,999. */
+  export interface Money {
+    minor: number;
+    currency: string;
+  }
+
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  export type Millis = number;
+
+  /** What the tenant has with this scheme. */
+  export interface Account {
+    /** Stable id of the channel account, `cha_…`. */
+    id: string;
+    /** The account's settings as JSON, valid under the manifest's settings schema. Secrets are not in here. */
+    settingsJson: string;
+    /**
+     * Where the scheme sends this account's notifications, of payments and refunds alike; empty if core cannot be reached from
+     * outside. A scheme may add one segment to its path (Pix adds `/pix`).
+     */
+    notifyUrl: string;
+  }
+
+  export interface Order {
+    /** Our order number: the payment's id. The scheme must carry it as the merchant's order number. */
+    number: string;
+    amount: Money;
+    /** What the customer may be shown, at most 127 characters. */
+    subject: string;
+    merchantName: string;
+    /** Core's id of the store, 30 characters of [a-z0-9_]: what schemes ask for as the merchant's own store code. */
+    storeId: string;
+    storeName: string;
+    /** Core's id of the terminal, 30 characters of [a-z0-9_], and its short name; both empty for online payments. */
+    terminalId: string;
+    terminalName: string;
+    createdAt: Millis;
+    /** When an unpaid order must be dead at the scheme as well. */
+    expiresAt: Millis;
+  }
+
+  /**
+   * An order that was announced or charged before, as `query` and `cancel` are asked about it. What schemes want to hear again
+   * is carried by core, so that a channel need not keep it.
+   */
+  export interface KnownOrder {
+    /** Our order number, as it was in `order`. */
+    number: string;
+    /** The scheme's own number of the payment, empty if we never learned it. */
+    reference: string;
+    amount: Money;
+    /** By which function the scheme heard of it: some undo what was charged and what was announced by different calls. */
+    presentedBy: Presenter;
+    /** As it was in `order`. */
+    createdAt: Millis;
+  }
+
+  export type Presenter =
+    /** The order was announced by `create`. */
+    | 'merchant'
+    /** A code was charged by `charge`. */
+    | 'customer';
+
+  /** What the scheme says of an order. Everything that core must check is carried as the scheme said it. */
+  export interface PaymentAnswer {
+    status: PaymentStatus;
+    /** The order number in the scheme's answer, at most 64 characters. Core refuses an answer for another order. */
+    number: string;
+    /** The amount in the scheme's answer, if it said one. Core refuses another amount or currency. */
+    amount: Money | null;
+    /** The scheme's own number of the payment, empty until it has one; at most 128 characters. */
+    reference: string;
+    /** When the scheme says it was paid; a moment of the years 2000 to 2099. */
+    paidAt: Millis | null;
+    /** Who paid, masked by the scheme or by you; never an account number in full. Cut to 64 characters. */
+    payerHint: string;
+  }
+
+  export type PaymentStatus =
+    | { tag: 'succeeded' }
+    /** The customer has to confirm, or has not paid yet. */
+    | { tag: 'pending' }
+    /** The scheme says that this payment will never succeed. */
+    | { tag: 'failed'; val: Failure }
+    /** The scheme has no such order (and so took no money). */
+    | { tag: 'not-found' }
+    /** The scheme confirms that the order is closed without payment, or that the payment was undone. */
+    | { tag: 'closed' }
+    /** Given back in part or in whole; only from `query`. */
+    | { tag: 'refunded' };
+
+  export interface Failure {
+    /** `declined`, `insufficient-funds`, `code-invalid`, `code-expired`, `limit-exceeded`, `not-permitted`, `amount-invalid`, `other`. */
+    code: string;
+    /** The scheme's own code and words, for the merchant's log; no secrets, no personal data. Cut to 500 characters. */
+    message: string;
+  }
+
+  export interface RefundOrder {
+    /** Our number of the payment. */
+    number: string;
+    /** The scheme's number of the payment, empty if we never learned it. */
+    reference: string;
+    /** Our number of this refund: the idempotency key at the scheme. */
+    refundNumber: string;
+    /** What is to be given back by this refund. */
+    amount: Money;
+    /** The whole payment's amount; several schemes ask for it. */
+    total: Money;
+    /** For the customer, at most 127 characters; may be empty. */
+    reason: string;
+    /** When core took the refund in, the same in every call about it. */
+    createdAt: Millis;
+  }
+
+  export interface RefundAnswer {
+    status: RefundStatus;
+    /** The refund's number in the scheme's answer. Core refuses an answer about another refund. */
+    refundNumber: string;
+    /** The refund's amount in the scheme's answer, if it said one. Core refuses another amount or currency. */
+    amount: Money | null;
+    /** The scheme's own number of the refund, empty until it has one; at most 128 characters. */
+    reference: string;
+  }
+
+  export type RefundStatus =
+    /** The scheme has given the money back, or has promised to beyond recall. */
+    | { tag: 'succeeded' }
+    /** The scheme has the refund and has not finished. */
+    | { tag: 'pending' }
+    /** The scheme says that this refund will never be paid. */
+    | { tag: 'failed'; val: Failure }
+    /** The scheme has no such refund (and so gave nothing back): core sends it again under the same number. */
+    | { tag: 'not-found' };
+
+  /** Why there is no answer to report. The texts are for the operator's log, cut to 500 characters. */
+  export type Error =
+    /**
+     * The request may have reached the scheme and the outcome is not known: a timeout, a cut connection, a reply that
+     * could not be read or whose signature was wrong. Core treats the payment as unknown and queries.
+     */
+    | { tag: 'no-answer'; val: string }
+    /** The request certainly did not reach the scheme, or the scheme refused it before it could take effect. */
+    | { tag: 'not-sent'; val: string }
+    /** The account's settings or secrets are wrong; nothing was sent. A person must mend them. */
+    | { tag: 'misconfigured'; val: string }
+    /** The capability is not offered by this channel. */
+    | { tag: 'unsupported' };
+
+  export interface Manifest {
+    /** 2 to 32 lower-case letters, digits and `-`, the first a letter; the name in the registry. */
+    id: string;
+    /** SemVer of the plugin, at most 64 characters. */
+    version: string;
+    /** What people see, 1 to 64 characters. */
+    name: string;
+    /** ISO 4217 codes, 1 to 64. */
+    currencies: string[];
+    capabilities: Capability[];
+    /** At most 32; at least one if customers present codes, else none. */
+    claims: Claim[];
+    /**
+     * JSON Schema (2020-12) of the account's settings, at most 64 KiB: one flat object of strings (`enum`, `minLength`,
+     * `maxLength`, `format: uri`), integers (`minimum`, `maximum`) and booleans. Other keywords are refused.
+     */
+    settingsSchema: string;
+    /** The secrets an account holds, by name; at most 16. */
+    secrets: SecretSpec[];
+    /**
+     * The settings whose value is a base URL that this channel calls, and fixed `host:port`s; at most 16. Nothing else is
+     * reachable.
+     */
+    hosts: HostPattern[];
+    cadence: Cadence;
+    /** With the capability `bills`, and with it alone. */
+    bills: BillTerms | null;
+  }
+
+  /** When there are bills. */
+  export interface BillTerms {
+    /** The IANA name of the time zone whose days the scheme counts, for example `Asia/Shanghai`. */
+    timeZone: string;
+    /**
+     * How many minutes after the midnight of its date a day begins, -1,439 to 1,439: most often 0; -30 where 31 January is from
+     * 23:30 on the 30th to 23:30 on the 31st.
+     */
+    dayBeginsMinutes: number;
+    /** How long after its end a day's bill is ready, 0 to 4,320 (three days). Core does not ask sooner by itself. */
+    readyAfterMinutes: number;
+  }
+
+  /** What the channel offers. One of the first two or `card`, and `cancel`, every channel has. */
+  export type Capability =
+    /** `create`. */
+    | 'merchant-presented'
+    /** `charge`. */
+    | 'customer-presented'
+    | 'cancel'
+    /** `refund` of the whole amount, and `query-refund`. */
+    | 'refund'
+    /** `refund` of less, any number of times. */
+    | 'partial-refund'
+    /** `parse-notification`. */
+    | 'notifications'
+    /** `fetch-bill`. */
+    | 'bills'
+    /**
+     * The scheme's answers do not say how much was paid, so that `payment-answer.amount` and `refund-answer.amount` may be
+     * missing in success. Without it core does not believe a success that names no amount.
+     */
+    | 'amounts-not-named'
+    /** `charge` of cards; with a secret of kind `terminal-data-key`. */
+    | 'card';
+
+  /** How to know this channel's customer codes. A code belongs to the channel if any claim fits. */
+  export type Claim =
+    /** All digits, with this prefix (inclusive range, same number of digits) and a length within the range. */
+    | { tag: 'digits'; val: DigitClaim }
+    /** An EMVCo consumer-presented code that names this application id (10 to 32 hex digits, a prefix is enough). */
+    | { tag: 'emvco-cpm-aid'; val: string }
+    /** Any text with this prefix of 2 to 64 printable ASCII characters. */
+    | { tag: 'text-prefix'; val: string };
+
+  export interface DigitClaim {
+    prefixFrom: string;
+    prefixTo: string;
+    /** In digits, 10 to 64, and more than the prefix has. */
+    lengthMin: number;
+    lengthMax: number;
+  }
+
+  export interface SecretSpec {
+    /** 1 to 64 lower-case letters, digits and `-`. */
+    name: string;
+    kind: SecretKind;
+    /** For the person who enters it, at most 500 characters. */
+    description: string;
+  }
+
+  /**
+   * What a secret is, and so which operation takes it. Persons enter it as text, and what does not read as its kind is refused
+   * then. PEM may come without line breaks, and keys as the bare Base64 of their DER, as some schemes' consoles give them.
+   */
+  export type SecretKind =
+    /** 1 to 16,384 bytes, for `hmac-sha256`. */
+    | 'mac-key'
+    /** An API key, token, macaroon or password, for `http.credential` alone: 8 to 4,096 printable ASCII characters. */
+    | 'text'
+    /** An RSA key of 2,048 to 4,096 bits (PKCS #8 or PKCS #1, without a password), for `rsa-sha256-sign`. */
+    | 'rsa-private-key'
+    /**
+     * 1 to 8 RSA public keys of 2,048 to 8,192 bits, or certificates of such keys, for `rsa-sha256-verify`. A certificate's
+     * id is its serial number in upper-case hex without leading zeros; a key's is what a line `Key-Id: …` right above it says.
+     */
+    | 'rsa-public-keys'
+    /** 32 ASCII characters, which are the key, for `aes-256-gcm-open`. */
+    | 'aes-256-key'
+    /** A certificate, those that lead from it to its issuer, and its private key, all PEM: for `http.request.client-certificate`. */
+    | 'client-certificate'
+    /** 1 to 8 certificates, PEM: for `http.request.server-certificates`. */
+    | 'certificates'
+    /** What opens working keys (`keys.load`): 32 or 48 hex digits of a TDES key, or `aes:` and 32 or 64 hex digits of an AES key. */
+    | 'key-encryption-key'
+    /**
+     * The base derivation key (ANSI X9.24-1, TDES DUKPT) of the keys under which terminals encrypt card data: 32 hex digits. At most
+     * one. What is encrypted is text with zeros behind it to a multiple of 8 bytes, by TDES in CBC mode from a block of zeros, under
+     * the key's variant for data.
+     */
+    | 'terminal-data-key'
+    /** The same for their PIN blocks (ISO 9564-1 format 0), under the variant for PINs. At most one. */
+    | 'terminal-pin-key';
+
+  export type HostPattern =
+    /** `host:port` over TLS, for example `api.example.com:443`; a name, not an address. */
+    | { tag: 'fixed'; val: string }
+    /** The name of a setting that holds a base URL, of `tcp` too (`tls://acquirer.example.com:7001`). */
+    | { tag: 'setting'; val: string };
+
+  /** How core drives this channel's payments. All in milliseconds. */
+  export interface Cadence {
+    /** Longest time one call may take, waiting included, 100 to 60,000. Of that the plugin's own code runs 2,000 at most. */
+    callTimeoutMs: number;
+    /** First query after no answer, and the pause between queries, 200 to 60,000. */
+    queryIntervalMs: number;
+    /**
+     * How long after the charge core goes on asking before it reverses a customer-presented payment, from
+     * `query-interval-ms` to 600,000.
+     */
+    reverseAfterMs: number;
+  }
+}

@@ -1,0 +1,2 @@
+/// <reference path="./contract.d.ts" />
+/// <reference path="./tables.d.ts" />
