@@ -1,33 +1,71 @@
-//! Each channel against its far side, and both against software that others wrote.
+//! Each channel against its far side, in whatever language it is written, and both against software that others wrote.
+
+use std::path::Path;
 
 use anyhow::Result;
 
 use crate::{
     guests, machine,
     stage::{command, execute, timed},
-    system, web,
+    system::{self, System},
+    web,
 };
 
 /// Guests that are no channels: they exist to be contained, or to be old.
 const NOT_CHANNELS: [&str; 2] = ["hostile", "frozen"];
+/// The far side of all channels of the Sandbox Wallet.
+const WALLET: &str = "wallet --stage";
+/// Cases that are played at once: most of them wait for a scheme that does not answer.
+const JOBS: &str = "8";
 
 pub fn test() -> Result<()> {
     let system = system::build()?;
-    let (saoma, schemes) = (system.programs.join("saoma"), system.programs.join("saoma-schemes"));
     for name in guests::names()?.iter().filter(|name| !NOT_CHANNELS.contains(&name.as_str())) {
-        timed(&format!("{name}: conformance"), || {
-            let component = system.plugins.join(format!("{name}.wasm"));
-            let far_side = format!("{} {name}", schemes.display());
-            execute(command(&saoma, &["plugin", "test"]).arg(component).arg("--far-side").arg(far_side))
-        })?;
+        let far_side = if name == "sandbox" { WALLET } else { name };
+        conforms(&system, name, &system.plugins.join(format!("{name}.wasm")), far_side)?;
         let oracle = crate::root().join("plugins").join(name).join("oracle");
         if oracle.join("package.json").is_file() {
             machine::node()?;
             timed(&format!("{name}: against other software"), || {
                 web::install(&oracle)?;
-                execute(command("node", &["--test"]).current_dir(&oracle).env("SAOMA_SCHEMES", &schemes))
+                let schemes = system.programs.join("saoma-schemes");
+                execute(command("node", &["--test"]).current_dir(&oracle).env("SAOMA_SCHEMES", schemes))
             })?;
         }
     }
-    Ok(())
+    in_typescript(&system)?;
+    in_python(&system)
+}
+
+fn conforms(system: &System, name: &str, component: &Path, far_side: &str) -> Result<()> {
+    timed(&format!("{name}: conformance"), || {
+        let far_side = format!("{} {far_side}", system.programs.join("saoma-schemes").display());
+        let mut play = command(system.programs.join("saoma"), &["plugin", "test", "--jobs", JOBS]);
+        execute(play.arg(component).arg("--far-side").arg(far_side))
+    })
+}
+
+fn in_typescript(system: &System) -> Result<()> {
+    machine::node()?;
+    let (sdk, channel) = (crate::root().join("sdk/js"), crate::root().join("sdk/examples/js"));
+    timed("TypeScript: SDK and channel", || {
+        // The SDK's tool takes the engine from the channel's packages.
+        web::install(&channel)?;
+        for folder in [&sdk, &channel] {
+            web::install(folder)?;
+            execute(command("npm", &["run", "--silent", "check"]).current_dir(folder))?;
+        }
+        execute(command("npm", &["run", "--silent", "build"]).current_dir(&channel))
+    })?;
+    conforms(system, "sandbox-js", &channel.join("dist/sandbox-js.wasm"), WALLET)
+}
+
+fn in_python(system: &System) -> Result<()> {
+    machine::packages(&[&machine::PYTHON_VENV])?;
+    let channel = crate::root().join("sdk/examples/python");
+    timed("Python: channel", || {
+        execute(command("python3", &["build.py", "check"]).current_dir(&channel))?;
+        execute(command("python3", &["build.py"]).current_dir(&channel))
+    })?;
+    conforms(system, "sandbox-python", &channel.join("dist/sandbox-python.wasm"), WALLET)
 }

@@ -34,6 +34,11 @@ pub const OPENPYXL: Package = Package {
     program: "/usr/lib/python3/dist-packages/openpyxl/__init__.py",
     why: "reads our spreadsheets back",
 };
+pub const PYTHON_VENV: Package = Package {
+    name: "python3-venv",
+    program: "/usr/lib/python3.11/ensurepip/__init__.py",
+    why: "builds the channel that is written in Python",
+};
 pub const PNGQUANT: Package =
     Package { name: "pngquant", program: "pngquant", why: "makes the README's pictures small" };
 pub const POSTGRESQL: Package = Package {

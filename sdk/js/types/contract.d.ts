@@ -125,6 +125,7 @@ declare module 'saoma:channel/channel@0.2.0' {
      * Undoes an order: closes it if unpaid, gives the money back in full if paid. Mandatory, idempotent.
      * `closed` once the scheme confirms; `succeeded` if the scheme says it is paid and can no longer be undone this way.
      * `not-found` only if the scheme never heard of the order; half a minute after the charge core takes that as undone.
+     * `pending` while the scheme cannot close an announced order that is still payable: core asks again until it is dead.
      * @throws {Error}
      */
     cancel(account: Account, order: KnownOrder): PaymentAnswer;
