@@ -66,7 +66,10 @@ class Answers(unittest.TestCase):
             (400, refused("CODE_INVALID"), "failed code-invalid"),
             (400, refused("CODE_EXPIRED"), "failed code-expired"),
             (400, refused("BAD_REQUEST"), "not-sent"),
+            (400, refused("CURRENCY_UNSUPPORTED"), "not-sent"),
+            (400, refused("E7041"), "no-answer"),
             (401, refused("BAD_SIGNATURE"), "not-sent"),
+            (401, refused("E7041"), "no-answer"),
             (409, refused("ORDER_CLOSED"), "Closed"),
             (409, refused("ORDER_CONFLICT"), "no-answer"),
             (409, b"?", "no-answer"),
@@ -139,6 +142,7 @@ class Answers(unittest.TestCase):
             (404, refused("ORDER_NOT_FOUND"), "failed not-permitted", "NotFound"),
             (404, refused("REFUND_NOT_FOUND"), "no-answer", "NotFound"),
             (400, refused("BAD_REQUEST"), "not-sent", "no-answer"),
+            (400, refused("E7041"), "no-answer", "no-answer"),
             (500, refused("X"), "no-answer", "no-answer"),
         ):
             with self.subTest(status=status, body=body):

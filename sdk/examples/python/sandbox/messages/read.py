@@ -1,7 +1,7 @@
 """What the scheme's verified answers mean.
 
-A signed refusal of the request itself (400) had no effect: the protocol keeps no order then. Any other surprise is no answer, and
-core asks again.
+A signed refusal of the request itself, under a code that the protocol names for it, had no effect. Any other surprise is no answer,
+and core asks again.
 """
 
 from dataclasses import dataclass, replace
@@ -36,6 +36,8 @@ _DECLINE_CODES = {
     "LIMIT_EXCEEDED": "limit-exceeded",
 }
 
+_REFUSED_UNREAD = {(400, "BAD_REQUEST"), (400, "CURRENCY_UNSUPPORTED"), (401, "BAD_SIGNATURE")}
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -49,8 +51,8 @@ class Refusal:
         return f"{self.code}: {self.message}"
 
     def raised(self) -> Never:
-        """Not sent where the scheme refused the request itself, so that it had no effect, else no answer."""
-        raise (not_sent if self.status in (400, 401) else no_answer)(self.words())
+        """Not sent where the protocol says that such a refusal had no effect. A code that it does not name may mean anything."""
+        raise (not_sent if (self.status, self.code) in _REFUSED_UNREAD else no_answer)(self.words())
 
 
 def read_created(status: int, body: bytes, asked: Order) -> str:
