@@ -1,0 +1,150 @@
+//! What the language of a channel costs: the same channel as every component of it in `SAOMA_PLUGINS_DIR`.
+//!
+//! One line each: the component's size, compiling it, loading it precompiled, a call of a fresh instance (one signed notification
+//! of about 512 bytes: sign-text, HMAC by the host, JSON), and what one call holds of memory while its scheme does not answer.
+
+#![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ring::hmac;
+use saoma_channels::{Account, ChannelCaller as _, Host, HostConfig, HttpMessage, Order, Origin, Secrets};
+use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, StoreId, TenantId};
+use tokio::{runtime::Runtime, task::JoinSet};
+
+/// The components of one and the same channel. What is not built is left out.
+const COMPONENTS: [&str; 3] = ["sandbox", "sandbox-js", "sandbox-python"];
+
+const KEY: &[u8] = b"correct horse battery staple";
+
+/// Calls for the percentiles, after as many tenths to warm up.
+const SAMPLES: usize = 2_000;
+
+/// Calls that wait at once, so that the memory of one stands out from the host's own.
+const HELD: u32 = 32;
+
+fn main() {
+    let folder = std::env::var_os("SAOMA_PLUGINS_DIR").map_or_else(|| PathBuf::from("target/plugins"), PathBuf::from);
+    for name in COMPONENTS {
+        match fs::read(folder.join(format!("{name}.wasm"))) {
+            Ok(component) => measure(name, &component),
+            Err(_) => eprintln!("{name}.wasm is not in {}: left out", folder.display()),
+        }
+    }
+}
+
+fn measure(name: &str, component: &[u8]) {
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = HostConfig {
+        allow_private_addresses: true,
+        instances_per_tenant_max: HELD,
+        ..HostConfig::new(folder.path().join("cache"))
+    };
+    let installed = |origin: Origin| {
+        let host = Host::new(config.clone()).expect("the host starts");
+        let began = Instant::now();
+        let plugin = runtime.block_on(host.install(component)).expect("installs");
+        assert_eq!(plugin.origin(), origin);
+        (host, plugin.manifest().id.clone(), began.elapsed())
+    };
+    let (_, _, compiled) = installed(Origin::Compiled);
+    let (host, channel, loaded) = installed(Origin::Cache);
+    let (account, message) = (account(channel, "https://wallet.example"), notification());
+    let read = || drop(runtime.block_on(host.parse_notification(&account, &message)).expect("genuine"));
+    let (p50, p99) = percentiles(read);
+    let held_mib = held(&runtime, Arc::new(host), &account);
+    println!(
+        "channels/languages {name} bytes={} compile_ms={} load_ms={} call_p50_us={p50:.0} call_p99_us={p99:.0} held_mib={held_mib:.1}",
+        component.len(),
+        compiled.as_millis(),
+        loaded.as_millis(),
+    );
+}
+
+/// What one call holds while its scheme does not answer, in MiB of resident memory.
+fn held(runtime: &Runtime, host: Arc<Host>, account: &Account) -> f64 {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let account = self::account(account.channel.clone(), &format!("http://{}", silent.local_addr().expect("a port")));
+    let before = resident_mib();
+    runtime.block_on(async {
+        let mut calls = JoinSet::new();
+        for n in 0..HELD {
+            let (host, account, order) = (Arc::clone(&host), account.clone(), order(n));
+            calls.spawn(async move { host.charge(&account, &order, "881234567890123456").await });
+        }
+        // Long enough for all to have sent their request, and well within the call's own time.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let while_held = resident_mib();
+        while let Some(outcome) = calls.join_next().await {
+            outcome.expect("no panic").expect_err("nobody answers");
+        }
+        (while_held - before) / f64::from(HELD)
+    })
+}
+
+fn resident_mib() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
+    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1_024.0
+}
+
+fn percentiles(mut work: impl FnMut()) -> (f64, f64) {
+    (0..SAMPLES / 10).for_each(|_| work());
+    let mut spans: Vec<Duration> = (0..SAMPLES)
+        .map(|_| {
+            let began = Instant::now();
+            work();
+            began.elapsed()
+        })
+        .collect();
+    spans.sort_unstable();
+    let at = |percent: usize| spans[SAMPLES * percent / 100].as_secs_f64() * 1e6;
+    (at(50), at(99))
+}
+
+fn account(channel: String, base_url: &str) -> Account {
+    Account {
+        id: ChannelAccountId::from_bytes([1; 16]),
+        tenant: TenantId::from_bytes([2; 16]),
+        channel,
+        settings_json: format!(r#"{{"base_url":"{base_url}","merchant_id":"m-1"}}"#),
+        secrets: Secrets::none().with("merchant-key", KEY),
+        notify_url: String::new(),
+    }
+}
+
+fn order(n: u32) -> Order {
+    Order {
+        number: PaymentId::from_bytes([u8::try_from(n).unwrap_or(u8::MAX); 16]),
+        amount: Amount::new(1_250, Currency::CNY).expect("an amount"),
+        subject: "Coffee".to_owned(),
+        merchant_name: "Corner Shop".to_owned(),
+        store_name: "Main Street".to_owned(),
+        store: StoreId::from_bytes([6; 16]),
+        terminal: None,
+        terminal_name: String::new(),
+        created_at: Millis(1_700_000_000_000),
+        expires_at: Millis(1_700_000_120_000),
+    }
+}
+
+fn notification() -> HttpMessage {
+    let body = format!(
+        r#"{{"order_number":"pay_aaaaaaaaaaaaaaaaaaaaaaaaaa","status":"PAID","amount":"12.50","currency":"CNY","reference":"W-2026-0001","paid_at":1700000000123,"payer_hint":"a***e","decline_code":null,"refunded":"0.00","code_url":null,"padding":"{}"}}"#,
+        "x".repeat(280)
+    );
+    let (timestamp, nonce) = ("1700000000123", "ab".repeat(16));
+    let text = saoma_sandbox::messages::notification_text(timestamp, &nonce, body.as_bytes());
+    let signature = hex::encode(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, KEY), &text));
+    let headers =
+        [("x-sandbox-timestamp", timestamp), ("x-sandbox-nonce", &nonce), ("x-sandbox-signature", &signature)];
+    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    HttpMessage { headers, body: body.into_bytes() }
+}
