@@ -22,7 +22,7 @@ pub fn test() -> Result<()> {
     let system = system::build()?;
     for name in guests::names()?.iter().filter(|name| !NOT_CHANNELS.contains(&name.as_str())) {
         let far_side = if name == "sandbox" { WALLET } else { name };
-        conforms(&system, name, &system.plugins.join(format!("{name}.wasm")), far_side)?;
+        conforms(&system, name, &guests::component(name), far_side)?;
         let oracle = crate::root().join("plugins").join(name).join("oracle");
         if oracle.join("package.json").is_file() {
             machine::node()?;

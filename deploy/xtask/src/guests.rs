@@ -26,7 +26,16 @@ pub fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds the guests; the answer is the folder that holds `<name>.wasm` for each.
+/// What core's tests and the demo start with. Each core compiles all that lies in its folder, and a test run starts hundreds.
+const FOR_CORE: [&str; 3] = ["sandbox", "hostile", "frozen"];
+
+/// Where a guest's component is, once it is built.
+pub fn component(name: &str) -> PathBuf {
+    let folder = if FOR_CORE.contains(&name) { "plugins" } else { "channels" };
+    crate::target().join(folder).join(format!("{name}.wasm"))
+}
+
+/// Builds the guests; the answer is the folder of those that core's tests and the demo start with.
 pub fn build() -> Result<PathBuf> {
     timed("Channel plugins", || {
         machine::wasm_target()?;
@@ -36,14 +45,14 @@ pub fn build() -> Result<PathBuf> {
             build.args(["--package", &format!("saoma-{name}")]);
         }
         execute(&mut build)?;
-        let folder = crate::target().join("plugins");
-        fs::create_dir_all(&folder)?;
+        for folder in ["plugins", "channels"] {
+            fs::create_dir_all(crate::target().join(folder))?;
+        }
         for name in &names {
             let built =
                 crate::target().join("wasm32-wasip2/guest").join(format!("saoma_{}.wasm", name.replace('-', "_")));
-            fs::copy(&built, folder.join(format!("{name}.wasm")))
-                .with_context(|| format!("cannot copy {}", built.display()))?;
+            fs::copy(&built, component(name)).with_context(|| format!("cannot copy {}", built.display()))?;
         }
-        Ok(folder)
+        Ok(crate::target().join("plugins"))
     })
 }
