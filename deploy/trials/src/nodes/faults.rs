@@ -70,7 +70,8 @@ struct Load<'a> {
 }
 
 struct Done {
-    payments: Vec<String>,
+    /// With each, whether a node could not say what became of it: it may then have stopped before it asked the scheme.
+    payments: Vec<(String, bool)>,
     slowest: Duration,
     refused: usize,
 }
@@ -93,7 +94,7 @@ impl<'a> Load<'a> {
         while !self.stop.load(Ordering::Relaxed) {
             let key = format!("{name}-{}", self.number.fetch_add(1, Ordering::Relaxed));
             let body = office.charge_body(self.shop, 1700, &customer.shows_code().await?)?;
-            let (started, mut at) = (Instant::now(), cashier);
+            let (started, mut at, mut doubted) = (Instant::now(), cashier, false);
             let payment = loop {
                 let reply = self.offices[at % 2].call(Method::POST, "/v1/payments", Some(&body), Some(&key)).await?;
                 if reply.status.is_success() {
@@ -104,11 +105,11 @@ impl<'a> Load<'a> {
                 ensure!(self.patient && clear, "{key}: {reply:?}");
                 ensure!(started.elapsed() < PATIENCE, "{key} was refused for {PATIENCE:?}");
                 // The other node, with the same key.
-                (at, done.refused) = (at + 1, done.refused + 1);
+                (at, done.refused, doubted) = (at + 1, done.refused + 1, true);
                 tokio::time::sleep(Duration::from_millis(100)).await;
             };
             done.slowest = done.slowest.max(started.elapsed());
-            done.payments.push(payment);
+            done.payments.push((payment, doubted));
             self.paid.fetch_add(1, Ordering::Relaxed);
         }
         Ok(done)
@@ -127,12 +128,33 @@ impl<'a> Load<'a> {
         ensure!(!done.payments.is_empty(), "nobody paid");
         let mut once = done.payments.clone();
         once.sort();
-        once.dedup();
+        once.dedup_by(|a, b| a.0 == b.0);
         ensure!(once.len() == done.payments.len(), "two wishes are one payment");
-        for payment in &once {
-            Office::of(self.shop)?.sees(payment, "succeeded").await?;
-            charged_once(self.shop, payment).await?;
+        for (payment, doubted) in &once {
+            if *doubted {
+                self.ends(payment).await?;
+            } else {
+                Office::of(self.shop)?.sees(payment, "succeeded").await?;
+                charged_once(self.shop, payment).await?;
+            }
         }
+        Ok(())
+    }
+
+    /// Paid and charged once; or, if the node's database was gone before the scheme heard of it, reversed and not charged.
+    async fn ends(&self, payment: &str) -> Result<()> {
+        let office = Office::of(self.shop)?;
+        let state = until(&format!("core to come to an end with {payment}"), || async {
+            let state = text(&office.payment(payment).await?, "/state")?;
+            Ok(["succeeded", "reversed"].contains(&state.as_str()).then_some(state))
+        })
+        .await?;
+        if state == "succeeded" {
+            return charged_once(self.shop, payment).await;
+        }
+        let order = Customer::of(self.shop)?.scheme_order(payment).await?.unwrap_or_default();
+        let times = |what: &str| order[what].as_u64().unwrap_or(0);
+        ensure!(times("charged") == times("reversed"), "reversed here, and the scheme keeps the money: {order}");
         Ok(())
     }
 }
