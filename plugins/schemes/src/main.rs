@@ -118,43 +118,43 @@ async fn main() -> anyhow::Result<()> {
 
 /// Plays a far side that is on stage until it is told to stop.
 async fn play(start: impl FnOnce() -> anyhow::Result<stage::Running>) -> anyhow::Result<()> {
-    // Before the ready line: whoever reads it may send a signal at once.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let running = start()?;
-    println!("{}", running.ready_line());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping");
-    running.stop().await;
+    let started = || start().map(|running| (running.ready_line(), running));
+    until_told(started).await?.stop().await;
     Ok(())
 }
 
 async fn play_wallet(args: WalletArgs) -> anyhow::Result<()> {
+    let started = || {
+        let mut merchants = args.merchants;
+        if args.stage && merchants.is_empty() {
+            merchants.push((STAGE_MERCHANT.0.to_owned(), STAGE_MERCHANT.1.to_owned()));
+        }
+        let mut config = wallet::Config::new(args.listen, merchants);
+        config.on_stage = args.stage;
+        config.base_url = args.base_url;
+        config.slow = Duration::from_millis(u64::from(args.slow_ms));
+        let running = wallet::start(config)?;
+        let mut ready = serde_json::json!({"listening": format!("http://{}", running.address)});
+        if let Some(door) = &running.door {
+            ready["door"] = serde_json::json!(door);
+        }
+        Ok((ready, running))
+    };
+    until_told(started).await?.stop().await;
+    Ok(())
+}
+
+/// Starts a far side, prints the line that says that it is ready, and gives it back when a signal says that it is to stop.
+async fn until_told<R>(start: impl FnOnce() -> anyhow::Result<(serde_json::Value, R)>) -> anyhow::Result<R> {
     // Before the ready line: whoever reads it may send a signal at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut merchants = args.merchants;
-    if args.stage && merchants.is_empty() {
-        merchants.push((STAGE_MERCHANT.0.to_owned(), STAGE_MERCHANT.1.to_owned()));
-    }
-    let mut config = wallet::Config::new(args.listen, merchants);
-    config.on_stage = args.stage;
-    config.base_url = args.base_url;
-    config.slow = Duration::from_millis(u64::from(args.slow_ms));
-    let running = wallet::start(config)?;
-    let mut ready = serde_json::json!({"listening": format!("http://{}", running.address)});
-    if let Some(door) = &running.door {
-        ready["door"] = serde_json::json!(door);
-    }
+    let (ready, running) = start()?;
     println!("{ready}");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping");
-    running.stop().await;
-    Ok(())
+    Ok(running)
 }

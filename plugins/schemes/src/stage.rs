@@ -24,6 +24,7 @@ use serde::Serialize;
 pub use door::{FarSide, Notification, OrderSeen, Running, Script, Unplayable, open_door, start};
 pub use fault::{Act, Fault};
 pub use spoil::leave;
+pub(crate) use spoil::unanswered;
 
 /// Requests kept for [`Stage::heard`]: more than any test sends, and no more than a demo's day may cost.
 const HEARD_MAX: usize = 10_000;
@@ -108,7 +109,8 @@ impl Stage {
     }
 }
 
-fn wall_ms() -> i64 {
+/// The machine's clock, milliseconds since 1970.
+pub(crate) fn wall_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -68,6 +68,37 @@ pub enum Fault {
 }
 
 impl Fault {
+    const ALL: [Self; 22] = [
+        Self::Unheard,
+        Self::Silent,
+        Self::Cut,
+        Self::Html,
+        Self::Empty,
+        Self::Huge,
+        Self::Unsigned,
+        Self::Forged,
+        Self::WrongAmount,
+        Self::WrongNumber,
+        Self::Busy,
+        Self::StrangeError,
+        Self::StrangeState,
+        Self::Pending,
+        Self::InsufficientFunds,
+        Self::CodeExpired,
+        Self::CodeInvalid,
+        Self::LimitExceeded,
+        Self::Declined,
+        Self::MissingRow,
+        Self::ExtraRow,
+        Self::GarbledRow,
+    ];
+
+    /// What a far side plays that has no way, or no word, for these.
+    #[must_use]
+    pub fn all_but(unplayed: &[Self]) -> Vec<Self> {
+        Self::ALL.into_iter().filter(|fault| !unplayed.contains(fault)).collect()
+    }
+
     /// Whether the scheme does what was asked.
     #[must_use]
     pub const fn is_carried_out(self) -> bool {

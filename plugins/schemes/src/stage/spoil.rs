@@ -25,7 +25,7 @@ const ANSWER_LEN_MAX: usize = 64 << 20;
 pub async fn leave(fault: Option<Fault>, honest: HttpResponse) -> HttpResponse {
     match fault {
         Some(Fault::Silent) => std::future::pending().await,
-        Some(Fault::Unheard) => HttpResponse::Ok().body(Cut { first: None, promised: 1 }),
+        Some(Fault::Unheard) => unanswered(),
         Some(Fault::Cut) => {
             let (head, body) = honest.into_parts();
             let Ok(Ok(whole)) = to_bytes_limited(body, ANSWER_LEN_MAX).await else {
@@ -40,6 +40,12 @@ pub async fn leave(fault: Option<Fault>, honest: HttpResponse) -> HttpResponse {
         Some(Fault::Huge) => HttpResponse::Ok().content_type("application/json").body(vec![b' '; HUGE_LEN]),
         _ => honest,
     }
+}
+
+/// A connection that is closed without an answer: the body fails before its first byte, and actix-web drops the connection with
+/// the head still unsent.
+pub(crate) fn unanswered() -> HttpResponse {
+    HttpResponse::Ok().body(Cut { first: None, promised: 1 })
 }
 
 /// A body that fails before it is whole: the connection is closed, without any answer if nothing of the body was sent.

@@ -3,13 +3,15 @@
 use std::{
     net::{SocketAddr, TcpListener},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware, web};
 use anyhow::Context as _;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::watch;
+
+pub(super) use crate::stage::wall_ms as now_ms;
 
 use super::{
     book::{Book, Timing},
@@ -175,12 +177,6 @@ async fn tick(rim: web::Data<Rim>) {
         };
         notify::dispatch(&rim, notices);
     }
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// 128 random bits in hex: nonces and order tokens.

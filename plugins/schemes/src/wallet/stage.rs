@@ -14,32 +14,6 @@ use super::{
 };
 use crate::stage::{FarSide, Fault, Notification, OrderSeen, Script, Stage, Unplayable};
 
-/// What it plays: all that there is.
-const FAULTS: &[Fault] = &[
-    Fault::Unheard,
-    Fault::Silent,
-    Fault::Cut,
-    Fault::Html,
-    Fault::Empty,
-    Fault::Huge,
-    Fault::Unsigned,
-    Fault::Forged,
-    Fault::WrongAmount,
-    Fault::WrongNumber,
-    Fault::Busy,
-    Fault::StrangeError,
-    Fault::StrangeState,
-    Fault::Pending,
-    Fault::InsufficientFunds,
-    Fault::CodeExpired,
-    Fault::CodeInvalid,
-    Fault::LimitExceeded,
-    Fault::Declined,
-    Fault::MissingRow,
-    Fault::ExtraRow,
-    Fault::GarbledRow,
-];
-
 /// Who shows codes: the account that can pay them.
 const CUSTOMER: &str = "alice";
 /// A number of the right shape that nobody has given out.
@@ -67,7 +41,7 @@ impl FarSide for StagedWallet {
             settings: json!({ "base_url": base_url, "merchant_id": merchant_id }),
             secrets: json!({ "merchant-key": key }),
             code: shown.is_ok().then_some(code),
-            faults: FAULTS.to_vec(),
+            faults: Fault::all_but(&[]),
         }
     }
 

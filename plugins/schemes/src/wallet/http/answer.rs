@@ -1,25 +1,19 @@
 //! How an answer of the merchant API leaves: signed, or spoiled in the way the amount asks for.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
-use actix_web::{
-    HttpResponse,
-    body::{BodySize, MessageBody},
-    http::StatusCode,
-    web::Bytes,
-};
+use actix_web::{HttpResponse, http::StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::wallet::{
-    fault::Manner,
-    refusal::Refusal,
-    server::{Rim, now_ms},
-    signature::MerchantKey,
+use crate::{
+    stage::unanswered,
+    wallet::{
+        fault::Manner,
+        refusal::Refusal,
+        server::{Rim, now_ms},
+        signature::MerchantKey,
+    },
 };
 
 /// Not JSON, not UTF-8, not even text: what a broken proxy might put there.
@@ -98,21 +92,5 @@ async fn hold(hold: Duration, mut stopping: tokio::sync::watch::Receiver<bool>) 
         () = tokio::time::sleep(hold) => {}
         _ = stopping.wait_for(|stop| *stop) => {}
     }
-    HttpResponse::Ok().body(Cut)
-}
-
-/// A body that fails before its first byte. actix-web then drops the connection with the head still unsent, so the
-/// other side sees a connection that was closed without an answer.
-struct Cut;
-
-impl MessageBody for Cut {
-    type Error = std::io::Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(1)
-    }
-
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionAborted.into())))
-    }
+    unanswered()
 }
