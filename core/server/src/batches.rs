@@ -8,61 +8,53 @@ use saoma_store::{
     batches::{self, Batch, Place, Span},
 };
 
-/// Compares a closed batch and writes down what differs. An open one has nothing to compare yet.
+/// Days with differences that are looked after and shown, of one merchant.
+pub const OPEN_DAYS_MAX: u32 = 200;
+
+/// What is compared again and again, as long as something differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compared<'a> {
+    /// An open one has nothing to compare yet.
+    Batch(&'a Batch),
+    /// What a terminal keyed on a day (`YYYY-MM-DD` in the merchant's time zone) while no shift was open, up to before a moment.
+    Day { terminal: TerminalId, day: String, from: Millis, to: Millis },
+}
+
+/// Compares it and writes down what differs.
 ///
 /// # Errors
 /// What the store says.
-pub fn compare(tx: &mut Tx<'_>, scope: &TenantScope, batch: &Batch, at: Millis) -> Result<(), StoreError> {
-    let found = differing(tx, scope, batch)?;
-    batches::keep_differences(tx, scope, &Place::Batch(batch.id), &found, at)
+pub fn compare(tx: &mut Tx<'_>, scope: &TenantScope, what: &Compared<'_>, at: Millis) -> Result<(), StoreError> {
+    let found = what.differing(tx, scope)?;
+    batches::keep_differences(tx, scope, &what.place(), &found, at)
 }
 
 /// Whether [`compare`] would write anything now.
 ///
 /// # Errors
 /// What the store says.
-pub fn has_news(tx: &mut Tx<'_>, scope: &TenantScope, batch: &Batch, at: Millis) -> Result<bool, StoreError> {
-    let found = differing(tx, scope, batch)?;
-    Ok(!batches::news(tx, scope, &Place::Batch(batch.id), &found, at)?.is_empty())
+pub fn has_news(tx: &mut Tx<'_>, scope: &TenantScope, what: &Compared<'_>, at: Millis) -> Result<bool, StoreError> {
+    let found = what.differing(tx, scope)?;
+    Ok(!batches::news(tx, scope, &what.place(), &found, at)?.is_empty())
 }
 
-/// A day of a terminal: what it keyed while no shift was open, up to before a moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LooseDay {
-    pub terminal: TerminalId,
-    /// `YYYY-MM-DD` in the merchant's time zone.
-    pub day: String,
-    pub from: Millis,
-    pub to: Millis,
-}
-
-impl LooseDay {
+impl Compared<'_> {
     fn place(&self) -> Place {
-        Place::Day { terminal: self.terminal, day: self.day.clone() }
+        match self {
+            Self::Batch(batch) => Place::Batch(batch.id),
+            Self::Day { terminal, day, .. } => Place::Day { terminal: *terminal, day: day.clone() },
+        }
     }
 
     fn differing(&self, tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Difference>, StoreError> {
-        let Self { terminal, from, to, .. } = *self;
-        Ok(leg(tx, scope, &Span::Loose { terminal, from, to })?.differences)
+        match self {
+            Self::Batch(batch) => differing(tx, scope, batch),
+            Self::Day { terminal, from, to, .. } => {
+                let span = Span::Loose { terminal: *terminal, from: *from, to: *to };
+                Ok(leg(tx, scope, &span)?.differences)
+            }
+        }
     }
-}
-
-/// Compares a day and writes down what differs.
-///
-/// # Errors
-/// What the store says.
-pub fn compare_day(tx: &mut Tx<'_>, scope: &TenantScope, day: &LooseDay, at: Millis) -> Result<(), StoreError> {
-    let found = day.differing(tx, scope)?;
-    batches::keep_differences(tx, scope, &day.place(), &found, at)
-}
-
-/// Whether [`compare_day`] would write anything now.
-///
-/// # Errors
-/// What the store says.
-pub fn day_has_news(tx: &mut Tx<'_>, scope: &TenantScope, day: &LooseDay, at: Millis) -> Result<bool, StoreError> {
-    let found = day.differing(tx, scope)?;
-    Ok(!batches::news(tx, scope, &day.place(), &found, at)?.is_empty())
 }
 
 fn differing(tx: &mut Tx<'_>, scope: &TenantScope, batch: &Batch) -> Result<Vec<Difference>, StoreError> {

@@ -53,6 +53,12 @@ pub fn local_text(moment: Millis, zone: &str) -> String {
     zoned.map(|(tz, moment)| moment.to_zoned(tz).strftime("%F %T").to_string()).unwrap_or_default()
 }
 
+/// The day of a moment there, `2026-01-31`.
+#[must_use]
+pub fn local_day(moment: Millis, zone: &str) -> String {
+    local_text(moment, zone).chars().take("2026-01-31".len()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -51,8 +51,8 @@ fn in_typescript(system: &System) -> Result<()> {
     timed("TypeScript: SDK and channel", || {
         // The SDK's tool takes the engine from the channel's packages.
         web::install(&channel)?;
+        web::install(&sdk)?;
         for folder in [&sdk, &channel] {
-            web::install(folder)?;
             execute(command("npm", &["run", "--silent", "check"]).current_dir(folder))?;
         }
         execute(command("npm", &["run", "--silent", "build"]).current_dir(&channel))

@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use super::rested;
 use crate::{
     app::App,
-    batches::{LooseDay, compare, compare_day, day_has_news, has_news},
+    batches::{Compared, OPEN_DAYS_MAX, compare, has_news},
     ledger_check,
-    period::{Period, local_text},
+    period::{Period, local_day},
 };
 
 const LOOK_EVERY: Duration = Duration::from_secs(300);
@@ -22,8 +22,6 @@ const YOUNG_MS: i64 = 48 * 3_600_000;
 /// What is younger may still be on its way from the terminal or to it.
 const SETTLED_MS: i64 = 15 * 60_000;
 const DAY_MS: i64 = 24 * 3_600_000;
-/// Days with differences that a merchant may leave open and that are still compared again.
-const OPEN_DAYS_MAX: u32 = 200;
 /// Batches of a merchant that are held at once.
 const PAGE: u32 = 200;
 
@@ -73,8 +71,8 @@ pub fn look_at_days(
         Ok::<_, StoreError>((zone, keyed, batches::open_days(tx, &scope, OPEN_DAYS_MAX)?))
     })?;
     let mut days: BTreeSet<_> = open.into_iter().map(|open| (open.terminal, open.day)).collect();
-    for (terminal, _) in &keyed {
-        days.extend([now.plus(-DAY_MS), now].map(|at| (*terminal, local_text(at, &zone).chars().take(10).collect())));
+    for terminal in keyed.keys() {
+        days.extend([now.plus(-DAY_MS), now].map(|at| (*terminal, local_day(at, &zone))));
     }
     for (terminal, day) in days {
         if is_over() {
@@ -82,11 +80,9 @@ pub fn look_at_days(
         }
         // A zone that was taken away since: there is no such day.
         let Ok(Period { from, to }) = Period::of_days(&day, &day, &zone) else { continue };
-        let last = keyed.iter().find(|(of, _)| *of == terminal).map(|(_, last)| last.plus(1));
-        let to = last.map_or(to, |last| to.min(last)).min(now.plus(-SETTLED_MS));
-        let day = LooseDay { terminal, day, from, to };
-        if from < to && store.read_blocking(|tx| day_has_news(tx, &scope, &day, now))? {
-            store.write_blocking(|tx| compare_day(tx, &scope, &day, now))?;
+        let to = keyed.get(&terminal).map_or(to, |last| to.min(last.plus(1))).min(now.plus(-SETTLED_MS));
+        if from < to {
+            compare_again(store, scope, &Compared::Day { terminal, day, from, to }, now)?;
         }
     }
     Ok(())
@@ -108,12 +104,18 @@ pub fn look_at(
         let since = now.plus(-YOUNG_MS);
         let batches = store.read_blocking(|tx| batches::to_compare(tx, &scope, since, after, page))?;
         for batch in &batches {
-            if store.read_blocking(|tx| has_news(tx, &scope, batch, now))? {
-                store.write_blocking(|tx| compare(tx, &scope, batch, now))?;
-            }
+            compare_again(store, scope, &Compared::Batch(batch), now)?;
         }
         let Some(last) = batches.last().filter(|_| batches.len() as u64 == u64::from(page)) else { break };
         after = Some(last.id);
+    }
+    Ok(())
+}
+
+/// Reads alone, unless something is another than it was.
+fn compare_again(store: &Store, scope: TenantScope, what: &Compared<'_>, now: Millis) -> Result<(), StoreError> {
+    if store.read_blocking(|tx| has_news(tx, &scope, what, now))? {
+        store.write_blocking(|tx| compare(tx, &scope, what, now))?;
     }
     Ok(())
 }

@@ -63,7 +63,7 @@ const OF_ONESELF: &[&str] = &[
 fn day_of_books(bound: &str) -> String {
     let before_ms = if bound == "from" { 24 * 3_600_000 } else { 0 };
     let moment = SystemClock.now().plus(-before_ms);
-    saoma_server::period::local_text(moment, "Etc/UTC").split(' ').next().unwrap().to_owned()
+    saoma_server::period::local_day(moment, "Etc/UTC")
 }
 
 fn stands_in(parameter: &Value, place: &str) -> bool {

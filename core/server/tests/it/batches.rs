@@ -5,6 +5,7 @@ use saoma_protocol::{
     api::PaymentState,
     journal::{Entry, GENESIS, Method, Record},
 };
+use saoma_server::batches::Compared;
 use saoma_store::{StoreError, access, batches};
 use serde_json::{Value, json};
 
@@ -365,7 +366,7 @@ async fn the_terminal_leg_finds_what_differs_and_what_is_mended() {
     assert_eq!(listed["items"][0]["differences"], 5);
 
     // The day of the terminal says the same of the sales, shift or not.
-    let today = saoma_server::period::local_text(town.running().app().now(), "Etc/UTC")[..10].to_owned();
+    let today = saoma_server::period::local_day(town.running().app().now(), "Etc/UTC");
     let day: Value = jade.owner.get(&format!("/v1/terminals/{}/leg?day={today}", desk.till.id)).await.json(200);
     let mut of_day = differences(&day);
     of_day.sort();
@@ -392,7 +393,7 @@ pub async fn look_again(town: &Town, merchant: &Merchant, batch: &str) {
     let looked = app.store().write(move |tx| {
         let scope = access::enter_tenant(tx, &access::process(), tenant)?;
         let batch = batches::load(tx, &scope, batch)?;
-        saoma_server::batches::compare(tx, &scope, &batch, now)?;
+        saoma_server::batches::compare(tx, &scope, &Compared::Batch(&batch), now)?;
         Ok::<_, StoreError>(())
     });
     looked.await.unwrap();

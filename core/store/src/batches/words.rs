@@ -190,13 +190,12 @@ pub fn last_keyed(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     since: Millis,
-) -> Result<Vec<(TerminalId, Millis)>, StoreError> {
+) -> Result<BTreeMap<TerminalId, Millis>, StoreError> {
     let rows: Vec<(Txt<TerminalId>, Option<i64>)> = tx.run(scope, |conn| {
         terminal_sales::table
             .filter(terminal_sales::tenant_id.eq(Txt(scope.tenant())))
             .filter(terminal_sales::keyed_at.ge(since.0))
             .group_by(terminal_sales::terminal_id)
-            .order(terminal_sales::terminal_id)
             .select((terminal_sales::terminal_id, max(terminal_sales::keyed_at)))
             .load(conn)
     })?;

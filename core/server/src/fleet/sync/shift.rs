@@ -270,7 +270,7 @@ pub fn end(
         post(tx, scope, source, subject(), Kind::PaidOut, at, &rules::paid_out(counted))?;
     }
     let batch = Batch { closed: Some(closed), ..batch.clone() };
-    leg::compare(tx, scope, &batch, source.now)?;
+    leg::compare(tx, scope, &leg::Compared::Batch(&batch), source.now)?;
     Ok(Ok(batch))
 }
 

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     app::App,
-    batches::leg,
+    batches::{OPEN_DAYS_MAX, leg},
     http::{
         auth::{
             Caller,
@@ -37,10 +37,8 @@ use crate::{
         router::other_method,
         text,
     },
-    period::{Period, PeriodError, local_text},
+    period::{Period, PeriodError, local_day},
 };
-
-const OPEN_DAYS_MAX: u32 = 200;
 
 pub fn routes(config: &mut web::ServiceConfig) {
     let resource = |path: &str| web::resource(path.to_owned()).default_service(web::to(other_method));
@@ -520,7 +518,7 @@ pub async fn day(
         })
         .await?;
     // Of earlier days core has no word of the journal, and each sale would seem to be missing from it.
-    let from = first.map(|first| local_text(first, &zone).chars().take(10).collect::<String>());
+    let from = first.map(|first| local_day(first, &zone));
     let why = match (first, from) {
         (Some(first), Some(from)) if period.to <= first => {
             Some(format!("day must be {from} or later: from there on the sales of the terminal's journal are known."))
