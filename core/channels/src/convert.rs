@@ -1,14 +1,18 @@
 //! Between the contract's types and ours. What comes out of a plugin is bounded and checked here, once.
 
-use saoma_domain::recon::{Key, Movement, Side};
+use saoma_domain::{
+    dispute::{News, Outcome},
+    recon::{Key, Movement, Side},
+};
 use saoma_protocol::{Amount, Millis, Money, PaymentId};
 
 use crate::{
     bindings::{contract, types as wit},
     failure::{Failure, NotificationFailure},
     message::{
-        Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, HttpReply, KnownOrder, NotificationEvent,
-        NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus,
+        Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, DisputeNotice, HttpReply, KnownOrder,
+        NotificationEvent, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer,
+        RefundOrder, RefundStatus,
     },
 };
 
@@ -151,7 +155,7 @@ fn payment_answer(answer: wit::PaymentAnswer) -> Result<PaymentAnswer, Failure> 
     Ok(PaymentAnswer {
         status,
         number: bounded("number", answer.number, NUMBER_CHARS_MAX)?,
-        amount: answer.amount.map(said_amount).transpose()?,
+        amount: answer.amount.map(said_amount).transpose()?.map(Amount::money),
         reference: bounded("reference", answer.reference, REFERENCE_CHARS_MAX)?,
         paid_at: answer.paid_at.map(said_moment).transpose()?,
         payer_hint: cut(&answer.payer_hint, PAYER_CHARS_MAX),
@@ -168,7 +172,7 @@ fn refund_answer(answer: wit::RefundAnswer) -> Result<RefundAnswer, Failure> {
     Ok(RefundAnswer {
         status,
         refund_number: bounded("refund number", answer.refund_number, NUMBER_CHARS_MAX)?,
-        amount: answer.amount.map(said_amount).transpose()?,
+        amount: answer.amount.map(said_amount).transpose()?.map(Amount::money),
         reference: bounded("reference", answer.reference, REFERENCE_CHARS_MAX)?,
     })
 }
@@ -202,6 +206,7 @@ pub(crate) fn notification(
         Err(contract::NotificationError::Malformed(why)) => {
             Err(NotificationFailure::Malformed(cut(&why, WORDS_CHARS_MAX)))
         }
+        Err(contract::NotificationError::NotNow(why)) => Err(NotificationFailure::NotNow(cut(&why, WORDS_CHARS_MAX))),
         Err(contract::NotificationError::Irrelevant(given)) => Err(NotificationFailure::Irrelevant(reply(given)?)),
     }
 }
@@ -210,7 +215,40 @@ fn notification_event(event: contract::NotificationEvent) -> Result<Notification
     Ok(match event {
         contract::NotificationEvent::Payment(answer) => NotificationEvent::Payment(payment_answer(answer)?),
         contract::NotificationEvent::Refund(answer) => NotificationEvent::Refund(refund_answer(answer)?),
+        contract::NotificationEvent::Dispute(notice) => NotificationEvent::Dispute(dispute_notice(notice)?),
     })
+}
+
+fn dispute_notice(notice: contract::DisputeNotice) -> Result<DisputeNotice, Failure> {
+    let amount = said_amount(notice.amount)?;
+    let fee = |fee: Option<wit::Money>| match fee.map(said_amount).transpose()? {
+        Some(fee) if fee.currency() != amount.currency() => {
+            Err(bad(format!("a fee of {fee} for a dispute of {amount}")))
+        }
+        fee => Ok(fee),
+    };
+    let until = |moment: Option<i64>| moment.map(said_moment).transpose();
+    let news = match notice.news {
+        contract::DisputeNews::Opened(until_when) => News::Opened { respond_by: until(until_when)? },
+        contract::DisputeNews::EvidenceWanted(until_when) => News::Asked { respond_by: until(until_when)? },
+        contract::DisputeNews::Won(charged) => News::Closed { outcome: Outcome::Won, fee: fee(charged)? },
+        contract::DisputeNews::Lost(charged) => News::Closed { outcome: Outcome::Lost, fee: fee(charged)? },
+    };
+    let number = bounded("number", notice.number, NUMBER_CHARS_MAX)?;
+    Ok(DisputeNotice {
+        case_number: case_number(notice.case_number, &number)?,
+        number,
+        amount,
+        reason_code: Some(bounded("reason", notice.reason, NUMBER_CHARS_MAX)?).filter(|reason| !reason.is_empty()),
+        news,
+        at: said_moment(notice.at)?,
+    })
+}
+
+/// A scheme's number of a case; the payment's, where it numbers none.
+fn case_number(said: String, payment: &str) -> Result<String, Failure> {
+    let case = bounded("case number", said, NUMBER_CHARS_MAX)?;
+    Ok(if case.is_empty() { payment.to_owned() } else { case })
 }
 
 fn reply(reply: contract::HttpReply) -> Result<HttpReply, Failure> {
@@ -264,11 +302,7 @@ fn bill_row(row: contract::BillRow) -> Result<BillRow, Failure> {
     }
     let order_number = bounded("number", row.number, NUMBER_CHARS_MAX)?;
     let refund_number = bounded("refund number", row.refund_number, NUMBER_CHARS_MAX)?;
-    let case_number = match bounded("case number", row.case_number, NUMBER_CHARS_MAX)? {
-        // The scheme numbers no cases.
-        none if none.is_empty() => order_number.clone(),
-        case => case,
-    };
+    let case_number = case_number(row.case_number, &order_number)?;
     let (movement, number) = match (row.kind, refund_number.is_empty()) {
         (contract::BillKind::Payment, true) => (Movement::Payment, order_number.clone()),
         (contract::BillKind::Refund, false) => (Movement::Refund, refund_number),
@@ -284,7 +318,11 @@ fn bill_row(row: contract::BillRow) -> Result<BillRow, Failure> {
         key: Key { number, movement },
         order_number,
         reference: bounded("reference", row.reference, REFERENCE_CHARS_MAX)?,
-        side: Side { money: amount, fee: Money::new(row.fee_minor, amount.currency()), at: said_moment(row.at)? },
+        side: Side {
+            money: amount.money(),
+            fee: Money::new(row.fee_minor, amount.currency()),
+            at: said_moment(row.at)?,
+        },
     })
 }
 
@@ -315,9 +353,9 @@ fn decline(failure: &wit::Failure) -> Decline {
     Decline { code: DeclineCode::from_contract(&failure.code), message: cut(&failure.message, WORDS_CHARS_MAX) }
 }
 
-fn said_amount(money: wit::Money) -> Result<Money, Failure> {
+fn said_amount(money: wit::Money) -> Result<Amount, Failure> {
     let currency = money.currency.parse().map_err(|error| bad(format!("{error}")))?;
-    Amount::new(money.minor, currency).map(Amount::money).map_err(|error| bad(format!("{error}")))
+    Amount::new(money.minor, currency).map_err(|error| bad(format!("{error}")))
 }
 
 /// A moment between 2000 and 2100: a scheme that says seconds where milliseconds are meant lands in 1970.
@@ -553,5 +591,43 @@ mod tests {
         assert_eq!(failure, Failure::NotSent { why: "€".repeat(500) });
         let declined = decline(&wit::Failure { code: "new-code".to_owned(), message: "a\u{0}b".to_owned() });
         assert_eq!(declined, Decline { code: DeclineCode::Other, message: "a b".to_owned() });
+    }
+
+    #[test]
+    fn a_dispute_is_told_within_bounds() {
+        let notice = || contract::DisputeNotice {
+            number: "pay_1".to_owned(),
+            case_number: String::new(),
+            amount: cny(1_250),
+            reason: String::new(),
+            news: contract::DisputeNews::Lost(Some(cny(15))),
+            at: 1_700_000_000_000,
+        };
+        let read = dispute_notice(notice()).expect("sound");
+        assert_eq!((read.case_number.as_str(), read.reason_code), ("pay_1", None), "without a number of its own");
+        assert_eq!(read.news, News::Closed { outcome: Outcome::Lost, fee: Some(amount(15)) });
+        let numbered = contract::DisputeNotice { case_number: "C-1".to_owned(), ..notice() };
+        assert_eq!(dispute_notice(numbered).expect("sound").case_number, "C-1");
+        type Spoil = fn(&mut contract::DisputeNotice);
+        let rows: &[(Spoil, &str)] = &[
+            (|n| n.number = "x".repeat(65), "number is longer"),
+            (|n| n.case_number = "C\0".to_owned(), "case number holds control"),
+            (|n| n.amount = cny(0), "at least 1"),
+            (|n| n.reason = "x".repeat(65), "reason is longer"),
+            (|n| n.at = 1_700_000_000, "no moment"),
+            (|n| n.news = contract::DisputeNews::Opened(Some(1_700_000_000)), "no moment"),
+            (|n| n.news = contract::DisputeNews::EvidenceWanted(Some(-1)), "no moment"),
+            (|n| n.news = contract::DisputeNews::Won(Some(cny(0))), "at least 1"),
+            (
+                |n| n.news = contract::DisputeNews::Won(Some(wit::Money { minor: 15, currency: "USD".to_owned() })),
+                "for a dispute of",
+            ),
+        ];
+        for (idx, (spoil, expected)) in rows.iter().enumerate() {
+            let mut notice = notice();
+            spoil(&mut notice);
+            let why = why(dispute_notice(notice));
+            assert!(why.contains(expected), "row {idx}: {why}");
+        }
     }
 }

@@ -95,6 +95,9 @@ pub enum NotificationFailure {
     /// Answer 400 and book nothing.
     #[error("the notification cannot be read: {0}")]
     Malformed(String),
+    /// Answer 503: the scheme will send it again.
+    #[error("the notification cannot be checked now: {0}")]
+    NotNow(String),
     /// Nothing to book: send the reply.
     #[error("the notification is not about a payment")]
     Irrelevant(crate::message::HttpReply),

@@ -51,13 +51,13 @@ pub use host::{
 };
 pub use manifest::{BillTerms, Cadence, Capability, HostPattern, Manifest, ManifestError, SecretKind, SecretSpec};
 pub use message::{
-    Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, HttpMessage, HttpReply, KnownOrder,
-    NotificationEvent, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder,
-    RefundStatus,
+    Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, DisputeNotice, HttpMessage, HttpReply,
+    KnownOrder, NotificationEvent, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer,
+    RefundOrder, RefundStatus,
 };
 pub use ports::{
     Chance, ChannelCaller, Clock, KeyStore, KeysUnreachable, KvError, KvStore, MemoryKeys, MemoryKv, NoChance,
-    SystemChance, SystemClock, WorkingKeys,
+    SystemChance, SystemClock, WorkingKeys, counted_on,
 };
 pub use registry::{ContentHash, Origin, PLUGIN_BYTES_MAX, Plugin};
 pub use saoma_domain::claim::Claim;

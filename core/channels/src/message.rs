@@ -4,7 +4,10 @@
 //! about another order or amount; only what no answer may ever contain (a currency that does not exist, a negative
 //! amount) is refused here, as [`crate::Failure::BadAnswer`].
 
-use saoma_domain::recon::{Key, Side};
+use saoma_domain::{
+    dispute,
+    recon::{Key, Side},
+};
 use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PaymentId, RefundId, StoreId, TenantId, TerminalId};
 
 use crate::{card::KeptCard, failure, secret::Secrets};
@@ -224,6 +227,21 @@ pub struct NotificationOutcome {
 pub enum NotificationEvent {
     Payment(PaymentAnswer),
     Refund(RefundAnswer),
+    Dispute(DisputeNotice),
+}
+
+/// What a scheme says of a dispute that takes money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisputeNotice {
+    /// Our number of the payment, as the scheme has it.
+    pub number: String,
+    /// The scheme's number of the dispute; the payment's where it has none.
+    pub case_number: String,
+    /// What it takes.
+    pub amount: Amount,
+    pub reason_code: Option<String>,
+    pub news: dispute::News,
+    pub at: Millis,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -114,6 +114,8 @@ impl Chance for SystemChance {
 pub enum KvError {
     #[error("the store of this channel account is full")]
     Full,
+    #[error("the value is no number that can be counted on")]
+    NotANumber,
     #[error("the store is not reachable: {0}")]
     Unavailable(String),
 }
@@ -127,6 +129,17 @@ pub trait KvStore: Send + Sync {
     async fn set(&self, account: ChannelAccountId, key: &str, value: Vec<u8>, keys_max: usize) -> Result<(), KvError>;
 
     async fn delete(&self, account: ChannelAccountId, key: &str) -> Result<(), KvError>;
+
+    /// Adds one to the number that the key's value is in decimal digits (0 if there is none), writes it and returns it. Two that
+    /// come at once get two numbers. `Full` as in `set`.
+    async fn next(&self, account: ChannelAccountId, key: &str, keys_max: usize) -> Result<u64, KvError>;
+}
+
+/// The number after the one that `value` holds in decimal digits; 1 after none. `None`: it holds none, or the largest.
+#[must_use]
+pub fn counted_on(value: Option<&[u8]>) -> Option<u64> {
+    let Some(value) = value else { return Some(1) };
+    std::str::from_utf8(value).ok()?.parse::<u64>().ok()?.checked_add(1)
 }
 
 /// A store that lasts as long as the process: for tests, and for channels that keep nothing of weight.
@@ -156,6 +169,17 @@ impl KvStore for MemoryKv {
             values.remove(key);
         }
         Ok(())
+    }
+
+    async fn next(&self, account: ChannelAccountId, key: &str, keys_max: usize) -> Result<u64, KvError> {
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = accounts.entry(account).or_default();
+        if values.len() >= keys_max && !values.contains_key(key) {
+            return Err(KvError::Full);
+        }
+        let next = counted_on(values.get(key).map(Vec::as_slice)).ok_or(KvError::NotANumber)?;
+        values.insert(key.to_owned(), next.to_string().into_bytes());
+        Ok(next)
     }
 }
 

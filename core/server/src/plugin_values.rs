@@ -1,7 +1,7 @@
 //! The small store of plugins, in core's database.
 
 use async_trait::async_trait;
-use saoma_channels::{Clock, KvError, KvStore, SystemClock};
+use saoma_channels::{Clock, KvError, KvStore, SystemClock, counted_on};
 use saoma_protocol::ChannelAccountId;
 use saoma_store::{Store, StoreError, access, plugin_kv};
 
@@ -49,5 +49,16 @@ impl KvStore for PluginValues {
             })
             .await
             .map_err(unavailable)
+    }
+
+    async fn next(&self, account: ChannelAccountId, key: &str, _keys_max: usize) -> Result<u64, KvError> {
+        let (key, at) = (key.to_owned(), SystemClock.now());
+        let next = self.0.write(move |tx| {
+            let (scope, _) = access::by_channel_account(tx, account)?;
+            plugin_kv::replace(tx, &scope, account, &key, at, |value| {
+                counted_on(value).map(|next| (next, next.to_string().into_bytes()))
+            })
+        });
+        next.await.map_err(unavailable)?.ok_or(KvError::NotANumber)
     }
 }

@@ -81,6 +81,25 @@ fn change(
     tx.run(scope, |conn| diesel::update(row_of(scope, account, key)).set(changes).execute(conn)).map(|n| n == 1)
 }
 
+/// Writes what `change` makes of the value that is there, and answers with what it returns: nobody else writes a value of the
+/// account's between. `None` of `change`: nothing is written.
+///
+/// # Errors
+/// As [`set`].
+pub fn replace<T>(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    key: &str,
+    at: Millis,
+    change: impl FnOnce(Option<&[u8]>) -> Option<(T, Vec<u8>)>,
+) -> Result<Option<T>, StoreError> {
+    take_turn_named(tx, scope, &account.to_string())?;
+    let Some((answer, value)) = change(get(tx, scope, account, key)?.as_deref()) else { return Ok(None) };
+    set(tx, scope, account, key, &value, at)?;
+    Ok(Some(answer))
+}
+
 /// Deleting what is not there is fine.
 ///
 /// # Errors

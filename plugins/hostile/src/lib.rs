@@ -34,6 +34,7 @@ enum Mode {
     PrivateAddress,
     SecretProbe,
     KvFlood,
+    KvCount,
     RandomFlood,
     WrongOrder,
     WrongAmount,
@@ -159,6 +160,7 @@ fn misbehave(account: &Account) -> Result<Mode, Error> {
         Mode::PrivateAddress => return Err(visit(&base_url)),
         Mode::SecretProbe => return Err(probe()),
         Mode::KvFlood => flood_store(),
+        Mode::KvCount => return Err(count_on()),
         Mode::RandomFlood => drop(random::bytes(u32::MAX)),
         Mode::DeniesSending => {
             // Short of its own deadline by far, so that it lives to tell the lie.
@@ -384,6 +386,19 @@ fn flood_store() {
             return;
         }
     }
+}
+
+/// Counts on from nothing, from a number of its own, and from what is none.
+fn count_on() -> Error {
+    let key = "counted";
+    let mut told = vec![format!("{:?}", kv::next(key)), format!("{:?}", kv::next(key))];
+    for value in ["99", "-1", "18446744073709551615"] {
+        let _ = kv::set(key, value.as_bytes());
+        told.push(kv::next(key).map_or_else(|error| format!("{error:?}"), |next| next.to_string()));
+    }
+    flood_store();
+    told.push(kv::next("one more").map_or_else(|error| format!("{error:?}"), |next| next.to_string()));
+    not_sent(told.join(", "))
 }
 
 // Only a component exports them: a native library with these symbol names would be of no use to anyone.

@@ -148,7 +148,7 @@ impl Guest for Pix {
             log::write(log::Level::Warn, &format!("a callback names {left_out} more than one call can ask about"));
         }
         // What the bank cannot be asked about now is not acknowledged, and so comes again.
-        let unasked = |error| NotificationError::Malformed(format!("the bank cannot be asked: {}", bank::words(error)));
+        let unasked = |error| NotificationError::NotNow(format!("the bank cannot be asked: {}", bank::words(error)));
         let settings = valid(&account).map_err(unasked)?;
         let mut events = Vec::new();
         for named in named {

@@ -2,8 +2,8 @@
 
 /** What every channel exports. */
 declare module 'saoma:channel/channel@0.2.0' {
-  import type { Account, Order, KnownOrder, PaymentAnswer, RefundOrder, RefundAnswer, Error, Manifest, Millis } from 'saoma:channel/types@0.2.0';
-  export type { Account, Order, KnownOrder, PaymentAnswer, RefundOrder, RefundAnswer, Error, Manifest, Millis };
+  import type { Account, Order, KnownOrder, PaymentAnswer, RefundOrder, RefundAnswer, Error, Manifest, Millis, Money } from 'saoma:channel/types@0.2.0';
+  export type { Account, Order, KnownOrder, PaymentAnswer, RefundOrder, RefundAnswer, Error, Manifest, Millis, Money };
 
   export interface Created {
     /** 1 to 4,096 characters. */
@@ -30,7 +30,42 @@ declare module 'saoma:channel/channel@0.2.0' {
   export type NotificationEvent =
     | { tag: 'payment'; val: PaymentAnswer }
     /** As `query-refund` would answer; `refund-number` says which. */
-    | { tag: 'refund'; val: RefundAnswer };
+    | { tag: 'refund'; val: RefundAnswer }
+    /**
+     * What the scheme says of a dispute (a chargeback, a claim of fraud) that takes money. An inquiry that takes none is not one:
+     * leave it out.
+     */
+    | { tag: 'dispute'; val: DisputeNotice };
+
+  export interface DisputeNotice {
+    /** Our number of the payment, at most 64 characters. */
+    number: string;
+    /**
+     * The scheme's number of the dispute, as `bill-row.case-number` has it; empty if it numbers none, and then a payment has one
+     * dispute.
+     */
+    caseNumber: string;
+    /** What the scheme took, or is about to take: the same in all that it says of a dispute. */
+    amount: Money;
+    /** The scheme's code of the reason, at most 64 characters; may be empty. */
+    reason: string;
+    news: DisputeNews;
+    /** When the scheme says that happened: of two notices the later one is the newer. */
+    at: Millis;
+  }
+
+  export type DisputeNews =
+    /**
+     * The scheme took the money; and until when the merchant may answer, if it says so. When the decision comes without an
+     * opening before it, core books both.
+     */
+    | { tag: 'opened'; val: Millis | null }
+    /** It asks the merchant for evidence, until then. */
+    | { tag: 'evidence-wanted'; val: Millis | null }
+    /** Decided for the merchant, who has the money back; and what the scheme charged for the case, if it says so. */
+    | { tag: 'won'; val: Money | null }
+    /** Decided for the customer. */
+    | { tag: 'lost'; val: Money | null };
 
   export interface HttpReply {
     /** 200 to 599. */
@@ -46,7 +81,12 @@ declare module 'saoma:channel/channel@0.2.0' {
     | { tag: 'forged'; val: string }
     /** It cannot be read. */
     | { tag: 'malformed'; val: string }
-    /** A notification about neither a payment nor a refund; acknowledge it, there is nothing to do. */
+    /**
+     * Whether it is true cannot be told now: the scheme, or the host's store, does not answer. It is not acknowledged, so that the
+     * scheme sends it again.
+     */
+    | { tag: 'not-now'; val: string }
+    /** A notification about no payment, refund or dispute; acknowledge it, there is nothing to do. */
     | { tag: 'irrelevant'; val: HttpReply };
 
   export interface BillPage {
@@ -506,6 +546,8 @@ declare module 'saoma:channel/kv@0.2.0' {
     | { tag: 'full' }
     /** The key or the value. */
     | { tag: 'too-large' }
+    /** `next` of a key whose value is no number, or of the largest. */
+    | { tag: 'not-a-number' }
     /** The store cannot be reached now, or the call has used up its operations. */
     | { tag: 'unavailable'; val: string };
 
@@ -525,6 +567,13 @@ declare module 'saoma:channel/kv@0.2.0' {
   function _delete(key: string): void;
 
   export { _delete as delete };
+
+  /**
+   * Adds one to the number at the key (0 where there is none) and returns it: never the same twice, whatever calls run at once,
+   * also on other nodes; numbers may be left out. It is kept as decimal digits, which `get` and `set` see.
+   * @throws {Error}
+   */
+  export function next(key: string): U64;
 }
 
 declare module 'saoma:channel/log@0.2.0' {

@@ -45,8 +45,8 @@ pub use saoma_protocol::code::{emvco, tlv};
 pub use bindings::{
     export,
     exports::saoma::channel::channel::{
-        BillKind, BillLine, BillPage, BillRow, Created, Guest, HttpMessage, HttpReply, NotificationError,
-        NotificationEvent, NotificationOutcome,
+        BillKind, BillLine, BillPage, BillRow, Created, DisputeNews, DisputeNotice, Guest, HttpMessage, HttpReply,
+        NotificationError, NotificationEvent, NotificationOutcome,
     },
     saoma::channel::{
         card, clock, keys, kv, log, random,

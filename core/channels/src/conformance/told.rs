@@ -100,6 +100,7 @@ pub(super) fn notification(
         Ok(outcome) => outcome,
         Err(NotificationFailure::Forged(why)) => return Told::new("forged", format!("forged: {why}")),
         Err(NotificationFailure::Malformed(why)) => return Told::new("malformed", format!("malformed: {why}")),
+        Err(NotificationFailure::NotNow(why)) => return Told::new("not-now", format!("not now: {why}")),
         Err(NotificationFailure::Irrelevant(_)) => return Told::new("irrelevant", "irrelevant"),
         Err(NotificationFailure::Call(error)) => return failure(error),
     };

@@ -100,6 +100,10 @@ impl KvStore for KitKv {
     async fn delete(&self, account: ChannelAccountId, key: &str) -> Result<(), KvError> {
         self.now().delete(account, key).await
     }
+
+    async fn next(&self, account: ChannelAccountId, key: &str, keys_max: usize) -> Result<u64, KvError> {
+        self.now().next(account, key, keys_max).await
+    }
 }
 
 /// The lines that a plugin has logged.

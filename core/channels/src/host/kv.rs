@@ -38,6 +38,14 @@ impl Host for CallState {
         let given = self.given()?;
         Ok(given.ports.kv.delete(given.account.id, &key).await.map_err(refused))
     }
+
+    async fn next(&mut self, key: String) -> wasmtime::Result<Result<u64, Error>> {
+        if let Err(error) = self.begin(&key, 0)? {
+            return Ok(Err(error));
+        }
+        let given = self.given()?;
+        Ok(given.ports.kv.next(given.account.id, &key, KEYS_MAX).await.map_err(refused))
+    }
 }
 
 impl CallState {
@@ -57,6 +65,7 @@ impl CallState {
 fn refused(error: KvError) -> Error {
     match error {
         KvError::Full => Error::Full,
+        KvError::NotANumber => Error::NotANumber,
         // Why a database is out of reach is for our log, not for the plugin.
         KvError::Unavailable(why) => {
             tracing::warn!(error = %why, "the store of a channel account is not reachable");

@@ -308,6 +308,8 @@ fn kv_error(error: kv::Error) -> old_kv::Error {
     match error {
         kv::Error::Full => old_kv::Error::Full,
         kv::Error::TooLarge => old_kv::Error::TooLarge,
+        // Only `next`, which 0.1.0 does not have, answers so.
+        kv::Error::NotANumber => old_kv::Error::Unavailable("the value is no number".to_owned()),
         kv::Error::Unavailable(why) => old_kv::Error::Unavailable(why),
     }
 }

@@ -42,6 +42,7 @@ async fn every_mode_ends_in_its_failure_within_the_deadline() {
         ("private-address", "not_sent"),
         ("secret-probe", "not_sent"),
         ("kv-flood", "answered"),
+        ("kv-count", "not_sent"),
         ("random-flood", "trapped"),
         ("wrong-order", "bad_answer"),
         ("wrong-amount", "bad_answer"),
@@ -275,6 +276,16 @@ async fn a_dropped_call_frees_its_place() {
         assert!(tokio::time::timeout(Duration::from_millis(30), call).await.is_err());
     }
     assert_eq!(charged(&host, "honest").await, Ok(PaymentStatus::Succeeded));
+}
+
+/// The flood of 100 operations leaves the store with room.
+#[tokio::test]
+async fn a_counter_counts_numbers_alone() {
+    let host = host(config()).await;
+    let failure = host.charge(&hostile_account("kv-count"), &order(1, 1_000), "770000000000000000").await;
+    let Err(Failure::NotSent { why }) = failure else { panic!("{failure:?}") };
+    let refused = "Error::Unavailable(\"more than 100 operations in one call\")";
+    assert_eq!(why, format!("Ok(1), Ok(2), 100, Error::NotANumber, Error::NotANumber, {refused}"));
 }
 
 /// A store that a flood has filled is that account's alone.

@@ -1,10 +1,10 @@
-//! What one message of a scheme tells on its own: of one payment or refund, or of several.
+//! What one message of a scheme tells on its own: of one payment, refund or dispute, or of several.
 
 use saoma_channels::NotificationEvent;
 use saoma_protocol::{ChannelAccountId, PaymentId};
 use saoma_store::{StoreError, TenantScope};
 
-use super::{PaymentError, answer_came, refund_notified};
+use super::{DisputeNews, PaymentError, answer_came, heard_dispute, refund_notified};
 use crate::app::App;
 
 /// How many of a message's events are about something that the account has.
@@ -45,9 +45,24 @@ async fn take_in(
 ) -> Result<(), PaymentError> {
     match event {
         NotificationEvent::Payment(answer) => {
-            let payment: PaymentId = answer.number.parse().map_err(|_| StoreError::NotFound { what: "the payment" })?;
-            answer_came(app, scope, payment, account, answer).await
+            answer_came(app, scope, payment_named(&answer.number)?, account, answer).await
         }
         NotificationEvent::Refund(answer) => refund_notified(app, scope, account, answer).await,
+        NotificationEvent::Dispute(notice) => {
+            let news = DisputeNews {
+                account,
+                payment: payment_named(&notice.number)?,
+                case_reference: notice.case_number,
+                amount: notice.amount,
+                reason_code: notice.reason_code,
+                news: notice.news,
+                at: notice.at,
+            };
+            heard_dispute(app, scope, news).await.map(drop)
+        }
     }
+}
+
+fn payment_named(number: &str) -> Result<PaymentId, StoreError> {
+    number.parse().map_err(|_| StoreError::NotFound { what: "the payment" })
 }

@@ -1,7 +1,7 @@
 //! Disputes among the lines of a bill: what the channel took is in the books once, whoever said so first; and what the channel
 //! itself says of a case, in whatever order.
 
-use saoma_channels::{BillLine, BillRow, PaymentStatus};
+use saoma_channels::{BillLine, BillRow, DisputeNotice, NotificationEvent, PaymentStatus};
 use saoma_domain::{
     dispute::{News, Outcome, State},
     ledger::Account,
@@ -9,7 +9,10 @@ use saoma_domain::{
 };
 use saoma_protocol::{Amount, Currency, DisputeId, Millis, Money, PaymentId};
 use saoma_server::{
-    payments::{Deed, DisputeNews, DisputeStep, Opening, PaymentError, heard_dispute, open_dispute, step_dispute},
+    payments::{
+        Deed, DisputeNews, DisputeStep, Opening, PaymentError, Told, heard_dispute, open_dispute, step_dispute,
+        told as tell,
+    },
     reconcile::{
         ReconcileError,
         payout::{self, Seen},
@@ -492,6 +495,42 @@ async fn a_person_who_writes_it_down_and_one_who_resolves_the_line_do_not_book_i
             drop(decided);
             let taken = (round + 1) * TAKEN;
             assert_eq!(case.booked().await, [-taken, taken, 0, 0], "round {round}");
+        }
+        case.books_hold().await;
+    })
+    .await;
+}
+
+/// As a message of the scheme brings them, with a payment that is not the account's among them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schemes_message_tells_of_disputes() {
+    on_both(async |counter: Counter| {
+        let case = Case::sold(counter).await;
+        let notice = |number: String, news: News, at: i64| {
+            let DisputeNews { amount, reason_code, news, at, .. } = case.news(at, news);
+            let case_number = "C-1".to_owned();
+            NotificationEvent::Dispute(DisputeNotice { number, case_number, amount, reason_code, news, at })
+        };
+        let lost = News::Closed { outcome: Outcome::Lost, fee: None };
+        let message = || {
+            vec![
+                notice(case.payment().to_string(), News::Opened { respond_by: None }, 1),
+                notice("E1".to_owned(), lost.clone(), 2),
+                notice(case.payment().to_string(), lost.clone(), 3),
+            ]
+        };
+        let hear = async |account: usize| {
+            let (app, scope) = (&case.counter.app, case.counter.scope);
+            tell(app, scope, case.counter.accounts[account], message()).await.unwrap()
+        };
+        assert_eq!(hear(1).await, Told { known: 0, unknown: 3 }, "another account's scheme");
+        assert_eq!(case.disputes().await, []);
+        for _ in 0..2 {
+            assert_eq!(hear(0).await, Told { known: 2, unknown: 1 });
+            let [dispute] = &case.disputes().await[..] else { panic!("one dispute") };
+            assert_eq!(dispute.dispute.state, State::Lost { accepted: false, fee: None });
+            assert_eq!((dispute.case_reference.as_str(), dispute.reason_code.as_deref()), ("C-1", Some("13.1")));
+            assert_eq!(case.booked().await, [-TAKEN, 0, TAKEN, 0]);
         }
         case.books_hold().await;
     })

@@ -87,6 +87,32 @@ fn many_that_set_one_new_key_at_once_all_do() {
     });
 }
 
+/// What two would both take for the next number, if they both read before either writes.
+#[test]
+fn many_that_count_on_at_once_get_numbers_of_their_own() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let count = |_: u8| {
+            base.write(|tx| {
+                plugin_kv::replace(tx, &tea.scope, tea.account, "trace", NOW, |value| {
+                    let next = value.map_or(0, |value| value[0]) + 1;
+                    Some((next, vec![next]))
+                })
+            })
+        };
+        let mut numbers: Vec<u8> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..6).map(|_| scope.spawn(|| (0..5).filter_map(count).collect::<Vec<u8>>())).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("numbers")).collect()
+        });
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=30).collect::<Vec<u8>>());
+        let untouched =
+            base.write(|tx| plugin_kv::replace(tx, &tea.scope, tea.account, "trace", NOW, |_| None::<((), Vec<u8>)>));
+        assert_eq!((untouched, get(base, &tea, "trace")), (None, Some(vec![30])));
+    });
+}
+
 #[test]
 fn many_at_once_do_not_pass_the_limit() {
     on_both(|base| {

@@ -391,7 +391,9 @@ async fn notified(hall: &Hall, message: &HttpMessage) -> Result<Answer, Problem>
         Err(NotificationFailure::Irrelevant(reply)) => return Ok(Answer { status: reply.status, body: Vec::new() }),
         Err(NotificationFailure::Forged(_)) => return Ok(Answer { status: 401, body: Vec::new() }),
         Err(NotificationFailure::Malformed(_)) => return Err(Problem::new(NOTIFICATION_REFUSED, "It cannot be read.")),
-        Err(NotificationFailure::Call(_)) => return Err(Problem::new(UNAVAILABLE, "Send it again.")),
+        Err(NotificationFailure::NotNow(_) | NotificationFailure::Call(_)) => {
+            return Err(Problem::new(UNAVAILABLE, "Send it again."));
+        }
     };
     let unknown = || StoreError::NotFound { what: "the payment" };
     // The scheme of this world tells of one payment at a time.

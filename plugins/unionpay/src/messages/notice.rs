@@ -93,6 +93,7 @@ mod tests {
                         status.split("::").nth(1).and_then(|status| status.split('(').next()).unwrap().to_owned();
                     format!("refund {} {} {status}", answer.refund_number, answer.amount.unwrap().minor)
                 }
+                Ok(Notice::Event(other)) => format!("{other:?}"),
                 Ok(Notice::Nothing) => "nothing".to_owned(),
                 Err(_) => "unread".to_owned(),
             };

@@ -74,6 +74,10 @@ pub async fn receive(
             tracing::warn!(channel_account = %id, why, "a notification cannot be read");
             return Err(Problem::new(NOTIFICATION_REFUSED, "It cannot be read."));
         }
+        Err(NotificationFailure::NotNow(why)) => {
+            tracing::warn!(channel_account = %id, why, "a notification cannot be checked now");
+            return Err(Problem::new(UNAVAILABLE, "Send it again."));
+        }
         Err(NotificationFailure::Call(failure)) => {
             tracing::warn!(channel_account = %id, error = %failure, "a notification was not looked at");
             return Err(Problem::new(UNAVAILABLE, "Send it again."));
