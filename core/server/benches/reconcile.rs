@@ -265,7 +265,8 @@ fn fill(database: &str, rows: u64, tenant: TenantId, account: ChannelAccountId) 
         (None, None) => {}
     };
     // The payments themselves are not written: the books are what is compared.
-    execute("PRAGMA foreign_keys = OFF", "SET session_replication_role = replica");
+    let in_memory = "PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000";
+    execute(in_memory, "SET session_replication_role = replica");
     let numbers =
         format!("WITH RECURSIVE n(i) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < {rows} - 1)");
     let number = "'pay_' || substr('00000000000000000000000000' || i, length('' || i) + 1)";

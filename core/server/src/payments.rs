@@ -24,7 +24,7 @@ pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub(crate) use call::notify_url;
 pub(crate) use call::ready as channel_of_account;
 pub use call::{Channel, channel_of};
-pub use close::{Reply, answer_came, ask, cancel, close_now, expire};
+pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, collect, repeated};
 pub(crate) use dispute::{Case, Said, move_on as move_on_dispute, write_down as write_down_dispute};

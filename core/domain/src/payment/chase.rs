@@ -127,8 +127,9 @@ pub fn needs_person(chased: Chased<'_>, now: Millis) -> bool {
         State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => true,
         // A code on show ends by its own clock.
         State::Presenting { .. } => false,
-        State::Captured(_)
-        | State::Voided { .. }
+        // Before the money on its way back has arrived or not, no answer counts; and it calls for itself.
+        State::Captured(capture) => chased.doubted && capture.reserved_minor == 0,
+        State::Voided { .. }
         | State::Failed { .. }
         | State::Reversed
         | State::Expired { close: Close::Confirmed }
@@ -151,7 +152,7 @@ pub fn has_passed(since: Millis, ms: i64, now: Millis) -> bool {
 mod tests {
     use saoma_protocol::{Amount, Currency, PaymentId};
 
-    use super::*;
+    use super::{super::Capture, *};
 
     const PACE: Pace = Pace { call_ms: 10_000, query_interval_ms: 3_000, reverse_after_ms: 60_000 };
 
@@ -253,6 +254,10 @@ mod tests {
 
     #[test]
     fn a_person_is_called_for_what_is_stuck_and_for_nothing_else() {
+        let captured = |reserved_minor| {
+            let (at, late, by_hand) = (Millis(0), true, false);
+            State::Captured(Capture { at, late, by_hand, refunded_minor: 0, reserved_minor, disputed_minor: 0 })
+        };
         for (method, state, doubted, expected) in [
             (Method::CustomerPresented, State::Unknown { since: Millis(0) }, false, true),
             (Method::CustomerPresented, State::Pending { since: Millis(0) }, false, true),
@@ -261,6 +266,9 @@ mod tests {
             (Method::MerchantPresented, State::Expired { close: Close::Asked }, false, true),
             (Method::MerchantPresented, State::Expired { close: Close::Confirmed }, false, false),
             (Method::MerchantPresented, State::Expired { close: Close::Confirmed }, true, true),
+            (Method::MerchantPresented, captured(0), false, false),
+            (Method::MerchantPresented, captured(0), true, true),
+            (Method::MerchantPresented, captured(1), true, false),
         ] {
             let payment = payment(method, state);
             let stuck = Chased { doubted, ..chased(&payment) };

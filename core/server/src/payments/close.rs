@@ -1,7 +1,7 @@
 //! Asking a channel how things stand, and undoing what nobody wants any more.
 
 use saoma_channels::{Failure, Manifest, PaymentAnswer, PaymentStatus};
-use saoma_domain::payment::{Effect, Event, Source, State};
+use saoma_domain::payment::{Close, Effect, Event, Source, State};
 use saoma_protocol::{ChannelAccountId, PaymentId};
 use saoma_store::{StoreError, TenantScope, channel_accounts, payments, payments::Sale};
 
@@ -9,6 +9,7 @@ use super::{
     Heard, Outcome, PaymentError,
     call::{amounts, known_order, scheme_words, status_of},
     channel_of, settle,
+    settle::is_settled_by_hand,
 };
 use crate::app::App;
 
@@ -120,6 +121,27 @@ async fn silence(
 /// `NoChannel` for cash, `Store`.
 pub async fn ask(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Reply, PaymentError> {
     call(app, scope, payment, Asked::Query).await
+}
+
+/// Asks the channel about what is over and in doubt. What persons have called unpaid while the channel goes on waiting for the
+/// customer is undone there: nobody would ever ask the channel to, and it could be paid for ever.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_in_doubt(app: &App, scope: TenantScope, payment: PaymentId) -> Result<(), PaymentError> {
+    let Reply { sale, status } = ask(app, scope, payment).await?;
+    let is_called_off = matches!(
+        sale.payment.payment.state,
+        State::Reversed | State::Expired { close: Close::Confirmed } | State::Cancelled { close: Close::Confirmed }
+    );
+    if status == Some(PaymentStatus::Pending)
+        && is_called_off
+        && app.store().read(move |tx| is_settled_by_hand(tx, &scope, payment)).await?
+    {
+        tracing::info!("what persons called unpaid can still be paid: it is undone");
+        close_now(app, scope, payment).await?;
+    }
+    Ok(())
 }
 
 /// Asks the channel to undo the payment, and books what it says.

@@ -259,8 +259,12 @@ fn settle_in(
     }
     let is_definite = is_definite || is_nowhere(tx, scope, &stored, &event, now)?;
     if is_definite && doubt_may_end(&stored, now) {
-        stored.watch.doubted_at = None;
-        kinds.push(kind::DOUBT_ENDED);
+        if has_waited_once(tx, scope, &stored)? {
+            stored.watch.doubted_at = Some(now.plus(ON_ITS_WAY_MS));
+        } else {
+            stored.watch.doubted_at = None;
+            kinds.push(kind::DOUBT_ENDED);
+        }
     }
     let doubted_at = doubt(&loaded, &stored, asks_again, now);
     if doubted_at.is_some() && stored.watch.doubted_at.is_none() {
@@ -389,19 +393,24 @@ fn alert(
 }
 
 /// From when on an answer can end the doubt that begins now, if one begins. A capture that came after the channel was asked to
-/// close the payment is in doubt until that request, if it was cut off, cannot reach the channel any more: there it would undo
+/// close the payment is in doubt until no such request, cut off or repeated, can reach the channel any more: there it would undo
 /// what we have booked.
 fn doubt(loaded: &StoredPayment, stored: &StoredPayment, asks_again: bool, now: Millis) -> Option<Millis> {
     let was_closing = loaded.close_asked_at.is_some()
-        || matches!(
-            loaded.payment.state,
-            State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked }
-        );
+        || matches!(loaded.payment.state, State::Reversed | State::Expired { .. } | State::Cancelled { .. });
     let is_captured = |stored: &StoredPayment| matches!(stored.payment.state, State::Captured(_));
     if was_closing && is_captured(stored) && !is_captured(loaded) {
         return Some(now.plus(ON_ITS_WAY_MS));
     }
     asks_again.then_some(now)
+}
+
+/// Whether the doubt has waited since it began, and only once. The end of its wait was set by another node's clock, perhaps, or
+/// by this one's before it was set: what counts is a second wait, begun by who found the first one over.
+fn has_waited_once(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment) -> Result<bool, StoreError> {
+    let told = events::timeline(tx, scope, stored.payment.id)?;
+    let began = told.iter().rev().find(|told| told.event.kind == kind::DOUBTED);
+    Ok(began.is_some_and(|began| stored.watch.doubted_at == Some(began.event.at.plus(ON_ITS_WAY_MS))))
 }
 
 /// The channel has no such order, and persons had said so or are known to have been wrong: once nothing can be on its way any
@@ -423,7 +432,12 @@ fn is_nowhere(
     {
         return Ok(false);
     }
-    let told = events::timeline(tx, scope, stored.payment.id)?;
+    is_settled_by_hand(tx, scope, stored.payment.id)
+}
+
+/// Whether two persons have ever said how it ended.
+pub(super) fn is_settled_by_hand(tx: &mut Tx<'_>, scope: &TenantScope, id: PaymentId) -> Result<bool, StoreError> {
+    let told = events::timeline(tx, scope, id)?;
     Ok(told.iter().any(|told| told.event.kind == kind::HAND_CONFIRMED))
 }
 
@@ -450,7 +464,7 @@ fn schedule(stored: &mut StoredPayment, now: Millis) {
 fn replan(stored: &mut StoredPayment, loaded: &StoredPayment, moved: bool, now: Millis) {
     let waits = is_waiting(&stored.payment);
     let is_doubted = stored.watch.doubted_at.is_some();
-    if let (Some(doubted_at), None) = (stored.watch.doubted_at, loaded.watch.doubted_at) {
+    if let Some(doubted_at) = stored.watch.doubted_at.filter(|_| stored.watch.doubted_at != loaded.watch.doubted_at) {
         stored.attempts = 0;
         stored.next_attempt_at = Some(doubted_at);
     } else if is_doubted && moved && !waits {

@@ -12,8 +12,8 @@ use super::rested;
 use crate::{
     app::App,
     payments::{
-        Outcome, PaymentError, ask, cancel, channel_of, close_now, kind, pace, record, refund_needs_person,
-        resume_refund, settle, take_as_unanswered,
+        Outcome, PaymentError, ask, ask_in_doubt, cancel, channel_of, close_now, kind, pace, record,
+        refund_needs_person, resume_refund, settle, take_as_unanswered,
     },
     telemetry::link_trace,
 };
@@ -121,9 +121,10 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
         Step::TakeAsNoAnswer => {
             settle(app, scope, id, Outcome::Event(Event::NoAnswer), "core").await?;
         }
-        Step::Ask | Step::AskInDoubt => {
+        Step::Ask => {
             ask(app, scope, id).await?;
         }
+        Step::AskInDoubt => ask_in_doubt(app, scope, id).await?,
         Step::GiveUp => {
             tracing::info!("another payment has paid the order");
             cancel(app, scope, id, "core").await?;

@@ -12,8 +12,8 @@ use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, answer_came
 use saoma_store::{ledger, payments::Filter, tenants::LatePolicy};
 
 use crate::{
+    by_hand::proposal,
     scheme_world::{Counter, Say, answer, cny, no_answer, not_sent},
-    unknown::proposal,
 };
 
 const PAID: Say = Say::Status(PaymentStatus::Succeeded);

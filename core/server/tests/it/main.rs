@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_input_desk;
 mod batches;
 mod batches_money;
+mod by_hand;
 mod called;
 mod chargebacks;
 mod currencies;

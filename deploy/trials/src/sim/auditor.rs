@@ -38,6 +38,8 @@ impl fmt::Display for Broken {
 
 const PAID: [&str; 4] = ["succeeded", "partly_refunded", "refunded", "voided"];
 const OVER: [&str; 4] = ["failed", "reversed", "expired", "cancelled"];
+/// By the merchant, or because nobody knew.
+const CALLED_OFF: [&str; 3] = ["reversed", "expired", "cancelled"];
 
 /// Whether a payment may be seen in `after` once it was seen in `before`, with whatever came between unseen.
 fn may_follow(before: &str, after: &str) -> bool {
@@ -218,6 +220,14 @@ impl Audit<'_> {
                 let how =
                     format!("{number} is {state} with {refunded_minor} of {minor} back, {reserved_minor} set aside");
                 self.say("states and sums agree", how);
+            }
+            let order = self.scheme.orders.get(number).filter(|order| {
+                // A code that core never got from the scheme cannot be paid by anybody.
+                let is_seen = order.customer.is_some() || payment.story.iter().any(|kind| kind == "presenting");
+                is_seen && order.standing == AtScheme::Waiting
+            });
+            if let Some(order) = order.filter(|_| CALLED_OFF.contains(state)) {
+                self.say("what core calls off cannot be paid", format!("{number} is {state}, the scheme {order:?}"));
             }
             if !PAID.contains(state) && !OVER.contains(state) {
                 self.say("everything open gets resolved", format!("{number} is {state}"));

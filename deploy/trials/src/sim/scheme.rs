@@ -175,9 +175,9 @@ impl Scheme {
         later.push((50, Later::Tell { number: number.to_owned() }));
     }
 
-    /// No scheme waits for a customer's yes for ever.
+    /// No scheme waits for a customer for ever.
     fn end_what_waits(&mut self, number: &str, now_ms: i64) {
-        let waits = |order: &&mut Order| order.standing == Standing::Waiting && order.customer.is_some();
+        let waits = |order: &&mut Order| order.standing == Standing::Waiting;
         if let Some(order) = self.orders.get_mut(number).filter(waits)
             && now_ms >= WAITS_MS
         {
@@ -297,7 +297,8 @@ impl Scheme {
         match held {
             None => Said::Refund { refund: refund.to_owned(), standing: Standing::NoSuch, sum: None },
             Some((held, currency)) => {
-                let sum = Some((held.minor, currency));
+                // Of what it was never asked to collect it has no currency, and so names no sum.
+                let sum = (!currency.is_empty()).then_some((held.minor, currency));
                 Said::Refund { refund: refund.to_owned(), standing: held.standing, sum }
             }
         }
