@@ -41,8 +41,11 @@ pub(super) enum Command {
     New {
         /// Its id: 2 to 32 lower-case letters, digits and `-`.
         name: String,
-        /// Saoma's sdk/rust.
-        #[arg(long, default_value = "sdk/rust", value_name = "FOLDER")]
+        /// What it is written in.
+        #[arg(long, value_enum, default_value = "rust")]
+        language: author::Language,
+        /// Saoma's folder sdk.
+        #[arg(long, default_value = "sdk", value_name = "FOLDER")]
         sdk: PathBuf,
     },
     /// Builds the channel of a folder, and prints where its component is.
@@ -95,7 +98,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Test(arguments) => test(arguments),
-        Command::New { name, sdk } => return author::new(&name, &sdk),
+        Command::New { name, language, sdk } => return author::new(&name, language, &sdk),
         Command::Build { folder } => return author::build(&folder),
         Command::Inspect { component, json } => inspect(&component, json),
     };

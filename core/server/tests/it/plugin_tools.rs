@@ -35,15 +35,23 @@ fn what_cannot_be_played_says_why_and_what_to_do() {
 #[test]
 fn a_new_channel_lies_in_a_folder_of_its_name() {
     let folder = tempfile::tempdir().unwrap();
-    let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk/rust");
-    let (code, stdout, stderr) = saoma(folder.path(), &["plugin", "new", "my-wallet", "--sdk", sdk]);
-    assert_eq!((code, stdout.as_str()), (0, "my-wallet\n"), "{stderr}");
-    let cargo = fs::read_to_string(folder.path().join("my-wallet/Cargo.toml")).unwrap();
-    assert!(cargo.contains("name = \"my-wallet\""), "{cargo}");
-    let lib = fs::read_to_string(folder.path().join("my-wallet/src/lib.rs")).unwrap();
-    assert!(lib.contains("id: \"my-wallet\".to_owned()"), "{lib}");
-    let (code, _, stderr) = saoma(folder.path(), &["plugin", "new", "my-wallet", "--sdk", sdk]);
-    assert!(code == 1 && stderr.contains("is there already"), "{stderr}");
+    let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk");
+    for (name, language, file, names_itself) in [
+        ("in-rust", None, "src/lib.rs", "id: \"in-rust\".to_owned()"),
+        ("in-js", Some("javascript"), "src/channel.ts", "id: 'in-js'"),
+        ("in-python", Some("python"), "channel/__init__.py", "id=\"in-python\""),
+    ] {
+        let mut arguments = vec!["plugin", "new", name, "--sdk", sdk];
+        arguments.extend(language.map(|_| "--language").into_iter().chain(language));
+        let (code, stdout, stderr) = saoma(folder.path(), &arguments);
+        assert_eq!((code, stdout), (0, format!("{name}\n")), "{stderr}");
+        let text = fs::read_to_string(folder.path().join(name).join(file)).unwrap();
+        assert!(text.contains(names_itself), "{text}");
+        let (code, _, stderr) = saoma(folder.path(), &arguments);
+        assert!(code == 1 && stderr.contains("is there already"), "{stderr}");
+    }
+    let (code, _, stderr) = saoma(folder.path(), &["plugin", "new", "in-cobol", "--sdk", sdk, "--language", "cobol"]);
+    assert!(code == 2 && stderr.contains("javascript"), "{stderr}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A new channel to start from, and its build.
 
+mod template;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -9,62 +11,28 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-pub(super) const NEW_EXAMPLE: &str = "Example:
-  saoma plugin new my-wallet --sdk ~/saoma/sdk/rust
+pub(super) use template::Language;
+
+pub(super) const NEW_EXAMPLE: &str = "Examples:
+  saoma plugin new my-wallet --sdk ~/saoma/sdk
+  saoma plugin new my-wallet --sdk ~/saoma/sdk --language javascript
   cd my-wallet
   saoma plugin test $(saoma plugin build) --far-side 'saoma-schemes wallet --stage'
 
 It is a whole channel that passes: it speaks the Sandbox Wallet's protocol (plugins/schemes/PROTOCOL.md). Make it your scheme's step
-by step: `src/messages/` is what is said on the wire, `src/lib.rs` carries it, `settings.schema.json` draws the settings form.";
+by step: `messages` is what is said on the wire, the module above it carries it, `settings.schema.json` draws the settings form.";
 
 pub(super) const BUILD_EXAMPLE: &str = "Example:
   saoma plugin build my-wallet
 
-Calls cargo for wasm32-wasip2 and prints the component's path, and nothing else on standard output.";
+Calls cargo for wasm32-wasip2, npm (package.json) or python3 (build.py), whichever the folder is for. What they need besides they
+install into the folder. Prints the component's path, and nothing else on standard output.";
 
 const TARGET: &str = "wasm32-wasip2";
 /// As `manifest.id` in sdk/wit.
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 2..=32;
 
-/// Where each file goes, and what is in it. The channel that the kit's own tests play is the template: so it always passes.
-const FILES: &[(&str, &str)] = &[
-    ("src/lib.rs", include_str!("../../../../../plugins/sandbox/src/lib.rs")),
-    ("src/messages.rs", include_str!("../../../../../plugins/sandbox/src/messages.rs")),
-    ("src/messages/build.rs", include_str!("../../../../../plugins/sandbox/src/messages/build.rs")),
-    ("src/messages/page.rs", include_str!("../../../../../plugins/sandbox/src/messages/page.rs")),
-    ("src/messages/read.rs", include_str!("../../../../../plugins/sandbox/src/messages/read.rs")),
-    ("settings.schema.json", include_str!("../../../../../plugins/sandbox/settings.schema.json")),
-];
-
-const CARGO: &str = r#"[package]
-name = "@name@"
-version = "0.1.0"
-edition = "2024"
-
-[lib]
-crate-type = ["cdylib", "rlib"]
-doctest = false
-
-[dependencies]
-saoma-channel-sdk = { path = "@sdk@" }
-serde = { version = "1", features = ["derive"] }
-serde_json = "1"
-
-[dev-dependencies]
-insta = "1"
-
-# The component is downloaded, hashed, compiled and kept by every node.
-[profile.release]
-opt-level = "s"
-lto = "fat"
-codegen-units = 1
-panic = "abort"
-
-# It is nobody's member, wherever it lies.
-[workspace]
-"#;
-
-pub(super) fn new(name: &str, sdk: &Path) -> Result<ExitCode> {
+pub(super) fn new(name: &str, language: Language, sdk: &Path) -> Result<ExitCode> {
     let is_slug = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());
     ensure!(
@@ -76,31 +44,13 @@ pub(super) fn new(name: &str, sdk: &Path) -> Result<ExitCode> {
     let sdk = sdk
         .canonicalize()
         .ok()
-        .filter(|sdk| sdk.join("Cargo.toml").is_file())
-        .with_context(|| format!("{} is not Saoma's sdk/rust: give it with --sdk", sdk.display()))?;
-    let cargo = CARGO.replace("@name@", name).replace("@sdk@", &sdk.display().to_string());
-    write(&folder.join("Cargo.toml"), &cargo)?;
-    for (path, text) in FILES {
-        let text = if *path == "src/lib.rs" { renamed(text, name) } else { (*text).to_owned() };
+        .filter(|sdk| sdk.join("wit").is_dir())
+        .with_context(|| format!("{} is not Saoma's folder sdk: give it with --sdk", sdk.display()))?;
+    for (path, text) in template::files(language, name, &sdk) {
         write(&folder.join(path), &text)?;
     }
     println!("{}", folder.display());
     Ok(ExitCode::SUCCESS)
-}
-
-/// The template under its own name: the manifest's id and name, and the type.
-fn renamed(text: &str, name: &str) -> String {
-    let mut lines: Vec<String> = text.lines().skip_while(|line| line.starts_with("//!")).map(str::to_owned).collect();
-    for (field, value) in [("id: ", name), ("name: ", name)] {
-        if let Some(line) = lines.iter_mut().find(|line| line.trim_start().starts_with(field)) {
-            let indent = line.len() - line.trim_start().len();
-            *line = format!("{}{field}{value:?}.to_owned(),", &line[..indent]);
-        }
-    }
-    let head = format!("//! The `{name}` channel: carries the scheme's messages (`messages`) over the host's HTTP.\n");
-    let body = lines.join("\n");
-    let body = body.replace("struct Sandbox;", "struct Channel;").replace("for Sandbox {", "for Channel {");
-    format!("{head}{}\n", body.replace("export!(Sandbox)", "export!(Channel)"))
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -112,7 +62,54 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 pub(super) fn build(folder: &Path) -> Result<ExitCode> {
-    ensure!(folder.join("Cargo.toml").is_file(), "{} has no Cargo.toml: give the channel's folder", folder.display());
+    let component = if folder.join("Cargo.toml").is_file() {
+        of_cargo(folder)?
+    } else if folder.join("package.json").is_file() {
+        if !folder.join("node_modules").is_dir() {
+            run(folder, "npm", &["install", "--silent"], "start npm; Node 20.19 or newer has it")?;
+        }
+        run(folder, "npm", &["run", "--silent", "build"], "start npm; Node 20.19 or newer has it")?;
+        made(folder)?
+    } else if folder.join("build.py").is_file() {
+        run(folder, "python3", &["build.py"], "start python3; it takes Python 3.11 or newer, with venv")?;
+        made(folder)?
+    } else {
+        bail!("{} has no Cargo.toml, package.json or build.py: give the channel's folder", folder.display());
+    };
+    println!("{component}");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a tool of the folder's; what it prints goes where errors go.
+fn run(folder: &Path, program: &str, arguments: &[&str], missing: &'static str) -> Result<()> {
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .stdout(std::io::stderr())
+        .status()
+        .context(missing)?;
+    ensure!(status.success(), "the channel does not build: `{program} {}` says why", arguments.join(" "));
+    Ok(())
+}
+
+/// The one component in the folder's `dist`.
+fn made(folder: &Path) -> Result<String> {
+    let dist = folder.join("dist");
+    let within = || format!("look for the component in {}", dist.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&dist).with_context(within)? {
+        let path = entry.with_context(within)?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            found.push(path.canonicalize().with_context(within)?);
+        }
+    }
+    match found.as_slice() {
+        [component] => Ok(component.display().to_string()),
+        _ => bail!("{} holds {} components: leave the one that is built there", dist.display(), found.len()),
+    }
+}
+
+fn of_cargo(folder: &Path) -> Result<String> {
     let output = Command::new("cargo")
         .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
         .current_dir(folder)
@@ -122,29 +119,12 @@ pub(super) fn build(folder: &Path) -> Result<ExitCode> {
     if !output.status.success() {
         bail!("the channel does not build; if the target is missing: `rustup target add {TARGET}`");
     }
-    let component = String::from_utf8_lossy(&output.stdout)
+    String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|message| message["reason"] == "compiler-artifact")
         .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
         .filter_map(|file| file.as_str().map(str::to_owned))
         .rfind(|file| file.ends_with(".wasm"))
-        .context("the crate made no component: it needs `crate-type = [\"cdylib\"]` in [lib]")?;
-    println!("{component}");
-    Ok(ExitCode::SUCCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_has_the_names_of_its_own() {
-        let text = renamed(FILES[0].1, "my-wallet");
-        assert!(text.starts_with("//! The `my-wallet` channel"));
-        for line in ["            id: \"my-wallet\".to_owned(),", "            name: \"my-wallet\".to_owned(),"] {
-            assert!(text.lines().any(|given| given == line), "{line}");
-        }
-        assert!(!text.contains("Sandbox") && text.contains("export!(Channel);"), "{text}");
-    }
+        .context("the crate made no component: it needs `crate-type = [\"cdylib\"]` in [lib]")
 }
