@@ -1,18 +1,17 @@
 //! Between the contract's types and ours. What comes out of a plugin is bounded and checked here, once.
 
-use saoma_domain::{
-    dispute::{News, Outcome},
-    recon::{Key, Movement, Side},
-};
+mod dispute;
+
+use dispute::{case_number, dispute_notice};
+use saoma_domain::recon::{Key, Movement, Side};
 use saoma_protocol::{Amount, Millis, Money, PaymentId};
 
 use crate::{
     bindings::{contract, types as wit},
     failure::{Failure, NotificationFailure},
     message::{
-        Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, DisputeNotice, HttpReply, KnownOrder,
-        NotificationEvent, NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer,
-        RefundOrder, RefundStatus,
+        Account, BillLine, BillPage, BillRow, Created, Decline, DeclineCode, HttpReply, KnownOrder, NotificationEvent,
+        NotificationOutcome, Order, PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus,
     },
 };
 
@@ -217,38 +216,6 @@ fn notification_event(event: contract::NotificationEvent) -> Result<Notification
         contract::NotificationEvent::Refund(answer) => NotificationEvent::Refund(refund_answer(answer)?),
         contract::NotificationEvent::Dispute(notice) => NotificationEvent::Dispute(dispute_notice(notice)?),
     })
-}
-
-fn dispute_notice(notice: contract::DisputeNotice) -> Result<DisputeNotice, Failure> {
-    let amount = said_amount(notice.amount)?;
-    let fee = |fee: Option<wit::Money>| match fee.map(said_amount).transpose()? {
-        Some(fee) if fee.currency() != amount.currency() => {
-            Err(bad(format!("a fee of {fee} for a dispute of {amount}")))
-        }
-        fee => Ok(fee),
-    };
-    let until = |moment: Option<i64>| moment.map(said_moment).transpose();
-    let news = match notice.news {
-        contract::DisputeNews::Opened(until_when) => News::Opened { respond_by: until(until_when)? },
-        contract::DisputeNews::EvidenceWanted(until_when) => News::Asked { respond_by: until(until_when)? },
-        contract::DisputeNews::Won(charged) => News::Closed { outcome: Outcome::Won, fee: fee(charged)? },
-        contract::DisputeNews::Lost(charged) => News::Closed { outcome: Outcome::Lost, fee: fee(charged)? },
-    };
-    let number = bounded("number", notice.number, NUMBER_CHARS_MAX)?;
-    Ok(DisputeNotice {
-        case_number: case_number(notice.case_number, &number)?,
-        number,
-        amount,
-        reason_code: Some(bounded("reason", notice.reason, NUMBER_CHARS_MAX)?).filter(|reason| !reason.is_empty()),
-        news,
-        at: said_moment(notice.at)?,
-    })
-}
-
-/// A scheme's number of a case; the payment's, where it numbers none.
-fn case_number(said: String, payment: &str) -> Result<String, Failure> {
-    let case = bounded("case number", said, NUMBER_CHARS_MAX)?;
-    Ok(if case.is_empty() { payment.to_owned() } else { case })
 }
 
 fn reply(reply: contract::HttpReply) -> Result<HttpReply, Failure> {
@@ -591,43 +558,5 @@ mod tests {
         assert_eq!(failure, Failure::NotSent { why: "€".repeat(500) });
         let declined = decline(&wit::Failure { code: "new-code".to_owned(), message: "a\u{0}b".to_owned() });
         assert_eq!(declined, Decline { code: DeclineCode::Other, message: "a b".to_owned() });
-    }
-
-    #[test]
-    fn a_dispute_is_told_within_bounds() {
-        let notice = || contract::DisputeNotice {
-            number: "pay_1".to_owned(),
-            case_number: String::new(),
-            amount: cny(1_250),
-            reason: String::new(),
-            news: contract::DisputeNews::Lost(Some(cny(15))),
-            at: 1_700_000_000_000,
-        };
-        let read = dispute_notice(notice()).expect("sound");
-        assert_eq!((read.case_number.as_str(), read.reason_code), ("pay_1", None), "without a number of its own");
-        assert_eq!(read.news, News::Closed { outcome: Outcome::Lost, fee: Some(amount(15)) });
-        let numbered = contract::DisputeNotice { case_number: "C-1".to_owned(), ..notice() };
-        assert_eq!(dispute_notice(numbered).expect("sound").case_number, "C-1");
-        type Spoil = fn(&mut contract::DisputeNotice);
-        let rows: &[(Spoil, &str)] = &[
-            (|n| n.number = "x".repeat(65), "number is longer"),
-            (|n| n.case_number = "C\0".to_owned(), "case number holds control"),
-            (|n| n.amount = cny(0), "at least 1"),
-            (|n| n.reason = "x".repeat(65), "reason is longer"),
-            (|n| n.at = 1_700_000_000, "no moment"),
-            (|n| n.news = contract::DisputeNews::Opened(Some(1_700_000_000)), "no moment"),
-            (|n| n.news = contract::DisputeNews::EvidenceWanted(Some(-1)), "no moment"),
-            (|n| n.news = contract::DisputeNews::Won(Some(cny(0))), "at least 1"),
-            (
-                |n| n.news = contract::DisputeNews::Won(Some(wit::Money { minor: 15, currency: "USD".to_owned() })),
-                "for a dispute of",
-            ),
-        ];
-        for (idx, (spoil, expected)) in rows.iter().enumerate() {
-            let mut notice = notice();
-            spoil(&mut notice);
-            let why = why(dispute_notice(notice));
-            assert!(why.contains(expected), "row {idx}: {why}");
-        }
     }
 }

@@ -139,7 +139,8 @@ pub trait KvStore: Send + Sync {
 #[must_use]
 pub fn counted_on(value: Option<&[u8]>) -> Option<u64> {
     let Some(value) = value else { return Some(1) };
-    std::str::from_utf8(value).ok()?.parse::<u64>().ok()?.checked_add(1)
+    let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(value).ok().filter(|_| is_number)?.parse::<u64>().ok()?.checked_add(1)
 }
 
 /// A store that lasts as long as the process: for tests, and for channels that keep nothing of weight.

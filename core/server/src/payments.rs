@@ -11,6 +11,7 @@ mod collect;
 mod dispute;
 mod dispute_news;
 mod dispute_view;
+mod doubt;
 mod fees;
 mod in_doubt;
 mod refund;

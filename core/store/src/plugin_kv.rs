@@ -81,8 +81,8 @@ fn change(
     tx.run(scope, |conn| diesel::update(row_of(scope, account, key)).set(changes).execute(conn)).map(|n| n == 1)
 }
 
-/// Writes what `change` makes of the value that is there, and answers with what it returns: nobody else writes a value of the
-/// account's between. `None` of `change`: nothing is written.
+/// Writes what `change` makes of the value that is there, and answers with what it returns; of two that come at once, one sees
+/// what the other wrote. `None` of `change`: nothing is written.
 ///
 /// # Errors
 /// As [`set`].

@@ -160,7 +160,7 @@ impl Guest for Alipay {
             // What is not acknowledged comes again, and is asked about again.
             News::Refund { number, refund_number } => ask_refund(&settings, &number, &refund_number)
                 .map(NotificationEvent::Refund)
-                .map_err(|_| NotificationError::Malformed("it names a refund that Alipay does not tell".to_owned()))?,
+                .map_err(|_| NotificationError::NotNow("it names a refund that Alipay does not tell".to_owned()))?,
         };
         Ok(NotificationOutcome { events: vec![event], acknowledgement })
     }

@@ -32,7 +32,12 @@ export class NotificationRefused extends Error {
     return new NotificationRefused({ tag: 'malformed', val: why });
   }
 
-  /** About neither a payment nor a refund: this is what the scheme wants to hear. */
+  /** Whether it is true cannot be told now; the scheme has to send it again. */
+  static notNow(why: string): NotificationRefused {
+    return new NotificationRefused({ tag: 'not-now', val: why });
+  }
+
+  /** About no payment, refund or dispute: this is what the scheme wants to hear. */
   static irrelevant(reply: HttpReply): NotificationRefused {
     return new NotificationRefused({ tag: 'irrelevant', val: reply });
   }

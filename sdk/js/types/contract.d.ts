@@ -47,7 +47,7 @@ declare module 'saoma:channel/channel@0.2.0' {
     caseNumber: string;
     /** What the scheme took, or is about to take: the same in all that it says of a dispute. */
     amount: Money;
-    /** The scheme's code of the reason, at most 64 characters; may be empty. */
+    /** The scheme's code of the reason, cut to 64 characters; may be empty. */
     reason: string;
     news: DisputeNews;
     /** When the scheme says that happened: of two notices the later one is the newer. */

@@ -127,8 +127,9 @@ pub fn needs_person(chased: Chased<'_>, now: Millis) -> bool {
         State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => true,
         // A code on show ends by its own clock.
         State::Presenting { .. } => false,
-        // Before the money on its way back has arrived or not, no answer counts; and it calls for itself.
-        State::Captured(capture) => chased.doubted && capture.reserved_minor == 0,
+        // Before the money on its way back has arrived or not, no answer counts; and it calls for itself. What persons called
+        // paid has had its persons.
+        State::Captured(capture) => chased.doubted && capture.reserved_minor == 0 && !capture.by_hand,
         State::Voided { .. }
         | State::Failed { .. }
         | State::Reversed
@@ -254,8 +255,8 @@ mod tests {
 
     #[test]
     fn a_person_is_called_for_what_is_stuck_and_for_nothing_else() {
-        let captured = |reserved_minor| {
-            let (at, late, by_hand) = (Millis(0), true, false);
+        let captured = |reserved_minor, by_hand| {
+            let (at, late) = (Millis(0), true);
             State::Captured(Capture { at, late, by_hand, refunded_minor: 0, reserved_minor, disputed_minor: 0 })
         };
         for (method, state, doubted, expected) in [
@@ -266,9 +267,10 @@ mod tests {
             (Method::MerchantPresented, State::Expired { close: Close::Asked }, false, true),
             (Method::MerchantPresented, State::Expired { close: Close::Confirmed }, false, false),
             (Method::MerchantPresented, State::Expired { close: Close::Confirmed }, true, true),
-            (Method::MerchantPresented, captured(0), false, false),
-            (Method::MerchantPresented, captured(0), true, true),
-            (Method::MerchantPresented, captured(1), true, false),
+            (Method::MerchantPresented, captured(0, false), false, false),
+            (Method::MerchantPresented, captured(0, false), true, true),
+            (Method::MerchantPresented, captured(1, false), true, false),
+            (Method::MerchantPresented, captured(0, true), true, false),
         ] {
             let payment = payment(method, state);
             let stuck = Chased { doubted, ..chased(&payment) };

@@ -1,15 +1,16 @@
 //! Asking a channel how things stand, and undoing what nobody wants any more.
 
 use saoma_channels::{Failure, Manifest, PaymentAnswer, PaymentStatus};
-use saoma_domain::payment::{Close, Effect, Event, Source, State};
+use saoma_domain::payment::{Effect, Event, Source, State};
 use saoma_protocol::{ChannelAccountId, PaymentId};
 use saoma_store::{StoreError, TenantScope, channel_accounts, payments, payments::Sale};
 
 use super::{
     Heard, Outcome, PaymentError,
     call::{amounts, known_order, scheme_words, status_of},
-    channel_of, settle,
-    settle::is_settled_by_hand,
+    channel_of,
+    doubt::{is_called_off, is_settled_by_hand},
+    settle,
 };
 use crate::app::App;
 
@@ -124,21 +125,30 @@ pub async fn ask(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Re
 }
 
 /// Asks the channel about what is over and in doubt. What persons have called unpaid while the channel goes on waiting for the
-/// customer is undone there: nobody would ever ask the channel to, and it could be paid for ever.
+/// customer is undone there, also where it knows no order: a code that nobody has scanned can be that. Nobody would ever ask the
+/// channel to, and it could be paid for ever.
 ///
 /// # Errors
 /// As [`ask`].
 pub async fn ask_in_doubt(app: &App, scope: TenantScope, payment: PaymentId) -> Result<(), PaymentError> {
     let Reply { sale, status } = ask(app, scope, payment).await?;
-    let is_called_off = matches!(
-        sale.payment.payment.state,
-        State::Reversed | State::Expired { close: Close::Confirmed } | State::Cancelled { close: Close::Confirmed }
-    );
-    if status == Some(PaymentStatus::Pending)
-        && is_called_off
-        && app.store().read(move |tx| is_settled_by_hand(tx, &scope, payment)).await?
-    {
-        tracing::info!("what persons called unpaid can still be paid: it is undone");
+    if !matches!(status, Some(PaymentStatus::Pending | PaymentStatus::NotFound)) {
+        return Ok(());
+    }
+    let version = sale.payment.version;
+    let is_to_be_closed = app
+        .store()
+        .read(move |tx| {
+            let stored = payments::load(tx, &scope, payment)?;
+            // Somebody may have heard meanwhile that it is paid.
+            let is_as_heard = stored.version == version && is_called_off(&stored.payment.state);
+            Ok::<_, StoreError>(
+                is_as_heard && stored.watch.doubted_at.is_some() && is_settled_by_hand(tx, &scope, payment)?,
+            )
+        })
+        .await?;
+    if is_to_be_closed {
+        tracing::info!("what persons called unpaid may still be paid: it is undone");
         close_now(app, scope, payment).await?;
     }
     Ok(())

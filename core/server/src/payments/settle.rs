@@ -10,7 +10,7 @@ use saoma_domain::{
     order::may_be_paid,
     payment::{
         Amounts, Answer, AnswerStatus, Close, Effect, Event, Notice, ON_ITS_WAY_MS, Payment, Refusal, Source, State,
-        decide, has_passed,
+        decide,
     },
 };
 use saoma_protocol::{Millis, Money, PaymentId, RefundId, message::PushBody};
@@ -25,7 +25,12 @@ use saoma_store::{
     tenants::{self, LatePolicy},
 };
 
-use super::{PaymentError, by_hand::Confirmed, fees, kind, payment_view, refund};
+use super::{
+    PaymentError,
+    by_hand::Confirmed,
+    doubt::{has_waited_once, is_nowhere, may_be_undone, may_end},
+    fees, kind, payment_view, refund,
+};
 use crate::{app::App, webhooks::tell_payment};
 
 /// How often a decision is made again because somebody else saved first.
@@ -258,7 +263,7 @@ fn settle_in(
         schedule(&mut stored, now);
     }
     let is_definite = is_definite || is_nowhere(tx, scope, &stored, &event, now)?;
-    if is_definite && doubt_may_end(&stored, now) {
+    if is_definite && may_end(&stored, now) {
         if has_waited_once(tx, scope, &stored)? {
             stored.watch.doubted_at = Some(now.plus(ON_ITS_WAY_MS));
         } else {
@@ -266,9 +271,13 @@ fn settle_in(
             kinds.push(kind::DOUBT_ENDED);
         }
     }
-    let doubted_at = doubt(&loaded, &stored, asks_again, now);
-    if doubted_at.is_some() && stored.watch.doubted_at.is_none() {
-        stored.watch.doubted_at = doubted_at;
+    let began = if may_be_undone(&loaded, &stored) {
+        Some(now.plus(ON_ITS_WAY_MS))
+    } else {
+        (asks_again && stored.watch.doubted_at.is_none()).then_some(now)
+    };
+    if began.is_some() {
+        stored.watch.doubted_at = began;
         kinds.push(kind::DOUBTED);
     }
     if asks_close && stored.close_asked_at.is_none() {
@@ -390,64 +399,6 @@ fn alert(
     }
     record(tx, scope, stored, None, notice.code(), detail, CORE, now)?;
     Ok(true)
-}
-
-/// From when on an answer can end the doubt that begins now, if one begins. A capture that came after the channel was asked to
-/// close the payment is in doubt until no such request, cut off or repeated, can reach the channel any more: there it would undo
-/// what we have booked.
-fn doubt(loaded: &StoredPayment, stored: &StoredPayment, asks_again: bool, now: Millis) -> Option<Millis> {
-    let was_closing = loaded.close_asked_at.is_some()
-        || matches!(loaded.payment.state, State::Reversed | State::Expired { .. } | State::Cancelled { .. });
-    let is_captured = |stored: &StoredPayment| matches!(stored.payment.state, State::Captured(_));
-    if was_closing && is_captured(stored) && !is_captured(loaded) {
-        return Some(now.plus(ON_ITS_WAY_MS));
-    }
-    asks_again.then_some(now)
-}
-
-/// Whether the doubt has waited since it began, and only once. The end of its wait was set by another node's clock, perhaps, or
-/// by this one's before it was set: what counts is a second wait, begun by who found the first one over.
-fn has_waited_once(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment) -> Result<bool, StoreError> {
-    let told = events::timeline(tx, scope, stored.payment.id)?;
-    let began = told.iter().rev().find(|told| told.event.kind == kind::DOUBTED);
-    Ok(began.is_some_and(|began| stored.watch.doubted_at == Some(began.event.at.plus(ON_ITS_WAY_MS))))
-}
-
-/// The channel has no such order, and persons had said so or are known to have been wrong: once nothing can be on its way any
-/// more, that is the end of it. Of what the channel itself has called paid, "no such order" is no end.
-fn is_nowhere(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    stored: &StoredPayment,
-    event: &Event,
-    now: Millis,
-) -> Result<bool, StoreError> {
-    let Event::Answered(answer) = event else { return Ok(false) };
-    let is_fresh = matches!(answer.source(), Source::Reply | Source::CancelReply);
-    let has_waited = stored.watch.doubted_at.is_some_and(|from| has_passed(from, ON_ITS_WAY_MS, now));
-    if *answer.status() != AnswerStatus::NotFound
-        || !is_fresh
-        || !has_waited
-        || matches!(stored.payment.state, State::Captured(_))
-    {
-        return Ok(false);
-    }
-    is_settled_by_hand(tx, scope, stored.payment.id)
-}
-
-/// Whether two persons have ever said how it ended.
-pub(super) fn is_settled_by_hand(tx: &mut Tx<'_>, scope: &TenantScope, id: PaymentId) -> Result<bool, StoreError> {
-    let told = events::timeline(tx, scope, id)?;
-    Ok(told.iter().any(|told| told.event.kind == kind::HAND_CONFIRMED))
-}
-
-/// Not before its time, and not while money is on its way back: what becomes of that decides what the answer means.
-fn doubt_may_end(stored: &StoredPayment, now: Millis) -> bool {
-    let Some(from) = stored.watch.doubted_at else { return false };
-    // A moment further ahead than any is: the clock was set back.
-    let is_time = from <= now || from > now.plus(ON_ITS_WAY_MS);
-    let is_going_back = matches!(&stored.payment.state, State::Captured(capture) if capture.reserved_minor > 0);
-    is_time && !is_going_back
 }
 
 /// When core must next ask the channel, for a payment that has just moved.

@@ -18,23 +18,26 @@ pub struct Told {
 /// message about several must not come again and again because of it.
 ///
 /// # Errors
-/// The first one that could not be taken in. Those before it are; nothing may be acknowledged, and when the scheme sends all of
-/// it again, those are as they were.
+/// Of the first one that could not be taken in; the others are. Nothing may be acknowledged, and when the scheme sends all of it
+/// again, those are as they were.
 pub async fn told(
     app: &App,
     scope: TenantScope,
     account: ChannelAccountId,
     events: Vec<NotificationEvent>,
 ) -> Result<Told, PaymentError> {
-    let mut told = Told::default();
+    let (mut told, mut refused) = (Told::default(), None);
     for event in events {
         match take_in(app, scope, account, event).await {
             Ok(()) => told.known += 1,
             Err(PaymentError::Store(StoreError::NotFound { .. })) => told.unknown += 1,
-            Err(error) => return Err(error),
+            Err(error) => {
+                tracing::error!(channel_account = %account, %error, "what a scheme told cannot be booked");
+                refused = refused.or(Some(error));
+            }
         }
     }
-    Ok(told)
+    refused.map_or(Ok(told), Err)
 }
 
 async fn take_in(

@@ -1,8 +1,8 @@
 //! What schemes tell of refunds on their own, and of several things at once: once is enough, another's is nothing, and the
 //! past does not come back.
 
-use saoma_channels::{NotificationEvent, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus};
-use saoma_domain::{payment::State as Stand, refund::State};
+use saoma_channels::{DisputeNotice, NotificationEvent, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus};
+use saoma_domain::{dispute::News, payment::State as Stand, refund::State};
 use saoma_protocol::{ChannelAccountId, Money, PaymentId, RefundId, api::RefundKind};
 use saoma_server::payments::{GiveBack, PaymentError, Told, give_back, refund_notified, told};
 use saoma_store::{StoreError, payments::Sale, refunds::StoredRefund, tenants::LatePolicy};
@@ -120,5 +120,31 @@ async fn one_message_may_tell_of_several() {
     assert_eq!(all().await, before, "the same message again changes nothing");
     let none = told(&counter.app, counter.scope, ours, vec![NotificationEvent::Payment(foreign)]).await.unwrap();
     assert_eq!(none, Told { known: 0, unknown: 1 });
+    counter.books_hold().await;
+}
+
+/// A dispute of what is not paid here cannot be booked; what the message tells besides is, and the scheme tells all of it again.
+#[tokio::test]
+async fn what_cannot_be_booked_holds_nothing_else_of_its_message_back() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let (unpaid, paid) = (counter.shows(0, None).await, counter.shows(0, None).await);
+    let message = || {
+        vec![
+            NotificationEvent::Dispute(DisputeNotice {
+                number: unpaid.payment.payment.id.to_string(),
+                case_number: "C-1".to_owned(),
+                amount: cny(BACK_MINOR),
+                reason_code: None,
+                news: News::Opened { respond_by: None },
+                at: counter.app.now(),
+            }),
+            NotificationEvent::Payment(answer(paid.payment.payment.id, PaymentStatus::Succeeded)),
+        ]
+    };
+    for _ in 0..2 {
+        let heard = told(&counter.app, counter.scope, counter.accounts[0], message()).await;
+        assert!(matches!(heard, Err(PaymentError::Refused(_))), "{heard:?}");
+        assert!(matches!(counter.state(paid.payment.payment.id).await, Stand::Captured(_)));
+    }
     counter.books_hold().await;
 }

@@ -513,13 +513,6 @@ fn nothing_of_another_tenant_is_changed() {
             ("outbox::append", Box::new(|tx| outbox::append(tx, &scope, &hook).map(drop))),
             ("journal::append", Box::new(|tx| journal::append(tx, &scope, tea.terminal, &entry(&tea), None, NOW))),
             ("plugin_kv::set", Box::new(|tx| plugin_kv::set(tx, &scope, tea.account, "token", b"ours", NOW))),
-            (
-                "plugin_kv::replace",
-                Box::new(|tx| {
-                    let ours = |value: Option<&[u8]>| Some((assert_eq!(value, None), b"ours".to_vec()));
-                    plugin_kv::replace(tx, &scope, tea.account, "token", NOW, ours).map(drop)
-                }),
-            ),
             ("payouts::enter", Box::new(|tx| payouts::enter(tx, &scope, &payout(&tea)))),
             ("payouts::reverse", Box::new(|tx| payouts::reverse(tx, &scope, payout(&tea).id, &taken_back).map(drop))),
             ("bills::begin", Box::new(|tx| bills::begin(tx, &scope, tea.account, DAY).map(drop))),

@@ -107,6 +107,11 @@ fn many_that_count_on_at_once_get_numbers_of_their_own() {
         });
         numbers.sort_unstable();
         assert_eq!(numbers, (1..=30).collect::<Vec<u8>>());
+        let milk = House::build(base, b'M');
+        let foreign = base.try_write(|tx| {
+            plugin_kv::replace(tx, &milk.scope, tea.account, "trace", NOW, |value| Some((value.is_some(), vec![0])))
+        });
+        assert_eq!(foreign, Err(StoreError::NotFound { what: "the channel account" }));
         let untouched =
             base.write(|tx| plugin_kv::replace(tx, &tea.scope, tea.account, "trace", NOW, |_| None::<((), Vec<u8>)>));
         assert_eq!((untouched, get(base, &tea, "trace")), (None, Some(vec![30])));

@@ -224,7 +224,7 @@ impl Audit<'_> {
             let order = self.scheme.orders.get(number).filter(|order| {
                 // A code that core never got from the scheme cannot be paid by anybody.
                 let is_seen = order.customer.is_some() || payment.story.iter().any(|kind| kind == "presenting");
-                is_seen && order.standing == AtScheme::Waiting
+                is_seen && (order.standing == AtScheme::Waiting || order.ran_out)
             });
             if let Some(order) = order.filter(|_| CALLED_OFF.contains(state)) {
                 self.say("what core calls off cannot be paid", format!("{number} is {state}, the scheme {order:?}"));

@@ -71,6 +71,8 @@ pub struct Order {
     pub refunds: BTreeMap<String, Refund>,
     /// Paid once, whatever became of it.
     pub was_paid: bool,
+    /// A code that nobody closed, until its time was over.
+    pub ran_out: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -96,6 +98,8 @@ pub struct Scheme {
 
 /// From then on, in milliseconds of the world, no customer is asked any more: an hour is long past every customer.
 const WAITS_MS: i64 = 3_600_000;
+/// The same for a code that nobody has scanned: long past whatever core does about one.
+const SHOWS_MS: i64 = 10_800_000;
 
 impl Scheme {
     #[must_use]
@@ -177,11 +181,11 @@ impl Scheme {
 
     /// No scheme waits for a customer for ever.
     fn end_what_waits(&mut self, number: &str, now_ms: i64) {
-        let waits = |order: &&mut Order| order.standing == Standing::Waiting;
-        if let Some(order) = self.orders.get_mut(number).filter(waits)
-            && now_ms >= WAITS_MS
-        {
+        let Some(order) = self.orders.get_mut(number) else { return };
+        let ends_ms = if order.customer.is_some() { WAITS_MS } else { SHOWS_MS };
+        if order.standing == Standing::Waiting && now_ms >= ends_ms {
             order.standing = Standing::Closed;
+            order.ran_out = order.customer.is_none();
         }
     }
 
@@ -314,6 +318,6 @@ impl Scheme {
 
 impl Order {
     const fn new(sum: Sum, customer: Option<usize>, standing: Standing) -> Self {
-        Self { sum, customer, standing, refunds: BTreeMap::new(), was_paid: false }
+        Self { sum, customer, standing, refunds: BTreeMap::new(), was_paid: false, ran_out: false }
     }
 }

@@ -85,7 +85,7 @@ pub async fn receive(
     };
     let told = told(&app, scope, id, outcome.events).await?;
     if told.known == 0 {
-        return Err(Problem::new(NOT_FOUND, "No payment or refund of this account has that number."));
+        return Err(Problem::new(NOT_FOUND, "No payment, refund or dispute of this account has that number."));
     }
     if told.unknown > 0 {
         tracing::warn!(channel_account = %id, n_unknown = told.unknown, "a notification told of what is not known here as well");
