@@ -2,7 +2,7 @@
 
 import { camelCase, specifier } from './wit.mjs';
 
-const NUMBERS = ['u8', 'u16', 'u32', 's8', 's16', 's32', 's64'];
+const NUMBERS = ['u8', 'u16', 'u32', 's8', 's16', 's32', 's64', 'u64'];
 
 /** The text of `types/contract.d.ts`. */
 export function declarations(contract) {

@@ -573,7 +573,7 @@ declare module 'saoma:channel/kv@0.2.0' {
    * also on other nodes; numbers may be left out. It is kept as decimal digits, which `get` and `set` see.
    * @throws {Error}
    */
-  export function next(key: string): U64;
+  export function next(key: string): number;
 }
 
 declare module 'saoma:channel/log@0.2.0' {

@@ -108,7 +108,7 @@ test('notifications are believed only with a signature', () => {
   });
   const message = genuine(JSON.stringify(PAID));
   const { events, acknowledgement } = channel.parseNotification(ACCOUNT, message);
-  assert.deepEqual(events.map(({ tag, val }) => [tag, val.status.tag]), [['payment', 'succeeded']]);
+  assert.deepEqual(events.map((event) => event.tag === 'payment' && event.val.status.tag), ['succeeded']);
   assert.equal(Buffer.from(acknowledgement.body).toString(), 'OK');
   const refusal = (changed: object): unknown => (thrown(() => channel.parseNotification(ACCOUNT, { ...message, ...changed })) as { tag: string }).tag;
   assert.equal(refusal({ headers: message.headers.slice(0, 2) }), 'forged');

@@ -6,30 +6,9 @@ from pathlib import Path
 from sandbox import messages
 from sandbox.messages import Call
 from tests.failures import failure_of
-from wit_world.imports.types import Money, Order, RefundOrder
+from tests.orders import NUMBER, ORDER, REFUND
+from wit_world.imports.types import Money
 
-NUMBER = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa"
-ORDER = Order(
-    number=NUMBER,
-    amount=Money(1_250, "CNY"),
-    subject='Coffee "large" 大杯',
-    merchant_name="Corner Shop",
-    store_id="sto_aaaaaaaaaaaaaaaaaaaaaaaaaa",
-    store_name="Main Street",
-    terminal_id="ter_aaaaaaaaaaaaaaaaaaaaaaaaaa",
-    terminal_name="till 1",
-    created_at=1_700_000_000_000,
-    expires_at=1_700_000_120_000,
-)
-REFUND = RefundOrder(
-    number=NUMBER,
-    reference="W1",
-    refund_number="rfd_aaaaaaaaaaaaaaaaaaaaaaaaaa",
-    amount=Money(5, "CNY"),
-    total=Money(1_250, "CNY"),
-    reason="cold",
-    created_at=1_700_000_000_000,
-)
 NEW_ORDER = (
     '{"order_number":"pay_aaaaaaaaaaaaaaaaaaaaaaaaaa","amount":"12.50","currency":"CNY","subject":"Coffee \\"large\\" 大杯",'
     '"merchant_name":"Corner Shop","store_name":"Main Street","expires_at":1700000120000,"notify_url":"http://n"'

@@ -10,7 +10,7 @@ from unittest import mock
 from componentize_py_types import Err
 from sandbox import KEY, Channel
 from tests.failures import failure_of
-from tests.test_build import NUMBER, ORDER
+from tests.orders import NUMBER, ORDER
 from tests.test_read import order, refused, told
 from wit_world.exports.channel import (
     HttpMessage,

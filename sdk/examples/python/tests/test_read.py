@@ -4,7 +4,7 @@ from collections.abc import Callable
 from componentize_py_types import Err
 from sandbox import messages
 from tests.failures import failure_of
-from tests.test_build import NUMBER, ORDER
+from tests.orders import NUMBER, ORDER
 from wit_world.imports import types
 from wit_world.imports.types import Money, PaymentAnswer, PaymentStatus_Failed, PaymentStatus_Succeeded, RefundAnswer
 

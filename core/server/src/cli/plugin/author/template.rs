@@ -102,6 +102,7 @@ const PYTHON: &[File] = &[
     ("saoma_channel/web.py", include_str!("../../../../../../sdk/examples/python/saoma_channel/web.py")),
     ("tests/__init__.py", include_str!("../../../../../../sdk/examples/python/tests/__init__.py")),
     ("tests/failures.py", include_str!("../../../../../../sdk/examples/python/tests/failures.py")),
+    ("tests/orders.py", include_str!("../../../../../../sdk/examples/python/tests/orders.py")),
     ("tests/test_channel.py", include_str!("../../../../../../sdk/examples/python/tests/test_channel.py")),
     ("tests/test_page.py", include_str!("../../../../../../sdk/examples/python/tests/test_page.py")),
     ("tests/test_read.py", include_str!("../../../../../../sdk/examples/python/tests/test_read.py")),
