@@ -279,7 +279,8 @@ impl Audit<'_> {
             let sum = |account: &str| sums.get(account).copied().unwrap_or(0);
             let kept = if PAID[..3].contains(&payment.state) { payment.minor - payment.refunded_minor } else { 0 };
             let (held, other) = match payment.method {
-                "cash" => (sum("cash_in_drawer"), sum("channel_clearing") + sum("fees")),
+                // What the office gives back comes from the safe.
+                "cash" => (sum("cash_in_drawer") + sum("cash_in_safe"), sum("channel_clearing") + sum("fees")),
                 _ => (sum("channel_clearing") + sum("fees"), sum("cash_in_drawer")),
             };
             let holds =
