@@ -154,10 +154,13 @@ impl Guest for Pix {
         for named in named {
             match named {
                 Named::Payment { number } => {
-                    let answer = queried(&settings, &number).map_err(unasked)?;
+                    let reply = exchange(&settings, &messages::query(&number).map_err(unasked)?).map_err(unasked)?;
+                    let answer = charge::read_queried(reply.status, &reply.body, &number).map_err(unasked)?;
+                    let disputes = charge::read_disputes(reply.status, &reply.body, &answer.number).map_err(unasked)?;
                     if answer.status != PaymentStatus::NotFound {
                         events.push(NotificationEvent::Payment(charge::as_paid(answer)));
                     }
+                    events.extend(disputes.into_iter().map(NotificationEvent::Dispute));
                 }
                 Named::Refund { end_to_end_id, refund_number } => {
                     let answer = refund_queried(&settings, &refund_number, &end_to_end_id).map_err(unasked)?;

@@ -137,8 +137,7 @@ impl Page {
         if !given.is_done() {
             return Ok(None);
         }
-        let booked = given.horario.liquidacao.as_ref().or(given.horario.solicitacao.as_ref());
-        let at = millis(booked.ok_or_else(|| no_answer("a return without a time"))?)?;
+        let at = given.booked_at()?;
         if !self.is_within(at) {
             return Ok(None);
         }

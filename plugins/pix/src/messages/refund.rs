@@ -1,10 +1,11 @@
 //! What the scheme says of a return ("devolução").
 
-use saoma_channel_sdk::{Error, RefundAnswer, RefundStatus, declined, no_answer, not_sent};
+use saoma_channel_sdk::{DisputeNews, DisputeNotice, Error, RefundAnswer, RefundStatus, declined, no_answer, not_sent};
 use serde::Deserialize;
 
 use super::{
     charge::{is_not_found, parsed, reais, refusal},
+    moment::millis,
     number::from_txid,
     problem::Problem,
 };
@@ -39,6 +40,34 @@ impl ReturnMessage {
     /// Whether the scheme took the money back by itself (MED, "mecanismo especial de devolução"), for fraud or a fault of a bank.
     pub fn is_taken_back(&self) -> bool {
         self.natureza.as_deref().is_some_and(|natureza| natureza.starts_with("MED_"))
+    }
+
+    /// When it was booked, milliseconds since 1970.
+    ///
+    /// # Errors
+    /// `no-answer` if it says no time.
+    pub fn booked_at(&self) -> Result<i64, Error> {
+        let booked = self.horario.liquidacao.as_ref().or(self.horario.solicitacao.as_ref());
+        millis(booked.ok_or_else(|| no_answer("a return without a time"))?)
+    }
+
+    /// What the scheme took back by itself is a dispute that is decided: it asks the merchant nothing, and the API tells of no step
+    /// before the money is gone. `None` for any other return, and for one that is not done.
+    ///
+    /// # Errors
+    /// `no-answer` if it cannot be read.
+    pub fn dispute(&self, number: &str) -> Result<Option<DisputeNotice>, Error> {
+        if !self.is_taken_back() || !self.is_done() {
+            return Ok(None);
+        }
+        Ok(Some(DisputeNotice {
+            number: number.to_owned(),
+            case_number: from_txid(&self.id).unwrap_or_else(|| self.id.clone()),
+            amount: reais(&self.valor)?,
+            reason: self.natureza.clone().unwrap_or_default(),
+            news: DisputeNews::Lost(None),
+            at: self.booked_at()?,
+        }))
     }
 }
 
@@ -177,6 +206,26 @@ mod tests {
         let mut too_much = problem(400, &refused("PixDevolucaoInvalida")).expect("a problem");
         too_much.is_about_amount = true;
         assert_eq!(told(read_refused(&too_much, 404, &absent, REFUND)), "failed amount-invalid");
+    }
+
+    #[test]
+    fn a_dispute_is_told_when_the_money_is_gone() {
+        let told = |status: &str, natureza: &str| {
+            let text = String::from_utf8(given(status)).expect("text");
+            let text = text.replace(r#""motivo""#, &format!(r#""natureza":"{natureza}","motivo""#));
+            serde_json::from_str::<ReturnMessage>(&text).expect("a return").dispute("pay_1")
+        };
+        let notice = told("DEVOLVIDO", "MED_FRAUDE").expect("readable").expect("a dispute");
+        assert_eq!(
+            (notice.number.as_str(), notice.case_number.as_str(), notice.reason.as_str()),
+            ("pay_1", REFUND, "MED_FRAUDE")
+        );
+        assert_eq!((notice.amount.minor, notice.news, notice.at), (5, DisputeNews::Lost(None), 1_599_682_500_358));
+        for (status, natureza) in
+            [("EM_PROCESSAMENTO", "MED_FRAUDE"), ("NAO_REALIZADO", "MED_FRAUDE"), ("DEVOLVIDO", "ORIGINAL")]
+        {
+            assert_eq!(told(status, natureza), Ok(None), "{status} {natureza}");
+        }
     }
 
     #[test]
