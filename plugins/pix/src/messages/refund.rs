@@ -10,6 +10,9 @@ use super::{
     problem::Problem,
 };
 
+/// The longest number of a dispute (sdk/wit, `dispute-notice`).
+const CASE_NUMBER_LEN_MAX: usize = 64;
+
 /// A return, of ours or by the scheme's own special procedure.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +45,16 @@ impl ReturnMessage {
         self.natureza.as_deref().is_some_and(|natureza| natureza.starts_with("MED_"))
     }
 
+    /// The number of the dispute that it is: the one under which the money goes back from bank to bank (`rtrId`, 32 characters, OpenAPI
+    /// 2.9.0 `Devolucao`). Its `id` is whoever's that asked for it, and said of one payment. A bank that leaves the first away gets both
+    /// end-to-end id (32) and `id` (35), cut to what core takes.
+    pub fn case_number(&self, end_to_end_id: &str) -> String {
+        if self.rtr_id.is_empty() {
+            return format!("{end_to_end_id}{}", self.id).chars().take(CASE_NUMBER_LEN_MAX).collect();
+        }
+        self.rtr_id.clone()
+    }
+
     /// When it was booked, milliseconds since 1970.
     ///
     /// # Errors
@@ -56,13 +69,13 @@ impl ReturnMessage {
     ///
     /// # Errors
     /// `no-answer` if it cannot be read.
-    pub fn dispute(&self, number: &str) -> Result<Option<DisputeNotice>, Error> {
+    pub fn dispute(&self, number: &str, end_to_end_id: &str) -> Result<Option<DisputeNotice>, Error> {
         if !self.is_taken_back() || !self.is_done() {
             return Ok(None);
         }
         Ok(Some(DisputeNotice {
             number: number.to_owned(),
-            case_number: from_txid(&self.id).unwrap_or_else(|| self.id.clone()),
+            case_number: self.case_number(end_to_end_id),
             amount: reais(&self.valor)?,
             reason: self.natureza.clone().unwrap_or_default(),
             news: DisputeNews::Lost(None),
@@ -141,7 +154,7 @@ fn without_return(status: RefundStatus, refund_number: &str) -> RefundAnswer {
 mod tests {
     use super::*;
     use crate::messages::{
-        charge::tests::{REFUND, kind, refused},
+        charge::tests::{E2E, REFUND, kind, refused},
         problem,
     };
 
@@ -213,12 +226,12 @@ mod tests {
         let told = |status: &str, natureza: &str| {
             let text = String::from_utf8(given(status)).expect("text");
             let text = text.replace(r#""motivo""#, &format!(r#""natureza":"{natureza}","motivo""#));
-            serde_json::from_str::<ReturnMessage>(&text).expect("a return").dispute("pay_1")
+            serde_json::from_str::<ReturnMessage>(&text).expect("a return").dispute("pay_1", E2E)
         };
         let notice = told("DEVOLVIDO", "MED_FRAUDE").expect("readable").expect("a dispute");
         assert_eq!(
             (notice.number.as_str(), notice.case_number.as_str(), notice.reason.as_str()),
-            ("pay_1", REFUND, "MED_FRAUDE")
+            ("pay_1", "D12345678202009091221abcdf098765", "MED_FRAUDE")
         );
         assert_eq!((notice.amount.minor, notice.news, notice.at), (5, DisputeNews::Lost(None), 1_599_682_500_358));
         for (status, natureza) in
@@ -226,6 +239,17 @@ mod tests {
         {
             assert_eq!(told(status, natureza), Ok(None), "{status} {natureza}");
         }
+    }
+
+    #[test]
+    fn a_case_has_one_number_wherever_it_is_told() {
+        let of = |id: &str, rtr_id: &str| {
+            let text = format!(r#"{{"id":"{id}","rtrId":"{rtr_id}","valor":"0.05","status":"DEVOLVIDO"}}"#);
+            serde_json::from_str::<ReturnMessage>(&text).expect("a return").case_number(E2E)
+        };
+        assert_eq!(of("MED1", "D12345678202009091221abcdf098765"), "D12345678202009091221abcdf098765");
+        assert_eq!(of("MED1", ""), format!("{E2E}MED1"));
+        assert_eq!(of(&"9".repeat(35), ""), format!("{E2E}{}", "9".repeat(32)), "as long as core takes");
     }
 
     #[test]

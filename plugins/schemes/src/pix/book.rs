@@ -282,7 +282,7 @@ impl Book {
     }
 
     /// The bank takes back what is left of a payment, without the merchant being asked (MED, "mecanismo especial de devolução", for
-    /// suspected fraud). `token`: 11 characters of the return's ids.
+    /// suspected fraud). `token`: 11 characters of the return's own id.
     ///
     /// # Errors
     /// In words, if nothing is left.
@@ -295,7 +295,8 @@ impl Book {
             return Err("all of it has gone back".to_owned());
         }
         received.returns.push(Return {
-            id: format!("MED{token}"),
+            // Of this payment alone, as the API has it: another one's may be the same.
+            id: format!("MED{}", received.returns.len() + 1),
             rtr_id: format!("D{ISPB}{}{token}", minute(now_ms)),
             centavos: left,
             description: None,

@@ -180,6 +180,19 @@ async fn the_bank_takes_a_payment_back_by_itself() {
     assert_eq!(bakery.door("POST", &disputed, Value::Null).await.0, 409, "nothing is left");
     let told = bakery.door("POST", "/notification", json!({ "number": NUMBER })).await;
     assert_eq!(told.0, 200, "the charge's own callback tells of it");
+
+    // A return's id is one of its payment: two that the bank makes may have the same, but for the `rtrId`.
+    let other = ("payXbbbbbbbbbbbbbbbbbbbbbbbbbb", "pay_bbbbbbbbbbbbbbbbbbbbbbbbbb");
+    bakery.call("PUT", &format!("/cob/{}", other.0), charge("12.50"), 201).await;
+    assert_eq!(bakery.door("POST", &format!("/orders/{}/pay", other.1), Value::Null).await.0, 204);
+    let paid = bakery.call("GET", &format!("/cob/{}", other.0), Value::Null, 200).await;
+    let back = format!("/pix/{}/devolucao/rfdXa", paid["pix"][0]["endToEndId"].as_str().unwrap());
+    bakery.call("PUT", &back, json!({ "valor": "2.00" }), 201).await;
+    assert_eq!(bakery.door("POST", &format!("/orders/{}/decline", other.1), Value::Null).await.0, 204);
+    let view = bakery.call("GET", &format!("/cob/{}", other.0), Value::Null, 200).await;
+    let again = &view["pix"][0]["devolucoes"][1];
+    assert_eq!(again["id"], taken["id"]);
+    assert_ne!(again["rtrId"], taken["rtrId"]);
     bakery.running.stop().await;
 }
 
