@@ -26,7 +26,7 @@ impl Terms {
     /// # Errors
     /// Why there is no such invoice.
     pub fn msat(&self) -> Result<i64, String> {
-        self.rate.sats(&self.amount).map(|sats| sats * 1_000)
+        self.rate.msat(&self.amount)
     }
 }
 

@@ -8,6 +8,7 @@ use super::Settings;
 const SATS_PER_BTC: i128 = 100_000_000;
 /// LND takes no invoice over 100,000 BTC (lnrpc/invoicesrpc/addinvoice.go).
 const SATS_MAX: i128 = 100_000 * SATS_PER_BTC;
+const MSAT_PER_SAT: i64 = 1_000;
 const BASIS: i128 = 10_000;
 /// How far the source's clock may be ahead of ours.
 const AHEAD_SECONDS_MAX: i64 = 60;
@@ -51,6 +52,15 @@ impl Rate {
             return Err(format!("{sats} sat is more than an invoice may have"));
         }
         i64::try_from(sats).map_err(|error| error.to_string())
+    }
+
+    /// The same in thousandths of a satoshi, as invoices count.
+    ///
+    /// # Errors
+    /// As [`Self::sats`].
+    pub fn msat(&self, amount: &Money) -> Result<i64, String> {
+        let sats = self.sats(amount)?;
+        sats.checked_mul(MSAT_PER_SAT).ok_or_else(|| format!("{sats} sat are too many"))
     }
 }
 
@@ -178,8 +188,8 @@ mod tests {
             (200, ticker("50000.00", now - 60), Ok(4_950_000)),
             (200, ticker("50000.00", now - 61), Err("not-sent")),
             (200, ticker("50000.00", now + 61), Err("not-sent")),
-            (200, ticker("999.99", now), Err("not-sent")),
-            (200, ticker("1000000.01", now), Err("not-sent")),
+            (200, ticker("24999.99", now), Err("not-sent")),
+            (200, ticker("100000.01", now), Err("not-sent")),
             (200, ticker("-50000.00", now), Err("not-sent")),
             (200, ticker("5e4", now), Err("not-sent")),
             (200, ticker("50000.", now), Err("not-sent")),
@@ -196,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_yen_has_no_sen_and_a_fixed_rate_its_spread() {
-        let yen = Settings { currency: "JPY".to_owned(), rate_max: 100_000_000, ..settings() };
+        let yen = Settings { currency: "JPY".to_owned(), rate_min: 5_000_000, rate_max: 20_000_000, ..settings() };
         let read = read(200, &ticker("9500000.99", NOW_MS / 1_000), &yen, NOW_MS).expect("a rate");
         assert_eq!(words(&read), "9405000 JPY");
         let of = Settings { fixed_rate: Some(50_000), rate_url: None, ..settings() };

@@ -39,8 +39,8 @@ pub fn settings() -> Settings {
         rate_age_seconds_max: 60,
         spread_basis_points: 100,
         fixed_rate: None,
-        rate_min: 1_000,
-        rate_max: 1_000_000,
+        rate_min: 25_000,
+        rate_max: 100_000,
     }
 }
 
@@ -89,9 +89,14 @@ pub fn invoice(state: &str, paid_msat: i64) -> String {
     )
 }
 
-/// Without a signature, which nothing here looks at. Amounts in whole satoshi.
+/// On regtest, without a signature, which nothing here looks at. Amounts in whole satoshi.
 pub fn payment_request(hash: &Hash, msat: i64, at: i64, expiry: i64, memo: &str) -> String {
-    let prefix = format!("lnbcrt{}n", msat / 100);
+    payment_request_of(Network::Regtest, hash, msat, at, expiry, memo)
+}
+
+/// The same on any network.
+pub fn payment_request_of(network: Network, hash: &Hash, msat: i64, at: i64, expiry: i64, memo: &str) -> String {
+    let prefix = format!("{}{}n", network.prefix(), msat / 100);
     let mut data = groups(u64::try_from(at).expect("a time"), 7);
     for (tag, field) in [
         (1, padded(hash)),

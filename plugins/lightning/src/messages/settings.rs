@@ -52,6 +52,10 @@ impl Network {
     }
 }
 
+/// How many times the lowest rate the highest may be. Nothing but these bounds stands between a source that errs, or that somebody has
+/// taken over, and a sale at its price.
+const RATE_WIDTH_MAX: i64 = 4;
+
 /// The settings, once what their schema cannot say has been checked.
 ///
 /// # Errors
@@ -59,6 +63,14 @@ impl Network {
 pub fn valid(settings: Settings) -> Result<Settings, Error> {
     if settings.rate_min > settings.rate_max {
         return Err(misconfigured("rate_min must not be above rate_max"));
+    }
+    if settings.rate_max > settings.rate_min.saturating_mul(RATE_WIDTH_MAX) {
+        return Err(misconfigured(format!(
+            "rate_max must not be above {RATE_WIDTH_MAX} times rate_min: set both close"
+        )));
+    }
+    if !settings.node_url.starts_with("https://") {
+        return Err(misconfigured("node_url must begin with https://, or the macaroon could be read on its way"));
     }
     match (&settings.rate_url, settings.fixed_rate) {
         (Some(_), None) => {}
@@ -81,10 +93,13 @@ mod tests {
         assert!(valid(settings()).is_ok() && valid(fixed(Some(50_000))).is_ok());
         for (settings, named) in [
             (fixed(None), "rate_url"),
-            (fixed(Some(999)), "fixed_rate"),
-            (fixed(Some(1_000_001)), "fixed_rate"),
+            (fixed(Some(24_999)), "fixed_rate"),
+            (fixed(Some(100_001)), "fixed_rate"),
             (Settings { fixed_rate: Some(50_000), ..settings() }, "fixed_rate"),
             (Settings { rate_min: 2, rate_max: 1, ..settings() }, "rate_min"),
+            (Settings { rate_min: 24_999, ..settings() }, "rate_max"),
+            (Settings { node_url: "http://node.example.com:8080".to_owned(), ..settings() }, "node_url"),
+            (Settings { node_url: "http://10.0.0.7".to_owned(), public_certificate: true, ..settings() }, "node_url"),
         ] {
             match valid(settings) {
                 Err(Error::Misconfigured(why)) => assert!(why.contains(named), "{why}"),

@@ -42,8 +42,8 @@ impl FarSide for Node {
                 "rate_url": self.rate_url.get(),
                 "rate_age_seconds_max": 60,
                 "spread_basis_points": SPREAD_BASIS_POINTS,
-                "rate_min": 10_000,
-                "rate_max": 1_000_000,
+                "rate_min": 25_000,
+                "rate_max": 100_000,
             }),
             secrets: json!({
                 "node-macaroon": macaroons::INVOICE,
