@@ -3,8 +3,8 @@
 const CHARSET: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 const GENERATOR: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
 const CHECKSUM_LEN: usize = 6;
-/// More than any invoice has, and less than would cost time.
-const LEN_MAX: usize = 4_096;
+/// More than any invoice has; with `LIGHTNING:` in front of it as much as the contract takes for a code (4,096).
+const LEN_MAX: usize = 4_086;
 
 /// The human-readable part in lower case, and the data in groups of 5 bits without the checksum.
 ///
