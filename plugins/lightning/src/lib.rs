@@ -10,15 +10,15 @@ mod node;
 use messages::{
     Settings,
     bill::Page,
-    build, invoice,
+    build, check, invoice,
     invoice::Invoice,
     list,
-    preimage::Hash,
+    preimage::{self, Hash},
     rate, refusal,
     search::{self, Found},
     settings as checks,
 };
-use node::{CERTIFICATE, MACAROON, PREIMAGE_KEY, exchange, exchange_bill, preimage};
+use node::{CERTIFICATE, MACAROON, PREIMAGE_KEY, exchange, exchange_bill, exchange_search, preimage};
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Created, Error, Guest, HostPattern, HttpMessage, KnownOrder,
     Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder, SecretKind,
@@ -60,7 +60,8 @@ impl Guest for Lightning {
                 secret(
                     PREIMAGE_KEY,
                     SecretKind::MacKey,
-                    "A random text that you make once (openssl rand -hex 32) and keep: every invoice is made with it. 随机密钥，请勿更换。",
+                    "At least 32 random characters that you make once (openssl rand -hex 32) and keep: every invoice is made with them, and a \
+                     guessed key lets others keep payments. 至少 32 位随机字符，请勿更换；密钥被猜中会导致款项被截留。",
                 ),
             ],
             hosts: vec![HostPattern::Setting("node_url".to_owned()), HostPattern::Setting("rate_url".to_owned())],
@@ -81,9 +82,9 @@ impl Guest for Lightning {
         let hash = preimage.hash();
         let rate = match node::rate(&settings) {
             Ok(rate) => rate,
-            // An order that was announced before has its rate.
+            // An order that was announced before has its rate; whether it was is not known if the node does not say so.
             Err(without_rate) => {
-                let known = looked_up(&settings, &hash).ok().flatten().ok_or(without_rate)?;
+                let known = unsure(looked_up(&settings, &hash))?.ok_or(without_rate)?;
                 return announced(Some(&known), "no rate", &order);
             }
         };
@@ -111,7 +112,7 @@ impl Guest for Lightning {
 
     fn cancel(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
         let settings = valid(&account)?;
-        unsure(cancelled(&settings, &order).and_then(|()| queried(&settings, &order)))
+        unsure(cancelled(&settings, &order))
     }
 
     fn refund(_account: Account, _refund: RefundOrder) -> Result<RefundAnswer, Error> {
@@ -138,15 +139,23 @@ impl Guest for Lightning {
 
     fn self_test(account: Account) -> Result<String, Error> {
         let settings = valid(&account)?;
-        let reply = exchange(&settings, &build::last())?;
-        let last = list::read(reply.status, &reply.body, 1)?;
-        invoice::of_network(last.invoices.first(), &settings).map_err(misconfigured)?;
-        // Of an invoice that nobody has: the node looks at the macaroon before it finds that out.
+        // Before anything is sent, since no sale goes without it.
+        preimage("self-test")?;
+        let reply = exchange(&settings, &build::last(check::ROWS))?;
+        let invoices = list::read(reply.status, &reply.body, check::ROWS, 0)?.invoices;
+        check::of_network(&invoices, &settings).map_err(misconfigured)?;
+        for invoice in check::of_the_last_day(invoices, &settings, clock::now()) {
+            if preimage(&invoice.terms.number)?.hash() != invoice.hash {
+                return Err(misconfigured(format!(
+                    "{PREIMAGE_KEY} did not make the invoice of {}: enter the one that did; if it is lost, sales go on, and this is \
+                     said until that invoice is a day old",
+                    invoice.terms.number
+                )));
+            }
+        }
         let nobodys: Hash = random::bytes(32).try_into().unwrap_or_default();
         let reply = exchange(&settings, &build::cancel(&nobodys))?;
-        if reply.status != 200 {
-            refusal::read(reply.status, &reply.body)?;
-        }
+        check::read_nobodys(reply.status, &reply.body)?;
         let rate = rate::words(&node::rate(&settings)?);
         Ok(format!("The node answers. A bitcoin is counted as {rate}. 节点连接正常，比特币折合 {rate}。"))
     }
@@ -175,21 +184,29 @@ fn looked_up(settings: &Settings, hash: &Hash) -> Result<Option<Invoice>, Error>
 }
 
 fn queried(settings: &Settings, order: &KnownOrder) -> Result<PaymentAnswer, Error> {
-    let Some(invoice) = looked_up(settings, &preimage(&order.number)?.hash())? else {
-        return nowhere(settings, order);
-    };
-    if invoice.surplus_msat > 0 {
-        let text = format!("{} was paid with {} msat more than asked", order.number, invoice.surplus_msat);
-        log::write(log::Level::Info, &text);
-    }
-    Ok(invoice.told())
+    let invoice = found(settings, order, &hash(order)?)?;
+    Ok(told(invoice, &order.number))
 }
 
 /// Closes the invoice if that can be done. What became of it only its state says: nodes have taken payments of invoices that had
 /// ended.
-fn cancelled(settings: &Settings, order: &KnownOrder) -> Result<(), Error> {
-    let hash = preimage(&order.number)?.hash();
-    let reply = exchange(settings, &build::cancel(&hash))?;
+fn cancelled(settings: &Settings, order: &KnownOrder) -> Result<PaymentAnswer, Error> {
+    let hash = hash(order)?;
+    close(settings, &hash)?;
+    let invoice = match found(settings, order, &hash)? {
+        // Under a hash that was not known before.
+        Some(invoice) if invoice.hash != hash && invoice.is_payable() => {
+            close(settings, &invoice.hash)?;
+            let closed = looked_up(settings, &invoice.hash)?;
+            Some(closed.ok_or_else(|| invoice::gone(&invoice.hash))?)
+        }
+        found => found,
+    };
+    Ok(told(invoice, &order.number))
+}
+
+fn close(settings: &Settings, hash: &Hash) -> Result<(), Error> {
+    let reply = exchange(settings, &build::cancel(hash))?;
     if reply.status == 200 {
         return Ok(());
     }
@@ -198,19 +215,58 @@ fn cancelled(settings: &Settings, order: &KnownOrder) -> Result<(), Error> {
     if refused.is_foreseen() { Ok(()) } else { Err(no_answer(refused.words)) }
 }
 
-/// That the order is not there under another key either.
-fn nowhere(settings: &Settings, order: &KnownOrder) -> Result<PaymentAnswer, Error> {
+/// By which the node knows the order: what it said itself, or else what the key makes of the number. The first of them outlives the
+/// key.
+fn hash(order: &KnownOrder) -> Result<Hash, Error> {
+    preimage::referred(&order.reference).map_or_else(|| Ok(preimage(&order.number)?.hash()), Ok)
+}
+
+/// The order's invoice; if core has never heard of one, the one of its number.
+fn found(settings: &Settings, order: &KnownOrder, hash: &Hash) -> Result<Option<Invoice>, Error> {
+    match looked_up(settings, hash)? {
+        Some(invoice) => Ok(Some(invoice)),
+        None if preimage::referred(&order.reference).is_some() => Err(invoice::gone(hash)),
+        None => searched(settings, order),
+    }
+}
+
+fn searched(settings: &Settings, order: &KnownOrder) -> Result<Option<Invoice>, Error> {
     let mut behind = 0;
     for _ in 0..search::PAGES_MAX {
-        let reply = exchange(settings, &search::page(order.created_at, behind))?;
-        match search::read(reply.status, &reply.body, &order.number)? {
-            Found::Nothing => return Ok(invoice::unknown(&order.number)),
+        let reply = exchange_search(settings, &search::page(order.created_at, behind))?;
+        match search::read(reply.status, &reply.body, &order.number, behind, settings)? {
+            Found::Nothing => return Ok(None),
+            Found::Here(invoice) => return Ok(Some(*invoice)),
             Found::NotYet(next) => behind = next,
         }
     }
     Err(no_answer("the node has more invoices of that hour than can be looked through"))
 }
 
+fn told(invoice: Option<Invoice>, number: &str) -> PaymentAnswer {
+    let Some(invoice) = invoice else { return invoice::unknown(number) };
+    if invoice.surplus_msat > 0 {
+        let text = format!("{number} was paid with {} msat more than asked", invoice.surplus_msat);
+        log::write(log::Level::Info, &text);
+    }
+    invoice.told()
+}
+
 // Only a component exports them: a native library with these symbol names would be of no use to anyone.
 #[cfg(target_arch = "wasm32")]
 saoma_channel_sdk::export!(Lightning);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::CURRENCIES;
+
+    #[test]
+    fn the_schema_offers_the_manifests_currencies() {
+        let schema: serde_json::Value = serde_json::from_str(include_str!("../settings.schema.json")).expect("JSON");
+        let offered = schema["properties"]["currency"]["enum"].as_array().into_iter().flatten();
+        let offered: BTreeSet<&str> = offered.filter_map(serde_json::Value::as_str).collect();
+        assert_eq!(offered, BTreeSet::from(CURRENCIES));
+    }
+}

@@ -6,6 +6,7 @@ pub mod bech32;
 pub mod bill;
 pub mod bolt11;
 pub mod build;
+pub mod check;
 pub mod invoice;
 pub mod list;
 pub mod memo;

@@ -21,11 +21,23 @@ const RATE_TIMEOUT_MS: u32 = 3_000;
 /// A ticker has a few hundred.
 const RATE_BYTES_MAX: u32 = 16 << 10;
 const BILL_BYTES_MAX: u32 = 8 << 20;
+/// A node may go through all its invoices to find those of a day: such a call waits for that alone.
+const BILL_TIMEOUT_MS: u32 = 14_000;
+/// The same, behind a look-up; the call's own deadline ends the last wait of several pages.
+const SEARCH_TIMEOUT_MS: u32 = 9_000;
 
 /// # Errors
 /// As [`Request::send`].
 pub fn exchange(settings: &Settings, call: &Call) -> Result<Reply, Error> {
-    request(settings, call).send()
+    request(settings, call, ANSWER_TIMEOUT_MS).send()
+}
+
+/// The same, for a list by when invoices were made.
+///
+/// # Errors
+/// As [`Request::send`].
+pub fn exchange_search(settings: &Settings, call: &Call) -> Result<Reply, Error> {
+    request(settings, call, SEARCH_TIMEOUT_MS).send()
 }
 
 /// The same, for an answer of up to 8 MiB.
@@ -33,13 +45,12 @@ pub fn exchange(settings: &Settings, call: &Call) -> Result<Reply, Error> {
 /// # Errors
 /// As [`Request::send`].
 pub fn exchange_bill(settings: &Settings, call: &Call) -> Result<Reply, Error> {
-    request(settings, call).answer_bytes_max(BILL_BYTES_MAX).send()
+    request(settings, call, BILL_TIMEOUT_MS).answer_bytes_max(BILL_BYTES_MAX).send()
 }
 
-fn request(settings: &Settings, call: &Call) -> Request {
+fn request(settings: &Settings, call: &Call, timeout_ms: u32) -> Request {
     let url = format!("{}{}", settings.node_url.trim_end_matches('/'), call.path);
-    let request =
-        Request::new(call.method, url, ANSWER_TIMEOUT_MS).secret_header("grpc-metadata-macaroon", "", MACAROON);
+    let request = Request::new(call.method, url, timeout_ms).secret_header("grpc-metadata-macaroon", "", MACAROON);
     let request = if settings.public_certificate { request } else { request.server_certificates(CERTIFICATE) };
     if call.body.is_empty() { request } else { request.body("application/json", call.body.as_str()) }
 }

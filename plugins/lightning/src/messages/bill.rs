@@ -3,7 +3,7 @@
 //! The node lists invoices by when they were made. None of ours lives longer than a day, and what was paid into one is settled at
 //! once; a second day is for payments that were held.
 
-use saoma_channel_sdk::{BillKind, BillLine, BillPage, BillRow, Error, no_answer, not_sent, to_hex};
+use saoma_channel_sdk::{BillKind, BillLine, BillPage, BillRow, Error, not_sent, to_hex};
 use serde_json::Value;
 use time::{Date, macros::format_description};
 
@@ -11,7 +11,7 @@ use super::{
     Settings, build,
     build::Call,
     invoice::{Message, State},
-    list,
+    list, memo,
 };
 
 /// At up to 10 KiB each they fit the 8 MiB that may be answered.
@@ -45,15 +45,12 @@ impl Page {
     /// # Errors
     /// `no-answer` for what is no whole list; `misconfigured` if the node does not take the macaroon.
     pub fn read(&self, status: u16, body: &[u8], settings: &Settings) -> Result<BillPage, Error> {
-        let page = list::read(status, body, ROWS)?;
-        if page.next.is_some_and(|next| next <= self.behind) {
-            return Err(no_answer("the node's list of invoices does not go on"));
-        }
+        let page = list::read(status, body, ROWS, self.behind)?;
         let lines = page.invoices.into_iter().filter_map(|invoice| self.line(invoice, settings)).collect();
         Ok(BillPage { lines, next_cursor: page.next.map(|next| next.to_string()) })
     }
 
-    /// `None`: not of this day.
+    /// `None`: not of this day, or of an account that sells in another currency.
     fn line(&self, invoice: Value, settings: &Settings) -> Option<BillLine> {
         let Ok(message) = serde_json::from_value::<Message>(invoice) else {
             return Some(BillLine::Unreadable("what stands there is no invoice".to_owned()));
@@ -62,6 +59,9 @@ impl Page {
             (Some(State::Open | State::Accepted | State::Canceled), _) => return None,
             (Some(State::Settled), Some(at)) if !(self.begin..self.begin + DAY_SECONDS).contains(&at) => return None,
             _ => {}
+        }
+        if memo::read(message.memo()).is_some_and(|terms| terms.amount.currency != settings.currency) {
+            return None;
         }
         let memo: String = message.memo().chars().take(100).collect();
         Some(match message.read(settings) {
@@ -109,6 +109,8 @@ mod tests {
         for other in ["2023-11-13", "2023-11-15"] {
             assert!(told(other, std::slice::from_ref(&paid)).is_empty(), "{other}");
         }
+        let euros = paid.replace("12.50 USD", "12.50 EUR");
+        assert!(told(DAY, &[euros]).is_empty(), "another account's");
         let strange = [
             paid.replace(MEMO, "a cup of coffee"),
             r#"{"memo":7}"#.to_owned(),

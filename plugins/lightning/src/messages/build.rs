@@ -10,8 +10,8 @@ use super::{
     rate::Rate,
 };
 
-/// One call of the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One call of the node. An announcement's body holds the preimage, so it has no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Call {
     pub method: &'static str,
     /// Behind the node's address, with its query.
@@ -62,7 +62,7 @@ pub fn add(
     if left < 1 {
         return Err(not_sent("the order has expired"));
     }
-    let msat = rate.sats(&order.amount).map_err(not_sent)? * 1_000;
+    let msat = rate.msat(&order.amount).map_err(not_sent)?;
     let memo = memo::write(order, rate)?;
     let body = NewInvoice {
         memo: &memo,
@@ -96,10 +96,10 @@ pub fn list(from: i64, to: i64, rows: usize, behind: u64) -> Call {
     ))
 }
 
-/// The node's last invoice, whatever it is.
+/// The node's last invoices, so many and whatever they are.
 #[must_use]
-pub fn last() -> Call {
-    get("/v1/invoices?num_max_invoices=1&reversed=true".to_owned())
+pub fn last(rows: usize) -> Call {
+    get(format!("/v1/invoices?num_max_invoices={rows}&reversed=true"))
 }
 
 const fn get(path: String) -> Call {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn requests() {
         let add = add(&order(), &settings(), &rate(), &preimage(), NOW_MS).expect("an announcement");
-        let calls = [add.call, look_up(&hash()), cancel(&hash()), list(1_700_000_000, 1_700_086_399, 200, 0), last()];
+        let calls = [add.call, look_up(&hash()), cancel(&hash()), list(1_700_000_000, 1_700_086_399, 200, 0), last(1)];
         let texts = calls.map(|call| format!("{} {}\n{}", call.method, call.path, call.body));
         insta::assert_snapshot!(texts.join("\n"));
         assert_eq!(add.msat, 25_253_000);

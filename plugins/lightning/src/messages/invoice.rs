@@ -3,7 +3,6 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use saoma_channel_sdk::{Error, Order, PaymentAnswer, PaymentStatus, no_answer, not_sent, to_hex};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
     Settings, bolt11,
@@ -93,12 +92,17 @@ impl Message {
             return Err(format!("it asks for {value_msat} msat, which is not its memo's amount at its memo's rate"));
         }
         let request = asked(&self.payment_request, settings, &hash, value_msat, &self.memo)?;
-        let surplus_msat = number(&self.amt_paid_msat)? - value_msat;
+        let paid_msat = number(&self.amt_paid_msat)?;
+        let surplus_msat =
+            paid_msat.checked_sub(value_msat).ok_or_else(|| format!("{paid_msat} msat cannot be paid"))?;
         let paid_at = match state {
             State::Settled if surplus_msat < 0 => {
-                return Err(format!("it is settled with {} msat too little", -surplus_msat));
+                return Err(format!("it is settled with {paid_msat} msat, which is too little"));
             }
-            State::Settled => Some(self.paid_at_seconds().ok_or("it is settled at no time")? * 1_000),
+            State::Settled => {
+                let at = self.paid_at_seconds().ok_or("it is settled at no time")?;
+                Some(at.checked_mul(1_000).ok_or_else(|| format!("it is settled at {at}"))?)
+            }
             _ => None,
         };
         let payment_request = self.payment_request;
@@ -107,6 +111,18 @@ impl Message {
 }
 
 impl Invoice {
+    /// Whether somebody may still pay it.
+    #[must_use]
+    pub const fn is_payable(&self) -> bool {
+        matches!(self.state, State::Open | State::Accepted)
+    }
+
+    /// When it was made, seconds since 1970.
+    #[must_use]
+    pub const fn made_at(&self) -> u64 {
+        self.request.made_at
+    }
+
     /// What it tells of its order.
     #[must_use]
     pub fn told(&self) -> PaymentAnswer {
@@ -137,6 +153,16 @@ pub fn read_looked_up(status: u16, body: &[u8], hash: &Hash, settings: &Settings
     let message: Message = serde_json::from_slice(body).map_err(|_| no_answer("the node's answer is no invoice"))?;
     let invoice = message.read(settings).map_err(|why| no_answer(format!("the node's invoice: {why}")))?;
     if invoice.hash == *hash { Ok(Some(invoice)) } else { Err(no_answer("the node's answer is about another invoice")) }
+}
+
+/// Why there is no answer about an order that this node's own hash was told of before, if it has no such invoice now. Money may have
+/// come in where it was made, so it is not `not-found`.
+#[must_use]
+pub fn gone(hash: &Hash) -> Error {
+    no_answer(format!(
+        "the node has no invoice {}, which it had: is node_url another node's, or was this one set up anew?",
+        to_hex(hash)
+    ))
 }
 
 /// The answer about an order of which the node has nothing.
@@ -192,16 +218,9 @@ pub fn read_announced(invoice: Option<&Invoice>, refused: &str, order: &Order, n
     Ok(code(&invoice.payment_request))
 }
 
-/// Whether the node's invoice, of anyone, is of the network that the settings name; if there is none, nobody knows.
-///
 /// # Errors
-/// Of which network it is.
-pub fn of_network(invoice: Option<&Value>, settings: &Settings) -> Result<(), String> {
-    let text = invoice.and_then(|invoice| invoice["payment_request"].as_str()).unwrap_or_default();
-    bolt11::read(text).map_or(Ok(()), |request| has_network(&request, settings))
-}
-
-fn has_network(request: &bolt11::Invoice, settings: &Settings) -> Result<(), String> {
+/// Of which network it is, if not of the one that the settings name.
+pub(super) fn has_network(request: &bolt11::Invoice, settings: &Settings) -> Result<(), String> {
     let prefix = settings.network.prefix();
     if request.prefix == prefix {
         return Ok(());
@@ -244,8 +263,12 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::samples::{
-        MEMO, NOW_MS, NUMBER, added, announcement, hash, invoice, kind, order, payment_request, settings,
+    use crate::messages::{
+        samples::{
+            MEMO, NOW_MS, NUMBER, added, announcement, hash, invoice, kind, order, payment_request, payment_request_of,
+            settings,
+        },
+        settings::Network,
     };
 
     fn told(status: u16, body: &str) -> String {
@@ -292,7 +315,8 @@ mod tests {
             (MEMO, "a cup of coffee"),
             (r#""settle_date":"1700000060""#, r#""settle_date":"0""#),
             (r#""settle_date":"1700000060""#, r#""settle_date":"soon""#),
-            ("lnbcrt", "lnbc"),
+            (r#""settle_date":"1700000060""#, r#""settle_date":"9223372036854775807""#),
+            (r#""amt_paid_msat":"25253000""#, r#""amt_paid_msat":"-9223372036854775808""#),
             (r#""state":"SETTLED""#, r#""state":1"#),
             (r#","state":"SETTLED""#, ""),
         ] {
@@ -324,19 +348,33 @@ mod tests {
             ("another amount", payment_request(&hash(), 25_254_000, NOW_MS / 1_000, 120, MEMO)),
             ("another hash", payment_request(&[7; 32], 25_253_000, NOW_MS / 1_000, 120, MEMO)),
             ("another memo", payment_request(&hash(), 25_253_000, NOW_MS / 1_000, 120, "coffee")),
-            (
-                "another network",
-                payment_request(&hash(), 25_253_000, NOW_MS / 1_000, 120, MEMO).replace("lnbcrt", "lnbc"),
-            ),
             ("a day ahead", payment_request(&hash(), 25_253_000, NOW_MS / 1_000 + 86_400, 120, MEMO)),
             ("a day behind", payment_request(&hash(), 25_253_000, NOW_MS / 1_000 - 86_400, 120, MEMO)),
             ("a link", "https://example.com".to_owned()),
         ] {
             assert_eq!(read(&added(&hash(), &request), NOW_MS), Err("no-answer"), "{what}");
         }
-        assert_eq!(read(&added(&[7; 32], &good), NOW_MS), Err("no-answer"));
+        assert_eq!(read(&added(&[7; 32], &good), NOW_MS), Err("no-answer"), "of another hash");
         assert_eq!(read("{}", NOW_MS), Err("no-answer"));
         assert_eq!(read(&added(&hash(), &good), NOW_MS + 120_000), Err("no-answer"), "it has ended");
+    }
+
+    /// Its checksum is right each time: nothing but the prefix says that the money is another network's.
+    #[test]
+    fn an_invoice_of_another_network_is_never_shown_nor_believed() {
+        let networks = [Network::Mainnet, Network::Testnet, Network::Signet, Network::Regtest];
+        for (named, made) in networks.into_iter().flat_map(|named| networks.map(|made| (named, made))) {
+            let settings = Settings { network: named, ..settings() };
+            let request = payment_request_of(made, &hash(), 25_253_000, NOW_MS / 1_000, 120, MEMO);
+            let expected = if named == made { Ok(()) } else { Err("no-answer") };
+            let shown =
+                read_added(added(&hash(), &request).as_bytes(), &announcement(), &hash(), &order(), &settings, NOW_MS);
+            assert_eq!(shown.map(|_| ()).map_err(|error| kind(&error)), expected, "{made:?} at {named:?}");
+            let regtest = payment_request(&hash(), 25_253_000, NOW_MS / 1_000, 120, MEMO);
+            let paid = invoice("SETTLED", 25_253_000).replace(&regtest, &request);
+            let known = read_looked_up(200, paid.as_bytes(), &hash(), &settings);
+            assert_eq!(known.map(|_| ()).map_err(|error| kind(&error)), expected, "{made:?} at {named:?}");
+        }
     }
 
     /// `tests/added.json` is what the simulated node answered to the request in the snapshot of `build.rs`; other software reads the
@@ -350,18 +388,19 @@ mod tests {
 
     #[test]
     fn announced_before() {
-        let told = |state: &str, order: &Order| {
-            let known = read_looked_up(200, invoice(state, 0).as_bytes(), &hash(), &settings()).unwrap_or_default();
-            read_announced(known.as_ref(), "refused", order, NOW_MS)
-                .map(|code| code.len() > 200)
-                .map_err(|error| kind(&error))
+        let told = |known: Option<&Invoice>, order: &Order| {
+            read_announced(known, "refused", order, NOW_MS).map(|code| code.len() > 200).map_err(|error| kind(&error))
         };
-        assert_eq!(told("OPEN", &order()), Ok(true));
-        assert_eq!(told("CANCELED", &order()), Err("not-sent"));
-        assert_eq!(told("ACCEPTED", &order()), Err("no-answer"));
-        assert_eq!(told("NEVER", &order()), Err("not-sent"), "no invoice");
+        let known = |state: &str| {
+            let read = read_looked_up(200, invoice(state, 0).as_bytes(), &hash(), &settings());
+            read.expect("readable").expect("an invoice")
+        };
+        assert_eq!(told(Some(&known("OPEN")), &order()), Ok(true));
+        assert_eq!(told(Some(&known("CANCELED")), &order()), Err("not-sent"));
+        assert_eq!(told(Some(&known("ACCEPTED")), &order()), Err("no-answer"));
+        assert_eq!(told(None, &order()), Err("not-sent"), "no invoice");
         let mut other = order();
         other.amount.minor += 1;
-        assert_eq!(told("OPEN", &other), Err("no-answer"));
+        assert_eq!(told(Some(&known("OPEN")), &other), Err("no-answer"));
     }
 }

@@ -20,11 +20,12 @@ pub struct Page {
     pub next: Option<u64>,
 }
 
-/// A page that was asked for with so many `rows`.
+/// A page that was asked for with so many `rows` behind that invoice.
 ///
 /// # Errors
-/// `misconfigured` if the node does not take the macaroon, else `no-answer`: a part of a list is no list.
-pub fn read(status: u16, body: &[u8], rows: usize) -> Result<Page, Error> {
+/// `misconfigured` if the node does not take the macaroon, else `no-answer`: a part of a list is no list, and one that does not go on
+/// has no end.
+pub fn read(status: u16, body: &[u8], rows: usize, behind: u64) -> Result<Page, Error> {
     if status != 200 {
         return Err(no_answer(refusal::read(status, body)?.words));
     }
@@ -32,5 +33,8 @@ pub fn read(status: u16, body: &[u8], rows: usize) -> Result<Page, Error> {
     let listed: Listed = serde_json::from_slice(body).map_err(|_| unreadable())?;
     let last: u64 = listed.last_index_offset.parse().map_err(|_| unreadable())?;
     let next = (listed.invoices.len() >= rows).then_some(last);
+    if next.is_some_and(|next| next <= behind) {
+        return Err(no_answer("the node's list of invoices does not go on"));
+    }
     Ok(Page { invoices: listed.invoices, next })
 }

@@ -60,6 +60,12 @@ impl Refusal {
         self.code == UNKNOWN
     }
 
+    /// Whether the node says so, by whatever code, of an invoice that it does not have.
+    #[must_use]
+    pub const fn is_of_no_invoice(&self) -> bool {
+        self.is_of_no_invoice
+    }
+
     /// Whether the node says that it has no such invoice. Only the look-up says so by a code.
     #[must_use]
     pub const fn is_not_found(&self) -> bool {
