@@ -155,12 +155,12 @@ pub fn read_looked_up(status: u16, body: &[u8], hash: &Hash, settings: &Settings
     if invoice.hash == *hash { Ok(Some(invoice)) } else { Err(no_answer("the node's answer is about another invoice")) }
 }
 
-/// Why there is no answer about an order that this node's own hash was told of before, if it has no such invoice now. Money may have
-/// come in where it was made, so it is not `not-found`.
+/// Why there is no answer about an order whose invoice a node has told of before, if this one has none of that hash: money may have come
+/// in where it was made, so the order is not `not-found`.
 #[must_use]
 pub fn gone(hash: &Hash) -> Error {
     no_answer(format!(
-        "the node has no invoice {}, which it had: is node_url another node's, or was this one set up anew?",
+        "the node has no invoice {}, of which it told before: is node_url another node's, or was this one set up anew?",
         to_hex(hash)
     ))
 }
