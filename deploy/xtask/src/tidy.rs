@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("saoma-sandbox", &["saoma-channel-sdk"]),
     ("saoma-alipay", &["saoma-channel-sdk"]),
     ("saoma-pix", &["saoma-channel-sdk"]),
+    ("saoma-lightning", &["saoma-channel-sdk"]),
     ("saoma-unionpay", &["saoma-channel-sdk"]),
     ("saoma-wechatpay", &["saoma-channel-sdk"]),
     ("saoma-hostile", &["saoma-channel-sdk"]),

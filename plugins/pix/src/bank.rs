@@ -85,12 +85,3 @@ fn to_bank(settings: &Settings, method: &str, url: &str) -> Request {
     let request = Request::new(method, url, ANSWER_TIMEOUT_MS).client_certificate(CLIENT_CERTIFICATE);
     if settings.private_authority { request.server_certificates(PSP_CERTIFICATES) } else { request }
 }
-
-/// Why the bank could not be asked, for a callback's answer.
-#[must_use]
-pub fn words(error: Error) -> String {
-    match error {
-        Error::NoAnswer(why) | Error::NotSent(why) | Error::Misconfigured(why) => why,
-        Error::Unsupported => String::new(),
-    }
-}

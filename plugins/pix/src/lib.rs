@@ -13,12 +13,12 @@ use messages::{
     charge, is_refusal,
     notification::{self, Named},
     problem, refund,
+    told::{self, Told},
 };
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Created, Error, Guest, HostPattern, HttpMessage, HttpReply,
-    KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order, PaymentAnswer,
-    PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SecretKind, SecretSpec, clock, log, misconfigured,
-    no_answer, not_sent, settings,
+    KnownOrder, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder,
+    SecretKind, SecretSpec, clock, log, misconfigured, no_answer, not_sent, settings,
 };
 
 pub struct Pix;
@@ -148,25 +148,24 @@ impl Guest for Pix {
             log::write(log::Level::Warn, &format!("a callback names {left_out} more than one call can ask about"));
         }
         // What the bank cannot be asked about now is not acknowledged, and so comes again.
-        let unasked = |error| NotificationError::NotNow(format!("the bank cannot be asked: {}", bank::words(error)));
+        let unasked = |error| NotificationError::NotNow(format!("the bank cannot be asked: {}", told::words(error)));
         let settings = valid(&account).map_err(unasked)?;
-        let mut events = Vec::new();
+        let mut told = Told::default();
         for named in named {
             match named {
                 Named::Payment { number } => {
-                    let answer = queried(&settings, &number).map_err(unasked)?;
-                    if answer.status != PaymentStatus::NotFound {
-                        events.push(NotificationEvent::Payment(charge::as_paid(answer)));
-                    }
+                    let reply = exchange(&settings, &messages::query(&number).map_err(unasked)?).map_err(unasked)?;
+                    told.charge(reply.status, &reply.body, &number).map_err(unasked)?;
                 }
                 Named::Refund { end_to_end_id, refund_number } => {
-                    let answer = refund_queried(&settings, &refund_number, &end_to_end_id).map_err(unasked)?;
-                    if answer.status != RefundStatus::NotFound {
-                        events.push(NotificationEvent::Refund(answer));
-                    }
+                    told.refund(refund_queried(&settings, &refund_number, &end_to_end_id).map_err(unasked)?);
                 }
             }
         }
+        for why in &told.left_out {
+            log::write(log::Level::Warn, &format!("a callback's event was left out: {why}"));
+        }
+        let events = told.events();
         if events.is_empty() {
             return Err(NotificationError::Forged("the bank knows nothing of what it names".to_owned()));
         }

@@ -13,6 +13,7 @@ mod number;
 mod problem;
 pub mod refund;
 pub mod token;
+pub mod told;
 
 pub use build::{
     Call, Settings, bill_page, create, list_now, query, query_refund, refund, register_webhook, remove, valid_settings,

@@ -4,6 +4,7 @@
 //! published protocol (`PROTOCOL.md`) is all that the two sides have in common.
 
 pub mod alipay;
+pub mod lightning;
 pub mod pix;
 pub mod stage;
 pub mod unionpay;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Parser, Subcommand};
-use saoma_schemes::{alipay, pix, stage, unionpay, wallet, wechatpay};
+use saoma_schemes::{alipay, lightning, pix, stage, unionpay, wallet, wechatpay};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -38,6 +38,12 @@ enum SchemeCommand {
     ///
     /// Example: saoma-schemes unionpay --listen 127.0.0.1:8093
     Unionpay(StageArgs),
+    /// A Lightning node with LND's REST API (regtest), and a rate source beside it, with test keys.
+    ///
+    /// Prints one line of JSON when it is ready: {"listening":"https://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
+    ///
+    /// Example: saoma-schemes lightning --listen 127.0.0.1:8096
+    Lightning(StageArgs),
     /// A Brazilian bank with the Banco Central's API Pix over mutual TLS, with test certificates.
     ///
     /// Prints one line of JSON when it is ready: {"listening":"https://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
@@ -108,6 +114,7 @@ async fn main() -> anyhow::Result<()> {
         SchemeCommand::Wallet(args) => play_wallet(args).await,
         SchemeCommand::Alipay(args) => play(|| alipay::start(args.listen)).await,
         SchemeCommand::Unionpay(args) => play(|| unionpay::start(args.listen)).await,
+        SchemeCommand::Lightning(args) => play(|| lightning::start(args.listen)).await,
         SchemeCommand::Pix(args) => play(|| pix::start(args.listen)).await,
         SchemeCommand::Wechatpay(args) => {
             let config = wechatpay::Config { is_partner: args.partner, signing: args.signing };

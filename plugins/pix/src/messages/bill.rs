@@ -137,15 +137,16 @@ impl Page {
         if !given.is_done() {
             return Ok(None);
         }
-        let booked = given.horario.liquidacao.as_ref().or(given.horario.solicitacao.as_ref());
-        let at = millis(booked.ok_or_else(|| no_answer("a return without a time"))?)?;
+        let at = given.booked_at()?;
         if !self.is_within(at) {
             return Ok(None);
         }
         let kind = if given.is_taken_back() { BillKind::Chargeback } else { BillKind::Refund };
-        let number = from_txid(&given.id).unwrap_or_else(|| given.id.clone());
-        let (refund_number, case_number) =
-            if given.is_taken_back() { (String::new(), number) } else { (number, String::new()) };
+        let (refund_number, case_number) = if given.is_taken_back() {
+            (String::new(), given.case_number(&pix.end_to_end_id))
+        } else {
+            (from_txid(&given.id).unwrap_or_else(|| given.id.clone()), String::new())
+        };
         let row = row(pix, kind, &given.valor, at)?;
         Ok(Some(BillRow { refund_number, case_number, reference: given.rtr_id.clone(), ..row }))
     }
@@ -176,7 +177,7 @@ fn row(pix: &PixMessage, kind: BillKind, amount: &str, at: i64) -> Result<BillRo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::charge::tests::{kind, pix, refused, settings};
+    use crate::messages::charge::tests::{E2E, kind, pix, refused, settings};
 
     fn list(page: u32, pages: u32, rows: &str) -> Vec<u8> {
         format!(
@@ -268,6 +269,7 @@ mod tests {
             returned("rfdXaaaaaaaaaaaaaaaaaaaaaaaaaa", "ORIGINAL", day, "DEVOLVIDO"),
             returned("123ABC", "ORIGINAL", day, "DEVOLVIDO"),
             returned("MED1", "MED_FRAUDE", day, "DEVOLVIDO"),
+            returned("MED1", "MED_FRAUDE", day, "DEVOLVIDO").replace("D12345678202009091221abcdf098765", ""),
             returned("rfdXbbbbbbbbbbbbbbbbbbbbbbbbbb", "ORIGINAL", "2023-11-19T15:00:00Z", "DEVOLVIDO"),
             returned("rfdXcccccccccccccccccccccccccc", "ORIGINAL", day, "EM_PROCESSAMENTO"),
             returned("rfdXdddddddddddddddddddddddddd", "ORIGINAL", day, "NAO_REALIZADO"),
@@ -279,7 +281,8 @@ mod tests {
             [
                 "Refund pay_aaaaaaaaaaaaaaaaaaaaaaaaaa|rfd_aaaaaaaaaaaaaaaaaaaaaaaaaa| 200",
                 "Refund pay_aaaaaaaaaaaaaaaaaaaaaaaaaa|123ABC| 200",
-                "Chargeback pay_aaaaaaaaaaaaaaaaaaaaaaaaaa||MED1 200",
+                "Chargeback pay_aaaaaaaaaaaaaaaaaaaaaaaaaa||D12345678202009091221abcdf098765 200",
+                &format!("Chargeback pay_aaaaaaaaaaaaaaaaaaaaaaaaaa||{E2E}MED1 200"),
                 "unreadable"
             ]
         );

@@ -4,7 +4,7 @@
 //! pays any more. Money has come if and only if the charge is `CONCLUIDA` and lists what was received.
 
 use saoma_channel_sdk::{
-    Error, Money, Order, PaymentAnswer, PaymentStatus, from_decimal, misconfigured, no_answer, not_sent,
+    DisputeNotice, Error, Money, Order, PaymentAnswer, PaymentStatus, from_decimal, misconfigured, no_answer, not_sent,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -130,6 +130,19 @@ pub fn read_queried(status: u16, body: &[u8], number: &str) -> Result<PaymentAns
         });
     }
     Err(refusal(status, body))
+}
+
+/// What the scheme took back of an order by itself (MED), each a dispute that the merchant has lost, or why it cannot be told.
+///
+/// # Errors
+/// `no-answer` for a charge that cannot be read.
+pub fn read_disputes(status: u16, body: &[u8], number: &str) -> Result<Vec<Result<DisputeNotice, Error>>, Error> {
+    if status != 200 {
+        return Ok(Vec::new());
+    }
+    let charge: ChargeMessage = parsed(body)?;
+    let returns = charge.pix.iter().flat_map(|pix| pix.devolucoes.iter().map(move |given| (pix, given)));
+    Ok(returns.filter_map(|(pix, given)| given.dispute(number, &pix.end_to_end_id).transpose()).collect())
 }
 
 /// What `cancel` and callbacks say of an order of which money was given back: that it was paid. Only a query says more.
@@ -385,6 +398,28 @@ pub mod tests {
         let is_known = |kind: &str| is_foreseen(&problem(400, &refused(kind)).expect("a problem"));
         assert!(is_known("CobOperacaoInvalida") && is_known("RequisicaoInvalida") && is_known("NaoEncontrado"));
         assert!(!is_known("Estranho") && !is_known("PixDevolucaoInvalida"));
+    }
+
+    #[test]
+    fn disputes_stand_beside_the_payment() {
+        let returned = |id: &str, natureza: &str| {
+            format!(
+                r#"{{"id":"{id}","rtrId":"D{id}","valor":"2.00","natureza":"{natureza}","status":"DEVOLVIDO",
+                "horario":{{"solicitacao":"2023-11-20T15:00:00Z"}}}}"#
+            )
+        };
+        let returns = [returned("R1", "ORIGINAL"), returned("M1", "MED_FRAUDE"), returned("M2", "MED_OPERACIONAL")];
+        let body = charge("CONCLUIDA", &pix("12.50", &returns.join(",")));
+        let disputes = read_disputes(200, body.as_bytes(), NUMBER).expect("disputes");
+        let told: Vec<_> =
+            disputes.iter().flatten().map(|case| (case.case_number.as_str(), case.amount.minor)).collect();
+        assert_eq!(told, [("DM1", 200), ("DM2", 200)]);
+        assert_eq!(read_disputes(404, &refused("CobNaoEncontrado"), NUMBER), Ok(Vec::new()));
+        let timeless = body.replacen("solicitacao", "outro", 2);
+        let disputes = read_disputes(200, timeless.as_bytes(), NUMBER).expect("disputes");
+        let told: Vec<_> = disputes.iter().map(|case| case.as_ref().map(|_| ()).map_err(kind)).collect();
+        assert_eq!(told, [Err("no-answer"), Ok(())], "one that says no time costs itself alone");
+        assert_eq!(read_disputes(200, b"{}", NUMBER).map_err(|error| kind(&error)), Err("no-answer"));
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! What the scheme says of a return ("devolução").
 
-use saoma_channel_sdk::{Error, RefundAnswer, RefundStatus, declined, no_answer, not_sent};
+use saoma_channel_sdk::{DisputeNews, DisputeNotice, Error, RefundAnswer, RefundStatus, declined, no_answer, not_sent};
 use serde::Deserialize;
 
 use super::{
     charge::{is_not_found, parsed, reais, refusal},
+    moment::millis,
     number::from_txid,
     problem::Problem,
 };
+
+/// The longest number of a dispute (sdk/wit, `dispute-notice`).
+const CASE_NUMBER_LEN_MAX: usize = 64;
 
 /// A return, of ours or by the scheme's own special procedure.
 #[derive(Deserialize)]
@@ -39,6 +43,44 @@ impl ReturnMessage {
     /// Whether the scheme took the money back by itself (MED, "mecanismo especial de devolução"), for fraud or a fault of a bank.
     pub fn is_taken_back(&self) -> bool {
         self.natureza.as_deref().is_some_and(|natureza| natureza.starts_with("MED_"))
+    }
+
+    /// The number of the dispute that it is: the one under which the money goes back from bank to bank (`rtrId`, 32 characters, OpenAPI
+    /// 2.9.0 `Devolucao`). Its `id` is whoever's that asked for it, and said of one payment. A bank that leaves the first away gets both
+    /// end-to-end id (32) and `id` (35), cut to what core takes.
+    pub fn case_number(&self, end_to_end_id: &str) -> String {
+        if self.rtr_id.is_empty() {
+            return format!("{end_to_end_id}{}", self.id).chars().take(CASE_NUMBER_LEN_MAX).collect();
+        }
+        self.rtr_id.clone()
+    }
+
+    /// When it was booked, milliseconds since 1970.
+    ///
+    /// # Errors
+    /// `no-answer` if it says no time.
+    pub fn booked_at(&self) -> Result<i64, Error> {
+        let booked = self.horario.liquidacao.as_ref().or(self.horario.solicitacao.as_ref());
+        millis(booked.ok_or_else(|| no_answer("a return without a time"))?)
+    }
+
+    /// What the scheme took back by itself is a dispute that is decided: it asks the merchant nothing, and the API tells of no step
+    /// before the money is gone. `None` for any other return, and for one that is not done.
+    ///
+    /// # Errors
+    /// `no-answer` if it cannot be read.
+    pub fn dispute(&self, number: &str, end_to_end_id: &str) -> Result<Option<DisputeNotice>, Error> {
+        if !self.is_taken_back() || !self.is_done() {
+            return Ok(None);
+        }
+        Ok(Some(DisputeNotice {
+            number: number.to_owned(),
+            case_number: self.case_number(end_to_end_id),
+            amount: reais(&self.valor)?,
+            reason: self.natureza.clone().unwrap_or_default(),
+            news: DisputeNews::Lost(None),
+            at: self.booked_at()?,
+        }))
     }
 }
 
@@ -112,7 +154,7 @@ fn without_return(status: RefundStatus, refund_number: &str) -> RefundAnswer {
 mod tests {
     use super::*;
     use crate::messages::{
-        charge::tests::{REFUND, kind, refused},
+        charge::tests::{E2E, REFUND, kind, refused},
         problem,
     };
 
@@ -177,6 +219,37 @@ mod tests {
         let mut too_much = problem(400, &refused("PixDevolucaoInvalida")).expect("a problem");
         too_much.is_about_amount = true;
         assert_eq!(told(read_refused(&too_much, 404, &absent, REFUND)), "failed amount-invalid");
+    }
+
+    #[test]
+    fn a_dispute_is_told_when_the_money_is_gone() {
+        let told = |status: &str, natureza: &str| {
+            let text = String::from_utf8(given(status)).expect("text");
+            let text = text.replace(r#""motivo""#, &format!(r#""natureza":"{natureza}","motivo""#));
+            serde_json::from_str::<ReturnMessage>(&text).expect("a return").dispute("pay_1", E2E)
+        };
+        let notice = told("DEVOLVIDO", "MED_FRAUDE").expect("readable").expect("a dispute");
+        assert_eq!(
+            (notice.number.as_str(), notice.case_number.as_str(), notice.reason.as_str()),
+            ("pay_1", "D12345678202009091221abcdf098765", "MED_FRAUDE")
+        );
+        assert_eq!((notice.amount.minor, notice.news, notice.at), (5, DisputeNews::Lost(None), 1_599_682_500_358));
+        for (status, natureza) in
+            [("EM_PROCESSAMENTO", "MED_FRAUDE"), ("NAO_REALIZADO", "MED_FRAUDE"), ("DEVOLVIDO", "ORIGINAL")]
+        {
+            assert_eq!(told(status, natureza), Ok(None), "{status} {natureza}");
+        }
+    }
+
+    #[test]
+    fn a_case_has_one_number_wherever_it_is_told() {
+        let of = |id: &str, rtr_id: &str| {
+            let text = format!(r#"{{"id":"{id}","rtrId":"{rtr_id}","valor":"0.05","status":"DEVOLVIDO"}}"#);
+            serde_json::from_str::<ReturnMessage>(&text).expect("a return").case_number(E2E)
+        };
+        assert_eq!(of("MED1", "D12345678202009091221abcdf098765"), "D12345678202009091221abcdf098765");
+        assert_eq!(of("MED1", ""), format!("{E2E}MED1"));
+        assert_eq!(of(&"9".repeat(35), ""), format!("{E2E}{}", "9".repeat(32)), "as long as core takes");
     }
 
     #[test]

@@ -68,11 +68,15 @@ impl FarSide for Bank {
         }
     }
 
+    /// Of a charge that is paid: the customer calls it fraud, and the bank takes it back.
     fn decline(&self, number: &str) -> Result<(), Unplayable> {
         let now_ms = self.stage.now_ms();
         let mut state = self.lock();
-        match charge(&state, number).map(|charge| charge.txid.clone()) {
-            Some(txid) => {
+        match charge(&state, number).map(|charge| (charge.txid.clone(), charge.status)) {
+            Some((txid, ChargeStatus::Concluded)) => {
+                state.book.take_back(&txid, &random_text(11), now_ms).map_err(Unplayable)
+            }
+            Some((txid, _)) => {
                 let removed = state.book.remove(&txid, ChargeStatus::RemovedByBank);
                 removed.map(|_| ()).map_err(|_| Unplayable(format!("{number} does not wait")))
             }

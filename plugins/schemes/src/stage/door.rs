@@ -102,7 +102,7 @@ pub struct Running {
     pub base_url: String,
     /// Where the stage door is, `http://127.0.0.1:PORT`.
     pub door: String,
-    servers: [ServerHandle; 2],
+    servers: Vec<ServerHandle>,
 }
 
 impl Running {
@@ -110,6 +110,13 @@ impl Running {
     #[must_use]
     pub fn ready_line(&self) -> Value {
         json!({ "listening": self.base_url, "door": self.door })
+    }
+
+    /// One more server that ends with it.
+    #[must_use]
+    pub fn with(mut self, server: ServerHandle) -> Self {
+        self.servers.push(server);
+        self
     }
 
     pub async fn stop(self) {
@@ -153,7 +160,7 @@ pub fn start<F: FarSide>(
             tracing::error!(%error, "a far side ended");
         }
     });
-    Ok(Running { address, base_url, door, servers: [handle, stage_door] })
+    Ok(Running { address, base_url, door, servers: vec![handle, stage_door] })
 }
 
 /// Opens the stage door alone, on a free port beside `address`, for a far side that serves its wire itself.

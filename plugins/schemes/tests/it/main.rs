@@ -5,6 +5,7 @@ mod alipay;
 mod books;
 mod customer;
 mod faults;
+mod lightning;
 mod merchant;
 mod pix;
 mod process;

@@ -166,6 +166,37 @@ async fn a_charge_is_announced_paid_listed_and_given_back() {
 }
 
 #[tokio::test]
+async fn the_bank_takes_a_payment_back_by_itself() {
+    let bakery = Bakery::open().await;
+    let end_to_end_id = bakery.paid().await;
+    let back = format!("/pix/{end_to_end_id}/devolucao/rfdXaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    bakery.call("PUT", &back, json!({ "valor": "2.00" }), 201).await;
+    let disputed = format!("/orders/{NUMBER}/decline");
+    assert_eq!(bakery.door("POST", &disputed, Value::Null).await.0, 204);
+    let view = bakery.call("GET", &format!("/cob/{TXID}"), Value::Null, 200).await;
+    let taken = &view["pix"][0]["devolucoes"][1];
+    assert_eq!((&taken["natureza"], &taken["valor"]), (&json!("MED_FRAUDE"), &json!("10.50")));
+    assert_eq!((&taken["status"], &view["status"]), (&json!("DEVOLVIDO"), &json!("CONCLUIDA")));
+    assert_eq!(bakery.door("POST", &disputed, Value::Null).await.0, 409, "nothing is left");
+    let told = bakery.door("POST", "/notification", json!({ "number": NUMBER })).await;
+    assert_eq!(told.0, 200, "the charge's own callback tells of it");
+
+    // A return's id is one of its payment: two that the bank makes may have the same, but for the `rtrId`.
+    let other = ("payXbbbbbbbbbbbbbbbbbbbbbbbbbb", "pay_bbbbbbbbbbbbbbbbbbbbbbbbbb");
+    bakery.call("PUT", &format!("/cob/{}", other.0), charge("12.50"), 201).await;
+    assert_eq!(bakery.door("POST", &format!("/orders/{}/pay", other.1), Value::Null).await.0, 204);
+    let paid = bakery.call("GET", &format!("/cob/{}", other.0), Value::Null, 200).await;
+    let back = format!("/pix/{}/devolucao/rfdXa", paid["pix"][0]["endToEndId"].as_str().unwrap());
+    bakery.call("PUT", &back, json!({ "valor": "2.00" }), 201).await;
+    assert_eq!(bakery.door("POST", &format!("/orders/{}/decline", other.1), Value::Null).await.0, 204);
+    let view = bakery.call("GET", &format!("/cob/{}", other.0), Value::Null, 200).await;
+    let again = &view["pix"][0]["devolucoes"][1];
+    assert_eq!(again["id"], taken["id"]);
+    assert_ne!(again["rtrId"], taken["rtrId"]);
+    bakery.running.stop().await;
+}
+
+#[tokio::test]
 async fn fields_are_held_to_their_forms() {
     let bakery = Bakery::open().await;
     for (txid, body, field) in [
