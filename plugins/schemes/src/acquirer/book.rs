@@ -189,6 +189,8 @@ impl Book {
     fn first(&self, asked: &Asked) -> Result<Option<Entry>, &'static str> {
         match self.entries.get(&asked.key) {
             None => Ok(None),
+            // It is not carried out again, and what its first answer said is no longer so.
+            Some(entry) if entry.standing == Standing::Reversed => Err("94"),
             Some(entry) if entry.asked == (Asked { at: entry.asked.at.clone(), ..asked.clone() }) => {
                 Ok(Some(entry.clone()))
             }
@@ -260,6 +262,7 @@ mod tests {
         // The void is reversed, and the sale stands again.
         assert_eq!((book.reverse(&asked(Kind::Void, 4, 500)), book.reverse(&asked(Kind::Void, 4, 500))), ("00", "00"));
         assert_eq!((book.reverse(&asked(Kind::Sale, 1, 500)), book.reverse(&asked(Kind::Sale, 1, 500))), ("00", "00"));
+        assert_eq!(book.sale(asked(Kind::Sale, 1, 500), Ok(())), Err("94"));
         assert_eq!(book.reverse(&asked(Kind::Sale, 9, 500)), "25");
         assert_eq!(book.reverse(&asked(Kind::Sale, 1, 501)), "25");
         assert_eq!(book.totals(), [(0, 0), (0, 0)]);
