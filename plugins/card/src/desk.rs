@@ -1,23 +1,22 @@
 //! The terminal's desk: what it keeps (`kv`), its sign-on, and one message to the acquirer with its answer.
 
-use std::{cell::Cell, time::Duration};
+use std::cell::Cell;
 
 use saoma_channel_sdk::{
-    Account, Error,
-    bindings::saoma::channel::keys,
-    card::{self, PresentedCard},
-    clock, kv, log, misconfigured, no_answer, not_sent, settings,
-    tcp::{CardValue, Digits, LengthHeader, MacAlgorithm, Message, PinBlock, PinFormat},
+    Account, Error, bindings::saoma::channel::keys, card::PresentedCard, kv, log, misconfigured, no_answer, not_sent,
+    settings,
 };
 
 use crate::{
+    host::{Host, Slots},
     messages::{
         Settings,
-        codec::{self, Draft, Encoded, MAC_BEGINS_AT, Part},
+        build::Sent,
+        codec::{self, Draft, Encoded},
         read::{self, Heard, NotSignedOn},
         settings::Mac,
     },
-    record::State,
+    record::{State, Unanswered},
 };
 
 /// The secrets.
@@ -32,16 +31,25 @@ const KEY_PAIRS: u64 = 4;
 /// Sign-ons of one call: the host loads 8 keys in one, and more than two or three mean that they do not help.
 const SIGN_ONS_MAX: usize = 4;
 
-/// Orders that are kept once they are over, for a core that did not hear of it; each takes two keys of the 1,000 there are.
-const SLOTS: u64 = 400;
-/// Slots that are looked at for one whose order is over. Each costs four operations of the 100 that a call has.
+/// Messages of one kind in one call: the first, and one more after a sign-on.
+pub const ATTEMPTS: usize = 2;
+/// The longest wait for the answer to a sign-on: a sale and its customer wait behind it.
+const SIGN_ON_TIMEOUT_S: u32 = 10;
+
+/// Orders that are kept once they are over, for a core that did not hear of it; each takes three keys of the 1,000 there are.
+pub const SLOTS: u64 = 300;
+/// Slots that are looked at for one whose order is over. Each costs three operations of the 100 that a call has.
 const SLOTS_TRIED: usize = 12;
 /// The largest trace number; after it comes 1.
 const TRACE_MAX: u64 = 999_999;
+/// Trace numbers begin at a second of the clock, so that a store that is lost does not give numbers of the same batch again (an
+/// account has no sale a second). Calls that begin at once must begin at the same one, or there about.
+const TRACE_STEP_S: u64 = 64;
 /// Batches begin with it where none is known.
 const FIRST_BATCH: u32 = 1;
 
-pub struct Desk {
+pub struct Desk<'a> {
+    pub host: &'a dyn Host,
     pub settings: Settings,
     /// The card that the call is about.
     pub card: Option<PresentedCard>,
@@ -66,12 +74,8 @@ impl Session {
         Some(Self { batch: batch.parse().ok()?, keys: keys.parse().ok()? })
     }
 
-    fn pin_slot(self) -> String {
-        format!("pin-{}", self.keys)
-    }
-
-    fn mac_slot(self) -> String {
-        format!("mac-{}", self.keys)
+    fn slots(self) -> Slots {
+        Slots { pin: format!("pin-{}", self.keys), mac: format!("mac-{}", self.keys) }
     }
 }
 
@@ -82,21 +86,25 @@ pub enum Outcome {
     NoKeys,
 }
 
-impl Desk {
+impl<'a> Desk<'a> {
     /// # Errors
     /// `misconfigured`.
-    pub fn open(account: &Account) -> Result<Self, Error> {
+    pub fn open(host: &'a dyn Host, account: &Account, card: Option<PresentedCard>) -> Result<Self, Error> {
         let settings: Settings = settings(account)?;
         let prefix = settings.prefix()?;
-        Ok(Self { settings, card: card::presented(), prefix, sign_ons: Cell::new(0) })
+        Ok(Self { host, settings, card, prefix, sign_ons: Cell::new(0) })
     }
 
-    /// The card that the call is about.
-    ///
-    /// # Errors
-    /// `no-answer`: core has kept none.
-    pub fn card(&self) -> Result<&PresentedCard, Error> {
-        self.card.as_ref().ok_or_else(|| no_answer("core has no card for this payment: ask the acquirer by hand"))
+    /// What is about to be sent, as its record says it until there is an answer.
+    pub fn unanswered(&self, sent: Sent, reason: &str) -> Unanswered {
+        Unanswered {
+            sent,
+            reason: reason.to_owned(),
+            terminal: self.settings.terminal_number.clone(),
+            merchant: self.settings.merchant_number.clone(),
+            at_ms: self.host.now(),
+            never_seen: false,
+        }
     }
 
     /// Sends a message with a MAC. That it may have been received and was not answered is `Heard::Unclear`.
@@ -105,24 +113,11 @@ impl Desk {
     /// `not-sent`, `misconfigured`: it never went out.
     pub fn exchange(&self, draft: &Draft, session: Session) -> Result<Outcome, Error> {
         let encoded = self.encoded(draft)?;
-        let algorithm = match self.settings.mac {
-            Mac::UnionpayEcb => MacAlgorithm::UnionpayEcb,
-            Mac::Retail => MacAlgorithm::Retail,
-        };
-        let mut message = self.message(encoded.bytes).mac(&session.mac_slot(), algorithm, length(MAC_BEGINS_AT));
-        for (at, part) in encoded.card {
-            let value = match part {
-                Part::Number => CardValue::Number(Digits::Packed),
-                Part::Expiry => CardValue::Expiry(Digits::Packed),
-                Part::Track2 => CardValue::Track2(Digits::Packed),
-                Part::PinBlock => CardValue::PinBlock(PinBlock { key: session.pin_slot(), format: PinFormat::Iso0 }),
-            };
-            message = message.card(length(at), value);
-        }
-        Ok(match message.exchange() {
+        let timeout_ms = self.settings.answer_timeout_s * 1_000;
+        Ok(match self.host.exchange(&self.settings, &encoded, Some(&session.slots()), timeout_ms) {
             Ok(None) => Outcome::NoKeys,
             Ok(Some(answer)) => {
-                let heard = read::heard(&self.settings, draft, &answer.message, answer.mac_fits, clock::now());
+                let heard = read::heard(&self.settings, draft, &answer.message, answer.mac_fits, self.host.now());
                 if matches!(&heard, Heard::Answered(said) if said.sign_on_after) {
                     self.forget_session();
                 }
@@ -138,24 +133,18 @@ impl Desk {
         codec::encode(draft, tpdu, header).map_err(not_sent)
     }
 
-    fn message(&self, bytes: Vec<u8>) -> Message {
-        let timeout = Duration::from_secs(u64::from(self.settings.answer_timeout_s));
-        let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
-        let message = Message::new(self.settings.address.as_str(), LengthHeader::Binary, bytes, timeout_ms);
-        if self.settings.private_authority { message.server_certificates(CERTIFICATES) } else { message }
-    }
-
     /// Fetches working keys and the number of the batch.
     ///
     /// # Errors
     /// `not-sent` if the acquirer cannot be reached or says no, `no-answer`, `misconfigured` if its keys do not open.
     pub fn sign_on(&self) -> Result<Session, Error> {
-        if self.sign_ons.replace(self.sign_ons.get() + 1) == SIGN_ONS_MAX {
+        if self.sign_ons.replace(self.sign_ons.get() + 1) >= SIGN_ONS_MAX {
             return Err(not_sent("the acquirer wants one sign-on after another"));
         }
         let batch = self.known_session()?.map_or(FIRST_BATCH, |session| session.batch);
         let draft = self.settings.sign_on(self.trace()?, batch);
-        let answer = self.message(self.encoded(&draft)?.bytes).exchange()?;
+        let timeout_ms = self.settings.answer_timeout_s.min(SIGN_ON_TIMEOUT_S) * 1_000;
+        let answer = self.host.exchange(&self.settings, &self.encoded(&draft)?, None, timeout_ms)?;
         let answer = answer.ok_or_else(|| no_answer("a sign-on needs no key"))?;
         let signed_on = read::signed_on(&self.settings, &draft, &answer.message).map_err(|error| match error {
             NotSignedOn::Refused(code) if matches!(code.as_str(), "03" | "97" | "58") => misconfigured(format!(
@@ -164,13 +153,16 @@ impl Desk {
             NotSignedOn::Refused(code) => not_sent(format!("the acquirer refuses the sign-on by {code}")),
             NotSignedOn::Unclear(why) => not_sent(format!("the answer to the sign-on is of no use: {why}")),
         })?;
-        let pair = kv::next("sign-ons").map_err(|error| unkept(&error))? % KEY_PAIRS;
+        if self.settings.mac == Mac::Retail && signed_on.mac.0.len() != 16 {
+            return Err(misconfigured("mac: the acquirer's key is not one for retail, which takes 16 bytes"));
+        }
+        let pair = self.host.next("sign-ons").map_err(|error| unkept(&error))? % KEY_PAIRS;
         let session = Session { batch: signed_on.batch, keys: pair };
-        for (slot, usage, (sealed, check_value)) in [
-            (session.pin_slot(), keys::KeyUse::Pin, &signed_on.pin),
-            (session.mac_slot(), keys::KeyUse::Mac, &signed_on.mac),
-        ] {
-            keys::load(&slot, usage, MASTER_KEY, sealed, check_value).map_err(|error| match error {
+        let slots = session.slots();
+        for (slot, usage, (sealed, check_value)) in
+            [(&slots.pin, keys::KeyUse::Pin, &signed_on.pin), (&slots.mac, keys::KeyUse::Mac, &signed_on.mac)]
+        {
+            self.host.load(slot, usage, sealed, check_value).map_err(|error| match error {
                 keys::Error::NoSecret(why) => misconfigured(format!("{MASTER_KEY}: {why}")),
                 keys::Error::Refused(why) => {
                     misconfigured(format!("a working key does not open under {MASTER_KEY}: {why}"))
@@ -178,9 +170,14 @@ impl Desk {
                 keys::Error::Unavailable(why) => not_sent(why),
             })?;
         }
-        self.set(&self.session_key(), session.text().into_bytes())?;
-        log::write(log::Level::Info, &format!("signed on, batch {:06}", session.batch));
+        self.set(&self.session_key(), session.text().as_bytes())?;
+        self.host.log(log::Level::Info, &format!("signed on, batch {:06}", session.batch));
         Ok(session)
+    }
+
+    /// Whether this call has signed on.
+    pub const fn has_signed_on(&self) -> bool {
+        self.sign_ons.get() > 0
     }
 
     /// What the last sign-on gave; signs on first if there was none.
@@ -201,7 +198,7 @@ impl Desk {
     }
 
     fn known_session(&self) -> Result<Option<Session>, Error> {
-        let kept = kv::get(&self.session_key()).map_err(|error| unkept(&error))?;
+        let kept = self.host.get(&self.session_key()).map_err(|error| unkept(&error))?;
         Ok(kept.and_then(|bytes| Session::from_text(std::str::from_utf8(&bytes).ok()?)))
     }
 
@@ -211,8 +208,8 @@ impl Desk {
 
     /// So that the next message is after a sign-on.
     fn forget_session(&self) {
-        if let Err(error) = kv::delete(&self.session_key()) {
-            log::write(log::Level::Warn, &format!("the sign-on that the acquirer asks for must wait: {error:?}"));
+        if let Err(error) = self.host.delete(&self.session_key()) {
+            self.host.log(log::Level::Warn, &format!("the sign-on that the acquirer asks for must wait: {error:?}"));
         }
     }
 
@@ -221,8 +218,34 @@ impl Desk {
     /// # Errors
     /// `not-sent`: none can be had now.
     pub fn trace(&self) -> Result<u32, Error> {
-        let count = kv::next(&format!("trace/{}", self.settings.terminal_number)).map_err(|error| unkept(&error))?;
-        Ok(u32::try_from((count - 1) % TRACE_MAX + 1).unwrap_or(1))
+        let terminal = &self.settings.terminal_number;
+        let key = format!("trace-base/{terminal}");
+        let base = match self.host.get(&key).map_err(|error| unkept(&error))? {
+            Some(bytes) => std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()),
+            None => {
+                let second = u64::try_from(self.host.now() / 1_000).unwrap_or_default();
+                let base = second / TRACE_STEP_S * TRACE_STEP_S;
+                self.set(&key, base.to_string().as_bytes())?;
+                Some(base)
+            }
+        };
+        let base: u64 = base.ok_or_else(|| not_sent("where the trace numbers began cannot be read"))?;
+        let count = self.host.next(&format!("trace/{terminal}")).map_err(|error| unkept(&error))?;
+        Ok(u32::try_from(base.wrapping_add(count) % TRACE_MAX + 1).unwrap_or(1))
+    }
+
+    /// The next number of an order's calls (see [`crate::turn`]).
+    ///
+    /// # Errors
+    /// `not-sent`: the store cannot be reached, or is full.
+    pub fn turn(&self, number: &str) -> Result<u64, Error> {
+        self.host.next(&turn_key(number)).map_err(|error| unkept(&error))
+    }
+
+    pub fn forget_turns(&self, number: &str) {
+        if let Err(error) = self.host.delete(&turn_key(number)) {
+            self.host.log(log::Level::Warn, &format!("a key of {number} stays in the store: {error:?}"));
+        }
     }
 
     /// What is kept of an order or refund.
@@ -230,7 +253,7 @@ impl Desk {
     /// # Errors
     /// `no-answer`: nothing can be said of it now.
     pub fn record(&self, number: &str) -> Result<Option<State>, Error> {
-        match kv::get(&record_key(number)) {
+        match self.host.get(&record_key(number)) {
             Ok(None) => Ok(None),
             Ok(Some(bytes)) => {
                 let state = State::read(&bytes);
@@ -246,18 +269,19 @@ impl Desk {
     /// `not-sent`: there is no room, or no store.
     pub fn begin(&self, number: &str, state: &State) -> Result<(), Error> {
         for _ in 0..SLOTS_TRIED {
-            let count = kv::next("orders").map_err(|error| unkept(&error))?;
+            let count = self.host.next("orders").map_err(|error| unkept(&error))?;
             let slot = format!("slot/{}", count % SLOTS);
             let before =
-                kv::get(&slot).map_err(|error| unkept(&error))?.and_then(|bytes| String::from_utf8(bytes).ok());
+                self.host.get(&slot).map_err(|error| unkept(&error))?.and_then(|bytes| String::from_utf8(bytes).ok());
             if let Some(before) = before.filter(|before| before != number) {
-                let kept = kv::get(&record_key(&before)).map_err(|error| unkept(&error))?;
-                if kept.is_some_and(|bytes| !State::read(&bytes).is_some_and(|state| state.is_over())) {
+                let kept = self.host.get(&record_key(&before)).map_err(|error| unkept(&error))?;
+                if kept.is_some_and(|bytes| !State::read(&bytes).is_some_and(|state| state.is_over(self.host.now()))) {
                     continue;
                 }
-                kv::delete(&record_key(&before)).map_err(|error| unkept(&error))?;
+                self.host.delete(&record_key(&before)).map_err(|error| unkept(&error))?;
+                self.forget_turns(&before);
             }
-            self.set(&slot, number.as_bytes().to_vec())?;
+            self.set(&slot, number.as_bytes())?;
             return self.keep(number, state);
         }
         Err(not_sent("too many payments of this account have no end: nothing can be sold until they are reversed"))
@@ -268,19 +292,23 @@ impl Desk {
     /// # Errors
     /// `not-sent`: it could not be.
     pub fn keep(&self, number: &str, state: &State) -> Result<(), Error> {
-        self.set(&record_key(number), state.written())
+        self.set(&record_key(number), &state.written())
     }
 
     /// The same once it is over at the acquirer, which stands whether or not it is written down: the record then says less.
     pub fn keep_outcome(&self, number: &str, state: &State) {
         if let Err(error) = self.keep(number, state) {
-            log::write(log::Level::Warn, &format!("what came of {number} could not be kept: {error:?}"));
+            self.host.log(log::Level::Warn, &format!("what came of {number} could not be kept: {error:?}"));
         }
     }
 
-    fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Error> {
-        kv::set(key, &value).map_err(|error| unkept(&error))
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), Error> {
+        self.host.set(key, value).map_err(|error| unkept(&error))
     }
+}
+
+fn turn_key(number: &str) -> String {
+    format!("turn/{number}")
 }
 
 fn record_key(number: &str) -> String {
@@ -290,9 +318,4 @@ fn record_key(number: &str) -> String {
 /// Without a store nothing is sent: what is sent must be found again.
 fn unkept(error: &kv::Error) -> Error {
     not_sent(format!("the account's store does not take what must be kept: {error:?}"))
-}
-
-/// Messages are far shorter than that.
-fn length(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }

@@ -1,18 +1,25 @@
 //! The `card` channel: ISO 8583 to a card acquirer, as China UnionPay's terminals speak it.
 //!
 //! It never sees a card: it says where number, track and PIN go, and the host writes them ([`desk`]). [`messages`] is the wire,
-//! pure; [`payment`] and [`refund`] say what is sent when, and what may be believed; [`record`] is what must be found again.
+//! pure; [`payment`] and [`refund`] say what is sent when, and what may be believed; [`record`] is what must be found again, [`turn`]
+//! which of two calls at once may send.
 
 mod desk;
+mod host;
 pub mod messages;
 mod payment;
-pub mod record;
+mod record;
 mod refund;
+#[cfg(test)]
+mod stories;
+mod turn;
 
 use desk::{CERTIFICATES, DATA_KEY, Desk, MASTER_KEY, PIN_KEY};
+use host::Wasm;
 use saoma_channel_sdk::{
     Account, BillPage, Cadence, Capability, Created, Error, Guest, HostPattern, HttpMessage, KnownOrder, Manifest,
     NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder, SecretKind, SecretSpec,
+    card::presented,
 };
 
 pub struct Card;
@@ -66,23 +73,23 @@ impl Guest for Card {
     }
 
     fn charge(account: Account, order: Order, _code: String) -> Result<PaymentAnswer, Error> {
-        payment::charge(&Desk::open(&account)?, &order)
+        payment::charge(&Desk::open(&Wasm, &account, presented())?, &order)
     }
 
     fn query(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
-        payment::query(&Desk::open(&account)?, &order)
+        payment::query(&Desk::open(&Wasm, &account, presented())?, &order)
     }
 
     fn cancel(account: Account, order: KnownOrder) -> Result<PaymentAnswer, Error> {
-        payment::cancel(&Desk::open(&account)?, &order)
+        payment::cancel(&Desk::open(&Wasm, &account, presented())?, &order)
     }
 
     fn refund(account: Account, order: RefundOrder) -> Result<RefundAnswer, Error> {
-        refund::refund(&Desk::open(&account)?, &order)
+        refund::refund(&Desk::open(&Wasm, &account, presented())?, &order)
     }
 
     fn query_refund(account: Account, order: RefundOrder) -> Result<RefundAnswer, Error> {
-        refund::query(&Desk::open(&account)?, &order)
+        refund::query(&Desk::open(&Wasm, &account, presented())?, &order)
     }
 
     fn parse_notification(_: Account, _: HttpMessage) -> Result<NotificationOutcome, NotificationError> {
@@ -94,7 +101,7 @@ impl Guest for Card {
     }
 
     fn self_test(account: Account) -> Result<String, Error> {
-        let desk = Desk::open(&account)?;
+        let desk = Desk::open(&Wasm, &account, presented())?;
         let batch = desk.sign_on()?.batch;
         Ok(format!("Terminal {} is signed on; batch {batch:06}.", desk.settings.terminal_number))
     }

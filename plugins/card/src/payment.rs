@@ -7,60 +7,73 @@
 use saoma_channel_sdk::{Error, KnownOrder, Money, Order, PaymentAnswer, PaymentStatus, log, no_answer, not_sent};
 
 use crate::{
-    desk::{Desk, Outcome},
+    desk::{ATTEMPTS, Desk, Outcome},
     messages::{
         build::{Approved, Sent},
         read::{Heard, NO_ANSWER, Said, Verdict, verdict},
     },
-    record::{Approval, State},
+    record::{Approval, State, Unanswered},
+    turn::{Entry, Turn},
 };
 
-/// Messages of one kind in one call: the first, and one more after a sign-on.
-const ATTEMPTS: usize = 2;
 /// By which the acquirer says that it never had what is to be reversed.
 const NO_ORIGINAL: &str = "25";
+/// By which the acquirer says that the trace number is another transaction's.
+pub const TRACE_TAKEN: &str = "94";
 
 /// # Errors
 /// The contract's.
 pub fn charge(desk: &Desk, order: &Order) -> Result<PaymentAnswer, Error> {
-    match desk.record(&order.number)? {
-        None | Some(State::Unsent) => {}
-        Some(state) => return known(&order.number, &state),
+    let mut turn = match Turn::enter(desk, &order.number, order.created_at)? {
+        Entry::Mine(turn) => turn,
+        Entry::Known(state) => return known(&order.number, &state),
+    };
+    let outcome = sell(desk, order, &mut turn);
+    if matches!(outcome, Err(Error::NotSent(_) | Error::Misconfigured(_))) {
+        turn.leave();
     }
-    let card = desk.card()?;
-    desk.begin(&order.number, &State::Unsent)?;
+    outcome
+}
+
+/// # Errors
+/// The contract's. `not-sent` and `misconfigured`: nothing of it is at the acquirer, not by an earlier message either.
+fn sell(desk: &Desk, order: &Order, turn: &mut Turn) -> Result<PaymentAnswer, Error> {
+    let number = order.number.as_str();
+    let card = desk.card.as_ref().ok_or_else(|| not_sent("core has no card for this payment"))?;
     for _ in 0..ATTEMPTS {
         let session = desk.session()?;
         let sent = Sent::sale(desk.trace()?, session.batch, order.amount.minor, card);
-        let draft = desk.settings.sale(&sent, card, &order.number).map_err(not_sent)?;
-        desk.keep(&order.number, &State::Sent { sent: sent.clone(), reason: NO_ANSWER.to_owned() })?;
-        let heard = match desk.exchange(&draft, session) {
-            Ok(Outcome::Heard(heard)) => heard,
-            Ok(Outcome::NoKeys) => {
-                desk.keep_outcome(&order.number, &State::Unsent);
+        let draft = desk.settings.sale(&sent, card, number).map_err(not_sent)?;
+        let mut message = desk.unanswered(sent, NO_ANSWER);
+        turn.keep(&State::Sent(message.clone()))?;
+        let heard = match desk.exchange(&draft, session)? {
+            Outcome::Heard(heard) => heard,
+            Outcome::NoKeys => {
+                desk.keep_outcome(number, &State::UNSENT);
                 desk.renewed(session)?;
                 continue;
             }
-            Err(error) => {
-                desk.keep_outcome(&order.number, &State::Unsent);
-                return Err(error);
-            }
         };
         match heard {
-            Heard::Answered(said) => return sold(desk, &order.number, sent, &said),
+            Heard::Answered(said) => return sold(desk, number, turn, message.sent, &said),
             Heard::SignOn { signed: true } => {
-                desk.keep_outcome(&order.number, &State::Unsent);
+                desk.keep_outcome(number, &State::UNSENT);
                 desk.renewed(session)?;
             }
-            // Whoever sits between could have put this in the place of an approval. The new keys end what may still come of the first
-            // message, the reversal what has come of it.
+            // Whoever sits between could have put this in the place of an approval, or hold the first message and old keys back. What
+            // the acquirer took is undone; what it has not seen may still come, unless nobody sits between.
             Heard::SignOn { signed: false } => {
                 desk.renewed(session).map_err(unknown)?;
-                reverse(desk, &sent, NO_ANSWER)?;
-                desk.keep_outcome(&order.number, &State::Unsent);
+                if reverse(desk, &message)? == Reversed::NeverSeen && !desk.settings.is_tls() {
+                    return Err(no_answer(
+                        "somebody asks for a sign-on without a MAC, and the sale may still be on its way",
+                    ));
+                }
+                desk.keep_outcome(number, &State::UNSENT);
             }
             Heard::Unclear { why, reason } => {
-                desk.keep_outcome(&order.number, &State::Sent { sent, reason: reason.to_owned() });
+                message.reason = reason.to_owned();
+                turn.settle(&State::Sent(message))?;
                 return Err(no_answer(why));
             }
         }
@@ -69,7 +82,7 @@ pub fn charge(desk: &Desk, order: &Order) -> Result<PaymentAnswer, Error> {
 }
 
 /// An answer with a right MAC about a sale.
-fn sold(desk: &Desk, number: &str, sent: Sent, said: &Said) -> Result<PaymentAnswer, Error> {
+fn sold(desk: &Desk, number: &str, turn: &mut Turn, sent: Sent, said: &Said) -> Result<PaymentAnswer, Error> {
     let state = match verdict(&said.code) {
         Verdict::Approved => State::Approved(Approval {
             reference: said.approved(&sent, &desk.settings).text(),
@@ -78,9 +91,10 @@ fn sold(desk: &Desk, number: &str, sent: Sent, said: &Said) -> Result<PaymentAns
             doubted: false,
         }),
         Verdict::Refused(_) => State::Refused { code: said.code.clone() },
+        Verdict::Unclear if said.code == TRACE_TAKEN => State::TraceTaken,
         Verdict::Unclear => return Err(no_answer(format!("the acquirer answers {}, which leaves it open", said.code))),
     };
-    desk.keep_outcome(number, &state);
+    turn.settle(&state)?;
     let answer = known(number, &state)?;
     let payer_hint = desk.card.as_ref().map(|card| card.number_masked.clone()).unwrap_or_default();
     Ok(PaymentAnswer { payer_hint, ..answer })
@@ -92,7 +106,7 @@ fn sold(desk: &Desk, number: &str, sent: Sent, said: &Said) -> Result<PaymentAns
 /// `no-answer` where that is nothing definite.
 fn known(number: &str, state: &State) -> Result<PaymentAnswer, Error> {
     Ok(match state {
-        State::Unsent => answer(number, PaymentStatus::NotFound),
+        State::Unsent { .. } => answer(number, PaymentStatus::NotFound),
         State::Sent { .. } => return Err(no_answer("the acquirer did not answer, and cannot be asked: reverse it")),
         State::Voiding { .. } => return Err(no_answer("the acquirer did not answer the void, and cannot be asked")),
         State::Approved(approval) if approval.doubted => {
@@ -104,6 +118,9 @@ fn known(number: &str, state: &State) -> Result<PaymentAnswer, Error> {
             _ => return Err(no_answer(format!("the acquirer answered {code}"))),
         },
         State::Undone => answer(number, PaymentStatus::Closed),
+        State::TraceTaken => {
+            return Err(no_answer("the acquirer took the trace number for another transaction's: ask it by hand"));
+        }
     })
 }
 
@@ -145,30 +162,39 @@ pub fn cancel(desk: &Desk, order: &KnownOrder) -> Result<PaymentAnswer, Error> {
         at_ms: None,
         doubted: true,
     });
-    let state = match desk.record(number)? {
-        None if order.reference.is_empty() => return Err(nothing_kept()),
-        None => {
-            desk.begin(number, &heard).map_err(unknown)?;
-            heard
+    if desk.record(number)?.is_none() {
+        if order.reference.is_empty() {
+            return Err(nothing_kept());
         }
-        Some(State::Unsent | State::Sent { .. }) if !order.reference.is_empty() => heard,
+        desk.begin(number, &heard).map_err(unknown)?;
+    }
+    let mut turn = Turn::take(desk, number).map_err(unknown)?;
+    let state = match desk.record(number)? {
+        None => return Err(nothing_kept()),
+        Some(State::Unsent { .. } | State::Sent(_)) if !order.reference.is_empty() => heard,
         Some(state) => state,
     };
     match state {
-        State::Sent { sent, reason } => match reverse(desk, &sent, &reason)? {
+        State::Sent(message) => match reverse(desk, &message)? {
             Reversed::Done => {
                 desk.keep_outcome(number, &State::Undone);
                 Ok(answer(number, PaymentStatus::Closed))
             }
             // It may still be on its way: core waits, and asks again.
-            Reversed::NeverSeen => Ok(answer(number, PaymentStatus::NotFound)),
+            Reversed::NeverSeen => {
+                desk.keep_outcome(number, &State::Sent(Unanswered { never_seen: true, ..message }));
+                Ok(answer(number, PaymentStatus::NotFound))
+            }
         },
-        State::Approved(approval) => void(desk, number, approval),
-        State::Voiding { mut approval, void: sent, reason } => {
-            approval.doubted |= reverse(desk, &sent, &reason)? == Reversed::NeverSeen;
-            void(desk, number, approval)
+        State::Approved(approval) => void(desk, number, &mut turn, approval),
+        State::Voiding { mut approval, void: message } => {
+            approval.doubted |= reverse(desk, &message)? == Reversed::NeverSeen;
+            void(desk, number, &mut turn, approval)
         }
-        state @ (State::Unsent | State::Refused { .. } | State::Undone) => known(number, &state),
+        // What is not sent stays so: a call that would send it finds that this one came in between.
+        state @ (State::Unsent { .. } | State::Refused { .. } | State::Undone | State::TraceTaken) => {
+            known(number, &state)
+        }
     }
 }
 
@@ -185,7 +211,14 @@ enum Reversed {
 ///
 /// # Errors
 /// `no-answer` unless the acquirer acknowledges it: whatever else comes, the first message may stand.
-fn reverse(desk: &Desk, sent: &Sent, reason: &str) -> Result<Reversed, Error> {
+fn reverse(desk: &Desk, message: &Unanswered) -> Result<Reversed, Error> {
+    let Unanswered { sent, reason, terminal, merchant, .. } = message;
+    // There it could be another's message, or none.
+    if (terminal, merchant) != (&desk.settings.terminal_number, &desk.settings.merchant_number) {
+        return Err(no_answer(
+            "it was sent under another terminal or merchant number, and only that one can reverse it",
+        ));
+    }
     let draft = desk.settings.reversal(sent, reason, desk.card.as_ref());
     let mut session = desk.session().map_err(unknown)?;
     for _ in 0..ATTEMPTS {
@@ -193,6 +226,10 @@ fn reverse(desk: &Desk, sent: &Sent, reason: &str) -> Result<Reversed, Error> {
             Outcome::Heard(Heard::Answered(said)) => {
                 return match said.code.as_str() {
                     "00" => Ok(Reversed::Done),
+                    // Once the batch is closed the acquirer may not look into it.
+                    NO_ORIGINAL if session.batch != sent.batch => {
+                        Err(no_answer("the acquirer does not find it, and its batch is closed: ask it by hand"))
+                    }
                     NO_ORIGINAL => Ok(Reversed::NeverSeen),
                     code => Err(no_answer(format!("the acquirer answers {code} to the reversal"))),
                 };
@@ -208,43 +245,54 @@ fn reverse(desk: &Desk, sent: &Sent, reason: &str) -> Result<Reversed, Error> {
 }
 
 /// Takes back an approved sale of the open batch, in whole. Of a batch that is closed only a refund gives money back.
-fn void(desk: &Desk, number: &str, approval: Approval) -> Result<PaymentAnswer, Error> {
+fn void(desk: &Desk, number: &str, turn: &mut Turn, mut approval: Approval) -> Result<PaymentAnswer, Error> {
     let sale = Approved::from_text(&approval.reference)
         .ok_or_else(|| no_answer("the payment's reference is not of this channel"))?;
     if sale.terminal != desk.settings.terminal_number {
         return Err(no_answer("it was sold under another terminal number, and only that one can void it"));
     }
-    let card = desk.card()?;
+    let card = desk.card.as_ref();
+    let card = card.ok_or_else(|| no_answer("core has no card for this payment: ask the acquirer by hand"))?;
     for _ in 0..ATTEMPTS {
-        let session = desk.session().map_err(unknown)?;
-        if sale.batch != session.batch {
-            desk.keep_outcome(number, &State::Approved(approval.clone()));
-            return known(number, &State::Approved(approval));
+        let mut session = desk.session().map_err(unknown)?;
+        // What is kept of the batch may be old.
+        if sale.batch != session.batch && !desk.has_signed_on() {
+            session = desk.sign_on().map_err(unknown)?;
         }
-        let trace = desk.trace().map_err(unknown)?;
-        let sent = Sent::about(trace, session.batch, approval.minor, &sale);
-        let voiding = |approval: &Approval, reason: &str| State::Voiding {
-            approval: approval.clone(),
-            void: sent.clone(),
-            reason: reason.to_owned(),
-        };
-        desk.keep(number, &voiding(&approval, NO_ANSWER)).map_err(unknown)?;
-        match desk.exchange(&desk.settings.void(&sent, &sale, card), session) {
+        if sale.batch != session.batch {
+            let state = State::Approved(approval);
+            turn.settle(&state)?;
+            return known(number, &state);
+        }
+        let sent = Sent::about(desk.trace().map_err(unknown)?, session.batch, approval.minor, &sale);
+        let draft = desk.settings.void(&sent, &sale, card);
+        let mut message = desk.unanswered(sent, NO_ANSWER);
+        turn.keep(&State::Voiding { approval: approval.clone(), void: message.clone() }).map_err(unknown)?;
+        match desk.exchange(&draft, session) {
             Ok(Outcome::Heard(Heard::Answered(said))) => match verdict(&said.code) {
                 Verdict::Approved => {
-                    desk.keep_outcome(number, &State::Undone);
+                    turn.settle(&State::Undone)?;
                     return Ok(answer(number, PaymentStatus::Closed));
                 }
                 Verdict::Refused(failure) => {
-                    desk.keep_outcome(number, &State::Approved(approval.clone()));
-                    log::write(log::Level::Warn, &format!("the acquirer refuses a void: {}", failure.message));
+                    let state = State::Approved(approval);
+                    turn.settle(&state)?;
+                    desk.host.log(log::Level::Warn, &format!("the acquirer refuses a void: {}", failure.message));
                     // It is paid, then, unless another void was carried out.
-                    return known(number, &State::Approved(approval));
+                    return known(number, &state);
                 }
-                Verdict::Unclear => return Err(no_answer(format!("the acquirer answers {} to the void", said.code))),
+                Verdict::Unclear => {
+                    // This void is not to be reversed: that would take back whatever has the number.
+                    if said.code == TRACE_TAKEN {
+                        approval.doubted = true;
+                        turn.settle(&State::Approved(approval))?;
+                    }
+                    return Err(no_answer(format!("the acquirer answers {} to the void", said.code)));
+                }
             },
             Ok(Outcome::Heard(Heard::Unclear { why, reason })) => {
-                desk.keep_outcome(number, &voiding(&approval, reason));
+                message.reason = reason.to_owned();
+                turn.settle(&State::Voiding { approval, void: message })?;
                 return Err(no_answer(why));
             }
             Ok(Outcome::NoKeys | Outcome::Heard(Heard::SignOn { signed: true })) => {
@@ -252,21 +300,21 @@ fn void(desk: &Desk, number: &str, approval: Approval) -> Result<PaymentAnswer, 
             }
             Ok(Outcome::Heard(Heard::SignOn { signed: false })) => {
                 desk.renewed(session).map_err(unknown)?;
-                // As in `charge`: under the old keys nothing can come of it any more.
-                reverse(desk, &sent, NO_ANSWER)?;
+                // As in `charge`.
+                approval.doubted |= reverse(desk, &message)? == Reversed::NeverSeen;
             }
             Err(error) => {
-                desk.keep_outcome(number, &State::Approved(approval));
+                turn.settle(&State::Approved(approval))?;
                 return Err(unknown(error));
             }
         }
-        desk.keep_outcome(number, &State::Approved(approval.clone()));
+        turn.settle(&State::Approved(approval.clone()))?;
     }
     Err(no_answer("the acquirer asks for a sign-on although there just was one"))
 }
 
 /// What cannot be sent now, for whatever reason, leaves open what was sent before.
-fn unknown(error: Error) -> Error {
+pub fn unknown(error: Error) -> Error {
     match error {
         Error::NotSent(why) | Error::NoAnswer(why) | Error::Misconfigured(why) => no_answer(why),
         Error::Unsupported => Error::Unsupported,

@@ -1,52 +1,51 @@
 //! Refunds. The wire has no reversal of them and no question about them, so one without an answer is left to persons; it is never
 //! sent twice.
 
-use saoma_channel_sdk::{Error, Money, RefundAnswer, RefundOrder, RefundStatus, clock, no_answer, not_sent};
+use saoma_channel_sdk::{Error, Money, RefundAnswer, RefundOrder, RefundStatus, no_answer, not_sent};
 
 use crate::{
-    desk::{Desk, Outcome},
+    desk::{ATTEMPTS, Desk, Outcome},
     messages::{
         build::{Approved, Sent},
         read::{Heard, NO_ANSWER, Verdict, verdict},
     },
     record::{Approval, State},
+    turn::{Entry, Turn},
 };
-
-const ATTEMPTS: usize = 2;
-/// A refund of which nothing is kept is sent only this long after core took it in: later it may be that it was sent, and its record is
-/// lost.
-const FRESH_MS: i64 = 600_000;
 
 /// # Errors
 /// The contract's.
 pub fn refund(desk: &Desk, refund: &RefundOrder) -> Result<RefundAnswer, Error> {
-    let number = refund.refund_number.as_str();
-    match desk.record(number)? {
-        Some(State::Unsent) => {}
-        None if clock::now().abs_diff(refund.created_at) <= FRESH_MS.unsigned_abs() => {}
-        None => return Err(no_answer("nothing is kept of this refund, which is not new: ask the acquirer by hand")),
-        Some(state) => return known(number, &state),
+    let turn = match Turn::enter(desk, &refund.refund_number, refund.created_at)? {
+        Entry::Mine(turn) => turn,
+        Entry::Known(state) => return known(&refund.refund_number, &state),
+    };
+    let outcome = give_back(desk, refund);
+    if matches!(outcome, Err(Error::NotSent(_) | Error::Misconfigured(_))) {
+        turn.leave();
     }
+    outcome
+}
+
+/// # Errors
+/// The contract's. `not-sent` and `misconfigured`: nothing of it is at the acquirer.
+fn give_back(desk: &Desk, refund: &RefundOrder) -> Result<RefundAnswer, Error> {
+    let number = refund.refund_number.as_str();
     let sale = Approved::from_text(&refund.reference).ok_or_else(|| {
         not_sent("the payment's reference is not of this channel, so that the acquirer cannot be told of it")
     })?;
     let card = desk.card.as_ref().ok_or_else(|| not_sent("core has no card for this payment"))?;
-    desk.begin(number, &State::Unsent)?;
     for _ in 0..ATTEMPTS {
         let session = desk.session()?;
         let sent = Sent::about(desk.trace()?, session.batch, refund.amount.minor, &sale);
         let draft = desk.settings.refund(&sent, &sale, card, number);
-        desk.keep(number, &State::Sent { sent: sent.clone(), reason: NO_ANSWER.to_owned() })?;
-        let heard = match desk.exchange(&draft, session) {
-            Ok(Outcome::Heard(heard)) => heard,
-            Ok(Outcome::NoKeys) => {
-                desk.keep_outcome(number, &State::Unsent);
+        desk.keep(number, &State::Sent(desk.unanswered(sent.clone(), NO_ANSWER)))?;
+        let heard = match desk.exchange(&draft, session)? {
+            Outcome::Heard(heard) => heard,
+            Outcome::NoKeys => {
+                desk.keep_outcome(number, &State::UNSENT);
                 desk.renewed(session)?;
                 continue;
-            }
-            Err(error) => {
-                desk.keep_outcome(number, &State::Unsent);
-                return Err(error);
             }
         };
         match heard {
@@ -65,8 +64,8 @@ pub fn refund(desk: &Desk, refund: &RefundOrder) -> Result<RefundAnswer, Error> 
                 return known(number, &state);
             }
             // Over TLS it is the acquirer who says so, with or without a MAC.
-            Heard::SignOn { signed } if signed || desk.settings.address.starts_with("tls://") => {
-                desk.keep_outcome(number, &State::Unsent);
+            Heard::SignOn { signed } if signed || desk.settings.is_tls() => {
+                desk.keep_outcome(number, &State::UNSENT);
                 desk.renewed(session)?;
             }
             Heard::SignOn { .. } => {
@@ -94,7 +93,7 @@ fn known(number: &str, state: &State) -> Result<RefundAnswer, Error> {
     let answer =
         |status| RefundAnswer { status, refund_number: number.to_owned(), amount: None, reference: String::new() };
     Ok(match state {
-        State::Unsent => answer(RefundStatus::NotFound),
+        State::Unsent { .. } => answer(RefundStatus::NotFound),
         State::Approved(approval) => RefundAnswer {
             amount: Some(Money { minor: approval.minor, currency: "CNY".to_owned() }),
             reference: approval.reference.clone(),
@@ -104,7 +103,7 @@ fn known(number: &str, state: &State) -> Result<RefundAnswer, Error> {
             Verdict::Refused(failure) => answer(RefundStatus::Failed(failure)),
             _ => return Err(no_answer(format!("the acquirer answered {code}"))),
         },
-        State::Sent { .. } | State::Voiding { .. } | State::Undone => {
+        State::Sent(_) | State::Voiding { .. } | State::Undone | State::TraceTaken => {
             return Err(no_answer("the acquirer did not answer the refund, and cannot be asked"));
         }
     })

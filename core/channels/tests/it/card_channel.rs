@@ -10,7 +10,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use saoma_channels::{
     Account, Card, CardEntry, ChannelCaller as _, Clock as _, DeclineCode, EncryptedPin, Failure, Host, HostConfig,
-    KeptCard, KnownOrder, MemoryKv, PaymentAnswer, PaymentStatus, RefundOrder, RefundStatus, Secrets, SystemClock,
+    KeptCard, KnownOrder, MemoryKv, Order, PaymentAnswer, PaymentStatus, RefundOrder, RefundStatus, Secrets, SystemClock,
 };
 use saoma_protocol::{ChannelAccountId, Millis, RefundId, TenantId};
 use serde_json::{Value, json};
@@ -159,7 +159,7 @@ impl Shop {
     }
 
     async fn charge(&self, n: u8, card: &Card) -> Result<PaymentAnswer, Failure> {
-        self.host.charge_card(&self.account, &order(n, 1_250), card).await
+        self.host.charge_card(&self.account, &fresh(n), card).await
     }
 
     async fn sold(&self, n: u8) -> PaymentAnswer {
@@ -182,6 +182,11 @@ async fn host(kv: Arc<MemoryKv>) -> Host {
     let host = Host::new(HostConfig { kv, ..config() }).expect("the host starts");
     host.install(&component("card")).await.expect("card installs");
     host
+}
+
+/// As core takes it in just now.
+fn fresh(n: u8) -> Order {
+    Order { created_at: SystemClock.now(), ..order(n, 1_250) }
 }
 
 fn sale(n: u8, reference: &str) -> KnownOrder {
@@ -313,11 +318,12 @@ async fn keys_that_are_lost_are_fetched_again() {
         (shop.kinds().await, shop.books(2).await),
         (["0200", "0800", "0200"].map(str::to_owned).to_vec(), (1, 0))
     );
-    // Without one: taken back before it is sent again.
+    // Without one: whoever sits between may hold the sale back, so that it is not sent again.
     shop.next("charge", "key-lost").await;
-    shop.sold(3).await;
-    let kinds = ["0200", "0800", "0400", "0200"].map(str::to_owned).to_vec();
-    assert_eq!((shop.kinds().await, shop.books(3).await), (kinds, (1, 0)));
+    assert!(no_answer(&shop.charge(3, &chip()).await));
+    let kinds = ["0200", "0800", "0400"].map(str::to_owned).to_vec();
+    assert_eq!((shop.kinds().await, shop.books(3).await), (kinds, (0, 0)));
+    assert_eq!(shop.cancel(3, "").await, Ok(PaymentStatus::NotFound));
     shop.next("cancel", "key-lost").await;
     assert_eq!(shop.cancel(2, &sold.reference).await, Ok(PaymentStatus::Closed));
     assert_eq!(shop.books(2).await, (1, 1_250));
@@ -339,7 +345,9 @@ async fn sign_ons_at_once_spoil_no_sale() {
         shop.charge(4, &chip),
         shop.charge(5, &chip),
     );
-    for (n, outcome) in (1..).zip([sales.0, sales.1, sales.2, sales.3, sales.4]) {
+    let sales = [sales.0, sales.1, sales.2, sales.3, sales.4];
+    assert!(sales.iter().any(Result::is_ok), "{sales:?}");
+    for (n, outcome) in (1..).zip(sales) {
         match outcome {
             Ok(answer) => assert_eq!((answer.status, shop.books(n).await), (PaymentStatus::Succeeded, (1, 0))),
             Err(Failure::NotSent { .. }) => assert!(matches!(shop.books(n).await, (0, 0) | (1, 1_250))),
@@ -405,12 +413,18 @@ async fn without_its_record_nothing_is_claimed() {
     shop.host = host(Arc::default()).await;
     assert!(no_answer(&shop.query(2).await) && no_answer(&shop.cancel(2, "").await));
     assert_eq!(shop.books(2).await, (1, 0));
-    // What core was told is enough for a void. Trace numbers begin anew with the store: the acquirer has had two of them for other
-    // messages, says so, and that is no answer.
+    // What core was told is enough for a void. The store of a minute ago had the same trace numbers: if the acquirer has had one
+    // for another message, it says so, and that is no answer.
+    let mut undone = shop.cancel(1, &sold.reference).await;
     for _ in 0..2 {
-        assert!(no_answer(&shop.cancel(1, &sold.reference).await));
+        if no_answer(&undone) {
+            assert_eq!(shop.books(1).await, (1, 0));
+            undone = shop.cancel(1, &sold.reference).await;
+        }
     }
-    assert_eq!((shop.cancel(1, &sold.reference).await, shop.books(1).await), (Ok(PaymentStatus::Closed), (1, 1_250)));
+    assert_eq!((undone, shop.books(1).await), (Ok(PaymentStatus::Closed), (1, 1_250)));
+    // Nothing of what had those numbers was taken back.
+    assert_eq!(shop.books(2).await, (1, 0));
 }
 
 #[tokio::test]
@@ -452,7 +466,11 @@ async fn over_tls_with_the_retail_mac() {
     let said = shop.host.self_test(&shop.account).await.expect("it works");
     assert!(said.contains("10000019") && said.contains("000001"), "{said}");
     shop.sold(1).await;
+    // Nobody sits between: it is refused, and sent again once the acquirer says that it has not seen it.
+    shop.heard().await;
+    shop.next("charge", "key-lost").await;
     let sold = shop.sold(2).await;
+    assert_eq!(shop.kinds().await, ["0200", "0800", "0400", "0200"]);
     shop.next("refund", "key-lost").await;
     let answer = shop.host.refund(&shop.account, &refund(2, &sold.reference, 1_250)).await.expect("an answer");
     assert_eq!((answer.status, shop.books(2).await), (RefundStatus::Succeeded, (1, 1_250)));
@@ -477,15 +495,17 @@ async fn wrong_settings_are_named() {
         (with("header", json!("60310031100x")), "header"),
         (with("mac", json!("none")), "mac"),
         (with("answer_timeout_s", json!(0)), "answer_timeout_s"),
+        (with("private_authority", json!(true)), "private_authority"),
+        (with("mac", json!("retail")), "mac"),
         (with_key("not a key"), "terminal-master-key"),
         (with_key("F1223344556677889900AABBCCDDEEFF"), "terminal-master-key"),
     ];
     for (account, named) in rows {
-        let outcome = shop.host.charge_card(&account, &order(1, 1_250), &chip()).await;
+        let outcome = shop.host.charge_card(&account, &fresh(1), &chip()).await;
         assert!(matches!(&outcome, Err(Failure::Misconfigured { why }) if why.contains(named)), "{named}: {outcome:?}");
     }
     let nobody = with("address", json!("tcp://127.0.0.1:1"));
-    let outcome = shop.host.charge_card(&nobody, &order(2, 1_250), &chip()).await;
+    let outcome = shop.host.charge_card(&nobody, &fresh(2), &chip()).await;
     assert!(matches!(&outcome, Err(Failure::NotSent { .. })), "{outcome:?}");
     // A sign-on that is not answered leaves nothing to reverse.
     shop.next("other", "silent").await;

@@ -81,7 +81,7 @@ pub fn heard(settings: &Settings, draft: &Draft, bytes: &[u8], mac_fits: bool, n
         return Heard::SignOn { signed: true };
     }
     let (date, clock) = (answer.text(13), answer.text(12));
-    let sound = |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let sound = |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let is_reversal = draft.kind == "0400";
     let authorisation = answer.text(38).trim_end();
     if verdict(code) == Verdict::Approved
@@ -108,13 +108,13 @@ fn differs(settings: &Settings, draft: &Draft, answer: &Answer) -> Option<&'stat
         "0800" => "0810",
         "0200" => "0210",
         "0220" => "0230",
-        _ => "0410",
+        "0400" => "0410",
+        _ => return Some("the type"),
     };
     if answer.kind != kind {
         return Some("the type");
     }
-    let sent = settings.prefix().ok()?.0;
-    let [id, d0, d1, s0, s1] = sent;
+    let Ok(([id, d0, d1, s0, s1], _)) = settings.prefix() else { return Some("the network number") };
     if answer.tpdu != [id, s0, s1, d0, d1] {
         return Some("the network number");
     }
@@ -193,6 +193,7 @@ pub fn signed_on(settings: &Settings, draft: &Draft, bytes: &[u8]) -> Result<Sig
         code => return Err(NotSignedOn::Refused(code.chars().filter(char::is_ascii_alphanumeric).collect())),
     }
     let batch = answer.text(60).get(2..8).and_then(|batch| batch.parse().ok());
+    let batch = batch.filter(|batch| *batch > 0);
     let batch = batch.ok_or_else(|| unclear("it names no batch"))?;
     // 16 bytes and 4 for PINs, 16 and 4 for MACs; where the key for MACs has 8, zeros follow it.
     let keys: Option<&[u8; 40]> = answer.fields.get(&62).and_then(|bytes| bytes.as_slice().try_into().ok());

@@ -55,11 +55,23 @@ const fn answer_timeout_s() -> u32 {
 }
 
 impl Settings {
+    /// Whether the acquirer, and nobody else, is at the other end.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.address.starts_with("tls://")
+    }
+
     /// What stands before every message.
     ///
     /// # Errors
     /// `misconfigured`, naming the setting: what no schema can say of TPDU, header and the two numbers.
     pub fn prefix(&self) -> Result<([u8; 5], [u8; 6]), Error> {
+        if !self.is_tls() && !self.address.starts_with("tcp://") {
+            return Err(misconfigured("address must begin with tls:// or tcp://"));
+        }
+        if self.private_authority && !self.is_tls() {
+            return Err(misconfigured("private_authority is for an address with tls:// alone"));
+        }
         let tpdu = from_digits(&self.tpdu).filter(|_| self.tpdu.starts_with("60"));
         let tpdu = tpdu.ok_or_else(|| misconfigured("tpdu must be ten digits that begin with 60"))?;
         let header = from_digits(&self.header).ok_or_else(|| misconfigured("header must be twelve digits"))?;
@@ -88,7 +100,15 @@ mod tests {
         let settings: Settings = serde_json::from_value(sound).expect("reads");
         assert!(settings.prefix().is_ok() && settings.answer_timeout_s == 25);
         type Spoil = fn(&mut Settings);
-        let rows: [(Spoil, &str); 5] = [
+        let rows: [(Spoil, &str); 7] = [
+            (|settings| settings.address = "https://a.example:1".to_owned(), "address"),
+            (
+                |settings| {
+                    settings.address = "tcp://10.0.0.1:1".to_owned();
+                    settings.private_authority = true;
+                },
+                "private_authority",
+            ),
             (|settings| settings.tpdu = "60000600zz".to_owned(), "tpdu"),
             (|settings| settings.tpdu = "6100060000".to_owned(), "tpdu"),
             (|settings| settings.header = "60310031100x".to_owned(), "header"),

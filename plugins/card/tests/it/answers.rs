@@ -80,6 +80,8 @@ fn an_answer_is_about_the_message_or_none() {
         ("the network number", [&[0x60, 0, 6, 0, 0], &answer("0210", &[])[5..]].concat()),
         ("under which number", answer("0210", &[(37, "")])),
         ("under which number", answer("0210", &[(37, "00000000 007")])),
+        // The reference's parts are parted by slashes.
+        ("under which number", answer("0210", &[(37, "00000000/007")])),
         ("under which number", answer("0210", &[(38, "A/0007")])),
         ("cannot be read", b"HTTP/1.1 502 Bad Gateway".to_vec()),
         ("cannot be read", Vec::new()),
@@ -153,7 +155,14 @@ fn sign_ons() {
     assert_eq!(single, mac(b"mmmmmmmm"));
     assert_eq!(answer(&[(62, &keys("nnnnnnnn"))]), Ok(mac(b"mmmmmmmmnnnnnnnn")));
     assert_eq!(answer(&[(39, "97")]), Err(NotSignedOn::Refused("97".to_owned())));
-    for changed in [vec![(62, "short")], vec![], vec![(62, "x"), (60, "00")], vec![(62, "x"), (11, "000404")]] {
+    let whole = keys(&zeros);
+    for changed in [
+        vec![(62, whole.as_str()), (60, "00000000003")],
+        vec![(62, "short")],
+        vec![],
+        vec![(62, "x"), (60, "00")],
+        vec![(62, "x"), (11, "000404")],
+    ] {
         assert!(matches!(answer(&changed), Err(NotSignedOn::Unclear(_))), "{changed:?}");
     }
     assert!(matches!(signed_on(&settings, &draft, b""), Err(NotSignedOn::Unclear(_))));
