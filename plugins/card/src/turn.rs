@@ -22,7 +22,7 @@ pub struct Turn<'a> {
 pub enum Entry<'a> {
     /// It alone may.
     Mine(Turn<'a>),
-    Known(State),
+    Known(Box<State>),
 }
 
 impl<'a> Turn<'a> {
@@ -35,7 +35,7 @@ impl<'a> Turn<'a> {
             None if desk.host.now().abs_diff(created_at) <= FRESH_MS => 0,
             None => return Err(no_answer("nothing is kept of it, and it is not new: ask the acquirer by hand")),
             Some(State::Unsent { turn }) => turn,
-            Some(state) => return Ok(Entry::Known(state)),
+            Some(state) => return Ok(Entry::Known(Box::new(state))),
         };
         let turn = Self::take(desk, number)?;
         if turn.last != before + 1 {
