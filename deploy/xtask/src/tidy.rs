@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("saoma-channel-sdk", &["saoma-protocol"]),
     ("saoma-sandbox", &["saoma-channel-sdk"]),
     ("saoma-alipay", &["saoma-channel-sdk"]),
+    ("saoma-card", &["saoma-channel-sdk"]),
     ("saoma-pix", &["saoma-channel-sdk"]),
     ("saoma-lightning", &["saoma-channel-sdk"]),
     ("saoma-unionpay", &["saoma-channel-sdk"]),

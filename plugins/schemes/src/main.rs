@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Parser, Subcommand};
-use saoma_schemes::{alipay, lightning, pix, stage, unionpay, wallet, wechatpay};
+use saoma_schemes::{acquirer, alipay, lightning, pix, stage, unionpay, wallet, wechatpay};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -56,6 +56,24 @@ enum SchemeCommand {
     ///
     /// Example: saoma-schemes wechatpay --partner --signing next-certificate
     Wechatpay(WechatpayArgs),
+    /// A card acquirer (ISO 8583 over TCP or TLS, as UnionPay's terminals speak it), with test keys.
+    ///
+    /// Prints one line of JSON when it is ready: {"listening":"tcp://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
+    ///
+    /// Example: saoma-schemes acquirer --tls --mac retail
+    Acquirer(AcquirerArgs),
+}
+
+#[derive(clap::Args)]
+struct AcquirerArgs {
+    #[command(flatten)]
+    stage: StageArgs,
+    /// Over TLS.
+    #[arg(long)]
+    tls: bool,
+    /// How messages are protected.
+    #[arg(long, value_enum, default_value_t)]
+    mac: acquirer::cipher::Mac,
 }
 
 #[derive(clap::Args)]
@@ -119,6 +137,12 @@ async fn main() -> anyhow::Result<()> {
         SchemeCommand::Wechatpay(args) => {
             let config = wechatpay::Config { is_partner: args.partner, signing: args.signing };
             play(|| wechatpay::start(args.stage.listen, config)).await
+        }
+        SchemeCommand::Acquirer(args) => {
+            let config = acquirer::Config { mac: args.mac, tls: args.tls };
+            let started = || acquirer::start(args.stage.listen, config).map(|running| (running.ready_line(), running));
+            until_told(started).await?.stop().await;
+            Ok(())
         }
     }
 }

@@ -64,7 +64,7 @@ impl Stage {
     /// Writes down a request, and says what is to go wrong with it.
     pub fn enter(&self, act: Act, request: &HttpRequest, body: &Bytes) -> Option<Fault> {
         let headers = request.headers().iter();
-        let heard = Heard {
+        self.note(Heard {
             act,
             method: request.method().to_string(),
             path: request.uri().to_string(),
@@ -73,7 +73,23 @@ impl Stage {
                 .collect(),
             body_base64: STANDARD.encode(body),
             at_ms: wall_ms(),
-        };
+        })
+    }
+
+    /// The same of a message over TCP, which has neither path nor headers. `kind`: its type, in the scheme's words.
+    pub fn enter_frame(&self, act: Act, kind: &str, message: &[u8]) -> Option<Fault> {
+        self.note(Heard {
+            act,
+            method: kind.to_owned(),
+            path: String::new(),
+            headers: Vec::new(),
+            body_base64: STANDARD.encode(message),
+            at_ms: wall_ms(),
+        })
+    }
+
+    fn note(&self, heard: Heard) -> Option<Fault> {
+        let act = heard.act;
         let mut state = self.lock();
         if state.heard.len() == HEARD_MAX {
             state.heard.pop_front();

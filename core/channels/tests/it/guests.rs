@@ -9,10 +9,15 @@ use std::{
 use saoma_channels::{Account, Host, HostConfig, KnownOrder, Order, Presenter, Secrets};
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, StoreId, TenantId, TerminalId};
 
-/// A component's bytes: from `SAOMA_PLUGINS_DIR` (`sandbox.wasm`, `hostile.wasm`), else built here, once.
+/// A component's bytes: from `SAOMA_PLUGINS_DIR` (`sandbox.wasm`, `hostile.wasm`) or the folder `channels` beside it, where those
+/// are that cores do not start with; without it built here, once.
 pub fn component(name: &str) -> Vec<u8> {
-    let path = match std::env::var_os("SAOMA_PLUGINS_DIR") {
-        Some(dir) => PathBuf::from(dir).join(format!("{name}.wasm")),
+    let path = match std::env::var_os("SAOMA_PLUGINS_DIR").map(PathBuf::from) {
+        Some(dir) => {
+            let file = format!("{name}.wasm");
+            let found = [dir.join(&file), dir.with_file_name("channels").join(&file)];
+            found.iter().find(|path| path.exists()).unwrap_or(&found[0]).clone()
+        }
         None => built().join(format!("saoma_{name}.wasm")),
     };
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -24,7 +29,8 @@ fn built() -> &'static Path {
         let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
-            .args(["-p", "saoma-sandbox", "-p", "saoma-hostile", "-p", "saoma-frozen", "--target-dir"])
+            .args(["-p", "saoma-sandbox", "-p", "saoma-hostile", "-p", "saoma-frozen", "-p", "saoma-card"])
+            .arg("--target-dir")
             .arg(&target_dir)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status()

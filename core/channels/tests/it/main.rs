@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
 mod card;
+mod card_channel;
 mod conformance;
 mod conformance_canaries;
 mod guests;

@@ -65,9 +65,18 @@ pub enum Fault {
     ExtraRow,
     /// Of a bill: a row that cannot be read.
     GarbledRow,
+    /// Carried out; the answer comes when nobody waits for it any more.
+    Late,
+    /// Carried out; the answer comes twice.
+    Twice,
+    /// Not carried out; the answer is that the terminal must sign on first, and its working keys are gone.
+    SignOn,
+    /// Not carried out: the working keys of the terminal are gone, so that its MAC fits nothing.
+    KeyLost,
 }
 
 impl Fault {
+    /// Of wires that carry a request and its answer.
     const ALL: [Self; 22] = [
         Self::Unheard,
         Self::Silent,
@@ -93,6 +102,9 @@ impl Fault {
         Self::GarbledRow,
     ];
 
+    /// Of wires whose connections and keys last longer than one request.
+    pub const OVER_TCP: [Self; 4] = [Self::Late, Self::Twice, Self::SignOn, Self::KeyLost];
+
     /// What a far side plays that has no way, or no word, for these.
     #[must_use]
     pub fn all_but(unplayed: &[Self]) -> Vec<Self> {
@@ -110,6 +122,8 @@ impl Fault {
                 | Self::CodeInvalid
                 | Self::LimitExceeded
                 | Self::Declined
+                | Self::SignOn
+                | Self::KeyLost
         )
     }
 }

@@ -1,0 +1,74 @@
+"""What the channel sends (the snapshots of its tests), read by pyiso8583."""
+
+import pathlib
+import unittest
+
+import iso8583
+
+import wire
+
+SNAPSHOTS = pathlib.Path(__file__).parent.parent / "tests/it/snapshots"
+# What every message of its kind has, and nothing else has: ISO 8583 field numbers.
+MONEY = {3, 4, 11, 22, 25, 41, 42, 49, 60, 64}
+FIELDS = {
+    "sale_swiped": MONEY | {26, 35, 52, 53},
+    "sale_fallback": MONEY | {26, 35, 52, 53},
+    "sale_chip": MONEY | {2, 14, 23, 26, 35, 52, 53, 55},
+    "sale_contactless": MONEY | {2, 14, 23, 35, 55},
+    "sale_contactless_stripe": MONEY | {26, 35, 52, 53},
+    "sale_keyed": MONEY | {2, 14, 26, 52, 53},
+    "sale_with_order_number": MONEY | {2, 14, 26, 52, 53, 62},
+    "reversal": MONEY | {2, 14, 23, 39},
+    "reversal_without_card": MONEY | {23, 39},
+    "void": MONEY | {2, 14, 37, 38, 61},
+    "reversal_of_void": MONEY | {2, 14, 39, 61},
+    "refund": MONEY | {2, 14, 37, 38, 61, 63},
+    "sign_on": {11, 41, 42, 60, 63},
+    "sign_on_with_serial_number": {11, 41, 42, 60, 62, 63},
+}
+
+
+def sent(path):
+    """The message's bytes, of the lines behind the snapshot's head."""
+    body = path.read_text().split("---\n", 2)[2]
+    return bytes.fromhex(body.split("\n")[0])
+
+
+class Sent(unittest.TestCase):
+    def test_every_message_is_read_and_written_again(self):
+        found = {path.stem.removeprefix("it__"): path for path in SNAPSHOTS.glob("*.snap")}
+        self.assertEqual(set(found), set(FIELDS))
+        for name, path in found.items():
+            with self.subTest(name):
+                message = sent(path)
+                fields = wire.decode(message)
+                self.assertEqual({int(key) for key in fields if key.isdigit()}, FIELDS[name])
+                self.assertEqual(wire.encode(fields), message)
+
+    def test_fields_say_what_they_should(self):
+        chip = wire.decode(sent(SNAPSHOTS / "it__sale_chip.snap"))
+        self.assertEqual(
+            [chip[key] for key in ("t", "3", "4", "11", "22", "23", "26", "41", "42", "49", "53", "60")],
+            ["0200", "000000", "000000001250", "000403", "051", "001", "12", "10000019", "850100082410002", "156",
+             "2600000000000000", "22000024000600"],
+        )
+        self.assertEqual((len(chip["2"]), len(chip["35"]), len(chip["52"])), (13, 31, 16))
+        reversal = wire.decode(sent(SNAPSHOTS / "it__reversal.snap"))
+        self.assertEqual([reversal[key] for key in ("t", "3", "4", "11", "22", "39", "60")],
+                         ["0400", "000000", "000000001250", "000403", "051", "98", "22000024000600"])
+        void = wire.decode(sent(SNAPSHOTS / "it__void.snap"))
+        self.assertEqual([void[key] for key in ("t", "3", "11", "37", "38", "61")],
+                         ["0200", "200000", "000404", "000000000007", "A00007", "0000240004031126"])
+
+    def test_a_tampered_one_is_refused(self):
+        message = bytearray(sent(SNAPSHOTS / "it__sale_chip.snap"))
+        with self.assertRaises(iso8583.DecodeError):
+            wire.decode(bytes(message[:-1]))
+        # The bitmap claims one more field.
+        message[13] |= 0x08
+        with self.assertRaises(iso8583.DecodeError):
+            wire.decode(bytes(message))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,11 @@
+//! The acquirer's wire, pure: what is sent, what an answer means.
+//!
+//! [`build`] makes messages, [`codec`] makes bytes of them, [`read`] looks at answers. No host in here.
+
+pub mod build;
+pub mod codec;
+mod moment;
+pub mod read;
+pub mod settings;
+
+pub use settings::Settings;

@@ -1,0 +1,107 @@
+//! The acquirer at the stage door.
+
+use serde_json::json;
+
+use super::{
+    AUTHORITY_PEM, Acquirer, TERMINALS_KEY,
+    book::{Entry, Kind, Standing},
+    cipher::Mac,
+    desk::{MASTER_KEY, MERCHANT, TERMINAL},
+};
+use crate::stage::{Act, FarSide, Fault, Notification, OrderSeen, Script, Stage, Unplayable};
+
+/// Nobody confirms a card's sale afterwards, states have no words, and there is no bill.
+const UNPLAYED: [Fault; 5] =
+    [Fault::StrangeState, Fault::Pending, Fault::MissingRow, Fault::ExtraRow, Fault::GarbledRow];
+
+impl FarSide for Acquirer {
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn script(&self, base_url: &str) -> Script {
+        let mac = match self.config.mac {
+            Mac::UnionpayEcb => "unionpay-ecb",
+            Mac::Retail => "retail",
+        };
+        let mut secrets = json!({
+            "terminal-master-key": MASTER_KEY,
+            "terminal-data-key": TERMINALS_KEY,
+            "terminal-pin-key": TERMINALS_KEY,
+        });
+        if self.config.tls {
+            secrets["acquirer-certificates"] = json!(AUTHORITY_PEM);
+        }
+        Script {
+            settings: json!({
+                "address": base_url,
+                "private_authority": self.config.tls,
+                "terminal_number": TERMINAL,
+                "merchant_number": MERCHANT,
+                "mac": mac,
+                "order_number_field": "62",
+                "answer_timeout_s": 1,
+            }),
+            secrets,
+            code: None,
+            faults: Fault::all_but(&UNPLAYED).into_iter().chain(Fault::OVER_TCP).collect(),
+        }
+    }
+
+    fn plays(&self, act: Act, fault: Fault) -> bool {
+        match fault {
+            // What moves no money has no MAC, no amount, and nobody who says no.
+            Fault::Silent | Fault::Unheard | Fault::Cut | Fault::Html | Fault::Empty | Fault::Huge | Fault::Late => {
+                true
+            }
+            Fault::InsufficientFunds
+            | Fault::CodeExpired
+            | Fault::CodeInvalid
+            | Fault::LimitExceeded
+            | Fault::Declined => {
+                matches!(act, Act::Charge | Act::Refund)
+            }
+            _ => act != Act::Other,
+        }
+    }
+
+    /// By the merchant's number (field 62), or by batch and trace number: `000001-000012`.
+    fn order(&self, number: &str) -> Option<OrderSeen> {
+        let desk = self.lock();
+        let is_it = |entry: &&Entry| {
+            let (batch, trace) = entry.asked.key;
+            entry.asked.kind == Kind::Sale
+                && (entry.asked.number == number || format!("{batch:06}-{trace:06}") == number)
+        };
+        let sales: Vec<&Entry> = desk.book.entries().filter(is_it).collect();
+        let last = sales.last()?;
+        let is_undone = |entry: &&&Entry| matches!(entry.standing, Standing::Reversed | Standing::Voided);
+        let undone: i64 = sales.iter().filter(is_undone).map(|entry| entry.asked.amount).sum();
+        Some(OrderSeen {
+            number: number.to_owned(),
+            amount_minor: last.asked.amount,
+            currency: "CNY".to_owned(),
+            state: match last.standing {
+                Standing::Approved => "approved",
+                Standing::Declined => "declined",
+                Standing::Voided => "voided",
+                Standing::Reversed => "reversed",
+            }
+            .to_owned(),
+            times_taken: u32::try_from(sales.iter().filter(|sale| sale.code == "00").count()).unwrap_or(u32::MAX),
+            given_back_minor: undone + sales.iter().map(|sale| sale.refunded).sum::<i64>(),
+        })
+    }
+
+    fn pay(&self, number: &str) -> Result<(), Unplayable> {
+        Err(Unplayable(format!("nothing of {number} waits for its customer: a card pays at once or never")))
+    }
+
+    fn decline(&self, number: &str) -> Result<(), Unplayable> {
+        self.pay(number)
+    }
+
+    fn notification(&self, _: &str, _: Option<&str>, _: Option<Fault>) -> Result<Notification, Unplayable> {
+        Err(Unplayable("an acquirer calls no terminal".to_owned()))
+    }
+}
