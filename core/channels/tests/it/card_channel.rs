@@ -10,7 +10,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use saoma_channels::{
     Account, Card, CardEntry, ChannelCaller as _, Clock as _, DeclineCode, EncryptedPin, Failure, Host, HostConfig,
-    KeptCard, KnownOrder, MemoryKv, Order, PaymentAnswer, PaymentStatus, RefundOrder, RefundStatus, Secrets, SystemClock,
+    KeptCard, KnownOrder, MemoryKv, Order, PaymentAnswer, PaymentStatus, RefundOrder, RefundStatus, Secrets,
+    SystemClock,
 };
 use saoma_protocol::{ChannelAccountId, Millis, RefundId, TenantId};
 use serde_json::{Value, json};
