@@ -127,7 +127,17 @@ pub async fn believe(hall: &Hall, payment: PaymentId, answer: PaymentAnswer) -> 
         words: String::new(),
         note: None,
     };
-    settle(&hall.app, scope, payment, Outcome::Answer(heard), "channel").await.map(drop)
+    settle(&hall.app, scope, payment, Outcome::Answer(heard), "channel").await?;
+    // Nor is it asked about again, which would set it right.
+    let forget = hall.app.store().write(move |tx| {
+        let mut stored = payments::load(tx, &scope, payment)?;
+        if stored.watch.doubted_at.take().is_some() {
+            stored.next_attempt_at = None;
+            payments::save(tx, &scope, &mut stored)?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    Ok(forget.await?)
 }
 
 /// [`Canary::SentIsDelivered`].
