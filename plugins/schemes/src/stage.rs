@@ -21,6 +21,7 @@ use actix_web::{HttpRequest, web::Bytes};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
+pub(crate) use door::spawn;
 pub use door::{FarSide, Notification, OrderSeen, Running, Script, Unplayable, open_door, start};
 pub use fault::{Act, Fault};
 pub use spoil::leave;

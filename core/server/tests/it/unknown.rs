@@ -379,37 +379,15 @@ async fn a_void_and_a_repeated_success_do_not_disturb_each_other() {
 /// its way, "paid" proves nothing.
 #[tokio::test]
 async fn a_cancel_that_was_cut_off_and_arrives_late_leaves_no_capture_in_the_books() {
-    let counter = Counter::open(LatePolicy::Accept).await;
-    counter.scheme.next("charge", no_answer());
-    let sale = counter.charges().await;
-    let id = sale.payment.payment.id;
-    counter.scheme.next("cancel", no_answer());
-    cancel(&counter.app, counter.scope, id, "usr_cashier").await.unwrap();
-    counter.notified(&sale, PaymentStatus::Succeeded).await;
-    counter.scheme.next("query", PAID);
-    ask(&counter.app, counter.scope, id).await.unwrap();
-    assert!(is_paid(&counter.state(id).await));
-    counter.scheme.always("query", CLOSED);
-    let workers = counter.workers();
-    counter
-        .comes_to(id, "what is undone is undone here", |sale| {
-            matches!(sale.payment.payment.state, State::Voided { .. })
-        })
-        .await;
-    counter.in_time("the doubt ends", async || counter.events(id).await.contains(&"doubt_ended".to_owned())).await;
-    workers.stop().await;
-    counter.books_hold().await;
+    let (counter, sale) = cancelled_without_a_word("usr_cashier").await;
+    undone_after_it_was_paid(&counter, &sale, 0).await;
 }
 
 /// The same where a repeated cancel had been confirmed before: the first one is still on its way. (Seed 3125040 of the simulator.)
 #[tokio::test]
 async fn a_cancel_that_arrives_after_a_repeated_one_was_confirmed_leaves_no_capture_in_the_books() {
-    let counter = Counter::open(LatePolicy::Accept).await;
-    counter.scheme.next("charge", no_answer());
-    let sale = counter.charges().await;
+    let (counter, sale) = cancelled_without_a_word("core").await;
     let id = sale.payment.payment.id;
-    counter.scheme.next("cancel", no_answer());
-    cancel(&counter.app, counter.scope, id, "core").await.unwrap();
     counter.scheme.next("cancel", CLOSED);
     close_now(&counter.app, counter.scope, id).await.unwrap();
     assert_eq!(counter.state(id).await, State::Reversed);
@@ -419,12 +397,18 @@ async fn a_cancel_that_arrives_after_a_repeated_one_was_confirmed_leaves_no_capt
 /// The same where the node that booked the success has a clock half a minute behind that of the node that asks. (Seed 3027704.)
 #[tokio::test]
 async fn a_wait_that_a_slower_clock_began_is_not_over_at_once() {
+    let (counter, sale) = cancelled_without_a_word("core").await;
+    undone_after_it_was_paid(&counter, &sale, -30_000).await;
+}
+
+/// Neither the charge nor its cancel was answered.
+async fn cancelled_without_a_word(actor: &str) -> (Counter, Sale) {
     let counter = Counter::open(LatePolicy::Accept).await;
     counter.scheme.next("charge", no_answer());
     let sale = counter.charges().await;
     counter.scheme.next("cancel", no_answer());
-    cancel(&counter.app, counter.scope, sale.payment.payment.id, "core").await.unwrap();
-    undone_after_it_was_paid(&counter, &sale, -30_000).await;
+    cancel(&counter.app, counter.scope, sale.payment.payment.id, actor).await.unwrap();
+    (counter, sale)
 }
 
 /// A signed success; the channel still says so when it is first asked, and then the cancel arrives there.
@@ -440,6 +424,7 @@ async fn undone_after_it_was_paid(counter: &Counter, sale: &Sale, ahead_ms: i64)
     let workers = counter.workers();
     let is_undone = |sale: &Sale| matches!(sale.payment.payment.state, State::Voided { .. });
     counter.comes_to(id, "what is undone is undone here", is_undone).await;
+    counter.in_time("the doubt ends", async || counter.events(id).await.contains(&"doubt_ended".to_owned())).await;
     workers.stop().await;
     counter.books_hold().await;
 }

@@ -17,17 +17,6 @@ const SPREAD_BASIS_POINTS: i64 = 100;
 const CENTS_PER_BTC: i64 = price::BID * 100 * (10_000 - SPREAD_BASIS_POINTS) / 10_000;
 const MSAT_PER_BTC: i128 = 100_000_000_000;
 
-/// Nothing on this wire is signed but the invoice itself; customers show no codes, and what their wallets refuse the node never
-/// hears of.
-const UNPLAYED: [Fault; 6] = [
-    Fault::Unsigned,
-    Fault::Forged,
-    Fault::InsufficientFunds,
-    Fault::CodeExpired,
-    Fault::CodeInvalid,
-    Fault::LimitExceeded,
-];
-
 impl FarSide for Node {
     fn stage(&self) -> &Stage {
         &self.stage
@@ -51,7 +40,7 @@ impl FarSide for Node {
                 "preimage-key": "made for tests: 3a7d2f0c55e14b9a8f6d",
             }),
             code: None,
-            faults: Fault::all_but(&UNPLAYED),
+            faults: Fault::all_but(&Fault::SIGNED_OR_OF_CUSTOMERS),
         }
     }
 

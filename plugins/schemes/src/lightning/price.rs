@@ -13,7 +13,7 @@ use actix_web::{
 use anyhow::Context as _;
 use serde_json::json;
 
-use crate::stage::{Act, FarSide as _, Fault, leave};
+use crate::stage::{Act, FarSide as _, Fault, leave, spawn};
 
 use super::Node;
 
@@ -34,13 +34,7 @@ pub fn start(node: &Arc<Node>, at: IpAddr) -> anyhow::Result<(String, ServerHand
     .disable_signals()
     .listen(listener)?
     .run();
-    let handle = server.handle();
-    tokio::spawn(async move {
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the rate source ended");
-        }
-    });
-    Ok((url, handle))
+    Ok((url, spawn(server, "rate source")))
 }
 
 async fn ticker(node: Data<Node>, request: HttpRequest, pair: Path<String>) -> HttpResponse {

@@ -11,16 +11,6 @@ use super::{
     random_text, wire,
 };
 
-/// Nothing on this wire is signed, and customers show no codes: banks refuse in general words.
-const UNPLAYED: [Fault; 6] = [
-    Fault::Unsigned,
-    Fault::Forged,
-    Fault::InsufficientFunds,
-    Fault::CodeExpired,
-    Fault::CodeInvalid,
-    Fault::LimitExceeded,
-];
-
 impl FarSide for Bank {
     fn stage(&self) -> &Stage {
         &self.stage
@@ -42,7 +32,7 @@ impl FarSide for Bank {
                 "psp-certificates": AUTHORITY_PEM,
             }),
             code: None,
-            faults: Fault::all_but(&UNPLAYED),
+            faults: Fault::all_but(&Fault::SIGNED_OR_OF_CUSTOMERS),
         }
     }
 

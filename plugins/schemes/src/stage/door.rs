@@ -5,7 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, web};
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::{Server, ServerHandle},
+    web,
+};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -154,13 +158,7 @@ pub fn start<F: FarSide>(
     }
     .run();
     let (door, stage_door) = open_door(far_side, address, &base_url)?;
-    let handle = server.handle();
-    tokio::spawn(async move {
-        if let Err(error) = server.await {
-            tracing::error!(%error, "a far side ended");
-        }
-    });
-    Ok(Running { address, base_url, door, servers: vec![handle, stage_door] })
+    Ok(Running { address, base_url, door, servers: vec![spawn(server, "far side"), stage_door] })
 }
 
 /// Opens the stage door alone, on a free port beside `address`, for a far side that serves its wire itself.
@@ -182,13 +180,18 @@ pub fn open_door<F: FarSide>(
             .disable_signals()
             .listen(listener)?
             .run();
+    Ok((door, spawn(server, "stage door")))
+}
+
+/// Lets a server run beside what goes on; what stops it.
+pub(crate) fn spawn(server: Server, what: &'static str) -> ServerHandle {
     let handle = server.handle();
     tokio::spawn(async move {
         if let Err(error) = server.await {
-            tracing::error!(%error, "a stage door ended");
+            tracing::error!(%error, what, "a server ended");
         }
     });
-    Ok((door, handle))
+    handle
 }
 
 fn routes<F: FarSide>(to: &mut web::ServiceConfig) {

@@ -105,6 +105,16 @@ impl Fault {
     /// Of wires whose connections and keys last longer than one request.
     pub const OVER_TCP: [Self; 4] = [Self::Late, Self::Twice, Self::SignOn, Self::KeyLost];
 
+    /// Unplayed where nothing is signed, customers show no codes, and refusals are in general words.
+    pub const SIGNED_OR_OF_CUSTOMERS: [Self; 6] = [
+        Self::Unsigned,
+        Self::Forged,
+        Self::InsufficientFunds,
+        Self::CodeExpired,
+        Self::CodeInvalid,
+        Self::LimitExceeded,
+    ];
+
     /// What a far side plays that has no way, or no word, for these.
     #[must_use]
     pub fn all_but(unplayed: &[Self]) -> Vec<Self> {

@@ -14,6 +14,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::door::at_door;
+
 const CARD: &str = "4012345678909";
 
 /// Fields as they stand on the wire, in hex, by number.
@@ -179,10 +181,7 @@ impl Terminal {
     }
 
     async fn door(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.running.door)).json(&body);
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
+        at_door(&self.client, &self.running.door, method, path, body).await
     }
 
     async fn books(&self, number: &str) -> (String, i64, i64) {

@@ -8,6 +8,8 @@ use saoma_schemes::{
 };
 use serde_json::{Value, json};
 
+use crate::door::at_door;
+
 const NUMBER: &str = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 const PREIMAGE: [u8; 32] = [1; 32];
 
@@ -55,13 +57,7 @@ impl NoodleBar {
     }
 
     async fn door(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.running.door));
-        if !body.is_null() {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
+        at_door(&self.client, &self.running.door, method, path, body).await
     }
 
     async fn pay(&self) -> u16 {

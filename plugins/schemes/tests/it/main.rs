@@ -5,6 +5,7 @@ mod acquirer;
 mod alipay;
 mod books;
 mod customer;
+mod door;
 mod faults;
 mod lightning;
 mod merchant;

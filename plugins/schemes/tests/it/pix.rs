@@ -6,6 +6,8 @@ use saoma_schemes::{
 };
 use serde_json::{Value, json};
 
+use crate::door::at_door;
+
 const SCOPES: &str = "cob.write cob.read pix.write pix.read webhook.write webhook.read";
 const TXID: &str = "payXaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const NUMBER: &str = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -66,13 +68,7 @@ impl Bakery {
     }
 
     async fn door(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let mut request = self.client.request(method.parse().unwrap(), format!("{}{path}", self.running.door));
-        if !body.is_null() {
-            request = request.json(&body);
-        }
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
-        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
+        at_door(&self.client, &self.running.door, method, path, body).await
     }
 
     async fn paid(&self) -> String {

@@ -14,16 +14,26 @@ pub enum Language {
 /// Where a file goes, and what is in it. These channels are played by the test command, so that what is new always passes.
 type File = (&'static str, &'static str);
 
+/// A file of the repository, by the folder that it lies in and the path in there, which a new channel's is too if no other is given.
+macro_rules! file {
+    ($folder:literal, $path:literal) => {
+        file!($folder, $path, $path)
+    };
+    ($folder:literal, $path:literal, $to:literal) => {
+        ($to, include_str!(concat!("../../../../../../", $folder, $path)))
+    };
+}
+
 /// A file, what stands in it, and what takes its place.
 type Edit = (&'static str, &'static str, String);
 
 const RUST: &[File] = &[
-    ("src/lib.rs", include_str!("../../../../../../plugins/sandbox/src/lib.rs")),
-    ("src/messages.rs", include_str!("../../../../../../plugins/sandbox/src/messages.rs")),
-    ("src/messages/build.rs", include_str!("../../../../../../plugins/sandbox/src/messages/build.rs")),
-    ("src/messages/page.rs", include_str!("../../../../../../plugins/sandbox/src/messages/page.rs")),
-    ("src/messages/read.rs", include_str!("../../../../../../plugins/sandbox/src/messages/read.rs")),
-    ("settings.schema.json", include_str!("../../../../../../plugins/sandbox/settings.schema.json")),
+    file!("plugins/sandbox/", "src/lib.rs"),
+    file!("plugins/sandbox/", "src/messages.rs"),
+    file!("plugins/sandbox/", "src/messages/build.rs"),
+    file!("plugins/sandbox/", "src/messages/page.rs"),
+    file!("plugins/sandbox/", "src/messages/read.rs"),
+    file!("plugins/sandbox/", "settings.schema.json"),
     ("Cargo.toml", CARGO),
     (".gitignore", "/target\n"),
 ];
@@ -57,55 +67,46 @@ panic = "abort"
 "#;
 
 const JAVASCRIPT: &[File] = &[
-    ("package.json", include_str!("../../../../../../sdk/examples/js/package.json")),
-    ("tsconfig.json", include_str!("../../../../../../sdk/examples/js/tsconfig.json")),
-    ("settings.schema.json", include_str!("../../../../../../sdk/examples/js/settings.schema.json")),
-    ("src/channel.ts", include_str!("../../../../../../sdk/examples/js/src/channel.ts")),
-    ("src/messages/build.ts", include_str!("../../../../../../sdk/examples/js/src/messages/build.ts")),
-    ("src/messages/page.ts", include_str!("../../../../../../sdk/examples/js/src/messages/page.ts")),
-    ("src/messages/read.ts", include_str!("../../../../../../sdk/examples/js/src/messages/read.ts")),
-    ("test/tsconfig.json", include_str!("../../../../../../sdk/examples/js/test/tsconfig.json")),
-    ("test/orders.ts", include_str!("../../../../../../sdk/examples/js/test/orders.ts")),
-    ("test/channel.test.ts", include_str!("../../../../../../sdk/examples/js/test/channel.test.ts")),
-    ("test/build.test.ts", include_str!("../../../../../../sdk/examples/js/test/build.test.ts")),
-    ("test/read.test.ts", include_str!("../../../../../../sdk/examples/js/test/read.test.ts")),
+    file!("sdk/examples/js/", "package.json"),
+    file!("sdk/examples/js/", "tsconfig.json"),
+    file!("sdk/examples/js/", "settings.schema.json"),
+    file!("sdk/examples/js/", "src/channel.ts"),
+    file!("sdk/examples/js/", "src/messages/build.ts"),
+    file!("sdk/examples/js/", "src/messages/page.ts"),
+    file!("sdk/examples/js/", "src/messages/read.ts"),
+    file!("sdk/examples/js/", "test/tsconfig.json"),
+    file!("sdk/examples/js/", "test/orders.ts"),
+    file!("sdk/examples/js/", "test/channel.test.ts"),
+    file!("sdk/examples/js/", "test/build.test.ts"),
+    file!("sdk/examples/js/", "test/read.test.ts"),
     (".gitignore", "node_modules\ndist\n"),
 ];
 
 const PYTHON: &[File] = &[
-    ("build.py", include_str!("../../../../../../sdk/examples/python/build.py")),
-    ("pyproject.toml", include_str!("../../../../../../sdk/examples/python/pyproject.toml")),
-    ("requirements.in", include_str!("../../../../../../sdk/examples/python/requirements.in")),
-    ("requirements.txt", include_str!("../../../../../../sdk/examples/python/requirements.txt")),
-    ("channel/__init__.py", include_str!("../../../../../../sdk/examples/python/sandbox/__init__.py")),
-    (
-        "channel/settings.schema.json",
-        include_str!("../../../../../../sdk/examples/python/sandbox/settings.schema.json"),
-    ),
-    (
-        "channel/messages/__init__.py",
-        include_str!("../../../../../../sdk/examples/python/sandbox/messages/__init__.py"),
-    ),
-    ("channel/messages/build.py", include_str!("../../../../../../sdk/examples/python/sandbox/messages/build.py")),
-    ("channel/messages/page.py", include_str!("../../../../../../sdk/examples/python/sandbox/messages/page.py")),
-    ("channel/messages/read.py", include_str!("../../../../../../sdk/examples/python/sandbox/messages/read.py")),
-    ("saoma_channel/__init__.py", include_str!("../../../../../../sdk/examples/python/saoma_channel/__init__.py")),
-    ("saoma_channel/failed.py", include_str!("../../../../../../sdk/examples/python/saoma_channel/failed.py")),
-    ("saoma_channel/json.py", include_str!("../../../../../../sdk/examples/python/saoma_channel/json.py")),
-    ("saoma_channel/money.py", include_str!("../../../../../../sdk/examples/python/saoma_channel/money.py")),
-    ("saoma_channel/sign.py", include_str!("../../../../../../sdk/examples/python/saoma_channel/sign.py")),
-    (
-        "saoma_channel/standard_library.py",
-        include_str!("../../../../../../sdk/examples/python/saoma_channel/standard_library.py"),
-    ),
-    ("saoma_channel/text.py", include_str!("../../../../../../sdk/examples/python/saoma_channel/text.py")),
-    ("saoma_channel/web.py", include_str!("../../../../../../sdk/examples/python/saoma_channel/web.py")),
-    ("tests/__init__.py", include_str!("../../../../../../sdk/examples/python/tests/__init__.py")),
-    ("tests/failures.py", include_str!("../../../../../../sdk/examples/python/tests/failures.py")),
-    ("tests/orders.py", include_str!("../../../../../../sdk/examples/python/tests/orders.py")),
-    ("tests/test_channel.py", include_str!("../../../../../../sdk/examples/python/tests/test_channel.py")),
-    ("tests/test_page.py", include_str!("../../../../../../sdk/examples/python/tests/test_page.py")),
-    ("tests/test_read.py", include_str!("../../../../../../sdk/examples/python/tests/test_read.py")),
+    file!("sdk/examples/python/", "build.py"),
+    file!("sdk/examples/python/", "pyproject.toml"),
+    file!("sdk/examples/python/", "requirements.in"),
+    file!("sdk/examples/python/", "requirements.txt"),
+    file!("sdk/examples/python/", "sandbox/__init__.py", "channel/__init__.py"),
+    file!("sdk/examples/python/", "sandbox/settings.schema.json", "channel/settings.schema.json"),
+    file!("sdk/examples/python/", "sandbox/messages/__init__.py", "channel/messages/__init__.py"),
+    file!("sdk/examples/python/", "sandbox/messages/build.py", "channel/messages/build.py"),
+    file!("sdk/examples/python/", "sandbox/messages/page.py", "channel/messages/page.py"),
+    file!("sdk/examples/python/", "sandbox/messages/read.py", "channel/messages/read.py"),
+    file!("sdk/examples/python/", "saoma_channel/__init__.py"),
+    file!("sdk/examples/python/", "saoma_channel/failed.py"),
+    file!("sdk/examples/python/", "saoma_channel/json.py"),
+    file!("sdk/examples/python/", "saoma_channel/money.py"),
+    file!("sdk/examples/python/", "saoma_channel/sign.py"),
+    file!("sdk/examples/python/", "saoma_channel/standard_library.py"),
+    file!("sdk/examples/python/", "saoma_channel/text.py"),
+    file!("sdk/examples/python/", "saoma_channel/web.py"),
+    file!("sdk/examples/python/", "tests/__init__.py"),
+    file!("sdk/examples/python/", "tests/failures.py"),
+    file!("sdk/examples/python/", "tests/orders.py"),
+    file!("sdk/examples/python/", "tests/test_channel.py"),
+    file!("sdk/examples/python/", "tests/test_page.py"),
+    file!("sdk/examples/python/", "tests/test_read.py"),
     (".gitignore", ".venv\n.mypy_cache\n__pycache__\nbuild/\ndist\n"),
 ];
 
