@@ -43,13 +43,25 @@ async function stumbles(page) {
   });
 }
 
+/** Wears the light or the dark, and waits until each colour has arrived: half-way between the two nothing can be read. */
+async function wear(page, colorScheme) {
+  await page.emulateMedia({ colorScheme });
+  await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor({ state: 'attached' });
+  await page.evaluate(async () => {
+    // A transition begins with the frame that first draws the new colour.
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+    const ending = document.getAnimations().filter((gliding) => gliding.effect.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(ending.map((gliding) => gliding.finished));
+  });
+}
+
 /** Goes to each address, waits for its part, and looks whether it can be read in the light, in the dark and on a telephone. */
 export async function readable(page, base, places) {
   for (const [path, part] of places) {
     await page.goto(`${base}${path}`);
     await page.locator(part).first().waitFor();
     for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme });
+      await wear(page, colorScheme);
       assert.deepEqual(await stumbles(page), [], `${path} in the ${colorScheme}`);
     }
     await page.setViewportSize({ width: 360, height: 740 });
