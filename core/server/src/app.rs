@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     fleet::Fleet,
     limits::Limits,
+    payments::Silences,
     peers::{Bell, Peers, Standing},
     secrets::{SecretsError, Vault},
     telemetry::metrics::Metrics,
@@ -41,6 +42,7 @@ struct Inner {
     fleet: Fleet,
     metrics: Metrics,
     limits: Limits,
+    silences: Silences,
     peers: Peers,
     outbox: Notify,
     resolver: Notify,
@@ -80,6 +82,7 @@ impl App {
             fleet,
             metrics,
             limits: Limits::new(peers.clone()),
+            silences: Silences::default(),
             peers,
             outbox,
             resolver,
@@ -124,6 +127,12 @@ impl App {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// The channel accounts where nobody answers.
+    #[must_use]
+    pub fn silences(&self) -> &Silences {
+        &self.0.silences
     }
 
     #[must_use]

@@ -13,4 +13,5 @@ mod payment_matrix;
 mod people;
 mod recon;
 mod refund_matrix;
+mod routing;
 mod states;

@@ -84,6 +84,7 @@ async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -
         Asked::Query => app.channels().query(&channel.account, &known_order(&sale.payment)).await,
         Asked::Cancel => app.channels().cancel(&channel.account, &known_order(&sale.payment)).await,
     };
+    app.silences().heard(channel.account.id, &reply, app.now());
     match reply {
         Ok(answer) => {
             let status = answer.status.clone();

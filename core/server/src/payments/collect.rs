@@ -12,7 +12,6 @@ use saoma_domain::{
 use saoma_protocol::{Amount, ChannelAccountId, Millis, OrderId, PaymentId, Sequence, StoreId, TerminalId, api::Goods};
 use saoma_store::{
     Insertion, StoreError, TenantScope,
-    channel_accounts::{self, ChannelAccount},
     idempotency::{self, Fingerprint, Kind},
     orders::{self, Order},
     pay_codes::PayCode,
@@ -25,6 +24,7 @@ use super::{
     call::{Channel, not_sent, order_of, ready},
     close::answered,
     kind,
+    routing::{Route, route},
     settle::{push, record, settle},
 };
 use crate::{app::App, webhooks::tell_payment};
@@ -82,9 +82,9 @@ impl How {
 /// `Ambiguous`, `ChannelCannot`, `Store`. Afterwards only `Store` and `CutOff`; the resolver finishes what was begun.
 #[tracing::instrument(skip_all, fields(payment.id = %collect.id))]
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
-    let account = route(app, scope, &collect).await?;
-    let channel = ready(app, scope, &account).await?;
-    let Some(sale) = write_down(app, scope, &collect, &account, &channel.manifest).await? else {
+    let route = route(app, scope, &collect).await?;
+    let channel = ready(app, scope, &route.account).await?;
+    let Some(sale) = write_down(app, scope, &collect, &route, &channel.manifest).await? else {
         // Somebody else wrote it down since we looked.
         return match repeated(app, scope, collect.id, collect.fingerprint).await? {
             Some(sale) => Ok((sale, false)),
@@ -127,53 +127,6 @@ pub async fn repeated(
     }
 }
 
-/// The account that collects: the one named, the ones that claim the code, or the first that can show one.
-async fn route(app: &App, scope: TenantScope, collect: &Collect) -> Result<ChannelAccount, PaymentError> {
-    let enabled = app.store().read(move |tx| channel_accounts::list_enabled(tx, &scope)).await?;
-    let currency = collect.amount.currency();
-    let can = |manifest: &Manifest| manifest.can(collect.how.capability()) && manifest.currencies.contains(&currency);
-    if let Some(id) = collect.account {
-        let account = enabled
-            .into_iter()
-            .find(|account| account.id == id)
-            .ok_or_else(|| PaymentError::NoChannel(format!("{id} is not an enabled account of this merchant")))?;
-        let manifest = app
-            .channels()
-            .manifest(&account.plugin)
-            .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", account.plugin)))?;
-        if !can(&manifest) {
-            let why = format!("it offers no {} payments in {currency}", collect.how.capability().text());
-            return Err(PaymentError::ChannelCannot { channel: account.plugin, why });
-        }
-        return Ok(account);
-    }
-    let able = enabled
-        .into_iter()
-        .filter_map(|account| Some((app.channels().manifest(&account.plugin)?, account)))
-        .filter(|(manifest, _)| can(manifest));
-    let mut fit: Vec<ChannelAccount> = match &collect.how {
-        How::Present { .. } => able.map(|(_, account)| account).collect(),
-        How::Charge { code } => able
-            .filter(|(manifest, _)| manifest.claims.iter().any(|claim| code.fits(claim)))
-            .map(|(_, account)| account)
-            .collect(),
-    };
-    if fit.is_empty() {
-        return Err(match &collect.how {
-            How::Present { .. } => PaymentError::NoChannel(format!("none can show a code for {currency}")),
-            How::Charge { .. } => PaymentError::CodeNotRecognised,
-        });
-    }
-    let first = fit.swap_remove(0);
-    // A code that two different wallets claim at the same priority is for a person to decide.
-    let rivals: Vec<_> =
-        fit.iter().filter(|other| other.priority == first.priority && other.plugin != first.plugin).collect();
-    if matches!(collect.how, How::Charge { .. }) && !rivals.is_empty() {
-        return Err(PaymentError::Ambiguous(std::iter::once(first.id).chain(rivals.iter().map(|a| a.id)).collect()));
-    }
-    Ok(first)
-}
-
 /// How long a call of this channel can take with its wait for a place, in milliseconds, and a second more for the commit.
 pub(crate) fn pace(manifest: &Manifest) -> Pace {
     let cadence = manifest.cadence;
@@ -189,10 +142,11 @@ async fn write_down(
     app: &App,
     scope: TenantScope,
     collect: &Collect,
-    account: &ChannelAccount,
+    route: &Route,
     manifest: &Manifest,
 ) -> Result<Option<Sale>, PaymentError> {
     let now = app.now();
+    let account = &route.account;
     let order = Order {
         id: collect.order.unwrap_or_else(|| OrderId::from_bytes(*collect.id.as_bytes())),
         amount: collect.amount,
@@ -234,6 +188,7 @@ async fn write_down(
         updated_at: now,
     };
     let (app_in, actor, fingerprint) = (app.clone(), collect.actor.clone(), collect.fingerprint);
+    let passed_over = route.passed_over.clone();
     let is_first = collect.order.is_none();
     app.store()
         .write(move |tx| {
@@ -248,8 +203,9 @@ async fn write_down(
             }
             let id = stored.payment.id;
             idempotency::keep(tx, &scope, Kind::Payment, &id.to_string(), &fingerprint, now)?;
-            for kind in kinds {
-                record(tx, &scope, &stored, None, kind, "", &actor, now)?;
+            for (idx, kind) in kinds.iter().enumerate() {
+                let detail = if idx == 0 { passed_over.as_str() } else { "" };
+                record(tx, &scope, &stored, None, kind, detail, &actor, now)?;
             }
             let sale = payments::load_sale(tx, &scope, id)?;
             push(&app_in, tx, &scope, &sale, now)?;
@@ -274,7 +230,9 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
         How::Present { lives } => {
             let expires_at = sale.payment.created_at.plus(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX));
             let order = order_of(app, scope, &sale, expires_at).await?;
-            match app.channels().create(account, &order).await {
+            let reply = app.channels().create(account, &order).await;
+            app.silences().heard(account.id, &reply, app.now());
+            match reply {
                 Ok(created) => Outcome::Presented(PayCode {
                     id: PayCodeId(app.random_16()?),
                     payment,
@@ -290,7 +248,9 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
         How::Charge { code } => {
             let expires_at: Millis = sale.payment.created_at.plus(pace(&channel.manifest).reverse_after_ms);
             let order = order_of(app, scope, &sale, expires_at).await?;
-            match app.channels().charge(account, &order, code.expose()).await {
+            let reply = app.channels().charge(account, &order, code.expose()).await;
+            app.silences().heard(account.id, &reply, app.now());
+            match reply {
                 Ok(answer) => {
                     let since_version = Some(sale.payment.version);
                     Outcome::Answer(answered(app, &channel.manifest, answer, Source::Reply, since_version))

@@ -30,6 +30,7 @@ pub struct Metrics {
     meter: Meter,
     requests: Histogram<f64>,
     payments: Counter<u64>,
+    passed_over: Counter<u64>,
     refunds: Counter<u64>,
     webhook_attempts: Counter<u64>,
     webhook_endpoints_disabled: Counter<u64>,
@@ -80,6 +81,10 @@ impl Metrics {
                 .with_boundaries(REQUEST_SECONDS.to_vec())
                 .build(),
             payments: count("saoma.payments", "Payments that came into a state, by state, method and channel"),
+            passed_over: count(
+                "saoma.payments.passed_over",
+                "Accounts that a payment went past because nobody answers there, by channel",
+            ),
             refunds: count("saoma.refunds", "Refunds that came into a state, by state and kind"),
             webhook_attempts: count("saoma.webhooks.attempts", "Attempts to deliver a webhook, by outcome"),
             webhook_endpoints_disabled: count(
@@ -203,6 +208,11 @@ impl Metrics {
             KeyValue::new("channel", channel.to_owned()),
         ];
         self.payments.add(1, &labels);
+    }
+
+    /// A payment went past an account of this channel.
+    pub fn passed_over(&self, channel: &str) {
+        self.passed_over.add(1, &[KeyValue::new("channel", channel.to_owned())]);
     }
 
     /// The refund has just come into its state, and that is committed.

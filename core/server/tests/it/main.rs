@@ -15,6 +15,7 @@ mod currencies;
 mod discrepancies;
 mod disputes;
 mod door;
+mod failover;
 mod fleet_broker;
 mod fleet_client;
 mod fleet_enrol;

@@ -281,6 +281,11 @@ impl ChannelCaller for Scheme {
     }
 }
 
+/// The code that a customer shows.
+pub fn scanned() -> How {
+    How::Charge { code: ScannedCode::read("W1234567890123456").unwrap() }
+}
+
 /// A core, its channel, and one merchant with a store and two accounts at the channel.
 pub struct Counter {
     pub app: App,
@@ -383,12 +388,22 @@ impl Counter {
     }
 
     pub async fn try_collect(&self, how: How, account: usize, order: Option<OrderId>) -> Result<Sale, PaymentError> {
+        self.collects(how, Some(self.accounts[account]), order).await
+    }
+
+    /// Without an account core chooses one.
+    pub async fn collects(
+        &self,
+        how: How,
+        account: Option<ChannelAccountId>,
+        order: Option<OrderId>,
+    ) -> Result<Sale, PaymentError> {
         let wish = Collect {
             id: PaymentId::from_bytes(random_16()),
             fingerprint: [0; 32],
             amount: self.scheme.price(),
             how,
-            account: Some(self.accounts[account]),
+            account,
             order,
             store: self.store,
             terminal: None,
@@ -409,8 +424,7 @@ impl Counter {
 
     /// A charge of the customer's code.
     pub async fn charges(&self) -> Sale {
-        let how = How::Charge { code: ScannedCode::read("W1234567890123456").unwrap() };
-        self.try_collect(how, 0, None).await.unwrap()
+        self.try_collect(scanned(), 0, None).await.unwrap()
     }
 
     pub async fn sale(&self, payment: PaymentId) -> Sale {

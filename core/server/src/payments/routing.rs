@@ -1,0 +1,137 @@
+//! Which channel account collects a payment: the one that was named, the one that claims the customer's code, or the first that can
+//! show one; and past those where nobody answers.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use saoma_channels::{Failure, Manifest};
+use saoma_domain::routing::{Candidate, Choice, Silence, choose};
+use saoma_protocol::{ChannelAccountId, Millis};
+use saoma_store::{
+    TenantScope,
+    channel_accounts::{self, ChannelAccount},
+};
+
+use super::{Collect, How, PaymentError};
+use crate::app::App;
+
+/// Accounts that fail at once; past it those that may be tried again are forgotten.
+const ACCOUNTS_MAX: usize = 4_096;
+
+/// The accounts whose last call nobody answered. What this node found out by itself, lost when it ends: a hint for payments that
+/// are not begun yet, of which nothing else may depend.
+#[derive(Debug, Default)]
+pub struct Silences(Mutex<HashMap<ChannelAccountId, Silence>>);
+
+impl Silences {
+    /// After a call. Whatever kept it from an answer counts (the line, the scheme, the plugin, a lack of places, wrong settings),
+    /// since the next payment would meet the same; that the channel does not offer something does not.
+    pub fn heard<T>(&self, account: ChannelAccountId, reply: &Result<T, Failure>, now: Millis) {
+        let mut silences = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match reply {
+            Ok(_) => drop(silences.remove(&account)),
+            Err(Failure::Unsupported) => {}
+            Err(_) => {
+                if silences.len() >= ACCOUNTS_MAX {
+                    silences.retain(|_, silence| silence.is_passed_over(now));
+                }
+                let silence = Silence::again(silences.get(&account).copied(), now);
+                silences.insert(account, silence);
+            }
+        }
+    }
+
+    fn is_passed_over(&self, account: ChannelAccountId, now: Millis) -> bool {
+        let silences = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        silences.get(&account).is_some_and(|silence| silence.is_passed_over(now))
+    }
+
+    fn tried(&self, account: ChannelAccountId, now: Millis) {
+        let mut silences = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(silence) = silences.get_mut(&account) {
+            *silence = silence.tried(now);
+        }
+    }
+}
+
+/// Where a payment goes.
+pub(super) struct Route {
+    pub account: ChannelAccount,
+    /// In words, what stood before it and was passed over; empty if nothing was.
+    pub passed_over: String,
+}
+
+/// # Errors
+/// `NoChannel`, `ChannelCannot`, `CodeNotRecognised`, `Ambiguous`, `Store`.
+pub(super) async fn route(app: &App, scope: TenantScope, collect: &Collect) -> Result<Route, PaymentError> {
+    let enabled = app.store().read(move |tx| channel_accounts::list_enabled(tx, &scope)).await?;
+    let currency = collect.amount.currency();
+    let can = |manifest: &Manifest| manifest.can(collect.how.capability()) && manifest.currencies.contains(&currency);
+    if let Some(id) = collect.account {
+        let account = enabled
+            .into_iter()
+            .find(|account| account.id == id)
+            .ok_or_else(|| PaymentError::NoChannel(format!("{id} is not an enabled account of this merchant")))?;
+        let manifest = app
+            .channels()
+            .manifest(&account.plugin)
+            .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", account.plugin)))?;
+        if !can(&manifest) {
+            let why = format!("it offers no {} payments in {currency}", collect.how.capability().text());
+            return Err(PaymentError::ChannelCannot { channel: account.plugin, why });
+        }
+        return Ok(Route { account, passed_over: String::new() });
+    }
+    let able = enabled
+        .into_iter()
+        .filter_map(|account| Some((app.channels().manifest(&account.plugin)?, account)))
+        .filter(|(manifest, _)| can(manifest));
+    let fit: Vec<ChannelAccount> = match &collect.how {
+        How::Present { .. } => able.map(|(_, account)| account).collect(),
+        How::Charge { code } => able
+            .filter(|(manifest, _)| manifest.claims.iter().any(|claim| code.fits(claim)))
+            .map(|(_, account)| account)
+            .collect(),
+    };
+    first_that_answers(app, &collect.how, currency.code(), fit)
+}
+
+fn first_that_answers(
+    app: &App,
+    how: &How,
+    currency: &str,
+    mut fit: Vec<ChannelAccount>,
+) -> Result<Route, PaymentError> {
+    let now = app.now();
+    let candidates: Vec<Candidate<'_>> = fit
+        .iter()
+        .map(|account| Candidate {
+            plugin: &account.plugin,
+            priority: account.priority,
+            is_passed_over: app.silences().is_passed_over(account.id, now),
+        })
+        .collect();
+    match choose(&candidates, matches!(how, How::Charge { .. })) {
+        Choice::Nobody => Err(match how {
+            How::Present { .. } => PaymentError::NoChannel(format!("none can show a code for {currency}")),
+            How::Charge { .. } => PaymentError::CodeNotRecognised,
+        }),
+        Choice::Ambiguous(places) => {
+            Err(PaymentError::Ambiguous(places.into_iter().map(|place| fit[place].id).collect()))
+        }
+        Choice::One(place) => {
+            let names: Vec<&str> = fit[..place].iter().map(|account| account.name.as_str()).collect();
+            let passed_over =
+                if names.is_empty() { String::new() } else { format!("passed over: {}", names.join(", ")) };
+            for account in &fit[..place] {
+                tracing::info!(channel_account.id = %account.id, channel = account.plugin, "passed over: nobody answers there");
+                app.metrics().passed_over(&account.plugin);
+            }
+            let account = fit.swap_remove(place);
+            app.silences().tried(account.id, now);
+            Ok(Route { account, passed_over })
+        }
+    }
+}
