@@ -6,6 +6,7 @@
 mod attention;
 mod by_hand;
 mod call;
+mod cards;
 mod close;
 mod collect;
 mod dispute;
@@ -26,6 +27,7 @@ pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub(crate) use call::notify_url;
 pub(crate) use call::ready as channel_of_account;
 pub use call::{Channel, channel_of};
+pub use cards::{CARDS_KEPT_MS, CardError, read as read_card};
 pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, collect, repeated};

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod batches;
 pub mod bills;
 pub mod books;
+pub mod cards;
 pub mod channel_accounts;
 mod column;
 mod conn;

@@ -289,7 +289,7 @@ pub fn failure(code: Option<String>, message: Option<String>) -> Result<Failure,
 }
 
 fn method(text: &str) -> Result<Method, StoreError> {
-    [Method::MerchantPresented, Method::CustomerPresented, Method::Cash]
+    [Method::MerchantPresented, Method::CustomerPresented, Method::Card, Method::Cash]
         .into_iter()
         .find(|method| method.text() == text)
         .ok_or_else(|| corrupt(format!("a payment of method {text:?}")))

@@ -257,6 +257,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    payment_cards (tenant_id, payment_id) {
+        tenant_id -> Text,
+        payment_id -> Text,
+        entry -> Text,
+        sequence_number -> Nullable<Integer>,
+        ksn -> Binary,
+        number -> Binary,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     refunds (tenant_id, id) {
         tenant_id -> Text,
         id -> Text,

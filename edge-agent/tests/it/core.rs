@@ -308,6 +308,7 @@ fn new_payment(id: PaymentId, body: &CreatePayment) -> PaymentView {
             let failure = Failure { code: "declined".to_owned(), message: "the wallet declines".to_owned() };
             (PaymentState::Failed, "customer_presented", Some(failure))
         }
+        Presentation::Card { .. } => (PaymentState::Succeeded, "card", None),
     };
     let presenting = state == PaymentState::Presenting;
     PaymentView {

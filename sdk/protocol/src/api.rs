@@ -2,10 +2,13 @@
 //!
 //! Requests deny unknown fields (a misspelt one must not be ignored); answers ignore them (core may be newer).
 
+mod card;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::card::{CardEntry, PresentedCard, PresentedPin};
 use crate::{
     Amount, ChannelAccountId, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
 };
@@ -51,7 +54,7 @@ pub struct CreatePayment {
     /// Without it the payment makes an order of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderId>,
-    /// Which channel account collects; without it the tenant's first enabled one that fits (merchant-presented) or the
+    /// Which channel account collects; without it the tenant's first enabled one that fits (merchant-presented, card) or the
     /// one whose plugin claims the scanned code (customer-presented).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel_account: Option<ChannelAccountId>,
@@ -71,7 +74,7 @@ pub struct CreatePayment {
     pub counter: Option<Sequence>,
 }
 
-/// Who shows the code.
+/// Who shows the code, or which card pays.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -84,9 +87,11 @@ pub enum Presentation {
     },
     /// The cashier scanned the customer's code (被扫). The code is a bearer credential: it is never logged or stored.
     Customer { code: String },
+    /// A bank card at the terminal (刷卡).
+    Card { card: PresentedCard },
 }
 
-/// Without the code, which whoever reads a log could spend.
+/// Without the code, which whoever reads a log could spend, and without the card.
 impl fmt::Debug for Presentation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -94,6 +99,7 @@ impl fmt::Debug for Presentation {
                 f.debug_struct("Merchant").field("expires_in_seconds", expires_in_seconds).finish()
             }
             Self::Customer { .. } => f.write_str("Customer { .. }"),
+            Self::Card { card } => f.debug_struct("Card").field("card", card).finish(),
         }
     }
 }
@@ -190,7 +196,7 @@ pub struct PaymentView {
     /// In disputes that are open or lost, in minor units. It cannot be given back, and may be more than is left.
     #[serde(default)]
     pub disputed_minor: i64,
-    /// `merchant_presented`, `customer_presented` or `cash`.
+    /// `merchant_presented`, `customer_presented`, `card` or `cash`.
     pub method: String,
     /// The plugin that collects, for example `sandbox`; `cash` for cash.
     pub channel: String,
@@ -404,7 +410,19 @@ mod tests {
     fn what_whoever_holds_it_can_spend_is_not_printed() {
         let code = Presentation::Customer { code: "281234567890".to_owned() };
         let claim = Enrol { claim_code: "K7QP-2M4X-9TRW".to_owned(), csr_pem: "csr".to_owned() };
-        let printed = format!("{code:?} {claim:?}");
-        assert!(!printed.contains("2812") && !printed.contains("K7QP"), "{printed}");
+        let pin = PresentedPin { ksn: "FFFF9876543210E00002".to_owned(), block: "10a01c8d02c69107".to_owned() };
+        let card = PresentedCard {
+            entry: CardEntry::Chip,
+            ksn: pin.ksn.clone(),
+            number: "a2b4e70f".to_owned(),
+            sequence_number: Some(1),
+            track_2: Some("831d122014".to_owned()),
+            pin: Some(pin.clone()),
+            emv: Some("9f26".to_owned()),
+        };
+        let card = Presentation::Card { card };
+        let printed = format!("{code:?} {claim:?} {card:?} {pin:?}");
+        let secrets = ["2812", "K7QP", "a2b4", "831d", "10a0", "E00002", "9f26"];
+        assert!(secrets.iter().all(|secret| !printed.contains(secret)), "{printed}");
     }
 }

@@ -837,7 +837,7 @@ export interface paths {
         get: operations["payments_list"];
         put?: never;
         /**
-         * Takes a payment: shows a code, or charges the customer's.
+         * Takes a payment: shows a code, charges the customer's, or a card.
          * @description The `Idempotency-Key` names the payment. The same request again is answered with the payment as it then stands (200
          *     instead of 201); another request with this key is refused.
          */
@@ -1858,6 +1858,11 @@ export interface components {
             store: components["schemas"]["StoreId"];
             terminal: components["schemas"]["TerminalId"];
         };
+        /**
+         * @description How the terminal came by the card's number.
+         * @enum {string}
+         */
+        CardEntry: "swiped" | "fallback" | "chip" | "contactless" | "contactless_stripe" | "keyed";
         ChangeChannelAccount: {
             enabled?: boolean | null;
             /**
@@ -2773,7 +2778,7 @@ export interface components {
                 failure?: components["schemas"]["Failure"] | null;
                 goods: components["schemas"]["Goods"][];
                 id: components["schemas"]["PaymentId"];
-                /** @description `merchant_presented`, `customer_presented` or `cash`. */
+                /** @description `merchant_presented`, `customer_presented`, `card` or `cash`. */
                 method: string;
                 needs_attention?: components["schemas"]["Attention"] | null;
                 order: components["schemas"]["OrderId"];
@@ -3059,7 +3064,7 @@ export interface components {
             failure?: components["schemas"]["Failure"] | null;
             goods: components["schemas"]["Goods"][];
             id: components["schemas"]["PaymentId"];
-            /** @description `merchant_presented`, `customer_presented` or `cash`. */
+            /** @description `merchant_presented`, `customer_presented`, `card` or `cash`. */
             method: string;
             needs_attention?: components["schemas"]["Attention"] | null;
             order: components["schemas"]["OrderId"];
@@ -3158,7 +3163,7 @@ export interface components {
             channel_account?: components["schemas"]["ChannelAccountId"] | null;
             money: components["schemas"]["Money"];
         };
-        /** @description Who shows the code. */
+        /** @description Who shows the code, or which card pays. */
         Presentation: {
             /**
              * Format: int32
@@ -3171,6 +3176,41 @@ export interface components {
             code: string;
             /** @enum {string} */
             kind: "customer";
+        } | {
+            card: components["schemas"]["PresentedCard"];
+            /** @enum {string} */
+            kind: "card";
+        };
+        /**
+         * @description What the terminal read. Keys are TDES DUKPT (ANSI X9.24-1) of the base keys that the channel account holds; all bytes are
+         *     written in hexadecimal digits.
+         */
+        PresentedCard: {
+            /** @description The chip's data for the acquirer (field 55) in BER-TLV, 512 bytes at most, without number, track and name. */
+            emv?: string | null;
+            entry: components["schemas"]["CardEntry"];
+            /** @description The serial number of the key that number and track are encrypted under: 10 bytes. */
+            ksn: string;
+            /**
+             * @description `number=YYMM` and zeros to the next 8 bytes, encrypted in CBC mode with a vector of zeros under that serial number's key for
+             *     data: 24 bytes at most.
+             */
+            number: string;
+            pin?: components["schemas"]["PresentedPin"] | null;
+            /**
+             * Format: int32
+             * @description The card's sequence number, 0 to 99 (EMV tag 5F34).
+             */
+            sequence_number?: number | null;
+            /** @description Track 2 without sentinels, its separator a `=`, encrypted likewise: 40 bytes at most. */
+            track_2?: string | null;
+        };
+        /** @description A PIN block of ISO 9564-1 format 0. */
+        PresentedPin: {
+            /** @description 8 bytes, under that serial number's key for PINs. */
+            block: string;
+            /** @description The serial number of its key: 10 bytes. */
+            ksn: string;
         };
         /** @description An error, RFC 9457 problem details (`application/problem+json`). */
         Problem: {
@@ -3811,7 +3851,7 @@ export interface components {
                 failure?: components["schemas"]["Failure"] | null;
                 goods: components["schemas"]["Goods"][];
                 id: components["schemas"]["PaymentId"];
-                /** @description `merchant_presented`, `customer_presented` or `cash`. */
+                /** @description `merchant_presented`, `customer_presented`, `card` or `cash`. */
                 method: string;
                 needs_attention?: components["schemas"]["Attention"] | null;
                 order: components["schemas"]["OrderId"];

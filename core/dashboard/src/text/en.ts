@@ -45,7 +45,7 @@ export const en = {
   },
   refundKinds: { refund: 'Refund', void: 'Void', late: 'Late payment returned' },
   methods: {
-    merchant_presented: 'Shop’s code', customer_presented: 'Customer’s code', cash: 'Cash',
+    merchant_presented: 'Shop’s code', customer_presented: 'Customer’s code', card: 'Card', cash: 'Cash',
   },
   payments: {
     all: 'All states', filter: 'State', title: 'Live payments', time: 'Time', amount: 'Amount', state: 'State', method: 'How', channel: 'Channel', store: 'Store',

@@ -34,7 +34,7 @@ export const zh: Texts = {
   },
   refundStates: { submitting: '提交中', pending: '处理中', unknown: '结果未知', succeeded: '已完成', failed: '失败' },
   refundKinds: { refund: '退款', void: '撤销', late: '迟到款退回' },
-  methods: { merchant_presented: '主扫（商家出码）', customer_presented: '被扫（付款码）', cash: '现金' },
+  methods: { merchant_presented: '主扫（商家出码）', customer_presented: '被扫（付款码）', card: '刷卡', cash: '现金' },
   payments: {
     attention: '需要人工处理', all: '全部状态', filter: '状态', title: '实时支付', time: '时间', amount: '金额', state: '状态', method: '方式', channel: '渠道', store: '门店',
     terminal: '终端', reference: '商户单号', number: '支付单号', late: '迟到支付', none: '还没有支付',

@@ -87,7 +87,7 @@ pub fn disagreements(
     let fees_minor = sum(&booked, Account::Fees);
     let holding = match payment.method {
         Method::Cash => Account::CashInDrawer,
-        Method::MerchantPresented | Method::CustomerPresented => Account::ChannelClearing,
+        Method::MerchantPresented | Method::CustomerPresented | Method::Card => Account::ChannelClearing,
     };
     let expected = |account: Account| match account {
         Account::MerchantPayable => refunded_minor + reserved_minor - captured_minor,

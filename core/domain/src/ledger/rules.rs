@@ -10,7 +10,7 @@ use crate::payment::Method;
 /// Where a payment's money is until it is paid out.
 const fn holding(method: Method) -> Account {
     match method {
-        Method::MerchantPresented | Method::CustomerPresented => Account::ChannelClearing,
+        Method::MerchantPresented | Method::CustomerPresented | Method::Card => Account::ChannelClearing,
         Method::Cash => Account::CashInDrawer,
     }
 }

@@ -7,7 +7,7 @@
 
 use saoma_protocol::Millis;
 
-use super::{Close, Method, Payment, State};
+use super::{Close, Payment, State};
 
 /// Longest pause between two attempts to undo something, in milliseconds.
 const PAUSE_MAX_MS: i64 = 600_000;
@@ -74,8 +74,7 @@ pub fn step(chased: Chased<'_>, pace: Pace, now: Millis) -> Step {
         State::Pending { .. } | State::Unknown { .. } if chased.close_asked => Step::Close,
         State::Presenting { .. } | State::Pending { .. } | State::Unknown { .. } if chased.is_surplus => Step::GiveUp,
         State::Pending { .. } | State::Unknown { .. }
-            if chased.payment.method == Method::CustomerPresented
-                && has_passed(chased.created_at, pace.reverse_after_ms, now) =>
+            if chased.payment.method.is_charged() && has_passed(chased.created_at, pace.reverse_after_ms, now) =>
         {
             Step::AskThenClose
         }
@@ -106,7 +105,7 @@ pub fn again_at(chased: Chased<'_>, pace: Pace, jitter: u32, now: Millis) -> Opt
         Step::Ask => {
             let next = now.plus(pace.query_interval_ms);
             let last = chased.created_at.plus(pace.reverse_after_ms);
-            let chases_a_charge = chased.payment.method == Method::CustomerPresented && last > now;
+            let chases_a_charge = chased.payment.method.is_charged() && last > now;
             Some(if chases_a_charge { next.min(last) } else { next })
         }
         Step::AskThenClose | Step::Close | Step::AskInDoubt | Step::GiveUp => {
@@ -122,7 +121,7 @@ pub fn again_at(chased: Chased<'_>, pace: Pace, jitter: u32, now: Millis) -> Opt
 #[must_use]
 pub fn needs_person(chased: Chased<'_>, now: Millis) -> bool {
     let is_stuck = match &chased.payment.state {
-        State::Pending { .. } => chased.close_asked || chased.payment.method == Method::CustomerPresented,
+        State::Pending { .. } => chased.close_asked || chased.payment.method.is_charged(),
         State::Created | State::Submitting { .. } | State::Unknown { .. } => true,
         State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => true,
         // A code on show ends by its own clock.
@@ -153,7 +152,10 @@ pub fn has_passed(since: Millis, ms: i64, now: Millis) -> bool {
 mod tests {
     use saoma_protocol::{Amount, Currency, PaymentId};
 
-    use super::{super::Capture, *};
+    use super::{
+        super::{Capture, Method},
+        *,
+    };
 
     const PACE: Pace = Pace { call_ms: 10_000, query_interval_ms: 3_000, reverse_after_ms: 60_000 };
 

@@ -2,11 +2,13 @@
 
 use saoma_protocol::{Amount, Millis, PaymentId, api::Failure, api::PaymentState};
 
-/// Who showed the code, or that there was none.
+/// Who showed the code, or what else the money came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     MerchantPresented,
     CustomerPresented,
+    /// A bank card at the terminal, through an acquirer.
+    Card,
     Cash,
 }
 
@@ -17,7 +19,18 @@ impl Method {
         match self {
             Self::MerchantPresented => "merchant_presented",
             Self::CustomerPresented => "customer_presented",
+            Self::Card => "card",
             Self::Cash => "cash",
+        }
+    }
+
+    /// Whether we ask for the money at once, while the customer stands there: what nobody answers for is then soon undone. A code
+    /// that we show is paid when the customer likes.
+    #[must_use]
+    pub const fn is_charged(self) -> bool {
+        match self {
+            Self::CustomerPresented | Self::Card => true,
+            Self::MerchantPresented | Self::Cash => false,
         }
     }
 }

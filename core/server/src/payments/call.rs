@@ -3,25 +3,35 @@
 use std::sync::Arc;
 
 use saoma_channels::{
-    Account, Capability, DeclineCode, Failure as CallFailure, KnownOrder, Manifest, Order, PaymentAnswer,
-    PaymentStatus, Presenter,
+    Account, Capability, DeclineCode, Failure as CallFailure, KeptCard, KnownOrder, Manifest, Order, PaymentAnswer,
+    PaymentStatus, Presenter, RefundOrder,
 };
 use saoma_domain::payment::{Amounts, AnswerStatus, Method};
 use saoma_protocol::{ChannelAccountId, Millis, api::Failure};
 use saoma_store::{
-    TenantScope,
+    StoreError, TenantScope, cards,
     channel_accounts::{self, ChannelAccount},
     payments::{Sale, StoredPayment},
+    refunds::StoredRefund,
     stores, tenants, terminals,
 };
 
-use super::PaymentError;
+use super::{PaymentError, cards::of_stored};
 use crate::app::App;
 
 /// The channel that collects a payment, ready to be called.
 pub struct Channel {
     pub account: Account,
     pub manifest: Arc<Manifest>,
+    /// Of the payment, if a card paid and is still kept.
+    card: Option<KeptCard>,
+}
+
+impl Channel {
+    /// Whether the card that paid is still kept.
+    pub(super) const fn has_card(&self) -> bool {
+        self.card.is_some()
+    }
 }
 
 /// # Errors
@@ -30,8 +40,15 @@ pub async fn channel_of(app: &App, scope: TenantScope, sale: &Sale) -> Result<Ch
     let Some(id) = sale.payment.channel_account else {
         return Err(PaymentError::NoChannel("it was paid in cash".to_owned()));
     };
-    let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, id)).await?;
-    ready(app, scope, &stored).await
+    let (payment, method) = (sale.payment.payment.id, sale.payment.payment.method);
+    let (stored, card) = app
+        .store()
+        .read(move |tx| {
+            let card = if method == Method::Card { cards::of_payment(tx, &scope, payment)? } else { None };
+            Ok::<_, StoreError>((channel_accounts::load(tx, &scope, id)?, card))
+        })
+        .await?;
+    Ok(Channel { card: card.map(of_stored), ..ready(app, scope, &stored).await? })
 }
 
 /// # Errors
@@ -49,7 +66,7 @@ pub(crate) async fn ready(app: &App, scope: TenantScope, stored: &ChannelAccount
         secrets: app.secrets_of(scope, stored.id).await?,
         notify_url: notify_url(app, stored.id),
     };
-    Ok(Channel { account, manifest })
+    Ok(Channel { account, manifest, card: None })
 }
 
 /// The order as the channel hears of it.
@@ -96,18 +113,32 @@ pub(crate) fn notify_url(app: &App, account: ChannelAccountId) -> String {
 }
 
 /// A payment that the channel may have heard of, as it is asked about it.
-pub(super) fn known_order(payment: &StoredPayment) -> KnownOrder {
+pub(super) fn known_order(payment: &StoredPayment, channel: &Channel) -> KnownOrder {
     KnownOrder {
         number: payment.payment.id,
         reference: payment.channel_reference.clone().unwrap_or_default(),
         amount: payment.payment.amount,
         presented_by: match payment.payment.method {
-            Method::CustomerPresented => Presenter::Customer,
+            // A card is what its customer shows.
+            Method::CustomerPresented | Method::Card => Presenter::Customer,
             // Cash has no channel to be asked.
             Method::MerchantPresented | Method::Cash => Presenter::Merchant,
         },
         created_at: payment.created_at,
-        card: None,
+        card: channel.card.clone(),
+    }
+}
+
+pub(super) fn refund_order(payment: &StoredPayment, refund: &StoredRefund, channel: &Channel) -> RefundOrder {
+    RefundOrder {
+        number: payment.payment.id,
+        reference: payment.channel_reference.clone().unwrap_or_default(),
+        refund_number: refund.refund.id,
+        amount: refund.refund.amount,
+        total: payment.payment.amount,
+        reason: refund.reason.clone().unwrap_or_default(),
+        created_at: refund.created_at,
+        card: channel.card.clone(),
     }
 }
 

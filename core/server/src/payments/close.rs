@@ -81,8 +81,8 @@ async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -
         },
     );
     let reply = match asked {
-        Asked::Query => app.channels().query(&channel.account, &known_order(&sale.payment)).await,
-        Asked::Cancel => app.channels().cancel(&channel.account, &known_order(&sale.payment)).await,
+        Asked::Query => app.channels().query(&channel.account, &known_order(&sale.payment, &channel)).await,
+        Asked::Cancel => app.channels().cancel(&channel.account, &known_order(&sale.payment, &channel)).await,
     };
     app.silences().heard(channel.account.id, &reply, app.now());
     match reply {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use saoma_channels::{Capability, Manifest, QUEUE_WAIT_MS_MAX};
+use saoma_channels::{Capability, Card, Failure, Manifest, PaymentAnswer, QUEUE_WAIT_MS_MAX};
 use saoma_domain::{
     claim::ScannedCode,
     order as order_rules,
     pay_code::PayCodeId,
     payment::{Event, Method, Pace, Payment, Source, State, decide},
 };
-use saoma_protocol::{Amount, ChannelAccountId, Millis, OrderId, PaymentId, Sequence, StoreId, TerminalId, api::Goods};
+use saoma_protocol::{Amount, ChannelAccountId, OrderId, PaymentId, Sequence, StoreId, TerminalId, api::Goods};
 use saoma_store::{
     Insertion, StoreError, TenantScope,
     idempotency::{self, Fingerprint, Kind},
@@ -22,6 +22,7 @@ use tracing::Instrument as _;
 use super::{
     Outcome, PaymentError,
     call::{Channel, not_sent, order_of, ready},
+    cards,
     close::answered,
     kind,
     routing::{Route, route},
@@ -56,6 +57,8 @@ pub enum How {
     Present { lives: Duration },
     /// The customer showed one.
     Charge { code: ScannedCode },
+    /// A card was presented.
+    Card { card: Card },
 }
 
 impl How {
@@ -63,13 +66,15 @@ impl How {
         match self {
             Self::Present { .. } => Method::MerchantPresented,
             Self::Charge { .. } => Method::CustomerPresented,
+            Self::Card { .. } => Method::Card,
         }
     }
 
-    const fn capability(&self) -> Capability {
+    pub(super) const fn capability(&self) -> Capability {
         match self {
             Self::Present { .. } => Capability::MerchantPresented,
             Self::Charge { .. } => Capability::CustomerPresented,
+            Self::Card { .. } => Capability::Card,
         }
     }
 }
@@ -163,7 +168,7 @@ async fn write_down(
         Payment { id: collect.id, amount: collect.amount, method: collect.how.method(), state: State::Created };
     let (state, kinds): (_, &[&str]) = match &collect.how {
         How::Present { .. } => (State::Created, &[kind::CREATED]),
-        How::Charge { .. } => {
+        How::Charge { .. } | How::Card { .. } => {
             let submitted = decide(&created, &Event::Submit, now)?.next.unwrap_or(State::Created);
             (submitted, &[kind::CREATED, kind::SUBMITTING])
         }
@@ -189,6 +194,10 @@ async fn write_down(
     };
     let (app_in, actor, fingerprint) = (app.clone(), collect.actor.clone(), collect.fingerprint);
     let passed_over = route.passed_over.clone();
+    let card = match &collect.how {
+        How::Card { card } => Some(cards::to_store(&card.kept)),
+        How::Present { .. } | How::Charge { .. } => None,
+    };
     let is_first = collect.order.is_none();
     app.store()
         .write(move |tx| {
@@ -202,6 +211,9 @@ async fn write_down(
                 return Ok(None);
             }
             let id = stored.payment.id;
+            if let Some(card) = &card {
+                saoma_store::cards::keep(tx, &scope, id, card, now)?;
+            }
             idempotency::keep(tx, &scope, Kind::Payment, &id.to_string(), &fingerprint, now)?;
             for (idx, kind) in kinds.iter().enumerate() {
                 let detail = if idx == 0 { passed_over.as_str() } else { "" };
@@ -226,10 +238,22 @@ fn may_join(there: &Order, wished: &Order) -> Result<(), PaymentError> {
 /// The call and transaction two.
 async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Channel) -> Result<Sale, PaymentError> {
     let (payment, account) = (sale.payment.payment.id, &channel.account);
+    let lives_ms = match &how {
+        How::Present { lives } => i64::try_from(lives.as_millis()).unwrap_or(i64::MAX),
+        How::Charge { .. } | How::Card { .. } => pace(&channel.manifest).reverse_after_ms,
+    };
+    let expires_at = sale.payment.created_at.plus(lives_ms);
+    let order = order_of(app, scope, &sale, expires_at).await?;
+    let charged = |reply: Result<PaymentAnswer, Failure>| {
+        app.silences().heard(account.id, &reply, app.now());
+        let since_version = Some(sale.payment.version);
+        match reply {
+            Ok(answer) => Outcome::Answer(answered(app, &channel.manifest, answer, Source::Reply, since_version)),
+            Err(failure) => silence(&failure),
+        }
+    };
     let outcome = match how {
-        How::Present { lives } => {
-            let expires_at = sale.payment.created_at.plus(i64::try_from(lives.as_millis()).unwrap_or(i64::MAX));
-            let order = order_of(app, scope, &sale, expires_at).await?;
+        How::Present { .. } => {
             let reply = app.channels().create(account, &order).await;
             app.silences().heard(account.id, &reply, app.now());
             match reply {
@@ -245,24 +269,13 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
                 Err(failure) => silence(&failure),
             }
         }
-        How::Charge { code } => {
-            let expires_at: Millis = sale.payment.created_at.plus(pace(&channel.manifest).reverse_after_ms);
-            let order = order_of(app, scope, &sale, expires_at).await?;
-            let reply = app.channels().charge(account, &order, code.expose()).await;
-            app.silences().heard(account.id, &reply, app.now());
-            match reply {
-                Ok(answer) => {
-                    let since_version = Some(sale.payment.version);
-                    Outcome::Answer(answered(app, &channel.manifest, answer, Source::Reply, since_version))
-                }
-                Err(failure) => silence(&failure),
-            }
-        }
+        How::Charge { code } => charged(app.channels().charge(account, &order, code.expose()).await),
+        How::Card { card } => charged(app.channels().charge_card(account, &order, &card).await),
     };
     Ok(settle(app, scope, payment, outcome, "channel").await?.sale)
 }
 
-fn silence(failure: &saoma_channels::Failure) -> Outcome {
+fn silence(failure: &Failure) -> Outcome {
     if failure.may_have_taken_effect() {
         tracing::warn!(error = %failure, "a channel gave no answer");
         return Outcome::Event(Event::NoAnswer);

@@ -68,6 +68,10 @@ pub async fn give_back(
     let channel = if by_channel { Some(channel_of(app, scope, &sale).await?) } else { None };
     if let Some(channel) = &channel {
         check_capability(channel, &wish, sale.payment.payment.amount)?;
+        if sale.payment.payment.method == Method::Card && !channel.has_card() {
+            let why = "the card's number was deleted, as it must be after 180 days".to_owned();
+            return Err(PaymentError::ChannelCannot { channel: sale.payment.channel, why });
+        }
     }
     let call_ms = channel.as_ref().map_or(0, |channel| pace(&channel.manifest).call_ms);
     let (new, refund) = set_aside(app, scope, wish, call_ms).await?;

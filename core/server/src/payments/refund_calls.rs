@@ -1,6 +1,6 @@
 //! What is asked of a channel about a refund: to pay it, and how it stands. What comes of it is booked by [`heard`].
 
-use saoma_channels::{Capability, Manifest, PaymentStatus, RefundAnswer, RefundOrder, RefundStatus};
+use saoma_channels::{Capability, Manifest, PaymentStatus, RefundAnswer, RefundStatus};
 use saoma_domain::{
     payment::{Amounts, Method},
     refund::{AnswerStatus, Event, State},
@@ -14,7 +14,7 @@ use saoma_store::{
 
 use super::{
     PaymentError,
-    call::{Channel, amounts, channel_of, failure, known_order, not_sent, scheme_words},
+    call::{Channel, amounts, channel_of, failure, known_order, not_sent, refund_order, scheme_words},
     collect::pace,
     refund::{Heard, heard, is_over},
 };
@@ -132,7 +132,7 @@ async fn look_in_doubt(
     };
     let id = refund.refund.id;
     let outcome = if by_cancel(channel, refund.refund.kind) {
-        match app.channels().query(&channel.account, &known_order(payment)).await {
+        match app.channels().query(&channel.account, &known_order(payment, channel)).await {
             Ok(said) => {
                 let number = if said.number == payment.payment.id.to_string() { id.to_string() } else { said.number };
                 let status = match said.status {
@@ -163,7 +163,7 @@ async fn query(
     refund: &StoredRefund,
     channel: &Channel,
 ) -> Result<Option<RefundStatus>, PaymentError> {
-    let (id, order) = (refund.refund.id, refund_order(payment, refund));
+    let (id, order) = (refund.refund.id, refund_order(payment, refund, channel));
     let (said, outcome) = match app.channels().query_refund(&channel.account, &order).await {
         // What follows is sent, or waits for its turn: neither is something new about the refund.
         Ok(answer) if answer.status == RefundStatus::NotFound => return Ok(Some(answer.status)),
@@ -233,19 +233,6 @@ fn by_cancel(channel: &Channel, kind: RefundKind) -> bool {
     }
 }
 
-fn refund_order(payment: &StoredPayment, refund: &StoredRefund) -> RefundOrder {
-    RefundOrder {
-        number: payment.payment.id,
-        reference: payment.channel_reference.clone().unwrap_or_default(),
-        refund_number: refund.refund.id,
-        amount: refund.refund.amount,
-        total: payment.payment.amount,
-        reason: refund.reason.clone().unwrap_or_default(),
-        created_at: refund.created_at,
-        card: None,
-    }
-}
-
 /// The call. What comes of it is booked by [`heard`].
 pub(super) async fn ask(
     app: &App,
@@ -257,7 +244,7 @@ pub(super) async fn ask(
     let stored = app.store().read(move |tx| payments::load(tx, &scope, payment)).await?;
     let id = refund.refund.id;
     let reply = if by_cancel(channel, refund.refund.kind) {
-        app.channels().cancel(&channel.account, &known_order(&stored)).await.map(|answer| Heard::Answer {
+        app.channels().cancel(&channel.account, &known_order(&stored, channel)).await.map(|answer| Heard::Answer {
             number: if answer.number == payment.to_string() { id.to_string() } else { answer.number },
             // The answer is about the payment: its amount is the refund's, since a void is of the whole, also unnamed.
             amount: answer.amount,
@@ -276,7 +263,7 @@ pub(super) async fn ask(
             reference: String::new(),
         })
     } else {
-        let order = refund_order(&stored, &refund);
+        let order = refund_order(&stored, &refund, channel);
         let reply = app.channels().refund(&channel.account, &order).await;
         reply.map(|answer| said_of(&channel.manifest, "refund", answer))
     };

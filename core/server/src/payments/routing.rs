@@ -1,5 +1,5 @@
 //! Which channel account collects a payment: the one that was named, the one that claims the customer's code, or the first that can
-//! show one; and past those where nobody answers.
+//! show one or take the card; and past those where nobody answers.
 
 use std::{
     collections::HashMap,
@@ -89,7 +89,7 @@ pub(super) async fn route(app: &App, scope: TenantScope, collect: &Collect) -> R
         .filter_map(|account| Some((app.channels().manifest(&account.plugin)?, account)))
         .filter(|(manifest, _)| can(manifest));
     let fit: Vec<ChannelAccount> = match &collect.how {
-        How::Present { .. } => able.map(|(_, account)| account).collect(),
+        How::Present { .. } | How::Card { .. } => able.map(|(_, account)| account).collect(),
         How::Charge { code } => able
             .filter(|(manifest, _)| manifest.claims.iter().any(|claim| code.fits(claim)))
             .map(|(_, account)| account)
@@ -116,6 +116,7 @@ fn first_that_answers(
     match choose(&candidates, matches!(how, How::Charge { .. })) {
         Choice::Nobody => Err(match how {
             How::Present { .. } => PaymentError::NoChannel(format!("none can show a code for {currency}")),
+            How::Card { .. } => PaymentError::NoChannel(format!("none takes cards in {currency}")),
             How::Charge { .. } => PaymentError::CodeNotRecognised,
         }),
         Choice::Ambiguous(places) => {

@@ -10,6 +10,7 @@ mod batches;
 mod batches_money;
 mod by_hand;
 mod called;
+mod cards;
 mod chargebacks;
 mod currencies;
 mod discrepancies;

@@ -11,11 +11,12 @@ use saoma_domain::{
 };
 use saoma_protocol::{
     HandSettlementId, Millis, Sequence,
+    api::CardEntry,
     journal::{Entry, GENESIS, Record},
     message::{Health, Unsent, Verdict},
 };
 use saoma_store::{
-    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, batches, bills, books, channel_accounts,
+    Dialect, Insertion, Opaque, StoreError, Tx, api_keys, audit, batches, bills, books, cards, channel_accounts,
     discrepancies, events, hand_settlements,
     idempotency::{self, Kind as Keyed},
     journal, ledger, orders, outbox, pay_codes, payments, payouts, plugin_kv, reconciliations, refunds, sessions,
@@ -48,6 +49,7 @@ pub fn furnish(base: &Base, house: &House) {
         channel_accounts::set_secrets(tx, scope, house.account, &Opaque(vec![house.letter]), NOW)?;
         idempotency::keep(tx, scope, Keyed::Payment, "key", &[house.letter; 32], NOW)?;
         pay_codes::insert_new(tx, scope, &code(house))?;
+        cards::keep(tx, scope, house.payment_id(1), &card(house), NOW)?;
         events::append(tx, scope, &house.event(house.payment_id(1), "payment.succeeded"))?;
         ledger::post(
             tx,
@@ -107,6 +109,15 @@ pub fn payout(house: &House) -> payouts::Payout {
 
 fn discrepancy(house: &House) -> saoma_protocol::DiscrepancyId {
     saoma_protocol::DiscrepancyId::from_bytes(crate::house::bytes(house.letter, 1))
+}
+
+fn card(house: &House) -> cards::KeptCard {
+    cards::KeptCard {
+        entry: CardEntry::Chip,
+        sequence_number: Some(1),
+        ksn: [house.letter; cards::KSN_LEN],
+        number: vec![house.letter; 24],
+    }
 }
 
 fn api_key(house: &House) -> api_keys::ApiKey {
@@ -262,7 +273,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 42);
+        assert_eq!(rows.len(), 43);
     }
     (tea, milk)
 }
@@ -324,6 +335,7 @@ fn nothing_of_another_tenant_is_read() {
             assert_eq!(journal::entries(tx, &scope, tea.terminal, Sequence(0), 10)?, []);
             assert_eq!(journal::through(tx, &scope, tea.terminal)?.sequence, Sequence(0));
             assert_eq!(plugin_kv::get(tx, &scope, tea.account, "token")?, None);
+            assert_eq!(cards::of_payment(tx, &scope, tea.payment_id(1))?, None);
             assert_eq!(webhooks::attempts(tx, &scope, delivery)?, []);
             assert_eq!(webhooks::list_deliveries(tx, &scope, listens, webhooks::Filter::default(), 10)?, []);
             assert_eq!(webhooks::list(tx, &scope)?, [endpoint(&milk, 1)]);

@@ -234,6 +234,9 @@ fn every_column_of_bytes_is_known_for_what_it_is() {
         "idempotency_keys.answer",
         "idempotency_keys.fingerprint",
         "pay_codes.id",
+        // Under keys of the terminals', whose base key is among the account's secrets.
+        "payment_cards.ksn",
+        "payment_cards.number",
         "plugin_kv.value",
         "server_keys.ciphertext",
         "sessions.refresh_hash",

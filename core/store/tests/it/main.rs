@@ -7,6 +7,7 @@ mod audit;
 mod base;
 mod batches;
 mod books;
+mod cards;
 mod connections;
 mod discrepancies;
 mod disputes;

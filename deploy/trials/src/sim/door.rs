@@ -224,6 +224,9 @@ async fn create(hall: &Hall, terminal: TerminalId, payment: PaymentId, body: Cre
             How::Present { lives: Duration::from_secs(u64::from(expires_in_seconds.unwrap_or(120))) }
         }
         Presentation::Customer { code } => How::Charge { code: ScannedCode::read(&code).map_err(PaymentError::from)? },
+        Presentation::Card { .. } => {
+            return Err(PaymentError::NoChannel("this scheme takes no cards".to_owned()).into());
+        }
     };
     let id = match hall.canary {
         Some(Canary::KeyIgnored) => PaymentId::for_key(hall.scope.tenant(), &hall.wires.lock().luck.draw().to_string()),

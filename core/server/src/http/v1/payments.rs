@@ -33,7 +33,7 @@ use crate::{
         router::other_method,
         text,
     },
-    payments::{Collect, How, PaymentError, ask, cancel as cancel_payment, collect, payment_view, repeated},
+    payments::{Collect, How, PaymentError, ask, cancel as cancel_payment, collect, payment_view, read_card, repeated},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -112,7 +112,7 @@ pub async fn list(
     Ok(web::Json(Page { items, next_cursor }))
 }
 
-/// Takes a payment: shows a code, or charges the customer's.
+/// Takes a payment: shows a code, charges the customer's, or a card.
 ///
 /// The `Idempotency-Key` names the payment. The same request again is answered with the payment as it then stands (200
 /// instead of 201); another request with this key is refused.
@@ -164,6 +164,12 @@ pub async fn create(
             }
             How::Charge { code: ScannedCode::read(&code).map_err(PaymentError::from)? }
         }
+        Presentation::Card { card } => How::Card {
+            card: read_card(&card).map_err(|error| {
+                let detail = format!("The card's {} {}.", error.field, error.what);
+                Problem::new(INVALID, detail).at(&format!("/presentation/card/{}", error.field))
+            })?,
+        },
     };
     check_goods(&body.goods)?;
     if body.counter.is_some_and(|counter| !(1..=COUNTER_MAX).contains(&counter.0)) {

@@ -1,0 +1,92 @@
+//! Cards on their way from a terminal to the host that opens them, and what core keeps of them meanwhile.
+
+use saoma_channels::{Card, CardEntry, EncryptedPin, KeptCard};
+use saoma_protocol::api::{CardEntry as Entry, PresentedCard};
+use saoma_store::cards;
+
+/// How long what is kept of a card is kept, in milliseconds: as long as its payment may have to be undone or given back. Acquirers
+/// take refunds by number for some months; longer than that nobody may keep one (PCI DSS 3.2.1).
+pub const CARDS_KEPT_MS: i64 = 180 * 24 * 3_600_000;
+
+/// A number of 19 digits, `=`, its expiry.
+const NUMBER_BYTES_MAX: usize = 24;
+/// 37 characters (ISO/IEC 7813), filled up.
+const TRACK_2_BYTES_MAX: usize = 40;
+/// Of a block of the cipher.
+const BLOCK_BYTES: usize = 8;
+const EMV_BYTES_MAX: usize = 512;
+
+/// What a terminal sent is no card. `field` is below the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {what}")]
+pub struct CardError {
+    pub field: &'static str,
+    pub what: &'static str,
+}
+
+/// Reads a card as it was sent. Whether it opens is seen by the host alone.
+///
+/// # Errors
+/// The first field that is wrong.
+pub fn read(sent: &PresentedCard) -> Result<Card, CardError> {
+    let ksn = serial(&sent.ksn, "ksn")?;
+    let number = bytes(&sent.number, "number")?;
+    if number.is_empty() || number.len() > NUMBER_BYTES_MAX || !number.len().is_multiple_of(BLOCK_BYTES) {
+        return Err(CardError { field: "number", what: "has 8, 16 or 24 bytes" });
+    }
+    if sent.sequence_number.is_some_and(|number| number > 99) {
+        return Err(CardError { field: "sequence_number", what: "is 0 to 99" });
+    }
+    let track_2 = sent.track_2.as_deref().map(|track| bytes(track, "track_2")).transpose()?;
+    if track_2.as_ref().is_some_and(|track| {
+        track.is_empty() || track.len() > TRACK_2_BYTES_MAX || !track.len().is_multiple_of(BLOCK_BYTES)
+    }) {
+        return Err(CardError { field: "track_2", what: "has 8 to 40 bytes, in blocks of 8" });
+    }
+    let pin = sent.pin.as_ref().map(|pin| {
+        let block = bytes(&pin.block, "pin/block")?;
+        let block = block.try_into().map_err(|_| CardError { field: "pin/block", what: "has 8 bytes" })?;
+        Ok(EncryptedPin { ksn: serial(&pin.ksn, "pin/ksn")?, block })
+    });
+    let emv = bytes(sent.emv.as_deref().unwrap_or_default(), "emv")?;
+    if emv.len() > EMV_BYTES_MAX {
+        return Err(CardError { field: "emv", what: "has at most 512 bytes" });
+    }
+    let kept = KeptCard { entry: entry(sent.entry), sequence_number: sent.sequence_number, ksn, number };
+    Ok(Card { kept, track_2, pin: pin.transpose()?, emv })
+}
+
+fn bytes(text: &str, field: &'static str) -> Result<Vec<u8>, CardError> {
+    hex::decode(text).map_err(|_| CardError { field, what: "is written in hexadecimal digits, two for each byte" })
+}
+
+fn serial(text: &str, field: &'static str) -> Result<[u8; cards::KSN_LEN], CardError> {
+    bytes(text, field)?.try_into().map_err(|_| CardError { field, what: "has 10 bytes" })
+}
+
+pub(super) fn to_store(card: &KeptCard) -> cards::KeptCard {
+    let entry = match card.entry {
+        CardEntry::Swiped => Entry::Swiped,
+        CardEntry::Fallback => Entry::Fallback,
+        CardEntry::Chip => Entry::Chip,
+        CardEntry::Contactless => Entry::Contactless,
+        CardEntry::ContactlessStripe => Entry::ContactlessStripe,
+        CardEntry::Keyed => Entry::Keyed,
+    };
+    cards::KeptCard { entry, sequence_number: card.sequence_number, ksn: card.ksn, number: card.number.clone() }
+}
+
+pub(super) fn of_stored(card: cards::KeptCard) -> KeptCard {
+    KeptCard { entry: entry(card.entry), sequence_number: card.sequence_number, ksn: card.ksn, number: card.number }
+}
+
+const fn entry(entry: Entry) -> CardEntry {
+    match entry {
+        Entry::Swiped => CardEntry::Swiped,
+        Entry::Fallback => CardEntry::Fallback,
+        Entry::Chip => CardEntry::Chip,
+        Entry::Contactless => CardEntry::Contactless,
+        Entry::ContactlessStripe => CardEntry::ContactlessStripe,
+        Entry::Keyed => CardEntry::Keyed,
+    }
+}

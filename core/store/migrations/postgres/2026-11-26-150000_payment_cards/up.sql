@@ -1,0 +1,17 @@
+-- What may be kept of the card that paid, so that the payment can be undone and given back: number and expiry as the terminal
+-- encrypted them. Never track, PIN or code. Deleted after some months.
+CREATE TABLE payment_cards (
+    tenant_id TEXT NOT NULL,
+    payment_id TEXT NOT NULL,
+    entry TEXT NOT NULL,
+    sequence_number INTEGER CHECK (sequence_number BETWEEN 0 AND 99),
+    ksn BYTEA NOT NULL,
+    number BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (tenant_id, payment_id),
+    FOREIGN KEY (tenant_id, payment_id) REFERENCES payments (tenant_id, id)
+);
+
+CREATE INDEX payment_cards_by_age ON payment_cards (created_at);
+
+SELECT saoma_isolate('payment_cards');

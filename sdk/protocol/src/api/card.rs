@@ -1,0 +1,87 @@
+//! A card as a terminal presents it: encrypted where it was read, and opened by nobody before the acquirer's message is written.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How the terminal came by the card's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CardEntry {
+    Swiped,
+    /// The stripe, because the chip did not work.
+    Fallback,
+    Chip,
+    Contactless,
+    ContactlessStripe,
+    Keyed,
+}
+
+impl CardEntry {
+    pub const ALL: [Self; 6] =
+        [Self::Swiped, Self::Fallback, Self::Chip, Self::Contactless, Self::ContactlessStripe, Self::Keyed];
+
+    /// The stable text, as stored and sent.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Swiped => "swiped",
+            Self::Fallback => "fallback",
+            Self::Chip => "chip",
+            Self::Contactless => "contactless",
+            Self::ContactlessStripe => "contactless_stripe",
+            Self::Keyed => "keyed",
+        }
+    }
+}
+
+/// What the terminal read. Keys are TDES DUKPT (ANSI X9.24-1) of the base keys that the channel account holds; all bytes are
+/// written in hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PresentedCard {
+    pub entry: CardEntry,
+    /// The serial number of the key that number and track are encrypted under: 10 bytes.
+    pub ksn: String,
+    /// `number=YYMM` and zeros to the next 8 bytes, encrypted in CBC mode with a vector of zeros under that serial number's key for
+    /// data: 24 bytes at most.
+    pub number: String,
+    /// The card's sequence number, 0 to 99 (EMV tag 5F34).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence_number: Option<u8>,
+    /// Track 2 without sentinels, its separator a `=`, encrypted likewise: 40 bytes at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track_2: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<PresentedPin>,
+    /// The chip's data for the acquirer (field 55) in BER-TLV, 512 bytes at most, without number, track and name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emv: Option<String>,
+}
+
+/// A PIN block of ISO 9564-1 format 0.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PresentedPin {
+    /// The serial number of its key: 10 bytes.
+    pub ksn: String,
+    /// 8 bytes, under that serial number's key for PINs.
+    pub block: String,
+}
+
+/// Without the card.
+impl fmt::Debug for PresentedCard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresentedCard").field("entry", &self.entry).finish_non_exhaustive()
+    }
+}
+
+/// Without the PIN.
+impl fmt::Debug for PresentedPin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresentedPin").finish_non_exhaustive()
+    }
+}
