@@ -12,6 +12,7 @@ mod connections;
 mod discrepancies;
 mod disputes;
 mod fee_plans;
+mod furniture;
 mod group;
 mod house;
 mod idempotency;

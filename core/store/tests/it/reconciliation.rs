@@ -18,8 +18,8 @@ use saoma_store::{
 
 use crate::{
     base::{Base, on_both},
+    furniture::payout,
     house::{DAY_MS, House, NOW, account, at, bytes, captured, cny},
-    isolation::payout,
 };
 
 pub const DAY: &str = "2026-01-31";
