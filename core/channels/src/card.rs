@@ -104,7 +104,9 @@ impl From<CardFault> for Failure {
         let why = fault.to_string();
         match fault {
             CardFault::NoKey(_) => Self::Misconfigured { why },
-            _ => Self::NotSent { why },
+            CardFault::Serial(_) | CardFault::Sealed(..) | CardFault::OtherTrack | CardFault::Emv(_) => {
+                Self::CardUnreadable { why }
+            }
         }
     }
 }

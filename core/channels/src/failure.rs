@@ -8,6 +8,9 @@ pub enum Failure {
     NoAnswer { why: String },
     #[error("the request did not take effect at the scheme: {why}")]
     NotSent { why: String },
+    /// What a terminal encrypted does not open, or is no card: nothing was sent, and the terminal is to blame, not the channel.
+    #[error("the card cannot be read: {why}")]
+    CardUnreadable { why: String },
     /// A person must mend the account's settings or secrets, or install the plugin.
     #[error("the channel account is not set up: {why}")]
     Misconfigured { why: String },
@@ -37,7 +40,11 @@ impl Failure {
     #[must_use]
     pub const fn may_have_taken_effect(&self) -> bool {
         match self {
-            Self::NotSent { .. } | Self::Misconfigured { .. } | Self::Unsupported | Self::Overloaded => false,
+            Self::NotSent { .. }
+            | Self::CardUnreadable { .. }
+            | Self::Misconfigured { .. }
+            | Self::Unsupported
+            | Self::Overloaded => false,
             Self::NoAnswer { .. }
             | Self::Trapped { .. }
             | Self::TimedOut { .. }
@@ -52,6 +59,7 @@ impl Failure {
         let why = match &mut self {
             Self::NoAnswer { why }
             | Self::NotSent { why }
+            | Self::CardUnreadable { why }
             | Self::Misconfigured { why }
             | Self::Trapped { why }
             | Self::BadAnswer { why } => why,
@@ -67,6 +75,7 @@ impl Failure {
         match self {
             Self::NoAnswer { .. } => "no_answer",
             Self::NotSent { .. } => "not_sent",
+            Self::CardUnreadable { .. } => "card_unreadable",
             Self::Misconfigured { .. } => "misconfigured",
             Self::Unsupported => "unsupported",
             Self::Trapped { .. } => "trapped",

@@ -32,11 +32,17 @@ impl Silence {
         Self { since: now, ..self }
     }
 
-    /// A clock that was set back ends the rest: an account is better tried once too often than never.
     #[must_use]
     pub const fn is_passed_over(self, now: Millis) -> bool {
+        self.calls >= SILENCES_MAX && self.is_recent(now)
+    }
+
+    /// Whether the last of it is less than [`REST_MS`] ago. A clock that was set back ends it: an account is better tried once too
+    /// often than never.
+    #[must_use]
+    pub const fn is_recent(self, now: Millis) -> bool {
         let rested_ms = now.0.saturating_sub(self.since.0);
-        self.calls >= SILENCES_MAX && 0 <= rested_ms && rested_ms < REST_MS
+        0 <= rested_ms && rested_ms < REST_MS
     }
 }
 

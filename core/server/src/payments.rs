@@ -81,6 +81,9 @@ pub enum PaymentError {
     /// No enabled channel account of the tenant fits.
     #[error("no enabled channel account can collect this: {0}")]
     NoChannel(String),
+    /// Another payment has this very reading of a card. Nothing was changed.
+    #[error("this reading of the card paid before")]
+    CardUsed,
     #[error("no channel claims this code")]
     CodeNotRecognised,
     #[error(transparent)]

@@ -31,7 +31,7 @@ impl std::fmt::Debug for KeptCard {
 }
 
 /// # Errors
-/// `Conflict` if the payment has one.
+/// `Conflict` if the payment has one, or another payment has this reading of a card (its serial number).
 pub fn keep(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
@@ -49,7 +49,7 @@ pub fn keep(
         created_at: now.0,
     };
     match insert_or_ignore!(tx, scope, payment_cards::table, &row)? {
-        0 => Err(StoreError::Conflict { what: "the payment's card" }),
+        0 => Err(StoreError::Conflict { what: "this reading of the card" }),
         _ => Ok(()),
     }
 }

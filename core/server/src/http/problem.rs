@@ -70,6 +70,7 @@ codes! {
     CHANNEL_AMBIGUOUS = "channel_ambiguous", 409, "Several channels know this code";
     CHANNEL_UNAVAILABLE = "channel_unavailable", 409, "No channel can collect this";
     CHANNEL_CANNOT = "channel_cannot", 409, "The channel cannot do this";
+    CARD_USED = "card_used", 409, "The card was read for another payment";
     VOID_TOO_LATE = "void_too_late", 409, "The day of the payment is over";
     NOTIFICATION_FORGED = "notification_forged", 401, "The notification is not believed";
     NOTIFICATION_REFUSED = "notification_refused", 400, "The notification cannot be read";
@@ -273,6 +274,10 @@ impl From<PaymentError> for Problem {
             PaymentError::Ambiguous(accounts) => {
                 let names: Vec<String> = accounts.iter().map(ToString::to_string).collect();
                 Self::new(CHANNEL_AMBIGUOUS, format!("Choose one of: {}.", names.join(", "))).at("/channel_account")
+            }
+            PaymentError::CardUsed => {
+                Self::new(CARD_USED, "This reading of the card was sent with another payment. Read the card again.")
+                    .at("/presentation/card/ksn")
             }
             PaymentError::ChannelCannot { .. } => Self::new(CHANNEL_CANNOT, said),
             PaymentError::VoidTooLate => {

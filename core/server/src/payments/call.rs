@@ -143,11 +143,14 @@ pub(super) fn refund_order(payment: &StoredPayment, refund: &StoredRefund, chann
 }
 
 /// The channel's status in the domain's words. `paid_at` falls back to now: some channels do not say when.
-pub(super) fn status_of(answer: &PaymentAnswer, now: Millis) -> AnswerStatus {
+pub(super) fn status_of(answer: &PaymentAnswer, method: Method, now: Millis) -> AnswerStatus {
     let paid_at = answer.paid_at.unwrap_or(now);
     match &answer.status {
         PaymentStatus::Succeeded => AnswerStatus::Succeeded { paid_at },
         PaymentStatus::Pending => AnswerStatus::Pending,
+        PaymentStatus::Failed(decline) if method == Method::Card => {
+            AnswerStatus::Failed { failure: card_failure(decline.code) }
+        }
         PaymentStatus::Failed(decline) => AnswerStatus::Failed { failure: failure(decline.code) },
         PaymentStatus::NotFound => AnswerStatus::NotFound,
         PaymentStatus::Closed => AnswerStatus::Closed,
@@ -186,11 +189,29 @@ pub(super) fn failure(code: DeclineCode) -> Failure {
     Failure { code: code.text().to_owned(), message: message.to_owned() }
 }
 
+/// The same of a card.
+fn card_failure(code: DeclineCode) -> Failure {
+    let message = match code {
+        DeclineCode::InsufficientFunds => "The card's balance or limit is not enough.",
+        DeclineCode::CodeInvalid => "The bank does not know this card; ask the customer for another.",
+        DeclineCode::CodeExpired => "The card has expired; ask the customer for another.",
+        DeclineCode::LimitExceeded => "The amount is over the card's limit.",
+        DeclineCode::NotPermitted => "The bank does not permit this payment with this card.",
+        DeclineCode::AmountInvalid => "The bank does not take this amount.",
+        DeclineCode::Declined | DeclineCode::Other => "The bank declined the card.",
+    };
+    Failure { code: code.text().to_owned(), message: message.to_owned() }
+}
+
 /// A call that certainly had no effect, in words for the cashier.
 pub(super) fn not_sent(failure: &CallFailure) -> Failure {
     tracing::warn!(error = %failure, "a channel was not reached");
-    Failure {
-        code: "channel_unavailable".to_owned(),
-        message: "The wallet could not be reached; nothing was charged.".to_owned(),
-    }
+    let (code, message) = match failure {
+        CallFailure::CardUnreadable { .. } => (
+            "card_unreadable",
+            "What this terminal encrypted cannot be read: its key is not that of the channel account, or the card was misread.              Nothing was sent.",
+        ),
+        _ => ("channel_unavailable", "The channel could not be reached; nothing was sent."),
+    };
+    Failure { code: code.to_owned(), message: message.to_owned() }
 }

@@ -4,8 +4,8 @@ use saoma_channels::{Card, CardEntry, EncryptedPin, KeptCard};
 use saoma_protocol::api::{CardEntry as Entry, PresentedCard};
 use saoma_store::cards;
 
-/// How long what is kept of a card is kept, in milliseconds: as long as its payment may have to be undone or given back. Acquirers
-/// take refunds by number for some months; longer than that nobody may keep one (PCI DSS 3.2.1).
+/// How long what is kept of a card is kept, in milliseconds, whatever became of its payment: acquirers take refunds by number for some
+/// months, and longer than it is needed nobody may keep one (PCI DSS 3.2.1).
 pub const CARDS_KEPT_MS: i64 = 180 * 24 * 3_600_000;
 
 /// A number of 19 digits, `=`, its expiry.
@@ -33,9 +33,6 @@ pub fn read(sent: &PresentedCard) -> Result<Card, CardError> {
     let number = bytes(&sent.number, "number")?;
     if number.is_empty() || number.len() > NUMBER_BYTES_MAX || !number.len().is_multiple_of(BLOCK_BYTES) {
         return Err(CardError { field: "number", what: "has 8, 16 or 24 bytes" });
-    }
-    if sent.sequence_number.is_some_and(|number| number > 99) {
-        return Err(CardError { field: "sequence_number", what: "is 0 to 99" });
     }
     let track_2 = sent.track_2.as_deref().map(|track| bytes(track, "track_2")).transpose()?;
     if track_2.as_ref().is_some_and(|track| {

@@ -1,7 +1,7 @@
 //! Asking a channel how things stand, and undoing what nobody wants any more.
 
 use saoma_channels::{Failure, Manifest, PaymentAnswer, PaymentStatus};
-use saoma_domain::payment::{Effect, Event, Source, State};
+use saoma_domain::payment::{Effect, Event, Method, Source, State};
 use saoma_protocol::{ChannelAccountId, PaymentId};
 use saoma_store::{StoreError, TenantScope, channel_accounts, payments, payments::Sale};
 
@@ -18,12 +18,13 @@ use crate::app::App;
 pub(super) fn answered(
     app: &App,
     manifest: &Manifest,
+    method: Method,
     answer: PaymentAnswer,
     source: Source,
     since_version: Option<u64>,
 ) -> Heard {
     Heard {
-        status: status_of(&answer, app.now()),
+        status: status_of(&answer, method, app.now()),
         words: scheme_words(&answer.status),
         number: answer.number,
         amount: answer.amount,
@@ -84,12 +85,12 @@ async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -
         Asked::Query => app.channels().query(&channel.account, &known_order(&sale.payment, &channel)).await,
         Asked::Cancel => app.channels().cancel(&channel.account, &known_order(&sale.payment, &channel)).await,
     };
-    app.silences().heard(channel.account.id, &reply, app.now());
     match reply {
         Ok(answer) => {
             let status = answer.status.clone();
             let note = Some(format!("{}: {}", asked.text(), said(&status)));
-            let heard = answered(app, &channel.manifest, answer, source, Some(since_version));
+            let method = sale.payment.payment.method;
+            let heard = answered(app, &channel.manifest, method, answer, source, Some(since_version));
             let settled = settle(app, scope, payment, Outcome::Answer(Heard { note, ..heard }), "channel").await?;
             // What is not believed was not said.
             let status = Some(status).filter(|_| settled.refused.is_none());
@@ -245,6 +246,6 @@ pub async fn answer_came(
         .channels()
         .manifest(&stored.plugin)
         .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", stored.plugin)))?;
-    let heard = answered(app, &manifest, answer, Source::Notification, None);
+    let heard = answered(app, &manifest, sale.payment.payment.method, answer, Source::Notification, None);
     settle(app, scope, payment, Outcome::Answer(heard), "channel").await.map(drop)
 }

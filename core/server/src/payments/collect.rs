@@ -212,7 +212,10 @@ async fn write_down(
             }
             let id = stored.payment.id;
             if let Some(card) = &card {
-                saoma_store::cards::keep(tx, &scope, id, card, now)?;
+                saoma_store::cards::keep(tx, &scope, id, card, now).map_err(|error| match error {
+                    StoreError::Conflict { .. } => PaymentError::CardUsed,
+                    error => error.into(),
+                })?;
             }
             idempotency::keep(tx, &scope, Kind::Payment, &id.to_string(), &fingerprint, now)?;
             for (idx, kind) in kinds.iter().enumerate() {
@@ -248,7 +251,10 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
         app.silences().heard(account.id, &reply, app.now());
         let since_version = Some(sale.payment.version);
         match reply {
-            Ok(answer) => Outcome::Answer(answered(app, &channel.manifest, answer, Source::Reply, since_version)),
+            Ok(answer) => {
+                let method = sale.payment.payment.method;
+                Outcome::Answer(answered(app, &channel.manifest, method, answer, Source::Reply, since_version))
+            }
             Err(failure) => silence(&failure),
         }
     };

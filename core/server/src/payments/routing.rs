@@ -17,7 +17,7 @@ use saoma_store::{
 use super::{Collect, How, PaymentError};
 use crate::app::App;
 
-/// Accounts that fail at once; past it those that may be tried again are forgotten.
+/// Accounts that fail at once; past it those that have rested are forgotten, and further ones are not remembered.
 const ACCOUNTS_MAX: usize = 4_096;
 
 /// The accounts whose last call nobody answered. What this node found out by itself, lost when it ends: a hint for payments that
@@ -26,19 +26,22 @@ const ACCOUNTS_MAX: usize = 4_096;
 pub struct Silences(Mutex<HashMap<ChannelAccountId, Silence>>);
 
 impl Silences {
-    /// After a call. Whatever kept it from an answer counts (the line, the scheme, the plugin, a lack of places, wrong settings),
-    /// since the next payment would meet the same; that the channel does not offer something does not.
+    /// After a call that was to collect: what asks about a payment, or undoes it, says little of those to come. Whatever kept it from
+    /// an answer counts (the line, the scheme, the plugin, wrong settings), since the next payment would meet the same; that the
+    /// channel does not offer it, that a terminal's card cannot be read, or that others have taken all places, does not.
     pub fn heard<T>(&self, account: ChannelAccountId, reply: &Result<T, Failure>, now: Millis) {
         let mut silences = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match reply {
             Ok(_) => drop(silences.remove(&account)),
-            Err(Failure::Unsupported) => {}
+            Err(Failure::Unsupported | Failure::CardUnreadable { .. } | Failure::Overloaded) => {}
             Err(_) => {
-                if silences.len() >= ACCOUNTS_MAX {
-                    silences.retain(|_, silence| silence.is_passed_over(now));
-                }
                 let silence = Silence::again(silences.get(&account).copied(), now);
-                silences.insert(account, silence);
+                if silences.len() >= ACCOUNTS_MAX {
+                    silences.retain(|_, silence| silence.is_recent(now));
+                }
+                if silences.len() < ACCOUNTS_MAX || silences.contains_key(&account) {
+                    silences.insert(account, silence);
+                }
             }
         }
     }

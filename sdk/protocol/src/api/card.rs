@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// How the terminal came by the card's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CardEntry {
@@ -36,6 +36,42 @@ impl CardEntry {
     }
 }
 
+impl<'de> Deserialize<'de> for CardEntry {
+    fn deserialize<D: Deserializer<'de>>(given: D) -> Result<Self, D::Error> {
+        let text = text(given)?;
+        let known = Self::ALL.into_iter().find(|entry| entry.text() == text);
+        known.ok_or_else(|| {
+            D::Error::custom("a card's entry is swiped, fallback, chip, contactless, contactless_stripe or keyed")
+        })
+    }
+}
+
+/// What a field holds, refused in fixed words: whoever mixes up fields sends a number in the clear, and an error that quotes it
+/// carries it into logs.
+fn text<'de, D: Deserializer<'de>>(given: D) -> Result<String, D::Error> {
+    match serde_json::Value::deserialize(given) {
+        Ok(serde_json::Value::String(text)) => Ok(text),
+        _ => Err(D::Error::custom("a card's fields are texts")),
+    }
+}
+
+fn text_if_any<'de, D: Deserializer<'de>>(given: D) -> Result<Option<String>, D::Error> {
+    match serde_json::Value::deserialize(given) {
+        Ok(serde_json::Value::String(text)) => Ok(Some(text)),
+        Ok(serde_json::Value::Null) => Ok(None),
+        _ => Err(D::Error::custom("a card's fields are texts")),
+    }
+}
+
+fn number_if_any<'de, D: Deserializer<'de>>(given: D) -> Result<Option<u8>, D::Error> {
+    let number = match serde_json::Value::deserialize(given) {
+        Ok(serde_json::Value::Null) => return Ok(None),
+        Ok(value) => value.as_u64().and_then(|number| u8::try_from(number).ok()).filter(|number| *number < 100),
+        Err(_) => None,
+    };
+    number.map(Some).ok_or_else(|| D::Error::custom("a card's sequence number is 0 to 99"))
+}
+
 /// What the terminal read. Keys are TDES DUKPT (ANSI X9.24-1) of the base keys that the channel account holds; all bytes are
 /// written in hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,20 +80,22 @@ impl CardEntry {
 pub struct PresentedCard {
     pub entry: CardEntry,
     /// The serial number of the key that number and track are encrypted under: 10 bytes.
+    #[serde(deserialize_with = "text")]
     pub ksn: String,
     /// `number=YYMM` and zeros to the next 8 bytes, encrypted in CBC mode with a vector of zeros under that serial number's key for
     /// data: 24 bytes at most.
+    #[serde(deserialize_with = "text")]
     pub number: String,
     /// The card's sequence number, 0 to 99 (EMV tag 5F34).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number_if_any")]
     pub sequence_number: Option<u8>,
     /// Track 2 without sentinels, its separator a `=`, encrypted likewise: 40 bytes at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "text_if_any")]
     pub track_2: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<PresentedPin>,
     /// The chip's data for the acquirer (field 55) in BER-TLV, 512 bytes at most, without number, track and name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "text_if_any")]
     pub emv: Option<String>,
 }
 
@@ -67,8 +105,10 @@ pub struct PresentedCard {
 #[serde(deny_unknown_fields)]
 pub struct PresentedPin {
     /// The serial number of its key: 10 bytes.
+    #[serde(deserialize_with = "text")]
     pub ksn: String,
     /// 8 bytes, under that serial number's key for PINs.
+    #[serde(deserialize_with = "text")]
     pub block: String,
 }
 

@@ -167,7 +167,7 @@ pub async fn create(
         Presentation::Card { card } => How::Card {
             card: read_card(&card).map_err(|error| {
                 let detail = format!("The card's {} {}.", error.field, error.what);
-                Problem::new(INVALID, detail).at(&format!("/presentation/card/{}", error.field))
+                Problem::new(INVALID, detail).at(format!("/presentation/card/{}", error.field))
             })?,
         },
     };

@@ -9,6 +9,8 @@ CREATE TABLE payment_cards (
     number BLOB NOT NULL,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, payment_id),
+    -- A serial number is of one reading: whoever sends it again sends the same reading, not the card.
+    UNIQUE (tenant_id, ksn),
     FOREIGN KEY (tenant_id, payment_id) REFERENCES payments (tenant_id, id)
 );
 
