@@ -39,6 +39,7 @@ use crate::{
     manifest::Manifest,
     memory::{Budget, MemoryLimit},
     message::Account,
+    package::Vetted,
     places::Places,
     ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
     registry::{self, CodeCache, ContentHash, Plugin},
@@ -189,6 +190,20 @@ impl Host {
     /// # Errors
     /// See [`InstallError`]; nothing is replaced then.
     pub async fn install(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        self.described(bytes).await.map(|plugin| self.put(plugin))
+    }
+
+    /// As [`Self::install`], of a package that was vetted: what the component says of itself must be what its publisher signed.
+    ///
+    /// # Errors
+    /// See [`InstallError`]; nothing is replaced then.
+    pub async fn install_vetted(&self, vetted: &Vetted, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        let plugin = self.described(bytes).await?;
+        vetted.matches(&plugin)?;
+        Ok(self.put(plugin))
+    }
+
+    async fn described(&self, bytes: &[u8]) -> Result<Plugin, InstallError> {
         let content_hash = ContentHash::of(bytes);
         let (engine, cache, owned) = (self.engine.clone(), Arc::clone(&self.cache), bytes.to_vec());
         // Compiling takes 30 ms to 30 s of processor: not on a thread that serves others.
@@ -198,13 +213,18 @@ impl Host {
         let pre = Pre::new(&self.engine, &self.linker, &component)?;
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
         let manifest = Arc::new(Manifest::check(described)?);
-        tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, contract = pre.version(), hash = %content_hash, origin = ?origin, "plugin installed");
         let places = Places::new(self.config.instances_per_plugin_max, self.config.instances_per_tenant_max);
         let memory = Budget::new(self.config.memory_bytes_per_plugin_max);
-        let plugin = Arc::new(Plugin { manifest, content_hash, origin, pre, places, memory });
+        Ok(Plugin { manifest, content_hash, origin, pre, places, memory })
+    }
+
+    fn put(&self, plugin: Plugin) -> Arc<Plugin> {
+        let (manifest, content_hash, origin) = (&plugin.manifest, plugin.content_hash, plugin.origin);
+        tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, contract = plugin.pre.version(), hash = %content_hash, origin = ?origin, "plugin installed");
+        let plugin = Arc::new(plugin);
         let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
         plugins.insert(plugin.manifest.id.clone(), Arc::clone(&plugin));
-        Ok(plugin)
+        plugin
     }
 
     /// The installed plugin of that id.
