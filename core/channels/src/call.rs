@@ -26,6 +26,7 @@ use crate::{
         Account, BillPage, Created, HttpMessage, KnownOrder, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
         RefundOrder,
     },
+    package::Vetted,
     ports::ChannelCaller,
     registry::{ContentHash, Plugin},
     versions::{Guest, Pre},
@@ -67,6 +68,10 @@ impl ChannelCaller for Host {
 
     async fn install_package(&self, component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
         Self::install_package(self, component).await
+    }
+
+    async fn install_vetted(&self, vetted: &Vetted, component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        Self::install_vetted(self, vetted, component).await
     }
 
     fn remove_package(&self, package: ContentHash) -> bool {

@@ -39,6 +39,7 @@ use crate::{
     manifest::Manifest,
     memory::{Budget, MemoryLimit},
     message::Account,
+    package::Vetted,
     places::Places,
     ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
     registry::{self, CodeCache, ContentHash, Plugin, Share},
@@ -223,6 +224,21 @@ impl Host {
             return Ok(plugin);
         }
         let plugin = self.take_in(bytes).await?;
+        self.plugins_mut(|plugins| plugins.packages.insert(plugin.content_hash, Arc::clone(&plugin)));
+        Ok(plugin)
+    }
+
+    /// As [`Self::install_package`], of a package that was vetted: what the component says of itself must be what its publisher
+    /// signed.
+    ///
+    /// # Errors
+    /// See [`InstallError`]; it is not installed then.
+    pub async fn install_vetted(&self, vetted: &Vetted, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        let plugin = match self.package(ContentHash::of(bytes)) {
+            Some(plugin) => plugin,
+            None => self.take_in(bytes).await?,
+        };
+        vetted.matches(&plugin)?;
         self.plugins_mut(|plugins| plugins.packages.insert(plugin.content_hash, Arc::clone(&plugin)));
         Ok(plugin)
     }

@@ -19,6 +19,7 @@ use crate::{
         Account, BillPage, Created, HttpMessage, KnownOrder, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
         RefundOrder,
     },
+    package::Vetted,
     registry::{ContentHash, Plugin},
 };
 
@@ -45,6 +46,14 @@ pub trait ChannelCaller: Send + Sync {
     /// # Errors
     /// See [`InstallError`].
     async fn install_package(&self, _component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        Err(InstallError::NotAComponent("plugins are not run here".to_owned()))
+    }
+
+    /// The same, of a package that was just vetted: what it says of itself must be what its publisher signed.
+    ///
+    /// # Errors
+    /// See [`InstallError`].
+    async fn install_vetted(&self, _vetted: &Vetted, _component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
         Err(InstallError::NotAComponent("plugins are not run here".to_owned()))
     }
 

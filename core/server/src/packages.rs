@@ -10,7 +10,7 @@ mod serving;
 
 use std::sync::Arc;
 
-use saoma_channels::{ContentHash, InstallError, Manifest, VetError};
+use saoma_channels::{ContentHash, InstallError, Manifest, package::VetError};
 use saoma_domain::package::Refusal;
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 use saoma_store::{

@@ -9,7 +9,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header::RETRY_AFTER},
 };
-use saoma_channels::{NoChance, VetError};
+use saoma_channels::{NoChance, package::VetError};
 use saoma_domain::{claim::CodeError, dispute, order, package, payment};
 use saoma_protocol::api;
 use saoma_store::StoreError;

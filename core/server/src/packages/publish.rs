@@ -1,6 +1,9 @@
 //! Trusting publishers, and taking in what they have signed.
 
-use saoma_channels::{ContentHash, Publisher as PublicKey, vet};
+use saoma_channels::{
+    ContentHash,
+    package::{Publisher as PublicKey, Vetted, vet},
+};
 use saoma_store::{
     Insertion, Owner, Principal, StoreError, Tx, access,
     plugin_packages::{self, Package},
@@ -93,8 +96,7 @@ pub async fn publish(
     }
     // Nobody calls it until it is rolled out; until then it is freed like any that nobody wants.
     app.serving().note_used(hash);
-    let installed = app.channels().install_package(&component).await?;
-    vetted.matches(&installed)?;
+    app.channels().install_vetted(&vetted, &component).await?;
     let package = Package {
         hash,
         plugin,
@@ -130,7 +132,7 @@ async fn vetted(
     component: Vec<u8>,
     envelope: String,
     keys: Vec<PublicKey>,
-) -> Result<(saoma_channels::Vetted, Vec<u8>, String), PackageError> {
+) -> Result<(Vetted, Vec<u8>, String), PackageError> {
     let work = move || vet(&component, envelope.as_bytes(), &keys).map(|vetted| (vetted, component, envelope));
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Ok(done?),

@@ -1,7 +1,7 @@
 //! `/v1/plugin-packages`: signed versions of plugins. A package serves nobody until it is rolled out.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use saoma_channels::{ContentHash, ENVELOPE_BYTES_MAX, PLUGIN_BYTES_MAX};
+use saoma_channels::{ContentHash, PLUGIN_BYTES_MAX, package::ENVELOPE_BYTES_MAX};
 use saoma_domain::package::Choice;
 use saoma_protocol::{Millis, api::Page};
 use saoma_store::{

@@ -1,7 +1,7 @@
 //! `/v1/plugin-publishers`: whose signatures of plugins are believed; by the platform for everybody, or by a merchant for itself.
 
 use actix_web::{HttpResponse, http::StatusCode, web};
-use saoma_channels::Publisher as PublicKey;
+use saoma_channels::package::Publisher as PublicKey;
 use saoma_protocol::{Millis, api::Page};
 use saoma_store::plugin_publishers::{self, Publisher};
 use serde::{Deserialize, Serialize};
