@@ -23,7 +23,6 @@ mod view;
 pub use attention::attend;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub(crate) use call::ready as channel_of_account;
-pub(crate) use call::served;
 pub use call::{Channel, channel_of};
 pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;
@@ -77,6 +76,9 @@ pub enum PaymentError {
     /// No enabled channel account of the tenant fits.
     #[error("no enabled channel account can collect this: {0}")]
     NoChannel(String),
+    /// The package that began the payment cannot be loaded on this node now. Nothing was changed.
+    #[error("the payment's package cannot be loaded here: {0}")]
+    PackageNotHere(String),
     #[error("no channel claims this code")]
     CodeNotRecognised,
     #[error(transparent)]
@@ -110,7 +112,8 @@ impl PaymentError {
     pub(crate) fn is_of_the_channel(&self) -> bool {
         match self {
             Self::NoChannel(_) => true,
-            // That this node lacks a master key, or cannot read it, says nothing about the channel: another node can ask it.
+            // That this node lacks a master key, or cannot read it, says nothing about the channel: another node can ask it. So
+            // it is with a package that does not load here.
             Self::Secrets(SecretsError::Sealed) => true,
             _ => false,
         }

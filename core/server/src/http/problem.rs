@@ -306,6 +306,7 @@ impl From<PaymentError> for Problem {
             PaymentError::ChannelSays(_) => Self::new(CHANNEL_SAYS_OTHERWISE, said),
             PaymentError::Refused(_) | PaymentError::RefundRefused(_) => Self::new(NOT_IN_STATE, said),
             PaymentError::NoChannel(_) => Self::new(CHANNEL_UNAVAILABLE, said),
+            PaymentError::PackageNotHere(_) => Self::new(PACKAGE_UNAVAILABLE, format!("{said} Try again.")),
             PaymentError::CodeNotRecognised => Self::new(
                 CODE_NOT_RECOGNISED,
                 "No channel of this merchant knows this code. Scan it again, or ask the customer for another wallet.",

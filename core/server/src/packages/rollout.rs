@@ -59,6 +59,11 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
         Step::Promote => next.stable.package(),
         Step::RollBack => None,
     };
+    // First whether it is theirs: of what is another's, not even its name is told.
+    if let Some(hash) = candidate {
+        let plugin = wish.plugin.clone();
+        app.store().read(move |tx| may_be_rolled_out(tx, &owner, hash, &plugin)).await?;
+    }
     // What does not load here is not given to others. The way back is open all the same.
     let manifest = match (candidate, next.stable) {
         (Some(hash), _) => Some(Arc::clone(serving::load_of(app, &wish.plugin, hash).await?.manifest())),
@@ -172,6 +177,7 @@ fn unfit(
 pub async fn retire(app: &App, who: Principal, hash: ContentHash, successor: Choice) -> Result<Package, PackageError> {
     let (owner, now) = (owner_of(&who).ok_or(NOBODY)?, app.now());
     if let Choice::Package(successor) = successor {
+        app.store().read(move |tx| plugin_packages::load(tx, &owner, successor)).await?;
         serving::load(app, successor).await?;
     }
     let built_in = app.channels().manifests();

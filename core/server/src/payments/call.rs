@@ -35,7 +35,7 @@ pub struct Channel {
 /// A refund is its payment's in this too, so it has no package of its own.
 ///
 /// # Errors
-/// `NoChannel` if the payment has no channel (cash), or its plugin or package is not here.
+/// `NoChannel` if the payment has no channel (cash) or its plugin is not installed, `PackageNotHere`, `Store`, `Secrets`.
 pub async fn channel_of(app: &App, scope: TenantScope, sale: &Sale) -> Result<Channel, PaymentError> {
     let Some(id) = sale.payment.channel_account else {
         return Err(PaymentError::NoChannel("it was paid in cash".to_owned()));
@@ -59,7 +59,7 @@ pub async fn channel_of(app: &App, scope: TenantScope, sale: &Sale) -> Result<Ch
             Err(PackageError::Store(error)) => return Err(error.into()),
             Err(error) => {
                 tracing::error!(payment.id = %payment, %error, "a payment's package cannot be loaded here");
-                return Err(PaymentError::NoChannel(error.to_string()));
+                return Err(PaymentError::PackageNotHere(error.to_string()));
             }
         },
     };

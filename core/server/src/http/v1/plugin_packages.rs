@@ -1,5 +1,7 @@
 //! `/v1/plugin-packages`: signed versions of plugins. A package serves nobody until it is rolled out.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use saoma_channels::{ContentHash, PLUGIN_BYTES_MAX, package::ENVELOPE_BYTES_MAX};
 use saoma_domain::package::Choice;
@@ -35,6 +37,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
 
 /// What a package is sent as: its envelope (JSON, in one line), a line feed, and the component's bytes.
 pub const CONTENT_TYPE: &str = "application/vnd.saoma.plugin-package";
+
+/// Longest that a package may be on its way in: 64 MiB at 2 Mbit/s. Whoever is slower holds a place that others wait for.
+const UPLOAD_MAX: Duration = Duration::from_secs(300);
 
 /// Both and the line feed between them.
 const BODY_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + 1 + PLUGIN_BYTES_MAX;
@@ -151,7 +156,9 @@ pub async fn publish(
     let Some(_place) = app.serving().upload() else {
         return Err(Problem::new(UNAVAILABLE, "Other packages are being taken in. Try again."));
     };
-    let (envelope, component) = split(&whole(body).await?)?;
+    let slow = || Problem::new(BODY_UNREADABLE, "The body took too long to arrive.");
+    let body = tokio::time::timeout(UPLOAD_MAX, whole(body)).await.map_err(|_| slow())??;
+    let (envelope, component) = split(&body)?;
     let who = caller.principal().clone();
     let (package, is_new) = packages::publish(&app, who, component, envelope).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -218,8 +225,8 @@ pub async fn retire(
     Ok(web::Json(PluginPackageView::new(retired, owner(&caller)?.tenant().is_none())))
 }
 
-/// A package's name in a path; another text names none.
-fn named(text: &str) -> Result<ContentHash, Problem> {
+/// A package's name; another text names none.
+pub(super) fn named(text: &str) -> Result<ContentHash, Problem> {
     text.parse().map_err(|_| Problem::new(NOT_FOUND, "the package was not found."))
 }
 

@@ -1,7 +1,6 @@
 //! `/v1/plugin-rollouts`: which package of a plugin new payments go through. A payment that has begun stays with its own.
 
 use actix_web::web;
-use saoma_channels::ContentHash;
 use saoma_domain::package::{Rollout, Step};
 use saoma_protocol::{ChannelAccountId, Millis, TenantId, api::Page};
 use saoma_store::{
@@ -11,12 +10,12 @@ use saoma_store::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::plugin_packages::owner;
+use super::plugin_packages::{named, owner};
 use crate::{
     app::App,
     http::{
         auth::{Caller, rights::ManagePlugins},
-        problem::{INVALID, NOT_FOUND, Problem},
+        problem::{NOT_FOUND, Problem},
         router::other_method,
     },
     packages::{self, Unfit, Wish},
@@ -164,7 +163,7 @@ pub async fn install(
     body: web::Json<InstallPackage>,
 ) -> Result<web::Json<PluginRolloutView>, Problem> {
     let InstallPackage { version, package } = body.into_inner();
-    take(&app, &caller, plugin.into_inner(), version, Step::Install(hash(&package)?), Vec::new()).await
+    take(&app, &caller, plugin.into_inner(), version, Step::Install(named(&package)?), Vec::new()).await
 }
 
 /// Gives a package to the new payments of some merchants; again with the same package, of others. For the platform alone.
@@ -177,7 +176,7 @@ pub async fn canary(
     body: web::Json<StartCanary>,
 ) -> Result<web::Json<PluginRolloutView>, Problem> {
     let StartCanary { version, package, tenants } = body.into_inner();
-    take(&app, &caller, plugin.into_inner(), version, Step::Canary(hash(&package)?), tenants).await
+    take(&app, &caller, plugin.into_inner(), version, Step::Canary(named(&package)?), tenants).await
 }
 
 /// Gives the canary's package to everybody. Refused if an enabled account's settings do not fit it; the answer names them.
@@ -214,10 +213,6 @@ async fn take(
 ) -> Result<web::Json<PluginRolloutView>, Problem> {
     let changed = packages::step(app, caller.principal().clone(), Wish { plugin, seen, step, tenants }).await?;
     Ok(web::Json(view(app, &owner(caller)?, changed.rollout, changed.unfit)))
-}
-
-fn hash(text: &str) -> Result<ContentHash, Problem> {
-    text.parse().map_err(|error| Problem::new(INVALID, format!("There is no such package: {error}.")).at("/package"))
 }
 
 fn view(app: &App, owner: &Owner, stored: StoredRollout, unfit: Vec<Unfit>) -> PluginRolloutView {
