@@ -22,8 +22,8 @@ mod view;
 
 pub use attention::attend;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
-pub(crate) use call::notify_url;
 pub(crate) use call::ready as channel_of_account;
+pub(crate) use call::served;
 pub use call::{Channel, channel_of};
 pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;

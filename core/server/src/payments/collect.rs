@@ -17,12 +17,13 @@ use saoma_store::{
     orders::{self, Order},
     pay_codes::PayCode,
     payments::{self, Sale, StoredPayment, Watch},
+    plugin_packages,
 };
 use tracing::Instrument as _;
 
 use super::{
     Outcome, PaymentError,
-    call::{Channel, not_sent, order_of, ready},
+    call::{Channel, not_sent, order_of, ready, served},
     close::answered,
     kind,
     settle::{push, record, settle},
@@ -84,7 +85,7 @@ impl How {
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
     let account = route(app, scope, &collect).await?;
     let channel = ready(app, scope, &account).await?;
-    let Some(sale) = write_down(app, scope, &collect, &account, &channel.manifest).await? else {
+    let Some(sale) = write_down(app, scope, &collect, &account, &channel).await? else {
         // Somebody else wrote it down since we looked.
         return match repeated(app, scope, collect.id, collect.fingerprint).await? {
             Some(sale) => Ok((sale, false)),
@@ -137,10 +138,7 @@ async fn route(app: &App, scope: TenantScope, collect: &Collect) -> Result<Chann
             .into_iter()
             .find(|account| account.id == id)
             .ok_or_else(|| PaymentError::NoChannel(format!("{id} is not an enabled account of this merchant")))?;
-        let manifest = app
-            .channels()
-            .manifest(&account.plugin)
-            .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", account.plugin)))?;
+        let manifest = served(app, scope, &account.plugin)?.manifest;
         if !can(&manifest) {
             let why = format!("it offers no {} payments in {currency}", collect.how.capability().text());
             return Err(PaymentError::ChannelCannot { channel: account.plugin, why });
@@ -149,7 +147,7 @@ async fn route(app: &App, scope: TenantScope, collect: &Collect) -> Result<Chann
     }
     let able = enabled
         .into_iter()
-        .filter_map(|account| Some((app.channels().manifest(&account.plugin)?, account)))
+        .filter_map(|account| Some((app.served(scope.tenant(), &account.plugin)?.manifest, account)))
         .filter(|(manifest, _)| can(manifest));
     let mut fit: Vec<ChannelAccount> = match &collect.how {
         How::Present { .. } => able.map(|(_, account)| account).collect(),
@@ -190,7 +188,7 @@ async fn write_down(
     scope: TenantScope,
     collect: &Collect,
     account: &ChannelAccount,
-    manifest: &Manifest,
+    channel: &Channel,
 ) -> Result<Option<Sale>, PaymentError> {
     let now = app.now();
     let order = Order {
@@ -227,14 +225,14 @@ async fn write_down(
         fee_plan: Some(account.fee_version),
         close_asked_at: None,
         // If this process dies now, the resolver takes it up once no answer can come any more.
-        next_attempt_at: Some(now.plus(pace(manifest).call_ms)),
+        next_attempt_at: Some(now.plus(pace(&channel.manifest).call_ms)),
         attempts: 0,
         watch: Watch::default(),
         created_at: now,
         updated_at: now,
     };
     let (app_in, actor, fingerprint) = (app.clone(), collect.actor.clone(), collect.fingerprint);
-    let is_first = collect.order.is_none();
+    let (is_first, package) = (collect.order.is_none(), channel.account.package);
     app.store()
         .write(move |tx| {
             if is_first && orders::insert_new(tx, &scope, &order)? == Insertion::Existing {
@@ -247,6 +245,9 @@ async fn write_down(
                 return Ok(None);
             }
             let id = stored.payment.id;
+            if let Some(package) = package {
+                plugin_packages::bind(tx, &scope, id, package)?;
+            }
             idempotency::keep(tx, &scope, Kind::Payment, &id.to_string(), &fingerprint, now)?;
             for kind in kinds {
                 record(tx, &scope, &stored, None, kind, "", &actor, now)?;

@@ -24,7 +24,6 @@ use saoma_store::{
 
 use crate::{
     base::{Base, on_both},
-    disputes,
     house::{House, NOW, PLATFORM, at, captured, cny, new_user},
     reconciliation::{fetch, row, started},
     schema::columns,
@@ -65,7 +64,8 @@ pub fn furnish(base: &Base, house: &House) {
         journal::append(tx, scope, house.terminal, &entry(house), Some((Verdict::Held, "why")), NOW)?;
         plugin_kv::set(tx, scope, house.account, "token", &[house.letter], NOW)?;
         crate::batches::furnish(tx, house)?;
-        disputes::furnish(tx, house)?;
+        crate::disputes::furnish(tx, house)?;
+        crate::plugin_packages::furnish(tx, house)?;
         tell(tx, house)?;
         audit::append(tx, scope, &did()).map(drop)
     });
