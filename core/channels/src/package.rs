@@ -1,7 +1,7 @@
 //! A signed plugin: a component, and an envelope in which its publisher says what it is and how it stood the conformance kit.
 //!
-//! [`sign`] makes the envelope at the author's, [`vet`] reads it at core's. Nobody else makes a [`Vetted`], and a host believes
-//! one only as far as the component says the same of itself ([`crate::Host::install_vetted`]).
+//! [`sign`] makes the envelope at the author's, [`vet`] reads it at core's. Nobody else makes a [`Vetted`], and a host takes one in
+//! only if the component says the same of itself ([`crate::Host::install_vetted`]).
 //!
 //! The signature proves who says it, not that it is so: a publisher who is trusted and lies about the kit is believed. What the
 //! kit can hold them to is that nothing is left out in silence; the rest is why trust in a key is an operator's decision.
@@ -10,6 +10,8 @@ mod envelope;
 mod error;
 mod publisher;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -22,7 +24,7 @@ pub use self::{
     publisher::{KeyFault, Publisher, PublisherKey},
 };
 use crate::{
-    conformance::{CaseReport, Inspection, KIT_VERSION, Report, Unplayed, coverage},
+    conformance::{CaseReport, Inspection, KIT_VERSION, Report, Unplayed, Verdict, coverage},
     manifest::{is_plugin_id, semver},
     registry::{ContentHash, PLUGIN_BYTES_MAX, Plugin},
 };
@@ -93,29 +95,81 @@ impl Vetted {
     /// # Errors
     /// [`VetError::OtherManifest`], or [`VetError::OtherComponent`] if it is not the component that was vetted.
     pub fn matches(&self, plugin: &Plugin) -> Result<(), VetError> {
-        if plugin.content_hash != self.component {
-            return Err(VetError::OtherComponent {
-                stated: self.component.to_string(),
-                given: plugin.content_hash.to_string(),
-            });
-        }
         let manifest = &plugin.manifest;
-        let differs = |what, stated: String, found: String| Err(VetError::OtherManifest { what, stated, found });
-        if manifest.id != self.plugin {
-            return differs("id", self.plugin.clone(), manifest.id.clone());
+        self.holds(
+            plugin.content_hash.to_string(),
+            [&manifest.id, &manifest.version, plugin.pre.version()],
+            &coverage::offers(manifest),
+        )
+    }
+
+    /// [`Self::matches`], of a component that was only looked at.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn fits(&self, inspection: &Inspection) -> Result<(), VetError> {
+        let said = [&inspection.id, &inspection.version, inspection.contract.as_str()];
+        self.holds(inspection.content_hash.clone(), said, &inspection.offers())
+    }
+
+    fn holds(
+        &self,
+        hash: String,
+        [id, version, contract]: [&str; 3],
+        offers: &BTreeSet<String>,
+    ) -> Result<(), VetError> {
+        if hash != self.component.to_string() {
+            return Err(VetError::OtherComponent { stated: self.component.to_string(), given: hash });
         }
-        if semver(&manifest.version).as_ref() != Some(&self.version) {
-            return differs("version", self.version.to_string(), manifest.version.clone());
+        let listed = |words: &BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>().join(" ");
+        let rows = [
+            ("id", self.plugin.clone(), id.to_owned()),
+            ("version", self.version.to_string(), version.to_owned()),
+            ("contract", self.contract.clone(), contract.to_owned()),
+            ("capabilities", listed(&self.offers), listed(offers)),
+        ];
+        match rows.into_iter().find(|(_, stated, found)| stated != found) {
+            None => Ok(()),
+            Some((what, stated, found)) => Err(VetError::OtherManifest { what, stated, found }),
         }
-        if plugin.pre.version() != self.contract {
-            return differs("contract", self.contract.clone(), plugin.pre.version().to_owned());
-        }
-        let offers = coverage::offers(manifest);
-        if offers != self.offers {
-            let listed = |words: &BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>().join(" ");
-            return differs("capabilities", listed(&self.offers), listed(&offers));
-        }
-        Ok(())
+    }
+}
+
+/// What an envelope says, unchecked: to show to a person, never to decide by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub plugin: String,
+    pub version: String,
+    /// SHA-256 of the component, in hex.
+    pub component: String,
+    pub key_ids: Vec<String>,
+    pub kit: String,
+    pub passed: usize,
+    /// Every case that was left out, with its reason.
+    pub left_out: Vec<Unplayed>,
+}
+
+impl Said {
+    /// # Errors
+    /// Whatever cannot be read: see [`VetError`].
+    pub fn read(envelope_json: &[u8]) -> Result<Self, VetError> {
+        let envelope = Envelope::read(envelope_json)?;
+        let statement = Statement::read(&envelope.unchecked()?)?;
+        let is_left_out = |stated: &coverage::Stated<'_>| stated.verdict == Verdict::Skipped;
+        let left_out = statement
+            .kit
+            .stated()
+            .filter(is_left_out)
+            .map(|stated| Unplayed { case: stated.case.to_owned(), why: stated.why.unwrap_or_default().to_owned() });
+        Ok(Self {
+            key_ids: envelope.key_ids(),
+            passed: statement.kit.stated().filter(|stated| stated.verdict == Verdict::Passed).count(),
+            left_out: left_out.collect(),
+            plugin: statement.plugin,
+            version: statement.version,
+            component: statement.component_sha256,
+            kit: statement.kit.version,
+        })
     }
 }
 

@@ -63,6 +63,11 @@ impl Envelope {
         serde_json::from_slice(json).map_err(|error| VetError::NotAnEnvelope(error.to_string()))
     }
 
+    /// The payload, whoever signed it.
+    pub(super) fn unchecked(&self) -> Result<Vec<u8>, VetError> {
+        decoded(&self.payload).ok_or(VetError::NotBase64("payload"))
+    }
+
     /// The payload, and whose signature over it is good.
     pub(super) fn opened<'a>(&self, trusted: &'a [Publisher]) -> Result<(Vec<u8>, &'a Publisher), VetError> {
         if self.payload_type != PAYLOAD_TYPE {
@@ -72,7 +77,7 @@ impl Envelope {
         if !(1..=SIGNATURES_MAX).contains(&self.signatures.len()) {
             return Err(VetError::Signatures { given: self.signatures.len() });
         }
-        let payload = decoded(&self.payload).ok_or(VetError::NotBase64("payload"))?;
+        let payload = self.unchecked()?;
         let message = pae(&self.payload_type, &payload);
         let mut mismatched = None;
         for signature in &self.signatures {
