@@ -11,6 +11,7 @@ use crate::{
     door::{Answer, Door},
     fleet_world::eventually,
     packages_author::{Author, sandbox, sandbox_called, sandbox_with_other_settings, send},
+    postgres,
     town::{Merchant, Town, charge, text},
 };
 
@@ -239,7 +240,8 @@ async fn a_retired_package_hands_its_payments_on() {
 
 #[actix_web::test]
 async fn a_restart_and_another_node_keep_the_choice() {
-    let mut town = Town::found().await;
+    let database = tokio::task::spawn_blocking(postgres::migrated).await.unwrap();
+    let mut town = Town::found_with(&[("SAOMA_DATABASE__URL", &database)]).await;
     let (author, jade) = (Author::new(), town.merchant("jade").await);
     author.is_trusted_by(&town.admin).await;
     let second = author.has_published(&town.admin, &sandbox("0.2.0")).await;
@@ -258,6 +260,13 @@ async fn a_restart_and_another_node_keep_the_choice() {
     let swapped = "(SELECT other.component FROM plugin_packages other WHERE other.content_hash =";
     town.force(&format!("UPDATE plugin_packages SET component = {swapped} '{second}') WHERE content_hash = '{third}'"));
     step(&town.admin, "install", json!({ "package": third })).await.json::<Value>(200);
+    eventually("the other node has tried", async || {
+        there.get("/ready").await.json::<Value>(200)["plugins"] == "behind"
+    })
+    .await;
+    let code = town.code_of("alice").await;
+    let sold: Value = there.post("/v1/payments").json(&charge(300, &code)).await.json(201);
+    assert_eq!(package_of(&town, &sold), [second.as_str()], "it goes on with what it had");
     let (restarted, _restarted_folder) = town.beside().await;
     let lost = Door::at(&format!("http://{}", restarted.api));
     let ready: Value = lost.get("/ready").await.json(200);
