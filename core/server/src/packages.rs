@@ -70,10 +70,7 @@ pub struct Unfit {
     pub why: String,
 }
 
-/// Whose packages the caller manages.
-///
-/// # Errors
-/// `None` for callers that are neither the platform nor of a tenant, of which there are none.
+/// Whose packages the caller manages; `None` of one who is neither the platform nor of a tenant, of which there are none.
 #[must_use]
 pub fn owner_of(principal: &Principal) -> Option<Owner> {
     match principal {
