@@ -22,12 +22,11 @@ use crate::{
     town::{Merchant, PASSWORD, Till, Town, charge, sign_in, text},
 };
 
-/// Stands in every name that the merchant gives, and in no answer to a stranger.
+/// In every name that the merchant gives, and in no answer to a stranger.
 const OURS: &str = "jade";
 const STRANGER: &str = "rust";
-/// A day whose bill is compared; nothing was sold on it.
+/// A day whose bill is compared, on which nothing was sold; and the day of [`SOLD_AT`].
 const DAY: &str = "2026-01-31";
-/// Of [`SOLD_AT`].
 const SOLD_ON: &str = "2026-09-21";
 const SOLD_AT: Millis = Millis(1_790_000_000_000);
 
@@ -113,7 +112,11 @@ impl Ids {
 
     /// The same kinds of ids, of things that do not exist.
     fn of_nothing(&self) -> Self {
-        Self(self.0.iter().map(|(name, id)| (*name, format!("{}_{}", &id[..3], "q".repeat(25) + "a"))).collect())
+        let of_nothing = |name, id: &str| match name {
+            "package" => "0".repeat(64),
+            _ => format!("{}_{}", &id[..3], "q".repeat(25) + "a"),
+        };
+        Self(self.0.iter().map(|(name, id)| (*name, of_nothing(*name, id))).collect())
     }
 
     /// A text in which each id is called by its name.
