@@ -86,6 +86,7 @@ impl Bench {
             id: ChannelAccountId::from_bytes([1; 16]),
             tenant: TenantId::from_bytes([2; 16]),
             channel: "sandbox".to_owned(),
+            package: None,
             settings_json: r#"{"base_url":"https://wallet.example","merchant_id":"m-1"}"#.to_owned(),
             secrets: Secrets::none().with("merchant-key", KEY),
             notify_url: String::new(),

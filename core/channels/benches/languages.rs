@@ -114,6 +114,7 @@ fn account(channel: String, base_url: &str) -> Account {
         id: ChannelAccountId::from_bytes([1; 16]),
         tenant: TenantId::from_bytes([2; 16]),
         channel,
+        package: None,
         settings_json: format!(r#"{{"base_url":"{base_url}","merchant_id":"m-1"}}"#),
         secrets: Secrets::none().with("merchant-key", KEY),
         notify_url: String::new(),

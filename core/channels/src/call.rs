@@ -15,7 +15,7 @@ use crate::{
     card::{Card, CardFault, KeptCard, OpenCard},
     convert,
     engine::TICK_MS,
-    failure::{Failure, NotificationFailure},
+    failure::{Failure, InstallError, NotificationFailure},
     host::{
         CallState, Given, Host, Misuse,
         http::{self, Reach},
@@ -26,8 +26,9 @@ use crate::{
         Account, BillPage, Created, HttpMessage, KnownOrder, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
         RefundOrder,
     },
+    package::Vetted,
     ports::ChannelCaller,
-    registry::Plugin,
+    registry::{ContentHash, Plugin},
     versions::{Guest, Pre},
 };
 
@@ -59,6 +60,22 @@ impl ChannelCaller for Host {
 
     fn manifests(&self) -> Vec<Arc<Manifest>> {
         self.plugins().iter().map(|plugin| Arc::clone(plugin.manifest())).collect()
+    }
+
+    fn package(&self, package: ContentHash) -> Option<Arc<Plugin>> {
+        Self::package(self, package)
+    }
+
+    async fn install_package(&self, component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        Self::install_package(self, component).await
+    }
+
+    async fn install_vetted(&self, vetted: &Vetted, component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        Self::install_vetted(self, vetted, component).await
+    }
+
+    fn remove_package(&self, package: ContentHash) -> bool {
+        Self::remove_package(self, package)
     }
 
     async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure> {
@@ -301,7 +318,13 @@ impl Host {
         }
         let run = async {
             let began = Instant::now();
-            let outcome = match self.place_and_run(account, call, ask).await {
+            let plugin = self.plugin_of(account);
+            let version = plugin.as_ref().map_or("", |plugin| plugin.manifest.version.as_str()).to_owned();
+            let said = match plugin {
+                Ok(plugin) => self.place_and_run(&plugin, account, call, ask).await,
+                Err(failure) => Err(failure),
+            };
+            let outcome = match said {
                 Ok(Said { words: Ok(answer), .. }) => check(answer),
                 Ok(Said { words: Err(error), has_unanswered }) => Err(convert::failure(error, has_unanswered)),
                 Err(failure) => Err(failure),
@@ -312,9 +335,11 @@ impl Host {
             span.record("duration_ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
             // The caller decides what a failure means, and logs it.
             span.record("outcome", word);
-            // Each label has few values: as many as plugins are installed, functions in the contract, kinds of failure.
+            // Each label has few values: as many as plugins and versions of them are installed, functions in the contract, kinds
+            // of failure.
             let labels = [
                 KeyValue::new("plugin", account.channel.clone()),
+                KeyValue::new("version", version),
                 KeyValue::new("function", call.function),
                 KeyValue::new("outcome", word),
             ];
@@ -326,13 +351,11 @@ impl Host {
 
     async fn place_and_run<T: Send>(
         &self,
+        plugin: &Plugin,
         account: &Account,
         call: Call<'_>,
         ask: impl Ask<T>,
     ) -> Result<Said<T>, Failure> {
-        let plugin = self.plugin(&account.channel).ok_or_else(|| Failure::Misconfigured {
-            why: format!("no plugin {:?} is installed; install it, or choose another channel", account.channel),
-        })?;
         Span::current().record("plugin.version", plugin.manifest.version.as_str());
         if call.needs.is_some_and(|capability| !plugin.manifest.can(capability)) {
             return Err(Failure::Unsupported);
@@ -346,8 +369,24 @@ impl Host {
             .check(&account.settings_json)
             .map_err(|error| Failure::Misconfigured { why: format!("the settings do not fit: {error}") })?;
         let until = Instant::now() + Duration::from_millis(QUEUE_WAIT_MS_MAX);
-        let _held = plugin.places.take(account.tenant, &self.places, until).await.ok_or(Failure::Overloaded)?;
-        self.run(&plugin, account, &settings, call, ask).await
+        let _held = plugin.share.places.take(account.tenant, &self.places, until).await.ok_or(Failure::Overloaded)?;
+        self.run(plugin, account, &settings, call, ask).await
+    }
+
+    /// Whoever calls an account's package that is not here (any more) must hear so: another version of the plugin may not know
+    /// what this one has begun.
+    fn plugin_of(&self, account: &Account) -> Result<Arc<Plugin>, Failure> {
+        let channel = &account.channel;
+        let found = match account.package {
+            Some(package) => self.package(package).filter(|plugin| plugin.manifest.id == *channel),
+            None => self.plugin(channel),
+        };
+        found.ok_or_else(|| Failure::Misconfigured {
+            why: match account.package {
+                Some(package) => format!("no package {package} of the plugin {channel:?} is installed here"),
+                None => format!("no plugin {channel:?} is installed; install it, or choose another channel"),
+            },
+        })
     }
 
     async fn run<T: Send>(
@@ -378,7 +417,7 @@ impl Host {
             log_dropped: 0,
         };
         let wit = convert::account(account);
-        let state = self.state(Arc::clone(&plugin.memory), Some(given));
+        let state = self.state(Arc::clone(&plugin.share.memory), Some(given));
         self.run_fresh(&plugin.pre, state, timeout_ms, &wit, ask).await
     }
 

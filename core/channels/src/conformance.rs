@@ -10,6 +10,7 @@
 
 mod bill;
 mod checks;
+pub(crate) mod coverage;
 mod far_side;
 mod foreign;
 mod inspect;
@@ -21,8 +22,10 @@ mod table;
 mod told;
 mod world;
 
+pub use coverage::{CoverageError, Unplayed};
 pub use far_side::{Command, FarSideError, Heard};
 pub use inspect::Inspection;
-pub use kit::{Kit, KitError, Wrap};
+pub(crate) use kit::FORMAT as REPORT_FORMAT;
+pub use kit::{KIT_VERSION, Kit, KitError, Wrap};
 pub use report::{CaseReport, Finding, Report, Verdict};
 pub use table::names;

@@ -134,6 +134,8 @@ pub enum InstallError {
     Describe(#[source] Failure),
     #[error("the plugin's description cannot be accepted")]
     Manifest(#[from] crate::manifest::ManifestError),
+    #[error("the component is not what its package says")]
+    Package(#[from] crate::package::VetError),
     #[error("the compiled code cannot be kept")]
     Cache(#[from] CacheError),
 }

@@ -14,7 +14,7 @@ use std::{
     collections::HashMap,
     fmt,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
 };
 
 use opentelemetry::{
@@ -39,9 +39,10 @@ use crate::{
     manifest::Manifest,
     memory::{Budget, MemoryLimit},
     message::Account,
+    package::Vetted,
     places::Places,
     ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
-    registry::{self, CodeCache, ContentHash, Plugin},
+    registry::{self, CodeCache, ContentHash, Plugin, Share},
     versions::{self, Pre},
 };
 
@@ -137,7 +138,17 @@ pub struct Host {
     engine: Engine,
     linker: Linker<CallState>,
     cache: Arc<CodeCache>,
-    plugins: RwLock<HashMap<String, Arc<Plugin>>>,
+    plugins: RwLock<Plugins>,
+    /// By plugin.
+    shares: Mutex<HashMap<String, Weak<Share>>>,
+}
+
+/// What can be called.
+#[derive(Default)]
+struct Plugins {
+    /// By id: what the operator put into the folder.
+    built_in: HashMap<String, Arc<Plugin>>,
+    packages: HashMap<ContentHash, Arc<Plugin>>,
 }
 
 /// What calls use of the outside.
@@ -178,17 +189,69 @@ impl Host {
             .with_description("Calls of plugins, by plugin, function and outcome")
             .with_boundaries(CALL_SECONDS.to_vec())
             .build();
-        Ok(Self { config, ports, places, calls, engine, linker, cache, plugins: RwLock::default() })
+        Ok(Self {
+            config,
+            ports,
+            places,
+            calls,
+            engine,
+            linker,
+            cache,
+            plugins: RwLock::default(),
+            shares: Mutex::default(),
+        })
     }
 
-    /// Takes a component in: compiles it (or loads what an earlier run compiled), asks it for its manifest without giving it
-    /// any capability, checks that, and from then on uses it for the accounts of that channel.
+    /// Takes a component in, and from then on uses it for the accounts of that channel that name no package.
     ///
-    /// A plugin of the same id is replaced; calls under way end with the old one. Cancel-safe.
+    /// A built-in of the same id is replaced; calls under way end with the old one. Cancel-safe.
     ///
     /// # Errors
     /// See [`InstallError`]; nothing is replaced then.
     pub async fn install(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        let plugin = self.take_in(bytes).await?;
+        self.plugins_mut(|plugins| plugins.built_in.insert(plugin.manifest.id.clone(), Arc::clone(&plugin)));
+        Ok(plugin)
+    }
+
+    /// Takes a component in beside all others, and from then on uses it for the accounts that name it by its hash
+    /// ([`Account::package`]). Nothing else changes. One that is there already is not compiled again. Cancel-safe.
+    ///
+    /// # Errors
+    /// See [`InstallError`].
+    pub async fn install_package(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        if let Some(plugin) = self.package(ContentHash::of(bytes)) {
+            return Ok(plugin);
+        }
+        let plugin = self.take_in(bytes).await?;
+        self.plugins_mut(|plugins| plugins.packages.insert(plugin.content_hash, Arc::clone(&plugin)));
+        Ok(plugin)
+    }
+
+    /// As [`Self::install_package`], of a package that was vetted: what the component says of itself must be what its publisher
+    /// signed.
+    ///
+    /// # Errors
+    /// See [`InstallError`]; it is not installed then.
+    pub async fn install_vetted(&self, vetted: &Vetted, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        let plugin = match self.package(ContentHash::of(bytes)) {
+            Some(plugin) => plugin,
+            None => self.take_in(bytes).await?,
+        };
+        vetted.matches(&plugin)?;
+        self.plugins_mut(|plugins| plugins.packages.insert(plugin.content_hash, Arc::clone(&plugin)));
+        Ok(plugin)
+    }
+
+    /// Takes no further calls through this package; `false` if it was not there. Its code is freed when the calls under way
+    /// have ended with it.
+    pub fn remove_package(&self, package: ContentHash) -> bool {
+        self.plugins_mut(|plugins| plugins.packages.remove(&package)).is_some()
+    }
+
+    /// Compiles a component (or loads what an earlier run compiled), asks it for its manifest without giving it any capability,
+    /// and checks that.
+    async fn take_in(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
         let content_hash = ContentHash::of(bytes);
         let (engine, cache, owned) = (self.engine.clone(), Arc::clone(&self.cache), bytes.to_vec());
         // Compiling takes 30 ms to 30 s of processor: not on a thread that serves others.
@@ -199,25 +262,46 @@ impl Host {
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
         let manifest = Arc::new(Manifest::check(described)?);
         tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, contract = pre.version(), hash = %content_hash, origin = ?origin, "plugin installed");
-        let places = Places::new(self.config.instances_per_plugin_max, self.config.instances_per_tenant_max);
-        let memory = Budget::new(self.config.memory_bytes_per_plugin_max);
-        let plugin = Arc::new(Plugin { manifest, content_hash, origin, pre, places, memory });
-        let mut plugins = self.plugins.write().unwrap_or_else(PoisonError::into_inner);
-        plugins.insert(plugin.manifest.id.clone(), Arc::clone(&plugin));
-        Ok(plugin)
+        let share = self.share_of(&manifest.id);
+        Ok(Arc::new(Plugin { manifest, content_hash, origin, pre, share }))
     }
 
-    /// The installed plugin of that id.
+    /// Lives as long as a package of the plugin is installed or called.
+    fn share_of(&self, plugin: &str) -> Arc<Share> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(plugin).and_then(Weak::upgrade) {
+            return share;
+        }
+        shares.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Share {
+            places: Places::new(self.config.instances_per_plugin_max, self.config.instances_per_tenant_max),
+            memory: Budget::new(self.config.memory_bytes_per_plugin_max),
+        });
+        shares.insert(plugin.to_owned(), Arc::downgrade(&share));
+        share
+    }
+
+    fn plugins_mut<T>(&self, change: impl FnOnce(&mut Plugins) -> T) -> T {
+        change(&mut self.plugins.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The built-in plugin of that id.
     #[must_use]
     pub fn plugin(&self, id: &str) -> Option<Arc<Plugin>> {
-        self.plugins.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner).built_in.get(id).cloned()
     }
 
-    /// Every installed plugin, by id.
+    /// The package of that hash.
+    #[must_use]
+    pub fn package(&self, package: ContentHash) -> Option<Arc<Plugin>> {
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner).packages.get(&package).cloned()
+    }
+
+    /// Every built-in plugin, by id.
     #[must_use]
     pub fn plugins(&self) -> Vec<Arc<Plugin>> {
         let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = plugins.values().cloned().collect();
+        let mut all: Vec<_> = plugins.built_in.values().cloned().collect();
         all.sort_by(|a, b| a.manifest.id.cmp(&b.manifest.id));
         all
     }
@@ -366,6 +450,7 @@ pub(crate) mod tests {
         let given = Given {
             plugin: Arc::new(manifest),
             account: Account {
+                package: None,
                 id: saoma_protocol::ChannelAccountId::from_bytes([1; 16]),
                 tenant: saoma_protocol::TenantId::from_bytes([2; 16]),
                 channel: "wallet-2".to_owned(),

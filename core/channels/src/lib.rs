@@ -35,6 +35,7 @@ mod host;
 mod manifest;
 mod memory;
 mod message;
+pub mod package;
 mod places;
 mod ports;
 mod registry;

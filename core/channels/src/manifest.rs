@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use saoma_domain::claim::Claim;
 use saoma_protocol::Currency;
+use semver::Version;
 
 use crate::{
     bindings::types as wit,
@@ -168,10 +169,10 @@ const HOSTS_MAX: usize = 16;
 
 impl Manifest {
     pub(crate) fn check(given: wit::Manifest) -> Result<Self, ManifestError> {
-        if !is_slug(&given.id, 2, 32) || !given.id.starts_with(|c: char| c.is_ascii_lowercase()) {
+        if !is_plugin_id(&given.id) {
             return Err(ManifestError::Id(cut(&given.id)));
         }
-        if !is_semver(&given.version) {
+        if semver(&given.version).is_none() {
             return Err(ManifestError::Version(cut(&given.version)));
         }
         if !(1..=64).contains(&given.name.chars().count()) || given.name.chars().any(char::is_control) {
@@ -383,25 +384,19 @@ fn check_bills(given: wit::BillTerms) -> Result<BillTerms, ManifestError> {
     }
 }
 
+/// 2 to 32 lower-case letters, digits and `-`, the first a letter.
+pub(crate) fn is_plugin_id(text: &str) -> bool {
+    is_slug(text, 2, 32) && text.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
 fn is_slug(text: &str, min: usize, max: usize) -> bool {
     (min..=max).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// `MAJOR.MINOR.PATCH` with an optional `-pre` and `+build` (semver.org 2.0.0, without its rule on leading zeros of `pre`).
-fn is_semver(text: &str) -> bool {
-    let (rest, build) = text.split_once('+').unwrap_or((text, "0"));
-    let (core, pre) = rest.split_once('-').unwrap_or((rest, "0"));
-    let is_number = |part: &str| {
-        (1..=9).contains(&part.len())
-            && part.bytes().all(|byte| byte.is_ascii_digit())
-            && (part == "0" || !part.starts_with('0'))
-    };
-    let is_tail = |tail: &str| {
-        tail.split('.')
-            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
-    };
-    text.len() <= 64 && core.split('.').count() == 3 && core.split('.').all(is_number) && is_tail(pre) && is_tail(build)
+/// A plugin's version: SemVer 2.0.0 in at most 64 characters.
+pub(crate) fn semver(text: &str) -> Option<Version> {
+    Some(text).filter(|text| text.len() <= 64).and_then(|text| Version::parse(text).ok())
 }
 
 /// The beginning of what was given, for an error.
@@ -476,6 +471,8 @@ pub(crate) mod tests {
             (|m| m.version = "1.2".to_owned(), "the version"),
             (|m| m.version = "01.2.3".to_owned(), "the version"),
             (|m| m.version = "1.2.3-".to_owned(), "the version"),
+            (|m| m.version = "1.2.3-01".to_owned(), "the version"),
+            (|m| m.version = format!("1.2.3-{}", "a".repeat(60)), "the version"),
             (|m| m.name = String::new(), "the name"),
             (|m| m.name = "a\u{1b}[2J".to_owned(), "the name"),
             (|m| m.currencies.clear(), "1 to 64 currencies"),

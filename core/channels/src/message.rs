@@ -6,6 +6,7 @@
 
 use saoma_domain::{
     dispute,
+    package::ContentHash,
     recon::{Key, Side},
 };
 use saoma_protocol::{Amount, ChannelAccountId, Millis, Money, PaymentId, RefundId, StoreId, TenantId, TerminalId};
@@ -19,6 +20,8 @@ pub struct Account {
     pub tenant: TenantId,
     /// The plugin's id, for example `sandbox`: which installed plugin answers.
     pub channel: String,
+    /// The package of that plugin that answers; without it the built-in.
+    pub package: Option<ContentHash>,
     /// A JSON object, valid under [`crate::Manifest::settings_schema`]. No secrets in it.
     pub settings_json: String,
     pub secrets: Secrets,

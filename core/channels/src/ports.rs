@@ -13,12 +13,14 @@ use zeroize::Zeroizing;
 
 use crate::{
     card::Card,
-    failure::{Failure, NotificationFailure},
+    failure::{Failure, InstallError, NotificationFailure},
     manifest::Manifest,
     message::{
         Account, BillPage, Created, HttpMessage, KnownOrder, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
         RefundOrder,
     },
+    package::Vetted,
+    registry::{ContentHash, Plugin},
 };
 
 /// Calls channels. [`crate::Host`] does it with plugins; a simulation with whatever it likes.
@@ -28,11 +30,37 @@ use crate::{
 /// Dropping the future stops the call; what was sent stays sent.
 #[async_trait]
 pub trait ChannelCaller: Send + Sync {
-    /// The manifest of the installed channel of that id.
+    /// The manifest of the built-in channel of that id.
     fn manifest(&self, channel: &str) -> Option<Arc<Manifest>>;
 
-    /// The manifest of every installed channel, by id.
+    /// The manifest of every built-in channel, by id.
     fn manifests(&self) -> Vec<Arc<Manifest>>;
+
+    /// A package that is installed beside the built-in channels.
+    fn package(&self, _package: ContentHash) -> Option<Arc<Plugin>> {
+        None
+    }
+
+    /// Installs a package beside what there is, for accounts that name it; nothing else changes.
+    ///
+    /// # Errors
+    /// See [`InstallError`].
+    async fn install_package(&self, _component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        Err(InstallError::NotAComponent("plugins are not run here".to_owned()))
+    }
+
+    /// The same, of a package that was just vetted: what it says of itself must be what its publisher signed.
+    ///
+    /// # Errors
+    /// See [`InstallError`].
+    async fn install_vetted(&self, _vetted: &Vetted, _component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+        Err(InstallError::NotAComponent("plugins are not run here".to_owned()))
+    }
+
+    /// Takes no further calls through this package; those under way end with it. `false` if it was not there.
+    fn remove_package(&self, _package: ContentHash) -> bool {
+        false
+    }
 
     /// Merchant-presented: announces the order.
     async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure>;

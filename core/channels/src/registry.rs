@@ -13,7 +13,7 @@ use std::{
 };
 
 use ring::{hmac, rand::SystemRandom};
-use sha2::{Digest as _, Sha256};
+pub use saoma_domain::package::ContentHash;
 use wasmtime::{Engine, component::Component};
 
 use crate::{
@@ -26,29 +26,6 @@ use crate::{
 
 /// Largest component taken: a Python one has 18 MB.
 pub const PLUGIN_BYTES_MAX: usize = 64 << 20;
-
-/// SHA-256 of a component's bytes: the name under which a plugin is stored, trusted and rolled back.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ContentHash([u8; 32]);
-
-impl ContentHash {
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-}
-
-impl fmt::Display for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// Where a plugin's native code came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +40,12 @@ pub struct Plugin {
     pub(crate) content_hash: ContentHash,
     pub(crate) origin: Origin,
     pub(crate) pre: Pre,
-    /// Places for this plugin's calls, fewer than the host has, so that one plugin cannot take them all.
+    pub(crate) share: Arc<Share>,
+}
+
+/// What all packages of one plugin have together, fewer than the host has: neither one plugin nor many versions of it can take
+/// everything.
+pub(crate) struct Share {
     pub(crate) places: Places,
     pub(crate) memory: Arc<Budget>,
 }
@@ -77,6 +59,12 @@ impl Plugin {
     #[must_use]
     pub fn content_hash(&self) -> ContentHash {
         self.content_hash
+    }
+
+    /// The version of `saoma:channel` that it was built for.
+    #[must_use]
+    pub fn contract(&self) -> &'static str {
+        self.pre.version()
     }
 
     #[must_use]

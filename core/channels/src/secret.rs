@@ -4,7 +4,7 @@
 //! entered ([`SecretKind::check`]), and again when a call first uses it; then it is kept read with the set.
 
 pub(crate) mod key;
-mod pem;
+pub(crate) mod pem;
 
 use std::{
     collections::BTreeMap,

@@ -7,6 +7,7 @@ pub mod dispute;
 pub mod fee;
 pub mod ledger;
 pub mod order;
+pub mod package;
 pub mod pay_code;
 pub mod payment;
 pub mod recon;

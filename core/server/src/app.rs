@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     fleet::Fleet,
     limits::Limits,
+    packages::Serving,
     payments::Silences,
     peers::{Bell, Peers, Standing},
     secrets::{SecretsError, Vault},
@@ -41,6 +42,7 @@ struct Inner {
     vault: Vault,
     fleet: Fleet,
     metrics: Metrics,
+    serving: Serving,
     limits: Limits,
     silences: Silences,
     peers: Peers,
@@ -81,6 +83,7 @@ impl App {
             vault,
             fleet,
             metrics,
+            serving: Serving::default(),
             limits: Limits::new(peers.clone()),
             silences: Silences::default(),
             peers,
@@ -112,6 +115,12 @@ impl App {
     #[must_use]
     pub fn fleet(&self) -> &Fleet {
         &self.0.fleet
+    }
+
+    /// What this node serves of plugins' packages.
+    #[must_use]
+    pub fn serving(&self) -> &Serving {
+        &self.0.serving
     }
 
     #[must_use]
@@ -216,6 +225,7 @@ impl App {
             Bell::Outbox => self.wake_senders(),
             Bell::Resolver => self.0.resolver.notify_one(),
             Bell::News(tenant) => self.news_here(tenant),
+            Bell::Packages => self.0.serving.bell().notify_one(),
             Bell::Push(terminal) => self.0.fleet.wake(terminal),
             Bell::ShutOut(terminal) => {
                 let app = self.clone();

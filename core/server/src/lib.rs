@@ -17,6 +17,7 @@ pub mod ledger_check;
 pub mod limits;
 pub mod masters;
 pub mod own_keys;
+pub mod packages;
 pub mod payments;
 pub mod peers;
 pub mod period;

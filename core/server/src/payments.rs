@@ -24,7 +24,6 @@ mod view;
 
 pub use attention::attend;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
-pub(crate) use call::notify_url;
 pub(crate) use call::ready as channel_of_account;
 pub use call::{Channel, channel_of};
 pub use cards::{CARDS_KEPT_MS, CardError, read as read_card};
@@ -84,6 +83,9 @@ pub enum PaymentError {
     /// Another payment has this very reading of a card. Nothing was changed.
     #[error("this reading of the card paid before")]
     CardUsed,
+    /// The package that began the payment cannot be loaded on this node now. Nothing was changed.
+    #[error("the payment's package cannot be loaded here: {0}")]
+    PackageNotHere(String),
     #[error("no channel claims this code")]
     CodeNotRecognised,
     #[error(transparent)]
@@ -117,7 +119,8 @@ impl PaymentError {
     pub(crate) fn is_of_the_channel(&self) -> bool {
         match self {
             Self::NoChannel(_) => true,
-            // That this node lacks a master key, or cannot read it, says nothing about the channel: another node can ask it.
+            // That this node lacks a master key, or cannot read it, says nothing about the channel: another node can ask it. So
+            // it is with a package that does not load here.
             Self::Secrets(SecretsError::Sealed) => true,
             _ => false,
         }

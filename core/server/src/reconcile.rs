@@ -32,6 +32,7 @@ use tracing::Instrument as _;
 use self::days::Days;
 use crate::{
     app::App,
+    packages::Served,
     payments::{PaymentError, channel_of_account},
     period::{Period, PeriodError},
 };
@@ -253,10 +254,11 @@ fn ready_at(span: &Span, terms: &BillTerms) -> Millis {
 /// `Day`.
 pub fn bill_ready_at(
     app: &App,
+    scope: TenantScope,
     account: &channel_accounts::ChannelAccount,
     day: &str,
 ) -> Result<Option<Millis>, ReconcileError> {
-    let Some(manifest) = app.channels().manifest(&account.plugin) else { return Ok(None) };
+    let Some(Served { manifest, .. }) = app.served(scope.tenant(), &account.plugin) else { return Ok(None) };
     let Ok(terms) = bill_terms(&manifest) else { return Ok(None) };
     Ok(Some(ready_at(&span_of(account.id, &manifest, terms, day)?, terms)))
 }
@@ -271,8 +273,8 @@ pub async fn due_days(
     scope: TenantScope,
     account: &channel_accounts::ChannelAccount,
 ) -> Result<Vec<String>, ReconcileError> {
-    let manifest =
-        app.channels().manifest(&account.plugin).ok_or_else(|| ReconcileError::NoBills(account.plugin.clone()))?;
+    let served = app.served(scope.tenant(), &account.plugin);
+    let manifest = served.ok_or_else(|| ReconcileError::NoBills(account.plugin.clone()))?.manifest;
     let terms = bill_terms(&manifest)?;
     let (now, id) = (app.now(), account.id);
     let Some(today) = Days::from(terms).day_of(now) else { return Ok(Vec::new()) };

@@ -19,7 +19,7 @@ use crate::{
     first_start,
     fleet::{Fleet, listener},
     http::{metrics, request_span, router},
-    own_keys,
+    own_keys, packages,
     peers::Peers,
     plugin_values::PluginValues,
     secrets::Vault,
@@ -119,6 +119,8 @@ impl Running {
             metrics: figures,
             peers,
         });
+        // What was chosen before is served from the first request on, by as much of it as can be loaded.
+        packages::refresh(&app).await?;
         let listening = |what, address| move |source| StartError::Listen { what, address, source };
 
         let watched = web::Data::new(app.clone());

@@ -11,6 +11,7 @@ mod housekeeping;
 mod invariants;
 pub mod nodes;
 pub mod outbox;
+mod packages;
 mod reconcile;
 pub mod resolver;
 pub mod terminal_leg;
@@ -52,6 +53,7 @@ impl Workers {
         tasks.spawn(anchors::run(app.clone(), stopping.clone()));
         tasks.spawn(disputes::run(app.clone(), stopping.clone()));
         tasks.spawn(invariants::run(app.clone(), stopping.clone()));
+        tasks.spawn(packages::run(app.clone(), stopping.clone()));
         tasks.spawn(webhooks::run(app.clone(), outgoing, stopping.clone()));
         tasks.spawn(housekeeping::run(app.clone(), stopping));
         Self { stop, tasks }

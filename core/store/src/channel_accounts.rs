@@ -5,7 +5,7 @@ use saoma_domain::fee::FeePlan;
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 
 use crate::{
-    Opaque, StoreError, TenantScope, Tx,
+    Opaque, Owner, StoreError, TenantScope, Tx,
     column::{Txt, found, signed, unsigned},
     dialect::insert_or_ignore,
     fee_plans,
@@ -92,6 +92,33 @@ pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ChannelAccount>,
 /// None of its own.
 pub fn list_enabled(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<ChannelAccount>, StoreError> {
     Ok(list(tx, scope)?.into_iter().filter(|account| account.enabled).collect())
+}
+
+/// The enabled accounts of a plugin with their settings, of these tenants or (without) of all: by tenant, then by id. For work
+/// of the platform, and of a tenant on its own.
+///
+/// # Errors
+/// None of its own.
+pub fn of_plugin(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    plugin: &str,
+    tenants: Option<&[TenantId]>,
+) -> Result<Vec<(TenantId, ChannelAccountId, String)>, StoreError> {
+    let mut query = channel_accounts::table
+        .filter(channel_accounts::plugin.eq(plugin))
+        .filter(channel_accounts::enabled.eq(true))
+        .order((channel_accounts::tenant_id, channel_accounts::id))
+        .select((channel_accounts::tenant_id, channel_accounts::id, channel_accounts::settings_json))
+        .into_boxed();
+    if let Owner::Tenant(scope) = owner {
+        query = query.filter(channel_accounts::tenant_id.eq(Txt(scope.tenant())));
+    }
+    if let Some(tenants) = tenants {
+        query = query.filter(channel_accounts::tenant_id.eq_any(tenants.iter().copied().map(Txt)));
+    }
+    let rows: Vec<(Txt<TenantId>, Txt<ChannelAccountId>, String)> = tx.run(owner, |conn| query.load(conn))?;
+    Ok(rows.into_iter().map(|(tenant, account, settings)| (tenant.0, account.0, settings)).collect())
 }
 
 /// Saves name, enabled, settings, fee, priority and `updated_at` if the row still has `account.version`; the answer is

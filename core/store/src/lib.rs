@@ -39,6 +39,10 @@ mod payment_row;
 pub mod payments;
 pub mod payouts;
 pub mod plugin_kv;
+mod plugin_owner;
+pub mod plugin_packages;
+pub mod plugin_publishers;
+pub mod plugin_rollouts;
 mod pool;
 mod reach;
 pub mod reconciliations;
@@ -59,6 +63,7 @@ pub use conn::{Dialect, Load, Store, Tx};
 pub use cursor::Cursor;
 pub use error::StoreError;
 pub use inline::{Moment, Pause, Waited};
+pub use plugin_owner::Owner;
 
 /// Whether a row that its maker names (a payment, a refund, an order) is new, or was there before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

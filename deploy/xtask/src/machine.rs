@@ -15,6 +15,8 @@ pub struct Package {
 }
 
 pub const C_COMPILER: Package = Package { name: "build-essential", program: "cc", why: "links Rust, builds SQLite" };
+pub const OPENSSL: Package =
+    Package { name: "openssl", program: "openssl", why: "reads our keys and verifies what we sign with them" };
 pub const ZBAR: Package = Package { name: "zbar-tools", program: "zbarimg", why: "reads our codes back" };
 pub const RSVG: Package =
     Package { name: "librsvg2-bin", program: "rsvg-convert", why: "turns the display's image into pixels" };

@@ -84,7 +84,7 @@ pub(super) struct Books {
 }
 
 /// A request that the far side heard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
     /// In the contract's words: `charge`, `query`, …
     pub act: String,

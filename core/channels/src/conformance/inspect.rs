@@ -1,12 +1,12 @@
 //! What a component says of itself and asks for, without an account.
 
-use std::{fmt, path::Path};
+use std::{collections::BTreeSet, fmt, path::Path};
 
 use saoma_domain::claim::Claim;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kit::KitError;
+use super::{coverage, kit::KitError};
 use crate::{
     host::{Host, HostConfig},
     manifest::{HostPattern, Manifest, SecretKind},
@@ -54,6 +54,11 @@ impl Inspection {
         Ok(Self::from_plugin(&plugin, component.len(), imports(&host, &plugin)))
     }
 
+    /// What the kit's cases ask of a manifest (`coverage::offers`).
+    pub(crate) fn offers(&self) -> BTreeSet<String> {
+        coverage::offered(self.capabilities.iter().cloned(), !self.secrets.is_empty())
+    }
+
     fn from_plugin(plugin: &Plugin, bytes: usize, imports: Vec<String>) -> Self {
         let manifest: &Manifest = &plugin.manifest;
         Self {
@@ -63,7 +68,7 @@ impl Inspection {
             contract: plugin.pre.version().to_owned(),
             content_hash: plugin.content_hash.to_string(),
             bytes,
-            capabilities: manifest.capabilities.iter().map(|offered| offered.text().replace('_', "-")).collect(),
+            capabilities: manifest.capabilities.iter().map(|offered| coverage::word(*offered)).collect(),
             currencies: manifest.currencies.iter().map(ToString::to_string).collect(),
             claims: manifest.claims.iter().map(claim).collect(),
             hosts: manifest.hosts.iter().map(place).collect(),

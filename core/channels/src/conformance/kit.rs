@@ -12,6 +12,7 @@ use tracing::instrument::WithSubscriber as _;
 use tracing_subscriber::{Registry, layer::SubscriberExt as _};
 
 use super::{
+    coverage,
     far_side::{Command, FarSide, FarSideError},
     play::{Player, Stop},
     report::{CaseReport, Finding, Report, Verdict},
@@ -26,7 +27,9 @@ use crate::{
 };
 
 /// Of the report's shape.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
+/// Of the program whose kit this is: what [`Report::kit`] says.
+pub const KIT_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Longest that one case may take: the slowest waits for four calls of the longest time that a manifest may allow.
 const CASE_MAX: Duration = Duration::from_secs(300);
 /// A host of the kit makes one call at a time; a few places more are for the calls that a deadline left behind.
@@ -127,7 +130,7 @@ fn summed_up(plugin: &Plugin, cases: Vec<CaseReport>) -> Report {
         version: plugin.manifest.version.clone(),
         content_hash: plugin.content_hash.to_string(),
         contract: plugin.pre.version().to_owned(),
-        kit: env!("CARGO_PKG_VERSION").to_owned(),
+        kit: KIT_VERSION.to_owned(),
         passed: count(Verdict::Passed),
         failed: count(Verdict::Failed),
         skipped: count(Verdict::Skipped),
@@ -206,15 +209,8 @@ impl Bench {
         report: &mut CaseReport,
     ) -> Result<(), Stop> {
         let manifest = &self.plugin.manifest;
-        let can = |capability: &str| {
-            manifest.capabilities.iter().any(|offered| offered.text().replace('_', "-") == capability)
-        };
-        for need in &case.needs {
-            let (is_wanted, capability) = need.strip_prefix("not ").map_or((true, need.as_str()), |rest| (false, rest));
-            if can(capability) != is_wanted {
-                let does = if is_wanted { "does not declare" } else { "declares" };
-                return Err(Stop::Skipped(format!("the manifest {does} {capability}")));
-            }
+        if let Some(unmet) = coverage::unmet(&case.needs, &coverage::offers(manifest)) {
+            return Err(Stop::Skipped(unmet));
         }
         let far_side = FarSide::start(far_side).await?;
         let script = far_side.script().await?;

@@ -98,6 +98,7 @@ impl<'a> Player<'a> {
             id: ChannelAccountId::from_bytes(fresh()?),
             tenant: TenantId::from_bytes(fresh()?),
             channel: manifest.id.clone(),
+            package: None,
             settings_json: serde_json::Value::Object(script.settings.clone()).to_string(),
             secrets: secrets_of(&script),
             notify_url: NOTIFY_URL.to_owned(),

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::far_side::Heard;
+use super::{coverage::Stated, far_side::Heard};
 
 /// Everything that was played.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// Of this shape of the report.
     pub format: u32,
@@ -26,7 +26,7 @@ pub struct Report {
     pub cases: Vec<CaseReport>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseReport {
     pub case: String,
     pub verdict: Verdict,
@@ -40,15 +40,15 @@ pub struct CaseReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
     /// The requests that the far side heard, of a case that failed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heard: Vec<Heard>,
     /// What the component logged, of a case that failed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logged: Vec<String>,
     pub duration_ms: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Passed,
@@ -57,7 +57,7 @@ pub enum Verdict {
 }
 
 /// What was not as the contract wants it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     pub expected: String,
     pub came: String,
@@ -71,6 +71,12 @@ impl Report {
     #[must_use]
     pub const fn is_passed(&self) -> bool {
         self.failed == 0 && self.passed > 0
+    }
+}
+
+impl CaseReport {
+    pub(crate) fn stated(&self) -> Stated<'_> {
+        Stated { case: &self.case, verdict: self.verdict, why: self.skipped.as_deref() }
     }
 }
 

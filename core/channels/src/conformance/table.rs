@@ -22,6 +22,8 @@ struct Row {
     name: String,
     #[serde(default)]
     needs: Vec<String>,
+    #[serde(default)]
+    mandatory: bool,
     /// One row for each, with the word in the place of `{}`.
     #[serde(default)]
     each: Vec<String>,
@@ -33,8 +35,10 @@ struct Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Case {
     pub name: String,
-    /// Capabilities, as the contract spells them.
+    /// What the manifest must offer (`coverage.rs`) for the case to be played; `not x`: what it must not.
     pub needs: Vec<String>,
+    /// Whether a far side that cannot play it is no excuse.
+    pub is_mandatory: bool,
     /// What the contract says about it.
     pub why: String,
     pub steps: Vec<Step>,
@@ -136,6 +140,7 @@ fn case(row: &Row, word: &str) -> Result<Case, String> {
         steps: steps.map_err(|why| format!("{name}: {why}"))?,
         name,
         needs: row.needs.clone(),
+        is_mandatory: row.mandatory,
         why: put(&row.why),
     })
 }

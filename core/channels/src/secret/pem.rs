@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 use super::key::SecretFault;
 
 /// One block, and the lines before it.
-pub(super) struct Block<'a> {
+pub(crate) struct Block<'a> {
     /// `PRIVATE KEY`, `CERTIFICATE`, …; empty for bare Base64.
-    pub(super) label: &'a str,
+    pub(crate) label: &'a str,
     /// What stands between the block before and this one.
-    pub(super) before: &'a str,
-    pub(super) der: Zeroizing<Vec<u8>>,
+    pub(crate) before: &'a str,
+    pub(crate) der: Zeroizing<Vec<u8>>,
 }
 
 const BEGIN: &str = "-----BEGIN ";
@@ -23,7 +23,7 @@ const DASHES: &str = "-----";
 ///
 /// # Errors
 /// `NotPem`, `CutOff`, `NotBase64`.
-pub(super) fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, SecretFault> {
+pub(crate) fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, SecretFault> {
     let text = std::str::from_utf8(text).map_err(|_| SecretFault::NotPem)?;
     let mut blocks = Vec::new();
     let mut rest = text;

@@ -100,6 +100,7 @@ impl Shop {
             id: ChannelAccountId::from_bytes([1; 16]),
             tenant: TenantId::from_bytes([2; 16]),
             channel: "card".to_owned(),
+            package: None,
             settings_json: script["settings"].to_string(),
             secrets,
             notify_url: String::new(),

@@ -74,6 +74,7 @@ pub fn sandbox_account(base_url: &str) -> Account {
         id: ChannelAccountId::from_bytes([1; 16]),
         tenant: TenantId::from_bytes([2; 16]),
         channel: "sandbox".to_owned(),
+        package: None,
         settings_json: format!(r#"{{"base_url":"{base_url}","merchant_id":"{MERCHANT}"}}"#),
         secrets: Secrets::none().with("merchant-key", KEY),
         notify_url: "http://127.0.0.1:1/notify".to_owned(),
@@ -95,6 +96,7 @@ pub fn hostile_account(mode: &str) -> Account {
         id: ChannelAccountId::from_bytes([3; 16]),
         tenant: TenantId::from_bytes([4; 16]),
         channel: "hostile".to_owned(),
+        package: None,
         settings_json: format!(r#"{{"mode":"{mode}"}}"#),
         secrets: Secrets::none()
             // It has one, and must not come by it: its manifest does not list it.

@@ -94,7 +94,7 @@ async fn what_is_no_channel_is_refused() {
 }
 
 /// A component with one text in its data changed: the same code, another description.
-fn altered(name: &str, from: &str, to: &str) -> Vec<u8> {
+pub fn altered(name: &str, from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len(), "the data keeps its size");
     let mut bytes = component(name);
     let mut n_changed = 0;

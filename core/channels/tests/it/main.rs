@@ -10,6 +10,7 @@ mod guests;
 mod hostile;
 mod install;
 mod network;
+mod packages;
 mod sandbox;
 mod versions;
 mod wallet;

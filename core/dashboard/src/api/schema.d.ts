@@ -1066,6 +1066,202 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/plugin-packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The packages that the caller may use: its own, and the platform's; newest first. */
+        get: operations["plugin-packages_list"];
+        put?: never;
+        /**
+         * Publishes a package. The body is its envelope as JSON in one line (what `saoma plugin sign` wrote), a line feed, and the
+         *     component's bytes, as `application/vnd.saoma.plugin-package`. It is refused unless a trusted publisher signed it and the
+         *     conformance kit's verdict is whole. The same package again is answered the same with 200.
+         */
+        post: operations["plugin-packages_publish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-packages/{package}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One package, with what its publisher signed. */
+        get: operations["plugin-packages_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-packages/{package}/retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a package out of use for good: what is still to be asked or given back of its payments goes through the successor.
+         *     Roll it back first; this is for a version that must not be called again at all.
+         */
+        post: operations["plugin-packages_retire"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-publishers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The publishers that the caller trusts, those that were revoked too; oldest first. A merchant trusts the platform's besides. */
+        get: operations["plugin-publishers_list"];
+        put?: never;
+        /** Trusts a publisher's key. The same key again is the same answer; one that was revoked stays so. */
+        post: operations["plugin-publishers_trust"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-publishers/{publisher}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Believes this key no more. What it signed and runs already goes on until it is rolled back: payments hang on it. */
+        post: operations["plugin-publishers_revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The caller's rollouts, by plugin. */
+        get: operations["plugin-rollouts_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-rollouts/{plugin}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One rollout. A plugin that was never rolled out has version 0. */
+        get: operations["plugin-rollouts_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-rollouts/{plugin}/canary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a package to the new payments of some merchants; again with the same package, of others. For the platform alone. */
+        post: operations["plugin-rollouts_canary"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-rollouts/{plugin}/install": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a package to all new payments at once. Refused if an enabled account's settings do not fit it. */
+        post: operations["plugin-rollouts_install"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-rollouts/{plugin}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives the canary's package to everybody. Refused if an enabled account's settings do not fit it; the answer names them. */
+        post: operations["plugin-rollouts_promote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plugin-rollouts/{plugin}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends the canary, or without one goes back to what was stable before. Payments that have begun end with what began them. */
+        post: operations["plugin-rollouts_rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/plugins": {
         parameters: {
             query?: never;
@@ -1073,7 +1269,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The installed channels, by id. */
+        /** The channels that the merchant can have accounts of, each in the version that its new payments go through; by id. */
         get: operations["channel-accounts_plugins"];
         put?: never;
         post?: never;
@@ -2433,6 +2629,15 @@ export interface components {
             /** @description What does not fit. */
             why: string;
         };
+        InstallPackage: {
+            /** @description The package's hash. */
+            package: string;
+            /**
+             * Format: int64
+             * @description Of the rollout, as the caller saw it.
+             */
+            version: number;
+        };
         /** @description Core's answer to a batch. */
         JournalAck: {
             /** @description All entries up to and with this one are in core's database; 0 before the first. */
@@ -2828,6 +3033,73 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_PluginPackageView: {
+            items: {
+                /** Format: int64 */
+                component_bytes: number;
+                /** @description The version of `saoma:channel` that it was built for. */
+                contract: string;
+                /** @description SHA-256 of the component, in hex: the package's name. */
+                hash: string;
+                /** @description Published by the platform, for every merchant; else it is the merchant's own. */
+                of_platform: boolean;
+                plugin: string;
+                published_at: components["schemas"]["Millis"];
+                published_by: string;
+                /** @description The id of the key that signed it. */
+                publisher: string;
+                retired_at?: components["schemas"]["Millis"] | null;
+                /** @description Of a retired one, what its payments go through: a package's hash, or `built_in`. */
+                successor?: string | null;
+                version: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_PluginPublisherView: {
+            items: {
+                /** @description SHA-256 of its public key, in hex; envelopes name it. */
+                key_id: string;
+                name: string;
+                /** @description Ed25519, in PEM. */
+                public_key: string;
+                revoked_at?: components["schemas"]["Millis"] | null;
+                trusted_at: components["schemas"]["Millis"];
+                trusted_by: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_PluginRolloutView: {
+            items: {
+                /** @description The package that the canary's merchants have instead. */
+                canary?: string | null;
+                canary_tenants: components["schemas"]["TenantId"][];
+                changed_at?: components["schemas"]["Millis"] | null;
+                changed_by?: string | null;
+                plugin: string;
+                /** @description What a roll-back goes to, if no canary is under way. */
+                previous?: string | null;
+                /** @description A package's hash; `built_in`: what lies in the operator's folder. */
+                stable: string;
+                this_node: components["schemas"]["ServedHere"];
+                /**
+                 * @description After a roll-back: enabled accounts whose settings do not fit what serves them now. Until they are changed they take no
+                 *     payments.
+                 */
+                unfit: components["schemas"]["UnfitAccount"][];
+                /**
+                 * Format: int64
+                 * @description To be sent with the next step: it is taken only if nobody took another meanwhile. 0: nothing was rolled out yet.
+                 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_PluginView: {
             items: {
                 /** @description `merchant_presented`, `customer_presented`, `cancel`, `refund`, `partial_refund`, `notifications`, `bills`. */
@@ -3135,6 +3407,72 @@ export interface components {
         };
         /** @enum {string} */
         PeripheralState: "ok" | "warning" | "failed";
+        /** @description A package with what was signed. */
+        PluginPackageDetail: {
+            /** @description The signed statement (DSSE), as it was published. */
+            envelope: Record<string, never>;
+            package: components["schemas"]["PluginPackageView"];
+            /**
+             * Format: int64
+             * @description How many of the caller's payments were begun with it; of the platform, everybody's.
+             */
+            payments: number;
+        };
+        /** @description A signed version of a plugin. */
+        PluginPackageView: {
+            /** Format: int64 */
+            component_bytes: number;
+            /** @description The version of `saoma:channel` that it was built for. */
+            contract: string;
+            /** @description SHA-256 of the component, in hex: the package's name. */
+            hash: string;
+            /** @description Published by the platform, for every merchant; else it is the merchant's own. */
+            of_platform: boolean;
+            plugin: string;
+            published_at: components["schemas"]["Millis"];
+            published_by: string;
+            /** @description The id of the key that signed it. */
+            publisher: string;
+            retired_at?: components["schemas"]["Millis"] | null;
+            /** @description Of a retired one, what its payments go through: a package's hash, or `built_in`. */
+            successor?: string | null;
+            version: string;
+        };
+        /** @description A trusted publisher of plugins. */
+        PluginPublisherView: {
+            /** @description SHA-256 of its public key, in hex; envelopes name it. */
+            key_id: string;
+            name: string;
+            /** @description Ed25519, in PEM. */
+            public_key: string;
+            revoked_at?: components["schemas"]["Millis"] | null;
+            trusted_at: components["schemas"]["Millis"];
+            trusted_by: string;
+        };
+        /** @description What new payments of a plugin go through. */
+        PluginRolloutView: {
+            /** @description The package that the canary's merchants have instead. */
+            canary?: string | null;
+            canary_tenants: components["schemas"]["TenantId"][];
+            changed_at?: components["schemas"]["Millis"] | null;
+            changed_by?: string | null;
+            plugin: string;
+            /** @description What a roll-back goes to, if no canary is under way. */
+            previous?: string | null;
+            /** @description A package's hash; `built_in`: what lies in the operator's folder. */
+            stable: string;
+            this_node: components["schemas"]["ServedHere"];
+            /**
+             * @description After a roll-back: enabled accounts whose settings do not fit what serves them now. Until they are changed they take no
+             *     payments.
+             */
+            unfit: components["schemas"]["UnfitAccount"][];
+            /**
+             * Format: int64
+             * @description To be sent with the next step: it is taken only if nobody took another meanwhile. 0: nothing was rolled out yet.
+             */
+            version: number;
+        };
         /** @description An installed channel. */
         PluginView: {
             /** @description `merchant_presented`, `customer_presented`, `cancel`, `refund`, `partial_refund`, `notifications`, `bills`. */
@@ -3370,6 +3708,10 @@ export interface components {
             /** Format: int64 */
             theirs: number;
         };
+        RetirePackage: {
+            /** @description The hash of another package of the same plugin, or `built_in`. */
+            successor: string;
+        };
         /** @description Why it is taken back. */
         ReversePayout: {
             reason: string;
@@ -3396,6 +3738,14 @@ export interface components {
             kind: components["schemas"]["SecretKindView"];
             name: string;
         };
+        /** @description A step that needs no more than the version. */
+        SeenRollout: {
+            /**
+             * Format: int64
+             * @description Of the rollout, as the caller saw it.
+             */
+            version: number;
+        };
         /** @description Whether an account works. */
         SelfTest: {
             /** @description Stable, for programs; absent if all is well. */
@@ -3409,6 +3759,16 @@ export interface components {
          * @description A number that only grows, from 1: a terminal's journal entries, a terminal's sales, core's outbox.
          */
         Sequence: number;
+        /** @description What the node that answers serves. */
+        ServedHere: {
+            /** @description Why it does not serve the newest; it tries again by itself. */
+            problem?: string | null;
+            /**
+             * Format: int64
+             * @description The version of the rollout that it serves.
+             */
+            version?: number | null;
+        };
         /** @description Somebody is signed in. The answer also sets the refresh cookie. */
         Session: {
             /** @description For the header `Authorization: Bearer …`. */
@@ -3503,6 +3863,17 @@ export interface components {
             /** @description The login. */
             email: string;
             password: string;
+        };
+        StartCanary: {
+            /** @description The package's hash. */
+            package: string;
+            /** @description The merchants that have it, 1 to 1,000. */
+            tenants: components["schemas"]["TenantId"][];
+            /**
+             * Format: int64
+             * @description Of the rollout, as the caller saw it.
+             */
+            version: number;
         };
         /** @description What is to be compared. */
         StartReconciliation: {
@@ -3697,6 +4068,18 @@ export interface components {
             /** @description With everything that was booked up to and in this millisecond. */
             as_of: components["schemas"]["Millis"];
             currencies: components["schemas"]["CurrencyTotals"][];
+        };
+        TrustPublisher: {
+            /** @description 1 to 128 characters. */
+            name: string;
+            /** @description An Ed25519 public key in PEM, as `saoma plugin keygen` shows it. */
+            public_key: string;
+        };
+        /** @description An account whose settings a package refuses. */
+        UnfitAccount: {
+            channel_account: components["schemas"]["ChannelAccountId"];
+            tenant: components["schemas"]["TenantId"];
+            why: string;
         };
         /** @description What the terminal has taken and core does not know yet. */
         Unsent: {
@@ -6153,6 +6536,422 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PayoutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-packages_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PluginPackageView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-packages_publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/vnd.saoma.plugin-package": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginPackageView"];
+                };
+            };
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginPackageView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-packages_show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                package: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginPackageDetail"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-packages_retire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                package: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetirePackage"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginPackageView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-publishers_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PluginPublisherView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-publishers_trust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrustPublisher"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginPublisherView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-publishers_revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                publisher: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginPublisherView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-rollouts_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PluginRolloutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-rollouts_show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginRolloutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-rollouts_canary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartCanary"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginRolloutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-rollouts_install": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InstallPackage"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginRolloutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-rollouts_promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeenRollout"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginRolloutView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "plugin-rollouts_rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plugin: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeenRollout"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginRolloutView"];
                 };
             };
             /** @description What is wrong, and what to do */

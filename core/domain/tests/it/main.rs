@@ -8,6 +8,7 @@ mod disputes;
 mod fees;
 mod ledger_laws;
 mod ledger_rules;
+mod package;
 mod payment_laws;
 mod payment_matrix;
 mod people;

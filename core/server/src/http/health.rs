@@ -21,7 +21,11 @@ pub async fn ready(app: web::Data<App>) -> HttpResponse {
         Standing::Up => "up",
         Standing::Down => "down",
     };
-    let body = json!({ "database": database, "broker": broker, "keys": keys, "stopping": stopping, "redis": redis });
+    // A node that could not load a package goes on with what it had: all others do as well as before.
+    let plugins = if app.serving().behind().is_empty() { "whole" } else { "behind" };
+    let body = json!({
+        "database": database, "broker": broker, "keys": keys, "stopping": stopping, "redis": redis, "plugins": plugins,
+    });
     if database && broker && keys && !stopping {
         HttpResponse::Ok().json(body)
     } else {

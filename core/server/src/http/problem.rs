@@ -9,12 +9,12 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header::RETRY_AFTER},
 };
-use saoma_channels::NoChance;
-use saoma_domain::{claim::CodeError, dispute, order, payment};
+use saoma_channels::{NoChance, package::VetError};
+use saoma_domain::{claim::CodeError, dispute, order, package, payment};
 use saoma_protocol::api;
 use saoma_store::StoreError;
 
-use crate::{limits::TooOften, payments::PaymentError, secrets::SecretsError};
+use crate::{limits::TooOften, packages::PackageError, payments::PaymentError, secrets::SecretsError};
 
 /// A code, its status, and its title.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,16 @@ codes! {
     NOTIFICATION_FORGED = "notification_forged", 401, "The notification is not believed";
     NOTIFICATION_REFUSED = "notification_refused", 400, "The notification cannot be read";
     LAST_OWNER = "last_owner", 409, "A merchant needs an owner";
+    PACKAGE_REFUSED = "package_refused", 422, "The package cannot be taken";
+    PACKAGE_UNTRUSTED = "package_untrusted", 422, "No trusted publisher signed it";
+    PACKAGE_KIT_FAILED = "package_kit_failed", 422, "The conformance kit did not pass it";
+    PACKAGE_RETIRED = "package_retired", 409, "The package is retired";
+    PACKAGE_IN_USE = "package_in_use", 409, "A rollout names the package";
+    PACKAGE_UNAVAILABLE = "package_unavailable", 503, "The package cannot be loaded now";
+    PUBLISHER_REVOKED = "publisher_revoked", 409, "The publisher is not trusted any more";
+    PLUGIN_ID_TAKEN = "plugin_id_taken", 409, "The platform has a plugin of this id";
+    ROLLOUT_REFUSED = "rollout_refused", 409, "The rollout does not allow this";
+    SETTINGS_REFUSED = "settings_refused", 409, "Stored settings do not fit the package";
     PLUGIN_MISSING = "plugin_missing", 422, "The plugin is not installed";
     WEBHOOK_URL_REFUSED = "webhook_url_refused", 422, "Webhooks cannot be sent there";
     WEBHOOK_DISABLED = "webhook_disabled", 409, "The webhook endpoint is disabled";
@@ -217,6 +227,41 @@ impl From<SecretsError> for Problem {
     }
 }
 
+/// Longest list of accounts in one problem: their merchants can be asked one after the other.
+const UNFIT_TOLD_MAX: usize = 20;
+
+impl From<PackageError> for Problem {
+    fn from(error: PackageError) -> Self {
+        let said = sentence(&error.to_string());
+        match error {
+            PackageError::Store(error) => error.into(),
+            PackageError::Vet(VetError::Untrusted { .. } | VetError::BadSignature { .. }) => {
+                Self::new(PACKAGE_UNTRUSTED, said)
+            }
+            PackageError::Vet(VetError::Kit(_)) => Self::new(PACKAGE_KIT_FAILED, said),
+            PackageError::Vet(_) | PackageError::Install(_) | PackageError::OtherPlugin { .. } => {
+                Self::new(PACKAGE_REFUSED, said)
+            }
+            PackageError::Refused(package::Refusal::Stale { now, .. }) => {
+                let detail = format!("The rollout has version {now} by now; load it and look again.");
+                Self::new(CHANGED_MEANWHILE, detail).at("/version")
+            }
+            PackageError::Refused(_) => Self::new(ROLLOUT_REFUSED, said),
+            PackageError::IdTaken(_) => Self::new(PLUGIN_ID_TAKEN, said),
+            PackageError::TooMany | PackageError::CanarySize | PackageError::CanaryOfOne => Self::new(INVALID, said),
+            PackageError::Revoked(_) => Self::new(PUBLISHER_REVOKED, said),
+            PackageError::Retired(_) => Self::new(PACKAGE_RETIRED, said),
+            PackageError::InUse(_) => Self::new(PACKAGE_IN_USE, said),
+            PackageError::SettingsRefused(accounts) => {
+                let told = accounts.iter().take(UNFIT_TOLD_MAX);
+                let told: Vec<_> = told.map(|unfit| format!("{} ({})", unfit.account, unfit.why)).collect();
+                Self::new(SETTINGS_REFUSED, format!("{said} Nobody was moved. {}.", told.join("; ")))
+            }
+            PackageError::NotHere { .. } => Self::new(PACKAGE_UNAVAILABLE, said),
+        }
+    }
+}
+
 /// Which limit a request has broken, in a person's words.
 impl From<PaymentError> for Problem {
     fn from(error: PaymentError) -> Self {
@@ -262,6 +307,7 @@ impl From<PaymentError> for Problem {
             PaymentError::ChannelSays(_) => Self::new(CHANNEL_SAYS_OTHERWISE, said),
             PaymentError::Refused(_) | PaymentError::RefundRefused(_) => Self::new(NOT_IN_STATE, said),
             PaymentError::NoChannel(_) => Self::new(CHANNEL_UNAVAILABLE, said),
+            PaymentError::PackageNotHere(_) => Self::new(PACKAGE_UNAVAILABLE, format!("{said} Try again.")),
             PaymentError::CodeNotRecognised => Self::new(
                 CODE_NOT_RECOGNISED,
                 "No channel of this merchant knows this code. Scan it again, or ask the customer for another wallet.",

@@ -6,20 +6,28 @@ use saoma_channels::{
     Account, Capability, DeclineCode, Failure as CallFailure, KeptCard, KnownOrder, Manifest, Order, PaymentAnswer,
     PaymentStatus, Presenter, RefundOrder,
 };
-use saoma_domain::payment::{Amounts, AnswerStatus, Method};
+use saoma_domain::{
+    package::Choice,
+    payment::{Amounts, AnswerStatus, Method},
+};
 use saoma_protocol::{ChannelAccountId, Millis, api::Failure};
 use saoma_store::{
     StoreError, TenantScope, cards,
     channel_accounts::{self, ChannelAccount},
     payments::{Sale, StoredPayment},
+    plugin_packages,
     refunds::StoredRefund,
     stores, tenants, terminals,
 };
 
 use super::{PaymentError, cards::of_stored};
-use crate::app::App;
+use crate::{
+    app::App,
+    packages::{self, PackageError, Served},
+};
 
-/// The channel that collects a payment, ready to be called.
+
+/// The channel that collects a payment, ready to be called, by one package of its plugin.
 pub struct Channel {
     pub account: Account,
     pub manifest: Arc<Manifest>,
@@ -34,34 +42,75 @@ impl Channel {
     }
 }
 
+/// The package that began the payment: whatever is asked about it, and whatever is given back of it, goes through that one (or the
+/// one that it was handed on to). Another version may number or sign differently, and its "no such payment" would be believed.
+/// A refund is its payment's in this too, so it has no package of its own.
+///
 /// # Errors
-/// `NoChannel` if the payment has no channel (cash) or its plugin is not installed.
+/// `NoChannel` if the payment has no channel (cash) or its plugin is not installed, `PackageNotHere`, `Store`, `Secrets`.
 pub async fn channel_of(app: &App, scope: TenantScope, sale: &Sale) -> Result<Channel, PaymentError> {
     let Some(id) = sale.payment.channel_account else {
         return Err(PaymentError::NoChannel("it was paid in cash".to_owned()));
     };
     let (payment, method) = (sale.payment.payment.id, sale.payment.payment.method);
-    let (stored, card) = app
-        .store()
-        .read(move |tx| {
-            let card = if method == Method::Card { cards::of_payment(tx, &scope, payment)? } else { None };
-            Ok::<_, StoreError>((channel_accounts::load(tx, &scope, id)?, card))
-        })
-        .await?;
-    Ok(Channel { card: card.map(of_stored), ..ready(app, scope, &stored).await? })
+    let read = app.store().read(move |tx| {
+        let card = if method == Method::Card { cards::of_payment(tx, &scope, payment)? } else { None };
+        Ok::<_, StoreError>((
+            channel_accounts::load(tx, &scope, id)?,
+            plugin_packages::of_payment(tx, &scope, payment)?,
+            card,
+        ))
+    });
+    let (stored, choice, card) = read.await?;
+    let served = match choice {
+        Choice::BuiltIn => {
+            let manifest = app.channels().manifest(&stored.plugin).ok_or_else(|| not_installed(&stored.plugin))?;
+            Served { package: None, manifest }
+        }
+        // Also one that no rollout names any more, and one that another node took up first.
+        Choice::Package(hash) => match packages::load(app, hash).await {
+            Ok(plugin) => Served { package: Some(hash), manifest: Arc::clone(plugin.manifest()) },
+            Err(PackageError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(payment.id = %payment, %error, "a payment's package cannot be loaded here");
+                return Err(PaymentError::PackageNotHere(error.to_string()));
+            }
+        },
+    };
+    Ok(Channel { card: card.map(of_stored), ..through(app, scope, &stored, served).await? })
 }
 
+/// What new payments of an account go through.
+///
 /// # Errors
 /// `NoChannel` if the account's plugin is not installed, `Secrets`.
 pub(crate) async fn ready(app: &App, scope: TenantScope, stored: &ChannelAccount) -> Result<Channel, PaymentError> {
-    let manifest = app
-        .channels()
-        .manifest(&stored.plugin)
-        .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", stored.plugin)))?;
+    let served = served(app, scope, &stored.plugin)?;
+    through(app, scope, stored, served).await
+}
+
+/// # Errors
+/// `NoChannel` if nothing serves the plugin here.
+pub(crate) fn served(app: &App, scope: TenantScope, plugin: &str) -> Result<Served, PaymentError> {
+    app.served(scope.tenant(), plugin).ok_or_else(|| not_installed(plugin))
+}
+
+fn not_installed(plugin: &str) -> PaymentError {
+    PaymentError::NoChannel(format!("the plugin {plugin} is not installed"))
+}
+
+async fn through(
+    app: &App,
+    scope: TenantScope,
+    stored: &ChannelAccount,
+    served: Served,
+) -> Result<Channel, PaymentError> {
+    let Served { package, manifest } = served;
     let account = Account {
         id: stored.id,
         tenant: scope.tenant(),
         channel: stored.plugin.clone(),
+        package,
         settings_json: stored.settings_json.clone(),
         secrets: app.secrets_of(scope, stored.id).await?,
         notify_url: notify_url(app, stored.id),
@@ -85,11 +134,7 @@ pub(super) async fn order_of(
         .read(move |tx| {
             let terminal = terminal.map(|terminal| terminals::load(tx, &scope, terminal)).transpose()?;
             let names = (tenants::load(tx, &scope)?.name, stores::load(tx, &scope, store)?.name);
-            Ok::<_, saoma_store::StoreError>((
-                names.0,
-                names.1,
-                terminal.map(|terminal| terminal.name).unwrap_or_default(),
-            ))
+            Ok::<_, StoreError>((names.0, names.1, terminal.map(|terminal| terminal.name).unwrap_or_default()))
         })
         .await?;
     let goods = sale.order.goods.first().map(|goods| goods.name.clone());
@@ -108,7 +153,7 @@ pub(super) async fn order_of(
 }
 
 /// Where the scheme of this account reaches us.
-pub(crate) fn notify_url(app: &App, account: ChannelAccountId) -> String {
+fn notify_url(app: &App, account: ChannelAccountId) -> String {
     format!("{}/v1/notify/{account}", app.config().server.public_url)
 }
 

@@ -7,7 +7,7 @@ use saoma_store::{StoreError, TenantScope, channel_accounts, payments, payments:
 
 use super::{
     Heard, Outcome, PaymentError,
-    call::{amounts, known_order, scheme_words, status_of},
+    call::{amounts, known_order, scheme_words, served, status_of},
     channel_of,
     doubt::{is_called_off, is_settled_by_hand},
     settle,
@@ -242,10 +242,7 @@ pub async fn answer_came(
     if sale.payment.channel_account != Some(account) {
         return Err(StoreError::NotFound { what: "the payment" }.into());
     }
-    let manifest = app
-        .channels()
-        .manifest(&stored.plugin)
-        .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", stored.plugin)))?;
+    let manifest = served(app, scope, &stored.plugin)?.manifest;
     let heard = answered(app, &manifest, sale.payment.payment.method, answer, Source::Notification, None);
     settle(app, scope, payment, Outcome::Answer(heard), "channel").await.map(drop)
 }

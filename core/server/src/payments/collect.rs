@@ -16,6 +16,7 @@ use saoma_store::{
     orders::{self, Order},
     pay_codes::PayCode,
     payments::{self, Sale, StoredPayment, Watch},
+    plugin_packages,
 };
 use tracing::Instrument as _;
 
@@ -89,7 +90,7 @@ impl How {
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
     let route = route(app, scope, &collect).await?;
     let channel = ready(app, scope, &route.account).await?;
-    let Some(sale) = write_down(app, scope, &collect, &route, &channel.manifest).await? else {
+    let Some(sale) = write_down(app, scope, &collect, &route, &channel).await? else {
         // Somebody else wrote it down since we looked.
         return match repeated(app, scope, collect.id, collect.fingerprint).await? {
             Some(sale) => Ok((sale, false)),
@@ -148,7 +149,7 @@ async fn write_down(
     scope: TenantScope,
     collect: &Collect,
     route: &Route,
-    manifest: &Manifest,
+    channel: &Channel,
 ) -> Result<Option<Sale>, PaymentError> {
     let now = app.now();
     let account = &route.account;
@@ -186,7 +187,7 @@ async fn write_down(
         fee_plan: Some(account.fee_version),
         close_asked_at: None,
         // If this process dies now, the resolver takes it up once no answer can come any more.
-        next_attempt_at: Some(now.plus(pace(manifest).call_ms)),
+        next_attempt_at: Some(now.plus(pace(&channel.manifest).call_ms)),
         attempts: 0,
         watch: Watch::default(),
         created_at: now,
@@ -198,7 +199,7 @@ async fn write_down(
         How::Card { card } => Some(cards::to_store(&card.kept)),
         How::Present { .. } | How::Charge { .. } => None,
     };
-    let is_first = collect.order.is_none();
+    let (is_first, package) = (collect.order.is_none(), channel.account.package);
     app.store()
         .write(move |tx| {
             if is_first && orders::insert_new(tx, &scope, &order)? == Insertion::Existing {
@@ -211,6 +212,9 @@ async fn write_down(
                 return Ok(None);
             }
             let id = stored.payment.id;
+            if let Some(package) = package {
+                plugin_packages::bind(tx, &scope, id, package)?;
+            }
             if let Some(card) = &card {
                 saoma_store::cards::keep(tx, &scope, id, card, now).map_err(|error| match error {
                     StoreError::Conflict { .. } => PaymentError::CardUsed,

@@ -14,7 +14,7 @@ use saoma_store::{
 
 use super::{
     PaymentError,
-    call::{Channel, amounts, channel_of, failure, known_order, not_sent, refund_order, scheme_words},
+    call::{Channel, amounts, channel_of, failure, known_order, not_sent, refund_order, scheme_words, served},
     collect::pace,
     refund::{Heard, heard, is_over},
 };
@@ -204,10 +204,7 @@ pub async fn refund_notified(
         return Ok(());
     }
     let plugin = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?.plugin;
-    let manifest = app
-        .channels()
-        .manifest(&plugin)
-        .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {plugin} is not installed")))?;
+    let manifest = served(app, scope, &plugin)?.manifest;
     heard(app, scope, id, said_of(&manifest, "notification", answer)).await
 }
 

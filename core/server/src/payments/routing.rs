@@ -14,7 +14,7 @@ use saoma_store::{
     channel_accounts::{self, ChannelAccount},
 };
 
-use super::{Collect, How, PaymentError};
+use super::{Collect, How, PaymentError, call::served};
 use crate::app::App;
 
 /// Accounts that fail at once; past it those that have rested are forgotten, and further ones are not remembered.
@@ -77,10 +77,7 @@ pub(super) async fn route(app: &App, scope: TenantScope, collect: &Collect) -> R
             .into_iter()
             .find(|account| account.id == id)
             .ok_or_else(|| PaymentError::NoChannel(format!("{id} is not an enabled account of this merchant")))?;
-        let manifest = app
-            .channels()
-            .manifest(&account.plugin)
-            .ok_or_else(|| PaymentError::NoChannel(format!("the plugin {} is not installed", account.plugin)))?;
+        let manifest = served(app, scope, &account.plugin)?.manifest;
         if !can(&manifest) {
             let why = format!("it offers no {} payments in {currency}", collect.how.capability().text());
             return Err(PaymentError::ChannelCannot { channel: account.plugin, why });
@@ -89,7 +86,7 @@ pub(super) async fn route(app: &App, scope: TenantScope, collect: &Collect) -> R
     }
     let able = enabled
         .into_iter()
-        .filter_map(|account| Some((app.channels().manifest(&account.plugin)?, account)))
+        .filter_map(|account| Some((app.served(scope.tenant(), &account.plugin)?.manifest, account)))
         .filter(|(manifest, _)| can(manifest));
     let fit: Vec<ChannelAccount> = match &collect.how {
         How::Present { .. } | How::Card { .. } => able.map(|(_, account)| account).collect(),

@@ -12,6 +12,8 @@ pub enum Bell {
     Resolver,
     /// Something happened that the tenant's live views show.
     News(TenantId),
+    /// A rollout of a plugin's packages has changed.
+    Packages,
     /// There is a push for the terminal, which may wait for it over HTTPS.
     Push(TerminalId),
     /// The terminal's connection is to be ended.
@@ -24,6 +26,7 @@ impl fmt::Display for Bell {
             Self::Outbox => f.write_str("outbox"),
             Self::Resolver => f.write_str("resolver"),
             Self::News(tenant) => write!(f, "news {tenant}"),
+            Self::Packages => f.write_str("packages"),
             Self::Push(terminal) => write!(f, "push {terminal}"),
             Self::ShutOut(terminal) => write!(f, "shut_out {terminal}"),
         }
@@ -43,6 +46,7 @@ impl FromStr for Bell {
             "outbox" => Ok(Self::Outbox),
             "resolver" => Ok(Self::Resolver),
             "news" => about.parse().map(Self::News).map_err(|_| Unknown),
+            "packages" => Ok(Self::Packages),
             "push" => about.parse().map(Self::Push).map_err(|_| Unknown),
             "shut_out" => about.parse().map(Self::ShutOut).map_err(|_| Unknown),
             _ => Err(Unknown),
@@ -57,7 +61,8 @@ mod tests {
     #[test]
     fn bells_come_back_from_their_text_and_other_words_are_passed_over() {
         let (tenant, terminal) = (TenantId::from_bytes([1; 16]), TerminalId::from_bytes([2; 16]));
-        for bell in [Bell::Outbox, Bell::Resolver, Bell::News(tenant), Bell::Push(terminal), Bell::ShutOut(terminal)] {
+        let about = [Bell::News(tenant), Bell::Push(terminal), Bell::ShutOut(terminal)];
+        for bell in [Bell::Outbox, Bell::Resolver, Bell::Packages].into_iter().chain(about) {
             assert_eq!(bell.to_string().parse(), Ok(bell));
         }
         for other in ["", "here", "news", "news ten_", "push x", "fire drill"] {

@@ -39,6 +39,7 @@ pub struct Metrics {
     outbox_oldest_age: Gauge<f64>,
     payments_open: Gauge<u64>,
     payments_unknown: Gauge<u64>,
+    rollouts_behind: Gauge<u64>,
 }
 
 /// What lies in the database and waits. All nodes see the same, so of several nodes' figures one is the truth, not the sum.
@@ -100,6 +101,10 @@ impl Metrics {
                 .build(),
             payments_open: level("saoma.payments.open", "Payments whose end is not known yet"),
             payments_unknown: level("saoma.payments.unknown", "Payments whose channel gave no answer"),
+            rollouts_behind: level(
+                "saoma.plugin.rollouts_behind",
+                "Rollouts of plugins that this node cannot serve and goes on without: somebody should look",
+            ),
             provider,
             scrape,
             meter,
@@ -110,6 +115,11 @@ impl Metrics {
     #[must_use]
     pub const fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// Rollouts that this node should serve and cannot.
+    pub fn packages_behind(&self, rollouts: usize) {
+        self.rollouts_behind.record(rollouts as u64, &[]);
     }
 
     /// Figures that are read where they are when somebody looks.

@@ -17,16 +17,16 @@ use crate::{
     door::{Answer, Door},
     fleet_client::csr,
     fleet_world::eventually,
+    packages_author::{Author, sandbox_called},
     receiver::Receiver,
     town::{Merchant, PASSWORD, Till, Town, charge, sign_in, text},
 };
 
-/// Stands in every name that the merchant gives, and in no answer to a stranger.
+/// In every name that the merchant gives, and in no answer to a stranger.
 const OURS: &str = "jade";
 const STRANGER: &str = "rust";
-/// A day whose bill is compared; nothing was sold on it.
+/// A day whose bill is compared, on which nothing was sold; and the day of [`SOLD_AT`].
 const DAY: &str = "2026-01-31";
-/// Of [`SOLD_AT`].
 const SOLD_ON: &str = "2026-09-21";
 const SOLD_AT: Millis = Millis(1_790_000_000_000);
 
@@ -112,7 +112,11 @@ impl Ids {
 
     /// The same kinds of ids, of things that do not exist.
     fn of_nothing(&self) -> Self {
-        Self(self.0.iter().map(|(name, id)| (*name, format!("{}_{}", &id[..3], "q".repeat(25) + "a"))).collect())
+        let of_nothing = |name, id: &str| match name {
+            "package" => "0".repeat(64),
+            _ => format!("{}_{}", &id[..3], "q".repeat(25) + "a"),
+        };
+        Self(self.0.iter().map(|(name, id)| (*name, of_nothing(*name, id))).collect())
     }
 
     /// A text in which each id is called by its name.
@@ -233,6 +237,11 @@ fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "ChangeWebhookEndpoint" => json!({ "description": "asked for" }),
         "RotateWebhookSecret" => json!({}),
         "ReplayWebhooks" => json!({ "from": 0, "to": 1 }),
+        "TrustPublisher" => json!({ "name": "asked for", "public_key": Author::new().public_key() }),
+        "RetirePackage" => json!({ "successor": "built_in" }),
+        "InstallPackage" => json!({ "version": 0, "package": ids.get("package") }),
+        "StartCanary" => json!({ "version": 0, "package": ids.get("package"), "tenants": [ids.get("tenant")] }),
+        "SeenRollout" => json!({ "version": 0 }),
         "PushAck" => json!({ "ids": [1, 2, 3] }),
         "JournalBatch" => json!({ "entries": [] }),
         other => panic!("say in access.rs what a good {other} is"),
@@ -307,7 +316,12 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let key: Value = owner.post("/v1/api-keys").json(&key).await.json(201);
     let sessions: Value = owner.get("/v1/auth/sessions").await.json(200);
     let (endpoint, delivery) = webhook_of(owner, receiver).await;
+    let author = Author::trusted_by(owner).await;
+    let package = author.has_published(owner, &sandbox_called("jadebox", "1.0.0")).await;
     Ids(BTreeMap::from([
+        ("publisher", author.key_id()),
+        ("package", package),
+        ("plugin", "jadebox".to_owned()),
         ("payment", number),
         ("order", text(&sold, "/order").to_owned()),
         ("dispute", disputed(town, merchant, "d").await),
@@ -417,6 +431,7 @@ async fn fresh(town: &Town, merchant: &Merchant, operation: &Operation, ids: &Id
             let current = items.iter().find(|session| session["current"] == true).unwrap();
             ids.with("session", text(current, "/id"))
         }
+        "plugin-publishers_revoke" => ids.with("publisher", &Author::trusted_by(owner).await.key_id()),
         "auth_sign_in" => ids.with("password", PASSWORD),
         _ => ids.clone(),
     }

@@ -32,6 +32,8 @@ mod made_once;
 mod money;
 mod notifications;
 mod own_keys;
+mod packages;
+mod packages_author;
 mod pay_page;
 mod peers;
 mod people;

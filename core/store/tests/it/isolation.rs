@@ -20,7 +20,6 @@ use saoma_store::{
 
 use crate::{
     base::{Base, on_both},
-    disputes,
     furniture::{
         DAY, api_key, booking, by_hand, card, certificate, code, did, discrepancy, entry, health, payout, tell,
     },
@@ -65,7 +64,8 @@ pub fn furnish(base: &Base, house: &House) {
         journal::append(tx, scope, house.terminal, &entry(house), Some((Verdict::Held, "why")), NOW)?;
         plugin_kv::set(tx, scope, house.account, "token", &[house.letter], NOW)?;
         crate::batches::furnish(tx, house)?;
-        disputes::furnish(tx, house)?;
+        crate::disputes::furnish(tx, house)?;
+        crate::plugin_packages::furnish(tx, house)?;
         tell(tx, house)?;
         audit::append(tx, scope, &did()).map(drop)
     });
@@ -140,7 +140,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 43);
+        assert_eq!(rows.len(), 48);
     }
     (tea, milk)
 }

@@ -28,6 +28,7 @@ mod outbox;
 mod pay_codes;
 mod payments;
 mod plugin_kv;
+mod plugin_packages;
 mod postgres;
 mod reconciliation;
 mod refunds;

@@ -387,6 +387,7 @@ async fn notified(hall: &Hall, message: &HttpMessage) -> Result<Answer, Problem>
         channel: stored.plugin,
         settings_json: stored.settings_json,
         secrets: app.secrets_of(scope, id).await?,
+        package: None,
         notify_url: String::new(),
     };
     let outcome = match app.channels().parse_notification(&account, message).await {

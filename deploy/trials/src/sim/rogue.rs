@@ -28,6 +28,7 @@ fn account(hall: &Hall) -> Account {
         channel: "model".to_owned(),
         settings_json: "{}".to_owned(),
         secrets: Secrets::none(),
+        package: None,
         notify_url: String::new(),
     }
 }

@@ -98,6 +98,7 @@ impl FarSide for Bank {
                 view["devolucoes"] = json!([]);
             }
             // Nothing in a callback is signed, so a channel asks the bank, and hears the truth whatever the callback says.
+            Some(Fault::WrongAmount) => wire::one_more(view.pointer_mut("/valor")),
             Some(other) => return Err(Unplayable(format!("a callback that is {other:?} tells nothing else"))),
         }
         Ok(Notification {

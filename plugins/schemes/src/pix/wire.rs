@@ -266,7 +266,7 @@ fn spoil_rows(fault: Fault, rows: &mut Vec<Value>) {
 }
 
 /// One centavo more.
-fn one_more(amount: Option<&mut Value>) {
+pub fn one_more(amount: Option<&mut Value>) {
     if let Some(amount) = amount
         && let Some(centavos) = amount.as_str().and_then(fields::centavos)
     {

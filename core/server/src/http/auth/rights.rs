@@ -23,6 +23,10 @@ pub enum Right {
     ManageFleet,
     ManageStores,
     ManageChannels,
+    /// Publish plugins that a trusted publisher has signed; the platform for everybody, others for their merchant.
+    PublishPlugins,
+    /// Say whose signatures are believed, and which package of a plugin serves new payments.
+    ManagePlugins,
     ManagePeople,
     ManageWebhooks,
     ReadAudit,
@@ -49,6 +53,8 @@ impl Right {
             Self::ManageFleet => "manage terminals",
             Self::ManageStores => "manage stores",
             Self::ManageChannels => "manage channel accounts",
+            Self::PublishPlugins => "publish plugins",
+            Self::ManagePlugins => "manage plugins",
             Self::ManagePeople => "manage people and API keys",
             Self::ManageWebhooks => "manage webhooks",
             Self::ReadAudit => "read the audit log",
@@ -72,6 +78,8 @@ const OWNER: &[Right] = &[
     Right::ManageFleet,
     Right::ManageStores,
     Right::ManageChannels,
+    Right::PublishPlugins,
+    Right::ManagePlugins,
     Right::ManagePeople,
     Right::ManageWebhooks,
     Right::ReadAudit,
@@ -99,8 +107,9 @@ const ACCOUNTANT: &[Right] = &[
     Right::ReadAudit,
 ];
 const READ_ONLY: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::ReadFleet];
-const PUBLISHER: &[Right] = &[Right::OwnSession];
-const PLATFORM: &[Right] = &[Right::OwnSession, Right::ManageTenants, Right::ReadAudit];
+const PUBLISHER: &[Right] = &[Right::OwnSession, Right::PublishPlugins];
+const PLATFORM: &[Right] =
+    &[Right::OwnSession, Right::ManageTenants, Right::PublishPlugins, Right::ManagePlugins, Right::ReadAudit];
 const TERMINAL: &[Right] = &[Right::BeTerminal, Right::ReadPayments, Right::TakePayments, Right::GiveRefunds];
 
 /// What a caller may do.
@@ -154,5 +163,5 @@ macro_rules! needs {
 
 needs! {
     OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile HandleDisputes ReadFleet ManageFleet ManageStores
-    ManageChannels ManagePeople ManageWebhooks ReadAudit ManageTenants BeTerminal
+    ManageChannels PublishPlugins ManagePlugins ManagePeople ManageWebhooks ReadAudit ManageTenants BeTerminal
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, http::StatusCode, web};
-use saoma_channels::{Account, Manifest, SettingsError};
+use saoma_channels::{Manifest, SettingsError};
 use saoma_domain::fee::FeePlan;
 use saoma_protocol::{ChannelAccountId, Millis, api::Page};
 use saoma_store::{
@@ -27,7 +27,7 @@ use crate::{
         router::other_method,
         text,
     },
-    payments::notify_url,
+    payments::channel_of_account,
     secrets::SecretsError,
 };
 
@@ -148,7 +148,8 @@ pub async fn create(
 ) -> Result<HttpResponse, Problem> {
     let wish = Wish::of(&app, "POST /v1/channel-accounts", &caller, &key, &*body)?;
     let (scope, who, body) = (caller.scope()?, caller.principal().clone(), body.into_inner());
-    let manifest = app.channels().manifest(&body.plugin).ok_or_else(|| missing(&body.plugin).at("/plugin"))?;
+    let served = app.served(scope.tenant(), &body.plugin);
+    let manifest = served.ok_or_else(|| missing(&body.plugin).at("/plugin"))?.manifest;
     check_secrets(&manifest, body.secrets.iter().map(|(name, value)| (name, Some(value))))?;
     let now = app.now();
     let account = ChannelAccount {
@@ -210,7 +211,8 @@ pub async fn change(
     }
     let now = app.now();
     // Name, switch, fee and order can be changed while a plugin is missing; what only the plugin understands cannot.
-    let manifest = app.channels().manifest(&account.plugin).ok_or_else(|| missing(&account.plugin));
+    let served = app.served(scope.tenant(), &account.plugin).map(|served| served.manifest);
+    let manifest = served.ok_or_else(|| missing(&account.plugin));
     if let Some(settings) = body.settings {
         account.settings_json = checked_settings(manifest.as_ref().map_err(Problem::clone)?, settings)?;
     }
@@ -253,14 +255,7 @@ pub async fn self_test(
 ) -> Result<web::Json<SelfTest>, Problem> {
     let (scope, id) = (caller.scope()?, account.into_inner());
     let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, id)).await?;
-    let account = Account {
-        id,
-        tenant: scope.tenant(),
-        channel: stored.plugin,
-        settings_json: stored.settings_json,
-        secrets: app.secrets_of(scope, id).await?,
-        notify_url: notify_url(&app, id),
-    };
+    let account = channel_of_account(&app, scope, &stored).await?.account;
     Ok(web::Json(match app.channels().self_test(&account).await {
         Ok(message) => SelfTest { ok: true, message, code: None },
         Err(failure) => SelfTest { ok: false, message: failure.to_string(), code: Some(failure.code()) },

@@ -6,7 +6,7 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use saoma_channels::{Account, HttpMessage, HttpReply, NOTIFICATION_BYTES_MAX, NotificationFailure};
+use saoma_channels::{HttpMessage, HttpReply, NOTIFICATION_BYTES_MAX, NotificationFailure};
 use saoma_protocol::ChannelAccountId;
 use saoma_store::access;
 use serde::Deserialize;
@@ -19,7 +19,7 @@ use crate::{
         },
         router::other_method,
     },
-    payments::{notify_url, told},
+    payments::{PaymentError, channel_of_account, told},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -49,13 +49,16 @@ pub async fn receive(
     let id = addressee.account;
     let body = read_whole(body).await?;
     let (scope, stored) = app.store().read(move |tx| access::by_channel_account(tx, id)).await?;
-    let account = Account {
-        id,
-        tenant: scope.tenant(),
-        channel: stored.plugin,
-        settings_json: stored.settings_json,
-        secrets: app.secrets_of(scope, id).await?,
-        notify_url: notify_url(&app, id),
+    // It does not say yet which payment it is about, so it is read by what the account goes through now. Whatever that does not
+    // know, or takes for a forgery, is not acknowledged: the scheme sends it again, and the payment's own package is asked about
+    // the payment in any case. Another version's silence costs time; a second reader would only double what is believed.
+    let account = match channel_of_account(&app, scope, &stored).await {
+        Ok(channel) => channel.account,
+        Err(PaymentError::NoChannel(why)) => {
+            tracing::warn!(channel_account = %id, why, "a notification was not looked at");
+            return Err(Problem::new(UNAVAILABLE, "Send it again."));
+        }
+        Err(error) => return Err(error.into()),
     };
     let headers = request
         .headers()

@@ -101,9 +101,10 @@ impl From<&Manifest> for PluginView {
     }
 }
 
-/// The installed channels, by id.
+/// The channels that the merchant can have accounts of, each in the version that its new payments go through; by id.
 #[utoipa::path(get, path = "/v1/plugins", operation_id = "plugins", tag = "channel-accounts", responses((status = 200, body = Page<PluginView>)))]
-pub async fn list(app: web::Data<App>, _: Caller<ManageChannels>) -> Result<web::Json<Page<PluginView>>, Problem> {
-    let items = app.channels().manifests().iter().map(|manifest| PluginView::from(manifest.as_ref())).collect();
+pub async fn list(app: web::Data<App>, caller: Caller<ManageChannels>) -> Result<web::Json<Page<PluginView>>, Problem> {
+    let items =
+        app.all_served(caller.scope()?.tenant()).iter().map(|manifest| PluginView::from(manifest.as_ref())).collect();
     Ok(web::Json(Page { items, next_cursor: None }))
 }

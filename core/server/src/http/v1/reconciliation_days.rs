@@ -81,7 +81,7 @@ pub async fn day(
     let mut items = Vec::with_capacity(accounts.len());
     for (account, newest, compared, waiting) in accounts {
         items.push(AccountDay {
-            bill_ready_at: reconcile::bill_ready_at(&app, &account, &day)?,
+            bill_ready_at: reconcile::bill_ready_at(&app, scope, &account, &day)?,
             channel_account: account.id,
             name: account.name,
             plugin: account.plugin,

@@ -1,0 +1,261 @@
+//! What a list of verdicts proves: every case of the table once, nothing failed, and nothing left out that could have been played.
+//!
+//! A case is left out for one of two reasons. Its capability is missing from the manifest: then there is nothing to play, and a
+//! verdict that it passed would be a lie. Or the far side cannot play its fault: then its reason stands in words for whoever
+//! decides about the channel, and for a mandatory case it is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    report::Verdict,
+    table::{self, Case},
+};
+use crate::manifest::{Capability, Manifest};
+
+/// A case that the far side could not play, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unplayed {
+    pub case: String,
+    pub why: String,
+}
+
+/// Why verdicts do not prove that a channel keeps the contract. In order of precedence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CoverageError {
+    #[error("the table of cases cannot be read: {0}")]
+    Table(String),
+    #[error("this kit has no case {0:?}; play the component with the kit of this version")]
+    Unknown(String),
+    #[error("the case {0:?} has two verdicts; it must have one")]
+    Twice(String),
+    #[error(
+        "{count} cases were not played, {first:?} the first; play all of them with the kit of this version, without --only"
+    )]
+    Missing { count: usize, first: String },
+    #[error("the case {0:?} failed; mend what the report says, and play it again")]
+    Failed(String),
+    #[error("the case {case:?} cannot have been played, since {unmet}; play the component again")]
+    Unplayable { case: String, unmet: String },
+    #[error("the case {0:?} was left out without a reason; play the component again")]
+    Unreasoned(String),
+    #[error(
+        "the case {case:?} is mandatory and was left out ({why}); give the far side that part, or take the capability out of the \
+         manifest"
+    )]
+    LeftOut { case: String, why: String },
+}
+
+/// One verdict as somebody states it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stated<'a> {
+    pub(crate) case: &'a str,
+    pub(crate) verdict: Verdict,
+    /// Of a case that was left out.
+    pub(crate) why: Option<&'a str>,
+}
+
+/// The word among what a manifest offers for having secrets at all.
+const SECRETS: &str = "secrets";
+
+/// What the cases' needs are held to: the manifest's capabilities as the contract spells them, and `secrets` if it lists any.
+pub(crate) fn offers(manifest: &Manifest) -> BTreeSet<String> {
+    offered(manifest.capabilities.iter().copied().map(word), !manifest.secrets.is_empty())
+}
+
+pub(super) fn offered(capabilities: impl Iterator<Item = String>, has_secrets: bool) -> BTreeSet<String> {
+    capabilities.chain(has_secrets.then(|| SECRETS.to_owned())).collect()
+}
+
+/// A capability as the contract spells it.
+pub(super) fn word(capability: Capability) -> String {
+    capability.text().replace('_', "-")
+}
+
+/// Which of the needs is not met, in words; `None` if all are.
+pub(super) fn unmet(needs: &[String], offers: &BTreeSet<String>) -> Option<String> {
+    needs.iter().find_map(|need| {
+        let (is_wanted, word) = need.strip_prefix("not ").map_or((true, need.as_str()), |rest| (false, rest));
+        let does = if is_wanted { "does not declare" } else { "declares" };
+        (offers.contains(word) != is_wanted).then(|| format!("the manifest {does} {word}"))
+    })
+}
+
+/// Holds the verdicts to this kit's table. Returns the cases that were left out for the far side's sake.
+///
+/// # Errors
+/// See [`CoverageError`].
+pub(crate) fn proven<'a>(
+    offers: &BTreeSet<String>,
+    stated: impl IntoIterator<Item = Stated<'a>>,
+) -> Result<Vec<Unplayed>, CoverageError> {
+    let cases = table::cases().map_err(CoverageError::Table)?;
+    let mut verdicts = BTreeMap::new();
+    for stated in stated {
+        if verdicts.insert(stated.case, stated).is_some() {
+            return Err(CoverageError::Twice(stated.case.to_owned()));
+        }
+    }
+    let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    if let Some(unknown) = verdicts.keys().find(|name| !names.contains(*name)) {
+        return Err(CoverageError::Unknown((*unknown).to_owned()));
+    }
+    let missing: Vec<&Case> = cases.iter().filter(|case| !verdicts.contains_key(case.name.as_str())).collect();
+    if let Some(first) = missing.first() {
+        return Err(CoverageError::Missing { count: missing.len(), first: first.name.clone() });
+    }
+    let mut unplayed = Vec::new();
+    for case in &cases {
+        if let Some(stated) = verdicts.get(case.name.as_str()) {
+            unplayed.extend(held_to(case, offers, *stated)?);
+        }
+    }
+    Ok(unplayed)
+}
+
+fn held_to(case: &Case, offers: &BTreeSet<String>, stated: Stated<'_>) -> Result<Option<Unplayed>, CoverageError> {
+    let name = || case.name.clone();
+    let why = stated.why.map(str::trim).filter(|why| !why.is_empty());
+    match (stated.verdict, unmet(&case.needs, offers)) {
+        (Verdict::Failed, _) => Err(CoverageError::Failed(name())),
+        (Verdict::Passed, None) => Ok(None),
+        (Verdict::Passed, Some(unmet)) => Err(CoverageError::Unplayable { case: name(), unmet }),
+        (Verdict::Skipped, Some(_)) => Ok(None),
+        (Verdict::Skipped, None) => match why {
+            None => Err(CoverageError::Unreasoned(name())),
+            Some(why) if case.is_mandatory => Err(CoverageError::LeftOut { case: name(), why: why.to_owned() }),
+            Some(why) => Ok(Some(Unplayed { case: name(), why: why.to_owned() })),
+        },
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Every capability that the contract has, and secrets.
+    pub(crate) const ALL: [&str; 10] = [
+        "merchant-presented",
+        "customer-presented",
+        "cancel",
+        "refund",
+        "partial-refund",
+        "notifications",
+        "bills",
+        "amounts-not-named",
+        "card",
+        SECRETS,
+    ];
+
+    pub(crate) fn offering(words: &[&str]) -> BTreeSet<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    /// What an honest run states whose far side plays everything.
+    pub(crate) fn honest(offers: &BTreeSet<String>) -> Vec<(String, Verdict, Option<String>)> {
+        table::cases()
+            .expect("sound")
+            .into_iter()
+            .map(|case| match unmet(&case.needs, offers) {
+                None => (case.name, Verdict::Passed, None),
+                Some(why) => (case.name, Verdict::Skipped, Some(why)),
+            })
+            .collect()
+    }
+
+    fn judged(
+        offers: &BTreeSet<String>,
+        verdicts: &[(String, Verdict, Option<String>)],
+    ) -> Result<Vec<Unplayed>, CoverageError> {
+        proven(
+            offers,
+            verdicts.iter().map(|(case, verdict, why)| Stated { case, verdict: *verdict, why: why.as_deref() }),
+        )
+    }
+
+    #[test]
+    fn the_table_asks_for_what_manifests_can_offer() {
+        let cases = table::cases().expect("sound");
+        for need in cases.iter().flat_map(|case| &case.needs) {
+            assert!(ALL.contains(&need.trim_start_matches("not ")), "{need}");
+        }
+        // Of the design's fault matrix, by name: a row that is renamed or loses its mark is noticed here.
+        for name in [
+            "charge-lost-answer-silent",
+            "charge-lost-answer-cancelled-cut",
+            "create-lost-answer-silent",
+            "refund-lost-answer-silent",
+            "query-lost-answer-silent",
+            "notification-of-payment",
+            "notification-late",
+            "notification-after-cancel",
+            "notification-about-another-amount",
+            "bill-with-missing-row",
+            "bill-with-extra-row",
+        ] {
+            assert!(cases.iter().any(|case| case.name == name && case.is_mandatory), "{name}");
+        }
+    }
+
+    #[test]
+    fn honest_runs_prove_whatever_the_manifest_offers() {
+        for words in [&ALL[..], &ALL[..1], &ALL[1..7], &["merchant-presented", "cancel", "bills"], &[]] {
+            let offers = offering(words);
+            assert_eq!(judged(&offers, &honest(&offers)), Ok(Vec::new()), "{words:?}");
+        }
+    }
+
+    /// Each way to be wrong, one change away from an honest run.
+    #[test]
+    fn what_proves_nothing_is_refused() {
+        type Change = fn(&mut Vec<(String, Verdict, Option<String>)>);
+        let skip = |name: &str, why: Option<&str>, verdicts: &mut Vec<(String, Verdict, Option<String>)>| {
+            let row = verdicts.iter_mut().find(|row| row.0 == name).expect("a case");
+            (row.1, row.2) = (Verdict::Skipped, why.map(str::to_owned));
+        };
+        let offers = offering(&["merchant-presented", "cancel", "bills"]);
+        let case = |name: &str| name.to_owned();
+        let rows: [(&str, Change, CoverageError); 8] = [
+            ("unknown", |rows| rows[0].0 = "dance".to_owned(), CoverageError::Unknown(case("dance"))),
+            ("twice", |rows| rows.push(rows[3].clone()), CoverageError::Twice(case("foreign-secrets"))),
+            ("missing", |rows| drop(rows.drain(1..3)), CoverageError::Missing { count: 2, first: case("self-test") }),
+            ("failed", |rows| rows[0].1 = Verdict::Failed, CoverageError::Failed(case("manifest-fits-script"))),
+            (
+                "unplayable",
+                |rows| rows.iter_mut().find(|row| row.0 == "charge-succeeds").expect("a case").1 = Verdict::Passed,
+                CoverageError::Unplayable {
+                    case: case("charge-succeeds"),
+                    unmet: "the manifest does not declare customer-presented".to_owned(),
+                },
+            ),
+            ("no reason", |rows| rows[4].1 = Verdict::Skipped, CoverageError::Unreasoned(case("determinism"))),
+            (
+                "a blank reason",
+                |rows| (rows[4].1, rows[4].2) = (Verdict::Skipped, Some(" ".to_owned())),
+                CoverageError::Unreasoned(case("determinism")),
+            ),
+            (
+                "mandatory",
+                |rows| (rows[1].1, rows[1].2) = (Verdict::Skipped, Some("tired".to_owned())),
+                CoverageError::LeftOut { case: case("self-test"), why: "tired".to_owned() },
+            ),
+        ];
+        for (what, change, expected) in rows {
+            let mut verdicts = honest(&offers);
+            change(&mut verdicts);
+            assert_eq!(judged(&offers, &verdicts), Err(expected), "{what}");
+        }
+        // What is not mandatory may be left out, and is told.
+        let mut verdicts = honest(&offers);
+        skip("query-left-open-busy", Some("this far side does not play busy"), &mut verdicts);
+        let told = Unplayed { case: case("query-left-open-busy"), why: "this far side does not play busy".to_owned() };
+        assert_eq!(judged(&offers, &verdicts), Ok(vec![told]));
+        // No mandatory case of what is offered can be left out, whichever it is.
+        for mandatory in table::cases().expect("sound").into_iter().filter(|case| case.is_mandatory) {
+            let all: BTreeSet<String> = offering(&ALL).into_iter().filter(|word| word != "amounts-not-named").collect();
+            let mut verdicts = honest(&all);
+            skip(&mandatory.name, Some("the far side cannot"), &mut verdicts);
+            let judged = judged(&all, &verdicts);
+            assert!(matches!(judged, Err(CoverageError::LeftOut { .. })), "{}: {judged:?}", mandatory.name);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Trusting publishers, and taking in what they have signed.
+
+use saoma_channels::{
+    ContentHash,
+    package::{Publisher as PublicKey, Vetted, vet},
+};
+use saoma_store::{
+    Insertion, Owner, Principal, StoreError, Tx, access,
+    plugin_packages::{self, Package},
+    plugin_publishers::{self, Publisher},
+};
+use serde_json::json;
+
+use super::{NOBODY, PackageError, note, owner_of};
+use crate::app::App;
+
+/// Packages of one tenant: each costs as much room as its component has, at most 64 MiB.
+pub const PACKAGES_PER_TENANT_MAX: u64 = 50;
+
+/// Trusts a key from now on. The same key again is the same answer.
+///
+/// # Errors
+/// `Revoked` for a key that was revoked before, `Store`.
+pub async fn trust(app: &App, who: Principal, key: PublicKey, name: String) -> Result<Publisher, PackageError> {
+    let owner = owner_of(&who).ok_or(NOBODY)?;
+    let publisher = Publisher {
+        key_id: key.key_id(),
+        name,
+        public_key: key.to_pem(),
+        trusted_at: app.now(),
+        trusted_by: who.actor(),
+        revoked_at: None,
+    };
+    let work = move |tx: &mut Tx<'_>| {
+        if plugin_publishers::trust(tx, &owner, &publisher)? == Insertion::Inserted {
+            let detail = json!({ "name": publisher.name });
+            note(tx, &owner, &who, "plugin_publisher.trusted", &publisher.key_id, &detail, publisher.trusted_at)?;
+        }
+        let stored = plugin_publishers::load(tx, &owner, &publisher.key_id)?;
+        if stored.revoked_at.is_some() {
+            return Err(PackageError::Revoked(stored.key_id));
+        }
+        Ok(stored)
+    };
+    app.store().write(work).await
+}
+
+/// What the key signed is not taken in or rolled out any more. What runs already goes on: payments hang on it. Roll it back.
+///
+/// # Errors
+/// `Store` (`NotFound`).
+pub async fn revoke(app: &App, who: Principal, key_id: String) -> Result<Publisher, PackageError> {
+    let (owner, now) = (owner_of(&who).ok_or(NOBODY)?, app.now());
+    let work = move |tx: &mut Tx<'_>| {
+        if plugin_publishers::load(tx, &owner, &key_id)?.revoked_at.is_none() {
+            plugin_publishers::revoke(tx, &owner, &key_id, now)?;
+            note(tx, &owner, &who, "plugin_publisher.revoked", &key_id, &json!({}), now)?;
+        }
+        plugin_publishers::load(tx, &owner, &key_id)
+    };
+    Ok(app.store().write(work).await?)
+}
+
+/// Whom an owner trusts: itself, and a tenant the platform too, but for keys that the tenant has revoked.
+pub(super) fn trusted(tx: &mut Tx<'_>, owner: &Owner) -> Result<Vec<Publisher>, StoreError> {
+    let mut all = plugin_publishers::list(tx, owner)?;
+    if owner.tenant().is_some() {
+        let of_platform = plugin_publishers::list(tx, &Owner::Platform(access::process()))?;
+        let others: Vec<_> =
+            of_platform.into_iter().filter(|theirs| all.iter().all(|own| own.key_id != theirs.key_id)).collect();
+        all.extend(others);
+    }
+    all.retain(|publisher| publisher.revoked_at.is_none());
+    Ok(all)
+}
+
+/// Takes a package in: vetted, compiled once to hear what it says of itself, stored. It serves nobody until it is rolled out.
+/// The same package again is the same answer; whether it is new comes with it.
+///
+/// # Errors
+/// `Vet`, `IdTaken`, `Install`, `TooMany`, `Store` (`Conflict` if the version was published with other bytes).
+pub async fn publish(
+    app: &App,
+    who: Principal,
+    component: Vec<u8>,
+    envelope: String,
+) -> Result<(Package, bool), PackageError> {
+    let owner = owner_of(&who).ok_or(NOBODY)?;
+    let hash = ContentHash::of(&component);
+    let publishers = app.store().read(move |tx| trusted(tx, &owner)).await?;
+    let keys = publishers.iter().filter_map(|known| PublicKey::from_pem(known.public_key.as_bytes()).ok()).collect();
+    let (vetted, component, envelope) = vetted(component, envelope, keys).await?;
+    let plugin = vetted.plugin().to_owned();
+    if owner.tenant().is_some() && is_platforms(app, &plugin).await? {
+        return Err(PackageError::IdTaken(plugin));
+    }
+    // Nobody calls it until it is rolled out; until then it is freed like any that nobody wants.
+    app.serving().note_used(hash);
+    app.channels().install_vetted(&vetted, &component).await?;
+    let package = Package {
+        hash,
+        plugin,
+        version: vetted.version().to_string(),
+        contract: vetted.contract().to_owned(),
+        publisher: vetted.key_id().to_owned(),
+        component_bytes: component.len() as u64,
+        published_at: app.now(),
+        published_by: who.actor(),
+        retired_at: None,
+        successor: None,
+        envelope,
+    };
+    let work = move |tx: &mut Tx<'_>| {
+        let inserted = plugin_packages::publish(tx, &owner, &package, &component)?;
+        if inserted == Insertion::Inserted {
+            if owner.tenant().is_some() && plugin_packages::count(tx, &owner)? > PACKAGES_PER_TENANT_MAX {
+                return Err(PackageError::TooMany);
+            }
+            let detail = json!({
+                "plugin": package.plugin, "version": package.version, "contract": package.contract,
+                "publisher": package.publisher, "bytes": package.component_bytes,
+            });
+            note(tx, &owner, &who, "plugin_package.published", &hash, &detail, package.published_at)?;
+        }
+        Ok((plugin_packages::load(tx, &owner, hash)?, inserted == Insertion::Inserted))
+    };
+    app.store().write(work).await
+}
+
+/// Hashing and checking tens of megabytes is not for a thread that serves others.
+async fn vetted(
+    component: Vec<u8>,
+    envelope: String,
+    keys: Vec<PublicKey>,
+) -> Result<(Vetted, Vec<u8>, String), PackageError> {
+    let work = move || vet(&component, envelope.as_bytes(), &keys).map(|vetted| (vetted, component, envelope));
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(error) => Err(StoreError::Internal { why: error.to_string() }.into()),
+    }
+}
+
+/// Whether a plugin's id is the platform's: built in, or published by it. A tenant's package of that name would be taken for it.
+async fn is_platforms(app: &App, plugin: &str) -> Result<bool, StoreError> {
+    if plugin == CASH || app.channels().manifest(plugin).is_some() {
+        return Ok(true);
+    }
+    let plugin = plugin.to_owned();
+    app.store().read(move |tx| plugin_packages::is_of_platform(tx, &plugin)).await
+}
+
+/// What payments without a channel have in the place of a plugin.
+const CASH: &str = "cash";

@@ -1,0 +1,212 @@
+//! Steps of a rollout: looked at by the domain, tried on this node and on the stored settings of those it is for, and then written
+//! down under the version that whoever takes it has seen.
+
+use std::sync::Arc;
+
+use saoma_channels::{ContentHash, Manifest};
+use saoma_domain::package::{Choice, Rollout, Step};
+use saoma_protocol::TenantId;
+use saoma_store::{
+    Owner, Principal, StoreError, Tx, access, channel_accounts,
+    plugin_packages::{self, Package},
+    plugin_rollouts::{self, StoredRollout},
+};
+use serde_json::json;
+
+use super::{NOBODY, PackageError, Serving, Unfit, note, owner_of, publish::trusted, serving};
+use crate::{app::App, peers::Bell};
+
+/// A step as somebody asks for it.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub plugin: String,
+    /// The version of the rollout that they saw; 0 for one that is not there yet.
+    pub seen: u64,
+    pub step: Step,
+    /// Of a canary: who has it.
+    pub tenants: Vec<TenantId>,
+}
+
+/// What became of a rollout.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    pub rollout: StoredRollout,
+    /// After a roll-back: accounts whose settings what serves them now refuses. They take no payments until somebody changes
+    /// them.
+    pub unfit: Vec<Unfit>,
+}
+
+/// Takes one step. From the answer on, new payments on this node go by it, and soon on the others.
+///
+/// # Errors
+/// `Refused` (`Stale` first), `Store` (`NotFound` for a package or tenant that is not there), `OtherPlugin`, `Retired`,
+/// `Revoked`, `CanarySize`, `CanaryOfOne`, `NotHere`, `SettingsRefused`.
+pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, PackageError> {
+    let owner = owner_of(&who).ok_or(NOBODY)?;
+    let plugin = wish.plugin.clone();
+    let before = app.store().read(move |tx| plugin_rollouts::load(tx, &owner, &plugin)).await?;
+    let next = before.as_ref().map_or(Rollout::UNTOUCHED, |stored| stored.rollout).decide(wish.seen, wish.step)?;
+    if matches!(wish.step, Step::Canary(_)) {
+        if owner.tenant().is_some() {
+            return Err(PackageError::CanaryOfOne);
+        }
+        if wish.tenants.is_empty() || wish.tenants.len() > plugin_rollouts::CANARY_TENANTS_MAX {
+            return Err(PackageError::CanarySize);
+        }
+    }
+    let candidate = match wish.step {
+        Step::Install(hash) | Step::Canary(hash) => Some(hash),
+        Step::Promote => next.stable.package(),
+        Step::RollBack => None,
+    };
+    // First whether it is theirs: of what is another's, not even its name is told.
+    if let Some(hash) = candidate {
+        let plugin = wish.plugin.clone();
+        app.store().read(move |tx| may_be_rolled_out(tx, &owner, hash, &plugin)).await?;
+    }
+    // What does not load here is not given to others. The way back is open all the same.
+    let manifest = match (candidate, next.stable) {
+        (Some(hash), _) => Some(Arc::clone(serving::load_of(app, &wish.plugin, hash).await?.manifest())),
+        (None, Choice::Package(hash)) => {
+            serving::load_of(app, &wish.plugin, hash).await.ok().map(|plugin| Arc::clone(plugin.manifest()))
+        }
+        (None, Choice::BuiltIn) => app.channels().manifest(&wish.plugin),
+    };
+    let (now, serving) = (app.now(), app.clone());
+    let work = move |tx: &mut Tx<'_>| {
+        if let Some(hash) = candidate {
+            may_be_rolled_out(tx, &owner, hash, &wish.plugin)?;
+        }
+        let mut tenants = wish.tenants.clone();
+        tenants.sort();
+        tenants.dedup();
+        for tenant in &tenants {
+            if let Owner::Platform(platform) = &owner {
+                access::enter_tenant(tx, platform, *tenant)?;
+            }
+        }
+        let stored = StoredRollout {
+            tenant: owner.tenant(),
+            plugin: wish.plugin.clone(),
+            rollout: next,
+            canary_tenants: if next.canary.is_some() { tenants } else { Vec::new() },
+            changed_at: now,
+            changed_by: who.actor(),
+        };
+        let of = matches!(wish.step, Step::Canary(_)).then_some(stored.canary_tenants.as_slice());
+        let unfit = match &manifest {
+            Some(manifest) => unfit(tx, &owner, manifest, of, serving.serving())?,
+            None => Vec::new(),
+        };
+        if wish.step != Step::RollBack && !unfit.is_empty() {
+            return Err(PackageError::SettingsRefused(unfit));
+        }
+        plugin_rollouts::save(tx, &owner, &stored)?;
+        note(tx, &owner, &who, action(wish.step), &wish.plugin, &detail(&stored), now)?;
+        Ok(Changed { rollout: stored, unfit })
+    };
+    let changed = app.store().write(work).await?;
+    app.tell_others(Bell::Packages);
+    // It is written down; if this node cannot serve it now, it says so by itself.
+    if let Err(error) = serving::refresh(app).await {
+        tracing::warn!(%error, "a rollout is served a little later");
+        app.serving().bell().notify_one();
+    }
+    Ok(changed)
+}
+
+const fn action(step: Step) -> &'static str {
+    match step {
+        Step::Install(_) => "plugin_rollout.installed",
+        Step::Canary(_) => "plugin_rollout.canary_started",
+        Step::Promote => "plugin_rollout.promoted",
+        Step::RollBack => "plugin_rollout.rolled_back",
+    }
+}
+
+fn detail(stored: &StoredRollout) -> serde_json::Value {
+    let StoredRollout { rollout, canary_tenants, .. } = stored;
+    json!({
+        "stable": rollout.stable.to_string(),
+        "previous": rollout.previous.map(|previous| previous.to_string()),
+        "canary": rollout.canary.map(|canary| canary.to_string()),
+        "canary_tenants": canary_tenants,
+        "version": rollout.version,
+    })
+}
+
+/// Whether new payments may be given to a package now.
+fn may_be_rolled_out(tx: &mut Tx<'_>, owner: &Owner, hash: ContentHash, plugin: &str) -> Result<Package, PackageError> {
+    let package = plugin_packages::load(tx, owner, hash)?;
+    if package.plugin != plugin {
+        return Err(PackageError::OtherPlugin { hash, plugin: package.plugin });
+    }
+    if package.retired_at.is_some() {
+        return Err(PackageError::Retired(hash));
+    }
+    if trusted(tx, owner)?.iter().all(|publisher| publisher.key_id != package.publisher) {
+        return Err(PackageError::Revoked(package.publisher));
+    }
+    Ok(package)
+}
+
+/// The enabled accounts of the plugin whose stored settings it refuses.
+fn unfit(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    manifest: &Manifest,
+    tenants: Option<&[TenantId]>,
+    serving: &Serving,
+) -> Result<Vec<Unfit>, StoreError> {
+    let accounts = channel_accounts::of_plugin(tx, owner, &manifest.id, tenants)?;
+    // A merchant that has a plugin of this name of its own is not served by the platform's, and must not hold it up.
+    let is_concerned = |tenant| owner.tenant().is_some() || !serving.has_own(tenant, &manifest.id);
+    let refused =
+        accounts.into_iter().filter(|(tenant, ..)| is_concerned(*tenant)).filter_map(|(tenant, account, settings)| {
+            let why = manifest.settings_schema.check(&settings).err()?.to_string();
+            Some(Unfit { tenant, account, why })
+        });
+    Ok(refused.collect())
+}
+
+/// Takes a package out of use for good: calls about its payments go through `successor` from now on. For a version that must not
+/// be called again, whose payments another can look after: no other way hands payments on.
+///
+/// # Errors
+/// `Store` (`NotFound`; `Stale` if it is retired already), `InUse`, `OtherPlugin` and `Retired` of the successor.
+pub async fn retire(app: &App, who: Principal, hash: ContentHash, successor: Choice) -> Result<Package, PackageError> {
+    let (owner, now) = (owner_of(&who).ok_or(NOBODY)?, app.now());
+    if let Choice::Package(successor) = successor {
+        app.store().read(move |tx| plugin_packages::load(tx, &owner, successor)).await?;
+        serving::load(app, successor).await?;
+    }
+    let built_in = app.channels().manifests();
+    let work = move |tx: &mut Tx<'_>| {
+        let package = plugin_packages::load(tx, &owner, hash)?;
+        let named = plugin_rollouts::load(tx, &owner, &package.plugin)?;
+        if named.is_some_and(|stored| stored.rollout.names(hash)) {
+            return Err(PackageError::InUse(package.plugin));
+        }
+        match successor {
+            Choice::Package(successor) => {
+                let next = plugin_packages::load(tx, &owner, successor)?;
+                if next.plugin != package.plugin {
+                    return Err(PackageError::OtherPlugin { hash: successor, plugin: next.plugin });
+                }
+                if next.retired_at.is_some() || successor == hash {
+                    return Err(PackageError::Retired(successor));
+                }
+            }
+            Choice::BuiltIn if owner.tenant().is_some() || built_in.iter().all(|own| own.id != package.plugin) => {
+                return Err(StoreError::NotFound { what: "a built-in plugin of that id" }.into());
+            }
+            Choice::BuiltIn => {}
+        }
+        plugin_packages::retire(tx, &owner, hash, successor, now)?;
+        let payments = plugin_packages::payments_of(tx, &owner, hash)?;
+        let detail = json!({ "plugin": package.plugin, "successor": successor.to_string(), "payments": payments });
+        note(tx, &owner, &who, "plugin_package.retired", &hash, &detail, now)?;
+        Ok::<_, PackageError>(plugin_packages::load(tx, &owner, hash)?)
+    };
+    app.store().write(work).await
+}

@@ -1,0 +1,290 @@
+//! What this node serves: the rollouts as it last read them, as far as it could load their packages.
+//!
+//! A rollout is taken up whole or not at all. When a package of it does not load, this node goes on with what it had (with
+//! nothing, if it had nothing: never with another version in its place), says so in the log, on `/ready`, in a metric and with
+//! the rollout's status, and tries again.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use saoma_channels::{ContentHash, Manifest, Plugin};
+use saoma_domain::package::Choice;
+use saoma_protocol::TenantId;
+use saoma_store::{
+    StoreError, access, plugin_packages,
+    plugin_rollouts::{self, StoredRollout},
+};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::PackageError;
+use crate::app::App;
+
+/// How long a package that no rollout names stays loaded after its last use. Longer than a call that was made ready may take;
+/// loading it again takes some 30 ms, from the folder of compiled code.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// Packages that are taken in at a time: each is in memory up to three times over, at most 64 MiB each.
+const UPLOADS_MAX: usize = 2;
+
+/// What this node serves. One for each core.
+pub struct Serving {
+    table: RwLock<Arc<Table>>,
+    /// When each loaded package was last wanted.
+    used: Mutex<HashMap<ContentHash, Instant>>,
+    /// One that compiles or takes rollouts up at a time.
+    turn: Semaphore,
+    /// One for each package that may be on its way in at a time.
+    uploads: Arc<Semaphore>,
+    bell: Notify,
+}
+
+/// By whose plugin it is (`None`: the platform's), and its id.
+type Table = HashMap<(Option<TenantId>, String), Entry>;
+
+#[derive(Clone)]
+struct Entry {
+    /// The rollout that is served; `None` if none of it could be loaded yet.
+    up: Option<Up>,
+    /// Why a newer one is not served.
+    behind: Option<Behind>,
+}
+
+/// A loaded package and what it says of itself.
+type Placed = (ContentHash, Arc<Manifest>);
+
+#[derive(Clone)]
+struct Up {
+    version: u64,
+    /// `None`: the built-in.
+    stable: Option<Placed>,
+    canary: Option<Placed>,
+    canary_tenants: HashSet<TenantId>,
+}
+
+/// A rollout that this node could not take up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind {
+    pub tenant: Option<TenantId>,
+    pub plugin: String,
+    /// The rollout's version that it should serve.
+    pub wanted: u64,
+    /// That it serves instead; `None`: nothing.
+    pub served: Option<u64>,
+    pub why: String,
+}
+
+/// What serves a tenant's new payments of one plugin.
+#[derive(Clone, Debug)]
+pub enum Serves {
+    BuiltIn,
+    Package {
+        hash: ContentHash,
+        manifest: Arc<Manifest>,
+    },
+    /// Its rollout could not be loaded.
+    Nothing,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self {
+            table: RwLock::default(),
+            used: Mutex::default(),
+            turn: Semaphore::new(1),
+            uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            bell: Notify::new(),
+        }
+    }
+}
+
+impl Serving {
+    /// A tenant's own plugin goes before the platform's of the same name.
+    #[must_use]
+    pub fn of(&self, tenant: TenantId, plugin: &str) -> Serves {
+        let table = self.table();
+        let own = table.get(&(Some(tenant), plugin.to_owned()));
+        let Some(entry) = own.or_else(|| table.get(&(None, plugin.to_owned()))) else { return Serves::BuiltIn };
+        let Some(up) = &entry.up else { return Serves::Nothing };
+        let canary = up.canary.as_ref().filter(|_| up.canary_tenants.contains(&tenant));
+        match canary.or(up.stable.as_ref()) {
+            Some((hash, manifest)) => Serves::Package { hash: *hash, manifest: Arc::clone(manifest) },
+            None => Serves::BuiltIn,
+        }
+    }
+
+    /// The plugins that have a rollout: the platform's, and this tenant's own.
+    #[must_use]
+    pub fn plugins_of(&self, tenant: TenantId) -> BTreeSet<String> {
+        let table = self.table();
+        let its = table.keys().filter(|(owner, _)| owner.is_none_or(|owner| owner == tenant));
+        its.map(|(_, plugin)| plugin.clone()).collect()
+    }
+
+    /// A place to take a package in; `None` while all are taken.
+    #[must_use]
+    pub fn upload(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.uploads).try_acquire_owned().ok()
+    }
+
+    /// Whether the tenant has a plugin of this name of its own.
+    #[must_use]
+    pub fn has_own(&self, tenant: TenantId, plugin: &str) -> bool {
+        self.table().contains_key(&(Some(tenant), plugin.to_owned()))
+    }
+
+    /// What this node should serve and does not.
+    #[must_use]
+    pub fn behind(&self) -> Vec<Behind> {
+        self.table().values().filter_map(|entry| entry.behind.clone()).collect()
+    }
+
+    /// The version of a rollout that this node serves.
+    #[must_use]
+    pub fn version_of(&self, tenant: Option<TenantId>, plugin: &str) -> Option<u64> {
+        self.table().get(&(tenant, plugin.to_owned()))?.up.as_ref().map(|up| up.version)
+    }
+
+    pub(crate) fn bell(&self) -> &Notify {
+        &self.bell
+    }
+
+    fn table(&self) -> Arc<Table> {
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// It stays loaded for a while from now.
+    pub(super) fn note_used(&self, package: ContentHash) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(package, Instant::now());
+    }
+}
+
+/// Reads the rollouts and takes up those that changed. `false` if one of them cannot be taken up now.
+///
+/// # Errors
+/// The database does not answer; everything is served as before.
+pub async fn refresh(app: &App) -> Result<bool, StoreError> {
+    let serving = app.serving();
+    let Ok(_turn) = serving.turn.acquire().await else { return Ok(false) };
+    let stored = app.store().read(|tx| plugin_rollouts::all(tx, &access::process())).await?;
+    let before = serving.table();
+    let mut table = Table::new();
+    for rollout in stored {
+        let key = (rollout.tenant, rollout.plugin.clone());
+        let entry = match before.get(&key) {
+            Some(entry) if entry.up.as_ref().is_some_and(|up| up.version == rollout.rollout.version) => {
+                Entry { up: entry.up.clone(), behind: None }
+            }
+            known => taken_up(app, &rollout, known).await,
+        };
+        table.insert(key, entry);
+    }
+    let is_whole = table.values().all(|entry| entry.behind.is_none());
+    let wanted: HashSet<ContentHash> = table
+        .values()
+        .filter_map(|entry| entry.up.as_ref())
+        .flat_map(|up| up.stable.iter().chain(&up.canary).map(|(hash, _)| *hash))
+        .collect();
+    app.metrics().packages_behind(table.values().filter(|entry| entry.behind.is_some()).count());
+    *serving.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    free_idle(app, &wanted);
+    Ok(is_whole)
+}
+
+async fn taken_up(app: &App, rollout: &StoredRollout, known: Option<&Entry>) -> Entry {
+    let (tenant, plugin, version) = (rollout.tenant, &rollout.plugin, rollout.rollout.version);
+    let loaded = async {
+        let stable = match rollout.rollout.stable {
+            Choice::BuiltIn => None,
+            Choice::Package(hash) => Some(placed(app, plugin, hash).await?),
+        };
+        let canary = match rollout.rollout.canary {
+            Some(hash) => Some(placed(app, plugin, hash).await?),
+            None => None,
+        };
+        Ok::<_, PackageError>((stable, canary))
+    };
+    match loaded.await {
+        Ok((stable, canary)) => {
+            tracing::info!(plugin.id = %plugin, rollout.version = version, stable = %rollout.rollout.stable, "a rollout is served");
+            let canary_tenants = rollout.canary_tenants.iter().copied().collect();
+            Entry { up: Some(Up { version, stable, canary, canary_tenants }), behind: None }
+        }
+        Err(error) => {
+            let up = known.and_then(|entry| entry.up.clone());
+            let served = up.as_ref().map(|up| up.version);
+            tracing::error!(
+                plugin.id = %plugin, rollout.version = version, rollout.served = served, %error,
+                "a rollout cannot be served here: this node goes on with what it had, and tries again"
+            );
+            let behind = Behind { tenant, plugin: plugin.clone(), wanted: version, served, why: error.to_string() };
+            Entry { up, behind: Some(behind) }
+        }
+    }
+}
+
+/// [`load`], of this plugin alone.
+///
+/// # Errors
+/// `OtherPlugin`, and as there.
+pub(super) async fn load_of(app: &App, plugin: &str, hash: ContentHash) -> Result<Arc<Plugin>, PackageError> {
+    let loaded = load(app, hash).await?;
+    let found = &loaded.manifest().id;
+    if found != plugin {
+        return Err(PackageError::OtherPlugin { hash, plugin: found.clone() });
+    }
+    Ok(loaded)
+}
+
+async fn placed(app: &App, plugin: &str, hash: ContentHash) -> Result<Placed, PackageError> {
+    Ok((hash, Arc::clone(load_of(app, plugin, hash).await?.manifest())))
+}
+
+/// The package, ready to be called: from memory, or else from the database, compiled or out of the folder of compiled code. It
+/// stays for a while.
+///
+/// It was vetted when it was published, by the kit of that day, and is named by what it is: so it is not vetted again, or a
+/// newer core would refuse what runs already.
+///
+/// # Errors
+/// `NotHere`, `Store`.
+pub async fn load(app: &App, hash: ContentHash) -> Result<Arc<Plugin>, PackageError> {
+    app.serving().note_used(hash);
+    if let Some(plugin) = app.channels().package(hash) {
+        return Ok(plugin);
+    }
+    let component =
+        app.store().read(move |tx| plugin_packages::component(tx, &access::process(), hash)).await.map_err(
+            |error| match error {
+                StoreError::NotFound { .. } => not_here(hash, "the database does not have it"),
+                other => other.into(),
+            },
+        )?;
+    if ContentHash::of(&component) != hash {
+        return Err(not_here(hash, "the bytes in the database are not those that were published"));
+    }
+    let plugin = app.channels().install_package(&component).await;
+    plugin.map_err(|error| not_here(hash, &error.to_string()))
+}
+
+fn not_here(hash: ContentHash, why: &str) -> PackageError {
+    PackageError::NotHere { hash, why: why.to_owned() }
+}
+
+/// Frees packages that no rollout names and no payment has wanted for a while. Their calls under way end with them.
+fn free_idle(app: &App, wanted: &HashSet<ContentHash>) {
+    let mut used = app.serving().used.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    used.retain(|hash, last| {
+        let stays = wanted.contains(hash) || now.duration_since(*last) < IDLE_MAX;
+        if !stays {
+            app.channels().remove_package(*hash);
+        }
+        stays
+    });
+}

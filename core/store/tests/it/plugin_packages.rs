@@ -1,0 +1,198 @@
+//! Publishers, packages and rollouts of plugins, and the package that each payment keeps.
+
+use saoma_domain::package::{Choice, ContentHash, Rollout, Step};
+use saoma_store::{
+    Insertion, Owner, StoreError, Tx, channel_accounts,
+    plugin_packages::{self, Package},
+    plugin_publishers::{self, Publisher},
+    plugin_rollouts::{self, StoredRollout},
+};
+
+use crate::{
+    base::{Base, on_both},
+    house::{House, NOW, PLATFORM, at, captured, cny},
+};
+
+const OF_PLATFORM: Owner = Owner::Platform(PLATFORM);
+
+fn publisher(key_id: &str) -> Publisher {
+    Publisher {
+        key_id: key_id.to_owned(),
+        name: "Tea Tools".to_owned(),
+        public_key: "-----BEGIN PUBLIC KEY-----".to_owned(),
+        trusted_at: NOW,
+        trusted_by: "usr_mei".to_owned(),
+        revoked_at: None,
+    }
+}
+
+fn package(component: &[u8], plugin: &str, version: &str) -> Package {
+    Package {
+        hash: ContentHash::of(component),
+        plugin: plugin.to_owned(),
+        version: version.to_owned(),
+        contract: "0.2.0".to_owned(),
+        publisher: "k1".to_owned(),
+        component_bytes: component.len() as u64,
+        published_at: NOW,
+        published_by: "usr_mei".to_owned(),
+        retired_at: None,
+        successor: None,
+        envelope: "{}".to_owned(),
+    }
+}
+
+fn publish(base: &Base, owner: &Owner, component: &[u8], version: &str) -> Result<ContentHash, StoreError> {
+    let package = package(component, "wallet", version);
+    base.try_write(|tx| plugin_packages::publish(tx, owner, &package, component))?;
+    Ok(package.hash)
+}
+
+/// A row of the house in each table; the platform's own are beside them.
+pub fn furnish(tx: &mut Tx<'_>, house: &House) -> Result<(), StoreError> {
+    let (owner, component) = (Owner::Tenant(house.scope), [house.letter; 8]);
+    let package = package(&component, "own", "1.0.0");
+    plugin_publishers::trust(tx, &owner, &publisher("k1"))?;
+    plugin_packages::publish(tx, &owner, &package, &component)?;
+    plugin_packages::bind(tx, &house.scope, house.payment_id(1), package.hash)?;
+    plugin_rollouts::save(tx, &owner, &rolled(&owner, "own", &Rollout::UNTOUCHED, Step::Install(package.hash)))?;
+    // The canary of a plugin of the platform's, one for each house.
+    let plugin = format!("wallet-{}", char::from(house.letter));
+    let mut canary = rolled(&OF_PLATFORM, &plugin, &Rollout::UNTOUCHED, Step::Canary(package.hash));
+    canary.canary_tenants = vec![house.scope.tenant()];
+    plugin_rollouts::save(tx, &OF_PLATFORM, &canary)
+}
+
+fn rolled(owner: &Owner, plugin: &str, before: &Rollout, step: Step) -> StoredRollout {
+    StoredRollout {
+        tenant: owner.tenant(),
+        plugin: plugin.to_owned(),
+        rollout: before.decide(before.version, step).expect("a step"),
+        canary_tenants: Vec::new(),
+        changed_at: NOW,
+        changed_by: "usr_mei".to_owned(),
+    }
+}
+
+#[test]
+fn a_publisher_that_is_revoked_stays_so() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let owner = Owner::Tenant(tea.scope);
+        assert_eq!(base.write(|tx| plugin_publishers::trust(tx, &owner, &publisher("k1"))), Insertion::Inserted);
+        // The platform trusts it or not, whatever a tenant does.
+        assert_eq!(base.read(|tx| plugin_publishers::list(tx, &OF_PLATFORM)), Vec::new());
+        base.write(|tx| plugin_publishers::revoke(tx, &owner, "k1", at(5)));
+        base.write(|tx| plugin_publishers::revoke(tx, &owner, "k1", at(9)));
+        assert_eq!(base.write(|tx| plugin_publishers::trust(tx, &owner, &publisher("k1"))), Insertion::Existing);
+        let revoked = Publisher { revoked_at: Some(at(5)), ..publisher("k1") };
+        assert_eq!(base.read(|tx| plugin_publishers::list(tx, &owner)), vec![revoked]);
+        let unknown = base.try_write(|tx| plugin_publishers::revoke(tx, &OF_PLATFORM, "k1", NOW));
+        assert_eq!(unknown, Err(StoreError::NotFound { what: "the publisher" }));
+    });
+}
+
+#[test]
+fn a_package_is_stored_once_and_a_version_is_one_component() {
+    on_both(|base| {
+        let (tea, rice) = (House::build(base, b'T'), House::build(base, b'R'));
+        let hash = publish(base, &OF_PLATFORM, b"one", "1.0.0").expect("published");
+        let again = package(b"one", "wallet", "1.0.0");
+        let again = base.write(|tx| plugin_packages::publish(tx, &OF_PLATFORM, &again, b"one"));
+        assert_eq!(again, Insertion::Existing);
+        let other = publish(base, &OF_PLATFORM, b"two", "1.0.0");
+        assert_eq!(other, Err(StoreError::Conflict { what: "this version of the plugin" }));
+        assert_eq!(base.read(|tx| plugin_packages::list(tx, &OF_PLATFORM)), vec![package(b"one", "wallet", "1.0.0")]);
+        assert_eq!(base.read(|tx| plugin_packages::component(tx, &PLATFORM, hash)), b"one");
+        // A tenant may use what is the platform's, and cannot touch it; what is a tenant's own nobody else finds.
+        let [of_tea, of_rice] = [tea, rice].map(|house| Owner::Tenant(house.scope));
+        assert_eq!(base.read(|tx| plugin_packages::usable(tx, &of_tea, hash)).hash, hash);
+        let missing = StoreError::NotFound { what: "the package" };
+        assert_eq!(base.try_read(|tx| plugin_packages::load(tx, &of_tea, hash)), Err(missing.clone()));
+        let retired = base.try_write(|tx| plugin_packages::retire(tx, &of_tea, hash, Choice::BuiltIn, NOW));
+        assert_eq!(retired, Err(missing.clone()));
+        let own = publish(base, &of_tea, b"own", "1.0.0").expect("published");
+        assert_eq!(base.read(|tx| plugin_packages::usable(tx, &of_tea, own)).hash, own);
+        for stranger in [of_rice, OF_PLATFORM] {
+            assert_eq!(base.try_read(|tx| plugin_packages::usable(tx, &stranger, own)), Err(missing.clone()));
+        }
+        assert_eq!(base.read(|tx| plugin_packages::count(tx, &of_tea)), 1);
+        assert!(base.read(|tx| plugin_packages::is_of_platform(tx, "wallet")));
+        assert!(!base.read(|tx| plugin_packages::is_of_platform(tx, "own")));
+    });
+}
+
+#[test]
+fn a_payment_keeps_its_package_until_that_hands_it_on() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let [one, two, three] = [b"one".as_slice(), b"two", b"three"].map(|component| {
+            publish(base, &OF_PLATFORM, component, &format!("1.0.{}", component.len() + usize::from(component[1])))
+                .expect("published")
+        });
+        let payment = tea.sell(base, 1, cny(500), &captured(0, 0)).payment.id;
+        let of_payment = || base.read(|tx| plugin_packages::of_payment(tx, &tea.scope, payment));
+        assert_eq!(of_payment(), Choice::BuiltIn, "one that was made with none");
+        base.write(|tx| plugin_packages::bind(tx, &tea.scope, payment, one));
+        assert_eq!(of_payment(), Choice::Package(one));
+        assert_eq!(base.read(|tx| plugin_packages::payments_of(tx, &OF_PLATFORM, one)), 1);
+        base.write(|tx| plugin_packages::retire(tx, &OF_PLATFORM, one, Choice::Package(two), NOW));
+        assert_eq!(of_payment(), Choice::Package(two));
+        let again = base.try_write(|tx| plugin_packages::retire(tx, &OF_PLATFORM, one, Choice::BuiltIn, NOW));
+        assert_eq!(again, Err(StoreError::Stale { what: "the package" }));
+        base.write(|tx| plugin_packages::retire(tx, &OF_PLATFORM, two, Choice::Package(three), NOW));
+        assert_eq!(of_payment(), Choice::Package(three));
+        base.write(|tx| plugin_packages::retire(tx, &OF_PLATFORM, three, Choice::BuiltIn, NOW));
+        assert_eq!(of_payment(), Choice::BuiltIn);
+    });
+}
+
+#[test]
+fn of_two_who_change_a_rollout_at_once_one_does() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let package = ContentHash::of(b"one");
+        let first = rolled(&OF_PLATFORM, "wallet", &Rollout::UNTOUCHED, Step::Install(package));
+        let stale = Err(StoreError::Stale { what: "the rollout" });
+        let save = |rollout: &StoredRollout| base.try_write(|tx| plugin_rollouts::save(tx, &OF_PLATFORM, rollout));
+        assert_eq!(save(&first), Ok(()));
+        assert_eq!(save(&first), stale);
+        let mut canary = rolled(&OF_PLATFORM, "wallet", &first.rollout, Step::Canary(ContentHash::of(b"two")));
+        canary.canary_tenants = vec![tea.scope.tenant()];
+        assert_eq!(save(&canary), Ok(()));
+        let back = rolled(&OF_PLATFORM, "wallet", &first.rollout, Step::RollBack);
+        assert_eq!(save(&back), stale, "decided on what was there before the canary");
+        let load = |owner: Owner| base.read(|tx| plugin_rollouts::load(tx, &owner, "wallet"));
+        assert_eq!(load(OF_PLATFORM), Some(canary.clone()));
+        assert_eq!(load(Owner::Tenant(tea.scope)), None);
+        let own = rolled(&Owner::Tenant(tea.scope), "own", &Rollout::UNTOUCHED, Step::Install(package));
+        base.write(|tx| plugin_rollouts::save(tx, &Owner::Tenant(tea.scope), &own));
+        let all = base.read(|tx| plugin_rollouts::all(tx, &PLATFORM));
+        assert_eq!(all.len(), 2);
+        assert!(all.contains(&canary) && all.contains(&own));
+        assert_eq!(base.read(|tx| plugin_rollouts::list(tx, &OF_PLATFORM)), vec![canary.clone()]);
+        let over = rolled(&OF_PLATFORM, "wallet", &canary.rollout, Step::Promote);
+        assert_eq!(save(&over), Ok(()));
+        assert_eq!(load(OF_PLATFORM), Some(over));
+    });
+}
+
+#[test]
+fn the_accounts_that_a_package_must_fit_are_the_plugin_s_enabled_ones() {
+    on_both(|base| {
+        let (tea, rice) = (House::build(base, b'T'), House::build(base, b'R'));
+        let plugin = base.read(|tx| channel_accounts::load(tx, &tea.scope, tea.account)).plugin;
+        let found = |owner: Owner, tenants: Option<&[_]>| {
+            let found = base.read(|tx| channel_accounts::of_plugin(tx, &owner, &plugin, tenants));
+            found.into_iter().map(|(_, account, _)| account).collect::<Vec<_>>()
+        };
+        assert_eq!(found(OF_PLATFORM, None), vec![rice.account, tea.account]);
+        assert_eq!(found(OF_PLATFORM, Some(&[tea.scope.tenant()])), vec![tea.account]);
+        assert_eq!(found(Owner::Tenant(rice.scope), None), vec![rice.account]);
+        assert_eq!(found(Owner::Tenant(rice.scope), Some(&[tea.scope.tenant()])), vec![]);
+        let mut shut = base.read(|tx| channel_accounts::load(tx, &tea.scope, tea.account));
+        shut.enabled = false;
+        base.write(|tx| channel_accounts::update(tx, &tea.scope, &shut));
+        assert_eq!(found(OF_PLATFORM, None), vec![rice.account]);
+    });
+}
