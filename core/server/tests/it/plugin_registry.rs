@@ -92,7 +92,7 @@ async fn a_signed_channel_reaches_the_till() {
     let admin = town.admin.bearer();
     let by_admin = async |arguments: &[&str]| called(folder.path(), &admin, &core, arguments).await;
     let (code, stdout, stderr) = by_admin(&["plugin", "publish", "sandbox.wasm"]).await;
-    assert!(code == 1 && stdout.is_empty() && stderr.contains("no trusted publisher signed it"), "{stderr}");
+    assert!(code == 1 && stdout.is_empty() && stderr.contains("package_untrusted"), "{stderr}");
     let (code, stdout, stderr) = by_admin(&["plugin", "trust", "me.pub.pem", "--name", "Tea Tools"]).await;
     assert_eq!((code, stdout.trim()), (0, key_id), "{stderr}");
     let (code, hash, stderr) = by_admin(&["plugin", "publish", "sandbox.wasm"]).await;
