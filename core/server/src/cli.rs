@@ -111,6 +111,8 @@ fn read_config(file: Option<PathBuf>) -> Result<Config> {
             std::fs::read_to_string(&file).with_context(|| format!("read the settings file {}", file.display()))
         })
         .transpose()?;
-    let environment = std::env::vars().filter(|(name, _)| name != "SAOMA_CONFIG_FILE");
+    // Not every variable of this name is a setting.
+    let others = ["SAOMA_CONFIG_FILE", plugin::core_api::TOKEN_VARIABLE];
+    let environment = std::env::vars().filter(|(name, _)| !others.contains(&name.as_str()));
     Ok(Config::read(text.as_deref(), environment)?)
 }

@@ -9,7 +9,7 @@ use crate::{
         CoverageError,
         coverage::tests::{honest, offering},
     },
-    ports::{NoChance, SystemChance},
+    ports::{Chance, NoChance, SystemChance},
     secret::SecretFault,
 };
 
@@ -211,16 +211,15 @@ fn a_trusted_signature_excuses_nothing() {
             |said| said["kit"]["cases"][0]["verdict"] = json!("fine"),
             VetError::Statement("unknown variant `fine`".to_owned()),
         ),
-        ("no statement", |said| *said = json!([1]), VetError::Statement("missing field `format`".to_owned())),
+        ("no statement", |said| *said = json!("hello"), VetError::Statement("invalid type: string".to_owned())),
     ];
     let key = key();
     for (what, change, expected) in rows {
         let refused = vet(COMPONENT, &signed_as(&key, change), &[key.publisher()]).expect_err(what);
         match (&refused, &expected) {
-            (VetError::Statement(told), VetError::Statement(begins)) => assert!(
-                told.starts_with(begins.as_str()) || told.contains("invalid type: integer `1`"),
-                "{what}: {told}"
-            ),
+            (VetError::Statement(told), VetError::Statement(begins)) => {
+                assert!(told.starts_with(begins.as_str()), "{what}: {told}");
+            }
             _ => assert_eq!(refused, expected, "{what}"),
         }
     }

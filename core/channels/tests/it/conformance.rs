@@ -1,8 +1,12 @@
 //! The kit against a channel that keeps the contract: everything passes, and what is wrong with a run is told in words.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use saoma_channels::conformance::{Command, Kit, KitError, Verdict};
+use saoma_channels::{
+    Host, HostConfig, InstallError, SystemChance,
+    conformance::{Command, CoverageError, Inspection, Kit, KitError, Report, Verdict},
+    package::{PackageError, PublisherKey, VetError, sign, vet},
+};
 
 use super::guests::component;
 
@@ -24,7 +28,7 @@ pub fn scratch() -> (tempfile::TempDir, PathBuf) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_that_keeps_the_contract_passes() {
     let (_dir, cache) = scratch();
-    let report = Kit::new(component("sandbox"), wallet(), cache).run().await.expect("it runs");
+    let report = Kit::new(component("sandbox"), wallet(), cache.clone()).run().await.expect("it runs");
     assert!(report.is_passed(), "{report}");
     // What is not played proves nothing, so it is listed.
     let skipped: Vec<String> = report
@@ -37,6 +41,33 @@ async fn a_channel_that_keeps_the_contract_passes() {
     assert_eq!(skipped, [told]);
     assert_eq!(report.passed + report.skipped, saoma_channels::conformance::names().len());
     assert_eq!(report.content_hash.len(), 64);
+    is_signed_and_taken_in(&report, &cache).await;
+}
+
+/// What the kit reported is enough for a publisher to sign and a host to take in, and for no other component.
+async fn is_signed_and_taken_in(report: &Report, cache: &Path) {
+    let (sandbox, other) = (component("sandbox"), component("frozen"));
+    let inspection = Inspection::of(&sandbox, cache).await.expect("a component");
+    let key = PublisherKey::generate(&SystemChance).expect("random bytes");
+    // As `saoma plugin test --json` writes it and `saoma plugin sign` reads it.
+    let text = serde_json::to_string(report).expect("JSON");
+    let read: Report = serde_json::from_str(&text).expect("what was written");
+    let envelope = sign(&sandbox, &inspection, &read, &key).expect("signed");
+    let envelope = serde_json::to_vec(&envelope).expect("JSON");
+    let vetted = vet(&sandbox, &envelope, &[key.publisher()]).expect("vetted");
+    assert_eq!((vetted.plugin(), vetted.unplayed().len()), ("sandbox", 1));
+
+    let host = Host::new(HostConfig { instances_max: 4, ..HostConfig::new(cache) }).expect("starts");
+    let refused = host.install_vetted(&vetted, &other).await.expect_err("another component");
+    assert!(matches!(refused, InstallError::Package(VetError::OtherComponent { .. })), "{refused}");
+    let plugin = host.install_vetted(&vetted, &sandbox).await.expect("taken in");
+    assert_eq!(plugin.content_hash(), vetted.component());
+
+    // A run that was not whole is no proof, whatever passed in it.
+    let mut part = read;
+    part.cases.retain(|case| case.case.starts_with("refund"));
+    let refused = sign(&sandbox, &inspection, &part, &key).expect_err("not whole");
+    assert!(matches!(refused, PackageError::Kit(CoverageError::Missing { .. })), "{refused}");
 }
 
 #[tokio::test]

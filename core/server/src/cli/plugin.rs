@@ -1,4 +1,7 @@
 mod author;
+pub(super) mod core_api;
+mod package;
+mod registry;
 
 use std::{
     fs,
@@ -28,8 +31,10 @@ Exit code 0: nothing failed. 1: a case failed, and the report says what was done
 const INSPECT_EXAMPLE: &str = "Examples:
   saoma plugin inspect target/plugins/sandbox.wasm
   saoma plugin inspect my.wasm --json | jq .settings_schema
+  saoma plugin inspect my.wasm --publisher them.pub.pem
 
-It is read as it would be when it is installed, and given nothing to call.";
+It is read as it would be when it is installed, and given nothing to call. If `saoma plugin sign` wrote an envelope beside it, what
+that says is shown too: unchecked, unless --publisher gives the key that you trust. Then exit code 2 if core would refuse it.";
 
 /// Nothing could be played: the component, the far side or the command line is of no use.
 const UNPLAYED: u8 = 2;
@@ -58,11 +63,34 @@ pub(super) enum Command {
     /// Plays a channel component against a far side, and reports what breaks the contract.
     #[command(after_help = TEST_EXAMPLE)]
     Test(TestArguments),
+    /// Makes a key to sign with, and prints its public half.
+    #[command(after_help = package::KEYGEN_EXAMPLE)]
+    Keygen {
+        /// The file of the private key, which must not be there yet.
+        file: PathBuf,
+    },
+    /// Signs a component that passed, and prints where the envelope is.
+    #[command(after_help = package::SIGN_EXAMPLE)]
+    Sign {
+        /// The component, a .wasm file.
+        component: PathBuf,
+        /// What `saoma plugin test --json` wrote about it.
+        #[arg(long, value_name = "FILE")]
+        report: PathBuf,
+        /// Your private key: an Ed25519 key in PEM, closed to others.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    #[command(flatten)]
+    Registry(registry::Command),
     /// Shows what a component says of itself: capabilities, settings, secrets, the places it calls, its imports.
     #[command(after_help = INSPECT_EXAMPLE)]
     Inspect {
         /// The component, a .wasm file.
         component: PathBuf,
+        /// A public key in PEM that you trust: its package is vetted as core would.
+        #[arg(long, value_name = "FILE")]
+        publisher: Option<PathBuf>,
         /// As JSON, with the whole settings schema.
         #[arg(long)]
         json: bool,
@@ -100,7 +128,10 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test(arguments),
         Command::New { name, language, sdk } => return author::new(&name, language, &sdk),
         Command::Build { folder } => return author::build(&folder),
-        Command::Inspect { component, json } => inspect(&component, json),
+        Command::Registry(command) => return registry::run(command),
+        Command::Keygen { file } => return package::keygen(&file),
+        Command::Sign { component, report, key } => package::sign(&component, &report, &key),
+        Command::Inspect { component, publisher, json } => inspect(&component, publisher.as_deref(), json),
     };
     match outcome {
         Ok(code) => Ok(code),
@@ -133,16 +164,26 @@ fn test(arguments: TestArguments) -> Result<ExitCode> {
     Ok(if report.is_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn inspect(path: &Path, json: bool) -> Result<ExitCode> {
+fn inspect(path: &Path, publisher: Option<&Path>, json: bool) -> Result<ExitCode> {
     let component = read(path)?;
-    let scratch = tempfile::tempdir().context("make a folder for compiled code")?;
-    let inspection = runtime()?.block_on(Inspection::of(&component, &scratch.path().join("compiled")))?;
+    let inspection = inspected(&component)?;
+    let package = package::beside(path, &component, &inspection, publisher)?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&inspection).context("write the manifest")?);
+        let mut told = serde_json::to_value(&inspection).context("write the manifest")?;
+        told["package"] = package.map_or(serde_json::Value::Null, |package| package.to_json());
+        println!("{told:#}");
     } else {
         print!("{inspection}");
+        if let Some(package) = package {
+            print!("{package}");
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn inspected(component: &[u8]) -> Result<Inspection> {
+    let scratch = tempfile::tempdir().context("make a folder for compiled code")?;
+    Ok(runtime()?.block_on(Inspection::of(component, &scratch.path().join("compiled")))?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 #[test]
 fn help_teaches() {
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 30] = [
         &[],
         &["serve"],
         &["config"],
@@ -26,6 +26,15 @@ fn help_teaches() {
         &["plugin", "build"],
         &["plugin", "test"],
         &["plugin", "inspect"],
+        &["plugin", "keygen"],
+        &["plugin", "sign"],
+        &["plugin", "trust"],
+        &["plugin", "publish"],
+        &["plugin", "install"],
+        &["plugin", "promote"],
+        &["plugin", "rollback"],
+        &["plugin", "retire"],
+        &["plugin", "status"],
     ];
     let help = commands.map(|command| {
         let mut program = Command::new(env!("CARGO_BIN_EXE_saoma"));

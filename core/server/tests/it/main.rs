@@ -37,6 +37,7 @@ mod packages_author;
 mod pay_page;
 mod peers;
 mod people;
+mod plugin_registry;
 mod plugin_tools;
 /// The store's own way to a private PostgreSQL.
 #[allow(dead_code, reason = "stories here need a migrated database alone")]

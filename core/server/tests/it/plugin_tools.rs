@@ -2,12 +2,17 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Output},
 };
 
-fn saoma(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, String) {
-    let Output { status, stdout, stderr } =
-        Command::new(env!("CARGO_BIN_EXE_saoma")).current_dir(folder).args(arguments).output().unwrap();
+pub fn saoma(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_saoma"))
+        .current_dir(folder)
+        .env_remove("SAOMA_TOKEN")
+        .args(arguments)
+        .output()
+        .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
 }
@@ -60,4 +65,68 @@ fn the_cases_are_listed() {
     let (code, stdout, _) = saoma(folder.path(), &["plugin", "test", "--list"]);
     assert_eq!(code, 0);
     assert!(stdout.lines().count() > 100 && stdout.lines().any(|name| name == "charge-lost-answer-silent"), "{stdout}");
+}
+
+/// A key, a signature and what they refuse, without a component that passes: that takes the whole kit.
+#[test]
+fn a_publishers_key_is_made_once_and_kept_from_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (code, public, stderr) = saoma(folder.path(), &["plugin", "keygen", "me.pem"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(public.starts_with("Key-Id: ") && public.contains("-----BEGIN PUBLIC KEY-----"), "{public}");
+    let private = fs::read_to_string(at("me.pem")).unwrap();
+    assert_eq!(fs::metadata(at("me.pem")).unwrap().permissions().mode() & 0o777, 0o600);
+    // What is printed is the public half of what is written, whoever reads it.
+    let openssl = Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(at("me.pem")).output().unwrap();
+    assert!(openssl.status.success() && public.ends_with(std::str::from_utf8(&openssl.stdout).unwrap()), "{public}");
+    let (code, stdout, stderr) = saoma(folder.path(), &["plugin", "keygen", "me.pem"]);
+    assert!(code == 1 && stdout.is_empty() && stderr.contains("is there already"), "{stderr}");
+    assert_eq!(fs::read_to_string(at("me.pem")).unwrap(), private, "the key is as it was");
+
+    fs::write(at("my.wasm"), b"\0asm").unwrap();
+    fs::write(at("report.json"), "{}").unwrap();
+    fs::write(at("whole.json"), WHOLE_REPORT).unwrap();
+    fs::write(at("public.pem"), &public).unwrap();
+    fs::write(at("open.pem"), &private).unwrap();
+    fs::set_permissions(at("open.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(at("public.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+    for (report, key, told) in [
+        ("missing.json", "me.pem", "read missing.json"),
+        ("report.json", "me.pem", "saoma plugin test --json"),
+        ("whole.json", "missing.pem", "read the key missing.pem"),
+        ("whole.json", "open.pem", "chmod 600 open.pem"),
+        ("whole.json", "public.pem", "not an Ed25519 private key"),
+        ("whole.json", "me.pem", "cannot be installed"),
+    ] {
+        let arguments = ["plugin", "sign", "my.wasm", "--report", report, "--key", key];
+        let (code, stdout, stderr) = saoma(folder.path(), &arguments);
+        assert!(code == 2 && stdout.is_empty() && stderr.contains(told), "{report}, {key}: {stderr}");
+        assert!(!stderr.contains(private.lines().nth(1).unwrap()), "the key is not shown");
+        assert!(!at("my.wasm.saoma.json").exists());
+    }
+}
+
+/// As a kit writes it that had nothing to play.
+const WHOLE_REPORT: &str = r#"{"format": 1, "plugin": "my", "version": "1.0.0", "content_hash": "", "contract": "0.2.0", "kit": "",
+    "passed": 0, "failed": 0, "skipped": 0, "cases": []}"#;
+
+#[test]
+fn a_token_goes_to_the_core_that_was_named_and_to_nobody_in_the_clear() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("token"), "ak_1.secret\n").unwrap();
+    // A port where nobody listens: it was bound and is free again.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = format!("http://127.0.0.1:{port}");
+    for (to, token, told) in [
+        ("http://pay.example.com", &["--token-file", "token"][..], "https://"),
+        ("https://pay.example.com", &[], "SAOMA_TOKEN"),
+        ("https://pay.example.com", &["--token-file", "missing"], "read missing"),
+        (&nobody, &["--token-file", "token"], "ask the core at"),
+    ] {
+        let arguments = [&["plugin", "status", "--to", to], token].concat();
+        let (code, stdout, stderr) = saoma(folder.path(), &arguments);
+        assert!(code == 1 && stdout.is_empty() && stderr.contains(told), "{to}: {stderr}");
+        assert!(!stderr.contains("secret"), "{stderr}");
+    }
 }
