@@ -11,3 +11,4 @@ pub mod pay_code;
 pub mod payment;
 pub mod recon;
 pub mod refund;
+pub mod stored_value;

@@ -14,3 +14,4 @@ mod people;
 mod recon;
 mod refund_matrix;
 mod states;
+mod stored_value;
