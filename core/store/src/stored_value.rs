@@ -6,7 +6,6 @@
 pub mod charges;
 pub mod codes;
 pub mod movements;
-pub(crate) mod proof;
 mod schema;
 
 use diesel::prelude::*;

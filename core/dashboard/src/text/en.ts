@@ -165,7 +165,7 @@ export const en = {
   recon: reconEn,
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',
-    read_only: 'Read only', plugin_publisher: 'Plugin publisher',
+    read_only: 'Read only', plugin_publisher: 'Plugin publisher', acceptor: 'Accepts stored value',
   } as Record<string, string>,
 };
 

@@ -139,6 +139,6 @@ export const zh: Texts = {
   },
   recon: reconZh,
   roles: {
-    platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者',
+    platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者', acceptor: '储值受理方',
   },
 };

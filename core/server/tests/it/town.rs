@@ -62,7 +62,7 @@ pub struct Till {
 }
 
 /// Where the plugins are: as `cargo xtask plugins` leaves them, unless the environment says otherwise.
-fn plugins() -> PathBuf {
+pub fn plugins() -> PathBuf {
     std::env::var_os("SAOMA_PLUGINS_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"), PathBuf::from)
 }

@@ -14,10 +14,10 @@ use diesel::{
 };
 use saoma_domain::{
     dispute::Dispute,
-    ledger::{Account, Booked, PostingSet, disagreements},
+    ledger::{Booked, PostingSet, disagreements},
     refund::Refund,
 };
-use saoma_protocol::{Currency, Millis, PaymentId, TenantId};
+use saoma_protocol::{Millis, PaymentId, TenantId};
 
 use super::{
     balances::{counted, totals},
@@ -29,15 +29,14 @@ use crate::{
     dialect::upsert,
     disputes, payments, refunds,
     schema::{ledger_checks, ledger_findings, payment_events, payments as payments_table, posting_sets, tenants},
-    stored_value::proof,
 };
 
 /// One way in which a tenant's books do not hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// A payment's or stored-value account's id, `set 12`, a currency, or `checkpoint 12`.
+    /// A payment's id, `set 12`, a currency, or `checkpoint 12`.
     pub subject: String,
-    /// Stable, for programs: `set_unbalanced`, `sum`, `checkpoint`, `stored_value`, `stored_value_balance`, or one of the domain's
+    /// Stable, for programs: `set_unbalanced`, `sum`, `checkpoint`, or one of the domain's
     /// [`saoma_domain::ledger::Disagreement::code`].
     pub code: &'static str,
     /// In words, with the sums.
@@ -84,7 +83,6 @@ pub fn check(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Finding>, Store
         after_payment = next.map(Some);
     }
     all.extend(check_sums(tx, scope)?);
-    all.extend(proof::check_balances(tx, scope)?);
     Ok(all)
 }
 
@@ -189,8 +187,7 @@ pub fn check_news(tx: &mut Tx<'_>, scope: &TenantScope, after: i64) -> Result<(P
     Ok((compare(tx, scope, ids.into_iter().collect())?, last))
 }
 
-/// Currencies whose postings do not sum to zero or owe holders of stored value another sum than they have, and checkpoints that are
-/// not the sums of the postings before them.
+/// Currencies whose postings do not sum to zero, and checkpoints that are not the sums of the postings before them.
 ///
 /// # Errors
 /// `Corrupt` if a sum does not fit 64 bits.
@@ -206,20 +203,15 @@ pub fn check_sums(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Finding>, 
         }
     }
     let mut sums: BTreeMap<String, i128> = BTreeMap::new();
-    let mut owed_minor: BTreeMap<Currency, i128> = BTreeMap::new();
     for (key, total) in totals(tx, scope, i64::MAX)? {
-        let balance = i128::from(total.debits_minor) - i128::from(total.credits_minor);
-        *sums.entry(key.currency.0.to_string()).or_default() += balance;
-        if key.account == Account::StoredValue.text() {
-            *owed_minor.entry(key.currency.0).or_default() -= balance;
-        }
+        *sums.entry(key.currency.0.to_string()).or_default() +=
+            i128::from(total.debits_minor) - i128::from(total.credits_minor);
     }
     found.extend(sums.into_iter().filter(|(_, sum)| *sum != 0).map(|(currency, sum)| Finding {
         subject: currency,
         code: "sum",
         detail: format!("all postings sum to {sum} minor units"),
     }));
-    found.extend(proof::check_owed(tx, scope, owed_minor)?);
     Ok(found)
 }
 

@@ -27,6 +27,13 @@ pub enum Right {
     ManageWebhooks,
     ReadAudit,
     ManageTenants,
+    ReadStoredValue,
+    /// Open accounts of stored value, take money for them, and freeze what was lost.
+    ServeStoredValue,
+    /// Limits, what was a mistake, what is released, and what is paid out.
+    ManageStoredValue,
+    /// The requests of those who accept stored value of this merchant's.
+    AcceptStoredValue,
     /// The requests that only a terminal makes.
     BeTerminal,
 }
@@ -53,6 +60,10 @@ impl Right {
             Self::ManageWebhooks => "manage webhooks",
             Self::ReadAudit => "read the audit log",
             Self::ManageTenants => "manage merchants",
+            Self::ReadStoredValue => "see stored value",
+            Self::ServeStoredValue => "serve holders of stored value",
+            Self::ManageStoredValue => "manage stored value",
+            Self::AcceptStoredValue => "accept stored value",
             Self::BeTerminal => "speak as a terminal",
         }
     }
@@ -75,6 +86,10 @@ const OWNER: &[Right] = &[
     Right::ManagePeople,
     Right::ManageWebhooks,
     Right::ReadAudit,
+    Right::ReadStoredValue,
+    Right::ServeStoredValue,
+    Right::ManageStoredValue,
+    Right::AcceptStoredValue,
 ];
 const MANAGER: &[Right] = &[
     Right::OwnSession,
@@ -86,8 +101,18 @@ const MANAGER: &[Right] = &[
     Right::ReadFleet,
     Right::ManageFleet,
     Right::ManageStores,
+    Right::ReadStoredValue,
+    Right::ServeStoredValue,
+    Right::ManageStoredValue,
 ];
-const CASHIER: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::TakePayments, Right::ReadFleet];
+const CASHIER: &[Right] = &[
+    Right::OwnSession,
+    Right::ReadPayments,
+    Right::TakePayments,
+    Right::ReadFleet,
+    Right::ReadStoredValue,
+    Right::ServeStoredValue,
+];
 const ACCOUNTANT: &[Right] = &[
     Right::OwnSession,
     Right::ReadPayments,
@@ -97,9 +122,11 @@ const ACCOUNTANT: &[Right] = &[
     Right::HandleDisputes,
     Right::ReadFleet,
     Right::ReadAudit,
+    Right::ReadStoredValue,
 ];
 const READ_ONLY: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::ReadFleet];
 const PUBLISHER: &[Right] = &[Right::OwnSession];
+const ACCEPTOR: &[Right] = &[Right::OwnSession, Right::AcceptStoredValue];
 const PLATFORM: &[Right] = &[Right::OwnSession, Right::ManageTenants, Right::ReadAudit];
 const TERMINAL: &[Right] = &[Right::BeTerminal, Right::ReadPayments, Right::TakePayments, Right::GiveRefunds];
 
@@ -133,6 +160,7 @@ const fn of_role(role: Role) -> &'static [Right] {
         Role::Accountant => ACCOUNTANT,
         Role::ReadOnly => READ_ONLY,
         Role::PluginPublisher => PUBLISHER,
+        Role::Acceptor => ACCEPTOR,
     }
 }
 
@@ -154,5 +182,6 @@ macro_rules! needs {
 
 needs! {
     OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile HandleDisputes ReadFleet ManageFleet ManageStores
-    ManageChannels ManagePeople ManageWebhooks ReadAudit ManageTenants BeTerminal
+    ManageChannels ManagePeople ManageWebhooks ReadAudit ManageTenants
+    ReadStoredValue ServeStoredValue ManageStoredValue AcceptStoredValue BeTerminal
 }
