@@ -27,7 +27,7 @@ pub fn test() -> Result<()> {
     for name in guests::names()?.iter().filter(|name| !NOT_CHANNELS.contains(&name.as_str())) {
         if !WITHOUT_CASES.contains(&name.as_str()) {
             let far_side =
-                FAR_SIDES.iter().find(|(channel, _)| channel == name).map_or(name.as_str(), |(_, side)| side);
+                FAR_SIDES.iter().find(|(channel, _)| channel == name).map_or(name.as_str(), |(_, side)| *side);
             conforms(&system, name, &guests::component(name), far_side)?;
         }
         let oracle = crate::root().join("plugins").join(name).join("oracle");
