@@ -13,3 +13,4 @@ pub mod payment;
 pub mod recon;
 pub mod refund;
 pub mod routing;
+pub mod stored_value;

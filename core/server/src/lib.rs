@@ -28,6 +28,7 @@ pub mod rotation;
 pub mod secrets;
 pub mod serve;
 pub mod session_keys;
+pub mod stored_value;
 pub mod telemetry;
 pub mod webhooks;
 pub mod workers;

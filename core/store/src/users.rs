@@ -26,10 +26,12 @@ pub enum Role {
     Accountant,
     ReadOnly,
     PluginPublisher,
+    /// Takes stored value of this tenant's, and does nothing else: for keys of those who accept it.
+    Acceptor,
 }
 
 impl Role {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PlatformAdmin,
         Self::Owner,
         Self::Manager,
@@ -37,6 +39,7 @@ impl Role {
         Self::Accountant,
         Self::ReadOnly,
         Self::PluginPublisher,
+        Self::Acceptor,
     ];
 
     /// The stable text of this role, as stored and sent.
@@ -50,6 +53,7 @@ impl Role {
             Self::Accountant => "accountant",
             Self::ReadOnly => "read_only",
             Self::PluginPublisher => "plugin_publisher",
+            Self::Acceptor => "acceptor",
         }
     }
 

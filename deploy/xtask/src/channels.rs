@@ -15,6 +15,8 @@ use crate::{
 const NOT_CHANNELS: [&str; 2] = ["hostile", "frozen"];
 /// The far side of all channels of the Sandbox Wallet.
 const WALLET: &str = "wallet --stage";
+/// Far sides that are not called as their channel.
+const FAR_SIDES: [(&str, &str); 2] = [("sandbox", WALLET), ("wallet", "stored-value")];
 /// Channels that take cards alone: the kit's cases show codes. Stories of core/channels play them (`card_channel`).
 const WITHOUT_CASES: [&str; 1] = ["card"];
 /// Cases that are played at once: most of them wait for a scheme that does not answer.
@@ -24,7 +26,8 @@ pub fn test() -> Result<()> {
     let system = system::build()?;
     for name in guests::names()?.iter().filter(|name| !NOT_CHANNELS.contains(&name.as_str())) {
         if !WITHOUT_CASES.contains(&name.as_str()) {
-            let far_side = if name == "sandbox" { WALLET } else { name };
+            let far_side =
+                FAR_SIDES.iter().find(|(channel, _)| channel == name).map_or(name.as_str(), |(_, side)| *side);
             conforms(&system, name, &guests::component(name), far_side)?;
         }
         let oracle = crate::root().join("plugins").join(name).join("oracle");

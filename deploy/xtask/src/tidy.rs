@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("saoma-lightning", &["saoma-channel-sdk"]),
     ("saoma-unionpay", &["saoma-channel-sdk"]),
     ("saoma-wechatpay", &["saoma-channel-sdk"]),
+    ("saoma-wallet", &["saoma-channel-sdk"]),
     ("saoma-hostile", &["saoma-channel-sdk"]),
     ("saoma-frozen", &[]),
     ("saoma-schemes", &[]),
@@ -49,7 +50,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 const ROOM_LINES_MAX: usize = 600;
 
 /// Names of channels that core must not know: a channel is found by its manifest.
-const CHANNEL_NAMES: &[&str] = &["sandbox", "alipay", "wechatpay", "unionpay", "pix", "lightning"];
+const CHANNEL_NAMES: &[&str] = &["sandbox", "alipay", "wechatpay", "unionpay", "pix", "lightning", "wallet"];
 
 pub fn run() -> Result<()> {
     timed("Rules of the house", || {

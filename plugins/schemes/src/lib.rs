@@ -8,6 +8,7 @@ pub mod alipay;
 pub mod lightning;
 pub mod pix;
 pub mod stage;
+pub mod stored_value;
 pub mod unionpay;
 pub mod wallet;
 pub mod wechatpay;

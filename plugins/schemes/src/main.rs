@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Parser, Subcommand};
-use saoma_schemes::{acquirer, alipay, lightning, pix, stage, unionpay, wallet, wechatpay};
+use saoma_schemes::{acquirer, alipay, lightning, pix, stage, stored_value, unionpay, wallet, wechatpay};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -50,6 +50,12 @@ enum SchemeCommand {
     ///
     /// Example: saoma-schemes pix --listen 127.0.0.1:8095
     Pix(StageArgs),
+    /// A Saoma tenant that issues closed-loop stored value, with a test key.
+    ///
+    /// Prints one line of JSON when it is ready: {"listening":"http://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
+    ///
+    /// Example: saoma-schemes stored-value --listen 127.0.0.1:8097
+    StoredValue(StageArgs),
     /// WeChat Pay's API v3 (payment codes, native codes), with test keys.
     ///
     /// Prints one line of JSON when it is ready: {"listening":"http://127.0.0.1:PORT","door":"http://127.0.0.1:PORT"}.
@@ -134,6 +140,7 @@ async fn main() -> anyhow::Result<()> {
         SchemeCommand::Unionpay(args) => play(|| unionpay::start(args.listen)).await,
         SchemeCommand::Lightning(args) => play(|| lightning::start(args.listen)).await,
         SchemeCommand::Pix(args) => play(|| pix::start(args.listen)).await,
+        SchemeCommand::StoredValue(args) => play(|| stored_value::start(args.listen)).await,
         SchemeCommand::Wechatpay(args) => {
             let config = wechatpay::Config { is_partner: args.partner, signing: args.signing };
             play(|| wechatpay::start(args.stage.listen, config)).await

@@ -153,6 +153,10 @@ ids! {
     PayoutId = "pyo";
     /// What a terminal keyed between signing on and closing the batch.
     BatchId = "bat";
+    /// What a holder has paid in and not spent, at the tenant that issues it.
+    StoredValueAccountId = "sva";
+    /// One change of such an account's balance.
+    StoredValueMovementId = "svm";
 }
 
 /// A number that only grows, from 1: a terminal's journal entries, a terminal's sales, core's outbox.

@@ -15,8 +15,8 @@ pub mod topic;
 
 pub use id::{
     ApiKeyId, BatchId, ChannelAccountId, DiscrepancyId, DisputeId, HandSettlementId, OrderId, PaymentId, PayoutId,
-    ReconciliationId, RefundId, Sequence, SessionId, StoreId, TenantId, TerminalId, UserId, WebhookDeliveryId,
-    WebhookEndpointId, WebhookEventId,
+    ReconciliationId, RefundId, Sequence, SessionId, StoreId, StoredValueAccountId, StoredValueMovementId, TenantId,
+    TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId,
 };
 pub use money::{Amount, Currency, Money};
 pub use time::Millis;

@@ -108,7 +108,7 @@ export const en = {
   },
   accounts: {
     channel_clearing: 'Channel clearing', merchant_payable: 'Merchant payable', fees: 'Fees', refunds_in_transit: 'Refunds in transit',
-    cash_in_drawer: 'Cash in drawer', wallet_liability: 'Wallet liability', bank: 'Bank', disputes_held: 'Held for disputes',
+    cash_in_drawer: 'Cash in drawer', stored_value: 'Stored value', stored_value_due: 'Stored value due', bank: 'Bank', disputes_held: 'Held for disputes',
     cash_in_safe: 'Cash in safe', cash_over_short: 'Cash over and short', risk_loss: 'Risk loss',
   } as Record<string, string>,
   events: {
@@ -131,7 +131,7 @@ export const en = {
   postingKinds: {
     captured: 'Money collected', refund_reserved: 'Refund set aside', refund_succeeded: 'Refund done', refund_failed: 'Refund failed', refund_reopened: 'Refund set aside again', undone: 'Undone by the channel',
     fee_corrected: 'Fee corrected', drawer_float: 'Float', paid_in: 'Paid in', paid_out: 'Paid out', drawer_counted: 'Drawer counted',
-    wallet_topped_up: 'Wallet topped up', wallet_spent: 'Paid from wallet', wallet_refunded: 'Back into wallet', double_spent: 'Spent twice offline',
+    stored_value_topped_up: 'Stored value topped up', stored_value_top_up_reversed: 'Top-up reversed', stored_value_charged: 'Paid with stored value', stored_value_returned: 'Back into stored value', stored_value_paid_out: 'Stored value paid out', double_spent: 'Spent twice offline',
     dispute_opened: 'Dispute opened', dispute_won: 'Dispute won', dispute_lost: 'Dispute lost', payout_received: 'Payout received', payout_reversed: 'Payout reversed',
     bill_corrected: 'Corrected by the bill', written_off: 'Written off',
   } as Record<string, string>,
@@ -165,7 +165,7 @@ export const en = {
   recon: reconEn,
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',
-    read_only: 'Read only', plugin_publisher: 'Plugin publisher',
+    read_only: 'Read only', plugin_publisher: 'Plugin publisher', acceptor: 'Accepts stored value',
   } as Record<string, string>,
 };
 

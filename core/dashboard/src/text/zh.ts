@@ -89,7 +89,7 @@ export const zh: Texts = {
   },
   accounts: {
     channel_clearing: '渠道待清算', merchant_payable: '应付商户', fees: '手续费', refunds_in_transit: '退款在途',
-    cash_in_drawer: '钱箱现金', wallet_liability: '储值负债', bank: '银行存款', disputes_held: '争议冻结', cash_in_safe: '保险柜现金',
+    cash_in_drawer: '钱箱现金', stored_value: '储值负债', stored_value_due: '应付储值消费', bank: '银行存款', disputes_held: '争议冻结', cash_in_safe: '保险柜现金',
     cash_over_short: '现金长短款', risk_loss: '风险损失',
   },
   events: {
@@ -108,7 +108,7 @@ export const zh: Texts = {
   postingKinds: {
     captured: '收款', refund_reserved: '退款预留', refund_succeeded: '退款完成', refund_failed: '退款失败', refund_reopened: '退款重新预留', undone: '渠道撤回',
     fee_corrected: '手续费更正', drawer_float: '备用金', paid_in: '存入现金', paid_out: '支取现金', drawer_counted: '钱箱清点',
-    wallet_topped_up: '储值充值', wallet_spent: '储值消费', wallet_refunded: '退回储值', double_spent: '离线重复消费',
+    stored_value_topped_up: '储值充值', stored_value_top_up_reversed: '充值冲正', stored_value_charged: '储值消费', stored_value_returned: '退回储值', stored_value_paid_out: '储值退现', double_spent: '离线重复消费',
     dispute_opened: '争议发起', dispute_won: '争议胜诉', dispute_lost: '争议败诉', payout_received: '渠道结算到账', payout_reversed: '渠道结算冲回',
     bill_corrected: '按对账单更正', written_off: '核销',
   },
@@ -139,6 +139,6 @@ export const zh: Texts = {
   },
   recon: reconZh,
   roles: {
-    platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者',
+    platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者', acceptor: '储值受理方',
   },
 };

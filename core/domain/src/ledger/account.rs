@@ -1,7 +1,7 @@
 //! The accounts of a tenant's books.
 //!
 //! Sign rule: a positive posting is a debit, a negative one a credit. What the tenant is owed or holds (clearing, drawer)
-//! and what it has lost (fees, risk) grows by debits; what it owes (payable, refunds under way, wallets) grows by credits.
+//! and what it has lost (fees, risk) grows by debits; what it owes (payable, refunds under way, stored value) grows by credits.
 
 macro_rules! accounts {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
@@ -41,8 +41,10 @@ accounts! {
     MerchantPayable = "merchant_payable";
     /// Liability: set aside for refunds that are under way.
     RefundsInTransit = "refunds_in_transit";
-    /// Liability: stored value that customers hold.
-    WalletLiability = "wallet_liability";
+    /// Liability: stored value that holders have paid in and not spent.
+    StoredValue = "stored_value";
+    /// Liability: stored value that was spent, until those who accepted it are paid.
+    StoredValueDue = "stored_value_due";
     /// Expense: what channels keep.
     Fees = "fees";
     /// Expense: drawers counted short; a credit balance is what they were counted over.

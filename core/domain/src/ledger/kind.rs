@@ -37,9 +37,14 @@ kinds! {
     PaidIn = "paid_in";
     PaidOut = "paid_out";
     DrawerCounted = "drawer_counted";
-    WalletToppedUp = "wallet_topped_up";
-    WalletSpent = "wallet_spent";
-    WalletRefunded = "wallet_refunded";
+    StoredValueToppedUp = "stored_value_topped_up";
+    /// The top-up was a mistake.
+    StoredValueTopUpReversed = "stored_value_top_up_reversed";
+    StoredValueCharged = "stored_value_charged";
+    /// A charge was cancelled, or refunded in whole or in part.
+    StoredValueReturned = "stored_value_returned";
+    /// The account was closed.
+    StoredValuePaidOut = "stored_value_paid_out";
     DoubleSpent = "double_spent";
     DisputeOpened = "dispute_opened";
     DisputeWon = "dispute_won";

@@ -126,29 +126,51 @@ pub fn drawer_counted(difference: Money) -> Result<Vec<PostingSet>, Unbalanced> 
     either(Account::CashOverShort, Account::CashInDrawer, difference)
 }
 
-/// A customer paid for stored value.
+/// A holder paid cash in for stored value.
+///
+/// The issuer's books and the merchant's are two stories of one charge, also where both are one tenant, and no account is moved by
+/// both. So money is counted once: the merchant's claim on the channel and the issuer's debt to it are the same sum until it is
+/// paid out, when both leave through the bank.
+///
+/// ```text
+///              issuer                                    merchant, through the channel
+/// top-up       cash_in_safe     ← stored_value
+/// charge       stored_value     ← stored_value_due      channel_clearing ← merchant_payable
+/// refund       stored_value_due ← stored_value          refunds_in_transit ← channel_clearing
+/// pay-out      stored_value_due ← bank                  bank ← channel_clearing
+/// closing      stored_value     ← cash_in_safe
+/// ```
+///
+/// The cash is the safe's: what a drawer should hold is counted from its terminal's journal, which does not know of a top-up at a
+/// desk.
 #[must_use]
-pub fn wallet_topped_up(method: Method, amount: Amount, fee: Money) -> Vec<PostingSet> {
-    both(one(Account::WalletLiability, holding(method), amount.money()), one(holding(method), Account::Fees, fee))
+pub fn stored_value_topped_up(amount: Amount) -> Vec<PostingSet> {
+    one(Account::StoredValue, Account::CashInSafe, amount.money())
 }
 
-/// A customer paid with stored value.
+/// Stored value was given back for cash: a top-up was a mistake, or the account was closed.
 #[must_use]
-pub fn wallet_spent(amount: Amount) -> Vec<PostingSet> {
-    one(Account::MerchantPayable, Account::WalletLiability, amount.money())
+pub fn stored_value_paid_out(amount: Amount) -> Vec<PostingSet> {
+    one(Account::CashInSafe, Account::StoredValue, amount.money())
 }
 
-/// What was paid with stored value went back into it. It is set aside first, as any refund ([`refund_reserved`]).
+/// A holder paid with stored value, and the issuer owes it to whoever accepted it.
 #[must_use]
-pub fn wallet_refunded(amount: Amount) -> Vec<PostingSet> {
-    one(Account::WalletLiability, Account::RefundsInTransit, amount.money())
+pub fn stored_value_charged(amount: Amount) -> Vec<PostingSet> {
+    one(Account::StoredValueDue, Account::StoredValue, amount.money())
 }
 
-/// An offline code was spent a second time: the merchant was promised the money, the customer's stored value does not cover
-/// it, and whoever issued the code bears it.
+/// What was paid with stored value went back into it.
+#[must_use]
+pub fn stored_value_returned(amount: Amount) -> Vec<PostingSet> {
+    one(Account::StoredValue, Account::StoredValueDue, amount.money())
+}
+
+/// An offline code was spent a second time: the issuer owes it to whoever accepted it, the holder's stored value does not cover
+/// it, and the issuer bears it.
 #[must_use]
 pub fn double_spent(amount: Amount) -> Vec<PostingSet> {
-    one(Account::WalletLiability, Account::RiskLoss, amount.money())
+    one(Account::StoredValueDue, Account::RiskLoss, amount.money())
 }
 
 /// A customer disputes a payment, and the channel holds the money back until that is decided.

@@ -16,3 +16,4 @@ mod recon;
 mod refund_matrix;
 mod routing;
 mod states;
+mod stored_value;

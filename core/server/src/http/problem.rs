@@ -10,11 +10,18 @@ use actix_web::{
     http::{StatusCode, header::RETRY_AFTER},
 };
 use saoma_channels::{NoChance, package::VetError};
-use saoma_domain::{claim::CodeError, dispute, order, package, payment};
+use saoma_domain::{
+    claim::CodeError,
+    dispute, order, package, payment,
+    stored_value::{ChargeRefusal, Refusal},
+};
 use saoma_protocol::api;
 use saoma_store::StoreError;
 
-use crate::{limits::TooOften, packages::PackageError, payments::PaymentError, secrets::SecretsError};
+use crate::{
+    limits::TooOften, packages::PackageError, payments::PaymentError, secrets::SecretsError,
+    stored_value::StoredValueError,
+};
 
 /// A code, its status, and its title.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +98,15 @@ codes! {
     TERMINAL_REVOKED = "terminal_revoked", 409, "The terminal was shut out";
     CLAIM_CODE_INVALID = "claim_code_invalid", 403, "The claim code is not valid";
     CSR_INVALID = "csr_invalid", 422, "The certificate request cannot be used";
+    ACCOUNT_CLOSED = "account_closed", 409, "The account is closed";
+    ACCOUNT_FROZEN = "account_frozen", 409, "The account is frozen";
+    ACCOUNT_NOT_FROZEN = "account_not_frozen", 409, "The account is not frozen";
+    BALANCE_INSUFFICIENT = "balance_insufficient", 409, "The account does not hold that much";
+    LIMIT_EXCEEDED = "limit_exceeded", 409, "It is more than the limit";
+    NOT_REVERSIBLE = "not_reversible", 409, "This cannot be taken back";
+    CHARGE_EXISTS_DIFFERENTLY = "charge_exists_differently", 409, "Another charge has this number";
+    CHARGE_UNKNOWN = "charge_unknown", 404, "There is no such charge";
+    CHARGE_NOT_CHARGED = "charge_not_charged", 409, "Nothing was charged";
     EXPORT_TOO_LARGE = "export_too_large", 422, "The export is too large";
     DISK_FULL = "disk_full", 507, "There is no room left";
     UNAVAILABLE = "unavailable", 503, "Try again later";
@@ -330,6 +346,36 @@ impl From<PaymentError> for Problem {
                 Self::new(VOID_TOO_LATE, "A void is possible on the day of the payment alone; refund it.")
             }
             PaymentError::CutOff(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<StoredValueError> for Problem {
+    fn from(error: StoredValueError) -> Self {
+        let said = sentence(&error.to_string());
+        match error {
+            StoredValueError::Store(error) => error.into(),
+            StoredValueError::Refused(refusal) => match refusal {
+                Refusal::Closed => Self::new(ACCOUNT_CLOSED, said),
+                Refusal::Frozen => Self::new(ACCOUNT_FROZEN, said),
+                Refusal::NotFrozen => Self::new(ACCOUNT_NOT_FROZEN, said),
+                Refusal::Currency(_) => Self::new(CURRENCY_MISMATCH, said).at("/amount/currency"),
+                Refusal::Insufficient => Self::new(BALANCE_INSUFFICIENT, said),
+                Refusal::ChargeLimit { .. }
+                | Refusal::DayLimit { .. }
+                | Refusal::BalanceLimit { .. }
+                | Refusal::Overflow => Self::new(LIMIT_EXCEEDED, said).at("/amount/minor"),
+            },
+            StoredValueError::Charge(refusal) => match refusal {
+                ChargeRefusal::NotCharged => Self::new(CHARGE_NOT_CHARGED, said),
+                ChargeRefusal::PartlyReturned => Self::new(NOT_REVERSIBLE, said),
+                ChargeRefusal::Currency => Self::new(CURRENCY_MISMATCH, said).at("/amount/currency"),
+                ChargeRefusal::Exceeds { .. } => Self::new(REFUND_EXCEEDS, said).at("/amount/minor"),
+            },
+            StoredValueError::UnknownCharge => Self::new(CHARGE_UNKNOWN, said),
+            StoredValueError::ChargeDiffers => Self::new(CHARGE_EXISTS_DIFFERENTLY, said),
+            StoredValueError::RefundDiffers => Self::new(REFUND_EXISTS_DIFFERENTLY, said),
+            StoredValueError::NoTopUp | StoredValueError::TakenBack => Self::new(NOT_REVERSIBLE, said),
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Role {
     Accountant,
     ReadOnly,
     PluginPublisher,
+    /// Takes stored value of this merchant's, and does nothing else: for keys of those who accept it.
+    Acceptor,
 }
 
 impl Role {
@@ -46,6 +48,7 @@ impl From<users::Role> for Role {
             users::Role::Accountant => Self::Accountant,
             users::Role::ReadOnly => Self::ReadOnly,
             users::Role::PluginPublisher => Self::PluginPublisher,
+            users::Role::Acceptor => Self::Acceptor,
         }
     }
 }
@@ -60,6 +63,7 @@ impl From<Role> for users::Role {
             Role::Accountant => Self::Accountant,
             Role::ReadOnly => Self::ReadOnly,
             Role::PluginPublisher => Self::PluginPublisher,
+            Role::Acceptor => Self::Acceptor,
         }
     }
 }

@@ -32,6 +32,8 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::audit::routes)
                     .configure(v1::people::routes)
                     .configure(v1::sessions::routes)
+                    .configure(v1::stored_value::routes)
+                    .configure(v1::stored_value_acceptors::routes)
                     .configure(v1::stores::routes)
                     .configure(v1::terminal::routes)
                     .configure(v1::ledger::routes)

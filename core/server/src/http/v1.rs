@@ -25,6 +25,8 @@ pub mod reconciliations;
 pub mod refunds;
 pub mod sessions;
 pub mod settlements;
+pub mod stored_value;
+pub mod stored_value_acceptors;
 pub mod stores;
 pub mod stream;
 pub mod tenants;

@@ -26,7 +26,6 @@ use crate::{
     packages::{self, PackageError, Served},
 };
 
-
 /// The channel that collects a payment, ready to be called, by one package of its plugin.
 pub struct Channel {
     pub account: Account,

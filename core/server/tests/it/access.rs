@@ -14,8 +14,8 @@ use saoma_protocol::{
 use serde_json::{Value, json};
 
 use crate::{
+    access_bodies::body,
     door::{Answer, Door},
-    fleet_client::csr,
     fleet_world::eventually,
     packages_author::{Author, sandbox_called},
     receiver::Receiver,
@@ -26,7 +26,7 @@ use crate::{
 const OURS: &str = "jade";
 const STRANGER: &str = "rust";
 /// A day whose bill is compared, on which nothing was sold; and the day of [`SOLD_AT`].
-const DAY: &str = "2026-01-31";
+pub const DAY: &str = "2026-01-31";
 const SOLD_ON: &str = "2026-09-21";
 const SOLD_AT: Millis = Millis(1_790_000_000_000);
 
@@ -50,6 +50,7 @@ const OF_ONESELF: &[&str] = &[
     "auth_me",
     "channel-accounts_list",
     "reconciliations_day",
+    "stored-value-acceptors_introduce",
     "stores_list",
     "terminal_profile",
     "terminal_pushes",
@@ -97,10 +98,10 @@ fn operations() -> Vec<Operation> {
 
 /// The ids that a request is filled with, by the name of the parameter.
 #[derive(Clone)]
-struct Ids(BTreeMap<&'static str, String>);
+pub struct Ids(BTreeMap<&'static str, String>);
 
 impl Ids {
-    fn get(&self, name: &str) -> &str {
+    pub fn get(&self, name: &str) -> &str {
         self.0.get(name).unwrap_or_else(|| panic!("say in access.rs what {{{name}}} is"))
     }
 
@@ -151,6 +152,10 @@ impl Caller {
         let (mut path, mut query) = (operation.path.clone(), Vec::new());
         for (name, is_query) in &operation.parameters {
             match (name.as_str(), is_query) {
+                // What is cancelled before it came is known from then on.
+                ("number", false) if operation.id == "stored-value-acceptors_cancel" => {
+                    path = path.replace("{number}", &ids.get(name).replacen("num", "cxl", 1));
+                }
                 (_, false) => path = path.replace(&format!("{{{name}}}"), ids.get(name)),
                 ("store" | "terminal" | "channel_account", true) => query.push(format!("{name}={}", ids.get(name))),
                 ("after", true) => query.push("after=0".to_owned()),
@@ -177,74 +182,6 @@ impl Caller {
             Some(schema) => ask.json(&body(schema, ids, nth)).await,
             None => ask.await,
         }
-    }
-}
-
-/// A body that is good, about these ids.
-fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
-    match schema {
-        "CreateApiKey" => json!({ "name": "asked for", "role": "cashier" }),
-        "CreateChannelAccount" => json!({
-            "plugin": "sandbox", "name": "asked for", "fee_basis_points": 10,
-            "settings": { "base_url": "http://127.0.0.1:9", "merchant_id": "m" },
-        }),
-        "ChangeFeePlan" => json!({
-            "account_version": 1, "terms": { "rate_basis_points": 10, "on_refund": "keep" },
-        }),
-        "ChangeChannelAccount" => json!({ "version": 1, "name": "asked for" }),
-        "CreatePayment" => json!({
-            "amount": { "minor": 100, "currency": "CNY" }, "presentation": { "kind": "merchant" },
-            "store": ids.get("store"), "channel_account": ids.get("channel_account"), "counter": nth,
-        }),
-        "CreateRefund" => json!({ "amount": { "minor": 1, "currency": "CNY" } }),
-        "CreateVoid" => json!({}),
-        "AcceptUncounted" => json!({ "reason": "seen to" }),
-        "CloseBatch" => json!({ "counted": { "minor": 0, "currency": "CNY" }, "reason": "the till is broken" }),
-        "Attend" => json!({ "reason": "seen to" }),
-        "CreateSettlement" => json!({ "outcome": "paid", "reference": "S1", "reason": "the channel's page" }),
-        "OpenDispute" => json!({ "amount": { "minor": 1, "currency": "CNY" }, "case_reference": format!("C{nth}") }),
-        "AskForResponse" => json!({ "respond_by": 1_900_000_000_000_i64 }),
-        "SubmitEvidence" => json!({ "evidence": ["a receipt"] }),
-        "AcceptDispute" => json!({ "reason": "no proof" }),
-        "CloseDispute" => json!({ "outcome": "lost" }),
-        "StartReconciliation" => json!({ "channel_account": ids.get("channel_account"), "day": DAY }),
-        "EnterPayout" => json!({
-            "channel_account": ids.get("channel_account"), "from_day": DAY, "to_day": DAY, "reference": format!("B{nth}"),
-            "amount": { "minor": 1, "currency": "CNY" }, "received_at": 1_790_000_000_000_i64, "further": true,
-        }),
-        "AssignDiscrepancy" => json!({ "to": ids.get("user") }),
-        "DecideDiscrepancy" => json!({ "reason": "as on the channel's page", "version": 1 }),
-        "ApproveWriteOff" => json!({ "version": 1 }),
-        "ReversePayout" => json!({ "reason": "mistyped" }),
-        "CreateUser" => json!({ "email": format!("asked-{nth}@example.com"), "name": "asked for", "role": "cashier" }),
-        "ChangeUser" => json!({ "name": "asked for" }),
-        "ChangePassword" => json!({ "current_password": "not this one", "new_password": "another password" }),
-        "SignIn" => json!({ "email": ids.get("email"), "password": ids.get("password") }),
-        "CreateStore" => json!({ "name": "asked for" }),
-        "ChangeStore" => json!({ "name": "asked for" }),
-        "CreateTenant" => json!({
-            "name": "asked for", "currency": "CNY", "owner_name": "asked for",
-            "owner_email": format!("asked-{nth}@example.com"),
-        }),
-        "ChangeTenant" => json!({ "late_policy": "refund" }),
-        "CreateTerminal" => json!({ "name": "asked for", "store": ids.get("store") }),
-        "ChangeTerminal" => json!({ "name": "asked for" }),
-        // Who enrols shows a code and nothing else: that codes are guarded is told in fleet_enrol.rs.
-        "Enrol" => json!({ "claim_code": "0000-0000-0000", "csr_pem": "no request" }),
-        "Renew" => json!({ "csr_pem": csr(&rcgen::KeyPair::generate().unwrap()) }),
-        // Nobody listens there.
-        "CreateWebhookEndpoint" => json!({ "url": "http://127.0.0.1:9/" }),
-        "ChangeWebhookEndpoint" => json!({ "description": "asked for" }),
-        "RotateWebhookSecret" => json!({}),
-        "ReplayWebhooks" => json!({ "from": 0, "to": 1 }),
-        "TrustPublisher" => json!({ "name": "asked for", "public_key": Author::new().public_key() }),
-        "RetirePackage" => json!({ "successor": "built_in" }),
-        "InstallPackage" => json!({ "version": 0, "package": ids.get("package") }),
-        "StartCanary" => json!({ "version": 0, "package": ids.get("package"), "tenants": [ids.get("tenant")] }),
-        "SeenRollout" => json!({ "version": 0 }),
-        "PushAck" => json!({ "ids": [1, 2, 3] }),
-        "JournalBatch" => json!({ "entries": [] }),
-        other => panic!("say in access.rs what a good {other} is"),
     }
 }
 
@@ -318,11 +255,17 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let (endpoint, delivery) = webhook_of(owner, receiver).await;
     let author = Author::trusted_by(owner).await;
     let package = author.has_published(owner, &sandbox_called("jadebox", "1.0.0")).await;
+    let (held, top_up) = stored_value(owner, "first").await;
     Ids(BTreeMap::from([
         ("publisher", author.key_id()),
         ("package", package),
         ("plugin", "jadebox".to_owned()),
         ("payment", number),
+        ("stored_value_account", held),
+        ("movement", top_up),
+        // Who accepts it has a name of its own, and a number that nothing has come under.
+        ("acceptor", format!("sto_{}a", "7".repeat(25))),
+        ("number", format!("num_{}a", "7".repeat(25))),
         ("order", text(&sold, "/order").to_owned()),
         ("dispute", disputed(town, merchant, "d").await),
         ("settlement", proposed(town, merchant, "s").await),
@@ -345,6 +288,17 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("email", format!("owner@{OURS}.example")),
         ("password", "not the password".to_owned()),
     ]))
+}
+
+/// An account of stored value, and a top-up of it.
+async fn stored_value(owner: &Door, key: &str) -> (String, String) {
+    let asked = json!({ "holder": format!("{OURS} holder") });
+    let opened: Value = owner.post("/v1/stored-value/accounts").key(&format!("{key}-o")).json(&asked).await.json(201);
+    let id = text(&opened, "/id").to_owned();
+    let asked = json!({ "amount": { "minor": 100_000, "currency": "CNY" } });
+    let path = format!("/v1/stored-value/accounts/{id}/top-ups");
+    let paid: Value = owner.post(&path).key(&format!("{key}-t")).json(&asked).await.json(201);
+    (id, text(&paid, "/id").to_owned())
 }
 
 /// A settlement by hand of a payment that the scheme keeps silent about until core asks it again, a second later: on a busy
@@ -413,6 +367,19 @@ async fn fresh(town: &Town, merchant: &Merchant, operation: &Operation, ids: &Id
         "settlements_confirm" | "settlements_withdraw" => {
             ids.with("settlement", &proposed(town, merchant, &format!("s-{nth}")).await)
         }
+        "stored-value_change"
+        | "stored-value_close"
+        | "stored-value_freeze"
+        | "stored-value_reverse"
+        | "stored-value_unfreeze" => {
+            let (held, top_up) = stored_value(owner, &format!("v-{nth}")).await;
+            if operation.id == "stored-value_unfreeze" {
+                let path = format!("/v1/stored-value/accounts/{held}/freeze");
+                let frozen = owner.post(&path).key(&format!("f-{nth}")).json(&json!({ "reason": "lost" })).await;
+                assert_eq!(frozen.status, 200, "{}", frozen.text);
+            }
+            ids.with("stored_value_account", &held).with("movement", &top_up)
+        }
         "webhooks_delete" => {
             let asked = json!({ "url": "http://127.0.0.1:9/" });
             let made: Value = owner.post("/v1/webhook-endpoints").json(&asked).await.json(201);
@@ -448,7 +415,12 @@ async fn who_may_do_what() {
     for role in ["manager", "cashier", "accountant", "read_only", "plugin_publisher"] {
         callers.push(Caller::new(role, &town.person(&ours, role).await));
     }
-    for (name, role) in [("key:owner", "owner"), ("key:cashier", "cashier"), ("key:read_only", "read_only")] {
+    for (name, role) in [
+        ("key:owner", "owner"),
+        ("key:cashier", "cashier"),
+        ("key:read_only", "read_only"),
+        ("key:acceptor", "acceptor"),
+    ] {
         callers.push(Caller::new(name, &town.key(&ours, role).await));
     }
     callers.push(Caller::terminal("terminal", &till, &ours));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a story that cannot go on fails")]
 
 mod access;
+mod access_bodies;
 mod audit_verify;
 mod bad_input;
 mod bad_input_desk;
@@ -53,6 +54,7 @@ mod refund_notices;
 mod repeats;
 mod rotation;
 mod scheme_world;
+mod stored_value;
 mod town;
 mod town_database;
 mod unknown;

@@ -257,7 +257,7 @@ fn a_set_that_a_rule_did_not_make_is_booked_line_by_line() {
         tea.sell(base, 1, cny(500), &captured(0, 0));
         let line = |account, minor| Posting { account, money: Money::new(minor, Currency::CNY) };
         let lines =
-            vec![line(Account::WalletLiability, -500), line(Account::ChannelClearing, 200), line(Account::Fees, 300)];
+            vec![line(Account::StoredValue, -500), line(Account::ChannelClearing, 200), line(Account::Fees, 300)];
         let set = PostingSet::new(lines.clone()).expect("a set");
         post(base, &tea, &booking(&tea, 1, Kind::DisputeWon), &[set]).expect("a booking");
         post(base, &tea, &booking(&tea, 1, Kind::DisputeLost), &[]).expect("a booking of nothing");

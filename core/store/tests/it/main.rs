@@ -35,4 +35,5 @@ mod refunds;
 mod row_security;
 mod schema;
 mod settlement;
+mod stored_value;
 mod webhooks;

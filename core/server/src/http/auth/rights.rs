@@ -31,6 +31,13 @@ pub enum Right {
     ManageWebhooks,
     ReadAudit,
     ManageTenants,
+    ReadStoredValue,
+    /// Open accounts of stored value, take money for them, and freeze what was lost.
+    ServeStoredValue,
+    /// Limits, what was a mistake, what is released, and what is paid out.
+    ManageStoredValue,
+    /// The requests of those who accept stored value of this merchant's.
+    AcceptStoredValue,
     /// The requests that only a terminal makes.
     BeTerminal,
 }
@@ -59,6 +66,10 @@ impl Right {
             Self::ManageWebhooks => "manage webhooks",
             Self::ReadAudit => "read the audit log",
             Self::ManageTenants => "manage merchants",
+            Self::ReadStoredValue => "see stored value",
+            Self::ServeStoredValue => "serve holders of stored value",
+            Self::ManageStoredValue => "manage stored value",
+            Self::AcceptStoredValue => "accept stored value",
             Self::BeTerminal => "speak as a terminal",
         }
     }
@@ -83,6 +94,10 @@ const OWNER: &[Right] = &[
     Right::ManagePeople,
     Right::ManageWebhooks,
     Right::ReadAudit,
+    Right::ReadStoredValue,
+    Right::ServeStoredValue,
+    Right::ManageStoredValue,
+    Right::AcceptStoredValue,
 ];
 const MANAGER: &[Right] = &[
     Right::OwnSession,
@@ -94,8 +109,18 @@ const MANAGER: &[Right] = &[
     Right::ReadFleet,
     Right::ManageFleet,
     Right::ManageStores,
+    Right::ReadStoredValue,
+    Right::ServeStoredValue,
+    Right::ManageStoredValue,
 ];
-const CASHIER: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::TakePayments, Right::ReadFleet];
+const CASHIER: &[Right] = &[
+    Right::OwnSession,
+    Right::ReadPayments,
+    Right::TakePayments,
+    Right::ReadFleet,
+    Right::ReadStoredValue,
+    Right::ServeStoredValue,
+];
 const ACCOUNTANT: &[Right] = &[
     Right::OwnSession,
     Right::ReadPayments,
@@ -105,9 +130,11 @@ const ACCOUNTANT: &[Right] = &[
     Right::HandleDisputes,
     Right::ReadFleet,
     Right::ReadAudit,
+    Right::ReadStoredValue,
 ];
 const READ_ONLY: &[Right] = &[Right::OwnSession, Right::ReadPayments, Right::ReadFleet];
 const PUBLISHER: &[Right] = &[Right::OwnSession, Right::PublishPlugins];
+const ACCEPTOR: &[Right] = &[Right::OwnSession, Right::AcceptStoredValue];
 const PLATFORM: &[Right] =
     &[Right::OwnSession, Right::ManageTenants, Right::PublishPlugins, Right::ManagePlugins, Right::ReadAudit];
 const TERMINAL: &[Right] = &[Right::BeTerminal, Right::ReadPayments, Right::TakePayments, Right::GiveRefunds];
@@ -142,6 +169,7 @@ const fn of_role(role: Role) -> &'static [Right] {
         Role::Accountant => ACCOUNTANT,
         Role::ReadOnly => READ_ONLY,
         Role::PluginPublisher => PUBLISHER,
+        Role::Acceptor => ACCEPTOR,
     }
 }
 
@@ -163,5 +191,6 @@ macro_rules! needs {
 
 needs! {
     OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile HandleDisputes ReadFleet ManageFleet ManageStores
-    ManageChannels PublishPlugins ManagePlugins ManagePeople ManageWebhooks ReadAudit ManageTenants BeTerminal
+    ManageChannels PublishPlugins ManagePlugins ManagePeople ManageWebhooks ReadAudit ManageTenants
+    ReadStoredValue ServeStoredValue ManageStoredValue AcceptStoredValue BeTerminal
 }

@@ -1,0 +1,84 @@
+//! A good body for each operation that the API describes, for whoever asks all of them.
+
+use serde_json::{Value, json};
+
+use crate::{
+    access::{DAY, Ids},
+    fleet_client::csr,
+    packages_author::Author,
+};
+
+/// A body that is good, about these ids.
+pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
+    match schema {
+        "CreateApiKey" => json!({ "name": "asked for", "role": "cashier" }),
+        "CreateChannelAccount" => json!({
+            "plugin": "sandbox", "name": "asked for", "fee_basis_points": 10,
+            "settings": { "base_url": "http://127.0.0.1:9", "merchant_id": "m" },
+        }),
+        "ChangeFeePlan" => json!({
+            "account_version": 1, "terms": { "rate_basis_points": 10, "on_refund": "keep" },
+        }),
+        "ChangeChannelAccount" => json!({ "version": 1, "name": "asked for" }),
+        "CreatePayment" => json!({
+            "amount": { "minor": 100, "currency": "CNY" }, "presentation": { "kind": "merchant" },
+            "store": ids.get("store"), "channel_account": ids.get("channel_account"), "counter": nth,
+        }),
+        "CreateRefund" => json!({ "amount": { "minor": 1, "currency": "CNY" } }),
+        "TrustPublisher" => json!({ "name": "asked for", "public_key": Author::new().public_key() }),
+        "RetirePackage" => json!({ "successor": "built_in" }),
+        "InstallPackage" => json!({ "version": 0, "package": ids.get("package") }),
+        "StartCanary" => json!({ "version": 0, "package": ids.get("package"), "tenants": [ids.get("tenant")] }),
+        "SeenRollout" => json!({ "version": 0 }),
+        "CreateVoid" => json!({}),
+        "AcceptUncounted" => json!({ "reason": "seen to" }),
+        "CloseBatch" => json!({ "counted": { "minor": 0, "currency": "CNY" }, "reason": "the till is broken" }),
+        "Attend" => json!({ "reason": "seen to" }),
+        "CreateSettlement" => json!({ "outcome": "paid", "reference": "S1", "reason": "the channel's page" }),
+        "OpenDispute" => json!({ "amount": { "minor": 1, "currency": "CNY" }, "case_reference": format!("C{nth}") }),
+        "AskForResponse" => json!({ "respond_by": 1_900_000_000_000_i64 }),
+        "SubmitEvidence" => json!({ "evidence": ["a receipt"] }),
+        "AcceptDispute" => json!({ "reason": "no proof" }),
+        "CloseDispute" => json!({ "outcome": "lost" }),
+        "StartReconciliation" => json!({ "channel_account": ids.get("channel_account"), "day": DAY }),
+        "EnterPayout" => json!({
+            "channel_account": ids.get("channel_account"), "from_day": DAY, "to_day": DAY, "reference": format!("B{nth}"),
+            "amount": { "minor": 1, "currency": "CNY" }, "received_at": 1_790_000_000_000_i64, "further": true,
+        }),
+        "AssignDiscrepancy" => json!({ "to": ids.get("user") }),
+        "DecideDiscrepancy" => json!({ "reason": "as on the channel's page", "version": 1 }),
+        "ApproveWriteOff" => json!({ "version": 1 }),
+        "ReversePayout" => json!({ "reason": "mistyped" }),
+        "CreateUser" => json!({ "email": format!("asked-{nth}@example.com"), "name": "asked for", "role": "cashier" }),
+        "ChangeUser" => json!({ "name": "asked for" }),
+        "ChangePassword" => json!({ "current_password": "not this one", "new_password": "another password" }),
+        "SignIn" => json!({ "email": ids.get("email"), "password": ids.get("password") }),
+        "CreateStore" => json!({ "name": "asked for" }),
+        "ChangeStore" => json!({ "name": "asked for" }),
+        "CreateTenant" => json!({
+            "name": "asked for", "currency": "CNY", "owner_name": "asked for",
+            "owner_email": format!("asked-{nth}@example.com"),
+        }),
+        "ChangeTenant" => json!({ "late_policy": "refund" }),
+        "CreateTerminal" => json!({ "name": "asked for", "store": ids.get("store") }),
+        "ChangeTerminal" => json!({ "name": "asked for" }),
+        // Who enrols shows a code and nothing else: that codes are guarded is told in fleet_enrol.rs.
+        "Enrol" => json!({ "claim_code": "0000-0000-0000", "csr_pem": "no request" }),
+        "Renew" => json!({ "csr_pem": csr(&rcgen::KeyPair::generate().unwrap()) }),
+        "OpenStoredValueAccount" => json!({ "holder": "asked for" }),
+        "ChangeStoredValueAccount" => json!({ "version": 2, "holder": "asked for" }),
+        "TopUpStoredValue" => json!({ "amount": { "minor": 100, "currency": "CNY" } }),
+        "StoredValueReason" => json!({ "reason": "asked for" }),
+        "NewStoredValueCode" | "CancelStoredValueCharge" => json!({}),
+        "ChargeStoredValue" => json!({ "amount": { "minor": 100, "currency": "CNY" }, "code": "SV1:NOBODYS" }),
+        "RefundStoredValue" => json!({ "amount": { "minor": 1, "currency": "CNY" } }),
+        // Nobody listens there.
+        "CreateWebhookEndpoint" => json!({ "url": "http://127.0.0.1:9/" }),
+        "ChangeWebhookEndpoint" => json!({ "description": "asked for" }),
+        "RotateWebhookSecret" => json!({}),
+        "ReplayWebhooks" => json!({ "from": 0, "to": 1 }),
+        "PushAck" => json!({ "ids": [1, 2, 3] }),
+        "JournalBatch" => json!({ "entries": [] }),
+        other => panic!("say in access.rs what a good {other} is"),
+    }
+}

@@ -1,0 +1,24 @@
+//! The wire of `/v1/stored-value/acceptors` (core's OpenAPI document), pure: what is sent, and what an answer means.
+
+pub mod build;
+pub mod read;
+
+use serde::Deserialize;
+
+/// The account's settings (`settings.schema.json`).
+#[derive(Clone, Debug, Deserialize)]
+pub struct Settings {
+    pub base_url: String,
+    pub acceptor: String,
+}
+
+/// One call of the issuer's API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub method: &'static str,
+    /// With its query.
+    pub path: String,
+    /// Of a `POST`, which has a body too.
+    pub key: Option<String>,
+    pub body: String,
+}
