@@ -168,8 +168,11 @@ pub fn retire(
 /// Binds a payment to a package. In the transaction that makes the payment: before anything of it is sent.
 ///
 /// # Errors
-/// None of its own.
+/// `Stale` if the package is retired: a node that has not heard of it yet must not send through what nobody asks any more.
 pub fn bind(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId, package: ContentHash) -> Result<(), StoreError> {
+    if usable(tx, &Owner::Tenant(*scope), package)?.retired_at.is_some() {
+        return Err(StoreError::Stale { what: "the plugin's package" });
+    }
     let row = (
         payment_packages::tenant_id.eq(Txt(scope.tenant())),
         payment_packages::payment_id.eq(Txt(payment)),

@@ -10,7 +10,7 @@ use saoma_protocol::{Millis, TenantId};
 use crate::{
     Owner, PlatformScope, StoreError, Tx,
     column::{Txt, signed, unsigned},
-    dialect::{insert_all, insert_or_ignore},
+    dialect::{insert_all, insert_or_ignore, take_turn_named},
     plugin_owner::Key,
     reach::Reach,
     schema::{plugin_canaries, plugin_rollouts},
@@ -31,6 +31,18 @@ pub struct StoredRollout {
 
 /// Tenants of one canary, at most: a canary is few, and all of them are read whenever a node looks.
 pub const CANARY_TENANTS_MAX: usize = 1_000;
+
+/// One change of a plugin's rollout or packages after the other: two at once would each decide by what the other is about to end.
+///
+/// # Errors
+/// None of its own.
+pub fn take_turn(tx: &mut Tx<'_>, owner: &Owner, plugin: &str) -> Result<(), StoreError> {
+    take_turn_named(
+        tx,
+        owner,
+        &format!("rollout {} {plugin}", owner.tenant().map_or_else(String::new, |id| id.to_string())),
+    )
+}
 
 /// `None` for a plugin that nobody has rolled out.
 ///

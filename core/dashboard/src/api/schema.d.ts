@@ -1371,6 +1371,300 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stored-value/acceptors/{acceptor}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says whose stored value this is: for a self-test. */
+        get: operations["stored-value-acceptors_introduce"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/acceptors/{acceptor}/bills/{day}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What moved for the acceptor on a day of UTC (`2026-01-31`), the first movement first. */
+        get: operations["stored-value-acceptors_bill"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/acceptors/{acceptor}/charges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Charges the account whose code was shown. The same number again, whatever the code: what became of the first. */
+        post: operations["stored-value-acceptors_charge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/acceptors/{acceptor}/charges/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What has become of a charge. */
+        get: operations["stored-value-acceptors_show_charge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/acceptors/{acceptor}/charges/{number}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Undoes a charge whole. One that has not come yet never charges after this. A repeat changes nothing. */
+        post: operations["stored-value-acceptors_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/acceptors/{acceptor}/charges/{number}/refunds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives part or all of a charge back to its holder. The same number again: the first refund. */
+        post: operations["stored-value-acceptors_refund"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/acceptors/{acceptor}/refunds/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A refund that was given back. */
+        get: operations["stored-value-acceptors_show_refund"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Accounts, newest first. */
+        get: operations["stored-value_list"];
+        put?: never;
+        /** Opens an account for a holder, with nothing in it. */
+        post: operations["stored-value_open"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/accounts/{stored_value_account}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One account. */
+        get: operations["stored-value_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes the holder's name or the limits. */
+        patch: operations["stored-value_change"];
+        trace?: never;
+    };
+    "/v1/stored-value/accounts/{stored_value_account}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pays what is left out in cash, from the safe, and closes the account for good. */
+        post: operations["stored-value_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/accounts/{stored_value_account}/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes the code that the holder shows next: good for a minute and one charge. The one before is dead.
+         * @description Whoever may call this may spend what the account holds: it is for the program behind the holders' own app.
+         */
+        post: operations["stored-value_new_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/accounts/{stored_value_account}/freeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Freezes the account of a holder whose phone is lost: nothing is spent any more, and every code of it is dead. */
+        post: operations["stored-value_freeze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/accounts/{stored_value_account}/statement": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What moved on the account, the last movement first. */
+        get: operations["stored-value_statement"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/accounts/{stored_value_account}/statement/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The whole statement as a file, the first movement first. At most 20,000 movements. */
+        get: operations["stored-value_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/accounts/{stored_value_account}/top-ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes cash for the account. It is booked in the safe. */
+        post: operations["stored-value_top_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/accounts/{stored_value_account}/unfreeze": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Releases a frozen account. Its holder needs another code. */
+        post: operations["stored-value_unfreeze"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/movements/{movement}/reverse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a top-up back that was a mistake, as long as the account still holds it: the holder gets the cash back. */
+        post: operations["stored-value_reverse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stores": {
         parameters: {
             query?: never;
@@ -2054,6 +2348,7 @@ export interface components {
             store: components["schemas"]["StoreId"];
             terminal: components["schemas"]["TerminalId"];
         };
+        CancelStoredValueCharge: Record<string, never>;
         /**
          * @description How the terminal came by the card's number.
          * @enum {string}
@@ -2098,6 +2393,16 @@ export interface components {
             /** @description A closed one takes no new payments. */
             active?: boolean | null;
             name?: string | null;
+        };
+        /** @description What is left out stays as it is; limits are changed together. */
+        ChangeStoredValueAccount: {
+            holder?: string | null;
+            limits?: components["schemas"]["StoredValueLimits"] | null;
+            /**
+             * Format: int64
+             * @description Of the account as it was read: if it has changed since, nothing is.
+             */
+            version: number;
         };
         ChangeTenant: {
             /** @description `false` shuts its people, keys and terminals out. */
@@ -2163,6 +2468,11 @@ export interface components {
              * @description To be sent with a change.
              */
             version: number;
+        };
+        ChargeStoredValue: {
+            amount: components["schemas"]["Amount"];
+            /** @description As the holder showed it. */
+            code: string;
         };
         /** @description What a person types into the terminal to claim it. Works once. */
         ClaimCode: {
@@ -2718,6 +3028,7 @@ export interface components {
             kind: string;
             reason: string;
         };
+        NewStoredValueCode: Record<string, never>;
         /**
          * @description What becomes of the fee when money goes back to the customer.
          * @enum {string}
@@ -2753,6 +3064,18 @@ export interface components {
             /** @description Why the customer disputes it, as the scheme numbers reasons, such as `10.4`. */
             reason_code?: string | null;
             respond_by?: components["schemas"]["Millis"] | null;
+        };
+        OpenStoredValueAccount: {
+            /**
+             * @description The merchant's own if it is left out.
+             * @example CNY
+             */
+            currency?: string | null;
+            /** @description 1 to 128 characters. */
+            holder: string;
+            limits?: components["schemas"]["StoredValueLimits"];
+            /** @description As the merchant numbers its holders; another account's is refused. */
+            reference?: string | null;
         };
         OrderId: string;
         OrderView: {
@@ -3204,6 +3527,51 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_StoredValueAccountView: {
+            items: {
+                balance: components["schemas"]["Money"];
+                created_at: components["schemas"]["Millis"];
+                holder: string;
+                id: components["schemas"]["StoredValueAccountId"];
+                limits: components["schemas"]["StoredValueLimits"];
+                /** @description As the merchant numbers its holders. */
+                reference?: string | null;
+                /** @description `active`, `frozen` or `closed`. */
+                state: string;
+                updated_at: components["schemas"]["Millis"];
+                /** Format: int64 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_StoredValueMovementView: {
+            items: {
+                /** @description Who accepted it, and the number that they gave it. */
+                acceptor?: string | null;
+                account: components["schemas"]["StoredValueAccountId"];
+                /** @description Negative where the account has less of it. */
+                amount: components["schemas"]["Money"];
+                at: components["schemas"]["Millis"];
+                /** @description Of the account, after it. */
+                balance: components["schemas"]["Money"];
+                /** @description The charge that it gives back. */
+                charge?: string | null;
+                id: components["schemas"]["StoredValueMovementId"];
+                /** @description `topped_up`, `top_up_reversed`, `charged`, `charge_cancelled`, `refunded` or `paid_out`. */
+                kind: string;
+                made_by: string;
+                number?: string | null;
+                reason?: string | null;
+                reverses?: components["schemas"]["StoredValueMovementId"] | null;
+                /** @description From 1, without gaps in an account. */
+                sequence: components["schemas"]["Sequence"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_TenantView: {
             items: {
                 active: boolean;
@@ -3628,6 +3996,10 @@ export interface components {
          * @enum {string}
          */
         RefundState: "submitting" | "pending" | "unknown" | "succeeded" | "failed";
+        RefundStoredValue: {
+            amount: components["schemas"]["Amount"];
+            reason?: string | null;
+        };
         /** @description A refund or void as everyone with the right to it sees it. */
         RefundView: {
             amount: components["schemas"]["Amount"];
@@ -3722,7 +4094,7 @@ export interface components {
             reason: string;
         };
         /** @enum {string} */
-        Role: "platform_admin" | "owner" | "manager" | "cashier" | "accountant" | "read_only" | "plugin_publisher";
+        Role: "platform_admin" | "owner" | "manager" | "cashier" | "accountant" | "read_only" | "plugin_publisher" | "acceptor";
         RotateWebhookSecret: {
             /**
              * Format: int32
@@ -3928,6 +4300,114 @@ export interface components {
             id: components["schemas"]["StoreId"];
             name: string;
         };
+        StoredValueAccountId: string;
+        /** @description An account of stored value. */
+        StoredValueAccountView: {
+            balance: components["schemas"]["Money"];
+            created_at: components["schemas"]["Millis"];
+            holder: string;
+            id: components["schemas"]["StoredValueAccountId"];
+            limits: components["schemas"]["StoredValueLimits"];
+            /** @description As the merchant numbers its holders. */
+            reference?: string | null;
+            /** @description `active`, `frozen` or `closed`. */
+            state: string;
+            updated_at: components["schemas"]["Millis"];
+            /** Format: int64 */
+            version: number;
+        };
+        StoredValueBill: {
+            items: components["schemas"]["StoredValueBillLine"][];
+            next_cursor?: string | null;
+        };
+        /** @description One movement of an acceptor's. */
+        StoredValueBillLine: {
+            amount: components["schemas"]["Amount"];
+            at: components["schemas"]["Millis"];
+            charge: string;
+            /** @description `charged`, `charge_cancelled` or `refunded`. */
+            kind: string;
+            /** @description The issuer's own number of it. */
+            movement: components["schemas"]["StoredValueMovementId"];
+            /** @description The charge's number, or the refund's. */
+            number: string;
+        };
+        /** @description What became of a charge's number, for good but for what is given back. */
+        StoredValueChargeView: {
+            amount?: components["schemas"]["Amount"] | null;
+            at: components["schemas"]["Millis"];
+            movement?: components["schemas"]["StoredValueMovementId"] | null;
+            number: string;
+            /** @description `code`, `code_expired`, `insufficient`, `charge_limit`, `day_limit`, `frozen`, `closed` or `currency`. */
+            refusal?: string | null;
+            /**
+             * Format: int64
+             * @description Given back so far.
+             */
+            returned_minor: number;
+            /**
+             * @description `charged`; `refused`: nothing was taken; `cancelled`: all was given back; `barred`: it was cancelled before it came, and never
+             *     charges.
+             */
+            state: string;
+        };
+        /** @description A code to be shown once, as text or as a QR code. It is a secret until then. */
+        StoredValueCode: {
+            code: string;
+            expires_at: components["schemas"]["Millis"];
+        };
+        /** @description Whose stored value this is. */
+        StoredValueIssuer: {
+            acceptor: string;
+            /** @example CNY */
+            currency: string;
+            issuer: string;
+        };
+        /** @description In minor units of the account's currency, each from 1; what is absent has no limit. */
+        StoredValueLimits: {
+            /**
+             * Format: int64
+             * @description What the account may hold after a top-up.
+             */
+            balance_minor_max?: number | null;
+            /**
+             * Format: int64
+             * @description Of one charge.
+             */
+            charge_minor_max?: number | null;
+            /**
+             * Format: int64
+             * @description Of all charges of a day, less what was given back of them.
+             */
+            day_minor_max?: number | null;
+        };
+        StoredValueMovementId: string;
+        /** @description One movement of an account. */
+        StoredValueMovementView: {
+            /** @description Who accepted it, and the number that they gave it. */
+            acceptor?: string | null;
+            account: components["schemas"]["StoredValueAccountId"];
+            /** @description Negative where the account has less of it. */
+            amount: components["schemas"]["Money"];
+            at: components["schemas"]["Millis"];
+            /** @description Of the account, after it. */
+            balance: components["schemas"]["Money"];
+            /** @description The charge that it gives back. */
+            charge?: string | null;
+            id: components["schemas"]["StoredValueMovementId"];
+            /** @description `topped_up`, `top_up_reversed`, `charged`, `charge_cancelled`, `refunded` or `paid_out`. */
+            kind: string;
+            made_by: string;
+            number?: string | null;
+            reason?: string | null;
+            reverses?: components["schemas"]["StoredValueMovementId"] | null;
+            /** @description From 1, without gaps in an account. */
+            sequence: components["schemas"]["Sequence"];
+        };
+        /** @description Why it is done; it stays in the audit log. */
+        StoredValueReason: {
+            reason: string;
+        };
         /** @description What was handed in at the channel. */
         SubmitEvidence: {
             /** @description A document a line: what it is, and where it lies. 1 to 20. */
@@ -4050,6 +4530,10 @@ export interface components {
              * @description The payment's version after it.
              */
             version: number;
+        };
+        /** @description What a holder pays in, in cash. */
+        TopUpStoredValue: {
+            amount: components["schemas"]["Amount"];
         };
         TotalView: {
             /** @description Name of the plugin, or `cash`. */
@@ -7175,6 +7659,661 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SettlementView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value-acceptors_introduce": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                acceptor: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueIssuer"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value-acceptors_bill": {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                acceptor: string;
+                day: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueBill"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value-acceptors_charge": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                acceptor: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChargeStoredValue"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueChargeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value-acceptors_show_charge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                acceptor: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueChargeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value-acceptors_cancel": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                acceptor: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelStoredValueCharge"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueChargeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value-acceptors_refund": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                acceptor: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefundStoredValue"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueBillLine"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value-acceptors_show_refund": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                acceptor: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueBillLine"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_list": {
+        parameters: {
+            query?: {
+                reference?: string;
+                /** @description `active`, `frozen` or `closed`. */
+                state?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StoredValueAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_open": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenStoredValueAccount"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeStoredValueAccount"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_close": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoredValueReason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_new_code": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewStoredValueCode"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueCode"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_freeze": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoredValueReason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_statement": {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StoredValueMovementView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_export": {
+        parameters: {
+            query: {
+                format: "csv" | "xlsx";
+            };
+            header?: never;
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_top_up": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TopUpStoredValue"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueMovementView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_unfreeze": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoredValueReason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueAccountView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_reverse": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                movement: components["schemas"]["StoredValueMovementId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoredValueReason"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredValueMovementView"];
                 };
             };
             /** @description What is wrong, and what to do */

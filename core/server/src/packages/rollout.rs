@@ -74,6 +74,7 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
     };
     let (now, serving) = (app.now(), app.clone());
     let work = move |tx: &mut Tx<'_>| {
+        plugin_rollouts::take_turn(tx, &owner, &wish.plugin)?;
         if let Some(hash) = candidate {
             may_be_rolled_out(tx, &owner, hash, &wish.plugin)?;
         }
@@ -144,6 +145,10 @@ fn may_be_rolled_out(tx: &mut Tx<'_>, owner: &Owner, hash: ContentHash, plugin: 
     if package.retired_at.is_some() {
         return Err(PackageError::Retired(hash));
     }
+    // Also if the platform took the id after it was published: accounts of the platform's plugin hold secrets for that alone.
+    if owner.tenant().is_some() && plugin_packages::is_of_platform(tx, plugin)? {
+        return Err(PackageError::IdTaken(package.plugin));
+    }
     if trusted(tx, owner)?.iter().all(|publisher| publisher.key_id != package.publisher) {
         return Err(PackageError::Revoked(package.publisher));
     }
@@ -183,6 +188,7 @@ pub async fn retire(app: &App, who: Principal, hash: ContentHash, successor: Cho
     let built_in = app.channels().manifests();
     let work = move |tx: &mut Tx<'_>| {
         let package = plugin_packages::load(tx, &owner, hash)?;
+        plugin_rollouts::take_turn(tx, &owner, &package.plugin)?;
         let named = plugin_rollouts::load(tx, &owner, &package.plugin)?;
         if named.is_some_and(|stored| stored.rollout.names(hash)) {
             return Err(PackageError::InUse(package.plugin));

@@ -108,7 +108,9 @@ impl Serving {
     #[must_use]
     pub fn of(&self, tenant: TenantId, plugin: &str) -> Serves {
         let table = self.table();
-        let own = table.get(&(Some(tenant), plugin.to_owned()));
+        // A tenant that went back to what is built in has what the platform gives to everybody.
+        let is_chosen = |entry: &&Entry| entry.up.as_ref().is_none_or(|up| up.stable.is_some());
+        let own = table.get(&(Some(tenant), plugin.to_owned())).filter(is_chosen);
         let Some(entry) = own.or_else(|| table.get(&(None, plugin.to_owned()))) else { return Serves::BuiltIn };
         let Some(up) = &entry.up else { return Serves::Nothing };
         let canary = up.canary.as_ref().filter(|_| up.canary_tenants.contains(&tenant));
@@ -281,7 +283,11 @@ fn free_idle(app: &App, wanted: &HashSet<ContentHash>) {
     let mut used = app.serving().used.lock().unwrap_or_else(PoisonError::into_inner);
     let now = Instant::now();
     used.retain(|hash, last| {
-        let stays = wanted.contains(hash) || now.duration_since(*last) < IDLE_MAX;
+        // Calls that began while it was wanted have as long to end as those about a payment.
+        if wanted.contains(hash) {
+            *last = now;
+        }
+        let stays = now.duration_since(*last) < IDLE_MAX;
         if !stays {
             app.channels().remove_package(*hash);
         }

@@ -113,7 +113,7 @@ async fn from_the_first_package_over_a_canary_to_everybody_and_back() {
         let refund: Value = jade.owner.post(&format!("/v1/payments/{id}/refunds")).json(&refund).await.json(201);
         assert_eq!(refund["state"], "succeeded", "{refund}");
         assert_eq!(calls(&town, version, "refund").await, given + 1.0, "{version}");
-        assert!(calls(&town, version, "query").await >= asked, "{version}");
+        assert!(calls(&town, version, "query").await > asked, "{version}");
     }
     jade.books_balance().await;
     let log: Value = admin.get("/v1/audit?limit=50").await.json(200);
