@@ -5,7 +5,7 @@ import { may, type Right, type Role } from './rights';
 const CORE = readFileSync(new URL('../../server/src/http/auth/rights.rs', import.meta.url), 'utf8');
 const TABLES: Readonly<Record<Role, string>> = {
   owner: 'OWNER', manager: 'MANAGER', cashier: 'CASHIER', accountant: 'ACCOUNTANT', read_only: 'READ_ONLY',
-  plugin_publisher: 'PUBLISHER', platform_admin: 'PLATFORM',
+  plugin_publisher: 'PUBLISHER', platform_admin: 'PLATFORM', acceptor: 'ACCEPTOR',
 };
 const NAMES: Readonly<Record<Right, string>> = { read_books: 'ReadBooks', reconcile: 'Reconcile' };
 
