@@ -235,6 +235,8 @@ fn every_column_of_bytes_is_known_for_what_it_is() {
         "idempotency_keys.fingerprint",
         "pay_codes.id",
         "plugin_kv.value",
+        // Published to whoever may use it.
+        "plugin_packages.component",
         "server_keys.ciphertext",
         "sessions.refresh_hash",
         "tenant_keys.wrapped",
