@@ -159,6 +159,9 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
     let payout = json!({ "channel_account": "", "from_day": day, "to_day": day, "reference": "B2", "amount": money,
         "received_at": 1_790_000_000_000_i64 });
     let hand = json!({ "outcome": "paid", "reference": "S1", "reason": "the channel's page", "refund": "" });
+    // A merchant tries its plugins on nobody else, whoever is named.
+    let (trial, canary) =
+        ("/v1/plugin-rollouts/sandbox/canary", json!({ "version": 0, "package": "0".repeat(64), "tenants": [""] }));
     let account = jade.account.as_str();
     let store = jade.store.as_str();
     let rows = [
@@ -167,6 +170,7 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
         ("payments_create", "/order", "/v1/payments", present(100), text(&sold, "/order"), "404 not_found"),
         ("settlements_create", "/refund", &settlements, hand, text(&refund, "/id"), "404 not_found"),
         ("discrepancies_assign", "/to", &assign, json!({}), text(&me, "/items/0/id"), "404 not_found"),
+        ("plugin-rollouts_canary", "/tenants/0", trial, canary, jade.id.as_str(), "422 invalid"),
         ("payouts_enter", "/channel_account", "/v1/payouts", payout, account, "404 not_found"),
         (
             "reconciliations_start",
@@ -190,7 +194,10 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
                 bodies.push(charge(100, &town.code_of("alice").await));
             }
             for mut body in bodies {
-                body[&pointer[1..]] = json!(id);
+                match body.pointer_mut(pointer) {
+                    Some(inside) => *inside = json!(id),
+                    None => body[&pointer[1..]] = json!(id),
+                }
                 let refused = rust.owner.post(path).key("foreign").json(&body).await;
                 let (status, code) = refused.refusal();
                 assert_eq!(format!("{status} {code}"), refusal, "{operation}{pointer}");

@@ -238,6 +238,8 @@ fn every_column_of_bytes_is_known_for_what_it_is() {
         "payment_cards.ksn",
         "payment_cards.number",
         "plugin_kv.value",
+        // Published to whoever may use it.
+        "plugin_packages.component",
         "server_keys.ciphertext",
         "sessions.refresh_hash",
         "tenant_keys.wrapped",
