@@ -14,7 +14,7 @@ fn choice(word: &str) -> Choice {
 
 /// Stable, previous and canary in words; `-` for none.
 fn rollout(words: &str) -> Rollout {
-    let [stable, previous, canary] = words.split(' ').collect::<Vec<_>>().try_into().expect("three words");
+    let [stable, previous, canary] = words.split(' ').collect::<Vec<_>>().try_into().unwrap();
     Rollout {
         stable: choice(stable),
         previous: (previous != "-").then(|| choice(previous)),

@@ -130,7 +130,7 @@ fn what_is_written_is_read_back() {
             assert_eq!(sequences(None, 1)?, [2]);
             assert_eq!(sequences(Some(Sequence(2)), 5)?, [1]);
             let bill = movements::bill(tx, scope, "canteen", NOW, at(60), None, 5)?;
-            assert_eq!(bill, [moved.clone()]);
+            assert_eq!(bill, std::slice::from_ref(&moved));
             let after = movements::BillCursor { at: moved.told.at, id: moved.told.id };
             assert_eq!(movements::bill(tx, scope, "canteen", NOW, at(60), Some(after), 5)?, []);
             assert_eq!(movements::bill(tx, scope, "canteen", NOW, moved.told.at, None, 5)?, []);

@@ -68,7 +68,8 @@ async fn show_charge(
 
 async fn cancel(issuer: Data<Issuer>, request: HttpRequest, body: Bytes, path: Path<(String, String)>) -> HttpResponse {
     answer(&issuer, &request, &body, Act::Cancel, |_| {
-        (key(&request)?, fields(&body, &[])?);
+        key(&request)?;
+        fields(&body, &[])?;
         issuer.lock().cancel(&path.1, issuer.stage().now_ms())
     })
     .await

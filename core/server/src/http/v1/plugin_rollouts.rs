@@ -218,8 +218,8 @@ async fn take(
 fn view(app: &App, owner: &Owner, stored: StoredRollout, unfit: Vec<Unfit>) -> PluginRolloutView {
     let StoredRollout { plugin, rollout, canary_tenants, changed_at, changed_by, .. } = stored;
     let was_changed = rollout.version > 0;
-    let behind = app.serving().behind().into_iter();
-    let behind = behind.filter(|behind| behind.tenant == owner.tenant() && behind.plugin == plugin).last();
+    let mut behind = app.serving().behind().into_iter();
+    let behind = behind.rfind(|behind| behind.tenant == owner.tenant() && behind.plugin == plugin);
     let this_node = ServedHere {
         version: app.serving().version_of(owner.tenant(), &plugin),
         problem: behind.map(|behind| behind.why),
