@@ -118,7 +118,7 @@ async fn cards_that_do_not_open_are_not_sent() {
     let host = host(config()).await;
     let unlike = Card { track_2: None, kept: KeptCard { ksn: bytes("FFFF9876543210E00003"), ..card().kept }, ..card() };
     let failure = host.charge_card(&account("card-echo", 1), &order(1, 1_000), &unlike).await.expect_err("refused");
-    assert!(matches!(&failure, Failure::NotSent { why } if why.contains("does not open")), "{failure:?}");
+    assert!(matches!(&failure, Failure::CardUnreadable { why } if why.contains("does not open")), "{failure:?}");
     let without = Account { secrets: Secrets::none(), ..account("card-echo", 1) };
     let failure = host.charge_card(&without, &order(1, 1_000), &card()).await.expect_err("refused");
     assert!(matches!(&failure, Failure::Misconfigured { why } if why.contains("terminal-data-key")), "{failure:?}");

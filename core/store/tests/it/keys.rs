@@ -242,6 +242,8 @@ fn every_column_of_bytes_is_known_for_what_it_is() {
         "plugin_packages.component",
         "server_keys.ciphertext",
         "sessions.refresh_hash",
+        // A hash of a random code that lives for a minute.
+        "stored_value_codes.code_hash",
         "tenant_keys.wrapped",
         "terminal_claims.code_hash",
     ];
