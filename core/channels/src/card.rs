@@ -12,6 +12,7 @@ pub(crate) mod traces;
 
 use std::fmt;
 
+pub use saoma_protocol::api::CardEntry;
 use zeroize::Zeroizing;
 
 use self::{
@@ -23,18 +24,6 @@ use crate::{
     manifest::{Manifest, SecretKind},
     secret::{Secrets, key::Key},
 };
-
-/// How the terminal came by the card's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CardEntry {
-    Swiped,
-    /// The stripe, because the chip did not work.
-    Fallback,
-    Chip,
-    Contactless,
-    ContactlessStripe,
-    Keyed,
-}
 
 /// A card as it was presented. Printing shows how, and nothing else.
 #[derive(Clone, PartialEq, Eq)]

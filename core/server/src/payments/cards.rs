@@ -1,7 +1,7 @@
 //! Cards on their way from a terminal to the host that opens them, and what core keeps of them meanwhile.
 
-use saoma_channels::{Card, CardEntry, EncryptedPin, KeptCard};
-use saoma_protocol::api::{CardEntry as Entry, PresentedCard};
+use saoma_channels::{Card, EncryptedPin, KeptCard};
+use saoma_protocol::api::PresentedCard;
 use saoma_store::cards;
 
 /// How long what is kept of a card is kept, in milliseconds, whatever became of its payment: acquirers take refunds by number for some
@@ -49,7 +49,7 @@ pub fn read(sent: &PresentedCard) -> Result<Card, CardError> {
     if emv.len() > EMV_BYTES_MAX {
         return Err(CardError { field: "emv", what: "has at most 512 bytes" });
     }
-    let kept = KeptCard { entry: entry(sent.entry), sequence_number: sent.sequence_number, ksn, number };
+    let kept = KeptCard { entry: sent.entry, sequence_number: sent.sequence_number, ksn, number };
     Ok(Card { kept, track_2, pin: pin.transpose()?, emv })
 }
 
@@ -62,28 +62,11 @@ fn serial(text: &str, field: &'static str) -> Result<[u8; cards::KSN_LEN], CardE
 }
 
 pub(super) fn to_store(card: &KeptCard) -> cards::KeptCard {
-    let entry = match card.entry {
-        CardEntry::Swiped => Entry::Swiped,
-        CardEntry::Fallback => Entry::Fallback,
-        CardEntry::Chip => Entry::Chip,
-        CardEntry::Contactless => Entry::Contactless,
-        CardEntry::ContactlessStripe => Entry::ContactlessStripe,
-        CardEntry::Keyed => Entry::Keyed,
-    };
-    cards::KeptCard { entry, sequence_number: card.sequence_number, ksn: card.ksn, number: card.number.clone() }
+    let KeptCard { entry, sequence_number, ksn, number } = card.clone();
+    cards::KeptCard { entry, sequence_number, ksn, number }
 }
 
 pub(super) fn of_stored(card: cards::KeptCard) -> KeptCard {
-    KeptCard { entry: entry(card.entry), sequence_number: card.sequence_number, ksn: card.ksn, number: card.number }
-}
-
-const fn entry(entry: Entry) -> CardEntry {
-    match entry {
-        Entry::Swiped => CardEntry::Swiped,
-        Entry::Fallback => CardEntry::Fallback,
-        Entry::Chip => CardEntry::Chip,
-        Entry::Contactless => CardEntry::Contactless,
-        Entry::ContactlessStripe => CardEntry::ContactlessStripe,
-        Entry::Keyed => CardEntry::Keyed,
-    }
+    let cards::KeptCard { entry, sequence_number, ksn, number } = card;
+    KeptCard { entry, sequence_number, ksn, number }
 }
