@@ -253,7 +253,8 @@ pub(super) fn not_sent(failure: &CallFailure) -> Failure {
     let (code, message) = match failure {
         CallFailure::CardUnreadable { .. } => (
             "card_unreadable",
-            "What this terminal encrypted cannot be read: its key is not that of the channel account, or the card was misread.              Nothing was sent.",
+            "What this terminal encrypted cannot be read: its key is not that of the channel account, or the card was misread. \
+             Nothing was sent.",
         ),
         _ => ("channel_unavailable", "The channel could not be reached; nothing was sent."),
     };

@@ -49,17 +49,6 @@ impl Author {
     /// The envelope of a component whose cases all passed.
     pub async fn signed(&self, component: &[u8]) -> Vec<u8> {
         let inspection = Inspection::of(component, &compiled()).await.unwrap();
-        let passed = |case: String| CaseReport {
-            case,
-            verdict: Verdict::Passed,
-            why: String::new(),
-            skipped: None,
-            done: Vec::new(),
-            finding: None,
-            heard: Vec::new(),
-            logged: Vec::new(),
-            duration_ms: 1,
-        };
         let mut report = Report {
             format: 1,
             plugin: inspection.id.clone(),
@@ -140,4 +129,19 @@ fn altered(component: &[u8], from: &str, to: &str) -> Vec<u8> {
     }
     assert!(n_changed > 0, "{from} is in the component");
     bytes
+}
+
+/// What the kit says of a case that passed.
+pub fn passed(case: String) -> CaseReport {
+    CaseReport {
+        case,
+        verdict: Verdict::Passed,
+        why: String::new(),
+        skipped: None,
+        done: Vec::new(),
+        finding: None,
+        heard: Vec::new(),
+        logged: Vec::new(),
+        duration_ms: 1,
+    }
 }
