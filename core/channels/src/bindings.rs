@@ -35,3 +35,13 @@ pub(crate) use v0_2::{
     exports::saoma::channel::channel as contract,
     saoma::channel::{card, clock, http, keys, kv, log, random, secrets, tcp, types},
 };
+
+pub(crate) mod rules {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.2.0",
+        world: "merchant-extension",
+        with: { "saoma:channel/log@0.2.0": crate::bindings::v0_2::saoma::channel::log },
+        imports: { default: trappable },
+        exports: { default: async },
+    });
+}

@@ -130,6 +130,19 @@ pub enum InstallError {
     /// It is no channel, or imports what its version of the contract does not have.
     #[error("the component does not fit the contract saoma:channel: {0}")]
     DoesNotFit(String),
+    /// [`crate::Host::install_extension`] takes it.
+    #[error("this component holds a merchant's rules (merchant-extension) and is no payment channel")]
+    IsExtension,
+    /// [`crate::Host::install`] takes it.
+    #[error("this component is a payment channel and holds no merchant's rules (merchant-extension)")]
+    IsChannel,
+    /// Of rules: a channel has it already.
+    #[error("the id {id:?} is that of a channel; give the rules another")]
+    IdTaken { id: String },
+    #[error("the rules do not describe themselves")]
+    DescribeRules(#[source] crate::extension::RuleFailure),
+    #[error("the description of the rules cannot be accepted")]
+    Description(#[from] crate::extension::DescriptionError),
     #[error("the plugin does not describe itself")]
     Describe(#[source] Failure),
     #[error("the plugin's description cannot be accepted")]

@@ -24,7 +24,7 @@ use opentelemetry::{
 use tokio::{sync::Semaphore, time::Instant};
 use wasmtime::{
     Engine, Store,
-    component::{Linker, ResourceTable},
+    component::{Component, Linker, ResourceTable},
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -35,6 +35,7 @@ use crate::{
         self, INSTANCES_DEFAULT, INSTANCES_PER_PLUGIN_DEFAULT, INSTANCES_PER_TENANT_DEFAULT, MEMORY_BYTES_DEFAULT,
         MEMORY_BYTES_PER_PLUGIN_DEFAULT, RUNNING_MS_DEFAULT,
     },
+    extension::{Extension, RuleState, Running, rule_linker},
     failure::{HostError, InstallError},
     manifest::Manifest,
     memory::{Budget, MemoryLimit},
@@ -42,8 +43,8 @@ use crate::{
     package::Vetted,
     places::Places,
     ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
-    registry::{self, CodeCache, ContentHash, Plugin, Share},
-    versions::{self, Pre},
+    registry::{self, CodeCache, ContentHash, Origin, Plugin, Share},
+    versions::{self, Pre, World},
 };
 
 /// How the host runs. [`HostConfig::new`] has safe values for all but the folder.
@@ -137,6 +138,7 @@ pub struct Host {
     pub(crate) calls: Histogram<f64>,
     engine: Engine,
     linker: Linker<CallState>,
+    rule_linker: Linker<RuleState>,
     cache: Arc<CodeCache>,
     plugins: RwLock<Plugins>,
     /// By plugin.
@@ -149,6 +151,8 @@ struct Plugins {
     /// By id: what the operator put into the folder.
     built_in: HashMap<String, Arc<Plugin>>,
     packages: HashMap<ContentHash, Arc<Plugin>>,
+    /// By id: merchants' rules that the operator put into the folder.
+    extensions: HashMap<String, Arc<Extension>>,
 }
 
 /// What calls use of the outside.
@@ -172,6 +176,7 @@ impl Host {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(engine_error)?;
         versions::add_to_linker(&mut linker).map_err(engine_error)?;
+        let rule_linker = rule_linker(&engine).map_err(engine_error)?;
         let cache = Arc::new(CodeCache::open(&config.cache_dir, &engine)?);
         let network = http::Network::new(&config)?;
         let ports = Arc::new(Ports {
@@ -196,6 +201,7 @@ impl Host {
             calls,
             engine,
             linker,
+            rule_linker,
             cache,
             plugins: RwLock::default(),
             shares: Mutex::default(),
@@ -249,15 +255,60 @@ impl Host {
         self.plugins_mut(|plugins| plugins.packages.remove(&package)).is_some()
     }
 
+    /// Takes a merchant's rules in, and from then on has them by their id; those of the same id are replaced.
+    ///
+    /// # Errors
+    /// See [`InstallError`]: `IsChannel` if the component is a payment channel. Nothing is replaced then.
+    pub async fn install_extension(&self, bytes: &[u8]) -> Result<Arc<Extension>, InstallError> {
+        let (component, _) = self.load(bytes).await?;
+        if World::of(&self.engine, &component) == Some(World::PaymentChannel) {
+            return Err(InstallError::IsChannel);
+        }
+        let running = |share| Running {
+            engine: self.engine.clone(),
+            places: Arc::clone(&self.places),
+            share,
+            memory_bytes_max: self.config.memory_bytes_max,
+            clock: Arc::clone(&self.ports.clock),
+            calls: self.calls.clone(),
+        };
+        let of_nobody = running(self.fresh_share());
+        let hash = ContentHash::of(bytes);
+        let extension =
+            Extension::take_in(&self.rule_linker, &component, hash, |id| running(self.share_of(id)), of_nobody).await?;
+        let (extension, id) = (Arc::new(extension), |extension: &Extension| extension.description().id.clone());
+        let is_taken = self.plugins_mut(|plugins| {
+            let is_taken = plugins.built_in.contains_key(&id(&extension));
+            if !is_taken {
+                plugins.extensions.insert(id(&extension), Arc::clone(&extension));
+            }
+            is_taken
+        });
+        if is_taken {
+            return Err(InstallError::IdTaken { id: id(&extension) });
+        }
+        tracing::info!(extension = ?extension, "a merchant's rules are installed");
+        Ok(extension)
+    }
+
+    /// The rules of that id.
+    #[must_use]
+    pub fn extension(&self, id: &str) -> Option<Arc<Extension>> {
+        self.plugins.read().unwrap_or_else(PoisonError::into_inner).extensions.get(id).cloned()
+    }
+
+    async fn load(&self, bytes: &[u8]) -> Result<(Component, Origin), InstallError> {
+        let (engine, cache, owned) = (self.engine.clone(), Arc::clone(&self.cache), bytes.to_vec());
+        // Compiling takes 30 ms to 30 s of processor: not on a thread that serves others.
+        let loaded = tokio::task::spawn_blocking(move || registry::load(&engine, &cache, &owned)).await;
+        loaded.unwrap_or_else(|_| Err(InstallError::NotAComponent("the compiler gave up".to_owned())))
+    }
+
     /// Compiles a component (or loads what an earlier run compiled), asks it for its manifest without giving it any capability,
     /// and checks that.
     async fn take_in(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
         let content_hash = ContentHash::of(bytes);
-        let (engine, cache, owned) = (self.engine.clone(), Arc::clone(&self.cache), bytes.to_vec());
-        // Compiling takes 30 ms to 30 s of processor: not on a thread that serves others.
-        let loaded = tokio::task::spawn_blocking(move || registry::load(&engine, &cache, &owned)).await;
-        let (component, origin) =
-            loaded.unwrap_or_else(|_| Err(InstallError::NotAComponent("the compiler gave up".to_owned())))?;
+        let (component, origin) = self.load(bytes).await?;
         let pre = Pre::new(&self.engine, &self.linker, &component)?;
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
         let manifest = Arc::new(Manifest::check(described)?);
@@ -273,12 +324,16 @@ impl Host {
             return share;
         }
         shares.retain(|_, share| share.strong_count() > 0);
-        let share = Arc::new(Share {
-            places: Places::new(self.config.instances_per_plugin_max, self.config.instances_per_tenant_max),
-            memory: Budget::new(self.config.memory_bytes_per_plugin_max),
-        });
+        let share = self.fresh_share();
         shares.insert(plugin.to_owned(), Arc::downgrade(&share));
         share
+    }
+
+    fn fresh_share(&self) -> Arc<Share> {
+        Arc::new(Share {
+            places: Places::new(self.config.instances_per_plugin_max, self.config.instances_per_tenant_max),
+            memory: Budget::new(self.config.memory_bytes_per_plugin_max),
+        })
     }
 
     fn plugins_mut<T>(&self, change: impl FnOnce(&mut Plugins) -> T) -> T {
@@ -361,7 +416,7 @@ const CROSSING_BYTES_MAX: usize = 4 << 20;
 
 /// Handles (streams, timers, …) that one call may hold, in the host's table and in Wasmtime's own. A Rust guest has 3, a
 /// JavaScript engine some dozen; each is a few hundred bytes of the host's memory.
-const HANDLES_MAX: usize = 4_096;
+pub(crate) const HANDLES_MAX: usize = 4_096;
 
 /// Random bytes that WASI gives at once: hash seeds want 16, and a guest's own library seldom more than a key's worth.
 const WASI_RANDOM_BYTES_MAX: u64 = 64 << 10;

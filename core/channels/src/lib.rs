@@ -30,6 +30,7 @@ mod card;
 pub mod conformance;
 mod convert;
 mod engine;
+pub mod extension;
 mod failure;
 mod host;
 mod manifest;

@@ -17,6 +17,28 @@ use crate::{
 /// What a component must export, but for the version.
 const EXPORT: &str = "saoma:channel/channel@";
 
+/// What rules must export, but for the version.
+const EXPORT_OF_RULES: &str = "saoma:channel/extension@";
+
+/// What a component was built to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum World {
+    PaymentChannel,
+    MerchantExtension,
+}
+
+impl World {
+    /// By what it exports; a component that would be both is a channel, whose checks it then has to pass.
+    pub(crate) fn of(engine: &Engine, component: &Component) -> Option<Self> {
+        let exported = component.component_type();
+        let has = |prefix: &str| exported.exports(engine).any(|(name, _)| name.starts_with(prefix));
+        if has(EXPORT) {
+            return Some(Self::PaymentChannel);
+        }
+        has(EXPORT_OF_RULES).then_some(Self::MerchantExtension)
+    }
+}
+
 /// The versions that the host runs, as `sdk/wit` has them.
 pub(crate) const VERSIONS: [&str; 2] = ["0.1.0", "0.2.0"];
 
@@ -40,6 +62,9 @@ impl Pre {
         linker: &Linker<CallState>,
         component: &Component,
     ) -> Result<Self, InstallError> {
+        if World::of(engine, component) == Some(World::MerchantExtension) {
+            return Err(InstallError::IsExtension);
+        }
         let unfit = |error: wasmtime::Error| InstallError::DoesNotFit(format!("{error:#}"));
         let exported = component.component_type();
         let version = exported

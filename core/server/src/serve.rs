@@ -10,7 +10,9 @@ use std::{
 };
 
 use actix_web::{App as Service, HttpServer, dev::ServerHandle, middleware, web};
-use saoma_channels::{Chance as _, ChannelCaller, Clock as _, Host, HostConfig, Outgoing, SystemChance, SystemClock};
+use saoma_channels::{
+    Chance as _, ChannelCaller, Clock as _, Host, HostConfig, InstallError, Outgoing, SystemChance, SystemClock,
+};
 use saoma_store::{Store, access, meta, nodes};
 
 use crate::{
@@ -238,7 +240,13 @@ async fn host(config: &Config, store: &Store, vault: &Vault, figures: &Metrics) 
     let refused = |source| StartError::Plugins { folder: folder.display().to_string(), source };
     for file in plugin_files(folder).map_err(refused)? {
         let bytes = fs::read(&file).map_err(refused)?;
-        let installed = host.install(&bytes).await;
+        let mut installed = host.install(&bytes).await;
+        if let Err(InstallError::IsExtension) = installed {
+            match host.install_extension(&bytes).await {
+                Ok(_) => continue,
+                Err(error) => installed = Err(error),
+            }
+        }
         let plugin = installed.map_err(|source| StartError::Plugin { file: file.display().to_string(), source })?;
         let manifest = plugin.manifest();
         tracing::info!(plugin = manifest.id, version = manifest.version, hash = %plugin.content_hash(), "a plugin is installed");

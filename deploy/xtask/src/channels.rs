@@ -11,8 +11,8 @@ use crate::{
     web,
 };
 
-/// Guests that are no channels: they exist to be contained, or to be old.
-const NOT_CHANNELS: [&str; 2] = ["hostile", "frozen"];
+/// Guests that are no channels: they exist to be contained, or to be old, or are a merchant's rules.
+const NOT_CHANNELS: [&str; 4] = ["hostile", "frozen", "canteen-rules", "hostile-rules"];
 /// The far side of all channels of the Sandbox Wallet.
 const WALLET: &str = "wallet --stage";
 /// Far sides that are not called as their channel.

@@ -29,6 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("saoma-wechatpay", &["saoma-channel-sdk"]),
     ("saoma-wallet", &["saoma-channel-sdk"]),
     ("saoma-hostile", &["saoma-channel-sdk"]),
+    ("saoma-canteen-rules", &["saoma-channel-sdk"]),
+    ("saoma-hostile-rules", &["saoma-channel-sdk"]),
     ("saoma-frozen", &[]),
     ("saoma-schemes", &[]),
     (

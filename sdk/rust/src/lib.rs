@@ -32,6 +32,7 @@ pub mod bindings {
     });
 }
 
+pub mod extension;
 mod failed;
 mod money;
 mod seal;

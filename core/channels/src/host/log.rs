@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Limits of the contract (`sdk/wit`, interface `log`).
-const LINES_MAX: u32 = 50;
+pub(crate) const LINES_MAX: u32 = 50;
 const LINE_CHARS_MAX: usize = 1_000;
 
 impl Host for CallState {
@@ -18,14 +18,18 @@ impl Host for CallState {
             return Ok(());
         }
         given.log_lines += 1;
-        let text = printable(message, given.code.as_deref());
-        match level {
-            Level::Debug => tracing::debug!(target: "saoma_channels::plugin", "{text}"),
-            Level::Info => tracing::info!(target: "saoma_channels::plugin", "{text}"),
-            Level::Warn => tracing::warn!(target: "saoma_channels::plugin", "{text}"),
-            Level::Error => tracing::error!(target: "saoma_channels::plugin", "{text}"),
-        }
+        say(level, message, given.code.as_deref());
         Ok(())
+    }
+}
+
+pub(crate) fn say(level: Level, message: String, code: Option<&str>) {
+    let text = printable(message, code);
+    match level {
+        Level::Debug => tracing::debug!(target: "saoma_channels::plugin", "{text}"),
+        Level::Info => tracing::info!(target: "saoma_channels::plugin", "{text}"),
+        Level::Warn => tracing::warn!(target: "saoma_channels::plugin", "{text}"),
+        Level::Error => tracing::error!(target: "saoma_channels::plugin", "{text}"),
     }
 }
 

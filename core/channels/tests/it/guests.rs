@@ -18,7 +18,7 @@ pub fn component(name: &str) -> Vec<u8> {
             let found = [dir.join(&file), dir.with_file_name("channels").join(&file)];
             found.iter().find(|path| path.exists()).unwrap_or(&found[0]).clone()
         }
-        None => built().join(format!("saoma_{name}.wasm")),
+        None => built().join(format!("saoma_{}.wasm", name.replace('-', "_"))),
     };
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -30,6 +30,7 @@ fn built() -> &'static Path {
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", "wasm32-wasip2"])
             .args(["-p", "saoma-sandbox", "-p", "saoma-hostile", "-p", "saoma-frozen", "-p", "saoma-card"])
+            .args(["-p", "saoma-canteen-rules", "-p", "saoma-hostile-rules"])
             .arg("--target-dir")
             .arg(&target_dir)
             .current_dir(env!("CARGO_MANIFEST_DIR"))
