@@ -389,17 +389,32 @@ impl Fields<'_> {
     }
 }
 
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
+/// A text that names no grant or key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a grant or an issuer's key is named by lower-case hex digits, 16 or 8 of them")]
+pub struct NameError;
+
+/// As lower-case hex.
+macro_rules! hex_text {
+    ($($name:ident)+) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).map_err(|_| NameError)?;
+                bytes.try_into().map(Self).map_err(|_| NameError)
+            }
+        }
+    )+};
 }
 
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
-}
+hex_text! { KeyId Token }
 
 /// Without the signatures: whoever reads a log could show the code again.
 impl fmt::Debug for SignedGrant {
