@@ -32,6 +32,7 @@ mod live;
 mod made_once;
 mod money;
 mod notifications;
+mod offline_codes;
 mod own_keys;
 mod packages;
 mod packages_author;
