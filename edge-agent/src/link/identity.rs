@@ -164,6 +164,13 @@ impl DataDir {
         })?;
         Ok(file)
     }
+
+    /// Whether an agent runs on this directory. Leaves nothing behind, also where none ever ran.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        let file = fs::File::open(self.0.join("lock"));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+    }
 }
 
 impl Identity {

@@ -6,6 +6,7 @@ mod broker;
 mod certificate;
 mod core;
 mod door;
+mod field;
 mod full_disk;
 mod mqtt;
 mod offline;
