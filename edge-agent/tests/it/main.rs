@@ -18,3 +18,4 @@ mod sales;
 mod secured;
 mod shifts;
 mod shop;
+mod torn;
