@@ -1,9 +1,6 @@
 //! `saoma-edge journal`.
 
-use std::{
-    io::{BufWriter, Write as _},
-    path::PathBuf,
-};
+use std::io::{BufWriter, Write as _};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
@@ -20,6 +17,7 @@ use crate::{
         export::{COLUMNS, csv_line, json_line},
         look, verify,
     },
+    link::identity::DataDir,
 };
 
 #[derive(Debug, Subcommand)]
@@ -70,7 +68,8 @@ fn day(text: &str) -> Result<Date, String> {
 
 impl Journal {
     pub(super) fn run(&self, config: &Config) -> Result<Exit> {
-        let settings = Settings { path: path(config), free_bytes_min: 0, pages_max: 0 };
+        let settings =
+            Settings { path: DataDir::as_it_is(&config.data_dir).journal(), free_bytes_min: 0, pages_max: 0 };
         match self {
             Self::Verify => {
                 let verified = verify(&settings.path)?;
@@ -95,10 +94,6 @@ impl Journal {
             }
         }
     }
-}
-
-fn path(config: &Config) -> PathBuf {
-    config.data_dir.join("journal.db")
 }
 
 impl Export {

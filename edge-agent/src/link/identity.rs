@@ -73,6 +73,12 @@ impl DataDir {
         Ok(Self(path.to_owned()))
     }
 
+    /// The directory as it is, to look at: if there is none, none is made.
+    #[must_use]
+    pub fn as_it_is(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     #[must_use]
     pub fn journal(&self) -> PathBuf {
         self.0.join("journal.db")

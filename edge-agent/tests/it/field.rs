@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     core::GOOD_CODE,
     secured::{LONG, Life},
-    shop::{Shop, fresh_key, number},
+    shop::{Shop, fresh_key, number, until},
 };
 
 /// The program, as a person starts it beside the agent of `shop`.
@@ -200,8 +200,12 @@ async fn a_replay_agrees_until_somebody_changes_a_row_and_then_names_it() {
 
     shop.stop_till().await;
     let path = shop.folder.path().join("journal.db");
+    let log = shop.folder.path().join("journal.db-wal");
+    until("the journal to be closed", async || (!log.exists()).then_some(())).await;
     let change = |sql: &str| {
         let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+        // The agent's journal may be closing yet.
+        connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
         connection.batch_execute(sql).unwrap();
     };
     for (sql, undo, words) in [
