@@ -1,11 +1,12 @@
 //! The command line. Results on standard output, everything else on standard error; errors end in what to do.
 
 mod config;
+mod doctor;
 mod enrol;
 mod journal;
 mod run;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -34,15 +35,46 @@ enum Command {
     Enrol(enrol::Enrol),
     /// Look at the configuration.
     Config(config::Show),
+    /// Check link, clock, certificate, disk, devices and journal, and say what to do. May run beside the agent.
+    ///
+    /// One line for each check: ok, warning (it sells, and somebody should see to it) or fault (a part of its work cannot be
+    /// done), what was found, and after the arrow what to do. Nothing is changed, and nothing is printed without --print.
+    ///
+    /// Exit code: 0 all is well, 1 warnings, 2 faults.
+    ///
+    /// Example: saoma-edge doctor --json | jq '.findings[] | select(.verdict != "ok")'
+    Doctor(doctor::Doctor),
     /// Look after the journal.
     #[command(subcommand)]
     Journal(journal::Journal),
 }
 
+/// How a command ended that did what it was asked. One that could not ends in 1 with a message on standard error, and a
+/// command line that cannot be read in 2 (clap's).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Done,
+    /// Something should be seen to.
+    Warnings,
+    /// Something is wrong.
+    Faults,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Warnings => 1,
+            Exit::Faults => 2,
+        })
+    }
+}
+
 impl Cli {
     /// # Errors
     /// What the command could not do, as a fragment that fits "failed to …", and what to do about it.
-    pub fn run(self) -> Result<()> {
+    pub fn run(self) -> Result<Exit> {
         let Self { config, command } = self;
         tls::install_provider();
         let load = || {
@@ -52,10 +84,12 @@ impl Cli {
             Config::load(config.as_deref(), environment)
         };
         match command {
-            Command::Run => run::run(load()?),
-            Command::Enrol(enrol) => enrol.run(&load()?),
-            Command::Config(show) => show.run(load),
-            Command::Journal(journal) => journal.run(&load()?),
+            Command::Run => run::run(load()?)?,
+            Command::Enrol(enrol) => enrol.run(&load()?)?,
+            Command::Config(show) => show.run(load)?,
+            Command::Doctor(doctor) => return doctor.run(&load()?),
+            Command::Journal(journal) => return journal.run(&load()?),
         }
+        Ok(Exit::Done)
     }
 }

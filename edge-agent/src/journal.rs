@@ -4,7 +4,9 @@
 //! till answers and core is told only after that. Survives: a crash at any moment (SQLite's own recovery), a full disk (the
 //! transaction is undone as a whole), a journal that somebody altered (the chain is checked when it is opened).
 
+pub mod export;
 mod open;
+mod replay;
 mod schema;
 mod shifts;
 mod store;
@@ -19,7 +21,8 @@ use saoma_protocol::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{sale::Kept, shift::Shift};
-pub use open::{Settings, Verified, verify};
+pub use open::{Settings, Verified, look, verify};
+pub use replay::Replayed;
 pub use store::Store;
 
 /// Jobs that may wait for the journal's thread. The till asks for one at a time; the rest are pages that read.

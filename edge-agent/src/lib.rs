@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod counter;
+pub mod doctor;
 pub mod journal;
 pub mod link;
 pub mod peripherals;

@@ -6,7 +6,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     match saoma_edge::cli::Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => exit.into(),
         Err(error) => {
             // The chain is printed once, here.
             eprintln!("saoma-edge failed to {error:#}");

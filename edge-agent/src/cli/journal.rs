@@ -1,21 +1,78 @@
 //! `saoma-edge journal`.
 
-use anyhow::Result;
-use clap::Subcommand;
+use std::io::{BufWriter, Write as _};
 
-use crate::{config::Config, journal::verify, link::identity::DataDir};
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use saoma_protocol::{Millis, Sequence};
+use time::{
+    Date, OffsetDateTime, Time, UtcOffset, format_description::well_known::Rfc3339, macros::format_description,
+};
+
+use super::Exit;
+use crate::{
+    config::Config,
+    journal::{
+        Settings,
+        export::{COLUMNS, csv_line, json_line},
+        look, verify,
+    },
+    link::identity::DataDir,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Journal {
     /// Check every entry against the chain of hashes. Changes nothing; may run beside the agent.
     Verify,
+    /// Write entries to standard output, as JSON Lines or CSV. Changes nothing; may run beside the agent.
+    ///
+    /// Digits that may be a card's number are masked. An export is for reading, verify is the proof.
+    ///
+    /// Example: saoma-edge journal export --format csv --since 2026-11-01 --until 2026-11-30 > november.csv
+    Export(Export),
+    /// Tell all entries again and compare with the sales, refunds and shifts that the journal keeps beside them.
+    ///
+    /// Names each difference and repairs none. Changes nothing; may run beside the agent. Exit code: 0 they agree, 2 they
+    /// differ.
+    Replay,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    format: Format,
+    /// First entry, by its number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    from: u64,
+    /// Last entry, by its number; all without it.
+    #[arg(long, value_name = "NUMBER")]
+    to: Option<u64>,
+    /// First day, in the shop's time (till.utc_offset_minutes), as 2026-11-30.
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    since: Option<Date>,
+    /// Last day, as the first.
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    until: Option<Date>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Jsonl,
+    Csv,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    Date::parse(text, format_description!("[year]-[month]-[day]"))
+        .map_err(|_| "a day is written as 2026-11-30".to_owned())
 }
 
 impl Journal {
-    pub(super) fn run(&self, config: &Config) -> Result<()> {
+    pub(super) fn run(&self, config: &Config) -> Result<Exit> {
+        let settings =
+            Settings { path: DataDir::as_it_is(&config.data_dir).journal(), free_bytes_min: 0, pages_max: 0 };
         match self {
             Self::Verify => {
-                let verified = verify(&DataDir::open(&config.data_dir)?.journal())?;
+                let verified = verify(&settings.path)?;
                 println!(
                     "{}",
                     serde_json::json!({
@@ -24,8 +81,65 @@ impl Journal {
                         "synced_through": verified.synced_through,
                     })
                 );
-                Ok(())
+                Ok(Exit::Done)
+            }
+            Self::Export(export) => {
+                export.run(&settings, config.till.utc_offset_minutes)?;
+                Ok(Exit::Done)
+            }
+            Self::Replay => {
+                let replayed = look(&settings)?.replay()?;
+                println!("{}", serde_json::to_string(&replayed).context("write the result as JSON")?);
+                Ok(if replayed.differences.is_empty() { Exit::Done } else { Exit::Faults })
             }
         }
     }
+}
+
+impl Export {
+    fn run(&self, settings: &Settings, utc_offset_minutes: i32) -> Result<()> {
+        let mut store = look(settings)?;
+        let offset = UtcOffset::from_whole_seconds(utc_offset_minutes.saturating_mul(60)).unwrap_or(UtcOffset::UTC);
+        let begin = |day: Date| Millis(day.with_time(Time::MIDNIGHT).assume_offset(offset).unix_timestamp() * 1_000);
+        let since = self.since.map(begin);
+        // The day after the last one: without one, the calendar ends first.
+        let before = self.until.and_then(Date::next_day).map(begin);
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        let failed = || "write to standard output";
+        if matches!(self.format, Format::Csv) {
+            writeln!(out, "{}", COLUMNS.join(",")).with_context(failed)?;
+        }
+        let mut after = Sequence(self.from.saturating_sub(1));
+        'all: loop {
+            let page = store.entries_after(after)?;
+            let Some(last) = page.last() else { break };
+            after = last.sequence;
+            for entry in page {
+                if self.to.is_some_and(|to| entry.sequence.0 > to) {
+                    break 'all;
+                }
+                // A clock may be set back: an entry that is too late says nothing about the next.
+                if since.is_some_and(|since| entry.at < since) || before.is_some_and(|before| entry.at >= before) {
+                    continue;
+                }
+                let at = moment(entry.at, offset);
+                let line = match self.format {
+                    Format::Jsonl => json_line(&entry, &at)?.to_string(),
+                    Format::Csv => csv_line(&entry, &at)?,
+                };
+                writeln!(out, "{line}").with_context(failed)?;
+            }
+        }
+        out.flush().with_context(failed)
+    }
+}
+
+/// As RFC 3339 writes it, in the shop's time.
+fn moment(at: Millis, offset: UtcOffset) -> String {
+    OffsetDateTime::from_unix_timestamp(at.0.div_euclid(1_000))
+        .ok()
+        .and_then(|moment| moment.checked_to_offset(offset))
+        .and_then(|moment| moment.format(&Rfc3339).ok())
+        // A clock outside the calendar still gives something that can be read.
+        .unwrap_or_else(|| at.0.to_string())
 }

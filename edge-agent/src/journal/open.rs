@@ -59,13 +59,23 @@ pub(super) fn open(settings: &Settings, terminal: TerminalId) -> Result<Store, J
 /// # Errors
 /// `Open` if there is no journal, `Damaged` at the first entry that is not whole.
 pub fn verify(path: &Path) -> Result<Verified, JournalError> {
-    if !path.exists() {
-        return Err(JournalError::Open { path: path.to_owned(), why: "there is no such file".to_owned() });
-    }
-    let settings = Settings { path: path.to_owned(), free_bytes_min: 0, pages_max: 0 };
-    let mut store = connect(&settings)?;
+    let mut store = look(&Settings { path: path.to_owned(), free_bytes_min: 0, pages_max: 0 })?;
     let entries = check_chain(&mut store, Sequence(0))?;
     Ok(Verified { entries, synced_through: store.synced_through()? })
+}
+
+/// A journal that is there, to look at and not to write to: beside the agent, and whosever it is. Its chain is not checked.
+///
+/// # Errors
+/// `Open` if there is no journal, `Damaged` if it is no database.
+pub fn look(settings: &Settings) -> Result<Store, JournalError> {
+    let path = &settings.path;
+    if !path.exists() {
+        return Err(JournalError::Open { path: path.clone(), why: "there is no such file".to_owned() });
+    }
+    let mut store = connect(settings)?;
+    store.execute("PRAGMA query_only = ON")?;
+    Ok(store)
 }
 
 fn connect(settings: &Settings) -> Result<Store, JournalError> {

@@ -448,7 +448,7 @@ fn pragma(tx: &mut SqliteConnection, name: &'static str) -> Result<i64, JournalE
     Ok(row.value)
 }
 
-fn kept_of(text: &str) -> Result<Kept, JournalError> {
+pub(super) fn kept_of(text: &str) -> Result<Kept, JournalError> {
     serde_json::from_str(text).map_err(|error| unreadable("a sale", error))
 }
 
@@ -463,7 +463,7 @@ fn sums(rows: Vec<(String, i64)>) -> Result<Vec<Money>, JournalError> {
     Ok(sums.into_values().collect())
 }
 
-const fn refund_state_text(state: RefundState) -> &'static str {
+pub(super) const fn refund_state_text(state: RefundState) -> &'static str {
     match state {
         RefundState::Submitting => "submitting",
         RefundState::Pending => "pending",

@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header::DATE};
 use saoma_protocol::{
-    Amount, PaymentId, RefundId, Sequence,
+    Amount, Millis, PaymentId, RefundId, Sequence,
     api::{
         CreatePayment, CreateRefund, Page, PaymentView, Presentation, Problem, RefundView, Renew, Renewed,
         TerminalBooks, TerminalProfile,
@@ -20,6 +20,7 @@ use saoma_protocol::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::{
     sale::{Ask, Outcome, Sale, Stage},
@@ -224,6 +225,21 @@ impl Core {
         answer(self.request(Method::GET, "/v1/terminal/profile")).await
     }
 
+    /// Core's clock, if its answer says what time it is (RFC 9110, section 6.6.1: in whole seconds).
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn clock(&self) -> Result<Option<Millis>, HttpsError> {
+        let response = send(self.request(Method::GET, "/v1/terminal/profile")).await?;
+        let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
+        let date = date.and_then(|text| OffsetDateTime::parse(text, &Rfc2822).ok());
+        let (status, body) = read(response).await?;
+        if !status.is_success() {
+            return Err(refused(status, &body));
+        }
+        Ok(date.map(|date| Millis(date.unix_timestamp().saturating_mul(1_000))))
+    }
+
     /// The certificate that follows the one shown.
     ///
     /// # Errors
@@ -260,10 +276,17 @@ impl Told {
 
 /// Sends it and reads the whole answer.
 async fn exchange(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), HttpsError> {
-    let mut response = request.send().await.map_err(|error| {
+    read(send(request).await?).await
+}
+
+async fn send(request: RequestBuilder) -> Result<Response, HttpsError> {
+    request.send().await.map_err(|error| {
         let why = chain(&error);
         if error.is_connect() || error.is_builder() { HttpsError::Unreachable(why) } else { HttpsError::Silent(why) }
-    })?;
+    })
+}
+
+async fn read(mut response: Response) -> Result<(StatusCode, Vec<u8>), HttpsError> {
     let status = response.status();
     let mut body = Vec::new();
     while let Some(part) = response.chunk().await.map_err(|error| HttpsError::Silent(chain(&error)))? {

@@ -73,6 +73,12 @@ impl DataDir {
         Ok(Self(path.to_owned()))
     }
 
+    /// The directory as it is, to look at: if there is none, none is made.
+    #[must_use]
+    pub fn as_it_is(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     #[must_use]
     pub fn journal(&self) -> PathBuf {
         self.0.join("journal.db")
@@ -163,6 +169,13 @@ impl DataDir {
             fs::TryLockError::Error(error) => failed(error),
         })?;
         Ok(file)
+    }
+
+    /// Whether an agent runs on this directory. Leaves nothing behind, also where none ever ran.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        let file = fs::File::open(self.0.join("lock"));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
     }
 }
 

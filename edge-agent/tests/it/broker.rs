@@ -24,7 +24,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
     sync::{Notify, broadcast},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -93,8 +93,9 @@ impl Broker {
         let (known, heard, swallows, deaf) =
             (Arc::clone(&self.known), Arc::clone(&self.heard), Arc::clone(&self.swallows), Arc::clone(&self.deaf));
         let (down, acceptor, hangs_up) = (self.down.clone(), self.acceptor.clone(), Arc::clone(&self.hangs_up));
-        // One terminal at a time; the connection ends with the task.
+        // Connections end with the task.
         self.task = Some(tokio::spawn(async move {
+            let mut lines = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let line = Line {
@@ -104,7 +105,8 @@ impl Broker {
                     deaf: Arc::clone(&deaf),
                     down: down.subscribe(),
                 };
-                let serving = async {
+                let (acceptor, hangs_up) = (acceptor.clone(), Arc::clone(&hangs_up));
+                let serving = async move {
                     match &acceptor {
                         None => line.serve(stream).await,
                         Some(acceptor) => {
@@ -114,10 +116,12 @@ impl Broker {
                         }
                     }
                 };
-                tokio::select! {
-                    () = serving => {}
-                    () = hangs_up.notified() => {}
-                }
+                lines.spawn(async move {
+                    tokio::select! {
+                        () = serving => {}
+                        () = hangs_up.notified() => {}
+                    }
+                });
             }
         }));
     }
@@ -133,7 +137,7 @@ impl Broker {
         self.serve(listener);
     }
 
-    /// Ends the connection that there is; the next one is served.
+    /// Ends the connections that there are; the next one is served.
     pub fn hang_up(&self) {
         self.hangs_up.notify_waiters();
     }

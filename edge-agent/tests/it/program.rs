@@ -124,7 +124,17 @@ fn the_configuration_explains_itself() {
 #[test]
 fn help_teaches() {
     let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 6] = [&[], &["run"], &["enrol"], &["config"], &["journal"], &["journal", "verify"]];
+    let commands: [&[&str]; 9] = [
+        &[],
+        &["run"],
+        &["enrol"],
+        &["config"],
+        &["doctor"],
+        &["journal"],
+        &["journal", "verify"],
+        &["journal", "export"],
+        &["journal", "replay"],
+    ];
     let help = commands.map(|command| {
         let told = output(folder.path(), &[command, &["--help"]].concat());
         assert!(told.status.success() && told.stderr.is_empty());

@@ -1,0 +1,118 @@
+//! `saoma-edge doctor`: looks at everything that a terminal needs, and says of each thing how it is and what to do.
+//!
+//! May run beside the agent: it takes nothing from it (no session at the broker, no serial line) and changes nothing; on the
+//! disk it writes one small file and removes it. Each check stands for itself: one that fails hides no other.
+
+mod certificates;
+mod devices;
+mod disk;
+mod journal;
+mod link;
+mod wire;
+
+use saoma_protocol::Millis;
+use serde::Serialize;
+
+use crate::{
+    app::now,
+    config::Config,
+    link::{
+        identity::{DataDir, Identity},
+        tls,
+    },
+};
+
+/// How a thing is. In the order of their weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Ok,
+    /// The terminal sells, and somebody should see to it.
+    Warning,
+    /// The terminal cannot do a part of its work.
+    Fault,
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its name, stable: `core`, `clock`, `disk_room`, …
+    pub check: &'static str,
+    pub verdict: Verdict,
+    /// What was found and what it means.
+    pub found: String,
+    /// What to do; empty if nothing is to be done.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub fix: &'static str,
+}
+
+impl Finding {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, verdict: Verdict::Ok, found: found.into(), fix: "" }
+    }
+
+    fn warning(check: &'static str, found: impl Into<String>, fix: &'static str) -> Self {
+        Self { check, verdict: Verdict::Warning, found: found.into(), fix }
+    }
+
+    fn fault(check: &'static str, found: impl Into<String>, fix: &'static str) -> Self {
+        Self { check, verdict: Verdict::Fault, found: found.into(), fix }
+    }
+}
+
+/// The heaviest of all verdicts.
+#[must_use]
+pub fn worst(findings: &[Finding]) -> Verdict {
+    findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Ok)
+}
+
+/// Makes every check. `print`: a slip from the receipt printer as well.
+pub async fn examine(config: &Config, print: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !config.data_dir.is_dir() {
+        let found = format!("there is no data directory {}: this terminal is not enrolled", config.data_dir.display());
+        return vec![Finding::fault(
+            "data_dir",
+            found,
+            "set data_dir to where it is, or enrol: saoma-edge enrol --help",
+        )];
+    }
+    let folder = DataDir::as_it_is(&config.data_dir);
+    findings.extend(disk::look(config));
+    match folder.identity() {
+        Ok(identity) => findings.extend(of_enrolled(config, &folder, &identity, now()).await),
+        Err(error) => {
+            findings.push(Finding::fault("identity", format!("failed to {error}"), "enrol: saoma-edge enrol --help"));
+        }
+    }
+    findings.extend(journal::look(config, &folder, now()));
+    findings.extend(devices::look(config, folder.is_in_use(), print).await);
+    findings
+}
+
+async fn of_enrolled(config: &Config, folder: &DataDir, identity: &Identity, now: Millis) -> Vec<Finding> {
+    let mut findings = certificates::look(&config.data_dir, folder, identity, now);
+    let tls = folder.key_pem(identity).map_err(|error| error.to_string()).and_then(|key| {
+        tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &key).map_err(|error| error.to_string())
+    });
+    match tls {
+        Ok(tls) => findings.extend(link::look(config, identity, &tls).await),
+        Err(why) => findings.push(Finding::fault(
+            "core",
+            format!("core cannot be asked without a certificate and its key: failed to {why}"),
+            "get another certificate: saoma-edge enrol --again",
+        )),
+    }
+    findings
+}
+
+/// A time span for people: the largest whole unit.
+fn span(ms: i64) -> String {
+    let seconds = ms.max(0) / 1_000;
+    for (unit_seconds, unit) in [(86_400, "days"), (3_600, "hours"), (60, "minutes")] {
+        if seconds >= 2 * unit_seconds {
+            return format!("{} {unit}", seconds / unit_seconds);
+        }
+    }
+    format!("{seconds} seconds")
+}

@@ -1,0 +1,84 @@
+//! Printer, scanner, display and drawer: asked by the agent if one runs, since it has them, and else by us.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Finding;
+use crate::{
+    config::Config,
+    peripherals::{PeripheralHealth, PeripheralState, registry},
+};
+
+const CHECK: &str = "device";
+const ANSWER_MAX: Duration = Duration::from_secs(3);
+
+pub(super) async fn look(config: &Config, agent_runs: bool, print: bool) -> Vec<Finding> {
+    if !agent_runs {
+        let config = config.peripherals.clone();
+        return match tokio::task::spawn_blocking(move || open(&config, print)).await {
+            Ok(findings) => findings,
+            Err(error) => vec![Finding::fault(CHECK, format!("the check itself broke: {error}"), "tell the makers")],
+        };
+    }
+    let mut findings = match told_by_agent(config).await {
+        Ok(healths) => healths.iter().map(judge).collect(),
+        Err(why) => {
+            let found = format!("the agent has the devices, and its till does not say how they are ({why})");
+            vec![Finding::warning(
+                CHECK,
+                found,
+                "see that till.listen is set as for the agent, or stop the agent first",
+            )]
+        }
+    };
+    if print {
+        let found = "nothing was printed: the agent has the printer";
+        findings.push(Finding::warning(CHECK, found, "reprint a receipt at the till, or stop the agent first"));
+    }
+    findings
+}
+
+#[derive(Deserialize)]
+struct State {
+    peripherals: Vec<PeripheralHealth>,
+}
+
+async fn told_by_agent(config: &Config) -> Result<Vec<PeripheralHealth>, reqwest::Error> {
+    let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_MAX).build()?;
+    let answer = client.get(format!("http://{}/api/state", config.till.listen)).send().await?.error_for_status()?;
+    Ok(answer.json::<State>().await?.peripherals)
+}
+
+fn open(config: &crate::config::PeripheralsConfig, print: bool) -> Vec<Finding> {
+    let mut devices = match registry::open(config) {
+        Ok(devices) => devices,
+        Err(error) => {
+            return vec![Finding::fault(CHECK, error.to_string(), "saoma-edge config --explain lists the drivers")];
+        }
+    };
+    let mut healths = vec![devices.printer.health(), devices.drawer.health(), devices.display.health()];
+    healths.extend(devices.scanner.as_mut().map(|scanner| scanner.health()));
+    let mut findings: Vec<Finding> = healths.iter().map(judge).collect();
+    if print {
+        findings.push(match devices.printer.self_test() {
+            Ok(seen) => Finding::ok("print", format!("the test slip is printed; you should see {seen}")),
+            Err(error) => Finding::fault("print", error.to_string(), "do what it says and print again"),
+        });
+    }
+    findings
+}
+
+fn judge(health: &PeripheralHealth) -> Finding {
+    let PeripheralHealth { kind, driver, state, detail } = health;
+    let named = format!("{kind} ({driver})");
+    match state {
+        PeripheralState::Ok if detail.is_empty() => Finding::ok(CHECK, format!("{named} is ready")),
+        PeripheralState::Ok => Finding::ok(CHECK, format!("{named}: {detail}")),
+        PeripheralState::Warning => Finding::warning(CHECK, format!("{named}: {detail}"), "see to it before it stops"),
+        PeripheralState::Failed => {
+            let fix = "do what it says; sales that can do without it go on";
+            Finding::fault(CHECK, format!("{named}: {detail}"), fix)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The journal: whether it is whole, and what core does not have of it.
+
+use saoma_protocol::{Millis, Money};
+
+use super::{Finding, span};
+use crate::{
+    config::Config,
+    journal::{Settings, UnsentEntries, look as look_at, verify},
+    link::identity::DataDir,
+};
+
+/// With a link, entries are with core in seconds.
+const UNSENT_MS_MAX: i64 = 15 * 60 * 1_000;
+
+pub(super) fn look(config: &Config, folder: &DataDir, now: Millis) -> Vec<Finding> {
+    let path = folder.journal();
+    if !path.exists() {
+        let fix = "none if the agent never ran here; else its sales are gone from this disk: call the service";
+        return vec![Finding::warning("journal", "there is no journal yet: the agent's first start makes it", fix)];
+    }
+    let settings = Settings {
+        path: path.clone(),
+        free_bytes_min: config.journal.free_bytes_min,
+        pages_max: config.journal.pages_max,
+    };
+    let mut findings = Vec::new();
+    match verify(&path) {
+        Ok(verified) => {
+            let found =
+                format!("all {} entries are whole; core has those up to {}", verified.entries, verified.synced_through);
+            findings.push(Finding::ok("journal", found));
+        }
+        Err(error) => {
+            let fix = "do not delete it, it holds sales: stop the agent, copy the data directory, call the service";
+            findings.push(Finding::fault("journal", format!("failed to {}", error.chain()), fix));
+        }
+    }
+    match look_at(&settings).and_then(|mut store| Ok((store.unsent()?, store.check_room()))) {
+        Ok((unsent, room)) => {
+            findings.push(judge(&unsent, now));
+            if let Err(error) = room {
+                let fix = "make room on the disk, or raise journal.pages_max";
+                findings.push(Finding::fault("journal_room", error.chain(), fix));
+            }
+        }
+        Err(error) => {
+            let found = format!("what core does not have is not known: failed to {}", error.chain());
+            findings.push(Finding::fault("unsent", found, "call the service"));
+        }
+    }
+    findings
+}
+
+fn judge(unsent: &UnsentEntries, now: Millis) -> Finding {
+    let Some(oldest_at) = unsent.oldest_at else { return Finding::ok("unsent", "core has every entry") };
+    let age_ms = now.since(oldest_at);
+    let sums: Vec<String> = unsent.at_risk.iter().map(Money::to_string).collect();
+    let cash = if sums.is_empty() { "no cash".to_owned() } else { format!("cash of {}", sums.join(" and ")) };
+    let found = format!("{} entries with {cash} are on this disk alone, the oldest for {}", unsent.count, span(age_ms));
+    if age_ms >= UNSENT_MS_MAX {
+        let fix = "bring the link back and let the agent run; do not wipe or replace this machine before";
+        return Finding::warning("unsent", found, fix);
+    }
+    Finding::ok("unsent", found)
+}
+
+#[cfg(test)]
+mod tests {
+    use saoma_protocol::Currency;
+
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn what_is_here_alone_is_told_with_its_money_and_its_age() {
+        let at_risk = vec![Money::new(1250, "CNY".parse::<Currency>().unwrap())];
+        let unsent = UnsentEntries { count: 3, oldest_at: Some(Millis(0)), at_risk };
+        let young = judge(&unsent, Millis(UNSENT_MS_MAX - 1));
+        assert_eq!(young.verdict, Verdict::Ok);
+        let old = judge(&unsent, Millis(3 * 3_600_000));
+        assert_eq!(old.verdict, Verdict::Warning);
+        assert_eq!(old.found, "3 entries with cash of 12.50 CNY are on this disk alone, the oldest for 3 hours");
+        assert_eq!(judge(&UnsentEntries::default(), Millis(0)).verdict, Verdict::Ok);
+    }
+}

@@ -1,0 +1,207 @@
+//! Entries of the journal as JSON Lines and CSV, for an accountant or a person who looks for a sale. Pure.
+//!
+//! The journal holds no code of a customer and no key. What a person typed (goods, reasons, names) might hold a card's
+//! number all the same: each run of digits that could be one is masked. So an export does not prove a chain; `journal
+//! verify` does, and the hash of each entry says which one a line is.
+
+use saoma_protocol::journal::{Entry, EntryError};
+use serde_json::{Map, Value, json};
+
+/// The columns of a CSV export, in order. Amounts are in minor units, beside their currency.
+pub const COLUMNS: [&str; 22] = [
+    "sequence",
+    "at",
+    "kind",
+    "payment",
+    "counter",
+    "refund",
+    "batch",
+    "amount_minor",
+    "currency",
+    "state",
+    "amount_refunded_minor",
+    "method",
+    "void",
+    "tendered_minor",
+    "float_minor",
+    "counted_minor",
+    "expected_minor",
+    "cashier",
+    "cashier_number",
+    "reason",
+    "goods",
+    "hash",
+];
+
+/// Shortest and longest number of a card (ISO/IEC 7812-1, section 4: up to 19; schemes begin at 12).
+const CARD_LEN_MIN: usize = 12;
+const CARD_LEN_MAX: usize = 19;
+/// What PCI DSS lets stand of one (requirement 3.4.1).
+const SHOWN_FIRST: usize = 6;
+const SHOWN_LAST: usize = 4;
+
+/// One entry, as an object on one line. `at`: its time as people read it.
+///
+/// # Errors
+/// As [`Entry::record`].
+pub fn json_line(entry: &Entry, at: &str) -> Result<Value, EntryError> {
+    Ok(json!({
+        "sequence": entry.sequence,
+        "at": at,
+        "at_ms": entry.at,
+        "record": record(entry)?,
+        "prev_hash": entry.prev_hash,
+        "hash": hex::encode(entry.hash()),
+    }))
+}
+
+/// One entry, as the cells of [`COLUMNS`], quoted where that is needed (RFC 4180).
+///
+/// # Errors
+/// As [`Entry::record`].
+pub fn csv_line(entry: &Entry, at: &str) -> Result<String, EntryError> {
+    let record = record(entry)?;
+    let cells = COLUMNS.map(|column| match column {
+        "sequence" => entry.sequence.to_string(),
+        "at" => at.to_owned(),
+        "hash" => hex::encode(entry.hash()),
+        column => quoted(&cell(&record, column)),
+    });
+    Ok(cells.join(","))
+}
+
+fn cell(record: &Value, column: &str) -> String {
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if column == "goods" {
+        let goods = record["goods"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let lines = goods.iter().map(|line| format!("{} x {}", text(&line["quantity"]), text(&line["name"])));
+        return lines.collect::<Vec<_>>().join("; ");
+    }
+    if column == "currency" {
+        let money = ["amount", "float", "counted"].iter().find_map(|name| record[name].get("currency"));
+        return money.map(text).unwrap_or_default();
+    }
+    let whole = &record[column];
+    let minor = column.strip_suffix("_minor").map(|name| &record[name]["minor"]);
+    text(if whole.is_null() { minor.unwrap_or(whole) } else { whole })
+}
+
+/// A spreadsheet takes a cell that begins like this for a formula.
+fn quoted(cell: &str) -> String {
+    let is_number = cell.parse::<i64>().is_ok();
+    let shown = match cell.chars().next() {
+        Some('=' | '+' | '-' | '@' | '\t' | '\r') if !is_number => format!("'{cell}"),
+        _ => cell.to_owned(),
+    };
+    if shown.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", shown.replace('"', "\"\"")) } else { shown }
+}
+
+fn record(entry: &Entry) -> Result<Value, EntryError> {
+    // As this side understands it: what it does not know is not handed out.
+    let record = serde_json::to_value(entry.record()?);
+    let unreadable =
+        |error: serde_json::Error| EntryError::Unreadable { sequence: entry.sequence, why: error.to_string() };
+    let mut record = record.map_err(unreadable)?;
+    if let Value::Object(fields) = &mut record {
+        mask_fields(fields);
+        if let Some(goods) = fields.get_mut("goods").and_then(Value::as_array_mut) {
+            goods.iter_mut().filter_map(Value::as_object_mut).for_each(mask_fields);
+        }
+    }
+    Ok(record)
+}
+
+fn mask_fields(fields: &mut Map<String, Value>) {
+    // All others are numbers, words of ours, and ids.
+    for name in ["name", "reason", "cashier", "cashier_number"] {
+        if let Some(Value::String(text)) = fields.get_mut(name) {
+            *text = masked(text);
+        }
+    }
+}
+
+/// `text` with each run of digits (also one grouped by single spaces or dashes) masked that may be a card's number.
+fn masked(text: &str) -> String {
+    let mut shown: Vec<char> = text.chars().collect();
+    let mut run: Vec<usize> = Vec::new();
+    for place in 0..=shown.len() {
+        let here = shown.get(place).copied();
+        match here {
+            Some(digit) if digit.is_ascii_digit() => run.push(place),
+            Some(' ' | '-') if run.last().is_some_and(|last| last + 1 == place) => {}
+            _ => {
+                if (CARD_LEN_MIN..=CARD_LEN_MAX).contains(&run.len()) {
+                    let hidden = SHOWN_FIRST..run.len() - SHOWN_LAST;
+                    for place in run.get(hidden).unwrap_or_default() {
+                        if let Some(digit) = shown.get_mut(*place) {
+                            *digit = '*';
+                        }
+                    }
+                }
+                run.clear();
+            }
+        }
+    }
+    shown.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use saoma_protocol::{
+        Millis, Money, PaymentId, Sequence,
+        api::Goods,
+        journal::{GENESIS, Record},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_cards_number_is_masked_and_nothing_else_is() {
+        for (text, expected) in [
+            ("tea", "tea"),
+            ("6222021234567890123", "622202*********0123"),
+            ("card 4111 1111 1111 1111 paid", "card 4111 11** **** 1111 paid"),
+            ("4111-1111-1111-1111", "4111-11**-****-1111"),
+            ("茶 4111111111111111", "茶 411111******1111"),
+            ("12345678901", "12345678901"),
+            ("12 3  456789012345", "12 3  456789**2345"),
+        ] {
+            assert_eq!(masked(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_sale_on_a_line_of_each_kind() {
+        let sold = Record::CashSale {
+            payment: PaymentId::from_bytes([7; 16]),
+            counter: Sequence(3),
+            amount: serde_json::from_value(json!({"minor": 1250, "currency": "CNY"})).unwrap(),
+            tendered_minor: 2000,
+            goods: vec![Goods { name: "=tea, \"green\"".to_owned(), quantity: 2, price_minor: 625 }],
+            cashier: "-Li".to_owned(),
+        };
+        let entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();
+        let line = csv_line(&entry, "then").unwrap();
+        let payment = PaymentId::from_bytes([7; 16]);
+        let hash = hex::encode(entry.hash());
+        let expected =
+            format!("1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,\"2 x =tea, \"\"green\"\"\",{hash}");
+        assert_eq!(line, expected);
+        let object = json_line(&entry, "then").unwrap();
+        assert_eq!((&object["record"]["amount"]["minor"], &object["hash"]), (&json!(1250), &json!(hash)));
+
+        let float = Money::new(5000, "CNY".parse().unwrap());
+        let opened =
+            Record::ShiftOpened { batch: Sequence(1), cashier: "Li".to_owned(), cashier_number: "7".to_owned(), float };
+        let entry = Entry::new(Sequence(2), Millis(5), entry.hash(), opened).unwrap();
+        let hash = hex::encode(entry.hash());
+        assert_eq!(
+            csv_line(&entry, "then").unwrap(),
+            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,{hash}")
+        );
+    }
+}

@@ -1,0 +1,401 @@
+//! The journal's entries told again from the first, and what became of them held against what the tables say.
+//!
+//! Sales, refunds and shifts are kept beside the entries, since a till cannot count a year for each look. Both are written in
+//! one transaction; where they differ, the disk or somebody changed one of them. Nothing is repaired: a person decides.
+
+use std::{collections::BTreeMap, fmt::Display};
+
+use diesel::prelude::*;
+use saoma_protocol::{
+    Amount, Money, PaymentId, RefundId, Sequence,
+    api::{Goods, PaymentState, RefundState},
+    journal::{Entry, Method, Record},
+};
+
+use super::{
+    JournalError, Store,
+    schema::{refunds, sales, shifts},
+    store::{kept_of, loaded, refund_state_text, stored, unreadable},
+};
+use crate::{
+    sale::{Kept, Refund, Sale, Stage},
+    shift::Shift,
+};
+
+/// Rows that are read at once.
+const PAGE: i64 = 200;
+
+/// What was told again, and where the tables say something else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Replayed {
+    pub entries: u64,
+    pub sales: u64,
+    pub refunds: u64,
+    pub shifts: u64,
+    /// In sentences; empty if the tables hold what the entries say.
+    pub differences: Vec<String>,
+}
+
+/// How a sale is paid for, as its first entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Paid {
+    Cash { tendered_minor: i64 },
+    Core(Method),
+}
+
+struct ToldSale {
+    entry: Sequence,
+    counter: Sequence,
+    amount: Amount,
+    paid: Paid,
+    goods: Vec<Goods>,
+    cashier: String,
+    settled: Option<(PaymentState, i64)>,
+    refunds: BTreeMap<RefundId, ToldRefund>,
+}
+
+struct ToldRefund {
+    amount: Amount,
+    void: bool,
+    /// None: keyed, and not heard of since.
+    state: Option<RefundState>,
+}
+
+struct ToldShift {
+    entry: Sequence,
+    cashier: String,
+    cashier_number: String,
+    float: Money,
+    /// Counted and expected.
+    closed: Option<(Money, Money)>,
+}
+
+/// What the entries say.
+#[derive(Default)]
+struct Told {
+    entries: u64,
+    sales: BTreeMap<PaymentId, ToldSale>,
+    shifts: BTreeMap<Sequence, ToldShift>,
+    differences: Vec<String>,
+}
+
+impl Told {
+    fn take(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        self.entries += 1;
+        let at = entry.sequence;
+        match entry.record()? {
+            Record::SaleKeyed { payment, counter, amount, method, goods, cashier } => {
+                self.begin(payment, ToldSale::new(at, counter, amount, Paid::Core(method), goods, cashier));
+            }
+            Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier } => {
+                self.begin(payment, ToldSale::new(at, counter, amount, Paid::Cash { tendered_minor }, goods, cashier));
+            }
+            Record::OfflineSale { payment, .. } => {
+                self.differ(format!("entry {at} sells {payment} for an offline code, and this version sells nothing for one"));
+            }
+            Record::SaleSettled { payment, state, amount_refunded_minor } => {
+                if let Some(sale) = self.sale(at, payment) {
+                    sale.settled = Some((state, amount_refunded_minor));
+                }
+            }
+            Record::CashRefund { refund, payment, amount, void, .. } => {
+                if let Some(sale) = self.sale(at, payment) {
+                    let state = Some(RefundState::Succeeded);
+                    sale.refunds.insert(refund, ToldRefund { amount, void, state });
+                }
+            }
+            Record::RefundKeyed { refund, payment, amount, void, .. } => {
+                if let Some(sale) = self.sale(at, payment) {
+                    sale.refunds.insert(refund, ToldRefund { amount, void, state: None });
+                }
+            }
+            Record::RefundSettled { refund, payment, state } => {
+                let told = self.sale(at, payment).map(|sale| sale.refunds.get_mut(&refund));
+                match told {
+                    Some(Some(told)) => told.state = Some(state),
+                    Some(None) => self.differ(format!("entry {at} ends {refund}, which no entry before it began")),
+                    None => {}
+                }
+            }
+            Record::ShiftOpened { batch, cashier, cashier_number, float } => {
+                let shift = ToldShift { entry: at, cashier, cashier_number, float, closed: None };
+                if self.shifts.insert(batch, shift).is_some() {
+                    self.differ(format!("entry {at} opens batch {batch} a second time"));
+                }
+            }
+            Record::ShiftClosed { batch, counted, expected, .. } => match self.shifts.get_mut(&batch) {
+                Some(shift) => shift.closed = Some((counted, expected)),
+                None => self.differ(format!("entry {at} closes batch {batch}, which no entry before it opened")),
+            },
+            // They change what should be in the drawer, and no row.
+            Record::PaidIn { .. } | Record::PaidOut { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, payment: PaymentId, sale: ToldSale) {
+        let at = sale.entry;
+        if self.sales.insert(payment, sale).is_some() {
+            self.differ(format!("entry {at} begins {payment} a second time"));
+        }
+    }
+
+    fn sale(&mut self, at: Sequence, payment: PaymentId) -> Option<&mut ToldSale> {
+        let sale = self.sales.get_mut(&payment);
+        if sale.is_none() {
+            self.differences.push(format!("entry {at} is about {payment}, which no entry before it began"));
+        }
+        sale
+    }
+
+    fn differ(&mut self, what: String) {
+        self.differences.push(what);
+    }
+}
+
+impl ToldSale {
+    const fn new(
+        entry: Sequence,
+        counter: Sequence,
+        amount: Amount,
+        paid: Paid,
+        goods: Vec<Goods>,
+        cashier: String,
+    ) -> Self {
+        Self { entry, counter, amount, paid, goods, cashier, settled: None, refunds: BTreeMap::new() }
+    }
+}
+
+#[derive(Queryable)]
+struct SaleRow {
+    payment: String,
+    counter: i64,
+    entry: i64,
+    state: String,
+    amount_minor: i64,
+    currency: String,
+    captured: i64,
+    kept: String,
+}
+
+#[derive(Queryable)]
+struct RefundRow {
+    refund: String,
+    state: String,
+    amount_minor: i64,
+    currency: String,
+}
+
+/// Says of one thing where two sides differ.
+struct Compared<'a> {
+    of: String,
+    differences: &'a mut Vec<String>,
+}
+
+impl Compared<'_> {
+    fn same<T: PartialEq + Display>(&mut self, what: &str, told: &T, held: &T) {
+        if told != held {
+            self.differences.push(format!("{}: {what} is {held}, and the entries say {told}", self.of));
+        }
+    }
+
+    /// For what is too long, or no business of a terminal's screen.
+    fn alike<T: PartialEq>(&mut self, what: &str, told: &T, held: &T) {
+        if told != held {
+            self.differences.push(format!("{}: {what} is not as the entries say", self.of));
+        }
+    }
+}
+
+impl Store {
+    /// Tells every entry again and compares. Sees one moment of the journal, also while an agent writes.
+    ///
+    /// # Errors
+    /// `Unreadable` for an entry or a row that cannot be read; `Database`.
+    pub fn replay(&mut self) -> Result<Replayed, JournalError> {
+        self.execute("BEGIN DEFERRED")?;
+        let replayed = self.told_again();
+        // Nothing was written: there is nothing to keep or to undo.
+        self.execute("ROLLBACK")?;
+        replayed
+    }
+
+    fn told_again(&mut self) -> Result<Replayed, JournalError> {
+        let mut told = Told::default();
+        let mut after = Sequence(0);
+        loop {
+            let page = self.entries_after(after)?;
+            let Some(last) = page.last() else { break };
+            after = last.sequence;
+            page.iter().try_for_each(|entry| told.take(entry))?;
+        }
+        let Told { entries, sales, shifts, mut differences } = told;
+        let counts = [sales.len(), sales.values().map(|sale| sale.refunds.len()).sum(), shifts.len()];
+        self.compare_sales(sales, &mut differences)?;
+        self.compare_shifts(shifts, &mut differences)?;
+        let [sales, refunds, shifts] = counts.map(|count| count as u64);
+        Ok(Replayed { entries, sales, refunds, shifts, differences })
+    }
+
+    fn compare_sales(
+        &mut self,
+        mut told: BTreeMap<PaymentId, ToldSale>,
+        differences: &mut Vec<String>,
+    ) -> Result<(), JournalError> {
+        let mut after = i64::MIN;
+        loop {
+            let page: Vec<SaleRow> = sales::table
+                .filter(sales::counter.gt(after))
+                .order(sales::counter)
+                .limit(PAGE)
+                .select((
+                    sales::payment,
+                    sales::counter,
+                    sales::entry,
+                    sales::state,
+                    sales::amount_minor,
+                    sales::currency,
+                    sales::captured,
+                    sales::kept,
+                ))
+                .load(&mut self.connection)?;
+            let Some(last) = page.last() else { break };
+            after = last.counter;
+            for row in page {
+                let payment: PaymentId = row.payment.parse().map_err(|error| unreadable("a sale", error))?;
+                let Some(told) = told.remove(&payment) else {
+                    differences.push(format!("{payment}: it is among the sales, and no entry begins it"));
+                    continue;
+                };
+                let given_back: Vec<RefundRow> = refunds::table
+                    .filter(refunds::payment.eq(&row.payment))
+                    .select((refunds::refund, refunds::state, refunds::amount_minor, refunds::currency))
+                    .load(&mut self.connection)?;
+                compare_sale(payment, &told, row, &given_back, differences)?;
+            }
+        }
+        let missing = told
+            .iter()
+            .map(|(payment, told)| format!("{payment}: entry {} begins it, and it is not among the sales", told.entry));
+        differences.extend(missing);
+        Ok(())
+    }
+
+    fn compare_shifts(
+        &mut self,
+        mut told: BTreeMap<Sequence, ToldShift>,
+        differences: &mut Vec<String>,
+    ) -> Result<(), JournalError> {
+        let rows: Vec<(i64, i64, i64)> = shifts::table
+            .order(shifts::batch)
+            .select((shifts::batch, shifts::entry, shifts::open))
+            .load(&mut self.connection)?;
+        for (batch, entry, open) in rows {
+            let batch = loaded(batch);
+            let Some(told) = told.remove(&batch) else {
+                differences.push(format!("batch {batch}: it is among the shifts, and no entry opens it"));
+                continue;
+            };
+            let Some(held) = self.shift(batch)? else { continue };
+            let mut compared = Compared { of: format!("batch {batch}"), differences: &mut *differences };
+            compared.same("its first entry", &told.entry, &loaded(entry));
+            compare_shift(&told, &held, open != 0, &mut compared);
+        }
+        let missing = told.iter().map(|(batch, told)| {
+            format!("batch {batch}: entry {} opens it, and it is not among the shifts", told.entry)
+        });
+        differences.extend(missing);
+        Ok(())
+    }
+}
+
+fn compare_sale(
+    payment: PaymentId,
+    told: &ToldSale,
+    row: SaleRow,
+    given_back: &[RefundRow],
+    differences: &mut Vec<String>,
+) -> Result<(), JournalError> {
+    let sale = Sale::reopened(kept_of(&row.kept)?);
+    let kept = &sale.kept;
+    let mut compared = Compared { of: payment.to_string(), differences };
+    compared.alike("its own id", &payment, &kept.payment);
+    compared.same("its first entry", &told.entry, &loaded(row.entry));
+    compared.same("its number", &told.counter, &kept.counter);
+    compared.same("its number's column", &stored(told.counter), &row.counter);
+    compared.same("its amount", &told.amount.to_string(), &kept.amount.to_string());
+    let column = (row.amount_minor, row.currency.as_str());
+    compared.alike("its amount's column", &(told.amount.minor(), told.amount.currency().code()), &column);
+    compared.alike("its goods", &told.goods, &kept.goods);
+    compared.alike("its cashier", &told.cashier, &kept.cashier);
+    compared.alike("how it is paid for", &told.paid, &paid(kept));
+    compared.alike("how it ended, as it was last written down,", &told.settled, &kept.journaled);
+    let (state, settled) = (sale.state(), told.settled.map(|(state, _)| state));
+    if !matches!(told.paid, Paid::Cash { .. }) && state.is_some_and(PaymentState::is_settled) {
+        compared.alike("how it stands", &settled, &state);
+    }
+    compared.same("its state's column", &sale.state_text().to_owned(), &row.state);
+    compared.same("whether money came in on it", &sale.was_captured(), &(row.captured != 0));
+    compare_refunds(told, kept, given_back, &mut compared);
+    Ok(())
+}
+
+const fn paid(kept: &Kept) -> Paid {
+    match &kept.stage {
+        Stage::Cash { tendered_minor } => Paid::Cash { tendered_minor: *tendered_minor },
+        Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
+            Paid::Core(*method)
+        }
+    }
+}
+
+fn compare_refunds(told: &ToldSale, kept: &Kept, given_back: &[RefundRow], compared: &mut Compared<'_>) {
+    for (refund, told) in &told.refunds {
+        let Some(held) = kept.refunds.iter().find(|held| held.refund == *refund) else {
+            compared.differences.push(format!("{}: {refund} is not kept, and the entries have it", compared.of));
+            continue;
+        };
+        compared.same(&format!("the amount of {refund}"), &told.amount.to_string(), &held.amount.to_string());
+        compared.same(&format!("whether {refund} is a void"), &told.void, &held.void);
+        match told.state {
+            Some(state) => {
+                let [told, held] = [state, held.state].map(|state| refund_state_text(state).to_owned());
+                compared.same(&format!("the state of {refund}"), &told, &held);
+            }
+            None if !held.is_open() => {
+                compared.differences.push(format!("{}: {refund} has ended, and no entry says so", compared.of));
+            }
+            None => {}
+        }
+    }
+    // What core or the dashboard gave back is journaled there.
+    for Refund { refund, .. } in kept.refunds.iter().filter(|held| held.keyed_here) {
+        if !told.refunds.contains_key(refund) {
+            compared.differences.push(format!("{}: {refund} was keyed here, and no entry says so", compared.of));
+        }
+    }
+    let mut held: Vec<_> = kept
+        .refunds
+        .iter()
+        .map(|held| {
+            let (minor, currency) = (held.amount.minor(), held.amount.currency().code().to_owned());
+            (held.refund.to_string(), refund_state_text(held.state).to_owned(), minor, currency)
+        })
+        .collect();
+    let row = |row: &RefundRow| (row.refund.clone(), row.state.clone(), row.amount_minor, row.currency.clone());
+    let mut rows: Vec<_> = given_back.iter().map(row).collect();
+    held.sort();
+    rows.sort();
+    compared.alike("the list of its refunds", &held, &rows);
+}
+
+fn compare_shift(told: &ToldShift, held: &Shift, open: bool, compared: &mut Compared<'_>) {
+    compared.alike("its cashier", &(&told.cashier, &told.cashier_number), &(&held.cashier, &held.cashier_number));
+    compared.same("its float", &told.float, &held.float);
+    compared.same("whether it is open", &told.closed.is_none(), &held.is_open());
+    compared.same("whether its column says open", &told.closed.is_none(), &open);
+    if let (Some((counted, expected)), Some(closed)) = (&told.closed, &held.closed) {
+        compared.same("what was counted", counted, &closed.counted);
+        compared.same("what was expected", expected, &closed.expected);
+    }
+}
