@@ -87,7 +87,7 @@ impl Cli {
             Command::Run => run::run(load()?)?,
             Command::Enrol(enrol) => enrol.run(&load()?)?,
             Command::Config(show) => show.run(load)?,
-            Command::Doctor(doctor) => return doctor.run(&load()?),
+            Command::Doctor(doctor) => return doctor.run(load()),
             Command::Journal(journal) => return journal.run(&load()?),
         }
         Ok(Exit::Done)

@@ -55,7 +55,7 @@ impl Finding {
         Self { check, verdict: Verdict::Warning, found: found.into(), fix }
     }
 
-    fn fault(check: &'static str, found: impl Into<String>, fix: &'static str) -> Self {
+    pub(crate) fn fault(check: &'static str, found: impl Into<String>, fix: &'static str) -> Self {
         Self { check, verdict: Verdict::Fault, found: found.into(), fix }
     }
 }
@@ -85,8 +85,17 @@ pub async fn examine(config: &Config, print: bool) -> Vec<Finding> {
             findings.push(Finding::fault("identity", format!("failed to {error}"), "enrol: saoma-edge enrol --help"));
         }
     }
-    findings.extend(journal::look(config, &folder, now()));
-    findings.extend(devices::look(config, folder.is_in_use(), print).await);
+    let terminal = folder.identity().ok().map(|identity| identity.terminal);
+    findings.extend(journal::look(config, &folder, terminal, now()));
+    match folder.is_in_use() {
+        Ok(agent_runs) => findings.extend(devices::look(config, agent_runs, print).await),
+        // Two programs on one scanner take each other's bytes.
+        Err(error) => findings.push(Finding::warning(
+            "device",
+            format!("whether an agent has the devices cannot be told: {error}; they were left alone"),
+            "run this as the agent's user",
+        )),
+    }
     findings
 }
 

@@ -1,6 +1,7 @@
 //! A merchant's own rules (the world `merchant-extension`): taken in as channels are, and asked in a fresh instance each time.
 //!
-//! An extension can reach nothing: it is given its arguments and may write log lines. What it answers is held to the bounds of the
+//! An extension reaches nobody: it is given its arguments and may write log lines. (WASI's clock and chance are there, since
+//! every language's start-up wants them.) What it answers is held to the bounds of the
 //! contract here, so that whoever asks gets a decision that can be carried out, or one typed [`RuleFailure`]. What then becomes of
 //! the sale is not decided here.
 
@@ -46,7 +47,7 @@ pub const PRICE_TIMES_MAX: i64 = 2;
 pub const ADJUSTMENTS_MAX: usize = 8;
 pub const ADJUSTMENT_NAME_CHARS_MAX: usize = 64;
 pub const RECEIPT_LINES_MAX: usize = 8;
-/// Columns of the usual 80 mm paper.
+/// As many as the usual 80 mm paper has columns. Wide characters take two: the printer breaks such a line.
 pub const RECEIPT_LINE_CHARS_MAX: usize = 48;
 pub const CANDIDATES_MAX: usize = 64;
 
@@ -268,7 +269,8 @@ impl Extension {
         candidates: &[RouteCandidate],
     ) -> Result<Vec<ChannelAccountId>, RuleFailure> {
         let (settings, wit) = (settings_json.to_owned(), answer::draft(draft));
-        let given: Vec<_> = candidates.iter().take(CANDIDATES_MAX).map(answer::candidate).collect();
+        let candidates = candidates.get(..CANDIDATES_MAX).unwrap_or(candidates);
+        let given: Vec<_> = candidates.iter().map(answer::candidate).collect();
         self.call(
             tenant,
             Rule::Route,
@@ -423,7 +425,9 @@ fn classify(error: &wasmtime::Error, state: &RuleState) -> RuleFailure {
         return RuleFailure::OutOfMemory { limit_bytes };
     }
     let why = cut(&error.root_cause().to_string(), WORDS_CHARS_MAX);
-    let has_crashed = error.downcast_ref::<Trap>().is_some() || error.downcast_ref::<crate::host::Misuse>().is_some();
+    let has_crashed = error.downcast_ref::<Trap>().is_some()
+        || error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some()
+        || error.downcast_ref::<crate::host::Misuse>().is_some();
     if has_crashed { RuleFailure::Trapped { why } } else { RuleFailure::BadAnswer { why } }
 }
 

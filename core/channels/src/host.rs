@@ -216,8 +216,15 @@ impl Host {
     /// See [`InstallError`]; nothing is replaced then.
     pub async fn install(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
         let plugin = self.take_in(bytes).await?;
-        self.plugins_mut(|plugins| plugins.built_in.insert(plugin.manifest.id.clone(), Arc::clone(&plugin)));
-        Ok(plugin)
+        let id = &plugin.manifest.id;
+        let is_taken = self.plugins_mut(|plugins| {
+            let is_taken = plugins.extensions.contains_key(id);
+            if !is_taken {
+                plugins.built_in.insert(id.clone(), Arc::clone(&plugin));
+            }
+            is_taken
+        });
+        if is_taken { Err(InstallError::IdTaken { id: id.clone() }) } else { Ok(plugin) }
     }
 
     /// Takes a component in beside all others, and from then on uses it for the accounts that name it by its hash
@@ -275,7 +282,8 @@ impl Host {
         let of_nobody = running(self.fresh_share());
         let hash = ContentHash::of(bytes);
         let extension =
-            Extension::take_in(&self.rule_linker, &component, hash, |id| running(self.share_of(id)), of_nobody).await?;
+            Extension::take_in(&self.rule_linker, &component, hash, |id| running(self.rules_share_of(id)), of_nobody)
+                .await?;
         let (extension, id) = (Arc::new(extension), |extension: &Extension| extension.description().id.clone());
         let is_taken = self.plugins_mut(|plugins| {
             let is_taken = plugins.built_in.contains_key(&id(&extension));
@@ -315,6 +323,11 @@ impl Host {
         tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, contract = pre.version(), hash = %content_hash, origin = ?origin, "plugin installed");
         let share = self.share_of(&manifest.id);
         Ok(Arc::new(Plugin { manifest, content_hash, origin, pre, share }))
+    }
+
+    /// Apart from any channel's: a package may have the id of an extension.
+    fn rules_share_of(&self, extension: &str) -> Arc<Share> {
+        self.share_of(&format!("rules:{extension}"))
     }
 
     /// Lives as long as a package of the plugin is installed or called.
@@ -421,17 +434,19 @@ pub(crate) const HANDLES_MAX: usize = 4_096;
 /// Random bytes that WASI gives at once: hash seeds want 16, and a guest's own library seldom more than a key's worth.
 const WASI_RANDOM_BYTES_MAX: u64 = 64 << 10;
 
+/// An empty WASI world: no arguments, variables, files or sockets; what is printed goes nowhere.
+pub(crate) fn empty_world(clock: Arc<dyn Clock>) -> (WasiCtx, ResourceTable) {
+    let mut wasi = WasiCtx::builder();
+    wasi.allow_tcp(false).allow_udp(false).max_random_size(WASI_RANDOM_BYTES_MAX).wall_clock(clock::WallClock(clock));
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES_MAX);
+    (wasi.build(), table)
+}
+
 impl CallState {
-    /// An empty WASI world: no arguments, variables, files or sockets; what is printed goes nowhere.
     pub(crate) fn new(memory: MemoryLimit, clock: Arc<dyn Clock>, given: Option<Given>) -> Self {
-        let mut wasi = WasiCtx::builder();
-        wasi.allow_tcp(false)
-            .allow_udp(false)
-            .max_random_size(WASI_RANDOM_BYTES_MAX)
-            .wall_clock(clock::WallClock(clock));
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES_MAX);
-        Self { wasi: wasi.build(), table, memory, ticks_running: 0, given }
+        let (wasi, table) = empty_world(clock);
+        Self { wasi, table, memory, ticks_running: 0, given }
     }
 
     /// A store that keeps to the limits of this call.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Exit;
 use crate::{
-    config::Config,
+    config::{Config, ConfigError},
     doctor::{Finding, Verdict, examine, worst},
 };
 
@@ -21,10 +21,17 @@ pub(super) struct Doctor {
 }
 
 impl Doctor {
-    pub(super) fn run(&self, config: &Config) -> Result<Exit> {
+    pub(super) fn run(&self, config: Result<Config, ConfigError>) -> Result<Exit> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-        let findings = runtime.block_on(examine(config, self.print));
+        let findings = match config {
+            Ok(config) => runtime.block_on(examine(&config, self.print)),
+            Err(error) => vec![Finding::fault(
+                "configuration",
+                format!("the agent cannot start: {error}"),
+                "saoma-edge config --explain tells what can stand there",
+            )],
+        };
         let worst = worst(&findings);
         if self.json {
             println!("{}", json!({"worst": worst, "findings": findings}));

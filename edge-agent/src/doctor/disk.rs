@@ -69,7 +69,7 @@ fn written(folder: &Path) -> Finding {
 
 fn write(path: &Path) -> io::Result<Duration> {
     let began = Instant::now();
-    let written = fs::File::create_new(path).and_then(|mut file| {
+    let written = fs::File::create(path).and_then(|mut file| {
         file.write_all(&[0; 4096])?;
         file.sync_all()
     });

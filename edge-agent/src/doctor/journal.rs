@@ -1,6 +1,6 @@
 //! The journal: whether it is whole, and what core does not have of it.
 
-use saoma_protocol::{Millis, Money};
+use saoma_protocol::{Millis, Money, TerminalId};
 
 use super::{Finding, span};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 /// With a link, entries are with core in seconds.
 const UNSENT_MS_MAX: i64 = 15 * 60 * 1_000;
 
-pub(super) fn look(config: &Config, folder: &DataDir, now: Millis) -> Vec<Finding> {
+pub(super) fn look(config: &Config, folder: &DataDir, terminal: Option<TerminalId>, now: Millis) -> Vec<Finding> {
     let path = folder.journal();
     if !path.exists() {
         let fix = "none if the agent never ran here; else its sales are gone from this disk: call the service";
@@ -35,9 +35,16 @@ pub(super) fn look(config: &Config, folder: &DataDir, now: Millis) -> Vec<Findin
             findings.push(Finding::fault("journal", format!("failed to {}", error.chain()), fix));
         }
     }
-    match look_at(&settings).and_then(|mut store| Ok((store.unsent()?, store.check_room()))) {
-        Ok((unsent, room)) => {
+    match look_at(&settings).and_then(|mut store| Ok((store.unsent()?, store.owner()?, store.check_room()))) {
+        Ok((unsent, owner, room)) => {
             findings.push(judge(&unsent, now));
+            if let (Some(owner), Some(terminal)) = (owner, terminal)
+                && owner != terminal.to_string()
+            {
+                let found = format!("it is the journal of {owner}, and this is {terminal}: the agent will not start");
+                let fix = "put this terminal's own data directory back; enrol anew only into an empty one";
+                findings.push(Finding::fault("journal_owner", found, fix));
+            }
             if let Err(error) = room {
                 let fix = "make room on the disk, or raise journal.pages_max";
                 findings.push(Finding::fault("journal_room", error.chain(), fix));

@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, Stream, pki_types::ServerName};
 const STEP_MAX: Duration = Duration::from_secs(5);
 /// With TLS 1.3 a certificate is refused only after the handshake (RFC 8446, section 4.4.2.4): so long we listen for it, at
 /// the least; a slow line gets more.
-const REFUSAL_MIN: Duration = Duration::from_millis(300);
+const REFUSAL_MIN: Duration = Duration::from_secs(1);
 
 /// How long each step took, in milliseconds.
 #[derive(Clone, Copy, Debug)]

@@ -124,18 +124,20 @@ fn mask_fields(fields: &mut Map<String, Value>) {
     }
 }
 
-/// `text` with each run of digits (also one grouped by single spaces or dashes) masked that may be a card's number.
+/// `text` with each run of digits masked, whatever stands between them that is no letter, that may hold a card's number.
 fn masked(text: &str) -> String {
     let mut shown: Vec<char> = text.chars().collect();
     let mut run: Vec<usize> = Vec::new();
     for place in 0..=shown.len() {
         let here = shown.get(place).copied();
         match here {
-            Some(digit) if digit.is_ascii_digit() => run.push(place),
-            Some(' ' | '-') if run.last().is_some_and(|last| last + 1 == place) => {}
+            Some(digit) if digit.is_numeric() => run.push(place),
+            Some(between) if !between.is_alphanumeric() => {}
             _ => {
-                if (CARD_LEN_MIN..=CARD_LEN_MAX).contains(&run.len()) {
-                    let hidden = SHOWN_FIRST..run.len() - SHOWN_LAST;
+                if run.len() >= CARD_LEN_MIN {
+                    // A longer run is a number with something behind it (a date, a CVV): where the number ends, nobody can say.
+                    let hidden =
+                        if run.len() > CARD_LEN_MAX { 0..run.len() } else { SHOWN_FIRST..run.len() - SHOWN_LAST };
                     for place in run.get(hidden).unwrap_or_default() {
                         if let Some(digit) = shown.get_mut(*place) {
                             *digit = '*';
@@ -168,7 +170,12 @@ mod tests {
             ("4111-1111-1111-1111", "4111-11**-****-1111"),
             ("茶 4111111111111111", "茶 411111******1111"),
             ("12345678901", "12345678901"),
-            ("12 3  456789012345", "12 3  456789**2345"),
+            ("12 3  456789012345", "12 3  456*****2345"),
+            ("4111.1111.1111.1111", "4111.11**.****.1111"),
+            ("4111\u{a0}1111\u{a0}1111\u{a0}1111", "4111\u{a0}11**\u{a0}****\u{a0}1111"),
+            ("４１１１１１１１１１１１１１１１", "４１１１１１******１１１１"),
+            ("4111111111111111 12/27 123", "**************** **/** ***"),
+            ("table 4, 2 teas", "table 4, 2 teas"),
         ] {
             assert_eq!(masked(text), expected);
         }

@@ -41,7 +41,7 @@ pub(super) fn open(settings: &Settings, terminal: TerminalId) -> Result<Store, J
         .connection
         .run_pending_migrations(MIGRATIONS)
         .map_err(|error| JournalError::Open { path: path.clone(), why: error.to_string() })?;
-    match store.meta("terminal")? {
+    match store.owner()? {
         None => store.set_meta("terminal", &terminal.to_string())?,
         Some(owner) if owner == terminal.to_string() => {}
         Some(owner) => {

@@ -228,6 +228,14 @@ impl Store {
         text.parse().map(Sequence).map_err(|error| unreadable("synced_through", error))
     }
 
+    /// The terminal whose journal this is, in words; none before its first start.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn owner(&mut self) -> Result<Option<String>, JournalError> {
+        self.meta("terminal")
+    }
+
     pub(super) fn meta(&mut self, name: &str) -> Result<Option<String>, JournalError> {
         Ok(meta::table.find(name).select(meta::value).first(&mut self.connection).optional()?)
     }

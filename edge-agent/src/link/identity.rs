@@ -172,10 +172,20 @@ impl DataDir {
     }
 
     /// Whether an agent runs on this directory. Leaves nothing behind, also where none ever ran.
-    #[must_use]
-    pub fn is_in_use(&self) -> bool {
-        let file = fs::File::open(self.0.join("lock"));
-        file.is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+    ///
+    /// # Errors
+    /// If it cannot be told: the lock is another user's.
+    pub fn is_in_use(&self) -> io::Result<bool> {
+        let file = match fs::File::open(self.0.join("lock")) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(fs::TryLockError::WouldBlock) => Ok(true),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Drafts in the contract's words, and answers held to its bounds (`sdk/wit`, interface `extension`).
 
-use saoma_protocol::{Amount, ChannelAccountId};
+use saoma_protocol::{Amount, ChannelAccountId, api::stands_in_text};
 
 use super::{
     ADJUSTMENT_NAME_CHARS_MAX, ADJUSTMENTS_MAX, Adjustment, Draft, DraftMethod, PRICE_TIMES_MAX, Priced,
@@ -61,9 +61,9 @@ fn bad<T>(why: String) -> Result<T, RuleFailure> {
     Err(RuleFailure::BadAnswer { why })
 }
 
-/// One line of 1 to `chars_max` characters without control characters.
+/// One line of 1 to `chars_max` characters, none of which steers a screen or a printer.
 pub(super) fn is_line(text: &str, chars_max: usize) -> bool {
-    (1..=chars_max).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    (1..=chars_max).contains(&text.chars().count()) && text.chars().all(stands_in_text)
 }
 
 pub(super) fn priced(told: wit::Priced, asked: Amount) -> Result<Priced, RuleFailure> {

@@ -11,8 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::{
     bindings::{log, rules::MerchantExtension},
     host::{
-        HANDLES_MAX, Misuse,
-        clock::WallClock,
+        HANDLES_MAX, Misuse, empty_world,
         log::{LINES_MAX, say},
     },
     memory::MemoryLimit,
@@ -35,11 +34,8 @@ pub(crate) struct RuleState {
 
 impl RuleState {
     pub(super) fn new(memory: MemoryLimit, clock: Arc<dyn Clock>, may_log: bool) -> Self {
-        let mut wasi = WasiCtx::builder();
-        wasi.allow_tcp(false).allow_udp(false).wall_clock(WallClock(clock));
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES_MAX);
-        Self { wasi: wasi.build(), table, memory, ticks_running: 0, may_log, log_lines: 0 }
+        let (wasi, table) = empty_world(clock);
+        Self { wasi, table, memory, ticks_running: 0, may_log, log_lines: 0 }
     }
 
     /// A store that keeps to the limits of this call.

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use saoma_channels::{
     Host, InstallError,
-    extension::{Draft, DraftMethod, Extension, Priced, Recent, RouteCandidate, Rule, RuleFailure, Verdict},
+    extension::{
+        Draft, DraftMethod, Extension, Priced, RULE_RUNNING_MS_MAX, Recent, RouteCandidate, Rule, RuleFailure, Verdict,
+    },
 };
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, StoreId, TenantId, TerminalId, api::Goods};
 
@@ -128,6 +130,9 @@ async fn rules_that_misbehave_end_in_their_failure_and_cost_nobody_else() {
         // Fifty milliseconds of its own, and what a busy machine may add.
         assert!(began.elapsed() < Duration::from_secs(3), "{rule:?} {mode} took {:?}", began.elapsed());
         assert_eq!(told(failure.clone()), code, "{rule:?} {mode}: {failure:?}");
+        if mode == "loop" {
+            assert_eq!(failure, Some(RuleFailure::TimedOut { after_ms: RULE_RUNNING_MS_MAX }), "by its own running");
+        }
         let honest = hostile.price(TENANT, r#"{"mode":"honest"}"#, &draft).await;
         assert_eq!(honest.map(|priced| priced.amount), Ok(draft.amount), "after {rule:?} {mode}");
     }
