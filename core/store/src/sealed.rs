@@ -7,13 +7,12 @@
 use std::fmt;
 
 use diesel::prelude::*;
-use saoma_protocol::{ChannelAccountId, TenantId, WebhookEndpointId, code::offline::KeyId};
+use saoma_protocol::{ChannelAccountId, TenantId, WebhookEndpointId};
 
 use crate::{
     Opaque, StoreError, TenantScope, Tx,
     column::Txt,
     schema::{channel_accounts, webhook_endpoints},
-    stored_value::offline::schema::offline_issuers,
 };
 
 /// Where a value lies.
@@ -23,7 +22,6 @@ pub enum Place {
     WorkingKeys(ChannelAccountId),
     WebhookSecret(WebhookEndpointId),
     WebhookPreviousSecret(WebhookEndpointId),
-    OfflineIssuer(KeyId),
 }
 
 /// The id of what the value belongs to, which it was sealed for.
@@ -33,7 +31,6 @@ impl fmt::Display for Place {
             Self::ChannelSecrets(account) => account.fmt(f),
             // Else the account's secrets could be put in the place of its keys.
             Self::WorkingKeys(account) => write!(f, "{account}/working-keys"),
-            Self::OfflineIssuer(key) => write!(f, "offline-issuer/{key}"),
             Self::WebhookSecret(endpoint) | Self::WebhookPreviousSecret(endpoint) => endpoint.fmt(f),
         }
     }
@@ -53,7 +50,6 @@ macro_rules! each_column {
         $with!(channel_accounts, working_keys, Place::WorkingKeys);
         $with!(webhook_endpoints, secret, Place::WebhookSecret);
         $with!(webhook_endpoints, previous_secret, Place::WebhookPreviousSecret);
-        $with!(offline_issuers, secret, Place::OfflineIssuer);
     };
 }
 
@@ -132,7 +128,6 @@ pub fn replace(
         Place::WorkingKeys(account) => put!(channel_accounts, working_keys, account),
         Place::WebhookSecret(endpoint) => put!(webhook_endpoints, secret, endpoint),
         Place::WebhookPreviousSecret(endpoint) => put!(webhook_endpoints, previous_secret, endpoint),
-        Place::OfflineIssuer(key) => put!(offline_issuers, secret, key),
     };
     Ok(n == 1)
 }

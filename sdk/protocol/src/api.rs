@@ -3,16 +3,12 @@
 //! Requests deny unknown fields (a misspelt one must not be ignored); answers ignore them (core may be newer).
 
 mod card;
-#[cfg(feature = "offline-codes")]
-mod offline;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::card::{CardEntry, PresentedCard, PresentedPin};
-#[cfg(feature = "offline-codes")]
-pub use self::offline::{OfflineLimits, OfflineList};
 use crate::{
     Amount, ChannelAccountId, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
 };

@@ -10,9 +10,9 @@ use crate::{Amount, Millis, Money, PaymentId, RefundId, Sequence, api::Goods, ap
 
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
-/// Version 2 added the records of a shift, version 3 the sale that an offline code paid. Each record is written in the oldest version that has it, so that a core which
+/// Version 2 added the records of a shift. Each record is written in the oldest version that has it, so that a core which
 /// knows no shifts still takes the sales of a terminal that opens none.
-pub const RECORD_VERSION: u16 = 3;
+pub const RECORD_VERSION: u16 = 2;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest.
 pub const PAYLOAD_LEN_MAX: usize = 32 * 1024;
@@ -104,16 +104,6 @@ pub enum Record {
         expected: Money,
         cashier: String,
     },
-    /// A sale that an offline code paid: done once this entry is on the disk, without a network.
-    OfflineSale {
-        payment: PaymentId,
-        counter: Sequence,
-        amount: Amount,
-        /// The whole code as it was scanned, [`crate::code`]'s OPC1 text: whoever checks the sale later checks what was shown.
-        code: String,
-        goods: Vec<Goods>,
-        cashier: String,
-    },
 }
 
 impl Record {
@@ -128,7 +118,6 @@ impl Record {
             | Self::RefundKeyed { .. }
             | Self::RefundSettled { .. } => 1,
             Self::ShiftOpened { .. } | Self::PaidIn { .. } | Self::PaidOut { .. } | Self::ShiftClosed { .. } => 2,
-            Self::OfflineSale { .. } => 3,
         }
     }
 }

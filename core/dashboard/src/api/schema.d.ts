@@ -1580,27 +1580,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/stored-value/accounts/{stored_value_account}/offline-grants": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What an account's phones were granted, newest first. */
-        get: operations["stored-value_list_grants"];
-        put?: never;
-        /**
-         * Lets a holder's phone spend offline: sets the cap aside and signs it for the phone's key.
-         * @description As with codes, whoever may call this may spend what the account holds: it is for the program behind the holders' own app.
-         */
-        post: operations["stored-value_make_grant"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/stored-value/accounts/{stored_value_account}/statement": {
         parameters: {
             query?: never;
@@ -1669,23 +1648,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/stored-value/double-spends": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Offline codes that were spent twice, beyond what was granted, or too late; newest first. */
-        get: operations["stored-value_double_spends"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/stored-value/movements/{movement}/reverse": {
         parameters: {
             query?: never;
@@ -1697,24 +1659,6 @@ export interface paths {
         put?: never;
         /** Takes a top-up back that was a mistake, as long as the account still holds it: the holder gets the cash back. */
         post: operations["stored-value_reverse"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/stored-value/offline-policy": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The policy for offline codes. */
-        get: operations["stored-value_show_policy"];
-        /** Sets the policy for offline codes. Terminals hear of it the next time they ask. */
-        put: operations["stored-value_put_policy"];
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1855,23 +1799,6 @@ export interface paths {
         put?: never;
         /** The next entries of the terminal's journal: the stand-in for the journal topic. */
         post: operations["terminal_journal"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/terminal/offline-list": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What this terminal may take offline, by whose signature, and what it must not take any more. */
-        get: operations["terminal_offline_list"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2876,30 +2803,6 @@ export interface components {
              */
             version: number;
         };
-        /** @description An offline code of stored value that was spent, and was too much. The payment stands for the shop. */
-        DoubleSpendView: {
-            account: components["schemas"]["StoredValueAccountId"];
-            amount: components["schemas"]["Amount"];
-            at: components["schemas"]["Millis"];
-            /**
-             * Format: int32
-             * @description The code's number within its grant.
-             */
-            counter: number;
-            /** @description Paid by the account. */
-            covered: components["schemas"]["Money"];
-            /** @description The grant's token, as in its codes. */
-            grant: string;
-            payment: components["schemas"]["PaymentId"];
-            /** @description By the terminal's clock. */
-            sold_at: components["schemas"]["Millis"];
-            terminal: components["schemas"]["TerminalId"];
-            /**
-             * @description `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
-             *     aside any more, which freezes nothing.
-             */
-            why: string;
-        };
         /** @description `float + sales − given_back + paid_in − paid_out = expected`. */
         DrawerView: {
             expected: components["schemas"]["Money"];
@@ -3045,15 +2948,6 @@ export interface components {
              */
             version: number;
         };
-        /** @description A key whose grants are taken. */
-        Issuer: {
-            not_after: components["schemas"]["Millis"];
-            not_before: components["schemas"]["Millis"];
-            /** @description Ed25519, 64 lower-case hex digits. */
-            public_key: string;
-            /** @description What it has signed is good no more. */
-            revoked?: boolean;
-        };
         /** @description Core's answer to a batch. */
         JournalAck: {
             /** @description All entries up to and with this one are in core's database; 0 before the first. */
@@ -3090,11 +2984,6 @@ export interface components {
              */
             rows: number;
             terminal: components["schemas"]["TerminalId"];
-        };
-        MadeOfflineGrant: {
-            grant: components["schemas"]["OfflineGrantView"];
-            /** @description For the phone: the grant (63 bytes) and the issuer's signature (64) as hex, which begin each of its codes. No secret. */
-            signed: string;
         };
         /** @description Who is signed in. */
         Me: {
@@ -3139,95 +3028,7 @@ export interface components {
             kind: string;
             reason: string;
         };
-        NewOfflineGrant: {
-            /** @description What may be spent with it in all. So much of the account is set aside until a week after its end. */
-            cap: components["schemas"]["Amount"];
-            /**
-             * Format: int64
-             * @description Of one sale; the cap if it is left out.
-             */
-            cap_single_minor?: number | null;
-            /**
-             * Format: int32
-             * @description How long a code is good, 10 to 120; 60 without it.
-             */
-            code_seconds?: number | null;
-            /** @description Of the holder's phone, which keeps the other half: Ed25519, 64 lower-case hex digits. */
-            device_key: string;
-            /**
-             * Format: int32
-             * @description 1 to 72; 24 without it.
-             */
-            valid_hours?: number | null;
-        };
         NewStoredValueCode: Record<string, never>;
-        /** @description What a phone may spend offline. */
-        OfflineGrantView: {
-            account: components["schemas"]["StoredValueAccountId"];
-            cap: components["schemas"]["Amount"];
-            /** Format: int64 */
-            cap_single_minor: number;
-            /** Format: int32 */
-            code_seconds: number;
-            created_at: components["schemas"]["Millis"];
-            device_key: string;
-            not_after: components["schemas"]["Millis"];
-            not_before: components["schemas"]["Millis"];
-            /** @description Until then what is left of the cap is set aside. */
-            reserved_until: components["schemas"]["Millis"];
-            revoked_at?: components["schemas"]["Millis"] | null;
-            /** @description Paid by the account so far. */
-            spent: components["schemas"]["Money"];
-            token: string;
-        };
-        /** @description What a terminal may take offline; sums are in minor units of the merchant's currency, and each is 1 at least. */
-        OfflineLimits: {
-            /**
-             * Format: int32
-             * @description How often codes of one grant are taken within a day.
-             */
-            grant_day_count_max: number;
-            /**
-             * Format: int32
-             * @description How old this list may be.
-             */
-            list_hours_max: number;
-            /**
-             * Format: int64
-             * @description Of one sale.
-             */
-            sale_minor_max: number;
-            /** Format: int32 */
-            unsent_count_max: number;
-            /** Format: int32 */
-            unsent_hours_max: number;
-            /**
-             * Format: int64
-             * @description What the terminal may have taken that core does not know of: the sum, the number of sales, the age of the oldest.
-             */
-            unsent_minor_max: number;
-        };
-        /**
-         * @description `GET /v1/terminal/offline-list`. A terminal keeps the newest it has by `issued_at`, and takes no code offline once that is
-         *     older than `limits.list_hours_max`.
-         */
-        OfflineList: {
-            /** @description Tokens of grants that were revoked before their time, as hex: no code of them is taken. */
-            denied: string[];
-            /** @description Core's clock when it was told. */
-            issued_at: components["schemas"]["Millis"];
-            issuers: components["schemas"]["Issuer"][];
-            limits?: components["schemas"]["OfflineLimits"] | null;
-        };
-        OfflinePolicyView: {
-            acceptor: string;
-            channel_account: components["schemas"]["ChannelAccountId"];
-            enabled: boolean;
-            limits: components["schemas"]["OfflineLimits"];
-            updated_at: components["schemas"]["Millis"];
-            /** Format: int64 */
-            version: number;
-        };
         /**
          * @description What becomes of the fee when money goes back to the customer.
          * @enum {string}
@@ -3468,34 +3269,6 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
-        Page_DoubleSpendView: {
-            items: {
-                account: components["schemas"]["StoredValueAccountId"];
-                amount: components["schemas"]["Amount"];
-                at: components["schemas"]["Millis"];
-                /**
-                 * Format: int32
-                 * @description The code's number within its grant.
-                 */
-                counter: number;
-                /** @description Paid by the account. */
-                covered: components["schemas"]["Money"];
-                /** @description The grant's token, as in its codes. */
-                grant: string;
-                payment: components["schemas"]["PaymentId"];
-                /** @description By the terminal's clock. */
-                sold_at: components["schemas"]["Millis"];
-                terminal: components["schemas"]["TerminalId"];
-                /**
-                 * @description `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
-                 *     aside any more, which freezes nothing.
-                 */
-                why: string;
-            }[];
-            /** @description Give it as `cursor` to get the next page; absent on the last. */
-            next_cursor?: string | null;
-        };
-        /** @description A page of a list, newest first. */
         Page_HeldEntry: {
             items: {
                 /** @description The terminal's clock. */
@@ -3506,29 +3279,6 @@ export interface components {
                 sequence: components["schemas"]["Sequence"];
                 /** @description What does not fit. */
                 why: string;
-            }[];
-            /** @description Give it as `cursor` to get the next page; absent on the last. */
-            next_cursor?: string | null;
-        };
-        /** @description A page of a list, newest first. */
-        Page_OfflineGrantView: {
-            items: {
-                account: components["schemas"]["StoredValueAccountId"];
-                cap: components["schemas"]["Amount"];
-                /** Format: int64 */
-                cap_single_minor: number;
-                /** Format: int32 */
-                code_seconds: number;
-                created_at: components["schemas"]["Millis"];
-                device_key: string;
-                not_after: components["schemas"]["Millis"];
-                not_before: components["schemas"]["Millis"];
-                /** @description Until then what is left of the cap is set aside. */
-                reserved_until: components["schemas"]["Millis"];
-                revoked_at?: components["schemas"]["Millis"] | null;
-                /** @description Paid by the account so far. */
-                spent: components["schemas"]["Money"];
-                token: string;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -4417,16 +4167,6 @@ export interface components {
             label: string;
             refreshed_at?: components["schemas"]["Millis"] | null;
         };
-        /** @description What terminals may take offline. */
-        SetOfflinePolicy: {
-            /** @description The acceptor's name in that account's settings, so that its refunds and bills find them. */
-            acceptor: string;
-            /** @description Whose payments these sales are: an account at this merchant's own stored value. */
-            channel_account: components["schemas"]["ChannelAccountId"];
-            /** @description Whether grants are made and terminals take codes. What was taken before is booked all the same. */
-            enabled: boolean;
-            limits: components["schemas"]["OfflineLimits"];
-        };
         Settlement: {
             /** @description The first moment of the period, and the first one after it. */
             from: components["schemas"]["Millis"];
@@ -4919,7 +4659,7 @@ export interface components {
          * @description What an endpoint can hear of.
          * @enum {string}
          */
-        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "stored_value.double_spent" | "webhook.test";
+        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "webhook.test";
         /** @description The body of a request to an endpoint. */
         WebhookEvent_DisputeView: {
             /** @description A dispute as everyone with the right to it sees it. */
@@ -4949,36 +4689,6 @@ export interface components {
                  * @description Grows with each change; of two views the higher is the newer.
                  */
                 version: number;
-            };
-            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
-            timestamp: string;
-            type: components["schemas"]["WebhookEventType"];
-        };
-        /** @description The body of a request to an endpoint. */
-        WebhookEvent_DoubleSpendView: {
-            /** @description An offline code of stored value that was spent, and was too much. The payment stands for the shop. */
-            data: {
-                account: components["schemas"]["StoredValueAccountId"];
-                amount: components["schemas"]["Amount"];
-                at: components["schemas"]["Millis"];
-                /**
-                 * Format: int32
-                 * @description The code's number within its grant.
-                 */
-                counter: number;
-                /** @description Paid by the account. */
-                covered: components["schemas"]["Money"];
-                /** @description The grant's token, as in its codes. */
-                grant: string;
-                payment: components["schemas"]["PaymentId"];
-                /** @description By the terminal's clock. */
-                sold_at: components["schemas"]["Millis"];
-                terminal: components["schemas"]["TerminalId"];
-                /**
-                 * @description `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
-                 *     aside any more, which freezes nothing.
-                 */
-                why: string;
             };
             /** @description When it happened (RFC 3339, UTC), not when it is sent. */
             timestamp: string;
@@ -8442,77 +8152,6 @@ export interface operations {
             };
         };
     };
-    "stored-value_list_grants": {
-        parameters: {
-            query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string;
-                /** @description 1 to 200; 50 without it. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                stored_value_account: components["schemas"]["StoredValueAccountId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_OfflineGrantView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "stored-value_make_grant": {
-        parameters: {
-            query?: never;
-            header: {
-                "Idempotency-Key": string;
-            };
-            path: {
-                stored_value_account: components["schemas"]["StoredValueAccountId"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewOfflineGrant"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MadeOfflineGrant"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     "stored-value_statement": {
         parameters: {
             query?: {
@@ -8652,39 +8291,6 @@ export interface operations {
             };
         };
     };
-    "stored-value_double_spends": {
-        parameters: {
-            query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string;
-                /** @description 1 to 200; 50 without it. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_DoubleSpendView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     "stored-value_reverse": {
         parameters: {
             query?: never;
@@ -8708,66 +8314,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoredValueMovementView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "stored-value_show_policy": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OfflinePolicyView"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "stored-value_put_policy": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SetOfflinePolicy"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OfflinePolicyView"];
                 };
             };
             /** @description What is wrong, and what to do */
@@ -9147,34 +8693,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JournalAck"];
-                };
-            };
-            /** @description What is wrong, and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    terminal_offline_list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["OfflineList"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -6,18 +6,17 @@
 
 pub mod book;
 pub mod chain;
-mod offline;
 pub mod shift;
 
 use std::collections::HashMap;
 
 use saoma_domain::{
     ledger::{Kind, PostingSet, rules},
-    payment::{Method, Payment, State},
+    payment::{Payment, State},
     refund::{self, Refund},
 };
 use saoma_protocol::{
-    Amount, ChannelAccountId, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TerminalId,
+    Amount, Millis, OrderId, RefundId, Sequence, StoreId, TerminalId,
     api::{Goods, RefundKind, TEXT_LEN_MAX, stands_in_text},
     journal::Record,
     message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
@@ -36,7 +35,6 @@ use saoma_store::{
 use self::{
     book::{Booking, CashRefund, CashSale, Source},
     chain::{Head, Taken},
-    offline::OfflineSale,
     shift::Shifts,
 };
 use crate::{
@@ -47,8 +45,6 @@ use crate::{
 
 /// The channel of a cash sale, as stored and shown.
 const CASH: &str = "cash";
-/// What metrics call the channel of a sale that an offline code paid.
-const OFFLINE: &str = "offline_code";
 
 /// Why a batch was not looked at. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +74,7 @@ pub async fn take_journal(
     let source = Source { tenant: scope.tenant(), terminal, now: app.now() };
     let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch)).await?;
     for payment in &outcome.sales {
-        app.metrics().payment_moved(payment, if payment.method == Method::Cash { CASH } else { OFFLINE });
+        app.metrics().payment_moved(payment, CASH);
     }
     for refund in &outcome.refunds {
         app.metrics().refund_moved(refund);
@@ -176,7 +172,7 @@ const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
     Refund { id, kind: RefundKind::Refund, amount, state: refund::State::Succeeded }
 }
 
-/// Books what the entry says of what was sold at the till itself, and of cash that was given back. `None` for other entries: [`Shifts`] follows them.
+/// Books what the entry says of cash that was sold or given back. `None` for other entries: [`Shifts`] follows them.
 fn book_entry(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
@@ -192,10 +188,8 @@ fn book_entry(
             let existing = found(payments::load(tx, scope, *payment))?;
             let booking = book::cash_sale(source, sale, existing.as_ref().map(|stored| &stored.payment));
             if let Booking::Book { after, postings, .. } = &booking {
-                let of = (sale.payment, sale.counter, sale.amount, at);
-                let order = order_of(source, store, of, goods, cashier);
-                let sold = Sold { channel: CASH.to_owned(), channel_account: None, fee_plan: None };
-                insert_sale(tx, scope, source, order, after, postings, sold)?;
+                let order = order_of(source, store, &sale, goods, cashier);
+                insert_sale(tx, scope, source, order, after, postings)?;
             }
             Ok(Some(booking))
         }
@@ -214,10 +208,6 @@ fn book_entry(
                 insert_refund(tx, scope, source, asked, sale, after)?;
             }
             Ok(Some(booking))
-        }
-        Record::OfflineSale { payment, counter, amount, code, goods, cashier } => {
-            let sale = OfflineSale { payment: *payment, counter: *counter, amount: *amount, code, goods, cashier, at };
-            offline::take(tx, scope, source, store, &sale).map(Some)
         }
         Record::SaleKeyed { .. }
         | Record::SaleSettled { .. }
@@ -238,34 +228,20 @@ fn readable(text: &str) -> String {
         .collect()
 }
 
-/// The order of a sale that was paid at the till has its payment's number: there is never a second attempt.
-fn order_of(
-    source: Source,
-    store: StoreId,
-    (payment, counter, amount, at): (PaymentId, Sequence, Amount, Millis),
-    goods: &[Goods],
-    cashier: &str,
-) -> Order {
+/// A cash sale's order has its payment's number: there is never a second attempt.
+fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], cashier: &str) -> Order {
     Order {
-        id: OrderId::from_bytes(*payment.as_bytes()),
-        amount,
+        id: OrderId::from_bytes(*sale.payment.as_bytes()),
+        amount: sale.amount,
         store,
         terminal: Some(source.terminal),
-        counter: Some(counter),
+        counter: Some(sale.counter),
         cashier: Some(readable(cashier)).filter(|cashier| !cashier.is_empty()),
         reference: None,
         goods: goods.iter().map(|line| Goods { name: readable(&line.name), ..line.clone() }).collect(),
-        created_at: book::believed(at, source.now),
-        paid_by: Some(payment),
+        created_at: book::believed(sale.at, source.now),
+        paid_by: Some(sale.payment),
     }
-}
-
-/// By whom a sale was collected.
-struct Sold {
-    channel: String,
-    channel_account: Option<ChannelAccountId>,
-    /// The version of the account's fee plan.
-    fee_plan: Option<u64>,
 }
 
 fn insert_sale(
@@ -275,7 +251,6 @@ fn insert_sale(
     order: Order,
     after: &Payment,
     postings: &[PostingSet],
-    sold: Sold,
 ) -> Result<(), StoreError> {
     orders::insert_new(tx, scope, &order)?;
     let stored = StoredPayment {
@@ -284,11 +259,11 @@ fn insert_sale(
         order: order.id,
         store: order.store,
         terminal: Some(source.terminal),
-        channel: sold.channel,
-        channel_account: sold.channel_account,
+        channel: CASH.to_owned(),
+        channel_account: None,
         channel_reference: None,
         payer_hint: None,
-        fee_plan: sold.fee_plan,
+        fee_plan: None,
         close_asked_at: None,
         next_attempt_at: None,
         attempts: 0,
@@ -299,14 +274,7 @@ fn insert_sale(
     payments::insert_new(tx, scope, &stored)?;
     write_event(tx, scope, source, &stored, None, kind::SUCCEEDED)?;
     let (id, at) = (stored.payment.id, order.created_at);
-    let movement = Movement {
-        subject: Subject::Payment(id),
-        kind: Kind::Captured,
-        channel_account: sold.channel_account,
-        at,
-        booked_at: source.now,
-    };
-    ledger::post(tx, scope, &movement, postings)?;
+    post(tx, scope, source, Subject::Payment(id), Kind::Captured, at, postings)?;
     tell_payment(tx, scope, kind::SUCCEEDED, id, source.now)
 }
 

@@ -256,7 +256,6 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let author = Author::trusted_by(owner).await;
     let package = author.has_published(owner, &sandbox_called("jadebox", "1.0.0")).await;
     let (held, top_up) = stored_value(owner, "first").await;
-    offline_codes(owner, &merchant.account).await;
     Ids(BTreeMap::from([
         ("publisher", author.key_id()),
         ("package", package),
@@ -289,12 +288,6 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("email", format!("owner@{OURS}.example")),
         ("password", "not the password".to_owned()),
     ]))
-}
-
-/// Lets terminals take offline codes, without which none is granted.
-async fn offline_codes(owner: &Door, account: &str) {
-    let asked = crate::access_bodies::offline_policy(account);
-    let _: Value = owner.ask("PUT", "/v1/stored-value/offline-policy").json(&asked).await.json(200);
 }
 
 /// An account of stored value, and a top-up of it.

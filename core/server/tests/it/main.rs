@@ -32,7 +32,6 @@ mod live;
 mod made_once;
 mod money;
 mod notifications;
-mod offline_codes;
 mod own_keys;
 mod packages;
 mod packages_author;

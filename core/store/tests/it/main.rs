@@ -24,7 +24,6 @@ mod ledger_check;
 mod ledger_periods;
 mod ledger_scale;
 mod nodes;
-mod offline;
 mod outbox;
 mod pay_codes;
 mod payments;

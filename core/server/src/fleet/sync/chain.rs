@@ -181,7 +181,7 @@ mod tests {
             (0, altered(2, |entry| entry.at = Millis(7)), 3, "not the one", 2),
             (2, altered(3, |entry| entry.prev_hash = "00".repeat(32)), 3, "not the one", 2),
             (2, altered(3, |entry| entry.payload = "{".to_owned()), 3, "cannot be read", 2),
-            (2, altered(3, |entry| entry.payload = r#"{"v":4,"record":1}"#.to_owned()), 3, "update core", 2),
+            (2, altered(3, |entry| entry.payload = r#"{"v":3,"record":1}"#.to_owned()), 3, "update core", 2),
             (2, altered(3, |entry| entry.payload = " ".repeat(40_000)), 3, "at most", 2),
             (2, altered(1, |entry| entry.sequence = Sequence(0)), 0, "altered", 5),
         ] {

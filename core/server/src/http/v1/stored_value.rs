@@ -43,7 +43,6 @@ use crate::{
 };
 
 pub mod desk;
-pub mod offline;
 
 /// Most movements of one file: ten a day for some five years.
 const EXPORT_MOVEMENTS_MAX: usize = 20_000;
@@ -64,8 +63,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(account("").route(web::get().to(show)).route(web::patch().to(change)))
         .service(account("/statement").route(web::get().to(statement)))
         .service(account("/statement/export").route(web::get().to(export)))
-        .configure(desk::routes)
-        .configure(offline::routes);
+        .configure(desk::routes);
 }
 
 /// An account of stored value.

@@ -5,12 +5,10 @@ use std::{net::IpAddr, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, web};
 use saoma_protocol::{
     Sequence, TerminalId,
-    api::{Enrol, Enrolled, OfflineList, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
+    api::{Enrol, Enrolled, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
     message::{JournalAck, JournalBatch, MESSAGE_LEN_MAX, Push, PushAck},
 };
-use saoma_store::{
-    Principal, StoreError, TenantScope, books, outbox, stored_value::offline, stores, tenants, terminals,
-};
+use saoma_store::{Principal, StoreError, TenantScope, books, outbox, stores, tenants, terminals};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -38,7 +36,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/terminal/enrol").route(web::post().to(enrol)))
         .service(resource("/terminal/renew").route(web::post().to(renew)))
         .service(resource("/terminal/profile").route(web::get().to(profile)))
-        .service(resource("/terminal/offline-list").route(web::get().to(offline_list)))
         .service(resource("/terminal/books").route(web::get().to(show_books)))
         .service(resource("/terminal/pushes").route(web::get().to(pushes)))
         .service(resource("/terminal/pushes/ack").route(web::post().to(acknowledge)))
@@ -143,23 +140,6 @@ async fn profile_of(app: &App, scope: TenantScope, terminal: TerminalId) -> Resu
 pub async fn profile(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<web::Json<TerminalProfile>, Problem> {
     let (scope, terminal) = own(&caller)?;
     Ok(web::Json(profile_of(&app, scope, terminal).await?))
-}
-
-/// What this terminal may take offline, by whose signature, and what it must not take any more.
-#[utoipa::path(get, path = "/v1/terminal/offline-list", tag = "terminal", responses((status = 200, body = OfflineList)))]
-pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<web::Json<OfflineList>, Problem> {
-    let ((scope, _), now) = (own(&caller)?, app.now());
-    let list = app
-        .store()
-        .read(move |tx| {
-            let limits = offline::policy(tx, &scope)?.filter(|policy| policy.enabled).map(|policy| policy.limits);
-            let issuers = offline::issuers::list(tx, &scope, now)?;
-            let denied = offline::grants::denied(tx, &scope, now)?;
-            let denied = denied.iter().map(ToString::to_string).collect();
-            Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied })
-        })
-        .await?;
-    Ok(web::Json(list))
 }
 
 /// This terminal's sums in core's books.

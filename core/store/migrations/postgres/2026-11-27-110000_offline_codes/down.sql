@@ -1,4 +1,0 @@
-DROP TABLE offline_spends;
-DROP TABLE offline_grants;
-DROP TABLE offline_issuers;
-DROP TABLE offline_policies;
