@@ -79,13 +79,14 @@ pub async fn examine(config: &Config, print: bool) -> Vec<Finding> {
     }
     let folder = DataDir::as_it_is(&config.data_dir);
     findings.extend(disk::look(config));
-    match folder.identity() {
-        Ok(identity) => findings.extend(of_enrolled(config, &folder, &identity, now()).await),
+    let identity = folder.identity();
+    match &identity {
+        Ok(identity) => findings.extend(of_enrolled(config, &folder, identity, now()).await),
         Err(error) => {
             findings.push(Finding::fault("identity", format!("failed to {error}"), "enrol: saoma-edge enrol --help"));
         }
     }
-    let terminal = folder.identity().ok().map(|identity| identity.terminal);
+    let terminal = identity.ok().map(|identity| identity.terminal);
     findings.extend(journal::look(config, &folder, terminal, now()));
     match folder.is_in_use() {
         Ok(agent_runs) => findings.extend(devices::look(config, agent_runs, print).await),
