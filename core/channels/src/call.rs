@@ -489,6 +489,13 @@ enum Step {
     Answer,
 }
 
+/// Whether the guest's own code ended the call: a trap, an exit, an import used against the contract.
+pub(crate) fn is_crash(error: &wasmtime::Error) -> bool {
+    error.downcast_ref::<Trap>().is_some()
+        || error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some()
+        || error.downcast_ref::<Misuse>().is_some()
+}
+
 /// What an error of the engine means. In order: no room, no memory, a crash, and else an answer that cannot be read.
 fn classify(step: Step, error: &wasmtime::Error, state: &CallState) -> Failure {
     tracing::debug!(error = %format!("{error:?}"), "plugin trapped");
@@ -504,8 +511,5 @@ fn classify(step: Step, error: &wasmtime::Error, state: &CallState) -> Failure {
     if let Some(limit_bytes) = state.memory.refused_at {
         return Failure::OutOfMemory { limit_bytes };
     }
-    let crashed = error.downcast_ref::<Trap>().is_some()
-        || error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some()
-        || error.downcast_ref::<Misuse>().is_some();
-    if crashed || step == Step::Start { Failure::Trapped { why } } else { Failure::BadAnswer { why } }
+    if is_crash(error) || step == Step::Start { Failure::Trapped { why } } else { Failure::BadAnswer { why } }
 }

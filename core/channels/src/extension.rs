@@ -24,7 +24,7 @@ use wasmtime::{
 pub(crate) use self::state::{RuleState, linker as rule_linker};
 use crate::{
     bindings::rules::{MerchantExtension, MerchantExtensionPre, exports::saoma::channel::extension as wit},
-    call::QUEUE_WAIT_MS_MAX,
+    call::{QUEUE_WAIT_MS_MAX, is_crash},
     convert::{WORDS_CHARS_MAX, cut},
     engine::TICK_MS,
     failure::InstallError,
@@ -425,10 +425,7 @@ fn classify(error: &wasmtime::Error, state: &RuleState) -> RuleFailure {
         return RuleFailure::OutOfMemory { limit_bytes };
     }
     let why = cut(&error.root_cause().to_string(), WORDS_CHARS_MAX);
-    let has_crashed = error.downcast_ref::<Trap>().is_some()
-        || error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some()
-        || error.downcast_ref::<crate::host::Misuse>().is_some();
-    if has_crashed { RuleFailure::Trapped { why } } else { RuleFailure::BadAnswer { why } }
+    if is_crash(error) { RuleFailure::Trapped { why } } else { RuleFailure::BadAnswer { why } }
 }
 
 /// Why an extension's description is refused.
