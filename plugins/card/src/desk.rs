@@ -35,6 +35,9 @@ const SIGN_ONS_MAX: usize = 4;
 pub const ATTEMPTS: usize = 2;
 /// The longest wait for the answer to a sign-on: a sale and its customer wait behind it.
 const SIGN_ON_TIMEOUT_S: u32 = 10;
+/// How long a call waits for the keys that another is fetching, in pauses that grow: longer together than that other may take, and
+/// few enough for the host's count of the store's operations.
+const PAUSES_MS: [u32; 9] = [100, 200, 400, 800, 1_500, 2_000, 2_000, 2_500, 2_500];
 
 /// Orders that are kept once they are over, for a core that did not hear of it; each takes three keys of the 1,000 there are.
 pub const SLOTS: u64 = 300;
@@ -183,18 +186,46 @@ impl<'a> Desk<'a> {
     /// What the last sign-on gave; signs on first if there was none.
     ///
     /// # Errors
-    /// As [`Self::sign_on`].
+    /// As [`Self::renewed`].
     pub fn session(&self) -> Result<Session, Error> {
-        self.known_session()?.map_or_else(|| self.sign_on(), Ok)
+        self.known_session()?.map_or_else(|| self.after(None), Ok)
     }
 
     /// A session after this one, which the acquirer does not take any more: another call's, if there was one since.
     ///
     /// # Errors
-    /// As [`Self::sign_on`].
+    /// As [`Self::sign_on`]; `not-sent` too if another call is signing on and does not end.
     pub fn renewed(&self, stale: Session) -> Result<Session, Error> {
-        let since = self.known_session()?.filter(|session| *session != stale);
-        since.map_or_else(|| self.sign_on(), Ok)
+        self.after(Some(stale))
+    }
+
+    /// Each sign-on takes the keys of the one before it away. If all tills of a shop that open at once signed on by themselves, none
+    /// would sell; so one does, and the others wait for it.
+    fn after(&self, stale: Option<Session>) -> Result<Session, Error> {
+        let claim = format!("signing-on/{}", self.settings.terminal_number);
+        let since = || Ok::<_, Error>(self.known_session()?.filter(|session| Some(*session) != stale));
+        for pause_ms in PAUSES_MS {
+            if let Some(session) = since()? {
+                return Ok(session);
+            }
+            if self.host.next(&claim).map_err(|error| unkept(&error))? == 1 {
+                // It may have ended since it was looked at.
+                let session = since().and_then(|session| session.map_or_else(|| self.sign_on(), Ok));
+                self.release(&claim);
+                return session;
+            }
+            self.host.wait(pause_ms);
+        }
+        // Whoever claimed it has stopped in between. The next call signs on.
+        let session = since()?;
+        self.release(&claim);
+        session.ok_or_else(|| not_sent("another payment's sign-on to the acquirer does not end: try again"))
+    }
+
+    fn release(&self, claim: &str) {
+        if let Err(error) = self.host.delete(claim) {
+            self.host.log(log::Level::Warn, &format!("the next sign-on is delayed: {error:?}"));
+        }
     }
 
     fn known_session(&self) -> Result<Option<Session>, Error> {

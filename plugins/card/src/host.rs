@@ -1,5 +1,7 @@
 //! What this channel needs of the host, in one place, so that its rules are tried natively with a store and a wire of the tests'.
 
+use std::time::Duration;
+
 use saoma_channel_sdk::{
     Error,
     bindings::saoma::channel::keys::{self, KeyUse},
@@ -39,6 +41,8 @@ pub trait Host {
     ) -> Result<Option<Answer>, Error>;
     /// Milliseconds since 1970.
     fn now(&self) -> i64;
+    /// Does nothing for so long.
+    fn wait(&self, ms: u32);
     fn log(&self, level: log::Level, text: &str);
 }
 
@@ -99,6 +103,10 @@ impl Host for Wasm {
 
     fn now(&self) -> i64 {
         clock::now()
+    }
+
+    fn wait(&self, ms: u32) {
+        std::thread::sleep(Duration::from_millis(u64::from(ms)));
     }
 
     fn log(&self, level: log::Level, text: &str) {

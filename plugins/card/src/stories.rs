@@ -227,6 +227,32 @@ fn a_header_that_asks_for_a_sign_on_has_one_before_the_next() {
 }
 
 #[test]
+fn one_signs_on_for_all() {
+    let claim = "signing-on/10000019";
+    let claimed = |acts: &[Act]| {
+        let world = World::new(acts);
+        world.next(claim).unwrap();
+        world
+    };
+    // Another call has begun, and ends while this one waits; or ends without keys.
+    let world = claimed(&[Act::Code("00")]);
+    world.at_wait.set(Some(|world| world.set("session/10000019", b"1/0").unwrap()));
+    assert_eq!((world.charge(), world.kinds().join(" ").as_str()), (Ok("succeeded"), "0200"));
+    let world = claimed(&[Act::Code("00")]);
+    world.at_wait.set(Some(|world| world.delete("signing-on/10000019").unwrap()));
+    assert_eq!((world.charge(), world.kinds().join(" ").as_str()), (Ok("succeeded"), "0800 0200"));
+    assert_eq!(world.get(claim).unwrap(), None);
+    // It never ends: nothing is sent, and the next call does not wait for it again.
+    let world = claimed(&[Act::Code("00")]);
+    assert_eq!((world.charge(), world.kinds().len()), (Err("not-sent"), 0));
+    let waited = world.now_ms.get() - NOW;
+    assert!((10_000..20_000).contains(&waited), "{waited}");
+    assert_eq!((world.charge(), world.now_ms.get() - NOW), (Ok("succeeded"), waited));
+    // The longest of all calls stays within what the host lets it do with the store.
+    assert!(world.operations.get() < 100, "{}", world.operations.get());
+}
+
+#[test]
 fn a_reversal_says_why() {
     for (act, reason) in [(Act::Silent, "98"), (Act::Unsigned("00"), "A0")] {
         let world = World::new(&[act, Act::Code("00")]);

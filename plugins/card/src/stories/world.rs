@@ -58,6 +58,8 @@ pub struct World {
     pub fails_from: Cell<Option<usize>>,
     /// At the next sign-on.
     pub at_sign_on: Cell<Option<fn(&World)>>,
+    /// While a call waits for another's sign-on.
+    pub at_wait: Cell<Option<fn(&World)>>,
     pub operations: Cell<usize>,
     pub settings: RefCell<Json>,
 }
@@ -259,6 +261,13 @@ impl Host for World {
 
     fn now(&self) -> i64 {
         self.now_ms.get()
+    }
+
+    fn wait(&self, ms: u32) {
+        self.now_ms.set(self.now_ms.get() + i64::from(ms));
+        if let Some(meanwhile) = self.at_wait.take() {
+            meanwhile(self);
+        }
     }
 
     fn log(&self, _: log::Level, _: &str) {}
