@@ -15,6 +15,7 @@ use crate::{
     card::{Card, CardFault, KeptCard, OpenCard},
     convert,
     engine::TICK_MS,
+    extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
     host::{
         CallState, Given, Host, Misuse,
@@ -60,6 +61,14 @@ impl ChannelCaller for Host {
 
     fn manifests(&self) -> Vec<Arc<Manifest>> {
         self.plugins().iter().map(|plugin| Arc::clone(plugin.manifest())).collect()
+    }
+
+    fn extension(&self, id: &str) -> Option<Arc<Extension>> {
+        Self::extension(self, id)
+    }
+
+    fn extensions(&self) -> Vec<Arc<Extension>> {
+        Self::extensions(self)
     }
 
     fn package(&self, package: ContentHash) -> Option<Arc<Plugin>> {

@@ -61,6 +61,8 @@ pub enum Rule {
 }
 
 impl Rule {
+    pub const ALL: [Self; 4] = [Self::Price, Self::Route, Self::Risk, Self::ReceiptLines];
+
     /// The function's name in the contract.
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -103,6 +105,8 @@ pub enum DraftMethod {
     MerchantPresented,
     CustomerPresented,
     Card,
+    /// Not chosen yet, as when a price is asked for.
+    Undecided,
 }
 
 /// What is to be paid, and why it is not what was asked: `amount` is what was asked and all adjustments together.

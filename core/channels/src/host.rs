@@ -299,6 +299,15 @@ impl Host {
         Ok(extension)
     }
 
+    /// By id.
+    #[must_use]
+    pub fn extensions(&self) -> Vec<Arc<Extension>> {
+        let plugins = self.plugins.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = plugins.extensions.values().cloned().collect();
+        all.sort_by(|one, other| one.description().id.cmp(&other.description().id));
+        all
+    }
+
     /// The rules of that id.
     #[must_use]
     pub fn extension(&self, id: &str) -> Option<Arc<Extension>> {

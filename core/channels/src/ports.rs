@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     card::Card,
+    extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
     manifest::Manifest,
     message::{
@@ -35,6 +36,16 @@ pub trait ChannelCaller: Send + Sync {
 
     /// The manifest of every built-in channel, by id.
     fn manifests(&self) -> Vec<Arc<Manifest>>;
+
+    /// The merchants' rules that are installed under that id.
+    fn extension(&self, _id: &str) -> Option<Arc<Extension>> {
+        None
+    }
+
+    /// All of them, by id.
+    fn extensions(&self) -> Vec<Arc<Extension>> {
+        Vec::new()
+    }
 
     /// A package that is installed beside the built-in channels.
     fn package(&self, _package: ContentHash) -> Option<Arc<Plugin>> {

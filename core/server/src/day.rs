@@ -18,6 +18,13 @@ pub fn day_of(moment: Millis, zone: &str) -> Option<Date> {
     Some(Timestamp::from_millisecond(moment.0).ok()?.to_zoned(zone).date())
 }
 
+/// How many minutes after UTC's the clocks of this time zone are at that moment; `None` as for [`day_of`].
+#[must_use]
+pub fn utc_offset_minutes(moment: Millis, zone: &str) -> Option<i32> {
+    let zone = TimeZone::get(zone).ok()?;
+    Some(Timestamp::from_millisecond(moment.0).ok()?.to_zoned(zone).offset().seconds() / 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +40,11 @@ mod tests {
         // The clocks of New York were put forward that morning: its day had 23 hours, and ended at 04:00Z.
         let (last, next) = (Millis(1_773_028_799_999), Millis(1_773_028_800_000));
         assert_ne!(day_of(last, "America/New_York"), day_of(next, "America/New_York"));
+        let offsets = [("Etc/UTC", 0), ("Asia/Shanghai", 480), ("America/New_York", -240), ("Asia/Kathmandu", 345)];
+        for (zone, minutes) in offsets {
+            assert_eq!(utc_offset_minutes(last, zone), Some(minutes), "{zone}");
+        }
+        assert_eq!(utc_offset_minutes(Millis(1_773_028_799_999 - 86_400_000), "America/New_York"), Some(-300));
         assert_eq!(day_of(Millis(i64::MAX), "Etc/UTC"), None);
         assert_eq!(day_of(before, "Mars/Olympus"), None);
     }

@@ -18,6 +18,7 @@ mod in_doubt;
 mod refund;
 mod refund_calls;
 mod routing;
+mod rules;
 mod settle;
 mod told;
 mod view;
@@ -39,6 +40,7 @@ pub use refund::{GiveBack, give_back};
 pub(crate) use refund_calls::take_as_unanswered;
 pub use refund_calls::{refund_notified, resume as resume_refund};
 pub use routing::Silences;
+pub use rules::{Quote, Wish, quote, refused_by_default};
 pub(crate) use settle::record;
 pub use settle::{Heard, Outcome, Settled, settle};
 pub use told::{Told, told};
@@ -80,6 +82,12 @@ pub enum PaymentError {
     /// No enabled channel account of the tenant fits.
     #[error("no enabled channel account can collect this: {0}")]
     NoChannel(String),
+    /// The merchant's own rules say no, in their words. Nothing was changed.
+    #[error("{sentence}")]
+    RefusedByRules { code: String, sentence: String },
+    /// Nothing was changed.
+    #[error("the merchant's rule {rule} gave no decision: {why}")]
+    RuleFailed { rule: &'static str, why: String },
     /// Another payment has this very reading of a card. Nothing was changed.
     #[error("this reading of the card paid before")]
     CardUsed,
@@ -142,6 +150,7 @@ impl PaymentError {
 /// Kinds of events, as the timeline shows them.
 pub mod kind {
     pub const CREATED: &str = "created";
+    pub const RULES_ASKED: &str = "rules_asked";
     pub const PRESENTING: &str = "presenting";
     pub const SUBMITTING: &str = "submitting";
     pub const PENDING: &str = "pending";

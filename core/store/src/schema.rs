@@ -521,6 +521,7 @@ diesel::table! {
 diesel::joinable!(postings -> posting_sets (set_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(channel_accounts, fee_plans);
+diesel::allow_tables_to_appear_in_same_query!(orders, payments);
 diesel::allow_tables_to_appear_in_same_query!(outbox, terminals);
 diesel::allow_tables_to_appear_in_same_query!(postings, posting_sets);
 diesel::allow_tables_to_appear_in_same_query!(sessions, users);

@@ -89,7 +89,7 @@ impl Door {
 }
 
 impl Reply {
-    fn success(self, path: &str) -> Result<Value> {
+    pub fn success(self, path: &str) -> Result<Value> {
         if self.status.is_success() { Ok(self.body) } else { bail!("{path} answered {}: {}", self.status, self.body) }
     }
 

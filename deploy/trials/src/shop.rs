@@ -323,6 +323,14 @@ impl Shop {
         let store = owner.post("/v1/stores", &json!({"name": "中山路店 Zhongshan Road"}), "demo-store").await?;
         let store = text(&store, "/id")?;
         let sandbox = self.channel_account(&owner, "sandbox", "Sandbox Wallet", &self.sandbox_settings()).await?;
+        // The worked example of a merchant's own rules: staff eat for less, quiet hours are cheaper, no cashier takes too much.
+        let rules = json!({
+            "version": 0, "extension": "canteen-rules", "enabled": true, "settings": {
+                "staff_marker": "员工", "staff_percent": 20, "happy_from_hour": 14, "happy_to_hour": 16, "happy_percent": 10,
+                "cashier_hour_minor_max": 100_000_000, "receipt_line": "谢谢光临 Thank you",
+            },
+        });
+        owner.call(Method::PUT, "/v1/merchant-rules", Some(&rules), None).await?.success("/v1/merchant-rules")?;
         let mut hostile = Vec::new();
         for mode in ["trap", "loop", "honest"] {
             let settings = json!({"settings": {"mode": mode}, "secrets": {}});

@@ -29,6 +29,9 @@ pub fn names() -> Result<Vec<String>> {
 /// What core's tests and the demo start with. Each core compiles all that lies in its folder, and a test run starts hundreds.
 const FOR_CORE: [&str; 3] = ["sandbox", "hostile", "frozen"];
 
+/// What the demo's shop has besides: its own rules.
+const FOR_DEMO: &str = "canteen-rules";
+
 /// Where a guest's component is, once it is built.
 pub fn component(name: &str) -> PathBuf {
     let folder = if FOR_CORE.contains(&name) { "plugins" } else { "channels" };
@@ -53,6 +56,16 @@ pub fn build() -> Result<PathBuf> {
                 crate::target().join("wasm32-wasip2/guest").join(format!("saoma_{}.wasm", name.replace('-', "_")));
             fs::copy(&built, component(name)).with_context(|| format!("cannot copy {}", built.display()))?;
         }
+        let demo = demo_folder();
+        fs::create_dir_all(&demo)?;
+        for name in FOR_CORE.iter().chain([&FOR_DEMO]) {
+            fs::copy(component(name), demo.join(format!("{name}.wasm")))?;
+        }
         Ok(crate::target().join("plugins"))
     })
+}
+
+/// The folder of the plugins that the demo's core has.
+pub fn demo_folder() -> PathBuf {
+    crate::target().join("demo-plugins")
 }

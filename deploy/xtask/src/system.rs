@@ -22,12 +22,12 @@ pub struct System {
 /// Builds plugins, pages and programs, each only where something changed.
 pub fn build() -> Result<System> {
     machine::packages(&[&machine::C_COMPILER])?;
-    let plugins = guests::build()?;
+    guests::build()?;
     web::build()?;
     timed("Programs (the first build takes several minutes)", || {
         // One call for all, so that features are the same as in the tests and nothing is compiled twice.
         execute(&mut cargo(&["build", "--locked", "--workspace", "--bins", "--exclude", "xtask"]))
     })?;
     let programs = crate::target().join("debug");
-    Ok(System { demo: programs.join("saoma-demo"), programs, plugins })
+    Ok(System { demo: programs.join("saoma-demo"), programs, plugins: guests::demo_folder() })
 }

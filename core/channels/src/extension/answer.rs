@@ -32,6 +32,7 @@ pub(super) fn draft(draft: &Draft) -> wit::Draft {
             DraftMethod::MerchantPresented => wit::Method::MerchantPresented,
             DraftMethod::CustomerPresented => wit::Method::CustomerPresented,
             DraftMethod::Card => wit::Method::Card,
+            DraftMethod::Undecided => wit::Method::Undecided,
         },
         at: draft.at.0,
         utc_offset_minutes: draft.utc_offset_minutes,

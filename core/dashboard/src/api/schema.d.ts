@@ -602,6 +602,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/extensions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The extensions that a merchant can take its rules from, by id. */
+        get: operations["merchant-rules_extensions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/fleet/broker/start": {
         parameters: {
             query?: never;
@@ -785,6 +802,24 @@ export interface paths {
          */
         get: operations["batches_days"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/merchant-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's rules. */
+        get: operations["merchant-rules_show"];
+        /** Sets the merchant's rules, or switches them off: for the sales that begin from now on. */
+        put: operations["merchant-rules_change"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1273,6 +1308,23 @@ export interface paths {
         get: operations["channel-accounts_plugins"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/quotes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks the merchant's rules for the price and the receipt's lines of a sale. Writes nothing; without rules the amount is as it was. */
+        post: operations["payments_ask"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2224,6 +2276,16 @@ export interface components {
              */
             waiting: number;
         };
+        /** @description A discount (less than 0) or a surcharge. */
+        AdjustmentView: {
+            /**
+             * Format: int64
+             * @description In minor units of the amount's currency; never 0.
+             */
+            minor: number;
+            /** @description For the customer. */
+            name: string;
+        };
         /** @description What a sale or a refund asks for: 1 to [`AMOUNT_MINOR_MAX`] minor units. Parsing is the check; holders need none. */
         Amount: components["schemas"]["Money"];
         /** @description Prices of payments from an amount on, for the whole amount. */
@@ -2260,6 +2322,16 @@ export interface components {
         /** @description Until when the channel waits. */
         AskForResponse: {
             respond_by: components["schemas"]["Millis"];
+        };
+        /** @description A sale that is about to be made. */
+        AskQuote: {
+            amount: components["schemas"]["Amount"];
+            /** @description Who sells, as the till knows them. */
+            cashier?: string | null;
+            goods?: components["schemas"]["Goods"][];
+            /** @description How the customer is going to pay, if that is known. */
+            method?: components["schemas"]["QuoteMethod"];
+            store?: components["schemas"]["StoreId"] | null;
         };
         /** @description Who looks after it. */
         AssignDiscrepancy: {
@@ -2383,6 +2455,20 @@ export interface components {
              */
             account_version: number;
             terms: components["schemas"]["Terms"];
+        };
+        ChangeMerchantRules: {
+            enabled: boolean;
+            /** @description The id of an installed extension. */
+            extension: string;
+            /** @description Of the extension's rules; without it `risk` alone, if it has that. */
+            refuse_on_failure?: string[] | null;
+            /** @description All of them; without it those of before, if they were this extension's. */
+            settings?: Record<string, never> | null;
+            /**
+             * Format: int64
+             * @description The version that was seen. If there is another by now, nothing is changed.
+             */
+            version: number;
         };
         ChangePassword: {
             current_password: string;
@@ -2857,6 +2943,16 @@ export interface components {
             /** @description From 1, without gaps, per terminal. */
             sequence: components["schemas"]["Sequence"];
         };
+        /** @description An installed extension. */
+        ExtensionView: {
+            id: string;
+            name: string;
+            /** @description `price`, `route`, `risk`, `receipt-lines`. */
+            rules: string[];
+            /** @description JSON Schema of a merchant's settings: the form is drawn from it. */
+            settings_schema: unknown;
+            version: string;
+        };
         /** @description What a failed payment or refund failed of. */
         Failure: {
             /** @description Stable, for programs: `declined`, `insufficient_funds`, `code_invalid`, `channel_unavailable`, … */
@@ -2989,6 +3085,24 @@ export interface components {
         Me: {
             tenant?: components["schemas"]["TenantView"] | null;
             user: components["schemas"]["UserView"];
+        };
+        /** @description What a merchant's sales are asked about. */
+        MerchantRulesView: {
+            changed_at?: components["schemas"]["Millis"] | null;
+            changed_by?: string | null;
+            enabled: boolean;
+            extension?: string | null;
+            /** @description Why the rules cannot be asked as they are: no such extension on the node that answers, or settings that do not fit it. */
+            problem?: string | null;
+            /** @description Rules whose failure refuses the sale; it goes on without the others. */
+            refuse_on_failure: string[];
+            /** @description As the extension's schema describes them. */
+            settings: Record<string, never>;
+            /**
+             * Format: int64
+             * @description To be sent with a change. 0: there never were rules.
+             */
+            version: number;
         };
         /**
          * Format: int64
@@ -3264,6 +3378,20 @@ export interface components {
                  * @description Grows with each change; of two views the higher is the newer.
                  */
                 version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_ExtensionView: {
+            items: {
+                id: string;
+                name: string;
+                /** @description `price`, `route`, `risk`, `receipt-lines`. */
+                rules: string[];
+                /** @description JSON Schema of a merchant's settings: the form is drawn from it. */
+                settings_schema: unknown;
+                version: string;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -3961,6 +4089,18 @@ export interface components {
         /** @description `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic. */
         Pushes: {
             pushes: components["schemas"]["Push"][];
+        };
+        /** @enum {string} */
+        QuoteMethod: "merchant_presented" | "customer_presented" | "card" | "undecided";
+        /** @description What to ask for. The sale is then made of this amount: core never changes the amount of a sale. */
+        QuoteView: {
+            /** @description Why it is not what was asked about: that and all of these are together exactly the amount. */
+            adjustments: components["schemas"]["AdjustmentView"][];
+            amount: components["schemas"]["Amount"];
+            /** @description Rules that gave no answer and were passed over, as the merchant has set. */
+            failed: string[];
+            /** @description What the receipt says besides. */
+            receipt_lines: string[];
         };
         /** @description A day of all channel accounts. */
         ReconciliationDay: {
@@ -6023,6 +6163,34 @@ export interface operations {
             };
         };
     };
+    "merchant-rules_extensions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ExtensionView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     fleet_start: {
         parameters: {
             query?: never;
@@ -6368,6 +6536,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OpenDays"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "merchant-rules_show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MerchantRulesView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "merchant-rules_change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeMerchantRules"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MerchantRulesView"];
                 };
             };
             /** @description What is wrong, and what to do */
@@ -7464,6 +7692,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_PluginView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    payments_ask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskQuote"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuoteView"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -58,6 +58,8 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::plugin_packages::routes)
                     .configure(v1::plugin_publishers::routes)
                     .configure(v1::plugin_rollouts::routes)
+                    .configure(v1::merchant_rules::routes)
+                    .configure(v1::quotes::routes)
                     .configure(v1::fleet::routes)
                     .configure(v1::channel_accounts::routes)
                     .configure(v1::fee_plans::routes)

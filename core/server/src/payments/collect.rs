@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saoma_channels::{Capability, Card, Failure, Manifest, PaymentAnswer, QUEUE_WAIT_MS_MAX};
+use saoma_channels::{Capability, Card, Failure, Manifest, PaymentAnswer, QUEUE_WAIT_MS_MAX, extension::DraftMethod};
 use saoma_domain::{
     claim::ScannedCode,
     order as order_rules,
@@ -27,6 +27,7 @@ use super::{
     close::answered,
     kind,
     routing::{Route, route},
+    rules::{Rules, Wish, ground},
     settle::{push, record, settle},
 };
 use crate::{app::App, webhooks::tell_payment};
@@ -71,6 +72,14 @@ impl How {
         }
     }
 
+    const fn draft_method(&self) -> DraftMethod {
+        match self {
+            Self::Present { .. } => DraftMethod::MerchantPresented,
+            Self::Charge { .. } => DraftMethod::CustomerPresented,
+            Self::Card { .. } => DraftMethod::Card,
+        }
+    }
+
     pub(super) const fn capability(&self) -> Capability {
         match self {
             Self::Present { .. } => Capability::MerchantPresented,
@@ -85,12 +94,18 @@ impl How {
 ///
 /// # Errors
 /// Before anything is written: `ExistsDifferently`, `Order`, `OrderElsewhere`, `NoChannel`, `CodeNotRecognised`,
-/// `Ambiguous`, `ChannelCannot`, `Store`. Afterwards only `Store` and `CutOff`; the resolver finishes what was begun.
+/// `Ambiguous`, `ChannelCannot`, `RefusedByRules`, `RuleFailed`, `Store`. Afterwards only `Store` and `CutOff`; the resolver finishes what was begun.
 #[tracing::instrument(skip_all, fields(payment.id = %collect.id))]
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
-    let route = route(app, scope, &collect).await?;
+    let (enabled, stored) = ground(app, scope).await?;
+    let mut rules = Rules::of(app, scope, stored, || wish(&collect)).await?;
+    if let Some(rules) = &mut rules {
+        rules.risk(app).await?;
+    }
+    let route = route(app, scope, &collect, enabled, rules.as_mut()).await?;
     let channel = ready(app, scope, &route.account).await?;
-    let Some(sale) = write_down(app, scope, &collect, &route, &channel).await? else {
+    let told = rules.map(|rules| rules.told());
+    let Some(sale) = write_down(app, scope, &collect, &route, &channel, told).await? else {
         // Somebody else wrote it down since we looked.
         return match repeated(app, scope, collect.id, collect.fingerprint).await? {
             Some(sale) => Ok((sale, false)),
@@ -104,6 +119,17 @@ pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<
     let sale = app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))?;
     let sale = sale.map_err(PaymentError::once_begun)?;
     Ok((sale, true))
+}
+
+fn wish(collect: &Collect) -> Wish {
+    Wish {
+        amount: collect.amount,
+        goods: collect.goods.clone(),
+        store: collect.store,
+        terminal: collect.terminal,
+        cashier: collect.cashier.clone(),
+        method: collect.how.draft_method(),
+    }
 }
 
 /// The payment that this very request has made before, as it now stands.
@@ -150,6 +176,7 @@ async fn write_down(
     collect: &Collect,
     route: &Route,
     channel: &Channel,
+    rules: Option<String>,
 ) -> Result<Option<Sale>, PaymentError> {
     let now = app.now();
     let account = &route.account;
@@ -225,6 +252,9 @@ async fn write_down(
             for (idx, kind) in kinds.iter().enumerate() {
                 let detail = if idx == 0 { passed_over.as_str() } else { "" };
                 record(tx, &scope, &stored, None, kind, detail, &actor, now)?;
+            }
+            if let Some(told) = &rules {
+                record(tx, &scope, &stored, None, kind::RULES_ASKED, told, &actor, now)?;
             }
             let sale = payments::load_sale(tx, &scope, id)?;
             push(&app_in, tx, &scope, &sale, now)?;

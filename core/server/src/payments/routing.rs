@@ -9,12 +9,9 @@ use std::{
 use saoma_channels::{Failure, Manifest};
 use saoma_domain::routing::{Candidate, Choice, Silence, choose};
 use saoma_protocol::{ChannelAccountId, Millis};
-use saoma_store::{
-    TenantScope,
-    channel_accounts::{self, ChannelAccount},
-};
+use saoma_store::{TenantScope, channel_accounts::ChannelAccount};
 
-use super::{Collect, How, PaymentError, call::served};
+use super::{Collect, How, PaymentError, call::served, rules::Rules};
 use crate::app::App;
 
 /// Accounts that fail at once; past it those that have rested are forgotten, and further ones are not remembered.
@@ -66,10 +63,17 @@ pub(super) struct Route {
     pub passed_over: String,
 }
 
+/// `enabled`: the merchant's accounts that take payments, by priority. `rules` are asked where there is a choice.
+///
 /// # Errors
-/// `NoChannel`, `ChannelCannot`, `CodeNotRecognised`, `Ambiguous`, `Store`.
-pub(super) async fn route(app: &App, scope: TenantScope, collect: &Collect) -> Result<Route, PaymentError> {
-    let enabled = app.store().read(move |tx| channel_accounts::list_enabled(tx, &scope)).await?;
+/// `NoChannel`, `ChannelCannot`, `CodeNotRecognised`, `Ambiguous`, `RuleFailed`, `Store`.
+pub(super) async fn route(
+    app: &App,
+    scope: TenantScope,
+    collect: &Collect,
+    enabled: Vec<ChannelAccount>,
+    rules: Option<&mut Rules>,
+) -> Result<Route, PaymentError> {
     let currency = collect.amount.currency();
     let can = |manifest: &Manifest| manifest.can(collect.how.capability()) && manifest.currencies.contains(&currency);
     if let Some(id) = collect.account {
@@ -88,13 +92,26 @@ pub(super) async fn route(app: &App, scope: TenantScope, collect: &Collect) -> R
         .into_iter()
         .filter_map(|account| Some((app.served(scope.tenant(), &account.plugin)?.manifest, account)))
         .filter(|(manifest, _)| can(manifest));
-    let fit: Vec<ChannelAccount> = match &collect.how {
+    let mut fit: Vec<ChannelAccount> = match &collect.how {
         How::Present { .. } | How::Card { .. } => able.map(|(_, account)| account).collect(),
         How::Charge { code } => able
             .filter(|(manifest, _)| manifest.claims.iter().any(|claim| code.fits(claim)))
             .map(|(_, account)| account)
             .collect(),
     };
+    let ranked = match rules {
+        Some(rules) if fit.len() > 1 => rules.route(app, &fit).await?,
+        _ => Vec::new(),
+    };
+    let rank = |account: &ChannelAccount| ranked.iter().position(|id| *id == account.id);
+    // Stable: those that the rules leave out stay behind in their old order.
+    fit.sort_by_key(|account| rank(account).unwrap_or(usize::MAX));
+    for account in &mut fit {
+        // Each has a rank of its own, so that of those no two claim a code alike: the rules have decided.
+        if let Some(place) = rank(account) {
+            account.priority = i32::MIN.saturating_add(i32::try_from(place).unwrap_or(i32::MAX));
+        }
+    }
     first_that_answers(app, &collect.how, currency.code(), fit)
 }
 

@@ -25,6 +25,8 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
             "store": ids.get("store"), "channel_account": ids.get("channel_account"), "counter": nth,
         }),
         "CreateRefund" => json!({ "amount": { "minor": 1, "currency": "CNY" } }),
+        "AskQuote" => json!({ "amount": { "minor": 100, "currency": "CNY" }, "store": ids.get("store") }),
+        "ChangeMerchantRules" => json!({ "version": 0, "extension": "canteen-rules", "enabled": true }),
         "TrustPublisher" => json!({ "name": "asked for", "public_key": Author::new().public_key() }),
         "RetirePackage" => json!({ "successor": "built_in" }),
         "InstallPackage" => json!({ "version": 0, "package": ids.get("package") }),

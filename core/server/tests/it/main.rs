@@ -30,6 +30,7 @@ mod ledger;
 mod ledger_files;
 mod live;
 mod made_once;
+mod merchant_rules;
 mod money;
 mod notifications;
 mod own_keys;

@@ -1,4 +1,4 @@
-//! Tables of plugins' packages, as diesel sees them.
+//! Tables of plugins' packages and of merchants' rules, as diesel sees them.
 
 diesel::table! {
     plugin_publishers (tenant_id, key_id) {
@@ -47,6 +47,19 @@ diesel::table! {
     plugin_canaries (plugin, tenant_id) {
         plugin -> Text,
         tenant_id -> Text,
+    }
+}
+
+diesel::table! {
+    merchant_rules (tenant_id) {
+        tenant_id -> Text,
+        extension -> Text,
+        enabled -> Bool,
+        settings_json -> Text,
+        refuse_on_failure -> Text,
+        version -> BigInt,
+        changed_at -> BigInt,
+        changed_by -> Text,
     }
 }
 

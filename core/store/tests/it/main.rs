@@ -23,6 +23,7 @@ mod ledger;
 mod ledger_check;
 mod ledger_periods;
 mod ledger_scale;
+mod merchant_rules;
 mod nodes;
 mod outbox;
 mod pay_codes;

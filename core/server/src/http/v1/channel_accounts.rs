@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, http::StatusCode, web};
-use saoma_channels::{Manifest, SettingsError};
+use saoma_channels::{Manifest, SettingsError, SettingsSchema};
 use saoma_domain::fee::FeePlan;
 use saoma_protocol::{ChannelAccountId, Millis, api::Page};
 use saoma_store::{
@@ -156,7 +156,7 @@ pub async fn create(
         id: ChannelAccountId::from_bytes(app.random_16()?),
         name: text::name(&body.name, "/name")?,
         enabled: true,
-        settings_json: checked_settings(&manifest, body.settings)?,
+        settings_json: checked_settings(&manifest.settings_schema, body.settings)?,
         plugin: body.plugin,
         fee: FeePlan::flat(rate(body.fee_basis_points, "/fee_basis_points")?),
         fee_version: 1,
@@ -214,7 +214,8 @@ pub async fn change(
     let served = app.served(scope.tenant(), &account.plugin).map(|served| served.manifest);
     let manifest = served.ok_or_else(|| missing(&account.plugin));
     if let Some(settings) = body.settings {
-        account.settings_json = checked_settings(manifest.as_ref().map_err(Problem::clone)?, settings)?;
+        account.settings_json =
+            checked_settings(&manifest.as_ref().map_err(Problem::clone)?.settings_schema, settings)?;
     }
     if !body.secrets.is_empty() {
         let named = body.secrets.iter().map(|(name, value)| (name, value.as_ref()));
@@ -302,9 +303,10 @@ fn missing(plugin: &str) -> Problem {
     Problem::new(PLUGIN_MISSING, format!("There is no plugin {plugin:?} here; GET /v1/plugins lists those there are."))
 }
 
-fn checked_settings(manifest: &Manifest, settings: Map<String, Value>) -> Result<String, Problem> {
+/// As JSON text.
+pub(super) fn checked_settings(schema: &SettingsSchema, settings: Map<String, Value>) -> Result<String, Problem> {
     let text = Value::Object(settings).to_string();
-    manifest.settings_schema.check(&text).map_err(|error| {
+    schema.check(&text).map_err(|error| {
         let pointer = match &error {
             SettingsError::Missing(name) | SettingsError::Unknown(name) | SettingsError::Wrong { name, .. } => {
                 format!("/settings/{}", escaped(name))

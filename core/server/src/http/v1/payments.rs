@@ -219,7 +219,7 @@ fn own_number(scope: TenantScope, terminal: TerminalId, id: PaymentId, body: &Cr
 }
 
 /// The store named, or the only one there is.
-async fn store_of(app: &App, scope: TenantScope, named: Option<StoreId>) -> Result<StoreId, Problem> {
+pub(super) async fn store_of(app: &App, scope: TenantScope, named: Option<StoreId>) -> Result<StoreId, Problem> {
     let shops = app.store().read(move |tx| stores::list(tx, &scope)).await?;
     let mut open = shops.into_iter().filter(|shop| shop.active && named.is_none_or(|named| shop.id == named));
     match (open.next(), open.next()) {
@@ -229,7 +229,7 @@ async fn store_of(app: &App, scope: TenantScope, named: Option<StoreId>) -> Resu
     }
 }
 
-fn check_goods(goods: &[Goods]) -> Result<(), Problem> {
+pub(super) fn check_goods(goods: &[Goods]) -> Result<(), Problem> {
     if goods.len() > GOODS_LINES_MAX {
         return Err(Problem::new(INVALID, format!("At most {GOODS_LINES_MAX} lines of goods.")).at("/goods"));
     }

@@ -1,0 +1,220 @@
+//! `/v1/merchant-rules`: a merchant's own rules for its sales, from an extension that is installed here.
+
+use actix_web::web;
+use saoma_channels::extension::{Extension, Rule};
+use saoma_protocol::{Millis, api::Page};
+use saoma_store::merchant_rules::{self, MerchantRules};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::{audit::note, channel_accounts::checked_settings};
+use crate::{
+    app::App,
+    http::{
+        auth::{Caller, rights::ManageChannels},
+        problem::{CHANGED_MEANWHILE, INVALID, PLUGIN_MISSING, Problem},
+        router::other_method,
+    },
+    payments::refused_by_default,
+};
+
+pub fn routes(config: &mut web::ServiceConfig) {
+    let resource = |path: &str| web::resource(path.to_owned()).default_service(web::to(other_method));
+    config
+        .service(resource("/extensions").route(web::get().to(list)))
+        .service(resource("/merchant-rules").route(web::get().to(show)).route(web::put().to(change)));
+}
+
+/// An installed extension.
+#[derive(Serialize, ToSchema)]
+pub struct ExtensionView {
+    id: String,
+    version: String,
+    name: String,
+    /// `price`, `route`, `risk`, `receipt-lines`.
+    rules: Vec<&'static str>,
+    /// JSON Schema of a merchant's settings: the form is drawn from it.
+    settings_schema: Value,
+}
+
+/// What a merchant's sales are asked about.
+#[derive(Serialize, ToSchema)]
+pub struct MerchantRulesView {
+    /// To be sent with a change. 0: there never were rules.
+    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extension: Option<String>,
+    enabled: bool,
+    /// As the extension's schema describes them.
+    #[schema(value_type = Object)]
+    settings: Value,
+    /// Rules whose failure refuses the sale; it goes on without the others.
+    refuse_on_failure: Vec<String>,
+    /// Why the rules cannot be asked as they are: no such extension on the node that answers, or settings that do not fit it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_at: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_by: Option<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeMerchantRules {
+    /// The version that was seen. If there is another by now, nothing is changed.
+    version: u64,
+    /// The id of an installed extension.
+    extension: String,
+    enabled: bool,
+    /// All of them; without it those of before, if they were this extension's.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    settings: Option<Map<String, Value>>,
+    /// Of the extension's rules; without it `risk` alone, if it has that.
+    #[serde(default)]
+    refuse_on_failure: Option<Vec<String>>,
+}
+
+/// The extensions that a merchant can take its rules from, by id.
+#[utoipa::path(get, path = "/v1/extensions", operation_id = "extensions", tag = "merchant-rules",
+    responses((status = 200, body = Page<ExtensionView>)))]
+pub async fn list(
+    app: web::Data<App>,
+    _caller: Caller<ManageChannels>,
+) -> Result<web::Json<Page<ExtensionView>>, Problem> {
+    let view = |extension: &std::sync::Arc<Extension>| {
+        let told = extension.description();
+        ExtensionView {
+            id: told.id.clone(),
+            version: told.version.clone(),
+            name: told.name.clone(),
+            rules: told.rules.iter().copied().map(Rule::text).collect(),
+            // It was read as JSON when the extension was installed.
+            settings_schema: serde_json::from_str(told.settings_schema.text()).unwrap_or_default(),
+        }
+    };
+    Ok(web::Json(Page { items: app.channels().extensions().iter().map(view).collect(), next_cursor: None }))
+}
+
+/// The merchant's rules.
+#[utoipa::path(get, path = "/v1/merchant-rules", tag = "merchant-rules",
+    responses((status = 200, body = MerchantRulesView)))]
+pub async fn show(
+    app: web::Data<App>,
+    caller: Caller<ManageChannels>,
+) -> Result<web::Json<MerchantRulesView>, Problem> {
+    let scope = caller.scope()?;
+    let stored = app.store().read(move |tx| merchant_rules::load(tx, &scope)).await?;
+    Ok(web::Json(view(&app, stored)?))
+}
+
+/// Sets the merchant's rules, or switches them off: for the sales that begin from now on.
+#[utoipa::path(put, path = "/v1/merchant-rules", tag = "merchant-rules", request_body = ChangeMerchantRules,
+    responses((status = 200, body = MerchantRulesView)))]
+pub async fn change(
+    app: web::Data<App>,
+    caller: Caller<ManageChannels>,
+    body: web::Json<ChangeMerchantRules>,
+) -> Result<web::Json<MerchantRulesView>, Problem> {
+    let (scope, who, body) = (caller.scope()?, caller.principal().clone(), body.into_inner());
+    let before = app.store().read(move |tx| merchant_rules::load(tx, &scope)).await?;
+    let version = before.as_ref().map_or(0, |before| before.version);
+    if version != body.version {
+        let detail = format!("They have version {version} by now; load them and look again.");
+        return Err(Problem::new(CHANGED_MEANWHILE, detail).at("/version"));
+    }
+    let before = before.filter(|before| before.extension == body.extension);
+    let extension = app.channels().extension(&body.extension);
+    let (settings_json, refuse_on_failure) = match (&extension, before) {
+        // What only the extension understands cannot be changed without it; it can be switched off.
+        (None, Some(before)) if !body.enabled && body.settings.is_none() && body.refuse_on_failure.is_none() => {
+            (before.settings_json, before.refuse_on_failure)
+        }
+        (None, _) => {
+            let id: String = body.extension.chars().take(64).collect();
+            let detail = format!("There is no extension {id:?} here; GET /v1/extensions lists those there are.");
+            return Err(Problem::new(PLUGIN_MISSING, detail).at("/extension"));
+        }
+        (Some(extension), before) => {
+            let kept = || before.as_ref().and_then(|before| serde_json::from_str(&before.settings_json).ok());
+            let settings = body.settings.or_else(kept).unwrap_or_default();
+            let settings_json = checked_settings(&extension.description().settings_schema, settings)?;
+            (settings_json, refusing(extension, body.refuse_on_failure)?)
+        }
+    };
+    let now = app.now();
+    let rules = MerchantRules {
+        extension: body.extension,
+        enabled: body.enabled,
+        settings_json,
+        refuse_on_failure,
+        version: version + 1,
+        changed_at: now,
+        changed_by: who.actor(),
+    };
+    let saved = rules.clone();
+    let save = move |tx: &mut saoma_store::Tx<'_>| {
+        merchant_rules::save(tx, &scope, &rules)?;
+        let detail = json!({
+            "extension": rules.extension,
+            "enabled": rules.enabled,
+            "settings": settings(&rules),
+            "refuse_on_failure": rules.refuse_on_failure,
+        });
+        note(tx, &who, "merchant_rules.changed", &scope.tenant(), &detail, now)
+    };
+    app.store().write(save).await?;
+    Ok(web::Json(view(&app, Some(saved))?))
+}
+
+/// Those of the extension's rules whose failure refuses a sale.
+fn refusing(extension: &Extension, named: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
+    let Some(named) = named else { return Ok(refused_by_default(extension)) };
+    let offered: Vec<&str> = extension.description().rules.iter().copied().map(Rule::text).collect();
+    let is_wrong = |(idx, name): &(usize, &String)| !offered.contains(&name.as_str()) || named[..*idx].contains(name);
+    match named.iter().enumerate().find(is_wrong) {
+        Some((idx, _)) => {
+            let detail = format!("It has the rules {}; each may be named once.", offered.join(", "));
+            Err(Problem::new(INVALID, detail).at(format!("/refuse_on_failure/{idx}")))
+        }
+        None => Ok(named),
+    }
+}
+
+fn settings(rules: &MerchantRules) -> Value {
+    serde_json::from_str(&rules.settings_json).unwrap_or_default()
+}
+
+fn view(app: &App, stored: Option<MerchantRules>) -> Result<MerchantRulesView, Problem> {
+    let Some(rules) = stored else {
+        return Ok(MerchantRulesView {
+            version: 0,
+            extension: None,
+            enabled: false,
+            settings: json!({}),
+            refuse_on_failure: Vec::new(),
+            problem: None,
+            changed_at: None,
+            changed_by: None,
+        });
+    };
+    let problem = match app.channels().extension(&rules.extension) {
+        None => Some("This node has no such extension.".to_owned()),
+        Some(extension) => {
+            let fits = extension.description().settings_schema.check(&rules.settings_json);
+            fits.err().map(|error| format!("The settings do not fit: {error}."))
+        }
+    };
+    Ok(MerchantRulesView {
+        version: rules.version,
+        settings: settings(&rules),
+        extension: Some(rules.extension),
+        enabled: rules.enabled,
+        refuse_on_failure: rules.refuse_on_failure,
+        problem,
+        changed_at: Some(rules.changed_at),
+        changed_by: Some(rules.changed_by),
+    })
+}
