@@ -102,6 +102,36 @@ pub struct PeripheralsConfig {
     pub display_device: String,
     pub display_baud: u32,
     pub drawer: String,
+    pub scale: String,
+    pub scale_device: String,
+    pub scale_baud: u32,
+    pub scale_parity: Parity,
+    pub speaker: String,
+    pub speaker_device: String,
+    pub speaker_language: SpeakerLanguage,
+    pub speaker_volume: u8,
+    pub speaker_voice_zh: String,
+    pub speaker_voice_en: String,
+}
+
+/// What amounts are said in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeakerLanguage {
+    Zh,
+    En,
+    /// One after the other.
+    Both,
+}
+
+/// The eighth bit of each character on a serial line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parity {
+    /// Seven bits and even parity.
+    Even,
+    /// Eight bits without.
+    None,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,6 +193,16 @@ impl Default for PeripheralsConfig {
             display_device: "/dev/ttyS0".to_owned(),
             display_baud: 9_600,
             drawer: "printer".to_owned(),
+            scale: "none".to_owned(),
+            scale_device: "/dev/ttyUSB1".to_owned(),
+            scale_baud: 9_600,
+            scale_parity: Parity::Even,
+            speaker: "none".to_owned(),
+            speaker_device: String::new(),
+            speaker_language: SpeakerLanguage::Zh,
+            speaker_volume: 80,
+            speaker_voice_zh: "cmn-latn-pinyin".to_owned(),
+            speaker_voice_en: "en".to_owned(),
         }
     }
 }
@@ -256,6 +296,35 @@ pub const EXPLAINED: &[Explained] = &[
     Explained { name: "peripherals.display_baud", what: "Speed of a serial display, in baud." },
     Explained { name: "peripherals.drawer", what: "Cash drawer: printer (wired to the receipt printer), none." },
     Explained {
+        name: "peripherals.scale",
+        what: "Scale: mt8217 (Mettler-Toledo's 8217 protocol, which most makers' scales can be set to), simulated, none.",
+    },
+    Explained {
+        name: "peripherals.scale_device",
+        what: "Device of a serial scale; file with the grams of a simulated one.",
+    },
+    Explained { name: "peripherals.scale_baud", what: "Speed of a serial scale, in baud." },
+    Explained {
+        name: "peripherals.scale_parity",
+        what: "even: seven bits and even parity, as scales have it from the factory; none: eight bits without.",
+    },
+    Explained {
+        name: "peripherals.speaker",
+        what: "What says the amount received: espeak-ng (speech; Debian's packages espeak-ng and alsa-utils), tones (two \
+               notes), simulated, none.",
+    },
+    Explained {
+        name: "peripherals.speaker_device",
+        what: "ALSA's name of the speaker, empty for the default one; file that a simulated one writes to.",
+    },
+    Explained { name: "peripherals.speaker_language", what: "What amounts are said in: zh, en, both." },
+    Explained { name: "peripherals.speaker_volume", what: "How loud amounts are said, 0 to 100." },
+    Explained {
+        name: "peripherals.speaker_voice_zh",
+        what: "espeak-ng's voice for Chinese. (Its voice cmn reads many characters as English words.)",
+    },
+    Explained { name: "peripherals.speaker_voice_en", what: "espeak-ng's voice for English." },
+    Explained {
         name: "telemetry.log",
         what: "What is logged, as JSON lines on standard error: error, warn, info, debug, or filters like saoma_edge=debug.",
     },
@@ -314,13 +383,6 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let range = |name, value: i64, allowed: std::ops::RangeInclusive<i64>| {
-            if allowed.contains(&value) {
-                return Ok(());
-            }
-            let why = format!("it must be {} to {}, not {value}", allowed.start(), allowed.end());
-            Err(ConfigError::Invalid { name, why })
-        };
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         if !self.till.listen.ip().is_loopback() {
             let why = format!("{} is not a loopback address such as 127.0.0.1:7800", self.till.listen);
@@ -337,7 +399,7 @@ impl Config {
         range("link.poll_ms", signed(self.link.poll_ms), 500..=60_000)?;
         range("link.keep_alive_seconds", signed(self.link.keep_alive_seconds), 5..=600)?;
         range("link.reconnect_ms_max", signed(self.link.reconnect_ms_max), 1_000..=600_000)?;
-        range("peripherals.printer_width_dots", i64::from(self.peripherals.printer_width_dots), 200..=1_000)
+        self.peripherals.check()
     }
 
     /// Every option with its documentation, default and environment variable: a configuration file that changes nothing.
@@ -358,6 +420,35 @@ impl Config {
             text.push_str(&format!("\n# {what}\n# {ENVIRONMENT_PREFIX}{variable}\n{option} = {value}\n"));
         }
         text
+    }
+}
+
+fn range(name: &'static str, value: i64, allowed: std::ops::RangeInclusive<i64>) -> Result<(), ConfigError> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    let why = format!("it must be {} to {}, not {value}", allowed.start(), allowed.end());
+    Err(ConfigError::Invalid { name, why })
+}
+
+impl PeripheralsConfig {
+    /// # Errors
+    /// `Invalid`, for the first value outside its range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        range("peripherals.printer_width_dots", i64::from(self.printer_width_dots), 200..=1_000)?;
+        range("peripherals.speaker_volume", i64::from(self.speaker_volume), 0..=100)?;
+        for (name, voice) in [
+            ("peripherals.speaker_voice_zh", &self.speaker_voice_zh),
+            ("peripherals.speaker_voice_en", &self.speaker_voice_en),
+        ] {
+            let stands_in_voice = |letter: char| letter.is_ascii_alphanumeric() || "+-_/".contains(letter);
+            // A voice is a file's name below the engine's own folder, and no option.
+            if voice.is_empty() || voice.starts_with(['-', '/']) || !voice.chars().all(stands_in_voice) {
+                let why = "it must be a voice that `espeak-ng --voices` lists".to_owned();
+                return Err(ConfigError::Invalid { name, why });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -454,6 +545,10 @@ mod tests {
             ("[link]\npoll_ms = -1", vec![], "-1"),
             ("[till]\ncashier = \"\"", vec![], "1 to 128"),
             ("[till]\nshift_required = \"no\"", vec![], "true, false or"),
+            ("[peripherals]\nscale_parity = \"odd\"", vec![], "odd"),
+            ("[peripherals]\nspeaker_volume = 101", vec![], "0 to 100, not 101"),
+            ("[peripherals]\nspeaker_voice_en = \"-w/tmp/x\"", vec![], "espeak-ng --voices"),
+            ("[peripherals]\nspeaker_voice_zh = \"../x\"", vec![], "espeak-ng --voices"),
             ("= nonsense", vec![], "understand"),
             ("", vec![("SAOMA_EDGE_TIL__LISTEN", "x")], "no option til.listen"),
             ("", vec![("SAOMA_EDGE_TILL", "x")], "no option till"),

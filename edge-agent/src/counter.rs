@@ -1,7 +1,9 @@
-//! The counter: printer, drawer, display and scanner, each on a thread of its own.
+//! The counter: printer, drawer, display, scanner, scale and speaker, each on a thread of its own.
 //!
 //! Devices block, break and come back; the till does not wait for any of them. Orders go in by bounded queues, what happened
 //! comes out as [`Report`]s. A full queue is a device that hangs: the order is refused at once and the cashier may repeat it.
+
+mod threads;
 
 use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -9,29 +11,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saoma_protocol::{PaymentId, Sequence};
+use saoma_protocol::{Money, PaymentId, Sequence};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use crate::{
-    peripherals::{
-        CustomerDisplay, Devices, Display, Drawer, PeripheralError, PeripheralHealth, Printer, Rendering, Scanner,
-    },
+    peripherals::{Devices, Display, Kind, PeripheralError, PeripheralHealth, Rendering, scale::Weighing},
     receipt::Document,
     sale::ScannedCode,
 };
 
 /// Slips that may wait for the printer.
 const PRINT_QUEUE_MAX: usize = 16;
-/// An order to open the drawer that waited longer behind a printer that hangs is dropped: the cashier has gone on, and nobody
-/// may be there.
-const DRAWER_WAIT_MAX: Duration = Duration::from_secs(4);
-/// How often a device is asked how it does.
-const HEALTH_EVERY: Duration = Duration::from_secs(15);
-/// How long a scanner is listened to at a stretch; also how fast its thread notices that the agent stops.
-const SCAN_WAIT: Duration = Duration::from_millis(500);
-/// Pause after a scanner failed.
-const SCANNER_PAUSE: Duration = Duration::from_secs(2);
+/// Questions that may wait for a scale or a scanner: a till has one cashier.
+const QUESTIONS_MAX: usize = 2;
+
+/// Amounts that may wait to be said: a customer waits for the next one no longer.
+const SPEECH_QUEUE_MAX: usize = 4;
 
 /// What a device has to say.
 #[derive(Debug)]
@@ -48,22 +44,42 @@ pub enum About {
     Batch(Sequence),
 }
 
+/// Where the outcome of a self-test goes: what a person should see now.
+type Tested = oneshot::Sender<Result<String, PeripheralError>>;
+
 enum AtPrinter {
     Print { about: About, document: Document },
     OpenDrawer { ordered_at: Instant },
-    SelfTest(oneshot::Sender<Result<String, PeripheralError>>),
+    SelfTest(Tested),
+    DrawerTest(Tested),
 }
 
 enum AtDisplay {
     Show(Display),
-    SelfTest(oneshot::Sender<Result<String, PeripheralError>>),
+    SelfTest(Tested),
+}
+
+enum AtScanner {
+    SelfTest(Tested),
+}
+
+enum AtScale {
+    Weigh(oneshot::Sender<Result<Weighing, PeripheralError>>),
+    SelfTest(Tested),
+}
+
+enum AtSpeaker {
+    Announce { amount: Money, ordered_at: Instant },
+    SelfTest(Tested),
 }
 
 /// The way to the devices. Their threads end when it is dropped.
 pub struct Counter {
     printer: mpsc::SyncSender<AtPrinter>,
     display: mpsc::SyncSender<AtDisplay>,
-    scanner_test: Option<mpsc::SyncSender<oneshot::Sender<Result<String, PeripheralError>>>>,
+    scanner: mpsc::SyncSender<AtScanner>,
+    scale: mpsc::SyncSender<AtScale>,
+    speaker: mpsc::SyncSender<AtSpeaker>,
     last_receipt: LastReceipt,
     threads: Vec<thread::JoinHandle<()>>,
 }
@@ -94,27 +110,33 @@ impl Counter {
     /// # Errors
     /// If the system gives no more threads.
     pub fn start(devices: Devices, reports: Sender<Report>) -> std::io::Result<Self> {
-        let Devices { printer, drawer, display, scanner } = devices;
+        let Devices { printer, drawer, display, scanner, scale, speaker } = devices;
         let last_receipt = LastReceipt::default();
-        let mut threads = Vec::new();
 
-        let (to_printer, orders) = mpsc::sync_channel(PRINT_QUEUE_MAX);
+        let (to_printer, at_printer) = mpsc::sync_channel(PRINT_QUEUE_MAX);
+        let (to_display, at_display) = mpsc::sync_channel(PRINT_QUEUE_MAX);
+        let (to_scanner, at_scanner) = mpsc::sync_channel(QUESTIONS_MAX);
+        let (to_scale, at_scale) = mpsc::sync_channel(QUESTIONS_MAX);
+        let (to_speaker, at_speaker) = mpsc::sync_channel(SPEECH_QUEUE_MAX);
         let (told, drawn) = (reports.clone(), last_receipt.clone());
-        threads.push(spawn("printer", move || printer_thread(printer, drawer, &orders, &told, &drawn))?);
-
-        let (to_display, orders) = mpsc::sync_channel(PRINT_QUEUE_MAX);
+        let mut started =
+            vec![spawn("printer", move || threads::printer(printer, drawer, &at_printer, &told, &drawn))?];
         let told = reports.clone();
-        threads.push(spawn("display", move || display_thread(display, &orders, &told))?);
-
-        let scanner_test = match scanner {
-            Some(scanner) => {
-                let (test, tests) = mpsc::sync_channel(1);
-                threads.push(spawn("scanner", move || scanner_thread(scanner, &tests, &reports))?);
-                Some(test)
-            }
-            None => None,
-        };
-        Ok(Self { printer: to_printer, display: to_display, scanner_test, last_receipt, threads })
+        started.push(spawn("display", move || threads::display(display, &at_display, &told))?);
+        let told = reports.clone();
+        started.push(spawn("scanner", move || threads::scanner(scanner, &at_scanner, &told))?);
+        let told = reports.clone();
+        started.push(spawn("scale", move || threads::scale(scale, &at_scale, &told))?);
+        started.push(spawn("speaker", move || threads::speaker(speaker, &at_speaker, &reports))?);
+        Ok(Self {
+            printer: to_printer,
+            display: to_display,
+            scanner: to_scanner,
+            scale: to_scale,
+            speaker: to_speaker,
+            last_receipt,
+            threads: started,
+        })
     }
 
     #[must_use]
@@ -140,24 +162,41 @@ impl Counter {
         }
     }
 
+    /// Says that so much came in, if there is a speaker. Nobody waits for it.
+    pub fn announce(&self, amount: Money) {
+        if self.speaker.try_send(AtSpeaker::Announce { amount, ordered_at: Instant::now() }).is_err() {
+            tracing::warn!("an amount was not announced: the speaker hangs");
+        }
+    }
+
+    /// Weighs what is on the scale; the answer comes by the receiver, which is closed if there is no scale or it hangs.
+    #[must_use]
+    pub fn weigh(&self) -> oneshot::Receiver<Result<Weighing, PeripheralError>> {
+        let (done, weighed) = oneshot::channel();
+        // A refused order drops `done`, which tells the receiver.
+        let _ = self.scale.try_send(AtScale::Weigh(done));
+        weighed
+    }
+
     /// Starts a self-test; the answer comes by the receiver, which is closed if there is no such device or it hangs.
     #[must_use]
-    pub fn self_test(&self, kind: &str) -> oneshot::Receiver<Result<String, PeripheralError>> {
+    pub fn self_test(&self, kind: Kind) -> oneshot::Receiver<Result<String, PeripheralError>> {
         let (done, result) = oneshot::channel();
-        // A refused order drops `done`, which tells the receiver.
         let _ = match kind {
-            "printer" => self.printer.try_send(AtPrinter::SelfTest(done)).is_ok(),
-            "display" => self.display.try_send(AtDisplay::SelfTest(done)).is_ok(),
-            "scanner" => self.scanner_test.as_ref().is_some_and(|test| test.try_send(done).is_ok()),
-            _ => false,
+            Kind::Printer => self.printer.try_send(AtPrinter::SelfTest(done)).is_ok(),
+            Kind::Drawer => self.printer.try_send(AtPrinter::DrawerTest(done)).is_ok(),
+            Kind::Display => self.display.try_send(AtDisplay::SelfTest(done)).is_ok(),
+            Kind::Scanner => self.scanner.try_send(AtScanner::SelfTest(done)).is_ok(),
+            Kind::Scale => self.scale.try_send(AtScale::SelfTest(done)).is_ok(),
+            Kind::Speaker => self.speaker.try_send(AtSpeaker::SelfTest(done)).is_ok(),
         };
         result
     }
 
     /// Lets the printer finish what it has, for at most `wait`.
     pub fn stop(self, wait: Duration) {
-        let Self { printer, display, scanner_test, threads, .. } = self;
-        drop((printer, display, scanner_test));
+        let Self { printer, display, scanner, scale, speaker, threads, .. } = self;
+        drop((printer, display, scanner, scale, speaker));
         let until = Instant::now() + wait;
         for thread in threads {
             while !thread.is_finished() && Instant::now() < until {
@@ -171,116 +210,10 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<th
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }
 
-/// Remembers what was said last, and says only what changed.
-struct HealthTeller<'a> {
-    reports: &'a Sender<Report>,
-    last: Option<PeripheralHealth>,
-}
-
-impl HealthTeller<'_> {
-    fn tell(&mut self, health: PeripheralHealth) {
-        if self.last.as_ref() != Some(&health) {
-            self.last = Some(health.clone());
-            tell(self.reports, Report::Health(health));
-        }
-    }
-}
-
-fn tell(reports: &Sender<Report>, report: Report) {
-    // The till has stopped: nobody has to be told any more.
-    let _ = reports.blocking_send(report);
-}
-
-fn printer_thread(
-    mut printer: Box<dyn Printer>,
-    mut drawer: Box<dyn Drawer>,
-    orders: &mpsc::Receiver<AtPrinter>,
-    reports: &Sender<Report>,
-    last_receipt: &LastReceipt,
-) {
-    let mut printer_health = HealthTeller { reports, last: None };
-    let mut drawer_health = HealthTeller { reports, last: None };
-    loop {
-        printer_health.tell(printer.health());
-        drawer_health.tell(drawer.health());
-        match orders.recv_timeout(HEALTH_EVERY) {
-            Ok(AtPrinter::Print { about, document }) => {
-                let failure = printer.print(&document).err();
-                last_receipt.set(printer.rendering());
-                tell(reports, Report::Printed { about, failure });
-            }
-            Ok(AtPrinter::OpenDrawer { ordered_at }) => {
-                if ordered_at.elapsed() > DRAWER_WAIT_MAX {
-                    tracing::warn!("the drawer was not opened: the printer hung, and nobody may be there any more");
-                } else if let Err(error) = drawer.open(printer.as_mut()) {
-                    tracing::warn!(%error, "the drawer was not opened");
-                }
-            }
-            Ok(AtPrinter::SelfTest(done)) => {
-                let result = printer.self_test();
-                last_receipt.set(printer.rendering());
-                let _ = done.send(result);
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => return,
-        }
-    }
-}
-
-fn display_thread(mut display: Box<dyn CustomerDisplay>, orders: &mpsc::Receiver<AtDisplay>, reports: &Sender<Report>) {
-    let mut health = HealthTeller { reports, last: None };
-    loop {
-        health.tell(display.health());
-        match orders.recv_timeout(HEALTH_EVERY) {
-            Ok(AtDisplay::Show(shown)) => {
-                if let Err(error) = display.show(&shown) {
-                    tracing::warn!(%error, "the customer display shows something old");
-                }
-            }
-            Ok(AtDisplay::SelfTest(done)) => {
-                let _ = done.send(display.self_test());
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => return,
-        }
-    }
-}
-
-fn scanner_thread(
-    mut scanner: Box<dyn Scanner>,
-    tests: &mpsc::Receiver<oneshot::Sender<Result<String, PeripheralError>>>,
-    reports: &Sender<Report>,
-) {
-    let mut health = HealthTeller { reports, last: None };
-    let mut asked_at = None::<Instant>;
-    loop {
-        if asked_at.is_none_or(|at| at.elapsed() >= HEALTH_EVERY) {
-            asked_at = Some(Instant::now());
-            health.tell(scanner.health());
-        }
-        match tests.try_recv() {
-            Ok(done) => {
-                let _ = done.send(scanner.self_test());
-            }
-            Err(mpsc::TryRecvError::Disconnected) => return,
-            Err(mpsc::TryRecvError::Empty) => {}
-        }
-        match scanner.read(SCAN_WAIT) {
-            Ok(Some(text)) => tell(reports, Report::Scanned(ScannedCode::new(text))),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::debug!(%error, "the scanner does not scan");
-                asked_at = None;
-                thread::sleep(SCANNER_PAUSE);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::peripherals::{PeripheralState, health};
+    use super::{threads::DRAWER_WAIT_MAX, *};
+    use crate::peripherals::{PeripheralState, Printer, Speaker, health};
 
     /// Takes its time over the first question; what it is asked to do is noted.
     struct Hanging {
@@ -317,13 +250,66 @@ mod tests {
             drawer: Box::new(crate::peripherals::drawer::AtPrinter),
             display: Box::new(crate::peripherals::display::page::Page),
             scanner: None,
+            scale: None,
+            speaker: None,
         };
         let (reports, _told) = tokio::sync::mpsc::channel(REPORTS_MAX);
         let counter = Counter::start(devices, reports).unwrap();
         counter.open_drawer();
         // The self-test comes behind the drawer in the same queue.
-        assert!(counter.self_test("printer").blocking_recv().unwrap().is_ok());
+        assert!(counter.self_test(Kind::Printer).blocking_recv().unwrap().is_ok());
         *opened.lock().unwrap()
+    }
+
+    /// Says that it has begun, and speaks for as long as the lock is held.
+    struct Speaking(mpsc::Sender<()>, Arc<Mutex<()>>);
+
+    impl Speaker for Speaking {
+        fn driver(&self) -> &'static str {
+            "speaking"
+        }
+        fn announce(&mut self, _: Money) -> Result<(), PeripheralError> {
+            let _ = self.0.send(());
+            drop(self.1.lock());
+            Err(PeripheralError::Silent { device: "the speaker".to_owned() })
+        }
+        fn health(&mut self) -> PeripheralHealth {
+            health("speaker", "speaking", PeripheralState::Ok, "")
+        }
+        fn self_test(&mut self) -> Result<String, PeripheralError> {
+            Ok("spoke".to_owned())
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_speaker_that_hangs() {
+        let (begins, began_to_speak) = mpsc::channel();
+        let lock = Arc::new(Mutex::new(()));
+        let held = lock.lock().unwrap();
+        let devices = Devices {
+            printer: Box::new(Hanging { hangs: None, opened: Arc::default() }),
+            drawer: Box::new(crate::peripherals::drawer::AtPrinter),
+            display: Box::new(crate::peripherals::display::page::Page),
+            scanner: None,
+            scale: None,
+            speaker: Some(Box::new(Speaking(begins, Arc::clone(&lock)))),
+        };
+        let (reports, _told) = tokio::sync::mpsc::channel(REPORTS_MAX);
+        let counter = Counter::start(devices, reports).unwrap();
+        let announce = |minor| counter.announce(Money::new(minor, saoma_protocol::Currency::CNY));
+        announce(1);
+        began_to_speak.recv().unwrap();
+        let began = Instant::now();
+        (0..100).for_each(announce);
+        assert!(began.elapsed() < Duration::from_secs(1), "a full queue drops what comes");
+        assert!(counter.self_test(Kind::Speaker).blocking_recv().is_err(), "it says so, too");
+        assert!(counter.self_test(Kind::Printer).blocking_recv().unwrap().is_ok(), "the others go on");
+        drop(held);
+        let spoke = (0..500).find_map(|_| {
+            thread::sleep(Duration::from_millis(10));
+            counter.self_test(Kind::Speaker).blocking_recv().ok()
+        });
+        assert_eq!(spoke, Some(Ok("spoke".to_owned())), "and then it speaks again");
     }
 
     #[test]

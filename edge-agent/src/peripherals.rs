@@ -9,9 +9,11 @@ pub mod drawer;
 mod line;
 pub mod printer;
 pub mod registry;
+pub mod scale;
 pub mod scanner;
+pub mod speaker;
 
-use std::time::Duration;
+use std::{fmt, str::FromStr, time::Duration};
 
 pub use saoma_protocol::message::{PeripheralHealth, PeripheralState};
 
@@ -20,6 +22,48 @@ use crate::receipt::Document;
 /// Longest that one call into a driver may take, unless its own parameter says otherwise. A receipt of a metre at 100 mm/s
 /// takes ten seconds to leave a slow printer; a device that is silent for longer is treated as failed.
 pub const CALL_MAX: Duration = Duration::from_secs(12);
+
+/// The kinds of devices, by the names that the API, the settings and core know them by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Printer,
+    Drawer,
+    Display,
+    Scanner,
+    Scale,
+    Speaker,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] = [Self::Printer, Self::Drawer, Self::Display, Self::Scanner, Self::Scale, Self::Speaker];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Printer => "printer",
+            Self::Drawer => "drawer",
+            Self::Display => "display",
+            Self::Scanner => "scanner",
+            Self::Scale => "scale",
+            Self::Speaker => "speaker",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| format!("there is no kind of device called {name:?}"))
+    }
+}
 
 /// Why a device did not do what it was asked. The text is for the cashier and says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -169,6 +213,45 @@ pub trait Drawer: Send {
     fn health(&mut self) -> PeripheralHealth;
 }
 
+/// A scale on the counter.
+pub trait Scale: Send {
+    fn driver(&self) -> &'static str;
+
+    /// Asks once, which takes at most a few seconds.
+    ///
+    /// # Errors
+    /// `Unreachable` when it is gone, `Silent` when it does not answer, `Unable` when its answer cannot be used.
+    fn weigh(&mut self) -> Result<scale::Weighing, PeripheralError>;
+
+    fn health(&mut self) -> PeripheralHealth;
+
+    /// Weighs, and says what the scale's own display should now say.
+    ///
+    /// # Errors
+    /// As [`Scale::weigh`].
+    fn self_test(&mut self) -> Result<String, PeripheralError>;
+}
+
+/// What says aloud that money came in.
+pub trait Speaker: Send {
+    fn driver(&self) -> &'static str;
+
+    /// Says the amount, and returns when it was said.
+    ///
+    /// # Errors
+    /// Any; nobody heard it then, and nothing else follows.
+    fn announce(&mut self, amount: saoma_protocol::Money) -> Result<(), PeripheralError>;
+
+    /// Without a sound: whether what it needs is there, and how the last announcement went.
+    fn health(&mut self) -> PeripheralHealth;
+
+    /// Says a few words, and which ones.
+    ///
+    /// # Errors
+    /// As [`Speaker::announce`].
+    fn self_test(&mut self) -> Result<String, PeripheralError>;
+}
+
 /// All devices of this terminal, opened from the configuration.
 pub struct Devices {
     pub printer: Box<dyn Printer>,
@@ -176,6 +259,8 @@ pub struct Devices {
     pub display: Box<dyn CustomerDisplay>,
     /// None: codes come from the till's page alone.
     pub scanner: Option<Box<dyn Scanner>>,
+    pub scale: Option<Box<dyn Scale>>,
+    pub speaker: Option<Box<dyn Speaker>>,
 }
 
 /// Health of a device in words; what most drivers return.

@@ -21,7 +21,7 @@ use saoma_protocol::{
 use serde::{Deserialize, Serialize};
 
 pub use decide::{RESEND_MS_MAX, decide, key};
-pub use show::{Action, actions, display};
+pub use show::{Action, actions, display, to_announce};
 
 /// A sale: what is on the disk, and what is only of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -133,6 +133,7 @@ fn api() -> actix_web::Scope {
         .service(only("/receipts/last.png").route(web::get().to(state::receipt_picture)))
         .service(only("/receipts/last.txt").route(web::get().to(state::receipt_text)))
         .service(only("/peripherals/{kind}/self-test").route(web::post().to(state::self_test)))
+        .service(only("/scale").route(web::get().to(state::weigh)))
         .service(only("/drawer/open").route(web::post().to(state::open_drawer)))
         .service(only("/events").route(web::get().to(events::events)))
         .default_service(web::to(nothing_here))

@@ -18,6 +18,8 @@ pub const C_COMPILER: Package = Package { name: "build-essential", program: "cc"
 pub const OPENSSL: Package =
     Package { name: "openssl", program: "openssl", why: "reads our keys and verifies what we sign with them" };
 pub const ZBAR: Package = Package { name: "zbar-tools", program: "zbarimg", why: "reads our codes back" };
+pub const ESPEAK: Package =
+    Package { name: "espeak-ng", program: "espeak-ng", why: "says the till's amounts in tests" };
 pub const RSVG: Package =
     Package { name: "librsvg2-bin", program: "rsvg-convert", why: "turns the display's image into pixels" };
 pub const CHROMIUM: Package = Package { name: "chromium", program: "chromium", why: "runs the browser tests" };

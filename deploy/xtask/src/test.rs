@@ -94,7 +94,14 @@ const ON_BOTH_DATABASES: [&str; 8] = [
 ];
 
 fn rust_tests() -> Result<()> {
-    machine::packages(&[&machine::OPENSSL, &machine::ZBAR, &machine::POSTGRESQL, &machine::REDIS, &machine::OPENPYXL])?;
+    machine::packages(&[
+        &machine::OPENSSL,
+        &machine::ZBAR,
+        &machine::POSTGRESQL,
+        &machine::REDIS,
+        &machine::OPENPYXL,
+        &machine::ESPEAK,
+    ])?;
     let plugins = guests::build()?;
     timed("Rust tests", || {
         execute(

@@ -47,7 +47,7 @@ impl Owner {
         self.counted = counter;
         tracing::info!(payment.id = %payment, counter = counter.0, method = ?decision.sale.method(), "keyed");
         self.on_display = Some(OnDisplay { sale: decision.sale.clone(), until: None });
-        self.act(decision, head).await;
+        self.act(decision, head, false).await;
         self.view(payment).await
     }
 
@@ -70,7 +70,7 @@ impl Owner {
             }
             return Err(error);
         }
-        self.act(decision, held.entry).await;
+        self.act(decision, held.entry, held.sale.was_captured()).await;
         Ok(())
     }
 
@@ -147,9 +147,12 @@ impl Owner {
         }
     }
 
-    /// After the decision is on the disk.
-    async fn act(&mut self, decision: Decision, entry: Sequence) {
+    /// After the decision is on the disk. `was_captured`: whether money had come in on the sale before.
+    async fn act(&mut self, decision: Decision, entry: Sequence, was_captured: bool) {
         let Decision { sale, effects, .. } = decision;
+        if let Some(amount) = sale::to_announce(was_captured, &sale, now()) {
+            self.counter.announce(amount);
+        }
         let payment = sale.kept.payment;
         let before = self.sales.get(&payment).map(|held| held.sale.kept.clone());
         if before.as_ref().is_none_or(|kept| *kept != sale.kept) {

@@ -281,6 +281,9 @@ impl Owner {
             Command::SelfTest { pressed, kind, reply } => {
                 let _ = reply.send(self.self_test(pressed, kind).await);
             }
+            Command::Weigh { reply } => {
+                let _ = reply.send(Ok(self.counter.weigh()));
+            }
             Command::Sale { payment, reply } => {
                 let sale = self.view(payment).await;
                 let _ = reply.send(sale);

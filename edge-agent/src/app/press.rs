@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     journal::Intent,
-    peripherals::PeripheralError,
+    peripherals::{Kind, PeripheralError},
     sale::{Event, Keyed, Sale, ScannedCode, Tender},
     sync::Stop,
     till::{
@@ -274,7 +274,7 @@ impl Owner {
     pub(super) async fn self_test(
         &mut self,
         pressed: Pressed,
-        kind: &'static str,
+        kind: Kind,
     ) -> Result<oneshot::Receiver<Result<String, PeripheralError>>, Refused> {
         self.seen(&pressed).await?;
         self.remember(pressed, None);

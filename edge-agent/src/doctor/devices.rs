@@ -1,4 +1,4 @@
-//! Printer, scanner, display and drawer: asked by the agent if one runs, since it has them, and else by us.
+//! Printer, scanner, display, drawer, scale and speaker: asked by the agent if one runs, since it has them, and else by us.
 
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ fn open(config: &crate::config::PeripheralsConfig, print: bool) -> Vec<Finding> 
     };
     let mut healths = vec![devices.printer.health(), devices.drawer.health(), devices.display.health()];
     healths.extend(devices.scanner.as_mut().map(|scanner| scanner.health()));
+    healths.extend(devices.scale.as_mut().map(|scale| scale.health()));
+    healths.extend(devices.speaker.as_mut().map(|speaker| speaker.health()));
     let mut findings: Vec<Finding> = healths.iter().map(judge).collect();
     if print {
         findings.push(match devices.printer.self_test() {

@@ -1,7 +1,8 @@
 //! Which driver serves which device: the one place that lists them.
 
 use super::{
-    CustomerDisplay, Devices, Drawer, PeripheralError, PeripheralHealth, PeripheralState, Printer, Scanner,
+    CustomerDisplay, Devices, Drawer, PeripheralError, PeripheralHealth, PeripheralState, Printer, Scale, Scanner,
+    Speaker,
     display::{page, vfd},
     drawer, health,
     printer::{
@@ -9,7 +10,9 @@ use super::{
         escpos::{Dialect, Encoding, QrBy},
         file, serial as serial_printer, simulated, tcp,
     },
+    scale::{mt8217, simulated as simulated_scale},
     scanner::{serial as serial_scanner, simulated as simulated_scanner},
+    speaker::{espeak, simulated as simulated_speaker, tones},
 };
 use crate::{config::PeripheralsConfig, receipt::Document};
 
@@ -26,6 +29,8 @@ pub fn open(config: &PeripheralsConfig) -> Result<Devices, PeripheralError> {
         drawer: drawer(config)?,
         display: display(config)?,
         scanner: scanner(config)?,
+        scale: scale(config)?,
+        speaker: speaker(config)?,
     })
 }
 
@@ -77,6 +82,41 @@ fn scanner(config: &PeripheralsConfig) -> Result<Option<Box<dyn Scanner>>, Perip
         unknown => {
             let known = [serial_scanner::DRIVER, simulated_scanner::DRIVER, NONE];
             return Err(no_driver("scanner", unknown, &known));
+        }
+    })
+}
+
+fn scale(config: &PeripheralsConfig) -> Result<Option<Box<dyn Scale>>, PeripheralError> {
+    Ok(match config.scale.as_str() {
+        mt8217::DRIVER => {
+            Some(Box::new(mt8217::Mt8217::new(&config.scale_device, config.scale_baud, config.scale_parity)))
+        }
+        simulated_scale::DRIVER => Some(Box::new(simulated_scale::SimulatedScale::new(&config.scale_device))),
+        NONE => None,
+        unknown => return Err(no_driver("scale", unknown, &[mt8217::DRIVER, simulated_scale::DRIVER, NONE])),
+    })
+}
+
+fn speaker(config: &PeripheralsConfig) -> Result<Option<Box<dyn Speaker>>, PeripheralError> {
+    let (device, volume) = (&config.speaker_device, config.speaker_volume);
+    Ok(match config.speaker.as_str() {
+        espeak::DRIVER => {
+            let speech = espeak::Speech {
+                languages: config.speaker_language,
+                voice_zh: config.speaker_voice_zh.clone(),
+                voice_en: config.speaker_voice_en.clone(),
+                volume,
+            };
+            Some(Box::new(espeak::Espeak::new(espeak::engine(), tones::Player::aplay(device), speech)))
+        }
+        tones::DRIVER => Some(Box::new(tones::Tones::new(tones::Player::aplay(device), volume))),
+        simulated_speaker::DRIVER => {
+            Some(Box::new(simulated_speaker::SimulatedSpeaker::new(device, config.speaker_language)))
+        }
+        NONE => None,
+        unknown => {
+            let known = [espeak::DRIVER, tones::DRIVER, simulated_speaker::DRIVER, NONE];
+            return Err(no_driver("speaker", unknown, &known));
         }
     })
 }
@@ -136,7 +176,7 @@ mod tests {
         let words: Vec<_> = healths.iter().map(|health| (health.kind.as_str(), health.driver.as_str())).collect();
         assert_eq!(words, [("printer", "simulated"), ("drawer", "printer"), ("display", "page")]);
         assert!(healths.iter().all(|health| health.state == PeripheralState::Ok));
-        assert!(devices.scanner.is_none());
+        assert!(devices.scanner.is_none() && devices.scale.is_none() && devices.speaker.is_none());
     }
 
     #[test]
@@ -153,6 +193,12 @@ mod tests {
         for name in ["serial", "simulated"] {
             assert_eq!(scanner(&config(|config| config.scanner = name.to_owned())).unwrap().unwrap().driver(), name);
         }
+        for name in ["espeak-ng", "tones", "simulated"] {
+            assert_eq!(speaker(&config(|config| config.speaker = name.to_owned())).unwrap().unwrap().driver(), name);
+        }
+        for name in ["mt8217", "simulated"] {
+            assert_eq!(scale(&config(|config| config.scale = name.to_owned())).unwrap().unwrap().driver(), name);
+        }
     }
 
     #[test]
@@ -164,9 +210,16 @@ mod tests {
             config.display_device = "/dev/there-is-none".to_owned();
             config.scanner = "serial".to_owned();
             config.scanner_device = "/dev/there-is-none".to_owned();
+            config.scale = "mt8217".to_owned();
+            config.scale_device = "/dev/there-is-none".to_owned();
         }))
         .unwrap();
-        let healths = [devices.printer.health(), devices.display.health(), devices.scanner.as_mut().unwrap().health()];
+        let healths = [
+            devices.printer.health(),
+            devices.display.health(),
+            devices.scanner.as_mut().unwrap().health(),
+            devices.scale.as_mut().unwrap().health(),
+        ];
         for health in healths {
             assert_eq!(health.state, PeripheralState::Failed);
             assert!(health.detail.contains("at /dev/there-is-none"), "{}", health.detail);
@@ -194,6 +247,15 @@ mod tests {
             (
                 config(|config| config.drawer = "usb".to_owned()),
                 "the drawer cannot do this: there is no driver \"usb\"; peripherals.drawer is one of printer, none",
+            ),
+            (
+                config(|config| config.speaker = "espeak".to_owned()),
+                "the speaker cannot do this: there is no driver \"espeak\"; peripherals.speaker is one of espeak-ng, \
+                 tones, simulated, none",
+            ),
+            (
+                config(|config| config.scale = "usb".to_owned()),
+                "the scale cannot do this: there is no driver \"usb\"; peripherals.scale is one of mt8217, simulated, none",
             ),
         ] {
             assert_eq!(open(&config).err().unwrap().to_string(), reason);

@@ -1,6 +1,6 @@
 //! What the cashier may do with a sale, and what the customer sees of it.
 
-use saoma_protocol::{Money, api::PaymentState};
+use saoma_protocol::{Millis, Money, api::PaymentState};
 use serde::Serialize;
 
 use super::{Sale, Stage};
@@ -39,6 +39,19 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
         actions.push(Action::Reprint);
     }
     actions
+}
+
+/// How old a sale may be that is announced: whoever pays later, perhaps after a night without a network, does not stand there.
+const ANNOUNCED_MS_MAX: i64 = 10 * 60 * 1_000;
+
+/// What is said aloud when a sale has become this one: the amount, in the moment in which it counts as received. `was_captured`:
+/// whether money had come in on it before. What is paid late is not announced: it goes back.
+#[must_use]
+pub fn to_announce(was_captured: bool, sale: &Sale, now: Millis) -> Option<Money> {
+    let is_late = sale.view().is_some_and(|view| view.paid_late);
+    let is_fresh = now.since(sale.kept.keyed_at) <= ANNOUNCED_MS_MAX;
+    let is_received = !was_captured && sale.state() == Some(PaymentState::Succeeded);
+    (is_received && is_fresh && !is_late).then(|| sale.kept.amount.money())
 }
 
 /// What the customer display shows while this sale has it.

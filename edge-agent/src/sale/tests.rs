@@ -446,3 +446,36 @@ fn what_the_dashboard_gave_back_is_not_left_here() {
     let sale = plays(paid(), &[(10, push, "")], "partly_refunded");
     assert_eq!(Money::new(sale.refundable_minor(), Currency::CNY).decimal(), "6.00");
 }
+
+#[test]
+fn an_amount_is_announced_once_when_it_is_received_and_at_no_other_time() {
+    let announced = |was_captured, sale: &Sale, now| to_announce(was_captured, sale, Millis(now)).map(Money::minor);
+    let cash = keyed(Tender::Cash { tendered_minor: 2000 }).sale;
+    assert_eq!(announced(false, &cash, 0), Some(1000));
+    assert_eq!(announced(true, &cash, 0), None, "said before");
+    let sent = keyed(scan()).sale;
+    assert_eq!(announced(false, &sent, 0), None, "core has not answered");
+    for (state, said) in [
+        (PaymentState::Created, None),
+        (PaymentState::Presenting, None),
+        (PaymentState::Submitting, None),
+        (PaymentState::Pending, None),
+        (PaymentState::Unknown, None),
+        (PaymentState::Succeeded, Some(1000)),
+        (PaymentState::PartlyRefunded, None),
+        (PaymentState::Refunded, None),
+        (PaymentState::Voided, None),
+        (PaymentState::Failed, None),
+        (PaymentState::Reversed, None),
+        (PaymentState::Expired, None),
+        (PaymentState::Cancelled, None),
+    ] {
+        let pushed = Event::Pushed { view: Box::new(view(2, state)), refund: None };
+        let known = decide(sent.clone(), pushed, Millis(1)).unwrap().sale;
+        assert_eq!(announced(false, &known, 1), said, "{state:?}");
+        assert_eq!(announced(false, &known, 11 * 60_000), None, "nobody stands there any more");
+    }
+    let late = PaymentView { paid_late: true, ..view(2, PaymentState::Succeeded) };
+    let late = decide(sent, Event::Pushed { view: Box::new(late), refund: None }, Millis(1)).unwrap().sale;
+    assert_eq!(announced(false, &late, 1), None, "it goes back");
+}

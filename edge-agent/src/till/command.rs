@@ -9,7 +9,10 @@ use super::{
     shift::{ShiftNow, ShiftView},
     view::{AwaitingScan, DisplayView, SaleView, ScanView, StateNow},
 };
-use crate::{peripherals::PeripheralError, sale::ScannedCode};
+use crate::{
+    peripherals::{Kind, PeripheralError, scale::Weighing},
+    sale::ScannedCode,
+};
 
 /// Commands that may wait for the owner: a till has one cashier, the rest are pages that read.
 const COMMANDS_MAX: usize = 64;
@@ -142,7 +145,8 @@ pub enum Command {
     Shift { pressed: Pressed, press: ShiftPress, reply: Reply<ShiftView> },
     ShiftNow { reply: Reply<ShiftNow> },
     OpenDrawer { pressed: Pressed, reply: Reply<()> },
-    SelfTest { pressed: Pressed, kind: &'static str, reply: Reply<oneshot::Receiver<Result<String, PeripheralError>>> },
+    SelfTest { pressed: Pressed, kind: Kind, reply: Reply<oneshot::Receiver<Result<String, PeripheralError>>> },
+    Weigh { reply: Reply<oneshot::Receiver<Result<Weighing, PeripheralError>>> },
     Sale { payment: PaymentId, reply: Reply<SaleView> },
     Sales { limit: u32, reply: Reply<Vec<SaleView>> },
     State { reply: Reply<StateNow> },

@@ -7,6 +7,7 @@ use actix_web::{
     web::{Data, Json, Path},
 };
 use serde_json::json;
+use tokio::sync::oneshot::Receiver;
 
 use super::{
     Room,
@@ -15,7 +16,7 @@ use super::{
     problem::Refused,
     view::{BooksView, DisplayView, StateNow},
 };
-use crate::peripherals::CALL_MAX;
+use crate::peripherals::{CALL_MAX, Kind, PeripheralError, scale::Weighing};
 
 /// A self-test waits for what the device has to do first, then for itself.
 const SELF_TEST_MAX: Duration = Duration::from_secs(2 * CALL_MAX.as_secs());
@@ -59,16 +60,22 @@ pub(super) async fn self_test(
     path: Path<String>,
     post: Post<Nothing>,
 ) -> Result<HttpResponse, Refused> {
-    let kind = match path.as_str() {
-        "printer" => "printer",
-        "display" => "display",
-        "scanner" => "scanner",
-        _ => return Err(Refused::NotFound),
-    };
+    let kind: Kind = path.parse().map_err(|_| Refused::NotFound)?;
     let pressed = post.pressed;
     let result = room.commands.ask(|reply| Command::SelfTest { pressed, kind, reply }).await?;
-    match tokio::time::timeout(SELF_TEST_MAX, result).await {
-        Ok(Ok(tested)) => Ok(HttpResponse::Ok().json(json!({ "saw": tested? }))),
+    let saw = answer_of(kind, result).await?;
+    Ok(HttpResponse::Ok().json(json!({ "saw": saw })))
+}
+
+/// What is on the scale, once it is at rest. Asked anew by each request: an older weight is of other goods.
+pub(super) async fn weigh(room: Data<Room>) -> Result<Json<Weighing>, Refused> {
+    let weighed = room.commands.ask(|reply| Command::Weigh { reply }).await?;
+    answer_of(Kind::Scale, weighed).await.map(Json)
+}
+
+async fn answer_of<T>(kind: Kind, answer: Receiver<Result<T, PeripheralError>>) -> Result<T, Refused> {
+    match tokio::time::timeout(SELF_TEST_MAX, answer).await {
+        Ok(Ok(told)) => Ok(told?),
         Ok(Err(_)) => Err(Refused::Peripheral(format!("there is no {kind}, or it hangs; check its cable"))),
         Err(_) => Err(Refused::Peripheral(format!("the {kind} did not answer in time; switch it off and on"))),
     }

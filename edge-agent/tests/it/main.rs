@@ -11,6 +11,8 @@ mod full_disk;
 mod mqtt;
 mod offline;
 mod peripherals_receipt;
+mod peripherals_scale;
+mod peripherals_speaker;
 mod peripherals_wires;
 mod program;
 mod restart;

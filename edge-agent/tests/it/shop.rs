@@ -59,6 +59,8 @@ struct Extras {
     pages_max: u64,
     /// The device of a serial scanner.
     scanner: Option<String>,
+    /// Another change of the settings, made at each start.
+    settings: Option<fn(&mut Config, &Path)>,
     shift_required: Option<ShiftRequired>,
 }
 
@@ -95,6 +97,9 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extr
     if let Some(device) = &extras.scanner {
         config.peripherals.scanner = "serial".to_owned();
         config.peripherals.scanner_device.clone_from(device);
+    }
+    if let Some(change) = extras.settings {
+        change(&mut config, folder);
     }
     if core_url.starts_with("https:") {
         return app::start(Parts::from_config(config)?).await;
@@ -154,6 +159,11 @@ impl Shop {
     pub async fn open_with_scanner(device: &Path) -> Self {
         let scanner = device.to_str().map(str::to_owned);
         Self::open_at(FakeCore::open(), None, Extras { scanner, ..Extras::default() }).await
+    }
+
+    /// With other settings; the path is that of the data directory.
+    pub async fn open_with(settings: fn(&mut Config, &Path)) -> Self {
+        Self::open_at(FakeCore::open(), None, Extras { settings: Some(settings), ..Extras::default() }).await
     }
 
     /// Over TLS, enrolled with a certificate of that life.

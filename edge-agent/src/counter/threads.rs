@@ -1,0 +1,200 @@
+//! What each device's thread does: one order after the other, and now and then a look at how the device does.
+
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc::Sender;
+
+use super::{AtDisplay, AtPrinter, AtScale, AtScanner, AtSpeaker, LastReceipt, Report};
+use crate::{
+    peripherals::{CustomerDisplay, Drawer, PeripheralHealth, Printer, Scale, Scanner, Speaker, scale::at_rest},
+    sale::ScannedCode,
+};
+
+/// An order to open the drawer that waited longer behind a printer that hangs is dropped: the cashier has gone on, and nobody
+/// may be there.
+pub(super) const DRAWER_WAIT_MAX: Duration = Duration::from_secs(4);
+/// How often a device is asked how it does.
+const HEALTH_EVERY: Duration = Duration::from_secs(15);
+/// How long a scanner is listened to at a stretch; also how fast its thread notices that the agent stops.
+const SCAN_WAIT: Duration = Duration::from_millis(500);
+/// Pause after a scanner failed.
+const SCANNER_PAUSE: Duration = Duration::from_secs(2);
+/// How long goods on the scale may take to come to rest; the cashier sees them move, and asks again.
+const REST_WAIT: Duration = Duration::from_secs(3);
+
+/// An amount that waited longer to be said is that of somebody who has gone.
+const SPEECH_WAIT_MAX: Duration = Duration::from_secs(6);
+
+/// Remembers what was said last, and says only what changed.
+struct HealthTeller<'a> {
+    reports: &'a Sender<Report>,
+    last: Option<PeripheralHealth>,
+}
+
+impl<'a> HealthTeller<'a> {
+    const fn new(reports: &'a Sender<Report>) -> Self {
+        Self { reports, last: None }
+    }
+
+    fn tell(&mut self, health: PeripheralHealth) {
+        if self.last.as_ref() != Some(&health) {
+            self.last = Some(health.clone());
+            tell(self.reports, Report::Health(health));
+        }
+    }
+}
+
+fn tell(reports: &Sender<Report>, report: Report) {
+    // The till has stopped: nobody has to be told any more.
+    let _ = reports.blocking_send(report);
+}
+
+pub(super) fn printer(
+    mut printer: Box<dyn Printer>,
+    mut drawer: Box<dyn Drawer>,
+    orders: &Receiver<AtPrinter>,
+    reports: &Sender<Report>,
+    last_receipt: &LastReceipt,
+) {
+    let (mut printer_health, mut drawer_health) = (HealthTeller::new(reports), HealthTeller::new(reports));
+    loop {
+        printer_health.tell(printer.health());
+        drawer_health.tell(drawer.health());
+        match orders.recv_timeout(HEALTH_EVERY) {
+            Ok(AtPrinter::Print { about, document }) => {
+                let failure = printer.print(&document).err();
+                last_receipt.set(printer.rendering());
+                tell(reports, Report::Printed { about, failure });
+            }
+            Ok(AtPrinter::OpenDrawer { ordered_at }) => {
+                if ordered_at.elapsed() > DRAWER_WAIT_MAX {
+                    tracing::warn!("the drawer was not opened: the printer hung, and nobody may be there any more");
+                } else if let Err(error) = drawer.open(printer.as_mut()) {
+                    tracing::warn!(%error, "the drawer was not opened");
+                }
+            }
+            Ok(AtPrinter::SelfTest(done)) => {
+                let result = printer.self_test();
+                last_receipt.set(printer.rendering());
+                let _ = done.send(result);
+            }
+            Ok(AtPrinter::DrawerTest(done)) => {
+                let opened = drawer.open(printer.as_mut());
+                let _ = done.send(opened.map(|()| "the drawer is open now".to_owned()));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+pub(super) fn display(mut display: Box<dyn CustomerDisplay>, orders: &Receiver<AtDisplay>, reports: &Sender<Report>) {
+    let mut health = HealthTeller::new(reports);
+    loop {
+        health.tell(display.health());
+        match orders.recv_timeout(HEALTH_EVERY) {
+            Ok(AtDisplay::Show(shown)) => {
+                if let Err(error) = display.show(&shown) {
+                    tracing::warn!(%error, "the customer display shows something old");
+                }
+            }
+            Ok(AtDisplay::SelfTest(done)) => {
+                let _ = done.send(display.self_test());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Without a scanner it refuses the orders: whoever waits for one is told by the closed channel.
+pub(super) fn scanner(mut scanner: Option<Box<dyn Scanner>>, orders: &Receiver<AtScanner>, reports: &Sender<Report>) {
+    let mut health = HealthTeller::new(reports);
+    let mut asked_at = None::<Instant>;
+    loop {
+        let order = if scanner.is_some() {
+            match orders.try_recv() {
+                Ok(order) => Some(order),
+                Err(TryRecvError::Disconnected) => return,
+                Err(TryRecvError::Empty) => None,
+            }
+        } else {
+            let Ok(order) = orders.recv() else { return };
+            Some(order)
+        };
+        let Some(scanner) = scanner.as_mut() else { continue };
+        if asked_at.is_none_or(|at| at.elapsed() >= HEALTH_EVERY) {
+            asked_at = Some(Instant::now());
+            health.tell(scanner.health());
+        }
+        if let Some(AtScanner::SelfTest(done)) = order {
+            let _ = done.send(scanner.self_test());
+        }
+        match scanner.read(SCAN_WAIT) {
+            Ok(Some(text)) => tell(reports, Report::Scanned(ScannedCode::new(text))),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the scanner does not scan");
+                asked_at = None;
+                thread::sleep(SCANNER_PAUSE);
+            }
+        }
+    }
+}
+
+/// As [`scanner`] without a scale.
+pub(super) fn scale(mut scale: Option<Box<dyn Scale>>, orders: &Receiver<AtScale>, reports: &Sender<Report>) {
+    let mut health = HealthTeller::new(reports);
+    loop {
+        if let Some(scale) = &mut scale {
+            health.tell(scale.health());
+        }
+        let order = match orders.recv_timeout(HEALTH_EVERY) {
+            Ok(order) => order,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let Some(scale) = &mut scale else { continue };
+        match order {
+            AtScale::Weigh(done) => {
+                let _ = done.send(at_rest(scale.as_mut(), Instant::now() + REST_WAIT));
+            }
+            AtScale::SelfTest(done) => {
+                let _ = done.send(scale.self_test());
+            }
+        }
+    }
+}
+
+/// As [`scanner`] without a speaker.
+pub(super) fn speaker(mut speaker: Option<Box<dyn Speaker>>, orders: &Receiver<AtSpeaker>, reports: &Sender<Report>) {
+    let mut health = HealthTeller::new(reports);
+    loop {
+        if let Some(speaker) = &mut speaker {
+            health.tell(speaker.health());
+        }
+        let order = match orders.recv_timeout(HEALTH_EVERY) {
+            Ok(order) => order,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let Some(speaker) = &mut speaker else { continue };
+        match order {
+            AtSpeaker::Announce { ordered_at, .. } if ordered_at.elapsed() > SPEECH_WAIT_MAX => {
+                tracing::warn!("an amount was not announced: it waited behind others for too long");
+            }
+            AtSpeaker::Announce { amount, .. } => {
+                if let Err(error) = speaker.announce(amount) {
+                    tracing::warn!(%error, "an amount was not announced");
+                }
+            }
+            AtSpeaker::SelfTest(done) => {
+                let _ = done.send(speaker.self_test());
+            }
+        }
+    }
+}
