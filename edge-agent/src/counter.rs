@@ -15,19 +15,22 @@ use tokio::sync::oneshot;
 
 use crate::{
     peripherals::{
-        CustomerDisplay, Devices, Display, Drawer, PeripheralError, PeripheralHealth, Printer, Rendering, Scanner,
+        CustomerDisplay, Devices, Display, Drawer, PeripheralError, PeripheralHealth, PeripheralState, Printer,
+        Rendering, Scanner,
     },
     receipt::Document,
-    sale::ScannedCode,
+    sale::{ScannedCode, Slip},
 };
 
 /// Slips that may wait for the printer.
-const PRINT_QUEUE_MAX: usize = 16;
+pub const PRINT_QUEUE_MAX: usize = 16;
 /// An order to open the drawer that waited longer behind a printer that hangs is dropped: the cashier has gone on, and nobody
 /// may be there.
 const DRAWER_WAIT_MAX: Duration = Duration::from_secs(4);
 /// How often a device is asked how it does.
 const HEALTH_EVERY: Duration = Duration::from_secs(15);
+/// How often a printer is asked that has failed: somebody puts in paper, and the customer waits for the receipt.
+const HEALTH_AGAIN: Duration = Duration::from_secs(2);
 /// How long a scanner is listened to at a stretch; also how fast its thread notices that the agent stops.
 const SCAN_WAIT: Duration = Duration::from_millis(500);
 /// Pause after a scanner failed.
@@ -36,7 +39,7 @@ const SCANNER_PAUSE: Duration = Duration::from_secs(2);
 /// What a device has to say.
 #[derive(Debug)]
 pub enum Report {
-    Printed { about: About, failure: Option<PeripheralError> },
+    Printed { about: About, failure: Option<Unprinted> },
     Health(PeripheralHealth),
     Scanned(ScannedCode),
 }
@@ -44,8 +47,16 @@ pub enum Report {
 /// What a slip is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
-    Sale(PaymentId),
-    Batch(Sequence),
+    Sale(PaymentId, Slip),
+    Batch { batch: Sequence, is_copy: bool },
+}
+
+/// A slip that is not on the paper as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unprinted {
+    pub error: PeripheralError,
+    /// A part of it may be.
+    pub begun: bool,
 }
 
 enum AtPrinter {
@@ -178,11 +189,14 @@ struct HealthTeller<'a> {
 }
 
 impl HealthTeller<'_> {
-    fn tell(&mut self, health: PeripheralHealth) {
+    /// Whether the device works.
+    fn tell(&mut self, health: PeripheralHealth) -> bool {
+        let works = health.state != PeripheralState::Failed;
         if self.last.as_ref() != Some(&health) {
             self.last = Some(health.clone());
             tell(self.reports, Report::Health(health));
         }
+        works
     }
 }
 
@@ -200,14 +214,22 @@ fn printer_thread(
 ) {
     let mut printer_health = HealthTeller { reports, last: None };
     let mut drawer_health = HealthTeller { reports, last: None };
+    let mut unprinted = None;
     loop {
-        printer_health.tell(printer.health());
+        let works = printer_health.tell(printer.health());
         drawer_health.tell(drawer.health());
-        match orders.recv_timeout(HEALTH_EVERY) {
+        // After the printer's health: whoever hears of the slip knows how the printer is by now.
+        if let Some((about, failure)) = unprinted.take() {
+            tell(reports, Report::Printed { about, failure: Some(failure) });
+        }
+        match orders.recv_timeout(if works { HEALTH_EVERY } else { HEALTH_AGAIN }) {
             Ok(AtPrinter::Print { about, document }) => {
-                let failure = printer.print(&document).err();
+                let printed = printer.print(&document);
                 last_receipt.set(printer.rendering());
-                tell(reports, Report::Printed { about, failure });
+                match printed {
+                    Ok(()) => tell(reports, Report::Printed { about, failure: None }),
+                    Err(error) => unprinted = Some((about, Unprinted { error, begun: printer.has_begun() })),
+                }
             }
             Ok(AtPrinter::OpenDrawer { ordered_at }) => {
                 if ordered_at.elapsed() > DRAWER_WAIT_MAX {
@@ -280,7 +302,7 @@ fn scanner_thread(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peripherals::{PeripheralState, health};
+    use crate::peripherals::health;
 
     /// Takes its time over the first question; what it is asked to do is noted.
     struct Hanging {
