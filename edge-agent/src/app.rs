@@ -9,6 +9,7 @@ mod alarms;
 mod happen;
 mod line;
 mod owner;
+mod paper;
 mod press;
 mod renew;
 mod shift;
@@ -30,14 +31,20 @@ use crate::{
         tls::{self, TlsError},
     },
     peripherals::{Devices, PeripheralError, registry},
-    till::{Till, command::Commands},
+    till::{
+        Till,
+        command::{Command, Commands},
+    },
 };
 use owner::Owner;
 
 /// Messages of the broker that may wait for the owner; behind it, MQTT's own flow control holds.
 const NEWS_MAX: usize = 64;
-/// How long the agent may take to stop before what is left is dropped; all of it is on the disk.
-const STOP_MAX: Duration = Duration::from_secs(8);
+/// How long the agent may take to stop before what is left is dropped; all of it is on the disk. What the owner waits for, and
+/// its goodbyes. `deploy/edge/saoma-edge.service` gives it a little longer.
+const STOP_MAX: Duration = Duration::from_secs(owner::PAYMENTS_MAX.as_secs() + 8);
+/// How long closing the journal's file may take: it is folded into one, and the disk may be slow.
+const JOURNAL_MAX: Duration = Duration::from_secs(5);
 
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +99,8 @@ impl Parts {
 pub struct Running {
     till: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
+    commands: Commands,
+    journal: Journal,
     owner: tokio::task::JoinHandle<()>,
     door: Till,
     mqtt: Option<tokio::task::JoinHandle<()>>,
@@ -115,16 +124,17 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let counter = Counter::start(devices, reports_in).map_err(StartError::Thread)?;
     let (commands, asked) = Commands::new();
     let address = config.till.listen;
-    let door = Till::open(address, commands, journal.clone(), core.clone(), counter.last_receipt())
+    let door = Till::open(address, commands.clone(), journal.clone(), core.clone(), counter.last_receipt())
         .map_err(|source| StartError::Listen { address, source })?;
     let till = door.address();
     let (news_in, news) = mpsc::channel(NEWS_MAX);
     let connection = mqtt.clone().map(|mqtt| tokio::spawn(mqtt.run(config.link.reconnect_ms_max, news_in)));
     let (stop, stopping) = oneshot::channel();
     let held = Held { _lock: lock, folder };
+    let kept = journal.clone();
     let owner = Owner::new(owner::Means { config, held, identity, journal, core, mqtt, counter }, opened).await?;
     let owner = tokio::spawn(owner.run(owner::Inputs { asked, reports, news, stopping }));
-    Ok(Running { till, stop: Some(stop), owner, door, mqtt: connection })
+    Ok(Running { till, stop: Some(stop), commands, journal: kept, owner, door, mqtt: connection })
 }
 
 /// The data directory, for this process alone as long as this lives.
@@ -145,7 +155,14 @@ impl Running {
         let _ = (&mut self.owner).await;
     }
 
-    /// Stops in order: no new requests, goodbye to the broker, the printer's last slip.
+    /// Whoever asks it learns whether the agent is alive: its state's owner answers, and is not stuck in a disk or a mistake.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.commands.clone())
+    }
+
+    /// Stops in order: no new sales, the end of the payments that are under way (but not for ever), the printer's last slip,
+    /// goodbye to the broker, the journal's file closed.
     pub async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
             // The owner may have ended by itself; then there is nobody to tell.
@@ -155,6 +172,19 @@ impl Running {
             tracing::warn!("the agent did not stop in time; what is left is in the journal");
         }
         self.door.close().await;
+        if tokio::time::timeout(JOURNAL_MAX, self.journal.close()).await.is_err() {
+            tracing::warn!("the journal's file was not closed in time; the next start repairs it");
+        }
+    }
+}
+
+/// See [`Running::pulse`].
+pub struct Pulse(Commands);
+
+impl Pulse {
+    /// Comes back with true when the agent has answered, with false if it has ended.
+    pub async fn beats(&self) -> bool {
+        self.0.ask(|reply| Command::State { reply }).await.is_ok()
     }
 }
 

@@ -18,11 +18,11 @@ use tokio::sync::oneshot;
 use crate::{
     peripherals::{Devices, Display, Kind, PeripheralError, PeripheralHealth, Rendering, scale::Weighing},
     receipt::Document,
-    sale::ScannedCode,
+    sale::{ScannedCode, Slip},
 };
 
 /// Slips that may wait for the printer.
-const PRINT_QUEUE_MAX: usize = 16;
+pub const PRINT_QUEUE_MAX: usize = 16;
 /// Questions that may wait for a scale or a scanner: a till has one cashier.
 const QUESTIONS_MAX: usize = 2;
 
@@ -32,7 +32,7 @@ const SPEECH_QUEUE_MAX: usize = 4;
 /// What a device has to say.
 #[derive(Debug)]
 pub enum Report {
-    Printed { about: About, failure: Option<PeripheralError> },
+    Printed { about: About, failure: Option<Unprinted> },
     Health(PeripheralHealth),
     Scanned(ScannedCode),
 }
@@ -40,8 +40,16 @@ pub enum Report {
 /// What a slip is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
-    Sale(PaymentId),
-    Batch(Sequence),
+    Sale(PaymentId, Slip),
+    Batch { batch: Sequence, is_copy: bool },
+}
+
+/// A slip that is not on the paper as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unprinted {
+    pub error: PeripheralError,
+    /// A part of it may be.
+    pub begun: bool,
 }
 
 /// Where the outcome of a self-test goes: what a person should see now.

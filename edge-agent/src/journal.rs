@@ -33,6 +33,8 @@ const JOBS_MAX: usize = 64;
 pub enum JournalError {
     #[error("the disk is full, sales are stopped: free some space or call the service")]
     Full,
+    #[error("the disk keeps nothing ({why}), sales are stopped: call the service")]
+    Unwritable { why: String },
     #[error("use the journal {path}: {why}")]
     Open { path: PathBuf, why: String },
     #[error("trust the journal {path}: {why}; do not delete it, it holds sales: call the service")]
@@ -142,7 +144,13 @@ pub struct Books {
     pub refunds: Vec<Money>,
 }
 
-type Job = Box<dyn FnOnce(&mut Store) + Send>;
+type Work = Box<dyn FnOnce(&mut Store) + Send>;
+
+enum Job {
+    Work(Work),
+    /// The last one: closes the file, and says so.
+    Close(oneshot::Sender<()>),
+}
 
 /// The way to the journal's thread. Clones share it; the thread ends, and the file is closed, when all are gone.
 #[derive(Clone)]
@@ -161,9 +169,19 @@ impl Journal {
         thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
+                let mut told = None;
                 while let Some(job) = work.blocking_recv() {
-                    job(&mut store);
+                    match job {
+                        Job::Work(work) => work(&mut store),
+                        Job::Close(closed) => {
+                            told = Some(closed);
+                            break;
+                        }
+                    }
                 }
+                drop((work, store));
+                // Whoever asked has gone: the file is closed, that is what counts.
+                let _ = told.map(|told| told.send(()));
             })
             .map_err(|error| JournalError::Open { path: settings.path.clone(), why: error.to_string() })?;
         Ok((Self { jobs }, opened))
@@ -178,18 +196,27 @@ impl Journal {
         work: impl FnOnce(&mut Store) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
         let (done, result) = oneshot::channel();
-        let job: Job = Box::new(move |store| {
+        let work: Work = Box::new(move |store| {
             // Nobody listens any more: the work is on the disk, that is what counts.
             let _ = done.send(work(store));
         });
-        self.jobs.send(job).await.map_err(|_| JournalError::Closed)?;
+        self.jobs.send(Job::Work(work)).await.map_err(|_| JournalError::Closed)?;
         result.await.map_err(|_| JournalError::Closed)?
+    }
+
+    /// Ends what was asked before, and closes the file; whoever asks afterwards gets `Closed`.
+    pub async fn close(&self) {
+        let (closed, told) = oneshot::channel();
+        if self.jobs.send(Job::Close(closed)).await.is_ok() {
+            // The thread is gone: so is the file.
+            let _ = told.await;
+        }
     }
 
     /// Writes `commit` down; it is on the disk when this returns. The new head of the journal.
     ///
     /// # Errors
-    /// `Full`, `TooLong`, `Database`: nothing of the commit is there then.
+    /// `Full`, `Unwritable`, `TooLong`, `Database`: nothing of the commit is there then.
     pub async fn commit(&self, commit: Commit, now: Millis) -> Result<Sequence, JournalError> {
         self.run(move |store| store.commit(&commit, now)).await
     }

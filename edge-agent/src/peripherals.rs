@@ -100,6 +100,11 @@ pub trait Printer: Send {
     /// Any; nothing or a part may be on the paper then. The caller offers a reprint and never undoes the sale.
     fn print(&mut self, document: &Document) -> Result<(), PeripheralError>;
 
+    /// Whether a part of the slip that failed last may be on the paper.
+    fn has_begun(&self) -> bool {
+        true
+    }
+
     /// Sends the pulse that opens a drawer wired to this printer (ESC/POS `ESC p`).
     ///
     /// # Errors

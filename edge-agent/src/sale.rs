@@ -179,6 +179,10 @@ pub enum Event {
         cashier: String,
     },
     ReprintPressed,
+    /// A slip that found no paper is printed now.
+    PaperIsBack {
+        slip: Slip,
+    },
     /// The end of a request of ours.
     Answered {
         ask: Ask,
@@ -284,6 +288,7 @@ pub enum Slip {
     Sale,
     Copy,
     Refund(RefundId),
+    RefundCopy(RefundId),
 }
 
 /// What follows from an event.

@@ -8,12 +8,13 @@ use saoma_protocol::{PaymentId, Sequence};
 use super::{
     now,
     owner::{OnDisplay, OpenSale, Owner},
+    paper::Fate,
 };
 use crate::{
-    counter::About,
+    counter::{About, Unprinted},
     journal::{Commit, Intent, JournalError},
     link::https::Call,
-    peripherals::PeripheralError,
+    peripherals::PeripheralState,
     receipt::{Heading, compose},
     sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip},
     sync,
@@ -124,12 +125,15 @@ impl Owner {
         let head = match self.journal.commit(commit, now()).await {
             Ok(head) => head,
             Err(error) => {
-                if matches!(error, JournalError::Full) {
-                    self.look_at_disk().await;
+                if matches!(error, JournalError::Full | JournalError::Unwritable { .. }) {
+                    self.disk_is(Some(&error));
                 }
                 return Err(error.into());
             }
         };
+        if self.is_disk_doubted() {
+            self.look_at_disk().await;
+        }
         if grew {
             self.count_unsent().await;
             self.sync_event(sync::Event::Appended { head }).await;
@@ -187,7 +191,8 @@ impl Owner {
 
     fn print(&mut self, sale: &Sale, slip: Slip) {
         let payment = sale.kept.payment;
-        if !self.counter.print(About::Sale(payment), compose(&self.heading(), sale, slip, now())) {
+        if !self.counter.print(About::Sale(payment, slip), compose(&self.heading(), sale, slip, now())) {
+            self.paper.forget(About::Sale(payment, slip));
             self.tell_receipt(payment, Some("the printer hangs; switch it off and on, then reprint".to_owned()));
             self.follow_ups.push_back((payment, Event::Printed { done: false }));
         }
@@ -203,10 +208,48 @@ impl Owner {
         }
     }
 
-    pub(super) async fn printed(&mut self, payment: PaymentId, failure: Option<PeripheralError>) {
-        let done = failure.is_none();
-        self.happen_logged(payment, Event::Printed { done }).await;
-        self.tell_receipt(payment, failure.map(|error| error.to_string()));
+    /// The printer is done with a slip, one way or the other.
+    pub(super) async fn came_back(&mut self, about: About, failure: Option<Unprinted>) {
+        let fate = self.paper.came_back(about, failure.as_ref());
+        let why = failure.map(|unprinted| unprinted.error.to_string());
+        match about {
+            About::Batch { batch, .. } => self.report_came_back(batch, fate, why).await,
+            About::Sale(payment, _) => {
+                // One that waits for paper stays queued, also over a restart.
+                if fate != Fate::Owed {
+                    self.happen_logged(payment, Event::Printed { done: fate == Fate::Printed }).await;
+                }
+                self.tell_receipt(payment, why);
+            }
+        }
+    }
+
+    /// Prints what waited for paper, if there is some.
+    pub(super) async fn look_for_paper(&mut self) {
+        let printer = self.devices.get("printer");
+        if printer.is_none_or(|printer| printer.state == PeripheralState::Failed) {
+            return;
+        }
+        for about in self.paper.is_there() {
+            match about {
+                About::Sale(payment, slip) => self.follow_ups.push_back((payment, Event::PaperIsBack { slip })),
+                About::Batch { is_copy, .. } => self.print_report(is_copy).await,
+            }
+        }
+    }
+
+    /// Whether a slip is at the printer. One that waits for paper is not.
+    pub(super) fn is_printing(&self) -> bool {
+        let of_sale = self.sales.values().any(|held| {
+            let payment = held.sale.kept.payment;
+            held.sale.kept.receipt == ReceiptState::Queued
+                && !self.paper.waits(|about| matches!(about, About::Sale(owed, _) if owed == payment))
+        });
+        let of_batch = self.shift.as_ref().is_some_and(|shift| {
+            let waits = |about| matches!(about, About::Batch { batch, .. } if batch == shift.batch);
+            shift.is_report_queued() && !self.paper.waits(waits)
+        });
+        of_sale || of_batch
     }
 
     fn tell_receipt(&self, payment: PaymentId, why: Option<String>) {

@@ -7,7 +7,7 @@ use std::{
 
 use saoma_protocol::{
     Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
-    api::{Goods, TerminalProfile},
+    api::{Goods, PaymentState, TerminalProfile},
     message::{JournalAck, PeripheralHealth, Push},
 };
 use tokio::{
@@ -16,11 +16,11 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::{Held, StartError, alarms::Alarms, line::Line, now, renew::Renewal};
+use super::{Held, StartError, alarms::Alarms, line::Line, now, paper::Paper, renew::Renewal};
 use crate::{
     config::Config,
-    counter::{About, Counter, Report},
-    journal::{Journal, Opened, UnsentEntries},
+    counter::{Counter, Report},
+    journal::{Journal, JournalError, Opened, UnsentEntries},
     link::{
         https::{Core, HttpsError},
         identity::Identity,
@@ -44,6 +44,12 @@ const DISK_EVERY: Duration = Duration::from_secs(10);
 const EVENTS_MAX: usize = 256;
 /// How long the printer may take for what it has when the agent stops.
 const PRINTER_MAX: Duration = Duration::from_secs(3);
+/// How long payments under way, and slips at the printer, may take when the agent stops. A customer who confirms on the phone
+/// needs about that; whatever takes longer goes on at the next start.
+pub(super) const PAYMENTS_MAX: Duration = Duration::from_secs(20);
+/// The alarms about the disk.
+const UNWRITABLE: &str = "disk_unwritable";
+const FULL: &str = "disk_full";
 
 /// What the owner works with.
 pub(super) struct Means {
@@ -102,6 +108,10 @@ pub(super) struct Owner {
     pub(super) shown: Option<(crate::peripherals::Display, DisplayView)>,
     pub(super) told: Option<StateView>,
     pub(super) events: broadcast::Sender<TillEvent>,
+    /// Slips that wait for paper.
+    pub(super) paper: Paper,
+    /// The agent is asked to stop, and does so at this moment at the latest.
+    stop_by: Option<Instant>,
 }
 
 /// A sale in memory, with the journal entry that began it.
@@ -211,6 +221,8 @@ impl Owner {
             shown: None,
             told: None,
             events,
+            paper: Paper::default(),
+            stop_by: None,
         };
         owner.look_at_disk().await;
         owner.print_left_report().await;
@@ -230,6 +242,9 @@ impl Owner {
             self.follow_up().await;
             self.sell_early().await;
             self.tell();
+            if self.stop_by.is_some_and(|by| by <= Instant::now() || !(self.is_paying() || self.is_printing())) {
+                break;
+            }
             tokio::select! {
                 Some(asked) = inputs.asked.recv() => {
                     let Asked { command, span } = asked;
@@ -242,10 +257,9 @@ impl Owner {
                     Err(error) => tracing::error!(%error, "a request to core ended by a mistake of ours"),
                 },
                 _ = ticks.tick() => self.tick().await,
-                _ = &mut inputs.stopping => break,
+                _ = &mut inputs.stopping, if self.stop_by.is_none() => self.begin_stop(),
             }
         }
-        tracing::info!("stopping");
         // From here on the door answers `stopping`.
         drop(inputs);
         self.calls.abort_all();
@@ -257,7 +271,20 @@ impl Owner {
         let _ = tokio::task::spawn_blocking(move || counter.stop(PRINTER_MAX)).await;
     }
 
+    /// Begins nothing new from here on; what is under way ends first.
+    fn begin_stop(&mut self) {
+        tracing::info!(paying = self.is_paying(), printing = self.is_printing(), "stopping");
+        self.stop_by = Some(Instant::now() + PAYMENTS_MAX);
+        // They are answered `stopping`.
+        self.early.clear();
+        self.awaiting = None;
+    }
+
     async fn command(&mut self, command: Command) {
+        if self.stop_by.is_some() && command.begins_something() {
+            // Whoever asks hears `stopping`, since the reply is dropped.
+            return;
+        }
         // A reply that nobody waits for any more is not an error: the page went away.
         match command {
             Command::Sell { pressed, request, reply } => self.sell_or_wait(pressed, request, reply).await,
@@ -306,12 +333,13 @@ impl Owner {
 
     async fn report(&mut self, report: Report) {
         match report {
-            Report::Printed { about: About::Sale(payment), failure } => self.printed(payment, failure).await,
-            Report::Printed { about: About::Batch(batch), failure } => self.report_printed(batch, failure).await,
+            Report::Printed { about, failure } => self.came_back(about, failure).await,
             Report::Health(health) => {
                 self.devices.insert(health.kind.clone(), health);
                 self.line.health_due = true;
+                self.look_for_paper().await;
             }
+            Report::Scanned(_) if self.stop_by.is_some() => {}
             Report::Scanned(text) => self.hardware_scan(text).await,
         }
     }
@@ -333,6 +361,7 @@ impl Owner {
         for payment in open {
             self.happen_logged(payment, event.clone()).await;
         }
+        self.look_for_paper().await;
         self.forget_scan(now);
         self.answer_late();
         self.line_tick(now).await;
@@ -341,13 +370,47 @@ impl Owner {
 
     pub(super) async fn look_at_disk(&mut self) {
         self.disk_looked_at = Instant::now();
-        let looked = self.journal.run(|store| store.check_room()).await;
-        self.disk = looked.map_err(|error| error.to_string());
-        if let Err(why) = self.disk.clone() {
-            self.alarm("disk_full", why);
-        } else {
-            self.alarms.silence("disk_full");
+        // A disk that kept nothing is believed again when it keeps something.
+        let is_doubted = self.alarms.rings(UNWRITABLE);
+        let looked = self.journal.run(move |store| {
+            store.check_room()?;
+            if is_doubted { store.check_writes() } else { Ok(()) }
+        });
+        self.disk_is(looked.await.err().as_ref());
+    }
+
+    /// What was found out about the disk.
+    pub(super) fn disk_is(&mut self, trouble: Option<&JournalError>) {
+        let code = match trouble {
+            None => None,
+            Some(JournalError::Unwritable { .. }) => Some(UNWRITABLE),
+            Some(_) => Some(FULL),
+        };
+        for other in [UNWRITABLE, FULL].into_iter().filter(|other| Some(*other) != code) {
+            self.alarms.silence(other);
         }
+        self.disk = trouble.map_or(Ok(()), |error| Err(error.to_string()));
+        if let (Some(code), Err(why)) = (code, self.disk.clone()) {
+            self.alarm(code, why);
+        }
+    }
+
+    pub(super) fn is_disk_doubted(&self) -> bool {
+        self.alarms.rings(UNWRITABLE)
+    }
+
+    /// Whether money may be moving at this moment: a request about it is under way, or a customer confirms on the phone. A code
+    /// that is merely on show is none of that, nor is what waits for a core that is away: the next start goes on with these.
+    fn is_paying(&self) -> bool {
+        let moves = |sale: &Sale| {
+            let confirming = matches!(
+                sale.state(),
+                None | Some(PaymentState::Submitting | PaymentState::Pending | PaymentState::Unknown)
+            );
+            let waits = &sale.waits;
+            waits.creating || waits.cancelling || !waits.refunding.is_empty() || (confirming && self.line.is_online())
+        };
+        self.sales.values().any(|held| moves(&held.sale))
     }
 
     /// The request to core for one step of a sale.

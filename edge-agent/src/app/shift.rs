@@ -10,13 +10,13 @@ use saoma_protocol::{
 use super::{
     now,
     owner::Owner,
+    paper::Fate,
     press::{amount_of, is_text},
 };
 use crate::{
     config::ShiftRequired,
     counter::About,
     journal::{self, Commit, Store},
-    peripherals::PeripheralError,
     receipt::report,
     sale::ReceiptState,
     shift::{Closed, InDoubt, Shift, in_doubt},
@@ -221,26 +221,32 @@ impl Owner {
     }
 
     /// Sends the last closed batch's report to the printer.
-    async fn print_report(&mut self, is_copy: bool) {
+    pub(super) async fn print_report(&mut self, is_copy: bool) {
         let Ok(Some(shift)) = self.last_closed().await else { return };
         let batch = shift.batch;
         let Some(document) = report(&self.heading(), &shift, is_copy, now()) else { return };
-        if !self.counter.print(About::Batch(batch), document) {
+        if !self.counter.print(About::Batch { batch, is_copy }, document) {
             // The next start tries again; until then the cashier may.
             tracing::warn!(batch = batch.0, "the report was not printed: the printer hangs");
         }
     }
 
-    /// The printer took the report, or did not.
-    pub(super) async fn report_printed(&mut self, batch: Sequence, failure: Option<PeripheralError>) {
-        if let Some(error) = &failure {
-            tracing::warn!(batch = batch.0, %error, "a report was not printed");
+    /// The printer is done with the report, one way or the other.
+    pub(super) async fn report_came_back(&mut self, batch: Sequence, fate: Fate, why: Option<String>) {
+        if let Some(why) = why {
+            tracing::warn!(batch = batch.0, why, "a report was not printed");
         }
+        let report = match fate {
+            Fate::Printed => ReceiptState::Printed,
+            Fate::Failed => ReceiptState::Failed,
+            // It stays queued, also over a restart.
+            Fate::Owed => return,
+        };
         let kept = async {
             // The next cashier may have signed on meanwhile.
             let Some(mut shift) = self.shift_of(batch).await? else { return Ok(()) };
             let Some(closed) = shift.closed.as_mut() else { return Ok(()) };
-            closed.report = if failure.is_none() { ReceiptState::Printed } else { ReceiptState::Failed };
+            closed.report = report;
             self.write_shift(Vec::new(), shift, None).await
         };
         if let Err(error) = kept.await {

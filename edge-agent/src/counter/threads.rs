@@ -8,9 +8,11 @@ use std::{
 
 use tokio::sync::mpsc::Sender;
 
-use super::{AtDisplay, AtPrinter, AtScale, AtScanner, AtSpeaker, LastReceipt, Report};
+use super::{AtDisplay, AtPrinter, AtScale, AtScanner, AtSpeaker, LastReceipt, Report, Unprinted};
 use crate::{
-    peripherals::{CustomerDisplay, Drawer, PeripheralHealth, Printer, Scale, Scanner, Speaker, scale::at_rest},
+    peripherals::{
+        CustomerDisplay, Drawer, PeripheralHealth, PeripheralState, Printer, Scale, Scanner, Speaker, scale::at_rest,
+    },
     sale::ScannedCode,
 };
 
@@ -19,6 +21,8 @@ use crate::{
 pub(super) const DRAWER_WAIT_MAX: Duration = Duration::from_secs(4);
 /// How often a device is asked how it does.
 const HEALTH_EVERY: Duration = Duration::from_secs(15);
+/// How often a printer is asked that has failed: somebody puts in paper, and the customer waits for the receipt.
+const HEALTH_AGAIN: Duration = Duration::from_secs(2);
 /// How long a scanner is listened to at a stretch; also how fast its thread notices that the agent stops.
 const SCAN_WAIT: Duration = Duration::from_millis(500);
 /// Pause after a scanner failed.
@@ -40,11 +44,14 @@ impl<'a> HealthTeller<'a> {
         Self { reports, last: None }
     }
 
-    fn tell(&mut self, health: PeripheralHealth) {
+    /// Whether the device works.
+    fn tell(&mut self, health: PeripheralHealth) -> bool {
+        let works = health.state != PeripheralState::Failed;
         if self.last.as_ref() != Some(&health) {
             self.last = Some(health.clone());
             tell(self.reports, Report::Health(health));
         }
+        works
     }
 }
 
@@ -61,14 +68,22 @@ pub(super) fn printer(
     last_receipt: &LastReceipt,
 ) {
     let (mut printer_health, mut drawer_health) = (HealthTeller::new(reports), HealthTeller::new(reports));
+    let mut unprinted = None;
     loop {
-        printer_health.tell(printer.health());
+        let works = printer_health.tell(printer.health());
         drawer_health.tell(drawer.health());
-        match orders.recv_timeout(HEALTH_EVERY) {
+        // After the printer's health: whoever hears of the slip knows how the printer is by now.
+        if let Some((about, failure)) = unprinted.take() {
+            tell(reports, Report::Printed { about, failure: Some(failure) });
+        }
+        match orders.recv_timeout(if works { HEALTH_EVERY } else { HEALTH_AGAIN }) {
             Ok(AtPrinter::Print { about, document }) => {
-                let failure = printer.print(&document).err();
+                let printed = printer.print(&document);
                 last_receipt.set(printer.rendering());
-                tell(reports, Report::Printed { about, failure });
+                match printed {
+                    Ok(()) => tell(reports, Report::Printed { about, failure: None }),
+                    Err(error) => unprinted = Some((about, Unprinted { error, begun: printer.has_begun() })),
+                }
             }
             Ok(AtPrinter::OpenDrawer { ordered_at }) => {
                 if ordered_at.elapsed() > DRAWER_WAIT_MAX {

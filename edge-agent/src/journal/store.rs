@@ -5,6 +5,7 @@ use diesel::{
     dsl::{count_star, max, min},
     prelude::*,
 };
+use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 use saoma_protocol::{
     Currency, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
     api::RefundState,
@@ -155,11 +156,27 @@ impl Store {
     }
 
     /// SQLite has several words for a disk without room (its shared memory, a half-written page); the disk itself has one.
+    /// Of a disk that fails, or that the kernel has made read-only after an error, SQLite alone tells: such a file system still
+    /// says that it is writable (`emergency_ro` of ext4).
     pub(super) fn told_by_disk(&self, error: JournalError) -> JournalError {
         match error {
             JournalError::Database(_) if self.free_bytes().is_ok_and(|free| free < FULL_BYTES) => JournalError::Full,
+            // SQLITE_IOERR and SQLITE_READONLY have no kinds of their own in diesel; their texts are fixed (sqlite3ErrStr).
+            JournalError::Database(diesel::result::Error::DatabaseError(_, information))
+                if ["disk I/O error", "attempt to write a readonly database"].contains(&information.message()) =>
+            {
+                JournalError::Unwritable { why: information.message().to_owned() }
+            }
             other => other,
         }
+    }
+
+    /// Whether the disk keeps what is written.
+    ///
+    /// # Errors
+    /// As [`super::Journal::commit`].
+    pub fn check_writes(&mut self) -> Result<(), JournalError> {
+        self.set_meta("written_over", "").map_err(|error| self.told_by_disk(error))
     }
 
     fn write(&mut self, commit: &Commit, now: Millis) -> Result<Sequence, JournalError> {
@@ -354,7 +371,7 @@ impl Store {
     /// Whether there is room for a new sale, with what is kept free so that its result and its refunds still fit.
     ///
     /// # Errors
-    /// `Full` if not; `Database`.
+    /// `Full` if not; `Unwritable` if it is mounted read-only; `Database`.
     pub fn check_room(&mut self) -> Result<(), JournalError> {
         let Settings { free_bytes_min, pages_max, .. } = &self.settings;
         if *pages_max > 0 {
@@ -366,13 +383,20 @@ impl Store {
                 return Err(JournalError::Full);
             }
         }
+        if self.disk()?.flags().contains(FsFlags::ST_RDONLY) {
+            return Err(JournalError::Unwritable { why: "it is mounted read-only".to_owned() });
+        }
         if self.free_bytes()? < *free_bytes_min { Err(JournalError::Full) } else { Ok(()) }
     }
 
-    fn free_bytes(&self) -> Result<u64, JournalError> {
+    fn disk(&self) -> Result<Statvfs, JournalError> {
         let path = &self.settings.path;
-        let disk = nix::sys::statvfs::statvfs(path.parent().unwrap_or(path))
-            .map_err(|error| JournalError::Open { path: path.clone(), why: error.desc().to_owned() })?;
+        statvfs(path.parent().unwrap_or(path))
+            .map_err(|error| JournalError::Open { path: path.clone(), why: error.desc().to_owned() })
+    }
+
+    fn free_bytes(&self) -> Result<u64, JournalError> {
+        let disk = self.disk()?;
         // Block counts are 32 bits on some machines.
         #[allow(clippy::useless_conversion)]
         Ok(u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())))

@@ -49,7 +49,10 @@ pub enum IdentityError {
         "find an identity in {0}: this terminal is not enrolled; run `saoma-edge enrol --help` to see how to do it"
     )]
     NotEnrolled(PathBuf),
-    #[error("read or write {path}: check that the agent's user owns the data directory and that the disk has room")]
+    #[error(
+        "read or write {path}: check that the agent's user owns the data directory, and that the disk has room and is \
+         mounted for writing"
+    )]
     File { path: PathBuf, source: io::Error },
     #[error("understand {path}: {why}")]
     Damaged { path: PathBuf, why: String },

@@ -11,15 +11,15 @@ use crate::sale::{Sale, Slip, Stage};
 pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -> Document {
     let mut paper = Paper::new(heading);
     match slip {
-        Slip::Sale => paper.centred("消费 SALE", true, Size::Normal),
-        Slip::Copy => {
-            paper.centred("消费 SALE", true, Size::Normal);
-            paper.centred("*** 重印 COPY ***", true, Size::Normal);
-        }
-        Slip::Refund(refund) => {
+        Slip::Sale | Slip::Copy => paper.centred("消费 SALE", true, Size::Normal),
+        Slip::Refund(refund) | Slip::RefundCopy(refund) => {
             let void = sale.refund(refund).is_some_and(|refund| refund.void);
             paper.centred(if void { "撤销 VOID" } else { "退款 REFUND" }, true, Size::Normal);
         }
+    }
+    let is_copy = matches!(slip, Slip::Copy | Slip::RefundCopy(_));
+    if is_copy {
+        paper.centred("*** 重印 COPY ***", true, Size::Normal);
     }
     paper.row("终端 Terminal", &heading.terminal_name);
     paper.row("流水号 No.", &sale.kept.counter.to_string());
@@ -37,15 +37,15 @@ pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -
     paper.rule();
     match slip {
         Slip::Sale | Slip::Copy => sold(&mut paper, sale),
-        Slip::Refund(refund) => given_back(&mut paper, sale, refund),
+        Slip::Refund(refund) | Slip::RefundCopy(refund) => given_back(&mut paper, sale, refund),
     }
     paper.rule();
     paper.elements.push(Element::Qr { text: sale.kept.payment.to_string() });
     paper.centred(&sale.kept.payment.to_string(), false, Size::Normal);
-    if let Slip::Refund(refund) = slip {
+    if let Slip::Refund(refund) | Slip::RefundCopy(refund) = slip {
         paper.centred(&refund.to_string(), false, Size::Normal);
     }
-    if slip == Slip::Copy {
+    if is_copy {
         paper.row("重印时间 Copied", &moment(printed_at, heading.utc_offset_minutes));
     }
     paper.centred("谢谢惠顾 Thank you", false, Size::Normal);

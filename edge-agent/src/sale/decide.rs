@@ -98,6 +98,7 @@ pub fn decide(sale: Sale, event: Event, now: Millis) -> Result<Decision, Refusal
         }
         Event::RefundPressed { refund, amount, cashier } => step.refund_pressed(refund, amount, cashier)?,
         Event::ReprintPressed => step.reprint_pressed()?,
+        Event::PaperIsBack { slip } => step.print_again(slip),
         Event::Answered { ask, outcome } => step.answered(ask, outcome),
         Event::Pushed { view, refund } => {
             if let Some(refund) = refund {
@@ -239,9 +240,13 @@ impl Step {
         if !self.sale.was_captured() {
             return Err(self.refused("reprinted"));
         }
-        self.sale.kept.receipt = ReceiptState::Queued;
-        self.effects.push(Effect::Print(Slip::Copy));
+        self.print_again(Slip::Copy);
         Ok(())
+    }
+
+    fn print_again(&mut self, slip: Slip) {
+        self.sale.kept.receipt = ReceiptState::Queued;
+        self.effects.push(Effect::Print(slip));
     }
 
     fn answered(&mut self, ask: Ask, outcome: Outcome) {

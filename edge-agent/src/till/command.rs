@@ -154,6 +154,30 @@ pub enum Command {
     Subscribe { reply: Reply<Subscription> },
 }
 
+impl Command {
+    /// Whether something new begins by it; an agent that stops does not let it.
+    #[must_use]
+    pub const fn begins_something(&self) -> bool {
+        match self {
+            Self::Sell { .. }
+            | Self::Scan { .. }
+            | Self::Shift { .. }
+            | Self::OpenDrawer { .. }
+            | Self::SelfTest { .. }
+            | Self::Press { press: Press::Void | Press::Refund { .. } | Press::Reprint, .. } => true,
+            Self::Press { press: Press::Query | Press::Cancel, .. }
+            | Self::StopScan { .. }
+            | Self::ShiftNow { .. }
+            | Self::Weigh { .. }
+            | Self::Sale { .. }
+            | Self::Sales { .. }
+            | Self::State { .. }
+            | Self::Display { .. }
+            | Self::Subscribe { .. } => false,
+        }
+    }
+}
+
 /// A command with the trace of the request that it came by.
 #[derive(Debug)]
 pub struct Asked {

@@ -97,6 +97,10 @@ impl FakeCore {
         format!("{}://{}", if self.is_secured() { "https" } else { "http" }, self.address)
     }
 
+    pub const fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     pub const fn is_secured(&self) -> bool {
         self.authority.is_some()
     }

@@ -24,10 +24,10 @@ use crate::{
 const MEBIBYTE: u64 = 1024 * 1024;
 
 /// Ends with the test, also with one that fails.
-struct Process(Child);
+pub struct Process(Child);
 
 impl Process {
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         // It may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -40,7 +40,7 @@ impl Drop for Process {
     }
 }
 
-struct SmallDisk {
+pub struct SmallDisk {
     holder: Process,
     mount: tempfile::TempDir,
 }
@@ -85,11 +85,24 @@ impl SmallDisk {
         fs::remove_file(self.path().join("ballast")).unwrap();
     }
 
-    fn program(&self, free_bytes_min: u64) -> Command {
+    /// A program that sees the disk where its own namespace has it.
+    fn inside(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command
             .args(["--target", &self.holder.0.id().to_string(), "--user", "--mount", "--preserve-credentials"])
-            .arg(env!("CARGO_BIN_EXE_saoma-edge"))
+            .arg(program);
+        command
+    }
+
+    /// Mounts it anew, with or without leave to write.
+    pub fn remount(&self, how: &str) {
+        let status = self.inside("mount").args(["-o", &format!("remount,{how}")]).arg(self.mount.path()).status();
+        assert!(status.unwrap().success(), "remount,{how}");
+    }
+
+    pub fn program(&self, free_bytes_min: u64) -> Command {
+        let mut command = self.inside(env!("CARGO_BIN_EXE_saoma-edge"));
+        command
             .env("SAOMA_EDGE_DATA_DIR", self.mount.path())
             .env("SAOMA_EDGE_TILL__LISTEN", "127.0.0.1:0")
             .env("SAOMA_EDGE_LINK__POLL_MS", "500")
@@ -100,30 +113,34 @@ impl SmallDisk {
     }
 }
 
-struct Terminal {
-    core: FakeCore,
+pub struct Terminal {
+    pub core: FakeCore,
     _broker: Broker,
-    disk: SmallDisk,
+    pub disk: SmallDisk,
     free_bytes_min: u64,
-    running: Option<Process>,
-    till: Till,
+    pub running: Option<Process>,
+    pub till: Till,
 }
 
 impl Terminal {
-    async fn open(mebibytes: u64, free_bytes_min: u64) -> Self {
+    pub async fn open(mebibytes: u64, free_bytes_min: u64) -> Self {
+        let mut terminal = Self::enrolled(mebibytes, free_bytes_min).await;
+        terminal.start().await;
+        terminal
+    }
+
+    pub async fn enrolled(mebibytes: u64, free_bytes_min: u64) -> Self {
         tls::install_provider();
         let core = FakeCore::open_secured(Authority::new(LONG));
         let broker = Broker::open(&core).await;
         let disk = SmallDisk::of(mebibytes);
         enrol(&DataDir::open(&disk.path()).unwrap(), &request(&core, "CLAIM", false)).await.unwrap();
-        let mut terminal =
-            Self { core, _broker: broker, disk, free_bytes_min, running: None, till: Till::at(String::new()) };
-        terminal.start().await;
-        terminal
+        Self { core, _broker: broker, disk, free_bytes_min, running: None, till: Till::at(String::new()) }
     }
 
-    async fn start(&mut self) {
-        let mut child = Process(self.disk.program(self.free_bytes_min).arg("run").spawn().unwrap());
+    pub async fn start(&mut self) {
+        let mut program = self.disk.program(self.free_bytes_min);
+        let mut child = Process(program.arg("run").spawn().unwrap());
         let mut ready = String::new();
         BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         let ready: Value = serde_json::from_str(&ready).expect("the agent starts");
@@ -138,7 +155,7 @@ impl Terminal {
         assert_eq!((reply.status.as_u16(), &reply.body["code"]), (507, &json!("disk_full")), "{}", reply.body);
     }
 
-    async fn in_core(&self, cash_sales: usize) {
+    pub async fn in_core(&self, cash_sales: usize) {
         until("core to have the journal", async || {
             (self.till.get("/api/state").await["unsent"]["count"] == 0).then_some(())
         })

@@ -26,7 +26,8 @@ use serde_json::{Value, json};
 use crate::{
     broker::Broker,
     core::{FakeCore, shop_profile},
-    secured::{Authority, Life},
+    secured::{Authority, LONG, Life},
+    weather::Sky,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -61,6 +62,10 @@ struct Extras {
     scanner: Option<String>,
     /// Another change of the settings, made at each start.
     settings: Option<fn(&mut Config, &Path)>,
+    /// The address of a printer on the network.
+    printer: Option<String>,
+    /// Where core is for the terminal, if not where it is.
+    core_url: Option<String>,
     shift_required: Option<ShiftRequired>,
 }
 
@@ -100,6 +105,10 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extr
     }
     if let Some(change) = extras.settings {
         change(&mut config, folder);
+    }
+    if let Some(address) = &extras.printer {
+        config.peripherals.printer = "escpos-tcp".to_owned();
+        config.peripherals.printer_address.clone_from(address);
     }
     if core_url.starts_with("https:") {
         return app::start(Parts::from_config(config)?).await;
@@ -166,6 +175,23 @@ impl Shop {
         Self::open_at(FakeCore::open(), None, Extras { settings: Some(settings), ..Extras::default() }).await
     }
 
+    /// With a receipt printer at that address.
+    pub async fn open_with_printer(address: String) -> Self {
+        Self::open_at(FakeCore::open(), None, Extras { printer: Some(address), ..Extras::default() }).await
+    }
+
+    /// Over TLS, with both lines (to core, to the broker) through proxies whose weather the test makes.
+    pub async fn open_in_weather() -> (Self, Broker, Sky) {
+        let core = FakeCore::open_secured(Authority::new(LONG));
+        let broker = Broker::open(&core).await;
+        let sky = Sky::default();
+        core.set_broker(sky.line_to(broker.address.port()).await);
+        let core_url = format!("https://127.0.0.1:{}", sky.line_to(core.port()).await);
+        let port = broker.address.port();
+        let extras = Extras { core_url: Some(core_url), ..Extras::default() };
+        (Self::open_at(core, Some(port), extras).await, broker, sky)
+    }
+
     /// Over TLS, enrolled with a certificate of that life.
     pub async fn open_secured_by(first: Life, prepare: impl FnOnce(&Authority)) -> (Self, Broker) {
         let authority = Authority::new(first);
@@ -180,7 +206,9 @@ impl Shop {
         tls::install_provider();
         let folder = tempfile::tempdir().unwrap();
         if core.is_secured() {
-            enrol(&DataDir::open(folder.path()).unwrap(), &request(&core, "CLAIM", false)).await.unwrap();
+            let mut request = request(&core, "CLAIM", false);
+            request.core = extras.core_url.clone().unwrap_or(request.core);
+            enrol(&DataDir::open(folder.path()).unwrap(), &request).await.unwrap();
         }
         let running = start(folder.path(), &core.url(), broker, &extras).await.unwrap();
         let till = Till::at(base(&running));

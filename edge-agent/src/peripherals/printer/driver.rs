@@ -63,11 +63,13 @@ pub struct EscPosPrinter<W> {
     dialect: Dialect,
     /// It has told its status before, so that silence means something.
     has_answered: bool,
+    /// Bytes of the last slip were sent.
+    has_begun: bool,
 }
 
 impl<W: Wire> EscPosPrinter<W> {
     pub const fn new(wire: W, dialect: Dialect) -> Self {
-        Self { wire, dialect, has_answered: false }
+        Self { wire, dialect, has_answered: false, has_begun: false }
     }
 
     /// `exchange` between the wire's beginning and its end.
@@ -88,6 +90,7 @@ impl<W: Wire> EscPosPrinter<W> {
             None if self.has_answered => return Err(self.silent()),
             None => {}
         }
+        self.has_begun = true;
         if let Err(error) = self.wire.write(bytes, deadline) {
             // It stopped taking bytes; perhaps it can say why. Its own failure to say so is not news.
             if let (PeripheralError::Silent { .. }, Ok(Some(status))) = (&error, self.status(soon_anyway())) {
@@ -169,7 +172,12 @@ impl<W: Wire> Printer for EscPosPrinter<W> {
 
     fn print(&mut self, document: &Document) -> Result<(), PeripheralError> {
         let bytes = escpos::encode(document, &self.dialect);
+        self.has_begun = false;
         self.during(|printer, deadline| printer.print_by(&bytes, deadline))
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     fn pulse_drawer(&mut self) -> Result<(), PeripheralError> {
