@@ -30,6 +30,7 @@ use crate::{
         tls::{self, TlsError},
     },
     peripherals::{Devices, PeripheralError, registry},
+    private_file::GROUP_AND_OTHERS,
     till::{Till, command::Commands},
 };
 use owner::Owner;
@@ -79,7 +80,8 @@ impl Parts {
     pub fn from_config(config: Config) -> Result<Self, StartError> {
         let folder = DataDir::open(&config.data_dir)?;
         let identity = folder.identity()?;
-        let tls = tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &folder.key_pem(&identity)?)?;
+        let key_pem = folder.key_pem(&identity, GROUP_AND_OTHERS)?;
+        let tls = tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &key_pem)?;
         let answer_max = Duration::from_millis(config.link.answer_timeout_ms);
         let core = Core::new(&identity.core_url, tls.clone(), answer_max)?;
         let mqtt = Mqtt::new(&identity, mqtt::options(&identity, tls, &config.link)?);

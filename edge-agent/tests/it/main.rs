@@ -19,3 +19,4 @@ mod secured;
 mod shifts;
 mod shop;
 mod torn;
+mod vault;
