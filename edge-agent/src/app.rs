@@ -31,6 +31,7 @@ use crate::{
         tls::{self, TlsError},
     },
     peripherals::{Devices, PeripheralError, registry},
+    private_file::GROUP_AND_OTHERS,
     till::{
         Till,
         command::{Command, Commands},
@@ -41,7 +42,7 @@ use owner::Owner;
 /// Messages of the broker that may wait for the owner; behind it, MQTT's own flow control holds.
 const NEWS_MAX: usize = 64;
 /// How long the agent may take to stop before what is left is dropped; all of it is on the disk. What the owner waits for, and
-/// its goodbyes. `deploy/edge/saoma-edge.service` gives it a little longer.
+/// its goodbyes. Whoever starts the agent gives it a little longer.
 const STOP_MAX: Duration = Duration::from_secs(owner::PAYMENTS_MAX.as_secs() + 8);
 /// How long closing the journal's file may take: it is folded into one, and the disk may be slow.
 const JOURNAL_MAX: Duration = Duration::from_secs(5);
@@ -86,7 +87,8 @@ impl Parts {
     pub fn from_config(config: Config) -> Result<Self, StartError> {
         let folder = DataDir::open(&config.data_dir)?;
         let identity = folder.identity()?;
-        let tls = tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &folder.key_pem(&identity)?)?;
+        let key_pem = folder.key_pem(&identity, GROUP_AND_OTHERS)?;
+        let tls = tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &key_pem)?;
         let answer_max = Duration::from_millis(config.link.answer_timeout_ms);
         let core = Core::new(&identity.core_url, tls.clone(), answer_max)?;
         let mqtt = Mqtt::new(&identity, mqtt::options(&identity, tls, &config.link)?);

@@ -17,9 +17,10 @@ use crate::{
     app::now,
     config::Config,
     link::{
-        identity::{DataDir, Identity},
+        identity::{DataDir, Identity, IdentityError},
         tls,
     },
+    private_file::NOBODY,
 };
 
 /// How a thing is. In the order of their weight.
@@ -83,7 +84,14 @@ pub async fn examine(config: &Config, print: bool) -> Vec<Finding> {
     match &identity {
         Ok(identity) => findings.extend(of_enrolled(config, &folder, identity, now()).await),
         Err(error) => {
-            findings.push(Finding::fault("identity", format!("failed to {error}"), "enrol: saoma-edge enrol --help"));
+            let fix = match error {
+                IdentityError::NotEnrolled(_) => "enrol: saoma-edge enrol --help",
+                IdentityError::Private(_) | IdentityError::File { .. } => {
+                    "put its owner and its mode right: the agent refuses it too"
+                }
+                IdentityError::Damaged { .. } => "get it anew, which keeps the journal: saoma-edge enrol --again",
+            };
+            findings.push(Finding::fault("identity", format!("failed to {error}"), fix));
         }
     }
     let terminal = identity.ok().map(|identity| identity.terminal);
@@ -102,7 +110,8 @@ pub async fn examine(config: &Config, print: bool) -> Vec<Finding> {
 
 async fn of_enrolled(config: &Config, folder: &DataDir, identity: &Identity, now: Millis) -> Vec<Finding> {
     let mut findings = certificates::look(&config.data_dir, folder, identity, now);
-    let tls = folder.key_pem(identity).map_err(|error| error.to_string()).and_then(|key| {
+    // Its mode is a check of its own.
+    let tls = folder.key_pem(identity, NOBODY).map_err(|error| error.to_string()).and_then(|key| {
         tls::enrolled(&identity.ca_pem, &identity.certificate_chain_pem, &key).map_err(|error| error.to_string())
     });
     match tls {

@@ -2,14 +2,23 @@
 //!
 //! One thread owns the file. A commit is one transaction and is on the disk (WAL, `synchronous=FULL`) when it returns; the
 //! till answers and core is told only after that. Survives: a crash at any moment (SQLite's own recovery), a full disk (the
-//! transaction is undone as a whole), a journal that somebody altered (the chain is checked when it is opened).
+//! transaction is undone as a whole), a journal that somebody altered (the chain is checked when it is opened), a disk that
+//! somebody took away (what tells of money or people is encrypted: [`rows`], [`seal`]). Does not survive the loss of its key
+//! ([`keys`]), and says so.
 
 pub mod export;
+mod keys;
 mod open;
+mod plain;
+mod rekey;
 mod replay;
+mod rows;
 mod schema;
+mod seal;
 mod shifts;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::{error::Error as _, path::PathBuf, thread};
 
@@ -21,8 +30,11 @@ use saoma_protocol::{
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{sale::Kept, shift::Shift};
-pub use open::{Settings, Verified, look, verify};
+pub use keys::KeyError;
+pub use open::{Lock, Settings, Verified, lock, look, verify};
+pub use rekey::{Rekeyed, rekey};
 pub use replay::Replayed;
+pub use seal::SealError;
 pub use store::Store;
 
 /// Jobs that may wait for the journal's thread. The till asks for one at a time; the rest are pages that read.
@@ -39,6 +51,17 @@ pub enum JournalError {
     Open { path: PathBuf, why: String },
     #[error("trust the journal {path}: {why}; do not delete it, it holds sales: call the service")]
     Damaged { path: PathBuf, why: String },
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Sealed(#[from] SealError),
+    #[error(
+        "read the journal {path}: it is not encrypted yet, an agent before this one wrote it. Start the agent once \
+         (`saoma-edge run`): it encrypts it"
+    )]
+    NotSealedYet { path: PathBuf },
+    #[error("clean the journal's file: another program reads it. It is tried again at the next start")]
+    InUse,
     #[error("the sale is too long for the journal: fewer goods or shorter names are needed")]
     TooLong,
     #[error("use the journal's database; restart the agent, and if that does not help, call the service")]

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod journal;
 pub mod link;
 pub mod peripherals;
+pub mod private_file;
 pub mod receipt;
 pub mod sale;
 pub mod shift;

@@ -22,7 +22,7 @@ use tokio::{
 /// How long a program may take to say that it is ready: a debug build that compiles plugins takes some 10 s here.
 const READY_MAX: Duration = Duration::from_secs(90);
 /// How long a program may take to stop after being asked.
-const STOP_MAX: Duration = Duration::from_secs(20);
+const STOP_MAX: Duration = Duration::from_secs(40);
 
 /// What to start.
 #[derive(Clone)]

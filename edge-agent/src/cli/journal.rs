@@ -15,7 +15,7 @@ use crate::{
     journal::{
         Settings,
         export::{COLUMNS, csv_line, json_line},
-        look, verify,
+        look, rekey, verify,
     },
     link::identity::DataDir,
 };
@@ -35,6 +35,13 @@ pub(super) enum Journal {
     /// Names each difference and repairs none. Changes nothing; may run beside the agent. Exit code: 0 they agree, 2 they
     /// differ.
     Replay,
+    /// Encrypt the journal under another key. The agent must not run.
+    ///
+    /// Draws a key into journal.key beside the journal, and removes the old one once nothing is encrypted under it any more.
+    /// Where systemd hands over the key (LoadCredential=journal-key:…): put a new one there, the old one as
+    /// journal-key-before, and run this with both. Cut off at any moment, it goes on when it is called again, or at the agent's
+    /// next start. Copies of the journal from before need the old key: keep it apart as long as they are kept.
+    Rekey,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +98,19 @@ impl Journal {
                 let replayed = look(&settings)?.replay()?;
                 println!("{}", serde_json::to_string(&replayed).context("write the result as JSON")?);
                 Ok(if replayed.differences.is_empty() { Exit::Done } else { Exit::Faults })
+            }
+            Self::Rekey => {
+                let _lock = DataDir::as_it_is(&config.data_dir).lock()?;
+                let rekeyed = rekey(&settings)?;
+                eprintln!("The journal is under the key {} now ({}).", rekeyed.key, rekeyed.source);
+                if !rekeyed.wiped {
+                    eprintln!(
+                        "What was encrypted under the old key may still stand in free parts of the file: make room on the \
+                         disk; the agent's next start tidies up."
+                    );
+                }
+                println!("{}", serde_json::to_string(&rekeyed).context("write the result as JSON")?);
+                Ok(Exit::Done)
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::link::{
     certificate::{self, Validity},
     identity::{DataDir, Identity},
 };
+use crate::private_file::NOBODY;
 
 const AGAIN: &str = "get another certificate, which keeps the journal: saoma-edge enrol --again";
 
@@ -27,7 +28,7 @@ pub(super) fn look(path: &Path, folder: &DataDir, identity: &Identity, now: Mill
 }
 
 fn certificate(folder: &DataDir, identity: &Identity, now: Millis) -> Finding {
-    let key = folder.key_pem(identity).map_err(|error| error.to_string());
+    let key = folder.key_pem(identity, NOBODY).map_err(|error| error.to_string());
     let key =
         key.and_then(|pem| KeyPair::from_pem(&pem).map_err(|_| "read the terminal's key: it is damaged".to_owned()));
     let key = match key {

@@ -5,7 +5,7 @@ use saoma_protocol::{Millis, Money, TerminalId};
 use super::{Finding, span};
 use crate::{
     config::Config,
-    journal::{Settings, UnsentEntries, look as look_at, verify},
+    journal::{JournalError, Lock, Settings, UnsentEntries, lock, look as look_at, verify},
     link::identity::DataDir,
 };
 
@@ -23,7 +23,13 @@ pub(super) fn look(config: &Config, folder: &DataDir, terminal: Option<TerminalI
         free_bytes_min: config.journal.free_bytes_min,
         pages_max: config.journal.pages_max,
     };
-    let mut findings = Vec::new();
+    let mut findings = match lock(&settings) {
+        Ok(lock) => vec![locked(&lock)],
+        // Nothing of it can be read: what else is to be known of it has to wait.
+        Err(error @ (JournalError::Key(_) | JournalError::NotSealedYet { .. })) => return vec![shut(&error)],
+        // What is wrong is not the key, and told below.
+        Err(_) => Vec::new(),
+    };
     match verify(&path) {
         Ok(verified) => {
             let found =
@@ -56,6 +62,31 @@ pub(super) fn look(config: &Config, folder: &DataDir, terminal: Option<TerminalI
         }
     }
     findings
+}
+
+fn locked(lock: &Lock) -> Finding {
+    let check = "journal_key";
+    let Lock { key, source, is_to_follow, has_remains } = lock;
+    let found = format!("the journal is encrypted; its key {key} is in {source}");
+    if *is_to_follow {
+        let found = format!("{found}, and systemd hands over another one");
+        return Finding::warning(check, found, "stop the agent and run saoma-edge journal rekey with that credential");
+    }
+    if *has_remains {
+        let found = format!("{found}; what it was before may still stand in free parts of the file");
+        let fix = "make room on the disk and start the agent again: it tidies up then";
+        return Finding::warning(check, found, fix);
+    }
+    Finding::ok(check, found)
+}
+
+fn shut(error: &JournalError) -> Finding {
+    let check = "journal_key";
+    let found = format!("failed to {}", error.chain());
+    match error {
+        JournalError::NotSealedYet { .. } => Finding::warning(check, found, "let the agent run once: saoma-edge run"),
+        _ => Finding::fault(check, found, "put the key right; do not delete the journal, it holds sales"),
+    }
 }
 
 fn judge(unsent: &UnsentEntries, now: Millis) -> Finding {

@@ -1,4 +1,4 @@
-//! Opening the journal, and believing it: its settings, its migrations, its chain.
+//! Opening the journal, and believing it: its settings, its migrations, its key, its chain.
 
 use std::{
     fs,
@@ -10,9 +10,9 @@ use diesel::{Connection as _, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use saoma_protocol::{Sequence, TerminalId, journal::GENESIS};
 
-use super::{JournalError, Store};
+use super::{JournalError, Store, keys::Keys, plain, rekey, seal::Seals};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// Where the journal is and how large it may grow.
 #[derive(Clone, Debug)]
@@ -32,8 +32,8 @@ pub struct Verified {
     pub synced_through: Sequence,
 }
 
-/// Opens the journal of `terminal`, makes it if there is none, brings its tables up to date, and checks the chain of all that
-/// core does not have yet (core checked the rest).
+/// Opens the journal of `terminal`, makes it if there is none, brings its tables up to date, seals what is not, ends a change of
+/// keys that was cut off, and checks the chain of all that core does not have yet (core checked the rest).
 pub(super) fn open(settings: &Settings, terminal: TerminalId) -> Result<Store, JournalError> {
     let path = &settings.path;
     let mut store = connect(settings)?;
@@ -41,23 +41,70 @@ pub(super) fn open(settings: &Settings, terminal: TerminalId) -> Result<Store, J
         .connection
         .run_pending_migrations(MIGRATIONS)
         .map_err(|error| JournalError::Open { path: path.clone(), why: error.to_string() })?;
-    match store.owner()? {
-        None => store.set_meta("terminal", &terminal.to_string())?,
-        Some(owner) if owner == terminal.to_string() => {}
-        Some(owner) => {
-            let why = format!("it is the journal of terminal {owner}, and this is {terminal}");
-            return Err(JournalError::Damaged { path: path.clone(), why });
-        }
+    let owner = store.owner()?;
+    if let Some(owner) = owner.as_ref().filter(|owner| **owner != terminal.to_string()) {
+        let why = format!("it is the journal of terminal {owner}, and this is {terminal}");
+        return Err(JournalError::Damaged { path: path.clone(), why });
+    }
+    let mut keys = Keys::read(path)?;
+    seal(&mut store, &mut keys).map_err(|error| store.told_by_disk(error))?;
+    if owner.is_none() {
+        store.set_meta("terminal", &terminal.to_string())?;
     }
     let synced = store.synced_through()?;
     check_chain(&mut store, synced)?;
     Ok(store)
 }
 
+fn seal(store: &mut Store, keys: &mut Keys) -> Result<(), JournalError> {
+    rekey::unlock(store, keys)?;
+    plain::seal_all(store)?;
+    rekey::finish(store, keys)?;
+    if let Some(key) = rekey::key_of(store)?.filter(|key| keys.is_to_follow(*key)) {
+        tracing::warn!(%key, "systemd hands over another key than the journal's: stop the agent, run saoma-edge journal rekey");
+    }
+    if let Err(error) = plain::wipe(store) {
+        // Everything is sealed; only what was deleted may still stand in free pages.
+        tracing::warn!(error = error.chain(), "what the journal was before it was encrypted is not wiped out yet");
+    }
+    Ok(())
+}
+
+/// How a journal is locked, for whoever looks after the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The key in force, by its name.
+    pub key: String,
+    /// Where that key is.
+    pub source: String,
+    /// systemd hands over another one by now.
+    pub is_to_follow: bool,
+    /// What was deleted when the journal, or its key, was changed may still stand in the file.
+    pub has_remains: bool,
+}
+
+/// How the journal in `settings` is locked. Changes nothing.
+///
+/// # Errors
+/// As [`look`].
+pub fn lock(settings: &Settings) -> Result<Lock, JournalError> {
+    let mut store = look(settings)?;
+    let keys = Keys::read(&settings.path)?;
+    let Some(key) = rekey::key_of(&mut store)? else {
+        return Err(JournalError::NotSealedYet { path: settings.path.clone() });
+    };
+    Ok(Lock {
+        key: key.to_string(),
+        source: keys.source(key),
+        is_to_follow: keys.is_to_follow(key),
+        has_remains: plain::has_remains(&mut store)?,
+    })
+}
+
 /// Checks every entry of the journal in `path` against its chain. Changes nothing but what SQLite repairs by itself.
 ///
 /// # Errors
-/// `Open` if there is no journal, `Damaged` at the first entry that is not whole.
+/// As [`look`]; `Damaged` or `Sealed` at the first entry that is not whole.
 pub fn verify(path: &Path) -> Result<Verified, JournalError> {
     let mut store = look(&Settings { path: path.to_owned(), free_bytes_min: 0, pages_max: 0 })?;
     let entries = check_chain(&mut store, Sequence(0))?;
@@ -67,18 +114,31 @@ pub fn verify(path: &Path) -> Result<Verified, JournalError> {
 /// A journal that is there, to look at and not to write to: beside the agent, and whosever it is. Its chain is not checked.
 ///
 /// # Errors
-/// `Open` if there is no journal, `Damaged` if it is no database.
+/// `Open` if there is no journal, `Damaged` if it is no database, `NotSealedYet` if the version before wrote it, `Key` if its
+/// key is not there.
 pub fn look(settings: &Settings) -> Result<Store, JournalError> {
+    let mut store = present(settings)?;
+    store.execute("PRAGMA query_only = ON")?;
+    if let Some(key) = rekey::key_of(&mut store)? {
+        store.seals = Keys::read(&settings.path)?.seals(key)?;
+    }
+    Ok(store)
+}
+
+/// A journal that is there and of this version, without its key.
+pub(super) fn present(settings: &Settings) -> Result<Store, JournalError> {
     let path = &settings.path;
     if !path.exists() {
         return Err(JournalError::Open { path: path.clone(), why: "there is no such file".to_owned() });
     }
     let mut store = connect(settings)?;
-    store.execute("PRAGMA query_only = ON")?;
+    if plain::is_plain(&mut store)? {
+        return Err(JournalError::NotSealedYet { path: path.clone() });
+    }
     Ok(store)
 }
 
-fn connect(settings: &Settings) -> Result<Store, JournalError> {
+pub(super) fn connect(settings: &Settings) -> Result<Store, JournalError> {
     let path = &settings.path;
     let failed = |why: String| JournalError::Open { path: path.clone(), why };
     // Made by us first, so that it is never readable by others; SQLite gives its side files the same mode.
@@ -90,7 +150,7 @@ fn connect(settings: &Settings) -> Result<Store, JournalError> {
         .map_err(|error| failed(error.to_string()))?;
     let shown = path.to_str().ok_or_else(|| failed("its path is not UTF-8".to_owned()))?;
     let connection = SqliteConnection::establish(shown).map_err(|error| failed(error.to_string()))?;
-    let mut store = Store { connection, settings: settings.clone() };
+    let mut store = Store { connection, settings: settings.clone(), seals: Seals::default() };
     let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                    PRAGMA foreign_keys = ON; PRAGMA cache_size = -512; PRAGMA journal_size_limit = 1048576; \
                    PRAGMA trusted_schema = OFF;";

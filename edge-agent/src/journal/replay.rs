@@ -14,8 +14,10 @@ use saoma_protocol::{
 
 use super::{
     JournalError, Store,
+    rows::{RefundRow, SaleRow, ShiftRow},
     schema::{refunds, sales, shifts},
-    store::{kept_of, loaded, refund_state_text, stored, unreadable},
+    seal::SealError,
+    store::{loaded, refund_state_text, stored, unreadable},
 };
 use crate::{
     sale::{Kept, Refund, Sale, Stage},
@@ -163,24 +165,13 @@ impl ToldSale {
     }
 }
 
-#[derive(Queryable)]
-struct SaleRow {
-    payment: String,
-    counter: i64,
-    entry: i64,
-    state: String,
-    amount_minor: i64,
-    currency: String,
-    captured: i64,
-    kept: String,
-}
-
-#[derive(Queryable)]
-struct RefundRow {
-    refund: String,
-    state: String,
-    amount_minor: i64,
-    currency: String,
+/// A row of `sales` with those of its refunds, opened.
+struct HeldSale {
+    row: SaleRow,
+    amount: (i64, String),
+    kept: Kept,
+    /// Number, state, minor units and currency of each.
+    refunds: Vec<(String, String, i64, String)>,
 }
 
 /// Says of one thing where two sides differ.
@@ -245,16 +236,6 @@ impl Store {
                 .filter(sales::counter.gt(after))
                 .order(sales::counter)
                 .limit(PAGE)
-                .select((
-                    sales::payment,
-                    sales::counter,
-                    sales::entry,
-                    sales::state,
-                    sales::amount_minor,
-                    sales::currency,
-                    sales::captured,
-                    sales::kept,
-                ))
                 .load(&mut self.connection)?;
             let Some(last) = page.last() else { break };
             after = last.counter;
@@ -264,11 +245,10 @@ impl Store {
                     differences.push(format!("{payment}: it is among the sales, and no entry begins it"));
                     continue;
                 };
-                let given_back: Vec<RefundRow> = refunds::table
-                    .filter(refunds::payment.eq(&row.payment))
-                    .select((refunds::refund, refunds::state, refunds::amount_minor, refunds::currency))
-                    .load(&mut self.connection)?;
-                compare_sale(payment, &told, row, &given_back, differences)?;
+                match self.held_sale(row) {
+                    Ok(held) => compare_sale(payment, &told, held, differences),
+                    Err(error) => differ_unless_other(&payment, error, differences)?,
+                }
             }
         }
         let missing = told
@@ -278,25 +258,38 @@ impl Store {
         Ok(())
     }
 
+    fn held_sale(&mut self, row: SaleRow) -> Result<HeldSale, JournalError> {
+        let rows: Vec<RefundRow> =
+            refunds::table.filter(refunds::payment.eq(&row.payment)).load(&mut self.connection)?;
+        let open = |row: RefundRow| {
+            let (minor, currency) = row.sum(&self.seals)?;
+            Ok((row.refund, row.state, minor, currency))
+        };
+        let refunds = rows.into_iter().map(open).collect::<Result<_, SealError>>()?;
+        Ok(HeldSale { amount: row.sum(&self.seals)?, kept: row.kept(&self.seals)?, refunds, row })
+    }
+
     fn compare_shifts(
         &mut self,
         mut told: BTreeMap<Sequence, ToldShift>,
         differences: &mut Vec<String>,
     ) -> Result<(), JournalError> {
-        let rows: Vec<(i64, i64, i64)> = shifts::table
-            .order(shifts::batch)
-            .select((shifts::batch, shifts::entry, shifts::open))
-            .load(&mut self.connection)?;
-        for (batch, entry, open) in rows {
-            let batch = loaded(batch);
+        let rows: Vec<ShiftRow> = shifts::table.order(shifts::batch).load(&mut self.connection)?;
+        for row in rows {
+            let batch = loaded(row.batch);
             let Some(told) = told.remove(&batch) else {
                 differences.push(format!("batch {batch}: it is among the shifts, and no entry opens it"));
                 continue;
             };
-            let Some(held) = self.shift(batch)? else { continue };
-            let mut compared = Compared { of: format!("batch {batch}"), differences: &mut *differences };
-            compared.same("its first entry", &told.entry, &loaded(entry));
-            compare_shift(&told, &held, open != 0, &mut compared);
+            let of = format!("batch {batch}");
+            match row.kept(&self.seals) {
+                Ok(held) => {
+                    let mut compared = Compared { of, differences: &mut *differences };
+                    compared.same("its first entry", &told.entry, &loaded(row.entry));
+                    compare_shift(&told, &held, row.open != 0, &mut compared);
+                }
+                Err(error) => differ_unless_other(&of, error, differences)?,
+            }
         }
         let missing = told.iter().map(|(batch, told)| {
             format!("batch {batch}: entry {} opens it, and it is not among the shifts", told.entry)
@@ -306,14 +299,20 @@ impl Store {
     }
 }
 
-fn compare_sale(
-    payment: PaymentId,
-    told: &ToldSale,
-    row: SaleRow,
-    given_back: &[RefundRow],
+/// What was altered on the disk is a difference like others; all else ends the comparison.
+fn differ_unless_other(
+    of: &dyn Display,
+    error: JournalError,
     differences: &mut Vec<String>,
 ) -> Result<(), JournalError> {
-    let sale = Sale::reopened(kept_of(&row.kept)?);
+    let JournalError::Sealed(SealError::Altered { place }) = error else { return Err(error) };
+    differences.push(format!("{of}: {place} was altered, or moved there from elsewhere"));
+    Ok(())
+}
+
+fn compare_sale(payment: PaymentId, told: &ToldSale, held: HeldSale, differences: &mut Vec<String>) {
+    let HeldSale { row, amount, kept, refunds } = held;
+    let sale = Sale::reopened(kept);
     let kept = &sale.kept;
     let mut compared = Compared { of: payment.to_string(), differences };
     compared.alike("its own id", &payment, &kept.payment);
@@ -321,7 +320,7 @@ fn compare_sale(
     compared.same("its number", &told.counter, &kept.counter);
     compared.same("its number's column", &stored(told.counter), &row.counter);
     compared.same("its amount", &told.amount.to_string(), &kept.amount.to_string());
-    let column = (row.amount_minor, row.currency.as_str());
+    let column = (amount.0, amount.1.as_str());
     compared.alike("its amount's column", &(told.amount.minor(), told.amount.currency().code()), &column);
     compared.alike("its goods", &told.goods, &kept.goods);
     compared.alike("its cashier", &told.cashier, &kept.cashier);
@@ -333,8 +332,7 @@ fn compare_sale(
     }
     compared.same("its state's column", &sale.state_text().to_owned(), &row.state);
     compared.same("whether money came in on it", &sale.was_captured(), &(row.captured != 0));
-    compare_refunds(told, kept, given_back, &mut compared);
-    Ok(())
+    compare_refunds(told, kept, refunds, &mut compared);
 }
 
 const fn paid(kept: &Kept) -> Paid {
@@ -346,7 +344,12 @@ const fn paid(kept: &Kept) -> Paid {
     }
 }
 
-fn compare_refunds(told: &ToldSale, kept: &Kept, given_back: &[RefundRow], compared: &mut Compared<'_>) {
+fn compare_refunds(
+    told: &ToldSale,
+    kept: &Kept,
+    mut rows: Vec<(String, String, i64, String)>,
+    compared: &mut Compared<'_>,
+) {
     for (refund, told) in &told.refunds {
         let Some(held) = kept.refunds.iter().find(|held| held.refund == *refund) else {
             compared.differences.push(format!("{}: {refund} is not kept, and the entries have it", compared.of));
@@ -379,8 +382,6 @@ fn compare_refunds(told: &ToldSale, kept: &Kept, given_back: &[RefundRow], compa
             (held.refund.to_string(), refund_state_text(held.state).to_owned(), minor, currency)
         })
         .collect();
-    let row = |row: &RefundRow| (row.refund.clone(), row.state.clone(), row.amount_minor, row.currency.clone());
-    let mut rows: Vec<_> = given_back.iter().map(row).collect();
     held.sort();
     rows.sort();
     compared.alike("the list of its refunds", &held, &rows);

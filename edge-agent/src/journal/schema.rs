@@ -4,11 +4,8 @@ diesel::table! {
     entries (sequence) {
         sequence -> BigInt,
         at -> BigInt,
-        prev_hash -> Text,
-        payload -> Text,
-        hash -> Text,
-        cash_minor -> Nullable<BigInt>,
-        currency -> Nullable<Text>,
+        body -> Binary,
+        cash -> Nullable<Binary>,
     }
 }
 
@@ -18,11 +15,10 @@ diesel::table! {
         counter -> BigInt,
         entry -> BigInt,
         state -> Text,
-        amount_minor -> BigInt,
-        currency -> Text,
         open -> BigInt,
         captured -> BigInt,
-        kept -> Text,
+        amount -> Binary,
+        kept -> Binary,
     }
 }
 
@@ -31,15 +27,14 @@ diesel::table! {
         refund -> Text,
         payment -> Text,
         state -> Text,
-        amount_minor -> BigInt,
-        currency -> Text,
+        amount -> Binary,
     }
 }
 
 diesel::table! {
     intents (key) {
         key -> Text,
-        fingerprint -> Text,
+        fingerprint -> Binary,
         payment -> Text,
         refund -> Nullable<Text>,
         at -> BigInt,
@@ -51,14 +46,14 @@ diesel::table! {
         batch -> BigInt,
         entry -> BigInt,
         open -> BigInt,
-        kept -> Text,
+        kept -> Binary,
     }
 }
 
 diesel::table! {
     shift_presses (key) {
         key -> Text,
-        fingerprint -> Text,
+        fingerprint -> Binary,
         at -> BigInt,
     }
 }

@@ -7,41 +7,43 @@ use saoma_protocol::{Millis, Sequence};
 
 use super::{
     JournalError, ShiftPress, Store,
+    rows::{PRESS_FINGERPRINT, PressRow, SHIFT_KEPT, ShiftRow},
     schema::{shift_presses, shifts},
+    seal::Seals,
     store::{loaded, stored, unreadable},
 };
 use crate::shift::{Shift, Tally, Totals};
 
-#[derive(Queryable, Insertable, AsChangeset)]
-#[diesel(table_name = shifts)]
-struct ShiftRow {
-    batch: i64,
-    entry: i64,
-    open: i64,
-    kept: String,
-}
-
 /// Writes down how a shift stands. `first`: the first entry of this commit, which is the one that begins a new shift.
-pub(super) fn keep(tx: &mut SqliteConnection, shift: &Shift, first: Sequence) -> Result<(), JournalError> {
+pub(super) fn keep(
+    tx: &mut SqliteConnection,
+    seals: &Seals,
+    shift: &Shift,
+    first: Sequence,
+) -> Result<(), JournalError> {
     let batch = stored(shift.batch);
+    let text = serde_json::to_string(shift).map_err(|error| unreadable("a shift", error))?;
     let known: Option<i64> = shifts::table.find(batch).select(shifts::entry).first(tx).optional()?;
     let row = ShiftRow {
         batch,
         entry: known.unwrap_or_else(|| stored(first)),
         open: i64::from(shift.is_open()),
-        kept: serde_json::to_string(shift).map_err(|error| unreadable("a shift", error))?,
+        kept: seals.seal_text(SHIFT_KEPT, &batch.to_string(), &text)?,
     };
     diesel::insert_into(shifts::table).values(&row).on_conflict(shifts::batch).do_update().set(&row).execute(tx)?;
     Ok(())
 }
 
 /// Writes down what was pressed about a shift, for a page that repeats it.
-pub(super) fn keep_press(tx: &mut SqliteConnection, pressed: &ShiftPress, now: Millis) -> Result<(), JournalError> {
-    let row = (
-        shift_presses::key.eq(&pressed.key),
-        shift_presses::fingerprint.eq(&pressed.fingerprint),
-        shift_presses::at.eq(now.0),
-    );
+pub(super) fn keep_press(
+    tx: &mut SqliteConnection,
+    seals: &Seals,
+    pressed: &ShiftPress,
+    now: Millis,
+) -> Result<(), JournalError> {
+    let ShiftPress { key, fingerprint } = pressed;
+    let fingerprint = seals.seal_text(PRESS_FINGERPRINT, key, fingerprint)?;
+    let row = PressRow { key: key.clone(), fingerprint, at: now.0 };
     diesel::insert_into(shift_presses::table).values(row).execute(tx)?;
     Ok(())
 }
@@ -57,7 +59,8 @@ impl Store {
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn last_shift(&mut self) -> Result<Option<Shift>, JournalError> {
-        kept(shifts::table.order(shifts::batch.desc()).select(shifts::kept).first(&mut self.connection).optional()?)
+        let row = shifts::table.order(shifts::batch.desc()).first(&mut self.connection).optional()?;
+        self.kept_shift(row)
     }
 
     /// The last shift of this till that is over.
@@ -65,14 +68,20 @@ impl Store {
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn last_closed_shift(&mut self) -> Result<Option<Shift>, JournalError> {
-        let closed = shifts::table.filter(shifts::open.eq(0)).order(shifts::batch.desc()).select(shifts::kept);
-        kept(closed.first(&mut self.connection).optional()?)
+        let closed = shifts::table.filter(shifts::open.eq(0)).order(shifts::batch.desc());
+        let row = closed.first(&mut self.connection).optional()?;
+        self.kept_shift(row)
     }
 
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn shift(&mut self, batch: Sequence) -> Result<Option<Shift>, JournalError> {
-        kept(shifts::table.find(stored(batch)).select(shifts::kept).first(&mut self.connection).optional()?)
+        let row = shifts::table.find(stored(batch)).first(&mut self.connection).optional()?;
+        self.kept_shift(row)
+    }
+
+    fn kept_shift(&self, row: Option<ShiftRow>) -> Result<Option<Shift>, JournalError> {
+        row.map(|row| row.kept(&self.seals)).transpose()
     }
 
     /// What was asked under this key about a shift, if anything was.
@@ -80,8 +89,9 @@ impl Store {
     /// # Errors
     /// `Database`.
     pub fn shift_press(&mut self, key: &str) -> Result<Option<String>, JournalError> {
-        let fingerprint = shift_presses::table.find(key).select(shift_presses::fingerprint);
-        Ok(fingerprint.first(&mut self.connection).optional()?)
+        let row: Option<PressRow> = shift_presses::table.find(key).first(&mut self.connection).optional()?;
+        let open = |row: PressRow| self.seals.open_text(PRESS_FINGERPRINT, &row.key, &row.fingerprint);
+        Ok(row.map(open).transpose()?)
     }
 
     /// What the shift comes to so far, counted from all entries since the one that began it, and from what became of earlier
@@ -112,8 +122,4 @@ impl Store {
         }
         tally.totals(&known).map_err(sums)
     }
-}
-
-fn kept(text: Option<String>) -> Result<Option<Shift>, JournalError> {
-    text.map(|text| serde_json::from_str(&text).map_err(|error| unreadable("a shift", error))).transpose()
 }

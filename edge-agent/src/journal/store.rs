@@ -15,7 +15,12 @@ use saoma_protocol::{
 
 use super::{
     Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries,
+    rows::{
+        ENTRY_CASH, EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow,
+        kept_sale,
+    },
     schema::{entries, intents, meta, pushes_seen, refunds, sales},
+    seal::{SealError, Seals},
     shifts,
 };
 use crate::sale::Kept;
@@ -36,52 +41,8 @@ const BATCH_BYTES_MAX: usize = 512 * 1024;
 pub struct Store {
     pub(super) connection: SqliteConnection,
     pub(super) settings: Settings,
-}
-
-#[derive(Queryable, Insertable)]
-#[diesel(table_name = entries)]
-struct EntryRow {
-    sequence: i64,
-    at: i64,
-    prev_hash: String,
-    payload: String,
-    hash: String,
-    cash_minor: Option<i64>,
-    currency: Option<String>,
-}
-
-#[derive(Insertable, AsChangeset)]
-#[diesel(table_name = sales)]
-struct SaleRow {
-    payment: String,
-    counter: i64,
-    entry: i64,
-    state: &'static str,
-    amount_minor: i64,
-    currency: &'static str,
-    open: i64,
-    captured: i64,
-    kept: String,
-}
-
-#[derive(Insertable, AsChangeset)]
-#[diesel(table_name = refunds)]
-struct RefundRow {
-    refund: String,
-    payment: String,
-    state: &'static str,
-    amount_minor: i64,
-    currency: &'static str,
-}
-
-#[derive(Queryable, Insertable)]
-#[diesel(table_name = intents)]
-struct IntentRow {
-    key: String,
-    fingerprint: String,
-    payment: String,
-    refund: Option<String>,
-    at: i64,
+    /// None until the journal's key was found: it opens and seals nothing then.
+    pub(super) seals: Seals,
 }
 
 /// SQLite has no unsigned 64 bits; a sequence past 2^63 would take a sale every nanosecond for 292 years.
@@ -95,29 +56,6 @@ pub(super) fn loaded(sequence: i64) -> Sequence {
 
 pub(super) fn unreadable(what: &str, error: impl std::fmt::Display) -> JournalError {
     JournalError::Unreadable(format!("{what}: {error}"))
-}
-
-impl EntryRow {
-    fn new(entry: &Entry, record: &Record) -> Self {
-        let cash = match record {
-            Record::CashSale { amount, .. } => Some(*amount),
-            _ => None,
-        };
-        Self {
-            sequence: stored(entry.sequence),
-            at: entry.at.0,
-            prev_hash: entry.prev_hash.clone(),
-            payload: entry.payload.clone(),
-            hash: data_encoding::HEXLOWER.encode(&entry.hash()),
-            cash_minor: cash.map(|amount| amount.minor()),
-            currency: cash.map(|amount| amount.currency().code().to_owned()),
-        }
-    }
-
-    fn entry(self) -> (Entry, String) {
-        let Self { sequence, at, prev_hash, payload, hash, .. } = self;
-        (Entry { sequence: loaded(sequence), at: Millis(at), prev_hash, payload }, hash)
-    }
 }
 
 impl Store {
@@ -180,21 +118,23 @@ impl Store {
     }
 
     fn write(&mut self, commit: &Commit, now: Millis) -> Result<Sequence, JournalError> {
-        self.connection.immediate_transaction(|tx| {
-            let (mut head, mut prev_hash) = last(tx)?;
+        let Self { connection, seals, .. } = self;
+        connection.immediate_transaction(|tx| {
+            let (mut head, mut prev_hash) = last(tx, seals)?;
             let first = head.next();
             for record in &commit.records {
                 let entry = Entry::new(head.next(), now, prev_hash, record.clone())?;
                 (head, prev_hash) = (entry.sequence, entry.hash());
-                diesel::insert_into(entries::table).values(EntryRow::new(&entry, record)).execute(tx)?;
+                let row = EntryRow::seal(seals, &entry, &hex::encode(prev_hash), cash_of(record))?;
+                diesel::insert_into(entries::table).values(row).execute(tx)?;
             }
             if let Some(kept) = &commit.sale {
-                keep_sale(tx, commit, kept, first)?;
+                keep_sale(tx, seals, commit, kept, first)?;
             }
             if let Some(Intent { key, fingerprint, payment, refund }) = &commit.intent {
                 let row = IntentRow {
                     key: key.clone(),
-                    fingerprint: fingerprint.clone(),
+                    fingerprint: seals.seal_text(INTENT_FINGERPRINT, key, fingerprint)?,
                     payment: payment.to_string(),
                     refund: refund.map(|refund| refund.to_string()),
                     at: now.0,
@@ -202,10 +142,10 @@ impl Store {
                 diesel::insert_into(intents::table).values(row).execute(tx)?;
             }
             if let Some(shift) = &commit.shift {
-                shifts::keep(tx, shift, first)?;
+                shifts::keep(tx, seals, shift, first)?;
             }
             if let Some(pressed) = &commit.shift_press {
-                shifts::keep_press(tx, pressed, now)?;
+                shifts::keep_press(tx, seals, pressed, now)?;
             }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)
@@ -222,18 +162,20 @@ impl Store {
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn opened(&mut self) -> Result<Opened, JournalError> {
-        let (head, _) = last(&mut self.connection)?;
+        let (head, _) = last(&mut self.connection, &self.seals)?;
         let counter: Option<i64> = sales::table.select(max(sales::counter)).first(&mut self.connection)?;
-        let texts: Vec<String> = sales::table
+        let open: Vec<(String, Vec<u8>)> = sales::table
             .filter(sales::open.eq(1))
             .order(sales::counter)
-            .select(sales::kept)
+            .select((sales::payment, sales::kept))
             .load(&mut self.connection)?;
+        let open_sales =
+            open.iter().map(|(payment, kept)| kept_sale(&self.seals, payment, kept)).collect::<Result<_, _>>()?;
         Ok(Opened {
             head,
             synced_through: self.synced_through()?.min(head),
             counter: loaded(counter.unwrap_or(0)),
-            open_sales: texts.iter().map(|text| kept_of(text)).collect::<Result<_, _>>()?,
+            open_sales,
             shift: self.last_shift()?,
         })
     }
@@ -261,6 +203,10 @@ impl Store {
         set_meta(&mut self.connection, name, value)
     }
 
+    pub(super) fn forget_meta(&mut self, name: &str) -> Result<(), JournalError> {
+        forget_meta(&mut self.connection, name)
+    }
+
     /// # Errors
     /// As [`super::Journal::entries_after`].
     pub fn entries_after(&mut self, after: Sequence) -> Result<Vec<Entry>, JournalError> {
@@ -270,43 +216,38 @@ impl Store {
             .limit(i64::try_from(BATCH_ENTRIES_MAX).unwrap_or(1))
             .load(&mut self.connection)?;
         let mut bytes = 0;
-        Ok(rows
-            .into_iter()
-            .map(|row| row.entry().0)
-            .take_while(|entry| {
-                // The first always fits: an entry is at most a sixteenth of it.
-                bytes += entry.payload.len() + 256;
-                bytes <= BATCH_BYTES_MAX
-            })
-            .collect())
+        let mut page = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (entry, _) = row.open(&self.seals)?;
+            // The first always fits: an entry is at most a sixteenth of it.
+            bytes += entry.payload.len() + 256;
+            if bytes > BATCH_BYTES_MAX {
+                break;
+            }
+            page.push(entry);
+        }
+        Ok(page)
     }
 
     /// The entry with its stored hash.
     pub(super) fn entry(&mut self, sequence: Sequence) -> Result<Option<(Entry, String)>, JournalError> {
         let row: Option<EntryRow> = entries::table.find(stored(sequence)).first(&mut self.connection).optional()?;
-        Ok(row.map(EntryRow::entry))
+        row.map(|row| row.open(&self.seals)).transpose()
     }
 
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn sale(&mut self, payment: PaymentId) -> Result<Option<(Kept, Sequence)>, JournalError> {
-        let row: Option<(String, i64)> = sales::table
-            .find(payment.to_string())
-            .select((sales::kept, sales::entry))
-            .first(&mut self.connection)
-            .optional()?;
-        row.map(|(text, entry)| Ok((kept_of(&text)?, loaded(entry)))).transpose()
+        let row: Option<SaleRow> = sales::table.find(payment.to_string()).first(&mut self.connection).optional()?;
+        row.map(|row| Ok((row.kept(&self.seals)?, loaded(row.entry)))).transpose()
     }
 
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn latest_sales(&mut self, limit: u32) -> Result<Vec<(Kept, Sequence)>, JournalError> {
-        let rows: Vec<(String, i64)> = sales::table
-            .order(sales::counter.desc())
-            .limit(i64::from(limit))
-            .select((sales::kept, sales::entry))
-            .load(&mut self.connection)?;
-        rows.iter().map(|(text, entry)| Ok((kept_of(text)?, loaded(*entry)))).collect()
+        let rows: Vec<SaleRow> =
+            sales::table.order(sales::counter.desc()).limit(i64::from(limit)).load(&mut self.connection)?;
+        rows.iter().map(|row| Ok((row.kept(&self.seals)?, loaded(row.entry)))).collect()
     }
 
     /// # Errors
@@ -317,7 +258,8 @@ impl Store {
             let payment = row.payment.parse().map_err(|error| unreadable("an intent", error))?;
             let refund = row.refund.map(|text| text.parse::<RefundId>()).transpose();
             let refund = refund.map_err(|error| unreadable("an intent", error))?;
-            Ok(Intent { key: row.key, fingerprint: row.fingerprint, payment, refund })
+            let fingerprint = self.seals.open_text(INTENT_FINGERPRINT, &row.key, &row.fingerprint)?;
+            Ok(Intent { key: row.key, fingerprint, payment, refund })
         })
         .transpose()
     }
@@ -337,10 +279,11 @@ impl Store {
         let unsent = entries::table.filter(entries::sequence.gt(through));
         let (count, oldest_at): (i64, Option<i64>) =
             unsent.select((count_star(), min(entries::at))).first(&mut self.connection)?;
-        let cash: Vec<(String, i64)> = unsent
-            .filter(entries::cash_minor.is_not_null())
-            .select((entries::currency.assume_not_null(), entries::cash_minor.assume_not_null()))
+        let cash: Vec<(i64, Vec<u8>)> = unsent
+            .filter(entries::cash.is_not_null())
+            .select((entries::sequence, entries::cash.assume_not_null()))
             .load(&mut self.connection)?;
+        let cash = cash.iter().map(|(sequence, sum)| self.seals.open_sum(ENTRY_CASH, &sequence.to_string(), sum));
         Ok(UnsentEntries {
             count: u64::try_from(count).unwrap_or(0),
             oldest_at: oldest_at.map(Millis),
@@ -351,20 +294,24 @@ impl Store {
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn books(&mut self) -> Result<Books, JournalError> {
-        let captured: Vec<(String, i64)> = sales::table
+        let captured: Vec<(String, Vec<u8>)> = sales::table
             .filter(sales::captured.eq(1))
-            .select((sales::currency, sales::amount_minor))
+            .select((sales::payment, sales::amount))
             .load(&mut self.connection)?;
-        let given_back: Vec<(String, i64)> = refunds::table
+        let given_back: Vec<(String, Vec<u8>)> = refunds::table
             .filter(refunds::state.eq(refund_state_text(RefundState::Succeeded)))
-            .select((refunds::currency, refunds::amount_minor))
+            .select((refunds::refund, refunds::amount))
             .load(&mut self.connection)?;
+        let journal_through = self.synced_through()?;
+        let of = |place, rows: &[(String, Vec<u8>)]| {
+            sums(rows.iter().map(|(row, sum)| self.seals.open_sum(place, row, sum)))
+        };
         Ok(Books {
-            journal_through: self.synced_through()?,
+            journal_through,
             sales_count: captured.len() as u64,
-            sales: sums(captured)?,
+            sales: of(SALE_AMOUNT, &captured)?,
             refunds_count: given_back.len() as u64,
-            refunds: sums(given_back)?,
+            refunds: of(REFUND_AMOUNT, &given_back)?,
         })
     }
 
@@ -420,26 +367,40 @@ impl Store {
     }
 }
 
-fn last(tx: &mut SqliteConnection) -> Result<(Sequence, [u8; 32]), JournalError> {
+fn last(tx: &mut SqliteConnection, seals: &Seals) -> Result<(Sequence, [u8; 32]), JournalError> {
     let row: Option<EntryRow> = entries::table.order(entries::sequence.desc()).first(tx).optional()?;
     let Some(row) = row else { return Ok((Sequence(0), GENESIS)) };
-    let (entry, _) = row.entry();
+    let (entry, _) = row.open(seals)?;
     Ok((entry.sequence, entry.hash()))
 }
 
-fn keep_sale(tx: &mut SqliteConnection, commit: &Commit, kept: &Kept, first: Sequence) -> Result<(), JournalError> {
+/// Money that is at risk until core has this record.
+fn cash_of(record: &Record) -> Option<(i64, &'static str)> {
+    match record {
+        Record::CashSale { amount, .. } => Some((amount.minor(), amount.currency().code())),
+        _ => None,
+    }
+}
+
+fn keep_sale(
+    tx: &mut SqliteConnection,
+    seals: &Seals,
+    commit: &Commit,
+    kept: &Kept,
+    first: Sequence,
+) -> Result<(), JournalError> {
     let payment = kept.payment.to_string();
     let known: Option<i64> = sales::table.find(&payment).select(sales::entry).first(tx).optional()?;
+    let text = serde_json::to_string(kept).map_err(|error| unreadable("a sale", error))?;
     let row = SaleRow {
         payment: payment.clone(),
         counter: stored(kept.counter),
         entry: known.unwrap_or_else(|| stored(first)),
-        state: commit.sale_state,
-        amount_minor: kept.amount.minor(),
-        currency: kept.amount.currency().code(),
+        state: commit.sale_state.to_owned(),
         open: i64::from(commit.sale_open),
         captured: i64::from(commit.sale_captured),
-        kept: serde_json::to_string(kept).map_err(|error| unreadable("a sale", error))?,
+        amount: seals.seal_sum(SALE_AMOUNT, &payment, kept.amount.minor(), kept.amount.currency().code())?,
+        kept: seals.seal_text(SALE_KEPT, &payment, &text)?,
     };
     if known.is_some() {
         diesel::update(sales::table.find(&payment)).set(&row).execute(tx)?;
@@ -447,12 +408,12 @@ fn keep_sale(tx: &mut SqliteConnection, commit: &Commit, kept: &Kept, first: Seq
         diesel::insert_into(sales::table).values(&row).execute(tx)?;
     }
     for refund in &kept.refunds {
+        let (id, amount) = (refund.refund.to_string(), refund.amount);
         let row = RefundRow {
-            refund: refund.refund.to_string(),
+            amount: seals.seal_sum(REFUND_AMOUNT, &id, amount.minor(), amount.currency().code())?,
+            refund: id,
             payment: payment.clone(),
-            state: refund_state_text(refund.state),
-            amount_minor: refund.amount.minor(),
-            currency: refund.amount.currency().code(),
+            state: refund_state_text(refund.state).to_owned(),
         };
         diesel::insert_into(refunds::table)
             .values(&row)
@@ -464,8 +425,13 @@ fn keep_sale(tx: &mut SqliteConnection, commit: &Commit, kept: &Kept, first: Seq
     Ok(())
 }
 
-fn set_meta(tx: &mut SqliteConnection, name: &str, value: &str) -> Result<(), JournalError> {
+pub(super) fn set_meta(tx: &mut SqliteConnection, name: &str, value: &str) -> Result<(), JournalError> {
     diesel::replace_into(meta::table).values((meta::name.eq(name), meta::value.eq(value))).execute(tx)?;
+    Ok(())
+}
+
+pub(super) fn forget_meta(tx: &mut SqliteConnection, name: &str) -> Result<(), JournalError> {
+    diesel::delete(meta::table.find(name)).execute(tx)?;
     Ok(())
 }
 
@@ -480,14 +446,11 @@ fn pragma(tx: &mut SqliteConnection, name: &'static str) -> Result<i64, JournalE
     Ok(row.value)
 }
 
-pub(super) fn kept_of(text: &str) -> Result<Kept, JournalError> {
-    serde_json::from_str(text).map_err(|error| unreadable("a sale", error))
-}
-
 /// One sum per currency, in the order of the codes.
-fn sums(rows: Vec<(String, i64)>) -> Result<Vec<Money>, JournalError> {
+fn sums(rows: impl Iterator<Item = Result<(i64, String), SealError>>) -> Result<Vec<Money>, JournalError> {
     let mut sums = std::collections::BTreeMap::<Currency, Money>::new();
-    for (code, minor) in rows {
+    for row in rows {
+        let (minor, code) = row?;
         let currency: Currency = code.parse().map_err(|error| unreadable("a currency", error))?;
         let sum = sums.entry(currency).or_insert_with(|| Money::new(0, currency));
         *sum = sum.checked_add(Money::new(minor, currency)).map_err(|error| unreadable("a sum", error))?;

@@ -5,8 +5,7 @@
 //! and its one rename switches certificate and key together, whenever the power goes.
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -14,6 +13,8 @@ use std::{
 use saoma_protocol::{StoreId, TenantId, TerminalId, api::TerminalProfile};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::private_file::{self, GROUP_AND_OTHERS, PrivateFileError};
 
 /// The version of `identity.json` that this code writes and reads.
 const IDENTITY_VERSION: u16 = 1;
@@ -54,6 +55,8 @@ pub enum IdentityError {
          mounted for writing"
     )]
     File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Private(#[from] PrivateFileError),
     #[error("understand {path}: {why}")]
     Damaged { path: PathBuf, why: String },
 }
@@ -92,16 +95,13 @@ impl DataDir {
     }
 
     /// # Errors
-    /// `NotEnrolled`, `File`, `Damaged`.
+    /// `NotEnrolled`, `Private` (also if others than its owner get at the file), `Damaged`.
     pub fn identity(&self) -> Result<Identity, IdentityError> {
         let path = self.identity_path();
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(IdentityError::NotEnrolled(self.0.clone()));
-            }
-            read => read.map_err(|source| IdentityError::File { path: path.clone(), source })?,
+        let Some(text) = private_file::read(&path, GROUP_AND_OTHERS)? else {
+            return Err(IdentityError::NotEnrolled(self.0.clone()));
         };
-        let identity: Identity = serde_json::from_str(&text)
+        let identity: Identity = serde_json::from_slice(&text)
             .map_err(|error| IdentityError::Damaged { path: path.clone(), why: error.to_string() })?;
         if identity.v != IDENTITY_VERSION {
             let why = format!("it is of format {}, this agent reads {IDENTITY_VERSION}", identity.v);
@@ -110,23 +110,26 @@ impl DataDir {
         Ok(identity)
     }
 
-    /// The private key in PEM.
+    /// The private key in PEM. `shut_out`: who must not get at its file, as bits of a mode.
     ///
     /// # Errors
-    /// `File`.
-    pub fn key_pem(&self, identity: &Identity) -> Result<String, IdentityError> {
+    /// `File` if it is not there, `Private` also if one of those gets at it, `Damaged`.
+    pub fn key_pem(&self, identity: &Identity, shut_out: u32) -> Result<String, IdentityError> {
         let path = self.0.join(&identity.key_file);
-        fs::read_to_string(&path).map_err(|source| IdentityError::File { path, source })
+        let Some(pem) = private_file::read(&path, shut_out)? else {
+            return Err(IdentityError::File { path, source: io::ErrorKind::NotFound.into() });
+        };
+        String::from_utf8(pem).map_err(|error| IdentityError::Damaged { path, why: error.to_string() })
     }
 
     /// Makes `identity`, with the key of its certificate, the one of this directory; as it was written.
     ///
     /// # Errors
-    /// `File`, `Damaged`: the identity before it is still whole.
+    /// `Private`, `Damaged`: the identity before it is still whole.
     pub fn switch_to(&self, mut identity: Identity, key_pem: &str) -> Result<Identity, IdentityError> {
         let certificate = Sha256::digest(identity.certificate_chain_pem.as_bytes());
         identity.key_file = format!("terminal-{}.key", hex::encode(&certificate[..8]));
-        write(&self.0.join(&identity.key_file), key_pem.as_bytes())?;
+        private_file::write(&self.0.join(&identity.key_file), key_pem.as_bytes())?;
         self.write_identity(&identity)?;
         self.forget_other_keys(&identity);
         Ok(identity)
@@ -149,12 +152,12 @@ impl DataDir {
     }
 
     /// # Errors
-    /// `File`, `Damaged`.
+    /// `Private`, `Damaged`.
     pub fn write_identity(&self, identity: &Identity) -> Result<(), IdentityError> {
         let path = self.identity_path();
         let text = serde_json::to_vec_pretty(identity)
             .map_err(|error| IdentityError::Damaged { path: path.clone(), why: error.to_string() })?;
-        write(&path, &text)
+        Ok(private_file::write(&path, &text)?)
     }
 
     /// Takes the directory for this process; another agent on the same journal would break its chain.
@@ -197,23 +200,4 @@ impl Identity {
     pub const fn version() -> u16 {
         IDENTITY_VERSION
     }
-}
-
-/// Replaces the file as a whole, readable by the agent's user alone; it is on the disk when this returns.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
-    let failed = |source| IdentityError::File { path: path.to_owned(), source };
-    let beside = path.with_extension("new");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
-    let replaced = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
-    if let Err(error) = replaced {
-        // On a full disk even half a file is in the way; that it could not be written is what is told.
-        let _ = fs::remove_file(&beside);
-        return Err(failed(error));
-    }
-    let folder = path.parent().unwrap_or(path);
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }

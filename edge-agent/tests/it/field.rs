@@ -8,6 +8,11 @@ use std::{
 };
 
 use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
+use saoma_edge::{
+    journal::{Commit, Settings, Store},
+    sale::Sale,
+};
+use saoma_protocol::{Currency, Millis, Money, TerminalId};
 use serde_json::{Value, json};
 
 use crate::{
@@ -55,6 +60,8 @@ async fn a_doctor_beside_a_well_terminal_finds_it_well_and_takes_nothing_from_it
     let is_slow = finding(&told, "disk_write")["verdict"] == "warning";
     let well = if is_slow { (Some(1), "warning") } else { (Some(0), "ok") };
     assert_eq!((examined.status.code(), told["worst"].as_str().unwrap()), well, "{told:#}");
+    let held = finding(&told, "journal_key");
+    assert!(held["verdict"] == "ok" && held["found"].as_str().unwrap().contains("journal.key"), "{held}");
     for check in ["disk_room", "certificate", "data_dir_mode", "key_mode", "core", "core_answer", "clock", "broker"] {
         assert_eq!(finding(&told, check)["verdict"], "ok");
     }
@@ -75,7 +82,8 @@ async fn a_doctor_names_each_thing_that_is_wrong_and_what_to_do() {
     shop.online(false).await;
     shop.till.sell(json!({"amount_minor": 1250, "method": "cash"})).await;
     for file in fs::read_dir(shop.folder.path()).unwrap().flatten() {
-        if file.path().extension().is_some_and(|kind| kind == "key") {
+        let name = file.file_name();
+        if name.to_string_lossy().starts_with("terminal") && name.to_string_lossy().ends_with(".key") {
             fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
         }
     }
@@ -195,45 +203,67 @@ async fn a_replay_agrees_until_somebody_changes_a_row_and_then_names_it() {
     let path = shop.folder.path().join("journal.db");
     let log = shop.folder.path().join("journal.db-wal");
     until("the journal to be closed", async || (!log.exists()).then_some(())).await;
-    let change = |sql: &str| {
-        let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-        // The agent's journal may be closing yet.
-        connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
-        connection.batch_execute(sql).unwrap();
+    let whole_file = fs::read(&path).unwrap();
+    let sql = |sql: &'static str| -> Change {
+        Box::new(move |path| {
+            let mut connection = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+            // The agent's journal may be closing yet.
+            connection.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+            connection.batch_execute(sql).unwrap();
+        })
     };
-    for (sql, undo, words) in [
+    let changes: [(Change, &str); 7] = [
         (
-            "UPDATE sales SET amount_minor = amount_minor + 1 WHERE counter = 1",
-            "UPDATE sales SET amount_minor = amount_minor - 1 WHERE counter = 1",
-            "its amount's column",
+            sql("UPDATE sales SET amount = (SELECT amount FROM sales WHERE counter = 1) WHERE counter = 2"),
+            "was altered, or moved there from elsewhere",
         ),
         (
-            "UPDATE sales SET kept = replace(kept, '\"Li\"', '\"Wu\"') WHERE counter = 2",
-            "UPDATE sales SET kept = replace(kept, '\"Wu\"', '\"Li\"') WHERE counter = 2",
+            Box::new(|path| {
+                with_key(path, |store| {
+                    let (mut kept, _) = store.latest_sales(1).unwrap().remove(0);
+                    kept.cashier = "Wu".to_owned();
+                    let sale = Sale::reopened(kept.clone());
+                    Commit {
+                        sale: Some(kept),
+                        sale_captured: sale.was_captured(),
+                        sale_state: sale.state_text(),
+                        ..Commit::default()
+                    }
+                });
+            }),
             "its cashier is not as the entries say",
         ),
+        (sql("UPDATE sales SET captured = 1 - captured WHERE counter = 2"), "whether money came in on it"),
+        (sql("UPDATE refunds SET state = 'failed' WHERE rowid = 1"), "the list of its refunds"),
         (
-            "UPDATE sales SET captured = 1 - captured WHERE counter = 2",
-            "UPDATE sales SET captured = 1 - captured WHERE counter = 2",
-            "whether money came in on it",
-        ),
-        (
-            "UPDATE refunds SET amount_minor = amount_minor + 1 WHERE amount_minor = 250",
-            "UPDATE refunds SET amount_minor = amount_minor - 1 WHERE amount_minor = 251",
-            "the list of its refunds",
-        ),
-        (
-            "UPDATE shifts SET kept = replace(kept, '5000', '4000')",
-            "UPDATE shifts SET kept = replace(kept, '4000', '5000')",
+            Box::new(|path| {
+                with_key(path, |store| {
+                    let mut shift = store.last_shift().unwrap().unwrap();
+                    shift.float = Money::new(4_000, Currency::CNY);
+                    Commit { shift: Some(shift), ..Commit::default() }
+                });
+            }),
             "its float is 40.00 CNY, and the entries say 50.00 CNY",
         ),
-        ("DELETE FROM shifts", "", "it is not among the shifts"),
-    ] {
-        change(sql);
+        (sql("UPDATE shifts SET kept = x'01'"), "kept of shifts 1 was altered"),
+        (sql("DELETE FROM shifts"), "it is not among the shifts"),
+    ];
+    for (change, words) in changes {
+        change(&path);
         let (code, told) = replay(&shop).await;
         let differences = told["differences"].as_array().unwrap();
-        assert_eq!((code, differences.len()), (Some(2), 1), "{sql}: {told:#}");
-        assert!(differences[0].as_str().unwrap().contains(words), "{sql}: {told:#}");
-        change(undo);
+        assert_eq!((code, differences.len()), (Some(2), 1), "{words}: {told:#}");
+        assert!(differences[0].as_str().unwrap().contains(words), "{words}: {told:#}");
+        fs::write(&path, &whole_file).unwrap();
     }
+}
+
+type Change = Box<dyn Fn(&Path)>;
+
+/// By somebody who has the terminal's key.
+fn with_key(path: &Path, change: impl FnOnce(&mut Store) -> Commit) {
+    let settings = Settings { path: path.to_owned(), free_bytes_min: 0, pages_max: 0 };
+    let (mut store, _) = Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(1)).unwrap();
+    let commit = change(&mut store);
+    store.commit(&commit, Millis(1)).unwrap();
 }

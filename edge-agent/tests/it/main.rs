@@ -24,4 +24,5 @@ mod shop;
 mod stopping;
 mod torn;
 mod unplugged;
+mod vault;
 mod weather;

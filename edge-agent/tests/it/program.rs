@@ -124,7 +124,7 @@ fn the_configuration_explains_itself() {
 #[test]
 fn help_teaches() {
     let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &[],
         &["run"],
         &["enrol"],
@@ -134,6 +134,7 @@ fn help_teaches() {
         &["journal", "verify"],
         &["journal", "export"],
         &["journal", "replay"],
+        &["journal", "rekey"],
     ];
     let help = commands.map(|command| {
         let told = output(folder.path(), &[command, &["--help"]].concat());

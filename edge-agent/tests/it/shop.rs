@@ -231,6 +231,13 @@ impl Shop {
         self.running.take().unwrap().stop().await;
     }
 
+    /// Starts it, and does not use it.
+    pub async fn try_start(&self) -> Result<(), StartError> {
+        let running = start(self.folder.path(), &self.core.url(), self.broker, &self.extras).await?;
+        running.stop().await;
+        Ok(())
+    }
+
     pub async fn start_till(&mut self) {
         let (path, url) = (self.folder.path().to_owned(), self.core.url());
         let (broker, extras) = (self.broker, self.extras.clone());

@@ -40,10 +40,12 @@ async fn a_log_that_ends_within_a_commit_has_all_that_was_acknowledged_before_it
     // While it is open: as a power cut leaves it, nothing is tidied up.
     let (database, log) = (fs::read(folder.path().join("journal.db")).unwrap(), fs::read(&log).unwrap());
     assert!(acknowledged.is_sorted_by(|one, next| one < next), "each commit adds to the log: {acknowledged:?}");
+    let key = folder.path().join("journal.key");
     let reopened = |log: &[u8]| {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("journal.db"), &database).unwrap();
         fs::write(folder.path().join("journal.db-wal"), log).unwrap();
+        fs::copy(&key, folder.path().join("journal.key")).unwrap();
         let opened = Journal::open(&settings(folder.path()), TERMINAL, Millis(9)).map(|(_, opened)| opened.head.0);
         let verified = verify(&settings(folder.path()).path).unwrap();
         assert_eq!(opened.unwrap(), verified.entries);

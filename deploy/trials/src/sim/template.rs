@@ -88,6 +88,8 @@ impl Template {
         for (idx, bytes) in self.journals.iter().enumerate() {
             let path = room.join(format!("journal-{idx}.db"));
             fs::write(&path, bytes)?;
+            // It opens under its own key alone. Copied with its mode: one that others may read is refused.
+            fs::copy(self.folder.path().join(format!("template-{idx}.key")), path.with_extension("key"))?;
             journals.push(path);
         }
         Ok((Store::inline(&core)?, journals))

@@ -1,0 +1,2 @@
+-- The tables keep their names; what was sealed is not laid open again.
+SELECT 1;

@@ -1,0 +1,141 @@
+//! The rows as they are on the disk: what of each is sealed, and why the rest is not.
+//!
+//! Sealed: every amount, what a sale or a shift is (goods, cashiers, codes on show), the payload of each entry. Its hashes too,
+//! and the fingerprints of what was pressed: all else being known, a few thousand guesses at the amount would find it by them.
+//!
+//! Plain, because queries sort and search by it: numbers of entries, sales and batches, the ids made from them, the page's
+//! keys (random), times, states, and which entries are cash. Whoever takes the disk learns how many sales there were, and when.
+
+use diesel::prelude::*;
+use saoma_protocol::{Millis, journal::Entry};
+
+use super::{
+    JournalError,
+    schema::{entries, intents, refunds, sales, shift_presses, shifts},
+    seal::{Place, SealError, Seals},
+    store::{loaded, stored, unreadable},
+};
+use crate::{sale::Kept, shift::Shift};
+
+pub(super) const ENTRY_BODY: Place = Place { table: "entries", column: "body", key: "sequence" };
+pub(super) const ENTRY_CASH: Place = Place { table: "entries", column: "cash", key: "sequence" };
+pub(super) const SALE_AMOUNT: Place = Place { table: "sales", column: "amount", key: "payment" };
+pub(super) const SALE_KEPT: Place = Place { table: "sales", column: "kept", key: "payment" };
+pub(super) const REFUND_AMOUNT: Place = Place { table: "refunds", column: "amount", key: "refund" };
+pub(super) const INTENT_FINGERPRINT: Place = Place { table: "intents", column: "fingerprint", key: "key" };
+pub(super) const SHIFT_KEPT: Place = Place { table: "shifts", column: "kept", key: "batch" };
+pub(super) const PRESS_FINGERPRINT: Place = Place { table: "shift_presses", column: "fingerprint", key: "key" };
+
+/// All that is sealed.
+pub(super) const SEALED: [Place; 8] =
+    [ENTRY_BODY, ENTRY_CASH, SALE_AMOUNT, SALE_KEPT, REFUND_AMOUNT, INTENT_FINGERPRINT, SHIFT_KEPT, PRESS_FINGERPRINT];
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = entries)]
+pub(super) struct EntryRow {
+    pub(super) sequence: i64,
+    at: i64,
+    body: Vec<u8>,
+    cash: Option<Vec<u8>>,
+}
+
+impl EntryRow {
+    /// `hash`: as it is kept beside the entry. `cash`: minor units and currency of a cash sale.
+    pub(super) fn seal(seals: &Seals, entry: &Entry, hash: &str, cash: Option<(i64, &str)>) -> Result<Self, SealError> {
+        let sequence = stored(entry.sequence);
+        let row = sequence.to_string();
+        // As they are, right or wrong: whether they fit is for whoever checks the chain.
+        let body = format!("{}\n{hash}\n{}", entry.prev_hash, entry.payload);
+        let cash = cash.map(|(minor, currency)| seals.seal_sum(ENTRY_CASH, &row, minor, currency)).transpose()?;
+        Ok(Self { sequence, at: entry.at.0, body: seals.seal_text(ENTRY_BODY, &row, &body)?, cash })
+    }
+
+    /// The entry, and the hash that is kept beside it.
+    pub(super) fn open(self, seals: &Seals) -> Result<(Entry, String), JournalError> {
+        let Self { sequence, at, body, .. } = self;
+        let body = seals.open_text(ENTRY_BODY, &sequence.to_string(), &body)?;
+        let mut parts = body.splitn(3, '\n').map(str::to_owned);
+        let (Some(prev_hash), Some(hash), Some(payload)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(unreadable("an entry", "it has no payload"));
+        };
+        Ok((Entry { sequence: loaded(sequence), at: Millis(at), prev_hash, payload }, hash))
+    }
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = sales)]
+pub(super) struct SaleRow {
+    pub(super) payment: String,
+    pub(super) counter: i64,
+    pub(super) entry: i64,
+    pub(super) state: String,
+    pub(super) open: i64,
+    pub(super) captured: i64,
+    pub(super) amount: Vec<u8>,
+    pub(super) kept: Vec<u8>,
+}
+
+impl SaleRow {
+    pub(super) fn sum(&self, seals: &Seals) -> Result<(i64, String), SealError> {
+        seals.open_sum(SALE_AMOUNT, &self.payment, &self.amount)
+    }
+
+    pub(super) fn kept(&self, seals: &Seals) -> Result<Kept, JournalError> {
+        kept_sale(seals, &self.payment, &self.kept)
+    }
+}
+
+/// What the sale `payment` is, from its column.
+pub(super) fn kept_sale(seals: &Seals, payment: &str, kept: &[u8]) -> Result<Kept, JournalError> {
+    let text = seals.open_text(SALE_KEPT, payment, kept)?;
+    serde_json::from_str(&text).map_err(|error| unreadable("a sale", error))
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = refunds)]
+pub(super) struct RefundRow {
+    pub(super) refund: String,
+    pub(super) payment: String,
+    pub(super) state: String,
+    pub(super) amount: Vec<u8>,
+}
+
+impl RefundRow {
+    pub(super) fn sum(&self, seals: &Seals) -> Result<(i64, String), SealError> {
+        seals.open_sum(REFUND_AMOUNT, &self.refund, &self.amount)
+    }
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = intents)]
+pub(super) struct IntentRow {
+    pub(super) key: String,
+    pub(super) fingerprint: Vec<u8>,
+    pub(super) payment: String,
+    pub(super) refund: Option<String>,
+    pub(super) at: i64,
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = shifts)]
+pub(super) struct ShiftRow {
+    pub(super) batch: i64,
+    pub(super) entry: i64,
+    pub(super) open: i64,
+    pub(super) kept: Vec<u8>,
+}
+
+impl ShiftRow {
+    pub(super) fn kept(&self, seals: &Seals) -> Result<Shift, JournalError> {
+        let text = seals.open_text(SHIFT_KEPT, &self.batch.to_string(), &self.kept)?;
+        serde_json::from_str(&text).map_err(|error| unreadable("a shift", error))
+    }
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = shift_presses)]
+pub(super) struct PressRow {
+    pub(super) key: String,
+    pub(super) fingerprint: Vec<u8>,
+    pub(super) at: i64,
+}
