@@ -40,7 +40,7 @@ pub use refund::{GiveBack, give_back};
 pub(crate) use refund_calls::take_as_unanswered;
 pub use refund_calls::{refund_notified, resume as resume_refund};
 pub use routing::Silences;
-pub use rules::{Quote, Wish, quote, refused_by_default};
+pub use rules::{Quote, Wish, quote};
 pub(crate) use settle::record;
 pub use settle::{Heard, Outcome, Settled, settle};
 pub use told::{Told, told};
@@ -85,9 +85,9 @@ pub enum PaymentError {
     /// The merchant's own rules say no, in their words. Nothing was changed.
     #[error("{sentence}")]
     RefusedByRules { code: String, sentence: String },
-    /// Nothing was changed.
-    #[error("the merchant's rule {rule} gave no decision: {why}")]
-    RuleFailed { rule: &'static str, why: String },
+    /// Nothing was changed. Without the rule's own words: people who sell read this.
+    #[error("the merchant's rule {rule} gave no decision ({code})")]
+    RuleFailed { rule: &'static str, code: &'static str },
     /// Another payment has this very reading of a card. Nothing was changed.
     #[error("this reading of the card paid before")]
     CardUsed,

@@ -1,4 +1,5 @@
-//! What a merchant's own rules are told of the payments before: each is bounded, since it is read before a sale.
+//! What a merchant's own rules are told of the payments before. It is read before a sale, of merchants with rules alone: outcomes of
+//! so many payments, takings of all that were made since a moment.
 
 use std::collections::HashMap;
 

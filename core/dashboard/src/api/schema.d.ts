@@ -2460,9 +2460,12 @@ export interface components {
             enabled: boolean;
             /** @description The id of an installed extension. */
             extension: string;
-            /** @description Of the extension's rules; without it `risk` alone, if it has that. */
+            /** @description Of `price`, `route`, `risk` and `receipt-lines`; without it as before, if they were this extension's, and else `risk` alone. */
             refuse_on_failure?: string[] | null;
-            /** @description All of them; without it those of before, if they were this extension's. */
+            /**
+             * @description All of them; without it those of before, if they were this extension's. Rules that are switched off may keep what they had,
+             *     also what does not fit.
+             */
             settings?: Record<string, never> | null;
             /**
              * Format: int64

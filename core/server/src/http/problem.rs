@@ -79,6 +79,7 @@ codes! {
     CHANNEL_CANNOT = "channel_cannot", 409, "The channel cannot do this";
     SALE_REFUSED = "sale_refused", 409, "The merchant's rules refuse this sale";
     RULE_FAILED = "rule_failed", 409, "A rule of the merchant's gave no decision";
+    RULE_BUSY = "rule_busy", 503, "A rule of the merchant's cannot be asked just now";
     CARD_USED = "card_used", 409, "The card was read for another payment";
     VOID_TOO_LATE = "void_too_late", 409, "The day of the payment is over";
     NOTIFICATION_FORGED = "notification_forged", 401, "The notification is not believed";
@@ -340,10 +341,12 @@ impl From<PaymentError> for Problem {
                 Self::new(CHANNEL_AMBIGUOUS, format!("Choose one of: {}.", names.join(", "))).at("/channel_account")
             }
             PaymentError::RefusedByRules { code, .. } => Self::new(SALE_REFUSED, format!("{said} ({code})")),
-            PaymentError::RuleFailed { .. } => Self::new(
-                RULE_FAILED,
-                format!("{said} Nothing was sold. Try again, or have the rules changed or switched off."),
-            ),
+            PaymentError::RuleFailed { code: "overloaded" | "timed_out", .. } => {
+                Self::new(RULE_BUSY, format!("{said} Try again."))
+            }
+            PaymentError::RuleFailed { .. } => {
+                Self::new(RULE_FAILED, format!("{said} Have the rules changed or switched off."))
+            }
             PaymentError::CardUsed => {
                 Self::new(CARD_USED, "This reading of the card was sent with another payment. Read the card again.")
                     .at("/presentation/card/ksn")

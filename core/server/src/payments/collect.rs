@@ -99,10 +99,21 @@ impl How {
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
     let (enabled, stored) = ground(app, scope).await?;
     let mut rules = Rules::of(app, scope, stored, || wish(&collect)).await?;
-    if let Some(rules) = &mut rules {
-        rules.risk(app).await?;
-    }
-    let route = route(app, scope, &collect, enabled, rules.as_mut()).await?;
+    let routed = async {
+        if let Some(rules) = &mut rules {
+            rules.risk(app).await?;
+        }
+        route(app, scope, &collect, enabled, rules.as_mut()).await
+    };
+    let route = match routed.await {
+        Ok(route) => route,
+        // The same request at once may have been allowed and made, and counts against this one.
+        Err(refused @ (PaymentError::RefusedByRules { .. } | PaymentError::RuleFailed { .. })) => {
+            let made = repeated(app, scope, collect.id, collect.fingerprint).await?;
+            return made.map(|sale| (sale, false)).ok_or(refused);
+        }
+        Err(error) => return Err(error),
+    };
     let channel = ready(app, scope, &route.account).await?;
     let told = rules.map(|rules| rules.told());
     let Some(sale) = write_down(app, scope, &collect, &route, &channel, told).await? else {
@@ -252,9 +263,9 @@ async fn write_down(
             for (idx, kind) in kinds.iter().enumerate() {
                 let detail = if idx == 0 { passed_over.as_str() } else { "" };
                 record(tx, &scope, &stored, None, kind, detail, &actor, now)?;
-            }
-            if let Some(told) = &rules {
-                record(tx, &scope, &stored, None, kind::RULES_ASKED, told, &actor, now)?;
+                if let (0, Some(told)) = (idx, &rules) {
+                    record(tx, &scope, &stored, None, kind::RULES_ASKED, told, &actor, now)?;
+                }
             }
             let sale = payments::load_sale(tx, &scope, id)?;
             push(&app_in, tx, &scope, &sale, now)?;

@@ -103,15 +103,9 @@ pub(super) async fn route(
         Some(rules) if fit.len() > 1 => rules.route(app, &fit).await?,
         _ => Vec::new(),
     };
-    let rank = |account: &ChannelAccount| ranked.iter().position(|id| *id == account.id);
-    // Stable: those that the rules leave out stay behind in their old order.
-    fit.sort_by_key(|account| rank(account).unwrap_or(usize::MAX));
-    for account in &mut fit {
-        // Each has a rank of its own, so that of those no two claim a code alike: the rules have decided.
-        if let Some(place) = rank(account) {
-            account.priority = i32::MIN.saturating_add(i32::try_from(place).unwrap_or(i32::MAX));
-        }
-    }
+    // Stable: those that the rules leave out stay behind in their old order. Priorities stay: whose code it is that two wallets
+    // claim alike is no question of cost, and a person's to answer.
+    fit.sort_by_key(|account| ranked.iter().position(|id| *id == account.id).unwrap_or(usize::MAX));
     first_that_answers(app, &collect.how, currency.code(), fit)
 }
 

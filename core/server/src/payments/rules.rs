@@ -87,7 +87,10 @@ impl Rules {
         let asked = extension.risk(self.scope.tenant(), &self.stored.settings_json, &self.draft, recent);
         let told = asked.instrument(self.span(Rule::Risk)).await;
         match self.heard(Rule::Risk, told)? {
-            Some(Verdict::Refuse { code, sentence }) => Err(PaymentError::RefusedByRules { code, sentence }),
+            Some(Verdict::Refuse { code, sentence }) => {
+                tracing::info!(code, extension = self.stored.extension, "a merchant's rules refuse a sale");
+                Err(PaymentError::RefusedByRules { code, sentence })
+            }
             Some(Verdict::Allow) => {
                 self.decided.push("risk: allowed".to_owned());
                 Ok(())
@@ -199,7 +202,7 @@ impl Rules {
             "a merchant's rule gave no decision"
         );
         if self.stored.refuse_on_failure.iter().any(|name| name == rule.text()) {
-            return Err(PaymentError::RuleFailed { rule: rule.text(), why });
+            return Err(PaymentError::RuleFailed { rule: rule.text(), code });
         }
         self.failed.push(format!("{} failed ({code})", rule.text()));
         Ok(())
@@ -225,13 +228,6 @@ pub async fn quote(app: &App, scope: TenantScope, wish: Wish) -> Result<Quote, P
             failed: Vec::new(),
         }),
     }
-}
-
-/// The names of the rules whose failure refuses a sale, for a merchant who does not say.
-#[must_use]
-pub fn refused_by_default(extension: &Extension) -> Vec<String> {
-    let offers = extension.description().rules.contains(&Rule::Risk);
-    offers.then(|| Rule::Risk.text().to_owned()).into_iter().collect()
 }
 
 /// What a merchant's sales stand on before they are decided: the accounts that take payments, and the rules.

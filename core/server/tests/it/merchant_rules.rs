@@ -186,16 +186,22 @@ async fn the_cheapest_account_collects_unless_somebody_names_another() {
 async fn a_rule_that_gives_no_answer_refuses_or_is_passed_over() {
     let canteen = Canteen::open().await;
     let owner = &canteen.merchant.owner;
-    for (mode, code) in [("trap", "trapped"), ("loop", "timed_out"), ("error", "undecided"), ("bad-code", "bad_answer")]
-    {
+    for (mode, code, status, told) in [
+        ("trap", "trapped", 409, "rule_failed"),
+        ("loop", "timed_out", 503, "rule_busy"),
+        ("error", "undecided", 409, "rule_failed"),
+        ("bad-code", "bad_answer", 409, "rule_failed"),
+    ] {
         let wish = |refusing: Value| {
             let settings = json!({ "mode": mode });
             json!({ "extension": "hostile-rules", "enabled": true, "settings": settings, "refuse_on_failure": refusing })
         };
         let before = canteen.payments();
         canteen.sets(wish(json!(["risk", "price"]))).await;
-        let refused = canteen.sells(500, "Mei", &format!("{mode}-1"), 409).await;
-        assert_eq!((&refused["code"], canteen.payments()), (&json!("rule_failed"), before), "{mode}");
+        let refused = canteen.sells(500, "Mei", &format!("{mode}-1"), status).await;
+        assert_eq!((&refused["code"], canteen.payments()), (&json!(told), before), "{mode}");
+        // A cashier reads it: nothing of the rule's own words.
+        assert!(!refused["detail"].to_string().contains("I do not want"), "{refused}");
         canteen.sets(wish(json!([]))).await;
         let sold = canteen.sells(500, "Mei", &format!("{mode}-2"), 201).await;
         assert_eq!(sold["state"], "succeeded", "{mode}");
@@ -204,7 +210,10 @@ async fn a_rule_that_gives_no_answer_refuses_or_is_passed_over() {
     }
     // A price that cannot be carried out is none.
     for mode in ["free", "usury", "wrong-sum"] {
-        canteen.sets(json!({ "extension": "hostile-rules", "enabled": true, "settings": { "mode": mode } })).await;
+        let settings = json!({ "mode": mode });
+        let mild =
+            json!({ "extension": "hostile-rules", "enabled": true, "settings": settings, "refuse_on_failure": [] });
+        canteen.sets(mild).await;
         let quote = quoted(owner, json!({ "amount": amount(700) })).await;
         assert_eq!(
             (&quote["amount"], &quote["failed"]),
@@ -229,7 +238,7 @@ async fn rules_that_are_gone_refuse_until_they_are_switched_off() {
     let problem = canteen.rules().await["problem"].to_string();
     assert!(problem.contains("no such extension"), "{problem}");
     let refused = canteen.sells(500, "Mei", "gone", 409).await;
-    assert!(refused["code"] == "rule_failed" && text(&refused, "/detail").contains("not installed"), "{refused}");
+    assert!(refused["code"] == "rule_failed" && text(&refused, "/detail").contains("not_installed"), "{refused}");
     let owner = &canteen.merchant.owner;
     let on = json!({ "version": 1, "extension": "canteen-rules", "enabled": true });
     let refused: Value = owner.ask("PUT", RULES).json(&on).await.json(422);
@@ -237,6 +246,27 @@ async fn rules_that_are_gone_refuse_until_they_are_switched_off() {
     let off = canteen.sets(json!({ "extension": "canteen-rules", "enabled": false })).await;
     assert_eq!(off["settings"], json!({ "receipt_line": "谢谢" }));
     assert_eq!(canteen.sells(500, "Mei", "off", 201).await["state"], "succeeded");
+}
+
+/// One of them is allowed and uses the limit up; the others are that sale, not a second one that the limit forbids.
+#[actix_web::test]
+async fn the_same_sale_at_once_is_not_refused_by_itself() {
+    let canteen = Canteen::open().await;
+    let settings = json!({ "cashier_hour_minor_max": 800 });
+    canteen.sets(json!({ "extension": "canteen-rules", "enabled": true, "settings": settings })).await;
+    let mut sale = charge(800, &canteen.town.code_of("alice").await);
+    sale["cashier"] = json!("Mei");
+    let owner = &canteen.merchant.owner;
+    let asked =
+        futures_util::future::join_all((0..8).map(|_| owner.post("/v1/payments").key("one").json(&sale).into_future()))
+            .await;
+    let mut ids: Vec<String> = Vec::new();
+    for answer in asked {
+        assert!([200, 201].contains(&answer.status), "{} {}", answer.status, answer.text);
+        ids.push(text(&serde_json::from_str(&answer.text).unwrap(), "/id").to_owned());
+    }
+    ids.dedup();
+    assert_eq!((ids.len(), canteen.payments()), (1, 1));
 }
 
 #[actix_web::test]

@@ -16,7 +16,6 @@ use crate::{
         problem::{CHANGED_MEANWHILE, INVALID, PLUGIN_MISSING, Problem},
         router::other_method,
     },
-    payments::refused_by_default,
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -68,11 +67,12 @@ pub struct ChangeMerchantRules {
     /// The id of an installed extension.
     extension: String,
     enabled: bool,
-    /// All of them; without it those of before, if they were this extension's.
+    /// All of them; without it those of before, if they were this extension's. Rules that are switched off may keep what they had,
+    /// also what does not fit.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     settings: Option<Map<String, Value>>,
-    /// Of the extension's rules; without it `risk` alone, if it has that.
+    /// Of `price`, `route`, `risk` and `receipt-lines`; without it as before, if they were this extension's, and else `risk` alone.
     #[serde(default)]
     refuse_on_failure: Option<Vec<String>>,
 }
@@ -127,11 +127,14 @@ pub async fn change(
     }
     let before = before.filter(|before| before.extension == body.extension);
     let extension = app.channels().extension(&body.extension);
-    let (settings_json, refuse_on_failure) = match (&extension, before) {
+    let refuse_on_failure = match (body.refuse_on_failure, &before) {
+        (Some(named), _) => refusing(named)?,
+        (None, Some(before)) => before.refuse_on_failure.clone(),
+        (None, None) => vec![Rule::Risk.text().to_owned()],
+    };
+    let settings_json = match (&extension, before) {
         // What only the extension understands cannot be changed without it; it can be switched off.
-        (None, Some(before)) if !body.enabled && body.settings.is_none() && body.refuse_on_failure.is_none() => {
-            (before.settings_json, before.refuse_on_failure)
-        }
+        (_, Some(before)) if !body.enabled && body.settings.is_none() => before.settings_json,
         (None, _) => {
             let id: String = body.extension.chars().take(64).collect();
             let detail = format!("There is no extension {id:?} here; GET /v1/extensions lists those there are.");
@@ -140,8 +143,7 @@ pub async fn change(
         (Some(extension), before) => {
             let kept = || before.as_ref().and_then(|before| serde_json::from_str(&before.settings_json).ok());
             let settings = body.settings.or_else(kept).unwrap_or_default();
-            let settings_json = checked_settings(&extension.description().settings_schema, settings)?;
-            (settings_json, refusing(extension, body.refuse_on_failure)?)
+            checked_settings(&extension.description().settings_schema, settings)?
         }
     };
     let now = app.now();
@@ -169,14 +171,15 @@ pub async fn change(
     Ok(web::Json(view(&app, Some(saved))?))
 }
 
-/// Those of the extension's rules whose failure refuses a sale.
-fn refusing(extension: &Extension, named: Option<Vec<String>>) -> Result<Vec<String>, Problem> {
-    let Some(named) = named else { return Ok(refused_by_default(extension)) };
-    let offered: Vec<&str> = extension.description().rules.iter().copied().map(Rule::text).collect();
-    let is_wrong = |(idx, name): &(usize, &String)| !offered.contains(&name.as_str()) || named[..*idx].contains(name);
+/// Rules whose failure refuses a sale. Also those that the extension has not: its next version may.
+fn refusing(named: Vec<String>) -> Result<Vec<String>, Problem> {
+    let is_wrong = |(idx, name): &(usize, &String)| {
+        Rule::ALL.iter().all(|rule| rule.text() != name.as_str()) || named[..*idx].contains(name)
+    };
     match named.iter().enumerate().find(is_wrong) {
         Some((idx, _)) => {
-            let detail = format!("It has the rules {}; each may be named once.", offered.join(", "));
+            let all = Rule::ALL.map(Rule::text).join(", ");
+            let detail = format!("The rules are {all}; each may be named once.");
             Err(Problem::new(INVALID, detail).at(format!("/refuse_on_failure/{idx}")))
         }
         None => Ok(named),
