@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    io::{self, ErrorKind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -70,7 +71,15 @@ impl Collector {
             while let Ok((connection, _)) = listener.accept().await {
                 let answering = answering.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = answering.serve(connection).await {
+                    // A program that is stopped or killed leaves its line behind: nothing was said on it that could not be read.
+                    let hung_up = |error: &anyhow::Error| {
+                        error
+                            .downcast_ref::<io::Error>()
+                            .is_some_and(|error| error.kind() == ErrorKind::ConnectionReset)
+                    };
+                    if let Err(error) = answering.serve(connection).await
+                        && !hung_up(&error)
+                    {
                         answering.received().refused.push(format!("{error:#}"));
                     }
                 });
