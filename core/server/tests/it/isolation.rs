@@ -167,6 +167,7 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
     let rows = [
         ("payments_create", "/channel_account", "/v1/payments", present(100), account, "409 channel_unavailable"),
         ("payments_create", "/store", "/v1/payments", present(100), store, "422 invalid"),
+        ("payments_ask", "/store", "/v1/quotes", json!({ "amount": money.clone() }), store, "422 invalid"),
         ("payments_create", "/order", "/v1/payments", present(100), text(&sold, "/order"), "404 not_found"),
         ("settlements_create", "/refund", &settlements, hand, text(&refund, "/id"), "404 not_found"),
         ("discrepancies_assign", "/to", &assign, json!({}), text(&me, "/items/0/id"), "404 not_found"),
