@@ -94,7 +94,8 @@ impl How {
 ///
 /// # Errors
 /// Before anything is written: `ExistsDifferently`, `Order`, `OrderElsewhere`, `NoChannel`, `CodeNotRecognised`,
-/// `Ambiguous`, `ChannelCannot`, `RefusedByRules`, `RuleFailed`, `Store`. Afterwards only `Store` and `CutOff`; the resolver finishes what was begun.
+/// `Ambiguous`, `ChannelCannot`, `RefusedByRules`, `RuleFailed`, `Store`. Afterwards only `Store` and `CutOff`; the resolver
+/// finishes what was begun.
 #[tracing::instrument(skip_all, fields(payment.id = %collect.id))]
 pub async fn collect(app: &App, scope: TenantScope, collect: Collect) -> Result<(Sale, bool), PaymentError> {
     let (enabled, stored) = ground(app, scope).await?;

@@ -107,7 +107,7 @@ pub async fn show(
 ) -> Result<web::Json<MerchantRulesView>, Problem> {
     let scope = caller.scope()?;
     let stored = app.store().read(move |tx| merchant_rules::load(tx, &scope)).await?;
-    Ok(web::Json(view(&app, stored)?))
+    Ok(web::Json(view(&app, stored)))
 }
 
 /// Sets the merchant's rules, or switches them off: for the sales that begin from now on.
@@ -168,7 +168,7 @@ pub async fn change(
         note(tx, &who, "merchant_rules.changed", &scope.tenant(), &detail, now)
     };
     app.store().write(save).await?;
-    Ok(web::Json(view(&app, Some(saved))?))
+    Ok(web::Json(view(&app, Some(saved))))
 }
 
 /// Rules whose failure refuses a sale. Also those that the extension has not: its next version may.
@@ -190,9 +190,9 @@ fn settings(rules: &MerchantRules) -> Value {
     serde_json::from_str(&rules.settings_json).unwrap_or_default()
 }
 
-fn view(app: &App, stored: Option<MerchantRules>) -> Result<MerchantRulesView, Problem> {
+fn view(app: &App, stored: Option<MerchantRules>) -> MerchantRulesView {
     let Some(rules) = stored else {
-        return Ok(MerchantRulesView {
+        return MerchantRulesView {
             version: 0,
             extension: None,
             enabled: false,
@@ -201,7 +201,7 @@ fn view(app: &App, stored: Option<MerchantRules>) -> Result<MerchantRulesView, P
             problem: None,
             changed_at: None,
             changed_by: None,
-        });
+        };
     };
     let problem = match app.channels().extension(&rules.extension) {
         None => Some("This node has no such extension.".to_owned()),
@@ -210,7 +210,7 @@ fn view(app: &App, stored: Option<MerchantRules>) -> Result<MerchantRulesView, P
             fits.err().map(|error| format!("The settings do not fit: {error}."))
         }
     };
-    Ok(MerchantRulesView {
+    MerchantRulesView {
         version: rules.version,
         settings: settings(&rules),
         extension: Some(rules.extension),
@@ -219,5 +219,5 @@ fn view(app: &App, stored: Option<MerchantRules>) -> Result<MerchantRulesView, P
         problem,
         changed_at: Some(rules.changed_at),
         changed_by: Some(rules.changed_by),
-    })
+    }
 }

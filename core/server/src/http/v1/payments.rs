@@ -138,16 +138,10 @@ pub async fn create(
     if let Some(sale) = repeated(&app, scope, id, fingerprint).await? {
         return Ok(HttpResponse::Ok().json(payment_view(&app, &sale)));
     }
-    let (store, terminal) = match caller.principal() {
-        Principal::Terminal { store, terminal, .. } => {
-            own_number(scope, *terminal, id, &body)?;
-            if body.store.is_some_and(|given| given != *store) {
-                return Err(Problem::new(INVALID, "A terminal sells in its own store.").at("/store"));
-            }
-            (store_of(&app, scope, Some(*store)).await?, Some(*terminal))
-        }
-        _ => (store_of(&app, scope, body.store).await?, None),
-    };
+    if let Principal::Terminal { terminal, .. } = caller.principal() {
+        own_number(scope, *terminal, id, &body)?;
+    }
+    let (store, terminal) = seller(&app, scope, caller.principal(), body.store).await?;
     let how = match body.presentation {
         Presentation::Merchant { expires_in_seconds } => {
             let seconds = expires_in_seconds.unwrap_or(app.config().payments.code_lifetime_seconds);
@@ -218,8 +212,26 @@ fn own_number(scope: TenantScope, terminal: TerminalId, id: PaymentId, body: &Cr
     Err(Problem::new(INVALID, detail).at("/counter"))
 }
 
+/// Where it is sold, and at which terminal: a terminal sells in its own store.
+pub(super) async fn seller(
+    app: &App,
+    scope: TenantScope,
+    who: &Principal,
+    named: Option<StoreId>,
+) -> Result<(StoreId, Option<TerminalId>), Problem> {
+    match who {
+        Principal::Terminal { store, terminal, .. } => {
+            if named.is_some_and(|given| given != *store) {
+                return Err(Problem::new(INVALID, "A terminal sells in its own store.").at("/store"));
+            }
+            Ok((store_of(app, scope, Some(*store)).await?, Some(*terminal)))
+        }
+        _ => Ok((store_of(app, scope, named).await?, None)),
+    }
+}
+
 /// The store named, or the only one there is.
-pub(super) async fn store_of(app: &App, scope: TenantScope, named: Option<StoreId>) -> Result<StoreId, Problem> {
+async fn store_of(app: &App, scope: TenantScope, named: Option<StoreId>) -> Result<StoreId, Problem> {
     let shops = app.store().read(move |tx| stores::list(tx, &scope)).await?;
     let mut open = shops.into_iter().filter(|shop| shop.active && named.is_none_or(|named| shop.id == named));
     match (open.next(), open.next()) {

@@ -3,16 +3,15 @@
 use actix_web::web;
 use saoma_channels::extension::{Adjustment, DraftMethod};
 use saoma_protocol::{Amount, StoreId, api::Goods};
-use saoma_store::Principal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::payments::{check_goods, store_of};
+use super::payments::{check_goods, seller};
 use crate::{
     app::App,
     http::{
         auth::{Caller, rights::TakePayments},
-        problem::{INVALID, Problem},
+        problem::Problem,
         router::other_method,
         text,
     },
@@ -91,19 +90,11 @@ pub async fn ask(
 ) -> Result<web::Json<QuoteView>, Problem> {
     let (scope, body) = (caller.scope()?, body.into_inner());
     check_goods(&body.goods)?;
-    let (named, terminal) = match caller.principal() {
-        Principal::Terminal { store, terminal, .. } => {
-            if body.store.is_some_and(|given| given != *store) {
-                return Err(Problem::new(INVALID, "A terminal sells in its own store.").at("/store"));
-            }
-            (Some(*store), Some(*terminal))
-        }
-        _ => (body.store, None),
-    };
+    let (store, terminal) = seller(&app, scope, caller.principal(), body.store).await?;
     let wish = Wish {
         amount: body.amount,
         goods: body.goods,
-        store: store_of(&app, scope, named).await?,
+        store,
         terminal,
         cashier: text::optional(body.cashier, "/cashier")?,
         method: match body.method {
