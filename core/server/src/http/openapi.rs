@@ -288,6 +288,7 @@ mod tests {
         ("/v1/plugin-rollouts/{plugin}/install", "it names the version that it changes, which a repeat finds used up"),
         ("/v1/plugin-rollouts/{plugin}/promote", "it names the version that it changes, which a repeat finds used up"),
         ("/v1/plugin-rollouts/{plugin}/rollback", "it names the version that it changes, which a repeat finds used up"),
+        ("/v1/quotes", "it tells a price, and keeps nothing"),
         ("/v1/terminal/enrol", "the claim code works once"),
         ("/v1/terminal/journal", "entries are known by number and hash"),
         ("/v1/terminal/pushes/ack", "what is acknowledged stays so"),
