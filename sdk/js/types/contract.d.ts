@@ -204,6 +204,154 @@ declare module 'saoma:channel/channel@0.2.0' {
 }
 
 /**
+ * A tenant's own rules. Unlike a channel an extension sends nothing: it is asked, it answers, and core decides what the answer is
+ * worth. So it has no http, no secrets and no store: what it may know stands in its arguments, the time as well, and the same
+ * arguments must give the same answer.
+ * 
+ * Whoever sells may ask core for a quote before anybody is asked to pay: `price` and `receipt-lines` are called for that, and whoever
+ * asked makes the sale of the amount that was quoted. Nothing is written for it, and nothing holds them to it: core never changes
+ * the amount of a sale, which the customer has seen. For the sale itself `risk` is called, and `route` where core would choose among
+ * several channel accounts, both before anything of the payment is written or sent; what they decided is kept with the payment.
+ * Cash is sold at the terminal, with or without a network, and is not asked about. An instance lives for one call, which may wait
+ * half a second for its place, run for 50 ms, and end within a second once it has begun: a customer waits.
+ * 
+ * A trap, a call past its deadline, an `err`, and an answer that breaks a bound stated here are one and the same to core: the rule
+ * has failed, and the tenant's setting says what then: there is no payment (or quote), or it is made as if the extension had no such
+ * rule, and the failure is kept with the payment (told with the quote). Without a setting there is no payment if `risk` fails, and it goes on without the
+ * others.
+ */
+declare module 'saoma:channel/extension@0.2.0' {
+  export interface Description {
+    /** As a channel's `manifest`: 2 to 32 lower-case letters, digits and `-`; another than that of any channel. */
+    id: string;
+    /** SemVer, at most 64 characters. */
+    version: string;
+    /** What people see, 1 to 64 characters. */
+    name: string;
+    /** At least one, none twice. Those that are not named are never called. */
+    rules: Rule[];
+    /** JSON Schema of the tenant's settings, of the kind that a channel's `manifest.settings-schema` is. */
+    settingsSchema: string;
+  }
+
+  export type Rule =
+    | 'price'
+    | 'route'
+    | 'risk'
+    | 'receipt-lines';
+
+  /** A sale that is about to be made. */
+  export interface Draft {
+    /** What was asked for, in whole minor units, from 1 to 999,999,999,999. */
+    amountMinor: number;
+    /** ISO 4217, and how many of the amount's digits stand behind its point (0 to 4). */
+    currency: string;
+    minorDigits: number;
+    /** As the till named them, at most 200; often none. They need not add up to the amount. */
+    goods: Goods[];
+    /** Core's ids, as channels see them; the terminal's is empty for sales without one. */
+    storeId: string;
+    terminalId: string;
+    /** Who sells, as the till names them; empty if nobody is named. */
+    cashier: string;
+    method: Method;
+    /** When, in milliseconds since 1970-01-01T00:00:00Z, and how many minutes after UTC's the merchant's clock is, -1,439 to 1,439. */
+    at: number;
+    utcOffsetMinutes: number;
+  }
+
+  export interface Goods {
+    /** 1 to 128 characters, of any script. */
+    name: string;
+    quantity: number;
+    /** Of one; 0 or more. */
+    priceMinor: number;
+  }
+
+  export type Method =
+    | 'merchant-presented'
+    | 'customer-presented'
+    | 'card'
+    /** The customer has not chosen yet, as when a price is asked for; cash too. */
+    | 'undecided';
+
+  export interface Priced {
+    /** From 1 to twice what was asked. In the currency of the draft: there is no other. */
+    amountMinor: number;
+    /** Why, at most 8; what was asked and all of these are together exactly the amount. */
+    adjustments: Adjustment[];
+  }
+
+  export interface Adjustment {
+    /** 1 to 64 characters without control characters. Customers read it. */
+    name: string;
+    /** Less than 0 is a discount; never 0. */
+    minor: number;
+  }
+
+  export interface Candidate {
+    /** 2 to 64 of them come (further ones keep their place behind), in the order of the merchant's priorities. */
+    id: string;
+    channel: string;
+    /** What the account's fee plan says that this sale will cost, in minor units. */
+    feeMinor: number;
+    /** Of the account's payments of late that have an outcome: how many, and how many of ten thousand succeeded (10,000 if none). */
+    outcomes: number;
+    successPer10000: number;
+  }
+
+  /**
+   * The payments in the draft's currency of this cashier (if the draft names one; else of this store) that were made in the hour before
+   * and are paid by now, cash too. Those under way do not count.
+   */
+  export interface Recent {
+    payments: number;
+    amountMinor: number;
+  }
+
+  export type Verdict =
+    | { tag: 'allow' }
+    | { tag: 'refuse'; val: Refusal };
+
+  export interface Refusal {
+    /** 1 to 64 of [a-z0-9_]. */
+    code: string;
+    /** For the cashier, 1 to 200 characters without control characters. */
+    sentence: string;
+  }
+
+  /** Who this is and what it offers. Called once when the extension is taken in; it must not call any import. */
+  export function describe(): Description;
+
+  /**
+   * What is to be paid: a discount, a surcharge, or as it was (then without adjustments).
+   * @throws {string}
+   */
+  export function price(settingsJson: string, draft: Draft): Priced;
+
+  /**
+   * Which of the accounts that could collect it should, the best first. Only ids of `candidates`, none twice; those left out come
+   * after, in their old order, so that an empty list changes nothing. Core still passes over those where nobody answers; whose a
+   * code is that several wallets of one priority claim is a person's to say; and once something was sent there is no other account.
+   * @throws {string}
+   */
+  export function route(settingsJson: string, draft: Draft, candidates: Candidate[]): string[];
+
+  /**
+   * Whether the sale may be made at all.
+   * @throws {string}
+   */
+  export function risk(settingsJson: string, draft: Draft, recent: Recent): Verdict;
+
+  /**
+   * What the receipt says besides: at most 8 lines of 1 to 48 characters without control characters. `priced` is what `price` gave,
+   * or the draft's amount without adjustments.
+   * @throws {string}
+   */
+  export function receiptLines(settingsJson: string, draft: Draft, priced: Priced): string[];
+}
+
+/**
  * The only way out to the network. The host allows what the manifest names and the operator granted, checks every
  * address it connects to (no private ranges unless the operator allows them), follows no redirect, and cuts off at its
  * limits: 16 requests a call, requests of at most 1 MiB, 32 headers of at most 8 KiB in all, and the call's deadline. It
