@@ -155,31 +155,42 @@ pub fn decide(refund: &Refund, event: &Event) -> Result<Option<State>, Refusal> 
     })
 }
 
-/// What an answer means for a refund that two persons have settled while its channel kept silent.
+/// Whether an answer says otherwise than how the refund has ended here: paid of one that had failed, or failed of one that was
+/// paid. Neither may be passed over, and neither is believed on a word that may be old: the channel is asked again.
+#[must_use]
+pub const fn contradicts(ended: &State, status: &AnswerStatus) -> bool {
+    matches!(
+        (ended, status),
+        (State::Failed { .. }, AnswerStatus::Succeeded) | (State::Succeeded, AnswerStatus::Failed { .. })
+    )
+}
+
+/// What an answer means for a refund whose end is in doubt: two persons have settled it while its channel kept silent, or the
+/// channel has said otherwise since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterHand {
+pub enum LastWord {
     /// Nothing definite: the channel is asked again.
     AskOn,
-    /// The persons were right.
+    /// It had ended so.
     Confirmed,
-    /// They called it not paid, and the channel has paid it.
+    /// It counted as not paid, and the channel has paid it.
     PaidAfterAll,
-    /// They called it paid, and the channel has not paid it and will not.
+    /// It counted as paid, and the channel has not paid it and will not.
     NotPaidAfterAll,
 }
 
-/// The channel has the last word on what persons settled at `settled_at`.
+/// The channel has the last word on what is in doubt since `doubted_at`.
 #[must_use]
-pub fn after_hand(settled: &State, settled_at: Millis, status: &AnswerStatus, now: Millis) -> AfterHand {
-    let is_paid = *settled == State::Succeeded;
+pub fn last_word(ended: &State, doubted_at: Millis, status: &AnswerStatus, now: Millis) -> LastWord {
+    let is_paid = *ended == State::Succeeded;
     match status {
-        AnswerStatus::Pending => AfterHand::AskOn,
+        AnswerStatus::Pending => LastWord::AskOn,
         // What was sent last may still be on its way.
-        AnswerStatus::NotFound if !has_passed(settled_at, ON_ITS_WAY_MS, now) => AfterHand::AskOn,
-        AnswerStatus::Succeeded if is_paid => AfterHand::Confirmed,
-        AnswerStatus::Succeeded => AfterHand::PaidAfterAll,
-        AnswerStatus::NotFound | AnswerStatus::Failed { .. } if is_paid => AfterHand::NotPaidAfterAll,
-        AnswerStatus::NotFound | AnswerStatus::Failed { .. } => AfterHand::Confirmed,
+        AnswerStatus::NotFound if !has_passed(doubted_at, ON_ITS_WAY_MS, now) => LastWord::AskOn,
+        AnswerStatus::Succeeded if is_paid => LastWord::Confirmed,
+        AnswerStatus::Succeeded => LastWord::PaidAfterAll,
+        AnswerStatus::NotFound | AnswerStatus::Failed { .. } if is_paid => LastWord::NotPaidAfterAll,
+        AnswerStatus::NotFound | AnswerStatus::Failed { .. } => LastWord::Confirmed,
     }
 }
 

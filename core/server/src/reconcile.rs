@@ -332,7 +332,7 @@ async fn late_days(
 
 fn is_due(tries: &Tries, now: Millis) -> bool {
     match tries.newest.state {
-        State::Running => tries.newest.lease_until <= now,
+        State::Running => !(now.0 + 1..=now.plus(LEASE_MS).0).contains(&tries.newest.lease_until.0),
         State::Failed => tries.newest.ended_at.is_none_or(|ended| ended.plus(pause_ms(tries.failures)) <= now),
         // By hand, before the bill was ready.
         State::Done => tries.last_done_at.is_none_or(|done| done.plus(again_after_ms(tries.done)) <= now),

@@ -97,14 +97,12 @@ pub fn claim_due(
     lease_until: Millis,
     limit: u32,
 ) -> Result<Vec<Due>, StoreError> {
-    if kind == Kind::Push {
-        // What a clock wrote that ran ahead is not waited for.
-        let never = outbox::table
-            .filter(outbox::kind.eq(kind.text()))
-            .filter(outbox::acked_at.is_null())
-            .filter(outbox::next_at.gt(now.plus(AHEAD_MS_MAX).0));
-        tx.run(platform, |conn| diesel::update(never).set(outbox::next_at.eq(now.0)).execute(conn))?;
-    }
+    // What a clock wrote that ran ahead is not waited for.
+    let never = outbox::table
+        .filter(outbox::kind.eq(kind.text()))
+        .filter(outbox::acked_at.is_null())
+        .filter(outbox::next_at.gt(now.plus(AHEAD_MS_MAX).0));
+    tx.run(platform, |conn| diesel::update(never).set(outbox::next_at.eq(now.0)).execute(conn))?;
     let elsewhere = terminals::table
         .filter(terminals::tenant_id.eq(outbox::tenant_id))
         .filter(terminals::id.nullable().eq(outbox::terminal_id))
@@ -239,16 +237,19 @@ pub fn hurry(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId, now: Mi
 ///
 /// # Errors
 /// None of its own.
-pub fn next_due_at(tx: &mut Tx<'_>, platform: &PlatformScope, kind: Kind) -> Result<Option<Millis>, StoreError> {
-    let at: Option<i64> = tx.run(platform, |conn| {
-        outbox::table
-            .filter(outbox::kind.eq(kind.text()))
-            .filter(outbox::acked_at.is_null())
-            .order(outbox::next_at)
-            .select(outbox::next_at)
-            .first(conn)
-            .optional()
-    })?;
+pub fn next_due_at(
+    tx: &mut Tx<'_>,
+    platform: &PlatformScope,
+    kind: Kind,
+    now: Millis,
+) -> Result<Option<Millis>, StoreError> {
+    let waiting =
+        outbox::table.filter(outbox::kind.eq(kind.text())).filter(outbox::acked_at.is_null()).select(outbox::next_at);
+    let never = waiting.clone().filter(outbox::next_at.gt(now.plus(AHEAD_MS_MAX).0));
+    if tx.run(platform, |conn| never.first::<i64>(conn).optional())?.is_some() {
+        return Ok(Some(now));
+    }
+    let at: Option<i64> = tx.run(platform, |conn| waiting.order(outbox::next_at).first(conn).optional())?;
     Ok(at.map(Millis))
 }
 

@@ -120,6 +120,7 @@ export const en = {
     rules_asked: 'The shop’s own rules were asked', doubted: 'In doubt: the channel is asked', doubt_ended: 'The channel has said which is true', paid_by_hand: 'Settled by hand as paid',
     needs_attention: 'A person is called', settlement_proposed: 'Settlement by hand proposed', settlement_confirmed: 'Settlement by hand confirmed',
     settlement_refused: 'Settlement by hand refused', settlement_withdrawn: 'Settlement by hand withdrawn', cancel_asked: 'Somebody wants it cancelled', attended: 'Somebody has seen to it',
+    contradicts_refund: 'The channel says otherwise of a refund than before',
     contradicts_void: 'The channel says paid of what was undone', second_payment: 'The order was paid twice',
     contradicts_hand: 'The channel says otherwise than what was settled by hand', contradicts_capture: 'The channel contradicts its own success',
     refunded_elsewhere: 'Given back by somebody else', undone_elsewhere: 'Undone by the channel',

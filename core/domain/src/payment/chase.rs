@@ -135,7 +135,7 @@ pub fn needs_person(chased: Chased<'_>, now: Millis) -> bool {
         | State::Expired { close: Close::Confirmed }
         | State::Cancelled { close: Close::Confirmed } => chased.doubted,
     };
-    is_stuck && now >= chased.moved_at.plus(ATTENTION_AFTER_MS)
+    is_stuck && has_passed(chased.moved_at, ATTENTION_AFTER_MS, now)
 }
 
 fn after(since: Millis, ms: i64, now: Millis, step: Step) -> Step {
@@ -278,6 +278,7 @@ mod tests {
             let stuck = Chased { doubted, ..chased(&payment) };
             assert!(!needs_person(stuck, Millis(ATTENTION_AFTER_MS - 1)), "{:?}", payment.state);
             assert_eq!(needs_person(stuck, Millis(ATTENTION_AFTER_MS)), expected, "{:?}", payment.state);
+            assert_eq!(needs_person(stuck, Millis(-ATTENTION_AFTER_MS - 1)), expected, "a clock was ahead");
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Notice {
     ContradictsHand,
     /// The channel says paid of a payment that was undone.
     ContradictsVoid,
+    /// The channel says otherwise of a refund than it said when the refund ended.
+    ContradictsRefund,
     /// Another payment had paid the order before.
     SecondPayment,
     /// The customer disputes more than is left of it beside refunds and other disputes.
@@ -22,13 +24,14 @@ pub enum Notice {
 }
 
 impl Notice {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::PaidLate,
         Self::ContradictsCapture,
         Self::RefundedElsewhere,
         Self::UndoneElsewhere,
         Self::ContradictsHand,
         Self::ContradictsVoid,
+        Self::ContradictsRefund,
         Self::SecondPayment,
         Self::DisputeExceeds,
     ];
@@ -48,6 +51,7 @@ impl Notice {
             Self::UndoneElsewhere => "undone_elsewhere",
             Self::ContradictsHand => "contradicts_hand",
             Self::ContradictsVoid => "contradicts_void",
+            Self::ContradictsRefund => "contradicts_refund",
             Self::SecondPayment => "second_payment",
             Self::DisputeExceeds => "dispute_exceeds",
         }
@@ -63,6 +67,7 @@ impl Notice {
             | Self::UndoneElsewhere
             | Self::ContradictsHand
             | Self::ContradictsVoid
+            | Self::ContradictsRefund
             | Self::DisputeExceeds => true,
         }
     }

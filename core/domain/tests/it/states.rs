@@ -130,27 +130,29 @@ fn orders() -> Edges {
         order::standing(by, &[at(first, one), at(second, two)])
     };
     let mut edges = Edges::new();
+    let whole = Event::RefundSucceeded { refund: REFUND, amount: cny(1000) };
+    let happens = || events().into_iter().chain([("refund of the rest succeeded", whole.clone())]);
     for one in &stages {
         for two in &stages {
             let is_paid = |state: &State| matches!(state, State::Captured(_) | State::Voided { .. });
             let by = is_paid(one).then_some(first).or(is_paid(two).then_some(second));
             let before = stands(by, one, two);
-            for (name, event) in events() {
+            for (name, event) in happens() {
                 let Ok(decision) = decide(&payment(two.clone()), &event, NOW) else { continue };
                 let Some(next) = decision.next else { continue };
                 let by = by.or(matches!(next, State::Captured(_)).then_some(second));
                 let after = stands(by, one, &next);
-                if before != after && before != Standing::Closed {
+                if before != after {
                     let key = (before.text().to_owned(), after.text().to_owned());
                     edges.entry(key).or_default().insert(label(name));
                 }
             }
-            for (name, event) in events() {
+            for (name, event) in happens() {
                 let Ok(decision) = decide(&payment(one.clone()), &event, NOW) else { continue };
                 let Some(next) = decision.next else { continue };
                 let by = by.or(matches!(next, State::Captured(_)).then_some(first));
                 let after = stands(by, &next, two);
-                if before != after && before != Standing::Closed {
+                if before != after {
                     let key = (before.text().to_owned(), after.text().to_owned());
                     edges.entry(key).or_default().insert(label(name));
                 }

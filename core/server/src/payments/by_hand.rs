@@ -206,9 +206,12 @@ async fn contradicted(
         Some(id) => refund_calls::look(app, scope, id).await.map(|said| match said {
             Some(RefundStatus::Pending) => Some(Standing::Open),
             Some(RefundStatus::NotFound) => Some(Standing::None),
-            Some(RefundStatus::Succeeded | RefundStatus::Failed(_)) | None => None,
+            // Had it been believed, nothing were open now.
+            Some(RefundStatus::Succeeded | RefundStatus::Failed(_)) => Some(Standing::Unbelievable),
+            None => None,
         }),
         None => ask(app, scope, proposal.payment).await.map(|reply| match reply.status {
+            None if reply.refused.is_some() => Some(Standing::Unbelievable),
             Some(PaymentStatus::Pending) => Some(Standing::Open),
             Some(PaymentStatus::NotFound) => Some(Standing::None),
             Some(
@@ -231,15 +234,20 @@ async fn contradicted(
     }
     Ok(match said {
         Some(Standing::Open) => Some("it is still open".to_owned()),
+        Some(Standing::Unbelievable) => {
+            Some("it has an answer that cannot be believed; the timeline says why".to_owned())
+        }
         Some(Standing::None) if proposal.paid => Some("it has no such order or refund".to_owned()),
         Some(Standing::None) | None => None,
     })
 }
 
-/// What a channel says of something that has not ended.
+/// What a channel says of something that has not ended here.
 enum Standing {
     Open,
     None,
+    /// That it has ended, and of another sum or number than ours.
+    Unbelievable,
 }
 
 async fn decide(

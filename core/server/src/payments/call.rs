@@ -186,9 +186,14 @@ pub(super) fn refund_order(payment: &StoredPayment, refund: &StoredRefund, chann
     }
 }
 
-/// The channel's status in the domain's words. `paid_at` falls back to now: some channels do not say when.
-pub(super) fn status_of(answer: &PaymentAnswer, method: Method, now: Millis) -> AnswerStatus {
-    let paid_at = answer.paid_at.unwrap_or(now);
+/// How far behind ours a scheme's clock may be.
+const CLOCKS_APART_MS: i64 = 3_600_000;
+
+/// The channel's status in the domain's words. When it was paid is the channel's word, on whose bill of that day it stands, as
+/// far as that can be: not ahead of now, and not before the payment was. Some channels do not say when.
+pub(super) fn status_of(answer: &PaymentAnswer, stored: &StoredPayment, now: Millis) -> AnswerStatus {
+    let began_at = stored.created_at.plus(-CLOCKS_APART_MS).min(now);
+    let (paid_at, method) = (answer.paid_at.unwrap_or(now).clamp(began_at, now), stored.payment.method);
     match &answer.status {
         PaymentStatus::Succeeded => AnswerStatus::Succeeded { paid_at },
         PaymentStatus::Pending => AnswerStatus::Pending,

@@ -1,9 +1,12 @@
 //! Asking a channel how things stand, and undoing what nobody wants any more.
 
 use saoma_channels::{Failure, Manifest, PaymentAnswer, PaymentStatus};
-use saoma_domain::payment::{Effect, Event, Method, Source, State};
+use saoma_domain::payment::{Effect, Event, Refusal, Source, State};
 use saoma_protocol::{ChannelAccountId, PaymentId};
-use saoma_store::{StoreError, TenantScope, channel_accounts, payments, payments::Sale};
+use saoma_store::{
+    StoreError, TenantScope, channel_accounts,
+    payments::{self, Sale, StoredPayment},
+};
 
 use super::{
     Heard, Outcome, PaymentError,
@@ -18,13 +21,13 @@ use crate::app::App;
 pub(super) fn answered(
     app: &App,
     manifest: &Manifest,
-    method: Method,
+    stored: &StoredPayment,
     answer: PaymentAnswer,
     source: Source,
     since_version: Option<u64>,
 ) -> Heard {
     Heard {
-        status: status_of(&answer, method, app.now()),
+        status: status_of(&answer, stored, app.now()),
         words: scheme_words(&answer.status),
         number: answer.number,
         amount: answer.amount,
@@ -67,8 +70,10 @@ const fn said(status: &PaymentStatus) -> &'static str {
 /// One question, and what came of it.
 pub struct Reply {
     pub sale: Sale,
-    /// What the channel said just now, if it said anything.
+    /// What the channel said just now, if it said anything that can be believed.
     pub status: Option<PaymentStatus>,
+    /// Why what it said was not believed.
+    pub refused: Option<Refusal>,
 }
 
 async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -> Result<Reply, PaymentError> {
@@ -89,14 +94,15 @@ async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -
         Ok(answer) => {
             let status = answer.status.clone();
             let note = Some(format!("{}: {}", asked.text(), said(&status)));
-            let method = sale.payment.payment.method;
-            let heard = answered(app, &channel.manifest, method, answer, source, Some(since_version));
+            let heard = answered(app, &channel.manifest, &sale.payment, answer, source, Some(since_version));
             let settled = settle(app, scope, payment, Outcome::Answer(Heard { note, ..heard }), "channel").await?;
             // What is not believed was not said.
             let status = Some(status).filter(|_| settled.refused.is_none());
-            Ok(Reply { sale: settled.sale, status })
+            Ok(Reply { sale: settled.sale, status, refused: settled.refused })
         }
-        Err(failure) => Ok(Reply { sale: silence(app, scope, sale, asked, &failure).await?, status: None }),
+        Err(failure) => {
+            Ok(Reply { sale: silence(app, scope, sale, asked, &failure).await?, status: None, refused: None })
+        }
     }
 }
 
@@ -133,7 +139,7 @@ pub async fn ask(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Re
 /// # Errors
 /// As [`ask`].
 pub async fn ask_in_doubt(app: &App, scope: TenantScope, payment: PaymentId) -> Result<(), PaymentError> {
-    let Reply { sale, status } = ask(app, scope, payment).await?;
+    let Reply { sale, status, .. } = ask(app, scope, payment).await?;
     if !matches!(status, Some(PaymentStatus::Pending | PaymentStatus::NotFound)) {
         return Ok(());
     }
@@ -243,6 +249,6 @@ pub async fn answer_came(
         return Err(StoreError::NotFound { what: "the payment" }.into());
     }
     let manifest = served(app, scope, &stored.plugin)?.manifest;
-    let heard = answered(app, &manifest, sale.payment.payment.method, answer, Source::Notification, None);
+    let heard = answered(app, &manifest, &sale.payment, answer, Source::Notification, None);
     settle(app, scope, payment, Outcome::Answer(heard), "channel").await.map(drop)
 }

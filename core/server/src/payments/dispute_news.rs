@@ -55,13 +55,20 @@ pub async fn heard(app: &App, scope: TenantScope, news: DisputeNews) -> Result<S
 
 const ACTOR: &str = "channel";
 
+/// How far ahead of ours a scheme's clock may be.
+const CLOCKS_APART_MS: i64 = 3_600_000;
+
 fn heard_in(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     news: &DisputeNews,
 ) -> Result<StoredDispute, PaymentError> {
-    let at = news.at.min(app.now());
+    let now = app.now();
+    // Of two news the later counts, so that one from far ahead would silence all that follow.
+    let news = &DisputeNews { at: news.at.min(now.plus(CLOCKS_APART_MS)), ..news.clone() };
+    let began_at = payments::load(tx, scope, news.payment)?.created_at;
+    let at = news.at.clamp(began_at.min(now), now);
     let known = disputes::of_case(tx, scope, news.account, &news.case_reference)?;
     let (known, is_named) = match known {
         Some(dispute) => (Some(dispute), false),

@@ -1,13 +1,16 @@
-//! Refunds that two persons have settled while the channel kept silent: it is asked on, and has the last word.
+//! Refunds whose end is in doubt: two persons have settled them while the channel kept silent, or the channel has said otherwise
+//! since. It is asked on, and has the last word.
 
 use saoma_domain::{
     ledger::{Kind as Movement, rules},
-    payment::{Event as PaymentEvent, Notice, Payment, Refusal, decide as decide_payment},
-    refund::{AfterHand, Event, State, after_hand},
+    payment::{
+        Event as PaymentEvent, Notice, Payment, Refusal, Source, State as PaymentState, decide as decide_payment,
+    },
+    refund::{Event, LastWord, State, last_word},
 };
 use saoma_protocol::{Amount, Millis, api::RefundKind};
 use saoma_store::{
-    TenantScope, Tx,
+    StoreError, TenantScope, Tx, events,
     payments::StoredPayment,
     refunds::{self, StoredRefund},
 };
@@ -49,29 +52,40 @@ pub(super) fn heard(
     scope: &TenantScope,
     mut refund: StoredRefund,
     mut stored: StoredPayment,
-    doubted_at: Millis,
     event: &Event,
+    source: Source,
     words: &str,
 ) -> Result<Option<StoredRefund>, PaymentError> {
     let (id, now) = (refund.refund.id, app.now());
+    let notice =
+        if is_settled_by_hand(tx, scope, &refund)? { Notice::ContradictsHand } else { Notice::ContradictsRefund };
+    let Some(doubted_at) = refund.watch.doubted_at else {
+        return begin(app, tx, scope, refund, &stored, notice, words, now);
+    };
     let verdict = match event {
-        Event::Answered(answer) => after_hand(&refund.refund.state, doubted_at, answer.status(), now),
+        // It began by word against word of the same channel: another old one proves nothing.
+        Event::Answered(_) if notice == Notice::ContradictsRefund && source == Source::Notification => LastWord::AskOn,
+        Event::Answered(answer) => last_word(&refund.refund.state, doubted_at, answer.status(), now),
         Event::Submit | Event::NotSent { .. } | Event::NoAnswer | Event::NeverPaid | Event::SettledByHand { .. } => {
-            AfterHand::AskOn
+            LastWord::AskOn
         }
     };
-    if verdict == AfterHand::AskOn {
+    // What others have set aside, and may not get, could be what was paid: then it is known once theirs have ended.
+    let waits = verdict == LastWord::PaidAfterAll
+        && matches!(&stored.payment.state, PaymentState::Captured(capture) if capture.reserved_minor > 0)
+        && decide_payment(&stored.payment, &heard_late(&refund), now).is_err();
+    if verdict == LastWord::AskOn || waits {
         refund.attempts += 1;
         refund.next_attempt_at = Some(now.plus(pause_ms(refund.attempts)));
         refunds::reschedule(tx, scope, &refund)?;
         return Ok(None);
     }
-    let paid_out = verdict == AfterHand::PaidAfterAll && book_after_all(tx, scope, &mut stored, &refund, now)?;
+    let paid_out = verdict == LastWord::PaidAfterAll && book_after_all(tx, scope, &mut stored, &refund, now)?;
     if paid_out {
         refund.refund.state = State::Succeeded;
     }
-    if verdict != AfterHand::Confirmed {
-        // The persons hear that they were wrong.
+    if verdict != LastWord::Confirmed {
+        // Who was told otherwise hears of it.
         refund.watch.attention_at = Some(now);
     }
     refund.watch.doubted_at = None;
@@ -82,8 +96,8 @@ pub(super) fn heard(
         let name = if refund.refund.kind == RefundKind::Void { kind::VOIDED } else { kind::REFUND_SUCCEEDED };
         record(tx, scope, &stored, Some(id), name, words, "channel", now)?;
     }
-    if verdict != AfterHand::Confirmed {
-        record(tx, scope, &stored, Some(id), Notice::ContradictsHand.code(), words, "core", now)?;
+    if verdict != LastWord::Confirmed {
+        record(tx, scope, &stored, Some(id), notice.code(), words, "core", now)?;
     }
     record(tx, scope, &stored, Some(id), kind::DOUBT_ENDED, "", "channel", now)?;
     announce(app, tx, scope, &refund, now)?;
@@ -94,6 +108,41 @@ pub(super) fn heard(
     Ok(Some(refund))
 }
 
+/// The channel says otherwise than it did: a person is called at once, since what is told now may be given back a second time
+/// already, and the channel is asked.
+#[expect(clippy::too_many_arguments, reason = "what heard has read already")]
+fn begin(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    mut refund: StoredRefund,
+    stored: &StoredPayment,
+    notice: Notice,
+    words: &str,
+    now: Millis,
+) -> Result<Option<StoredRefund>, PaymentError> {
+    refund.watch.doubted_at = Some(now);
+    refund.watch.attention_at = Some(now);
+    refund.next_attempt_at = Some(now);
+    refund.attempts = 0;
+    refund.updated_at = now;
+    refunds::save(tx, scope, &mut refund)?;
+    record(tx, scope, stored, Some(refund.refund.id), notice.code(), words, "channel", now)?;
+    announce(app, tx, scope, &refund, now)?;
+    app.wake_resolver();
+    Ok(None)
+}
+
+/// Whether two persons have ever said how it ended.
+fn is_settled_by_hand(tx: &mut Tx<'_>, scope: &TenantScope, refund: &StoredRefund) -> Result<bool, StoreError> {
+    let told = events::timeline(tx, scope, refund.payment)?;
+    Ok(told.iter().any(|told| told.event.refund == Some(refund.refund.id) && told.event.kind == kind::HAND_CONFIRMED))
+}
+
+const fn heard_late(refund: &StoredRefund) -> PaymentEvent {
+    PaymentEvent::RefundHeardLate { refund: refund.refund.id, amount: refund.refund.amount }
+}
+
 /// Books what the channel has given back after all. Not where the payment has no such money any more: that is for a person.
 fn book_after_all(
     tx: &mut Tx<'_>,
@@ -102,8 +151,7 @@ fn book_after_all(
     refund: &StoredRefund,
     now: Millis,
 ) -> Result<bool, PaymentError> {
-    let (id, amount) = (refund.refund.id, refund.refund.amount);
-    let again = PaymentEvent::RefundHeardLate { refund: id, amount };
+    let (id, amount, again) = (refund.refund.id, refund.refund.amount, heard_late(refund));
     if decide_payment(&stored.payment, &again, now).is_err() {
         return Ok(false);
     }

@@ -4,9 +4,10 @@ use saoma_channels::Capability;
 use saoma_domain::{
     ledger::{Kind as Movement, rules},
     payment::{
-        self, Amounts, Event as PaymentEvent, Method, Payment, State as PaymentStanding, decide as decide_payment,
+        self, Amounts, Event as PaymentEvent, Method, Payment, Source, State as PaymentStanding,
+        decide as decide_payment, has_passed,
     },
-    refund::{Answer, AnswerStatus, Event, Refund, State, decide},
+    refund::{Answer, AnswerStatus, Event, Refund, State, contradicts, decide},
 };
 use saoma_protocol::{Amount, Millis, PaymentId, RefundId, api::RefundKind, message::PushBody};
 use saoma_store::{
@@ -261,6 +262,8 @@ pub(super) enum Heard {
         amount: Option<saoma_protocol::Money>,
         amounts: Amounts,
         status: AnswerStatus,
+        /// `Notification` for what may have been overtaken on its way.
+        source: Source,
         reference: String,
         /// The scheme's own words, for the events.
         words: String,
@@ -345,7 +348,7 @@ fn heard_in(
             (words, actor) = (confirmed.words(), confirmed.by().to_owned());
             Event::SettledByHand { paid: confirmed.is_paid() }
         }
-        Heard::Answer { number, amount, amounts, status, reference, words: said, note: _ } => {
+        Heard::Answer { number, amount, amounts, status, reference, words: said, source: _, note: _ } => {
             said.clone_into(&mut words);
             match Answer::about(&refund.refund, number, *amount, *amounts, status.clone()) {
                 Ok(answer) => {
@@ -362,8 +365,11 @@ fn heard_in(
             }
         }
     };
-    if let Some(doubted_at) = refund.watch.doubted_at {
-        return in_doubt::heard(app, tx, scope, refund, stored, doubted_at, &event, &words);
+    let is_contradicted =
+        matches!(&event, Event::Answered(answer) if contradicts(&refund.refund.state, answer.status()));
+    if refund.watch.doubted_at.is_some() || is_contradicted {
+        let source = if let Heard::Answer { source, .. } = what { *source } else { Source::Reply };
+        return in_doubt::heard(app, tx, scope, refund, stored, &event, source, &words);
     }
     let Some(next) = decide(&refund.refund, &event)? else {
         refund.attempts += 1;
@@ -465,7 +471,7 @@ pub(crate) fn call_a_person(
     payment: &StoredPayment,
     now: Millis,
 ) -> Result<(), StoreError> {
-    let is_stuck = !is_over(&refund.refund.state) && now >= refund.created_at.plus(payment::ATTENTION_AFTER_MS);
+    let is_stuck = !is_over(&refund.refund.state) && has_passed(refund.created_at, payment::ATTENTION_AFTER_MS, now);
     if !is_stuck || refund.watch.attention_at.is_some() {
         return Ok(());
     }

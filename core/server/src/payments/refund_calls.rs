@@ -2,7 +2,7 @@
 
 use saoma_channels::{Capability, Manifest, PaymentStatus, RefundAnswer, RefundStatus};
 use saoma_domain::{
-    payment::{Amounts, Method},
+    payment::{Amounts, Method, Source},
     refund::{AnswerStatus, Event, State},
 };
 use saoma_protocol::{ChannelAccountId, RefundId, api::RefundKind};
@@ -113,7 +113,7 @@ pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<
     Ok(Some(RefundStatus::Pending).filter(|_| refund.refund.state == State::Pending))
 }
 
-/// How a refund stands that persons have settled: nothing is sent that could give money back.
+/// How a refund stands whose end is in doubt: nothing is sent that could give money back.
 async fn look_in_doubt(
     app: &App,
     scope: TenantScope,
@@ -126,6 +126,7 @@ async fn look_in_doubt(
         amount: None,
         amounts: Amounts::NotNamed,
         status,
+        source: Source::Reply,
         reference: String::new(),
         words: String::new(),
         note: note.chars().take(NOTE_CHARS_MAX).collect(),
@@ -167,7 +168,7 @@ async fn query(
     let (said, outcome) = match app.channels().query_refund(&channel.account, &order).await {
         // What follows is sent, or waits for its turn: neither is something new about the refund.
         Ok(answer) if answer.status == RefundStatus::NotFound => return Ok(Some(answer.status)),
-        Ok(answer) => (Some(answer.status.clone()), said_of(&channel.manifest, "query-refund", answer)),
+        Ok(answer) => (Some(answer.status.clone()), said_of(&channel.manifest, "query-refund", Source::Reply, answer)),
         Err(silence) => {
             tracing::warn!(refund.id = %id, error = %silence, "a channel did not say how a refund stands");
             (None, Heard::Silence { event: Event::NoAnswer, note: format!("query-refund: {}", silence.code()) })
@@ -205,11 +206,11 @@ pub async fn refund_notified(
     }
     let plugin = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?.plugin;
     let manifest = served(app, scope, &plugin)?.manifest;
-    heard(app, scope, id, said_of(&manifest, "notification", answer)).await
+    heard(app, scope, id, said_of(&manifest, "notification", Source::Notification, answer)).await
 }
 
 /// A refund's answer as it is booked.
-fn said_of(manifest: &Manifest, asked: &str, answer: RefundAnswer) -> Heard {
+fn said_of(manifest: &Manifest, asked: &str, source: Source, answer: RefundAnswer) -> Heard {
     Heard::Answer {
         number: answer.refund_number,
         amount: answer.amount,
@@ -217,6 +218,7 @@ fn said_of(manifest: &Manifest, asked: &str, answer: RefundAnswer) -> Heard {
         words: decline_words(&answer.status),
         note: format!("{asked}: {}", refund_said(&answer.status)),
         status: refund_status(answer.status),
+        source,
         reference: answer.reference,
     }
 }
@@ -257,12 +259,13 @@ pub(super) async fn ask(
                     AnswerStatus::Failed { failure: failure(saoma_channels::DeclineCode::NotPermitted) }
                 }
             },
+            source: Source::CancelReply,
             reference: String::new(),
         })
     } else {
         let order = refund_order(&stored, &refund, channel);
         let reply = app.channels().refund(&channel.account, &order).await;
-        reply.map(|answer| said_of(&channel.manifest, "refund", answer))
+        reply.map(|answer| said_of(&channel.manifest, "refund", Source::Reply, answer))
     };
     let outcome = reply.unwrap_or_else(|silence| {
         tracing::warn!(refund.id = %id, error = %silence, "a channel did not answer about a refund");

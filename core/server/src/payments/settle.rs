@@ -310,9 +310,15 @@ fn settle_in(
         match effect {
             Effect::BookCapture => {
                 let sets = fees::captured(tx, scope, &stored)?;
+                // However late it was heard of, it is of the moment in which the channel took it; what comes into the books
+                // comes into them now, and no period that is over changes.
+                let State::Captured(capture) = &stored.payment.state else {
+                    return Err(StoreError::Internal { why: format!("{id} is booked and not captured") }.into());
+                };
                 let captured = booking_of(&stored, None, Movement::Captured, now);
-                ledger::post(tx, scope, &Booking { at: paid_at(&stored, now), ..captured }, &sets)?;
+                ledger::post(tx, scope, &Booking { at: capture.at, ..captured }, &sets)?;
                 booking.captured = true;
+                booking.is_part_gone = decision.effects.contains(&Effect::Alert(Notice::RefundedElsewhere));
             }
             Effect::BookUndone => {
                 let was_by_hand = matches!(loaded.payment.state, State::Captured(capture) if capture.by_hand);
@@ -348,6 +354,8 @@ fn is_given_up(tx: &mut Tx<'_>, scope: &TenantScope, id: PaymentId) -> Result<bo
 struct Booked {
     captured: bool,
     is_late: bool,
+    /// Somebody else has given some of it back already, and how much nobody says.
+    is_part_gone: bool,
 }
 
 /// A capture pays its order, or it is given back: because it came after the payment had been closed (unless the tenant
@@ -376,6 +384,10 @@ fn keep_or_give_back(
     let order = orders::load(tx, scope, stored.order)?;
     let why = order.paid_by.map(|first| format!("{first} has paid the order")).unwrap_or_default();
     alert(tx, scope, stored, Notice::SecondPayment, &why, true, now)?;
+    if booked.is_part_gone {
+        // What is left of it a person finds out, who is called anyway.
+        return Ok((false, Vec::new()));
+    }
     refund::set_aside_unasked(app, tx, scope, stored, Some(why), now)?;
     Ok((true, Vec::new()))
 }
@@ -523,16 +535,6 @@ fn booking_of(stored: &StoredPayment, refund: Option<RefundId>, kind: Movement, 
     };
     Booking { subject, kind, channel_account: stored.channel_account, at, booked_at: at }
 }
-
-/// When the channel took the money, however late that was heard of: on the bill of that day it stands. What comes into the
-/// books comes into them now, and no period that is over changes. A moment that cannot be is not followed.
-fn paid_at(stored: &StoredPayment, now: Millis) -> Millis {
-    let State::Captured(capture) = &stored.payment.state else { return now };
-    capture.at.clamp(stored.created_at.plus(-CLOCKS_APART_MS).min(now), now)
-}
-
-/// How far behind ours a scheme's clock may be.
-const CLOCKS_APART_MS: i64 = 3_600_000;
 
 /// Puts the news into the outbox of the terminal that keyed the sale.
 pub(super) fn push(app: &App, tx: &mut Tx<'_>, scope: &TenantScope, sale: &Sale, at: Millis) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use saoma_domain::payment::{Chased, Event, Pace, State, Step, again_at, needs_person, step};
+use saoma_domain::payment::{Chased, Event, Pace, State, Step, again_at, has_passed, needs_person, step};
 use saoma_protocol::{PaymentId, RefundId};
 use saoma_store::{StoreError, TenantScope, access, events, payments, refunds};
 use tokio::{sync::watch, task::JoinSet};
@@ -107,7 +107,7 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
                 _ => None,
             };
             // No call of an earlier start is under way any more: it is not known, which persons may settle.
-            if since.is_some_and(|since| app.now() >= since.plus(CALL_MS_MAX)) {
+            if since.is_some_and(|since| has_passed(since, CALL_MS_MAX, app.now())) {
                 stored = settle(app, scope, id, Outcome::Event(Event::NoAnswer), "core").await?.sale.payment;
             }
             stored.next_attempt_at = Some(app.now().plus(WITHOUT_CHANNEL_MS));
@@ -214,7 +214,7 @@ async fn pursue_refund(app: &App, scope: TenantScope, refund: refunds::StoredRef
     match resume_refund(app, scope, refund).await {
         Err(error) if error.is_of_the_channel() => {
             tracing::error!(%error, "a refund is open and its channel cannot be called");
-            if app.now() >= kept.updated_at.plus(CALL_MS_MAX) {
+            if has_passed(kept.updated_at, CALL_MS_MAX, app.now()) {
                 kept = take_as_unanswered(app, scope, kept).await?;
             }
             let (now, words) = (app.now(), error.to_string());

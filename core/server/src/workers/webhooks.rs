@@ -111,7 +111,7 @@ impl Hands {
 
 async fn step(app: &App, outgoing: &Arc<Outgoing>, hands: &mut Hands) -> Result<(), StoreError> {
     let now = app.now();
-    let due = app.store().read(|tx| webhooks::next_due_at(tx, &access::process())).await?;
+    let due = app.store().read(move |tx| webhooks::next_due_at(tx, &access::process(), now)).await?;
     if due.is_none_or(|at| at > now) {
         return Ok(());
     }

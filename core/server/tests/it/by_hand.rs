@@ -87,7 +87,14 @@ async fn what_persons_called_unpaid_does_not_stay_payable() {
 async fn a_settlement_by_hand_is_refused_when_the_channel_says_otherwise() {
     let counter = Counter::open(LatePolicy::Refund).await;
     let scope = counter.scope;
-    for (number, paid, says) in [(1, false, PAID), (2, true, CLOSED), (3, true, Say::Status(PaymentStatus::NotFound))] {
+    for (number, paid, says) in [
+        (1, false, PAID),
+        (2, true, CLOSED),
+        (3, true, Say::Status(PaymentStatus::NotFound)),
+        // Paid, and of a sum that it does not name: that is not believed, and is no silence either.
+        (4, false, Say::Bare(PaymentStatus::Succeeded)),
+        (5, true, Say::Bare(PaymentStatus::Succeeded)),
+    ] {
         counter.scheme.next("charge", no_answer());
         let id = counter.charges().await.payment.payment.id;
         let (proposed, _) = payments::propose(&counter.app, scope, proposal(id, paid, number)).await.unwrap();

@@ -156,6 +156,22 @@ impl Case {
     }
 }
 
+/// One message from a year ahead does not silence what is told after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn news_from_far_ahead_silence_nothing() {
+    on_both(async |counter: Counter| {
+        let case = Case::sold(counter).await;
+        let opened = case.hears(case.news(365 * 24 * HOUR_MS, News::Opened { respond_by: None })).await.unwrap();
+        assert!(opened.heard_at.unwrap() <= case.counter.app.now().plus(HOUR_MS));
+        case.counter.later(2 * HOUR_MS);
+        let respond_by = case.counter.app.now().plus(72 * HOUR_MS);
+        let asked = case.news(HOUR_MS, News::Asked { respond_by: Some(respond_by) });
+        let heard = case.hears(asked).await.unwrap();
+        assert_eq!(heard.dispute.state, State::NeedsResponse { respond_by: Some(respond_by) });
+        case.books_hold().await;
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dispute_is_opened_from_a_line_and_booked_once() {
     on_both(async |counter: Counter| {

@@ -1,13 +1,19 @@
 //! What schemes tell of refunds on their own, and of several things at once: once is enough, another's is nothing, and the
 //! past does not come back.
 
-use saoma_channels::{DisputeNotice, NotificationEvent, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus};
-use saoma_domain::{dispute::News, payment::State as Stand, refund::State};
+use saoma_channels::{
+    Decline, DeclineCode, DisputeNotice, NotificationEvent, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus,
+};
+use saoma_domain::{
+    dispute::News,
+    payment::{Refusal, State as Stand},
+    refund::State,
+};
 use saoma_protocol::{ChannelAccountId, Money, PaymentId, RefundId, api::RefundKind};
 use saoma_server::payments::{GiveBack, PaymentError, Told, give_back, refund_notified, told};
 use saoma_store::{StoreError, payments::Sale, refunds::StoredRefund, tenants::LatePolicy};
 
-use crate::scheme_world::{Counter, Say, answer, cny};
+use crate::scheme_world::{Counter, Say, answer, cny, no_answer};
 
 const BACK_MINOR: i64 = 100;
 
@@ -76,6 +82,79 @@ async fn a_refund_ends_by_the_schemes_own_word() {
     assert_eq!(counter.events(payment).await, events);
     assert_eq!(counter.refunds(payment).await[0].channel_reference.as_deref(), Some("R-1"));
     counter.books_hold().await;
+}
+
+/// The scheme pays a refund that it had called failed: on its word alone nothing is booked, it is asked, nobody may give the money
+/// back again meanwhile, and what it says then is in the books.
+#[tokio::test]
+async fn a_refund_that_is_paid_after_it_failed_is_booked_once() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let (payment, refund) = waiting(&counter).await;
+    let [ours, _] = counter.accounts;
+    let tell = async |status| refund_told(&counter, ours, &refund.to_string(), status, BACK_MINOR).await.unwrap();
+    tell(RefundStatus::Failed(declined())).await;
+    assert!(matches!(standing(&counter, payment).await, State::Failed { .. }));
+    for _ in 0..2 {
+        tell(RefundStatus::Succeeded).await;
+        let row = counter.refunds(payment).await.remove(0);
+        assert!(matches!(row.refund.state, State::Failed { .. }), "a word that may be old was believed");
+        assert!(row.watch.doubted_at.is_some() && row.watch.attention_at.is_some());
+    }
+    let rest = cny(1_250);
+    let again = GiveBack {
+        id: RefundId::from_bytes([8; 16]),
+        fingerprint: None,
+        payment,
+        kind: RefundKind::Refund,
+        amount: Some(rest),
+        reason: None,
+        actor: "usr_cashier".to_owned(),
+    };
+    let twice = give_back(&counter.app, counter.scope, again).await;
+    assert!(matches!(twice, Err(PaymentError::Refused(Refusal::InDoubt { .. }))), "{twice:?}");
+    counter.scheme.always("query", Say::Status(PaymentStatus::Succeeded));
+    counter.scheme.next("query_refund", no_answer());
+    counter.scheme.always("query_refund", Say::Refund(RefundStatus::Succeeded));
+    let workers = counter.workers();
+    counter
+        .in_time("the scheme's answer is booked", async || standing(&counter, payment).await == State::Succeeded)
+        .await;
+    workers.stop().await;
+    let row = counter.refunds(payment).await.remove(0);
+    assert!(row.watch.doubted_at.is_none() && row.watch.attention_at.is_some(), "nobody is told");
+    assert!(matches!(counter.state(payment).await, Stand::Captured(capture) if capture.refunded_minor == BACK_MINOR));
+    let told = counter.events(payment).await;
+    let times = |kind: &str| told.iter().filter(|told| *told == kind).count();
+    assert_eq!((times("contradicts_refund"), times("refund_succeeded"), times("doubt_ended")), (2, 1, 1), "{told:?}");
+    assert_eq!(counter.scheme.calls("refund"), 1, "it was sent again");
+    counter.books_hold().await;
+}
+
+/// "Failed" of a refund that was paid: old news change nothing, and a person hears of what is no old news.
+#[tokio::test]
+async fn a_refund_that_fails_after_it_was_paid_calls_a_person() {
+    for (asked, calls) in [(RefundStatus::Succeeded, 1), (RefundStatus::Failed(declined()), 2)] {
+        let counter = Counter::open(LatePolicy::Refund).await;
+        let (payment, refund) = waiting(&counter).await;
+        let [ours, _] = counter.accounts;
+        let tell = async |status| refund_told(&counter, ours, &refund.to_string(), status, BACK_MINOR).await.unwrap();
+        tell(RefundStatus::Succeeded).await;
+        tell(RefundStatus::Failed(declined())).await;
+        counter.scheme.always("query_refund", Say::Refund(asked));
+        let workers = counter.workers();
+        let doubt_ended = async || counter.refunds(payment).await[0].watch.doubted_at.is_none();
+        counter.in_time("the scheme was asked", doubt_ended).await;
+        workers.stop().await;
+        assert_eq!(standing(&counter, payment).await, State::Succeeded);
+        assert!(counter.refunds(payment).await[0].watch.attention_at.is_some());
+        let told = counter.events(payment).await;
+        assert_eq!(told.iter().filter(|told| *told == "contradicts_refund").count(), calls, "{told:?}");
+        counter.books_hold().await;
+    }
+}
+
+fn declined() -> Decline {
+    Decline { code: DeclineCode::Other, message: "the bank sent it back".to_owned() }
 }
 
 /// Pix tells of many payments in one message. What is not ours is passed over, and the whole message may come again.

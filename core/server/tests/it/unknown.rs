@@ -525,3 +525,33 @@ async fn both_at_once(counter: Arc<Counter>) {
     }
     counter.books_hold().await;
 }
+
+/// A second payment of an order, of which somebody else has given a part back: that part would go back twice.
+#[tokio::test]
+async fn a_second_payment_that_was_given_back_elsewhere_is_left_to_a_person() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let first = counter.shows(0, None).await;
+    let second = counter.shows(1, Some(first.payment.order)).await;
+    counter.notified(&first, PaymentStatus::Succeeded).await;
+    let two = second.payment.payment.id;
+    counter.notified(&second, PaymentStatus::Refunded).await;
+    assert!(matches!(counter.state(two).await, State::Captured(capture) if capture.reserved_minor == 0));
+    assert!(counter.sale(two).await.payment.watch.attention_at.is_some());
+    let told = counter.events(two).await;
+    assert!(["second_payment", "refunded_elsewhere"].iter().all(|kind| told.contains(&(*kind).to_owned())), "{told:?}");
+    counter.books_hold().await;
+}
+
+/// A scheme whose clock is hours ahead: the sale is of now, and can be undone today.
+#[tokio::test]
+async fn no_sale_is_of_a_moment_that_is_still_to_come() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let now = counter.app.now();
+    for (said, expected) in [(20 * 3_600_000, 0), (-1_000, -1_000), (-20 * 3_600_000, -3_600_000)] {
+        let sale = counter.shows(0, None).await;
+        counter.notified_paid(&sale, Some(now.plus(said))).await;
+        let State::Captured(capture) = counter.state(sale.payment.payment.id).await else { panic!("it is paid") };
+        assert_eq!(capture.at, now.plus(expected));
+    }
+    counter.books_hold().await;
+}

@@ -23,6 +23,16 @@ const LEASE_MS: i64 = 60_000;
 impl Counter {
     /// An endpoint with its secret, as the API makes one.
     async fn listens(&self, receiver: &Receiver, ordered: bool) -> WebhookEndpointId {
+        self.listens_with(receiver, ordered, None).await
+    }
+
+    /// With the secret of another endpoint, which cannot be opened for this one.
+    async fn listens_with(
+        &self,
+        receiver: &Receiver,
+        ordered: bool,
+        key_of: Option<WebhookEndpointId>,
+    ) -> WebhookEndpointId {
         let (app, scope, now) = (&self.app, self.scope, self.app.now());
         let endpoint = Endpoint {
             id: WebhookEndpointId::from_bytes(app.random_16().unwrap()),
@@ -39,7 +49,7 @@ impl Counter {
         let id = endpoint.id;
         let vault = app.vault().clone();
         let made = app.store().write(move |tx| {
-            let sealed = vault.seal(tx, scope, &id, &[7; 32], now)?;
+            let sealed = vault.seal(tx, scope, &key_of.unwrap_or(id), &[7; 32], now)?;
             Ok::<_, SecretsError>(webhooks::create(tx, &scope, &endpoint, &sealed, 16)?)
         });
         made.await.unwrap();
@@ -115,6 +125,31 @@ async fn a_receiver_that_fails_for_three_days_is_told_for_three_days_and_then_no
         .unwrap();
     assert_eq!(stored.disabled, Some((Disabled::Failing, counter.app.now())));
     assert_eq!(log.iter().filter(|one| one.entry.action == "webhook_endpoint.disabled").count(), 1);
+    workers.stop().await;
+}
+
+/// Nobody can sign it: that is an attempt as any other, told to the merchant, tried later, and ended in the end.
+#[actix_web::test]
+async fn what_cannot_be_signed_is_an_attempt_that_failed() {
+    let (counter, receiver) = (Counter::open(LatePolicy::Refund).await, Receiver::open().await);
+    let other = WebhookEndpointId::from_bytes([9; 16]);
+    let endpoint = counter.listens_with(&receiver, true, Some(other)).await;
+    let workers = counter.workers();
+    counter.tells(endpoint, 1).await;
+    let (scope, store) = (counter.scope, counter.app.store().clone());
+    let attempts = async |id| store.read(move |tx| webhooks::attempts(tx, &scope, id)).await.unwrap();
+    let mut failed = Vec::new();
+    eventually("the attempt is written down", async || {
+        failed = attempts(counter.deliveries(endpoint).await[0].id).await;
+        !failed.is_empty()
+    })
+    .await;
+    assert!(failed[0].error.as_ref().unwrap().contains("could not be signed"), "{failed:?}");
+    counter.later(3 * 24 * HOUR_MS);
+    counter.app.wake_outbox();
+    let is_over = async || counter.deliveries(endpoint).await[0].state == State::Failed;
+    eventually("it is given up after three days", is_over).await;
+    assert!(receiver.heard().is_empty());
     workers.stop().await;
 }
 

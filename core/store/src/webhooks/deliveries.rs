@@ -164,21 +164,26 @@ fn queue(
     Ok(())
 }
 
-/// When there is something to fan out or to send; in the past if there is now.
+/// A delivery is not planned further ahead than this, in milliseconds (the longest pause is 12 hours and a quarter): what is was
+/// planned by a clock that was ahead, and is due.
+const PLANNED_MS_MAX: i64 = 16 * 3_600_000;
+
+/// When there is something to fan out or to send; in the past if there is now, and for what a clock planned that was ahead.
 ///
 /// # Errors
 /// None of its own.
-pub fn next_due_at(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Option<Millis>, StoreError> {
-    let event = outbox::next_due_at(tx, platform, Kind::Webhook)?;
-    let delivery: Option<Option<i64>> = tx.run(platform, |conn| {
-        webhook_deliveries::table
-            .filter(webhook_deliveries::next_at.is_not_null())
-            .order(webhook_deliveries::next_at)
-            .select(webhook_deliveries::next_at)
-            .first(conn)
-            .optional()
+pub fn next_due_at(tx: &mut Tx<'_>, platform: &PlatformScope, now: Millis) -> Result<Option<Millis>, StoreError> {
+    let event = outbox::next_due_at(tx, platform, Kind::Webhook, now)?;
+    let planned = webhook_deliveries::table.select(webhook_deliveries::next_at);
+    let soonest: Option<Option<i64>> = tx.run(platform, |conn| {
+        let planned = planned.filter(webhook_deliveries::next_at.is_not_null());
+        planned.order(webhook_deliveries::next_at).first(conn).optional()
     })?;
-    Ok([event, millis(delivery.flatten())].into_iter().flatten().min())
+    let never: Option<Option<i64>> = tx.run(platform, |conn| {
+        planned.filter(webhook_deliveries::next_at.gt(now.plus(PLANNED_MS_MAX).0)).first(conn).optional()
+    })?;
+    let delivery = if never.is_some() { Some(now) } else { millis(soonest.flatten()) };
+    Ok([event, delivery].into_iter().flatten().min())
 }
 
 /// What the caller has in its hands already: an endpoint that is slow gets no more than its share.
@@ -200,6 +205,8 @@ pub fn claim_due(
     lease_until: Millis,
     wanted: Wanted<'_>,
 ) -> Result<Vec<Job>, StoreError> {
+    let never = webhook_deliveries::table.filter(webhook_deliveries::next_at.gt(now.plus(PLANNED_MS_MAX).0));
+    tx.run(platform, |conn| diesel::update(never).set(webhook_deliveries::next_at.eq(now.0)).execute(conn))?;
     let (mut in_hand, mut jobs) = (wanted.in_hand.clone(), Vec::new());
     // The oldest may all be of an endpoint that has its share by now: then others are looked for without it.
     while let room @ 1.. = wanted.limit.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX)) {
@@ -239,7 +246,8 @@ fn take(
     let scope = access::of_row(row.tenant_id.0);
     let mut delivery = Delivery::try_from(row)?;
     delivery.attempts += 1;
-    delivery.began_at = delivery.began_at.or(Some(now));
+    // The three days do not begin in what is still to come: that clock was ahead.
+    delivery.began_at = Some(delivery.began_at.map_or(now, |began_at| began_at.min(now)));
     delivery.next_at = Some(lease_until);
     let changes = (
         webhook_deliveries::attempts.eq(signed32(delivery.attempts)),

@@ -56,7 +56,7 @@ fn nothing_of_a_transaction_that_failed_is_sent() {
         });
         assert!(refused.is_err());
         assert_eq!(claim(base, Kind::Push, 0, 50, 10), []);
-        assert_eq!(base.read(|tx| outbox::next_due_at(tx, &PLATFORM, Kind::Push)), None);
+        assert_eq!(base.read(|tx| outbox::next_due_at(tx, &PLATFORM, Kind::Push, NOW)), None);
     });
 }
 
@@ -67,7 +67,7 @@ fn each_kind_has_its_own_worker() {
         let hook = NewMessage { kind: Kind::Webhook, terminal: None, payload: "{}".to_owned(), created_at: at(7) };
         let hook = base.write(|tx| outbox::append(tx, &tea.scope, &hook));
         let push = push(base, &tea, "1");
-        let next = |kind| base.read(|tx| outbox::next_due_at(tx, &PLATFORM, kind));
+        let next = |kind| base.read(|tx| outbox::next_due_at(tx, &PLATFORM, kind, NOW));
         assert_eq!((next(Kind::Push), next(Kind::Webhook)), (Some(NOW), Some(at(7))));
         assert_eq!(ids(&claim(base, Kind::Webhook, 6, 50, 10)), []);
         assert_eq!(ids(&claim(base, Kind::Webhook, 7, 50, 10)), [hook]);
@@ -79,6 +79,12 @@ fn each_kind_has_its_own_worker() {
         // A wish to send again that comes late raises no dead.
         base.write(|tx| outbox::resend_at(tx, &tea.scope, hook, at(11)));
         assert_eq!(claim(base, Kind::Webhook, 1_000, 2_000, 10), []);
+        // Written by a clock that was a day ahead.
+        let early =
+            NewMessage { kind: Kind::Webhook, terminal: None, payload: "{}".to_owned(), created_at: at(86_400_000) };
+        let early = base.write(|tx| outbox::append(tx, &tea.scope, &early));
+        assert_eq!(next(Kind::Webhook), Some(NOW));
+        assert_eq!(ids(&claim(base, Kind::Webhook, 1_000, 2_000, 10)), [early]);
     });
 }
 

@@ -136,7 +136,7 @@ fn what_was_claimed_and_lost_is_due_again_when_its_lease_ends() {
         let tea = House::build(base, b'T');
         listen(base, &tea, 1, |_| {});
         happens(base, &tea, PAID, 0);
-        let due = || base.read(|tx| webhooks::next_due_at(tx, &PLATFORM));
+        let due = || base.read(|tx| webhooks::next_due_at(tx, &PLATFORM, NOW));
         assert_eq!(due(), Some(NOW));
         let lost = claim(base, 0, 10).remove(0);
         assert_eq!((claim(base, 59, 10).len(), due()), (0, Some(at(60))));
@@ -259,6 +259,21 @@ fn a_busy_endpoint_leaves_the_others_room() {
 }
 
 #[test]
+fn what_a_clock_planned_that_was_ahead_is_due() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        listen(base, &tea, 1, |_| {});
+        let ahead = 86_400_000;
+        happens(base, &tea, PAID, ahead);
+        let job = claim(base, ahead, 10).remove(0);
+        assert_eq!(finish(base, &tea, &job, Next::Again(at(ahead + 5)), ahead), None);
+        assert_eq!(base.read(|tx| webhooks::next_due_at(tx, &PLATFORM, NOW)), Some(NOW));
+        let taken_up = claim(base, 0, 10).remove(0);
+        assert_eq!((taken_up.delivery.id, taken_up.delivery.began_at), (job.delivery.id, Some(NOW)));
+    });
+}
+
+#[test]
 fn three_days_without_a_success_disable_an_endpoint() {
     on_both(|base| {
         let tea = House::build(base, b'T');
@@ -270,7 +285,7 @@ fn three_days_without_a_success_disable_an_endpoint() {
         let load = || base.read(|tx| webhooks::load(tx, &tea.scope, shop));
         assert_eq!(load().disabled, Some((Disabled::Failing, at(4))));
         // Nothing is sent and nothing queued, and what waits does so without being looked at.
-        assert_eq!(base.read(|tx| webhooks::next_due_at(tx, &PLATFORM)), None);
+        assert_eq!(base.read(|tx| webhooks::next_due_at(tx, &PLATFORM, NOW)), None);
         assert!(!base.read(|tx| webhooks::has_listeners(tx, &tea.scope)));
         happens(base, &tea, PAID, 5);
         assert_eq!((claim(base, 1_000, 10), base.count("SELECT COUNT(*) AS n FROM webhook_deliveries")), (vec![], 2));

@@ -96,7 +96,8 @@ impl World<'_> {
                 if let Some(payment) = self.payment_of(*sale) {
                     let number = payment.to_string();
                     let sum = self.scheme.orders.get(&number).map_or((1, "CNY".to_owned()), |order| order.sum.clone());
-                    let notice = Notice { number, minor: sum.0, currency: sum.1, signed: false };
+                    let notice =
+                        Notice { number, refund: None, paid: true, minor: sum.0, currency: sum.1, signed: false };
                     self.notify(&notice, Back::Nobody);
                 }
             }

@@ -57,8 +57,14 @@ fn may_follow(before: &str, after: &str) -> bool {
 }
 
 /// Events after which a person has something to do also when all is over.
-const FOR_A_PERSON: [&str; 5] =
-    ["contradicts_capture", "contradicts_hand", "contradicts_void", "refunded_elsewhere", "undone_elsewhere"];
+const FOR_A_PERSON: [&str; 6] = [
+    "contradicts_capture",
+    "contradicts_hand",
+    "contradicts_refund",
+    "contradicts_void",
+    "refunded_elsewhere",
+    "undone_elsewhere",
+];
 
 /// Looks at core's payments again and again while a run goes on.
 #[derive(Default)]

@@ -39,6 +39,10 @@ pub struct Caller {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Notice {
     pub number: String,
+    /// It is about this refund of the order.
+    pub refund: Option<String>,
+    /// Paid, or refused (a refund alone).
+    pub paid: bool,
     pub minor: i64,
     pub currency: String,
     /// Stands for a signature that only the scheme can make.
@@ -211,15 +215,27 @@ impl ChannelCaller for Caller {
         }
         let believed = self.canary == Some(Canary::AmountNotChecked);
         let amount = money((notice.minor, notice.currency)).map_err(NotificationFailure::Call)?;
-        Ok(NotificationOutcome {
-            events: vec![NotificationEvent::Payment(PaymentAnswer {
+        let event = match notice.refund {
+            Some(refund_number) => {
+                let declined = || Decline { code: DeclineCode::Other, message: String::new() };
+                NotificationEvent::Refund(RefundAnswer {
+                    status: if notice.paid { RefundStatus::Succeeded } else { RefundStatus::Failed(declined()) },
+                    reference: format!("S-{refund_number}"),
+                    refund_number,
+                    amount: Some(amount),
+                })
+            }
+            None => NotificationEvent::Payment(PaymentAnswer {
                 status: PaymentStatus::Succeeded,
                 reference: format!("S-{}", notice.number),
                 number: notice.number,
                 amount: (!believed).then_some(amount),
                 paid_at: None,
                 payer_hint: String::new(),
-            })],
+            }),
+        };
+        Ok(NotificationOutcome {
+            events: vec![event],
             acknowledgement: HttpReply { status: 200, content_type: "text/plain".to_owned(), body: Vec::new() },
         })
     }

@@ -21,6 +21,8 @@ pub enum Canary {
     ForgeryBelieved,
     /// A success that comes after the payment was closed is acknowledged and forgotten.
     LateSuccessDropped,
+    /// What becomes of a refund after it was refused is acknowledged and forgotten.
+    LateRefundDropped,
     /// A refund that is sent again gets a new number.
     RefundRenumbered,
     /// The scheme is charged before the payment is written down.
@@ -44,13 +46,14 @@ pub enum Canary {
 }
 
 impl Canary {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::KeyIgnored,
         Self::PostedTwice,
         Self::PaidIsExpired,
         Self::AmountNotChecked,
         Self::ForgeryBelieved,
         Self::LateSuccessDropped,
+        Self::LateRefundDropped,
         Self::RefundRenumbered,
         Self::ChargedBeforeWritten,
         Self::JournalAckedEarly,

@@ -22,7 +22,7 @@ use saoma_server::{
     },
     payments::{
         Collect, GiveBack, How, PaymentError, Proposal, answer_came, ask, cancel, collect, confirm, give_back,
-        payment_view, propose, refund_view, repeated,
+        payment_view, propose, refund_notified, refund_view, repeated,
     },
 };
 use saoma_store::{
@@ -400,12 +400,20 @@ async fn notified(hall: &Hall, message: &HttpMessage) -> Result<Answer, Problem>
         }
     };
     let unknown = || StoreError::NotFound { what: "the payment" };
-    // The scheme of this world tells of one payment at a time.
-    let Some(NotificationEvent::Payment(answer)) = outcome.events.into_iter().next() else {
-        return Err(unknown().into());
+    let status = outcome.acknowledgement.status;
+    // The scheme of this world tells of one payment or refund at a time.
+    let answer = match outcome.events.into_iter().next() {
+        Some(NotificationEvent::Payment(answer)) => answer,
+        Some(NotificationEvent::Refund(answer)) => {
+            if hall.canary == Some(Canary::LateRefundDropped) && rogue::has_failed(hall, &answer).await? {
+                return Ok(Answer { status, body: Vec::new() });
+            }
+            refund_notified(app, scope, id, answer).await?;
+            return Ok(Answer { status, body: Vec::new() });
+        }
+        Some(NotificationEvent::Dispute(_)) | None => return Err(unknown().into()),
     };
     let payment: PaymentId = answer.number.parse().map_err(|_| unknown())?;
-    let status = outcome.acknowledgement.status;
     if hall.canary == Some(Canary::LateSuccessDropped) && rogue::is_closed(hall, payment).await? {
         return Ok(Answer { status, body: Vec::new() });
     }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{
     caller::{CALL_MS_MAX, Call, Notice},
     door::{Answer, Asked},
-    scheme::{Ask, Later, Said, Standing},
+    scheme::{Ask, Later, Said, Standing, Subject},
     terminal::{Sent, Unheard},
     wires::Inner,
     world::{Event, World},
@@ -33,7 +33,7 @@ pub enum Back {
     Sale { terminal: usize, incarnation: u64, payment: PaymentId, ask: sale::Ask },
     Journal { terminal: usize, incarnation: u64 },
     Pushes { terminal: usize, incarnation: u64 },
-    Scheme { number: String },
+    Scheme { of: Subject },
     OtherWay { sale: usize, payment: PaymentId },
     Nobody,
 }
@@ -144,28 +144,31 @@ impl World<'_> {
 
     pub(super) fn scheme_happens(&mut self, what: &Later) {
         self.wires.note(format_args!("scheme: {what:?}"));
-        let later = self.scheme.happen(what);
+        let later = self.scheme.happen(what, &self.wires);
         self.later(later);
-        if let Later::Tell { number } = what {
-            self.tell(number);
+        if let Later::Tell(of) = what {
+            self.tell(of);
         }
     }
 
-    /// The scheme tells the merchant that an order is paid, until it is acknowledged.
-    fn tell(&mut self, number: &str) {
-        let Some(tries) = self.scheme.untold.get_mut(number) else { return };
+    /// The scheme tells the merchant that an order is paid, or how a refund has ended, until it is acknowledged.
+    fn tell(&mut self, of: &Subject) {
+        let Some(tries) = self.scheme.untold.get_mut(of) else { return };
         *tries += 1;
         let again_ms = (1_000_i64 << (*tries).min(8)).min(120_000) + ANSWER_MS_MAX;
-        self.after(again_ms, Event::Scheme(Later::Tell { number: number.to_owned() }));
-        let Some(order) = self.scheme.orders.get(number) else { return };
+        self.after(again_ms, Event::Scheme(Later::Tell(of.clone())));
+        let Some(order) = self.scheme.orders.get(&of.number) else { return };
         let (minor, currency) = order.sum.clone();
+        let held = of.refund.as_ref().and_then(|refund| order.refunds.get(refund));
+        let (minor, paid) = held.map_or((minor, true), |held| (held.minor, held.standing == Standing::Done));
         let wrong = {
             let mut world = self.wires.lock();
             let chance = world.rates.lie / 3;
             if world.strikes(chance, "a notification names a wrong amount") { WRONG_BY_MINOR } else { 0 }
         };
-        let notice = Notice { number: number.to_owned(), minor: minor + wrong, currency, signed: true };
-        self.notify(&notice, Back::Scheme { number: number.to_owned() });
+        let (number, refund) = (of.number.clone(), of.refund.clone());
+        let notice = Notice { number, refund, paid, minor: minor + wrong, currency, signed: true };
+        self.notify(&notice, Back::Scheme { of: of.clone() });
     }
 
     pub(super) fn notify(&mut self, notice: &Notice, back: Back) {
@@ -234,8 +237,8 @@ impl World<'_> {
                     self.sees(sale, payment);
                 }
             }
-            Back::Scheme { number } if end.as_ref().is_ok_and(|answer| answer.status == 200) => {
-                self.scheme.untold.remove(&number);
+            Back::Scheme { of } if end.as_ref().is_ok_and(|answer| answer.status == 200) => {
+                self.scheme.untold.remove(&of);
             }
             _ => {}
         }

@@ -1,12 +1,13 @@
 //! Use-cases written wrongly, for the canaries: each does one thing in the wrong order, or without a check that matters.
 
-use saoma_channels::{Account, Order, PaymentAnswer, RefundOrder, Secrets};
+use saoma_channels::{Account, Order, PaymentAnswer, RefundAnswer, RefundOrder, Secrets};
 use saoma_domain::{
     ledger::{Kind, rules},
     payment::{Amounts, AnswerStatus, Close, Source, State},
+    refund::State as Refund,
 };
 use saoma_protocol::{
-    Money, PaymentId, Sequence, StoreId,
+    Money, PaymentId, RefundId, Sequence, StoreId,
     api::PaymentState,
     message::{Envelope, Push, PushBody},
     topic::{Leaf, Topic},
@@ -17,6 +18,7 @@ use saoma_store::{
     ledger::{self, Booking, Subject},
     outbox,
     payments::{self, Filter, Sale},
+    refunds,
 };
 
 use super::{canary::Canary, door::Hall, template::TERMINALS, wires::Wanted};
@@ -50,6 +52,14 @@ pub async fn charge_first(hall: &Hall, wish: &Collect) {
         expires_at: now.plus(30_000),
     };
     let _ = hall.app.channels().charge(&account(hall), &order, code.expose()).await;
+}
+
+/// Whether a refund has failed here: [`Canary::LateRefundDropped`].
+pub async fn has_failed(hall: &Hall, answer: &RefundAnswer) -> Result<bool, StoreError> {
+    let (scope, missing) = (hall.scope, StoreError::NotFound { what: "the refund" });
+    let id: RefundId = answer.refund_number.parse().map_err(|_| missing)?;
+    let refund = hall.app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;
+    Ok(matches!(refund.refund.state, Refund::Failed { .. }))
 }
 
 /// [`Canary::NothingSetAside`].

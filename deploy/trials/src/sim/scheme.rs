@@ -42,6 +42,13 @@ pub enum Standing {
     NoSuch,
 }
 
+/// What the scheme tells of: an order, or one of its refunds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    pub number: String,
+    pub refund: Option<String>,
+}
+
 /// What the scheme does later by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Later {
@@ -53,8 +60,11 @@ pub enum Later {
     PayClosed {
         number: String,
     },
-    Tell {
+    Tell(Subject),
+    /// What was refused is paid all the same.
+    PayRefused {
         number: String,
+        refund: String,
     },
     EndRefund {
         number: String,
@@ -93,7 +103,7 @@ pub struct Scheme {
     pub orders: BTreeMap<String, Order>,
     pub wallets: Vec<Vec<Line>>,
     /// News that the merchant has not acknowledged, with how often it was told.
-    pub untold: BTreeMap<String, u32>,
+    pub untold: BTreeMap<Subject, u32>,
 }
 
 /// From then on, in milliseconds of the world, no customer is asked any more: an hour is long past every customer.
@@ -175,8 +185,13 @@ impl Scheme {
         if let Some(wallet) = self.wallets.get_mut(customer) {
             wallet.push(line);
         }
-        self.untold.insert(number.to_owned(), 0);
-        later.push((50, Later::Tell { number: number.to_owned() }));
+        self.tells(Subject { number: number.to_owned(), refund: None }, later);
+    }
+
+    /// It has news, which it tells until they are acknowledged.
+    fn tells(&mut self, of: Subject, later: &mut Vec<(i64, Later)>) {
+        self.untold.insert(of.clone(), 0);
+        later.push((50, Later::Tell(of)));
     }
 
     /// No scheme waits for a customer for ever.
@@ -226,11 +241,10 @@ impl Scheme {
         if order.refunds.contains_key(refund) {
             return;
         }
-        let promised: i64 =
-            order.refunds.values().filter(|held| held.standing != Standing::Declined).map(|held| held.minor).sum();
-        let possible = order.standing == Standing::Done && promised + minor <= order.sum.0;
+        let possible = order.standing == Standing::Done && order.promised() + minor <= order.sum.0;
         let mut world = wires.lock();
         let chance = world.rates.refund_trouble;
+        let of = Subject { number: number.to_owned(), refund: Some(refund.to_owned()) };
         let (standing, ends) = if !possible {
             (Standing::Declined, None)
         } else if world.strikes(chance, "the scheme lets a refund wait") {
@@ -243,17 +257,35 @@ impl Scheme {
         };
         drop(world);
         order.refunds.insert(refund.to_owned(), Refund { minor, standing });
-        if standing == Standing::Done {
-            self.give_back(number, minor);
-        }
-        if let Some((after_ms, paid)) = ends {
-            let (number, refund) = (number.to_owned(), refund.to_owned());
-            later.push((after_ms, Later::EndRefund { number, refund, paid }));
+        match ends {
+            Some((after_ms, paid)) => {
+                let (number, refund) = (number.to_owned(), refund.to_owned());
+                later.push((after_ms, Later::EndRefund { number, refund, paid }));
+            }
+            None => self.refund_ended(of, wires, later),
         }
     }
 
+    /// The money goes back, or the refund is refused, perhaps not for good; both are news.
+    fn refund_ended(&mut self, of: Subject, wires: &Wires, later: &mut Vec<(i64, Later)>) {
+        let Subject { number, refund: Some(refund) } = &of else { return };
+        let held = self.orders.get(number).and_then(|order| order.refunds.get(refund));
+        let Some(Refund { minor, standing }) = held.cloned() else { return };
+        if standing == Standing::Done {
+            self.give_back(number, minor);
+        } else {
+            let mut world = wires.lock();
+            let chance = world.rates.refund_trouble / 2;
+            if world.strikes(chance, "the scheme pays a refund that it had refused") {
+                let after_ms = world.luck.pick(&[200, 5_000, 60_000]);
+                later.push((after_ms, Later::PayRefused { number: number.clone(), refund: refund.clone() }));
+            }
+        }
+        self.tells(of, later);
+    }
+
     /// What it does by itself, when its time has come.
-    pub fn happen(&mut self, what: &Later) -> Vec<(i64, Later)> {
+    pub fn happen(&mut self, what: &Later, wires: &Wires) -> Vec<(i64, Later)> {
         let mut later = Vec::new();
         match what {
             Later::Confirm { number } => {
@@ -270,12 +302,22 @@ impl Scheme {
                 let held = self.orders.get_mut(number).and_then(|order| order.refunds.get_mut(refund));
                 let Some(held) = held.filter(|held| held.standing == Standing::Waiting) else { return later };
                 held.standing = if *paid { Standing::Done } else { Standing::Declined };
-                let minor = held.minor;
-                if *paid {
-                    self.give_back(number, minor);
+                self.refund_ended(Subject { number: number.clone(), refund: Some(refund.clone()) }, wires, &mut later);
+            }
+            Later::PayRefused { number, refund } => {
+                let Some(order) = self.orders.get_mut(number) else { return later };
+                let promised = order.promised();
+                let Some(held) = order.refunds.get_mut(refund) else { return later };
+                if order.standing == Standing::Done && promised + held.minor <= order.sum.0 {
+                    held.standing = Standing::Done;
+                    self.refund_ended(
+                        Subject { number: number.clone(), refund: Some(refund.clone()) },
+                        wires,
+                        &mut later,
+                    );
                 }
             }
-            Later::Tell { .. } => {}
+            Later::Tell(_) => {}
         }
         later
     }
@@ -319,5 +361,11 @@ impl Scheme {
 impl Order {
     const fn new(sum: Sum, customer: Option<usize>, standing: Standing) -> Self {
         Self { sum, customer, standing, refunds: BTreeMap::new(), was_paid: false, ran_out: false }
+    }
+
+    /// What has gone back, and what may.
+    fn promised(&self) -> i64 {
+        let may_go = |held: &&Refund| held.standing != Standing::Declined;
+        self.refunds.values().filter(may_go).map(|held| held.minor).sum()
     }
 }

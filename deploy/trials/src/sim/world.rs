@@ -545,7 +545,8 @@ impl<'a> World<'a> {
         {
             return Ok(due_at);
         }
-        let due_at = self.store.read_blocking(next_due)?;
+        let now = self.wires.clock(0);
+        let due_at = self.store.read_blocking(|tx| next_due(tx, now))?;
         self.next_due = Some((commits, due_at));
         Ok(due_at)
     }
@@ -587,12 +588,12 @@ impl<'a> World<'a> {
     }
 }
 
-fn next_due(tx: &mut saoma_store::Tx<'_>) -> Result<Option<Millis>, StoreError> {
+fn next_due(tx: &mut saoma_store::Tx<'_>, now: Millis) -> Result<Option<Millis>, StoreError> {
     let process = access::process();
     let due = [
         payments::next_due_at(tx, &process)?,
         refunds::next_due_at(tx, &process)?,
-        outbox::next_due_at(tx, &process, outbox::Kind::Push)?,
+        outbox::next_due_at(tx, &process, outbox::Kind::Push, now)?,
     ];
     Ok(due.into_iter().flatten().min())
 }
