@@ -6,7 +6,7 @@ use saoma_domain::{
     dispute,
     order::{self, Standing},
     pay_code::{self, Life},
-    payment::{Close, Payment, State, decide},
+    payment::{Close, Event, Payment, State, decide},
     refund,
 };
 use saoma_protocol::{PaymentId, api::RefundKind};

@@ -298,8 +298,7 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
         let since_version = Some(sale.payment.version);
         match reply {
             Ok(answer) => {
-                let method = sale.payment.payment.method;
-                Outcome::Answer(answered(app, &channel.manifest, method, answer, Source::Reply, since_version))
+                Outcome::Answer(answered(app, &channel.manifest, &sale.payment, answer, Source::Reply, since_version))
             }
             Err(failure) => silence(&failure),
         }

@@ -169,7 +169,8 @@ async fn news_from_far_ahead_silence_nothing() {
         let heard = case.hears(asked).await.unwrap();
         assert_eq!(heard.dispute.state, State::NeedsResponse { respond_by: Some(respond_by) });
         case.books_hold().await;
-    });
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
