@@ -1,15 +1,20 @@
-//! How many charges a second this database can write down when nothing else is in the way: one thread, and the very
-//! statements of a charge through a channel that answers at once. `cargo xtask bench` prints it beside what the whole of
-//! core does over HTTP, so that the two are read as a ratio.
+//! How many charges a second this database can write down when nothing else is in the way: the very statements of a charge
+//! through a channel that answers at once, by one thread, whose every transaction is a commit of its own, and by as many at
+//! once as `cargo xtask bench` has cashiers, who are written in groups. It prints the latter beside what the whole of core does
+//! over HTTP, so that the two are read as a ratio.
 //!
 //! A charge is two transactions: the wish (order, payment, two events), then the answer (payment, event, postings).
-//! `store/commits charges_per_s=… commits_per_s=…`; the second figure is the machine's own limit: a transaction with one
-//! row in it.
+//! `store/commits alone_per_s=… charges_per_s=… commits_per_s=… raw_commits_per_s=…`; the last two are the limits of this
+//! machine: a transaction with one row in it, through the store, and by a bare connection with the same settings.
 
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
+use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, connection::SimpleConnection as _, sql_query};
 use saoma_domain::{
     fee::{BasisPoints, FeePlan},
     ledger::{Kind, rules},
@@ -30,6 +35,8 @@ use saoma_store::{
 };
 
 const LOAD: Duration = Duration::from_secs(5);
+/// As many as the cashiers of `cargo xtask bench`.
+const WRITERS: usize = 16;
 const NOW: Millis = Millis(1_769_817_600_000);
 
 struct House {
@@ -46,21 +53,52 @@ fn main() -> Result<(), StoreError> {
     let folder = folder.expect("a folder");
     let base = Store::open(&folder.path().join("core.db").display().to_string(), 2)?;
     let house = settle_in(&base)?;
-    let charges = rate(|number| charge(&base, &house, number))?;
+    let number = AtomicU64::new(0);
+    let next = || number.fetch_add(1, Ordering::Relaxed);
+    let alone = rate(1, || charge(&base, &house, next()))?;
+    let charges = rate(WRITERS, || charge(&base, &house, next()))?;
     let commits =
-        rate(|number| base.write_blocking(|tx| meta::set(tx, &access::process(), "bench", &number.to_string())))?;
-    println!("store/commits charges_per_s={charges:.0} commits_per_s={commits:.0}");
+        rate(1, || base.write_blocking(|tx| meta::set(tx, &access::process(), "bench", &next().to_string())))?;
+    let raw = raw_commits(&folder.path().join("raw.db").display().to_string());
+    println!(
+        "store/commits alone_per_s={alone:.0} charges_per_s={charges:.0} commits_per_s={commits:.0} \
+         raw_commits_per_s={raw:.0}"
+    );
     Ok(())
 }
 
-/// How often a second `work` is done, over [`LOAD`].
-fn rate(mut work: impl FnMut(u64) -> Result<(), StoreError>) -> Result<f64, StoreError> {
-    let (began, mut done) = (Instant::now(), 0);
+/// How often a second `work` is done by so many threads, over [`LOAD`].
+fn rate(threads: usize, work: impl Fn() -> Result<(), StoreError> + Sync) -> Result<f64, StoreError> {
+    let began = Instant::now();
+    let one = || {
+        let mut done = 0_u64;
+        while began.elapsed() < LOAD {
+            work()?;
+            done += 1;
+        }
+        Ok::<_, StoreError>(done)
+    };
+    let done: u64 = std::thread::scope(|scope| {
+        let hands: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        hands.into_iter().map(|hand| hand.join().expect("a writer")).sum::<Result<u64, StoreError>>()
+    })?;
+    Ok(done as f64 / began.elapsed().as_secs_f64())
+}
+
+/// What SQLite does without anything of ours, with the settings of the store.
+fn raw_commits(path: &str) -> f64 {
+    let mut raw = SqliteConnection::establish(path).expect("a database");
+    raw.batch_execute(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (k TEXT PRIMARY KEY, v TEXT)",
+    )
+    .expect("a table");
+    let (began, mut done) = (Instant::now(), 0_u64);
     while began.elapsed() < LOAD {
-        work(done)?;
+        let row = sql_query("INSERT OR REPLACE INTO t VALUES ('bench', ?)");
+        row.bind::<diesel::sql_types::Text, _>(done.to_string()).execute(&mut raw).expect("a row");
         done += 1;
     }
-    Ok(done as f64 / began.elapsed().as_secs_f64())
+    done as f64 / began.elapsed().as_secs_f64()
 }
 
 fn settle_in(base: &Store) -> Result<House, StoreError> {

@@ -1,6 +1,7 @@
 //! A PostgreSQL and a Redis of our own, from Debian's packages: started, and treated badly.
 
 use std::{
+    ffi::OsStr,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::MetadataExt as _,
@@ -183,12 +184,12 @@ impl Postgres {
         Ok(String::from_utf8_lossy(&std::fs::read(&self.server.log)?).into_owned())
     }
 
-    /// Runs a script of pgbench's as core's role, so many at once and for so long.
-    pub fn pgbench(&self, script: &Path, clients: usize, time: Duration) -> Result<Pgbench> {
+    /// Runs scripts of pgbench's as core's role, one of them each time by chance, so many at once and for so long.
+    pub fn pgbench(&self, scripts: &[PathBuf], clients: usize, time: Duration) -> Result<Pgbench> {
         let out = Command::new(self.programs.join("pgbench"))
             .args(["-n", "-M", "prepared", "-h", "127.0.0.1", "-U", "saoma", "-p", &self.port.to_string()])
-            .args(["-c", &clients.to_string(), "-j", "2", "-T", &time.as_secs().to_string(), "-f"])
-            .arg(script)
+            .args(["-c", &clients.to_string(), "-j", "2", "-T", &time.as_secs().to_string()])
+            .args(scripts.iter().flat_map(|script| [OsStr::new("-f"), script.as_os_str()]))
             .arg("saoma")
             .output()?;
         let (told, why) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));

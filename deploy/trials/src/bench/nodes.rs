@@ -1,9 +1,9 @@
 //! Payments per second on one, two and four nodes of core on one PostgreSQL, each beside what pgbench gets out of the same
-//! database with the statements of a payment alone.
+//! database with the statements of a payment alone; of one merchant, whose payments stand in each other's way, and of several.
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{CASHIERS, LOAD, charges, statements};
+use super::{CASHIERS, LOAD, Office, charges, statements};
 use crate::{
     api::Door,
     servers::Postgres,
@@ -14,6 +14,7 @@ use crate::{
 const SHOWN: usize = 40;
 /// The last is more than this machine has processors, on purpose.
 const NODES: [usize; 3] = [1, 2, 4];
+const MERCHANTS: [usize; 2] = [1, 4];
 
 pub async fn run(mut premises: Premises) -> Result<()> {
     Shop::forget(&premises)?;
@@ -25,36 +26,48 @@ pub async fn run(mut premises: Premises) -> Result<()> {
         ("SAOMA_SECRETS__MASTER_KEY_FILE".to_owned(), folder.join("shared-master.key").display().to_string()),
     ];
     let shop = Shop::open(premises).await?;
-    // Plans and caches are warm before anything is read or measured.
-    charges(&shop, &[shop.office()?], "warm", 1, Some(SHOWN)).await?;
-    let (script, statements) = one_payment(&shop, &postgres).await?;
-    let file = folder.join("payment.pgbench");
-    std::fs::write(&file, script)?;
-    println!("a payment is {statements} statements on PostgreSQL ({})", file.display());
+    let (mut merchants, mut scripts) = (Vec::new(), Vec::new());
+    for number in 1..=MERCHANTS.into_iter().max().unwrap_or(1) {
+        let merchant = shop.opens_another(number).await?;
+        let office = Office::at(shop.core()?, &merchant);
+        // Plans and caches are warm before anything is read or measured.
+        charges(std::slice::from_ref(&office), "warm", 1, Some(SHOWN)).await?;
+        let (script, statements) = one_payment(&office, &postgres).await?;
+        let file = folder.join(format!("payment-{number}.pgbench"));
+        std::fs::write(&file, script)?;
+        println!("a payment is {statements} statements on PostgreSQL ({})", file.display());
+        merchants.push(merchant);
+        scripts.push(file);
+    }
     let count = || anyhow::Ok(postgres.run("saoma", "SELECT count(*) FROM payments")?.parse::<u64>()?);
     let mut nodes = Vec::new();
     for n in NODES {
         while nodes.len() + 1 < n {
             nodes.push(shop.core_beside(&format!("core-{}", nodes.len() + 2), &[]).start().await?);
         }
-        let key = format!("Bearer {}", shop.made()?.api_key);
-        let mut offices = vec![shop.office()?];
+        let mut doors = vec![shop.core()?];
         for node in &nodes {
-            offices.push(Door::new(node.ready_text("api")?)?.with("authorization", key.clone()));
+            doors.push(Door::new(node.ready_text("api")?)?);
         }
-        let before = count()?;
-        let alone = postgres.pgbench(&file, CASHIERS, LOAD)?;
-        let made = count()? - before;
-        ensure!(made > 0 && made.abs_diff(alone.transactions) <= 1, "{alone:?} and {made} payments");
-        let measured = charges(&shop, &offices, &format!("nodes-{n}"), CASHIERS, None).await?;
-        println!(
-            "{n} nodes, {CASHIERS} at once {:>8.0} /s   p50 {:.1} ms  p99 {:.1} ms   pgbench {:.0} /s, of which {:.2}",
-            measured.rate,
-            measured.p50_ms,
-            measured.p99_ms,
-            alone.per_s,
-            measured.rate / alone.per_s
-        );
+        for m in MERCHANTS {
+            let before = count()?;
+            let alone = postgres.pgbench(&scripts[..m], CASHIERS, LOAD)?;
+            let made = count()? - before;
+            ensure!(made > 0 && made.abs_diff(alone.transactions) <= 1, "{alone:?} and {made} payments");
+            let of_node =
+                |door: &Door| merchants[..m].iter().map(|of| Office::at(door.clone(), of)).collect::<Vec<_>>();
+            let offices = doors.iter().flat_map(of_node).collect::<Vec<_>>();
+            let measured = charges(&offices, &format!("nodes-{n}-{m}"), CASHIERS, None).await?;
+            println!(
+                "{n} nodes, {m} merchants, {CASHIERS} at once {:>8.0} /s   p50 {:.1} ms  p99 {:.1} ms   pgbench {:.0} /s, \
+                 of which {:.2}",
+                measured.rate,
+                measured.p50_ms,
+                measured.p99_ms,
+                alone.per_s,
+                measured.rate / alone.per_s
+            );
+        }
     }
     for node in nodes {
         node.stop().await?;
@@ -62,7 +75,7 @@ pub async fn run(mut premises: Premises) -> Result<()> {
     shop.close().await
 }
 
-async fn one_payment(shop: &Shop, postgres: &Postgres) -> Result<(String, usize)> {
+async fn one_payment(office: &Office, postgres: &Postgres) -> Result<(String, usize)> {
     let told = |how: &str| -> Result<()> {
         for setting in [format!("log_statement = '{how}'"), format!("log_line_prefix = '{}'", statements::LINE_PREFIX)]
         {
@@ -72,12 +85,12 @@ async fn one_payment(shop: &Shop, postgres: &Postgres) -> Result<(String, usize)
     };
     told("all")?;
     // Sessions take the setting up at their next statement.
-    charges(shop, &[shop.office()?], "reload", 1, Some(SHOWN)).await?;
+    let alone = std::slice::from_ref(office);
+    charges(alone, "reload", 1, Some(SHOWN)).await?;
     let start = postgres.log()?.len();
-    let office = shop.office()?;
     for number in 0..SHOWN {
         postgres.run("postgres", statements::MARK)?;
-        charges(shop, std::slice::from_ref(&office), &format!("shown-{number}"), 1, Some(1)).await?;
+        charges(alone, &format!("shown-{number}"), 1, Some(1)).await?;
         // What is done after the answer is part of it.
         tokio::time::sleep(std::time::Duration::from_millis(150)).await;
     }
