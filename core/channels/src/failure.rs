@@ -149,8 +149,6 @@ pub enum InstallError {
     Manifest(#[from] crate::manifest::ManifestError),
     #[error("the component is not what its package says")]
     Package(#[from] crate::package::VetError),
-    #[error("the compiled code cannot be kept")]
-    Cache(#[from] CacheError),
 }
 
 /// What is wrong with the folder of compiled plugins.

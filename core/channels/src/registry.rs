@@ -94,7 +94,10 @@ pub(crate) fn load(engine: &Engine, cache: &CodeCache, bytes: &[u8]) -> Result<(
     }
     let refused = |error: wasmtime::Error| InstallError::NotAComponent(format!("{error:#}"));
     let component = Component::from_binary(engine, bytes).map_err(refused)?;
-    cache.store(hash, &component.serialize().map_err(refused)?)?;
+    // A full disk costs the next start its head start, and nothing else.
+    if let Err(error) = cache.store(hash, &component.serialize().map_err(refused)?) {
+        tracing::warn!(%hash, %error, "a plugin's compiled code is not kept: it is compiled again at the next start");
+    }
     Ok((component, Origin::Compiled))
 }
 

@@ -10,7 +10,10 @@
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,7 +25,7 @@ use saoma_domain::{
 };
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, OrderId, PaymentId, StoreId, TenantId};
 use saoma_store::{
-    Store, StoreError, TenantScope, access,
+    Store, StoreError, TenantScope, Tx, access,
     channel_accounts::{self, ChannelAccount},
     events::{self, NewEvent},
     fee_plans,
@@ -33,12 +36,14 @@ use saoma_store::{
     stores::{self, Shop},
     tenants::{self, LatePolicy, Tenant},
 };
+use tokio::task::JoinSet;
 
 const LOAD: Duration = Duration::from_secs(5);
 /// As many as the cashiers of `cargo xtask bench`.
 const WRITERS: usize = 16;
 const NOW: Millis = Millis(1_769_817_600_000);
 
+#[derive(Clone, Copy)]
 struct House {
     scope: TenantScope,
     store: StoreId,
@@ -53,12 +58,16 @@ fn main() -> Result<(), StoreError> {
     let folder = folder.expect("a folder");
     let base = Store::open(&folder.path().join("core.db").display().to_string(), 2)?;
     let house = settle_in(&base)?;
-    let number = AtomicU64::new(0);
-    let next = || number.fetch_add(1, Ordering::Relaxed);
-    let alone = rate(1, || charge(&base, &house, next()))?;
-    let charges = rate(WRITERS, || charge(&base, &house, next()))?;
-    let commits =
-        rate(1, || base.write_blocking(|tx| meta::set(tx, &access::process(), "bench", &next().to_string())))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let number = Arc::new(AtomicU64::new(0));
+    let next = move || number.fetch_add(1, Ordering::Relaxed);
+    let charged = || charge(base.clone(), house, next());
+    let alone = runtime.block_on(rate(1, charged))?;
+    let charges = runtime.block_on(rate(WRITERS, charged))?;
+    let commits = runtime.block_on(rate(1, || {
+        let (base, text) = (base.clone(), next().to_string());
+        async move { base.write(move |tx| meta::set(tx, &access::process(), "bench", &text)).await }
+    }))?;
     let raw = raw_commits(&folder.path().join("raw.db").display().to_string());
     println!(
         "store/commits alone_per_s={alone:.0} charges_per_s={charges:.0} commits_per_s={commits:.0} \
@@ -67,21 +76,22 @@ fn main() -> Result<(), StoreError> {
     Ok(())
 }
 
-/// How often a second `work` is done by so many threads, over [`LOAD`].
-fn rate(threads: usize, work: impl Fn() -> Result<(), StoreError> + Sync) -> Result<f64, StoreError> {
-    let began = Instant::now();
-    let one = || {
-        let mut done = 0_u64;
-        while began.elapsed() < LOAD {
-            work()?;
-            done += 1;
+/// How often a second `work` is done by so many at once, over [`LOAD`].
+async fn rate<F>(writers: usize, work: impl Fn() -> F) -> Result<f64, StoreError>
+where
+    F: Future<Output = Result<(), StoreError>> + Send + 'static,
+{
+    let (began, mut done, mut under_way) = (Instant::now(), 0_u64, JoinSet::new());
+    for _ in 0..writers {
+        under_way.spawn(work());
+    }
+    while let Some(written) = under_way.join_next().await {
+        written.expect("a writer")?;
+        done += 1;
+        if began.elapsed() < LOAD {
+            under_way.spawn(work());
         }
-        Ok::<_, StoreError>(done)
-    };
-    let done: u64 = std::thread::scope(|scope| {
-        let hands: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
-        hands.into_iter().map(|hand| hand.join().expect("a writer")).sum::<Result<u64, StoreError>>()
-    })?;
+    }
     Ok(done as f64 / began.elapsed().as_secs_f64())
 }
 
@@ -134,8 +144,8 @@ fn settle_in(base: &Store) -> Result<House, StoreError> {
     })
 }
 
-fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
-    let House { scope, store, account } = *house;
+async fn charge(base: Store, house: House, number: u64) -> Result<(), StoreError> {
+    let House { scope, store, account } = house;
     let payment = PaymentId::for_key(scope.tenant(), &number.to_string());
     let amount = Amount::new(100, Currency::CNY).expect("an amount");
     let order = Order {
@@ -173,7 +183,7 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
         created_at: NOW,
         updated_at: NOW,
     };
-    let event = |version, kind: &str| NewEvent {
+    let event = move |version, kind: &str| NewEvent {
         payment,
         refund: None,
         dispute: None,
@@ -185,14 +195,15 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
         terminal: None,
         at: NOW,
     };
-    base.write_blocking(|tx| {
+    let asked = move |tx: &mut Tx<'_>| {
         orders::insert_new(tx, &scope, &order)?;
         payments::insert_new(tx, &scope, &wish)?;
         events::append(tx, &scope, &event(1, "created"))?;
         events::append(tx, &scope, &event(1, "submitting"))?;
         payments::load_sale(tx, &scope, payment).map(drop)
-    })?;
-    base.write_blocking(|tx| {
+    };
+    base.write(asked).await?;
+    let answered = move |tx: &mut Tx<'_>| {
         let mut stored = payments::load(tx, &scope, payment)?;
         stored.payment.state = State::Captured(Capture {
             at: NOW,
@@ -212,5 +223,6 @@ fn charge(base: &Store, house: &House, number: u64) -> Result<(), StoreError> {
         let sets = rules::captured(stored.payment.method, amount, fee_plans::load(tx, &scope, account, 1)?.fee(amount));
         ledger::post(tx, &scope, &booking, &sets)?;
         payments::load_sale(tx, &scope, payment).map(drop)
-    })
+    };
+    base.write(answered).await
 }

@@ -71,6 +71,46 @@ pub fn publish(tx: &mut Tx<'_>, owner: &Owner, package: &Package, component: &[u
     }
 }
 
+/// Whether the owner has not published this component yet, and may.
+///
+/// # Errors
+/// `Conflict` as [`publish`].
+pub fn is_new(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    hash: ContentHash,
+    plugin: &str,
+    version: &str,
+) -> Result<bool, StoreError> {
+    if exists(tx, owner, hash)? {
+        return Ok(false);
+    }
+    let same = plugin_packages::table
+        .filter(plugin_packages::tenant_id.eq(Txt(owner.key())))
+        .filter(plugin_packages::plugin.eq(plugin))
+        .filter(plugin_packages::version.eq(version));
+    match tx.run(owner, |conn| same.count().get_result::<i64>(conn))? {
+        0 => Ok(true),
+        _ => Err(StoreError::Conflict { what: "this version of the plugin" }),
+    }
+}
+
+/// Another publisher vouches for the same component.
+///
+/// # Errors
+/// `NotFound`.
+pub fn sign_anew(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    hash: ContentHash,
+    publisher: &str,
+    envelope: &str,
+) -> Result<(), StoreError> {
+    let changes = (plugin_packages::publisher.eq(publisher), plugin_packages::envelope.eq(envelope));
+    let n = tx.run(owner, |conn| diesel::update(row_of(owner.key(), hash)).set(changes).execute(conn))?;
+    found(n, "the package")
+}
+
 fn exists(tx: &mut Tx<'_>, owner: &Owner, hash: ContentHash) -> Result<bool, StoreError> {
     let n: i64 = tx.run(owner, |conn| row_of(owner.key(), hash).count().get_result(conn))?;
     Ok(n > 0)

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, from_json, millis, signed, to_json, unsigned},
+    payments::AHEAD_MS_MAX,
     schema::reconciliations,
 };
 
@@ -87,8 +88,9 @@ pub fn start(tx: &mut Tx<'_>, scope: &TenantScope, new: &Reconciliation) -> Resu
     })?;
     if let Some(running) = running {
         let running = Reconciliation::try_from(running)?;
-        // A lease that ends later than ours would was written by a clock that was ahead.
-        if (new.started_at.0 + 1..=new.lease_until.0).contains(&running.lease_until.0) {
+        // One that ends an hour later than ours would was written by a clock that was ahead.
+        let ends_max = new.lease_until.plus(AHEAD_MS_MAX);
+        if running.lease_until > new.started_at && running.lease_until <= ends_max {
             return Ok(Some(running));
         }
         end(tx, scope, running.id, &Ended::Failed("it was cut off".to_owned()), new.started_at)?;

@@ -75,7 +75,8 @@ pub(super) fn trusted(tx: &mut Tx<'_>, owner: &Owner) -> Result<Vec<Publisher>, 
 }
 
 /// Takes a package in: vetted, compiled once to hear what it says of itself, stored. It serves nobody until it is rolled out.
-/// The same package again is the same answer; whether it is new comes with it.
+/// The same package again is the same answer; whether it is new comes with it. Signed by another, once its first publisher is not
+/// trusted any more, it is that one's.
 ///
 /// # Errors
 /// `Vet`, `IdTaken`, `Install`, `TooMany`, `Store` (`Conflict` if the version was published with other bytes).
@@ -94,6 +95,15 @@ pub async fn publish(
     if owner.tenant().is_some() && is_platforms(app, &plugin).await? {
         return Err(PackageError::IdTaken(plugin));
     }
+    // Before it is compiled, which can take half a minute.
+    let (of_plugin, version) = (plugin.clone(), vetted.version().to_string());
+    let may_come = move |tx: &mut Tx<'_>| {
+        if plugin_packages::is_new(tx, &owner, hash, &of_plugin, &version)? {
+            check_room(tx, &owner, PACKAGES_PER_TENANT_MAX - 1)?;
+        }
+        Ok::<_, PackageError>(())
+    };
+    app.store().read(may_come).await?;
     // Nobody calls it until it is rolled out; until then it is freed like any that nobody wants.
     app.serving().note_used(hash);
     app.channels().install_vetted(&vetted, &component).await?;
@@ -113,18 +123,32 @@ pub async fn publish(
     let work = move |tx: &mut Tx<'_>| {
         let inserted = plugin_packages::publish(tx, &owner, &package, &component)?;
         if inserted == Insertion::Inserted {
-            if owner.tenant().is_some() && plugin_packages::count(tx, &owner)? > PACKAGES_PER_TENANT_MAX {
-                return Err(PackageError::TooMany);
-            }
+            check_room(tx, &owner, PACKAGES_PER_TENANT_MAX)?;
             let detail = json!({
                 "plugin": package.plugin, "version": package.version, "contract": package.contract,
                 "publisher": package.publisher, "bytes": package.component_bytes,
             });
             note(tx, &owner, &who, "plugin_package.published", &hash, &detail, package.published_at)?;
+        } else {
+            let stored = plugin_packages::load(tx, &owner, hash)?;
+            let is_trusted = trusted(tx, &owner)?.iter().any(|publisher| publisher.key_id == stored.publisher);
+            // Its first publisher was revoked, and another vouches for the same bytes.
+            if stored.publisher != package.publisher && !is_trusted {
+                plugin_packages::sign_anew(tx, &owner, hash, &package.publisher, &package.envelope)?;
+                let detail = json!({ "publisher": package.publisher, "before": stored.publisher });
+                note(tx, &owner, &who, "plugin_package.signed_anew", &hash, &detail, package.published_at)?;
+            }
         }
         Ok((plugin_packages::load(tx, &owner, hash)?, inserted == Insertion::Inserted))
     };
     app.store().write(work).await
+}
+
+fn check_room(tx: &mut Tx<'_>, owner: &Owner, max: u64) -> Result<(), PackageError> {
+    if owner.tenant().is_some() && plugin_packages::count(tx, owner)? > max {
+        return Err(PackageError::TooMany);
+    }
+    Ok(())
 }
 
 /// Hashing and checking tens of megabytes is not for a thread that serves others.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use saoma_channels::{ContentHash, Manifest};
+use saoma_channels::ContentHash;
 use saoma_domain::package::{Choice, Rollout, Step};
 use saoma_protocol::TenantId;
 use saoma_store::{
@@ -95,9 +95,18 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
             changed_by: who.actor(),
         };
         let of = matches!(wish.step, Step::Canary(_)).then_some(stored.canary_tenants.as_slice());
-        let unfit = match &manifest {
-            Some(manifest) => unfit(tx, &owner, manifest, of, serving.serving())?,
-            None => Vec::new(),
+        let unfit = match (&manifest, next.stable) {
+            (Some(manifest), _) => {
+                let schema = &manifest.settings_schema;
+                let fits = |settings: &str| schema.check(settings).map(drop).map_err(|error| error.to_string());
+                unfit(tx, &owner, &wish.plugin, of, serving.serving(), fits)?
+            }
+            (None, Choice::BuiltIn) => {
+                let fits = |_: &str| Err("no plugin of this id is built in: nothing serves it any more".to_owned());
+                unfit(tx, &owner, &wish.plugin, of, serving.serving(), fits)?
+            }
+            // It does not load here now; what it says of the settings is not known.
+            (None, Choice::Package(_)) => Vec::new(),
         };
         if wish.step != Step::RollBack && !unfit.is_empty() {
             return Err(PackageError::SettingsRefused(unfit));
@@ -155,22 +164,22 @@ fn may_be_rolled_out(tx: &mut Tx<'_>, owner: &Owner, hash: ContentHash, plugin: 
     Ok(package)
 }
 
-/// The enabled accounts of the plugin whose stored settings it refuses.
+/// The enabled accounts of the plugin whose stored settings do not fit.
 fn unfit(
     tx: &mut Tx<'_>,
     owner: &Owner,
-    manifest: &Manifest,
+    plugin: &str,
     tenants: Option<&[TenantId]>,
     serving: &Serving,
+    fits: impl Fn(&str) -> Result<(), String>,
 ) -> Result<Vec<Unfit>, StoreError> {
-    let accounts = channel_accounts::of_plugin(tx, owner, &manifest.id, tenants)?;
+    let accounts = channel_accounts::of_plugin(tx, owner, plugin, tenants)?;
     // A merchant that has a plugin of this name of its own is not served by the platform's, and must not hold it up.
-    let is_concerned = |tenant| owner.tenant().is_some() || !serving.has_own(tenant, &manifest.id);
-    let refused =
-        accounts.into_iter().filter(|(tenant, ..)| is_concerned(*tenant)).filter_map(|(tenant, account, settings)| {
-            let why = manifest.settings_schema.check(&settings).err()?.to_string();
-            Some(Unfit { tenant, account, why })
-        });
+    let is_concerned = |tenant| owner.tenant().is_some() || !serving.has_own(tenant, plugin);
+    let refused = accounts
+        .into_iter()
+        .filter(|(tenant, ..)| is_concerned(*tenant))
+        .filter_map(|(tenant, account, settings)| Some(Unfit { tenant, account, why: fits(&settings).err()? }));
     Ok(refused.collect())
 }
 

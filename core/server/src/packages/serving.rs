@@ -1,12 +1,12 @@
 //! What this node serves: the rollouts as it last read them, as far as it could load their packages.
 //!
-//! A rollout is taken up whole or not at all. When a package of it does not load, this node goes on with what it had (with
-//! nothing, if it had nothing: never with another version in its place), says so in the log, on `/ready`, in a metric and with
-//! the rollout's status, and tries again.
+//! A rollout is taken up whole or not at all. When a package of it does not load, this node goes on with what it had, says so in
+//! the log, on `/ready`, in a metric and with the rollout's status, and tries again. If it had nothing, those whom the package is
+//! for are served nothing: never another version in its place.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use saoma_store::{
     plugin_rollouts::{self, StoredRollout},
 };
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 
@@ -37,8 +37,10 @@ pub struct Serving {
     table: RwLock<Arc<Table>>,
     /// When each loaded package was last wanted.
     used: Mutex<HashMap<ContentHash, Instant>>,
-    /// One that compiles or takes rollouts up at a time.
+    /// One that takes rollouts up at a time.
     turn: Semaphore,
+    /// One for each package that is on its way into memory: whoever else wants it waits, and finds it there.
+    loading: Mutex<HashMap<ContentHash, Weak<AsyncMutex<()>>>>,
     /// One for each package that may be on its way in at a time.
     uploads: Arc<Semaphore>,
     bell: Notify,
@@ -55,6 +57,12 @@ struct Entry {
     behind: Option<Behind>,
 }
 
+impl Entry {
+    fn is_whole_at(&self, version: u64) -> bool {
+        self.up.as_ref().is_some_and(|up| up.version == version && !matches!(up.canary, Canary::NotHere))
+    }
+}
+
 /// A loaded package and what it says of itself.
 type Placed = (ContentHash, Arc<Manifest>);
 
@@ -63,8 +71,25 @@ struct Up {
     version: u64,
     /// `None`: the built-in.
     stable: Option<Placed>,
-    canary: Option<Placed>,
+    canary: Canary,
     canary_tenants: HashSet<TenantId>,
+}
+
+#[derive(Clone)]
+enum Canary {
+    None,
+    Package(Placed),
+    /// It could not be loaded, and nothing was served before: its tenants are served nothing, the others go on.
+    NotHere,
+}
+
+impl Canary {
+    const fn placed(&self) -> Option<&Placed> {
+        match self {
+            Self::Package(placed) => Some(placed),
+            Self::None | Self::NotHere => None,
+        }
+    }
 }
 
 /// A rollout that this node could not take up.
@@ -97,6 +122,7 @@ impl Default for Serving {
             table: RwLock::default(),
             used: Mutex::default(),
             turn: Semaphore::new(1),
+            loading: Mutex::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
             bell: Notify::new(),
         }
@@ -113,8 +139,12 @@ impl Serving {
         let own = table.get(&(Some(tenant), plugin.to_owned())).filter(is_chosen);
         let Some(entry) = own.or_else(|| table.get(&(None, plugin.to_owned()))) else { return Serves::BuiltIn };
         let Some(up) = &entry.up else { return Serves::Nothing };
-        let canary = up.canary.as_ref().filter(|_| up.canary_tenants.contains(&tenant));
-        match canary.or(up.stable.as_ref()) {
+        let placed = match &up.canary {
+            Canary::Package(placed) if up.canary_tenants.contains(&tenant) => Some(placed),
+            Canary::NotHere if up.canary_tenants.contains(&tenant) => return Serves::Nothing,
+            Canary::None | Canary::Package(_) | Canary::NotHere => up.stable.as_ref(),
+        };
+        match placed {
             Some((hash, manifest)) => Serves::Package { hash: *hash, manifest: Arc::clone(manifest) },
             None => Serves::BuiltIn,
         }
@@ -160,6 +190,14 @@ impl Serving {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn loading(&self, package: ContentHash) -> Arc<AsyncMutex<()>> {
+        let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        loading.retain(|_, turn| turn.strong_count() > 0);
+        let turn = loading.get(&package).and_then(Weak::upgrade).unwrap_or_default();
+        loading.insert(package, Arc::downgrade(&turn));
+        turn
+    }
+
     /// It stays loaded for a while from now.
     pub(super) fn note_used(&self, package: ContentHash) {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(package, Instant::now());
@@ -179,9 +217,7 @@ pub async fn refresh(app: &App) -> Result<bool, StoreError> {
     for rollout in stored {
         let key = (rollout.tenant, rollout.plugin.clone());
         let entry = match before.get(&key) {
-            Some(entry) if entry.up.as_ref().is_some_and(|up| up.version == rollout.rollout.version) => {
-                Entry { up: entry.up.clone(), behind: None }
-            }
+            Some(entry) if entry.is_whole_at(rollout.rollout.version) => Entry { up: entry.up.clone(), behind: None },
             known => taken_up(app, &rollout, known).await,
         };
         table.insert(key, entry);
@@ -190,7 +226,7 @@ pub async fn refresh(app: &App) -> Result<bool, StoreError> {
     let wanted: HashSet<ContentHash> = table
         .values()
         .filter_map(|entry| entry.up.as_ref())
-        .flat_map(|up| up.stable.iter().chain(&up.canary).map(|(hash, _)| *hash))
+        .flat_map(|up| up.stable.iter().chain(up.canary.placed()).map(|(hash, _)| *hash))
         .collect();
     app.metrics().packages_behind(table.values().filter(|entry| entry.behind.is_some()).count());
     *serving.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
@@ -200,29 +236,33 @@ pub async fn refresh(app: &App) -> Result<bool, StoreError> {
 
 async fn taken_up(app: &App, rollout: &StoredRollout, known: Option<&Entry>) -> Entry {
     let (tenant, plugin, version) = (rollout.tenant, &rollout.plugin, rollout.rollout.version);
-    let loaded = async {
-        let stable = match rollout.rollout.stable {
-            Choice::BuiltIn => None,
-            Choice::Package(hash) => Some(placed(app, plugin, hash).await?),
-        };
-        let canary = match rollout.rollout.canary {
-            Some(hash) => Some(placed(app, plugin, hash).await?),
-            None => None,
-        };
-        Ok::<_, PackageError>((stable, canary))
+    let stable = match rollout.rollout.stable {
+        Choice::BuiltIn => Ok(None),
+        Choice::Package(hash) => placed(app, plugin, hash).await.map(Some),
     };
-    match loaded.await {
-        Ok((stable, canary)) => {
-            tracing::info!(plugin.id = %plugin, rollout.version = version, stable = %rollout.rollout.stable, "a rollout is served");
-            let canary_tenants = rollout.canary_tenants.iter().copied().collect();
-            Entry { up: Some(Up { version, stable, canary, canary_tenants }), behind: None }
+    let canary = match rollout.rollout.canary {
+        Some(hash) => placed(app, plugin, hash).await.map(Canary::Package),
+        None => Ok(Canary::None),
+    };
+    let canary_tenants = rollout.canary_tenants.iter().copied().collect();
+    let before = known.and_then(|entry| entry.up.clone());
+    let (up, why) = match (stable, canary) {
+        (Ok(stable), Ok(canary)) => (Some(Up { version, stable, canary, canary_tenants }), None),
+        (Ok(stable), Err(error)) if before.as_ref().is_none_or(|up| up.version == version) => {
+            (Some(Up { version, stable, canary: Canary::NotHere, canary_tenants }), Some(error))
         }
-        Err(error) => {
-            let up = known.and_then(|entry| entry.up.clone());
+        (Err(error), _) | (_, Err(error)) => (before, Some(error)),
+    };
+    match why {
+        None => {
+            tracing::info!(plugin.id = %plugin, rollout.version = version, stable = %rollout.rollout.stable, "a rollout is served");
+            Entry { up, behind: None }
+        }
+        Some(error) => {
             let served = up.as_ref().map(|up| up.version);
             tracing::error!(
                 plugin.id = %plugin, rollout.version = version, rollout.served = served, %error,
-                "a rollout cannot be served here: this node goes on with what it had, and tries again"
+                "a rollout cannot be served whole here: this node goes on with what it has, and tries again"
             );
             let behind = Behind { tenant, plugin: plugin.clone(), wanted: version, served, why: error.to_string() };
             Entry { up, behind: Some(behind) }
@@ -257,6 +297,11 @@ async fn placed(app: &App, plugin: &str, hash: ContentHash) -> Result<Placed, Pa
 /// `NotHere`, `Store`.
 pub async fn load(app: &App, hash: ContentHash) -> Result<Arc<Plugin>, PackageError> {
     app.serving().note_used(hash);
+    if let Some(plugin) = app.channels().package(hash) {
+        return Ok(plugin);
+    }
+    let turn = app.serving().loading(hash);
+    let _turn = turn.lock().await;
     if let Some(plugin) = app.channels().package(hash) {
         return Ok(plugin);
     }

@@ -246,7 +246,7 @@ async fn contradicted(
 enum Standing {
     Open,
     None,
-    /// That it has ended, and of another sum or number than ours.
+    /// That it has ended, and not of what sum, or of another than ours.
     Unbelievable,
 }
 

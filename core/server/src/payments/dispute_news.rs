@@ -56,7 +56,7 @@ pub async fn heard(app: &App, scope: TenantScope, news: DisputeNews) -> Result<S
 const ACTOR: &str = "channel";
 
 /// How far ahead of ours a scheme's clock may be.
-const CLOCKS_APART_MS: i64 = 3_600_000;
+const AHEAD_MS_MAX: i64 = 3_600_000;
 
 fn heard_in(
     app: &App,
@@ -65,11 +65,20 @@ fn heard_in(
     news: &DisputeNews,
 ) -> Result<StoredDispute, PaymentError> {
     let now = app.now();
-    // Of two news the later counts, so that one from far ahead would silence all that follow.
-    let news = &DisputeNews { at: news.at.min(now.plus(CLOCKS_APART_MS)), ..news.clone() };
-    let began_at = payments::load(tx, scope, news.payment)?.created_at;
-    let at = news.at.clamp(began_at.min(now), now);
     let known = disputes::of_case(tx, scope, news.account, &news.case_reference)?;
+    // Of two news the later counts: one from far ahead would silence all that follow. It is the first, or is not newer than
+    // what was heard.
+    let heard_at = if news.at > now.plus(AHEAD_MS_MAX) {
+        known.as_ref().and_then(|known| known.heard_at).unwrap_or(now)
+    } else {
+        news.at
+    };
+    let news = &DisputeNews { at: heard_at, ..news.clone() };
+    let at = match payments::load(tx, scope, news.payment) {
+        Ok(stored) => news.at.clamp(stored.created_at.min(now), now),
+        Err(StoreError::NotFound { .. }) => news.at.min(now),
+        Err(error) => return Err(error.into()),
+    };
     let (known, is_named) = match known {
         Some(dispute) => (Some(dispute), false),
         None => (unheard(tx, scope, news)?, true),

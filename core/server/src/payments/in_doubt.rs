@@ -3,15 +3,13 @@
 
 use saoma_domain::{
     ledger::{Kind as Movement, rules},
-    payment::{
-        Event as PaymentEvent, Notice, Payment, Refusal, Source, State as PaymentState, decide as decide_payment,
-    },
+    payment::{Event as PaymentEvent, Notice, Payment, Refusal, State as PaymentState, decide as decide_payment},
     refund::{Event, LastWord, State, last_word},
 };
 use saoma_protocol::{Amount, Millis, api::RefundKind};
 use saoma_store::{
     StoreError, TenantScope, Tx, events,
-    payments::StoredPayment,
+    payments::{self, StoredPayment},
     refunds::{self, StoredRefund},
 };
 
@@ -53,18 +51,18 @@ pub(super) fn heard(
     mut refund: StoredRefund,
     mut stored: StoredPayment,
     event: &Event,
-    source: Source,
+    is_fresh: bool,
     words: &str,
 ) -> Result<Option<StoredRefund>, PaymentError> {
     let (id, now) = (refund.refund.id, app.now());
     let notice =
         if is_settled_by_hand(tx, scope, &refund)? { Notice::ContradictsHand } else { Notice::ContradictsRefund };
     let Some(doubted_at) = refund.watch.doubted_at else {
-        return begin(app, tx, scope, refund, &stored, notice, words, now);
+        return begin(app, tx, scope, refund, &mut stored, notice, words, now);
     };
     let verdict = match event {
-        // It began by word against word of the same channel: another old one proves nothing.
-        Event::Answered(_) if notice == Notice::ContradictsRefund && source == Source::Notification => LastWord::AskOn,
+        // It began by word against word of the same channel: another that may be old proves nothing, and the question is planned.
+        Event::Answered(_) if notice == Notice::ContradictsRefund && !is_fresh => return Ok(None),
         Event::Answered(answer) => last_word(&refund.refund.state, doubted_at, answer.status(), now),
         Event::Submit | Event::NotSent { .. } | Event::NoAnswer | Event::NeverPaid | Event::SettledByHand { .. } => {
             LastWord::AskOn
@@ -109,14 +107,14 @@ pub(super) fn heard(
 }
 
 /// The channel says otherwise than it did: a person is called at once, since what is told now may be given back a second time
-/// already, and the channel is asked.
+/// already, and the channel is asked. The payment is saved as well, so that whoever gives it back just now looks again.
 #[expect(clippy::too_many_arguments, reason = "what heard has read already")]
-fn begin(
+pub(super) fn begin(
     app: &App,
     tx: &mut Tx<'_>,
     scope: &TenantScope,
     mut refund: StoredRefund,
-    stored: &StoredPayment,
+    stored: &mut StoredPayment,
     notice: Notice,
     words: &str,
     now: Millis,
@@ -127,16 +125,41 @@ fn begin(
     refund.attempts = 0;
     refund.updated_at = now;
     refunds::save(tx, scope, &mut refund)?;
+    stored.updated_at = now;
+    payments::save(tx, scope, stored)?;
     record(tx, scope, stored, Some(refund.refund.id), notice.code(), words, "channel", now)?;
     announce(app, tx, scope, &refund, now)?;
     app.wake_resolver();
     Ok(None)
 }
 
-/// Whether two persons have ever said how it ended.
+/// Whether two persons have said how it ended, and the channel has not confirmed or denied that yet.
 fn is_settled_by_hand(tx: &mut Tx<'_>, scope: &TenantScope, refund: &StoredRefund) -> Result<bool, StoreError> {
     let told = events::timeline(tx, scope, refund.payment)?;
-    Ok(told.iter().any(|told| told.event.refund == Some(refund.refund.id) && told.event.kind == kind::HAND_CONFIRMED))
+    let of_it = told.iter().rev().filter(|told| told.event.refund == Some(refund.refund.id));
+    let mut ends =
+        of_it.map(|told| told.event.kind.as_str()).filter(|of| [kind::HAND_CONFIRMED, kind::DOUBT_ENDED].contains(of));
+    Ok(ends.next() == Some(kind::HAND_CONFIRMED))
+}
+
+/// The channel says of the payment that money went back, and a refund had failed: it may have been that one.
+///
+/// # Errors
+/// Of the store.
+pub(super) fn doubt_failed(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    stored: &mut StoredPayment,
+    now: Millis,
+) -> Result<(), PaymentError> {
+    for refund in refunds::of_payment(tx, scope, stored.payment.id)? {
+        if matches!(refund.refund.state, State::Failed { .. }) && refund.watch.doubted_at.is_none() {
+            let words = "the payment was given back, in part or in whole";
+            begin(app, tx, scope, refund, stored, Notice::ContradictsRefund, words, now)?;
+        }
+    }
+    Ok(())
 }
 
 const fn heard_late(refund: &StoredRefund) -> PaymentEvent {

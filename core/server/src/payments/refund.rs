@@ -4,8 +4,8 @@ use saoma_channels::Capability;
 use saoma_domain::{
     ledger::{Kind as Movement, rules},
     payment::{
-        self, Amounts, Event as PaymentEvent, Method, Payment, Source, State as PaymentStanding,
-        decide as decide_payment, has_passed,
+        self, Amounts, Event as PaymentEvent, Method, Payment, State as PaymentStanding, decide as decide_payment,
+        has_passed,
     },
     refund::{Answer, AnswerStatus, Event, Refund, State, contradicts, decide},
 };
@@ -262,8 +262,9 @@ pub(super) enum Heard {
         amount: Option<saoma_protocol::Money>,
         amounts: Amounts,
         status: AnswerStatus,
-        /// `Notification` for what may have been overtaken on its way.
-        source: Source,
+        /// The refund's version when it was asked; `None` of what the channel sent on its own. What the refund has moved on from may be
+        /// old.
+        since_version: Option<u64>,
         reference: String,
         /// The scheme's own words, for the events.
         words: String,
@@ -328,6 +329,7 @@ fn heard_in(
     let mut refund = refunds::load(tx, scope, id)?;
     let mut stored = payments::load(tx, scope, refund.payment)?;
     let (mut words, mut actor, mut busy_ms) = (String::new(), "channel".to_owned(), 0);
+    let (mut is_fresh, mut is_unbelieved) = (true, false);
     if let Heard::Answer { note, .. } | Heard::Silence { note, .. } = what {
         refunds::note_said(tx, scope, id, note, now)?;
     }
@@ -348,7 +350,8 @@ fn heard_in(
             (words, actor) = (confirmed.words(), confirmed.by().to_owned());
             Event::SettledByHand { paid: confirmed.is_paid() }
         }
-        Heard::Answer { number, amount, amounts, status, reference, words: said, source: _, note: _ } => {
+        Heard::Answer { number, amount, amounts, status, reference, words: said, since_version, note: _ } => {
+            is_fresh = *since_version == Some(refund.version);
             said.clone_into(&mut words);
             match Answer::about(&refund.refund, number, *amount, *amounts, status.clone()) {
                 Ok(answer) => {
@@ -358,6 +361,8 @@ fn heard_in(
                     Event::Answered(answer)
                 }
                 Err(refusal) => {
+                    // It did not come from nowhere: the channel is asked.
+                    is_unbelieved = contradicts(&refund.refund.state, status);
                     tracing::error!(refund.id = %id, %refusal, "a channel's answer was not believed");
                     record(tx, scope, &stored, Some(id), kind::ANSWER_REFUSED, &refusal.to_string(), "channel", now)?;
                     Event::NoAnswer
@@ -365,11 +370,10 @@ fn heard_in(
             }
         }
     };
-    let is_contradicted =
-        matches!(&event, Event::Answered(answer) if contradicts(&refund.refund.state, answer.status()));
+    let is_contradicted = is_unbelieved
+        || matches!(&event, Event::Answered(answer) if contradicts(&refund.refund.state, answer.status()));
     if refund.watch.doubted_at.is_some() || is_contradicted {
-        let source = if let Heard::Answer { source, .. } = what { *source } else { Source::Reply };
-        return in_doubt::heard(app, tx, scope, refund, stored, &event, source, &words);
+        return in_doubt::heard(app, tx, scope, refund, stored, &event, is_fresh, &words);
     }
     let Some(next) = decide(&refund.refund, &event)? else {
         refund.attempts += 1;

@@ -2,7 +2,7 @@
 
 use saoma_channels::{Capability, Manifest, PaymentStatus, RefundAnswer, RefundStatus};
 use saoma_domain::{
-    payment::{Amounts, Method, Source},
+    payment::{Amounts, Method},
     refund::{AnswerStatus, Event, State},
 };
 use saoma_protocol::{ChannelAccountId, RefundId, api::RefundKind};
@@ -121,12 +121,13 @@ async fn look_in_doubt(
     refund: &StoredRefund,
     channel: &Channel,
 ) -> Result<(), PaymentError> {
+    let since_version = Some(refund.version);
     let answer = |number: String, status: AnswerStatus, note: String| Heard::Answer {
         number,
         amount: None,
         amounts: Amounts::NotNamed,
         status,
-        source: Source::Reply,
+        since_version,
         reference: String::new(),
         words: String::new(),
         note: note.chars().take(NOTE_CHARS_MAX).collect(),
@@ -168,7 +169,9 @@ async fn query(
     let (said, outcome) = match app.channels().query_refund(&channel.account, &order).await {
         // What follows is sent, or waits for its turn: neither is something new about the refund.
         Ok(answer) if answer.status == RefundStatus::NotFound => return Ok(Some(answer.status)),
-        Ok(answer) => (Some(answer.status.clone()), said_of(&channel.manifest, "query-refund", Source::Reply, answer)),
+        Ok(answer) => {
+            (Some(answer.status.clone()), said_of(&channel.manifest, "query-refund", Some(refund.version), answer))
+        }
         Err(silence) => {
             tracing::warn!(refund.id = %id, error = %silence, "a channel did not say how a refund stands");
             (None, Heard::Silence { event: Event::NoAnswer, note: format!("query-refund: {}", silence.code()) })
@@ -206,11 +209,11 @@ pub async fn refund_notified(
     }
     let plugin = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?.plugin;
     let manifest = served(app, scope, &plugin)?.manifest;
-    heard(app, scope, id, said_of(&manifest, "notification", Source::Notification, answer)).await
+    heard(app, scope, id, said_of(&manifest, "notification", None, answer)).await
 }
 
 /// A refund's answer as it is booked.
-fn said_of(manifest: &Manifest, asked: &str, source: Source, answer: RefundAnswer) -> Heard {
+fn said_of(manifest: &Manifest, asked: &str, since_version: Option<u64>, answer: RefundAnswer) -> Heard {
     Heard::Answer {
         number: answer.refund_number,
         amount: answer.amount,
@@ -218,7 +221,7 @@ fn said_of(manifest: &Manifest, asked: &str, source: Source, answer: RefundAnswe
         words: decline_words(&answer.status),
         note: format!("{asked}: {}", refund_said(&answer.status)),
         status: refund_status(answer.status),
-        source,
+        since_version,
         reference: answer.reference,
     }
 }
@@ -241,7 +244,7 @@ pub(super) async fn ask(
 ) -> Result<(), PaymentError> {
     let payment = refund.payment;
     let stored = app.store().read(move |tx| payments::load(tx, &scope, payment)).await?;
-    let id = refund.refund.id;
+    let (id, since_version) = (refund.refund.id, Some(refund.version));
     let reply = if by_cancel(channel, refund.refund.kind) {
         app.channels().cancel(&channel.account, &known_order(&stored, channel)).await.map(|answer| Heard::Answer {
             number: if answer.number == payment.to_string() { id.to_string() } else { answer.number },
@@ -259,13 +262,13 @@ pub(super) async fn ask(
                     AnswerStatus::Failed { failure: failure(saoma_channels::DeclineCode::NotPermitted) }
                 }
             },
-            source: Source::CancelReply,
+            since_version,
             reference: String::new(),
         })
     } else {
         let order = refund_order(&stored, &refund, channel);
         let reply = app.channels().refund(&channel.account, &order).await;
-        reply.map(|answer| said_of(&channel.manifest, "refund", Source::Reply, answer))
+        reply.map(|answer| said_of(&channel.manifest, "refund", since_version, answer))
     };
     let outcome = reply.unwrap_or_else(|silence| {
         tracing::warn!(refund.id = %id, error = %silence, "a channel did not answer about a refund");

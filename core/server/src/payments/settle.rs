@@ -29,7 +29,7 @@ use super::{
     PaymentError,
     by_hand::Confirmed,
     doubt::{has_waited_once, is_nowhere, may_be_undone, may_end},
-    fees, kind, payment_view, refund,
+    fees, in_doubt, kind, payment_view, refund,
 };
 use crate::{app::App, webhooks::tell_payment};
 
@@ -325,7 +325,12 @@ fn settle_in(
                 let sets = fees::undone(tx, scope, &stored, was_by_hand)?;
                 book(tx, scope, &stored, None, Movement::Undone, &sets, now)?;
             }
-            Effect::Alert(notice) => is_news |= alert(tx, scope, &stored, *notice, "", moved, now)?,
+            Effect::Alert(notice) => {
+                is_news |= alert(tx, scope, &stored, *notice, "", moved, now)?;
+                if *notice == Notice::RefundedElsewhere {
+                    in_doubt::doubt_failed(app, tx, scope, &mut stored, now)?;
+                }
+            }
             Effect::RefundLate => booking.is_late = true,
             Effect::EndRefunds => is_news |= refund::end_as_never_paid(app, tx, scope, id)?,
             Effect::AskAgain | Effect::AskClose => {}

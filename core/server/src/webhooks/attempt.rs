@@ -45,7 +45,9 @@ pub async fn send(app: &App, outgoing: &Outgoing, job: Job) -> Result<(), Attemp
         // A delivery that this node cannot sign has had its attempt: another may do it, and it ends as others do.
         (_, Err(error)) => {
             tracing::error!(%error, "a webhook could not be signed");
-            Err(NotAnswered::Forbidden(format!("the delivery could not be signed: {error}")))
+            Err(NotAnswered::Forbidden(
+                "the delivery could not be signed; whoever runs core finds why in its log".to_owned(),
+            ))
         }
         (Ok(url), Ok(headers)) => {
             let body = delivery.payload.clone().into_bytes();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use saoma_domain::payment::{Chased, Event, Pace, State, Step, again_at, has_passed, needs_person, step};
-use saoma_protocol::{PaymentId, RefundId};
-use saoma_store::{StoreError, TenantScope, access, events, payments, refunds};
+use saoma_protocol::{Millis, PaymentId, RefundId};
+use saoma_store::{StoreError, TenantScope, Tx, access, events, payments, refunds};
 use tokio::{sync::watch, task::JoinSet};
 use tracing::{Instrument as _, field::Empty};
 
@@ -78,6 +78,9 @@ pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(),
             began_in(&app, scope, refund.payment, Some(id)).await;
             if let Err(error) = pursue_refund(&app, scope, refund).await {
                 tracing::warn!(%error, "a refund is taken up again later");
+                if let Err(error) = call_about_refund(&app, scope, id, error.to_string(), None).await {
+                    tracing::warn!(%error, "nobody was called");
+                }
             }
         };
         work.spawn(one.instrument(span));
@@ -210,27 +213,44 @@ fn chased(sale: &payments::Sale) -> Chased<'_> {
 }
 
 async fn pursue_refund(app: &App, scope: TenantScope, refund: refunds::StoredRefund) -> Result<(), PaymentError> {
-    let mut kept = refund.clone();
+    let (id, kept) = (refund.refund.id, refund.clone());
     match resume_refund(app, scope, refund).await {
         Err(error) if error.is_of_the_channel() => {
             tracing::error!(%error, "a refund is open and its channel cannot be called");
             if has_passed(kept.updated_at, CALL_MS_MAX, app.now()) {
-                kept = take_as_unanswered(app, scope, kept).await?;
+                take_as_unanswered(app, scope, kept).await?;
             }
-            let (now, words) = (app.now(), error.to_string());
-            kept.next_attempt_at = Some(now.plus(WITHOUT_CHANNEL_MS));
-            kept.watch.last_said = Some(words);
-            let saved = app
-                .store()
-                .write(move |tx| {
-                    let mut kept = kept.clone();
-                    let stored = payments::load(tx, &scope, kept.payment)?;
-                    refund_needs_person(tx, &scope, &mut kept, &stored, now)?;
-                    refunds::reschedule(tx, &scope, &kept)
-                })
-                .await;
-            Ok(saved?)
+            call_about_refund(app, scope, id, error.to_string(), Some(app.now().plus(WITHOUT_CHANNEL_MS))).await
         }
         done => done,
+    }
+}
+
+/// What keeps core from pursuing a refund is shown to a person once that has lasted too long. `again_at`: when it is tried
+/// again, unless that is planned already.
+async fn call_about_refund(
+    app: &App,
+    scope: TenantScope,
+    id: RefundId,
+    why: String,
+    again_at: Option<Millis>,
+) -> Result<(), PaymentError> {
+    let now = app.now();
+    let work = move |tx: &mut Tx<'_>| {
+        let mut refund = refunds::load(tx, &scope, id)?;
+        // It has ended meanwhile.
+        if refund.next_attempt_at.is_none() {
+            return Ok(());
+        }
+        let stored = payments::load(tx, &scope, refund.payment)?;
+        refund.watch.last_said = Some(why.clone());
+        refund.next_attempt_at = again_at.or(refund.next_attempt_at);
+        refund_needs_person(tx, &scope, &mut refund, &stored, now)?;
+        refunds::reschedule(tx, &scope, &refund)
+    };
+    match app.store().write(work).await {
+        // Somebody saved it meanwhile, and planned what follows.
+        Err(StoreError::Stale { .. }) => Ok(()),
+        saved => Ok(saved?),
     }
 }

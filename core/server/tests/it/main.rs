@@ -36,6 +36,7 @@ mod notifications;
 mod own_keys;
 mod packages;
 mod packages_author;
+mod packages_mishaps;
 mod pay_page;
 mod peers;
 mod people;

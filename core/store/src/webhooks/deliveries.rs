@@ -164,8 +164,8 @@ fn queue(
     Ok(())
 }
 
-/// A delivery is not planned further ahead than this, in milliseconds (the longest pause is 12 hours and a quarter): what is was
-/// planned by a clock that was ahead, and is due.
+/// No delivery is planned further ahead than this, in milliseconds: the longest pause is 15 hours. Whatever is was planned by a
+/// clock that was ahead, and is due now.
 const PLANNED_MS_MAX: i64 = 16 * 3_600_000;
 
 /// When there is something to fan out or to send; in the past if there is now, and for what a clock planned that was ahead.

@@ -308,10 +308,12 @@ fn one_comparison_of_an_account_runs_at_a_time() {
         let next_day = Reconciliation { day: "2026-02-01".to_owned(), ..new_run(&tea, 2, at(99)) };
         let running = base.write(|tx| reconciliations::start(tx, &tea.scope, &next_day));
         assert_eq!(running.map(|running| running.id), Some(first), "days of an account take turns");
+        base.write(|tx| reconciliations::renew(tx, &tea.scope, first, at(301)));
+        assert_eq!(start(2, at(100)).map(|running| running.id), Some(first), "its clock is a little ahead");
         base.write(|tx| reconciliations::renew(tx, &tea.scope, first, at(300)));
         assert_eq!(start(2, at(200)).map(|running| running.id), Some(first), "it says that it still runs");
         // Its process is gone.
-        let later = |tx: &mut saoma_store::Tx<'_>| reconciliations::renew(tx, &tea.scope, first, at(9_000));
+        let later = |tx: &mut saoma_store::Tx<'_>| reconciliations::renew(tx, &tea.scope, first, at(9_000_000));
         base.write(later);
         assert_eq!(start(2, at(300)), None, "a lease by a clock that was ahead");
         let second = new_run(&tea, 2, at(300)).id;

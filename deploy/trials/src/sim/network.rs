@@ -30,11 +30,29 @@ const WRONG_BY_MINOR: i64 = 3;
 
 /// Who waits for the answer to a request.
 pub enum Back {
-    Sale { terminal: usize, incarnation: u64, payment: PaymentId, ask: sale::Ask },
-    Journal { terminal: usize, incarnation: u64 },
-    Pushes { terminal: usize, incarnation: u64 },
-    Scheme { of: Subject },
-    OtherWay { sale: usize, payment: PaymentId },
+    Sale {
+        terminal: usize,
+        incarnation: u64,
+        payment: PaymentId,
+        ask: sale::Ask,
+    },
+    Journal {
+        terminal: usize,
+        incarnation: u64,
+    },
+    Pushes {
+        terminal: usize,
+        incarnation: u64,
+    },
+    /// With what was told of it.
+    Scheme {
+        of: Subject,
+        paid: bool,
+    },
+    OtherWay {
+        sale: usize,
+        payment: PaymentId,
+    },
     Nobody,
 }
 
@@ -160,7 +178,7 @@ impl World<'_> {
         let Some(order) = self.scheme.orders.get(&of.number) else { return };
         let (minor, currency) = order.sum.clone();
         let held = of.refund.as_ref().and_then(|refund| order.refunds.get(refund));
-        let (minor, paid) = held.map_or((minor, true), |held| (held.minor, held.standing == Standing::Done));
+        let (minor, paid) = (held.map_or(minor, |held| held.minor), self.scheme.is_paid(of));
         let wrong = {
             let mut world = self.wires.lock();
             let chance = world.rates.lie / 3;
@@ -168,7 +186,7 @@ impl World<'_> {
         };
         let (number, refund) = (of.number.clone(), of.refund.clone());
         let notice = Notice { number, refund, paid, minor: minor + wrong, currency, signed: true };
-        self.notify(&notice, Back::Scheme { of: of.clone() });
+        self.notify(&notice, Back::Scheme { of: of.clone(), paid });
     }
 
     pub(super) fn notify(&mut self, notice: &Notice, back: Back) {
@@ -237,8 +255,11 @@ impl World<'_> {
                     self.sees(sale, payment);
                 }
             }
-            Back::Scheme { of } if end.as_ref().is_ok_and(|answer| answer.status == 200) => {
-                self.scheme.untold.remove(&of);
+            Back::Scheme { of, paid } if end.as_ref().is_ok_and(|answer| answer.status == 200) => {
+                // What it has done since is told yet.
+                if self.scheme.is_paid(&of) == paid {
+                    self.scheme.untold.remove(&of);
+                }
             }
             _ => {}
         }

@@ -322,6 +322,12 @@ impl Scheme {
         later
     }
 
+    /// Of an order it tells only that; of a refund also that it was refused.
+    pub fn is_paid(&self, of: &Subject) -> bool {
+        let refund = |refund| self.orders.get(&of.number)?.refunds.get(refund);
+        of.refund.as_ref().and_then(refund).is_none_or(|held| held.standing == Standing::Done)
+    }
+
     fn standing(&self, number: &str) -> Said {
         let (number, reference) = (number.to_owned(), format!("S-{number}"));
         match self.orders.get(&number) {

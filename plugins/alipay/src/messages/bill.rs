@@ -263,6 +263,19 @@ mod tests {
         assert_eq!(read_page(&bill(&[]), None).unwrap().lines, []);
     }
 
+    /// GB18030 has letters of four bytes, which GBK proper has not: a customer's name may be written with them.
+    #[test]
+    fn letters_of_four_bytes() {
+        let line = row("pay_1", "交易", "12.50", "", "-0.08").replace("佳", "㐀#");
+        let mut text = CODEC.encode(&format!("{HEAD}\n{}\n", line.replace('㐀', ""))).0.into_owned();
+        let place = text.iter().position(|byte| *byte == b'#').unwrap();
+        // U+3400, from the table of GB 18030-2005.
+        text.splice(place..=place, [0x81, 0x39, 0xee, 0x39]);
+        let page = read_page(&zipped(&[("a.csv", &text)]), None).unwrap();
+        assert_eq!(told(&page.lines[0]), r#"BillKind::Payment pay_1 "" 1250 8 1795658405000"#);
+        assert!(super::text(&[0x81, 0x39, 0xee, 0x39], GBK).unwrap().contains('㐀'));
+    }
+
     #[test]
     fn a_garbled_number_costs_its_row() {
         let mut text = CODEC.encode(&format!("{HEAD}\n{}\n", row("pay_#", "交易", "1.00", "", "0.00"))).0.into_owned();

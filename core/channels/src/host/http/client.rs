@@ -264,3 +264,33 @@ fn source_of<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Err
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    /// DNS rebinding: that a name led outside is forgotten with its lookup, and each connection goes to an address that was
+    /// checked for it.
+    #[tokio::test]
+    async fn a_name_that_turns_inside_is_refused_from_then_on() {
+        let names = Arc::new(Names::default());
+        let resolver = CheckedResolver { policy: Policy::PublicOnly, names: Arc::clone(&names) };
+        let outside = IpAddr::from([198, 41, 0, 4]);
+        let inside = IpAddr::from([10, 0, 0, 1]);
+        for (found, goes_to) in [
+            (vec![outside], Some(outside)),
+            (vec![inside], None),
+            (vec![outside, inside], None),
+            (vec![IpAddr::from([127, 0, 0, 1])], None),
+            (vec![outside], Some(outside)),
+        ] {
+            let answer = found.clone();
+            names.begun("rebind.example", async move { Ok(answer) }).expect("room");
+            let resolved = resolver.resolve("rebind.example".parse().expect("a name")).await;
+            let addresses: Option<Vec<_>> = resolved.ok().map(|found| found.map(|address| address.ip()).collect());
+            assert_eq!(addresses, goes_to.map(|address| vec![address]), "{found:?}");
+        }
+    }
+}

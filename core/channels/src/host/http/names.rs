@@ -43,7 +43,7 @@ impl Names {
     }
 
     /// The lookup of that name: the one under way, or `lookup`, which goes on whoever stops waiting for it.
-    fn begun(
+    pub(super) fn begun(
         self: &Arc<Self>,
         name: &str,
         lookup: impl Future<Output = Found> + Send + 'static,

@@ -222,6 +222,14 @@ pub async fn change(
         check_secrets(manifest.as_ref().map_err(Problem::clone)?, named)?;
     }
     account.name = body.name.map(|name| text::name(&name, "/name")).transpose()?.unwrap_or(account.name);
+    // What serves the plugin may have changed while nobody was served by it.
+    if body.enabled == Some(true)
+        && !account.enabled
+        && let Ok(manifest) = &manifest
+    {
+        let settings = serde_json::from_str(&account.settings_json).unwrap_or_default();
+        account.settings_json = checked_settings(&manifest.settings_schema, settings)?;
+    }
     account.enabled = body.enabled.unwrap_or(account.enabled);
     if let Some(basis_points) = body.fee_basis_points {
         account.fee = account.fee.with_rate(rate(basis_points, "/fee_basis_points")?);

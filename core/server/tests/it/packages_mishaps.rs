@@ -1,0 +1,114 @@
+//! Packages of plugins when something is amiss: a canary that does not load, a publisher who is not trusted any more, a way back
+//! to nothing, settings that have come to fit no more.
+
+use serde_json::{Value, json};
+
+use crate::{
+    door::Door,
+    packages_author::{Author, sandbox, sandbox_called, sandbox_with_other_settings},
+    postgres,
+    town::{Town, charge, text},
+};
+
+async fn step(door: &Door, step: &str, version: u64, mut body: Value) -> Value {
+    body["version"] = json!(version);
+    door.post(&format!("/v1/plugin-rollouts/sandbox/{step}")).json(&body).await.json(200)
+}
+
+/// A node that starts and cannot load the canary serves everybody else; those whom it is for are not given another version.
+#[actix_web::test]
+async fn a_canary_that_does_not_load_takes_nobody_else_with_it() {
+    let database = tokio::task::spawn_blocking(postgres::migrated).await.unwrap();
+    let town = Town::found_with(&[("SAOMA_DATABASE__URL", &database)]).await;
+    let (author, jade, rust) = (Author::new(), town.merchant("jade").await, town.merchant("rust").await);
+    author.is_trusted_by(&town.admin).await;
+    let second = author.has_published(&town.admin, &sandbox("0.2.0")).await;
+    let third = author.has_published(&town.admin, &sandbox("0.3.0")).await;
+    step(&town.admin, "install", 0, json!({ "package": second })).await;
+    step(&town.admin, "canary", 1, json!({ "package": third, "tenants": [jade.id] })).await;
+    let component = |hash: &str| format!("(SELECT component FROM plugin_packages WHERE content_hash = '{hash}')");
+    let swap = |hash: &str, other: &str| {
+        town.force(&format!(
+            "UPDATE plugin_packages SET component = {} WHERE content_hash = '{hash}'",
+            component(other)
+        ));
+    };
+    town.force(&format!("CREATE TABLE aside AS SELECT component FROM plugin_packages WHERE content_hash = '{third}'"));
+    swap(&third, &second);
+    let (node, _folder) = town.beside().await;
+    let there = Door::at(&format!("http://{}", node.api));
+    assert_eq!(there.get("/ready").await.json::<Value>(200)["plugins"], "behind");
+    let sells = async |owner: &Door| {
+        let code = town.code_of("alice").await;
+        there.with(&owner.bearer()).post("/v1/payments").json(&charge(300, &code)).await
+    };
+    let sold: Value = sells(&rust.owner).await.json(201);
+    assert_eq!(sold["state"], "succeeded", "{sold}");
+    assert_eq!(sells(&jade.owner).await.refusal(), (422, "code_not_recognised".to_owned()));
+    // It is tried again by itself.
+    town.force(&format!(
+        "UPDATE plugin_packages SET component = (SELECT component FROM aside) WHERE content_hash = '{third}'"
+    ));
+    crate::fleet_world::eventually("the canary is served", async || {
+        there.get("/ready").await.json::<Value>(200)["plugins"] == "whole"
+    })
+    .await;
+    let sold: Value = sells(&jade.owner).await.json(201);
+    let bound = format!("SELECT package AS text FROM payment_packages WHERE payment_id = '{}'", text(&sold, "/id"));
+    assert_eq!(town.column(&bound), [third]);
+    node.stop().await;
+}
+
+/// Who vouches for what a revoked publisher had published makes it usable again, by a signature over the same bytes.
+#[actix_web::test]
+async fn what_a_revoked_publisher_signed_another_can_sign() {
+    let town = Town::found().await;
+    let (first, second) = (Author::trusted_by(&town.admin).await, Author::trusted_by(&town.admin).await);
+    let component = sandbox("0.2.0");
+    let hash = first.has_published(&town.admin, &component).await;
+    let published = async || town.admin.get(&format!("/v1/plugin-packages/{hash}")).await.json::<Value>(200);
+    second.publishes(&town.admin, &component).await.json::<Value>(200);
+    assert_eq!(text(&published().await, "/publisher"), first.key_id(), "the first is trusted: it stays the first's");
+    town.admin.post(&format!("/v1/plugin-publishers/{}/revoke", first.key_id())).await.json::<Value>(200);
+    let body = json!({ "version": 0, "package": hash });
+    let refused = town.admin.post("/v1/plugin-rollouts/sandbox/install").json(&body).await;
+    assert_eq!(refused.refusal().1, "package_untrusted");
+    second.publishes(&town.admin, &component).await.json::<Value>(200);
+    assert_eq!(text(&published().await, "/publisher"), second.key_id());
+    step(&town.admin, "install", 0, json!({ "package": hash })).await;
+    let log: Value = town.admin.get("/v1/audit?limit=20").await.json(200);
+    assert!(log.to_string().contains("plugin_package.signed_anew"), "{log}");
+}
+
+/// A plugin that is built in nowhere can be taken back to nothing, and whoever does it is told whom that concerns.
+#[actix_web::test]
+async fn a_way_back_to_nothing_names_the_accounts() {
+    let town = Town::found().await;
+    let (author, jade) = (Author::trusted_by(&town.admin).await, town.merchant("jade").await);
+    let hash = author.has_published(&town.admin, &sandbox_called("teapays", "0.2.0")).await;
+    let steps = async |step: &str, body: Value| {
+        town.admin.post(&format!("/v1/plugin-rollouts/teapays/{step}")).json(&body).await.json::<Value>(200)
+    };
+    steps("install", json!({ "version": 0, "package": hash })).await;
+    town.force(&format!("UPDATE channel_accounts SET plugin = 'teapays' WHERE tenant_id = '{}'", jade.id));
+    let back = steps("rollback", json!({ "version": 1 })).await;
+    assert!(back.to_string().contains(&jade.account) && back.to_string().contains("nothing serves it"), "{back}");
+}
+
+/// An account that was switched off while its plugin changed is looked at when it is switched on.
+#[actix_web::test]
+async fn an_account_that_fits_no_more_is_not_switched_on() {
+    let town = Town::found().await;
+    let (author, jade) = (Author::trusted_by(&town.admin).await, town.merchant("jade").await);
+    let path = format!("/v1/channel-accounts/{}", jade.account);
+    let switch = async |enabled: bool| {
+        let version = jade.owner.get(&path).await.json::<Value>(200)["version"].clone();
+        jade.owner.ask("PATCH", &path).json(&json!({ "version": version, "enabled": enabled })).await
+    };
+    switch(false).await.json::<Value>(200);
+    let other = author.has_published(&town.admin, &sandbox_with_other_settings("0.4.0")).await;
+    step(&town.admin, "install", 0, json!({ "package": other })).await;
+    assert_eq!(switch(true).await.refusal(), (422, "invalid".to_owned()));
+    step(&town.admin, "rollback", 1, json!({})).await;
+    switch(true).await.json::<Value>(200);
+}
