@@ -284,9 +284,14 @@ pub const EXPLAINED: &[Explained] = &[
     },
     Explained {
         name: "peripherals.scanner",
-        what: "Scanner that is no keyboard: serial, simulated, none. (One that types does so into the page, as a hand can.)",
+        what: "Scanner: serial, evdev (one that types, taken for the till alone), simulated, none (one that types does so into \
+               the page, as a hand can).",
     },
-    Explained { name: "peripherals.scanner_device", what: "Device of a serial scanner; socket of a simulated one." },
+    Explained {
+        name: "peripherals.scanner_device",
+        what: "Device of a serial scanner; socket of a simulated one; of an evdev one /dev/input/by-id/…-event-kbd, \
+               usb:0c2e:0b61 as lsusb lists it, or name:Honeywell, a part of its name.",
+    },
     Explained { name: "peripherals.scanner_baud", what: "Speed of a serial scanner, in baud." },
     Explained {
         name: "peripherals.display",

@@ -25,7 +25,7 @@ const HEALTH_EVERY: Duration = Duration::from_secs(15);
 const HEALTH_AGAIN: Duration = Duration::from_secs(2);
 /// How long a scanner is listened to at a stretch; also how fast its thread notices that the agent stops.
 const SCAN_WAIT: Duration = Duration::from_millis(500);
-/// Pause after a scanner failed.
+/// Pause while a scanner fails.
 const SCANNER_PAUSE: Duration = Duration::from_secs(2);
 /// How long goods on the scale may take to come to rest; the cashier sees them move, and asks again.
 const REST_WAIT: Duration = Duration::from_secs(3);
@@ -154,8 +154,11 @@ pub(super) fn scanner(mut scanner: Option<Box<dyn Scanner>>, orders: &Receiver<A
             Ok(None) => {}
             Err(error) => {
                 tracing::debug!(%error, "the scanner does not scan");
-                asked_at = None;
-                thread::sleep(SCANNER_PAUSE);
+                asked_at = Some(Instant::now());
+                // A code that is none costs that code alone: the next one is coming, and the kernel keeps few keys.
+                if !health.tell(scanner.health()) {
+                    thread::sleep(SCANNER_PAUSE);
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use super::{
         file, serial as serial_printer, simulated, tcp,
     },
     scale::{mt8217, simulated as simulated_scale},
-    scanner::{serial as serial_scanner, simulated as simulated_scanner},
+    scanner::{evdev, serial as serial_scanner, simulated as simulated_scanner},
     speaker::{espeak, simulated as simulated_speaker, tones},
 };
 use crate::{config::PeripheralsConfig, receipt::Document};
@@ -77,10 +77,17 @@ fn scanner(config: &PeripheralsConfig) -> Result<Option<Box<dyn Scanner>>, Perip
         serial_scanner::DRIVER => {
             Some(Box::new(serial_scanner::SerialScanner::new(&config.scanner_device, config.scanner_baud)))
         }
+        evdev::DRIVER => {
+            let selector = config.scanner_device.parse().map_err(|why| {
+                let why = format!("peripherals.scanner_device: {why}");
+                PeripheralError::Unable { device: "the scanner".to_owned(), why }
+            })?;
+            Some(Box::new(evdev::EvdevScanner::new(selector, evdev::Places::system(), evdev::grab)))
+        }
         simulated_scanner::DRIVER => Some(Box::new(simulated_scanner::SimulatedScanner::new(&config.scanner_device))),
         NONE => None,
         unknown => {
-            let known = [serial_scanner::DRIVER, simulated_scanner::DRIVER, NONE];
+            let known = [serial_scanner::DRIVER, evdev::DRIVER, simulated_scanner::DRIVER, NONE];
             return Err(no_driver("scanner", unknown, &known));
         }
     })
@@ -190,7 +197,7 @@ mod tests {
         for name in ["page", "serial-vfd"] {
             assert_eq!(display(&config(|config| config.display = name.to_owned())).unwrap().driver(), name);
         }
-        for name in ["serial", "simulated"] {
+        for name in ["serial", "evdev", "simulated"] {
             assert_eq!(scanner(&config(|config| config.scanner = name.to_owned())).unwrap().unwrap().driver(), name);
         }
         for name in ["espeak-ng", "tones", "simulated"] {
@@ -238,7 +245,15 @@ mod tests {
             (
                 config(|config| config.scanner = "usb".to_owned()),
                 "the scanner cannot do this: there is no driver \"usb\"; peripherals.scanner is one of serial, \
-                 simulated, none",
+                 evdev, simulated, none",
+            ),
+            (
+                config(|config| {
+                    config.scanner = "evdev".to_owned();
+                    config.scanner_device = "event3".to_owned();
+                }),
+                "the scanner cannot do this: peripherals.scanner_device: \"event3\" names no input device; write \
+                 /dev/input/by-id/…, usb:0c2e:0b61 (as lsusb lists it) or name:Honeywell",
             ),
             (
                 config(|config| config.display = "none".to_owned()),

@@ -10,6 +10,7 @@ mod field;
 mod full_disk;
 mod mqtt;
 mod offline;
+mod peripherals_evdev;
 mod peripherals_receipt;
 mod peripherals_scale;
 mod peripherals_speaker;
