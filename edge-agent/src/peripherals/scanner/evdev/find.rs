@@ -67,7 +67,8 @@ impl Places {
     }
 
     /// The device's file, if it is plugged in; a path as it stands.
-    pub(super) fn find(&self, selector: &Selector) -> Option<PathBuf> {
+    #[must_use]
+    pub fn find(&self, selector: &Selector) -> Option<PathBuf> {
         if let Selector::Path(path) = selector {
             return Some(path.clone());
         }
