@@ -46,8 +46,8 @@ export function listen(): void {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     // A key held down is one press; only correcting may go on.
     if (event.repeat && event.key !== 'Backspace') return event.preventDefault();
-    // What is typed into a form is the form's; what ends it is the screen's.
-    if (isField(event.target) && event.key !== 'Enter' && event.key !== 'Escape') return;
+    // What is typed into a form is the form's; what ends it or leads away is the screen's.
+    if (isField(event.target) && !/^(Enter|Escape|F\d+)$/.test(event.key)) return;
     // Somebody who walks through the buttons by Tab presses the one they are on.
     const walking = document.activeElement?.matches('button:focus-visible') === true && !keys.pending();
     if (walking && (event.key === 'Enter' || event.key === ' ')) return;
