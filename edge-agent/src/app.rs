@@ -6,6 +6,7 @@
 //! hangs, a full disk (no new sale; what is under way ends). Does not survive, and says so: a journal that was altered.
 
 mod alarms;
+mod devices;
 mod happen;
 mod line;
 mod owner;
@@ -15,13 +16,13 @@ mod renew;
 mod shift;
 mod show;
 
-use std::{fs, io, net::SocketAddr, time::Duration};
+use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use saoma_protocol::Millis;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    config::Config,
+    config::{Config, source::Source},
     counter::{Counter, REPORTS_MAX},
     journal::{Journal, JournalError, Settings},
     link::{
@@ -33,7 +34,7 @@ use crate::{
     peripherals::{Devices, PeripheralError, registry},
     private_file::GROUP_AND_OTHERS,
     till::{
-        Till,
+        Room, Till,
         command::{Command, Commands},
     },
 };
@@ -77,6 +78,8 @@ pub struct Parts {
     /// Without it, everything goes over HTTPS.
     pub mqtt: Option<Mqtt>,
     pub devices: Devices,
+    /// Where the configuration came from, for the page that changes the devices.
+    pub source: Source,
 }
 
 impl Parts {
@@ -93,7 +96,7 @@ impl Parts {
         let core = Core::new(&identity.core_url, tls.clone(), answer_max)?;
         let mqtt = Mqtt::new(&identity, mqtt::options(&identity, tls, &config.link)?);
         let devices = registry::open(&config.peripherals).map_err(StartError::Devices)?;
-        Ok(Self { config, folder, identity, core, mqtt: Some(mqtt), devices })
+        Ok(Self { config, folder, identity, core, mqtt: Some(mqtt), devices, source: Source::default() })
     }
 }
 
@@ -113,7 +116,7 @@ pub struct Running {
 /// # Errors
 /// `Identity` if another agent runs on this data directory, then `Journal`, `Listen`, `Thread`.
 pub async fn start(parts: Parts) -> Result<Running, StartError> {
-    let Parts { config, folder, identity, core, mqtt, devices } = parts;
+    let Parts { config, folder, identity, core, mqtt, devices, source } = parts;
     let lock = folder.lock()?;
     folder.forget_other_keys(&identity);
     let settings = Settings {
@@ -126,8 +129,15 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let counter = Counter::start(devices, reports_in).map_err(StartError::Thread)?;
     let (commands, asked) = Commands::new();
     let address = config.till.listen;
-    let door = Till::open(address, commands.clone(), journal.clone(), core.clone(), counter.last_receipt())
-        .map_err(|source| StartError::Listen { address, source })?;
+    let room = Room {
+        commands: commands.clone(),
+        journal: journal.clone(),
+        core: core.clone(),
+        last_receipt: counter.last_receipt(),
+        source: Arc::new(source),
+        port: 0,
+    };
+    let door = Till::open(address, room).map_err(|source| StartError::Listen { address, source })?;
     let till = door.address();
     let (news_in, news) = mpsc::channel(NEWS_MAX);
     let connection = mqtt.clone().map(|mqtt| tokio::spawn(mqtt.run(config.link.reconnect_ms_max, news_in)));

@@ -11,7 +11,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::{config::Config, link::tls};
+use crate::{config::source::Source, link::tls};
 
 /// The agent on a payment terminal: it sells with or without a network, drives printer, scanner, display and drawer, and
 /// tells core everything once.
@@ -77,14 +77,13 @@ impl Cli {
     pub fn run(self) -> Result<Exit> {
         let Self { config, command } = self;
         tls::install_provider();
-        let load = || {
-            // Variables that are not text are not ours.
-            let environment = std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-            Config::load(config.as_deref(), environment)
-        };
+        // Variables that are not text are not ours.
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let source = Source::new(config, environment);
+        let load = || source.load();
         match command {
-            Command::Run => run::run(load()?)?,
+            Command::Run => run::run(load()?, source)?,
             Command::Enrol(enrol) => enrol.run(&load()?)?,
             Command::Config(show) => show.run(load)?,
             Command::Doctor(doctor) => return doctor.run(load()),

@@ -3,6 +3,9 @@
 //! Order: defaults, then the file, then `SAOMA_EDGE_<SECTION>__<OPTION>` (for example `SAOMA_EDGE_TILL__LISTEN`). A name that
 //! does not exist is refused: a misspelt limit must not silently be no limit.
 
+pub mod edit;
+pub mod source;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -284,9 +287,14 @@ pub const EXPLAINED: &[Explained] = &[
     },
     Explained {
         name: "peripherals.scanner",
-        what: "Scanner that is no keyboard: serial, simulated, none. (One that types does so into the page, as a hand can.)",
+        what: "Scanner: serial, evdev (one that types, taken for the till alone), simulated, none (one that types does so into \
+               the page, as a hand can).",
     },
-    Explained { name: "peripherals.scanner_device", what: "Device of a serial scanner; socket of a simulated one." },
+    Explained {
+        name: "peripherals.scanner_device",
+        what: "Device of a serial scanner; socket of a simulated one; of an evdev one /dev/input/by-id/…-event-kbd, \
+               usb:0c2e:0b61 as lsusb lists it, or name:Honeywell, a part of its name.",
+    },
     Explained { name: "peripherals.scanner_baud", what: "Speed of a serial scanner, in baud." },
     Explained {
         name: "peripherals.display",
@@ -358,15 +366,24 @@ impl Config {
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let mut table = match file {
+        let text = match file {
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-                text.parse::<Table>()
-                    .map_err(|error| ConfigError::Syntax { path: path.to_owned(), why: error.to_string() })?
+                std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?
             }
-            None => Table::new(),
+            None => String::new(),
         };
+        Self::read(&text, file.unwrap_or(Path::new("")), environment)
+    }
+
+    /// As [`Self::load`], of the text that is in `file` or is to be.
+    fn read(
+        text: &str,
+        file: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut table = text
+            .parse::<Table>()
+            .map_err(|error| ConfigError::Syntax { path: file.to_owned(), why: error.to_string() })?;
         let defaults = Table::try_from(Self::default()).map_err(|error| ConfigError::Unknown(error.to_string()))?;
         for (name, value) in environment {
             let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };

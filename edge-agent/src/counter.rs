@@ -16,7 +16,11 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use crate::{
-    peripherals::{Devices, Display, Kind, PeripheralError, PeripheralHealth, Rendering, scale::Weighing},
+    config::PeripheralsConfig,
+    peripherals::{
+        CustomerDisplay, Devices, Display, Drawer, Kind, PeripheralError, PeripheralHealth, Printer, Rendering, Scale,
+        Scanner, Speaker, registry, scale::Weighing,
+    },
     receipt::Document,
     sale::{ScannedCode, Slip},
 };
@@ -32,9 +36,19 @@ const SPEECH_QUEUE_MAX: usize = 4;
 /// What a device has to say.
 #[derive(Debug)]
 pub enum Report {
-    Printed { about: About, failure: Option<Unprinted> },
+    Printed {
+        about: About,
+        failure: Option<Unprinted>,
+    },
     Health(PeripheralHealth),
     Scanned(ScannedCode),
+    /// It did what it was asked, or why not.
+    Used {
+        kind: Kind,
+        failure: Option<PeripheralError>,
+    },
+    /// There is none of this kind any more.
+    Absent(Kind),
 }
 
 /// What a slip is about.
@@ -55,30 +69,41 @@ pub struct Unprinted {
 /// Where the outcome of a self-test goes: what a person should see now.
 type Tested = oneshot::Sender<Result<String, PeripheralError>>;
 
+/// Where the health of a driver goes that has taken the place of another; none if there is no device from now on.
+type Replaced = oneshot::Sender<Result<Option<PeripheralHealth>, PeripheralError>>;
+/// See [`Counter::replace`].
+pub type Replacing = oneshot::Receiver<Result<Option<PeripheralHealth>, PeripheralError>>;
+
 enum AtPrinter {
     Print { about: About, document: Document },
     OpenDrawer { ordered_at: Instant },
     SelfTest(Tested),
     DrawerTest(Tested),
+    Replace(Box<dyn Printer>, Replaced),
+    ReplaceDrawer(Box<dyn Drawer>, Replaced),
 }
 
 enum AtDisplay {
     Show(Display),
     SelfTest(Tested),
+    Replace(Box<dyn CustomerDisplay>, Replaced),
 }
 
 enum AtScanner {
     SelfTest(Tested),
+    Replace(Option<Box<dyn Scanner>>, Replaced),
 }
 
 enum AtScale {
     Weigh(oneshot::Sender<Result<Weighing, PeripheralError>>),
     SelfTest(Tested),
+    Replace(Option<Box<dyn Scale>>, Replaced),
 }
 
 enum AtSpeaker {
     Announce { amount: Money, ordered_at: Instant },
     SelfTest(Tested),
+    Replace(Option<Box<dyn Speaker>>, Replaced),
 }
 
 /// The way to the devices. Their threads end when it is dropped.
@@ -201,6 +226,25 @@ impl Counter {
         result
     }
 
+    /// Puts a driver that is opened anew in the place of the one at work, once that has done what it was asked before. The
+    /// receiver is closed at once if that one hangs.
+    ///
+    /// # Errors
+    /// For a driver that there is none of.
+    pub fn replace(&self, kind: Kind, config: &PeripheralsConfig) -> Result<Replacing, PeripheralError> {
+        let (done, replaced) = oneshot::channel();
+        // A refused order drops `done`, which tells the receiver.
+        let _ = match kind {
+            Kind::Printer => self.printer.try_send(AtPrinter::Replace(registry::printer(config)?, done)).is_ok(),
+            Kind::Drawer => self.printer.try_send(AtPrinter::ReplaceDrawer(registry::drawer(config)?, done)).is_ok(),
+            Kind::Display => self.display.try_send(AtDisplay::Replace(registry::display(config)?, done)).is_ok(),
+            Kind::Scanner => self.scanner.try_send(AtScanner::Replace(registry::scanner(config)?, done)).is_ok(),
+            Kind::Scale => self.scale.try_send(AtScale::Replace(registry::scale(config)?, done)).is_ok(),
+            Kind::Speaker => self.speaker.try_send(AtSpeaker::Replace(registry::speaker(config)?, done)).is_ok(),
+        };
+        Ok(replaced)
+    }
+
     /// Lets the printer finish what it has, for at most `wait`.
     pub fn stop(self, wait: Duration) {
         let Self { printer, display, scanner, scale, speaker, threads, .. } = self;
@@ -221,7 +265,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<th
 #[cfg(test)]
 mod tests {
     use super::{threads::DRAWER_WAIT_MAX, *};
-    use crate::peripherals::{PeripheralState, Printer, Speaker, health};
+    use crate::peripherals::{PeripheralState, health};
 
     /// Takes its time over the first question; what it is asked to do is noted.
     struct Hanging {

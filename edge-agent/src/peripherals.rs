@@ -4,6 +4,8 @@
 //! ([`crate::counter`]) and the till's loop only sends it orders. Losing a device never loses a sale: a driver reports its
 //! failure as an error or as health, never by panicking, and every wait inside a driver has a deadline.
 
+pub mod catalogue;
+pub mod connected;
 pub mod display;
 pub mod drawer;
 mod line;
@@ -24,7 +26,8 @@ use crate::receipt::Document;
 pub const CALL_MAX: Duration = Duration::from_secs(12);
 
 /// The kinds of devices, by the names that the API, the settings and core know them by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     Printer,
     Drawer,
@@ -78,6 +81,32 @@ pub enum PeripheralError {
     CoverOpen,
     #[error("{device} cannot do this: {why}")]
     Unable { device: String, why: String },
+}
+
+/// What is wrong with a device, for pages that say it in words of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    Unreachable,
+    Silent,
+    PaperOut,
+    CoverOpen,
+    Unable,
+}
+
+impl Trouble {
+    /// What a device's health is about, which crosses to core and to pages as the words of a [`PeripheralError`].
+    #[must_use]
+    pub fn told_in(detail: &str) -> Option<Self> {
+        let words = [
+            (" cannot be reached (", Self::Unreachable),
+            (" did not answer in time", Self::Silent),
+            (" is out of paper", Self::PaperOut),
+            (" cover is open", Self::CoverOpen),
+            (" cannot do this: ", Self::Unable),
+        ];
+        words.into_iter().find(|(words, _)| detail.contains(words)).map(|(_, trouble)| trouble)
+    }
 }
 
 /// What came out of a printer, for the till's page and for tests: the bytes that the device was sent, drawn.
@@ -272,4 +301,25 @@ pub struct Devices {
 #[must_use]
 pub fn health(kind: &str, driver: &str, state: PeripheralState, detail: impl Into<String>) -> PeripheralHealth {
     PeripheralHealth { kind: kind.to_owned(), driver: driver.to_owned(), state, detail: detail.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_is_known_by_its_words() {
+        let device = || "the scale at /dev/ttyUSB1".to_owned();
+        let why = || "it is on fire".to_owned();
+        for (error, trouble) in [
+            (PeripheralError::Unreachable { device: device(), why: why() }, Trouble::Unreachable),
+            (PeripheralError::Silent { device: device() }, Trouble::Silent),
+            (PeripheralError::PaperOut, Trouble::PaperOut),
+            (PeripheralError::CoverOpen, Trouble::CoverOpen),
+            (PeripheralError::Unable { device: device(), why: why() }, Trouble::Unable),
+        ] {
+            assert_eq!(Trouble::told_in(&error.to_string()), Some(trouble));
+        }
+        assert_eq!(Trouble::told_in("it does not tell its status"), None);
+    }
 }

@@ -1,9 +1,10 @@
-//! Files that hold what nobody else may see: readable by the agent's user alone, and written as a whole.
+//! Files that hold what nobody else may see: readable by the agent's user alone, and written as a whole. What others may see is
+//! replaced in the same way.
 
 use std::{
     fs,
     io::{self, Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -50,19 +51,46 @@ pub fn read(path: &Path, shut_out: u32) -> Result<Option<Vec<u8>>, PrivateFileEr
 /// `File`: what was there before is still whole.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
     let failed = |source| PrivateFileError::File { path: path.to_owned(), source };
-    let beside = path.with_extension("new");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+    put(path, &path.with_extension("new"), bytes, |_| Ok(())).map_err(failed)
+}
+
+/// Replaces a file that is there as a whole, for the same users as before; it is on the disk when this returns. Beside it, its name
+/// with `.new` is made and goes.
+///
+/// # Errors
+/// The system's: what was there before is still whole.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let about = fs::metadata(path)?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    put(path, Path::new(&beside), bytes, |file| {
+        // Only the superuser gives files away. For another user the file is this one's from now on, with the same mode.
+        let _ = fchown(file, Some(about.uid()), Some(about.gid()));
+        file.set_permissions(fs::Permissions::from_mode(about.mode() & 0o7777))
+    })
+}
+
+fn put(path: &Path, beside: &Path, bytes: &[u8], dress: impl FnOnce(&fs::File) -> io::Result<()>) -> io::Result<()> {
+    match fs::remove_file(beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
-    let replaced = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
+    let replaced = dress(&file)
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(beside, path));
     if let Err(error) = replaced {
         // On a full disk even half a file is in the way; that it could not be written is what is told.
-        let _ = fs::remove_file(&beside);
-        return Err(failed(error));
+        let _ = fs::remove_file(beside);
+        return Err(error);
     }
-    settle_names(path)
+    sync_folder(path)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    fs::File::open(folder).and_then(|folder| folder.sync_all())
 }
 
 /// Makes what was renamed or removed beside `path` outlast a power cut.
@@ -70,10 +98,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
 /// # Errors
 /// `File`.
 pub fn settle_names(path: &Path) -> Result<(), PrivateFileError> {
-    let folder = path.parent().unwrap_or(path);
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| PrivateFileError::File { path: path.to_owned(), source })
+    sync_folder(path).map_err(|source| PrivateFileError::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

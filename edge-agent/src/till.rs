@@ -7,6 +7,7 @@ pub mod command;
 mod door;
 mod events;
 mod pages;
+pub mod peripherals;
 pub mod problem;
 mod sales;
 pub mod shift;
@@ -16,6 +17,7 @@ pub mod view;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    sync::Arc,
     time::Duration,
 };
 
@@ -26,7 +28,7 @@ use actix_web::{
     web::{self, Data},
 };
 
-use crate::{counter::LastReceipt, journal::Journal, link::https::Core};
+use crate::{config::source::Source, counter::LastReceipt, journal::Journal, link::https::Core};
 use command::Commands;
 use problem::Refused;
 
@@ -38,13 +40,14 @@ const SHUTDOWN_SECONDS: u64 = 2;
 const REQUEST_HEAD_MAX: Duration = Duration::from_secs(5);
 
 /// What the handlers work with.
-struct Room {
-    commands: Commands,
-    journal: Journal,
-    core: Core,
-    last_receipt: LastReceipt,
-    /// The port that `Host` and `Origin` must name.
-    port: u16,
+pub struct Room {
+    pub commands: Commands,
+    pub journal: Journal,
+    pub core: Core,
+    pub last_receipt: LastReceipt,
+    pub source: Arc<Source>,
+    /// The port that `Host` and `Origin` must name: the door's own, once it is open.
+    pub port: u16,
 }
 
 /// The open door. Dropping it closes it at once.
@@ -58,16 +61,10 @@ impl Till {
     ///
     /// # Errors
     /// If the address is taken.
-    pub fn open(
-        address: SocketAddr,
-        commands: Commands,
-        journal: Journal,
-        core: Core,
-        last_receipt: LastReceipt,
-    ) -> io::Result<Self> {
+    pub fn open(address: SocketAddr, room: Room) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
-        let room = Data::new(Room { commands, journal, core, last_receipt, port: address.port() });
+        let room = Data::new(Room { port: address.port(), ..room });
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(Data::clone(&room))
@@ -132,6 +129,9 @@ fn api() -> actix_web::Scope {
         .service(only("/display/code.svg").route(web::get().to(state::code)))
         .service(only("/receipts/last.png").route(web::get().to(state::receipt_picture)))
         .service(only("/receipts/last.txt").route(web::get().to(state::receipt_text)))
+        .service(only("/peripherals").route(web::get().to(peripherals::list)))
+        .service(only("/peripherals/settings").route(web::post().to(peripherals::set)))
+        .service(only("/peripherals/{kind}/restart").route(web::post().to(peripherals::restart)))
         .service(only("/peripherals/{kind}/self-test").route(web::post().to(state::self_test)))
         .service(only("/scale").route(web::get().to(state::weigh)))
         .service(only("/drawer/open").route(web::post().to(state::open_drawer)))

@@ -16,7 +16,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::{Held, StartError, alarms::Alarms, line::Line, now, paper::Paper, renew::Renewal};
+use super::{Held, StartError, alarms::Alarms, devices::Notes, line::Line, now, paper::Paper, renew::Renewal};
 use crate::{
     config::Config,
     counter::{Counter, Report},
@@ -103,6 +103,7 @@ pub(super) struct Owner {
     pub(super) disk: Result<(), String>,
     disk_looked_at: Instant,
     pub(super) devices: BTreeMap<String, PeripheralHealth>,
+    pub(super) notes: Notes,
     pub(super) alarms: Alarms,
     pub(super) on_display: Option<OnDisplay>,
     pub(super) shown: Option<(crate::peripherals::Display, DisplayView)>,
@@ -216,6 +217,7 @@ impl Owner {
             disk: Ok(()),
             disk_looked_at: Instant::now(),
             devices: BTreeMap::new(),
+            notes: Notes::default(),
             alarms: Alarms::default(),
             on_display: None,
             shown: None,
@@ -308,6 +310,18 @@ impl Owner {
             Command::SelfTest { pressed, kind, reply } => {
                 let _ = reply.send(self.self_test(pressed, kind).await);
             }
+            Command::MayConfigure { pressed, reply } => {
+                let _ = reply.send(self.may_configure(pressed).await);
+            }
+            Command::Configure { peripherals, reply } => {
+                let _ = reply.send(self.configure(*peripherals));
+            }
+            Command::Restart { pressed, kind, reply } => {
+                let _ = reply.send(self.restart_device(pressed, kind).await);
+            }
+            Command::Devices { reply } => {
+                let _ = reply.send(Ok(self.devices_now()));
+            }
             Command::Weigh { reply } => {
                 let _ = reply.send(Ok(self.counter.weigh()));
             }
@@ -335,10 +349,11 @@ impl Owner {
         match report {
             Report::Printed { about, failure } => self.came_back(about, failure).await,
             Report::Health(health) => {
-                self.devices.insert(health.kind.clone(), health);
-                self.line.health_due = true;
+                self.device_told(health);
                 self.look_for_paper().await;
             }
+            Report::Used { kind, failure } => self.notes.used(kind, failure.as_ref(), now()),
+            Report::Absent(kind) => self.device_gone(kind),
             Report::Scanned(_) if self.stop_by.is_some() => {}
             Report::Scanned(text) => self.hardware_scan(text).await,
         }

@@ -304,7 +304,7 @@ impl Owner {
         if fingerprint == pressed.fingerprint { Ok(Some(seen)) } else { Err(Refused::KeyReused) }
     }
 
-    fn remember(&mut self, pressed: Pressed, payment: Option<PaymentId>) {
+    pub(super) fn remember(&mut self, pressed: Pressed, payment: Option<PaymentId>) {
         self.replays.retain(|(held, _)| held.key != pressed.key);
         if self.replays.len() == REPLAYS_MAX {
             self.replays.pop_front();

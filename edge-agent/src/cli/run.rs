@@ -8,25 +8,25 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     app::{self, Parts},
-    config::Config,
+    config::{Config, source::Source},
     telemetry,
 };
 
 /// Threads for MQTT, HTTPS and the owner of the state; more would only wait.
 const THREADS: usize = 2;
 
-pub(super) fn run(config: Config) -> Result<()> {
+pub(super) fn run(config: Config, source: Source) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
         .build()
         .context("start the runtime")?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, source))
 }
 
-async fn serve(config: Config) -> Result<()> {
+async fn serve(config: Config, source: Source) -> Result<()> {
     let telemetry_config = config.telemetry.clone();
-    let parts = Parts::from_config(config)?;
+    let parts = Parts { source, ..Parts::from_config(config)? };
     let terminal = parts.identity.terminal;
     let _telemetry = telemetry::start(&telemetry_config, Some(terminal.to_string()))?;
     // Before anything is promised: a stop that comes early is a stop as well.

@@ -11,7 +11,8 @@ use tokio::sync::mpsc::Sender;
 use super::{AtDisplay, AtPrinter, AtScale, AtScanner, AtSpeaker, LastReceipt, Report, Unprinted};
 use crate::{
     peripherals::{
-        CustomerDisplay, Drawer, PeripheralHealth, PeripheralState, Printer, Scale, Scanner, Speaker, scale::at_rest,
+        CustomerDisplay, Drawer, Kind, PeripheralError, PeripheralHealth, PeripheralState, Printer, Scale, Scanner,
+        Speaker, scale::at_rest,
     },
     sale::ScannedCode,
 };
@@ -25,7 +26,7 @@ const HEALTH_EVERY: Duration = Duration::from_secs(15);
 const HEALTH_AGAIN: Duration = Duration::from_secs(2);
 /// How long a scanner is listened to at a stretch; also how fast its thread notices that the agent stops.
 const SCAN_WAIT: Duration = Duration::from_millis(500);
-/// Pause after a scanner failed.
+/// Pause while a scanner fails.
 const SCANNER_PAUSE: Duration = Duration::from_secs(2);
 /// How long goods on the scale may take to come to rest; the cashier sees them move, and asks again.
 const REST_WAIT: Duration = Duration::from_secs(3);
@@ -44,6 +45,11 @@ impl<'a> HealthTeller<'a> {
         Self { reports, last: None }
     }
 
+    /// Another driver is at work: what it says is news.
+    fn forget(&mut self) {
+        self.last = None;
+    }
+
     /// Whether the device works.
     fn tell(&mut self, health: PeripheralHealth) -> bool {
         let works = health.state != PeripheralState::Failed;
@@ -58,6 +64,22 @@ impl<'a> HealthTeller<'a> {
 fn tell(reports: &Sender<Report>, report: Report) {
     // The till has stopped: nobody has to be told any more.
     let _ = reports.blocking_send(report);
+}
+
+fn used<T>(reports: &Sender<Report>, kind: Kind, outcome: &Result<T, PeripheralError>) {
+    tell(reports, Report::Used { kind, failure: outcome.as_ref().err().cloned() });
+}
+
+/// The health of a driver that has just taken its place; with none, that there is no such device any more.
+fn first_health(
+    reports: &Sender<Report>,
+    kind: Kind,
+    health: Option<PeripheralHealth>,
+) -> Result<Option<PeripheralHealth>, PeripheralError> {
+    if health.is_none() {
+        tell(reports, Report::Absent(kind));
+    }
+    Ok(health)
 }
 
 pub(super) fn printer(
@@ -79,6 +101,7 @@ pub(super) fn printer(
         match orders.recv_timeout(if works { HEALTH_EVERY } else { HEALTH_AGAIN }) {
             Ok(AtPrinter::Print { about, document }) => {
                 let printed = printer.print(&document);
+                used(reports, Kind::Printer, &printed);
                 last_receipt.set(printer.rendering());
                 match printed {
                     Ok(()) => tell(reports, Report::Printed { about, failure: None }),
@@ -88,18 +111,34 @@ pub(super) fn printer(
             Ok(AtPrinter::OpenDrawer { ordered_at }) => {
                 if ordered_at.elapsed() > DRAWER_WAIT_MAX {
                     tracing::warn!("the drawer was not opened: the printer hung, and nobody may be there any more");
-                } else if let Err(error) = drawer.open(printer.as_mut()) {
-                    tracing::warn!(%error, "the drawer was not opened");
+                } else {
+                    let opened = drawer.open(printer.as_mut());
+                    used(reports, Kind::Drawer, &opened);
+                    if let Err(error) = opened {
+                        tracing::warn!(%error, "the drawer was not opened");
+                    }
                 }
             }
             Ok(AtPrinter::SelfTest(done)) => {
                 let result = printer.self_test();
+                used(reports, Kind::Printer, &result);
                 last_receipt.set(printer.rendering());
                 let _ = done.send(result);
             }
             Ok(AtPrinter::DrawerTest(done)) => {
                 let opened = drawer.open(printer.as_mut());
+                used(reports, Kind::Drawer, &opened);
                 let _ = done.send(opened.map(|()| "the drawer is open now".to_owned()));
+            }
+            Ok(AtPrinter::Replace(other, done)) => {
+                printer = other;
+                printer_health.forget();
+                let _ = done.send(first_health(reports, Kind::Printer, Some(printer.health())));
+            }
+            Ok(AtPrinter::ReplaceDrawer(other, done)) => {
+                drawer = other;
+                drawer_health.forget();
+                let _ = done.send(first_health(reports, Kind::Drawer, Some(drawer.health())));
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -113,12 +152,21 @@ pub(super) fn display(mut display: Box<dyn CustomerDisplay>, orders: &Receiver<A
         health.tell(display.health());
         match orders.recv_timeout(HEALTH_EVERY) {
             Ok(AtDisplay::Show(shown)) => {
-                if let Err(error) = display.show(&shown) {
+                let showed = display.show(&shown);
+                used(reports, Kind::Display, &showed);
+                if let Err(error) = showed {
                     tracing::warn!(%error, "the customer display shows something old");
                 }
             }
             Ok(AtDisplay::SelfTest(done)) => {
-                let _ = done.send(display.self_test());
+                let result = display.self_test();
+                used(reports, Kind::Display, &result);
+                let _ = done.send(result);
+            }
+            Ok(AtDisplay::Replace(other, done)) => {
+                display = other;
+                health.forget();
+                let _ = done.send(first_health(reports, Kind::Display, Some(display.health())));
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -141,21 +189,43 @@ pub(super) fn scanner(mut scanner: Option<Box<dyn Scanner>>, orders: &Receiver<A
             let Ok(order) = orders.recv() else { return };
             Some(order)
         };
+        let order = match order {
+            Some(AtScanner::Replace(other, done)) => {
+                scanner = other;
+                health.forget();
+                // The old device is let go of before, and the new one is asked how it does below.
+                asked_at = None;
+                let _ =
+                    done.send(first_health(reports, Kind::Scanner, scanner.as_mut().map(|scanner| scanner.health())));
+                None
+            }
+            order => order,
+        };
         let Some(scanner) = scanner.as_mut() else { continue };
         if asked_at.is_none_or(|at| at.elapsed() >= HEALTH_EVERY) {
             asked_at = Some(Instant::now());
             health.tell(scanner.health());
         }
         if let Some(AtScanner::SelfTest(done)) = order {
-            let _ = done.send(scanner.self_test());
+            let result = scanner.self_test();
+            used(reports, Kind::Scanner, &result);
+            let _ = done.send(result);
         }
         match scanner.read(SCAN_WAIT) {
-            Ok(Some(text)) => tell(reports, Report::Scanned(ScannedCode::new(text))),
+            Ok(Some(text)) => {
+                tell(reports, Report::Used { kind: Kind::Scanner, failure: None });
+                tell(reports, Report::Scanned(ScannedCode::new(text)));
+            }
             Ok(None) => {}
             Err(error) => {
                 tracing::debug!(%error, "the scanner does not scan");
-                asked_at = None;
-                thread::sleep(SCANNER_PAUSE);
+                asked_at = Some(Instant::now());
+                // A code that is none costs that code alone: the next one is coming, and the kernel keeps few keys.
+                if health.tell(scanner.health()) {
+                    tell(reports, Report::Used { kind: Kind::Scanner, failure: Some(error) });
+                } else {
+                    thread::sleep(SCANNER_PAUSE);
+                }
             }
         }
     }
@@ -173,14 +243,25 @@ pub(super) fn scale(mut scale: Option<Box<dyn Scale>>, orders: &Receiver<AtScale
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return,
         };
+        if let AtScale::Replace(other, done) = order {
+            scale = other;
+            health.forget();
+            let _ = done.send(first_health(reports, Kind::Scale, scale.as_mut().map(|scale| scale.health())));
+            continue;
+        }
         let Some(scale) = &mut scale else { continue };
         match order {
             AtScale::Weigh(done) => {
-                let _ = done.send(at_rest(scale.as_mut(), Instant::now() + REST_WAIT));
+                let weighed = at_rest(scale.as_mut(), Instant::now() + REST_WAIT);
+                used(reports, Kind::Scale, &weighed);
+                let _ = done.send(weighed);
             }
             AtScale::SelfTest(done) => {
-                let _ = done.send(scale.self_test());
+                let result = scale.self_test();
+                used(reports, Kind::Scale, &result);
+                let _ = done.send(result);
             }
+            AtScale::Replace(..) => {}
         }
     }
 }
@@ -197,19 +278,30 @@ pub(super) fn speaker(mut speaker: Option<Box<dyn Speaker>>, orders: &Receiver<A
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => return,
         };
+        if let AtSpeaker::Replace(other, done) = order {
+            speaker = other;
+            health.forget();
+            let _ = done.send(first_health(reports, Kind::Speaker, speaker.as_mut().map(|speaker| speaker.health())));
+            continue;
+        }
         let Some(speaker) = &mut speaker else { continue };
         match order {
             AtSpeaker::Announce { ordered_at, .. } if ordered_at.elapsed() > SPEECH_WAIT_MAX => {
                 tracing::warn!("an amount was not announced: it waited behind others for too long");
             }
             AtSpeaker::Announce { amount, .. } => {
-                if let Err(error) = speaker.announce(amount) {
+                let said = speaker.announce(amount);
+                used(reports, Kind::Speaker, &said);
+                if let Err(error) = said {
                     tracing::warn!(%error, "an amount was not announced");
                 }
             }
             AtSpeaker::SelfTest(done) => {
-                let _ = done.send(speaker.self_test());
+                let result = speaker.self_test();
+                used(reports, Kind::Speaker, &result);
+                let _ = done.send(result);
             }
+            AtSpeaker::Replace(..) => {}
         }
     }
 }

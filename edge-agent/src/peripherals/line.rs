@@ -10,6 +10,7 @@ use std::{
         fd::AsFd,
         unix::fs::{FileTypeExt, OpenOptionsExt},
     },
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -68,6 +69,23 @@ impl Line {
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
             .open(path)?;
         Ok(Self { file, serial: false, answers })
+    }
+
+    /// A device that only tells: an input device of the kernel.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open_to_read(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
+            .open(path)?;
+        Ok(Self { file, serial: false, answers: true })
+    }
+
+    /// For requests that are the device's own.
+    pub const fn file(&self) -> &File {
+        &self.file
     }
 
     /// Returns when the device has taken every byte.

@@ -1,8 +1,9 @@
 //! Which driver serves which device: the one place that lists them.
 
 use super::{
-    CustomerDisplay, Devices, Drawer, PeripheralError, PeripheralHealth, PeripheralState, Printer, Scale, Scanner,
-    Speaker,
+    CustomerDisplay, Devices, Drawer, Kind, PeripheralError, PeripheralHealth, PeripheralState, Printer, Scale,
+    Scanner, Speaker,
+    catalogue::{NONE, names},
     display::{page, vfd},
     drawer, health,
     printer::{
@@ -11,13 +12,10 @@ use super::{
         file, serial as serial_printer, simulated, tcp,
     },
     scale::{mt8217, simulated as simulated_scale},
-    scanner::{serial as serial_scanner, simulated as simulated_scanner},
+    scanner::{evdev, serial as serial_scanner, simulated as simulated_scanner},
     speaker::{espeak, simulated as simulated_speaker, tones},
 };
 use crate::{config::PeripheralsConfig, receipt::Document};
-
-/// A device that there is none of.
-const NONE: &str = "none";
 
 /// Opens every device that the configuration names.
 ///
@@ -34,7 +32,7 @@ pub fn open(config: &PeripheralsConfig) -> Result<Devices, PeripheralError> {
     })
 }
 
-fn printer(config: &PeripheralsConfig) -> Result<Box<dyn Printer>, PeripheralError> {
+pub(crate) fn printer(config: &PeripheralsConfig) -> Result<Box<dyn Printer>, PeripheralError> {
     let dialect = dialect(config);
     Ok(match config.printer.as_str() {
         simulated::DRIVER => Box::new(simulated::printer(dialect).0),
@@ -45,10 +43,7 @@ fn printer(config: &PeripheralsConfig) -> Result<Box<dyn Printer>, PeripheralErr
         }
         file::DRIVER => Box::new(EscPosPrinter::new(file::FileWire::new(&config.printer_device), dialect)),
         NONE => Box::new(Absent),
-        unknown => {
-            let known = [simulated::DRIVER, tcp::DRIVER, serial_printer::DRIVER, file::DRIVER, NONE];
-            return Err(no_driver("printer", unknown, &known));
-        }
+        unknown => return Err(no_driver(Kind::Printer, unknown)),
     })
 }
 
@@ -56,48 +51,52 @@ fn dialect(config: &PeripheralsConfig) -> Dialect {
     Dialect { width_dots: config.printer_width_dots, encoding: Encoding::Gb18030, qr: QrBy::Printer }
 }
 
-fn drawer(config: &PeripheralsConfig) -> Result<Box<dyn Drawer>, PeripheralError> {
+pub(crate) fn drawer(config: &PeripheralsConfig) -> Result<Box<dyn Drawer>, PeripheralError> {
     Ok(match config.drawer.as_str() {
         drawer::DRIVER => Box::new(drawer::AtPrinter),
         NONE => Box::new(Absent),
-        unknown => return Err(no_driver("drawer", unknown, &[drawer::DRIVER, NONE])),
+        unknown => return Err(no_driver(Kind::Drawer, unknown)),
     })
 }
 
-fn display(config: &PeripheralsConfig) -> Result<Box<dyn CustomerDisplay>, PeripheralError> {
+pub(crate) fn display(config: &PeripheralsConfig) -> Result<Box<dyn CustomerDisplay>, PeripheralError> {
     Ok(match config.display.as_str() {
         page::DRIVER => Box::new(page::Page),
         vfd::DRIVER => Box::new(vfd::Vfd::new(&config.display_device, config.display_baud)),
-        unknown => return Err(no_driver("display", unknown, &[page::DRIVER, vfd::DRIVER])),
+        unknown => return Err(no_driver(Kind::Display, unknown)),
     })
 }
 
-fn scanner(config: &PeripheralsConfig) -> Result<Option<Box<dyn Scanner>>, PeripheralError> {
+pub(crate) fn scanner(config: &PeripheralsConfig) -> Result<Option<Box<dyn Scanner>>, PeripheralError> {
     Ok(match config.scanner.as_str() {
         serial_scanner::DRIVER => {
             Some(Box::new(serial_scanner::SerialScanner::new(&config.scanner_device, config.scanner_baud)))
         }
+        evdev::DRIVER => {
+            let selector = config.scanner_device.parse().map_err(|why| {
+                let why = format!("peripherals.scanner_device: {why}");
+                PeripheralError::Unable { device: "the scanner".to_owned(), why }
+            })?;
+            Some(Box::new(evdev::EvdevScanner::new(selector, evdev::Places::system(), evdev::grab)))
+        }
         simulated_scanner::DRIVER => Some(Box::new(simulated_scanner::SimulatedScanner::new(&config.scanner_device))),
         NONE => None,
-        unknown => {
-            let known = [serial_scanner::DRIVER, simulated_scanner::DRIVER, NONE];
-            return Err(no_driver("scanner", unknown, &known));
-        }
+        unknown => return Err(no_driver(Kind::Scanner, unknown)),
     })
 }
 
-fn scale(config: &PeripheralsConfig) -> Result<Option<Box<dyn Scale>>, PeripheralError> {
+pub(crate) fn scale(config: &PeripheralsConfig) -> Result<Option<Box<dyn Scale>>, PeripheralError> {
     Ok(match config.scale.as_str() {
         mt8217::DRIVER => {
             Some(Box::new(mt8217::Mt8217::new(&config.scale_device, config.scale_baud, config.scale_parity)))
         }
         simulated_scale::DRIVER => Some(Box::new(simulated_scale::SimulatedScale::new(&config.scale_device))),
         NONE => None,
-        unknown => return Err(no_driver("scale", unknown, &[mt8217::DRIVER, simulated_scale::DRIVER, NONE])),
+        unknown => return Err(no_driver(Kind::Scale, unknown)),
     })
 }
 
-fn speaker(config: &PeripheralsConfig) -> Result<Option<Box<dyn Speaker>>, PeripheralError> {
+pub(crate) fn speaker(config: &PeripheralsConfig) -> Result<Option<Box<dyn Speaker>>, PeripheralError> {
     let (device, volume) = (&config.speaker_device, config.speaker_volume);
     Ok(match config.speaker.as_str() {
         espeak::DRIVER => {
@@ -114,15 +113,13 @@ fn speaker(config: &PeripheralsConfig) -> Result<Option<Box<dyn Speaker>>, Perip
             Some(Box::new(simulated_speaker::SimulatedSpeaker::new(device, config.speaker_language)))
         }
         NONE => None,
-        unknown => {
-            let known = [espeak::DRIVER, tones::DRIVER, simulated_speaker::DRIVER, NONE];
-            return Err(no_driver("speaker", unknown, &known));
-        }
+        unknown => return Err(no_driver(Kind::Speaker, unknown)),
     })
 }
 
-fn no_driver(kind: &str, unknown: &str, known: &[&str]) -> PeripheralError {
-    let why = format!("there is no driver {unknown:?}; peripherals.{kind} is one of {}", known.join(", "));
+fn no_driver(kind: Kind, unknown: &str) -> PeripheralError {
+    let known = names(kind).collect::<Vec<_>>().join(", ");
+    let why = format!("there is no driver {unknown:?}; peripherals.{kind} is one of {known}");
     PeripheralError::Unable { device: format!("the {kind}"), why }
 }
 
@@ -180,6 +177,21 @@ mod tests {
     }
 
     #[test]
+    fn every_driver_of_the_catalogue_opens() {
+        for driver in crate::peripherals::catalogue::DRIVERS {
+            let config = config(|config| match driver.kind {
+                Kind::Printer => config.printer = driver.name.to_owned(),
+                Kind::Drawer => config.drawer = driver.name.to_owned(),
+                Kind::Display => config.display = driver.name.to_owned(),
+                Kind::Scanner => config.scanner = driver.name.to_owned(),
+                Kind::Scale => config.scale = driver.name.to_owned(),
+                Kind::Speaker => config.speaker = driver.name.to_owned(),
+            });
+            assert!(open(&config).is_ok(), "{driver:?}");
+        }
+    }
+
+    #[test]
     fn every_driver_opens_by_its_name_even_if_its_device_is_missing() {
         for name in ["simulated", "escpos-tcp", "escpos-serial", "escpos-file", "none"] {
             assert_eq!(printer(&config(|config| config.printer = name.to_owned())).unwrap().driver(), name);
@@ -190,7 +202,7 @@ mod tests {
         for name in ["page", "serial-vfd"] {
             assert_eq!(display(&config(|config| config.display = name.to_owned())).unwrap().driver(), name);
         }
-        for name in ["serial", "simulated"] {
+        for name in ["serial", "evdev", "simulated"] {
             assert_eq!(scanner(&config(|config| config.scanner = name.to_owned())).unwrap().unwrap().driver(), name);
         }
         for name in ["espeak-ng", "tones", "simulated"] {
@@ -238,7 +250,15 @@ mod tests {
             (
                 config(|config| config.scanner = "usb".to_owned()),
                 "the scanner cannot do this: there is no driver \"usb\"; peripherals.scanner is one of serial, \
-                 simulated, none",
+                 evdev, simulated, none",
+            ),
+            (
+                config(|config| {
+                    config.scanner = "evdev".to_owned();
+                    config.scanner_device = "event3".to_owned();
+                }),
+                "the scanner cannot do this: peripherals.scanner_device: \"event3\" names no input device; write \
+                 /dev/input/by-id/…, usb:0c2e:0b61 (as lsusb lists it) or name:Honeywell",
             ),
             (
                 config(|config| config.display = "none".to_owned()),

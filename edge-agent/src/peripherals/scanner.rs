@@ -1,5 +1,6 @@
-//! Scanners that are not a keyboard: those speak to the till's page by themselves.
+//! Scanners that the agent has. One that types and is left alone types into the till's page, as a hand can.
 
+pub mod evdev;
 pub mod serial;
 pub mod simulated;
 
@@ -25,6 +26,10 @@ struct Codes {
 enum Unusable {
     TooLong,
     NoText,
+    /// A part of it never came.
+    Incomplete,
+    /// Its end never came.
+    Unended,
 }
 
 impl Unusable {
@@ -32,6 +37,11 @@ impl Unusable {
         match self {
             Self::TooLong => format!("the code has more than {SCANNED_CODE_LEN_MAX} characters"),
             Self::NoText => "the code is not text; set the scanner to UTF-8".to_owned(),
+            Self::Incomplete => "a part of the code was lost; scan again".to_owned(),
+            Self::Unended => {
+                "the code did not end with Enter or Tab; set the scanner to send one after each code (its suffix)"
+                    .to_owned()
+            }
         }
     }
 }

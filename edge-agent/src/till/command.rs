@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
+    peripherals::DevicesNow,
     problem::Refused,
     shift::{ShiftNow, ShiftView},
     view::{AwaitingScan, DisplayView, SaleView, ScanView, StateNow},
 };
 use crate::{
+    config::PeripheralsConfig,
+    counter::Replacing,
     peripherals::{Kind, PeripheralError, scale::Weighing},
     sale::ScannedCode,
 };
@@ -138,20 +141,80 @@ pub struct TillEvent {
 /// Everything that can be asked.
 #[derive(Debug)]
 pub enum Command {
-    Sell { pressed: Pressed, request: SaleRequest, reply: Reply<Sold> },
-    Press { pressed: Pressed, payment: PaymentId, press: Press, reply: Reply<SaleView> },
-    Scan { pressed: Pressed, text: ScannedCode, reply: Reply<ScanView> },
-    StopScan { pressed: Pressed, reply: Reply<()> },
-    Shift { pressed: Pressed, press: ShiftPress, reply: Reply<ShiftView> },
-    ShiftNow { reply: Reply<ShiftNow> },
-    OpenDrawer { pressed: Pressed, reply: Reply<()> },
-    SelfTest { pressed: Pressed, kind: Kind, reply: Reply<oneshot::Receiver<Result<String, PeripheralError>>> },
-    Weigh { reply: Reply<oneshot::Receiver<Result<Weighing, PeripheralError>>> },
-    Sale { payment: PaymentId, reply: Reply<SaleView> },
-    Sales { limit: u32, reply: Reply<Vec<SaleView>> },
-    State { reply: Reply<StateNow> },
-    Display { reply: Reply<DisplayView> },
-    Subscribe { reply: Reply<Subscription> },
+    Sell {
+        pressed: Pressed,
+        request: SaleRequest,
+        reply: Reply<Sold>,
+    },
+    Press {
+        pressed: Pressed,
+        payment: PaymentId,
+        press: Press,
+        reply: Reply<SaleView>,
+    },
+    Scan {
+        pressed: Pressed,
+        text: ScannedCode,
+        reply: Reply<ScanView>,
+    },
+    StopScan {
+        pressed: Pressed,
+        reply: Reply<()>,
+    },
+    Shift {
+        pressed: Pressed,
+        press: ShiftPress,
+        reply: Reply<ShiftView>,
+    },
+    ShiftNow {
+        reply: Reply<ShiftNow>,
+    },
+    OpenDrawer {
+        pressed: Pressed,
+        reply: Reply<()>,
+    },
+    SelfTest {
+        pressed: Pressed,
+        kind: Kind,
+        reply: Reply<oneshot::Receiver<Result<String, PeripheralError>>>,
+    },
+    /// Whether the configuration may be changed under this key; what it then is comes as `Configure`.
+    MayConfigure {
+        pressed: Pressed,
+        reply: Reply<()>,
+    },
+    Configure {
+        peripherals: Box<PeripheralsConfig>,
+        reply: Reply<Vec<(Kind, Replacing)>>,
+    },
+    Restart {
+        pressed: Pressed,
+        kind: Kind,
+        reply: Reply<Replacing>,
+    },
+    Devices {
+        reply: Reply<DevicesNow>,
+    },
+    Weigh {
+        reply: Reply<oneshot::Receiver<Result<Weighing, PeripheralError>>>,
+    },
+    Sale {
+        payment: PaymentId,
+        reply: Reply<SaleView>,
+    },
+    Sales {
+        limit: u32,
+        reply: Reply<Vec<SaleView>>,
+    },
+    State {
+        reply: Reply<StateNow>,
+    },
+    Display {
+        reply: Reply<DisplayView>,
+    },
+    Subscribe {
+        reply: Reply<Subscription>,
+    },
 }
 
 impl Command {
@@ -164,10 +227,14 @@ impl Command {
             | Self::Shift { .. }
             | Self::OpenDrawer { .. }
             | Self::SelfTest { .. }
+            | Self::MayConfigure { .. }
+            | Self::Configure { .. }
+            | Self::Restart { .. }
             | Self::Press { press: Press::Void | Press::Refund { .. } | Press::Reprint, .. } => true,
             Self::Press { press: Press::Query | Press::Cancel, .. }
             | Self::StopScan { .. }
             | Self::ShiftNow { .. }
+            | Self::Devices { .. }
             | Self::Weigh { .. }
             | Self::Sale { .. }
             | Self::Sales { .. }

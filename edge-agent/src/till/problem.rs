@@ -8,7 +8,7 @@ use saoma_protocol::{
     api::{Failure, Problem},
 };
 
-use crate::{journal::JournalError, peripherals::PeripheralError, sale::Refusal};
+use crate::{config::source::ChangeError, journal::JournalError, peripherals::PeripheralError, sale::Refusal};
 
 /// The reasons.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -76,6 +76,13 @@ pub enum Refused {
     Core(Failure),
     #[error("{0}")]
     Peripheral(String),
+    /// What keeps the configuration from being changed here.
+    #[error("{0}")]
+    SettingsLocked(String),
+    #[error("{0}")]
+    SettingsChanged(String),
+    #[error("{0}")]
+    SettingsInvalid(String),
     #[error("there is nothing here")]
     NotFound,
     #[error("this cannot be done here")]
@@ -119,6 +126,9 @@ impl Refused {
             Self::CoreUnreachable(_) => "core_unreachable",
             Self::Core(failure) => &failure.code,
             Self::Peripheral(_) => "peripheral_failed",
+            Self::SettingsLocked(_) => "settings_locked",
+            Self::SettingsChanged(_) => "settings_changed",
+            Self::SettingsInvalid(_) => "settings_invalid",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Stopping => "stopping",
@@ -138,6 +148,7 @@ impl Refused {
             | Self::Code
             | Self::Goods(_)
             | Self::Cashier
+            | Self::SettingsInvalid(_)
             | Self::Reason => StatusCode::UNPROCESSABLE_ENTITY,
             Self::SaleNotFound | Self::NoCode | Self::NoReceipt | Self::NoReport | Self::NotFound => {
                 StatusCode::NOT_FOUND
@@ -149,6 +160,8 @@ impl Refused {
             | Self::ShiftBusy(_)
             | Self::ShiftInDoubt(_)
             | Self::ScanNotAwaited
+            | Self::SettingsLocked(_)
+            | Self::SettingsChanged(_)
             | Self::Core(_) => StatusCode::CONFLICT,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Journal(_) | Self::CoreUnreachable(_) | Self::Peripheral(_) | Self::Stopping => {
@@ -202,6 +215,20 @@ impl From<JournalError> for Refused {
             JournalError::TooLong => Self::Goods(error.to_string()),
             JournalError::Closed => Self::Stopping,
             other => Self::Journal(other.chain()),
+        }
+    }
+}
+
+impl From<ChangeError> for Refused {
+    fn from(error: ChangeError) -> Self {
+        let words = error.to_string();
+        match error {
+            ChangeError::Changed { .. } => Self::SettingsChanged(words),
+            ChangeError::Invalid(_) => Self::SettingsInvalid(words),
+            ChangeError::NoFile
+            | ChangeError::Environment { .. }
+            | ChangeError::ReadOnly { .. }
+            | ChangeError::Unclear { .. } => Self::SettingsLocked(words),
         }
     }
 }

@@ -73,7 +73,7 @@ pub(super) async fn weigh(room: Data<Room>) -> Result<Json<Weighing>, Refused> {
     answer_of(Kind::Scale, weighed).await.map(Json)
 }
 
-async fn answer_of<T>(kind: Kind, answer: Receiver<Result<T, PeripheralError>>) -> Result<T, Refused> {
+pub(super) async fn answer_of<T>(kind: Kind, answer: Receiver<Result<T, PeripheralError>>) -> Result<T, Refused> {
     match tokio::time::timeout(SELF_TEST_MAX, answer).await {
         Ok(Ok(told)) => Ok(told?),
         Ok(Err(_)) => Err(Refused::Peripheral(format!("there is no {kind}, or it hangs; check its cable"))),

@@ -10,6 +10,8 @@ mod field;
 mod full_disk;
 mod mqtt;
 mod offline;
+mod peripherals_evdev;
+mod peripherals_page;
 mod peripherals_receipt;
 mod peripherals_scale;
 mod peripherals_speaker;

@@ -10,7 +10,7 @@ use reqwest::{Client, Method, StatusCode};
 use rumqttc::Transport;
 use saoma_edge::{
     app::{self, Parts, Running, StartError},
-    config::{Config, ShiftRequired},
+    config::{Config, ShiftRequired, source::Source},
     link::{
         enrol::{Request, enrol},
         https::Core,
@@ -30,6 +30,8 @@ use crate::{
     weather::Sky,
 };
 
+/// The configuration file of an agent that has one, in its data directory.
+pub const FILE: &str = "edge.toml";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Looks again and again until `look` finds something.
@@ -64,6 +66,8 @@ struct Extras {
     settings: Option<fn(&mut Config, &Path)>,
     /// The address of a printer on the network.
     printer: Option<String>,
+    /// The agent has a configuration file, which at first says this; of it, the devices are used.
+    file: Option<&'static str>,
     /// Where core is for the terminal, if not where it is.
     core_url: Option<String>,
     shift_required: Option<ShiftRequired>,
@@ -110,6 +114,11 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extr
         config.peripherals.printer = "escpos-tcp".to_owned();
         config.peripherals.printer_address.clone_from(address);
     }
+    let file = folder.join(FILE);
+    let source = Source::new(file.exists().then_some(file), []);
+    if extras.file.is_some() {
+        config.peripherals = source.load().unwrap().peripherals;
+    }
     if core_url.starts_with("https:") {
         return app::start(Parts::from_config(config)?).await;
     }
@@ -140,7 +149,7 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extr
         options.set_transport(Transport::tcp());
         Mqtt::new(&identity, options)
     });
-    app::start(Parts { config, folder, identity, core, mqtt, devices }).await
+    app::start(Parts { config, folder, identity, core, mqtt, devices, source }).await
 }
 
 impl Shop {
@@ -175,6 +184,11 @@ impl Shop {
         Self::open_at(FakeCore::open(), None, Extras { settings: Some(settings), ..Extras::default() }).await
     }
 
+    /// With a configuration file.
+    pub async fn open_with_file(text: &'static str) -> Self {
+        Self::open_at(FakeCore::open(), None, Extras { file: Some(text), ..Extras::default() }).await
+    }
+
     /// With a receipt printer at that address.
     pub async fn open_with_printer(address: String) -> Self {
         Self::open_at(FakeCore::open(), None, Extras { printer: Some(address), ..Extras::default() }).await
@@ -205,6 +219,9 @@ impl Shop {
     async fn open_at(core: FakeCore, broker: Option<u16>, extras: Extras) -> Self {
         tls::install_provider();
         let folder = tempfile::tempdir().unwrap();
+        if let Some(text) = extras.file {
+            std::fs::write(folder.path().join(FILE), text).unwrap();
+        }
         if core.is_secured() {
             let mut request = request(&core, "CLAIM", false);
             request.core = extras.core_url.clone().unwrap_or(request.core);

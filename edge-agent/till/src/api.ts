@@ -54,6 +54,48 @@ export interface Peripheral {
   detail?: string;
 }
 
+export type Trouble = 'unreachable' | 'silent' | 'paper_out' | 'cover_open' | 'unable';
+
+export interface Device {
+  kind: string;
+  driver: string;
+  place: string | null;
+  state: 'none' | 'starting' | 'ok' | 'warning' | 'failed';
+  detail: string;
+  trouble: Trouble | null;
+  since: number | null;
+  last_used_at: number | null;
+  last_error: { why: string; trouble: Trouble | null; at: number } | null;
+}
+
+export interface DriverOf {
+  kind: string;
+  name: string;
+  /** The option that says where the device is. */
+  place?: string;
+  options: string[];
+}
+
+export interface DevicesPage {
+  devices: Device[];
+  connected: {
+    bus: 'serial' | 'usb_printer' | 'keyboard';
+    path: string;
+    name: string;
+    used_by: string[];
+    fits: { kind: string; driver: string }[];
+  }[];
+  drivers: DriverOf[];
+  settings: {
+    file: string | null;
+    version: string;
+    locked: string | null;
+    broken: string | null;
+    pending: string[];
+    options: { name: string; value: string | number; variable: string | null }[];
+  };
+}
+
 export interface Alarm {
   code: string;
   message: string;

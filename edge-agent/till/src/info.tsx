@@ -24,7 +24,7 @@ export function InfoScreen() {
               <span>{t.peripheralKinds[kind] ?? kind} <small>{driver}</small></span>
               <span>{t.peripheralStates[health]} <small>{detail}</small></span>
               {['printer', 'display', 'scanner', 'scale', 'speaker'].includes(kind) && (
-                <button type="button" data-key={`test-${kind}`} onClick={() => selfTest(kind)}>{t.selfTest}</button>
+                <button type="button" data-key={`test-${kind}`} onClick={() => void selfTest(kind)}>{t.selfTest}</button>
               )}
             </li>
           ))}
@@ -36,6 +36,7 @@ export function InfoScreen() {
         ))}
       </section>
       <div class="actions">
+        <Key what={{ kind: 'digits', digits: '1' }} id="devices"><kbd>1</kbd>{t.devices.title}</Key>
         <button type="button" data-key="books" onClick={compareBooks}>{t.books}</button>
         <button type="button" data-key="drawer" onClick={openDrawer}>{t.drawer}</button>
         <Key what={{ kind: 'escape' }} class="main"><kbd>Esc</kbd>{t.back}</Key>

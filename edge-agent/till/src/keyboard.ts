@@ -32,9 +32,13 @@ export function listen(): void {
     },
     (text) => press({ kind: 'scanned', text }, 'key', performance.now()),
   );
+  const isField = (target: EventTarget | null): boolean => target instanceof Element && target.matches('input, select, option');
   // A tap leaves no focus behind: the next Enter is for the screen, not for the button that was tapped last.
-  window.addEventListener('mousedown', (event) => event.preventDefault());
+  window.addEventListener('mousedown', (event) => {
+    if (!isField(event.target)) event.preventDefault();
+  });
   window.addEventListener('paste', (event) => {
+    if (isField(event.target)) return;
     const text = event.clipboardData?.getData('text/plain').trim() ?? '';
     if (text.length >= CODE_LEN_MIN && text.length <= CODE_LEN_MAX) press({ kind: 'scanned', text }, 'key', event.timeStamp);
   });
@@ -42,6 +46,8 @@ export function listen(): void {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     // A key held down is one press; only correcting may go on.
     if (event.repeat && event.key !== 'Backspace') return event.preventDefault();
+    // What is typed into a form is the form's; what ends it or leads away is the screen's.
+    if (isField(event.target) && !/^(Enter|Escape|F\d+)$/.test(event.key)) return;
     // Somebody who walks through the buttons by Tab presses the one they are on.
     const walking = document.activeElement?.matches('button:focus-visible') === true && !keys.pending();
     if (walking && (event.key === 'Enter' || event.key === ' ')) return;

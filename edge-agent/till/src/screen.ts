@@ -3,6 +3,7 @@
 
 import type { Action, Method, Sale } from './api';
 import { minorOf, withDigits } from './amount';
+import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
 import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 
@@ -21,6 +22,7 @@ export type Screen =
   /** `sure`: the amount is keyed and the question is asked. */
   | { kind: 'refund'; payment: string; keyed: string; sure: boolean }
   | ShiftScreen
+  | DeviceScreen
   | { kind: 'info' };
 
 export type FunctionKey = 'sale' | 'code' | 'shift' | Action;
@@ -39,6 +41,7 @@ export type Wish =
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' }
+  | DeviceWish
   | ShiftWish;
 
 export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift';
@@ -87,9 +90,11 @@ export function toward(sale: Sale, action: Action): Step {
   }
 }
 
+const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'device', 'device-form'];
+
 /** `openBatch`: that of the shift that is open. */
 export function step(screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null): Step {
-  if (press.kind === 'info') return stay(screen.kind === 'info' ? HOME : { kind: 'info' });
+  if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
   if (press.kind === 'scanned') return scanned(screen, press.text);
   // From where nothing is under way the shift is one key away.
   if (press.kind === 'function' && press.key === 'shift') {
@@ -119,7 +124,12 @@ export function step(screen: Screen, press: Press, sales: readonly Sale[], openB
     case 'count':
     case 'report':
       return shiftStep(screen, press, sales);
+    case 'devices':
+    case 'device':
+    case 'device-form':
+      return deviceStep(screen, press);
     case 'info':
+      if (press.kind === 'digits' && press.digits === '1') return stay({ kind: 'devices', at: 0 });
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }
 }

@@ -1,9 +1,10 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Books, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type ScanAnswer, type Shift,
+  type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type ScanAnswer, type Shift,
   type TillState,
 } from './api';
+import { changesOf, type Draft } from './devices';
 import { type Intent, Intents } from './intent';
 import { HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift } from './shift';
@@ -16,7 +17,9 @@ export type Notice =
   | { kind: 'scan' }
   | { kind: 'scan-over' }
   | { kind: 'saw'; words: string }
-  | { kind: 'books'; agree: boolean | null };
+  | { kind: 'books'; agree: boolean | null }
+  | { kind: 'restarted'; of: string; health: Device['state'] }
+  | { kind: 'configured'; applied: string[]; hanging: string[] };
 
 export interface Model {
   screen: Screen;
@@ -29,6 +32,8 @@ export interface Model {
   shift: Shift | null;
   /** Newest first. */
   sales: Sale[];
+  /** As last told, while their page is open. */
+  devices: DevicesPage | null;
   /** The code on show, drawn by the agent. */
   code: { payment: string; svg: string } | null;
   notice: Notice | null;
@@ -50,7 +55,7 @@ const intents = new Intents(sessionStorage);
 const listeners = new Set<() => void>();
 let model: Model = {
   screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, shift: null, sales: [],
-  code: null,
+  devices: null, code: null,
   notice: null, busy: [], silent: false,
 };
 /** When the question on the screen last became another one: when it was shown, and when what brought it was pressed. */
@@ -126,6 +131,10 @@ async function carry(wish: Wish): Promise<void> {
       return begin('/api/sales', wish.body);
     case 'act':
       return begin(`/api/sales/${wish.payment}/${wish.action}`, wish.body);
+    case 'device':
+      return wish.what === 'restart' ? restartDevice(wish.of) : selfTest(wish.of);
+    case 'configure':
+      return configure(wish.of, wish.draft);
     case 'shift': {
       // Who keys no number is the till's own cashier.
       const named = wish.path === 'open' && wish.body.cashier === '';
@@ -254,12 +263,54 @@ async function readSales(): Promise<void> {
   set({ sales: withAnswers(askedAt, items) });
 }
 
-export function selfTest(kind: string): void {
+export function selfTest(kind: string): Promise<void> {
   const key = freshKey();
-  void ask(async () => {
+  return ask(async () => {
     const { saw } = await post<{ saw: string }>(`/api/peripherals/${kind}/self-test`, {}, key);
     set({ notice: { kind: 'saw', words: saw } });
   });
+}
+
+/** How often the devices are asked about while their page is open. */
+const DEVICES_EVERY_MS = 2_000;
+
+/** Asks about the devices until it is told to stop. */
+export function watchDevices(): () => void {
+  const look = (): Promise<void> => ask(async () => set({ devices: await get<DevicesPage>('/api/peripherals') }));
+  void look();
+  const timer = setInterval(() => void look(), DEVICES_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+export function fillIn(draft: Draft): void {
+  if (model.screen.kind === 'device-form') set({ screen: { ...model.screen, draft } });
+}
+
+/** One at a time: a device that hangs takes its time. */
+async function once(path: string, body: unknown, took: (answer: never) => Partial<Model>): Promise<void> {
+  if (model.busy.includes(path)) return;
+  set({ busy: [...model.busy, path] });
+  await ask(async () => {
+    const change = took(await post<never>(path, body, freshKey()));
+    set({ ...change, devices: await get<DevicesPage>('/api/peripherals') });
+  });
+  set({ busy: model.busy.filter((other) => other !== path) });
+}
+
+function restartDevice(of: string): Promise<void> {
+  return once(`/api/peripherals/${of}/restart`, {}, ({ state }: { state: Device['state'] }) => ({
+    notice: { kind: 'restarted', of, health: state },
+  }));
+}
+
+async function configure(of: string, draft: Draft): Promise<void> {
+  const { devices } = model;
+  if (devices === null) return;
+  const body = { version: devices.settings.version, changes: changesOf(devices, of, draft) };
+  await once('/api/peripherals/settings', body, (answer: { applied: string[]; hanging: string[] }) => ({
+    notice: { kind: 'configured', ...answer },
+    screen: model.screen.kind === 'device-form' ? { kind: 'device', of } : model.screen,
+  }));
 }
 
 export function openDrawer(): void {

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { likelyTendered, minorOf, shown } from './amount';
 import { Bar } from './bar';
+import { DeviceRoom } from './device-screens';
 import { useModel, useText } from './hooks';
 import { InfoScreen } from './info';
 import { FUNCTION_KEYS } from './keyboard';
@@ -10,7 +11,7 @@ import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
 import { type Notice as NoticeKind, press } from './store';
-import { plainWords, TEXTS } from './text';
+import { fill, plainWords, TEXTS } from './text';
 
 export function Till() {
   const { screen, busy, silent } = useModel();
@@ -54,6 +55,10 @@ function roomOf(screen: Screen) {
     case 'count':
     case 'report':
       return <ShiftRoom screen={screen} />;
+    case 'devices':
+    case 'device':
+    case 'device-form':
+      return <DeviceRoom screen={screen} />;
     case 'info':
       return <InfoScreen />;
   }
@@ -86,7 +91,9 @@ function Notice() {
     if (silent && busy.length > 0) return <p class="notice wait" role="alert">{t.silence}</p>;
     return null;
   }
-  const isGood = notice.kind === 'saw' || (notice.kind === 'books' && notice.agree === true);
+  const isGood =
+    notice.kind === 'saw' || (notice.kind === 'books' && notice.agree === true)
+    || (notice.kind === 'restarted' && notice.health === 'ok') || (notice.kind === 'configured' && notice.hanging.length === 0);
   return (
     <p class={isGood ? 'notice good' : 'notice'} role="alert" data-notice={codeOf(notice)}>
       {wordsOf(notice, t)}
@@ -113,6 +120,13 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
       return t.scanOver;
     case 'saw':
       return notice.words;
+    case 'restarted':
+      return `${t.devices.restarted}: ${t.peripheralKinds[notice.of] ?? notice.of} · ${t.devices.states[notice.health]}`;
+    case 'configured': {
+      const names = (kinds: string[]): string => kinds.map((kind) => t.peripheralKinds[kind] ?? kind).join(', ');
+      if (notice.hanging.length > 0) return fill(t.devices.hanging, names(notice.hanging));
+      return notice.applied.length === 0 ? t.devices.unchanged : fill(t.devices.applied, names(notice.applied));
+    }
     case 'books':
       return notice.agree === null ? t.booksUnknown : notice.agree ? t.booksAgree : t.booksDisagree;
   }

@@ -26,6 +26,26 @@ export async function agent(dist) {
     disk: { ok: true, detail: '' }, awaiting_scan: awaiting && { amount_minor: awaiting.body.amount_minor, since: Date.now() },
     open_sales: [], peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }], alarms: [], now: Date.now(),
   });
+  const options = { scanner: 'none', scanner_device: '/dev/ttyACM0', scanner_baud: 9600, printer: 'escpos-tcp', printer_address: '' };
+  const devices = () => ({
+    devices: ['printer', 'drawer', 'display', 'scanner', 'scale', 'speaker'].map((kind) => ({
+      kind, driver: options[kind] ?? 'none', place: options[`${kind}_device`] ?? null, detail: '', trouble: null, since: Date.now(),
+      state: (options[kind] ?? 'none') === 'none' ? 'none' : 'ok', last_used_at: null, last_error: null,
+    })),
+    connected: [{
+      bus: 'keyboard', path: '/dev/input/by-id/usb-Honeywell-event-kbd', name: 'Honeywell', used_by: [],
+      fits: [{ kind: 'scanner', driver: 'evdev' }],
+    }],
+    drivers: [
+      { kind: 'printer', name: 'escpos-tcp', place: 'printer_address', options: [] },
+      { kind: 'scanner', name: 'serial', place: 'scanner_device', options: ['scanner_baud'] },
+      { kind: 'scanner', name: 'evdev', place: 'scanner_device', options: [] }, { kind: 'scanner', name: 'none', options: [] },
+    ],
+    settings: {
+      file: '/etc/saoma-edge.toml', version: 'one', locked: null, broken: null, pending: [],
+      options: Object.entries(options).map(([name, value]) => ({ name, value, variable: null })),
+    },
+  });
   const unsent = () => {
     const left = [...sales.values()].filter((sale) => !sale.synced);
     const minor = left.reduce((sum, sale) => sum + sale.amount_minor, 0);
@@ -128,6 +148,11 @@ export async function agent(dist) {
       emit('state', state());
       return [200, { result: 'sale', sale }];
     }
+    if (path === '/api/peripherals/settings') {
+      Object.assign(options, body.changes);
+      return [200, { applied: ['scanner'], hanging: [] }];
+    }
+    if (path.startsWith('/api/peripherals/')) return [200, { saw: 'a test slip', state: 'ok', detail: '' }];
     const [, payment, action] = /^\/api\/sales\/(\w+)\/(\w+)$/.exec(path) ?? [];
     const sale = sales.get(payment);
     return sale === undefined ? problem(404, 'sale_not_found') : act(sale, action, body);
@@ -147,6 +172,8 @@ export async function agent(dist) {
       streams.add(response);
       response.on('close', () => streams.delete(response));
       response.write(`event: state\ndata: ${JSON.stringify(state())}\n\nevent: display\ndata: ${JSON.stringify(display)}\n\n`);
+    } else if (url.pathname === '/api/peripherals' && request.method === 'GET') {
+      json([200, devices()]);
     } else if (url.pathname === '/api/sales' && request.method === 'GET') {
       json([200, { items: [...sales.values()].reverse() }]);
     } else if (url.pathname.startsWith('/api/') && request.method === 'POST') {

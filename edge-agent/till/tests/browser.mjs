@@ -393,7 +393,14 @@ STORIES['every screen can be read with poor sight'] = async () => {
   await look('home');
   await press('F9');
   await look('info');
-  await press('Escape');
+  await press('1');
+  await sees('[data-key="device-printer"]');
+  await look('devices');
+  await press('1');
+  await look('device');
+  await press('3');
+  await look('device-form');
+  await press('F9');
   await type('300');
   await press('F2');
   await saleState('presenting');
@@ -411,7 +418,46 @@ STORIES['every screen can be read with poor sight'] = async () => {
   assert.deepEqual(found, []);
 };
 
+STORIES['devices are looked after by keys alone'] = async () => {
+  await press('F9', '1');
+  await screen('devices');
+  await sees('[data-key="device-printer"]');
+  await press('ArrowDown', 'ArrowUp', 'Enter');
+  await sees('[data-device="printer"]');
+  await press('1');
+  await sees('[data-notice="saw"]');
+  await press('2');
+  await sees('[data-notice="restarted"]');
+  await press('3');
+  await screen('device-form');
+  const out = await page.evaluate(() => [...document.querySelectorAll('button, input, select')].filter((one) => {
+    const { left, right, bottom } = one.getBoundingClientRect();
+    return left < 0 || right > innerWidth || (bottom > innerHeight && one.closest('section') === null);
+  }).map((one) => one.dataset.key ?? one.id));
+  assert.deepEqual(out, []);
+  await press('Escape', 'Escape', 'Escape', 'Escape');
+  await screen('home');
+};
+
 if (standIn !== null) {
+  STORIES['a scanner that is plugged in is chosen'] = async () => {
+    await press('F9', '1', '2', '3');
+    await screen('device-form');
+    await page.locator('#scanner').selectOption('evdev');
+    assert.equal(await page.locator('#scanner_device').inputValue(), '/dev/input/by-id/usb-Honeywell-event-kbd');
+    // Digits in a field are the field's, and Enter is the form's.
+    await page.locator('#scanner_device').fill('usb:0c2e:0b6');
+    await press('1');
+    assert.equal(await page.locator('#scanner_device').inputValue(), 'usb:0c2e:0b61');
+    await think();
+    await press('Enter');
+    await sees('[data-notice="configured"]');
+    await sees('[data-device="scanner"][data-health="ok"]');
+    assert.match(await page.locator('.facts').textContent(), /usb:0c2e:0b61/);
+    await press('F9');
+    await screen('home');
+  };
+
   STORIES['a scan whose outcome is lost with the agent is the sale that it made'] = async () => {
     const before = (await sales()).length;
     await type('830');

@@ -1,0 +1,111 @@
+// The page of the devices: what each key does there, and what a filled form comes to. Pure.
+
+import type { DevicesPage, DriverOf } from './api';
+import type { Press, Screen, Step } from './screen';
+
+/** The kinds, in the order of their keys. */
+export const KINDS: readonly string[] = ['printer', 'scanner', 'display', 'drawer', 'scale', 'speaker'];
+
+export type Draft = Readonly<Record<string, string>>;
+
+export type DeviceScreen =
+  /** `at`: the row that Enter opens. */
+  | { kind: 'devices'; at: number }
+  | { kind: 'device'; of: string }
+  /** `draft`: what was filled in, by the option's name; all else is as it is set. */
+  | { kind: 'device-form'; of: string; draft: Draft };
+
+export type DeviceWish =
+  | { kind: 'device'; of: string; what: 'self-test' | 'restart' }
+  | { kind: 'configure'; of: string; draft: Draft };
+
+const stay = (screen: Screen): Step => ({ screen });
+
+export function deviceStep(screen: DeviceScreen, press: Press): Step {
+  switch (screen.kind) {
+    case 'devices':
+      return list(screen, press);
+    case 'device':
+      return device(screen, press);
+    case 'device-form':
+      if (press.kind === 'escape') return stay({ kind: 'device', of: screen.of });
+      return press.kind === 'enter' ? { screen, wish: { kind: 'configure', of: screen.of, draft: screen.draft } } : stay(screen);
+  }
+}
+
+function list(screen: Extract<DeviceScreen, { kind: 'devices' }>, press: Press): Step {
+  const open = (idx: number): Step => {
+    const of = KINDS[idx];
+    return stay(of === undefined ? screen : { kind: 'device', of });
+  };
+  switch (press.kind) {
+    case 'escape':
+      return stay({ kind: 'info' });
+    case 'up':
+      return stay({ ...screen, at: Math.max(screen.at - 1, 0) });
+    case 'down':
+      return stay({ ...screen, at: Math.min(screen.at + 1, KINDS.length - 1) });
+    case 'enter':
+      return open(screen.at);
+    case 'digits':
+      return open(Number(press.digits) - 1);
+    default:
+      return stay(screen);
+  }
+}
+
+function device({ kind, of }: Extract<DeviceScreen, { kind: 'device' }>, press: Press): Step {
+  const screen: DeviceScreen = { kind, of };
+  if (press.kind === 'escape') return stay({ kind: 'devices', at: Math.max(KINDS.indexOf(of), 0) });
+  if (press.kind !== 'digits') return stay(screen);
+  switch (press.digits) {
+    case '1':
+      return { screen, wish: { kind: 'device', of, what: 'self-test' } };
+    case '2':
+      return { screen, wish: { kind: 'device', of, what: 'restart' } };
+    case '3':
+      return stay({ kind: 'device-form', of, draft: {} });
+    default:
+      return stay(screen);
+  }
+}
+
+/** What the form shows for an option. */
+export function shownValue(page: DevicesPage, draft: Draft, option: string): string {
+  return draft[option] ?? String(page.settings.options.find(({ name }) => name === option)?.value ?? '');
+}
+
+export function driverOf(page: DevicesPage, kind: string, draft: Draft): DriverOf | undefined {
+  const chosen = shownValue(page, draft, kind);
+  return page.drivers.find((driver) => driver.kind === kind && driver.name === chosen);
+}
+
+/** What is plugged in that the chosen driver is for. */
+export function suggestions(page: DevicesPage, kind: string, draft: Draft): DevicesPage['connected'] {
+  const driver = driverOf(page, kind, draft);
+  if (driver === undefined) return [];
+  return page.connected.filter(({ fits }) => fits.some((fit) => fit.kind === kind && fit.driver === driver.name));
+}
+
+/** The form with another driver. If one thing alone is plugged in that it is for, that is meant. */
+export function withDriver(page: DevicesPage, kind: string, draft: Draft, name: string): Draft {
+  const chosen = { ...draft, [kind]: name };
+  const place = driverOf(page, kind, chosen)?.place;
+  const free = suggestions(page, kind, chosen).filter(({ used_by }) => used_by.every((user) => user === kind));
+  const only = free.length === 1 ? free[0] : undefined;
+  return place === undefined || only === undefined ? chosen : { ...chosen, [place]: only.path };
+}
+
+/** What is to be set for the chosen driver that is not so yet. */
+export function changesOf(page: DevicesPage, kind: string, draft: Draft): Record<string, string | number> {
+  const driver = driverOf(page, kind, draft);
+  const options = [kind, ...(driver?.place === undefined ? [] : [driver.place]), ...(driver?.options ?? [])];
+  const changes: Record<string, string | number> = {};
+  for (const option of options) {
+    const set = page.settings.options.find(({ name }) => name === option)?.value;
+    const filled = draft[option]?.trim();
+    if (set === undefined || filled === undefined || filled === String(set)) continue;
+    changes[option] = typeof set === 'number' ? Number(filled) : filled;
+  }
+  return changes;
+}
