@@ -14,6 +14,7 @@ mod press;
 mod renew;
 mod shift;
 mod show;
+mod training;
 
 use std::{fs, io, net::SocketAddr, time::Duration};
 

@@ -19,6 +19,7 @@ use crate::{
     peripherals::{Devices, Display, Kind, PeripheralError, PeripheralHealth, Rendering, scale::Weighing},
     receipt::Document,
     sale::{ScannedCode, Slip},
+    training::TrainingNumber,
 };
 
 /// Slips that may wait for the printer.
@@ -41,7 +42,12 @@ pub enum Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
     Sale(PaymentId, Slip),
-    Batch { batch: Sequence, is_copy: bool },
+    Batch {
+        batch: Sequence,
+        is_copy: bool,
+    },
+    /// A played sale's slip.
+    Training(TrainingNumber),
 }
 
 /// A slip that is not on the paper as a whole.

@@ -18,3 +18,4 @@ pub mod shift;
 pub mod sync;
 pub mod telemetry;
 pub mod till;
+pub mod training;

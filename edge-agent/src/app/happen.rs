@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long the customer sees how it ended: long enough to count the change.
-const SHOWN_MAX: Duration = Duration::from_secs(15);
+pub(super) const SHOWN_MAX: Duration = Duration::from_secs(15);
 /// Pause before an answer that could not be written down is asked for again.
 const UNWRITTEN_MS: i64 = 5_000;
 
@@ -210,10 +210,14 @@ impl Owner {
 
     /// The printer is done with a slip, one way or the other.
     pub(super) async fn came_back(&mut self, about: About, failure: Option<Unprinted>) {
+        if let About::Training(number) = about {
+            return self.training_came_back(number, failure.map(|unprinted| unprinted.error.to_string()));
+        }
         let fate = self.paper.came_back(about, failure.as_ref());
         let why = failure.map(|unprinted| unprinted.error.to_string());
         match about {
             About::Batch { batch, .. } => self.report_came_back(batch, fate, why).await,
+            About::Training(_) => {}
             About::Sale(payment, _) => {
                 // One that waits for paper stays queued, also over a restart.
                 if fate != Fate::Owed {
@@ -234,6 +238,7 @@ impl Owner {
             match about {
                 About::Sale(payment, slip) => self.follow_ups.push_back((payment, Event::PaperIsBack { slip })),
                 About::Batch { is_copy, .. } => self.print_report(is_copy).await,
+                About::Training(_) => {}
             }
         }
     }

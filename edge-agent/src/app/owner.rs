@@ -16,7 +16,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::{Held, StartError, alarms::Alarms, line::Line, now, paper::Paper, renew::Renewal};
+use super::{Held, StartError, alarms::Alarms, line::Line, now, paper::Paper, renew::Renewal, training::Training};
 use crate::{
     config::Config,
     counter::{Counter, Report},
@@ -84,6 +84,7 @@ pub(super) struct Owner {
     pub(super) shift: Option<Shift>,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
+    pub(super) training: Training,
     /// What follows from what was just done, in order.
     pub(super) follow_ups: VecDeque<(PaymentId, Event)>,
     pub(super) awaiting: Option<Awaiting>,
@@ -202,6 +203,7 @@ impl Owner {
             counted,
             shift,
             sales,
+            training: Training::default(),
             follow_ups,
             awaiting: None,
             early: VecDeque::new(),
@@ -296,6 +298,18 @@ impl Owner {
             Command::StopScan { pressed, reply } => {
                 let _ = reply.send(self.stop_scan(pressed).await);
             }
+            Command::Training { pressed, press, reply } => {
+                let _ = reply.send(self.press_training(pressed, press).await);
+            }
+            Command::SellTraining { pressed, request, reply } => {
+                let _ = reply.send(self.sell_training(pressed, request));
+            }
+            Command::PressOnTraining { pressed, number, press, reply } => {
+                let _ = reply.send(self.press_on_training(pressed, number, press));
+            }
+            Command::TrainingSales { limit, reply } => {
+                let _ = reply.send(self.training_views(limit));
+            }
             Command::Shift { pressed, press, reply } => {
                 let _ = reply.send(self.press_shift(pressed, press).await);
             }
@@ -363,6 +377,7 @@ impl Owner {
         }
         self.look_for_paper().await;
         self.forget_scan(now);
+        self.training_tick(now);
         self.answer_late();
         self.line_tick(now).await;
         self.renewal_tick(now);

@@ -44,12 +44,12 @@ pub(super) struct Seen {
 }
 
 /// A sale request that can be carried out.
-struct Checked {
-    amount: Amount,
+pub(super) struct Checked {
+    pub(super) amount: Amount,
     /// None: the customer's code is still to be scanned.
-    tender: Option<Tender>,
-    goods: Vec<Goods>,
-    cashier: String,
+    pub(super) tender: Option<Tender>,
+    pub(super) goods: Vec<Goods>,
+    pub(super) cashier: String,
 }
 
 impl Awaiting {
@@ -98,6 +98,7 @@ impl Owner {
         if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
             return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
         }
+        self.check_not_training()?;
         let (currency, is_cash) = (self.identity.profile.currency, request.method == SaleMethod::Cash);
         let Checked { amount, tender, goods, cashier } = check(request, currency, self.cashier())?;
         if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
@@ -180,6 +181,9 @@ impl Owner {
         {
             return Ok(refund);
         }
+        if !repeatable {
+            self.check_not_training()?;
+        }
         let (tenant, ..) = self.ids();
         let refund = RefundId::for_key(tenant, payment, &pressed.key);
         if matches!(press, Press::Void | Press::Refund { .. }) {
@@ -233,6 +237,9 @@ impl Owner {
 
     async fn scanned(&mut self, text: ScannedCode) -> Result<ScanView, Refused> {
         check_code(&text)?;
+        if self.training.is_on() {
+            return self.scan_training(text);
+        }
         let Some(Awaiting { pressed, amount, goods, cashier, .. }) = self.awaiting.clone() else {
             let payment = payment_in(text.expose()).ok_or(Refused::ScanNotAwaited)?;
             return match self.view(payment).await {
@@ -254,17 +261,19 @@ impl Owner {
     pub(super) async fn stop_scan(&mut self, pressed: Pressed) -> Result<(), Refused> {
         self.seen(&pressed).await?;
         self.awaiting = None;
+        self.training.stop_scan();
         self.remember(pressed, None);
         Ok(())
     }
 
     /// Nobody came with a code.
     pub(super) fn forget_scan(&mut self, now: Millis) {
-        self.awaiting.take_if(|awaiting| !(0..SCAN_MS_MAX).contains(&now.since(awaiting.since)));
+        self.awaiting.take_if(|awaiting| is_forgotten(awaiting, now));
     }
 
     pub(super) async fn open_drawer(&mut self, pressed: Pressed) -> Result<(), Refused> {
         if self.seen(&pressed).await?.is_none() {
+            self.check_not_training()?;
             self.counter.open_drawer();
             self.remember(pressed, None);
         }
@@ -304,7 +313,7 @@ impl Owner {
         if fingerprint == pressed.fingerprint { Ok(Some(seen)) } else { Err(Refused::KeyReused) }
     }
 
-    fn remember(&mut self, pressed: Pressed, payment: Option<PaymentId>) {
+    pub(super) fn remember(&mut self, pressed: Pressed, payment: Option<PaymentId>) {
         self.replays.retain(|(held, _)| held.key != pressed.key);
         if self.replays.len() == REPLAYS_MAX {
             self.replays.pop_front();
@@ -374,11 +383,20 @@ fn answer_to(waiter: &Waiter, sale: &Sale, view: &SaleView) -> Result<SaleView, 
     }
 }
 
+/// Whether so much time has passed that nobody stands there any more with a code.
+pub(super) fn is_forgotten(awaiting: &Awaiting, now: Millis) -> bool {
+    !(0..SCAN_MS_MAX).contains(&now.since(awaiting.since))
+}
+
 pub(super) fn amount_of(minor: i64, currency: Currency) -> Result<Amount, Refused> {
     Amount::new(minor, currency).map_err(|error| Refused::Amount(error.to_string()))
 }
 
-fn check(request: SaleRequest, currency: Currency, cashier: &str) -> Result<Checked, Refused> {
+/// A sale request that can be carried out.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> Result<Checked, Refused> {
     let SaleRequest { amount_minor, method, code, tendered_minor, goods, cashier: named } = request;
     let amount = amount_of(amount_minor, currency)?;
     let tender = match (method, code, tendered_minor) {

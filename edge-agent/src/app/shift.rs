@@ -61,6 +61,7 @@ impl Owner {
     pub(super) async fn press_shift(&mut self, pressed: Pressed, press: ShiftPress) -> Result<ShiftView, Refused> {
         let of = press.batch();
         if self.seen(&pressed).await?.is_none() {
+            self.check_not_training()?;
             match press {
                 ShiftPress::Open { float_minor, cashier, cashier_number } => {
                     self.sign_on(pressed, float_minor, cashier, cashier_number).await?;

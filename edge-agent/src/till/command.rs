@@ -12,6 +12,7 @@ use super::{
 use crate::{
     peripherals::{Kind, PeripheralError, scale::Weighing},
     sale::ScannedCode,
+    training::TrainingNumber,
 };
 
 /// Commands that may wait for the owner: a till has one cashier, the rest are pages that read.
@@ -110,12 +111,19 @@ impl ShiftPress {
     }
 }
 
-/// What came of `POST /api/sales`.
+/// Into training, or back to real sales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrainingPress {
+    Enter,
+    Leave,
+}
+
+/// What came of `POST /api/sales`, or of a played sale's.
 #[derive(Debug)]
-pub enum Sold {
-    Made(Box<SaleView>),
+pub enum Sold<N = PaymentId> {
+    Made(Box<SaleView<N>>),
     /// The key was seen before; this is what it made then.
-    Seen(Box<SaleView>),
+    Seen(Box<SaleView<N>>),
     AwaitingScan(AwaitingScan),
 }
 
@@ -142,6 +150,10 @@ pub enum Command {
     Press { pressed: Pressed, payment: PaymentId, press: Press, reply: Reply<SaleView> },
     Scan { pressed: Pressed, text: ScannedCode, reply: Reply<ScanView> },
     StopScan { pressed: Pressed, reply: Reply<()> },
+    Training { pressed: Pressed, press: TrainingPress, reply: Reply<StateNow> },
+    SellTraining { pressed: Pressed, request: SaleRequest, reply: Reply<Sold<TrainingNumber>> },
+    PressOnTraining { pressed: Pressed, number: TrainingNumber, press: Press, reply: Reply<SaleView<TrainingNumber>> },
+    TrainingSales { limit: u32, reply: Reply<Vec<SaleView<TrainingNumber>>> },
     Shift { pressed: Pressed, press: ShiftPress, reply: Reply<ShiftView> },
     ShiftNow { reply: Reply<ShiftNow> },
     OpenDrawer { pressed: Pressed, reply: Reply<()> },
@@ -161,12 +173,17 @@ impl Command {
         match self {
             Self::Sell { .. }
             | Self::Scan { .. }
+            | Self::Training { press: TrainingPress::Enter, .. }
+            | Self::SellTraining { .. }
+            | Self::PressOnTraining { .. }
             | Self::Shift { .. }
             | Self::OpenDrawer { .. }
             | Self::SelfTest { .. }
             | Self::Press { press: Press::Void | Press::Refund { .. } | Press::Reprint, .. } => true,
             Self::Press { press: Press::Query | Press::Cancel, .. }
             | Self::StopScan { .. }
+            | Self::Training { press: TrainingPress::Leave, .. }
+            | Self::TrainingSales { .. }
             | Self::ShiftNow { .. }
             | Self::Weigh { .. }
             | Self::Sale { .. }

@@ -59,6 +59,12 @@ pub enum Refused {
     Reason,
     #[error("no batch has been closed on this till")]
     NoReport,
+    #[error("this till is in training: leave training first")]
+    Training,
+    #[error("training is over, and nothing was played: what is keyed now is real")]
+    NotTraining,
+    #[error("training cannot be entered or left now: {0}")]
+    TrainingBusy(String),
     #[error("no scan is awaited, and this is not the number of a sale of this till")]
     ScanNotAwaited,
     #[error("no code is on show")]
@@ -111,6 +117,9 @@ impl Refused {
             Self::ShiftInDoubt(_) => "shift_in_doubt",
             Self::Reason => "reason_invalid",
             Self::NoReport => "no_report",
+            Self::Training => "training",
+            Self::NotTraining => "not_training",
+            Self::TrainingBusy(_) => "training_busy",
             Self::ScanNotAwaited => "scan_not_awaited",
             Self::NoCode => "no_code",
             Self::NoReceipt => "no_receipt",
@@ -148,6 +157,9 @@ impl Refused {
             | Self::OtherShift { .. }
             | Self::ShiftBusy(_)
             | Self::ShiftInDoubt(_)
+            | Self::Training
+            | Self::NotTraining
+            | Self::TrainingBusy(_)
             | Self::ScanNotAwaited
             | Self::Core(_) => StatusCode::CONFLICT,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,

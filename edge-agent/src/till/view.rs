@@ -12,12 +12,13 @@ use crate::{
     journal::Books,
     peripherals::{Display, DisplayMessage},
     sale::{Action, ReceiptState, Refund, Sale, Stage, actions},
+    training::TrainingNumber,
 };
 
-/// A sale.
+/// A sale, called by its number; a played one has one of its own kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SaleView {
-    pub payment: PaymentId,
+pub struct SaleView<N = PaymentId> {
+    pub payment: N,
     pub counter: Sequence,
     pub method: &'static str,
     pub state: &'static str,
@@ -66,6 +67,13 @@ impl SaleView {
     /// `synced`: whether core has the journal entry that began the sale.
     #[must_use]
     pub fn of(sale: &Sale, synced: bool) -> Self {
+        Self::numbered(sale.kept.payment, sale, synced)
+    }
+}
+
+impl<N> SaleView<N> {
+    #[must_use]
+    pub fn numbered(payment: N, sale: &Sale, synced: bool) -> Self {
         let kept = &sale.kept;
         let view = sale.view();
         let tendered_minor = match kept.stage {
@@ -79,7 +87,7 @@ impl SaleView {
         };
         let touched_here = kept.refunds.iter().map(|refund| refund.keyed_at).fold(kept.keyed_at, Millis::max);
         Self {
-            payment: kept.payment,
+            payment,
             counter: kept.counter,
             method: method(sale),
             state: sale.state_text(),
@@ -146,6 +154,8 @@ pub struct StateView {
     pub unsent: Unsent,
     pub sync: SyncView,
     pub disk: DiskView,
+    /// Nothing that is keyed is real.
+    pub training: Option<TrainingView>,
     pub awaiting_scan: Option<AwaitingScan>,
     pub open_sales: Vec<PaymentId>,
     pub peripherals: Vec<PeripheralHealth>,
@@ -200,6 +210,13 @@ pub struct DiskView {
 pub struct AwaitingScan {
     pub amount_minor: i64,
     pub since: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrainingView {
+    pub since: Millis,
+    /// Who stood at the till.
+    pub cashier: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -261,6 +278,16 @@ pub enum DisplayView {
         #[serde(skip_serializing_if = "Option::is_none")]
         change: Option<String>,
     },
+    Training {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<DisplayMessage>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        amount: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        currency: Option<Currency>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        change: Option<String>,
+    },
 }
 
 impl DisplayView {
@@ -282,6 +309,9 @@ impl DisplayView {
             }
             Display::Message { message, amount, currency, change } => {
                 Self::Message { message, amount, currency, change }
+            }
+            Display::Training { message, amount, currency, change } => {
+                Self::Training { message, amount, currency, change }
             }
         }
     }
@@ -305,14 +335,19 @@ pub enum ScanView {
     Found {
         sale: Box<SaleView>,
     },
+    /// A played sale began with it.
+    #[serde(rename = "training_sale")]
+    Training {
+        sale: Box<SaleView<TrainingNumber>>,
+    },
     /// A hardware scan that nobody waited for; only as an event.
     Unexpected,
 }
 
 /// What a `receipt` event says.
 #[derive(Clone, Debug, Serialize)]
-pub struct ReceiptView {
-    pub payment: PaymentId,
+pub struct ReceiptView<N = PaymentId> {
+    pub payment: N,
     pub printed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

@@ -23,6 +23,7 @@ mod shifts;
 mod shop;
 mod stopping;
 mod torn;
+mod training;
 mod unplugged;
 mod vault;
 mod weather;

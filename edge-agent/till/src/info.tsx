@@ -36,6 +36,7 @@ export function InfoScreen() {
         ))}
       </section>
       <div class="actions">
+        <Key what={{ kind: 'training' }} id="training"><kbd>F10</kbd>{t.training.name}</Key>
         <button type="button" data-key="books" onClick={compareBooks}>{t.books}</button>
         <button type="button" data-key="drawer" onClick={openDrawer}>{t.drawer}</button>
         <Key what={{ kind: 'escape' }} class="main"><kbd>Esc</kbd>{t.back}</Key>

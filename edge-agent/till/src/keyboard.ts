@@ -17,6 +17,7 @@ const PLAIN: Readonly<Record<string, Press>> = {
   ArrowDown: { kind: 'down' },
   Delete: { kind: 'function', key: 'cancel' },
   F9: { kind: 'info' },
+  F10: { kind: 'training' },
   ...Object.fromEntries(FUNCTION_KEYS.map(([key, name]) => [key, { kind: 'function', key: name } as const])),
 };
 

@@ -35,7 +35,7 @@ export function SaleScreen({ payment }: { payment: string }) {
   const show = useShown();
   const sale = sales.find((one) => one.payment === payment);
   if (sale === undefined) return <p class="big pulse">{t.working}</p>;
-  const busyHere = busy.some((path) => path.startsWith(`/api/sales/${payment}/`));
+  const busyHere = busy.some((path) => path.includes(`/sales/${payment}/`));
   const hint = t.stateHints[sale.state];
   return (
     <div class="two sale" data-payment={sale.payment} data-state={sale.state}>

@@ -116,6 +116,23 @@ test.each([
   expect(candidates(SALES, purpose, filter).map(({ payment }) => payment)).toEqual(payments);
 });
 
+test('training is entered and left by a question of its own, from where nothing is under way', () => {
+  const pressed = (screen: Screen, press: Press, training = false) => step(screen, press, SALES, null, training);
+  const ask: Press = { kind: 'training' };
+  const enter: Press = { kind: 'enter' };
+  for (const from of [HOME, at('pay_1'), { kind: 'info' } as const]) {
+    expect(pressed(from, ask)).toEqual({ screen: { kind: 'training', on: false } });
+    expect(pressed(from, ask, true)).toEqual({ screen: { kind: 'training', on: true } });
+  }
+  for (const from of [{ kind: 'method', minor: 1 }, { kind: 'cash', minor: 1, keyed: '' }, SCAN] as const) {
+    expect(pressed(from, ask)).toEqual({ screen: from });
+  }
+  expect(pressed({ kind: 'training', on: false }, enter)).toEqual({ screen: HOME, wish: { kind: 'training', to: 'enter' } });
+  expect(pressed({ kind: 'training', on: true }, enter)).toEqual({ screen: HOME, wish: { kind: 'training', to: 'leave' } });
+  expect(pressed({ kind: 'training', on: false }, { kind: 'escape' })).toEqual({ screen: HOME });
+  expect(pressed(HOME, { kind: 'function', key: 'shift' }, true).hint).toBe('in_training');
+});
+
 test('hints say what is missing', () => {
   expect(play('E').hints).toEqual(['key_amount']);
   expect(play('c').hints).toEqual(['key_amount']);

@@ -21,13 +21,15 @@ export type Screen =
   /** `sure`: the amount is keyed and the question is asked. */
   | { kind: 'refund'; payment: string; keyed: string; sure: boolean }
   | ShiftScreen
+  /** Asks whether training begins, or ends if it is `on`. */
+  | { kind: 'training'; on: boolean }
   | { kind: 'info' };
 
 export type FunctionKey = 'sale' | 'code' | 'shift' | Action;
 
 export type Press =
   | { kind: 'digits'; digits: string }
-  | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' }
+  | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' | 'training' }
   | { kind: 'function'; key: FunctionKey }
   | { kind: 'method'; method: Method }
   | { kind: 'tendered'; minor: number }
@@ -39,9 +41,10 @@ export type Wish =
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' }
+  | { kind: 'training'; to: 'enter' | 'leave' }
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift';
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training';
 
 export interface Step {
   screen: Screen;
@@ -87,13 +90,21 @@ export function toward(sale: Sale, action: Action): Step {
   }
 }
 
-/** `openBatch`: that of the shift that is open. */
-export function step(screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null): Step {
+/** Where nothing is under way, other rooms are one key away. */
+const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report'];
+
+/** `openBatch`: that of the shift that is open. `training`: whether sales are only played. */
+export function step(
+  screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null, training = false,
+): Step {
   if (press.kind === 'info') return stay(screen.kind === 'info' ? HOME : { kind: 'info' });
+  if (press.kind === 'training') {
+    return stay([...CALM, 'info'].includes(screen.kind) ? { kind: 'training', on: training } : screen);
+  }
   if (press.kind === 'scanned') return scanned(screen, press.text);
-  // From where nothing is under way the shift is one key away.
   if (press.kind === 'function' && press.key === 'shift') {
-    return ['home', 'find', 'sale', 'report'].includes(screen.kind) ? stay(shiftMenu(openBatch)) : stay(screen);
+    if (training) return stay(screen, 'in_training');
+    return CALM.includes(screen.kind) ? stay(shiftMenu(openBatch)) : stay(screen);
   }
   switch (screen.kind) {
     case 'home':
@@ -119,6 +130,9 @@ export function step(screen: Screen, press: Press, sales: readonly Sale[], openB
     case 'count':
     case 'report':
       return shiftStep(screen, press, sales);
+    case 'training':
+      if (press.kind === 'enter') return { screen: HOME, wish: { kind: 'training', to: screen.on ? 'leave' : 'enter' } };
+      return press.kind === 'escape' ? stay(HOME) : stay(screen);
     case 'info':
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }

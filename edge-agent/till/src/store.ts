@@ -4,7 +4,7 @@ import {
   type Books, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type ScanAnswer, type Shift,
   type TillState,
 } from './api';
-import { type Intent, Intents } from './intent';
+import { type Intent, Intents, isNewSale, SALES } from './intent';
 import { HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift } from './shift';
 import type { Language } from './text';
@@ -111,8 +111,18 @@ function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
   // While a new sale waits for its answer there is nothing else to do: its outcome must be seen.
-  if (model.busy.includes('/api/sales') || isTooEarly(what, by, at)) return;
-  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null), at);
+  if (model.busy.some(isNewSale) || isTooEarly(what, by, at)) return;
+  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null, inTraining()), at);
+}
+
+/** Whether sales are only played. */
+function inTraining(): boolean {
+  return (model.state?.training ?? null) !== null;
+}
+
+/** Where sales are now: a page that has not noticed a change is refused there. */
+function salesPath(): string {
+  return inTraining() ? SALES.training : SALES.real;
 }
 
 function take({ screen, wish, hint }: Step, pressedAt?: number): void {
@@ -123,9 +133,13 @@ function take({ screen, wish, hint }: Step, pressedAt?: number): void {
 async function carry(wish: Wish): Promise<void> {
   switch (wish.kind) {
     case 'sell':
-      return begin('/api/sales', wish.body);
+      return begin(salesPath(), wish.body);
     case 'act':
-      return begin(`/api/sales/${wish.payment}/${wish.action}`, wish.body);
+      return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
+    case 'training': {
+      const key = freshKey();
+      return ask(async () => takeState(await post<TillState>(`/api/training/${wish.to}`, {}, key)));
+    }
     case 'shift': {
       // Who keys no number is the till's own cashier.
       const named = wish.path === 'open' && wish.body.cashier === '';
@@ -172,7 +186,7 @@ async function carryOut(intent: Intent): Promise<void> {
     }
     if ('awaiting_scan' in answer) return set({ ...rest, screen: scanScreen(answer.awaiting_scan.amount_minor) });
     const sales = withAnswers(askedAt, [answer]);
-    const screen: Screen = intent.path === '/api/sales' ? { kind: 'sale', payment: answer.payment } : model.screen;
+    const screen: Screen = isNewSale(intent.path) ? { kind: 'sale', payment: answer.payment } : model.screen;
     set({ ...rest, sales, screen });
   } catch (error) {
     set({ busy: model.busy.filter((path) => path !== intent.path), silent: false });
@@ -222,7 +236,7 @@ function scanned(answer: Events['scan']): void {
   }
   const { sale } = answer;
   const { screen } = model;
-  if (answer.result === 'sale') intents.forgetScan();
+  if (answer.result !== 'found') intents.forgetScan();
   if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model.sales, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
@@ -232,13 +246,15 @@ function takeState(state: TillState): void {
   const offlineSince = state.link.online ? null : (model.offlineSince ?? state.now);
   if (offlineSince === null) sessionStorage.removeItem(OFFLINE);
   else sessionStorage.setItem(OFFLINE, String(offlineSince));
+  const turned = inTraining() !== ((state.training ?? null) !== null);
+  const isFirst = model.state === null;
   const { screen } = model;
-  const busy = model.busy.includes('/api/sales');
+  const busy = model.busy.some(isNewSale);
   if (state.awaiting_scan !== null && screen.kind === 'home' && screen.keyed === '' && model.state === null) {
     set({ screen: scanScreen(state.awaiting_scan.amount_minor) });
   } else if (state.awaiting_scan === null && screen.kind === 'scan' && !busy) {
     setTimeout(() => {
-      const asking = model.busy.includes('/api/sales');
+      const asking = model.busy.some(isNewSale);
       if (model.screen.kind !== 'scan' || model.state?.awaiting_scan !== null || asking) return;
       intents.forgetScan();
       set({ screen: HOME, notice: { kind: 'scan-over' } });
@@ -246,12 +262,21 @@ function takeState(state: TillState): void {
   }
   const after = afterShift(model.screen, state.shift?.batch ?? null, model.busy);
   set(after === model.screen ? { state, offlineSince } : { state, offlineSince, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
+  if (turned) {
+    // The others are real, or were only played: what is on the screen is of them.
+    if (!isFirst) {
+      intents.forgetScan();
+      set({ sales: [], code: null, screen: HOME, notice: null });
+    }
+    void ask(readSales);
+  }
 }
 
 async function readSales(): Promise<void> {
   const askedAt = performance.now();
-  const { items } = await get<{ items: Sale[] }>(`/api/sales?limit=${SALES_MAX}`);
-  set({ sales: withAnswers(askedAt, items) });
+  const path = salesPath();
+  const { items } = await get<{ items: Sale[] }>(`${path}?limit=${SALES_MAX}`);
+  if (path === salesPath()) set({ sales: withAnswers(askedAt, items) });
 }
 
 export function selfTest(kind: string): void {
@@ -284,7 +309,12 @@ export function start(): void {
   follow(
     {
       state: takeState,
-      sale: takeEvent,
+      sale: (sale) => {
+        if (!inTraining()) takeEvent(sale);
+      },
+      training_sale: (sale) => {
+        if (inTraining()) takeEvent(sale);
+      },
       display: (display) =>
         set({ code: display.kind === 'code' ? { payment: display.payment, svg: display.svg } : null }),
       receipt: ({ printed, why }) => {

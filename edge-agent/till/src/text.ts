@@ -88,6 +88,16 @@ export interface Texts {
   receiptFailed: string;
   scanUnexpected: string;
   scanOver: string;
+  training: {
+    name: string;
+    /** In the bar, as long as it is on. */
+    on: string;
+    enter: string;
+    enterHint: string;
+    plots: string;
+    leave: string;
+    leaveHint: string;
+  };
   info: string;
   peripherals: string;
   peripheralStates: { ok: string; warning: string; failed: string };
@@ -205,10 +215,20 @@ const zh: Texts = {
     none_found: '没有符合的交易',
     key_count: '请先清点并输入金额；没有现金就输入 0',
     other_shift: '班次已在别处变更，请重新查看',
+    in_training: '培训中没有签到和结算',
   },
   receiptFailed: '小票没有打印：',
   scanUnexpected: '扫到的码现在用不上',
   scanOver: '不再等待扫码',
+  training: {
+    name: '培训',
+    on: '培训中 · 非真实交易',
+    enter: '进入培训？',
+    enterHint: '之后的操作都是演练：不收款、不上送、不开钱箱、不入账，小票注明“培训”。重启后自动退出。',
+    plots: '金额末两位决定结果：01 余额不足，02 未知后成功，03 未知后失败，04 顾客不付款，05 没有网络，其他成功。',
+    leave: '退出培训？',
+    leaveHint: '之后的操作都是真实交易。',
+  },
   info: '终端状态',
   peripherals: '外设',
   peripheralStates: { ok: '正常', warning: '注意', failed: '故障' },
@@ -231,6 +251,9 @@ const zh: Texts = {
     not_now: '这笔交易现在不能这样操作。',
     sale_not_found: '没有找到这笔交易。',
     scan_not_awaited: '请先输入金额，再扫描付款码。',
+    training: '正在培训，请先退出培训。',
+    not_training: '培训已结束，刚才的操作没有执行。之后都是真实交易。',
+    training_busy: '还有交易没有完成，现在不能进入或退出培训。',
     shift_open: '已经有人签到，请先结算。',
     no_shift: '请先签到。',
     other_shift: '班次已在别处变更，没有执行。请重新查看。',
@@ -366,10 +389,20 @@ const en: Texts = {
     none_found: 'No sale fits',
     key_count: 'Count and key the sum first; 0 if the drawer is empty',
     other_shift: 'The shift was changed elsewhere. Look again.',
+    in_training: 'There are no shifts in training',
   },
   receiptFailed: 'The receipt was not printed: ',
   scanUnexpected: 'That code is of no use right now',
   scanOver: 'No longer waiting for a scan',
+  training: {
+    name: 'Training',
+    on: 'TRAINING · nothing is real',
+    enter: 'Begin training?',
+    enterHint: 'Nothing is sold from then on: no money, nothing sent, no drawer, in no books; slips say TRAINING. A restart ends it.',
+    plots: 'The last two digits choose the end: 01 no money, 02 unknown, then paid, 03 unknown, then not, 04 nobody pays, 05 no network, else paid.',
+    leave: 'End training?',
+    leaveHint: 'Whatever is keyed after this is real.',
+  },
   info: 'This terminal',
   peripherals: 'Peripherals',
   peripheralStates: { ok: 'works', warning: 'attention', failed: 'failed' },
@@ -392,6 +425,9 @@ const en: Texts = {
     not_now: 'Not possible for this sale now.',
     sale_not_found: 'There is no such sale.',
     scan_not_awaited: 'Key in the amount first, then scan the code.',
+    training: 'This till is in training. Leave training first.',
+    not_training: 'Training is over and this was not done. Whatever is keyed now is real.',
+    training_busy: 'A sale is not finished: training cannot begin or end now.',
     shift_open: 'Somebody has signed on already. Close that batch first.',
     no_shift: 'Sign on first.',
     other_shift: 'The shift was changed elsewhere: nothing was done. Look at the screen again.',
@@ -442,7 +478,7 @@ export function whyFailed(t: Texts, failure: Failure): string {
 export function plainWords(t: Texts, problem: Problem): string {
   const words = t.problems[problem.code];
   // Which sale is in the way, only the agent knows.
-  if (words !== undefined) return ['shift_busy', 'shift_in_doubt'].includes(problem.code) ? `${words} ${problem.detail}` : words;
+  if (words !== undefined) return ['shift_busy', 'shift_in_doubt', 'training_busy'].includes(problem.code) ? `${words} ${problem.detail}` : words;
   const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
   return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;
 }

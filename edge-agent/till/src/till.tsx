@@ -5,6 +5,7 @@ import { likelyTendered, minorOf, shown } from './amount';
 import { Bar } from './bar';
 import { useModel, useText } from './hooks';
 import { InfoScreen } from './info';
+import { isNewSale } from './intent';
 import { FUNCTION_KEYS } from './keyboard';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
@@ -13,15 +14,15 @@ import { type Notice as NoticeKind, press } from './store';
 import { plainWords, TEXTS } from './text';
 
 export function Till() {
-  const { screen, busy, silent } = useModel();
+  const { screen, busy, silent, state } = useModel();
   const t = useText();
   return (
-    <div class="till" data-screen={screen.kind}>
+    <div class={(state?.training ?? null) === null ? 'till' : 'till training'} data-screen={screen.kind}>
       <Bar />
       <Notice />
       <main>{roomOf(screen)}</main>
       <FunctionKeys />
-      {busy.includes('/api/sales') && (
+      {busy.some(isNewSale) && (
         <div class="veil" role="alert">
           <p>{silent ? t.silence : t.working}</p>
         </div>
@@ -54,6 +55,8 @@ function roomOf(screen: Screen) {
     case 'count':
     case 'report':
       return <ShiftRoom screen={screen} />;
+    case 'training':
+      return <TrainingScreen on={screen.on} />;
     case 'info':
       return <InfoScreen />;
   }
@@ -250,6 +253,21 @@ function ConfirmScreen({ screen }: { screen: Extract<Screen, { kind: 'confirm' }
       <div class="choices">
         <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
         <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
+      </div>
+    </div>
+  );
+}
+
+function TrainingScreen({ on }: { on: boolean }) {
+  const t = useText();
+  return (
+    <div class="one">
+      <p class="big">{on ? t.training.leave : t.training.enter}</p>
+      <p>{on ? t.training.leaveHint : t.training.enterHint}</p>
+      {!on && <p>{t.training.plots}</p>}
+      <div class="choices">
+        <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
+        <Key what={{ kind: 'enter' }} class="main"><kbd>Enter</kbd>{t.yes}</Key>
       </div>
     </div>
   );
