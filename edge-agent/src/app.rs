@@ -7,6 +7,7 @@
 
 mod alarms;
 mod happen;
+mod held;
 mod line;
 mod owner;
 mod paper;

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod counter;
 pub mod doctor;
+pub mod held;
 pub mod journal;
 pub mod link;
 pub mod peripherals;

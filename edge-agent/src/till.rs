@@ -6,6 +6,7 @@
 pub mod command;
 mod door;
 mod events;
+mod held;
 mod pages;
 pub mod problem;
 mod sales;
@@ -119,6 +120,8 @@ fn api() -> actix_web::Scope {
         .service(only("/sales/{payment}/void").route(web::post().to(sales::void)))
         .service(only("/sales/{payment}/refund").route(web::post().to(sales::refund)))
         .service(only("/sales/{payment}/reprint").route(web::post().to(sales::reprint)))
+        .service(only("/held").route(web::get().to(held::list)).route(web::post().to(held::hold)))
+        .service(only("/held/{number}/drop").route(web::post().to(held::drop)))
         .service(only("/training/enter").route(web::post().to(training::enter)))
         .service(only("/training/leave").route(web::post().to(training::leave)))
         .service(only("/training/sales").route(web::post().to(training::sell)).route(web::get().to(training::list)))

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     counter::{About, Unprinted},
+    held::HeldChange,
     journal::{Commit, Intent, JournalError},
     link::https::Call,
     peripherals::PeripheralState,
@@ -34,6 +35,8 @@ const UNWRITTEN_MS: i64 = 5_000;
 pub(super) struct Beside {
     pub(super) intent: Option<Intent>,
     pub(super) push: Option<Sequence>,
+    /// What was put aside, and is sold now.
+    pub(super) sold: Option<Sequence>,
 }
 
 impl Owner {
@@ -41,11 +44,17 @@ impl Owner {
     ///
     /// # Errors
     /// Of the journal; nothing has happened then.
-    pub(super) async fn begin(&mut self, keyed: Keyed, intent: Intent) -> Result<SaleView, Refused> {
+    pub(super) async fn begin(
+        &mut self,
+        keyed: Keyed,
+        intent: Intent,
+        sold: Option<Sequence>,
+    ) -> Result<SaleView, Refused> {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let decision = sale::key(keyed, now());
-        let head = self.write(&decision, Beside { intent: Some(intent), push: None }).await?;
+        let head = self.write(&decision, Beside { intent: Some(intent), push: None, sold }).await?;
         self.counted = counter;
+        self.held_aside.retain(|number, _| Some(*number) != sold);
         tracing::info!(payment.id = %payment, counter = counter.0, method = ?decision.sale.method(), "keyed");
         self.on_display = Some(OnDisplay { sale: decision.sale.clone(), until: None });
         self.act(decision, head, false).await;
@@ -113,6 +122,7 @@ impl Owner {
             sale_captured: sale.was_captured(),
             sale_state: sale.state_text(),
             intent: beside.intent,
+            held: beside.sold.map(HeldChange::Drop).into_iter().collect(),
             pushes: beside.push.into_iter().collect(),
             ..Commit::default()
         };

@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 use super::{
     happen::Beside,
     now,
-    owner::{Awaiting, Early, Owner, Waiter},
+    owner::{Awaiting, Early, Order, Owner, Waiter},
 };
 use crate::{
     journal::Intent,
     peripherals::{Kind, PeripheralError},
-    sale::{Event, Keyed, Sale, ScannedCode, Tender},
+    sale::{Event, Keyed, NotAReference, Reference, Sale, ScannedCode, Tender},
     sync::Stop,
     till::{
         command::{Press, Pressed, Reply, SaleMethod, SaleRequest, Sold},
@@ -45,16 +45,14 @@ pub(super) struct Seen {
 
 /// A sale request that can be carried out.
 pub(super) struct Checked {
-    pub(super) amount: Amount,
+    pub(super) order: Order,
     /// None: the customer's code is still to be scanned.
     pub(super) tender: Option<Tender>,
-    pub(super) goods: Vec<Goods>,
-    pub(super) cashier: String,
 }
 
 impl Awaiting {
     pub(super) const fn view(&self) -> AwaitingScan {
-        AwaitingScan { amount_minor: self.amount.minor(), since: self.since }
+        AwaitingScan { amount_minor: self.order.amount.minor(), since: self.since }
     }
 }
 
@@ -100,7 +98,7 @@ impl Owner {
         }
         self.check_not_training()?;
         let (currency, is_cash) = (self.identity.profile.currency, request.method == SaleMethod::Cash);
-        let Checked { amount, tender, goods, cashier } = check(request, currency, self.cashier())?;
+        let Checked { order, tender } = check(request, currency, self.cashier())?;
         if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
             if awaiting.pressed != pressed {
                 return Err(Refused::KeyReused);
@@ -110,33 +108,28 @@ impl Owner {
             }
         }
         self.check_shift(is_cash)?;
+        self.check_held(order.held)?;
         self.check_open_for_sales().await?;
         let Some(tender) = tender else {
-            let awaiting = Awaiting { pressed, amount, goods, cashier, since: now() };
+            let awaiting = Awaiting { pressed, order, since: now() };
             let view = awaiting.view();
             self.awaiting = Some(awaiting);
             return Ok(Sold::AwaitingScan(view));
         };
-        let view = self.key(pressed, amount, tender, goods, cashier).await?;
+        let view = self.key(pressed, order, tender).await?;
         // Whoever keys another sale does not wait for a scan any more.
         self.awaiting = None;
         Ok(Sold::Made(Box::new(view)))
     }
 
-    async fn key(
-        &mut self,
-        pressed: Pressed,
-        amount: Amount,
-        tender: Tender,
-        goods: Vec<Goods>,
-        cashier: String,
-    ) -> Result<SaleView, Refused> {
+    async fn key(&mut self, pressed: Pressed, order: Order, tender: Tender) -> Result<SaleView, Refused> {
+        let Order { amount, goods, reference, cashier, held } = order;
         let counter = self.counted.next();
         let (tenant, terminal, _) = self.ids();
         let payment = PaymentId::for_sale(tenant, terminal, counter);
         let Pressed { key, fingerprint } = pressed;
         let intent = Intent { key, fingerprint, payment, refund: None };
-        self.begin(Keyed { payment, counter, amount, tender, goods, cashier }, intent).await
+        self.begin(Keyed { payment, counter, amount, tender, goods, reference, cashier }, intent, held).await
     }
 
     /// New sales are stopped while the disk is full, and when their numbers could have been used already.
@@ -207,7 +200,7 @@ impl Owner {
         };
         let Pressed { key, fingerprint } = pressed.clone();
         let intent = (!repeatable).then_some(Intent { key, fingerprint, payment, refund });
-        self.happen(payment, event, Beside { intent, push: None }).await?;
+        self.happen(payment, event, Beside { intent, ..Beside::default() }).await?;
         if repeatable {
             self.remember(pressed, Some(payment));
         }
@@ -240,7 +233,7 @@ impl Owner {
         if self.training.is_on() {
             return self.scan_training(text);
         }
-        let Some(Awaiting { pressed, amount, goods, cashier, .. }) = self.awaiting.clone() else {
+        let Some(Awaiting { pressed, order, .. }) = self.awaiting.clone() else {
             let payment = payment_in(text.expose()).ok_or(Refused::ScanNotAwaited)?;
             return match self.view(payment).await {
                 Ok(sale) => Ok(ScanView::Found { sale: Box::new(sale) }),
@@ -252,8 +245,9 @@ impl Owner {
             return Err(not_compared());
         }
         self.check_shift(false)?;
+        self.check_held(order.held)?;
         self.check_open_for_sales().await?;
-        let sale = self.key(pressed, amount, Tender::Scan { code: trimmed(&text) }, goods, cashier).await?;
+        let sale = self.key(pressed, order, Tender::Scan { code: trimmed(&text) }).await?;
         self.awaiting = None;
         Ok(ScanView::Sale { sale: Box::new(sale) })
     }
@@ -397,7 +391,7 @@ pub(super) fn amount_of(minor: i64, currency: Currency) -> Result<Amount, Refuse
 /// # Errors
 /// What is wrong with it.
 pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> Result<Checked, Refused> {
-    let SaleRequest { amount_minor, method, code, tendered_minor, goods, cashier: named } = request;
+    let SaleRequest { amount_minor, method, code, tendered_minor, goods, reference, held, cashier: named } = request;
     let amount = amount_of(amount_minor, currency)?;
     let tender = match (method, code, tendered_minor) {
         (SaleMethod::Cash, None, tendered_minor) => {
@@ -426,7 +420,12 @@ pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> 
     if !is_text(&cashier) {
         return Err(Refused::Cashier);
     }
-    Ok(Checked { amount, tender, goods, cashier })
+    let reference = reference_of(reference.as_deref())?;
+    Ok(Checked { order: Order { amount, goods, reference, cashier, held }, tender })
+}
+
+pub(super) fn reference_of(text: Option<&str>) -> Result<Option<Reference>, Refused> {
+    Reference::parse(text.unwrap_or_default()).map_err(|NotAReference| Refused::Reference)
 }
 
 fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
@@ -506,6 +505,11 @@ mod tests {
             (json!({"amount_minor": 1250, "method": "cash", "tip": 1}), "body_unreadable"),
             (json!({"amount_minor": 1250, "method": "cash", "cashier": long}), "cashier_invalid"),
             (json!({"amount_minor": 1250, "method": "cash", "cashier": " "}), "cashier_invalid"),
+            (json!({"amount_minor": 1250, "method": "cash", "reference": "桌 7", "held": 3}), "ok"),
+            (json!({"amount_minor": 1250, "method": "cash", "reference": " "}), "ok"),
+            (json!({"amount_minor": 1250, "method": "cash", "reference": "a\nb"}), "reference_invalid"),
+            (json!({"amount_minor": 1250, "method": "code", "reference": "x".repeat(33)}), "reference_invalid"),
+            (json!({"amount_minor": 1250, "method": "cash", "held": -1}), "body_unreadable"),
             (
                 json!({"amount_minor": 1, "method": "cash", "goods": [{"name": "", "quantity": 1, "price_minor": 1}]}),
                 "goods_invalid",

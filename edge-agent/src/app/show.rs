@@ -76,6 +76,7 @@ impl Owner {
             sync: SyncView { head: self.sync.head(), through: self.sync.through(), stopped },
             disk: DiskView { ok: self.disk.is_ok(), detail: self.disk.as_ref().err().cloned().unwrap_or_default() },
             training: self.training.view(),
+            held: self.held_views(),
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
             open_sales: self
                 .sales
@@ -113,8 +114,8 @@ impl Owner {
         if let Some(awaiting) = &self.awaiting {
             return Display::Message {
                 message: DisplayMessage::ShowYourCode,
-                amount: Some(awaiting.amount.money().decimal()),
-                currency: Some(awaiting.amount.currency()),
+                amount: Some(awaiting.order.amount.money().decimal()),
+                currency: Some(awaiting.order.amount.currency()),
                 change: None,
             };
         }

@@ -13,12 +13,12 @@ use std::{
     time::Instant,
 };
 
-use saoma_protocol::{Amount, Millis, api::Goods};
+use saoma_protocol::Millis;
 
 use super::{
     happen::SHOWN_MAX,
     now,
-    owner::{Awaiting, Owner},
+    owner::{Awaiting, Order, Owner},
     press::{Checked, amount_of, check, is_forgotten},
 };
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
     },
     training::TrainingNumber,
 };
-use play::{Play, Pressing, Rehearsed};
+use play::{Play, Pressing};
 
 /// Played sales and presses that are remembered. Nobody looks further back.
 const PLAYED_MAX: usize = 100;
@@ -75,8 +75,8 @@ impl Training {
         if let Some(awaiting) = &session.awaiting {
             return Some(Display::Training {
                 message: Some(DisplayMessage::ShowYourCode),
-                amount: Some(awaiting.amount.money().decimal()),
-                currency: Some(awaiting.amount.currency()),
+                amount: Some(awaiting.order.amount.money().decimal()),
+                currency: Some(awaiting.order.amount.currency()),
                 change: None,
             });
         }
@@ -200,35 +200,37 @@ impl Owner {
         if let Some(number) = session.seen(&pressed)? {
             return Ok(Sold::Seen(Box::new(session.play(number)?.view())));
         }
-        let Checked { amount, tender, goods, cashier } = check(request, currency, &cashier)?;
+        let Checked { order, tender } = check(request, currency, &cashier)?;
+        // What is put aside is real.
+        if order.held.is_some() {
+            return Err(Refused::Training);
+        }
         if let Some(awaiting) = session.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key)
             && awaiting.pressed != pressed
         {
             return Err(Refused::KeyReused);
         }
         let Some(tender) = tender else {
-            let awaiting = Awaiting { pressed, amount, goods, cashier, since: now() };
+            let awaiting = Awaiting { pressed, order, since: now() };
             let view = awaiting.view();
             session.awaiting = Some(awaiting);
             return Ok(Sold::AwaitingScan(view));
         };
-        let sale = self.key_training(pressed, amount, tender, goods, cashier)?;
+        let sale = self.key_training(pressed, order, tender)?;
         Ok(Sold::Made(Box::new(sale)))
     }
 
     fn key_training(
         &mut self,
         pressed: Pressed,
-        amount: Amount,
+        order: Order,
         tender: Tender,
-        goods: Vec<Goods>,
-        cashier: String,
     ) -> Result<SaleView<TrainingNumber>, Refused> {
         let number = TrainingNumber::new(self.training.last + 1);
         let code_ms = i64::from(self.config.till.code_expires_in_seconds) * 1_000;
         let session = self.training.session()?;
         session.awaiting = None;
-        let play = Play::begin(number, Rehearsed { amount, tender, goods, cashier }, code_ms, now());
+        let play = Play::begin(number, order, tender, code_ms, now());
         session.plays.insert(number, play);
         session.on_display = Some((number, None));
         session.remember(pressed, number);
@@ -272,11 +274,11 @@ impl Owner {
     /// `ScanNotAwaited`.
     pub(super) fn scan_training(&mut self, text: ScannedCode) -> Result<ScanView, Refused> {
         drop(text);
-        let Some(Awaiting { pressed, amount, goods, cashier, .. }) = self.training.session()?.awaiting.take() else {
+        let Some(Awaiting { pressed, order, .. }) = self.training.session()?.awaiting.take() else {
             return Err(Refused::ScanNotAwaited);
         };
         let code = ScannedCode::new("training".to_owned());
-        let sale = self.key_training(pressed, amount, Tender::Scan { code }, goods, cashier)?;
+        let sale = self.key_training(pressed, order, Tender::Scan { code })?;
         Ok(ScanView::Training { sale: Box::new(sale) })
     }
 

@@ -39,6 +39,9 @@ fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_tr
     }
     paper.row("终端 Terminal", &heading.terminal_name);
     paper.row("流水号 No.", &sale.kept.counter.to_string());
+    if let Some(reference) = &sale.kept.reference {
+        paper.row("桌号/单号 Order", reference.as_str());
+    }
     paper.row("收银员 Cashier", &sale.kept.cashier);
     paper.row("时间 Time", &moment(sale.kept.keyed_at, heading.utc_offset_minutes));
     paper.row("方式 Paid by", method(sale));
@@ -239,6 +242,7 @@ mod tests {
             amount: Amount::new(1250, Currency::CNY).unwrap(),
             tender: Tender::Cash { tendered_minor: 2000 },
             goods: vec![Goods { name: "奶茶 Milk tea".to_owned(), quantity: 1, price_minor: 1250 }],
+            reference: None,
             cashier: "Li".to_owned(),
         };
         key(keyed, NOW).sale
@@ -265,6 +269,16 @@ mod tests {
                 assert!(!text.contains(finds), "{text}");
             }
             assert!(!described(&compose(&heading(), &sale, slip, NOW)).contains("TRAINING"));
+        }
+    }
+
+    #[test]
+    fn each_slip_bears_the_tables_number() {
+        let mut sale = cash_sale();
+        sale.kept.reference = crate::sale::Reference::parse("包厢 3 🍜").unwrap();
+        for slip in [Slip::Sale, Slip::Copy] {
+            let text = described(&compose(&heading(), &sale, slip, NOW));
+            assert!(text.contains("桌号/单号 Order | 包厢 3 🍜"), "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::{
     problem::Refused,
     shift::{ShiftNow, ShiftView},
-    view::{AwaitingScan, DisplayView, SaleView, ScanView, StateNow},
+    view::{AwaitingScan, DisplayView, HeldView, SaleView, ScanView, StateNow},
 };
 use crate::{
     peripherals::{Kind, PeripheralError, scale::Weighing},
@@ -42,6 +42,26 @@ pub struct SaleRequest {
     pub tendered_minor: Option<i64>,
     #[serde(default)]
     pub goods: Vec<Goods>,
+    /// The table's or order's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What it was put aside as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Sequence>,
+    #[serde(default)]
+    pub cashier: Option<String>,
+}
+
+/// `POST /api/held`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldRequest {
+    pub amount_minor: i64,
+    #[serde(default)]
+    pub reference: Option<String>,
+    /// What was put aside before, and is put aside again with another amount or number.
+    #[serde(default)]
+    pub held: Option<Sequence>,
     #[serde(default)]
     pub cashier: Option<String>,
 }
@@ -91,12 +111,14 @@ pub enum ShiftPress {
         reason: String,
         cashier: Option<String>,
     },
-    /// `despite`: the numbers of sales in doubt over which the batch is closed all the same.
+    /// `despite`: the numbers of sales in doubt over which the batch is closed all the same. `drop_held`: those of what is put
+    /// aside and goes with it.
     Close {
         batch: Sequence,
         counted_minor: i64,
         cashier: Option<String>,
         despite: Vec<Sequence>,
+        drop_held: Vec<Sequence>,
     },
     Reprint,
 }
@@ -154,6 +176,8 @@ pub enum Command {
     SellTraining { pressed: Pressed, request: SaleRequest, reply: Reply<Sold<TrainingNumber>> },
     PressOnTraining { pressed: Pressed, number: TrainingNumber, press: Press, reply: Reply<SaleView<TrainingNumber>> },
     TrainingSales { limit: u32, reply: Reply<Vec<SaleView<TrainingNumber>>> },
+    Hold { pressed: Pressed, request: HoldRequest, reply: Reply<HeldView> },
+    DropHeld { pressed: Pressed, number: Sequence, reply: Reply<()> },
     Shift { pressed: Pressed, press: ShiftPress, reply: Reply<ShiftView> },
     ShiftNow { reply: Reply<ShiftNow> },
     OpenDrawer { pressed: Pressed, reply: Reply<()> },
@@ -173,6 +197,7 @@ impl Command {
         match self {
             Self::Sell { .. }
             | Self::Scan { .. }
+            | Self::Hold { .. }
             | Self::Training { press: TrainingPress::Enter, .. }
             | Self::SellTraining { .. }
             | Self::PressOnTraining { .. }
@@ -182,6 +207,7 @@ impl Command {
             | Self::Press { press: Press::Void | Press::Refund { .. } | Press::Reprint, .. } => true,
             Self::Press { press: Press::Query | Press::Cancel, .. }
             | Self::StopScan { .. }
+            | Self::DropHeld { .. }
             | Self::Training { press: TrainingPress::Leave, .. }
             | Self::TrainingSales { .. }
             | Self::ShiftNow { .. }

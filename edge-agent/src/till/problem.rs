@@ -59,6 +59,14 @@ pub enum Refused {
     Reason,
     #[error("no batch has been closed on this till")]
     NoReport,
+    #[error("this is not put aside any more: it was sold or dropped")]
+    HeldNotFound,
+    #[error("{} are put aside, and that is as many as there may be: sell or drop some", crate::held::HELD_MAX)]
+    HeldFull,
+    #[error("these are put aside and go with the batch: {}", .0.join("; "))]
+    HeldLeft(Vec<String>),
+    #[error("a table or order number must have 1 to {} characters on one line", crate::sale::REFERENCE_LEN_MAX)]
+    Reference,
     #[error("this till is in training: leave training first")]
     Training,
     #[error("training is over, and nothing was played: what is keyed now is real")]
@@ -117,6 +125,10 @@ impl Refused {
             Self::ShiftInDoubt(_) => "shift_in_doubt",
             Self::Reason => "reason_invalid",
             Self::NoReport => "no_report",
+            Self::HeldNotFound => "held_not_found",
+            Self::HeldFull => "held_full",
+            Self::HeldLeft(_) => "held_left",
+            Self::Reference => "reference_invalid",
             Self::Training => "training",
             Self::NotTraining => "not_training",
             Self::TrainingBusy(_) => "training_busy",
@@ -147,6 +159,7 @@ impl Refused {
             | Self::Code
             | Self::Goods(_)
             | Self::Cashier
+            | Self::Reference
             | Self::Reason => StatusCode::UNPROCESSABLE_ENTITY,
             Self::SaleNotFound | Self::NoCode | Self::NoReceipt | Self::NoReport | Self::NotFound => {
                 StatusCode::NOT_FOUND
@@ -157,6 +170,9 @@ impl Refused {
             | Self::OtherShift { .. }
             | Self::ShiftBusy(_)
             | Self::ShiftInDoubt(_)
+            | Self::HeldNotFound
+            | Self::HeldFull
+            | Self::HeldLeft(_)
             | Self::Training
             | Self::NotTraining
             | Self::TrainingBusy(_)
@@ -192,6 +208,7 @@ impl Refused {
             Self::Goods(_) => Some("/goods"),
             Self::Cashier => Some("/cashier"),
             Self::Reason => Some("/reason"),
+            Self::Reference => Some("/reference"),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::shift::ShiftBrief;
 use crate::{
+    held::Held,
     journal::Books,
     peripherals::{Display, DisplayMessage},
     sale::{Action, ReceiptState, Refund, Sale, Stage, actions},
@@ -46,6 +47,8 @@ pub struct SaleView<N = PaymentId> {
     pub receipt: ReceiptState,
     pub cashier: String,
     pub goods: Vec<Goods>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     pub refunds: Vec<GivenBack>,
     pub keyed_at: Millis,
     pub updated_at: Millis,
@@ -109,6 +112,7 @@ impl<N> SaleView<N> {
             receipt: kept.receipt,
             cashier: kept.cashier.clone(),
             goods: kept.goods.clone(),
+            reference: kept.reference.as_ref().map(ToString::to_string),
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
             keyed_at: kept.keyed_at,
             updated_at: view.map_or(touched_here, |view| view.updated_at),
@@ -156,6 +160,8 @@ pub struct StateView {
     pub disk: DiskView,
     /// Nothing that is keyed is real.
     pub training: Option<TrainingView>,
+    /// What is put aside, oldest first.
+    pub held: Vec<HeldView>,
     pub awaiting_scan: Option<AwaitingScan>,
     pub open_sales: Vec<PaymentId>,
     pub peripherals: Vec<PeripheralHealth>,
@@ -210,6 +216,32 @@ pub struct DiskView {
 pub struct AwaitingScan {
     pub amount_minor: i64,
     pub since: Millis,
+}
+
+/// What was keyed and put aside. No sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldView {
+    pub number: Sequence,
+    pub amount_minor: i64,
+    pub amount: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    pub cashier: String,
+    pub held_at: Millis,
+}
+
+impl HeldView {
+    #[must_use]
+    pub fn of(held: &Held) -> Self {
+        Self {
+            number: held.number,
+            amount_minor: held.amount.minor(),
+            amount: held.amount.money().decimal(),
+            reference: held.reference.as_ref().map(ToString::to_string),
+            cashier: held.cashier.clone(),
+            held_at: held.held_at,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -133,8 +133,8 @@ async fn what_cannot_be_put_aside_is_refused_and_a_double_tap_is_one() {
     assert_eq!((one.body["number"].as_u64(), &one.body), (Some(1), &two.body));
     let other = shop.till.post("/api/held", &json!({"amount_minor": 701}), "tap").await;
     assert_eq!(other.body["code"], "idempotency_key_reused");
-    let path = "/api/held/1/drop";
-    let (one, two) = tokio::join!(shop.till.post(path, &nothing(), "drop"), shop.till.post(path, &nothing(), "drop"));
+    let (path, empty) = ("/api/held/1/drop", nothing());
+    let (one, two) = tokio::join!(shop.till.post(path, &empty, "drop"), shop.till.post(path, &empty, "drop"));
     assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200), "{} {}", one.body, two.body);
     assert_eq!(shop.till.post("/api/held", &body, "tap").await.body["code"], "held_not_found", "it is gone since");
     for path in ["/api/held/x/drop", "/api/held/-1/drop", "/api/held/99/drop"] {

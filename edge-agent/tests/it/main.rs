@@ -8,6 +8,7 @@ mod core;
 mod door;
 mod field;
 mod full_disk;
+mod held;
 mod mqtt;
 mod offline;
 mod peripherals_receipt;

@@ -41,6 +41,8 @@ export interface Sale {
   synced: boolean;
   receipt: 'none' | 'queued' | 'printed' | 'failed';
   cashier?: string;
+  /** The table's or order's number. */
+  reference?: string;
   refunds: RefundOfSale[];
   keyed_at: number;
   updated_at: number;
@@ -92,6 +94,16 @@ export interface Shift {
   };
 }
 
+/** What was keyed and put aside. No sale. */
+export interface Held {
+  number: number;
+  amount_minor: number;
+  amount: string;
+  reference?: string;
+  cashier: string;
+  held_at: number;
+}
+
 export interface TillState {
   version: string;
   till: { merchant_name: string; store_name: string; terminal_name: string };
@@ -106,6 +118,8 @@ export interface TillState {
   disk: { ok: boolean; detail: string };
   /** Nothing that is keyed is real. */
   training?: { since: number; cashier: string } | null;
+  /** Oldest first. */
+  held?: Held[];
   awaiting_scan: { amount_minor: number; since: number } | null;
   open_sales: string[];
   peripherals: Peripheral[];

@@ -20,7 +20,7 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
         <span>#{sale.counter}</span>
         <time>{clock(sale.keyed_at)}</time>
         <strong>{sale.amount}</strong>
-        <span>{t.states[sale.state]}</span>
+        <span>{sale.reference !== undefined && <small class="reference">{sale.reference}</small>} {t.states[sale.state]}</span>
         {!sale.synced && <small>{t.notSynced}</small>}
       </Key>
     </li>
@@ -42,6 +42,7 @@ export function SaleScreen({ payment }: { payment: string }) {
       <section>
         <p class={`state ${tone(sale)}`} role="status">{t.states[sale.state]}</p>
         <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.paidBy[sale.method]}</small></p>
+        {sale.reference !== undefined && <p data-reference>{t.held.reference} <strong>{sale.reference}</strong></p>}
         {sale.change_minor !== undefined && sale.change_minor > 0 && (
           <p class="change">{t.change} <strong>{show(sale.change_minor)}</strong></p>
         )}

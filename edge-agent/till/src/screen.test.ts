@@ -106,6 +106,17 @@ test('giving up waiting for a scan tells the agent and keeps the amount', () => 
   expect(wishes).toEqual([{ kind: 'stop-scan' }]);
 });
 
+test('a sale is found by its table, in part and in any case', () => {
+  const tables = [someSale({ payment: 'pay_8', counter: 8, reference: 'Garden A7' }), someSale({ payment: 'pay_9', counter: 9, reference: '包厢 3' })];
+  const found = (filter: string): string[] => candidates(tables, 'query', filter).map(({ payment }) => payment);
+  expect([found('a7'), found('包厢'), found('3'), found('9'), found('z')]).toEqual([['pay_8'], ['pay_9'], ['pay_9'], ['pay_9'], []]);
+  let screen: Screen = { kind: 'find', purpose: 'query', filter: '', at: 0 };
+  for (const press of [{ kind: 'text', text: 'A' }, { kind: 'digits', digits: '0' }, { kind: 'digits', digits: '7' }, { kind: 'back' }] as const) {
+    screen = step(screen, press, tables).screen;
+  }
+  expect(screen).toMatchObject({ filter: 'A0' });
+});
+
 test.each([
   ['void', '', ['pay_1']],
   ['refund', '', ['pay_3', 'pay_1']],

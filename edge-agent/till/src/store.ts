@@ -38,6 +38,8 @@ export interface Model {
   silent: boolean;
 }
 
+/** Where it is put aside. */
+const HELD = '/api/held';
 /** Sales kept on the page: what the agent gives at once. */
 const SALES_MAX = 100;
 /** A scan that was taken elsewhere tells of its sale within this; then nobody waits any more. */
@@ -90,7 +92,7 @@ export function switchLanguage(): void {
 }
 
 function questionOf(screen: Screen): string {
-  if (screen.kind === 'count' && screen.sure) return screen.doubt ? 'count-doubt' : 'count-sure';
+  if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 
@@ -102,8 +104,9 @@ function questionOf(screen: Screen): string {
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
-  if (!['enter', 'method', 'pick', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
-  const giving = press.kind === 'enter' && ['confirm', 'refund-sure', 'count-sure', 'count-doubt'].includes(questionOf(model.screen));
+  if (!['enter', 'method', 'pick', 'take', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
+  const question = questionOf(model.screen);
+  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop'].includes(question) || question.startsWith('count-'));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
@@ -112,7 +115,7 @@ function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
   // While a new sale waits for its answer there is nothing else to do: its outcome must be seen.
   if (model.busy.some(isNewSale) || isTooEarly(what, by, at)) return;
-  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null, inTraining()), at);
+  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null, inTraining(), model.state?.held), at);
 }
 
 /** Whether sales are only played. */
@@ -136,6 +139,10 @@ async function carry(wish: Wish): Promise<void> {
       return begin(salesPath(), wish.body);
     case 'act':
       return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
+    case 'hold':
+      return begin(HELD, wish.body);
+    case 'drop':
+      return begin(`${HELD}/${wish.number}/drop`, {});
     case 'training': {
       const key = freshKey();
       return ask(async () => takeState(await post<TillState>(`/api/training/${wish.to}`, {}, key)));
@@ -178,6 +185,10 @@ async function carryOut(intent: Intent): Promise<void> {
   try {
     const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
+    if (intent.path.startsWith(HELD)) {
+      const isDone = intent.path === HELD && model.screen.kind === 'reference';
+      return set({ ...rest, screen: isDone ? HOME : model.screen });
+    }
     if ('batch' in answer) {
       // What was just closed is shown, with what should have been in the drawer; all else is done.
       const shown: Screen = answer.closed === undefined ? HOME : { kind: 'report' };
@@ -192,6 +203,11 @@ async function carryOut(intent: Intent): Promise<void> {
     set({ busy: model.busy.filter((path) => path !== intent.path), silent: false });
     tell(error);
     const isDoubt = error instanceof Problem && error.code === 'shift_in_doubt';
+    const isLeft = error instanceof Problem && error.code === 'held_left';
+    if (isLeft && model.screen.kind === 'count') {
+      const held = (model.state?.held ?? []).map(({ number }) => number);
+      set({ screen: { ...model.screen, sure: true, held } });
+    }
     if (isDoubt && model.screen.kind === 'count') set({ screen: { ...model.screen, sure: true, doubt: true } });
   }
 }

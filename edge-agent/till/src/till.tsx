@@ -4,6 +4,8 @@ import type { ComponentChildren } from 'preact';
 import { likelyTendered, minorOf, shown } from './amount';
 import { Bar } from './bar';
 import { useModel, useText } from './hooks';
+import type { Order } from './held';
+import { HeldRoom } from './held-screens';
 import { InfoScreen } from './info';
 import { isNewSale } from './intent';
 import { FUNCTION_KEYS } from './keyboard';
@@ -34,9 +36,9 @@ export function Till() {
 function roomOf(screen: Screen) {
   switch (screen.kind) {
     case 'home':
-      return <HomeScreen keyed={screen.keyed} />;
+      return <HomeScreen keyed={screen.keyed} order={screen.order} />;
     case 'method':
-      return <MethodScreen minor={screen.minor} />;
+      return <MethodScreen minor={screen.minor} order={screen.order} />;
     case 'cash':
       return <CashScreen minor={screen.minor} keyed={screen.keyed} />;
     case 'scan':
@@ -49,6 +51,10 @@ function roomOf(screen: Screen) {
       return <ConfirmScreen screen={screen} />;
     case 'refund':
       return <RefundScreen screen={screen} />;
+    case 'reference':
+    case 'held':
+    case 'drop':
+      return <HeldRoom screen={screen} />;
     case 'shift':
     case 'sign-on':
     case 'drawer':
@@ -145,7 +151,14 @@ export function Sum({ label, text, class: name }: { label: string; text: string;
   );
 }
 
-function HomeScreen({ keyed }: { keyed: string }) {
+/** What goes with the amount that is keyed. */
+function OrderLine({ order }: { order: Order | undefined }) {
+  const t = useText();
+  if (order === undefined) return null;
+  return <p class="marks" data-order>{order.held !== null && <span>{t.held.taken} {order.held}</span>}{order.reference !== '' && <span>{order.reference}</span>}</p>;
+}
+
+function HomeScreen({ keyed, order }: { keyed: string; order: Order | undefined }) {
   const { sales } = useModel();
   const t = useText();
   const show = useShown();
@@ -153,6 +166,7 @@ function HomeScreen({ keyed }: { keyed: string }) {
     <div class="two">
       <section>
         <Sum label={t.amount} text={show(minorOf(keyed))} />
+        <OrderLine order={order} />
         <h2>{t.recent}</h2>
         <ul class="sales">
           {sales.length === 0 && <li class="none">{t.noSales}</li>}
@@ -164,12 +178,13 @@ function HomeScreen({ keyed }: { keyed: string }) {
   );
 }
 
-function MethodScreen({ minor }: { minor: number }) {
+function MethodScreen({ minor, order }: { minor: number; order: Order | undefined }) {
   const t = useText();
   const show = useShown();
   return (
     <div class="one">
       <Sum label={t.chooseMethod} text={show(minor)} />
+      <OrderLine order={order} />
       <div class="choices">
         {(['cash', 'scan', 'code'] as const).map((method, idx) => (
           <Key key={method} what={{ kind: 'method', method }} id={`method-${method}`} class="main">
@@ -177,6 +192,7 @@ function MethodScreen({ minor }: { minor: number }) {
           </Key>
         ))}
       </div>
+      <Key what={{ kind: 'digits', digits: '4' }} id="reference" class="quiet"><kbd>4</kbd>{t.held.reference}</Key>
       <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
     </div>
   );
@@ -226,7 +242,7 @@ function FindScreen({ screen }: { screen: Extract<Screen, { kind: 'find' }> }) {
       <section>
         <h2>{t.find[screen.purpose]}</h2>
         <p class="filter">
-          #<output>{screen.filter === '' ? '…' : screen.filter}</output> <small>{t.findHint}</small>
+          <output>{screen.filter === '' ? '…' : screen.filter}</output> <small>{t.findHint}</small>
         </p>
         <ul class="sales">
           {found.length === 0 && <li class="none">{t.noneFound}</li>}
@@ -305,13 +321,14 @@ function RefundScreen({ screen }: { screen: Extract<Screen, { kind: 'refund' }> 
 
 function FunctionKeys() {
   const t = useText();
+  const held = useModel().state?.held?.length ?? 0;
   const other = TEXTS[t === TEXTS.zh ? 'en' : 'zh'];
   return (
     <nav class="functions">
       {FUNCTION_KEYS.map(([key, name]) => (
         <Key key={name} what={{ kind: 'function', key: name }} id={name}>
           <kbd>{key}</kbd>
-          <strong>{t.functions[name]}</strong>
+          <strong>{t.functions[name]}{name === 'hold' && held > 0 && ` ${held}`}</strong>
           <small>{other.functions[name]}</small>
         </Key>
       ))}

@@ -3,9 +3,9 @@
 //! The sale in it is private, and nothing here gives it away: see [`crate::training`]. What the decisions would write into the
 //! journal is dropped where they are made, the drawer stays shut (the shop's own money is in it), and nothing is announced.
 
-use saoma_protocol::{Amount, Millis, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState};
+use saoma_protocol::{Amount, Millis, PaymentId, RefundId, Sequence, api::PaymentState};
 
-use super::script::Scene;
+use super::{super::owner::Order, script::Scene};
 use crate::{
     peripherals::{Display, DisplayMessage},
     receipt::{Document, Heading, compose_training},
@@ -13,14 +13,6 @@ use crate::{
     till::{command::Press, view::SaleView},
     training::TrainingNumber,
 };
-
-/// What is keyed, checked.
-pub(super) struct Rehearsed {
-    pub(super) amount: Amount,
-    pub(super) tender: Tender,
-    pub(super) goods: Vec<Goods>,
-    pub(super) cashier: String,
-}
 
 pub(super) struct Play {
     number: TrainingNumber,
@@ -33,12 +25,12 @@ pub(super) struct Play {
 
 impl Play {
     /// `code_ms`: how long a code on show can be paid.
-    pub(super) fn begin(number: TrainingNumber, what: Rehearsed, code_ms: i64, now: Millis) -> Self {
-        let Rehearsed { amount, tender, goods, cashier } = what;
+    pub(super) fn begin(number: TrainingNumber, order: Order, tender: Tender, code_ms: i64, now: Millis) -> Self {
+        let Order { amount, goods, reference, cashier, held: _ } = order;
         let payment = PaymentId::from_bytes(bytes(*b"training", number, 0));
         let counter = Sequence(u64::from(number.get()));
         let Decision { sale, effects, records: _ } =
-            sale::key(Keyed { payment, counter, amount, tender, goods, cashier }, now);
+            sale::key(Keyed { payment, counter, amount, tender, goods, reference, cashier }, now);
         let scene = Scene::of(&sale, code_ms);
         let mut play = Self { number, sale, scene, given_back: 0, slips: Vec::new() };
         play.act(effects, now);
@@ -156,8 +148,9 @@ mod tests {
     }
 
     fn play(minor: i64, tender: Tender) -> Play {
-        let what = Rehearsed { amount: amount(minor), tender, goods: Vec::new(), cashier: "Li".to_owned() };
-        Play::begin(TrainingNumber::new(7), what, CODE_MS, Millis(0))
+        let (goods, cashier) = (Vec::new(), "Li".to_owned());
+        let order = Order { amount: amount(minor), goods, reference: None, cashier, held: None };
+        Play::begin(TrainingNumber::new(7), order, tender, CODE_MS, Millis(0))
     }
 
     fn scan() -> Tender {
