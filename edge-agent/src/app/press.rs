@@ -233,13 +233,16 @@ impl Owner {
         if self.training.is_on() {
             return self.scan_training(text);
         }
-        let Some(Awaiting { pressed, order, .. }) = self.awaiting.clone() else {
-            let payment = payment_in(text.expose()).ok_or(Refused::ScanNotAwaited)?;
+        // A receipt is no customer, whatever is waited for: what was being sold goes on waiting.
+        if let Some(payment) = payment_in(text.expose()) {
             return match self.view(payment).await {
                 Ok(sale) => Ok(ScanView::Found { sale: Box::new(sale) }),
-                Err(Refused::SaleNotFound) => Err(Refused::ScanNotAwaited),
+                Err(Refused::SaleNotFound) => Err(Refused::ReceiptElsewhere),
                 Err(error) => Err(error),
             };
+        }
+        let Some(Awaiting { pressed, order, .. }) = self.awaiting.clone() else {
+            return Err(Refused::ScanNotAwaited);
         };
         if !self.knows_its_numbers() {
             return Err(not_compared());
@@ -468,6 +471,8 @@ fn check_code(code: &ScannedCode) -> Result<(), Refused> {
 fn payment_in(text: &str) -> Option<PaymentId> {
     /// `pay_` and 26 characters.
     const NUMBER_LEN: usize = 30;
+    // A scanner behind a keyboard with Caps Lock on types capitals.
+    let text = text.to_ascii_lowercase();
     text.match_indices("pay_").find_map(|(start, _)| text.get(start..start + NUMBER_LEN)?.parse().ok())
 }
 
@@ -538,7 +543,9 @@ mod tests {
     #[test]
     fn numbers_of_sales_are_found_in_what_is_scanned() {
         let number = "pay_lpgotadatwo6tslwumbgtvnmti";
-        for text in [number.to_owned(), format!("No. {number}."), format!("pay_x https://a/{number}?b")] {
+        for text in
+            [number.to_owned(), number.to_uppercase(), format!("No. {number}."), format!("pay_x https://a/{number}?b")]
+        {
             assert_eq!(payment_in(&text).map(|payment| payment.to_string()).as_deref(), Some(number), "{text}");
         }
         for text in ["", "pay_", "pay_lpgotadatwo6tslwumbgtvnmt", "2812345678", "pay_好好好好好好好好好好"] {

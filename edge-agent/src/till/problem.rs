@@ -73,6 +73,8 @@ pub enum Refused {
     NotTraining,
     #[error("training cannot be entered or left now: {0}")]
     TrainingBusy(String),
+    #[error("this is a receipt of another till: it is refunded there, or on the dashboard")]
+    ReceiptElsewhere,
     #[error("no scan is awaited, and this is not the number of a sale of this till")]
     ScanNotAwaited,
     #[error("no code is on show")]
@@ -132,6 +134,7 @@ impl Refused {
             Self::Training => "training",
             Self::NotTraining => "not_training",
             Self::TrainingBusy(_) => "training_busy",
+            Self::ReceiptElsewhere => "receipt_elsewhere",
             Self::ScanNotAwaited => "scan_not_awaited",
             Self::NoCode => "no_code",
             Self::NoReceipt => "no_receipt",
@@ -176,6 +179,7 @@ impl Refused {
             | Self::Training
             | Self::NotTraining
             | Self::TrainingBusy(_)
+            | Self::ReceiptElsewhere
             | Self::ScanNotAwaited
             | Self::Core(_) => StatusCode::CONFLICT,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,

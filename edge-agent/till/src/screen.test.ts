@@ -20,7 +20,7 @@ const KEYS: Record<string, Press> = {
   s: { kind: 'function', key: 'sale' }, c: { kind: 'function', key: 'code' }, v: { kind: 'function', key: 'void' },
   q: { kind: 'function', key: 'query' }, r: { kind: 'function', key: 'refund' }, p: { kind: 'function', key: 'reprint' },
   a: { kind: 'function', key: 'cancel' }, '!': { kind: 'scanned', text: '2812345678901234' },
-  '?': { kind: 'scanned', text: 'pay_01J' },
+  '?': { kind: 'scanned', text: 'pay_01J' }, '~': { kind: 'scanned', text: 'PAY_01J' },
 };
 
 /** Presses one key after another and tells every wish and hint on the way, then the screen. */
@@ -50,6 +50,7 @@ test.each<[string, string, Wish[]]>([
   ['the customer’s code, scanned at once', '1250!', [sold({ method: 'scan', code: '2812345678901234' })]],
   ['scanned on the method screen', '1250E!', [sold({ method: 'scan', code: '2812345678901234' })]],
   ['a receipt scanned with an amount keyed is no customer', '1250?', [{ kind: 'scan', text: 'pay_01J' }]],
+  ['nor is one in capitals', '1250~', [{ kind: 'scan', text: 'PAY_01J' }]],
   ['a scan with nothing keyed', '!', [{ kind: 'scan', text: '2812345678901234' }]],
   ['corrected', '1259B0E1E', [sold({ method: 'cash', tendered_minor: 1250 })]],
   ['given up', '1250X', []],

@@ -51,7 +51,7 @@ export type Wish =
   | HeldWish
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held';
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned';
 
 export interface Step {
   screen: Screen;
@@ -153,9 +153,14 @@ export function step(
   }
 }
 
+/** Whether it holds a receipt's number; a keyboard with Caps Lock on types capitals. */
+function isReceipt(text: string): boolean {
+  return text.toLowerCase().includes('pay_');
+}
+
 /** A number printed on a receipt finds its sale; anything else is a customer's code, if an amount is there to be paid. */
 function scanned(screen: Screen, text: string): Step {
-  if ((screen.kind === 'home' || screen.kind === 'method') && !text.includes('pay_')) {
+  if ((screen.kind === 'home' || screen.kind === 'method') && !isReceipt(text)) {
     const minor = screen.kind === 'home' ? minorOf(screen.keyed) : screen.minor;
     if (minor > 0) return sell(screen, minor, 'scan', { code: text });
   }

@@ -252,6 +252,11 @@ function scanned(answer: Events['scan']): void {
   }
   const { sale } = answer;
   const { screen } = model;
+  // The customer waits to pay: a receipt that came before the scanner must not take the cashier elsewhere.
+  if (answer.result === 'found' && screen.kind === 'scan') {
+    set({ notice: { kind: 'hint', hint: 'receipt_scanned' } });
+    return;
+  }
   if (answer.result !== 'found') intents.forgetScan();
   if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model.sales, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
