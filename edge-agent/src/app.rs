@@ -8,6 +8,7 @@
 mod alarms;
 mod devices;
 mod happen;
+mod held;
 mod line;
 mod owner;
 mod paper;
@@ -15,6 +16,7 @@ mod press;
 mod renew;
 mod shift;
 mod show;
+mod training;
 
 use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
 

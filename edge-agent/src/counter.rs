@@ -23,6 +23,7 @@ use crate::{
     },
     receipt::Document,
     sale::{ScannedCode, Slip},
+    training::TrainingNumber,
 };
 
 /// Slips that may wait for the printer.
@@ -55,7 +56,12 @@ pub enum Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
     Sale(PaymentId, Slip),
-    Batch { batch: Sequence, is_copy: bool },
+    Batch {
+        batch: Sequence,
+        is_copy: bool,
+    },
+    /// A played sale's slip.
+    Training(TrainingNumber),
 }
 
 /// A slip that is not on the paper as a whole.

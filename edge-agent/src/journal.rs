@@ -7,6 +7,7 @@
 //! ([`keys`]), and says so.
 
 pub mod export;
+mod held;
 mod keys;
 mod open;
 mod plain;
@@ -29,7 +30,11 @@ use saoma_protocol::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{sale::Kept, shift::Shift};
+use crate::{
+    held::{Held, HeldChange},
+    sale::Kept,
+    shift::Shift,
+};
 pub use keys::KeyError;
 pub use open::{Lock, Settings, Verified, lock, look, verify};
 pub use rekey::{Rekeyed, rekey};
@@ -114,8 +119,9 @@ pub struct Commit {
     pub sale_state: &'static str,
     pub intent: Option<Intent>,
     pub shift: Option<Shift>,
-    /// What was pressed about that shift.
+    /// What was pressed about that shift, or about what is put aside.
     pub shift_press: Option<ShiftPress>,
+    pub held: Vec<HeldChange>,
     pub pushes: Vec<Sequence>,
     pub synced_through: Option<Sequence>,
 }
@@ -129,7 +135,7 @@ pub struct Intent {
     pub refund: Option<RefundId>,
 }
 
-/// What an `Idempotency-Key` of the page stands for, if it is about a shift.
+/// What an `Idempotency-Key` of the page stands for, if it is about a shift or about what is put aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShiftPress {
     pub key: String,
@@ -147,6 +153,9 @@ pub struct Opened {
     pub open_sales: Vec<Kept>,
     /// The last shift, open or closed.
     pub shift: Option<Shift>,
+    /// What is put aside, oldest first, and the last number that was given.
+    pub held: Vec<Held>,
+    pub held_last: Sequence,
 }
 
 /// What core does not know yet.

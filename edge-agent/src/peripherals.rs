@@ -199,6 +199,22 @@ pub enum Display {
         /// Cash only: what the customer gets back, if anything.
         change: Option<String>,
     },
+    /// Training is on: nothing that is shown is real, and there is no code that anybody could pay.
+    Training {
+        /// None: nothing is keyed.
+        message: Option<DisplayMessage>,
+        amount: Option<String>,
+        currency: Option<saoma_protocol::Currency>,
+        change: Option<String>,
+    },
+}
+
+impl Display {
+    /// That training is on, and nothing else.
+    #[must_use]
+    pub const fn training() -> Self {
+        Self::Training { message: None, amount: None, currency: None, change: None }
+    }
 }
 
 /// What is said; the words in each language are the page's and the drivers'.
@@ -207,6 +223,8 @@ pub enum Display {
 pub enum DisplayMessage {
     /// Please show your payment code.
     ShowYourCode,
+    /// The shop's code would be on show now. In training alone: there is a real one otherwise.
+    ScanCode,
     /// Please wait / please confirm on your phone.
     Confirming,
     /// Paid, thank you.

@@ -6,7 +6,7 @@
 mod compose;
 mod report;
 
-pub use compose::compose;
+pub use compose::{compose, compose_training};
 pub use report::report;
 
 /// A receipt, from top to bottom.

@@ -7,6 +7,7 @@
 //! Does not decide whether money moved: only core's word (or, for cash, this till's own journal entry) does.
 
 mod decide;
+mod reference;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use saoma_protocol::{
 use serde::{Deserialize, Serialize};
 
 pub use decide::{RESEND_MS_MAX, decide, key};
+pub use reference::{NotAReference, REFERENCE_LEN_MAX, Reference};
 pub use show::{Action, actions, display, to_announce};
 
 /// A sale: what is on the disk, and what is only of this run.
@@ -38,6 +40,9 @@ pub struct Kept {
     pub counter: Sequence,
     pub amount: Amount,
     pub goods: Vec<Goods>,
+    /// The table's or order's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
     pub cashier: String,
     pub keyed_at: Millis,
     pub stage: Stage,
@@ -159,6 +164,7 @@ pub struct Keyed {
     pub amount: Amount,
     pub tender: Tender,
     pub goods: Vec<Goods>,
+    pub reference: Option<Reference>,
     pub cashier: String,
 }
 

@@ -6,12 +6,14 @@
 pub mod command;
 mod door;
 mod events;
+mod held;
 mod pages;
 pub mod peripherals;
 pub mod problem;
 mod sales;
 pub mod shift;
 mod state;
+mod training;
 pub mod view;
 
 use std::{
@@ -115,6 +117,12 @@ fn api() -> actix_web::Scope {
         .service(only("/sales/{payment}/void").route(web::post().to(sales::void)))
         .service(only("/sales/{payment}/refund").route(web::post().to(sales::refund)))
         .service(only("/sales/{payment}/reprint").route(web::post().to(sales::reprint)))
+        .service(only("/held").route(web::get().to(held::list)).route(web::post().to(held::hold)))
+        .service(only("/held/{number}/drop").route(web::post().to(held::drop)))
+        .service(only("/training/enter").route(web::post().to(training::enter)))
+        .service(only("/training/leave").route(web::post().to(training::leave)))
+        .service(only("/training/sales").route(web::post().to(training::sell)).route(web::get().to(training::list)))
+        .service(only("/training/sales/{number}/{press}").route(web::post().to(training::press)))
         .service(only("/scan").route(web::post().to(sales::scan)))
         .service(only("/scan/cancel").route(web::post().to(sales::stop_scan)))
         .service(only("/shift").route(web::get().to(shift::show)))

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     counter::{About, Unprinted},
+    held::HeldChange,
     journal::{Commit, Intent, JournalError},
     link::https::Call,
     peripherals::PeripheralState,
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// How long the customer sees how it ended: long enough to count the change.
-const SHOWN_MAX: Duration = Duration::from_secs(15);
+pub(super) const SHOWN_MAX: Duration = Duration::from_secs(15);
 /// Pause before an answer that could not be written down is asked for again.
 const UNWRITTEN_MS: i64 = 5_000;
 
@@ -34,6 +35,8 @@ const UNWRITTEN_MS: i64 = 5_000;
 pub(super) struct Beside {
     pub(super) intent: Option<Intent>,
     pub(super) push: Option<Sequence>,
+    /// What was put aside, and is sold now.
+    pub(super) sold: Option<Sequence>,
 }
 
 impl Owner {
@@ -41,11 +44,17 @@ impl Owner {
     ///
     /// # Errors
     /// Of the journal; nothing has happened then.
-    pub(super) async fn begin(&mut self, keyed: Keyed, intent: Intent) -> Result<SaleView, Refused> {
+    pub(super) async fn begin(
+        &mut self,
+        keyed: Keyed,
+        intent: Intent,
+        sold: Option<Sequence>,
+    ) -> Result<SaleView, Refused> {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let decision = sale::key(keyed, now());
-        let head = self.write(&decision, Beside { intent: Some(intent), push: None }).await?;
+        let head = self.write(&decision, Beside { intent: Some(intent), push: None, sold }).await?;
         self.counted = counter;
+        self.held_aside.retain(|number, _| Some(*number) != sold);
         tracing::info!(payment.id = %payment, counter = counter.0, method = ?decision.sale.method(), "keyed");
         self.on_display = Some(OnDisplay { sale: decision.sale.clone(), until: None });
         self.act(decision, head, false).await;
@@ -113,6 +122,7 @@ impl Owner {
             sale_captured: sale.was_captured(),
             sale_state: sale.state_text(),
             intent: beside.intent,
+            held: beside.sold.map(HeldChange::Drop).into_iter().collect(),
             pushes: beside.push.into_iter().collect(),
             ..Commit::default()
         };
@@ -210,10 +220,14 @@ impl Owner {
 
     /// The printer is done with a slip, one way or the other.
     pub(super) async fn came_back(&mut self, about: About, failure: Option<Unprinted>) {
+        if let About::Training(number) = about {
+            return self.training_came_back(number, failure.map(|unprinted| unprinted.error.to_string()));
+        }
         let fate = self.paper.came_back(about, failure.as_ref());
         let why = failure.map(|unprinted| unprinted.error.to_string());
         match about {
             About::Batch { batch, .. } => self.report_came_back(batch, fate, why).await,
+            About::Training(_) => {}
             About::Sale(payment, _) => {
                 // One that waits for paper stays queued, also over a restart.
                 if fate != Fate::Owed {
@@ -234,6 +248,7 @@ impl Owner {
             match about {
                 About::Sale(payment, slip) => self.follow_ups.push_back((payment, Event::PaperIsBack { slip })),
                 About::Batch { is_copy, .. } => self.print_report(is_copy).await,
+                About::Training(_) => {}
             }
         }
     }

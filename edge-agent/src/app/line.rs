@@ -267,7 +267,7 @@ impl Owner {
             }
         };
         let event = Event::Pushed { view: Box::new(view.clone()), refund };
-        match self.happen(view.id, event, Beside { intent: None, push: Some(id) }).await {
+        match self.happen(view.id, event, Beside { push: Some(id), ..Beside::default() }).await {
             // Of a sale that this disk does not have (it was replaced): there is nobody here to tell.
             Err(Refused::SaleNotFound) => {
                 tracing::warn!(payment.id = %view.id, "core told about a sale that is not in this journal");

@@ -16,10 +16,13 @@ use tokio::{
     time::MissedTickBehavior,
 };
 
-use super::{Held, StartError, alarms::Alarms, devices::Notes, line::Line, now, paper::Paper, renew::Renewal};
+use super::{
+    Held, StartError, alarms::Alarms, devices::Notes, line::Line, now, paper::Paper, renew::Renewal, training::Training,
+};
 use crate::{
     config::Config,
     counter::{Counter, Report},
+    held::Held as PutAside,
     journal::{Journal, JournalError, Opened, UnsentEntries},
     link::{
         https::{Core, HttpsError},
@@ -27,7 +30,7 @@ use crate::{
         mqtt::{Mqtt, News},
         renew::{Next, RenewError},
     },
-    sale::{Ask, Event, Outcome, ReceiptState, Sale},
+    sale::{Ask, Event, Outcome, ReceiptState, Reference, Sale},
     shift::Shift,
     sync::Sync,
     till::{
@@ -82,8 +85,12 @@ pub(super) struct Owner {
     pub(super) counted: Sequence,
     /// The last shift, open or closed.
     pub(super) shift: Option<Shift>,
+    /// What is put aside, by its number, and the last number that was given.
+    pub(super) held_aside: BTreeMap<Sequence, PutAside>,
+    pub(super) held_last: Sequence,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
+    pub(super) training: Training,
     /// What follows from what was just done, in order.
     pub(super) follow_ups: VecDeque<(PaymentId, Event)>,
     pub(super) awaiting: Option<Awaiting>,
@@ -122,13 +129,22 @@ pub(super) struct OpenSale {
     pub(super) entry: Sequence,
 }
 
+/// What is sold, however it is paid for.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub(super) amount: saoma_protocol::Amount,
+    pub(super) goods: Vec<Goods>,
+    pub(super) reference: Option<Reference>,
+    pub(super) cashier: String,
+    /// What it was put aside as; that goes when this is sold.
+    pub(super) held: Option<Sequence>,
+}
+
 /// A sale that begins when the customer's code is scanned.
 #[derive(Clone, Debug)]
 pub(super) struct Awaiting {
     pub(super) pressed: Pressed,
-    pub(super) amount: saoma_protocol::Amount,
-    pub(super) goods: Vec<Goods>,
-    pub(super) cashier: String,
+    pub(super) order: Order,
     pub(super) since: Millis,
 }
 
@@ -177,7 +193,7 @@ impl Owner {
     /// `Journal`.
     pub(super) async fn new(means: Means, opened: Opened) -> Result<Self, StartError> {
         let Means { config, held, identity, journal, core, mqtt, counter } = means;
-        let Opened { head, synced_through, counter: counted, open_sales, shift } = opened;
+        let Opened { head, synced_through, counter: counted, open_sales, shift, held: aside, held_last } = opened;
         let mut sales = BTreeMap::new();
         let mut follow_ups = VecDeque::new();
         for kept in open_sales {
@@ -202,7 +218,10 @@ impl Owner {
             counter,
             counted,
             shift,
+            held_aside: aside.into_iter().map(|held| (held.number, held)).collect(),
+            held_last,
             sales,
+            training: Training::default(),
             follow_ups,
             awaiting: None,
             early: VecDeque::new(),
@@ -298,6 +317,24 @@ impl Owner {
             Command::StopScan { pressed, reply } => {
                 let _ = reply.send(self.stop_scan(pressed).await);
             }
+            Command::Training { pressed, press, reply } => {
+                let _ = reply.send(self.press_training(pressed, press).await);
+            }
+            Command::SellTraining { pressed, request, reply } => {
+                let _ = reply.send(self.sell_training(pressed, request));
+            }
+            Command::PressOnTraining { pressed, number, press, reply } => {
+                let _ = reply.send(self.press_on_training(pressed, number, press));
+            }
+            Command::TrainingSales { limit, reply } => {
+                let _ = reply.send(self.training_views(limit));
+            }
+            Command::Hold { pressed, request, reply } => {
+                let _ = reply.send(self.hold(pressed, request).await);
+            }
+            Command::DropHeld { pressed, number, reply } => {
+                let _ = reply.send(self.drop_held(pressed, number).await);
+            }
             Command::Shift { pressed, press, reply } => {
                 let _ = reply.send(self.press_shift(pressed, press).await);
             }
@@ -378,6 +415,7 @@ impl Owner {
         }
         self.look_for_paper().await;
         self.forget_scan(now);
+        self.training_tick(now);
         self.answer_late();
         self.line_tick(now).await;
         self.renewal_tick(now);

@@ -85,6 +85,8 @@ impl About {
                 Self::Sale(payment, Slip::RefundCopy(refund))
             }
             Self::Batch { batch, .. } => Self::Batch { batch, is_copy: true },
+            // Never owed: nobody waits for it.
+            Self::Training(_) => self,
         }
     }
 }

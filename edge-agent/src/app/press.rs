@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 use super::{
     happen::Beside,
     now,
-    owner::{Awaiting, Early, Owner, Waiter},
+    owner::{Awaiting, Early, Order, Owner, Waiter},
 };
 use crate::{
     journal::Intent,
     peripherals::{Kind, PeripheralError},
-    sale::{Event, Keyed, Sale, ScannedCode, Tender},
+    sale::{Event, Keyed, NotAReference, Reference, Sale, ScannedCode, Tender},
     sync::Stop,
     till::{
         command::{Press, Pressed, Reply, SaleMethod, SaleRequest, Sold},
@@ -44,17 +44,15 @@ pub(super) struct Seen {
 }
 
 /// A sale request that can be carried out.
-struct Checked {
-    amount: Amount,
+pub(super) struct Checked {
+    pub(super) order: Order,
     /// None: the customer's code is still to be scanned.
-    tender: Option<Tender>,
-    goods: Vec<Goods>,
-    cashier: String,
+    pub(super) tender: Option<Tender>,
 }
 
 impl Awaiting {
     pub(super) const fn view(&self) -> AwaitingScan {
-        AwaitingScan { amount_minor: self.amount.minor(), since: self.since }
+        AwaitingScan { amount_minor: self.order.amount.minor(), since: self.since }
     }
 }
 
@@ -98,8 +96,9 @@ impl Owner {
         if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
             return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
         }
+        self.check_not_training()?;
         let (currency, is_cash) = (self.identity.profile.currency, request.method == SaleMethod::Cash);
-        let Checked { amount, tender, goods, cashier } = check(request, currency, self.cashier())?;
+        let Checked { order, tender } = check(request, currency, self.cashier())?;
         if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
             if awaiting.pressed != pressed {
                 return Err(Refused::KeyReused);
@@ -109,33 +108,28 @@ impl Owner {
             }
         }
         self.check_shift(is_cash)?;
+        self.check_held(order.held)?;
         self.check_open_for_sales().await?;
         let Some(tender) = tender else {
-            let awaiting = Awaiting { pressed, amount, goods, cashier, since: now() };
+            let awaiting = Awaiting { pressed, order, since: now() };
             let view = awaiting.view();
             self.awaiting = Some(awaiting);
             return Ok(Sold::AwaitingScan(view));
         };
-        let view = self.key(pressed, amount, tender, goods, cashier).await?;
+        let view = self.key(pressed, order, tender).await?;
         // Whoever keys another sale does not wait for a scan any more.
         self.awaiting = None;
         Ok(Sold::Made(Box::new(view)))
     }
 
-    async fn key(
-        &mut self,
-        pressed: Pressed,
-        amount: Amount,
-        tender: Tender,
-        goods: Vec<Goods>,
-        cashier: String,
-    ) -> Result<SaleView, Refused> {
+    async fn key(&mut self, pressed: Pressed, order: Order, tender: Tender) -> Result<SaleView, Refused> {
+        let Order { amount, goods, reference, cashier, held } = order;
         let counter = self.counted.next();
         let (tenant, terminal, _) = self.ids();
         let payment = PaymentId::for_sale(tenant, terminal, counter);
         let Pressed { key, fingerprint } = pressed;
         let intent = Intent { key, fingerprint, payment, refund: None };
-        self.begin(Keyed { payment, counter, amount, tender, goods, cashier }, intent).await
+        self.begin(Keyed { payment, counter, amount, tender, goods, reference, cashier }, intent, held).await
     }
 
     /// New sales are stopped while the disk is full, and when their numbers could have been used already.
@@ -180,6 +174,9 @@ impl Owner {
         {
             return Ok(refund);
         }
+        if !repeatable {
+            self.check_not_training()?;
+        }
         let (tenant, ..) = self.ids();
         let refund = RefundId::for_key(tenant, payment, &pressed.key);
         if matches!(press, Press::Void | Press::Refund { .. }) {
@@ -203,7 +200,7 @@ impl Owner {
         };
         let Pressed { key, fingerprint } = pressed.clone();
         let intent = (!repeatable).then_some(Intent { key, fingerprint, payment, refund });
-        self.happen(payment, event, Beside { intent, push: None }).await?;
+        self.happen(payment, event, Beside { intent, ..Beside::default() }).await?;
         if repeatable {
             self.remember(pressed, Some(payment));
         }
@@ -233,20 +230,27 @@ impl Owner {
 
     async fn scanned(&mut self, text: ScannedCode) -> Result<ScanView, Refused> {
         check_code(&text)?;
-        let Some(Awaiting { pressed, amount, goods, cashier, .. }) = self.awaiting.clone() else {
-            let payment = payment_in(text.expose()).ok_or(Refused::ScanNotAwaited)?;
+        if self.training.is_on() {
+            return self.scan_training(text);
+        }
+        // A receipt is no customer, whatever is waited for: what was being sold goes on waiting.
+        if let Some(payment) = payment_in(text.expose()) {
             return match self.view(payment).await {
                 Ok(sale) => Ok(ScanView::Found { sale: Box::new(sale) }),
-                Err(Refused::SaleNotFound) => Err(Refused::ScanNotAwaited),
+                Err(Refused::SaleNotFound) => Err(Refused::ReceiptElsewhere),
                 Err(error) => Err(error),
             };
+        }
+        let Some(Awaiting { pressed, order, .. }) = self.awaiting.clone() else {
+            return Err(Refused::ScanNotAwaited);
         };
         if !self.knows_its_numbers() {
             return Err(not_compared());
         }
         self.check_shift(false)?;
+        self.check_held(order.held)?;
         self.check_open_for_sales().await?;
-        let sale = self.key(pressed, amount, Tender::Scan { code: trimmed(&text) }, goods, cashier).await?;
+        let sale = self.key(pressed, order, Tender::Scan { code: trimmed(&text) }).await?;
         self.awaiting = None;
         Ok(ScanView::Sale { sale: Box::new(sale) })
     }
@@ -254,17 +258,19 @@ impl Owner {
     pub(super) async fn stop_scan(&mut self, pressed: Pressed) -> Result<(), Refused> {
         self.seen(&pressed).await?;
         self.awaiting = None;
+        self.training.stop_scan();
         self.remember(pressed, None);
         Ok(())
     }
 
     /// Nobody came with a code.
     pub(super) fn forget_scan(&mut self, now: Millis) {
-        self.awaiting.take_if(|awaiting| !(0..SCAN_MS_MAX).contains(&now.since(awaiting.since)));
+        self.awaiting.take_if(|awaiting| is_forgotten(awaiting, now));
     }
 
     pub(super) async fn open_drawer(&mut self, pressed: Pressed) -> Result<(), Refused> {
         if self.seen(&pressed).await?.is_none() {
+            self.check_not_training()?;
             self.counter.open_drawer();
             self.remember(pressed, None);
         }
@@ -374,12 +380,21 @@ fn answer_to(waiter: &Waiter, sale: &Sale, view: &SaleView) -> Result<SaleView, 
     }
 }
 
+/// Whether so much time has passed that nobody stands there any more with a code.
+pub(super) fn is_forgotten(awaiting: &Awaiting, now: Millis) -> bool {
+    !(0..SCAN_MS_MAX).contains(&now.since(awaiting.since))
+}
+
 pub(super) fn amount_of(minor: i64, currency: Currency) -> Result<Amount, Refused> {
     Amount::new(minor, currency).map_err(|error| Refused::Amount(error.to_string()))
 }
 
-fn check(request: SaleRequest, currency: Currency, cashier: &str) -> Result<Checked, Refused> {
-    let SaleRequest { amount_minor, method, code, tendered_minor, goods, cashier: named } = request;
+/// A sale request that can be carried out.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> Result<Checked, Refused> {
+    let SaleRequest { amount_minor, method, code, tendered_minor, goods, reference, held, cashier: named } = request;
     let amount = amount_of(amount_minor, currency)?;
     let tender = match (method, code, tendered_minor) {
         (SaleMethod::Cash, None, tendered_minor) => {
@@ -408,7 +423,12 @@ fn check(request: SaleRequest, currency: Currency, cashier: &str) -> Result<Chec
     if !is_text(&cashier) {
         return Err(Refused::Cashier);
     }
-    Ok(Checked { amount, tender, goods, cashier })
+    let reference = reference_of(reference.as_deref())?;
+    Ok(Checked { order: Order { amount, goods, reference, cashier, held }, tender })
+}
+
+pub(super) fn reference_of(text: Option<&str>) -> Result<Option<Reference>, Refused> {
+    Reference::parse(text.unwrap_or_default()).map_err(|NotAReference| Refused::Reference)
 }
 
 fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
@@ -451,6 +471,8 @@ fn check_code(code: &ScannedCode) -> Result<(), Refused> {
 fn payment_in(text: &str) -> Option<PaymentId> {
     /// `pay_` and 26 characters.
     const NUMBER_LEN: usize = 30;
+    // A scanner behind a keyboard with Caps Lock on types capitals.
+    let text = text.to_ascii_lowercase();
     text.match_indices("pay_").find_map(|(start, _)| text.get(start..start + NUMBER_LEN)?.parse().ok())
 }
 
@@ -488,6 +510,11 @@ mod tests {
             (json!({"amount_minor": 1250, "method": "cash", "tip": 1}), "body_unreadable"),
             (json!({"amount_minor": 1250, "method": "cash", "cashier": long}), "cashier_invalid"),
             (json!({"amount_minor": 1250, "method": "cash", "cashier": " "}), "cashier_invalid"),
+            (json!({"amount_minor": 1250, "method": "cash", "reference": "桌 7", "held": 3}), "ok"),
+            (json!({"amount_minor": 1250, "method": "cash", "reference": " "}), "ok"),
+            (json!({"amount_minor": 1250, "method": "cash", "reference": "a\nb"}), "reference_invalid"),
+            (json!({"amount_minor": 1250, "method": "code", "reference": "x".repeat(33)}), "reference_invalid"),
+            (json!({"amount_minor": 1250, "method": "cash", "held": -1}), "body_unreadable"),
             (
                 json!({"amount_minor": 1, "method": "cash", "goods": [{"name": "", "quantity": 1, "price_minor": 1}]}),
                 "goods_invalid",
@@ -516,7 +543,9 @@ mod tests {
     #[test]
     fn numbers_of_sales_are_found_in_what_is_scanned() {
         let number = "pay_lpgotadatwo6tslwumbgtvnmti";
-        for text in [number.to_owned(), format!("No. {number}."), format!("pay_x https://a/{number}?b")] {
+        for text in
+            [number.to_owned(), number.to_uppercase(), format!("No. {number}."), format!("pay_x https://a/{number}?b")]
+        {
             assert_eq!(payment_in(&text).map(|payment| payment.to_string()).as_deref(), Some(number), "{text}");
         }
         for text in ["", "pay_", "pay_lpgotadatwo6tslwumbgtvnmt", "2812345678", "pay_好好好好好好好好好好"] {

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     config::ShiftRequired,
     counter::About,
+    held::HeldChange,
     journal::{self, Commit, Store},
     receipt::report,
     sale::ReceiptState,
@@ -61,6 +62,7 @@ impl Owner {
     pub(super) async fn press_shift(&mut self, pressed: Pressed, press: ShiftPress) -> Result<ShiftView, Refused> {
         let of = press.batch();
         if self.seen(&pressed).await?.is_none() {
+            self.check_not_training()?;
             match press {
                 ShiftPress::Open { float_minor, cashier, cashier_number } => {
                     self.sign_on(pressed, float_minor, cashier, cashier_number).await?;
@@ -68,8 +70,8 @@ impl Owner {
                 ShiftPress::Move { batch, is_in, amount_minor, reason, cashier } => {
                     self.move_cash(pressed, batch, is_in, amount_minor, (reason, cashier)).await?;
                 }
-                ShiftPress::Close { batch, counted_minor, cashier, despite } => {
-                    self.close_batch(pressed, batch, counted_minor, cashier, &despite).await?;
+                ShiftPress::Close { batch, counted_minor, cashier, despite, drop_held } => {
+                    self.close_batch(pressed, batch, counted_minor, cashier, (&despite, &drop_held)).await?;
                 }
                 ShiftPress::Reprint => {
                     let shift = self.reprint_report(pressed).await?;
@@ -120,7 +122,7 @@ impl Owner {
         let record =
             Record::ShiftOpened { batch, cashier: cashier.clone(), cashier_number: cashier_number.clone(), float };
         let shift = Shift { batch, cashier, cashier_number, float, opened_at: now(), closed: None };
-        self.write_shift(vec![record], shift, Some(pressed)).await?;
+        self.write_shift(vec![record], shift, Some(pressed), Vec::new()).await?;
         tracing::info!(batch = batch.0, "a cashier signed on");
         Ok(())
     }
@@ -145,7 +147,7 @@ impl Owner {
         } else {
             Record::PaidOut { batch, amount, reason, cashier }
         };
-        self.write_shift(vec![record], shift, Some(pressed)).await?;
+        self.write_shift(vec![record], shift, Some(pressed), Vec::new()).await?;
         self.counter.open_drawer();
         Ok(())
     }
@@ -156,7 +158,7 @@ impl Owner {
         batch: Sequence,
         counted_minor: i64,
         cashier: Option<String>,
-        despite: &[Sequence],
+        (despite, drop_held): (&[Sequence], &[Sequence]),
     ) -> Result<(), Refused> {
         let counted = self.in_drawer(counted_minor)?;
         // Closed with this very count: two pages, or one that was reloaded, mean the same close.
@@ -167,13 +169,16 @@ impl Owner {
         let mut shift = self.open_as_shown(batch)?.clone();
         let cashier = at_the_till(&shift, cashier)?;
         let in_doubt = self.in_doubt(despite)?;
+        let dropped = self.held_to_drop(drop_held)?;
         let counting = shift.clone();
         let totals = self.journal.run(move |store| store.tally(&counting)).await?;
         let expected = shift.expected(&totals).map_err(|error| Refused::Amount(error.to_string()))?;
         let report = ReceiptState::Queued;
         shift.closed = Some(Closed { at: now(), counted, expected, totals, in_doubt, report });
-        self.write_shift(vec![Record::ShiftClosed { batch, counted, expected, cashier }], shift, Some(pressed)).await?;
-        tracing::info!(batch = batch.0, "the batch was closed");
+        let (record, n_dropped) = (Record::ShiftClosed { batch, counted, expected, cashier }, dropped.len());
+        self.write_shift(vec![record], shift, Some(pressed), dropped).await?;
+        self.held_aside.clear();
+        tracing::info!(batch = batch.0, held_dropped = n_dropped, "the batch was closed");
         self.print_report(false).await;
         Ok(())
     }
@@ -208,7 +213,7 @@ impl Owner {
     async fn reprint_report(&mut self, pressed: Pressed) -> Result<Shift, Refused> {
         let mut shift = self.last_closed().await?.ok_or(Refused::NoReport)?;
         shift.closed.as_mut().ok_or(Refused::NoReport)?.report = ReceiptState::Queued;
-        self.write_shift(Vec::new(), shift.clone(), Some(pressed)).await?;
+        self.write_shift(Vec::new(), shift.clone(), Some(pressed), Vec::new()).await?;
         self.print_report(true).await;
         Ok(shift)
     }
@@ -247,7 +252,7 @@ impl Owner {
             let Some(mut shift) = self.shift_of(batch).await? else { return Ok(()) };
             let Some(closed) = shift.closed.as_mut() else { return Ok(()) };
             closed.report = report;
-            self.write_shift(Vec::new(), shift, None).await
+            self.write_shift(Vec::new(), shift, None, Vec::new()).await
         };
         if let Err(error) = kept.await {
             tracing::error!(batch = batch.0, code = %Code(&error), %error, "that a report was printed could not be kept");
@@ -269,9 +274,10 @@ impl Owner {
         records: Vec<Record>,
         shift: Shift,
         pressed: Option<Pressed>,
+        held: Vec<HeldChange>,
     ) -> Result<(), Refused> {
         let shift_press = pressed.map(|Pressed { key, fingerprint }| journal::ShiftPress { key, fingerprint });
-        self.commit(Commit { records, shift: Some(shift.clone()), shift_press, ..Commit::default() }).await?;
+        self.commit(Commit { records, shift: Some(shift.clone()), shift_press, held, ..Commit::default() }).await?;
         self.emit("shift", &ShiftView::of(&shift));
         // A report of the batch before may be printed while the next one is open.
         if self.shift.as_ref().is_none_or(|last| last.batch <= shift.batch) {

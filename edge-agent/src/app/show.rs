@@ -75,7 +75,9 @@ impl Owner {
             unsent: self.unsent_view(),
             sync: SyncView { head: self.sync.head(), through: self.sync.through(), stopped },
             disk: DiskView { ok: self.disk.is_ok(), detail: self.disk.as_ref().err().cloned().unwrap_or_default() },
-            awaiting_scan: self.awaiting.as_ref().map(Awaiting::view),
+            training: self.training.view(),
+            held: self.held_views(),
+            awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
             open_sales: self
                 .sales
                 .values()
@@ -106,11 +108,14 @@ impl Owner {
     }
 
     fn display(&self) -> Display {
+        if let Some(training) = self.training.display() {
+            return training;
+        }
         if let Some(awaiting) = &self.awaiting {
             return Display::Message {
                 message: DisplayMessage::ShowYourCode,
-                amount: Some(awaiting.amount.money().decimal()),
-                currency: Some(awaiting.amount.currency()),
+                amount: Some(awaiting.order.amount.money().decimal()),
+                currency: Some(awaiting.order.amount.currency()),
                 change: None,
             };
         }

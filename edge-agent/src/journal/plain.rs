@@ -14,7 +14,7 @@ use super::{
         SALE_KEPT, SHIFT_KEPT, SaleRow, ShiftRow,
     },
     schema::{entries, intents, refunds, sales, shift_presses, shifts},
-    seal::Seals,
+    seal::{Place, Seals},
     store::{loaded, set_meta},
 };
 
@@ -135,6 +135,16 @@ pub(super) fn is_plain(store: &mut Store) -> Result<bool, JournalError> {
     let sql = "SELECT (SELECT count(*) FROM pragma_table_info('plain_entries')) \
                + (SELECT count(*) = 0 FROM pragma_table_info('entries') WHERE name = 'body') AS count";
     let found: Count = diesel::sql_query(sql).get_result(&mut store.connection)?;
+    Ok(found.count > 0)
+}
+
+/// Whether the journal has that column yet: an agent of before may have written it last.
+pub(super) fn has(store: &mut Store, place: Place) -> Result<bool, JournalError> {
+    let sql = "SELECT count(*) AS count FROM pragma_table_info(?) WHERE name = ?";
+    let query = diesel::sql_query(sql)
+        .bind::<diesel::sql_types::Text, _>(place.table)
+        .bind::<diesel::sql_types::Text, _>(place.column);
+    let found: Count = query.get_result(&mut store.connection)?;
     Ok(found.count > 0)
 }
 

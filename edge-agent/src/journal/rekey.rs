@@ -107,6 +107,9 @@ pub(super) fn finish(store: &mut Store, keys: &mut Keys) -> Result<u64, JournalE
         store.seals = keys.seals(next)?;
         store.execute("PRAGMA secure_delete = ON")?;
         for place in SEALED {
+            if !plain::has(store, place)? {
+                continue;
+            }
             let mut after = i64::MIN;
             while let Some((last, sealed)) = reseal_batch(store, place, after)? {
                 after = last;

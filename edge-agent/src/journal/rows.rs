@@ -1,6 +1,6 @@
 //! The rows as they are on the disk: what of each is sealed, and why the rest is not.
 //!
-//! Sealed: every amount, what a sale or a shift is (goods, cashiers, codes on show), the payload of each entry. Its hashes too,
+//! Sealed: every amount, what a sale, a shift or what is put aside is (goods, cashiers, codes on show), the payload of each entry. Its hashes too,
 //! and the fingerprints of what was pressed: all else being known, a few thousand guesses at the amount would find it by them.
 //!
 //! Plain, because queries sort and search by it: numbers of entries, sales and batches, the ids made from them, the page's
@@ -11,11 +11,11 @@ use saoma_protocol::{Millis, journal::Entry};
 
 use super::{
     JournalError,
-    schema::{entries, intents, refunds, sales, shift_presses, shifts},
+    schema::{entries, held, intents, refunds, sales, shift_presses, shifts},
     seal::{Place, SealError, Seals},
     store::{loaded, stored, unreadable},
 };
-use crate::{sale::Kept, shift::Shift};
+use crate::{held::Held, sale::Kept, shift::Shift};
 
 pub(super) const ENTRY_BODY: Place = Place { table: "entries", column: "body", key: "sequence" };
 pub(super) const ENTRY_CASH: Place = Place { table: "entries", column: "cash", key: "sequence" };
@@ -25,10 +25,20 @@ pub(super) const REFUND_AMOUNT: Place = Place { table: "refunds", column: "amoun
 pub(super) const INTENT_FINGERPRINT: Place = Place { table: "intents", column: "fingerprint", key: "key" };
 pub(super) const SHIFT_KEPT: Place = Place { table: "shifts", column: "kept", key: "batch" };
 pub(super) const PRESS_FINGERPRINT: Place = Place { table: "shift_presses", column: "fingerprint", key: "key" };
+pub(super) const HELD_KEPT: Place = Place { table: "held", column: "kept", key: "number" };
 
 /// All that is sealed.
-pub(super) const SEALED: [Place; 8] =
-    [ENTRY_BODY, ENTRY_CASH, SALE_AMOUNT, SALE_KEPT, REFUND_AMOUNT, INTENT_FINGERPRINT, SHIFT_KEPT, PRESS_FINGERPRINT];
+pub(super) const SEALED: [Place; 9] = [
+    ENTRY_BODY,
+    ENTRY_CASH,
+    SALE_AMOUNT,
+    SALE_KEPT,
+    REFUND_AMOUNT,
+    INTENT_FINGERPRINT,
+    SHIFT_KEPT,
+    PRESS_FINGERPRINT,
+    HELD_KEPT,
+];
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = entries)]
@@ -138,4 +148,18 @@ pub(super) struct PressRow {
     pub(super) key: String,
     pub(super) fingerprint: Vec<u8>,
     pub(super) at: i64,
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = held)]
+pub(super) struct HeldRow {
+    pub(super) number: i64,
+    pub(super) kept: Vec<u8>,
+}
+
+impl HeldRow {
+    pub(super) fn kept(&self, seals: &Seals) -> Result<Held, JournalError> {
+        let text = seals.open_text(HELD_KEPT, &self.number.to_string(), &self.kept)?;
+        serde_json::from_str(&text).map_err(|error| unreadable("what is put aside", error))
+    }
 }

@@ -59,6 +59,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    held (number) {
+        number -> BigInt,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
     pushes_seen (id) {
         id -> BigInt,
     }

@@ -14,7 +14,7 @@ use saoma_protocol::{
 };
 
 use super::{
-    Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries,
+    Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries, held,
     rows::{
         ENTRY_CASH, EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow,
         kept_sale,
@@ -147,6 +147,9 @@ impl Store {
             if let Some(pressed) = &commit.shift_press {
                 shifts::keep_press(tx, seals, pressed, now)?;
             }
+            for change in &commit.held {
+                held::change(tx, seals, change)?;
+            }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)
                     .values(pushes_seen::id.eq(stored(*id)))
@@ -171,12 +174,15 @@ impl Store {
             .load(&mut self.connection)?;
         let open_sales =
             open.iter().map(|(payment, kept)| kept_sale(&self.seals, payment, kept)).collect::<Result<_, _>>()?;
+        let (held, held_last) = self.held()?;
         Ok(Opened {
             head,
             synced_through: self.synced_through()?.min(head),
             counter: loaded(counter.unwrap_or(0)),
             open_sales,
             shift: self.last_shift()?,
+            held,
+            held_last,
         })
     }
 

@@ -56,6 +56,7 @@ fn kept(number: u8) -> Kept {
         counter: Sequence(u64::from(number)),
         amount: amount(),
         goods: vec![Goods { name: "oolong-tea".to_owned(), quantity: 1, price_minor: 1250 }],
+        reference: None,
         cashier: "cashier-Lin".to_owned(),
         keyed_at: Millis(1),
         stage: Stage::Cash { tendered_minor: 2000 },
@@ -285,6 +286,34 @@ fn a_change_of_keys_goes_on_wherever_the_power_goes_and_leaves_nothing_under_the
     }
 }
 
+#[test]
+fn what_is_put_aside_is_kept_under_the_next_key_and_a_journal_of_before_gets_one_as_well() {
+    let folder = sealed_journal();
+    let settings = settings(folder.path());
+    let held = |number: u64, cashier: &str| Held {
+        number: Sequence(number),
+        amount: amount(),
+        reference: crate::sale::Reference::parse("table-9").unwrap(),
+        cashier: cashier.to_owned(),
+        held_at: Millis(3),
+        key: format!("hold-{number}"),
+    };
+    {
+        let (mut store, opened) = Store::open(&settings, TERMINAL, Millis(1)).unwrap();
+        assert_eq!((opened.held, opened.held_last), (Vec::new(), Sequence(0)));
+        let mut commit = |held| store.commit(&Commit { held, ..Commit::default() }, Millis(4)).unwrap();
+        commit(vec![HeldChange::Keep(held(1, "Li")), HeldChange::Keep(held(2, "Li"))]);
+        commit(vec![HeldChange::Keep(held(1, "Wu")), HeldChange::Keep(held(3, "Li")), HeldChange::Drop(Sequence(3))]);
+    }
+    rekey(&settings).unwrap();
+    let (mut store, opened) = Store::open(&settings, TERMINAL, Millis(1)).unwrap();
+    assert_eq!((opened.held, opened.held_last), (vec![held(1, "Wu"), held(2, "Li")], Sequence(3)));
+    store.execute("DROP TABLE held; DELETE FROM __diesel_schema_migrations WHERE version = '20261128010000'").unwrap();
+    drop(store);
+    rekey(&settings).unwrap();
+    check(&mut Store::open(&settings, TERMINAL, Millis(1)).unwrap().0);
+}
+
 #[derive(QueryableByName)]
 struct Value {
     #[diesel(sql_type = sql_types::BigInt)]
@@ -364,7 +393,7 @@ fn every_column_is_sealed_or_may_be_read() {
     const MAY_BE_READ: &str = "entries.sequence entries.at sales.payment sales.counter sales.entry sales.state sales.open \
                                sales.captured refunds.refund refunds.payment refunds.state intents.key intents.payment \
                                intents.refund intents.at shifts.batch shifts.entry shifts.open shift_presses.key \
-                               shift_presses.at pushes_seen.id meta.name meta.value";
+                               shift_presses.at held.number pushes_seen.id meta.name meta.value";
     #[derive(QueryableByName)]
     struct Column {
         #[diesel(sql_type = sql_types::Text)]

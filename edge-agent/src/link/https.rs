@@ -87,7 +87,7 @@ fn create_body(sale: &Sale, code_seconds: u32) -> Option<CreatePayment> {
         channel_account: None,
         store: None,
         goods: kept.goods.clone(),
-        reference: None,
+        reference: kept.reference.as_ref().map(ToString::to_string),
         cashier: Some(kept.cashier.clone()),
         counter: Some(kept.counter),
     })

@@ -9,7 +9,23 @@ use crate::sale::{Sale, Slip, Stage};
 /// The slip for a sale as it stands.
 #[must_use]
 pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -> Document {
+    slip_of(heading, sale, slip, printed_at, false)
+}
+
+/// The slip for a sale that was only played: it says so at both ends, so that no part of it passes for a receipt, and bears no
+/// code and no number that finds anything.
+#[must_use]
+pub fn compose_training(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -> Document {
+    slip_of(heading, sale, slip, printed_at, true)
+}
+
+const TRAINING: &str = "培训 TRAINING";
+
+fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_training: bool) -> Document {
     let mut paper = Paper::new(heading);
+    if is_training {
+        paper.centred(TRAINING, true, Size::Double);
+    }
     match slip {
         Slip::Sale | Slip::Copy => paper.centred("消费 SALE", true, Size::Normal),
         Slip::Refund(refund) | Slip::RefundCopy(refund) => {
@@ -23,6 +39,9 @@ pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -
     }
     paper.row("终端 Terminal", &heading.terminal_name);
     paper.row("流水号 No.", &sale.kept.counter.to_string());
+    if let Some(reference) = &sale.kept.reference {
+        paper.row("桌号/单号 Order", reference.as_str());
+    }
     paper.row("收银员 Cashier", &sale.kept.cashier);
     paper.row("时间 Time", &moment(sale.kept.keyed_at, heading.utc_offset_minutes));
     paper.row("方式 Paid by", method(sale));
@@ -40,15 +59,22 @@ pub fn compose(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis) -
         Slip::Refund(refund) | Slip::RefundCopy(refund) => given_back(&mut paper, sale, refund),
     }
     paper.rule();
-    paper.elements.push(Element::Qr { text: sale.kept.payment.to_string() });
-    paper.centred(&sale.kept.payment.to_string(), false, Size::Normal);
-    if let Slip::Refund(refund) | Slip::RefundCopy(refund) = slip {
-        paper.centred(&refund.to_string(), false, Size::Normal);
+    if !is_training {
+        paper.elements.push(Element::Qr { text: sale.kept.payment.to_string() });
+        paper.centred(&sale.kept.payment.to_string(), false, Size::Normal);
+        if let Slip::Refund(refund) | Slip::RefundCopy(refund) = slip {
+            paper.centred(&refund.to_string(), false, Size::Normal);
+        }
     }
     if is_copy {
         paper.row("重印时间 Copied", &moment(printed_at, heading.utc_offset_minutes));
     }
-    paper.centred("谢谢惠顾 Thank you", false, Size::Normal);
+    if is_training {
+        paper.centred("没有付款，不是收据 No payment, no receipt", true, Size::Normal);
+        paper.centred(TRAINING, true, Size::Double);
+    } else {
+        paper.centred("谢谢惠顾 Thank you", false, Size::Normal);
+    }
     paper.end()
 }
 
@@ -216,6 +242,7 @@ mod tests {
             amount: Amount::new(1250, Currency::CNY).unwrap(),
             tender: Tender::Cash { tendered_minor: 2000 },
             goods: vec![Goods { name: "奶茶 Milk tea".to_owned(), quantity: 1, price_minor: 1250 }],
+            reference: None,
             cashier: "Li".to_owned(),
         };
         key(keyed, NOW).sale
@@ -224,6 +251,35 @@ mod tests {
     #[test]
     fn a_cash_receipt() {
         insta::assert_snapshot!(described(&compose(&heading(), &cash_sale(), Slip::Sale, NOW)));
+    }
+
+    #[test]
+    fn a_slip_of_training_says_so_at_both_ends_and_finds_nothing() {
+        let refund = RefundId::from_bytes([3; 16]);
+        let amount = Amount::new(500, Currency::CNY).unwrap();
+        let event = Event::RefundPressed { refund, amount, cashier: "Li".to_owned() };
+        let sale = decide(cash_sale(), event, NOW).unwrap().sale;
+        for slip in [Slip::Sale, Slip::Copy, Slip::Refund(refund), Slip::RefundCopy(refund)] {
+            let text = described(&compose_training(&heading(), &sale, slip, NOW));
+            let says: Vec<bool> = text.lines().map(|line| line == "培训 TRAINING * x2").collect();
+            let lines = says.len();
+            assert!(says[..lines / 2].contains(&true) && says[lines / 2..].contains(&true), "{text}");
+            assert!(text.contains("No payment, no receipt") && !text.contains("Thank you"), "{text}");
+            for finds in ["[QR", "pay_", "rfd_"] {
+                assert!(!text.contains(finds), "{text}");
+            }
+            assert!(!described(&compose(&heading(), &sale, slip, NOW)).contains("TRAINING"));
+        }
+    }
+
+    #[test]
+    fn each_slip_bears_the_tables_number() {
+        let mut sale = cash_sale();
+        sale.kept.reference = crate::sale::Reference::parse("包厢 3 🍜").unwrap();
+        for slip in [Slip::Sale, Slip::Copy] {
+            let text = described(&compose(&heading(), &sale, slip, NOW));
+            assert!(text.contains("桌号/单号 Order | 包厢 3 🍜"), "{text}");
+        }
     }
 
     #[test]

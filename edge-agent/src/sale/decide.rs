@@ -31,7 +31,7 @@ const CHECK_MS: i64 = 10_000;
 /// The beginning of a sale. It is sent only after this decision is on the disk.
 #[must_use]
 pub fn key(keyed: Keyed, now: Millis) -> Decision {
-    let Keyed { payment, counter, amount, tender, goods, cashier } = keyed;
+    let Keyed { payment, counter, amount, tender, goods, reference, cashier } = keyed;
     let record = match &tender {
         Tender::Cash { tendered_minor } => Record::CashSale {
             payment,
@@ -67,6 +67,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         counter,
         amount,
         goods,
+        reference,
         cashier,
         keyed_at: now,
         stage,

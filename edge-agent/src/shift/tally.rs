@@ -348,6 +348,7 @@ mod tests {
             counter: Sequence(number.into()),
             amount: cny(500),
             goods: Vec::new(),
+            reference: None,
             cashier: "Li".to_owned(),
             keyed_at: Millis(0),
             // Its method is all that is looked at here.

@@ -8,13 +8,14 @@ use super::{
     peripherals::DevicesNow,
     problem::Refused,
     shift::{ShiftNow, ShiftView},
-    view::{AwaitingScan, DisplayView, SaleView, ScanView, StateNow},
+    view::{AwaitingScan, DisplayView, HeldView, SaleView, ScanView, StateNow},
 };
 use crate::{
     config::PeripheralsConfig,
     counter::Replacing,
     peripherals::{Kind, PeripheralError, scale::Weighing},
     sale::ScannedCode,
+    training::TrainingNumber,
 };
 
 /// Commands that may wait for the owner: a till has one cashier, the rest are pages that read.
@@ -44,6 +45,26 @@ pub struct SaleRequest {
     pub tendered_minor: Option<i64>,
     #[serde(default)]
     pub goods: Vec<Goods>,
+    /// The table's or order's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// What it was put aside as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Sequence>,
+    #[serde(default)]
+    pub cashier: Option<String>,
+}
+
+/// `POST /api/held`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldRequest {
+    pub amount_minor: i64,
+    #[serde(default)]
+    pub reference: Option<String>,
+    /// What was put aside before, and is put aside again with another amount or number.
+    #[serde(default)]
+    pub held: Option<Sequence>,
     #[serde(default)]
     pub cashier: Option<String>,
 }
@@ -93,12 +114,14 @@ pub enum ShiftPress {
         reason: String,
         cashier: Option<String>,
     },
-    /// `despite`: the numbers of sales in doubt over which the batch is closed all the same.
+    /// `despite`: the numbers of sales in doubt over which the batch is closed all the same. `drop_held`: those of what is put
+    /// aside and goes with it.
     Close {
         batch: Sequence,
         counted_minor: i64,
         cashier: Option<String>,
         despite: Vec<Sequence>,
+        drop_held: Vec<Sequence>,
     },
     Reprint,
 }
@@ -113,12 +136,19 @@ impl ShiftPress {
     }
 }
 
-/// What came of `POST /api/sales`.
+/// Into training, or back to real sales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrainingPress {
+    Enter,
+    Leave,
+}
+
+/// What came of `POST /api/sales`, or of a played sale's.
 #[derive(Debug)]
-pub enum Sold {
-    Made(Box<SaleView>),
+pub enum Sold<N = PaymentId> {
+    Made(Box<SaleView<N>>),
     /// The key was seen before; this is what it made then.
-    Seen(Box<SaleView>),
+    Seen(Box<SaleView<N>>),
     AwaitingScan(AwaitingScan),
 }
 
@@ -159,6 +189,36 @@ pub enum Command {
     },
     StopScan {
         pressed: Pressed,
+        reply: Reply<()>,
+    },
+    Training {
+        pressed: Pressed,
+        press: TrainingPress,
+        reply: Reply<StateNow>,
+    },
+    SellTraining {
+        pressed: Pressed,
+        request: SaleRequest,
+        reply: Reply<Sold<TrainingNumber>>,
+    },
+    PressOnTraining {
+        pressed: Pressed,
+        number: TrainingNumber,
+        press: Press,
+        reply: Reply<SaleView<TrainingNumber>>,
+    },
+    TrainingSales {
+        limit: u32,
+        reply: Reply<Vec<SaleView<TrainingNumber>>>,
+    },
+    Hold {
+        pressed: Pressed,
+        request: HoldRequest,
+        reply: Reply<HeldView>,
+    },
+    DropHeld {
+        pressed: Pressed,
+        number: Sequence,
         reply: Reply<()>,
     },
     Shift {
@@ -224,6 +284,10 @@ impl Command {
         match self {
             Self::Sell { .. }
             | Self::Scan { .. }
+            | Self::Hold { .. }
+            | Self::Training { press: TrainingPress::Enter, .. }
+            | Self::SellTraining { .. }
+            | Self::PressOnTraining { .. }
             | Self::Shift { .. }
             | Self::OpenDrawer { .. }
             | Self::SelfTest { .. }
@@ -233,6 +297,9 @@ impl Command {
             | Self::Press { press: Press::Void | Press::Refund { .. } | Press::Reprint, .. } => true,
             Self::Press { press: Press::Query | Press::Cancel, .. }
             | Self::StopScan { .. }
+            | Self::DropHeld { .. }
+            | Self::Training { press: TrainingPress::Leave, .. }
+            | Self::TrainingSales { .. }
             | Self::ShiftNow { .. }
             | Self::Devices { .. }
             | Self::Weigh { .. }

@@ -59,6 +59,22 @@ pub enum Refused {
     Reason,
     #[error("no batch has been closed on this till")]
     NoReport,
+    #[error("this is not put aside any more: it was sold or dropped")]
+    HeldNotFound,
+    #[error("{} are put aside, and that is as many as there may be: sell or drop some", crate::held::HELD_MAX)]
+    HeldFull,
+    #[error("these are put aside and go with the batch: {}", .0.join("; "))]
+    HeldLeft(Vec<String>),
+    #[error("a table or order number must have 1 to {} characters on one line", crate::sale::REFERENCE_LEN_MAX)]
+    Reference,
+    #[error("this till is in training: leave training first")]
+    Training,
+    #[error("training is over, and nothing was played: what is keyed now is real")]
+    NotTraining,
+    #[error("training cannot be entered or left now: {0}")]
+    TrainingBusy(String),
+    #[error("this is a receipt of another till: it is refunded there, or on the dashboard")]
+    ReceiptElsewhere,
     #[error("no scan is awaited, and this is not the number of a sale of this till")]
     ScanNotAwaited,
     #[error("no code is on show")]
@@ -118,6 +134,14 @@ impl Refused {
             Self::ShiftInDoubt(_) => "shift_in_doubt",
             Self::Reason => "reason_invalid",
             Self::NoReport => "no_report",
+            Self::HeldNotFound => "held_not_found",
+            Self::HeldFull => "held_full",
+            Self::HeldLeft(_) => "held_left",
+            Self::Reference => "reference_invalid",
+            Self::Training => "training",
+            Self::NotTraining => "not_training",
+            Self::TrainingBusy(_) => "training_busy",
+            Self::ReceiptElsewhere => "receipt_elsewhere",
             Self::ScanNotAwaited => "scan_not_awaited",
             Self::NoCode => "no_code",
             Self::NoReceipt => "no_receipt",
@@ -149,6 +173,7 @@ impl Refused {
             | Self::Goods(_)
             | Self::Cashier
             | Self::SettingsInvalid(_)
+            | Self::Reference
             | Self::Reason => StatusCode::UNPROCESSABLE_ENTITY,
             Self::SaleNotFound | Self::NoCode | Self::NoReceipt | Self::NoReport | Self::NotFound => {
                 StatusCode::NOT_FOUND
@@ -159,6 +184,13 @@ impl Refused {
             | Self::OtherShift { .. }
             | Self::ShiftBusy(_)
             | Self::ShiftInDoubt(_)
+            | Self::HeldNotFound
+            | Self::HeldFull
+            | Self::HeldLeft(_)
+            | Self::Training
+            | Self::NotTraining
+            | Self::TrainingBusy(_)
+            | Self::ReceiptElsewhere
             | Self::ScanNotAwaited
             | Self::SettingsLocked(_)
             | Self::SettingsChanged(_)
@@ -193,6 +225,7 @@ impl Refused {
             Self::Goods(_) => Some("/goods"),
             Self::Cashier => Some("/cashier"),
             Self::Reason => Some("/reason"),
+            Self::Reference => Some("/reference"),
             _ => None,
         }
     }

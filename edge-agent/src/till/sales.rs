@@ -23,11 +23,15 @@ const LIMIT_MAX: u32 = 100;
 pub(super) async fn sell(room: Data<Room>, post: Post<SaleRequest>) -> Result<HttpResponse, Refused> {
     let Post { pressed, body: request } = post;
     let sold = room.commands.ask(|reply| Command::Sell { pressed, request, reply }).await?;
-    Ok(match sold {
+    Ok(answer(sold))
+}
+
+pub(super) fn answer<N: Serialize>(sold: Sold<N>) -> HttpResponse {
+    match sold {
         Sold::Made(sale) => HttpResponse::Created().json(sale),
         Sold::Seen(sale) => HttpResponse::Ok().json(sale),
         Sold::AwaitingScan(awaiting) => HttpResponse::Accepted().json(json!({ "awaiting_scan": awaiting })),
-    })
+    }
 }
 
 #[derive(Deserialize)]
@@ -35,11 +39,17 @@ pub(super) struct Limit {
     limit: Option<String>,
 }
 
+impl Limit {
+    pub(super) fn get(&self) -> Result<u32, Refused> {
+        match &self.limit {
+            None => Ok(LIMIT_DEFAULT),
+            Some(text) => text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or(Refused::Limit),
+        }
+    }
+}
+
 pub(super) async fn list(room: Data<Room>, query: Query<Limit>) -> Result<HttpResponse, Refused> {
-    let limit = match &query.limit {
-        None => LIMIT_DEFAULT,
-        Some(text) => text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit)).ok_or(Refused::Limit)?,
-    };
+    let limit = query.get()?;
     let items = room.commands.ask(|reply| Command::Sales { limit, reply }).await?;
     Ok(HttpResponse::Ok().json(json!({ "items": items })))
 }

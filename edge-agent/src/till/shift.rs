@@ -155,14 +155,17 @@ pub(super) struct CloseRequest {
     cashier: Option<String>,
     #[serde(default)]
     despite: Vec<Sequence>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    drop_held: Vec<Sequence>,
 }
 
 pub(super) async fn close(room: Data<Room>, post: Post<CloseRequest>) -> Result<Json<ShiftView>, Refused> {
-    let press_of = |CloseRequest { batch, counted_minor, cashier, despite }| ShiftPress::Close {
+    let press_of = |CloseRequest { batch, counted_minor, cashier, despite, drop_held }| ShiftPress::Close {
         batch,
         counted_minor,
         cashier,
         despite,
+        drop_held,
     };
     press(&room, post, press_of).await.map(Json)
 }

@@ -9,15 +9,17 @@ use serde::Serialize;
 
 use super::shift::ShiftBrief;
 use crate::{
+    held::Held,
     journal::Books,
     peripherals::{Display, DisplayMessage},
     sale::{Action, ReceiptState, Refund, Sale, Stage, actions},
+    training::TrainingNumber,
 };
 
-/// A sale.
+/// A sale, called by its number; a played one has one of its own kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SaleView {
-    pub payment: PaymentId,
+pub struct SaleView<N = PaymentId> {
+    pub payment: N,
     pub counter: Sequence,
     pub method: &'static str,
     pub state: &'static str,
@@ -45,6 +47,8 @@ pub struct SaleView {
     pub receipt: ReceiptState,
     pub cashier: String,
     pub goods: Vec<Goods>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     pub refunds: Vec<GivenBack>,
     pub keyed_at: Millis,
     pub updated_at: Millis,
@@ -66,6 +70,13 @@ impl SaleView {
     /// `synced`: whether core has the journal entry that began the sale.
     #[must_use]
     pub fn of(sale: &Sale, synced: bool) -> Self {
+        Self::numbered(sale.kept.payment, sale, synced)
+    }
+}
+
+impl<N> SaleView<N> {
+    #[must_use]
+    pub fn numbered(payment: N, sale: &Sale, synced: bool) -> Self {
         let kept = &sale.kept;
         let view = sale.view();
         let tendered_minor = match kept.stage {
@@ -79,7 +90,7 @@ impl SaleView {
         };
         let touched_here = kept.refunds.iter().map(|refund| refund.keyed_at).fold(kept.keyed_at, Millis::max);
         Self {
-            payment: kept.payment,
+            payment,
             counter: kept.counter,
             method: method(sale),
             state: sale.state_text(),
@@ -101,6 +112,7 @@ impl SaleView {
             receipt: kept.receipt,
             cashier: kept.cashier.clone(),
             goods: kept.goods.clone(),
+            reference: kept.reference.as_ref().map(ToString::to_string),
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
             keyed_at: kept.keyed_at,
             updated_at: view.map_or(touched_here, |view| view.updated_at),
@@ -146,6 +158,10 @@ pub struct StateView {
     pub unsent: Unsent,
     pub sync: SyncView,
     pub disk: DiskView,
+    /// Nothing that is keyed is real.
+    pub training: Option<TrainingView>,
+    /// What is put aside, oldest first.
+    pub held: Vec<HeldView>,
     pub awaiting_scan: Option<AwaitingScan>,
     pub open_sales: Vec<PaymentId>,
     pub peripherals: Vec<PeripheralHealth>,
@@ -200,6 +216,39 @@ pub struct DiskView {
 pub struct AwaitingScan {
     pub amount_minor: i64,
     pub since: Millis,
+}
+
+/// What was keyed and put aside. No sale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldView {
+    pub number: Sequence,
+    pub amount_minor: i64,
+    pub amount: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    pub cashier: String,
+    pub held_at: Millis,
+}
+
+impl HeldView {
+    #[must_use]
+    pub fn of(held: &Held) -> Self {
+        Self {
+            number: held.number,
+            amount_minor: held.amount.minor(),
+            amount: held.amount.money().decimal(),
+            reference: held.reference.as_ref().map(ToString::to_string),
+            cashier: held.cashier.clone(),
+            held_at: held.held_at,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrainingView {
+    pub since: Millis,
+    /// Who stood at the till.
+    pub cashier: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -261,6 +310,16 @@ pub enum DisplayView {
         #[serde(skip_serializing_if = "Option::is_none")]
         change: Option<String>,
     },
+    Training {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<DisplayMessage>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        amount: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        currency: Option<Currency>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        change: Option<String>,
+    },
 }
 
 impl DisplayView {
@@ -282,6 +341,9 @@ impl DisplayView {
             }
             Display::Message { message, amount, currency, change } => {
                 Self::Message { message, amount, currency, change }
+            }
+            Display::Training { message, amount, currency, change } => {
+                Self::Training { message, amount, currency, change }
             }
         }
     }
@@ -305,14 +367,19 @@ pub enum ScanView {
     Found {
         sale: Box<SaleView>,
     },
+    /// A played sale began with it.
+    #[serde(rename = "training_sale")]
+    Training {
+        sale: Box<SaleView<TrainingNumber>>,
+    },
     /// A hardware scan that nobody waited for; only as an event.
     Unexpected,
 }
 
 /// What a `receipt` event says.
 #[derive(Clone, Debug, Serialize)]
-pub struct ReceiptView {
-    pub payment: PaymentId,
+pub struct ReceiptView<N = PaymentId> {
+    pub payment: N,
     pub printed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

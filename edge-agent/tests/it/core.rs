@@ -331,7 +331,7 @@ fn new_payment(id: PaymentId, body: &CreatePayment) -> PaymentView {
         terminal: None,
         counter: body.counter,
         cashier: body.cashier.clone(),
-        reference: None,
+        reference: body.reference.clone(),
         goods: body.goods.clone(),
         code_url: presenting.then(|| format!("https://pay.example/c/{id}")),
         expires_at: presenting.then_some(Millis(4_000_000_000_000)),

@@ -40,7 +40,7 @@ use saoma_edge::{
 
 const DIALECT: Dialect = Dialect { width_dots: 384, encoding: Encoding::Gb18030, qr: QrBy::Printer };
 /// Status bytes of a printer that is well, and of one without paper.
-const WELL: [u8; 2] = [0x12, 0x12];
+pub const WELL: [u8; 2] = [0x12, 0x12];
 const NO_PAPER: [u8; 2] = [0x32, 0x7e];
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -76,7 +76,7 @@ fn serve(mut far_end: impl Read + Write, answers: Option<[u8; 2]>) -> Vec<u8> {
 }
 
 /// A network printer that serves connections one after the other; what each brought comes out.
-fn network_printer(answers: impl Fn(usize) -> Option<[u8; 2]> + Send + 'static) -> (String, Receiver<Vec<u8>>) {
+pub fn network_printer(answers: impl Fn(usize) -> Option<[u8; 2]> + Send + 'static) -> (String, Receiver<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (sender, slips) = channel();

@@ -173,3 +173,27 @@ async fn cash_goes_back_without_asking_anybody() {
     shop.nothing_unsent().await;
     assert_eq!(shop.till.get("/api/books").await["agree"], true);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_finds_its_sale_whatever_is_waited_for_and_is_never_taken_for_a_customer() {
+    let shop = Shop::open().await;
+    let sold = number(&shop.till.sell(json!({"amount_minor": 1250, "method": "cash"})).await);
+    let receipt = shop.till.receipt_with("[QR code").await;
+    let code = receipt.lines().find(|line| line.contains("[QR code")).unwrap_or_default().to_owned();
+    let awaiting = json!({"amount_minor": 900, "method": "scan"});
+    assert_eq!(shop.till.post("/api/sales", &awaiting, "scan-1").await.status, 202);
+    let scan = async |text: &str| shop.till.post("/api/scan", &json!({"text": text}), &fresh_key()).await;
+    for text in [sold.to_string(), sold.to_string().to_uppercase(), code] {
+        let found = scan(&text).await;
+        assert_eq!((found.status.as_u16(), &found.body["result"]), (200, &json!("found")), "{text}: {}", found.body);
+        assert_eq!(found.body["sale"]["payment"], json!(sold));
+        assert_eq!(found.body["sale"]["actions"], json!(["void", "refund", "reprint"]));
+    }
+    let stranger = scan("pay_lpgotadatwo6tslwumbgtvnmti").await;
+    assert_eq!((stranger.status.as_u16(), &stranger.body["code"]), (409, &json!("receipt_elsewhere")));
+    assert!(shop.core.look(|known| known.created.is_empty()), "none of them was sent as a customer's code");
+    assert_eq!(shop.till.get("/api/state").await["awaiting_scan"]["amount_minor"], 900);
+    let paid = scan(GOOD_CODE).await;
+    assert_eq!(paid.body["result"], "sale", "{}", paid.body);
+    shop.till.sees(number(&paid.body["sale"]), "state", "succeeded").await;
+}

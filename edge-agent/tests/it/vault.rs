@@ -74,7 +74,11 @@ async fn a_disk_that_was_taken_away_tells_nothing_of_money_or_people() {
     let shown = shop.till.sees(code, "state", "presenting").await;
     let scanned = number(&shop.till.sell(json!({"amount_minor": 700, "method": "scan", "code": GOOD_CODE})).await);
     shop.till.sees(scanned, "state", "succeeded").await;
+    let aside = json!({"amount_minor": 54321, "reference": "garden-table"});
+    assert_eq!(shop.till.post("/api/held", &aside, &fresh_key()).await.status, 201);
     let secrets = [
+        "garden-table",
+        "54321",
         "Zhang-Wei",
         "no-77",
         "98765",

@@ -41,6 +41,8 @@ export interface Sale {
   synced: boolean;
   receipt: 'none' | 'queued' | 'printed' | 'failed';
   cashier?: string;
+  /** The table's or order's number. */
+  reference?: string;
   refunds: RefundOfSale[];
   keyed_at: number;
   updated_at: number;
@@ -134,6 +136,16 @@ export interface Shift {
   };
 }
 
+/** What was keyed and put aside. No sale. */
+export interface Held {
+  number: number;
+  amount_minor: number;
+  amount: string;
+  reference?: string;
+  cashier: string;
+  held_at: number;
+}
+
 export interface TillState {
   version: string;
   till: { merchant_name: string; store_name: string; terminal_name: string };
@@ -146,6 +158,10 @@ export interface TillState {
   unsent: { count: number; oldest_at: number | null; at_risk: { minor: number; currency: string }[] };
   sync: { head: number; through: number; stopped: { sequence: number; why: string } | null };
   disk: { ok: boolean; detail: string };
+  /** Nothing that is keyed is real. */
+  training?: { since: number; cashier: string } | null;
+  /** Oldest first. */
+  held?: Held[];
   awaiting_scan: { amount_minor: number; since: number } | null;
   open_sales: string[];
   peripherals: Peripheral[];
@@ -153,18 +169,19 @@ export interface TillState {
   now: number;
 }
 
-export type DisplayMessage = 'show_your_code' | 'confirming' | 'paid' | 'failed' | 'cancelled' | 'expired' | 'refunded';
+export type DisplayMessage = 'show_your_code' | 'scan_code' | 'confirming' | 'paid' | 'failed' | 'cancelled' | 'expired' | 'refunded';
 
 export type Display =
   | { kind: 'idle'; merchant_name: string }
   | { kind: 'code'; payment: string; amount: string; currency: string; code_url: string; expires_at?: number; svg: string }
-  | { kind: 'message'; message: DisplayMessage; amount?: string; currency?: string; change?: string };
+  | { kind: 'message'; message: DisplayMessage; amount?: string; currency?: string; change?: string }
+  | { kind: 'training'; message?: DisplayMessage; amount?: string; currency?: string; change?: string };
 
 export interface Books {
   agree: boolean;
 }
 
-export type ScanAnswer = { result: 'sale' | 'found'; sale: Sale };
+export type ScanAnswer = { result: 'sale' | 'found' | 'training_sale'; sale: Sale };
 export type ScanEvent = ScanAnswer | { result: 'unexpected' };
 
 /** A refusal, as the agent words it (RFC 9457). */
@@ -218,6 +235,8 @@ export async function post<T>(path: string, body: unknown, key: string): Promise
 export interface Events {
   state: TillState;
   sale: Sale;
+  /** A sale that was only played. */
+  training_sale: Sale;
   display: Display;
   receipt: { payment: string; printed: boolean; why?: string };
   scan: ScanEvent;

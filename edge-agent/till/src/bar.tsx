@@ -11,6 +11,7 @@ export function Bar() {
   const t = useText();
   const now = useNow();
   const link = linkOf();
+  const inTraining = (state?.training ?? null) !== null;
   const unsent = state?.unsent.count ?? 0;
   const risk = (state?.unsent.at_risk ?? [])
     .map(({ minor, currency }) => `${currency} ${shown(minor, state?.minor_digits ?? 2)}`)
@@ -26,6 +27,7 @@ export function Bar() {
 
   return (
     <header class="bar" data-link={link.kind} data-unsent={unsent}>
+      {inTraining && <strong class="alarm" data-training>{t.training.on}</strong>}
       <span class="lamp" aria-hidden="true" />
       <strong class="link" role="status">{link.words}</strong>
       <span class={unsent === 0 ? 'unsent' : 'unsent some'}>

@@ -7,6 +7,7 @@ import { type Display, type DisplayMessage, follow } from './api';
 
 const MESSAGES: Readonly<Record<DisplayMessage, readonly [zh: string, en: string]>> = {
   show_your_code: ['请出示付款码', 'Please show your payment code'],
+  scan_code: ['请扫码支付', 'Scan to pay'],
   confirming: ['请在手机上确认', 'Please confirm on your phone'],
   paid: ['支付成功', 'Paid, thank you'],
   failed: ['支付未成功', 'Not paid'],
@@ -16,7 +17,7 @@ const MESSAGES: Readonly<Record<DisplayMessage, readonly [zh: string, en: string
 };
 
 const SIGNS: Readonly<Record<DisplayMessage, string>> = {
-  show_your_code: '▤', confirming: '…', paid: '✓', failed: '✗', cancelled: '–', expired: '⌛', refunded: '↩',
+  show_your_code: '▤', scan_code: '▦', confirming: '…', paid: '✓', failed: '✗', cancelled: '–', expired: '⌛', refunded: '↩',
 };
 
 function Screen() {
@@ -44,6 +45,18 @@ function Screen() {
           </div>
         </div>
       );
+    case 'training': {
+      const [zh, en] = display.message === undefined ? ['', ''] : MESSAGES[display.message];
+      return (
+        <div class="display" data-kind="training" data-message={display.message}>
+          <h1 class="training">培训 TRAINING</h1>
+          <p>请勿付款 · Do not pay</p>
+          {zh !== '' && <p>{zh} · {en}</p>}
+          {display.amount !== undefined && <Amount amount={display.amount} currency={display.currency ?? ''} />}
+          {display.change !== undefined && <p class="change">找零 Change <strong>{display.change}</strong></p>}
+        </div>
+      );
+    }
     case 'message': {
       const [zh, en] = MESSAGES[display.message] ?? ['', ''];
       return (

@@ -37,6 +37,7 @@ export function InfoScreen() {
       </section>
       <div class="actions">
         <Key what={{ kind: 'digits', digits: '1' }} id="devices"><kbd>1</kbd>{t.devices.title}</Key>
+        <Key what={{ kind: 'training' }} id="training"><kbd>F10</kbd>{t.training.name}</Key>
         <button type="button" data-key="books" onClick={compareBooks}>{t.books}</button>
         <button type="button" data-key="drawer" onClick={openDrawer}>{t.drawer}</button>
         <Key what={{ kind: 'escape' }} class="main"><kbd>Esc</kbd>{t.back}</Key>

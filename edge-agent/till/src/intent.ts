@@ -25,12 +25,19 @@ const AGAIN_MS = 1_000;
 /** The agent's own way of saying "not now, but soon". */
 const PASSING = ['stopping'];
 
+/** Where new sales are keyed: real ones, and those that are only played. */
+export const SALES = { real: '/api/sales', training: '/api/training/sales' } as const;
+
+export function isNewSale(path: string): boolean {
+  return path === SALES.real || path === SALES.training;
+}
+
 /**
  * Whether what was refused may have happened all the same. A sale is on the agent's disk or it is not, whatever went wrong
  * afterwards, and what could not be sent was not: pressed again, it is another press.
  */
 function isInDoubt(intent: Intent, error: unknown): boolean {
-  return error instanceof Problem && error.status >= 500 && error.code !== 'core_unreachable' && intent.path !== '/api/sales';
+  return error instanceof Problem && error.status >= 500 && error.code !== 'core_unreachable' && !isNewSale(intent.path);
 }
 
 export class Intents {
@@ -85,7 +92,7 @@ export class Intents {
   begin(path: string, body: unknown): Intent | null {
     if (this.open.some((intent) => intent.path === path)) return null;
     // The agent waits for one scan at most, and for none any more once another sale is keyed.
-    if (path === '/api/sales') this.scanned = [];
+    if (isNewSale(path)) this.scanned = [];
     const same = JSON.stringify(body);
     const before = this.unsure.find((intent) => intent.path === path && JSON.stringify(intent.body) === same);
     const intent = before ?? { key: freshKey(), path, body };

@@ -1,12 +1,12 @@
 // The keyboard's keys as presses; a scanner that types is told from a person's hand by the wedge.
 
 import type { FunctionKey, Press } from './screen';
-import { press } from './store';
+import { current, press } from './store';
 import { CODE_LEN_MAX, CODE_LEN_MIN, wedge } from './wedge';
 
 export const FUNCTION_KEYS: readonly (readonly [string, FunctionKey])[] = [
   ['F1', 'sale'], ['F2', 'code'], ['F3', 'void'], ['F4', 'query'], ['F5', 'refund'], ['F6', 'reprint'],
-  ['F7', 'shift'],
+  ['F7', 'shift'], ['F8', 'hold'],
 ];
 
 const PLAIN: Readonly<Record<string, Press>> = {
@@ -17,11 +17,13 @@ const PLAIN: Readonly<Record<string, Press>> = {
   ArrowDown: { kind: 'down' },
   Delete: { kind: 'function', key: 'cancel' },
   F9: { kind: 'info' },
+  F10: { kind: 'training' },
   ...Object.fromEntries(FUNCTION_KEYS.map(([key, name]) => [key, { kind: 'function', key: name } as const])),
 };
 
 function pressOf(key: string): Press | undefined {
-  return /^\d$/.test(key) ? { kind: 'digits', digits: key } : PLAIN[key];
+  if (/^\d$/.test(key)) return { kind: 'digits', digits: key };
+  return key.length === 1 ? { kind: 'text', text: key } : PLAIN[key];
 }
 
 export function listen(): void {
@@ -40,6 +42,10 @@ export function listen(): void {
   window.addEventListener('paste', (event) => {
     if (isField(event.target)) return;
     const text = event.clipboardData?.getData('text/plain').trim() ?? '';
+    if (current().screen.kind === 'reference') {
+      event.preventDefault();
+      return press({ kind: 'text', text }, 'key', event.timeStamp);
+    }
     if (text.length >= CODE_LEN_MIN && text.length <= CODE_LEN_MAX) press({ kind: 'scanned', text }, 'key', event.timeStamp);
   });
   window.addEventListener('keydown', (event) => {

@@ -20,7 +20,7 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
         <span>#{sale.counter}</span>
         <time>{clock(sale.keyed_at)}</time>
         <strong>{sale.amount}</strong>
-        <span>{t.states[sale.state]}</span>
+        <span>{sale.reference !== undefined && <small class="reference">{sale.reference}</small>} {t.states[sale.state]}</span>
         {!sale.synced && <small>{t.notSynced}</small>}
       </Key>
     </li>
@@ -35,13 +35,14 @@ export function SaleScreen({ payment }: { payment: string }) {
   const show = useShown();
   const sale = sales.find((one) => one.payment === payment);
   if (sale === undefined) return <p class="big pulse">{t.working}</p>;
-  const busyHere = busy.some((path) => path.startsWith(`/api/sales/${payment}/`));
+  const busyHere = busy.some((path) => path.includes(`/sales/${payment}/`));
   const hint = t.stateHints[sale.state];
   return (
     <div class="two sale" data-payment={sale.payment} data-state={sale.state}>
       <section>
         <p class={`state ${tone(sale)}`} role="status">{t.states[sale.state]}</p>
         <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.paidBy[sale.method]}</small></p>
+        {sale.reference !== undefined && <p data-reference>{t.held.reference} <strong>{sale.reference}</strong></p>}
         {sale.change_minor !== undefined && sale.change_minor > 0 && (
           <p class="change">{t.change} <strong>{show(sale.change_minor)}</strong></p>
         )}

@@ -20,7 +20,7 @@ const KEYS: Record<string, Press> = {
   s: { kind: 'function', key: 'sale' }, c: { kind: 'function', key: 'code' }, v: { kind: 'function', key: 'void' },
   q: { kind: 'function', key: 'query' }, r: { kind: 'function', key: 'refund' }, p: { kind: 'function', key: 'reprint' },
   a: { kind: 'function', key: 'cancel' }, '!': { kind: 'scanned', text: '2812345678901234' },
-  '?': { kind: 'scanned', text: 'pay_01J' },
+  '?': { kind: 'scanned', text: 'pay_01J' }, '~': { kind: 'scanned', text: 'PAY_01J' },
 };
 
 /** Presses one key after another and tells every wish and hint on the way, then the screen. */
@@ -50,6 +50,7 @@ test.each<[string, string, Wish[]]>([
   ['the customer’s code, scanned at once', '1250!', [sold({ method: 'scan', code: '2812345678901234' })]],
   ['scanned on the method screen', '1250E!', [sold({ method: 'scan', code: '2812345678901234' })]],
   ['a receipt scanned with an amount keyed is no customer', '1250?', [{ kind: 'scan', text: 'pay_01J' }]],
+  ['nor is one in capitals', '1250~', [{ kind: 'scan', text: 'PAY_01J' }]],
   ['a scan with nothing keyed', '!', [{ kind: 'scan', text: '2812345678901234' }]],
   ['corrected', '1259B0E1E', [sold({ method: 'cash', tendered_minor: 1250 })]],
   ['given up', '1250X', []],
@@ -106,6 +107,17 @@ test('giving up waiting for a scan tells the agent and keeps the amount', () => 
   expect(wishes).toEqual([{ kind: 'stop-scan' }]);
 });
 
+test('a sale is found by its table, in part and in any case', () => {
+  const tables = [someSale({ payment: 'pay_8', counter: 8, reference: 'Garden A7' }), someSale({ payment: 'pay_9', counter: 9, reference: '包厢 3' })];
+  const found = (filter: string): string[] => candidates(tables, 'query', filter).map(({ payment }) => payment);
+  expect([found('a7'), found('包厢'), found('3'), found('9'), found('z')]).toEqual([['pay_8'], ['pay_9'], ['pay_9'], ['pay_9'], []]);
+  let screen: Screen = { kind: 'find', purpose: 'query', filter: '', at: 0 };
+  for (const press of [{ kind: 'text', text: 'A' }, { kind: 'digits', digits: '0' }, { kind: 'digits', digits: '7' }, { kind: 'back' }] as const) {
+    screen = step(screen, press, tables).screen;
+  }
+  expect(screen).toMatchObject({ filter: 'A0' });
+});
+
 test.each([
   ['void', '', ['pay_1']],
   ['refund', '', ['pay_3', 'pay_1']],
@@ -114,6 +126,23 @@ test.each([
   ['query', '18', ['pay_2']],
 ] as const)('for %s %s the list is %j', (purpose, filter, payments) => {
   expect(candidates(SALES, purpose, filter).map(({ payment }) => payment)).toEqual(payments);
+});
+
+test('training is entered and left by a question of its own, from where nothing is under way', () => {
+  const pressed = (screen: Screen, press: Press, training = false) => step(screen, press, SALES, null, training);
+  const ask: Press = { kind: 'training' };
+  const enter: Press = { kind: 'enter' };
+  for (const from of [HOME, at('pay_1'), { kind: 'info' } as const]) {
+    expect(pressed(from, ask)).toEqual({ screen: { kind: 'training', on: false } });
+    expect(pressed(from, ask, true)).toEqual({ screen: { kind: 'training', on: true } });
+  }
+  for (const from of [{ kind: 'method', minor: 1 }, { kind: 'cash', minor: 1, keyed: '' }, SCAN] as const) {
+    expect(pressed(from, ask)).toEqual({ screen: from });
+  }
+  expect(pressed({ kind: 'training', on: false }, enter)).toEqual({ screen: HOME, wish: { kind: 'training', to: 'enter' } });
+  expect(pressed({ kind: 'training', on: true }, enter)).toEqual({ screen: HOME, wish: { kind: 'training', to: 'leave' } });
+  expect(pressed({ kind: 'training', on: false }, { kind: 'escape' })).toEqual({ screen: HOME });
+  expect(pressed(HOME, { kind: 'function', key: 'shift' }, true).hint).toBe('in_training');
 });
 
 test('hints say what is missing', () => {

@@ -1,9 +1,10 @@
 // What each key does on each screen. Pure: from where the cashier stands and a press to where they stand next, and what is
 // to be asked of the agent. Nothing here touches the page or the network.
 
-import type { Action, Method, Sale } from './api';
+import type { Action, Held, Method, Sale } from './api';
 import { minorOf, withDigits } from './amount';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
+import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, told } from './held';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
 import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 
@@ -11,11 +12,12 @@ import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 export type Purpose = 'void' | 'query' | 'refund' | 'reprint';
 
 export type Screen =
-  | { kind: 'home'; keyed: string }
-  | { kind: 'method'; minor: number }
-  | { kind: 'cash'; minor: number; keyed: string }
+  /** `order`: what goes with the amount. */
+  | { kind: 'home'; keyed: string; order?: Order }
+  | { kind: 'method'; minor: number; order?: Order }
+  | { kind: 'cash'; minor: number; keyed: string; order?: Order }
   /** `keyed`: the digits of a code that cannot be scanned. */
-  | { kind: 'scan'; minor: number; keyed: string }
+  | { kind: 'scan'; minor: number; keyed: string; order?: Order }
   | { kind: 'find'; purpose: Purpose; filter: string; at: number }
   | { kind: 'sale'; payment: string }
   | { kind: 'confirm'; payment: string; action: 'void' | 'cancel' }
@@ -23,28 +25,36 @@ export type Screen =
   | { kind: 'refund'; payment: string; keyed: string; sure: boolean }
   | ShiftScreen
   | DeviceScreen
+  | HeldScreen
+  /** Asks whether training begins, or ends if it is `on`. */
+  | { kind: 'training'; on: boolean }
   | { kind: 'info' };
 
-export type FunctionKey = 'sale' | 'code' | 'shift' | Action;
+export type FunctionKey = 'sale' | 'code' | 'shift' | 'hold' | Action;
 
 export type Press =
   | { kind: 'digits'; digits: string }
-  | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' }
+  | { kind: 'back' | 'enter' | 'escape' | 'up' | 'down' | 'info' | 'training' }
   | { kind: 'function'; key: FunctionKey }
   | { kind: 'method'; method: Method }
   | { kind: 'tendered'; minor: number }
   | { kind: 'pick'; payment: string }
+  | { kind: 'take'; number: number }
+  /** `text`: one more character, or what was pasted. `typed`: all that stands in the field. */
+  | { kind: 'text' | 'typed'; text: string }
   | { kind: 'scanned'; text: string };
 
 export type Wish =
-  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number } }
+  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number } }
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' }
   | DeviceWish
+  | { kind: 'training'; to: 'enter' | 'leave' }
+  | HeldWish
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift';
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned';
 
 export interface Step {
   screen: Screen;
@@ -55,9 +65,10 @@ export interface Step {
 export const HOME: Screen = { kind: 'home', keyed: '' };
 
 const stay = (screen: Screen, hint?: Hint): Step => (hint === undefined ? { screen } : { screen, hint });
-const sell = (screen: Screen, minor: number, method: Method, more: object = {}): Step => ({
+type Keyed = Extract<Screen, { kind: 'home' | 'method' | 'cash' | 'scan' }>;
+const sell = (screen: Keyed, minor: number, method: Method, more: object = {}): Step => ({
   screen,
-  wish: { kind: 'sell', body: { amount_minor: minor, method, ...more } },
+  wish: { kind: 'sell', body: { amount_minor: minor, method, ...told(screen.order), ...more } },
 });
 const act = (payment: string, action: Action, body: Record<string, unknown> = {}): Step => ({
   screen: { kind: 'sale', payment },
@@ -68,11 +79,12 @@ export function leftMinor(sale: Sale): number {
   return sale.amount_minor - sale.refunded_minor;
 }
 
-/** The sales that a purpose fits, newest first. */
+/** The sales that a purpose fits, newest first: those whose number begins with `filter`, or whose table or order has it. */
 export function candidates(sales: readonly Sale[], purpose: Purpose, filter: string): Sale[] {
-  return sales.filter(
-    (sale) => (purpose === 'query' || sale.actions.includes(purpose)) && String(sale.counter).startsWith(filter),
-  );
+  const part = filter.trim().toLowerCase();
+  const fits = (sale: Sale): boolean =>
+    String(sale.counter).startsWith(part) || (sale.reference ?? '').toLowerCase().includes(part);
+  return sales.filter((sale) => (purpose === 'query' || sale.actions.includes(purpose)) && fits(sale));
 }
 
 /** Where a function key leads for one sale. It is offered by the agent or it does nothing. */
@@ -92,14 +104,24 @@ export function toward(sale: Sale, action: Action): Step {
 
 const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'device', 'device-form'];
 
-/** `openBatch`: that of the shift that is open. */
-export function step(screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null): Step {
+/** Where nothing is under way, other rooms are one key away. */
+const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report'];
+
+/** `openBatch`: that of the shift that is open. `training`: whether sales are only played. `held`: what is put aside. */
+export function step(
+  screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null, training = false,
+  held: readonly Held[] = [],
+): Step {
   if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
-  if (press.kind === 'scanned') return scanned(screen, press.text);
-  // From where nothing is under way the shift is one key away.
-  if (press.kind === 'function' && press.key === 'shift') {
-    return ['home', 'find', 'sale', 'report'].includes(screen.kind) ? stay(shiftMenu(openBatch)) : stay(screen);
+  if (press.kind === 'training') {
+    return stay([...CALM, 'info'].includes(screen.kind) ? { kind: 'training', on: training } : screen);
   }
+  if (press.kind === 'scanned') return scanned(screen, press.text);
+  if (press.kind === 'function' && press.key === 'shift') {
+    if (training) return stay(screen, 'in_training');
+    return CALM.includes(screen.kind) ? stay(shiftMenu(openBatch)) : stay(screen);
+  }
+  if (press.kind === 'function' && press.key === 'hold') return training ? stay(screen, 'in_training') : hold(screen);
   switch (screen.kind) {
     case 'home':
       return home(screen, press);
@@ -118,6 +140,10 @@ export function step(screen: Screen, press: Press, sales: readonly Sale[], openB
       return press.kind === 'escape' ? stay({ kind: 'sale', payment: screen.payment }) : stay(screen);
     case 'refund':
       return refund(screen, press, sales);
+    case 'reference':
+    case 'held':
+    case 'drop':
+      return heldStep(screen, press, held);
     case 'shift':
     case 'sign-on':
     case 'drawer':
@@ -128,35 +154,54 @@ export function step(screen: Screen, press: Press, sales: readonly Sale[], openB
     case 'device':
     case 'device-form':
       return deviceStep(screen, press);
+    case 'training':
+      if (press.kind === 'enter') return { screen: HOME, wish: { kind: 'training', to: screen.on ? 'leave' : 'enter' } };
+      return press.kind === 'escape' ? stay(HOME) : stay(screen);
     case 'info':
       if (press.kind === 'digits' && press.digits === '1') return stay({ kind: 'devices', at: 0 });
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }
 }
 
+/** Whether it holds a receipt's number; a keyboard with Caps Lock on types capitals. */
+function isReceipt(text: string): boolean {
+  return text.toLowerCase().includes('pay_');
+}
+
 /** A number printed on a receipt finds its sale; anything else is a customer's code, if an amount is there to be paid. */
 function scanned(screen: Screen, text: string): Step {
-  const minor = screen.kind === 'home' ? minorOf(screen.keyed) : screen.kind === 'method' ? screen.minor : 0;
-  if (minor > 0 && !text.includes('pay_')) return sell(screen, minor, 'scan', { code: text });
+  if ((screen.kind === 'home' || screen.kind === 'method') && !isReceipt(text)) {
+    const minor = screen.kind === 'home' ? minorOf(screen.keyed) : screen.minor;
+    if (minor > 0) return sell(screen, minor, 'scan', { code: text });
+  }
   return { screen, wish: { kind: 'scan', text } };
 }
 
+/** With an amount keyed it is put aside; with none, what is put aside is looked through. */
+function hold(screen: Screen): Step {
+  if (screen.kind === 'method') return stay(askReference(screen.minor, screen.order, 'hold'));
+  const minor = screen.kind === 'home' ? minorOf(screen.keyed) : 0;
+  if (screen.kind === 'home' && minor > 0) return stay(askReference(minor, screen.order, 'hold'));
+  return stay(CALM.includes(screen.kind) ? { kind: 'held', at: 0 } : screen);
+}
+
 function edited(keyed: string, press: Press): string | null {
-  if (press.kind === 'digits') return withDigits(keyed, press.digits);
+  if (press.kind === 'digits') return /^\d*$/.test(keyed) ? withDigits(keyed, press.digits) : keyed + press.digits;
   if (press.kind === 'back') return keyed.slice(0, -1);
   return null;
 }
 
 function home(screen: Extract<Screen, { kind: 'home' }>, press: Press): Step {
   const keyed = edited(screen.keyed, press);
-  if (keyed !== null) return stay({ kind: 'home', keyed });
+  if (keyed !== null) return stay({ ...screen, keyed });
   const minor = minorOf(screen.keyed);
   if (press.kind === 'escape') return stay(HOME);
   if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
   const key = press.kind === 'enter' ? 'sale' : press.kind === 'function' ? press.key : null;
   switch (key) {
     case 'sale':
-      return minor > 0 ? stay({ kind: 'method', minor }) : stay(screen, 'key_amount');
+      if (minor === 0) return stay(screen, 'key_amount');
+      return stay(screen.order === undefined ? { kind: 'method', minor } : { kind: 'method', minor, order: screen.order });
     case 'code':
       return minor > 0 ? sell(screen, minor, 'code') : stay(screen, 'key_amount');
     case 'void':
@@ -172,20 +217,24 @@ function home(screen: Extract<Screen, { kind: 'home' }>, press: Press): Step {
 const METHODS: Readonly<Record<string, Method>> = { 1: 'cash', 2: 'scan', 3: 'code' };
 
 function method(screen: Extract<Screen, { kind: 'method' }>, press: Press): Step {
-  if (press.kind === 'escape' || press.kind === 'back') return stay({ kind: 'home', keyed: String(screen.minor) });
+  if (press.kind === 'escape' || press.kind === 'back') return stay(keyedAgain(screen.minor, screen.order));
+  if (press.kind === 'digits' && press.digits === '4') return stay(askReference(screen.minor, screen.order, 'method'));
   let chosen: Method | undefined;
   if (press.kind === 'digits') chosen = METHODS[press.digits];
   else if (press.kind === 'method') chosen = press.method;
   else if (press.kind === 'function' && press.key === 'code') chosen = 'code';
   if (chosen === undefined) return stay(screen);
-  return chosen === 'cash' ? stay({ kind: 'cash', minor: screen.minor, keyed: '' }) : sell(screen, screen.minor, chosen);
+  return chosen === 'cash' ? stay({ ...screen, kind: 'cash', keyed: '' }) : sell(screen, screen.minor, chosen);
 }
 
 function cash(screen: Extract<Screen, { kind: 'cash' }>, press: Press): Step {
   const keyed = edited(screen.keyed, press);
   if (keyed !== null) return stay({ ...screen, keyed });
   if (press.kind === 'tendered') return stay({ ...screen, keyed: String(press.minor) });
-  if (press.kind === 'escape') return stay({ kind: 'method', minor: screen.minor });
+  if (press.kind === 'escape') {
+    const { minor, order } = screen;
+    return stay(order === undefined ? { kind: 'method', minor } : { kind: 'method', minor, order });
+  }
   if (press.kind !== 'enter') return stay(screen);
   const tendered = screen.keyed === '' ? screen.minor : minorOf(screen.keyed);
   if (tendered < screen.minor) return stay(screen, 'tendered_small');
@@ -204,14 +253,15 @@ function scan(screen: Extract<Screen, { kind: 'scan' }>, press: Press): Step {
       if (keyed.length < CODE_LEN_MIN) return stay(screen, keyed === '' ? undefined : 'code_short');
       return { screen: { ...screen, keyed: '' }, wish: { kind: 'scan', text: keyed } };
     case 'escape':
-      return { screen: { kind: 'home', keyed: String(minor) }, wish: { kind: 'stop-scan' } };
+      return { screen: keyedAgain(minor, screen.order), wish: { kind: 'stop-scan' } };
     default:
       return stay(screen);
   }
 }
 
 function find(screen: Extract<Screen, { kind: 'find' }>, press: Press, sales: readonly Sale[]): Step {
-  const filter = edited(screen.filter, press);
+  // A table's number may have letters and begin with noughts.
+  const filter = press.kind === 'text' ? screen.filter + press.text : edited(screen.filter, press);
   if (filter !== null) return stay({ ...screen, filter, at: 0 });
   const found = candidates(sales, screen.purpose, screen.filter);
   const last = Math.max(found.length - 1, 0);
@@ -245,7 +295,7 @@ function sale(screen: Extract<Screen, { kind: 'sale' }>, press: Press, sales: re
   if (press.kind === 'digits' && current?.settled === true) return stay({ kind: 'home', keyed: withDigits('', press.digits) });
   if (press.kind !== 'function') return stay(screen);
   if (press.key === 'sale') return stay(HOME);
-  if (press.key === 'code' || press.key === 'shift' || current === undefined) return stay(screen);
+  if (press.key === 'code' || press.key === 'shift' || press.key === 'hold' || current === undefined) return stay(screen);
   return toward(current, press.key);
 }
 

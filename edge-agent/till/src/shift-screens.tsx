@@ -3,6 +3,7 @@
 import type { Line, MethodTotals } from './api';
 import { minorOf } from './amount';
 import { clock, useModel, useText } from './hooks';
+import { HeldRow } from './held-screens';
 import { SaleRow } from './sale';
 import type { ShiftScreen } from './shift';
 import { Key, Keypad, Sum, useShown } from './till';
@@ -110,10 +111,10 @@ function Drawer({ screen }: { screen: Extract<ShiftScreen, { kind: 'drawer' }> }
 }
 
 function Count({ screen }: { screen: Extract<ShiftScreen, { kind: 'count' }> }) {
-  const { sales } = useModel();
+  const { sales, state } = useModel();
   const t = useText();
   const show = useShown();
-  const { keyed, sure, by, doubt } = screen;
+  const { keyed, sure, by, doubt, held } = screen;
   if (sure) {
     return (
       <div class="two">
@@ -126,6 +127,12 @@ function Count({ screen }: { screen: Extract<ShiftScreen, { kind: 'count' }> }) 
               {sales.filter((sale) => !sale.settled).map((sale) => <SaleRow key={sale.payment} sale={sale} />)}
             </ul>
           )}
+          {held !== undefined && (
+            <ul class="sales held" data-held>
+              {(state?.held ?? []).filter(({ number }) => held.includes(number)).map((one) => <HeldRow key={one.number} held={one} />)}
+            </ul>
+          )}
+          {held !== undefined && <p class="big">{t.held.closeSure}</p>}
           <p class="big">{doubt ? t.shift.doubtSure : t.shift.closeSure}</p>
         </section>
         <Keypad enter={t.yes} />

@@ -59,6 +59,9 @@ test('over sales in doubt the batch is closed once they were shown', () => {
     kind: 'shift', path: 'close', body: { batch: 7, counted_minor: 123, despite: [5] },
   });
   expect(play({ ...screen, doubt: true } as Screen, 'escape').screen).toMatchObject({ sure: false, doubt: false });
+  const left = { ...screen, held: [3, 5] } as Screen;
+  expect(play(left, 'enter').wish).toMatchObject({ path: 'close', body: { drop_held: [3, 5] } });
+  expect(play(play(left, 'escape').screen, 'enter', 'enter').wish).not.toHaveProperty('body.drop_held');
 });
 
 test('a drawer that nobody counted is not an empty one', () => {

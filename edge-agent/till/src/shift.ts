@@ -24,15 +24,16 @@ export type ShiftScreen =
   | { kind: 'drawer'; batch: number; way: 'in' | 'out'; keyed: string; minor: number | null; reason: string | null; by: string }
   /**
    * `sure`: the count is keyed and the question is asked. `batch`: the one that is counted. `by`: the number of who counted,
-   * empty for whoever signed on. `doubt`: core is away, and the agent has named the sales that nobody knows about.
+   * empty for whoever signed on. `doubt`: core is away, and the agent has named the sales that nobody knows about. `held`: what
+   * is put aside and goes with the batch.
    */
-  | { kind: 'count'; batch: number; keyed: string; sure: boolean; by: string; doubt: boolean }
+  | { kind: 'count'; batch: number; keyed: string; sure: boolean; by: string; doubt: boolean; held?: number[] | undefined }
   | { kind: 'report' };
 
 export type ShiftWish =
   | { kind: 'shift'; path: 'open'; body: { float_minor: number; cashier: string; cashier_number: string } }
   | { kind: 'shift'; path: 'paid-in' | 'paid-out'; body: { batch: number; amount_minor: number; reason: string; cashier?: string } }
-  | { kind: 'shift'; path: 'close'; body: { batch: number; counted_minor: number; cashier?: string; despite?: number[] } }
+  | { kind: 'shift'; path: 'close'; body: { batch: number; counted_minor: number; cashier?: string; despite?: number[]; drop_held?: number[] } }
   | { kind: 'shift'; path: 'reprint'; body: Record<string, never> };
 
 const stay = (screen: Screen): Step => ({ screen });
@@ -144,13 +145,14 @@ const named = (by: string): { cashier?: string } => (by === '' ? {} : { cashier:
 
 function count(screen: Extract<ShiftScreen, { kind: 'count' }>, press: Press, sales: readonly Sale[]): Step {
   const { batch, keyed, sure, doubt } = screen;
-  if (press.kind === 'escape') return stay(sure ? { ...screen, sure: false, doubt: false } : shiftMenu(batch));
+  if (press.kind === 'escape') return stay(sure ? { ...screen, sure: false, doubt: false, held: undefined } : shiftMenu(batch));
   if (sure) {
     const by = numbered(screen.by, press);
     if (by !== null) return stay({ ...screen, by });
     if (press.kind !== 'enter') return stay(screen);
     const despite = doubt ? { despite: sales.filter((sale) => !sale.settled).map((sale) => sale.counter) } : {};
-    const body = { batch, counted_minor: minorOf(keyed), ...named(screen.by), ...despite };
+    const dropped = screen.held === undefined ? {} : { drop_held: screen.held };
+    const body = { batch, counted_minor: minorOf(keyed), ...named(screen.by), ...despite, ...dropped };
     return { screen, wish: { kind: 'shift', path: 'close', body } };
   }
   // An empty drawer is counted with a nought: nothing keyed is nothing counted.

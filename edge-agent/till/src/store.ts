@@ -5,7 +5,7 @@ import {
   type TillState,
 } from './api';
 import { changesOf, type Draft } from './devices';
-import { type Intent, Intents } from './intent';
+import { type Intent, Intents, isNewSale, SALES } from './intent';
 import { HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift } from './shift';
 import type { Language } from './text';
@@ -43,6 +43,8 @@ export interface Model {
   silent: boolean;
 }
 
+/** Where it is put aside. */
+const HELD = '/api/held';
 /** Sales kept on the page: what the agent gives at once. */
 const SALES_MAX = 100;
 /** A scan that was taken elsewhere tells of its sale within this; then nobody waits any more. */
@@ -95,7 +97,7 @@ export function switchLanguage(): void {
 }
 
 function questionOf(screen: Screen): string {
-  if (screen.kind === 'count' && screen.sure) return screen.doubt ? 'count-doubt' : 'count-sure';
+  if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 
@@ -107,8 +109,9 @@ function questionOf(screen: Screen): string {
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
-  if (!['enter', 'method', 'pick', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
-  const giving = press.kind === 'enter' && ['confirm', 'refund-sure', 'count-sure', 'count-doubt'].includes(questionOf(model.screen));
+  if (!['enter', 'method', 'pick', 'take', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
+  const question = questionOf(model.screen);
+  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop'].includes(question) || question.startsWith('count-'));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
@@ -116,8 +119,18 @@ function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
   // While a new sale waits for its answer there is nothing else to do: its outcome must be seen.
-  if (model.busy.includes('/api/sales') || isTooEarly(what, by, at)) return;
-  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null), at);
+  if (model.busy.some(isNewSale) || isTooEarly(what, by, at)) return;
+  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null, inTraining(), model.state?.held), at);
+}
+
+/** Whether sales are only played. */
+function inTraining(): boolean {
+  return (model.state?.training ?? null) !== null;
+}
+
+/** Where sales are now: a page that has not noticed a change is refused there. */
+function salesPath(): string {
+  return inTraining() ? SALES.training : SALES.real;
 }
 
 function take({ screen, wish, hint }: Step, pressedAt?: number): void {
@@ -128,9 +141,17 @@ function take({ screen, wish, hint }: Step, pressedAt?: number): void {
 async function carry(wish: Wish): Promise<void> {
   switch (wish.kind) {
     case 'sell':
-      return begin('/api/sales', wish.body);
+      return begin(salesPath(), wish.body);
     case 'act':
-      return begin(`/api/sales/${wish.payment}/${wish.action}`, wish.body);
+      return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
+    case 'hold':
+      return begin(HELD, wish.body);
+    case 'drop':
+      return begin(`${HELD}/${wish.number}/drop`, {});
+    case 'training': {
+      const key = freshKey();
+      return ask(async () => takeState(await post<TillState>(`/api/training/${wish.to}`, {}, key)));
+    }
     case 'device':
       return wish.what === 'restart' ? restartDevice(wish.of) : selfTest(wish.of);
     case 'configure':
@@ -173,6 +194,10 @@ async function carryOut(intent: Intent): Promise<void> {
   try {
     const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
+    if (intent.path.startsWith(HELD)) {
+      const isDone = intent.path === HELD && model.screen.kind === 'reference';
+      return set({ ...rest, screen: isDone ? HOME : model.screen });
+    }
     if ('batch' in answer) {
       // What was just closed is shown, with what should have been in the drawer; all else is done.
       const shown: Screen = answer.closed === undefined ? HOME : { kind: 'report' };
@@ -181,12 +206,17 @@ async function carryOut(intent: Intent): Promise<void> {
     }
     if ('awaiting_scan' in answer) return set({ ...rest, screen: scanScreen(answer.awaiting_scan.amount_minor) });
     const sales = withAnswers(askedAt, [answer]);
-    const screen: Screen = intent.path === '/api/sales' ? { kind: 'sale', payment: answer.payment } : model.screen;
+    const screen: Screen = isNewSale(intent.path) ? { kind: 'sale', payment: answer.payment } : model.screen;
     set({ ...rest, sales, screen });
   } catch (error) {
     set({ busy: model.busy.filter((path) => path !== intent.path), silent: false });
     tell(error);
     const isDoubt = error instanceof Problem && error.code === 'shift_in_doubt';
+    const isLeft = error instanceof Problem && error.code === 'held_left';
+    if (isLeft && model.screen.kind === 'count') {
+      const held = (model.state?.held ?? []).map(({ number }) => number);
+      set({ screen: { ...model.screen, sure: true, held } });
+    }
     if (isDoubt && model.screen.kind === 'count') set({ screen: { ...model.screen, sure: true, doubt: true } });
   }
 }
@@ -231,7 +261,12 @@ function scanned(answer: Events['scan']): void {
   }
   const { sale } = answer;
   const { screen } = model;
-  if (answer.result === 'sale') intents.forgetScan();
+  // The customer waits to pay: a receipt that came before the scanner must not take the cashier elsewhere.
+  if (answer.result === 'found' && screen.kind === 'scan') {
+    set({ notice: { kind: 'hint', hint: 'receipt_scanned' } });
+    return;
+  }
+  if (answer.result !== 'found') intents.forgetScan();
   if (!model.sales.some(({ payment }) => payment === sale.payment)) set({ sales: withSale(model.sales, sale) });
   if (answer.result === 'found' && screen.kind === 'find') take(toward(sale, screen.purpose));
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
@@ -241,13 +276,15 @@ function takeState(state: TillState): void {
   const offlineSince = state.link.online ? null : (model.offlineSince ?? state.now);
   if (offlineSince === null) sessionStorage.removeItem(OFFLINE);
   else sessionStorage.setItem(OFFLINE, String(offlineSince));
+  const turned = inTraining() !== ((state.training ?? null) !== null);
+  const isFirst = model.state === null;
   const { screen } = model;
-  const busy = model.busy.includes('/api/sales');
+  const busy = model.busy.some(isNewSale);
   if (state.awaiting_scan !== null && screen.kind === 'home' && screen.keyed === '' && model.state === null) {
     set({ screen: scanScreen(state.awaiting_scan.amount_minor) });
   } else if (state.awaiting_scan === null && screen.kind === 'scan' && !busy) {
     setTimeout(() => {
-      const asking = model.busy.includes('/api/sales');
+      const asking = model.busy.some(isNewSale);
       if (model.screen.kind !== 'scan' || model.state?.awaiting_scan !== null || asking) return;
       intents.forgetScan();
       set({ screen: HOME, notice: { kind: 'scan-over' } });
@@ -255,12 +292,21 @@ function takeState(state: TillState): void {
   }
   const after = afterShift(model.screen, state.shift?.batch ?? null, model.busy);
   set(after === model.screen ? { state, offlineSince } : { state, offlineSince, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
+  if (turned) {
+    // The others are real, or were only played: what is on the screen is of them.
+    if (!isFirst) {
+      intents.forgetScan();
+      set({ sales: [], code: null, screen: HOME, notice: null });
+    }
+    void ask(readSales);
+  }
 }
 
 async function readSales(): Promise<void> {
   const askedAt = performance.now();
-  const { items } = await get<{ items: Sale[] }>(`/api/sales?limit=${SALES_MAX}`);
-  set({ sales: withAnswers(askedAt, items) });
+  const path = salesPath();
+  const { items } = await get<{ items: Sale[] }>(`${path}?limit=${SALES_MAX}`);
+  if (path === salesPath()) set({ sales: withAnswers(askedAt, items) });
 }
 
 export function selfTest(kind: string): Promise<void> {
@@ -335,7 +381,12 @@ export function start(): void {
   follow(
     {
       state: takeState,
-      sale: takeEvent,
+      sale: (sale) => {
+        if (!inTraining()) takeEvent(sale);
+      },
+      training_sale: (sale) => {
+        if (inTraining()) takeEvent(sale);
+      },
       display: (display) =>
         set({ code: display.kind === 'code' ? { payment: display.payment, svg: display.svg } : null }),
       receipt: ({ printed, why }) => {

@@ -88,6 +88,30 @@ export interface Texts {
   receiptFailed: string;
   scanUnexpected: string;
   scanOver: string;
+  held: {
+    title: string;
+    none: string;
+    hint: string;
+    take: string;
+    drop: string;
+    dropSure: string;
+    dropHint: string;
+    /** Before the number of what was taken up. */
+    taken: string;
+    reference: string;
+    referenceHint: string;
+    closeSure: string;
+  };
+  training: {
+    name: string;
+    /** In the bar, as long as it is on. */
+    on: string;
+    enter: string;
+    enterHint: string;
+    plots: string;
+    leave: string;
+    leaveHint: string;
+  };
   info: string;
   peripherals: string;
   peripheralStates: { ok: string; warning: string; failed: string };
@@ -164,9 +188,9 @@ const zh: Texts = {
   awaitScan: '请扫描顾客的付款码',
   awaitScanHint: '用扫码枪扫描，或输入码下的数字后按确认；按 Esc 返回',
   find: { void: '撤销：选择交易', query: '查询：选择交易', refund: '退款：选择交易', reprint: '重打小票：选择交易' },
-  findHint: '输入流水号、按 ↑↓ 选择，或扫描小票',
+  findHint: '输入流水号或桌号、按 ↑↓ 选择，或扫描小票',
   noneFound: '没有符合的交易',
-  functions: { sale: '消费', code: '二维码', void: '撤销', query: '查询', refund: '退款', reprint: '重打', cancel: '取消', shift: '签到/结算' },
+  functions: { sale: '消费', code: '二维码', void: '撤销', query: '查询', refund: '退款', reprint: '重打', cancel: '取消', shift: '签到/结算', hold: '挂单/取单' },
   actions: { query: '查询结果', cancel: '取消交易', void: '撤销', refund: '退款', reprint: '重打小票' },
   states: {
     sending: '正在提交', created: '正在提交', presenting: '等待顾客扫码', submitting: '正在提交', pending: '等待顾客确认',
@@ -239,10 +263,35 @@ const zh: Texts = {
     none_found: '没有符合的交易',
     key_count: '请先清点并输入金额；没有现金就输入 0',
     other_shift: '班次已在别处变更，请重新查看',
+    in_training: '培训中没有签到、结算和挂单',
+    none_held: '没有挂单',
+    receipt_scanned: '这是小票，不是付款码。要退款请先按 Esc 返回。',
   },
   receiptFailed: '小票没有打印：',
   scanUnexpected: '扫到的码现在用不上',
   scanOver: '不再等待扫码',
+  held: {
+    title: '挂单：选择取单',
+    none: '没有挂单',
+    hint: '挂单不是交易：取单后收款，或者作废。结算时剩下的会作废。',
+    take: '取单',
+    drop: '作废',
+    dropSure: '作废这个挂单？',
+    dropHint: '没有收过款，作废后不能恢复。',
+    taken: '挂单',
+    reference: '桌号/单号',
+    referenceHint: '最多 32 个字；可以留空',
+    closeSure: '以上挂单将作废。',
+  },
+  training: {
+    name: '培训',
+    on: '培训中 · 非真实交易',
+    enter: '进入培训？',
+    enterHint: '之后的操作都是演练：不收款、不上送、不开钱箱、不入账，小票注明“培训”。重启后自动退出。',
+    plots: '金额末两位决定结果：01 余额不足，02 未知后成功，03 未知后失败，04 顾客不付款，05 没有网络，其他成功。',
+    leave: '退出培训？',
+    leaveHint: '之后的操作都是真实交易。',
+  },
   info: '终端状态',
   peripherals: '外设',
   peripheralStates: { ok: '正常', warning: '注意', failed: '故障' },
@@ -306,6 +355,14 @@ const zh: Texts = {
     not_now: '这笔交易现在不能这样操作。',
     sale_not_found: '没有找到这笔交易。',
     scan_not_awaited: '请先输入金额，再扫描付款码。',
+    receipt_elsewhere: '这是别的收银机的小票，请到那台机器或管理后台退款。',
+    held_not_found: '这个挂单已经收款或作废。',
+    held_full: '挂单太多，请先收款或作废几个。',
+    held_left: '还有挂单，结算会把它们作废。',
+    reference_invalid: '桌号/单号最多 32 个字，只能一行。',
+    training: '正在培训，请先退出培训。',
+    not_training: '培训已结束，刚才的操作没有执行。之后都是真实交易。',
+    training_busy: '还有交易没有完成，现在不能进入或退出培训。',
     shift_open: '已经有人签到，请先结算。',
     no_shift: '请先签到。',
     other_shift: '班次已在别处变更，没有执行。请重新查看。',
@@ -366,9 +423,9 @@ const en: Texts = {
   awaitScan: 'Scan the customer’s code',
   awaitScanHint: 'Use the scanner, or type the digits under the code and Enter; Esc goes back',
   find: { void: 'Void: choose a sale', query: 'Query: choose a sale', refund: 'Refund: choose a sale', reprint: 'Reprint: choose a sale' },
-  findHint: 'Type its number, use ↑↓, or scan the receipt',
+  findHint: 'Type its number or its table, use ↑↓, or scan the receipt',
   noneFound: 'No sale fits',
-  functions: { sale: 'Sale', code: 'Code', void: 'Void', query: 'Query', refund: 'Refund', reprint: 'Reprint', cancel: 'Cancel', shift: 'Shift' },
+  functions: { sale: 'Sale', code: 'Code', void: 'Void', query: 'Query', refund: 'Refund', reprint: 'Reprint', cancel: 'Cancel', shift: 'Shift', hold: 'Hold' },
   actions: { query: 'Ask again', cancel: 'Cancel sale', void: 'Void', refund: 'Refund', reprint: 'Reprint' },
   states: {
     sending: 'Sending', created: 'Sending', presenting: 'Customer scans', submitting: 'Sending', pending: 'Customer confirms',
@@ -444,10 +501,35 @@ const en: Texts = {
     none_found: 'No sale fits',
     key_count: 'Count and key the sum first; 0 if the drawer is empty',
     other_shift: 'The shift was changed elsewhere. Look again.',
+    in_training: 'Training has no shifts, and nothing is put aside',
+    none_held: 'Nothing is put aside',
+    receipt_scanned: 'That is a receipt, not a payment code. To refund it, go back (Esc) first.',
   },
   receiptFailed: 'The receipt was not printed: ',
   scanUnexpected: 'That code is of no use right now',
   scanOver: 'No longer waiting for a scan',
+  held: {
+    title: 'Put aside: take one up',
+    none: 'Nothing is put aside',
+    hint: 'None of these is a sale: take it up to sell it, or drop it. Closing the batch drops what is left.',
+    take: 'Take up',
+    drop: 'Drop',
+    dropSure: 'Drop this?',
+    dropHint: 'Nothing was paid for it, and it does not come back.',
+    taken: 'Held',
+    reference: 'Table/order',
+    referenceHint: '32 characters at most; may be empty',
+    closeSure: 'These are put aside and will be dropped.',
+  },
+  training: {
+    name: 'Training',
+    on: 'TRAINING · nothing is real',
+    enter: 'Begin training?',
+    enterHint: 'Nothing is sold from then on: no money, nothing sent, no drawer, in no books; slips say TRAINING. A restart ends it.',
+    plots: 'The last two digits choose the end: 01 no money, 02 unknown, then paid, 03 unknown, then not, 04 nobody pays, 05 no network, else paid.',
+    leave: 'End training?',
+    leaveHint: 'Whatever is keyed after this is real.',
+  },
   info: 'This terminal',
   peripherals: 'Peripherals',
   peripheralStates: { ok: 'works', warning: 'attention', failed: 'failed' },
@@ -511,6 +593,14 @@ const en: Texts = {
     not_now: 'Not possible for this sale now.',
     sale_not_found: 'There is no such sale.',
     scan_not_awaited: 'Key in the amount first, then scan the code.',
+    receipt_elsewhere: 'This is a receipt of another till. Refund it there, or on the dashboard.',
+    held_not_found: 'This is not put aside any more: it was sold or dropped.',
+    held_full: 'Too much is put aside. Sell or drop some first.',
+    held_left: 'Some are put aside. Closing the batch drops them.',
+    reference_invalid: 'A table or order number has 32 characters at most, on one line.',
+    training: 'This till is in training. Leave training first.',
+    not_training: 'Training is over and this was not done. Whatever is keyed now is real.',
+    training_busy: 'A sale is not finished: training cannot begin or end now.',
     shift_open: 'Somebody has signed on already. Close that batch first.',
     no_shift: 'Sign on first.',
     other_shift: 'The shift was changed elsewhere: nothing was done. Look at the screen again.',
@@ -564,7 +654,7 @@ export function whyFailed(t: Texts, failure: Failure): string {
 export function plainWords(t: Texts, problem: Problem): string {
   const words = t.problems[problem.code];
   // Which sale is in the way, or which setting, only the agent knows.
-  const isTold = ['shift_busy', 'shift_in_doubt', 'settings_locked', 'settings_invalid'].includes(problem.code);
+  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid'].includes(problem.code);
   if (words !== undefined) return isTold ? `${words} ${problem.detail}` : words;
   const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
   return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;

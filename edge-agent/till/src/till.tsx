@@ -5,7 +5,10 @@ import { likelyTendered, minorOf, shown } from './amount';
 import { Bar } from './bar';
 import { DeviceRoom } from './device-screens';
 import { useModel, useText } from './hooks';
+import type { Order } from './held';
+import { HeldRoom } from './held-screens';
 import { InfoScreen } from './info';
+import { isNewSale } from './intent';
 import { FUNCTION_KEYS } from './keyboard';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
@@ -14,15 +17,15 @@ import { type Notice as NoticeKind, press } from './store';
 import { fill, plainWords, TEXTS } from './text';
 
 export function Till() {
-  const { screen, busy, silent } = useModel();
+  const { screen, busy, silent, state } = useModel();
   const t = useText();
   return (
-    <div class="till" data-screen={screen.kind}>
+    <div class={(state?.training ?? null) === null ? 'till' : 'till training'} data-screen={screen.kind}>
       <Bar />
       <Notice />
       <main>{roomOf(screen)}</main>
       <FunctionKeys />
-      {busy.includes('/api/sales') && (
+      {busy.some(isNewSale) && (
         <div class="veil" role="alert">
           <p>{silent ? t.silence : t.working}</p>
         </div>
@@ -34,9 +37,9 @@ export function Till() {
 function roomOf(screen: Screen) {
   switch (screen.kind) {
     case 'home':
-      return <HomeScreen keyed={screen.keyed} />;
+      return <HomeScreen keyed={screen.keyed} order={screen.order} />;
     case 'method':
-      return <MethodScreen minor={screen.minor} />;
+      return <MethodScreen minor={screen.minor} order={screen.order} />;
     case 'cash':
       return <CashScreen minor={screen.minor} keyed={screen.keyed} />;
     case 'scan':
@@ -49,6 +52,10 @@ function roomOf(screen: Screen) {
       return <ConfirmScreen screen={screen} />;
     case 'refund':
       return <RefundScreen screen={screen} />;
+    case 'reference':
+    case 'held':
+    case 'drop':
+      return <HeldRoom screen={screen} />;
     case 'shift':
     case 'sign-on':
     case 'drawer':
@@ -59,6 +66,8 @@ function roomOf(screen: Screen) {
     case 'device':
     case 'device-form':
       return <DeviceRoom screen={screen} />;
+    case 'training':
+      return <TrainingScreen on={screen.on} />;
     case 'info':
       return <InfoScreen />;
   }
@@ -156,7 +165,14 @@ export function Sum({ label, text, class: name }: { label: string; text: string;
   );
 }
 
-function HomeScreen({ keyed }: { keyed: string }) {
+/** What goes with the amount that is keyed. */
+function OrderLine({ order }: { order: Order | undefined }) {
+  const t = useText();
+  if (order === undefined) return null;
+  return <p class="marks" data-order>{order.held !== null && <span>{t.held.taken} {order.held}</span>}{order.reference !== '' && <span>{order.reference}</span>}</p>;
+}
+
+function HomeScreen({ keyed, order }: { keyed: string; order: Order | undefined }) {
   const { sales } = useModel();
   const t = useText();
   const show = useShown();
@@ -164,6 +180,7 @@ function HomeScreen({ keyed }: { keyed: string }) {
     <div class="two">
       <section>
         <Sum label={t.amount} text={show(minorOf(keyed))} />
+        <OrderLine order={order} />
         <h2>{t.recent}</h2>
         <ul class="sales">
           {sales.length === 0 && <li class="none">{t.noSales}</li>}
@@ -175,12 +192,13 @@ function HomeScreen({ keyed }: { keyed: string }) {
   );
 }
 
-function MethodScreen({ minor }: { minor: number }) {
+function MethodScreen({ minor, order }: { minor: number; order: Order | undefined }) {
   const t = useText();
   const show = useShown();
   return (
     <div class="one">
       <Sum label={t.chooseMethod} text={show(minor)} />
+      <OrderLine order={order} />
       <div class="choices">
         {(['cash', 'scan', 'code'] as const).map((method, idx) => (
           <Key key={method} what={{ kind: 'method', method }} id={`method-${method}`} class="main">
@@ -188,6 +206,7 @@ function MethodScreen({ minor }: { minor: number }) {
           </Key>
         ))}
       </div>
+      <Key what={{ kind: 'digits', digits: '4' }} id="reference" class="quiet"><kbd>4</kbd>{t.held.reference}</Key>
       <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
     </div>
   );
@@ -237,7 +256,7 @@ function FindScreen({ screen }: { screen: Extract<Screen, { kind: 'find' }> }) {
       <section>
         <h2>{t.find[screen.purpose]}</h2>
         <p class="filter">
-          #<output>{screen.filter === '' ? '…' : screen.filter}</output> <small>{t.findHint}</small>
+          <output>{screen.filter === '' ? '…' : screen.filter}</output> <small>{t.findHint}</small>
         </p>
         <ul class="sales">
           {found.length === 0 && <li class="none">{t.noneFound}</li>}
@@ -264,6 +283,21 @@ function ConfirmScreen({ screen }: { screen: Extract<Screen, { kind: 'confirm' }
       <div class="choices">
         <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
         <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
+      </div>
+    </div>
+  );
+}
+
+function TrainingScreen({ on }: { on: boolean }) {
+  const t = useText();
+  return (
+    <div class="one">
+      <p class="big">{on ? t.training.leave : t.training.enter}</p>
+      <p>{on ? t.training.leaveHint : t.training.enterHint}</p>
+      {!on && <p>{t.training.plots}</p>}
+      <div class="choices">
+        <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
+        <Key what={{ kind: 'enter' }} class="main"><kbd>Enter</kbd>{t.yes}</Key>
       </div>
     </div>
   );
@@ -301,13 +335,14 @@ function RefundScreen({ screen }: { screen: Extract<Screen, { kind: 'refund' }> 
 
 function FunctionKeys() {
   const t = useText();
+  const held = useModel().state?.held?.length ?? 0;
   const other = TEXTS[t === TEXTS.zh ? 'en' : 'zh'];
   return (
     <nav class="functions">
       {FUNCTION_KEYS.map(([key, name]) => (
         <Key key={name} what={{ kind: 'function', key: name }} id={name}>
           <kbd>{key}</kbd>
-          <strong>{t.functions[name]}</strong>
+          <strong>{t.functions[name]}{name === 'hold' && held > 0 && ` ${held}`}</strong>
           <small>{other.functions[name]}</small>
         </Key>
       ))}

@@ -68,7 +68,11 @@ async fn what_a_revoked_publisher_signed_another_can_sign() {
     let hash = first.has_published(&town.admin, &component).await;
     let published = async || town.admin.get(&format!("/v1/plugin-packages/{hash}")).await.json::<Value>(200);
     second.publishes(&town.admin, &component).await.json::<Value>(200);
-    assert_eq!(text(&published().await, "/package/publisher"), first.key_id(), "the first is trusted: it stays the first's");
+    assert_eq!(
+        text(&published().await, "/package/publisher"),
+        first.key_id(),
+        "the first is trusted: it stays the first's"
+    );
     town.admin.post(&format!("/v1/plugin-publishers/{}/revoke", first.key_id())).await.json::<Value>(200);
     let body = json!({ "version": 0, "package": hash });
     let refused = town.admin.post("/v1/plugin-rollouts/sandbox/install").json(&body).await;

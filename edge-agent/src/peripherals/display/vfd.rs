@@ -104,12 +104,20 @@ fn lines(display: &Display) -> [String; 2] {
                 (None, _) => [words.to_owned(), String::new()],
             }
         }
+        Display::Training { message, amount, .. } => {
+            let words = message.map(words).unwrap_or_default();
+            [TRAINING.to_owned(), both_ends(words, amount.as_deref().unwrap_or_default())]
+        }
     }
 }
+
+/// What the upper line says in training, whatever is played on the lower one.
+const TRAINING: &str = "*** TRAINING ***";
 
 const fn words(message: DisplayMessage) -> &'static str {
     match message {
         DisplayMessage::ShowYourCode => "SHOW YOUR CODE",
+        DisplayMessage::ScanCode => "SCAN TO PAY",
         DisplayMessage::Confirming => "PLEASE CONFIRM",
         DisplayMessage::Paid => "PAID",
         DisplayMessage::Failed => "NOT PAID",
@@ -171,6 +179,16 @@ mod tests {
                 ["PAID           12.50", "CHANGE          7.50"],
             ),
             (message(DisplayMessage::Expired, None, None), ["CODE EXPIRED", ""]),
+            (Display::training(), ["*** TRAINING ***", "                    "]),
+            (
+                Display::Training {
+                    message: Some(DisplayMessage::ScanCode),
+                    amount: Some("12.50".to_owned()),
+                    currency: Some(Currency::CNY),
+                    change: None,
+                },
+                ["*** TRAINING ***", "SCAN TO PAY    12.50"],
+            ),
         ];
         for (display, shown) in table {
             assert_eq!(lines(&display), shown, "{display:?}");

@@ -1,0 +1,2 @@
+DROP TABLE held;
+DELETE FROM meta WHERE name = 'held';

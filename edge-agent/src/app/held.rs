@@ -1,0 +1,108 @@
+//! Putting aside (挂单) and dropping what is put aside. It is taken up by the sale that names it.
+
+use saoma_protocol::{Amount, Sequence};
+
+use super::{
+    now,
+    owner::Owner,
+    press::{amount_of, is_text, reference_of},
+};
+use crate::{
+    held::{HELD_MAX, Held, HeldChange},
+    journal::{self, Commit},
+    till::{
+        command::{HoldRequest, Pressed},
+        problem::Refused,
+        view::HeldView,
+    },
+};
+
+impl Owner {
+    pub(super) fn held_views(&self) -> Vec<HeldView> {
+        self.held_aside.values().map(HeldView::of).collect()
+    }
+
+    /// `POST /api/held`. The same press again shows what it put aside, while that is there.
+    ///
+    /// # Errors
+    /// Those of the key, `Training`, of what was keyed, `HeldNotFound`, `HeldFull`, `NoShift`, the journal's.
+    pub(super) async fn hold(&mut self, pressed: Pressed, request: HoldRequest) -> Result<HeldView, Refused> {
+        if self.seen(&pressed).await?.is_some() {
+            let held = self.held_aside.values().find(|held| held.key == pressed.key);
+            return held.map(HeldView::of).ok_or(Refused::HeldNotFound);
+        }
+        self.check_not_training()?;
+        let HoldRequest { amount_minor, reference, held: instead_of, cashier } = request;
+        let amount: Amount = amount_of(amount_minor, self.identity.profile.currency)?;
+        let reference = reference_of(reference.as_deref())?;
+        let cashier = cashier.unwrap_or_else(|| self.cashier().to_owned());
+        if !is_text(&cashier) {
+            return Err(Refused::Cashier);
+        }
+        let (number, held_at) = match instead_of {
+            Some(number) => {
+                let before = self.held_aside.get(&number).ok_or(Refused::HeldNotFound)?;
+                (number, before.held_at)
+            }
+            None if self.held_aside.len() >= HELD_MAX => return Err(Refused::HeldFull),
+            None => (self.held_last.next(), now()),
+        };
+        self.check_shift(false)?;
+        self.check_open_for_sales().await?;
+        let held = Held { number, amount, reference, cashier, held_at, key: pressed.key.clone() };
+        self.commit_held(pressed, HeldChange::Keep(held.clone())).await?;
+        self.held_last = self.held_last.max(number);
+        let view = HeldView::of(&held);
+        self.held_aside.insert(number, held);
+        Ok(view)
+    }
+
+    /// `POST /api/held/{number}/drop`. What is gone already stays gone.
+    ///
+    /// # Errors
+    /// Those of the key, `Training`, `HeldNotFound`, the journal's.
+    pub(super) async fn drop_held(&mut self, pressed: Pressed, number: Sequence) -> Result<(), Refused> {
+        if self.seen(&pressed).await?.is_some() {
+            return Ok(());
+        }
+        self.check_not_training()?;
+        self.check_held(Some(number))?;
+        self.commit_held(pressed, HeldChange::Drop(number)).await?;
+        self.held_aside.remove(&number);
+        tracing::info!(held = number.0, "what was put aside was dropped");
+        Ok(())
+    }
+
+    /// Whether what a sale is to be made of is still put aside: another page may have sold or dropped it.
+    ///
+    /// # Errors
+    /// `HeldNotFound`.
+    pub(super) fn check_held(&self, held: Option<Sequence>) -> Result<(), Refused> {
+        match held {
+            Some(number) if !self.held_aside.contains_key(&number) => Err(Refused::HeldNotFound),
+            _ => Ok(()),
+        }
+    }
+
+    /// What goes with a batch that is closed: all that is put aside, if the cashier has seen each of them (`dropped`).
+    ///
+    /// # Errors
+    /// `HeldLeft`.
+    pub(super) fn held_to_drop(&self, dropped: &[Sequence]) -> Result<Vec<HeldChange>, Refused> {
+        if self.held_aside.keys().all(|number| dropped.contains(number)) {
+            return Ok(self.held_aside.keys().copied().map(HeldChange::Drop).collect());
+        }
+        let told = self.held_aside.values().map(|held| {
+            let reference = held.reference.as_ref().map(|reference| format!(" ({reference})")).unwrap_or_default();
+            format!("{} {}{reference}", held.number, held.amount)
+        });
+        Err(Refused::HeldLeft(told.collect()))
+    }
+
+    async fn commit_held(&mut self, pressed: Pressed, change: HeldChange) -> Result<(), Refused> {
+        let Pressed { key, fingerprint } = pressed;
+        let shift_press = Some(journal::ShiftPress { key, fingerprint });
+        self.commit(Commit { held: vec![change], shift_press, ..Commit::default() }).await?;
+        Ok(())
+    }
+}
