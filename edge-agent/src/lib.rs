@@ -16,5 +16,6 @@ pub mod receipt;
 pub mod sale;
 pub mod shift;
 pub mod sync;
+pub mod systemd;
 pub mod telemetry;
 pub mod till;

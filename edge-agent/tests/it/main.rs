@@ -22,6 +22,7 @@ mod secured;
 mod shifts;
 mod shop;
 mod stopping;
+mod systemd;
 mod torn;
 mod unplugged;
 mod vault;

@@ -31,7 +31,7 @@ fn output(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// What enrolment leaves behind, from a CA of the test.
-fn enrolled(path: &Path) {
+pub fn enrolled(path: &Path) {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca_params = CertificateParams::default();
     ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
