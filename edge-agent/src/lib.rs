@@ -15,6 +15,7 @@ pub mod private_file;
 pub mod receipt;
 pub mod sale;
 pub mod shift;
+pub mod simulate;
 pub mod sync;
 pub mod systemd;
 pub mod telemetry;

@@ -23,7 +23,7 @@ use serde_json::json;
 
 use crate::{
     core::listener_kept_for_us,
-    program::enrolled,
+    enrolled::enrolled,
     shop::{Till, fresh_key},
 };
 
