@@ -36,7 +36,7 @@ use crate::{
     peripherals::{Devices, PeripheralError, registry},
     private_file::GROUP_AND_OTHERS,
     till::{
-        Room, Till,
+        self, Room, Till,
         command::{Command, Commands},
     },
 };
@@ -45,10 +45,13 @@ use owner::Owner;
 /// Messages of the broker that may wait for the owner; behind it, MQTT's own flow control holds.
 const NEWS_MAX: usize = 64;
 /// How long the agent may take to stop before what is left is dropped; all of it is on the disk. What the owner waits for, and
-/// its goodbyes. Whoever starts the agent gives it a little longer.
+/// its goodbyes.
 const STOP_MAX: Duration = Duration::from_secs(owner::PAYMENTS_MAX.as_secs() + 8);
 /// How long closing the journal's file may take: it is folded into one, and the disk may be slow.
 const JOURNAL_MAX: Duration = Duration::from_secs(5);
+/// Longest that [`Running::stop`] takes. Whoever starts the agent gives it more before killing it.
+pub const STOPPED_WITHIN: Duration =
+    Duration::from_secs(STOP_MAX.as_secs() + till::SHUTDOWN_SECONDS + JOURNAL_MAX.as_secs());
 
 /// Why the agent does not run.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@ mod doctor;
 mod enrol;
 mod journal;
 mod run;
+mod simulate;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -47,6 +48,17 @@ enum Command {
     /// Look after the journal.
     #[command(subcommand)]
     Journal(journal::Journal),
+    /// Live a day of a busy shop at the running till, faster than it is, for demos and load.
+    ///
+    /// Signs on, sells for cash and by codes with a lunch peak, cancels, voids, gives back, reprints, brings change, and closes the
+    /// batch with the drawer as it was counted here. Codes on show are paid by whoever looks at the display; where nobody does, the
+    /// customer goes away. Progress on standard error, a summary with rates and times on standard output. Ctrl-C closes the
+    /// batch early.
+    ///
+    /// Exit code: 0 all went well, 1 the till refused something or did not answer, 2 its drawer or its sales are wrong.
+    ///
+    /// Example: saoma-edge simulate --yes-sell-on-this-terminal --sales 200 --speed 240
+    Simulate(simulate::Simulate),
 }
 
 /// How a command ended that did what it was asked. One that could not ends in 1 with a message on standard error, and a
@@ -88,6 +100,7 @@ impl Cli {
             Command::Config(show) => show.run(load)?,
             Command::Doctor(doctor) => return doctor.run(load()),
             Command::Journal(journal) => return journal.run(&load()?),
+            Command::Simulate(simulate) => return simulate.run(&load()?),
         }
         Ok(Exit::Done)
     }

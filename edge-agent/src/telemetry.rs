@@ -26,7 +26,7 @@ use crate::config::TelemetryConfig;
 /// How long one delivery to the collector may take; a slow collector loses spans, never a sale.
 const EXPORT_MAX: Duration = Duration::from_secs(10);
 /// How long the last spans may take when the agent stops.
-const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
 
 /// Why telemetry cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -37,7 +37,7 @@ use problem::Refused;
 /// Connections at once: a till has two screens and a person who looks.
 const CONNECTIONS_MAX: usize = 64;
 /// How long open requests may take when the agent stops.
-const SHUTDOWN_SECONDS: u64 = 2;
+pub const SHUTDOWN_SECONDS: u64 = 2;
 /// How long a client may take for the head of a request.
 const REQUEST_HEAD_MAX: Duration = Duration::from_secs(5);
 

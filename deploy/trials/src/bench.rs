@@ -2,6 +2,7 @@
 
 pub mod nodes;
 mod statements;
+mod terminal;
 
 use std::{
     path::Path,
@@ -25,7 +26,6 @@ static FIRST: AtomicU64 = AtomicU64::new(0);
 
 pub async fn run(premises: Premises, charges_per_s: Option<f64>) -> Result<()> {
     Shop::forget(&premises)?;
-    let programs = premises.programs.clone();
     let started = Instant::now();
     let mut shop = Shop::open(premises).await?;
     println!("shop: nothing to open (cold)         {:>10.0} ms", started.elapsed().as_secs_f64() * 1e3);
@@ -35,8 +35,7 @@ pub async fn run(premises: Premises, charges_per_s: Option<f64>) -> Result<()> {
     if let Some(charges_per_s) = charges_per_s {
         println!("payments against those commits alone {:>10.2}", rate / charges_per_s);
     }
-    let size = std::fs::metadata(programs.join("saoma-edge"))?.len();
-    println!("terminal's stripped binary           {:>10.1} MB", size as f64 / 1e6);
+    terminal::run(&mut shop).await?;
     shop.close().await
 }
 

@@ -49,7 +49,14 @@ pub fn run() -> Result<()> {
     })?;
     let release = crate::target().join("release");
     std::fs::copy(crate::target().join("small/saoma-edge"), release.join("saoma-edge"))?;
-    timed("Payments per second, memory, start-up, size", || {
+    timed("A terminal: size, start-up, memory, and sales against bare commits to the same disk", || {
+        stage::execute(
+            cargo(&["bench", "--quiet", "--locked", "--package", "saoma-edge", "--bench", "terminal"])
+                .env("SAOMA_BENCH_EDGE", release.join("saoma-edge"))
+                .env("SAOMA_BENCH_DIR", crate::target()),
+        )
+    })?;
+    timed("Payments per second, memory, start-up, sync", || {
         let mut demo = std::process::Command::new(release.join("saoma-demo"));
         demo.arg("--programs").arg(&release).arg("--plugins").arg(&plugins).current_dir(crate::root());
         demo.args(["bench", "--charges-per-s", &charges_per_s]);

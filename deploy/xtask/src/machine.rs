@@ -20,6 +20,8 @@ pub const OPENSSL: Package =
 pub const ZBAR: Package = Package { name: "zbar-tools", program: "zbarimg", why: "reads our codes back" };
 pub const ESPEAK: Package =
     Package { name: "espeak-ng", program: "espeak-ng", why: "says the till's amounts in tests" };
+pub const SYSTEMD: Package =
+    Package { name: "systemd", program: "systemd-analyze", why: "reads the terminal's unit as the terminal does" };
 pub const RSVG: Package =
     Package { name: "librsvg2-bin", program: "rsvg-convert", why: "turns the display's image into pixels" };
 pub const CHROMIUM: Package = Package { name: "chromium", program: "chromium", why: "runs the browser tests" };

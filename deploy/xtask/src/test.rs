@@ -101,6 +101,7 @@ fn rust_tests() -> Result<()> {
         &machine::REDIS,
         &machine::OPENPYXL,
         &machine::ESPEAK,
+        &machine::SYSTEMD,
     ])?;
     let plugins = guests::build()?;
     timed("Rust tests", || {

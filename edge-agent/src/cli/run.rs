@@ -1,14 +1,15 @@
 //! `saoma-edge run`.
 
-use std::io::Write as _;
+use std::{io::Write as _, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    app::{self, Parts},
+    app::{self, Parts, Pulse},
     config::{Config, source::Source},
+    systemd::{Systemd, Word},
     telemetry,
 };
 
@@ -25,6 +26,7 @@ pub(super) fn run(config: Config, source: Source) -> Result<()> {
 }
 
 async fn serve(config: Config, source: Source) -> Result<()> {
+    let systemd = Systemd::of(|name| std::env::var_os(name), std::process::id())?.map(Arc::new);
     let telemetry_config = config.telemetry.clone();
     let parts = Parts { source, ..Parts::from_config(config)? };
     let terminal = parts.identity.terminal;
@@ -44,12 +46,29 @@ async fn serve(config: Config, source: Source) -> Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{ready}").and_then(|()| stdout.flush()).context("say that the till is open")?;
     tracing::info!(%till, terminal.id = %terminal, "the till is open");
+    if let Some(systemd) = &systemd {
+        systemd.tell(Word::Ready { till });
+        tokio::spawn(vouch(Arc::clone(systemd), running.pulse()));
+    }
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = running.ended() => bail!("go on: the agent ended by a mistake of its own; the log says which. Start it again"),
     }
+    if let Some(systemd) = &systemd {
+        systemd.tell(Word::Stopping);
+    }
     running.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Tells systemd that the agent is alive for as long as it is, each time after asking it. One that is stuck is not vouched for,
+/// and systemd starts it anew.
+async fn vouch(systemd: Arc<Systemd>, pulse: Pulse) {
+    let Some(every) = systemd.beats_every() else { return };
+    while pulse.beats().await {
+        systemd.tell(Word::Alive);
+        tokio::time::sleep(every).await;
+    }
 }

@@ -17,7 +17,8 @@ const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 const CREDENTIAL: &str = "journal-key";
 /// The key that was in force before, as long as `journal rekey` has to open what is sealed under it.
 const CREDENTIAL_BEFORE: &str = "journal-key-before";
-/// systemd lets the unit's user in by an access list, whose mask stands where the group's bits are.
+/// systemd gives a credential to the unit's user (0400), or lets it in by an access list, whose mask stands where the group's bits
+/// are (0440), as the file system has it.
 const OTHERS: u32 = 0o007;
 
 /// Why the journal stays shut.

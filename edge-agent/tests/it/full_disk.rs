@@ -100,6 +100,14 @@ impl SmallDisk {
         assert!(status.unwrap().success(), "remount,{how}");
     }
 
+    /// Leaves nothing else to write to.
+    pub fn shut_all_others(&self) {
+        let script = "findmnt --raw --noheadings --output TARGET | while read -r mount; do \
+                      [ \"$mount\" = \"$0\" ] || mount -o remount,bind,ro \"$mount\" || exit 1; done; ! touch /tmp/open";
+        let shut = self.inside("sh").args(["-c", script]).arg(self.mount.path()).stderr(Stdio::null()).status();
+        assert!(shut.unwrap().success(), "everything else is read-only");
+    }
+
     pub fn program(&self, free_bytes_min: u64) -> Command {
         let mut command = self.inside(env!("CARGO_BIN_EXE_saoma-edge"));
         command

@@ -10,15 +10,10 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use saoma_edge::link::{
-    identity::{DataDir, Identity},
-    tls,
-};
-use saoma_protocol::{StoreId, TenantId, TerminalId};
+use saoma_edge::link::tls;
 use serde_json::Value;
 
-use crate::core::shop_profile;
+use crate::enrolled::enrolled;
 
 fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_saoma-edge"));
@@ -28,31 +23,6 @@ fn program(folder: &Path) -> Command {
 
 fn output(folder: &Path, arguments: &[&str]) -> Output {
     program(folder).args(arguments).output().unwrap()
-}
-
-/// What enrolment leaves behind, from a CA of the test.
-fn enrolled(path: &Path) {
-    let ca_key = KeyPair::generate().unwrap();
-    let mut ca_params = CertificateParams::default();
-    ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = ca_params.self_signed(&ca_key).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let own = CertificateParams::default().signed_by(&key, &Issuer::new(ca_params, ca_key)).unwrap();
-    let identity = Identity {
-        v: Identity::version(),
-        // Nobody is there: the till opens all the same.
-        core_url: "https://127.0.0.1:1".to_owned(),
-        tenant: TenantId::from_bytes([1; 16]),
-        terminal: TerminalId::from_bytes([2; 16]),
-        store: StoreId::from_bytes([3; 16]),
-        mqtt_host: "127.0.0.1".to_owned(),
-        mqtt_port: 1,
-        profile: shop_profile(),
-        ca_pem: ca.pem(),
-        certificate_chain_pem: own.pem(),
-        key_file: String::new(),
-    };
-    DataDir::open(path).unwrap().switch_to(identity, &key.serialize_pem()).unwrap();
 }
 
 /// Ends with the test, also with one that fails.
@@ -124,7 +94,7 @@ fn the_configuration_explains_itself() {
 #[test]
 fn help_teaches() {
     let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &[],
         &["run"],
         &["enrol"],
@@ -135,6 +105,7 @@ fn help_teaches() {
         &["journal", "export"],
         &["journal", "replay"],
         &["journal", "rekey"],
+        &["simulate"],
     ];
     let help = commands.map(|command| {
         let told = output(folder.path(), &[command, &["--help"]].concat());
