@@ -57,7 +57,7 @@ enum Command {
     ///
     /// Exit code: 0 all went well, 1 the till refused something or did not answer, 2 its drawer or its sales are wrong.
     ///
-    /// Example: saoma-edge simulate --yes-sell-on-this-terminal --sales 200 --speed 240
+    /// Example: saoma-edge simulate --sell-on "Trial till" --sales 200 --speed 240
     Simulate(simulate::Simulate),
 }
 

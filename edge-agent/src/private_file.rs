@@ -64,8 +64,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     put(path, Path::new(&beside), bytes, |file| {
-        // Only the superuser gives files away. For another user the file is this one's from now on, with the same mode.
-        let _ = fchown(file, Some(about.uid()), Some(about.gid()));
+        // Only the superuser gives files away. For another user the file is this one's from now on; its group has to stay, or
+        // others could read it than before.
+        fchown(file, Some(about.uid()), Some(about.gid())).or_else(|_| fchown(file, None, Some(about.gid())))?;
         file.set_permissions(fs::Permissions::from_mode(about.mode() & 0o7777))
     })
 }

@@ -1,5 +1,7 @@
 //! A whole shop on this machine: a scheme, core, one terminal, and the people who own and run it.
 
+mod merchant;
+
 use std::{
     fs::File,
     net::TcpListener,
@@ -11,6 +13,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use self::merchant::Merchant;
 use crate::{
     api::{Door, text},
     collector::Collector,
@@ -78,16 +81,6 @@ pub struct Made {
     pub trapping: String,
     pub looping: String,
     pub honest: String,
-    pub api_key: String,
-}
-
-/// A merchant beside the shop's own, without terminals and rules: who sells there, and what they sell through.
-#[derive(Clone)]
-pub struct Merchant {
-    pub store: String,
-    /// The channel account whose plugin answers at once.
-    pub honest: String,
-    /// Of a program that may do everything for the merchant.
     pub api_key: String,
 }
 
@@ -365,20 +358,6 @@ impl Shop {
             honest,
             api_key: text(&key, "/secret")?,
         })
-    }
-
-    /// Makes another merchant of this core, the `number`-th.
-    pub async fn opens_another(&self, number: usize) -> Result<Merchant> {
-        let (name, email) = (format!("Merchant {number}"), format!("owner{number}@demo.local"));
-        let tenant = json!({"name": name, "currency": "CNY", "owner_name": "Wang Fang", "owner_email": email});
-        let admin = self.signed_in(ADMIN_EMAIL).await?;
-        let tenant = admin.post("/v1/tenants", &tenant, &format!("tenant-{number}")).await?;
-        let owner = self.first_sign_in(&email, &text(&tenant, "/owner_one_time_password")?).await?;
-        let store = owner.post("/v1/stores", &json!({"name": name}), "store").await?;
-        let settings = json!({"settings": {"mode": "honest"}, "secrets": {}});
-        let honest = self.channel_account(&owner, "hostile", "Honest", &settings).await?;
-        let key = owner.post("/v1/api-keys", &json!({"name": "bench", "role": "owner"}), "key").await?;
-        Ok(Merchant { store: text(&store, "/id")?, honest, api_key: text(&key, "/secret")? })
     }
 
     async fn first_sign_in(&self, email: &str, one_time: &str) -> Result<Door> {

@@ -248,7 +248,11 @@ impl Owner {
             return Err(not_compared());
         }
         self.check_shift(false)?;
-        self.check_held(order.held)?;
+        if let Err(gone) = self.check_held(order.held) {
+            // No further scan could sell it: the cashier begins anew.
+            self.awaiting = None;
+            return Err(gone);
+        }
         self.check_open_for_sales().await?;
         let sale = self.key(pressed, order, Tender::Scan { code: trimmed(&text) }).await?;
         self.awaiting = None;
@@ -283,6 +287,9 @@ impl Owner {
         kind: Kind,
     ) -> Result<oneshot::Receiver<Result<String, PeripheralError>>, Refused> {
         self.seen(&pressed).await?;
+        if kind == Kind::Drawer {
+            self.check_not_training()?;
+        }
         self.remember(pressed, None);
         Ok(self.counter.self_test(kind))
     }
@@ -468,7 +475,7 @@ fn check_code(code: &ScannedCode) -> Result<(), Refused> {
 }
 
 /// The first number of a sale in a text: a receipt's QR code holds it alone, other papers in a sentence or a link.
-fn payment_in(text: &str) -> Option<PaymentId> {
+pub(super) fn payment_in(text: &str) -> Option<PaymentId> {
     /// `pay_` and 26 characters.
     const NUMBER_LEN: usize = 30;
     // A scanner behind a keyboard with Caps Lock on types capitals.

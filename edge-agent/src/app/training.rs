@@ -19,7 +19,7 @@ use super::{
     happen::SHOWN_MAX,
     now,
     owner::{Awaiting, Order, Owner},
-    press::{Checked, amount_of, check, is_forgotten},
+    press::{Checked, amount_of, check, is_forgotten, payment_in},
 };
 use crate::{
     counter::About,
@@ -273,6 +273,10 @@ impl Owner {
     /// # Errors
     /// `ScanNotAwaited`.
     pub(super) fn scan_training(&mut self, text: ScannedCode) -> Result<ScanView, Refused> {
+        // A receipt is no customer in training either: what is being sold goes on waiting.
+        if payment_in(text.expose()).is_some() {
+            return Err(Refused::ScanNotAwaited);
+        }
         drop(text);
         let Some(Awaiting { pressed, order, .. }) = self.training.session()?.awaiting.take() else {
             return Err(Refused::ScanNotAwaited);

@@ -19,9 +19,9 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
-    /// Yes: these sales are made on that terminal, and stand in that merchant's books.
-    #[arg(long)]
-    yes_sell_on_this_terminal: bool,
+    /// The terminal's number or name: these sales are made on it, and stand in its merchant's books. Without it, it is told.
+    #[arg(long, value_name = "TERMINAL")]
+    sell_on: Option<String>,
     /// The till's address; without it till.listen of the configuration.
     #[arg(long, value_name = "ADDRESS")]
     till: Option<SocketAddr>,
@@ -106,11 +106,12 @@ impl Simulate {
     /// Every terminal is a merchant's: there is none on which this is not for real.
     fn check_leave(&self, till: &TillSeen) -> Result<()> {
         let TillSeen { merchant_name, store_name, terminal_name, terminal } = till;
+        let is_meant = |meant: &String| *meant == terminal.to_string() || meant == terminal_name;
         ensure!(
-            self.yes_sell_on_this_terminal,
+            self.sell_on.as_ref().is_some_and(is_meant),
             "simulate a day at {terminal_name} in {store_name} of {merchant_name} ({terminal}): its sales would be real, on this \
-             terminal and in that merchant's books, with receipts and an open drawer. If that is what it is there for, say \
-             --yes-sell-on-this-terminal"
+             terminal and in that merchant's books, with receipts and an open drawer. If that is what it is there for, name it: \
+             --sell-on {terminal}"
         );
         Ok(())
     }

@@ -123,7 +123,8 @@ pub fn differing(one: &PeripheralsConfig, other: &PeripheralsConfig) -> BTreeSet
 
 /// Where device files of tills are. What reaches the till's page may set no other: a driver writes to its device, and the agent's
 /// user may write more than the page's visitor.
-const DEVICE_FOLDERS: [&str; 6] = ["/dev/tty", "/dev/serial/", "/dev/usb/", "/dev/lp", "/dev/input/", "/dev/pts/"];
+const DEVICE_FOLDERS: [&str; 7] =
+    ["/dev/tty", "/dev/serial/", "/dev/usb/", "/dev/lp", "/dev/input/", "/dev/pts/", "/dev/saoma/"];
 /// ALSA's names of what is a device; others (`file:`) write files and start programs.
 const SOUND_DEVICES: [&str; 5] = ["default", "sysdefault", "hw:", "plughw:", "dmix:"];
 

@@ -18,7 +18,7 @@ use crate::{
     shop::{Shop, fresh_key, number, until},
 };
 
-const YES: &str = "--yes-sell-on-this-terminal";
+const YES: &str = "--sell-on=ter_aibaeaqcaibaeaqcaibaeaqcai";
 
 fn starts(folder: &Path, till: &str, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_saoma-edge"))
@@ -100,10 +100,12 @@ async fn a_day_is_sold_counted_and_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_sells_for_real_who_did_not_say_so() {
     let shop = Shop::open().await;
-    let refused = simulates(&shop, &["--flat-out"]).await;
-    assert_eq!(refused.status.code(), Some(1));
-    for told in ["Saoma Tea", "Zhongshan Road", "--yes-sell-on-this-terminal"] {
-        assert!(words(&refused).contains(told), "{}", words(&refused));
+    for named in [&["--flat-out"][..], &["--flat-out", "--sell-on=Till 9"]] {
+        let refused = simulates(&shop, named).await;
+        assert_eq!(refused.status.code(), Some(1));
+        for told in ["Saoma Tea", "Zhongshan Road", "--sell-on ter_"] {
+            assert!(words(&refused).contains(told), "{}", words(&refused));
+        }
     }
     let open = json!({"float_minor": 0, "cashier": "Li"});
     assert_eq!(shop.till.post("/api/shift/open", &open, &fresh_key()).await.status, 201);

@@ -148,8 +148,7 @@ async fn an_agent_that_stands_still_is_not_vouched_for() {
     BufReader::new(agent.0.stdout.take().unwrap()).read_line(&mut ready).unwrap();
     let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
     let till = Till::at(ready["till"].as_str().unwrap().trim_end_matches('/').to_owned());
-    let is_vouched_for = || systemd.hears(WATCHDOG).is_some();
-    assert!((0..5).all(|_| is_vouched_for()));
+    assert!((0..5).all(|_| systemd.hears(PATIENCE).is_some()));
 
     let mut other = SqliteConnection::establish(systemd.data().join("journal.db").to_str().unwrap()).unwrap();
     other.batch_execute("PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE").unwrap();

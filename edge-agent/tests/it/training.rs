@@ -200,6 +200,7 @@ async fn nobody_takes_a_played_sale_for_a_real_one() {
         (format!("/api/sales/{real}/refund"), json!({"amount_minor": 1})),
         (format!("/api/sales/{real}/reprint"), nothing()),
         ("/api/drawer/open".to_owned(), nothing()),
+        ("/api/peripherals/drawer/self-test".to_owned(), nothing()),
         ("/api/shift/open".to_owned(), json!({"float_minor": 0, "cashier": "Li"})),
         ("/api/shift/reprint".to_owned(), nothing()),
     ] {

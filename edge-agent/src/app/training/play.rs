@@ -201,6 +201,11 @@ mod tests {
         press(&mut unknown, Press::Query, 2_000).unwrap();
         unknown.goes_on(Millis(2_500));
         assert_eq!(unknown.view().state, "succeeded");
+        let mut given_up = play(1202, scan());
+        assert_eq!(states(&mut given_up, 2_000).last(), Some(&"unknown"));
+        press(&mut given_up, Press::Cancel, 2_000).unwrap();
+        given_up.goes_on(Millis(2_500));
+        assert_eq!(given_up.view().state, "succeeded", "what may be paid is not made unpaid by a press");
         for tender in [Tender::Code, scan()] {
             let mut waiting = play(1204, tender);
             states(&mut waiting, 2_000);

@@ -106,7 +106,8 @@ impl Scene {
                 }
                 self.begin(now);
             }
-            Ask::Query if self.view.state == PaymentState::Unknown => self.set(self.end(), now),
+            // As in earnest: what may be paid does not become unpaid by being cancelled.
+            Ask::Query | Ask::Cancel if self.view.state == PaymentState::Unknown => self.set(self.end(), now),
             Ask::Cancel if !self.view.state.is_settled() => self.set(PaymentState::Cancelled, now),
             Ask::Refund(refund) => return self.give_back(refund, sale, now),
             Ask::ListRefunds => return Outcome::Refunds(self.refunds.clone()),

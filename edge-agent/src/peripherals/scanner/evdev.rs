@@ -69,6 +69,11 @@ impl Typing {
                 }
                 b'\r'
             }
+            // The code would be another one without it.
+            Typed::Unknown => {
+                self.has_gap = true;
+                return None;
+            }
             Typed::Lost => {
                 // A key that was let go meanwhile would be held for ever.
                 self.keys = Keys::default();
@@ -130,8 +135,8 @@ impl EvdevScanner {
         match error.kind() {
             io::ErrorKind::NotFound => self.unreachable("no such device is plugged in"),
             io::ErrorKind::PermissionDenied => self.unable(format!(
-                "the agent's user may not read {}; add that user to the group input, or give it the device by a udev rule, \
-                 and start the agent again",
+                "the agent's user may not read {}; give it this device alone by a udev rule (deploy/edge/udev.rules has one), \
+                 and plug it in again",
                 path.display()
             )),
             _ => failure(&self.device(), error),
@@ -161,7 +166,7 @@ impl EvdevScanner {
             }
         }
         self.came.drain(..taken);
-        code.or_else(|| self.typing.after_silence(now).map(Err))
+        code
     }
 }
 
@@ -177,12 +182,18 @@ impl Scanner for EvdevScanner {
             if let Some(code) = self.next(now) {
                 return code.map(Some).map_err(|unusable| self.unable(unusable.why()));
             }
-            if now >= deadline {
-                return Ok(None);
-            }
             let until = self.typing.unended_at().map_or(deadline, |unended_at| deadline.min(unended_at));
             let mut buffer = [0; 16 * EVENT_LEN];
+            // Also when the time is over: what lies there was typed while this thread had to wait, and is no silence.
             match self.open()?.read(&mut buffer, until) {
+                Ok(0) => {
+                    if let Some(unusable) = self.typing.after_silence(now) {
+                        return Err(self.unable(unusable.why()));
+                    }
+                    if now >= deadline {
+                        return Ok(None);
+                    }
+                }
                 Ok(len) => self.came.extend_from_slice(buffer.get(..len).unwrap_or_default()),
                 Err(error) => {
                     // It comes back as a new device; half a code does not.
@@ -255,7 +266,7 @@ mod tests {
         // Tests may run as root, who may read everything.
         let forbidden = io::Error::from_raw_os_error(libc::EACCES);
         let error = scanner("usb:0c2e:0b61", grab).not_opened(Path::new("/dev/input/event3"), &forbidden).to_string();
-        for words in ["/dev/input/event3", "the group input", "udev rule"] {
+        for words in ["/dev/input/event3", "this device alone by a udev rule"] {
             assert!(error.contains(words), "{error}");
         }
     }

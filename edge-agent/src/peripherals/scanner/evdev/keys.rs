@@ -21,6 +21,9 @@ const SHIFTS: [u16; 2] = [42, 54];
 /// Control, Alt and the logo keys, left and right: with one of them a key is a command and no character.
 const COMMANDS: [u16; 6] = [29, 97, 56, 100, 125, 126];
 
+/// Caps Lock, Num Lock and Scroll Lock: scanners press them around a code.
+const SILENT: [u16; 3] = [58, 69, 70];
+
 /// What an event typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Typed {
@@ -30,6 +33,8 @@ pub(super) enum Typed {
     End,
     /// The kernel had no room for events that came before this one.
     Lost,
+    /// A key of a code that types nothing we know: a control character, or one of a keyboard of another country.
+    Unknown,
 }
 
 /// The keys that are held.
@@ -60,13 +65,16 @@ impl Keys {
             }
         }
         // A key that is held down repeats itself: no scanner means that.
-        if value != DOWN || self.commands.contains(&true) {
+        if value != DOWN || SILENT.contains(&code) {
             return None;
         }
-        match code {
-            TAB | ENTER | KEYPAD_ENTER => Some(Typed::End),
-            _ => character(code, self.shifts.contains(&true)).map(Typed::Character),
+        if self.commands.contains(&true) {
+            return Some(Typed::Unknown);
         }
+        Some(match code {
+            TAB | ENTER | KEYPAD_ENTER => Typed::End,
+            _ => character(code, self.shifts.contains(&true)).map_or(Typed::Unknown, Typed::Character),
+        })
     }
 }
 
@@ -112,6 +120,7 @@ mod tests {
                 Typed::Character(character) => char::from(character),
                 Typed::End => '⏎',
                 Typed::Lost => '?',
+                Typed::Unknown => '·',
             })
             .collect()
     }
@@ -135,10 +144,11 @@ mod tests {
             // Both shifts, one of them let go; a key let go after its shift.
             (vec![(42, 1), (54, 1), (42, 0), (30, 1), (54, 0), (30, 0), (30, 1)], "Aa"),
             (vec![(2, 1), (2, 2), (2, 2), (2, 0)], "1"),
-            (with(29, &[46, 2]), ""),
-            (with(125, &[28]), ""),
-            // F1, Escape, Caps Lock, the arrows: keys that type nothing.
-            (all(&[59, 1, 58, 103, 105, 106, 108, 14, 111, 0, 700]), ""),
+            // Commands, and F1, Escape, the arrows: of a scanner they stand for letters that we do not know. Locks stand for nothing.
+            (with(29, &[46, 2]), "··"),
+            (with(125, &[28]), "·"),
+            (all(&[59, 1, 103, 105, 106, 108, 14, 111, 0, 700]), "··········"),
+            (all(&[58, 69, 70]), ""),
         ];
         for (events, text) in table {
             assert_eq!(typed(&events), text, "{events:?}");
