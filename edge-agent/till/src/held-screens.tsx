@@ -62,6 +62,8 @@ function ReferenceScreen({ screen }: { screen: Extract<HeldScreen, { kind: 'refe
   // For input methods (Chinese, emoji); plain keys come by the window, where a scanner is told from a hand.
   useEffect(() => field.current?.focus(), []);
   const typed = (): void => press({ kind: 'typed', text: field.current?.value ?? '' }, 'key');
+  // What an input method has begun is the field's until it ends: the page is drawn meanwhile, and must leave it there.
+  const composing = useRef(false);
   return (
     <div class="two">
       <section>
@@ -71,12 +73,18 @@ function ReferenceScreen({ screen }: { screen: Extract<HeldScreen, { kind: 'refe
           <input
             ref={field}
             data-reference
-            value={screen.keyed}
+            value={composing.current ? field.current?.value ?? screen.keyed : screen.keyed}
             maxLength={2 * REFERENCE_LEN_MAX}
             onInput={(event) => {
               if (!event.isComposing) typed();
             }}
-            onCompositionEnd={typed}
+            onCompositionStart={() => {
+              composing.current = true;
+            }}
+            onCompositionEnd={() => {
+              composing.current = false;
+              typed();
+            }}
           />
         </label>
         <p>{t.held.referenceHint}</p>
