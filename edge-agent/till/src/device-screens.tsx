@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import type { Device, DevicesPage } from './api';
-import { type DeviceScreen, type Draft, driverOf, KINDS, suggestions, shownValue, withDriver } from './devices';
+import { type DeviceScreen, type Draft, driverOf, KINDS, suggestions, shownValue, takesKeys, withDriver } from './devices';
 import { useModel, useText, when } from './hooks';
 import { fillIn, watchDevices } from './store';
 import { fill, type Texts } from './text';
@@ -19,7 +19,9 @@ export function DeviceRoom({ screen }: { screen: DeviceScreen }) {
     case 'device':
       return <One page={devices} of={screen.of} />;
     case 'device-form':
-      return <Form page={devices} of={screen.of} draft={screen.draft} />;
+      return screen.sure === true
+        ? <KeysQuestion page={devices} of={screen.of} draft={screen.draft} />
+        : <Form page={devices} of={screen.of} draft={screen.draft} />;
   }
 }
 
@@ -179,6 +181,7 @@ function Form({ page, of, draft }: { page: DevicesPage; of: string; draft: Draft
           </select>
           {options.map((option) => <Field key={option} page={page} draft={draft} option={option} of={of} />)}
         </div>
+        {takesKeys(page, of, draft) && <p class="why" data-takes-keys>{t.devices.takesKeys}</p>}
         {place?.endsWith('_address') === true && locked === null && <AddressPad page={page} draft={draft} option={place} />}
         {place !== undefined && found.length > 0 && (
           <>
@@ -203,6 +206,24 @@ function Form({ page, of, draft }: { page: DevicesPage; of: string; draft: Draft
           </Key>
         )}
         <Back />
+      </div>
+    </div>
+  );
+}
+
+/** Before a device is sent that may turn out to be the keyboard under the cashier's hands. */
+function KeysQuestion({ page, of, draft }: { page: DevicesPage; of: string; draft: Draft }) {
+  const t = useText();
+  const place = driverOf(page, of, draft)?.place;
+  const path = place === undefined ? '' : shownValue(page, draft, place);
+  return (
+    <div class="one" data-question="takes-keys">
+      <p class="big">{t.devices.takeKeys}</p>
+      <p><strong>{page.connected.find((one) => one.path === path)?.name}</strong> <small>{path}</small></p>
+      <p class="why">{t.devices.takesKeys}</p>
+      <div class="choices">
+        <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
+        <Key what={{ kind: 'enter' }} id="take-keys" class="danger"><kbd>Enter</kbd>{t.yes}</Key>
       </div>
     </div>
   );

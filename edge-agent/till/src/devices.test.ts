@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { DevicesPage } from './api';
-import { changesOf, type DeviceScreen, deviceStep, suggestions, shownValue, withDriver } from './devices';
+import { changesOf, type DeviceScreen, deviceStep, suggestions, shownValue, takesKeys, withDriver } from './devices';
 import { HOME, type Press, type Screen, step } from './screen';
 import { TEXTS } from './text';
 
@@ -65,7 +65,7 @@ test('a device is tested, started anew and set by keys alone', () => {
   expect(play('!122').wishes).toEqual([{ kind: 'device', of: 'scanner', what: 'restart' }]);
   const filled: DeviceScreen = { kind: 'device-form', of: 'scanner', draft: { scanner: 'evdev' } };
   expect(deviceStep(filled, { kind: 'enter' })).toEqual({
-    screen: filled, wish: { kind: 'configure', of: 'scanner', draft: { scanner: 'evdev' } },
+    screen: filled, wish: { kind: 'configure', of: 'scanner', draft: { scanner: 'evdev' }, sure: false },
   });
 });
 
@@ -83,14 +83,28 @@ test('only what the chosen driver needs and is not so yet is changed', () => {
 test('what is plugged in is suggested to the driver that it is for', () => {
   expect(suggestions(PAGE, 'scanner', {})).toEqual([]);
   expect(suggestions(PAGE, 'scanner', { scanner: 'serial' }).map(({ name }) => name)).toEqual(['S', 'T']);
-  expect(withDriver(PAGE, 'scanner', {}, 'evdev')).toEqual({
-    scanner: 'evdev', scanner_device: '/dev/input/by-id/usb-H-event-kbd',
-  });
+  // The only keyboard there is may be the cashier's: it is offered and never filled in.
+  expect(suggestions(PAGE, 'scanner', { scanner: 'evdev' }).map(({ name }) => name)).toEqual(['H']);
+  expect(withDriver(PAGE, 'scanner', {}, 'evdev')).toEqual({ scanner: 'evdev' });
   // The other one is the scale's.
   expect(withDriver(PAGE, 'scanner', {}, 'serial')).toEqual({ scanner: 'serial', scanner_device: '/dev/serial/by-id/usb-T' });
   expect(withDriver(PAGE, 'scanner', { scanner: 'evdev' }, 'none')).toEqual({ scanner: 'none' });
   expect(shownValue(PAGE, { scanner_baud: '1200' }, 'scanner_baud')).toBe('1200');
   expect(shownValue(PAGE, {}, 'scanner_baud')).toBe('9600');
+});
+
+test('a keyboard is taken for a scanner only after a question of its own', () => {
+  const draft = { scanner: 'evdev', scanner_device: '/dev/input/by-id/usb-H-event-kbd' };
+  const asked: DeviceScreen = { kind: 'device-form', of: 'scanner', draft, sure: true };
+  const filled: DeviceScreen = { kind: 'device-form', of: 'scanner', draft };
+  expect(deviceStep(asked, { kind: 'enter' })).toEqual({ screen: filled, wish: { kind: 'configure', of: 'scanner', draft, sure: true } });
+  expect(deviceStep(asked, { kind: 'escape' })).toEqual({ screen: filled });
+  expect(deviceStep(asked, { kind: 'digits', digits: '1' })).toEqual({ screen: asked });
+  expect(takesKeys(PAGE, 'scanner', draft)).toBe(true);
+  expect(takesKeys(PAGE, 'scanner', { scanner: 'evdev', scanner_device: 'name:H' })).toBe(true);
+  expect(takesKeys(PAGE, 'scanner', { ...draft, scanner: 'serial' })).toBe(true);
+  expect(takesKeys(PAGE, 'scanner', { scanner: 'serial' })).toBe(false);
+  expect(takesKeys(PAGE, 'scanner', { ...draft, scanner: 'none' })).toBe(false);
 });
 
 test.each(['zh', 'en'] as const)('every driver and option of the agent has words in %s', (language) => {

@@ -12,12 +12,13 @@ export type DeviceScreen =
   /** `at`: the row that Enter opens. */
   | { kind: 'devices'; at: number }
   | { kind: 'device'; of: string }
-  /** `draft`: what was filled in, by the option's name; all else is as it is set. */
-  | { kind: 'device-form'; of: string; draft: Draft };
+  /** `draft`: what was filled in, by the option's name; all else is as it is set. `sure`: asks whether its keys may be taken. */
+  | { kind: 'device-form'; of: string; draft: Draft; sure?: boolean };
 
 export type DeviceWish =
   | { kind: 'device'; of: string; what: 'self-test' | 'restart' }
-  | { kind: 'configure'; of: string; draft: Draft };
+  /** `sure`: its keys may be taken. */
+  | { kind: 'configure'; of: string; draft: Draft; sure: boolean };
 
 const stay = (screen: Screen): Step => ({ screen });
 
@@ -28,8 +29,7 @@ export function deviceStep(screen: DeviceScreen, press: Press): Step {
     case 'device':
       return device(screen, press);
     case 'device-form':
-      if (press.kind === 'escape') return stay({ kind: 'device', of: screen.of });
-      return press.kind === 'enter' ? { screen, wish: { kind: 'configure', of: screen.of, draft: screen.draft } } : stay(screen);
+      return form(screen, press);
   }
 }
 
@@ -70,6 +70,13 @@ function device({ kind, of }: Extract<DeviceScreen, { kind: 'device' }>, press: 
   }
 }
 
+function form({ kind, of, draft, sure = false }: Extract<DeviceScreen, { kind: 'device-form' }>, press: Press): Step {
+  const filled: DeviceScreen = { kind, of, draft };
+  if (press.kind === 'escape') return stay(sure ? filled : { kind: 'device', of });
+  if (press.kind === 'enter') return { screen: filled, wish: { kind: 'configure', of, draft, sure } };
+  return stay(sure ? { ...filled, sure } : filled);
+}
+
 /** What the form shows for an option. */
 export function shownValue(page: DevicesPage, draft: Draft, option: string): string {
   return draft[option] ?? String(page.settings.options.find(({ name }) => name === option)?.value ?? '');
@@ -87,13 +94,27 @@ export function suggestions(page: DevicesPage, kind: string, draft: Draft): Devi
   return page.connected.filter(({ fits }) => fits.some((fit) => fit.kind === kind && fit.driver === driver.name));
 }
 
-/** The form with another driver. If one thing alone is plugged in that it is for, that is meant. */
+/**
+ * The form with another driver. If one thing alone is plugged in that it is for, that is meant; but not a keyboard, which may be
+ * the till's own.
+ */
 export function withDriver(page: DevicesPage, kind: string, draft: Draft, name: string): Draft {
   const chosen = { ...draft, [kind]: name };
   const place = driverOf(page, kind, chosen)?.place;
-  const free = suggestions(page, kind, chosen).filter(({ used_by }) => used_by.every((user) => user === kind));
+  const free = suggestions(page, kind, chosen).filter(({ bus, used_by }) => bus !== 'keyboard' && used_by.every((user) => user === kind));
   const only = free.length === 1 ? free[0] : undefined;
   return place === undefined || only === undefined ? chosen : { ...chosen, [place]: only.path };
+}
+
+/** The driver that takes a keyboard's keys for itself, however the keyboard is named. */
+const TAKES_KEYS = 'evdev';
+
+/** Whether the chosen device's keys go nowhere else. */
+export function takesKeys(page: DevicesPage, kind: string, draft: Draft): boolean {
+  const driver = driverOf(page, kind, draft);
+  if (driver?.place === undefined) return false;
+  const path = shownValue(page, draft, driver.place).trim();
+  return driver.name === TAKES_KEYS || page.connected.some((one) => one.bus === 'keyboard' && one.path === path);
 }
 
 /** What is to be set for the chosen driver that is not so yet. */

@@ -1,6 +1,6 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Held } from './api';
-import { age, cleaned, REFERENCE_LEN_MAX } from './held';
+import { age, cleaned, orderTold, REFERENCE_LEN_MAX, told } from './held';
 import { HOME, type Press, type Screen, type Step, step, type Wish } from './screen';
 
 const HELD: Held[] = [
@@ -82,6 +82,29 @@ test.each([
 test('one key takes back what looks like one character', () => {
   const from: Screen = { kind: 'reference', minor: 1, keyed: '7👨‍👩‍👧', held: null, to: 'hold' };
   expect(play('B', from).last.screen).toMatchObject({ keyed: '7' });
+});
+
+test('a browser that does not know what looks like one character does without', async () => {
+  vi.resetModules();
+  vi.stubGlobal('Intl', {});
+  const old = await import('./held');
+  vi.unstubAllGlobals();
+  expect(old.cleaned(' 包厢\t3🍜')).toBe('包厢 3🍜');
+  expect(old.heldStep({ kind: 'reference', minor: 1, keyed: '7🍜', held: null, to: 'hold' }, key('B'), []).screen).toMatchObject({ keyed: '7' });
+});
+
+test('an amount that is emptied is no longer that table’s', () => {
+  expect(play('hDEBBB').last.screen).toEqual(HOME);
+  expect(play('hDEBBB900E1E').wishes).toEqual([{ kind: 'sell', body: { amount_minor: 900, method: 'cash', tendered_minor: 900 } }]);
+  // As long as some of it stands, it is being corrected.
+  expect(play('hDEBB5Ec').wishes).toEqual([{ kind: 'sell', body: { amount_minor: 35, method: 'code', held: 5 } }]);
+});
+
+test('what a request told of a table is told again', () => {
+  for (const order of [undefined, { reference: '桌 7', held: 3 }, { reference: '', held: 5 }, { reference: 'A7', held: null }]) {
+    expect(orderTold({ amount_minor: 1, ...told(order) })).toEqual(order);
+  }
+  expect(orderTold(undefined)).toBeUndefined();
 });
 
 test('ages', () => {

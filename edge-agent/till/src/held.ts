@@ -26,7 +26,12 @@ export type HeldWish =
   | { kind: 'hold'; body: { amount_minor: number; reference?: string; held?: number } }
   | { kind: 'drop'; number: number };
 
-const graphemes = new Intl.Segmenter();
+/** What people see as one character; a browser too old to know them apart takes an emoji of several for several. */
+const graphemes = typeof Intl.Segmenter === 'function' ? new Intl.Segmenter() : null;
+
+function charactersOf(text: string): string[] {
+  return graphemes === null ? [...text] : [...graphemes.segment(text)].map(({ segment }) => segment);
+}
 
 /**
  * What may stand in a number, of what somebody typed or pasted: one line, nothing that turns the writing around, and no more than
@@ -39,16 +44,16 @@ export function cleaned(text: string): string {
     .trimStart();
   let kept = '';
   let length = 0;
-  for (const { segment } of graphemes.segment(line)) {
-    length += [...segment].length;
+  for (const character of charactersOf(line)) {
+    length += [...character].length;
     if (length > REFERENCE_LEN_MAX) break;
-    kept += segment;
+    kept += character;
   }
   return kept;
 }
 
 function withoutLast(text: string): string {
-  return [...graphemes.segment(text)].slice(0, -1).map(({ segment }) => segment).join('');
+  return charactersOf(text).slice(0, -1).join('');
 }
 
 export function orderOf(reference: string, held: number | null): Order | undefined {
@@ -60,6 +65,12 @@ export function told(order: Order | undefined): { reference?: string; held?: num
   if (order === undefined) return {};
   const reference = order.reference.trim();
   return { ...(reference === '' ? {} : { reference }), ...(order.held === null ? {} : { held: order.held }) };
+}
+
+/** What a request said of it, whoever kept it. */
+export function orderTold(body: unknown): Order | undefined {
+  const { reference, held } = (body ?? {}) as { reference?: unknown; held?: unknown };
+  return orderOf(typeof reference === 'string' ? reference : '', typeof held === 'number' ? held : null);
 }
 
 /** The amount that is keyed, with what goes with it. */

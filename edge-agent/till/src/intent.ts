@@ -28,6 +28,19 @@ const PASSING = ['stopping'];
 /** Where new sales are keyed: real ones, and those that are only played. */
 export const SALES = { real: '/api/sales', training: '/api/training/sales' } as const;
 
+/** Where what was keyed is put aside. */
+export const HELD = '/api/held';
+
+/** While it waits for its answer there is nothing else to do: its outcome must be seen before the amount is used again. */
+export function isAlone(path: string): boolean {
+  return isNewSale(path) || path === HELD;
+}
+
+/** Whether it is of the sales under `sales`: a new one, or a press on one. */
+export function isOfSales(path: string, sales: string): boolean {
+  return path === sales || path.startsWith(`${sales}/`);
+}
+
 export function isNewSale(path: string): boolean {
   return path === SALES.real || path === SALES.training;
 }

@@ -4,7 +4,7 @@
 import type { Action, Held, Method, Sale } from './api';
 import { minorOf, withDigits } from './amount';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
-import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, told } from './held';
+import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
 import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 
@@ -54,7 +54,7 @@ export type Wish =
   | HeldWish
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned';
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over';
 
 export interface Step {
   screen: Screen;
@@ -193,7 +193,8 @@ function edited(keyed: string, press: Press): string | null {
 
 function home(screen: Extract<Screen, { kind: 'home' }>, press: Press): Step {
   const keyed = edited(screen.keyed, press);
-  if (keyed !== null) return stay({ ...screen, keyed });
+  // With nothing left of its amount, what is keyed next is somebody else's.
+  if (keyed !== null) return stay(keyed === '' ? HOME : { ...screen, keyed });
   const minor = minorOf(screen.keyed);
   if (press.kind === 'escape') return stay(HOME);
   if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
@@ -239,6 +240,13 @@ function cash(screen: Extract<Screen, { kind: 'cash' }>, press: Press): Step {
   const tendered = screen.keyed === '' ? screen.minor : minorOf(screen.keyed);
   if (tendered < screen.minor) return stay(screen, 'tendered_small');
   return sell(screen, screen.minor, 'cash', { tendered_minor: tendered });
+}
+
+/** Where the page stands once the agent waits for a scan. `asked`: the request for it, if this page knows it. A code that is half typed stays. */
+export function awaiting(screen: Screen, minor: number, asked: unknown): Screen {
+  const keyed = screen.kind === 'scan' && screen.minor === minor ? screen.keyed : '';
+  const order = orderTold(asked);
+  return order === undefined ? { kind: 'scan', minor, keyed } : { kind: 'scan', minor, keyed, order };
 }
 
 /** The digits under a customer's code, typed by a hand, stand for the scan. */

@@ -4,9 +4,9 @@ import {
   type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type ScanAnswer, type Shift,
   type TillState,
 } from './api';
-import { changesOf, type Draft } from './devices';
-import { type Intent, Intents, isNewSale, SALES } from './intent';
-import { HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
+import { changesOf, type Draft, takesKeys } from './devices';
+import { HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
+import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift } from './shift';
 import type { Language } from './text';
 
@@ -43,8 +43,6 @@ export interface Model {
   silent: boolean;
 }
 
-/** Where it is put aside. */
-const HELD = '/api/held';
 /** Sales kept on the page: what the agent gives at once. */
 const SALES_MAX = 100;
 /** A scan that was taken elsewhere tells of its sale within this; then nobody waits any more. */
@@ -98,28 +96,28 @@ export function switchLanguage(): void {
 
 function questionOf(screen: Screen): string {
   if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
+  if (screen.kind === 'device-form' && screen.sure === true) return 'device-form-sure';
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 
 /**
  * Shortest time before a confirming press counts: the second tap of a pair must not answer the next question. A key that
  * bounces is quicker than any hand, and a quick hand is quicker than a busy terminal: keys are told apart by when they were
- * pressed. Only where money goes back the question must have been there to be read.
+ * pressed. Only where money goes back, or a keyboard may fall silent, the question must have been there to be read.
  */
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
   if (!['enter', 'method', 'pick', 'take', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
   const question = questionOf(model.screen);
-  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop'].includes(question) || question.startsWith('count-'));
+  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'device-form-sure'].includes(question) || question.startsWith('count-'));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
 
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
-  // While a new sale waits for its answer there is nothing else to do: its outcome must be seen.
-  if (model.busy.some(isNewSale) || isTooEarly(what, by, at)) return;
+  if (model.busy.some(isAlone) || isTooEarly(what, by, at)) return;
   take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null, inTraining(), model.state?.held), at);
 }
 
@@ -148,14 +146,12 @@ async function carry(wish: Wish): Promise<void> {
       return begin(HELD, wish.body);
     case 'drop':
       return begin(`${HELD}/${wish.number}/drop`, {});
-    case 'training': {
-      const key = freshKey();
-      return ask(async () => takeState(await post<TillState>(`/api/training/${wish.to}`, {}, key)));
-    }
+    case 'training':
+      return turnTraining(wish.to);
     case 'device':
       return wish.what === 'restart' ? restartDevice(wish.of) : selfTest(wish.of);
     case 'configure':
-      return configure(wish.of, wish.draft);
+      return configure(wish.of, wish.draft, wish.sure);
     case 'shift': {
       // Who keys no number is the till's own cashier.
       const named = wish.path === 'open' && wish.body.cashier === '';
@@ -170,17 +166,21 @@ async function carry(wish: Wish): Promise<void> {
       const askedAt = performance.now();
       return ask(async () => {
         const answer = await post<ScanAnswer>('/api/scan', { text: wish.text }, key);
-        set({ sales: withAnswers(askedAt, [answer.sale]) });
+        if (isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
         scanned(answer);
       });
     }
   }
 }
 
-/** A code that is half typed stays. */
-function scanScreen(minor: number): Screen {
-  const { screen } = model;
-  return screen.kind === 'scan' && screen.minor === minor ? screen : { kind: 'scan', minor, keyed: '' };
+/** This page has asked for training to end, so that nobody needs to be told. */
+let isLeaving = false;
+
+async function turnTraining(to: 'enter' | 'leave'): Promise<void> {
+  const key = freshKey();
+  isLeaving = to === 'leave';
+  await ask(async () => takeState(await post<TillState>(`/api/training/${to}`, {}, key)));
+  isLeaving = false;
 }
 
 async function begin(path: string, body: unknown): Promise<void> {
@@ -191,11 +191,12 @@ async function begin(path: string, body: unknown): Promise<void> {
 async function carryOut(intent: Intent): Promise<void> {
   set({ busy: [...model.busy, intent.path] });
   const askedAt = performance.now();
+  const asking = model.screen;
   try {
     const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
     if (intent.path.startsWith(HELD)) {
-      const isDone = intent.path === HELD && model.screen.kind === 'reference';
+      const isDone = intent.path === HELD && asking.kind === 'reference' && model.screen === asking;
       return set({ ...rest, screen: isDone ? HOME : model.screen });
     }
     if ('batch' in answer) {
@@ -204,7 +205,11 @@ async function carryOut(intent: Intent): Promise<void> {
       const isHere = ['sign-on', 'drawer', 'count', 'report'].includes(model.screen.kind);
       return set({ ...rest, shift: answer, screen: isHere ? shown : model.screen });
     }
-    if ('awaiting_scan' in answer) return set({ ...rest, screen: scanScreen(answer.awaiting_scan.amount_minor) });
+    // Training began or ended meanwhile: it is told of where it belongs.
+    if (model.state !== null && !isOfSales(intent.path, salesPath())) return set(rest);
+    if ('awaiting_scan' in answer) {
+      return set({ ...rest, screen: awaiting(model.screen, answer.awaiting_scan.amount_minor, intent.body) });
+    }
     const sales = withAnswers(askedAt, [answer]);
     const screen: Screen = isNewSale(intent.path) ? { kind: 'sale', payment: answer.payment } : model.screen;
     set({ ...rest, sales, screen });
@@ -254,11 +259,17 @@ function withAnswers(askedAt: number, answers: readonly Sale[]): Sale[] {
   return news.reduce(withSale, model.sales);
 }
 
+/** Whether it tells of a sale of the kind that is keyed now: a real one, or one that is only played. */
+function isOfNow({ result }: ScanAnswer): boolean {
+  return result === 'found' || (result === 'training_sale') === inTraining();
+}
+
 function scanned(answer: Events['scan']): void {
   if (answer.result === 'unexpected') {
     set({ notice: { kind: 'scan' } });
     return;
   }
+  if (!isOfNow(answer)) return;
   const { sale } = answer;
   const { screen } = model;
   // The customer waits to pay: a receipt that came before the scanner must not take the cashier elsewhere.
@@ -272,6 +283,9 @@ function scanned(answer: Events['scan']): void {
   else set({ screen: { kind: 'sale', payment: sale.payment }, notice: null });
 }
 
+/** The sales are to be read once the state says which: an agent that was started anew is in training no more. */
+let isListDue = false;
+
 function takeState(state: TillState): void {
   const offlineSince = state.link.online ? null : (model.offlineSince ?? state.now);
   if (offlineSince === null) sessionStorage.removeItem(OFFLINE);
@@ -281,7 +295,7 @@ function takeState(state: TillState): void {
   const { screen } = model;
   const busy = model.busy.some(isNewSale);
   if (state.awaiting_scan !== null && screen.kind === 'home' && screen.keyed === '' && model.state === null) {
-    set({ screen: scanScreen(state.awaiting_scan.amount_minor) });
+    set({ screen: awaiting(screen, state.awaiting_scan.amount_minor, awaitedBody(state.awaiting_scan.amount_minor)) });
   } else if (state.awaiting_scan === null && screen.kind === 'scan' && !busy) {
     setTimeout(() => {
       const asking = model.busy.some(isNewSale);
@@ -292,14 +306,22 @@ function takeState(state: TillState): void {
   }
   const after = afterShift(model.screen, state.shift?.batch ?? null, model.busy);
   set(after === model.screen ? { state, offlineSince } : { state, offlineSince, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
-  if (turned) {
-    // The others are real, or were only played: what is on the screen is of them.
-    if (!isFirst) {
-      intents.forgetScan();
-      set({ sales: [], code: null, screen: HOME, notice: null });
-    }
+  // The others are real, or were only played: what is on the screen is of them.
+  if (turned && !isFirst) {
+    intents.forgetScan();
+    const isOver = !inTraining() && !isLeaving;
+    set({ sales: [], code: null, screen: HOME, notice: isOver ? { kind: 'hint', hint: 'training_over' } : null });
+  }
+  if (turned || isListDue) {
+    isListDue = false;
     void ask(readSales);
   }
+}
+
+/** What this page asked for when it began to wait for that amount's scan. */
+function awaitedBody(minor: number): unknown {
+  const body = intents.awaited()?.body as { amount_minor?: unknown } | undefined;
+  return body?.amount_minor === minor ? body : undefined;
 }
 
 async function readSales(): Promise<void> {
@@ -349,10 +371,14 @@ function restartDevice(of: string): Promise<void> {
   }));
 }
 
-async function configure(of: string, draft: Draft): Promise<void> {
+async function configure(of: string, draft: Draft, sure: boolean): Promise<void> {
   const { devices } = model;
   if (devices === null) return;
-  const body = { version: devices.settings.version, changes: changesOf(devices, of, draft) };
+  const changes = changesOf(devices, of, draft);
+  if (!sure && takesKeys(devices, of, draft) && Object.keys(changes).length > 0) {
+    return set({ screen: { kind: 'device-form', of, draft, sure: true } });
+  }
+  const body = { version: devices.settings.version, changes };
   await once('/api/peripherals/settings', body, (answer: { applied: string[]; hanging: string[] }) => ({
     notice: { kind: 'configured', ...answer },
     screen: model.screen.kind === 'device-form' ? { kind: 'device', of } : model.screen,
@@ -397,7 +423,7 @@ export function start(): void {
     },
     (connected) => {
       set({ connected });
-      if (connected) void ask(readSales);
+      isListDue ||= connected;
       // The agent may have taken the scan and ended before it said so. Its answer is the sale, or that it waits again.
       const awaited = intents.awaited();
       if (connected && awaited !== null && model.screen.kind === 'scan' && !model.busy.includes(awaited.path)) void carryOut(awaited);

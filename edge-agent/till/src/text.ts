@@ -148,6 +148,8 @@ export interface Texts {
     options: Record<string, string>;
     choices: Record<string, string>;
     save: string;
+    takesKeys: string;
+    takeKeys: string;
     file: string;
     locked: string;
     broken: string;
@@ -266,6 +268,7 @@ const zh: Texts = {
     in_training: '培训中没有签到、结算和挂单',
     none_held: '没有挂单',
     receipt_scanned: '这是小票，不是付款码。要退款请先按 Esc 返回。',
+    training_over: '培训已结束，之后都是真实交易。',
   },
   receiptFailed: '小票没有打印：',
   scanUnexpected: '扫到的码现在用不上',
@@ -337,6 +340,8 @@ const zh: Texts = {
     },
     choices: { even: '偶校验（7 位）', none: '无校验（8 位）', zh: '中文', en: '英文', both: '中英文', '384': '384（58 毫米）', '576': '576（80 毫米）' },
     save: '保存并启用',
+    takesKeys: '这个设备的按键将只归收银服务使用，在别处都不起作用。它必须是扫码枪，不能是收银机自己的键盘。',
+    takeKeys: '独占这个设备的按键？',
     file: '配置文件',
     locked: '这里不能更改设置：',
     broken: '配置文件有错，收银服务下次将无法启动：',
@@ -504,6 +509,7 @@ const en: Texts = {
     in_training: 'Training has no shifts, and nothing is put aside',
     none_held: 'Nothing is put aside',
     receipt_scanned: 'That is a receipt, not a payment code. To refund it, go back (Esc) first.',
+    training_over: 'Training is over. Whatever is keyed now is real.',
   },
   receiptFailed: 'The receipt was not printed: ',
   scanUnexpected: 'That code is of no use right now',
@@ -575,6 +581,8 @@ const en: Texts = {
     },
     choices: { even: 'even (7 bits)', none: 'none (8 bits)', zh: 'Chinese', en: 'English', both: 'both', '384': '384 (58 mm)', '576': '576 (80 mm)' },
     save: 'Save and use',
+    takesKeys: 'The keys of this device will type nowhere else. It must be a scanner, never the till’s own keyboard.',
+    takeKeys: 'Take this device’s keys?',
     file: 'Configuration file',
     locked: 'Settings cannot be changed here: ',
     broken: 'The configuration file has a mistake, and the till service would not start with it: ',

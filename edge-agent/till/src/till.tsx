@@ -8,7 +8,7 @@ import { useModel, useText } from './hooks';
 import type { Order } from './held';
 import { HeldRoom } from './held-screens';
 import { InfoScreen } from './info';
-import { isNewSale } from './intent';
+import { isAlone } from './intent';
 import { FUNCTION_KEYS } from './keyboard';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
@@ -25,7 +25,7 @@ export function Till() {
       <Notice />
       <main>{roomOf(screen)}</main>
       <FunctionKeys />
-      {busy.some(isNewSale) && (
+      {busy.some(isAlone) && (
         <div class="veil" role="alert">
           <p>{silent ? t.silence : t.working}</p>
         </div>

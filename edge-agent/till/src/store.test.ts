@@ -1,0 +1,211 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import type { Press } from './screen';
+
+type Store = typeof import('./store');
+
+const HELD = [{ number: 3, amount_minor: 4850, amount: '48.50', reference: '桌 7', cashier: 'Li', held_at: 0 }];
+const KEYS: Record<string, Press> = {
+  F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F10: { kind: 'training' },
+};
+
+function state(facts: object = {}): object {
+  return { link: { online: true }, shift: null, training: null, held: HELD, awaiting_scan: null, now: 1, ...facts };
+}
+
+function sale(payment: string): object {
+  return { payment, counter: 1, actions: [], refunds: [] };
+}
+
+interface Asked {
+  path: string;
+  body: unknown;
+  answer(body: unknown): Promise<void>;
+}
+
+/** One till's page with its agent played by the test: what was asked, and what the agent says by itself. */
+class Page {
+  readonly asked: Asked[] = [];
+  private readonly hear = new Map<string, (event: { data: string }) => void>();
+  private source: { onopen?: () => void } = {};
+  private pressedAt = performance.now();
+  store!: Store;
+
+  private constructor(private readonly shelf: Map<string, string>) {}
+
+  static async open(shelf = new Map<string, string>()): Promise<Page> {
+    const page = new Page(shelf);
+    const storage = {
+      getItem: (name: string) => shelf.get(name) ?? null,
+      setItem: (name: string, value: string) => void shelf.set(name, value),
+      removeItem: (name: string) => void shelf.delete(name),
+    };
+    vi.resetModules();
+    vi.stubGlobal('sessionStorage', storage);
+    vi.stubGlobal('localStorage', storage);
+    vi.stubGlobal('navigator', { language: 'en' });
+    vi.stubGlobal('EventSource', page.eventSource());
+    vi.stubGlobal('fetch', (path: string, init: RequestInit) => page.fetch(path, init));
+    page.store = await import('./store');
+    page.store.start();
+    return page;
+  }
+
+  private eventSource(): unknown {
+    const page = this;
+    return class {
+      constructor() {
+        page.source = this as { onopen?: () => void };
+      }
+      addEventListener(name: string, take: (event: { data: string }) => void): void {
+        page.hear.set(name, take);
+      }
+    };
+  }
+
+  private fetch(path: string, init: RequestInit): Promise<unknown> {
+    return new Promise((done) => {
+      this.asked.push({
+        path,
+        body: init.body === undefined ? undefined : JSON.parse(String(init.body)),
+        answer: async (body) => {
+          done({ ok: true, status: 200, json: async () => body });
+          await settled();
+        },
+      });
+    });
+  }
+
+  /** The stream of events begins, with how things stand. */
+  async connect(now: object = state()): Promise<void> {
+    this.source.onopen?.();
+    await settled();
+    await this.tell('state', now);
+  }
+
+  async tell(name: string, data: unknown): Promise<void> {
+    this.hear.get(name)?.({ data: JSON.stringify(data) });
+    await settled();
+  }
+
+  keys(...names: string[]): void {
+    for (const name of names) {
+      this.pressedAt += 1_000;
+      this.store.press(KEYS[name] ?? { kind: 'digits', digits: name }, 'key', this.pressedAt);
+    }
+  }
+
+  last(path: string): Asked {
+    const found = this.asked.findLast((one) => one.path === path);
+    if (found === undefined) throw new Error(`nobody asked ${path}`);
+    return found;
+  }
+
+  paths(): string[] {
+    return this.asked.map(({ path }) => path);
+  }
+
+  reload(): Promise<Page> {
+    return Page.open(this.shelf);
+  }
+
+  get model() {
+    return this.store.current();
+  }
+}
+
+/** Everything that waits for nothing but its turn has had it. */
+const settled = (): Promise<void> => new Promise((done) => setTimeout(done, 0));
+
+afterEach(() => vi.unstubAllGlobals());
+
+const BY_CASH = { amount_minor: 4850, method: 'cash', reference: '桌 7', held: 3, tendered_minor: 4850 };
+const AWAITING = { awaiting_scan: { amount_minor: 4850, since: 1 } };
+
+test('what was taken up is still that when a scan is given up for cash', async () => {
+  const page = await Page.open();
+  await page.connect();
+  page.keys('F8', 'Enter', 'Enter', '2');
+  await page.last('/api/sales').answer(AWAITING);
+  expect(page.model.screen).toEqual({ kind: 'scan', minor: 4850, keyed: '', order: { reference: '桌 7', held: 3 } });
+  page.keys('Esc', 'Enter', '1', 'Enter');
+  expect(page.last('/api/sales').body).toEqual(BY_CASH);
+});
+
+test('what was taken up is still that after a reload while a scan is awaited', async () => {
+  const before = await Page.open();
+  await before.connect();
+  before.keys('F8', 'Enter', 'Enter', '2');
+  await before.last('/api/sales').answer(AWAITING);
+  const page = await before.reload();
+  await page.connect(state(AWAITING));
+  expect(page.model.screen).toMatchObject({ kind: 'scan', order: { reference: '桌 7', held: 3 } });
+  await page.last('/api/sales').answer(AWAITING);
+  page.keys('Esc', 'Enter', '1', 'Enter');
+  expect(page.last('/api/sales').body).toEqual(BY_CASH);
+});
+
+test('a scan that another page waits for is no table of this one', async () => {
+  const page = await Page.open();
+  await page.connect(state(AWAITING));
+  expect(page.model.screen).toEqual({ kind: 'scan', minor: 4850, keyed: '' });
+});
+
+test('nothing is sold while it is put aside, and the answer leads home once', async () => {
+  const page = await Page.open();
+  await page.connect();
+  page.keys('5', '0', '0', 'F8', 'Enter', 'Esc', 'Enter', '1', 'Enter');
+  expect(page.paths().filter((path) => path.startsWith('/api/sales') && !path.includes('?'))).toEqual([]);
+  expect(page.model.screen.kind).toBe('reference');
+  await page.last('/api/held').answer(HELD[0]);
+  expect(page.model.screen).toEqual({ kind: 'home', keyed: '' });
+});
+
+test('an answer that comes late leaves the screen that came meanwhile', async () => {
+  const page = await Page.open();
+  await page.connect();
+  page.keys('5', '0', '0', 'F8', 'Enter');
+  await page.tell('scan', { result: 'found', sale: sale('pay_9') });
+  await page.last('/api/held').answer(HELD[0]);
+  expect(page.model.screen).toEqual({ kind: 'sale', payment: 'pay_9' });
+});
+
+const IN_TRAINING = state({ training: { since: 1, cashier: '' } });
+
+test.each(['another page', 'a restart'])('the end of training by %s is told, and the list is of real sales', async (by) => {
+  const page = await Page.open();
+  await page.connect(IN_TRAINING);
+  await page.last('/api/training/sales?limit=100').answer({ items: [sale('training_1')] });
+  expect(page.model.sales.length).toBe(1);
+  page.asked.length = 0;
+  if (by === 'a restart') await page.connect();
+  else await page.tell('state', state());
+  expect(page.model).toMatchObject({ screen: { kind: 'home' }, sales: [], notice: { kind: 'hint', hint: 'training_over' } });
+  expect(page.paths()).toEqual(['/api/sales?limit=100']);
+});
+
+test('who ends training needs not be told of it', async () => {
+  const page = await Page.open();
+  await page.connect(IN_TRAINING);
+  page.keys('F10', 'Enter');
+  await page.tell('state', state());
+  expect(page.model.notice).toBeNull();
+  await page.last('/api/training/leave').answer(state());
+  expect(page.model.notice).toBeNull();
+});
+
+test('the sales are read only once the state says which', async () => {
+  const page = await Page.open();
+  await page.connect(IN_TRAINING);
+  expect(page.paths()).toEqual(['/api/training/sales?limit=100']);
+});
+
+test('a played sale that is answered after training is not among the real ones', async () => {
+  const page = await Page.open();
+  await page.connect(IN_TRAINING);
+  page.keys('5', '0', '0', 'Enter', '1', 'Enter');
+  await page.tell('state', state());
+  await page.last('/api/training/sales').answer(sale('training_1'));
+  expect(page.model).toMatchObject({ screen: { kind: 'home' }, sales: [], busy: [] });
+  await page.tell('scan', { result: 'training_sale', sale: sale('training_2') });
+  expect(page.model).toMatchObject({ screen: { kind: 'home' }, sales: [] });
+});
