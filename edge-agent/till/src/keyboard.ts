@@ -1,8 +1,9 @@
 // The keyboard's keys as presses; a scanner that types is told from a person's hand by the wedge.
 
+import type { Draft } from './devices';
 import type { FunctionKey, Press } from './screen';
-import { current, press } from './store';
-import { CODE_LEN_MAX, CODE_LEN_MIN, wedge } from './wedge';
+import { current, fillIn, press } from './store';
+import { CODE_LEN_MAX, CODE_LEN_MIN, type Wedge, wedge } from './wedge';
 
 export const FUNCTION_KEYS: readonly (readonly [string, FunctionKey])[] = [
   ['F1', 'sale'], ['F2', 'code'], ['F3', 'void'], ['F4', 'query'], ['F5', 'refund'], ['F6', 'reprint'],
@@ -26,21 +27,58 @@ function pressOf(key: string): Press | undefined {
   return key.length === 1 ? { kind: 'text', text: key } : PLAIN[key];
 }
 
-export function listen(): void {
+function pressKey(key: string, at: number): void {
+  const what = pressOf(key);
+  if (what !== undefined) press(what, 'key', at);
+}
+
+function pressScan(text: string): void {
+  press({ kind: 'scanned', text }, 'key', performance.now());
+}
+
+/**
+ * For the fields of a form. What is typed there is in the field at once; once it turns out to be a scanner's, the form is put
+ * back as it was before, and the Enter at the code's end sends nothing.
+ */
+function formWedge(): Wedge {
+  let before: Draft | null = null;
   const keys = wedge(
     (key, at) => {
-      const what = pressOf(key);
-      if (what !== undefined) press(what, 'key', at);
+      before = null;
+      if (key.length > 1) pressKey(key, at);
     },
-    (text) => press({ kind: 'scanned', text }, 'key', performance.now()),
+    (text) => {
+      if (before !== null) fillIn(before);
+      before = null;
+      pressScan(text);
+    },
   );
-  const isField = (target: EventTarget | null): boolean => target instanceof Element && target.matches('input, select, option');
+  return {
+    key(key, at) {
+      if (!keys.pending()) before = null;
+      keys.key(key, at);
+      const { screen } = current();
+      if (key.length === 1 && before === null && screen.kind === 'device-form') before = screen.draft;
+    },
+    pending: keys.pending,
+  };
+}
+
+/** Whether what is typed there is the field's own; the reference's is only for input methods, and its keys are the screen's. */
+function isOfForm(target: EventTarget | null): boolean {
+  return target instanceof Element && target.matches('input:not([data-reference]), select, option');
+}
+
+export function listen(): void {
+  const screenKeys = wedge(pressKey, pressScan);
+  const formKeys = formWedge();
   // A tap leaves no focus behind: the next Enter is for the screen, not for the button that was tapped last.
   window.addEventListener('mousedown', (event) => {
-    if (!isField(event.target)) event.preventDefault();
+    const isReference = event.target instanceof Element && event.target.matches('[data-reference]');
+    if (!isReference && !isOfForm(event.target)) event.preventDefault();
   });
   window.addEventListener('paste', (event) => {
-    if (isField(event.target)) return;
+    if (isOfForm(event.target)) return;
     const text = event.clipboardData?.getData('text/plain').trim() ?? '';
     if (current().screen.kind === 'reference') {
       event.preventDefault();
@@ -52,8 +90,11 @@ export function listen(): void {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
     // A key held down is one press; only correcting may go on.
     if (event.repeat && event.key !== 'Backspace') return event.preventDefault();
+    const isForm = isOfForm(event.target);
+    const keys = isForm ? formKeys : screenKeys;
     // What is typed into a form is the form's; what ends it or leads away is the screen's.
-    if (isField(event.target) && !/^(Enter|Escape|F\d+)$/.test(event.key)) return;
+    if (isForm && event.key.length === 1) return keys.key(event.key, event.timeStamp);
+    if (isForm && !/^(Enter|Escape|F\d+)$/.test(event.key) && !(event.key === 'Tab' && keys.pending())) return;
     // Somebody who walks through the buttons by Tab presses the one they are on.
     const walking = document.activeElement?.matches('button:focus-visible') === true && !keys.pending();
     if (walking && (event.key === 'Enter' || event.key === ' ')) return;
