@@ -13,6 +13,11 @@ export async function agent(dist) {
   const answered = new Map();
   const streams = new Set();
   const link = { online: true, mqtt: true, https: true };
+  /** Put aside, by number: on the disk, unlike training, which ends with the agent. */
+  const held = new Map();
+  let heldNumber = 0;
+  let training = null;
+  const played = new Map();
   let awaiting = null;
   /** The agent ends as soon as it has made the next sale of a scan, before it says so. */
   let crashes = false;
@@ -24,6 +29,7 @@ export async function agent(dist) {
     version: '0.1.0', till: { merchant_name: '扫码茶饮', store_name: '中山路店', terminal_name: 'Till 1' }, currency: 'CNY',
     minor_digits: 2, cashier: '', link, unsent: unsent(), sync: { head: counter, through: counter, stopped: null },
     disk: { ok: true, detail: '' }, awaiting_scan: awaiting && { amount_minor: awaiting.body.amount_minor, since: Date.now() },
+    training, held: [...held.values()],
     open_sales: [], peripherals: [{ kind: 'printer', driver: 'simulated', state: 'ok' }], alarms: [], now: Date.now(),
   });
   const options = { scanner: 'none', scanner_device: '/dev/ttyACM0', scanner_baud: 9600, printer: 'escpos-tcp', printer_address: '' };
@@ -68,7 +74,7 @@ export async function agent(dist) {
   };
   const change = (sale, facts) => {
     Object.assign(sale, facts);
-    emit('sale', view(sale));
+    emit(played.has(sale.payment) ? 'training_sale' : 'sale', view(sale));
     show(sale);
     emit('state', state());
     return sale;
@@ -76,20 +82,25 @@ export async function agent(dist) {
   const show = (sale) => {
     const money = { amount: sale.amount, currency: 'CNY' };
     const message = { succeeded: 'paid', cancelled: 'cancelled', voided: 'refunded' }[sale.state];
-    if (sale.state === 'presenting') {
+    if (played.has(sale.payment)) display = { kind: 'training', message: message ?? 'show_your_code', ...money };
+    else if (sale.state === 'presenting') {
       const svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 21 21"><path d="M0 0h7v7h-7z"/></svg>';
       display = { kind: 'code', payment: sale.payment, ...money, code_url: sale.code_url, expires_at: sale.expires_at, svg };
     } else if (message !== undefined) display = { kind: 'message', message, ...money };
     emit('display', display);
   };
+  const decimal = (minor) => `${Math.floor(minor / 100)}.${String(minor % 100).padStart(2, '0')}`;
   const sell = (body) => {
-    counter += 1;
-    const amount = `${Math.floor(body.amount_minor / 100)}.${String(body.amount_minor % 100).padStart(2, '0')}`;
+    const number = training === null ? counter + 1 : played.size + 1;
+    if (training === null) counter = number;
     const sale = {
-      payment: `pay_${String(counter).padStart(26, '0')}`, counter, method: body.method, amount_minor: body.amount_minor,
-      refunded_minor: 0, currency: 'CNY', amount, cancelling: false, paid_late: false, synced: link.online, receipt: 'printed',
-      refunds: [], keyed_at: Date.now(), state: body.method === 'code' ? 'presenting' : 'succeeded',
+      payment: training === null ? `pay_${String(number).padStart(26, '0')}` : `training_${number}`, counter: number,
+      method: body.method, amount_minor: body.amount_minor, refunded_minor: 0, currency: 'CNY', amount: decimal(body.amount_minor),
+      cancelling: false, paid_late: false, synced: training !== null || link.online, receipt: 'printed', refunds: [],
+      keyed_at: Date.now(), state: body.method === 'code' ? 'presenting' : 'succeeded',
     };
+    if (body.reference !== undefined) sale.reference = body.reference;
+    held.delete(body.held);
     if (body.method === 'cash') {
       sale.tendered_minor = body.tendered_minor ?? body.amount_minor;
       sale.change_minor = sale.tendered_minor - sale.amount_minor;
@@ -98,7 +109,7 @@ export async function agent(dist) {
       sale.code_url = `${base}/c/${sale.payment}`;
       sale.expires_at = Date.now() + 120_000;
     }
-    sales.set(sale.payment, sale);
+    (training === null ? sales : played).set(sale.payment, sale);
     return change(sale, {});
   };
   const problem = (status, code) => [status, { type: `urn:${code}`, title: code, status, code, detail: `It is ${code}.` }];
@@ -121,11 +132,48 @@ export async function agent(dist) {
   function crash() {
     crashes = false;
     awaiting = null;
+    turn(null);
     server.closeAllConnections();
   }
 
+  /** Into training, or out of it. */
+  function turn(to) {
+    training = to;
+    played.clear();
+    display = { kind: 'idle', merchant_name: '扫码茶饮' };
+  }
+
+  function hold(body) {
+    if (body.held !== undefined && !held.has(body.held)) return problem(409, 'held_not_found');
+    heldNumber += 1;
+    const { amount_minor, reference } = body;
+    const one = {
+      number: heldNumber, amount_minor, amount: decimal(amount_minor), reference, cashier: '',
+      held_at: held.get(body.held)?.held_at ?? Date.now(),
+    };
+    held.delete(body.held);
+    held.set(one.number, one);
+    emit('state', state());
+    return [201, one];
+  }
+
   function till(path, body, key, said) {
-    if (path === '/api/sales') {
+    const [, way] = /^\/api\/training\/(enter|leave)$/.exec(path) ?? [];
+    if (way !== undefined) {
+      turn(way === 'enter' ? { since: Date.now(), cashier: '' } : null);
+      emit('state', state());
+      return [200, state()];
+    }
+    if (path === '/api/held') return training === null ? hold(body) : problem(409, 'training');
+    const [, dropped] = /^\/api\/held\/(\d+)\/drop$/.exec(path) ?? [];
+    if (dropped !== undefined) {
+      if (!held.delete(Number(dropped))) return problem(409, 'held_not_found');
+      emit('state', state());
+      return [200, {}];
+    }
+    if (path === '/api/sales' || path === '/api/training/sales') {
+      if ((path === '/api/sales') !== (training === null)) return problem(409, training === null ? 'not_training' : 'training');
+      if (body.held !== undefined && !held.has(body.held)) return problem(409, 'held_not_found');
       if (body.method !== 'scan' || body.code !== undefined) return [201, sell(body)];
       awaiting = { body, key, said };
       emit('state', state());
@@ -137,7 +185,7 @@ export async function agent(dist) {
       return [200, {}];
     }
     if (path === '/api/scan') {
-      const found = [...sales.values()].find((sale) => body.text.includes(sale.payment));
+      const found = [...(training === null ? sales : played).values()].find((sale) => body.text.includes(sale.payment));
       if (found !== undefined) return [200, { result: 'found', sale: found }];
       if (awaiting === null) return problem(409, 'scan_not_awaited');
       const { body: wished, said: asked, key: asker } = awaiting;
@@ -146,15 +194,15 @@ export async function agent(dist) {
       answered.set(asker, { said: asked, answer: [200, sale] });
       if (crashes) return crash();
       emit('state', state());
-      return [200, { result: 'sale', sale }];
+      return [200, { result: training === null ? 'sale' : 'training_sale', sale }];
     }
     if (path === '/api/peripherals/settings') {
       Object.assign(options, body.changes);
       return [200, { applied: ['scanner'], hanging: [] }];
     }
     if (path.startsWith('/api/peripherals/')) return [200, { saw: 'a test slip', state: 'ok', detail: '' }];
-    const [, payment, action] = /^\/api\/sales\/(\w+)\/(\w+)$/.exec(path) ?? [];
-    const sale = sales.get(payment);
+    const [, payment, action] = /^\/api\/(?:training\/)?sales\/(\w+)\/(\w+)$/.exec(path) ?? [];
+    const sale = sales.get(payment) ?? played.get(payment);
     return sale === undefined ? problem(404, 'sale_not_found') : act(sale, action, body);
   }
 
@@ -176,6 +224,8 @@ export async function agent(dist) {
       json([200, devices()]);
     } else if (url.pathname === '/api/sales' && request.method === 'GET') {
       json([200, { items: [...sales.values()].reverse() }]);
+    } else if (url.pathname === '/api/training/sales' && request.method === 'GET') {
+      json([200, { items: [...played.values()].reverse() }]);
     } else if (url.pathname.startsWith('/api/') && request.method === 'POST') {
       const key = request.headers['idempotency-key'];
       if (request.headers['x-saoma-till'] !== '1') json(problem(403, 'not_from_the_till'));

@@ -35,7 +35,7 @@ const type = (digits) => press(...digits);
 /** Keys quicker than any hand, whatever else the machine does: all of them within one task of the page. */
 const rattle = (...keys) =>
   page.evaluate((all) => {
-    for (const key of all) window.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+    for (const key of all) (document.activeElement ?? window).dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
   }, keys);
 /** A scanner that types. */
 const scan = (text) => rattle(...text, 'Enter');
@@ -49,6 +49,12 @@ const tap = (key) => page.locator(`[data-key="${key}"]`).first().click();
 const sees = (selector) => page.locator(selector).first().waitFor();
 const screen = (kind) => sees(`.till[data-screen="${kind}"]`);
 const saleState = (state) => sees(`.sale[data-state="${state}"]`);
+/** What a cashier cannot reach: it is beyond the window, and not in a part that scrolls. */
+const outside = () =>
+  page.evaluate(() => [...document.querySelectorAll('button, input, select')].filter((one) => {
+    const { left, right, bottom } = one.getBoundingClientRect();
+    return left < 0 || right > innerWidth || (bottom > innerHeight && one.closest('section') === null);
+  }).map((one) => one.dataset.key ?? one.id));
 const amount = () => page.locator('[data-sum="amount"]').textContent();
 const number = () => page.locator('.sale').getAttribute('data-payment');
 const sales = async () => (await (await fetch(`${TILL}/api/sales?limit=100`)).json()).items;
@@ -430,11 +436,7 @@ STORIES['devices are looked after by keys alone'] = async () => {
   await sees('[data-notice="restarted"]');
   await press('3');
   await screen('device-form');
-  const out = await page.evaluate(() => [...document.querySelectorAll('button, input, select')].filter((one) => {
-    const { left, right, bottom } = one.getBoundingClientRect();
-    return left < 0 || right > innerWidth || (bottom > innerHeight && one.closest('section') === null);
-  }).map((one) => one.dataset.key ?? one.id));
-  assert.deepEqual(out, []);
+  assert.deepEqual(await outside(), []);
   await press('Escape', 'Escape', 'Escape', 'Escape');
   await screen('home');
 };
@@ -444,11 +446,28 @@ if (standIn !== null) {
     await press('F9', '1', '2', '3');
     await screen('device-form');
     await page.locator('#scanner').selectOption('evdev');
+    // It may be the cashier's own keyboard: it is offered, and whoever chooses it is told.
+    assert.equal(await page.locator('#scanner_device').inputValue(), '/dev/ttyACM0');
+    await sees('[data-takes-keys]');
+    assert.deepEqual(await outside(), []);
+    await page.locator('.found button').click();
     assert.equal(await page.locator('#scanner_device').inputValue(), '/dev/input/by-id/usb-Honeywell-event-kbd');
     // Digits in a field are the field's, and Enter is the form's.
     await page.locator('#scanner_device').fill('usb:0c2e:0b6');
     await press('1');
     assert.equal(await page.locator('#scanner_device').inputValue(), 'usb:0c2e:0b61');
+    // A code is none of it.
+    await scan(await customerCode());
+    await sees('[data-notice="scan_not_awaited"]');
+    await screen('device-form');
+    assert.equal(await page.locator('#scanner_device').inputValue(), 'usb:0c2e:0b61');
+    await think();
+    await press('Enter');
+    await sees('[data-question="takes-keys"]');
+    assert.deepEqual(await outside(), []);
+    await press('Escape');
+    await sees('#scanner_device');
+    await press('Enter');
     await think();
     await press('Enter');
     await sees('[data-notice="configured"]');
@@ -456,6 +475,75 @@ if (standIn !== null) {
     assert.match(await page.locator('.facts').textContent(), /usb:0c2e:0b61/);
     await press('F9');
     await screen('home');
+  };
+
+  STORIES['what is put aside is taken up, and keeps its table by whatever way it is sold'] = async () => {
+    await type('1250');
+    await press('F8');
+    await screen('reference');
+    await press('A');
+    await scan(await customerCode());
+    await sees('[data-notice="scan_not_awaited"]');
+    const field = page.locator('input[data-reference]');
+    assert.equal(await field.inputValue(), 'A');
+    assert.deepEqual(await outside(), []);
+    // Something happens while an input method composes.
+    const method = await context.newCDPSession(page);
+    await method.send('Input.imeSetComposition', { text: 'zhuo', selectionStart: 4, selectionEnd: 4 });
+    await fetch(`${TILL}/network`, { method: 'POST', body: 'down' });
+    await sees('.bar[data-link="offline"]');
+    assert.equal(await field.inputValue(), 'Azhuo');
+    await method.send('Input.insertText', { text: '桌' });
+    await fetch(`${TILL}/network`, { method: 'POST', body: 'up' });
+    await sees('.bar[data-link="online"]');
+    assert.equal(await field.inputValue(), 'A桌');
+    await press('7', 'Enter');
+    await screen('home');
+    assert.equal(await amount(), '0.00');
+    await press('F8');
+    await screen('held');
+    assert.deepEqual(await outside(), []);
+    await press('Enter');
+    await screen('home');
+    assert.equal(await amount(), '12.50');
+    await press('Enter', '2');
+    await screen('scan');
+    await press('Escape', 'Enter', '1', 'Enter');
+    await saleState('succeeded');
+    assert.match(await page.locator('.sale [data-reference]').textContent(), /A桌7/);
+    await press('F8');
+    await sees('.sales.held .none');
+    await press('Escape');
+  };
+
+  STORIES['training is of its own, and its end is told'] = async () => {
+    const before = (await sales()).length;
+    const train = async () => {
+      await press('F10');
+      await screen('training');
+      assert.deepEqual(await outside(), []);
+      await think();
+      await press('Enter');
+      await sees('.till.training');
+      await cashSale('1850');
+      assert.match(await number(), /^training_/);
+      assert.deepEqual(await outside(), []);
+      await press('Enter', 'F8');
+      await sees('[data-notice="in_training"]');
+      assert.equal(await page.locator('.sales [data-key^="pick-"]').count(), 1);
+    };
+    await train();
+    // Another page ends it, then a restart.
+    const headers = { 'content-type': 'application/json', 'x-saoma-till': '1', 'idempotency-key': 'another-page' };
+    await fetch(`${TILL}/api/training/leave`, { method: 'POST', headers, body: '{}' });
+    await sees('.till:not(.training) [data-notice="training_over"]');
+    await train();
+    await fetch(`${TILL}/crash`, { method: 'POST', body: 'now' });
+    await sees('.till:not(.training) [data-notice="training_over"]');
+    assert.equal((await sales()).length, before);
+    await cashSale('1850');
+    assert.match(await number(), /^pay_/);
+    await press('Enter');
   };
 
   STORIES['a scan whose outcome is lost with the agent is the sale that it made'] = async () => {
