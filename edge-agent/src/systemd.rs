@@ -137,15 +137,14 @@ mod tests {
         let _too = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&abstract_name).unwrap()).unwrap();
         let abstract_name = format!("@{abstract_name}");
         let third = Some(Duration::from_secs(1));
-        let cases: [(&[(&str, &str)], Option<Duration>); 5] = [
-            (&[("NOTIFY_SOCKET", here)], None),
+        for (variables, watchdog) in [
+            (&[("NOTIFY_SOCKET", here)][..], None),
             (&[("NOTIFY_SOCKET", &abstract_name)], None),
             (&[("NOTIFY_SOCKET", here), ("WATCHDOG_USEC", "3000000")], third),
             (&[("NOTIFY_SOCKET", here), ("WATCHDOG_USEC", "3000000"), ("WATCHDOG_PID", "7")], third),
             // Of the process that started us.
             (&[("NOTIFY_SOCKET", here), ("WATCHDOG_USEC", "3000000"), ("WATCHDOG_PID", "8")], None),
-        ];
-        for (variables, watchdog) in cases {
+        ] {
             assert_eq!(of(variables).unwrap().unwrap().beats_every(), watchdog, "{variables:?}");
         }
         assert!(of(&[]).unwrap().is_none());

@@ -245,7 +245,7 @@ pub fn next_due_at(
 ) -> Result<Option<Millis>, StoreError> {
     let waiting =
         outbox::table.filter(outbox::kind.eq(kind.text())).filter(outbox::acked_at.is_null()).select(outbox::next_at);
-    let never = waiting.clone().filter(outbox::next_at.gt(now.plus(AHEAD_MS_MAX).0));
+    let never = waiting.filter(outbox::next_at.gt(now.plus(AHEAD_MS_MAX).0));
     if tx.run(platform, |conn| never.first::<i64>(conn).optional())?.is_some() {
         return Ok(Some(now));
     }

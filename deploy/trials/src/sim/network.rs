@@ -255,11 +255,11 @@ impl World<'_> {
                     self.sees(sale, payment);
                 }
             }
-            Back::Scheme { of, paid } if end.as_ref().is_ok_and(|answer| answer.status == 200) => {
-                // What it has done since is told yet.
-                if self.scheme.is_paid(&of) == paid {
-                    self.scheme.untold.remove(&of);
-                }
+            // What it has done since is told yet.
+            Back::Scheme { of, paid }
+                if end.as_ref().is_ok_and(|answer| answer.status == 200) && self.scheme.is_paid(&of) == paid =>
+            {
+                self.scheme.untold.remove(&of);
             }
             _ => {}
         }
