@@ -3,9 +3,12 @@ import type { Press } from './screen';
 
 type Store = typeof import('./store');
 
+// Each page is loaded afresh, which takes a busy machine its time.
+vi.setConfig({ testTimeout: 30_000 });
+
 const HELD = [{ number: 3, amount_minor: 4850, amount: '48.50', reference: '桌 7', cashier: 'Li', held_at: 0 }];
 const KEYS: Record<string, Press> = {
-  F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F10: { kind: 'training' },
+  F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F9: { kind: 'info' }, F10: { kind: 'training' },
 };
 
 function state(facts: object = {}): object {
@@ -148,6 +151,32 @@ test('a scan that another page waits for is no table of this one', async () => {
   const page = await Page.open();
   await page.connect(state(AWAITING));
   expect(page.model.screen).toEqual({ kind: 'scan', minor: 4850, keyed: '' });
+});
+
+const DEVICES = {
+  devices: [], drivers: [{ kind: 'scanner', name: 'evdev', place: 'scanner_device', options: [] }],
+  connected: [{ bus: 'keyboard', path: '/dev/input/by-id/usb-H-event-kbd', name: 'H', used_by: [], fits: [] }],
+  settings: { version: 'v', options: [{ name: 'scanner', value: 'none', variable: null }, { name: 'scanner_device', value: '', variable: null }] },
+};
+
+test('a keyboard becomes the scanner only after a question, and is sent once', async () => {
+  const page = await Page.open();
+  await page.connect();
+  const stop = page.store.watchDevices();
+  await page.last('/api/peripherals').answer(DEVICES);
+  stop();
+  page.keys('F9', '1', '2', '3');
+  const draft = { scanner: 'evdev', scanner_device: '/dev/input/by-id/usb-H-event-kbd' };
+  page.store.fillIn(draft);
+  page.keys('Enter');
+  expect(page.model.screen).toEqual({ kind: 'device-form', of: 'scanner', draft, sure: true });
+  page.keys('Enter');
+  expect(page.model.screen, 'it was hardly there to be read').toMatchObject({ sure: true });
+  expect(page.paths()).not.toContain('/api/peripherals/settings');
+  await new Promise((read) => setTimeout(read, 360));
+  page.keys('Enter', 'Enter', 'Enter');
+  expect(page.model.screen).toEqual({ kind: 'device-form', of: 'scanner', draft });
+  expect(page.asked.filter(({ path }) => path === '/api/peripherals/settings').map(({ body }) => body)).toEqual([{ version: 'v', changes: draft }]);
 });
 
 test('nothing is sold while it is put aside, and the answer leads home once', async () => {

@@ -371,15 +371,18 @@ function restartDevice(of: string): Promise<void> {
   }));
 }
 
+const SETTINGS = '/api/peripherals/settings';
+
 async function configure(of: string, draft: Draft, sure: boolean): Promise<void> {
   const { devices } = model;
-  if (devices === null) return;
+  // What was said yes to and is under way is not asked about again.
+  if (devices === null || model.busy.includes(SETTINGS)) return;
   const changes = changesOf(devices, of, draft);
   if (!sure && takesKeys(devices, of, draft) && Object.keys(changes).length > 0) {
     return set({ screen: { kind: 'device-form', of, draft, sure: true } });
   }
   const body = { version: devices.settings.version, changes };
-  await once('/api/peripherals/settings', body, (answer: { applied: string[]; hanging: string[] }) => ({
+  await once(SETTINGS, body, (answer: { applied: string[]; hanging: string[] }) => ({
     notice: { kind: 'configured', ...answer },
     screen: model.screen.kind === 'device-form' ? { kind: 'device', of } : model.screen,
   }));
