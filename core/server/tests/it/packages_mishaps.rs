@@ -76,7 +76,7 @@ async fn what_a_revoked_publisher_signed_another_can_sign() {
     town.admin.post(&format!("/v1/plugin-publishers/{}/revoke", first.key_id())).await.json::<Value>(200);
     let body = json!({ "version": 0, "package": hash });
     let refused = town.admin.post("/v1/plugin-rollouts/sandbox/install").json(&body).await;
-    assert_eq!(refused.refusal().1, "package_untrusted");
+    assert_eq!(refused.refusal().1, "publisher_revoked");
     second.publishes(&town.admin, &component).await.json::<Value>(200);
     assert_eq!(text(&published().await, "/package/publisher"), second.key_id());
     step(&town.admin, "install", 0, json!({ "package": hash })).await;
