@@ -19,7 +19,9 @@ use crate::{
 
 impl Owner {
     pub(super) fn held_views(&self) -> Vec<HeldView> {
-        self.held_aside.values().map(HeldView::of).collect()
+        let mut aside: Vec<_> = self.held_aside.values().collect();
+        aside.sort_by_key(|held| (held.held_at, held.number));
+        aside.into_iter().map(HeldView::of).collect()
     }
 
     /// `POST /api/held`. The same press again shows what it put aside, while that is there.
@@ -39,20 +41,23 @@ impl Owner {
         if !is_text(&cashier) {
             return Err(Refused::Cashier);
         }
-        let (number, held_at) = match instead_of {
-            Some(number) => {
-                let before = self.held_aside.get(&number).ok_or(Refused::HeldNotFound)?;
-                (number, before.held_at)
-            }
+        let held_at = match instead_of {
+            Some(before) => self.held_aside.get(&before).ok_or(Refused::HeldNotFound)?.held_at,
             None if self.held_aside.len() >= HELD_MAX => return Err(Refused::HeldFull),
-            None => (self.held_last.next(), now()),
+            None => now(),
         };
+        // Also in the place of another: a page that still shows what that was cannot sell it.
+        let number = self.held_last.next();
         self.check_shift(false)?;
         self.check_open_for_sales().await?;
         let held = Held { number, amount, reference, cashier, held_at, key: pressed.key.clone() };
-        self.commit_held(pressed, HeldChange::Keep(held.clone())).await?;
-        self.held_last = self.held_last.max(number);
+        let drops = instead_of.map(HeldChange::Drop);
+        self.commit_held(pressed, drops.into_iter().chain([HeldChange::Keep(held.clone())]).collect()).await?;
+        self.held_last = number;
         let view = HeldView::of(&held);
+        if let Some(before) = instead_of {
+            self.held_aside.remove(&before);
+        }
         self.held_aside.insert(number, held);
         Ok(view)
     }
@@ -67,7 +72,7 @@ impl Owner {
         }
         self.check_not_training()?;
         self.check_held(Some(number))?;
-        self.commit_held(pressed, HeldChange::Drop(number)).await?;
+        self.commit_held(pressed, vec![HeldChange::Drop(number)]).await?;
         self.held_aside.remove(&number);
         tracing::info!(held = number.0, "what was put aside was dropped");
         Ok(())
@@ -99,10 +104,10 @@ impl Owner {
         Err(Refused::HeldLeft(told.collect()))
     }
 
-    async fn commit_held(&mut self, pressed: Pressed, change: HeldChange) -> Result<(), Refused> {
+    async fn commit_held(&mut self, pressed: Pressed, held: Vec<HeldChange>) -> Result<(), Refused> {
         let Pressed { key, fingerprint } = pressed;
         let shift_press = Some(journal::ShiftPress { key, fingerprint });
-        self.commit(Commit { held: vec![change], shift_press, ..Commit::default() }).await?;
+        self.commit(Commit { held, shift_press, ..Commit::default() }).await?;
         Ok(())
     }
 }

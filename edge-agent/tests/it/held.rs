@@ -56,8 +56,12 @@ async fn tables_are_put_aside_and_each_is_sold_once_also_after_the_plug_was_pull
 
     // The table orders more, and pays.
     let more = shop.hold(json!({"amount_minor": 5_000, "reference": "桌 7", "held": 1})).await;
-    assert_eq!((&more["number"], &more["held_at"]), (&json!(1), &first["held_at"]));
-    let sale = json!({"amount_minor": 5_000, "method": "cash", "reference": "桌 7", "held": 1});
+    assert_eq!((&more["number"], &more["held_at"]), (&json!(4), &first["held_at"]));
+    assert_eq!(shop.aside().await[0], aside(4, 5_000, "桌 7"), "the oldest first");
+    // A page that still shows what it was cannot sell less than the table owes.
+    let stale = json!({"amount_minor": 4_850, "method": "cash", "reference": "桌 7", "held": 1});
+    assert_eq!(shop.till.post("/api/sales", &stale, &fresh_key()).await.body["code"], "held_not_found");
+    let sale = json!({"amount_minor": 5_000, "method": "cash", "reference": "桌 7", "held": 4});
     let sold = shop.till.post("/api/sales", &sale, "table-7").await;
     assert_eq!((sold.status.as_u16(), &sold.body["reference"]), (201, &json!("桌 7")), "{}", sold.body);
     assert!(shop.till.receipt_with("桌号/单号 Order").await.contains("桌 7"));
@@ -81,7 +85,7 @@ async fn tables_are_put_aside_and_each_is_sold_once_also_after_the_plug_was_pull
     shop.kill_till();
     shop.start_till().await;
     assert_eq!(shop.aside().await, []);
-    assert_eq!(shop.hold(json!({"amount_minor": 1})).await["number"], 4, "a number is never used twice");
+    assert_eq!(shop.hold(json!({"amount_minor": 1})).await["number"], 5, "a number is never used twice");
     shop.nothing_unsent().await;
     assert_eq!(shop.till.get("/api/books").await["agree"], true);
     assert_eq!(shop.till.sale(payment).await["reference"], "🍜 4", "and the disk has it");
