@@ -309,6 +309,13 @@ fn a_serial_scanner_reads_codes() {
     master.write_all(b"pieces").unwrap();
     assert_eq!(next_scan(&mut scanner).unwrap(), "in two pieces");
 
+    // In two pieces, and the till's thread had to wait between: the second lay there when it looked.
+    master.write_all(b"in two ").unwrap();
+    assert_eq!(scanner.read(Duration::from_millis(1)), Ok(None));
+    master.write_all(b"pieces\r").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(next_scan(&mut scanner).unwrap(), "in two pieces");
+
     master.write_all(&[b"9".repeat(513), b"\rnext\r".to_vec()].concat()).unwrap();
     let error = next_scan(&mut scanner).unwrap_err();
     assert!(matches!(&error, PeripheralError::Unable { why, .. } if why == "the code has more than 512 characters"));

@@ -30,7 +30,7 @@ async function press(...keys) {
   for (const key of keys) await page.keyboard.press(key, { delay: 20 }).then(() => page.waitForTimeout(140));
 }
 /** Long enough on a new question that the next press is meant for it. */
-const think = () => page.waitForTimeout(400);
+const think = () => page.waitForTimeout(700);
 const type = (digits) => press(...digits);
 /** Keys quicker than any hand, whatever else the machine does: all of them within one task of the page. */
 const rattle = (...keys) =>

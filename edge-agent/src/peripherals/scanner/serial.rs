@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Codes;
+use super::{Codes, Unusable};
 use crate::peripherals::{
     PeripheralError, PeripheralHealth, PeripheralState, Scanner, health,
     line::{Line, failure},
@@ -43,8 +43,11 @@ impl SerialScanner {
         let mut rest = came.as_slice();
         let code = self.codes.take(&mut rest, now);
         self.came = rest.to_vec();
-        let code = code.or_else(|| self.codes.after_silence(now))?;
-        Some(code.map_err(|unusable| PeripheralError::Unable { device: self.device(), why: unusable.why() }))
+        Some(self.told(code?))
+    }
+
+    fn told(&self, code: Result<String, Unusable>) -> Result<String, PeripheralError> {
+        code.map_err(|unusable| PeripheralError::Unable { device: self.device(), why: unusable.why() })
     }
 }
 
@@ -60,12 +63,18 @@ impl Scanner for SerialScanner {
             if let Some(code) = self.next(now) {
                 return code.map(Some);
             }
-            if now >= deadline {
-                return Ok(None);
-            }
             let until = self.codes.silent_at().map_or(deadline, |silent_at| deadline.min(silent_at));
             let mut buffer = [0; 256];
+            // Also when the time is over: what lies there came while this thread had to wait, and is no silence.
             match self.open()?.read(&mut buffer, until) {
+                Ok(0) => {
+                    if let Some(code) = self.codes.after_silence(now) {
+                        return self.told(code).map(Some);
+                    }
+                    if now >= deadline {
+                        return Ok(None);
+                    }
+                }
                 Ok(len) => self.came.extend_from_slice(buffer.get(..len).unwrap_or_default()),
                 Err(error) => {
                     // A scanner that was pulled out comes back as a new file; half a code does not.
