@@ -48,7 +48,9 @@ const paste = (text) =>
 const tap = (key) => page.locator(`[data-key="${key}"]`).first().click();
 const sees = (selector) => page.locator(selector).first().waitFor();
 const screen = (kind) => sees(`.till[data-screen="${kind}"]`);
-const saleState = (state) => sees(`.sale[data-state="${state}"]`);
+/** Nobody presses a key within a tenth of a second of what it is pressed for; the till takes such a key for a bounce. */
+const seen = (selector) => sees(selector).then(() => page.waitForTimeout(140));
+const saleState = (state) => seen(`.sale[data-state="${state}"]`);
 /** What a cashier cannot reach: it is beyond the window, and not in a part that scrolls. */
 const outside = () =>
   page.evaluate(() => [...document.querySelectorAll('button, input, select')].filter((one) => {
