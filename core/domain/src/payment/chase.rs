@@ -101,14 +101,15 @@ pub fn step(chased: Chased<'_>, pace: Pace, now: Millis) -> Step {
 pub fn again_at(chased: Chased<'_>, pace: Pace, jitter: u32, now: Millis) -> Option<Millis> {
     match step(chased, pace, now) {
         Step::Wait { until } => Some(until),
-        Step::TakeAsNoAnswer => Some(now),
+        // It became due while the channel was asked; how often it was asked before puts nothing off.
+        Step::TakeAsNoAnswer | Step::AskThenClose | Step::GiveUp => Some(now),
         Step::Ask => {
             let next = now.plus(pace.query_interval_ms);
             let last = chased.created_at.plus(pace.reverse_after_ms);
             let chases_a_charge = chased.payment.method.is_charged() && last > now;
             Some(if chases_a_charge { next.min(last) } else { next })
         }
-        Step::AskThenClose | Step::Close | Step::AskInDoubt | Step::GiveUp => {
+        Step::Close | Step::AskInDoubt => {
             let doubled = pace.query_interval_ms.saturating_mul(1_i64 << chased.attempts.min(16));
             let pause = doubled.clamp(1, PAUSE_MAX_MS);
             Some(now.plus(pause).plus(i64::from(jitter) % (pause / 4).max(1)))
@@ -185,6 +186,17 @@ mod tests {
         let asks = steps.iter().filter(|(_, step)| *step == Step::Ask).count();
         assert_eq!(asks, 17, "{steps:?}");
         assert_eq!(steps.iter().find(|(_, step)| *step == Step::AskThenClose).unwrap().0, 60_000);
+    }
+
+    #[test]
+    fn what_became_due_while_the_channel_answered_is_not_put_off_by_the_questions_before_it() {
+        let unknown = payment(Method::CustomerPresented, State::Unknown { since: Millis(10_000) });
+        let (asked_at, answered_at) = (Millis(59_990), Millis(60_040));
+        let chased = Chased { attempts: 19, ..chased(&unknown) };
+        assert_eq!(step(chased, PACE, asked_at), Step::Ask);
+        assert_eq!(again_at(chased, PACE, 0, answered_at), Some(answered_at));
+        let surplus = Chased { is_surplus: true, ..chased };
+        assert_eq!(again_at(surplus, PACE, 0, asked_at), Some(asked_at));
     }
 
     #[test]

@@ -27,6 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const CALL_MS_MAX: i64 = 120_000;
 /// How often it is looked whether a channel that cannot be called (no plugin, no secrets) can be by now.
 const WITHOUT_CHANNEL_MS: i64 = 60_000;
+/// How soon something is tried again that failed here, as by a database that was busy. If that cannot be written down either,
+/// the lease ends by itself.
+const AFTER_FAILURE_MS: i64 = 10_000;
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     let mut work = JoinSet::new();
@@ -57,14 +60,18 @@ pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(),
         })
         .await?;
     for payments::Due { scope, payment } in due {
-        let (app, id) = (app.clone(), payment.payment.id);
+        let (app, id, version) = (app.clone(), payment.payment.id, payment.version);
         let span = tracing::info_span!("resolve", trace_id = Empty, payment.id = %id, tenant = %scope.tenant());
         let one = async move {
             began_in(&app, scope, id, None).await;
             if let Err(error) = pursue(&app, scope, payment).await {
                 tracing::warn!(%error, "a payment is taken up again later");
                 // What fails each time is stuck too, and nobody else would tell.
-                if let Err(error) = call_a_person(&app, scope, id, &error.to_string()).await {
+                let let_go = async {
+                    let_go(&app, scope, version, id, AFTER_FAILURE_MS).await?;
+                    call_a_person(&app, scope, id, &error.to_string()).await
+                };
+                if let Err(error) = let_go.await {
                     tracing::warn!(%error, "nobody was called");
                 }
             }
@@ -78,7 +85,8 @@ pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(),
             began_in(&app, scope, refund.payment, Some(id)).await;
             if let Err(error) = pursue_refund(&app, scope, refund).await {
                 tracing::warn!(%error, "a refund is taken up again later");
-                if let Err(error) = call_about_refund(&app, scope, id, error.to_string(), None).await {
+                let again_at = app.now().plus(AFTER_FAILURE_MS);
+                if let Err(error) = call_about_refund(&app, scope, id, error.to_string(), again_at).await {
                     tracing::warn!(%error, "nobody was called");
                 }
             }
@@ -113,8 +121,7 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
             if since.is_some_and(|since| has_passed(since, CALL_MS_MAX, app.now())) {
                 stored = settle(app, scope, id, Outcome::Event(Event::NoAnswer), "core").await?.sale.payment;
             }
-            stored.next_attempt_at = Some(app.now().plus(WITHOUT_CHANNEL_MS));
-            app.store().write(move |tx| payments::reschedule(tx, &scope, &stored)).await?;
+            let_go(app, scope, stored.version, id, WITHOUT_CHANNEL_MS).await?;
             return call_a_person(app, scope, id, &error.to_string()).await;
         }
     };
@@ -147,6 +154,12 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
     call_a_person(app, scope, id, "").await
 }
 
+/// Gives a payment back that nothing was saved of since it was taken up; it is due again in `pause_ms`.
+async fn let_go(app: &App, scope: TenantScope, version: u64, id: PaymentId, pause_ms: i64) -> Result<(), PaymentError> {
+    let again_at = app.now().plus(pause_ms);
+    replan(app, scope, version, id, move |_, stored| stored.next_attempt_at = Some(again_at)).await
+}
+
 /// What core has not come to an end with for too long is shown to a person, once; core goes on.
 async fn call_a_person(app: &App, scope: TenantScope, id: PaymentId, why: &str) -> Result<(), PaymentError> {
     let (now, why) = (app.now(), why.to_owned());
@@ -175,24 +188,35 @@ async fn call_a_person(app: &App, scope: TenantScope, id: PaymentId, why: &str) 
     Ok(())
 }
 
-/// If nothing was saved since, the lease is still ours: the next attempt is set. If something was, that set it.
+/// The next attempt after one that changed nothing.
 async fn later(app: &App, scope: TenantScope, version: u64, id: PaymentId, pace: Pace) -> Result<(), PaymentError> {
     let jitter = u32::from_be_bytes(app.random_16()?.first_chunk().copied().unwrap_or_default());
     let now = app.now();
-    let outcome = app
-        .store()
-        .write(move |tx| {
-            let mut stored = payments::load(tx, &scope, id)?;
-            if stored.version != version {
-                return Ok(());
-            }
-            stored.attempts = stored.attempts.saturating_add(1);
-            let sale = payments::load_sale(tx, &scope, id)?;
-            stored.next_attempt_at = again_at(Chased { attempts: stored.attempts, ..chased(&sale) }, pace, jitter, now);
-            payments::reschedule(tx, &scope, &stored)
-        })
-        .await;
-    match outcome {
+    replan(app, scope, version, id, move |sale, stored| {
+        stored.attempts = stored.attempts.saturating_add(1);
+        stored.next_attempt_at = again_at(Chased { attempts: stored.attempts, ..chased(sale) }, pace, jitter, now);
+    })
+    .await
+}
+
+/// If nothing was saved since, the lease is still ours: the next attempt is set. If something was, that set it.
+async fn replan(
+    app: &App,
+    scope: TenantScope,
+    version: u64,
+    id: PaymentId,
+    plan: impl Fn(&payments::Sale, &mut payments::StoredPayment) + Clone + Send + 'static,
+) -> Result<(), PaymentError> {
+    let work = move |tx: &mut Tx<'_>| {
+        let sale = payments::load_sale(tx, &scope, id)?;
+        if sale.payment.version != version {
+            return Ok(());
+        }
+        let mut stored = sale.payment.clone();
+        plan(&sale, &mut stored);
+        payments::reschedule(tx, &scope, &stored)
+    };
+    match app.store().write(work).await {
         // Somebody saved it between load and now: their schedule stands.
         Err(StoreError::Stale { .. }) => Ok(()),
         other => Ok(other?),
@@ -220,20 +244,19 @@ async fn pursue_refund(app: &App, scope: TenantScope, refund: refunds::StoredRef
             if has_passed(kept.updated_at, CALL_MS_MAX, app.now()) {
                 take_as_unanswered(app, scope, kept).await?;
             }
-            call_about_refund(app, scope, id, error.to_string(), Some(app.now().plus(WITHOUT_CHANNEL_MS))).await
+            call_about_refund(app, scope, id, error.to_string(), app.now().plus(WITHOUT_CHANNEL_MS)).await
         }
         done => done,
     }
 }
 
-/// What keeps core from pursuing a refund is shown to a person once that has lasted too long. `again_at`: when it is tried
-/// again, unless that is planned already.
+/// What keeps core from pursuing a refund is shown to a person once that has lasted too long; it is tried again at `again_at`.
 async fn call_about_refund(
     app: &App,
     scope: TenantScope,
     id: RefundId,
     why: String,
-    again_at: Option<Millis>,
+    again_at: Millis,
 ) -> Result<(), PaymentError> {
     let now = app.now();
     let work = move |tx: &mut Tx<'_>| {
@@ -244,7 +267,7 @@ async fn call_about_refund(
         }
         let stored = payments::load(tx, &scope, refund.payment)?;
         refund.watch.last_said = Some(why.clone());
-        refund.next_attempt_at = again_at.or(refund.next_attempt_at);
+        refund.next_attempt_at = Some(again_at);
         refund_needs_person(tx, &scope, &mut refund, &stored, now)?;
         refunds::reschedule(tx, &scope, &refund)
     };

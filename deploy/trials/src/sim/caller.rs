@@ -214,7 +214,9 @@ impl ChannelCaller for Caller {
             return Err(NotificationFailure::Call(Failure::Trapped { why: "unreachable".to_owned() }));
         }
         let believed = self.canary == Some(Canary::AmountNotChecked);
-        let amount = money((notice.minor, notice.currency)).map_err(NotificationFailure::Call)?;
+        // Of an order that it was never asked to collect the scheme has no currency, and so names no sum.
+        let named = (!notice.currency.is_empty()).then(|| money((notice.minor, notice.currency)));
+        let amount = named.transpose().map_err(NotificationFailure::Call)?;
         let event = match notice.refund {
             Some(refund_number) => {
                 let declined = || Decline { code: DeclineCode::Other, message: String::new() };
@@ -222,14 +224,14 @@ impl ChannelCaller for Caller {
                     status: if notice.paid { RefundStatus::Succeeded } else { RefundStatus::Failed(declined()) },
                     reference: format!("S-{refund_number}"),
                     refund_number,
-                    amount: Some(amount),
+                    amount,
                 })
             }
             None => NotificationEvent::Payment(PaymentAnswer {
                 status: PaymentStatus::Succeeded,
                 reference: format!("S-{}", notice.number),
                 number: notice.number,
-                amount: (!believed).then_some(amount),
+                amount: amount.filter(|_| !believed),
                 paid_at: None,
                 payer_hint: String::new(),
             }),
