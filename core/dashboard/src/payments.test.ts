@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Attention, Payment, PaymentState, Refund } from './api/client';
+import type { Payment, PaymentState } from './api/client';
 import type { Person } from './api/session';
-import { actionsFor, isPaymentNews, mergeIntoPages, mergePayment, openForHand } from './payments';
+import { actionsFor, isPaymentNews, mergeIntoPages, mergePayment } from './payments';
 
 function payment(id: string, created_at: number, version = 1, state: PaymentState = 'succeeded'): Payment {
   return {
@@ -80,16 +80,4 @@ test('what the live stream sends is told from what it does not', () => {
   for (const other of [null, 'payment', {}, payment('a', 10), { ...news, payment: null }, { ...news, payment: { id: 'a' } }]) {
     expect(isPaymentNews(other)).toBe(false);
   }
-});
-
-test('persons settle what is open, and a refund that has ended as long as it is asked about', () => {
-  const asked = (next_attempt_at?: number): Attention => ({ since: 20, asked: 3, ...(next_attempt_at === undefined ? {} : { next_attempt_at }) });
-  const refund = (id: string, state: Refund['state'], needs_attention?: Attention): Refund => ({
-    id, state, payment: 'a', version: 1, kind: 'refund', amount: { minor: 100, currency: 'CNY' }, created_at: 15, updated_at: 20,
-    ...(needs_attention === undefined ? {} : { needs_attention }),
-  });
-  const refunds = [refund('r1', 'unknown'), refund('r2', 'failed'), refund('r3', 'failed', asked()), refund('r4', 'failed', asked(40)), refund('r5', 'succeeded', asked(40))];
-  expect(openForHand(payment('a', 10), refunds)).toEqual(['r1', 'r4', 'r5']);
-  expect(openForHand(payment('a', 10, 1, 'unknown'), [])).toEqual(['a']);
-  expect(openForHand({ ...payment('a', 10, 1, 'expired'), needs_attention: asked(40) }, [])).toEqual(['a']);
 });

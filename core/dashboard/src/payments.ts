@@ -49,8 +49,7 @@ export function leftMinor(payment: Payment): number {
 /** What two persons may settle by hand: the payment, or refunds of it, whose end the channel leaves open. Their ids. */
 export function openForHand(payment: Payment, refunds: readonly Refund[]): string[] {
   const stuck = ['pending', 'unknown'].includes(payment.state) || (payment.needs_attention != null && ['expired', 'cancelled'].includes(payment.state));
-  // What has ended and is still asked about is in doubt.
-  const stuckRefunds = refunds.filter((refund) => ['pending', 'unknown'].includes(refund.state) || refund.needs_attention?.next_attempt_at != null);
+  const stuckRefunds = refunds.filter((refund) => ['pending', 'unknown'].includes(refund.state));
   return [...(stuck ? [payment.id] : []), ...stuckRefunds.map((refund) => refund.id)];
 }
 

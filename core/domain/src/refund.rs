@@ -76,8 +76,6 @@ pub enum Refusal {
     AnswerWithoutAmount,
     #[error("a refund that is {state:?} cannot be {verb}")]
     NotInState { state: RefundState, verb: &'static str },
-    #[error("the channel is still asked about it; persons may say how it ended once it has kept silent for a day")]
-    StillAsked,
 }
 
 impl Answer {
@@ -193,25 +191,6 @@ pub fn last_word(ended: &State, doubted_at: Millis, status: &AnswerStatus, now: 
         AnswerStatus::Succeeded => LastWord::PaidAfterAll,
         AnswerStatus::NotFound | AnswerStatus::Failed { .. } if is_paid => LastWord::NotPaidAfterAll,
         AnswerStatus::NotFound | AnswerStatus::Failed { .. } => LastWord::Confirmed,
-    }
-}
-
-/// How long a channel must have left a doubt open before persons may end it, in milliseconds: an outage is over by then.
-pub const DOUBT_BY_HAND_MS: i64 = 86_400_000;
-
-/// What it means that two persons say how a refund ended that is in doubt since `doubted_at`: nobody asks any more.
-///
-/// # Errors
-/// `StillAsked` before [`DOUBT_BY_HAND_MS`] have passed. `NotInState` where it counts as paid and is said not to be: its books
-/// are not undone by a word. What a channel never paid its bill shows, and it is booked from there.
-pub fn last_word_by_hand(refund: &Refund, doubted_at: Millis, paid: bool, now: Millis) -> Result<LastWord, Refusal> {
-    if !has_passed(doubted_at, DOUBT_BY_HAND_MS, now) {
-        return Err(Refusal::StillAsked);
-    }
-    match (refund.state == State::Succeeded, paid) {
-        (true, true) | (false, false) => Ok(LastWord::Confirmed),
-        (false, true) => Ok(LastWord::PaidAfterAll),
-        (true, false) => Err(Refusal::NotInState { state: refund.public_state(), verb: "taken for not paid by hand" }),
     }
 }
 

@@ -1,10 +1,8 @@
 //! Every state of a refund against every event.
 
 use saoma_domain::payment::Amounts;
-use saoma_domain::refund::{
-    Answer, AnswerStatus, DOUBT_BY_HAND_MS, Event, LastWord, Refund, Refusal, State, decide, last_word_by_hand,
-};
-use saoma_protocol::{Currency, Millis, Money, api::RefundKind};
+use saoma_domain::refund::{Answer, AnswerStatus, Event, Refund, Refusal, State, decide};
+use saoma_protocol::{Currency, Money, api::RefundKind};
 
 use crate::people::{REFUND, cny, failure};
 
@@ -66,21 +64,4 @@ fn an_answer_about_something_else_is_not_believed() {
     let silent = |amounts| Answer::about(&refund, &REFUND.to_string(), None, amounts, AnswerStatus::Succeeded);
     assert_eq!(silent(Amounts::Named), Err(Refusal::AnswerWithoutAmount));
     assert!(silent(Amounts::NotNamed).is_ok());
-}
-
-/// In doubt, and the channel keeps silent: persons end it after a day, and undo nothing by their word.
-#[test]
-fn persons_end_a_doubt_after_a_day() {
-    let failed = || State::Failed { failure: failure("other") };
-    for (state, paid, expected) in [
-        (State::Succeeded, true, Some(LastWord::Confirmed)),
-        (State::Succeeded, false, None),
-        (failed(), true, Some(LastWord::PaidAfterAll)),
-        (failed(), false, Some(LastWord::Confirmed)),
-    ] {
-        let (refund, doubted_at) = (refund(state), Millis(1_000));
-        let at = |ms| last_word_by_hand(&refund, doubted_at, paid, Millis(ms));
-        assert_eq!(at(999 + DOUBT_BY_HAND_MS), Err(Refusal::StillAsked));
-        assert_eq!(at(1_000 + DOUBT_BY_HAND_MS).ok(), expected, "{refund:?} {paid}");
-    }
 }

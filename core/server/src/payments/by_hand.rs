@@ -2,12 +2,10 @@
 //! and another confirms. Always two: it moves the books without the channel's word.
 //!
 //! Before it is carried out the channel is asked once more. Whatever it says goes first: if it says how the payment or refund
-//! ended, or something that the proposal contradicts, the settlement is refused. Afterwards core goes on asking, and what the
-//! channel says in the end is booked. A refund that has ended and whose end stays in doubt for a day without a word of the channel
-//! is settled in the same way, and then nobody is asked any more.
+//! ended, or something that the proposal contradicts, the settlement is refused. Afterwards core goes on asking about a
+//! payment, and what the channel says in the end is booked.
 
 use saoma_channels::{PaymentStatus, RefundStatus};
-use saoma_domain::refund::{Event, decide as decide_refund, last_word_by_hand};
 use saoma_protocol::{HandSettlementId, Millis, PaymentId, RefundId};
 use saoma_store::{
     StoreError, TenantScope, Tx, audit,
@@ -97,10 +95,7 @@ fn check_open(
             if refund.payment != proposal.payment {
                 return Err(StoreError::NotFound { what: "the refund" }.into());
             }
-            match refund.watch.doubted_at.filter(|_| refund::is_over(&refund.refund.state)) {
-                Some(doubted_at) => last_word_by_hand(&refund.refund, doubted_at, paid, now).map(|_| ()),
-                None => decide_refund(&refund.refund, &Event::SettledByHand { paid }).map(|_| ()),
-            }?;
+            saoma_domain::refund::decide(&refund.refund, &saoma_domain::refund::Event::SettledByHand { paid })?;
         }
     }
     Ok(())

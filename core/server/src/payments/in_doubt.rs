@@ -4,7 +4,7 @@
 use saoma_domain::{
     ledger::{Kind as Movement, rules},
     payment::{Event as PaymentEvent, Notice, Payment, Refusal, State as PaymentState, decide as decide_payment},
-    refund::{self, Event, LastWord, State, last_word, last_word_by_hand},
+    refund::{Event, LastWord, State, last_word},
 };
 use saoma_protocol::{Amount, Millis, api::RefundKind};
 use saoma_store::{
@@ -53,7 +53,6 @@ pub(super) fn heard(
     event: &Event,
     is_fresh: bool,
     words: &str,
-    actor: &str,
 ) -> Result<Option<StoredRefund>, PaymentError> {
     let (id, now) = (refund.refund.id, app.now());
     let notice =
@@ -65,18 +64,14 @@ pub(super) fn heard(
         // It began by word against word of the same channel: another that may be old proves nothing, and the question is planned.
         Event::Answered(_) if notice == Notice::ContradictsRefund && !is_fresh => return Ok(None),
         Event::Answered(answer) => last_word(&refund.refund.state, doubted_at, answer.status(), now),
-        Event::SettledByHand { paid } => last_word_by_hand(&refund.refund, doubted_at, *paid, now)?,
-        Event::Submit | Event::NotSent { .. } | Event::NoAnswer | Event::NeverPaid => LastWord::AskOn,
+        Event::Submit | Event::NotSent { .. } | Event::NoAnswer | Event::NeverPaid | Event::SettledByHand { .. } => {
+            LastWord::AskOn
+        }
     };
-    let by_hand = matches!(event, Event::SettledByHand { .. });
     // What others have set aside, and may not get, could be what was paid: then it is known once theirs have ended.
     let waits = verdict == LastWord::PaidAfterAll
         && matches!(&stored.payment.state, PaymentState::Captured(capture) if capture.reserved_minor > 0)
         && decide_payment(&stored.payment, &heard_late(&refund), now).is_err();
-    if by_hand && waits {
-        // Persons look again then; core does not keep their word.
-        return Err(refund::Refusal::StillAsked.into());
-    }
     if verdict == LastWord::AskOn || waits {
         refund.attempts += 1;
         refund.next_attempt_at = Some(now.plus(pause_ms(refund.attempts)));
@@ -84,17 +79,10 @@ pub(super) fn heard(
         return Ok(None);
     }
     let paid_out = verdict == LastWord::PaidAfterAll && book_after_all(tx, scope, &mut stored, &refund, now)?;
-    if by_hand && verdict == LastWord::PaidAfterAll && !paid_out {
-        let (state, verb) = (refund.refund.public_state(), "booked as paid: its payment has no such money left");
-        return Err(refund::Refusal::NotInState { state, verb }.into());
-    }
     if paid_out {
         refund.refund.state = State::Succeeded;
     }
-    let contradicts = verdict != LastWord::Confirmed && !by_hand;
-    if by_hand {
-        refund.watch.attention_at = None;
-    } else if contradicts {
+    if verdict != LastWord::Confirmed {
         // Who was told otherwise hears of it.
         refund.watch.attention_at = Some(now);
     }
@@ -103,17 +91,13 @@ pub(super) fn heard(
     refund.updated_at = now;
     refunds::save(tx, scope, &mut refund)?;
     if paid_out {
-        let name = match refund.refund.kind {
-            _ if by_hand => kind::REFUND_BY_HAND,
-            RefundKind::Void => kind::VOIDED,
-            RefundKind::Refund | RefundKind::Late => kind::REFUND_SUCCEEDED,
-        };
-        record(tx, scope, &stored, Some(id), name, words, actor, now)?;
+        let name = if refund.refund.kind == RefundKind::Void { kind::VOIDED } else { kind::REFUND_SUCCEEDED };
+        record(tx, scope, &stored, Some(id), name, words, "channel", now)?;
     }
-    if contradicts {
+    if verdict != LastWord::Confirmed {
         record(tx, scope, &stored, Some(id), notice.code(), words, "core", now)?;
     }
-    record(tx, scope, &stored, Some(id), kind::DOUBT_ENDED, "", actor, now)?;
+    record(tx, scope, &stored, Some(id), kind::DOUBT_ENDED, "", "channel", now)?;
     announce(app, tx, scope, &refund, now)?;
     if !paid_out {
         return Ok(None);

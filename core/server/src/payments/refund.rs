@@ -373,7 +373,7 @@ fn heard_in(
     let is_contradicted = is_unbelieved
         || matches!(&event, Event::Answered(answer) if contradicts(&refund.refund.state, answer.status()));
     if refund.watch.doubted_at.is_some() || is_contradicted {
-        return in_doubt::heard(app, tx, scope, refund, stored, &event, is_fresh, &words, &actor);
+        return in_doubt::heard(app, tx, scope, refund, stored, &event, is_fresh, &words);
     }
     let Some(next) = decide(&refund.refund, &event)? else {
         refund.attempts += 1;

@@ -36,7 +36,7 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
     let channel = channel_of(app, scope, &sale).await?;
     let call_ms = pace(&channel.manifest).call_ms;
     if refund.watch.doubted_at.is_some() {
-        return look_in_doubt(app, scope, &sale.payment, &refund, &channel).await.map(drop);
+        return look_in_doubt(app, scope, &sale.payment, &refund, &channel).await;
     }
     let refund = match refund.refund.state {
         // Nothing was sent before this commit.
@@ -88,7 +88,7 @@ pub async fn take_as_unanswered(
 }
 
 /// Asks how the refund stands, and sends nothing that could give money back a second time. What was said, as long as it is
-/// open or in doubt.
+/// open.
 ///
 /// # Errors
 /// `NoChannel`, `Secrets`, `Store`.
@@ -104,9 +104,6 @@ pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<
     if refund.refund.state == State::Created {
         return Ok(None);
     }
-    if refund.watch.doubted_at.is_some() {
-        return look_in_doubt(app, scope, &sale.payment, &refund, &channel).await;
-    }
     if !by_cancel(&channel, refund.refund.kind) {
         return query(app, scope, &sale.payment, &refund, &channel).await;
     }
@@ -116,14 +113,14 @@ pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<
     Ok(Some(RefundStatus::Pending).filter(|_| refund.refund.state == State::Pending))
 }
 
-/// How a refund stands whose end is in doubt: nothing is sent that could give money back. What was said, if anything was.
+/// How a refund stands whose end is in doubt: nothing is sent that could give money back.
 async fn look_in_doubt(
     app: &App,
     scope: TenantScope,
     payment: &StoredPayment,
     refund: &StoredRefund,
     channel: &Channel,
-) -> Result<Option<RefundStatus>, PaymentError> {
+) -> Result<(), PaymentError> {
     let since_version = Some(refund.version);
     let answer = |number: String, status: AnswerStatus, note: String| Heard::Answer {
         number,
@@ -136,34 +133,28 @@ async fn look_in_doubt(
         note: note.chars().take(NOTE_CHARS_MAX).collect(),
     };
     let id = refund.refund.id;
-    let (said, outcome) = if by_cancel(channel, refund.refund.kind) {
+    let outcome = if by_cancel(channel, refund.refund.kind) {
         match app.channels().query(&channel.account, &known_order(payment, channel)).await {
             Ok(said) => {
                 let number = if said.number == payment.payment.id.to_string() { id.to_string() } else { said.number };
                 let status = match said.status {
-                    PaymentStatus::Closed | PaymentStatus::Refunded => RefundStatus::Succeeded,
-                    PaymentStatus::Pending => RefundStatus::Pending,
+                    PaymentStatus::Closed | PaymentStatus::Refunded => AnswerStatus::Succeeded,
+                    PaymentStatus::Pending => AnswerStatus::Pending,
                     // It was not undone, as far as the channel knows yet.
                     PaymentStatus::Succeeded | PaymentStatus::NotFound | PaymentStatus::Failed(_) => {
-                        RefundStatus::NotFound
+                        AnswerStatus::NotFound
                     }
                 };
-                let note = format!("query: {:?}", said.status);
-                (Some(status.clone()), answer(number, refund_status(status), note))
+                answer(number, status, format!("query: {:?}", said.status))
             }
-            Err(silence) => {
-                (None, Heard::Silence { event: Event::NoAnswer, note: format!("query: {}", silence.code()) })
-            }
+            Err(silence) => Heard::Silence { event: Event::NoAnswer, note: format!("query: {}", silence.code()) },
         }
+    } else if query(app, scope, payment, refund, channel).await? == Some(RefundStatus::NotFound) {
+        answer(id.to_string(), AnswerStatus::NotFound, "query-refund: not found".to_owned())
     } else {
-        let said = query(app, scope, payment, refund, channel).await?;
-        if said != Some(RefundStatus::NotFound) {
-            return Ok(said);
-        }
-        (said, answer(id.to_string(), AnswerStatus::NotFound, "query-refund: not found".to_owned()))
+        return Ok(());
     };
-    heard(app, scope, id, outcome).await?;
-    Ok(said)
+    heard(app, scope, id, outcome).await
 }
 
 /// One question about a refund that was sent. What was said, unless it was not believed or nothing was.

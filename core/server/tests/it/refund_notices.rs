@@ -7,16 +7,13 @@ use saoma_channels::{
 use saoma_domain::{
     dispute::News,
     payment::{Refusal, State as Stand},
-    refund::{self, DOUBT_BY_HAND_MS, State},
+    refund::State,
 };
 use saoma_protocol::{ChannelAccountId, Money, PaymentId, RefundId, api::RefundKind};
-use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, Told, give_back, refund_notified, told};
+use saoma_server::payments::{GiveBack, PaymentError, Told, give_back, refund_notified, told};
 use saoma_store::{StoreError, payments::Sale, refunds::StoredRefund, tenants::LatePolicy};
 
-use crate::{
-    by_hand::proposal,
-    scheme_world::{Counter, Say, answer, cny, no_answer},
-};
+use crate::scheme_world::{Counter, Say, answer, cny, no_answer};
 
 const BACK_MINOR: i64 = 100;
 
@@ -131,57 +128,6 @@ async fn a_refund_that_is_paid_after_it_failed_is_booked_once() {
     assert_eq!((times("contradicts_refund"), times("refund_succeeded")), (2, 1), "{told:?}");
     assert_eq!(counter.scheme.calls("refund"), 1, "it was sent again");
     counter.books_hold().await;
-}
-
-/// A channel that falls silent for good leaves it open whether a refund was paid: after a day two persons end that, and what is
-/// the customer's can be given back.
-#[tokio::test]
-async fn a_doubt_that_the_channel_leaves_open_is_ended_by_two_persons_after_a_day() {
-    for paid in [true, false] {
-        let counter = Counter::open(LatePolicy::Refund).await;
-        let (payment, refund) = waiting(&counter).await;
-        let [ours, _] = counter.accounts;
-        let tell = async |status| refund_told(&counter, ours, &refund.to_string(), status, BACK_MINOR).await.unwrap();
-        tell(RefundStatus::Failed(declined())).await;
-        tell(RefundStatus::Succeeded).await;
-        let (app, scope) = (&counter.app, counter.scope);
-        let wish = |number| Proposal { refund: Some(refund), ..proposal(payment, paid, number) };
-        let early = payments::propose(app, scope, wish(1)).await;
-        assert!(matches!(early, Err(PaymentError::RefundRefused(refund::Refusal::StillAsked))), "{early:?}");
-        counter.later(DOUBT_BY_HAND_MS);
-        let (first, _) = payments::propose(app, scope, wish(1)).await.unwrap();
-        counter.scheme.next("query_refund", Say::Refund(RefundStatus::Pending));
-        let spoken = payments::confirm(app, scope, first.id, "usr_accountant").await;
-        assert!(matches!(spoken, Err(PaymentError::ChannelSays(_))), "a channel that speaks was not heard: {spoken:?}");
-
-        counter.scheme.always("query_refund", no_answer());
-        let (second, _) = payments::propose(app, scope, wish(2)).await.unwrap();
-        payments::confirm(app, scope, second.id, "usr_accountant").await.unwrap();
-        let row = counter.refunds(payment).await.remove(0);
-        assert_eq!(row.refund.state == State::Succeeded, paid);
-        assert_eq!((row.watch.doubted_at, row.watch.attention_at, row.next_attempt_at), (None, None, None));
-        let Stand::Captured(capture) = counter.state(payment).await else { panic!("it is no sale any more") };
-        assert_eq!(capture.refunded_minor, if paid { BACK_MINOR } else { 0 });
-        let events = counter.events(payment).await;
-        assert_eq!(events.iter().filter(|kind| *kind == "doubt_ended").count(), 1, "{events:?}");
-        assert_eq!(events.contains(&"refund_settled_by_hand".to_owned()), paid, "{events:?}");
-        assert_eq!(counter.scheme.calls("refund"), 1, "it was sent again");
-        counter.books_hold().await;
-
-        // Nothing is held back for it any more.
-        counter.scheme.next("refund", Say::Refund(RefundStatus::Succeeded));
-        let rest = GiveBack {
-            id: RefundId::from_bytes([8; 16]),
-            fingerprint: None,
-            payment,
-            kind: RefundKind::Refund,
-            amount: Some(cny(if paid { 1_250 - BACK_MINOR } else { 1_250 })),
-            reason: None,
-            actor: "usr_cashier".to_owned(),
-        };
-        give_back(app, scope, rest).await.unwrap();
-        counter.books_hold().await;
-    }
 }
 
 /// "Failed" of a refund that was paid: old news change nothing, and a person hears of what is no old news.
