@@ -59,6 +59,15 @@ impl Clock for Hand {
     }
 }
 
+/// The clock of another node, so many milliseconds ahead.
+struct Ahead(Arc<Hand>, i64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Millis {
+        self.0.now().plus(self.1)
+    }
+}
+
 /// What the channel says to one call.
 #[derive(Clone)]
 pub enum Say {
@@ -294,7 +303,7 @@ pub struct Counter {
     store: StoreId,
     pub accounts: [ChannelAccountId; 2],
     clock: Arc<Hand>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn random_16() -> [u8; 16] {
@@ -375,7 +384,23 @@ impl Counter {
             })
             .await
             .unwrap();
-        Self { app, scheme, scope, store: of_store, accounts, clock, _folder: folder }
+        Self { app, scheme, scope, store: of_store, accounts, clock, folder }
+    }
+
+    /// Another node on the same database, whose clock is `ahead_ms` ahead.
+    pub fn neighbour(&self, ahead_ms: i64) -> App {
+        let (certificate, key) = Ca::draw(NOON).unwrap();
+        App::new(Parts {
+            config: self.app.config().clone(),
+            store: self.app.store().clone(),
+            channels: self.scheme.clone(),
+            clock: Arc::new(Ahead(self.clock.clone(), ahead_ms)),
+            chance: Arc::new(SystemChance),
+            vault: self.app.vault().clone(),
+            fleet: Fleet::new(Ca::open(self.folder.path(), &certificate, &key).unwrap(), "neighbour".to_owned()),
+            metrics: Metrics::open(&self.app.config().telemetry).unwrap(),
+            peers: Peers::none(),
+        })
     }
 
     pub fn later(&self, ms: i64) {

@@ -101,6 +101,41 @@ async fn an_old_reply_that_it_is_closed_does_not_undo_a_capture() {
     counter.books_hold().await;
 }
 
+/// Found by the simulator (seeds 96028, 145190): one node's wait was over by the clock of another, a day ahead, and the undoing
+/// that was still on its way came after the end of the doubt.
+#[tokio::test]
+async fn a_doubt_is_waited_out_by_each_nodes_own_clock() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let (neighbour, scope) = (counter.neighbour(86_400_000), counter.scope);
+    counter.scheme.next("charge", no_answer());
+    let sale = counter.charges().await;
+    let (id, bell) = (sale.payment.payment.id, Arc::new(Notify::new()));
+    counter.scheme.next("cancel", Say::Held(bell.clone(), Box::new(CLOSED)));
+    let (app, other) = (counter.app.clone(), neighbour.clone());
+    let slow = tokio::spawn(async move { close_now(&other, scope, id).await.map(drop) });
+    eventually("the cancel is under way", async || counter.scheme.calls("cancel") == 1).await;
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    assert!(is_paid(&counter.state(id).await));
+    counter.scheme.always("query", PAID);
+    for node in [&neighbour, &app, &neighbour, &app] {
+        ask(node, scope, id).await.unwrap();
+    }
+    counter.later(29_000);
+    for node in [&neighbour, &app] {
+        ask(node, scope, id).await.unwrap();
+    }
+    assert!(!counter.events(id).await.contains(&"doubt_ended".to_owned()), "{:?}", counter.events(id).await);
+    bell.notify_one();
+    slow.await.unwrap().unwrap();
+    counter.scheme.always("query", CLOSED);
+    counter.later(2_000);
+    for node in [&neighbour, &app] {
+        ask(node, scope, id).await.unwrap();
+    }
+    assert!(!is_paid(&counter.state(id).await), "an undoing that the channel carried out was not heard of");
+    counter.books_hold().await;
+}
+
 /// M2: a success that was announced after a reversal, and whose confirmation takes several questions. M3: it is given back.
 #[tokio::test]
 async fn a_doubt_lasts_until_the_channel_is_definite() {
