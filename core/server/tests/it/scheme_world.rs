@@ -19,13 +19,15 @@ use saoma_domain::{
     fee::{BasisPoints, FeePlan},
     payment::State,
 };
-use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, Money, OrderId, PaymentId, StoreId, TenantId};
+use saoma_protocol::{
+    Amount, ChannelAccountId, Currency, Millis, Money, OrderId, PaymentId, RefundId, StoreId, TenantId, api::RefundKind,
+};
 use saoma_server::{
     app::{App, Parts},
     config::Config,
     fleet::{Fleet, ca::Ca},
     own_keys,
-    payments::{Collect, How, PaymentError, answer_came, collect},
+    payments::{Collect, GiveBack, How, PaymentError, answer_came, collect},
     peers::Peers,
     telemetry::metrics::Metrics,
     workers::Workers,
@@ -293,6 +295,13 @@ impl ChannelCaller for Scheme {
 /// The code that a customer shows.
 pub fn scanned() -> How {
     How::Charge { code: ScannedCode::read("W1234567890123456").unwrap() }
+}
+
+/// What a cashier wants to give back.
+pub fn giving_back(number: u8, payment: PaymentId, kind: RefundKind, amount: Option<Amount>) -> GiveBack {
+    let id = RefundId::from_bytes([number; 16]);
+    let actor = "usr_cashier".to_owned();
+    GiveBack { id, fingerprint: None, payment, kind, amount, reason: None, actor }
 }
 
 /// A core, its channel, and one merchant with a store and two accounts at the channel.

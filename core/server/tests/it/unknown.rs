@@ -7,15 +7,15 @@ use saoma_domain::{
     payment::{Close, State},
     refund::State as RefundStanding,
 };
-use saoma_protocol::{Currency, Money, RefundId, api::RefundKind};
-use saoma_server::payments::{self, GiveBack, PaymentError, ask, cancel, close_now, expire, give_back};
+use saoma_protocol::{Currency, Money, api::RefundKind};
+use saoma_server::payments::{self, PaymentError, ask, cancel, close_now, expire, give_back};
 use saoma_store::{payments::Sale, tenants::LatePolicy};
 use tokio::sync::Notify;
 
 use crate::{
     fleet_world::eventually,
     postgres,
-    scheme_world::{ALL, AMOUNT_MINOR, Counter, Say, no_answer, not_sent},
+    scheme_world::{ALL, AMOUNT_MINOR, Counter, Say, giving_back, no_answer, not_sent},
 };
 
 const PAID: Say = Say::Status(PaymentStatus::Succeeded);
@@ -248,15 +248,7 @@ async fn a_refund_that_may_have_been_sent_is_not_called_failed() {
     let bell = Arc::new(Notify::new());
     let held = Say::Held(bell, Box::new(Say::Refund(RefundStatus::Succeeded)));
     counter.scheme.next("refund", held);
-    let wish = GiveBack {
-        id: RefundId::from_bytes([7; 16]),
-        fingerprint: Some([0; 32]),
-        payment: id,
-        kind: RefundKind::Refund,
-        amount: Some(sale.payment.payment.amount),
-        reason: None,
-        actor: "usr_manager".to_owned(),
-    };
+    let wish = giving_back(7, id, RefundKind::Refund, Some(sale.payment.payment.amount));
     let (app, scope) = (counter.app.clone(), counter.scope);
     let caller = tokio::spawn(async move { give_back(&app, scope, wish).await.map(drop) });
     eventually("the refund is under way", async || counter.scheme.calls("refund") == 1).await;
@@ -388,15 +380,7 @@ async fn a_void_and_a_repeated_success_do_not_disturb_each_other() {
     let sale = counter.charges().await;
     let (id, bell) = (sale.payment.payment.id, Arc::new(Notify::new()));
     counter.scheme.next("cancel", Say::Held(bell.clone(), Box::new(CLOSED)));
-    let wish = GiveBack {
-        id: RefundId::from_bytes([8; 16]),
-        fingerprint: Some([0; 32]),
-        payment: id,
-        kind: RefundKind::Void,
-        amount: None,
-        reason: None,
-        actor: "usr_manager".to_owned(),
-    };
+    let wish = giving_back(8, id, RefundKind::Void, None);
     let (app, scope) = (counter.app.clone(), counter.scope);
     let voiding = tokio::spawn(async move { give_back(&app, scope, wish).await.map(drop) });
     eventually("the void is under way", async || counter.scheme.calls("cancel") == 1).await;
