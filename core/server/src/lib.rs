@@ -28,6 +28,7 @@ pub mod rotation;
 pub mod secrets;
 pub mod serve;
 pub mod session_keys;
+pub mod shared_clock;
 pub mod stored_value;
 pub mod telemetry;
 pub mod webhooks;

@@ -14,6 +14,7 @@ use saoma_channels::{
     Chance as _, ChannelCaller, Clock as _, Host, HostConfig, InstallError, Outgoing, SystemChance, SystemClock,
 };
 use saoma_store::{Store, access, meta, nodes};
+use tokio::task::AbortHandle;
 
 use crate::{
     app::{App, Parts},
@@ -25,6 +26,7 @@ use crate::{
     peers::Peers,
     plugin_values::PluginValues,
     secrets::Vault,
+    shared_clock::SharedClock,
     telemetry::{self, metrics::Metrics},
     workers::Workers,
     working_keys::WorkingKeys,
@@ -72,6 +74,8 @@ pub enum StartError {
 pub struct Running {
     app: App,
     workers: Workers,
+    /// Goes on asking the database for the time.
+    keeping: AbortHandle,
     servers: Vec<ServerHandle>,
     /// Where it really listens.
     pub api: SocketAddr,
@@ -99,6 +103,9 @@ impl Running {
             Ok::<_, StartError>((vault, ca))
         })
         .await?;
+        let clock = Arc::new(SharedClock::over(Arc::new(SystemClock)));
+        clock.ask(&store).await?;
+        let keeping = tokio::spawn(clock.clone().keep(store.clone())).abort_handle();
         let host = host(&config, &store, &vault, &figures).await?;
         let outgoing = Outgoing::new(config.webhooks.allow_private_addresses)?;
         let node = random_name()?;
@@ -114,7 +121,7 @@ impl Running {
             config: config.clone(),
             store,
             channels,
-            clock: Arc::new(SystemClock),
+            clock: clock.clone(),
             chance: Arc::new(SystemChance),
             vault,
             fleet: fleet.clone(),
@@ -168,7 +175,7 @@ impl Running {
             })
             .collect();
         let workers = Workers::start(&app, outgoing);
-        Ok(Self { app, workers, servers, api, terminals_https, terminals_mqtt, metrics })
+        Ok(Self { app, workers, keeping, servers, api, terminals_https, terminals_mqtt, metrics })
     }
 
     #[must_use]
@@ -184,6 +191,7 @@ impl Running {
             tracing::warn!("some calls of channels did not end; the next start takes them up");
         }
         self.workers.stop().await;
+        self.keeping.abort();
         self.app.fleet().stop().await;
         let node = self.app.fleet().node().to_owned();
         if let Err(error) = self.app.store().write(move |tx| nodes::leave(tx, &access::process(), &node)).await {

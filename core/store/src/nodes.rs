@@ -3,11 +3,11 @@
 //! A node writes a beat now and then; another that sees its beats stand still for long enough, by its own clock alone,
 //! takes it for dead. One that was only slow finds itself gone at its next beat and says again who is connected to it.
 
-use diesel::{dsl::exists, prelude::*};
+use diesel::{dsl::exists, prelude::*, sql_query, sql_types::BigInt};
 use saoma_protocol::{Millis, TerminalId};
 
 use crate::{
-    PlatformScope, StoreError, Tx,
+    Dialect, PlatformScope, StoreError, Tx,
     column::Txt,
     dialect::insert_or_ignore,
     schema::{nodes, tenants, terminal_certificates, terminals},
@@ -34,6 +34,26 @@ pub fn beat(tx: &mut Tx<'_>, platform: &PlatformScope, node: &str, masters: &[St
         insert_or_ignore!(tx, platform, nodes::table, (nodes::id.eq(node), nodes::beats.eq(0), &masters))?;
     }
     Ok(known)
+}
+
+/// What the database's own clock says: on PostgreSQL. A file has none but its one node's.
+///
+/// # Errors
+/// None of its own.
+pub fn time(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Option<Millis>, StoreError> {
+    if tx.dialect() == Dialect::Sqlite {
+        return Ok(None);
+    }
+    let row: ClockRow = tx.run(platform, |conn| {
+        sql_query("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS millis").get_result(conn)
+    })?;
+    Ok(Some(Millis(row.millis)))
+}
+
+#[derive(QueryableByName)]
+struct ClockRow {
+    #[diesel(sql_type = BigInt)]
+    millis: i64,
 }
 
 /// All but this one.

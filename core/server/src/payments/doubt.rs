@@ -44,10 +44,12 @@ pub(super) fn waited(
     let of_it = told.iter().rev().filter(|told| told.event.refund == refund).map(|told| &told.event);
     let in_this_doubt = of_it.take_while(|event| ![kind::DOUBTED, kind::DOUBT_ENDED].contains(&event.kind.as_str()));
     let detail = detail_json(node).to_string();
-    let mut ours = in_this_doubt
+    // The latest and not the newest: the clock may have been set back and right again meanwhile.
+    let ours = in_this_doubt
         .filter(|event| event.kind == kind::DOUBT_WAITS && event.data_json == detail && event.at <= now)
-        .map(|event| event.at.plus(ON_ITS_WAY_MS));
-    Ok(match ours.next() {
+        .map(|event| event.at.plus(ON_ITS_WAY_MS))
+        .max();
+    Ok(match ours {
         Some(until) if until <= now => Wait::Over,
         Some(until) => Wait::Runs { until },
         None => Wait::Begins,
@@ -63,7 +65,7 @@ pub(super) fn has_to_wait(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredP
         of_it.filter(|event| [kind::DOUBTED, kind::DOUBT_WAITS, kind::DOUBT_ENDED].contains(&event.kind.as_str()));
     Ok(match marks.next() {
         Some(event) if event.kind == kind::DOUBT_WAITS => true,
-        Some(event) if event.kind == kind::DOUBTED => stored.watch.doubted_at == Some(event.at.plus(ON_ITS_WAY_MS)),
+        Some(event) if event.kind == kind::DOUBTED => stored.watch.doubted_at != Some(event.at),
         _ => false,
     })
 }

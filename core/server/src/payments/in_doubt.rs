@@ -3,7 +3,9 @@
 
 use saoma_domain::{
     ledger::{Kind as Movement, rules},
-    payment::{Event as PaymentEvent, Notice, Payment, Refusal, State as PaymentState, decide as decide_payment},
+    payment::{
+        Event as PaymentEvent, Notice, ON_ITS_WAY_MS, Payment, Refusal, State as PaymentState, decide as decide_payment,
+    },
     refund::{AnswerStatus, Event, LastWord, State, last_word},
 };
 use saoma_protocol::{Amount, Millis, api::RefundKind};
@@ -62,15 +64,18 @@ pub(super) fn heard(
     if refund.watch.doubted_at.is_none() {
         return begin(app, tx, scope, refund, &mut stored, notice, words, now);
     }
+    let is_not_found = matches!(event, Event::Answered(answer) if *answer.status() == AnswerStatus::NotFound);
+    let is_old_word = notice == Notice::ContradictsRefund && !is_fresh;
+    // What was sent last may still be on its way, before "no such refund" proves anything.
+    let wait = if is_not_found && !is_old_word {
+        waited(tx, scope, refund.payment, Some(id), app.fleet().node(), now)?
+    } else {
+        Wait::Over
+    };
     let verdict = match event {
         // It began by word against word of the same channel: another that may be old proves nothing, and the question is planned.
-        Event::Answered(_) if notice == Notice::ContradictsRefund && !is_fresh => return Ok(None),
-        // What was sent last may still be on its way.
-        Event::Answered(answer)
-            if *answer.status() == AnswerStatus::NotFound && !has_waited(app, tx, scope, &refund, &stored)? =>
-        {
-            LastWord::AskOn
-        }
+        Event::Answered(_) if is_old_word => return Ok(None),
+        Event::Answered(_) if wait != Wait::Over => LastWord::AskOn,
         Event::Answered(answer) => last_word(&refund.refund.state, answer.status()),
         Event::Submit | Event::NotSent { .. } | Event::NoAnswer | Event::NeverPaid | Event::SettledByHand { .. } => {
             LastWord::AskOn
@@ -82,8 +87,15 @@ pub(super) fn heard(
         && decide_payment(&stored.payment, &heard_late(&refund), now).is_err();
     if verdict == LastWord::AskOn || waits {
         refund.attempts += 1;
-        refund.next_attempt_at = Some(now.plus(pause_ms(refund.attempts)));
+        refund.next_attempt_at = Some(match wait {
+            Wait::Over => now.plus(pause_ms(refund.attempts)),
+            Wait::Runs { until } => until,
+            Wait::Begins => now.plus(ON_ITS_WAY_MS),
+        });
         refunds::reschedule(tx, scope, &refund)?;
+        if wait == Wait::Begins {
+            record(tx, scope, &stored, Some(id), kind::DOUBT_WAITS, app.fleet().node(), "core", now)?;
+        }
         return Ok(None);
     }
     let paid_out = verdict == LastWord::PaidAfterAll && book_after_all(tx, scope, &mut stored, &refund, now)?;
@@ -112,22 +124,6 @@ pub(super) fn heard(
     }
     tell_refund(tx, scope, &refund, now)?;
     Ok(Some(refund))
-}
-
-/// Whether nothing can be on its way any more, as far as this node knows. It begins to wait for that if it has not.
-fn has_waited(
-    app: &App,
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    refund: &StoredRefund,
-    stored: &StoredPayment,
-) -> Result<bool, StoreError> {
-    let (id, node, now) = (refund.refund.id, app.fleet().node(), app.now());
-    let wait = waited(tx, scope, refund.payment, Some(id), node, now)?;
-    if wait == Wait::Begins {
-        record(tx, scope, stored, Some(id), kind::DOUBT_WAITS, node, "core", now)?;
-    }
-    Ok(wait == Wait::Over)
 }
 
 /// The channel says otherwise than it did: a person is called at once, since what is told now may be given back a second time

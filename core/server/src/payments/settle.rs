@@ -262,22 +262,21 @@ fn settle_in(
         kinds.extend(name);
         schedule(&mut stored, now);
     }
-    let is_nowhere = !is_definite && is_nowhere(tx, scope, &stored, &event)?;
     let mut waits = false;
-    if (is_definite || is_nowhere) && may_end(&stored, now) {
-        let wait = if is_nowhere || has_to_wait(tx, scope, &stored)? {
-            waited(tx, scope, id, None, app.fleet().node(), now)?
-        } else {
-            Wait::Over
-        };
-        waits = wait == Wait::Begins;
-        stored.watch.doubted_at = match wait {
-            Wait::Over => None,
-            Wait::Runs { until } => Some(until),
-            Wait::Begins => Some(now.plus(ON_ITS_WAY_MS)),
-        };
-        if wait == Wait::Over {
-            kinds.push(kind::DOUBT_ENDED);
+    if may_end(&stored, now) && (is_definite || is_nowhere(tx, scope, &stored, &event)?) {
+        let has_to_wait = !is_definite || has_to_wait(tx, scope, &stored)?;
+        let node = app.fleet().node();
+        match if has_to_wait { waited(tx, scope, id, None, node, now)? } else { Wait::Over } {
+            Wait::Over => {
+                stored.watch.doubted_at = None;
+                kinds.push(kind::DOUBT_ENDED);
+            }
+            Wait::Begins => {
+                stored.watch.doubted_at = Some(now.plus(ON_ITS_WAY_MS));
+                waits = true;
+            }
+            // Left as it is: two nodes would set it to and fro.
+            Wait::Runs { .. } => {}
         }
     }
     let began = if may_be_undone(&loaded, &stored) {

@@ -13,6 +13,7 @@ mod by_hand;
 mod called;
 mod cards;
 mod chargebacks;
+mod clocks;
 mod currencies;
 mod discrepancies;
 mod disputes;

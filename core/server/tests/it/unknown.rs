@@ -105,34 +105,28 @@ async fn an_old_reply_that_it_is_closed_does_not_undo_a_capture() {
 /// that was still on its way came after the end of the doubt.
 #[tokio::test]
 async fn a_doubt_is_waited_out_by_each_nodes_own_clock() {
-    let counter = Counter::open(LatePolicy::Refund).await;
-    let (neighbour, scope) = (counter.neighbour(86_400_000), counter.scope);
-    counter.scheme.next("charge", no_answer());
-    let sale = counter.charges().await;
-    let (id, bell) = (sale.payment.payment.id, Arc::new(Notify::new()));
-    counter.scheme.next("cancel", Say::Held(bell.clone(), Box::new(CLOSED)));
-    let (app, other) = (counter.app.clone(), neighbour.clone());
-    let slow = tokio::spawn(async move { close_now(&other, scope, id).await.map(drop) });
-    eventually("the cancel is under way", async || counter.scheme.calls("cancel") == 1).await;
+    let (counter, sale) = cancelled_without_a_word("core").await;
+    let (neighbour, app) = (counter.neighbour(86_400_000), counter.app.clone());
+    let (id, scope) = (sale.payment.payment.id, counter.scope);
+    let asks = async || {
+        for node in [&neighbour, &app, &neighbour, &app] {
+            ask(node, scope, id).await.unwrap();
+        }
+        let events = counter.events(id).await;
+        let n = |kind: &str| events.iter().filter(|event| *event == kind).count();
+        (n("doubted"), n("doubt_waits"), n("doubt_ended"))
+    };
     counter.notified(&sale, PaymentStatus::Succeeded).await;
     assert!(is_paid(&counter.state(id).await));
     counter.scheme.always("query", PAID);
-    for node in [&neighbour, &app, &neighbour, &app] {
-        ask(node, scope, id).await.unwrap();
-    }
+    assert_eq!(asks().await, (1, 2, 0), "each begins to wait");
     counter.later(29_000);
-    for node in [&neighbour, &app] {
-        ask(node, scope, id).await.unwrap();
-    }
-    assert!(!counter.events(id).await.contains(&"doubt_ended".to_owned()), "{:?}", counter.events(id).await);
-    bell.notify_one();
-    slow.await.unwrap().unwrap();
+    assert_eq!(asks().await, (1, 2, 0));
     counter.scheme.always("query", CLOSED);
-    counter.later(2_000);
-    for node in [&neighbour, &app] {
-        ask(node, scope, id).await.unwrap();
-    }
+    assert_eq!(asks().await, (1, 2, 0), "undone after all");
     assert!(!is_paid(&counter.state(id).await), "an undoing that the channel carried out was not heard of");
+    counter.later(2_000);
+    assert_eq!(asks().await, (1, 2, 1));
     counter.books_hold().await;
 }
 

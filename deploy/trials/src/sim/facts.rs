@@ -80,9 +80,17 @@ pub struct TillSale {
     pub state: &'static str,
     pub minor: i64,
     pub refunded_minor: i64,
-    pub refunds: BTreeMap<String, (&'static str, i64)>,
+    pub refunds: BTreeMap<String, TillRefund>,
     /// Core was never told of it, as far as the till knows.
     pub unsent: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct TillRefund {
+    pub state: &'static str,
+    pub minor: i64,
+    /// By its own cashier; otherwise the till was told of it.
+    pub keyed_here: bool,
 }
 
 /// A payment as it stands.
@@ -220,11 +228,10 @@ fn till(terminal: &mut Terminal, at_core: Sequence) -> Result<Till> {
     let mut sales = BTreeMap::new();
     for (kept, _) in run.journal.latest_sales(ROWS_MAX)? {
         let sale = saoma_edge::sale::Sale::reopened(kept);
-        let refunds = sale
-            .kept
-            .refunds
-            .iter()
-            .map(|refund| (refund.refund.to_string(), (refund_state(refund.state), refund.amount.minor())));
+        let refunds = sale.kept.refunds.iter().map(|refund| {
+            let (state, minor) = (refund_state(refund.state), refund.amount.minor());
+            (refund.refund.to_string(), TillRefund { state, minor, keyed_here: refund.keyed_here })
+        });
         let fact = TillSale {
             cash: sale.method().is_none(),
             state: sale.state_text(),

@@ -47,10 +47,13 @@ struct Bells {
 pub static PANICS: Mutex<Vec<(std::thread::ThreadId, String)>> = Mutex::new(Vec::new());
 
 impl Node {
+    /// `n_starts`: how many have started before, since a node's name is new with each start.
+    ///
     /// # Errors
     /// If its parts cannot be made.
     pub fn start(
         idx: usize,
+        n_starts: u64,
         template: &Template,
         wires: &Wires,
         store: &Store,
@@ -67,7 +70,11 @@ impl Node {
             clock: Arc::new(SetClock { wires: wires.clone(), who: idx }),
             chance: Arc::new(wires.clone()),
             vault: template.vault.clone(),
-            fleet: Fleet::carried_by(Arc::new(wires.clone()), Arc::clone(&template.ca), format!("node {idx}")),
+            fleet: Fleet::carried_by(
+                Arc::new(wires.clone()),
+                Arc::clone(&template.ca),
+                format!("node {idx}.{n_starts}"),
+            ),
             metrics: Metrics::open(&template.config.telemetry)?,
             peers: Peers::none(),
         });
