@@ -6,7 +6,8 @@
 //! what holds after every single answer, whatever the case, stands in [`laws`].
 //!
 //! Each case has an account of its own: its own id, its own small store, its own numbers. Clock and randomness are the kit's.
-//! It survives components that trap, hang or lie: that fails the case, and the next one is played.
+//! It survives components that trap, hang or lie: that fails the case, and the next one is played. A merchant's rules have cases of
+//! their own, which need no far side: [`RulesKit`].
 
 mod bill;
 mod checks;
@@ -18,6 +19,7 @@ mod kit;
 mod laws;
 mod play;
 mod report;
+mod rules;
 mod table;
 mod told;
 mod world;
@@ -28,4 +30,5 @@ pub use inspect::Inspection;
 pub(crate) use kit::FORMAT as REPORT_FORMAT;
 pub use kit::{KIT_VERSION, Kit, KitError, Wrap};
 pub use report::{CaseReport, Finding, Report, Verdict};
+pub use rules::{RulesKit, rule_names};
 pub use table::names;

@@ -40,6 +40,11 @@ pub fn test() -> Result<()> {
             })?;
         }
     }
+    timed("canteen-rules: conformance", || {
+        let settings = crate::root().join("plugins/canteen-rules/settings.example.json");
+        let mut play = command(system.programs.join("saoma"), &["plugin", "test"]);
+        execute(play.arg(guests::component("canteen-rules")).arg("--settings").arg(settings))
+    })?;
     in_typescript(&system)?;
     in_python(&system)
 }

@@ -65,6 +65,11 @@ impl Guest for HostileRules {
             "nothing" => Ok(Priced { amount_minor: draft.amount_minor, adjustments: vec![by("nothing", 0)] }),
             "huge" => adjusted((0..9).map(|_| by("tiny", 1)).collect()),
             "control" => adjusted(vec![by("a\u{1b}[2Jb", 1)]),
+            // By the machine's clock, of all things.
+            "moody" => {
+                let days = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() / 86_400);
+                adjusted(vec![by("mood", i64::try_from(days % 300).unwrap_or(0) + 1)])
+            }
             _ => adjusted(Vec::new()),
         }
     }

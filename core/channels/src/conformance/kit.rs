@@ -65,6 +65,8 @@ pub enum KitError {
     FarSide(#[from] FarSideError),
     #[error("the table of cases cannot be read: {0}")]
     Table(String),
+    #[error("the settings {name} do not fit: {why}")]
+    Settings { name: String, why: String },
     #[error("no case has {0:?} in its name; `saoma plugin test --list` prints the names")]
     NoCase(String),
 }
@@ -168,17 +170,7 @@ impl Bench {
     async fn play(&self, case: &Case, far_side: &Command) -> CaseReport {
         let began = Instant::now();
         let lines = Lines::default();
-        let mut report = CaseReport {
-            case: case.name.clone(),
-            verdict: Verdict::Passed,
-            why: case.why.clone(),
-            skipped: None,
-            done: Vec::new(),
-            finding: None,
-            heard: Vec::new(),
-            logged: Vec::new(),
-            duration_ms: 0,
-        };
+        let mut report = CaseReport::of(case.name.clone(), &case.why);
         let playing = self.play_within(case, far_side, &lines, &mut report);
         let subscriber = Registry::default().with(lines.clone());
         let stop = match timeout(CASE_MAX, playing.with_subscriber(subscriber)).await {

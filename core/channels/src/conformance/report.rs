@@ -75,6 +75,21 @@ impl Report {
 }
 
 impl CaseReport {
+    /// Of a case in which nothing was done yet, and nothing is wrong.
+    pub(crate) fn of(case: String, why: &str) -> Self {
+        Self {
+            case,
+            verdict: Verdict::Passed,
+            why: why.to_owned(),
+            skipped: None,
+            done: Vec::new(),
+            finding: None,
+            heard: Vec::new(),
+            logged: Vec::new(),
+            duration_ms: 0,
+        }
+    }
+
     pub(crate) fn stated(&self) -> Stated<'_> {
         Stated { case: &self.case, verdict: self.verdict, why: self.skipped.as_deref() }
     }

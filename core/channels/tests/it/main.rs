@@ -6,6 +6,7 @@ mod card;
 mod card_channel;
 mod conformance;
 mod conformance_canaries;
+mod conformance_rules;
 mod extension;
 mod guests;
 mod hostile;

@@ -12,12 +12,13 @@ use std::{
 use anyhow::{Context as _, Result};
 use saoma_channels::{
     InstallError,
-    conformance::{self, CaseReport, Command as FarSide, Inspection, Kit, KitError, Verdict},
+    conformance::{self, CaseReport, Command as FarSide, Inspection, Kit, KitError, Report, RulesKit, Verdict},
 };
 
 const TEST_EXAMPLE: &str = "Examples:
   saoma plugin test target/plugins/sandbox.wasm --far-side 'saoma-schemes wallet --stage'
   saoma plugin test my.wasm --far-side './my-far-side --port 0' --only refund --json report.json
+  saoma plugin test my-rules.wasm --settings weekdays.json --settings holidays.json
 
 The far side plays the scheme: a program that prints one line of JSON with its stage door when it is ready, and answers what
 plugins/schemes/STAGE.md says. It is started anew for each case, so that each has books of its own.
@@ -25,6 +26,9 @@ plugins/schemes/STAGE.md says. It is started anew for each case, so that each ha
 Every case is played that the manifest's capabilities and the far side's faults allow: each outcome, repetitions, lost answers,
 answers not to be believed, refunds, notifications, bills, amounts, subjects, wrong settings, somebody else's keys. What the channel
 says is held to the contract (sdk/wit) and to the far side's own books.
+
+A merchant's rules (merchant-extension) reach nobody, so that they have no far side: each rule decides about sales at the bounds of
+the contract, under each of the settings, and once more in another instance a year later, which has to come to the same.
 
 Exit code 0: nothing failed. 1: a case failed, and the report says what was done, expected and heard. 2: nothing could be played.";
 
@@ -41,11 +45,14 @@ const UNPLAYED: u8 = 2;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Makes a channel to start from, in a folder of its name.
+    /// Makes a channel, or a merchant's rules, to start from, in a folder of its name.
     #[command(after_help = author::NEW_EXAMPLE)]
     New {
         /// Its id: 2 to 32 lower-case letters, digits and `-`.
         name: String,
+        /// What it is to be.
+        #[arg(long, value_enum, default_value = "channel")]
+        kind: author::Kind,
         /// What it is written in.
         #[arg(long, value_enum, default_value = "rust")]
         language: author::Language,
@@ -60,7 +67,7 @@ pub(super) enum Command {
         #[arg(default_value = ".")]
         folder: PathBuf,
     },
-    /// Plays a channel component against a far side, and reports what breaks the contract.
+    /// Plays a channel against a far side, or a merchant's rules by themselves, and reports what breaks the contract.
     #[command(after_help = TEST_EXAMPLE)]
     Test(TestArguments),
     /// Makes a key to sign with, and prints its public half.
@@ -102,9 +109,12 @@ pub(super) struct TestArguments {
     /// The component, a .wasm file.
     #[arg(required_unless_present = "list")]
     component: Option<PathBuf>,
-    /// The command that starts the far side, as one argument.
-    #[arg(long, value_name = "COMMAND", required_unless_present = "list")]
+    /// The command that starts the far side of a channel, as one argument.
+    #[arg(long, value_name = "COMMAND")]
     far_side: Option<String>,
+    /// Settings of rules, a JSON file; more than once if they are to be played under each. Without it they have none.
+    #[arg(long, value_name = "FILE", conflicts_with = "far_side")]
+    settings: Vec<PathBuf>,
     /// Writes the whole report there as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -122,11 +132,11 @@ pub(super) struct TestArguments {
 pub(super) fn run(command: Command) -> Result<ExitCode> {
     let outcome = match command {
         Command::Test(arguments) if arguments.list => {
-            conformance::names().iter().for_each(|name| println!("{name}"));
+            conformance::names().iter().chain(&conformance::rule_names()).for_each(|name| println!("{name}"));
             return Ok(ExitCode::SUCCESS);
         }
         Command::Test(arguments) => test(arguments),
-        Command::New { name, language, sdk } => return author::new(&name, language, &sdk),
+        Command::New { name, kind, language, sdk } => return author::new(&name, kind, language, &sdk),
         Command::Build { folder } => return author::build(&folder),
         Command::Registry(command) => return registry::run(command),
         Command::Keygen { file } => return package::keygen(&file),
@@ -146,22 +156,32 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
 }
 
 fn test(arguments: TestArguments) -> Result<ExitCode> {
-    let component = read(&arguments.component.unwrap_or_default())?;
-    let far_side = FarSide::read(&arguments.far_side.unwrap_or_default()).map_err(KitError::from)?;
+    let component = read(&arguments.component.clone().unwrap_or_default())?;
     let scratch = tempfile::tempdir().context("make a folder for compiled code")?;
-    let kit = Kit {
-        only: arguments.only,
-        jobs: arguments.jobs,
-        progress: shown,
-        ..Kit::new(component, far_side, scratch.path().join("compiled"))
-    };
-    let report = runtime()?.block_on(kit.run())?;
+    let report = runtime()?.block_on(play(&arguments, component, scratch.path().join("compiled")))?;
     if let Some(file) = arguments.json {
         let text = serde_json::to_string_pretty(&report).context("write the report")?;
         fs::write(&file, text + "\n").with_context(|| format!("write the report to {}", file.display()))?;
     }
     print!("{report}");
     Ok(if report.is_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn play(arguments: &TestArguments, component: Vec<u8>, cache_dir: PathBuf) -> Result<Report> {
+    let only = arguments.only.clone();
+    if let Some(far_side) = &arguments.far_side {
+        let far_side = FarSide::read(far_side).map_err(KitError::from)?;
+        let kit = Kit { only, jobs: arguments.jobs, progress: shown, ..Kit::new(component, far_side, cache_dir) };
+        return Ok(kit.run().await?);
+    }
+    let settings = arguments.settings.iter().map(|file| {
+        let text = fs::read_to_string(file).with_context(|| format!("read the settings {}", file.display()))?;
+        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok((name, text))
+    });
+    let settings = settings.collect::<Result<_>>()?;
+    let kit = RulesKit { only, settings, progress: shown, ..RulesKit::new(component, cache_dir) };
+    Ok(kit.run().await?)
 }
 
 fn inspect(path: &Path, publisher: Option<&Path>, json: bool) -> Result<ExitCode> {
@@ -205,7 +225,11 @@ fn shown(case: &CaseReport) {
 
 /// What an author does about a component that cannot be installed.
 fn hint(error: &KitError) -> Option<&'static str> {
-    let KitError::Install(error) = error else { return None };
+    let error = match error {
+        KitError::Install(error) => error,
+        KitError::Settings { .. } => return Some("give settings that fit the schema, in a file, with --settings"),
+        _ => return None,
+    };
     Some(match error {
         InstallError::NotAComponent(_) => {
             "build it as a component: `cargo build --target wasm32-wasip2`, and give the .wasm file of that folder"
@@ -213,7 +237,13 @@ fn hint(error: &KitError) -> Option<&'static str> {
         InstallError::DoesNotFit(_) => {
             "export the world `payment-channel` of sdk/wit, and import nothing but what its version of the contract has"
         }
-        InstallError::Describe(_) => "`describe` may neither trap nor call an import: give back constants alone",
+        InstallError::IsChannel => {
+            "a channel is played against a far side: give the command that starts it with --far-side"
+        }
+        InstallError::IsExtension => "rules reach nobody: play them without --far-side",
+        InstallError::Describe(_) | InstallError::DescribeRules(_) => {
+            "`describe` may neither trap nor call an import: give back constants alone"
+        }
         InstallError::Manifest(_) => {
             "mend that field of the manifest that `describe` gives; sdk/wit/0.2.0/types.wit has its bounds"
         }

@@ -17,6 +17,8 @@ pub fn saoma(folder: &std::path::Path, arguments: &[&str]) -> (i32, String, Stri
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
+const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk");
+
 #[test]
 fn what_cannot_be_played_says_why_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
@@ -26,6 +28,9 @@ fn what_cannot_be_played_says_why_and_what_to_do() {
         (&["plugin", "test", "module.wasm", "--far-side", "true"], 2, "--target wasm32-wasip2"),
         (&["plugin", "test", "module.wasm", "--far-side", "'open"], 2, "open quote"),
         (&["plugin", "inspect", "module.wasm"], 2, "--target wasm32-wasip2"),
+        (&["plugin", "test", "module.wasm", "--far-side", "true", "--settings", "a.json"], 2, "cannot be used with"),
+        (&["plugin", "test", "module.wasm", "--settings", "missing.json"], 2, "read the settings missing.json"),
+        (&["plugin", "new", "my-rules", "--sdk", SDK, "--kind", "rules", "--language", "python"], 1, "in Rust alone"),
         (&["plugin", "new", "No Name"], 1, "2 to 32 lower-case letters"),
         (&["plugin", "new", "my-wallet"], 1, "--sdk"),
         (&["plugin", "build"], 1, "no Cargo.toml"),
@@ -40,14 +45,13 @@ fn what_cannot_be_played_says_why_and_what_to_do() {
 #[test]
 fn a_new_channel_lies_in_a_folder_of_its_name() {
     let folder = tempfile::tempdir().unwrap();
-    let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk");
-    for (name, language, file, names_itself) in [
-        ("in-rust", None, "src/lib.rs", "id: \"in-rust\".to_owned()"),
-        ("in-js", Some("javascript"), "src/channel.ts", "id: 'in-js'"),
-        ("in-python", Some("python"), "channel/__init__.py", "id=\"in-python\""),
+    for (name, options, file, names_itself) in [
+        ("in-rust", &[][..], "src/lib.rs", "id: \"in-rust\".to_owned()"),
+        ("in-js", &["--language", "javascript"], "src/channel.ts", "id: 'in-js'"),
+        ("in-python", &["--language", "python"], "channel/__init__.py", "id=\"in-python\""),
+        ("own-rules", &["--kind", "rules"], "src/lib.rs", "id: \"own-rules\".to_owned()"),
     ] {
-        let mut arguments = vec!["plugin", "new", name, "--sdk", sdk];
-        arguments.extend(language.map(|_| "--language").into_iter().chain(language));
+        let arguments = [&["plugin", "new", name, "--sdk", SDK][..], options].concat();
         let (code, stdout, stderr) = saoma(folder.path(), &arguments);
         assert_eq!((code, stdout), (0, format!("{name}\n")), "{stderr}");
         let text = fs::read_to_string(folder.path().join(name).join(file)).unwrap();
@@ -55,7 +59,7 @@ fn a_new_channel_lies_in_a_folder_of_its_name() {
         let (code, _, stderr) = saoma(folder.path(), &arguments);
         assert!(code == 1 && stderr.contains("is there already"), "{stderr}");
     }
-    let (code, _, stderr) = saoma(folder.path(), &["plugin", "new", "in-cobol", "--sdk", sdk, "--language", "cobol"]);
+    let (code, _, stderr) = saoma(folder.path(), &["plugin", "new", "in-cobol", "--sdk", SDK, "--language", "cobol"]);
     assert!(code == 2 && stderr.contains("javascript"), "{stderr}");
 }
 

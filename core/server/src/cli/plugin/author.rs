@@ -11,16 +11,18 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-pub(super) use template::Language;
+pub(super) use template::{Kind, Language};
 
 pub(super) const NEW_EXAMPLE: &str = "Examples:
   saoma plugin new my-wallet --sdk ~/saoma/sdk
   saoma plugin new my-wallet --sdk ~/saoma/sdk --language javascript
   cd my-wallet
   saoma plugin test $(saoma plugin build) --far-side 'saoma-schemes wallet --stage'
+  saoma plugin new my-rules --sdk ~/saoma/sdk --kind rules
 
 It is a whole channel that passes: it speaks the Sandbox Wallet's protocol (plugins/schemes/PROTOCOL.md). Make it your scheme's step
-by step: `messages` is what is said on the wire, the module above it carries it, `settings.schema.json` draws the settings form.";
+by step: `messages` is what is said on the wire, the module above it carries it, `settings.schema.json` draws the settings form.
+Rules begin as a canteen's, which pass as well: `src/rules.rs` has them as plain functions.";
 
 pub(super) const BUILD_EXAMPLE: &str = "Example:
   saoma plugin build my-wallet
@@ -32,7 +34,7 @@ const TARGET: &str = "wasm32-wasip2";
 /// As `manifest.id` in sdk/wit.
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 2..=32;
 
-pub(super) fn new(name: &str, language: Language, sdk: &Path) -> Result<ExitCode> {
+pub(super) fn new(name: &str, kind: Kind, language: Language, sdk: &Path) -> Result<ExitCode> {
     let is_slug = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());
     ensure!(
@@ -46,7 +48,14 @@ pub(super) fn new(name: &str, language: Language, sdk: &Path) -> Result<ExitCode
         .ok()
         .filter(|sdk| sdk.join("wit").is_dir())
         .with_context(|| format!("{} is not Saoma's folder sdk: give it with --sdk", sdk.display()))?;
-    for (path, text) in template::files(language, name, &sdk) {
+    let files = match kind {
+        Kind::Channel => template::files(language, name, &sdk),
+        Kind::Rules => {
+            ensure!(language == Language::Rust, "rules have a template in Rust alone: leave --language out");
+            template::rules(name, &sdk)
+        }
+    };
+    for (path, text) in files {
         write(&folder.join(path), &text)?;
     }
     println!("{}", folder.display());

@@ -110,6 +110,29 @@ const PYTHON: &[File] = &[
     (".gitignore", ".venv\n.mypy_cache\n__pycache__\nbuild/\ndist\n"),
 ];
 
+/// A merchant's rules: the worked example's, which the test command plays as well.
+const RULES: &[File] = &[
+    file!("plugins/canteen-rules/", "src/lib.rs"),
+    file!("plugins/canteen-rules/", "src/rules.rs"),
+    file!("plugins/canteen-rules/", "settings.schema.json"),
+    file!("plugins/canteen-rules/", "settings.example.json"),
+    ("Cargo.toml", CARGO),
+    (".gitignore", "/target\n"),
+];
+
+/// What a new plugin is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    Channel,
+    /// A merchant's own: price, account, risk, receipt; in Rust.
+    Rules,
+}
+
+/// Each file of new rules: where it goes in their folder, and its text. `sdk`: Saoma's folder of that name.
+pub(super) fn rules(name: &str, sdk: &Path) -> Vec<(&'static str, String)> {
+    edited(RULES, &of_rules(name, sdk))
+}
+
 /// Each file of a new channel: where it goes in the channel's folder, and its text. `sdk`: Saoma's folder of that name.
 pub(super) fn files(language: Language, name: &str, sdk: &Path) -> Vec<(&'static str, String)> {
     let (files, edits) = match language {
@@ -117,6 +140,10 @@ pub(super) fn files(language: Language, name: &str, sdk: &Path) -> Vec<(&'static
         Language::Javascript => (JAVASCRIPT, javascript(name, sdk)),
         Language::Python => (PYTHON, python(name, sdk)),
     };
+    edited(files, &edits)
+}
+
+fn edited(files: &[File], edits: &[Edit]) -> Vec<(&'static str, String)> {
     let edited = |(path, text): &File| {
         let edits = edits.iter().filter(|(file, ..)| file == path || (*file == ANY && path.ends_with(".py")));
         (*path, edits.fold((*text).to_owned(), |text, (_, from, to)| text.replace(from, to)))
@@ -126,6 +153,19 @@ pub(super) fn files(language: Language, name: &str, sdk: &Path) -> Vec<(&'static
 
 /// In every module of Python.
 const ANY: &str = "*";
+
+fn of_rules(name: &str, sdk: &Path) -> Vec<Edit> {
+    vec![
+        ("Cargo.toml", "@name@", name.to_owned()),
+        ("Cargo.toml", "@sdk@", sdk.display().to_string()),
+        ("Cargo.toml", "serde_json = \"1\"\n\n[dev-dependencies]\ninsta = \"1\"\n", String::new()),
+        ("src/lib.rs", "A canteen's own rules, the worked example of", format!("`{name}`, rules in")),
+        ("src/lib.rs", "id: \"canteen-rules\"", format!("id: {name:?}")),
+        ("src/lib.rs", "name: \"Canteen rules\"", format!("name: {name:?}")),
+        ("src/lib.rs", "CanteenRules", "Rules".to_owned()),
+        ("settings.schema.json", "\"title\": \"Canteen rules\"", format!("\"title\": {name:?}")),
+    ]
+}
 
 fn rust(name: &str, sdk: &Path) -> Vec<Edit> {
     vec![
@@ -181,15 +221,23 @@ mod tests {
             (Language::Rust, RUST, rust("my-wallet", sdk)),
             (Language::Javascript, JAVASCRIPT, javascript("my-wallet", sdk)),
             (Language::Python, PYTHON, python("my-wallet", sdk)),
+            (Language::Rust, RULES, of_rules("my-wallet", sdk)),
         ] {
             for (file, from, _) in edits {
                 let is_there = |(path, text): &File| (*path == file || file == ANY) && text.contains(from);
                 assert!(template.iter().any(is_there), "{language:?}: {file} has no {from}");
             }
-            let files = files(language, "my-wallet", sdk);
-            for left in
-                ["sandbox-js", "sandbox-python", "@sdk@", "\"sandbox\"", "from sandbox", "struct Sandbox", "parents["]
-            {
+            let files = if template == RULES { rules("my-wallet", sdk) } else { files(language, "my-wallet", sdk) };
+            for left in [
+                "sandbox-js",
+                "sandbox-python",
+                "@sdk@",
+                "\"sandbox\"",
+                "from sandbox",
+                "struct Sandbox",
+                "parents[",
+                "anteen",
+            ] {
                 let keeps = files.iter().find(|(_, text)| text.contains(left));
                 assert!(keeps.is_none(), "{language:?}: {} has {left}", keeps.map_or("", |(path, _)| path));
             }
