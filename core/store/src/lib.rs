@@ -11,6 +11,7 @@ pub mod batches;
 pub mod bills;
 pub mod books;
 pub mod cards;
+pub mod cashiers;
 pub mod channel_accounts;
 mod column;
 mod conn;

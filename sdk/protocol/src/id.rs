@@ -157,6 +157,8 @@ ids! {
     StoredValueAccountId = "sva";
     /// One change of such an account's balance.
     StoredValueMovementId = "svm";
+    /// A person who signs on at tills.
+    CashierId = "csh";
 }
 
 /// A number that only grows, from 1: a terminal's journal entries, a terminal's sales, core's outbox.

@@ -75,9 +75,21 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         void: bool,
         cashier: String,
+        /// The supervisor who approved it by a PIN, if one was needed. Readers of before pass over it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approved_by: Option<String>,
     },
     /// A refund or void through core was keyed.
-    RefundKeyed { refund: RefundId, payment: PaymentId, amount: Amount, void: bool, cashier: String },
+    RefundKeyed {
+        refund: RefundId,
+        payment: PaymentId,
+        amount: Amount,
+        void: bool,
+        cashier: String,
+        /// As in [`Self::CashRefund`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approved_by: Option<String>,
+    },
     /// What core said of that refund or void.
     RefundSettled { refund: RefundId, payment: PaymentId, state: RefundState },
     /// A cashier signed on (签到), and with the shift a batch began. What was keyed from here to its [`Self::ShiftClosed`] is

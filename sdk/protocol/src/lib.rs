@@ -5,6 +5,7 @@
 //! has a version and a golden vector under `vectors/`.
 
 pub mod api;
+pub mod cashier;
 pub mod code;
 pub mod id;
 pub mod journal;
@@ -14,9 +15,9 @@ pub mod time;
 pub mod topic;
 
 pub use id::{
-    ApiKeyId, BatchId, ChannelAccountId, DiscrepancyId, DisputeId, HandSettlementId, OrderId, PaymentId, PayoutId,
-    ReconciliationId, RefundId, Sequence, SessionId, StoreId, StoredValueAccountId, StoredValueMovementId, TenantId,
-    TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId,
+    ApiKeyId, BatchId, CashierId, ChannelAccountId, DiscrepancyId, DisputeId, HandSettlementId, OrderId, PaymentId,
+    PayoutId, ReconciliationId, RefundId, Sequence, SessionId, StoreId, StoredValueAccountId, StoredValueMovementId,
+    TenantId, TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId,
 };
 pub use money::{Amount, Currency, Money};
 pub use time::Millis;

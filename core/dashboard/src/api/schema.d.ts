@@ -283,6 +283,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cashier-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a cashier may not do alone. */
+        get: operations["cashiers_rules"];
+        /** Says what a cashier may not do alone. It holds at tills with cashiers of their own. */
+        put: operations["cashiers_change_rules"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cashiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's cashiers, by staff code, those who have left too. */
+        get: operations["cashiers_list"];
+        put?: never;
+        /** Adds a cashier. The tills of their stores hear of it when they are reached. */
+        post: operations["cashiers_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cashiers/{cashier}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One cashier. */
+        get: operations["cashiers_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes a cashier, or takes them off the tills (`active`). */
+        patch: operations["cashiers_change"];
+        trace?: never;
+    };
+    "/v1/cashiers/{cashier}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a cashier another PIN, and on the tills a fresh count of tries. */
+        post: operations["cashiers_set_pin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channel-accounts": {
         parameters: {
             query?: never;
@@ -1823,6 +1894,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminal/cashiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may sign on at this terminal, with what their PINs are checked against. */
+        get: operations["terminal_cashiers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminal/enrol": {
         parameters: {
             query?: never;
@@ -2426,6 +2514,62 @@ export interface components {
          * @enum {string}
          */
         CardEntry: "swiped" | "fallback" | "chip" | "contactless" | "contactless_stripe" | "keyed";
+        /** @description A person who may sign on at a till. */
+        CashierCard: {
+            id: components["schemas"]["CashierId"];
+            /** @description Stands on receipts. */
+            name: string;
+            role: components["schemas"]["TillRole"];
+            /** @example 07 */
+            staff_code: string;
+            verifier: components["schemas"]["Verifier"];
+        };
+        CashierId: string;
+        /**
+         * @description `GET /v1/terminal/cashiers`: who may sign on at this terminal, all of them. Without any, a till takes whatever name is
+         *     typed in.
+         */
+        CashierList: {
+            cashiers: components["schemas"]["CashierCard"][];
+            supervisor_for: components["schemas"]["SupervisorFor"];
+            /**
+             * Format: int64
+             * @description Grows with every change of the merchant's cashiers; 0 if there never were any.
+             */
+            version: number;
+        };
+        /** @description What holds for all of the merchant's cashiers. */
+        CashierRules: {
+            /** @description What a cashier may not do at a till without a supervisor's PIN. */
+            supervisor_for: components["schemas"]["SupervisorFor"];
+        };
+        /** @description A person who signs on at tills. */
+        CashierView: {
+            /** @description Someone who is not active cannot sign on. */
+            active: boolean;
+            created_at: components["schemas"]["Millis"];
+            id: components["schemas"]["CashierId"];
+            /** @description Stands on receipts. */
+            name: string;
+            pin_set_at: components["schemas"]["Millis"];
+            role: components["schemas"]["TillRole"];
+            /**
+             * @description What is typed at the till before the PIN.
+             * @example 07
+             */
+            staff_code: string;
+            /** @description Where they may sign on; everywhere if it is empty. */
+            stores: components["schemas"]["StoreId"][];
+        };
+        ChangeCashier: {
+            /** @description `false` takes them off the tills. */
+            active?: boolean | null;
+            name?: string | null;
+            role?: components["schemas"]["TillRole"] | null;
+            staff_code?: string | null;
+            /** @description All of them; empty for everywhere. */
+            stores?: components["schemas"]["StoreId"][] | null;
+        };
         ChangeChannelAccount: {
             enabled?: boolean | null;
             /**
@@ -2609,6 +2753,17 @@ export interface components {
             /** @description 1 to 128 characters. */
             name: string;
             role: components["schemas"]["Role"];
+        };
+        CreateCashier: {
+            /** @description 1 to 128 characters; stands on receipts. */
+            name: string;
+            /** @description 4 to 8 digits, not such as 1111, 1212 or 1234. */
+            pin: string;
+            role: components["schemas"]["TillRole"];
+            /** @description 1 to 8 digits, noughts in front count; of nobody else of the merchant's. */
+            staff_code: string;
+            /** @description Where they may sign on, 50 at most; everywhere without any. */
+            stores?: components["schemas"]["StoreId"][];
         };
         CreateChannelAccount: {
             /**
@@ -3239,6 +3394,28 @@ export interface components {
                 opened_at: components["schemas"]["Millis"];
                 store: components["schemas"]["StoreId"];
                 terminal: components["schemas"]["TerminalId"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_CashierView: {
+            items: {
+                /** @description Someone who is not active cannot sign on. */
+                active: boolean;
+                created_at: components["schemas"]["Millis"];
+                id: components["schemas"]["CashierId"];
+                /** @description Stands on receipts. */
+                name: string;
+                pin_set_at: components["schemas"]["Millis"];
+                role: components["schemas"]["TillRole"];
+                /**
+                 * @description What is typed at the till before the PIN.
+                 * @example 07
+                 */
+                staff_code: string;
+                /** @description Where they may sign on; everywhere if it is empty. */
+                stores: components["schemas"]["StoreId"][];
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -4310,6 +4487,10 @@ export interface components {
             label: string;
             refreshed_at?: components["schemas"]["Millis"] | null;
         };
+        SetPin: {
+            /** @description 4 to 8 digits, not such as 1111, 1212 or 1234. */
+            pin: string;
+        };
         Settlement: {
             /** @description The first moment of the period, and the first one after it. */
             from: components["schemas"]["Millis"];
@@ -4569,6 +4750,11 @@ export interface components {
             /** Format: int64 */
             theirs_minor: number;
         };
+        /**
+         * @description What a cashier may not do at a till without a supervisor's PIN.
+         * @enum {string}
+         */
+        SupervisorFor: "none" | "refunds";
         TallyView: {
             /** Format: int64 */
             count: number;
@@ -4643,6 +4829,11 @@ export interface components {
             rate_basis_points: number;
             tariffs?: components["schemas"]["CurrencyTariff"][];
         };
+        /**
+         * @description What a person may do at a till.
+         * @enum {string}
+         */
+        TillRole: "cashier" | "supervisor";
         Timeline: {
             disputes: components["schemas"]["DisputeView"][];
             /** @description Oldest first. */
@@ -4732,6 +4923,8 @@ export interface components {
         };
         /** @enum {string} */
         Verdict: "held" | "rejected";
+        /** @description What a PIN is checked against: a PHC string of argon2id. Does not print. */
+        Verifier: string;
         /** @description What came of one attempt. */
         WebhookAttemptView: {
             at: components["schemas"]["Millis"];
@@ -5447,6 +5640,228 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchDetail"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierRules"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_change_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashierRules"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierRules"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CashierView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_create: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateCashier"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cashier: components["schemas"]["CashierId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cashier: components["schemas"]["CashierId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeCashier"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_set_pin: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                cashier: components["schemas"]["CashierId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetPin"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierView"];
                 };
             };
             /** @description What is wrong, and what to do */
@@ -8892,6 +9307,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TerminalBooks"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_cashiers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierList"];
                 };
             };
             /** @description What is wrong, and what to do */

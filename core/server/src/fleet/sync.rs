@@ -193,7 +193,7 @@ fn book_entry(
             }
             Ok(Some(booking))
         }
-        Record::CashRefund { refund, payment, amount, void, cashier: _ } => {
+        Record::CashRefund { refund, payment, amount, void, cashier: _, approved_by: _ } => {
             let asked = CashRefund { refund: *refund, payment: *payment, amount: *amount, void: *void, at };
             let existing = found(refunds::load(tx, scope, *refund))?;
             let sale = found(payments::load(tx, scope, *payment))?;

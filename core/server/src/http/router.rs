@@ -30,6 +30,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                 web::scope("/v1")
                     .configure(v1::api_keys::routes)
                     .configure(v1::audit::routes)
+                    .configure(v1::cashiers::routes)
                     .configure(v1::people::routes)
                     .configure(v1::sessions::routes)
                     .configure(v1::stored_value::routes)

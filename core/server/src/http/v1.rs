@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod attention;
 pub mod audit;
 pub mod batches;
+pub mod cashiers;
 pub mod channel_accounts;
 pub mod discrepancies;
 pub mod disputes;

@@ -48,10 +48,12 @@ const OF_ONESELF: &[&str] = &[
     "audit_list",
     "auth_list",
     "auth_me",
+    "cashiers_list",
     "channel-accounts_list",
     "reconciliations_day",
     "stored-value-acceptors_introduce",
     "stores_list",
+    "terminal_cashiers",
     "terminal_profile",
     "terminal_pushes",
     "terminal_show_books",
@@ -251,6 +253,8 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let user: Value = owner.post("/v1/users").json(&user).await.json(201);
     let key = json!({ "name": format!("{OURS} spare"), "role": "cashier" });
     let key: Value = owner.post("/v1/api-keys").json(&key).await.json(201);
+    let cashier = json!({ "name": format!("{OURS} cashier"), "staff_code": "1", "role": "cashier", "pin": "739182" });
+    let cashier: Value = owner.post("/v1/cashiers").json(&cashier).await.json(201);
     let sessions: Value = owner.get("/v1/auth/sessions").await.json(200);
     let (endpoint, delivery) = webhook_of(owner, receiver).await;
     let author = Author::trusted_by(owner).await;
@@ -283,6 +287,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("channel_account", merchant.account.clone()),
         ("user", text(&user, "/user/id").to_owned()),
         ("key", text(&key, "/id").to_owned()),
+        ("cashier", text(&cashier, "/id").to_owned()),
         ("session", text(&sessions, "/items/0/id").to_owned()),
         ("tenant", merchant.id.clone()),
         ("email", format!("owner@{OURS}.example")),

@@ -55,6 +55,12 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "ChangeUser" => json!({ "name": "asked for" }),
         "ChangePassword" => json!({ "current_password": "not this one", "new_password": "another password" }),
         "SignIn" => json!({ "email": ids.get("email"), "password": ids.get("password") }),
+        "CreateCashier" => json!({
+            "name": "asked for", "staff_code": format!("{nth}"), "role": "cashier", "pin": "739182",
+        }),
+        "ChangeCashier" => json!({ "name": "asked for" }),
+        "SetPin" => json!({ "pin": "739182" }),
+        "CashierRules" => json!({ "supervisor_for": "none" }),
         "CreateStore" => json!({ "name": "asked for" }),
         "ChangeStore" => json!({ "name": "asked for" }),
         "CreateTenant" => json!({

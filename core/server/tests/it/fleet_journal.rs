@@ -51,7 +51,14 @@ impl Journal {
 
     fn refund(&mut self, payment: PaymentId, number: u8, minor: i64) -> RefundId {
         let refund = RefundId::from_bytes([number; 16]);
-        self.write(Record::CashRefund { refund, payment, amount: cny(minor), void: false, cashier: "Li".to_owned() });
+        self.write(Record::CashRefund {
+            refund,
+            payment,
+            amount: cny(minor),
+            void: false,
+            cashier: "Li".to_owned(),
+            approved_by: Some("Wu".to_owned()),
+        });
         refund
     }
 
@@ -270,7 +277,7 @@ async fn what_the_terminal_says_of_sales_through_core_is_kept_and_books_nothing(
         cashier: cashier(),
     });
     journal.write(Record::SaleSettled { payment, state: PaymentState::Failed, amount_refunded_minor: 0 });
-    journal.write(Record::RefundKeyed { refund, payment, amount, void: false, cashier: cashier() });
+    journal.write(Record::RefundKeyed { refund, payment, amount, void: false, cashier: cashier(), approved_by: None });
     journal.write(Record::RefundSettled { refund, payment, state: saoma_protocol::api::RefundState::Failed });
     assert_eq!(over_https(&till, &journal.all()).await, clean(4));
     assert_eq!(books(&till).await, (0, 0, 0, 0));

@@ -225,8 +225,8 @@ async fn another_merchants_sale_in_a_journal_stays_as_it_is() {
     let (amount, cashier) = (Amount::new(499, Currency::CNY).unwrap(), "rust".to_owned());
     let records = [
         Record::SaleSettled { payment, state: PaymentState::Refunded, amount_refunded_minor: 500 },
-        Record::CashRefund { refund, payment, amount, void: false, cashier: cashier.clone() },
-        Record::RefundKeyed { refund, payment, amount, void: false, cashier },
+        Record::CashRefund { refund, payment, amount, void: false, cashier: cashier.clone(), approved_by: None },
+        Record::RefundKeyed { refund, payment, amount, void: false, cashier, approved_by: None },
         Record::RefundSettled { refund, payment, state: RefundState::Failed },
     ];
     let before = town.rows_at_rest(&jade.id).await;

@@ -14,6 +14,7 @@ fn made(town: &Town) -> Vec<String> {
     let tables = [
         "api_keys",
         "audit_log",
+        "cashiers",
         "channel_accounts",
         "outbox",
         "stores",
@@ -46,6 +47,7 @@ async fn wishes(town: &Town, jade: &Merchant, receiver: &Receiver) -> Vec<(Strin
     let person: Value = jade.owner.post("/v1/users").json(&person).await.json(201);
     [
         ("/v1/api-keys".to_owned(), json!({ "name": "shop system", "role": "owner" })),
+        ("/v1/cashiers".to_owned(), json!({ "name": "Mei", "staff_code": "1", "role": "cashier", "pin": "739182" })),
         (
             "/v1/channel-accounts".to_owned(),
             json!({ "plugin": "sandbox", "name": "second", "fee_basis_points": 10,

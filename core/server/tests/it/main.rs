@@ -12,6 +12,7 @@ mod batches_money;
 mod by_hand;
 mod called;
 mod cards;
+mod cashiers;
 mod chargebacks;
 mod currencies;
 mod discrepancies;

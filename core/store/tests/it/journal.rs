@@ -26,6 +26,7 @@ fn entry(house: &House, number: u64, before: [u8; 32]) -> Entry {
         amount: cny(5),
         void: false,
         cashier: "梅".to_owned(),
+        approved_by: None,
     };
     Entry::new(Sequence(number), NOW, before, record).expect("an entry")
 }

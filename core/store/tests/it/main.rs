@@ -8,6 +8,7 @@ mod base;
 mod batches;
 mod books;
 mod cards;
+mod cashiers;
 mod connections;
 mod discrepancies;
 mod disputes;

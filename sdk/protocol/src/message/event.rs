@@ -26,7 +26,8 @@ pub enum PushBody {
     Payment { payment: PaymentView },
     /// A refund or void of a payment of this terminal changed.
     Refund { refund: RefundView, payment: PaymentView },
-    /// A person asked for the terminal's journal now.
+    /// The terminal is to look at core now: to send its journal, and to fetch who may sign on at it. A person asked for it, or
+    /// that changed.
     SyncNow,
 }
 

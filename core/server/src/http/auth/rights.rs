@@ -28,6 +28,8 @@ pub enum Right {
     /// Say whose signatures are believed, and which package of a plugin serves new payments.
     ManagePlugins,
     ManagePeople,
+    /// Say who signs on at tills, and give them their PINs.
+    ManageCashiers,
     ManageWebhooks,
     ReadAudit,
     ManageTenants,
@@ -63,6 +65,7 @@ impl Right {
             Self::PublishPlugins => "publish plugins",
             Self::ManagePlugins => "manage plugins",
             Self::ManagePeople => "manage people and API keys",
+            Self::ManageCashiers => "manage cashiers",
             Self::ManageWebhooks => "manage webhooks",
             Self::ReadAudit => "read the audit log",
             Self::ManageTenants => "manage merchants",
@@ -92,6 +95,7 @@ const OWNER: &[Right] = &[
     Right::PublishPlugins,
     Right::ManagePlugins,
     Right::ManagePeople,
+    Right::ManageCashiers,
     Right::ManageWebhooks,
     Right::ReadAudit,
     Right::ReadStoredValue,
@@ -109,6 +113,7 @@ const MANAGER: &[Right] = &[
     Right::ReadFleet,
     Right::ManageFleet,
     Right::ManageStores,
+    Right::ManageCashiers,
     Right::ReadStoredValue,
     Right::ServeStoredValue,
     Right::ManageStoredValue,
@@ -191,6 +196,6 @@ macro_rules! needs {
 
 needs! {
     OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile HandleDisputes ReadFleet ManageFleet ManageStores
-    ManageChannels PublishPlugins ManagePlugins ManagePeople ManageWebhooks ReadAudit ManageTenants
+    ManageChannels PublishPlugins ManagePlugins ManagePeople ManageCashiers ManageWebhooks ReadAudit ManageTenants
     ReadStoredValue ServeStoredValue ManageStoredValue AcceptStoredValue BeTerminal
 }
