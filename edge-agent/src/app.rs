@@ -6,6 +6,7 @@
 //! hangs, a full disk (no new sale; what is under way ends). Does not survive, and says so: a journal that was altered.
 
 mod alarms;
+mod cashiers;
 mod devices;
 mod happen;
 mod held;
@@ -40,6 +41,7 @@ use crate::{
         command::{Command, Commands},
     },
 };
+pub(crate) use cashiers::in_words;
 use owner::Owner;
 
 /// Messages of the broker that may wait for the owner; behind it, MQTT's own flow control holds.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ring::rand::SecureRandom as _;
-use saoma_protocol::{PaymentId, Sequence};
+use saoma_protocol::{PaymentId, Sequence, journal::Record};
 
 use super::{
     now,
@@ -37,6 +37,8 @@ pub(super) struct Beside {
     pub(super) push: Option<Sequence>,
     /// What was put aside, and is sold now.
     pub(super) sold: Option<Sequence>,
+    /// Who let whoever stands there give money back.
+    pub(super) approved_by: Option<String>,
 }
 
 impl Owner {
@@ -52,7 +54,7 @@ impl Owner {
     ) -> Result<SaleView, Refused> {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let decision = sale::key(keyed, now());
-        let head = self.write(&decision, Beside { intent: Some(intent), push: None, sold }).await?;
+        let head = self.write(&decision, Beside { intent: Some(intent), sold, ..Beside::default() }).await?;
         self.counted = counter;
         self.held_aside.retain(|number, _| Some(*number) != sold);
         tracing::info!(payment.id = %payment, counter = counter.0, method = ?decision.sale.method(), "keyed");
@@ -114,8 +116,14 @@ impl Owner {
     /// Writes a decision down; the journal's new head.
     async fn write(&mut self, decision: &Decision, beside: Beside) -> Result<Sequence, Refused> {
         let sale = &decision.sale;
+        let mut records = decision.records.clone();
+        for record in &mut records {
+            if let Record::CashRefund { approved_by, .. } | Record::RefundKeyed { approved_by, .. } = record {
+                approved_by.clone_from(&beside.approved_by);
+            }
+        }
         let commit = Commit {
-            records: decision.records.clone(),
+            records,
             sale: Some(sale.kept.clone()),
             // A slip that is at the printer is looked after at the next start.
             sale_open: sale.is_open() || sale.kept.receipt == ReceiptState::Queued,

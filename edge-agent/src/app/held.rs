@@ -37,7 +37,7 @@ impl Owner {
         let HoldRequest { amount_minor, reference, held: instead_of, cashier } = request;
         let amount: Amount = amount_of(amount_minor, self.identity.profile.currency)?;
         let reference = reference_of(reference.as_deref())?;
-        let cashier = cashier.unwrap_or_else(|| self.cashier().to_owned());
+        let cashier = self.named(cashier)?.unwrap_or_else(|| self.cashier().to_owned());
         if !is_text(&cashier) {
             return Err(Refused::Cashier);
         }

@@ -8,6 +8,7 @@ use std::{
 use saoma_protocol::{
     Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{Goods, PaymentState, TerminalProfile},
+    cashier::CashierList,
     message::{JournalAck, PeripheralHealth, Push},
 };
 use tokio::{
@@ -17,9 +18,11 @@ use tokio::{
 };
 
 use super::{
-    Held, StartError, alarms::Alarms, devices::Notes, line::Line, now, paper::Paper, renew::Renewal, training::Training,
+    Held, StartError, alarms::Alarms, cashiers::Fetch, devices::Notes, line::Line, now, paper::Paper, renew::Renewal,
+    training::Training,
 };
 use crate::{
+    cashiers::Cashiers,
     config::Config,
     counter::{Counter, Report},
     held::Held as PutAside,
@@ -88,6 +91,8 @@ pub(super) struct Owner {
     /// What is put aside, by its number, and the last number that was given.
     pub(super) held_aside: BTreeMap<Sequence, PutAside>,
     pub(super) held_last: Sequence,
+    pub(super) cashiers: Cashiers,
+    pub(super) fetch: Fetch,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -185,6 +190,7 @@ pub(super) enum Done {
     Pushes(Result<Vec<Push>, HttpsError>),
     Acknowledged(Result<(), HttpsError>),
     Profile(Result<TerminalProfile, HttpsError>),
+    Cashiers(Result<CashierList, HttpsError>),
     Renewed(Result<Box<Next>, RenewError>),
 }
 
@@ -193,7 +199,17 @@ impl Owner {
     /// `Journal`.
     pub(super) async fn new(means: Means, opened: Opened) -> Result<Self, StartError> {
         let Means { config, held, identity, journal, core, mqtt, counter } = means;
-        let Opened { head, synced_through, counter: counted, open_sales, shift, held: aside, held_last } = opened;
+        let Opened {
+            head,
+            synced_through,
+            counter: counted,
+            open_sales,
+            shift,
+            held: aside,
+            held_last,
+            cashiers,
+            tries,
+        } = opened;
         let mut sales = BTreeMap::new();
         let mut follow_ups = VecDeque::new();
         for kept in open_sales {
@@ -220,6 +236,8 @@ impl Owner {
             shift,
             held_aside: aside.into_iter().map(|held| (held.number, held)).collect(),
             held_last,
+            cashiers: Cashiers::new(cashiers, tries, now(), Instant::now()),
+            fetch: Fetch::new(),
             sales,
             training: Training::default(),
             follow_ups,
@@ -309,7 +327,9 @@ impl Owner {
         // A reply that nobody waits for any more is not an error: the page went away.
         match command {
             Command::Sell { pressed, request, reply } => self.sell_or_wait(pressed, request, reply).await,
-            Command::Press { pressed, payment, press, reply } => self.press(pressed, payment, press, reply).await,
+            Command::Press { pressed, payment, press, approval, reply } => {
+                self.press(pressed, payment, press, (approval, reply)).await;
+            }
             Command::Scan { pressed, text, reply } => {
                 let scanned = self.scan(pressed, text).await;
                 let _ = reply.send(scanned);
@@ -418,6 +438,7 @@ impl Owner {
         self.training_tick(now);
         self.answer_late();
         self.line_tick(now).await;
+        self.cashiers_tick();
         self.renewal_tick(now);
     }
 

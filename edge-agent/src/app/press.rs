@@ -20,7 +20,7 @@ use crate::{
     sale::{Event, Keyed, NotAReference, Reference, Sale, ScannedCode, Tender},
     sync::Stop,
     till::{
-        command::{Press, Pressed, Reply, SaleMethod, SaleRequest, Sold},
+        command::{Approval, Press, Pressed, Reply, SaleMethod, SaleRequest, Sold},
         problem::Refused,
         view::{AwaitingScan, SaleView, ScanView},
     },
@@ -92,11 +92,12 @@ impl Owner {
     }
 
     /// A sale request that core has had its word on.
-    async fn sell(&mut self, pressed: Pressed, request: SaleRequest) -> Result<Sold, Refused> {
+    async fn sell(&mut self, pressed: Pressed, mut request: SaleRequest) -> Result<Sold, Refused> {
         if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
             return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
         }
         self.check_not_training()?;
+        request.cashier = self.named(request.cashier.take())?;
         let (currency, is_cash) = (self.identity.profile.currency, request.method == SaleMethod::Cash);
         let Checked { order, tender } = check(request, currency, self.cashier())?;
         if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
@@ -146,8 +147,14 @@ impl Owner {
     }
 
     /// A button on a sale. The answer goes out when core has answered, or after [`ANSWER_MAX`].
-    pub(super) async fn press(&mut self, pressed: Pressed, payment: PaymentId, press: Press, reply: Reply<SaleView>) {
-        match self.pressed(pressed, payment, press).await {
+    pub(super) async fn press(
+        &mut self,
+        pressed: Pressed,
+        payment: PaymentId,
+        press: Press,
+        (approval, reply): (Option<Approval>, Reply<SaleView>),
+    ) {
+        match self.pressed(pressed, payment, press, approval).await {
             Ok(refund) => {
                 self.waiters.push(Waiter { payment, refund, until: Instant::now() + ANSWER_MAX, reply });
                 // If it cannot be read now, the waiter is answered when its time is over.
@@ -167,6 +174,7 @@ impl Owner {
         pressed: Pressed,
         payment: PaymentId,
         press: Press,
+        approval: Option<Approval>,
     ) -> Result<Option<RefundId>, Refused> {
         let repeatable = matches!(press, Press::Query | Press::Cancel);
         if let Some(Seen { refund, .. }) = self.seen(&pressed).await?
@@ -179,9 +187,11 @@ impl Owner {
         }
         let (tenant, ..) = self.ids();
         let refund = RefundId::for_key(tenant, payment, &pressed.key);
+        let mut approved_by = None;
         if matches!(press, Press::Void | Press::Refund { .. }) {
             let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
             self.check_shift(held.sale.method().is_none())?;
+            approved_by = self.approved(approval).await?;
         }
         let cashier = self.cashier().to_owned();
         let (event, refund) = match press {
@@ -200,7 +210,7 @@ impl Owner {
         };
         let Pressed { key, fingerprint } = pressed.clone();
         let intent = (!repeatable).then_some(Intent { key, fingerprint, payment, refund });
-        self.happen(payment, event, Beside { intent, ..Beside::default() }).await?;
+        self.happen(payment, event, Beside { intent, approved_by, ..Beside::default() }).await?;
         if repeatable {
             self.remember(pressed, Some(payment));
         }

@@ -3,6 +3,7 @@
 use saoma_protocol::{
     Money, Sequence,
     api::{TEXT_LEN_MAX, stands_in_text},
+    cashier::{CashierCard, Pin},
     journal::Record,
     money::AMOUNT_MINOR_MAX,
 };
@@ -64,8 +65,8 @@ impl Owner {
         if self.seen(&pressed).await?.is_none() {
             self.check_not_training()?;
             match press {
-                ShiftPress::Open { float_minor, cashier, cashier_number } => {
-                    self.sign_on(pressed, float_minor, cashier, cashier_number).await?;
+                ShiftPress::Open { float_minor, cashier, cashier_number, pin } => {
+                    self.sign_on(pressed, float_minor, (cashier, cashier_number), pin).await?;
                 }
                 ShiftPress::Move { batch, is_in, amount_minor, reason, cashier } => {
                     self.move_cash(pressed, batch, is_in, amount_minor, (reason, cashier)).await?;
@@ -106,22 +107,30 @@ impl Owner {
         &mut self,
         pressed: Pressed,
         float_minor: i64,
-        cashier: String,
-        cashier_number: String,
+        (cashier, cashier_number): (String, String),
+        pin: Option<Pin>,
     ) -> Result<(), Refused> {
         if let Some(Shift { batch, cashier, .. }) = self.open_shift() {
             return Err(Refused::ShiftOpen { batch: *batch, cashier: cashier.clone() });
         }
         let float = self.in_drawer(float_minor)?;
-        let is_number = cashier_number.chars().count() <= TEXT_LEN_MAX && cashier_number.chars().all(stands_in_text);
-        if !is_text(&cashier) || !is_number {
-            return Err(Refused::Cashier);
-        }
         self.check_open_for_sales().await?;
+        let (cashier, cashier_number, cashier_id) = if self.cashiers.are_known() {
+            let pin = pin.ok_or(Refused::PinNeeded)?;
+            let CashierCard { id, name, staff_code, .. } = self.person(&cashier_number, pin).await?;
+            (name, staff_code.to_string(), Some(id))
+        } else {
+            let is_number =
+                cashier_number.chars().count() <= TEXT_LEN_MAX && cashier_number.chars().all(stands_in_text);
+            if !is_text(&cashier) || !is_number {
+                return Err(Refused::Cashier);
+            }
+            (cashier, cashier_number, None)
+        };
         let batch = self.shift.as_ref().map_or(Sequence(0), |last| last.batch).next();
         let record =
             Record::ShiftOpened { batch, cashier: cashier.clone(), cashier_number: cashier_number.clone(), float };
-        let shift = Shift { batch, cashier, cashier_number, float, opened_at: now(), closed: None };
+        let shift = Shift { batch, cashier, cashier_number, cashier_id, float, opened_at: now(), closed: None };
         self.write_shift(vec![record], shift, Some(pressed), Vec::new()).await?;
         tracing::info!(batch = batch.0, "a cashier signed on");
         Ok(())
@@ -141,7 +150,7 @@ impl Owner {
             return Err(Refused::Reason);
         }
         self.check_open_for_sales().await?;
-        let cashier = at_the_till(&shift, cashier)?;
+        let cashier = self.at_the_till(&shift, cashier)?;
         let record = if is_in {
             Record::PaidIn { batch, amount, reason, cashier }
         } else {
@@ -167,7 +176,7 @@ impl Owner {
             return Ok(());
         }
         let mut shift = self.open_as_shown(batch)?.clone();
-        let cashier = at_the_till(&shift, cashier)?;
+        let cashier = self.at_the_till(&shift, cashier)?;
         let in_doubt = self.in_doubt(despite)?;
         let dropped = self.held_to_drop(drop_held)?;
         let counting = shift.clone();
@@ -259,6 +268,15 @@ impl Owner {
         }
     }
 
+    /// Who stands at the till: as keyed, or whoever signed on.
+    fn at_the_till(&self, shift: &Shift, keyed: Option<String>) -> Result<String, Refused> {
+        match self.named(keyed)? {
+            None => Ok(shift.cashier.clone()),
+            Some(cashier) if is_text(&cashier) => Ok(cashier),
+            Some(_) => Err(Refused::Cashier),
+        }
+    }
+
     /// Cash that somebody counted: 0 to [`AMOUNT_MINOR_MAX`].
     fn in_drawer(&self, minor: i64) -> Result<Money, Refused> {
         if !(0..=AMOUNT_MINOR_MAX).contains(&minor) {
@@ -284,14 +302,5 @@ impl Owner {
             self.shift = Some(shift);
         }
         Ok(())
-    }
-}
-
-/// Who stands at the till: as keyed, or whoever signed on.
-fn at_the_till(shift: &Shift, keyed: Option<String>) -> Result<String, Refused> {
-    match keyed {
-        None => Ok(shift.cashier.clone()),
-        Some(cashier) if is_text(&cashier) => Ok(cashier),
-        Some(_) => Err(Refused::Cashier),
     }
 }

@@ -1,9 +1,10 @@
 //! The journal: whether it is whole, and what core does not have of it.
 
-use saoma_protocol::{Millis, Money, TerminalId};
+use saoma_protocol::{CashierId, Millis, Money, TerminalId, cashier::CashierList};
 
 use super::{Finding, span};
 use crate::{
+    cashiers::Tries,
     config::Config,
     journal::{JournalError, Lock, Settings, UnsentEntries, lock, look as look_at, verify},
     link::identity::DataDir,
@@ -41,9 +42,12 @@ pub(super) fn look(config: &Config, folder: &DataDir, terminal: Option<TerminalI
             findings.push(Finding::fault("journal", format!("failed to {}", error.chain()), fix));
         }
     }
-    match look_at(&settings).and_then(|mut store| Ok((store.unsent()?, store.owner()?, store.check_room()))) {
-        Ok((unsent, owner, room)) => {
+    match look_at(&settings)
+        .and_then(|mut store| Ok((store.unsent()?, store.owner()?, store.check_room(), store.cashiers()?)))
+    {
+        Ok((unsent, owner, room, (list, tries))) => {
             findings.push(judge(&unsent, now));
+            findings.extend(pins(&list, &tries, now));
             if let (Some(owner), Some(terminal)) = (owner, terminal)
                 && owner != terminal.to_string()
             {
@@ -89,6 +93,25 @@ fn shut(error: &JournalError) -> Finding {
     }
 }
 
+/// Who may sign on by a PIN, and who is locked out; nothing where names are typed in.
+fn pins(list: &CashierList, tries: &[(CashierId, Tries)], now: Millis) -> Option<Finding> {
+    let (check, count) = ("cashiers", list.cashiers.len());
+    if count == 0 {
+        return None;
+    }
+    let locked: Vec<String> = list
+        .cashiers
+        .iter()
+        .filter(|card| tries.iter().any(|(id, tries)| *id == card.id && tries.left_ms(now) > 0))
+        .map(|card| card.staff_code.to_string())
+        .collect();
+    if locked.is_empty() {
+        return Some(Finding::ok(check, format!("{count} may sign on here by a PIN (version {})", list.version)));
+    }
+    let found = format!("of {count} who may sign on, these are locked out by wrong PINs: {}", locked.join(", "));
+    Some(Finding::warning(check, found, "wait, for an hour at most, or have a new PIN set on the dashboard"))
+}
+
 fn judge(unsent: &UnsentEntries, now: Millis) -> Finding {
     let Some(oldest_at) = unsent.oldest_at else { return Finding::ok("unsent", "core has every entry") };
     let age_ms = now.since(oldest_at);
@@ -108,6 +131,25 @@ mod tests {
 
     use super::*;
     use crate::doctor::Verdict;
+
+    #[test]
+    fn who_is_locked_out_is_told_by_staff_code() {
+        let list = serde_json::json!({ "version": 4, "supervisor_for": "none", "cashiers": [
+            { "id": CashierId::from_bytes([7; 16]), "name": "李雷", "staff_code": "07", "role": "cashier", "verifier": "v" },
+        ] });
+        let list: CashierList = serde_json::from_value(list).unwrap();
+        let tried = |wrong, id| {
+            pins(&list, &[(CashierId::from_bytes([id; 16]), Tries { wrong, last_at: Millis(0) })], Millis(59_999))
+        };
+        assert!(pins(&CashierList::default(), &[], Millis(0)).is_none());
+        for (wrong, id, verdict) in [(4, 7, Verdict::Ok), (5, 7, Verdict::Warning), (5, 8, Verdict::Ok)] {
+            let told = tried(wrong, id).unwrap();
+            assert_eq!(
+                (told.verdict, told.found.contains("07"), told.found.contains("李雷")),
+                (verdict, verdict != Verdict::Ok, false)
+            );
+        }
+    }
 
     #[test]
     fn what_is_here_alone_is_told_with_its_money_and_its_age() {

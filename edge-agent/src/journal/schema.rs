@@ -66,6 +66,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    cashiers (name) {
+        name -> Text,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
+    pin_tries (cashier) {
+        cashier -> Text,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
     pushes_seen (id) {
         id -> BigInt,
     }

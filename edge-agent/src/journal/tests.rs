@@ -393,7 +393,7 @@ fn every_column_is_sealed_or_may_be_read() {
     const MAY_BE_READ: &str = "entries.sequence entries.at sales.payment sales.counter sales.entry sales.state sales.open \
                                sales.captured refunds.refund refunds.payment refunds.state intents.key intents.payment \
                                intents.refund intents.at shifts.batch shifts.entry shifts.open shift_presses.key \
-                               shift_presses.at held.number pushes_seen.id meta.name meta.value";
+                               shift_presses.at held.number cashiers.name pin_tries.cashier pushes_seen.id meta.name meta.value";
     #[derive(QueryableByName)]
     struct Column {
         #[diesel(sql_type = sql_types::Text)]

@@ -15,6 +15,7 @@ use saoma_protocol::{
         CreatePayment, CreateRefund, Page, PaymentView, Presentation, Problem, RefundView, Renew, Renewed,
         TerminalBooks, TerminalProfile,
     },
+    cashier::CashierList,
     journal,
     message::{JournalAck, JournalBatch, Push, PushAck},
 };
@@ -223,6 +224,14 @@ impl Core {
     /// Any.
     pub async fn profile(&self) -> Result<TerminalProfile, HttpsError> {
         answer(self.request(Method::GET, "/v1/terminal/profile")).await
+    }
+
+    /// Who may sign on at this terminal.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn cashiers(&self) -> Result<CashierList, HttpsError> {
+        answer(self.request(Method::GET, "/v1/terminal/cashiers")).await
     }
 
     /// Core's clock, if its answer says what time it is (RFC 9110, section 6.6.1: in whole seconds).

@@ -449,6 +449,7 @@ mod tests {
             batch: Sequence(1),
             cashier: "Li".to_owned(),
             cashier_number: String::new(),
+            cashier_id: None,
             float: Money::new(5000, Currency::CNY),
             opened_at: Millis(0),
             closed: None,

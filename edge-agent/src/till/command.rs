@@ -1,6 +1,6 @@
 //! What the till's page asks of the agent. The door checks form; the owner of the state ([`crate::app`]) answers.
 
-use saoma_protocol::{PaymentId, Sequence, api::Goods};
+use saoma_protocol::{PaymentId, Sequence, api::Goods, cashier::Pin};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -98,6 +98,15 @@ pub enum Press {
     Reprint,
 }
 
+/// Who lets somebody else do what they may not do alone. Its PIN is in no fingerprint: that would be guessed from what the disk
+/// keeps of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    pub staff_code: String,
+    pub pin: Pin,
+}
+
 /// A button on the shift. `batch`: the one that the page showed when it was pressed; `cashier`: who stands there, if it is not
 /// whoever signed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +115,7 @@ pub enum ShiftPress {
         float_minor: i64,
         cashier: String,
         cashier_number: String,
+        pin: Option<Pin>,
     },
     Move {
         batch: Sequence,
@@ -180,6 +190,7 @@ pub enum Command {
         pressed: Pressed,
         payment: PaymentId,
         press: Press,
+        approval: Option<Approval>,
         reply: Reply<SaleView>,
     },
     Scan {

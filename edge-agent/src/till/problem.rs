@@ -39,6 +39,22 @@ pub enum Refused {
     Goods(String),
     #[error("the cashier's name must have 1 to 128 characters")]
     Cashier,
+    #[error("there is no cashier of this number at this till")]
+    CashierUnknown,
+    #[error("a PIN is needed: key the number and the PIN")]
+    PinNeeded,
+    #[error("a PIN has 4 to 8 digits")]
+    PinForm,
+    #[error("the PIN is wrong; {left} more {} before it is locked", if *.left == 1 { "try" } else { "tries" })]
+    PinWrong { left: u32 },
+    #[error("too many wrong PINs: wait {}, or have a new PIN set on the dashboard", crate::app::in_words(*.seconds))]
+    PinLocked { seconds: u64 },
+    #[error("{0}")]
+    PinUncheckable(String),
+    #[error("a supervisor must approve this with number and PIN")]
+    SupervisorNeeded,
+    #[error("this is not a supervisor's number")]
+    NotASupervisor,
     #[error("limit must be 1 to 100")]
     Limit,
     #[error("this till has no such sale")]
@@ -124,6 +140,14 @@ impl Refused {
             Self::Code => "code_invalid",
             Self::Goods(_) => "goods_invalid",
             Self::Cashier => "cashier_invalid",
+            Self::CashierUnknown => "cashier_unknown",
+            Self::PinNeeded => "pin_needed",
+            Self::PinForm => "pin_invalid",
+            Self::PinWrong { .. } => "pin_wrong",
+            Self::PinLocked { .. } => "pin_locked",
+            Self::PinUncheckable(_) => "pin_uncheckable",
+            Self::SupervisorNeeded => "supervisor_needed",
+            Self::NotASupervisor => "not_a_supervisor",
             Self::Limit => "limit_invalid",
             Self::SaleNotFound => "sale_not_found",
             Self::Sale(refusal) => refusal.code(),
@@ -172,6 +196,7 @@ impl Refused {
             | Self::Code
             | Self::Goods(_)
             | Self::Cashier
+            | Self::PinForm
             | Self::SettingsInvalid(_)
             | Self::Reference
             | Self::Reason => StatusCode::UNPROCESSABLE_ENTITY,
@@ -179,6 +204,13 @@ impl Refused {
                 StatusCode::NOT_FOUND
             }
             Self::Sale(_)
+            | Self::CashierUnknown
+            | Self::PinNeeded
+            | Self::PinWrong { .. }
+            | Self::PinLocked { .. }
+            | Self::PinUncheckable(_)
+            | Self::SupervisorNeeded
+            | Self::NotASupervisor
             | Self::ShiftOpen { .. }
             | Self::NoShift
             | Self::OtherShift { .. }
@@ -224,6 +256,7 @@ impl Refused {
             Self::Code => Some("/code"),
             Self::Goods(_) => Some("/goods"),
             Self::Cashier => Some("/cashier"),
+            Self::PinForm => Some("/pin"),
             Self::Reason => Some("/reason"),
             Self::Reference => Some("/reference"),
             _ => None,

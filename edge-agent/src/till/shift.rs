@@ -6,7 +6,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
-use saoma_protocol::{Currency, Millis, Sequence};
+use saoma_protocol::{Currency, Millis, Sequence, cashier::Pin};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -107,9 +107,14 @@ async fn press<T>(room: &Room, post: Post<T>, press: impl FnOnce(T) -> ShiftPres
 #[serde(deny_unknown_fields)]
 pub(super) struct OpenRequest {
     float_minor: i64,
+    /// Not asked for where a PIN tells who it is.
+    #[serde(default)]
     cashier: String,
     #[serde(default)]
     cashier_number: String,
+    /// In no fingerprint, which is kept on the disk.
+    #[serde(default, skip_serializing)]
+    pin: Option<Pin>,
 }
 
 pub(super) async fn open(room: Data<Room>, post: Post<OpenRequest>) -> Result<HttpResponse, Refused> {
@@ -117,6 +122,7 @@ pub(super) async fn open(room: Data<Room>, post: Post<OpenRequest>) -> Result<Ht
         float_minor: body.float_minor,
         cashier: body.cashier,
         cashier_number: body.cashier_number,
+        pin: body.pin,
     });
     Ok(HttpResponse::Created().json(opened.await?))
 }

@@ -154,6 +154,10 @@ pub struct StateView {
     pub shift: Option<ShiftBrief>,
     /// Whether sales need one.
     pub shift_required: bool,
+    /// Signing on needs a PIN: core has said who may.
+    pub pins: bool,
+    /// Refunds and voids need a supervisor's PIN while whoever signed on stands there.
+    pub supervisor_needed: bool,
     pub link: LinkView,
     pub unsent: Unsent,
     pub sync: SyncView,

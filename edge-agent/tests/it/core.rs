@@ -22,6 +22,7 @@ use saoma_protocol::{
         CreatePayment, CreateRefund, Enrol, Enrolled, Failure, Page, PaymentState, PaymentView, Presentation, Problem,
         Pushes, RefundKind, RefundState, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
     },
+    cashier::CashierList,
     journal::{Entry, GENESIS, Record},
     message::{JournalAck, JournalBatch, JournalVerdict, Push, PushAck, PushBody, Verdict},
 };
@@ -49,6 +50,7 @@ pub struct Known {
     pub silent: bool,
     /// The channel takes its time over refunds.
     pub refunds_pend: bool,
+    pub cashiers: CashierList,
 }
 
 pub struct FakeCore {
@@ -151,6 +153,7 @@ impl FakeCore {
                 .route("/v1/terminal/pushes", web::get().to(pushes))
                 .route("/v1/terminal/pushes/ack", web::post().to(acknowledge))
                 .route("/v1/terminal/profile", web::get().to(profile))
+                .route("/v1/terminal/cashiers", web::get().to(cashiers))
                 .route("/v1/terminal/books", web::get().to(books))
         })
         .workers(1)
@@ -211,8 +214,11 @@ impl Known {
     }
 
     fn push(&mut self, payment: PaymentId) {
+        self.tell(PushBody::Payment { payment: self.payments[&payment].clone() });
+    }
+
+    pub fn tell(&mut self, body: PushBody) {
         self.pushed += 1;
-        let body = PushBody::Payment { payment: self.payments[&payment].clone() };
         self.pushes.push(Push { id: Sequence(self.pushed), at: Millis(0), body });
     }
 
@@ -457,6 +463,10 @@ async fn renew(secured: Secured, body: Json<Renew>) -> HttpResponse {
 
 async fn profile() -> Json<TerminalProfile> {
     Json(TerminalProfile { terminal_name: "Till 1 renamed".to_owned(), ..shop_profile() })
+}
+
+async fn cashiers(known: Shared) -> Json<CashierList> {
+    Json(known.lock().unwrap().cashiers.clone())
 }
 
 /// Core's books as it makes them: cash from the journal, the rest from its own payments.

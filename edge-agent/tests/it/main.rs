@@ -18,6 +18,7 @@ mod peripherals_receipt;
 mod peripherals_scale;
 mod peripherals_speaker;
 mod peripherals_wires;
+mod pins;
 mod program;
 mod read_only;
 mod restart;

@@ -154,6 +154,10 @@ export interface TillState {
   cashier: string;
   shift: { batch: number; cashier: string; opened_at: number } | null;
   shift_required: boolean;
+  /** Signing on needs a PIN. */
+  pins?: boolean;
+  /** Refunds and voids need a supervisor's PIN. */
+  supervisor_needed?: boolean;
   link: { online: boolean; mqtt: boolean; https: boolean };
   unsent: { count: number; oldest_at: number | null; at_risk: { minor: number; currency: string }[] };
   sync: { head: number; through: number; stopped: { sequence: number; why: string } | null };

@@ -1,8 +1,8 @@
 // What the cashier confirmed, kept until the agent has answered it. The key is made once, here, and every attempt carries
 // it: after lost answers, a restart of the agent and a reload of the page it is still the same sale, refund or print.
 //
-// The shelf is on the browser's disk, and a customer's scanned code must not be: after a reload the sale is asked for without
-// it. The agent answers with the sale that the key made, or waits for the customer to show a code again.
+// The shelf is on the browser's disk, and neither a customer's scanned code nor anybody's PIN may be: after a reload it is asked
+// for without them. The agent answers with what the key made, or waits for the code, or wants the PIN, again.
 
 import { freshKey, NoAnswer, Problem, post } from './api';
 
@@ -53,6 +53,11 @@ function isInDoubt(intent: Intent, error: unknown): boolean {
   return error instanceof Problem && error.status >= 500 && error.code !== 'core_unreachable' && !isNewSale(intent.path);
 }
 
+/** As JSON, but for what only whoever keyed it may know. */
+function withoutSecrets(value: unknown): string {
+  return JSON.stringify(value, (name, held: unknown) => (name === 'code' || name === 'pin' ? undefined : held));
+}
+
 export class Intents {
   private open: Intent[];
   /** Keys of what was refused by trouble, not by a rule: pressed again it must not happen twice. */
@@ -80,9 +85,9 @@ export class Intents {
   }
 
   private keep(): void {
-    this.shelf.setItem(OPEN, JSON.stringify(this.open, (name, value: unknown) => (name === 'code' ? undefined : value)));
-    this.shelf.setItem(UNSURE, JSON.stringify(this.unsure));
-    this.shelf.setItem(AWAITED, JSON.stringify(this.scanned));
+    this.shelf.setItem(OPEN, withoutSecrets(this.open));
+    this.shelf.setItem(UNSURE, withoutSecrets(this.unsure));
+    this.shelf.setItem(AWAITED, withoutSecrets(this.scanned));
   }
 
   /** What was confirmed and not answered, or not scanned, before the page was loaded. */
@@ -106,9 +111,10 @@ export class Intents {
     if (this.open.some((intent) => intent.path === path)) return null;
     // The agent waits for one scan at most, and for none any more once another sale is keyed.
     if (isNewSale(path)) this.scanned = [];
-    const same = JSON.stringify(body);
-    const before = this.unsure.find((intent) => intent.path === path && JSON.stringify(intent.body) === same);
-    const intent = before ?? { key: freshKey(), path, body };
+    // The agent knows a press without its secrets, too.
+    const same = withoutSecrets(body);
+    const before = this.unsure.find((intent) => intent.path === path && withoutSecrets(intent.body) === same);
+    const intent = { key: before?.key ?? freshKey(), path, body };
     this.open.push(intent);
     this.keep();
     return intent;

@@ -6,6 +6,7 @@ import { minorOf, withDigits } from './amount';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
+import { type SupervisorScreen, supervisorStep } from './supervisor';
 import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 
 /** What a sale is looked for. */
@@ -27,6 +28,7 @@ export type Screen =
   | DeviceScreen
   | HeldScreen
   /** Asks whether training begins, or ends if it is `on`. */
+  | SupervisorScreen
   | { kind: 'training'; on: boolean }
   | { kind: 'info' };
 
@@ -150,6 +152,8 @@ export function step(
     case 'count':
     case 'report':
       return shiftStep(screen, press, sales);
+    case 'supervisor':
+      return supervisorStep(screen, press);
     case 'devices':
     case 'device':
     case 'device-form':

@@ -6,6 +6,7 @@ import { clock, useModel, useText } from './hooks';
 import { HeldRow } from './held-screens';
 import { SaleRow } from './sale';
 import type { ShiftScreen } from './shift';
+import { PinLine } from './supervisor-screens';
 import { Key, Keypad, Sum, useShown } from './till';
 
 export function ShiftRoom({ screen }: { screen: ShiftScreen }) {
@@ -13,7 +14,7 @@ export function ShiftRoom({ screen }: { screen: ShiftScreen }) {
     case 'shift':
       return <Menu open={screen.open} />;
     case 'sign-on':
-      return <SignOn number={screen.number} keyed={screen.keyed} />;
+      return <SignOn number={screen.number} keyed={screen.keyed} pin={screen.pin} />;
     case 'drawer':
       return <Drawer screen={screen} />;
     case 'count':
@@ -44,7 +45,7 @@ function Menu({ open }: { open: number | null }) {
   );
 }
 
-function SignOn({ number, keyed }: { number: string | null; keyed: string }) {
+function SignOn({ number, keyed, pin }: { number: string | null; keyed: string; pin: string | undefined }) {
   const { state } = useModel();
   const t = useText();
   const show = useShown();
@@ -55,7 +56,8 @@ function SignOn({ number, keyed }: { number: string | null; keyed: string }) {
         {number === null
           ? <p class="filter">{t.shift.number} <output>{keyed === '' ? (state?.cashier ?? '…') : keyed}</output></p>
           : <Sum label={`${number === '' ? (state?.cashier ?? '') : number} · ${t.shift.float}`} text={show(minorOf(keyed))} />}
-        <p>{number === null ? t.shift.numberHint : t.shift.floatHint}</p>
+        {number !== null && pin !== undefined && <PinLine keyed={pin} />}
+        <p>{pin !== undefined ? t.pin.hint : number === null ? t.shift.numberHint : t.shift.floatHint}</p>
       </section>
       <Keypad enter={t.enter} />
     </div>

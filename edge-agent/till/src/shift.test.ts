@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Sale } from './api';
 import type { Press, Screen, Step } from './screen';
-import { step } from './screen';
-import { afterShift, shiftMenu, tellsOfCash } from './shift';
+import { HOME, step } from './screen';
+import { afterShift, shiftMenu, signOnAgain, tellsOfCash } from './shift';
 
 const key = (name: string): Press => {
   if (/^\d+$/.test(name)) return { kind: 'digits', digits: name };
@@ -26,6 +26,24 @@ test('signing on asks for the cashier’s number and then the float', () => {
   });
   expect(play(shiftMenu(null), 'enter', '7', 'enter', 'escape').screen).toEqual({ kind: 'sign-on', number: null, keyed: '7' });
   expect(play(shiftMenu(null), '2').wish).toEqual({ kind: 'shift', path: 'reprint', body: {} });
+});
+
+test('where the agent wants a PIN it is keyed last, and again after a wrong one', () => {
+  const { screen } = play(shiftMenu(null), 'enter', '0', '7', 'enter', '500', 'enter');
+  const asked = signOnAgain(screen, 'pin_needed') as Screen;
+  expect(asked).toEqual({ kind: 'sign-on', number: '07', keyed: '500', pin: '' });
+  expect(play(asked, 'enter').wish).toBeUndefined();
+  // Noughts in front count, and no more than eight digits are taken.
+  const sent = play(asked, '0', '0', '73', '918264', '5', 'back', '9', 'enter');
+  expect(sent.wish).toEqual({
+    kind: 'shift', path: 'open', body: { float_minor: 500, cashier: '07', cashier_number: '07', pin: '00739189' },
+  });
+  expect(sent.screen).toEqual(asked);
+  for (const code of ['pin_wrong', 'pin_locked', 'pin_invalid', 'pin_uncheckable']) expect(signOnAgain(sent.screen, code)).toEqual(asked);
+  expect(signOnAgain(sent.screen, 'cashier_unknown')).toEqual({ kind: 'sign-on', number: null, keyed: '' });
+  expect(signOnAgain(sent.screen, 'shift_open')).toBeNull();
+  expect(signOnAgain(HOME, 'pin_needed')).toBeNull();
+  expect(play(asked, '7', 'escape').screen).toEqual({ kind: 'sign-on', number: null, keyed: '07' });
 });
 
 test.each([['2', 'paid-in'], ['3', 'paid-out']] as const)('cash moves with an amount and a reason (%s)', (chosen, path) => {

@@ -5,18 +5,16 @@
 import { minorOf, withDigits } from './amount';
 import type { Sale } from './api';
 import { HOME, type Press, type Screen, type Step } from './screen';
+import { NUMBER_LEN_MAX, numbered, PIN_LEN_MAX } from './supervisor';
 
 /** Why cash moves without a sale; the words that go into the journal, in both languages. */
 export const REASONS = ['零钱 change', '缴款 to the safe', '采购 purchase', '其他 other'] as const;
 
-/** Longest number of a cashier, in digits. */
-const NUMBER_LEN_MAX = 8;
-
 export type ShiftScreen =
   /** What can be done about the shift. `open`: the batch of the one that is. */
   | { kind: 'shift'; open: number | null }
-  /** `number`: the cashier's, once it is keyed; then the float is. */
-  | { kind: 'sign-on'; number: string | null; keyed: string }
+  /** `number`: the cashier's, once it is keyed; then the float is. `pin`: what is keyed of it, once the agent has asked for it. */
+  | { kind: 'sign-on'; number: string | null; keyed: string; pin?: string }
   /**
    * `minor`: the amount, once it is keyed; then the reason is chosen; then `by` is the number of who stands there, empty for
    * whoever signed on. `batch`: whose drawer it is.
@@ -31,7 +29,7 @@ export type ShiftScreen =
   | { kind: 'report' };
 
 export type ShiftWish =
-  | { kind: 'shift'; path: 'open'; body: { float_minor: number; cashier: string; cashier_number: string } }
+  | { kind: 'shift'; path: 'open'; body: { float_minor: number; cashier: string; cashier_number: string; pin?: string } }
   | { kind: 'shift'; path: 'paid-in' | 'paid-out'; body: { batch: number; amount_minor: number; reason: string; cashier?: string } }
   | { kind: 'shift'; path: 'close'; body: { batch: number; counted_minor: number; cashier?: string; despite?: number[]; drop_held?: number[] } }
   | { kind: 'shift'; path: 'reprint'; body: Record<string, never> };
@@ -99,7 +97,15 @@ function menu(screen: Extract<ShiftScreen, { kind: 'shift' }>, press: Press): St
 }
 
 function signOn(screen: Extract<ShiftScreen, { kind: 'sign-on' }>, press: Press): Step {
-  const { number, keyed } = screen;
+  const { number, keyed, pin } = screen;
+  if (pin !== undefined && number !== null) {
+    if (press.kind === 'escape') return stay({ kind: 'sign-on', number: null, keyed: number });
+    const digits = numbered(pin, press, PIN_LEN_MAX);
+    if (digits !== null) return stay({ ...screen, pin: digits });
+    if (press.kind !== 'enter' || pin === '') return stay(screen);
+    const body = { float_minor: minorOf(keyed), cashier: number, cashier_number: number, pin };
+    return { screen: { ...screen, pin: '' }, wish: { kind: 'shift', path: 'open', body } };
+  }
   if (press.kind === 'escape') return stay(number === null ? shiftMenu(null) : { ...screen, number: null, keyed: number });
   if (press.kind === 'back') return stay({ ...screen, keyed: keyed.slice(0, -1) });
   if (press.kind === 'digits') {
@@ -113,10 +119,14 @@ function signOn(screen: Extract<ShiftScreen, { kind: 'sign-on' }>, press: Press)
   return { screen, wish: { kind: 'shift', path: 'open', body } };
 }
 
-/** A cashier's number with more keys pressed; nothing if it was another key. */
-function numbered(number: string, press: Press): string | null {
-  if (press.kind === 'digits') return (number + press.digits).slice(0, NUMBER_LEN_MAX);
-  return press.kind === 'back' ? number.slice(0, -1) : null;
+/**
+ * Where signing on goes when the agent refuses it: to the PIN, with number and float kept; to another number if that is
+ * nobody's. Null: nothing of these was the trouble.
+ */
+export function signOnAgain(screen: Screen, code: string): Screen | null {
+  if (screen.kind !== 'sign-on' || screen.number === null) return null;
+  if (code === 'cashier_unknown') return { kind: 'sign-on', number: null, keyed: '' };
+  return code.startsWith('pin_') ? { ...screen, pin: '' } : null;
 }
 
 function drawer(screen: Extract<ShiftScreen, { kind: 'drawer' }>, press: Press): Step {
@@ -134,7 +144,7 @@ function drawer(screen: Extract<ShiftScreen, { kind: 'drawer' }>, press: Press):
     return stay(chosen === undefined ? screen : { ...screen, reason: chosen });
   }
   if (press.kind === 'escape') return stay({ ...screen, reason: null, by: '' });
-  const by = numbered(screen.by, press);
+  const by = numbered(screen.by, press, NUMBER_LEN_MAX);
   if (by !== null) return stay({ ...screen, by });
   if (press.kind !== 'enter') return stay(screen);
   const path = way === 'in' ? 'paid-in' : 'paid-out';
@@ -147,7 +157,7 @@ function count(screen: Extract<ShiftScreen, { kind: 'count' }>, press: Press, sa
   const { batch, keyed, sure, doubt } = screen;
   if (press.kind === 'escape') return stay(sure ? { ...screen, sure: false, doubt: false, held: undefined } : shiftMenu(batch));
   if (sure) {
-    const by = numbered(screen.by, press);
+    const by = numbered(screen.by, press, NUMBER_LEN_MAX);
     if (by !== null) return stay({ ...screen, by });
     if (press.kind !== 'enter') return stay(screen);
     const despite = doubt ? { despite: sales.filter((sale) => !sale.settled).map((sale) => sale.counter) } : {};

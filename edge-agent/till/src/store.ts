@@ -7,7 +7,8 @@ import {
 import { changesOf, type Draft, takesKeys } from './devices';
 import { HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
 import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
-import { afterShift } from './shift';
+import { afterShift, signOnAgain } from './shift';
+import { supervisorFor } from './supervisor';
 import type { Language } from './text';
 
 export type Notice =
@@ -216,6 +217,9 @@ async function carryOut(intent: Intent): Promise<void> {
   } catch (error) {
     set({ busy: model.busy.filter((path) => path !== intent.path), silent: false });
     tell(error);
+    const code = error instanceof Problem ? error.code : '';
+    const again = intent.path === '/api/shift/open' ? signOnAgain(model.screen, code) : supervisorFor(intent.path, intent.body, code);
+    if (again !== null) set({ screen: again });
     const isDoubt = error instanceof Problem && error.code === 'shift_in_doubt';
     const isLeft = error instanceof Problem && error.code === 'held_left';
     if (isLeft && model.screen.kind === 'count') {

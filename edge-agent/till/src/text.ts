@@ -74,6 +74,8 @@ export interface Texts {
     byHint: string;
     doubtSure: string;
   };
+  pin: { title: string; hint: string };
+  supervisor: { title: string; number: string; hint: string };
   refundTitle: string;
   refundAll: string;
   refundSure: string;
@@ -211,6 +213,8 @@ const zh: Texts = {
     byHint: '换人经手就输入其操作员号，按确认',
     doubtSure: '联系不上中心，以下交易结果不明。仍要结算？',
   },
+  pin: { title: '密码', hint: '输入密码，按确认' },
+  supervisor: { title: '主管授权', number: '主管操作员号', hint: '请主管输入操作员号，按确认' },
   refundTitle: '退款金额',
   refundAll: '直接按确认：退还全部余额',
   refundSure: '确认退款？',
@@ -294,6 +298,14 @@ const zh: Texts = {
     training_busy: '还有交易没有完成，现在不能进入或退出培训。',
     shift_open: '已经有人签到，请先结算。',
     no_shift: '请先签到。',
+    cashier_unknown: '本机没有这个操作员号。',
+    pin_needed: '请输入密码。',
+    pin_wrong: '密码不正确，还可再试 {0} 次。',
+    pin_locked: '密码输错次数过多，已锁定。',
+    pin_invalid: '密码是 4 至 8 位数字。',
+    pin_uncheckable: '无法核对密码，请在管理后台重设密码。',
+    supervisor_needed: '需要主管授权。',
+    not_a_supervisor: '这不是主管的操作员号。',
     other_shift: '班次已在别处变更，没有执行。请重新查看。',
     shift_busy: '还有交易没有完成，现在不能结算：等待、查询或取消它。',
     shift_in_doubt: '联系不上中心，有交易结果不明。',
@@ -410,6 +422,8 @@ const en: Texts = {
     byHint: 'If it is somebody else, key their number, then Enter',
     doubtSure: 'Core is away and these are in doubt. Close all the same?',
   },
+  pin: { title: 'PIN', hint: 'Key in the PIN, then Enter' },
+  supervisor: { title: 'A supervisor approves', number: 'Supervisor’s number', hint: 'A supervisor keys in the number, then Enter' },
   refundTitle: 'Amount to refund',
   refundAll: 'Enter alone refunds all that is left',
   refundSure: 'Refund this?',
@@ -493,6 +507,14 @@ const en: Texts = {
     training_busy: 'A sale is not finished: training cannot begin or end now.',
     shift_open: 'Somebody has signed on already. Close that batch first.',
     no_shift: 'Sign on first.',
+    cashier_unknown: 'No cashier has this number at this till.',
+    pin_needed: 'Key in the PIN.',
+    pin_wrong: 'The PIN is wrong. Tries left before it is locked: {0}.',
+    pin_locked: 'Locked.',
+    pin_invalid: 'A PIN has 4 to 8 digits.',
+    pin_uncheckable: 'The PIN cannot be checked: have a new one set on the dashboard.',
+    supervisor_needed: 'A supervisor must approve this.',
+    not_a_supervisor: 'This is not a supervisor’s number.',
     other_shift: 'The shift was changed elsewhere: nothing was done. Look at the screen again.',
     shift_busy: 'A sale is not finished, so the batch cannot be closed now: wait, query it or cancel it.',
     shift_in_doubt: 'Core is away, and some sales are in doubt.',
@@ -544,7 +566,9 @@ export function whyFailed(t: Texts, failure: Failure): string {
 export function plainWords(t: Texts, problem: Problem): string {
   const words = t.problems[problem.code];
   // Which sale is in the way, or which setting, only the agent knows.
-  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid'].includes(problem.code);
+  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked'].includes(problem.code);
+  // How many tries are left stands in its sentence alone.
+  if (words !== undefined && problem.code === 'pin_wrong') return fill(words, /\d+/.exec(problem.detail)?.[0] ?? '…');
   if (words !== undefined) return isTold ? `${words} ${problem.detail}` : words;
   const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
   return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;

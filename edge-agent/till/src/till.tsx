@@ -13,6 +13,7 @@ import { FUNCTION_KEYS } from './keyboard';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
+import { SupervisorRoom } from './supervisor-screens';
 import { type Notice as NoticeKind, press } from './store';
 import { fill, plainWords, TEXTS } from './text';
 
@@ -62,6 +63,8 @@ function roomOf(screen: Screen) {
     case 'count':
     case 'report':
       return <ShiftRoom screen={screen} />;
+    case 'supervisor':
+      return <SupervisorRoom screen={screen} />;
     case 'devices':
     case 'device':
     case 'device-form':
