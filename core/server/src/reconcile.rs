@@ -33,12 +33,10 @@ use self::days::Days;
 use crate::{
     app::App,
     packages::Served,
-    payments::{PaymentError, channel_of_account},
+    payments::{CLOCKS_APART_MS, PaymentError, channel_of_account},
     period::{Period, PeriodError},
 };
 
-/// How far apart the clocks of nodes may be.
-const CLOCKS_APART_MS: i64 = 3_600_000;
 /// How long a run may be silent before another takes the day up: longer than any page takes to come and be written.
 const LEASE_MS: i64 = 180_000;
 

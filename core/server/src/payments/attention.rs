@@ -47,7 +47,8 @@ fn attend_in(
         payments::save(tx, scope, &mut stored)?;
     }
     for mut refund in refunds::of_payment(tx, scope, payment)? {
-        if refund.watch.attention_at.is_some() && is_over(&refund.refund.state) {
+        let is_stuck = !is_over(&refund.refund.state) || refund.watch.doubted_at.is_some();
+        if refund.watch.attention_at.is_some() && !is_stuck {
             refund.watch.attention_at = None;
             refund.updated_at = now;
             refunds::save(tx, scope, &mut refund)?;

@@ -186,8 +186,8 @@ pub(super) fn refund_order(payment: &StoredPayment, refund: &StoredRefund, chann
     }
 }
 
-/// How far behind ours a scheme's clock may be.
-const CLOCKS_APART_MS: i64 = 3_600_000;
+/// How far from ours the clock of a scheme or of another node may be.
+pub(crate) const CLOCKS_APART_MS: i64 = 3_600_000;
 
 /// The channel's status in the domain's words. When it was paid is the channel's word, on whose bill of that day it stands, as
 /// far as that can be: not ahead of now, and not before the payment was. Some channels do not say when.

@@ -14,6 +14,7 @@ use saoma_store::{
 
 use super::{
     PaymentError,
+    call::CLOCKS_APART_MS,
     dispute::{Case, Said, move_on, write_down, write_event},
     kind,
     settle::decided,
@@ -55,9 +56,6 @@ pub async fn heard(app: &App, scope: TenantScope, news: DisputeNews) -> Result<S
 
 const ACTOR: &str = "channel";
 
-/// How far ahead of ours a scheme's clock may be.
-const AHEAD_MS_MAX: i64 = 3_600_000;
-
 fn heard_in(
     app: &App,
     tx: &mut Tx<'_>,
@@ -68,7 +66,7 @@ fn heard_in(
     let known = disputes::of_case(tx, scope, news.account, &news.case_reference)?;
     // Of two news the later counts: one from far ahead would silence all that follow. It is the first, or is not newer than
     // what was heard.
-    let heard_at = if news.at > now.plus(AHEAD_MS_MAX) {
+    let heard_at = if news.at > now.plus(CLOCKS_APART_MS) {
         known.as_ref().and_then(|known| known.heard_at).unwrap_or(now)
     } else {
         news.at

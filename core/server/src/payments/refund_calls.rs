@@ -101,7 +101,8 @@ pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<
         })
         .await?;
     let channel = channel_of(app, scope, &sale).await?;
-    if refund.refund.state == State::Created {
+    // Nothing was sent, or nothing is to be sent any more: a void is asked about by asking for it again.
+    if refund.refund.state == State::Created || is_over(&refund.refund.state) {
         return Ok(None);
     }
     if !by_cancel(&channel, refund.refund.kind) {

@@ -38,22 +38,24 @@ pub enum AttemptError {
 pub async fn send(app: &App, outgoing: &Outgoing, job: Job) -> Result<(), AttemptError> {
     let Job { scope, delivery, url } = job;
     let (at, began) = (app.now(), Instant::now());
-    let outcome = match (url.parse(), headers(app, scope, &delivery).await) {
-        (_, Err(AttemptError::Store(error) | AttemptError::Secrets(SecretsError::Store(error)))) => {
-            return Err(error.into());
-        }
-        // A delivery that this node cannot sign has had its attempt: another may do it, and it ends as others do.
-        (_, Err(error)) => {
-            tracing::error!(%error, "a webhook could not be signed");
-            Err(NotAnswered::Forbidden(
-                "the delivery could not be signed; whoever runs core finds why in its log".to_owned(),
-            ))
-        }
-        (Ok(url), Ok(headers)) => {
-            let body = delivery.payload.clone().into_bytes();
-            outgoing.post(&url, headers, body, TIMEOUT, ANSWER_BYTES_MAX).await
-        }
-        (Err(error), _) => Err(NotAnswered::Forbidden(format!("{error}"))),
+    let outcome = match url.parse() {
+        Err(error) => Err(NotAnswered::Forbidden(format!("{error}"))),
+        Ok(url) => match headers(app, scope, &delivery).await {
+            Ok(headers) => {
+                let body = delivery.payload.clone().into_bytes();
+                outgoing.post(&url, headers, body, TIMEOUT, ANSWER_BYTES_MAX).await
+            }
+            Err(AttemptError::Store(error) | AttemptError::Secrets(SecretsError::Store(error))) => {
+                return Err(error.into());
+            }
+            // A delivery that this node cannot sign has had its attempt: another may do it, and it ends as others do.
+            Err(error) => {
+                tracing::error!(%error, "a webhook could not be signed");
+                Err(NotAnswered::Forbidden(
+                    "the delivery could not be signed; whoever runs core finds why in its log".to_owned(),
+                ))
+            }
+        },
     };
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let jitter = u32::from_be_bytes(app.random_16()?.first_chunk().copied().unwrap_or_default());

@@ -27,9 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const CALL_MS_MAX: i64 = 120_000;
 /// How often it is looked whether a channel that cannot be called (no plugin, no secrets) can be by now.
 const WITHOUT_CHANNEL_MS: i64 = 60_000;
-/// How soon something is tried again that failed here, as by a database that was busy. If that cannot be written down either,
-/// the lease ends by itself.
-const AFTER_FAILURE_MS: i64 = 10_000;
+const AFTER_FAILURE_MS_MIN: i64 = 10_000;
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
     let mut work = JoinSet::new();
@@ -60,18 +58,15 @@ pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(),
         })
         .await?;
     for payments::Due { scope, payment } in due {
-        let (app, id, version) = (app.clone(), payment.payment.id, payment.version);
+        let (app, id, version, moved_at) = (app.clone(), payment.payment.id, payment.version, payment.updated_at);
         let span = tracing::info_span!("resolve", trace_id = Empty, payment.id = %id, tenant = %scope.tenant());
         let one = async move {
             began_in(&app, scope, id, None).await;
             if let Err(error) = pursue(&app, scope, payment).await {
                 tracing::warn!(%error, "a payment is taken up again later");
                 // What fails each time is stuck too, and nobody else would tell.
-                let let_go = async {
-                    let_go(&app, scope, version, id, AFTER_FAILURE_MS).await?;
-                    call_a_person(&app, scope, id, &error.to_string()).await
-                };
-                if let Err(error) = let_go.await {
+                let plan = next_at(after_failure(moved_at, app.now()));
+                if let Err(error) = replan(&app, scope, version, id, &error.to_string(), plan).await {
                     tracing::warn!(%error, "nobody was called");
                 }
             }
@@ -79,14 +74,14 @@ pub async fn take_up(app: &App, room: u32, work: &mut JoinSet<()>) -> Result<(),
         work.spawn(one.instrument(span));
     }
     for refunds::Due { scope, refund } in due_refunds {
-        let (app, id) = (app.clone(), refund.refund.id);
+        let (app, id, version, moved_at) = (app.clone(), refund.refund.id, refund.version, refund.updated_at);
         let span = tracing::info_span!("resolve", trace_id = Empty, refund.id = %id, tenant = %scope.tenant());
         let one = async move {
             began_in(&app, scope, refund.payment, Some(id)).await;
             if let Err(error) = pursue_refund(&app, scope, refund).await {
                 tracing::warn!(%error, "a refund is taken up again later");
-                let again_at = app.now().plus(AFTER_FAILURE_MS);
-                if let Err(error) = call_about_refund(&app, scope, id, error.to_string(), again_at).await {
+                let again_at = after_failure(moved_at, app.now());
+                if let Err(error) = call_about_refund(&app, scope, id, version, error.to_string(), again_at).await {
                     tracing::warn!(%error, "nobody was called");
                 }
             }
@@ -110,6 +105,7 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
     // Without its plugin nobody can be asked: it stays open, and is looked at again as slowly as can be.
     let pace = match channel_of(app, scope, &sale).await {
         Ok(channel) => pace(&channel.manifest),
+        Err(PaymentError::Store(error)) => return Err(error.into()),
         Err(error) => {
             tracing::error!(%error, "a payment is open and its channel cannot be called");
             let since = match stored.payment.state {
@@ -121,8 +117,8 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
             if since.is_some_and(|since| has_passed(since, CALL_MS_MAX, app.now())) {
                 stored = settle(app, scope, id, Outcome::Event(Event::NoAnswer), "core").await?.sale.payment;
             }
-            let_go(app, scope, stored.version, id, WITHOUT_CHANNEL_MS).await?;
-            return call_a_person(app, scope, id, &error.to_string()).await;
+            let plan = next_at(app.now().plus(WITHOUT_CHANNEL_MS));
+            return replan(app, scope, stored.version, id, &error.to_string(), plan).await;
         }
     };
     let version = stored.version;
@@ -150,77 +146,66 @@ async fn pursue(app: &App, scope: TenantScope, mut stored: payments::StoredPayme
             close_now(app, scope, id).await?;
         }
     }
-    later(app, scope, version, id, pace).await?;
-    call_a_person(app, scope, id, "").await
+    later(app, scope, version, id, pace).await
 }
 
-/// Gives a payment back that nothing was saved of since it was taken up; it is due again in `pause_ms`.
-async fn let_go(app: &App, scope: TenantScope, version: u64, id: PaymentId, pause_ms: i64) -> Result<(), PaymentError> {
-    let again_at = app.now().plus(pause_ms);
-    replan(app, scope, version, id, move |_, stored| stored.next_attempt_at = Some(again_at)).await
+/// When to try again what failed here, as by a database that was busy: ever more slowly, the longer nothing has moved. If that
+/// cannot be written down either, the lease ends by itself.
+fn after_failure(moved_at: Millis, now: Millis) -> Millis {
+    now.plus(now.0.saturating_sub(moved_at.0).clamp(AFTER_FAILURE_MS_MIN, LEASE_MS))
 }
 
-/// What core has not come to an end with for too long is shown to a person, once; core goes on.
-async fn call_a_person(app: &App, scope: TenantScope, id: PaymentId, why: &str) -> Result<(), PaymentError> {
-    let (now, why) = (app.now(), why.to_owned());
-    let called = app
-        .store()
-        .write(move |tx| {
-            let sale = payments::load_sale(tx, &scope, id)?;
-            if sale.payment.watch.attention_at.is_some() || !needs_person(chased(&sale), now) {
-                return Ok(false);
-            }
-            let mut stored = sale.payment;
-            // Who looks sees the channel's last word, and whose it was; a lease that is held by now stays where it is.
-            let words = [why.clone(), stored.watch.last_said.clone().unwrap_or_default()].join(" ");
-            stored.watch.attention_at = Some(now);
-            payments::save(tx, &scope, &mut stored)?;
-            record(tx, &scope, &stored, None, kind::NEEDS_ATTENTION, words.trim(), "core", now)?;
-            Ok::<_, StoreError>(true)
-        })
-        .await;
-    match called {
-        Ok(true) => app.news_of(scope.tenant()),
-        // Somebody saved it meanwhile: it is not stuck, or the next attempt calls.
-        Ok(false) | Err(StoreError::Stale { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(())
+fn next_at(again_at: Millis) -> impl Fn(&payments::Sale, &mut payments::StoredPayment) + Clone + Send + 'static {
+    move |_, stored| stored.next_attempt_at = Some(again_at)
 }
 
 /// The next attempt after one that changed nothing.
 async fn later(app: &App, scope: TenantScope, version: u64, id: PaymentId, pace: Pace) -> Result<(), PaymentError> {
     let jitter = u32::from_be_bytes(app.random_16()?.first_chunk().copied().unwrap_or_default());
     let now = app.now();
-    replan(app, scope, version, id, move |sale, stored| {
+    let plan = move |sale: &payments::Sale, stored: &mut payments::StoredPayment| {
         stored.attempts = stored.attempts.saturating_add(1);
         stored.next_attempt_at = again_at(Chased { attempts: stored.attempts, ..chased(sale) }, pace, jitter, now);
-    })
-    .await
+    };
+    replan(app, scope, version, id, "", plan).await
 }
 
-/// If nothing was saved since, the lease is still ours: the next attempt is set. If something was, that set it.
+/// If nothing was saved since, the lease is still ours: the next attempt is set. If something was, that set it. What core has
+/// not come to an end with for too long is shown to a person, once, with `why`; core goes on.
 async fn replan(
     app: &App,
     scope: TenantScope,
     version: u64,
     id: PaymentId,
+    why: &str,
     plan: impl Fn(&payments::Sale, &mut payments::StoredPayment) + Clone + Send + 'static,
 ) -> Result<(), PaymentError> {
+    let (now, why) = (app.now(), why.to_owned());
     let work = move |tx: &mut Tx<'_>| {
         let sale = payments::load_sale(tx, &scope, id)?;
         if sale.payment.version != version {
-            return Ok(());
+            return Ok(false);
         }
         let mut stored = sale.payment.clone();
         plan(&sale, &mut stored);
-        payments::reschedule(tx, &scope, &stored)
+        if stored.watch.attention_at.is_some() || !needs_person(chased(&sale), now) {
+            payments::reschedule(tx, &scope, &stored)?;
+            return Ok(false);
+        }
+        // Who looks sees the channel's last word, and whose it was.
+        let words = [why.clone(), stored.watch.last_said.clone().unwrap_or_default()].join(" ");
+        stored.watch.attention_at = Some(now);
+        payments::save(tx, &scope, &mut stored)?;
+        record(tx, &scope, &stored, None, kind::NEEDS_ATTENTION, words.trim(), "core", now)?;
+        Ok::<_, StoreError>(true)
     };
     match app.store().write(work).await {
-        // Somebody saved it between load and now: their schedule stands.
-        Err(StoreError::Stale { .. }) => Ok(()),
-        other => Ok(other?),
+        Ok(true) => app.news_of(scope.tenant()),
+        // Somebody saved it between load and now: their schedule stands, and the next attempt calls.
+        Ok(false) | Err(StoreError::Stale { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
+    Ok(())
 }
 
 fn chased(sale: &payments::Sale) -> Chased<'_> {
@@ -237,14 +222,15 @@ fn chased(sale: &payments::Sale) -> Chased<'_> {
 }
 
 async fn pursue_refund(app: &App, scope: TenantScope, refund: refunds::StoredRefund) -> Result<(), PaymentError> {
-    let (id, kept) = (refund.refund.id, refund.clone());
+    let (id, mut kept) = (refund.refund.id, refund.clone());
     match resume_refund(app, scope, refund).await {
         Err(error) if error.is_of_the_channel() => {
             tracing::error!(%error, "a refund is open and its channel cannot be called");
             if has_passed(kept.updated_at, CALL_MS_MAX, app.now()) {
-                take_as_unanswered(app, scope, kept).await?;
+                kept = take_as_unanswered(app, scope, kept).await?;
             }
-            call_about_refund(app, scope, id, error.to_string(), app.now().plus(WITHOUT_CHANNEL_MS)).await
+            let again_at = app.now().plus(WITHOUT_CHANNEL_MS);
+            call_about_refund(app, scope, id, kept.version, error.to_string(), again_at).await
         }
         done => done,
     }
@@ -255,14 +241,15 @@ async fn call_about_refund(
     app: &App,
     scope: TenantScope,
     id: RefundId,
+    version: u64,
     why: String,
     again_at: Millis,
 ) -> Result<(), PaymentError> {
     let now = app.now();
     let work = move |tx: &mut Tx<'_>| {
         let mut refund = refunds::load(tx, &scope, id)?;
-        // It has ended meanwhile.
-        if refund.next_attempt_at.is_none() {
+        // Whoever saved it since has planned what follows, and may be at it.
+        if refund.version != version || refund.next_attempt_at.is_none() {
             return Ok(());
         }
         let stored = payments::load(tx, &scope, refund.payment)?;

@@ -1,9 +1,9 @@
 //! Settling by hand what a channel leaves open: two persons, and the channel's last word.
 
 use saoma_channels::PaymentStatus;
-use saoma_domain::payment::State;
-use saoma_protocol::PaymentId;
-use saoma_server::payments::{self, PaymentError, Proposal};
+use saoma_domain::{payment::State, refund::State as Standing};
+use saoma_protocol::{PaymentId, RefundId, api::RefundKind};
+use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, give_back, resume_refund};
 use saoma_store::{StoreError, tenants::LatePolicy};
 
 use crate::scheme_world::{Counter, Say, no_answer};
@@ -105,5 +105,37 @@ async fn a_settlement_by_hand_is_refused_when_the_channel_says_otherwise() {
         let again = payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await;
         assert!(matches!(again, Err(PaymentError::ChannelSays(_))), "a refused settlement was carried out: {again:?}");
     }
+    counter.books_hold().await;
+}
+
+/// A void failed while a settlement of it waited. It is asked about by asking for it again, and nobody wants it any more.
+#[tokio::test]
+async fn a_void_that_is_over_is_not_asked_for_again_by_who_confirms() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    counter.scheme.next("charge", PAID);
+    let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
+    counter.scheme.next("cancel", no_answer());
+    let void = RefundId::from_bytes([8; 16]);
+    let wish = GiveBack {
+        id: void,
+        fingerprint: Some([0; 32]),
+        payment: id,
+        kind: RefundKind::Void,
+        amount: None,
+        reason: None,
+        actor: "usr_manager".to_owned(),
+    };
+    give_back(&counter.app, scope, wish).await.unwrap();
+    let wish = Proposal { refund: Some(void), ..proposal(id, false, 1) };
+    let (proposed, _) = payments::propose(&counter.app, scope, wish).await.unwrap();
+    counter.scheme.next("cancel", PAID);
+    resume_refund(&counter.app, scope, counter.refunds(id).await.remove(0)).await.unwrap();
+    assert!(matches!(counter.refunds(id).await[0].refund.state, Standing::Failed { .. }));
+    let asked = counter.scheme.calls("cancel");
+    counter.scheme.always("cancel", CLOSED);
+    let confirmed = payments::confirm(&counter.app, scope, proposed.id, "usr_accountant").await;
+    assert!(matches!(confirmed, Err(PaymentError::ChannelSays(_))), "{confirmed:?}");
+    assert_eq!(counter.scheme.calls("cancel"), asked, "the sale was undone");
+    assert!(matches!(counter.state(id).await, State::Captured(_)));
     counter.books_hold().await;
 }

@@ -10,7 +10,7 @@ use saoma_domain::{
     refund::State,
 };
 use saoma_protocol::{ChannelAccountId, Money, PaymentId, RefundId, api::RefundKind};
-use saoma_server::payments::{GiveBack, PaymentError, Told, give_back, refund_notified, told};
+use saoma_server::payments::{GiveBack, PaymentError, Told, attend, give_back, refund_notified, told};
 use saoma_store::{StoreError, payments::Sale, refunds::StoredRefund, tenants::LatePolicy};
 
 use crate::scheme_world::{Counter, Say, answer, cny, no_answer};
@@ -112,6 +112,8 @@ async fn a_refund_that_is_paid_after_it_failed_is_booked_once() {
     };
     let twice = give_back(&counter.app, counter.scope, again).await;
     assert!(matches!(twice, Err(PaymentError::Refused(Refusal::InDoubt { .. }))), "{twice:?}");
+    attend(&counter.app, counter.scope, payment, "seen".to_owned(), "usr_owner").await.unwrap();
+    assert!(counter.refunds(payment).await[0].watch.attention_at.is_some(), "the call ended before the doubt");
     counter.scheme.always("query", Say::Status(PaymentStatus::Succeeded));
     counter.scheme.next("query_refund", no_answer());
     counter.scheme.always("query_refund", Say::Refund(RefundStatus::Succeeded));

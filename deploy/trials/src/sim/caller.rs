@@ -25,11 +25,13 @@ pub const CALL_MS_MAX: i64 = 5_000;
 
 /// A request on its way to the scheme.
 pub struct Call {
+    pub node: usize,
     pub ask: Ask,
     pub answer: oneshot::Sender<Result<Said, Failure>>,
 }
 
 pub struct Caller {
+    node: usize,
     pub wires: Wires,
     pub canary: Option<Canary>,
     manifest: Arc<Manifest>,
@@ -52,7 +54,7 @@ pub struct Notice {
 impl Caller {
     /// # Errors
     /// Never: the schema is an empty one.
-    pub fn new(wires: Wires, canary: Option<Canary>) -> anyhow::Result<Self> {
+    pub fn new(node: usize, wires: Wires, canary: Option<Canary>) -> anyhow::Result<Self> {
         let manifest = Manifest {
             id: "model".to_owned(),
             version: "1.0.0".to_owned(),
@@ -78,12 +80,12 @@ impl Caller {
             cadence: Cadence { call_timeout_ms: 5_000, query_interval_ms: 6_000, reverse_after_ms: 30_000 },
             bills: None,
         };
-        Ok(Self { wires, canary, manifest: Arc::new(manifest) })
+        Ok(Self { node, wires, canary, manifest: Arc::new(manifest) })
     }
 
     async fn call(&self, ask: Ask) -> Result<Said, Failure> {
         let (answer, answered) = oneshot::channel();
-        self.wires.want(Wanted::Call(Call { ask, answer }));
+        self.wires.want(Wanted::Call(Call { node: self.node, ask, answer }));
         answered.await.unwrap_or_else(|_| Err(Failure::NoAnswer { why: "the world ended".to_owned() }))
     }
 

@@ -72,9 +72,10 @@ impl Canary {
     #[must_use]
     pub const fn seeds_max(self) -> u64 {
         match self {
-            // Races that are open for a tenth of a second: after a code's end, and before a commit that fails. And a scheme that
-            // pays what it had refused.
-            Self::LostUpdate | Self::SentBeforeCommit | Self::LateRefundDropped => 1_000,
+            // Races that are open for a tenth of a second: after a code's end, and before a commit that fails.
+            Self::LostUpdate | Self::SentBeforeCommit => 1_000,
+            // A scheme that pays what it had refused; two who give back at once.
+            Self::LateRefundDropped | Self::NothingSetAside => 3_000,
             _ => 500,
         }
     }

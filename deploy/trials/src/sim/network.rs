@@ -80,7 +80,7 @@ impl World<'_> {
 
     /// Core calls the scheme.
     pub(super) fn call(&mut self, call: Call) {
-        let Call { ask, answer } = call;
+        let Call { node, ask, answer } = call;
         let id = self.number();
         let wires = self.wires.clone();
         let mut world = wires.lock();
@@ -114,12 +114,17 @@ impl World<'_> {
             "a call to the scheme arrives twice",
             "a call to the scheme is slow",
         );
+        let chance = world.rates.core_crash;
+        let dies = self.nodes[node].is_some() && world.strikes(chance, "core dies while it waits for the scheme");
         drop(world);
         for (copy, arrives_ms) in arrivals.into_iter().enumerate() {
             let call = (copy == 0).then_some(id);
             self.after(arrives_ms.min(ON_ITS_WAY_MS_MAX), Event::AtScheme { ask: ask.clone(), call });
         }
         self.end_call(id, answer, CALL_MS_MAX, Failure::TimedOut { after_ms: CALL_MS_MAX.unsigned_abs() });
+        if dies {
+            self.kill_core(node);
+        }
     }
 
     /// The call ends with `failure` unless an answer comes first.

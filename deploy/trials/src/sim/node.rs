@@ -63,7 +63,7 @@ impl Node {
         let app = App::new(Parts {
             config: template.config.clone(),
             store: store.pausing(wires.pause(idx)),
-            channels: Arc::new(Caller::new(wires.clone(), canary)?),
+            channels: Arc::new(Caller::new(idx, wires.clone(), canary)?),
             clock: Arc::new(SetClock { wires: wires.clone(), who: idx }),
             chance: Arc::new(wires.clone()),
             vault: template.vault.clone(),

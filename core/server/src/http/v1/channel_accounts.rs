@@ -227,8 +227,7 @@ pub async fn change(
         && !account.enabled
         && let Ok(manifest) = &manifest
     {
-        let settings = serde_json::from_str(&account.settings_json).unwrap_or_default();
-        account.settings_json = checked_settings(&manifest.settings_schema, settings)?;
+        check_settings(&manifest.settings_schema, &account.settings_json)?;
     }
     account.enabled = body.enabled.unwrap_or(account.enabled);
     if let Some(basis_points) = body.fee_basis_points {
@@ -314,7 +313,12 @@ fn missing(plugin: &str) -> Problem {
 /// As JSON text.
 pub(super) fn checked_settings(schema: &SettingsSchema, settings: Map<String, Value>) -> Result<String, Problem> {
     let text = Value::Object(settings).to_string();
-    schema.check(&text).map_err(|error| {
+    check_settings(schema, &text)?;
+    Ok(text)
+}
+
+fn check_settings(schema: &SettingsSchema, text: &str) -> Result<(), Problem> {
+    schema.check(text).map_err(|error| {
         let pointer = match &error {
             SettingsError::Missing(name) | SettingsError::Unknown(name) | SettingsError::Wrong { name, .. } => {
                 format!("/settings/{}", escaped(name))
@@ -323,7 +327,7 @@ pub(super) fn checked_settings(schema: &SettingsSchema, settings: Map<String, Va
         };
         Problem::new(INVALID, format!("The settings do not fit: {error}.")).at(pointer)
     })?;
-    Ok(text)
+    Ok(())
 }
 
 /// Whether these are secrets that the channel has, with values that may be kept.
