@@ -265,6 +265,10 @@ impl Owner {
                 self.sync_event(sync::Event::Asked).await;
                 return Ok(());
             }
+            PushBody::GoodsChanged => {
+                self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                return Ok(());
+            }
         };
         let event = Event::Pushed { view: Box::new(view.clone()), refund };
         match self.happen(view.id, event, Beside { push: Some(id), ..Beside::default() }).await {

@@ -442,8 +442,11 @@ fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
     if goods.len() > GOODS_LINES_MAX {
         return Err(Refused::Goods(format!("at most {GOODS_LINES_MAX} lines of goods")));
     }
-    for Goods { name, quantity, price_minor } in goods {
-        let why = if !is_text(name) {
+    for line in goods {
+        let Goods { name, quantity, price_minor, .. } = line;
+        let why = if !line.is_plain() {
+            "a line with a discount or a tax is made of a basket".to_owned()
+        } else if !is_text(name) {
             format!("a name must have 1 to {TEXT_LEN_MAX} characters, no control characters")
         } else if !(1..=QUANTITY_MAX).contains(quantity) {
             format!("a quantity must be 1 to {QUANTITY_MAX}")

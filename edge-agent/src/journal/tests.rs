@@ -55,7 +55,7 @@ fn kept(number: u8) -> Kept {
         payment: payment(number),
         counter: Sequence(u64::from(number)),
         amount: amount(),
-        goods: vec![Goods { name: "oolong-tea".to_owned(), quantity: 1, price_minor: 1250 }],
+        goods: vec![Goods::plain("oolong-tea".to_owned(), 1, 1250)],
         reference: None,
         cashier: "cashier-Lin".to_owned(),
         keyed_at: Millis(1),

@@ -241,7 +241,7 @@ mod tests {
             counter: Sequence(7),
             amount: Amount::new(1250, Currency::CNY).unwrap(),
             tender: Tender::Cash { tendered_minor: 2000 },
-            goods: vec![Goods { name: "奶茶 Milk tea".to_owned(), quantity: 1, price_minor: 1250 }],
+            goods: vec![Goods::plain("奶茶 Milk tea".to_owned(), 1, 1250)],
             reference: None,
             cashier: "Li".to_owned(),
         };

@@ -13,6 +13,7 @@ mod discrepancies;
 mod disputes;
 mod fee_plans;
 mod furniture;
+mod goods;
 mod group;
 mod house;
 mod idempotency;

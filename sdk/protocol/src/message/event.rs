@@ -28,6 +28,9 @@ pub enum PushBody {
     Refund { refund: RefundView, payment: PaymentView },
     /// A person asked for the terminal's journal now.
     SyncNow,
+    /// The merchant's catalogue changed: the terminal asks for what is new. One that does not know this leaves it with core, where
+    /// at most one waits for each terminal.
+    GoodsChanged,
 }
 
 /// The pushes that the terminal has on its disk; core need not send them again.
