@@ -6,6 +6,8 @@
 //! hangs, a full disk (no new sale; what is under way ends). Does not survive, and says so: a journal that was altered.
 
 mod alarms;
+mod basket;
+mod catalogue;
 mod devices;
 mod happen;
 mod held;

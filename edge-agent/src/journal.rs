@@ -7,6 +7,7 @@
 //! ([`keys`]), and says so.
 
 pub mod export;
+mod goods;
 mod held;
 mod keys;
 mod open;

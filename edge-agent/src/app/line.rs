@@ -93,6 +93,7 @@ impl Owner {
                 self.line.mqtt_up = true;
                 self.line.health_due = true;
                 self.line.health_sent_at = None;
+                self.catalogue.connected();
                 self.sync_event(sync::Event::Connected).await;
             }
             News::Down => {
@@ -182,12 +183,13 @@ impl Owner {
                     }
                 }
             }
+            Done::Goods(answer) => self.goods_answered(answer).await,
             Done::Renewed(next) => self.renewed(next).await,
         }
     }
 
     /// What came of an exchange over HTTPS that is not about a sale.
-    async fn answered<T>(&mut self, what: &'static str, answer: Result<T, HttpsError>) -> Option<T> {
+    pub(super) async fn answered<T>(&mut self, what: &'static str, answer: Result<T, HttpsError>) -> Option<T> {
         match answer {
             Ok(answer) => {
                 self.heard().await;
@@ -223,6 +225,7 @@ impl Owner {
         }
         self.line.https_up = true;
         self.line.poll_at = Instant::now();
+        self.catalogue.connected();
         if !self.line.mqtt_up {
             if let Some(mqtt) = &self.mqtt {
                 mqtt.hurry();
@@ -267,6 +270,7 @@ impl Owner {
             }
             PushBody::GoodsChanged => {
                 self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                self.catalogue.changed();
                 return Ok(());
             }
         };

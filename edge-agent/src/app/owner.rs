@@ -7,7 +7,7 @@ use std::{
 
 use saoma_protocol::{
     Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
-    api::{Goods, PaymentState, TerminalProfile},
+    api::{Goods, GoodsChanges, PaymentState, TerminalProfile},
     message::{JournalAck, PeripheralHealth, Push},
 };
 use tokio::{
@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use super::{
-    Held, StartError, alarms::Alarms, devices::Notes, line::Line, now, paper::Paper, renew::Renewal, training::Training,
+    Held, StartError, alarms::Alarms, basket::Filling, catalogue::Catalogue, devices::Notes, line::Line, now,
+    paper::Paper, renew::Renewal, training::Training,
 };
 use crate::{
     config::Config,
@@ -88,6 +89,9 @@ pub(super) struct Owner {
     /// What is put aside, by its number, and the last number that was given.
     pub(super) held_aside: BTreeMap<Sequence, PutAside>,
     pub(super) held_last: Sequence,
+    /// The basket that is being filled, and how far the catalogue is here.
+    pub(super) filling: Filling,
+    pub(super) catalogue: Catalogue,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -134,6 +138,8 @@ pub(super) struct OpenSale {
 pub(super) struct Order {
     pub(super) amount: saoma_protocol::Amount,
     pub(super) goods: Vec<Goods>,
+    /// The basket is sold.
+    pub(super) of_basket: bool,
     pub(super) reference: Option<Reference>,
     pub(super) cashier: String,
     /// What it was put aside as; that goes when this is sold.
@@ -185,6 +191,7 @@ pub(super) enum Done {
     Pushes(Result<Vec<Push>, HttpsError>),
     Acknowledged(Result<(), HttpsError>),
     Profile(Result<TerminalProfile, HttpsError>),
+    Goods(Result<GoodsChanges, HttpsError>),
     Renewed(Result<Box<Next>, RenewError>),
 }
 
@@ -206,6 +213,7 @@ impl Owner {
             sales.insert(payment, OpenSale { sale: Sale::reopened(kept), entry });
         }
         let unsent = journal.run(crate::journal::Store::unsent).await?;
+        let known = journal.run(crate::journal::Store::goods_known).await?;
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let renewal = Renewal::of(&identity.certificate_chain_pem);
         let mut owner = Self {
@@ -220,6 +228,8 @@ impl Owner {
             shift,
             held_aside: aside.into_iter().map(|held| (held.number, held)).collect(),
             held_last,
+            filling: Filling::default(),
+            catalogue: Catalogue::new(known),
             sales,
             training: Training::default(),
             follow_ups,
@@ -332,6 +342,9 @@ impl Owner {
             Command::Hold { pressed, request, reply } => {
                 let _ = reply.send(self.hold(pressed, request).await);
             }
+            Command::Basket { pressed, request, reply } => {
+                let _ = reply.send(self.press_basket(pressed, request).await);
+            }
             Command::DropHeld { pressed, number, reply } => {
                 let _ = reply.send(self.drop_held(pressed, number).await);
             }
@@ -418,6 +431,7 @@ impl Owner {
         self.training_tick(now);
         self.answer_late();
         self.line_tick(now).await;
+        self.catalogue_tick();
         self.renewal_tick(now);
     }
 
