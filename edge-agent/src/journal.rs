@@ -8,6 +8,7 @@
 
 mod cashiers;
 pub mod export;
+mod goods;
 mod held;
 mod keys;
 mod open;

@@ -24,6 +24,7 @@ pub mod disputes;
 mod error;
 pub mod events;
 pub mod fee_plans;
+pub mod goods;
 mod group;
 pub mod hand_settlements;
 pub mod idempotency;

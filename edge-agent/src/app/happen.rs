@@ -175,6 +175,7 @@ impl Owner {
         if let Some(amount) = sale::to_announce(was_captured, &sale, now()) {
             self.counter.announce(amount);
         }
+        self.filling.heard_of(&sale);
         let payment = sale.kept.payment;
         let before = self.sales.get(&payment).map(|held| held.sale.kept.clone());
         if before.as_ref().is_none_or(|kept| *kept != sale.kept) {

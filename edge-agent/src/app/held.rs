@@ -8,6 +8,7 @@ use super::{
     press::{amount_of, is_text, reference_of},
 };
 use crate::{
+    basket::Basket,
     held::{HELD_MAX, Held, HeldChange},
     journal::{self, Commit},
     till::{
@@ -34,8 +35,17 @@ impl Owner {
             return held.map(HeldView::of).ok_or(Refused::HeldNotFound);
         }
         self.check_not_training()?;
-        let HoldRequest { amount_minor, reference, held: instead_of, cashier } = request;
+        let HoldRequest { amount_minor, basket: revision, reference, held, cashier } = request;
         let amount: Amount = amount_of(amount_minor, self.identity.profile.currency)?;
+        let (basket, instead_of) = match revision {
+            None => (None, held),
+            Some(revision) => {
+                self.basket_goods(revision, amount, &[])?;
+                let basket = self.filling.seen(revision)?.clone();
+                let instead_of = basket.held;
+                (Some(Basket { held: None, ..basket }), instead_of)
+            }
+        };
         let reference = reference_of(reference.as_deref())?;
         let cashier = self.named(cashier)?.unwrap_or_else(|| self.cashier().to_owned());
         if !is_text(&cashier) {
@@ -50,7 +60,7 @@ impl Owner {
         let number = self.held_last.next();
         self.check_shift(false)?;
         self.check_open_for_sales().await?;
-        let held = Held { number, amount, reference, cashier, held_at, key: pressed.key.clone() };
+        let held = Held { number, amount, reference, cashier, basket, held_at, key: pressed.key.clone() };
         let drops = instead_of.map(HeldChange::Drop);
         self.commit_held(pressed, drops.into_iter().chain([HeldChange::Keep(held.clone())]).collect()).await?;
         self.held_last = number;
@@ -59,6 +69,9 @@ impl Owner {
             self.held_aside.remove(&before);
         }
         self.held_aside.insert(number, held);
+        if revision.is_some() {
+            self.filling.take(None);
+        }
         Ok(view)
     }
 

@@ -94,6 +94,7 @@ impl Owner {
                 self.line.health_due = true;
                 self.line.health_sent_at = None;
                 self.fetch.is_due = true;
+                self.catalogue.connected();
                 self.sync_event(sync::Event::Connected).await;
             }
             News::Down => {
@@ -184,6 +185,7 @@ impl Owner {
                 }
             }
             Done::Cashiers(answer) => self.cashiers_came(answer).await,
+            Done::Goods(answer) => self.goods_answered(answer).await,
             Done::Renewed(next) => self.renewed(next).await,
         }
     }
@@ -226,6 +228,7 @@ impl Owner {
         self.line.https_up = true;
         self.line.poll_at = Instant::now();
         self.fetch.is_due = true;
+        self.catalogue.connected();
         if !self.line.mqtt_up {
             if let Some(mqtt) = &self.mqtt {
                 mqtt.hurry();
@@ -267,6 +270,11 @@ impl Owner {
                 self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
                 self.fetch.is_due = true;
                 self.sync_event(sync::Event::Asked).await;
+                return Ok(());
+            }
+            PushBody::GoodsChanged => {
+                self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                self.catalogue.changed();
                 return Ok(());
             }
         };

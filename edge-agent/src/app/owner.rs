@@ -7,7 +7,7 @@ use std::{
 
 use saoma_protocol::{
     Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
-    api::{Goods, PaymentState, TerminalProfile},
+    api::{Goods, GoodsChanges, PaymentState, TerminalProfile},
     cashier::CashierList,
     message::{JournalAck, PeripheralHealth, Push},
 };
@@ -18,8 +18,8 @@ use tokio::{
 };
 
 use super::{
-    Held, StartError, alarms::Alarms, cashiers::Fetch, devices::Notes, line::Line, now, paper::Paper, renew::Renewal,
-    training::Training,
+    Held, StartError, alarms::Alarms, basket::Filling, cashiers::Fetch, catalogue::Catalogue, devices::Notes,
+    line::Line, now, paper::Paper, renew::Renewal, training::Training,
 };
 use crate::{
     cashiers::Cashiers,
@@ -93,6 +93,9 @@ pub(super) struct Owner {
     pub(super) held_last: Sequence,
     pub(super) cashiers: Cashiers,
     pub(super) fetch: Fetch,
+    /// The basket that is being filled, and how far the catalogue is here.
+    pub(super) filling: Filling,
+    pub(super) catalogue: Catalogue,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -139,6 +142,8 @@ pub(super) struct OpenSale {
 pub(super) struct Order {
     pub(super) amount: saoma_protocol::Amount,
     pub(super) goods: Vec<Goods>,
+    /// The basket is sold.
+    pub(super) of_basket: bool,
     pub(super) reference: Option<Reference>,
     pub(super) cashier: String,
     /// What it was put aside as; that goes when this is sold.
@@ -191,6 +196,7 @@ pub(super) enum Done {
     Acknowledged(Result<(), HttpsError>),
     Profile(Result<TerminalProfile, HttpsError>),
     Cashiers(Result<CashierList, HttpsError>),
+    Goods(Result<GoodsChanges, HttpsError>),
     Renewed(Result<Box<Next>, RenewError>),
 }
 
@@ -222,6 +228,7 @@ impl Owner {
             sales.insert(payment, OpenSale { sale: Sale::reopened(kept), entry });
         }
         let unsent = journal.run(crate::journal::Store::unsent).await?;
+        let known = journal.run(crate::journal::Store::goods_known).await?;
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let renewal = Renewal::of(&identity.certificate_chain_pem);
         let mut owner = Self {
@@ -238,6 +245,8 @@ impl Owner {
             held_last,
             cashiers: Cashiers::new(cashiers, tries, now(), Instant::now()),
             fetch: Fetch::new(),
+            filling: Filling::default(),
+            catalogue: Catalogue::new(known),
             sales,
             training: Training::default(),
             follow_ups,
@@ -352,6 +361,9 @@ impl Owner {
             Command::Hold { pressed, request, reply } => {
                 let _ = reply.send(self.hold(pressed, request).await);
             }
+            Command::Basket { pressed, request, reply } => {
+                let _ = reply.send(self.press_basket(pressed, request).await);
+            }
             Command::DropHeld { pressed, number, reply } => {
                 let _ = reply.send(self.drop_held(pressed, number).await);
             }
@@ -439,6 +451,7 @@ impl Owner {
         self.answer_late();
         self.line_tick(now).await;
         self.cashiers_tick();
+        self.catalogue_tick();
         self.renewal_tick(now);
     }
 

@@ -99,7 +99,8 @@ impl Owner {
         self.check_not_training()?;
         request.cashier = self.named(request.cashier.take())?;
         let (currency, is_cash) = (self.identity.profile.currency, request.method == SaleMethod::Cash);
-        let Checked { order, tender } = check(request, currency, self.cashier())?;
+        let basket = request.basket;
+        let Checked { mut order, tender } = check(request, currency, self.cashier())?;
         if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
             if awaiting.pressed != pressed {
                 return Err(Refused::KeyReused);
@@ -107,6 +108,10 @@ impl Owner {
             if tender.is_none() {
                 return Ok(Sold::AwaitingScan(awaiting.view()));
             }
+        }
+        if let Some(revision) = basket {
+            order.goods = self.basket_goods(revision, order.amount, &order.goods)?;
+            (order.of_basket, order.held) = (true, self.filling.seen(revision)?.held);
         }
         self.check_shift(is_cash)?;
         self.check_held(order.held)?;
@@ -124,13 +129,18 @@ impl Owner {
     }
 
     async fn key(&mut self, pressed: Pressed, order: Order, tender: Tender) -> Result<SaleView, Refused> {
-        let Order { amount, goods, reference, cashier, held } = order;
+        let Order { amount, goods, of_basket, reference, cashier, held } = order;
         let counter = self.counted.next();
         let (tenant, terminal, _) = self.ids();
         let payment = PaymentId::for_sale(tenant, terminal, counter);
         let Pressed { key, fingerprint } = pressed;
         let intent = Intent { key, fingerprint, payment, refund: None };
-        self.begin(Keyed { payment, counter, amount, tender, goods, reference, cashier }, intent, held).await
+        let view =
+            self.begin(Keyed { payment, counter, amount, tender, goods, reference, cashier }, intent, held).await?;
+        if of_basket {
+            self.filling.take(Some(payment));
+        }
+        Ok(view)
     }
 
     /// New sales are stopped while the disk is full, and when their numbers could have been used already.
@@ -219,12 +229,18 @@ impl Owner {
 
     /// `POST /api/scan`.
     pub(super) async fn scan(&mut self, pressed: Pressed, text: ScannedCode) -> Result<ScanView, Refused> {
-        if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
-            return Ok(ScanView::Sale { sale: Box::new(self.view(payment).await?) });
+        match self.seen(&pressed).await? {
+            Some(Seen { payment: Some(payment), .. }) => {
+                return Ok(ScanView::Sale { sale: Box::new(self.view(payment).await?) });
+            }
+            Some(_) => return Ok(ScanView::Basket { basket: self.filling.view().map(Box::new), scanned: None }),
+            None => {}
         }
         let scanned = self.scanned(text).await?;
-        if let ScanView::Sale { sale } = &scanned {
-            self.remember(pressed, Some(sale.payment));
+        match &scanned {
+            ScanView::Sale { sale } => self.remember(pressed, Some(sale.payment)),
+            ScanView::Basket { .. } => self.remember(pressed, None),
+            _ => {}
         }
         Ok(scanned)
     }
@@ -233,7 +249,11 @@ impl Owner {
     pub(super) async fn hardware_scan(&mut self, text: ScannedCode) {
         let scanned = self.scanned(text).await.unwrap_or_else(|error| {
             tracing::info!(%error, "a scan led to nothing");
-            ScanView::Unexpected
+            match error {
+                Refused::BarcodeUnknown(barcode) => ScanView::BarcodeUnknown { barcode },
+                Refused::GoodsScanned => ScanView::GoodsScanned,
+                _ => ScanView::Unexpected,
+            }
         });
         self.emit("scan", &scanned);
     }
@@ -252,8 +272,12 @@ impl Owner {
             };
         }
         let Some(Awaiting { pressed, order, .. }) = self.awaiting.clone() else {
-            return Err(Refused::ScanNotAwaited);
+            return self.scan_goods(&text).await;
         };
+        // What lies on the counter is no customer's code: core would decline the sale for it.
+        if self.article(&text).await?.is_some() {
+            return Err(Refused::GoodsScanned);
+        }
         if !self.knows_its_numbers() {
             return Err(not_compared());
         }
@@ -411,7 +435,8 @@ pub(super) fn amount_of(minor: i64, currency: Currency) -> Result<Amount, Refuse
 /// # Errors
 /// What is wrong with it.
 pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> Result<Checked, Refused> {
-    let SaleRequest { amount_minor, method, code, tendered_minor, goods, reference, held, cashier: named } = request;
+    let SaleRequest { amount_minor, method, code, tendered_minor, goods, basket: _, reference, held, cashier: named } =
+        request;
     let amount = amount_of(amount_minor, currency)?;
     let tender = match (method, code, tendered_minor) {
         (SaleMethod::Cash, None, tendered_minor) => {
@@ -441,7 +466,7 @@ pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> 
         return Err(Refused::Cashier);
     }
     let reference = reference_of(reference.as_deref())?;
-    Ok(Checked { order: Order { amount, goods, reference, cashier, held }, tender })
+    Ok(Checked { order: Order { amount, goods, of_basket: false, reference, cashier, held }, tender })
 }
 
 pub(super) fn reference_of(text: Option<&str>) -> Result<Option<Reference>, Refused> {
@@ -452,8 +477,11 @@ fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
     if goods.len() > GOODS_LINES_MAX {
         return Err(Refused::Goods(format!("at most {GOODS_LINES_MAX} lines of goods")));
     }
-    for Goods { name, quantity, price_minor } in goods {
-        let why = if !is_text(name) {
+    for line in goods {
+        let Goods { name, quantity, price_minor, .. } = line;
+        let why = if !line.is_plain() {
+            "a line with a discount or a tax is made of a basket".to_owned()
+        } else if !is_text(name) {
             format!("a name must have 1 to {TEXT_LEN_MAX} characters, no control characters")
         } else if !(1..=QUANTITY_MAX).contains(quantity) {
             format!("a quantity must be 1 to {QUANTITY_MAX}")

@@ -79,6 +79,8 @@ impl Owner {
             disk: DiskView { ok: self.disk.is_ok(), detail: self.disk.as_ref().err().cloned().unwrap_or_default() },
             training: self.training.view(),
             held: self.held_views(),
+            basket: self.filling.view(),
+            catalogue_count: self.catalogue.count,
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
             open_sales: self
                 .sales
@@ -132,7 +134,11 @@ impl Owner {
             .max_by_key(|held| held.sale.kept.counter);
         match presenting {
             Some(held) => sale::display(&held.sale),
-            None => Display::Idle { merchant_name: self.identity.profile.merchant_name.clone() },
+            None => {
+                let profile = &self.identity.profile;
+                let idle = || Display::Idle { merchant_name: profile.merchant_name.clone() };
+                self.filling.display(profile.currency).unwrap_or_else(idle)
+            }
         }
     }
 

@@ -188,7 +188,7 @@ mod tests {
             counter: Sequence(3),
             amount: serde_json::from_value(json!({"minor": 1250, "currency": "CNY"})).unwrap(),
             tendered_minor: 2000,
-            goods: vec![Goods { name: "=tea, \"green\"".to_owned(), quantity: 2, price_minor: 625 }],
+            goods: vec![Goods::plain("=tea, \"green\"".to_owned(), 2, 625)],
             cashier: "-Li".to_owned(),
         };
         let entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();

@@ -55,7 +55,7 @@ fn kept(number: u8) -> Kept {
         payment: payment(number),
         counter: Sequence(u64::from(number)),
         amount: amount(),
-        goods: vec![Goods { name: "oolong-tea".to_owned(), quantity: 1, price_minor: 1250 }],
+        goods: vec![Goods::plain("oolong-tea".to_owned(), 1, 1250)],
         reference: None,
         cashier: "cashier-Lin".to_owned(),
         keyed_at: Millis(1),
@@ -296,6 +296,7 @@ fn what_is_put_aside_is_kept_under_the_next_key_and_a_journal_of_before_gets_one
         reference: crate::sale::Reference::parse("table-9").unwrap(),
         cashier: cashier.to_owned(),
         held_at: Millis(3),
+        basket: None,
         key: format!("hold-{number}"),
     };
     {
@@ -393,7 +394,10 @@ fn every_column_is_sealed_or_may_be_read() {
     const MAY_BE_READ: &str = "entries.sequence entries.at sales.payment sales.counter sales.entry sales.state sales.open \
                                sales.captured refunds.refund refunds.payment refunds.state intents.key intents.payment \
                                intents.refund intents.at shifts.batch shifts.entry shifts.open shift_presses.key \
-                               shift_presses.at held.number cashiers.name pin_tries.cashier pushes_seen.id meta.name meta.value";
+                               shift_presses.at held.number cashiers.name pin_tries.cashier pushes_seen.id meta.name \
+                               meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate \
+                               goods_barcodes.barcode goods_barcodes.goods tax_rates.id tax_rates.name \
+                               tax_rates.basis_points tax_rates.included";
     #[derive(QueryableByName)]
     struct Column {
         #[diesel(sql_type = sql_types::Text)]

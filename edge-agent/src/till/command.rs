@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
+    basket::{BasketRequest, BasketView},
     peripherals::DevicesNow,
     problem::Refused,
     shift::{ShiftNow, ShiftView},
@@ -45,6 +46,9 @@ pub struct SaleRequest {
     pub tendered_minor: Option<i64>,
     #[serde(default)]
     pub goods: Vec<Goods>,
+    /// The basket is sold: its revision as the page shows it. The goods are its lines, and the amount must be what they cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basket: Option<u64>,
     /// The table's or order's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -60,6 +64,9 @@ pub struct SaleRequest {
 #[serde(deny_unknown_fields)]
 pub struct HoldRequest {
     pub amount_minor: i64,
+    /// The basket is put aside: its revision as the page shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basket: Option<u64>,
     #[serde(default)]
     pub reference: Option<String>,
     /// What was put aside before, and is put aside again with another amount or number.
@@ -227,6 +234,11 @@ pub enum Command {
         request: HoldRequest,
         reply: Reply<HeldView>,
     },
+    Basket {
+        pressed: Pressed,
+        request: BasketRequest,
+        reply: Reply<Option<BasketView>>,
+    },
     DropHeld {
         pressed: Pressed,
         number: Sequence,
@@ -296,6 +308,7 @@ impl Command {
             Self::Sell { .. }
             | Self::Scan { .. }
             | Self::Hold { .. }
+            | Self::Basket { .. }
             | Self::Training { press: TrainingPress::Enter, .. }
             | Self::SellTraining { .. }
             | Self::PressOnTraining { .. }

@@ -6,9 +6,13 @@ use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use saoma_protocol::{
     Sequence,
     api::{Failure, Problem},
+    barcode::Barcode,
 };
 
-use crate::{config::source::ChangeError, journal::JournalError, peripherals::PeripheralError, sale::Refusal};
+use crate::{
+    basket::BasketError, config::source::ChangeError, journal::JournalError, peripherals::PeripheralError,
+    sale::Refusal,
+};
 
 /// The reasons.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -93,6 +97,16 @@ pub enum Refused {
     ReceiptElsewhere,
     #[error("no scan is awaited, and this is not the number of a sale of this till")]
     ScanNotAwaited,
+    #[error("{}", unknown(.0.as_ref()))]
+    BarcodeUnknown(Option<Barcode>),
+    #[error("these are goods, and the customer's code is awaited: scan that, or go back to the basket")]
+    GoodsScanned,
+    #[error("the basket is another by now: look at the screen again")]
+    BasketChanged,
+    #[error("the basket cannot be changed now: sell it, put it aside or clear it first")]
+    BasketBusy,
+    #[error(transparent)]
+    Basket(#[from] BasketError),
     #[error("no code is on show")]
     NoCode,
     #[error("nothing has been printed yet")]
@@ -167,6 +181,11 @@ impl Refused {
             Self::TrainingBusy(_) => "training_busy",
             Self::ReceiptElsewhere => "receipt_elsewhere",
             Self::ScanNotAwaited => "scan_not_awaited",
+            Self::BarcodeUnknown(_) => "barcode_unknown",
+            Self::GoodsScanned => "goods_scanned",
+            Self::BasketChanged => "basket_changed",
+            Self::BasketBusy => "basket_busy",
+            Self::Basket(_) => "basket_invalid",
             Self::NoCode => "no_code",
             Self::NoReceipt => "no_receipt",
             Self::DiskFull => "disk_full",
@@ -195,14 +214,18 @@ impl Refused {
             | Self::Method(_)
             | Self::Code
             | Self::Goods(_)
+            | Self::Basket(_)
             | Self::Cashier
             | Self::PinForm
             | Self::SettingsInvalid(_)
             | Self::Reference
             | Self::Reason => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::SaleNotFound | Self::NoCode | Self::NoReceipt | Self::NoReport | Self::NotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::SaleNotFound
+            | Self::BarcodeUnknown(_)
+            | Self::NoCode
+            | Self::NoReceipt
+            | Self::NoReport
+            | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Sale(_)
             | Self::CashierUnknown
             | Self::PinNeeded
@@ -224,6 +247,9 @@ impl Refused {
             | Self::TrainingBusy(_)
             | Self::ReceiptElsewhere
             | Self::ScanNotAwaited
+            | Self::GoodsScanned
+            | Self::BasketChanged
+            | Self::BasketBusy
             | Self::SettingsLocked(_)
             | Self::SettingsChanged(_)
             | Self::Core(_) => StatusCode::CONFLICT,
@@ -262,6 +288,12 @@ impl Refused {
             _ => None,
         }
     }
+}
+
+/// What is scanned is repeated if it is surely a barcode: it may be a customer's code.
+fn unknown(barcode: Option<&Barcode>) -> String {
+    let barcode = barcode.map(|barcode| format!(" {barcode}")).unwrap_or_default();
+    format!("the barcode{barcode} is not in the catalogue: key the price, or have it added")
 }
 
 /// `disk_full` → `Disk full`: the code in words, the same for every case of it.

@@ -19,8 +19,9 @@ use actix_web::{
 use saoma_protocol::{
     Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
-        CreatePayment, CreateRefund, Enrol, Enrolled, Failure, Page, PaymentState, PaymentView, Presentation, Problem,
-        Pushes, RefundKind, RefundState, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
+        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges, Page,
+        PaymentState, PaymentView, Presentation, Problem, Pushes, RefundKind, RefundState, RefundView, Renew, Renewed,
+        TerminalBooks, TerminalProfile,
     },
     cashier::CashierList,
     journal::{Entry, GENESIS, Record},
@@ -51,6 +52,11 @@ pub struct Known {
     /// The channel takes its time over refunds.
     pub refunds_pend: bool,
     pub cashiers: CashierList,
+    /// Changes of the catalogue: what is sold from then on, or is not any more. The nth made the version n.
+    catalogue: Vec<(CatalogueGoods, bool)>,
+    tax_rates: Vec<CatalogueRate>,
+    /// The versions since which a terminal asked for changes.
+    pub goods_asked: Vec<u64>,
 }
 
 pub struct FakeCore {
@@ -155,6 +161,7 @@ impl FakeCore {
                 .route("/v1/terminal/profile", web::get().to(profile))
                 .route("/v1/terminal/cashiers", web::get().to(cashiers))
                 .route("/v1/terminal/books", web::get().to(books))
+                .route("/v1/terminal/goods", web::get().to(goods))
         })
         .workers(1)
         .disable_signals()
@@ -190,6 +197,16 @@ impl FakeCore {
             known.pushed += 1;
             let body = PushBody::Refund { refund, payment: sale };
             known.pushes.push(Push { id: Sequence(known.pushed), at: Millis(0), body });
+        });
+    }
+
+    /// The office says what is sold from now on (or is not any more), and core that something is new.
+    pub fn office_sells(&self, rates: &[CatalogueRate], changes: impl IntoIterator<Item = (CatalogueGoods, bool)>) {
+        self.look(|known| {
+            known.tax_rates = rates.to_vec();
+            known.catalogue.extend(changes);
+            known.pushed += 1;
+            known.pushes.push(Push { id: Sequence(known.pushed), at: Millis(0), body: PushBody::GoodsChanged });
         });
     }
 
@@ -459,6 +476,34 @@ async fn renew(secured: Secured, body: Json<Renew>) -> HttpResponse {
         Some(certificate_chain_pem) => HttpResponse::Ok().json(Renewed { certificate_chain_pem, not_after: Millis(0) }),
         None => HttpResponse::GatewayTimeout().finish(),
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Since {
+    since: u64,
+}
+
+/// The catalogue, in small pages; until there is one, as a core of before.
+async fn goods(known: Shared, query: web::Query<Since>) -> HttpResponse {
+    const PAGE: usize = 2;
+    let mut known = known.lock().unwrap();
+    if known.catalogue.is_empty() {
+        return problem(404, "not_found");
+    }
+    known.goods_asked.push(query.since);
+    let afresh = query.since == 0;
+    let from = usize::try_from(query.since).unwrap();
+    let page: Vec<_> = known.catalogue[from..].iter().take(PAGE).cloned().collect();
+    let through = from + page.len();
+    let (sold, gone): (Vec<_>, Vec<_>) = page.into_iter().partition(|(_, is_sold)| *is_sold);
+    HttpResponse::Ok().json(GoodsChanges {
+        through: Sequence(through as u64),
+        more: through < known.catalogue.len(),
+        afresh,
+        goods: sold.into_iter().map(|(item, _)| item).collect(),
+        removed: gone.into_iter().map(|(item, _)| item.id).collect(),
+        tax_rates: known.tax_rates.clone(),
+    })
 }
 
 async fn profile() -> Json<TerminalProfile> {

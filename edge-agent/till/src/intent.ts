@@ -31,6 +31,9 @@ export const SALES = { real: '/api/sales', training: '/api/training/sales' } as 
 /** Where what was keyed is put aside. */
 export const HELD = '/api/held';
 
+/** Where the basket is changed. */
+export const BASKET = '/api/basket';
+
 /** While it waits for its answer there is nothing else to do: its outcome must be seen before the amount is used again. */
 export function isAlone(path: string): boolean {
   return isNewSale(path) || path === HELD;

@@ -1,8 +1,9 @@
 // What each key does on each screen. Pure: from where the cashier stands and a press to where they stand next, and what is
 // to be asked of the agent. Nothing here touches the page or the network.
 
-import type { Action, Held, Method, Sale } from './api';
+import type { Action, Basket, Held, Method, Sale } from './api';
 import { minorOf, withDigits } from './amount';
+import { basketScreen, basketStep, type BasketScreen, type BasketWish, isBarcode, other } from './basket';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
@@ -27,6 +28,7 @@ export type Screen =
   | ShiftScreen
   | DeviceScreen
   | HeldScreen
+  | BasketScreen
   /** Asks whether training begins, or ends if it is `on`. */
   | SupervisorScreen
   | { kind: 'training'; on: boolean }
@@ -42,18 +44,21 @@ export type Press =
   | { kind: 'tendered'; minor: number }
   | { kind: 'pick'; payment: string }
   | { kind: 'take'; number: number }
+  /** A line of the basket. */
+  | { kind: 'line'; line: number }
   /** `text`: one more character, or what was pasted. `typed`: all that stands in the field. */
   | { kind: 'text' | 'typed'; text: string }
   | { kind: 'scanned'; text: string };
 
 export type Wish =
-  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number } }
+  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number; basket?: number } }
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' }
   | DeviceWish
   | { kind: 'training'; to: 'enter' | 'leave' }
   | HeldWish
+  | BasketWish
   | ShiftWish;
 
 export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over';
@@ -109,10 +114,13 @@ const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'devic
 /** Where nothing is under way, other rooms are one key away. */
 const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report'];
 
-/** `openBatch`: that of the shift that is open. `training`: whether sales are only played. `held`: what is put aside. */
+/**
+ * `openBatch`: that of the shift that is open. `training`: whether sales are only played. `held`: what is put aside. `basket`: what
+ * is being scanned.
+ */
 export function step(
   screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null, training = false,
-  held: readonly Held[] = [],
+  held: readonly Held[] = [], basket: Basket | null = null,
 ): Step {
   if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
   if (press.kind === 'training') {
@@ -123,10 +131,14 @@ export function step(
     if (training) return stay(screen, 'in_training');
     return CALM.includes(screen.kind) ? stay(shiftMenu(openBatch)) : stay(screen);
   }
-  if (press.kind === 'function' && press.key === 'hold') return training ? stay(screen, 'in_training') : hold(screen);
+  if (press.kind === 'function' && press.key === 'hold' && screen.kind !== 'basket') return training ? stay(screen, 'in_training') : hold(screen);
   switch (screen.kind) {
     case 'home':
+      if (basket !== null && screen.keyed === '' && goesOn(press)) return stay(basketScreen());
       return home(screen, press);
+    case 'basket':
+    case 'basket-clear':
+      return basketStep(screen, press, basket);
     case 'method':
       return method(screen, press);
     case 'cash':
@@ -136,6 +148,8 @@ export function step(
     case 'find':
       return find(screen, press, sales);
     case 'sale':
+      // What did not come to a sale is in the basket again.
+      if (basket !== null && (press.kind === 'enter' || press.kind === 'escape')) return stay(basketScreen());
       return sale(screen, press, sales);
     case 'confirm':
       if (press.kind === 'enter') return act(screen.payment, screen.action);
@@ -167,14 +181,22 @@ export function step(
   }
 }
 
+/** Whether it asks for what is next. */
+function goesOn(press: Press): boolean {
+  return press.kind === 'enter' || (press.kind === 'function' && press.key === 'sale');
+}
+
 /** Whether it holds a receipt's number; a keyboard with Caps Lock on types capitals. */
 function isReceipt(text: string): boolean {
   return text.toLowerCase().includes('pay_');
 }
 
-/** A number printed on a receipt finds its sale; anything else is a customer's code, if an amount is there to be paid. */
+/**
+ * A number printed on a receipt finds its sale, and goods go into the basket; anything else is a customer's code, if an amount is
+ * there to be paid.
+ */
 function scanned(screen: Screen, text: string): Step {
-  if ((screen.kind === 'home' || screen.kind === 'method') && !isReceipt(text)) {
+  if ((screen.kind === 'home' || screen.kind === 'method') && !isReceipt(text) && !isBarcode(text)) {
     const minor = screen.kind === 'home' ? minorOf(screen.keyed) : screen.minor;
     if (minor > 0) return sell(screen, minor, 'scan', { code: text });
   }
@@ -202,6 +224,10 @@ function home(screen: Extract<Screen, { kind: 'home' }>, press: Press): Step {
   const minor = minorOf(screen.keyed);
   if (press.kind === 'escape') return stay(HOME);
   if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
+  // An amount as a line of the basket; what was put aside as an amount is sold as one.
+  if (press.kind === 'text' && press.text === '+' && minor > 0 && screen.order === undefined) {
+    return { screen: HOME, wish: { kind: 'basket', press: other(minor) } };
+  }
   const key = press.kind === 'enter' ? 'sale' : press.kind === 'function' ? press.key : null;
   switch (key) {
     case 'sale':

@@ -1,11 +1,12 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type ScanAnswer, type Shift,
+  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type SaleScan, type ScanAnswer, type Shift,
   type TillState,
 } from './api';
+import { basketScreen } from './basket';
 import { changesOf, type Draft, takesKeys } from './devices';
-import { HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
+import { BASKET, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
 import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
@@ -109,9 +110,9 @@ function questionOf(screen: Screen): string {
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
-  if (!['enter', 'method', 'pick', 'take', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
+  if (!['enter', 'method', 'pick', 'take', 'line', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
   const question = questionOf(model.screen);
-  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'device-form-sure'].includes(question) || question.startsWith('count-'));
+  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'device-form-sure', 'basket-clear'].includes(question) || question.startsWith('count-'));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
@@ -119,7 +120,7 @@ function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
   if (model.busy.some(isAlone) || isTooEarly(what, by, at)) return;
-  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null, inTraining(), model.state?.held), at);
+  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null, inTraining(), model.state?.held, model.state?.basket), at);
 }
 
 /** Whether sales are only played. */
@@ -143,6 +144,8 @@ async function carry(wish: Wish): Promise<void> {
       return begin(salesPath(), wish.body);
     case 'act':
       return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
+    case 'basket':
+      return begin(BASKET, { revision: model.state?.basket?.revision ?? 0, press: wish.press });
     case 'hold':
       return begin(HELD, wish.body);
     case 'drop':
@@ -167,7 +170,7 @@ async function carry(wish: Wish): Promise<void> {
       const askedAt = performance.now();
       return ask(async () => {
         const answer = await post<ScanAnswer>('/api/scan', { text: wish.text }, key);
-        if (isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
+        if (answer.result !== 'basket' && isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
         scanned(answer);
       });
     }
@@ -194,11 +197,17 @@ async function carryOut(intent: Intent): Promise<void> {
   const askedAt = performance.now();
   const asking = model.screen;
   try {
-    const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
+    const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } } | { basket: Basket | null }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
     if (intent.path.startsWith(HELD)) {
       const isDone = intent.path === HELD && asking.kind === 'reference' && model.screen === asking;
       return set({ ...rest, screen: isDone ? HOME : model.screen });
+    }
+    if ('basket' in answer) {
+      // The state tells of it too; whoever presses on must not press on what was before.
+      const isHere = ['home', 'held'].includes(model.screen.kind) && answer.basket !== null;
+      const shown = isHere ? basketScreen(answer.basket === null ? 0 : answer.basket.lines.length - 1) : model.screen;
+      return set({ ...rest, ...withBasket(answer.basket), screen: shown });
     }
     if ('batch' in answer) {
       // What was just closed is shown, with what should have been in the drawer; all else is done.
@@ -264,14 +273,34 @@ function withAnswers(askedAt: number, answers: readonly Sale[]): Sale[] {
 }
 
 /** Whether it tells of a sale of the kind that is keyed now: a real one, or one that is only played. */
-function isOfNow({ result }: ScanAnswer): boolean {
+function isOfNow({ result }: SaleScan): boolean {
   return result === 'found' || (result === 'training_sale') === inTraining();
 }
 
+/** The state with this basket. */
+function withBasket(basket: Basket | null): Partial<Model> {
+  return model.state === null ? {} : { state: { ...model.state, basket } };
+}
+
+/** Where goods that are scanned lead to the basket: nothing else is being asked. */
+const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info'];
+
 function scanned(answer: Events['scan']): void {
-  if (answer.result === 'unexpected') {
-    set({ notice: { kind: 'scan' } });
-    return;
+  switch (answer.result) {
+    case 'unexpected':
+      set({ notice: { kind: 'scan' } });
+      return;
+    case 'barcode_unknown':
+      tell(new Problem(404, answer.result, answer.barcode ?? ''));
+      return;
+    case 'goods_scanned':
+      tell(new Problem(409, answer.result, ''));
+      return;
+    case 'basket': {
+      const leads = TO_BASKET.includes(model.screen.kind) && answer.basket !== null;
+      set({ ...withBasket(answer.basket), ...(leads ? { screen: basketScreen(answer.scanned?.line), notice: null } : {}) });
+      return;
+    }
   }
   if (!isOfNow(answer)) return;
   const { sale } = answer;
@@ -310,6 +339,7 @@ function takeState(state: TillState): void {
   }
   const after = afterShift(model.screen, state.shift?.batch ?? null, model.busy);
   set(after === model.screen ? { state, offlineSince } : { state, offlineSince, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
+  if ((state.basket ?? null) === null && ['basket', 'basket-clear'].includes(model.screen.kind)) set({ screen: HOME });
   // The others are real, or were only played: what is on the screen is of them.
   if (turned && !isFirst) {
     intents.forgetScan();

@@ -2,6 +2,7 @@
 
 import type { Action, Failure, Method, Problem, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
+import { BASKET, type BasketTexts } from './text-basket';
 import { DEVICES, type DeviceTexts } from './text-devices';
 
 export type Language = 'zh' | 'en';
@@ -125,6 +126,7 @@ export interface Texts {
   booksAgree: string;
   booksDisagree: string;
   booksUnknown: string;
+  basket: BasketTexts;
   devices: DeviceTexts;
   alarms: string;
   noAlarms: string;
@@ -275,6 +277,7 @@ const zh: Texts = {
   booksAgree: '本机与中心账目一致',
   booksDisagree: '本机与中心账目不一致',
   booksUnknown: '中心没有应答，暂时无法核对',
+  basket: BASKET.zh,
   devices: DEVICES.zh,
   alarms: '告警',
   noAlarms: '没有告警',
@@ -289,6 +292,11 @@ const zh: Texts = {
     sale_not_found: '没有找到这笔交易。',
     scan_not_awaited: '请先输入金额，再扫描付款码。',
     receipt_elsewhere: '这是别的收银机的小票，请到那台机器或管理后台退款。',
+    barcode_unknown: '商品目录里没有这个条码：请输入金额，或请管理人员添加。',
+    goods_scanned: '这是商品，现在要扫顾客的付款码；要加商品请先返回。',
+    basket_changed: '购物篮已在别处变更，没有执行。请重新查看。',
+    basket_busy: '购物篮现在不能变更：请先收款、挂单或清空。',
+    basket_invalid: '购物篮不能这样：',
     held_not_found: '这个挂单已经收款或作废。',
     held_full: '挂单太多，请先收款或作废几个。',
     held_left: '还有挂单，结算会把它们作废。',
@@ -484,6 +492,7 @@ const en: Texts = {
   booksAgree: 'This terminal’s and core’s books agree',
   booksDisagree: 'This terminal’s and core’s books differ',
   booksUnknown: 'Core does not answer: cannot compare now',
+  basket: BASKET.en,
   devices: DEVICES.en,
   alarms: 'Alarms',
   noAlarms: 'No alarms',
@@ -498,6 +507,11 @@ const en: Texts = {
     sale_not_found: 'There is no such sale.',
     scan_not_awaited: 'Key in the amount first, then scan the code.',
     receipt_elsewhere: 'This is a receipt of another till. Refund it there, or on the dashboard.',
+    barcode_unknown: 'This barcode is not in the catalogue: key the price, or have it added.',
+    goods_scanned: 'These are goods, and the customer’s code is awaited. To add them, go back first.',
+    basket_changed: 'The basket was changed elsewhere; nothing was done. Look again.',
+    basket_busy: 'The basket cannot be changed now: sell it, put it aside or clear it first.',
+    basket_invalid: 'The basket cannot be like this:',
     held_not_found: 'This is not put aside any more: it was sold or dropped.',
     held_full: 'Too much is put aside. Sell or drop some first.',
     held_left: 'Some are put aside. Closing the batch drops them.',
@@ -566,7 +580,7 @@ export function whyFailed(t: Texts, failure: Failure): string {
 export function plainWords(t: Texts, problem: Problem): string {
   const words = t.problems[problem.code];
   // Which sale is in the way, or which setting, only the agent knows.
-  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked'].includes(problem.code);
+  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked', 'basket_invalid', 'barcode_unknown'].includes(problem.code);
   // How many tries are left stands in its sentence alone.
   if (words !== undefined && problem.code === 'pin_wrong') return fill(words, /\d+/.exec(problem.detail)?.[0] ?? '…');
   if (words !== undefined) return isTold ? `${words} ${problem.detail}` : words;

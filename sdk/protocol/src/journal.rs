@@ -10,9 +10,9 @@ use crate::{Amount, Millis, Money, PaymentId, RefundId, Sequence, api::Goods, ap
 
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
-/// Version 2 added the records of a shift. Each record is written in the oldest version that has it, so that a core which
+/// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods. Each record is written in the oldest version that has it, so that a core which
 /// knows no shifts still takes the sales of a terminal that opens none.
-pub const RECORD_VERSION: u16 = 2;
+pub const RECORD_VERSION: u16 = 3;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest.
 pub const PAYLOAD_LEN_MAX: usize = 32 * 1024;
@@ -121,11 +121,16 @@ pub enum Record {
 impl Record {
     /// The version of the format that brought this kind of record.
     #[must_use]
-    pub const fn version(&self) -> u16 {
+    pub fn version(&self) -> u16 {
         match self {
-            Self::SaleKeyed { .. }
-            | Self::SaleSettled { .. }
-            | Self::CashSale { .. }
+            Self::SaleKeyed { goods, .. } | Self::CashSale { goods, .. } => {
+                if goods.iter().all(Goods::is_plain) {
+                    1
+                } else {
+                    3
+                }
+            }
+            Self::SaleSettled { .. }
             | Self::CashRefund { .. }
             | Self::RefundKeyed { .. }
             | Self::RefundSettled { .. } => 1,

@@ -17,7 +17,7 @@ use saoma_domain::{
 };
 use saoma_protocol::{
     Amount, Millis, OrderId, RefundId, Sequence, StoreId, TerminalId,
-    api::{Goods, RefundKind, TEXT_LEN_MAX, stands_in_text},
+    api::{Goods, GoodsTax, RefundKind, TEXT_LEN_MAX, stands_in_text},
     journal::Record,
     message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
 };
@@ -228,6 +228,11 @@ fn readable(text: &str) -> String {
         .collect()
 }
 
+fn readable_line(line: &Goods) -> Goods {
+    let tax = line.tax.as_ref().map(|tax| GoodsTax { name: readable(&tax.name), ..tax.clone() });
+    Goods { name: readable(&line.name), tax, ..line.clone() }
+}
+
 /// A cash sale's order has its payment's number: there is never a second attempt.
 fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], cashier: &str) -> Order {
     Order {
@@ -238,7 +243,7 @@ fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], ca
         counter: Some(sale.counter),
         cashier: Some(readable(cashier)).filter(|cashier| !cashier.is_empty()),
         reference: None,
-        goods: goods.iter().map(|line| Goods { name: readable(&line.name), ..line.clone() }).collect(),
+        goods: goods.iter().map(readable_line).collect(),
         created_at: book::believed(sale.at, source.now),
         paid_by: Some(sale.payment),
     }

@@ -36,6 +36,8 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::stored_value::routes)
                     .configure(v1::stored_value_acceptors::routes)
                     .configure(v1::stores::routes)
+                    .configure(v1::goods::routes)
+                    .configure(v1::tax_rates::routes)
                     .configure(v1::terminal::routes)
                     .configure(v1::ledger::routes)
                     .configure(v1::reconciliation_days::routes)

@@ -54,6 +54,7 @@ const OF_ONESELF: &[&str] = &[
     "stored-value-acceptors_introduce",
     "stores_list",
     "terminal_cashiers",
+    "terminal_goods",
     "terminal_profile",
     "terminal_pushes",
     "terminal_show_books",
@@ -260,6 +261,13 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let author = Author::trusted_by(owner).await;
     let package = author.has_published(owner, &sandbox_called("jadebox", "1.0.0")).await;
     let (held, top_up) = stored_value(owner, "first").await;
+    let tax = json!({ "name": format!("{OURS} tax"), "basis_points": 1_300, "included": true });
+    let tax: Value = owner.post("/v1/tax-rates").json(&tax).await.json(201);
+    let tax_rate = text(&tax, "/id").to_owned();
+    let goods =
+        json!({ "name": format!("{OURS} tea"), "price": { "minor": 1, "currency": "CNY" }, "tax_rate": tax_rate });
+    let goods: Value = owner.post("/v1/goods").json(&goods).await.json(201);
+    let goods = text(&goods, "/id").to_owned();
     Ids(BTreeMap::from([
         ("publisher", author.key_id()),
         ("package", package),
@@ -288,6 +296,8 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("user", text(&user, "/user/id").to_owned()),
         ("key", text(&key, "/id").to_owned()),
         ("cashier", text(&cashier, "/id").to_owned()),
+        ("goods", goods),
+        ("tax_rate", tax_rate),
         ("session", text(&sessions, "/items/0/id").to_owned()),
         ("tenant", merchant.id.clone()),
         ("email", format!("owner@{OURS}.example")),

@@ -162,6 +162,12 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
     // A merchant tries its plugins on nobody else, whoever is named.
     let (trial, canary) =
         ("/v1/plugin-rollouts/sandbox/canary", json!({ "version": 0, "package": "0".repeat(64), "tenants": [""] }));
+    let tax = json!({ "name": "tax", "basis_points": 600, "included": true });
+    let tax: Value = jade.owner.post("/v1/tax-rates").json(&tax).await.json(201);
+    let mut sold_goods = json!({ "name": "tea", "price": money.clone() });
+    let goods: Value = rust.owner.post("/v1/goods").json(&sold_goods).await.json(201);
+    let change_goods = format!("PUT /v1/goods/{}", text(&goods, "/id"));
+    sold_goods["stores"] = json!([rust.store]);
     let account = jade.account.as_str();
     let store = jade.store.as_str();
     let rows = [
@@ -181,6 +187,10 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
             account,
             "404 not_found",
         ),
+        ("goods_create", "/tax_rate", "/v1/goods", sold_goods.clone(), text(&tax, "/id"), "404 not_found"),
+        ("goods_create", "/stores/0", "/v1/goods", sold_goods.clone(), store, "404 not_found"),
+        ("goods_change", "/tax_rate", &change_goods, sold_goods.clone(), text(&tax, "/id"), "404 not_found"),
+        ("goods_change", "/stores/0", &change_goods, sold_goods, store, "404 not_found"),
         ("terminals_create", "/store", "/v1/terminals", json!({ "name": "x" }), store, "404 not_found"),
     ];
     let tried: BTreeSet<String> = rows.iter().map(|(operation, pointer, ..)| format!("{operation}{pointer}")).collect();
@@ -199,7 +209,11 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
                     Some(inside) => *inside = json!(id),
                     None => body[&pointer[1..]] = json!(id),
                 }
-                let refused = rust.owner.post(path).key("foreign").json(&body).await;
+                if operation == "goods_change" {
+                    (body["version"], body["active"]) = (goods["version"].clone(), json!(true));
+                }
+                let (method, path) = path.split_once(' ').unwrap_or(("POST", path));
+                let refused = rust.owner.ask(method, path).key("foreign").json(&body).await;
                 let (status, code) = refused.refusal();
                 assert_eq!(format!("{status} {code}"), refusal, "{operation}{pointer}");
                 told.push(refused.problem().to_string().replace(id, "{id}"));

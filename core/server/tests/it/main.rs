@@ -25,6 +25,7 @@ mod fleet_enrol;
 mod fleet_journal;
 mod fleet_world;
 mod given_up;
+mod goods;
 mod help;
 mod isolation;
 mod ledger;

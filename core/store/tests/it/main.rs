@@ -14,6 +14,7 @@ mod discrepancies;
 mod disputes;
 mod fee_plans;
 mod furniture;
+mod goods;
 mod group;
 mod house;
 mod idempotency;

@@ -29,6 +29,9 @@ pub enum PushBody {
     /// The terminal is to look at core now: to send its journal, and to fetch who may sign on at it. A person asked for it, or
     /// that changed.
     SyncNow,
+    /// The merchant's catalogue changed: the terminal asks for what is new. One that does not know this leaves it with core, where
+    /// at most one waits for each terminal.
+    GoodsChanged,
 }
 
 /// The pushes that the terminal has on its disk; core need not send them again.

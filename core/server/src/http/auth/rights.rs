@@ -22,6 +22,8 @@ pub enum Right {
     ReadFleet,
     ManageFleet,
     ManageStores,
+    /// Say what is sold, at what price and under which tax.
+    ManageGoods,
     ManageChannels,
     /// Publish plugins that a trusted publisher has signed; the platform for everybody, others for their merchant.
     PublishPlugins,
@@ -61,6 +63,7 @@ impl Right {
             Self::ReadFleet => "see terminals",
             Self::ManageFleet => "manage terminals",
             Self::ManageStores => "manage stores",
+            Self::ManageGoods => "manage goods",
             Self::ManageChannels => "manage channel accounts",
             Self::PublishPlugins => "publish plugins",
             Self::ManagePlugins => "manage plugins",
@@ -91,6 +94,7 @@ const OWNER: &[Right] = &[
     Right::ReadFleet,
     Right::ManageFleet,
     Right::ManageStores,
+    Right::ManageGoods,
     Right::ManageChannels,
     Right::PublishPlugins,
     Right::ManagePlugins,
@@ -114,6 +118,7 @@ const MANAGER: &[Right] = &[
     Right::ManageFleet,
     Right::ManageStores,
     Right::ManageCashiers,
+    Right::ManageGoods,
     Right::ReadStoredValue,
     Right::ServeStoredValue,
     Right::ManageStoredValue,
@@ -195,7 +200,7 @@ macro_rules! needs {
 }
 
 needs! {
-    OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile HandleDisputes ReadFleet ManageFleet ManageStores
+    OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile HandleDisputes ReadFleet ManageFleet ManageStores ManageGoods
     ManageChannels PublishPlugins ManagePlugins ManagePeople ManageCashiers ManageWebhooks ReadAudit ManageTenants
     ReadStoredValue ServeStoredValue ManageStoredValue AcceptStoredValue BeTerminal
 }

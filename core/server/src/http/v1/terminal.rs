@@ -1,5 +1,7 @@
 //! `/v1/terminal`: what terminals alone ask. Enrolment goes without a certificate; all else is told by it.
 
+pub mod goods;
+
 use std::{net::IpAddr, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -40,6 +42,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/terminal/profile").route(web::get().to(profile)))
         .service(resource("/terminal/cashiers").route(web::get().to(cashiers)))
         .service(resource("/terminal/books").route(web::get().to(show_books)))
+        .service(resource("/terminal/goods").route(web::get().to(goods::changes)))
         .service(resource("/terminal/pushes").route(web::get().to(pushes)))
         .service(resource("/terminal/pushes/ack").route(web::post().to(acknowledge)))
         .service(

@@ -1,0 +1,213 @@
+//! The basket at the till: goods that are scanned, what the cashier presses on it, and the sale that it becomes.
+//!
+//! It is in memory alone: a restart finds it empty, and what must survive one is put aside.
+
+use saoma_protocol::{Amount, Currency, Money, PaymentId, Sequence, api::Goods, barcode::Barcode};
+
+use super::{
+    owner::Owner,
+    press::{amount_of, is_text},
+};
+use crate::{
+    basket::{Article, Basket, BasketError},
+    peripherals::Display,
+    sale::{Sale, ScannedCode},
+    till::{
+        basket::{BasketPress, BasketRequest, BasketView},
+        command::Pressed,
+        problem::Refused,
+        view::{ScanView, Scanned},
+    },
+};
+
+/// A number of so many digits may be a customer's code: it is looked up, and never repeated to anybody.
+const CODE_DIGITS_MIN: usize = 16;
+
+/// The basket that is being filled.
+#[derive(Default)]
+pub(super) struct Filling {
+    basket: Basket,
+    /// Grows with each change: a page that shows another does nothing to this one.
+    revision: u64,
+    /// The line that changed last, for the customer's display.
+    touched: usize,
+    /// What the last sale was made of: it is back if that comes to nothing.
+    sold: Option<(PaymentId, Basket)>,
+}
+
+impl Filling {
+    pub(super) fn view(&self) -> Option<BasketView> {
+        BasketView::of(&self.basket, self.revision)
+    }
+
+    fn set(&mut self, basket: Basket, touched: usize) {
+        (self.basket, self.touched) = (basket, touched);
+        self.revision += 1;
+    }
+
+    /// It was sold, or put aside.
+    pub(super) fn take(&mut self, payment: Option<PaymentId>) {
+        let basket = std::mem::take(&mut self.basket);
+        self.sold = payment.map(|payment| (payment, basket));
+        self.revision += 1;
+    }
+
+    /// What becomes of a sale that was made of it.
+    pub(super) fn heard_of(&mut self, sale: &Sale) {
+        let is_it = |sold: &mut (PaymentId, Basket)| sold.0 == sale.kept.payment;
+        if sale.was_captured() {
+            self.sold.take_if(is_it);
+        } else if !sale.is_open()
+            && self.basket.is_empty()
+            && let Some((_, mut basket)) = self.sold.take_if(is_it)
+        {
+            // What it had been put aside as went with the sale.
+            basket.held = None;
+            self.set(basket, 0);
+        }
+    }
+
+    /// The basket, if it is the one that a page shows.
+    ///
+    /// # Errors
+    /// `BasketChanged`.
+    pub(super) fn seen(&self, revision: u64) -> Result<&Basket, Refused> {
+        // A page that shows none knows no revision.
+        let is_it = revision == self.revision || (revision == 0 && self.basket.is_empty());
+        if is_it { Ok(&self.basket) } else { Err(Refused::BasketChanged) }
+    }
+
+    /// What the customer sees of it.
+    pub(super) fn display(&self, currency: Currency) -> Option<Display> {
+        let priced = self.basket.priced().ok().filter(|_| !self.basket.is_empty())?;
+        let money = |minor| Money::new(minor, currency).decimal();
+        let line = priced.goods.get(self.touched).or(priced.goods.last())?;
+        Some(Display::Basket {
+            name: line.name.clone(),
+            quantity: line.quantity,
+            line: money(line.price_minor * i64::from(line.quantity) - line.discount_minor),
+            total: money(priced.totals.total_minor),
+            currency,
+        })
+    }
+}
+
+impl Owner {
+    /// `GET` and `POST /api/basket`; the same press again does nothing more.
+    ///
+    /// # Errors
+    /// Those of the key, `Training`, `BasketBusy`, `BasketChanged`, then those of the press.
+    pub(super) async fn press_basket(
+        &mut self,
+        pressed: Pressed,
+        request: BasketRequest,
+    ) -> Result<Option<BasketView>, Refused> {
+        if self.seen(&pressed).await?.is_none() {
+            self.check_not_training()?;
+            self.check_basket_free()?;
+            let mut basket = self.filling.seen(request.revision)?.clone();
+            let touched = change(&mut basket, request.press, |held| {
+                let aside = self.held_aside.get(&held).ok_or(Refused::HeldNotFound)?;
+                let mut basket = aside.basket.clone().ok_or(Refused::HeldNotFound)?;
+                basket.held = Some(held);
+                Ok(basket)
+            })?;
+            self.basket_is(basket, touched);
+            self.remember(pressed, None);
+        }
+        Ok(self.filling.view())
+    }
+
+    /// While it waits for the customer's code it stays as the customer has seen it.
+    fn check_basket_free(&self) -> Result<(), Refused> {
+        match &self.awaiting {
+            Some(awaiting) if awaiting.order.of_basket => Err(Refused::BasketBusy),
+            _ => Ok(()),
+        }
+    }
+
+    fn basket_is(&mut self, basket: Basket, touched: usize) {
+        self.filling.set(basket, touched);
+        // The customer before has had a moment to read how it ended.
+        self.on_display.take_if(|shown| shown.until.is_some());
+    }
+
+    /// Goods that were scanned while no customer's code is awaited.
+    ///
+    /// # Errors
+    /// `ScanNotAwaited` without a catalogue, and for what may be a customer's code; `BarcodeUnknown`; those of the basket.
+    pub(super) async fn scan_goods(&mut self, text: &ScannedCode) -> Result<ScanView, Refused> {
+        let Some(article) = self.article(text).await? else {
+            let text = text.expose().trim();
+            let may_be_paid_by = text.len() >= CODE_DIGITS_MIN && text.bytes().all(|byte| byte.is_ascii_digit());
+            if self.catalogue.count == 0 || may_be_paid_by {
+                return Err(Refused::ScanNotAwaited);
+            }
+            // What has a check digit that is right is a barcode and no customer's.
+            let is_printed = matches!(text.len(), 8 | 12 | 13) && text.bytes().all(|byte| byte.is_ascii_digit());
+            return Err(Refused::BarcodeUnknown(text.parse().ok().filter(|_| is_printed)));
+        };
+        let (name, mut basket) = (article.name.clone(), self.filling.basket.clone());
+        let line = basket.scan(article)?;
+        self.basket_is(basket, line);
+        Ok(ScanView::Basket { scanned: Some(Scanned { name, line }), basket: self.filling.view().map(Box::new) })
+    }
+
+    /// What is sold under what was scanned.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(super) async fn article(&self, text: &ScannedCode) -> Result<Option<Article>, Refused> {
+        let Ok(barcode) = text.expose().trim().parse::<Barcode>() else { return Ok(None) };
+        let currency = self.identity.profile.currency;
+        Ok(self.journal.run(move |store| store.goods_with(&barcode, currency)).await?)
+    }
+
+    /// The lines of a sale of the basket, if it costs what the page shows.
+    ///
+    /// # Errors
+    /// `BasketChanged`, `Goods` if the page names lines of its own.
+    pub(super) fn basket_goods(&self, revision: u64, amount: Amount, named: &[Goods]) -> Result<Vec<Goods>, Refused> {
+        if !named.is_empty() {
+            return Err(Refused::Goods("a sale of the basket has the basket's lines and no others".to_owned()));
+        }
+        let priced = self.filling.seen(revision)?.priced().map_err(BasketError::from)?;
+        let total = amount_of(priced.totals.total_minor, amount.currency())?;
+        if total == amount { Ok(priced.goods) } else { Err(Refused::BasketChanged) }
+    }
+}
+
+/// Makes the change; the line that it is about.
+fn change(
+    basket: &mut Basket,
+    press: BasketPress,
+    aside: impl FnOnce(Sequence) -> Result<Basket, Refused>,
+) -> Result<usize, Refused> {
+    Ok(match press {
+        BasketPress::Other { price_minor, quantity, name } => {
+            if !is_text(&name) {
+                return Err(Refused::Goods("a name must have 1 to 128 characters, no control characters".to_owned()));
+            }
+            basket.key(name, quantity, price_minor)?
+        }
+        BasketPress::Quantity { line, quantity } => {
+            basket.set_quantity(line, quantity)?;
+            line
+        }
+        BasketPress::Discount { line, discount } => {
+            basket.set_discount(line, discount)?;
+            line.unwrap_or(usize::MAX)
+        }
+        BasketPress::Clear {} => {
+            *basket = Basket::default();
+            0
+        }
+        BasketPress::TakeUp { held } => {
+            if !basket.is_empty() {
+                return Err(Refused::BasketBusy);
+            }
+            *basket = aside(held)?;
+            usize::MAX
+        }
+    })
+}

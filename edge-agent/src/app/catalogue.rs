@@ -1,0 +1,93 @@
+//! The catalogue kept up with core's: asked for at the start, when core says that it changed, and every few minutes besides.
+//! A page at a time, each on the disk before the next is asked for; sales go on meanwhile, and without a link with what is here.
+
+use std::time::{Duration, Instant};
+
+use saoma_protocol::{Sequence, api::GoodsChanges};
+
+use super::owner::{Done, Owner};
+use crate::{journal::JournalError, link::https::HttpsError};
+
+/// How often core is asked without having said anything: a word of it that came while the last page was under way may be missed.
+const EVERY: Duration = Duration::from_secs(5 * 60);
+/// Pause after core has said that it changed: what is acknowledged by then is told anew by the next change, and several changes
+/// are one question.
+const SETTLES: Duration = Duration::from_millis(500);
+/// Pause after a question without an answer.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// How far the catalogue is here.
+pub(super) struct Catalogue {
+    pub(super) through: Sequence,
+    /// How many goods there are.
+    pub(super) count: u64,
+    asking: bool,
+    due: Instant,
+}
+
+impl Catalogue {
+    pub(super) fn new((through, count): (Sequence, u64)) -> Self {
+        Self { through, count, asking: false, due: Instant::now() }
+    }
+
+    /// Core says that there is something new.
+    pub(super) fn changed(&mut self) {
+        self.due = self.due.min(Instant::now() + SETTLES);
+    }
+
+    /// Core is there again.
+    pub(super) fn connected(&mut self) {
+        self.due = self.due.min(Instant::now());
+    }
+}
+
+impl Owner {
+    pub(super) fn catalogue_tick(&mut self) {
+        if self.catalogue.asking || self.catalogue.due > Instant::now() || !self.line.is_online() {
+            return;
+        }
+        self.catalogue.asking = true;
+        let (core, since) = (self.core.clone(), self.catalogue.through);
+        self.calls.spawn(async move { Done::Goods(core.goods(since).await) });
+    }
+
+    pub(super) async fn goods_answered(&mut self, answer: Result<GoodsChanges, HttpsError>) {
+        self.catalogue.asking = false;
+        let pause = match answer {
+            // A core of before knows no catalogue; nothing is scanned then.
+            Err(HttpsError::Refused(problem)) if problem.status == 404 => {
+                tracing::debug!(detail = problem.detail, "core keeps no catalogue");
+                EVERY
+            }
+            answer => match self.answered("goods", answer).await {
+                None => AGAIN,
+                Some(changes) => match self.take_goods(changes).await {
+                    Ok(true) => Duration::ZERO,
+                    Ok(false) => EVERY,
+                    Err(error) => {
+                        tracing::warn!(%error, "the catalogue could not be kept; it is asked for again");
+                        EVERY
+                    }
+                },
+            },
+        };
+        self.catalogue.due = Instant::now() + pause;
+    }
+
+    /// Whether there is more.
+    async fn take_goods(&mut self, changes: GoodsChanges) -> Result<bool, JournalError> {
+        let (more, through) = (changes.more, changes.through);
+        // Also what begins afresh goes to another version: it is asked for from none, or from one that core never gave.
+        let is_new = through != self.catalogue.through;
+        if is_new {
+            let known = self.journal.run(move |store| {
+                store.keep_goods(&changes)?;
+                store.goods_known()
+            });
+            (self.catalogue.through, self.catalogue.count) = known.await?;
+            tracing::info!(through = through.0, count = self.catalogue.count, "the catalogue is here");
+        }
+        // A page that goes nowhere is core's mistake, and not asked for again at once.
+        Ok(more && is_new)
+    }
+}
