@@ -91,10 +91,10 @@ impl Cashiers {
         &self.list
     }
 
-    /// Without any, nobody is asked for a PIN.
+    /// Whether who signs on shows a PIN. Also where nobody may sign on here any more.
     #[must_use]
-    pub fn are_known(&self) -> bool {
-        !self.list.cashiers.is_empty()
+    pub const fn are_known(&self) -> bool {
+        self.list.pins
     }
 
     #[must_use]
@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn list(cashiers: Vec<CashierCard>) -> CashierList {
-        CashierList { version: 1, supervisor_for: SupervisorFor::Refunds, cashiers }
+        CashierList { version: 1, pins: true, supervisor_for: SupervisorFor::Refunds, cashiers }
     }
 
     #[test]
@@ -305,7 +305,8 @@ mod tests {
             let free = CashierList { supervisor_for: SupervisorFor::None, ..list(both.clone()) };
             assert!(!needs(free, who));
         }
-        assert!(!needs(list(Vec::new()), None), "nobody could approve");
+        assert!(needs(list(Vec::new()), None), "the last one left, and everybody gives money back");
+        assert!(!needs(CashierList { pins: false, ..list(Vec::new()) }, None), "there never was any");
         let cashiers = Cashiers::new(list(both), Vec::new(), Millis(0), Instant::now());
         assert_eq!(cashiers.by_code(" 02 ").map(|card| card.id), Some(id(2)));
         assert!(cashiers.by_code("2").is_none() && cashiers.by_code("").is_none());

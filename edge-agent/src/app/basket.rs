@@ -119,7 +119,7 @@ impl Owner {
     }
 
     /// While it waits for the customer's code it stays as the customer has seen it.
-    fn check_basket_free(&self) -> Result<(), Refused> {
+    pub(super) fn check_basket_free(&self) -> Result<(), Refused> {
         match &self.awaiting {
             Some(awaiting) if awaiting.order.of_basket => Err(Refused::BasketBusy),
             _ => Ok(()),

@@ -20,6 +20,8 @@ use crate::{
 
 /// Pause before the list is asked for again, if that failed.
 const AGAIN: Duration = Duration::from_secs(5);
+/// The same of a core that knows no cashiers.
+const UNKNOWN_AGAIN: Duration = Duration::from_secs(600);
 /// The alarm about somebody who is locked out.
 const LOCKED: &str = "cashier_locked";
 
@@ -52,11 +54,14 @@ impl Owner {
 
     pub(super) async fn cashiers_came(&mut self, answer: Result<CashierList, HttpsError>) {
         self.fetch.is_asked = false;
-        // A core before this one knows no cashiers, and will say so by a push once it does.
+        // A core before this one knows no cashiers; it may be one node of several that are being updated.
         let is_unknown = matches!(&answer, Err(HttpsError::Refused(problem)) if problem.status == 404);
         let taken = match self.answered("cashiers", answer).await {
             Some(list) => self.take_list(list).await,
-            None if is_unknown => Ok(()),
+            None if is_unknown => {
+                (self.fetch.is_due, self.fetch.not_before) = (true, Instant::now() + UNKNOWN_AGAIN);
+                return;
+            }
             None => Err(Refused::CoreUnreachable("the cashiers are asked for again".to_owned())),
         };
         if let Err(error) = taken {
@@ -132,7 +137,7 @@ impl Owner {
     /// Who approves that money goes back, if whoever signed on may not do it alone.
     ///
     /// # Errors
-    /// `SupervisorNeeded`, `NotASupervisor`, and those of [`Self::person`].
+    /// `SupervisorNeeded`, `NotASupervisor`, `PinNeeded`, and those of [`Self::person`].
     pub(super) async fn approved(&mut self, approval: Option<Approval>) -> Result<Option<String>, Refused> {
         let signed_on = self.open_shift().and_then(|shift| shift.cashier_id);
         if !self.cashiers.needs_supervisor(signed_on) {
@@ -143,6 +148,7 @@ impl Owner {
         if self.cashiers.by_code(&staff_code).is_some_and(|card| card.role != TillRole::Supervisor) {
             return Err(Refused::NotASupervisor);
         }
+        let pin = pin.ok_or(Refused::PinNeeded)?;
         self.person(&staff_code, pin).await.map(|card| Some(card.name))
     }
 }

@@ -22,21 +22,25 @@ pub(super) struct Catalogue {
     /// How many goods there are.
     pub(super) count: u64,
     asking: bool,
+    /// Something was said since it was asked.
+    again: bool,
     due: Instant,
 }
 
 impl Catalogue {
     pub(super) fn new((through, count): (Sequence, u64)) -> Self {
-        Self { through, count, asking: false, due: Instant::now() }
+        Self { through, count, asking: false, again: false, due: Instant::now() }
     }
 
     /// Core says that there is something new.
     pub(super) fn changed(&mut self) {
+        self.again = self.asking;
         self.due = self.due.min(Instant::now() + SETTLES);
     }
 
     /// Core is there again.
     pub(super) fn connected(&mut self) {
+        self.again = self.asking;
         self.due = self.due.min(Instant::now());
     }
 }
@@ -71,6 +75,7 @@ impl Owner {
                 },
             },
         };
+        let pause = if std::mem::take(&mut self.catalogue.again) { pause.min(SETTLES) } else { pause };
         self.catalogue.due = Instant::now() + pause;
     }
 

@@ -35,6 +35,9 @@ impl Owner {
             return held.map(HeldView::of).ok_or(Refused::HeldNotFound);
         }
         self.check_not_training()?;
+        if request.basket.is_some() {
+            self.check_basket_free()?;
+        }
         let HoldRequest { amount_minor, basket: revision, reference, held, cashier } = request;
         let amount: Amount = amount_of(amount_minor, self.identity.profile.currency)?;
         let (basket, instead_of) = match revision {

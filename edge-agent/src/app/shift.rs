@@ -46,7 +46,8 @@ impl Owner {
     pub(super) fn check_shift(&self, is_cash: bool) -> Result<(), Refused> {
         let is_required = match self.config.till.shift_required {
             ShiftRequired::Always => true,
-            ShiftRequired::OnceUsed => is_cash && self.shift.is_some(),
+            // Where everybody has a PIN, nobody sells who has shown none.
+            ShiftRequired::OnceUsed => self.cashiers.are_known() || (is_cash && self.shift.is_some()),
             ShiftRequired::Never => false,
         };
         if is_required && self.open_shift().is_none() { Err(Refused::NoShift) } else { Ok(()) }

@@ -70,7 +70,8 @@ impl Owner {
             minor_digits: profile.currency.minor_digits(),
             cashier: self.cashier().to_owned(),
             shift: self.open_shift().map(ShiftBrief::of),
-            shift_required: self.config.till.shift_required == ShiftRequired::Always,
+            shift_required: self.config.till.shift_required == ShiftRequired::Always
+                || (self.config.till.shift_required == ShiftRequired::OnceUsed && self.cashiers.are_known()),
             pins: self.cashiers.are_known(),
             supervisor_needed: self.cashiers.needs_supervisor(self.open_shift().and_then(|shift| shift.cashier_id)),
             link: LinkView { online: self.line.is_online(), mqtt: self.line.mqtt_up, https: self.line.https_up },

@@ -111,7 +111,9 @@ pub enum Press {
 #[serde(deny_unknown_fields)]
 pub struct Approval {
     pub staff_code: String,
-    pub pin: Pin,
+    /// A page that was reloaded in the middle of it does not have it any more.
+    #[serde(default)]
+    pub pin: Option<Pin>,
 }
 
 /// A button on the shift. `batch`: the one that the page showed when it was pressed; `cashier`: who stands there, if it is not

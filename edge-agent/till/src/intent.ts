@@ -61,6 +61,12 @@ function withoutSecrets(value: unknown): string {
   return JSON.stringify(value, (name, held: unknown) => (name === 'code' || name === 'pin' ? undefined : held));
 }
 
+/** What makes two presses the same: another supervisor may have approved the second. */
+function whatIsPressed(body: unknown): string {
+  const { supervisor: _, ...pressed } = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+  return withoutSecrets(pressed);
+}
+
 export class Intents {
   private open: Intent[];
   /** Keys of what was refused by trouble, not by a rule: pressed again it must not happen twice. */
@@ -114,9 +120,9 @@ export class Intents {
     if (this.open.some((intent) => intent.path === path)) return null;
     // The agent waits for one scan at most, and for none any more once another sale is keyed.
     if (isNewSale(path)) this.scanned = [];
-    // The agent knows a press without its secrets, too.
-    const same = withoutSecrets(body);
-    const before = this.unsure.find((intent) => intent.path === path && withoutSecrets(intent.body) === same);
+    // The agent knows a press without its secrets, and whoever approves it, too.
+    const same = whatIsPressed(body);
+    const before = this.unsure.find((intent) => intent.path === path && whatIsPressed(intent.body) === same);
     const intent = { key: before?.key ?? freshKey(), path, body };
     this.open.push(intent);
     this.keep();

@@ -171,13 +171,15 @@ pub struct CashierCard {
     pub verifier: Verifier,
 }
 
-/// `GET /v1/terminal/cashiers`: who may sign on at this terminal, all of them. Without any, a till takes whatever name is
-/// typed in.
+/// `GET /v1/terminal/cashiers`: who may sign on at this terminal, all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CashierList {
     /// Grows with every change of the merchant's cashiers; 0 if there never were any.
     pub version: u64,
+    /// Whether who signs on shows a PIN: as long as the merchant has an active cashier, be it of another store. Else a till takes
+    /// whatever name is typed in.
+    pub pins: bool,
     pub supervisor_for: SupervisorFor,
     pub cashiers: Vec<CashierCard>,
 }
@@ -247,9 +249,10 @@ mod tests {
     /// As terminals keep it, too.
     #[test]
     fn the_list_that_was_sent_once_is_read_for_ever() {
-        let golden = r#"{"version":3,"supervisor_for":"refunds","cashiers":[{"id":"csh_aeaqcaibaeaqcaibaeaqcaibae","name":"李雷","staff_code":"07","role":"supervisor","verifier":"$argon2id$v=19$m=7168,t=5,p=1$c2FsdA$aGFzaA"}]}"#;
+        let golden = r#"{"version":3,"pins":true,"supervisor_for":"refunds","cashiers":[{"id":"csh_aeaqcaibaeaqcaibaeaqcaibae","name":"李雷","staff_code":"07","role":"supervisor","verifier":"$argon2id$v=19$m=7168,t=5,p=1$c2FsdA$aGFzaA"}]}"#;
         let list = CashierList {
             version: 3,
+            pins: true,
             supervisor_for: SupervisorFor::Refunds,
             cashiers: vec![CashierCard {
                 id: CashierId::from_bytes([1; 16]),

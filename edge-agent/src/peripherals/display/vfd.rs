@@ -191,7 +191,7 @@ mod tests {
                 ["PAID           12.50", "CHANGE          7.50"],
             ),
             (message(DisplayMessage::Expired, None, None), ["CODE EXPIRED", ""]),
-            (basket("奶茶 Milk tea with pearls", 2), ["2 Milk tea wi  25.00", "TOTAL          38.00"]),
+            (basket("奶茶 Milk tea with pearls", 2), ["2 Milk tea wit 25.00", "TOTAL          38.00"]),
             (basket("奶茶", 12), ["x12            25.00", "TOTAL          38.00"]),
             (Display::training(), ["*** TRAINING ***", "                    "]),
             (

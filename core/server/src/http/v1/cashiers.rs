@@ -305,12 +305,27 @@ pub(super) fn of_store(
     let settings = cashiers::settings(tx, &scope)?;
     let mut cards = Vec::new();
     for (cashier, pin) in cashiers::of_store(tx, &scope, store)? {
-        let plain = vault.open(tx, scope, &cashier.id, &pin)?;
-        let verifier = std::str::from_utf8(&plain).map_err(|_| SecretsError::Sealed)?.to_owned();
+        // One that cannot be read keeps nobody else from signing on.
+        let opened = match vault.open(tx, scope, &cashier.id, &pin) {
+            Err(SecretsError::Store(error)) => return Err(error.into()),
+            opened => {
+                opened.and_then(|plain| Ok(std::str::from_utf8(&plain).map_err(|_| SecretsError::Sealed)?.to_owned()))
+            }
+        };
+        let verifier = match opened {
+            Ok(verifier) => verifier,
+            Err(error) => {
+                tracing::error!(cashier = %cashier.id, %error, "a cashier's PIN cannot be read: set it anew");
+                continue;
+            }
+        };
         let Cashier { id, name, staff_code, role, .. } = cashier;
         cards.push(CashierCard { id, name, staff_code, role, verifier: Verifier(verifier) });
     }
-    Ok(CashierList { version: settings.version, supervisor_for: settings.supervisor_for, cashiers: cards })
+    // The last of a store who leaves does not open its tills to everybody.
+    let pins = cashiers::list(tx, &scope)?.iter().any(|cashier| cashier.active);
+    let cashiers::Settings { version, supervisor_for } = settings;
+    Ok(CashierList { version, pins, supervisor_for, cashiers: cards })
 }
 
 /// Every till on which one of these may sign on is to look at core. A push for each change, however many wait: a till may have
