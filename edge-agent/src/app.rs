@@ -12,6 +12,7 @@ mod catalogue;
 mod devices;
 mod happen;
 mod held;
+mod keyed;
 mod line;
 mod owner;
 mod paper;
@@ -43,7 +44,6 @@ use crate::{
         command::{Command, Commands},
     },
 };
-pub(crate) use cashiers::in_words;
 use owner::Owner;
 
 /// Messages of the broker that may wait for the owner; behind it, MQTT's own flow control holds.

@@ -6,12 +6,18 @@
 use saoma_protocol::{
     GoodsId, Sequence,
     api::GoodsTax,
+    journal::PAYLOAD_LEN_MAX,
     pricing::{Discount, Line, LineError, Priced, PricingError, QUANTITY_MAX, price},
 };
 use serde::{Deserialize, Serialize};
 
-/// Most lines: with names, discounts and taxes in them they still fit an entry of the journal, and a receipt that somebody reads.
+/// Most lines: a receipt that somebody reads.
 pub const LINES_MAX: usize = 100;
+/// Most bytes of the lines as a sale has them, so that they fit an entry of the journal ([`PAYLOAD_LEN_MAX`]) beside what else is in
+/// it: with long names and taxes that is less than [`LINES_MAX`].
+const LINES_BYTES_MAX: usize = 24 * 1024;
+const _: () =
+    assert!(LINES_BYTES_MAX + 4 * 1024 < PAYLOAD_LEN_MAX, "a cashier's name and the numbers of a sale need room");
 
 /// Something of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +50,7 @@ pub struct Basket {
 /// Why the basket stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BasketError {
-    #[error("a basket has at most {LINES_MAX} lines: sell this one, and begin another")]
+    #[error("a basket has at most {LINES_MAX} lines, fewer if their names are long: sell this one, and begin another")]
     Full,
     #[error("the basket has no line {0}")]
     NoLine(usize),
@@ -104,7 +110,7 @@ impl Basket {
     /// How many of a line there are; with 0 the line goes. A fixed discount that is more than what is left goes as well.
     ///
     /// # Errors
-    /// `NoLine`, `Price`.
+    /// `NoLine`, `Price`, `Full`.
     pub fn set_quantity(&mut self, line: usize, quantity: u32) -> Result<(), BasketError> {
         self.check_line(line)?;
         self.change(|basket| {
@@ -125,7 +131,7 @@ impl Basket {
     /// A discount on a line, or on all of it; none takes it back.
     ///
     /// # Errors
-    /// `NoLine`, `Price`.
+    /// `NoLine`, `Price`, `Full`.
     pub fn set_discount(&mut self, line: Option<usize>, discount: Option<Discount>) -> Result<(), BasketError> {
         if let Some(line) = line {
             self.check_line(line)?;
@@ -140,22 +146,35 @@ impl Basket {
         if line < self.entries.len() { Ok(()) } else { Err(BasketError::NoLine(line)) }
     }
 
-    /// Makes the change if what comes of it has a price. An empty basket has no discount.
+    /// Makes the change if what comes of it has a price, and can be sold. An empty basket has no discount.
     fn change(&mut self, change: impl FnOnce(&mut Self)) -> Result<(), BasketError> {
         let mut next = self.clone();
         change(&mut next);
         if next.is_empty() {
             next.discount = None;
         }
-        next.priced()?;
+        let bytes = bytes_of(&next.priced()?);
+        // What takes something away helps.
+        if bytes > LINES_BYTES_MAX && self.priced().is_ok_and(|before| bytes > bytes_of(&before)) {
+            return Err(BasketError::Full);
+        }
         *self = next;
         Ok(())
     }
 }
 
+/// Bytes of the lines in an entry.
+fn bytes_of(priced: &Priced) -> usize {
+    serde_json::to_vec(&priced.goods).map_or(usize::MAX, |json| json.len())
+}
+
 #[cfg(test)]
 mod tests {
-    use saoma_protocol::pricing::DiscountError;
+    use saoma_protocol::{
+        Amount, Currency, Millis, PaymentId,
+        journal::{self, Record},
+        pricing::DiscountError,
+    };
 
     use super::*;
 
@@ -233,5 +252,45 @@ mod tests {
         assert_eq!(basket.key("x".to_owned(), 1, 1), Err(BasketError::Full));
         let kept = serde_json::to_string(&basket).unwrap();
         assert_eq!(serde_json::from_str::<Basket>(&kept).unwrap(), basket);
+    }
+
+    /// With the longest names there are, of goods, taxes and cashier, and a discount on each line and on all.
+    #[test]
+    fn a_basket_that_is_full_can_be_sold() {
+        let long = "茶".repeat(128);
+        let mut basket = Basket::default();
+        let tax = Some(GoodsTax { name: long.clone(), basis_points: 1_300, included: false });
+        for number in 0..100 {
+            let article = Article {
+                id: GoodsId::from_bytes([number; 16]),
+                name: long.clone(),
+                price_minor: 900,
+                tax: tax.clone(),
+            };
+            match basket.scan(article) {
+                Ok(line) => {
+                    let _ = basket.set_discount(Some(line), Some(Discount::BasisPoints(1_234)));
+                }
+                Err(error) => assert_eq!(error, BasketError::Full),
+            }
+        }
+        let whole = basket.set_discount(None, Some(Discount::Minor(777)));
+        assert!(matches!(whole, Ok(()) | Err(BasketError::Full)), "{whole:?}");
+        let lines = basket.entries.len();
+        assert!((10..LINES_MAX).contains(&lines), "{lines}");
+        assert_eq!(basket.key("x".to_owned(), 1, 1), Err(BasketError::Full));
+        let goods = basket.priced().unwrap().goods;
+        let amount = Amount::new(basket.priced().unwrap().totals.total_minor, Currency::CNY).unwrap();
+        let sale = Record::CashSale {
+            payment: PaymentId::from_bytes([1; 16]),
+            counter: Sequence(u64::MAX),
+            amount,
+            tendered_minor: i64::MAX,
+            goods,
+            cashier: long,
+        };
+        assert!(journal::Entry::new(Sequence(1), Millis(i64::MAX), journal::GENESIS, sale).is_ok());
+        // What is in it can be taken out again.
+        assert_eq!(basket.set_quantity(0, 0), Ok(()));
     }
 }

@@ -4,14 +4,13 @@
 //! the ten thousand PINs of four digits then take some eighty days. A right one begins the count anew, and so does a new PIN
 //! that core sends. The count is on the disk before anybody hears that a PIN was wrong.
 //!
-//! A lock runs by the clock of the machine that nobody can set. The one that tells the date is read at the start alone: what was
-//! left of a lock then is left still, and one that began in its future (the clock was set back) runs from the start in full. So
-//! no clock that is set back opens early or locks for ever. What a lock cannot do: whoever is root here needs no till to try PINs
-//! ([`saoma_protocol::cashier`]).
+//! A lock runs by the clock of the machine that nobody can set, and after a start from its beginning: a terminal that does not know
+//! the date, or is told a wrong one, opens no earlier and locks nobody for ever. It is of this till alone: another one counts by
+//! itself. What a lock cannot do: whoever is root here needs no till to try PINs ([`saoma_protocol::cashier`]).
 
 use std::{collections::BTreeMap, time::Duration, time::Instant};
 
-use argon2::{Argon2, Params, PasswordHash, PasswordVerifier as _};
+use argon2::{Argon2, Params, PasswordHash, PasswordVerifier as _, password_hash};
 use saoma_protocol::{
     CashierId, Millis,
     cashier::{CashierCard, CashierList, Pin, StaffCode, SupervisorFor, TillRole, Verifier},
@@ -39,6 +38,9 @@ pub struct Tries {
 }
 
 impl Tries {
+    /// What is there, and cannot be read: as many as lock.
+    pub const UNREADABLE: Self = Self { wrong: TRIES_MAX, last_at: Millis(0) };
+
     /// How long the last of them locks, in milliseconds; 0 if it does not.
     #[must_use]
     pub fn lock_ms(self) -> i64 {
@@ -49,7 +51,7 @@ impl Tries {
         (LOCK_MS_FIRST << doublings).min(LOCK_MS_MAX)
     }
 
-    /// What is left of that lock when the agent starts at `now`, in milliseconds.
+    /// What is left of that lock by the clock that tells the date, in milliseconds: to be told, and nothing opens by it.
     #[must_use]
     pub fn left_ms(self, now: Millis) -> i64 {
         let gone = now.since(self.last_at).max(0);
@@ -79,10 +81,10 @@ pub struct Cashiers {
 }
 
 impl Cashiers {
-    /// As the disk has it. `now` and `at`: the moment of the start, by both clocks.
+    /// As the disk has it. `at`: the moment of the start.
     #[must_use]
-    pub fn new(list: CashierList, tries: Vec<(CashierId, Tries)>, now: Millis, at: Instant) -> Self {
-        let held = |(id, tries): (CashierId, Tries)| (id, (tries, at + millis(tries.left_ms(now))));
+    pub fn new(list: CashierList, tries: Vec<(CashierId, Tries)>, at: Instant) -> Self {
+        let held = |(id, tries): (CashierId, Tries)| (id, (tries, at + millis(tries.lock_ms())));
         Self { list, tries: tries.into_iter().map(held).collect() }
     }
 
@@ -124,7 +126,13 @@ impl Cashiers {
         self.tries.keys().any(|cashier| self.locked_for(*cashier, at).is_some())
     }
 
-    /// A wrong PIN. What is to be on the disk before anybody hears of it.
+    /// The person's wrong PINs in a row.
+    #[must_use]
+    pub fn tries(&self, cashier: CashierId) -> Option<Tries> {
+        self.tries.get(&cashier).map(|(tries, _)| *tries)
+    }
+
+    /// A PIN is about to be checked, and counts as wrong until it is right: what is to be on the disk before that.
     pub fn tried(&mut self, cashier: CashierId, now: Millis, at: Instant) -> Tries {
         let before = self.tries.get(&cashier).map_or(0, |(tries, _)| tries.wrong);
         let tries = Tries { wrong: before.saturating_add(1), last_at: now };
@@ -132,9 +140,21 @@ impl Cashiers {
         tries
     }
 
-    /// The right PIN. Whether the disk is to forget wrong ones.
-    pub fn came_in(&mut self, cashier: CashierId) -> bool {
-        self.tries.remove(&cashier).is_some()
+    /// The last try was none: the count is as it was. What the disk is to be told.
+    pub fn untried(&mut self, cashier: CashierId, before: Option<Tries>, at: Instant) -> CashierChange {
+        match before {
+            Some(tries) => {
+                self.tries.insert(cashier, (tries, at));
+                CashierChange::Tried(cashier, tries)
+            }
+            None => self.came_in(cashier),
+        }
+    }
+
+    /// The right PIN: the count begins anew. What the disk is to be told.
+    pub fn came_in(&mut self, cashier: CashierId) -> CashierChange {
+        self.tries.remove(&cashier);
+        CashierChange::Forget(cashier)
     }
 
     /// What the disk is to be told of `next`: it, and whose wrong PINs count no more, because they have left or have a new PIN.
@@ -166,13 +186,24 @@ impl Cashiers {
     }
 }
 
+/// `90` → `90 seconds`, `120` → `2 minutes`.
+#[must_use]
+pub fn in_words(seconds: u64) -> String {
+    match seconds {
+        1 => "1 second".to_owned(),
+        60 => "1 minute".to_owned(),
+        _ if seconds.is_multiple_of(60) => format!("{} minutes", seconds / 60),
+        _ => format!("{seconds} seconds"),
+    }
+}
+
 fn millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 /// Not something that a PIN can be checked against here.
 #[derive(Debug, thiserror::Error)]
-#[error("check the PIN against what core sent: set a new PIN on the dashboard")]
+#[error("the PIN cannot be checked here: have a new PIN set on the dashboard")]
 pub struct NotAVerifier;
 
 /// Whether the PIN is the one. Takes some 20 ms of a fast processor, a quarter of a second of a slow one.
@@ -186,7 +217,12 @@ pub fn fits(pin: &Pin, verifier: &Verifier) -> Result<bool, NotAVerifier> {
     if !is_known || params.m_cost() > MEMORY_KIB_MAX || params.t_cost() > PASSES_MAX || params.p_cost() > 4 {
         return Err(NotAVerifier);
     }
-    Ok(Argon2::default().verify_password(pin.expose().as_bytes(), &hash).is_ok())
+    match Argon2::default().verify_password(pin.expose().as_bytes(), &hash) {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::Password) => Ok(false),
+        // A version or a salt that this code does not know: nobody is locked out for it.
+        Err(_) => Err(NotAVerifier),
+    }
 }
 
 #[cfg(test)]
@@ -237,7 +273,7 @@ mod tests {
 
     /// Ten wrong ones lock for two minutes, from the minute 100 on.
     #[test]
-    fn what_is_left_of_a_lock_at_a_start_by_whatever_clock() {
+    fn what_is_left_of_a_lock_by_whatever_clock() {
         let tries = Tries { wrong: 10, last_at: Millis(100 * MINUTE) };
         for (now, left) in [
             (100 * MINUTE, 2 * MINUTE),
@@ -245,7 +281,7 @@ mod tests {
             (102 * MINUTE - 1, 1),
             (102 * MINUTE, 0),
             (100_000 * MINUTE, 0),
-            // Set back: it neither opens early nor waits for that minute to come again.
+            // Set back.
             (99 * MINUTE, 2 * MINUTE),
             (0, 2 * MINUTE),
             (i64::MIN, 2 * MINUTE),
@@ -260,7 +296,7 @@ mod tests {
     fn a_lock_runs_by_the_clock_that_nobody_sets() {
         let start = Instant::now();
         let after = |minutes: i64| start + millis(minutes * MINUTE);
-        let mut cashiers = Cashiers::new(list(vec![card(1, TillRole::Cashier, "v")]), Vec::new(), Millis(0), start);
+        let mut cashiers = Cashiers::new(list(vec![card(1, TillRole::Cashier, "v")]), Vec::new(), start);
         for wrong in 1..=TRIES_MAX {
             assert_eq!(cashiers.locked_for(id(1), start), None);
             // Whatever the date is.
@@ -270,20 +306,39 @@ mod tests {
         assert_eq!(cashiers.locked_for(id(2), start), None, "others are not");
         assert!(cashiers.is_anybody_locked(start) && !cashiers.is_anybody_locked(after(1)));
         assert_eq!(cashiers.locked_for(id(1), after(1)), None);
-        assert!(cashiers.came_in(id(1)) && !cashiers.came_in(id(1)));
+        assert_eq!(cashiers.came_in(id(1)), CashierChange::Forget(id(1)));
         assert_eq!(cashiers.tried(id(1), Millis(0), start).wrong, 1, "a right one begins the count anew");
-        // As the disk has it after a restart.
-        let held = vec![(id(1), Tries { wrong: 5, last_at: Millis(10 * MINUTE) })];
-        let cashiers = Cashiers::new(CashierList::default(), held, Millis(5 * MINUTE), start);
-        assert_eq!(cashiers.locked_for(id(1), start), Some(Duration::from_secs(60)));
-        assert_eq!(cashiers.locked_for(id(1), after(1)), None);
+        // As the disk has it after a restart: all of the lock, whatever day it seems to be.
+        let held = vec![(id(1), Tries { wrong: 5, last_at: Millis(10 * MINUTE) }), (id(2), Tries::UNREADABLE)];
+        let cashiers = Cashiers::new(CashierList::default(), held, start);
+        for id in [id(1), id(2)] {
+            assert_eq!(cashiers.locked_for(id, start), Some(Duration::from_secs(60)));
+            assert_eq!(cashiers.locked_for(id, after(1)), None);
+        }
+    }
+
+    /// The fifth, of a PIN that cannot be checked: neither it nor the four before are worth more or less.
+    #[test]
+    fn what_could_not_be_checked_was_no_try() {
+        let start = Instant::now();
+        let four = Tries { wrong: 4, last_at: Millis(0) };
+        let mut cashiers = Cashiers::new(list(vec![card(1, TillRole::Cashier, "v")]), vec![(id(1), four)], start);
+        let before = cashiers.tries(id(1));
+        assert_eq!(cashiers.tried(id(1), Millis(1), start).wrong, 5);
+        assert!(cashiers.locked_for(id(1), start).is_some());
+        assert_eq!(cashiers.untried(id(1), before, start), CashierChange::Tried(id(1), four));
+        assert_eq!((cashiers.locked_for(id(1), start), cashiers.tries(id(1))), (None, Some(four)));
+        cashiers.came_in(id(1));
+        cashiers.tried(id(1), Millis(1), start);
+        assert_eq!(cashiers.untried(id(1), None, start), CashierChange::Forget(id(1)));
+        assert_eq!(cashiers.tries(id(1)), None);
     }
 
     #[test]
     fn whose_tries_count_no_more() {
         let start = Instant::now();
         let both = list(vec![card(1, TillRole::Cashier, "v"), card(2, TillRole::Cashier, "v")]);
-        let mut cashiers = Cashiers::new(both, Vec::new(), Millis(0), start);
+        let mut cashiers = Cashiers::new(both, Vec::new(), start);
         cashiers.tried(id(1), Millis(0), start);
         cashiers.tried(id(2), Millis(0), start);
         let renamed = list(vec![card(1, TillRole::Supervisor, "v"), card(2, TillRole::Cashier, "w")]);
@@ -298,8 +353,7 @@ mod tests {
     #[test]
     fn who_needs_a_supervisor() {
         let both = vec![card(1, TillRole::Cashier, "v"), card(2, TillRole::Supervisor, "v")];
-        let needs =
-            |list: CashierList, who| Cashiers::new(list, Vec::new(), Millis(0), Instant::now()).needs_supervisor(who);
+        let needs = |list: CashierList, who| Cashiers::new(list, Vec::new(), Instant::now()).needs_supervisor(who);
         for (who, needed) in [(None, true), (Some(id(1)), true), (Some(id(2)), false), (Some(id(9)), true)] {
             assert_eq!(needs(list(both.clone()), who), needed, "{who:?}");
             let free = CashierList { supervisor_for: SupervisorFor::None, ..list(both.clone()) };
@@ -307,7 +361,7 @@ mod tests {
         }
         assert!(needs(list(Vec::new()), None), "the last one left, and everybody gives money back");
         assert!(!needs(CashierList { pins: false, ..list(Vec::new()) }, None), "there never was any");
-        let cashiers = Cashiers::new(list(both), Vec::new(), Millis(0), Instant::now());
+        let cashiers = Cashiers::new(list(both), Vec::new(), Instant::now());
         assert_eq!(cashiers.by_code(" 02 ").map(|card| card.id), Some(id(2)));
         assert!(cashiers.by_code("2").is_none() && cashiers.by_code("").is_none());
     }
@@ -325,6 +379,8 @@ mod tests {
             GOLDEN.replace("argon2id", "argon2i"),
             GOLDEN.replace("m=7168", "m=999999"),
             GOLDEN.replace("t=5", "t=99"),
+            GOLDEN.replace("v=19", "v=99"),
+            GOLDEN.replace("AwMDAwMDAwMDAwMDAwMDAw", "AwMD"),
             GOLDEN.rsplit_once('$').unwrap().0.to_owned(),
         ] {
             assert!(fits("7391", &Verifier(bad.clone())).is_err(), "{bad}");

@@ -8,7 +8,7 @@ use saoma_protocol::{
 
 use crate::{
     Opaque, StoreError, TenantScope, Tx,
-    column::{Tag, Txt, corrupt, found, unsigned},
+    column::{Tag, Txt, corrupt, found, signed, unsigned},
     dialect::insert_or_ignore,
     schema::{cashier_lists, cashiers},
 };
@@ -23,6 +23,8 @@ pub struct Cashier {
     /// Where the person may sign on; everywhere if it is empty.
     pub stores: Vec<StoreId>,
     pub active: bool,
+    /// Grows with each change but that of the PIN, from 1.
+    pub version: u64,
     pub pin_set_at: Millis,
     pub created_at: Millis,
     pub changed_at: Millis,
@@ -79,10 +81,10 @@ pub fn list(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Cashier>, StoreE
     rows.into_iter().map(Cashier::try_from).collect()
 }
 
-/// Changes all but the PIN.
+/// Changes all but the PIN. `cashier` has the version that was seen; the row has the next one then.
 ///
 /// # Errors
-/// `NotFound`; `Conflict` if the staff code is another's.
+/// `NotFound`; `Conflict` if the staff code is another's; `Stale` if it has another version.
 pub fn update(tx: &mut Tx<'_>, scope: &TenantScope, cashier: &Cashier) -> Result<(), StoreError> {
     let changes = (
         cashiers::staff_code.eq(Txt(cashier.staff_code.clone())),
@@ -90,6 +92,7 @@ pub fn update(tx: &mut Tx<'_>, scope: &TenantScope, cashier: &Cashier) -> Result
         cashiers::role.eq(Tag(cashier.role)),
         cashiers::stores.eq(stores_text(&cashier.stores)),
         cashiers::active.eq(cashier.active),
+        cashiers::version.eq(signed(cashier.version + 1)),
         cashiers::changed_at.eq(cashier.changed_at.0),
     );
     let others = cashiers::table
@@ -100,8 +103,13 @@ pub fn update(tx: &mut Tx<'_>, scope: &TenantScope, cashier: &Cashier) -> Result
     if tx.run(scope, |conn| others.get_result::<i64>(conn))? > 0 {
         return Err(TAKEN);
     }
-    let n = tx.run(scope, |conn| diesel::update(row_of(scope, cashier.id)).set(changes).execute(conn));
-    found(n.map_err(|error| error.about(CODE))?, WHO)
+    load(tx, scope, cashier.id)?;
+    let seen = row_of(scope, cashier.id).filter(cashiers::version.eq(signed(cashier.version)));
+    let n = tx.run(scope, |conn| diesel::update(seen).set(changes).execute(conn));
+    match n.map_err(|error| error.about(CODE))? {
+        0 => Err(StoreError::Stale { what: WHO }),
+        _ => Ok(()),
+    }
 }
 
 /// # Errors
@@ -205,6 +213,7 @@ struct Row {
     role: Tag<TillRole>,
     stores: String,
     active: bool,
+    version: i64,
     pin_set_at: i64,
     created_at: i64,
     changed_at: i64,
@@ -220,6 +229,7 @@ impl Row {
             role: Tag(cashier.role),
             stores: stores_text(&cashier.stores),
             active: cashier.active,
+            version: signed(cashier.version),
             pin_set_at: cashier.pin_set_at.0,
             created_at: cashier.created_at.0,
             changed_at: cashier.changed_at.0,
@@ -239,6 +249,7 @@ impl TryFrom<Row> for Cashier {
             role: row.role.0,
             stores: row.stores.split_whitespace().map(store).collect::<Result<_, _>>()?,
             active: row.active,
+            version: unsigned(row.version)?,
             pin_set_at: Millis(row.pin_set_at),
             created_at: Millis(row.created_at),
             changed_at: Millis(row.changed_at),

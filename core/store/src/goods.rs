@@ -13,7 +13,7 @@ use self::schema::{goods, goods_barcodes, tax_rates};
 use crate::{
     Cursor, StoreError, TenantScope, Tx,
     column::{Txt, corrupt, signed, unsigned},
-    dialect::{insert_or_ignore, take_turn},
+    dialect::{self, insert_or_ignore},
 };
 
 pub use rates::{RATES_MAX, TaxRate, create as create_rate, list as list_rates, load as load_rate, save as save_rate};
@@ -200,6 +200,15 @@ pub fn version(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<u64, StoreError> 
     let newest: (Option<i64>, Option<i64>) =
         tx.run(scope, |conn| Ok((of_goods.first(conn)?, of_rates.first(conn)?)))?;
     unsigned(newest.0.max(newest.1).unwrap_or(0))
+}
+
+/// Waits for the tenant's turn, and has it up to the commit. Whoever looks at goods before changing them takes it first: what was
+/// looked at is so until then, and the audit log, which has a turn of its own, is written last.
+///
+/// # Errors
+/// None of its own.
+pub fn take_turn(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<(), StoreError> {
+    dialect::take_turn(tx, scope)
 }
 
 /// The next one. Whoever draws it has the tenant's turn up to the commit.

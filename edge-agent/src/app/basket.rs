@@ -1,12 +1,16 @@
 //! The basket at the till: goods that are scanned, what the cashier presses on it, and the sale that it becomes.
 //!
-//! It is in memory alone: a restart finds it empty, and what must survive one is put aside.
+//! It is in memory alone: a restart finds it empty and says so, and what must survive one is put aside.
 
-use saoma_protocol::{Amount, Currency, Money, PaymentId, Sequence, api::Goods, barcode::Barcode};
+use saoma_protocol::{
+    Amount, Currency, Millis, Money, PaymentId, Sequence,
+    api::Goods,
+    barcode::{Barcode, unprefixed},
+};
 
 use super::{
+    keyed::{amount_of, is_text, may_pay},
     owner::Owner,
-    press::{amount_of, is_text},
 };
 use crate::{
     basket::{Article, Basket, BasketError},
@@ -20,11 +24,12 @@ use crate::{
     },
 };
 
-/// A number of so many digits may be a customer's code: it is looked up, and never repeated to anybody.
-const CODE_DIGITS_MIN: usize = 16;
+/// The alarm about a basket that a restart has emptied.
+const LOST: &str = "basket_lost";
+/// How much of a barcode that nobody knows is shown: it may have been a customer's code.
+const SHOWN_LAST: usize = 4;
 
 /// The basket that is being filled.
-#[derive(Default)]
 pub(super) struct Filling {
     basket: Basket,
     /// Grows with each change: a page that shows another does nothing to this one.
@@ -33,9 +38,22 @@ pub(super) struct Filling {
     touched: usize,
     /// What the last sale was made of: it is back if that comes to nothing.
     sold: Option<(PaymentId, Basket)>,
+    /// Whether the disk says that there is something in it.
+    marked: bool,
 }
 
 impl Filling {
+    /// An empty one. Its revisions begin at the moment of the start: a page from before shows none of them.
+    pub(super) fn begun(at: Millis, marked: bool) -> Self {
+        let revision = u64::try_from(at.0).unwrap_or(0);
+        Self { basket: Basket::default(), revision, touched: 0, sold: None, marked }
+    }
+
+    /// What it was put aside as is there no more: it is nobody's, and can be put aside or sold as it is.
+    pub(super) fn forget_held(&mut self, number: Sequence) {
+        self.basket.held.take_if(|held| *held == number);
+    }
+
     pub(super) fn view(&self) -> Option<BasketView> {
         BasketView::of(&self.basket, self.revision)
     }
@@ -58,8 +76,9 @@ impl Filling {
         if sale.was_captured() {
             self.sold.take_if(is_it);
         } else if !sale.is_open()
-            && self.basket.is_empty()
             && let Some((_, mut basket)) = self.sold.take_if(is_it)
+            // Once something else is scanned it is gone for good: the sale may be heard of at any time.
+            && self.basket.is_empty()
         {
             // What it had been put aside as went with the sale.
             basket.held = None;
@@ -138,14 +157,13 @@ impl Owner {
     /// `ScanNotAwaited` without a catalogue, and for what may be a customer's code; `BarcodeUnknown`; those of the basket.
     pub(super) async fn scan_goods(&mut self, text: &ScannedCode) -> Result<ScanView, Refused> {
         let Some(article) = self.article(text).await? else {
-            let text = text.expose().trim();
-            let may_be_paid_by = text.len() >= CODE_DIGITS_MIN && text.bytes().all(|byte| byte.is_ascii_digit());
-            if self.catalogue.count == 0 || may_be_paid_by {
+            if self.catalogue.count == 0 || may_pay(text) {
                 return Err(Refused::ScanNotAwaited);
             }
-            // What has a check digit that is right is a barcode and no customer's.
+            let text = unprefixed(text.expose());
             let is_printed = matches!(text.len(), 8 | 12 | 13) && text.bytes().all(|byte| byte.is_ascii_digit());
-            return Err(Refused::BarcodeUnknown(text.parse().ok().filter(|_| is_printed)));
+            let shown = text.get(text.len().saturating_sub(SHOWN_LAST)..).filter(|_| is_printed);
+            return Err(Refused::BarcodeUnknown(shown.map(str::to_owned)));
         };
         let (name, mut basket) = (article.name.clone(), self.filling.basket.clone());
         let line = basket.scan(article)?;
@@ -158,9 +176,42 @@ impl Owner {
     /// # Errors
     /// The journal's.
     pub(super) async fn article(&self, text: &ScannedCode) -> Result<Option<Article>, Refused> {
-        let Ok(barcode) = text.expose().trim().parse::<Barcode>() else { return Ok(None) };
+        let Ok(barcode) = unprefixed(text.expose()).parse::<Barcode>() else { return Ok(None) };
         let currency = self.identity.profile.currency;
         Ok(self.journal.run(move |store| store.goods_with(&barcode, currency)).await?)
+    }
+
+    /// Whether goods were scanned where a customer's code is wanted: core would decline the sale for it. A number that may be such a
+    /// code is one, whatever the merchant's goods are called.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(super) async fn are_goods(&self, text: &ScannedCode) -> Result<bool, Refused> {
+        Ok(!may_pay(text) && self.article(text).await?.is_some())
+    }
+
+    /// The disk is told when a basket is begun and when it is sold, put aside or cleared, so that a restart in between can be told of.
+    pub(super) async fn mark_basket(&mut self) {
+        let is_open = !self.filling.basket.is_empty();
+        if is_open == self.filling.marked {
+            return;
+        }
+        match self.journal.run(move |store| store.mark_basket(is_open)).await {
+            Ok(()) => self.filling.marked = is_open,
+            Err(error) => tracing::warn!(%error, "whether a basket is open could not be kept"),
+        }
+        if !is_open {
+            self.alarms.silence(LOST);
+        }
+    }
+
+    /// At a start: the goods of a basket from before are on the counter, and not in this one.
+    pub(super) fn tell_lost_basket(&mut self) {
+        if self.filling.marked {
+            let what =
+                "goods were being scanned when this till stopped; its basket is empty now: scan all of them again";
+            self.alarm(LOST, what.to_owned());
+        }
     }
 
     /// The lines of a sale of the basket, if it costs what the page shows.

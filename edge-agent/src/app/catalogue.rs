@@ -8,11 +8,13 @@ use saoma_protocol::{Sequence, api::GoodsChanges};
 use super::owner::{Done, Owner};
 use crate::{journal::JournalError, link::https::HttpsError};
 
-/// How often core is asked without having said anything: a word of it that came while the last page was under way may be missed.
+/// How often core is asked without having said anything.
 const EVERY: Duration = Duration::from_secs(5 * 60);
-/// Pause after core has said that it changed: what is acknowledged by then is told anew by the next change, and several changes
-/// are one question.
+/// Pause after core has said that it changed: several changes are one question.
 const SETTLES: Duration = Duration::from_millis(500);
+/// Pause before core is asked once more after it has said something: what changed while its word was not acknowledged yet, it has
+/// not said again.
+const ONCE_MORE: Duration = Duration::from_secs(3);
 /// Pause after a question without an answer.
 const AGAIN: Duration = Duration::from_secs(15);
 
@@ -24,23 +26,26 @@ pub(super) struct Catalogue {
     asking: bool,
     /// Something was said since it was asked.
     again: bool,
+    /// Core is to be asked [`ONCE_MORE`].
+    once_more: bool,
     due: Instant,
 }
 
 impl Catalogue {
     pub(super) fn new((through, count): (Sequence, u64)) -> Self {
-        Self { through, count, asking: false, again: false, due: Instant::now() }
+        Self { through, count, asking: false, again: false, once_more: false, due: Instant::now() }
     }
 
     /// Core says that there is something new.
     pub(super) fn changed(&mut self) {
-        self.again = self.asking;
+        self.again |= self.asking;
+        self.once_more = true;
         self.due = self.due.min(Instant::now() + SETTLES);
     }
 
     /// Core is there again.
     pub(super) fn connected(&mut self) {
-        self.again = self.asking;
+        self.again |= self.asking;
         self.due = self.due.min(Instant::now());
     }
 }
@@ -57,22 +62,19 @@ impl Owner {
 
     pub(super) async fn goods_answered(&mut self, answer: Result<GoodsChanges, HttpsError>) {
         self.catalogue.asking = false;
-        let pause = match answer {
-            // A core of before knows no catalogue; nothing is scanned then.
-            Err(HttpsError::Refused(problem)) if problem.status == 404 => {
-                tracing::debug!(detail = problem.detail, "core keeps no catalogue");
-                EVERY
-            }
-            answer => match self.answered("goods", answer).await {
-                None => AGAIN,
-                Some(changes) => match self.take_goods(changes).await {
-                    Ok(true) => Duration::ZERO,
-                    Ok(false) => EVERY,
-                    Err(error) => {
-                        tracing::warn!(%error, "the catalogue could not be kept; it is asked for again");
-                        EVERY
-                    }
-                },
+        // A core of before keeps no catalogue; what is here is sold on.
+        let is_unknown = matches!(&answer, Err(HttpsError::Refused(problem)) if problem.status == 404);
+        let pause = match self.answered_beside("goods", answer).await {
+            None if is_unknown => EVERY,
+            None => AGAIN,
+            Some(changes) => match self.take_goods(changes).await {
+                Ok(true) => Duration::ZERO,
+                Ok(false) if std::mem::take(&mut self.catalogue.once_more) => ONCE_MORE,
+                Ok(false) => EVERY,
+                Err(error) => {
+                    tracing::warn!(%error, "the catalogue could not be kept; it is asked for again");
+                    EVERY
+                }
             },
         };
         let pause = if std::mem::take(&mut self.catalogue.again) { pause.min(SETTLES) } else { pause };

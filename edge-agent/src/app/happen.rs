@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ring::rand::SecureRandom as _;
-use saoma_protocol::{PaymentId, Sequence, journal::Record};
+use saoma_protocol::{
+    PaymentId, Sequence,
+    journal::{Approver, Record},
+};
 
 use super::{
     now,
@@ -38,11 +41,12 @@ pub(super) struct Beside {
     /// What was put aside, and is sold now.
     pub(super) sold: Option<Sequence>,
     /// Who let whoever stands there give money back.
-    pub(super) approved_by: Option<String>,
+    pub(super) approved_by: Option<Approver>,
 }
 
 impl Owner {
-    /// Begins a sale: on the disk first, then sent (or, for cash, done).
+    /// Begins a sale: on the disk first, then sent (or, for cash, done). `sold`: what was put aside and is sold by it, and whether the
+    /// basket is.
     ///
     /// # Errors
     /// Of the journal; nothing has happened then.
@@ -50,13 +54,19 @@ impl Owner {
         &mut self,
         keyed: Keyed,
         intent: Intent,
-        sold: Option<Sequence>,
+        (sold, of_basket): (Option<Sequence>, bool),
     ) -> Result<SaleView, Refused> {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let decision = sale::key(keyed, now());
         let head = self.write(&decision, Beside { intent: Some(intent), sold, ..Beside::default() }).await?;
         self.counted = counter;
-        self.held_aside.retain(|number, _| Some(*number) != sold);
+        // From here on it is sold, whatever goes wrong: nobody may find it to be sold again.
+        if of_basket {
+            self.filling.take(Some(payment));
+        }
+        if let Some(number) = sold {
+            self.not_aside(number);
+        }
         tracing::info!(payment.id = %payment, counter = counter.0, method = ?decision.sale.method(), "keyed");
         self.on_display = Some(OnDisplay { sale: decision.sale.clone(), until: None });
         self.act(decision, head, false).await;

@@ -220,6 +220,24 @@ impl Owner {
         }
     }
 
+    /// As [`Self::answered`], for what a till can do without: whether core is there is found out by other questions, so that one of
+    /// its answers that cannot be read does not take the line down.
+    pub(super) async fn answered_beside<T>(&mut self, what: &'static str, answer: Result<T, HttpsError>) -> Option<T> {
+        match answer {
+            Err(HttpsError::Refused(problem)) if problem.status == 404 => {
+                // A core of before; or a node of several that are being updated.
+                tracing::debug!(what, detail = problem.detail, "core does not know this");
+                self.heard().await;
+                None
+            }
+            Err(error @ (HttpsError::Odd(_) | HttpsError::Silent(_))) => {
+                tracing::warn!(what, %error, "core's answer is not to be had");
+                None
+            }
+            answer => self.answered(what, answer).await,
+        }
+    }
+
     async fn heard(&mut self) {
         self.line.heard_at = Some(Instant::now());
         if self.line.https_up {
@@ -370,6 +388,11 @@ impl Owner {
                         Stop::Rejected { sequence, why } => {
                             ("journal_rejected", format!("core rejects entry {sequence} of the journal: {why}"))
                         }
+                        Stop::Newer { sequence, why } => {
+                            let told =
+                                format!("core takes entry {sequence} once it is updated, and until then none after it");
+                            ("journal_newer", format!("{told}: {why}"))
+                        }
                         Stop::SetBack { through, head } => {
                             ("journal_set_back", format!("{}; sales are stopped", sync::set_back(through, head)))
                         }
@@ -382,8 +405,9 @@ impl Owner {
             }
         }
         if self.sync.stopped().is_none() {
-            self.alarms.silence("journal_rejected");
-            self.alarms.silence("journal_set_back");
+            for code in ["journal_rejected", "journal_newer", "journal_set_back"] {
+                self.alarms.silence(code);
+            }
         }
     }
 

@@ -18,8 +18,17 @@ use tokio::{
 };
 
 use super::{
-    Held, StartError, alarms::Alarms, basket::Filling, cashiers::Fetch, catalogue::Catalogue, devices::Notes,
-    line::Line, now, paper::Paper, renew::Renewal, training::Training,
+    Held, StartError,
+    alarms::Alarms,
+    basket::Filling,
+    cashiers::{Fetch, WrongPins},
+    catalogue::Catalogue,
+    devices::Notes,
+    line::Line,
+    now,
+    paper::Paper,
+    renew::Renewal,
+    training::Training,
 };
 use crate::{
     cashiers::Cashiers,
@@ -92,6 +101,7 @@ pub(super) struct Owner {
     pub(super) held_aside: BTreeMap<Sequence, PutAside>,
     pub(super) held_last: Sequence,
     pub(super) cashiers: Cashiers,
+    pub(super) wrong_pins: WrongPins,
     pub(super) fetch: Fetch,
     /// The basket that is being filled, and how far the catalogue is here.
     pub(super) filling: Filling,
@@ -229,6 +239,7 @@ impl Owner {
         }
         let unsent = journal.run(crate::journal::Store::unsent).await?;
         let known = journal.run(crate::journal::Store::goods_known).await?;
+        let journal_had_basket = journal.run(crate::journal::Store::is_basket_open).await?;
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let renewal = Renewal::of(&identity.certificate_chain_pem);
         let mut owner = Self {
@@ -243,9 +254,10 @@ impl Owner {
             shift,
             held_aside: aside.into_iter().map(|held| (held.number, held)).collect(),
             held_last,
-            cashiers: Cashiers::new(cashiers, tries, now(), Instant::now()),
+            cashiers: Cashiers::new(cashiers, tries, Instant::now()),
+            wrong_pins: WrongPins::default(),
             fetch: Fetch::new(),
-            filling: Filling::default(),
+            filling: Filling::begun(now(), journal_had_basket),
             catalogue: Catalogue::new(known),
             sales,
             training: Training::default(),
@@ -273,6 +285,7 @@ impl Owner {
             stop_by: None,
         };
         owner.look_at_disk().await;
+        owner.tell_lost_basket();
         owner.print_left_report().await;
         Ok(owner)
     }
@@ -450,6 +463,7 @@ impl Owner {
         self.training_tick(now);
         self.answer_late();
         self.line_tick(now).await;
+        self.mark_basket().await;
         self.cashiers_tick();
         self.catalogue_tick();
         self.renewal_tick(now);

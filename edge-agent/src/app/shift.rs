@@ -9,10 +9,10 @@ use saoma_protocol::{
 };
 
 use super::{
+    keyed::{amount_of, is_text},
     now,
     owner::Owner,
     paper::Fate,
-    press::{amount_of, is_text},
 };
 use crate::{
     config::ShiftRequired,
@@ -23,7 +23,7 @@ use crate::{
     sale::ReceiptState,
     shift::{Closed, InDoubt, Shift, in_doubt},
     till::{
-        command::{Pressed, ShiftPress},
+        command::{Named, Pressed, ShiftPress},
         problem::{Code, Refused},
         shift::{ShiftNow, ShiftView},
     },
@@ -69,11 +69,11 @@ impl Owner {
                 ShiftPress::Open { float_minor, cashier, cashier_number, pin } => {
                     self.sign_on(pressed, float_minor, (cashier, cashier_number), pin).await?;
                 }
-                ShiftPress::Move { batch, is_in, amount_minor, reason, cashier } => {
-                    self.move_cash(pressed, batch, is_in, amount_minor, (reason, cashier)).await?;
+                ShiftPress::Move { batch, is_in, amount_minor, reason, by } => {
+                    self.move_cash(pressed, batch, is_in, amount_minor, (reason, by)).await?;
                 }
-                ShiftPress::Close { batch, counted_minor, cashier, despite, drop_held } => {
-                    self.close_batch(pressed, batch, counted_minor, cashier, (&despite, &drop_held)).await?;
+                ShiftPress::Close { batch, counted_minor, by, despite, drop_held } => {
+                    self.close_batch(pressed, batch, counted_minor, by, (&despite, &drop_held)).await?;
                 }
                 ShiftPress::Reprint => {
                     let shift = self.reprint_report(pressed).await?;
@@ -117,8 +117,9 @@ impl Owner {
         let float = self.in_drawer(float_minor)?;
         self.check_open_for_sales().await?;
         let (cashier, cashier_number, cashier_id) = if self.cashiers.are_known() {
+            self.cashiers.by_code(&cashier_number).ok_or(Refused::CashierUnknown)?;
             let pin = pin.ok_or(Refused::PinNeeded)?;
-            let CashierCard { id, name, staff_code, .. } = self.person(&cashier_number, pin).await?;
+            let CashierCard { id, name, staff_code, .. } = self.person(&pressed.key, &cashier_number, pin).await?;
             (name, staff_code.to_string(), Some(id))
         } else {
             let is_number =
@@ -143,7 +144,7 @@ impl Owner {
         batch: Sequence,
         is_in: bool,
         amount_minor: i64,
-        (reason, cashier): (String, Option<String>),
+        (reason, by): (String, Named),
     ) -> Result<(), Refused> {
         let shift = self.open_as_shown(batch)?.clone();
         let amount = amount_of(amount_minor, shift.float.currency())?;
@@ -151,7 +152,7 @@ impl Owner {
             return Err(Refused::Reason);
         }
         self.check_open_for_sales().await?;
-        let cashier = self.at_the_till(&shift, cashier)?;
+        let cashier = self.at_the_till(&pressed.key, &shift, by).await?;
         let record = if is_in {
             Record::PaidIn { batch, amount, reason, cashier }
         } else {
@@ -167,7 +168,7 @@ impl Owner {
         pressed: Pressed,
         batch: Sequence,
         counted_minor: i64,
-        cashier: Option<String>,
+        by: Named,
         (despite, drop_held): (&[Sequence], &[Sequence]),
     ) -> Result<(), Refused> {
         let counted = self.in_drawer(counted_minor)?;
@@ -177,9 +178,10 @@ impl Owner {
             return Ok(());
         }
         let mut shift = self.open_as_shown(batch)?.clone();
-        let cashier = self.at_the_till(&shift, cashier)?;
         let in_doubt = self.in_doubt(despite)?;
         let dropped = self.held_to_drop(drop_held)?;
+        // Last: what is asked again for another reason tries no PIN.
+        let cashier = self.at_the_till(&pressed.key, &shift, by).await?;
         let counting = shift.clone();
         let totals = self.journal.run(move |store| store.tally(&counting)).await?;
         let expected = shift.expected(&totals).map_err(|error| Refused::Amount(error.to_string()))?;
@@ -187,7 +189,9 @@ impl Owner {
         shift.closed = Some(Closed { at: now(), counted, expected, totals, in_doubt, report });
         let (record, n_dropped) = (Record::ShiftClosed { batch, counted, expected, cashier }, dropped.len());
         self.write_shift(vec![record], shift, Some(pressed), dropped).await?;
-        self.held_aside.clear();
+        for number in self.held_aside.keys().copied().collect::<Vec<_>>() {
+            self.not_aside(number);
+        }
         tracing::info!(batch = batch.0, held_dropped = n_dropped, "the batch was closed");
         self.print_report(false).await;
         Ok(())
@@ -270,8 +274,8 @@ impl Owner {
     }
 
     /// Who stands at the till: as keyed, or whoever signed on.
-    fn at_the_till(&self, shift: &Shift, keyed: Option<String>) -> Result<String, Refused> {
-        match self.named(keyed)? {
+    async fn at_the_till(&mut self, key: &str, shift: &Shift, by: Named) -> Result<String, Refused> {
+        match self.named(key, by.cashier, by.pin).await? {
             None => Ok(shift.cashier.clone()),
             Some(cashier) if is_text(&cashier) => Ok(cashier),
             Some(_) => Err(Refused::Cashier),

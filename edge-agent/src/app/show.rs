@@ -53,7 +53,9 @@ impl Owner {
         let (tenant, terminal, store) = self.ids();
         let profile = &self.identity.profile;
         let stopped = self.sync.stopped().map(|stop| match stop {
-            Stop::Rejected { sequence, why } => StoppedView { sequence: *sequence, why: why.clone() },
+            Stop::Rejected { sequence, why } | Stop::Newer { sequence, why } => {
+                StoppedView { sequence: *sequence, why: why.clone() }
+            }
             Stop::SetBack { through, head } => StoppedView { sequence: *through, why: sync::set_back(*through, *head) },
         });
         StateView {

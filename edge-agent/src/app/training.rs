@@ -17,9 +17,10 @@ use saoma_protocol::Millis;
 
 use super::{
     happen::SHOWN_MAX,
+    keyed::{Checked, amount_of, check, payment_in},
     now,
     owner::{Awaiting, Order, Owner},
-    press::{Checked, amount_of, check, is_forgotten, payment_in},
+    press::is_forgotten,
 };
 use crate::{
     counter::About,

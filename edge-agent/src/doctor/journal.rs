@@ -43,11 +43,17 @@ pub(super) fn look(config: &Config, folder: &DataDir, terminal: Option<TerminalI
         }
     }
     match look_at(&settings)
-        .and_then(|mut store| Ok((store.unsent()?, store.owner()?, store.check_room(), store.cashiers()?)))
+        .and_then(|mut store| Ok((store.unsent()?, store.owner()?, store.check_room(), store.cashiers_known())))
     {
-        Ok((unsent, owner, room, (list, tries))) => {
+        Ok((unsent, owner, room, known)) => {
             findings.push(judge(&unsent, now));
-            findings.extend(pins(&list, &tries, now));
+            match known {
+                Ok(known) => findings.extend(known.and_then(|(list, tries)| pins(&list, &tries, now))),
+                Err(error) => {
+                    let found = format!("who may sign on here is not known: failed to {}", error.chain());
+                    findings.push(Finding::fault("cashiers", found, "call the service"));
+                }
+            }
             if let (Some(owner), Some(terminal)) = (owner, terminal)
                 && owner != terminal.to_string()
             {
@@ -96,8 +102,12 @@ fn shut(error: &JournalError) -> Finding {
 /// Who may sign on by a PIN, and who is locked out; nothing where names are typed in.
 fn pins(list: &CashierList, tries: &[(CashierId, Tries)], now: Millis) -> Option<Finding> {
     let (check, count) = ("cashiers", list.cashiers.len());
-    if count == 0 {
+    if !list.pins {
         return None;
+    }
+    if count == 0 {
+        let fix = "bring the link to core back, or name somebody for this store on the dashboard";
+        return Some(Finding::warning(check, "signing on needs a PIN here, and nobody has one", fix));
     }
     let locked: Vec<String> = list
         .cashiers

@@ -4,13 +4,16 @@ use diesel::prelude::*;
 use saoma_protocol::{CashierId, cashier::CashierList};
 
 use super::{
-    JournalError, Store,
+    JournalError, Store, plain,
     rows::{CASHIERS_KEPT, TRIES_KEPT},
     schema::{cashiers, pin_tries},
     seal::Seals,
     store::unreadable,
 };
 use crate::cashiers::{CashierChange, Tries};
+
+/// The list, and wrong PINs in a row.
+pub type KnownCashiers = (CashierList, Vec<(CashierId, Tries)>);
 
 /// The one row of `cashiers`.
 const LIST: &str = "list";
@@ -40,24 +43,42 @@ pub(super) fn change(tx: &mut SqliteConnection, seals: &Seals, change: &CashierC
 }
 
 impl Store {
-    /// Who may sign on here, as core said last, and wrong PINs in a row.
+    /// Who may sign on here, as core said last, and wrong PINs in a row. What an agent of a later version has written, and this one
+    /// cannot read, must neither keep the till shut nor open it: nobody signs on by a PIN until core has said it again, and whose
+    /// wrong PINs cannot be read is locked out once more.
     ///
     /// # Errors
-    /// `Database`, `Unreadable`, those of the seals.
-    pub fn cashiers(&mut self) -> Result<(CashierList, Vec<(CashierId, Tries)>), JournalError> {
+    /// `Database`, those of the seals.
+    pub fn cashiers(&mut self) -> Result<KnownCashiers, JournalError> {
         let kept: Option<Vec<u8>> =
             cashiers::table.find(LIST).select(cashiers::kept).first(&mut self.connection).optional()?;
         let list = match kept {
             None => CashierList::default(),
-            Some(kept) => serde_json::from_str(&self.seals.open_text(CASHIERS_KEPT, LIST, &kept)?)
-                .map_err(|error| unreadable("the cashiers", error))?,
+            Some(kept) => {
+                let text = self.seals.open_text(CASHIERS_KEPT, LIST, &kept)?;
+                serde_json::from_str(&text).unwrap_or_else(|error| {
+                    tracing::error!(%error, "who may sign on here cannot be read: nobody may until core says it again");
+                    CashierList::shut()
+                })
+            }
         };
         let rows: Vec<(String, Vec<u8>)> = pin_tries::table.order(pin_tries::cashier).load(&mut self.connection)?;
-        let tries = rows.into_iter().map(|(cashier, kept)| {
-            let id = cashier.parse().map_err(|error| unreadable("wrong PINs", error))?;
+        let mut tries = Vec::with_capacity(rows.len());
+        for (cashier, kept) in rows {
             let text = self.seals.open_text(TRIES_KEPT, &cashier, &kept)?;
-            Ok((id, serde_json::from_str(&text).map_err(|error| unreadable("wrong PINs", error))?))
-        });
-        Ok((list, tries.collect::<Result<_, JournalError>>()?))
+            // An id of another form is nobody's whom this code knows.
+            if let Ok(id) = cashier.parse() {
+                tries.push((id, serde_json::from_str(&text).unwrap_or(Tries::UNREADABLE)));
+            }
+        }
+        Ok((list, tries))
+    }
+
+    /// As [`Self::cashiers`]; `None` in a journal that no agent with cashiers has opened yet.
+    ///
+    /// # Errors
+    /// As [`Self::cashiers`].
+    pub fn cashiers_known(&mut self) -> Result<Option<KnownCashiers>, JournalError> {
+        if plain::has(self, CASHIERS_KEPT)? { self.cashiers().map(Some) } else { Ok(None) }
     }
 }

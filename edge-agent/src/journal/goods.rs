@@ -20,6 +20,9 @@ use crate::basket::Article;
 /// In `meta`: the catalogue's version up to which it is here.
 const THROUGH: &str = "goods_through";
 
+/// In `meta`, while a basket is being filled.
+const BASKET_OPEN: &str = "basket_open";
+
 type GoodsRow = (String, String, i64, String, Option<String>);
 
 impl Store {
@@ -42,6 +45,21 @@ impl Store {
         let through = through.parse().map(Sequence).map_err(|error| unreadable(THROUGH, error))?;
         let count: i64 = goods::table.select(count_star()).first(&mut self.connection)?;
         Ok((through, u64::try_from(count).unwrap_or(0)))
+    }
+
+    /// Whether a basket was being filled when the agent stopped.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn is_basket_open(&mut self) -> Result<bool, JournalError> {
+        Ok(self.meta(BASKET_OPEN)?.is_some())
+    }
+
+    /// # Errors
+    /// `Full`, `Unwritable`, `Database`.
+    pub fn mark_basket(&mut self, is_open: bool) -> Result<(), JournalError> {
+        let marked = if is_open { self.set_meta(BASKET_OPEN, "") } else { self.forget_meta(BASKET_OPEN) };
+        marked.map_err(|error| self.told_by_disk(error))
     }
 
     /// What is sold under this barcode, in this currency.

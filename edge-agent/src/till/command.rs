@@ -57,6 +57,9 @@ pub struct SaleRequest {
     pub held: Option<Sequence>,
     #[serde(default)]
     pub cashier: Option<String>,
+    /// Of that cashier, where PINs are asked for. In no fingerprint.
+    #[serde(default, skip_serializing)]
+    pub cashier_pin: Option<Pin>,
 }
 
 /// `POST /api/held`.
@@ -74,6 +77,9 @@ pub struct HoldRequest {
     pub held: Option<Sequence>,
     #[serde(default)]
     pub cashier: Option<String>,
+    /// Of that cashier, where PINs are asked for. In no fingerprint.
+    #[serde(default, skip_serializing)]
+    pub cashier_pin: Option<Pin>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,8 +122,14 @@ pub struct Approval {
     pub pin: Option<Pin>,
 }
 
-/// A button on the shift. `batch`: the one that the page showed when it was pressed; `cashier`: who stands there, if it is not
-/// whoever signed on.
+/// Somebody who is named at the till, if it is not whoever signed on; by staff code and PIN where PINs are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    pub cashier: Option<String>,
+    pub pin: Option<Pin>,
+}
+
+/// A button on the shift. `batch`: the one that the page showed when it was pressed; `by`: who stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShiftPress {
     Open {
@@ -131,14 +143,14 @@ pub enum ShiftPress {
         is_in: bool,
         amount_minor: i64,
         reason: String,
-        cashier: Option<String>,
+        by: Named,
     },
     /// `despite`: the numbers of sales in doubt over which the batch is closed all the same. `drop_held`: those of what is put
     /// aside and goes with it.
     Close {
         batch: Sequence,
         counted_minor: i64,
-        cashier: Option<String>,
+        by: Named,
         despite: Vec<Sequence>,
         drop_held: Vec<Sequence>,
     },

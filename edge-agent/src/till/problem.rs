@@ -6,7 +6,6 @@ use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use saoma_protocol::{
     Sequence,
     api::{Failure, Problem},
-    barcode::Barcode,
 };
 
 use crate::{
@@ -51,7 +50,7 @@ pub enum Refused {
     PinForm,
     #[error("the PIN is wrong; {left} more {} before it is locked", if *.left == 1 { "try" } else { "tries" })]
     PinWrong { left: u32 },
-    #[error("too many wrong PINs: wait {}, or have a new PIN set on the dashboard", crate::app::in_words(*.seconds))]
+    #[error("too many wrong PINs: wait {}, or have a new PIN set on the dashboard", crate::cashiers::in_words(*.seconds))]
     PinLocked { seconds: u64 },
     #[error("{0}")]
     PinUncheckable(String),
@@ -97,8 +96,9 @@ pub enum Refused {
     ReceiptElsewhere,
     #[error("no scan is awaited, and this is not the number of a sale of this till")]
     ScanNotAwaited,
-    #[error("{}", unknown(.0.as_ref()))]
-    BarcodeUnknown(Option<Barcode>),
+    /// With the end of it, if it looks like one that is printed on packages.
+    #[error("{}", unknown(.0.as_deref()))]
+    BarcodeUnknown(Option<String>),
     #[error("these are goods, and the customer's code is awaited: scan that, or go back to the basket")]
     GoodsScanned,
     #[error("the basket is another by now: look at the screen again")]
@@ -290,10 +290,10 @@ impl Refused {
     }
 }
 
-/// What is scanned is repeated if it is surely a barcode: it may be a customer's code.
-fn unknown(barcode: Option<&Barcode>) -> String {
-    let barcode = barcode.map(|barcode| format!(" {barcode}")).unwrap_or_default();
-    format!("the barcode{barcode} is not in the catalogue: key the price, or have it added")
+/// What was scanned is not repeated whole: a customer's code may have the form of a barcode.
+fn unknown(ends_in: Option<&str>) -> String {
+    let which = ends_in.map(|last| format!(" that ends in {last}")).unwrap_or_default();
+    format!("the barcode{which} is not in the catalogue: key the price, or have it added")
 }
 
 /// `disk_full` → `Disk full`: the code in words, the same for every case of it.

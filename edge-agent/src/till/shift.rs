@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Room,
-    command::{Command, ShiftPress},
+    command::{Command, Named, ShiftPress},
     door::{Nothing, Post},
     problem::Refused,
 };
@@ -135,12 +135,14 @@ pub(super) struct CashRequest {
     reason: String,
     #[serde(default)]
     cashier: Option<String>,
+    #[serde(default, skip_serializing)]
+    cashier_pin: Option<Pin>,
 }
 
 impl CashRequest {
     fn press(self, is_in: bool) -> ShiftPress {
-        let Self { batch, amount_minor, reason, cashier } = self;
-        ShiftPress::Move { batch, is_in, amount_minor, reason, cashier }
+        let Self { batch, amount_minor, reason, cashier, cashier_pin: pin } = self;
+        ShiftPress::Move { batch, is_in, amount_minor, reason, by: Named { cashier, pin } }
     }
 }
 
@@ -159,6 +161,8 @@ pub(super) struct CloseRequest {
     counted_minor: i64,
     #[serde(default)]
     cashier: Option<String>,
+    #[serde(default, skip_serializing)]
+    cashier_pin: Option<Pin>,
     #[serde(default)]
     despite: Vec<Sequence>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -166,12 +170,9 @@ pub(super) struct CloseRequest {
 }
 
 pub(super) async fn close(room: Data<Room>, post: Post<CloseRequest>) -> Result<Json<ShiftView>, Refused> {
-    let press_of = |CloseRequest { batch, counted_minor, cashier, despite, drop_held }| ShiftPress::Close {
-        batch,
-        counted_minor,
-        cashier,
-        despite,
-        drop_held,
+    let press_of = |body: CloseRequest| {
+        let CloseRequest { batch, counted_minor, cashier, cashier_pin: pin, despite, drop_held } = body;
+        ShiftPress::Close { batch, counted_minor, by: Named { cashier, pin }, despite, drop_held }
     };
     press(&room, post, press_of).await.map(Json)
 }

@@ -3,7 +3,6 @@
 use saoma_protocol::{
     Currency, Millis, Money, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{Failure, Goods, PaymentState, RefundState, TerminalBooks},
-    barcode::Barcode,
     message::{PeripheralHealth, Unsent},
 };
 use serde::Serialize;
@@ -400,10 +399,10 @@ pub enum ScanView {
         scanned: Option<Scanned>,
         basket: Option<Box<BasketView>>,
     },
-    /// The catalogue does not have it; only as an event. The barcode is told if it is surely one.
+    /// The catalogue does not have it; only as an event. The end of it is told if it looks like one that is printed on packages.
     BarcodeUnknown {
         #[serde(skip_serializing_if = "Option::is_none")]
-        barcode: Option<Barcode>,
+        ends_in: Option<String>,
     },
     /// Goods, where a customer's code is awaited; only as an event.
     GoodsScanned,

@@ -51,6 +51,8 @@ pub struct Known {
     pub silent: bool,
     /// The channel takes its time over refunds.
     pub refunds_pend: bool,
+    /// It is of a version before there were discounts and taxes.
+    pub knows_no_baskets: bool,
     pub cashiers: CashierList,
     /// Changes of the catalogue: what is sold from then on, or is not any more. The nth made the version n.
     catalogue: Vec<(CatalogueGoods, bool)>,
@@ -262,11 +264,16 @@ impl Known {
         let mut verdicts = Vec::new();
         for entry in &batch.entries {
             if let Err(why) = self.take(entry) {
-                verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why });
+                let newer = entry.record().is_ok_and(|record| self.is_unknown(&record));
+                verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why, newer });
                 break;
             }
         }
         JournalAck { through: Sequence(self.entries.len() as u64), verdicts }
+    }
+
+    fn is_unknown(&self, record: &Record) -> bool {
+        self.knows_no_baskets && record.version() > 2
     }
 
     pub fn take_ack(&mut self, ack: &PushAck) {
@@ -291,6 +298,9 @@ impl Known {
         }
         let prev_hash = self.entries.last().map_or(GENESIS, Entry::hash);
         let record = entry.checked(prev_hash).map_err(|error| error.to_string())?;
+        if self.is_unknown(&record) {
+            return Err("update core".to_owned());
+        }
         self.entries.push(entry.clone());
         self.journal.push(record);
         Ok(())

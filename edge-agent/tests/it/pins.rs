@@ -4,7 +4,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version, password_h
 use saoma_protocol::{
     CashierId,
     cashier::{CashierCard, CashierList, SupervisorFor, TillRole, Verifier},
-    journal::Record,
+    journal::{Approver, Record},
     message::PushBody,
 };
 use serde_json::{Value, json};
@@ -100,6 +100,9 @@ async fn a_name_opens_a_shift_until_core_names_cashiers_and_a_pin_from_then_on()
     shop.knows_pins(true).await;
     let reply = shop.till.post("/api/shift/open", &by_name, &fresh_key()).await;
     assert_eq!(refused(&reply), (409, "pin_needed", "A PIN is needed: key the number and the PIN"));
+    let reply =
+        shop.till.post("/api/shift/open", &json!({ "float_minor": 0, "cashier_number": "7" }), &fresh_key()).await;
+    assert_eq!(refused(&reply).1, "cashier_unknown", "nobody keys a PIN for a number that is nobody's");
     let reply = shop.signs_on("7", LI_PIN).await;
     assert_eq!(refused(&reply), (409, "cashier_unknown", "There is no cashier of this number at this till"));
     for pin in ["739", "7391826a", "739182640"] {
@@ -129,20 +132,40 @@ async fn a_name_opens_a_shift_until_core_names_cashiers_and_a_pin_from_then_on()
     // Whoever else is named is one of them as well.
     let named = |by: &str| json!({"amount_minor": 100, "method": "cash", "cashier": by});
     assert_eq!(refused(&shop.till.post("/api/sales", &named("anybody"), &fresh_key()).await).1, "cashier_unknown");
-    assert_eq!(shop.till.sell(named("08")).await["cashier"], "吴");
-    let aside = json!({"amount_minor": 100, "cashier": "anybody"});
-    assert_eq!(refused(&shop.till.post("/api/held", &aside, &fresh_key()).await).1, "cashier_unknown");
+    // What stands in the books of somebody takes that somebody's PIN, of whoever signed on nothing more.
+    assert_eq!(refused(&shop.till.post("/api/sales", &named("08"), &fresh_key()).await).1, "pin_needed");
+    assert_eq!(shop.till.sell(named("07")).await["cashier"], "李雷");
+    let mut by_wu = named("08");
+    by_wu["cashier_pin"] = json!(WU_PIN);
+    assert_eq!(shop.till.sell(by_wu).await["cashier"], "吴");
+    let named_aside = |by: &str| json!({"amount_minor": 100, "cashier": by});
+    assert_eq!(refused(&shop.till.post("/api/held", &named_aside("anybody"), &fresh_key()).await).1, "cashier_unknown");
     let paid = |by: &str| json!({"batch": 2, "amount_minor": 1, "reason": "x", "cashier": by});
     assert_eq!(refused(&shop.till.post("/api/shift/paid-in", &paid("9"), &fresh_key()).await).1, "cashier_unknown");
-    assert_eq!(shop.till.post("/api/shift/paid-in", &paid("08"), &fresh_key()).await.status, 200);
+    for path in ["paid-in", "paid-out"] {
+        let path = format!("/api/shift/{path}");
+        assert_eq!(refused(&shop.till.post(&path, &paid("08"), &fresh_key()).await).1, "pin_needed");
+        let mut wrong = paid("08");
+        wrong["cashier_pin"] = json!(LI_PIN);
+        assert_eq!(refused(&shop.till.post(&path, &wrong, &fresh_key()).await).1, "pin_wrong");
+    }
+    let mut by_wu = paid("08");
+    by_wu["cashier_pin"] = json!(WU_PIN);
+    assert_eq!(shop.till.post("/api/shift/paid-in", &by_wu, &fresh_key()).await.status, 200);
+    assert_eq!(shop.till.post("/api/shift/paid-out", &paid("07"), &fresh_key()).await.status, 200);
+    let close = json!({ "batch": 2, "counted_minor": 1, "cashier": "08" });
+    assert_eq!(refused(&shop.till.post("/api/shift/close", &close, &fresh_key()).await).1, "pin_needed");
+    assert_eq!(refused(&shop.till.post("/api/held", &named_aside("08"), &fresh_key()).await).1, "pin_needed");
     shop.core.switch_on();
     shop.nothing_unsent().await;
     let journal = shop.core.look(|known| known.journal.clone());
     let by = |record: &Record| match record {
-        Record::ShiftOpened { cashier, .. } | Record::PaidIn { cashier, .. } => Some(cashier.clone()),
+        Record::ShiftOpened { cashier, .. } | Record::PaidIn { cashier, .. } | Record::PaidOut { cashier, .. } => {
+            Some(cashier.clone())
+        }
         _ => None,
     };
-    assert_eq!(journal.iter().filter_map(by).collect::<Vec<_>>(), ["anybody", "李雷", "吴"]);
+    assert_eq!(journal.iter().filter_map(by).collect::<Vec<_>>(), ["anybody", "李雷", "吴", "李雷"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,6 +215,60 @@ async fn wrong_pins_lock_out_whoever_they_are_of_and_a_restart_does_not_open() {
     shop.start_till().await;
     let reply = shop.signs_on("07", WU_PIN).await;
     assert!(refused(&reply).2.contains("4 more tries"), "{}", reply.body);
+}
+
+/// A page whose answer was lost sends the same press again, and again after a restart of the agent.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_press_again_is_no_further_try() {
+    let shop = Shop::staffed(SupervisorFor::None).await;
+    let press = async |pin: &str, key: &str| {
+        let body = json!({ "float_minor": 0, "cashier_number": "07", "pin": pin });
+        let reply = shop.till.post("/api/shift/open", &body, key).await;
+        (refused(&reply).1.to_owned(), refused(&reply).2.to_owned())
+    };
+    let first = press(WU_PIN, "one").await;
+    assert!(first.1.contains("4 more tries"), "{first:?}");
+    for _ in 0..6 {
+        assert_eq!(press(WU_PIN, "one").await, first);
+    }
+    // Another PIN under that key, and that PIN under another key, are.
+    assert!(press("50284719", "one").await.1.contains("3 more tries"));
+    assert!(press(WU_PIN, "two").await.1.contains("2 more tries"));
+    assert_eq!(shop.signs_on("07", LI_PIN).await.status, 201);
+}
+
+/// The verifier asks for more than a terminal has: nobody is locked out for what was not checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_checked_here_locks_nobody_out() {
+    let shop = Shop::open().await;
+    let greedy = CashierCard { verifier: Verifier(verifier(LI_PIN).0.replace("m=64", "m=9999999")), ..li() };
+    shop.core.names(1, SupervisorFor::None, vec![greedy], true);
+    shop.knows_pins(true).await;
+    for _ in 0..6 {
+        assert_eq!(refused(&shop.signs_on("07", LI_PIN).await).1, "pin_uncheckable");
+    }
+    shop.core.names(2, SupervisorFor::None, vec![li()], true);
+    until("the verifier that can be checked", async || (shop.signs_on("07", LI_PIN).await.status == 201).then_some(()))
+        .await;
+}
+
+/// Whoever keeps somebody out must not let everybody in: the list is empty, and PINs are asked for all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_with_nobody_lets_nobody_in() {
+    let shop = Shop::staffed(SupervisorFor::Refunds).await;
+    shop.core.look(|known| {
+        let (pins, supervisor_for) = (true, SupervisorFor::Refunds);
+        known.cashiers = CashierList { version: 2, pins, supervisor_for, cashiers: Vec::new() };
+        known.tell(PushBody::SyncNow);
+    });
+    until("the list to be empty", async || {
+        (refused(&shop.signs_on("07", LI_PIN).await).1 == "cashier_unknown").then_some(())
+    })
+    .await;
+    let by_name = json!({ "float_minor": 0, "cashier": "anybody", "cashier_number": "1" });
+    assert_eq!(refused(&shop.till.post("/api/shift/open", &by_name, &fresh_key()).await).1, "cashier_unknown");
+    let sale = json!({"amount_minor": 100, "method": "cash"});
+    assert_eq!(refused(&shop.till.post("/api/sales", &sale, &fresh_key()).await).1, "no_shift");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,8 +333,14 @@ async fn money_goes_back_with_a_supervisor_s_pin() {
     let body = json!({ "amount_minor": 300, "supervisor": by("08", WU_PIN) });
     let refunded = shop.till.post(&path, &body, "once").await;
     assert_eq!((refunded.status.as_u16(), &refunded.body["refunded_minor"]), (200, &json!(300)), "{}", refunded.body);
-    let again = shop.till.post(&path, &json!({ "amount_minor": 300 }), "once").await;
-    assert_eq!(again.body["refunded_minor"], 300, "the same press again, after a reload without the PIN");
+    // As pages send it again after a reload: without the PIN.
+    let left = json!({ "amount_minor": 300, "supervisor": { "staff_code": "08" } });
+    for body in [&left, &json!({ "amount_minor": 300 })] {
+        let again = shop.till.post(&path, body, "once").await;
+        assert_eq!((again.status.as_u16(), &again.body["refunded_minor"]), (200, &json!(300)), "{}", again.body);
+    }
+    let never_made = shop.till.post(&path, &left, "another").await;
+    assert_eq!(refused(&never_made).1, "pin_needed");
     let voided = shop.till.press(scanned, "void", json!({ "supervisor": by("08", WU_PIN) })).await;
     assert_eq!(voided.status, 200, "{}", voided.body);
     shop.till.sees(scanned, "state", "voided").await;
@@ -286,7 +369,8 @@ async fn money_goes_back_with_a_supervisor_s_pin() {
         }
         _ => None,
     };
-    let told = |by: &str, approved_by: Option<&str>| (by.to_owned(), approved_by.map(str::to_owned));
+    let approver = |name: &str| Approver { id: wu().id, name: name.to_owned() };
+    let told = |by: &str, approved_by: Option<&str>| (by.to_owned(), approved_by.map(approver));
     assert_eq!(
         journal.iter().filter_map(approved).collect::<Vec<_>>(),
         [told("李雷", Some("吴")), told("李雷", Some("吴")), told("吴", None)]

@@ -227,7 +227,7 @@ export interface Books {
 export type SaleScan = { result: 'sale' | 'found' | 'training_sale'; sale: Sale };
 export type BasketScan = { result: 'basket'; scanned?: { name: string; line: number }; basket: Basket | null };
 export type ScanAnswer = SaleScan | BasketScan;
-export type ScanEvent = ScanAnswer | { result: 'unexpected' | 'goods_scanned' } | { result: 'barcode_unknown'; barcode?: string };
+export type ScanEvent = ScanAnswer | { result: 'unexpected' | 'goods_scanned' } | { result: 'barcode_unknown'; ends_in?: string };
 
 /** A refusal, as the agent words it (RFC 9457). */
 export class Problem extends Error {

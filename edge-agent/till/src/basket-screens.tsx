@@ -52,7 +52,7 @@ function Lines({ basket, at }: { basket: Basket; at: number }) {
   return (
     <ul class="sales basket">
       {basket.lines.map((line, idx) => (
-        <li key={idx} ref={idx === at ? chosen : undefined} class={idx === at ? 'chosen' : ''}>
+        <li key={idx} ref={idx === at ? chosen : null} class={idx === at ? 'chosen' : ''}>
           <Key what={{ kind: 'line', line: idx }} id={`line-${idx}`}><LineOf line={line} /></Key>
         </li>
       ))}
@@ -96,10 +96,11 @@ function rate({ basis_points }: GoodsTax): string {
 
 /** On the home screen: that something is in the basket. */
 export function BasketRow() {
-  const basket = useModel().state?.basket ?? null;
+  const { state } = useModel();
+  const basket = state?.basket ?? null;
   const t = useText();
   const show = useShown();
-  if (basket === null) return null;
+  if (basket === null || (state?.training ?? null) !== null) return null;
   return (
     <Key what={{ kind: 'enter' }} id="basket" class="main">
       <kbd>Enter</kbd>{t.basket.title} · {fill(t.basket.lines, basket.lines.length)} · {show(basket.totals.total_minor)}

@@ -144,10 +144,3 @@ function entered(screen: Extract<BasketScreen, { kind: 'basket' }>, at: number, 
       return stay(screen);
   }
 }
-
-/** Whether it is an EAN-8, an EAN-13 or a UPC-A by its check digit: goods, and no customer's code. */
-export function isBarcode(text: string): boolean {
-  if (!/^(\d{8}|\d{12,13})$/.test(text)) return false;
-  const digits = [...text].reverse().map(Number);
-  return digits.reduce((sum, digit, place) => sum + digit * (place % 2 === 0 ? 1 : 3), 0) % 10 === 0;
-}

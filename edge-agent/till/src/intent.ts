@@ -36,7 +36,12 @@ export const BASKET = '/api/basket';
 
 /** While it waits for its answer there is nothing else to do: its outcome must be seen before the amount is used again. */
 export function isAlone(path: string): boolean {
-  return isNewSale(path) || path === HELD;
+  return isNewSale(path) || path === HELD || path === '/api/shift/open';
+}
+
+/** Whether somebody's PIN goes with it: until it is answered, keys that are pressed may be of that PIN once more. */
+export function hasPin(body: unknown): boolean {
+  return /"(cashier_)?pin":/.test(JSON.stringify(body));
 }
 
 /** Whether it is of the sales under `sales`: a new one, or a press on one. */
@@ -56,9 +61,12 @@ function isInDoubt(intent: Intent, error: unknown): boolean {
   return error instanceof Problem && error.status >= 500 && error.code !== 'core_unreachable' && !isNewSale(intent.path);
 }
 
-/** As JSON, but for what only whoever keyed it may know. */
+/** What only whoever keyed it may know. */
+const SECRETS = ['code', 'pin', 'cashier_pin'];
+
+/** As JSON, but for these. */
 function withoutSecrets(value: unknown): string {
-  return JSON.stringify(value, (name, held: unknown) => (name === 'code' || name === 'pin' ? undefined : held));
+  return JSON.stringify(value, (name, held: unknown) => (SECRETS.includes(name) ? undefined : held));
 }
 
 /** What makes two presses the same: another supervisor may have approved the second. */
@@ -154,7 +162,7 @@ export class Intents {
   private close(intent: Intent, inDoubt: boolean): void {
     this.open = this.open.filter((other) => other.key !== intent.key);
     this.unsure = this.unsure.filter((other) => other.key !== intent.key);
-    if (inDoubt) this.unsure.push(intent);
+    if (inDoubt) this.unsure.push({ ...intent, body: JSON.parse(withoutSecrets(intent.body)) as unknown });
     this.keep();
   }
 }

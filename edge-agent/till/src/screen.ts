@@ -3,11 +3,11 @@
 
 import type { Action, Basket, Held, Method, Sale } from './api';
 import { minorOf, withDigits } from './amount';
-import { basketScreen, basketStep, type BasketScreen, type BasketWish, isBarcode, other } from './basket';
+import { basketScreen, basketStep, type BasketScreen, type BasketWish, other } from './basket';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
-import { type SupervisorScreen, supervisorStep } from './supervisor';
+import { askSupervisor, type SupervisorScreen, supervisorStep } from './supervisor';
 import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 
 /** What a sale is looked for. */
@@ -29,8 +29,8 @@ export type Screen =
   | DeviceScreen
   | HeldScreen
   | BasketScreen
-  /** Asks whether training begins, or ends if it is `on`. */
   | SupervisorScreen
+  /** Asks whether training begins, or ends if it is `on`. */
   | { kind: 'training'; on: boolean }
   | { kind: 'info' };
 
@@ -114,13 +114,21 @@ const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'devic
 /** Where nothing is under way, other rooms are one key away. */
 const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report'];
 
+/** What the agent wants to know of people: a PIN of whoever is named, and a supervisor's before money goes back. */
+export interface Asks {
+  pins: boolean;
+  supervisor: boolean;
+}
+
+const ASKS_NOTHING: Asks = { pins: false, supervisor: false };
+
 /**
  * `openBatch`: that of the shift that is open. `training`: whether sales are only played. `held`: what is put aside. `basket`: what
  * is being scanned.
  */
 export function step(
   screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null, training = false,
-  held: readonly Held[] = [], basket: Basket | null = null,
+  held: readonly Held[] = [], basket: Basket | null = null, asks: Asks = ASKS_NOTHING,
 ): Step {
   if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
   if (press.kind === 'training') {
@@ -152,10 +160,11 @@ export function step(
       if (basket !== null && (press.kind === 'enter' || press.kind === 'escape')) return stay(basketScreen());
       return sale(screen, press, sales);
     case 'confirm':
+      if (press.kind === 'enter' && screen.action === 'void' && asks.supervisor) return stay(askSupervisor(screen.payment, 'void', {}));
       if (press.kind === 'enter') return act(screen.payment, screen.action);
       return press.kind === 'escape' ? stay({ kind: 'sale', payment: screen.payment }) : stay(screen);
     case 'refund':
-      return refund(screen, press, sales);
+      return refund(screen, press, sales, asks);
     case 'reference':
     case 'held':
     case 'drop':
@@ -165,7 +174,7 @@ export function step(
     case 'drawer':
     case 'count':
     case 'report':
-      return shiftStep(screen, press, sales);
+      return shiftStep(screen, press, sales, asks.pins);
     case 'supervisor':
       return supervisorStep(screen, press);
     case 'devices':
@@ -192,11 +201,11 @@ function isReceipt(text: string): boolean {
 }
 
 /**
- * A number printed on a receipt finds its sale, and goods go into the basket; anything else is a customer's code, if an amount is
- * there to be paid.
+ * A number printed on a receipt finds its sale. With an amount to be paid anything else is a customer's code, unless the agent knows
+ * it for goods and says so; else it is goods.
  */
 function scanned(screen: Screen, text: string): Step {
-  if ((screen.kind === 'home' || screen.kind === 'method') && !isReceipt(text) && !isBarcode(text)) {
+  if ((screen.kind === 'home' || screen.kind === 'method') && !isReceipt(text)) {
     const minor = screen.kind === 'home' ? minorOf(screen.keyed) : screen.minor;
     if (minor > 0) return sell(screen, minor, 'scan', { code: text });
   }
@@ -337,7 +346,7 @@ function sale(screen: Extract<Screen, { kind: 'sale' }>, press: Press, sales: re
   return toward(current, press.key);
 }
 
-function refund(screen: Extract<Screen, { kind: 'refund' }>, press: Press, sales: readonly Sale[]): Step {
+function refund(screen: Extract<Screen, { kind: 'refund' }>, press: Press, sales: readonly Sale[], asks: Asks): Step {
   const current = sales.find(({ payment }) => payment === screen.payment);
   if (current === undefined) return stay(HOME);
   if (press.kind === 'escape') {
@@ -349,5 +358,6 @@ function refund(screen: Extract<Screen, { kind: 'refund' }>, press: Press, sales
   const minor = screen.keyed === '' ? leftMinor(current) : minorOf(screen.keyed);
   if (minor > leftMinor(current)) return stay({ ...screen, sure: false }, 'refund_large');
   if (!screen.sure) return stay({ ...screen, keyed: String(minor), sure: true });
-  return act(screen.payment, 'refund', { amount_minor: minor });
+  const body = { amount_minor: minor };
+  return asks.supervisor ? stay(askSupervisor(screen.payment, 'refund', body)) : act(screen.payment, 'refund', body);
 }

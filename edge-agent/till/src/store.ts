@@ -6,9 +6,9 @@ import {
 } from './api';
 import { basketScreen } from './basket';
 import { changesOf, type Draft, takesKeys } from './devices';
-import { BASKET, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
+import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
 import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
-import { afterShift, signOnAgain } from './shift';
+import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
 
@@ -99,6 +99,7 @@ export function switchLanguage(): void {
 function questionOf(screen: Screen): string {
   if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
   if (screen.kind === 'device-form' && screen.sure === true) return 'device-form-sure';
+  if (screen.kind === 'supervisor') return screen.number === null ? 'supervisor' : 'supervisor-pin';
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 
@@ -112,16 +113,23 @@ const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
   if (!['enter', 'method', 'pick', 'take', 'line', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
   const question = questionOf(model.screen);
-  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'device-form-sure', 'basket-clear'].includes(question) || question.startsWith('count-'));
+  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'device-form-sure', 'basket-clear', 'supervisor-pin'].includes(question) || question.startsWith('count-'));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
 
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
-  if (model.busy.some(isAlone) || isTooEarly(what, by, at)) return;
-  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null, inTraining(), model.state?.held, model.state?.basket), at);
+  if (model.busy.some(isAlone) || pinsUnderWay > 0 || isTooEarly(what, by, at)) return;
+  const { state } = model;
+  const asks = { pins: state?.pins ?? false, supervisor: !inTraining() && (state?.supervisor_needed ?? false) };
+  // What was scanned for a real customer is no part of a sale that is only played.
+  const basket = inTraining() ? null : (state?.basket ?? null);
+  take(step(model.screen, what, model.sales, state?.shift?.batch ?? null, inTraining(), state?.held, basket, asks), at);
 }
+
+/** Presses that a PIN went with, and that wait for their answer. */
+let pinsUnderWay = 0;
 
 /** Whether sales are only played. */
 function inTraining(): boolean {
@@ -193,6 +201,16 @@ async function begin(path: string, body: unknown): Promise<void> {
 }
 
 async function carryOut(intent: Intent): Promise<void> {
+  const secret = hasPin(intent.body) ? 1 : 0;
+  pinsUnderWay += secret;
+  try {
+    await carriedOut(intent);
+  } finally {
+    pinsUnderWay -= secret;
+  }
+}
+
+async function carriedOut(intent: Intent): Promise<void> {
   set({ busy: [...model.busy, intent.path] });
   const askedAt = performance.now();
   const asking = model.screen;
@@ -225,9 +243,12 @@ async function carryOut(intent: Intent): Promise<void> {
     set({ ...rest, sales, screen });
   } catch (error) {
     set({ busy: model.busy.filter((path) => path !== intent.path), silent: false });
-    tell(error);
     const code = error instanceof Problem ? error.code : '';
-    const again = intent.path === '/api/shift/open' ? signOnAgain(model.screen, code) : supervisorFor(intent.path, intent.body, code);
+    // With an amount to be paid, only the agent can tell goods from a customer's code.
+    const text = isNewSale(intent.path) && code === 'goods_scanned' ? (intent.body as { code?: string }).code : undefined;
+    if (text !== undefined) return carry({ kind: 'scan', text });
+    tell(error);
+    const again = askedAgain(intent, code);
     if (again !== null) set({ screen: again });
     const isDoubt = error instanceof Problem && error.code === 'shift_in_doubt';
     const isLeft = error instanceof Problem && error.code === 'held_left';
@@ -237,6 +258,15 @@ async function carryOut(intent: Intent): Promise<void> {
     }
     if (isDoubt && model.screen.kind === 'count') set({ screen: { ...model.screen, sure: true, doubt: true } });
   }
+}
+
+/** Where the page goes for what the agent wants besides. A screen that the cashier has left by then stays. */
+function askedAgain({ path, body }: Intent, code: string): Screen | null {
+  const { screen } = model;
+  if (path === '/api/shift/open') return signOnAgain(screen, code);
+  if (path.startsWith('/api/shift/')) return namedAgain(screen, code);
+  const asked = supervisorFor(path, body, code);
+  return screen.kind === 'sale' && screen.payment === asked?.payment ? asked : null;
 }
 
 /** Asks something that is harmless to lose. */
@@ -291,7 +321,7 @@ function scanned(answer: Events['scan']): void {
       set({ notice: { kind: 'scan' } });
       return;
     case 'barcode_unknown':
-      tell(new Problem(404, answer.result, answer.barcode ?? ''));
+      tell(new Problem(404, answer.result, answer.ends_in ?? ''));
       return;
     case 'goods_scanned':
       tell(new Problem(409, answer.result, ''));

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { Problem, type post } from './api';
+import { Problem, type post, type Sale } from './api';
 import { Intents, type Shelf } from './intent';
 import { type Press, type Screen, type Step, step } from './screen';
-import { masked, supervisorFor } from './supervisor';
+import { askSupervisor, masked, supervisorFor } from './supervisor';
 
 const key = (name: string): Press => (/^\d+$/.test(name) ? { kind: 'digits', digits: name } : ({ kind: name } as Press));
 const play = (from: Screen, ...names: string[]): Step =>
@@ -24,6 +24,19 @@ test('what needs a supervisor is asked again with number and PIN', () => {
     expect(supervisorFor(REFUND, body, code)).toEqual({ ...asked, number });
   }
   expect(supervisorFor('/api/sales/pay_1/void', {}, 'supervisor_needed')).toMatchObject({ action: 'void', body: {} });
+});
+
+test('where money goes back with a supervisor alone, one is asked for before anything is sent', () => {
+  const asks = { pins: true, supervisor: true };
+  const sale = { payment: 'pay_1', counter: 17, settled: true, amount_minor: 1_250, refunded_minor: 0, actions: ['void', 'refund'] } as unknown as Sale;
+  const press = (from: Screen, ...names: string[]): Step =>
+    names.reduce<Step>((last, name) => step(last.screen, key(name), [sale], null, false, [], null, asks), { screen: from });
+  const refund = press({ kind: 'refund', payment: 'pay_1', keyed: '', sure: false }, '300', 'enter', 'enter');
+  expect(refund).toEqual({ screen: askSupervisor('pay_1', 'refund', { amount_minor: 300 }) });
+  expect(press(refund.screen, '08', 'enter', '60274815', 'enter').wish).toMatchObject({ action: 'refund', body: { amount_minor: 300, supervisor: { staff_code: '08' } } });
+  const confirm = (action: 'void' | 'cancel'): Step => press({ kind: 'confirm', payment: 'pay_1', action }, 'enter');
+  expect(confirm('void')).toEqual({ screen: askSupervisor('pay_1', 'void', {}) });
+  expect(confirm('cancel').wish).toMatchObject({ action: 'cancel' });
 });
 
 test('other refusals, and other presses, lead to no supervisor', () => {
@@ -56,18 +69,18 @@ test('a PIN is never on the browser’s shelf, and a press that may have happene
     sent.push({ body, key });
     throw answers.shift();
   };
-  const body = (pin: string) => ({ amount_minor: 300, supervisor: { staff_code: '08', pin } });
-  const press = async (intents: Intents, pin: string): Promise<string> => {
-    const intent = intents.begin(REFUND, body(pin));
+  const body = (pin: string, staff_code = '08') => ({ amount_minor: 300, supervisor: { staff_code, pin } });
+  const press = async (intents: Intents, pin: string, by = '08'): Promise<string> => {
+    const intent = intents.begin(REFUND, body(pin, by));
     if (intent === null) throw new Error('nothing was begun');
     await expect(intents.carryOut(intent, () => {})).rejects.toBeInstanceOf(Problem);
     return intent.key;
   };
   const first = await press(new Intents(shelf, send as typeof post), '60274815');
-  // After a reload, with another PIN: it is the same refund.
-  const second = await press(new Intents(shelf, send as typeof post), '50284719');
+  // After a reload, with another supervisor's PIN: it is the same refund.
+  const second = await press(new Intents(shelf, send as typeof post), '50284719', '09');
   expect(second).toBe(first);
-  expect(sent).toEqual([{ body: body('60274815'), key: first }, { body: body('50284719'), key: first }]);
+  expect(sent).toEqual([{ body: body('60274815'), key: first }, { body: body('50284719', '09'), key: first }]);
   expect(written.join('')).toContain('"staff_code":"08"');
   expect(written.join('')).not.toMatch(/60274815|50284719|"pin"/);
 });

@@ -19,6 +19,10 @@ export interface SupervisorScreen {
   keyed: string;
 }
 
+export function askSupervisor(payment: string, action: SupervisorScreen['action'], body: Record<string, unknown>): SupervisorScreen {
+  return { kind: 'supervisor', payment, action, body, number: null, keyed: '' };
+}
+
 /** Of the same person the PIN may be keyed again; with the others another number is wanted. */
 const SAME_PERSON = ['pin_wrong', 'pin_locked', 'pin_invalid', 'pin_uncheckable', 'pin_needed'];
 const OTHER_PERSON = ['supervisor_needed', 'not_a_supervisor', 'cashier_unknown'];
@@ -30,7 +34,7 @@ export function supervisorFor(path: string, body: unknown, code: string): Superv
   if (!SAME_PERSON.includes(code) && !OTHER_PERSON.includes(code)) return null;
   const { supervisor, ...asked } = body as Record<string, unknown>;
   const before = (supervisor as { staff_code?: string } | undefined)?.staff_code ?? null;
-  return { kind: 'supervisor', payment, action, body: asked, number: SAME_PERSON.includes(code) ? before : null, keyed: '' };
+  return { ...askSupervisor(payment, action, asked), number: SAME_PERSON.includes(code) ? before : null };
 }
 
 /** Digits with one more key pressed; null if it was another key. Noughts in front count. */

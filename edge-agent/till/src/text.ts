@@ -292,7 +292,7 @@ const zh: Texts = {
     sale_not_found: '没有找到这笔交易。',
     scan_not_awaited: '请先输入金额，再扫描付款码。',
     receipt_elsewhere: '这是别的收银机的小票，请到那台机器或管理后台退款。',
-    barcode_unknown: '商品目录里没有这个条码：请输入金额，或请管理人员添加。',
+    barcode_unknown: '商品目录里没有这个条码 {0}：请输入金额，或请管理人员添加。',
     goods_scanned: '这是商品，现在要扫顾客的付款码；要加商品请先返回。',
     basket_changed: '购物篮已在别处变更，没有执行。请重新查看。',
     basket_busy: '购物篮现在不能变更：请先收款、挂单或清空。',
@@ -507,7 +507,7 @@ const en: Texts = {
     sale_not_found: 'There is no such sale.',
     scan_not_awaited: 'Key in the amount first, then scan the code.',
     receipt_elsewhere: 'This is a receipt of another till. Refund it there, or on the dashboard.',
-    barcode_unknown: 'This barcode is not in the catalogue: key the price, or have it added.',
+    barcode_unknown: 'This barcode is not in the catalogue: {0} Key the price, or have it added.',
     goods_scanned: 'These are goods, and the customer’s code is awaited. To add them, go back first.',
     basket_changed: 'The basket was changed elsewhere; nothing was done. Look again.',
     basket_busy: 'The basket cannot be changed now: sell it, put it aside or clear it first.',
@@ -580,7 +580,9 @@ export function whyFailed(t: Texts, failure: Failure): string {
 export function plainWords(t: Texts, problem: Problem): string {
   const words = t.problems[problem.code];
   // Which sale is in the way, or which setting, only the agent knows.
-  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked', 'basket_invalid', 'barcode_unknown'].includes(problem.code);
+  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked', 'basket_invalid'].includes(problem.code);
+  // The end of what was scanned, if it looks like a barcode.
+  if (words !== undefined && problem.code === 'barcode_unknown') return fill(words, /\d{4}/.exec(problem.detail)?.[0] ?? '');
   // How many tries are left stands in its sentence alone.
   if (words !== undefined && problem.code === 'pin_wrong') return fill(words, /\d+/.exec(problem.detail)?.[0] ?? '…');
   if (words !== undefined) return isTold ? `${words} ${problem.detail}` : words;

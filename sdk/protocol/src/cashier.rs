@@ -9,7 +9,10 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeOwned, Error as _},
+};
 
 use crate::CashierId;
 
@@ -167,6 +170,8 @@ pub struct CashierCard {
     pub name: String,
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "07"))]
     pub staff_code: StaffCode,
+    /// A role that the reader does not know is the one that may do least.
+    #[serde(deserialize_with = "known_role")]
     pub role: TillRole,
     pub verifier: Verifier,
 }
@@ -180,8 +185,39 @@ pub struct CashierList {
     /// Whether who signs on shows a PIN: as long as the merchant has an active cashier, be it of another store. Else a till takes
     /// whatever name is typed in.
     pub pins: bool,
+    /// A rule that the reader does not know is the strictest.
+    #[serde(deserialize_with = "known_rule")]
     pub supervisor_for: SupervisorFor,
+    /// One that the reader cannot read is passed over, and signs on nowhere.
+    #[serde(deserialize_with = "readable_cards")]
     pub cashiers: Vec<CashierCard>,
+}
+
+impl CashierList {
+    /// What holds where nobody can tell any more what core said: a PIN is asked for, and nobody has one.
+    #[must_use]
+    pub const fn shut() -> Self {
+        Self { version: 0, pins: true, supervisor_for: SupervisorFor::Refunds, cashiers: Vec::new() }
+    }
+}
+
+/// Terminals outlive what core knew when they were built: a word of a later core must neither keep a till from reading the rest,
+/// nor let anybody do more.
+fn known<'de, D: Deserializer<'de>, T: DeserializeOwned>(given: D, else_it_is: T) -> Result<T, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(given)?).unwrap_or(else_it_is))
+}
+
+fn known_role<'de, D: Deserializer<'de>>(given: D) -> Result<TillRole, D::Error> {
+    known(given, TillRole::Cashier)
+}
+
+fn known_rule<'de, D: Deserializer<'de>>(given: D) -> Result<SupervisorFor, D::Error> {
+    known(given, SupervisorFor::Refunds)
+}
+
+fn readable_cards<'de, D: Deserializer<'de>>(given: D) -> Result<Vec<CashierCard>, D::Error> {
+    let cards = Vec::<serde_json::Value>::deserialize(given)?;
+    Ok(cards.into_iter().filter_map(|card| serde_json::from_value(card).ok()).collect())
 }
 
 #[cfg(test)]
@@ -264,5 +300,20 @@ mod tests {
         };
         assert_eq!(serde_json::to_string(&list).unwrap(), golden);
         assert_eq!(serde_json::from_str::<CashierList>(golden).unwrap(), list);
+    }
+
+    /// A later core's: more roles and rules, cards that look otherwise, fields that nobody here knows.
+    #[test]
+    fn the_list_of_a_later_core_lets_nobody_do_more() {
+        let later = r#"{"version":9,"pins":true,"supervisor_for":"cash_out","since":1,"cashiers":[
+            {"id":"csh_aeaqcaibaeaqcaibaeaqcaibae","name":"李雷","staff_code":"07","role":"shift_lead","verifier":"v","badge":"x"},
+            {"id":"csh_aiaqcaibaeaqcaibaeaqcaibae","name":"Wu","staff_code":"W-8","role":"supervisor","verifier":"v"},
+            {"id":"csh_amaqcaibaeaqcaibaeaqcaibae","name":"Mo","staff_code":"09","role":{"of":1},"verifier":"v"}]}"#;
+        let list: CashierList = serde_json::from_str(later).unwrap();
+        assert_eq!((list.version, list.pins, list.supervisor_for), (9, true, SupervisorFor::Refunds));
+        let told: Vec<_> = list.cashiers.iter().map(|card| (card.name.as_str(), card.role)).collect();
+        assert_eq!(told, [("李雷", TillRole::Cashier), ("Mo", TillRole::Cashier)]);
+        // Where a role is asked for, a word that is none is a mistake.
+        assert!(serde_json::from_str::<TillRole>("\"shift_lead\"").is_err());
     }
 }

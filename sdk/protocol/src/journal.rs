@@ -6,15 +6,19 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Amount, Millis, Money, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState, api::RefundState};
+use crate::{
+    Amount, CashierId, Millis, Money, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState, api::RefundState,
+};
 
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
-/// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods. Each record is written in the oldest version that has it, so that a core which
-/// knows no shifts still takes the sales of a terminal that opens none.
+/// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods. Each record is written in the oldest
+/// version that has it, so that a core which knows no shifts still takes the sales of a terminal that opens none. One that does
+/// not know the version of an entry takes those before it; that one and all behind it wait on the terminal until it does.
 pub const RECORD_VERSION: u16 = 3;
 
-/// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest.
+/// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest. A till bounds what it
+/// puts into one by bytes, since names and taxes may be longer.
 pub const PAYLOAD_LEN_MAX: usize = 32 * 1024;
 
 /// The hash before the first entry.
@@ -77,7 +81,7 @@ pub enum Record {
         cashier: String,
         /// The supervisor who approved it by a PIN, if one was needed. Readers of before pass over it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        approved_by: Option<String>,
+        approved_by: Option<Approver>,
     },
     /// A refund or void through core was keyed.
     RefundKeyed {
@@ -88,7 +92,7 @@ pub enum Record {
         cashier: String,
         /// As in [`Self::CashRefund`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        approved_by: Option<String>,
+        approved_by: Option<Approver>,
     },
     /// What core said of that refund or void.
     RefundSettled { refund: RefundId, payment: PaymentId, state: RefundState },
@@ -137,6 +141,13 @@ impl Record {
             Self::ShiftOpened { .. } | Self::PaidIn { .. } | Self::PaidOut { .. } | Self::ShiftClosed { .. } => 2,
         }
     }
+}
+
+/// Who let money go back. Names are not unique, and staff codes are given on: the id says who it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approver {
+    pub id: CashierId,
+    pub name: String,
 }
 
 /// How a sale through core is collected.

@@ -82,6 +82,15 @@ pub enum PricingError {
     TooLarge,
 }
 
+/// Why lines are not what was paid for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotTheAmount {
+    #[error(transparent)]
+    NoPrice(#[from] PricingError),
+    #[error("the lines come to {lines_minor} minor units, and the sale is of {amount_minor}")]
+    Other { lines_minor: i64, amount_minor: i64 },
+}
+
 /// A basket with its price.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Priced {
@@ -172,6 +181,19 @@ pub fn totals(goods: &[Goods]) -> Result<Totals, PricingError> {
         taxes,
         total_minor: total_minor.ok_or(PricingError::TooLarge)?,
     })
+}
+
+/// Whether the lines come to what is paid for them. Lines that are all plain are not counted: they may stand beside an amount that
+/// was agreed otherwise, as they could before there were discounts.
+///
+/// # Errors
+/// `NoPrice`, `Other`.
+pub fn check_amount(goods: &[Goods], amount_minor: i64) -> Result<(), NotTheAmount> {
+    if goods.iter().all(Goods::is_plain) {
+        return Ok(());
+    }
+    let lines_minor = totals(goods)?.total_minor;
+    if lines_minor == amount_minor { Ok(()) } else { Err(NotTheAmount::Other { lines_minor, amount_minor }) }
 }
 
 /// What a line costs after its discounts, 0 to [`AMOUNT_MINOR_MAX`].

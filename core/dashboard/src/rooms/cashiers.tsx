@@ -70,7 +70,7 @@ function CashierCard({ cashier, onChange, onPin }: { cashier: Cashier; onChange:
   const turn = useMutation({
     mutationFn: () => {
       const params = { path: { cashier: cashier.id } };
-      return got(api.PATCH('/v1/cashiers/{cashier}', { params, body: { active: !cashier.active } }));
+      return got(api.PATCH('/v1/cashiers/{cashier}', { params, body: { version: cashier.version, active: !cashier.active } }));
     },
     onSettled: () => queryClient.invalidateQueries({ queryKey: CASHIERS }),
   });
@@ -113,7 +113,9 @@ function CashierForm({ cashier, onClose }: { cashier: Cashier | undefined; onClo
     mutationFn: () => {
       const said = { name: name.trim(), staff_code: staffCode.trim(), role, stores: limited };
       if (cashier !== undefined) {
-        return got(api.PATCH('/v1/cashiers/{cashier}', { params: { path: { cashier: cashier.id } }, body: said }));
+        // As it was when the form was opened: what somebody else has changed since is not undone.
+        const body = { version: cashier.version, ...said };
+        return got(api.PATCH('/v1/cashiers/{cashier}', { params: { path: { cashier: cashier.id } }, body }));
       }
       const body = { ...said, pin };
       return got(api.POST('/v1/cashiers', { params: { header: { 'Idempotency-Key': keys.of(body) } }, body }));

@@ -20,6 +20,7 @@ use saoma_protocol::{
     api::{Goods, GoodsTax, RefundKind, TEXT_LEN_MAX, stands_in_text},
     journal::Record,
     message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
+    pricing,
 };
 use saoma_store::{
     StoreError, TenantScope, Tx, audit,
@@ -148,11 +149,12 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
             (Some(Booking::Already) | None, _) => None,
         };
         let held = if held.is_none() { shifts.follow(tx, scope, taken)? } else { held };
+        let held = held.or_else(|| lines_differ(&taken.record));
         n_held += u64::from(held.is_some());
         let verdict = held.as_deref().map(|why| (Verdict::Held, why));
         journal::append(tx, scope, terminal, taken.entry, verdict, source.now)?;
         if let Some(why) = held {
-            verdicts.push(JournalVerdict { sequence: taken.entry.sequence, verdict: Verdict::Held, why });
+            verdicts.push(JournalVerdict { sequence: taken.entry.sequence, verdict: Verdict::Held, why, newer: false });
         }
     }
     verdicts.extend(plan.rejected);
@@ -170,6 +172,13 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
 /// Cash that was given back is given back.
 const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
     Refund { id, kind: RefundKind::Refund, amount, state: refund::State::Succeeded }
+}
+
+/// What is for a person to look at in cash that is booked all the same, since it lies in the drawer: its lines say something else.
+fn lines_differ(record: &Record) -> Option<String> {
+    let Record::CashSale { amount, goods, .. } = record else { return None };
+    let why = pricing::check_amount(goods, amount.minor()).err()?;
+    Some(format!("the cash is booked as {amount}, but what was sold does not fit it: {why}"))
 }
 
 /// Books what the entry says of cash that was sold or given back. `None` for other entries: [`Shifts`] follows them.
@@ -243,7 +252,8 @@ fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], ca
         counter: Some(sale.counter),
         cashier: Some(readable(cashier)).filter(|cashier| !cashier.is_empty()),
         reference: None,
-        goods: goods.iter().map(readable_line).collect(),
+        // Lines that cannot be added up would be added up by whoever reads the order: the entry alone has them.
+        goods: if pricing::totals(goods).is_ok() { goods.iter().map(readable_line).collect() } else { Vec::new() },
         created_at: book::believed(sale.at, source.now),
         paid_by: Some(sale.payment),
     }

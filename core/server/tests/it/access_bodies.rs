@@ -58,7 +58,7 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "CreateCashier" => json!({
             "name": "asked for", "staff_code": format!("{nth}"), "role": "cashier", "pin": "739182",
         }),
-        "ChangeCashier" => json!({ "name": "asked for" }),
+        "ChangeCashier" => json!({ "version": 9_999_999, "name": "asked for" }),
         "SetPin" => json!({ "pin": "739182" }),
         "CashierRules" => json!({ "supervisor_for": "none" }),
         "CreateStore" => json!({ "name": "asked for" }),

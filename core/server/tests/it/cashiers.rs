@@ -40,6 +40,13 @@ async fn heard(till: &Till) -> usize {
     ids.len()
 }
 
+/// A change of whom it is, as whoever has just looked sends it.
+async fn change(owner: &Door, path: &str, what: Value) -> Value {
+    let mut body = what;
+    body["version"] = owner.get(path).await.json::<Value>(200)["version"].clone();
+    owner.ask("PATCH", path).json(&body).await.json(200)
+}
+
 async fn second_store(merchant: &Merchant) -> String {
     let store: Value = merchant.owner.post("/v1/stores").json(&json!({ "name": "Second" })).await.json(201);
     text(&store, "/id").to_owned()
@@ -78,13 +85,13 @@ async fn a_cashier_reaches_the_tills_of_the_stores_and_leaves_them() {
 
     let of_li = format!("/v1/cashiers/{}", text(&li, "/id"));
     // Moved away: the till that loses them hears of it as well.
-    let moved: Value = owner.ask("PATCH", &of_li).json(&json!({ "stores": [elsewhere] })).await.json(200);
+    let moved = change(owner, &of_li, json!({ "stores": [elsewhere] })).await;
     assert_eq!(moved["stores"], json!([elsewhere]));
     assert_eq!((heard(&till).await, codes(&listed(&till).await)), (1, vec!["9".to_owned()]));
-    let _: Value = owner.ask("PATCH", &of_li).json(&json!({ "name": "李雷雷" })).await.json(200);
+    change(owner, &of_li, json!({ "name": "李雷雷" })).await;
     assert_eq!(heard(&till).await, 0, "it is nothing to this till any more");
     let back = json!({ "stores": [], "role": "cashier", "staff_code": "70" });
-    let _: Value = owner.ask("PATCH", &of_li).json(&back).await.json(200);
+    change(owner, &of_li, back).await;
     let set: Value = owner.post(&format!("{of_li}/pin")).key("p").json(&json!({ "pin": NEXT_PIN })).await.json(200);
     assert_eq!(set["staff_code"], "70");
     assert_eq!(heard(&till).await, 2);
@@ -93,7 +100,7 @@ async fn a_cashier_reaches_the_tills_of_the_stores_and_leaves_them() {
     let rules = json!({ "supervisor_for": "refunds" });
     let _: Value = owner.ask("PUT", "/v1/cashier-rules").json(&rules).await.json(200);
     assert_eq!(owner.get("/v1/cashier-rules").await.json::<Value>(200), rules);
-    let _: Value = owner.ask("PATCH", &of_li).json(&json!({ "active": false })).await.json(200);
+    change(owner, &of_li, json!({ "active": false })).await;
     assert_eq!(heard(&till).await, 2);
     let list = listed(&till).await;
     assert_eq!((list.version, list.supervisor_for, codes(&list)), (9, SupervisorFor::Refunds, vec!["9".to_owned()]));
@@ -132,12 +139,14 @@ async fn what_cannot_be_a_cashier_is_refused_in_plain_words() {
     assert_eq!(jade.owner.post("/v1/cashiers").json(&own_code).await.problem()["pointer"], "/pin");
     let path = format!("/v1/cashiers/{}", text(&made, "/id"));
     assert_eq!(jade.owner.ask("PATCH", &path).json(&json!({})).await.status, 422);
+    let nothing = jade.owner.ask("PATCH", &path).json(&json!({ "version": 1 })).await;
+    assert!(nothing.text.contains("Say what to change"), "{}", nothing.text);
     // The code of another merchant's cashier is free here, and the cashier does not exist.
     let theirs: Value = rust.owner.post("/v1/cashiers").json(&good).await.json(201);
     let theirs = format!("/v1/cashiers/{}", text(&theirs, "/id"));
     for answer in [
         jade.owner.get(&theirs).await,
-        jade.owner.ask("PATCH", &theirs).json(&json!({ "active": false })).await,
+        jade.owner.ask("PATCH", &theirs).json(&json!({ "version": 1, "active": false })).await,
         jade.owner.post(&format!("{theirs}/pin")).json(&json!({ "pin": "7391" })).await,
     ] {
         assert_eq!(answer.refusal(), (404, "not_found".to_owned()));
@@ -147,6 +156,49 @@ async fn what_cannot_be_a_cashier_is_refused_in_plain_words() {
     assert_eq!(cashier.get("/v1/cashiers").await.refusal(), (403, "forbidden".to_owned()));
     let manager = town.person(&jade, "manager").await;
     add(&manager, "5", json!({})).await;
+}
+
+/// A form that was open while somebody else took a right away does not give it back.
+#[actix_web::test]
+async fn what_was_changed_meanwhile_is_looked_at_again() {
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    let wu = add(&jade.owner, "08", json!({ "role": "supervisor" })).await;
+    let path = format!("/v1/cashiers/{}", text(&wu, "/id"));
+    let form =
+        json!({ "version": wu["version"], "name": "Wu", "staff_code": "08", "role": "supervisor", "stores": [] });
+    let demoted = change(&jade.owner, &path, json!({ "role": "cashier" })).await;
+    assert_eq!((&wu["version"], &demoted["version"]), (&json!(1), &json!(2)));
+    let late = jade.owner.ask("PATCH", &path).json(&form).await;
+    assert_eq!(
+        (late.refusal(), &late.problem()["pointer"]),
+        ((409, "changed_meanwhile".to_owned()), &json!("/version"))
+    );
+    assert_eq!(jade.owner.get(&path).await.json::<Value>(200), demoted);
+}
+
+/// A till takes any name until the merchant names somebody, and asks for a PIN from then on: wherever that somebody may sign on.
+#[actix_web::test]
+async fn every_till_hears_whether_pins_are_asked_for() {
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    let (owner, till) = (&jade.owner, town.till(&jade).await);
+    let elsewhere = second_store(&jade).await;
+    let mei = add(owner, "1", json!({ "stores": [elsewhere] })).await;
+    assert_eq!((heard(&till).await, listed(&till).await.pins, codes(&listed(&till).await)), (1, true, vec![]));
+    add(owner, "2", json!({ "stores": [elsewhere] })).await;
+    let path = format!("/v1/cashiers/{}", text(&mei, "/id"));
+    change(owner, &path, json!({ "active": false })).await;
+    assert_eq!(heard(&till).await, 0, "nothing is new here");
+    let other: Value = owner.get("/v1/cashiers").await.json(200);
+    let other = format!("/v1/cashiers/{}", text(&other, "/items/1/id"));
+    change(owner, &other, json!({ "active": false })).await;
+    assert_eq!((heard(&till).await, listed(&till).await.pins), (1, false));
+    change(owner, &path, json!({ "active": true })).await;
+    assert_eq!((heard(&till).await, listed(&till).await.pins), (1, true));
+    let rules = json!({ "supervisor_for": "refunds" });
+    let _: Value = owner.ask("PUT", "/v1/cashier-rules").json(&rules).await.json(200);
+    assert_eq!(heard(&till).await, 1);
 }
 
 /// Every file that core writes, searched for the PIN.

@@ -189,6 +189,16 @@ async fn lines_with_discounts_and_taxes_are_taken() {
     };
     let made: Value = jade.owner.post("/v1/payments").key("one").json(&sale(&line)).await.json(201);
     assert_eq!(made["goods"], json!([line]));
+    // What was paid is what the lines come to; plain lines may stand beside an amount that was agreed otherwise.
+    for amount in [1, 898, 900] {
+        let mut other = sale(&line);
+        other["amount"]["minor"] = json!(amount);
+        let refused = jade.owner.post("/v1/payments").key("two").json(&other).await;
+        assert_eq!((refused.status, &refused.problem()["pointer"]), (422, &json!("/goods")), "{}", refused.text);
+        assert!(refused.text.contains("899"), "{}", refused.text);
+    }
+    let plain = json!({ "name": "tea", "quantity": 2, "price_minor": 500 });
+    let _: Value = jade.owner.post("/v1/payments").key("plain").json(&sale(&plain)).await.json(201);
     for (field, value) in [
         ("discount_minor", json!(1_001)),
         ("sale_discount_minor", json!(-1)),

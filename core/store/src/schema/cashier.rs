@@ -9,6 +9,7 @@ diesel::table! {
         role -> Text,
         stores -> Text,
         active -> Bool,
+        version -> BigInt,
         pin -> Binary,
         pin_set_at -> BigInt,
         created_at -> BigInt,

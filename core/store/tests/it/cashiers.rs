@@ -22,6 +22,7 @@ fn cashier(letter: u8, number: u8, staff_code: &str) -> Cashier {
         role: TillRole::Cashier,
         stores: Vec::new(),
         active: true,
+        version: 1,
         pin_set_at: NOW,
         created_at: NOW,
         changed_at: NOW,
@@ -74,7 +75,9 @@ fn a_staff_code_is_one_person_s_alone_and_free_in_the_next_shop() {
         assert_eq!(create(&tea, &cashier(b'T', 3, "07")), taken, "also of one who has left");
         let update = |who: Cashier| base.try_write(|tx| cashiers::update(tx, &tea.scope, &who));
         assert_eq!(update(cashier(b'T', 2, "07")), taken);
-        assert_eq!(update(Cashier { staff_code: "10".parse().expect("a code"), ..gone.clone() }), Ok(()));
+        let moved = Cashier { staff_code: "10".parse().expect("a code"), ..gone.clone() };
+        assert_eq!(update(moved.clone()), Err(StoreError::Stale { what: "the cashier" }), "it has changed meanwhile");
+        assert_eq!(update(Cashier { version: 2, ..moved }), Ok(()));
         assert_eq!(update(cashier(b'T', 2, "07")), Ok(()));
         assert_eq!(update(cashier(b'T', 9, "99")), Err(StoreError::NotFound { what: "the cashier" }));
         let codes = base.read(|tx| cashiers::list(tx, &tea.scope));

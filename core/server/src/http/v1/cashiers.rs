@@ -27,7 +27,7 @@ use crate::{
         auth::{Caller, pins, rights::ManageCashiers},
         idempotency::IdempotencyKey,
         once::{Wish, answered},
-        problem::{CONFLICT, INVALID, LIMIT_EXCEEDED, Problem},
+        problem::{CHANGED_MEANWHILE, CONFLICT, INVALID, LIMIT_EXCEEDED, Problem},
         router::other_method,
         text,
     },
@@ -62,14 +62,17 @@ pub struct CashierView {
     stores: Vec<StoreId>,
     /// Someone who is not active cannot sign on.
     active: bool,
+    /// To be sent with a change.
+    version: u64,
     pin_set_at: Millis,
     created_at: Millis,
 }
 
 impl From<Cashier> for CashierView {
     fn from(cashier: Cashier) -> Self {
-        let Cashier { id, staff_code, name, role, stores, active, pin_set_at, created_at, changed_at: _ } = cashier;
-        Self { id, name, staff_code, role, stores, active, pin_set_at, created_at }
+        let Cashier { id, staff_code, name, role, stores, active, version, pin_set_at, created_at, changed_at: _ } =
+            cashier;
+        Self { id, name, staff_code, role, stores, active, version, pin_set_at, created_at }
     }
 }
 
@@ -92,6 +95,8 @@ pub struct CreateCashier {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeCashier {
+    /// The version that was seen. If the cashier has another by now, nothing is changed.
+    version: u64,
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
@@ -154,6 +159,7 @@ pub async fn create(
         role: body.role,
         stores: distinct(body.stores)?,
         active: true,
+        version: 1,
         pin_set_at: now,
         created_at: now,
         changed_at: now,
@@ -167,9 +173,10 @@ pub async fn create(
         }
         check_stores(tx, &scope, &cashier.stores)?;
         let pin = vault.seal(tx, scope, &cashier.id, verifier.0.as_bytes(), now)?;
+        let (had_pins, about) = (has_pins(tx, &scope)?, [&cashier]);
         cashiers::create(tx, &scope, &cashier, &pin).map_err(taken)?;
+        tell_tills(tx, &scope, if had_pins { Tills::Of(&about) } else { Tills::All }, now)?;
         note(tx, &who, "cashier.created", &cashier.id, &told(&cashier), now)?;
-        tell_tills(tx, &scope, &[&cashier], now)?;
         Ok(CashierView::from(cashier.clone()))
     };
     let answer = answered(&app, scope, wish, StatusCode::CREATED, add).await?;
@@ -199,7 +206,7 @@ pub async fn change(
     body: web::Json<ChangeCashier>,
 ) -> Result<web::Json<CashierView>, Problem> {
     let (scope, who, id, now) = (caller.scope()?, caller.principal().clone(), cashier.into_inner(), app.now());
-    let ChangeCashier { name, staff_code: code, role, stores, active } = body.into_inner();
+    let ChangeCashier { version, name, staff_code: code, role, stores, active } = body.into_inner();
     if (&name, &code, role, &stores, active) == (&None, &None, None, &None, None) {
         return Err(Problem::new(INVALID, "Say what to change: name, staff_code, role, stores or active."));
     }
@@ -209,6 +216,11 @@ pub async fn change(
     let changed = app.store().write(move |tx| {
         cashiers::changes(tx, &scope, now)?;
         let before = cashiers::load(tx, &scope, id)?;
+        if before.version != version {
+            let detail = format!("This cashier has version {} by now; load it and look again.", before.version);
+            return Err(Problem::new(CHANGED_MEANWHILE, detail).at("/version"));
+        }
+        let had_pins = has_pins(tx, &scope)?;
         let after = Cashier {
             name: name.clone().unwrap_or_else(|| before.name.clone()),
             staff_code: code.clone().unwrap_or_else(|| before.staff_code.clone()),
@@ -221,9 +233,10 @@ pub async fn change(
         // Those that were named before may have closed; none is taken away.
         check_stores(tx, &scope, &after.stores)?;
         cashiers::update(tx, &scope, &after).map_err(taken)?;
+        let (has_pins, about) = (has_pins(tx, &scope)?, [&before, &after]);
+        tell_tills(tx, &scope, if has_pins == had_pins { Tills::Of(&about) } else { Tills::All }, now)?;
         note(tx, &who, "cashier.changed", &id, &told(&after), now)?;
-        tell_tills(tx, &scope, &[&before, &after], now)?;
-        Ok::<_, Problem>(after)
+        Ok::<_, Problem>(Cashier { version: version + 1, ..after })
     });
     let changed = changed.await?;
     app.wake_outbox();
@@ -252,9 +265,9 @@ pub async fn set_pin(
         cashiers::changes(tx, &scope, now)?;
         let pin = vault.seal(tx, scope, &id, verifier.0.as_bytes(), now)?;
         cashiers::set_pin(tx, &scope, id, &pin, now)?;
-        note(tx, &who, "cashier.pin_set", &id, &json!({}), now)?;
         let cashier = cashiers::load(tx, &scope, id)?;
-        tell_tills(tx, &scope, &[&cashier], now)?;
+        tell_tills(tx, &scope, Tills::Of(&[&cashier]), now)?;
+        note(tx, &who, "cashier.pin_set", &id, &json!({}), now)?;
         Ok(CashierView::from(cashier))
     };
     let answer = answered(&app, scope, wish, StatusCode::OK, set).await?;
@@ -283,9 +296,8 @@ pub async fn change_rules(
     let set = move |tx: &mut Tx<'_>| {
         cashiers::set_supervisor_for(tx, &scope, supervisor_for, now)?;
         let detail = json!({ "supervisor_for": supervisor_for });
-        note(tx, &who, "cashier_rules.changed", &scope.tenant(), &detail, now)?;
-        let all = cashiers::list(tx, &scope)?;
-        tell_tills(tx, &scope, &all.iter().collect::<Vec<_>>(), now)
+        tell_tills(tx, &scope, Tills::All, now)?;
+        note(tx, &who, "cashier_rules.changed", &scope.tenant(), &detail, now)
     };
     app.store().write(set).await?;
     app.wake_outbox();
@@ -322,20 +334,36 @@ pub(super) fn of_store(
         let Cashier { id, name, staff_code, role, .. } = cashier;
         cards.push(CashierCard { id, name, staff_code, role, verifier: Verifier(verifier) });
     }
-    // The last of a store who leaves does not open its tills to everybody.
-    let pins = cashiers::list(tx, &scope)?.iter().any(|cashier| cashier.active);
+    let pins = has_pins(tx, &scope)?;
     let cashiers::Settings { version, supervisor_for } = settings;
     Ok(CashierList { version, pins, supervisor_for, cashiers: cards })
 }
 
-/// Every till on which one of these may sign on is to look at core. A push for each change, however many wait: a till may have
+/// Whether who signs on at the merchant's tills shows a PIN. The last of a store who leaves does not open its tills to everybody.
+fn has_pins(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<bool, StoreError> {
+    Ok(cashiers::list(tx, scope)?.iter().any(|cashier| cashier.active))
+}
+
+/// Which tills are to hear of a change.
+enum Tills<'a> {
+    /// What changed holds at all of them.
+    All,
+    /// Those on which one of these may sign on.
+    Of(&'a [&'a Cashier]),
+}
+
+/// These tills are to look at core. A push for each change, however many wait: a till may have
 /// taken the one that waits, fetched what was before, and not said so yet.
-fn tell_tills(tx: &mut Tx<'_>, scope: &TenantScope, about: &[&Cashier], now: Millis) -> Result<(), StoreError> {
+fn tell_tills(tx: &mut Tx<'_>, scope: &TenantScope, tills: Tills<'_>, now: Millis) -> Result<(), StoreError> {
     let payload =
         serde_json::to_string(&PushBody::SyncNow).map_err(|error| StoreError::Internal { why: error.to_string() })?;
     for terminal in terminals::list(tx, scope, None)? {
         let is_in_use = terminal.enrolled_at.is_some() && terminal.revoked_at.is_none();
-        if is_in_use && about.iter().any(|cashier| cashier.is_of(terminal.store)) {
+        let is_meant = match tills {
+            Tills::All => true,
+            Tills::Of(about) => about.iter().any(|cashier| cashier.is_of(terminal.store)),
+        };
+        if is_in_use && is_meant {
             let (terminal, payload) = (Some(terminal.id), payload.clone());
             outbox::append(tx, scope, &NewMessage { kind: Kind::Push, terminal, payload, created_at: now })?;
         }

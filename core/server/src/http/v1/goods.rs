@@ -184,10 +184,11 @@ pub async fn create(
     let detail = json!({ "name": item.name, "price": item.price, "barcodes": item.barcodes, "tax_rate": item.tax_rate,
         "stores": item.stores });
     let add = move |tx: &mut Tx<'_>| {
-        note(tx, &who, "goods.created", &item.id, &detail, now)?;
+        goods::take_turn(tx, &scope)?;
         check(tx, &scope, &item, None)?;
         let made = goods::create(tx, &scope, &item)?;
         announce(tx, &scope, now)?;
+        note(tx, &who, "goods.created", &item.id, &detail, now)?;
         Ok(GoodsView::from(made))
     };
     let made = answered(&app, scope, wish, StatusCode::CREATED, add).await?;
@@ -222,7 +223,7 @@ pub async fn change(
     let changed = app.store().write(move |tx| {
         let detail = json!({ "name": name, "price": price, "barcodes": barcodes, "tax_rate": tax_rate, "stores": stores,
             "active": active });
-        note(tx, &who, "goods.changed", &id, &detail, now)?;
+        goods::take_turn(tx, &scope)?;
         let before = goods::load(tx, &scope, id)?;
         if before.version != version {
             let detail = format!("It has version {} by now; load it and look again.", before.version);
@@ -241,6 +242,7 @@ pub async fn change(
         check(tx, &scope, &wanted, before.tax_rate)?;
         let item = goods::save(tx, &scope, &wanted)?;
         announce(tx, &scope, now)?;
+        note(tx, &who, "goods.changed", &id, &detail, now)?;
         Ok(item)
     });
     let changed = changed.await?;

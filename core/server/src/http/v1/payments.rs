@@ -167,6 +167,9 @@ pub async fn create(
         },
     };
     check_goods(&body.goods)?;
+    pricing::check_amount(&body.goods, body.amount.minor()).map_err(|error| {
+        Problem::new(INVALID, format!("The goods do not come to the amount: {error}.")).at("/goods")
+    })?;
     if body.counter.is_some_and(|counter| !(1..=COUNTER_MAX).contains(&counter.0)) {
         return Err(Problem::new(INVALID, format!("A counter is from 1 to {COUNTER_MAX}.")).at("/counter"));
     }

@@ -119,8 +119,9 @@ pub async fn create(
         created_at: now,
     };
     let add = move |tx: &mut Tx<'_>| {
+        let made = goods::create_rate(tx, &scope, &rate)?;
         note(tx, &who, "tax_rate.created", &rate.id, &json!(rate.tax), now)?;
-        Ok(TaxRateView::from(goods::create_rate(tx, &scope, &rate)?))
+        Ok(TaxRateView::from(made))
     };
     answered(&app, scope, wish, StatusCode::CREATED, add).await
 }
@@ -138,11 +139,12 @@ pub async fn change(
         (caller.scope()?, caller.principal().clone(), rate.into_inner(), body.into_inner(), app.now());
     let tax = tax(&body.name, body.basis_points, body.included)?;
     let changed = app.store().write(move |tx| {
-        note(tx, &who, "tax_rate.changed", &id, &json!({ "tax": tax, "active": body.active }), now)?;
+        goods::take_turn(tx, &scope)?;
         let before = goods::load_rate(tx, &scope, id)?;
         let wanted = TaxRate { tax: tax.clone(), active: body.active, version: body.version, ..before };
         let rate = goods::save_rate(tx, &scope, &wanted)?;
         announce(tx, &scope, now)?;
+        note(tx, &who, "tax_rate.changed", &id, &json!({ "tax": tax, "active": body.active }), now)?;
         Ok::<_, saoma_store::StoreError>(rate)
     });
     let changed = changed.await?;

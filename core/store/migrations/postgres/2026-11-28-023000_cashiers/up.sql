@@ -7,6 +7,7 @@ CREATE TABLE cashiers (
     role TEXT NOT NULL,
     stores TEXT NOT NULL,
     active BOOLEAN NOT NULL,
+    version BIGINT NOT NULL,
     -- The argon2id verifier of the PIN, sealed under the tenant's data key.
     pin BYTEA NOT NULL,
     pin_set_at BIGINT NOT NULL,
