@@ -52,8 +52,9 @@ pub fn changes(
     })
 }
 
-/// Tells every terminal that the catalogue changed. One that has not acknowledged an earlier word of it hears no second: it asks
-/// once it has acknowledged, and every few minutes besides.
+/// Tells every terminal that the catalogue changed. One that has not acknowledged an earlier word of it hears no second: an office that
+/// enters thousands of goods is one word. A terminal asks again some seconds after it has acknowledged one, for what changed in
+/// between, and every few minutes besides.
 ///
 /// # Errors
 /// Of the store.

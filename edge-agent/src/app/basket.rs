@@ -40,13 +40,15 @@ pub(super) struct Filling {
     sold: Option<(PaymentId, Basket)>,
     /// Whether the disk says that there is something in it.
     marked: bool,
+    /// It says so of the one before the start, and none was begun since.
+    lost: bool,
 }
 
 impl Filling {
     /// An empty one. Its revisions begin at the moment of the start: a page from before shows none of them.
     pub(super) fn begun(at: Millis, marked: bool) -> Self {
         let revision = u64::try_from(at.0).unwrap_or(0);
-        Self { basket: Basket::default(), revision, touched: 0, sold: None, marked }
+        Self { basket: Basket::default(), revision, touched: 0, sold: None, marked, lost: marked }
     }
 
     /// What it was put aside as is there no more: it is nobody's, and can be put aside or sold as it is.
@@ -193,7 +195,8 @@ impl Owner {
     /// The disk is told when a basket is begun and when it is sold, put aside or cleared, so that a restart in between can be told of.
     pub(super) async fn mark_basket(&mut self) {
         let is_open = !self.filling.basket.is_empty();
-        if is_open == self.filling.marked {
+        self.filling.lost &= !is_open;
+        if is_open == self.filling.marked || self.filling.lost {
             return;
         }
         match self.journal.run(move |store| store.mark_basket(is_open)).await {
@@ -207,7 +210,7 @@ impl Owner {
 
     /// At a start: the goods of a basket from before are on the counter, and not in this one.
     pub(super) fn tell_lost_basket(&mut self) {
-        if self.filling.marked {
+        if self.filling.lost {
             let what =
                 "goods were being scanned when this till stopped; its basket is empty now: scan all of them again";
             self.alarm(LOST, what.to_owned());

@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn who_is_locked_out_is_told_by_staff_code() {
-        let list = serde_json::json!({ "version": 4, "supervisor_for": "none", "cashiers": [
+        let list = serde_json::json!({ "version": 4, "pins": true, "supervisor_for": "none", "cashiers": [
             { "id": CashierId::from_bytes([7; 16]), "name": "李雷", "staff_code": "07", "role": "cashier", "verifier": "v" },
         ] });
         let list: CashierList = serde_json::from_value(list).unwrap();
@@ -152,6 +152,7 @@ mod tests {
             pins(&list, &[(CashierId::from_bytes([id; 16]), Tries { wrong, last_at: Millis(0) })], Millis(59_999))
         };
         assert!(pins(&CashierList::default(), &[], Millis(0)).is_none());
+        assert_eq!(pins(&CashierList::shut(), &[], Millis(0)).unwrap().verdict, Verdict::Warning, "nobody may");
         for (wrong, id, verdict) in [(4, 7, Verdict::Ok), (5, 7, Verdict::Warning), (5, 8, Verdict::Ok)] {
             let told = tried(wrong, id).unwrap();
             assert_eq!(
