@@ -2,9 +2,9 @@
 //!
 //! A refund that was sent is never closed by us while the channel may still pay it: only the channel's own word ends it.
 
-use saoma_protocol::{Amount, Millis, Money, RefundId, api::Failure, api::RefundKind, api::RefundState};
+use saoma_protocol::{Amount, Money, RefundId, api::Failure, api::RefundKind, api::RefundState};
 
-use crate::payment::{Amounts, ON_ITS_WAY_MS, has_passed};
+use crate::payment::Amounts;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
@@ -179,14 +179,13 @@ pub enum LastWord {
     NotPaidAfterAll,
 }
 
-/// The channel has the last word on what is in doubt since `doubted_at`.
+/// The channel has the last word on what is in doubt. That it knows of no such refund counts once nothing can be on its way to it
+/// any more.
 #[must_use]
-pub fn last_word(ended: &State, doubted_at: Millis, status: &AnswerStatus, now: Millis) -> LastWord {
+pub fn last_word(ended: &State, status: &AnswerStatus) -> LastWord {
     let is_paid = *ended == State::Succeeded;
     match status {
         AnswerStatus::Pending => LastWord::AskOn,
-        // What was sent last may still be on its way.
-        AnswerStatus::NotFound if !has_passed(doubted_at, ON_ITS_WAY_MS, now) => LastWord::AskOn,
         AnswerStatus::Succeeded if is_paid => LastWord::Confirmed,
         AnswerStatus::Succeeded => LastWord::PaidAfterAll,
         AnswerStatus::NotFound | AnswerStatus::Failed { .. } if is_paid => LastWord::NotPaidAfterAll,

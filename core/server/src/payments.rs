@@ -172,6 +172,8 @@ pub mod kind {
     pub const REFUND_BY_HAND: &str = "refund_settled_by_hand";
     pub const VOIDED: &str = "voided";
     pub const DOUBTED: &str = "doubted";
+    /// A node waits, by its own clock, until nothing can be on its way any more; its name is the detail.
+    pub const DOUBT_WAITS: &str = "doubt_waits";
     pub const DOUBT_ENDED: &str = "doubt_ended";
     pub const PAID_BY_HAND: &str = "paid_by_hand";
     pub const NEEDS_ATTENTION: &str = "needs_attention";

@@ -94,6 +94,12 @@ fn refunds(kind: RefundKind) -> Edges {
                 let key = (name(&state).to_owned(), name(&next).to_owned());
                 edges.entry(key).or_default().insert(label(event_name));
             }
+            let refund::Event::Answered(answer) = &event else { continue };
+            let is_after_all = refund::last_word(&state, answer.status()) == refund::LastWord::PaidAfterAll;
+            if is_after_all && matches!(state, refund::State::Failed { .. }) {
+                let key = (name(&state).to_owned(), "succeeded".to_owned());
+                edges.entry(key).or_default().insert(label(&format!("{event_name} after all")));
+            }
         }
     }
     edges

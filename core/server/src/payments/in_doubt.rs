@@ -4,7 +4,7 @@
 use saoma_domain::{
     ledger::{Kind as Movement, rules},
     payment::{Event as PaymentEvent, Notice, Payment, Refusal, State as PaymentState, decide as decide_payment},
-    refund::{Event, LastWord, State, last_word},
+    refund::{AnswerStatus, Event, LastWord, State, last_word},
 };
 use saoma_protocol::{Amount, Millis, api::RefundKind};
 use saoma_store::{
@@ -14,7 +14,9 @@ use saoma_store::{
 };
 
 use super::{
-    PaymentError, kind,
+    PaymentError,
+    doubt::{Wait, waited},
+    kind,
     refund::{announce, move_payment, pause_ms, pay_out},
     settle::{book, record},
 };
@@ -57,13 +59,19 @@ pub(super) fn heard(
     let (id, now) = (refund.refund.id, app.now());
     let notice =
         if is_settled_by_hand(tx, scope, &refund)? { Notice::ContradictsHand } else { Notice::ContradictsRefund };
-    let Some(doubted_at) = refund.watch.doubted_at else {
+    if refund.watch.doubted_at.is_none() {
         return begin(app, tx, scope, refund, &mut stored, notice, words, now);
-    };
+    }
     let verdict = match event {
         // It began by word against word of the same channel: another that may be old proves nothing, and the question is planned.
         Event::Answered(_) if notice == Notice::ContradictsRefund && !is_fresh => return Ok(None),
-        Event::Answered(answer) => last_word(&refund.refund.state, doubted_at, answer.status(), now),
+        // What was sent last may still be on its way.
+        Event::Answered(answer)
+            if *answer.status() == AnswerStatus::NotFound && !has_waited(app, tx, scope, &refund, &stored)? =>
+        {
+            LastWord::AskOn
+        }
+        Event::Answered(answer) => last_word(&refund.refund.state, answer.status()),
         Event::Submit | Event::NotSent { .. } | Event::NoAnswer | Event::NeverPaid | Event::SettledByHand { .. } => {
             LastWord::AskOn
         }
@@ -104,6 +112,22 @@ pub(super) fn heard(
     }
     tell_refund(tx, scope, &refund, now)?;
     Ok(Some(refund))
+}
+
+/// Whether nothing can be on its way any more, as far as this node knows. It begins to wait for that if it has not.
+fn has_waited(
+    app: &App,
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    refund: &StoredRefund,
+    stored: &StoredPayment,
+) -> Result<bool, StoreError> {
+    let (id, node, now) = (refund.refund.id, app.fleet().node(), app.now());
+    let wait = waited(tx, scope, refund.payment, Some(id), node, now)?;
+    if wait == Wait::Begins {
+        record(tx, scope, stored, Some(id), kind::DOUBT_WAITS, node, "core", now)?;
+    }
+    Ok(wait == Wait::Over)
 }
 
 /// The channel says otherwise than it did: a person is called at once, since what is told now may be given back a second time

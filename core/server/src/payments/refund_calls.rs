@@ -100,11 +100,11 @@ pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<
             Ok::<_, StoreError>((payments::load_sale(tx, &scope, refund.payment)?, refund))
         })
         .await?;
-    let channel = channel_of(app, scope, &sale).await?;
     // Nothing was sent, or nothing is to be sent any more: a void is asked about by asking for it again.
     if refund.refund.state == State::Created || is_over(&refund.refund.state) {
         return Ok(None);
     }
+    let channel = channel_of(app, scope, &sale).await?;
     if !by_cancel(&channel, refund.refund.kind) {
         return query(app, scope, &sale.payment, &refund, &channel).await;
     }

@@ -28,7 +28,7 @@ use saoma_store::{
 use super::{
     PaymentError,
     by_hand::Confirmed,
-    doubt::{has_waited_once, is_nowhere, may_be_undone, may_end},
+    doubt::{Wait, has_to_wait, is_nowhere, may_be_undone, may_end, waited},
     fees, in_doubt, kind, payment_view, refund,
 };
 use crate::{app::App, webhooks::tell_payment};
@@ -262,12 +262,21 @@ fn settle_in(
         kinds.extend(name);
         schedule(&mut stored, now);
     }
-    let is_definite = is_definite || is_nowhere(tx, scope, &stored, &event, now)?;
-    if is_definite && may_end(&stored, now) {
-        if has_waited_once(tx, scope, &stored)? {
-            stored.watch.doubted_at = Some(now.plus(ON_ITS_WAY_MS));
+    let is_nowhere = !is_definite && is_nowhere(tx, scope, &stored, &event)?;
+    let mut waits = false;
+    if (is_definite || is_nowhere) && may_end(&stored, now) {
+        let wait = if is_nowhere || has_to_wait(tx, scope, &stored)? {
+            waited(tx, scope, id, None, app.fleet().node(), now)?
         } else {
-            stored.watch.doubted_at = None;
+            Wait::Over
+        };
+        waits = wait == Wait::Begins;
+        stored.watch.doubted_at = match wait {
+            Wait::Over => None,
+            Wait::Runs { until } => Some(until),
+            Wait::Begins => Some(now.plus(ON_ITS_WAY_MS)),
+        };
+        if wait == Wait::Over {
             kinds.push(kind::DOUBT_ENDED);
         }
     }
@@ -300,6 +309,9 @@ fn settle_in(
         is_news = true;
         stored.updated_at = now;
         payments::save(tx, scope, &mut stored)?;
+    }
+    if waits {
+        record(tx, scope, &stored, None, kind::DOUBT_WAITS, app.fleet().node(), CORE, now)?;
     }
     for name in kinds {
         record(tx, scope, &stored, None, name, &words, actor, now)?;
@@ -504,20 +516,24 @@ pub(crate) fn record(
     actor: &str,
     at: Millis,
 ) -> Result<(), StoreError> {
-    let data = if detail.is_empty() { serde_json::json!({}) } else { serde_json::json!({ "detail": detail }) };
     let event = NewEvent {
         payment: stored.payment.id,
         refund,
         dispute: None,
         version: stored.version,
         kind: kind.to_owned(),
-        data_json: data.to_string(),
+        data_json: detail_json(detail).to_string(),
         actor: actor.to_owned(),
         store: stored.store,
         terminal: stored.terminal,
         at,
     };
     events::append(tx, scope, &event).map(drop)
+}
+
+/// What an event's data says.
+pub(super) fn detail_json(detail: &str) -> serde_json::Value {
+    if detail.is_empty() { serde_json::json!({}) } else { serde_json::json!({ "detail": detail }) }
 }
 
 pub(super) fn book(

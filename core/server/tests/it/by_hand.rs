@@ -3,10 +3,10 @@
 use saoma_channels::PaymentStatus;
 use saoma_domain::{payment::State, refund::State as Standing};
 use saoma_protocol::{PaymentId, RefundId, api::RefundKind};
-use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, give_back, resume_refund};
+use saoma_server::payments::{self, PaymentError, Proposal, give_back, resume_refund};
 use saoma_store::{StoreError, tenants::LatePolicy};
 
-use crate::scheme_world::{Counter, Say, no_answer};
+use crate::scheme_world::{Counter, Say, giving_back, no_answer};
 
 const PAID: Say = Say::Status(PaymentStatus::Succeeded);
 const CLOSED: Say = Say::Status(PaymentStatus::Closed);
@@ -116,15 +116,7 @@ async fn a_void_that_is_over_is_not_asked_for_again_by_who_confirms() {
     let (id, scope) = (counter.charges().await.payment.payment.id, counter.scope);
     counter.scheme.next("cancel", no_answer());
     let void = RefundId::from_bytes([8; 16]);
-    let wish = GiveBack {
-        id: void,
-        fingerprint: Some([0; 32]),
-        payment: id,
-        kind: RefundKind::Void,
-        amount: None,
-        reason: None,
-        actor: "usr_manager".to_owned(),
-    };
+    let wish = giving_back(8, id, RefundKind::Void, None);
     give_back(&counter.app, scope, wish).await.unwrap();
     let wish = Proposal { refund: Some(void), ..proposal(id, false, 1) };
     let (proposed, _) = payments::propose(&counter.app, scope, wish).await.unwrap();

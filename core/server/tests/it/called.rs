@@ -2,13 +2,13 @@
 
 use saoma_channels::{PaymentStatus, RefundStatus};
 use saoma_domain::payment::State;
-use saoma_protocol::{Amount, DisputeId, PaymentId, RefundId, api::RefundKind};
-use saoma_server::payments::{self, GiveBack, Opening, attend, cancel, give_back, open_dispute};
+use saoma_protocol::{Amount, DisputeId, PaymentId, api::RefundKind};
+use saoma_server::payments::{self, Opening, attend, cancel, give_back, open_dispute};
 use saoma_store::{payments::Filter, tenants::LatePolicy};
 
 use crate::{
     fleet_world::eventually,
-    scheme_world::{Counter, Say, no_answer},
+    scheme_world::{Counter, Say, giving_back, no_answer},
 };
 
 const CLOSED: Say = Say::Status(PaymentStatus::Closed);
@@ -78,15 +78,7 @@ async fn a_call_for_something_else_outlasts_what_was_stuck() {
     let sale = counter.charges().await;
     let (id, scope) = (sale.payment.payment.id, counter.scope);
     counter.scheme.always("refund", Say::Refund(RefundStatus::Succeeded));
-    let wish = GiveBack {
-        id: RefundId::from_bytes([7; 16]),
-        fingerprint: Some([7; 32]),
-        payment: id,
-        kind: RefundKind::Refund,
-        amount: Amount::new(400, sale.payment.payment.amount.currency()).ok(),
-        reason: None,
-        actor: "usr_owner".to_owned(),
-    };
+    let wish = giving_back(7, id, RefundKind::Refund, Amount::new(400, sale.payment.payment.amount.currency()).ok());
     give_back(&counter.app, scope, wish).await.unwrap();
     counter.scheme.always("query", no_answer());
     counter.notified(&sale, PaymentStatus::Closed).await;

@@ -7,11 +7,11 @@ use saoma_domain::{
     recon::{Key, Movement, Side},
 };
 use saoma_protocol::{Amount, Currency, Money, PaymentId, RefundId, api::RefundKind};
-use saoma_server::payments::{GiveBack, PaymentError, give_back};
+use saoma_server::payments::{PaymentError, give_back};
 
 use crate::{
     reconcile::{DAY, HOUR_MS, on_both},
-    scheme_world::{Counter, Say},
+    scheme_world::{Counter, Say, giving_back},
 };
 
 /// Price, 0.60 % of it half up, a part given back, and how the price is written.
@@ -25,15 +25,7 @@ async fn gives_back(
     kind: RefundKind,
     amount: Option<Amount>,
 ) -> bool {
-    let wish = GiveBack {
-        id: RefundId::from_bytes([number; 16]),
-        fingerprint: None,
-        payment,
-        kind,
-        amount,
-        reason: None,
-        actor: "usr_cashier".to_owned(),
-    };
+    let wish = giving_back(number, payment, kind, amount);
     match give_back(&counter.app, counter.scope, wish).await {
         Ok(_) => true,
         Err(PaymentError::Refused(_)) => false,

@@ -7,13 +7,13 @@ use saoma_domain::{
     payment::{Refusal, State},
     refund::State as RefundStanding,
 };
-use saoma_protocol::{Amount, PaymentId, RefundId, api::RefundKind};
+use saoma_protocol::{PaymentId, RefundId, api::RefundKind};
 use saoma_server::payments::{self, GiveBack, PaymentError, Proposal, answer_came, attend, cancel, expire, give_back};
 use saoma_store::{ledger, payments::Filter, tenants::LatePolicy};
 
 use crate::{
     by_hand::proposal,
-    scheme_world::{Counter, Say, answer, cny, no_answer, not_sent},
+    scheme_world::{Counter, Say, answer, cny, giving_back, no_answer, not_sent},
 };
 
 const PAID: Say = Say::Status(PaymentStatus::Succeeded);
@@ -194,12 +194,6 @@ async fn settle_refund(
     let wish = Proposal { refund: Some(refund), ..proposal(payment, paid, u8::from(paid)) };
     let (proposed, _) = payments::propose(&counter.app, counter.scope, wish).await?;
     payments::confirm(&counter.app, counter.scope, proposed.id, "usr_accountant").await.map(drop)
-}
-
-fn giving_back(number: u8, payment: PaymentId, kind: RefundKind, amount: Option<Amount>) -> GiveBack {
-    let id = RefundId::from_bytes([number; 16]);
-    let actor = "usr_cashier".to_owned();
-    GiveBack { id, fingerprint: None, payment, kind, amount, reason: None, actor }
 }
 
 /// A refund of 400 without an answer.

@@ -10,9 +10,9 @@ use saoma_domain::{
     ledger::Account,
     recon::{Key, Movement, Side},
 };
-use saoma_protocol::{Currency, DiscrepancyId, Millis, Money, RefundId, api::RefundKind};
+use saoma_protocol::{Currency, DiscrepancyId, Millis, Money, api::RefundKind};
 use saoma_server::{
-    payments::{GiveBack, give_back},
+    payments::give_back,
     reconcile::{
         self, ReconcileError,
         resolve::{Deed, Keyed, act},
@@ -31,7 +31,7 @@ use saoma_store::{
 use crate::{
     fleet_world::eventually,
     postgres,
-    scheme_world::{ALL, AMOUNT_MINOR, Counter, Say},
+    scheme_world::{ALL, AMOUNT_MINOR, Counter, Say, giving_back},
 };
 
 /// 0.60 % of it, half up.
@@ -182,15 +182,7 @@ async fn every_difference_is_found_and_a_repeat_finds_nothing_new() {
         let voided = counter.sells(PaymentStatus::Succeeded).await;
         names.insert(number(&voided), "voided");
         counter.scheme.next("cancel", Say::Status(PaymentStatus::Closed));
-        let wish = GiveBack {
-            id: RefundId::from_bytes([7; 16]),
-            fingerprint: None,
-            payment: voided.payment.payment.id,
-            kind: RefundKind::Void,
-            amount: None,
-            reason: None,
-            actor: "usr_cashier".to_owned(),
-        };
+        let wish = giving_back(7, voided.payment.payment.id, RefundKind::Void, None);
         give_back(&counter.app, counter.scope, wish).await.unwrap();
         // Sold after midnight by our clock, before it by the scheme's.
         counter.later(5 * HOUR_MS);

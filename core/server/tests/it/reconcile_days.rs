@@ -9,7 +9,7 @@ use saoma_domain::{
 };
 use saoma_protocol::{Millis, PaymentId, RefundId, api::RefundKind};
 use saoma_server::{
-    payments::{GiveBack, give_back},
+    payments::give_back,
     reconcile::{self, ReconcileError, resolve::Deed},
 };
 use saoma_store::{
@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use crate::{
     fleet_world::eventually,
     reconcile::{DAY, FEE_MINOR, HOUR_MS, NEXT_DAY, line, number, of, on_both},
-    scheme_world::{AMOUNT_MINOR, Counter, Say, no_answer},
+    scheme_world::{AMOUNT_MINOR, Counter, Say, cny, giving_back, no_answer},
 };
 
 const THIRD_DAY: &str = "2026-09-23";
@@ -382,7 +382,7 @@ async fn the_fee_of_an_undone_payment_is_corrected_once() {
         let sets = saoma_domain::ledger::rules::undone(
             sale.payment.payment.method,
             sale.payment.payment.amount,
-            crate::scheme_world::cny(FEE_MINOR).money(),
+            cny(FEE_MINOR).money(),
         );
         counter.app.store().write(move |tx| ledger::post(tx, &scope, &undone, &sets)).await.unwrap();
         counter.later(24 * HOUR_MS);
@@ -411,15 +411,7 @@ async fn what_has_ended_otherwise_here_is_booked_as_the_bill_says() {
         let declined = Decline { code: DeclineCode::Declined, message: String::new() };
         counter.scheme.next("refund", Say::Refund(RefundStatus::Failed(declined)));
         let id = RefundId::from_bytes([7; 16]);
-        let wish = GiveBack {
-            id,
-            fingerprint: None,
-            payment: refunded.payment.payment.id,
-            kind: RefundKind::Refund,
-            amount: Some(crate::scheme_world::cny(100)),
-            reason: None,
-            actor: "usr_cashier".to_owned(),
-        };
+        let wish = giving_back(7, refunded.payment.payment.id, RefundKind::Refund, Some(cny(100)));
         give_back(&counter.app, counter.scope, wish).await.unwrap();
         counter.later(24 * HOUR_MS);
         counter.scheme.lists(

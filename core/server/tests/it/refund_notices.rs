@@ -10,10 +10,10 @@ use saoma_domain::{
     refund::State,
 };
 use saoma_protocol::{ChannelAccountId, Money, PaymentId, RefundId, api::RefundKind};
-use saoma_server::payments::{GiveBack, PaymentError, Told, attend, give_back, refund_notified, told};
+use saoma_server::payments::{PaymentError, Told, attend, give_back, refund_notified, told};
 use saoma_store::{StoreError, payments::Sale, refunds::StoredRefund, tenants::LatePolicy};
 
-use crate::scheme_world::{Counter, Say, answer, cny, no_answer};
+use crate::scheme_world::{Counter, Say, answer, cny, giving_back, no_answer};
 
 const BACK_MINOR: i64 = 100;
 
@@ -23,15 +23,7 @@ async fn waiting(counter: &Counter) -> (PaymentId, RefundId) {
     let payment = counter.charges().await.payment.payment.id;
     counter.scheme.next("refund", Say::Refund(RefundStatus::Pending));
     let id = RefundId::from_bytes([7; 16]);
-    let wish = GiveBack {
-        id,
-        fingerprint: None,
-        payment,
-        kind: RefundKind::Refund,
-        amount: Some(cny(BACK_MINOR)),
-        reason: None,
-        actor: "usr_cashier".to_owned(),
-    };
+    let wish = giving_back(7, payment, RefundKind::Refund, Some(cny(BACK_MINOR)));
     give_back(&counter.app, counter.scope, wish).await.unwrap();
     assert_eq!(standing(counter, payment).await, State::Pending);
     (payment, id)
@@ -101,15 +93,7 @@ async fn a_refund_that_is_paid_after_it_failed_is_booked_once() {
         assert!(row.watch.doubted_at.is_some() && row.watch.attention_at.is_some());
     }
     let rest = cny(1_250);
-    let again = GiveBack {
-        id: RefundId::from_bytes([8; 16]),
-        fingerprint: None,
-        payment,
-        kind: RefundKind::Refund,
-        amount: Some(rest),
-        reason: None,
-        actor: "usr_cashier".to_owned(),
-    };
+    let again = giving_back(8, payment, RefundKind::Refund, Some(rest));
     let twice = give_back(&counter.app, counter.scope, again).await;
     assert!(matches!(twice, Err(PaymentError::Refused(Refusal::InDoubt { .. }))), "{twice:?}");
     attend(&counter.app, counter.scope, payment, "seen".to_owned(), "usr_owner").await.unwrap();

@@ -19,13 +19,15 @@ use saoma_domain::{
     fee::{BasisPoints, FeePlan},
     payment::State,
 };
-use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, Money, OrderId, PaymentId, StoreId, TenantId};
+use saoma_protocol::{
+    Amount, ChannelAccountId, Currency, Millis, Money, OrderId, PaymentId, RefundId, StoreId, TenantId, api::RefundKind,
+};
 use saoma_server::{
     app::{App, Parts},
     config::Config,
     fleet::{Fleet, ca::Ca},
     own_keys,
-    payments::{Collect, How, PaymentError, answer_came, collect},
+    payments::{Collect, GiveBack, How, PaymentError, answer_came, collect},
     peers::Peers,
     telemetry::metrics::Metrics,
     workers::Workers,
@@ -56,6 +58,15 @@ struct Hand(Mutex<Millis>);
 impl Clock for Hand {
     fn now(&self) -> Millis {
         *self.0.lock().unwrap()
+    }
+}
+
+/// The clock of another node, so many milliseconds ahead.
+struct Ahead(Arc<Hand>, i64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Millis {
+        self.0.now().plus(self.1)
     }
 }
 
@@ -286,6 +297,13 @@ pub fn scanned() -> How {
     How::Charge { code: ScannedCode::read("W1234567890123456").unwrap() }
 }
 
+/// What a cashier wants to give back.
+pub fn giving_back(number: u8, payment: PaymentId, kind: RefundKind, amount: Option<Amount>) -> GiveBack {
+    let id = RefundId::from_bytes([number; 16]);
+    let actor = "usr_cashier".to_owned();
+    GiveBack { id, fingerprint: None, payment, kind, amount, reason: None, actor }
+}
+
 /// A core, its channel, and one merchant with a store and two accounts at the channel.
 pub struct Counter {
     pub app: App,
@@ -294,7 +312,7 @@ pub struct Counter {
     store: StoreId,
     pub accounts: [ChannelAccountId; 2],
     clock: Arc<Hand>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn random_16() -> [u8; 16] {
@@ -375,7 +393,23 @@ impl Counter {
             })
             .await
             .unwrap();
-        Self { app, scheme, scope, store: of_store, accounts, clock, _folder: folder }
+        Self { app, scheme, scope, store: of_store, accounts, clock, folder }
+    }
+
+    /// Another node on the same database, whose clock is `ahead_ms` ahead.
+    pub fn neighbour(&self, ahead_ms: i64) -> App {
+        let (certificate, key) = Ca::draw(NOON).unwrap();
+        App::new(Parts {
+            config: self.app.config().clone(),
+            store: self.app.store().clone(),
+            channels: self.scheme.clone(),
+            clock: Arc::new(Ahead(self.clock.clone(), ahead_ms)),
+            chance: Arc::new(SystemChance),
+            vault: self.app.vault().clone(),
+            fleet: Fleet::new(Ca::open(self.folder.path(), &certificate, &key).unwrap(), "neighbour".to_owned()),
+            metrics: Metrics::open(&self.app.config().telemetry).unwrap(),
+            peers: Peers::none(),
+        })
     }
 
     pub fn later(&self, ms: i64) {

@@ -7,15 +7,15 @@ use saoma_domain::{
     payment::{Close, State},
     refund::State as RefundStanding,
 };
-use saoma_protocol::{Currency, Money, RefundId, api::RefundKind};
-use saoma_server::payments::{self, GiveBack, PaymentError, ask, cancel, close_now, expire, give_back};
+use saoma_protocol::{Currency, Money, api::RefundKind};
+use saoma_server::payments::{self, PaymentError, ask, cancel, close_now, expire, give_back};
 use saoma_store::{payments::Sale, tenants::LatePolicy};
 use tokio::sync::Notify;
 
 use crate::{
     fleet_world::eventually,
     postgres,
-    scheme_world::{ALL, AMOUNT_MINOR, Counter, Say, no_answer, not_sent},
+    scheme_world::{ALL, AMOUNT_MINOR, Counter, Say, giving_back, no_answer, not_sent},
 };
 
 const PAID: Say = Say::Status(PaymentStatus::Succeeded);
@@ -98,6 +98,41 @@ async fn an_old_reply_that_it_is_closed_does_not_undo_a_capture() {
     counter.in_time("the doubt ends", async || counter.events(id).await.contains(&"doubt_ended".to_owned())).await;
     workers.stop().await;
     assert!(is_paid(&counter.state(id).await));
+    counter.books_hold().await;
+}
+
+/// Found by the simulator (seeds 96028, 145190): one node's wait was over by the clock of another, a day ahead, and the undoing
+/// that was still on its way came after the end of the doubt.
+#[tokio::test]
+async fn a_doubt_is_waited_out_by_each_nodes_own_clock() {
+    let counter = Counter::open(LatePolicy::Refund).await;
+    let (neighbour, scope) = (counter.neighbour(86_400_000), counter.scope);
+    counter.scheme.next("charge", no_answer());
+    let sale = counter.charges().await;
+    let (id, bell) = (sale.payment.payment.id, Arc::new(Notify::new()));
+    counter.scheme.next("cancel", Say::Held(bell.clone(), Box::new(CLOSED)));
+    let (app, other) = (counter.app.clone(), neighbour.clone());
+    let slow = tokio::spawn(async move { close_now(&other, scope, id).await.map(drop) });
+    eventually("the cancel is under way", async || counter.scheme.calls("cancel") == 1).await;
+    counter.notified(&sale, PaymentStatus::Succeeded).await;
+    assert!(is_paid(&counter.state(id).await));
+    counter.scheme.always("query", PAID);
+    for node in [&neighbour, &app, &neighbour, &app] {
+        ask(node, scope, id).await.unwrap();
+    }
+    counter.later(29_000);
+    for node in [&neighbour, &app] {
+        ask(node, scope, id).await.unwrap();
+    }
+    assert!(!counter.events(id).await.contains(&"doubt_ended".to_owned()), "{:?}", counter.events(id).await);
+    bell.notify_one();
+    slow.await.unwrap().unwrap();
+    counter.scheme.always("query", CLOSED);
+    counter.later(2_000);
+    for node in [&neighbour, &app] {
+        ask(node, scope, id).await.unwrap();
+    }
+    assert!(!is_paid(&counter.state(id).await), "an undoing that the channel carried out was not heard of");
     counter.books_hold().await;
 }
 
@@ -213,15 +248,7 @@ async fn a_refund_that_may_have_been_sent_is_not_called_failed() {
     let bell = Arc::new(Notify::new());
     let held = Say::Held(bell, Box::new(Say::Refund(RefundStatus::Succeeded)));
     counter.scheme.next("refund", held);
-    let wish = GiveBack {
-        id: RefundId::from_bytes([7; 16]),
-        fingerprint: Some([0; 32]),
-        payment: id,
-        kind: RefundKind::Refund,
-        amount: Some(sale.payment.payment.amount),
-        reason: None,
-        actor: "usr_manager".to_owned(),
-    };
+    let wish = giving_back(7, id, RefundKind::Refund, Some(sale.payment.payment.amount));
     let (app, scope) = (counter.app.clone(), counter.scope);
     let caller = tokio::spawn(async move { give_back(&app, scope, wish).await.map(drop) });
     eventually("the refund is under way", async || counter.scheme.calls("refund") == 1).await;
@@ -353,15 +380,7 @@ async fn a_void_and_a_repeated_success_do_not_disturb_each_other() {
     let sale = counter.charges().await;
     let (id, bell) = (sale.payment.payment.id, Arc::new(Notify::new()));
     counter.scheme.next("cancel", Say::Held(bell.clone(), Box::new(CLOSED)));
-    let wish = GiveBack {
-        id: RefundId::from_bytes([8; 16]),
-        fingerprint: Some([0; 32]),
-        payment: id,
-        kind: RefundKind::Void,
-        amount: None,
-        reason: None,
-        actor: "usr_manager".to_owned(),
-    };
+    let wish = giving_back(8, id, RefundKind::Void, None);
     let (app, scope) = (counter.app.clone(), counter.scope);
     let voiding = tokio::spawn(async move { give_back(&app, scope, wish).await.map(drop) });
     eventually("the void is under way", async || counter.scheme.calls("cancel") == 1).await;

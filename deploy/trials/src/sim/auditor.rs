@@ -11,7 +11,7 @@ use std::{
 use saoma_protocol::HandSettlementId;
 
 use super::{
-    facts::{Facts, Payment, Standing},
+    facts::{Facts, Payment, Standing, TillSale},
     scheme::{Scheme, Standing as AtScheme},
     terminal::Terminal,
 };
@@ -65,6 +65,26 @@ const FOR_A_PERSON: [&str; 6] = [
     "refunded_elsewhere",
     "undone_elsewhere",
 ];
+
+/// How core says that a till gave back what was not there any more.
+const TOO_MUCH_BACK: &str = "that can still be given back";
+
+/// The refunds of a cash sale that core leaves to a person, since the office had given that money back through core while the
+/// till, which had not heard of it, gave it back as well. Nothing else may keep the two apart.
+fn given_back_twice<'a>(sale: &'a TillSale, payment: &Payment) -> Vec<&'a String> {
+    let is_known = |number: &String| payment.refunds.iter().any(|held| held.number == *number);
+    let at_core: i64 = payment.refunds.iter().filter(|held| held.state == "succeeded").map(|held| held.minor).sum();
+    let unknown = sale.refunds.iter().filter(|(number, (state, _))| *state == "succeeded" && !is_known(number));
+    let unknown_minor: i64 = unknown.clone().map(|(_, (_, minor))| minor).sum();
+    let tells_all = |number: &String| sale.refunds.contains_key(number);
+    let is_twice = sale.cash
+        && payment.method == "cash"
+        && sale.minor == payment.minor
+        && at_core + unknown_minor > payment.minor
+        && sale.refunded_minor == at_core + unknown_minor
+        && payment.refunds.iter().all(|held| tells_all(&held.number));
+    if is_twice { unknown.map(|(number, _)| number).collect() } else { Vec::new() }
+}
 
 /// Looks at core's payments again and again while a run goes on.
 #[derive(Default)]
@@ -345,11 +365,19 @@ impl Audit<'_> {
             for id in &till.forgotten {
                 self.say("every push is delivered", format!("t{idx} acknowledged {id} and does not have it"));
             }
-            for alarm in &till.alarms {
+            let known = till.sales.iter().filter_map(|(number, sale)| Some((sale, facts.payments.get(number)?)));
+            let n_held_max: usize = known.map(|(sale, payment)| given_back_twice(sale, payment).len()).sum();
+            let (held, odd): (BTreeSet<&String>, BTreeSet<&String>) =
+                till.alarms.iter().partition(|alarm| alarm.starts_with("entry ") && alarm.ends_with(TOO_MUCH_BACK));
+            for alarm in odd.into_iter().chain(held.into_iter().skip(n_held_max)) {
                 self.say("core never speaks oddly to a till", format!("t{idx}: {alarm}"));
             }
             for (number, sale) in &till.sales {
                 let at_core = facts.payments.get(number);
+                let twice = at_core.map(|payment| given_back_twice(sale, payment)).unwrap_or_default();
+                if !twice.is_empty() {
+                    continue;
+                }
                 let agrees = at_core.map_or(sale.unsent && !sale.cash, |payment| {
                     let refunded = if payment.state == "voided" { payment.minor } else { payment.refunded_minor };
                     // What a till undid before its midnight, core books as a refund after its own.
