@@ -188,3 +188,25 @@ fn a_catalogue_of_twenty_thousand_is_read_page_by_page() {
     base.write(|tx| goods::save(tx, &tea.scope, &Item { active: false, ..one.clone() }));
     assert_eq!(told(&base, &tea, 20_000, 400), [(20_001, large(77).id)]);
 }
+
+/// Whoever has read up to a version misses nothing below it: a change that begins while another is not committed yet waits for its
+/// turn, and has the next number.
+#[test]
+fn changes_at_once_draw_their_versions_one_after_the_other() {
+    on_both(|base| {
+        let tea = &House::build(base, b'T');
+        let create = |number: u8| move |tx: &mut Tx<'_>| goods::create(tx, &tea.scope, &item(tea, number, &[]));
+        let (first, second) = base.overlap(create(1), || base.try_write(create(2)));
+        let (first, second) = (first.expect("the first"), second.expect("the second"));
+        assert_eq!((first.version, second.version), (1, 2));
+        // Who looks before changing takes the turn before looking.
+        let look = |tx: &mut Tx<'_>| {
+            goods::take_turn(tx, &tea.scope)?;
+            goods::load(tx, &tea.scope, first.id)
+        };
+        let dearer = Item { price: Money::new(900, Currency::CNY), ..first.clone() };
+        let (saved, seen) = base.overlap(|tx| goods::save(tx, &tea.scope, &dearer), || base.try_write(look));
+        assert_eq!(seen, saved, "what was looked at is what was saved");
+        assert_eq!(saved.expect("it is saved").version, 3);
+    });
+}

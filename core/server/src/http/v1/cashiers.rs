@@ -164,7 +164,7 @@ pub async fn create(
         created_at: now,
         changed_at: now,
     };
-    let verifier = pins::verifier(body.pin, &body.staff_code, app.random_16()?).await?;
+    let verifier = pins::verifier(body.pin, &cashier.staff_code.to_string(), app.random_16()?).await?;
     let vault = app.vault().clone();
     let add = move |tx: &mut Tx<'_>| {
         cashiers::changes(tx, &scope, now)?;
