@@ -168,9 +168,15 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
     let goods: Value = rust.owner.post("/v1/goods").json(&sold_goods).await.json(201);
     let change_goods = format!("PUT /v1/goods/{}", text(&goods, "/id"));
     sold_goods["stores"] = json!([rust.store]);
+    let named = |staff_code: &str| json!({ "name": "x", "staff_code": staff_code, "role": "cashier", "pin": "739182", "stores": [rust.store] });
+    let cashier: Value = rust.owner.post("/v1/cashiers").json(&named("1")).await.json(201);
+    let change_cashier = format!("PATCH /v1/cashiers/{}", text(&cashier, "/id"));
+    let moved = json!({ "version": cashier["version"], "stores": [rust.store] });
     let account = jade.account.as_str();
     let store = jade.store.as_str();
     let rows = [
+        ("cashiers_create", "/stores/0", "/v1/cashiers", named("2"), store, "422 invalid"),
+        ("cashiers_change", "/stores/0", &change_cashier, moved, store, "422 invalid"),
         ("payments_create", "/channel_account", "/v1/payments", present(100), account, "409 channel_unavailable"),
         ("payments_create", "/store", "/v1/payments", present(100), store, "422 invalid"),
         ("payments_ask", "/store", "/v1/quotes", json!({ "amount": money.clone() }), store, "422 invalid"),
