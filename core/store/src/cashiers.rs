@@ -37,6 +37,9 @@ impl Cashier {
     }
 }
 
+/// With the sealed verifier of the PIN.
+pub type WithPin = (Cashier, Opaque<Vec<u8>>);
+
 /// What holds for all cashiers of a tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -130,11 +133,7 @@ pub fn set_pin(
 ///
 /// # Errors
 /// None of its own.
-pub fn of_store(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    store: StoreId,
-) -> Result<Vec<(Cashier, Opaque<Vec<u8>>)>, StoreError> {
+pub fn of_store(tx: &mut Tx<'_>, scope: &TenantScope, store: StoreId) -> Result<Vec<WithPin>, StoreError> {
     let active = cashiers::table
         .filter(cashiers::tenant_id.eq(Txt(scope.tenant())))
         .filter(cashiers::active.eq(true))

@@ -61,6 +61,7 @@ impl Filling {
     }
 
     fn set(&mut self, basket: Basket, touched: usize) {
+        self.lost &= basket.is_empty();
         (self.basket, self.touched) = (basket, touched);
         self.revision += 1;
     }
@@ -195,7 +196,6 @@ impl Owner {
     /// The disk is told when a basket is begun and when it is sold, put aside or cleared, so that a restart in between can be told of.
     pub(super) async fn mark_basket(&mut self) {
         let is_open = !self.filling.basket.is_empty();
-        self.filling.lost &= !is_open;
         if is_open == self.filling.marked || self.filling.lost {
             return;
         }
