@@ -52,7 +52,7 @@ pub fn of_others_is_nothing(tx: &mut Tx<'_>, ours: &House, theirs: &House) -> Re
     let (scope, own) = (&ours.scope, cashier(ours.letter, 1, "07"));
     let missing = cashiers::load(tx, scope, cashier(theirs.letter, 1, "07").id);
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
-    assert_eq!(cashiers::list(tx, scope)?, [own.clone()]);
+    assert_eq!(cashiers::list(tx, scope)?, std::slice::from_ref(&own));
     // Whoever may sign on everywhere may do so in a store of another merchant as well, if that is asked for by our scope.
     assert_eq!(cashiers::of_store(tx, scope, theirs.store)?, [(own, pin(ours.letter))]);
     assert_eq!(cashiers::settings(tx, scope)?.version, 1);
