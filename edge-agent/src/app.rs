@@ -6,9 +6,13 @@
 //! hangs, a full disk (no new sale; what is under way ends). Does not survive, and says so: a journal that was altered.
 
 mod alarms;
+mod basket;
+mod cashiers;
+mod catalogue;
 mod devices;
 mod happen;
 mod held;
+mod keyed;
 mod line;
 mod owner;
 mod paper;

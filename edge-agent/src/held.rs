@@ -6,7 +6,7 @@
 use saoma_protocol::{Amount, Millis, Sequence};
 use serde::{Deserialize, Serialize};
 
-use crate::sale::Reference;
+use crate::{basket::Basket, sale::Reference};
 
 /// How many may be put aside at once: a list that a cashier can still look through.
 pub const HELD_MAX: usize = 50;
@@ -20,6 +20,9 @@ pub struct Held {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
     pub cashier: String,
+    /// What is in it, if it was scanned; the amount is what that costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basket: Option<Basket>,
     /// When it was put aside first; its age counts from then.
     pub held_at: Millis,
     /// The press that wrote this, for a page that repeats it.

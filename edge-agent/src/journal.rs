@@ -6,7 +6,9 @@
 //! somebody took away (what tells of money or people is encrypted: [`rows`], [`seal`]). Does not survive the loss of its key
 //! ([`keys`]), and says so.
 
+mod cashiers;
 pub mod export;
+mod goods;
 mod held;
 mod keys;
 mod open;
@@ -24,13 +26,15 @@ mod tests;
 use std::{error::Error as _, path::PathBuf, thread};
 
 use saoma_protocol::{
-    Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
+    CashierId, Millis, Money, PaymentId, RefundId, Sequence, TerminalId,
+    cashier::CashierList,
     journal::{Entry, EntryError, Record},
 };
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    cashiers::{CashierChange, Tries},
     held::{Held, HeldChange},
     sale::Kept,
     shift::Shift,
@@ -122,6 +126,7 @@ pub struct Commit {
     /// What was pressed about that shift, or about what is put aside.
     pub shift_press: Option<ShiftPress>,
     pub held: Vec<HeldChange>,
+    pub cashiers: Vec<CashierChange>,
     pub pushes: Vec<Sequence>,
     pub synced_through: Option<Sequence>,
 }
@@ -156,6 +161,9 @@ pub struct Opened {
     /// What is put aside, oldest first, and the last number that was given.
     pub held: Vec<Held>,
     pub held_last: Sequence,
+    /// Who may sign on here, and their wrong PINs.
+    pub cashiers: CashierList,
+    pub tries: Vec<(CashierId, Tries)>,
 }
 
 /// What core does not know yet.

@@ -4,6 +4,8 @@
 //! pure rooms read no clock and do no I/O; the rim decides nothing.
 
 pub mod app;
+pub mod basket;
+pub mod cashiers;
 pub mod cli;
 pub mod config;
 pub mod counter;

@@ -199,6 +199,14 @@ pub enum Display {
         /// Cash only: what the customer gets back, if anything.
         change: Option<String>,
     },
+    /// What is being scanned: the line that changed last, and what all of it costs.
+    Basket {
+        name: String,
+        quantity: u32,
+        line: String,
+        total: String,
+        currency: saoma_protocol::Currency,
+    },
     /// Training is on: nothing that is shown is real, and there is no code that anybody could pay.
     Training {
         /// None: nothing is keyed.

@@ -6,7 +6,7 @@
 mod tally;
 
 use saoma_protocol::{
-    Millis, Money, Sequence,
+    CashierId, Millis, Money, Sequence,
     api::{PaymentState, RefundState},
     money::MoneyError,
 };
@@ -23,6 +23,9 @@ pub struct Shift {
     pub cashier: String,
     /// As the merchant numbers its people; may be empty.
     pub cashier_number: String,
+    /// Whose PIN opened it; none if it was opened by a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cashier_id: Option<CashierId>,
     /// 0 or more; its currency is the batch's.
     pub float: Money,
     pub opened_at: Millis,

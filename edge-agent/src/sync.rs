@@ -3,6 +3,9 @@
 //! One batch is under way at a time. Core's `through` is the only thing that counts: whatever is lost, doubled or reordered
 //! on the way, the next batch starts after it. Core drops what it has already, so sending too much does no harm.
 //!
+//! An entry of a format that core does not know yet waits, and all behind it, until core is updated: it is offered again at each
+//! connection and every few minutes.
+//!
 //! Stops, with an alarm, when core rejects an entry (the chain is broken: a person must look) and when core has more of this
 //! journal than this disk ever sent, or other entries under its numbers (the disk was set back: sales would take numbers
 //! that are used). Until core has answered once since the start nobody knows that it was not.
@@ -15,6 +18,8 @@ use saoma_protocol::{
 /// First wait for an answer to a batch; it doubles up to the largest.
 const ANSWER_MS_MIN: i64 = 5_000;
 const ANSWER_MS_MAX: i64 = 60_000;
+/// Pause before core is offered again what it does not know yet.
+const NEWER_MS: i64 = 180_000;
 
 /// Where the sync stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ pub struct Sync {
 pub enum Stop {
     /// Core will not take this entry.
     Rejected { sequence: Sequence, why: String },
+    /// Core does not know the format of this entry yet. It is sent again now and then, without being asked for.
+    Newer { sequence: Sequence, why: String },
     /// Core has entries up to `through` that are not those of this disk, which ends at `head`.
     SetBack { through: Sequence, head: Sequence },
 }
@@ -134,7 +141,8 @@ impl Sync {
                 orders.extend(self.send(now));
             }
             Event::Tick => {
-                let overdue = |at: Millis| at <= now || at.since(now) > ANSWER_MS_MAX;
+                // Further ahead than anything is put off: the clock was set back.
+                let overdue = |at: Millis| at <= now || at.since(now) > NEWER_MS;
                 if self.resend_at.is_some_and(overdue) {
                     self.silences = self.silences.saturating_add(1);
                     orders.extend(self.send(now));
@@ -160,8 +168,14 @@ impl Sync {
             self.through = ack.through;
             orders.push(Order::Synced { through: ack.through });
         }
+        self.stopped.take_if(|stop| matches!(stop, Stop::Newer { sequence, .. } if *sequence <= through));
         for verdict in ack.verdicts {
             match verdict.verdict {
+                _ if verdict.is_newer() => {
+                    self.stop(Stop::Newer { sequence: verdict.sequence, why: verdict.why }, orders);
+                    self.resend_at = Some(now.plus(NEWER_MS));
+                    return;
+                }
                 Verdict::Held => orders.push(Order::Held { sequence: verdict.sequence, why: verdict.why }),
                 Verdict::Rejected => {
                     self.stop(Stop::Rejected { sequence: verdict.sequence, why: verdict.why }, orders);
@@ -189,7 +203,7 @@ impl Sync {
     }
 
     fn send(&mut self, now: Millis) -> Option<Order> {
-        if !self.connected || self.stopped.is_some() {
+        if !self.connected || matches!(self.stopped, Some(Stop::Rejected { .. } | Stop::SetBack { .. })) {
             return None;
         }
         let wait = ANSWER_MS_MIN.saturating_mul(1 << self.silences.min(6)).min(ANSWER_MS_MAX);
@@ -217,7 +231,8 @@ mod tests {
     }
 
     fn verdict(through: u64, sequence: u64, verdict: Verdict) -> Event {
-        let verdicts = vec![JournalVerdict { sequence: Sequence(sequence), verdict, why: "because".to_owned() }];
+        let verdicts =
+            vec![JournalVerdict { sequence: Sequence(sequence), verdict, why: "because".to_owned(), newer: false }];
         Event::Ack(JournalAck { through: Sequence(through), verdicts })
     }
 
@@ -292,6 +307,38 @@ mod tests {
             assert_eq!(sync.handle(Event::Appended { head: Sequence(6) }, Millis(900_001)), []);
             assert_eq!(sync.stopped(), Some(&stop));
             assert_eq!(sync.handle(Event::Asked, Millis(900_002)), [Order::Send { after: Sequence(2) }]);
+        }
+    }
+
+    /// It was said in words alone before there was a field for it.
+    #[test]
+    fn what_core_does_not_know_yet_is_offered_again_until_it_does() {
+        let words = "entry 4 is of format 3; this side reads up to 2: update core, the terminal sends it again";
+        for newer in [true, false] {
+            let why = if newer { "because".to_owned() } else { words.to_owned() };
+            let stop = Stop::Newer { sequence: Sequence(4), why: why.clone() };
+            let verdict = JournalVerdict { sequence: Sequence(4), verdict: Verdict::Rejected, why, newer };
+            let ack = |through| Event::Ack(JournalAck { through: Sequence(through), verdicts: vec![verdict.clone()] });
+            let send = |after| Order::Send { after: Sequence(after) };
+            let mut sync = Sync::new(Sequence(5), Sequence(2));
+            sync.handle(Event::Connected, Millis(0));
+            // What is before it is taken.
+            let synced = Order::Synced { through: Sequence(3) };
+            assert_eq!(sync.handle(ack(3), Millis(1)), [synced, Order::Stopped(stop.clone())]);
+            assert_eq!(sync.handle(Event::Appended { head: Sequence(6) }, Millis(2)), []);
+            assert_eq!(sync.handle(Event::Tick, Millis(NEWER_MS)), []);
+            assert_eq!(sync.handle(Event::Tick, Millis(NEWER_MS + 1)), [send(3)]);
+            assert_eq!(sync.handle(ack(3), Millis(NEWER_MS + 2)), [], "said once");
+            assert_eq!((sync.stopped(), sync.is_compared()), (Some(&stop), true));
+            // A clock that is set back puts nothing off.
+            assert_eq!(sync.handle(Event::Tick, Millis(0)), [send(3)]);
+            sync.handle(Event::Disconnected, Millis(3));
+            assert_eq!(sync.handle(Event::Tick, Millis(900_000)), []);
+            assert_eq!(sync.handle(Event::Connected, Millis(900_001)), [send(3)]);
+            // Core was updated.
+            let done = Event::Ack(JournalAck { through: Sequence(6), verdicts: Vec::new() });
+            assert_eq!(sync.handle(done, Millis(900_002)), [Order::Synced { through: Sequence(6) }]);
+            assert_eq!(sync.stopped(), None);
         }
     }
 

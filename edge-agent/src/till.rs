@@ -3,6 +3,7 @@
 //! It checks who asks and in what form, and hands every question to the owner of the state ([`crate::app`]); it decides nothing
 //! about sales. A page that goes away leaves nothing half-done: what was asked goes on.
 
+pub mod basket;
 pub mod command;
 mod door;
 mod events;
@@ -118,6 +119,7 @@ fn api() -> actix_web::Scope {
         .service(only("/sales/{payment}/refund").route(web::post().to(sales::refund)))
         .service(only("/sales/{payment}/reprint").route(web::post().to(sales::reprint)))
         .service(only("/held").route(web::get().to(held::list)).route(web::post().to(held::hold)))
+        .service(only("/basket").route(web::get().to(basket::show)).route(web::post().to(basket::press)))
         .service(only("/held/{number}/drop").route(web::post().to(held::drop)))
         .service(only("/training/enter").route(web::post().to(training::enter)))
         .service(only("/training/leave").route(web::post().to(training::leave)))

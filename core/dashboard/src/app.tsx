@@ -11,6 +11,7 @@ import { may } from './rights';
 import { BatchesRoom, BatchRoom } from './rooms/batches';
 import { LooseDayRoom } from './rooms/loose-days';
 import { BooksRoom } from './rooms/books';
+import { CashiersRoom } from './rooms/cashiers';
 import { DiscrepanciesRoom } from './rooms/discrepancies';
 import { DiscrepancyRoom } from './rooms/discrepancy';
 import { PaymentRoom } from './rooms/payment';
@@ -96,6 +97,7 @@ function Door() {
             <Route path="/payments" element={<PaymentsRoom />} />
             <Route path="/payments/:payment" element={<PaymentRoom person={session.person} />} />
             <Route path="/terminals" element={<TerminalsRoom role={session.person.role} />} />
+            {may(session.person.role, 'manage_cashiers') && <Route path="/cashiers" element={<CashiersRoom />} />}
             {may(session.person.role, 'read_books') && (
               <>
                 <Route path="/batches" element={<BatchesRoom />} />

@@ -7,7 +7,7 @@ const TABLES: Readonly<Record<Role, string>> = {
   owner: 'OWNER', manager: 'MANAGER', cashier: 'CASHIER', accountant: 'ACCOUNTANT', read_only: 'READ_ONLY',
   plugin_publisher: 'PUBLISHER', platform_admin: 'PLATFORM', acceptor: 'ACCEPTOR',
 };
-const NAMES: Readonly<Record<Right, string>> = { read_books: 'ReadBooks', reconcile: 'Reconcile' };
+const NAMES: Readonly<Record<Right, string>> = { read_books: 'ReadBooks', reconcile: 'Reconcile', manage_cashiers: 'ManageCashiers' };
 
 test.each(Object.entries(TABLES))('%s may do here what core lets it', (role, table) => {
   const rights = new RegExp(`const ${table}: &\\[Right\\] =\\s*&\\[([^\\]]*)\\]`).exec(CORE)?.[1];

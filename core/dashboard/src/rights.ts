@@ -4,11 +4,12 @@
 import type { Person } from './api/session';
 
 export type Role = Person['role'];
-export type Right = 'read_books' | 'reconcile';
+export type Right = 'read_books' | 'reconcile' | 'manage_cashiers';
 
 const HAVE: Readonly<Record<Right, readonly Role[]>> = {
   read_books: ['owner', 'manager', 'accountant'],
   reconcile: ['owner', 'accountant'],
+  manage_cashiers: ['owner', 'manager'],
 };
 
 export function may(role: Role, right: Right): boolean {

@@ -1,5 +1,7 @@
 //! Which channel a scanned customer code belongs to, by what each plugin's manifest claims. No channel is named here.
 
+use saoma_protocol::barcode::unprefixed;
+
 /// One claim of a channel, as its manifest declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -38,11 +40,7 @@ impl ScannedCode {
     /// # Errors
     /// In this order: `Length`, `Characters`, `WrongDirection` (an EMVCo merchant code `000201…`, a link).
     pub fn read(scanned: &str) -> Result<Self, CodeError> {
-        let text = scanned.trim_matches(|c: char| c.is_ascii_whitespace() || c.is_ascii_control());
-        let text = match text.as_bytes() {
-            [b']', letter, digit, ..] if letter.is_ascii_alphabetic() && digit.is_ascii_alphanumeric() => &text[3..],
-            _ => text,
-        };
+        let text = unprefixed(scanned);
         if !(10..=512).contains(&text.len()) {
             return Err(CodeError::Length);
         }

@@ -12,6 +12,7 @@ pub mod config;
 mod day;
 pub mod first_start;
 pub mod fleet;
+pub mod goods;
 pub mod http;
 pub mod ledger_check;
 pub mod limits;

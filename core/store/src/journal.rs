@@ -161,7 +161,8 @@ impl TryFrom<EntryRow> for StoredEntry {
         let number = sequence(row.sequence)?;
         let entry = Entry { sequence: number, at: Millis(row.at), prev_hash: row.prev_hash, payload: row.payload };
         let why = row.why.unwrap_or_default();
-        let verdict = row.verdict.map(|verdict| JournalVerdict { sequence: number, verdict: verdict.0, why });
+        let verdict =
+            row.verdict.map(|verdict| JournalVerdict { sequence: number, verdict: verdict.0, why, newer: false });
         Ok(Self { entry, received_at: Millis(row.received_at), verdict })
     }
 }

@@ -220,6 +220,23 @@ pub fn pending(
     rows.into_iter().map(Message::try_from).collect()
 }
 
+/// The terminals for which this very message waits to be acknowledged.
+///
+/// # Errors
+/// None of its own.
+pub fn waiting(tx: &mut Tx<'_>, scope: &TenantScope, payload: &str) -> Result<Vec<TerminalId>, StoreError> {
+    let open: Vec<Option<Txt<TerminalId>>> = tx.run(scope, |conn| {
+        outbox::table
+            .filter(outbox::tenant_id.eq(Txt(scope.tenant())))
+            .filter(outbox::kind.eq(Kind::Push.text()))
+            .filter(outbox::acked_at.is_null())
+            .filter(outbox::payload.eq(payload))
+            .select(outbox::terminal_id)
+            .load(conn)
+    })?;
+    Ok(open.into_iter().flatten().map(|terminal| terminal.0).collect())
+}
+
 /// Makes a terminal's unacknowledged pushes due at `now`: it has just connected.
 ///
 /// # Errors

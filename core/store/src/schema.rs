@@ -1,9 +1,11 @@
 //! The tables as diesel sees them. `tests/it/schema.rs` holds them to the live databases.
 
+mod cashier;
 mod dispute;
 mod package;
 mod reconciliation;
 
+pub use cashier::*;
 pub use dispute::*;
 pub use package::*;
 pub use reconciliation::*;

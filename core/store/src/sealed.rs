@@ -7,12 +7,12 @@
 use std::fmt;
 
 use diesel::prelude::*;
-use saoma_protocol::{ChannelAccountId, TenantId, WebhookEndpointId};
+use saoma_protocol::{CashierId, ChannelAccountId, TenantId, WebhookEndpointId};
 
 use crate::{
     Opaque, StoreError, TenantScope, Tx,
     column::Txt,
-    schema::{channel_accounts, webhook_endpoints},
+    schema::{cashiers, channel_accounts, webhook_endpoints},
 };
 
 /// Where a value lies.
@@ -22,6 +22,7 @@ pub enum Place {
     WorkingKeys(ChannelAccountId),
     WebhookSecret(WebhookEndpointId),
     WebhookPreviousSecret(WebhookEndpointId),
+    CashierPin(CashierId),
 }
 
 /// The id of what the value belongs to, which it was sealed for.
@@ -32,6 +33,7 @@ impl fmt::Display for Place {
             // Else the account's secrets could be put in the place of its keys.
             Self::WorkingKeys(account) => write!(f, "{account}/working-keys"),
             Self::WebhookSecret(endpoint) | Self::WebhookPreviousSecret(endpoint) => endpoint.fmt(f),
+            Self::CashierPin(cashier) => cashier.fmt(f),
         }
     }
 }
@@ -50,6 +52,7 @@ macro_rules! each_column {
         $with!(channel_accounts, working_keys, Place::WorkingKeys);
         $with!(webhook_endpoints, secret, Place::WebhookSecret);
         $with!(webhook_endpoints, previous_secret, Place::WebhookPreviousSecret);
+        $with!(cashiers, pin, Place::CashierPin);
     };
 }
 
@@ -128,6 +131,7 @@ pub fn replace(
         Place::WorkingKeys(account) => put!(channel_accounts, working_keys, account),
         Place::WebhookSecret(endpoint) => put!(webhook_endpoints, secret, endpoint),
         Place::WebhookPreviousSecret(endpoint) => put!(webhook_endpoints, previous_secret, endpoint),
+        Place::CashierPin(cashier) => put!(cashiers, pin, cashier),
     };
     Ok(n == 1)
 }

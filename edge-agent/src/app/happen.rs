@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ring::rand::SecureRandom as _;
-use saoma_protocol::{PaymentId, Sequence};
+use saoma_protocol::{
+    PaymentId, Sequence,
+    journal::{Approver, Record},
+};
 
 use super::{
     now,
@@ -37,10 +40,13 @@ pub(super) struct Beside {
     pub(super) push: Option<Sequence>,
     /// What was put aside, and is sold now.
     pub(super) sold: Option<Sequence>,
+    /// Who let whoever stands there give money back.
+    pub(super) approved_by: Option<Approver>,
 }
 
 impl Owner {
-    /// Begins a sale: on the disk first, then sent (or, for cash, done).
+    /// Begins a sale: on the disk first, then sent (or, for cash, done). `sold`: what was put aside and is sold by it, and whether the
+    /// basket is.
     ///
     /// # Errors
     /// Of the journal; nothing has happened then.
@@ -48,13 +54,19 @@ impl Owner {
         &mut self,
         keyed: Keyed,
         intent: Intent,
-        sold: Option<Sequence>,
+        (sold, of_basket): (Option<Sequence>, bool),
     ) -> Result<SaleView, Refused> {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let decision = sale::key(keyed, now());
-        let head = self.write(&decision, Beside { intent: Some(intent), push: None, sold }).await?;
+        let head = self.write(&decision, Beside { intent: Some(intent), sold, ..Beside::default() }).await?;
         self.counted = counter;
-        self.held_aside.retain(|number, _| Some(*number) != sold);
+        // From here on it is sold, whatever goes wrong: nobody may find it to be sold again.
+        if of_basket {
+            self.filling.take(Some(payment));
+        }
+        if let Some(number) = sold {
+            self.not_aside(number);
+        }
         tracing::info!(payment.id = %payment, counter = counter.0, method = ?decision.sale.method(), "keyed");
         self.on_display = Some(OnDisplay { sale: decision.sale.clone(), until: None });
         self.act(decision, head, false).await;
@@ -114,8 +126,14 @@ impl Owner {
     /// Writes a decision down; the journal's new head.
     async fn write(&mut self, decision: &Decision, beside: Beside) -> Result<Sequence, Refused> {
         let sale = &decision.sale;
+        let mut records = decision.records.clone();
+        for record in &mut records {
+            if let Record::CashRefund { approved_by, .. } | Record::RefundKeyed { approved_by, .. } = record {
+                approved_by.clone_from(&beside.approved_by);
+            }
+        }
         let commit = Commit {
-            records: decision.records.clone(),
+            records,
             sale: Some(sale.kept.clone()),
             // A slip that is at the printer is looked after at the next start.
             sale_open: sale.is_open() || sale.kept.receipt == ReceiptState::Queued,
@@ -167,6 +185,7 @@ impl Owner {
         if let Some(amount) = sale::to_announce(was_captured, &sale, now()) {
             self.counter.announce(amount);
         }
+        self.filling.heard_of(&sale);
         let payment = sale.kept.payment;
         let before = self.sales.get(&payment).map(|held| held.sale.kept.clone());
         if before.as_ref().is_none_or(|kept| *kept != sale.kept) {

@@ -3,11 +3,12 @@
 use saoma_protocol::{Amount, Sequence};
 
 use super::{
+    keyed::{amount_of, is_text, reference_of},
     now,
     owner::Owner,
-    press::{amount_of, is_text, reference_of},
 };
 use crate::{
+    basket::Basket,
     held::{HELD_MAX, Held, HeldChange},
     journal::{self, Commit},
     till::{
@@ -27,17 +28,33 @@ impl Owner {
     /// `POST /api/held`. The same press again shows what it put aside, while that is there.
     ///
     /// # Errors
-    /// Those of the key, `Training`, of what was keyed, `HeldNotFound`, `HeldFull`, `NoShift`, the journal's.
+    /// Those of the key, `Training`, of what was keyed, `HeldNotFound`, `BasketChanged`, `HeldFull`, `NoShift`, the journal's.
     pub(super) async fn hold(&mut self, pressed: Pressed, request: HoldRequest) -> Result<HeldView, Refused> {
         if self.seen(&pressed).await?.is_some() {
             let held = self.held_aside.values().find(|held| held.key == pressed.key);
             return held.map(HeldView::of).ok_or(Refused::HeldNotFound);
         }
         self.check_not_training()?;
-        let HoldRequest { amount_minor, reference, held: instead_of, cashier } = request;
+        if request.basket.is_some() {
+            self.check_basket_free()?;
+        }
+        let HoldRequest { amount_minor, basket: revision, reference, held, cashier, cashier_pin } = request;
         let amount: Amount = amount_of(amount_minor, self.identity.profile.currency)?;
+        let (basket, instead_of) = match revision {
+            None => {
+                self.check_held(held, false)?;
+                (None, held)
+            }
+            Some(revision) => {
+                self.basket_goods(revision, amount, &[])?;
+                let basket = self.filling.seen(revision)?.clone();
+                let instead_of = basket.held;
+                (Some(Basket { held: None, ..basket }), instead_of)
+            }
+        };
         let reference = reference_of(reference.as_deref())?;
-        let cashier = cashier.unwrap_or_else(|| self.cashier().to_owned());
+        let cashier =
+            self.named(&pressed.key, cashier, cashier_pin).await?.unwrap_or_else(|| self.cashier().to_owned());
         if !is_text(&cashier) {
             return Err(Refused::Cashier);
         }
@@ -50,15 +67,18 @@ impl Owner {
         let number = self.held_last.next();
         self.check_shift(false)?;
         self.check_open_for_sales().await?;
-        let held = Held { number, amount, reference, cashier, held_at, key: pressed.key.clone() };
+        let held = Held { number, amount, reference, cashier, basket, held_at, key: pressed.key.clone() };
         let drops = instead_of.map(HeldChange::Drop);
         self.commit_held(pressed, drops.into_iter().chain([HeldChange::Keep(held.clone())]).collect()).await?;
         self.held_last = number;
         let view = HeldView::of(&held);
         if let Some(before) = instead_of {
-            self.held_aside.remove(&before);
+            self.not_aside(before);
         }
         self.held_aside.insert(number, held);
+        if revision.is_some() {
+            self.filling.take(None);
+        }
         Ok(view)
     }
 
@@ -71,22 +91,31 @@ impl Owner {
             return Ok(());
         }
         self.check_not_training()?;
-        self.check_held(Some(number))?;
+        self.check_held(Some(number), true)?;
         self.commit_held(pressed, vec![HeldChange::Drop(number)]).await?;
-        self.held_aside.remove(&number);
+        self.not_aside(number);
         tracing::info!(held = number.0, "what was put aside was dropped");
         Ok(())
     }
 
-    /// Whether what a sale is to be made of is still put aside: another page may have sold or dropped it.
+    /// Whether what a sale is to be made of is still put aside: another page may have sold or dropped it. A basket is taken up as one
+    /// (`of_basket`): sold as a mere amount it would lose its lines and taxes.
     ///
     /// # Errors
-    /// `HeldNotFound`.
-    pub(super) fn check_held(&self, held: Option<Sequence>) -> Result<(), Refused> {
-        match held {
-            Some(number) if !self.held_aside.contains_key(&number) => Err(Refused::HeldNotFound),
-            _ => Ok(()),
+    /// `HeldNotFound`, `BasketChanged`.
+    pub(super) fn check_held(&self, held: Option<Sequence>, of_basket: bool) -> Result<(), Refused> {
+        let Some(number) = held else { return Ok(()) };
+        match self.held_aside.get(&number) {
+            None => Err(Refused::HeldNotFound),
+            Some(aside) if aside.basket.is_some() && !of_basket => Err(Refused::BasketChanged),
+            Some(_) => Ok(()),
         }
+    }
+
+    /// It was sold, dropped, or put aside under another number.
+    pub(super) fn not_aside(&mut self, number: Sequence) {
+        self.held_aside.remove(&number);
+        self.filling.forget_held(number);
     }
 
     /// What goes with a batch that is closed: all that is put aside, if the cashier has seen each of them (`dropped`).

@@ -93,6 +93,8 @@ impl Owner {
                 self.line.mqtt_up = true;
                 self.line.health_due = true;
                 self.line.health_sent_at = None;
+                self.fetch.is_due = true;
+                self.catalogue.connected();
                 self.sync_event(sync::Event::Connected).await;
             }
             News::Down => {
@@ -182,12 +184,14 @@ impl Owner {
                     }
                 }
             }
+            Done::Cashiers(answer) => self.cashiers_came(answer).await,
+            Done::Goods(answer) => self.goods_answered(answer).await,
             Done::Renewed(next) => self.renewed(next).await,
         }
     }
 
     /// What came of an exchange over HTTPS that is not about a sale.
-    async fn answered<T>(&mut self, what: &'static str, answer: Result<T, HttpsError>) -> Option<T> {
+    pub(super) async fn answered<T>(&mut self, what: &'static str, answer: Result<T, HttpsError>) -> Option<T> {
         match answer {
             Ok(answer) => {
                 self.heard().await;
@@ -216,6 +220,24 @@ impl Owner {
         }
     }
 
+    /// As [`Self::answered`], for what a till can do without: whether core is there is found out by other questions, so that one of
+    /// its answers that cannot be read does not take the line down.
+    pub(super) async fn answered_beside<T>(&mut self, what: &'static str, answer: Result<T, HttpsError>) -> Option<T> {
+        match answer {
+            Err(HttpsError::Refused(problem)) if problem.status == 404 => {
+                // A core of before; or a node of several that are being updated.
+                tracing::debug!(what, detail = problem.detail, "core does not know this");
+                self.heard().await;
+                None
+            }
+            Err(error @ (HttpsError::Odd(_) | HttpsError::Silent(_))) => {
+                tracing::warn!(what, %error, "core's answer is not to be had");
+                None
+            }
+            answer => self.answered(what, answer).await,
+        }
+    }
+
     async fn heard(&mut self) {
         self.line.heard_at = Some(Instant::now());
         if self.line.https_up {
@@ -223,6 +245,8 @@ impl Owner {
         }
         self.line.https_up = true;
         self.line.poll_at = Instant::now();
+        self.fetch.is_due = true;
+        self.catalogue.connected();
         if !self.line.mqtt_up {
             if let Some(mqtt) = &self.mqtt {
                 mqtt.hurry();
@@ -262,7 +286,13 @@ impl Owner {
             PushBody::Refund { refund, payment } => (payment, Some(Box::new(refund.clone()))),
             PushBody::SyncNow => {
                 self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                self.fetch.is_due = true;
                 self.sync_event(sync::Event::Asked).await;
+                return Ok(());
+            }
+            PushBody::GoodsChanged => {
+                self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                self.catalogue.changed();
                 return Ok(());
             }
         };
@@ -358,6 +388,11 @@ impl Owner {
                         Stop::Rejected { sequence, why } => {
                             ("journal_rejected", format!("core rejects entry {sequence} of the journal: {why}"))
                         }
+                        Stop::Newer { sequence, why } => {
+                            let told =
+                                format!("core takes entry {sequence} once it is updated, and until then none after it");
+                            ("journal_newer", format!("{told}: {why}"))
+                        }
                         Stop::SetBack { through, head } => {
                             ("journal_set_back", format!("{}; sales are stopped", sync::set_back(through, head)))
                         }
@@ -370,8 +405,9 @@ impl Owner {
             }
         }
         if self.sync.stopped().is_none() {
-            self.alarms.silence("journal_rejected");
-            self.alarms.silence("journal_set_back");
+            for code in ["journal_rejected", "journal_newer", "journal_set_back"] {
+                self.alarms.silence(code);
+            }
         }
     }
 

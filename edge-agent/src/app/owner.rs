@@ -7,7 +7,8 @@ use std::{
 
 use saoma_protocol::{
     Millis, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
-    api::{Goods, PaymentState, TerminalProfile},
+    api::{Goods, GoodsChanges, PaymentState, TerminalProfile},
+    cashier::CashierList,
     message::{JournalAck, PeripheralHealth, Push},
 };
 use tokio::{
@@ -17,9 +18,20 @@ use tokio::{
 };
 
 use super::{
-    Held, StartError, alarms::Alarms, devices::Notes, line::Line, now, paper::Paper, renew::Renewal, training::Training,
+    Held, StartError,
+    alarms::Alarms,
+    basket::Filling,
+    cashiers::{Fetch, WrongPins},
+    catalogue::Catalogue,
+    devices::Notes,
+    line::Line,
+    now,
+    paper::Paper,
+    renew::Renewal,
+    training::Training,
 };
 use crate::{
+    cashiers::Cashiers,
     config::Config,
     counter::{Counter, Report},
     held::Held as PutAside,
@@ -88,6 +100,12 @@ pub(super) struct Owner {
     /// What is put aside, by its number, and the last number that was given.
     pub(super) held_aside: BTreeMap<Sequence, PutAside>,
     pub(super) held_last: Sequence,
+    pub(super) cashiers: Cashiers,
+    pub(super) wrong_pins: WrongPins,
+    pub(super) fetch: Fetch,
+    /// The basket that is being filled, and how far the catalogue is here.
+    pub(super) filling: Filling,
+    pub(super) catalogue: Catalogue,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -134,6 +152,8 @@ pub(super) struct OpenSale {
 pub(super) struct Order {
     pub(super) amount: saoma_protocol::Amount,
     pub(super) goods: Vec<Goods>,
+    /// The basket is sold.
+    pub(super) of_basket: bool,
     pub(super) reference: Option<Reference>,
     pub(super) cashier: String,
     /// What it was put aside as; that goes when this is sold.
@@ -185,6 +205,8 @@ pub(super) enum Done {
     Pushes(Result<Vec<Push>, HttpsError>),
     Acknowledged(Result<(), HttpsError>),
     Profile(Result<TerminalProfile, HttpsError>),
+    Cashiers(Result<CashierList, HttpsError>),
+    Goods(Result<GoodsChanges, HttpsError>),
     Renewed(Result<Box<Next>, RenewError>),
 }
 
@@ -193,7 +215,17 @@ impl Owner {
     /// `Journal`.
     pub(super) async fn new(means: Means, opened: Opened) -> Result<Self, StartError> {
         let Means { config, held, identity, journal, core, mqtt, counter } = means;
-        let Opened { head, synced_through, counter: counted, open_sales, shift, held: aside, held_last } = opened;
+        let Opened {
+            head,
+            synced_through,
+            counter: counted,
+            open_sales,
+            shift,
+            held: aside,
+            held_last,
+            cashiers,
+            tries,
+        } = opened;
         let mut sales = BTreeMap::new();
         let mut follow_ups = VecDeque::new();
         for kept in open_sales {
@@ -206,6 +238,8 @@ impl Owner {
             sales.insert(payment, OpenSale { sale: Sale::reopened(kept), entry });
         }
         let unsent = journal.run(crate::journal::Store::unsent).await?;
+        let known = journal.run(crate::journal::Store::goods_known).await?;
+        let journal_had_basket = journal.run(crate::journal::Store::is_basket_open).await?;
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let renewal = Renewal::of(&identity.certificate_chain_pem);
         let mut owner = Self {
@@ -220,6 +254,11 @@ impl Owner {
             shift,
             held_aside: aside.into_iter().map(|held| (held.number, held)).collect(),
             held_last,
+            cashiers: Cashiers::new(cashiers, tries, Instant::now()),
+            wrong_pins: WrongPins::default(),
+            fetch: Fetch::new(),
+            filling: Filling::begun(now(), journal_had_basket),
+            catalogue: Catalogue::new(known),
             sales,
             training: Training::default(),
             follow_ups,
@@ -246,6 +285,7 @@ impl Owner {
             stop_by: None,
         };
         owner.look_at_disk().await;
+        owner.tell_lost_basket();
         owner.print_left_report().await;
         Ok(owner)
     }
@@ -309,7 +349,9 @@ impl Owner {
         // A reply that nobody waits for any more is not an error: the page went away.
         match command {
             Command::Sell { pressed, request, reply } => self.sell_or_wait(pressed, request, reply).await,
-            Command::Press { pressed, payment, press, reply } => self.press(pressed, payment, press, reply).await,
+            Command::Press { pressed, payment, press, approval, reply } => {
+                self.press(pressed, payment, press, (approval, reply)).await;
+            }
             Command::Scan { pressed, text, reply } => {
                 let scanned = self.scan(pressed, text).await;
                 let _ = reply.send(scanned);
@@ -331,6 +373,9 @@ impl Owner {
             }
             Command::Hold { pressed, request, reply } => {
                 let _ = reply.send(self.hold(pressed, request).await);
+            }
+            Command::Basket { pressed, request, reply } => {
+                let _ = reply.send(self.press_basket(pressed, request).await);
             }
             Command::DropHeld { pressed, number, reply } => {
                 let _ = reply.send(self.drop_held(pressed, number).await);
@@ -418,6 +463,9 @@ impl Owner {
         self.training_tick(now);
         self.answer_late();
         self.line_tick(now).await;
+        self.mark_basket().await;
+        self.cashiers_tick();
+        self.catalogue_tick();
         self.renewal_tick(now);
     }
 

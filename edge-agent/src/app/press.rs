@@ -2,25 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use saoma_protocol::{
-    Amount, Currency, Millis, PaymentId, RefundId,
-    api::{GOODS_LINES_MAX, Goods, RefundState, SCANNED_CODE_LEN_MAX, TEXT_LEN_MAX, stands_in_text},
-    money::AMOUNT_MINOR_MAX,
-};
+use saoma_protocol::{Millis, PaymentId, RefundId, api::RefundState};
 use tokio::sync::oneshot;
 
 use super::{
     happen::Beside,
+    keyed::{Checked, amount_of, check, check_code, payment_in, trimmed},
     now,
     owner::{Awaiting, Early, Order, Owner, Waiter},
 };
 use crate::{
     journal::Intent,
     peripherals::{Kind, PeripheralError},
-    sale::{Event, Keyed, NotAReference, Reference, Sale, ScannedCode, Tender},
+    sale::{Event, Keyed, Sale, ScannedCode, Tender},
     sync::Stop,
     till::{
-        command::{Press, Pressed, Reply, SaleMethod, SaleRequest, Sold},
+        command::{Approval, Press, Pressed, Reply, SaleMethod, SaleRequest, Sold},
         problem::Refused,
         view::{AwaitingScan, SaleView, ScanView},
     },
@@ -34,20 +31,11 @@ const EARLY_MAX: usize = 8;
 const SCAN_MS_MAX: i64 = 5 * 60 * 1000;
 /// Presses without a trace in the journal that are remembered, for a page that repeats them.
 const REPLAYS_MAX: usize = 256;
-/// Most of one line of goods, as core allows.
-const QUANTITY_MAX: u32 = 9_999;
 
 /// What a key stood for when it was seen before.
 pub(super) struct Seen {
     payment: Option<PaymentId>,
     refund: Option<RefundId>,
-}
-
-/// A sale request that can be carried out.
-pub(super) struct Checked {
-    pub(super) order: Order,
-    /// None: the customer's code is still to be scanned.
-    pub(super) tender: Option<Tender>,
 }
 
 impl Awaiting {
@@ -92,23 +80,34 @@ impl Owner {
     }
 
     /// A sale request that core has had its word on.
-    async fn sell(&mut self, pressed: Pressed, request: SaleRequest) -> Result<Sold, Refused> {
+    async fn sell(&mut self, pressed: Pressed, mut request: SaleRequest) -> Result<Sold, Refused> {
         if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
             return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
         }
         self.check_not_training()?;
-        let (currency, is_cash) = (self.identity.profile.currency, request.method == SaleMethod::Cash);
-        let Checked { order, tender } = check(request, currency, self.cashier())?;
         if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
             if awaiting.pressed != pressed {
                 return Err(Refused::KeyReused);
             }
-            if tender.is_none() {
+            if request.code.is_none() {
                 return Ok(Sold::AwaitingScan(awaiting.view()));
             }
         }
+        request.cashier = self.named(&pressed.key, request.cashier.take(), request.cashier_pin.take()).await?;
+        let (currency, is_cash) = (self.identity.profile.currency, request.method == SaleMethod::Cash);
+        let basket = request.basket;
+        let Checked { mut order, tender } = check(request, currency, self.cashier())?;
+        if let Some(Tender::Scan { code }) = &tender
+            && self.are_goods(code).await?
+        {
+            return Err(Refused::GoodsScanned);
+        }
+        if let Some(revision) = basket {
+            order.goods = self.basket_goods(revision, order.amount, &order.goods)?;
+            (order.of_basket, order.held) = (true, self.filling.seen(revision)?.held);
+        }
         self.check_shift(is_cash)?;
-        self.check_held(order.held)?;
+        self.check_held(order.held, order.of_basket)?;
         self.check_open_for_sales().await?;
         let Some(tender) = tender else {
             let awaiting = Awaiting { pressed, order, since: now() };
@@ -123,13 +122,14 @@ impl Owner {
     }
 
     async fn key(&mut self, pressed: Pressed, order: Order, tender: Tender) -> Result<SaleView, Refused> {
-        let Order { amount, goods, reference, cashier, held } = order;
+        let Order { amount, goods, of_basket, reference, cashier, held } = order;
         let counter = self.counted.next();
         let (tenant, terminal, _) = self.ids();
         let payment = PaymentId::for_sale(tenant, terminal, counter);
         let Pressed { key, fingerprint } = pressed;
         let intent = Intent { key, fingerprint, payment, refund: None };
-        self.begin(Keyed { payment, counter, amount, tender, goods, reference, cashier }, intent, held).await
+        let keyed = Keyed { payment, counter, amount, tender, goods, reference, cashier };
+        self.begin(keyed, intent, (held, of_basket)).await
     }
 
     /// New sales are stopped while the disk is full, and when their numbers could have been used already.
@@ -146,8 +146,14 @@ impl Owner {
     }
 
     /// A button on a sale. The answer goes out when core has answered, or after [`ANSWER_MAX`].
-    pub(super) async fn press(&mut self, pressed: Pressed, payment: PaymentId, press: Press, reply: Reply<SaleView>) {
-        match self.pressed(pressed, payment, press).await {
+    pub(super) async fn press(
+        &mut self,
+        pressed: Pressed,
+        payment: PaymentId,
+        press: Press,
+        (approval, reply): (Option<Approval>, Reply<SaleView>),
+    ) {
+        match self.pressed(pressed, payment, press, approval).await {
             Ok(refund) => {
                 self.waiters.push(Waiter { payment, refund, until: Instant::now() + ANSWER_MAX, reply });
                 // If it cannot be read now, the waiter is answered when its time is over.
@@ -167,6 +173,7 @@ impl Owner {
         pressed: Pressed,
         payment: PaymentId,
         press: Press,
+        approval: Option<Approval>,
     ) -> Result<Option<RefundId>, Refused> {
         let repeatable = matches!(press, Press::Query | Press::Cancel);
         if let Some(Seen { refund, .. }) = self.seen(&pressed).await?
@@ -179,9 +186,11 @@ impl Owner {
         }
         let (tenant, ..) = self.ids();
         let refund = RefundId::for_key(tenant, payment, &pressed.key);
+        let mut approved_by = None;
         if matches!(press, Press::Void | Press::Refund { .. }) {
             let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
             self.check_shift(held.sale.method().is_none())?;
+            approved_by = self.approved(&pressed.key, approval).await?;
         }
         let cashier = self.cashier().to_owned();
         let (event, refund) = match press {
@@ -200,7 +209,7 @@ impl Owner {
         };
         let Pressed { key, fingerprint } = pressed.clone();
         let intent = (!repeatable).then_some(Intent { key, fingerprint, payment, refund });
-        self.happen(payment, event, Beside { intent, ..Beside::default() }).await?;
+        self.happen(payment, event, Beside { intent, approved_by, ..Beside::default() }).await?;
         if repeatable {
             self.remember(pressed, Some(payment));
         }
@@ -209,12 +218,18 @@ impl Owner {
 
     /// `POST /api/scan`.
     pub(super) async fn scan(&mut self, pressed: Pressed, text: ScannedCode) -> Result<ScanView, Refused> {
-        if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
-            return Ok(ScanView::Sale { sale: Box::new(self.view(payment).await?) });
+        match self.seen(&pressed).await? {
+            Some(Seen { payment: Some(payment), .. }) => {
+                return Ok(ScanView::Sale { sale: Box::new(self.view(payment).await?) });
+            }
+            Some(_) => return Ok(ScanView::Basket { basket: self.filling.view().map(Box::new), scanned: None }),
+            None => {}
         }
         let scanned = self.scanned(text).await?;
-        if let ScanView::Sale { sale } = &scanned {
-            self.remember(pressed, Some(sale.payment));
+        match &scanned {
+            ScanView::Sale { sale } => self.remember(pressed, Some(sale.payment)),
+            ScanView::Basket { .. } => self.remember(pressed, None),
+            _ => {}
         }
         Ok(scanned)
     }
@@ -223,7 +238,11 @@ impl Owner {
     pub(super) async fn hardware_scan(&mut self, text: ScannedCode) {
         let scanned = self.scanned(text).await.unwrap_or_else(|error| {
             tracing::info!(%error, "a scan led to nothing");
-            ScanView::Unexpected
+            match error {
+                Refused::BarcodeUnknown(ends_in) => ScanView::BarcodeUnknown { ends_in },
+                Refused::GoodsScanned => ScanView::GoodsScanned,
+                _ => ScanView::Unexpected,
+            }
         });
         self.emit("scan", &scanned);
     }
@@ -242,13 +261,16 @@ impl Owner {
             };
         }
         let Some(Awaiting { pressed, order, .. }) = self.awaiting.clone() else {
-            return Err(Refused::ScanNotAwaited);
+            return self.scan_goods(&text).await;
         };
+        if self.are_goods(&text).await? {
+            return Err(Refused::GoodsScanned);
+        }
         if !self.knows_its_numbers() {
             return Err(not_compared());
         }
         self.check_shift(false)?;
-        if let Err(gone) = self.check_held(order.held) {
+        if let Err(gone) = self.check_held(order.held, order.of_basket) {
             // No further scan could sell it: the cashier begins anew.
             self.awaiting = None;
             return Err(gone);
@@ -390,173 +412,4 @@ fn answer_to(waiter: &Waiter, sale: &Sale, view: &SaleView) -> Result<SaleView, 
 /// Whether so much time has passed that nobody stands there any more with a code.
 pub(super) fn is_forgotten(awaiting: &Awaiting, now: Millis) -> bool {
     !(0..SCAN_MS_MAX).contains(&now.since(awaiting.since))
-}
-
-pub(super) fn amount_of(minor: i64, currency: Currency) -> Result<Amount, Refused> {
-    Amount::new(minor, currency).map_err(|error| Refused::Amount(error.to_string()))
-}
-
-/// A sale request that can be carried out.
-///
-/// # Errors
-/// What is wrong with it.
-pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> Result<Checked, Refused> {
-    let SaleRequest { amount_minor, method, code, tendered_minor, goods, reference, held, cashier: named } = request;
-    let amount = amount_of(amount_minor, currency)?;
-    let tender = match (method, code, tendered_minor) {
-        (SaleMethod::Cash, None, tendered_minor) => {
-            let tendered_minor = tendered_minor.unwrap_or(amount_minor);
-            if tendered_minor < amount_minor {
-                return Err(Refused::TenderedTooSmall);
-            }
-            if tendered_minor > AMOUNT_MINOR_MAX {
-                return Err(Refused::Amount(format!("at most {AMOUNT_MINOR_MAX} can be handed over")));
-            }
-            Some(Tender::Cash { tendered_minor })
-        }
-        (SaleMethod::Code, None, None) => Some(Tender::Code),
-        (SaleMethod::Scan, code, None) => match code {
-            Some(code) => {
-                check_code(&code.0)?;
-                Some(Tender::Scan { code: trimmed(&code.0) })
-            }
-            None => None,
-        },
-        (_, _, Some(_)) => return Err(Refused::Method("only a cash sale has tendered_minor")),
-        (_, Some(_), _) => return Err(Refused::Method("only a sale by scan has a code")),
-    };
-    check_goods(&goods)?;
-    let cashier = named.unwrap_or_else(|| cashier.to_owned());
-    if !is_text(&cashier) {
-        return Err(Refused::Cashier);
-    }
-    let reference = reference_of(reference.as_deref())?;
-    Ok(Checked { order: Order { amount, goods, reference, cashier, held }, tender })
-}
-
-pub(super) fn reference_of(text: Option<&str>) -> Result<Option<Reference>, Refused> {
-    Reference::parse(text.unwrap_or_default()).map_err(|NotAReference| Refused::Reference)
-}
-
-fn check_goods(goods: &[Goods]) -> Result<(), Refused> {
-    if goods.len() > GOODS_LINES_MAX {
-        return Err(Refused::Goods(format!("at most {GOODS_LINES_MAX} lines of goods")));
-    }
-    for Goods { name, quantity, price_minor } in goods {
-        let why = if !is_text(name) {
-            format!("a name must have 1 to {TEXT_LEN_MAX} characters, no control characters")
-        } else if !(1..=QUANTITY_MAX).contains(quantity) {
-            format!("a quantity must be 1 to {QUANTITY_MAX}")
-        } else if !(0..=AMOUNT_MINOR_MAX).contains(price_minor) {
-            format!("a price must be 0 to {AMOUNT_MINOR_MAX} minor units")
-        } else {
-            continue;
-        };
-        return Err(Refused::Goods(why));
-    }
-    Ok(())
-}
-
-pub(super) fn is_text(text: &str) -> bool {
-    (1..=TEXT_LEN_MAX).contains(&text.chars().count())
-        && text.chars().all(stands_in_text)
-        && !text.chars().all(char::is_whitespace)
-}
-
-/// Scanners add line ends, fields add spaces.
-fn trimmed(code: &ScannedCode) -> ScannedCode {
-    ScannedCode::new(code.expose().trim().to_owned())
-}
-
-fn check_code(code: &ScannedCode) -> Result<(), Refused> {
-    let text = code.expose().trim();
-    let good = (1..=SCANNED_CODE_LEN_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
-    if good { Ok(()) } else { Err(Refused::Code) }
-}
-
-/// The first number of a sale in a text: a receipt's QR code holds it alone, other papers in a sentence or a link.
-pub(super) fn payment_in(text: &str) -> Option<PaymentId> {
-    /// `pay_` and 26 characters.
-    const NUMBER_LEN: usize = 30;
-    // A scanner behind a keyboard with Caps Lock on types capitals.
-    let text = text.to_ascii_lowercase();
-    text.match_indices("pay_").find_map(|(start, _)| text.get(start..start + NUMBER_LEN)?.parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(json: serde_json::Value) -> Result<Checked, Refused> {
-        let request = serde_json::from_value(json).map_err(|error| Refused::BodyUnreadable(error.to_string()))?;
-        check(request, Currency::CNY, "1")
-    }
-
-    #[test]
-    fn what_is_keyed_is_checked_once() {
-        use serde_json::json;
-        let long = "x".repeat(129);
-        for (body, code) in [
-            (json!({"amount_minor": 1250, "method": "cash"}), "ok"),
-            (json!({"amount_minor": 1250, "method": "cash", "tendered_minor": 2000, "cashier": "Li"}), "ok"),
-            (json!({"amount_minor": 1250, "method": "code"}), "ok"),
-            (json!({"amount_minor": 1250, "method": "scan"}), "ok"),
-            (json!({"amount_minor": 1250, "method": "scan", "code": " 28123\n"}), "ok"),
-            (json!({"amount_minor": 1250, "method": "scan", "code": ""}), "code_invalid"),
-            (json!({"amount_minor": 1250, "method": "scan", "code": "x".repeat(513)}), "code_invalid"),
-            (json!({"amount_minor": 1250, "method": "scan", "code": "a\u{0}b"}), "code_invalid"),
-            (json!({"amount_minor": 0, "method": "cash"}), "amount_invalid"),
-            (json!({"amount_minor": -5, "method": "code"}), "amount_invalid"),
-            (json!({"amount_minor": 1_000_000_000_000_i64, "method": "code"}), "amount_invalid"),
-            (json!({"amount_minor": 1250, "method": "cash", "tendered_minor": 1249}), "tendered_too_small"),
-            (json!({"amount_minor": 1, "method": "cash", "tendered_minor": i64::MAX}), "amount_invalid"),
-            (json!({"amount_minor": 1250, "method": "code", "tendered_minor": 1250}), "method_invalid"),
-            (json!({"amount_minor": 1250, "method": "cash", "code": "1"}), "method_invalid"),
-            (json!({"amount_minor": 1250, "method": "card"}), "body_unreadable"),
-            (json!({"amount_minor": 12.5, "method": "cash"}), "body_unreadable"),
-            (json!({"amount_minor": 1250, "method": "cash", "tip": 1}), "body_unreadable"),
-            (json!({"amount_minor": 1250, "method": "cash", "cashier": long}), "cashier_invalid"),
-            (json!({"amount_minor": 1250, "method": "cash", "cashier": " "}), "cashier_invalid"),
-            (json!({"amount_minor": 1250, "method": "cash", "reference": "桌 7", "held": 3}), "ok"),
-            (json!({"amount_minor": 1250, "method": "cash", "reference": " "}), "ok"),
-            (json!({"amount_minor": 1250, "method": "cash", "reference": "a\nb"}), "reference_invalid"),
-            (json!({"amount_minor": 1250, "method": "code", "reference": "x".repeat(33)}), "reference_invalid"),
-            (json!({"amount_minor": 1250, "method": "cash", "held": -1}), "body_unreadable"),
-            (
-                json!({"amount_minor": 1, "method": "cash", "goods": [{"name": "", "quantity": 1, "price_minor": 1}]}),
-                "goods_invalid",
-            ),
-            (
-                json!({"amount_minor": 1, "method": "cash", "goods": [{"name": "a", "quantity": 0, "price_minor": 1}]}),
-                "goods_invalid",
-            ),
-            (
-                json!({"amount_minor": 1, "method": "cash", "goods": [{"name": "a", "quantity": 1, "price_minor": -1}]}),
-                "goods_invalid",
-            ),
-        ] {
-            let told = request(body.clone()).map_or_else(|error| error.code().to_owned(), |_| "ok".to_owned());
-            assert_eq!(told, code, "{body}");
-        }
-    }
-
-    #[test]
-    fn a_scanned_code_is_handed_on_without_its_line_end() {
-        let body = serde_json::json!({"amount_minor": 1, "method": "scan", "code": "28123\r\n"});
-        let Ok(Checked { tender: Some(Tender::Scan { code }), .. }) = request(body) else { panic!("refused") };
-        assert_eq!(code.expose(), "28123");
-    }
-
-    #[test]
-    fn numbers_of_sales_are_found_in_what_is_scanned() {
-        let number = "pay_lpgotadatwo6tslwumbgtvnmti";
-        for text in
-            [number.to_owned(), number.to_uppercase(), format!("No. {number}."), format!("pay_x https://a/{number}?b")]
-        {
-            assert_eq!(payment_in(&text).map(|payment| payment.to_string()).as_deref(), Some(number), "{text}");
-        }
-        for text in ["", "pay_", "pay_lpgotadatwo6tslwumbgtvnmt", "2812345678", "pay_好好好好好好好好好好"] {
-            assert_eq!(payment_in(text), None, "{text}");
-        }
-    }
 }

@@ -3,15 +3,16 @@
 use saoma_protocol::{
     Money, Sequence,
     api::{TEXT_LEN_MAX, stands_in_text},
+    cashier::{CashierCard, Pin},
     journal::Record,
     money::AMOUNT_MINOR_MAX,
 };
 
 use super::{
+    keyed::{amount_of, is_text},
     now,
     owner::Owner,
     paper::Fate,
-    press::{amount_of, is_text},
 };
 use crate::{
     config::ShiftRequired,
@@ -22,7 +23,7 @@ use crate::{
     sale::ReceiptState,
     shift::{Closed, InDoubt, Shift, in_doubt},
     till::{
-        command::{Pressed, ShiftPress},
+        command::{Named, Pressed, ShiftPress},
         problem::{Code, Refused},
         shift::{ShiftNow, ShiftView},
     },
@@ -45,7 +46,8 @@ impl Owner {
     pub(super) fn check_shift(&self, is_cash: bool) -> Result<(), Refused> {
         let is_required = match self.config.till.shift_required {
             ShiftRequired::Always => true,
-            ShiftRequired::OnceUsed => is_cash && self.shift.is_some(),
+            // Where everybody has a PIN, nobody sells who has shown none.
+            ShiftRequired::OnceUsed => self.cashiers.are_known() || (is_cash && self.shift.is_some()),
             ShiftRequired::Never => false,
         };
         if is_required && self.open_shift().is_none() { Err(Refused::NoShift) } else { Ok(()) }
@@ -64,14 +66,14 @@ impl Owner {
         if self.seen(&pressed).await?.is_none() {
             self.check_not_training()?;
             match press {
-                ShiftPress::Open { float_minor, cashier, cashier_number } => {
-                    self.sign_on(pressed, float_minor, cashier, cashier_number).await?;
+                ShiftPress::Open { float_minor, cashier, cashier_number, pin } => {
+                    self.sign_on(pressed, float_minor, (cashier, cashier_number), pin).await?;
                 }
-                ShiftPress::Move { batch, is_in, amount_minor, reason, cashier } => {
-                    self.move_cash(pressed, batch, is_in, amount_minor, (reason, cashier)).await?;
+                ShiftPress::Move { batch, is_in, amount_minor, reason, by } => {
+                    self.move_cash(pressed, batch, is_in, amount_minor, (reason, by)).await?;
                 }
-                ShiftPress::Close { batch, counted_minor, cashier, despite, drop_held } => {
-                    self.close_batch(pressed, batch, counted_minor, cashier, (&despite, &drop_held)).await?;
+                ShiftPress::Close { batch, counted_minor, by, despite, drop_held } => {
+                    self.close_batch(pressed, batch, counted_minor, by, (&despite, &drop_held)).await?;
                 }
                 ShiftPress::Reprint => {
                     let shift = self.reprint_report(pressed).await?;
@@ -106,22 +108,31 @@ impl Owner {
         &mut self,
         pressed: Pressed,
         float_minor: i64,
-        cashier: String,
-        cashier_number: String,
+        (cashier, cashier_number): (String, String),
+        pin: Option<Pin>,
     ) -> Result<(), Refused> {
         if let Some(Shift { batch, cashier, .. }) = self.open_shift() {
             return Err(Refused::ShiftOpen { batch: *batch, cashier: cashier.clone() });
         }
         let float = self.in_drawer(float_minor)?;
-        let is_number = cashier_number.chars().count() <= TEXT_LEN_MAX && cashier_number.chars().all(stands_in_text);
-        if !is_text(&cashier) || !is_number {
-            return Err(Refused::Cashier);
-        }
         self.check_open_for_sales().await?;
+        let (cashier, cashier_number, cashier_id) = if self.cashiers.are_known() {
+            self.cashiers.by_code(&cashier_number).ok_or(Refused::CashierUnknown)?;
+            let pin = pin.ok_or(Refused::PinNeeded)?;
+            let CashierCard { id, name, staff_code, .. } = self.person(&pressed.key, &cashier_number, pin).await?;
+            (name, staff_code.to_string(), Some(id))
+        } else {
+            let is_number =
+                cashier_number.chars().count() <= TEXT_LEN_MAX && cashier_number.chars().all(stands_in_text);
+            if !is_text(&cashier) || !is_number {
+                return Err(Refused::Cashier);
+            }
+            (cashier, cashier_number, None)
+        };
         let batch = self.shift.as_ref().map_or(Sequence(0), |last| last.batch).next();
         let record =
             Record::ShiftOpened { batch, cashier: cashier.clone(), cashier_number: cashier_number.clone(), float };
-        let shift = Shift { batch, cashier, cashier_number, float, opened_at: now(), closed: None };
+        let shift = Shift { batch, cashier, cashier_number, cashier_id, float, opened_at: now(), closed: None };
         self.write_shift(vec![record], shift, Some(pressed), Vec::new()).await?;
         tracing::info!(batch = batch.0, "a cashier signed on");
         Ok(())
@@ -133,7 +144,7 @@ impl Owner {
         batch: Sequence,
         is_in: bool,
         amount_minor: i64,
-        (reason, cashier): (String, Option<String>),
+        (reason, by): (String, Named),
     ) -> Result<(), Refused> {
         let shift = self.open_as_shown(batch)?.clone();
         let amount = amount_of(amount_minor, shift.float.currency())?;
@@ -141,7 +152,7 @@ impl Owner {
             return Err(Refused::Reason);
         }
         self.check_open_for_sales().await?;
-        let cashier = at_the_till(&shift, cashier)?;
+        let cashier = self.at_the_till(&pressed.key, &shift, by).await?;
         let record = if is_in {
             Record::PaidIn { batch, amount, reason, cashier }
         } else {
@@ -157,7 +168,7 @@ impl Owner {
         pressed: Pressed,
         batch: Sequence,
         counted_minor: i64,
-        cashier: Option<String>,
+        by: Named,
         (despite, drop_held): (&[Sequence], &[Sequence]),
     ) -> Result<(), Refused> {
         let counted = self.in_drawer(counted_minor)?;
@@ -167,9 +178,10 @@ impl Owner {
             return Ok(());
         }
         let mut shift = self.open_as_shown(batch)?.clone();
-        let cashier = at_the_till(&shift, cashier)?;
         let in_doubt = self.in_doubt(despite)?;
         let dropped = self.held_to_drop(drop_held)?;
+        // Last: what is asked again for another reason tries no PIN.
+        let cashier = self.at_the_till(&pressed.key, &shift, by).await?;
         let counting = shift.clone();
         let totals = self.journal.run(move |store| store.tally(&counting)).await?;
         let expected = shift.expected(&totals).map_err(|error| Refused::Amount(error.to_string()))?;
@@ -177,7 +189,9 @@ impl Owner {
         shift.closed = Some(Closed { at: now(), counted, expected, totals, in_doubt, report });
         let (record, n_dropped) = (Record::ShiftClosed { batch, counted, expected, cashier }, dropped.len());
         self.write_shift(vec![record], shift, Some(pressed), dropped).await?;
-        self.held_aside.clear();
+        for number in self.held_aside.keys().copied().collect::<Vec<_>>() {
+            self.not_aside(number);
+        }
         tracing::info!(batch = batch.0, held_dropped = n_dropped, "the batch was closed");
         self.print_report(false).await;
         Ok(())
@@ -259,6 +273,15 @@ impl Owner {
         }
     }
 
+    /// Who stands at the till: as keyed, or whoever signed on.
+    async fn at_the_till(&mut self, key: &str, shift: &Shift, by: Named) -> Result<String, Refused> {
+        match self.named(key, by.cashier, by.pin).await? {
+            None => Ok(shift.cashier.clone()),
+            Some(cashier) if is_text(&cashier) => Ok(cashier),
+            Some(_) => Err(Refused::Cashier),
+        }
+    }
+
     /// Cash that somebody counted: 0 to [`AMOUNT_MINOR_MAX`].
     fn in_drawer(&self, minor: i64) -> Result<Money, Refused> {
         if !(0..=AMOUNT_MINOR_MAX).contains(&minor) {
@@ -284,14 +307,5 @@ impl Owner {
             self.shift = Some(shift);
         }
         Ok(())
-    }
-}
-
-/// Who stands at the till: as keyed, or whoever signed on.
-fn at_the_till(shift: &Shift, keyed: Option<String>) -> Result<String, Refused> {
-    match keyed {
-        None => Ok(shift.cashier.clone()),
-        Some(cashier) if is_text(&cashier) => Ok(cashier),
-        Some(_) => Err(Refused::Cashier),
     }
 }

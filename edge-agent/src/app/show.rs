@@ -53,7 +53,9 @@ impl Owner {
         let (tenant, terminal, store) = self.ids();
         let profile = &self.identity.profile;
         let stopped = self.sync.stopped().map(|stop| match stop {
-            Stop::Rejected { sequence, why } => StoppedView { sequence: *sequence, why: why.clone() },
+            Stop::Rejected { sequence, why } | Stop::Newer { sequence, why } => {
+                StoppedView { sequence: *sequence, why: why.clone() }
+            }
             Stop::SetBack { through, head } => StoppedView { sequence: *through, why: sync::set_back(*through, *head) },
         });
         StateView {
@@ -70,13 +72,18 @@ impl Owner {
             minor_digits: profile.currency.minor_digits(),
             cashier: self.cashier().to_owned(),
             shift: self.open_shift().map(ShiftBrief::of),
-            shift_required: self.config.till.shift_required == ShiftRequired::Always,
+            shift_required: self.config.till.shift_required == ShiftRequired::Always
+                || (self.config.till.shift_required == ShiftRequired::OnceUsed && self.cashiers.are_known()),
+            pins: self.cashiers.are_known(),
+            supervisor_needed: self.cashiers.needs_supervisor(self.open_shift().and_then(|shift| shift.cashier_id)),
             link: LinkView { online: self.line.is_online(), mqtt: self.line.mqtt_up, https: self.line.https_up },
             unsent: self.unsent_view(),
             sync: SyncView { head: self.sync.head(), through: self.sync.through(), stopped },
             disk: DiskView { ok: self.disk.is_ok(), detail: self.disk.as_ref().err().cloned().unwrap_or_default() },
             training: self.training.view(),
             held: self.held_views(),
+            basket: self.filling.view(),
+            catalogue_count: self.catalogue.count,
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
             open_sales: self
                 .sales
@@ -130,7 +137,11 @@ impl Owner {
             .max_by_key(|held| held.sale.kept.counter);
         match presenting {
             Some(held) => sale::display(&held.sale),
-            None => Display::Idle { merchant_name: self.identity.profile.merchant_name.clone() },
+            None => {
+                let profile = &self.identity.profile;
+                let idle = || Display::Idle { merchant_name: profile.merchant_name.clone() };
+                self.filling.display(profile.currency).unwrap_or_else(idle)
+            }
         }
     }
 

@@ -17,9 +17,10 @@ use saoma_protocol::Millis;
 
 use super::{
     happen::SHOWN_MAX,
+    keyed::{Checked, amount_of, check, payment_in},
     now,
     owner::{Awaiting, Order, Owner},
-    press::{Checked, amount_of, check, is_forgotten, payment_in},
+    press::is_forgotten,
 };
 use crate::{
     counter::About,
@@ -200,9 +201,10 @@ impl Owner {
         if let Some(number) = session.seen(&pressed)? {
             return Ok(Sold::Seen(Box::new(session.play(number)?.view())));
         }
+        let is_basket = request.basket.is_some();
         let Checked { order, tender } = check(request, currency, &cashier)?;
-        // What is put aside is real.
-        if order.held.is_some() {
+        // What is put aside or in the basket is real.
+        if order.held.is_some() || is_basket {
             return Err(Refused::Training);
         }
         if let Some(awaiting) = session.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key)

@@ -1,9 +1,10 @@
 //! The journal: whether it is whole, and what core does not have of it.
 
-use saoma_protocol::{Millis, Money, TerminalId};
+use saoma_protocol::{CashierId, Millis, Money, TerminalId, cashier::CashierList};
 
 use super::{Finding, span};
 use crate::{
+    cashiers::Tries,
     config::Config,
     journal::{JournalError, Lock, Settings, UnsentEntries, lock, look as look_at, verify},
     link::identity::DataDir,
@@ -41,9 +42,18 @@ pub(super) fn look(config: &Config, folder: &DataDir, terminal: Option<TerminalI
             findings.push(Finding::fault("journal", format!("failed to {}", error.chain()), fix));
         }
     }
-    match look_at(&settings).and_then(|mut store| Ok((store.unsent()?, store.owner()?, store.check_room()))) {
-        Ok((unsent, owner, room)) => {
+    match look_at(&settings)
+        .and_then(|mut store| Ok((store.unsent()?, store.owner()?, store.check_room(), store.cashiers_known())))
+    {
+        Ok((unsent, owner, room, known)) => {
             findings.push(judge(&unsent, now));
+            match known {
+                Ok(known) => findings.extend(known.and_then(|(list, tries)| pins(&list, &tries, now))),
+                Err(error) => {
+                    let found = format!("who may sign on here is not known: failed to {}", error.chain());
+                    findings.push(Finding::fault("cashiers", found, "call the service"));
+                }
+            }
             if let (Some(owner), Some(terminal)) = (owner, terminal)
                 && owner != terminal.to_string()
             {
@@ -89,6 +99,29 @@ fn shut(error: &JournalError) -> Finding {
     }
 }
 
+/// Who may sign on by a PIN, and who is locked out; nothing where names are typed in.
+fn pins(list: &CashierList, tries: &[(CashierId, Tries)], now: Millis) -> Option<Finding> {
+    let (check, count) = ("cashiers", list.cashiers.len());
+    if !list.pins {
+        return None;
+    }
+    if count == 0 {
+        let fix = "bring the link to core back, or name somebody for this store on the dashboard";
+        return Some(Finding::warning(check, "signing on needs a PIN here, and nobody has one", fix));
+    }
+    let locked: Vec<String> = list
+        .cashiers
+        .iter()
+        .filter(|card| tries.iter().any(|(id, tries)| *id == card.id && tries.left_ms(now) > 0))
+        .map(|card| card.staff_code.to_string())
+        .collect();
+    if locked.is_empty() {
+        return Some(Finding::ok(check, format!("{count} may sign on here by a PIN (version {})", list.version)));
+    }
+    let found = format!("of {count} who may sign on, these are locked out by wrong PINs: {}", locked.join(", "));
+    Some(Finding::warning(check, found, "wait, for an hour at most, or have a new PIN set on the dashboard"))
+}
+
 fn judge(unsent: &UnsentEntries, now: Millis) -> Finding {
     let Some(oldest_at) = unsent.oldest_at else { return Finding::ok("unsent", "core has every entry") };
     let age_ms = now.since(oldest_at);
@@ -108,6 +141,26 @@ mod tests {
 
     use super::*;
     use crate::doctor::Verdict;
+
+    #[test]
+    fn who_is_locked_out_is_told_by_staff_code() {
+        let list = serde_json::json!({ "version": 4, "pins": true, "supervisor_for": "none", "cashiers": [
+            { "id": CashierId::from_bytes([7; 16]), "name": "李雷", "staff_code": "07", "role": "cashier", "verifier": "v" },
+        ] });
+        let list: CashierList = serde_json::from_value(list).unwrap();
+        let tried = |wrong, id| {
+            pins(&list, &[(CashierId::from_bytes([id; 16]), Tries { wrong, last_at: Millis(0) })], Millis(59_999))
+        };
+        assert!(pins(&CashierList::default(), &[], Millis(0)).is_none());
+        assert_eq!(pins(&CashierList::shut(), &[], Millis(0)).unwrap().verdict, Verdict::Warning, "nobody may");
+        for (wrong, id, verdict) in [(4, 7, Verdict::Ok), (5, 7, Verdict::Warning), (5, 8, Verdict::Ok)] {
+            let told = tried(wrong, id).unwrap();
+            assert_eq!(
+                (told.verdict, told.found.contains("07"), told.found.contains("李雷")),
+                (verdict, verdict != Verdict::Ok, false)
+            );
+        }
+    }
 
     #[test]
     fn what_is_here_alone_is_told_with_its_money_and_its_age() {

@@ -8,7 +8,7 @@ use saoma_protocol::journal::{Entry, EntryError};
 use serde_json::{Map, Value, json};
 
 /// The columns of a CSV export, in order. Amounts are in minor units, beside their currency.
-pub const COLUMNS: [&str; 22] = [
+pub const COLUMNS: [&str; 24] = [
     "sequence",
     "at",
     "kind",
@@ -28,6 +28,8 @@ pub const COLUMNS: [&str; 22] = [
     "expected_minor",
     "cashier",
     "cashier_number",
+    "approved_by",
+    "approved_by_id",
     "reason",
     "goods",
     "hash",
@@ -85,6 +87,13 @@ fn cell(record: &Value, column: &str) -> String {
         let money = ["amount", "float", "counted"].iter().find_map(|name| record[name].get("currency"));
         return money.map(text).unwrap_or_default();
     }
+    if let Some(part) = match column {
+        "approved_by" => Some("name"),
+        "approved_by_id" => Some("id"),
+        _ => None,
+    } {
+        return text(&record["approved_by"][part]);
+    }
     let whole = &record[column];
     let minor = column.strip_suffix("_minor").map(|name| &record[name]["minor"]);
     text(if whole.is_null() { minor.unwrap_or(whole) } else { whole })
@@ -108,6 +117,9 @@ fn record(entry: &Entry) -> Result<Value, EntryError> {
     let mut record = record.map_err(unreadable)?;
     if let Value::Object(fields) = &mut record {
         mask_fields(fields);
+        if let Some(approver) = fields.get_mut("approved_by").and_then(Value::as_object_mut) {
+            mask_fields(approver);
+        }
         if let Some(goods) = fields.get_mut("goods").and_then(Value::as_array_mut) {
             goods.iter_mut().filter_map(Value::as_object_mut).for_each(mask_fields);
         }
@@ -154,9 +166,9 @@ fn masked(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use saoma_protocol::{
-        Millis, Money, PaymentId, Sequence,
+        CashierId, Millis, Money, PaymentId, RefundId, Sequence,
         api::Goods,
-        journal::{GENESIS, Record},
+        journal::{Approver, GENESIS, Record},
     };
 
     use super::*;
@@ -188,7 +200,7 @@ mod tests {
             counter: Sequence(3),
             amount: serde_json::from_value(json!({"minor": 1250, "currency": "CNY"})).unwrap(),
             tendered_minor: 2000,
-            goods: vec![Goods { name: "=tea, \"green\"".to_owned(), quantity: 2, price_minor: 625 }],
+            goods: vec![Goods::plain("=tea, \"green\"".to_owned(), 2, 625)],
             cashier: "-Li".to_owned(),
         };
         let entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();
@@ -196,7 +208,7 @@ mod tests {
         let payment = PaymentId::from_bytes([7; 16]);
         let hash = hex::encode(entry.hash());
         let expected =
-            format!("1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,\"2 x =tea, \"\"green\"\"\",{hash}");
+            format!("1,then,cash_sale,{payment},3,,,1250,CNY,,,,,2000,,,,'-Li,,,,,\"2 x =tea, \"\"green\"\"\",{hash}");
         assert_eq!(line, expected);
         let object = json_line(&entry, "then").unwrap();
         assert_eq!((&object["record"]["amount"]["minor"], &object["hash"]), (&json!(1250), &json!(hash)));
@@ -208,7 +220,26 @@ mod tests {
         let hash = hex::encode(entry.hash());
         assert_eq!(
             csv_line(&entry, "then").unwrap(),
-            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,{hash}")
+            format!("2,then,shift_opened,,,,1,,CNY,,,,,,5000,,,Li,7,,,,,{hash}")
         );
+
+        let approver = Approver { id: CashierId::from_bytes([8; 16]), name: "吴 4111111111111111".to_owned() };
+        let refund = Record::CashRefund {
+            refund: RefundId::from_bytes([9; 16]),
+            payment: PaymentId::from_bytes([7; 16]),
+            amount: serde_json::from_value(json!({"minor": 300, "currency": "CNY"})).unwrap(),
+            void: false,
+            cashier: "Li".to_owned(),
+            approved_by: Some(approver.clone()),
+        };
+        let entry = Entry::new(Sequence(3), Millis(5), entry.hash(), refund).unwrap();
+        let (hash, refund) = (hex::encode(entry.hash()), RefundId::from_bytes([9; 16]));
+        let id = approver.id;
+        assert_eq!(
+            csv_line(&entry, "then").unwrap(),
+            format!("3,then,cash_refund,{payment},,{refund},,300,CNY,,,,,,,,,Li,,吴 411111******1111,{id},,,{hash}")
+        );
+        let object = json_line(&entry, "then").unwrap();
+        assert_eq!(object["record"]["approved_by"], json!({ "id": id, "name": "吴 411111******1111" }));
     }
 }

@@ -1,10 +1,11 @@
 //! The rows as they are on the disk: what of each is sealed, and why the rest is not.
 //!
-//! Sealed: every amount, what a sale, a shift or what is put aside is (goods, cashiers, codes on show), the payload of each entry. Its hashes too,
-//! and the fingerprints of what was pressed: all else being known, a few thousand guesses at the amount would find it by them.
+//! Sealed: every amount, what a sale, a shift or what is put aside is (goods, cashiers, codes on show), the payload of each entry, who
+//! may sign on here with the verifiers of their PINs, and wrong PINs. An entry's hashes too, and the fingerprints of what was
+//! pressed: all else being known, a few thousand guesses at the amount would find it by them. No PIN is in any of it.
 //!
 //! Plain, because queries sort and search by it: numbers of entries, sales and batches, the ids made from them, the page's
-//! keys (random), times, states, and which entries are cash. Whoever takes the disk learns how many sales there were, and when.
+//! keys and core's ids of cashiers (random), times, states, and which entries are cash. Whoever takes the disk learns how many sales there were, and when.
 
 use diesel::prelude::*;
 use saoma_protocol::{Millis, journal::Entry};
@@ -26,9 +27,11 @@ pub(super) const INTENT_FINGERPRINT: Place = Place { table: "intents", column: "
 pub(super) const SHIFT_KEPT: Place = Place { table: "shifts", column: "kept", key: "batch" };
 pub(super) const PRESS_FINGERPRINT: Place = Place { table: "shift_presses", column: "fingerprint", key: "key" };
 pub(super) const HELD_KEPT: Place = Place { table: "held", column: "kept", key: "number" };
+pub(super) const CASHIERS_KEPT: Place = Place { table: "cashiers", column: "kept", key: "name" };
+pub(super) const TRIES_KEPT: Place = Place { table: "pin_tries", column: "kept", key: "cashier" };
 
 /// All that is sealed.
-pub(super) const SEALED: [Place; 9] = [
+pub(super) const SEALED: [Place; 11] = [
     ENTRY_BODY,
     ENTRY_CASH,
     SALE_AMOUNT,
@@ -38,6 +41,8 @@ pub(super) const SEALED: [Place; 9] = [
     SHIFT_KEPT,
     PRESS_FINGERPRINT,
     HELD_KEPT,
+    CASHIERS_KEPT,
+    TRIES_KEPT,
 ];
 
 #[derive(Queryable, Insertable)]

@@ -66,6 +66,46 @@ diesel::table! {
 }
 
 diesel::table! {
+    cashiers (name) {
+        name -> Text,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
+    goods (id) {
+        id -> Text,
+        name -> Text,
+        price_minor -> BigInt,
+        currency -> Text,
+        tax_rate -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    pin_tries (cashier) {
+        cashier -> Text,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
+    goods_barcodes (barcode) {
+        barcode -> Text,
+        goods -> Text,
+    }
+}
+
+diesel::table! {
+    tax_rates (id) {
+        id -> Text,
+        name -> Text,
+        basis_points -> BigInt,
+        included -> BigInt,
+    }
+}
+
+diesel::table! {
     pushes_seen (id) {
         id -> BigInt,
     }

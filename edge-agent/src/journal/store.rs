@@ -14,7 +14,7 @@ use saoma_protocol::{
 };
 
 use super::{
-    Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries, held,
+    Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries, cashiers, held,
     rows::{
         ENTRY_CASH, EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow,
         kept_sale,
@@ -150,6 +150,9 @@ impl Store {
             for change in &commit.held {
                 held::change(tx, seals, change)?;
             }
+            for change in &commit.cashiers {
+                cashiers::change(tx, seals, change)?;
+            }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)
                     .values(pushes_seen::id.eq(stored(*id)))
@@ -175,6 +178,7 @@ impl Store {
         let open_sales =
             open.iter().map(|(payment, kept)| kept_sale(&self.seals, payment, kept)).collect::<Result<_, _>>()?;
         let (held, held_last) = self.held()?;
+        let (cashiers, tries) = self.cashiers()?;
         Ok(Opened {
             head,
             synced_through: self.synced_through()?.min(head),
@@ -183,6 +187,8 @@ impl Store {
             shift: self.last_shift()?,
             held,
             held_last,
+            cashiers,
+            tries,
         })
     }
 

@@ -9,8 +9,9 @@ use std::{
 use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _, prelude::*, sql_types};
 use diesel_migrations::MigrationHarness as _;
 use saoma_protocol::{
-    Millis, PaymentId, RefundId, Sequence, TerminalId,
+    CashierId, Millis, PaymentId, RefundId, Sequence, TerminalId,
     api::Goods,
+    cashier::CashierList,
     journal::{GENESIS, Record},
 };
 use serde_json::json;
@@ -19,10 +20,13 @@ use super::{
     keys::Keys,
     plain::{self, seal_batch},
     rekey::{self, reseal_batch},
-    rows::SEALED,
+    rows::{self, SEALED},
     *,
 };
-use crate::sale::{ReceiptState, Refund, Sale, Stage};
+use crate::{
+    cashiers::Tries,
+    sale::{ReceiptState, Refund, Sale, Stage},
+};
 
 const TERMINAL: TerminalId = TerminalId::from_bytes([2; 16]);
 /// Three batches and a bit.
@@ -55,7 +59,7 @@ fn kept(number: u8) -> Kept {
         payment: payment(number),
         counter: Sequence(u64::from(number)),
         amount: amount(),
-        goods: vec![Goods { name: "oolong-tea".to_owned(), quantity: 1, price_minor: 1250 }],
+        goods: vec![Goods::plain("oolong-tea".to_owned(), 1, 1250)],
         reference: None,
         cashier: "cashier-Lin".to_owned(),
         keyed_at: Millis(1),
@@ -296,6 +300,7 @@ fn what_is_put_aside_is_kept_under_the_next_key_and_a_journal_of_before_gets_one
         reference: crate::sale::Reference::parse("table-9").unwrap(),
         cashier: cashier.to_owned(),
         held_at: Millis(3),
+        basket: None,
         key: format!("hold-{number}"),
     };
     {
@@ -312,6 +317,34 @@ fn what_is_put_aside_is_kept_under_the_next_key_and_a_journal_of_before_gets_one
     drop(store);
     rekey(&settings).unwrap();
     check(&mut Store::open(&settings, TERMINAL, Millis(1)).unwrap().0);
+}
+
+/// An agent of a later version was here, or none with cashiers yet.
+#[test]
+fn what_cannot_be_read_of_cashiers_lets_nobody_in_and_keeps_no_till_shut() {
+    let folder = sealed_journal();
+    let settings = settings(folder.path());
+    let id = CashierId::from_bytes([7; 16]);
+    let (mut store, opened) = Store::open(&settings, TERMINAL, Millis(1)).unwrap();
+    assert_eq!((opened.cashiers, opened.tries), (CashierList::default(), Vec::new()));
+    for (place, row, text) in [
+        (rows::CASHIERS_KEPT, "list".to_owned(), r#"{"version":"seven"}"#),
+        (rows::TRIES_KEPT, id.to_string(), "[]"),
+        (rows::TRIES_KEPT, "somebody".to_owned(), "[]"),
+    ] {
+        let kept = store.seals.seal_text(place, &row, text).unwrap();
+        diesel::sql_query(format!("INSERT INTO {} VALUES (?, ?)", place.table))
+            .bind::<sql_types::Text, _>(row)
+            .bind::<sql_types::Binary, _>(kept)
+            .execute(&mut store.connection)
+            .unwrap();
+    }
+    drop(store);
+    let (mut store, opened) = Store::open(&settings, TERMINAL, Millis(1)).unwrap();
+    assert_eq!((opened.cashiers, opened.tries), (CashierList::shut(), vec![(id, Tries::UNREADABLE)]));
+    assert!(store.cashiers_known().unwrap().is_some());
+    store.execute("DROP TABLE cashiers; DROP TABLE pin_tries").unwrap();
+    assert!(store.cashiers_known().unwrap().is_none(), "a journal of before has no such tables");
 }
 
 #[derive(QueryableByName)]
@@ -393,7 +426,10 @@ fn every_column_is_sealed_or_may_be_read() {
     const MAY_BE_READ: &str = "entries.sequence entries.at sales.payment sales.counter sales.entry sales.state sales.open \
                                sales.captured refunds.refund refunds.payment refunds.state intents.key intents.payment \
                                intents.refund intents.at shifts.batch shifts.entry shifts.open shift_presses.key \
-                               shift_presses.at held.number pushes_seen.id meta.name meta.value";
+                               shift_presses.at held.number cashiers.name pin_tries.cashier pushes_seen.id meta.name \
+                               meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate \
+                               goods_barcodes.barcode goods_barcodes.goods tax_rates.id tax_rates.name \
+                               tax_rates.basis_points tax_rates.included";
     #[derive(QueryableByName)]
     struct Column {
         #[diesel(sql_type = sql_types::Text)]

@@ -12,9 +12,10 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, header::DATE};
 use saoma_protocol::{
     Amount, Millis, PaymentId, RefundId, Sequence,
     api::{
-        CreatePayment, CreateRefund, Page, PaymentView, Presentation, Problem, RefundView, Renew, Renewed,
-        TerminalBooks, TerminalProfile,
+        CreatePayment, CreateRefund, GoodsChanges, Page, PaymentView, Presentation, Problem, RefundView, Renew,
+        Renewed, TerminalBooks, TerminalProfile,
     },
+    cashier::CashierList,
     journal,
     message::{JournalAck, JournalBatch, Push, PushAck},
 };
@@ -223,6 +224,22 @@ impl Core {
     /// Any.
     pub async fn profile(&self) -> Result<TerminalProfile, HttpsError> {
         answer(self.request(Method::GET, "/v1/terminal/profile")).await
+    }
+
+    /// Who may sign on at this terminal.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn cashiers(&self) -> Result<CashierList, HttpsError> {
+        answer(self.request(Method::GET, "/v1/terminal/cashiers")).await
+    }
+
+    /// What changed in the catalogue since that version.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn goods(&self, since: Sequence) -> Result<GoodsChanges, HttpsError> {
+        answer(self.request(Method::GET, &format!("/v1/terminal/goods?since={since}"))).await
     }
 
     /// Core's clock, if its answer says what time it is (RFC 9110, section 6.6.1: in whole seconds).

@@ -1,6 +1,11 @@
 //! The words on each slip, in Chinese and English: one paper serves both.
 
-use saoma_protocol::{Millis, Money, RefundId, api::PaymentState, journal::Method};
+use saoma_protocol::{
+    Millis, Money, RefundId,
+    api::{Goods, PaymentState},
+    journal::Method,
+    pricing::{self, TaxPart, Totals},
+};
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 use super::{Align, Document, Element, Heading, Size};
@@ -84,6 +89,19 @@ fn sold(paper: &mut Paper, sale: &Sale) {
     for goods in &sale.kept.goods {
         let line = i64::from(goods.quantity).checked_mul(goods.price_minor);
         paper.row(&format!("{} ×{}", goods.name, goods.quantity), &line.map(money).unwrap_or_default());
+        if goods.discount_minor > 0 {
+            paper.row("  折扣 Discount", &money(-goods.discount_minor));
+        }
+    }
+    if let Some(totals) = sums(&sale.kept.goods) {
+        if totals.sale_discount_minor > 0 {
+            paper.row("小计 Subtotal", &money(totals.gross_minor - totals.discount_minor));
+            paper.row("整单折扣 Discount on all", &money(-totals.sale_discount_minor));
+        }
+        for part in totals.taxes.iter().filter(|part| !part.tax.included) {
+            paper
+                .row(&format!("{} · {}", tax_words("加税 Plus", part), money(part.base_minor)), &money(part.tax_minor));
+        }
     }
     paper.elements.push(Element::Columns {
         left: "合计 TOTAL".to_owned(),
@@ -91,6 +109,9 @@ fn sold(paper: &mut Paper, sale: &Sale) {
         bold: true,
         size: Size::Double,
     });
+    for part in sums(&sale.kept.goods).iter().flat_map(|totals| &totals.taxes).filter(|part| part.tax.included) {
+        paper.row(&format!("{} · {}", tax_words("含税 Incl.", part), money(part.base_minor)), &money(part.tax_minor));
+    }
     if let Stage::Cash { tendered_minor } = sale.kept.stage {
         paper.row("实收 Received", &money(tendered_minor));
         paper.row("找零 Change", &money(tendered_minor - sale.kept.amount.minor()));
@@ -101,6 +122,19 @@ fn sold(paper: &mut Paper, sale: &Sale) {
     if sale.refunded_minor() > 0 {
         paper.row("已退 Refunded", &money(sale.refunded_minor()));
     }
+}
+
+/// The sums of lines with discounts or taxes. What was keyed without a basket need not have a price.
+fn sums(goods: &[Goods]) -> Option<Totals> {
+    let is_of_basket = goods.iter().any(|line| !line.is_plain());
+    is_of_basket.then(|| pricing::totals(goods).ok()).flatten()
+}
+
+/// `Incl. VAT 8.25%`.
+fn tax_words(how: &str, part: &TaxPart) -> String {
+    let (whole, hundredths) = (part.tax.basis_points / 100, part.tax.basis_points % 100);
+    let fraction = if hundredths == 0 { String::new() } else { format!(".{hundredths:02}") };
+    format!("{how} {} {whole}{}%", part.tax.name, fraction.trim_end_matches('0'))
 }
 
 fn given_back(paper: &mut Paper, sale: &Sale, refund: RefundId) {
@@ -218,7 +252,7 @@ fn marks(bold: bool, size: Size) -> String {
 
 #[cfg(test)]
 mod tests {
-    use saoma_protocol::{Amount, Currency, PaymentId, Sequence, TenantId, TerminalId, api::Goods};
+    use saoma_protocol::{Amount, Currency, PaymentId, Sequence, TenantId, TerminalId, api::GoodsTax};
 
     use super::*;
     use crate::sale::{Event, Keyed, Tender, decide, key};
@@ -241,7 +275,7 @@ mod tests {
             counter: Sequence(7),
             amount: Amount::new(1250, Currency::CNY).unwrap(),
             tender: Tender::Cash { tendered_minor: 2000 },
-            goods: vec![Goods { name: "奶茶 Milk tea".to_owned(), quantity: 1, price_minor: 1250 }],
+            goods: vec![Goods::plain("奶茶 Milk tea".to_owned(), 1, 1250)],
             reference: None,
             cashier: "Li".to_owned(),
         };
@@ -251,6 +285,32 @@ mod tests {
     #[test]
     fn a_cash_receipt() {
         insta::assert_snapshot!(described(&compose(&heading(), &cash_sale(), Slip::Sale, NOW)));
+    }
+
+    /// Cents that no discount and no tax divides evenly: the slip's own numbers must add up all the same.
+    #[test]
+    fn a_receipt_of_a_basket() {
+        use saoma_protocol::pricing::{Discount, Line, price};
+        let tax = |name: &str, basis_points, included| Some(GoodsTax { name: name.to_owned(), basis_points, included });
+        let line = |name: &str, quantity, price_minor, discount, tax| Line {
+            name: name.to_owned(),
+            quantity,
+            price_minor,
+            discount,
+            tax,
+        };
+        let lines = [
+            line("茶叶 Tea", 3, 333, Some(Discount::BasisPoints(1_000)), tax("增值税 VAT", 1_300, true)),
+            line("杯子 Cup", 1, 1_001, None, tax("增值税 VAT", 1_300, true)),
+            line("啤酒 Beer", 2, 777, Some(Discount::Minor(54)), tax("酒税 Liquor", 825, false)),
+            line("其他 Other", 1, 50, None, None),
+        ];
+        let priced = price(&lines, Some(Discount::Minor(100))).unwrap();
+        let mut sale = cash_sale();
+        sale.kept.amount = Amount::new(priced.totals.total_minor, Currency::CNY).unwrap();
+        sale.kept.goods = priced.goods;
+        sale.kept.stage = Stage::Cash { tendered_minor: 5_000 };
+        insta::assert_snapshot!(described(&compose(&heading(), &sale, Slip::Sale, NOW)));
     }
 
     #[test]

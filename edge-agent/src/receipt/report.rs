@@ -138,6 +138,7 @@ mod tests {
             batch: Sequence(7),
             cashier: "李雷\u{1b}@".to_owned(),
             cashier_number: "07".to_owned(),
+            cashier_id: None,
             float: cny(50_000),
             opened_at: NOW,
             closed: Some(closed),

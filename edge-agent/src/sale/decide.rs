@@ -228,10 +228,10 @@ impl Step {
             keyed_at: self.now,
         });
         if cash {
-            self.records.push(Record::CashRefund { refund, payment, amount, void, cashier });
+            self.records.push(Record::CashRefund { refund, payment, amount, void, cashier, approved_by: None });
             self.effects.extend([Effect::OpenDrawer, Effect::Print(Slip::Refund(refund))]);
         } else {
-            self.records.push(Record::RefundKeyed { refund, payment, amount, void, cashier });
+            self.records.push(Record::RefundKeyed { refund, payment, amount, void, cashier, approved_by: None });
             self.sale.waits.certain.push(refund);
             self.ask(Ask::Refund(refund));
         }

@@ -296,14 +296,28 @@ mod tests {
 
     fn given_back(minor: i64, void: bool) -> Record {
         let refund = RefundId::from_bytes([minor as u8; 16]);
-        Record::CashRefund { refund, payment: payment(0), amount: cny(minor), void, cashier: "Li".to_owned() }
+        Record::CashRefund {
+            refund,
+            payment: payment(0),
+            amount: cny(minor),
+            void,
+            cashier: "Li".to_owned(),
+            approved_by: None,
+        }
     }
 
     fn refund(number: u8, of: u8, minor: i64, void: bool, state: RefundState) -> [Record; 2] {
         let refund = RefundId::from_bytes([number; 16]);
         let payment = payment(of);
         [
-            Record::RefundKeyed { refund, payment, amount: cny(minor), void, cashier: "Li".to_owned() },
+            Record::RefundKeyed {
+                refund,
+                payment,
+                amount: cny(minor),
+                void,
+                cashier: "Li".to_owned(),
+                approved_by: None,
+            },
             Record::RefundSettled { refund, payment, state },
         ]
     }
@@ -435,6 +449,7 @@ mod tests {
             batch: Sequence(1),
             cashier: "Li".to_owned(),
             cashier_number: String::new(),
+            cashier_id: None,
             float: Money::new(5000, Currency::CNY),
             opened_at: Millis(0),
             closed: None,

@@ -1,10 +1,11 @@
 //! What the till's page asks of the agent. The door checks form; the owner of the state ([`crate::app`]) answers.
 
-use saoma_protocol::{PaymentId, Sequence, api::Goods};
+use saoma_protocol::{PaymentId, Sequence, api::Goods, cashier::Pin};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
+    basket::{BasketRequest, BasketView},
     peripherals::DevicesNow,
     problem::Refused,
     shift::{ShiftNow, ShiftView},
@@ -45,6 +46,9 @@ pub struct SaleRequest {
     pub tendered_minor: Option<i64>,
     #[serde(default)]
     pub goods: Vec<Goods>,
+    /// The basket is sold: its revision as the page shows it. The goods are its lines, and the amount must be what they cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basket: Option<u64>,
     /// The table's or order's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -53,6 +57,9 @@ pub struct SaleRequest {
     pub held: Option<Sequence>,
     #[serde(default)]
     pub cashier: Option<String>,
+    /// Of that cashier, where PINs are asked for. In no fingerprint.
+    #[serde(default, skip_serializing)]
+    pub cashier_pin: Option<Pin>,
 }
 
 /// `POST /api/held`.
@@ -60,6 +67,9 @@ pub struct SaleRequest {
 #[serde(deny_unknown_fields)]
 pub struct HoldRequest {
     pub amount_minor: i64,
+    /// The basket is put aside: its revision as the page shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basket: Option<u64>,
     #[serde(default)]
     pub reference: Option<String>,
     /// What was put aside before, and is put aside again with another amount or number.
@@ -67,6 +77,9 @@ pub struct HoldRequest {
     pub held: Option<Sequence>,
     #[serde(default)]
     pub cashier: Option<String>,
+    /// Of that cashier, where PINs are asked for. In no fingerprint.
+    #[serde(default, skip_serializing)]
+    pub cashier_pin: Option<Pin>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,28 +111,46 @@ pub enum Press {
     Reprint,
 }
 
-/// A button on the shift. `batch`: the one that the page showed when it was pressed; `cashier`: who stands there, if it is not
-/// whoever signed on.
+/// Who lets somebody else do what they may not do alone. Its PIN is in no fingerprint: that would be guessed from what the disk
+/// keeps of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    pub staff_code: String,
+    /// A page that was reloaded in the middle of it does not have it any more.
+    #[serde(default)]
+    pub pin: Option<Pin>,
+}
+
+/// Somebody who is named at the till, if it is not whoever signed on; by staff code and PIN where PINs are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    pub cashier: Option<String>,
+    pub pin: Option<Pin>,
+}
+
+/// A button on the shift. `batch`: the one that the page showed when it was pressed; `by`: who stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShiftPress {
     Open {
         float_minor: i64,
         cashier: String,
         cashier_number: String,
+        pin: Option<Pin>,
     },
     Move {
         batch: Sequence,
         is_in: bool,
         amount_minor: i64,
         reason: String,
-        cashier: Option<String>,
+        by: Named,
     },
     /// `despite`: the numbers of sales in doubt over which the batch is closed all the same. `drop_held`: those of what is put
     /// aside and goes with it.
     Close {
         batch: Sequence,
         counted_minor: i64,
-        cashier: Option<String>,
+        by: Named,
         despite: Vec<Sequence>,
         drop_held: Vec<Sequence>,
     },
@@ -180,6 +211,7 @@ pub enum Command {
         pressed: Pressed,
         payment: PaymentId,
         press: Press,
+        approval: Option<Approval>,
         reply: Reply<SaleView>,
     },
     Scan {
@@ -215,6 +247,11 @@ pub enum Command {
         pressed: Pressed,
         request: HoldRequest,
         reply: Reply<HeldView>,
+    },
+    Basket {
+        pressed: Pressed,
+        request: BasketRequest,
+        reply: Reply<Option<BasketView>>,
     },
     DropHeld {
         pressed: Pressed,
@@ -285,6 +322,7 @@ impl Command {
             Self::Sell { .. }
             | Self::Scan { .. }
             | Self::Hold { .. }
+            | Self::Basket { .. }
             | Self::Training { press: TrainingPress::Enter, .. }
             | Self::SellTraining { .. }
             | Self::PressOnTraining { .. }

@@ -8,7 +8,10 @@ use saoma_protocol::{
     api::{Failure, Problem},
 };
 
-use crate::{config::source::ChangeError, journal::JournalError, peripherals::PeripheralError, sale::Refusal};
+use crate::{
+    basket::BasketError, config::source::ChangeError, journal::JournalError, peripherals::PeripheralError,
+    sale::Refusal,
+};
 
 /// The reasons.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -39,6 +42,22 @@ pub enum Refused {
     Goods(String),
     #[error("the cashier's name must have 1 to 128 characters")]
     Cashier,
+    #[error("there is no cashier of this number at this till")]
+    CashierUnknown,
+    #[error("a PIN is needed: key the number and the PIN")]
+    PinNeeded,
+    #[error("a PIN has 4 to 8 digits")]
+    PinForm,
+    #[error("the PIN is wrong; {left} more {} before it is locked", if *.left == 1 { "try" } else { "tries" })]
+    PinWrong { left: u32 },
+    #[error("too many wrong PINs: wait {}, or have a new PIN set on the dashboard", crate::cashiers::in_words(*.seconds))]
+    PinLocked { seconds: u64 },
+    #[error("{0}")]
+    PinUncheckable(String),
+    #[error("a supervisor must approve this with number and PIN")]
+    SupervisorNeeded,
+    #[error("this is not a supervisor's number")]
+    NotASupervisor,
     #[error("limit must be 1 to 100")]
     Limit,
     #[error("this till has no such sale")]
@@ -77,6 +96,17 @@ pub enum Refused {
     ReceiptElsewhere,
     #[error("no scan is awaited, and this is not the number of a sale of this till")]
     ScanNotAwaited,
+    /// With the end of it, if it looks like one that is printed on packages.
+    #[error("{}", unknown(.0.as_deref()))]
+    BarcodeUnknown(Option<String>),
+    #[error("these are goods, and the customer's code is awaited: scan that, or go back to the basket")]
+    GoodsScanned,
+    #[error("the basket is another by now: look at the screen again")]
+    BasketChanged,
+    #[error("the basket cannot be changed now: sell it, put it aside or clear it first")]
+    BasketBusy,
+    #[error(transparent)]
+    Basket(#[from] BasketError),
     #[error("no code is on show")]
     NoCode,
     #[error("nothing has been printed yet")]
@@ -124,6 +154,14 @@ impl Refused {
             Self::Code => "code_invalid",
             Self::Goods(_) => "goods_invalid",
             Self::Cashier => "cashier_invalid",
+            Self::CashierUnknown => "cashier_unknown",
+            Self::PinNeeded => "pin_needed",
+            Self::PinForm => "pin_invalid",
+            Self::PinWrong { .. } => "pin_wrong",
+            Self::PinLocked { .. } => "pin_locked",
+            Self::PinUncheckable(_) => "pin_uncheckable",
+            Self::SupervisorNeeded => "supervisor_needed",
+            Self::NotASupervisor => "not_a_supervisor",
             Self::Limit => "limit_invalid",
             Self::SaleNotFound => "sale_not_found",
             Self::Sale(refusal) => refusal.code(),
@@ -143,6 +181,11 @@ impl Refused {
             Self::TrainingBusy(_) => "training_busy",
             Self::ReceiptElsewhere => "receipt_elsewhere",
             Self::ScanNotAwaited => "scan_not_awaited",
+            Self::BarcodeUnknown(_) => "barcode_unknown",
+            Self::GoodsScanned => "goods_scanned",
+            Self::BasketChanged => "basket_changed",
+            Self::BasketBusy => "basket_busy",
+            Self::Basket(_) => "basket_invalid",
             Self::NoCode => "no_code",
             Self::NoReceipt => "no_receipt",
             Self::DiskFull => "disk_full",
@@ -171,14 +214,26 @@ impl Refused {
             | Self::Method(_)
             | Self::Code
             | Self::Goods(_)
+            | Self::Basket(_)
             | Self::Cashier
+            | Self::PinForm
             | Self::SettingsInvalid(_)
             | Self::Reference
             | Self::Reason => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::SaleNotFound | Self::NoCode | Self::NoReceipt | Self::NoReport | Self::NotFound => {
-                StatusCode::NOT_FOUND
-            }
+            Self::SaleNotFound
+            | Self::BarcodeUnknown(_)
+            | Self::NoCode
+            | Self::NoReceipt
+            | Self::NoReport
+            | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Sale(_)
+            | Self::CashierUnknown
+            | Self::PinNeeded
+            | Self::PinWrong { .. }
+            | Self::PinLocked { .. }
+            | Self::PinUncheckable(_)
+            | Self::SupervisorNeeded
+            | Self::NotASupervisor
             | Self::ShiftOpen { .. }
             | Self::NoShift
             | Self::OtherShift { .. }
@@ -192,6 +247,9 @@ impl Refused {
             | Self::TrainingBusy(_)
             | Self::ReceiptElsewhere
             | Self::ScanNotAwaited
+            | Self::GoodsScanned
+            | Self::BasketChanged
+            | Self::BasketBusy
             | Self::SettingsLocked(_)
             | Self::SettingsChanged(_)
             | Self::Core(_) => StatusCode::CONFLICT,
@@ -224,11 +282,18 @@ impl Refused {
             Self::Code => Some("/code"),
             Self::Goods(_) => Some("/goods"),
             Self::Cashier => Some("/cashier"),
+            Self::PinForm => Some("/pin"),
             Self::Reason => Some("/reason"),
             Self::Reference => Some("/reference"),
             _ => None,
         }
     }
+}
+
+/// What was scanned is not repeated whole: a customer's code may have the form of a barcode.
+fn unknown(ends_in: Option<&str>) -> String {
+    let which = ends_in.map(|last| format!(" that ends in {last}")).unwrap_or_default();
+    format!("the barcode{which} is not in the catalogue: key the price, or have it added")
 }
 
 /// `disk_full` → `Disk full`: the code in words, the same for every case of it.

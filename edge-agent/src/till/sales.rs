@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     Room,
-    command::{Command, Press, SaleRequest, Sold},
+    command::{Approval, Command, Press, Pressed, SaleRequest, Sold},
     door::{Nothing, Post},
     problem::Refused,
     view::{SaleView, ScanView},
@@ -64,10 +64,19 @@ pub(super) async fn one(room: Data<Room>, path: Path<String>) -> Result<Json<Sal
     room.commands.ask(|reply| Command::Sale { payment, reply }).await.map(Json)
 }
 
-async fn press<T>(room: &Room, path: &str, post: Post<T>, press: Press) -> Result<Json<SaleView>, Refused> {
+async fn press(room: &Room, path: &str, post: Post<Nothing>, press: Press) -> Result<Json<SaleView>, Refused> {
+    approved_press(room, path, post.pressed, press, None).await
+}
+
+async fn approved_press(
+    room: &Room,
+    path: &str,
+    pressed: Pressed,
+    press: Press,
+    approval: Option<Approval>,
+) -> Result<Json<SaleView>, Refused> {
     let payment = number(path)?;
-    let pressed = post.pressed;
-    room.commands.ask(|reply| Command::Press { pressed, payment, press, reply }).await.map(Json)
+    room.commands.ask(|reply| Command::Press { pressed, payment, press, approval, reply }).await.map(Json)
 }
 
 pub(super) async fn query(
@@ -86,14 +95,29 @@ pub(super) async fn cancel(
     press(&room, &path, post, Press::Cancel).await
 }
 
-pub(super) async fn void(room: Data<Room>, path: Path<String>, post: Post<Nothing>) -> Result<Json<SaleView>, Refused> {
-    press(&room, &path, post, Press::Void).await
+/// As a fingerprint it is what it was before there were supervisors.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VoidRequest {
+    #[serde(default, skip_serializing)]
+    supervisor: Option<Approval>,
+}
+
+pub(super) async fn void(
+    room: Data<Room>,
+    path: Path<String>,
+    post: Post<VoidRequest>,
+) -> Result<Json<SaleView>, Refused> {
+    let Post { pressed, body: VoidRequest { supervisor } } = post;
+    approved_press(&room, &path, pressed, Press::Void, supervisor).await
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RefundRequest {
     amount_minor: i64,
+    #[serde(default, skip_serializing)]
+    supervisor: Option<Approval>,
 }
 
 pub(super) async fn refund(
@@ -101,8 +125,8 @@ pub(super) async fn refund(
     path: Path<String>,
     post: Post<RefundRequest>,
 ) -> Result<Json<SaleView>, Refused> {
-    let amount_minor = post.body.amount_minor;
-    press(&room, &path, post, Press::Refund { amount_minor }).await
+    let Post { pressed, body: RefundRequest { amount_minor, supervisor } } = post;
+    approved_press(&room, &path, pressed, Press::Refund { amount_minor }, supervisor).await
 }
 
 pub(super) async fn reprint(

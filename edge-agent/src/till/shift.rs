@@ -6,12 +6,12 @@ use actix_web::{
     HttpResponse,
     web::{Data, Json},
 };
-use saoma_protocol::{Currency, Millis, Sequence};
+use saoma_protocol::{Currency, Millis, Sequence, cashier::Pin};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Room,
-    command::{Command, ShiftPress},
+    command::{Command, Named, ShiftPress},
     door::{Nothing, Post},
     problem::Refused,
 };
@@ -107,9 +107,14 @@ async fn press<T>(room: &Room, post: Post<T>, press: impl FnOnce(T) -> ShiftPres
 #[serde(deny_unknown_fields)]
 pub(super) struct OpenRequest {
     float_minor: i64,
+    /// Not asked for where a PIN tells who it is.
+    #[serde(default)]
     cashier: String,
     #[serde(default)]
     cashier_number: String,
+    /// In no fingerprint, which is kept on the disk.
+    #[serde(default, skip_serializing)]
+    pin: Option<Pin>,
 }
 
 pub(super) async fn open(room: Data<Room>, post: Post<OpenRequest>) -> Result<HttpResponse, Refused> {
@@ -117,6 +122,7 @@ pub(super) async fn open(room: Data<Room>, post: Post<OpenRequest>) -> Result<Ht
         float_minor: body.float_minor,
         cashier: body.cashier,
         cashier_number: body.cashier_number,
+        pin: body.pin,
     });
     Ok(HttpResponse::Created().json(opened.await?))
 }
@@ -129,12 +135,14 @@ pub(super) struct CashRequest {
     reason: String,
     #[serde(default)]
     cashier: Option<String>,
+    #[serde(default, skip_serializing)]
+    cashier_pin: Option<Pin>,
 }
 
 impl CashRequest {
     fn press(self, is_in: bool) -> ShiftPress {
-        let Self { batch, amount_minor, reason, cashier } = self;
-        ShiftPress::Move { batch, is_in, amount_minor, reason, cashier }
+        let Self { batch, amount_minor, reason, cashier, cashier_pin: pin } = self;
+        ShiftPress::Move { batch, is_in, amount_minor, reason, by: Named { cashier, pin } }
     }
 }
 
@@ -153,6 +161,8 @@ pub(super) struct CloseRequest {
     counted_minor: i64,
     #[serde(default)]
     cashier: Option<String>,
+    #[serde(default, skip_serializing)]
+    cashier_pin: Option<Pin>,
     #[serde(default)]
     despite: Vec<Sequence>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -160,12 +170,9 @@ pub(super) struct CloseRequest {
 }
 
 pub(super) async fn close(room: Data<Room>, post: Post<CloseRequest>) -> Result<Json<ShiftView>, Refused> {
-    let press_of = |CloseRequest { batch, counted_minor, cashier, despite, drop_held }| ShiftPress::Close {
-        batch,
-        counted_minor,
-        cashier,
-        despite,
-        drop_held,
+    let press_of = |body: CloseRequest| {
+        let CloseRequest { batch, counted_minor, cashier, cashier_pin: pin, despite, drop_held } = body;
+        ShiftPress::Close { batch, counted_minor, by: Named { cashier, pin }, despite, drop_held }
     };
     press(&room, post, press_of).await.map(Json)
 }

@@ -41,7 +41,10 @@ pub(super) async fn display(room: Data<Room>) -> Result<Json<DisplayView>, Refus
 pub(super) async fn code(room: Data<Room>) -> Result<HttpResponse, Refused> {
     match room.commands.ask(|reply| Command::Display { reply }).await? {
         DisplayView::Code { svg, .. } => Ok(HttpResponse::Ok().content_type("image/svg+xml").body(svg)),
-        DisplayView::Idle { .. } | DisplayView::Message { .. } | DisplayView::Training { .. } => Err(Refused::NoCode),
+        DisplayView::Idle { .. }
+        | DisplayView::Message { .. }
+        | DisplayView::Basket { .. }
+        | DisplayView::Training { .. } => Err(Refused::NoCode),
     }
 }
 

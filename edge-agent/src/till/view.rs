@@ -7,7 +7,7 @@ use saoma_protocol::{
 };
 use serde::Serialize;
 
-use super::shift::ShiftBrief;
+use super::{basket::BasketView, shift::ShiftBrief};
 use crate::{
     held::Held,
     journal::Books,
@@ -154,6 +154,10 @@ pub struct StateView {
     pub shift: Option<ShiftBrief>,
     /// Whether sales need one.
     pub shift_required: bool,
+    /// Signing on needs a PIN: core has said who may.
+    pub pins: bool,
+    /// Refunds and voids need a supervisor's PIN while whoever signed on stands there.
+    pub supervisor_needed: bool,
     pub link: LinkView,
     pub unsent: Unsent,
     pub sync: SyncView,
@@ -162,6 +166,10 @@ pub struct StateView {
     pub training: Option<TrainingView>,
     /// What is put aside, oldest first.
     pub held: Vec<HeldView>,
+    /// What is being scanned; nothing while it is empty.
+    pub basket: Option<BasketView>,
+    /// How many goods can be scanned.
+    pub catalogue_count: u64,
     pub awaiting_scan: Option<AwaitingScan>,
     pub open_sales: Vec<PaymentId>,
     pub peripherals: Vec<PeripheralHealth>,
@@ -227,6 +235,8 @@ pub struct HeldView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     pub cashier: String,
+    /// Whether it is a basket, which is taken up as one.
+    pub is_basket: bool,
     pub held_at: Millis,
 }
 
@@ -239,6 +249,7 @@ impl HeldView {
             amount: held.amount.money().decimal(),
             reference: held.reference.as_ref().map(ToString::to_string),
             cashier: held.cashier.clone(),
+            is_basket: held.basket.is_some(),
             held_at: held.held_at,
         }
     }
@@ -310,6 +321,13 @@ pub enum DisplayView {
         #[serde(skip_serializing_if = "Option::is_none")]
         change: Option<String>,
     },
+    Basket {
+        name: String,
+        quantity: u32,
+        line: String,
+        total: String,
+        currency: Currency,
+    },
     Training {
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<DisplayMessage>,
@@ -342,6 +360,9 @@ impl DisplayView {
             Display::Message { message, amount, currency, change } => {
                 Self::Message { message, amount, currency, change }
             }
+            Display::Basket { name, quantity, line, total, currency } => {
+                Self::Basket { name, quantity, line, total, currency }
+            }
             Display::Training { message, amount, currency, change } => {
                 Self::Training { message, amount, currency, change }
             }
@@ -372,8 +393,28 @@ pub enum ScanView {
     Training {
         sale: Box<SaleView<TrainingNumber>>,
     },
+    /// Goods came into the basket. Without `scanned`, the same press had brought them before.
+    Basket {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scanned: Option<Scanned>,
+        basket: Option<Box<BasketView>>,
+    },
+    /// The catalogue does not have it; only as an event. The end of it is told if it looks like one that is printed on packages.
+    BarcodeUnknown {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ends_in: Option<String>,
+    },
+    /// Goods, where a customer's code is awaited; only as an event.
+    GoodsScanned,
     /// A hardware scan that nobody waited for; only as an event.
     Unexpected,
+}
+
+/// What was scanned, and on which line it is.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scanned {
+    pub name: String,
+    pub line: usize,
 }
 
 /// What a `receipt` event says.

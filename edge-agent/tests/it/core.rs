@@ -19,9 +19,11 @@ use actix_web::{
 use saoma_protocol::{
     Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
-        CreatePayment, CreateRefund, Enrol, Enrolled, Failure, Page, PaymentState, PaymentView, Presentation, Problem,
-        Pushes, RefundKind, RefundState, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
+        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges, Page,
+        PaymentState, PaymentView, Presentation, Problem, Pushes, RefundKind, RefundState, RefundView, Renew, Renewed,
+        TerminalBooks, TerminalProfile,
     },
+    cashier::CashierList,
     journal::{Entry, GENESIS, Record},
     message::{JournalAck, JournalBatch, JournalVerdict, Push, PushAck, PushBody, Verdict},
 };
@@ -49,6 +51,14 @@ pub struct Known {
     pub silent: bool,
     /// The channel takes its time over refunds.
     pub refunds_pend: bool,
+    /// It is of a version before there were discounts and taxes.
+    pub knows_no_baskets: bool,
+    pub cashiers: CashierList,
+    /// Changes of the catalogue: what is sold from then on, or is not any more. The nth made the version n.
+    catalogue: Vec<(CatalogueGoods, bool)>,
+    tax_rates: Vec<CatalogueRate>,
+    /// The versions since which a terminal asked for changes.
+    pub goods_asked: Vec<u64>,
 }
 
 pub struct FakeCore {
@@ -151,7 +161,9 @@ impl FakeCore {
                 .route("/v1/terminal/pushes", web::get().to(pushes))
                 .route("/v1/terminal/pushes/ack", web::post().to(acknowledge))
                 .route("/v1/terminal/profile", web::get().to(profile))
+                .route("/v1/terminal/cashiers", web::get().to(cashiers))
                 .route("/v1/terminal/books", web::get().to(books))
+                .route("/v1/terminal/goods", web::get().to(goods))
         })
         .workers(1)
         .disable_signals()
@@ -190,6 +202,16 @@ impl FakeCore {
         });
     }
 
+    /// The office says what is sold from now on (or is not any more), and core that something is new.
+    pub fn office_sells(&self, rates: &[CatalogueRate], changes: impl IntoIterator<Item = (CatalogueGoods, bool)>) {
+        self.look(|known| {
+            known.tax_rates = rates.to_vec();
+            known.catalogue.extend(changes);
+            known.pushed += 1;
+            known.pushes.push(Push { id: Sequence(known.pushed), at: Millis(0), body: PushBody::GoodsChanged });
+        });
+    }
+
     /// The customer pays what is on show.
     pub fn customer_pays(&self, payment: PaymentId) {
         self.look(|known| {
@@ -211,8 +233,11 @@ impl Known {
     }
 
     fn push(&mut self, payment: PaymentId) {
+        self.tell(PushBody::Payment { payment: self.payments[&payment].clone() });
+    }
+
+    pub fn tell(&mut self, body: PushBody) {
         self.pushed += 1;
-        let body = PushBody::Payment { payment: self.payments[&payment].clone() };
         self.pushes.push(Push { id: Sequence(self.pushed), at: Millis(0), body });
     }
 
@@ -239,11 +264,16 @@ impl Known {
         let mut verdicts = Vec::new();
         for entry in &batch.entries {
             if let Err(why) = self.take(entry) {
-                verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why });
+                let newer = entry.record().is_ok_and(|record| self.is_unknown(&record));
+                verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why, newer });
                 break;
             }
         }
         JournalAck { through: Sequence(self.entries.len() as u64), verdicts }
+    }
+
+    fn is_unknown(&self, record: &Record) -> bool {
+        self.knows_no_baskets && record.version() > 2
     }
 
     pub fn take_ack(&mut self, ack: &PushAck) {
@@ -268,6 +298,9 @@ impl Known {
         }
         let prev_hash = self.entries.last().map_or(GENESIS, Entry::hash);
         let record = entry.checked(prev_hash).map_err(|error| error.to_string())?;
+        if self.is_unknown(&record) {
+            return Err("update core".to_owned());
+        }
         self.entries.push(entry.clone());
         self.journal.push(record);
         Ok(())
@@ -455,8 +488,40 @@ async fn renew(secured: Secured, body: Json<Renew>) -> HttpResponse {
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Since {
+    since: u64,
+}
+
+/// The catalogue, in small pages; until there is one, as a core of before.
+async fn goods(known: Shared, query: web::Query<Since>) -> HttpResponse {
+    const PAGE: usize = 2;
+    let mut known = known.lock().unwrap();
+    if known.catalogue.is_empty() {
+        return problem(404, "not_found");
+    }
+    known.goods_asked.push(query.since);
+    let afresh = query.since == 0;
+    let from = usize::try_from(query.since).unwrap();
+    let page: Vec<_> = known.catalogue[from..].iter().take(PAGE).cloned().collect();
+    let through = from + page.len();
+    let (sold, gone): (Vec<_>, Vec<_>) = page.into_iter().partition(|(_, is_sold)| *is_sold);
+    HttpResponse::Ok().json(GoodsChanges {
+        through: Sequence(through as u64),
+        more: through < known.catalogue.len(),
+        afresh,
+        goods: sold.into_iter().map(|(item, _)| item).collect(),
+        removed: gone.into_iter().map(|(item, _)| item.id).collect(),
+        tax_rates: known.tax_rates.clone(),
+    })
+}
+
 async fn profile() -> Json<TerminalProfile> {
     Json(TerminalProfile { terminal_name: "Till 1 renamed".to_owned(), ..shop_profile() })
+}
+
+async fn cashiers(known: Shared) -> Json<CashierList> {
+    Json(known.lock().unwrap().cashiers.clone())
 }
 
 /// Core's books as it makes them: cash from the journal, the rest from its own payments.

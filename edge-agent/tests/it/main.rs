@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot be set up has failed")]
 
+mod basket;
 mod broker;
 mod certificate;
 mod core;
@@ -18,6 +19,7 @@ mod peripherals_receipt;
 mod peripherals_scale;
 mod peripherals_speaker;
 mod peripherals_wires;
+mod pins;
 mod program;
 mod read_only;
 mod restart;

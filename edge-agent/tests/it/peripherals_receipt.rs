@@ -33,7 +33,7 @@ fn receipt() -> Document {
         terminal_name: "Till 1".to_owned(),
         utc_offset_minutes: 480,
     };
-    let goods = |name: &str, quantity, price_minor| Goods { name: name.to_owned(), quantity, price_minor };
+    let goods = |name: &str, quantity, price_minor| Goods::plain(name.to_owned(), quantity, price_minor);
     let keyed = Keyed {
         payment: payment(),
         counter: Sequence(7),

@@ -1,5 +1,7 @@
 // What the pages speak with the agent: the types of TILL-API.md, one way to ask and the live events.
 
+import type { Discount } from './basket';
+
 export type SaleState =
   | 'sending' | 'created' | 'presenting' | 'submitting' | 'pending' | 'unknown' | 'succeeded' | 'partly_refunded'
   | 'refunded' | 'voided' | 'failed' | 'reversed' | 'expired' | 'cancelled';
@@ -143,7 +145,39 @@ export interface Held {
   amount: string;
   reference?: string;
   cashier: string;
+  /** It is a basket, and taken up as one. */
+  is_basket?: boolean;
   held_at: number;
+}
+
+export interface GoodsTax {
+  name: string;
+  basis_points: number;
+  included: boolean;
+}
+
+export interface BasketLine {
+  name: string;
+  quantity: number;
+  price_minor: number;
+  discount?: Discount;
+  discount_minor: number;
+  /** After its own discount. */
+  total_minor: number;
+  tax?: GoodsTax;
+}
+
+/** What is being scanned, and what it costs. */
+export interface Basket {
+  revision: number;
+  lines: BasketLine[];
+  discount?: Discount;
+  /** What it was put aside as. */
+  held?: number;
+  totals: {
+    gross_minor: number; discount_minor: number; sale_discount_minor: number; total_minor: number;
+    taxes: { tax: GoodsTax; base_minor: number; tax_minor: number }[];
+  };
 }
 
 export interface TillState {
@@ -154,6 +188,10 @@ export interface TillState {
   cashier: string;
   shift: { batch: number; cashier: string; opened_at: number } | null;
   shift_required: boolean;
+  /** Signing on needs a PIN. */
+  pins?: boolean;
+  /** Refunds and voids need a supervisor's PIN. */
+  supervisor_needed?: boolean;
   link: { online: boolean; mqtt: boolean; https: boolean };
   unsent: { count: number; oldest_at: number | null; at_risk: { minor: number; currency: string }[] };
   sync: { head: number; through: number; stopped: { sequence: number; why: string } | null };
@@ -162,6 +200,10 @@ export interface TillState {
   training?: { since: number; cashier: string } | null;
   /** Oldest first. */
   held?: Held[];
+  /** Null while it is empty. */
+  basket?: Basket | null;
+  /** How many goods can be scanned. */
+  catalogue_count?: number;
   awaiting_scan: { amount_minor: number; since: number } | null;
   open_sales: string[];
   peripherals: Peripheral[];
@@ -175,14 +217,17 @@ export type Display =
   | { kind: 'idle'; merchant_name: string }
   | { kind: 'code'; payment: string; amount: string; currency: string; code_url: string; expires_at?: number; svg: string }
   | { kind: 'message'; message: DisplayMessage; amount?: string; currency?: string; change?: string }
+  | { kind: 'basket'; name: string; quantity: number; line: string; total: string; currency: string }
   | { kind: 'training'; message?: DisplayMessage; amount?: string; currency?: string; change?: string };
 
 export interface Books {
   agree: boolean;
 }
 
-export type ScanAnswer = { result: 'sale' | 'found' | 'training_sale'; sale: Sale };
-export type ScanEvent = ScanAnswer | { result: 'unexpected' };
+export type SaleScan = { result: 'sale' | 'found' | 'training_sale'; sale: Sale };
+export type BasketScan = { result: 'basket'; scanned?: { name: string; line: number }; basket: Basket | null };
+export type ScanAnswer = SaleScan | BasketScan;
+export type ScanEvent = ScanAnswer | { result: 'unexpected' | 'goods_scanned' } | { result: 'barcode_unknown'; ends_in?: string };
 
 /** A refusal, as the agent words it (RFC 9457). */
 export class Problem extends Error {

@@ -45,6 +45,14 @@ function Screen() {
           </div>
         </div>
       );
+    case 'basket':
+      return (
+        <div class="display" data-kind="basket">
+          <p>{display.name} ×{display.quantity} <strong>{display.line}</strong></p>
+          <p>合计 <small>Total</small></p>
+          <Amount amount={display.total} currency={display.currency} />
+        </div>
+      );
     case 'training': {
       const [zh, en] = display.message === undefined ? ['', ''] : MESSAGES[display.message];
       return (

@@ -13,17 +13,19 @@ export interface Order {
   reference: string;
   /** What it was put aside as. */
   held: number | null;
+  /** The basket is paid or put aside: its revision. */
+  basket?: number;
 }
 
 export type HeldScreen =
   /** `to`: whether it is put aside then, or sold. */
-  | { kind: 'reference'; minor: number; keyed: string; held: number | null; to: 'hold' | 'method' }
+  | { kind: 'reference'; minor: number; keyed: string; held: number | null; to: 'hold' | 'method'; basket?: number }
   | { kind: 'held'; at: number }
   /** Asks whether it is dropped. */
   | { kind: 'drop'; number: number };
 
 export type HeldWish =
-  | { kind: 'hold'; body: { amount_minor: number; reference?: string; held?: number } }
+  | { kind: 'hold'; body: { amount_minor: number; reference?: string; held?: number; basket?: number } }
   | { kind: 'drop'; number: number };
 
 /** What people see as one character; a browser too old to know them apart takes an emoji of several for several. */
@@ -56,32 +58,36 @@ function withoutLast(text: string): string {
   return charactersOf(text).slice(0, -1).join('');
 }
 
-export function orderOf(reference: string, held: number | null): Order | undefined {
+export function orderOf(reference: string, held: number | null, basket?: number): Order | undefined {
+  if (basket !== undefined) return { reference, held, basket };
   return reference === '' && held === null ? undefined : { reference, held };
 }
 
 /** What a request says of it. */
-export function told(order: Order | undefined): { reference?: string; held?: number } {
+export function told(order: Order | undefined): { reference?: string; held?: number; basket?: number } {
   if (order === undefined) return {};
   const reference = order.reference.trim();
-  return { ...(reference === '' ? {} : { reference }), ...(order.held === null ? {} : { held: order.held }) };
+  return { ...(reference === '' ? {} : { reference }), ...(order.held === null ? {} : { held: order.held }), ...(order.basket === undefined ? {} : { basket: order.basket }) };
 }
 
 /** What a request said of it, whoever kept it. */
 export function orderTold(body: unknown): Order | undefined {
-  const { reference, held } = (body ?? {}) as { reference?: unknown; held?: unknown };
-  return orderOf(typeof reference === 'string' ? reference : '', typeof held === 'number' ? held : null);
+  const { reference, held, basket } = (body ?? {}) as { reference?: unknown; held?: unknown; basket?: unknown };
+  const revision = typeof basket === 'number' ? basket : undefined;
+  return orderOf(typeof reference === 'string' ? reference : '', typeof held === 'number' ? held : null, revision);
 }
 
 /** The amount that is keyed, with what goes with it. */
 export function keyedAgain(minor: number, order: Order | undefined): Screen {
+  if (order?.basket !== undefined) return { kind: 'basket', at: 0, keyed: '' };
   const keyed = minor > 0 ? String(minor) : '';
   return order === undefined ? { kind: 'home', keyed } : { kind: 'home', keyed, order };
 }
 
 /** Where the number is keyed. */
 export function askReference(minor: number, order: Order | undefined, to: 'hold' | 'method'): Screen {
-  return { kind: 'reference', minor, keyed: order?.reference ?? '', held: order?.held ?? null, to };
+  const screen = { kind: 'reference' as const, minor, keyed: order?.reference ?? '', held: order?.held ?? null, to };
+  return order?.basket === undefined ? screen : { ...screen, basket: order.basket };
 }
 
 const stay = (screen: Screen): Step => ({ screen });
@@ -99,7 +105,7 @@ export function heldStep(screen: HeldScreen, press: Press, held: readonly Held[]
 }
 
 function reference(screen: Extract<HeldScreen, { kind: 'reference' }>, press: Press): Step {
-  const { minor, keyed, held, to } = screen;
+  const { minor, keyed, held, to, basket } = screen;
   switch (press.kind) {
     case 'digits':
       return stay({ ...screen, keyed: cleaned(keyed + press.digits) });
@@ -110,9 +116,9 @@ function reference(screen: Extract<HeldScreen, { kind: 'reference' }>, press: Pr
     case 'back':
       return stay({ ...screen, keyed: withoutLast(keyed) });
     case 'escape':
-      return stay(keyedAgain(minor, orderOf(keyed, held)));
+      return stay(keyedAgain(minor, orderOf(keyed, held, basket)));
     case 'enter': {
-      const order = orderOf(keyed.trim(), held);
+      const order = orderOf(keyed.trim(), held, basket);
       if (to === 'hold') return { screen, wish: { kind: 'hold', body: { amount_minor: minor, ...told(order) } } };
       return stay(order === undefined ? { kind: 'method', minor } : { kind: 'method', minor, order });
     }
@@ -134,6 +140,7 @@ function list(screen: Extract<HeldScreen, { kind: 'held' }>, press: Press, held:
     case 'enter':
     case 'take':
       if (chosen === undefined) return { screen, hint: 'none_held' };
+      if (chosen.is_basket === true) return { screen, wish: { kind: 'basket', press: { take_up: { held: chosen.number } } } };
       return stay(keyedAgain(chosen.amount_minor, { reference: chosen.reference ?? '', held: chosen.number }));
     case 'function':
       return press.key === 'cancel' && chosen !== undefined ? stay({ kind: 'drop', number: chosen.number }) : stay(screen);

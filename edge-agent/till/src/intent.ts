@@ -1,8 +1,8 @@
 // What the cashier confirmed, kept until the agent has answered it. The key is made once, here, and every attempt carries
 // it: after lost answers, a restart of the agent and a reload of the page it is still the same sale, refund or print.
 //
-// The shelf is on the browser's disk, and a customer's scanned code must not be: after a reload the sale is asked for without
-// it. The agent answers with the sale that the key made, or waits for the customer to show a code again.
+// The shelf is on the browser's disk, and neither a customer's scanned code nor anybody's PIN may be: after a reload it is asked
+// for without them. The agent answers with what the key made, or waits for the code, or wants the PIN, again.
 
 import { freshKey, NoAnswer, Problem, post } from './api';
 
@@ -31,9 +31,17 @@ export const SALES = { real: '/api/sales', training: '/api/training/sales' } as 
 /** Where what was keyed is put aside. */
 export const HELD = '/api/held';
 
+/** Where the basket is changed. */
+export const BASKET = '/api/basket';
+
 /** While it waits for its answer there is nothing else to do: its outcome must be seen before the amount is used again. */
 export function isAlone(path: string): boolean {
-  return isNewSale(path) || path === HELD;
+  return isNewSale(path) || path === HELD || path === '/api/shift/open';
+}
+
+/** Whether somebody's PIN goes with it: until it is answered, keys that are pressed may be of that PIN once more. */
+export function hasPin(body: unknown): boolean {
+  return /"(cashier_)?pin":/.test(JSON.stringify(body));
 }
 
 /** Whether it is of the sales under `sales`: a new one, or a press on one. */
@@ -51,6 +59,20 @@ export function isNewSale(path: string): boolean {
  */
 function isInDoubt(intent: Intent, error: unknown): boolean {
   return error instanceof Problem && error.status >= 500 && error.code !== 'core_unreachable' && !isNewSale(intent.path);
+}
+
+/** What only whoever keyed it may know. */
+const SECRETS = ['code', 'pin', 'cashier_pin'];
+
+/** As JSON, but for these. */
+function withoutSecrets(value: unknown): string {
+  return JSON.stringify(value, (name, held: unknown) => (SECRETS.includes(name) ? undefined : held));
+}
+
+/** What makes two presses the same: another supervisor may have approved the second. */
+function whatIsPressed(body: unknown): string {
+  const { supervisor: _, ...pressed } = typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+  return withoutSecrets(pressed);
 }
 
 export class Intents {
@@ -80,9 +102,9 @@ export class Intents {
   }
 
   private keep(): void {
-    this.shelf.setItem(OPEN, JSON.stringify(this.open, (name, value: unknown) => (name === 'code' ? undefined : value)));
-    this.shelf.setItem(UNSURE, JSON.stringify(this.unsure));
-    this.shelf.setItem(AWAITED, JSON.stringify(this.scanned));
+    this.shelf.setItem(OPEN, withoutSecrets(this.open));
+    this.shelf.setItem(UNSURE, withoutSecrets(this.unsure));
+    this.shelf.setItem(AWAITED, withoutSecrets(this.scanned));
   }
 
   /** What was confirmed and not answered, or not scanned, before the page was loaded. */
@@ -106,9 +128,10 @@ export class Intents {
     if (this.open.some((intent) => intent.path === path)) return null;
     // The agent waits for one scan at most, and for none any more once another sale is keyed.
     if (isNewSale(path)) this.scanned = [];
-    const same = JSON.stringify(body);
-    const before = this.unsure.find((intent) => intent.path === path && JSON.stringify(intent.body) === same);
-    const intent = before ?? { key: freshKey(), path, body };
+    // The agent knows a press without its secrets, and whoever approves it, too.
+    const same = whatIsPressed(body);
+    const before = this.unsure.find((intent) => intent.path === path && whatIsPressed(intent.body) === same);
+    const intent = { key: before?.key ?? freshKey(), path, body };
     this.open.push(intent);
     this.keep();
     return intent;
@@ -139,7 +162,7 @@ export class Intents {
   private close(intent: Intent, inDoubt: boolean): void {
     this.open = this.open.filter((other) => other.key !== intent.key);
     this.unsure = this.unsure.filter((other) => other.key !== intent.key);
-    if (inDoubt) this.unsure.push(intent);
+    if (inDoubt) this.unsure.push({ ...intent, body: JSON.parse(withoutSecrets(intent.body)) as unknown });
     this.keep();
   }
 }

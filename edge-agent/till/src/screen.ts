@@ -1,11 +1,13 @@
 // What each key does on each screen. Pure: from where the cashier stands and a press to where they stand next, and what is
 // to be asked of the agent. Nothing here touches the page or the network.
 
-import type { Action, Held, Method, Sale } from './api';
+import type { Action, Basket, Held, Method, Sale } from './api';
 import { minorOf, withDigits } from './amount';
+import { basketScreen, basketStep, type BasketScreen, type BasketWish, other } from './basket';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
+import { askSupervisor, type SupervisorScreen, supervisorStep } from './supervisor';
 import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
 
 /** What a sale is looked for. */
@@ -26,6 +28,8 @@ export type Screen =
   | ShiftScreen
   | DeviceScreen
   | HeldScreen
+  | BasketScreen
+  | SupervisorScreen
   /** Asks whether training begins, or ends if it is `on`. */
   | { kind: 'training'; on: boolean }
   | { kind: 'info' };
@@ -40,18 +44,21 @@ export type Press =
   | { kind: 'tendered'; minor: number }
   | { kind: 'pick'; payment: string }
   | { kind: 'take'; number: number }
+  /** A line of the basket. */
+  | { kind: 'line'; line: number }
   /** `text`: one more character, or what was pasted. `typed`: all that stands in the field. */
   | { kind: 'text' | 'typed'; text: string }
   | { kind: 'scanned'; text: string };
 
 export type Wish =
-  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number } }
+  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number; basket?: number } }
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' }
   | DeviceWish
   | { kind: 'training'; to: 'enter' | 'leave' }
   | HeldWish
+  | BasketWish
   | ShiftWish;
 
 export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over';
@@ -107,10 +114,21 @@ const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'devic
 /** Where nothing is under way, other rooms are one key away. */
 const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report'];
 
-/** `openBatch`: that of the shift that is open. `training`: whether sales are only played. `held`: what is put aside. */
+/** What the agent wants to know of people: a PIN of whoever is named, and a supervisor's before money goes back. */
+export interface Asks {
+  pins: boolean;
+  supervisor: boolean;
+}
+
+const ASKS_NOTHING: Asks = { pins: false, supervisor: false };
+
+/**
+ * `openBatch`: that of the shift that is open. `training`: whether sales are only played. `held`: what is put aside. `basket`: what
+ * is being scanned.
+ */
 export function step(
   screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null, training = false,
-  held: readonly Held[] = [],
+  held: readonly Held[] = [], basket: Basket | null = null, asks: Asks = ASKS_NOTHING,
 ): Step {
   if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
   if (press.kind === 'training') {
@@ -121,10 +139,14 @@ export function step(
     if (training) return stay(screen, 'in_training');
     return CALM.includes(screen.kind) ? stay(shiftMenu(openBatch)) : stay(screen);
   }
-  if (press.kind === 'function' && press.key === 'hold') return training ? stay(screen, 'in_training') : hold(screen);
+  if (press.kind === 'function' && press.key === 'hold' && screen.kind !== 'basket') return training ? stay(screen, 'in_training') : hold(screen);
   switch (screen.kind) {
     case 'home':
+      if (basket !== null && screen.keyed === '' && goesOn(press)) return stay(basketScreen());
       return home(screen, press);
+    case 'basket':
+    case 'basket-clear':
+      return basketStep(screen, press, basket);
     case 'method':
       return method(screen, press);
     case 'cash':
@@ -134,12 +156,15 @@ export function step(
     case 'find':
       return find(screen, press, sales);
     case 'sale':
+      // What did not come to a sale is in the basket again.
+      if (basket !== null && (press.kind === 'enter' || press.kind === 'escape')) return stay(basketScreen());
       return sale(screen, press, sales);
     case 'confirm':
+      if (press.kind === 'enter' && screen.action === 'void' && asks.supervisor) return stay(askSupervisor(screen.payment, 'void', {}));
       if (press.kind === 'enter') return act(screen.payment, screen.action);
       return press.kind === 'escape' ? stay({ kind: 'sale', payment: screen.payment }) : stay(screen);
     case 'refund':
-      return refund(screen, press, sales);
+      return refund(screen, press, sales, asks);
     case 'reference':
     case 'held':
     case 'drop':
@@ -149,7 +174,9 @@ export function step(
     case 'drawer':
     case 'count':
     case 'report':
-      return shiftStep(screen, press, sales);
+      return shiftStep(screen, press, sales, asks.pins);
+    case 'supervisor':
+      return supervisorStep(screen, press);
     case 'devices':
     case 'device':
     case 'device-form':
@@ -163,12 +190,20 @@ export function step(
   }
 }
 
+/** Whether it asks for what is next. */
+function goesOn(press: Press): boolean {
+  return press.kind === 'enter' || (press.kind === 'function' && press.key === 'sale');
+}
+
 /** Whether it holds a receipt's number; a keyboard with Caps Lock on types capitals. */
 function isReceipt(text: string): boolean {
   return text.toLowerCase().includes('pay_');
 }
 
-/** A number printed on a receipt finds its sale; anything else is a customer's code, if an amount is there to be paid. */
+/**
+ * A number printed on a receipt finds its sale. With an amount to be paid anything else is a customer's code, unless the agent knows
+ * it for goods and says so; else it is goods.
+ */
 function scanned(screen: Screen, text: string): Step {
   if ((screen.kind === 'home' || screen.kind === 'method') && !isReceipt(text)) {
     const minor = screen.kind === 'home' ? minorOf(screen.keyed) : screen.minor;
@@ -198,6 +233,10 @@ function home(screen: Extract<Screen, { kind: 'home' }>, press: Press): Step {
   const minor = minorOf(screen.keyed);
   if (press.kind === 'escape') return stay(HOME);
   if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
+  // An amount as a line of the basket; what was put aside as an amount is sold as one.
+  if (press.kind === 'text' && press.text === '+' && minor > 0 && screen.order === undefined) {
+    return { screen: HOME, wish: { kind: 'basket', press: other(minor) } };
+  }
   const key = press.kind === 'enter' ? 'sale' : press.kind === 'function' ? press.key : null;
   switch (key) {
     case 'sale':
@@ -307,7 +346,7 @@ function sale(screen: Extract<Screen, { kind: 'sale' }>, press: Press, sales: re
   return toward(current, press.key);
 }
 
-function refund(screen: Extract<Screen, { kind: 'refund' }>, press: Press, sales: readonly Sale[]): Step {
+function refund(screen: Extract<Screen, { kind: 'refund' }>, press: Press, sales: readonly Sale[], asks: Asks): Step {
   const current = sales.find(({ payment }) => payment === screen.payment);
   if (current === undefined) return stay(HOME);
   if (press.kind === 'escape') {
@@ -319,5 +358,6 @@ function refund(screen: Extract<Screen, { kind: 'refund' }>, press: Press, sales
   const minor = screen.keyed === '' ? leftMinor(current) : minorOf(screen.keyed);
   if (minor > leftMinor(current)) return stay({ ...screen, sure: false }, 'refund_large');
   if (!screen.sure) return stay({ ...screen, keyed: String(minor), sure: true });
-  return act(screen.payment, 'refund', { amount_minor: minor });
+  const body = { amount_minor: minor };
+  return asks.supervisor ? stay(askSupervisor(screen.payment, 'refund', body)) : act(screen.payment, 'refund', body);
 }

@@ -6,6 +6,7 @@ import { clock, useModel, useText } from './hooks';
 import { HeldRow } from './held-screens';
 import { SaleRow } from './sale';
 import type { ShiftScreen } from './shift';
+import { PinLine } from './supervisor-screens';
 import { Key, Keypad, Sum, useShown } from './till';
 
 export function ShiftRoom({ screen }: { screen: ShiftScreen }) {
@@ -13,7 +14,7 @@ export function ShiftRoom({ screen }: { screen: ShiftScreen }) {
     case 'shift':
       return <Menu open={screen.open} />;
     case 'sign-on':
-      return <SignOn number={screen.number} keyed={screen.keyed} />;
+      return <SignOn screen={screen} />;
     case 'drawer':
       return <Drawer screen={screen} />;
     case 'count':
@@ -44,18 +45,20 @@ function Menu({ open }: { open: number | null }) {
   );
 }
 
-function SignOn({ number, keyed }: { number: string | null; keyed: string }) {
+function SignOn({ screen: { asks, number, keyed } }: { screen: Extract<ShiftScreen, { kind: 'sign-on' }> }) {
   const { state } = useModel();
   const t = useText();
   const show = useShown();
+  const hints = { number: t.shift.numberHint, pin: t.pin.hint, float: t.shift.floatHint };
   return (
-    <div class="two">
+    <div class="two" data-asks={asks}>
       <section>
         <h2>{t.shift.signOn}</h2>
-        {number === null
-          ? <p class="filter">{t.shift.number} <output>{keyed === '' ? (state?.cashier ?? '…') : keyed}</output></p>
-          : <Sum label={`${number === '' ? (state?.cashier ?? '') : number} · ${t.shift.float}`} text={show(minorOf(keyed))} />}
-        <p>{number === null ? t.shift.numberHint : t.shift.floatHint}</p>
+        {asks === 'number' && <p class="filter">{t.shift.number} <output>{keyed === '' ? (state?.cashier ?? '…') : keyed}</output></p>}
+        {asks === 'pin' && <p class="filter">{t.shift.number} <output>{number}</output></p>}
+        {asks === 'pin' && <PinLine keyed={keyed} />}
+        {asks === 'float' && <Sum label={`${number === '' ? (state?.cashier ?? '') : number} · ${t.shift.float}`} text={show(minorOf(keyed))} />}
+        <p>{hints[asks]}</p>
       </section>
       <Keypad enter={t.enter} />
     </div>
@@ -88,7 +91,7 @@ function Drawer({ screen }: { screen: Extract<ShiftScreen, { kind: 'drawer' }> }
           <Sum label={title} text={show(screen.minor)} />
           <p>{screen.reason}</p>
           <By by={screen.by} />
-          <p>{t.shift.byHint}</p>
+          {screen.pin === undefined ? <p>{t.shift.byHint}</p> : <PinLine keyed={screen.pin} />}
         </section>
         <Keypad enter={t.enter} />
       </div>
@@ -121,7 +124,7 @@ function Count({ screen }: { screen: Extract<ShiftScreen, { kind: 'count' }> }) 
         <section>
           <Sum label={t.shift.counted} text={show(minorOf(keyed))} class="counted" />
           <By by={by} />
-          <p>{t.shift.byHint}</p>
+          {screen.pin === undefined ? <p>{t.shift.byHint}</p> : <PinLine keyed={screen.pin} />}
           {doubt && (
             <ul class="sales" data-doubt>
               {sales.filter((sale) => !sale.settled).map((sale) => <SaleRow key={sale.payment} sale={sale} />)}

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Sale } from './api';
 import type { Press, Screen, Step } from './screen';
-import { step } from './screen';
-import { afterShift, shiftMenu, tellsOfCash } from './shift';
+import { HOME, step } from './screen';
+import { afterShift, namedAgain, shiftMenu, signOnAgain, tellsOfCash } from './shift';
 
 const key = (name: string): Press => {
   if (/^\d+$/.test(name)) return { kind: 'digits', digits: name };
@@ -14,6 +14,14 @@ function play(from: Screen, ...names: string[]): Step {
   return names.reduce<Step>((last, name) => step(last.screen, key(name), SALES), { screen: from });
 }
 
+/** The same where who is named shows a PIN. */
+function playPins(from: Screen, ...names: string[]): Step {
+  const asks = { pins: true, supervisor: false };
+  return names.reduce<Step>((last, name) => step(last.screen, key(name), SALES, null, false, [], null, asks), { screen: from });
+}
+
+const SIGN_ON = { kind: 'sign-on', asks: 'number', number: '', pin: null, float: '', keyed: '' };
+
 const SALES = [{ counter: 4, settled: true }, { counter: 5, settled: false }] as Sale[];
 
 test('signing on asks for the cashier’s number and then the float', () => {
@@ -24,8 +32,54 @@ test('signing on asks for the cashier’s number and then the float', () => {
   expect(play(shiftMenu(null), 'enter', 'enter', 'enter').wish).toEqual({
     kind: 'shift', path: 'open', body: { float_minor: 0, cashier: '', cashier_number: '' },
   });
-  expect(play(shiftMenu(null), 'enter', '7', 'enter', 'escape').screen).toEqual({ kind: 'sign-on', number: null, keyed: '7' });
+  expect(play(shiftMenu(null), 'enter', '7', 'enter', 'escape').screen).toEqual({ ...SIGN_ON, keyed: '7' });
   expect(play(shiftMenu(null), '2').wish).toEqual({ kind: 'shift', path: 'reprint', body: {} });
+});
+
+test('where people have PINs the number, the PIN and the float are one press', () => {
+  const asked = playPins(shiftMenu(null), 'enter', 'enter', '0', '7', 'enter');
+  expect(asked).toEqual({ screen: { ...SIGN_ON, asks: 'pin', number: '07' } });
+  expect(playPins(asked.screen, 'enter')).toEqual(asked);
+  // Noughts in front count, and no more than eight digits are taken.
+  const pin = playPins(asked.screen, '0', '0', '73', '918264', '5', 'back', '9', 'enter');
+  expect(pin).toEqual({ screen: { ...SIGN_ON, asks: 'float', number: '07', pin: '00739189' } });
+  const sent = playPins(pin.screen, '500', 'enter');
+  expect(sent.wish).toEqual({
+    kind: 'shift', path: 'open', body: { float_minor: 500, cashier: '07', cashier_number: '07', pin: '00739189' },
+  });
+  // Again, with the float as it was: whatever is keyed then is of the PIN.
+  const again = { ...SIGN_ON, asks: 'pin', number: '07', float: '500' };
+  for (const code of ['pin_wrong', 'pin_locked', 'pin_invalid', 'pin_uncheckable']) expect(signOnAgain(sent.screen, code)).toEqual(again);
+  expect(playPins(again as Screen, '7391', 'enter', 'enter').wish).toMatchObject({ body: { float_minor: 500, pin: '7391' } });
+  expect(signOnAgain(sent.screen, 'cashier_unknown')).toEqual({ ...SIGN_ON, float: '500' });
+  expect(signOnAgain(sent.screen, 'shift_open')).toBeNull();
+  expect(signOnAgain(HOME, 'pin_needed')).toBeNull();
+  expect(playPins(asked.screen, '7', 'escape').screen).toEqual({ ...SIGN_ON, keyed: '07' });
+});
+
+test('a page that did not know of PINs asks for one once the agent does', () => {
+  const { screen } = play(shiftMenu(null), 'enter', '0', '7', 'enter', '500', 'enter');
+  const asked = signOnAgain(screen, 'pin_needed') as Screen;
+  expect(asked).toEqual({ ...SIGN_ON, asks: 'pin', number: '07', float: '500' });
+  expect(play(asked, '7391', 'enter', 'enter').wish).toEqual({
+    kind: 'shift', path: 'open', body: { float_minor: 500, cashier: '07', cashier_number: '07', pin: '7391' },
+  });
+});
+
+test('whoever is named beside the one who signed on shows a PIN', () => {
+  const out = playPins(shiftMenu(7), '3', '2000', 'enter', '3', '09', 'enter');
+  expect(out.wish).toBeUndefined();
+  expect(out.screen).toMatchObject({ by: '09', pin: '' });
+  const sent = playPins(out.screen, 'enter', '0', '7391', 'enter');
+  expect(sent.wish).toMatchObject({ path: 'paid-out', body: { cashier: '09', cashier_pin: '07391' } });
+  expect(namedAgain(sent.screen, 'pin_wrong')).toEqual({ ...sent.screen, pin: '' });
+  expect(namedAgain(sent.screen, 'cashier_unknown')).toMatchObject({ by: '', pin: undefined });
+  expect(namedAgain(sent.screen, 'shift_busy')).toBeNull();
+  expect(playPins(out.screen, '7', 'escape').screen).toMatchObject({ by: '09', pin: undefined, reason: '采购 purchase' });
+  const close = playPins(shiftMenu(7), '1', '123', 'enter', '09', 'enter', '7391', 'enter').wish;
+  expect(close).toEqual({ kind: 'shift', path: 'close', body: { batch: 7, counted_minor: 123, cashier: '09', cashier_pin: '7391' } });
+  // Nobody is named: whoever signed on has shown theirs.
+  expect(playPins(shiftMenu(7), '1', '123', 'enter', 'enter').wish).toMatchObject({ path: 'close', body: { counted_minor: 123 } });
 });
 
 test.each([['2', 'paid-in'], ['3', 'paid-out']] as const)('cash moves with an amount and a reason (%s)', (chosen, path) => {

@@ -8,7 +8,7 @@ vi.setConfig({ testTimeout: 30_000 });
 
 const HELD = [{ number: 3, amount_minor: 4850, amount: '48.50', reference: '桌 7', cashier: 'Li', held_at: 0 }];
 const KEYS: Record<string, Press> = {
-  F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F9: { kind: 'info' }, F10: { kind: 'training' },
+  F6: { kind: 'function', key: 'refund' }, F7: { kind: 'function', key: 'shift' }, F8: { kind: 'function', key: 'hold' }, Enter: { kind: 'enter' }, Esc: { kind: 'escape' }, F9: { kind: 'info' }, F10: { kind: 'training' },
 };
 
 function state(facts: object = {}): object {
@@ -23,6 +23,7 @@ interface Asked {
   path: string;
   body: unknown;
   answer(body: unknown): Promise<void>;
+  refuse(code: string): Promise<void>;
 }
 
 /** One till's page with its agent played by the test: what was asked, and what the agent says by itself. */
@@ -72,6 +73,10 @@ class Page {
         body: init.body === undefined ? undefined : JSON.parse(String(init.body)),
         answer: async (body) => {
           done({ ok: true, status: 200, json: async () => body });
+          await settled();
+        },
+        refuse: async (code) => {
+          done({ ok: false, status: 409, json: async () => ({ code, detail: '', trace_id: '' }) });
           await settled();
         },
       });
@@ -237,4 +242,44 @@ test('a played sale that is answered after training is not among the real ones',
   expect(page.model).toMatchObject({ screen: { kind: 'home' }, sales: [], busy: [] });
   await page.tell('scan', { result: 'training_sale', sale: sale('training_2') });
   expect(page.model).toMatchObject({ screen: { kind: 'home' }, sales: [] });
+});
+
+/** Somebody who keys on while it is checked, or keys the PIN once more, must not key it into the float or an amount. */
+test('while a PIN is under way what is keyed goes nowhere', async () => {
+  const page = await Page.open();
+  await page.connect(state({ pins: true, supervisor_needed: true }));
+  page.keys('F7', 'Enter', '0', '7', 'Enter', '7', '3', '9', '1', 'Enter', '5', '0', '0', 'Enter', '7', '3', '9', '1');
+  const opening = page.last('/api/shift/open');
+  expect(opening.body).toEqual({ float_minor: 500, cashier: '07', cashier_number: '07', pin: '7391' });
+  await opening.refuse('pin_wrong');
+  expect(page.model.screen).toEqual({ kind: 'sign-on', asks: 'pin', number: '07', pin: null, float: '500', keyed: '' });
+  page.keys('7', '3', '9', '2', 'Enter', 'Enter');
+  expect(page.last('/api/shift/open').body).toMatchObject({ float_minor: 500, pin: '7392' });
+  await page.last('/api/shift/open').answer({ batch: 1, cashier: 'Li' });
+
+  await page.tell('sale', { ...sale('pay_1'), amount_minor: 900, refunded_minor: 0, settled: true, actions: ['refund'] });
+  await page.tell('scan', { result: 'found', sale: sale('pay_1') });
+  page.keys('F6');
+  const held = () => new Promise((done) => setTimeout(done, 360));
+  page.keys('3', '0', '0', 'Enter');
+  await held();
+  page.keys('Enter', '8', 'Enter', '6', '0', '2', '7');
+  expect(page.model.screen).toMatchObject({ kind: 'supervisor', number: '8', body: { amount_minor: 300 } });
+  await held();
+  page.keys('Enter', '6', '0', '2', '7');
+  expect(page.last('/api/sales/pay_1/refund').body).toEqual({ amount_minor: 300, supervisor: { staff_code: '8', pin: '6027' } });
+  expect(page.model.screen).toEqual({ kind: 'sale', payment: 'pay_1' });
+  await page.last('/api/sales/pay_1/refund').refuse('pin_wrong');
+  expect(page.model.screen).toMatchObject({ kind: 'supervisor', number: '8', keyed: '' });
+});
+
+test('goods that are scanned with an amount keyed go into the basket', async () => {
+  const page = await Page.open();
+  await page.connect();
+  page.keys('5', '0', '0');
+  page.store.press({ kind: 'scanned', text: '4006381333931' }, 'key', 300_000);
+  expect(page.last('/api/sales').body).toMatchObject({ amount_minor: 500, method: 'scan', code: '4006381333931' });
+  await page.last('/api/sales').refuse('goods_scanned');
+  expect(page.last('/api/scan').body).toEqual({ text: '4006381333931' });
+  expect(page.model.notice).toBeNull();
 });

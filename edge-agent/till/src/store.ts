@@ -1,13 +1,15 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type ScanAnswer, type Shift,
+  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type SaleScan, type ScanAnswer, type Shift,
   type TillState,
 } from './api';
+import { basketScreen } from './basket';
 import { changesOf, type Draft, takesKeys } from './devices';
-import { HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
+import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
 import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
-import { afterShift } from './shift';
+import { afterShift, namedAgain, signOnAgain } from './shift';
+import { supervisorFor } from './supervisor';
 import type { Language } from './text';
 
 export type Notice =
@@ -97,6 +99,7 @@ export function switchLanguage(): void {
 function questionOf(screen: Screen): string {
   if (screen.kind === 'count' && screen.sure) return `count-${screen.doubt ? 'doubt' : 'sure'}${screen.held === undefined ? '' : '-held'}`;
   if (screen.kind === 'device-form' && screen.sure === true) return 'device-form-sure';
+  if (screen.kind === 'supervisor') return screen.number === null ? 'supervisor' : 'supervisor-pin';
   return screen.kind === 'refund' && screen.sure ? 'refund-sure' : screen.kind;
 }
 
@@ -108,18 +111,25 @@ function questionOf(screen: Screen): string {
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
-  if (!['enter', 'method', 'pick', 'take', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
+  if (!['enter', 'method', 'pick', 'take', 'line', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
   const question = questionOf(model.screen);
-  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'device-form-sure'].includes(question) || question.startsWith('count-'));
+  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'device-form-sure', 'basket-clear', 'supervisor-pin'].includes(question) || question.startsWith('count-'));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
 
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
-  if (model.busy.some(isAlone) || isTooEarly(what, by, at)) return;
-  take(step(model.screen, what, model.sales, model.state?.shift?.batch ?? null, inTraining(), model.state?.held), at);
+  if (model.busy.some(isAlone) || pinsUnderWay > 0 || isTooEarly(what, by, at)) return;
+  const { state } = model;
+  const asks = { pins: state?.pins ?? false, supervisor: !inTraining() && (state?.supervisor_needed ?? false) };
+  // What was scanned for a real customer is no part of a sale that is only played.
+  const basket = inTraining() ? null : (state?.basket ?? null);
+  take(step(model.screen, what, model.sales, state?.shift?.batch ?? null, inTraining(), state?.held, basket, asks), at);
 }
+
+/** Presses that a PIN went with, and that wait for their answer. */
+let pinsUnderWay = 0;
 
 /** Whether sales are only played. */
 function inTraining(): boolean {
@@ -142,6 +152,8 @@ async function carry(wish: Wish): Promise<void> {
       return begin(salesPath(), wish.body);
     case 'act':
       return begin(`${salesPath()}/${wish.payment}/${wish.action}`, wish.body);
+    case 'basket':
+      return begin(BASKET, { revision: model.state?.basket?.revision ?? 0, press: wish.press });
     case 'hold':
       return begin(HELD, wish.body);
     case 'drop':
@@ -166,7 +178,7 @@ async function carry(wish: Wish): Promise<void> {
       const askedAt = performance.now();
       return ask(async () => {
         const answer = await post<ScanAnswer>('/api/scan', { text: wish.text }, key);
-        if (isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
+        if (answer.result !== 'basket' && isOfNow(answer)) set({ sales: withAnswers(askedAt, [answer.sale]) });
         scanned(answer);
       });
     }
@@ -189,15 +201,31 @@ async function begin(path: string, body: unknown): Promise<void> {
 }
 
 async function carryOut(intent: Intent): Promise<void> {
+  const secret = hasPin(intent.body) ? 1 : 0;
+  pinsUnderWay += secret;
+  try {
+    await carriedOut(intent);
+  } finally {
+    pinsUnderWay -= secret;
+  }
+}
+
+async function carriedOut(intent: Intent): Promise<void> {
   set({ busy: [...model.busy, intent.path] });
   const askedAt = performance.now();
   const asking = model.screen;
   try {
-    const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } }>(intent, () => set({ silent: true }));
+    const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } } | { basket: Basket | null }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
     if (intent.path.startsWith(HELD)) {
       const isDone = intent.path === HELD && asking.kind === 'reference' && model.screen === asking;
       return set({ ...rest, screen: isDone ? HOME : model.screen });
+    }
+    if ('basket' in answer) {
+      // The state tells of it too; whoever presses on must not press on what was before.
+      const isHere = ['home', 'held'].includes(model.screen.kind) && answer.basket !== null;
+      const shown = isHere ? basketScreen(answer.basket === null ? 0 : answer.basket.lines.length - 1) : model.screen;
+      return set({ ...rest, ...withBasket(answer.basket), screen: shown });
     }
     if ('batch' in answer) {
       // What was just closed is shown, with what should have been in the drawer; all else is done.
@@ -215,7 +243,13 @@ async function carryOut(intent: Intent): Promise<void> {
     set({ ...rest, sales, screen });
   } catch (error) {
     set({ busy: model.busy.filter((path) => path !== intent.path), silent: false });
+    const code = error instanceof Problem ? error.code : '';
+    // With an amount to be paid, only the agent can tell goods from a customer's code.
+    const text = isNewSale(intent.path) && code === 'goods_scanned' ? (intent.body as { code?: string }).code : undefined;
+    if (text !== undefined) return carry({ kind: 'scan', text });
     tell(error);
+    const again = askedAgain(intent, code);
+    if (again !== null) set({ screen: again });
     const isDoubt = error instanceof Problem && error.code === 'shift_in_doubt';
     const isLeft = error instanceof Problem && error.code === 'held_left';
     if (isLeft && model.screen.kind === 'count') {
@@ -224,6 +258,15 @@ async function carryOut(intent: Intent): Promise<void> {
     }
     if (isDoubt && model.screen.kind === 'count') set({ screen: { ...model.screen, sure: true, doubt: true } });
   }
+}
+
+/** Where the page goes for what the agent wants besides. A screen that the cashier has left by then stays. */
+function askedAgain({ path, body }: Intent, code: string): Screen | null {
+  const { screen } = model;
+  if (path === '/api/shift/open') return signOnAgain(screen, code);
+  if (path.startsWith('/api/shift/')) return namedAgain(screen, code);
+  const asked = supervisorFor(path, body, code);
+  return screen.kind === 'sale' && screen.payment === asked?.payment ? asked : null;
 }
 
 /** Asks something that is harmless to lose. */
@@ -260,14 +303,34 @@ function withAnswers(askedAt: number, answers: readonly Sale[]): Sale[] {
 }
 
 /** Whether it tells of a sale of the kind that is keyed now: a real one, or one that is only played. */
-function isOfNow({ result }: ScanAnswer): boolean {
+function isOfNow({ result }: SaleScan): boolean {
   return result === 'found' || (result === 'training_sale') === inTraining();
 }
 
+/** The state with this basket. */
+function withBasket(basket: Basket | null): Partial<Model> {
+  return model.state === null ? {} : { state: { ...model.state, basket } };
+}
+
+/** Where goods that are scanned lead to the basket: nothing else is being asked. */
+const TO_BASKET: readonly Screen['kind'][] = ['home', 'basket', 'method', 'cash', 'find', 'sale', 'held', 'info'];
+
 function scanned(answer: Events['scan']): void {
-  if (answer.result === 'unexpected') {
-    set({ notice: { kind: 'scan' } });
-    return;
+  switch (answer.result) {
+    case 'unexpected':
+      set({ notice: { kind: 'scan' } });
+      return;
+    case 'barcode_unknown':
+      tell(new Problem(404, answer.result, answer.ends_in ?? ''));
+      return;
+    case 'goods_scanned':
+      tell(new Problem(409, answer.result, ''));
+      return;
+    case 'basket': {
+      const leads = TO_BASKET.includes(model.screen.kind) && answer.basket !== null;
+      set({ ...withBasket(answer.basket), ...(leads ? { screen: basketScreen(answer.scanned?.line), notice: null } : {}) });
+      return;
+    }
   }
   if (!isOfNow(answer)) return;
   const { sale } = answer;
@@ -306,6 +369,7 @@ function takeState(state: TillState): void {
   }
   const after = afterShift(model.screen, state.shift?.batch ?? null, model.busy);
   set(after === model.screen ? { state, offlineSince } : { state, offlineSince, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
+  if ((state.basket ?? null) === null && ['basket', 'basket-clear'].includes(model.screen.kind)) set({ screen: HOME });
   // The others are real, or were only played: what is on the screen is of them.
   if (turned && !isFirst) {
     intents.forgetScan();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { TEXTS, whyFailed } from './text';
+import { Problem } from './api';
+import { plainWords, TEXTS, whyFailed } from './text';
 
 /** The codes of a table in Rust: every text that an arm leads to. */
 function codesIn(file: string, from: string): string[] {
@@ -32,6 +33,14 @@ test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words
 
 test('both languages know the same reasons', () => {
   expect(Object.keys(TEXTS.zh.problems)).toEqual(Object.keys(TEXTS.en.problems));
+});
+
+test('whoever keyed a wrong PIN is told how many tries are left', () => {
+  const wrong = new Problem(409, 'pin_wrong', 'The PIN is wrong; 4 more tries before it is locked');
+  expect(plainWords(TEXTS.zh, wrong)).toBe('密码不正确，还可再试 4 次。');
+  expect(plainWords(TEXTS.en, wrong)).toBe('The PIN is wrong. Tries left before it is locked: 4.');
+  const locked = new Problem(409, 'pin_locked', 'Too many wrong PINs: wait 2 minutes');
+  expect(plainWords(TEXTS.zh, locked)).toContain('2 minutes');
 });
 
 test('a reason without words of ours is told in the channel’s', () => {

@@ -2,6 +2,7 @@
 
 import type { Action, Failure, Method, Problem, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
+import { BASKET, type BasketTexts } from './text-basket';
 import { DEVICES, type DeviceTexts } from './text-devices';
 
 export type Language = 'zh' | 'en';
@@ -74,6 +75,8 @@ export interface Texts {
     byHint: string;
     doubtSure: string;
   };
+  pin: { title: string; hint: string };
+  supervisor: { title: string; number: string; hint: string };
   refundTitle: string;
   refundAll: string;
   refundSure: string;
@@ -123,6 +126,7 @@ export interface Texts {
   booksAgree: string;
   booksDisagree: string;
   booksUnknown: string;
+  basket: BasketTexts;
   devices: DeviceTexts;
   alarms: string;
   noAlarms: string;
@@ -211,6 +215,8 @@ const zh: Texts = {
     byHint: '换人经手就输入其操作员号，按确认',
     doubtSure: '联系不上中心，以下交易结果不明。仍要结算？',
   },
+  pin: { title: '密码', hint: '输入密码，按确认' },
+  supervisor: { title: '主管授权', number: '主管操作员号', hint: '请主管输入操作员号，按确认' },
   refundTitle: '退款金额',
   refundAll: '直接按确认：退还全部余额',
   refundSure: '确认退款？',
@@ -271,6 +277,7 @@ const zh: Texts = {
   booksAgree: '本机与中心账目一致',
   booksDisagree: '本机与中心账目不一致',
   booksUnknown: '中心没有应答，暂时无法核对',
+  basket: BASKET.zh,
   devices: DEVICES.zh,
   alarms: '告警',
   noAlarms: '没有告警',
@@ -285,6 +292,11 @@ const zh: Texts = {
     sale_not_found: '没有找到这笔交易。',
     scan_not_awaited: '请先输入金额，再扫描付款码。',
     receipt_elsewhere: '这是别的收银机的小票，请到那台机器或管理后台退款。',
+    barcode_unknown: '商品目录里没有这个条码 {0}：请输入金额，或请管理人员添加。',
+    goods_scanned: '这是商品，现在要扫顾客的付款码；要加商品请先返回。',
+    basket_changed: '购物篮已在别处变更，没有执行。请重新查看。',
+    basket_busy: '购物篮现在不能变更：请先收款、挂单或清空。',
+    basket_invalid: '购物篮不能这样：',
     held_not_found: '这个挂单已经收款或作废。',
     held_full: '挂单太多，请先收款或作废几个。',
     held_left: '还有挂单，结算会把它们作废。',
@@ -294,6 +306,14 @@ const zh: Texts = {
     training_busy: '还有交易没有完成，现在不能进入或退出培训。',
     shift_open: '已经有人签到，请先结算。',
     no_shift: '请先签到。',
+    cashier_unknown: '本机没有这个操作员号。',
+    pin_needed: '请输入密码。',
+    pin_wrong: '密码不正确，还可再试 {0} 次。',
+    pin_locked: '密码输错次数过多，已锁定。',
+    pin_invalid: '密码是 4 至 8 位数字。',
+    pin_uncheckable: '无法核对密码，请在管理后台重设密码。',
+    supervisor_needed: '需要主管授权。',
+    not_a_supervisor: '这不是主管的操作员号。',
     other_shift: '班次已在别处变更，没有执行。请重新查看。',
     shift_busy: '还有交易没有完成，现在不能结算：等待、查询或取消它。',
     shift_in_doubt: '联系不上中心，有交易结果不明。',
@@ -410,6 +430,8 @@ const en: Texts = {
     byHint: 'If it is somebody else, key their number, then Enter',
     doubtSure: 'Core is away and these are in doubt. Close all the same?',
   },
+  pin: { title: 'PIN', hint: 'Key in the PIN, then Enter' },
+  supervisor: { title: 'A supervisor approves', number: 'Supervisor’s number', hint: 'A supervisor keys in the number, then Enter' },
   refundTitle: 'Amount to refund',
   refundAll: 'Enter alone refunds all that is left',
   refundSure: 'Refund this?',
@@ -470,6 +492,7 @@ const en: Texts = {
   booksAgree: 'This terminal’s and core’s books agree',
   booksDisagree: 'This terminal’s and core’s books differ',
   booksUnknown: 'Core does not answer: cannot compare now',
+  basket: BASKET.en,
   devices: DEVICES.en,
   alarms: 'Alarms',
   noAlarms: 'No alarms',
@@ -484,6 +507,11 @@ const en: Texts = {
     sale_not_found: 'There is no such sale.',
     scan_not_awaited: 'Key in the amount first, then scan the code.',
     receipt_elsewhere: 'This is a receipt of another till. Refund it there, or on the dashboard.',
+    barcode_unknown: 'This barcode is not in the catalogue: {0} Key the price, or have it added.',
+    goods_scanned: 'These are goods, and the customer’s code is awaited. To add them, go back first.',
+    basket_changed: 'The basket was changed elsewhere; nothing was done. Look again.',
+    basket_busy: 'The basket cannot be changed now: sell it, put it aside or clear it first.',
+    basket_invalid: 'The basket cannot be like this:',
     held_not_found: 'This is not put aside any more: it was sold or dropped.',
     held_full: 'Too much is put aside. Sell or drop some first.',
     held_left: 'Some are put aside. Closing the batch drops them.',
@@ -493,6 +521,14 @@ const en: Texts = {
     training_busy: 'A sale is not finished: training cannot begin or end now.',
     shift_open: 'Somebody has signed on already. Close that batch first.',
     no_shift: 'Sign on first.',
+    cashier_unknown: 'No cashier has this number at this till.',
+    pin_needed: 'Key in the PIN.',
+    pin_wrong: 'The PIN is wrong. Tries left before it is locked: {0}.',
+    pin_locked: 'Locked.',
+    pin_invalid: 'A PIN has 4 to 8 digits.',
+    pin_uncheckable: 'The PIN cannot be checked: have a new one set on the dashboard.',
+    supervisor_needed: 'A supervisor must approve this.',
+    not_a_supervisor: 'This is not a supervisor’s number.',
     other_shift: 'The shift was changed elsewhere: nothing was done. Look at the screen again.',
     shift_busy: 'A sale is not finished, so the batch cannot be closed now: wait, query it or cancel it.',
     shift_in_doubt: 'Core is away, and some sales are in doubt.',
@@ -544,7 +580,11 @@ export function whyFailed(t: Texts, failure: Failure): string {
 export function plainWords(t: Texts, problem: Problem): string {
   const words = t.problems[problem.code];
   // Which sale is in the way, or which setting, only the agent knows.
-  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid'].includes(problem.code);
+  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked', 'basket_invalid'].includes(problem.code);
+  // The end of what was scanned, if it looks like a barcode.
+  if (words !== undefined && problem.code === 'barcode_unknown') return fill(words, /\d{4}/.exec(problem.detail)?.[0] ?? '');
+  // How many tries are left stands in its sentence alone.
+  if (words !== undefined && problem.code === 'pin_wrong') return fill(words, /\d+/.exec(problem.detail)?.[0] ?? '…');
   if (words !== undefined) return isTold ? `${words} ${problem.detail}` : words;
   const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
   return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { likelyTendered, minorOf, shown } from './amount';
 import { Bar } from './bar';
+import { BasketRoom, BasketRow } from './basket-screens';
 import { DeviceRoom } from './device-screens';
 import { useModel, useText } from './hooks';
 import type { Order } from './held';
@@ -13,6 +14,7 @@ import { FUNCTION_KEYS } from './keyboard';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
+import { SupervisorRoom } from './supervisor-screens';
 import { type Notice as NoticeKind, press } from './store';
 import { fill, plainWords, TEXTS } from './text';
 
@@ -56,12 +58,17 @@ function roomOf(screen: Screen) {
     case 'held':
     case 'drop':
       return <HeldRoom screen={screen} />;
+    case 'basket':
+    case 'basket-clear':
+      return <BasketRoom screen={screen} />;
     case 'shift':
     case 'sign-on':
     case 'drawer':
     case 'count':
     case 'report':
       return <ShiftRoom screen={screen} />;
+    case 'supervisor':
+      return <SupervisorRoom screen={screen} />;
     case 'devices':
     case 'device':
     case 'device-form':
@@ -181,6 +188,7 @@ function HomeScreen({ keyed, order }: { keyed: string; order: Order | undefined 
       <section>
         <Sum label={t.amount} text={show(minorOf(keyed))} />
         <OrderLine order={order} />
+        {keyed === '' && <BasketRow />}
         <h2>{t.recent}</h2>
         <ul class="sales">
           {sales.length === 0 && <li class="none">{t.noSales}</li>}

@@ -3,12 +3,16 @@
 //! Requests deny unknown fields (a misspelt one must not be ignored); answers ignore them (core may be newer).
 
 mod card;
+mod goods;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::card::{CardEntry, PresentedCard, PresentedPin};
+pub use self::{
+    card::{CardEntry, PresentedCard, PresentedPin},
+    goods::{CatalogueGoods, CatalogueRate, Goods, GoodsChanges, GoodsTax},
+};
 use crate::{
     Amount, ChannelAccountId, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
 };
@@ -27,19 +31,6 @@ pub fn stands_in_text(letter: char) -> bool {
 
 /// Longest scanned code, in bytes: EMVCo limits consumer-presented payloads to 512 characters.
 pub const SCANNED_CODE_LEN_MAX: usize = 512;
-
-/// One line of what is sold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Goods {
-    /// 1 to [`TEXT_LEN_MAX`] characters.
-    pub name: String,
-    /// 1 to 9,999.
-    pub quantity: u32,
-    /// Price of one, in minor units of the order's currency; 0 or more.
-    pub price_minor: i64,
-}
 
 /// `POST /v1/payments`. The `Idempotency-Key` header names the payment: if it is itself a `pay_…` id it becomes the
 /// payment's id (a terminal mints it with [`PaymentId::for_sale`]), else the id is [`PaymentId::for_key`].

@@ -157,6 +157,12 @@ ids! {
     StoredValueAccountId = "sva";
     /// One change of such an account's balance.
     StoredValueMovementId = "svm";
+    /// A person who signs on at tills.
+    CashierId = "csh";
+    /// Something that a merchant sells, as its catalogue has it.
+    GoodsId = "gds";
+    /// A tax on what a merchant sells.
+    TaxRateId = "txr";
 }
 
 /// A number that only grows, from 1: a terminal's journal entries, a terminal's sales, core's outbox.

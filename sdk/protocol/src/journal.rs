@@ -6,15 +6,19 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Amount, Millis, Money, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState, api::RefundState};
+use crate::{
+    Amount, CashierId, Millis, Money, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState, api::RefundState,
+};
 
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
-/// Version 2 added the records of a shift. Each record is written in the oldest version that has it, so that a core which
-/// knows no shifts still takes the sales of a terminal that opens none.
-pub const RECORD_VERSION: u16 = 2;
+/// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods. Each record is written in the oldest
+/// version that has it, so that a core which knows no shifts still takes the sales of a terminal that opens none. One that does
+/// not know the version of an entry takes those before it; that one and all behind it wait on the terminal until it does.
+pub const RECORD_VERSION: u16 = 3;
 
-/// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest.
+/// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest. A till bounds what it
+/// puts into one by bytes, since names and taxes may be longer.
 pub const PAYLOAD_LEN_MAX: usize = 32 * 1024;
 
 /// The hash before the first entry.
@@ -75,9 +79,21 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         void: bool,
         cashier: String,
+        /// The supervisor who approved it by a PIN, if one was needed. Readers of before pass over it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approved_by: Option<Approver>,
     },
     /// A refund or void through core was keyed.
-    RefundKeyed { refund: RefundId, payment: PaymentId, amount: Amount, void: bool, cashier: String },
+    RefundKeyed {
+        refund: RefundId,
+        payment: PaymentId,
+        amount: Amount,
+        void: bool,
+        cashier: String,
+        /// As in [`Self::CashRefund`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approved_by: Option<Approver>,
+    },
     /// What core said of that refund or void.
     RefundSettled { refund: RefundId, payment: PaymentId, state: RefundState },
     /// A cashier signed on (签到), and with the shift a batch began. What was keyed from here to its [`Self::ShiftClosed`] is
@@ -109,17 +125,29 @@ pub enum Record {
 impl Record {
     /// The version of the format that brought this kind of record.
     #[must_use]
-    pub const fn version(&self) -> u16 {
+    pub fn version(&self) -> u16 {
         match self {
-            Self::SaleKeyed { .. }
-            | Self::SaleSettled { .. }
-            | Self::CashSale { .. }
+            Self::SaleKeyed { goods, .. } | Self::CashSale { goods, .. } => {
+                if goods.iter().all(Goods::is_plain) {
+                    1
+                } else {
+                    3
+                }
+            }
+            Self::SaleSettled { .. }
             | Self::CashRefund { .. }
             | Self::RefundKeyed { .. }
             | Self::RefundSettled { .. } => 1,
             Self::ShiftOpened { .. } | Self::PaidIn { .. } | Self::PaidOut { .. } | Self::ShiftClosed { .. } => 2,
         }
     }
+}
+
+/// Who let money go back. Names are not unique, and staff codes are given on: the id says who it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approver {
+    pub id: CashierId,
+    pub name: String,
 }
 
 /// How a sale through core is collected.

@@ -5,18 +5,22 @@
 //! has a version and a golden vector under `vectors/`.
 
 pub mod api;
+pub mod barcode;
+pub mod cashier;
 pub mod code;
 pub mod id;
 pub mod journal;
 pub mod message;
 pub mod money;
+pub mod pricing;
 pub mod time;
 pub mod topic;
 
 pub use id::{
-    ApiKeyId, BatchId, ChannelAccountId, DiscrepancyId, DisputeId, HandSettlementId, OrderId, PaymentId, PayoutId,
-    ReconciliationId, RefundId, Sequence, SessionId, StoreId, StoredValueAccountId, StoredValueMovementId, TenantId,
-    TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId,
+    ApiKeyId, BatchId, CashierId, ChannelAccountId, DiscrepancyId, DisputeId, GoodsId, HandSettlementId, OrderId,
+    PaymentId, PayoutId, ReconciliationId, RefundId, Sequence, SessionId, StoreId, StoredValueAccountId,
+    StoredValueMovementId, TaxRateId, TenantId, TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId,
+    WebhookEventId,
 };
 pub use money::{Amount, Currency, Money};
 pub use time::Millis;

@@ -62,6 +62,16 @@ fn the_records_of_a_shift_are_those_of_format_2() {
 }
 
 #[test]
+fn lines_with_discounts_and_taxes_are_of_format_3_and_cost_what_was_paid() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-3.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!(Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap(), entry);
+    let Record::CashSale { amount, goods, .. } = record else { panic!("the vector is a cash sale") };
+    assert_eq!(saoma_protocol::pricing::totals(&goods).unwrap().total_minor, amount.minor());
+}
+
+#[test]
 fn a_changed_entry_is_noticed() {
     let JournalVector { entry, .. } = journal_vector();
     let hash = entry.hash();
@@ -79,8 +89,8 @@ fn a_changed_entry_is_noticed() {
         assert_ne!(other.hash(), hash, "{other:?}");
     }
     assert_eq!(entry.checked([1; 32]), Err(EntryError::BrokenChain { sequence: Sequence(1) }));
-    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":3"#));
-    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 3 }));
+    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":4"#));
+    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 4 }));
     let unreadable = changed(|entry| entry.payload = "{".to_owned());
     assert!(matches!(unreadable.checked(GENESIS), Err(EntryError::Unreadable { .. })));
     let long = changed(|entry| entry.payload = " ".repeat(PAYLOAD_LEN_MAX + 1));

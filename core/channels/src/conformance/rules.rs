@@ -85,20 +85,16 @@ const ROWS: [Row; 16] = [
     Row { name: "epoch", why: "a till's clock may stand at its very beginning", at: Millis(0), ..USUAL },
 ];
 
-fn goods(name: String, quantity: u32, price_minor: i64) -> Goods {
-    Goods { name, quantity, price_minor }
-}
-
 fn two_goods() -> Vec<Goods> {
-    vec![goods("牛肉面 Noodles".to_owned(), 1, 950), goods("茶 Tea".to_owned(), 1, 300)]
+    vec![Goods::plain("牛肉面 Noodles".to_owned(), 1, 950), Goods::plain("茶 Tea".to_owned(), 1, 300)]
 }
 
 fn many_goods() -> Vec<Goods> {
-    (0..200).map(|_| goods("面".repeat(128), 9_999, MOST_MINOR)).collect()
+    (0..200).map(|_| Goods::plain("面".repeat(128), 9_999, MOST_MINOR)).collect()
 }
 
 fn odd_goods() -> Vec<Goods> {
-    ["🍚", "نودلز", "e\u{301}", "\"},{\"", "' OR 1=1 --", "0"].map(|name| goods(name.to_owned(), 1, 0)).to_vec()
+    ["🍚", "نودلز", "e\u{301}", "\"},{\"", "' OR 1=1 --", "0"].map(|name| Goods::plain(name.to_owned(), 1, 0)).to_vec()
 }
 
 impl Row {

@@ -21,7 +21,7 @@ fn amount(minor: i64, currency: &str) -> Amount {
 fn draft(minor: i64, currency: &str, goods: &str) -> Draft {
     Draft {
         amount: amount(minor, currency),
-        goods: vec![Goods { name: goods.to_owned(), quantity: 1, price_minor: minor }],
+        goods: vec![Goods::plain(goods.to_owned(), 1, minor)],
         store: StoreId::from_bytes([6; 16]),
         terminal: Some(TerminalId::from_bytes([7; 16])),
         cashier: Some("李".to_owned()),

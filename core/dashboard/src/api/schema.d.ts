@@ -283,6 +283,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cashier-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a cashier may not do alone. */
+        get: operations["cashiers_rules"];
+        /** Says what a cashier may not do alone. It holds at tills with cashiers of their own. */
+        put: operations["cashiers_change_rules"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cashiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's cashiers, by staff code, those who have left too. */
+        get: operations["cashiers_list"];
+        put?: never;
+        /** Adds a cashier. The tills of their stores hear of it when they are reached. */
+        post: operations["cashiers_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/cashiers/{cashier}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One cashier. */
+        get: operations["cashiers_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes a cashier, or takes them off the tills (`active`). */
+        patch: operations["cashiers_change"];
+        trace?: never;
+    };
+    "/v1/cashiers/{cashier}/pin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a cashier another PIN, and on the tills a fresh count of tries. */
+        post: operations["cashiers_set_pin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/channel-accounts": {
         parameters: {
             query?: never;
@@ -647,6 +718,42 @@ export interface paths {
         put?: never;
         /** Stops the broker: every terminal loses its connection, none may come back. Nothing is lost by it, only later. */
         post: operations["fleet_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/goods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's goods, oldest first. */
+        get: operations["goods_list"];
+        put?: never;
+        /** Adds goods. */
+        post: operations["goods_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/goods/{goods}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of the goods. */
+        get: operations["goods_show"];
+        /** Changes goods, takes them off or brings them back. */
+        put: operations["goods_change"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1770,6 +1877,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tax-rates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's taxes, oldest first. */
+        get: operations["tax-rates_list"];
+        put?: never;
+        /** Adds a tax. */
+        post: operations["tax-rates_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tax-rates/{tax_rate}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes a tax, for what is sold from now on. */
+        put: operations["tax-rates_change"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants": {
         parameters: {
             query?: never;
@@ -1823,6 +1965,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminal/cashiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may sign on at this terminal, with what their PINs are checked against. */
+        get: operations["terminal_cashiers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminal/enrol": {
         parameters: {
             query?: never;
@@ -1834,6 +1993,23 @@ export interface paths {
         put?: never;
         /** Gives a new terminal its certificate, for its claim code. */
         post: operations["terminal_enrol"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/terminal/goods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What changed in the catalogue since a version, for this terminal's store. */
+        get: operations["terminal_goods"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1988,7 +2164,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What of a terminal's journal waits for a person, in its order: it moved nothing in the books. */
+        /**
+         * What of a terminal's journal waits for a person, in its order. It moved nothing in the books, but for cash whose lines do not come
+         *     to its amount: that is booked, since it lies in the drawer.
+         */
         get: operations["held_list"];
         put?: never;
         post?: never;
@@ -2426,6 +2605,91 @@ export interface components {
          * @enum {string}
          */
         CardEntry: "swiped" | "fallback" | "chip" | "contactless" | "contactless_stripe" | "keyed";
+        /** @description A person who may sign on at a till. */
+        CashierCard: {
+            id: components["schemas"]["CashierId"];
+            /** @description Stands on receipts. */
+            name: string;
+            /** @description A role that the reader does not know is the one that may do least. */
+            role: components["schemas"]["TillRole"];
+            /** @example 07 */
+            staff_code: string;
+            verifier: components["schemas"]["Verifier"];
+        };
+        CashierId: string;
+        /** @description `GET /v1/terminal/cashiers`: who may sign on at this terminal, all of them. */
+        CashierList: {
+            /** @description One that the reader cannot read is passed over, and signs on nowhere. */
+            cashiers: components["schemas"]["CashierCard"][];
+            /**
+             * @description Whether who signs on shows a PIN: as long as the merchant has an active cashier, be it of another store. Else a till takes
+             *     whatever name is typed in.
+             */
+            pins: boolean;
+            /** @description A rule that the reader does not know is the strictest. */
+            supervisor_for: components["schemas"]["SupervisorFor"];
+            /**
+             * Format: int64
+             * @description Grows with every change of the merchant's cashiers; 0 if there never were any.
+             */
+            version: number;
+        };
+        /** @description What holds for all of the merchant's cashiers. */
+        CashierRules: {
+            /** @description What a cashier may not do at a till without a supervisor's PIN. */
+            supervisor_for: components["schemas"]["SupervisorFor"];
+        };
+        /** @description A person who signs on at tills. */
+        CashierView: {
+            /** @description Someone who is not active cannot sign on. */
+            active: boolean;
+            created_at: components["schemas"]["Millis"];
+            id: components["schemas"]["CashierId"];
+            /** @description Stands on receipts. */
+            name: string;
+            pin_set_at: components["schemas"]["Millis"];
+            role: components["schemas"]["TillRole"];
+            /**
+             * @description What is typed at the till before the PIN.
+             * @example 07
+             */
+            staff_code: string;
+            /** @description Where they may sign on; everywhere if it is empty. */
+            stores: components["schemas"]["StoreId"][];
+            /**
+             * Format: int64
+             * @description To be sent with a change.
+             */
+            version: number;
+        };
+        /** @description Something that is sold. */
+        CatalogueGoods: {
+            /** @description As [`crate::barcode::Barcode`] holds them. */
+            barcodes: string[];
+            id: components["schemas"]["GoodsId"];
+            name: string;
+            /** @description Of one; 0 or more. */
+            price: components["schemas"]["Money"];
+            tax_rate?: components["schemas"]["TaxRateId"] | null;
+        };
+        CatalogueRate: {
+            id: components["schemas"]["TaxRateId"];
+            tax: components["schemas"]["GoodsTax"];
+        };
+        ChangeCashier: {
+            /** @description `false` takes them off the tills. */
+            active?: boolean | null;
+            name?: string | null;
+            role?: components["schemas"]["TillRole"] | null;
+            staff_code?: string | null;
+            /** @description All of them; empty for everywhere. */
+            stores?: components["schemas"]["StoreId"][] | null;
+            /**
+             * Format: int64
+             * @description The version that was seen. If the cashier has another by now, nothing is changed.
+             */
+            version: number;
+        };
         ChangeChannelAccount: {
             enabled?: boolean | null;
             /**
@@ -2455,6 +2719,21 @@ export interface components {
              */
             account_version: number;
             terms: components["schemas"]["Terms"];
+        };
+        /** @description The goods as they shall be from now on. What was sold stays as it was. */
+        ChangeGoods: {
+            /** @description Those that are not are not sold, and their barcodes are free. */
+            active: boolean;
+            barcodes?: string[];
+            name: string;
+            price: components["schemas"]["Money"];
+            stores?: components["schemas"]["StoreId"][];
+            tax_rate?: components["schemas"]["TaxRateId"] | null;
+            /**
+             * Format: int64
+             * @description The version that was seen. If they have another by now, nothing is changed.
+             */
+            version: number;
         };
         ChangeMerchantRules: {
             enabled: boolean;
@@ -2490,6 +2769,19 @@ export interface components {
             /**
              * Format: int64
              * @description Of the account as it was read: if it has changed since, nothing is.
+             */
+            version: number;
+        };
+        /** @description The tax as it shall be from now on. What was sold stays as it was. */
+        ChangeTaxRate: {
+            active: boolean;
+            /** Format: int32 */
+            basis_points: number;
+            included: boolean;
+            name: string;
+            /**
+             * Format: int64
+             * @description The version that was seen. If it has another by now, nothing is changed.
              */
             version: number;
         };
@@ -2610,6 +2902,17 @@ export interface components {
             name: string;
             role: components["schemas"]["Role"];
         };
+        CreateCashier: {
+            /** @description 1 to 128 characters; stands on receipts. */
+            name: string;
+            /** @description 4 to 8 digits, not such as 1111, 1212 or 1234. */
+            pin: string;
+            role: components["schemas"]["TillRole"];
+            /** @description 1 to 8 digits, noughts in front count; of nobody else of the merchant's. */
+            staff_code: string;
+            /** @description Where they may sign on, 50 at most; everywhere without any. */
+            stores?: components["schemas"]["StoreId"][];
+        };
         CreateChannelAccount: {
             /**
              * Format: int32
@@ -2627,6 +2930,20 @@ export interface components {
                 [key: string]: string;
             };
             settings?: Record<string, never>;
+        };
+        CreateGoods: {
+            /**
+             * @description At most 20: EAN-8, EAN-13 or UPC-A with its check digit, or a code of the merchant's own of 1 to 32 visible ASCII
+             *     characters (which is not of 8, 12 or 13 digits). Each is of one of the goods that are active.
+             */
+            barcodes?: string[];
+            /** @description 1 to 128 characters; stands on receipts. */
+            name: string;
+            /** @description Of one, in the merchant's currency; 0 to 999,999,999,999 minor units. */
+            price: components["schemas"]["Money"];
+            /** @description At most 100; without any, it is sold in all stores. */
+            stores?: components["schemas"]["StoreId"][];
+            tax_rate?: components["schemas"]["TaxRateId"] | null;
         };
         /**
          * @description `POST /v1/payments`. The `Idempotency-Key` header names the payment: if it is itself a `pay_…` id it becomes the
@@ -2663,6 +2980,17 @@ export interface components {
             refund?: components["schemas"]["RefundId"] | null;
         };
         CreateStore: {
+            /** @description 1 to 128 characters; stands on receipts. */
+            name: string;
+        };
+        CreateTaxRate: {
+            /**
+             * Format: int32
+             * @description In hundredths of a percent, 0 to 10,000.
+             */
+            basis_points: number;
+            /** @description Whether prices contain it; else it comes on top. */
+            included: boolean;
             /** @description 1 to 128 characters; stands on receipts. */
             name: string;
         };
@@ -3001,9 +3329,20 @@ export interface components {
             items: components["schemas"]["FindingView"][];
             whole_at?: components["schemas"]["Millis"] | null;
         };
-        /** @description One line of what is sold. */
+        /**
+         * @description One line of what is sold.
+         *
+         *     What it costs is `quantity × price_minor − discount_minor − sale_discount_minor`; see [`crate::pricing`] for the tax on it.
+         *     The fields after the price came later and are left out where they say nothing: a core that does not know them takes every
+         *     line that has none. Lines with a discount or a tax are made from a catalogue alone, which only a core that knows them gives.
+         */
         Goods: {
-            /** @description 1 to [`TEXT_LEN_MAX`] characters. */
+            /**
+             * Format: int64
+             * @description Taken off this line by itself, 0 to what it costs.
+             */
+            discount_minor?: number;
+            /** @description 1 to [`super::TEXT_LEN_MAX`] characters. */
             name: string;
             /**
              * Format: int64
@@ -3015,6 +3354,60 @@ export interface components {
              * @description 1 to 9,999.
              */
             quantity: number;
+            /**
+             * Format: int64
+             * @description Its share of what is taken off the whole sale.
+             */
+            sale_discount_minor?: number;
+            tax?: components["schemas"]["GoodsTax"] | null;
+        };
+        /** @description `GET /v1/terminal/goods?since=N`: what changed in the catalogue, for one terminal's store. */
+        GoodsChanges: {
+            /** @description The catalogue begins with this page: what was held before goes. */
+            afresh: boolean;
+            /** @description New, or in the place of what was held of them. */
+            goods: components["schemas"]["CatalogueGoods"][];
+            /** @description Whether there is more now. */
+            more: boolean;
+            /** @description Not sold here any more; some may never have been held. */
+            removed: components["schemas"]["GoodsId"][];
+            /** @description All of the merchant's, in the place of those held. */
+            tax_rates: components["schemas"]["CatalogueRate"][];
+            /** @description The version up to which this page goes: the `since` of the next request. */
+            through: components["schemas"]["Sequence"];
+        };
+        GoodsId: string;
+        /** @description The tax on a line, as it was when it was sold. */
+        GoodsTax: {
+            /**
+             * Format: int32
+             * @description In hundredths of a percent, 0 to 10,000.
+             */
+            basis_points: number;
+            /** @description Whether prices contain it; else it comes on top. */
+            included: boolean;
+            /** @description As it stands on receipts. */
+            name: string;
+        };
+        /** @description Something that is sold. */
+        GoodsView: {
+            active: boolean;
+            /** @description A UPC-A as the EAN-13 that it is. */
+            barcodes: string[];
+            created_at: components["schemas"]["Millis"];
+            id: components["schemas"]["GoodsId"];
+            name: string;
+            /** @description Of one. */
+            price: components["schemas"]["Money"];
+            /** @description Where it is sold; empty: in all stores. */
+            stores: components["schemas"]["StoreId"][];
+            tax_rate?: components["schemas"]["TaxRateId"] | null;
+            updated_at: components["schemas"]["Millis"];
+            /**
+             * Format: int64
+             * @description To be sent with a change.
+             */
+            version: number;
         };
         /** @enum {string} */
         HandOutcome: "paid" | "not_paid";
@@ -3027,7 +3420,7 @@ export interface components {
             /** @description Version of the agent, for example `0.1.0`. */
             version: string;
         };
-        /** @description An entry of a terminal's journal that is stored and booked nothing. */
+        /** @description An entry of a terminal's journal that is stored and booked nothing, or cash that is booked and whose lines do not come to it. */
         HeldEntry: {
             /** @description The terminal's clock. */
             at: components["schemas"]["Millis"];
@@ -3060,6 +3453,11 @@ export interface components {
             entries: components["schemas"]["Entry"][];
         };
         JournalVerdict: {
+            /**
+             * @description With [`Verdict::Rejected`]: nothing is wrong with the entry, it is of a format that this core does not know yet. The
+             *     terminal sends it again now and then.
+             */
+            newer?: boolean;
             sequence: components["schemas"]["Sequence"];
             verdict: components["schemas"]["Verdict"];
             /** @description For people, at most 500 characters. */
@@ -3244,6 +3642,33 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_CashierView: {
+            items: {
+                /** @description Someone who is not active cannot sign on. */
+                active: boolean;
+                created_at: components["schemas"]["Millis"];
+                id: components["schemas"]["CashierId"];
+                /** @description Stands on receipts. */
+                name: string;
+                pin_set_at: components["schemas"]["Millis"];
+                role: components["schemas"]["TillRole"];
+                /**
+                 * @description What is typed at the till before the PIN.
+                 * @example 07
+                 */
+                staff_code: string;
+                /** @description Where they may sign on; everywhere if it is empty. */
+                stores: components["schemas"]["StoreId"][];
+                /**
+                 * Format: int64
+                 * @description To be sent with a change.
+                 */
+                version: number;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_ChannelAccountView: {
             items: {
                 created_at: components["schemas"]["Millis"];
@@ -3395,6 +3820,30 @@ export interface components {
                 /** @description JSON Schema of a merchant's settings: the form is drawn from it. */
                 settings_schema: unknown;
                 version: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_GoodsView: {
+            items: {
+                active: boolean;
+                /** @description A UPC-A as the EAN-13 that it is. */
+                barcodes: string[];
+                created_at: components["schemas"]["Millis"];
+                id: components["schemas"]["GoodsId"];
+                name: string;
+                /** @description Of one. */
+                price: components["schemas"]["Money"];
+                /** @description Where it is sold; empty: in all stores. */
+                stores: components["schemas"]["StoreId"][];
+                tax_rate?: components["schemas"]["TaxRateId"] | null;
+                updated_at: components["schemas"]["Millis"];
+                /**
+                 * Format: int64
+                 * @description To be sent with a change.
+                 */
+                version: number;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -3698,6 +4147,25 @@ export interface components {
                 reverses?: components["schemas"]["StoredValueMovementId"] | null;
                 /** @description From 1, without gaps in an account. */
                 sequence: components["schemas"]["Sequence"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_TaxRateView: {
+            items: {
+                active: boolean;
+                /** Format: int32 */
+                basis_points: number;
+                created_at: components["schemas"]["Millis"];
+                id: components["schemas"]["TaxRateId"];
+                included: boolean;
+                name: string;
+                /**
+                 * Format: int64
+                 * @description To be sent with a change.
+                 */
+                version: number;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -4088,6 +4556,9 @@ export interface components {
         } | {
             /** @enum {string} */
             kind: "sync_now";
+        } | {
+            /** @enum {string} */
+            kind: "goods_changed";
         };
         /** @description `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic. */
         Pushes: {
@@ -4309,6 +4780,10 @@ export interface components {
             /** @description Browser and address at the sign-in. */
             label: string;
             refreshed_at?: components["schemas"]["Millis"] | null;
+        };
+        SetPin: {
+            /** @description 4 to 8 digits, not such as 1111, 1212 or 1234. */
+            pin: string;
         };
         Settlement: {
             /** @description The first moment of the period, and the first one after it. */
@@ -4569,11 +5044,32 @@ export interface components {
             /** Format: int64 */
             theirs_minor: number;
         };
+        /**
+         * @description What a cashier may not do at a till without a supervisor's PIN.
+         * @enum {string}
+         */
+        SupervisorFor: "none" | "refunds";
         TallyView: {
             /** Format: int64 */
             count: number;
             /** Format: int64 */
             minor: number;
+        };
+        TaxRateId: string;
+        /** @description A tax. */
+        TaxRateView: {
+            active: boolean;
+            /** Format: int32 */
+            basis_points: number;
+            created_at: components["schemas"]["Millis"];
+            id: components["schemas"]["TaxRateId"];
+            included: boolean;
+            name: string;
+            /**
+             * Format: int64
+             * @description To be sent with a change.
+             */
+            version: number;
         };
         TenantId: string;
         /** @description A merchant. */
@@ -4643,6 +5139,11 @@ export interface components {
             rate_basis_points: number;
             tariffs?: components["schemas"]["CurrencyTariff"][];
         };
+        /**
+         * @description What a person may do at a till.
+         * @enum {string}
+         */
+        TillRole: "cashier" | "supervisor";
         Timeline: {
             disputes: components["schemas"]["DisputeView"][];
             /** @description Oldest first. */
@@ -4732,6 +5233,8 @@ export interface components {
         };
         /** @enum {string} */
         Verdict: "held" | "rejected";
+        /** @description What a PIN is checked against: a PHC string of argon2id. Does not print. */
+        Verifier: string;
         /** @description What came of one attempt. */
         WebhookAttemptView: {
             at: components["schemas"]["Millis"];
@@ -5447,6 +5950,228 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchDetail"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierRules"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_change_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CashierRules"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierRules"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CashierView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_create: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateCashier"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cashier: components["schemas"]["CashierId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cashier: components["schemas"]["CashierId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeCashier"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cashiers_set_pin: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                cashier: components["schemas"]["CashierId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetPin"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierView"];
                 };
             };
             /** @description What is wrong, and what to do */
@@ -6234,6 +6959,141 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    goods_list: {
+        parameters: {
+            query?: {
+                /** @description Those that are sold, or those that are not. */
+                active?: boolean;
+                /** @description The active goods with this barcode alone. */
+                barcode?: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_GoodsView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    goods_create: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateGoods"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoodsView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    goods_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                goods: components["schemas"]["GoodsId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoodsView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    goods_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                goods: components["schemas"]["GoodsId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeGoods"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoodsView"];
+                };
             };
             /** @description What is wrong, and what to do */
             default: {
@@ -8746,6 +9606,102 @@ export interface operations {
             };
         };
     };
+    "tax-rates_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TaxRateView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "tax-rates_create": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateTaxRate"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxRateView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "tax-rates_change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tax_rate: components["schemas"]["TaxRateId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeTaxRate"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaxRateView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     tenants_list: {
         parameters: {
             query?: {
@@ -8905,6 +9861,34 @@ export interface operations {
             };
         };
     };
+    terminal_cashiers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CashierList"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     terminal_enrol: {
         parameters: {
             query?: never;
@@ -8924,6 +9908,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Enrolled"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_goods: {
+        parameters: {
+            query?: {
+                /** @description The `through` of the answer before; 0 for all of it. */
+                since?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoodsChanges"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -124,11 +124,18 @@ function Facts({ payment }: { payment: Payment }) {
 
 function Goods({ payment }: { payment: Payment }) {
   const { t } = useText();
-  return payment.goods.map((goods) => (
-    <div key={`${goods.name}${goods.price_minor}`}>
-      {goods.name} {t.payment.quantity}{goods.quantity} · {formatMinor(goods.price_minor, payment.amount.currency)}
-    </div>
-  ));
+  const show = (minor: number): string => formatMinor(minor, payment.amount.currency);
+  // Two lines may be the same, and none moves.
+  return payment.goods.map((goods, line) => {
+    const off = (goods.discount_minor ?? 0) + (goods.sale_discount_minor ?? 0);
+    return (
+      <div key={line}>
+        {goods.name} {t.payment.quantity}{goods.quantity} · {show(goods.price_minor)}
+        {off > 0 && ` · −${show(off)}`}
+        {goods.tax != null && ` · ${goods.tax.name} ${goods.tax.basis_points / 100}%`}
+      </div>
+    );
+  });
 }
 
 function Refunds({ refunds }: { refunds: readonly Refund[] }) {

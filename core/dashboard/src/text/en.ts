@@ -6,7 +6,7 @@ export const en = {
   language: 'English',
   product: 'Saoma',
   rooms: {
-    payments: 'Payments', terminals: 'Terminals', batches: 'Batches', reconciliation: 'Reconciliation', books: 'Trial balance',
+    payments: 'Payments', terminals: 'Terminals', cashiers: 'Cashiers', batches: 'Batches', reconciliation: 'Reconciliation', books: 'Trial balance',
     webhooks: 'Webhooks',
   },
   shell: {
@@ -76,6 +76,14 @@ export const en = {
     claimTitle: 'Claim this terminal', claimText: 'Type this code into the terminal. It works once. The terminal compares the fingerprint, so that it talks to this server and no other.',
     claimExpires: 'Valid until', fingerprint: 'CA fingerprint (SHA-256)', create: 'Add', state: 'State', newTitle: 'Add a terminal', health: 'as of',
     newClaim: 'New claim code', claimOld: 'An earlier code stops working.', noHealth: 'No report yet',
+  },
+  cashiers: {
+    title: 'Cashiers', add: 'Add a cashier', change: 'Change', save: 'Save', none: 'No cashiers yet: at the tills any name opens a shift',
+    hint: 'Who signs on at the tills with a staff code and a PIN, also with no network. Changes reach a till when it is connected.',
+    name: 'Name on receipts', staffCode: 'Staff code', staffCodeHint: '1 to 8 digits; typed at the till before the PIN', role: 'At the till',
+    roles: { cashier: 'Cashier', supervisor: 'Supervisor' }, stores: 'Stores', storesHint: 'None: all stores', allStores: 'All stores',
+    pin: 'PIN', pinHint: '4 to 8 digits, not such as 1111, 1212 or 1234', newPin: 'Set PIN', pinSet: 'PIN set', inactive: 'Not active',
+    deactivate: 'Deactivate', activate: 'Activate', supervised: 'Refunds and voids at the till need a supervisor’s PIN',
   },
   peripherals: {
     printer: 'Printer', scanner: 'Scanner', display: 'Display', drawer: 'Drawer', card: 'Card reader', speaker: 'Speaker',

@@ -4,7 +4,7 @@ import { reconZh } from './recon.zh';
 export const zh: Texts = {
   language: '中文',
   product: 'Saoma 扫码',
-  rooms: { payments: '实时支付', terminals: '终端', batches: '班次结算', reconciliation: '对账', books: '试算平衡表', webhooks: '事件通知' },
+  rooms: { payments: '实时支付', terminals: '终端', cashiers: '收银员', batches: '班次结算', reconciliation: '对账', books: '试算平衡表', webhooks: '事件通知' },
   shell: {
     live: '实时', connecting: '正在连接…', broken: '连接中断，正在重连…', signOut: '退出登录',
     switchLanguage: 'Switch to English', dark: '深色', light: '浅色', menu: '菜单',
@@ -62,6 +62,14 @@ export const zh: Texts = {
     claimTitle: '认领终端', claimText: '请在终端上输入此认领码，仅可使用一次。终端会核对证书指纹，确保连接的是本服务器。',
     claimExpires: '有效期至', fingerprint: 'CA 证书指纹（SHA-256）', create: '新增', state: '状态', newTitle: '新增终端', health: '更新于',
     newClaim: '重新生成认领码', claimOld: '之前的认领码将失效。', noHealth: '尚无上报',
+  },
+  cashiers: {
+    title: '收银员', add: '添加收银员', change: '修改', save: '保存', none: '还没有收银员：收银台上任何姓名都可以签到',
+    hint: '在收银台用操作员号和密码签到的人，断网时也可以。更改在收银台联网后生效。',
+    name: '小票上的姓名', staffCode: '操作员号', staffCodeHint: '1 至 8 位数字，在收银台先于密码输入', role: '收银台权限',
+    roles: { cashier: '收银员', supervisor: '主管' }, stores: '门店', storesHint: '不选：所有门店', allStores: '所有门店',
+    pin: '密码', pinHint: '4 至 8 位数字，不能是 1111、1212、1234 之类', newPin: '设置密码', pinSet: '密码设置于', inactive: '已停用',
+    deactivate: '停用', activate: '启用', supervised: '收银台退款和撤销需要主管密码',
   },
   peripherals: { printer: '打印机', scanner: '扫码枪', display: '客显', drawer: '钱箱', card: '读卡器', speaker: '音箱' },
   peripheralStates: { ok: '正常', warning: '需要留意', failed: '故障' },

@@ -17,9 +17,10 @@ use saoma_domain::{
 };
 use saoma_protocol::{
     Amount, Millis, OrderId, RefundId, Sequence, StoreId, TerminalId,
-    api::{Goods, RefundKind, TEXT_LEN_MAX, stands_in_text},
+    api::{Goods, GoodsTax, RefundKind, TEXT_LEN_MAX, stands_in_text},
     journal::Record,
     message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
+    pricing,
 };
 use saoma_store::{
     StoreError, TenantScope, Tx, audit,
@@ -148,11 +149,12 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
             (Some(Booking::Already) | None, _) => None,
         };
         let held = if held.is_none() { shifts.follow(tx, scope, taken)? } else { held };
+        let held = held.or_else(|| lines_differ(&taken.record));
         n_held += u64::from(held.is_some());
         let verdict = held.as_deref().map(|why| (Verdict::Held, why));
         journal::append(tx, scope, terminal, taken.entry, verdict, source.now)?;
         if let Some(why) = held {
-            verdicts.push(JournalVerdict { sequence: taken.entry.sequence, verdict: Verdict::Held, why });
+            verdicts.push(JournalVerdict { sequence: taken.entry.sequence, verdict: Verdict::Held, why, newer: false });
         }
     }
     verdicts.extend(plan.rejected);
@@ -170,6 +172,13 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
 /// Cash that was given back is given back.
 const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
     Refund { id, kind: RefundKind::Refund, amount, state: refund::State::Succeeded }
+}
+
+/// What is for a person to look at in cash that is booked all the same, since it lies in the drawer: its lines say something else.
+fn lines_differ(record: &Record) -> Option<String> {
+    let Record::CashSale { amount, goods, .. } = record else { return None };
+    let why = pricing::check_amount(goods, amount.minor()).err()?;
+    Some(format!("the cash is booked as {amount}, but what was sold does not fit it: {why}"))
 }
 
 /// Books what the entry says of cash that was sold or given back. `None` for other entries: [`Shifts`] follows them.
@@ -193,7 +202,7 @@ fn book_entry(
             }
             Ok(Some(booking))
         }
-        Record::CashRefund { refund, payment, amount, void, cashier: _ } => {
+        Record::CashRefund { refund, payment, amount, void, cashier: _, approved_by: _ } => {
             let asked = CashRefund { refund: *refund, payment: *payment, amount: *amount, void: *void, at };
             let existing = found(refunds::load(tx, scope, *refund))?;
             let sale = found(payments::load(tx, scope, *payment))?;
@@ -228,6 +237,11 @@ fn readable(text: &str) -> String {
         .collect()
 }
 
+fn readable_line(line: &Goods) -> Goods {
+    let tax = line.tax.as_ref().map(|tax| GoodsTax { name: readable(&tax.name), ..tax.clone() });
+    Goods { name: readable(&line.name), tax, ..line.clone() }
+}
+
 /// A cash sale's order has its payment's number: there is never a second attempt.
 fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], cashier: &str) -> Order {
     Order {
@@ -238,7 +252,8 @@ fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], ca
         counter: Some(sale.counter),
         cashier: Some(readable(cashier)).filter(|cashier| !cashier.is_empty()),
         reference: None,
-        goods: goods.iter().map(|line| Goods { name: readable(&line.name), ..line.clone() }).collect(),
+        // Lines that cannot be added up would be added up by whoever reads the order: the entry alone has them.
+        goods: if pricing::totals(goods).is_ok() { goods.iter().map(readable_line).collect() } else { Vec::new() },
         created_at: book::believed(sale.at, source.now),
         paid_by: Some(sale.payment),
     }

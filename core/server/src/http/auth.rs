@@ -5,6 +5,7 @@
 
 pub mod gate;
 pub mod passwords;
+pub mod pins;
 pub mod refresh;
 pub mod rights;
 pub mod tokens;

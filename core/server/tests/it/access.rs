@@ -48,10 +48,13 @@ const OF_ONESELF: &[&str] = &[
     "audit_list",
     "auth_list",
     "auth_me",
+    "cashiers_list",
     "channel-accounts_list",
     "reconciliations_day",
     "stored-value-acceptors_introduce",
     "stores_list",
+    "terminal_cashiers",
+    "terminal_goods",
     "terminal_profile",
     "terminal_pushes",
     "terminal_show_books",
@@ -251,11 +254,20 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let user: Value = owner.post("/v1/users").json(&user).await.json(201);
     let key = json!({ "name": format!("{OURS} spare"), "role": "cashier" });
     let key: Value = owner.post("/v1/api-keys").json(&key).await.json(201);
+    let cashier = json!({ "name": format!("{OURS} cashier"), "staff_code": "1", "role": "cashier", "pin": "739182" });
+    let cashier: Value = owner.post("/v1/cashiers").json(&cashier).await.json(201);
     let sessions: Value = owner.get("/v1/auth/sessions").await.json(200);
     let (endpoint, delivery) = webhook_of(owner, receiver).await;
     let author = Author::trusted_by(owner).await;
     let package = author.has_published(owner, &sandbox_called("jadebox", "1.0.0")).await;
     let (held, top_up) = stored_value(owner, "first").await;
+    let tax = json!({ "name": format!("{OURS} tax"), "basis_points": 1_300, "included": true });
+    let tax: Value = owner.post("/v1/tax-rates").json(&tax).await.json(201);
+    let tax_rate = text(&tax, "/id").to_owned();
+    let goods =
+        json!({ "name": format!("{OURS} tea"), "price": { "minor": 1, "currency": "CNY" }, "tax_rate": tax_rate });
+    let goods: Value = owner.post("/v1/goods").json(&goods).await.json(201);
+    let goods = text(&goods, "/id").to_owned();
     Ids(BTreeMap::from([
         ("publisher", author.key_id()),
         ("package", package),
@@ -283,6 +295,9 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("channel_account", merchant.account.clone()),
         ("user", text(&user, "/user/id").to_owned()),
         ("key", text(&key, "/id").to_owned()),
+        ("cashier", text(&cashier, "/id").to_owned()),
+        ("goods", goods),
+        ("tax_rate", tax_rate),
         ("session", text(&sessions, "/items/0/id").to_owned()),
         ("tenant", merchant.id.clone()),
         ("email", format!("owner@{OURS}.example")),

@@ -55,8 +55,23 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "ChangeUser" => json!({ "name": "asked for" }),
         "ChangePassword" => json!({ "current_password": "not this one", "new_password": "another password" }),
         "SignIn" => json!({ "email": ids.get("email"), "password": ids.get("password") }),
+        "CreateCashier" => json!({
+            "name": "asked for", "staff_code": format!("{nth}"), "role": "cashier", "pin": "739182",
+        }),
+        "ChangeCashier" => json!({ "version": 9_999_999, "name": "asked for" }),
+        "SetPin" => json!({ "pin": "739182" }),
+        "CashierRules" => json!({ "supervisor_for": "none" }),
         "CreateStore" => json!({ "name": "asked for" }),
         "ChangeStore" => json!({ "name": "asked for" }),
+        "CreateTaxRate" => json!({ "name": "asked for", "basis_points": 600, "included": true }),
+        // A version that it does not have: whoever may change it hears of that.
+        "ChangeTaxRate" => json!({
+            "version": 9_999_999, "name": "asked for", "basis_points": 600, "included": true, "active": true,
+        }),
+        "CreateGoods" => json!({ "name": "asked for", "price": { "minor": 100, "currency": "CNY" } }),
+        "ChangeGoods" => json!({
+            "version": 9_999_999, "name": "asked for", "price": { "minor": 100, "currency": "CNY" }, "active": true,
+        }),
         "CreateTenant" => json!({
             "name": "asked for", "currency": "CNY", "owner_name": "asked for",
             "owner_email": format!("asked-{nth}@example.com"),

@@ -71,7 +71,14 @@ impl Desk {
 
     pub fn cash_back(&mut self, payment: PaymentId, number: u8, minor: i64, void: bool) {
         let refund = RefundId::from_bytes([number; 16]);
-        self.write(Record::CashRefund { refund, payment, amount: cny(minor), void, cashier: "李雷".to_owned() });
+        self.write(Record::CashRefund {
+            refund,
+            payment,
+            amount: cny(minor),
+            void,
+            cashier: "李雷".to_owned(),
+            approved_by: None,
+        });
     }
 
     pub fn keyed(&mut self, payment: PaymentId, minor: i64) {

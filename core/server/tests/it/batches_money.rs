@@ -29,7 +29,7 @@ impl Desk {
         let refund: Value = self.till.door.post(&path).key(key).json(&body).await.json(201);
         let id: RefundId = text(&refund, "/id").parse().unwrap();
         let cashier = "李雷".to_owned();
-        self.write(Record::RefundKeyed { refund: id, payment, amount: cny(minor), void, cashier });
+        self.write(Record::RefundKeyed { refund: id, payment, amount: cny(minor), void, cashier, approved_by: None });
         id
     }
 

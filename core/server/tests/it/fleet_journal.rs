@@ -1,9 +1,9 @@
 //! A journal on its way into core's books, over both roads, and what a broken or forged one does to them: nothing.
 
 use saoma_protocol::{
-    Amount, Currency, Millis, PaymentId, RefundId, Sequence,
-    api::{PaymentState, TerminalBooks},
-    journal::{Entry, GENESIS, Method, Record},
+    Amount, CashierId, Currency, Millis, PaymentId, RefundId, Sequence,
+    api::{Goods, PaymentState, TerminalBooks},
+    journal::{Approver, Entry, GENESIS, Method, Record},
     message::{Envelope, JournalAck, JournalBatch, Verdict},
 };
 
@@ -51,7 +51,14 @@ impl Journal {
 
     fn refund(&mut self, payment: PaymentId, number: u8, minor: i64) -> RefundId {
         let refund = RefundId::from_bytes([number; 16]);
-        self.write(Record::CashRefund { refund, payment, amount: cny(minor), void: false, cashier: "Li".to_owned() });
+        self.write(Record::CashRefund {
+            refund,
+            payment,
+            amount: cny(minor),
+            void: false,
+            cashier: "Li".to_owned(),
+            approved_by: Some(Approver { id: CashierId::from_bytes([8; 16]), name: "Wu".to_owned() }),
+        });
         refund
     }
 
@@ -251,6 +258,48 @@ async fn what_does_not_fit_is_held_and_books_nothing() {
     world.books_hold().await;
 }
 
+/// The cash lies in the drawer whatever the lines say: it is booked, and a person is told.
+#[actix_web::test]
+async fn cash_whose_lines_come_to_something_else_is_booked_and_waits_for_a_person() {
+    let world = World::start().await;
+    let till = world.till("Till 1").await;
+    let mut journal = Journal::new(world.now());
+    let line = |price_minor, discount_minor| Goods { discount_minor, ..Goods::plain("tea".to_owned(), 1, price_minor) };
+    let other_sale = vec![Goods::plain("tea".to_owned(), 1, 1)];
+    let sold = [
+        (900, vec![line(1000, 100)], 1),
+        (100, vec![line(1000, 100)], 1),
+        // Lines that nobody can add up stand in the entry alone.
+        (200, vec![line(1000, -5000)], 0),
+        // As terminals have always sent it.
+        (300, other_sale, 1),
+    ];
+    for (number, (minor, goods, _)) in (1_u64..).zip(&sold) {
+        journal.write(Record::CashSale {
+            payment: PaymentId::for_sale(till.tenant, till.terminal, Sequence(number)),
+            counter: Sequence(number),
+            amount: cny(*minor),
+            tendered_minor: *minor,
+            goods: goods.clone(),
+            cashier: "Li".to_owned(),
+        });
+    }
+    let ack = over_https(&till, &journal.all()).await;
+    let told: Vec<_> = ack.verdicts.iter().map(|verdict| (verdict.sequence.0, verdict.verdict)).collect();
+    assert_eq!((ack.through, told), (Sequence(4), vec![(2, Verdict::Held), (3, Verdict::Held)]));
+    assert!(ack.verdicts[0].why.contains("booked as 1.00 CNY") && ack.verdicts[0].why.contains("900"), "{ack:?}");
+    assert_eq!(books(&till).await, (4, 1500, 0, 0));
+    assert_eq!(over_https(&till, &journal.all()).await, ack, "booked once");
+    assert_eq!(books(&till).await, (4, 1500, 0, 0));
+    for (number, (_, _, n_lines)) in (1_u64..).zip(sold) {
+        let payment = PaymentId::for_sale(till.tenant, till.terminal, Sequence(number));
+        let (scope, _) = world.merchant();
+        let sale = world.read(move |tx| saoma_store::payments::load_sale(tx, &scope, payment)).await;
+        assert_eq!(sale.order.goods.len(), n_lines, "{number}");
+    }
+    world.books_hold().await;
+}
+
 #[actix_web::test]
 async fn what_the_terminal_says_of_sales_through_core_is_kept_and_books_nothing() {
     let world = World::start().await;
@@ -270,7 +319,7 @@ async fn what_the_terminal_says_of_sales_through_core_is_kept_and_books_nothing(
         cashier: cashier(),
     });
     journal.write(Record::SaleSettled { payment, state: PaymentState::Failed, amount_refunded_minor: 0 });
-    journal.write(Record::RefundKeyed { refund, payment, amount, void: false, cashier: cashier() });
+    journal.write(Record::RefundKeyed { refund, payment, amount, void: false, cashier: cashier(), approved_by: None });
     journal.write(Record::RefundSettled { refund, payment, state: saoma_protocol::api::RefundState::Failed });
     assert_eq!(over_https(&till, &journal.all()).await, clean(4));
     assert_eq!(books(&till).await, (0, 0, 0, 0));

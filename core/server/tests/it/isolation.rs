@@ -162,9 +162,21 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
     // A merchant tries its plugins on nobody else, whoever is named.
     let (trial, canary) =
         ("/v1/plugin-rollouts/sandbox/canary", json!({ "version": 0, "package": "0".repeat(64), "tenants": [""] }));
+    let tax = json!({ "name": "tax", "basis_points": 600, "included": true });
+    let tax: Value = jade.owner.post("/v1/tax-rates").json(&tax).await.json(201);
+    let mut sold_goods = json!({ "name": "tea", "price": money.clone() });
+    let goods: Value = rust.owner.post("/v1/goods").json(&sold_goods).await.json(201);
+    let change_goods = format!("PUT /v1/goods/{}", text(&goods, "/id"));
+    sold_goods["stores"] = json!([rust.store]);
+    let named = |staff_code: &str| json!({ "name": "x", "staff_code": staff_code, "role": "cashier", "pin": "739182", "stores": [rust.store] });
+    let cashier: Value = rust.owner.post("/v1/cashiers").json(&named("1")).await.json(201);
+    let change_cashier = format!("PATCH /v1/cashiers/{}", text(&cashier, "/id"));
+    let moved = json!({ "version": cashier["version"], "stores": [rust.store] });
     let account = jade.account.as_str();
     let store = jade.store.as_str();
     let rows = [
+        ("cashiers_create", "/stores/0", "/v1/cashiers", named("2"), store, "422 invalid"),
+        ("cashiers_change", "/stores/0", &change_cashier, moved, store, "422 invalid"),
         ("payments_create", "/channel_account", "/v1/payments", present(100), account, "409 channel_unavailable"),
         ("payments_create", "/store", "/v1/payments", present(100), store, "422 invalid"),
         ("payments_ask", "/store", "/v1/quotes", json!({ "amount": money.clone() }), store, "422 invalid"),
@@ -181,6 +193,10 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
             account,
             "404 not_found",
         ),
+        ("goods_create", "/tax_rate", "/v1/goods", sold_goods.clone(), text(&tax, "/id"), "404 not_found"),
+        ("goods_create", "/stores/0", "/v1/goods", sold_goods.clone(), store, "404 not_found"),
+        ("goods_change", "/tax_rate", &change_goods, sold_goods.clone(), text(&tax, "/id"), "404 not_found"),
+        ("goods_change", "/stores/0", &change_goods, sold_goods, store, "404 not_found"),
         ("terminals_create", "/store", "/v1/terminals", json!({ "name": "x" }), store, "404 not_found"),
     ];
     let tried: BTreeSet<String> = rows.iter().map(|(operation, pointer, ..)| format!("{operation}{pointer}")).collect();
@@ -199,7 +215,11 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
                     Some(inside) => *inside = json!(id),
                     None => body[&pointer[1..]] = json!(id),
                 }
-                let refused = rust.owner.post(path).key("foreign").json(&body).await;
+                if operation == "goods_change" {
+                    (body["version"], body["active"]) = (goods["version"].clone(), json!(true));
+                }
+                let (method, path) = path.split_once(' ').unwrap_or(("POST", path));
+                let refused = rust.owner.ask(method, path).key("foreign").json(&body).await;
                 let (status, code) = refused.refusal();
                 assert_eq!(format!("{status} {code}"), refusal, "{operation}{pointer}");
                 told.push(refused.problem().to_string().replace(id, "{id}"));
@@ -225,8 +245,8 @@ async fn another_merchants_sale_in_a_journal_stays_as_it_is() {
     let (amount, cashier) = (Amount::new(499, Currency::CNY).unwrap(), "rust".to_owned());
     let records = [
         Record::SaleSettled { payment, state: PaymentState::Refunded, amount_refunded_minor: 500 },
-        Record::CashRefund { refund, payment, amount, void: false, cashier: cashier.clone() },
-        Record::RefundKeyed { refund, payment, amount, void: false, cashier },
+        Record::CashRefund { refund, payment, amount, void: false, cashier: cashier.clone(), approved_by: None },
+        Record::RefundKeyed { refund, payment, amount, void: false, cashier, approved_by: None },
         Record::RefundSettled { refund, payment, state: RefundState::Failed },
     ];
     let before = town.rows_at_rest(&jade.id).await;

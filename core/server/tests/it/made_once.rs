@@ -14,9 +14,12 @@ fn made(town: &Town) -> Vec<String> {
     let tables = [
         "api_keys",
         "audit_log",
+        "cashiers",
         "channel_accounts",
+        "goods",
         "outbox",
         "stores",
+        "tax_rates",
         "tenants",
         "terminal_claims",
         "terminals",
@@ -46,11 +49,14 @@ async fn wishes(town: &Town, jade: &Merchant, receiver: &Receiver) -> Vec<(Strin
     let person: Value = jade.owner.post("/v1/users").json(&person).await.json(201);
     [
         ("/v1/api-keys".to_owned(), json!({ "name": "shop system", "role": "owner" })),
+        ("/v1/cashiers".to_owned(), json!({ "name": "Mei", "staff_code": "1", "role": "cashier", "pin": "739182" })),
         (
             "/v1/channel-accounts".to_owned(),
             json!({ "plugin": "sandbox", "name": "second", "fee_basis_points": 10,
                 "settings": { "base_url": "http://127.0.0.1:9", "merchant_id": "m" }, "secrets": { "merchant-key": "k" } }),
         ),
+        ("/v1/goods".to_owned(), json!({ "name": "tea", "price": { "minor": 500, "currency": "CNY" } })),
+        ("/v1/tax-rates".to_owned(), json!({ "name": "VAT", "basis_points": 1_300, "included": true })),
         ("/v1/stores".to_owned(), json!({ "name": "Second" })),
         ("/v1/terminals".to_owned(), json!({ "name": "second", "store": jade.store })),
         (format!("/v1/terminals/{till}/claim-code"), Value::Null),

@@ -104,6 +104,7 @@ pub fn entry(house: &House) -> Entry {
         amount: cny(5),
         void: false,
         cashier: "Mei".to_owned(),
+        approved_by: None,
     };
     Entry::new(Sequence(1), NOW, GENESIS, keyed).expect("an entry")
 }

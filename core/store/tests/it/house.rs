@@ -140,7 +140,7 @@ impl House {
             counter: Some(Sequence(number.into())),
             cashier: Some("Mei".to_owned()),
             reference: Some("table 4".to_owned()),
-            goods: vec![Goods { name: "茉莉花茶".to_owned(), quantity: 1, price_minor: amount.minor() }],
+            goods: vec![Goods::plain("茉莉花茶".to_owned(), 1, amount.minor())],
             created_at: NOW,
             paid_by: None,
         }

@@ -66,7 +66,9 @@ pub fn furnish(base: &Base, house: &House) {
         crate::batches::furnish(tx, house).and_then(|()| crate::stored_value::furnish(tx, house))?;
         crate::disputes::furnish(tx, house)?;
         crate::plugin_packages::furnish(tx, house)?;
+        crate::cashiers::furnish(tx, house)?;
         crate::merchant_rules::furnish(tx, house)?;
+        crate::goods::furnish(tx, house)?;
         tell(tx, house)?;
         audit::append(tx, scope, &did()).map(drop)
     });
@@ -141,7 +143,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 53);
+        assert_eq!(rows.len(), 58);
     }
     (tea, milk)
 }
@@ -204,7 +206,9 @@ fn nothing_of_another_tenant_is_read() {
             assert_eq!(journal::through(tx, &scope, tea.terminal)?.sequence, Sequence(0));
             assert_eq!(plugin_kv::get(tx, &scope, tea.account, "token")?, None);
             assert_eq!(cards::of_payment(tx, &scope, tea.payment_id(1))?, None);
+            crate::cashiers::of_others_is_nothing(tx, &milk, &tea)?;
             crate::merchant_rules::of_others_is_nothing(tx, &milk, &tea)?;
+            crate::goods::of_others_is_nothing(tx, &milk, &tea)?;
             assert_eq!(webhooks::attempts(tx, &scope, delivery)?, []);
             assert_eq!(webhooks::list_deliveries(tx, &scope, listens, webhooks::Filter::default(), 10)?, []);
             assert_eq!(webhooks::list(tx, &scope)?, [endpoint(&milk, 1)]);
@@ -318,6 +322,8 @@ fn nothing_of_another_tenant_is_changed() {
                 "channel_accounts::set_secrets",
                 Box::new(|tx| channel_accounts::set_secrets(tx, &scope, tea.account, &secret, NOW)),
             ),
+            ("cashiers::update", Box::new(|tx| crate::cashiers::update(tx, &scope, &tea))),
+            ("cashiers::set_pin", Box::new(|tx| crate::cashiers::set_pin(tx, &scope, &tea))),
             ("batches::open", Box::new(|tx| batches::open(tx, &scope, &crate::batches::batch(&tea, 7)))),
             (
                 "batches::close",
@@ -395,6 +401,9 @@ fn nothing_of_another_tenant_is_changed() {
             ("journal::append", Box::new(|tx| journal::append(tx, &scope, tea.terminal, &entry(&tea), None, NOW))),
             ("plugin_kv::set", Box::new(|tx| plugin_kv::set(tx, &scope, tea.account, "token", b"ours", NOW))),
             ("payouts::enter", Box::new(|tx| payouts::enter(tx, &scope, &payout(&tea)))),
+            ("goods::create", Box::new(|tx| crate::goods::sell_under_their_tax(tx, &milk, &tea))),
+            ("goods::save", Box::new(|tx| crate::goods::change_theirs(tx, &milk, &tea))),
+            ("goods::save_rate", Box::new(|tx| crate::goods::change_their_tax(tx, &milk, &tea))),
             ("payouts::reverse", Box::new(|tx| payouts::reverse(tx, &scope, payout(&tea).id, &taken_back).map(drop))),
             ("bills::begin", Box::new(|tx| bills::begin(tx, &scope, tea.account, DAY).map(drop))),
             ("bills::finish", Box::new(|tx| bills::finish(tx, &scope, bill, 1, 0, "ours", NOW))),

@@ -26,6 +26,7 @@ fn entry(house: &House, number: u64, before: [u8; 32]) -> Entry {
         amount: cny(5),
         void: false,
         cashier: "梅".to_owned(),
+        approved_by: None,
     };
     Entry::new(Sequence(number), NOW, before, record).expect("an entry")
 }
@@ -129,7 +130,8 @@ fn what_waits_for_a_person_is_found() {
             let verdict = (number % 2 == 0).then_some((Verdict::Held, "the sale was voided"));
             base.write(|tx| journal::append(tx, &tea.scope, tea.terminal, &entry, verdict, at(9)));
             if let Some((verdict, why)) = verdict {
-                let verdict = Some(JournalVerdict { sequence: Sequence(number), verdict, why: why.to_owned() });
+                let verdict =
+                    Some(JournalVerdict { sequence: Sequence(number), verdict, why: why.to_owned(), newer: false });
                 held.push(StoredEntry { entry, received_at: at(9), verdict });
             }
         }

@@ -223,6 +223,7 @@ fn every_column_of_bytes_is_known_for_what_it_is() {
         .map(|((table, column), _)| format!("{table}.{column}"))
         .collect();
     let sealed_for_tenants = [
+        "cashiers.pin",
         "channel_accounts.secrets",
         "channel_accounts.working_keys",
         "webhook_endpoints.previous_secret",

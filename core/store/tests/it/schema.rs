@@ -85,7 +85,7 @@ fn both_databases_have_the_same_columns() {
         let numbered = kind == "integer" && postgres_kind == "bigint" && (column.1 == "id" || column.1 == "sequence");
         assert!(kind == postgres_kind || numbered, "{column:?} is {kind} here and {postgres_kind} there");
     }
-    assert_eq!(sqlite.keys().map(|(table, _)| table).collect::<BTreeSet<_>>().len(), 57);
+    assert_eq!(sqlite.keys().map(|(table, _)| table).collect::<BTreeSet<_>>().len(), 62);
 }
 
 #[test]
@@ -100,10 +100,12 @@ fn declared() -> Columns {
     let source = [
         include_str!("../../src/schema.rs"),
         include_str!("../../src/schema/reconciliation.rs"),
+        include_str!("../../src/schema/cashier.rs"),
         include_str!("../../src/schema/dispute.rs"),
         include_str!("../../src/schema/package.rs"),
         include_str!("../../src/batches/schema.rs"),
         include_str!("../../src/stored_value/schema.rs"),
+        include_str!("../../src/goods/schema.rs"),
     ]
     .concat();
     let mut declared = Columns::new();
@@ -220,6 +222,7 @@ fn what_is_written_once_cannot_be_changed_or_deleted() {
             amount: cny(5),
             void: false,
             cashier: "Mei".to_owned(),
+            approved_by: None,
         };
         let entry = Entry::new(Sequence(1), NOW, GENESIS, keyed).expect("an entry");
         let booking = ledger::Booking {

@@ -400,6 +400,11 @@ impl Terminal {
                 self.commit(&seen)?;
                 return self.sync_event(sync::Event::Asked);
             }
+            // Nothing is scanned here.
+            PushBody::GoodsChanged => {
+                self.commit(&seen)?;
+                return Ok(());
+            }
         };
         let event = Event::Pushed { view: Box::new(view.clone()), refund };
         if !self.happen(view.id, event, None, Some(push.id))? {

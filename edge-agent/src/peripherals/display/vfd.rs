@@ -104,6 +104,11 @@ fn lines(display: &Display) -> [String; 2] {
                 (None, _) => [words.to_owned(), String::new()],
             }
         }
+        Display::Basket { name, quantity, line, total, .. } => {
+            let name = fitted(name);
+            let goods = if name.is_empty() { format!("x{quantity}") } else { format!("{quantity} {name}") };
+            [both_ends(&goods, line), both_ends("TOTAL", total)]
+        }
         Display::Training { message, amount, .. } => {
             let words = message.map(words).unwrap_or_default();
             [TRAINING.to_owned(), both_ends(words, amount.as_deref().unwrap_or_default())]
@@ -168,6 +173,13 @@ mod tests {
             code_url: "https://pay.example/c/1".to_owned(),
             expires_at: None,
         };
+        let basket = |name: &str, quantity| Display::Basket {
+            name: name.to_owned(),
+            quantity,
+            line: "25.00".to_owned(),
+            total: "38.00".to_owned(),
+            currency: Currency::CNY,
+        };
         let table = [
             (idle("扫码茶饮 Saoma Tea"), ["Saoma Tea", ""]),
             (idle("扫码茶饮"), ["WELCOME", ""]),
@@ -179,6 +191,8 @@ mod tests {
                 ["PAID           12.50", "CHANGE          7.50"],
             ),
             (message(DisplayMessage::Expired, None, None), ["CODE EXPIRED", ""]),
+            (basket("奶茶 Milk tea with pearls", 2), ["2 Milk tea wit 25.00", "TOTAL          38.00"]),
+            (basket("奶茶", 12), ["x12            25.00", "TOTAL          38.00"]),
             (Display::training(), ["*** TRAINING ***", "                    "]),
             (
                 Display::Training {

@@ -26,8 +26,12 @@ pub enum PushBody {
     Payment { payment: PaymentView },
     /// A refund or void of a payment of this terminal changed.
     Refund { refund: RefundView, payment: PaymentView },
-    /// A person asked for the terminal's journal now.
+    /// The terminal is to look at core now: to send its journal, and to fetch who may sign on at it. A person asked for it, or
+    /// that changed.
     SyncNow,
+    /// The merchant's catalogue changed: the terminal asks for what is new. One that does not know this leaves it with core, where
+    /// at most one waits for each terminal.
+    GoodsChanged,
 }
 
 /// The pushes that the terminal has on its disk; core need not send them again.

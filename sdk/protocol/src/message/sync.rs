@@ -32,7 +32,22 @@ pub struct JournalVerdict {
     pub verdict: Verdict,
     /// For people, at most 500 characters.
     pub why: String,
+    /// With [`Verdict::Rejected`]: nothing is wrong with the entry, it is of a format that this core does not know yet. The
+    /// terminal sends it again now and then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub newer: bool,
 }
+
+impl JournalVerdict {
+    /// Whether core has to be updated before it takes the entry. A core from before there was the field says so in words.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        self.verdict == Verdict::Rejected && (self.newer || self.why.contains(NEWER_WORDS))
+    }
+}
+
+/// In the words of [`crate::journal::EntryError::Newer`] since there have been formats.
+const NEWER_WORDS: &str = "; this side reads up to ";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -78,6 +78,9 @@ pub fn plan<'a>(head: Head, known: &HashMap<Sequence, [u8; 32]>, batch: &'a [Ent
             }
             Err(error) => {
                 plan.reject(entry.sequence, explain(&error));
+                if let (EntryError::Newer { .. }, Some(verdict)) = (&error, plan.rejected.last_mut()) {
+                    verdict.newer = true;
+                }
                 break;
             }
         }
@@ -88,7 +91,7 @@ pub fn plan<'a>(head: Head, known: &HashMap<Sequence, [u8; 32]>, batch: &'a [Ent
 impl Plan<'_> {
     fn reject(&mut self, sequence: Sequence, why: String) {
         let why = why.chars().take(WHY_LEN_MAX).collect();
-        self.rejected.push(JournalVerdict { sequence, verdict: Verdict::Rejected, why });
+        self.rejected.push(JournalVerdict { sequence, verdict: Verdict::Rejected, why, newer: false });
     }
 }
 
@@ -168,27 +171,32 @@ mod tests {
     #[test]
     fn an_altered_journal_is_rejected() {
         let good = journal(5);
-        let altered = |number: usize, change: fn(&mut Entry)| {
+        let altered = |number: usize, change: &dyn Fn(&mut Entry)| {
             let mut entries = good.clone();
             change(&mut entries[number - 1]);
             entries
         };
+        let newer = format!(r#"{{"v":{},"record":1}}"#, saoma_protocol::journal::RECORD_VERSION + 1);
         for (have, batch, at, why, through) in [
             // Core has it already, and it was another then.
-            (5, altered(2, |entry| entry.at = Millis(7)), 2, "altered", 5),
-            (5, altered(5, |entry| entry.payload = entry.payload.replace("succeeded", "failed")), 5, "altered", 5),
+            (5, altered(2, &|entry| entry.at = Millis(7)), 2, "altered", 5),
+            (5, altered(5, &|entry| entry.payload = entry.payload.replace("succeeded", "failed")), 5, "altered", 5),
             // Core does not have it yet: the entry behind shows it.
-            (0, altered(2, |entry| entry.at = Millis(7)), 3, "not the one", 2),
-            (2, altered(3, |entry| entry.prev_hash = "00".repeat(32)), 3, "not the one", 2),
-            (2, altered(3, |entry| entry.payload = "{".to_owned()), 3, "cannot be read", 2),
-            (2, altered(3, |entry| entry.payload = r#"{"v":3,"record":1}"#.to_owned()), 3, "update core", 2),
-            (2, altered(3, |entry| entry.payload = " ".repeat(40_000)), 3, "at most", 2),
-            (2, altered(1, |entry| entry.sequence = Sequence(0)), 0, "altered", 5),
+            (0, altered(2, &|entry| entry.at = Millis(7)), 3, "not the one", 2),
+            (2, altered(3, &|entry| entry.prev_hash = "00".repeat(32)), 3, "not the one", 2),
+            (2, altered(3, &|entry| entry.payload = "{".to_owned()), 3, "cannot be read", 2),
+            (2, altered(3, &|entry| entry.payload = newer.clone()), 3, "update core", 2),
+            (2, altered(3, &|entry| entry.payload = " ".repeat(40_000)), 3, "at most", 2),
+            (2, altered(1, &|entry| entry.sequence = Sequence(0)), 0, "altered", 5),
         ] {
             let plan = plan(head_after(&good, have), &hashes(&good[..have]), &batch);
             assert_eq!(plan.rejected.len(), 1, "{why}");
             assert_eq!(plan.rejected[0].sequence.0, at, "{why}");
             assert!(plan.rejected[0].why.contains(why), "{why}: {}", plan.rejected[0].why);
+            assert_eq!(plan.rejected[0].newer, why == "update core");
+            // As a core of before said it, in words alone.
+            let in_words = JournalVerdict { newer: false, ..plan.rejected[0].clone() };
+            assert_eq!(in_words.is_newer(), why == "update core");
             assert_eq!(plan.head.through.0, through, "{why}");
         }
     }

@@ -35,6 +35,12 @@ const NOBODY: &str =
 #[error("hash a password: {0}")]
 pub struct HashError(String);
 
+impl HashError {
+    pub(super) fn new(why: &impl std::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
 fn hasher() -> Result<Argon2<'static>, HashError> {
     let params = Params::new(19_456, 2, 1, None).map_err(|error| HashError(error.to_string()))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
@@ -111,7 +117,11 @@ pub async fn hash_new(password: String, salt: [u8; 16]) -> Result<Opaque<String>
     hashed.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))
 }
 
-async fn turn() -> Result<SemaphorePermit<'static>, Problem> {
+/// Waits until few enough hash.
+///
+/// # Errors
+/// `UNAVAILABLE`.
+pub(super) async fn turn() -> Result<SemaphorePermit<'static>, Problem> {
     match timeout(WAIT_MAX, TURNS.acquire()).await {
         Ok(Ok(turn)) => Ok(turn),
         Ok(Err(_)) | Err(_) => Err(Problem::new(UNAVAILABLE, "Too many people sign in at once. Try again.")),

@@ -22,12 +22,16 @@ pub enum Right {
     ReadFleet,
     ManageFleet,
     ManageStores,
+    /// Say what is sold, at what price and under which tax.
+    ManageGoods,
     ManageChannels,
     /// Publish plugins that a trusted publisher has signed; the platform for everybody, others for their merchant.
     PublishPlugins,
     /// Say whose signatures are believed, and which package of a plugin serves new payments.
     ManagePlugins,
     ManagePeople,
+    /// Say who signs on at tills, and give them their PINs.
+    ManageCashiers,
     ManageWebhooks,
     ReadAudit,
     ManageTenants,
@@ -59,10 +63,12 @@ impl Right {
             Self::ReadFleet => "see terminals",
             Self::ManageFleet => "manage terminals",
             Self::ManageStores => "manage stores",
+            Self::ManageGoods => "manage goods",
             Self::ManageChannels => "manage channel accounts",
             Self::PublishPlugins => "publish plugins",
             Self::ManagePlugins => "manage plugins",
             Self::ManagePeople => "manage people and API keys",
+            Self::ManageCashiers => "manage cashiers",
             Self::ManageWebhooks => "manage webhooks",
             Self::ReadAudit => "read the audit log",
             Self::ManageTenants => "manage merchants",
@@ -88,10 +94,12 @@ const OWNER: &[Right] = &[
     Right::ReadFleet,
     Right::ManageFleet,
     Right::ManageStores,
+    Right::ManageGoods,
     Right::ManageChannels,
     Right::PublishPlugins,
     Right::ManagePlugins,
     Right::ManagePeople,
+    Right::ManageCashiers,
     Right::ManageWebhooks,
     Right::ReadAudit,
     Right::ReadStoredValue,
@@ -109,6 +117,8 @@ const MANAGER: &[Right] = &[
     Right::ReadFleet,
     Right::ManageFleet,
     Right::ManageStores,
+    Right::ManageCashiers,
+    Right::ManageGoods,
     Right::ReadStoredValue,
     Right::ServeStoredValue,
     Right::ManageStoredValue,
@@ -190,7 +200,7 @@ macro_rules! needs {
 }
 
 needs! {
-    OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile HandleDisputes ReadFleet ManageFleet ManageStores
-    ManageChannels PublishPlugins ManagePlugins ManagePeople ManageWebhooks ReadAudit ManageTenants
+    OwnSession ReadPayments TakePayments GiveRefunds SettleByHand ConfirmSettlements ReadBooks Reconcile HandleDisputes ReadFleet ManageFleet ManageStores ManageGoods
+    ManageChannels PublishPlugins ManagePlugins ManagePeople ManageCashiers ManageWebhooks ReadAudit ManageTenants
     ReadStoredValue ServeStoredValue ManageStoredValue AcceptStoredValue BeTerminal
 }

@@ -47,7 +47,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/batches/{batch}/close").route(web::post().to(close)));
 }
 
-/// An entry of a terminal's journal that is stored and booked nothing.
+/// An entry of a terminal's journal that is stored and booked nothing, or cash that is booked and whose lines do not come to it.
 #[derive(Serialize, ToSchema)]
 pub struct HeldEntry {
     sequence: Sequence,
@@ -78,7 +78,8 @@ pub struct HeldQuery {
     limit: Option<u32>,
 }
 
-/// What of a terminal's journal waits for a person, in its order: it moved nothing in the books.
+/// What of a terminal's journal waits for a person, in its order. It moved nothing in the books, but for cash whose lines do not come
+/// to its amount: that is booked, since it lies in the drawer.
 #[utoipa::path(get, path = "/v1/terminals/{terminal}/held", operation_id = "list", tag = "held",
     params(("terminal" = TerminalId, Path), HeldQuery), responses((status = 200, body = Page<HeldEntry>)))]
 pub async fn list(

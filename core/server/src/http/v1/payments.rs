@@ -8,6 +8,7 @@ use saoma_protocol::{
     ChannelAccountId, Millis, PaymentId, StoreId, TerminalId,
     api::{CreatePayment, GOODS_LINES_MAX, Goods, Page, PaymentState, PaymentView, Presentation, SCANNED_CODE_LEN_MAX},
     money::AMOUNT_MINOR_MAX,
+    pricing,
 };
 use saoma_store::{
     Principal, StoreError, TenantScope, Tx,
@@ -166,6 +167,9 @@ pub async fn create(
         },
     };
     check_goods(&body.goods)?;
+    pricing::check_amount(&body.goods, body.amount.minor()).map_err(|error| {
+        Problem::new(INVALID, format!("The goods do not come to the amount: {error}.")).at("/goods")
+    })?;
     if body.counter.is_some_and(|counter| !(1..=COUNTER_MAX).contains(&counter.0)) {
         return Err(Problem::new(INVALID, format!("A counter is from 1 to {COUNTER_MAX}.")).at("/counter"));
     }
@@ -253,6 +257,15 @@ pub(super) fn check_goods(goods: &[Goods]) -> Result<(), Problem> {
         if !(0..=AMOUNT_MINOR_MAX).contains(&goods.price_minor) {
             let detail = format!("0 to {AMOUNT_MINOR_MAX}.");
             return Err(Problem::new(INVALID, detail).at(format!("/goods/{line}/price_minor")));
+        }
+        if let Some(tax) = &goods.tax {
+            text::name(&tax.name, &format!("/goods/{line}/tax/name"))?;
+        }
+        // Lines of before there were discounts are taken as they always were.
+        if !goods.is_plain() {
+            pricing::net_minor(goods).map_err(|error| {
+                Problem::new(INVALID, format!("The line has no price: {error}.")).at(format!("/goods/{line}"))
+            })?;
         }
     }
     Ok(())

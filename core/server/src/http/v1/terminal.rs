@@ -1,17 +1,21 @@
 //! `/v1/terminal`: what terminals alone ask. Enrolment goes without a certificate; all else is told by it.
 
+pub mod goods;
+
 use std::{net::IpAddr, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use saoma_protocol::{
     Sequence, TerminalId,
     api::{Enrol, Enrolled, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
+    cashier::CashierList,
     message::{JournalAck, JournalBatch, MESSAGE_LEN_MAX, Push, PushAck},
 };
-use saoma_store::{Principal, StoreError, TenantScope, books, outbox, stores, tenants, terminals};
+use saoma_store::{Principal, StoreError, TenantScope, Tx, books, outbox, stores, tenants, terminals};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::{cashiers::of_store, people::NO_STORE};
 use crate::{
     app::App,
     fleet::{
@@ -36,7 +40,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/terminal/enrol").route(web::post().to(enrol)))
         .service(resource("/terminal/renew").route(web::post().to(renew)))
         .service(resource("/terminal/profile").route(web::get().to(profile)))
+        .service(resource("/terminal/cashiers").route(web::get().to(cashiers)))
         .service(resource("/terminal/books").route(web::get().to(show_books)))
+        .service(resource("/terminal/goods").route(web::get().to(goods::changes)))
         .service(resource("/terminal/pushes").route(web::get().to(pushes)))
         .service(resource("/terminal/pushes/ack").route(web::post().to(acknowledge)))
         .service(
@@ -140,6 +146,19 @@ async fn profile_of(app: &App, scope: TenantScope, terminal: TerminalId) -> Resu
 pub async fn profile(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<web::Json<TerminalProfile>, Problem> {
     let (scope, terminal) = own(&caller)?;
     Ok(web::Json(profile_of(&app, scope, terminal).await?))
+}
+
+/// Who may sign on at this terminal, with what their PINs are checked against.
+#[utoipa::path(get, path = "/v1/terminal/cashiers", tag = "terminal", responses((status = 200, body = CashierList)))]
+pub async fn cashiers(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<HttpResponse, Problem> {
+    let (scope, terminal) = own(&caller)?;
+    let vault = app.vault().clone();
+    let read = move |tx: &mut Tx<'_>| {
+        let store = terminals::load(tx, &scope, terminal)?.store;
+        of_store(tx, &vault, scope, store)
+    };
+    let list = app.store().read(read).await?;
+    Ok(HttpResponse::Ok().insert_header(NO_STORE).json(list))
 }
 
 /// This terminal's sums in core's books.

@@ -1,0 +1,212 @@
+//! A merchant's catalogue: who writes it, what is refused, and what a terminal hears of it.
+
+use serde_json::{Value, json};
+
+use crate::{
+    door::Door,
+    town::{Merchant, Till, Town, text},
+};
+
+const GOODS: &str = "/v1/goods";
+
+fn yuan(minor: i64) -> Value {
+    json!({ "minor": minor, "currency": "CNY" })
+}
+
+async fn adds(door: &Door, name: &str, more: Value) -> Value {
+    let mut body = json!({ "name": name, "price": yuan(500) });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    door.post(GOODS).json(&body).await.json(201)
+}
+
+/// What it would be changed to if nothing were changed.
+fn same(goods: &Value) -> Value {
+    let mut body = goods.clone();
+    for told in ["id", "created_at", "updated_at"] {
+        body.as_object_mut().unwrap().remove(told);
+    }
+    body
+}
+
+async fn changes(door: &Door, goods: &Value, what: Value) -> Value {
+    let mut body = same(goods);
+    body.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+    door.ask("PUT", &format!("{GOODS}/{}", text(goods, "/id"))).json(&body).await.json(200)
+}
+
+/// What the terminal is told since a version: where it stands then, names with prices, and what is gone.
+async fn told(till: &Till, since: u64) -> (u64, Vec<String>, Vec<String>) {
+    let told: Value = till.door.get(&format!("/v1/terminal/goods?since={since}")).await.json(200);
+    assert_eq!((&told["more"], &told["afresh"]), (&json!(false), &json!(since == 0)), "{told}");
+    let items = told["goods"].as_array().unwrap();
+    let goods = items.iter().map(|goods| format!("{} {}", text(goods, "/name"), goods["price"]["minor"]));
+    let removed = told["removed"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
+    (told["through"].as_u64().unwrap(), goods.collect(), removed.collect())
+}
+
+/// The kinds of what waits for the terminal.
+async fn pushed(till: &Till) -> Vec<(Value, String)> {
+    let told: Value = till.door.get("/v1/terminal/pushes?after=0").await.json(200);
+    let pushes = told["pushes"].as_array().unwrap().iter();
+    pushes.map(|push| (push["id"].clone(), text(push, "/body/kind").to_owned())).collect()
+}
+
+#[actix_web::test]
+async fn a_terminal_hears_what_changed_and_what_is_gone() {
+    let town = Town::found().await;
+    let (jade, rust) = (town.merchant("jade").await, town.merchant("rust").await);
+    let (till, theirs) = (town.till(&jade).await, town.till(&rust).await);
+    let manager = town.person(&jade, "manager").await;
+    assert_eq!(told(&till, 0).await, (0, vec![], vec![]));
+    let tax = json!({ "name": "增值税 VAT", "basis_points": 1_300, "included": true });
+    let tax: Value = manager.post("/v1/tax-rates").json(&tax).await.json(201);
+    let tea = adds(&manager, "tea", json!({ "barcodes": ["036000291452", "T-1"], "tax_rate": tax["id"] })).await;
+    assert_eq!(tea["barcodes"], json!(["0036000291452", "T-1"]));
+    let elsewhere: Value = jade.owner.post("/v1/stores").json(&json!({ "name": "jade two" })).await.json(201);
+    let cake = adds(&manager, "cake", json!({ "stores": [elsewhere["id"]] })).await;
+
+    let whole: Value = till.door.get("/v1/terminal/goods").await.json(200);
+    assert_eq!(whole["goods"][0]["tax_rate"], tax["id"]);
+    assert_eq!(whole["goods"][0]["barcodes"], json!(["0036000291452", "T-1"]));
+    let rate = json!([{ "id": tax["id"], "tax": { "name": "增值税 VAT", "basis_points": 1_300, "included": true } }]);
+    assert_eq!(whole["tax_rates"], rate);
+    // The cake is sold elsewhere: it is as good as gone.
+    let cake_is_gone = vec![text(&cake, "/id").to_owned()];
+    assert_eq!(told(&till, 0).await, (3, vec!["tea 500".to_owned()], cake_is_gone));
+
+    // The terminal is told once that there is something new, until it has acknowledged that.
+    let waiting = pushed(&till).await;
+    assert_eq!(waiting.iter().map(|(_, kind)| kind.as_str()).collect::<Vec<_>>(), ["goods_changed"]);
+    let ack = json!({ "ids": [waiting[0].0] });
+    assert_eq!(till.door.post("/v1/terminal/pushes/ack").json(&ack).await.status, 204);
+    let tea = changes(&manager, &tea, json!({ "price": yuan(600) })).await;
+    assert_eq!(pushed(&till).await.len(), 1);
+    assert_eq!(told(&till, 3).await, (4, vec!["tea 600".to_owned()], vec![]));
+    let cake = changes(&manager, &cake, json!({ "stores": [jade.store, elsewhere["id"]] })).await;
+    assert_eq!(told(&till, 4).await, (5, vec!["cake 500".to_owned()], vec![]));
+    changes(&manager, &tea, json!({ "active": false })).await;
+    assert_eq!(told(&till, 4).await, (6, vec!["cake 500".to_owned()], vec![text(&tea, "/id").to_owned()]));
+
+    // A tax that changed is news, though no goods are.
+    let other =
+        json!({ "version": tax["version"], "name": "VAT", "basis_points": 900, "included": true, "active": false });
+    let path = format!("/v1/tax-rates/{}", text(&tax, "/id"));
+    let other: Value = manager.ask("PUT", &path).json(&other).await.json(200);
+    assert_eq!((other["version"].as_u64(), told(&till, 6).await), (Some(7), (7, vec![], vec![])));
+    // A version that was never given: the database was set back.
+    let afresh: Value = till.door.get("/v1/terminal/goods?since=99").await.json(200);
+    assert_eq!((&afresh["afresh"], &afresh["goods"][0]["id"]), (&json!(true), &cake["id"]));
+
+    // Another merchant hears and sees nothing of it.
+    assert_eq!((told(&theirs, 0).await, pushed(&theirs).await), ((0, vec![], vec![]), vec![]));
+    let cake = format!("{GOODS}/{}", text(&cake, "/id"));
+    let goods = json!({ "version": 5, "name": "x", "price": yuan(1), "active": true });
+    let tax = json!({ "version": 7, "name": "x", "basis_points": 1, "included": true, "active": true });
+    for (path, body) in [(&cake, goods), (&path, tax)] {
+        assert_eq!(rust.owner.ask("PUT", path).json(&body).await.refusal(), (404, "not_found".to_owned()));
+    }
+    assert_eq!(rust.owner.get(&cake).await.refusal(), (404, "not_found".to_owned()));
+}
+
+#[actix_web::test]
+async fn a_barcode_is_of_one_of_the_goods_that_are_sold() {
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    let tea = adds(&jade.owner, "tea", json!({ "barcodes": ["036000291452"] })).await;
+    let body = json!({ "name": "other tea", "price": yuan(700), "barcodes": ["X", "0036000291452"] });
+    let taken = jade.owner.post(GOODS).key("again").json(&body).await;
+    assert_eq!(taken.refusal(), (409, "conflict".to_owned()));
+    assert_eq!(taken.problem()["pointer"], "/barcodes/1");
+    assert!(taken.text.contains("0036000291452"), "{}", taken.text);
+    // The office finds it by the code, as any scanner says it.
+    let found: Value = jade.owner.get(&format!("{GOODS}?barcode=036000291452")).await.json(200);
+    assert_eq!(found["items"], json!([tea]));
+    let ended = changes(&jade.owner, &tea, json!({ "active": false })).await;
+    assert_eq!(jade.owner.get(&format!("{GOODS}?barcode=036000291452")).await.json::<Value>(200)["items"], json!([]));
+    // The key was free: what it wished for had not been done.
+    let other: Value = jade.owner.post(GOODS).key("again").json(&body).await.json(201);
+    let again: Value = jade.owner.post(GOODS).key("again").json(&body).await.json(201);
+    assert_eq!(other, again);
+    let mut back = same(&ended);
+    back["active"] = json!(true);
+    let refused = jade.owner.ask("PUT", &format!("{GOODS}/{}", text(&tea, "/id"))).json(&back).await;
+    assert_eq!(refused.refusal(), (409, "conflict".to_owned()));
+    let listed: Value = jade.owner.get(&format!("{GOODS}?active=true")).await.json(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    let log: Value = jade.owner.get("/v1/audit").await.json(200);
+    let done = log["items"].as_array().unwrap().iter().map(|entry| text(entry, "/action")).take(3);
+    assert_eq!(done.collect::<Vec<_>>(), ["goods.created", "goods.changed", "goods.created"]);
+}
+
+#[actix_web::test]
+async fn what_cannot_be_sold_is_refused_where_it_is_wrong() {
+    let town = Town::found().await;
+    let jade: Merchant = town.merchant("jade").await;
+    let tax = json!({ "name": "old", "basis_points": 100, "included": false });
+    let tax: Value = jade.owner.post("/v1/tax-rates").json(&tax).await.json(201);
+    let mut over = tax.clone();
+    for told in ["id", "created_at"] {
+        over.as_object_mut().unwrap().remove(told);
+    }
+    over["active"] = json!(false);
+    let path = format!("/v1/tax-rates/{}", text(&tax, "/id"));
+    let _: Value = jade.owner.ask("PUT", &path).json(&over).await.json(200);
+    assert_eq!(jade.owner.ask("PUT", &path).json(&over).await.refusal(), (409, "changed_meanwhile".to_owned()));
+    for (field, value, code, pointer) in [
+        ("name", json!(" "), "invalid", "/name"),
+        ("price", yuan(-1), "invalid", "/price/minor"),
+        ("price", yuan(1_000_000_000_000), "invalid", "/price/minor"),
+        ("price", json!({ "minor": 1, "currency": "JPY" }), "currency_mismatch", "/price/currency"),
+        ("barcodes", json!(["4006381333932"]), "invalid", "/barcodes/0"),
+        ("barcodes", json!(["A", "b c"]), "invalid", "/barcodes/1"),
+        ("barcodes", json!(["036000291452", "0036000291452"]), "invalid", "/barcodes/1"),
+        ("barcodes", json!((0..21).map(|code| code.to_string()).collect::<Vec<_>>()), "invalid", "/barcodes"),
+        ("tax_rate", tax["id"].clone(), "invalid", "/tax_rate"),
+        ("stores", json!(vec![jade.store.clone(); 101]), "invalid", "/stores"),
+    ] {
+        let mut body = json!({ "name": "tea", "price": yuan(1) });
+        body[field] = value;
+        let refused = jade.owner.post(GOODS).json(&body).await;
+        assert_eq!(refused.problem()["pointer"], pointer, "{body}: {}", refused.text);
+        assert_eq!(refused.refusal().1, code, "{body}");
+    }
+    let refused =
+        jade.owner.post("/v1/tax-rates").json(&json!({ "name": "x", "basis_points": 10_001, "included": true })).await;
+    assert_eq!(refused.problem()["pointer"], "/basis_points");
+}
+
+/// A line of a sale with discount and tax is taken as it is; one that costs less than nothing is not.
+#[actix_web::test]
+async fn lines_with_discounts_and_taxes_are_taken() {
+    let town = Town::found().await;
+    let jade = town.merchant("jade").await;
+    let line = json!({ "name": "tea", "quantity": 2, "price_minor": 500, "discount_minor": 100, "sale_discount_minor": 1,
+        "tax": { "name": "VAT", "basis_points": 1_300, "included": true } });
+    let sale = |line: &Value| {
+        let mut sale = crate::town::present(899);
+        sale["goods"] = json!([line]);
+        sale
+    };
+    let made: Value = jade.owner.post("/v1/payments").key("one").json(&sale(&line)).await.json(201);
+    assert_eq!(made["goods"], json!([line]));
+    // What was paid is what the lines come to; plain lines may stand beside an amount that was agreed otherwise.
+    for amount in [1, 898, 900] {
+        let mut other = sale(&line);
+        other["amount"]["minor"] = json!(amount);
+        let refused = jade.owner.post("/v1/payments").key("two").json(&other).await;
+        assert_eq!((refused.status, &refused.problem()["pointer"]), (422, &json!("/goods")), "{}", refused.text);
+        assert!(refused.text.contains("899"), "{}", refused.text);
+    }
+    let plain = json!({ "name": "tea", "quantity": 2, "price_minor": 500 });
+    let _: Value = jade.owner.post("/v1/payments").key("plain").json(&sale(&plain)).await.json(201);
+    for (field, value) in [
+        ("discount_minor", json!(1_001)),
+        ("sale_discount_minor", json!(-1)),
+        ("tax", json!({ "name": "VAT", "basis_points": 10_001, "included": true })),
+    ] {
+        let mut wrong = line.clone();
+        wrong[field] = value;
+        let refused = jade.owner.post("/v1/payments").key("two").json(&sale(&wrong)).await;
+        assert_eq!((refused.status, &refused.problem()["pointer"]), (422, &json!("/goods/0")), "{}", refused.text);
+    }
+}

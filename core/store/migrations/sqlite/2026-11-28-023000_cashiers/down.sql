@@ -1,0 +1,2 @@
+DROP TABLE cashier_lists;
+DROP TABLE cashiers;

@@ -1,0 +1,2 @@
+DROP TABLE pin_tries;
+DROP TABLE cashiers;

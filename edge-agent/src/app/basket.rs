@@ -1,0 +1,267 @@
+//! The basket at the till: goods that are scanned, what the cashier presses on it, and the sale that it becomes.
+//!
+//! It is in memory alone: a restart finds it empty and says so, and what must survive one is put aside.
+
+use saoma_protocol::{
+    Amount, Currency, Millis, Money, PaymentId, Sequence,
+    api::Goods,
+    barcode::{Barcode, unprefixed},
+};
+
+use super::{
+    keyed::{amount_of, is_text, may_pay},
+    owner::Owner,
+};
+use crate::{
+    basket::{Article, Basket, BasketError},
+    peripherals::Display,
+    sale::{Sale, ScannedCode},
+    till::{
+        basket::{BasketPress, BasketRequest, BasketView},
+        command::Pressed,
+        problem::Refused,
+        view::{ScanView, Scanned},
+    },
+};
+
+/// The alarm about a basket that a restart has emptied.
+const LOST: &str = "basket_lost";
+/// How much of a barcode that nobody knows is shown: it may have been a customer's code.
+const SHOWN_LAST: usize = 4;
+
+/// The basket that is being filled.
+pub(super) struct Filling {
+    basket: Basket,
+    /// Grows with each change: a page that shows another does nothing to this one.
+    revision: u64,
+    /// The line that changed last, for the customer's display.
+    touched: usize,
+    /// What the last sale was made of: it is back if that comes to nothing.
+    sold: Option<(PaymentId, Basket)>,
+    /// Whether the disk says that there is something in it.
+    marked: bool,
+    /// It says so of the one before the start, and none was begun since.
+    lost: bool,
+}
+
+impl Filling {
+    /// An empty one. Its revisions begin at the moment of the start: a page from before shows none of them.
+    pub(super) fn begun(at: Millis, marked: bool) -> Self {
+        let revision = u64::try_from(at.0).unwrap_or(0);
+        Self { basket: Basket::default(), revision, touched: 0, sold: None, marked, lost: marked }
+    }
+
+    /// What it was put aside as is there no more: it is nobody's, and can be put aside or sold as it is.
+    pub(super) fn forget_held(&mut self, number: Sequence) {
+        self.basket.held.take_if(|held| *held == number);
+    }
+
+    pub(super) fn view(&self) -> Option<BasketView> {
+        BasketView::of(&self.basket, self.revision)
+    }
+
+    fn set(&mut self, basket: Basket, touched: usize) {
+        self.lost &= basket.is_empty();
+        (self.basket, self.touched) = (basket, touched);
+        self.revision += 1;
+    }
+
+    /// It was sold, or put aside.
+    pub(super) fn take(&mut self, payment: Option<PaymentId>) {
+        let basket = std::mem::take(&mut self.basket);
+        self.sold = payment.map(|payment| (payment, basket));
+        self.revision += 1;
+    }
+
+    /// What becomes of a sale that was made of it.
+    pub(super) fn heard_of(&mut self, sale: &Sale) {
+        let is_it = |sold: &mut (PaymentId, Basket)| sold.0 == sale.kept.payment;
+        if sale.was_captured() {
+            self.sold.take_if(is_it);
+        } else if !sale.is_open()
+            && let Some((_, mut basket)) = self.sold.take_if(is_it)
+            // Once something else is scanned it is gone for good: the sale may be heard of at any time.
+            && self.basket.is_empty()
+        {
+            // What it had been put aside as went with the sale.
+            basket.held = None;
+            self.set(basket, 0);
+        }
+    }
+
+    /// The basket, if it is the one that a page shows.
+    ///
+    /// # Errors
+    /// `BasketChanged`.
+    pub(super) fn seen(&self, revision: u64) -> Result<&Basket, Refused> {
+        // A page that shows none knows no revision.
+        let is_it = revision == self.revision || (revision == 0 && self.basket.is_empty());
+        if is_it { Ok(&self.basket) } else { Err(Refused::BasketChanged) }
+    }
+
+    /// What the customer sees of it.
+    pub(super) fn display(&self, currency: Currency) -> Option<Display> {
+        let priced = self.basket.priced().ok().filter(|_| !self.basket.is_empty())?;
+        let money = |minor| Money::new(minor, currency).decimal();
+        let line = priced.goods.get(self.touched).or(priced.goods.last())?;
+        Some(Display::Basket {
+            name: line.name.clone(),
+            quantity: line.quantity,
+            line: money(line.price_minor * i64::from(line.quantity) - line.discount_minor),
+            total: money(priced.totals.total_minor),
+            currency,
+        })
+    }
+}
+
+impl Owner {
+    /// `GET` and `POST /api/basket`; the same press again does nothing more.
+    ///
+    /// # Errors
+    /// Those of the key, `Training`, `BasketBusy`, `BasketChanged`, then those of the press.
+    pub(super) async fn press_basket(
+        &mut self,
+        pressed: Pressed,
+        request: BasketRequest,
+    ) -> Result<Option<BasketView>, Refused> {
+        if self.seen(&pressed).await?.is_none() {
+            self.check_not_training()?;
+            self.check_basket_free()?;
+            let mut basket = self.filling.seen(request.revision)?.clone();
+            let touched = change(&mut basket, request.press, |held| {
+                let aside = self.held_aside.get(&held).ok_or(Refused::HeldNotFound)?;
+                let mut basket = aside.basket.clone().ok_or(Refused::HeldNotFound)?;
+                basket.held = Some(held);
+                Ok(basket)
+            })?;
+            self.basket_is(basket, touched);
+            self.remember(pressed, None);
+        }
+        Ok(self.filling.view())
+    }
+
+    /// While it waits for the customer's code it stays as the customer has seen it.
+    pub(super) fn check_basket_free(&self) -> Result<(), Refused> {
+        match &self.awaiting {
+            Some(awaiting) if awaiting.order.of_basket => Err(Refused::BasketBusy),
+            _ => Ok(()),
+        }
+    }
+
+    fn basket_is(&mut self, basket: Basket, touched: usize) {
+        self.filling.set(basket, touched);
+        // The customer before has had a moment to read how it ended.
+        self.on_display.take_if(|shown| shown.until.is_some());
+    }
+
+    /// Goods that were scanned while no customer's code is awaited.
+    ///
+    /// # Errors
+    /// `ScanNotAwaited` without a catalogue, and for what may be a customer's code; `BarcodeUnknown`; those of the basket.
+    pub(super) async fn scan_goods(&mut self, text: &ScannedCode) -> Result<ScanView, Refused> {
+        let Some(article) = self.article(text).await? else {
+            if self.catalogue.count == 0 || may_pay(text) {
+                return Err(Refused::ScanNotAwaited);
+            }
+            let text = unprefixed(text.expose());
+            let is_printed = matches!(text.len(), 8 | 12 | 13) && text.bytes().all(|byte| byte.is_ascii_digit());
+            let shown = text.get(text.len().saturating_sub(SHOWN_LAST)..).filter(|_| is_printed);
+            return Err(Refused::BarcodeUnknown(shown.map(str::to_owned)));
+        };
+        let (name, mut basket) = (article.name.clone(), self.filling.basket.clone());
+        let line = basket.scan(article)?;
+        self.basket_is(basket, line);
+        Ok(ScanView::Basket { scanned: Some(Scanned { name, line }), basket: self.filling.view().map(Box::new) })
+    }
+
+    /// What is sold under what was scanned.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(super) async fn article(&self, text: &ScannedCode) -> Result<Option<Article>, Refused> {
+        let Ok(barcode) = unprefixed(text.expose()).parse::<Barcode>() else { return Ok(None) };
+        let currency = self.identity.profile.currency;
+        Ok(self.journal.run(move |store| store.goods_with(&barcode, currency)).await?)
+    }
+
+    /// Whether goods were scanned where a customer's code is wanted: core would decline the sale for it. A number that may be such a
+    /// code is one, whatever the merchant's goods are called.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(super) async fn are_goods(&self, text: &ScannedCode) -> Result<bool, Refused> {
+        Ok(!may_pay(text) && self.article(text).await?.is_some())
+    }
+
+    /// The disk is told when a basket is begun and when it is sold, put aside or cleared, so that a restart in between can be told of.
+    pub(super) async fn mark_basket(&mut self) {
+        let is_open = !self.filling.basket.is_empty();
+        if is_open == self.filling.marked || self.filling.lost {
+            return;
+        }
+        match self.journal.run(move |store| store.mark_basket(is_open)).await {
+            Ok(()) => self.filling.marked = is_open,
+            Err(error) => tracing::warn!(%error, "whether a basket is open could not be kept"),
+        }
+        if !is_open {
+            self.alarms.silence(LOST);
+        }
+    }
+
+    /// At a start: the goods of a basket from before are on the counter, and not in this one.
+    pub(super) fn tell_lost_basket(&mut self) {
+        if self.filling.lost {
+            let what =
+                "goods were being scanned when this till stopped; its basket is empty now: scan all of them again";
+            self.alarm(LOST, what.to_owned());
+        }
+    }
+
+    /// The lines of a sale of the basket, if it costs what the page shows.
+    ///
+    /// # Errors
+    /// `BasketChanged`, `Goods` if the page names lines of its own.
+    pub(super) fn basket_goods(&self, revision: u64, amount: Amount, named: &[Goods]) -> Result<Vec<Goods>, Refused> {
+        if !named.is_empty() {
+            return Err(Refused::Goods("a sale of the basket has the basket's lines and no others".to_owned()));
+        }
+        let priced = self.filling.seen(revision)?.priced().map_err(BasketError::from)?;
+        let total = amount_of(priced.totals.total_minor, amount.currency())?;
+        if total == amount { Ok(priced.goods) } else { Err(Refused::BasketChanged) }
+    }
+}
+
+/// Makes the change; the line that it is about.
+fn change(
+    basket: &mut Basket,
+    press: BasketPress,
+    aside: impl FnOnce(Sequence) -> Result<Basket, Refused>,
+) -> Result<usize, Refused> {
+    Ok(match press {
+        BasketPress::Other { price_minor, quantity, name } => {
+            if !is_text(&name) {
+                return Err(Refused::Goods("a name must have 1 to 128 characters, no control characters".to_owned()));
+            }
+            basket.key(name, quantity, price_minor)?
+        }
+        BasketPress::Quantity { line, quantity } => {
+            basket.set_quantity(line, quantity)?;
+            line
+        }
+        BasketPress::Discount { line, discount } => {
+            basket.set_discount(line, discount)?;
+            line.unwrap_or(usize::MAX)
+        }
+        BasketPress::Clear {} => {
+            *basket = Basket::default();
+            0
+        }
+        BasketPress::TakeUp { held } => {
+            if !basket.is_empty() {
+                return Err(Refused::BasketBusy);
+            }
+            *basket = aside(held)?;
+            usize::MAX
+        }
+    })
+}
