@@ -165,7 +165,8 @@ impl Cashiers {
         };
         let is_over = |id: &&CashierId| {
             let after = verifier(next, **id);
-            after.is_none() || after != verifier(&self.list, **id)
+            // A list that was not known says nothing of a new PIN.
+            after.is_none() || verifier(&self.list, **id).is_some_and(|before| Some(before) != after)
         };
         let forgotten = self.tries.keys().filter(is_over).map(|id| CashierChange::Forget(*id));
         forgotten.chain([CashierChange::List(Box::new(next.clone()))]).collect()
@@ -364,6 +365,25 @@ mod tests {
         let cashiers = Cashiers::new(list(both), Vec::new(), Instant::now());
         assert_eq!(cashiers.by_code(" 02 ").map(|card| card.id), Some(id(2)));
         assert!(cashiers.by_code("2").is_none() && cashiers.by_code("").is_none());
+    }
+
+    #[test]
+    fn a_list_that_could_not_be_read_forgives_nobody() {
+        let (start, tries) = (Instant::now(), Tries { wrong: 5, last_at: Millis(0) });
+        let known = list(vec![card(1, TillRole::Cashier, "v"), card(2, TillRole::Cashier, "w")]);
+        let counted = vec![(id(1), tries), (id(3), tries)];
+        let forgotten = |before: CashierList| {
+            let changes = Cashiers::new(before, counted.clone(), start).changes_to(&known);
+            changes
+                .into_iter()
+                .filter_map(|change| match change {
+                    CashierChange::Forget(id) => Some(id),
+                    _ => None,
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(forgotten(CashierList::shut()), [id(3)], "who has left");
+        assert_eq!(forgotten(list(vec![card(1, TillRole::Cashier, "old")])), [id(1), id(3)], "who has a new PIN");
     }
 
     #[test]

@@ -39,6 +39,7 @@ use crate::{
     sale::Kept,
     shift::Shift,
 };
+pub use goods::BasketMark;
 pub use keys::KeyError;
 pub use open::{Lock, Settings, Verified, lock, look, verify};
 pub use rekey::{Rekeyed, rekey};
@@ -127,6 +128,8 @@ pub struct Commit {
     pub shift_press: Option<ShiftPress>,
     pub held: Vec<HeldChange>,
     pub cashiers: Vec<CashierChange>,
+    /// The basket that was being filled is sold by this, or put aside.
+    pub basket_done: bool,
     pub pushes: Vec<Sequence>,
     pub synced_through: Option<Sequence>,
 }

@@ -173,7 +173,9 @@ impl Sync {
             match verdict.verdict {
                 _ if verdict.is_newer() => {
                     self.stop(Stop::Newer { sequence: verdict.sequence, why: verdict.why }, orders);
-                    self.resend_at = Some(now.plus(NEWER_MS));
+                    if matches!(self.stopped, Some(Stop::Newer { .. })) {
+                        self.resend_at = Some(now.plus(NEWER_MS));
+                    }
                     return;
                 }
                 Verdict::Held => orders.push(Order::Held { sequence: verdict.sequence, why: verdict.why }),
@@ -192,6 +194,11 @@ impl Sync {
 
     fn stop(&mut self, stop: Stop, orders: &mut Vec<Order>) {
         self.resend_at = None;
+        // Sales are stopped until a person has looked, whatever comes late by another road.
+        let is_set_back = |stop: &Stop| matches!(stop, Stop::SetBack { .. });
+        if self.stopped.as_ref().is_some_and(is_set_back) && !is_set_back(&stop) {
+            return;
+        }
         if self.stopped.as_ref() != Some(&stop) {
             self.stopped = Some(stop.clone());
             orders.push(Order::Stopped(stop));
@@ -246,6 +253,26 @@ mod tests {
             text.push_str(&format!("{seconds:>3} {shown} → {orders:?}\n"));
         }
         text
+    }
+
+    /// What is heard late by another road does not open sales again.
+    #[test]
+    fn a_journal_that_was_set_back_stays_stopped_until_somebody_asks() {
+        let mut sync = Sync::new(Sequence(5), Sequence(3));
+        let newer = JournalVerdict {
+            sequence: Sequence(4),
+            verdict: Verdict::Rejected,
+            why: "because".to_owned(),
+            newer: true,
+        };
+        let set_back = |sync: &Sync| matches!(sync.stopped(), Some(Stop::SetBack { .. }));
+        play(&mut sync, &[(0, Event::Connected), (1, ack(9))]);
+        assert!(set_back(&sync));
+        let late = JournalAck { through: Sequence(3), verdicts: vec![newer] };
+        play(&mut sync, &[(2, Event::Ack(late)), (3, Event::Tick), (600, Event::Tick)]);
+        assert!(set_back(&sync), "{:?}", sync.stopped());
+        play(&mut sync, &[(601, Event::Asked)]);
+        assert!(sync.stopped().is_none());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     basket::{Article, Basket, BasketError},
+    journal::BasketMark,
     peripherals::Display,
     sale::{Sale, ScannedCode},
     till::{
@@ -38,15 +39,15 @@ pub(super) struct Filling {
     touched: usize,
     /// What the last sale was made of: it is back if that comes to nothing.
     sold: Option<(PaymentId, Basket)>,
-    /// Whether the disk says that there is something in it.
-    marked: bool,
-    /// It says so of the one before the start, and none was begun since.
-    lost: bool,
+    /// What the disk says of it.
+    marked: Option<BasketMark>,
+    /// What it says of the one before the start, as long as none was begun since.
+    lost: Option<BasketMark>,
 }
 
 impl Filling {
     /// An empty one. Its revisions begin at the moment of the start: a page from before shows none of them.
-    pub(super) fn begun(at: Millis, marked: bool) -> Self {
+    pub(super) fn begun(at: Millis, marked: Option<BasketMark>) -> Self {
         let revision = u64::try_from(at.0).unwrap_or(0);
         Self { basket: Basket::default(), revision, touched: 0, sold: None, marked, lost: marked }
     }
@@ -61,7 +62,7 @@ impl Filling {
     }
 
     fn set(&mut self, basket: Basket, touched: usize) {
-        self.lost &= basket.is_empty();
+        self.lost.take_if(|_| !basket.is_empty());
         (self.basket, self.touched) = (basket, touched);
         self.revision += 1;
     }
@@ -70,6 +71,7 @@ impl Filling {
     pub(super) fn take(&mut self, payment: Option<PaymentId>) {
         let basket = std::mem::take(&mut self.basket);
         self.sold = payment.map(|payment| (payment, basket));
+        self.marked = None;
         self.revision += 1;
     }
 
@@ -193,28 +195,41 @@ impl Owner {
         Ok(!may_pay(text) && self.article(text).await?.is_some())
     }
 
-    /// The disk is told when a basket is begun and when it is sold, put aside or cleared, so that a restart in between can be told of.
+    /// The disk is told when a basket is begun and when it is cleared, so that a restart in between can be told of. (That it is sold
+    /// or put aside is written with that.)
     pub(super) async fn mark_basket(&mut self) {
-        let is_open = !self.filling.basket.is_empty();
-        if is_open == self.filling.marked || self.filling.lost {
+        let basket = &self.filling.basket;
+        let mark = (!basket.is_empty()).then_some(BasketMark { held: basket.held });
+        if self.filling.lost.is_some() {
             return;
         }
-        match self.journal.run(move |store| store.mark_basket(is_open)).await {
-            Ok(()) => self.filling.marked = is_open,
-            Err(error) => tracing::warn!(%error, "whether a basket is open could not be kept"),
+        self.alarms.silence(LOST);
+        if mark == self.filling.marked || self.disk.is_err() {
+            return;
         }
-        if !is_open {
-            self.alarms.silence(LOST);
+        match self.journal.run(move |store| store.mark_basket(mark)).await {
+            Ok(()) => self.filling.marked = mark,
+            Err(error) => {
+                tracing::warn!(%error, "whether a basket is open could not be kept");
+                self.disk_is(Some(&error));
+            }
         }
     }
 
     /// At a start: the goods of a basket from before are on the counter, and not in this one.
     pub(super) fn tell_lost_basket(&mut self) {
-        if self.filling.lost {
-            let what =
-                "goods were being scanned when this till stopped; its basket is empty now: scan all of them again";
-            self.alarm(LOST, what.to_owned());
-        }
+        let Some(BasketMark { held }) = self.filling.lost else { return };
+        let what = match held.filter(|held| self.held_aside.contains_key(held)) {
+            Some(held) => format!(
+                "goods were being sold when this till stopped, and are still put aside as number {held}: take that up again"
+            ),
+            None => {
+                "goods were being scanned when this till stopped, and its basket is empty now: scan all of them again, \
+                     unless the last sale is theirs"
+                    .to_owned()
+            }
+        };
+        self.alarm(LOST, what);
     }
 
     /// The lines of a sale of the basket, if it costs what the page shows.

@@ -30,15 +30,18 @@ const AGAIN: Duration = Duration::from_secs(5);
 const AGAIN_MAX: Duration = Duration::from_secs(60);
 /// Presses with a wrong PIN that are remembered, for a page that repeats them.
 const WRONG_MAX: usize = 32;
-/// The same of a core that knows no cashiers.
+/// The same of a core that knows no cashiers, and of one that does not know those that another node has just told of.
 const UNKNOWN_AGAIN: Duration = Duration::from_secs(600);
+const UNKNOWN_AFTER_NEWS: Duration = Duration::from_secs(30);
 /// The alarm about somebody who is locked out.
 const LOCKED: &str = "cashier_locked";
 
 /// Whether the list is to be fetched. It is at each start, when a line to core comes up, and when core says so.
 pub(super) struct Fetch {
-    pub(super) is_due: bool,
+    is_due: bool,
     is_asked: bool,
+    /// Core has said that it changed, and it is not here yet.
+    is_told: bool,
     not_before: Instant,
     failures: u32,
 }
@@ -67,7 +70,15 @@ impl WrongPins {
 
 impl Fetch {
     pub(super) fn new() -> Self {
-        Self { is_due: true, is_asked: false, not_before: Instant::now(), failures: 0 }
+        Self { is_due: true, is_asked: false, is_told: false, not_before: Instant::now(), failures: 0 }
+    }
+}
+
+impl Fetch {
+    /// At once, however lately it was tried. `is_told`: core has said that it changed.
+    pub(super) fn wanted(&mut self, is_told: bool) {
+        (self.is_due, self.not_before) = (true, Instant::now());
+        self.is_told |= is_told;
     }
 }
 
@@ -92,13 +103,14 @@ impl Owner {
         let taken = match self.answered_beside("cashiers", answer).await {
             Some(list) => self.take_list(list).await,
             None if is_unknown => {
-                (self.fetch.is_due, self.fetch.not_before) = (true, Instant::now() + UNKNOWN_AGAIN);
+                let pause = if self.fetch.is_told { UNKNOWN_AFTER_NEWS } else { UNKNOWN_AGAIN };
+                (self.fetch.is_due, self.fetch.not_before) = (true, Instant::now() + pause);
                 return;
             }
             None => Err(Refused::CoreUnreachable("the cashiers are asked for again".to_owned())),
         };
         match taken {
-            Ok(()) => self.fetch.failures = 0,
+            Ok(()) => (self.fetch.failures, self.fetch.is_told) = (0, false),
             Err(error) => {
                 tracing::warn!(code = %Code(&error), "who may sign on here is not up to date yet");
                 let pause = AGAIN.saturating_mul(1 << self.fetch.failures.min(8)).min(AGAIN_MAX);
@@ -139,7 +151,11 @@ impl Owner {
             return Err(Refused::PinWrong { left: tries.left() });
         }
         let tries = self.cashiers.tried(card.id, now(), at);
-        self.keep(CashierChange::Tried(card.id, tries)).await?;
+        if let Err(error) = self.keep(CashierChange::Tried(card.id, tries)).await {
+            // Nothing was checked.
+            self.cashiers.untried(card.id, before, at);
+            return Err(error);
+        }
         let verifier = card.verifier.clone();
         // Half a second of a slow processor. The owner waits: so one PIN is tried after the other, whoever asks.
         let checked = tokio::task::spawn_blocking(move || fits(&pin, &verifier)).await;

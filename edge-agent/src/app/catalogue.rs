@@ -69,7 +69,7 @@ impl Owner {
             None => AGAIN,
             Some(changes) => match self.take_goods(changes).await {
                 Ok(true) => Duration::ZERO,
-                Ok(false) if std::mem::take(&mut self.catalogue.once_more) => ONCE_MORE,
+                Ok(false) if !self.catalogue.again && std::mem::take(&mut self.catalogue.once_more) => ONCE_MORE,
                 Ok(false) => EVERY,
                 Err(error) => {
                     tracing::warn!(%error, "the catalogue could not be kept; it is asked for again");

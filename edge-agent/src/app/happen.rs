@@ -40,6 +40,8 @@ pub(super) struct Beside {
     pub(super) push: Option<Sequence>,
     /// What was put aside, and is sold now.
     pub(super) sold: Option<Sequence>,
+    /// The basket is sold.
+    pub(super) of_basket: bool,
     /// Who let whoever stands there give money back.
     pub(super) approved_by: Option<Approver>,
 }
@@ -58,7 +60,7 @@ impl Owner {
     ) -> Result<SaleView, Refused> {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let decision = sale::key(keyed, now());
-        let head = self.write(&decision, Beside { intent: Some(intent), sold, ..Beside::default() }).await?;
+        let head = self.write(&decision, Beside { intent: Some(intent), sold, of_basket, ..Beside::default() }).await?;
         self.counted = counter;
         // From here on it is sold, whatever goes wrong: nobody may find it to be sold again.
         if of_basket {
@@ -141,6 +143,7 @@ impl Owner {
             sale_state: sale.state_text(),
             intent: beside.intent,
             held: beside.sold.map(HeldChange::Drop).into_iter().collect(),
+            basket_done: beside.of_basket,
             pushes: beside.push.into_iter().collect(),
             ..Commit::default()
         };

@@ -69,7 +69,8 @@ impl Owner {
         self.check_open_for_sales().await?;
         let held = Held { number, amount, reference, cashier, basket, held_at, key: pressed.key.clone() };
         let drops = instead_of.map(HeldChange::Drop);
-        self.commit_held(pressed, drops.into_iter().chain([HeldChange::Keep(held.clone())]).collect()).await?;
+        let changes = drops.into_iter().chain([HeldChange::Keep(held.clone())]).collect();
+        self.commit_held(pressed, changes, revision.is_some()).await?;
         self.held_last = number;
         let view = HeldView::of(&held);
         if let Some(before) = instead_of {
@@ -92,7 +93,7 @@ impl Owner {
         }
         self.check_not_training()?;
         self.check_held(Some(number), true)?;
-        self.commit_held(pressed, vec![HeldChange::Drop(number)]).await?;
+        self.commit_held(pressed, vec![HeldChange::Drop(number)], false).await?;
         self.not_aside(number);
         tracing::info!(held = number.0, "what was put aside was dropped");
         Ok(())
@@ -133,10 +134,10 @@ impl Owner {
         Err(Refused::HeldLeft(told.collect()))
     }
 
-    async fn commit_held(&mut self, pressed: Pressed, held: Vec<HeldChange>) -> Result<(), Refused> {
+    async fn commit_held(&mut self, pressed: Pressed, held: Vec<HeldChange>, basket_done: bool) -> Result<(), Refused> {
         let Pressed { key, fingerprint } = pressed;
         let shift_press = Some(journal::ShiftPress { key, fingerprint });
-        self.commit(Commit { held, shift_press, ..Commit::default() }).await?;
+        self.commit(Commit { held, shift_press, basket_done, ..Commit::default() }).await?;
         Ok(())
     }
 }

@@ -93,7 +93,7 @@ impl Owner {
                 self.line.mqtt_up = true;
                 self.line.health_due = true;
                 self.line.health_sent_at = None;
-                self.fetch.is_due = true;
+                self.fetch.wanted(false);
                 self.catalogue.connected();
                 self.sync_event(sync::Event::Connected).await;
             }
@@ -245,7 +245,7 @@ impl Owner {
         }
         self.line.https_up = true;
         self.line.poll_at = Instant::now();
-        self.fetch.is_due = true;
+        self.fetch.wanted(false);
         self.catalogue.connected();
         if !self.line.mqtt_up {
             if let Some(mqtt) = &self.mqtt {
@@ -284,9 +284,14 @@ impl Owner {
         let (view, refund) = match &push.body {
             PushBody::Payment { payment } => (payment, None),
             PushBody::Refund { refund, payment } => (payment, Some(Box::new(refund.clone()))),
+            PushBody::CashiersChanged => {
+                self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                self.fetch.wanted(true);
+                return Ok(());
+            }
             PushBody::SyncNow => {
                 self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
-                self.fetch.is_due = true;
+                self.fetch.wanted(false);
                 self.sync_event(sync::Event::Asked).await;
                 return Ok(());
             }

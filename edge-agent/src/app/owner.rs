@@ -239,7 +239,7 @@ impl Owner {
         }
         let unsent = journal.run(crate::journal::Store::unsent).await?;
         let known = journal.run(crate::journal::Store::goods_known).await?;
-        let journal_had_basket = journal.run(crate::journal::Store::is_basket_open).await?;
+        let basket_mark = journal.run(crate::journal::Store::basket_mark).await?;
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let renewal = Renewal::of(&identity.certificate_chain_pem);
         let mut owner = Self {
@@ -257,7 +257,7 @@ impl Owner {
             cashiers: Cashiers::new(cashiers, tries, Instant::now()),
             wrong_pins: WrongPins::default(),
             fetch: Fetch::new(),
-            filling: Filling::begun(now(), journal_had_basket),
+            filling: Filling::begun(now(), basket_mark),
             catalogue: Catalogue::new(known),
             sales,
             training: Training::default(),

@@ -1,7 +1,10 @@
 //! The journal's statements about who may sign on, and about wrong PINs.
 
+use std::fmt;
+
 use diesel::prelude::*;
 use saoma_protocol::{CashierId, cashier::CashierList};
+use serde::de::DeserializeOwned;
 
 use super::{
     JournalError, Store, plain,
@@ -42,34 +45,39 @@ pub(super) fn change(tx: &mut SqliteConnection, seals: &Seals, change: &CashierC
     Ok(())
 }
 
+/// Sealed by an agent that did not know of this place, perhaps, and so under a key that is gone.
+fn read<T: DeserializeOwned>(opened: Result<String, impl fmt::Display>) -> Result<T, String> {
+    let text = opened.map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
+}
+
 impl Store {
     /// Who may sign on here, as core said last, and wrong PINs in a row. What an agent of a later version has written, and this one
     /// cannot read, must neither keep the till shut nor open it: nobody signs on by a PIN until core has said it again, and whose
     /// wrong PINs cannot be read is locked out once more.
     ///
     /// # Errors
-    /// `Database`, those of the seals.
+    /// `Database`.
     pub fn cashiers(&mut self) -> Result<KnownCashiers, JournalError> {
         let kept: Option<Vec<u8>> =
             cashiers::table.find(LIST).select(cashiers::kept).first(&mut self.connection).optional()?;
         let list = match kept {
             None => CashierList::default(),
-            Some(kept) => {
-                let text = self.seals.open_text(CASHIERS_KEPT, LIST, &kept)?;
-                serde_json::from_str(&text).unwrap_or_else(|error| {
-                    tracing::error!(%error, "who may sign on here cannot be read: nobody may until core says it again");
-                    CashierList::shut()
-                })
-            }
+            Some(kept) => read(self.seals.open_text(CASHIERS_KEPT, LIST, &kept)).unwrap_or_else(|error| {
+                tracing::error!(%error, "who may sign on here cannot be read: nobody may until core says it again");
+                CashierList::shut()
+            }),
         };
         let rows: Vec<(String, Vec<u8>)> = pin_tries::table.order(pin_tries::cashier).load(&mut self.connection)?;
         let mut tries = Vec::with_capacity(rows.len());
         for (cashier, kept) in rows {
-            let text = self.seals.open_text(TRIES_KEPT, &cashier, &kept)?;
             // An id of another form is nobody's whom this code knows.
-            if let Ok(id) = cashier.parse() {
-                tries.push((id, serde_json::from_str(&text).unwrap_or(Tries::UNREADABLE)));
-            }
+            let Ok(id) = cashier.parse() else { continue };
+            let known = read(self.seals.open_text(TRIES_KEPT, &cashier, &kept)).unwrap_or_else(|error| {
+                tracing::error!(cashier, %error, "how often a wrong PIN was tried cannot be read");
+                Tries::UNREADABLE
+            });
+            tries.push((id, known));
         }
         Ok((list, tries))
     }

@@ -21,7 +21,14 @@ use crate::basket::Article;
 const THROUGH: &str = "goods_through";
 
 /// In `meta`, while a basket is being filled.
-const BASKET_OPEN: &str = "basket_open";
+pub(super) const BASKET_OPEN: &str = "basket_open";
+
+/// What the disk says of a basket that is being filled; what is in it is in memory alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BasketMark {
+    /// What it is still put aside as.
+    pub held: Option<Sequence>,
+}
 
 type GoodsRow = (String, String, i64, String, Option<String>);
 
@@ -47,18 +54,26 @@ impl Store {
         Ok((through, u64::try_from(count).unwrap_or(0)))
     }
 
-    /// Whether a basket was being filled when the agent stopped.
+    /// The basket that was being filled when the agent stopped.
     ///
     /// # Errors
     /// `Database`.
-    pub fn is_basket_open(&mut self) -> Result<bool, JournalError> {
-        Ok(self.meta(BASKET_OPEN)?.is_some())
+    pub fn basket_mark(&mut self) -> Result<Option<BasketMark>, JournalError> {
+        // Nothing is the number of what never was put aside.
+        Ok(self.meta(BASKET_OPEN)?.map(|held| BasketMark { held: held.parse().ok().map(Sequence) }))
     }
 
+    /// `None`: no basket is being filled any more.
+    ///
     /// # Errors
     /// `Full`, `Unwritable`, `Database`.
-    pub fn mark_basket(&mut self, is_open: bool) -> Result<(), JournalError> {
-        let marked = if is_open { self.set_meta(BASKET_OPEN, "") } else { self.forget_meta(BASKET_OPEN) };
+    pub fn mark_basket(&mut self, mark: Option<BasketMark>) -> Result<(), JournalError> {
+        let marked = match mark {
+            Some(BasketMark { held }) => {
+                self.set_meta(BASKET_OPEN, &held.map(|held| held.to_string()).unwrap_or_default())
+            }
+            None => self.forget_meta(BASKET_OPEN),
+        };
         marked.map_err(|error| self.told_by_disk(error))
     }
 

@@ -14,7 +14,9 @@ use saoma_protocol::{
 };
 
 use super::{
-    Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries, cashiers, held,
+    Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries, cashiers,
+    goods::BASKET_OPEN,
+    held,
     rows::{
         ENTRY_CASH, EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow,
         kept_sale,
@@ -152,6 +154,9 @@ impl Store {
             }
             for change in &commit.cashiers {
                 cashiers::change(tx, seals, change)?;
+            }
+            if commit.basket_done {
+                forget_meta(tx, BASKET_OPEN)?;
             }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)

@@ -372,9 +372,10 @@ async fn a_restart_that_empties_a_basket_says_so() {
     let old = shop.till.post("/api/basket", &json!({ "revision": 1, "press": { "clear": {} } }), &fresh_key()).await;
     assert_eq!(old.body["code"], "basket_changed", "a page of before shows no basket of now");
     shop.scan(TEA).await;
+    until("the alarm to end", async || (!lost(&shop).await).then_some(())).await;
     let sale = shop.sale("cash").await;
     shop.till.sell(sale).await;
-    until("the alarm to end", async || (!lost(&shop).await).then_some(())).await;
+    // At once: what the disk says of the basket is written with the sale.
     shop.kill_till();
     shop.start_till().await;
     assert!(!lost(&shop).await, "it was sold");

@@ -50,7 +50,7 @@ impl FakeCore {
             let pins = !cashiers.is_empty();
             known.cashiers = CashierList { version, pins, supervisor_for, cashiers };
             if told {
-                known.tell(PushBody::SyncNow);
+                known.tell(PushBody::CashiersChanged);
             }
         });
     }
@@ -259,7 +259,7 @@ async fn a_store_with_nobody_lets_nobody_in() {
     shop.core.look(|known| {
         let (pins, supervisor_for) = (true, SupervisorFor::Refunds);
         known.cashiers = CashierList { version: 2, pins, supervisor_for, cashiers: Vec::new() };
-        known.tell(PushBody::SyncNow);
+        known.tell(PushBody::CashiersChanged);
     });
     let without = json!({ "float_minor": 0, "cashier_number": "07" });
     until("the list to be empty", async || {

@@ -18,6 +18,7 @@ export interface Texts {
   allSent: string;
   diskFull: string;
   syncStopped: string;
+  basketLost: string;
   amount: string;
   recent: string;
   noSales: string;
@@ -147,6 +148,7 @@ const zh: Texts = {
   allSent: '已全部上送',
   diskFull: '磁盘故障，停止收款',
   syncStopped: '上送受阻',
+  basketLost: '重启前的商品已清空：先查上一笔与挂单，再重扫',
   amount: '金额',
   recent: '最近交易',
   noSales: '还没有交易',
@@ -359,6 +361,7 @@ const en: Texts = {
   allSent: 'All sent',
   diskFull: 'Disk failure: no sales',
   syncStopped: 'Sync is stuck',
+  basketLost: 'Basket lost in a restart: look at the last sale and what is put aside, then scan again',
   amount: 'Amount',
   recent: 'Recent sales',
   noSales: 'No sales yet',

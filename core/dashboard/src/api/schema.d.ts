@@ -4558,6 +4558,9 @@ export interface components {
             kind: "sync_now";
         } | {
             /** @enum {string} */
+            kind: "cashiers_changed";
+        } | {
+            /** @enum {string} */
             kind: "goods_changed";
         };
         /** @description `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic. */

@@ -33,7 +33,7 @@ export function CashiersRoom() {
       <Rules />
       <ProblemNote error={list.error} onRetry={() => void list.refetch()} />
       {list.isPending && !list.isError && <Center><Loader /></Center>}
-      {list.data?.length === 0 && <Text c="dimmed">{t.cashiers.none}</Text>}
+      {list.data?.every((cashier) => !cashier.active) && <Text c="dimmed">{t.cashiers.none}</Text>}
       <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
         {list.data?.map((cashier) => (
           <CashierCard key={cashier.id} cashier={cashier} onChange={() => setForm({ cashier })} onPin={() => setPinOf(cashier)} />

@@ -78,7 +78,7 @@ export const en = {
     newClaim: 'New claim code', claimOld: 'An earlier code stops working.', noHealth: 'No report yet',
   },
   cashiers: {
-    title: 'Cashiers', add: 'Add a cashier', change: 'Change', save: 'Save', none: 'No cashiers yet: at the tills any name opens a shift',
+    title: 'Cashiers', add: 'Add a cashier', change: 'Change', save: 'Save', none: 'No active cashiers: at the tills any name opens a shift',
     hint: 'Who signs on at the tills with a staff code and a PIN, also with no network. Changes reach a till when it is connected.',
     name: 'Name on receipts', staffCode: 'Staff code', staffCodeHint: '1 to 8 digits; typed at the till before the PIN', role: 'At the till',
     roles: { cashier: 'Cashier', supervisor: 'Supervisor' }, stores: 'Stores', storesHint: 'None: all stores', allStores: 'All stores',

@@ -64,7 +64,7 @@ export const zh: Texts = {
     newClaim: '重新生成认领码', claimOld: '之前的认领码将失效。', noHealth: '尚无上报',
   },
   cashiers: {
-    title: '收银员', add: '添加收银员', change: '修改', save: '保存', none: '还没有收银员：收银台上任何姓名都可以签到',
+    title: '收银员', add: '添加收银员', change: '修改', save: '保存', none: '没有在用的收银员：收银台上任何姓名都可以签到',
     hint: '在收银台用操作员号和密码签到的人，断网时也可以。更改在收银台联网后生效。',
     name: '小票上的姓名', staffCode: '操作员号', staffCodeHint: '1 至 8 位数字，在收银台先于密码输入', role: '收银台权限',
     roles: { cashier: '收银员', supervisor: '主管' }, stores: '门店', storesHint: '不选：所有门店', allStores: '所有门店',

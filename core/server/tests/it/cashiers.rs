@@ -30,7 +30,7 @@ async fn listed(till: &Till) -> CashierList {
 async fn nudges(till: &Till) -> Vec<u64> {
     let told: Value = till.door.get("/v1/terminal/pushes?after=0").await.json(200);
     let pushes = told["pushes"].as_array().unwrap();
-    let nudges = pushes.iter().filter(|push| push["body"]["kind"] == "sync_now");
+    let nudges = pushes.iter().filter(|push| push["body"]["kind"] == "cashiers_changed");
     nudges.map(|push| push["id"].as_u64().unwrap()).collect()
 }
 

@@ -400,8 +400,8 @@ impl Terminal {
                 self.commit(&seen)?;
                 return self.sync_event(sync::Event::Asked);
             }
-            // Nothing is scanned here.
-            PushBody::GoodsChanged => {
+            // Nothing is scanned here, and nobody signs on.
+            PushBody::GoodsChanged | PushBody::CashiersChanged => {
                 self.commit(&seen)?;
                 return Ok(());
             }

@@ -26,9 +26,10 @@ pub enum PushBody {
     Payment { payment: PaymentView },
     /// A refund or void of a payment of this terminal changed.
     Refund { refund: RefundView, payment: PaymentView },
-    /// The terminal is to look at core now: to send its journal, and to fetch who may sign on at it. A person asked for it, or
-    /// that changed.
+    /// The terminal is to look at core now: to send its journal, also if it had stopped doing so. A person asked for it.
     SyncNow,
+    /// Who may sign on at this terminal changed: it fetches the list. One that does not know this leaves it with core.
+    CashiersChanged,
     /// The merchant's catalogue changed: the terminal asks for what is new. One that does not know this leaves it with core, where
     /// at most one waits for each terminal.
     GoodsChanged,

@@ -352,11 +352,11 @@ enum Tills<'a> {
     Of(&'a [&'a Cashier]),
 }
 
-/// These tills are to look at core. A push for each change, however many wait: a till may have
+/// These tills are to fetch their list. A push for each change, however many wait: a till may have
 /// taken the one that waits, fetched what was before, and not said so yet.
 fn tell_tills(tx: &mut Tx<'_>, scope: &TenantScope, tills: Tills<'_>, now: Millis) -> Result<(), StoreError> {
-    let payload =
-        serde_json::to_string(&PushBody::SyncNow).map_err(|error| StoreError::Internal { why: error.to_string() })?;
+    let payload = serde_json::to_string(&PushBody::CashiersChanged)
+        .map_err(|error| StoreError::Internal { why: error.to_string() })?;
     for terminal in terminals::list(tx, scope, None)? {
         let is_in_use = terminal.enrolled_at.is_some() && terminal.revoked_at.is_none();
         let is_meant = match tills {
