@@ -47,13 +47,13 @@ struct Bells {
 pub static PANICS: Mutex<Vec<(std::thread::ThreadId, String)>> = Mutex::new(Vec::new());
 
 impl Node {
-    /// `n_starts`: how many have started before, since a node's name is new with each start.
+    /// `number`: of this start alone, since a node's name is new with each.
     ///
     /// # Errors
     /// If its parts cannot be made.
     pub fn start(
         idx: usize,
-        n_starts: u64,
+        number: u64,
         template: &Template,
         wires: &Wires,
         store: &Store,
@@ -70,11 +70,7 @@ impl Node {
             clock: Arc::new(SetClock { wires: wires.clone(), who: idx }),
             chance: Arc::new(wires.clone()),
             vault: template.vault.clone(),
-            fleet: Fleet::carried_by(
-                Arc::new(wires.clone()),
-                Arc::clone(&template.ca),
-                format!("node {idx}.{n_starts}"),
-            ),
+            fleet: Fleet::carried_by(Arc::new(wires.clone()), Arc::clone(&template.ca), format!("node {idx}.{number}")),
             metrics: Metrics::open(&template.config.telemetry)?,
             peers: Peers::none(),
         });

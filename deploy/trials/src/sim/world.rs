@@ -157,8 +157,6 @@ pub struct World<'a> {
     /// When mishaps ended.
     calm_at_ms: Option<i64>,
     sets_clocks: bool,
-    /// How often a core has started.
-    n_starts: u64,
 }
 
 /// Which run is played.
@@ -250,7 +248,6 @@ impl<'a> World<'a> {
             next_due: None,
             calm_at_ms: None,
             sets_clocks: false,
-            n_starts: 0,
         }
     }
 
@@ -384,9 +381,8 @@ impl<'a> World<'a> {
     fn start_core(&mut self, node: usize) -> Result<()> {
         if self.nodes[node].is_none() {
             self.wires.note(format_args!("core {node} starts"));
-            let started = Node::start(node, self.n_starts, self.template, &self.wires, &self.store, self.canary)?;
+            let started = Node::start(node, self.n_queued, self.template, &self.wires, &self.store, self.canary)?;
             self.nodes[node] = Some(started);
-            self.n_starts += 1;
         }
         Ok(())
     }
