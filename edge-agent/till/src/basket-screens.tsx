@@ -5,7 +5,7 @@ import type { Basket, BasketLine, GoodsTax } from './api';
 import type { BasketScreen } from './basket';
 import { useModel, useText } from './hooks';
 import { fill } from './text';
-import { Key, Keypad, Sum, useShown } from './till';
+import { Key, Keypad, Sum, useShown, YesOrNo } from './till';
 
 export function BasketRoom({ screen }: { screen: BasketScreen }) {
   const basket = useModel().state?.basket ?? null;
@@ -17,10 +17,7 @@ export function BasketRoom({ screen }: { screen: BasketScreen }) {
       <div class="one">
         <Sum label={t.basket.title} text={show(basket.totals.total_minor)} />
         <p class="big">{t.basket.clearSure}</p>
-        <div class="choices">
-          <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
-          <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
-        </div>
+        <YesOrNo />
       </div>
     );
   }

@@ -6,7 +6,7 @@ import { type DeviceScreen, type Draft, driverOf, KINDS, suggestions, shownValue
 import { useModel, useText, when } from './hooks';
 import { fillIn, watchDevices } from './store';
 import { fill, type Texts } from './text';
-import { Key } from './till';
+import { Key, YesOrNo } from './till';
 
 export function DeviceRoom({ screen }: { screen: DeviceScreen }) {
   const { devices } = useModel();
@@ -221,10 +221,7 @@ function KeysQuestion({ page, of, draft }: { page: DevicesPage; of: string; draf
       <p class="big">{t.devices.takeKeys}</p>
       <p><strong>{page.connected.find((one) => one.path === path)?.name}</strong> <small>{path}</small></p>
       <p class="why">{t.devices.takesKeys}</p>
-      <div class="choices">
-        <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
-        <Key what={{ kind: 'enter' }} id="take-keys" class="danger"><kbd>Enter</kbd>{t.yes}</Key>
-      </div>
+      <YesOrNo id="take-keys" />
     </div>
   );
 }

@@ -6,7 +6,7 @@ import type { Held } from './api';
 import { age, type HeldScreen, REFERENCE_LEN_MAX } from './held';
 import { useModel, useNow, useText } from './hooks';
 import { press } from './store';
-import { Key, Keypad, Sum, useShown } from './till';
+import { Key, Keypad, Sum, useShown, YesOrNo } from './till';
 
 export function HeldRoom({ screen }: { screen: HeldScreen }) {
   switch (screen.kind) {
@@ -102,10 +102,7 @@ function DropScreen({ number }: { number: number }) {
       <Sum label={`${number} ${held?.reference ?? ''}`} text={held?.amount ?? '—'} />
       <p class="big">{t.held.dropSure}</p>
       <p>{t.held.dropHint}</p>
-      <div class="choices">
-        <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
-        <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
-      </div>
+      <YesOrNo />
     </div>
   );
 }

@@ -86,7 +86,7 @@ export function useShown(): (minor: number) => string {
 }
 
 export function Key({ what, class: name, children, id }: {
-  what: Press; class?: string; id?: string; children: ComponentChildren;
+  what: Press; class?: string; id?: string | undefined; children: ComponentChildren;
 }) {
   return (
     <button
@@ -158,6 +158,17 @@ export function Keypad({ enter }: { enter: string }) {
       <Key what={{ kind: 'back' }} class="quiet">⌫</Key>
       <Key what={{ kind: 'escape' }} class="quiet">{t.clear}</Key>
       <Key what={{ kind: 'enter' }} class="main">{enter}</Key>
+    </div>
+  );
+}
+
+/** What ends a question. */
+export function YesOrNo({ id, harmless }: { id?: string | undefined; harmless?: boolean }) {
+  const t = useText();
+  return (
+    <div class="choices">
+      <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
+      <Key what={{ kind: 'enter' }} id={id} class={harmless ? 'main' : 'danger'}><kbd>Enter</kbd>{t.yes}</Key>
     </div>
   );
 }
@@ -288,10 +299,7 @@ function ConfirmScreen({ screen }: { screen: Extract<Screen, { kind: 'confirm' }
       <Sum label={`#${sale?.counter ?? ''}`} text={show(sale?.amount_minor ?? Number.NaN)} />
       <p class="big">{t.confirm[screen.action]}</p>
       <p>{t.confirmHint[screen.action]}</p>
-      <div class="choices">
-        <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
-        <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
-      </div>
+      <YesOrNo />
     </div>
   );
 }
@@ -303,10 +311,7 @@ function TrainingScreen({ on }: { on: boolean }) {
       <p class="big">{on ? t.training.leave : t.training.enter}</p>
       <p>{on ? t.training.leaveHint : t.training.enterHint}</p>
       {!on && <p>{t.training.plots}</p>}
-      <div class="choices">
-        <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
-        <Key what={{ kind: 'enter' }} class="main"><kbd>Enter</kbd>{t.yes}</Key>
-      </div>
+      <YesOrNo harmless />
     </div>
   );
 }
@@ -322,10 +327,7 @@ function RefundScreen({ screen }: { screen: Extract<Screen, { kind: 'refund' }> 
       <div class="one">
         <Sum label={`#${sale?.counter ?? ''} · ${t.functions.refund}`} text={show(minorOf(screen.keyed))} />
         <p class="big">{t.refundSure}</p>
-        <div class="choices">
-          <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.no}</Key>
-          <Key what={{ kind: 'enter' }} class="danger"><kbd>Enter</kbd>{t.yes}</Key>
-        </div>
+        <YesOrNo />
       </div>
     );
   }
