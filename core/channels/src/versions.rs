@@ -41,6 +41,8 @@ impl World {
 
 /// The versions that the host runs, as `sdk/wit` has them.
 pub(crate) const VERSIONS: [&str; 2] = ["0.1.0", "0.2.0"];
+/// The only one that has rules.
+pub(crate) const NEWEST: &str = VERSIONS[VERSIONS.len() - 1];
 
 /// Puts the imports of every version within reach of components.
 pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {

@@ -26,10 +26,6 @@ use crate::{
     registry::Plugin,
 };
 
-/// Of the report's shape.
-pub(crate) const FORMAT: u32 = 1;
-/// Of the program whose kit this is: what [`Report::kit`] says.
-pub const KIT_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Longest that one case may take: the slowest waits for four calls of the longest time that a manifest may allow.
 const CASE_MAX: Duration = Duration::from_secs(300);
 /// A host of the kit makes one call at a time; a few places more are for the calls that a deadline left behind.
@@ -116,28 +112,14 @@ impl Kit {
         }
         let mut reports: Vec<_> = workers.join_all().await.into_iter().flatten().collect();
         reports.sort_by_key(|(idx, _)| *idx);
-        Ok(summed_up(&plugin, reports.into_iter().map(|(_, report)| report).collect()))
+        let manifest = &plugin.manifest;
+        let cases = reports.into_iter().map(|(_, report)| report).collect();
+        Ok(Report::of(&manifest.id, &manifest.version, plugin.content_hash, plugin.pre.version(), cases))
     }
 }
 
 fn next_of(queue: &Mutex<VecDeque<(usize, Case)>>) -> Option<(usize, Case)> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-}
-
-fn summed_up(plugin: &Plugin, cases: Vec<CaseReport>) -> Report {
-    let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
-    Report {
-        format: FORMAT,
-        plugin: plugin.manifest.id.clone(),
-        version: plugin.manifest.version.clone(),
-        content_hash: plugin.content_hash.to_string(),
-        contract: plugin.pre.version().to_owned(),
-        kit: KIT_VERSION.to_owned(),
-        passed: count(Verdict::Passed),
-        failed: count(Verdict::Failed),
-        skipped: count(Verdict::Skipped),
-        cases,
-    }
 }
 
 /// A host with the component, and what the kit controls around it.

@@ -5,6 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{coverage::Stated, far_side::Heard};
+use crate::registry::ContentHash;
+
+/// Of the report's shape.
+pub(crate) const FORMAT: u32 = 1;
+/// Of the program whose kit this is: what [`Report::kit`] says.
+pub const KIT_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Everything that was played.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +73,28 @@ pub struct Finding {
 const BODY_CHARS_MAX: usize = 300;
 
 impl Report {
+    pub(super) fn of(
+        plugin: &str,
+        version: &str,
+        content_hash: ContentHash,
+        contract: &str,
+        cases: Vec<CaseReport>,
+    ) -> Self {
+        let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
+        Self {
+            format: FORMAT,
+            plugin: plugin.to_owned(),
+            version: version.to_owned(),
+            content_hash: content_hash.to_string(),
+            contract: contract.to_owned(),
+            kit: KIT_VERSION.to_owned(),
+            passed: count(Verdict::Passed),
+            failed: count(Verdict::Failed),
+            skipped: count(Verdict::Skipped),
+            cases,
+        }
+    }
+
     /// Whether nothing failed, and something passed.
     #[must_use]
     pub const fn is_passed(&self) -> bool {

@@ -8,7 +8,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, StoreId, TenantId, TerminalId, api::Goods};
 
 use super::{
-    kit::{FORMAT, KIT_VERSION, KitError},
+    kit::KitError,
     report::{CaseReport, Finding, Report, Verdict},
     world::KitClock,
 };
@@ -17,14 +17,13 @@ use crate::{
         Adjustment, CANDIDATES_MAX, Draft, DraftMethod, Extension, Priced, Recent, RouteCandidate, Rule, RuleFailure,
     },
     host::{Host, HostConfig},
+    versions::NEWEST,
 };
 
 const TENANT: TenantId = TenantId::from_bytes([2; 16]);
 const YEAR_MS: i64 = 365 * 86_400_000;
 /// The largest amount of a payment, in minor units.
 const MOST_MINOR: i64 = 999_999_999_999;
-/// The contract's version that has rules.
-const CONTRACT: &str = "0.2.0";
 
 /// A component with rules, and the settings that they are played under.
 #[derive(Clone, Debug)]
@@ -174,19 +173,7 @@ impl RulesKit {
         if cases.is_empty() {
             return Err(KitError::NoCase(self.only.unwrap_or_default()));
         }
-        let count = |verdict| cases.iter().filter(|case| case.verdict == verdict).count();
-        Ok(Report {
-            format: FORMAT,
-            plugin: description.id.clone(),
-            version: description.version.clone(),
-            content_hash: now.content_hash().to_string(),
-            contract: CONTRACT.to_owned(),
-            kit: KIT_VERSION.to_owned(),
-            passed: count(Verdict::Passed),
-            failed: count(Verdict::Failed),
-            skipped: 0,
-            cases,
-        })
+        Ok(Report::of(&description.id, &description.version, now.content_hash(), NEWEST, cases))
     }
 
     /// The rules in a host whose clock is so far ahead.
