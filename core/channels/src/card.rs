@@ -8,12 +8,15 @@ pub(crate) mod dukpt;
 mod emv;
 pub(crate) mod mac;
 pub(crate) mod pin;
+mod presented;
 pub(crate) mod traces;
 
 use std::fmt;
 
 pub use saoma_protocol::api::CardEntry;
 use zeroize::Zeroizing;
+
+pub use self::presented::CardError;
 
 use self::{
     dukpt::{Purpose, SERIAL_LEN, transaction_key},

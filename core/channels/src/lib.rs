@@ -45,7 +45,7 @@ mod settings;
 mod versions;
 
 pub use call::{NOTIFICATION_BYTES_MAX, QUEUE_WAIT_MS_MAX};
-pub use card::{Card, CardEntry, EncryptedPin, KeptCard};
+pub use card::{Card, CardEntry, CardError, EncryptedPin, KeptCard};
 pub use failure::{CacheError, Failure, HostError, InstallError, NotificationFailure};
 pub use host::{
     Host, HostConfig,

@@ -27,7 +27,7 @@ pub use attention::attend;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub(crate) use call::{CLOCKS_APART_MS, ready as channel_of_account};
 pub use call::{Channel, channel_of};
-pub use cards::{CARDS_KEPT_MS, CardError, read as read_card};
+pub use cards::CARDS_KEPT_MS;
 pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, collect, repeated};

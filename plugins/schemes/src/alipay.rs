@@ -109,6 +109,7 @@ impl FarSide for Alipay {
             }),
             secrets: json!({ "app-private-key": keys::APP_PRIVATE, "alipay-public-key": keys::ALIPAY_PUBLIC }),
             code: Some("281234567890123456".to_owned()),
+            card: None,
             faults: Fault::all_but(&UNPLAYED),
         }
     }

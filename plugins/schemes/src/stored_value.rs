@@ -52,6 +52,7 @@ impl FarSide for Issuer {
             secrets: json!({ "api-key": API_KEY }),
             code: Some(self.lock().show_code()),
             // Nothing is signed, and nothing waits for anybody.
+            card: None,
             faults: Fault::all_but(&[Fault::Unsigned, Fault::Forged, Fault::Pending]),
         }
     }

@@ -95,6 +95,7 @@ impl FarSide for WechatPay {
                 "apiv3-key": keys::APIV3_KEY,
             }),
             code: Some((FIRST_CODE + self.n_codes.fetch_add(1, Ordering::Relaxed)).to_string()),
+            card: None,
             faults: Fault::all_but(&[]),
         }
     }

@@ -9,14 +9,11 @@ use super::{
     bill,
     far_side::Heard,
     foreign,
-    play::{Player, Stop, secrets_of},
+    play::{PaysBy, Player, Stop, secrets_of},
     told::{self, Told},
     world::fresh,
 };
-use crate::{
-    manifest::Capability,
-    message::{Account, Presenter},
-};
+use crate::{manifest::Capability, message::Account};
 
 /// The checks that the table may name.
 pub(super) const NAMES: &[&str] =
@@ -161,7 +158,8 @@ async fn settings(player: &mut Player<'_>) -> Result<(), Stop> {
 /// Each secret in turn is somebody else's. At least one of the channel's acts must notice, and none may take that for success.
 async fn foreign_secrets(player: &mut Player<'_>) -> Result<(), Stop> {
     let manifest = player.manifest;
-    let refusals = ["misconfigured", "not-sent", "unclear", "forged", "malformed"].map(str::to_owned);
+    let refusals =
+        ["misconfigured", "not-sent", "unclear", "card-unreadable", "forged", "malformed"].map(str::to_owned);
     for spec in &manifest.secrets {
         player.account.secrets = secrets_of(&player.script);
         player.paid().await?;
@@ -174,12 +172,8 @@ async fn foreign_secrets(player: &mut Player<'_>) -> Result<(), Stop> {
             acts.push(("read-notification", player.read_notification(None).await?));
         }
         acts.push(("query", player.query().await?));
-        let presenter = player.presenter();
-        player.open(presenter, None).await?;
-        acts.push(match presenter {
-            Presenter::Customer => ("charge", player.charge().await?),
-            Presenter::Merchant => ("create", player.create().await?),
-        });
+        player.open(player.way(), None).await?;
+        acts.push(("asking for money", player.ask().await?));
         let self_test = player.caller.self_test(&player.account).await;
         acts.push((
             "self-test",
@@ -210,17 +204,18 @@ async fn foreign_secrets(player: &mut Player<'_>) -> Result<(), Stop> {
 async fn determinism(player: &mut Player<'_>) -> Result<(), Stop> {
     player.account.id = ChannelAccountId::from_bytes(fresh()?);
     player.world.clock.stand_still();
-    player.open(player.presenter(), None).await?;
+    player.open(player.way(), None).await?;
     let mut heard = Vec::new();
     for _ in 0..2 {
         player.world.kv.empty();
         player.world.chance.begin(b"determinism");
         player.far_side.forget().await?;
-        let (order, code) = (player.sale()?.order.clone(), player.sale()?.code.clone().unwrap_or_default());
+        let sale = player.sale()?;
         // What comes of the second is no matter: a scheme may refuse a nonce that it has seen.
-        let outcome = match player.presenter() {
-            Presenter::Customer => player.caller.charge(&player.account, &order, &code).await.map(drop),
-            Presenter::Merchant => player.caller.create(&player.account, &order).await.map(drop),
+        let outcome = match &sale.pays_by {
+            PaysBy::Shown => player.caller.create(&player.account, &sale.order).await.map(drop),
+            PaysBy::Code(code) => player.caller.charge(&player.account, &sale.order, code).await.map(drop),
+            PaysBy::Card(card) => player.caller.charge_card(&player.account, &sale.order, card).await.map(drop),
         };
         player.done.push(outcome.map_or_else(|error| error.to_string(), |()| "answered".to_owned()));
         heard.push(player.far_side.heard().await?);
@@ -262,15 +257,12 @@ fn same(one: &Heard, other: &Heard) -> Result<(), Stop> {
 async fn currencies(player: &mut Player<'_>) -> Result<(), Stop> {
     let allowed = ["succeeded", "pending", "created", "failed", "not-sent"].map(str::to_owned);
     for currency in player.manifest.currencies.clone() {
-        player.open(player.presenter(), None).await?;
+        player.open(player.way(), None).await?;
         let amount = Amount::new(100_000, currency).map_err(|error| Stop::failed("an amount", error.to_string()))?;
         if let Some(sale) = player.sales.last_mut() {
             sale.order.amount = amount;
         }
-        let told = match player.presenter() {
-            Presenter::Customer => player.charge().await?,
-            Presenter::Merchant => player.create().await?,
-        };
+        let told = player.ask().await?;
         player.held_to(&format!("an order of {amount}"), &told, &allowed)?;
     }
     Ok(())

@@ -1,8 +1,9 @@
 //! A far side: the process that plays the scheme, and its stage door.
 
-use std::{process::Stdio, time::Duration};
+use std::{fmt, process::Stdio, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use saoma_protocol::api::PresentedCard;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use tokio::{
@@ -70,7 +71,24 @@ pub(super) struct Script {
     pub settings: Map<String, Value>,
     pub secrets: Map<String, Value>,
     pub code: Option<String>,
+    #[serde(default)]
+    pub card: Option<ScriptCard>,
     pub faults: Vec<String>,
+}
+
+/// A card of a customer's.
+#[derive(Clone, Deserialize)]
+pub(super) struct ScriptCard {
+    /// In the clear: what nothing may show but the wire.
+    pub number: String,
+    /// As a terminal sends it.
+    pub presented: PresentedCard,
+}
+
+impl fmt::Debug for ScriptCard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.presented.fmt(f)
+    }
 }
 
 /// An order in the far side's books.

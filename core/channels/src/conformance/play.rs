@@ -11,11 +11,12 @@ use super::{
     far_side::{Books, FarSide, Heard, Message, Played, Script},
     laws,
     report::Finding,
-    table::{Case, Step, Verb},
+    table::{Case, Step, Verb, Way},
     told::{self, Told},
     world::{KitChance, KitClock, KitKv, fresh},
 };
 use crate::{
+    card::{Card, KeptCard},
     failure::Failure,
     manifest::{Capability, Manifest, SecretKind},
     message::{Account, HttpMessage, KnownOrder, Order, PaymentAnswer, Presenter, RefundOrder},
@@ -62,11 +63,27 @@ impl From<NoChance> for Stop {
 /// An order as core has it.
 pub(super) struct Sale {
     pub order: Order,
-    /// The code that is charged, the same at each repetition.
-    pub code: Option<String>,
-    pub presented_by: Presenter,
+    pub pays_by: PaysBy,
     reference: String,
     pub refunds: BTreeMap<String, RefundOrder>,
+}
+
+/// What the customer shows, the same at each repetition.
+#[derive(Clone)]
+pub(super) enum PaysBy {
+    /// Nothing: the shop shows a code.
+    Shown,
+    Code(String),
+    Card(Box<Card>),
+}
+
+impl Sale {
+    fn kept_card(&self) -> Option<KeptCard> {
+        match &self.pays_by {
+            PaysBy::Card(card) => Some(card.kept.clone()),
+            PaysBy::Shown | PaysBy::Code(_) => None,
+        }
+    }
 }
 
 pub(super) struct Player<'a> {
@@ -127,13 +144,11 @@ impl<'a> Player<'a> {
 
     async fn step(&mut self, step: &Step) -> Result<(), Stop> {
         let told = match &step.verb {
-            Verb::Charge { amount_minor } => {
-                self.begin(Presenter::Customer, *amount_minor).await?;
-                self.charge().await?
-            }
-            Verb::Create { amount_minor } => {
-                self.begin(Presenter::Merchant, *amount_minor).await?;
-                self.create().await?
+            Verb::Ask { way, amount_minor } => {
+                if self.sales.is_empty() {
+                    self.open(*way, *amount_minor).await?;
+                }
+                self.ask().await?
             }
             Verb::Query => self.query().await?,
             Verb::Cancel => self.cancel().await?,
@@ -180,35 +195,41 @@ impl<'a> Player<'a> {
                 self.world.clock.set_ahead(*ahead_ms);
                 Ok(())
             }
-            Verb::Other => self.open(self.presenter(), None).await,
+            Verb::Other => self.open(self.way(), None).await,
             Verb::Check(name) => checks::run(self, name).await,
             _ => Ok(()),
         }
     }
 
     /// The way that every channel of this manifest has for a customer to pay.
-    pub(super) fn presenter(&self) -> Presenter {
-        if self.manifest.can(Capability::CustomerPresented) { Presenter::Customer } else { Presenter::Merchant }
-    }
-
-    /// An order for the lines to come; if there is one already, it stays.
-    async fn begin(&mut self, presented_by: Presenter, amount_minor: Option<i64>) -> Result<(), Stop> {
-        match self.sales.last() {
-            Some(_) => Ok(()),
-            None => self.open(presented_by, amount_minor).await,
+    pub(super) fn way(&self) -> Way {
+        if self.manifest.can(Capability::CustomerPresented) {
+            Way::Code
+        } else if self.manifest.can(Capability::MerchantPresented) {
+            Way::Shown
+        } else {
+            Way::Card
         }
     }
 
-    pub(super) async fn open(&mut self, presented_by: Presenter, amount_minor: Option<i64>) -> Result<(), Stop> {
+    /// An order for the lines to come.
+    pub(super) async fn open(&mut self, way: Way, amount_minor: Option<i64>) -> Result<(), Stop> {
         let currency = *self.manifest.currencies.first().ok_or_else(|| Stop::failed("a currency", "none"))?;
         let minor = amount_minor.unwrap_or(AMOUNT_MINOR).min(AMOUNT_MINOR_MAX);
         let amount = Amount::new(minor, currency).map_err(|error| Stop::failed("an amount", error.to_string()))?;
-        let code = match presented_by {
-            Presenter::Merchant => None,
+        let nothing = |what: &str| {
+            Stop::Skipped(format!("the script of this far side has no {what}, so that nothing can be charged"))
+        };
+        let pays_by = match way {
+            Way::Shown => PaysBy::Shown,
             // Schemes' codes are good for one payment, so each order has one of its own.
-            Presenter::Customer => Some(self.far_side.script().await?.code.ok_or_else(|| {
-                Stop::Skipped("the script of this far side has no code, so that nothing can be charged".to_owned())
-            })?),
+            Way::Code => PaysBy::Code(self.far_side.script().await?.code.ok_or_else(|| nothing("code"))?),
+            Way::Card => {
+                let shown = self.script.card.as_ref().ok_or_else(|| nothing("card"))?;
+                let card = Card::read(&shown.presented)
+                    .map_err(|error| Stop::failed("a card as terminals send it in the script", error.to_string()))?;
+                PaysBy::Card(Box::new(card))
+            }
         };
         let now = self.world.clock.now();
         let order = Order {
@@ -223,7 +244,7 @@ impl<'a> Player<'a> {
             created_at: now,
             expires_at: now.plus(ORDER_LIFE_MS),
         };
-        self.sales.push(Sale { order, code, presented_by, reference: String::new(), refunds: BTreeMap::new() });
+        self.sales.push(Sale { order, pays_by, reference: String::new(), refunds: BTreeMap::new() });
         Ok(())
     }
 
@@ -245,24 +266,32 @@ impl<'a> Player<'a> {
             number: sale.order.number,
             reference: sale.reference.clone(),
             amount: sale.order.amount,
-            presented_by: sale.presented_by,
+            presented_by: match sale.pays_by {
+                PaysBy::Shown => Presenter::Merchant,
+                PaysBy::Code(_) | PaysBy::Card(_) => Presenter::Customer,
+            },
             created_at: sale.order.created_at,
-            card: None,
+            card: sale.kept_card(),
         })
     }
 
-    pub(super) async fn charge(&mut self) -> Result<Told, Stop> {
+    /// Asks for the money of the last order, by its way.
+    pub(super) async fn ask(&mut self) -> Result<Told, Stop> {
         let sale = self.sale()?;
-        let (order, code) = (sale.order.clone(), sale.code.clone().unwrap_or_default());
-        let outcome = self.caller.charge(&self.account, &order, &code).await;
-        self.learned(outcome).await
-    }
-
-    pub(super) async fn create(&mut self) -> Result<Told, Stop> {
-        let order = self.sale()?.order.clone();
-        let outcome = self.caller.create(&self.account, &order).await;
-        let told = told::created(&outcome);
-        self.believed_by_books(told, false).await
+        match &sale.pays_by {
+            PaysBy::Shown => {
+                let outcome = self.caller.create(&self.account, &sale.order).await;
+                self.believed_by_books(told::created(&outcome), false).await
+            }
+            PaysBy::Code(code) => {
+                let outcome = self.caller.charge(&self.account, &sale.order, code).await;
+                self.learned(outcome).await
+            }
+            PaysBy::Card(card) => {
+                let outcome = self.caller.charge_card(&self.account, &sale.order, card).await;
+                self.learned(outcome).await
+            }
+        }
     }
 
     pub(super) async fn query(&mut self) -> Result<Told, Stop> {
@@ -302,7 +331,7 @@ impl<'a> Player<'a> {
 
     async fn refund(&mut self, name: &str, amount_minor: Option<i64>) -> Result<Told, Stop> {
         if self.sales.is_empty() {
-            self.open(self.presenter(), None).await?;
+            self.open(self.way(), None).await?;
         }
         let total = self.sale()?.order.amount;
         let amount = Amount::new(amount_minor.unwrap_or(total.minor()), total.currency())
@@ -315,7 +344,7 @@ impl<'a> Player<'a> {
             total,
             reason: "cold 凉了".to_owned(),
             created_at: self.world.clock.now(),
-            card: None,
+            card: self.sale()?.kept_card(),
         };
         let refund = match self.sales.last_mut() {
             Some(sale) => sale.refunds.entry(name.to_owned()).or_insert(refund).clone(),
@@ -400,12 +429,8 @@ impl<'a> Player<'a> {
 
     /// An order that the customer has paid.
     pub(super) async fn paid(&mut self) -> Result<(), Stop> {
-        let presenter = self.presenter();
-        self.open(presenter, None).await?;
-        let mut told = match presenter {
-            Presenter::Customer => self.charge().await?,
-            Presenter::Merchant => self.create().await?,
-        };
+        self.open(self.way(), None).await?;
+        let mut told = self.ask().await?;
         if told.word == "pending" || told.word == "created" {
             played(self.far_side.pays(&self.number()?).await?)?;
             told = self.query().await?;
@@ -432,12 +457,16 @@ impl<'a> Player<'a> {
     /// Nothing that the component said or logged shows a secret or the customer's code, and nothing that it sent a secret but where
     /// the host put it.
     pub(super) fn kept_secret(&self, logged: &[String], heard: &[Heard]) -> Result<(), Stop> {
-        let codes: Vec<&str> = self.sales.iter().filter_map(|sale| sale.code.as_deref()).collect();
+        let codes = self.sales.iter().filter_map(|sale| match &sale.pays_by {
+            PaysBy::Code(code) => Some(code.as_str()),
+            PaysBy::Shown | PaysBy::Card(_) => None,
+        });
+        let codes: Vec<&str> = codes.chain(self.script.card.as_ref().map(|card| card.number.as_str())).collect();
         for line in logged.iter().chain(&self.said) {
             let has_code = line.contains("[code]") || codes.iter().any(|code| line.contains(code));
             if has_code {
                 return Err(Stop::failed(
-                    "no log line or message with the customer's code: it is money for a minute",
+                    "no log line or message with the customer's code, which is money for a minute, or a card's number",
                     line.clone(),
                 ));
             }

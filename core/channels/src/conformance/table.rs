@@ -53,6 +53,17 @@ pub(super) struct Step {
     pub expected: Vec<String>,
 }
 
+/// How a customer is asked for the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The shop shows a code.
+    Shown,
+    /// The customer shows a code.
+    Code,
+    /// The customer hands over a card.
+    Card,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     /// `next ACT FAULT`: the far side plays it at the next request of that kind.
@@ -62,11 +73,9 @@ pub(super) enum Verb {
     },
     /// `paid`: an order that the customer has paid, by whichever way the channel has.
     Paid,
-    /// `charge [AMOUNT]`, `create [AMOUNT]`: again with the same number if there was one.
-    Charge {
-        amount_minor: Option<i64>,
-    },
-    Create {
+    /// `charge [AMOUNT]`, `create [AMOUNT]`, `card [AMOUNT]`: again with the same number if there was one.
+    Ask {
+        way: Way,
         amount_minor: Option<i64>,
     },
     Query,
@@ -162,10 +171,9 @@ fn verb(doing: &str) -> Option<Verb> {
         ["next", act, fault] => Verb::Next { act: text(act), fault: text(fault) },
         ["subject"] => Verb::Subject(String::new()),
         ["paid"] => Verb::Paid,
-        ["charge"] => Verb::Charge { amount_minor: None },
-        ["charge", amount] => Verb::Charge { amount_minor: Some(amount.parse().ok()?) },
-        ["create"] => Verb::Create { amount_minor: None },
-        ["create", amount] => Verb::Create { amount_minor: Some(amount.parse().ok()?) },
+        ["charge", amount @ ..] => asked(Way::Code, amount)?,
+        ["create", amount @ ..] => asked(Way::Shown, amount)?,
+        ["card", amount @ ..] => asked(Way::Card, amount)?,
         ["query"] => Verb::Query,
         ["cancel"] => Verb::Cancel,
         ["refund", name, amount] => Verb::Refund { name: text(name), amount_minor: whole_or(amount)? },
@@ -184,6 +192,15 @@ fn verb(doing: &str) -> Option<Verb> {
         ["check", name] if checks::NAMES.contains(name) => Verb::Check(text(name)),
         _ => return None,
     })
+}
+
+fn asked(way: Way, amount: &[&str]) -> Option<Verb> {
+    let amount_minor = match amount {
+        [] => None,
+        [amount] => Some(amount.parse().ok()?),
+        _ => return None,
+    };
+    Some(Verb::Ask { way, amount_minor })
 }
 
 /// `None` within is the whole amount.
@@ -224,7 +241,15 @@ mod tests {
 
     #[test]
     fn lines_that_mean_nothing_are_refused() {
-        for text in ["dance", "check nothing", "refund r1", "books one 0", "next charge", "charge 12.50 -> succeeded"] {
+        for text in [
+            "dance",
+            "check nothing",
+            "refund r1",
+            "books one 0",
+            "next charge",
+            "charge 12.50 -> succeeded",
+            "card 1 2 -> succeeded",
+        ] {
             assert!(step(text).is_err(), "{text}");
         }
     }

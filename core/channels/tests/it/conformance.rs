@@ -11,12 +11,16 @@ use saoma_channels::{
 use super::guests::component;
 
 /// `saoma-schemes`, which lies beside the test that cargo built.
-pub fn wallet() -> Command {
+pub fn far_side(side: &str) -> Command {
     let test = std::env::current_exe().expect("this program");
     let folder = test.parent().and_then(|deps| deps.parent()).expect("target/debug");
     let program = folder.join("saoma-schemes");
     assert!(program.exists(), "{} is not built: `cargo build -p saoma-schemes`", program.display());
-    Command::read(&format!("'{}' wallet --stage", program.display())).expect("a command")
+    Command::read(&format!("'{}' {side}", program.display())).expect("a command")
+}
+
+pub fn wallet() -> Command {
+    far_side("wallet --stage")
 }
 
 pub fn scratch() -> (tempfile::TempDir, PathBuf) {
@@ -30,11 +34,11 @@ async fn a_channel_that_keeps_the_contract_passes() {
     let (_dir, cache) = scratch();
     let report = Kit::new(component("sandbox"), wallet(), cache.clone()).run().await.expect("it runs");
     assert!(report.is_passed(), "{report}");
-    // What is not played proves nothing, so it is listed.
+    // What is not played proves nothing, so it is listed; of cards there is nothing to play.
     let skipped: Vec<String> = report
         .cases
         .iter()
-        .filter(|case| case.verdict == Verdict::Skipped)
+        .filter(|case| case.verdict == Verdict::Skipped && !case.case.starts_with("card-"))
         .map(|case| format!("{}: {}", case.case, case.skipped.as_deref().unwrap_or_default()))
         .collect();
     let told = "notification-of-refund: this far side cannot: the scheme notifies of payments alone";
@@ -42,6 +46,23 @@ async fn a_channel_that_keeps_the_contract_passes() {
     assert_eq!(report.passed + report.skipped, saoma_channels::conformance::names().len());
     assert_eq!(report.content_hash.len(), 64);
     is_signed_and_taken_in(&report, &cache).await;
+}
+
+/// A channel whose customers show no codes is held to the cases of cards, and what it proves can be signed as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_takes_cards_passes() {
+    let (_dir, cache) = scratch();
+    let card = component("card");
+    let report = Kit::new(card.clone(), far_side("acquirer --tls"), cache.clone()).run().await.expect("it runs");
+    assert!(report.is_passed(), "{report}");
+    let is_of_cards = |name: &str| name.starts_with("card-");
+    let skipped = report.cases.iter().filter(|case| case.verdict == Verdict::Skipped);
+    assert_eq!(skipped.filter(|case| is_of_cards(&case.case)).count(), 0, "{report}");
+    let inspection = Inspection::of(&card, &cache).await.expect("a component");
+    let key = PublisherKey::generate(&SystemChance).expect("random bytes");
+    let envelope = serde_json::to_vec(&sign(&card, &inspection, &report, &key).expect("signed")).expect("JSON");
+    let vetted = vet(&card, &envelope, &[key.publisher()]).expect("vetted");
+    assert_eq!((vetted.plugin(), vetted.unplayed()), ("card", &[][..]));
 }
 
 /// What the kit reported is enough for a publisher to sign and a host to take in, and for no other component.

@@ -9,15 +9,15 @@ use std::{
 
 use async_trait::async_trait;
 use saoma_channels::{
-    Account, BillLine, BillPage, ChannelCaller, Created, Decline, DeclineCode, Failure, Host, HttpMessage, HttpReply,
-    KnownOrder, Manifest, NotificationEvent, NotificationFailure, NotificationOutcome, Order, PaymentAnswer,
+    Account, BillLine, BillPage, Card, ChannelCaller, Created, Decline, DeclineCode, Failure, Host, HttpMessage,
+    HttpReply, KnownOrder, Manifest, NotificationEvent, NotificationFailure, NotificationOutcome, Order, PaymentAnswer,
     PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
-    conformance::{Kit, Verdict, Wrap},
+    conformance::{Command, Kit, Verdict, Wrap},
 };
 use saoma_protocol::{Amount, Money, PaymentId, RefundId};
 
 use super::{
-    conformance::{scratch, wallet},
+    conformance::{far_side, scratch, wallet},
     guests::component,
 };
 
@@ -31,6 +31,7 @@ enum Lie {
     BelievesOtherAmounts,
     OtherNumberOnRetry,
     LogsCode,
+    LogsCardNumber,
     LogsSecret,
     LogsSecretInErrors,
     RefundsTwice,
@@ -82,13 +83,39 @@ const CANARIES: &[(Wrap, &str)] = &[
     (|host| liar(host, Lie::WrongDeclineCode), "charge-refused-insufficient-funds"),
 ];
 
+/// The same of cards.
+const CARD_CANARIES: &[(Wrap, &str)] = &[
+    (|host| liar(host, Lie::SuccessOnTimeout), "card-unheard"),
+    (|host| liar(host, Lie::SuccessOnTimeout), "card-not-to-be-believed-forged"),
+    (|host| liar(host, Lie::FailureOnTimeout), "card-lost-answer-html"),
+    (|host| liar(host, Lie::NotSentOnTimeout), "card-lost-answer-empty"),
+    (|host| liar(host, Lie::LogsCardNumber), "card-succeeds"),
+    (|host| liar(host, Lie::NamesNoAmount), "card-succeeds"),
+    (|host| liar(host, Lie::ClosesNothing), "card-voided"),
+    (|host| liar(host, Lie::ClosesNothing), "card-reversal-lost-answer-cut"),
+    (|host| liar(host, Lie::RefundsTwice), "card-refund-part-twice"),
+    (|host| liar(host, Lie::RefundsMoreThanAsked), "card-refund-part-twice"),
+    (|host| liar(host, Lie::RefundSuccessOnTimeout), "card-refund-unheard"),
+    (|host| liar(host, Lie::RoundsAmounts), "card-amount-100001"),
+    (|host| liar(host, Lie::WrongDeclineCode), "card-refused-insufficient-funds"),
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_lie_is_found_by_its_case() {
+    are_found(CANARIES, "sandbox", &wallet()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_lie_about_a_card_is_found_by_its_case() {
+    are_found(CARD_CANARIES, "card", &far_side("acquirer --tls")).await;
+}
+
+async fn are_found(canaries: &[(Wrap, &str)], channel: &str, far_side: &Command) {
     let (_dir, cache) = scratch();
     let mut unfound = Vec::new();
-    for (idx, (wrap, case)) in CANARIES.iter().enumerate() {
+    for (idx, (wrap, case)) in canaries.iter().enumerate() {
         let only = Some((*case).to_owned());
-        let kit = Kit { only, wrap: *wrap, ..Kit::new(component("sandbox"), wallet(), cache.clone()) };
+        let kit = Kit { only, wrap: *wrap, ..Kit::new(component(channel), far_side.clone(), cache.clone()) };
         let report = kit.run().await.expect("it runs");
         let found = report.cases.iter().find(|played| played.case == *case);
         match found {
@@ -101,6 +128,8 @@ async fn each_lie_is_found_by_its_case() {
 
 /// What `saoma-schemes wallet --stage` has for a merchant that nobody named.
 const SECRET: &str = "stage key, known to everybody";
+/// Of the card that `saoma-schemes acquirer` has in its script.
+const CARD_NUMBER: &str = "6212345678900000003";
 
 struct Liar {
     host: Arc<Host>,
@@ -118,42 +147,22 @@ fn said(number: String, status: PaymentStatus, amount: Option<Money>) -> Payment
     PaymentAnswer { status, number, amount, reference: String::new(), paid_at: None, payer_hint: String::new() }
 }
 
+fn rounded(asked: Amount) -> Amount {
+    Amount::new(asked.minor() / 10 * 10, asked.currency()).expect("an amount")
+}
+
 fn declined(code: DeclineCode) -> PaymentStatus {
     PaymentStatus::Failed(Decline { code, message: "no".to_owned() })
 }
 
-#[async_trait]
-impl ChannelCaller for Liar {
-    fn manifest(&self, channel: &str) -> Option<Arc<Manifest>> {
-        self.host.manifest(channel)
-    }
-
-    fn manifests(&self) -> Vec<Arc<Manifest>> {
-        self.host.manifests()
-    }
-
-    async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure> {
-        self.host.create(account, order).await
-    }
-
-    async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure> {
-        let mut order = order.clone();
-        let (asked, number) = (order.amount, order.number);
-        let is_first = self.seen.lock().expect("no panic").insert(number);
-        match self.lie {
-            Lie::LogsCode => tracing::info!(target: "saoma_channels::plugin", "charging {code}"),
-            Lie::LogsSecret => tracing::info!(target: "saoma_channels::plugin", "signing with {SECRET}"),
-            Lie::OtherNumberOnRetry if !is_first => order.number = PaymentId::from_bytes([9; 16]),
-            Lie::RoundsAmounts => {
-                order.amount = Amount::new(asked.minor() / 10 * 10, asked.currency()).expect("an amount");
-            }
-            Lie::SendsChance => {
-                let n = self.n_calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                order.subject = format!("{} {n}", order.subject);
-            }
-            _ => {}
-        }
-        let outcome = self.host.charge(account, &order, code).await;
+impl Liar {
+    /// What the lie makes of an answer to a charge.
+    fn bent(
+        &self,
+        asked: Amount,
+        number: PaymentId,
+        outcome: Result<PaymentAnswer, Failure>,
+    ) -> Result<PaymentAnswer, Failure> {
         let unsigned = |why: &str| why.contains("signature");
         let success = || said(number.to_string(), PaymentStatus::Succeeded, Some(asked.money()));
         match (self.lie, outcome) {
@@ -180,6 +189,52 @@ impl ChannelCaller for Liar {
             }
             (_, outcome) => outcome,
         }
+    }
+}
+
+#[async_trait]
+impl ChannelCaller for Liar {
+    fn manifest(&self, channel: &str) -> Option<Arc<Manifest>> {
+        self.host.manifest(channel)
+    }
+
+    fn manifests(&self) -> Vec<Arc<Manifest>> {
+        self.host.manifests()
+    }
+
+    async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure> {
+        self.host.create(account, order).await
+    }
+
+    async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure> {
+        let mut order = order.clone();
+        let (asked, number) = (order.amount, order.number);
+        let is_first = self.seen.lock().expect("no panic").insert(number);
+        match self.lie {
+            Lie::LogsCode => tracing::info!(target: "saoma_channels::plugin", "charging {code}"),
+            Lie::LogsSecret => tracing::info!(target: "saoma_channels::plugin", "signing with {SECRET}"),
+            Lie::OtherNumberOnRetry if !is_first => order.number = PaymentId::from_bytes([9; 16]),
+            Lie::RoundsAmounts => order.amount = rounded(asked),
+            Lie::SendsChance => {
+                let n = self.n_calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                order.subject = format!("{} {n}", order.subject);
+            }
+            _ => {}
+        }
+        let outcome = self.host.charge(account, &order, code).await;
+        self.bent(asked, number, outcome)
+    }
+
+    async fn charge_card(&self, account: &Account, order: &Order, card: &Card) -> Result<PaymentAnswer, Failure> {
+        let mut order = order.clone();
+        let (asked, number) = (order.amount, order.number);
+        match self.lie {
+            Lie::LogsCardNumber => tracing::info!(target: "saoma_channels::plugin", "charging {CARD_NUMBER}"),
+            Lie::RoundsAmounts => order.amount = rounded(asked),
+            _ => {}
+        }
+        let outcome = self.host.charge_card(account, &order, card).await;
+        self.bent(asked, number, outcome)
     }
 
     async fn query(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure> {

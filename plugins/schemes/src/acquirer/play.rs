@@ -1,6 +1,6 @@
 //! The acquirer at the stage door.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     AUTHORITY_PEM, Acquirer, TERMINALS_KEY,
@@ -13,6 +13,22 @@ use crate::stage::{Act, FarSide, Fault, Notification, OrderSeen, Script, Stage, 
 /// Nobody confirms a card's sale afterwards, states have no words, and there is no bill.
 const UNPLAYED: [Fault; 5] =
     [Fault::StrangeState, Fault::Pending, Fault::MissingRow, Fault::ExtraRow, Fault::GarbledRow];
+
+/// A card with a stripe alone, its number and track under the data key of the terminal's serial number, its PIN (1234) under that for
+/// PINs: by `pycryptodome`, under keys derived as ANSI X9.24-1 says.
+fn card() -> Value {
+    let ksn = "FFFF9876543210E00002";
+    json!({
+        "number": "6212345678900000003",
+        "presented": {
+            "entry": "swiped",
+            "ksn": ksn,
+            "number": "831d122014ed5a4ca723a8d37590b2dece0d6c21afbf72f7",
+            "track_2": "831d122014ed5a4ca723a8d37590b2dece0d6c21afbf72f70ff6aecee71d3b6a4f71e179667b455e",
+            "pin": {"ksn": ksn, "block": "a26374455ed3d44d"},
+        },
+    })
+}
 
 impl FarSide for Acquirer {
     fn stage(&self) -> &Stage {
@@ -44,6 +60,7 @@ impl FarSide for Acquirer {
             }),
             secrets,
             code: None,
+            card: Some(card()),
             faults: Fault::all_but(&UNPLAYED).into_iter().chain(Fault::OVER_TCP).collect(),
         }
     }

@@ -40,6 +40,7 @@ impl FarSide for Node {
                 "preimage-key": "made for tests: 3a7d2f0c55e14b9a8f6d",
             }),
             code: None,
+            card: None,
             faults: Fault::all_but(&Fault::SIGNED_OR_OF_CUSTOMERS),
         }
     }

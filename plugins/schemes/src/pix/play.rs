@@ -32,6 +32,7 @@ impl FarSide for Bank {
                 "psp-certificates": AUTHORITY_PEM,
             }),
             code: None,
+            card: None,
             faults: Fault::all_but(&Fault::SIGNED_OR_OF_CUSTOMERS),
         }
     }

@@ -70,6 +70,8 @@ pub struct Script {
     pub secrets: Value,
     /// A code as a customer of the scheme would show it; none if customers show none.
     pub code: Option<String>,
+    /// A card of a customer's, as `STAGE.md` says it; none if the scheme takes no cards.
+    pub card: Option<Value>,
     /// What can go wrong here, beside the plain thing.
     pub faults: Vec<Fault>,
 }

@@ -65,6 +65,7 @@ impl FarSide for UnionPay {
             }),
             secrets: json!({ "signing-key": MERCHANT_KEY, "unionpay-certificates": SCHEME_CERTIFICATE }),
             code: Some(CODE.to_owned()),
+            card: None,
             faults: Fault::all_but(&[]),
         }
     }

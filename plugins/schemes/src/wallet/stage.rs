@@ -41,6 +41,7 @@ impl FarSide for StagedWallet {
             settings: json!({ "base_url": base_url, "merchant_id": merchant_id }),
             secrets: json!({ "merchant-key": key }),
             code: shown.is_ok().then_some(code),
+            card: None,
             faults: Fault::all_but(&[]),
         }
     }

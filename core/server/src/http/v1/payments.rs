@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
+use saoma_channels::Card;
 use saoma_domain::claim::ScannedCode;
 use saoma_protocol::{
     ChannelAccountId, Millis, PaymentId, StoreId, TerminalId,
@@ -34,7 +35,7 @@ use crate::{
         router::other_method,
         text,
     },
-    payments::{Collect, How, PaymentError, ask, cancel as cancel_payment, collect, payment_view, read_card, repeated},
+    payments::{Collect, How, PaymentError, ask, cancel as cancel_payment, collect, payment_view, repeated},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -160,7 +161,7 @@ pub async fn create(
             How::Charge { code: ScannedCode::read(&code).map_err(PaymentError::from)? }
         }
         Presentation::Card { card } => How::Card {
-            card: read_card(&card).map_err(|error| {
+            card: Card::read(&card).map_err(|error| {
                 let detail = format!("The card's {} {}.", error.field, error.what);
                 Problem::new(INVALID, detail).at(format!("/presentation/card/{}", error.field))
             })?,
