@@ -15,6 +15,7 @@ mod cards;
 mod cashiers;
 mod chargebacks;
 mod clocks;
+mod compiled;
 mod currencies;
 mod discrepancies;
 mod disputes;

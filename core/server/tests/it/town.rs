@@ -17,6 +17,7 @@ use saoma_server::{config::Config, serve::Running};
 use serde_json::{Value, json};
 
 use crate::{
+    compiled,
     door::{Answer, Door},
     fleet_client::{Identity, csr},
     postgres,
@@ -123,6 +124,7 @@ impl Town {
         scheme.hold = Duration::from_millis(300);
         scheme.retry_first = Duration::from_millis(50);
         let scheme = wallet::start(scheme).unwrap();
+        compiled::bring_along(&folder.path().join("data")).await;
         let running = start(&environment).await;
         let api = format!("http://{}", running.api);
         let one_time = std::fs::read_to_string(folder.path().join("data/admin-one-time-password")).unwrap();
@@ -151,6 +153,7 @@ impl Town {
         ];
         let own = own.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let environment: Vec<_> = self.environment.iter().cloned().chain(own).collect();
+        compiled::bring_along(folder.path()).await;
         (start(&environment).await, folder)
     }
 

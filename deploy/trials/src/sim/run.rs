@@ -112,8 +112,10 @@ pub fn shortest(template: &Template, game: &Game) -> Result<(Outcome, LeftOut)> 
 ///
 /// # Errors
 /// If a world cannot be set up.
-pub fn found(template: &Template, canary: Canary, seeds: u64, threads: usize) -> Result<Option<(u64, String)>> {
-    let mut wish = Wish { from: 0, seeds, threads, canary: Some(canary), all: false };
+pub fn found(template: &Template, canary: Canary, threads: usize) -> Result<Option<(u64, String)>> {
+    let seeds = canary.seeds();
+    let mut wish =
+        Wish { from: seeds.start, seeds: seeds.end - seeds.start, threads, canary: Some(canary), all: false };
     let room = template.room()?;
     while wish.seeds > 0 {
         let Some(found) = many(template, wish, |_| {})?.failed.into_iter().next() else { break };
@@ -123,7 +125,7 @@ pub fn found(template: &Template, canary: Canary, seeds: u64, threads: usize) ->
             return Ok(Some(found));
         }
         wish.from = found.0 + 1;
-        wish.seeds = seeds.saturating_sub(wish.from);
+        wish.seeds = seeds.end.saturating_sub(wish.from);
     }
     Ok(None)
 }
