@@ -1,6 +1,10 @@
 //! Each channel against its far side, in whatever language it is written, and both against software that others wrote.
 
-use std::path::Path;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Result;
 
@@ -25,15 +29,7 @@ pub fn test() -> Result<()> {
     for name in guests::names()?.iter().filter(|name| !NOT_CHANNELS.contains(&name.as_str())) {
         let far_side = FAR_SIDES.iter().find(|(channel, _)| channel == name).map_or(name.as_str(), |(_, side)| *side);
         conforms(&system, name, &guests::component(name), far_side)?;
-        let oracle = crate::root().join("plugins").join(name).join("oracle");
-        if oracle.join("package.json").is_file() {
-            machine::node()?;
-            timed(&format!("{name}: against other software"), || {
-                web::install(&oracle)?;
-                let schemes = system.programs.join("saoma-schemes");
-                execute(command("node", &["--test"]).current_dir(&oracle).env("SAOMA_SCHEMES", schemes))
-            })?;
-        }
+        agrees_with_others(&system, name)?;
     }
     timed("canteen-rules: conformance", || {
         let settings = crate::root().join("plugins/canteen-rules/settings.example.json");
@@ -50,6 +46,41 @@ fn conforms(system: &System, name: &str, component: &Path, far_side: &str) -> Re
         let mut play = command(system.programs.join("saoma"), &["plugin", "test", "--jobs", JOBS]);
         execute(play.arg(component).arg("--far-side").arg(far_side))
     })
+}
+
+/// What software that others wrote says of the channel's messages and of its far side: `oracle`, in whichever language that is.
+fn agrees_with_others(system: &System, name: &str) -> Result<()> {
+    let oracle = crate::root().join("plugins").join(name).join("oracle");
+    let asked = |command: &mut Command| {
+        execute(command.current_dir(&oracle).env("SAOMA_SCHEMES", system.programs.join("saoma-schemes")))
+    };
+    if oracle.join("package.json").is_file() {
+        machine::node()?;
+        timed(&format!("{name}: against other software"), || {
+            web::install(&oracle)?;
+            asked(&mut command("node", &["--test"]))
+        })?;
+    }
+    if oracle.join("requirements.txt").is_file() {
+        machine::packages(&[&machine::PYTHON_VENV])?;
+        timed(&format!("{name}: against other software"), || {
+            asked(&mut command(python_with(&oracle.join("requirements.txt"), name)?, &["-B", "-m", "unittest"]))
+        })?;
+    }
+    Ok(())
+}
+
+/// A Python that has the packages, each of the one version and hash that the file names. One whose file has changed is made anew.
+fn python_with(requirements: &Path, name: &str) -> Result<PathBuf> {
+    let folder = crate::target().join("oracle").join(name);
+    let (python, stamp) = (folder.join("bin/python"), folder.join("requirements.txt"));
+    if fs::read(&stamp).ok() != Some(fs::read(requirements)?) {
+        execute(command("python3", &["-m", "venv", "--clear"]).arg(&folder))?;
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"];
+        execute(command(&python, &install).arg(requirements))?;
+        fs::copy(requirements, &stamp)?;
+    }
+    Ok(python)
 }
 
 fn in_typescript(system: &System) -> Result<()> {

@@ -43,7 +43,7 @@ pub const OPENPYXL: Package = Package {
 pub const PYTHON_VENV: Package = Package {
     name: "python3-venv",
     program: "/usr/lib/python3.11/ensurepip/__init__.py",
-    why: "builds the channel that is written in Python",
+    why: "builds the channel that is written in Python, and asks Python packages what they make of cards' messages",
 };
 pub const PNGQUANT: Package =
     Package { name: "pngquant", program: "pngquant", why: "makes the README's pictures small" };
