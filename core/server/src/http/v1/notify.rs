@@ -49,9 +49,10 @@ pub async fn receive(
     let id = addressee.account;
     let body = read_whole(body).await?;
     let (scope, stored) = app.store().read(move |tx| access::by_channel_account(tx, id)).await?;
-    // It does not say yet which payment it is about, so it is read by what the account goes through now. Whatever that does not
-    // know, or takes for a forgery, is not acknowledged: the scheme sends it again, and the payment's own package is asked about
-    // the payment in any case. Another version's silence costs time; a second reader would only double what is believed.
+    // It does not say yet which payment it is about, so it is read by what the account goes through now. What that takes for a
+    // forgery is not acknowledged, and the scheme sends it again; what it calls irrelevant is lost, if another version would have
+    // read it. Either costs time alone, since the payment's own package is asked about the payment in any case; a second reader
+    // would only double what is believed.
     let account = match channel_of_account(&app, scope, &stored).await {
         Ok(channel) => channel.account,
         Err(PaymentError::NoChannel(why)) => {
