@@ -93,6 +93,9 @@ const ON_BOTH_DATABASES: [&str; 8] = [
     "unknown::",
 ];
 
+/// At once, on the two processors of the machine that all is tested on: stories wait more than they compute.
+const TEST_THREADS: &str = "3";
+
 fn rust_tests() -> Result<()> {
     machine::packages(&[
         &machine::OPENSSL,
@@ -108,6 +111,7 @@ fn rust_tests() -> Result<()> {
         execute(
             cargo(&["test", "--quiet", "--locked", "--workspace"])
                 .env("SAOMA_PLUGINS_DIR", &plugins)
+                .env("RUST_TEST_THREADS", TEST_THREADS)
                 .env("INSTA_UPDATE", "no"),
         )
     })?;
@@ -116,6 +120,7 @@ fn rust_tests() -> Result<()> {
             cargo(&["test", "--quiet", "--locked", "--workspace", "--test", "it", "--"])
                 .args(ON_BOTH_DATABASES)
                 .env("SAOMA_PLUGINS_DIR", &plugins)
+                .env("RUST_TEST_THREADS", TEST_THREADS)
                 .env("SAOMA_STORIES_ON_POSTGRESQL", "1"),
         )
     })
