@@ -28,7 +28,7 @@ use crate::{
     sale::{ScannedCode, Tender},
     shift::in_doubt,
     till::{
-        command::{Press, Pressed, SaleRequest, Sold, TrainingPress},
+        command::{Press, Pressed, SaleMethod, SaleRequest, Sold, TrainingPress},
         problem::Refused,
         view::{ReceiptView, SaleView, ScanView, StateNow, TrainingView},
     },
@@ -201,8 +201,12 @@ impl Owner {
         if let Some(number) = session.seen(&pressed)? {
             return Ok(Sold::Seen(Box::new(session.play(number)?.view())));
         }
-        let is_basket = request.basket.is_some();
-        let Checked { order, tender } = check(request, currency, &cashier)?;
+        let (is_basket, is_card) = (request.basket.is_some(), request.method == SaleMethod::Card);
+        let Checked { order, mut tender } = check(request, currency, &cashier)?;
+        // No real card is read for it.
+        if is_card {
+            tender = Some(Tender::Card { card: Box::new(play::card()) });
+        }
         // What is put aside or in the basket is real.
         if order.held.is_some() || is_basket {
             return Err(Refused::Training);

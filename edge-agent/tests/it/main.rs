@@ -4,6 +4,7 @@
 
 mod basket;
 mod broker;
+mod cards;
 mod certificate;
 mod core;
 mod door;
