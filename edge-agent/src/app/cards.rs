@@ -46,7 +46,7 @@ impl Waiting {
 
     pub(super) fn display(&self) -> Display {
         let message = match self.step {
-            CardStep::Present => DisplayMessage::PresentCard,
+            CardStep::Wait | CardStep::Present => DisplayMessage::PresentCard,
             CardStep::Swipe => DisplayMessage::SwipeCard,
             CardStep::Reading => DisplayMessage::ReadingCard,
             CardStep::Pin => DisplayMessage::KeyPin,
@@ -90,7 +90,7 @@ impl Owner {
         };
         let hangs = || Refused::Peripheral("the card reader hangs; switch it off and on".to_owned());
         let reading = self.counter.read_card(sale).ok_or_else(hangs)?;
-        let waiting = Waiting { pressed, order, since: now(), reading, step: CardStep::Present, trouble: None };
+        let waiting = Waiting { pressed, order, since: now(), reading, step: CardStep::Wait, trouble: None };
         let view = waiting.view();
         // Whoever is to show a card shows no code.
         self.awaiting = None;

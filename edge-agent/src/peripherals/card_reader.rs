@@ -33,6 +33,8 @@ use crate::{
 
 /// How often each part is looked at while a card is awaited; also how fast a cancel is noticed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a reader may take to miss a card that was taken out.
+const MISSED_MAX: Duration = Duration::from_millis(800);
 /// How long the holder may take for the PIN.
 const PIN_MAX: Duration = Duration::from_secs(60);
 
@@ -49,6 +51,8 @@ pub struct CardSale {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CardStep {
+    /// The reader is not ready yet.
+    Wait,
     /// Insert or swipe a card, whichever this reader has.
     Present,
     /// The chip does not answer: swipe the card.
@@ -182,11 +186,10 @@ impl CardReader {
         let (mut trouble, mut may_swipe_chip_card) = (None, self.slot.is_none());
         let mut told = None;
         loop {
+            let is_in = self.is_in()?;
             if attendant.is_cancelled() {
                 return Err(NoCard::Cancelled);
             }
-            let is_in = self.slot.as_mut().map_or(Ok(false), |slot| slot.is_there())?;
-            self.is_spent &= is_in;
             let step = match (self.is_spent, may_swipe_chip_card && self.slot.is_some() && self.swipes.is_some()) {
                 (true, _) => CardStep::Remove,
                 (false, true) => CardStep::Swipe,
@@ -220,6 +223,24 @@ impl CardReader {
                 }
             }
         }
+    }
+
+    fn is_gone_soon(&mut self) -> Result<bool, PeripheralError> {
+        let until = Instant::now() + MISSED_MAX;
+        while self.is_in()? {
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(true)
+    }
+
+    /// Whether a card is in the slot. One that was taken out is a new one when it comes again.
+    fn is_in(&mut self) -> Result<bool, PeripheralError> {
+        let is_in = self.slot.as_mut().map_or(Ok(false), |slot| slot.is_there())?;
+        self.is_spent &= is_in;
+        Ok(is_in)
     }
 
     fn look(&mut self, is_chip_there: bool) -> Result<Seen, PeripheralError> {
@@ -269,6 +290,8 @@ impl CardReader {
             Err(fault) => {
                 tracing::info!(%fault, "a chip does not pay");
                 Ok(Err(match fault {
+                    // A card that is pulled out may well say odd things before it is missed; its stripe stands in for no chip.
+                    ChipFault::Unreadable(_) if self.is_gone_soon()? => CardTrouble::TakenOut,
                     ChipFault::Gone => CardTrouble::TakenOut,
                     ChipFault::NotAccepted => CardTrouble::NotAccepted,
                     ChipFault::Declined => CardTrouble::Declined,
@@ -319,7 +342,7 @@ impl CardReader {
         if let Err(error) = &keys {
             return failed(error);
         }
-        if let Some(Err(error)) = self.slot.as_mut().map(|slot| slot.is_there()) {
+        if let Err(error) = self.is_in() {
             return failed(&error);
         }
         if let Some(swipes) = &mut self.swipes {
@@ -342,7 +365,7 @@ impl CardReader {
         if told.state == PeripheralState::Failed {
             return Err(PeripheralError::Unable { device: "the card reader".to_owned(), why: told.detail });
         }
-        let is_in = self.slot.as_mut().map_or(Ok(false), |slot| slot.is_there())?;
+        let is_in = self.is_in()?;
         let seen = if is_in { "a card is in it" } else { "no card is in it" };
         Ok(format!("the card reader answers and has its keys; {seen}"))
     }

@@ -7,7 +7,7 @@ export type SaleState =
   | 'refunded' | 'voided' | 'failed' | 'reversed' | 'expired' | 'cancelled';
 export type Action = 'query' | 'cancel' | 'void' | 'refund' | 'reprint';
 export type Method = 'cash' | 'code' | 'scan' | 'card';
-export type CardStep = 'present' | 'swipe' | 'reading' | 'pin' | 'remove';
+export type CardStep = 'wait' | 'present' | 'swipe' | 'reading' | 'pin' | 'remove';
 export type CardTrouble = 'taken_out' | 'chip_unreadable' | 'stripe_unreadable' | 'use_chip' | 'not_accepted' | 'declined' | 'pin_cancelled';
 
 export interface Failure {

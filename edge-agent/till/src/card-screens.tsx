@@ -11,7 +11,7 @@ export function CardScreen({ minor }: { minor: number }) {
     <div class="one" data-step={awaited?.step}>
       <Sum label={t.amount} text={show(minor)} />
       {awaited?.trouble != null && <p class="why" role="alert">{t.card.troubles[awaited.trouble]}</p>}
-      <p class="big pulse" role="status">{t.card.steps[awaited?.step ?? 'present']}</p>
+      <p class="big pulse" role="status">{t.card.steps[awaited?.step ?? 'wait']}</p>
       <p>{t.card.hint}</p>
       <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
     </div>

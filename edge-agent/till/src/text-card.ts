@@ -13,6 +13,7 @@ export interface CardTexts {
 export const CARD: Readonly<Record<'zh' | 'en', CardTexts>> = {
   zh: {
     steps: {
+      wait: '请稍候',
       present: '请顾客插卡或刷卡',
       swipe: '芯片读不出：请顾客刷磁条',
       reading: '正在读卡，请勿拔卡',
@@ -33,6 +34,7 @@ export const CARD: Readonly<Record<'zh' | 'en', CardTexts>> = {
   },
   en: {
     steps: {
+      wait: 'One moment',
       present: 'The customer inserts or swipes a card',
       swipe: 'The chip cannot be read: the customer swipes the card',
       reading: 'Reading: leave the card where it is',
