@@ -179,6 +179,8 @@ impl Owner {
         let open = self.sales.values().find_map(|held| in_doubt(&held.sale)).map(|sale| sale.why);
         let why = if self.awaiting.is_some() {
             Some("a scan is awaited: scan the customer's code, or go back".to_owned())
+        } else if self.card.is_some() {
+            Some("a card is awaited: take it, or go back".to_owned())
         } else if self.early.is_empty() {
             open
         } else {

@@ -179,7 +179,7 @@ impl CardReader {
     /// # Errors
     /// `Cancelled`; `Refused` when the holder cancels at the pad; `Failed` if a part does not work, or there are no keys.
     pub fn read(&mut self, sale: &CardSale, attendant: &mut dyn Attendant) -> Result<CardTender, NoCard> {
-        let has_pin_key = self.vault.check()?;
+        let has_pin_key = self.check()?;
         if let Some(swipes) = &mut self.swipes {
             swipes.forget()?;
         }
@@ -334,11 +334,20 @@ impl CardReader {
         }))
     }
 
+    /// Whether it has something to read by and its keys; and if so, whether one for PINs.
+    fn check(&self) -> Result<bool, PeripheralError> {
+        if self.slot.is_none() && self.swipes.is_none() {
+            let why = "nothing of it reads cards; set peripherals.card_reader_stripe".to_owned();
+            return Err(PeripheralError::Unable { device: "the card reader".to_owned(), why });
+        }
+        self.vault.check()
+    }
+
     /// How it does: the first part that does not work, or that keys are missing.
     pub fn health(&mut self) -> PeripheralHealth {
         let failed =
             |error: &PeripheralError| health("card_reader", self.driver, PeripheralState::Failed, error.to_string());
-        let keys = self.vault.check();
+        let keys = self.check();
         if let Err(error) = &keys {
             return failed(error);
         }

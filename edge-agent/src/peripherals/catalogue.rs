@@ -250,6 +250,11 @@ mod tests {
             ("speaker_device", "file:'|reboot'", false),
             ("speaker_device", "default'|x", false),
             ("speaker_device", "/tmp/x", false),
+            ("card_reader_device", "ACS ACR39U", true),
+            ("card_reader_device", "/tmp/socket", false),
+            ("card_reader_stripe_device", "usb:0c2e:0b61", true),
+            ("card_reader_keys", "/dev/ttyUSB0", false),
+            ("card_reader_service", "/tmp/pcscd.comm", false),
             ("printer_address", "192.168.1.50:9100", true),
             ("scanner", "evdev", true),
         ] {

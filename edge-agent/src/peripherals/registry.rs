@@ -234,6 +234,7 @@ mod tests {
         assert_eq!(words, [("printer", "simulated"), ("drawer", "printer"), ("display", "page")]);
         assert!(healths.iter().all(|health| health.state == PeripheralState::Ok));
         assert!(devices.scanner.is_none() && devices.scale.is_none() && devices.speaker.is_none());
+        assert!(devices.card_reader.is_none());
     }
 
     #[test]
@@ -268,6 +269,10 @@ mod tests {
         }
         for name in ["espeak-ng", "tones", "simulated"] {
             assert_eq!(speaker(&config(|config| config.speaker = name.to_owned())).unwrap().unwrap().driver(), name);
+        }
+        for name in ["pcsc", "stripe", "simulated"] {
+            let reader = card_reader(&config(|config| config.card_reader = name.to_owned())).unwrap().unwrap();
+            assert_eq!(reader.driver(), name);
         }
         for name in ["mt8217", "simulated"] {
             assert_eq!(scale(&config(|config| config.scale = name.to_owned())).unwrap().unwrap().driver(), name);
@@ -333,6 +338,18 @@ mod tests {
                 config(|config| config.speaker = "espeak".to_owned()),
                 "the speaker cannot do this: there is no driver \"espeak\"; peripherals.speaker is one of espeak-ng, \
                  tones, simulated, none",
+            ),
+            (
+                config(|config| config.card_reader = "emv".to_owned()),
+                "the card_reader cannot do this: there is no driver \"emv\"; peripherals.card_reader is one of pcsc, stripe, \
+                 simulated, none",
+            ),
+            (
+                config(|config| {
+                    config.card_reader = "pcsc".to_owned();
+                    config.card_reader_pad = "pcsc".to_owned();
+                }),
+                "the card reader cannot do this: there is no PIN pad \"pcsc\"; it is one of simulated, none",
             ),
             (
                 config(|config| config.scale = "usb".to_owned()),

@@ -372,6 +372,28 @@ mod tests {
     }
 
     #[test]
+    fn a_slip_of_a_card_hides_its_middle_and_is_signed_where_the_card_wants_it() {
+        let shown = CardShown {
+            entry: CardEntry::Chip,
+            masked: "622848*********0018".to_owned(),
+            label: "UnionPay Debit".to_owned(),
+            aid: "A000000333010101".to_owned(),
+            wants_signature: false,
+        };
+        let mut sale = cash_sale();
+        for signs in [false, true] {
+            sale.kept.card = Some(CardShown { wants_signature: signs, ..shown.clone() });
+            let text = described(&compose(&heading(), &sale, Slip::Sale, NOW));
+            for line in
+                ["卡号 Card | 622848*********0018", "应用 App | UnionPay Debit", "AID | A000000333010101", "插卡 Chip"]
+            {
+                assert!(text.contains(line), "{line}: {text}");
+            }
+            assert_eq!(text.contains("签名 Signature"), signs, "{text}");
+        }
+    }
+
+    #[test]
     fn a_copy_after_a_refund_says_both() {
         let refund = RefundId::from_bytes([3; 16]);
         let amount = Amount::new(500, Currency::CNY).unwrap();

@@ -368,6 +368,7 @@ mod tests {
             goods: Vec::new(),
             reference: None,
             cashier: "Li".to_owned(),
+            card: None,
             keyed_at: Millis(0),
             // Its method is all that is looked at here.
             stage: Stage::NotSent { method, state, failure },

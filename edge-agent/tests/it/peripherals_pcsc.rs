@@ -214,7 +214,7 @@ fn a_card_that_is_taken_out_too_early_is_no_card_and_another_one_is() {
     let service = Service::open();
     let mut reader = service.reader("");
     let mut cards = Vec::new();
-    let mut at = |step, trouble| {
+    let mut at = |step, trouble: Option<CardTrouble>| {
         if step == CardStep::Present {
             // The first one comes out in the middle of the dialogue.
             cards.push(service.insert(Profile::default(), if trouble.is_none() { 4 } else { usize::MAX }));
