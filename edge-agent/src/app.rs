@@ -7,6 +7,7 @@
 
 mod alarms;
 mod basket;
+mod cards;
 mod cashiers;
 mod catalogue;
 mod devices;

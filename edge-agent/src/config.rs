@@ -4,6 +4,7 @@
 //! does not exist is refused: a misspelt limit must not silently be no limit.
 
 pub mod edit;
+mod peripherals;
 pub mod source;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use peripherals::{Parity, PeripheralsConfig, SpeakerLanguage};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -89,54 +91,6 @@ pub struct JournalConfig {
     pub pages_max: u64,
 }
 
-/// Which driver serves which device; see `peripherals/registry.rs` for the drivers there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PeripheralsConfig {
-    pub printer: String,
-    pub printer_address: String,
-    pub printer_device: String,
-    pub printer_baud: u32,
-    pub printer_width_dots: u32,
-    pub scanner: String,
-    pub scanner_device: String,
-    pub scanner_baud: u32,
-    pub display: String,
-    pub display_device: String,
-    pub display_baud: u32,
-    pub drawer: String,
-    pub scale: String,
-    pub scale_device: String,
-    pub scale_baud: u32,
-    pub scale_parity: Parity,
-    pub speaker: String,
-    pub speaker_device: String,
-    pub speaker_language: SpeakerLanguage,
-    pub speaker_volume: u8,
-    pub speaker_voice_zh: String,
-    pub speaker_voice_en: String,
-}
-
-/// What amounts are said in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SpeakerLanguage {
-    Zh,
-    En,
-    /// One after the other.
-    Both,
-}
-
-/// The eighth bit of each character on a serial line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Parity {
-    /// Seven bits and even parity.
-    Even,
-    /// Eight bits without.
-    None,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelemetryConfig {
@@ -178,35 +132,6 @@ impl Default for LinkConfig {
 impl Default for JournalConfig {
     fn default() -> Self {
         Self { free_bytes_min: 16 * 1024 * 1024, pages_max: 0 }
-    }
-}
-
-impl Default for PeripheralsConfig {
-    fn default() -> Self {
-        Self {
-            printer: "simulated".to_owned(),
-            printer_address: "192.168.1.100:9100".to_owned(),
-            printer_device: "/dev/ttyUSB0".to_owned(),
-            printer_baud: 115_200,
-            printer_width_dots: 384,
-            scanner: "none".to_owned(),
-            scanner_device: "/dev/ttyACM0".to_owned(),
-            scanner_baud: 9_600,
-            display: "page".to_owned(),
-            display_device: "/dev/ttyS0".to_owned(),
-            display_baud: 9_600,
-            drawer: "printer".to_owned(),
-            scale: "none".to_owned(),
-            scale_device: "/dev/ttyUSB1".to_owned(),
-            scale_baud: 9_600,
-            scale_parity: Parity::Even,
-            speaker: "none".to_owned(),
-            speaker_device: String::new(),
-            speaker_language: SpeakerLanguage::Zh,
-            speaker_volume: 80,
-            speaker_voice_zh: "cmn-latn-pinyin".to_owned(),
-            speaker_voice_en: "en".to_owned(),
-        }
     }
 }
 
@@ -333,6 +258,31 @@ pub const EXPLAINED: &[Explained] = &[
     },
     Explained { name: "peripherals.speaker_voice_en", what: "espeak-ng's voice for English." },
     Explained {
+        name: "peripherals.card_reader",
+        what: "Card reader: pcsc (chips, by PC/SC Lite's service; Debian's package pcscd), stripe (stripes alone), simulated, none.",
+    },
+    Explained {
+        name: "peripherals.card_reader_device",
+        what: "A part of a pcsc reader's name, empty for the first one; socket of a simulated one.",
+    },
+    Explained { name: "peripherals.card_reader_service", what: "Socket of PC/SC Lite's service." },
+    Explained {
+        name: "peripherals.card_reader_stripe",
+        what: "What reads stripes: serial, evdev (one that types, taken for the agent alone), none.",
+    },
+    Explained { name: "peripherals.card_reader_stripe_device", what: "Its device, named as that of a scanner." },
+    Explained { name: "peripherals.card_reader_stripe_baud", what: "Speed of a serial one, in baud." },
+    Explained { name: "peripherals.card_reader_pad", what: "Pad for PINs: simulated, none." },
+    Explained { name: "peripherals.card_reader_pad_device", what: "Socket of a simulated pad." },
+    Explained {
+        name: "peripherals.card_reader_keys",
+        what: "File with this device's DUKPT keys (edge-agent/CARDS.md), for the agent's user alone; the agent writes it anew for each card.",
+    },
+    Explained {
+        name: "peripherals.card_reader_country",
+        what: "Where the terminal stands: ISO 3166-1 numeric, 156 is China.",
+    },
+    Explained {
         name: "telemetry.log",
         what: "What is logged, as JSON lines on standard error: error, warn, info, debug, or filters like saoma_edge=debug.",
     },
@@ -446,27 +396,6 @@ fn range(name: &'static str, value: i64, allowed: std::ops::RangeInclusive<i64>)
     }
     let why = format!("it must be {} to {}, not {value}", allowed.start(), allowed.end());
     Err(ConfigError::Invalid { name, why })
-}
-
-impl PeripheralsConfig {
-    /// # Errors
-    /// `Invalid`, for the first value outside its range.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        range("peripherals.printer_width_dots", i64::from(self.printer_width_dots), 200..=1_000)?;
-        range("peripherals.speaker_volume", i64::from(self.speaker_volume), 0..=100)?;
-        for (name, voice) in [
-            ("peripherals.speaker_voice_zh", &self.speaker_voice_zh),
-            ("peripherals.speaker_voice_en", &self.speaker_voice_en),
-        ] {
-            let stands_in_voice = |letter: char| letter.is_ascii_alphanumeric() || "+-_/".contains(letter);
-            // A voice is a file's name below the engine's own folder, and no option.
-            if voice.is_empty() || voice.starts_with(['-', '/']) || !voice.chars().all(stands_in_voice) {
-                let why = "it must be a voice that `espeak-ng --voices` lists".to_owned();
-                return Err(ConfigError::Invalid { name, why });
-            }
-        }
-        Ok(())
-    }
 }
 
 fn default_of<'a>(defaults: &'a Table, name: &str) -> Option<&'a Value> {

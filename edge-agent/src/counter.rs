@@ -1,16 +1,23 @@
-//! The counter: printer, drawer, display, scanner, scale and speaker, each on a thread of its own.
+//! The counter: printer, drawer, display, scanner, scale, speaker and card reader, each on a thread of its own.
 //!
 //! Devices block, break and come back; the till does not wait for any of them. Orders go in by bounded queues, what happened
 //! comes out as [`Report`]s. A full queue is a device that hangs: the order is refused at once and the cashier may repeat it.
 
+mod cards;
 mod threads;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
 
+use cards::AtCardReader;
+pub use cards::{CardNews, Reading};
 use saoma_protocol::{Money, PaymentId, Sequence};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
@@ -19,7 +26,7 @@ use crate::{
     config::PeripheralsConfig,
     peripherals::{
         CustomerDisplay, Devices, Display, Drawer, Kind, PeripheralError, PeripheralHealth, Printer, Rendering, Scale,
-        Scanner, Speaker, registry, scale::Weighing,
+        Scanner, Speaker, card_reader::CardSale, registry, scale::Weighing,
     },
     receipt::Document,
     sale::{ScannedCode, Slip},
@@ -42,6 +49,11 @@ pub enum Report {
         failure: Option<Unprinted>,
     },
     Health(PeripheralHealth),
+    /// Of the reading with this number.
+    Card {
+        reading: u64,
+        news: CardNews,
+    },
     Scanned(ScannedCode),
     /// It did what it was asked, or why not.
     Used {
@@ -119,6 +131,8 @@ pub struct Counter {
     scanner: mpsc::SyncSender<AtScanner>,
     scale: mpsc::SyncSender<AtScale>,
     speaker: mpsc::SyncSender<AtSpeaker>,
+    card_reader: mpsc::SyncSender<AtCardReader>,
+    readings: AtomicU64,
     last_receipt: LastReceipt,
     threads: Vec<thread::JoinHandle<()>>,
 }
@@ -149,7 +163,7 @@ impl Counter {
     /// # Errors
     /// If the system gives no more threads.
     pub fn start(devices: Devices, reports: Sender<Report>) -> std::io::Result<Self> {
-        let Devices { printer, drawer, display, scanner, scale, speaker } = devices;
+        let Devices { printer, drawer, display, scanner, scale, speaker, card_reader } = devices;
         let last_receipt = LastReceipt::default();
 
         let (to_printer, at_printer) = mpsc::sync_channel(PRINT_QUEUE_MAX);
@@ -157,6 +171,7 @@ impl Counter {
         let (to_scanner, at_scanner) = mpsc::sync_channel(QUESTIONS_MAX);
         let (to_scale, at_scale) = mpsc::sync_channel(QUESTIONS_MAX);
         let (to_speaker, at_speaker) = mpsc::sync_channel(SPEECH_QUEUE_MAX);
+        let (to_card_reader, at_card_reader) = mpsc::sync_channel(QUESTIONS_MAX);
         let (told, drawn) = (reports.clone(), last_receipt.clone());
         let mut started =
             vec![spawn("printer", move || threads::printer(printer, drawer, &at_printer, &told, &drawn))?];
@@ -166,13 +181,17 @@ impl Counter {
         started.push(spawn("scanner", move || threads::scanner(scanner, &at_scanner, &told))?);
         let told = reports.clone();
         started.push(spawn("scale", move || threads::scale(scale, &at_scale, &told))?);
-        started.push(spawn("speaker", move || threads::speaker(speaker, &at_speaker, &reports))?);
+        let told = reports.clone();
+        started.push(spawn("speaker", move || threads::speaker(speaker, &at_speaker, &told))?);
+        started.push(spawn("card reader", move || cards::card_reader(card_reader, &at_card_reader, &reports))?);
         Ok(Self {
             printer: to_printer,
             display: to_display,
             scanner: to_scanner,
             scale: to_scale,
             speaker: to_speaker,
+            card_reader: to_card_reader,
+            readings: AtomicU64::new(0),
             last_receipt,
             threads: started,
         })
@@ -208,6 +227,13 @@ impl Counter {
         }
     }
 
+    /// Has a card read for a sale; what comes of it are reports with the reading's number. None if the reader hangs.
+    #[must_use]
+    pub fn read_card(&self, sale: CardSale) -> Option<Reading> {
+        let reading = Reading::begin(self.readings.fetch_add(1, Ordering::Relaxed));
+        self.card_reader.try_send(reading.order(sale)).is_ok().then_some(reading)
+    }
+
     /// Weighs what is on the scale; the answer comes by the receiver, which is closed if there is no scale or it hangs.
     #[must_use]
     pub fn weigh(&self) -> oneshot::Receiver<Result<Weighing, PeripheralError>> {
@@ -228,6 +254,7 @@ impl Counter {
             Kind::Scanner => self.scanner.try_send(AtScanner::SelfTest(done)).is_ok(),
             Kind::Scale => self.scale.try_send(AtScale::SelfTest(done)).is_ok(),
             Kind::Speaker => self.speaker.try_send(AtSpeaker::SelfTest(done)).is_ok(),
+            Kind::CardReader => self.card_reader.try_send(AtCardReader::SelfTest(done)).is_ok(),
         };
         result
     }
@@ -247,14 +274,17 @@ impl Counter {
             Kind::Scanner => self.scanner.try_send(AtScanner::Replace(registry::scanner(config)?, done)).is_ok(),
             Kind::Scale => self.scale.try_send(AtScale::Replace(registry::scale(config)?, done)).is_ok(),
             Kind::Speaker => self.speaker.try_send(AtSpeaker::Replace(registry::speaker(config)?, done)).is_ok(),
+            Kind::CardReader => {
+                self.card_reader.try_send(AtCardReader::Replace(registry::card_reader(config)?, done)).is_ok()
+            }
         };
         Ok(replaced)
     }
 
     /// Lets the printer finish what it has, for at most `wait`.
     pub fn stop(self, wait: Duration) {
-        let Self { printer, display, scanner, scale, speaker, threads, .. } = self;
-        drop((printer, display, scanner, scale, speaker));
+        let Self { printer, display, scanner, scale, speaker, card_reader, threads, .. } = self;
+        drop((printer, display, scanner, scale, speaker, card_reader));
         let until = Instant::now() + wait;
         for thread in threads {
             while !thread.is_finished() && Instant::now() < until {
@@ -310,6 +340,7 @@ mod tests {
             scanner: None,
             scale: None,
             speaker: None,
+            card_reader: None,
         };
         let (reports, _told) = tokio::sync::mpsc::channel(REPORTS_MAX);
         let counter = Counter::start(devices, reports).unwrap();
@@ -351,6 +382,7 @@ mod tests {
             scanner: None,
             scale: None,
             speaker: Some(Box::new(Speaking(begins, Arc::clone(&lock)))),
+            card_reader: None,
         };
         let (reports, _told) = tokio::sync::mpsc::channel(REPORTS_MAX);
         let counter = Counter::start(devices, reports).unwrap();

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod counter;
 pub mod doctor;
+pub mod emv;
 pub mod held;
 pub mod journal;
 pub mod link;

@@ -4,6 +4,7 @@
 //! ([`crate::counter`]) and the till's loop only sends it orders. Losing a device never loses a sale: a driver reports its
 //! failure as an error or as health, never by panicking, and every wait inside a driver has a deadline.
 
+pub mod card_reader;
 pub mod catalogue;
 pub mod connected;
 pub mod display;
@@ -35,10 +36,12 @@ pub enum Kind {
     Scanner,
     Scale,
     Speaker,
+    CardReader,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [Self::Printer, Self::Drawer, Self::Display, Self::Scanner, Self::Scale, Self::Speaker];
+    pub const ALL: [Self; 7] =
+        [Self::Printer, Self::Drawer, Self::Display, Self::Scanner, Self::Scale, Self::Speaker, Self::CardReader];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -49,6 +52,7 @@ impl Kind {
             Self::Scanner => "scanner",
             Self::Scale => "scale",
             Self::Speaker => "speaker",
+            Self::CardReader => "card_reader",
         }
     }
 }
@@ -243,6 +247,16 @@ pub enum DisplayMessage {
     Expired,
     /// Money was given back.
     Refunded,
+    /// Please insert or swipe your card.
+    PresentCard,
+    /// Please swipe your card.
+    SwipeCard,
+    /// Please leave your card where it is.
+    ReadingCard,
+    /// Please key your PIN on the pad.
+    KeyPin,
+    /// Please take your card out.
+    RemoveCard,
 }
 
 /// A customer display.
@@ -321,6 +335,7 @@ pub struct Devices {
     pub scanner: Option<Box<dyn Scanner>>,
     pub scale: Option<Box<dyn Scale>>,
     pub speaker: Option<Box<dyn Speaker>>,
+    pub card_reader: Option<Box<card_reader::CardReader>>,
 }
 
 /// Health of a device in words; what most drivers return.

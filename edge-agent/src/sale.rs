@@ -6,6 +6,7 @@
 //!
 //! Does not decide whether money moved: only core's word (or, for cash, this till's own journal entry) does.
 
+mod card;
 mod decide;
 mod reference;
 mod show;
@@ -16,11 +17,12 @@ use std::fmt;
 
 use saoma_protocol::{
     Amount, Millis, PaymentId, RefundId, Sequence,
-    api::{Failure, Goods, PaymentState, PaymentView, Problem, RefundKind, RefundState, RefundView},
+    api::{Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, RefundKind, RefundState, RefundView},
     journal::{Method, Record},
 };
 use serde::{Deserialize, Serialize};
 
+pub use card::{CardShown, CardTender};
 pub use decide::{RESEND_MS_MAX, decide, key};
 pub use reference::{NotAReference, REFERENCE_LEN_MAX, Reference};
 pub use show::{Action, actions, display, to_announce};
@@ -44,6 +46,9 @@ pub struct Kept {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
     pub cashier: String,
+    /// Of a sale by card, what is shown of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardShown>,
     pub keyed_at: Millis,
     pub stage: Stage,
     pub refunds: Vec<Refund>,
@@ -105,6 +110,8 @@ pub enum ReceiptState {
 pub struct Waits {
     /// The customer's code, for sending again; never on the disk.
     pub code: Option<ScannedCode>,
+    /// The card as it goes to core, likewise.
+    pub card: Option<Box<PresentedCard>>,
     pub creating: bool,
     pub querying: bool,
     pub cancelling: bool,
@@ -154,6 +161,8 @@ pub enum Tender {
     Code,
     /// The customer's code.
     Scan { code: ScannedCode },
+    /// A card that was read.
+    Card { card: Box<CardTender> },
 }
 
 /// What a cashier keyed, checked.

@@ -127,6 +127,7 @@ fn api() -> actix_web::Scope {
         .service(only("/training/sales/{number}/{press}").route(web::post().to(training::press)))
         .service(only("/scan").route(web::post().to(sales::scan)))
         .service(only("/scan/cancel").route(web::post().to(sales::stop_scan)))
+        .service(only("/card/cancel").route(web::post().to(sales::stop_card)))
         .service(only("/shift").route(web::get().to(shift::show)))
         .service(only("/shift/open").route(web::post().to(shift::open)))
         .service(only("/shift/paid-in").route(web::post().to(shift::paid_in)))

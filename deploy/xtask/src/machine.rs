@@ -20,6 +20,16 @@ pub const OPENSSL: Package =
 pub const ZBAR: Package = Package { name: "zbar-tools", program: "zbarimg", why: "reads our codes back" };
 pub const ESPEAK: Package =
     Package { name: "espeak-ng", program: "espeak-ng", why: "says the till's amounts in tests" };
+pub const PCSCD: Package = Package {
+    name: "pcscd",
+    program: "/usr/sbin/pcscd",
+    why: "serves the terminal's reader of chips in tests, in a namespace of its own",
+};
+pub const VPCD: Package = Package {
+    name: "vsmartcard-vpcd",
+    program: "/usr/lib/pcsc/drivers/serial/libifdvpcd.so",
+    why: "is that reader, for cards made of software",
+};
 pub const SYSTEMD: Package =
     Package { name: "systemd", program: "systemd-analyze", why: "reads the terminal's unit as the terminal does" };
 pub const RSVG: Package =

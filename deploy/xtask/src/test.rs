@@ -104,6 +104,8 @@ fn rust_tests() -> Result<()> {
         &machine::REDIS,
         &machine::OPENPYXL,
         &machine::ESPEAK,
+        &machine::PCSCD,
+        &machine::VPCD,
         &machine::SYSTEMD,
     ])?;
     let plugins = guests::build()?;

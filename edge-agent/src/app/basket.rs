@@ -144,6 +144,9 @@ impl Owner {
 
     /// While it waits for the customer's code it stays as the customer has seen it.
     pub(super) fn check_basket_free(&self) -> Result<(), Refused> {
+        if self.card.as_ref().is_some_and(|waiting| waiting.order.of_basket) {
+            return Err(Refused::BasketBusy);
+        }
         match &self.awaiting {
             Some(awaiting) if awaiting.order.of_basket => Err(Refused::BasketBusy),
             _ => Ok(()),

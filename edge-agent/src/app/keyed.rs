@@ -10,6 +10,7 @@ use saoma_protocol::{
 
 use super::owner::Order;
 use crate::{
+    peripherals::card_reader::stripe::holds_track,
     sale::{NotAReference, Reference, ScannedCode, Tender},
     till::{
         command::{SaleMethod, SaleRequest},
@@ -24,7 +25,7 @@ const CODE_DIGITS_MIN: usize = 16;
 /// A sale request that can be carried out.
 pub(super) struct Checked {
     pub(super) order: Order,
-    /// None: the customer's code is still to be scanned.
+    /// None: the customer's code is still to be scanned, or the card to be read.
     pub(super) tender: Option<Tender>,
 }
 
@@ -52,6 +53,7 @@ pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> 
             Some(Tender::Cash { tendered_minor })
         }
         (SaleMethod::Code, None, None) => Some(Tender::Code),
+        (SaleMethod::Card, None, None) => None,
         (SaleMethod::Scan, code, None) => match code {
             Some(code) => {
                 check_code(&code.0)?;
@@ -110,6 +112,9 @@ pub(super) fn trimmed(code: &ScannedCode) -> ScannedCode {
 
 pub(super) fn check_code(code: &ScannedCode) -> Result<(), Refused> {
     let text = code.expose().trim();
+    if holds_track(text) {
+        return Err(Refused::CardSwiped);
+    }
     let good = (1..=SCANNED_CODE_LEN_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     if good { Ok(()) } else { Err(Refused::Code) }
 }
@@ -158,7 +163,10 @@ mod tests {
             (json!({"amount_minor": 1, "method": "cash", "tendered_minor": i64::MAX}), "amount_invalid"),
             (json!({"amount_minor": 1250, "method": "code", "tendered_minor": 1250}), "method_invalid"),
             (json!({"amount_minor": 1250, "method": "cash", "code": "1"}), "method_invalid"),
-            (json!({"amount_minor": 1250, "method": "card"}), "body_unreadable"),
+            (json!({"amount_minor": 1250, "method": "card"}), "ok"),
+            (json!({"amount_minor": 1250, "method": "card", "code": "1"}), "method_invalid"),
+            (json!({"amount_minor": 1250, "method": "cheque"}), "body_unreadable"),
+            (json!({"amount_minor": 1, "method": "scan", "code": ";6228480402564890018=30122010000?"}), "card_swiped"),
             (json!({"amount_minor": 12.5, "method": "cash"}), "body_unreadable"),
             (json!({"amount_minor": 1250, "method": "cash", "tip": 1}), "body_unreadable"),
             (json!({"amount_minor": 1250, "method": "cash", "cashier": long}), "cashier_invalid"),

@@ -21,6 +21,7 @@ use super::{
     Held, StartError,
     alarms::Alarms,
     basket::Filling,
+    cards::Waiting,
     cashiers::{Fetch, WrongPins},
     catalogue::Catalogue,
     devices::Notes,
@@ -112,6 +113,8 @@ pub(super) struct Owner {
     /// What follows from what was just done, in order.
     pub(super) follow_ups: VecDeque<(PaymentId, Event)>,
     pub(super) awaiting: Option<Awaiting>,
+    /// The sale that waits for a card.
+    pub(super) card: Option<Waiting>,
     /// Sales that were keyed before core's first word, in order.
     pub(super) early: VecDeque<Early>,
     pub(super) waiters: Vec<Waiter>,
@@ -263,6 +266,7 @@ impl Owner {
             training: Training::default(),
             follow_ups,
             awaiting: None,
+            card: None,
             early: VecDeque::new(),
             waiters: Vec::new(),
             replays: VecDeque::new(),
@@ -338,7 +342,7 @@ impl Owner {
         self.stop_by = Some(Instant::now() + PAYMENTS_MAX);
         // They are answered `stopping`.
         self.early.clear();
-        self.awaiting = None;
+        (self.awaiting, self.card) = (None, None);
     }
 
     async fn command(&mut self, command: Command) {
@@ -358,6 +362,9 @@ impl Owner {
             }
             Command::StopScan { pressed, reply } => {
                 let _ = reply.send(self.stop_scan(pressed).await);
+            }
+            Command::StopCard { pressed, reply } => {
+                let _ = reply.send(self.stop_card(pressed).await);
             }
             Command::Training { pressed, press, reply } => {
                 let _ = reply.send(self.press_training(pressed, press).await);
@@ -438,6 +445,7 @@ impl Owner {
             Report::Absent(kind) => self.device_gone(kind),
             Report::Scanned(_) if self.stop_by.is_some() => {}
             Report::Scanned(text) => self.hardware_scan(text).await,
+            Report::Card { reading, news } => self.card_news(reading, news).await,
         }
     }
 
@@ -460,6 +468,7 @@ impl Owner {
         }
         self.look_for_paper().await;
         self.forget_scan(now);
+        self.forget_card(now);
         self.training_tick(now);
         self.answer_late();
         self.line_tick(now).await;

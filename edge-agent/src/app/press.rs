@@ -93,8 +93,11 @@ impl Owner {
                 return Ok(Sold::AwaitingScan(awaiting.view()));
             }
         }
+        if let Some(awaited) = self.awaited_card(&pressed)? {
+            return Ok(Sold::AwaitingCard(awaited));
+        }
         request.cashier = self.named(&pressed.key, request.cashier.take(), request.cashier_pin.take()).await?;
-        let (currency, is_cash) = (self.identity.profile.currency, request.method == SaleMethod::Cash);
+        let (currency, method) = (self.identity.profile.currency, request.method);
         let basket = request.basket;
         let Checked { mut order, tender } = check(request, currency, self.cashier())?;
         if let Some(Tender::Scan { code }) = &tender
@@ -106,22 +109,25 @@ impl Owner {
             order.goods = self.basket_goods(revision, order.amount, &order.goods)?;
             (order.of_basket, order.held) = (true, self.filling.seen(revision)?.held);
         }
-        self.check_shift(is_cash)?;
+        self.check_shift(method == SaleMethod::Cash)?;
         self.check_held(order.held, order.of_basket)?;
         self.check_open_for_sales().await?;
+        if method == SaleMethod::Card {
+            return self.await_card(pressed, order).map(Sold::AwaitingCard);
+        }
         let Some(tender) = tender else {
             let awaiting = Awaiting { pressed, order, since: now() };
             let view = awaiting.view();
-            self.awaiting = Some(awaiting);
+            (self.awaiting, self.card) = (Some(awaiting), None);
             return Ok(Sold::AwaitingScan(view));
         };
         let view = self.key(pressed, order, tender).await?;
-        // Whoever keys another sale does not wait for a scan any more.
-        self.awaiting = None;
+        // Whoever keys another sale does not wait for a scan or a card any more.
+        (self.awaiting, self.card) = (None, None);
         Ok(Sold::Made(Box::new(view)))
     }
 
-    async fn key(&mut self, pressed: Pressed, order: Order, tender: Tender) -> Result<SaleView, Refused> {
+    pub(super) async fn key(&mut self, pressed: Pressed, order: Order, tender: Tender) -> Result<SaleView, Refused> {
         let Order { amount, goods, of_basket, reference, cashier, held } = order;
         let counter = self.counted.next();
         let (tenant, terminal, _) = self.ids();

@@ -204,6 +204,9 @@ impl Owner {
             let why = "a scan is awaited: scan the customer's code, or go back";
             return Err(Refused::ShiftBusy(why.to_owned()));
         }
+        if self.card.is_some() {
+            return Err(Refused::ShiftBusy("a card is awaited: take it, or go back".to_owned()));
+        }
         if !self.early.is_empty() {
             return Err(Refused::ShiftBusy("a sale waits for core's first word: wait a moment".to_owned()));
         }

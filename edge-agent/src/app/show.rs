@@ -6,6 +6,7 @@ use saoma_protocol::{api::PaymentState, message::Unsent};
 use serde::Serialize;
 
 use super::{
+    cards::Waiting,
     now,
     owner::{Awaiting, Owner},
 };
@@ -85,6 +86,7 @@ impl Owner {
             basket: self.filling.view(),
             catalogue_count: self.catalogue.count,
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
+            awaiting_card: self.card.as_ref().map(Waiting::view),
             open_sales: self
                 .sales
                 .values()
@@ -117,6 +119,9 @@ impl Owner {
     fn display(&self) -> Display {
         if let Some(training) = self.training.display() {
             return training;
+        }
+        if let Some(waiting) = &self.card {
+            return waiting.display();
         }
         if let Some(awaiting) = &self.awaiting {
             return Display::Message {

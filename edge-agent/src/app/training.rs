@@ -28,7 +28,7 @@ use crate::{
     sale::{ScannedCode, Tender},
     shift::in_doubt,
     till::{
-        command::{Press, Pressed, SaleRequest, Sold, TrainingPress},
+        command::{Press, Pressed, SaleMethod, SaleRequest, Sold, TrainingPress},
         problem::Refused,
         view::{ReceiptView, SaleView, ScanView, StateNow, TrainingView},
     },
@@ -179,6 +179,8 @@ impl Owner {
         let open = self.sales.values().find_map(|held| in_doubt(&held.sale)).map(|sale| sale.why);
         let why = if self.awaiting.is_some() {
             Some("a scan is awaited: scan the customer's code, or go back".to_owned())
+        } else if self.card.is_some() {
+            Some("a card is awaited: take it, or go back".to_owned())
         } else if self.early.is_empty() {
             open
         } else {
@@ -201,8 +203,12 @@ impl Owner {
         if let Some(number) = session.seen(&pressed)? {
             return Ok(Sold::Seen(Box::new(session.play(number)?.view())));
         }
-        let is_basket = request.basket.is_some();
-        let Checked { order, tender } = check(request, currency, &cashier)?;
+        let (is_basket, is_card) = (request.basket.is_some(), request.method == SaleMethod::Card);
+        let Checked { order, mut tender } = check(request, currency, &cashier)?;
+        // No real card is read for it.
+        if is_card {
+            tender = Some(Tender::Card { card: Box::new(play::card()) });
+        }
         // What is put aside or in the basket is real.
         if order.held.is_some() || is_basket {
             return Err(Refused::Training);

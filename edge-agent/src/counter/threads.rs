@@ -21,7 +21,7 @@ use crate::{
 /// may be there.
 pub(super) const DRAWER_WAIT_MAX: Duration = Duration::from_secs(4);
 /// How often a device is asked how it does.
-const HEALTH_EVERY: Duration = Duration::from_secs(15);
+pub(super) const HEALTH_EVERY: Duration = Duration::from_secs(15);
 /// How often a printer is asked that has failed: somebody puts in paper, and the customer waits for the receipt.
 const HEALTH_AGAIN: Duration = Duration::from_secs(2);
 /// How long a scanner is listened to at a stretch; also how fast its thread notices that the agent stops.
@@ -35,23 +35,23 @@ const REST_WAIT: Duration = Duration::from_secs(3);
 const SPEECH_WAIT_MAX: Duration = Duration::from_secs(6);
 
 /// Remembers what was said last, and says only what changed.
-struct HealthTeller<'a> {
+pub(super) struct HealthTeller<'a> {
     reports: &'a Sender<Report>,
     last: Option<PeripheralHealth>,
 }
 
 impl<'a> HealthTeller<'a> {
-    const fn new(reports: &'a Sender<Report>) -> Self {
+    pub(super) const fn new(reports: &'a Sender<Report>) -> Self {
         Self { reports, last: None }
     }
 
     /// Another driver is at work: what it says is news.
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.last = None;
     }
 
     /// Whether the device works.
-    fn tell(&mut self, health: PeripheralHealth) -> bool {
+    pub(super) fn tell(&mut self, health: PeripheralHealth) -> bool {
         let works = health.state != PeripheralState::Failed;
         if self.last.as_ref() != Some(&health) {
             self.last = Some(health.clone());
@@ -61,17 +61,17 @@ impl<'a> HealthTeller<'a> {
     }
 }
 
-fn tell(reports: &Sender<Report>, report: Report) {
+pub(super) fn tell(reports: &Sender<Report>, report: Report) {
     // The till has stopped: nobody has to be told any more.
     let _ = reports.blocking_send(report);
 }
 
-fn used<T>(reports: &Sender<Report>, kind: Kind, outcome: &Result<T, PeripheralError>) {
+pub(super) fn used<T>(reports: &Sender<Report>, kind: Kind, outcome: &Result<T, PeripheralError>) {
     tell(reports, Report::Used { kind, failure: outcome.as_ref().err().cloned() });
 }
 
 /// The health of a driver that has just taken its place; with none, that there is no such device any more.
-fn first_health(
+pub(super) fn first_health(
     reports: &Sender<Report>,
     kind: Kind,
     health: Option<PeripheralHealth>,

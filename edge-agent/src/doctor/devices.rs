@@ -1,4 +1,4 @@
-//! Printer, scanner, display, drawer, scale and speaker: asked by the agent if one runs, since it has them, and else by us.
+//! Printer, scanner, display, drawer, scale, speaker and card reader: asked by the agent if one runs, since it has them, and else by us.
 
 use std::time::Duration;
 
@@ -61,6 +61,7 @@ fn open(config: &crate::config::PeripheralsConfig, print: bool) -> Vec<Finding> 
     healths.extend(devices.scanner.as_mut().map(|scanner| scanner.health()));
     healths.extend(devices.scale.as_mut().map(|scale| scale.health()));
     healths.extend(devices.speaker.as_mut().map(|speaker| speaker.health()));
+    healths.extend(devices.card_reader.as_mut().map(|reader| reader.health()));
     let mut findings: Vec<Finding> = healths.iter().map(judge).collect();
     if print {
         findings.push(match devices.printer.self_test() {

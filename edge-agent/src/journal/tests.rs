@@ -62,6 +62,7 @@ fn kept(number: u8) -> Kept {
         goods: vec![Goods::plain("oolong-tea".to_owned(), 1, 1250)],
         reference: None,
         cashier: "cashier-Lin".to_owned(),
+        card: None,
         keyed_at: Millis(1),
         stage: Stage::Cash { tendered_minor: 2000 },
         refunds: if number.is_multiple_of(50) { vec![refund] } else { Vec::new() },

@@ -80,6 +80,7 @@ fn create_body(sale: &Sale, code_seconds: u32) -> Option<CreatePayment> {
         journal::Method::CustomerPresented => {
             Presentation::Customer { code: sale.waits.code.as_ref()?.expose().to_owned() }
         }
+        journal::Method::Card => Presentation::Card { card: (**sale.waits.card.as_ref()?).clone() },
     };
     Some(CreatePayment {
         amount: kept.amount,

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::{
     Kind,
+    card_reader::{pcsc, simulated as simulated_card_reader},
     connected::Bus,
     display::{page, vfd},
     drawer,
@@ -19,6 +20,8 @@ use crate::config::PeripheralsConfig;
 
 /// A device that there is none of.
 pub const NONE: &str = "none";
+/// A card reader that reads stripes alone.
+pub const STRIPE: &str = "stripe";
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Driver {
@@ -80,6 +83,29 @@ pub const DRIVERS: &[Driver] = &[
     driver(Kind::Speaker, tones::DRIVER).at("speaker_device", None).with(&["speaker_volume"]),
     driver(Kind::Speaker, simulated_speaker::DRIVER).at("speaker_device", None).with(&["speaker_language"]),
     driver(Kind::Speaker, NONE),
+    driver(Kind::CardReader, pcsc::DRIVER).at("card_reader_device", None).with(&[
+        "card_reader_service",
+        "card_reader_stripe",
+        "card_reader_stripe_device",
+        "card_reader_stripe_baud",
+        "card_reader_pad",
+        "card_reader_pad_device",
+        "card_reader_keys",
+        "card_reader_country",
+    ]),
+    driver(Kind::CardReader, STRIPE).with(&[
+        "card_reader_stripe",
+        "card_reader_stripe_device",
+        "card_reader_stripe_baud",
+        "card_reader_pad",
+        "card_reader_pad_device",
+        "card_reader_keys",
+        "card_reader_country",
+    ]),
+    driver(Kind::CardReader, simulated_card_reader::DRIVER)
+        .at("card_reader_device", None)
+        .with(&["card_reader_keys", "card_reader_country"]),
+    driver(Kind::CardReader, NONE),
 ];
 
 /// The names of the drivers for a kind.
@@ -137,6 +163,8 @@ pub fn may_be_set_from_page(option: &str, value: &Value) -> Result<(), String> {
     let by_hand = "elsewhere than among devices it is set in the configuration file by hand";
     let is_plain = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || ":,=_-.".contains(letter));
     match option {
+        // Where the keys are, and who has cards: whoever chooses that could have others' files written, or cards read elsewhere.
+        "card_reader_keys" | "card_reader_service" | "card_reader_pad_device" => Err(format!("{option}: {by_hand}")),
         "speaker_device" => {
             let is_sound = SOUND_DEVICES.iter().any(|name| text.starts_with(name)) && is_plain(text);
             if text.is_empty() || is_sound {
@@ -148,8 +176,10 @@ pub fn may_be_set_from_page(option: &str, value: &Value) -> Result<(), String> {
             let is_device = DEVICE_FOLDERS.iter().any(|folder| text.starts_with(folder)) && !text.contains("/..");
             if is_device { Ok(()) } else { Err(format!("{text} is no device such as /dev/ttyUSB0; {by_hand}")) }
         }
+        // A part of a reader's name.
+        "card_reader_device" if !text.starts_with('/') && text.chars().all(|letter| !letter.is_control()) => Ok(()),
         // A scanner that types is named otherwise.
-        "scanner_device" if text.parse::<evdev::Selector>().is_ok() => Ok(()),
+        "scanner_device" | "card_reader_stripe_device" if text.parse::<evdev::Selector>().is_ok() => Ok(()),
         _ if option.ends_with("_device") => Err(format!("{text:?} is no device such as /dev/ttyUSB0")),
         _ => Ok(()),
     }
@@ -220,6 +250,11 @@ mod tests {
             ("speaker_device", "file:'|reboot'", false),
             ("speaker_device", "default'|x", false),
             ("speaker_device", "/tmp/x", false),
+            ("card_reader_device", "ACS ACR39U", true),
+            ("card_reader_device", "/tmp/socket", false),
+            ("card_reader_stripe_device", "usb:0c2e:0b61", true),
+            ("card_reader_keys", "/dev/ttyUSB0", false),
+            ("card_reader_service", "/tmp/pcscd.comm", false),
             ("printer_address", "192.168.1.50:9100", true),
             ("scanner", "evdev", true),
         ] {

@@ -3,7 +3,8 @@
 use super::{
     CustomerDisplay, Devices, Drawer, Kind, PeripheralError, PeripheralHealth, PeripheralState, Printer, Scale,
     Scanner, Speaker,
-    catalogue::{NONE, names},
+    card_reader::{CardReader, pcsc, simulated as simulated_card_reader, stripe::Swipes, vault::Vault},
+    catalogue::{NONE, STRIPE, names},
     display::{page, vfd},
     drawer, health,
     printer::{
@@ -29,6 +30,7 @@ pub fn open(config: &PeripheralsConfig) -> Result<Devices, PeripheralError> {
         scanner: scanner(config)?,
         scale: scale(config)?,
         speaker: speaker(config)?,
+        card_reader: card_reader(config)?,
     })
 }
 
@@ -117,6 +119,64 @@ pub(crate) fn speaker(config: &PeripheralsConfig) -> Result<Option<Box<dyn Speak
     })
 }
 
+/// A chip's slot by its driver; beside it, a slit for stripes and a pad for PINs, if there are such.
+pub(crate) fn card_reader(config: &PeripheralsConfig) -> Result<Option<Box<CardReader>>, PeripheralError> {
+    let mut reader = Box::new(CardReader {
+        driver: NONE,
+        slot: None,
+        swipes: stripe(config)?,
+        pad: None,
+        vault: Vault::new(&config.card_reader_keys),
+        country: config.card_reader_country,
+        is_spent: false,
+    });
+    match config.card_reader_pad.as_str() {
+        simulated_card_reader::DRIVER => {
+            reader.pad = Some(Box::new(simulated_card_reader::Counter::new(&config.card_reader_pad_device)));
+        }
+        NONE => {}
+        unknown => return Err(no_part("PIN pad", unknown, "simulated, none")),
+    }
+    match config.card_reader.as_str() {
+        pcsc::DRIVER => {
+            reader.driver = pcsc::DRIVER;
+            reader.slot = Some(Box::new(pcsc::Pcsc::new(&config.card_reader_service, &config.card_reader_device)));
+        }
+        STRIPE => reader.driver = STRIPE,
+        simulated_card_reader::DRIVER => {
+            let counter = simulated_card_reader::Counter::new(&config.card_reader_device);
+            reader.driver = simulated_card_reader::DRIVER;
+            reader.slot = Some(Box::new(counter.clone()));
+            reader.swipes = Some(Swipes::new(Box::new(counter.clone())));
+            reader.pad = Some(Box::new(counter));
+        }
+        NONE => return Ok(None),
+        unknown => return Err(no_driver(Kind::CardReader, unknown)),
+    }
+    Ok(Some(reader))
+}
+
+fn stripe(config: &PeripheralsConfig) -> Result<Option<Swipes>, PeripheralError> {
+    let (device, baud) = (&config.card_reader_stripe_device, config.card_reader_stripe_baud);
+    Ok(Some(Swipes::new(match config.card_reader_stripe.as_str() {
+        serial_scanner::DRIVER => Box::new(serial_scanner::SerialScanner::new(device, baud)),
+        evdev::DRIVER => {
+            let selector = device.parse().map_err(|why| {
+                let why = format!("peripherals.card_reader_stripe_device: {why}");
+                PeripheralError::Unable { device: "the card reader".to_owned(), why }
+            })?;
+            Box::new(evdev::EvdevScanner::new(selector, evdev::Places::system(), evdev::grab))
+        }
+        NONE => return Ok(None),
+        unknown => return Err(no_part("reader of stripes", unknown, "serial, evdev, none")),
+    })))
+}
+
+fn no_part(part: &str, unknown: &str, known: &str) -> PeripheralError {
+    let why = format!("there is no {part} {unknown:?}; it is one of {known}");
+    PeripheralError::Unable { device: "the card reader".to_owned(), why }
+}
+
 fn no_driver(kind: Kind, unknown: &str) -> PeripheralError {
     let known = names(kind).collect::<Vec<_>>().join(", ");
     let why = format!("there is no driver {unknown:?}; peripherals.{kind} is one of {known}");
@@ -174,6 +234,7 @@ mod tests {
         assert_eq!(words, [("printer", "simulated"), ("drawer", "printer"), ("display", "page")]);
         assert!(healths.iter().all(|health| health.state == PeripheralState::Ok));
         assert!(devices.scanner.is_none() && devices.scale.is_none() && devices.speaker.is_none());
+        assert!(devices.card_reader.is_none());
     }
 
     #[test]
@@ -186,6 +247,7 @@ mod tests {
                 Kind::Scanner => config.scanner = driver.name.to_owned(),
                 Kind::Scale => config.scale = driver.name.to_owned(),
                 Kind::Speaker => config.speaker = driver.name.to_owned(),
+                Kind::CardReader => config.card_reader = driver.name.to_owned(),
             });
             assert!(open(&config).is_ok(), "{driver:?}");
         }
@@ -207,6 +269,10 @@ mod tests {
         }
         for name in ["espeak-ng", "tones", "simulated"] {
             assert_eq!(speaker(&config(|config| config.speaker = name.to_owned())).unwrap().unwrap().driver(), name);
+        }
+        for name in ["pcsc", "stripe", "simulated"] {
+            let reader = card_reader(&config(|config| config.card_reader = name.to_owned())).unwrap().unwrap();
+            assert_eq!(reader.driver(), name);
         }
         for name in ["mt8217", "simulated"] {
             assert_eq!(scale(&config(|config| config.scale = name.to_owned())).unwrap().unwrap().driver(), name);
@@ -272,6 +338,18 @@ mod tests {
                 config(|config| config.speaker = "espeak".to_owned()),
                 "the speaker cannot do this: there is no driver \"espeak\"; peripherals.speaker is one of espeak-ng, \
                  tones, simulated, none",
+            ),
+            (
+                config(|config| config.card_reader = "emv".to_owned()),
+                "the card_reader cannot do this: there is no driver \"emv\"; peripherals.card_reader is one of pcsc, stripe, \
+                 simulated, none",
+            ),
+            (
+                config(|config| {
+                    config.card_reader = "pcsc".to_owned();
+                    config.card_reader_pad = "pcsc".to_owned();
+                }),
+                "the card reader cannot do this: there is no PIN pad \"pcsc\"; it is one of simulated, none",
             ),
             (
                 config(|config| config.scale = "usb".to_owned()),

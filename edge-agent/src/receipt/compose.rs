@@ -2,14 +2,14 @@
 
 use saoma_protocol::{
     Millis, Money, RefundId,
-    api::{Goods, PaymentState},
+    api::{CardEntry, Goods, PaymentState},
     journal::Method,
     pricing::{self, TaxPart, Totals},
 };
 use time::{OffsetDateTime, UtcOffset, macros::format_description};
 
 use super::{Align, Document, Element, Heading, Size};
-use crate::sale::{Sale, Slip, Stage};
+use crate::sale::{CardShown, Sale, Slip, Stage};
 
 /// The slip for a sale as it stands.
 #[must_use]
@@ -50,6 +50,9 @@ fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_tr
     paper.row("收银员 Cashier", &sale.kept.cashier);
     paper.row("时间 Time", &moment(sale.kept.keyed_at, heading.utc_offset_minutes));
     paper.row("方式 Paid by", method(sale));
+    if let Some(card) = &sale.kept.card {
+        on_card(&mut paper, card);
+    }
     if let Some(view) = sale.view() {
         if let Some(reference) = &view.channel_reference {
             paper.row("渠道单号 Ref.", reference);
@@ -81,6 +84,28 @@ fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_tr
         paper.centred("谢谢惠顾 Thank you", false, Size::Normal);
     }
     paper.end()
+}
+
+/// What EMV Book 4, section 11.4 asks for: the number but for its middle, and the chip's application.
+fn on_card(paper: &mut Paper, card: &CardShown) {
+    paper.row("卡号 Card", &card.masked);
+    paper.row("读卡 Entry", entry(card.entry));
+    if !card.label.is_empty() {
+        paper.row("应用 App", &card.label);
+    }
+    if !card.aid.is_empty() {
+        paper.row("AID", &card.aid);
+    }
+}
+
+const fn entry(entry: CardEntry) -> &'static str {
+    match entry {
+        CardEntry::Swiped => "刷卡 Swiped",
+        CardEntry::Fallback => "降级刷卡 Fallback",
+        CardEntry::Chip => "插卡 Chip",
+        CardEntry::Contactless | CardEntry::ContactlessStripe => "挥卡 Contactless",
+        CardEntry::Keyed => "手输 Keyed",
+    }
 }
 
 fn sold(paper: &mut Paper, sale: &Sale) {
@@ -119,6 +144,9 @@ fn sold(paper: &mut Paper, sale: &Sale) {
     if let Some(state) = sale.state().filter(|state| *state != PaymentState::Succeeded) {
         paper.row("状态 State", state_words(state));
     }
+    if sale.kept.card.as_ref().is_some_and(|card| card.wants_signature) {
+        paper.row("签名 Signature", "________________");
+    }
     if sale.refunded_minor() > 0 {
         paper.row("已退 Refunded", &money(sale.refunded_minor()));
     }
@@ -155,6 +183,7 @@ fn method(sale: &Sale) -> &'static str {
         None => "现金 Cash",
         Some(Method::MerchantPresented) => "主扫 Shop's code",
         Some(Method::CustomerPresented) => "被扫 Customer's code",
+        Some(Method::Card) => "银行卡 Card",
     }
 }
 
@@ -339,6 +368,28 @@ mod tests {
         for slip in [Slip::Sale, Slip::Copy] {
             let text = described(&compose(&heading(), &sale, slip, NOW));
             assert!(text.contains("桌号/单号 Order | 包厢 3 🍜"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_a_card_hides_its_middle_and_is_signed_where_the_card_wants_it() {
+        let shown = CardShown {
+            entry: CardEntry::Chip,
+            masked: "622848*********0018".to_owned(),
+            label: "UnionPay Debit".to_owned(),
+            aid: "A000000333010101".to_owned(),
+            wants_signature: false,
+        };
+        let mut sale = cash_sale();
+        for signs in [false, true] {
+            sale.kept.card = Some(CardShown { wants_signature: signs, ..shown.clone() });
+            let text = described(&compose(&heading(), &sale, Slip::Sale, NOW));
+            for line in
+                ["卡号 Card | 622848*********0018", "应用 App | UnionPay Debit", "AID | A000000333010101", "插卡 Chip"]
+            {
+                assert!(text.contains(line), "{line}: {text}");
+            }
+            assert_eq!(text.contains("签名 Signature"), signs, "{text}");
         }
     }
 

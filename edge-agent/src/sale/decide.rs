@@ -41,7 +41,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             goods: goods.clone(),
             cashier: cashier.clone(),
         },
-        Tender::Code | Tender::Scan { .. } => Record::SaleKeyed {
+        Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
             payment,
             counter,
             amount,
@@ -50,15 +50,20 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             cashier: cashier.clone(),
         },
     };
+    let card = if let Tender::Card { card } = &tender { Some(card.shown.clone()) } else { None };
     let (stage, effects, waits, receipt) = match tender {
         Tender::Cash { tendered_minor } => {
             let effects = vec![Effect::OpenDrawer, Effect::Print(Slip::Sale)];
             (Stage::Cash { tendered_minor }, effects, Waits::default(), ReceiptState::Queued)
         }
-        tender @ (Tender::Code | Tender::Scan { .. }) => {
+        tender @ (Tender::Code | Tender::Scan { .. } | Tender::Card { .. }) => {
             let method = method_of(&tender);
-            let code = if let Tender::Scan { code } = tender { Some(code) } else { None };
-            let waits = Waits { code, creating: true, unanswered: Some(0), ..Waits::default() };
+            let (code, card) = match tender {
+                Tender::Scan { code } => (Some(code), None),
+                Tender::Card { card } => (None, Some(Box::new(card.presented))),
+                Tender::Cash { .. } | Tender::Code => (None, None),
+            };
+            let waits = Waits { code, card, creating: true, unanswered: Some(0), ..Waits::default() };
             (Stage::Sending { method, cancelling: false }, vec![Effect::Ask(Ask::Create)], waits, ReceiptState::None)
         }
     };
@@ -69,6 +74,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         goods,
         reference,
         cashier,
+        card,
         keyed_at: now,
         stage,
         refunds: Vec::new(),
@@ -81,6 +87,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
 const fn method_of(tender: &Tender) -> Method {
     match tender {
         Tender::Scan { .. } => Method::CustomerPresented,
+        Tender::Card { .. } => Method::Card,
         Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
     }
 }
@@ -458,7 +465,7 @@ impl Step {
         let (state, refunded_minor) = (view.state, view.refunded_minor);
         let cancelling = cancelling && !state.is_settled();
         self.sale.kept.stage = Stage::Known { method, view: Box::new(view), cancelling };
-        self.sale.waits.code = None;
+        (self.sale.waits.code, self.sale.waits.card) = (None, None);
         self.sale.waits.not_found = 0;
         if state.is_settled() {
             self.journal_settled(state, refunded_minor);
@@ -575,7 +582,8 @@ impl Step {
         let Stage::Sending { method, .. } = self.sale.kept.stage else { return };
         let age = self.now.since(self.sale.kept.keyed_at);
         let fresh = (-RESEND_MS_MAX..=RESEND_MS_MAX).contains(&age);
-        let sendable = method == Method::MerchantPresented || self.sale.waits.code.is_some();
+        let waits = &self.sale.waits;
+        let sendable = method == Method::MerchantPresented || waits.code.is_some() || waits.card.is_some();
         self.ask(if fresh && sendable { Ask::Create } else { Ask::Fetch });
     }
 }

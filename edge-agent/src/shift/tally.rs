@@ -35,6 +35,8 @@ pub struct Totals {
     pub cash: MethodTotals,
     pub merchant_presented: MethodTotals,
     pub customer_presented: MethodTotals,
+    #[serde(default)]
+    pub card: MethodTotals,
     pub paid_in: Line,
     pub paid_out: Line,
     /// Refunds and voids keyed in this batch that nobody knows the end of: they are of the batch in which they go out.
@@ -93,6 +95,7 @@ impl Tally {
             cash: NOTHING,
             merchant_presented: NOTHING,
             customer_presented: NOTHING,
+            card: NOTHING,
             paid_in: NONE,
             paid_out: NONE,
             under_way: NONE,
@@ -247,6 +250,7 @@ const fn of_method(totals: &mut Totals, method: Method) -> &mut MethodTotals {
     match method {
         Method::MerchantPresented => &mut totals.merchant_presented,
         Method::CustomerPresented => &mut totals.customer_presented,
+        Method::Card => &mut totals.card,
     }
 }
 
@@ -364,6 +368,7 @@ mod tests {
             goods: Vec::new(),
             reference: None,
             cashier: "Li".to_owned(),
+            card: None,
             keyed_at: Millis(0),
             // Its method is all that is looked at here.
             stage: Stage::NotSent { method, state, failure },

@@ -9,7 +9,7 @@ use super::{
     peripherals::DevicesNow,
     problem::Refused,
     shift::{ShiftNow, ShiftView},
-    view::{AwaitingScan, DisplayView, HeldView, SaleView, ScanView, StateNow},
+    view::{AwaitingCard, AwaitingScan, DisplayView, HeldView, SaleView, ScanView, StateNow},
 };
 use crate::{
     config::PeripheralsConfig,
@@ -88,6 +88,7 @@ pub enum SaleMethod {
     Cash,
     Code,
     Scan,
+    Card,
 }
 
 /// A scanned code on its way in. Does not print.
@@ -181,6 +182,7 @@ pub enum Sold<N = PaymentId> {
     /// The key was seen before; this is what it made then.
     Seen(Box<SaleView<N>>),
     AwaitingScan(AwaitingScan),
+    AwaitingCard(AwaitingCard),
 }
 
 /// A page that listens: how things stand, and what happens from then on.
@@ -220,6 +222,10 @@ pub enum Command {
         reply: Reply<ScanView>,
     },
     StopScan {
+        pressed: Pressed,
+        reply: Reply<()>,
+    },
+    StopCard {
         pressed: Pressed,
         reply: Reply<()>,
     },
@@ -335,6 +341,7 @@ impl Command {
             | Self::Press { press: Press::Void | Press::Refund { .. } | Press::Reprint, .. } => true,
             Self::Press { press: Press::Query | Press::Cancel, .. }
             | Self::StopScan { .. }
+            | Self::StopCard { .. }
             | Self::DropHeld { .. }
             | Self::Training { press: TrainingPress::Leave, .. }
             | Self::TrainingSales { .. }

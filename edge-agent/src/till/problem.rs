@@ -107,6 +107,10 @@ pub enum Refused {
     BasketBusy,
     #[error(transparent)]
     Basket(#[from] BasketError),
+    #[error("another sale waits for a card: take that one, or cancel it first")]
+    CardBusy,
+    #[error("this is a card's stripe, and no code: key the sale as one by card, and swipe it again")]
+    CardSwiped,
     #[error("no code is on show")]
     NoCode,
     #[error("nothing has been printed yet")]
@@ -186,6 +190,8 @@ impl Refused {
             Self::BasketChanged => "basket_changed",
             Self::BasketBusy => "basket_busy",
             Self::Basket(_) => "basket_invalid",
+            Self::CardBusy => "card_busy",
+            Self::CardSwiped => "card_swiped",
             Self::NoCode => "no_code",
             Self::NoReceipt => "no_receipt",
             Self::DiskFull => "disk_full",
@@ -248,6 +254,8 @@ impl Refused {
             | Self::ReceiptElsewhere
             | Self::ScanNotAwaited
             | Self::GoodsScanned
+            | Self::CardBusy
+            | Self::CardSwiped
             | Self::BasketChanged
             | Self::BasketBusy
             | Self::SettingsLocked(_)

@@ -31,6 +31,7 @@ pub(super) fn answer<N: Serialize>(sold: Sold<N>) -> HttpResponse {
         Sold::Made(sale) => HttpResponse::Created().json(sale),
         Sold::Seen(sale) => HttpResponse::Ok().json(sale),
         Sold::AwaitingScan(awaiting) => HttpResponse::Accepted().json(json!({ "awaiting_scan": awaiting })),
+        Sold::AwaitingCard(awaiting) => HttpResponse::Accepted().json(json!({ "awaiting_card": awaiting })),
     }
 }
 
@@ -153,5 +154,11 @@ pub(super) async fn scan(room: Data<Room>, post: Post<ScanRequest>) -> Result<Js
 pub(super) async fn stop_scan(room: Data<Room>, post: Post<Nothing>) -> Result<HttpResponse, Refused> {
     let pressed = post.pressed;
     room.commands.ask(|reply| Command::StopScan { pressed, reply }).await?;
+    Ok(HttpResponse::Ok().json(json!({})))
+}
+
+pub(super) async fn stop_card(room: Data<Room>, post: Post<Nothing>) -> Result<HttpResponse, Refused> {
+    let pressed = post.pressed;
+    room.commands.ask(|reply| Command::StopCard { pressed, reply }).await?;
     Ok(HttpResponse::Ok().json(json!({})))
 }

@@ -11,8 +11,11 @@ use super::{basket::BasketView, shift::ShiftBrief};
 use crate::{
     held::Held,
     journal::Books,
-    peripherals::{Display, DisplayMessage},
-    sale::{Action, ReceiptState, Refund, Sale, Stage, actions},
+    peripherals::{
+        Display, DisplayMessage,
+        card_reader::{CardStep, CardTrouble},
+    },
+    sale::{Action, CardShown, ReceiptState, Refund, Sale, Stage, actions},
     training::TrainingNumber,
 };
 
@@ -49,6 +52,9 @@ pub struct SaleView<N = PaymentId> {
     pub goods: Vec<Goods>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Of a sale by card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardShown>,
     pub refunds: Vec<GivenBack>,
     pub keyed_at: Millis,
     pub updated_at: Millis,
@@ -113,6 +119,7 @@ impl<N> SaleView<N> {
             cashier: kept.cashier.clone(),
             goods: kept.goods.clone(),
             reference: kept.reference.as_ref().map(ToString::to_string),
+            card: kept.card.clone(),
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
             keyed_at: kept.keyed_at,
             updated_at: view.map_or(touched_here, |view| view.updated_at),
@@ -127,6 +134,7 @@ const fn method(sale: &Sale) -> &'static str {
         None => "cash",
         Some(Method::MerchantPresented) => "code",
         Some(Method::CustomerPresented) => "scan",
+        Some(Method::Card) => "card",
     }
 }
 
@@ -171,6 +179,7 @@ pub struct StateView {
     /// How many goods can be scanned.
     pub catalogue_count: u64,
     pub awaiting_scan: Option<AwaitingScan>,
+    pub awaiting_card: Option<AwaitingCard>,
     pub open_sales: Vec<PaymentId>,
     pub peripherals: Vec<PeripheralHealth>,
     pub alarms: Vec<AlarmView>,
@@ -224,6 +233,24 @@ pub struct DiskView {
 pub struct AwaitingScan {
     pub amount_minor: i64,
     pub since: Millis,
+}
+
+/// A sale that waits for a card, and what the customer is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AwaitingCard {
+    pub amount_minor: i64,
+    pub since: Millis,
+    pub step: CardStep,
+    /// Why the last card did not pay.
+    pub trouble: Option<CardTrouble>,
+}
+
+/// What a `card` event says: how the waiting ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum CardView {
+    Sale { sale: Box<SaleView> },
+    Over { code: String, detail: String },
 }
 
 /// What was keyed and put aside. No sale.

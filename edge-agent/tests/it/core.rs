@@ -20,8 +20,8 @@ use saoma_protocol::{
     Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
         CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges, Page,
-        PaymentState, PaymentView, Presentation, Problem, Pushes, RefundKind, RefundState, RefundView, Renew, Renewed,
-        TerminalBooks, TerminalProfile,
+        PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind, RefundState, RefundView,
+        Renew, Renewed, TerminalBooks, TerminalProfile,
     },
     cashier::CashierList,
     journal::{Entry, GENESIS, Record},
@@ -32,6 +32,8 @@ use crate::secured::Authority;
 
 /// The customer's code that core knows as good; any other is declined.
 pub const GOOD_CODE: &str = "281234567890";
+/// The amount for which it declines any card.
+const DECLINED_CARD_MINOR: i64 = 1_301;
 
 #[derive(Default)]
 pub struct Known {
@@ -39,6 +41,8 @@ pub struct Known {
     pub refunds: BTreeMap<RefundId, RefundView>,
     /// `Idempotency-Key` of every request to create a payment, in order.
     pub created: Vec<String>,
+    /// Each card that was presented, in order.
+    pub cards: Vec<PresentedCard>,
     /// Records of the journal, each taken once.
     pub journal: Vec<Record>,
     entries: Vec<Entry>,
@@ -329,6 +333,9 @@ async fn create(known: Shared, request: HttpRequest, body: Json<CreatePayment>) 
     let view = {
         let mut known = known.lock().unwrap();
         known.created.push(key);
+        if let Presentation::Card { card } = &body.presentation {
+            known.cards.push(card.clone());
+        }
         known.payments.entry(payment).or_insert_with(|| new_payment(payment, &body)).clone()
     };
     while known.lock().unwrap().silent {
@@ -344,6 +351,10 @@ fn new_payment(id: PaymentId, body: &CreatePayment) -> PaymentView {
         Presentation::Customer { .. } => {
             let failure = Failure { code: "declined".to_owned(), message: "the wallet declines".to_owned() };
             (PaymentState::Failed, "customer_presented", Some(failure))
+        }
+        Presentation::Card { .. } if body.amount.minor() == DECLINED_CARD_MINOR => {
+            let failure = Failure { code: "declined".to_owned(), message: "the issuer declines".to_owned() };
+            (PaymentState::Failed, "card", Some(failure))
         }
         Presentation::Card { .. } => (PaymentState::Succeeded, "card", None),
     };

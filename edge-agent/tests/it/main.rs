@@ -4,6 +4,7 @@
 
 mod basket;
 mod broker;
+mod cards;
 mod certificate;
 mod core;
 mod door;
@@ -15,6 +16,7 @@ mod mqtt;
 mod offline;
 mod peripherals_evdev;
 mod peripherals_page;
+mod peripherals_pcsc;
 mod peripherals_receipt;
 mod peripherals_scale;
 mod peripherals_speaker;

@@ -6,7 +6,9 @@ export type SaleState =
   | 'sending' | 'created' | 'presenting' | 'submitting' | 'pending' | 'unknown' | 'succeeded' | 'partly_refunded'
   | 'refunded' | 'voided' | 'failed' | 'reversed' | 'expired' | 'cancelled';
 export type Action = 'query' | 'cancel' | 'void' | 'refund' | 'reprint';
-export type Method = 'cash' | 'code' | 'scan';
+export type Method = 'cash' | 'code' | 'scan' | 'card';
+export type CardStep = 'wait' | 'present' | 'swipe' | 'reading' | 'pin' | 'remove';
+export type CardTrouble = 'taken_out' | 'chip_unreadable' | 'stripe_unreadable' | 'use_chip' | 'not_accepted' | 'declined' | 'pin_cancelled';
 
 export interface Failure {
   code: string;
@@ -45,6 +47,8 @@ export interface Sale {
   cashier?: string;
   /** The table's or order's number. */
   reference?: string;
+  /** `masked`: the first 6 digits and the last 4. */
+  card?: { entry: string; masked: string; label: string; aid: string };
   refunds: RefundOfSale[];
   keyed_at: number;
   updated_at: number;
@@ -130,7 +134,7 @@ export interface Shift {
     counted_minor: number;
     over_short_minor: number;
     totals: {
-      cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; paid_in: Line; paid_out: Line;
+      cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; card?: MethodTotals; paid_in: Line; paid_out: Line;
       under_way: Line; elsewhere: Line;
     };
     in_doubt: { counter: number; amount_minor: number; why: string }[];
@@ -205,13 +209,15 @@ export interface TillState {
   /** How many goods can be scanned. */
   catalogue_count?: number;
   awaiting_scan: { amount_minor: number; since: number } | null;
+  awaiting_card?: { amount_minor: number; since: number; step: CardStep; trouble: CardTrouble | null } | null;
   open_sales: string[];
   peripherals: Peripheral[];
   alarms: Alarm[];
   now: number;
 }
 
-export type DisplayMessage = 'show_your_code' | 'scan_code' | 'confirming' | 'paid' | 'failed' | 'cancelled' | 'expired' | 'refunded';
+export type DisplayMessage = 'show_your_code' | 'scan_code' | 'confirming' | 'paid' | 'failed' | 'cancelled' | 'expired' | 'refunded'
+  | 'present_card' | 'swipe_card' | 'reading_card' | 'key_pin' | 'remove_card';
 
 export type Display =
   | { kind: 'idle'; merchant_name: string }
@@ -285,6 +291,7 @@ export interface Events {
   display: Display;
   receipt: { payment: string; printed: boolean; why?: string };
   scan: ScanEvent;
+  card: { result: 'sale'; sale: Sale } | { result: 'over'; code: string; detail: string };
   shift: Shift;
   alarm: Alarm;
 }

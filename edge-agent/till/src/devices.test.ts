@@ -48,7 +48,7 @@ test.each([
   ['!1X', { kind: 'info' }],
   ['!1UE', { kind: 'device', of: 'printer' }],
   ['!1DE', { kind: 'device', of: 'scanner' }],
-  ['!1DDDDDDDDE', { kind: 'device', of: 'speaker' }],
+  ['!1DDDDDDDDE', { kind: 'device', of: 'card_reader' }],
   ['!15', { kind: 'device', of: 'scale' }],
   ['!19', { kind: 'devices', at: 0 }],
   ['!10', { kind: 'devices', at: 0 }],

@@ -4,7 +4,7 @@ import type { DevicesPage, DriverOf } from './api';
 import type { Press, Screen, Step } from './screen';
 
 /** The kinds, in the order of their keys. */
-export const KINDS: readonly string[] = ['printer', 'scanner', 'display', 'drawer', 'scale', 'speaker'];
+export const KINDS: readonly string[] = ['printer', 'scanner', 'display', 'drawer', 'scale', 'speaker', 'card_reader'];
 
 export type Draft = Readonly<Record<string, string>>;
 
@@ -112,6 +112,8 @@ const TAKES_KEYS = 'evdev';
 /** Whether the chosen device's keys go nowhere else. */
 export function takesKeys(page: DevicesPage, kind: string, draft: Draft): boolean {
   const driver = driverOf(page, kind, draft);
+  // A reader of stripes may type as well.
+  if (driver?.options.includes('card_reader_stripe') && shownValue(page, draft, 'card_reader_stripe') === TAKES_KEYS) return true;
   if (driver?.place === undefined) return false;
   const path = shownValue(page, draft, driver.place).trim();
   return driver.name === TAKES_KEYS || page.connected.some((one) => one.bus === 'keyboard' && one.path === path);

@@ -14,10 +14,16 @@ const MESSAGES: Readonly<Record<DisplayMessage, readonly [zh: string, en: string
   cancelled: ['交易已取消', 'Cancelled'],
   expired: ['二维码已过期', 'The code has expired'],
   refunded: ['退款成功', 'Refunded'],
+  present_card: ['请插卡或刷卡', 'Please insert or swipe your card'],
+  swipe_card: ['请刷磁条', 'Please swipe your card'],
+  reading_card: ['正在读卡，请勿拔卡', 'Please leave your card in'],
+  key_pin: ['请输入密码', 'Please key your PIN'],
+  remove_card: ['请取出卡片', 'Please take your card'],
 };
 
 const SIGNS: Readonly<Record<DisplayMessage, string>> = {
   show_your_code: '▤', scan_code: '▦', confirming: '…', paid: '✓', failed: '✗', cancelled: '–', expired: '⌛', refunded: '↩',
+  present_card: '▭', swipe_card: '▭', reading_card: '…', key_pin: '∗', remove_card: '▭',
 };
 
 function Screen() {

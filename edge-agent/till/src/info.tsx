@@ -23,7 +23,7 @@ export function InfoScreen() {
             <li key={kind} data-health={health}>
               <span>{t.peripheralKinds[kind] ?? kind} <small>{driver}</small></span>
               <span>{t.peripheralStates[health]} <small>{detail}</small></span>
-              {['printer', 'display', 'scanner', 'scale', 'speaker'].includes(kind) && (
+              {['printer', 'display', 'scanner', 'scale', 'speaker', 'card_reader'].includes(kind) && (
                 <button type="button" data-key={`test-${kind}`} onClick={() => void selfTest(kind)}>{t.selfTest}</button>
               )}
             </li>

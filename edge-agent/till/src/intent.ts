@@ -79,7 +79,7 @@ export class Intents {
   private open: Intent[];
   /** Keys of what was refused by trouble, not by a rule: pressed again it must not happen twice. */
   private unsure: Intent[];
-  /** The sale that a scan makes, at most one: whoever takes the scan, this key tells what became of it. */
+  /** The sale that a scan or a card makes, at most one: whoever takes it, this key tells what became of it. */
   private scanned: Intent[];
 
   constructor(
@@ -142,7 +142,7 @@ export class Intents {
     for (;;) {
       try {
         const answer = await this.send<T>(intent.path, intent.body, intent.key);
-        const waits = typeof answer === 'object' && answer !== null && 'awaiting_scan' in answer;
+        const waits = typeof answer === 'object' && answer !== null && ('awaiting_scan' in answer || 'awaiting_card' in answer);
         if (waits) this.scanned = [intent];
         else if (this.scanned.some((other) => other.key === intent.key)) this.scanned = [];
         this.close(intent, false);

@@ -42,6 +42,7 @@ export function SaleScreen({ payment }: { payment: string }) {
       <section>
         <p class={`state ${tone(sale)}`} role="status">{t.states[sale.state]}</p>
         <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.paidBy[sale.method]}</small></p>
+        {sale.card !== undefined && <p data-card>{sale.card.masked} <small>{sale.card.label}</small></p>}
         {sale.reference !== undefined && <p data-reference>{t.held.reference} <strong>{sale.reference}</strong></p>}
         {sale.change_minor !== undefined && sale.change_minor > 0 && (
           <p class="change">{t.change} <strong>{show(sale.change_minor)}</strong></p>

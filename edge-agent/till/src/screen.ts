@@ -4,6 +4,7 @@
 import type { Action, Basket, Held, Method, Sale } from './api';
 import { minorOf, withDigits } from './amount';
 import { basketScreen, basketStep, type BasketScreen, type BasketWish, other } from './basket';
+import { type AwaitedCard, cardStep } from './card';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
@@ -25,6 +26,7 @@ export type Screen =
   | { kind: 'confirm'; payment: string; action: 'void' | 'cancel' }
   /** `sure`: the amount is keyed and the question is asked. */
   | { kind: 'refund'; payment: string; keyed: string; sure: boolean }
+  | AwaitedCard
   | ShiftScreen
   | DeviceScreen
   | HeldScreen
@@ -54,7 +56,7 @@ export type Wish =
   | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number; basket?: number } }
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
-  | { kind: 'stop-scan' }
+  | { kind: 'stop-scan' | 'stop-card' }
   | DeviceWish
   | { kind: 'training'; to: 'enter' | 'leave' }
   | HeldWish
@@ -153,6 +155,8 @@ export function step(
       return cash(screen, press);
     case 'scan':
       return scan(screen, press);
+    case 'card':
+      return cardStep(screen, press);
     case 'find':
       return find(screen, press, sales);
     case 'sale':
@@ -254,7 +258,7 @@ function home(screen: Extract<Screen, { kind: 'home' }>, press: Press): Step {
   }
 }
 
-const METHODS: Readonly<Record<string, Method>> = { 1: 'cash', 2: 'scan', 3: 'code' };
+const METHODS: Readonly<Record<string, Method>> = { 1: 'cash', 2: 'scan', 3: 'code', 6: 'card' };
 
 function method(screen: Extract<Screen, { kind: 'method' }>, press: Press): Step {
   if (press.kind === 'escape' || press.kind === 'back') return stay(keyedAgain(screen.minor, screen.order));

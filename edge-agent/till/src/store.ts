@@ -5,6 +5,7 @@ import {
   type TillState,
 } from './api';
 import { basketScreen } from './basket';
+import { askedAgain as cardAgain, awaitingCard } from './card';
 import { changesOf, type Draft, takesKeys } from './devices';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
 import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
@@ -17,7 +18,7 @@ export type Notice =
   | { kind: 'problem'; problem: Problem }
   | { kind: 'receipt'; why: string }
   | { kind: 'scan' }
-  | { kind: 'scan-over' }
+  | { kind: 'scan-over' | 'card-over' }
   | { kind: 'saw'; words: string }
   | { kind: 'books'; agree: boolean | null }
   | { kind: 'restarted'; of: string; health: Device['state'] }
@@ -173,6 +174,9 @@ async function carry(wish: Wish): Promise<void> {
     case 'stop-scan':
       intents.forgetScan();
       return ask(() => post('/api/scan/cancel', {}, freshKey()));
+    case 'stop-card':
+      intents.forgetScan();
+      return ask(() => post('/api/card/cancel', {}, freshKey()));
     case 'scan': {
       const key = freshKey();
       const askedAt = performance.now();
@@ -215,7 +219,7 @@ async function carriedOut(intent: Intent): Promise<void> {
   const askedAt = performance.now();
   const asking = model.screen;
   try {
-    const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } } | { basket: Basket | null }>(intent, () => set({ silent: true }));
+    const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } } | { awaiting_card: { amount_minor: number } } | { basket: Basket | null }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
     if (intent.path.startsWith(HELD)) {
       const isDone = intent.path === HELD && asking.kind === 'reference' && model.screen === asking;
@@ -238,6 +242,7 @@ async function carriedOut(intent: Intent): Promise<void> {
     if ('awaiting_scan' in answer) {
       return set({ ...rest, screen: awaiting(model.screen, answer.awaiting_scan.amount_minor, intent.body) });
     }
+    if ('awaiting_card' in answer) return set({ ...rest, screen: awaitingCard(answer.awaiting_card.amount_minor, intent.body) });
     const sales = withAnswers(askedAt, [answer]);
     const screen: Screen = isNewSale(intent.path) ? { kind: 'sale', payment: answer.payment } : model.screen;
     set({ ...rest, sales, screen });
@@ -367,6 +372,7 @@ function takeState(state: TillState): void {
       set({ screen: HOME, notice: { kind: 'scan-over' } });
     }, SCAN_OVER_MS);
   }
+  cardAwaited(state, isFirst);
   const after = afterShift(model.screen, state.shift?.batch ?? null, model.busy);
   set(after === model.screen ? { state, offlineSince } : { state, offlineSince, screen: after, notice: { kind: 'hint', hint: 'other_shift' } });
   if ((state.basket ?? null) === null && ['basket', 'basket-clear'].includes(model.screen.kind)) set({ screen: HOME });
@@ -380,6 +386,31 @@ function takeState(state: TillState): void {
     isListDue = false;
     void ask(readSales);
   }
+}
+
+/** The agent waits for a card, or does not any more. How that ended is told by an event of its own. */
+function cardAwaited(state: TillState, isFirst: boolean): void {
+  const awaited = state.awaiting_card ?? null;
+  const isOver = (): boolean => model.screen.kind === 'card' && !model.busy.some(isNewSale);
+  if (awaited !== null && isFirst && model.screen.kind === 'home') {
+    set({ screen: awaitingCard(awaited.amount_minor, awaitedBody(awaited.amount_minor)) });
+  } else if (awaited === null && isOver()) {
+    setTimeout(() => {
+      if (!isOver() || (model.state?.awaiting_card ?? null) !== null) return;
+      intents.forgetScan();
+      set({ screen: HOME, notice: { kind: 'card-over' } });
+    }, SCAN_OVER_MS);
+  }
+}
+
+function cardCame(told: Events['card']): void {
+  if (told.result === 'sale') {
+    scanned(told);
+    return;
+  }
+  intents.forgetScan();
+  if (model.screen.kind === 'card') set({ screen: cardAgain(model.screen) });
+  tell(new Problem(409, told.code, told.detail));
 }
 
 /** What this page asked for when it began to wait for that amount's scan. */
@@ -486,6 +517,7 @@ export function start(): void {
         if (!printed) set({ notice: { kind: 'receipt', why: why ?? '' } });
       },
       scan: scanned,
+      card: cardCame,
       shift: (shift) => set({ shift }),
     },
     (connected) => {
@@ -493,7 +525,7 @@ export function start(): void {
       isListDue ||= connected;
       // The agent may have taken the scan and ended before it said so. Its answer is the sale, or that it waits again.
       const awaited = intents.awaited();
-      if (connected && awaited !== null && model.screen.kind === 'scan' && !model.busy.includes(awaited.path)) void carryOut(awaited);
+      if (connected && awaited !== null && ['scan', 'card'].includes(model.screen.kind) && !model.busy.includes(awaited.path)) void carryOut(awaited);
     },
   );
   for (const intent of intents.left()) void carryOut(intent);

@@ -3,6 +3,7 @@
 import type { Action, Failure, Method, Problem, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
 import { BASKET, type BasketTexts } from './text-basket';
+import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
 
 export type Language = 'zh' | 'en';
@@ -128,6 +129,7 @@ export interface Texts {
   booksDisagree: string;
   booksUnknown: string;
   basket: BasketTexts;
+  card: CardTexts;
   devices: DeviceTexts;
   alarms: string;
   noAlarms: string;
@@ -153,8 +155,8 @@ const zh: Texts = {
   recent: '最近交易',
   noSales: '还没有交易',
   chooseMethod: '选择收款方式',
-  methods: { cash: '现金', scan: '扫顾客付款码', code: '出示二维码' },
-  paidBy: { cash: '现金', scan: '顾客付款码', code: '本店二维码' },
+  methods: { cash: '现金', scan: '扫顾客付款码', code: '出示二维码', card: '银行卡' },
+  paidBy: { cash: '现金', scan: '顾客付款码', code: '本店二维码', card: '银行卡' },
   tendered: '实收',
   change: '找零',
   exact: '刚好',
@@ -272,7 +274,7 @@ const zh: Texts = {
   info: '终端状态',
   peripherals: '外设',
   peripheralStates: { ok: '正常', warning: '注意', failed: '故障' },
-  peripheralKinds: { printer: '打印机', display: '客显', scanner: '扫码枪', drawer: '钱箱', scale: '电子秤', speaker: '音箱' },
+  peripheralKinds: { printer: '打印机', display: '客显', scanner: '扫码枪', drawer: '钱箱', scale: '电子秤', speaker: '音箱', card_reader: '读卡器' },
   selfTest: '自检',
   drawer: '开钱箱',
   books: '对账',
@@ -280,6 +282,7 @@ const zh: Texts = {
   booksDisagree: '本机与中心账目不一致',
   booksUnknown: '中心没有应答，暂时无法核对',
   basket: BASKET.zh,
+  card: CARD.zh,
   devices: DEVICES.zh,
   alarms: '告警',
   noAlarms: '没有告警',
@@ -295,6 +298,7 @@ const zh: Texts = {
     scan_not_awaited: '请先输入金额，再扫描付款码。',
     receipt_elsewhere: '这是别的收银机的小票，请到那台机器或管理后台退款。',
     barcode_unknown: '商品目录里没有这个条码 {0}：请输入金额，或请管理人员添加。',
+    ...CARD_PROBLEMS.zh,
     goods_scanned: '这是商品，现在要扫顾客的付款码；要加商品请先返回。',
     basket_changed: '购物篮已在别处变更，没有执行。请重新查看。',
     basket_busy: '购物篮现在不能变更：请先收款、挂单或清空。',
@@ -366,8 +370,8 @@ const en: Texts = {
   recent: 'Recent sales',
   noSales: 'No sales yet',
   chooseMethod: 'How does the customer pay?',
-  methods: { cash: 'Cash', scan: 'Scan customer’s code', code: 'Show our code' },
-  paidBy: { cash: 'Cash', scan: 'Customer’s code', code: 'Our code' },
+  methods: { cash: 'Cash', scan: 'Scan customer’s code', code: 'Show our code', card: 'Card' },
+  paidBy: { cash: 'Cash', scan: 'Customer’s code', code: 'Our code', card: 'Card' },
   tendered: 'Received',
   change: 'Change',
   exact: 'Exact',
@@ -488,7 +492,7 @@ const en: Texts = {
   info: 'This terminal',
   peripherals: 'Peripherals',
   peripheralStates: { ok: 'works', warning: 'attention', failed: 'failed' },
-  peripheralKinds: { printer: 'Printer', display: 'Display', scanner: 'Scanner', drawer: 'Drawer', scale: 'Scale', speaker: 'Speaker' },
+  peripheralKinds: { printer: 'Printer', display: 'Display', scanner: 'Scanner', drawer: 'Drawer', scale: 'Scale', speaker: 'Speaker', card_reader: 'Card reader' },
   selfTest: 'Self-test',
   drawer: 'Open drawer',
   books: 'Compare books',
@@ -496,6 +500,7 @@ const en: Texts = {
   booksDisagree: 'This terminal’s and core’s books differ',
   booksUnknown: 'Core does not answer: cannot compare now',
   basket: BASKET.en,
+  card: CARD.en,
   devices: DEVICES.en,
   alarms: 'Alarms',
   noAlarms: 'No alarms',
@@ -511,6 +516,7 @@ const en: Texts = {
     scan_not_awaited: 'Key in the amount first, then scan the code.',
     receipt_elsewhere: 'This is a receipt of another till. Refund it there, or on the dashboard.',
     barcode_unknown: 'This barcode is not in the catalogue: {0} Key the price, or have it added.',
+    ...CARD_PROBLEMS.en,
     goods_scanned: 'These are goods, and the customer’s code is awaited. To add them, go back first.',
     basket_changed: 'The basket was changed elsewhere; nothing was done. Look again.',
     basket_busy: 'The basket cannot be changed now: sell it, put it aside or clear it first.',

@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { likelyTendered, minorOf, shown } from './amount';
 import { Bar } from './bar';
 import { BasketRoom, BasketRow } from './basket-screens';
+import { CardScreen } from './card-screens';
 import { DeviceRoom } from './device-screens';
 import { useModel, useText } from './hooks';
 import type { Order } from './held';
@@ -46,6 +47,8 @@ function roomOf(screen: Screen) {
       return <CashScreen minor={screen.minor} keyed={screen.keyed} />;
     case 'scan':
       return <ScanScreen minor={screen.minor} keyed={screen.keyed} />;
+    case 'card':
+      return <CardScreen minor={screen.minor} />;
     case 'find':
       return <FindScreen screen={screen} />;
     case 'sale':
@@ -134,6 +137,8 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
       return t.scanUnexpected;
     case 'scan-over':
       return t.scanOver;
+    case 'card-over':
+      return t.card.over;
     case 'saw':
       return notice.words;
     case 'restarted':
@@ -219,9 +224,9 @@ function MethodScreen({ minor, order }: { minor: number; order: Order | undefine
       <Sum label={t.chooseMethod} text={show(minor)} />
       <OrderLine order={order} />
       <div class="choices">
-        {(['cash', 'scan', 'code'] as const).map((method, idx) => (
+        {([['1', 'cash'], ['2', 'scan'], ['3', 'code'], ['6', 'card']] as const).map(([key, method]) => (
           <Key key={method} what={{ kind: 'method', method }} id={`method-${method}`} class="main">
-            <kbd>{idx + 1}</kbd>{t.methods[method]}
+            <kbd>{key}</kbd>{t.methods[method]}
           </Key>
         ))}
       </div>

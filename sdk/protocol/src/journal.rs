@@ -12,10 +12,11 @@ use crate::{
 
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
-/// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods. Each record is written in the oldest
+/// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods, version 4
+/// sales by card. Each record is written in the oldest
 /// version that has it, so that a core which knows no shifts still takes the sales of a terminal that opens none. One that does
 /// not know the version of an entry takes those before it; that one and all behind it wait on the terminal until it does.
-pub const RECORD_VERSION: u16 = 3;
+pub const RECORD_VERSION: u16 = 4;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest. A till bounds what it
 /// puts into one by bytes, since names and taxes may be longer.
@@ -127,6 +128,7 @@ impl Record {
     #[must_use]
     pub fn version(&self) -> u16 {
         match self {
+            Self::SaleKeyed { method: Method::Card, .. } => 4,
             Self::SaleKeyed { goods, .. } | Self::CashSale { goods, .. } => {
                 if goods.iter().all(Goods::is_plain) {
                     1
@@ -158,6 +160,8 @@ pub enum Method {
     MerchantPresented,
     /// The customer shows a code, the cashier scans it.
     CustomerPresented,
+    /// The customer inserts or swipes a card.
+    Card,
 }
 
 /// Why an entry is not the next good one.

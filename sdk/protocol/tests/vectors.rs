@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use saoma_protocol::{
     Sequence, TenantId, TerminalId,
-    journal::{Entry, EntryError, GENESIS, PAYLOAD_LEN_MAX, Record},
+    journal::{Entry, EntryError, GENESIS, Method, PAYLOAD_LEN_MAX, Record},
     message::{Envelope, Health, JournalAck, JournalBatch, MESSAGE_LEN_MAX, MessageError, Presence, Push, PushAck},
 };
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,15 @@ fn lines_with_discounts_and_taxes_are_of_format_3_and_cost_what_was_paid() {
     assert_eq!(Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap(), entry);
     let Record::CashSale { amount, goods, .. } = record else { panic!("the vector is a cash sale") };
     assert_eq!(saoma_protocol::pricing::totals(&goods).unwrap().total_minor, amount.minor());
+}
+
+#[test]
+fn a_sale_by_card_is_of_format_4() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-4.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!(Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap(), entry);
+    assert!(matches!(record, Record::SaleKeyed { method: Method::Card, .. }));
 }
 
 #[test]

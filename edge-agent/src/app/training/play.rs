@@ -3,13 +3,16 @@
 //! The sale in it is private, and nothing here gives it away: see [`crate::training`]. What the decisions would write into the
 //! journal is dropped where they are made, the drawer stays shut (the shop's own money is in it), and nothing is announced.
 
-use saoma_protocol::{Amount, Millis, PaymentId, RefundId, Sequence, api::PaymentState};
+use saoma_protocol::{
+    Amount, Millis, PaymentId, RefundId, Sequence,
+    api::{CardEntry, PaymentState, PresentedCard},
+};
 
 use super::{super::owner::Order, script::Scene};
 use crate::{
     peripherals::{Display, DisplayMessage},
     receipt::{Document, Heading, compose_training},
-    sale::{self, Decision, Effect, Event, Keyed, Refusal, Sale, Slip, Tender},
+    sale::{self, CardShown, CardTender, Decision, Effect, Event, Keyed, Refusal, Sale, Slip, Tender},
     till::{command::Press, view::SaleView},
     training::TrainingNumber,
 };
@@ -114,6 +117,27 @@ impl Play {
         let message = Some(if is_code { DisplayMessage::ScanCode } else { message });
         Display::Training { message, amount, currency, change }
     }
+}
+
+/// A card that there is none of: nothing of it opens anywhere.
+pub(super) fn card() -> CardTender {
+    let presented = PresentedCard {
+        entry: CardEntry::Chip,
+        ksn: String::new(),
+        number: String::new(),
+        sequence_number: None,
+        track_2: None,
+        pin: None,
+        emv: None,
+    };
+    let shown = CardShown {
+        entry: CardEntry::Chip,
+        masked: "000000******0000".to_owned(),
+        label: "TRAINING".to_owned(),
+        aid: String::new(),
+        wants_signature: false,
+    };
+    CardTender { presented, shown }
 }
 
 /// A press with what it needs.

@@ -50,7 +50,12 @@ impl Scene {
             amount: kept.amount,
             refunded_minor: 0,
             disputed_minor: 0,
-            method: if is_code { "merchant_presented" } else { "customer_presented" }.to_owned(),
+            method: match sale.method() {
+                Some(Method::Card) => "card",
+                Some(Method::CustomerPresented) => "customer_presented",
+                Some(Method::MerchantPresented) | None => "merchant_presented",
+            }
+            .to_owned(),
             channel: "training".to_owned(),
             channel_account: None,
             channel_reference: None,

@@ -129,6 +129,11 @@ const fn words(message: DisplayMessage) -> &'static str {
         DisplayMessage::Cancelled => "CANCELLED",
         DisplayMessage::Expired => "CODE EXPIRED",
         DisplayMessage::Refunded => "REFUNDED",
+        DisplayMessage::PresentCard => "INSERT/SWIPE CARD",
+        DisplayMessage::SwipeCard => "SWIPE YOUR CARD",
+        DisplayMessage::ReadingCard => "DO NOT REMOVE CARD",
+        DisplayMessage::KeyPin => "ENTER YOUR PIN",
+        DisplayMessage::RemoveCard => "REMOVE YOUR CARD",
     }
 }
 

@@ -1,0 +1,161 @@
+//! A sale that waits for a card: what the customer is to do, and the sale that begins once the card is read.
+//!
+//! Until then nothing is in the journal, and a card that is taken out too early leaves no trace. From then on it is a sale like any other:
+//! its number on the disk before anything is sent, and core's word alone says whether it is paid.
+
+use saoma_protocol::Millis;
+
+use super::{
+    now,
+    owner::{Order, Owner},
+};
+use crate::{
+    counter::{CardNews, Reading},
+    peripherals::{
+        Display, DisplayMessage, Kind,
+        card_reader::{CardSale, CardStep, CardTrouble, NoCard},
+        catalogue::{NONE, text_of},
+    },
+    sale::{CardTender, Tender},
+    till::{
+        command::Pressed,
+        problem::Refused,
+        view::{AwaitingCard, CardView, SaleView},
+    },
+};
+
+/// How long a card is waited for; then nobody stands there any more.
+const CARD_MS_MAX: i64 = 3 * 60 * 1_000;
+
+/// A sale that begins when a card is read.
+pub(super) struct Waiting {
+    pressed: Pressed,
+    pub(super) order: Order,
+    since: Millis,
+    /// The reader stops when this goes.
+    reading: Reading,
+    step: CardStep,
+    trouble: Option<CardTrouble>,
+}
+
+impl Waiting {
+    pub(super) fn view(&self) -> AwaitingCard {
+        let Self { order, since, step, trouble, .. } = self;
+        AwaitingCard { amount_minor: order.amount.minor(), since: *since, step: *step, trouble: *trouble }
+    }
+
+    pub(super) fn display(&self) -> Display {
+        let message = match self.step {
+            CardStep::Wait | CardStep::Present => DisplayMessage::PresentCard,
+            CardStep::Swipe => DisplayMessage::SwipeCard,
+            CardStep::Reading => DisplayMessage::ReadingCard,
+            CardStep::Pin => DisplayMessage::KeyPin,
+            CardStep::Remove => DisplayMessage::RemoveCard,
+        };
+        let amount = self.order.amount.money();
+        Display::Message { message, amount: Some(amount.decimal()), currency: Some(amount.currency()), change: None }
+    }
+}
+
+impl Owner {
+    /// What this press waits for, if it is the one that a card is awaited by.
+    ///
+    /// # Errors
+    /// `KeyReused`.
+    pub(super) fn awaited_card(&self, pressed: &Pressed) -> Result<Option<AwaitingCard>, Refused> {
+        match self.card.as_ref().filter(|waiting| waiting.pressed.key == pressed.key) {
+            Some(waiting) if waiting.pressed != *pressed => Err(Refused::KeyReused),
+            waiting => Ok(waiting.map(Waiting::view)),
+        }
+    }
+
+    /// Begins to wait for a card.
+    ///
+    /// # Errors
+    /// `CardBusy` while another sale waits for one; `Peripheral` without a reader; `CoreUnreachable` at once without a network, since
+    /// cards are sold online alone.
+    pub(super) fn await_card(&mut self, pressed: Pressed, order: Order) -> Result<AwaitingCard, Refused> {
+        if self.card.is_some() {
+            return Err(Refused::CardBusy);
+        }
+        if text_of(&self.config.peripherals, Kind::CardReader.name()) == NONE {
+            return Err(Refused::Peripheral("this till has no card reader; take the money in another way".to_owned()));
+        }
+        self.check_card_online()?;
+        let sale = CardSale {
+            amount: order.amount,
+            at: now(),
+            utc_offset_minutes: self.config.till.utc_offset_minutes,
+            counter: self.counted.next(),
+        };
+        let hangs = || Refused::Peripheral("the card reader hangs; switch it off and on".to_owned());
+        let reading = self.counter.read_card(sale).ok_or_else(hangs)?;
+        let waiting = Waiting { pressed, order, since: now(), reading, step: CardStep::Wait, trouble: None };
+        let view = waiting.view();
+        // Whoever is to show a card shows no code.
+        self.awaiting = None;
+        self.card = Some(waiting);
+        Ok(view)
+    }
+
+    fn check_card_online(&self) -> Result<(), Refused> {
+        let offline = || Refused::CoreUnreachable("cards are taken with a network alone; take cash".to_owned());
+        self.line.is_online().then_some(()).ok_or_else(offline)
+    }
+
+    /// What the reader has to say of a sale that waits for it; of one that does not any more, nothing.
+    pub(super) async fn card_news(&mut self, reading: u64, news: CardNews) {
+        let Some(waiting) = self.card.as_mut().filter(|waiting| waiting.reading.number() == reading) else { return };
+        match news {
+            CardNews::Step { step, trouble } => (waiting.step, waiting.trouble) = (step, trouble),
+            CardNews::Read(card) => {
+                let Some(Waiting { pressed, order, .. }) = self.card.take() else { return };
+                match self.sell_by_card(pressed, order, card).await {
+                    Ok(sale) => self.emit("card", &CardView::Sale { sale: Box::new(sale) }),
+                    Err(refused) => self.tell_no_card(refused.code(), refused.to_string()),
+                }
+            }
+            CardNews::Ended(ended) => {
+                self.card = None;
+                match ended {
+                    NoCard::Cancelled => {}
+                    NoCard::Refused(trouble) => self.tell_no_card("card_cancelled", trouble.to_string()),
+                    NoCard::Failed(error) => self.tell_no_card("peripheral_failed", error.to_string()),
+                }
+            }
+        }
+    }
+
+    /// What was true when the sale was keyed may not be any more.
+    async fn sell_by_card(
+        &mut self,
+        pressed: Pressed,
+        order: Order,
+        card: Box<CardTender>,
+    ) -> Result<SaleView, Refused> {
+        self.check_not_training()?;
+        self.check_card_online()?;
+        self.check_shift(false)?;
+        self.check_held(order.held, order.of_basket)?;
+        self.check_open_for_sales().await?;
+        self.key(pressed, order, Tender::Card { card }).await
+    }
+
+    fn tell_no_card(&self, code: &str, detail: String) {
+        tracing::info!(code, detail, "a card did not lead to a sale");
+        self.emit("card", &CardView::Over { code: code.to_owned(), detail });
+    }
+
+    /// `POST /api/card/cancel`.
+    pub(super) async fn stop_card(&mut self, pressed: Pressed) -> Result<(), Refused> {
+        self.seen(&pressed).await?;
+        self.card = None;
+        self.remember(pressed, None);
+        Ok(())
+    }
+
+    /// Nobody came with a card.
+    pub(super) fn forget_card(&mut self, now: Millis) {
+        self.card.take_if(|waiting| !(0..CARD_MS_MAX).contains(&now.since(waiting.since)));
+    }
+}

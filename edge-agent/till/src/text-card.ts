@@ -1,0 +1,73 @@
+// What is said of cards.
+
+import type { CardStep, CardTrouble } from './api';
+
+export interface CardTexts {
+  /** What the customer is to do. */
+  steps: Record<CardStep, string>;
+  troubles: Record<CardTrouble, string>;
+  hint: string;
+  over: string;
+}
+
+export const CARD: Readonly<Record<'zh' | 'en', CardTexts>> = {
+  zh: {
+    steps: {
+      wait: '请稍候',
+      present: '请顾客插卡或刷卡',
+      swipe: '芯片读不出：请顾客刷磁条',
+      reading: '正在读卡，请勿拔卡',
+      pin: '请顾客在密码键盘上输入密码',
+      remove: '请取出卡片',
+    },
+    troubles: {
+      taken_out: '卡拔得太早，没有收款：请重新插卡。',
+      chip_unreadable: '芯片读不出：取出卡片，改刷磁条，或换一张卡。',
+      stripe_unreadable: '磁条读不出：请匀速再刷一次。',
+      use_chip: '这张卡有芯片：请插卡。',
+      not_accepted: '本机不受理这种卡：请换一张卡，或用其他方式付款。',
+      declined: '卡片拒绝了交易：请换一张卡，或用其他方式付款。',
+      pin_cancelled: '顾客在密码键盘上取消了。',
+    },
+    hint: '按 Esc 取消；取消前没有收款',
+    over: '已不再等待刷卡',
+  },
+  en: {
+    steps: {
+      wait: 'One moment',
+      present: 'The customer inserts or swipes a card',
+      swipe: 'The chip cannot be read: the customer swipes the card',
+      reading: 'Reading: leave the card where it is',
+      pin: 'The customer keys the PIN on the pad',
+      remove: 'Take the card out',
+    },
+    troubles: {
+      taken_out: 'The card was taken out too early, and nothing was charged: insert it again.',
+      chip_unreadable: 'The chip cannot be read: take the card out and swipe it, or use another card.',
+      stripe_unreadable: 'The stripe cannot be read: swipe it again, evenly.',
+      use_chip: 'This card has a chip: insert it.',
+      not_accepted: 'This till takes no card of this kind: use another card, or pay in another way.',
+      declined: 'The card declines: use another card, or pay in another way.',
+      pin_cancelled: 'The customer cancelled at the PIN pad.',
+    },
+    hint: 'Esc cancels; nothing is charged before',
+    over: 'No card is awaited any more',
+  },
+};
+
+export const CARD_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string>>> = {
+  zh: {
+    card_busy: '另一笔交易正在等待刷卡：请先完成或取消它。',
+    card_swiped: '这是银行卡磁条，不是付款码：请选择“银行卡”后再刷。',
+    card_cancelled: '顾客取消了，没有收款。',
+    card_unreadable: '支付中心读不出这张卡：请换一张卡；若每张都这样，请联系服务人员检查本机密钥。',
+    card_used: '这次读卡已经用过，没有收款：请重新刷卡。',
+  },
+  en: {
+    card_busy: 'Another sale waits for a card: take that one, or cancel it first.',
+    card_swiped: 'This is a card’s stripe and no code: choose “Card”, and swipe it again.',
+    card_cancelled: 'The customer cancelled, and nothing was charged.',
+    card_unreadable: 'The payment service cannot read this card: use another. If it says so of each card, have this till’s keys looked at.',
+    card_used: 'What was read of this card was used before, and nothing was charged: present it again.',
+  },
+};
