@@ -17,7 +17,7 @@ use std::fmt;
 use saoma_protocol::{
     Amount, Millis, PaymentId, RefundId, Sequence,
     api::{Failure, Goods, PaymentState, PaymentView, Problem, RefundKind, RefundState, RefundView},
-    journal::{Method, Record},
+    journal::{Method, Record, SplitPart},
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,9 @@ pub struct Kept {
     /// The table's or order's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
+    /// What it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitPart>,
     pub cashier: String,
     pub keyed_at: Millis,
     pub stage: Stage,
@@ -165,6 +168,7 @@ pub struct Keyed {
     pub tender: Tender,
     pub goods: Vec<Goods>,
     pub reference: Option<Reference>,
+    pub split: Option<SplitPart>,
     pub cashier: String,
 }
 

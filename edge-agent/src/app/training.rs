@@ -180,7 +180,7 @@ impl Owner {
         let why = if self.awaiting.is_some() {
             Some("a scan is awaited: scan the customer's code, or go back".to_owned())
         } else if self.early.is_empty() {
-            open
+            open.or_else(|| self.splits.why_busy())
         } else {
             Some("a sale waits for core's first word: wait a moment".to_owned())
         };
@@ -201,10 +201,11 @@ impl Owner {
         if let Some(number) = session.seen(&pressed)? {
             return Ok(Sold::Seen(Box::new(session.play(number)?.view())));
         }
-        let is_basket = request.basket.is_some();
+        // A split payment is not played.
+        let is_real = request.basket.is_some() || request.split.is_some();
         let Checked { order, tender } = check(request, currency, &cashier)?;
         // What is put aside or in the basket is real.
-        if order.held.is_some() || is_basket {
+        if order.held.is_some() || is_real {
             return Err(Refused::Training);
         }
         if let Some(awaiting) = session.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key)

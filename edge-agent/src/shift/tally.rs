@@ -276,6 +276,7 @@ mod tests {
             method,
             goods: Vec::new(),
             cashier: "Li".to_owned(),
+            split: None,
         }
     }
 
@@ -291,6 +292,7 @@ mod tests {
             tendered_minor: minor,
             goods: Vec::new(),
             cashier: "Li".to_owned(),
+            split: None,
         }
     }
 
@@ -363,6 +365,7 @@ mod tests {
             amount: cny(500),
             goods: Vec::new(),
             reference: None,
+            split: None,
             cashier: "Li".to_owned(),
             keyed_at: Millis(0),
             // Its method is all that is looked at here.
