@@ -21,6 +21,7 @@ mod press;
 mod renew;
 mod shift;
 mod show;
+mod split;
 mod training;
 
 use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};

@@ -289,6 +289,7 @@ mod tests {
             tendered_minor: i64::MAX,
             goods,
             cashier: long,
+            split: None,
         };
         assert!(journal::Entry::new(Sequence(1), Millis(i64::MAX), journal::GENESIS, sale).is_ok());
         // What is in it can be taken out again.

@@ -72,6 +72,10 @@ pub enum About {
         batch: Sequence,
         is_copy: bool,
     },
+    Split {
+        number: Sequence,
+        is_copy: bool,
+    },
     /// A played sale's slip.
     Training(TrainingNumber),
 }

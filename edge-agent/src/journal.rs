@@ -19,6 +19,7 @@ mod rows;
 mod schema;
 mod seal;
 mod shifts;
+mod splits;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use crate::{
     held::{Held, HeldChange},
     sale::Kept,
     shift::Shift,
+    split::{Split, Whole},
 };
 pub use goods::BasketMark;
 pub use keys::KeyError;
@@ -127,6 +129,7 @@ pub struct Commit {
     /// What was pressed about that shift, or about what is put aside.
     pub shift_press: Option<ShiftPress>,
     pub held: Vec<HeldChange>,
+    pub split: Option<Split>,
     pub cashiers: Vec<CashierChange>,
     /// The basket that was being filled is sold by this, or put aside.
     pub basket_done: bool,
@@ -164,6 +167,8 @@ pub struct Opened {
     /// What is put aside, oldest first, and the last number that was given.
     pub held: Vec<Held>,
     pub held_last: Sequence,
+    /// Split payments of which something is still to be done, oldest first.
+    pub splits: Vec<Whole>,
     /// Who may sign on here, and their wrong PINs.
     pub cashiers: CashierList,
     pub tries: Vec<(CashierId, Tries)>,

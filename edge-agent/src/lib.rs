@@ -20,6 +20,7 @@ pub mod receipt;
 pub mod sale;
 pub mod shift;
 pub mod simulate;
+pub mod split;
 pub mod sync;
 pub mod systemd;
 pub mod telemetry;

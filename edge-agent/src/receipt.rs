@@ -5,9 +5,11 @@
 
 mod compose;
 mod report;
+mod split;
 
 pub use compose::{compose, compose_training};
 pub use report::report;
+pub use split::compose_split;
 
 /// A receipt, from top to bottom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

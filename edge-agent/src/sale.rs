@@ -18,7 +18,7 @@ use std::fmt;
 use saoma_protocol::{
     Amount, Millis, PaymentId, RefundId, Sequence,
     api::{Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, RefundKind, RefundState, RefundView},
-    journal::{Method, Record},
+    journal::{Method, Record, SplitPart},
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,9 @@ pub struct Kept {
     /// The table's or order's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
+    /// What it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitPart>,
     pub cashier: String,
     /// Of a sale by card, what is shown of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,6 +177,7 @@ pub struct Keyed {
     pub tender: Tender,
     pub goods: Vec<Goods>,
     pub reference: Option<Reference>,
+    pub split: Option<SplitPart>,
     pub cashier: String,
 }
 

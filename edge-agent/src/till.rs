@@ -13,6 +13,7 @@ pub mod peripherals;
 pub mod problem;
 mod sales;
 pub mod shift;
+pub mod split;
 mod state;
 mod training;
 pub mod view;
@@ -128,6 +129,9 @@ fn api() -> actix_web::Scope {
         .service(only("/scan").route(web::post().to(sales::scan)))
         .service(only("/scan/cancel").route(web::post().to(sales::stop_scan)))
         .service(only("/card/cancel").route(web::post().to(sales::stop_card)))
+        .service(only("/splits/{number}").route(web::get().to(split::one)))
+        .service(only("/splits/{number}/give-back").route(web::post().to(split::give_back)))
+        .service(only("/splits/{number}/reprint").route(web::post().to(split::reprint)))
         .service(only("/shift").route(web::get().to(shift::show)))
         .service(only("/shift/open").route(web::post().to(shift::open)))
         .service(only("/shift/paid-in").route(web::post().to(shift::paid_in)))

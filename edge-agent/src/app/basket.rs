@@ -101,6 +101,17 @@ impl Filling {
         if is_it { Ok(&self.basket) } else { Err(Refused::BasketChanged) }
     }
 
+    pub(super) const fn basket(&self) -> &Basket {
+        &self.basket
+    }
+
+    /// What it held is sold after all to nobody. What was scanned meanwhile stays.
+    pub(super) fn put_back(&mut self, basket: Basket) {
+        if self.basket.is_empty() {
+            self.set(basket, 0);
+        }
+    }
+
     /// What the customer sees of it.
     pub(super) fn display(&self, currency: Currency) -> Option<Display> {
         let priced = self.basket.priced().ok().filter(|_| !self.basket.is_empty())?;

@@ -21,6 +21,7 @@ use crate::{
     peripherals::PeripheralState,
     receipt::{Heading, compose},
     sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip},
+    split::{Split, Whole},
     sync,
     till::{
         problem::{Code, Refused},
@@ -42,13 +43,15 @@ pub(super) struct Beside {
     pub(super) sold: Option<Sequence>,
     /// The basket is sold.
     pub(super) of_basket: bool,
+    /// The split payment that begins with this sale.
+    pub(super) split: Option<Split>,
     /// Who let whoever stands there give money back.
     pub(super) approved_by: Option<Approver>,
 }
 
 impl Owner {
     /// Begins a sale: on the disk first, then sent (or, for cash, done). `sold`: what was put aside and is sold by it, and whether the
-    /// basket is.
+    /// basket is; the split payment that begins with it.
     ///
     /// # Errors
     /// Of the journal; nothing has happened then.
@@ -56,15 +59,18 @@ impl Owner {
         &mut self,
         keyed: Keyed,
         intent: Intent,
-        (sold, of_basket): (Option<Sequence>, bool),
+        (sold, of_basket, split): (Option<Sequence>, bool, Option<Split>),
     ) -> Result<SaleView, Refused> {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let decision = sale::key(keyed, now());
-        let head = self.write(&decision, Beside { intent: Some(intent), sold, of_basket, ..Beside::default() }).await?;
+        let is_part = decision.sale.kept.split.is_some();
+        let beside = Beside { intent: Some(intent), sold, of_basket, split, ..Beside::default() };
+        let (head, whole) = self.write(&decision, beside).await?;
         self.counted = counter;
         // From here on it is sold, whatever goes wrong: nobody may find it to be sold again.
         if of_basket {
-            self.filling.take(Some(payment));
+            // That of a split is back when all of that comes to nothing.
+            self.filling.take((!is_part).then_some(payment));
         }
         if let Some(number) = sold {
             self.not_aside(number);
@@ -72,6 +78,7 @@ impl Owner {
         tracing::info!(payment.id = %payment, counter = counter.0, method = ?decision.sale.method(), "keyed");
         self.on_display = Some(OnDisplay { sale: decision.sale.clone(), until: None });
         self.act(decision, head, false).await;
+        self.split_is(whole);
         self.view(payment).await
     }
 
@@ -87,14 +94,23 @@ impl Owner {
             || !decision.records.is_empty()
             || beside.intent.is_some()
             || beside.push.is_some();
-        if changed && let Err(error) = self.write(&decision, beside).await {
-            // What is not on the disk has not happened; what else is under way goes on.
-            if let (Some(ask), Some(OpenSale { sale, .. })) = (answered, self.sales.get_mut(&payment)) {
-                sale.waits.end_unheard(ask, now().plus(UNWRITTEN_MS));
+        let written = if changed { Some(self.write(&decision, beside).await) } else { None };
+        let whole = match written.transpose() {
+            Ok(written) => written.and_then(|(_, whole)| whole),
+            Err(error) => {
+                // What is not on the disk has not happened; what else is under way goes on.
+                if let (Some(ask), Some(OpenSale { sale, .. })) = (answered, self.sales.get_mut(&payment)) {
+                    sale.waits.end_unheard(ask, now().plus(UNWRITTEN_MS));
+                }
+                return Err(error);
             }
-            return Err(error);
+        };
+        let was_captured = held.sale.was_captured();
+        if !was_captured && decision.sale.was_captured() {
+            self.part_was_paid(&decision.sale);
         }
-        self.act(decision, held.entry, held.sale.was_captured()).await;
+        self.act(decision, held.entry, was_captured).await;
+        self.split_is(whole);
         Ok(())
     }
 
@@ -125,8 +141,8 @@ impl Owner {
         Ok(found.map(|(kept, entry)| OpenSale { sale: Sale::reopened(kept), entry }))
     }
 
-    /// Writes a decision down; the journal's new head.
-    async fn write(&mut self, decision: &Decision, beside: Beside) -> Result<Sequence, Refused> {
+    /// Writes a decision down, with what follows from it for the split that the sale is a part of; the journal's new head.
+    async fn write(&mut self, decision: &Decision, beside: Beside) -> Result<(Sequence, Option<Whole>), Refused> {
         let sale = &decision.sale;
         let mut records = decision.records.clone();
         for record in &mut records {
@@ -134,8 +150,10 @@ impl Owner {
                 approved_by.clone_from(&beside.approved_by);
             }
         }
+        let whole = self.whole_with(sale, beside.split);
         let commit = Commit {
             records,
+            split: whole.as_ref().map(|whole| whole.split.clone()),
             sale: Some(sale.kept.clone()),
             // A slip that is at the printer is looked after at the next start.
             sale_open: sale.is_open() || sale.kept.receipt == ReceiptState::Queued,
@@ -147,7 +165,7 @@ impl Owner {
             pushes: beside.push.into_iter().collect(),
             ..Commit::default()
         };
-        self.commit(commit).await
+        Ok((self.commit(commit).await?, whole))
     }
 
     /// Writes that down; the journal's new head.
@@ -249,6 +267,7 @@ impl Owner {
         let why = failure.map(|unprinted| unprinted.error.to_string());
         match about {
             About::Batch { batch, .. } => self.report_came_back(batch, fate, why).await,
+            About::Split { number, .. } => self.split_came_back(number, fate, why).await,
             About::Training(_) => {}
             About::Sale(payment, _) => {
                 // One that waits for paper stays queued, also over a restart.
@@ -270,6 +289,7 @@ impl Owner {
             match about {
                 About::Sale(payment, slip) => self.follow_ups.push_back((payment, Event::PaperIsBack { slip })),
                 About::Batch { is_copy, .. } => self.print_report(is_copy).await,
+                About::Split { number, is_copy } => self.print_split(number, is_copy),
                 About::Training(_) => {}
             }
         }
@@ -286,10 +306,12 @@ impl Owner {
             let waits = |about| matches!(about, About::Batch { batch, .. } if batch == shift.batch);
             shift.is_report_queued() && !self.paper.waits(waits)
         });
-        of_sale || of_batch
+        let owed =
+            |number| self.paper.waits(|about| matches!(about, About::Split { number: owed, .. } if owed == number));
+        of_sale || of_batch || self.splits.is_printing(owed)
     }
 
-    fn tell_receipt(&self, payment: PaymentId, why: Option<String>) {
+    pub(super) fn tell_receipt(&self, payment: PaymentId, why: Option<String>) {
         if let Some(why) = &why {
             tracing::warn!(payment.id = %payment, why, "a receipt was not printed");
         }

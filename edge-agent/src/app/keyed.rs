@@ -70,7 +70,7 @@ pub(super) fn check(request: SaleRequest, currency: Currency, cashier: &str) -> 
         return Err(Refused::Cashier);
     }
     let reference = reference_of(reference.as_deref())?;
-    Ok(Checked { order: Order { amount, goods, of_basket: false, reference, cashier, held }, tender })
+    Ok(Checked { order: Order { amount, goods, split: None, of_basket: false, reference, cashier, held }, tender })
 }
 
 pub(super) fn reference_of(text: Option<&str>) -> Result<Option<Reference>, Refused> {

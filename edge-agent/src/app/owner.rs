@@ -29,6 +29,7 @@ use super::{
     now,
     paper::Paper,
     renew::Renewal,
+    split::{PartOf, Splits},
     training::Training,
 };
 use crate::{
@@ -101,6 +102,8 @@ pub(super) struct Owner {
     /// What is put aside, by its number, and the last number that was given.
     pub(super) held_aside: BTreeMap<Sequence, PutAside>,
     pub(super) held_last: Sequence,
+    /// The split payments of which something is still to be done.
+    pub(super) splits: Splits,
     pub(super) cashiers: Cashiers,
     pub(super) wrong_pins: WrongPins,
     pub(super) fetch: Fetch,
@@ -155,6 +158,8 @@ pub(super) struct OpenSale {
 pub(super) struct Order {
     pub(super) amount: saoma_protocol::Amount,
     pub(super) goods: Vec<Goods>,
+    /// It is a part of something.
+    pub(super) split: Option<PartOf>,
     /// The basket is sold.
     pub(super) of_basket: bool,
     pub(super) reference: Option<Reference>,
@@ -226,6 +231,7 @@ impl Owner {
             shift,
             held: aside,
             held_last,
+            splits,
             cashiers,
             tries,
         } = opened;
@@ -257,6 +263,7 @@ impl Owner {
             shift,
             held_aside: aside.into_iter().map(|held| (held.number, held)).collect(),
             held_last,
+            splits: Splits::new(splits),
             cashiers: Cashiers::new(cashiers, tries, Instant::now()),
             wrong_pins: WrongPins::default(),
             fetch: Fetch::new(),
@@ -291,6 +298,7 @@ impl Owner {
         owner.look_at_disk().await;
         owner.tell_lost_basket();
         owner.print_left_report().await;
+        owner.splits_begin();
         Ok(owner)
     }
 
@@ -387,6 +395,12 @@ impl Owner {
             Command::DropHeld { pressed, number, reply } => {
                 let _ = reply.send(self.drop_held(pressed, number).await);
             }
+            Command::Split { number, reply } => {
+                let _ = reply.send(self.split_view(number).await);
+            }
+            Command::PressSplit { pressed, number, press, reply } => {
+                let _ = reply.send(self.press_split(pressed, number, press).await);
+            }
             Command::Shift { pressed, press, reply } => {
                 let _ = reply.send(self.press_shift(pressed, press).await);
             }
@@ -470,6 +484,7 @@ impl Owner {
         self.forget_scan(now);
         self.forget_card(now);
         self.training_tick(now);
+        self.splits_tick().await;
         self.answer_late();
         self.line_tick(now).await;
         self.mark_basket().await;

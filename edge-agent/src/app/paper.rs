@@ -85,6 +85,7 @@ impl About {
                 Self::Sale(payment, Slip::RefundCopy(refund))
             }
             Self::Batch { batch, .. } => Self::Batch { batch, is_copy: true },
+            Self::Split { number, .. } => Self::Split { number, is_copy: true },
             // Never owed: nobody waits for it.
             Self::Training(_) => self,
         }

@@ -98,19 +98,23 @@ impl Owner {
         }
         request.cashier = self.named(&pressed.key, request.cashier.take(), request.cashier_pin.take()).await?;
         let (currency, method) = (self.identity.profile.currency, request.method);
-        let basket = request.basket;
+        let (basket, split) = (request.basket, request.split);
         let Checked { mut order, tender } = check(request, currency, self.cashier())?;
+        if let Some(ask) = split {
+            order.split = Some(self.part_of(ask, &order, basket.is_some())?);
+        }
         if let Some(Tender::Scan { code }) = &tender
             && self.are_goods(code).await?
         {
             return Err(Refused::GoodsScanned);
         }
         if let Some(revision) = basket {
-            order.goods = self.basket_goods(revision, order.amount, &order.goods)?;
+            order.goods = self.basket_goods(revision, order.whole(), &order.goods)?;
             (order.of_basket, order.held) = (true, self.filling.seen(revision)?.held);
         }
         self.check_shift(method == SaleMethod::Cash)?;
         self.check_held(order.held, order.of_basket)?;
+        self.check_part(&order)?;
         self.check_open_for_sales().await?;
         if method == SaleMethod::Card {
             return self.await_card(pressed, order).map(Sold::AwaitingCard);
@@ -127,15 +131,21 @@ impl Owner {
         Ok(Sold::Made(Box::new(view)))
     }
 
-    pub(super) async fn key(&mut self, pressed: Pressed, order: Order, tender: Tender) -> Result<SaleView, Refused> {
-        let Order { amount, goods, of_basket, reference, cashier, held } = order;
+    pub(super) async fn key(
+        &mut self,
+        pressed: Pressed,
+        mut order: Order,
+        tender: Tender,
+    ) -> Result<SaleView, Refused> {
         let counter = self.counted.next();
+        let (split, begun) = self.begin_part(&mut order, counter)?;
+        let Order { amount, goods, of_basket, reference, cashier, held, .. } = order;
         let (tenant, terminal, _) = self.ids();
         let payment = PaymentId::for_sale(tenant, terminal, counter);
         let Pressed { key, fingerprint } = pressed;
         let intent = Intent { key, fingerprint, payment, refund: None };
-        let keyed = Keyed { payment, counter, amount, tender, goods, reference, cashier };
-        self.begin(keyed, intent, (held, of_basket)).await
+        let keyed = Keyed { payment, counter, amount, tender, goods, reference, split, cashier };
+        self.begin(keyed, intent, (held, of_basket, begun)).await
     }
 
     /// New sales are stopped while the disk is full, and when their numbers could have been used already.
@@ -276,7 +286,7 @@ impl Owner {
             return Err(not_compared());
         }
         self.check_shift(false)?;
-        if let Err(gone) = self.check_held(order.held, order.of_basket) {
+        if let Err(gone) = self.check_held(order.held, order.of_basket).and_then(|()| self.check_part(&order)) {
             // No further scan could sell it: the cashier begins anew.
             self.awaiting = None;
             return Err(gone);

@@ -179,6 +179,7 @@ impl Owner {
         }
         let mut shift = self.open_as_shown(batch)?.clone();
         let in_doubt = self.in_doubt(despite)?;
+        self.check_splits_over()?;
         let dropped = self.held_to_drop(drop_held)?;
         // Last: what is asked again for another reason tries no PIN.
         let cashier = self.at_the_till(&pressed.key, &shift, by).await?;

@@ -83,6 +83,7 @@ impl Owner {
             disk: DiskView { ok: self.disk.is_ok(), detail: self.disk.as_ref().err().cloned().unwrap_or_default() },
             training: self.training.view(),
             held: self.held_views(),
+            splits: self.splits.views(),
             basket: self.filling.view(),
             catalogue_count: self.catalogue.count,
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),

@@ -182,7 +182,7 @@ impl Owner {
         } else if self.card.is_some() {
             Some("a card is awaited: take it, or go back".to_owned())
         } else if self.early.is_empty() {
-            open
+            open.or_else(|| self.splits.why_busy())
         } else {
             Some("a sale waits for core's first word: wait a moment".to_owned())
         };
@@ -203,14 +203,16 @@ impl Owner {
         if let Some(number) = session.seen(&pressed)? {
             return Ok(Sold::Seen(Box::new(session.play(number)?.view())));
         }
-        let (is_basket, is_card) = (request.basket.is_some(), request.method == SaleMethod::Card);
+        // A split payment is not played.
+        let is_real = request.basket.is_some() || request.split.is_some();
+        let is_card = request.method == SaleMethod::Card;
         let Checked { order, mut tender } = check(request, currency, &cashier)?;
         // No real card is read for it.
         if is_card {
             tender = Some(Tender::Card { card: Box::new(play::card()) });
         }
         // What is put aside or in the basket is real.
-        if order.held.is_some() || is_basket {
+        if order.held.is_some() || is_real {
             return Err(Refused::Training);
         }
         if let Some(awaiting) = session.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key)

@@ -120,11 +120,18 @@ fn record(entry: &Entry) -> Result<Value, EntryError> {
         if let Some(approver) = fields.get_mut("approved_by").and_then(Value::as_object_mut) {
             mask_fields(approver);
         }
-        if let Some(goods) = fields.get_mut("goods").and_then(Value::as_array_mut) {
-            goods.iter_mut().filter_map(Value::as_object_mut).for_each(mask_fields);
+        mask_goods(fields);
+        if let Some(split) = fields.get_mut("split").and_then(Value::as_object_mut) {
+            mask_goods(split);
         }
     }
     Ok(record)
+}
+
+fn mask_goods(fields: &mut Map<String, Value>) {
+    if let Some(goods) = fields.get_mut("goods").and_then(Value::as_array_mut) {
+        goods.iter_mut().filter_map(Value::as_object_mut).for_each(mask_fields);
+    }
 }
 
 fn mask_fields(fields: &mut Map<String, Value>) {
@@ -202,6 +209,7 @@ mod tests {
             tendered_minor: 2000,
             goods: vec![Goods::plain("=tea, \"green\"".to_owned(), 2, 625)],
             cashier: "-Li".to_owned(),
+            split: None,
         };
         let entry = Entry::new(Sequence(1), Millis(5), GENESIS, sold).unwrap();
         let line = csv_line(&entry, "then").unwrap();

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use saoma_protocol::{
     Amount, Money, PaymentId, RefundId, Sequence,
     api::{Goods, PaymentState, RefundState},
-    journal::{Entry, Method, Record},
+    journal::{Entry, Method, Record, SplitPart},
 };
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     rows::{RefundRow, SaleRow, ShiftRow},
     schema::{refunds, sales, shifts},
     seal::SealError,
+    splits,
     store::{loaded, refund_state_text, stored, unreadable},
 };
 use crate::{
@@ -52,6 +53,7 @@ struct ToldSale {
     paid: Paid,
     goods: Vec<Goods>,
     cashier: String,
+    split: Option<SplitPart>,
     settled: Option<(PaymentState, i64)>,
     refunds: BTreeMap<RefundId, ToldRefund>,
 }
@@ -86,11 +88,13 @@ impl Told {
         self.entries += 1;
         let at = entry.sequence;
         match entry.record()? {
-            Record::SaleKeyed { payment, counter, amount, method, goods, cashier } => {
-                self.begin(payment, ToldSale::new(at, counter, amount, Paid::Core(method), goods, cashier));
+            Record::SaleKeyed { payment, counter, amount, method, goods, cashier, split } => {
+                let told = ToldSale::new(at, counter, amount, Paid::Core(method), goods, cashier);
+                self.begin(payment, ToldSale { split, ..told });
             }
-            Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier } => {
-                self.begin(payment, ToldSale::new(at, counter, amount, Paid::Cash { tendered_minor }, goods, cashier));
+            Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split } => {
+                let told = ToldSale::new(at, counter, amount, Paid::Cash { tendered_minor }, goods, cashier);
+                self.begin(payment, ToldSale { split, ..told });
             }
             Record::SaleSettled { payment, state, amount_refunded_minor } => {
                 if let Some(sale) = self.sale(at, payment) {
@@ -161,7 +165,7 @@ impl ToldSale {
         goods: Vec<Goods>,
         cashier: String,
     ) -> Self {
-        Self { entry, counter, amount, paid, goods, cashier, settled: None, refunds: BTreeMap::new() }
+        Self { entry, counter, amount, paid, goods, cashier, split: None, settled: None, refunds: BTreeMap::new() }
     }
 }
 
@@ -218,8 +222,10 @@ impl Store {
             page.iter().try_for_each(|entry| told.take(entry))?;
         }
         let Told { entries, sales, shifts, mut differences } = told;
+        let parts = splits::parts_told(sales.iter().map(|(payment, sale)| (*payment, sale.split.as_ref())));
         let counts = [sales.len(), sales.values().map(|sale| sale.refunds.len()).sum(), shifts.len()];
         self.compare_sales(sales, &mut differences)?;
+        self.compare_splits(&parts, &mut differences)?;
         self.compare_shifts(shifts, &mut differences)?;
         let [sales, refunds, shifts] = counts.map(|count| count as u64);
         Ok(Replayed { entries, sales, refunds, shifts, differences })
@@ -324,6 +330,7 @@ fn compare_sale(payment: PaymentId, told: &ToldSale, held: HeldSale, differences
     compared.alike("its amount's column", &(told.amount.minor(), told.amount.currency().code()), &column);
     compared.alike("its goods", &told.goods, &kept.goods);
     compared.alike("its cashier", &told.cashier, &kept.cashier);
+    compared.alike("what it is a part of", &told.split, &kept.split);
     compared.alike("how it is paid for", &told.paid, &paid(kept));
     compared.alike("how it ended, as it was last written down,", &told.settled, &kept.journaled);
     let (state, settled) = (sale.state(), told.settled.map(|(state, _)| state));

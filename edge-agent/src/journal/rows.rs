@@ -1,6 +1,6 @@
 //! The rows as they are on the disk: what of each is sealed, and why the rest is not.
 //!
-//! Sealed: every amount, what a sale, a shift or what is put aside is (goods, cashiers, codes on show), the payload of each entry, who
+//! Sealed: every amount, what a sale, a shift, a split payment or what is put aside is (goods, cashiers, codes on show), the payload of each entry, who
 //! may sign on here with the verifiers of their PINs, and wrong PINs. An entry's hashes too, and the fingerprints of what was
 //! pressed: all else being known, a few thousand guesses at the amount would find it by them. No PIN is in any of it.
 //!
@@ -12,11 +12,11 @@ use saoma_protocol::{Millis, journal::Entry};
 
 use super::{
     JournalError,
-    schema::{entries, held, intents, refunds, sales, shift_presses, shifts},
+    schema::{entries, held, intents, refunds, sales, shift_presses, shifts, splits},
     seal::{Place, SealError, Seals},
     store::{loaded, stored, unreadable},
 };
-use crate::{held::Held, sale::Kept, shift::Shift};
+use crate::{held::Held, sale::Kept, shift::Shift, split::Split};
 
 pub(super) const ENTRY_BODY: Place = Place { table: "entries", column: "body", key: "sequence" };
 pub(super) const ENTRY_CASH: Place = Place { table: "entries", column: "cash", key: "sequence" };
@@ -27,11 +27,12 @@ pub(super) const INTENT_FINGERPRINT: Place = Place { table: "intents", column: "
 pub(super) const SHIFT_KEPT: Place = Place { table: "shifts", column: "kept", key: "batch" };
 pub(super) const PRESS_FINGERPRINT: Place = Place { table: "shift_presses", column: "fingerprint", key: "key" };
 pub(super) const HELD_KEPT: Place = Place { table: "held", column: "kept", key: "number" };
+pub(super) const SPLIT_KEPT: Place = Place { table: "splits", column: "kept", key: "number" };
 pub(super) const CASHIERS_KEPT: Place = Place { table: "cashiers", column: "kept", key: "name" };
 pub(super) const TRIES_KEPT: Place = Place { table: "pin_tries", column: "kept", key: "cashier" };
 
 /// All that is sealed.
-pub(super) const SEALED: [Place; 11] = [
+pub(super) const SEALED: [Place; 12] = [
     ENTRY_BODY,
     ENTRY_CASH,
     SALE_AMOUNT,
@@ -41,6 +42,7 @@ pub(super) const SEALED: [Place; 11] = [
     SHIFT_KEPT,
     PRESS_FINGERPRINT,
     HELD_KEPT,
+    SPLIT_KEPT,
     CASHIERS_KEPT,
     TRIES_KEPT,
 ];
@@ -166,5 +168,20 @@ impl HeldRow {
     pub(super) fn kept(&self, seals: &Seals) -> Result<Held, JournalError> {
         let text = seals.open_text(HELD_KEPT, &self.number.to_string(), &self.kept)?;
         serde_json::from_str(&text).map_err(|error| unreadable("what is put aside", error))
+    }
+}
+
+#[derive(Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = splits)]
+pub(super) struct SplitRow {
+    pub(super) number: i64,
+    pub(super) open: i64,
+    pub(super) kept: Vec<u8>,
+}
+
+impl SplitRow {
+    pub(super) fn kept(&self, seals: &Seals) -> Result<Split, JournalError> {
+        let text = seals.open_text(SPLIT_KEPT, &self.number.to_string(), &self.kept)?;
+        serde_json::from_str(&text).map_err(|error| unreadable("a split payment", error))
     }
 }

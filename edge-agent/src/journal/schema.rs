@@ -66,6 +66,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    splits (number) {
+        number -> BigInt,
+        open -> BigInt,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
     cashiers (name) {
         name -> Text,
         kept -> Binary,

@@ -23,7 +23,7 @@ use super::{
     },
     schema::{entries, intents, meta, pushes_seen, refunds, sales},
     seal::{SealError, Seals},
-    shifts,
+    shifts, splits,
 };
 use crate::sale::Kept;
 
@@ -152,6 +152,9 @@ impl Store {
             for change in &commit.held {
                 held::change(tx, seals, change)?;
             }
+            if let Some(split) = &commit.split {
+                splits::keep(tx, seals, split)?;
+            }
             for change in &commit.cashiers {
                 cashiers::change(tx, seals, change)?;
             }
@@ -192,6 +195,7 @@ impl Store {
             shift: self.last_shift()?,
             held,
             held_last,
+            splits: self.open_splits()?,
             cashiers,
             tries,
         })

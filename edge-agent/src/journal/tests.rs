@@ -61,6 +61,7 @@ fn kept(number: u8) -> Kept {
         amount: amount(),
         goods: vec![Goods::plain("oolong-tea".to_owned(), 1, 1250)],
         reference: None,
+        split: None,
         cashier: "cashier-Lin".to_owned(),
         card: None,
         keyed_at: Millis(1),
@@ -77,7 +78,7 @@ fn amount() -> saoma_protocol::Amount {
 
 fn sold(number: u8) -> Record {
     let Kept { payment, counter, amount, goods, cashier, .. } = kept(number);
-    Record::CashSale { payment, counter, amount, tendered_minor: 2000, goods, cashier }
+    Record::CashSale { payment, counter, amount, tendered_minor: 2000, goods, cashier, split: None }
 }
 
 fn shift() -> Shift {
@@ -427,7 +428,7 @@ fn every_column_is_sealed_or_may_be_read() {
     const MAY_BE_READ: &str = "entries.sequence entries.at sales.payment sales.counter sales.entry sales.state sales.open \
                                sales.captured refunds.refund refunds.payment refunds.state intents.key intents.payment \
                                intents.refund intents.at shifts.batch shifts.entry shifts.open shift_presses.key \
-                               shift_presses.at held.number cashiers.name pin_tries.cashier pushes_seen.id meta.name \
+                               shift_presses.at held.number splits.number splits.open cashiers.name pin_tries.cashier pushes_seen.id meta.name \
                                meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate \
                                goods_barcodes.barcode goods_barcodes.goods tax_rates.id tax_rates.name \
                                tax_rates.basis_points tax_rates.included";

@@ -1,7 +1,7 @@
 //! The words on each slip, in Chinese and English: one paper serves both.
 
 use saoma_protocol::{
-    Millis, Money, RefundId,
+    Amount, Millis, Money, RefundId,
     api::{CardEntry, Goods, PaymentState},
     journal::Method,
     pricing::{self, TaxPart, Totals},
@@ -46,6 +46,9 @@ fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_tr
     paper.row("流水号 No.", &sale.kept.counter.to_string());
     if let Some(reference) = &sale.kept.reference {
         paper.row("桌号/单号 Order", reference.as_str());
+    }
+    if let Some(part) = &sale.kept.split {
+        paper.row("分次付款 Split", &format!("{} - {} · {}", part.of, part.part, part.total.money().decimal()));
     }
     paper.row("收银员 Cashier", &sale.kept.cashier);
     paper.row("时间 Time", &moment(sale.kept.keyed_at, heading.utc_offset_minutes));
@@ -108,17 +111,19 @@ const fn entry(entry: CardEntry) -> &'static str {
     }
 }
 
-fn sold(paper: &mut Paper, sale: &Sale) {
-    let currency = sale.kept.amount.currency();
+/// What is sold, and what all of it costs.
+pub(super) fn lines(paper: &mut Paper, goods: &[Goods], total: Amount) {
+    let currency = total.currency();
     let money = |minor| Money::new(minor, currency).decimal();
-    for goods in &sale.kept.goods {
+    let sums = sums(goods);
+    for goods in goods {
         let line = i64::from(goods.quantity).checked_mul(goods.price_minor);
         paper.row(&format!("{} ×{}", goods.name, goods.quantity), &line.map(money).unwrap_or_default());
         if goods.discount_minor > 0 {
             paper.row("  折扣 Discount", &money(-goods.discount_minor));
         }
     }
-    if let Some(totals) = sums(&sale.kept.goods) {
+    if let Some(totals) = &sums {
         if totals.sale_discount_minor > 0 {
             paper.row("小计 Subtotal", &money(totals.gross_minor - totals.discount_minor));
             paper.row("整单折扣 Discount on all", &money(-totals.sale_discount_minor));
@@ -130,13 +135,18 @@ fn sold(paper: &mut Paper, sale: &Sale) {
     }
     paper.elements.push(Element::Columns {
         left: "合计 TOTAL".to_owned(),
-        right: format!("{} {currency}", sale.kept.amount.money().decimal()),
+        right: format!("{} {currency}", total.money().decimal()),
         bold: true,
         size: Size::Double,
     });
-    for part in sums(&sale.kept.goods).iter().flat_map(|totals| &totals.taxes).filter(|part| part.tax.included) {
+    for part in sums.iter().flat_map(|totals| &totals.taxes).filter(|part| part.tax.included) {
         paper.row(&format!("{} · {}", tax_words("含税 Incl.", part), money(part.base_minor)), &money(part.tax_minor));
     }
+}
+
+fn sold(paper: &mut Paper, sale: &Sale) {
+    let money = |minor| Money::new(minor, sale.kept.amount.currency()).decimal();
+    lines(paper, &sale.kept.goods, sale.kept.amount);
     if let Stage::Cash { tendered_minor } = sale.kept.stage {
         paper.row("实收 Received", &money(tendered_minor));
         paper.row("找零 Change", &money(tendered_minor - sale.kept.amount.minor()));
@@ -178,7 +188,7 @@ fn given_back(paper: &mut Paper, sale: &Sale, refund: RefundId) {
     });
 }
 
-fn method(sale: &Sale) -> &'static str {
+pub(super) fn method(sale: &Sale) -> &'static str {
     match sale.method() {
         None => "现金 Cash",
         Some(Method::MerchantPresented) => "主扫 Shop's code",
@@ -187,7 +197,7 @@ fn method(sale: &Sale) -> &'static str {
     }
 }
 
-const fn state_words(state: PaymentState) -> &'static str {
+pub(super) const fn state_words(state: PaymentState) -> &'static str {
     match state {
         PaymentState::Succeeded => "成功 Paid",
         PaymentState::PartlyRefunded => "部分退款 Partly refunded",
@@ -306,6 +316,7 @@ mod tests {
             tender: Tender::Cash { tendered_minor: 2000 },
             goods: vec![Goods::plain("奶茶 Milk tea".to_owned(), 1, 1250)],
             reference: None,
+            split: None,
             cashier: "Li".to_owned(),
         };
         key(keyed, NOW).sale

@@ -31,7 +31,7 @@ const CHECK_MS: i64 = 10_000;
 /// The beginning of a sale. It is sent only after this decision is on the disk.
 #[must_use]
 pub fn key(keyed: Keyed, now: Millis) -> Decision {
-    let Keyed { payment, counter, amount, tender, goods, reference, cashier } = keyed;
+    let Keyed { payment, counter, amount, tender, goods, reference, split, cashier } = keyed;
     let record = match &tender {
         Tender::Cash { tendered_minor } => Record::CashSale {
             payment,
@@ -40,6 +40,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             tendered_minor: *tendered_minor,
             goods: goods.clone(),
             cashier: cashier.clone(),
+            split: split.clone(),
         },
         Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
             payment,
@@ -48,13 +49,19 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             method: method_of(&tender),
             goods: goods.clone(),
             cashier: cashier.clone(),
+            split: split.clone(),
         },
     };
     let card = if let Tender::Card { card } = &tender { Some(card.shown.clone()) } else { None };
     let (stage, effects, waits, receipt) = match tender {
         Tender::Cash { tendered_minor } => {
-            let effects = vec![Effect::OpenDrawer, Effect::Print(Slip::Sale)];
-            (Stage::Cash { tendered_minor }, effects, Waits::default(), ReceiptState::Queued)
+            let (mut effects, mut receipt) = (vec![Effect::OpenDrawer], ReceiptState::None);
+            // The parts of a split have one slip together.
+            if split.is_none() {
+                effects.push(Effect::Print(Slip::Sale));
+                receipt = ReceiptState::Queued;
+            }
+            (Stage::Cash { tendered_minor }, effects, Waits::default(), receipt)
         }
         tender @ (Tender::Code | Tender::Scan { .. } | Tender::Card { .. }) => {
             let method = method_of(&tender);
@@ -73,6 +80,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         amount,
         goods,
         reference,
+        split,
         cashier,
         card,
         keyed_at: now,
@@ -245,7 +253,7 @@ impl Step {
     }
 
     fn reprint_pressed(&mut self) -> Result<(), Refusal> {
-        if !self.sale.was_captured() {
+        if !self.sale.was_captured() || self.sale.kept.split.is_some() {
             return Err(self.refused("reprinted"));
         }
         self.print_again(Slip::Copy);
@@ -470,7 +478,7 @@ impl Step {
         if state.is_settled() {
             self.journal_settled(state, refunded_minor);
         }
-        if !was_captured && self.sale.was_captured() {
+        if !was_captured && self.sale.was_captured() && self.sale.kept.split.is_none() {
             self.sale.kept.receipt = ReceiptState::Queued;
             self.effects.push(Effect::Print(Slip::Sale));
         }

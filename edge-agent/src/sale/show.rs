@@ -35,7 +35,7 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     if sale.refundable_minor() > 0 {
         actions.push(Action::Refund);
     }
-    if sale.was_captured() {
+    if sale.was_captured() && sale.kept.split.is_none() {
         actions.push(Action::Reprint);
     }
     actions

@@ -18,8 +18,16 @@ fn amount(minor: i64) -> Amount {
 fn keyed(tender: Tender) -> Decision {
     let cashier = "Li".to_owned();
     let (goods, reference) = (Vec::new(), None);
-    let keyed =
-        Keyed { payment: PAYMENT, counter: Sequence(1), amount: amount(1000), tender, goods, reference, cashier };
+    let keyed = Keyed {
+        payment: PAYMENT,
+        counter: Sequence(1),
+        amount: amount(1000),
+        tender,
+        goods,
+        reference,
+        split: None,
+        cashier,
+    };
     key(keyed, Millis(0))
 }
 

@@ -280,6 +280,7 @@ mod tests {
             method,
             goods: Vec::new(),
             cashier: "Li".to_owned(),
+            split: None,
         }
     }
 
@@ -295,6 +296,7 @@ mod tests {
             tendered_minor: minor,
             goods: Vec::new(),
             cashier: "Li".to_owned(),
+            split: None,
         }
     }
 
@@ -367,6 +369,7 @@ mod tests {
             amount: cny(500),
             goods: Vec::new(),
             reference: None,
+            split: None,
             cashier: "Li".to_owned(),
             card: None,
             keyed_at: Millis(0),

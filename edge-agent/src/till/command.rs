@@ -9,6 +9,7 @@ use super::{
     peripherals::DevicesNow,
     problem::Refused,
     shift::{ShiftNow, ShiftView},
+    split::{SplitAsk, SplitPress, SplitView},
     view::{AwaitingCard, AwaitingScan, DisplayView, HeldView, SaleView, ScanView, StateNow},
 };
 use crate::{
@@ -49,6 +50,9 @@ pub struct SaleRequest {
     /// The basket is sold: its revision as the page shows it. The goods are its lines, and the amount must be what they cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basket: Option<u64>,
+    /// The amount is a part of a total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitAsk>,
     /// The table's or order's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -264,6 +268,16 @@ pub enum Command {
         number: Sequence,
         reply: Reply<()>,
     },
+    PressSplit {
+        pressed: Pressed,
+        number: Sequence,
+        press: SplitPress,
+        reply: Reply<SplitView>,
+    },
+    Split {
+        number: Sequence,
+        reply: Reply<SplitView>,
+    },
     Shift {
         pressed: Pressed,
         press: ShiftPress,
@@ -332,6 +346,7 @@ impl Command {
             | Self::Training { press: TrainingPress::Enter, .. }
             | Self::SellTraining { .. }
             | Self::PressOnTraining { .. }
+            | Self::PressSplit { .. }
             | Self::Shift { .. }
             | Self::OpenDrawer { .. }
             | Self::SelfTest { .. }
@@ -345,6 +360,7 @@ impl Command {
             | Self::DropHeld { .. }
             | Self::Training { press: TrainingPress::Leave, .. }
             | Self::TrainingSales { .. }
+            | Self::Split { .. }
             | Self::ShiftNow { .. }
             | Self::Devices { .. }
             | Self::Weigh { .. }

@@ -10,7 +10,7 @@ use saoma_protocol::{
 
 use crate::{
     basket::BasketError, config::source::ChangeError, journal::JournalError, peripherals::PeripheralError,
-    sale::Refusal,
+    sale::Refusal, split::SplitRefusal,
 };
 
 /// The reasons.
@@ -64,6 +64,8 @@ pub enum Refused {
     SaleNotFound,
     #[error(transparent)]
     Sale(#[from] Refusal),
+    #[error(transparent)]
+    Split(#[from] SplitRefusal),
     #[error("batch {batch} of {cashier} is open: close it first")]
     ShiftOpen { batch: Sequence, cashier: String },
     #[error("no shift is open: sign on first")]
@@ -169,6 +171,7 @@ impl Refused {
             Self::Limit => "limit_invalid",
             Self::SaleNotFound => "sale_not_found",
             Self::Sale(refusal) => refusal.code(),
+            Self::Split(refusal) => refusal.code(),
             Self::ShiftOpen { .. } => "shift_open",
             Self::NoShift => "no_shift",
             Self::OtherShift { .. } => "other_shift",
@@ -233,6 +236,7 @@ impl Refused {
             | Self::NoReport
             | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Sale(_)
+            | Self::Split(_)
             | Self::CashierUnknown
             | Self::PinNeeded
             | Self::PinWrong { .. }

@@ -7,7 +7,11 @@ use saoma_protocol::{
 };
 use serde::Serialize;
 
-use super::{basket::BasketView, shift::ShiftBrief};
+use super::{
+    basket::BasketView,
+    shift::ShiftBrief,
+    split::{PartOfView, SplitView},
+};
 use crate::{
     held::Held,
     journal::Books,
@@ -55,6 +59,9 @@ pub struct SaleView<N = PaymentId> {
     /// Of a sale by card.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub card: Option<CardShown>,
+    /// What it is a part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<PartOfView>,
     pub refunds: Vec<GivenBack>,
     pub keyed_at: Millis,
     pub updated_at: Millis,
@@ -120,6 +127,7 @@ impl<N> SaleView<N> {
             goods: kept.goods.clone(),
             reference: kept.reference.as_ref().map(ToString::to_string),
             card: kept.card.clone(),
+            split: PartOfView::of(sale),
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
             keyed_at: kept.keyed_at,
             updated_at: view.map_or(touched_here, |view| view.updated_at),
@@ -128,7 +136,7 @@ impl<N> SaleView<N> {
     }
 }
 
-const fn method(sale: &Sale) -> &'static str {
+pub(super) const fn method(sale: &Sale) -> &'static str {
     use saoma_protocol::journal::Method;
     match sale.method() {
         None => "cash",
@@ -139,7 +147,7 @@ const fn method(sale: &Sale) -> &'static str {
 }
 
 impl GivenBack {
-    fn of(refund: &Refund) -> Self {
+    pub(super) fn of(refund: &Refund) -> Self {
         Self {
             refund: refund.refund,
             amount_minor: refund.amount.minor(),
@@ -174,6 +182,8 @@ pub struct StateView {
     pub training: Option<TrainingView>,
     /// What is put aside, oldest first.
     pub held: Vec<HeldView>,
+    /// Split payments that are not finished, oldest first.
+    pub splits: Vec<SplitView>,
     /// What is being scanned; nothing while it is empty.
     pub basket: Option<BasketView>,
     /// How many goods can be scanned.

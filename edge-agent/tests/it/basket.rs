@@ -408,3 +408,41 @@ async fn a_core_that_knows_no_baskets_yet_gets_them_once_it_is_updated() {
     assert_eq!((&state["sync"]["stopped"], &state["alarms"]), (&Value::Null, &json!([])));
     assert_eq!(shop.core.look(|known| known.journal.len()), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_basket_is_paid_in_parts_and_is_there_again_if_nothing_comes_of_it() {
+    let mut shop = Shop::stocked().await;
+    for text in [TEA, TEA, BEER] {
+        shop.scan(text).await;
+    }
+    let basket = shop.basket().await;
+    let total = basket["totals"]["total_minor"].as_i64().unwrap();
+    let part = |total: i64| json!({ "amount_minor": 500, "method": "cash", "basket": basket["revision"], "split": { "begin": { "total_minor": total } } });
+    let wrong = shop.till.post("/api/sales", &part(total - 1), &fresh_key()).await;
+    assert_eq!(wrong.body["code"], "basket_changed", "the lines come to the total");
+    let sold = shop.till.post("/api/sales", &part(total), &fresh_key()).await;
+    assert_eq!((sold.status.as_u16(), &sold.body["goods"]), (201, &json!([])), "{}", sold.body);
+    assert_eq!(shop.basket().await, Value::Null);
+    shop.kill_till();
+    shop.start_till().await;
+    assert_eq!(shop.till.get("/api/state").await["alarms"], json!([]), "no basket was lost");
+    assert_eq!(shop.till.post("/api/splits/1/give-back", &nothing(), &fresh_key()).await.status, 200);
+    let again = shop.basket().await;
+    assert_eq!((&again["lines"], &again["totals"]), (&basket["lines"], &basket["totals"]));
+
+    let whole = json!({ "amount_minor": 500, "method": "cash", "basket": again["revision"], "split": { "begin": { "total_minor": total } } });
+    let first = shop.till.post("/api/sales", &whole, &fresh_key()).await;
+    let split = first.body["split"]["number"].clone();
+    let rest = json!({ "amount_minor": total - 500, "method": "cash", "split": { "go_on": { "number": split, "rest_minor": total - 500 } } });
+    assert_eq!(shop.till.post("/api/sales", &rest, &fresh_key()).await.status, 201);
+    let slip = shop.till.receipt_with("8.25%").await;
+    assert!(slip.contains("茶叶 Tea ×2") && slip.contains("5.00"), "{slip}");
+    shop.nothing_unsent().await;
+    let goods = shop.core.look(|known| {
+        known.journal.iter().rev().find_map(|record| match record {
+            Record::CashSale { split: Some(part), .. } if part.part == 1 => Some(part.goods.clone()),
+            _ => None,
+        })
+    });
+    assert_eq!(saoma_protocol::pricing::totals(&goods.unwrap()).unwrap().total_minor, total);
+}

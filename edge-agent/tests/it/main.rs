@@ -30,6 +30,7 @@ mod secured;
 mod shifts;
 mod shop;
 mod simulated;
+mod splits;
 mod stopping;
 mod systemd;
 mod torn;

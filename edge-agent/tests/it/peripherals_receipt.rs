@@ -43,6 +43,7 @@ fn receipt() -> Document {
             goods("奶茶 Milk tea", 2, 1_250),
             goods("一种名字很长的限定款杨枝甘露 Mango pomelo sago, large, less ice", 1, 2_350),
         ],
+        split: None,
         reference: None,
         cashier: "Li".to_owned(),
     };

@@ -410,3 +410,31 @@ async fn no_pin_and_nothing_to_guess_it_by_is_in_a_file_or_an_answer() {
     let journal = shop.core.look(|known| format!("{:?}", known.journal));
     assert!(!journal.contains(LI_PIN) && !journal.contains(WU_PIN));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_split_that_is_given_up_takes_a_supervisor_s_pin_over_a_restart_as_well() {
+    let mut shop = Shop::staffed(SupervisorFor::Refunds).await;
+    assert_eq!(shop.signs_on("07", LI_PIN).await.status, 201);
+    let part = json!({ "amount_minor": 500, "method": "cash", "split": { "begin": { "total_minor": 900 } } });
+    assert_eq!(shop.till.post("/api/sales", &part, &fresh_key()).await.status, 201);
+    let path = "/api/splits/1/give-back";
+    for (supervisor, code) in
+        [(Value::Null, "supervisor_needed"), (json!({ "staff_code": "08", "pin": LI_PIN }), "pin_wrong")]
+    {
+        let refused = shop.till.post(path, &json!({ "supervisor": supervisor }), &fresh_key()).await;
+        assert_eq!(refused.body["code"], code);
+    }
+    assert_eq!(shop.till.get("/api/splits/1").await["state"], "open");
+    let body = json!({ "supervisor": { "staff_code": "08", "pin": WU_PIN } });
+    assert_eq!(shop.till.post(path, &body, "once").await.status, 200);
+    shop.kill_till();
+    shop.start_till().await;
+    let again = shop.till.post(path, &nothing(), "once").await;
+    assert_eq!((again.status.as_u16(), &again.body["state"]), (200, &json!("given_back")), "{}", again.body);
+    shop.nothing_unsent().await;
+    let approved = shop.core.look(|known| match known.journal.last() {
+        Some(Record::CashRefund { approved_by, .. }) => approved_by.clone(),
+        other => panic!("no refund but {other:?}"),
+    });
+    assert_eq!(approved.map(|by| by.name).as_deref(), Some("吴"));
+}

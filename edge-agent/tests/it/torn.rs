@@ -21,6 +21,7 @@ fn sale(number: u8) -> Commit {
         tendered_minor: 100,
         goods: Vec::new(),
         cashier: "Li".to_owned(),
+        split: None,
     };
     Commit { records: vec![record], ..Commit::default() }
 }

@@ -49,6 +49,8 @@ export interface Sale {
   reference?: string;
   /** `masked`: the first 6 digits and the last 4. */
   card?: { entry: string; masked: string; label: string; aid: string };
+  /** What it is a part of. */
+  split?: { number: number; part: number; total_minor: number };
   refunds: RefundOfSale[];
   keyed_at: number;
   updated_at: number;
@@ -154,6 +156,30 @@ export interface Held {
   held_at: number;
 }
 
+export type SplitState = 'open' | 'paid' | 'giving_back' | 'given_back' | 'partly_given_back';
+
+/** A total that is paid in parts. */
+export interface Split {
+  number: number;
+  state: SplitState;
+  total_minor: number;
+  total: string;
+  paid_minor: number;
+  rest_minor: number;
+  currency: string;
+  /** A part that is not settled: nothing else goes on. */
+  in_the_way?: string;
+  reference?: string;
+  cashier: string;
+  began_at: number;
+  receipt: Sale['receipt'];
+  parts: {
+    payment: string; counter: number; method: Method; state: SaleState; amount_minor: number; collected_minor: number;
+    refunds: RefundOfSale[];
+  }[];
+  actions: ('collect' | 'give_back' | 'reprint')[];
+}
+
 export interface GoodsTax {
   name: string;
   basis_points: number;
@@ -204,6 +230,8 @@ export interface TillState {
   training?: { since: number; cashier: string } | null;
   /** Oldest first. */
   held?: Held[];
+  /** Those that are not finished, oldest first. */
+  splits?: Split[];
   /** Null while it is empty. */
   basket?: Basket | null;
   /** How many goods can be scanned. */
@@ -293,6 +321,7 @@ export interface Events {
   scan: ScanEvent;
   card: { result: 'sale'; sale: Sale } | { result: 'over'; code: string; detail: string };
   shift: Shift;
+  split: Split;
   alarm: Alarm;
 }
 

@@ -2,6 +2,7 @@
 // (取单). Pure.
 
 import type { Held } from './api';
+import { type PartOf, partAgain } from './split';
 import { HOME, type Press, type Screen, type Step } from './screen';
 
 /** Longest number of a table or an order, in characters; the agent takes no more. */
@@ -15,6 +16,8 @@ export interface Order {
   held: number | null;
   /** The basket is paid or put aside: its revision. */
   basket?: number;
+  /** The amount is a part of a total. */
+  split?: PartOf;
 }
 
 export type HeldScreen =
@@ -64,21 +67,23 @@ export function orderOf(reference: string, held: number | null, basket?: number)
 }
 
 /** What a request says of it. */
-export function told(order: Order | undefined): { reference?: string; held?: number; basket?: number } {
+export function told(order: Order | undefined): { reference?: string; held?: number; basket?: number; split?: PartOf } {
   if (order === undefined) return {};
   const reference = order.reference.trim();
-  return { ...(reference === '' ? {} : { reference }), ...(order.held === null ? {} : { held: order.held }), ...(order.basket === undefined ? {} : { basket: order.basket }) };
+  return { ...(reference === '' ? {} : { reference }), ...(order.held === null ? {} : { held: order.held }), ...(order.basket === undefined ? {} : { basket: order.basket }), ...(order.split === undefined ? {} : { split: order.split }) };
 }
 
 /** What a request said of it, whoever kept it. */
 export function orderTold(body: unknown): Order | undefined {
-  const { reference, held, basket } = (body ?? {}) as { reference?: unknown; held?: unknown; basket?: unknown };
+  const { reference, held, basket, split } = (body ?? {}) as { reference?: unknown; held?: unknown; basket?: unknown; split?: PartOf };
   const revision = typeof basket === 'number' ? basket : undefined;
-  return orderOf(typeof reference === 'string' ? reference : '', typeof held === 'number' ? held : null, revision);
+  const order = orderOf(typeof reference === 'string' ? reference : '', typeof held === 'number' ? held : null, revision);
+  return split === undefined ? order : { ...(order ?? { reference: '', held: null }), split };
 }
 
 /** The amount that is keyed, with what goes with it. */
 export function keyedAgain(minor: number, order: Order | undefined): Screen {
+  if (order?.split !== undefined) return partAgain(minor, order, order.split);
   if (order?.basket !== undefined) return { kind: 'basket', at: 0, keyed: '' };
   const keyed = minor > 0 ? String(minor) : '';
   return order === undefined ? { kind: 'home', keyed } : { kind: 'home', keyed, order };

@@ -31,6 +31,9 @@ export const SALES = { real: '/api/sales', training: '/api/training/sales' } as 
 /** Where what was keyed is put aside. */
 export const HELD = '/api/held';
 
+/** Where a total that is paid in parts is looked at, given back and printed again. */
+export const SPLITS = '/api/splits';
+
 /** Where the basket is changed. */
 export const BASKET = '/api/basket';
 

@@ -43,6 +43,9 @@ export function SaleScreen({ payment }: { payment: string }) {
         <p class={`state ${tone(sale)}`} role="status">{t.states[sale.state]}</p>
         <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.paidBy[sale.method]}</small></p>
         {sale.card !== undefined && <p data-card>{sale.card.masked} <small>{sale.card.label}</small></p>}
+        {sale.split !== undefined && (
+          <p data-part={sale.split.part}>{t.split.title} #{sale.split.number} · {t.split.total} <strong>{show(sale.split.total_minor)}</strong></p>
+        )}
         {sale.reference !== undefined && <p data-reference>{t.held.reference} <strong>{sale.reference}</strong></p>}
         {sale.change_minor !== undefined && sale.change_minor > 0 && (
           <p class="change">{t.change} <strong>{show(sale.change_minor)}</strong></p>
@@ -75,6 +78,9 @@ export function SaleScreen({ payment }: { payment: string }) {
             <kbd>{ACTION_KEYS[action]}</kbd>{t.actions[action]}
           </Key>
         ))}
+        {sale.split !== undefined && (
+          <Key what={{ kind: 'split', number: sale.split.number }} id="whole">{t.split.title} #{sale.split.number}</Key>
+        )}
         <Key what={{ kind: 'enter' }} class="main" id="next"><kbd>Enter</kbd>{t.next}</Key>
       </div>
     </div>

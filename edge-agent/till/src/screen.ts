@@ -1,12 +1,13 @@
 // What each key does on each screen. Pure: from where the cashier stands and a press to where they stand next, and what is
 // to be asked of the agent. Nothing here touches the page or the network.
 
-import type { Action, Basket, Held, Method, Sale } from './api';
+import type { Action, Basket, Held, Method, Sale, Split } from './api';
 import { minorOf, withDigits } from './amount';
 import { basketScreen, basketStep, type BasketScreen, type BasketWish, other } from './basket';
 import { type AwaitedCard, cardStep } from './card';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
+import { beginSplit, type PartOf, type SplitScreen, splitScreen, splitStep, type SplitWish, unfinished, wholeOf } from './split';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
 import { askSupervisor, type SupervisorScreen, supervisorStep } from './supervisor';
 import { CODE_LEN_MAX, CODE_LEN_MIN } from './wedge';
@@ -31,6 +32,7 @@ export type Screen =
   | DeviceScreen
   | HeldScreen
   | BasketScreen
+  | SplitScreen
   | SupervisorScreen
   /** Asks whether training begins, or ends if it is `on`. */
   | { kind: 'training'; on: boolean }
@@ -45,7 +47,7 @@ export type Press =
   | { kind: 'method'; method: Method }
   | { kind: 'tendered'; minor: number }
   | { kind: 'pick'; payment: string }
-  | { kind: 'take'; number: number }
+  | { kind: 'take' | 'split'; number: number }
   /** A line of the basket. */
   | { kind: 'line'; line: number }
   /** `text`: one more character, or what was pasted. `typed`: all that stands in the field. */
@@ -53,7 +55,7 @@ export type Press =
   | { kind: 'scanned'; text: string };
 
 export type Wish =
-  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number; basket?: number } }
+  | { kind: 'sell'; body: { amount_minor: number; method: Method; code?: string; tendered_minor?: number; reference?: string; held?: number; basket?: number; split?: PartOf } }
   | { kind: 'act'; payment: string; action: Action; body: Record<string, unknown> }
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' | 'stop-card' }
@@ -61,9 +63,10 @@ export type Wish =
   | { kind: 'training'; to: 'enter' | 'leave' }
   | HeldWish
   | BasketWish
+  | SplitWish
   | ShiftWish;
 
-export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over';
+export type Hint = 'key_amount' | 'code_short' | 'tendered_small' | 'refund_large' | 'not_offered' | 'none_found' | 'key_count' | 'other_shift' | 'in_training' | 'none_held' | 'receipt_scanned' | 'training_over' | 'split_part' | 'split_held';
 
 export interface Step {
   screen: Screen;
@@ -93,12 +96,15 @@ export function candidates(sales: readonly Sale[], purpose: Purpose, filter: str
   const part = filter.trim().toLowerCase();
   const fits = (sale: Sale): boolean =>
     String(sale.counter).startsWith(part) || (sale.reference ?? '').toLowerCase().includes(part);
-  return sales.filter((sale) => (purpose === 'query' || sale.actions.includes(purpose)) && fits(sale));
+  const may = (sale: Sale): boolean => purpose === 'query' || sale.actions.includes(purpose) || (purpose === 'reprint' && sale.paid && sale.split !== undefined);
+  return sales.filter((sale) => may(sale) && fits(sale));
 }
 
 /** Where a function key leads for one sale. It is offered by the agent or it does nothing. */
 export function toward(sale: Sale, action: Action): Step {
   const here: Screen = { kind: 'sale', payment: sale.payment };
+  // The parts of a split have one slip together.
+  if (action === 'reprint' && sale.split !== undefined) return stay(splitScreen(sale.split.number));
   if (!sale.actions.includes(action)) return stay(here, action === 'query' ? undefined : 'not_offered');
   switch (action) {
     case 'void':
@@ -114,7 +120,7 @@ export function toward(sale: Sale, action: Action): Step {
 const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'device', 'device-form'];
 
 /** Where nothing is under way, other rooms are one key away. */
-const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report'];
+const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report', 'split'];
 
 /** What the agent wants to know of people: a PIN of whoever is named, and a supervisor's before money goes back. */
 export interface Asks {
@@ -126,16 +132,17 @@ const ASKS_NOTHING: Asks = { pins: false, supervisor: false };
 
 /**
  * `openBatch`: that of the shift that is open. `training`: whether sales are only played. `held`: what is put aside. `basket`: what
- * is being scanned.
+ * is being scanned. `splits`: those that the page knows of.
  */
 export function step(
   screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null, training = false,
-  held: readonly Held[] = [], basket: Basket | null = null, asks: Asks = ASKS_NOTHING,
+  held: readonly Held[] = [], basket: Basket | null = null, asks: Asks = ASKS_NOTHING, splits: readonly Split[] = [],
 ): Step {
   if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
   if (press.kind === 'training') {
     return stay([...CALM, 'info'].includes(screen.kind) ? { kind: 'training', on: training } : screen);
   }
+  if (press.kind === 'split') return stay(splitScreen(press.number));
   if (press.kind === 'scanned') return scanned(screen, press.text);
   if (press.kind === 'function' && press.key === 'shift') {
     if (training) return stay(screen, 'in_training');
@@ -145,12 +152,19 @@ export function step(
   switch (screen.kind) {
     case 'home':
       if (basket !== null && screen.keyed === '' && goesOn(press)) return stay(basketScreen());
+      if (!training && screen.keyed === '' && goesOn(press)) {
+        const open = unfinished(splits);
+        if (open !== null) return stay(splitScreen(open.number));
+      }
       return home(screen, press);
     case 'basket':
     case 'basket-clear':
       return basketStep(screen, press, basket);
+    case 'split':
+    case 'split-back':
+      return splitStep(screen, press, splits, asks.supervisor);
     case 'method':
-      return method(screen, press);
+      return method(screen, press, training);
     case 'cash':
       return cash(screen, press);
     case 'scan':
@@ -162,7 +176,7 @@ export function step(
     case 'sale':
       // What did not come to a sale is in the basket again.
       if (basket !== null && (press.kind === 'enter' || press.kind === 'escape')) return stay(basketScreen());
-      return sale(screen, press, sales);
+      return sale(screen, press, sales, splits);
     case 'confirm':
       if (press.kind === 'enter' && screen.action === 'void' && asks.supervisor) return stay(askSupervisor(screen.payment, 'void', {}));
       if (press.kind === 'enter') return act(screen.payment, screen.action);
@@ -218,6 +232,7 @@ function scanned(screen: Screen, text: string): Step {
 
 /** With an amount keyed it is put aside; with none, what is put aside is looked through. */
 function hold(screen: Screen): Step {
+  if (screen.kind === 'split' || (screen.kind === 'method' && screen.order?.split !== undefined)) return stay(screen, 'split_held');
   if (screen.kind === 'method') return stay(askReference(screen.minor, screen.order, 'hold'));
   const minor = screen.kind === 'home' ? minorOf(screen.keyed) : 0;
   if (screen.kind === 'home' && minor > 0) return stay(askReference(minor, screen.order, 'hold'));
@@ -260,9 +275,14 @@ function home(screen: Extract<Screen, { kind: 'home' }>, press: Press): Step {
 
 const METHODS: Readonly<Record<string, Method>> = { 1: 'cash', 2: 'scan', 3: 'code', 6: 'card' };
 
-function method(screen: Extract<Screen, { kind: 'method' }>, press: Press): Step {
+function method(screen: Extract<Screen, { kind: 'method' }>, press: Press, training: boolean): Step {
   if (press.kind === 'escape' || press.kind === 'back') return stay(keyedAgain(screen.minor, screen.order));
-  if (press.kind === 'digits' && press.digits === '4') return stay(askReference(screen.minor, screen.order, 'method'));
+  // A part has what the whole has.
+  if (press.kind === 'digits' && ['4', '5'].includes(press.digits)) {
+    if (screen.order?.split !== undefined) return stay(screen);
+    if (press.digits === '4') return stay(askReference(screen.minor, screen.order, 'method'));
+    return training ? stay(screen, 'in_training') : stay(beginSplit(screen.minor, screen.order));
+  }
   let chosen: Method | undefined;
   if (press.kind === 'digits') chosen = METHODS[press.digits];
   else if (press.kind === 'method') chosen = press.method;
@@ -277,6 +297,8 @@ function cash(screen: Extract<Screen, { kind: 'cash' }>, press: Press): Step {
   if (press.kind === 'tendered') return stay({ ...screen, keyed: String(press.minor) });
   if (press.kind === 'escape') {
     const { minor, order } = screen;
+    // Cash over the rest was keyed where the part is.
+    if (order?.split !== undefined) return stay({ kind: 'method', minor, order });
     return stay(order === undefined ? { kind: 'method', minor } : { kind: 'method', minor, order });
   }
   if (press.kind !== 'enter') return stay(screen);
@@ -338,14 +360,18 @@ function find(screen: Extract<Screen, { kind: 'find' }>, press: Press, sales: re
   }
 }
 
-function sale(screen: Extract<Screen, { kind: 'sale' }>, press: Press, sales: readonly Sale[]): Step {
+function sale(screen: Extract<Screen, { kind: 'sale' }>, press: Press, sales: readonly Sale[], splits: readonly Split[]): Step {
   const current = sales.find(({ payment }) => payment === screen.payment);
+  // A part leads on to what is left of the whole.
+  const whole = unfinished(splits.filter(({ number }) => number === wholeOf(current)));
+  if (press.kind === 'enter' && whole !== null) return stay(splitScreen(whole.number));
   if (press.kind === 'enter' || press.kind === 'escape') return stay(HOME);
   if (press.kind === 'pick') return stay({ kind: 'sale', payment: press.payment });
   // The next sale may be keyed at once after a settled one; leaving an open one wants a key of its own.
-  if (press.kind === 'digits' && current?.settled === true) return stay({ kind: 'home', keyed: withDigits('', press.digits) });
+  if (press.kind === 'digits' && current?.settled === true && whole === null) return stay({ kind: 'home', keyed: withDigits('', press.digits) });
   if (press.kind !== 'function') return stay(screen);
   if (press.key === 'sale') return stay(HOME);
+  if (press.key === 'reprint' && current?.split !== undefined) return stay(splitScreen(current.split.number));
   if (press.key === 'code' || press.key === 'shift' || press.key === 'hold' || current === undefined) return stay(screen);
   return toward(current, press.key);
 }

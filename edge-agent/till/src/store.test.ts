@@ -283,3 +283,33 @@ test('goods that are scanned with an amount keyed go into the basket', async () 
   expect(page.last('/api/scan').body).toEqual({ text: '4006381333931' });
   expect(page.model.notice).toBeNull();
 });
+
+const WHOLE = {
+  number: 7, state: 'open', total_minor: 12_000, paid_minor: 5_000, rest_minor: 7_000, parts: [], actions: ['collect', 'give_back'],
+};
+
+test('a part leads on to what is left, and a split that is over is asked for when it is looked at', async () => {
+  const page = await Page.open();
+  await page.connect(state({ held: [], splits: [] }));
+  page.keys('1', '2', '0', '0', '0', 'Enter', '5', '5', '0', '0', '0', 'Enter', '1', 'Enter');
+  expect(page.last('/api/sales').body).toEqual({ amount_minor: 5_000, method: 'cash', tendered_minor: 5_000, split: { begin: { total_minor: 12_000 } } });
+  await page.last('/api/sales').answer({ ...sale('pay_1'), counter: 7, split: { number: 7, part: 1, total_minor: 12_000 } });
+  await page.tell('state', state({ held: [], splits: [WHOLE] }));
+  page.keys('Enter');
+  expect(page.model.screen).toMatchObject({ kind: 'split', number: 7 });
+  expect(page.paths()).not.toContain('/api/splits/7');
+
+  const paid = { ...WHOLE, state: 'paid', rest_minor: 0, actions: ['give_back', 'reprint'] };
+  await page.tell('state', state({ held: [], splits: [] }));
+  await page.tell('split', paid);
+  expect(page.store.knownSplits(page.model)).toEqual([paid]);
+  // Another one's news do not take away what is looked at.
+  await page.tell('split', { ...WHOLE, number: 9 });
+  expect(page.store.knownSplits(page.model)).toEqual([paid]);
+
+  const later = await page.reload();
+  await later.connect(state({ held: [], splits: [] }));
+  later.store.press({ kind: 'split', number: 7 }, 'key', performance.now() + 10_000);
+  await later.last('/api/splits/7').answer(paid);
+  expect(later.store.knownSplits(later.model)).toEqual([paid]);
+});

@@ -1,13 +1,13 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type SaleScan, type ScanAnswer, type Shift,
+  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
   type TillState,
 } from './api';
 import { basketScreen } from './basket';
 import { askedAgain as cardAgain, awaitingCard } from './card';
 import { changesOf, type Draft, takesKeys } from './devices';
-import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES } from './intent';
+import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
 import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
@@ -33,6 +33,8 @@ export interface Model {
   offlineSince: number | null;
   /** The last one that this page has seen, open or closed. */
   shift: Shift | null;
+  /** The one that was told of last, finished or not. */
+  split: Split | null;
   /** Newest first. */
   sales: Sale[];
   /** As last told, while their page is open. */
@@ -57,7 +59,7 @@ const OFFLINE = 'saoma.offline-since';
 const intents = new Intents(sessionStorage);
 const listeners = new Set<() => void>();
 let model: Model = {
-  screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, shift: null, sales: [],
+  screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, shift: null, split: null, sales: [],
   devices: null, code: null,
   notice: null, busy: [], silent: false,
 };
@@ -112,9 +114,9 @@ function questionOf(screen: Screen): string {
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
-  if (!['enter', 'method', 'pick', 'take', 'line', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
+  if (!['enter', 'method', 'pick', 'take', 'split', 'line', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
   const question = questionOf(model.screen);
-  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'device-form-sure', 'basket-clear', 'supervisor-pin'].includes(question) || question.startsWith('count-'));
+  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'split-back', 'device-form-sure', 'basket-clear', 'supervisor-pin'].includes(question) || question.startsWith('count-'));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
@@ -126,7 +128,7 @@ export function press(what: Press, by: 'tap' | 'key', at = performance.now()): v
   const asks = { pins: state?.pins ?? false, supervisor: !inTraining() && (state?.supervisor_needed ?? false) };
   // What was scanned for a real customer is no part of a sale that is only played.
   const basket = inTraining() ? null : (state?.basket ?? null);
-  take(step(model.screen, what, model.sales, state?.shift?.batch ?? null, inTraining(), state?.held, basket, asks), at);
+  take(step(model.screen, what, model.sales, state?.shift?.batch ?? null, inTraining(), state?.held, basket, asks, knownSplits(model)), at);
 }
 
 /** Presses that a PIN went with, and that wait for their answer. */
@@ -142,8 +144,15 @@ function salesPath(): string {
   return inTraining() ? SALES.training : SALES.real;
 }
 
+/** The splits that this page knows of: those that are not finished, and the one that was looked at last. */
+export function knownSplits({ state, split }: Model): Split[] {
+  const open = state?.splits ?? [];
+  return split === null || open.some(({ number }) => number === split.number) ? open : [...open, split];
+}
+
 function take({ screen, wish, hint }: Step, pressedAt?: number): void {
   set({ screen, notice: hint === undefined ? null : { kind: 'hint', hint } }, pressedAt);
+  if (screen.kind === 'split' && screen.number !== null) void lookAt(screen.number);
   if (wish !== undefined) void carry(wish);
 }
 
@@ -159,6 +168,10 @@ async function carry(wish: Wish): Promise<void> {
       return begin(HELD, wish.body);
     case 'drop':
       return begin(`${HELD}/${wish.number}/drop`, {});
+    case 'give-back':
+      return begin(`${SPLITS}/${wish.number}/give-back`, wish.body);
+    case 'reprint-split':
+      return begin(`${SPLITS}/${wish.number}/reprint`, {});
     case 'training':
       return turnTraining(wish.to);
     case 'device':
@@ -187,6 +200,12 @@ async function carry(wish: Wish): Promise<void> {
       });
     }
   }
+}
+
+/** A split that is finished is in no state: it is asked for. */
+async function lookAt(number: number): Promise<void> {
+  if (model.state?.splits?.some((one) => one.number === number) === true) return;
+  await ask(async () => set({ split: await get<Split>(`${SPLITS}/${number}`) }));
 }
 
 /** This page has asked for training to end, so that nobody needs to be told. */
@@ -219,7 +238,7 @@ async function carriedOut(intent: Intent): Promise<void> {
   const askedAt = performance.now();
   const asking = model.screen;
   try {
-    const answer = await intents.carryOut<Sale | Shift | { awaiting_scan: { amount_minor: number } } | { awaiting_card: { amount_minor: number } } | { basket: Basket | null }>(intent, () => set({ silent: true }));
+    const answer = await intents.carryOut<Sale | Shift | Split | { awaiting_scan: { amount_minor: number } } | { awaiting_card: { amount_minor: number } } | { basket: Basket | null }>(intent, () => set({ silent: true }));
     const rest = { busy: model.busy.filter((path) => path !== intent.path), silent: false };
     if (intent.path.startsWith(HELD)) {
       const isDone = intent.path === HELD && asking.kind === 'reference' && model.screen === asking;
@@ -231,6 +250,7 @@ async function carriedOut(intent: Intent): Promise<void> {
       const shown = isHere ? basketScreen(answer.basket === null ? 0 : answer.basket.lines.length - 1) : model.screen;
       return set({ ...rest, ...withBasket(answer.basket), screen: shown });
     }
+    if ('parts' in answer) return set({ ...rest, split: answer });
     if ('batch' in answer) {
       // What was just closed is shown, with what should have been in the drawer; all else is done.
       const shown: Screen = answer.closed === undefined ? HOME : { kind: 'report' };
@@ -271,7 +291,8 @@ function askedAgain({ path, body }: Intent, code: string): Screen | null {
   if (path === '/api/shift/open') return signOnAgain(screen, code);
   if (path.startsWith('/api/shift/')) return namedAgain(screen, code);
   const asked = supervisorFor(path, body, code);
-  return screen.kind === 'sale' && screen.payment === asked?.payment ? asked : null;
+  const isHere = screen.kind === 'sale' ? screen.payment === asked?.payment : screen.kind === 'split' && screen.number === asked?.split;
+  return isHere ? (asked ?? null) : null;
 }
 
 /** Asks something that is harmless to lose. */
@@ -519,6 +540,11 @@ export function start(): void {
       scan: scanned,
       card: cardCame,
       shift: (shift) => set({ shift }),
+      split: (split) => {
+        // Of what is not finished the state tells; one that is looked at stays known.
+        const { screen } = model;
+        if (screen.kind !== 'split' || screen.number === split.number) set({ split });
+      },
     },
     (connected) => {
       set({ connected });

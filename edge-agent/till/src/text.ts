@@ -5,6 +5,8 @@ import type { FunctionKey, Hint, Purpose } from './screen';
 import { BASKET, type BasketTexts } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
+import { SPLIT, SPLIT_HINTS, SPLIT_PROBLEMS, type SplitTexts } from './text-split';
+import { TRAINING, type TrainingTexts } from './text-training';
 
 export type Language = 'zh' | 'en';
 
@@ -108,16 +110,7 @@ export interface Texts {
     referenceHint: string;
     closeSure: string;
   };
-  training: {
-    name: string;
-    /** In the bar, as long as it is on. */
-    on: string;
-    enter: string;
-    enterHint: string;
-    plots: string;
-    leave: string;
-    leaveHint: string;
-  };
+  training: TrainingTexts;
   info: string;
   peripherals: string;
   peripheralStates: { ok: string; warning: string; failed: string };
@@ -130,6 +123,7 @@ export interface Texts {
   booksUnknown: string;
   basket: BasketTexts;
   card: CardTexts;
+  split: SplitTexts;
   devices: DeviceTexts;
   alarms: string;
   noAlarms: string;
@@ -241,10 +235,11 @@ const zh: Texts = {
     none_found: '没有符合的交易',
     key_count: '请先清点并输入金额；没有现金就输入 0',
     other_shift: '班次已在别处变更，请重新查看',
-    in_training: '培训中没有签到、结算和挂单',
+    in_training: '培训中没有签到、结算、挂单和分次付款',
     none_held: '没有挂单',
     receipt_scanned: '这是小票，不是付款码。要退款请先按 Esc 返回。',
     training_over: '培训已结束，之后都是真实交易。',
+    ...SPLIT_HINTS.zh,
   },
   receiptFailed: '小票没有打印：',
   scanUnexpected: '扫到的码现在用不上',
@@ -262,15 +257,7 @@ const zh: Texts = {
     referenceHint: '最多 32 个字；可以留空',
     closeSure: '以上挂单将作废。',
   },
-  training: {
-    name: '培训',
-    on: '培训中 · 非真实交易',
-    enter: '进入培训？',
-    enterHint: '之后的操作都是演练：不收款、不上送、不开钱箱、不入账，小票注明“培训”。重启后自动退出。',
-    plots: '金额末两位决定结果：01 余额不足，02 未知后成功，03 未知后失败，04 顾客不付款，05 没有网络，其他成功。',
-    leave: '退出培训？',
-    leaveHint: '之后的操作都是真实交易。',
-  },
+  training: TRAINING.zh,
   info: '终端状态',
   peripherals: '外设',
   peripheralStates: { ok: '正常', warning: '注意', failed: '故障' },
@@ -283,12 +270,14 @@ const zh: Texts = {
   booksUnknown: '中心没有应答，暂时无法核对',
   basket: BASKET.zh,
   card: CARD.zh,
+  split: SPLIT.zh,
   devices: DEVICES.zh,
   alarms: '告警',
   noAlarms: '没有告警',
   links: '连接',
   journalSent: '流水已上送 {0}/{1}',
   problems: {
+    ...SPLIT_PROBLEMS.zh,
     disk_full: '本机磁盘已满或故障，没有收款。请联系管理人员。',
     journal_failed: '本机无法记录，没有收款。请联系管理人员。',
     core_unreachable: '联系不上中心，操作没有执行。现金收款不受影响。',
@@ -459,10 +448,11 @@ const en: Texts = {
     none_found: 'No sale fits',
     key_count: 'Count and key the sum first; 0 if the drawer is empty',
     other_shift: 'The shift was changed elsewhere. Look again.',
-    in_training: 'Training has no shifts, and nothing is put aside',
+    in_training: 'Training has no shifts and no split payment, and nothing is put aside',
     none_held: 'Nothing is put aside',
     receipt_scanned: 'That is a receipt, not a payment code. To refund it, go back (Esc) first.',
     training_over: 'Training is over. Whatever is keyed now is real.',
+    ...SPLIT_HINTS.en,
   },
   receiptFailed: 'The receipt was not printed: ',
   scanUnexpected: 'That code is of no use right now',
@@ -480,15 +470,7 @@ const en: Texts = {
     referenceHint: '32 characters at most; may be empty',
     closeSure: 'These are put aside and will be dropped.',
   },
-  training: {
-    name: 'Training',
-    on: 'TRAINING · nothing is real',
-    enter: 'Begin training?',
-    enterHint: 'Nothing is sold from then on: no money, nothing sent, no drawer, in no books; slips say TRAINING. A restart ends it.',
-    plots: 'The last two digits choose the end: 01 no money, 02 unknown, then paid, 03 unknown, then not, 04 nobody pays, 05 no network, else paid.',
-    leave: 'End training?',
-    leaveHint: 'Whatever is keyed after this is real.',
-  },
+  training: TRAINING.en,
   info: 'This terminal',
   peripherals: 'Peripherals',
   peripheralStates: { ok: 'works', warning: 'attention', failed: 'failed' },
@@ -501,12 +483,14 @@ const en: Texts = {
   booksUnknown: 'Core does not answer: cannot compare now',
   basket: BASKET.en,
   card: CARD.en,
+  split: SPLIT.en,
   devices: DEVICES.en,
   alarms: 'Alarms',
   noAlarms: 'No alarms',
   links: 'Links',
   journalSent: 'journal sent: {0} of {1}',
   problems: {
+    ...SPLIT_PROBLEMS.en,
     disk_full: 'This terminal’s disk is full or broken. Nothing was sold. Call for help.',
     journal_failed: 'This terminal cannot write it down. Nothing was sold. Call for help.',
     core_unreachable: 'Core cannot be reached: this was not done. Cash sales still work.',
@@ -589,7 +573,7 @@ export function whyFailed(t: Texts, failure: Failure): string {
 export function plainWords(t: Texts, problem: Problem): string {
   const words = t.problems[problem.code];
   // Which sale is in the way, or which setting, only the agent knows.
-  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked', 'basket_invalid'].includes(problem.code);
+  const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked', 'basket_invalid', 'split_busy'].includes(problem.code);
   // The end of what was scanned, if it looks like a barcode.
   if (words !== undefined && problem.code === 'barcode_unknown') return fill(words, /\d{4}/.exec(problem.detail)?.[0] ?? '');
   // How many tries are left stands in its sentence alone.

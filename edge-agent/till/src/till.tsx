@@ -15,6 +15,7 @@ import { FUNCTION_KEYS } from './keyboard';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
+import { SplitRoom, SplitRows } from './split-screens';
 import { SupervisorRoom } from './supervisor-screens';
 import { type Notice as NoticeKind, press } from './store';
 import { fill, plainWords, TEXTS } from './text';
@@ -64,6 +65,9 @@ function roomOf(screen: Screen) {
     case 'basket':
     case 'basket-clear':
       return <BasketRoom screen={screen} />;
+    case 'split':
+    case 'split-back':
+      return <SplitRoom screen={screen} />;
     case 'shift':
     case 'sign-on':
     case 'drawer':
@@ -205,6 +209,7 @@ function HomeScreen({ keyed, order }: { keyed: string; order: Order | undefined 
         <Sum label={t.amount} text={show(minorOf(keyed))} />
         <OrderLine order={order} />
         {keyed === '' && <BasketRow />}
+        {keyed === '' && <SplitRows />}
         <h2>{t.recent}</h2>
         <ul class="sales">
           {sales.length === 0 && <li class="none">{t.noSales}</li>}
@@ -230,7 +235,12 @@ function MethodScreen({ minor, order }: { minor: number; order: Order | undefine
           </Key>
         ))}
       </div>
-      <Key what={{ kind: 'digits', digits: '4' }} id="reference" class="quiet"><kbd>4</kbd>{t.held.reference}</Key>
+      {order?.split === undefined && (
+        <div class="notes">
+          <Key what={{ kind: 'digits', digits: '4' }} id="reference" class="quiet"><kbd>4</kbd>{t.held.reference}</Key>
+          <Key what={{ kind: 'digits', digits: '5' }} id="split" class="quiet"><kbd>5</kbd>{t.split.title}</Key>
+        </div>
+      )}
       <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
     </div>
   );

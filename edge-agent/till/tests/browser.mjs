@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import { agent } from './agent.mjs';
+import { splitStories } from './splits.mjs';
 
 const WAIT_MS = Number(process.env.WAIT_MS ?? 20_000);
 const standIn = process.env.TILL_URL === undefined ? await agent(fileURLToPath(new URL('../dist', import.meta.url))) : null;
@@ -589,6 +590,8 @@ if (standIn !== null) {
 }
 
 if (standIn === null) {
+  Object.assign(STORIES, splitStories({ page, press, type, think, tap, sees, screen, saleState, outside, sales, scan, customerCode }));
+
   STORIES['what a customer opens fits a telephone'] = async () => {
     await type('1120');
     await press('F2');

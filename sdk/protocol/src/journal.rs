@@ -3,9 +3,12 @@
 //! An entry's payload is kept as the very text that was hashed: JSON that is parsed and printed again need not come out
 //! the same, and core must be able to check a chain that an older terminal wrote.
 
+mod split;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::split::SplitPart;
 use crate::{
     Amount, CashierId, Millis, Money, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState, api::RefundState,
 };
@@ -58,6 +61,9 @@ pub enum Record {
         method: Method,
         goods: Vec<Goods>,
         cashier: String,
+        /// As in [`Self::CashSale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        split: Option<SplitPart>,
     },
     /// What core said of that sale, when the till learned it.
     SaleSettled { payment: PaymentId, state: PaymentState, amount_refunded_minor: i64 },
@@ -70,6 +76,9 @@ pub enum Record {
         tendered_minor: i64,
         goods: Vec<Goods>,
         cashier: String,
+        /// What it is a part of, if a total is paid in parts. Readers of before pass over it, and take the part for a sale.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        split: Option<SplitPart>,
     },
     /// Cash given back for a cash sale.
     CashRefund {

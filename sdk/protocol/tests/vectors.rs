@@ -26,7 +26,8 @@ fn journal_vector() -> JournalVector {
 fn the_hash_of_an_entry_is_what_an_independent_implementation_computed() {
     let JournalVector { entry, hash } = journal_vector();
     assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
-    let Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier } = entry.checked(GENESIS).unwrap()
+    let Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split: None } =
+        entry.checked(GENESIS).unwrap()
     else {
         panic!("the vector is a cash sale")
     };
@@ -69,6 +70,20 @@ fn lines_with_discounts_and_taxes_are_of_format_3_and_cost_what_was_paid() {
     assert_eq!(Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap(), entry);
     let Record::CashSale { amount, goods, .. } = record else { panic!("the vector is a cash sale") };
     assert_eq!(saoma_protocol::pricing::totals(&goods).unwrap().total_minor, amount.minor());
+}
+
+/// A core that knows no splits must not stop at one: it takes the part for a sale of its own.
+#[test]
+fn a_part_of_a_split_is_of_format_1_and_its_goods_come_to_the_total() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-1-split.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!((record.version(), Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap()), (1, entry));
+    let Record::CashSale { amount, goods, split: Some(part), .. } = record else { panic!("the vector is a part") };
+    assert_eq!((amount.minor(), goods.len(), part.of, part.part), (5_000, 0, Sequence(7), 1));
+    assert_eq!(saoma_protocol::pricing::totals(&part.goods).unwrap().total_minor, part.total.minor());
+    assert_eq!(part.reference(None), "split 7-1");
+    assert_eq!(part.reference(Some("桌 7")), "桌 7 · split 7-1");
 }
 
 #[test]

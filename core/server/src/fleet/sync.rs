@@ -18,7 +18,7 @@ use saoma_domain::{
 use saoma_protocol::{
     Amount, Millis, OrderId, RefundId, Sequence, StoreId, TerminalId,
     api::{Goods, GoodsTax, RefundKind, TEXT_LEN_MAX, stands_in_text},
-    journal::Record,
+    journal::{Record, SplitPart},
     message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
     pricing,
 };
@@ -176,8 +176,10 @@ const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
 
 /// What is for a person to look at in cash that is booked all the same, since it lies in the drawer: its lines say something else.
 fn lines_differ(record: &Record) -> Option<String> {
-    let Record::CashSale { amount, goods, .. } = record else { return None };
-    let why = pricing::check_amount(goods, amount.minor()).err()?;
+    let Record::CashSale { amount, goods, split, .. } = record else { return None };
+    // What is sold in parts comes to the total of all of them.
+    let whole = split.as_ref().and_then(|part| pricing::check_amount(&part.goods, part.total.minor()).err());
+    let why = pricing::check_amount(goods, amount.minor()).err().or(whole)?;
     Some(format!("the cash is booked as {amount}, but what was sold does not fit it: {why}"))
 }
 
@@ -191,13 +193,13 @@ fn book_entry(
 ) -> Result<Option<Booking>, StoreError> {
     let at = taken.entry.at;
     match &taken.record {
-        Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier } => {
+        Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split } => {
             let sale =
                 CashSale { payment: *payment, counter: *counter, amount: *amount, tendered_minor: *tendered_minor, at };
             let existing = found(payments::load(tx, scope, *payment))?;
             let booking = book::cash_sale(source, sale, existing.as_ref().map(|stored| &stored.payment));
             if let Booking::Book { after, postings, .. } = &booking {
-                let order = order_of(source, store, &sale, goods, cashier);
+                let order = order_of(source, store, &sale, (goods, cashier, split.as_ref()));
                 insert_sale(tx, scope, source, order, after, postings)?;
             }
             Ok(Some(booking))
@@ -243,7 +245,12 @@ fn readable_line(line: &Goods) -> Goods {
 }
 
 /// A cash sale's order has its payment's number: there is never a second attempt.
-fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], cashier: &str) -> Order {
+fn order_of(
+    source: Source,
+    store: StoreId,
+    sale: &CashSale,
+    (goods, cashier, split): (&[Goods], &str, Option<&SplitPart>),
+) -> Order {
     Order {
         id: OrderId::from_bytes(*sale.payment.as_bytes()),
         amount: sale.amount,
@@ -251,7 +258,8 @@ fn order_of(source: Source, store: StoreId, sale: &CashSale, goods: &[Goods], ca
         terminal: Some(source.terminal),
         counter: Some(sale.counter),
         cashier: Some(readable(cashier)).filter(|cashier| !cashier.is_empty()),
-        reference: None,
+        // As the payments of the other parts have it.
+        reference: split.map(|part| part.reference(None)),
         // Lines that cannot be added up would be added up by whoever reads the order: the entry alone has them.
         goods: if pricing::totals(goods).is_ok() { goods.iter().map(readable_line).collect() } else { Vec::new() },
         created_at: book::believed(sale.at, source.now),

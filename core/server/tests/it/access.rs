@@ -223,6 +223,7 @@ async fn signed_on(merchant: &Merchant, till: &Till) -> String {
         tendered_minor: 100,
         goods: Vec::new(),
         cashier: format!("{OURS} cashier"),
+        split: None,
     };
     let opened = Record::ShiftOpened {
         batch: Sequence(1),

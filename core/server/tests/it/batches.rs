@@ -65,6 +65,7 @@ impl Desk {
             tendered_minor: minor,
             goods: Vec::new(),
             cashier: "李雷".to_owned(),
+            split: None,
         });
         payment
     }
@@ -89,6 +90,7 @@ impl Desk {
             method: Method::CustomerPresented,
             goods: Vec::new(),
             cashier: "李雷".to_owned(),
+            split: None,
         });
     }
 

@@ -3,7 +3,7 @@
 use saoma_protocol::{
     Amount, CashierId, Currency, Millis, PaymentId, RefundId, Sequence,
     api::{Goods, PaymentState, TerminalBooks},
-    journal::{Approver, Entry, GENESIS, Method, Record},
+    journal::{Approver, Entry, GENESIS, Method, Record, SplitPart},
     message::{Envelope, JournalAck, JournalBatch, Verdict},
 };
 
@@ -45,6 +45,7 @@ impl Journal {
             tendered_minor: minor,
             goods: Vec::new(),
             cashier: "Li".to_owned(),
+            split: None,
         });
         payment
     }
@@ -243,6 +244,7 @@ async fn what_does_not_fit_is_held_and_books_nothing() {
         tendered_minor: 5,
         goods: Vec::new(),
         cashier: "Li".to_owned(),
+        split: None,
     });
     journal.refund(sale, 4, 400);
 
@@ -282,6 +284,7 @@ async fn cash_whose_lines_come_to_something_else_is_booked_and_waits_for_a_perso
             tendered_minor: *minor,
             goods: goods.clone(),
             cashier: "Li".to_owned(),
+            split: None,
         });
     }
     let ack = over_https(&till, &journal.all()).await;
@@ -296,6 +299,46 @@ async fn cash_whose_lines_come_to_something_else_is_booked_and_waits_for_a_perso
         let (scope, _) = world.merchant();
         let sale = world.read(move |tx| saoma_store::payments::load_sale(tx, &scope, payment)).await;
         assert_eq!(sale.order.goods.len(), n_lines, "{number}");
+    }
+    world.books_hold().await;
+}
+
+/// Several tenders for one total: each part is booked by itself, and is found by the same words as those that go through core.
+#[actix_web::test]
+async fn cash_that_is_a_part_of_a_split_is_booked_and_its_goods_come_to_the_total() {
+    let world = World::start().await;
+    let till = world.till("Till 1").await;
+    let mut journal = Journal::new(world.now());
+    let line = Goods { discount_minor: 500, ..Goods::plain("hotpot".to_owned(), 1, 12_500) };
+    let split = |of: u64, part: u32, total, goods: Vec<Goods>| {
+        Some(SplitPart { of: Sequence(of), part, total: cny(total), goods })
+    };
+    let parts = [
+        split(1, 1, 12_000, vec![line.clone()]),
+        split(1, 2, 12_000, Vec::new()),
+        // What is sold does not come to this total.
+        split(3, 1, 11_999, vec![line]),
+    ];
+    for (number, split) in (1_u64..).zip(parts) {
+        journal.write(Record::CashSale {
+            payment: PaymentId::for_sale(till.tenant, till.terminal, Sequence(number)),
+            counter: Sequence(number),
+            amount: cny(4_000),
+            tendered_minor: 4_000,
+            goods: Vec::new(),
+            cashier: "Li".to_owned(),
+            split,
+        });
+    }
+    let ack = over_https(&till, &journal.all()).await;
+    let told: Vec<_> = ack.verdicts.iter().map(|verdict| (verdict.sequence.0, verdict.verdict)).collect();
+    assert_eq!((ack.through, told), (Sequence(3), vec![(3, Verdict::Held)]));
+    assert_eq!(books(&till).await, (3, 12_000, 0, 0));
+    for (number, reference) in [(1, "split 1-1"), (2, "split 1-2"), (3, "split 3-1")] {
+        let payment = PaymentId::for_sale(till.tenant, till.terminal, Sequence(number));
+        let (scope, _) = world.merchant();
+        let sale = world.read(move |tx| saoma_store::payments::load_sale(tx, &scope, payment)).await;
+        assert_eq!((sale.order.reference.as_deref(), sale.order.goods.len()), (Some(reference), 0));
     }
     world.books_hold().await;
 }
@@ -317,6 +360,7 @@ async fn what_the_terminal_says_of_sales_through_core_is_kept_and_books_nothing(
         method: Method::CustomerPresented,
         goods: Vec::new(),
         cashier: cashier(),
+        split: None,
     });
     journal.write(Record::SaleSettled { payment, state: PaymentState::Failed, amount_refunded_minor: 0 });
     journal.write(Record::RefundKeyed { refund, payment, amount, void: false, cashier: cashier(), approved_by: None });
@@ -340,6 +384,7 @@ async fn a_text_that_cannot_be_kept_holds_up_no_cash() {
         tendered_minor: 100,
         goods: Vec::new(),
         cashier: format!("Li\0\u{202e}{}", "x".repeat(400)),
+        split: None,
     });
     assert_eq!(over_https(&till, &journal.all()).await, clean(1));
     assert_eq!(books(&till).await.0, 1);

@@ -170,8 +170,16 @@ impl Terminal {
             Tendered::Code => Tender::Code,
             Tendered::Scan => Tender::Scan { code: ScannedCode::new(code_of(sale)) },
         };
-        let keyed =
-            Keyed { payment, counter, amount, tender, goods: Vec::new(), reference: None, cashier: "1".to_owned() };
+        let keyed = Keyed {
+            payment,
+            counter,
+            amount,
+            tender,
+            goods: Vec::new(),
+            reference: None,
+            split: None,
+            cashier: "1".to_owned(),
+        };
         let decision = sale::key(keyed, self.now());
         let intent = Intent { key, fingerprint: String::new(), payment, refund: None };
         if self.canary == Some(Canary::SentBeforeJournaled) {

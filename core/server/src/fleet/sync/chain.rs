@@ -211,6 +211,7 @@ mod tests {
             tendered_minor: 1250,
             goods: Vec::new(),
             cashier: "Li".to_owned(),
+            split: None,
         };
         let good = Entry::new(Sequence(1), Millis(1), GENESIS, sale).unwrap();
         let mut cheaper = good.clone();
