@@ -21,6 +21,7 @@ mod renew;
 mod shift;
 mod show;
 mod training;
+pub mod update;
 
 use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -43,6 +44,7 @@ use crate::{
         self, Room, Till,
         command::{Command, Commands},
     },
+    update::{disk::DiskError, trial::Updates},
 };
 use owner::Owner;
 
@@ -76,6 +78,8 @@ pub enum StartError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("start a thread")]
     Thread(#[source] io::Error),
+    #[error(transparent)]
+    Update(#[from] DiskError),
 }
 
 /// What the agent is made of.
@@ -89,6 +93,8 @@ pub struct Parts {
     pub devices: Devices,
     /// Where the configuration came from, for the page that changes the devices.
     pub source: Source,
+    /// If the boot program started this agent.
+    pub updates: Option<Updates>,
 }
 
 impl Parts {
@@ -105,7 +111,7 @@ impl Parts {
         let core = Core::new(&identity.core_url, tls.clone(), answer_max)?;
         let mqtt = Mqtt::new(&identity, mqtt::options(&identity, tls, &config.link)?);
         let devices = registry::open(&config.peripherals).map_err(StartError::Devices)?;
-        Ok(Self { config, folder, identity, core, mqtt: Some(mqtt), devices, source: Source::default() })
+        Ok(Self { config, folder, identity, core, mqtt: Some(mqtt), devices, source: Source::default(), updates: None })
     }
 }
 
@@ -125,7 +131,7 @@ pub struct Running {
 /// # Errors
 /// `Identity` if another agent runs on this data directory, then `Journal`, `Listen`, `Thread`.
 pub async fn start(parts: Parts) -> Result<Running, StartError> {
-    let Parts { config, folder, identity, core, mqtt, devices, source } = parts;
+    let Parts { config, folder, identity, core, mqtt, devices, source, updates } = parts;
     let lock = folder.lock()?;
     folder.forget_other_keys(&identity);
     let settings = Settings {
@@ -134,6 +140,9 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         pages_max: config.journal.pages_max,
     };
     let (journal, opened) = Journal::open(&settings, identity.terminal, now())?;
+    if let Some(updates) = &updates {
+        updates.before_open(&core).await?;
+    }
     let (reports_in, reports) = mpsc::channel(REPORTS_MAX);
     let counter = Counter::start(devices, reports_in).map_err(StartError::Thread)?;
     let (commands, asked) = Commands::new();
@@ -153,7 +162,8 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let (stop, stopping) = oneshot::channel();
     let held = Held { _lock: lock, folder };
     let kept = journal.clone();
-    let owner = Owner::new(owner::Means { config, held, identity, journal, core, mqtt, counter }, opened).await?;
+    let owner =
+        Owner::new(owner::Means { config, held, identity, journal, core, mqtt, counter, updates }, opened).await?;
     let owner = tokio::spawn(owner.run(owner::Inputs { asked, reports, news, stopping }));
     Ok(Running { till, stop: Some(stop), commands, journal: kept, owner, door, mqtt: connection })
 }

@@ -24,3 +24,4 @@ pub mod systemd;
 pub mod telemetry;
 pub mod till;
 pub mod training;
+pub mod update;

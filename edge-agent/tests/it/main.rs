@@ -33,5 +33,6 @@ mod systemd;
 mod torn;
 mod training;
 mod unplugged;
+mod update;
 mod vault;
 mod weather;
