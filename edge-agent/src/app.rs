@@ -199,7 +199,8 @@ impl Running {
             // The owner may have ended by itself; then there is nobody to tell.
             let _ = stop.send(());
         }
-        if tokio::time::timeout(STOP_MAX, &mut self.owner).await.is_err() {
+        // One that ended by itself was waited for already.
+        if !self.owner.is_finished() && tokio::time::timeout(STOP_MAX, &mut self.owner).await.is_err() {
             tracing::warn!("the agent did not stop in time; what is left is in the journal");
         }
         self.door.close().await;

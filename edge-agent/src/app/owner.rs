@@ -478,7 +478,7 @@ impl Owner {
         self.cashiers_tick();
         self.catalogue_tick();
         self.renewal_tick(now);
-        self.update_tick();
+        self.update_tick().await;
     }
 
     pub(super) async fn look_at_disk(&mut self) {

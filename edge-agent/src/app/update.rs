@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::owner::Owner;
 use crate::{
+    sale::ReceiptState,
+    shift::Shift,
     till::view::UpdateView,
     update::{slots::Program, trial::Updates},
 };
@@ -70,13 +72,20 @@ impl Updating {
 
 impl Owner {
     /// Ends this agent for a release that is ready, once nothing holds it back.
-    pub(super) fn update_tick(&mut self) {
+    pub(super) async fn update_tick(&mut self) {
         self.updating.reached_core |= self.line.is_online();
         let Some(updates) = self.updating.updates.clone() else { return };
         let Some(program) = updates.standing().ready.clone() else { return };
         self.updating.waits = self.update_waits();
-        if self.updating.waits.is_empty() {
+        if !self.updating.waits.is_empty() {
+            return;
+        }
+        // What the next start goes by. An agent that ended for nothing would do so again and again.
+        let slots = updates.slots().clone();
+        if tokio::task::spawn_blocking(move || slots.journal_rests()).await.unwrap_or(false) {
             self.leave_for(&updates, program);
+        } else {
+            self.updating.waits.push(Wait::Unsent);
         }
     }
 
@@ -92,6 +101,8 @@ impl Owner {
     fn update_waits(&self) -> Vec<Wait> {
         let quiet = Duration::from_secs(self.config.update.quiet_seconds);
         let is_paying = self.sales.values().any(|held| held.sale.is_open()) || self.is_paying();
+        let has_slips = self.sales.values().any(|held| held.sale.kept.receipt == ReceiptState::Queued);
+        let is_printing = self.is_printing() || has_slips || self.shift.as_ref().is_some_and(Shift::is_report_queued);
         let is_unsent =
             self.unsent.count > 0 || self.sync.through() < self.sync.head() || self.kept_through < self.sync.head();
         [
@@ -102,7 +113,7 @@ impl Owner {
             (Wait::Unsent, is_unsent),
             (Wait::Basket, self.filling.view().is_some()),
             (Wait::Scan, self.awaiting.is_some()),
-            (Wait::Printing, self.is_printing()),
+            (Wait::Printing, is_printing),
             (Wait::Training, self.training.is_on()),
             (Wait::Core, self.updating.reached_core && !self.line.is_online()),
             (Wait::Keys, self.updating.pressed.elapsed() < quiet),

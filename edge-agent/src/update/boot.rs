@@ -21,6 +21,7 @@ use nix::{
 };
 
 use super::{
+    built,
     disk::{Disk, DiskError, Slots},
     slots::{Found, OnJournal, Place, Start, State},
     trial::{FOLDER, SLOT, WENT_BACK},
@@ -93,7 +94,7 @@ pub(super) fn choose<D: Disk>(slots: &Slots<D>) -> Result<(Start, State), DiskEr
             None => {}
         }
     }
-    let found = Found { fit: &fit, journal_rests: slots.journal_rests() };
+    let found = Found { fit: &fit, image: built(), journal_rests: slots.journal_rests() };
     let start = state.clone().start(found);
     slots.on_journal(start.journal)?;
     slots.change(|state| {

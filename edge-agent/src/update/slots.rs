@@ -104,6 +104,8 @@ impl Default for State {
 pub struct Found<'a> {
     /// Places whose program is whole.
     pub fit: &'a [Place],
+    /// The version of the image's program.
+    pub image: Version,
     /// Nothing is under way and nothing is unsent, as the disk says.
     pub journal_rests: bool,
 }
@@ -164,14 +166,13 @@ impl State {
     #[must_use]
     pub fn start(&mut self, found: Found<'_>) -> Start {
         let settled = |state: &Self, journal| {
-            let others = [state.at, Place::A, Place::B].into_iter().filter(|place| state.program(*place).is_some());
-            // A slot that is not whole any more: another one, and at last the image.
-            let place = if state.at == Place::Image {
-                Place::Image
-            } else {
-                others.into_iter().find(|place| found.fit.contains(place)).unwrap_or(Place::Image)
+            // Not what is not whole any more or has failed, nor what is older than an image that was replaced.
+            let is_of_use = |place: &Place| {
+                let is_good = |program: &Program| program.version > found.image && state.failures(&program.sha256) == 0;
+                state.program(*place).is_some_and(is_good) && found.fit.contains(place)
             };
-            Start { journal, place, guarded: false }
+            let mut slots = [state.at, Place::A, Place::B].into_iter().filter(|_| state.at != Place::Image);
+            Start { journal, place: slots.find(is_of_use).unwrap_or(Place::Image), guarded: false }
         };
         let Some(trial) = self.trial.clone() else { return settled(self, OnJournal::Forget) };
         if trial.starts == 0 && !found.journal_rests {

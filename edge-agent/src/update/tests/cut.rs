@@ -223,7 +223,7 @@ fn what_is_no_program_of_a_release_is_not_started() {
         slots.check(Place::A, &program).unwrap();
         let mode = fs::metadata(slots.path(Place::A)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
-        slots.change(|state| (state.at = Place::A)).unwrap();
+        slots.change(|state| state.at = Place::A).unwrap();
         spoil(&slots.path(Place::A));
         let told = slots.check(Place::A, &program).unwrap_err().to_string();
         assert!(told.contains(words), "{words}: {told}");

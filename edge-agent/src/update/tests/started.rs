@@ -1,6 +1,6 @@
 //! Which program is started, as a table of what a start can find.
 
-use super::program;
+use super::{program, version};
 use crate::update::slots::{Found, OnJournal, Place, STARTS_MAX, State, Trial};
 
 const ALL: &[Place] = &[Place::Image, Place::A, Place::B];
@@ -58,7 +58,7 @@ fn a_start_takes_what_is_in_force_or_on_trial_and_goes_back_when_it_must() {
         ),
     ];
     for (what, mut state, fit, journal_rests, (journal, place, guarded, starts)) in cases {
-        let start = state.start(Found { fit, journal_rests });
+        let start = state.start(Found { fit, image: version("1.0.0"), journal_rests });
         assert_eq!((start.journal, start.place, start.guarded), (journal, place, guarded), "{what}");
         assert_eq!(state.trial.as_ref().map(|trial| trial.starts), starts, "{what}");
         let is_failure = starts.is_none() && matches!(place, A) && what.starts_with("it");
@@ -83,7 +83,7 @@ fn a_release_that_proves_itself_is_kept_and_one_that_fails_is_remembered() {
         again.failed = state.failed.clone();
         assert!(again.give_up(&sha256, "it hung"));
         again.prove("another");
-        let start = again.start(Found { fit: ALL, journal_rests: true });
+        let start = again.start(Found { fit: ALL, image: version("1.0.0"), journal_rests: true });
         assert_eq!((start.place, again.failures(&sha256)), (Place::A, times));
         assert_eq!(again.failed.last().unwrap().why, "it hung");
         state = again;
@@ -91,6 +91,14 @@ fn a_release_that_proves_itself_is_kept_and_one_that_fails_is_remembered() {
     // Once it may have written to the journal, it stays.
     let mut opened = on_trial(|trial| (trial.migrates, trial.opened) = (true, true));
     assert!(!opened.give_up(&sha256, "it hung"));
+}
+
+#[test]
+fn an_image_that_is_newer_than_the_slots_is_started() {
+    for (image, place) in [("1.1.9", Place::B), ("1.2.0", Place::Image), ("2.0.0", Place::Image)] {
+        let found = Found { fit: ALL, image: version(image), journal_rests: true };
+        assert_eq!(state(Place::B).start(found).place, place, "{image}");
+    }
 }
 
 /// An image's program reads what a newer release wrote.
