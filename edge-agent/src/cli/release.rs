@@ -25,7 +25,10 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 #[derive(Debug, Subcommand)]
 pub(super) enum Release {
     /// Draw a key that signs, into a file for its owner alone, and print its public half. One for each person and role.
-    Keygen { file: PathBuf },
+    Keygen {
+        /// PEM; it must not be there yet.
+        file: PathBuf,
+    },
     /// Say whose keys are believed: the first root of a repository, or the one after its last.
     ///
     /// A following root must be signed by enough keys of the one before and of its own: `release sign` adds signatures.
@@ -36,7 +39,9 @@ pub(super) enum Release {
     Timestamp(MakeTimestamp),
     /// Add a signature to a file of the repository that needs several.
     Sign {
+        /// For example REPO/2.root.json.
         file: PathBuf,
+        /// A private key; may be given several times.
         #[arg(long, value_name = "FILE", required = true)]
         key: Vec<PathBuf>,
     },
@@ -46,14 +51,18 @@ pub(super) enum Release {
 
 #[derive(Debug, Args)]
 pub(super) struct MakeRoot {
+    /// The folder.
     repository: PathBuf,
-    /// Public keys of the role, and how many must sign, as 2:HEX,HEX,HEX.
-    #[arg(long, value_parser = keys)]
+    /// Who says whose keys are believed: how many of them must sign, and their public keys.
+    #[arg(long, value_parser = keys, value_name = "2:HEX,HEX,…")]
     root: Keys,
-    #[arg(long, value_parser = keys)]
+    /// Who says which releases there are.
+    #[arg(long, value_parser = keys, value_name = "1:HEX,…")]
     targets: Keys,
-    #[arg(long, value_parser = keys)]
+    /// Who says which list of them is the newest.
+    #[arg(long, value_parser = keys, value_name = "1:HEX,…")]
     timestamp: Keys,
+    /// A private key of the root; may be given several times.
     #[arg(long, value_name = "FILE", required = true)]
     key: Vec<PathBuf>,
     /// Until it expires.
@@ -63,13 +72,16 @@ pub(super) struct MakeRoot {
 
 #[derive(Debug, Args)]
 pub(super) struct Add {
+    /// The folder.
     repository: PathBuf,
+    /// The program, as terminals start it.
     #[arg(long, value_name = "FILE")]
     program: PathBuf,
+    /// The release's version, as 1.2.3.
     #[arg(long = "as", value_name = "VERSION")]
     version: Version,
-    /// As Rust names it.
-    #[arg(long, default_value = std::env::consts::ARCH)]
+    /// As Rust names it (x86_64, aarch64); this machine's without it.
+    #[arg(long, default_value = std::env::consts::ARCH, hide_default_value = true)]
     architecture: String,
     /// The newest migration of the program's journal; this program's without it.
     #[arg(long)]
@@ -77,15 +89,19 @@ pub(super) struct Add {
     /// The oldest journal that it opens.
     #[arg(long, default_value = "20260131000000")]
     journal_min: String,
+    /// A private key of the targets; may be given several times.
     #[arg(long, value_name = "FILE", required = true)]
     key: Vec<PathBuf>,
+    /// Until the list expires.
     #[arg(long, default_value_t = 90)]
     days: u16,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct MakeTimestamp {
+    /// The folder.
     repository: PathBuf,
+    /// A private key of the timestamp; may be given several times.
     #[arg(long, value_name = "FILE", required = true)]
     key: Vec<PathBuf>,
     /// How long a terminal may be kept from newer releases without noticing.

@@ -20,7 +20,7 @@ use nix::{
     unistd::Pid,
 };
 use saoma_edge::{
-    journal::{Settings, Store},
+    journal::{self, Settings, Store},
     link::{enrol::enrol, identity::DataDir, tls},
     update::{
         disk::Slots,
@@ -144,10 +144,26 @@ impl Repository {
 
     /// A program that does this, as the release of that version. `$0` is itself, and `"$@"` what it is started with.
     pub fn publish(&self, version: &str, script: &str) {
+        self.publish_for(version, script, &journal::version());
+    }
+
+    /// One that says that it makes that of the journal.
+    fn publish_for(&self, version: &str, script: &str, journal: &str) {
         let program = self.keys.path().join(version);
         fs::write(&program, format!("#!/bin/sh\n# {version}\n{script}\n")).unwrap();
         let program = program.to_str().unwrap();
-        self.release(&["add", self.folder(), "--program", program, "--as", version, "--key", &self.key("targets")]);
+        self.release(&[
+            "add",
+            self.folder(),
+            "--program",
+            program,
+            "--as",
+            version,
+            "--journal",
+            journal,
+            "--key",
+            &self.key("targets"),
+        ]);
         self.stamp("timestamp");
     }
 
@@ -426,6 +442,37 @@ async fn a_release_that_never_reaches_core_is_gone_back_from() {
     machine.sells().await;
 }
 
+/// One that changes the journal keeps the way back until it opens its till, and opens none before it has reached core.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_that_changes_the_journal_is_gone_back_from_until_it_sells() {
+    const JOURNAL: &str = "29990101000000";
+    let repository = Repository::open();
+    let mut machine = Machine::with(&repository, 8).await;
+    until("a link", async || (machine.till.get("/api/state").await["link"]["online"] == true).then_some(())).await;
+    machine.sells().await;
+    let copy = machine.data().join("slots/journal-before.db");
+    // What it does before it ends: its copy of the journal is there.
+    repository.publish_for("1.0.0", &format!("test -f {} || sleep 600; exit 1", copy.display()), JOURNAL);
+    machine.failed("1.0.0", "ended 3 times").await;
+    machine.runs("0.1.0").await;
+    machine.sells().await;
+    let inside = format!("ip link set lo up && exec {PROGRAM} \"$@\"");
+    let cut_off = format!("exec unshare --user --map-root-user --net sh -c '{inside}' release \"$@\"");
+    repository.publish_for("1.0.1", &cut_off, JOURNAL);
+    machine.failed("1.0.1", "core be reached").await;
+    machine.runs("0.1.0").await;
+    assert!(!copy.exists());
+    machine.sells().await;
+    repository.publish_for("1.0.2", &good(), JOURNAL);
+    machine.runs("1.0.2").await;
+    assert_eq!(machine.started(), ["0.1.0", "0.1.0", "0.1.0", "1.0.2"], "no other opened its till");
+    machine.sells().await;
+    until("core to have it all", async || machine.core.look(|known| (known.journal.len() == 4).then_some(()))).await;
+    machine.switch_off();
+    let verified = machine.beside(&["journal", "verify"]).await;
+    assert!(told(&verified).contains("\"whole\":true"), "{}", told(&verified));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plug_that_is_pulled_in_the_switch_leaves_one_release_or_the_other() {
     let repository = Repository::open();
@@ -530,8 +577,8 @@ fn a_journal_that_a_newer_release_has_changed_is_opened_by_no_command() {
     let key = || fs::read(folder.path().join("journal.key")).unwrap();
     let before = key();
     let commands: [&[&str]; 6] = [
-        &["run"],
         &["journal", "rekey"],
+        &["run"],
         &["journal", "verify"],
         &["journal", "export"],
         &["journal", "replay"],

@@ -182,6 +182,17 @@ fn the_power_may_go_at_every_step() {
 }
 
 #[test]
+fn what_the_journal_needs_is_left_free() {
+    let folder = terminal();
+    let slots = Slots::of(folder.path());
+    slots.check_room(1, 1).unwrap();
+    for (length, kept_free) in [(u64::MAX, 0), (1, u64::MAX)] {
+        let told = slots.check_room(length, kept_free).unwrap_err().to_string();
+        assert!(told.contains("make room"), "{told}");
+    }
+}
+
+#[test]
 fn what_was_written_since_is_not_given_up_for_a_way_back() {
     let folder = terminal();
     let (data, slots) = (folder.path(), Slots::of(folder.path()));
