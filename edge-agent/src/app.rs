@@ -23,6 +23,7 @@ mod shift;
 mod show;
 mod split;
 mod training;
+pub mod update;
 
 use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -45,6 +46,7 @@ use crate::{
         self, Room, Till,
         command::{Command, Commands},
     },
+    update::{disk::DiskError, trial::Updates},
 };
 use owner::Owner;
 
@@ -78,6 +80,8 @@ pub enum StartError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("start a thread")]
     Thread(#[source] io::Error),
+    #[error(transparent)]
+    Update(#[from] DiskError),
 }
 
 /// What the agent is made of.
@@ -91,6 +95,8 @@ pub struct Parts {
     pub devices: Devices,
     /// Where the configuration came from, for the page that changes the devices.
     pub source: Source,
+    /// If the boot program started this agent.
+    pub updates: Option<Updates>,
 }
 
 impl Parts {
@@ -107,7 +113,7 @@ impl Parts {
         let core = Core::new(&identity.core_url, tls.clone(), answer_max)?;
         let mqtt = Mqtt::new(&identity, mqtt::options(&identity, tls, &config.link)?);
         let devices = registry::open(&config.peripherals).map_err(StartError::Devices)?;
-        Ok(Self { config, folder, identity, core, mqtt: Some(mqtt), devices, source: Source::default() })
+        Ok(Self { config, folder, identity, core, mqtt: Some(mqtt), devices, source: Source::default(), updates: None })
     }
 }
 
@@ -127,7 +133,7 @@ pub struct Running {
 /// # Errors
 /// `Identity` if another agent runs on this data directory, then `Journal`, `Listen`, `Thread`.
 pub async fn start(parts: Parts) -> Result<Running, StartError> {
-    let Parts { config, folder, identity, core, mqtt, devices, source } = parts;
+    let Parts { config, folder, identity, core, mqtt, devices, source, updates } = parts;
     let lock = folder.lock()?;
     folder.forget_other_keys(&identity);
     let settings = Settings {
@@ -136,6 +142,9 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         pages_max: config.journal.pages_max,
     };
     let (journal, opened) = Journal::open(&settings, identity.terminal, now())?;
+    if let Some(updates) = &updates {
+        updates.before_open(&core).await?;
+    }
     let (reports_in, reports) = mpsc::channel(REPORTS_MAX);
     let counter = Counter::start(devices, reports_in).map_err(StartError::Thread)?;
     let (commands, asked) = Commands::new();
@@ -155,7 +164,8 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let (stop, stopping) = oneshot::channel();
     let held = Held { _lock: lock, folder };
     let kept = journal.clone();
-    let owner = Owner::new(owner::Means { config, held, identity, journal, core, mqtt, counter }, opened).await?;
+    let owner =
+        Owner::new(owner::Means { config, held, identity, journal, core, mqtt, counter, updates }, opened).await?;
     let owner = tokio::spawn(owner.run(owner::Inputs { asked, reports, news, stopping }));
     Ok(Running { till, stop: Some(stop), commands, journal: kept, owner, door, mqtt: connection })
 }
@@ -191,7 +201,8 @@ impl Running {
             // The owner may have ended by itself; then there is nobody to tell.
             let _ = stop.send(());
         }
-        if tokio::time::timeout(STOP_MAX, &mut self.owner).await.is_err() {
+        // One that ended by itself was waited for already.
+        if !self.owner.is_finished() && tokio::time::timeout(STOP_MAX, &mut self.owner).await.is_err() {
             tracing::warn!("the agent did not stop in time; what is left is in the journal");
         }
         self.door.close().await;

@@ -1,11 +1,14 @@
 //! The command line. Results on standard output, everything else on standard error; errors end in what to do.
 
+mod boot;
 mod config;
 mod doctor;
 mod enrol;
 mod journal;
+mod release;
 mod run;
 mod simulate;
+mod update;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -32,6 +35,19 @@ pub struct Cli {
 enum Command {
     /// Run the agent until it is stopped (SIGINT, SIGTERM). Prints one line of JSON when the till is open.
     Run,
+    /// Start the program whose turn it is: the image's, or a release in a slot. What the system starts.
+    ///
+    /// Reads the slots beside the journal and no configuration. A release on trial that has not proven itself in its time is
+    /// ended, and the one before started again.
+    ///
+    /// Example: saoma-edge boot --data-dir /var/lib/saoma-edge -- --config /etc/saoma-edge/edge.toml run
+    Boot(boot::Boot),
+    /// See how releases of this program stand on this terminal. May run beside the agent.
+    #[command(subcommand)]
+    Update(update::Update),
+    /// Make and sign releases. For those who make them, not for terminals.
+    #[command(subcommand)]
+    Release(release::Release),
     /// Make this machine a terminal, once, with a claim code from the dashboard.
     Enrol(enrol::Enrol),
     /// Look at the configuration.
@@ -95,7 +111,10 @@ impl Cli {
         let source = Source::new(config, environment);
         let load = || source.load();
         match command {
-            Command::Run => run::run(load()?, source)?,
+            Command::Run => run::run(run::config(&source)?, source)?,
+            Command::Boot(boot) => boot.run()?,
+            Command::Update(update) => return update.run(&load()?),
+            Command::Release(release) => release.run()?,
             Command::Enrol(enrol) => enrol.run(&load()?)?,
             Command::Config(show) => show.run(load)?,
             Command::Doctor(doctor) => return doctor.run(load()),

@@ -6,6 +6,7 @@
 pub mod edit;
 mod peripherals;
 pub mod source;
+mod update;
 
 use std::{
     net::SocketAddr,
@@ -15,6 +16,8 @@ use std::{
 pub use peripherals::{Parity, PeripheralsConfig, SpeakerLanguage};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+
+pub use update::UpdateConfig;
 
 /// Prefix of every environment variable that sets an option.
 pub const ENVIRONMENT_PREFIX: &str = "SAOMA_EDGE_";
@@ -28,6 +31,7 @@ pub struct Config {
     pub journal: JournalConfig,
     pub peripherals: PeripheralsConfig,
     pub telemetry: TelemetryConfig,
+    pub update: UpdateConfig,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +111,7 @@ impl Default for Config {
             journal: JournalConfig::default(),
             peripherals: PeripheralsConfig::default(),
             telemetry: TelemetryConfig::default(),
+            update: UpdateConfig::default(),
         }
     }
 }
@@ -290,6 +295,23 @@ pub const EXPLAINED: &[Explained] = &[
         name: "telemetry.otlp_endpoint",
         what: "Base address of an OpenTelemetry collector (OTLP over HTTP, for example http://127.0.0.1:4318). Empty: off.",
     },
+    Explained {
+        name: "update.repository",
+        what: "Address of the folder with signed releases, http or https. Empty: this terminal does not update itself.",
+    },
+    Explained {
+        name: "update.root",
+        what: "File with the keys that releases are believed by: the first root.json of `saoma-edge release root`.",
+    },
+    Explained { name: "update.check_seconds", what: "How often the repository is looked at; 1 to 604800." },
+    Explained {
+        name: "update.trial_seconds",
+        what: "How long a new release has from its start until it sells and has reached core; 4 to 3600. Else it is gone back from.",
+    },
+    Explained {
+        name: "update.quiet_seconds",
+        what: "How long nobody must have pressed anything before a release is switched to; 0 to 3600.",
+    },
 ];
 
 /// Why there is no configuration.
@@ -322,7 +344,21 @@ impl Config {
             }
             None => String::new(),
         };
-        Self::read(&text, file.unwrap_or(Path::new("")), environment)
+        Self::read(&text, file.unwrap_or(Path::new("")), environment, false)
+    }
+
+    /// As [`Self::load`]; options that this program does not know are passed over, and named.
+    ///
+    /// # Errors
+    /// As there, but for `Unknown`.
+    pub fn load_known(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let text = file.map(std::fs::read_to_string).transpose();
+        let path = file.unwrap_or(Path::new(""));
+        let text = text.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?.unwrap_or_default();
+        Self::read(&text, path, environment, true)
     }
 
     /// As [`Self::load`], of the text that is in `file` or is to be.
@@ -330,12 +366,19 @@ impl Config {
         text: &str,
         file: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
+        only_known: bool,
     ) -> Result<Self, ConfigError> {
         let mut table = text
             .parse::<Table>()
             .map_err(|error| ConfigError::Syntax { path: file.to_owned(), why: error.to_string() })?;
         let defaults = Table::try_from(Self::default()).map_err(|error| ConfigError::Unknown(error.to_string()))?;
+        if only_known {
+            update::forget_unknown(&mut table, &defaults);
+        }
         for (name, value) in environment {
+            if only_known && !update::is_known(&defaults, &name) {
+                continue;
+            }
             let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
             set(&mut table, &defaults, &path.to_ascii_lowercase(), &value).map_err(|why| ConfigError::Environment {
                 name,
@@ -366,6 +409,7 @@ impl Config {
         range("link.poll_ms", signed(self.link.poll_ms), 500..=60_000)?;
         range("link.keep_alive_seconds", signed(self.link.keep_alive_seconds), 5..=600)?;
         range("link.reconnect_ms_max", signed(self.link.reconnect_ms_max), 1_000..=600_000)?;
+        self.update.check()?;
         self.peripherals.check()
     }
 

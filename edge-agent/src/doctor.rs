@@ -8,6 +8,7 @@ mod devices;
 mod disk;
 mod journal;
 mod link;
+mod update;
 mod wire;
 
 use saoma_protocol::Millis;
@@ -80,6 +81,7 @@ pub async fn examine(config: &Config, print: bool) -> Vec<Finding> {
     }
     let folder = DataDir::as_it_is(&config.data_dir);
     findings.extend(disk::look(config));
+    findings.extend(update::look(config));
     let identity = folder.identity();
     match &identity {
         Ok(identity) => findings.extend(of_enrolled(config, &folder, identity, now()).await),

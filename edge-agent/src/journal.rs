@@ -20,6 +20,7 @@ mod schema;
 mod seal;
 mod shifts;
 mod splits;
+mod standing;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub use open::{Lock, Settings, Verified, lock, look, verify};
 pub use rekey::{Rekeyed, rekey};
 pub use replay::Replayed;
 pub use seal::SealError;
+pub use standing::{copy, last_written, rests, version, version_of};
 pub use store::Store;
 
 /// Jobs that may wait for the journal's thread. The till asks for one at a time; the rest are pages that read.
@@ -61,6 +63,11 @@ pub enum JournalError {
     Unwritable { why: String },
     #[error("use the journal {path}: {why}")]
     Open { path: PathBuf, why: String },
+    #[error(
+        "use the journal {path}: a newer saoma-edge has changed it (migration {version}), and this one would not understand it; start \
+         that one"
+    )]
+    Newer { path: PathBuf, version: String },
     #[error("trust the journal {path}: {why}; do not delete it, it holds sales: call the service")]
     Damaged { path: PathBuf, why: String },
     #[error(transparent)]

@@ -26,3 +26,4 @@ pub mod systemd;
 pub mod telemetry;
 pub mod till;
 pub mod training;
+pub mod update;

@@ -361,7 +361,7 @@ impl Owner {
             return;
         }
         let health = Health {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: self.updating.version(),
             at,
             peripherals: self.devices.values().cloned().collect(),
             unsent: self.unsent_view(),

@@ -31,6 +31,7 @@ use super::{
     renew::Renewal,
     split::{PartOf, Splits},
     training::Training,
+    update::Updating,
 };
 use crate::{
     cashiers::Cashiers,
@@ -51,6 +52,7 @@ use crate::{
         command::{Asked, Command, Pressed, Reply, SaleRequest, Sold, TillEvent},
         view::{DisplayView, SaleView, StateView},
     },
+    update::trial::Updates,
 };
 
 /// How often what waits is looked at.
@@ -77,6 +79,7 @@ pub(super) struct Means {
     pub(super) core: Core,
     pub(super) mqtt: Option<Mqtt>,
     pub(super) counter: Counter,
+    pub(super) updates: Option<Updates>,
 }
 
 /// Where things come from.
@@ -142,6 +145,7 @@ pub(super) struct Owner {
     pub(super) events: broadcast::Sender<TillEvent>,
     /// Slips that wait for paper.
     pub(super) paper: Paper,
+    pub(super) updating: Updating,
     /// The agent is asked to stop, and does so at this moment at the latest.
     stop_by: Option<Instant>,
 }
@@ -222,7 +226,7 @@ impl Owner {
     /// # Errors
     /// `Journal`.
     pub(super) async fn new(means: Means, opened: Opened) -> Result<Self, StartError> {
-        let Means { config, held, identity, journal, core, mqtt, counter } = means;
+        let Means { config, held, identity, journal, core, mqtt, counter, updates } = means;
         let Opened {
             head,
             synced_through,
@@ -293,6 +297,7 @@ impl Owner {
             told: None,
             events,
             paper: Paper::default(),
+            updating: Updating::new(updates),
             stop_by: None,
         };
         owner.look_at_disk().await;
@@ -345,7 +350,7 @@ impl Owner {
     }
 
     /// Begins nothing new from here on; what is under way ends first.
-    fn begin_stop(&mut self) {
+    pub(super) fn begin_stop(&mut self) {
         tracing::info!(paying = self.is_paying(), printing = self.is_printing(), "stopping");
         self.stop_by = Some(Instant::now() + PAYMENTS_MAX);
         // They are answered `stopping`.
@@ -357,6 +362,9 @@ impl Owner {
         if self.stop_by.is_some() && command.begins_something() {
             // Whoever asks hears `stopping`, since the reply is dropped.
             return;
+        }
+        if command.begins_something() {
+            self.updating.pressed();
         }
         // A reply that nobody waits for any more is not an error: the page went away.
         match command {
@@ -458,7 +466,10 @@ impl Owner {
             Report::Used { kind, failure } => self.notes.used(kind, failure.as_ref(), now()),
             Report::Absent(kind) => self.device_gone(kind),
             Report::Scanned(_) if self.stop_by.is_some() => {}
-            Report::Scanned(text) => self.hardware_scan(text).await,
+            Report::Scanned(text) => {
+                self.updating.pressed();
+                self.hardware_scan(text).await;
+            }
             Report::Card { reading, news } => self.card_news(reading, news).await,
         }
     }
@@ -491,6 +502,7 @@ impl Owner {
         self.cashiers_tick();
         self.catalogue_tick();
         self.renewal_tick(now);
+        self.update_tick().await;
     }
 
     pub(super) async fn look_at_disk(&mut self) {
@@ -526,7 +538,7 @@ impl Owner {
 
     /// Whether money may be moving at this moment: a request about it is under way, or a customer confirms on the phone. A code
     /// that is merely on show is none of that, nor is what waits for a core that is away: the next start goes on with these.
-    fn is_paying(&self) -> bool {
+    pub(super) fn is_paying(&self) -> bool {
         let moves = |sale: &Sale| {
             let confirming = matches!(
                 sale.state(),

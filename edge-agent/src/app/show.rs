@@ -96,6 +96,7 @@ impl Owner {
                 .collect(),
             peripherals: self.devices.values().cloned().collect(),
             alarms: self.alarms.all(),
+            update: self.updating.view(),
         }
     }
 

@@ -8,13 +8,23 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     app::{self, Parts, Pulse},
-    config::{Config, source::Source},
+    config::{Config, ConfigError, source::Source},
     systemd::{Systemd, Word},
     telemetry,
+    update::{
+        built,
+        fetch::keep_up,
+        trial::{Updates, WENT_BACK},
+    },
 };
 
 /// Threads for MQTT, HTTPS and the owner of the state; more would only wait.
 const THREADS: usize = 2;
+
+/// A release that was gone back to runs also with a configuration that the one after it was given.
+pub(super) fn config(source: &Source) -> Result<Config, ConfigError> {
+    if std::env::var_os(WENT_BACK).is_some() { source.load_known() } else { source.load() }
+}
 
 pub(super) fn run(config: Config, source: Source) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -28,7 +38,10 @@ pub(super) fn run(config: Config, source: Source) -> Result<()> {
 async fn serve(config: Config, source: Source) -> Result<()> {
     let systemd = Systemd::of(|name| std::env::var_os(name), std::process::id())?.map(Arc::new);
     let telemetry_config = config.telemetry.clone();
-    let parts = Parts { source, ..Parts::from_config(config)? };
+    let (update, free_bytes_min) = (config.update.clone(), config.journal.free_bytes_min);
+    let updates = Updates::of(|name| std::env::var(name).ok(), &config.data_dir);
+    let parts = Parts { source, updates: updates.clone(), ..Parts::from_config(config)? };
+    let (folder, core) = (parts.folder.clone(), parts.core.clone());
     let terminal = parts.identity.terminal;
     let _telemetry = telemetry::start(&telemetry_config, Some(terminal.to_string()))?;
     // Before anything is promised: a stop that comes early is a stop as well.
@@ -41,7 +54,7 @@ async fn serve(config: Config, source: Source) -> Result<()> {
         "till": format!("http://{till}/"),
         "display": format!("http://{till}/display"),
         "terminal": terminal,
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": updates.as_ref().map_or_else(built, Updates::version),
     });
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{ready}").and_then(|()| stdout.flush()).context("say that the till is open")?;
@@ -50,15 +63,30 @@ async fn serve(config: Config, source: Source) -> Result<()> {
         systemd.tell(Word::Ready { till });
         tokio::spawn(vouch(Arc::clone(systemd), running.pulse()));
     }
+    if let Some(updates) = &updates {
+        tokio::spawn(updates.clone().prove(till));
+        if !update.repository.is_empty() {
+            tokio::spawn(keep_up(updates.clone(), update.clone(), free_bytes_min, core));
+        }
+    }
+    let leaving = || updates.as_ref().and_then(|updates| updates.standing().leaving.clone());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-        () = running.ended() => bail!("go on: the agent ended by a mistake of its own; the log says which. Start it again"),
+        () = running.ended() => if leaving().is_none() {
+            bail!("go on: the agent ended by a mistake of its own; the log says which. Start it again");
+        },
     }
     if let Some(systemd) = &systemd {
         systemd.tell(Word::Stopping);
     }
     running.stop().await;
+    if let (Some(updates), Some((program, needs_core))) = (&updates, leaving()) {
+        // Nobody else may sell between the last look at the journal and the switch.
+        let _lock = folder.lock()?;
+        let switched = updates.switch(&program, needs_core, update.trial_seconds)?;
+        tracing::info!(version = %program.version, switched, "the next start tries this release");
+    }
     tracing::info!("stopped");
     Ok(())
 }

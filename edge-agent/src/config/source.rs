@@ -79,6 +79,14 @@ impl Source {
         Config::load(self.file.as_deref(), self.environment.iter().cloned())
     }
 
+    /// As [`Self::load`], without what only another release knows.
+    ///
+    /// # Errors
+    /// As [`Config::load_known`].
+    pub fn load_known(&self) -> Result<Config, ConfigError> {
+        Config::load_known(self.file.as_deref(), self.environment.iter().cloned())
+    }
+
     /// The variable that sets this option of the peripherals, if one does.
     #[must_use]
     pub fn variable_of(&self, option: &str) -> Option<&str> {
@@ -120,7 +128,7 @@ impl Source {
         let text = fs::read_to_string(&real).map_err(|error| read_only(error.to_string()))?;
         let edited =
             edit::set(&text, SECTION, options).map_err(|why| ChangeError::Unclear { path: path.clone(), why })?;
-        let config = Config::read(&edited, path, self.environment.iter().cloned()).map_err(ChangeError::from)?;
+        let config = Config::read(&edited, path, self.environment.iter().cloned(), false).map_err(ChangeError::from)?;
         fits(&config)?;
         if edited == text {
             return Ok(config);

@@ -10,7 +10,7 @@ use diesel::{Connection as _, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use saoma_protocol::{Sequence, TerminalId, journal::GENESIS};
 
-use super::{JournalError, Store, keys::Keys, plain, rekey, seal::Seals};
+use super::{JournalError, Store, keys::Keys, plain, rekey, seal::Seals, standing};
 
 pub(super) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
@@ -160,6 +160,8 @@ pub(super) fn connect(settings: &Settings) -> Result<Store, JournalError> {
             other => other,
         });
     }
+    // Here, so that no command goes past it.
+    standing::check_known(&mut store.connection, path)?;
     if settings.pages_max > 0 {
         store.execute(&format!("PRAGMA max_page_count = {}", settings.pages_max))?;
     }

@@ -13,6 +13,7 @@ use super::{
     split::{PartOfView, SplitView},
 };
 use crate::{
+    app::update::Wait,
     held::Held,
     journal::Books,
     peripherals::{
@@ -193,6 +194,8 @@ pub struct StateView {
     pub open_sales: Vec<PaymentId>,
     pub peripherals: Vec<PeripheralHealth>,
     pub alarms: Vec<AlarmView>,
+    /// Of the program itself, if it updates itself here.
+    pub update: Option<UpdateView>,
 }
 
 /// The state with the till's clock.
@@ -304,6 +307,18 @@ pub struct AlarmView {
     pub code: String,
     pub message: String,
     pub at: Millis,
+}
+
+/// How the next release stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UpdateView {
+    pub running: String,
+    /// The one that runs has not proven itself yet.
+    pub on_trial: bool,
+    pub next: Option<String>,
+    pub waits_for: Vec<Wait>,
+    /// Why there is none, if something is wrong.
+    pub trouble: Option<String>,
 }
 
 /// `GET /api/books`.

@@ -36,5 +36,6 @@ mod systemd;
 mod torn;
 mod training;
 mod unplugged;
+mod update;
 mod vault;
 mod weather;

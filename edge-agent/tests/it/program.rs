@@ -94,7 +94,7 @@ fn the_configuration_explains_itself() {
 #[test]
 fn help_teaches() {
     let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 21] = [
         &[],
         &["run"],
         &["enrol"],
@@ -106,6 +106,16 @@ fn help_teaches() {
         &["journal", "replay"],
         &["journal", "rekey"],
         &["simulate"],
+        &["boot"],
+        &["update"],
+        &["update", "status"],
+        &["update", "check"],
+        &["release"],
+        &["release", "keygen"],
+        &["release", "root"],
+        &["release", "add"],
+        &["release", "timestamp"],
+        &["release", "sign"],
     ];
     let help = commands.map(|command| {
         let told = output(folder.path(), &[command, &["--help"]].concat());

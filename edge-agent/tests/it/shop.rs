@@ -149,7 +149,7 @@ async fn start(folder: &Path, core_url: &str, broker: Option<u16>, extras: &Extr
         options.set_transport(Transport::tcp());
         Mqtt::new(&identity, options)
     });
-    app::start(Parts { config, folder, identity, core, mqtt, devices, source }).await
+    app::start(Parts { config, folder, identity, core, mqtt, devices, source, updates: None }).await
 }
 
 impl Shop {

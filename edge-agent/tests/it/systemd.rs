@@ -235,6 +235,16 @@ fn the_unit_gives_a_stop_the_time_that_it_takes() {
     assert!(seconds("WatchdogSec") > stop);
 }
 
+#[test]
+fn the_unit_starts_the_boot_program_on_the_folder_that_it_lets_it_write_to() {
+    let unit = fs::read_to_string(deploy().join("saoma-edge.service")).unwrap();
+    let start = setting(&unit, "ExecStart");
+    let folder = format!("/var/lib/{}", setting(&unit, "StateDirectory"));
+    assert!(start.starts_with(&format!("/usr/bin/saoma-edge boot --data-dir {folder} -- ")), "{start}");
+    let shown = Command::new(env!("CARGO_BIN_EXE_saoma-edge")).arg("config").output().unwrap();
+    assert!(told(&shown).contains(&format!("data_dir = {folder:?}")), "the configuration has the same");
+}
+
 /// Names of people and groups that the files give each other.
 #[test]
 fn systemd_makes_the_user_the_groups_and_the_folder_that_the_unit_names() {

@@ -210,6 +210,17 @@ export interface Basket {
   };
 }
 
+export type UpdateWait = 'payment' | 'unsent' | 'basket' | 'scan' | 'printing' | 'training' | 'core' | 'keys';
+
+/** How the next release stands. */
+export interface Update {
+  running: string;
+  on_trial: boolean;
+  next: string | null;
+  waits_for: UpdateWait[];
+  trouble: string | null;
+}
+
 export interface TillState {
   version: string;
   till: { merchant_name: string; store_name: string; terminal_name: string };
@@ -241,6 +252,8 @@ export interface TillState {
   open_sales: string[];
   peripherals: Peripheral[];
   alarms: Alarm[];
+  /** Of the program itself; null if it does not update itself here. */
+  update?: Update | null;
   now: number;
 }
 

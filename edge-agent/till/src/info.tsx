@@ -3,20 +3,23 @@
 import { clock, useModel, useText } from './hooks';
 import { compareBooks, openDrawer, selfTest } from './store';
 import { fill } from './text';
+import { updateLine } from './text-update';
 import { Key } from './till';
 
 export function InfoScreen() {
-  const { state } = useModel();
+  const { state, language } = useModel();
   const t = useText();
   if (state === null) return <p class="big">{t.agentGone}</p>;
+  const update = updateLine(language, state.update);
   const sign = (up: boolean): string => (up ? '✓' : '✗');
   return (
     <div class="two info">
       <section>
-        <h2>{t.info} · {state.till.merchant_name} · {state.version}</h2>
+        <h2>{t.info} · {state.till.merchant_name} · {state.update?.running ?? state.version}</h2>
         <p>{t.links}: MQTT {sign(state.link.mqtt)} · HTTPS {sign(state.link.https)} · {fill(t.journalSent, state.sync.through, state.sync.head)}</p>
         {state.sync.stopped !== null && <p class="why">{t.syncStopped}: #{state.sync.stopped.sequence} {state.sync.stopped.why}</p>}
         {!state.disk.ok && <p class="why">{t.diskFull}: {state.disk.detail}</p>}
+        {update !== null && <p data-update>{update}</p>}
         <h2>{t.peripherals}</h2>
         <ul class="devices">
           {state.peripherals.map(({ kind, driver, state: health, detail }) => (

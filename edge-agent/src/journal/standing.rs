@@ -1,0 +1,135 @@
+//! How a journal stands, told without its key and whatever program wrote it: for those who decide which program may open it.
+
+use std::path::Path;
+
+use diesel::{
+    connection::SimpleConnection as _,
+    migration::{Migration, MigrationSource as _},
+    prelude::*,
+    sql_types,
+    sqlite::Sqlite,
+};
+
+use super::{JournalError, open::MIGRATIONS};
+
+#[derive(QueryableByName)]
+struct Text {
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    value: Option<String>,
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = sql_types::BigInt)]
+    value: i64,
+}
+
+/// The migrations that this program knows, oldest first.
+fn known() -> Vec<String> {
+    // They are in the program, and were read when it was built.
+    let migrations: Vec<Box<dyn Migration<Sqlite>>> = MIGRATIONS.migrations().unwrap_or_default();
+    let mut known: Vec<String> = migrations.iter().map(|one| one.name().version().to_string()).collect();
+    known.sort();
+    known
+}
+
+/// The journal that this program makes: its newest migration.
+#[must_use]
+pub fn version() -> String {
+    known().pop().unwrap_or_default()
+}
+
+/// The newest migration of the journal in `path`; empty if it has none.
+///
+/// # Errors
+/// `Open`, `Database`.
+pub fn version_of(path: &Path) -> Result<String, JournalError> {
+    Ok(applied(&mut connect(path)?)?.pop().unwrap_or_default())
+}
+
+/// No program opens a journal that has what it does not know: it would leave that behind, or under a key that is gone.
+///
+/// # Errors
+/// `Newer`, `Database`.
+pub(super) fn check_known(connection: &mut SqliteConnection, path: &Path) -> Result<(), JournalError> {
+    let known = known();
+    match applied(connection)?.into_iter().find(|version| !known.contains(version)) {
+        Some(version) => Err(JournalError::Newer { path: path.to_owned(), version }),
+        None => Ok(()),
+    }
+}
+
+fn applied(connection: &mut SqliteConnection) -> Result<Vec<String>, JournalError> {
+    const TABLE: &str = "__diesel_schema_migrations";
+    let tables = format!("SELECT count(*) AS value FROM sqlite_master WHERE type = 'table' AND name = '{TABLE}'");
+    if number(connection, &tables)? == 0 {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Text> =
+        diesel::sql_query(format!("SELECT version AS value FROM {TABLE} ORDER BY version")).load(connection)?;
+    Ok(rows.into_iter().filter_map(|row| row.value).collect())
+}
+
+/// Whether nothing is to be found out about any sale, no total is paid in part, and core has every entry.
+///
+/// # Errors
+/// `Open`, `Database` (also if its tables are others: a much older or a newer program's).
+pub fn rests(path: &Path) -> Result<bool, JournalError> {
+    let mut connection = connect(path)?;
+    let unsettled = "SELECT (SELECT count(*) FROM sales WHERE open = 1) + (SELECT count(*) FROM entries WHERE sequence > \
+                     coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'synced_through'), 0)) AS value";
+    // A journal of before has no such table.
+    let has_splits = "SELECT count(*) AS value FROM sqlite_master WHERE type = 'table' AND name = 'splits'";
+    let mut open = number(&mut connection, unsettled)?;
+    if number(&mut connection, has_splits)? > 0 {
+        open += number(&mut connection, "SELECT count(*) AS value FROM splits WHERE open = 1")?;
+    }
+    Ok(open == 0)
+}
+
+/// What was written last in a journal: one of which this is the same has nothing that the other lacks.
+///
+/// # Errors
+/// `Open`, `Database`.
+pub fn last_written(path: &Path) -> Result<[i64; 4], JournalError> {
+    let mut connection = connect(path)?;
+    let mut last = [0; 4];
+    for (last, what) in last.iter_mut().zip([
+        "max(sequence) FROM entries",
+        "max(counter) FROM sales",
+        "max(id) FROM pushes_seen",
+        "CAST(value AS INTEGER) FROM meta WHERE name = 'synced_through'",
+    ]) {
+        *last = number(&mut connection, &format!("SELECT coalesce((SELECT {what}), 0) AS value"))?;
+    }
+    Ok(last)
+}
+
+/// A copy of the journal in `from`, with all that was committed, as one file that is not there yet.
+///
+/// # Errors
+/// `Open`, `Database`, `Full`.
+pub fn copy(from: &Path, to: &Path) -> Result<(), JournalError> {
+    let mut connection = connect(from)?;
+    let to = to.to_str().ok_or_else(|| unopened(to, "its path is not UTF-8".to_owned()))?;
+    diesel::sql_query("VACUUM INTO ?").bind::<sql_types::Text, _>(to).execute(&mut connection)?;
+    Ok(())
+}
+
+fn connect(path: &Path) -> Result<SqliteConnection, JournalError> {
+    if !path.exists() {
+        return Err(unopened(path, "there is no such file".to_owned()));
+    }
+    let shown = path.to_str().ok_or_else(|| unopened(path, "its path is not UTF-8".to_owned()))?;
+    let mut connection = SqliteConnection::establish(shown).map_err(|error| unopened(path, error.to_string()))?;
+    connection.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF;")?;
+    Ok(connection)
+}
+
+fn unopened(path: &Path, why: String) -> JournalError {
+    JournalError::Open { path: path.to_owned(), why }
+}
+
+fn number(connection: &mut SqliteConnection, sql: &str) -> Result<i64, JournalError> {
+    Ok(diesel::sql_query(sql).get_result::<Number>(connection)?.value)
+}
