@@ -37,6 +37,9 @@ export type WebhookEndpoint = Schemas['WebhookEndpointView'];
 export type WebhookEventType = Schemas['WebhookEventType'];
 export type WebhookDelivery = Schemas['WebhookDeliveryView'];
 export type WebhookDeliveryState = Schemas['WebhookDeliveryState'];
+export type PluginPackage = Schemas['PluginPackageView'];
+export type PluginPublisher = Schemas['PluginPublisherView'];
+export type PluginRollout = Schemas['PluginRolloutView'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */
 export async function authorized(request: Request): Promise<Response> {
