@@ -25,6 +25,9 @@ import { ReconciliationFrame, ReconciliationRoom } from './rooms/reconciliation'
 import { SettlementStatementRoom } from './rooms/settlement-statement';
 import { ChoosePassword, SignIn } from './rooms/sign-in';
 import { StatementRoom } from './rooms/statement';
+import { StoredValueAccountRoom } from './rooms/stored-value-account';
+import { AcceptorsRoom } from './rooms/stored-value-acceptors';
+import { StoredValueFrame, StoredValueRoom } from './rooms/stored-value';
 import { TerminalsRoom } from './rooms/terminals';
 import { WebhookRoom } from './rooms/webhook';
 import { WebhooksRoom } from './rooms/webhooks';
@@ -123,6 +126,13 @@ function Door() {
                 <Route path="/books" element={<BooksRoom />} />
                 <Route path="/books/:account" element={<StatementRoom />} />
               </>
+            )}
+            {may(role, 'read_stored_value') && (
+              <Route path="/stored-value" element={<StoredValueFrame role={role} />}>
+                <Route index element={<StoredValueRoom role={role} currency={session.tenant?.currency ?? ''} />} />
+                <Route path="accounts/:account" element={<StoredValueAccountRoom person={session.person} />} />
+                {may(role, 'manage_people') && <Route path="acceptors" element={<AcceptorsRoom />} />}
+              </Route>
             )}
             {role === 'owner' && <Route path="/webhooks" element={<WebhooksRoom />} />}
             {role === 'owner' && <Route path="/webhooks/:endpoint" element={<WebhookRoom />} />}

@@ -9,7 +9,8 @@ const TABLES: Readonly<Record<Role, string>> = {
 };
 const NAMES: Readonly<Record<Right, string>> = {
   read_payments: 'ReadPayments', read_books: 'ReadBooks', reconcile: 'Reconcile', manage_cashiers: 'ManageCashiers',
-  publish_plugins: 'PublishPlugins', manage_plugins: 'ManagePlugins',
+  publish_plugins: 'PublishPlugins', manage_plugins: 'ManagePlugins', manage_people: 'ManagePeople',
+  read_stored_value: 'ReadStoredValue', serve_stored_value: 'ServeStoredValue', manage_stored_value: 'ManageStoredValue',
 };
 
 test.each(Object.entries(TABLES))('%s may do here what core lets it', (role, table) => {

@@ -8,10 +8,11 @@ import { api, got, type PluginPackage } from '../api/client';
 import type { Person } from '../api/session';
 import { ProblemNote } from '../parts/problem';
 import { When } from '../parts/show';
+import { Who } from '../parts/who';
 import { BUILT_IN, mebibytes, short, type Signed, signed, standingOf, successorsOf } from '../plugins';
 import { may } from '../rights';
 import { useText } from '../text/text';
-import { isOfPlatform, PackageName, PLUGIN_LISTS, Signer, StandingBadge, usePackages, useRollouts, Who } from './plugins';
+import { isOfPlatform, PackageName, PLUGIN_LISTS, Signer, StandingBadge, usePackages, useRollouts } from './plugins';
 
 export function PackageRoom({ person }: { person: Person }) {
   const { package: hash = '' } = useParams();
@@ -148,7 +149,7 @@ function Retire({ one, payments, packages, person, onClose }: {
         <Text size="sm">{t.plugins.payments}: {payments}</Text>
         {successors.length === 0
           ? <Text size="sm" c="red">{t.plugins.noSuccessor}</Text>
-          : <Select label={t.plugins.chooseSuccessor} name="successor" required data-autofocus value={successor} onChange={setSuccessor}
+          : <Select label={t.plugins.chooseSuccessor} name="successor" data-input="successor" required data-autofocus value={successor} onChange={setSuccessor}
               data={successors.map((choice) => ({ value: choice, label: choice === BUILT_IN ? t.plugins.builtIn : label(choice) }))} />}
         <Checkbox label={t.plugins.sure} name="sure" checked={isSure} onChange={(event) => setIsSure(event.currentTarget.checked)} />
         <ProblemNote error={retire.error} words={t.plugins.problems} />

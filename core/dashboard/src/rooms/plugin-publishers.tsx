@@ -7,9 +7,10 @@ import { api, got, type PluginPublisher } from '../api/client';
 import type { Person } from '../api/session';
 import { ProblemNote } from '../parts/problem';
 import { When } from '../parts/show';
+import { Who } from '../parts/who';
 import { servedOf } from '../plugins';
 import { useText } from '../text/text';
-import { isOfPlatform, PackageName, PLUGIN_LISTS, usePackages, usePublishers, useRollouts, Who } from './plugins';
+import { isOfPlatform, PackageName, PLUGIN_LISTS, usePackages, usePublishers, useRollouts } from './plugins';
 
 export function PublishersRoom({ person }: { person: Person }) {
   const { t } = useText();

@@ -84,7 +84,7 @@ export function StepQuestion({ question, packages, onReload, onClose, onTaken }:
         {step === 'canary' && chosen !== undefined && (
           <>
             <Text size="sm">{t.plugins.canary}: <PackageName choice={chosen.hash} packages={packages} /></Text>
-            <MultiSelect label={t.plugins.merchants} description={t.plugins.merchantsHint} name="merchants" searchable clearable required data-autofocus
+            <MultiSelect label={t.plugins.merchants} description={t.plugins.merchantsHint} name="merchants" data-input="merchants" searchable clearable required data-autofocus
               limit={50} maxValues={CANARY_TENANTS_MAX} value={merchants} onChange={setMerchants}
               data={tenants.items.map(({ id, name }) => ({ value: id, label: name }))} />
             {!tenants.isWhole && <Text size="xs" c="dimmed">{t.plugins.merchantsCut}</Text>}

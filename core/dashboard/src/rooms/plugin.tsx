@@ -7,10 +7,11 @@ import type { PluginPackage, PluginRollout } from '../api/client';
 import type { Person } from '../api/session';
 import { ProblemNote } from '../parts/problem';
 import { When } from '../parts/show';
+import { Who } from '../parts/who';
 import { standingOf, type Step, stepsOf, stepsWith } from '../plugins';
 import { useText } from '../text/text';
 import { type Question, StepQuestion } from './plugin-steps';
-import { isOfPlatform, PackageName, Signer, StandingBadge, usePackages, usePublishers, useRollout, useTenants, Who } from './plugins';
+import { isOfPlatform, PackageName, Signer, StandingBadge, usePackages, usePublishers, useRollout, useTenants } from './plugins';
 
 export function PluginRoom({ person }: { person: Person }) {
   const { plugin = '' } = useParams();

@@ -10,7 +10,6 @@ import { When } from '../parts/show';
 import { BUILT_IN, pluginsOf, short, standingOf, type Standing } from '../plugins';
 import { may, type Role } from '../rights';
 import { useText } from '../text/text';
-import { useColleagues } from './reconciliation';
 
 /** How often what is in use is asked for while somebody looks at it: others take steps too, and nodes follow. */
 const LOOK_EVERY_MS = 10_000;
@@ -179,17 +178,6 @@ export function Signer({ publisher, of_platform: ofPlatform, person }: Pick<Plug
       {known?.revoked_at != null && <Text span size="xs" c="red" data-signer="revoked"> {t.plugins.revoked}</Text>}
     </Text>
   );
-}
-
-/** Who did it: the reader, a colleague by name, anybody else by id. */
-export function Who({ id, person }: { id: string; person: Person }) {
-  const { t } = useText();
-  if (id === person.id) return t.plugins.you;
-  return may(person.role, 'read_books') ? <Colleague id={id} /> : id;
-}
-
-function Colleague({ id }: { id: string }) {
-  return useColleagues().name(id);
 }
 
 function Packages({ packages, rollouts, person }: { packages: readonly PluginPackage[]; rollouts: readonly PluginRollout[]; person: Person }) {

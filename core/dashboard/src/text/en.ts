@@ -2,13 +2,14 @@
 
 import { pluginsEn } from './plugins.en';
 import { reconEn } from './recon.en';
+import { storedValueEn } from './stored-value.en';
 
 export const en = {
   language: 'English',
   product: 'Saoma',
   rooms: {
     payments: 'Payments', terminals: 'Terminals', cashiers: 'Cashiers', batches: 'Batches', reconciliation: 'Reconciliation', books: 'Trial balance',
-    webhooks: 'Webhooks', plugins: 'Plugins',
+    webhooks: 'Webhooks', plugins: 'Plugins', storedValue: 'Stored value',
   },
   shell: {
     live: 'Live', connecting: 'Connecting…', broken: 'No connection. Trying again…', signOut: 'Sign out',
@@ -18,7 +19,7 @@ export const en = {
   common: {
     retry: 'Try again', close: 'Close', cancel: 'Cancel', copy: 'Copy', copied: 'Copied', more: 'Show more',
     loading: 'Loading…', name: 'Name', created: 'Created', updated: 'Changed',
-    never: 'never', reload: 'Reload',
+    never: 'never', reload: 'Reload', you: 'you',
   },
   problem: {
     offlineTitle: 'No connection to the server',
@@ -174,6 +175,7 @@ export const en = {
   },
   recon: reconEn,
   plugins: pluginsEn,
+  storedValue: storedValueEn,
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',
     read_only: 'Read only', plugin_publisher: 'Plugin publisher', acceptor: 'Accepts stored value',

@@ -8,7 +8,7 @@ export const pluginsEn = {
   plugin: 'Plugin', version: 'Version', everybody: 'Everybody', everybodyElse: 'Everybody else', canary: 'Canary', goesBackTo: 'A step back goes to',
   builtIn: 'Built in', builtInHint: 'what lies in the operator’s folder', unknownPackage: 'a package that is not listed here',
   merchants: 'Merchants', merchantsHint: 'They have the new version, everybody else keeps theirs. 1 to 1,000.', merchantsCut: 'The first merchants alone are listed; “saoma plugin install --canary” takes any.',
-  changed: 'Changed', by: 'by', you: 'you', platformOnly: 'the platform’s', own: 'your own', whose: 'Whose',
+  changed: 'Changed', by: 'by', platformOnly: 'the platform’s', own: 'your own', whose: 'Whose',
   untouched: 'Nothing was rolled out yet.', step: 'Step',
   behind: 'This node does not serve the newest step yet', behindHint: 'It tries again by itself. Until then its new payments go by step', behindNone: 'none',
   unfit: 'Accounts that take no payments now', unfitHint: 'Their settings do not fit what serves them. Change them, or take another step.',

@@ -8,7 +8,7 @@ export const pluginsZh: typeof pluginsEn = {
   plugin: '插件', version: '版本', everybody: '所有商户', everybodyElse: '其他商户', canary: '灰度', goesBackTo: '回退将回到',
   builtIn: '内置', builtInHint: '运营方目录中的版本', unknownPackage: '此处未列出的插件包',
   merchants: '商户', merchantsHint: '这些商户使用新版本，其他商户不变。1 至 1,000 个。', merchantsCut: '此处只列出前面的商户；用 “saoma plugin install --canary” 可指定任何商户。',
-  changed: '变更于', by: '操作者', you: '您', platformOnly: '平台', own: '自有', whose: '所属',
+  changed: '变更于', by: '操作者', platformOnly: '平台', own: '自有', whose: '所属',
   untouched: '尚未发布过任何版本。', step: '步骤',
   behind: '此节点尚未执行最新步骤', behindHint: '系统会自动重试。在此之前，新支付按以下步骤处理：', behindNone: '无',
   unfit: '目前不能收款的账户', unfitHint: '其设置与当前版本不符。请修改设置，或执行其他步骤。',
