@@ -174,7 +174,7 @@ const STORIES = {
     await yes();
     await stands(OLD, 'unused');
     assert.equal((await rollout()).stable, 'built_in');
-    assert.equal(await page.locator('[data-list="versions"] [data-action]').count(), 0);
+    assert.equal(await page.locator(`${row(OLD)} [data-action]`).count(), 0);
   },
 };
 
