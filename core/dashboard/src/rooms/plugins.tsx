@@ -171,7 +171,7 @@ export function Signer({ publisher, of_platform: ofPlatform, person }: Pick<Plug
   const { t } = useText();
   const publishers = usePublishers(may(person.role, 'manage_plugins'));
   const known = publishers.data?.find(({ key_id }) => key_id === publisher);
-  const name = known?.name ?? (ofPlatform && !isOfPlatform(person) ? t.plugins.trustedByPlatform : '');
+  const name = known?.name ?? (ofPlatform && !isOfPlatform(person) ? t.plugins.ofPlatform : '');
   return (
     <Text span size="sm" title={publisher}>
       {name} <Code>{short(publisher)}</Code>

@@ -13,7 +13,7 @@ export const pluginsEn = {
   behind: 'This node does not serve the newest step yet', behindHint: 'It tries again by itself. Until then its new payments go by step', behindNone: 'none',
   unfit: 'Accounts that take no payments now', unfitHint: 'Their settings do not fit what serves them. Change them, or take another step.',
   hash: 'SHA-256 of the component', contract: 'Contract', size: 'Size', signedBy: 'Signed by', published: 'Published', payments: 'Payments begun with it',
-  revoked: 'not trusted any more', trustedByPlatform: 'trusted by the platform', retired: 'Retired', successor: 'Its payments go through',
+  revoked: 'not trusted any more', ofPlatform: 'taken in by the platform', retired: 'Retired', successor: 'Its payments go through',
   standings: { stable: 'For everybody', canary: 'Canary', previous: 'Before', retired: 'Retired', unused: 'Not in use' },
   kit: {
     title: 'The conformance kit', version: 'Kit', passed: 'passed', leftOut: 'not played', failed: 'failed', cases: 'Cases', why: 'Why it was not played',

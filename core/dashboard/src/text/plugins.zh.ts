@@ -13,7 +13,7 @@ export const pluginsZh: typeof pluginsEn = {
   behind: '此节点尚未执行最新步骤', behindHint: '系统会自动重试。在此之前，新支付按以下步骤处理：', behindNone: '无',
   unfit: '目前不能收款的账户', unfitHint: '其设置与当前版本不符。请修改设置，或执行其他步骤。',
   hash: '组件的 SHA-256', contract: '接口版本', size: '大小', signedBy: '签名者', published: '发布于', payments: '由其开始的支付',
-  revoked: '不再受信任', trustedByPlatform: '平台信任', retired: '已停用', successor: '其支付改由以下版本处理',
+  revoked: '不再受信任', ofPlatform: '由平台收录', retired: '已停用', successor: '其支付改由以下版本处理',
   standings: { stable: '所有商户', canary: '灰度中', previous: '上一版本', retired: '已停用', unused: '未使用' },
   kit: {
     title: '一致性测试', version: '测试套件', passed: '通过', leftOut: '未执行', failed: '失败', cases: '用例', why: '未执行的原因',
