@@ -103,13 +103,13 @@ function Kit({ verdict }: { verdict: Signed }) {
           <Table.ScrollContainer minWidth={320}>
             <Table verticalSpacing={4} data-list="left-out">
               <Table.Thead>
-                <Table.Tr><Table.Th>{t.plugins.kit.why}</Table.Th><Table.Th>{t.plugins.kit.cases}</Table.Th></Table.Tr>
+                <Table.Tr><Table.Th w="35%">{t.plugins.kit.why}</Table.Th><Table.Th>{t.plugins.kit.cases}</Table.Th></Table.Tr>
               </Table.Thead>
               <Table.Tbody>
                 {leftOut.map(({ why, cases }) => (
                   <Table.Tr key={why} data-left-out={cases.length}>
                     <Table.Td style={{ verticalAlign: 'top' }}>{why === '' ? t.plugins.kit.noReason : why}</Table.Td>
-                    <Table.Td style={{ overflowWrap: 'anywhere' }}>{cases.join(', ')}</Table.Td>
+                    <Table.Td style={{ overflowWrap: 'anywhere', verticalAlign: 'top' }}>{cases.join(', ')}</Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>
