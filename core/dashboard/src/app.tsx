@@ -7,7 +7,7 @@ import { BrowserRouter, Navigate, Route, Routes } from 'react-router';
 import { isPassing } from './api/client';
 import { onSession, resume, sessionState } from './api/session';
 import { Crash } from './parts/crash';
-import { may } from './rights';
+import { homeOf, may } from './rights';
 import { BatchesRoom, BatchRoom } from './rooms/batches';
 import { LooseDayRoom } from './rooms/loose-days';
 import { BooksRoom } from './rooms/books';
@@ -17,10 +17,17 @@ import { DiscrepancyRoom } from './rooms/discrepancy';
 import { PaymentRoom } from './rooms/payment';
 import { PaymentsRoom } from './rooms/payments';
 import { PayoutsRoom } from './rooms/payouts';
+import { PluginRoom } from './rooms/plugin';
+import { PackageRoom } from './rooms/plugin-package';
+import { PublishersRoom } from './rooms/plugin-publishers';
+import { PluginsFrame, PluginsRoom } from './rooms/plugins';
 import { ReconciliationFrame, ReconciliationRoom } from './rooms/reconciliation';
 import { SettlementStatementRoom } from './rooms/settlement-statement';
 import { ChoosePassword, SignIn } from './rooms/sign-in';
 import { StatementRoom } from './rooms/statement';
+import { StoredValueAccountRoom } from './rooms/stored-value-account';
+import { AcceptorsRoom } from './rooms/stored-value-acceptors';
+import { StoredValueFrame, StoredValueRoom } from './rooms/stored-value';
 import { TerminalsRoom } from './rooms/terminals';
 import { WebhookRoom } from './rooms/webhook';
 import { WebhooksRoom } from './rooms/webhooks';
@@ -89,37 +96,63 @@ function Door() {
       return <SignIn unfinished={session.unfinished === true} />;
     case 'must-change':
       return <ChoosePassword person={session.person} />;
-    case 'signed-in':
+    case 'signed-in': {
+      const { role } = session.person;
+      const home = homeOf(role);
       return (
         <Shell person={session.person} tenant={session.tenant}>
           <Routes>
-            <Route path="/" element={<Navigate to="/payments" replace />} />
-            <Route path="/payments" element={<PaymentsRoom />} />
-            <Route path="/payments/:payment" element={<PaymentRoom person={session.person} />} />
-            <Route path="/terminals" element={<TerminalsRoom role={session.person.role} />} />
-            {may(session.person.role, 'manage_cashiers') && <Route path="/cashiers" element={<CashiersRoom />} />}
-            {may(session.person.role, 'read_books') && (
+            <Route path="/" element={home === null ? null : <Navigate to={home} replace />} />
+            {may(role, 'read_payments') ? (
+              <>
+                <Route path="/payments" element={<PaymentsRoom />} />
+                <Route path="/payments/:payment" element={<PaymentRoom person={session.person} />} />
+                <Route path="/terminals" element={<TerminalsRoom role={role} />} />
+              </>
+            ) : <Route path="/payments" element={<Navigate to="/" replace />} />}
+            {may(role, 'manage_cashiers') && <Route path="/cashiers" element={<CashiersRoom />} />}
+            {may(role, 'read_books') && (
               <>
                 <Route path="/batches" element={<BatchesRoom />} />
                 <Route path="/batches/:batch" element={<BatchRoom />} />
                 <Route path="/terminals/:terminal/days/:day" element={<LooseDayRoom />} />
                 <Route path="/reconciliation" element={<ReconciliationFrame />}>
-                  <Route index element={<ReconciliationRoom role={session.person.role} />} />
+                  <Route index element={<ReconciliationRoom role={role} />} />
                   <Route path="discrepancies" element={<DiscrepanciesRoom />} />
                   <Route path="discrepancies/:discrepancy" element={<DiscrepancyRoom person={session.person} />} />
-                  <Route path="payouts" element={<PayoutsRoom role={session.person.role} currency={session.tenant?.currency ?? ''} />} />
+                  <Route path="payouts" element={<PayoutsRoom role={role} currency={session.tenant?.currency ?? ''} />} />
                   <Route path="statements" element={<SettlementStatementRoom />} />
                 </Route>
                 <Route path="/books" element={<BooksRoom />} />
                 <Route path="/books/:account" element={<StatementRoom />} />
               </>
             )}
-            {session.person.role === 'owner' && <Route path="/webhooks" element={<WebhooksRoom />} />}
-            {session.person.role === 'owner' && <Route path="/webhooks/:endpoint" element={<WebhookRoom />} />}
+            {may(role, 'read_stored_value') && (
+              <Route path="/stored-value" element={<StoredValueFrame role={role} />}>
+                <Route index element={<StoredValueRoom role={role} currency={session.tenant?.currency ?? ''} />} />
+                <Route path="accounts/:account" element={<StoredValueAccountRoom person={session.person} />} />
+                {may(role, 'manage_people') && <Route path="acceptors" element={<AcceptorsRoom />} />}
+              </Route>
+            )}
+            {role === 'owner' && <Route path="/webhooks" element={<WebhooksRoom />} />}
+            {role === 'owner' && <Route path="/webhooks/:endpoint" element={<WebhookRoom />} />}
+            {may(role, 'publish_plugins') && (
+              <Route path="/plugins" element={<PluginsFrame role={role} />}>
+                <Route index element={<PluginsRoom person={session.person} />} />
+                <Route path="packages/:package" element={<PackageRoom person={session.person} />} />
+                {may(role, 'manage_plugins') && (
+                  <>
+                    <Route path="in-use/:plugin" element={<PluginRoom person={session.person} />} />
+                    <Route path="publishers" element={<PublishersRoom person={session.person} />} />
+                  </>
+                )}
+              </Route>
+            )}
             <Route path="*" element={<NotFound />} />
           </Routes>
         </Shell>
       );
+    }
   }
 }
 

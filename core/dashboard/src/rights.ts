@@ -4,14 +4,28 @@
 import type { Person } from './api/session';
 
 export type Role = Person['role'];
-export type Right = 'read_books' | 'reconcile' | 'manage_cashiers';
+export type Right = 'read_payments' | 'read_books' | 'reconcile' | 'manage_cashiers' | 'publish_plugins' | 'manage_plugins' | 'manage_people'
+  | 'read_stored_value' | 'serve_stored_value' | 'manage_stored_value';
 
 const HAVE: Readonly<Record<Right, readonly Role[]>> = {
+  read_payments: ['owner', 'manager', 'cashier', 'accountant', 'read_only'],
   read_books: ['owner', 'manager', 'accountant'],
   reconcile: ['owner', 'accountant'],
   manage_cashiers: ['owner', 'manager'],
+  publish_plugins: ['owner', 'plugin_publisher', 'platform_admin'],
+  manage_plugins: ['owner', 'platform_admin'],
+  manage_people: ['owner'],
+  read_stored_value: ['owner', 'manager', 'cashier', 'accountant'],
+  serve_stored_value: ['owner', 'manager', 'cashier'],
+  manage_stored_value: ['owner', 'manager'],
 };
 
 export function may(role: Role, right: Right): boolean {
   return HAVE[right].includes(role);
+}
+
+/** Where a role begins its day; null if no room here is for it. */
+export function homeOf(role: Role): string | null {
+  if (may(role, 'read_payments')) return '/payments';
+  return may(role, 'publish_plugins') ? '/plugins' : null;
 }

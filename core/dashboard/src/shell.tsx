@@ -23,16 +23,18 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
   const { pathname } = useLocation();
   const scheme = useComputedColorScheme('light');
   const { setColorScheme } = useMantineColorScheme();
-  const hasRooms = tenant !== undefined;
-  const status = useLive(hasRooms);
+  const isLive = may(person.role, 'read_payments');
+  const status = useLive(isLive);
   const words: Record<StreamStatus, string> = { live: t.shell.live, connecting: t.shell.connecting, broken: t.shell.broken };
   const rooms = [
-    ['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals],
+    ...(isLive ? [['/payments', t.rooms.payments], ['/terminals', t.rooms.terminals]] as const : []),
     ...(may(person.role, 'manage_cashiers') ? [['/cashiers', t.rooms.cashiers] as const] : []),
     ...(may(person.role, 'read_books')
       ? [['/batches', t.rooms.batches], ['/reconciliation', t.rooms.reconciliation], ['/books', t.rooms.books]] as const
       : []),
+    ...(may(person.role, 'read_stored_value') ? [['/stored-value', t.rooms.storedValue] as const] : []),
     ...(person.role === 'owner' ? [['/webhooks', t.rooms.webhooks] as const] : []),
+    ...(may(person.role, 'publish_plugins') ? [['/plugins', t.rooms.plugins] as const] : []),
   ] as const;
   return (
     <LiveContext value={status}>
@@ -45,7 +47,7 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
               <Text truncate visibleFrom="xs" data-tenant>{tenant?.name}</Text>
             </Group>
             <Group wrap="nowrap" gap="xs" style={{ flexShrink: 0 }}>
-              {hasRooms && (
+              {isLive && (
                 <Badge color={COLORS[status]} variant="dot" tt="none" maw={{ base: 110, sm: 'none' }} title={words[status]} data-live={status} role="status">{words[status]}</Badge>
               )}
               <Button variant="subtle" size="compact-sm" data-action="language" onClick={() => setLanguage(language === 'zh' ? 'en' : 'zh')} title={t.shell.switchLanguage}>
@@ -60,14 +62,14 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
           </Group>
         </AppShell.Header>
         <AppShell.Navbar p="xs">
-          {hasRooms && rooms.map(([path, label]) => (
+          {rooms.map(([path, label]) => (
             <NavLink key={path} component={Link} to={path} label={label} active={pathname.startsWith(path)} onClick={close} data-room={path} />
           ))}
           <Text size="xs" c="dimmed" mt="auto" p="xs">{person.name}<br />{wordFor(t.roles, person.role)}</Text>
           <Button variant="default" size="compact-sm" hiddenFrom="sm" onClick={() => void signOut()}>{t.shell.signOut}</Button>
         </AppShell.Navbar>
         <AppShell.Main>
-          {hasRooms ? children : <Alert>{t.shell.noTenant}</Alert>}
+          {rooms.length > 0 ? children : <Alert>{t.shell.noRooms}</Alert>}
         </AppShell.Main>
       </AppShell>
     </LiveContext>

@@ -37,6 +37,13 @@ export type WebhookEndpoint = Schemas['WebhookEndpointView'];
 export type WebhookEventType = Schemas['WebhookEventType'];
 export type WebhookDelivery = Schemas['WebhookDeliveryView'];
 export type WebhookDeliveryState = Schemas['WebhookDeliveryState'];
+export type PluginPackage = Schemas['PluginPackageView'];
+export type PluginPublisher = Schemas['PluginPublisherView'];
+export type PluginRollout = Schemas['PluginRolloutView'];
+export type StoredValueAccount = Schemas['StoredValueAccountView'];
+export type StoredValueLimits = Schemas['StoredValueLimits'];
+export type StoredValueMovement = Schemas['StoredValueMovementView'];
+export type ApiKey = Schemas['ApiKeyView'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */
 export async function authorized(request: Request): Promise<Response> {

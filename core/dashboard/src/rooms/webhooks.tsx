@@ -1,14 +1,13 @@
 // Where the merchant's own systems hear of events: the endpoints, and new ones with their secret.
 
-import {
-  Alert, Anchor, Badge, Button, Card, Center, Checkbox, Code, CopyButton, Group, Loader, Modal, MultiSelect, Stack, Text, TextInput, Title,
-} from '@mantine/core';
+import { Anchor, Badge, Button, Card, Center, Checkbox, Group, Loader, Modal, MultiSelect, Stack, Text, TextInput, Title } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { api, got, type WebhookEndpoint, type WebhookEventType } from '../api/client';
 import { useKeys } from '../api/wish';
 import { ProblemNote } from '../parts/problem';
+import { SecretOnce } from '../parts/secret';
 import { Ago } from '../parts/show';
 import { useText, wordFor } from '../text/text';
 
@@ -120,20 +119,7 @@ function NewEndpoint({ onClose, onMade }: { onClose: () => void; onMade: (secret
   );
 }
 
-/** Shown once. */
 export function Secret({ secret, onClose }: { secret: string; onClose: () => void }) {
   const { t } = useText();
-  return (
-    <Modal opened onClose={onClose} size="lg" title={t.webhooks.secret} closeButtonProps={{ 'aria-label': t.common.close }}>
-      <Stack>
-        <Alert color="orange">{t.webhooks.secretHint}</Alert>
-        <Code block data-secret style={{ overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{secret}</Code>
-        <Group justify="flex-end">
-          <CopyButton value={secret}>
-            {({ copied, copy }) => <Button variant="light" onClick={copy}>{copied ? t.common.copied : t.common.copy}</Button>}
-          </CopyButton>
-        </Group>
-      </Stack>
-    </Modal>
-  );
+  return <SecretOnce title={t.webhooks.secret} hint={t.webhooks.secretHint} secret={secret} onClose={onClose} />;
 }

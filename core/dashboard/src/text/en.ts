@@ -1,23 +1,25 @@
 // All texts in English; zh.ts must have the same shape.
 
+import { pluginsEn } from './plugins.en';
 import { reconEn } from './recon.en';
+import { storedValueEn } from './stored-value.en';
 
 export const en = {
   language: 'English',
   product: 'Saoma',
   rooms: {
     payments: 'Payments', terminals: 'Terminals', cashiers: 'Cashiers', batches: 'Batches', reconciliation: 'Reconciliation', books: 'Trial balance',
-    webhooks: 'Webhooks',
+    webhooks: 'Webhooks', plugins: 'Plugins', storedValue: 'Stored value',
   },
   shell: {
     live: 'Live', connecting: 'Connecting…', broken: 'No connection. Trying again…', signOut: 'Sign out',
     switchLanguage: '切换到中文', dark: 'Dark', light: 'Light', menu: 'Menu',
-    noTenant: 'Platform administrators have no payments of their own. Sign in as one of a merchant’s people to see its rooms.',
+    noRooms: 'No room here is for your role. Sign in as somebody else.',
   },
   common: {
     retry: 'Try again', close: 'Close', cancel: 'Cancel', copy: 'Copy', copied: 'Copied', more: 'Show more',
     loading: 'Loading…', name: 'Name', created: 'Created', updated: 'Changed',
-    never: 'never', reload: 'Reload',
+    never: 'never', reload: 'Reload', you: 'you',
   },
   problem: {
     offlineTitle: 'No connection to the server',
@@ -172,6 +174,8 @@ export const en = {
     replay: 'Send once more', replayRange: 'Send once more what failed', succeededToo: 'also what was delivered', replayed: 'Sent once more',
   },
   recon: reconEn,
+  plugins: pluginsEn,
+  storedValue: storedValueEn,
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',
     read_only: 'Read only', plugin_publisher: 'Plugin publisher', acceptor: 'Accepts stored value',

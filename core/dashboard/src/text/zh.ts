@@ -1,19 +1,21 @@
 import type { Texts } from './en';
+import { pluginsZh } from './plugins.zh';
 import { reconZh } from './recon.zh';
+import { storedValueZh } from './stored-value.zh';
 
 export const zh: Texts = {
   language: '中文',
   product: 'Saoma 扫码',
-  rooms: { payments: '实时支付', terminals: '终端', cashiers: '收银员', batches: '班次结算', reconciliation: '对账', books: '试算平衡表', webhooks: '事件通知' },
+  rooms: { payments: '实时支付', terminals: '终端', cashiers: '收银员', batches: '班次结算', reconciliation: '对账', books: '试算平衡表', webhooks: '事件通知', plugins: '插件', storedValue: '储值' },
   shell: {
     live: '实时', connecting: '正在连接…', broken: '连接中断，正在重连…', signOut: '退出登录',
     switchLanguage: 'Switch to English', dark: '深色', light: '浅色', menu: '菜单',
-    noTenant: '平台管理员没有自己的支付数据。请用商户人员的账号登录查看。',
+    noRooms: '这里没有适合您角色的页面。请用其他账号登录。',
   },
   common: {
     retry: '重试', close: '关闭', cancel: '取消', copy: '复制', copied: '已复制', more: '加载更多',
     loading: '加载中…', name: '名称', created: '创建时间', updated: '更新时间',
-    never: '从未', reload: '刷新',
+    never: '从未', reload: '刷新', you: '您',
   },
   problem: {
     offlineTitle: '无法连接服务器', offlineDetail: '刚才的请求可能已送达，也可能没有。再试一次是安全的。',
@@ -146,6 +148,8 @@ export const zh: Texts = {
     replay: '重新发送', replayRange: '重新发送失败的记录', succeededToo: '包括已送达的', replayed: '已重新发送',
   },
   recon: reconZh,
+  plugins: pluginsZh,
+  storedValue: storedValueZh,
   roles: {
     platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者', acceptor: '储值受理方',
   },

@@ -1,0 +1,42 @@
+// The texts of the room of stored value in English; stored-value.zh.ts must have the same shape.
+
+export const storedValueEn = {
+  title: 'Stored value', accounts: 'Accounts', acceptors: 'Acceptors', none: 'No accounts yet', noneLike: 'No accounts like this',
+  hint: 'What holders have paid in is theirs until they spend it where you are accepted, or are paid out.',
+  holder: 'Holder', reference: 'Your number', referenceHint: 'As you number your holders; may be left out', find: 'Find by your number', findHint: 'The whole number', look: 'Find', state: 'State', allStates: 'All states',
+  balance: 'Balance', updated: 'Changed', created: 'Opened', currency: 'Currency',
+  states: { active: 'Active', frozen: 'Frozen', closed: 'Closed' } as Record<string, string>,
+  open: 'Open an account', save: 'Save', amount: 'Amount', badAmount: 'Type an amount in this currency',
+  limits: { charge_minor_max: 'At most in one charge', day_minor_max: 'At most in a day', balance_minor_max: 'At most in the account' },
+  limitsHint: 'Leave a limit empty for none', badLimit: 'An amount above zero, or nothing', noLimit: 'no limit',
+  deeds: { top_up: 'Top up', change: 'Change', freeze: 'Freeze', unfreeze: 'Release', close: 'Close and pay out' },
+  texts: {
+    top_up: 'Take the cash first. It is booked in the safe, and the holder has it in the account at once.',
+    freeze: 'For a phone that was lost. Nothing is spent from the account any more, and every code of it is dead at once. The money stays the holder’s.',
+    unfreeze: 'The account can be spent from again. Its holder needs another code.',
+    close: 'For good: no charge and no top-up any more. Pay the holder what is left, in cash:',
+  },
+  closeHint: 'The statement says what was paid out, if it changes before.', willHold: 'The account then holds', reason: 'Reason', reasonHint: 'It stays in the audit log',
+  reverse: 'Take back', reverseText: 'For a top-up that was a mistake. The holder gets this cash back, and the account has as much less:',
+  statement: 'Statement', noMovements: 'Nothing has moved yet', when: 'When', what: 'What', by: 'By',
+  kinds: {
+    topped_up: 'Topped up', top_up_reversed: 'Top-up taken back', charged: 'Paid with it', charge_cancelled: 'Charge cancelled', refunded: 'Refunded', paid_out: 'Paid out',
+  } as Record<string, string>,
+  number: 'Number', charge: 'of',
+  keep: 'Leave it as it is',
+  acceptorsHint: 'Whoever accepts your stored value charges it with a key of this role, which may do nothing else. An acceptor names itself in its requests; revoke its key and it can charge nothing more.',
+  noAcceptors: 'Nobody accepts your stored value yet.', addAcceptor: 'Add an acceptor', acceptorName: 'Name of the key', key: 'Key', lastUsed: 'Last used', revoked: 'Revoked', inForce: 'In force',
+  revoke: 'Revoke', revokeText: 'From now on it is not let in: its holders’ codes are refused there, and it can neither cancel nor refund what it has charged. This cannot be undone.',
+  secret: 'The acceptor’s key', secretHint: 'It is shown this once. Give it to the acceptor by a way that nobody else reads.',
+  problems: {
+    changed_meanwhile: 'Somebody has changed this account since you looked. Nothing was overwritten. Reload and look again.',
+    conflict: 'Another account has this number already.',
+    account_closed: 'The account is closed. Nothing was done.',
+    account_frozen: 'The account is frozen. Nothing was done.',
+    account_not_frozen: 'The account is not frozen any more. Nothing was done.',
+    balance_insufficient: 'The account does not hold that much any more. Nothing was taken back.',
+    limit_exceeded: 'The account may not hold that much. Nothing was paid in.',
+    not_reversible: 'This top-up was taken back before.',
+    forbidden: 'Your role may not do this.',
+  } as Record<string, string>,
+};
