@@ -53,7 +53,7 @@ fn log() -> Arc<Mutex<Vec<u8>>> {
     let log = Arc::clone(LOG.get_or_init(Arc::default));
     BEGUN.call_once(|| {
         let kept = Kept(Arc::clone(&log));
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || kept.clone()).init();
+        tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(move || kept.clone()).init();
     });
     log
 }

@@ -49,7 +49,7 @@ async fn each_device_is_told_with_what_it_is_and_how_it_does() {
     assert_eq!((&printer["driver"], &printer["place"]), (&json!("simulated"), &Value::Null));
     assert!(printer["since"].is_i64() && printer["last_used_at"].is_null(), "{printer}");
     assert_eq!(device(&shop, "scanner").await["state"], "none");
-    assert_eq!(page(&shop).await["devices"].as_array().unwrap().len(), 6);
+    assert_eq!(page(&shop).await["devices"].as_array().unwrap().len(), 7);
 
     shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
     for kind in ["printer", "drawer"] {

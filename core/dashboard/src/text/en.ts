@@ -86,7 +86,7 @@ export const en = {
     deactivate: 'Deactivate', activate: 'Activate', supervised: 'Refunds and voids at the till need a supervisor’s PIN',
   },
   peripherals: {
-    printer: 'Printer', scanner: 'Scanner', display: 'Display', drawer: 'Drawer', card: 'Card reader', speaker: 'Speaker',
+    printer: 'Printer', scanner: 'Scanner', display: 'Display', drawer: 'Drawer', card_reader: 'Card reader', speaker: 'Speaker',
   } as Record<string, string>,
   peripheralStates: { ok: 'works', warning: 'wants attention', failed: 'does not work' },
   batches: {

@@ -71,7 +71,7 @@ export const zh: Texts = {
     pin: '密码', pinHint: '4 至 8 位数字，不能是 1111、1212、1234 之类', newPin: '设置密码', pinSet: '密码设置于', inactive: '已停用',
     deactivate: '停用', activate: '启用', supervised: '收银台退款和撤销需要主管密码',
   },
-  peripherals: { printer: '打印机', scanner: '扫码枪', display: '客显', drawer: '钱箱', card: '读卡器', speaker: '音箱' },
+  peripherals: { printer: '打印机', scanner: '扫码枪', display: '客显', drawer: '钱箱', card_reader: '读卡器', speaker: '音箱' },
   peripheralStates: { ok: '正常', warning: '需要留意', failed: '故障' },
   batches: {
     title: '班次结算', day: '日期', none: '还没有班次', number: '批次', terminal: '终端', cashier: '收银员', opened: '签到', closed: '结算',
