@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_is_nested_is_found_and_what_comes_twice_refused() {
-        let fci = bytes("6F1A 8407A0000003330101 A50F 5005554E494F4E 8701 01 9F3800 00");
+        let fci = bytes("6F18 8407A0000003330101 A50D 5005554E494F4E 870101 9F3800 00");
         assert_eq!(within(&fci, &[0x6f, 0xa5, 0x50]), Some(b"UNION".as_slice()));
         assert_eq!(within(&fci, &[0x6f, 0xa6, 0x50]), None);
         let mut data = Data::default();
