@@ -110,8 +110,6 @@ pub trait Attendant {
 
 /// A slot for chips.
 pub trait Slot: Send {
-    fn driver(&self) -> &'static str;
-
     /// Whether a card is in it.
     ///
     /// # Errors

@@ -113,10 +113,6 @@ impl Pcsc {
 }
 
 impl Slot for Pcsc {
-    fn driver(&self) -> &'static str {
-        DRIVER
-    }
-
     fn is_there(&mut self) -> Result<bool, PeripheralError> {
         Ok(self.reader()?.1 & PRESENT != 0)
     }

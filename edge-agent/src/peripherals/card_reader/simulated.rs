@@ -155,10 +155,6 @@ fn bind(path: &str) -> io::Result<UnixDatagram> {
 }
 
 impl Slot for Counter {
-    fn driver(&self) -> &'static str {
-        DRIVER
-    }
-
     fn is_there(&mut self) -> Result<bool, PeripheralError> {
         Ok(self.look(WAIT_MIN)?.card.is_some())
     }

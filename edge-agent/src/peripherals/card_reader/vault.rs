@@ -4,7 +4,7 @@
 //! "pin": {"ksn", "key"}}`, and written anew before a key is used: from then on it has the keys to come and none that was used.
 //! Survives: a crash at any moment costs keys, and none is used twice.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use saoma_protocol::api::{CardEntry, PresentedCard, PresentedPin};
 use serde::{Deserialize, Serialize};
@@ -128,11 +128,6 @@ impl Vault {
         };
         Ok(CardTender { presented, shown })
     }
-
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 /// The first 6 digits, the last 4, and `*` between them (PCI DSS 3.4).
@@ -158,13 +153,13 @@ fn pin_block(pin: &str, number: &str) -> Option<Zeroizing<[u8; 8]>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
 
     /// The standard's example device.
-    pub(in super::super) const KEYS: &str = r#"{"data":{"ksn":"FFFF9876543210E00000","key":"6AC292FAA1315B4D858AB3A3D7D5933A"},
+    const KEYS: &str = r#"{"data":{"ksn":"FFFF9876543210E00000","key":"6AC292FAA1315B4D858AB3A3D7D5933A"},
         "pin":{"ksn":"FFFF9876543210E00000","key":"6AC292FAA1315B4D858AB3A3D7D5933A"}}"#;
 
     fn vault(folder: &tempfile::TempDir, text: &str) -> Vault {
@@ -208,9 +203,9 @@ pub(super) mod tests {
         assert_eq!((shown.masked.as_str(), shown.aid.as_str()), ("401234***8909", "A000000333"));
         assert_eq!(presented.emv.as_deref(), Some("9c0100"));
         // The initial key is gone from the disk, and a new start goes on where this one was.
-        let text = fs::read_to_string(vault.path()).unwrap();
+        let text = fs::read_to_string(&vault.path).unwrap();
         assert!(!text.to_uppercase().contains("6AC292FAA1315B4D"), "{text}");
-        let again = Vault::new(vault.path().to_str().unwrap()).seal(&ClearCard { pin: None, ..card() }).unwrap();
+        let again = Vault::new(vault.path.to_str().unwrap()).seal(&ClearCard { pin: None, ..card() }).unwrap();
         assert_eq!(again.presented.ksn, "FFFF9876543210E00003");
         assert!(again.presented.pin.is_none());
     }
@@ -228,7 +223,7 @@ pub(super) mod tests {
             vault(&folder, r#"{"data":{"ksn":"FFFF9876543210E00000","key":"6AC292FAA1315B4D858AB3A3D7D5933A"}}"#);
         assert_eq!(only_data.check(), Ok(false));
         assert!(only_data.seal(&card()).is_err());
-        fs::set_permissions(only_data.path(), fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(&only_data.path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(told(&only_data).contains("chmod 0600"));
     }
 
