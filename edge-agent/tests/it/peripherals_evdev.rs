@@ -14,6 +14,7 @@ use nix::{
 };
 use saoma_edge::peripherals::{
     PeripheralError, PeripheralState, Scanner,
+    card_reader::stripe::Swipes,
     scanner::evdev::{EvdevScanner, Places, Selector},
 };
 
@@ -98,12 +99,18 @@ fn key_of(character: char) -> (u16, bool) {
             .position(|other| other == character.to_ascii_lowercase())
             .map(|idx| first + u16::try_from(idx).unwrap())
     };
-    let key = at("1234567890-", 2)
+    let key = at("1234567890-=", 2)
         .or_else(|| at("qwertyuiop", 16))
         .or_else(|| at("asdfghjkl;", 30))
         .or_else(|| at("zxcvbnm,./", 44));
-    let key = if character == ':' { Some(39) } else { key };
-    (key.unwrap(), character.is_ascii_uppercase() || character == ':')
+    let shifted = match character {
+        ':' => Some(39),
+        '?' => Some(53),
+        '%' => Some(6),
+        '^' => Some(7),
+        _ => None,
+    };
+    (shifted.or(key).unwrap(), character.is_ascii_uppercase() || shifted.is_some())
 }
 
 fn typed(text: &str, end: u16) -> Vec<u8> {
@@ -270,5 +277,22 @@ fn it_is_found_by_what_it_is_each_time_it_is_plugged_in() {
         drop(cable);
         pull_out(number).unwrap();
         assert!(matches!(next_scan(&mut scanner), Err(PeripheralError::Unreachable { .. })));
+    }
+}
+
+/// Most readers of stripes type. Taken for the agent alone, their tracks reach no page.
+#[test]
+fn a_stripe_that_is_typed_is_a_card() {
+    let mut plug = Plug::in_its_socket();
+    let mut swipes = Swipes::new(Box::new(scanner_at(&plug.path)));
+    assert!(swipes.next(SHORT).unwrap().is_none());
+    for (line, number) in [
+        (";4012345678909=30121010000012345?", Some("4012345678909")),
+        ("%B4012345678909^CARD/TEST^30121010000?;4012345678909=30121010000012345?", Some("4012345678909")),
+        (";4012345678900=30121010000012345?", None),
+    ] {
+        plug.send(&typed(line, ENTER));
+        let read = swipes.next(PATIENCE).unwrap().unwrap();
+        assert_eq!(read.as_ref().ok().map(|stripe| stripe.number.as_str()), number, "{line}");
     }
 }
