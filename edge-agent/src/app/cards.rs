@@ -8,6 +8,7 @@ use saoma_protocol::Millis;
 use super::{
     now,
     owner::{Order, Owner},
+    press::not_compared,
 };
 use crate::{
     counter::{CardNews, Reading},
@@ -135,6 +136,9 @@ impl Owner {
     ) -> Result<SaleView, Refused> {
         self.check_not_training()?;
         self.check_card_online()?;
+        if !self.knows_its_numbers() {
+            return Err(not_compared());
+        }
         self.check_shift(false)?;
         self.check_held(order.held, order.of_basket)?;
         self.check_open_for_sales().await?;

@@ -65,7 +65,7 @@ impl Owner {
     }
 
     /// Core was heard of; or it lets this terminal do nothing, and says so to each sale.
-    fn knows_its_numbers(&self) -> bool {
+    pub(super) fn knows_its_numbers(&self) -> bool {
         self.sync.is_compared() || self.sync.stopped().is_some() || self.alarms.rings("terminal_locked")
     }
 
@@ -409,7 +409,7 @@ impl Owner {
     }
 }
 
-fn not_compared() -> Refused {
+pub(super) fn not_compared() -> Refused {
     Refused::CoreUnreachable("after its start this till needs it once before it sells for more than cash".to_owned())
 }
 

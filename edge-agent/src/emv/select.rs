@@ -111,11 +111,17 @@ fn by_list(card: &mut dyn Card) -> Result<Vec<Candidate>, ChipFault> {
     let mut found: Vec<Candidate> = Vec::new();
     for name in ACCEPTED {
         let mut answer = ask(card, SELECT_FIRST, name)?;
-        while matches!(answer.status, Answer::DONE | BLOCKED) && found.len() < CANDIDATES_MAX {
-            let Some(aid) = within(&answer.data, &[0x6f, 0x84]).filter(|aid| aid.starts_with(name)) else { break };
-            if found.iter().any(|held| held.aid == aid) {
+        let mut seen: Vec<Vec<u8>> = Vec::new();
+        while matches!(answer.status, Answer::DONE | BLOCKED) && seen.len() < CANDIDATES_MAX {
+            let Some(aid) = within(&answer.data, &[0x6f, 0x84]).filter(|aid| is_accepted(aid) && aid.starts_with(name))
+            else {
+                break;
+            };
+            // Also one that is not used: a card that does not know of a next one says the same again.
+            if seen.iter().any(|held| held == aid) {
                 break;
             }
+            seen.push(aid.to_vec());
             let priority = priority_of(within(&answer.data, &[0x6f, 0xa5, 0x87]));
             if let (Some(priority), Answer::DONE) = (priority, answer.status) {
                 found.push(Candidate { aid: aid.to_vec(), priority });

@@ -177,7 +177,7 @@ pub fn may_be_set_from_page(option: &str, value: &Value) -> Result<(), String> {
             if is_device { Ok(()) } else { Err(format!("{text} is no device such as /dev/ttyUSB0; {by_hand}")) }
         }
         // A part of a reader's name.
-        "card_reader_device" if !text.starts_with('/') && text.chars().all(|letter| !letter.is_control()) => Ok(()),
+        "card_reader_device" if !text.contains('/') && text.chars().all(|letter| !letter.is_control()) => Ok(()),
         // A scanner that types is named otherwise.
         "scanner_device" | "card_reader_stripe_device" if text.parse::<evdev::Selector>().is_ok() => Ok(()),
         _ if option.ends_with("_device") => Err(format!("{text:?} is no device such as /dev/ttyUSB0")),
@@ -252,6 +252,7 @@ mod tests {
             ("speaker_device", "/tmp/x", false),
             ("card_reader_device", "ACS ACR39U", true),
             ("card_reader_device", "/tmp/socket", false),
+            ("card_reader_device", "../run/socket", false),
             ("card_reader_stripe_device", "usb:0c2e:0b61", true),
             ("card_reader_keys", "/dev/ttyUSB0", false),
             ("card_reader_service", "/tmp/pcscd.comm", false),

@@ -147,6 +147,33 @@ fn a_card_that_is_taken_out_has_decided_nothing() {
     assert!(spoiled(8, None).is_ok());
 }
 
+/// Blocked, and deaf to the question for a next application.
+struct Stubborn;
+
+impl Card for Stubborn {
+    fn transmit(&mut self, command: &[u8]) -> Result<Zeroizing<Vec<u8>>, Gone> {
+        let mut answer = Vec::new();
+        if command.starts_with(&[0x00, 0xa4, 0x04]) && command[5..].starts_with(&[0xa0, 0, 0, 0, 3]) {
+            let mut inner = Vec::new();
+            tlv::write(0x84, &[0xa0, 0, 0, 0, 3, 0x10, 0x10, 1], &mut inner);
+            tlv::write(0x6f, &inner, &mut answer);
+            answer.extend([0x62, 0x83]);
+        } else {
+            answer.extend([0x6a, 0x82]);
+        }
+        Ok(Zeroizing::new(answer))
+    }
+    fn is_t0(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_card_that_names_the_same_application_for_ever_is_not_listened_to_for_ever() {
+    let told = pay(&mut Stubborn, &terminal(true), &purchase(), &mut Says(PinKeyed::Keyed, 0));
+    assert_eq!(told.map(|_| ()), Err(ChipFault::NotAccepted));
+}
+
 proptest! {
     #[test]
     fn whatever_a_card_says_is_no_panic(good in 0_usize..8, then in prop::collection::vec(any::<u8>(), 0..60), done: bool) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::peripherals::{PeripheralError, Scanner};
+use crate::peripherals::{PeripheralError, PeripheralState, Scanner};
 
 /// Characters of track 2 with its sentinels (ISO/IEC 7813).
 const TRACK_2_LEN_MAX: usize = 40;
@@ -104,6 +104,8 @@ pub fn holds_track(text: &str) -> bool {
 /// A reader of stripes that tells lines: on a serial port, or typing, and then taken for the agent alone so that nothing reaches a page.
 pub struct Swipes(Box<dyn Scanner>);
 
+/// Lines that may lie there from before: more is a device that does not stop talking.
+const FORGOTTEN_MAX: usize = 32;
 /// Most readers tell the tracks in one line, some in one each: the second comes at once.
 const NEXT_TRACK: Duration = Duration::from_millis(300);
 
@@ -133,7 +135,8 @@ impl Swipes {
     /// # Errors
     /// Of the device.
     pub fn forget(&mut self) -> Result<(), PeripheralError> {
-        while let Some(line) = self.line(Duration::ZERO)? {
+        for _ in 0..FORGOTTEN_MAX {
+            let Some(line) = self.line(Duration::ZERO)? else { break };
             drop(Zeroizing::new(line));
         }
         Ok(())
@@ -142,7 +145,9 @@ impl Swipes {
     fn line(&mut self, wait: Duration) -> Result<Option<String>, PeripheralError> {
         match self.0.read(wait) {
             // What is no text, or too long, was no track.
-            Err(PeripheralError::Unable { .. }) => Ok(Some(String::new())),
+            Err(PeripheralError::Unable { .. }) if self.0.health().state != PeripheralState::Failed => {
+                Ok(Some(String::new()))
+            }
             told => told,
         }
     }
@@ -212,6 +217,15 @@ mod tests {
         ] {
             assert_eq!(holds_track(text), is_track, "{text}");
         }
+    }
+
+    /// A device that cannot be opened says so, and is no line that nobody can read.
+    #[test]
+    fn a_reader_that_cannot_be_opened_is_an_error_at_once() {
+        let serial = crate::peripherals::scanner::serial::SerialScanner::new("/dev/null", 12_345);
+        let mut swipes = Swipes::new(Box::new(serial));
+        assert!(matches!(swipes.forget(), Err(PeripheralError::Unable { .. })));
+        assert!(matches!(swipes.next(Duration::ZERO), Err(PeripheralError::Unable { .. })));
     }
 
     proptest! {
