@@ -153,7 +153,7 @@ pub struct Explained {
     pub what: &'static str,
 }
 
-/// Every option, in the order of the structs above.
+/// Every option, in the order of the structs above; those of updates have a room of their own.
 pub const EXPLAINED: &[Explained] = &[
     Explained {
         name: "data_dir",
@@ -295,23 +295,6 @@ pub const EXPLAINED: &[Explained] = &[
         name: "telemetry.otlp_endpoint",
         what: "Base address of an OpenTelemetry collector (OTLP over HTTP, for example http://127.0.0.1:4318). Empty: off.",
     },
-    Explained {
-        name: "update.repository",
-        what: "Address of the folder with signed releases, http or https. Empty: this terminal does not update itself.",
-    },
-    Explained {
-        name: "update.root",
-        what: "File with the keys that releases are believed by: the first root.json of `saoma-edge release root`.",
-    },
-    Explained { name: "update.check_seconds", what: "How often the repository is looked at; 1 to 604800." },
-    Explained {
-        name: "update.trial_seconds",
-        what: "How long a new release has from its start until it sells and has reached core; 4 to 3600. Else it is gone back from.",
-    },
-    Explained {
-        name: "update.quiet_seconds",
-        what: "How long nobody must have pressed anything before a release is switched to; 0 to 3600.",
-    },
 ];
 
 /// Why there is no configuration.
@@ -345,20 +328,6 @@ impl Config {
             None => String::new(),
         };
         Self::read(&text, file.unwrap_or(Path::new("")), environment, false)
-    }
-
-    /// As [`Self::load`]; options that this program does not know are passed over, and named.
-    ///
-    /// # Errors
-    /// As there, but for `Unknown`.
-    pub fn load_known(
-        file: Option<&Path>,
-        environment: impl IntoIterator<Item = (String, String)>,
-    ) -> Result<Self, ConfigError> {
-        let text = file.map(std::fs::read_to_string).transpose();
-        let path = file.unwrap_or(Path::new(""));
-        let text = text.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?.unwrap_or_default();
-        Self::read(&text, path, environment, true)
     }
 
     /// As [`Self::load`], of the text that is in `file` or is to be.
@@ -420,7 +389,7 @@ impl Config {
         let mut text =
             String::from("# Saoma edge agent: every option, with its default. Set it here or by the variable named.\n");
         let mut section = "";
-        for Explained { name, what } in EXPLAINED {
+        for Explained { name, what } in EXPLAINED.iter().chain(update::EXPLAINED) {
             let (of, option) = name.split_once('.').unwrap_or(("", name));
             if of != section {
                 text.push_str(&format!("\n[{of}]\n"));
@@ -493,7 +462,8 @@ mod tests {
                 _ => options.push(name.clone()),
             }
         }
-        let mut explained: Vec<String> = EXPLAINED.iter().map(|row| row.name.to_owned()).collect();
+        let mut explained: Vec<String> =
+            EXPLAINED.iter().chain(update::EXPLAINED).map(|row| row.name.to_owned()).collect();
         options.sort();
         explained.sort();
         assert_eq!(options, explained);

@@ -1,11 +1,11 @@
 //! `[update]`, and a configuration of which another release knows more.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::{ConfigError, ENVIRONMENT_PREFIX, default_of, range};
+use super::{Config, ConfigError, ENVIRONMENT_PREFIX, Explained, default_of, range};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +26,42 @@ impl Default for UpdateConfig {
             trial_seconds: 300,
             quiet_seconds: 120,
         }
+    }
+}
+
+pub(super) const EXPLAINED: &[Explained] = &[
+    Explained {
+        name: "update.repository",
+        what: "Address of the folder with signed releases, http or https. Empty: this terminal does not update itself.",
+    },
+    Explained {
+        name: "update.root",
+        what: "File with the keys that releases are believed by: the first root.json of `saoma-edge release root`.",
+    },
+    Explained { name: "update.check_seconds", what: "How often the repository is looked at; 1 to 604800." },
+    Explained {
+        name: "update.trial_seconds",
+        what: "How long a new release has from its start until it sells and has reached core; 4 to 3600. Else it is gone back from.",
+    },
+    Explained {
+        name: "update.quiet_seconds",
+        what: "How long nobody must have pressed anything before a release is switched to; 0 to 3600.",
+    },
+];
+
+impl Config {
+    /// As [`Self::load`]; options that this program does not know are passed over, and named.
+    ///
+    /// # Errors
+    /// As there, but for `Unknown`.
+    pub fn load_known(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let text = file.map(std::fs::read_to_string).transpose();
+        let path = file.unwrap_or(Path::new(""));
+        let text = text.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?.unwrap_or_default();
+        Self::read(&text, path, environment, true)
     }
 }
 
