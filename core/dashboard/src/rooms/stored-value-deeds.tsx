@@ -182,15 +182,17 @@ export function ChangeAccount({ seen, onReload, onClose }: { seen: StoredValueAc
   const [holder, setHolder] = useState(seen.holder);
   const [typed, setTyped] = useState(() => typedLimits(seen.limits, currency));
   const limits = readLimits(typed, currency);
+  // Core takes limits that this form cannot read: they stand as long as nobody touches them.
+  const hasLimits = JSON.stringify(typed) !== JSON.stringify(typedLimits(seen.limits, currency));
   const change = useMutation({
     mutationFn: () => got(api.PATCH('/v1/stored-value/accounts/{stored_value_account}', {
-      params: { path: { stored_value_account: seen.id } }, body: { version: seen.version, holder: holder.trim(), limits: limits ?? {} },
+      params: { path: { stored_value_account: seen.id } }, body: { version: seen.version, holder: holder.trim(), ...(hasLimits && limits !== null ? { limits } : {}) },
     })),
     onSuccess: onClose,
     onSettled: useMoved(),
   });
   const isOld = change.error !== null && asProblem(change.error).code === 'changed_meanwhile';
-  const isReady = holder.trim() !== '' && limits !== null && !isOld;
+  const isReady = holder.trim() !== '' && (limits !== null || !hasLimits) && !isOld;
   const reload = (): void => {
     onReload();
     onClose();
