@@ -40,7 +40,8 @@ const RETRIES_MAX = 3;
 const queryClient = new QueryClient({
   defaultOptions: {
     queries: { retry: (count, error) => count < RETRIES_MAX && isPassing(error), staleTime: 30_000 },
-    mutations: { retry: false },
+    // Never paused while the browser is offline and sent when somebody has gone another way: pressed without a line, it fails at once.
+    mutations: { retry: false, networkMode: 'always' },
   },
 });
 

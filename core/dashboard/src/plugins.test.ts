@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { PluginPackage, PluginPublisher, PluginRollout } from './api/client';
 import { BUILT_IN, pluginsOf, servedOf, signed, standingOf, stepsOf, stepsWith, successorsOf } from './plugins';
+import { pluginsEn } from './text/plugins.en';
+import { pluginsZh } from './text/plugins.zh';
 
 const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string];
 
@@ -96,4 +99,10 @@ test('what runs on a publisher’s word', () => {
   const all = [pack(A), pack(B), pack(C, { publisher: 'key2' })];
   expect(servedOf('key1', all, [rollout({ canary: C })]).map(({ hash }) => hash)).toEqual([A]);
   expect(servedOf('key1', all, [])).toEqual([]);
+});
+
+test.each(['problems', 'refused'] as const)('every refusal that has words (%s) is one of core’s, in both languages', (of) => {
+  const table = readFileSync(new URL('../../server/src/http/problem.rs', import.meta.url), 'utf8');
+  for (const code of Object.keys(pluginsEn[of])) expect(table).toContain(`"${code}"`);
+  expect(Object.keys(pluginsZh[of])).toEqual(Object.keys(pluginsEn[of]));
 });

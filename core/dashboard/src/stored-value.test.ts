@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
 import type { StoredValueAccount, StoredValueMovement } from './api/client';
-import { deedsFor, isReversible, movementsFile, readLimits, typedLimits } from './stored-value';
+import { ACCOUNT_STATES, deedsFor, isReversible, movementsFile, readLimits, typedLimits } from './stored-value';
+import { storedValueEn } from './text/stored-value.en';
+import { storedValueZh } from './text/stored-value.zh';
 
 const cny = (minor: number) => ({ minor, currency: 'CNY' });
 const account = (more: Partial<StoredValueAccount> = {}): StoredValueAccount => ({
@@ -46,4 +49,24 @@ test.each([
 
 test('the statement as a file', () => {
   expect(movementsFile('sva_1', 'xlsx')).toBe('/v1/stored-value/accounts/sva_1/statement/export?format=xlsx');
+});
+
+describe('words', () => {
+  const core = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+
+  test('every movement and every state of core has one in both languages', () => {
+    const named = [...core('domain/src/stored_value.rs').matchAll(/Self::\w+ => "(\w+)"/g)].map(([, text]) => text ?? '');
+    const kinds = Object.keys(storedValueEn.kinds);
+    expect(named).toEqual(expect.arrayContaining([...kinds, ...ACCOUNT_STATES]));
+    const movements = /topped_up[^}]*/.exec(core('domain/src/stored_value.rs'))?.[0] ?? '';
+    expect([...kinds].sort()).toEqual(['topped_up', ...[...movements.matchAll(/=> "(\w+)"/g)].map(([, text]) => text ?? '')].sort());
+    expect([Object.keys(storedValueEn.states), Object.keys(storedValueZh.states)]).toEqual([ACCOUNT_STATES, ACCOUNT_STATES]);
+    expect(Object.keys(storedValueZh.kinds)).toEqual(kinds);
+  });
+
+  test('every refusal that has words is one of core’s, in both languages', () => {
+    const table = core('server/src/http/problem.rs');
+    for (const code of Object.keys(storedValueEn.problems)) expect(table).toContain(`"${code}"`);
+    expect(Object.keys(storedValueZh.problems)).toEqual(Object.keys(storedValueEn.problems));
+  });
 });

@@ -148,6 +148,7 @@ const STORIES = {
     await owner.sees(`[data-list="packages"] [data-package="${OLD.hash}"]`);
     assert.equal(await owner.page.locator('[data-plugin="sandbox"]').count(), 0);
     await owner.page.locator('[data-way="/plugins/publishers"]').click();
+    await owner.sees('[data-empty]');
     assert.equal(await owner.page.locator(`[data-publisher="${PUBLISHER.keyId}"]`).count(), 0);
   },
 

@@ -40,6 +40,17 @@ let currency = '';
 let secret = '';
 let place = '';
 
+/** The next such request is carried out, and its answer does not arrive. */
+const loseAnswer = (path) => page.route(path, async (route) => {
+  await route.fetch();
+  await route.abort();
+}, { times: 1 });
+const topUp = async (amount) => {
+  await tap('top_up');
+  await page.fill('[data-question="top_up"] input[name="amount"]', amount);
+  await yes();
+};
+
 const STORIES = {
   async 'an account is opened with a limit'() {
     await page.goto(BASE);
@@ -87,22 +98,58 @@ const STORIES = {
     await sees('[data-movement="topped_up"]');
   },
 
-  async 'an answer that was lost is asked for again, and nothing is paid in twice'() {
-    await page.route('**/top-ups', async (route) => {
-      await route.fetch();
-      await route.abort();
-    }, { times: 1 });
+  async 'what was pressed without a line and left alone is not sent when the line is back'() {
+    await owner.context.setOffline(true);
     await tap('top_up');
-    await page.fill('[data-question="top_up"] input[name="amount"]', '5');
+    await page.fill('[data-question="top_up"] input[name="amount"]', '7');
     await yes();
     await sees('[data-question="top_up"] [data-problem="offline"]');
     await page.keyboard.press('Escape');
-    await tap('top_up');
-    await page.fill('[data-question="top_up"] input[name="amount"]', '5');
-    await yes();
-    await page.locator('[data-question="top_up"]').waitFor({ state: 'detached' });
+    await sees('[data-unanswered]');
+    await Promise.all([page.waitForResponse((answer) => answer.ok() && new URL(answer.url()).pathname.endsWith(account())), owner.context.setOffline(false)]);
+    assert.equal((await load()).balance.minor, 6_000);
+    await tap('put-aside');
+    await page.locator('[data-unanswered]').waitFor({ state: 'detached' });
+  },
+
+  async 'an answer that was lost is asked for again after another deed and a reload, and nothing is paid in twice'() {
+    await loseAnswer('**/top-ups');
+    await topUp('5');
+    await sees('[data-question="top_up"] [data-problem="offline"]');
+    assert.ok(await page.locator('[data-question="top_up"] input[name="amount"]').isDisabled(), 'it is asked again as it was');
+    await page.keyboard.press('Escape');
     await holds(6_500);
-    assert.equal((await load()).balance.minor, 6_500);
+    await topUp('1');
+    await page.locator('[data-question]').waitFor({ state: 'detached' });
+    await holds(6_600);
+    await page.reload();
+    await sees('[data-unanswered]');
+    await tap('ask-again');
+    assert.equal(await page.inputValue('[data-question="top_up"] input[name="amount"]'), '5.00');
+    await yes();
+    await sees('[data-outcome="top_up"] [data-booked]');
+    assert.equal((await load()).balance.minor, 6_600);
+    await tap('done');
+    assert.equal(await page.locator('[data-unanswered]').count(), 0);
+  },
+
+  async 'the same sum once more is paid in once more, whether or not the one before has its answer'() {
+    await loseAnswer('**/top-ups');
+    await topUp('2');
+    await sees('[data-question="top_up"] [data-problem="offline"]');
+    await page.keyboard.press('Escape');
+    await tap('ask-new');
+    await sees('[data-question="top_up"] [data-another="1"]');
+    await page.fill('[data-question="top_up"] input[name="amount"]', '2');
+    await page.locator('[role="dialog"] [data-action="yes"]').dblclick();
+    await page.locator('[data-question]').waitFor({ state: 'detached' });
+    await holds(7_000);
+    assert.equal((await load()).balance.minor, 7_000, 'a double press is one');
+    await tap('ask-again');
+    await yes();
+    await sees('[data-outcome="top_up"]');
+    await tap('done');
+    assert.equal((await load()).balance.minor, 7_000);
   },
 
   async 'a mistake is taken back with a reason, once'() {
@@ -110,9 +157,11 @@ const STORIES = {
     assert.ok(await page.locator('[data-question] [data-action="yes"]').isDisabled(), 'a reason is needed');
     await page.fill('[data-question="reverse"] input[name="reason"]', 'keyed in twice');
     await yes();
-    await holds(6_000);
+    await sees('[data-outcome="reverse"] [data-pay="200"]');
+    await tap('done');
+    await holds(6_800);
     await sees('[data-movement="top_up_reversed"]');
-    assert.equal(await page.locator('[data-list="movements"] [data-action="reverse"]').count(), 1);
+    assert.equal(await page.locator('[data-list="movements"] [data-action="reverse"]').count(), 4);
   },
 
   async 'an acceptor has a key, shown once'() {
@@ -122,15 +171,40 @@ const STORIES = {
     await yes();
     secret = await page.locator('[data-secret]').textContent();
     await page.keyboard.press('Escape');
+    await page.locator('[data-secret]').waitFor({ state: 'detached' });
     await page.locator('[data-acceptor]').filter({ hasText: `Canteen ${mark}` }).waitFor();
+    await page.reload();
+    await page.locator('[data-acceptor]').filter({ hasText: `Canteen ${mark}` }).waitFor();
+    assert.ok(!(await page.content()).includes(secret), 'it is shown once');
+  },
+
+  async 'a key whose answer was lost and that was revoked since is given to nobody'() {
+    await loseAnswer('**/api-keys');
+    await tap('add-acceptor');
+    await page.fill('[data-form="acceptor"] input[name="name"]', `Kiosk ${mark}`);
+    await yes();
+    await sees('[data-form="acceptor"] [data-problem="offline"]');
+    await page.keyboard.press('Escape');
+    await page.locator('[data-acceptor]').filter({ hasText: `Kiosk ${mark}` }).locator('[data-action="revoke"]').click();
+    await yes();
+    await page.locator('[data-question]').waitFor({ state: 'detached' });
+    await tap('ask-again');
+    await yes();
+    await sees('[data-dead]');
+    assert.equal(await page.locator('[data-secret]').count(), 0);
+    await tap('add-acceptor');
+    await page.fill('[data-form="acceptor"] input[name="name"]', `Kiosk ${mark}`);
+    await yes();
+    await sees('[data-secret]');
+    await page.keyboard.press('Escape');
   },
 
   async 'what the acceptor charges appears by itself'() {
     await page.goto(`${BASE}${place}`);
-    await holds(6_000);
+    await holds(6_800);
     const { code } = await api(token, 'POST', `/v1/stored-value/accounts/${account()}/codes`, {});
     await api(secret, 'POST', '/v1/stored-value/acceptors/canteen/charges', { code, amount: { minor: 1_234, currency } });
-    await holds(4_766);
+    await holds(5_566);
     await sees('[data-movement="charged"]');
     assert.match(await page.locator('[data-movement="charged"]').textContent(), /canteen/);
   },
@@ -185,6 +259,31 @@ const STORIES = {
     await page.locator('[data-movement="charged"]').getByText('Paid with it').waitFor();
   },
 
+  async 'the account is closed: what core has paid out is told, also after a charge in between and an answer that was lost'() {
+    await page.goto(`${BASE}${place}`);
+    await tap('close');
+    assert.match(await page.locator('[data-question="close"]').textContent(), /55\.66/);
+    const { code } = await api(token, 'POST', `/v1/stored-value/accounts/${account()}/codes`, {});
+    await api(secret, 'POST', '/v1/stored-value/acceptors/canteen/charges', { code, amount: { minor: 500, currency } });
+    await loseAnswer('**/close');
+    await page.fill('[data-question="close"] input[name="reason"]', 'moved away');
+    await yes();
+    await sees('[data-question="close"] [data-problem="offline"]');
+    await sees('[data-account-state="closed"]');
+    assert.doesNotMatch(await page.locator('[data-question="close"]').textContent(), /\d\.\d\d/, 'no sum before core has told it');
+    await page.reload();
+    await tap('ask-again');
+    await yes();
+    await sees('[data-outcome="close"] [data-pay="5066"]');
+    await tap('done');
+    await holds(0);
+    await sees('[data-account] [data-pay="5066"]');
+    await sees('[data-movement="paid_out"]');
+    for (const action of ['top_up', 'change', 'freeze', 'close', 'reverse', 'ask-again']) {
+      assert.equal(await page.locator(`[data-action="${action}"]`).count(), 0, action);
+    }
+  },
+
   async 'an acceptor whose key is revoked charges nothing more'() {
     await page.goto(`${BASE}/stored-value/acceptors`);
     const card = page.locator('[data-acceptor]').filter({ hasText: `Canteen ${mark}` });
@@ -192,20 +291,6 @@ const STORIES = {
     await yes();
     await card.and(page.locator('[data-revoked="true"]')).waitFor();
     await assert.rejects(api(secret, 'GET', '/v1/stored-value/acceptors/canteen'), /unauthenticated/);
-  },
-
-  async 'the account is closed, with what is left paid out'() {
-    await page.goto(`${BASE}${place}`);
-    await tap('close');
-    assert.match(await page.locator('[data-question="close"]').textContent(), /47\.66/);
-    await page.fill('[data-question="close"] input[name="reason"]', 'moved away');
-    await yes();
-    await sees('[data-account-state="closed"]');
-    await holds(0);
-    await sees('[data-movement="paid_out"]');
-    for (const action of ['top_up', 'change', 'freeze', 'close', 'reverse']) {
-      assert.equal(await page.locator(`[data-action="${action}"]`).count(), 0, action);
-    }
   },
 };
 

@@ -41,6 +41,7 @@ export type PluginPackage = Schemas['PluginPackageView'];
 export type PluginPublisher = Schemas['PluginPublisherView'];
 export type PluginRollout = Schemas['PluginRolloutView'];
 export type StoredValueAccount = Schemas['StoredValueAccountView'];
+export type NewStoredValueAccount = Schemas['OpenStoredValueAccount'];
 export type StoredValueLimits = Schemas['StoredValueLimits'];
 export type StoredValueMovement = Schemas['StoredValueMovementView'];
 export type ApiKey = Schemas['ApiKeyView'];

@@ -5,7 +5,7 @@ import { useText } from '../text/text';
 export function SecretOnce({ title, hint, secret, onClose }: { title: string; hint: string; secret: string; onClose: () => void }) {
   const { t } = useText();
   return (
-    <Modal opened onClose={onClose} size="lg" title={title} closeButtonProps={{ 'aria-label': t.common.close }}>
+    <Modal opened onClose={onClose} closeOnClickOutside={false} size="lg" title={title} closeButtonProps={{ 'aria-label': t.common.close }}>
       <Stack>
         <Alert color="orange">{hint}</Alert>
         <Code block data-secret style={{ overflowWrap: 'anywhere', whiteSpace: 'pre-wrap' }}>{secret}</Code>

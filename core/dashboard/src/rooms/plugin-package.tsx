@@ -42,7 +42,7 @@ export function PackageRoom({ person }: { person: Person }) {
               <Title order={1} size="h3">
                 {isOwn && mayManage ? <Anchor component={Link} to={`/plugins/in-use/${one.plugin}`} inherit>{one.plugin}</Anchor> : one.plugin} {one.version}
               </Title>
-              {isOwn && mayManage && rollouts.isSuccess ? <StandingBadge standing={standing} /> : !isOwn && <Badge color="gray" variant="light" tt="none">{t.plugins.platformOnly}</Badge>}
+              {isOwn && mayManage && rollouts.isSuccess ? <StandingBadge standing={standing} isPlatform={isOfPlatform(person)} /> : !isOwn && <Badge color="gray" variant="light" tt="none">{t.plugins.platformOnly}</Badge>}
             </Group>
             <Facts one={one} payments={detail.data.payments} packages={packages.data ?? []} person={person} />
             {isOwn && mayManage && rollouts.isSuccess && one.retired_at == null && (
@@ -139,8 +139,11 @@ function Retire({ one, payments, packages, person, onClose }: {
     const named = packages.find(({ hash }) => hash === choice);
     return named === undefined ? t.plugins.builtIn : `${named.version} · ${short(choice)}`;
   };
+  const leave = (): void => {
+    if (!retire.isPending) onClose();
+  };
   return (
-    <Modal opened onClose={onClose} title={`${t.plugins.steps.retire} · ${one.plugin} ${one.version}`} closeButtonProps={{ 'aria-label': t.common.close }}>
+    <Modal opened onClose={leave} title={`${t.plugins.steps.retire} · ${one.plugin} ${one.version}`} closeButtonProps={{ 'aria-label': t.common.close }}>
       <Stack component="form" data-question="retire" onSubmit={(event) => {
         event.preventDefault();
         if (isReady && !retire.isPending) retire.mutate();
@@ -154,7 +157,7 @@ function Retire({ one, payments, packages, person, onClose }: {
         <Checkbox label={t.plugins.sure} name="sure" checked={isSure} onChange={(event) => setIsSure(event.currentTarget.checked)} />
         <ProblemNote error={retire.error} words={t.plugins.problems} />
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>{t.plugins.keep}</Button>
+          <Button variant="default" disabled={retire.isPending} onClick={leave}>{t.plugins.keep}</Button>
           <Button type="submit" color="red" disabled={!isReady} loading={retire.isPending} data-action="yes">{t.plugins.steps.retire}</Button>
         </Group>
       </Stack>

@@ -73,8 +73,11 @@ function Trust({ onClose }: { onClose: () => void }) {
     onSettled: useChanged(),
   });
   const isReady = name.trim() !== '' && key.trim() !== '';
+  const leave = (): void => {
+    if (!trust.isPending) onClose();
+  };
   return (
-    <Modal opened onClose={onClose} size="lg" title={t.plugins.trust} closeButtonProps={{ 'aria-label': t.common.close }}>
+    <Modal opened onClose={leave} size="lg" title={t.plugins.trust} closeButtonProps={{ 'aria-label': t.common.close }}>
       <Stack component="form" data-form="publisher" onSubmit={(event) => {
         event.preventDefault();
         if (isReady && !trust.isPending) trust.mutate();
@@ -85,7 +88,7 @@ function Trust({ onClose }: { onClose: () => void }) {
           styles={{ input: { fontFamily: 'monospace' } }} value={key} onChange={(event) => setKey(event.currentTarget.value)} />
         <ProblemNote error={trust.error} words={t.plugins.problems} />
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>{t.common.cancel}</Button>
+          <Button variant="default" disabled={trust.isPending} onClick={leave}>{t.common.cancel}</Button>
           <Button type="submit" disabled={!isReady} loading={trust.isPending} data-action="yes">{t.plugins.trust}</Button>
         </Group>
       </Stack>
@@ -104,17 +107,20 @@ function Revoke({ publisher, person, onClose }: { publisher: PluginPublisher; pe
     onSettled: useChanged(),
   });
   const isKnown = packages.isSuccess && rollouts.isSuccess;
+  const leave = (): void => {
+    if (!revoke.isPending) onClose();
+  };
   return (
-    <Modal opened onClose={onClose} title={`${t.plugins.revoke} · ${publisher.name}`} closeButtonProps={{ 'aria-label': t.common.close }}>
+    <Modal opened onClose={leave} title={`${t.plugins.revoke} · ${publisher.name}`} closeButtonProps={{ 'aria-label': t.common.close }}>
       <Stack data-question="revoke">
-        <Text size="sm">{t.plugins.revokeText} {isKnown && runs.length === 0 && t.plugins.runsNothing}</Text>
+        <Text size="sm">{t.plugins.revokeText} {isKnown && (runs.length === 0 ? t.plugins.runsNothing : t.plugins.runsThese)}</Text>
         <List size="sm">
           {runs.map((one) => <List.Item key={one.hash} data-runs={one.hash}>{one.plugin} <PackageName choice={one.hash} packages={runs} /></List.Item>)}
         </List>
         <ProblemNote error={revoke.error ?? packages.error ?? rollouts.error} words={t.plugins.problems} />
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>{t.plugins.keep}</Button>
-          <Button color="red" loading={revoke.isPending} data-action="yes" onClick={() => revoke.mutate()}>{t.plugins.revoke}</Button>
+          <Button variant="default" disabled={revoke.isPending} onClick={leave}>{t.plugins.keep}</Button>
+          <Button color="red" disabled={!isKnown} loading={revoke.isPending} data-action="yes" onClick={() => revoke.mutate()}>{t.plugins.revoke}</Button>
         </Group>
       </Stack>
     </Modal>

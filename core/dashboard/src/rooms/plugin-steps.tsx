@@ -6,12 +6,12 @@
 import { Button, Group, Modal, MultiSelect, Stack, Text } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, got, type PluginPackage, type PluginRollout } from '../api/client';
+import { api, got, isPassing, type PluginPackage, type PluginRollout } from '../api/client';
 import { asProblem } from '../api/problem';
 import { ProblemNote } from '../parts/problem';
-import { CANARY_TENANTS_MAX, CHANGED_MEANWHILE, type Step } from '../plugins';
+import { BUILT_IN, CANARY_TENANTS_MAX, CHANGED_MEANWHILE, type Step } from '../plugins';
 import { useText } from '../text/text';
-import { PackageName, PLUGIN_LISTS, useTenants } from './plugins';
+import { PackageName, PLUGIN_LISTS, useTenants, useWords } from './plugins';
 
 export interface Question {
   step: Step;
@@ -44,12 +44,15 @@ function after({ step, seen, chosen }: Question): string {
   return step === 'roll_back' ? seen.previous ?? seen.stable : seen.stable;
 }
 
-export function StepQuestion({ question, packages, onReload, onClose, onTaken }: {
-  question: Question; packages: readonly PluginPackage[]; onReload: () => void; onClose: () => void; onTaken: (after: PluginRollout) => void;
+export function StepQuestion({ question, packages, isPlatform, onReload, onClose, onTaken, onLost }: {
+  question: Question; isPlatform: boolean; packages: readonly PluginPackage[]; onReload: () => void; onClose: () => void; onTaken: (after: PluginRollout) => void; onLost: () => void;
 }) {
   const { t } = useText();
   const queryClient = useQueryClient();
   const { step, seen, chosen } = question;
+  const words = useWords(isPlatform);
+  // An owner's plugin has nothing in the operator's folder.
+  const isEnd = !isPlatform && after(question) === BUILT_IN && seen.stable !== BUILT_IN;
   const [merchants, setMerchants] = useState<string[]>(seen.canary != null && seen.canary === chosen?.hash ? seen.canary_tenants : []);
   const tenants = useTenants(step === 'canary');
   const wish = useMutation({
@@ -57,6 +60,10 @@ export function StepQuestion({ question, packages, onReload, onClose, onTaken }:
     onSuccess: (now) => {
       onTaken(now);
       onClose();
+    },
+    // Whom a step back leaves without service, core says once.
+    onError: (error) => {
+      if (step === 'roll_back' && isPassing(error)) onLost();
     },
     // Also after an answer that was lost: the step may be taken.
     onSettled: () => Promise.all(PLUGIN_LISTS.map((queryKey) => queryClient.invalidateQueries({ queryKey }))),
@@ -69,18 +76,22 @@ export function StepQuestion({ question, packages, onReload, onClose, onTaken }:
     onClose();
   };
   const isSame = after(question) === seen.stable;
+  const leave = (): void => {
+    if (!wish.isPending) onClose();
+  };
   return (
-    <Modal opened onClose={onClose} title={`${t.plugins.steps[step]} · ${seen.plugin}`} closeButtonProps={{ 'aria-label': t.common.close }}>
+    <Modal opened onClose={leave} title={`${words.steps[step]} · ${seen.plugin}`} closeButtonProps={{ 'aria-label': t.common.close }}>
       <Stack component="form" data-question={step} data-seen={seen.version} onSubmit={(event) => {
         event.preventDefault();
         if (isReady && !isOld && !wish.isPending) wish.mutate();
       }}>
-        <Text size="sm">{t.plugins.questions[step]}</Text>
+        <Text size="sm">{words.questions[step]}</Text>
         {!isSame && (
           <Text size="sm" data-from-to>
-            {t.plugins.fromTo}: <PackageName choice={seen.stable} packages={packages} /> → <PackageName choice={after(question)} packages={packages} />
+            {words.fromTo}: <PackageName choice={seen.stable} packages={packages} isPlatform={isPlatform} /> → <PackageName choice={after(question)} packages={packages} isPlatform={isPlatform} />
           </Text>
         )}
+        {isEnd && <Text size="sm" c="red" data-ends>{t.plugins.endsService}</Text>}
         {step === 'canary' && chosen !== undefined && (
           <>
             <Text size="sm">{t.plugins.canary}: <PackageName choice={chosen.hash} packages={packages} /></Text>
@@ -94,9 +105,9 @@ export function StepQuestion({ question, packages, onReload, onClose, onTaken }:
         {code !== null && t.plugins.refused[code] !== undefined && <Text size="sm">{t.plugins.refused[code]}</Text>}
         <ProblemNote error={wish.error} words={t.plugins.problems} {...(isOld ? { onRetry: reload, action: t.common.reload } : {})} />
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>{t.plugins.keep}</Button>
+          <Button variant="default" disabled={wish.isPending} onClick={leave}>{t.plugins.keep}</Button>
           <Button type="submit" color={step === 'promote' || step === 'canary' ? 'teal' : 'red'} disabled={!isReady || isOld} loading={wish.isPending} data-action="yes">
-            {t.plugins.steps[step]}
+            {words.steps[step]}
           </Button>
         </Group>
       </Stack>

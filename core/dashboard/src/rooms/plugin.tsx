@@ -11,7 +11,7 @@ import { Who } from '../parts/who';
 import { standingOf, type Step, stepsOf, stepsWith } from '../plugins';
 import { useText } from '../text/text';
 import { type Question, StepQuestion } from './plugin-steps';
-import { isOfPlatform, PackageName, Signer, StandingBadge, usePackages, usePublishers, useRollout, useTenants } from './plugins';
+import { isOfPlatform, PackageName, Signer, StandingBadge, usePackages, usePublishers, useRollout, useTenants, useWords } from './plugins';
 
 export function PluginRoom({ person }: { person: Person }) {
   const { plugin = '' } = useParams();
@@ -22,6 +22,7 @@ export function PluginRoom({ person }: { person: Person }) {
   const [question, setQuestion] = useState<Question | null>(null);
   // What a step back left without service, as long as somebody looks: core says it once.
   const [unfit, setUnfit] = useState<PluginRollout['unfit']>([]);
+  const [lost, setLost] = useState(false);
   const isPlatform = isOfPlatform(person);
   const mine = packages.data?.filter((one) => one.plugin === plugin && one.of_platform === isPlatform) ?? [];
   const error = rollout.error ?? packages.error ?? publishers.error;
@@ -38,6 +39,7 @@ export function PluginRoom({ person }: { person: Person }) {
       {seen !== undefined && packages.isSuccess && (
         <>
           <Unfit unfit={unfit} isPlatform={isPlatform} />
+          {lost && <Alert color="orange" role="alert" data-lost>{t.plugins.unfitLost}</Alert>}
           <InUse rollout={seen} packages={mine} person={person} onStep={(step) => setQuestion({ step, seen })} />
           <Title order={2} size="h4">{t.plugins.packages}</Title>
           {mine.length === 0 && <Text c="dimmed">{t.plugins.noneOfPlugin} {t.plugins.noneHint}</Text>}
@@ -47,7 +49,11 @@ export function PluginRoom({ person }: { person: Person }) {
               onStep={(step, chosen) => setQuestion({ step, seen, chosen })} />
           )}
           {question !== null && (
-            <StepQuestion question={question} packages={mine} onReload={reload} onClose={() => setQuestion(null)} onTaken={(after) => setUnfit(after.unfit)} />
+            <StepQuestion question={question} packages={mine} isPlatform={isPlatform} onReload={reload} onClose={() => setQuestion(null)} onLost={() => setLost(true)}
+              onTaken={(after) => {
+                setUnfit(after.unfit);
+                setLost(false);
+              }} />
           )}
         </>
       )}
@@ -75,14 +81,16 @@ function InUse({ rollout, packages, person, onStep }: {
 }) {
   const { t } = useText();
   const { canary, previous, changed_at: changedAt, changed_by: changedBy, this_node: node } = rollout;
-  const tenants = useTenants(isOfPlatform(person) && canary != null);
+  const isPlatform = isOfPlatform(person);
+  const words = useWords(isPlatform);
+  const tenants = useTenants(isPlatform && canary != null);
   const isBehind = node.problem != null;
   const steps = stepsOf(rollout);
   return (
     <Card withBorder data-part="in-use">
       <Stack gap="xs">
         <Text size="sm" data-serves="everybody">
-          {canary == null ? t.plugins.everybody : t.plugins.everybodyElse}: <PackageName choice={rollout.stable} packages={packages} />
+          {canary == null ? words.everybody : t.plugins.everybodyElse}: <PackageName choice={rollout.stable} packages={packages} isPlatform={isPlatform} />
         </Text>
         {canary != null && (
           <div data-serves="canary">
@@ -91,7 +99,7 @@ function InUse({ rollout, packages, person, onStep }: {
           </div>
         )}
         {previous != null && canary == null && (
-          <Text size="sm" data-serves="before">{t.plugins.goesBackTo}: <PackageName choice={previous} packages={packages} /></Text>
+          <Text size="sm" data-serves="before">{t.plugins.goesBackTo}: <PackageName choice={previous} packages={packages} isPlatform={isPlatform} /></Text>
         )}
         <Text size="sm" c="dimmed">
           {t.plugins.step} {rollout.version}
@@ -106,7 +114,7 @@ function InUse({ rollout, packages, person, onStep }: {
         {steps.length > 0 && (
           <Group gap="xs">
             {steps.map((step) => (
-              <Button key={step} size="sm" variant="light" color={step === 'promote' ? 'teal' : 'red'} data-action={step} onClick={() => onStep(step)}>{t.plugins.steps[step]}</Button>
+              <Button key={step} size="sm" variant="light" color={step === 'promote' ? 'teal' : 'red'} data-action={step} onClick={() => onStep(step)}>{words.steps[step]}</Button>
             ))}
           </Group>
         )}
@@ -120,6 +128,8 @@ function Versions({ packages, rollout, person, stepsOf: stepsFor, onStep }: {
   onStep: (step: Step, chosen: PluginPackage) => void;
 }) {
   const { t } = useText();
+  const isPlatform = isOfPlatform(person);
+  const words = useWords(isPlatform);
   return (
     <Paper withBorder>
       <Table.ScrollContainer minWidth={680}>
@@ -136,11 +146,11 @@ function Versions({ packages, rollout, person, stepsOf: stepsFor, onStep }: {
                 <Table.Td style={{ whiteSpace: 'nowrap' }}><PackageName choice={one.hash} packages={packages} /></Table.Td>
                 <Table.Td><Signer {...one} person={person} /></Table.Td>
                 <Table.Td><When at={one.published_at} /></Table.Td>
-                <Table.Td><StandingBadge standing={standingOf(one.hash, rollout, one.retired_at != null)} /></Table.Td>
+                <Table.Td><StandingBadge standing={standingOf(one.hash, rollout, one.retired_at != null)} isPlatform={isPlatform} /></Table.Td>
                 <Table.Td>
                   <Group gap="xs" justify="flex-end" wrap="nowrap">
                     {stepsFor(one).map((step) => (
-                      <Button key={step} size="compact-sm" variant="default" data-action={step} onClick={() => onStep(step, one)}>{t.plugins.steps[step]}</Button>
+                      <Button key={step} size="compact-sm" variant="default" data-action={step} onClick={() => onStep(step, one)}>{words.steps[step]}</Button>
                     ))}
                   </Group>
                 </Table.Td>

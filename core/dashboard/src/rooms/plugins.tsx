@@ -88,6 +88,16 @@ export function useTenants(wanted: boolean) {
   return { items, isWhole: tenants.data?.isWhole ?? true, error: tenants.error, name: (id: string): string => items.find((one) => one.id === id)?.name ?? id };
 }
 
+/** A step of the platform's is everybody's, a merchant's own its alone. */
+export function useWords(isPlatform: boolean) {
+  const { t } = useText();
+  if (isPlatform) return t.plugins;
+  const { everybody, fromTo, steps, questions, standings } = t.plugins.forOne;
+  return {
+    everybody, fromTo, steps: { ...t.plugins.steps, ...steps }, questions: { ...t.plugins.questions, ...questions }, standings: { ...t.plugins.standings, ...standings },
+  };
+}
+
 export function isOfPlatform(person: Person): boolean {
   return person.role === 'platform_admin';
 }
@@ -100,7 +110,8 @@ export function PluginsRoom({ person }: { person: Person }) {
   const all = packages.data ?? [];
   // What the platform has for everybody, a merchant does not roll out.
   const own = all.filter(({ of_platform }) => of_platform === isOfPlatform(person));
-  const plugins = mayManage && packages.isSuccess ? pluginsOf(own, rollouts.data ?? []) : [];
+  // Nothing is said of what is in use before core has said it.
+  const plugins = packages.isSuccess && rollouts.data !== undefined ? pluginsOf(own, rollouts.data) : [];
   return (
     <Stack>
       <Title order={1} size="h2">{t.plugins.title}</Title>
@@ -110,7 +121,7 @@ export function PluginsRoom({ person }: { person: Person }) {
         void rollouts.refetch();
       }} />
       {packages.isPending && !packages.isError && <Center><Loader aria-label={t.common.loading} /></Center>}
-      {packages.isSuccess && all.length === 0 && plugins.length === 0 && (
+      {packages.isSuccess && (!mayManage || rollouts.data !== undefined) && all.length === 0 && plugins.length === 0 && (
         <div data-empty>
           <Text fw={600}>{t.plugins.none}</Text>
           <Text c="dimmed" size="sm">{t.plugins.noneHint}</Text>
@@ -118,26 +129,27 @@ export function PluginsRoom({ person }: { person: Person }) {
       )}
       <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
         {plugins.map((plugin) => (
-          <PluginCard key={plugin} plugin={plugin} rollout={rollouts.data?.find((one) => one.plugin === plugin)} packages={all} />
+          <PluginCard key={plugin} plugin={plugin} isPlatform={isOfPlatform(person)} rollout={rollouts.data?.find((one) => one.plugin === plugin)} packages={all} />
         ))}
       </SimpleGrid>
       {all.length > 0 && (
         <>
           <Title order={2} size="h4">{t.plugins.packages}</Title>
-          <Packages packages={all} rollouts={rollouts.data ?? []} person={person} />
+          <Packages packages={all} rollouts={rollouts.data} person={person} />
         </>
       )}
     </Stack>
   );
 }
 
-function PluginCard({ plugin, rollout, packages }: { plugin: string; rollout: PluginRollout | undefined; packages: readonly PluginPackage[] }) {
+function PluginCard({ plugin, rollout, packages, isPlatform }: { plugin: string; isPlatform: boolean; rollout: PluginRollout | undefined; packages: readonly PluginPackage[] }) {
   const { t } = useText();
+  const words = useWords(isPlatform);
   const isCanary = rollout?.canary != null;
   return (
     <Card withBorder data-plugin={plugin} data-step={rollout?.version ?? 0}>
       <Anchor component={Link} to={`/plugins/in-use/${plugin}`} fw={600} style={{ overflowWrap: 'anywhere' }}>{plugin}</Anchor>
-      <Text size="sm">{isCanary ? t.plugins.everybodyElse : t.plugins.everybody}: <PackageName choice={rollout?.stable ?? BUILT_IN} packages={packages} /></Text>
+      <Text size="sm">{isCanary ? t.plugins.everybodyElse : words.everybody}: <PackageName choice={rollout?.stable ?? BUILT_IN} packages={packages} isPlatform={isPlatform} /></Text>
       {rollout?.canary != null && (
         <Text size="sm">{t.plugins.canary}: <PackageName choice={rollout.canary} packages={packages} /> · {t.plugins.merchants} {rollout.canary_tenants.length}</Text>
       )}
@@ -148,8 +160,10 @@ function PluginCard({ plugin, rollout, packages }: { plugin: string; rollout: Pl
 }
 
 /** A version and the beginning of its hash, with the way to it. */
-export function PackageName({ choice, packages }: { choice: string; packages: readonly PluginPackage[] }) {
+export function PackageName({ choice, packages, isPlatform = true }: { choice: string; packages: readonly PluginPackage[]; isPlatform?: boolean }) {
   const { t } = useText();
+  // A merchant's own plugin has nothing in the operator's folder: where no package of it is in use, nothing serves.
+  if (choice === BUILT_IN && !isPlatform) return <Text span size="sm" title={t.plugins.nothingHint} data-choice={choice}>{t.plugins.nothing}</Text>;
   if (choice === BUILT_IN) return <Text span size="sm" title={t.plugins.builtInHint} data-choice={choice}>{t.plugins.builtIn}</Text>;
   const version = packages.find(({ hash }) => hash === choice)?.version ?? t.plugins.unknownPackage;
   return (
@@ -161,9 +175,9 @@ export function PackageName({ choice, packages }: { choice: string; packages: re
 
 const COLORS: Readonly<Record<Standing, string>> = { stable: 'green', canary: 'orange', previous: 'blue', retired: 'gray', unused: 'gray' };
 
-export function StandingBadge({ standing }: { standing: Standing }) {
-  const { t } = useText();
-  return <Badge color={COLORS[standing]} variant="light" tt="none" miw="max-content" data-standing={standing}>{t.plugins.standings[standing]}</Badge>;
+export function StandingBadge({ standing, isPlatform }: { standing: Standing; isPlatform: boolean }) {
+  const words = useWords(isPlatform);
+  return <Badge color={COLORS[standing]} variant="light" tt="none" miw="max-content" data-standing={standing}>{words.standings[standing]}</Badge>;
 }
 
 /** Who signed, as far as the reader's own list of publishers knows; revoked ones are said to be. */
@@ -180,7 +194,7 @@ export function Signer({ publisher, of_platform: ofPlatform, person }: Pick<Plug
   );
 }
 
-function Packages({ packages, rollouts, person }: { packages: readonly PluginPackage[]; rollouts: readonly PluginRollout[]; person: Person }) {
+function Packages({ packages, rollouts, person }: { packages: readonly PluginPackage[]; rollouts: readonly PluginRollout[] | undefined; person: Person }) {
   const { t } = useText();
   const knowsUse = may(person.role, 'manage_plugins');
   return (
@@ -197,7 +211,7 @@ function Packages({ packages, rollouts, person }: { packages: readonly PluginPac
           <Table.Tbody>
             {packages.map((one) => {
               const isOthers = one.of_platform !== isOfPlatform(person);
-              const rollout = rollouts.find(({ plugin }) => plugin === one.plugin);
+              const rollout = rollouts?.find(({ plugin }) => plugin === one.plugin);
               return (
                 <Table.Tr key={`${one.hash}${one.of_platform}`} data-package={one.hash}>
                   <Table.Td>{one.plugin}</Table.Td>
@@ -207,7 +221,7 @@ function Packages({ packages, rollouts, person }: { packages: readonly PluginPac
                   {!isOfPlatform(person) && <Table.Td>{isOthers ? t.plugins.platformOnly : t.plugins.own}</Table.Td>}
                   {knowsUse && (
                     <Table.Td>
-                      {isOthers && one.retired_at == null ? '–' : <StandingBadge standing={standingOf(one.hash, rollout, one.retired_at != null)} />}
+                      {(isOthers || rollouts === undefined) && one.retired_at == null ? '–' : <StandingBadge standing={standingOf(one.hash, rollout, one.retired_at != null)} isPlatform={isOfPlatform(person)} />}
                     </Table.Td>
                   )}
                 </Table.Tr>

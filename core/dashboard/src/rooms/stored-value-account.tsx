@@ -2,20 +2,20 @@
 
 import { Anchor, Button, Card, Center, Group, Loader, Paper, Stack, Table, Text, Title } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useCallback, useState } from 'react';
 import { Link, useParams } from 'react-router';
 import { api, got, type StoredValueAccount, type StoredValueMovement } from '../api/client';
 import type { Person } from '../api/session';
-import { useKeys } from '../api/wish';
 import { formatMinor } from '../money/money';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
+import { Unanswered } from '../parts/unanswered';
 import { Who } from '../parts/who';
 import { deedsFor, isReversible, LIMITS, movementsFile } from '../stored-value';
 import { useText, wordFor } from '../text/text';
 import { Files } from './books';
 import { AccountBadge, STORED_VALUE } from './stored-value';
-import { ChangeAccount, DeedQuestion, type DeedWish } from './stored-value-deeds';
+import { type Asking, ChangeAccount, DeedQuestion, PaidOut, placeOf, type Said, useDeedWords } from './stored-value-deeds';
 
 /** How often an account is asked for while somebody looks at it: what is charged elsewhere shows by itself. */
 const LOOK_EVERY_MS = 5_000;
@@ -39,13 +39,19 @@ export function StoredValueAccountRoom({ person }: { person: Person }) {
 
 function Account({ account, person, onReload }: { account: StoredValueAccount; person: Person; onReload: () => void }) {
   const { t } = useText();
-  const [asking, setAsking] = useState<DeedWish | null>(null);
+  const [asking, setAsking] = useState<Asking | null>(null);
   const [changing, setChanging] = useState<StoredValueAccount | null>(null);
-  // Here and not in the questions: closed after a lost answer and opened again, the same words are still the same wish.
-  const keys = useKeys();
+  const wordOf = useDeedWords();
   const { currency } = account.balance;
+  const words = (said: Said): string =>
+    `${wordOf(said.deed)}${'amount' in said ? ` ${formatMinor(said.amount.minor, said.amount.currency)} ${said.amount.currency}` : ''}`;
+  // What can be done once is asked again; only cash is paid in twice.
+  const anew = (said: Said): (() => void) | null =>
+    (said.deed === 'top_up' && deedsFor(account, person.role).includes('top_up') ? () => setAsking({ deed: 'top_up' }) : null);
+  const close = useCallback(() => setAsking(null), []);
   return (
     <>
+      <Unanswered<Said> place={placeOf(account.id)} words={words} onAgain={(again) => setAsking({ again })} anew={anew} />
       <Card withBorder data-account={account.id}>
         <Group justify="space-between" align="flex-start" mb="sm">
           <Stack gap={2} miw={0}>
@@ -55,6 +61,7 @@ function Account({ account, person, onReload }: { account: StoredValueAccount; p
           <AccountBadge state={account.state} />
         </Group>
         <Text data-balance={account.balance.minor}>{t.storedValue.balance}: <Amount money={account.balance} size="lg" /></Text>
+        {account.state === 'closed' && <PaidOut account={account.id} words={t.storedValue.paidOut} />}
         {LIMITS.map((name) => {
           const minor = account.limits[name];
           return <Text key={name} size="sm" data-limit={name}>{t.storedValue.limits[name]}: {minor == null ? t.storedValue.noLimit : `${formatMinor(minor, currency)} ${currency}`}</Text>;
@@ -73,7 +80,7 @@ function Account({ account, person, onReload }: { account: StoredValueAccount; p
         )}
       </Card>
       <Statement account={account} person={person} onReverse={(movement) => setAsking({ deed: 'reverse', movement })} />
-      {asking !== null && <DeedQuestion wish={asking} account={account} keys={keys} onClose={() => setAsking(null)} />}
+      {asking !== null && <DeedQuestion asking={asking} account={account} onClose={close} />}
       {changing !== null && <ChangeAccount seen={changing} onReload={onReload} onClose={() => setChanging(null)} />}
     </>
   );

@@ -4,16 +4,20 @@ import { Anchor, Badge, Button, Center, Group, Loader, Modal, Paper, Select, Sta
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, Outlet, useLocation, useNavigate, useSearchParams } from 'react-router';
-import { api, got, type StoredValueAccount } from '../api/client';
-import { type Keys, useKeys } from '../api/wish';
+import { api, got, type NewStoredValueAccount, type StoredValueAccount } from '../api/client';
+import { type Intent, useIntent, useUnanswered } from '../api/intent';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
+import { AskedAgain, Unanswered } from '../parts/unanswered';
 import { may, type Role } from '../rights';
 import { ACCOUNT_STATES, type AccountState, isLimit, LIMITS, readLimits, type TypedLimits, typedLimits } from '../stored-value';
 import { useText, wordFor } from '../text/text';
 
 /** Lists and accounts that whatever moves or changes one of them may change. */
 export const STORED_VALUE = ['stored-value'];
+
+/** Where new accounts are asked for. */
+const OPENED = 'stored-value/accounts';
 
 /** The ways through this room. */
 export function StoredValueFrame({ role }: { role: Role }) {
@@ -39,12 +43,10 @@ export function StoredValueFrame({ role }: { role: Role }) {
 export function StoredValueRoom({ role, currency }: { role: Role; currency: string }) {
   const { t } = useText();
   const [search, setSearch] = useSearchParams();
-  const [opening, setOpening] = useState(false);
+  const [opening, setOpening] = useState<{ again: Intent<NewStoredValueAccount> | null } | null>(null);
   const reference = search.get('reference') ?? '';
   const state = ACCOUNT_STATES.find((known) => known === search.get('state')) ?? null;
   const [typed, setTyped] = useState(reference);
-  // Here and not in the form: closed after a lost answer and opened again, the same words are still the same wish.
-  const keys = useKeys();
   const look = (wanted: { reference: string; state: AccountState | null }): void => {
     setSearch({ ...(wanted.reference === '' ? {} : { reference: wanted.reference }), ...(wanted.state === null ? {} : { state: wanted.state }) }, { replace: true });
   };
@@ -61,9 +63,11 @@ export function StoredValueRoom({ role, currency }: { role: Role; currency: stri
     <Stack>
       <Group justify="space-between">
         <Title order={1} size="h2">{t.storedValue.title}</Title>
-        {may(role, 'serve_stored_value') && <Button data-action="open-account" onClick={() => setOpening(true)}>{t.storedValue.open}</Button>}
+        {may(role, 'serve_stored_value') && <Button data-action="open-account" onClick={() => setOpening({ again: null })}>{t.storedValue.open}</Button>}
       </Group>
       <Text c="dimmed" size="sm">{t.storedValue.hint}</Text>
+      <Unanswered<NewStoredValueAccount> place={OPENED} words={({ holder }) => `${t.storedValue.open} · ${holder}`} onAgain={(again) => setOpening({ again })}
+        anew={() => () => setOpening({ again: null })} />
       <Group component="form" align="flex-end" role="search" onSubmit={(event) => {
         event.preventDefault();
         look({ reference: typed.trim(), state });
@@ -86,7 +90,7 @@ export function StoredValueRoom({ role, currency }: { role: Role; currency: stri
           <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
         </Center>
       )}
-      {opening && <OpenAccount usual={currency} keys={keys} onClose={() => setOpening(false)} />}
+      {opening !== null && <OpenAccount usual={currency} first={opening.again} onClose={() => setOpening(null)} />}
     </Stack>
   );
 }
@@ -132,12 +136,12 @@ export function AccountBadge({ state }: { state: string }) {
   return <Badge color={COLORS[state] ?? 'gray'} variant="light" tt="none" miw="max-content" data-account-state={state}>{wordFor(t.storedValue.states, state)}</Badge>;
 }
 
-export function LimitInputs({ typed, currency, onTyped }: { typed: TypedLimits; currency: string; onTyped: (typed: TypedLimits) => void }) {
+export function LimitInputs({ typed, currency, isFixed, onTyped }: { typed: TypedLimits; currency: string; isFixed: boolean; onTyped: (typed: TypedLimits) => void }) {
   const { t } = useText();
   return (
     <>
       {LIMITS.map((name) => (
-        <TextInput key={name} label={`${t.storedValue.limits[name]} (${currency})`} name={name} inputMode="decimal" placeholder={t.storedValue.noLimit} value={typed[name]}
+        <TextInput key={name} disabled={isFixed} label={`${t.storedValue.limits[name]} (${currency})`} name={name} inputMode="decimal" placeholder={t.storedValue.noLimit} value={typed[name]}
           error={isLimit(typed[name], currency) ? null : t.storedValue.badLimit} onChange={({ currentTarget: { value } }) => onTyped({ ...typed, [name]: value })} />
       ))}
       <Text size="xs" c="dimmed">{t.storedValue.limitsHint}</Text>
@@ -145,43 +149,47 @@ export function LimitInputs({ typed, currency, onTyped }: { typed: TypedLimits; 
   );
 }
 
-function OpenAccount({ usual, keys, onClose }: { usual: string; keys: Keys; onClose: () => void }) {
+function OpenAccount({ usual, first, onClose }: { usual: string; first: Intent<NewStoredValueAccount> | null; onClose: () => void }) {
   const { t } = useText();
   const navigate = useNavigate();
   const queryClient = useQueryClient();
-  const [holder, setHolder] = useState('');
-  const [reference, setReference] = useState('');
-  const [currency, setCurrency] = useState(usual);
-  const [typed, setTyped] = useState(typedLimits({}, usual));
+  const [holder, setHolder] = useState(first?.said.holder ?? '');
+  const [reference, setReference] = useState(first?.said.reference ?? '');
+  const [currency, setCurrency] = useState(first?.said.currency ?? usual);
+  const [typed, setTyped] = useState(typedLimits(first?.said.limits ?? {}, first?.said.currency ?? usual));
   const limits = readLimits(typed, currency);
+  const intent = useIntent(OPENED, first);
+  const others = useUnanswered(OPENED).length;
   const open = useMutation({
     mutationFn: () => {
-      const body = { holder: holder.trim(), currency, limits: limits ?? {}, ...(reference.trim() === '' ? {} : { reference: reference.trim() }) };
-      return got(api.POST('/v1/stored-value/accounts', { params: { header: { 'Idempotency-Key': keys.of(body) } }, body }));
+      const said = { holder: holder.trim(), currency, limits: limits ?? {}, ...(reference.trim() === '' ? {} : { reference: reference.trim() }) };
+      return intent.send(said, (body, key) => got(api.POST('/v1/stored-value/accounts', { params: { header: { 'Idempotency-Key': key } }, body })));
     },
-    onSuccess: ({ id }) => {
-      keys.done();
-      void navigate(`/stored-value/accounts/${id}`);
-    },
+    onSuccess: ({ id }) => navigate(`/stored-value/accounts/${id}`),
     // Also after an answer that was lost: it may be open.
     onSettled: () => queryClient.invalidateQueries({ queryKey: STORED_VALUE }),
   });
-  const isReady = holder.trim() !== '' && /^[A-Z]{3}$/.test(currency) && limits !== null;
+  const isReady = intent.isInDoubt || (holder.trim() !== '' && /^[A-Z]{3}$/.test(currency) && limits !== null);
+  const isFixed = intent.isInDoubt || open.isPending;
+  const leave = (): void => {
+    if (!open.isPending) onClose();
+  };
   return (
-    <Modal opened onClose={onClose} title={t.storedValue.open} closeButtonProps={{ 'aria-label': t.common.close }}>
+    <Modal opened onClose={leave} title={t.storedValue.open} closeButtonProps={{ 'aria-label': t.common.close }}>
       <Stack component="form" data-form="account" onSubmit={(event) => {
         event.preventDefault();
         if (isReady && !open.isPending) open.mutate();
       }}>
-        <TextInput label={t.storedValue.holder} name="holder" required maxLength={128} data-autofocus value={holder} onChange={(event) => setHolder(event.currentTarget.value)} />
-        <TextInput label={t.storedValue.reference} description={t.storedValue.referenceHint} name="reference" maxLength={128} value={reference}
+        <AskedAgain isInDoubt={intent.isInDoubt} others={open.isPending ? 0 : others} />
+        <TextInput disabled={isFixed} label={t.storedValue.holder} name="holder" required maxLength={128} data-autofocus value={holder} onChange={(event) => setHolder(event.currentTarget.value)} />
+        <TextInput disabled={isFixed} label={t.storedValue.reference} description={t.storedValue.referenceHint} name="reference" maxLength={128} value={reference}
           onChange={(event) => setReference(event.currentTarget.value)} />
-        <TextInput label={t.storedValue.currency} name="currency" required maxLength={3} value={currency} onChange={(event) => setCurrency(event.currentTarget.value.toUpperCase())} />
-        <LimitInputs typed={typed} currency={currency} onTyped={setTyped} />
+        <TextInput disabled={isFixed} label={t.storedValue.currency} name="currency" required maxLength={3} value={currency} onChange={(event) => setCurrency(event.currentTarget.value.toUpperCase())} />
+        <LimitInputs typed={typed} currency={currency} isFixed={isFixed} onTyped={setTyped} />
         <ProblemNote error={open.error} words={t.storedValue.problems} />
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>{t.common.cancel}</Button>
-          <Button type="submit" disabled={!isReady} loading={open.isPending} data-action="yes">{t.storedValue.open}</Button>
+          <Button variant="default" disabled={open.isPending} onClick={leave}>{t.common.close}</Button>
+          <Button type="submit" disabled={!isReady} loading={open.isPending} data-action="yes">{intent.isInDoubt ? t.unanswered.again : t.storedValue.open}</Button>
         </Group>
       </Stack>
     </Modal>

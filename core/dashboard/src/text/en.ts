@@ -29,6 +29,12 @@ export const en = {
     notFoundTitle: 'Not found',
     notFoundDetail: 'This page does not exist.',
   },
+  unanswered: {
+    title: 'No answer yet', again: 'Ask again', another: 'A new one', aside: 'Put aside',
+    hint: 'It may or may not be done. Ask again: it is done once at most, and you are told what became of it. A new one comes on top of it. Put it aside only when you have looked what is there.',
+    asAsked: 'This had no answer. It is asked again as it was, and done once at most.',
+    anotherHint: 'One before had no answer and may be done. This is another one and comes on top of it.',
+  },
   signIn: {
     unfinished: 'Signing out is not finished',
     unfinishedHint: 'The server could not be reached: whoever uses this browser next would be let in. Try again before you leave.',

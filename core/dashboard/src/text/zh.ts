@@ -21,6 +21,12 @@ export const zh: Texts = {
     offlineTitle: '无法连接服务器', offlineDetail: '刚才的请求可能已送达，也可能没有。再试一次是安全的。',
     unexpectedTitle: '页面出错了', trace: '供客服查询的追踪号', notFoundTitle: '未找到', notFoundDetail: '此页面不存在。',
   },
+  unanswered: {
+    title: '尚无答复', again: '再次询问', another: '新的一笔', aside: '搁置',
+    hint: '可能已执行，也可能没有。再次询问：最多执行一次，并告知结果。新的一笔会另外执行。请在核对实际情况之后再搁置。',
+    asAsked: '此操作没有收到答复。将按原样再次询问，最多执行一次。',
+    anotherHint: '之前有一笔没有收到答复，可能已执行。这是另外一笔，会另外执行。',
+  },
   signIn: {
     unfinished: '尚未完全退出',
     unfinishedHint: '无法连接服务器：下一个使用此浏览器的人仍可进入。离开前请重试。',
