@@ -403,6 +403,20 @@ impl Sale {
         !self.state().is_some_and(PaymentState::is_settled)
             || cancelling
             || self.kept.refunds.iter().any(Refund::is_open)
+            || self.is_part_in_doubt()
+    }
+
+    /// Whether core is still to be asked about money that goes back on this part of a split, whoever keyed that: a refund is neither
+    /// through nor failed, or core's words on the refunds and on the payment do not agree, so that one of them is older.
+    #[must_use]
+    pub fn is_part_in_doubt(&self) -> bool {
+        let is_final = |refund: &Refund| matches!(refund.state, RefundState::Succeeded | RefundState::Failed);
+        let known = self.view().filter(|_| self.kept.split.is_some() && self.was_captured());
+        known.is_some_and(|view| {
+            let back = self.kept.refunds.iter().filter(|refund| refund.state != RefundState::Failed);
+            let back: i64 = back.map(|refund| refund.amount.minor()).sum();
+            view.refunded_minor != back || !self.kept.refunds.iter().all(is_final)
+        })
     }
 
     #[must_use]
@@ -475,6 +489,11 @@ impl Refund {
             keyed_at: view.created_at,
         }
     }
+}
+
+fn failure_of(problem: &Problem) -> Failure {
+    let message = if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() };
+    Failure { code: problem.code.clone(), message }
 }
 
 /// The stable text of a state, as it is on the wire.

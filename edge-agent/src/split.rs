@@ -1,8 +1,8 @@
 //! A split payment (分次付款): a total that is paid in parts, by several tenders. Pure: no I/O, no clock.
 //!
 //! Each part is a sale of its own ([`crate::sale`]), with its own number, states and refunds; what is here says which belong
-//! together and what may be done next. One part at a time: while nobody knows how one stands, or whether what was given back of
-//! one is gone, nothing more is collected, so that no money is taken twice. What is paid is never counted here, but from the
+//! together and what may be done next. One part at a time: while nobody knows how one stands, or whether what goes back of one,
+//! whoever gave it back, is gone, nothing more is collected and nothing is called given back: no money is taken twice or kept. What is paid is never counted here, but from the
 //! parts as they stand.
 
 #[cfg(test)]
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     basket::Basket,
     sale::{Event, ReceiptState, Reference, Sale},
-    shift::in_doubt,
+    shift,
 };
 
 /// Most parts of one split, with those that came to nothing: what a slip and a screen can still show.
@@ -39,6 +39,9 @@ pub struct Split {
     pub began_at: Millis,
     /// In the order in which they were keyed.
     pub parts: Vec<PaymentId>,
+    /// What is sold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub goods: Vec<Goods>,
     /// What it was made of; it is in the basket again if nothing comes of the split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basket: Option<Basket>,
@@ -46,6 +49,14 @@ pub struct Split {
     /// All of it was paid once: the goods are the customer's, and there is a slip.
     pub was_paid: bool,
     pub receipt: ReceiptState,
+    /// Of the parts, what the shop has and should not: beyond the total, or what could not be given back. In minor units.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub too_much_minor: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_nothing(minor: &i64) -> bool {
+    *minor == 0
 }
 
 /// How far it is.
@@ -110,10 +121,10 @@ impl SplitRefusal {
 }
 
 impl Split {
-    /// Whether something of it is still to be done: collected, given back, or printed.
+    /// Whether something of it is still to be done: collected, given back (also what was too much), or printed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        matches!(self.stage, Stage::Open | Stage::GivingBack { .. }) || self.receipt == ReceiptState::Queued
+        self.is_unfinished() || self.too_much_minor > 0 || self.receipt == ReceiptState::Queued
     }
 
     /// Whether money is still to be collected or given back.
@@ -123,17 +134,24 @@ impl Split {
     }
 }
 
-/// What is with the shop of this part, in minor units. What was paid late goes back by itself, and is none of it.
+/// What is with the shop of this part, in minor units; while the part is in doubt, the least that it may be. What was paid late
+/// counts as any other: where core gives it back, its view says so from the beginning.
 #[must_use]
 pub fn collected_minor(part: &Sale) -> i64 {
-    let is_here = part.state().is_some_and(PaymentState::is_paid) && !part.view().is_some_and(|view| view.paid_late);
-    if !is_here {
+    if !part.state().is_some_and(PaymentState::is_paid) {
         return 0;
     }
-    // Core's word on a refund comes before that on the payment which it lessens.
     let back = part.kept.refunds.iter().filter(|refund| refund.state != RefundState::Failed);
     let back: i64 = back.map(|refund| refund.amount.minor()).sum();
     (part.kept.amount.minor() - back.max(part.refunded_minor())).max(0)
+}
+
+/// Why nothing is decided about the whole while this part stands as it does; `None` if it is not in the way.
+#[must_use]
+pub fn in_doubt(part: &Sale) -> Option<String> {
+    let refund =
+        || format!("whether money of sale {} that goes back is through is not known yet: wait", part.kept.counter);
+    shift::in_doubt(part).map(|doubt| doubt.why).or_else(|| part.is_part_in_doubt().then(refund))
 }
 
 impl Whole {
@@ -151,13 +169,22 @@ impl Whole {
     /// Why nothing may be done with the whole now: a part about which something is to be found out.
     #[must_use]
     pub fn in_the_way(&self) -> Option<String> {
-        self.parts.iter().find_map(in_doubt).map(|doubt| doubt.why)
+        self.parts.iter().find_map(in_doubt)
+    }
+
+    /// Whether all that goes back was asked for, and the channels have it in hand: that may take days.
+    #[must_use]
+    pub fn is_with_channel(&self) -> bool {
+        let is_going = matches!(self.split.stage, Stage::GivingBack { .. });
+        is_going && self.next_back(0).is_none() && !self.parts.iter().any(|part| shift::in_doubt(part).is_some())
     }
 
     /// What is sold.
     #[must_use]
     pub fn goods(&self) -> &[Goods] {
-        self.parts.first().and_then(|first| first.kept.split.as_ref()).map_or(&[], |part| &part.goods)
+        let of_first = || self.parts.first().and_then(|first| first.kept.split.as_ref());
+        // One that was begun by a version before has them in its first part alone.
+        if self.split.goods.is_empty() { of_first().map_or(&[], |part| &part.goods) } else { &self.split.goods }
     }
 
     /// The receipt's code: that of the first part that was paid. Every part's finds the whole.
@@ -221,7 +248,17 @@ impl Whole {
             Stage::GivingBack { by } if self.parts.iter().all(|part| to_give_back(part, by).is_none()) => {
                 self.split.stage = Stage::GivenBack { left_minor: self.paid_minor() };
             }
-            Stage::Open | Stage::GivingBack { .. } | Stage::Paid | Stage::GivenBack { .. } => {}
+            Stage::GivenBack { .. } => self.split.stage = Stage::GivenBack { left_minor: self.paid_minor() },
+            Stage::Open | Stage::GivingBack { .. } | Stage::Paid => {}
+        }
+        self.split.too_much_minor = match self.split.stage {
+            Stage::Paid => (-self.rest_minor()).max(0),
+            Stage::GivenBack { left_minor } => left_minor,
+            Stage::Open | Stage::GivingBack { .. } => 0,
+        };
+        if self.split.stage == (Stage::GivenBack { left_minor: 0 }) && !self.split.was_paid {
+            // It goes back to the cashier, once.
+            self.split.basket = None;
         }
         self
     }
@@ -246,12 +283,14 @@ impl Whole {
     #[must_use]
     pub fn next_back(&self, utc_offset_minutes: i32) -> Option<(PaymentId, [Event; 2])> {
         let Stage::GivingBack { by } = &self.split.stage else { return None };
-        let (part, (amount, refund)) = self.parts.iter().find_map(|part| Some((part, to_give_back(part, by)?)))?;
+        let known = self.parts.iter().filter(|part| in_doubt(part).is_none());
+        let (part, (amount, refund)) = known.into_iter().find_map(|part| Some((part, to_give_back(part, by)?)))?;
         let cashier = by.cashier.clone();
         let refund_pressed = Event::RefundPressed { refund, amount, cashier: cashier.clone() };
         // A void that was declined once (it may be too late for the channel's day) is not tried again.
         let is_whole = amount == part.kept.amount && part.state() == Some(PaymentState::Succeeded);
-        let is_declined = part.kept.refunds.iter().any(|held| held.void && held.state == RefundState::Failed);
+        let is_declined =
+            part.kept.refunds.iter().any(|held| held.void && held.state == RefundState::Failed && held.version > 0);
         let first = if is_whole && !is_declined {
             Event::VoidPressed { refund, cashier, utc_offset_minutes }
         } else {

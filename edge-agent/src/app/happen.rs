@@ -12,6 +12,7 @@ use super::{
     now,
     owner::{OnDisplay, OpenSale, Owner},
     paper::Fate,
+    split::Follows,
 };
 use crate::{
     counter::{About, Unprinted},
@@ -21,7 +22,7 @@ use crate::{
     peripherals::PeripheralState,
     receipt::{Heading, compose},
     sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip},
-    split::{Split, Whole},
+    split::Split,
     sync,
     till::{
         problem::{Code, Refused},
@@ -106,9 +107,6 @@ impl Owner {
             }
         };
         let was_captured = held.sale.was_captured();
-        if !was_captured && decision.sale.was_captured() {
-            self.part_was_paid(&decision.sale);
-        }
         self.act(decision, held.entry, was_captured).await;
         self.split_is(whole);
         Ok(())
@@ -142,7 +140,7 @@ impl Owner {
     }
 
     /// Writes a decision down, with what follows from it for the split that the sale is a part of; the journal's new head.
-    async fn write(&mut self, decision: &Decision, beside: Beside) -> Result<(Sequence, Option<Whole>), Refused> {
+    async fn write(&mut self, decision: &Decision, beside: Beside) -> Result<(Sequence, Option<Follows>), Refused> {
         let sale = &decision.sale;
         let mut records = decision.records.clone();
         for record in &mut records {
@@ -150,17 +148,17 @@ impl Owner {
                 approved_by.clone_from(&beside.approved_by);
             }
         }
-        let whole = self.whole_with(sale, beside.split);
+        let whole = self.whole_with(sale, beside.split).await?;
         let commit = Commit {
             records,
-            split: whole.as_ref().map(|whole| whole.split.clone()),
+            split: whole.as_ref().map(|follows| follows.whole.split.clone()),
             sale: Some(sale.kept.clone()),
             // A slip that is at the printer is looked after at the next start.
             sale_open: sale.is_open() || sale.kept.receipt == ReceiptState::Queued,
             sale_captured: sale.was_captured(),
             sale_state: sale.state_text(),
             intent: beside.intent,
-            held: beside.sold.map(HeldChange::Drop).into_iter().collect(),
+            held: beside.sold.map(HeldChange::Drop).into_iter().chain(whole.as_ref().and_then(Follows::held)).collect(),
             basket_done: beside.of_basket,
             pushes: beside.push.into_iter().collect(),
             ..Commit::default()

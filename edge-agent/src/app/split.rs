@@ -17,10 +17,11 @@ use super::{
 use crate::{
     basket::Basket,
     counter::About,
+    held::{Held, HeldChange},
     journal::{self, Commit},
     receipt::compose_split,
-    sale::{ReceiptState, Refusal, Sale},
-    shift::in_doubt,
+    sale::{self, ReceiptState, Refusal, Sale},
+    shift,
     split::{GiveBack, OPEN_MAX, Split, SplitRefusal, Stage, Whole},
     till::{
         command::Pressed,
@@ -46,6 +47,27 @@ pub(super) struct Splits {
     unprinted: Vec<Sequence>,
 }
 
+/// A whole as it is once it is on the disk.
+pub(super) struct Follows {
+    pub(super) whole: Whole,
+    basket: Option<Back>,
+}
+
+/// Where the goods of a split go of which nothing came.
+enum Back {
+    /// Into the basket, which is empty.
+    Here(Basket),
+    /// Among what is put aside: other goods are in the basket by now.
+    Aside(Held),
+}
+
+impl Follows {
+    /// What is put aside by it.
+    pub(super) fn held(&self) -> Option<HeldChange> {
+        if let Some(Back::Aside(held)) = &self.basket { Some(HeldChange::Keep(held.clone())) } else { None }
+    }
+}
+
 /// The part that is keyed, as it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartOf {
@@ -58,8 +80,10 @@ impl Splits {
         Self { open: open.into_iter().map(|whole| (whole.split.number, whole)).collect(), ..Self::default() }
     }
 
+    /// Those of which money is to be collected or given back.
     pub(super) fn views(&self) -> Vec<SplitView> {
-        self.unfinished().map(SplitView::of).collect()
+        let shown = |whole: &&Whole| whole.split.is_unfinished() || whole.split.too_much_minor > 0;
+        self.open.values().filter(shown).map(SplitView::of).collect()
     }
 
     fn unfinished(&self) -> impl Iterator<Item = &Whole> {
@@ -68,7 +92,7 @@ impl Splits {
 
     /// The first that nobody has ended, in words.
     pub(super) fn why_busy(&self) -> Option<String> {
-        self.unfinished().next().map(why_busy)
+        self.unfinished().find(|whole| !whole.is_with_channel()).map(why_busy)
     }
 
     /// Whether a slip is at the printer.
@@ -164,10 +188,12 @@ impl Owner {
                     cashier: order.cashier.clone(),
                     began_at: now(),
                     parts: Vec::new(),
+                    goods: goods.clone(),
                     basket,
                     stage: Stage::Open,
                     was_paid: false,
                     receipt: ReceiptState::None,
+                    too_much_minor: 0,
                 };
                 Ok((Some(SplitPart { of: counter, part: 1, total, goods }), Some(split)))
             }
@@ -179,34 +205,63 @@ impl Owner {
         }
     }
 
-    /// The whole that this sale is a part of, as it is once the sale stands like this; nothing if it is of none that is open.
-    pub(super) fn whole_with(&self, sale: &Sale, begun: Option<Split>) -> Option<Whole> {
-        let part = sale.kept.split.as_ref()?;
-        let before = begun.map(|split| Whole { split, parts: Vec::new() });
-        before.or_else(|| self.splits.open.get(&part.of).cloned()).map(|whole| whole.with(sale))
+    /// What follows for the whole that this sale is a part of, once the sale stands like this; nothing if it is of none.
+    ///
+    /// # Errors
+    /// The journal's.
+    pub(super) async fn whole_with(&self, sale: &Sale, begun: Option<Split>) -> Result<Option<Follows>, Refused> {
+        let payment = sale.kept.payment;
+        // An agent of a version before may have written the sale without what it is a part of.
+        let is_of = |whole: &&Whole| whole.split.parts.contains(&payment);
+        let open = || self.splits.open.values().find(is_of).cloned();
+        let before = match (begun.map(|split| Whole { split, parts: Vec::new() }).or_else(open), &sale.kept.split) {
+            (Some(whole), _) => Some(whole),
+            (None, Some(part)) => {
+                let of = part.of;
+                match self.splits.open.get(&of).cloned() {
+                    Some(whole) => Some(whole),
+                    // It is over; its figures are held against what is true now.
+                    None => self.journal.run(move |store| store.split(of)).await?,
+                }
+            }
+            (None, None) => None,
+        };
+        Ok(before.map(|before| self.follows(before, |whole| whole.with(sale))))
+    }
+
+    /// That change of a whole, and the basket that comes out of it.
+    fn follows(&self, before: Whole, change: impl FnOnce(Whole) -> Whole) -> Follows {
+        let basket = before.split.basket.clone();
+        let whole = change(before);
+        let basket = basket.filter(|_| whole.split.basket.is_none()).map(|basket| {
+            if self.filling.basket().is_empty() {
+                return Back::Here(basket);
+            }
+            let Split { number, total, reference, cashier, began_at, .. } = &whole.split;
+            Back::Aside(Held {
+                number: self.held_last.next(),
+                amount: *total,
+                reference: reference.clone(),
+                cashier: cashier.clone(),
+                basket: Some(basket),
+                held_at: *began_at,
+                key: format!("split-{number}"),
+            })
+        });
+        Follows { whole, basket }
     }
 
     /// What is on the disk is in memory, and all that follows is done: told, printed, called for.
-    pub(super) fn split_is(&mut self, whole: Option<Whole>) {
-        let Some(whole) = whole else { return };
-        let (number, stage) = (whole.split.number, whole.split.stage.clone());
-        let ended = self.splits.open.get(&number).is_none_or(|before| before.split.stage != stage);
-        if ended {
-            match &stage {
-                Stage::Paid if whole.rest_minor() < 0 => self.overpaid(number),
-                Stage::GivenBack { left_minor } if *left_minor > 0 => {
-                    let left = whole.money(*left_minor);
-                    self.alarm(LEFT, format!("{left} of split payment {number} could not be given back: try it again"));
-                }
-                Stage::GivenBack { .. } => self.alarms.silence(LEFT),
-                Stage::Open | Stage::Paid | Stage::GivingBack { .. } => {}
+    pub(super) fn split_is(&mut self, follows: Option<Follows>) {
+        let Some(Follows { whole, basket }) = follows else { return };
+        let number = whole.split.number;
+        match basket {
+            Some(Back::Here(basket)) => self.filling.put_back(basket),
+            Some(Back::Aside(held)) => {
+                self.held_last = held.number;
+                self.held_aside.insert(held.number, held);
             }
-            if let (Stage::GivenBack { .. }, false, Some(basket)) =
-                (&stage, whole.split.was_paid, whole.split.basket.clone())
-            {
-                self.filling.put_back(basket);
-            }
-            tracing::info!(split = number.0, stage = SplitView::of(&whole).state, "split payment");
+            None => {}
         }
         let view = SplitView::of(&whole);
         if self.splits.told.get(&number) != Some(&view) {
@@ -219,6 +274,7 @@ impl Owner {
             self.splits.open.remove(&number);
             self.splits.told.remove(&number);
         }
+        self.too_much();
         if !self.splits.at_printer.contains(&number)
             && self.splits.open.get(&number).is_some_and(|whole| whole.split.receipt == ReceiptState::Queued)
         {
@@ -226,24 +282,46 @@ impl Owner {
         }
     }
 
-    fn overpaid(&mut self, number: Sequence) {
-        self.alarm(
-            OVERPAID,
-            format!("more was paid on split payment {number} than it costs: give one part of it back"),
-        );
-    }
-
-    /// A part of a split that was over became paid after all. What was paid late goes back by itself.
-    pub(super) fn part_was_paid(&mut self, sale: &Sale) {
-        let late = sale.view().is_some_and(|view| view.paid_late);
-        if let Some(part) = sale.kept.split.as_ref().filter(|part| !late && !self.splits.open.contains_key(&part.of)) {
-            let of = part.of;
-            self.overpaid(of);
+    /// The alarms about what the shop has and should not, as the figures of the splits are.
+    fn too_much(&mut self) {
+        for (code, is_paid) in [(OVERPAID, true), (LEFT, false)] {
+            let of = self
+                .splits
+                .open
+                .values()
+                .filter(|whole| whole.split.too_much_minor > 0 && (whole.split.stage == Stage::Paid) == is_paid);
+            let told = of.map(|whole| {
+                let (number, much) = (whole.split.number, whole.money(whole.split.too_much_minor));
+                if is_paid {
+                    format!("{much} more was paid on split payment {number} than it costs: give one part of it back")
+                } else {
+                    format!("{much} of split payment {number} could not be given back: try it again")
+                }
+            });
+            match told.collect::<Vec<_>>().join("; ") {
+                none if none.is_empty() => self.alarms.silence(code),
+                told => self.alarm(code, told),
+            }
         }
     }
 
-    /// Goes on with what was begun before this start: a slip that may not have come out, and money that goes back.
-    pub(super) fn splits_begin(&mut self) {
+    /// Goes on with what was begun before this start: what follows from how the parts stand now, a slip that may not have come out,
+    /// and money that goes back.
+    pub(super) async fn splits_begin(&mut self) {
+        for before in self.splits.open.values().cloned().collect::<Vec<_>>() {
+            for part in before.parts.iter().filter(|part| part.is_part_in_doubt()) {
+                let look = sale::Event::Tick { mqtt: false, poll_ms: 0 };
+                self.follow_ups.push_back((part.kept.payment, look));
+            }
+            let (number, split) = (before.split.number, before.split.clone());
+            let follows = self.follows(before, Whole::go_on);
+            if follows.whole.split != split
+                && let Err(error) = self.keep_split(follows, None).await
+            {
+                tracing::error!(split = number.0, code = %Code(&error), %error, "what follows for a split could not be kept");
+            }
+        }
+        self.too_much();
         let owed = self.splits.open.values().filter(|whole| whole.split.receipt == ReceiptState::Queued);
         for number in owed.map(|whole| whole.split.number).collect::<Vec<_>>() {
             self.print_split(number, true);
@@ -341,9 +419,8 @@ impl Owner {
                 let refunds = paid.iter().map(refund_of).collect();
                 let by = GiveBack { refunds, cashier: self.cashier().to_owned(), approved_by };
                 whole.split.stage = Stage::GivingBack { by };
-                let whole = whole.go_on();
-                self.keep_split(&whole, Some(pressed)).await?;
-                self.split_is(Some(whole));
+                let follows = self.follows(whole, Whole::go_on);
+                self.keep_split(follows, Some(pressed)).await?;
                 self.give_on().await;
             }
             SplitPress::Reprint => {
@@ -351,18 +428,24 @@ impl Owner {
                     return Err(SplitRefusal::Over.into());
                 }
                 whole.split.receipt = ReceiptState::Queued;
-                self.keep_split(&whole, Some(pressed)).await?;
+                let is_at_printer = self.splits.at_printer.contains(&number);
                 self.splits.at_printer.push(number);
-                self.split_is(Some(whole));
+                if let Err(error) = self.keep_split(Follows { whole, basket: None }, Some(pressed)).await {
+                    self.splits.at_printer.retain(|held| is_at_printer || *held != number);
+                    return Err(error);
+                }
                 self.print_split(number, true);
             }
         }
         self.split_view(number).await
     }
 
-    async fn keep_split(&mut self, whole: &Whole, pressed: Option<Pressed>) -> Result<(), Refused> {
+    async fn keep_split(&mut self, follows: Follows, pressed: Option<Pressed>) -> Result<(), Refused> {
         let shift_press = pressed.map(|Pressed { key, fingerprint }| journal::ShiftPress { key, fingerprint });
-        self.commit(Commit { split: Some(whole.split.clone()), shift_press, ..Commit::default() }).await?;
+        let held = follows.held().into_iter().collect();
+        self.commit(Commit { split: Some(follows.whole.split.clone()), held, shift_press, ..Commit::default() })
+            .await?;
+        self.split_is(Some(follows));
         Ok(())
     }
 
@@ -393,27 +476,25 @@ impl Owner {
         if let Some(found_by) = whole.found_by() {
             self.tell_receipt(found_by.kept.payment, why);
         }
-        match self.keep_split(&whole, None).await {
-            Ok(()) => self.split_is(Some(whole)),
-            Err(error) => {
-                // As queued it would go out anew with the next change of it.
-                self.splits.at_printer.push(number);
-                tracing::error!(split = number.0, code = %Code(&error), %error, "that a slip was printed could not be kept");
-            }
+        if let Err(error) = self.keep_split(Follows { whole, basket: None }, None).await {
+            // As queued it would go out anew with the next change of it.
+            self.splits.at_printer.push(number);
+            tracing::error!(split = number.0, code = %Code(&error), %error, "that a slip was printed could not be kept");
         }
     }
 
-    /// Whether no split is in the way of closing the batch: each is finished, or nobody knows how a part of it stands while core is
-    /// away (which the cashier sees among the sales in doubt).
+    /// Whether no split is in the way of closing the batch: each is finished or in the channels' hands, or nobody knows how a part of
+    /// it stands while core is away (which the cashier sees among the sales in doubt). What is still to be pressed is of this batch.
     ///
     /// # Errors
     /// `ShiftBusy`.
     pub(super) fn check_splits_over(&self) -> Result<(), Refused> {
         let is_away = !self.line.is_online();
-        let open = self
-            .splits
-            .unfinished()
-            .find(|whole| !(is_away && whole.parts.iter().any(|part| in_doubt(part).is_some())));
+        let may_wait = |whole: &Whole| {
+            let is_in_doubt = || whole.parts.iter().any(|part| shift::in_doubt(part).is_some());
+            whole.next_back(0).is_none() && (whole.is_with_channel() || (is_away && is_in_doubt()))
+        };
+        let open = self.splits.unfinished().find(|whole| !may_wait(whole));
         open.map_or(Ok(()), |whole| Err(Refused::ShiftBusy(why_busy(whole))))
     }
 }

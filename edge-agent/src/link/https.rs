@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::{
-    sale::{Ask, Kept, Outcome, Sale, Stage},
+    sale::{Ask, Outcome, Sale, Stage},
     telemetry,
 };
 
@@ -89,16 +89,11 @@ fn create_body(sale: &Sale, code_seconds: u32) -> Option<CreatePayment> {
         channel_account: None,
         store: None,
         goods: kept.goods.clone(),
-        reference: reference_of(kept),
+        // Of a part as of any sale: the customer's bill shows it. What belongs together is in the journal's entries.
+        reference: kept.reference.as_ref().map(ToString::to_string),
         cashier: Some(kept.cashier.clone()),
         counter: Some(kept.counter),
     })
-}
-
-/// A part of a split tells there by which others it is found: core knows payments alone.
-fn reference_of(kept: &Kept) -> Option<String> {
-    let own = kept.reference.as_ref().map(ToString::to_string);
-    kept.split.as_ref().map_or_else(|| own.clone(), |part| Some(part.reference(own.as_deref())))
 }
 
 /// Why there is no answer to a request that is not about a sale.

@@ -7,7 +7,8 @@ use saoma_protocol::{
 };
 
 use super::{
-    Ask, Decision, Effect, Event, Kept, Keyed, Outcome, ReceiptState, Refund, Refusal, Sale, Slip, Stage, Tender, Waits,
+    Ask, Decision, Effect, Event, Kept, Keyed, Outcome, ReceiptState, Refund, Refusal, Sale, Slip, Stage, Tender,
+    Waits, failure_of,
 };
 
 /// How long after keying a sale may still be sent. Past it the customer has left: a charge that arrives then would take money
@@ -294,7 +295,7 @@ impl Step {
                     return self.silence(ask);
                 }
                 self.calm_down();
-                if open(&self.sale) < before {
+                if open(&self.sale) < before || self.sale.is_part_in_doubt() {
                     self.fetch();
                 }
             }
@@ -567,7 +568,7 @@ impl Step {
         let refunds = open()
             .find(|held| !held.answered)
             .map(|held| Ask::Refund(held.refund))
-            .or_else(|| open().next().map(|_| Ask::ListRefunds));
+            .or_else(|| (open().next().is_some() || self.sale.is_part_in_doubt()).then_some(Ask::ListRefunds));
         let settled = self.sale.state().is_some_and(PaymentState::is_settled);
         if restarted {
             self.sale.waits.unanswered = Some(1);
@@ -594,9 +595,4 @@ impl Step {
         let sendable = method == Method::MerchantPresented || waits.code.is_some() || waits.card.is_some();
         self.ask(if fresh && sendable { Ask::Create } else { Ask::Fetch });
     }
-}
-
-fn failure_of(problem: &Problem) -> Failure {
-    let message = if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() };
-    Failure { code: problem.code.clone(), message }
 }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use saoma_protocol::{
-    Currency, TenantId, TerminalId,
-    api::{Failure, PaymentState},
+    Currency, OrderId, StoreId, TenantId, TerminalId,
+    api::{Failure, PaymentState, PaymentView},
     journal::Method,
 };
 
@@ -26,10 +26,12 @@ fn begun(total: i64) -> Whole {
         cashier: "Li".to_owned(),
         began_at: Millis(0),
         parts: Vec::new(),
+        goods: Vec::new(),
         basket: None,
         stage: Stage::Open,
         was_paid: false,
         receipt: ReceiptState::None,
+        too_much_minor: 0,
     };
     Whole { split, parts: Vec::new() }
 }
@@ -67,11 +69,66 @@ fn code(whole: &Whole, minor: i64, state: Option<PaymentState>) -> Sale {
 /// Core says how it stands: paid, or not.
 fn stands(sale: &mut Sale, state: PaymentState) {
     let failure = Failure { code: "declined".to_owned(), message: "no".to_owned() };
-    sale.kept.stage = if state.is_paid() {
-        SaleStage::Cash { tendered_minor: sale.kept.amount.minor() }
+    if state.is_paid() {
+        core_says(sale, state, 0);
     } else {
-        SaleStage::NotSent { method: Method::MerchantPresented, state, failure }
+        sale.kept.stage = SaleStage::NotSent { method: Method::MerchantPresented, state, failure };
+    }
+}
+
+/// Core's newest view of it.
+fn core_says(sale: &mut Sale, state: PaymentState, refunded_minor: i64) {
+    let version = sale.view().map_or(1, |view| view.version + 1);
+    let view = PaymentView {
+        id: sale.kept.payment,
+        order: OrderId::from_bytes([9; 16]),
+        version,
+        state,
+        amount: sale.kept.amount,
+        refunded_minor,
+        disputed_minor: 0,
+        method: "merchant_presented".to_owned(),
+        channel: "sandbox".to_owned(),
+        channel_account: None,
+        channel_reference: None,
+        store: StoreId::from_bytes([3; 16]),
+        terminal: None,
+        counter: None,
+        cashier: None,
+        reference: None,
+        goods: Vec::new(),
+        code_url: None,
+        expires_at: None,
+        paid_late: false,
+        paid_by_hand: false,
+        needs_attention: None,
+        failure: None,
+        created_at: Millis(0),
+        updated_at: Millis(0),
+        paid_at: None,
     };
+    sale.kept.stage = SaleStage::Known { method: Method::MerchantPresented, view: Box::new(view), cancelling: false };
+}
+
+/// Core's word on the newest refund of it, and (`refunded`) its view of the payment afterwards.
+fn refund_is(sale: &mut Sale, state: RefundState, refunded: Option<i64>) {
+    let refund = sale.kept.refunds.last_mut().unwrap();
+    (refund.state, refund.answered, refund.version) = (state, true, refund.version + 1);
+    if let Some(refunded) = refunded {
+        let state = if refunded == 0 { PaymentState::Succeeded } else { PaymentState::PartlyRefunded };
+        core_says(sale, state, refunded);
+    }
+}
+
+/// The pressed refund is through, and core's view has it.
+fn is_through(sale: &mut Sale) {
+    if sale.method().is_some() {
+        let back = sale.kept.refunds.iter().map(|refund| refund.amount.minor()).sum();
+        refund_is(sale, RefundState::Succeeded, Some(back));
+        if back == sale.kept.amount.minor() {
+            core_says(sale, PaymentState::Refunded, back);
+        }
+    }
 }
 
 fn given_back(mut whole: Whole, key: &str) -> Whole {
@@ -123,7 +180,8 @@ fn what_goes_back_is_what_was_paid_each_part_once() {
     // As after a restart at each step: what was pressed on the parts before is not pressed again.
     while let Some((payment, [first, _])) = whole.next_back(0) {
         let held = whole.parts.iter().find(|part| part.kept.payment == payment).unwrap().clone();
-        let sale = decide(held, first, Millis(1)).unwrap().sale;
+        let mut sale = decide(held, first, Millis(1)).unwrap().sale;
+        is_through(&mut sale);
         back += sale.kept.refunds[0].amount.minor();
         presses += 1;
         whole = whole.with(&sale);
@@ -142,8 +200,9 @@ fn a_part_that_could_not_be_given_back_is_left_for_a_person_and_may_be_tried_aga
     let (_, [first, _]) = whole.next_back(0).unwrap();
     let mut sale = decide(whole.parts[0].clone(), first, Millis(1)).unwrap().sale;
     assert!(sale.kept.refunds[0].void);
-    sale.kept.refunds[0].state = RefundState::Failed;
+    refund_is(&mut sale, RefundState::Failed, Some(0));
     whole = whole.with(&sale);
+    assert_eq!((whole.split.too_much_minor, whole.split.is_open()), (4_000, true), "it is not forgotten");
     assert_eq!((whole.next_back(0), &whole.split.stage), (None, &Stage::GivenBack { left_minor: 4_000 }));
     let again = given_back(whole, "another");
     let (_, [first, _]) = again.next_back(0).unwrap();
@@ -151,6 +210,117 @@ fn a_part_that_could_not_be_given_back_is_left_for_a_person_and_may_be_tried_aga
         matches!(first, Event::RefundPressed { amount, .. } if amount == cny(4_000)),
         "not voided again: {first:?}"
     );
+}
+
+#[test]
+fn a_void_that_fails_after_its_reservation_was_seen_is_not_called_given_back() {
+    let whole = begun(12_000);
+    let whole = whole.clone().with(&code(&whole, 5_000, Some(PaymentState::Succeeded)));
+    let mut whole = given_back(whole, "press");
+    whole.split.basket = Some(Basket::default());
+    let (_, [first, _]) = whole.next_back(0).unwrap();
+    let mut sale = decide(whole.parts[0].clone(), first, Millis(1)).unwrap().sale;
+    core_says(&mut sale, PaymentState::Refunded, 5_000);
+    whole = whole.with(&sale);
+    // The refund's answer comes before the view that takes the reservation back.
+    refund_is(&mut sale, RefundState::Failed, None);
+    whole = whole.with(&sale);
+    assert!(matches!(whole.split.stage, Stage::GivingBack { .. }), "{:?}", whole.split.stage);
+    assert!(sale.is_open(), "core is asked on");
+    core_says(&mut sale, PaymentState::Succeeded, 0);
+    whole = whole.with(&sale);
+    assert_eq!(whole.split.stage, Stage::GivenBack { left_minor: 5_000 });
+    assert!(whole.split.basket.is_some(), "sold twice else");
+    whole = given_back(whole, "again");
+    let (_, [first, _]) = whole.next_back(0).unwrap();
+    let mut sale = decide(whole.parts[0].clone(), first, Millis(2)).unwrap().sale;
+    // The failed void is not of the sum.
+    refund_is(&mut sale, RefundState::Succeeded, None);
+    core_says(&mut sale, PaymentState::Refunded, 5_000);
+    whole = whole.with(&sale);
+    assert_eq!((&whole.split.stage, &whole.split.basket), (&Stage::GivenBack { left_minor: 0 }, &None));
+}
+
+#[test]
+fn what_was_paid_late_counts_unless_core_gives_it_back() {
+    for (refunded, rest) in [(0, 7_000), (5_000, 12_000)] {
+        let whole = begun(12_000);
+        let mut sale = code(&whole, 5_000, Some(PaymentState::Succeeded));
+        if let SaleStage::Known { view, .. } = &mut sale.kept.stage {
+            (view.paid_late, view.refunded_minor) = (true, refunded);
+        }
+        let mut whole = whole.with(&sale);
+        assert_eq!(whole.in_the_way().is_some(), refunded > 0, "core's own refund is not known here yet");
+        if refunded > 0 {
+            sale.kept.refunds.push(of_the_office(5_000));
+            whole = whole.with(&sale);
+            assert_eq!(whole.may_collect(cny(1), rest).map_err(|error| error.code()), Err("split_busy"));
+            refund_is(&mut sale, RefundState::Succeeded, None);
+            whole = whole.with(&sale);
+        }
+        assert_eq!((whole.rest_minor(), whole.may_collect(cny(1), rest)), (rest, Ok(())));
+        if refunded > 0 {
+            let mut failed = sale.clone();
+            refund_is(&mut failed, RefundState::Failed, Some(0));
+            let whole = whole.with(&failed);
+            assert_eq!((whole.rest_minor(), whole.in_the_way()), (7_000, None));
+        }
+    }
+}
+
+fn of_the_office(minor: i64) -> sale::Refund {
+    sale::Refund {
+        refund: RefundId::from_bytes([8; 16]),
+        amount: cny(minor),
+        void: false,
+        state: RefundState::Pending,
+        answered: true,
+        keyed_here: false,
+        failure: None,
+        version: 1,
+        keyed_at: Millis(1),
+    }
+}
+
+#[test]
+fn nothing_is_collected_or_called_given_back_while_a_refund_pends_whoever_gave_it() {
+    let whole = begun(12_000);
+    let mut sale = code(&whole, 5_000, Some(PaymentState::Succeeded));
+    sale.kept.refunds.push(of_the_office(5_000));
+    core_says(&mut sale, PaymentState::Refunded, 5_000);
+    let whole = whole.with(&sale);
+    assert_eq!(whole.may_collect(cny(12_000), 12_000).map_err(|error| error.code()), Err("split_busy"));
+    assert!(sale.is_open(), "core is asked on");
+    refund_is(&mut sale, RefundState::Failed, Some(0));
+    let whole = whole.with(&sale);
+    assert_eq!((whole.rest_minor(), whole.may_collect(cny(7_000), 7_000)), (7_000, Ok(())));
+
+    let mut whole = given_back(whole, "press");
+    let (_, [first, _]) = whole.next_back(0).unwrap();
+    let mut sale = decide(whole.parts[0].clone(), first, Millis(1)).unwrap().sale;
+    refund_is(&mut sale, RefundState::Pending, None);
+    core_says(&mut sale, PaymentState::Refunded, 5_000);
+    whole = whole.with(&sale);
+    assert!(matches!(whole.split.stage, Stage::GivingBack { .. }) && whole.is_with_channel());
+    refund_is(&mut sale, RefundState::Failed, Some(0));
+    assert_eq!(whole.with(&sale).split.stage, Stage::GivenBack { left_minor: 5_000 });
+}
+
+#[test]
+fn a_part_that_is_paid_after_all_is_seen_also_when_the_whole_is_over() {
+    let whole = begun(10_000);
+    let mut late = code(&whole, 4_000, Some(PaymentState::Failed));
+    let whole = whole.with(&late);
+    let mut whole = whole.clone().with(&cash(&whole, 10_000));
+    whole.split.receipt = ReceiptState::Printed;
+    assert!(!whole.split.is_open());
+    core_says(&mut late, PaymentState::Succeeded, 0);
+    let whole = whole.with(&late);
+    assert_eq!((whole.split.too_much_minor, whole.split.is_open()), (4_000, true));
+    late.kept.refunds.push(of_the_office(4_000));
+    refund_is(&mut late, RefundState::Succeeded, None);
+    core_says(&mut late, PaymentState::Refunded, 4_000);
+    assert!(!whole.with(&late).split.is_open(), "all is well");
 }
 
 /// What happens to a split, at random.
@@ -196,7 +366,9 @@ proptest! {
                     let refund = RefundId::for_key(TENANT, PaymentId::from_bytes([0; 16]), &number.to_string());
                     let pressed = Event::RefundPressed { refund, amount: cny(minor), cashier: "Li".to_owned() };
                     let done = whole.parts.get(at).and_then(|part| decide(part.clone(), pressed, Millis(1)).ok());
-                    if let Some(done) = done {
+                    if let Some(mut done) = done {
+                        whole = whole.with(&done.sale);
+                        is_through(&mut done.sale);
                         whole = whole.with(&done.sale);
                     }
                 }
@@ -216,7 +388,8 @@ proptest! {
             let mut whole = given_back(whole, "all");
             while let Some((payment, [first, _])) = whole.next_back(0) {
                 let held = whole.parts.iter().find(|part| part.kept.payment == payment).unwrap().clone();
-                let sale = decide(held, first, Millis(1)).unwrap().sale;
+                let mut sale = decide(held, first, Millis(1)).unwrap().sale;
+                is_through(&mut sale);
                 back += sale.kept.refunds.last().unwrap().amount.minor();
                 whole = whole.with(&sale);
             }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     sale::{ReceiptState, Sale},
-    split::{PARTS_MAX, Stage, Whole, collected_minor},
+    split::{PARTS_MAX, Stage, Whole, collected_minor, in_doubt},
 };
 
 /// What a sale is a part of.
@@ -92,7 +92,7 @@ impl SplitView {
     pub fn of(whole: &Whole) -> Self {
         let split = &whole.split;
         let is_collecting = split.stage == Stage::Open;
-        let in_the_way = whole.parts.iter().find(|part| crate::shift::in_doubt(part).is_some());
+        let in_the_way = whole.parts.iter().find(|part| in_doubt(part).is_some());
         let mut actions = Vec::new();
         if is_collecting && in_the_way.is_none() && whole.parts.len() < PARTS_MAX {
             actions.push("collect");

@@ -55,6 +55,8 @@ pub struct Known {
     pub silent: bool,
     /// The channel takes its time over refunds.
     pub refunds_pend: bool,
+    /// The channel declines every void, which is told of as reserved before.
+    pub voids_fail: bool,
     /// It is of a version before there were discounts and taxes.
     pub knows_no_baskets: bool,
     pub cashiers: CashierList,
@@ -188,6 +190,18 @@ impl FakeCore {
                 refund.state = RefundState::Succeeded;
                 refund.version += 1;
             }
+        });
+    }
+
+    /// The channel gives back nothing of what pended on that sale.
+    pub fn refunds_fail(&self, payment: PaymentId) {
+        self.look(|known| {
+            let pended = known.refunds.values_mut().filter(|refund| refund.payment == payment);
+            for refund in pended {
+                refund.state = RefundState::Failed;
+                refund.version += 1;
+            }
+            known.change(payment, |view| (view.state, view.refunded_minor) = (PaymentState::Succeeded, 0));
         });
     }
 
@@ -414,7 +428,14 @@ async fn void(known: Shared, request: HttpRequest, payment: Path<PaymentId>) -> 
         view.state = PaymentState::Voided;
         view.refunded_minor = view.amount.minor();
     });
-    HttpResponse::Created().json(known.give_back(id, *payment, RefundKind::Void, sale.amount))
+    let mut given = known.give_back(id, *payment, RefundKind::Void, sale.amount);
+    if known.voids_fail {
+        known.push(*payment);
+        known.change(*payment, |view| (view.state, view.refunded_minor) = (PaymentState::Succeeded, 0));
+        (given.state, given.version) = (RefundState::Failed, 2);
+        known.refunds.insert(id, given.clone());
+    }
+    HttpResponse::Created().json(given)
 }
 
 async fn refund(

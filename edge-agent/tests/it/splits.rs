@@ -118,7 +118,7 @@ async fn cash_and_two_codes_pay_one_total_and_one_slip_has_all_of_them_also_afte
             .collect();
         (told, goods, parts)
     });
-    assert_eq!((told, goods), (["桌 7 · split 1-2", "桌 7 · split 1-3"].map(str::to_owned), 0));
+    assert_eq!((told, goods), (["桌 7", "桌 7"].map(str::to_owned), 0));
     let of: Vec<_> = parts.iter().map(|part| (part.of.0, part.part, part.total.minor(), part.goods.len())).collect();
     assert_eq!(of, [(1, 1, 12_000, 1), (1, 2, 12_000, 0), (1, 3, 12_000, 0)]);
 
@@ -203,10 +203,17 @@ async fn half_of_it_paid_and_given_up_goes_back_part_by_part_over_a_restart() {
     assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200), "{} {}", one.body, two.body);
     shop.kill_till();
     shop.start_till().await;
+    shop.till.sees(paid_cash, "state", "voided").await;
+    shop.till.sees(paid, "state", "voided").await;
+    let pends = shop.split(1).await;
+    assert_eq!(
+        (&pends["state"], &pends["in_the_way"], &pends["actions"]),
+        (&json!("giving_back"), &json!(paid), &json!([])),
+        "the channel may say no yet"
+    );
+    shop.core.refunds_end();
     let split = shop.split_is(1, "given_back").await;
     assert_eq!((&split["paid_minor"], &split["actions"]), (&json!(0), &json!([])));
-    assert_eq!(shop.till.sale(paid_cash).await["state"], "voided");
-    shop.core.refunds_end();
     until("the refund", async || {
         let sale = shop.till.sale(paid).await;
         (sale["refunds"][0]["state"] == "succeeded" && sale["settled"] == true).then_some(())
@@ -253,6 +260,44 @@ async fn a_whole_that_was_paid_is_undone_as_one_and_what_core_does_not_give_back
     assert_eq!(copy.status, 200, "{}", copy.body);
     let slip = shop.till.receipt_with("重印 COPY").await;
     assert!(slip.contains("-30.00") && slip.contains("-20.00"), "{slip}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_void_that_core_reserves_tells_of_and_then_declines_leaves_the_money_told_and_the_goods_sold() {
+    let shop = Shop::open().await;
+    let paid = sale_of(&shop.begins(10_000, 3_000, scan()).await);
+    shop.till.sees(paid, "state", "succeeded").await;
+    shop.core.look(|known| known.voids_fail = true);
+    assert_eq!(shop.gives_back(1).await.status, 200);
+    let left = shop.split_is(1, "partly_given_back").await;
+    assert_eq!((&left["paid_minor"], &left["actions"]), (&json!(3_000), &json!(["give_back"])));
+    let state = shop.till.get("/api/state").await;
+    assert!(state["alarms"].to_string().contains("30.00"), "{}", state["alarms"]);
+    assert_eq!(state["splits"][0]["state"], "partly_given_back", "it is still to be looked at");
+    // Not voided again, but refunded.
+    assert_eq!(shop.gives_back(1).await.status, 200);
+    shop.split_is(1, "given_back").await;
+    let state = shop.till.get("/api/state").await;
+    assert_eq!((&state["splits"], state["alarms"].to_string().contains("30.00")), (&json!([]), false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_of_the_office_is_waited_for_and_when_it_fails_nothing_is_collected_twice() {
+    let shop = Shop::open().await;
+    let paid = sale_of(&shop.begins(10_000, 3_000, scan()).await);
+    shop.till.sees(paid, "state", "succeeded").await;
+    shop.core.look(|known| known.refunds_pend = true);
+    shop.core.office_gives_back(paid, 3_000);
+    until("the refund to be in the way", async || (!shop.split(1).await["in_the_way"].is_null()).then_some(())).await;
+    assert_eq!(code(&shop.goes_on(1, 10_000, 10_000, cash()).await), (409, "split_busy"));
+    shop.core.refunds_fail(paid);
+    until("the rest", async || {
+        let split = shop.split(1).await;
+        (split["in_the_way"].is_null() && split["rest_minor"] == 7_000).then_some(())
+    })
+    .await;
+    sale_of(&shop.goes_on(1, 7_000, 7_000, cash()).await);
+    shop.split_is(1, "paid").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
