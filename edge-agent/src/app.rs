@@ -164,8 +164,14 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let (stop, stopping) = oneshot::channel();
     let held = Held { _lock: lock, folder };
     let kept = journal.clone();
-    let owner =
-        Owner::new(owner::Means { config, held, identity, journal, core, mqtt, counter, updates }, opened).await?;
+    let owner = Owner::new(
+        owner::Means { config, held, identity, journal, core, mqtt, counter, updates: updates.clone() },
+        opened,
+    )
+    .await?;
+    if let Some(updates) = updates {
+        updates.open()?;
+    }
     let owner = tokio::spawn(owner.run(owner::Inputs { asked, reports, news, stopping }));
     Ok(Running { till, stop: Some(stop), commands, journal: kept, owner, door, mqtt: connection })
 }

@@ -6,8 +6,8 @@
 //! is [`boot`], of the read-only image: it starts the slot's program and keeps the way back.
 //!
 //! Survives: a power cut at every file operation, a full disk, a repository that lies or stands still, a release that crashes,
-//! hangs or never reaches core. Does not survive, and says so: a release that goes wrong after it has opened a till on a journal
-//! that it changed. Not here: rings of terminals driven from core; a check of the signatures at each start (what is in a slot is
+//! hangs or never reaches core. Does not survive, and says so: a release that goes wrong after it has sold on a journal that it
+//! changed; a newer one is fetched all the same. Not here: rings of terminals driven from core; a check of the signatures at each start (what is in a slot is
 //! the agent's user's, as the journal is).
 
 pub mod boot;

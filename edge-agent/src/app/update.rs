@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::owner::Owner;
 use crate::{
+    journal,
     sale::ReceiptState,
     shift::Shift,
     till::view::UpdateView,
@@ -25,7 +26,7 @@ pub enum Wait {
     /// A slip is at the printer, or waits for paper.
     Printing,
     Training,
-    /// Core was reached since the start and is not now: the next release could not prove that it reaches it.
+    /// Core is not reached, and was since the start, or the next release changes the journal: it could not prove that it reaches it.
     Core,
     /// Somebody pressed something a moment ago: a question may stand on the page.
     Keys,
@@ -76,7 +77,7 @@ impl Owner {
         self.updating.reached_core |= self.line.is_online();
         let Some(updates) = self.updating.updates.clone() else { return };
         let Some(program) = updates.standing().ready.clone() else { return };
-        self.updating.waits = self.update_waits();
+        self.updating.waits = self.update_waits(&program);
         if !self.updating.waits.is_empty() {
             return;
         }
@@ -98,7 +99,9 @@ impl Owner {
         self.begin_stop();
     }
 
-    fn update_waits(&self) -> Vec<Wait> {
+    fn update_waits(&self, next: &Program) -> Vec<Wait> {
+        // One that changes the journal has to reach core before it opens its till.
+        let needs_core = self.updating.reached_core || next.journal != journal::version();
         let quiet = Duration::from_secs(self.config.update.quiet_seconds);
         let is_paying = self.sales.values().any(|held| held.sale.is_open()) || self.is_paying();
         let has_slips = self.sales.values().any(|held| held.sale.kept.receipt == ReceiptState::Queued);
@@ -119,7 +122,7 @@ impl Owner {
             (Wait::Scan, self.awaiting.is_some() || self.card.is_some()),
             (Wait::Printing, is_printing),
             (Wait::Training, self.training.is_on()),
-            (Wait::Core, self.updating.reached_core && !self.line.is_online()),
+            (Wait::Core, needs_core && !self.line.is_online()),
             (Wait::Keys, self.updating.pressed.elapsed() < quiet),
         ]
         .into_iter()

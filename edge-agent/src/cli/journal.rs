@@ -2,7 +2,7 @@
 
 use std::io::{BufWriter, Write as _};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use saoma_protocol::{Millis, Sequence};
 use time::{
@@ -18,6 +18,7 @@ use crate::{
         look, rekey, verify,
     },
     link::identity::DataDir,
+    update::disk::Slots,
 };
 
 #[derive(Debug, Subcommand)]
@@ -101,6 +102,12 @@ impl Journal {
             }
             Self::Rekey => {
                 let _lock = DataDir::as_it_is(&config.data_dir).lock()?;
+                // The copy, put back, would be under the key that this drops.
+                ensure!(
+                    !Slots::of(&config.data_dir).keeps_journal(),
+                    "give the journal another key: a release is on trial, and a copy of the journal waits for the way back; \
+                     let the agent run until `saoma-edge update status` has no trial any more"
+                );
                 let rekeyed = rekey(&settings)?;
                 eprintln!("The journal is under the key {} now ({}).", rekeyed.key, rekeyed.source);
                 if !rekeyed.wiped {

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -16,7 +17,7 @@ use crate::{
     update::{
         Version,
         keys::{PublicKey, SigningKey},
-        metadata::{self, Envelope, Keys, Role, Root, Signed, Targets, TargetsMark, Timestamp},
+        metadata::{self, Envelope, Keys, Role, Root, Signed, Targets, TargetsMark, Timestamp, Trusted},
     },
 };
 
@@ -37,6 +38,13 @@ pub(super) enum Release {
     Add(Add),
     /// Say which list of releases is the newest. To be done after each change, and before the last one expires.
     Timestamp(MakeTimestamp),
+    /// Sign the list of releases anew before it expires, as it is. Then `release timestamp`.
+    Renew(Renew),
+    /// Take a release out of the list: terminals that do not have it yet do not fetch it. Then `release timestamp`.
+    Withdraw(Withdraw),
+    /// Print what this program makes of the journal; `release add` asks the program that it adds.
+    #[command(hide = true)]
+    About,
     /// Add a signature to a file of the repository that needs several.
     Sign {
         /// For example REPO/2.root.json.
@@ -83,7 +91,7 @@ pub(super) struct Add {
     /// As Rust names it (x86_64, aarch64); this machine's without it.
     #[arg(long, default_value = std::env::consts::ARCH, hide_default_value = true)]
     architecture: String,
-    /// The newest migration of the program's journal; this program's without it.
+    /// The newest migration of the program's journal. The program is asked without it, if it is of this machine's architecture.
     #[arg(long)]
     journal: Option<String>,
     /// The oldest journal that it opens.
@@ -95,6 +103,26 @@ pub(super) struct Add {
     /// Until the list expires.
     #[arg(long, default_value_t = 90)]
     days: u16,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Renew {
+    /// The folder.
+    repository: PathBuf,
+    /// A private key of the targets; may be given several times.
+    #[arg(long, value_name = "FILE", required = true)]
+    key: Vec<PathBuf>,
+    /// Until the list expires.
+    #[arg(long, default_value_t = 90)]
+    days: u16,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Withdraw {
+    #[command(flatten)]
+    list: Renew,
+    /// The release's version, as 1.2.3, for every architecture. It is given to no other program.
+    version: Version,
 }
 
 #[derive(Debug, Args)]
@@ -128,6 +156,19 @@ impl Release {
             Self::Root(root) => root.run(),
             Self::Add(add) => add.run(),
             Self::Timestamp(timestamp) => timestamp.run(),
+            Self::Renew(list) => list.publish(|_| true),
+            Self::Withdraw(Withdraw { version, list }) => {
+                let (_, releases) = releases(&list.repository)?;
+                ensure!(
+                    releases.iter().any(|held| held.version == version),
+                    "withdraw {version}: it is not in the list"
+                );
+                list.publish(|held| held.version != version)
+            }
+            Self::About => {
+                println!("{}", serde_json::to_string(&About { journal: journal::version() })?);
+                Ok(())
+            }
             Self::Sign { file, key } => {
                 let mut envelope = read(&file)?;
                 sign(&mut envelope, &key)?;
@@ -163,23 +204,61 @@ impl Add {
     fn run(self) -> Result<()> {
         let Self { repository, program, version, architecture, journal, journal_min, key, days } = self;
         let bytes = fs::read(&program).with_context(|| format!("read the program {}", program.display()))?;
-        let before = newest(&repository, Role::Targets)?;
-        let mut releases = match before {
-            Some(before) => read(&repository.join(format!("{before}.targets.json")))?.content::<Targets>()?.releases,
-            None => Vec::new(),
-        };
+        let (before, mut releases) = releases(&repository)?;
         let is_there = releases.iter().any(|held| held.version == version && held.architecture == architecture);
         ensure!(
             !is_there,
             "add {version}: it is there already for {architecture}, and a version is one program for ever"
         );
         let sha256 = metadata::sha256(&bytes);
-        let (length, journal) = (bytes.len() as u64, journal.unwrap_or_else(journal::version));
+        let journal = match journal {
+            Some(journal) => journal,
+            None if architecture == std::env::consts::ARCH => about(&program)?.journal,
+            None => bail!(
+                "add {version}: this machine cannot ask a program for {architecture} what it makes of the journal; give --journal"
+            ),
+        };
+        let length = bytes.len() as u64;
         put(&repository.join(format!("{sha256}.saoma-edge")), &bytes)?;
         releases.push(metadata::Release { version, architecture, length, sha256, journal, journal_min });
-        let version = before.unwrap_or(0) + 1;
+        let version = before + 1;
         let content = Targets { version, expires_at: after(days), releases };
         publish(&repository.join(format!("{version}.targets.json")), &content, &key)
+    }
+}
+
+impl Renew {
+    fn publish(self, keep: impl Fn(&metadata::Release) -> bool) -> Result<()> {
+        let (before, mut releases) = releases(&self.repository)?;
+        ensure!(before > 0, "find a list of releases: `release add` makes one");
+        releases.retain(keep);
+        let version = before + 1;
+        let content = Targets { version, expires_at: after(self.days), releases };
+        publish(&self.repository.join(format!("{version}.targets.json")), &content, &self.key)
+    }
+}
+
+/// What a program says of itself.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct About {
+    journal: String,
+}
+
+fn about(program: &Path) -> Result<About> {
+    let asked = || format!("ask {} what it makes of the journal; else give --journal", program.display());
+    let program = program.canonicalize().with_context(asked)?;
+    let told = Command::new(program).args(["release", "about"]).output().with_context(asked)?;
+    serde_json::from_slice(&told.stdout).with_context(asked)
+}
+
+/// The newest list, and its version: 0 if there is none.
+fn releases(repository: &Path) -> Result<(u64, Vec<metadata::Release>)> {
+    match newest(repository, Role::Targets)? {
+        Some(newest) => {
+            let list = read(&repository.join(format!("{newest}.targets.json")))?;
+            Ok((newest, list.content::<Targets>()?.releases))
+        }
+        None => Ok((0, Vec::new())),
     }
 }
 
@@ -190,6 +269,10 @@ impl MakeTimestamp {
             newest(&repository, Role::Targets)?.context("find a list of releases: `release add` makes one")?;
         let targets = repository.join(format!("{version}.targets.json"));
         let bytes = fs::read(&targets).with_context(|| format!("read {}", targets.display()))?;
+        // Signed once more it is another file, and what terminals kept of this one would not fit it.
+        let root = newest(&repository, Role::Root)?.context("find a root: `release root` makes one")?;
+        let root = fs::read(repository.join(format!("{root}.root.json")))?;
+        Trusted::installed(&root)?.root.believe::<Targets>(&bytes).context("wait for `release sign`")?;
         let mark = TargetsMark { version, length: bytes.len() as u64, sha256: metadata::sha256(&bytes) };
         let path = repository.join("timestamp.json");
         let before = if path.exists() { read(&path)?.content::<Timestamp>()?.version } else { 0 };

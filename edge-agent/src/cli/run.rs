@@ -7,13 +7,14 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    app::{self, Parts, Pulse},
+    app::{self, Parts, Pulse, StartError},
     config::{Config, ConfigError, source::Source},
+    journal::JournalError,
     systemd::{Systemd, Word},
     telemetry,
     update::{
         built,
-        fetch::keep_up,
+        fetch::{in_need, keep_up},
         trial::{Updates, WENT_BACK},
     },
 };
@@ -47,7 +48,35 @@ async fn serve(config: Config, source: Source) -> Result<()> {
     // Before anything is promised: a stop that comes early is a stop as well.
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    let mut running = app::start(parts).await?;
+    let started = tokio::select! {
+        started = app::start(parts) => started,
+        // One that waits for core before it opens its till is stopped as well.
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    let mut running = match (started, &updates) {
+        (Ok(running), _) => running,
+        (Err(error), Some(updates)) if !update.repository.is_empty() && needs_another(&error, updates) => {
+            tracing::error!(%error, "only a newer release can open this journal: it is looked for");
+            let _lock = folder.lock()?;
+            let journal = folder.journal();
+            let found = tokio::select! {
+                found = in_need(updates, &update, free_bytes_min, &core, &journal) => found,
+                _ = terminate.recv() => return Err(error.into()),
+                _ = interrupt.recv() => return Err(error.into()),
+            };
+            match found {
+                Ok(Some(program)) => {
+                    let switched = updates.switch_in_need(&program, update.trial_seconds)?;
+                    tracing::info!(version = %program.version, switched, "the next start tries this release");
+                }
+                Ok(None) => tracing::error!("there is no newer release in the repository"),
+                Err(error) => tracing::error!(%error, "no newer release was fetched"),
+            }
+            return Err(error.into());
+        }
+        (Err(error), _) => return Err(error.into()),
+    };
     let till = running.till();
     let ready = json!({
         "ready": true,
@@ -89,6 +118,11 @@ async fn serve(config: Config, source: Source) -> Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Whether starting again cannot help, but another release can.
+fn needs_another(error: &StartError, updates: &Updates) -> bool {
+    matches!(error, StartError::Journal(JournalError::Newer { .. })) || updates.is_stuck()
 }
 
 /// Tells systemd that the agent is alive for as long as it is, each time after asking it. One that is stuck is not vouched for,

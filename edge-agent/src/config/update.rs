@@ -45,7 +45,7 @@ pub(super) const EXPLAINED: &[Explained] = &[
     },
     Explained {
         name: "update.quiet_seconds",
-        what: "How long nobody must have pressed anything before a release is switched to; 0 to 3600.",
+        what: "How long nobody must have pressed anything before a release is switched to; 1 to 3600.",
     },
 ];
 
@@ -75,7 +75,7 @@ impl UpdateConfig {
         }
         range("update.check_seconds", signed(self.check_seconds), 1..=604_800)?;
         range("update.trial_seconds", signed(self.trial_seconds), 4..=3_600)?;
-        range("update.quiet_seconds", signed(self.quiet_seconds), 0..=3_600)
+        range("update.quiet_seconds", signed(self.quiet_seconds), 1..=3_600)
     }
 }
 

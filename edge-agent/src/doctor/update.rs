@@ -61,14 +61,14 @@ fn judge(state: &State) -> Finding {
     };
     if let Some(trial) = &state.trial {
         let version = state.program(trial.slot).map(|program| program.version.to_string()).unwrap_or_default();
-        if trial.has_no_way_back() {
+        if trial.stays {
             let found = format!(
                 "release {version} has not proven itself, and has changed the journal: there is no way back from it"
             );
             return Finding::fault(
                 check,
                 found,
-                "see that core is reached; else the makers must bring a newer release",
+                "see that core is reached; a newer release is fetched and tried all the same",
             );
         }
         let found = format!("{runs}; release {version} is on trial, started {} times", trial.starts);

@@ -87,22 +87,33 @@ pub fn rests(path: &Path) -> Result<bool, JournalError> {
     Ok(open == 0)
 }
 
+/// What tells a journal from a copy that lacks something: the last of each kind, how much there is of what changes, and the key.
+const LAST_WRITTEN: [&str; 11] = [
+    "max(sequence) FROM entries",
+    "max(counter) FROM sales",
+    "count(*) FROM sales WHERE open = 1",
+    "count(*) FROM refunds",
+    "count(*) FROM intents",
+    "max(id) FROM pushes_seen",
+    "count(*) FROM shifts",
+    "count(*) FROM shift_presses",
+    "count(*) FROM held",
+    "value FROM meta WHERE name = 'synced_through'",
+    "value FROM meta WHERE name = 'key'",
+];
+
 /// What was written last in a journal: one of which this is the same has nothing that the other lacks.
 ///
 /// # Errors
 /// `Open`, `Database`.
-pub fn last_written(path: &Path) -> Result<[i64; 4], JournalError> {
+pub fn last_written(path: &Path) -> Result<Vec<Option<String>>, JournalError> {
     let mut connection = connect(path)?;
-    let mut last = [0; 4];
-    for (last, what) in last.iter_mut().zip([
-        "max(sequence) FROM entries",
-        "max(counter) FROM sales",
-        "max(id) FROM pushes_seen",
-        "CAST(value AS INTEGER) FROM meta WHERE name = 'synced_through'",
-    ]) {
-        *last = number(&mut connection, &format!("SELECT coalesce((SELECT {what}), 0) AS value"))?;
-    }
-    Ok(last)
+    let ask = |what: &&str| {
+        let row: Text =
+            diesel::sql_query(format!("SELECT CAST((SELECT {what}) AS TEXT) AS value")).get_result(&mut connection)?;
+        Ok(row.value)
+    };
+    LAST_WRITTEN.iter().map(ask).collect()
 }
 
 /// A copy of the journal in `from`, with all that was committed, as one file that is not there yet.
@@ -132,4 +143,32 @@ fn unopened(path: &Path, why: String) -> JournalError {
 
 fn number(connection: &mut SqliteConnection, sql: &str) -> Result<i64, JournalError> {
     Ok(diesel::sql_query(sql).get_result::<Number>(connection)?.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Settings, Store};
+    use saoma_protocol::{Millis, TerminalId};
+
+    #[test]
+    fn a_journal_rests_once_no_split_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let settings = Settings { path: path.clone(), free_bytes_min: 0, pages_max: 0 };
+        drop(Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(0)).unwrap());
+        let change = |sql: &str| connect(&path).unwrap().batch_execute(sql).unwrap();
+        // What the start itself noted counts as sent.
+        change(
+            "INSERT INTO meta (name, value) SELECT 'synced_through', coalesce(max(sequence), 0) FROM entries WHERE true \
+             ON CONFLICT DO UPDATE SET value = excluded.value",
+        );
+        assert!(rests(&path).unwrap());
+        change("INSERT INTO splits (number, open, kept) VALUES (1, 1, x'00')");
+        assert!(!rests(&path).unwrap(), "a total is paid in part");
+        change("UPDATE splits SET open = 0");
+        assert!(rests(&path).unwrap());
+        change("DROP TABLE splits");
+        assert!(rests(&path).unwrap(), "a journal of before");
+    }
 }

@@ -23,7 +23,7 @@ use nix::{
 use super::{
     built,
     disk::{Disk, DiskError, Slots},
-    slots::{Found, OnJournal, Place, Start, State},
+    slots::{Found, OnJournal, Place, Since, Start, State, Trial},
     trial::{FOLDER, SLOT, WENT_BACK},
 };
 use crate::app::STOPPED_WITHIN;
@@ -49,31 +49,42 @@ pub enum BootError {
 pub fn boot(data: &Path, arguments: &[OsString]) -> Result<Infallible, BootError> {
     let slots = Slots::of(data);
     let own = std::env::current_exe().map_err(BootError::Own)?;
-    let (start, state) = choose(&slots).unwrap_or_else(|error| {
-        eprintln!("saoma-edge boot: failed to {error}; the image's program is started");
-        (Start { journal: OnJournal::Nothing, place: Place::Image, guarded: false }, State::default())
+    let (mut start, state) = choose(&slots).unwrap_or_else(|error| {
+        let (start, state) = in_need(&slots);
+        eprintln!("saoma-edge boot: failed to {error}; the program of {} is started", start.place.name());
+        (start, state)
     });
-    let path = if start.place == Place::Image { own.clone() } else { slots.path(start.place) };
-    if let Some(trial) = state.trial.as_ref().filter(|_| start.guarded) {
-        let guard = Command::new(&own)
-            .args(["boot", "--data-dir"])
-            .arg(data)
-            .args(["--guard", &std::process::id().to_string()])
-            .args(["--guard-seconds", &trial.seconds.to_string(), "--guard-program", &trial.sha256])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn();
-        if let Err(error) = guard {
-            // Its starts are counted all the same, and systemd's watchdog ends one that hangs.
-            eprintln!("saoma-edge boot: nobody guards the release on trial: {error}");
-        }
+    if let Some(trial) = state.trial.as_ref().filter(|_| start.guarded)
+        && let Err(error) = spawn_guard(&own, data, trial)
+    {
+        // Without it, nobody would end one that hangs. The next start tries again, and counts.
+        start = in_need(&slots).0;
+        eprintln!(
+            "saoma-edge boot: nobody can guard the release on trial ({error}); the program of {} is started",
+            start.place.name()
+        );
     }
+    let path = if start.place == Place::Image { own.clone() } else { slots.path(start.place) };
     let mut command = Command::new(&path);
     command.args(arguments).env(FOLDER, data).env(SLOT, start.place.name());
-    if !state.failed.is_empty() {
+    let version = state.program(start.place).map_or_else(built, |program| program.version);
+    if state.went_back_to(version) {
         command.env(WENT_BACK, "1");
     }
     Err(BootError::Exec { source: command.exec(), path })
+}
+
+/// The guard is of this program, and of a process of its own.
+fn spawn_guard(own: &Path, data: &Path, trial: &Trial) -> io::Result<()> {
+    Command::new(own)
+        .args(["boot", "--data-dir"])
+        .arg(data)
+        .args(["--guard", &std::process::id().to_string()])
+        .args(["--guard-seconds", &trial.seconds.to_string(), "--guard-program", &trial.sha256])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .map(drop)
 }
 
 /// What is started now. It is on the disk when this returns.
@@ -81,20 +92,9 @@ pub(super) fn choose<D: Disk>(slots: &Slots<D>) -> Result<(Start, State), DiskEr
     if !slots.folder().exists() {
         return Ok((Start { journal: OnJournal::Nothing, place: Place::Image, guarded: false }, State::default()));
     }
-    if slots.copy_lacks_something()? {
-        // Somebody started the release by hand: what it wrote is not given up for a way back.
-        slots.change(|state| state.trial.as_mut().map(|trial| trial.opened = true))?;
-    }
     let state = slots.state()?;
-    let mut fit = vec![Place::Image];
-    for slot in [Place::A, Place::B] {
-        match state.program(slot).map(|program| slots.check(slot, program)) {
-            Some(Ok(())) => fit.push(slot),
-            Some(Err(error)) => eprintln!("saoma-edge boot: failed to {error}"),
-            None => {}
-        }
-    }
-    let found = Found { fit: &fit, image: built(), journal_rests: slots.journal_rests() };
+    let fit = fit(slots, &state);
+    let found = found_with(slots, &state, &fit);
     let start = state.clone().start(found);
     slots.on_journal(start.journal)?;
     slots.change(|state| {
@@ -103,29 +103,59 @@ pub(super) fn choose<D: Disk>(slots: &Slots<D>) -> Result<(Start, State), DiskEr
     })
 }
 
-/// Ends `process`, which started this one, unless its release `sha256` proves itself within `seconds`.
-///
-/// # Errors
-/// The slots cannot be read or written.
-pub fn guard(data: &Path, process: i32, seconds: u64, sha256: &str) -> Result<(), DiskError> {
+/// What is started if that failed, as on a full disk. The image comes last: it may not know the journal.
+pub(super) fn in_need<D: Disk>(slots: &Slots<D>) -> (Start, State) {
+    let state = slots.state().unwrap_or_default();
+    let fit = fit(slots, &state);
+    (state.start_in_need(found_with(slots, &state, &fit)), state)
+}
+
+fn found_with<'a, D: Disk>(slots: &Slots<D>, state: &State, fit: &'a [Place]) -> Found<'a> {
+    let since = state.trial.as_ref().map_or(Since::Same, |trial| slots.since(trial.opened));
+    Found { fit, image: built(), journal_rests: slots.journal_rests(), since }
+}
+
+/// The places whose program is whole.
+fn fit<D: Disk>(slots: &Slots<D>, state: &State) -> Vec<Place> {
+    let mut fit = vec![Place::Image];
+    for slot in [Place::A, Place::B] {
+        match state.program(slot).map(|program| slots.check(slot, program)) {
+            Some(Ok(())) => fit.push(slot),
+            Some(Err(error)) => eprintln!("saoma-edge boot: failed to {error}"),
+            None => {}
+        }
+    }
+    fit
+}
+
+/// Ends `process`, which started this one, unless its release `sha256` proves itself within `seconds`. A disk that is full or
+/// broken does not hold it back: the release may be why, and the next start counts.
+pub fn guard(data: &Path, process: i32, seconds: u64, sha256: &str) {
     let slots = Slots::of(data);
     let guarded = Pid::from_raw(process);
     // Once it has ended, another process is the parent of this one: its number, given anew, is nobody else's to us.
     let lives = || getppid() == guarded;
     let until = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < until {
-        if !lives() || slots.state()?.trial_of(sha256).is_none() {
-            return Ok(());
+        let is_over = slots.state().is_ok_and(|mut state| state.trial_of(sha256).is_none());
+        if !lives() || is_over {
+            return;
         }
         thread::sleep(LOOK_EVERY);
     }
     let why = format!("it had not proven itself after {seconds} seconds: its till must answer and core be reached");
-    if !lives() || !slots.change(|state| state.give_up(sha256, &why))? {
-        return Ok(());
+    if !lives() {
+        return;
+    }
+    match slots.change(|state| state.give_up(sha256, &why)) {
+        Ok(false) => return,
+        Ok(true) => {}
+        Err(error) => {
+            eprintln!("saoma-edge boot: that the release on trial is given up is not kept: failed to {error}")
+        }
     }
     eprintln!("saoma-edge boot: the release on trial is ended: {why}");
     end(guarded, lives);
-    Ok(())
 }
 
 /// A sale under way on it ends first, as at every stop.

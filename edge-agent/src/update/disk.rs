@@ -1,7 +1,7 @@
 //! The slots' folder: every step is whole or not there, and on the disk when it is done.
 //!
 //! `state.json` (one rename switches it), `a`, `b` (programs), `<sha256>.part` (what is being fetched), `trusted.json` (what is
-//! believed of releases), `journal-before.db` (until a release that changes the journal has opened its till), `lock`.
+//! believed of releases), `journal-before.db` (while a release is on trial), `lock`.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use nix::{
 };
 use ring::digest::{Context, SHA256};
 
-use super::slots::{OnJournal, Place, Program, State};
+use super::slots::{OnJournal, Place, Program, Since, State};
 use crate::{journal, private_file};
 
 /// Read at once when a program is hashed.
@@ -205,7 +205,17 @@ impl<D: Disk> Slots<D> {
         check_program(&path, program)
     }
 
-    /// Room for a release of so many bytes beside what the journal keeps free, and for a copy of the journal.
+    /// Room for a release beside what the journal keeps free, and for a copy of the journal.
+    ///
+    /// # Errors
+    /// `NoRoom`, `Unfit` if nothing on that disk may be started, `File`.
+    /// What the part of a release of that hash holds already is not asked for again.
+    pub fn room_for(&self, program: &Program, free_bytes_min: u64) -> Result<(), DiskError> {
+        let held = fs::metadata(self.part(&program.sha256)).map_or(0, |about| about.len());
+        self.check_room(program.length.saturating_sub(held), free_bytes_min)
+    }
+
+    /// Room for so many bytes beside what the journal keeps free, and for a copy of the journal.
     ///
     /// # Errors
     /// `NoRoom`, `Unfit` if nothing on that disk may be started, `File`.
@@ -237,7 +247,7 @@ impl<D: Disk> Slots<D> {
         let slot = self.change(|state| {
             let slot = state.free();
             // A slot on trial is in use as well.
-            let is_free = state.trial.is_none();
+            let is_free = state.is_open_to_another();
             state.program_mut(slot).filter(|_| is_free).map(|held| *held = None).map(|()| slot)
         })?;
         let Some(slot) = slot else { return Ok(()) };
@@ -279,6 +289,8 @@ impl<D: Disk> Slots<D> {
                 let half = self.folder.join("journal-before.new");
                 self.disk.remove(&half)?;
                 self.disk.copy_journal(&journal, &half)?;
+                // Put back, it is the journal: for its owner alone.
+                fs::set_permissions(&half, fs::Permissions::from_mode(0o600)).map_err(failed(&half))?;
                 self.disk.rename(&half, &before)
             }
             OnJournal::Restore => {
@@ -294,13 +306,27 @@ impl<D: Disk> Slots<D> {
         }
     }
 
-    /// Whether the journal, by now, has what the copy for the way back has not. Tables that cannot be read are a migration's.
-    pub(super) fn copy_lacks_something(&self) -> Result<bool, DiskError> {
-        if !self.keeps_journal() || !self.journal().exists() {
-            return Ok(false);
+    /// What the journal is by now against the copy for the way back. `opened`: a till may have been open on it.
+    #[must_use]
+    pub fn since(&self, opened: bool) -> Since {
+        let (journal, before) = (self.journal(), self.journal_before());
+        if !self.keeps_journal() {
+            return Since::Same;
         }
-        let copied = journal::last_written(&self.journal_before())?;
-        Ok(journal::last_written(&self.journal()).is_ok_and(|now| now != copied))
+        // Over what is not understood, nothing is put back.
+        let Ok(now) = journal::version_of(&journal) else { return Since::Same };
+        let Ok(copied) = journal::version_of(&before) else {
+            return if now <= journal::version() { Since::Same } else { Since::Written };
+        };
+        if now == copied {
+            return Since::Same;
+        }
+        match (journal::last_written(&before), journal::last_written(&journal)) {
+            (Ok(copied), Ok(now)) if copied == now => Since::Migrated,
+            // Tables of another shape are a migration's work; what was sold since cannot be told apart from it.
+            (Ok(_), Err(_)) if !opened => Since::Migrated,
+            _ => Since::Written,
+        }
     }
 
     /// Whether the journal says that nothing is under way and nothing is unsent. One that cannot be read rests not.
@@ -314,7 +340,9 @@ impl<D: Disk> Slots<D> {
 /// `Unfit`, `File`.
 fn check_program(path: &Path, program: &Program) -> Result<(), DiskError> {
     let unfit = |why| Err(DiskError::Unfit { path: path.to_owned(), why });
-    let opened = fs::OpenOptions::new().read(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path);
+    // Nor is a pipe waited for.
+    let opened =
+        fs::OpenOptions::new().read(true).custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path);
     let mut file = match opened {
         Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => return unfit("it is a symbolic link"),
         opened => opened.map_err(failed(path))?,

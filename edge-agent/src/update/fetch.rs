@@ -25,6 +25,12 @@ use crate::{app::now, config::UpdateConfig, journal, link::https::Core, private_
 /// How long a connection may take, and how long nothing may come. A whole program may take hours on a thin line.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 const SILENT_MAX: Duration = Duration::from_secs(60);
+/// How long all metadata may take together: a server that gives a byte a minute would hide for ever that it stands still.
+const METADATA_MAX: Duration = Duration::from_secs(120);
+/// How long a look in need may take; a program that is longer on its way goes on from there the next time.
+const NEED_MAX: Duration = Duration::from_secs(5 * 60);
+/// How long one in need waits until it looks again.
+const NEED_EVERY: Duration = Duration::from_secs(30);
 /// How long after the start of the agent a release whose trial failed is tried once more.
 const AGAIN_AFTER: Duration = Duration::from_secs(6 * 60 * 60);
 
@@ -47,6 +53,8 @@ pub enum FetchError {
     Root(#[from] private_file::PrivateFileError),
     #[error("use release {0}: another program was signed under that version before")]
     OtherProgram(Version),
+    #[error("reach the repository: it gave its metadata for {METADATA_MAX:?} and was not done")]
+    Slow,
     #[error("prepare requests to the repository")]
     Client(#[from] reqwest::Error),
 }
@@ -172,7 +180,14 @@ pub fn trusted(slots: &Slots, root: &Path) -> Result<Trusted, FetchError> {
         private_file::read(root, private_file::NOBODY)?.ok_or_else(|| FetchError::NoRoot(root.to_owned()))?;
     let installed = Trusted::installed(&installed)?;
     let kept = private_file::read(&slots.trusted_path(), private_file::NOBODY)?;
-    let kept = kept.and_then(|kept| serde_json::from_slice::<Trusted>(&kept).ok());
+    let kept = kept.and_then(|kept| {
+        let kept = serde_json::from_slice::<Trusted>(&kept);
+        // Older lists would be believed again: whoever reads the log should know.
+        kept.inspect_err(
+            |error| tracing::warn!(%error, "what was believed of releases is damaged; the installed root is gone by"),
+        )
+        .ok()
+    });
     Ok(kept.filter(|kept| kept.root.version >= installed.root.version).unwrap_or(installed))
 }
 
@@ -224,8 +239,13 @@ fn is_sha256(text: &str) -> bool {
 pub async fn keep_up(updates: Updates, config: UpdateConfig, free_bytes_min: u64, core: Core) {
     let started = Instant::now();
     loop {
-        if !updates.standing().on_trial {
-            let checked = check(&updates, &config, free_bytes_min, &core, started.elapsed() >= AGAIN_AFTER).await;
+        let is_trying = {
+            let standing = updates.standing();
+            standing.on_trial && !standing.stays
+        };
+        if !is_trying {
+            let again = started.elapsed() >= AGAIN_AFTER;
+            let checked = check(&updates, &config, free_bytes_min, &core, (again, &journal::version())).await;
             let mut standing = updates.standing();
             match checked {
                 Ok(ready) => (standing.ready, standing.trouble) = (ready, None),
@@ -233,6 +253,10 @@ pub async fn keep_up(updates: Updates, config: UpdateConfig, free_bytes_min: u64
                     let told = format!("failed to {error}");
                     if standing.trouble.as_ref() != Some(&told) {
                         tracing::warn!(%error, "no newer release was fetched");
+                    }
+                    // What is not believed any more is not switched to either.
+                    if matches!(error, FetchError::Metadata(_)) {
+                        standing.ready = None;
                     }
                     standing.trouble = Some(told);
                 }
@@ -252,7 +276,7 @@ async fn check(
     config: &UpdateConfig,
     free_bytes_min: u64,
     core: &Core,
-    again: bool,
+    (again, journal): (bool, &str),
 ) -> Result<Option<Program>, FetchError> {
     let slots = updates.slots();
     slots.make()?;
@@ -263,11 +287,12 @@ async fn check(
             .map_err(|error| DiskError::Damaged { path: slots.trusted_path(), why: error.to_string() })?;
         RealDisk.put(&slots.trusted_path(), &text)
     };
-    repository.refresh(&mut trusted, time(core).await, keep).await?;
+    let refreshed = tokio::time::timeout(METADATA_MAX, repository.refresh(&mut trusted, time(core).await, keep)).await;
+    refreshed.unwrap_or(Err(FetchError::Slow))?;
     let state = slots.state()?;
-    let here = (std::env::consts::ARCH, journal::version());
+    let here = (std::env::consts::ARCH, journal);
     let chosen = match &trusted.targets {
-        Some(targets) if state.trial.is_none() => choose(targets, updates.version(), &state, (here.0, &here.1), again)?,
+        Some(targets) if state.is_open_to_another() => choose(targets, updates.version(), &state, here, again)?,
         _ => None,
     };
     let Some(program) = chosen else { return Ok(None) };
@@ -276,13 +301,34 @@ async fn check(
         state.program(free) == Some(&program) && blocking(slots, move |slots| slots.check(free, &held)).await.is_ok();
     if !is_here {
         slots.forget_parts(&program.sha256);
-        slots.check_room(program.length, free_bytes_min)?;
+        slots.room_for(&program, free_bytes_min)?;
         repository.program(&slots.part(&program.sha256), &program).await?;
         let held = program.clone();
         blocking(slots, move |slots| slots.install(&held)).await?;
         tracing::info!(version = %program.version, "a newer release is here");
     }
     Ok(Some(program))
+}
+
+/// Fetches the release that helps an agent that could not start, as long as one is to be had: the journal is a newer one's, or this
+/// release cannot be gone back from. It waits a moment if there is none; whoever calls it is started again.
+///
+/// # Errors
+/// What [`keep_up`] would say.
+pub async fn in_need(
+    updates: &Updates,
+    config: &UpdateConfig,
+    free_bytes_min: u64,
+    core: &Core,
+    journal: &Path,
+) -> Result<Option<Program>, FetchError> {
+    let made = journal::version_of(journal).map_err(DiskError::from)?;
+    let look = check(updates, config, free_bytes_min, core, (true, &made));
+    let found = tokio::time::timeout(NEED_MAX, look).await.unwrap_or(Err(FetchError::Slow));
+    if !matches!(found, Ok(Some(_))) {
+        tokio::time::sleep(NEED_EVERY).await;
+    }
+    found
 }
 
 /// A program is hashed and synced where waiting is allowed.

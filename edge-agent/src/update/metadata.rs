@@ -3,8 +3,9 @@
 //!
 //! Three roles of TUF's four. The snapshot says which targets files belong together; here is one targets file without
 //! delegations, so the timestamp names it itself, by version, length and hash. Signed are the bytes as they are, in a DSSE envelope
-//! (secure-systems-lab/dsse 1.0.2, as TUF's TAP 17 wants it), under a type for each role: nothing is parsed before it is believed,
-//! and nothing signed for one role passes for another's.
+//! (secure-systems-lab/dsse 1.0.2, as TUF's TAP 17 wants it), under a type for each role: nothing signed for one role passes for
+//! another's. The content of an envelope is parsed before its signatures are counted only to name the version that is refused; a root's,
+//! which signs itself, for its keys.
 
 use std::collections::BTreeSet;
 
@@ -285,7 +286,11 @@ impl Root {
         Ok(())
     }
 
-    fn believe<T: Signed>(&self, bytes: &[u8]) -> Result<T, MetadataError> {
+    /// What a role says, if enough of its keys have signed it.
+    ///
+    /// # Errors
+    /// `Unreadable`, `Unsigned`.
+    pub fn believe<T: Signed>(&self, bytes: &[u8]) -> Result<T, MetadataError> {
         let envelope = Envelope::read(T::ROLE, bytes)?;
         let Keys { keys, threshold } = self.keys(T::ROLE);
         let good = envelope.signed_by(keys);
@@ -332,7 +337,10 @@ impl Trusted {
         }
         // 5.3.11: whoever had these keys may have run up the versions.
         if next.timestamp != self.root.timestamp || next.targets != self.root.targets {
-            (self.timestamp, self.targets) = (None, None);
+            self.timestamp = None;
+        }
+        if next.targets != self.root.targets {
+            self.targets = None;
         }
         self.root = next;
         Ok(())

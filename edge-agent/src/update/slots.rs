@@ -56,20 +56,18 @@ pub struct Trial {
     pub seconds: u64,
     /// The release before reached core: so must this one.
     pub needs_core: bool,
-    /// It changes the journal, so the one before cannot read it afterwards: a copy is kept until `opened`.
+    /// It says that it changes the journal, so it opens no till before it has reached core.
     pub migrates: bool,
     /// From here on it may have written to the journal.
     pub opened: bool,
+    /// A start found that what it wrote, it alone can read. It is not gone back from; only a newer one can follow.
+    #[serde(default)]
+    pub stays: bool,
+    /// No release could open the journal when it was switched to: nothing to wait for, the till was shut.
+    #[serde(default)]
+    pub in_need: bool,
     /// It is over: why.
     pub given_up: Option<String>,
-}
-
-impl Trial {
-    /// What the journal holds by now, the release before cannot read, and no copy has.
-    #[must_use]
-    pub const fn has_no_way_back(&self) -> bool {
-        self.migrates && self.opened
-    }
 }
 
 /// A release that failed its trial.
@@ -88,6 +86,9 @@ pub struct State {
     pub at: Place,
     pub a: Option<Program>,
     pub b: Option<Program>,
+    /// The hash of the release that had proven itself before the one in `at`: it may stand in for that.
+    #[serde(default)]
+    pub before: Option<String>,
     pub trial: Option<Trial>,
     /// Oldest first.
     pub failed: Vec<Failed>,
@@ -95,8 +96,20 @@ pub struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { at: Place::Image, a: None, b: None, trial: None, failed: Vec::new() }
+        Self { at: Place::Image, a: None, b: None, before: None, trial: None, failed: Vec::new() }
     }
+}
+
+/// What the journal is by now against the copy that was made before the first start of the trial. What the disk says counts, not
+/// what a release said of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// The release before opens it as it is.
+    Same,
+    /// It was migrated, and nothing was written since: the copy is as good.
+    Migrated,
+    /// It was migrated, and has, or may have, what the copy lacks.
+    Written,
 }
 
 /// What a start finds.
@@ -108,6 +121,7 @@ pub struct Found<'a> {
     pub image: Version,
     /// Nothing is under way and nothing is unsent, as the disk says.
     pub journal_rests: bool,
+    pub since: Since,
 }
 
 /// What a start does, in this order: what it does to the journal, then the state is written, then the program is started.
@@ -124,7 +138,7 @@ pub enum OnJournal {
     Nothing,
     /// Keep a copy for the way back.
     Copy,
-    /// Put the copy back, if one is there: nothing was written since.
+    /// Put the copy back, if one is there.
     Restore,
     /// The copy is of no use any more.
     Forget,
@@ -148,13 +162,30 @@ impl State {
         }
     }
 
-    /// The slot that may be written to.
+    /// The slot that may be written to: not the one in force, or, once there is no way back there, not the one that stays.
     #[must_use]
     pub const fn free(&self) -> Place {
-        match self.at {
+        let used = match &self.trial {
+            Some(trial) if trial.stays => trial.slot,
+            _ => self.at,
+        };
+        match used {
             Place::A => Place::B,
             Place::Image | Place::B => Place::A,
         }
+    }
+
+    /// Whether another release may be fetched and switched to.
+    #[must_use]
+    pub fn is_open_to_another(&self) -> bool {
+        self.trial.as_ref().is_none_or(|trial| trial.stays)
+    }
+
+    /// Whether `version` is what a newer release was gone back to: its configuration may be that one's. Not once another has proven
+    /// itself since.
+    #[must_use]
+    pub fn went_back_to(&self, version: Version) -> bool {
+        self.failed.last().is_some_and(|failed| failed.version > version)
     }
 
     #[must_use]
@@ -162,26 +193,42 @@ impl State {
         self.failed.iter().find(|failed| failed.sha256 == sha256).map_or(0, |failed| failed.times)
     }
 
+    /// What has proven itself and is whole, or the image. Never what failed, nor what was never tried, nor what is older than an image
+    /// that was replaced.
+    #[must_use]
+    pub fn settled(&self, found: Found<'_>) -> Place {
+        let is_of_use = |place: &Place| {
+            let is_proven = |program: &Program| *place == self.at || self.before.as_ref() == Some(&program.sha256);
+            let is_good = |program: &Program| program.version > found.image && self.failures(&program.sha256) == 0;
+            self.program(*place).is_some_and(|program| is_proven(program) && is_good(program))
+                && found.fit.contains(place)
+        };
+        let mut slots = [self.at, Place::A, Place::B].into_iter().filter(|_| self.at != Place::Image);
+        slots.find(is_of_use).unwrap_or(Place::Image)
+    }
+
+    /// What is started where nothing can be written: the settled one, or the one that alone opens the journal.
+    #[must_use]
+    pub fn start_in_need(&self, found: Found<'_>) -> Start {
+        let alone = self.trial.as_ref().filter(|trial| found.since != Since::Same && found.fit.contains(&trial.slot));
+        let place = alone.map_or_else(|| self.settled(found), |trial| trial.slot);
+        Start { journal: OnJournal::Nothing, place, guarded: alone.is_some_and(|_| found.since == Since::Migrated) }
+    }
+
     /// What is to be started. The state afterwards is to be on the disk before it is.
     #[must_use]
     pub fn start(&mut self, found: Found<'_>) -> Start {
-        let settled = |state: &Self, journal| {
-            // Not what is not whole any more or has failed, nor what is older than an image that was replaced.
-            let is_of_use = |place: &Place| {
-                let is_good = |program: &Program| program.version > found.image && state.failures(&program.sha256) == 0;
-                state.program(*place).is_some_and(is_good) && found.fit.contains(place)
-            };
-            let mut slots = [state.at, Place::A, Place::B].into_iter().filter(|_| state.at != Place::Image);
-            Start { journal, place: slots.find(is_of_use).unwrap_or(Place::Image), guarded: false }
-        };
+        let settled = |state: &Self, journal| Start { journal, place: state.settled(found), guarded: false };
         let Some(trial) = self.trial.clone() else { return settled(self, OnJournal::Forget) };
-        if trial.starts == 0 && !found.journal_rests {
+        if trial.starts == 0 && !found.journal_rests && !trial.in_need {
             // The leave to switch was for a till at rest. It is asked for again when it rests.
             self.trial = None;
             return settled(self, OnJournal::Forget);
         }
-        if trial.has_no_way_back() && found.fit.contains(&trial.slot) {
-            return Start { journal: OnJournal::Forget, place: trial.slot, guarded: false };
+        if trial.starts > 0 && found.since == Since::Written && found.fit.contains(&trial.slot) {
+            // The copy is kept until it has proven itself; who knows what it is good for.
+            self.trial = Some(Trial { stays: true, ..trial.clone() });
+            return Start { journal: OnJournal::Nothing, place: trial.slot, guarded: false };
         }
         let over = if found.fit.contains(&trial.slot) {
             trial.given_up.clone().or_else(|| {
@@ -193,14 +240,15 @@ impl State {
         };
         if let Some(why) = over {
             self.fail(why);
-            let journal = if trial.migrates && !trial.opened && trial.starts > 0 {
-                OnJournal::Restore
-            } else {
-                OnJournal::Nothing
+            let journal = match found.since {
+                Since::Same => OnJournal::Forget,
+                Since::Migrated => OnJournal::Restore,
+                // Its program is not whole; what it wrote stays for the next one.
+                Since::Written => OnJournal::Nothing,
             };
             return settled(self, journal);
         }
-        let journal = if trial.migrates && trial.starts == 0 { OnJournal::Copy } else { OnJournal::Nothing };
+        let journal = if trial.starts == 0 { OnJournal::Copy } else { OnJournal::Nothing };
         let place = trial.slot;
         self.trial = Some(Trial { starts: trial.starts + 1, ..trial });
         Start { journal, place, guarded: true }
@@ -219,8 +267,12 @@ impl State {
     /// The release in the free slot is tried at the next start. False if it is not there.
     pub fn switch(&mut self, sha256: &str, seconds: u64, needs_core: bool, migrates: bool) -> bool {
         let slot = self.free();
-        if self.trial.is_some() || self.program(slot).is_none_or(|program| program.sha256 != sha256) {
+        if !self.is_open_to_another() || self.program(slot).is_none_or(|program| program.sha256 != sha256) {
             return false;
+        }
+        if let Some(stays) = self.trial.take() {
+            // It alone opens the journal: it is what the next one is gone back to.
+            self.settle(stays.slot);
         }
         self.trial = Some(Trial {
             slot,
@@ -230,6 +282,8 @@ impl State {
             needs_core,
             migrates,
             opened: false,
+            stays: false,
+            in_need: false,
             given_up: None,
         });
         true
@@ -243,15 +297,22 @@ impl State {
     /// It has proven itself: from now on it is what runs.
     pub fn prove(&mut self, sha256: &str) {
         if let Some(slot) = self.trial_of(sha256).map(|trial| trial.slot) {
-            self.at = slot;
+            self.settle(slot);
             self.trial = None;
             self.failed.retain(|failed| failed.sha256 != sha256);
         }
     }
 
-    /// Its time is over. False if it has proven itself meanwhile, or there is nothing to go back to.
+    fn settle(&mut self, slot: Place) {
+        if slot != self.at {
+            self.before = self.program(self.at).map(|program| program.sha256.clone());
+        }
+        self.at = slot;
+    }
+
+    /// Its time is over. False if it has proven itself meanwhile. Whether there is something to go back to, the next start finds out.
     pub fn give_up(&mut self, sha256: &str, why: &str) -> bool {
-        let Some(trial) = self.trial_of(sha256).filter(|trial| !trial.has_no_way_back()) else { return false };
+        let Some(trial) = self.trial_of(sha256) else { return false };
         trial.given_up = Some(why.to_owned());
         true
     }

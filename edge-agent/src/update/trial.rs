@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{
     Version, built,
     disk::{DiskError, Slots},
-    slots::{Place, Program, State, Trial},
+    slots::{OnJournal, Place, Program, Since, State, Trial},
 };
 use crate::{journal, link::https::Core};
 
@@ -48,6 +48,8 @@ pub struct Standing {
     pub trouble: Option<String>,
     /// The release that runs has not proven itself yet.
     pub on_trial: bool,
+    /// And nothing is gone back to from it: a newer one may follow all the same.
+    pub stays: bool,
 }
 
 impl Updates {
@@ -86,16 +88,30 @@ impl Updates {
         Ok(self.own.as_ref().and_then(|own| state.trial_of(&own.sha256).cloned()))
     }
 
-    /// Holds a release on trial that changes the journal back from opening its till until it has reached core, as long as there is
-    /// a way back without a loss.
+    /// Holds a release on trial that changes the journal, or has changed it, back from opening its till until it has reached core:
+    /// that long there is a way back without a loss.
     ///
     /// # Errors
-    /// The slots cannot be read or written.
+    /// The slots cannot be read.
     pub async fn before_open(&self, core: &Core) -> Result<(), DiskError> {
-        let Some(trial) = self.trial()?.filter(|trial| trial.migrates && !trial.opened) else { return Ok(()) };
-        while trial.needs_core && core.profile().await.is_err() {
+        let Some(trial) = self.trial()?.filter(|trial| trial.needs_core && !trial.opened && !trial.stays) else {
+            return Ok(());
+        };
+        if !trial.migrates && self.slots.since(false) == Since::Same {
+            return Ok(());
+        }
+        while core.profile().await.is_err() {
             tokio::time::sleep(PROVE_EVERY).await;
         }
+        Ok(())
+    }
+
+    /// Everything has started, and the next that happens may be a sale.
+    ///
+    /// # Errors
+    /// The slots cannot be read or written: the till stays shut.
+    pub fn open(&self) -> Result<(), DiskError> {
+        let Some(trial) = self.trial()?.filter(|trial| !trial.opened) else { return Ok(()) };
         self.slots.change(|state| state.trial_of(&trial.sha256).map(|trial| trial.opened = true))?;
         Ok(())
     }
@@ -110,12 +126,18 @@ impl Updates {
         };
         tracing::info!(version = %self.version(), "this release is on trial");
         self.standing().on_trial = true;
+        self.standing().stays = trial.stays;
         tokio::time::sleep(Duration::from_secs(trial.seconds) / PROVE_AFTER).await;
         loop {
             if sells(&client, till, trial.needs_core).await {
                 match self.slots.change(|state| state.prove(&trial.sha256)) {
                     Ok(()) => {
-                        self.standing().on_trial = false;
+                        let mut standing = self.standing();
+                        (standing.on_trial, standing.stays) = (false, false);
+                        drop(standing);
+                        if let Err(error) = self.slots.on_journal(OnJournal::Forget) {
+                            tracing::warn!(%error, "the copy of the journal is still there; the next start removes it");
+                        }
                         return tracing::info!(version = %self.version(), "this release has proven itself");
                     }
                     Err(error) => tracing::error!(%error, "that this release has proven itself could not be kept"),
@@ -135,7 +157,29 @@ impl Updates {
             return Ok(false);
         }
         let migrates = program.journal != journal::version();
+        // Whether it reaches core must be known before it sells: afterwards there is no way back.
+        if migrates && !needs_core {
+            return Ok(false);
+        }
         self.slots.change(|state| state.switch(&program.sha256, trial_seconds, needs_core, migrates))
+    }
+
+    /// As [`Self::switch`], of an agent that could not start, where only a newer release opens the journal.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn switch_in_need(&self, program: &Program, trial_seconds: u64) -> Result<bool, DiskError> {
+        self.slots.change(|state| {
+            let switched = state.switch(&program.sha256, trial_seconds, false, true);
+            state.trial_of(&program.sha256).map(|trial| trial.in_need = true);
+            switched
+        })
+    }
+
+    /// Whether this release failed to start and none is gone back to, so that only a newer one helps.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.trial().is_ok_and(|trial| trial.is_some_and(|trial| trial.stays))
     }
 
     /// # Errors

@@ -24,6 +24,7 @@ mod peripherals_wires;
 mod pins;
 mod program;
 mod read_only;
+mod releases;
 mod restart;
 mod sales;
 mod secured;

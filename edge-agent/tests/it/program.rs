@@ -94,7 +94,7 @@ fn the_configuration_explains_itself() {
 #[test]
 fn help_teaches() {
     let folder = tempfile::tempdir().unwrap();
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 23] = [
         &[],
         &["run"],
         &["enrol"],
@@ -115,6 +115,8 @@ fn help_teaches() {
         &["release", "root"],
         &["release", "add"],
         &["release", "timestamp"],
+        &["release", "renew"],
+        &["release", "withdraw"],
         &["release", "sign"],
     ];
     let help = commands.map(|command| {

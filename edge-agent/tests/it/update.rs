@@ -210,7 +210,7 @@ impl Machine {
         fs::copy(repository.folder.path().join("1.root.json"), &root).unwrap();
         let config = format!(
             "data_dir = {:?}\n[till]\nlisten = \"127.0.0.1:{port}\"\n[link]\npoll_ms = 500\n[update]\nrepository = {:?}\nroot = {root:?}\n\
-             check_seconds = 1\nquiet_seconds = 0\ntrial_seconds = {trial_seconds}\n",
+             check_seconds = 1\nquiet_seconds = 1\ntrial_seconds = {trial_seconds}\n",
             folder.path(),
             repository.address
         );

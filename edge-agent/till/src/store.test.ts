@@ -313,3 +313,17 @@ test('a part leads on to what is left, and a split that is over is asked for whe
   await later.last('/api/splits/7').answer(paid);
   expect(later.store.knownSplits(later.model)).toEqual([paid]);
 });
+
+test('the page follows the agent to another release, once nobody is in the middle of something', async () => {
+  const reload = vi.fn();
+  vi.stubGlobal('location', { reload });
+  const page = await Page.open();
+  await page.connect({ ...state(), version: '1.0.0' });
+  page.keys('1');
+  await page.tell('state', { ...state(), version: '1.0.0' });
+  await page.tell('state', { ...state(), version: '1.1.0' });
+  expect(reload, 'an amount is being keyed').not.toHaveBeenCalled();
+  page.keys('Esc');
+  await page.tell('state', { ...state(), version: '1.1.0' });
+  expect(reload).toHaveBeenCalledOnce();
+});

@@ -375,6 +375,17 @@ function scanned(answer: Events['scan']): void {
 /** The sales are to be read once the state says which: an agent that was started anew is in training no more. */
 let isListDue = false;
 
+/** The agent's release that this page came from. */
+let cameFrom: string | null = null;
+
+/** Another release has pages of its own; they are fetched once nobody is in the middle of something. */
+function followRelease({ version }: TillState): void {
+  cameFrom ??= version;
+  const { screen, busy } = model;
+  const atRest = screen.kind === 'home' && screen.keyed === '' && busy.length === 0;
+  if (version !== cameFrom && atRest) location.reload();
+}
+
 function takeState(state: TillState): void {
   const offlineSince = state.link.online ? null : (model.offlineSince ?? state.now);
   if (offlineSince === null) sessionStorage.removeItem(OFFLINE);
@@ -407,6 +418,7 @@ function takeState(state: TillState): void {
     isListDue = false;
     void ask(readSales);
   }
+  followRelease(state);
 }
 
 /** The agent waits for a card, or does not any more. How that ended is told by an event of its own. */

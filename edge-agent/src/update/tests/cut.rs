@@ -9,15 +9,16 @@ use std::{
 };
 
 use diesel::{Connection as _, SqliteConnection, connection::SimpleConnection as _};
+use nix::{sys::stat::Mode, unistd::mkfifo};
 use saoma_protocol::{Millis, TerminalId};
 
 use super::program;
 use crate::{
     journal::{Settings, Store, version, version_of},
     update::{
-        boot::choose,
+        boot::{choose, in_need},
         disk::{Disk, DiskError, RealDisk, Slots},
-        slots::{Place, Program, STARTS_MAX, State},
+        slots::{Place, Program, STARTS_MAX, Since, State},
     },
 };
 
@@ -168,7 +169,7 @@ fn the_power_may_go_at_every_step() {
                     slots.check(Place::A, &new(&journal)).unwrap();
                 }
                 let state = slots.state().unwrap();
-                assert!(state.trial.as_ref().is_none_or(|trial| trial.has_no_way_back()), "{what}: {state:?}");
+                assert!(state.trial.is_none(), "{what}: {state:?}");
                 if ended.is_ok() {
                     let kept = (state.at == Place::A, state.failed.len());
                     assert_eq!(kept, if proves { (true, 0) } else { (false, 1) }, "{what}: {state:?}");
@@ -209,10 +210,97 @@ fn what_was_written_since_is_not_given_up_for_a_way_back() {
     assert_eq!(version_of(&data.join("journal.db")).unwrap(), journal);
 }
 
+/// The settled release is gone on with, not the image, which may not know the journal.
+#[test]
+fn on_a_disk_that_takes_nothing_the_settled_release_is_started() {
+    let folder = terminal();
+    let (data, slots) = (folder.path(), Slots::of(folder.path()));
+    let settled = new(&version());
+    slots.install(&settled).unwrap();
+    slots.change(|state| state.at = Place::A).unwrap();
+    let next = program("2.1.0", b"#!/bin/sh\n", &version());
+    fs::write(slots.part(&next.sha256), b"#!/bin/sh\n").unwrap();
+    slots.install(&next).unwrap();
+    assert!(slots.change(|state| state.switch(&next.sha256, 60, true, false)).unwrap());
+    for step in 1.. {
+        let full = Slots::on(data, Failing { left: Cell::new(step), cut: Cut::Before });
+        if choose(&full).is_ok() {
+            assert!(step > 2, "a copy is made of every journal");
+            break;
+        }
+        assert_eq!(in_need(&full).0.place, Place::A, "step {step}");
+    }
+    // It has changed the journal by now: it alone opens it.
+    migrate(data);
+    let full = Slots::on(data, Failing { left: Cell::new(1), cut: Cut::Before });
+    assert!(choose(&full).is_err());
+    let start = in_need(&full).0;
+    assert_eq!((start.place, start.guarded), (Place::B, true));
+}
+
+/// Whatever the release said of itself when it was signed.
+#[test]
+fn a_release_that_changes_the_journal_unsaid_is_gone_back_from() {
+    let folder = terminal();
+    let (data, slots) = (folder.path(), Slots::of(folder.path()));
+    let said = new(&version());
+    slots.install(&said).unwrap();
+    slots.change(|state| state.switch(&said.sha256, 60, true, false)).unwrap();
+    assert_eq!(choose(&slots).unwrap().0.place, Place::A);
+    let mode = fs::metadata(data.join("slots/journal-before.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    migrate(data);
+    // Its till was open, and nobody bought anything.
+    slots.change(|state| state.trial_of(&said.sha256).map(|trial| trial.opened = true)).unwrap();
+    slots.change(|state| state.give_up(&said.sha256, "it hung")).unwrap();
+    assert_eq!(choose(&slots).unwrap().0.place, Place::Image);
+    assert_eq!(version_of(&data.join("journal.db")).unwrap(), version());
+}
+
+/// What counts as written since the copy was made.
+#[test]
+fn a_copy_that_lacks_something_is_not_put_back() {
+    let lacking = [
+        "INSERT INTO pushes_seen (id) VALUES (7)",
+        "UPDATE meta SET value = 'another' WHERE name = 'key'",
+        "INSERT INTO meta (name, value) VALUES ('synced_through', '9') ON CONFLICT DO UPDATE SET value = '9'",
+    ];
+    for (what, since) in [("SELECT 1", Since::Migrated)].into_iter().chain(lacking.map(|what| (what, Since::Written))) {
+        let folder = terminal();
+        let (data, slots) = (folder.path(), Slots::of(folder.path()));
+        fs::copy(data.join("journal.db"), data.join("slots/journal-before.db")).unwrap();
+        assert_eq!(slots.since(true), Since::Same, "{what}");
+        migrate(data);
+        let mut journal = SqliteConnection::establish(data.join("journal.db").to_str().unwrap()).unwrap();
+        journal.batch_execute(what).unwrap();
+        assert_eq!(slots.since(true), since, "{what}");
+        // A table of another shape is a migration's, until a till was open on it.
+        journal.batch_execute("ALTER TABLE pushes_seen RENAME TO pushes").unwrap();
+        assert_eq!((slots.since(false), slots.since(true)), (Since::Migrated, Since::Written), "{what}");
+        fs::write(data.join("slots/journal-before.db"), b"torn").unwrap();
+        assert_eq!(slots.since(false), Since::Written, "{what}");
+    }
+}
+
+/// A line that breaks on a disk that is nearly full.
+#[test]
+fn room_is_asked_for_what_is_still_missing() {
+    let folder = terminal();
+    let slots = Slots::of(folder.path());
+    let program = Program { length: u64::MAX / 4, ..new("") };
+    assert!(matches!(slots.room_for(&program, 0), Err(DiskError::NoRoom { .. })));
+    fs::File::options().write(true).open(slots.part(&program.sha256)).unwrap().set_len(1 << 40).unwrap();
+    slots.room_for(&Program { length: 1 << 40, ..program }, 0).unwrap();
+}
+
 #[test]
 fn what_is_no_program_of_a_release_is_not_started() {
     type Spoil = fn(&Path);
-    let spoilers: [(&str, Spoil); 6] = [
+    let spoilers: [(&str, Spoil); 7] = [
+        ("no file", |path| {
+            fs::remove_file(path).unwrap();
+            mkfifo(path, Mode::S_IRWXU).unwrap();
+        }),
         ("its hash", |path| fs::write(path, [NEW, b" "].concat().split_first().unwrap().1).unwrap()),
         ("as long", |path| fs::write(path, b"short").unwrap()),
         ("symbolic link", |path| {
