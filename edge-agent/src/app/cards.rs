@@ -111,13 +111,16 @@ impl Owner {
             CardNews::Step { step, trouble } => (waiting.step, waiting.trouble) = (step, trouble),
             CardNews::Read(card) => {
                 let Some(Waiting { pressed, order, .. }) = self.card.take() else { return };
-                match self.sell_by_card(pressed, order, card).await {
+                match self.sell_by_card(pressed.clone(), order, card).await {
                     Ok(sale) => self.emit("card", &CardView::Sale { sale: Box::new(sale) }),
-                    Err(refused) => self.tell_no_card(refused.code(), refused.to_string()),
+                    Err(refused) => {
+                        self.remember(pressed, None);
+                        self.tell_no_card(refused.code(), refused.to_string());
+                    }
                 }
             }
             CardNews::Ended(ended) => {
-                self.card = None;
+                self.end_card();
                 match ended {
                     NoCard::Cancelled => {}
                     NoCard::Refused(trouble) => self.tell_no_card("card_cancelled", trouble.to_string()),
@@ -145,7 +148,7 @@ impl Owner {
         self.key(pressed, order, Tender::Card { card }).await
     }
 
-    fn tell_no_card(&self, code: &str, detail: String) {
+    pub(super) fn tell_no_card(&self, code: &str, detail: String) {
         tracing::info!(code, detail, "a card did not lead to a sale");
         self.emit("card", &CardView::Over { code: code.to_owned(), detail });
     }
@@ -153,13 +156,25 @@ impl Owner {
     /// `POST /api/card/cancel`.
     pub(super) async fn stop_card(&mut self, pressed: Pressed) -> Result<(), Refused> {
         self.seen(&pressed).await?;
-        self.card = None;
+        self.end_card();
         self.remember(pressed, None);
         Ok(())
     }
 
+    /// No card is waited for any more. Its press, should it come again, begins nothing: nobody pressed it anew.
+    pub(super) fn end_card(&mut self) {
+        if let Some(Waiting { pressed, .. }) = self.card.take() {
+            self.remember(pressed, None);
+        }
+    }
+
     /// Nobody came with a card.
     pub(super) fn forget_card(&mut self, now: Millis) {
-        self.card.take_if(|waiting| !(0..CARD_MS_MAX).contains(&now.since(waiting.since)));
+        if self.card.as_ref().is_some_and(|waiting| !(0..CARD_MS_MAX).contains(&now.since(waiting.since))) {
+            self.end_card();
+        }
+        for held in self.sales.values_mut() {
+            held.sale.forget_card(now);
+        }
     }
 }

@@ -107,9 +107,15 @@ impl Owner {
     fn replace(&mut self, kind: Kind) -> Result<Replacing, Refused> {
         tracing::info!(%kind, "a device is opened anew");
         let replacing = self.counter.replace(kind, &self.config.peripherals)?;
-        if kind == Kind::Display {
+        match kind {
             // It is told again what it is to show.
-            self.shown = None;
+            Kind::Display => self.shown = None,
+            // The one before hears that nobody waits, and makes room.
+            Kind::CardReader if self.card.is_some() => {
+                self.end_card();
+                self.tell_no_card("card_over", "the card reader was opened anew".to_owned());
+            }
+            _ => {}
         }
         Ok(replacing)
     }

@@ -81,8 +81,13 @@ impl Owner {
 
     /// A sale request that core has had its word on.
     async fn sell(&mut self, pressed: Pressed, mut request: SaleRequest) -> Result<Sold, Refused> {
-        if let Some(Seen { payment: Some(payment), .. }) = self.seen(&pressed).await? {
-            return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
+        match self.seen(&pressed).await? {
+            Some(Seen { payment: Some(payment), .. }) => {
+                return Ok(Sold::Seen(Box::new(self.view(payment).await?)));
+            }
+            // It waited for a card.
+            Some(Seen { payment: None, .. }) => return Err(Refused::CardOver),
+            None => {}
         }
         self.check_not_training()?;
         if let Some(awaiting) = self.awaiting.as_ref().filter(|awaiting| awaiting.pressed.key == pressed.key) {
@@ -122,12 +127,14 @@ impl Owner {
         let Some(tender) = tender else {
             let awaiting = Awaiting { pressed, order, since: now() };
             let view = awaiting.view();
-            (self.awaiting, self.card) = (Some(awaiting), None);
+            self.awaiting = Some(awaiting);
+            self.end_card();
             return Ok(Sold::AwaitingScan(view));
         };
         let view = self.key(pressed, order, tender).await?;
         // Whoever keys another sale does not wait for a scan or a card any more.
-        (self.awaiting, self.card) = (None, None);
+        self.awaiting = None;
+        self.end_card();
         Ok(Sold::Made(Box::new(view)))
     }
 
@@ -257,6 +264,7 @@ impl Owner {
             match error {
                 Refused::BarcodeUnknown(ends_in) => ScanView::BarcodeUnknown { ends_in },
                 Refused::GoodsScanned => ScanView::GoodsScanned,
+                Refused::CardSwiped => ScanView::CardSwiped,
                 _ => ScanView::Unexpected,
             }
         });

@@ -64,13 +64,23 @@ pub enum ChipFault {
     Gone,
     #[error("this terminal takes no card of this kind")]
     NotAccepted,
-    /// The stripe may be used instead.
+    /// Before it was asked for a cryptogram: the stripe may be used instead.
     #[error("the chip cannot be read: {0}")]
     Unreadable(&'static str),
+    /// It could be read, and contradicts itself or makes no cryptogram: no stripe stands in for it.
+    #[error("the chip does not answer as it should: {0}")]
+    Odd(&'static str),
     #[error("the card declines")]
     Declined,
     #[error("cancelled at the PIN pad")]
     Cancelled,
+}
+
+impl ChipFault {
+    /// Of a card whose records were read.
+    const fn once_read(self) -> Self {
+        if let Self::Unreadable(why) = self { Self::Odd(why) } else { self }
+    }
 }
 
 impl From<Unanswered> for ChipFault {
@@ -182,7 +192,7 @@ impl Dialogue<'_> {
         let expiry = digits(own.get(0x5f24).and_then(|day| day.get(..2)).unwrap_or_default())?;
         // Section 10.2: what both say must be the same.
         if track_2.as_ref().is_some_and(|track| track.split('=').next() != Some(number.as_str())) {
-            return Err(ChipFault::Unreadable("it names two numbers"));
+            return Err(ChipFault::Odd("it names two numbers"));
         }
         self.data.set(0x82, profile.abilities);
         self.data.set(0x84, selected.aid.clone());
@@ -194,7 +204,7 @@ impl Dialogue<'_> {
         }
         // The floor limit is 0 (section 10.6.1).
         self.note(tvr::ABOVE_FLOOR);
-        self.ask_issuer(&own)?;
+        self.ask_issuer(&own).map_err(ChipFault::once_read)?;
         let sequence_number = own.get(0x5f34).map(digits).transpose()?.and_then(|text| text.parse().ok());
         Ok(ChipRead {
             number,
@@ -203,7 +213,7 @@ impl Dialogue<'_> {
             sequence_number,
             aid: selected.aid,
             label: selected.label,
-            acquirer_data: self.acquirer_data()?,
+            acquirer_data: self.acquirer_data().map_err(ChipFault::once_read)?,
             wants_signature: self.wants_signature,
         })
     }

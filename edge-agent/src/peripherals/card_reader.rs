@@ -4,15 +4,18 @@
 //! asked for one card at a time, and reads none otherwise. Survives: a card that is taken out too early, a chip that does not answer
 //! (then its stripe may be used), and a card that is still there from the sale before, which pays no other.
 
+mod chip;
 pub mod dukpt;
 pub mod pcsc;
 pub mod simulated;
 pub mod stripe;
 pub mod vault;
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
 
-use ring::rand::SecureRandom as _;
 use saoma_protocol::{Amount, Millis, Sequence, api::CardEntry};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -24,15 +27,18 @@ use self::{
 use super::{PeripheralError, PeripheralHealth, PeripheralState, health};
 use crate::{
     emv::{
-        Purchase, Terminal,
         apdu::Card,
-        kernel::{ChipFault, ChipRead, Holder, PinKeyed, pay},
+        kernel::{Holder, PinKeyed},
     },
     sale::CardTender,
 };
 
 /// How often each part is looked at while a card is awaited; also how fast a cancel is noticed.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// A card counts as taken out when no look saw it for so long: readers miss one for a moment when its contacts bounce.
+const GONE_MIN: Duration = Duration::from_millis(300);
+/// Cards that a device may have keys left for when its health begins to warn.
+const KEYS_LOW: u32 = 5_000;
 /// How long a reader may take to miss a card that was taken out.
 const MISSED_MAX: Duration = Duration::from_millis(800);
 /// How long the holder may take for the PIN.
@@ -55,7 +61,7 @@ pub enum CardStep {
     Wait,
     /// Insert or swipe a card, whichever this reader has.
     Present,
-    /// The chip does not answer: swipe the card.
+    /// The chip cannot be read: swipe the card.
     Swipe,
     /// Leave the card where it is.
     Reading,
@@ -73,6 +79,9 @@ pub enum CardTrouble {
     TakenOut,
     #[error("the chip cannot be read")]
     ChipUnreadable,
+    /// It was read, and what it said then is no answer: no stripe stands in for it.
+    #[error("the chip does not answer as it should")]
+    ChipFailed,
     #[error("the stripe cannot be read")]
     StripeUnreadable,
     #[error("the card has a chip: insert it")]
@@ -154,8 +163,10 @@ pub struct CardReader {
     pub(super) vault: Vault,
     /// ISO 3166-1 numeric.
     pub(super) country: u16,
-    /// What is in the slot has paid, or was seen to fail.
-    pub(super) is_spent: bool,
+    /// What is in the slot has paid, or was seen to fail, or was there before this driver.
+    is_spent: bool,
+    /// No look has seen a card since.
+    missing_since: Option<Instant>,
 }
 
 /// What one look brought.
@@ -166,6 +177,12 @@ enum Seen {
 }
 
 impl CardReader {
+    /// With no part yet. What is in its slot already may have paid a sale of the run before: it pays none.
+    #[must_use]
+    pub(super) fn new(driver: &'static str, vault: Vault, country: u16) -> Self {
+        Self { driver, slot: None, swipes: None, pad: None, vault, country, is_spent: true, missing_since: None }
+    }
+
     #[must_use]
     pub fn driver(&self) -> &'static str {
         self.driver
@@ -177,148 +194,128 @@ impl CardReader {
     /// # Errors
     /// `Cancelled`; `Refused` when the holder cancels at the pad; `Failed` if a part does not work, or there are no keys.
     pub fn read(&mut self, sale: &CardSale, attendant: &mut dyn Attendant) -> Result<CardTender, NoCard> {
-        let has_pin_key = self.check()?;
-        if let Some(swipes) = &mut self.swipes {
-            swipes.forget()?;
+        let has_pin_pad = self.check()?.has_pin_key && self.pad.is_some();
+        // Before anybody keys a PIN: without keys nothing comes of the card.
+        let keys = self.vault.take(has_pin_pad)?;
+        if let Some(swipes) = &mut self.swipes
+            && let Err(error) = swipes.forget()
+            && self.slot.is_none()
+        {
+            return Err(error.into());
         }
         let (mut trouble, mut may_swipe_chip_card) = (None, self.slot.is_none());
         let mut told = None;
         loop {
-            let is_in = self.is_in()?;
+            let is_in = self.is_in();
             if attendant.is_cancelled() {
                 return Err(NoCard::Cancelled);
             }
-            let step = match (self.is_spent, may_swipe_chip_card && self.slot.is_some() && self.swipes.is_some()) {
-                (true, _) => CardStep::Remove,
-                (false, true) => CardStep::Swipe,
-                (false, false) => CardStep::Present,
+            let step = match (&is_in, may_swipe_chip_card && self.slot.is_some() && self.swipes.is_some()) {
+                (Ok(true), _) if self.is_spent => Some(CardStep::Remove),
+                // It is seen in a moment whether it was taken out.
+                (Ok(false), _) if self.is_spent && self.slot.is_some() => None,
+                (_, true) => Some(CardStep::Swipe),
+                (_, false) => Some(CardStep::Present),
             };
-            if told != Some((step, trouble)) {
+            if let Some(step) = step
+                && told != Some((step, trouble))
+            {
                 told = Some((step, trouble));
                 attendant.tell(step, trouble);
             }
-            let read = match self.look(is_in && !self.is_spent)? {
+            let read = match self.look(is_in)? {
                 Seen::Nothing => continue,
                 Seen::Chip => {
                     attendant.tell(CardStep::Reading, None);
                     self.is_spent = true;
-                    self.read_chip(sale, has_pin_key, attendant)?
+                    let read = self.read_chip(sale, has_pin_pad, attendant)?;
+                    // Of this card, and until another chip is put in.
+                    may_swipe_chip_card = matches!(read, Err(CardTrouble::ChipUnreadable));
+                    read
                 }
                 Seen::Stripe(Err(stripe::Unreadable)) => Err(CardTrouble::StripeUnreadable),
                 Seen::Stripe(Ok(stripe)) if stripe.has_chip() && !may_swipe_chip_card => Err(CardTrouble::UseChip),
-                Seen::Stripe(Ok(stripe)) => self.read_stripe(stripe, has_pin_key, attendant)?,
+                Seen::Stripe(Ok(stripe)) => Ok(self.read_stripe(stripe, has_pin_pad, attendant)?),
             };
             told = None;
             match read {
                 Ok(card) => {
-                    let tender = self.vault.seal(&card)?;
+                    let tender = vault::seal(&card, keys)?;
                     attendant.tell(CardStep::Remove, None);
                     return Ok(tender);
                 }
-                Err(ended) => {
-                    may_swipe_chip_card |= ended == CardTrouble::ChipUnreadable;
-                    trouble = Some(ended);
-                }
+                Err(ended) => trouble = Some(ended),
             }
         }
     }
 
-    fn is_gone_soon(&mut self) -> Result<bool, PeripheralError> {
+    /// Whether a card that was just read is taken out; so it is if the reader is gone with it.
+    fn is_gone_soon(&mut self) -> bool {
         let until = Instant::now() + MISSED_MAX;
-        while self.is_in()? {
+        while self.is_in() == Ok(true) {
             if Instant::now() >= until {
-                return Ok(false);
+                return false;
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        Ok(true)
+        true
     }
 
     /// Whether a card is in the slot. One that was taken out is a new one when it comes again.
     fn is_in(&mut self) -> Result<bool, PeripheralError> {
         let is_in = self.slot.as_mut().map_or(Ok(false), |slot| slot.is_there())?;
-        self.is_spent &= is_in;
+        if is_in {
+            self.missing_since = None;
+        } else if self.missing_since.get_or_insert_with(Instant::now).elapsed() >= GONE_MIN {
+            self.is_spent = false;
+        }
         Ok(is_in)
     }
 
-    fn look(&mut self, is_chip_there: bool) -> Result<Seen, PeripheralError> {
-        if is_chip_there {
+    /// Looks for a card at the parts that work. An error if none does.
+    fn look(&mut self, is_in: Result<bool, PeripheralError>) -> Result<Seen, PeripheralError> {
+        if is_in == Ok(true) && !self.is_spent {
             return Ok(Seen::Chip);
         }
-        match &mut self.swipes {
-            Some(swipes) => Ok(swipes.next(LOOK_EVERY)?.map_or(Seen::Nothing, Seen::Stripe)),
+        let stripe = match &mut self.swipes {
+            Some(swipes) => swipes.next(LOOK_EVERY),
             None => {
+                is_in?;
+                std::thread::sleep(LOOK_EVERY);
+                return Ok(Seen::Nothing);
+            }
+        };
+        match stripe {
+            Ok(stripe) => Ok(stripe.map_or(Seen::Nothing, Seen::Stripe)),
+            Err(_) if self.slot.is_some() && is_in.is_ok() => {
                 std::thread::sleep(LOOK_EVERY);
                 Ok(Seen::Nothing)
             }
-        }
-    }
-
-    fn read_chip(
-        &mut self,
-        sale: &CardSale,
-        has_pin_key: bool,
-        attendant: &mut dyn Attendant,
-    ) -> Result<Result<ClearCard, CardTrouble>, NoCard> {
-        let Some(slot) = &mut self.slot else { return Ok(Err(CardTrouble::ChipUnreadable)) };
-        let has_pin_pad = has_pin_key && self.pad.is_some();
-        let terminal = Terminal { country: self.country, has_pin_pad, has_stripe: self.swipes.is_some() };
-        let mut unpredictable = [0; 4];
-        ring::rand::SystemRandom::new().fill(&mut unpredictable).map_err(|_| {
-            NoCard::Failed(PeripheralError::Unable {
-                device: "the card reader".to_owned(),
-                why: "no chance".to_owned(),
-            })
-        })?;
-        let CardSale { amount, at, utc_offset_minutes, counter } = *sale;
-        let purchase = Purchase { amount, at, utc_offset_minutes, counter, unpredictable };
-        let mut asking = Asking { pad: self.pad.as_deref_mut(), attendant, pin: None };
-        let outcome = match slot.power_up() {
-            Ok(mut card) => pay(card.as_mut(), &terminal, &purchase, &mut asking),
-            Err(PeripheralError::Unable { .. }) => Err(ChipFault::Unreadable("it does not answer")),
-            Err(error) => return Err(error.into()),
-        };
-        let pin = asking.pin.take();
-        slot.power_down();
-        match outcome {
-            Ok(read) => Ok(Ok(of_chip(read, pin))),
-            // The cashier's cancel, or the holder's.
-            Err(ChipFault::Cancelled) if attendant.is_cancelled() => Err(NoCard::Cancelled),
-            Err(ChipFault::Cancelled) => Err(NoCard::Refused(CardTrouble::PinCancelled)),
-            Err(fault) => {
-                tracing::info!(%fault, "a chip does not pay");
-                Ok(Err(match fault {
-                    // A card that is pulled out may well say odd things before it is missed; its stripe stands in for no chip.
-                    ChipFault::Unreadable(_) if self.is_gone_soon()? => CardTrouble::TakenOut,
-                    ChipFault::Gone => CardTrouble::TakenOut,
-                    ChipFault::NotAccepted => CardTrouble::NotAccepted,
-                    ChipFault::Declined => CardTrouble::Declined,
-                    ChipFault::Unreadable(_) | ChipFault::Cancelled => CardTrouble::ChipUnreadable,
-                }))
-            }
+            Err(error) => Err(error),
         }
     }
 
     fn read_stripe(
         &mut self,
         stripe: Stripe,
-        has_pin_key: bool,
+        has_pin_pad: bool,
         attendant: &mut dyn Attendant,
-    ) -> Result<Result<ClearCard, CardTrouble>, NoCard> {
+    ) -> Result<ClearCard, NoCard> {
         let mut pin = None;
-        if stripe.wants_pin() && has_pin_key {
-            let mut asking = Asking { pad: self.pad.as_deref_mut(), attendant, pin: None };
+        if stripe.wants_pin() && has_pin_pad {
+            let attendant = RefCell::new(attendant);
+            let mut asking = Asking { pad: self.pad.as_deref_mut(), attendant: &attendant, pin: None };
             match asking.key_pin() {
                 PinKeyed::Keyed => pin = asking.pin.take(),
                 // The issuer decides.
                 PinKeyed::Bypassed | PinKeyed::PadFailed => {}
-                PinKeyed::Cancelled if attendant.is_cancelled() => return Err(NoCard::Cancelled),
+                PinKeyed::Cancelled if attendant.borrow().is_cancelled() => return Err(NoCard::Cancelled),
                 PinKeyed::Cancelled => return Err(NoCard::Refused(CardTrouble::PinCancelled)),
             }
         }
         let is_fallback = stripe.has_chip() && self.slot.is_some();
         let Stripe { number, expiry, track_2, .. } = stripe;
-        Ok(Ok(ClearCard {
+        Ok(ClearCard {
             entry: if is_fallback { CardEntry::Fallback } else { CardEntry::Swiped },
             number,
             expiry,
@@ -329,11 +326,11 @@ impl CardReader {
             emv: Vec::new(),
             label: String::new(),
             aid: Vec::new(),
-        }))
+        })
     }
 
-    /// Whether it has something to read by and its keys; and if so, whether one for PINs.
-    fn check(&self) -> Result<bool, PeripheralError> {
+    /// Whether it has something to read by, and its keys.
+    fn check(&mut self) -> Result<vault::Checked, PeripheralError> {
         if self.slot.is_none() && self.swipes.is_none() {
             let why = "nothing of it reads cards; set peripherals.card_reader_stripe".to_owned();
             return Err(PeripheralError::Unable { device: "the card reader".to_owned(), why });
@@ -345,22 +342,29 @@ impl CardReader {
     pub fn health(&mut self) -> PeripheralHealth {
         let failed =
             |error: &PeripheralError| health("card_reader", self.driver, PeripheralState::Failed, error.to_string());
-        let keys = self.check();
-        if let Err(error) = &keys {
-            return failed(error);
-        }
-        if let Err(error) = self.is_in() {
-            return failed(&error);
-        }
-        if let Some(swipes) = &mut self.swipes {
-            let told = swipes.health();
-            if told.state == PeripheralState::Failed {
+        let keys = match self.check() {
+            Ok(keys) => keys,
+            Err(error) => return failed(&error),
+        };
+        let slot = self.is_in().map(|_| ());
+        let stripes = self.swipes.as_mut().map(Swipes::health).filter(|told| told.state == PeripheralState::Failed);
+        let warned = match (slot, stripes) {
+            (Err(error), stripes) if self.swipes.is_none() || stripes.is_some() => return failed(&error),
+            (Err(error), _) => format!("it reads stripes alone: {error}"),
+            (Ok(()), Some(told)) if self.slot.is_none() => {
                 return health("card_reader", self.driver, told.state, told.detail);
             }
-        }
-        if self.pad.is_some() && keys == Ok(false) {
-            let why = "it has a PIN pad and no key to encrypt PINs by";
-            return health("card_reader", self.driver, PeripheralState::Warning, why);
+            (Ok(()), Some(told)) => format!("it reads chips alone: {}", told.detail),
+            (Ok(()), None) if self.pad.is_some() && !keys.has_pin_key => {
+                "it has a PIN pad and no key to encrypt PINs by".to_owned()
+            }
+            (Ok(()), None) if keys.left < KEYS_LOW => {
+                format!("its keys last for {} more cards; have new ones brought", keys.left)
+            }
+            (Ok(()), None) => String::new(),
+        };
+        if !warned.is_empty() {
+            return health("card_reader", self.driver, PeripheralState::Warning, warned);
         }
         health("card_reader", self.driver, PeripheralState::Ok, "")
     }
@@ -372,47 +376,31 @@ impl CardReader {
         if told.state == PeripheralState::Failed {
             return Err(PeripheralError::Unable { device: "the card reader".to_owned(), why: told.detail });
         }
-        let is_in = self.is_in()?;
-        let seen = if is_in { "a card is in it" } else { "no card is in it" };
-        Ok(format!("the card reader answers and has its keys; {seen}"))
-    }
-}
-
-fn of_chip(read: ChipRead, pin: Option<Zeroizing<String>>) -> ClearCard {
-    let ChipRead { number, expiry, track_2, sequence_number, aid, label, acquirer_data, wants_signature } = read;
-    ClearCard {
-        entry: CardEntry::Chip,
-        number,
-        expiry,
-        track_2,
-        sequence_number,
-        pin,
-        emv: acquirer_data,
-        label,
-        aid,
-        wants_signature,
+        let seen = if self.is_in() == Ok(true) { "a card is in it" } else { "no card is in it" };
+        let warned = if told.detail.is_empty() { String::new() } else { format!("; but {}", told.detail) };
+        Ok(format!("the card reader answers and has its keys; {seen}{warned}"))
     }
 }
 
 /// Asks the holder through the pad.
-struct Asking<'a> {
+struct Asking<'a, 'b> {
     pad: Option<&'a mut (dyn PinPad + 'static)>,
-    attendant: &'a mut dyn Attendant,
+    attendant: &'a RefCell<&'b mut dyn Attendant>,
     pin: Option<Zeroizing<String>>,
 }
 
-impl Holder for Asking<'_> {
+impl Holder for Asking<'_, '_> {
     fn key_pin(&mut self) -> PinKeyed {
         let Some(pad) = &mut self.pad else { return PinKeyed::PadFailed };
-        self.attendant.tell(CardStep::Pin, None);
+        self.attendant.borrow_mut().tell(CardStep::Pin, None);
         pad.begin();
         let until = Instant::now() + PIN_MAX;
-        while Instant::now() < until && !self.attendant.is_cancelled() {
+        while Instant::now() < until && !self.attendant.borrow().is_cancelled() {
             match pad.keyed(LOOK_EVERY) {
                 Ok(None) => {}
                 Ok(Some(Pad::Pin(pin))) => {
                     self.pin = Some(pin);
-                    self.attendant.tell(CardStep::Reading, None);
+                    self.attendant.borrow_mut().tell(CardStep::Reading, None);
                     return PinKeyed::Keyed;
                 }
                 Ok(Some(Pad::Bypassed)) => return PinKeyed::Bypassed,
@@ -426,3 +414,6 @@ impl Holder for Asking<'_> {
         PinKeyed::Cancelled
     }
 }
+
+#[cfg(test)]
+mod tests;

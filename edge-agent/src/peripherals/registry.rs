@@ -121,15 +121,9 @@ pub(crate) fn speaker(config: &PeripheralsConfig) -> Result<Option<Box<dyn Speak
 
 /// A chip's slot by its driver; beside it, a slit for stripes and a pad for PINs, if there are such.
 pub(crate) fn card_reader(config: &PeripheralsConfig) -> Result<Option<Box<CardReader>>, PeripheralError> {
-    let mut reader = Box::new(CardReader {
-        driver: NONE,
-        slot: None,
-        swipes: stripe(config)?,
-        pad: None,
-        vault: Vault::new(&config.card_reader_keys),
-        country: config.card_reader_country,
-        is_spent: false,
-    });
+    let vault = Vault::new(&config.card_reader_keys);
+    let mut reader = Box::new(CardReader::new(NONE, vault, config.card_reader_country));
+    reader.swipes = stripe(config)?;
     match config.card_reader_pad.as_str() {
         simulated_card_reader::DRIVER => {
             reader.pad = Some(Box::new(simulated_card_reader::Counter::new(&config.card_reader_pad_device)));

@@ -1,7 +1,12 @@
 //! A card that pays: encrypted for core, and as little of it as people need.
 
-use saoma_protocol::api::{CardEntry, PresentedCard};
+use saoma_protocol::{
+    Millis,
+    api::{CardEntry, PresentedCard},
+};
 use serde::{Deserialize, Serialize};
+
+use super::{RESEND_MS_MAX, Sale};
 
 /// What the reader made of a card: for the request to core alone, and what is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,4 +28,13 @@ pub struct CardShown {
     /// The holder signs the slip.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wants_signature: bool,
+}
+
+impl Sale {
+    /// The card leaves memory once the sale is not sent again with it: from then on core is only asked whether it has it.
+    pub fn forget_card(&mut self, now: Millis) {
+        if !(-RESEND_MS_MAX..=RESEND_MS_MAX).contains(&now.since(self.kept.keyed_at)) {
+            self.waits.card = None;
+        }
+    }
 }

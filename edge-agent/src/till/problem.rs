@@ -113,6 +113,8 @@ pub enum Refused {
     CardBusy,
     #[error("this is a card's stripe, and no code: key the sale as one by card, and swipe it again")]
     CardSwiped,
+    #[error("no card is awaited for this any more, and nothing was charged: key the sale again")]
+    CardOver,
     #[error("no code is on show")]
     NoCode,
     #[error("nothing has been printed yet")]
@@ -195,6 +197,7 @@ impl Refused {
             Self::Basket(_) => "basket_invalid",
             Self::CardBusy => "card_busy",
             Self::CardSwiped => "card_swiped",
+            Self::CardOver => "card_over",
             Self::NoCode => "no_code",
             Self::NoReceipt => "no_receipt",
             Self::DiskFull => "disk_full",
@@ -260,6 +263,7 @@ impl Refused {
             | Self::GoodsScanned
             | Self::CardBusy
             | Self::CardSwiped
+            | Self::CardOver
             | Self::BasketChanged
             | Self::BasketBusy
             | Self::SettingsLocked(_)

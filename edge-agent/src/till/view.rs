@@ -458,6 +458,8 @@ pub enum ScanView {
     },
     /// Goods, where a customer's code is awaited; only as an event.
     GoodsScanned,
+    /// A card's stripe.
+    CardSwiped,
     /// A hardware scan that nobody waited for; only as an event.
     Unexpected,
 }

@@ -96,6 +96,16 @@ impl Shop {
             "{}",
             reply.body
         );
+        self.reader_has_looked().await;
+    }
+
+    /// Until it has, a card that comes may have been there from before.
+    async fn reader_has_looked(&self) {
+        until("the reader's first look", async || {
+            let state = self.till.get("/api/state").await;
+            (state["awaiting_card"]["step"] != "wait").then_some(())
+        })
+        .await;
     }
 
     /// Waits until the customer is to do that, for that reason.
@@ -138,17 +148,26 @@ fn opened(sealed: &str) -> String {
     String::from_utf8(plain).unwrap().trim_end_matches('\0').to_owned()
 }
 
-/// No file of the terminal and no line of its log holds the number, as digits or packed.
+/// No file of the terminal and no line of its log holds the number, as digits or packed, nor what is encrypted of the card.
 fn assert_kept_nowhere(shop: &Shop) {
-    let packed = hex::decode(format!("{NUMBER}f")).unwrap();
-    let holds = |bytes: &[u8]| {
-        bytes.windows(NUMBER.len()).any(|part| part == NUMBER.as_bytes())
-            || bytes.windows(packed.len()).any(|part| part == packed)
-    };
-    for file in fs::read_dir(shop.folder.path()).unwrap() {
-        let path = file.unwrap().path();
-        if path.is_file() {
-            assert!(!holds(&fs::read(&path).unwrap()), "{path:?}");
+    let mut kept = vec![NUMBER.as_bytes().to_vec(), hex::decode(format!("{NUMBER}f")).unwrap()];
+    for card in shop.presented() {
+        let pin = card.pin.map(|pin| pin.block);
+        for sealed in [Some(card.number), card.track_2, pin].into_iter().flatten() {
+            kept.push(hex::decode(&sealed).unwrap());
+            kept.push(sealed.into_bytes());
+        }
+    }
+    let holds = |bytes: &[u8]| kept.iter().any(|kept| bytes.windows(kept.len()).any(|part| part == kept));
+    let mut folders = vec![shop.folder.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.is_file() {
+                assert!(!holds(&fs::read(&path).unwrap()), "{path:?}");
+            }
         }
     }
     let log = log();
@@ -222,6 +241,11 @@ async fn a_card_that_is_declined_or_cancelled_is_no_sale() {
     shop.step("present", None).await;
     assert_eq!(shop.till.post("/api/card/cancel", &nothing(), &fresh_key()).await.status, 200);
     assert_eq!(shop.till.get("/api/state").await["awaiting_card"], Value::Null);
+    until("the reader to be asked nothing more", async || {
+        let told = shop.till.post("/api/peripherals/card_reader/self-test", &nothing(), &fresh_key()).await;
+        (told.status == 200).then_some(())
+    })
+    .await;
     shop.customer(CHIP);
     shop.key_card(900).await;
     shop.step("pin", None).await;
@@ -272,10 +296,7 @@ async fn a_stripe_stands_in_for_a_chip_that_does_not_answer_and_for_no_other() {
     shop.step("present", Some("use_chip")).await;
     shop.customer("swipe ;401234567");
     shop.step("present", Some("stripe_unreadable")).await;
-    shop.customer(CHIP);
-    shop.step("pin", None).await;
-    shop.customer("break");
-    shop.customer("pin 1234");
+    shop.customer(r#"insert {"number": "4012345678909", "is_broken": true}"#);
     shop.step("remove", Some("chip_unreadable")).await;
     shop.customer("remove");
     shop.step("swipe", Some("chip_unreadable")).await;
@@ -314,6 +335,7 @@ async fn two_presses_at_once_are_one_sale() {
     assert_eq!(refused.body["code"], "card_busy");
     // The page sends the same press again: it waits for the same card, and then hears of the sale.
     assert_eq!(shop.till.post("/api/sales", &card, &key).await.status, 202);
+    shop.reader_has_looked().await;
     let another = json!({"amount_minor": 1_251, "method": "card"});
     assert_eq!(shop.till.post("/api/sales", &another, &key).await.body["code"], "idempotency_key_reused");
     shop.insert_and_key_pin().await;
@@ -380,4 +402,112 @@ async fn a_stripe_is_read_from_a_serial_line() {
     let [card] = shop.presented().try_into().unwrap();
     assert_eq!(opened(card.track_2.as_ref().unwrap()), "4012345678909=30121010000012345");
     assert_kept_nowhere(&shop);
+}
+
+/// The page that lost its event stream carries out again what it still believes to wait for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_press_whose_waiting_has_ended_begins_nothing_anew() {
+    let shop = open().await;
+    let card = json!({"amount_minor": 1_250, "method": "card"});
+    for cancel in [true, false] {
+        let key = fresh_key();
+        assert_eq!(shop.till.post("/api/sales", &card, &key).await.status, 202);
+        if cancel {
+            assert_eq!(shop.till.post("/api/card/cancel", &nothing(), &fresh_key()).await.status, 200);
+        } else {
+            shop.reader_has_looked().await;
+            shop.customer(CHIP);
+            shop.step("pin", None).await;
+            shop.customer("pin cancel");
+            until("nobody waits", async || {
+                (shop.till.get("/api/state").await["awaiting_card"] == Value::Null).then_some(())
+            })
+            .await;
+        }
+        let again = shop.till.post("/api/sales", &card, &key).await;
+        assert_eq!((again.status.as_u16(), &again.body["code"]), (409, &json!("card_over")), "{}", again.body);
+        assert_eq!(shop.till.get("/api/state").await["awaiting_card"], Value::Null);
+        let other = json!({"amount_minor": 1_251, "method": "card"});
+        assert_eq!(shop.till.post("/api/sales", &other, &key).await.body["code"], "idempotency_key_reused");
+    }
+    assert_eq!(shop.till.get("/api/sales").await["items"], json!([]));
+}
+
+/// The plug, or the button that opens the reader anew: what is in its slot may have paid before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_stays_in_a_reader_that_is_opened_anew_pays_no_other_sale() {
+    let shop = open().await;
+    shop.key_card(1_250).await;
+    shop.insert_and_key_pin().await;
+    shop.till.sees(number(&shop.first_sale().await), "state", "succeeded").await;
+    let restarted = shop.till.post("/api/peripherals/card_reader/restart", &nothing(), &fresh_key()).await;
+    assert_eq!(restarted.status, 200, "{}", restarted.body);
+    // The new one has a socket of its own.
+    shop.customer(CHIP);
+    shop.key_card(700).await;
+    shop.step("remove", None).await;
+    assert_eq!(shop.presented().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_is_opened_anew_ends_the_waiting_for_a_card() {
+    let shop = open().await;
+    shop.key_card(1_250).await;
+    let restarted = shop.till.post("/api/peripherals/card_reader/restart", &nothing(), &fresh_key()).await;
+    assert_eq!((restarted.status.as_u16(), &restarted.body["state"]), (200, &json!("ok")), "{}", restarted.body);
+    assert_eq!(shop.till.get("/api/state").await["awaiting_card"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_was_sent_before_a_restart_goes_with_it_and_core_is_asked() {
+    let mut shop = open().await;
+    shop.core.look(|known| known.silent = true);
+    shop.key_card(1_250).await;
+    shop.insert_and_key_pin().await;
+    let payment = number(&shop.first_sale().await);
+    until("a request", async || (!shop.presented().is_empty()).then_some(())).await;
+    shop.kill_till();
+    let sent = shop.presented().len();
+    shop.start_till().await;
+    shop.core.look(|known| known.silent = false);
+    shop.till.sees(payment, "state", "succeeded").await;
+    assert!(shop.presented().len() <= sent + 1, "what was under way, and no other");
+    assert_kept_nowhere(&shop);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_core_that_goes_while_the_card_is_read_leaves_no_sale() {
+    let mut shop = open().await;
+    shop.key_card(1_250).await;
+    shop.customer(CHIP);
+    shop.step("pin", None).await;
+    shop.core.switch_off().await;
+    shop.online(false).await;
+    shop.customer("pin 1234");
+    until("nobody waits", async || (shop.till.get("/api/state").await["awaiting_card"] == Value::Null).then_some(()))
+        .await;
+    assert_eq!(shop.till.get("/api/sales").await["items"], json!([]));
+}
+
+/// A part of a split payment (分次付款).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_pays_the_rest_of_what_cash_began() {
+    let shop = open().await;
+    let begun = json!({"amount_minor": 5_000, "method": "cash", "split": {"begin": {"total_minor": 12_000}}});
+    assert_eq!(shop.till.post("/api/sales", &begun, &fresh_key()).await.status, 201);
+    let rest = json!({"amount_minor": 7_000, "method": "card", "split": {"go_on": {"number": 1, "rest_minor": 7_000}}});
+    let awaited = shop.till.post("/api/sales", &rest, &fresh_key()).await;
+    assert_eq!((awaited.status.as_u16(), &awaited.body["awaiting_card"]["amount_minor"]), (202, &json!(7_000)));
+    shop.reader_has_looked().await;
+    shop.insert_and_key_pin().await;
+    let split = until("the split to be paid", async || {
+        let split = shop.till.get("/api/splits/1").await;
+        (split["state"] == "paid").then_some(split)
+    })
+    .await;
+    assert_eq!((&split["paid_minor"], &split["rest_minor"]), (&json!(12_000), &json!(0)), "{split}");
+    let [card] = shop.presented().try_into().unwrap();
+    assert!(card.emv.unwrap().contains("9f0206000000007000"), "the chip was told of its part");
+    let slip = shop.till.receipt_with("401234***8909").await;
+    assert!(slip.contains("120.00 CNY") && slip.contains("50.00") && slip.contains("70.00"), "{slip}");
 }

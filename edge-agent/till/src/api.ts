@@ -8,7 +8,7 @@ export type SaleState =
 export type Action = 'query' | 'cancel' | 'void' | 'refund' | 'reprint';
 export type Method = 'cash' | 'code' | 'scan' | 'card';
 export type CardStep = 'wait' | 'present' | 'swipe' | 'reading' | 'pin' | 'remove';
-export type CardTrouble = 'taken_out' | 'chip_unreadable' | 'stripe_unreadable' | 'use_chip' | 'not_accepted' | 'declined' | 'pin_cancelled';
+export type CardTrouble = 'taken_out' | 'chip_unreadable' | 'chip_failed' | 'stripe_unreadable' | 'use_chip' | 'not_accepted' | 'declined' | 'pin_cancelled';
 
 export interface Failure {
   code: string;
@@ -274,7 +274,7 @@ export interface Books {
 export type SaleScan = { result: 'sale' | 'found' | 'training_sale'; sale: Sale };
 export type BasketScan = { result: 'basket'; scanned?: { name: string; line: number }; basket: Basket | null };
 export type ScanAnswer = SaleScan | BasketScan;
-export type ScanEvent = ScanAnswer | { result: 'unexpected' | 'goods_scanned' } | { result: 'barcode_unknown'; ends_in?: string };
+export type ScanEvent = ScanAnswer | { result: 'unexpected' | 'goods_scanned' | 'card_swiped' } | { result: 'barcode_unknown'; ends_in?: string };
 
 /** A refusal, as the agent words it (RFC 9457). */
 export class Problem extends Error {

@@ -350,6 +350,7 @@ function scanned(answer: Events['scan']): void {
       tell(new Problem(404, answer.result, answer.ends_in ?? ''));
       return;
     case 'goods_scanned':
+    case 'card_swiped':
       tell(new Problem(409, answer.result, ''));
       return;
     case 'basket': {

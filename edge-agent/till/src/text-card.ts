@@ -23,6 +23,7 @@ export const CARD: Readonly<Record<'zh' | 'en', CardTexts>> = {
     troubles: {
       taken_out: '卡拔得太早，没有收款：请重新插卡。',
       chip_unreadable: '芯片读不出：取出卡片，改刷磁条，或换一张卡。',
+      chip_failed: '芯片应答不正常，没有收款：请换一张卡，或用其他方式付款。',
       stripe_unreadable: '磁条读不出：请匀速再刷一次。',
       use_chip: '这张卡有芯片：请插卡。',
       not_accepted: '本机不受理这种卡：请换一张卡，或用其他方式付款。',
@@ -44,6 +45,7 @@ export const CARD: Readonly<Record<'zh' | 'en', CardTexts>> = {
     troubles: {
       taken_out: 'The card was taken out too early, and nothing was charged: insert it again.',
       chip_unreadable: 'The chip cannot be read: take the card out and swipe it, or use another card.',
+      chip_failed: 'The chip does not answer as it should, and nothing was charged: use another card, or pay in another way.',
       stripe_unreadable: 'The stripe cannot be read: swipe it again, evenly.',
       use_chip: 'This card has a chip: insert it.',
       not_accepted: 'This till takes no card of this kind: use another card, or pay in another way.',
@@ -59,6 +61,7 @@ export const CARD_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string>>
   zh: {
     card_busy: '另一笔交易正在等待刷卡：请先完成或取消它。',
     card_swiped: '这是银行卡磁条，不是付款码：请选择“银行卡”后再刷。',
+    card_over: '这笔刷卡已结束，没有收款：请重新键入。',
     card_cancelled: '顾客取消了，没有收款。',
     card_unreadable: '支付中心读不出这张卡：请换一张卡；若每张都这样，请联系服务人员检查本机密钥。',
     card_used: '这次读卡已经用过，没有收款：请重新刷卡。',
@@ -66,6 +69,7 @@ export const CARD_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string>>
   en: {
     card_busy: 'Another sale waits for a card: take that one, or cancel it first.',
     card_swiped: 'This is a card’s stripe and no code: choose “Card”, and swipe it again.',
+    card_over: 'No card is awaited for this any more, and nothing was charged: key the sale again.',
     card_cancelled: 'The customer cancelled, and nothing was charged.',
     card_unreadable: 'The payment service cannot read this card: use another. If it says so of each card, have this till’s keys looked at.',
     card_used: 'What was read of this card was used before, and nothing was charged: present it again.',

@@ -101,7 +101,7 @@ fn what_no_terminal_takes_is_refused() {
     let default = CardProfile::default;
     for (profile, fault) in [
         (CardProfile { decision: 0x00, ..default() }, ChipFault::Declined),
-        (CardProfile { decision: 0x40, ..default() }, ChipFault::Unreadable("it answers another question")),
+        (CardProfile { decision: 0x40, ..default() }, ChipFault::Odd("it answers another question")),
         (CardProfile { aid: vec![0xa0, 0, 0, 0, 0x99, 0x10, 0x10], ..default() }, ChipFault::NotAccepted),
         // Nobody can be asked.
         (CardProfile { priority: 0x81, ..default() }, ChipFault::NotAccepted),
@@ -172,6 +172,16 @@ impl Card for Stubborn {
 fn a_card_that_names_the_same_application_for_ever_is_not_listened_to_for_ever() {
     let told = pay(&mut Stubborn, &terminal(true), &purchase(), &mut Says(PinKeyed::Keyed, 0));
     assert_eq!(told.map(|_| ()), Err(ChipFault::NotAccepted));
+}
+
+#[test]
+fn a_stripe_stands_in_only_for_what_could_not_be_read() {
+    // No answer at all, from the first command on; the eighth asks for the cryptogram.
+    for good in 0..8 {
+        let fault = spoiled(good, Some(Vec::new())).map(|_| ()).unwrap_err();
+        assert_eq!(matches!(fault, ChipFault::Unreadable(_)), good < 7, "after {good} commands: {fault}");
+        assert_eq!(matches!(fault, ChipFault::Odd(_)), good == 7, "after {good} commands: {fault}");
+    }
 }
 
 proptest! {

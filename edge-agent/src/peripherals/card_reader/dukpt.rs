@@ -180,10 +180,7 @@ impl Future {
     /// Of a device's initial key and its serial number, whose counter is ignored.
     #[must_use]
     pub fn begin(serial: [u8; SERIAL_LEN], initial: &Key) -> Self {
-        let mut device = serial;
-        device[7] &= 0xe0;
-        (device[8], device[9]) = (0, 0);
-        let mut future = Self { device, counter: 0, keys: vec![None; 21] };
+        let mut future = Self { device: device_of(serial), counter: 0, keys: vec![None; 21] };
         future.grow(0, initial);
         future
     }
@@ -201,6 +198,41 @@ impl Future {
         self.counter = counter;
         self.grow(counter, &key);
         Some(Transaction { serial: self.serial(counter), key })
+    }
+
+    /// How many keys are left: the counters above this one with few enough ones.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        let mut left = 0;
+        for place in (0..COUNTER_BITS).filter(|place| self.counter >> place & 1 == 0) {
+            // As this counter above the place, one at it, anything below.
+            let ones = (self.counter >> place).count_ones() + 1;
+            let mut ways = 1;
+            for more in (0..=place).take_while(|more| ones + more <= ONES_MAX) {
+                left += ways;
+                ways = ways * (place - more) / (more + 1);
+            }
+        }
+        left
+    }
+
+    /// Which device's keys they are, and up to which counter they were used.
+    #[must_use]
+    pub fn used(&self) -> ([u8; SERIAL_LEN], u32) {
+        (self.device, self.counter)
+    }
+
+    /// The same of a serial number that was written down.
+    #[must_use]
+    pub fn used_up_to(ksn: &str) -> Option<([u8; SERIAL_LEN], u32)> {
+        let serial: [u8; SERIAL_LEN] = hex::decode(ksn).ok()?.try_into().ok()?;
+        let [.., high, middle, low] = serial;
+        Some((device_of(serial), u32::from_be_bytes([0, high & 0x1f, middle, low])))
+    }
+
+    #[must_use]
+    pub fn ksn(&self) -> String {
+        hex::encode_upper(self.serial(self.counter))
     }
 
     /// The keys of the counters that have one more bit, below those that are there.
@@ -229,25 +261,27 @@ impl Future {
     #[must_use]
     pub fn written(&self) -> Written {
         let future = self.keys.iter().map(|key| key.as_ref().map(|key| key.hex().to_string())).collect();
-        Written { ksn: hex::encode_upper(self.serial(self.counter)), key: None, future }
+        Written { ksn: self.ksn(), key: None, future }
     }
 
     /// None if it is no such thing.
     #[must_use]
     pub fn read(written: &Written) -> Option<Self> {
-        let serial: [u8; SERIAL_LEN] = hex::decode(&written.ksn).ok()?.try_into().ok()?;
+        let (device, counter) = Self::used_up_to(&written.ksn)?;
         if let Some(key) = &written.key {
-            return written.future.is_empty().then(|| Key::of_hex(key).map(|key| Self::begin(serial, &key)))?;
+            return written.future.is_empty().then(|| Key::of_hex(key).map(|key| Self::begin(device, &key)))?;
         }
-        let [.., high, middle, low] = serial;
-        let counter = u32::from_be_bytes([0, high & 0x1f, middle, low]);
         let keys = written.future.iter().map(|key| key.as_deref().map(|key| Key::of_hex(key).ok_or(())).transpose());
         let keys: Vec<_> = keys.collect::<Result<_, _>>().ok()?;
-        let mut device = serial;
-        device[7] &= 0xe0;
-        (device[8], device[9]) = (0, 0);
         (keys.len() == COUNTER_BITS as usize).then_some(Self { device, counter, keys })
     }
+}
+
+/// A serial number with a counter of 0.
+const fn device_of(mut serial: [u8; SERIAL_LEN]) -> [u8; SERIAL_LEN] {
+    serial[7] &= 0xe0;
+    (serial[8], serial[9]) = (0, 0);
+    serial
 }
 
 #[cfg(test)]
@@ -312,7 +346,23 @@ mod tests {
         let mut device = device();
         device.counter = (1 << COUNTER_BITS) - 2;
         assert!(device.next().is_none());
+        assert_eq!(device.left(), 0);
         assert_eq!(format!("{:?}", Key::new([7; 16])), "a key");
+    }
+
+    #[test]
+    fn what_is_left_is_counted_as_it_is_used() {
+        let mut device = device();
+        // Half of all counters of 21 bits have at most 10 ones; 0 is none.
+        assert_eq!(device.left(), (1 << 20) - 1);
+        for _ in 0..3_000 {
+            let before = device.left();
+            device.next().unwrap();
+            assert_eq!(device.left(), before - 1, "{}", device.ksn());
+        }
+        device.counter = (1 << COUNTER_BITS) - (1 << 14);
+        let above = (device.counter + 1..1 << COUNTER_BITS).filter(|counter| counter.count_ones() <= ONES_MAX);
+        assert_eq!(usize::try_from(device.left()).unwrap(), above.count());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use std::{
     io::{self, Read as _, Write as _},
     os::unix::net::UnixStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use zeroize::Zeroizing;
@@ -38,6 +38,7 @@ mod said {
     pub(super) const DONE: u32 = 0;
     pub(super) const NO_CARD: u32 = 0x8010_000c;
     pub(super) const SHARED: u32 = 0x8010_000b;
+    pub(super) const NOT_TRANSACTED: u32 = 0x8010_0016;
     pub(super) const OTHER_PROTOCOL: u32 = 0x8010_000f;
     pub(super) const UNSUPPORTED: u32 = 0x8010_0065;
     pub(super) const UNRESPONSIVE: u32 = 0x8010_0066;
@@ -75,6 +76,8 @@ struct Session {
     context: u32,
     /// The card that is switched on, and its protocol.
     card: Option<(i32, u32)>,
+    /// When the answer to what was sent last is to be whole.
+    answer_by: Instant,
 }
 
 impl Pcsc {
@@ -165,9 +168,8 @@ impl Card for Inserted<'_> {
 impl Session {
     fn open(socket: &str) -> io::Result<Self> {
         let stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(ANSWER_MAX))?;
         stream.set_write_timeout(Some(ANSWER_MAX))?;
-        let mut session = Self { stream, context: 0, card: None };
+        let mut session = Self { stream, context: 0, card: None, answer_by: Instant::now() };
         let [major, minor, status] = session.exchange(command::VERSION, [MAJOR, MINOR, 0])?;
         if status != said::DONE {
             let why = format!("it speaks version {major}.{minor} of its protocol, and not {MAJOR}.{MINOR}");
@@ -188,14 +190,34 @@ impl Session {
     fn send(&mut self, command: u32, body: &[u8], behind: &[u8]) -> io::Result<()> {
         let len = u32::try_from(body.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let message = Zeroizing::new([&bytes_of(&[len, command]), body, behind].concat());
+        self.answer_by = Instant::now() + ANSWER_MAX;
         self.stream.write_all(&message)
+    }
+
+    /// A part of the answer to what was sent last, whose parts have [`ANSWER_MAX`] together.
+    fn receive(&mut self, bytes: &mut [u8]) -> io::Result<()> {
+        let mut at = 0;
+        while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
+            let left = self.answer_by.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.stream.read(rest) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(len) => at += len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn numbers<const N: usize>(&mut self) -> io::Result<[u32; N]> {
         let mut numbers = [0; N];
         for number in &mut numbers {
             let mut bytes = [0; 4];
-            self.stream.read_exact(&mut bytes)?;
+            self.receive(&mut bytes)?;
             *number = u32::from_ne_bytes(bytes);
         }
         Ok(numbers)
@@ -205,7 +227,7 @@ impl Session {
     fn readers(&mut self) -> io::Result<Vec<(String, u32)>> {
         self.send(command::READERS_STATE, &[], &[])?;
         let mut states = vec![0; READERS * READER_STATE_LEN];
-        self.stream.read_exact(&mut states)?;
+        self.receive(&mut states)?;
         let reader = |state: &[u8]| {
             let name = state.get(..NAME_LEN)?.split(|byte| *byte == 0).next()?;
             let flags = state.get(NAME_LEN + 4..NAME_LEN + 8)?.try_into().ok()?;
@@ -224,7 +246,7 @@ impl Session {
         let settings = bytes_of(&[SHARE_EXCLUSIVE, T0 | T1, 0, 0, 0]);
         self.send(command::CONNECT, &[&bytes_of(&[self.context]), padded.as_slice(), &settings].concat(), &[])?;
         let [_] = self.numbers()?;
-        self.stream.read_exact(&mut padded)?;
+        self.receive(&mut padded)?;
         let [_, _, card, protocol, status] = self.numbers()?;
         if status == said::DONE {
             self.card = Some((card.cast_signed(), protocol));
@@ -252,16 +274,18 @@ impl Session {
         match status {
             said::DONE if answered <= answer_len => {
                 let mut answer = Zeroizing::new(vec![0; usize::try_from(answered).unwrap_or(0)]);
-                self.stream.read_exact(&mut answer)?;
+                self.receive(&mut answer)?;
                 Ok(Some(answer))
             }
             said::DONE => Err(io::ErrorKind::InvalidData.into()),
             said::NO_CARD | said::REMOVED | said::RESET => Ok(None),
-            other => {
-                tracing::info!(status = format!("{other:#010x}"), "a card does not answer");
-                // Taken out, some readers say that the line is bad.
+            // Taken out, some readers say that the line is bad.
+            said::NOT_TRANSACTED | said::UNRESPONSIVE | said::UNPOWERED => {
+                tracing::info!(status = format!("{status:#010x}"), "a card does not answer");
                 Ok(Some(Zeroizing::new(Vec::new())))
             }
+            // The reader's fault, and none of the card's.
+            other => done(other).map(|()| None),
         }
     }
 }

@@ -58,12 +58,14 @@ struct Other {
     decision: u8,
     label: String,
     has_directory: bool,
+    /// Its chip does not answer from the first on.
+    is_broken: bool,
 }
 
 impl Default for Other {
     fn default() -> Self {
         let Profile { number, expiry, decision, label, has_directory, .. } = Profile::default();
-        Self { number, expiry, decision, label, has_directory }
+        Self { number, expiry, decision, label, has_directory, is_broken: false }
     }
 }
 
@@ -122,9 +124,9 @@ impl Inside {
                     tracing::warn!("the simulated card reader was given a card that is none");
                     return;
                 };
-                let Other { number, expiry, decision, label, has_directory } = other;
+                let Other { number, expiry, decision, label, has_directory, is_broken } = other;
                 let profile = Profile { number, expiry, decision, label, has_directory, ..Profile::default() };
-                self.card = Some(Inserted { card: Applet::new(profile), is_broken: false });
+                self.card = Some(Inserted { card: Applet::new(profile), is_broken });
             }
             "remove" => self.card = None,
             "break" => {
