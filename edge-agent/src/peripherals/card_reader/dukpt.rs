@@ -186,7 +186,7 @@ impl Future {
     }
 
     /// The next key; what could bring it again is forgotten. None once all are used up.
-    pub fn next(&mut self) -> Option<Transaction> {
+    pub fn draw(&mut self) -> Option<Transaction> {
         let mut counter = self.counter + 1;
         while counter.count_ones() > ONES_MAX {
             counter += 1 << counter.trailing_zeros();
@@ -308,7 +308,7 @@ mod tests {
         ] {
             let mut transaction = None;
             while at < counter {
-                let next = device.next().unwrap();
+                let next = device.draw().unwrap();
                 let [.., high, middle, low] = next.serial;
                 at = u32::from_be_bytes([0, high & 0x1f, middle, low]);
                 transaction = Some(next);
@@ -325,11 +325,11 @@ mod tests {
     #[test]
     fn what_is_written_goes_on_where_it_was_and_holds_no_key_that_was_used() {
         let mut device = device();
-        let used = device.next().unwrap();
+        let used = device.draw().unwrap();
         let written = serde_json::to_string(&device.written()).unwrap();
         assert!(!written.contains(used.key.hex().as_str()) && !written.contains("6ac292fa"), "{written}");
         let mut again = Future::read(&serde_json::from_str(&written).unwrap()).unwrap();
-        let (one, other) = (device.next().unwrap(), again.next().unwrap());
+        let (one, other) = (device.draw().unwrap(), again.draw().unwrap());
         assert_eq!((one.serial, one.key), (other.serial, other.key));
         for odd in [
             r#"{"ksn":"FFFF","key":"6AC292FAA1315B4D858AB3A3D7D5933A"}"#,
@@ -345,7 +345,7 @@ mod tests {
     fn a_device_ends_when_its_keys_do() {
         let mut device = device();
         device.counter = (1 << COUNTER_BITS) - 2;
-        assert!(device.next().is_none());
+        assert!(device.draw().is_none());
         assert_eq!(device.left(), 0);
         assert_eq!(format!("{:?}", Key::new([7; 16])), "a key");
     }
@@ -357,7 +357,7 @@ mod tests {
         assert_eq!(device.left(), (1 << 20) - 1);
         for _ in 0..3_000 {
             let before = device.left();
-            device.next().unwrap();
+            device.draw().unwrap();
             assert_eq!(device.left(), before - 1, "{}", device.ksn());
         }
         device.counter = (1 << COUNTER_BITS) - (1 << 14);

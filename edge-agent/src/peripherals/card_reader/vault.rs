@@ -152,9 +152,9 @@ impl Vault {
     /// `Unable`, with what to do.
     pub fn take(&self, with_pin: bool) -> Result<Keys, PeripheralError> {
         let (mut data, mut pin) = self.read()?;
-        let for_data = data.next().ok_or_else(used_up)?;
+        let for_data = data.draw().ok_or_else(used_up)?;
         let for_pin = match (&mut pin, with_pin) {
-            (Some(pin), true) => Some(pin.next().ok_or_else(used_up)?),
+            (Some(pin), true) => Some(pin.draw().ok_or_else(used_up)?),
             (None, true) => return Err(told("it has no key to encrypt PINs by")),
             (_, false) => None,
         };

@@ -233,7 +233,8 @@ fn a_release_is_newer_for_this_machine_and_for_this_journal() {
             .map(|one| one.map(|one| one.version.to_string()))
     };
     let fresh = State::default();
-    let cases: [(&str, &[Release], &State, bool, Option<&str>); 10] = [
+    type Row<'a> = (&'a str, &'a [Release], &'a State, bool, Option<&'a str>);
+    let cases: [Row<'_>; 10] = [
         ("the newest", &[with("1.2.0", "2", "1"), with("1.10.0", "2", "1")], &fresh, false, Some("1.10.0")),
         ("a downgrade", &[with("1.0.9", "2", "1")], &fresh, false, None),
         ("the same", &[with("1.1.0", "2", "1")], &fresh, false, None),
