@@ -171,7 +171,9 @@ impl Updates {
     pub fn switch_in_need(&self, program: &Program, trial_seconds: u64) -> Result<bool, DiskError> {
         self.slots.change(|state| {
             let switched = state.switch(&program.sha256, trial_seconds, false, true);
-            state.trial_of(&program.sha256).map(|trial| trial.in_need = true);
+            if let Some(trial) = state.trial_of(&program.sha256) {
+                trial.in_need = true;
+            }
             switched
         })
     }
