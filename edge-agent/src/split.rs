@@ -283,8 +283,8 @@ impl Whole {
     #[must_use]
     pub fn next_back(&self, utc_offset_minutes: i32) -> Option<(PaymentId, [Event; 2])> {
         let Stage::GivingBack { by } = &self.split.stage else { return None };
-        let known = self.parts.iter().filter(|part| in_doubt(part).is_none());
-        let (part, (amount, refund)) = known.into_iter().find_map(|part| Some((part, to_give_back(part, by)?)))?;
+        let mut known = self.parts.iter().filter(|part| in_doubt(part).is_none());
+        let (part, (amount, refund)) = known.find_map(|part| Some((part, to_give_back(part, by)?)))?;
         let cashier = by.cashier.clone();
         let refund_pressed = Event::RefundPressed { refund, amount, cashier: cashier.clone() };
         // A void that was declined once (it may be too late for the channel's day) is not tried again.
