@@ -2,8 +2,8 @@
 //!
 //! Each part is a sale of its own ([`crate::sale`]), with its own number, states and refunds; what is here says which belong
 //! together and what may be done next. One part at a time: while nobody knows how one stands, or whether what goes back of one,
-//! whoever gave it back, is gone, nothing more is collected and nothing is called given back: no money is taken twice or kept. What is paid is never counted here, but from the
-//! parts as they stand.
+//! whoever gave it back, is gone, nothing more is collected and nothing is called given back: no money is taken twice or kept.
+//! What is paid is never counted here, but from the parts as they stand.
 
 #[cfg(test)]
 mod tests;
