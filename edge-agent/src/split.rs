@@ -2,8 +2,8 @@
 //!
 //! Each part is a sale of its own ([`crate::sale`]), with its own number, states and refunds; what is here says which belong
 //! together and what may be done next. One part at a time: while nobody knows how one stands, or whether what goes back of one,
-//! whoever gave it back, is gone, nothing more is collected and nothing is called given back: no money is taken twice or kept. What is paid is never counted here, but from the
-//! parts as they stand.
+//! whoever gave it back, is gone, nothing more is collected and nothing is called given back: no money is taken twice or kept.
+//! What is paid is never counted here, but from the parts as they stand.
 
 #[cfg(test)]
 mod tests;
@@ -283,8 +283,8 @@ impl Whole {
     #[must_use]
     pub fn next_back(&self, utc_offset_minutes: i32) -> Option<(PaymentId, [Event; 2])> {
         let Stage::GivingBack { by } = &self.split.stage else { return None };
-        let known = self.parts.iter().filter(|part| in_doubt(part).is_none());
-        let (part, (amount, refund)) = known.into_iter().find_map(|part| Some((part, to_give_back(part, by)?)))?;
+        let mut known = self.parts.iter().filter(|part| in_doubt(part).is_none());
+        let (part, (amount, refund)) = known.find_map(|part| Some((part, to_give_back(part, by)?)))?;
         let cashier = by.cashier.clone();
         let refund_pressed = Event::RefundPressed { refund, amount, cashier: cashier.clone() };
         // A void that was declined once (it may be too late for the channel's day) is not tried again.
