@@ -205,11 +205,11 @@ impl<D: Disk> Slots<D> {
         check_program(&path, program)
     }
 
-    /// Room for a release beside what the journal keeps free, and for a copy of the journal.
+    /// Room for a release beside what the journal keeps free, and for a copy of the journal. What its part holds already is not
+    /// asked for again.
     ///
     /// # Errors
-    /// `NoRoom`, `Unfit` if nothing on that disk may be started, `File`.
-    /// What the part of a release of that hash holds already is not asked for again.
+    /// As [`Self::check_room`].
     pub fn room_for(&self, program: &Program, free_bytes_min: u64) -> Result<(), DiskError> {
         let held = fs::metadata(self.part(&program.sha256)).map_or(0, |about| about.len());
         self.check_room(program.length.saturating_sub(held), free_bytes_min)

@@ -178,7 +178,7 @@ impl Updates {
         })
     }
 
-    /// Whether this release failed to start and none is gone back to, so that only a newer one helps.
+    /// Whether none is gone back to from this release: if it cannot start, only a newer one helps.
     #[must_use]
     pub fn is_stuck(&self) -> bool {
         self.trial().is_ok_and(|trial| trial.is_some_and(|trial| trial.stays))

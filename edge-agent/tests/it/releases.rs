@@ -6,8 +6,14 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use saoma_edge::journal;
+use saoma_edge::{
+    journal::{self, Settings, Store},
+    link::tls,
+};
+use saoma_protocol::{Millis, TerminalId};
 use serde_json::Value;
+
+use crate::enrolled::enrolled;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_saoma-edge");
 
@@ -127,4 +133,31 @@ fn a_guard_that_can_keep_nothing_ends_the_trial_all_the_same() {
         format!("{PROGRAM} boot --data-dir \"$0\" --guard $$ --guard-seconds 1 --guard-program x & exec sleep 600");
     let ended = Command::new("sh").args(["-c", &guard]).arg(folder.path()).stdin(Stdio::null()).status().unwrap();
     assert_eq!(ended.signal(), Some(15), "{ended:?}");
+}
+
+/// Put back, the copy would be under a key that is gone.
+#[test]
+fn no_other_key_is_given_while_a_copy_of_the_journal_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    tls::install_provider();
+    enrolled(folder.path());
+    let path = folder.path().join("journal.db");
+    let settings = Settings { path: path.clone(), free_bytes_min: 0, pages_max: 0 };
+    drop(Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(0)).unwrap());
+    let key = || fs::read(folder.path().join("journal.key")).unwrap();
+    let before = key();
+    let rekey = || {
+        let mut program = Command::new(PROGRAM);
+        program.env("SAOMA_EDGE_DATA_DIR", folder.path()).args(["journal", "rekey"]).output().unwrap()
+    };
+    fs::create_dir(folder.path().join("slots")).unwrap();
+    let copy = folder.path().join("slots/journal-before.db");
+    fs::copy(&path, &copy).unwrap();
+    let refused = rekey();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && told.contains("a release is on trial"), "{told}");
+    assert_eq!(key(), before);
+    fs::remove_file(copy).unwrap();
+    assert!(rekey().status.success());
+    assert_ne!(key(), before);
 }
