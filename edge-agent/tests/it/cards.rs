@@ -508,6 +508,6 @@ async fn a_card_pays_the_rest_of_what_cash_began() {
     assert_eq!((&split["paid_minor"], &split["rest_minor"]), (&json!(12_000), &json!(0)), "{split}");
     let [card] = shop.presented().try_into().unwrap();
     assert!(card.emv.unwrap().contains("9f0206000000007000"), "the chip was told of its part");
-    let slip = shop.till.receipt_with("401234***8909").await;
+    let slip = shop.till.receipt_with("分次付款 Split").await;
     assert!(slip.contains("120.00 CNY") && slip.contains("50.00") && slip.contains("70.00"), "{slip}");
 }
