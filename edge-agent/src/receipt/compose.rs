@@ -90,7 +90,7 @@ fn slip_of(heading: &Heading, sale: &Sale, slip: Slip, printed_at: Millis, is_tr
 }
 
 /// What EMV Book 4, section 11.4 asks for: the number but for its middle, and the chip's application.
-fn on_card(paper: &mut Paper, card: &CardShown) {
+pub(super) fn on_card(paper: &mut Paper, card: &CardShown) {
     paper.row("卡号 Card", &card.masked);
     paper.row("读卡 Entry", entry(card.entry));
     if !card.label.is_empty() {
@@ -98,6 +98,13 @@ fn on_card(paper: &mut Paper, card: &CardShown) {
     }
     if !card.aid.is_empty() {
         paper.row("AID", &card.aid);
+    }
+}
+
+/// The line that a holder signs on who is asked for no PIN.
+pub(super) fn to_sign(paper: &mut Paper, card: &CardShown) {
+    if card.wants_signature {
+        paper.row("签名 Signature", "________________");
     }
 }
 
@@ -154,8 +161,8 @@ fn sold(paper: &mut Paper, sale: &Sale) {
     if let Some(state) = sale.state().filter(|state| *state != PaymentState::Succeeded) {
         paper.row("状态 State", state_words(state));
     }
-    if sale.kept.card.as_ref().is_some_and(|card| card.wants_signature) {
-        paper.row("签名 Signature", "________________");
+    if let Some(card) = &sale.kept.card {
+        to_sign(paper, card);
     }
     if sale.refunded_minor() > 0 {
         paper.row("已退 Refunded", &money(sale.refunded_minor()));

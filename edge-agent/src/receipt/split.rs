@@ -4,7 +4,7 @@ use saoma_protocol::Millis;
 
 use super::{
     Document, Element, Heading, Size,
-    compose::{Paper, lines, method, moment},
+    compose::{Paper, lines, method, moment, on_card, to_sign},
 };
 use crate::{
     sale::{Sale, Stage},
@@ -58,6 +58,10 @@ fn tender(paper: &mut Paper, whole: &Whole, part: &Sale) {
     {
         paper.row("  实收 Received", &whole.money(tendered_minor).decimal());
         paper.row("  找零 Change", &whole.money(tendered_minor - minor).decimal());
+    }
+    if let Some(card) = &part.kept.card {
+        on_card(paper, card);
+        to_sign(paper, card);
     }
     let back = minor - collected_minor(part);
     if back > 0 {
