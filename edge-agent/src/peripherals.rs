@@ -14,6 +14,7 @@ pub mod printer;
 pub mod registry;
 pub mod scale;
 pub mod scanner;
+mod simulated_socket;
 pub mod speaker;
 
 use std::{fmt, str::FromStr, time::Duration};

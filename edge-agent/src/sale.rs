@@ -415,7 +415,9 @@ impl Sale {
         known.is_some_and(|view| {
             let back = self.kept.refunds.iter().filter(|refund| refund.state != RefundState::Failed);
             let back: i64 = back.map(|refund| refund.amount.minor()).sum();
-            view.refunded_minor != back || !self.kept.refunds.iter().all(is_final)
+            // What the channel undid as a whole needs no refund of it, and holds nothing any more.
+            let agrees = view.state == PaymentState::Voided || view.refunded_minor == back;
+            !agrees || !self.kept.refunds.iter().all(is_final)
         })
     }
 

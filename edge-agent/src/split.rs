@@ -17,12 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     basket::Basket,
-    sale::{Event, ReceiptState, Reference, Sale},
+    sale::{Event, ReceiptState, Reference, Refund, Sale},
     shift,
 };
 
 /// Most parts of one split, with those that came to nothing: what a slip and a screen can still show.
 pub const PARTS_MAX: usize = 20;
+/// Why a void failed that core has not looked at.
+const UNHEARD: [&str; 2] = ["core_unreachable", "never_sent"];
 /// Most splits that are open at once on a till.
 pub const OPEN_MAX: usize = 10;
 
@@ -172,7 +174,8 @@ impl Whole {
         self.parts.iter().find_map(in_doubt)
     }
 
-    /// Whether all that goes back was asked for, and the channels have it in hand: that may take days.
+    /// Whether all that can go back now was asked for, and the channels have the rest in hand: that may take days. What goes back of
+    /// that part afterwards is never cash, so that it need not be of the batch of the press.
     #[must_use]
     pub fn is_with_channel(&self) -> bool {
         let is_going = matches!(self.split.stage, Stage::GivingBack { .. });
@@ -268,12 +271,13 @@ impl Whole {
     /// # Errors
     /// `Busy`; `Over` if nothing is left to give back.
     pub fn may_give_back(&self) -> Result<(), SplitRefusal> {
-        if let Some(why) = self.in_the_way() {
-            return Err(SplitRefusal::Busy(why));
+        // A refund that a channel takes days for holds up its own part alone, which goes back once that is known.
+        if let Some(doubt) = self.parts.iter().find_map(shift::in_doubt) {
+            return Err(SplitRefusal::Busy(doubt.why));
         }
         match self.split.stage {
             Stage::Open => Ok(()),
-            Stage::Paid | Stage::GivenBack { .. } if self.paid_minor() > 0 => Ok(()),
+            Stage::Paid | Stage::GivenBack { .. } if self.parts.iter().any(may_go_back) => Ok(()),
             Stage::Paid | Stage::GivenBack { .. } => Err(SplitRefusal::Over),
             Stage::GivingBack { .. } => Err(SplitRefusal::Busy("it is being given back".to_owned())),
         }
@@ -287,10 +291,13 @@ impl Whole {
         let (part, (amount, refund)) = known.find_map(|part| Some((part, to_give_back(part, by)?)))?;
         let cashier = by.cashier.clone();
         let refund_pressed = Event::RefundPressed { refund, amount, cashier: cashier.clone() };
-        // A void that was declined once (it may be too late for the channel's day) is not tried again.
+        // A void that was declined once, by the channel or by core's rules (it may be too late for the day), is not tried again; one
+        // that did not come to core says nothing.
         let is_whole = amount == part.kept.amount && part.state() == Some(PaymentState::Succeeded);
+        let was_heard =
+            |held: &Refund| held.failure.as_ref().is_none_or(|failure| !UNHEARD.contains(&failure.code.as_str()));
         let is_declined =
-            part.kept.refunds.iter().any(|held| held.void && held.state == RefundState::Failed && held.version > 0);
+            part.kept.refunds.iter().any(|held| held.void && held.state == RefundState::Failed && was_heard(held));
         let first = if is_whole && !is_declined {
             Event::VoidPressed { refund, cashier, utc_offset_minutes }
         } else {
@@ -303,6 +310,12 @@ impl Whole {
     pub fn money(&self, minor: i64) -> Money {
         Money::new(minor, self.split.total.currency())
     }
+}
+
+/// Whether something of the part is to go back by a press on the whole, now or once the channel's word on a refund of it is there.
+#[must_use]
+pub fn may_go_back(part: &Sale) -> bool {
+    collected_minor(part) > 0 || part.is_part_in_doubt()
 }
 
 /// What of a part that press is still to give back, and under which number. What was tried once under it is not tried again: a

@@ -2,7 +2,7 @@
 CREATE TABLE splits (
     -- The counter of its first part.
     number INTEGER NOT NULL PRIMARY KEY,
-    -- 1: something of it is still to be collected, given back or printed.
+    -- 1: something of it is still to be collected, given back or printed. 2: only more is with the shop than should be.
     open INTEGER NOT NULL,
     -- Sealed: the whole of it, JSON (split::Split).
     kept BLOB NOT NULL

@@ -22,7 +22,7 @@ use crate::{
     receipt::compose_split,
     sale::{self, ReceiptState, Refusal, Sale},
     shift,
-    split::{GiveBack, OPEN_MAX, Split, SplitRefusal, Stage, Whole},
+    split::{GiveBack, OPEN_MAX, Split, SplitRefusal, Stage, Whole, may_go_back},
     till::{
         command::Pressed,
         problem::{Code, Refused},
@@ -408,7 +408,7 @@ impl Owner {
         match press {
             SplitPress::GiveBack(approval) => {
                 whole.may_give_back()?;
-                let paid = whole.parts.iter().filter(|part| crate::split::collected_minor(part) > 0);
+                let paid = whole.parts.iter().filter(|part| may_go_back(part));
                 let (paid, tenant) = (paid.cloned().collect::<Vec<_>>(), self.identity.tenant);
                 self.check_shift(paid.iter().any(|part| part.method().is_none()))?;
                 let approved_by = if paid.is_empty() { None } else { self.approved(&pressed.key, approval).await? };
@@ -484,7 +484,7 @@ impl Owner {
     }
 
     /// Whether no split is in the way of closing the batch: each is finished or in the channels' hands, or nobody knows how a part of
-    /// it stands while core is away (which the cashier sees among the sales in doubt). What is still to be pressed is of this batch.
+    /// it stands while core is away (which the cashier sees among the sales in doubt). What can be pressed now is of this batch.
     ///
     /// # Errors
     /// `ShiftBusy`.

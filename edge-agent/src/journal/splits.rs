@@ -13,7 +13,7 @@ use super::{
     store::{loaded, stored, unreadable},
 };
 use crate::{
-    sale::Sale,
+    sale::{ReceiptState, Sale},
     split::{Split, Whole},
 };
 
@@ -22,7 +22,10 @@ pub(super) fn keep(tx: &mut SqliteConnection, seals: &Seals, split: &Split) -> R
     let number = stored(split.number);
     let text = serde_json::to_string(split).map_err(|error| unreadable("a split payment", error))?;
     let kept = seals.seal_text(SPLIT_KEPT, &number.to_string(), &text)?;
-    let row = SplitRow { number, open: i64::from(split.is_open()), kept };
+    // 2: nothing of it is under way, but the shop has money that it should not have. No release waits for that.
+    let is_under_way = split.is_unfinished() || split.receipt == ReceiptState::Queued;
+    let open = if is_under_way { 1 } else { i64::from(split.is_open()) * 2 };
+    let row = SplitRow { number, open, kept };
     diesel::insert_into(splits::table).values(&row).on_conflict(splits::number).do_update().set(&row).execute(tx)?;
     Ok(())
 }
@@ -63,7 +66,7 @@ impl Store {
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn open_splits(&mut self) -> Result<Vec<Whole>, JournalError> {
-        let open = splits::table.filter(splits::open.eq(1)).order(splits::number);
+        let open = splits::table.filter(splits::open.ne(0)).order(splits::number);
         let rows: Vec<SplitRow> = open.load(&mut self.connection)?;
         rows.iter().map(|row| self.whole(row)).collect()
     }

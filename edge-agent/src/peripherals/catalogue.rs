@@ -52,6 +52,17 @@ impl Driver {
 }
 
 const WIDTH: &[&str] = &["printer_width_dots"];
+/// Of a reader of chips; one of stripes alone has all but the first.
+const CARD_READER: &[&str] = &[
+    "card_reader_service",
+    "card_reader_stripe",
+    "card_reader_stripe_device",
+    "card_reader_stripe_baud",
+    "card_reader_pad",
+    "card_reader_pad_device",
+    "card_reader_keys",
+    "card_reader_country",
+];
 const SERIAL: Option<Bus> = Some(Bus::Serial);
 
 /// By kind, in the order in which they are offered.
@@ -83,25 +94,8 @@ pub const DRIVERS: &[Driver] = &[
     driver(Kind::Speaker, tones::DRIVER).at("speaker_device", None).with(&["speaker_volume"]),
     driver(Kind::Speaker, simulated_speaker::DRIVER).at("speaker_device", None).with(&["speaker_language"]),
     driver(Kind::Speaker, NONE),
-    driver(Kind::CardReader, pcsc::DRIVER).at("card_reader_device", None).with(&[
-        "card_reader_service",
-        "card_reader_stripe",
-        "card_reader_stripe_device",
-        "card_reader_stripe_baud",
-        "card_reader_pad",
-        "card_reader_pad_device",
-        "card_reader_keys",
-        "card_reader_country",
-    ]),
-    driver(Kind::CardReader, STRIPE).with(&[
-        "card_reader_stripe",
-        "card_reader_stripe_device",
-        "card_reader_stripe_baud",
-        "card_reader_pad",
-        "card_reader_pad_device",
-        "card_reader_keys",
-        "card_reader_country",
-    ]),
+    driver(Kind::CardReader, pcsc::DRIVER).at("card_reader_device", None).with(CARD_READER),
+    driver(Kind::CardReader, STRIPE).with(CARD_READER.split_at(1).1),
     driver(Kind::CardReader, simulated_card_reader::DRIVER)
         .at("card_reader_device", None)
         .with(&["card_reader_keys", "card_reader_country"]),

@@ -323,6 +323,63 @@ fn a_part_that_is_paid_after_all_is_seen_also_when_the_whole_is_over() {
     assert!(!whole.with(&late).split.is_open(), "all is well");
 }
 
+/// Core books a reversal that the channel tells of, and makes no refund of it.
+#[test]
+fn a_part_that_the_channel_undid_holds_nothing_up() {
+    let whole = begun(12_000);
+    let mut sale = code(&whole, 5_000, Some(PaymentState::Succeeded));
+    let whole = whole.with(&sale);
+    core_says(&mut sale, PaymentState::Voided, 5_000);
+    let whole = whole.with(&sale);
+    assert!(!sale.is_open());
+    assert_eq!((whole.in_the_way(), whole.rest_minor()), (None, 12_000));
+    assert_eq!((whole.may_collect(cny(7_000), 12_000), whole.may_give_back()), (Ok(()), Ok(())));
+}
+
+#[test]
+fn what_goes_back_does_not_wait_for_a_refund_that_takes_days() {
+    let whole = begun(12_000);
+    let mut sale = code(&whole, 5_000, Some(PaymentState::Succeeded));
+    let whole = whole.with(&sale);
+    let money = cash(&whole, 2_000);
+    let whole = whole.with(&money);
+    sale.kept.refunds.push(of_the_office(3_000));
+    core_says(&mut sale, PaymentState::PartlyRefunded, 3_000);
+    let whole = whole.with(&sale);
+    assert_eq!(whole.may_collect(cny(1), whole.rest_minor()).map_err(|error| error.code()), Err("split_busy"));
+    let mut whole = given_back(whole, "press");
+    let (payment, [first, _]) = whole.next_back(0).unwrap();
+    assert_eq!(payment, money.kept.payment, "the cash, at once");
+    whole = whole.with(&decide(money, first, Millis(1)).unwrap().sale);
+    assert!(whole.is_with_channel() && whole.next_back(0).is_none(), "nothing twice");
+    refund_is(&mut sale, RefundState::Failed, Some(0));
+    whole = whole.with(&sale);
+    let (_, [first, _]) = whole.next_back(0).unwrap();
+    let mut sale = decide(sale, first, Millis(2)).unwrap().sale;
+    assert_eq!(sale.kept.refunds.last().unwrap().amount, cny(5_000), "all of it, since the office's failed");
+    is_through(&mut sale);
+    // The office's failed one is none of the sum.
+    core_says(&mut sale, PaymentState::Refunded, 5_000);
+    assert_eq!(whole.with(&sale).split.stage, Stage::GivenBack { left_minor: 0 });
+}
+
+#[test]
+fn a_void_that_core_refuses_by_rule_is_a_refund_at_the_next_press_and_one_unheard_is_none() {
+    for (code_of, is_void) in [("void_too_late", false), ("core_unreachable", true)] {
+        let whole = begun(12_000);
+        let whole = whole.clone().with(&code(&whole, 5_000, Some(PaymentState::Succeeded)));
+        let mut whole = given_back(whole, "press");
+        let (_, [first, _]) = whole.next_back(0).unwrap();
+        let mut sale = decide(whole.parts[0].clone(), first, Millis(1)).unwrap().sale;
+        let refund = sale.kept.refunds.last_mut().unwrap();
+        let failure = Failure { code: code_of.to_owned(), message: String::new() };
+        (refund.state, refund.answered, refund.failure) = (RefundState::Failed, true, Some(failure));
+        whole = given_back(whole.with(&sale), "again");
+        let (_, [first, _]) = whole.next_back(0).unwrap();
+        assert_eq!(matches!(first, Event::VoidPressed { .. }), is_void, "{code_of}: {first:?}");
+    }
+}
+
 /// What happens to a split, at random.
 #[derive(Clone, Debug)]
 enum Happens {

@@ -313,8 +313,8 @@ impl<D: Disk> Slots<D> {
         if !self.keeps_journal() {
             return Since::Same;
         }
-        // Over what is not understood, nothing is put back.
-        let Ok(now) = journal::version_of(&journal) else { return Since::Same };
+        // Over what is not understood, nothing is put back, nor is the copy forgotten.
+        let Ok(now) = journal::version_of(&journal) else { return Since::Unknown };
         let Ok(copied) = journal::version_of(&before) else {
             return if now <= journal::version() { Since::Same } else { Since::Written };
         };

@@ -110,6 +110,8 @@ pub enum Since {
     Migrated,
     /// It was migrated, and has, or may have, what the copy lacks.
     Written,
+    /// It cannot be read now, as where a disk has no room even for a look: nothing is decided by it.
+    Unknown,
 }
 
 /// What a start finds.
@@ -210,9 +212,19 @@ impl State {
     /// What is started where nothing can be written: the settled one, or the one that alone opens the journal.
     #[must_use]
     pub fn start_in_need(&self, found: Found<'_>) -> Start {
-        let alone = self.trial.as_ref().filter(|trial| found.since != Since::Same && found.fit.contains(&trial.slot));
+        let may_be_its = |trial: &&Trial| match found.since {
+            Since::Same => trial.stays,
+            Since::Unknown => trial.starts > 0,
+            Since::Migrated | Since::Written => true,
+        };
+        let alone = self.trial.as_ref().filter(may_be_its).filter(|trial| found.fit.contains(&trial.slot));
         let place = alone.map_or_else(|| self.settled(found), |trial| trial.slot);
-        Start { journal: OnJournal::Nothing, place, guarded: alone.is_some_and(|_| found.since == Since::Migrated) }
+        let guarded = alone.is_some_and(|trial| match found.since {
+            Since::Migrated => true,
+            Since::Unknown => !trial.stays,
+            Since::Same | Since::Written => false,
+        });
+        Start { journal: OnJournal::Nothing, place, guarded }
     }
 
     /// What is to be started. The state afterwards is to be on the disk before it is.
@@ -225,7 +237,13 @@ impl State {
             self.trial = None;
             return settled(self, OnJournal::Forget);
         }
-        if trial.starts > 0 && found.since == Since::Written && found.fit.contains(&trial.slot) {
+        if trial.starts > 0 && found.since == Since::Unknown {
+            // Nothing is put back, forgotten or counted. The journal was last in this release's hands.
+            let place = if found.fit.contains(&trial.slot) { trial.slot } else { self.settled(found) };
+            return Start { journal: OnJournal::Nothing, place, guarded: place == trial.slot && !trial.stays };
+        }
+        let is_its_own = found.since == Since::Written || trial.stays;
+        if trial.starts > 0 && is_its_own && found.fit.contains(&trial.slot) {
             // The copy is kept until it has proven itself; who knows what it is good for.
             self.trial = Some(Trial { stays: true, ..trial.clone() });
             return Start { journal: OnJournal::Nothing, place: trial.slot, guarded: false };
@@ -244,7 +262,7 @@ impl State {
                 Since::Same => OnJournal::Forget,
                 Since::Migrated => OnJournal::Restore,
                 // Its program is not whole; what it wrote stays for the next one.
-                Since::Written => OnJournal::Nothing,
+                Since::Written | Since::Unknown => OnJournal::Nothing,
             };
             return settled(self, journal);
         }

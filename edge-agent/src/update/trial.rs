@@ -84,8 +84,9 @@ impl Updates {
     }
 
     fn trial(&self) -> Result<Option<Trial>, DiskError> {
-        let mut state = self.slots.state()?;
-        Ok(self.own.as_ref().and_then(|own| state.trial_of(&own.sha256).cloned()))
+        // The image's program is on trial for nobody: a damaged state does not keep its till shut.
+        let Some(own) = &self.own else { return Ok(None) };
+        Ok(self.slots.state()?.trial_of(&own.sha256).cloned())
     }
 
     /// Holds a release on trial that changes the journal, or has changed it, back from opening its till until it has reached core:

@@ -380,11 +380,12 @@ let isListDue = false;
 let cameFrom: string | null = null;
 
 /** Another release has pages of its own; they are fetched once nobody is in the middle of something. */
-function followRelease({ version }: TillState): void {
+function followRelease({ version, update }: TillState): void {
   cameFrom ??= version;
   const { screen, busy } = model;
   const atRest = screen.kind === 'home' && screen.keyed === '' && busy.length === 0;
-  if (version !== cameFrom && atRest) location.reload();
+  // One on trial may be gone back from before its pages have come.
+  if (version !== cameFrom && atRest && update?.on_trial !== true) location.reload();
 }
 
 function takeState(state: TillState): void {

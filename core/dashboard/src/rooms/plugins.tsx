@@ -1,12 +1,13 @@
 // The plugins: which version of each serves whom, and every package that there is, with who signed it.
 
-import { Anchor, Badge, Button, Card, Center, Code, Group, Loader, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
+import { Anchor, Badge, Card, Center, Code, Loader, Paper, SimpleGrid, Stack, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useLocation } from 'react-router';
 import { api, got, type PluginPackage, type PluginRollout } from '../api/client';
 import type { Person } from '../api/session';
 import { ProblemNote } from '../parts/problem';
 import { When } from '../parts/show';
+import { Ways } from '../parts/ways';
 import { BUILT_IN, pluginsOf, short, standingOf, type Standing } from '../plugins';
 import { may, type Role } from '../rights';
 import { useText } from '../text/text';
@@ -29,14 +30,7 @@ export function PluginsFrame({ role }: { role: Role }) {
   const ways = [['/plugins', t.plugins.title, !isAtPublishers], ['/plugins/publishers', t.plugins.publishers, isAtPublishers]] as const;
   return (
     <Stack>
-      {may(role, 'manage_plugins') && (
-        <Group component="nav" gap="xs" aria-label={t.plugins.title}>
-          {ways.map(([path, label, isHere]) => (
-            <Button key={path} component={Link} to={path} size="xs" variant={isHere ? 'filled' : 'default'} data-way={path}
-              {...(isHere ? { 'aria-current': 'page' as const } : {})}>{label}</Button>
-          ))}
-        </Group>
-      )}
+      {may(role, 'manage_plugins') && <Ways title={t.plugins.title} ways={ways} />}
       <Outlet />
     </Stack>
   );

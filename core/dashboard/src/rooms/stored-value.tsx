@@ -9,6 +9,7 @@ import { type Intent, useIntent, useUnanswered } from '../api/intent';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
 import { AskedAgain, Unanswered } from '../parts/unanswered';
+import { Ways } from '../parts/ways';
 import { may, type Role } from '../rights';
 import { ACCOUNT_STATES, type AccountState, isLimit, LIMITS, readLimits, type TypedLimits, typedLimits } from '../stored-value';
 import { useText, wordFor } from '../text/text';
@@ -27,14 +28,7 @@ export function StoredValueFrame({ role }: { role: Role }) {
   const ways = [['/stored-value', t.storedValue.accounts, !isAtAcceptors], ['/stored-value/acceptors', t.storedValue.acceptors, isAtAcceptors]] as const;
   return (
     <Stack>
-      {may(role, 'manage_people') && (
-        <Group component="nav" gap="xs" aria-label={t.storedValue.title}>
-          {ways.map(([path, label, isHere]) => (
-            <Button key={path} component={Link} to={path} size="xs" variant={isHere ? 'filled' : 'default'} data-way={path}
-              {...(isHere ? { 'aria-current': 'page' as const } : {})}>{label}</Button>
-          ))}
-        </Group>
-      )}
+      {may(role, 'manage_people') && <Ways title={t.storedValue.title} ways={ways} />}
       <Outlet />
     </Stack>
   );

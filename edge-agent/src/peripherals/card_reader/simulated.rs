@@ -6,11 +6,8 @@
 
 use std::{
     collections::VecDeque,
-    fs, io,
-    os::unix::{
-        fs::{FileTypeExt as _, PermissionsExt as _},
-        net::UnixDatagram,
-    },
+    io,
+    os::unix::net::UnixDatagram,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -24,7 +21,9 @@ use crate::{
         apdu::{Card, Gone},
         applet::{Applet, Profile},
     },
-    peripherals::{PeripheralError, PeripheralHealth, PeripheralState, Scanner, health, line::failure},
+    peripherals::{
+        PeripheralError, PeripheralHealth, PeripheralState, Scanner, health, line::failure, simulated_socket::bind,
+    },
 };
 
 pub const DRIVER: &str = "simulated";
@@ -144,16 +143,6 @@ impl Inside {
             _ => tracing::warn!("the simulated card reader does not know what was done"),
         }
     }
-}
-
-/// For this user alone, in the place of a socket that an earlier run left.
-fn bind(path: &str) -> io::Result<UnixDatagram> {
-    if fs::symlink_metadata(path).is_ok_and(|about| about.file_type().is_socket()) {
-        fs::remove_file(path)?;
-    }
-    let socket = UnixDatagram::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(socket)
 }
 
 impl Slot for Counter {

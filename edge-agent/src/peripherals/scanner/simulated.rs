@@ -1,18 +1,17 @@
 //! A scanner that is not there: each datagram on its socket is a scan, so that a test or a script can hold codes before it.
 
 use std::{
-    fs, io,
-    os::unix::{
-        fs::{FileTypeExt as _, PermissionsExt as _},
-        net::UnixDatagram,
-    },
+    io,
+    os::unix::net::UnixDatagram,
     time::{Duration, Instant},
 };
 
 use saoma_protocol::api::SCANNED_CODE_LEN_MAX;
 
 use super::Codes;
-use crate::peripherals::{PeripheralError, PeripheralHealth, PeripheralState, Scanner, health, line::failure};
+use crate::peripherals::{
+    PeripheralError, PeripheralHealth, PeripheralState, Scanner, health, line::failure, simulated_socket::bind,
+};
 
 pub const DRIVER: &str = "simulated";
 /// Shortest wait that a socket has.
@@ -40,16 +39,6 @@ impl SimulatedScanner {
         };
         Ok(self.socket.insert(socket))
     }
-}
-
-/// For this user alone, in the place of a socket that an earlier run left.
-fn bind(path: &str) -> io::Result<UnixDatagram> {
-    if fs::symlink_metadata(path).is_ok_and(|about| about.file_type().is_socket()) {
-        fs::remove_file(path)?;
-    }
-    let socket = UnixDatagram::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(socket)
 }
 
 impl Scanner for SimulatedScanner {

@@ -121,11 +121,33 @@ fn in_need_the_settled_release_comes_before_the_image() {
         (ALL, Since::Same, Place::A, false),
         (ALL, Since::Migrated, Place::B, true),
         (ALL, Since::Written, Place::B, false),
+        (ALL, Since::Unknown, Place::B, true),
         (&[Place::Image, Place::B][..], Since::Same, Place::Image, false),
     ] {
         let start = state.start_in_need(found(fit, since));
         assert_eq!((start.journal, start.place, start.guarded), (OnJournal::Nothing, place, guarded), "{since:?}");
     }
+}
+
+/// A disk without room for a look at the journal, or a device that fails for a moment: the copy stays, nothing counts.
+#[test]
+fn nothing_is_decided_by_a_journal_that_cannot_be_read() {
+    let found = Found { fit: ALL, image: version("1.0.0"), journal_rests: false, since: Since::Unknown };
+    let trials: [fn(&mut Trial); 2] = [
+        |trial| trial.starts = STARTS_MAX,
+        |trial| (trial.starts, trial.stays, trial.given_up) = (1, true, Some("it hung".to_owned())),
+    ];
+    for trial in trials {
+        let mut state = on_trial(trial);
+        let before = state.clone();
+        let start = state.start(found);
+        assert_eq!((start.journal, start.place), (OnJournal::Nothing, Place::B));
+        assert_eq!(state, before);
+    }
+    // A start found that it alone opens the journal; that its copy is gone says nothing else.
+    let mut state = on_trial(|trial| (trial.starts, trial.stays) = (STARTS_MAX, true));
+    let start = state.start(Found { journal_rests: true, since: Since::Same, ..found });
+    assert_eq!((start.journal, start.place), (OnJournal::Nothing, Place::B));
 }
 
 /// Misspelt limits are not passed over for ever.
