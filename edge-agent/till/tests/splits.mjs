@@ -36,17 +36,21 @@ export const splitStories = ({ page, press, type, think, tap, sees, screen, sale
     assert.deepEqual([first, second].map(({ amount_minor, split }) => [amount_minor, split.part, split.total_minor]), [[5000, 1, 12000], [7000, 2, 12000]]);
     assert.equal(first.split.number, second.split.number);
     // The whole is one key away from its part, with what may be done with it.
+    await think();
     await tap('whole');
     await sees('[data-split-state="paid"]');
     await sees('[data-key="split-reprint"]');
     assert.deepEqual(await outside(), []);
+    await think();
     await press('Enter');
     await screen('home');
     assert.equal(await page.locator('.bar [data-splits]').count(), 0);
   },
 
   async 'what was paid of a split goes back when it is given up'() {
+    await think();
     for (const key of ['digit-3', 'digit-00', 'digit-0']) await tap(key);
+    await think();
     await tap('enter');
     await screen('method');
     await think();
@@ -74,6 +78,7 @@ export const splitStories = ({ page, press, type, think, tap, sees, screen, sale
     await sees('[data-split-state="given_back"]');
     const [part] = await sales();
     assert.equal(part.state, 'voided');
+    await think();
     await press('Enter');
     await screen('home');
   },
