@@ -4,7 +4,7 @@
 //! "pin": {"ksn", "key"}}`, and written anew before a key is used: from then on it has the keys to come and none that was used.
 //! Survives: a crash at any moment costs keys, and none is used twice.
 
-use std::path::PathBuf;
+use std::{fs, io, path::PathBuf};
 
 use saoma_protocol::api::{CardEntry, PresentedCard, PresentedPin};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ const DEVICE: &str = "the card reader";
 pub struct Vault {
     path: PathBuf,
     /// The file was written in this run.
-    is_written: bool,
+    is_tried: bool,
 }
 
 /// That there are keys, and which.
@@ -77,11 +77,12 @@ pub struct ClearCard {
 impl Vault {
     #[must_use]
     pub fn new(path: &str) -> Self {
-        Self { path: PathBuf::from(path), is_written: false }
+        Self { path: PathBuf::from(path), is_tried: false }
     }
 
-    /// Whether there are keys, and for how long. The first look of a run writes them anew: an initial key goes at once, and a folder
-    /// where nothing can be written is found out before there is a card.
+    /// Whether there are keys, and for how long. The first look of a run finds out beside them whether the folder can be written to,
+    /// before there is a card. The keys themselves are not touched: `saoma-edge doctor` looks as well, beside an agent that uses them
+    /// and often as another user.
     ///
     /// # Errors
     /// `Unable`, with what to do.
@@ -91,11 +92,19 @@ impl Vault {
         if left == 0 {
             return Err(used_up());
         }
-        if !self.is_written {
-            self.write(&data, pin.as_ref())?;
-            self.is_written = true;
+        if !self.is_tried {
+            self.try_folder()
+                .map_err(|error| told(&format!("read or write beside {}: {error}", self.path.display())))?;
+            self.is_tried = true;
         }
         Ok(Checked { has_pin_key: pin.is_some(), left })
+    }
+
+    fn try_folder(&self) -> io::Result<()> {
+        let mut probe = self.path.clone().into_os_string();
+        probe.push(format!(".probe-{}", std::process::id()));
+        fs::File::create_new(&probe)?;
+        fs::remove_file(&probe)
     }
 
     fn read(&self) -> Result<(Future, Option<Future>), PeripheralError> {
@@ -228,7 +237,7 @@ fn pin_block(pin: &str, number: &str) -> Option<Zeroizing<[u8; 8]>> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 
@@ -325,12 +334,24 @@ mod tests {
     }
 
     #[test]
-    fn an_initial_key_goes_from_the_disk_at_the_first_look() {
+    fn an_initial_key_goes_from_the_disk_before_the_first_card() {
         let folder = tempfile::tempdir().unwrap();
-        let mut vault = vault(&folder, KEYS);
-        vault.check().unwrap();
+        let vault = vault(&folder, KEYS);
+        vault.take(true).unwrap();
         let text = fs::read_to_string(&vault.path).unwrap();
         assert!(!text.to_uppercase().contains("6AC292FAA1315B4D"), "{text}");
+    }
+
+    /// Somebody else's old look, written back, would bring a key a second time, or take the file from the agent.
+    #[test]
+    fn a_look_leaves_the_keys_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut vault = vault(&folder, KEYS);
+        let before = fs::metadata(&vault.path).unwrap();
+        vault.check().unwrap();
+        let after = fs::metadata(&vault.path).unwrap();
+        assert_eq!((fs::read_to_string(&vault.path).unwrap(), after.ino()), (KEYS.to_owned(), before.ino()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside them");
     }
 
     /// What is in the way also stands before the superuser, whom no mode stops.
@@ -338,6 +359,8 @@ mod tests {
     fn where_the_keys_cannot_be_written_no_card_is_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let mut vault = vault(&folder, KEYS);
+        let probe = format!("card-keys.json.probe-{}", std::process::id());
+        fs::create_dir(folder.path().join(probe)).unwrap();
         fs::create_dir(folder.path().join("card-keys.new")).unwrap();
         assert!(vault.check().unwrap_err().to_string().contains("read or write"));
         assert!(vault.take(true).is_err());
