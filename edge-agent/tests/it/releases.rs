@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -135,15 +136,21 @@ fn a_guard_that_can_keep_nothing_ends_the_trial_all_the_same() {
     assert_eq!(ended.signal(), Some(15), "{ended:?}");
 }
 
+/// What enrolment leaves behind, with an empty journal, which is where the path says.
+pub fn with_journal(folder: &Path) -> PathBuf {
+    tls::install_provider();
+    enrolled(folder);
+    let path = folder.join("journal.db");
+    let settings = Settings { path: path.clone(), free_bytes_min: 0, pages_max: 0 };
+    drop(Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(0)).unwrap());
+    path
+}
+
 /// Put back, the copy would be under a key that is gone.
 #[test]
 fn no_other_key_is_given_while_a_copy_of_the_journal_waits() {
     let folder = tempfile::tempdir().unwrap();
-    tls::install_provider();
-    enrolled(folder.path());
-    let path = folder.path().join("journal.db");
-    let settings = Settings { path: path.clone(), free_bytes_min: 0, pages_max: 0 };
-    drop(Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(0)).unwrap());
+    let path = with_journal(folder.path());
     let key = || fs::read(folder.path().join("journal.key")).unwrap();
     let before = key();
     let rekey = || {

@@ -20,19 +20,18 @@ use nix::{
     unistd::Pid,
 };
 use saoma_edge::{
-    journal::{self, Settings, Store},
+    journal,
     link::{enrol::enrol, identity::DataDir, tls},
     update::{
         disk::Slots,
         slots::{Place, State},
     },
 };
-use saoma_protocol::{Millis, TerminalId};
 use serde_json::{Value, json};
 
 use crate::{
     core::{FakeCore, listener_kept_for_us},
-    enrolled::enrolled,
+    releases::with_journal,
     secured::{Authority, LONG},
     shop::{Till, fresh_key, number, request, until},
 };
@@ -562,11 +561,7 @@ async fn a_repository_that_lies_is_named_and_sales_go_on() {
 #[test]
 fn a_journal_that_a_newer_release_has_changed_is_opened_by_no_command() {
     let folder = tempfile::tempdir().unwrap();
-    tls::install_provider();
-    enrolled(folder.path());
-    let path = folder.path().join("journal.db");
-    let settings = Settings { path: path.clone(), free_bytes_min: 0, pages_max: 0 };
-    drop(Store::open(&settings, TerminalId::from_bytes([2; 16]), Millis(0)).unwrap());
+    let path = with_journal(folder.path());
     let mut journal = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     journal
         .batch_execute(
