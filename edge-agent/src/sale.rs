@@ -376,12 +376,16 @@ impl Sale {
     pub fn refunded_minor(&self) -> i64 {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.refunded_minor,
-            Stage::Cash { .. } => {
-                let given = self.kept.refunds.iter().filter(|refund| refund.state != RefundState::Failed);
-                given.map(|refund| refund.amount.minor()).sum()
-            }
+            Stage::Cash { .. } => self.refunds_minor(),
             Stage::Sending { .. } | Stage::NotSent { .. } => 0,
         }
+    }
+
+    /// What its refunds that are known here come to, but for those that failed, in minor units.
+    #[must_use]
+    pub fn refunds_minor(&self) -> i64 {
+        let given = self.kept.refunds.iter().filter(|refund| refund.state != RefundState::Failed);
+        given.map(|refund| refund.amount.minor()).sum()
     }
 
     /// What may still be given back as far as is known here, in minor units.
@@ -410,14 +414,11 @@ impl Sale {
     /// through nor failed, or core's words on the refunds and on the payment do not agree, so that one of them is older.
     #[must_use]
     pub fn is_part_in_doubt(&self) -> bool {
-        let is_final = |refund: &Refund| matches!(refund.state, RefundState::Succeeded | RefundState::Failed);
         let known = self.view().filter(|_| self.kept.split.is_some() && self.was_captured());
         known.is_some_and(|view| {
-            let back = self.kept.refunds.iter().filter(|refund| refund.state != RefundState::Failed);
-            let back: i64 = back.map(|refund| refund.amount.minor()).sum();
             // What the channel undid as a whole needs no refund of it, and holds nothing any more.
-            let agrees = view.state == PaymentState::Voided || view.refunded_minor == back;
-            !agrees || !self.kept.refunds.iter().all(is_final)
+            let agrees = view.state == PaymentState::Voided || view.refunded_minor == self.refunds_minor();
+            !agrees || !self.kept.refunds.iter().all(Refund::is_final)
         })
     }
 
@@ -475,7 +476,13 @@ impl Refund {
     /// Whether this till still has to find out what became of it.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        self.keyed_here && !matches!(self.state, RefundState::Succeeded | RefundState::Failed)
+        self.keyed_here && !self.is_final()
+    }
+
+    /// Whether it is through or has failed.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self.state, RefundState::Succeeded | RefundState::Failed)
     }
 
     fn of(view: &RefundView) -> Self {

@@ -143,9 +143,7 @@ pub fn collected_minor(part: &Sale) -> i64 {
     if !part.state().is_some_and(PaymentState::is_paid) {
         return 0;
     }
-    let back = part.kept.refunds.iter().filter(|refund| refund.state != RefundState::Failed);
-    let back: i64 = back.map(|refund| refund.amount.minor()).sum();
-    (part.kept.amount.minor() - back.max(part.refunded_minor())).max(0)
+    (part.kept.amount.minor() - part.refunds_minor().max(part.refunded_minor())).max(0)
 }
 
 /// Why nothing is decided about the whole while this part stands as it does; `None` if it is not in the way.
