@@ -186,8 +186,8 @@ async fn a_scanner_that_is_pulled_out_is_missed_and_scans_when_it_is_back() {
     assert_eq!(awaiting.status, 202, "{}", awaiting.body);
     // Half a code, and the plug is out.
     hand.write_all(&GOOD_CODE.as_bytes()[..6]).unwrap();
-    drop((hand, held));
     std::fs::remove_file(&device).unwrap();
+    drop((hand, held));
     let detail = shop.device("scanner", "failed").await;
     assert!(detail.contains("check its cable"), "{detail}");
     assert_eq!(shop.till.get("/api/sales").await["items"], json!([]), "half a code is no code");
