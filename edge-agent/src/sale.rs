@@ -11,7 +11,7 @@ mod decide;
 mod reference;
 mod show;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 

@@ -35,7 +35,8 @@ fn scan() -> Tender {
     Tender::Scan { code: ScannedCode::new("281234567890".to_owned()) }
 }
 
-fn view(version: u64, state: PaymentState) -> PaymentView {
+/// What core says of a scanned sale of 10.00.
+pub(crate) fn view(version: u64, state: PaymentState) -> PaymentView {
     PaymentView {
         id: PAYMENT,
         order: OrderId::from_bytes([9; 16]),

@@ -2,13 +2,13 @@
 
 use proptest::prelude::*;
 use saoma_protocol::{
-    Currency, OrderId, StoreId, TenantId, TerminalId,
+    Currency, TenantId, TerminalId,
     api::{Failure, PaymentState, PaymentView},
     journal::Method,
 };
 
 use super::*;
-use crate::sale::{self, Decision, Keyed, Stage as SaleStage, Tender, decide, key};
+use crate::sale::{self, Decision, Keyed, Stage as SaleStage, Tender, decide, key, tests::view};
 
 const TENANT: TenantId = TenantId::from_bytes([1; 16]);
 const TERMINAL: TerminalId = TerminalId::from_bytes([2; 16]);
@@ -81,31 +81,10 @@ fn core_says(sale: &mut Sale, state: PaymentState, refunded_minor: i64) {
     let version = sale.view().map_or(1, |view| view.version + 1);
     let view = PaymentView {
         id: sale.kept.payment,
-        order: OrderId::from_bytes([9; 16]),
-        version,
-        state,
         amount: sale.kept.amount,
         refunded_minor,
-        disputed_minor: 0,
         method: "merchant_presented".to_owned(),
-        channel: "sandbox".to_owned(),
-        channel_account: None,
-        channel_reference: None,
-        store: StoreId::from_bytes([3; 16]),
-        terminal: None,
-        counter: None,
-        cashier: None,
-        reference: None,
-        goods: Vec::new(),
-        code_url: None,
-        expires_at: None,
-        paid_late: false,
-        paid_by_hand: false,
-        needs_attention: None,
-        failure: None,
-        created_at: Millis(0),
-        updated_at: Millis(0),
-        paid_at: None,
+        ..view(version, state)
     };
     sale.kept.stage = SaleStage::Known { method: Method::MerchantPresented, view: Box::new(view), cancelling: false };
 }

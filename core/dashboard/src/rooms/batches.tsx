@@ -1,12 +1,13 @@
 // Cashiers' shifts: what should have been in the drawer and what was, what each channel came to, and where the terminal's
 // journal and core do not agree.
 
-import { Anchor, Badge, Button, Card, Center, Group, Loader, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Badge, Card, Center, Group, Loader, Stack, Table, Text, TextInput, Title } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useParams, useSearchParams } from 'react-router';
 import { api, type Batch, type BatchDetail, got } from '../api/client';
 import { isPeriod } from '../books';
 import { Differences } from '../parts/differences';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
 import { useText } from '../text/text';
@@ -60,9 +61,7 @@ export function BatchesRoom() {
         </Table.ScrollContainer>
       )}
       <LooseDays />
-      {batches.hasNextPage && (
-        <Button variant="default" loading={batches.isFetchingNextPage} onClick={() => void batches.fetchNextPage()}>{t.common.more}</Button>
-      )}
+      <More list={batches} />
     </Stack>
   );
 }

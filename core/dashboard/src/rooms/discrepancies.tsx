@@ -5,6 +5,7 @@ import { type QueryClient, type InfiniteData, useInfiniteQuery } from '@tanstack
 import { Link, useSearchParams } from 'react-router';
 import { api, type Discrepancy, got } from '../api/client';
 import { DayInput } from '../parts/day';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
 import { CLASSES, type DiscrepancyFilter, filterOf, queryOf, searchOf, STANDINGS } from '../reconciliation';
@@ -58,9 +59,7 @@ export function DiscrepanciesRoom() {
         </Group>
       )}
       {items.length > 0 && <Rows items={items} search={searchOf(filter)} />}
-      {list.hasNextPage && (
-        <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
-      )}
+      <More list={list} />
     </Stack>
   );
 }

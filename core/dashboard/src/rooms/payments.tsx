@@ -1,9 +1,10 @@
 // All payments, newest first, changing as they happen.
 
-import { Anchor, Button, Center, Group, Loader, Paper, Select, Table, Text, Title } from '@mantine/core';
+import { Anchor, Center, Group, Loader, Paper, Select, Table, Text, Title } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearchParams } from 'react-router';
 import { api, got, type PaymentPage } from '../api/client';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, StateBadge, When } from '../parts/show';
 import { FILTERS, type Filter } from '../payments';
@@ -115,11 +116,7 @@ export function PaymentsRoom() {
           </Table.ScrollContainer>
         </Paper>
       )}
-      {list.hasNextPage && (
-        <Center mt="md">
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
-        </Center>
-      )}
+      <More list={list} />
     </>
   );
 }

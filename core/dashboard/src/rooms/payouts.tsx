@@ -8,6 +8,7 @@ import { asProblem } from '../api/problem';
 import { useKeys } from '../api/wish';
 import { isPeriod } from '../books';
 import { parseMinor } from '../money/money';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
 import { yesterday } from '../reconciliation';
@@ -45,9 +46,7 @@ export function PayoutsRoom({ role, currency }: { role: Role; currency: string }
       {list.isPending && !list.isError && <Center><Loader aria-label={t.common.loading} /></Center>}
       {list.isSuccess && items.length === 0 && <Text c="dimmed" data-empty>{t.recon.payout.none}</Text>}
       {items.length > 0 && <Rows items={items} {...(mayAct ? { onReverse: setReversing } : {})} />}
-      {list.hasNextPage && (
-        <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
-      )}
+      <More list={list} />
       {entering && <Enter currency={currency} onClose={() => setEntering(false)} />}
       {reversing !== null && <Reverse payout={reversing} onClose={() => setReversing(null)} />}
     </Stack>

@@ -1,10 +1,11 @@
 // One account's lines in the order in which they were booked, each with the balance after it.
 
-import { Anchor, Button, Center, Group, Loader, Paper, Stack, Table, Text, Title } from '@mantine/core';
+import { Anchor, Center, Group, Loader, Paper, Stack, Table, Text, Title } from '@mantine/core';
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useParams, useSearchParams } from 'react-router';
 import { api, got, type Statement } from '../api/client';
 import { statementFile } from '../books';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount } from '../parts/show';
 import { useText, wordFor } from '../text/text';
@@ -83,11 +84,7 @@ export function StatementRoom() {
               </Table.Tbody>
             </Table>
           </Table.ScrollContainer>
-          {pages.hasNextPage && (
-            <Center mt="md">
-              <Button variant="default" loading={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>{t.common.more}</Button>
-            </Center>
-          )}
+          <More list={pages} />
         </Paper>
       )}
     </Stack>

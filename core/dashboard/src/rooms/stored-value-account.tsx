@@ -7,6 +7,7 @@ import { Link, useParams } from 'react-router';
 import { api, got, type StoredValueAccount, type StoredValueMovement } from '../api/client';
 import type { Person } from '../api/session';
 import { formatMinor } from '../money/money';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
 import { Unanswered } from '../parts/unanswered';
@@ -132,11 +133,7 @@ function Statement({ account, person, onReverse }: {
           </Table.ScrollContainer>
         </Paper>
       )}
-      {list.hasNextPage && (
-        <Center>
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
-        </Center>
-      )}
+      <More list={list} />
     </Stack>
   );
 }

@@ -6,6 +6,7 @@ import { useState } from 'react';
 import { Link, Outlet, useLocation, useNavigate, useSearchParams } from 'react-router';
 import { api, got, type NewStoredValueAccount, type StoredValueAccount } from '../api/client';
 import { type Intent, useIntent, useUnanswered } from '../api/intent';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
 import { AskedAgain, Unanswered } from '../parts/unanswered';
@@ -79,11 +80,7 @@ export function StoredValueRoom({ role, currency }: { role: Role; currency: stri
         <Text c="dimmed" data-empty>{reference === '' && state === null ? t.storedValue.none : t.storedValue.noneLike}</Text>
       )}
       {accounts.length > 0 && <Accounts accounts={accounts} />}
-      {list.hasNextPage && (
-        <Center>
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
-        </Center>
-      )}
+      <More list={list} />
       {opening !== null && <OpenAccount usual={currency} first={opening.again} onClose={() => setOpening(null)} />}
     </Stack>
   );

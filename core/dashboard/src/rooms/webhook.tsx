@@ -6,6 +6,7 @@ import { Fragment, useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import { api, got, type WebhookDelivery, type WebhookDeliveryState, type WebhookEndpoint } from '../api/client';
 import { useKeys } from '../api/wish';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { When } from '../parts/show';
 import { useText } from '../text/text';
@@ -186,11 +187,7 @@ function Deliveries({ endpoint }: { endpoint: WebhookEndpoint }) {
           </Table.ScrollContainer>
         </Paper>
       )}
-      {list.hasNextPage && (
-        <Center>
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
-        </Center>
-      )}
+      <More list={list} />
     </Stack>
   );
 }
