@@ -1,6 +1,7 @@
 //! What `demo --once` plays through, one after another, in one shop.
 
 mod books;
+mod cards;
 mod charges;
 mod codes;
 mod crashes;
@@ -41,6 +42,7 @@ const SCENARIOS: &[Scenario] = &[
     ("core killed between sent and answered", |shop| Box::pin(crashes::core_killed(shop))),
     ("core stopped with a call under way", |shop| Box::pin(crashes::core_stopped(shop))),
     ("terminal killed in mid-sale", |shop| Box::pin(crashes::terminal_killed(shop))),
+    ("chip at the till, acquirer, void, refund and reversal", |shop| Box::pin(cards::chip(shop))),
     ("trapping and looping plugins beside payments", |shop| Box::pin(hostile::beside_payments(shop))),
     ("the demo says where everything is, stops at Ctrl-C, and opens again", |shop| Box::pin(demo::twice(shop))),
     ("one trace from key press to scheme and back", |shop| Box::pin(observed::one_trace(shop))),

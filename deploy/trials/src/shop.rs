@@ -246,6 +246,21 @@ impl Shop {
         core
     }
 
+    /// Another far side beside the wallet, as `saoma-schemes` plays it.
+    pub fn scheme_beside(&self, name: &str, arguments: &[&str]) -> Program {
+        let mut scheme = self.programs.scheme.clone();
+        name.clone_into(&mut scheme.name);
+        scheme.log = self.premises.folder.join(format!("{name}.log"));
+        scheme.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        scheme
+    }
+
+    /// More of the terminal's environment, from its next start on.
+    pub fn terminal_gets(&mut self, settings: &[(&str, &str)]) {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.programs.terminal.environment.extend(settings);
+    }
+
     /// kill -9.
     pub async fn kill_core(&mut self) -> Result<()> {
         self.core_process.take().context("core is not running")?.kill().await.map(drop)
@@ -258,6 +273,10 @@ impl Shop {
     /// kill -9.
     pub async fn kill_terminal(&mut self) -> Result<()> {
         self.terminal_process.take().context("the terminal is not running")?.kill().await.map(drop)
+    }
+
+    pub async fn stop_terminal(&mut self) -> Result<()> {
+        self.terminal_process.take().context("the terminal is not running")?.stop().await.map(drop)
     }
 
     /// Which of core, terminal and scheme has ended without being told to.
@@ -377,7 +396,7 @@ impl Shop {
         })
     }
 
-    async fn channel_account(&self, owner: &Door, plugin: &str, name: &str, settings: &Value) -> Result<String> {
+    pub async fn channel_account(&self, owner: &Door, plugin: &str, name: &str, settings: &Value) -> Result<String> {
         let mut body = settings.clone();
         body["plugin"] = json!(plugin);
         body["name"] = json!(name);

@@ -29,8 +29,8 @@ pub fn names() -> Result<Vec<String>> {
 /// What core's tests and the demo start with. Each core compiles all that lies in its folder, and a test run starts hundreds.
 const FOR_CORE: [&str; 3] = ["sandbox", "hostile", "frozen"];
 
-/// What the demo's shop has besides: its own rules.
-const FOR_DEMO: &str = "canteen-rules";
+/// What the demo's shop has besides: its own rules, and cards.
+const FOR_DEMO: [&str; 2] = ["canteen-rules", "card"];
 
 /// Where a guest's component is, once it is built.
 pub fn component(name: &str) -> PathBuf {
@@ -58,7 +58,7 @@ pub fn build() -> Result<PathBuf> {
         }
         let demo = demo_folder();
         fs::create_dir_all(&demo)?;
-        for name in FOR_CORE.iter().chain([&FOR_DEMO]) {
+        for name in FOR_CORE.iter().chain(&FOR_DEMO) {
             fs::copy(component(name), demo.join(format!("{name}.wasm")))?;
         }
         Ok(crate::target().join("plugins"))

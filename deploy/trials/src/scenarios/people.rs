@@ -53,6 +53,12 @@ impl Cashier {
         self.sell(json!({"amount_minor": amount_minor, "method": "cash", "tendered_minor": tendered_minor})).await
     }
 
+    /// Keys a sale that a card will pay; it has no number before the card is read.
+    pub async fn keys_card(&self, amount_minor: i64) -> Result<()> {
+        let body = json!({"amount_minor": amount_minor, "method": "card"});
+        self.till.post("/api/sales", &body, &fresh_key("card")).await.map(drop)
+    }
+
     pub async fn press(&self, payment: &str, key: &str, body: &Value) -> Result<Reply> {
         self.till.call(Method::POST, &format!("/api/sales/{payment}/{key}"), Some(body), Some(&fresh_key(key))).await
     }
