@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import { agent } from './agent.mjs';
+import { counterStories } from './counter.mjs';
 import { splitStories } from './splits.mjs';
 
 const WAIT_MS = Number(process.env.WAIT_MS ?? 20_000);
@@ -60,6 +61,14 @@ const outside = () =>
   }).map((one) => one.dataset.key ?? one.id));
 const amount = () => page.locator('[data-sum="amount"]').textContent();
 const number = () => page.locator('.sale').getAttribute('data-payment');
+/** The agent's state, once it is so. */
+async function until(what, isSo) {
+  for (const end = Date.now() + WAIT_MS; Date.now() < end; await new Promise((over) => setTimeout(over, 50))) {
+    const state = await (await fetch(`${TILL}/api/state`)).json();
+    if (isSo(state)) return state;
+  }
+  throw new Error(`waited in vain for ${what}`);
+}
 const sales = async () => (await (await fetch(`${TILL}/api/sales?limit=100`)).json()).items;
 const wallet = async (path, body) =>
   (await fetch(`${WALLET}/api/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json();
@@ -590,7 +599,8 @@ if (standIn !== null) {
 }
 
 if (standIn === null) {
-  Object.assign(STORIES, splitStories({ page, press, type, think, tap, sees, screen, saleState, outside, sales, scan, customerCode }));
+  const hands = { page, press, type, think, tap, sees, seen, screen, saleState, outside, sales, scan, customerCode, until };
+  Object.assign(STORIES, splitStories(hands), counterStories(hands));
 
   STORIES['what a customer opens fits a telephone'] = async () => {
     await type('1120');
