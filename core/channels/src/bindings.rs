@@ -31,6 +31,17 @@ pub(crate) mod v0_2 {
     });
 }
 
+/// What a channel may export beside `channel`.
+pub(crate) mod settles {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.2.0",
+        world: "settles",
+        with: { "saoma:channel/types@0.2.0": crate::bindings::v0_2::saoma::channel::types },
+        exports: { default: async },
+    });
+}
+
+pub(crate) use settles::exports::saoma::channel::settlement;
 pub(crate) use v0_2::{
     exports::saoma::channel::channel as contract,
     saoma::channel::{card, clock, http, keys, kv, log, random, secrets, tcp, types},

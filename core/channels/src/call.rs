@@ -4,6 +4,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use opentelemetry::KeyValue;
+use saoma_domain::settlement::Settled;
 use saoma_protocol::{Currency, PaymentId};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
@@ -11,7 +12,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::{
-    bindings::{contract, types},
+    bindings::{contract, settlement as wit_settlement, types},
     card::{Card, CardFault, KeptCard, OpenCard},
     convert,
     engine::TICK_MS,
@@ -30,6 +31,7 @@ use crate::{
     package::Vetted,
     ports::ChannelCaller,
     registry::{ContentHash, Plugin},
+    settlement::{self, Batch, Row},
     versions::{Guest, Pre},
 };
 
@@ -233,6 +235,47 @@ impl ChannelCaller for Host {
         .await
     }
 
+    async fn settle(&self, account: &Account, batch: &Batch) -> Result<Settled, Failure> {
+        let wit = settlement::batch(batch);
+        self.call(
+            account,
+            Call::new("settle", None, None),
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.settle(store, account, &wit).await })
+            },
+            settlement::settled,
+        )
+        .await
+    }
+
+    async fn upload(&self, account: &Account, batch: &Batch, rows: &[Row]) -> Result<(), Failure> {
+        let card = rows.iter().find_map(|row| row.card.as_ref());
+        let wit = settlement::batch(batch);
+        let rows: Vec<_> = rows.iter().map(settlement::row).collect();
+        self.call(
+            account,
+            Call::new("upload", None, None).about(card),
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.upload(store, account, &wit, &rows).await })
+            },
+            Ok,
+        )
+        .await
+    }
+
+    async fn finish(&self, account: &Account, batch: &Batch) -> Result<Settled, Failure> {
+        let wit = settlement::batch(batch);
+        self.call(
+            account,
+            Call::new("finish", None, None),
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.finish(store, account, &wit).await })
+            },
+            settlement::settled,
+        )
+        .await
+    }
+
     async fn self_test(&self, account: &Account) -> Result<String, Failure> {
         let call = Call::new("self-test", None, None);
         self.call(
@@ -286,13 +329,14 @@ impl<'a> Call<'a> {
         Self { card: card.map(About::Kept), ..self }
     }
 
-    /// The card in the clear. A kept one that does not open any more (the account got another base key) is none to a question or a
-    /// reversal: what was sent must be undone whatever became of the key, and names the sale, not the card.
+    /// The card in the clear. A kept one that does not open any more (the account got another base key) is none to a question, a
+    /// reversal or a row of a batch: what was sent must be undone or named whatever became of the key, and is known by the sale, not the
+    /// card.
     fn opened(&self, account: &Account, manifest: &Manifest) -> Result<Option<Arc<OpenCard>>, CardFault> {
         let opened = match self.card {
             Some(About::Presented(card)) => OpenCard::of(card, manifest, &account.secrets)?,
             Some(About::Kept(card)) => match OpenCard::of_kept(card, manifest, &account.secrets) {
-                Err(fault) if matches!(self.function, "query" | "cancel") => {
+                Err(fault) if matches!(self.function, "query" | "cancel" | "upload") => {
                     tracing::warn!(error = %fault, "the card of a payment does not open any more");
                     return Ok(None);
                 }
@@ -436,18 +480,25 @@ impl Host {
 
     /// Asks a plugin for its manifest, with nothing to call.
     pub(crate) async fn describe(&self, pre: &Pre) -> Result<types::Manifest, Failure> {
+        self.ask_of_nobody(pre, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
+            Box::pin(async move { guest.describe(store).await })
+        })
+        .await
+    }
+
+    /// Asks what its settlement has room for, with nothing to call; `None` if it does not settle.
+    pub(crate) async fn settlement_terms(&self, pre: &Pre) -> Result<Option<wit_settlement::SettlementTerms>, Failure> {
+        self.ask_of_nobody(pre, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
+            Box::pin(async move { guest.settlement_terms(store).await })
+        })
+        .await
+    }
+
+    /// What a plugin says of itself: no account, no capability.
+    async fn ask_of_nobody<T: Send>(&self, pre: &Pre, ask: impl Ask<T>) -> Result<T, Failure> {
         let nobody = types::Account { id: String::new(), settings_json: String::new(), notify_url: String::new() };
         let state = self.state(Budget::new(self.config.memory_bytes_max), None);
-        let described = self.run_fresh(
-            pre,
-            state,
-            DESCRIBE_TIMEOUT_MS,
-            &nobody,
-            |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
-                Box::pin(async move { guest.describe(store).await })
-            },
-        );
-        Ok(described.await?.words)
+        Ok(self.run_fresh(pre, state, DESCRIBE_TIMEOUT_MS, &nobody, ask).await?.words)
     }
 
     /// A fresh store and instance, one function, and both are gone again, on every way out: also when this future is dropped.

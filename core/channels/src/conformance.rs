@@ -20,6 +20,7 @@ mod laws;
 mod play;
 mod report;
 mod rules;
+mod settling;
 mod table;
 mod told;
 mod world;

@@ -37,7 +37,7 @@ pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     text.chars().take(chars_max).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn money(amount: Amount) -> wit::Money {
+pub(crate) fn money(amount: Amount) -> wit::Money {
     wit::Money { minor: amount.minor(), currency: amount.currency().code().to_owned() }
 }
 
@@ -345,7 +345,7 @@ fn bounded(what: &str, text: String, chars_max: usize) -> Result<String, Failure
     Ok(text)
 }
 
-fn bad(why: impl Into<String>) -> Failure {
+pub(crate) fn bad(why: impl Into<String>) -> Failure {
     Failure::BadAnswer { why: why.into() }
 }
 

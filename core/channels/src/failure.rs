@@ -147,6 +147,8 @@ pub enum InstallError {
     Describe(#[source] Failure),
     #[error("the plugin's description cannot be accepted")]
     Manifest(#[from] crate::manifest::ManifestError),
+    #[error("its batches would have {0} rows; the terms of its settlement must say 1 to 100,000")]
+    BatchRows(u32),
     #[error("the component is not what its package says")]
     Package(#[from] crate::package::VetError),
 }

@@ -44,6 +44,7 @@ use crate::{
     places::Places,
     ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
     registry::{self, CodeCache, ContentHash, Origin, Plugin, Share},
+    settlement::SettlementTerms,
     versions::{self, Pre, World},
 };
 
@@ -328,7 +329,12 @@ impl Host {
         let (component, origin) = self.load(bytes).await?;
         let pre = Pre::new(&self.engine, &self.linker, &component)?;
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
-        let manifest = Arc::new(Manifest::check(described)?);
+        let mut manifest = Manifest::check(described)?;
+        if pre.settles() {
+            let terms = self.settlement_terms(&pre).await.map_err(InstallError::Describe)?;
+            manifest.settlement = terms.map(SettlementTerms::check).transpose()?;
+        }
+        let manifest = Arc::new(manifest);
         tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, contract = pre.version(), hash = %content_hash, origin = ?origin, "plugin installed");
         let share = self.share_of(&manifest.id);
         Ok(Arc::new(Plugin { manifest, content_hash, origin, pre, share }))

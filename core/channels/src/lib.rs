@@ -42,6 +42,7 @@ mod ports;
 mod registry;
 mod secret;
 mod settings;
+pub mod settlement;
 mod versions;
 
 pub use call::{NOTIFICATION_BYTES_MAX, QUEUE_WAIT_MS_MAX};

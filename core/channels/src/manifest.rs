@@ -9,6 +9,7 @@ use semver::Version;
 use crate::{
     bindings::types as wit,
     settings::{SchemaError, SettingsSchema},
+    settlement::SettlementTerms,
 };
 
 /// A manifest that has been checked. Plain data: nothing in it leads back to the plugin.
@@ -30,6 +31,8 @@ pub struct Manifest {
     pub cadence: Cadence,
     /// With [`Capability::Bills`], and with it alone.
     pub bills: Option<BillTerms>,
+    /// Of a component that exports `settlement`. Not from `describe`: the host looks at the component.
+    pub settlement: Option<SettlementTerms>,
 }
 
 impl Manifest {
@@ -198,6 +201,7 @@ impl Manifest {
             hosts,
             cadence,
             bills,
+            settlement: None,
         })
     }
 }

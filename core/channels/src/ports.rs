@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use saoma_domain::settlement::Settled;
 use saoma_protocol::{ChannelAccountId, Millis};
 
 use zeroize::Zeroizing;
@@ -22,6 +23,7 @@ use crate::{
     },
     package::Vetted,
     registry::{ContentHash, Plugin},
+    settlement::{Batch, Row},
 };
 
 /// Calls channels. [`crate::Host`] does it with plugins; a simulation with whatever it likes.
@@ -103,6 +105,21 @@ pub trait ChannelCaller: Send + Sync {
 
     /// One page of the bill of a day (`YYYY-MM-DD` in the scheme's time zone).
     async fn fetch_bill(&self, account: &Account, day: &str, cursor: Option<&str>) -> Result<BillPage, Failure>;
+
+    /// Sends a batch's totals. For channels of which [`Manifest::settlement`] is known, as the next two.
+    async fn settle(&self, _account: &Account, _batch: &Batch) -> Result<Settled, Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    /// Sends rows of a batch that differs: at most [`crate::settlement::ROWS_MAX`], one alone if the channel takes cards.
+    async fn upload(&self, _account: &Account, _batch: &Batch, _rows: &[Row]) -> Result<(), Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    /// Ends a batch's upload.
+    async fn finish(&self, _account: &Account, _batch: &Batch) -> Result<Settled, Failure> {
+        Err(Failure::Unsupported)
+    }
 
     /// Whether the account works, without moving money; the text is for the merchant.
     async fn self_test(&self, account: &Account) -> Result<String, Failure>;

@@ -5,17 +5,21 @@ mod v0_1;
 
 use wasmtime::{
     Engine, Store,
-    component::{Component, HasSelf, Linker, types::ComponentItem},
+    component::{Component, HasSelf, InstancePre, Linker, types::ComponentItem},
 };
 
 use crate::{
-    bindings::{self, contract, types},
+    bindings::{self, contract, settlement, types},
     failure::InstallError,
     host::CallState,
+    settlement::not_exported,
 };
 
 /// What a component must export, but for the version.
 const EXPORT: &str = "saoma:channel/channel@";
+
+/// What a channel exports that settles batches; since the newest version.
+const EXPORT_OF_SETTLEMENT: &str = "saoma:channel/settlement@0.2.0";
 
 /// What rules must export, but for the version.
 const EXPORT_OF_RULES: &str = "saoma:channel/extension@";
@@ -53,7 +57,33 @@ pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<
 /// A component that is ready to be instantiated, of either version.
 pub(crate) enum Pre {
     V0_1(bindings::v0_1::PaymentChannelPre<CallState>),
-    V0_2(bindings::v0_2::PaymentChannelPre<CallState>),
+    V0_2(Newest),
+}
+
+/// A component of the newest version, with what it may have beside a channel.
+pub(crate) struct Newest {
+    pub(crate) pre: InstancePre<CallState>,
+    channel: bindings::v0_2::PaymentChannelIndices,
+    settles: Option<bindings::settles::SettlesIndices>,
+}
+
+impl Newest {
+    fn new(engine: &Engine, pre: InstancePre<CallState>) -> wasmtime::Result<Self> {
+        let exported = pre.component().component_type();
+        let settles = exported.exports(engine).any(|(name, _)| name == EXPORT_OF_SETTLEMENT);
+        Ok(Self {
+            channel: bindings::v0_2::PaymentChannelIndices::new(&pre)?,
+            settles: settles.then(|| bindings::settles::SettlesIndices::new(&pre)).transpose()?,
+            pre,
+        })
+    }
+
+    async fn instantiate(&self, store: &mut Store<CallState>) -> wasmtime::Result<Guest> {
+        let instance = self.pre.instantiate_async(&mut *store).await?;
+        let channel = self.channel.load(&mut *store, &instance)?;
+        let settles = self.settles.as_ref().map(|settles| settles.load(&mut *store, &instance)).transpose()?;
+        Ok(Guest::V0_2 { channel, settles })
+    }
 }
 
 impl Pre {
@@ -81,7 +111,7 @@ impl Pre {
         if version == VERSIONS[0] {
             bindings::v0_1::PaymentChannelPre::new(pre).map(Self::V0_1).map_err(unfit)
         } else {
-            bindings::v0_2::PaymentChannelPre::new(pre).map(Self::V0_2).map_err(unfit)
+            Newest::new(engine, pre).map(Self::V0_2).map_err(unfit)
         }
     }
 
@@ -93,18 +123,23 @@ impl Pre {
         }
     }
 
+    /// Whether it exports what settles batches.
+    pub(crate) const fn settles(&self) -> bool {
+        matches!(self, Self::V0_2(Newest { settles: Some(_), .. }))
+    }
+
     pub(crate) async fn instantiate(&self, store: &mut Store<CallState>) -> wasmtime::Result<Guest> {
-        Ok(match self {
-            Self::V0_1(pre) => Guest::V0_1(pre.instantiate_async(store).await?),
-            Self::V0_2(pre) => Guest::V0_2(pre.instantiate_async(store).await?),
-        })
+        match self {
+            Self::V0_1(pre) => Ok(Guest::V0_1(pre.instantiate_async(store).await?)),
+            Self::V0_2(newest) => newest.instantiate(store).await,
+        }
     }
 }
 
 /// One instance. Its functions are the contract's, with the types of the newest version.
 pub(crate) enum Guest {
     V0_1(bindings::v0_1::PaymentChannel),
-    V0_2(bindings::v0_2::PaymentChannel),
+    V0_2 { channel: bindings::v0_2::PaymentChannel, settles: Option<bindings::settles::Settles> },
 }
 
 type Answered<T> = wasmtime::Result<Result<T, types::Error>>;
@@ -113,7 +148,7 @@ impl Guest {
     pub(crate) async fn describe(&self, store: &mut Store<CallState>) -> wasmtime::Result<types::Manifest> {
         match self {
             Self::V0_1(guest) => Ok(guest.saoma_channel_channel().call_describe(store).await?.into()),
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_describe(store).await,
+            Self::V0_2 { channel, .. } => channel.saoma_channel_channel().call_describe(store).await,
         }
     }
 
@@ -128,7 +163,7 @@ impl Guest {
                 let order = v0_1::order(order, account);
                 v0_1::answered(guest.saoma_channel_channel().call_create(store, &account.into(), &order).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_create(store, account, order).await,
+            Self::V0_2 { channel, .. } => channel.saoma_channel_channel().call_create(store, account, order).await,
         }
     }
 
@@ -144,7 +179,9 @@ impl Guest {
                 let order = v0_1::order(order, account);
                 v0_1::answered(guest.saoma_channel_channel().call_charge(store, &account.into(), &order, code).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_charge(store, account, order, code).await,
+            Self::V0_2 { channel, .. } => {
+                channel.saoma_channel_channel().call_charge(store, account, order, code).await
+            }
         }
     }
 
@@ -159,7 +196,7 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_query(store, &account.into(), &order.number).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_query(store, account, order).await,
+            Self::V0_2 { channel, .. } => channel.saoma_channel_channel().call_query(store, account, order).await,
         }
     }
 
@@ -174,7 +211,7 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_cancel(store, &account.into(), &order.number).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_cancel(store, account, order).await,
+            Self::V0_2 { channel, .. } => channel.saoma_channel_channel().call_cancel(store, account, order).await,
         }
     }
 
@@ -189,7 +226,7 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_refund(store, &account.into(), &refund.into()).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_refund(store, account, refund).await,
+            Self::V0_2 { channel, .. } => channel.saoma_channel_channel().call_refund(store, account, refund).await,
         }
     }
 
@@ -204,7 +241,9 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_query_refund(store, &account.into(), &refund.into()).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_query_refund(store, account, refund).await,
+            Self::V0_2 { channel, .. } => {
+                channel.saoma_channel_channel().call_query_refund(store, account, refund).await
+            }
         }
     }
 
@@ -220,7 +259,9 @@ impl Guest {
                 let outcome = guest.call_parse_notification(store, &account.into(), &message.into()).await?;
                 Ok(outcome.map(Into::into).map_err(Into::into))
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_parse_notification(store, account, message).await,
+            Self::V0_2 { channel, .. } => {
+                channel.saoma_channel_channel().call_parse_notification(store, account, message).await
+            }
         }
     }
 
@@ -236,7 +277,9 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_fetch_bill(store, &account.into(), day, cursor).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_fetch_bill(store, account, day, cursor).await,
+            Self::V0_2 { channel, .. } => {
+                channel.saoma_channel_channel().call_fetch_bill(store, account, day, cursor).await
+            }
         }
     }
 
@@ -245,7 +288,63 @@ impl Guest {
             Self::V0_1(guest) => {
                 v0_1::answered(guest.saoma_channel_channel().call_self_test(store, &account.into()).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_self_test(store, account).await,
+            Self::V0_2 { channel, .. } => channel.saoma_channel_channel().call_self_test(store, account).await,
+        }
+    }
+
+    /// The interface by which it settles batches.
+    fn settlement(&self) -> Option<&settlement::Guest> {
+        match self {
+            Self::V0_2 { settles: Some(settles), .. } => Some(settles.saoma_channel_settlement()),
+            Self::V0_1(_) | Self::V0_2 { settles: None, .. } => None,
+        }
+    }
+
+    /// `None` if it does not settle.
+    pub(crate) async fn settlement_terms(
+        &self,
+        store: &mut Store<CallState>,
+    ) -> wasmtime::Result<Option<settlement::SettlementTerms>> {
+        match self.settlement() {
+            Some(guest) => guest.call_terms(store).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn settle(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        batch: &settlement::Batch,
+    ) -> Answered<settlement::Settled> {
+        match self.settlement() {
+            Some(guest) => guest.call_settle(store, account, batch).await,
+            None => not_exported(),
+        }
+    }
+
+    pub(crate) async fn upload(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        batch: &settlement::Batch,
+        rows: &[settlement::Row],
+    ) -> Answered<()> {
+        match self.settlement() {
+            Some(guest) => guest.call_upload(store, account, batch, rows).await,
+            None => not_exported(),
+        }
+    }
+
+    pub(crate) async fn finish(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        batch: &settlement::Batch,
+    ) -> Answered<settlement::Settled> {
+        match self.settlement() {
+            Some(guest) => guest.call_finish(store, account, batch).await,
+            None => not_exported(),
         }
     }
 }

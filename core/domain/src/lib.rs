@@ -13,4 +13,5 @@ pub mod payment;
 pub mod recon;
 pub mod refund;
 pub mod routing;
+pub mod settlement;
 pub mod stored_value;

@@ -48,6 +48,7 @@ struct Inner {
     peers: Peers,
     outbox: Notify,
     resolver: Notify,
+    settlement: Notify,
     webhooks: Notify,
     news: broadcast::Sender<TenantId>,
     in_flight: TaskTracker,
@@ -89,6 +90,7 @@ impl App {
             peers,
             outbox,
             resolver,
+            settlement: Notify::new(),
             webhooks,
             news,
             in_flight: TaskTracker::new(),
@@ -204,6 +206,11 @@ impl App {
         self.tell_others(Bell::Resolver);
     }
 
+    /// A batch was closed: this node settles it. Others look by their clock.
+    pub fn wake_settlement(&self) {
+        self.0.settlement.notify_one();
+    }
+
     /// Something happened that the tenant's live views show.
     pub fn news_of(&self, tenant: TenantId) {
         self.news_here(tenant);
@@ -280,5 +287,9 @@ impl App {
 
     pub(crate) fn resolver_bell(&self) -> &Notify {
         &self.0.resolver
+    }
+
+    pub(crate) fn settlement_bell(&self) -> &Notify {
+        &self.0.settlement
     }
 }

@@ -29,6 +29,7 @@ pub mod rotation;
 pub mod secrets;
 pub mod serve;
 pub mod session_keys;
+pub mod settlement;
 pub mod shared_clock;
 pub mod stored_value;
 pub mod telemetry;

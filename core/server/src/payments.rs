@@ -28,6 +28,7 @@ pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub(crate) use call::{CLOCKS_APART_MS, ready as channel_of_account};
 pub use call::{Channel, channel_of};
 pub use cards::CARDS_KEPT_MS;
+pub(crate) use cards::of_stored as card_of_stored;
 pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, collect, repeated};
@@ -91,6 +92,9 @@ pub enum PaymentError {
     /// Another payment has this very reading of a card. Nothing was changed.
     #[error("this reading of the card paid before")]
     CardUsed,
+    /// The account's batch is on its way to the scheme. Nothing was changed.
+    #[error("the batch of this channel account is being settled")]
+    BatchClosing,
     /// The package that began the payment cannot be loaded on this node now. Nothing was changed.
     #[error("the payment's package cannot be loaded here: {0}")]
     PackageNotHere(String),

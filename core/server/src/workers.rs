@@ -14,6 +14,7 @@ pub mod outbox;
 mod packages;
 mod reconcile;
 pub mod resolver;
+pub mod settlement;
 pub mod terminal_leg;
 mod webhooks;
 
@@ -49,6 +50,7 @@ impl Workers {
         let (peers, hearing) = (app.clone(), stopping.clone());
         tasks.spawn(async move { peers.peers().keep(|bell| peers.hear(bell), hearing).await });
         tasks.spawn(reconcile::run(app.clone(), stopping.clone()));
+        tasks.spawn(settlement::run(app.clone(), stopping.clone()));
         tasks.spawn(terminal_leg::run(app.clone(), stopping.clone()));
         tasks.spawn(anchors::run(app.clone(), stopping.clone()));
         tasks.spawn(disputes::run(app.clone(), stopping.clone()));

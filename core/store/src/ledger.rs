@@ -251,7 +251,7 @@ fn last_booked_at(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Option<i64>, S
 }
 
 /// The last set that came into the books before `moment`; 0 if there is none.
-fn last_set_before(tx: &mut Tx<'_>, scope: &TenantScope, moment: Millis) -> Result<i64, StoreError> {
+pub(crate) fn last_set_before(tx: &mut Tx<'_>, scope: &TenantScope, moment: Millis) -> Result<i64, StoreError> {
     let id: Option<i64> = tx.run(scope, |conn| {
         posting_sets::table
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))

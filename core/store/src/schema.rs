@@ -4,11 +4,13 @@ mod cashier;
 mod dispute;
 mod package;
 mod reconciliation;
+mod settlement;
 
 pub use cashier::*;
 pub use dispute::*;
 pub use package::*;
 pub use reconciliation::*;
+pub use settlement::*;
 
 diesel::table! {
     tenants (id) {

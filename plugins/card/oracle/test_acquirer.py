@@ -36,7 +36,7 @@ class Terminal:
 
     def ask(self, kind, fields, tamper=None):
         fields = {"h": "6000060000603100311003", "t": kind, "41": "10000019", "42": "850100082410002", **fields}
-        with_mac = kind in ("0200", "0220", "0400")
+        with_mac = kind in ("0200", "0220", "0400", "0500", "0320")
         if with_mac:
             fields["64"] = "00" * 8
         message = wire.encode(fields)
@@ -90,6 +90,33 @@ class Acquirer(unittest.TestCase):
         for _ in range(2):
             self.assertEqual(terminal.ask("0400", reversal)[1]["39"], "00")
         self.assertEqual(terminal.ask("0400", {**reversal, "11": "000009"})[1]["39"], "25")
+
+    def closes_a_batch(self, kind):
+        terminal = Terminal(kind)
+        self.addCleanup(terminal.close)
+        terminal.sign_on()
+        self.assertEqual(terminal.ask("0200", terminal.sale("000002"))[1]["39"], "00")
+        totals = lambda minor: f"{minor:012}001" + "0" * 15 + "0" + "0" * 31
+        settle = lambda trace, minor: {"11": trace, "48": totals(minor), "49": "156", "60": "00000001201", "63": "01 "}
+        message, differs = terminal.ask("0500", settle("000003", 1251))
+        self.assertEqual((differs["t"], differs["39"], differs["48"][30], differs["48"][61]), ("0510", "00", "2", "1"))
+        self.assertEqual(message[-8:], terminal.tag(message[11:-8]))
+        self.assertEqual(wire.encode(differs), message)
+        row = "0100000002" + CARD.ljust(20, "0") + "000000001250"
+        self.assertEqual(terminal.ask("0320", {"11": "000004", "48": row, "60": "00000001201"})[1]["39"], "00")
+        _, end = terminal.ask("0320", {"11": "000005", "48": "0001", "60": "00000001207"})
+        self.assertEqual((end["t"], end["39"]), ("0330", "00"))
+        # The batch is over, and a tampered total has no MAC.
+        self.assertEqual(terminal.ask("0500", settle("000006", 1250))[1]["39"], "77")
+        tampered = lambda message: message.replace(bytes.fromhex("000000001250"), bytes.fromhex("000000009250"))
+        _, refused = terminal.ask("0500", settle("000007", 1250), tampered)
+        self.assertEqual((refused["39"], "64" in refused), ("A0", False))
+
+    def test_batch_under_unionpay_ecb(self):
+        self.closes_a_batch("unionpay-ecb")
+
+    def test_batch_under_retail(self):
+        self.closes_a_batch("retail")
 
     def test_unionpay_ecb(self):
         self.story("unionpay-ecb")

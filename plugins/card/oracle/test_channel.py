@@ -23,6 +23,10 @@ FIELDS = {
     "void": MONEY | {2, 14, 37, 38, 61},
     "reversal_of_void": MONEY | {2, 14, 39, 61},
     "refund": MONEY | {2, 14, 37, 38, 61, 63},
+    "settlement": {11, 41, 42, 48, 49, 60, 63, 64},
+    "upload": {11, 41, 42, 48, 60, 64},
+    "upload_without_card": {11, 41, 42, 48, 60, 64},
+    "upload_end": {11, 41, 42, 48, 60, 64},
     "sign_on": {11, 41, 42, 60, 63},
     "sign_on_with_serial_number": {11, 41, 42, 60, 62, 63},
 }
@@ -59,6 +63,21 @@ class Sent(unittest.TestCase):
         void = wire.decode(sent(SNAPSHOTS / "it__void.snap"))
         self.assertEqual([void[key] for key in ("t", "3", "11", "37", "38", "61")],
                          ["0200", "200000", "000404", "000000000007", "A00007", "0000240004031126"])
+
+    def test_a_batch_is_closed_as_it_should(self):
+        read = lambda name: wire.decode(sent(SNAPSHOTS / f"it__{name}.snap"))
+        settlement = read("settlement")
+        self.assertEqual([settlement[key] for key in ("t", "11", "49", "60", "63")],
+                         ["0500", "000406", "156", "00000024201", "01 "])
+        # Debits, credits, flag; the same of foreign cards.
+        self.assertEqual(settlement["48"], "000000125050012" "000000000500001" "0" + "0" * 31)
+        row = read("upload")
+        # One row: a home card, the sale's trace number, room for its number, its amount.
+        self.assertEqual([row[key] for key in ("t", "11", "48", "60")],
+                         ["0320", "000407", "01" "00" "000403" + "0" * 20 + "000000001250", "00000024201"])
+        self.assertEqual(read("upload_without_card")["48"], row["48"])
+        end = read("upload_end")
+        self.assertEqual([end[key] for key in ("t", "11", "48", "60")], ["0320", "000408", "0013", "00000024207"])
 
     def test_a_tampered_one_is_refused(self):
         message = bytearray(sent(SNAPSHOTS / "it__sale_chip.snap"))

@@ -17,6 +17,7 @@ use crate::{
         settings::Mac,
     },
     record::{State, Unanswered},
+    settlement::OnItsWay,
 };
 
 /// The secrets.
@@ -238,7 +239,7 @@ impl<'a> Desk<'a> {
     }
 
     /// So that the next message is after a sign-on.
-    fn forget_session(&self) {
+    pub fn forget_session(&self) {
         if let Err(error) = self.host.delete(&self.session_key()) {
             self.host.log(log::Level::Warn, &format!("the sign-on that the acquirer asks for must wait: {error:?}"));
         }
@@ -331,6 +332,27 @@ impl<'a> Desk<'a> {
         if let Err(error) = self.keep(number, state) {
             self.host.log(log::Level::Warn, &format!("what came of {number} could not be kept: {error:?}"));
         }
+    }
+
+    /// The settlement on its way, or the last one.
+    ///
+    /// # Errors
+    /// `not-sent`: it cannot be read now.
+    pub fn settlement(&self) -> Result<Option<OnItsWay>, Error> {
+        let kept = self.host.get(&self.settlement_key()).map_err(|error| unkept(&error))?;
+        let unread = || not_sent("what is kept of the batch on its way cannot be read");
+        kept.map(|bytes| serde_json::from_slice(&bytes).map_err(|_| unread())).transpose()
+    }
+
+    /// # Errors
+    /// `not-sent`: it could not be written down.
+    pub fn keep_settlement(&self, kept: &OnItsWay) -> Result<(), Error> {
+        // Plain texts and numbers: writing them cannot fail.
+        self.set(&self.settlement_key(), &serde_json::to_vec(kept).unwrap_or_default())
+    }
+
+    fn settlement_key(&self) -> String {
+        format!("settlement/{}", self.settings.terminal_number)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), Error> {

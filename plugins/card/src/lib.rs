@@ -1,7 +1,7 @@
 //! The `card` channel: ISO 8583 to a card acquirer, as China UnionPay's terminals speak it.
 //!
 //! It never sees a card: it says where number, track and PIN go, and the host writes them ([`desk`]). [`messages`] is the wire,
-//! pure; [`payment`] and [`refund`] say what is sent when, and what may be believed; [`record`] is what must be found again, [`turn`]
+//! pure; [`payment`], [`refund`] and [`settlement`] say what is sent when, and what may be believed; [`record`] is what must be found again, [`turn`]
 //! which of two calls at once may send.
 
 mod desk;
@@ -10,16 +10,19 @@ pub mod messages;
 mod payment;
 mod record;
 mod refund;
+mod settlement;
 #[cfg(test)]
 mod stories;
 mod turn;
 
 use desk::{CERTIFICATES, DATA_KEY, Desk, MASTER_KEY, PIN_KEY};
 use host::Wasm;
+use messages::batch::ROWS_MAX;
 use saoma_channel_sdk::{
     Account, BillPage, Cadence, Capability, Created, Error, Guest, HostPattern, HttpMessage, KnownOrder, Manifest,
     NotificationError, NotificationOutcome, Order, PaymentAnswer, RefundAnswer, RefundOrder, SecretKind, SecretSpec,
     card::presented,
+    settlement::{Batch, Row, Settled, SettlementTerms},
 };
 
 pub struct Card;
@@ -107,6 +110,26 @@ impl Guest for Card {
     }
 }
 
+impl saoma_channel_sdk::settlement::Guest for Card {
+    fn terms() -> SettlementTerms {
+        SettlementTerms { rows_max: ROWS_MAX }
+    }
+
+    fn settle(account: Account, batch: Batch) -> Result<Settled, Error> {
+        settlement::settle(&Desk::open(&Wasm, &account, None)?, &batch)
+    }
+
+    fn upload(account: Account, batch: Batch, rows: Vec<Row>) -> Result<(), Error> {
+        settlement::upload(&Desk::open(&Wasm, &account, presented())?, &batch, &rows)
+    }
+
+    fn finish(account: Account, batch: Batch) -> Result<Settled, Error> {
+        settlement::finish(&Desk::open(&Wasm, &account, None)?, &batch)
+    }
+}
+
 // Only a component exports them: a native library with these symbol names would be of no use to anyone.
 #[cfg(target_arch = "wasm32")]
 saoma_channel_sdk::export!(Card);
+#[cfg(target_arch = "wasm32")]
+saoma_channel_sdk::settlement::export!(Card);

@@ -1,7 +1,8 @@
 //! The acquirer's wire, pure: what is sent, what an answer means.
 //!
-//! [`build`] makes messages, [`codec`] makes bytes of them, [`read`] looks at answers. No host in here.
+//! [`build`] makes messages, [`batch`] those that close a batch, [`codec`] makes bytes of them, [`read`] looks at answers. No host in here.
 
+pub mod batch;
 pub mod build;
 pub mod codec;
 mod moment;

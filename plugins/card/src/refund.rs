@@ -52,7 +52,7 @@ fn give_back(desk: &Desk, refund: &RefundOrder) -> Result<RefundAnswer, Error> {
             Heard::Answered(said) => {
                 let state = match verdict(&said.code) {
                     Verdict::Approved => State::Approved(Approval {
-                        reference: said.retrieval,
+                        reference: said.approved(&sent, &desk.settings).text(),
                         minor: sent.minor,
                         at_ms: said.at_ms,
                         doubted: false,

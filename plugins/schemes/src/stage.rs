@@ -22,7 +22,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
 pub(crate) use door::spawn;
-pub use door::{FarSide, Notification, OrderSeen, Running, Script, Unplayable, open_door, start};
+pub use door::{BatchSeen, FarSide, Notification, OrderSeen, Running, Script, Unplayable, open_door, start};
 pub use fault::{Act, Fault};
 pub use spoil::leave;
 pub(crate) use spoil::unanswered;

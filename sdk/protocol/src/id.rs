@@ -153,6 +153,8 @@ ids! {
     PayoutId = "pyo";
     /// What a terminal keyed between signing on and closing the batch.
     BatchId = "bat";
+    /// What a channel account comes to between two settlements at the scheme; also the batch's number there.
+    SettlementBatchId = "stb";
     /// What a holder has paid in and not spent, at the tenant that issues it.
     StoredValueAccountId = "sva";
     /// One change of such an account's balance.

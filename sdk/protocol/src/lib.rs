@@ -18,9 +18,9 @@ pub mod topic;
 
 pub use id::{
     ApiKeyId, BatchId, CashierId, ChannelAccountId, DiscrepancyId, DisputeId, GoodsId, HandSettlementId, OrderId,
-    PaymentId, PayoutId, ReconciliationId, RefundId, Sequence, SessionId, StoreId, StoredValueAccountId,
-    StoredValueMovementId, TaxRateId, TenantId, TerminalId, UserId, WebhookDeliveryId, WebhookEndpointId,
-    WebhookEventId,
+    PaymentId, PayoutId, ReconciliationId, RefundId, Sequence, SessionId, SettlementBatchId, StoreId,
+    StoredValueAccountId, StoredValueMovementId, TaxRateId, TenantId, TerminalId, UserId, WebhookDeliveryId,
+    WebhookEndpointId, WebhookEventId,
 };
 pub use money::{Amount, Currency, Money};
 pub use time::Millis;

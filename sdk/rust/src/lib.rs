@@ -36,6 +36,7 @@ pub mod extension;
 mod failed;
 mod money;
 mod seal;
+pub mod settlement;
 mod sign;
 pub mod tcp;
 mod text;

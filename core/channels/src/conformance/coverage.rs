@@ -59,9 +59,14 @@ const SECRETS: &str = "secrets";
 /// The word for having codes, of either side. What takes cards alone cannot be asked about them: an acquirer's wire has no question.
 const CODES: &str = "codes";
 
-/// What the cases' needs are held to: the manifest's capabilities as the contract spells them, and `secrets` if it lists any.
+/// The word for exporting `settlement`, which no manifest says.
+pub(super) const SETTLEMENT: &str = "settlement";
+
+/// What the cases' needs are held to: the manifest's capabilities as the contract spells them, `settlement` if the component exports
+/// it, and `secrets` if the manifest lists any.
 pub(crate) fn offers(manifest: &Manifest) -> BTreeSet<String> {
-    offered(manifest.capabilities.iter().copied().map(word), !manifest.secrets.is_empty())
+    let settles = manifest.settlement.map(|_| SETTLEMENT.to_owned());
+    offered(manifest.capabilities.iter().copied().map(word).chain(settles), !manifest.secrets.is_empty())
 }
 
 pub(super) fn offered(capabilities: impl Iterator<Item = String>, has_secrets: bool) -> BTreeSet<String> {

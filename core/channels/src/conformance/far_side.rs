@@ -101,6 +101,13 @@ pub(super) struct Books {
     pub given_back_minor: i64,
 }
 
+/// A batch that is over in the far side's books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct BatchBooks {
+    pub balanced: bool,
+    pub uploaded: u32,
+}
+
 /// A request that the far side heard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
@@ -226,6 +233,15 @@ impl FarSide {
             return Ok(None);
         }
         read(&path, answer).await.map(Some)
+    }
+
+    /// The batches that are over, oldest first.
+    pub(super) async fn batches(&self) -> Result<Played<Vec<BatchBooks>>, FarSideError> {
+        let answer = self.send(reqwest::Method::GET, "/batches", None).await?;
+        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+            return Ok(Played::Unplayable("it has no GET /batches".to_owned()));
+        }
+        read("/batches", answer).await.map(Played::Done)
     }
 
     pub(super) async fn notification(

@@ -68,7 +68,12 @@ impl Inspection {
             contract: plugin.pre.version().to_owned(),
             content_hash: plugin.content_hash.to_string(),
             bytes,
-            capabilities: manifest.capabilities.iter().map(|offered| coverage::word(*offered)).collect(),
+            capabilities: manifest
+                .capabilities
+                .iter()
+                .map(|offered| coverage::word(*offered))
+                .chain(manifest.settlement.map(|_| coverage::SETTLEMENT.to_owned()))
+                .collect(),
             currencies: manifest.currencies.iter().map(ToString::to_string).collect(),
             claims: manifest.claims.iter().map(claim).collect(),
             hosts: manifest.hosts.iter().map(place).collect(),
@@ -95,7 +100,7 @@ impl Inspection {
 fn imports(host: &Host, plugin: &Plugin) -> Vec<String> {
     let component = match &plugin.pre {
         Pre::V0_1(pre) => pre.instance_pre().component(),
-        Pre::V0_2(pre) => pre.instance_pre().component(),
+        Pre::V0_2(newest) => newest.pre.component(),
     };
     component.component_type().imports(host.engine()).map(|(name, _)| name.to_owned()).collect()
 }

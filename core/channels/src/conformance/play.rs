@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use saoma_domain::settlement::RowKind;
 use saoma_protocol::{
     Amount, ChannelAccountId, Millis, PaymentId, RefundId, StoreId, TenantId, TerminalId, money::AMOUNT_MINOR_MAX,
 };
@@ -11,6 +12,7 @@ use super::{
     far_side::{Books, FarSide, Heard, Message, Played, Script},
     laws,
     report::Finding,
+    settling::{self, Settling, row_of_refund},
     table::{Case, Step, Verb, Way},
     told::{self, Told},
     world::{KitChance, KitClock, KitKv, fresh},
@@ -19,9 +21,12 @@ use crate::{
     card::{Card, KeptCard},
     failure::Failure,
     manifest::{Capability, Manifest, SecretKind},
-    message::{Account, HttpMessage, KnownOrder, Order, PaymentAnswer, Presenter, RefundOrder},
+    message::{
+        Account, HttpMessage, KnownOrder, Order, PaymentAnswer, PaymentStatus, Presenter, RefundOrder, RefundStatus,
+    },
     ports::{ChannelCaller, Clock as _, NoChance},
     secret::Secrets,
+    settlement::Row,
 };
 
 /// Of an order whose case does not say: more than its parts in the table, and under every scheme's limit.
@@ -78,6 +83,21 @@ pub(super) enum PaysBy {
 }
 
 impl Sale {
+    /// As a row of a batch, without its place.
+    fn row(&self, kind: RowKind) -> Row {
+        Row {
+            place: 0,
+            kind,
+            payment: self.order.number,
+            reference: self.reference.clone(),
+            refund: None,
+            refund_reference: String::new(),
+            amount: self.order.amount,
+            at: self.order.created_at,
+            card: self.kept_card(),
+        }
+    }
+
     fn kept_card(&self) -> Option<KeptCard> {
         match &self.pays_by {
             PaysBy::Card(card) => Some(card.kept.clone()),
@@ -95,6 +115,7 @@ pub(super) struct Player<'a> {
     pub account: Account,
     /// The last is the one that lines are about.
     pub sales: Vec<Sale>,
+    pub settling: Settling,
     subject: String,
     last_message: Option<HttpMessage>,
     /// For the report.
@@ -128,6 +149,7 @@ impl<'a> Player<'a> {
             script,
             account,
             sales: Vec::new(),
+            settling: Settling::default(),
             subject: "大杯 coffee".to_owned(),
             last_message: None,
             done: Vec::new(),
@@ -157,6 +179,9 @@ impl<'a> Player<'a> {
             Verb::Notify { fault, refund } => self.notified(fault.as_deref(), refund.as_deref()).await?,
             Verb::Again => self.notified_again().await?,
             Verb::Bill => bill::told(self).await?,
+            Verb::Settle { off_minor } => settling::settle(self, *off_minor).await?,
+            Verb::Upload => settling::upload(self).await?,
+            Verb::Finish => settling::finish(self).await?,
             verb => {
                 self.done.push(step.text.clone());
                 return self.arrange(verb).await;
@@ -196,6 +221,7 @@ impl<'a> Player<'a> {
                 Ok(())
             }
             Verb::Other => self.open(self.way(), None).await,
+            Verb::Batches { over, balanced } => settling::held_to_batches(self, *over, *balanced).await,
             Verb::Check(name) => checks::run(self, name).await,
             _ => Ok(()),
         }
@@ -306,10 +332,17 @@ impl<'a> Player<'a> {
 
     async fn learned(&mut self, outcome: Result<PaymentAnswer, Failure>) -> Result<Told, Stop> {
         let told = told::payment(&outcome, self.sale()?.order.amount.money(), self.manifest);
-        if let (Ok(answer), Some(sale)) = (outcome, self.sales.last_mut())
-            && !answer.reference.is_empty()
-        {
-            sale.reference = answer.reference;
+        if let (Ok(answer), Some(sale)) = (outcome, self.sales.last_mut()) {
+            if !answer.reference.is_empty() {
+                sale.reference = answer.reference;
+            }
+            let kind = match answer.status {
+                PaymentStatus::Succeeded => Some(RowKind::Sale),
+                PaymentStatus::Closed => Some(RowKind::Void),
+                _ => None,
+            };
+            let row = kind.map(|kind| sale.row(kind));
+            row.into_iter().for_each(|row| self.settling.note_sale(row));
         }
         self.believed_by_books(told, false).await
     }
@@ -353,6 +386,11 @@ impl<'a> Player<'a> {
         let before = self.books().await?;
         let outcome = self.caller.refund(&self.account, &refund).await;
         let told = told::refund(&outcome, refund.amount.money(), self.manifest);
+        if let Ok(answer) = &outcome
+            && answer.status == RefundStatus::Succeeded
+        {
+            self.settling.note_refund(row_of_refund(&refund, answer.reference.clone()));
+        }
         self.refund_believed(told, &refund, before).await
     }
 

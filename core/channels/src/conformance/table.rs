@@ -111,6 +111,18 @@ pub(super) enum Verb {
     Clock(i64),
     /// `other`: another order from here on.
     Other,
+    /// `settle [OFF]`: a batch's totals, so many minor units more than they are; again with the same number if there was one.
+    Settle {
+        off_minor: i64,
+    },
+    /// `upload`: its rows; `finish`: the end of them.
+    Upload,
+    Finish,
+    /// `batches OVER BALANCED`: how many batches are over in the far side's books.
+    Batches {
+        over: usize,
+        balanced: usize,
+    },
     /// `bill`: what came onto the day's bill since the case began.
     Bill,
     /// `check NAME`: what no line can say.
@@ -189,6 +201,11 @@ fn verb(doing: &str) -> Option<Verb> {
         ["clock", ahead_ms] => Verb::Clock(ahead_ms.parse().ok()?),
         ["other"] => Verb::Other,
         ["bill"] => Verb::Bill,
+        ["settle"] => Verb::Settle { off_minor: 0 },
+        ["settle", off] => Verb::Settle { off_minor: off.parse().ok()? },
+        ["upload"] => Verb::Upload,
+        ["finish"] => Verb::Finish,
+        ["batches", over, balanced] => Verb::Batches { over: over.parse().ok()?, balanced: balanced.parse().ok()? },
         ["check", name] if checks::NAMES.contains(name) => Verb::Check(text(name)),
         _ => return None,
     })
@@ -232,6 +249,7 @@ mod tests {
                         | Verb::Subject(_)
                         | Verb::Clock(_)
                         | Verb::Other
+                        | Verb::Batches { .. }
                         | Verb::Check(_)
                 );
                 assert_eq!(has_outcome, !step.expected.is_empty(), "{}: {}", case.name, step.text);
@@ -249,6 +267,8 @@ mod tests {
             "next charge",
             "charge 12.50 -> succeeded",
             "card 1 2 -> succeeded",
+            "settle a little -> balanced",
+            "batches 1",
         ] {
             assert!(step(text).is_err(), "{text}");
         }

@@ -5,8 +5,10 @@
 
 use std::fmt::Write as _;
 
+use saoma_domain::settlement::Settled;
 use saoma_protocol::Money;
 
+use super::settling;
 use crate::{
     failure::{Failure, NotificationFailure},
     manifest::{Capability, Manifest},
@@ -36,6 +38,22 @@ impl Told {
             allowed => allowed == self.word,
         })
     }
+}
+
+/// Of a batch's totals, or of the end of its rows.
+pub(super) fn settled(outcome: &Result<Settled, Failure>) -> Told {
+    match outcome {
+        Ok(settled @ (Settled::Balanced | Settled::Differs(_))) => {
+            Told::new(settling::word(settled), format!("{settled:?}"))
+        }
+        Ok(settled @ Settled::Over(words)) => Told::new(settling::word(settled), words.clone()),
+        Err(error) => failure(error),
+    }
+}
+
+/// Of rows.
+pub(super) fn taken(outcome: &Result<(), Failure>) -> Told {
+    outcome.as_ref().map_or_else(failure, |()| Told::new("taken", "the rows were taken"))
 }
 
 /// `amount`: of the order. Not for `create`.

@@ -13,8 +13,10 @@ use saoma_channels::{
     HttpReply, KnownOrder, Manifest, NotificationEvent, NotificationFailure, NotificationOutcome, Order, PaymentAnswer,
     PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
     conformance::{Command, Kit, Verdict, Wrap},
+    settlement::{Batch, Row},
 };
-use saoma_protocol::{Amount, Money, PaymentId, RefundId};
+use saoma_domain::settlement::{Settled, Tally};
+use saoma_protocol::{Amount, Money, PaymentId, RefundId, SettlementBatchId};
 
 use super::{
     conformance::{far_side, scratch, wallet},
@@ -30,6 +32,9 @@ enum Lie {
     BelievesForgedNotifications,
     BelievesOtherAmounts,
     OtherNumberOnRetry,
+    BalancesAlways,
+    SettlesTwice,
+    UploadsNothing,
     LogsCode,
     LogsCardNumber,
     LogsSecret,
@@ -98,6 +103,10 @@ const CARD_CANARIES: &[(Wrap, &str)] = &[
     (|host| liar(host, Lie::RefundSuccessOnTimeout), "card-refund-unheard"),
     (|host| liar(host, Lie::RoundsAmounts), "card-amount-100001"),
     (|host| liar(host, Lie::WrongDeclineCode), "card-refused-insufficient-funds"),
+    (|host| liar(host, Lie::SuccessOnTimeout), "settle-unheard"),
+    (|host| liar(host, Lie::BalancesAlways), "settle-differs"),
+    (|host| liar(host, Lie::SettlesTwice), "settle-balanced"),
+    (|host| liar(host, Lie::UploadsNothing), "settle-differs"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -312,6 +321,32 @@ impl ChannelCaller for Liar {
             }
             (_, outcome) => outcome,
         }
+    }
+
+    async fn settle(&self, account: &Account, batch: &Batch) -> Result<Settled, Failure> {
+        let first = self.host.settle(account, batch).await;
+        match (self.lie, first) {
+            (Lie::SuccessOnTimeout, Err(Failure::NoAnswer { .. })) | (Lie::BalancesAlways, Ok(_)) => {
+                Ok(Settled::Balanced)
+            }
+            // Under another number, with nothing in it: the acquirer's next batch balances too.
+            (Lie::SettlesTwice, Ok(Settled::Balanced)) => {
+                let mut next = batch.clone();
+                next.number = SettlementBatchId::from_bytes([9; 16]);
+                let nothing = Tally::default();
+                next.totals.iter_mut().for_each(|total| (total.debits, total.credits) = (nothing, nothing));
+                self.host.settle(account, &next).await
+            }
+            (_, outcome) => outcome,
+        }
+    }
+
+    async fn upload(&self, account: &Account, batch: &Batch, rows: &[Row]) -> Result<(), Failure> {
+        if self.lie == Lie::UploadsNothing { Ok(()) } else { self.host.upload(account, batch, rows).await }
+    }
+
+    async fn finish(&self, account: &Account, batch: &Batch) -> Result<Settled, Failure> {
+        self.host.finish(account, batch).await
     }
 
     async fn self_test(&self, account: &Account) -> Result<String, Failure> {

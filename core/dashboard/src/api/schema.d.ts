@@ -1493,6 +1493,82 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/settlement-batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Batches, the last one closed first. */
+        get: operations["settlement_batches_list"];
+        put?: never;
+        /**
+         * Closes what is open of an account into a batch and sends its totals to the scheme, as core does by itself after each day. Goes on by
+         *     itself; ask for it again to see its end. While one of the account is on its way, that is the answer. Until it has an end, for some
+         *     minutes at most, new payments and refunds of the account are refused with `batch_closing`.
+         */
+        post: operations["settlement_batches_close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlement-batches/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is open of each channel account that settles batches, accounts by priority, then by age. */
+        get: operations["settlement_batches_open"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlement-batches/{batch}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One batch. */
+        get: operations["settlement_batches_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/settlement-batches/{batch}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A person has seen to a batch that differs. Or gives one up that has no end although a person is called for it: core sends nothing more
+         *     of it, and the account's next one can be closed. No money is booked by either. For people alone.
+         */
+        post: operations["settlement_batches_resolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/settlements/{settlement}/confirm": {
         parameters: {
             query?: never;
@@ -2872,6 +2948,10 @@ export interface components {
             fee?: components["schemas"]["Amount"] | null;
             outcome: components["schemas"]["DisputeOutcome"];
         };
+        /** @description Of which account. */
+        CloseSettlementBatch: {
+            channel_account: components["schemas"]["ChannelAccountId"];
+        };
         /** @description How a batch ended. */
         CloseView: {
             at: components["schemas"]["Millis"];
@@ -3580,6 +3660,19 @@ export interface components {
             reason_code?: string | null;
             respond_by?: components["schemas"]["Millis"] | null;
         };
+        OpenSettlement: {
+            channel_account: components["schemas"]["ChannelAccountId"];
+            name: string;
+            on_its_way?: components["schemas"]["SettlementBatchId"] | null;
+            /** Format: int32 */
+            rows: number;
+            since?: components["schemas"]["Millis"] | null;
+            totals: components["schemas"]["SettlementTotal"][];
+        };
+        /** @description Accounts whose channel settles batches, with what is in none yet. */
+        OpenSettlements: {
+            items: components["schemas"]["OpenSettlement"][];
+        };
         OpenStoredValueAccount: {
             /**
              * @description The merchant's own if it is left out.
@@ -4070,6 +4163,49 @@ export interface components {
                 /** @description Browser and address at the sign-in. */
                 label: string;
                 refreshed_at?: components["schemas"]["Millis"] | null;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_SettlementBatchView: {
+            items: {
+                channel_account: components["schemas"]["ChannelAccountId"];
+                /** @description The scheme's own totals, if it said them. */
+                channel_totals?: components["schemas"]["SettlementTotal"][] | null;
+                closed_at: components["schemas"]["Millis"];
+                /** @description The id of a person or key, or `core`. */
+                closed_by: string;
+                ended_at?: components["schemas"]["Millis"] | null;
+                id: components["schemas"]["SettlementBatchId"];
+                /** @description Whether a person has to see to it. */
+                needs_attention: boolean;
+                resolved?: components["schemas"]["SettlementResolution"] | null;
+                /**
+                 * Format: int32
+                 * @description Sales, refunds and voids.
+                 */
+                rows: number;
+                /**
+                 * Format: int32
+                 * @description Of those that were uploaded, once the totals differ.
+                 */
+                sent?: number | null;
+                /**
+                 * Format: int64
+                 * @description From 1, for each account.
+                 */
+                sequence: number;
+                /**
+                 * @description `closing`: the totals are on their way; `uploading`: they differ, and rows are on their way; `settled`: both sides count the same;
+                 *     `differs`: it is over at the scheme, and a person has to see to it.
+                 */
+                state: string;
+                totals: components["schemas"]["SettlementTotal"][];
+                /** Format: int64 */
+                version: number;
+                /** @description What keeps it from its end, or what the scheme said of it. */
+                why?: string | null;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -4659,6 +4795,15 @@ export interface components {
             /** Format: int32 */
             count: number;
         };
+        /** @description What was done about it. */
+        ResolveSettlementBatch: {
+            reason: string;
+            /**
+             * Format: int64
+             * @description Of the batch as it was seen: if it has changed since, nothing is done.
+             */
+            version: number;
+        };
         /**
          * @description Counts and sums, all as if no difference had been booked away. Every movement of the books and every line of the bill is in
          *     exactly one of `agreed` (two of them), `netted` and `found`; a difference of two that meet is one of `found`.
@@ -4795,6 +4940,46 @@ export interface components {
             time_zone: string;
             to: components["schemas"]["Millis"];
         };
+        SettlementBatchId: string;
+        /** @description A batch: what came into the books through a channel account since the one before it, whenever it was paid. */
+        SettlementBatchView: {
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description The scheme's own totals, if it said them. */
+            channel_totals?: components["schemas"]["SettlementTotal"][] | null;
+            closed_at: components["schemas"]["Millis"];
+            /** @description The id of a person or key, or `core`. */
+            closed_by: string;
+            ended_at?: components["schemas"]["Millis"] | null;
+            id: components["schemas"]["SettlementBatchId"];
+            /** @description Whether a person has to see to it. */
+            needs_attention: boolean;
+            resolved?: components["schemas"]["SettlementResolution"] | null;
+            /**
+             * Format: int32
+             * @description Sales, refunds and voids.
+             */
+            rows: number;
+            /**
+             * Format: int32
+             * @description Of those that were uploaded, once the totals differ.
+             */
+            sent?: number | null;
+            /**
+             * Format: int64
+             * @description From 1, for each account.
+             */
+            sequence: number;
+            /**
+             * @description `closing`: the totals are on their way; `uploading`: they differ, and rows are on their way; `settled`: both sides count the same;
+             *     `differs`: it is over at the scheme, and a person has to see to it.
+             */
+            state: string;
+            totals: components["schemas"]["SettlementTotal"][];
+            /** Format: int64 */
+            version: number;
+            /** @description What keeps it from its end, or what the scheme said of it. */
+            why?: string | null;
+        };
         /** @description `gross − refunded − disputed − fees + corrected = net`, in minor units. */
         SettlementItem: {
             channel_account?: components["schemas"]["ChannelAccountId"] | null;
@@ -4827,6 +5012,27 @@ export interface components {
             refunds: number;
             store?: components["schemas"]["StoreId"] | null;
             terminal?: components["schemas"]["TerminalId"] | null;
+        };
+        /** @description That a person has seen to it. */
+        SettlementResolution: {
+            at: components["schemas"]["Millis"];
+            by: string;
+            reason: string;
+        };
+        SettlementTally: {
+            /** Format: int32 */
+            count: number;
+            /** Format: int64 */
+            minor: number;
+        };
+        /** @description What a batch comes to in one currency. */
+        SettlementTotal: {
+            /** @description Refunds and voids. */
+            credits: components["schemas"]["SettlementTally"];
+            /** @example CNY */
+            currency: string;
+            /** @description Sales, whatever became of them later. */
+            debits: components["schemas"]["SettlementTally"];
         };
         SettlementView: {
             decided_at?: components["schemas"]["Millis"] | null;
@@ -8721,6 +8927,170 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReconciliationView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settlement_batches_list: {
+        parameters: {
+            query?: {
+                channel_account?: components["schemas"]["ChannelAccountId"];
+                /** @description `true`: those alone that a person has to see to. */
+                needs_attention?: boolean;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SettlementBatchView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settlement_batches_close: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseSettlementBatch"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementBatchView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settlement_batches_open: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenSettlements"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settlement_batches_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch: components["schemas"]["SettlementBatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementBatchView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settlement_batches_resolve: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                batch: components["schemas"]["SettlementBatchId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveSettlementBatch"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettlementBatchView"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -81,6 +81,8 @@ codes! {
     RULE_FAILED = "rule_failed", 409, "A rule of the merchant's gave no decision";
     RULE_BUSY = "rule_busy", 503, "A rule of the merchant's cannot be asked just now";
     CARD_USED = "card_used", 409, "The card was read for another payment";
+    BATCH_CLOSING = "batch_closing", 409, "A batch is being settled";
+    PAYMENTS_UNDER_WAY = "payments_under_way", 409, "Payments are under way";
     VOID_TOO_LATE = "void_too_late", 409, "The day of the payment is over";
     NOTIFICATION_FORGED = "notification_forged", 401, "The notification is not believed";
     NOTIFICATION_REFUSED = "notification_refused", 400, "The notification cannot be read";
@@ -350,6 +352,9 @@ impl From<PaymentError> for Problem {
             PaymentError::CardUsed => {
                 Self::new(CARD_USED, "This reading of the card was sent with another payment. Read the card again.")
                     .at("/presentation/card/ksn")
+            }
+            PaymentError::BatchClosing => {
+                Self::new(BATCH_CLOSING, format!("{said} Nothing was sent. Try again in a minute."))
             }
             PaymentError::ChannelCannot { .. } => Self::new(CHANNEL_CANNOT, said),
             PaymentError::VoidTooLate => {

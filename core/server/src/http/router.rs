@@ -51,6 +51,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::stream::routes)
                     .configure(v1::timeline::routes)
                     .configure(v1::refunds::routes)
+                    .configure(v1::settlement_batches::routes)
                     .configure(v1::settlements::routes)
                     .configure(v1::attention::routes)
                     .configure(v1::orders::routes)

@@ -28,6 +28,7 @@ pub mod reconciliation_days;
 pub mod reconciliations;
 pub mod refunds;
 pub mod sessions;
+pub mod settlement_batches;
 pub mod settlements;
 pub mod stored_value;
 pub mod stored_value_acceptors;

@@ -12,7 +12,7 @@ pub(super) fn to_store(card: &KeptCard) -> cards::KeptCard {
     cards::KeptCard { entry, sequence_number, ksn, number }
 }
 
-pub(super) fn of_stored(card: cards::KeptCard) -> KeptCard {
+pub(crate) fn of_stored(card: cards::KeptCard) -> KeptCard {
     let cards::KeptCard { entry, sequence_number, ksn, number } = card;
     KeptCard { entry, sequence_number, ksn, number }
 }

@@ -30,7 +30,7 @@ use super::{
     rules::{Rules, Wish, ground},
     settle::{push, record, settle},
 };
-use crate::{app::App, webhooks::tell_payment};
+use crate::{app::App, settlement::check_not_held, webhooks::tell_payment};
 
 /// What is to be collected. The id makes it one payment however often it is asked for.
 #[derive(Debug)]
@@ -239,8 +239,12 @@ async fn write_down(
         How::Present { .. } | How::Charge { .. } => None,
     };
     let (is_first, package) = (collect.order.is_none(), channel.account.package);
+    let settles = channel.manifest.settlement.is_some().then_some(account.id);
     app.store()
         .write(move |tx| {
+            if let Some(account) = settles {
+                check_not_held(tx, &scope, account, now)?;
+            }
             if is_first && orders::insert_new(tx, &scope, &order)? == Insertion::Existing {
                 return Ok(None);
             }

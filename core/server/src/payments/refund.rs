@@ -9,7 +9,7 @@ use saoma_domain::{
     },
     refund::{Answer, AnswerStatus, Event, Refund, State, contradicts, decide},
 };
-use saoma_protocol::{Amount, Millis, PaymentId, RefundId, api::RefundKind, message::PushBody};
+use saoma_protocol::{Amount, ChannelAccountId, Millis, PaymentId, RefundId, api::RefundKind, message::PushBody};
 use saoma_store::{
     Insertion, StoreError, TenantScope, Tx,
     idempotency::{self, Fingerprint, Kind},
@@ -29,7 +29,7 @@ use super::{
     refund_view,
     settle::{book, decided, record, send},
 };
-use crate::{app::App, day::day_of, webhooks::tell_refund};
+use crate::{app::App, day::day_of, settlement::check_not_held, webhooks::tell_refund};
 
 /// What is to be given back. The id makes it one refund however often it is asked for.
 #[derive(Clone, Debug)]
@@ -75,7 +75,9 @@ pub async fn give_back(
         }
     }
     let call_ms = channel.as_ref().map_or(0, |channel| pace(&channel.manifest).call_ms);
-    let (new, refund) = set_aside(app, scope, wish, call_ms).await?;
+    let settles = channel.as_ref().filter(|channel| channel.manifest.settlement.is_some());
+    let settles = settles.map(|channel| channel.account.id);
+    let (new, refund) = set_aside(app, scope, wish, call_ms, settles).await?;
     app.news_of(scope.tenant());
     if new {
         app.metrics().refund_moved(&refund.refund);
@@ -146,12 +148,16 @@ async fn set_aside(
     scope: TenantScope,
     wish: GiveBack,
     call_ms: i64,
+    settles: Option<ChannelAccountId>,
 ) -> Result<(bool, StoredRefund), PaymentError> {
     let app_in = app.clone();
     decided(app, move |tx| {
         let now = app_in.now();
         if let Some(refund) = earlier(tx, &scope, &wish)? {
             return Ok((false, refund));
+        }
+        if let Some(account) = settles {
+            check_not_held(tx, &scope, account, now)?;
         }
         let mut stored = payments::load(tx, &scope, wish.payment)?;
         if wish.kind == RefundKind::Void {

@@ -222,6 +222,7 @@ fn manifest(capabilities: &[Capability]) -> Manifest {
             day_begins_minutes: 0,
             ready_after_minutes: 60,
         }),
+        settlement: None,
     }
 }
 

@@ -94,11 +94,11 @@ const SECURITY: &str = "2600000000000000";
 /// The longest PIN.
 const PIN_CHARS: &str = "12";
 /// The renminbi yuan (ISO 4217).
-const CURRENCY: &str = "156";
-const OPERATOR: &str = "01 ";
+pub(super) const CURRENCY: &str = "156";
+pub(super) const OPERATOR: &str = "01 ";
 
 impl Settings {
-    fn draft(&self, kind: &'static str, trace: u32, fields: Vec<(u8, Value)>) -> Draft {
+    pub(super) fn draft(&self, kind: &'static str, trace: u32, fields: Vec<(u8, Value)>) -> Draft {
         let mut all = BTreeMap::from([
             (11, format!("{trace:06}").into()),
             (41, self.terminal_number.as_str().into()),

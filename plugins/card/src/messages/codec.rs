@@ -65,6 +65,8 @@ pub enum Value {
     Said(Vec<u8>),
     /// Something of the card, of so many characters.
     Card(Part, usize),
+    /// Digits, room for so many of the card's number with zeros behind them, digits: each an even number of them.
+    Listed { before: String, room: usize, after: String, has_card: bool },
 }
 
 impl From<&str> for Value {
@@ -139,6 +141,7 @@ pub fn encode(draft: &Draft, tpdu: [u8; 5], header: [u8; 6]) -> Result<Encoded, 
         let len = match value {
             Value::Said(said) => said.len(),
             Value::Card(_, len) => *len,
+            Value::Listed { before, room, after, .. } => before.len() + room + after.len(),
         };
         let fits = if *length_digits == 0 { len == *max } else { len <= *max };
         if !fits {
@@ -158,6 +161,17 @@ pub fn encode(draft: &Draft, tpdu: [u8; 5], header: [u8; 6]) -> Result<Encoded, 
                 card.push((bytes.len(), *part));
                 let room = if *packing == Packing::Plain { *len } else { len.div_ceil(2) };
                 bytes.resize(bytes.len() + room, 0);
+            }
+            Value::Listed { before, room, after, has_card } => {
+                let halves =
+                    |text: &str| packed(text.as_bytes(), Packing::Left).filter(|_| text.len().is_multiple_of(2));
+                let odd = || format!("field {field} must be an even number of digits");
+                bytes.extend(halves(before).ok_or_else(odd)?);
+                if *has_card {
+                    card.push((bytes.len(), Part::Number));
+                }
+                bytes.resize(bytes.len() + room / 2, 0);
+                bytes.extend(halves(after).ok_or_else(odd)?);
             }
         }
     }

@@ -37,6 +37,8 @@ pub struct Said {
     pub at_ms: Option<i64>,
     /// The header asks for a sign-on once this is over.
     pub sign_on_after: bool,
+    /// Field 48: the totals of a batch.
+    pub totals: String,
 }
 
 /// What field 39 means for a message that moves money.
@@ -82,10 +84,10 @@ pub fn heard(settings: &Settings, draft: &Draft, bytes: &[u8], mac_fits: bool, n
     }
     let (date, clock) = (answer.text(13), answer.text(12));
     let sound = |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let is_reversal = draft.kind == "0400";
+    let is_sold = matches!(draft.kind, "0200" | "0220");
     let authorisation = answer.text(38).trim_end();
     if verdict(code) == Verdict::Approved
-        && !is_reversal
+        && is_sold
         && !(sound(answer.text(37), 12)
             && date.len() == 4
             && authorisation.bytes().all(|byte| byte.is_ascii_alphanumeric()))
@@ -99,6 +101,7 @@ pub fn heard(settings: &Settings, draft: &Draft, bytes: &[u8], mac_fits: bool, n
         date: date.to_owned(),
         at_ms: moment(date, clock, now_ms),
         sign_on_after: answer.header[2] & 0x0f == WANTS_SIGN_ON,
+        totals: answer.text(48).to_owned(),
     })
 }
 
@@ -109,6 +112,8 @@ fn differs(settings: &Settings, draft: &Draft, answer: &Answer) -> Option<&'stat
         "0200" => "0210",
         "0220" => "0230",
         "0400" => "0410",
+        "0500" => "0510",
+        "0320" => "0330",
         _ => return Some("the type"),
     };
     if answer.kind != kind {
@@ -125,7 +130,9 @@ fn differs(settings: &Settings, draft: &Draft, answer: &Answer) -> Option<&'stat
         // Not sent, so not compared.
         _ => true,
     };
-    named.into_iter().find(|(field, _)| !is_same(*field)).map(|(_, name)| name)
+    let other = named.into_iter().find(|(field, _)| !is_same(*field)).map(|(_, name)| name);
+    // A trace number alone may have been another batch's.
+    other.or_else(|| (matches!(draft.kind, "0500" | "0320") && !is_same(60)).then_some("the batch"))
 }
 
 /// The meaning of a response code (UnionPay's table of them). What is not named here leaves it open: so do the codes by which a host says

@@ -60,13 +60,14 @@ fn an_answer_is_about_the_message_or_none() {
         date: "1126".to_owned(),
         at_ms: Some(NOW - 1_000),
         sign_on_after: false,
+        totals: String::new(),
     };
     assert_eq!(hear(&answer("0210", &[]), true), Heard::Answered(said.clone()));
     assert_eq!(said.approved(&Sent::sale(403, 24, 1_250, &card(EntryMode::Chip)), &settings(&json!({}))), approved());
     // The header asks for a sign-on.
     let mut wanting = answer("0210", &[]);
     wanting[7] = 0x03;
-    assert_eq!(hear(&wanting, true), Heard::Answered(Said { sign_on_after: true, ..said }));
+    assert_eq!(hear(&wanting, true), Heard::Answered(Said { sign_on_after: true, totals: String::new(), ..said }));
 
     let other: &[(&str, Vec<u8>)] = &[
         ("the type", answer("0410", &[])),

@@ -7,6 +7,7 @@ mod answers;
 use insta::assert_snapshot;
 use saoma_card::messages::{
     Settings,
+    batch::{Compared, Listed, Tally, Totals, compared},
     build::{Approved, Sent},
     codec::{Draft, encode},
 };
@@ -87,6 +88,13 @@ fn what_is_sent() {
     assert_snapshot!("reversal_of_void", sent(&settings, &settings.reversal(&void, "98", Some(&chip))));
     let refund = Sent::about(405, 25, 500, &approved());
     assert_snapshot!("refund", sent(&settings, &settings.refund(&refund, &approved(), &chip, NUMBER)));
+    let tally = |minor, count| Tally { minor, count };
+    let totals = Totals { debits: tally(125_050, 12), credits: tally(500, 1) };
+    assert_snapshot!("settlement", sent(&settings, &settings.settle(406, 24, &totals).unwrap()));
+    let row = Listed { trace: 403, minor: 1_250 };
+    assert_snapshot!("upload", sent(&settings, &settings.upload(407, 24, &row, Some(&chip))));
+    assert_snapshot!("upload_without_card", sent(&settings, &settings.upload(407, 24, &row, None)));
+    assert_snapshot!("upload_end", sent(&settings, &settings.finish(408, 24, 13)));
     assert_snapshot!("sign_on", sent(&settings, &settings.sign_on(1, 24)));
 }
 
@@ -115,6 +123,43 @@ fn cards_that_cannot_be_charged() {
         spoil(&mut card);
         let refused = settings.sale(&Sent::sale(1, 1, 1, &card), &card, NUMBER).unwrap_err();
         assert!(refused.contains(why), "{refused}");
+    }
+}
+
+#[test]
+fn totals_fit_or_are_refused() {
+    let settings = settings(&json!({}));
+    let totals = |minor, count| Totals { debits: Tally { minor, count }, credits: Tally::default() };
+    for (minor, count, fits) in
+        [(999_999_999_999, 999, true), (1, 1, true), (1_000_000_000_000, 1, false), (1, 1_000, false), (-1, 1, false)]
+    {
+        assert_eq!(settings.settle(1, 1, &totals(minor, count)).is_ok(), fits, "{minor} {count}");
+    }
+}
+
+#[test]
+fn what_an_answer_says_of_totals() {
+    let tally = |minor, count| Tally { minor, count };
+    let ours = Totals { debits: tally(1_250, 1), credits: tally(500, 2) };
+    let home = "000000001250001000000000500002";
+    let nothing = "0".repeat(30);
+    let theirs = Totals { debits: tally(1_251, 1), credits: tally(500, 2) };
+    for (said, expected) in [
+        (format!("{home}1{nothing}1"), Some(Compared::Equal)),
+        (format!("{home}2{nothing}1"), Some(Compared::Unequal(None))),
+        (format!("{home}1{nothing}2"), Some(Compared::Unequal(None))),
+        (format!("{home}3{nothing}1"), Some(Compared::Unequal(None))),
+        (format!("{}2{nothing}1", home.replace("1250", "1251")), Some(Compared::Unequal(Some(theirs)))),
+        // Others than ours, and called equal.
+        (format!("{}1{nothing}1", home.replace("1250", "1251")), None),
+        (format!("{home}1{}1", nothing.replacen('0', "1", 1)), None),
+        (format!("{home}0{nothing}0"), None),
+        (format!("{home}4{nothing}1"), None),
+        (format!("{home}1{nothing}"), None),
+        (format!("{home}1{nothing}x"), None),
+        (String::new(), None),
+    ] {
+        assert_eq!(compared(&said, &ours), expected, "{said}");
     }
 }
 

@@ -6,7 +6,7 @@
 use time::{OffsetDateTime, UtcOffset};
 
 use super::{
-    batch::{self, Upload},
+    batch::{self, Answered, Closed, Said, Upload},
     book::{Asked, Book, Entry, Kind, Origin},
     checks,
     cipher::{self, Key, Mac},
@@ -28,6 +28,9 @@ pub struct Desk {
     /// None until it signs in.
     keys: Option<Working>,
     upload: Upload,
+    answered: Answered,
+    /// Oldest first.
+    pub closed: Vec<Closed>,
     mac: Mac,
 }
 
@@ -50,6 +53,9 @@ pub fn act(message: &Message) -> Act {
         ("0200", "000000") => Act::Charge,
         ("0200" | "0400", _) => Act::Cancel,
         ("0220", _) => Act::Refund,
+        ("0500", _) => Act::Settle,
+        ("0320", _) if message.text(60).get(8..11) == Some("207") => Act::Finish,
+        ("0320", _) => Act::Upload,
         _ => Act::Other,
     }
 }
@@ -57,7 +63,14 @@ pub fn act(message: &Message) -> Act {
 impl Desk {
     #[must_use]
     pub fn new(mac: Mac) -> Self {
-        Self { book: Book::default(), keys: None, upload: Upload::default(), mac }
+        Self {
+            book: Book::default(),
+            keys: None,
+            upload: Upload::default(),
+            answered: Answered::default(),
+            closed: Vec::new(),
+            mac,
+        }
     }
 
     /// The working keys are gone, on this side.
@@ -102,24 +115,7 @@ impl Desk {
                 self.keys = None;
                 Ok("00")
             }
-            ("0500", "201") => {
-                let (totals, is_equal) = batch::settle(&self.book, message.text(48))?;
-                answer.message.set(48, totals);
-                self.upload = Upload::default();
-                if is_equal {
-                    self.book.close_batch();
-                }
-                Ok("00")
-            }
-            ("0320", "201") => self.upload.add(message.text(48)).map(|()| "00"),
-            ("0320", "207") => {
-                let missing = std::mem::take(&mut self.upload).end(&self.book, message.text(48))?;
-                if !missing.is_empty() {
-                    tracing::warn!(?missing, "the terminal has not sent all transactions of its batch");
-                }
-                self.book.close_batch();
-                Ok("00")
-            }
+            ("0500", "201") | ("0320", "201" | "207") => self.of_batch(message, raw, fault, network, answer),
             ("0200" | "0220" | "0400", _) => self.money(message, raw, fault, moment, answer),
             _ => Err("40"),
         }
@@ -141,14 +137,17 @@ impl Desk {
         Ok("00")
     }
 
-    fn money(
+    /// Whether the message has a right MAC; then its answer gets one too.
+    ///
+    /// # Errors
+    /// A0; 77 by the fault.
+    fn checked(
         &mut self,
         message: &Message,
         raw: &[u8],
         fault: Option<Fault>,
-        moment: &Moment,
         answer: &mut Answer,
-    ) -> Result<&'static str, &'static str> {
+    ) -> Result<(), &'static str> {
         let keys = self.keys.as_ref().ok_or("A0")?;
         let (covered, tag) = raw.split_last_chunk::<8>().ok_or("A0")?;
         if !message.has(64) || cipher::mac(self.mac, &keys.macs, &covered[PREFIX_LEN..]) != *tag {
@@ -159,6 +158,68 @@ impl Desk {
             self.keys = None;
             return Err("77");
         }
+        Ok(())
+    }
+
+    /// Totals of a batch, rows of one that differs, the end of its rows.
+    fn of_batch(
+        &mut self,
+        message: &Message,
+        raw: &[u8],
+        fault: Option<Fault>,
+        network: &str,
+        answer: &mut Answer,
+    ) -> Result<&'static str, &'static str> {
+        self.checked(message, raw, fault, answer)?;
+        let key = key(message.text(60).get(2..8), Some(message.text(11)))?;
+        let content = format!("{} {network} {}", message.kind, message.text(48));
+        let (code, field_48) = match self.answered.before(key, &content)? {
+            Some(said) => said,
+            None if key.0 != self.book.batch => return Err("77"),
+            None if fault.and_then(refusal).is_some() => return fault.and_then(refusal).ok_or("96"),
+            None => {
+                let said = self.counted(message, fault == Some(Fault::OutOfBalance), network)?;
+                self.answered.keep(key, content, &said);
+                said
+            }
+        };
+        if let Some(field_48) = field_48 {
+            answer.message.set(48, field_48);
+        }
+        Ok(code)
+    }
+
+    fn counted(&mut self, message: &Message, differs: bool, network: &str) -> Result<Said, &'static str> {
+        if message.kind == "0500" {
+            let (totals, is_equal) = batch::settle(&self.book, message.text(48), differs)?;
+            self.upload = if is_equal { Upload::default() } else { Upload::wanted() };
+            if is_equal {
+                let (batch, totals) = (self.book.batch, self.book.totals());
+                self.closed.push(Closed { batch, balanced: true, totals, uploaded: 0, missing: 0 });
+                self.book.close_batch();
+            }
+            return Ok(("00", Some(totals)));
+        }
+        if network == "201" {
+            self.upload.add(message.text(48))?;
+            return Ok(("00", None));
+        }
+        self.closed.push(self.upload.end(&self.book, message.text(48))?);
+        self.upload = Upload::default();
+        self.book.close_batch();
+        Ok(("00", None))
+    }
+
+    fn money(
+        &mut self,
+        message: &Message,
+        raw: &[u8],
+        fault: Option<Fault>,
+        moment: &Moment,
+        answer: &mut Answer,
+    ) -> Result<&'static str, &'static str> {
+        self.checked(message, raw, fault, answer)?;
+        let pins = self.keys.as_ref().map(|keys| keys.pins.clone()).ok_or("A0")?;
         let kind = kind(message)?;
         let card = checks::card(message);
         let asked = Asked {
@@ -182,7 +243,7 @@ impl Desk {
             checks::amount(message)?;
             if kind == Kind::Sale {
                 checks::entry(message, &card, &moment.month)?;
-                right_pin(message, &keys.pins, &card.number)?;
+                right_pin(message, &pins, &card.number)?;
             }
             refused
         });
@@ -201,6 +262,12 @@ impl Desk {
         let message = &mut answer.message;
         let key = answer.key.filter(|_| fault != Some(Fault::Unsigned));
         match fault {
+            Some(Fault::WrongAmount) if message.has(48) => {
+                // The debits' amount, and still the flag of before.
+                let said = message.text(48).to_owned();
+                let minor: i64 = said.get(..12).and_then(|text| text.parse().ok()).unwrap_or_default();
+                message.set(48, format!("{:012}{}", minor + 1, said.get(12..).unwrap_or_default()));
+            }
             Some(Fault::WrongAmount) => {
                 let minor: i64 = message.text(4).parse().unwrap_or_default();
                 message.set(4, format!("{:012}", minor + 1));

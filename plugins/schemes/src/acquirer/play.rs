@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::{
     AUTHORITY_PEM, Acquirer, TERMINALS_KEY,
+    batch::Closed,
     book::{Entry, Kind, Standing},
     cipher::Mac,
     desk::{MASTER_KEY, MERCHANT, TERMINAL},
 };
-use crate::stage::{Act, FarSide, Fault, Notification, OrderSeen, Script, Stage, Unplayable};
+use crate::stage::{Act, BatchSeen, FarSide, Fault, Notification, OrderSeen, Script, Stage, Unplayable};
 
 /// Nobody confirms a card's sale afterwards, states have no words, and there is no bill.
 const UNPLAYED: [Fault; 5] =
@@ -61,7 +62,7 @@ impl FarSide for Acquirer {
             secrets,
             code: None,
             card: Some(card()),
-            faults: Fault::all_but(&UNPLAYED).into_iter().chain(Fault::OVER_TCP).collect(),
+            faults: Fault::all_but(&UNPLAYED).into_iter().chain(Fault::OVER_TCP).chain(Fault::OF_BATCHES).collect(),
         }
     }
 
@@ -71,13 +72,12 @@ impl FarSide for Acquirer {
             Fault::Silent | Fault::Unheard | Fault::Cut | Fault::Html | Fault::Empty | Fault::Huge | Fault::Late => {
                 true
             }
-            Fault::InsufficientFunds
-            | Fault::CodeExpired
-            | Fault::CodeInvalid
-            | Fault::LimitExceeded
-            | Fault::Declined => {
+            Fault::OutOfBalance => act == Act::Settle,
+            Fault::Declined => matches!(act, Act::Charge | Act::Refund | Act::Settle | Act::Upload | Act::Finish),
+            Fault::InsufficientFunds | Fault::CodeExpired | Fault::CodeInvalid | Fault::LimitExceeded => {
                 matches!(act, Act::Charge | Act::Refund)
             }
+            Fault::WrongAmount => !matches!(act, Act::Upload | Act::Finish | Act::Other),
             _ => act != Act::Other,
         }
     }
@@ -108,6 +108,24 @@ impl FarSide for Acquirer {
             times_taken: u32::try_from(sales.iter().filter(|sale| sale.code == "00").count()).unwrap_or(u32::MAX),
             given_back_minor: undone + sales.iter().map(|sale| sale.refunded).sum::<i64>(),
         })
+    }
+
+    fn batches(&self) -> Vec<BatchSeen> {
+        let seen = |closed: &Closed| {
+            let [(debit_minor, debit_count), (credit_minor, credit_count)] = closed.totals;
+            let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+            BatchSeen {
+                number: format!("{:06}", closed.batch),
+                balanced: closed.balanced,
+                debit_count,
+                debit_minor,
+                credit_count,
+                credit_minor,
+                uploaded: count(closed.uploaded),
+                missing: count(closed.missing),
+            }
+        };
+        self.lock().closed.iter().map(seen).collect()
     }
 
     fn pay(&self, number: &str) -> Result<(), Unplayable> {

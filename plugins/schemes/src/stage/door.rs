@@ -37,6 +37,11 @@ pub trait FarSide: Send + Sync + 'static {
 
     fn order(&self, number: &str) -> Option<OrderSeen>;
 
+    /// The batches that are over, oldest first; none where the scheme has none.
+    fn batches(&self) -> Vec<BatchSeen> {
+        Vec::new()
+    }
+
     /// The customer pays what waits for them; a refund that is worked on is paid out.
     ///
     /// # Errors
@@ -88,6 +93,23 @@ pub struct OrderSeen {
     pub times_taken: u32,
     /// What was given back, by refunds or by undoing it.
     pub given_back_minor: i64,
+}
+
+/// A batch that is over in the scheme's books, as the scheme counted it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchSeen {
+    /// The scheme's own number.
+    pub number: String,
+    /// Whether the merchant's totals were the same.
+    pub balanced: bool,
+    pub debit_count: u32,
+    pub debit_minor: i64,
+    pub credit_count: u32,
+    pub credit_minor: i64,
+    /// Rows that the merchant sent.
+    pub uploaded: u32,
+    /// Of the scheme's rows, those that were not among them.
+    pub missing: u32,
 }
 
 /// A notification as it arrives at the merchant's door.
@@ -203,6 +225,7 @@ fn routes<F: FarSide>(to: &mut web::ServiceConfig) {
         .route("/heard", web::get().to(heard::<F>))
         .route("/heard", web::delete().to(forget::<F>))
         .route("/notification", web::post().to(notification::<F>))
+        .route("/batches", web::get().to(batches::<F>))
         .route("/orders/{number}", web::get().to(order::<F>))
         .route("/orders/{number}/pay", web::post().to(pay::<F>))
         .route("/orders/{number}/decline", web::post().to(decline::<F>));
@@ -261,6 +284,10 @@ async fn notification<F: FarSide>(far_side: web::Data<F>, about: web::Json<About
         Ok(message) => HttpResponse::Ok().json(message),
         Err(why) => refused(&why),
     }
+}
+
+async fn batches<F: FarSide>(far_side: web::Data<F>) -> HttpResponse {
+    HttpResponse::Ok().json(far_side.batches())
 }
 
 async fn order<F: FarSide>(far_side: web::Data<F>, number: web::Path<String>) -> HttpResponse {

@@ -13,6 +13,10 @@ pub enum Act {
     Refund,
     QueryRefund,
     Bill,
+    /// A batch's totals, a row of one that differs, the end of its rows.
+    Settle,
+    Upload,
+    Finish,
     /// Tokens, certificates, sign-on, self-tests.
     Other,
 }
@@ -73,6 +77,8 @@ pub enum Fault {
     SignOn,
     /// Not carried out: the working keys of the terminal are gone, so that its MAC fits nothing.
     KeyLost,
+    /// Of a batch's totals: whatever they are, the scheme says that it counts otherwise, and wants the rows.
+    OutOfBalance,
 }
 
 impl Fault {
@@ -104,6 +110,9 @@ impl Fault {
 
     /// Of wires whose connections and keys last longer than one request.
     pub const OVER_TCP: [Self; 4] = [Self::Late, Self::Twice, Self::SignOn, Self::KeyLost];
+
+    /// Of schemes that settle batches.
+    pub const OF_BATCHES: [Self; 1] = [Self::OutOfBalance];
 
     /// Unplayed where nothing is signed, customers show no codes, and refusals are in general words.
     pub const SIGNED_OR_OF_CUSTOMERS: [Self; 6] = [

@@ -109,7 +109,7 @@ impl Terminal {
     fn message(&self, kind: &str, mut fields: Fields) -> Vec<u8> {
         fields.extend([(41, text(TERMINAL)), (42, text(MERCHANT))]);
         fields.sort();
-        let with_mac = matches!(kind, "0200" | "0220" | "0400");
+        let with_mac = matches!(kind, "0200" | "0220" | "0400" | "0500" | "0320");
         let bitmap = fields.iter().fold(u64::from(with_mac), |map, (field, _)| map | 1 << (64 - field));
         let body: String = fields.into_iter().map(|(_, value)| value).collect();
         let mut bytes = hex::decode(format!("6000060000603100311003{kind}{bitmap:016x}{body}")).unwrap();
@@ -361,28 +361,91 @@ async fn a_batch_ends_when_both_sides_agree() {
     for trace in [2, 3] {
         assert_eq!(terminal.code("0200", terminal.sale(trace, 500)).await, "00");
     }
-    let settle = |trace: &str, debit: &str| {
+    let settle = |batch: u32, trace: &str, debit: &str| {
         let totals = format!("{debit}{:0<16}{:0<31}", "", "");
-        vec![(11, trace.to_owned()), (48, packed(&totals, 4)), (49, text("156")), (60, packed("00000001201", 4))]
+        let of = packed(&format!("00{batch:06}201"), 4);
+        vec![(11, trace.to_owned()), (48, packed(&totals, 4)), (49, text("156")), (60, of)]
     };
-    let upload = |network: &str, rows: &str| {
-        vec![(11, "000009".to_owned()), (48, packed(rows, 4)), (60, packed(&format!("00000001{network}"), 4))]
+    let upload = |trace: &str, network: &str, rows: &str| {
+        vec![(11, trace.to_owned()), (48, packed(rows, 4)), (60, packed(&format!("00000001{network}"), 4))]
     };
-    let answer = terminal.ask("0500", settle("000008", "000000000500001")).await;
-    assert_eq!((answer.code(), &answer.field(48)[30..31]), ("00", "2"));
     let row = |trace: u32| format!("00{trace:06}{CARD:0<20}{:012}", 500);
-    assert_eq!(terminal.code("0320", upload("201", &format!("02{}{}", row(2), row(3)))).await, "00");
-    assert_eq!(terminal.code("0320", upload("207", "0003")).await, "30");
-    assert_eq!(terminal.code("0320", upload("201", &format!("02{}{}", row(2), row(3)))).await, "00");
-    assert_eq!(terminal.code("0320", upload("207", "0002")).await, "00");
+    let both = format!("02{}{}", row(2), row(3));
+    // Nobody asked for rows.
+    assert_eq!(terminal.code("0320", upload("000007", "201", &both)).await, "12");
+    let answer = terminal.ask("0500", settle(1, "000008", "000000000500001")).await;
+    assert_eq!((answer.code(), &answer.field(48)[30..31], answer.mac), ("00", "2", Some(true)));
+    // A repeat is not counted twice, and the trace number is nobody else's.
+    for _ in 0..2 {
+        assert_eq!(terminal.code("0320", upload("000009", "201", &both)).await, "00");
+    }
+    assert_eq!(terminal.code("0320", upload("000009", "201", &format!("01{}", row(2)))).await, "94");
+    assert_eq!(terminal.code("0320", upload("000010", "207", "0003")).await, "30");
+    for _ in 0..2 {
+        assert_eq!(terminal.code("0320", upload("000011", "207", "0002")).await, "00");
+    }
     // The batch is over: the terminal signs on, and hears the new one.
-    assert_eq!(terminal.code("0200", terminal.sale(10, 500)).await, "77");
+    assert_eq!(terminal.code("0200", terminal.sale(12, 500)).await, "77");
+    assert_eq!(terminal.code("0500", settle(1, "000013", "000000001000002")).await, "77");
     terminal.sign_on().await;
-    assert_eq!((terminal.batch, terminal.code("0200", terminal.sale(10, 500)).await), (2, "00".to_owned()));
-    let answer = terminal.ask("0500", settle("000011", "000000000500001")).await;
-    assert_eq!((answer.code(), &answer.field(48)[30..31]), ("00", "1"));
+    assert_eq!((terminal.batch, terminal.code("0200", terminal.sale(12, 500)).await), (2, "00".to_owned()));
+    for _ in 0..2 {
+        let answer = terminal.ask("0500", settle(2, "000014", "000000000500001")).await;
+        assert_eq!((answer.code(), &answer.field(48)[30..31]), ("00", "1"));
+    }
     terminal.sign_on().await;
     assert_eq!(terminal.batch, 3);
+    let (_, batches) = terminal.door("GET", "/batches", Value::Null).await;
+    let seen = |idx: usize, field: &str| batches[idx][field].clone();
+    assert_eq!(batches.as_array().map(Vec::len), Some(2), "{batches}");
+    assert_eq!((seen(0, "balanced"), seen(0, "uploaded"), seen(0, "missing")), (json!(false), json!(2), json!(0)));
+    assert_eq!(
+        (seen(1, "balanced"), seen(1, "debit_minor"), seen(1, "debit_count")),
+        (json!(true), json!(500), json!(1))
+    );
+}
+
+#[tokio::test]
+async fn a_batch_is_refused_and_spoiled_as_it_is_told() {
+    let mut terminal = Terminal::signed_on().await;
+    assert_eq!(terminal.code("0200", terminal.sale(2, 500)).await, "00");
+    let arm = async |terminal: &Terminal, act: &str, fault: &str| {
+        terminal.door("POST", "/next", json!({ "act": act, "fault": fault })).await.0
+    };
+    for (act, fault) in [("charge", "out-of-balance"), ("upload", "wrong-amount"), ("settle", "insufficient-funds")] {
+        assert_eq!(arm(&terminal, act, fault).await, 409, "{act} {fault}");
+    }
+    let settle = |trace: u32| {
+        let totals = format!("000000000500001{:0<16}{:0<31}", "", "");
+        let of = packed("00000001201", 4);
+        vec![(11, format!("{trace:06}")), (48, packed(&totals, 4)), (49, text("156")), (60, of)]
+    };
+    for (trace, fault, code, flag, mac) in [
+        (10, "declined", "05", "", Some(true)),
+        (11, "sign-on", "77", "", Some(true)),
+        (12, "out-of-balance", "00", "2", Some(true)),
+        (13, "forged", "00", "1", Some(false)),
+    ] {
+        assert_eq!(arm(&terminal, "settle", fault).await, 204);
+        let answer = terminal.ask("0500", settle(trace)).await;
+        assert_eq!((answer.code(), answer.mac), (code, mac), "{fault}");
+        if !flag.is_empty() {
+            assert_eq!(&answer.field(48)[30..31], flag, "{fault}");
+        }
+        if fault == "sign-on" {
+            terminal.sign_on().await;
+        }
+    }
+    // The answer was spoiled; what it answered is done, and is done once.
+    assert_eq!(arm(&terminal, "settle", "wrong-amount").await, 204);
+    let answer = terminal.ask("0500", settle(13)).await;
+    assert_eq!(&answer.field(48)[..12], "000000000501");
+    let mut bare = terminal.message("0500", settle(13));
+    let end = bare.len() - 1;
+    bare[end] ^= 1;
+    assert_eq!(terminal.ask_as_is(&bare).await.code(), "A0");
+    let (_, batches) = terminal.door("GET", "/batches", Value::Null).await;
+    assert_eq!(batches.as_array().map(Vec::len), Some(1), "{batches}");
 }
 
 #[tokio::test]

@@ -1,0 +1,2 @@
+DROP INDEX posting_sets_of_channel;
+DROP TABLE settlement_batches;
