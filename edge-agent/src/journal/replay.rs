@@ -96,6 +96,11 @@ impl Told {
                 let told = ToldSale::new(at, counter, amount, Paid::Cash { tendered_minor }, goods, cashier);
                 self.begin(payment, ToldSale { split, ..told });
             }
+            Record::OfflineSale { payment, .. } => {
+                self.differ(format!(
+                    "entry {at} sells {payment} for an offline code, and this version sells nothing for one"
+                ));
+            }
             Record::SaleSettled { payment, state, amount_refunded_minor } => {
                 if let Some(sale) = self.sale(at, payment) {
                     sale.settled = Some((state, amount_refunded_minor));

@@ -154,6 +154,10 @@ impl Tally {
                 self.sales.insert(payment, (method, amount, None));
                 Ok(())
             }
+            Record::OfflineSale { payment, amount, .. } if is_ours(amount) => {
+                self.sales.insert(payment, (Method::CustomerPresented, amount, Some(PaymentState::Succeeded)));
+                Ok(())
+            }
             Record::SaleSettled { payment, state: now, .. } => {
                 if let Some((_, _, state)) = self.sales.get_mut(&payment) {
                     *state = Some(now);
@@ -175,6 +179,7 @@ impl Tally {
                 Ok(())
             }
             Record::CashSale { .. }
+            | Record::OfflineSale { .. }
             | Record::CashRefund { .. }
             | Record::PaidIn { .. }
             | Record::PaidOut { .. }
