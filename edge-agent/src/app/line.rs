@@ -295,6 +295,11 @@ impl Owner {
                 self.sync_event(sync::Event::Asked).await;
                 return Ok(());
             }
+            // No code is taken offline here yet.
+            PushBody::OfflineListChanged => {
+                self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                return Ok(());
+            }
             PushBody::GoodsChanged => {
                 self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
                 self.catalogue.changed();
