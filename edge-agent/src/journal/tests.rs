@@ -69,6 +69,7 @@ fn kept(number: u8) -> Kept {
         refunds: if number.is_multiple_of(50) { vec![refund] } else { Vec::new() },
         receipt: ReceiptState::None,
         journaled: None,
+        offline: false,
     }
 }
 

@@ -43,6 +43,14 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             cashier: cashier.clone(),
             split: split.clone(),
         },
+        Tender::Offline { code, .. } => Record::OfflineSale {
+            payment,
+            counter,
+            amount,
+            code: code.expose().trim().to_owned(),
+            goods: goods.clone(),
+            cashier: cashier.clone(),
+        },
         Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
             payment,
             counter,
@@ -53,6 +61,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             split: split.clone(),
         },
     };
+    let offline = matches!(tender, Tender::Offline { .. });
     let card = if let Tender::Card { card } = &tender { Some(card.shown.clone()) } else { None };
     let (stage, effects, waits, receipt) = match tender {
         Tender::Cash { tendered_minor } => {
@@ -64,12 +73,15 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             }
             (Stage::Cash { tendered_minor }, effects, Waits::default(), receipt)
         }
+        Tender::Offline { .. } => {
+            (Stage::Offline, vec![Effect::Print(Slip::Sale)], Waits::default(), ReceiptState::Queued)
+        }
         tender @ (Tender::Code | Tender::Scan { .. } | Tender::Card { .. }) => {
             let method = method_of(&tender);
             let (code, card) = match tender {
                 Tender::Scan { code } => (Some(code), None),
                 Tender::Card { card } => (None, Some(Box::new(card.presented))),
-                Tender::Cash { .. } | Tender::Code => (None, None),
+                Tender::Cash { .. } | Tender::Code | Tender::Offline { .. } => (None, None),
             };
             let waits = Waits { code, card, creating: true, unanswered: Some(0), ..Waits::default() };
             (Stage::Sending { method, cancelling: false }, vec![Effect::Ask(Ask::Create)], waits, ReceiptState::None)
@@ -88,14 +100,16 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         stage,
         refunds: Vec::new(),
         receipt,
-        journaled: None,
+        // The entry of an offline sale says itself how it ended.
+        journaled: offline.then_some((PaymentState::Succeeded, 0)),
+        offline,
     };
     Decision { sale: Sale { kept, waits }, records: vec![record], effects }
 }
 
 const fn method_of(tender: &Tender) -> Method {
     match tender {
-        Tender::Scan { .. } => Method::CustomerPresented,
+        Tender::Scan { .. } | Tender::Offline { .. } => Method::CustomerPresented,
         Tender::Card { .. } => Method::Card,
         Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
     }
@@ -163,7 +177,7 @@ impl Step {
 
     fn query_pressed(&mut self) -> Result<(), Refusal> {
         match &self.sale.kept.stage {
-            Stage::Cash { .. } | Stage::NotSent { .. } => return Err(self.refused("queried")),
+            Stage::Cash { .. } | Stage::Offline | Stage::NotSent { .. } => return Err(self.refused("queried")),
             // Sent again after a cancel, it would charge a customer who was told that nothing is sold.
             Stage::Sending { cancelling: true, .. } => self.go_on_cancelling(),
             Stage::Sending { .. } => {
@@ -383,7 +397,7 @@ impl Step {
                 self.sale.waits.not_found = 1;
                 self.sale.waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
             }
-            (_, Stage::Known { .. }) => {
+            (_, Stage::Known { .. } | Stage::Offline) => {
                 self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
                 self.effects.push(Effect::Alarm {
                     code: "core_forgot_sale",
@@ -462,9 +476,20 @@ impl Step {
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
             return false;
         }
+        let is_paid = matches!(
+            view.state,
+            PaymentState::Succeeded | PaymentState::PartlyRefunded | PaymentState::Refunded | PaymentState::Voided
+        );
+        if matches!(kept.stage, Stage::Offline) && !is_paid {
+            let message = format!("core calls {} {:?}, and an offline code paid it here", view.id, view.state);
+            self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
+            return false;
+        }
         let (method, cancelling) = match &kept.stage {
             // The till's own journal is the truth about cash; core only repeats it.
             Stage::Cash { .. } => return true,
+            // Core books what an offline code paid, and nothing else under its number.
+            Stage::Offline => (Method::CustomerPresented, false),
             Stage::Known { view: held, .. } if view.version <= held.version => return true,
             Stage::Known { method, cancelling, .. } | Stage::Sending { method, cancelling } => (*method, *cancelling),
             // Everybody here believes that this sale never was: it must not be paid behind the cashier's back.
@@ -575,6 +600,11 @@ impl Step {
         }
         match &self.sale.kept.stage {
             Stage::Cash { .. } | Stage::NotSent { .. } => {}
+            Stage::Offline => {
+                if let Some(ask) = refunds {
+                    self.ask(ask);
+                }
+            }
             Stage::Sending { cancelling: true, .. } => self.ask(Ask::Cancel),
             Stage::Sending { .. } => self.send_or_fetch(),
             Stage::Known { cancelling: true, .. } if !settled => self.ask(Ask::Cancel),

@@ -19,11 +19,12 @@ use actix_web::{
 use saoma_protocol::{
     Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
-        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges, Page,
-        PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind, RefundState, RefundView,
-        Renew, Renewed, TerminalBooks, TerminalProfile,
+        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges,
+        OfflineList, Page, PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind,
+        RefundState, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
     },
     cashier::CashierList,
+    code::offline::Code,
     journal::{Entry, GENESIS, Record},
     message::{JournalAck, JournalBatch, JournalVerdict, Push, PushAck, PushBody, Verdict},
 };
@@ -65,6 +66,11 @@ pub struct Known {
     tax_rates: Vec<CatalogueRate>,
     /// The versions since which a terminal asked for changes.
     pub goods_asked: Vec<u64>,
+    /// What terminals are told of offline codes, at the moment that they ask; none as a core of before.
+    pub offline: Option<OfflineList>,
+    /// How far core's clock is ahead of everybody's, in milliseconds.
+    pub ahead_ms: i64,
+    pub offline_asked: usize,
 }
 
 pub struct FakeCore {
@@ -170,6 +176,7 @@ impl FakeCore {
                 .route("/v1/terminal/cashiers", web::get().to(cashiers))
                 .route("/v1/terminal/books", web::get().to(books))
                 .route("/v1/terminal/goods", web::get().to(goods))
+                .route("/v1/terminal/offline-list", web::get().to(offline_list))
         })
         .workers(1)
         .disable_signals()
@@ -286,8 +293,35 @@ impl Known {
                 verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why, newer });
                 break;
             }
+            if let Err(why) = self.book_offline(entry) {
+                let (sequence, verdict) = (entry.sequence, Verdict::Held);
+                verdicts.push(JournalVerdict { sequence, verdict, why, newer: false });
+            }
         }
         JournalAck { through: Sequence(self.entries.len() as u64), verdicts }
+    }
+
+    /// Books what an offline code paid, once, if the code is good at the moment of its entry.
+    fn book_offline(&mut self, entry: &Entry) -> Result<(), String> {
+        let Ok(Record::OfflineSale { payment, counter, amount, code, goods, cashier }) = entry.record() else {
+            return Ok(());
+        };
+        let code = Code::parse(&code).map_err(|error| error.to_string())?;
+        let issuers = self.offline.as_ref().map(|list| list.issuers.clone()).unwrap_or_default();
+        code.verify(&issuers, entry.at).map_err(|error| error.to_string())?;
+        let body = CreatePayment {
+            amount,
+            presentation: Presentation::Customer { code: GOOD_CODE.to_owned() },
+            order: None,
+            channel_account: None,
+            store: None,
+            goods,
+            reference: None,
+            cashier: Some(cashier),
+            counter: Some(counter),
+        };
+        self.payments.entry(payment).or_insert_with(|| new_payment(payment, &body));
+        Ok(())
     }
 
     fn is_unknown(&self, record: &Record) -> bool {
@@ -546,6 +580,17 @@ async fn goods(known: Shared, query: web::Query<Since>) -> HttpResponse {
         removed: gone.into_iter().map(|(item, _)| item.id).collect(),
         tax_rates: known.tax_rates.clone(),
     })
+}
+
+async fn offline_list(known: Shared) -> HttpResponse {
+    let mut known = known.lock().unwrap();
+    known.offline_asked += 1;
+    let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let issued_at = Millis(i64::try_from(since_1970.as_millis()).unwrap() + known.ahead_ms);
+    match &known.offline {
+        Some(list) => HttpResponse::Ok().json(OfflineList { issued_at, ..list.clone() }),
+        None => problem(404, "not_found"),
+    }
 }
 
 async fn profile() -> Json<TerminalProfile> {
