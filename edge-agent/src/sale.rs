@@ -8,6 +8,7 @@
 
 mod card;
 mod decide;
+mod key;
 mod reference;
 mod show;
 #[cfg(test)]
@@ -24,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::offline::Spent;
 pub use card::{CardShown, CardTender};
-pub use decide::{RESEND_MS_MAX, decide, key};
+pub use decide::{RESEND_MS_MAX, decide};
+pub use key::key;
 pub use reference::{NotAReference, REFERENCE_LEN_MAX, Reference};
 pub use show::{Action, actions, display, to_announce};
 

@@ -114,7 +114,7 @@ fn what_core_said_decides_in_its_order() {
     let with = |change: fn(&mut OfflineList)| OfflineCodes::new(Some(known(change)), Vec::new());
     let good = code(1, 9);
     assert_eq!(told(&OfflineCodes::default(), &good, 1, 0), "offline_list_missing");
-    assert_eq!(told(&OfflineCodes::default(), &good[..40], 1, 0), "offline_code_length", "the form comes first");
+    assert_eq!(told(&OfflineCodes::default(), &good[..41], 1, 0), "offline_code_length", "the form comes first");
     assert_eq!(told(&with(|list| list.limits = None), &good, 1, 0), "offline_codes_off");
     assert_eq!(told(&with(|list| list.issued_at = NOW.plus(-48 * HOUR_MS)), &good, 1, 0), "taken");
     assert_eq!(told(&with(|list| list.issued_at = NOW.plus(-48 * HOUR_MS - 1)), &good, 1, 0), "offline_list_old");

@@ -7,8 +7,7 @@ use saoma_protocol::{
 };
 
 use super::{
-    Ask, Decision, Effect, Event, Kept, Keyed, Outcome, ReceiptState, Refund, Refusal, Sale, Slip, Stage, Tender,
-    Waits, failure_of,
+    Ask, Decision, Effect, Event, Outcome, ReceiptState, Refund, Refusal, Sale, Slip, Stage, Waits, failure_of,
 };
 
 /// How long after keying a sale may still be sent. Past it the customer has left: a charge that arrives then would take money
@@ -28,92 +27,6 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const CANCEL_AGAIN_MS: i64 = 3_000;
 /// How often a waiting sale is asked about although MQTT is up: pushes are the rule, and this finds out when the rule fails.
 const CHECK_MS: i64 = 10_000;
-
-/// The beginning of a sale. It is sent only after this decision is on the disk.
-#[must_use]
-pub fn key(keyed: Keyed, now: Millis) -> Decision {
-    let Keyed { payment, counter, amount, tender, goods, reference, split, cashier } = keyed;
-    let record = match &tender {
-        Tender::Cash { tendered_minor } => Record::CashSale {
-            payment,
-            counter,
-            amount,
-            tendered_minor: *tendered_minor,
-            goods: goods.clone(),
-            cashier: cashier.clone(),
-            split: split.clone(),
-        },
-        Tender::Offline { code, .. } => Record::OfflineSale {
-            payment,
-            counter,
-            amount,
-            code: code.expose().trim().to_owned(),
-            goods: goods.clone(),
-            cashier: cashier.clone(),
-        },
-        Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
-            payment,
-            counter,
-            amount,
-            method: method_of(&tender),
-            goods: goods.clone(),
-            cashier: cashier.clone(),
-            split: split.clone(),
-        },
-    };
-    let offline = matches!(tender, Tender::Offline { .. });
-    let card = if let Tender::Card { card } = &tender { Some(card.shown.clone()) } else { None };
-    let (stage, effects, waits, receipt) = match tender {
-        Tender::Cash { tendered_minor } => {
-            let (mut effects, mut receipt) = (vec![Effect::OpenDrawer], ReceiptState::None);
-            // The parts of a split have one slip together.
-            if split.is_none() {
-                effects.push(Effect::Print(Slip::Sale));
-                receipt = ReceiptState::Queued;
-            }
-            (Stage::Cash { tendered_minor }, effects, Waits::default(), receipt)
-        }
-        Tender::Offline { .. } => {
-            (Stage::Offline, vec![Effect::Print(Slip::Sale)], Waits::default(), ReceiptState::Queued)
-        }
-        tender @ (Tender::Code | Tender::Scan { .. } | Tender::Card { .. }) => {
-            let method = method_of(&tender);
-            let (code, card) = match tender {
-                Tender::Scan { code } => (Some(code), None),
-                Tender::Card { card } => (None, Some(Box::new(card.presented))),
-                Tender::Cash { .. } | Tender::Code | Tender::Offline { .. } => (None, None),
-            };
-            let waits = Waits { code, card, creating: true, unanswered: Some(0), ..Waits::default() };
-            (Stage::Sending { method, cancelling: false }, vec![Effect::Ask(Ask::Create)], waits, ReceiptState::None)
-        }
-    };
-    let kept = Kept {
-        payment,
-        counter,
-        amount,
-        goods,
-        reference,
-        split,
-        cashier,
-        card,
-        keyed_at: now,
-        stage,
-        refunds: Vec::new(),
-        receipt,
-        // The entry of an offline sale says itself how it ended.
-        journaled: offline.then_some((PaymentState::Succeeded, 0)),
-        offline,
-    };
-    Decision { sale: Sale { kept, waits }, records: vec![record], effects }
-}
-
-const fn method_of(tender: &Tender) -> Method {
-    match tender {
-        Tender::Scan { .. } | Tender::Offline { .. } => Method::CustomerPresented,
-        Tender::Card { .. } => Method::Card,
-        Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
-    }
-}
 
 /// What follows from `event`.
 ///

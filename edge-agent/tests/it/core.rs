@@ -1,6 +1,8 @@
 //! A core that keeps the protocol: payments that people settle by hand, a journal that checks its chain, pushes until they
 //! are acknowledged. It can be switched off and on again, with everything that it knows.
 
+mod offline;
+
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -24,7 +26,6 @@ use saoma_protocol::{
         RefundState, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
     },
     cashier::CashierList,
-    code::offline::Code,
     journal::{Entry, GENESIS, Record},
     message::{JournalAck, JournalBatch, JournalVerdict, Push, PushAck, PushBody, Verdict},
 };
@@ -176,7 +177,7 @@ impl FakeCore {
                 .route("/v1/terminal/cashiers", web::get().to(cashiers))
                 .route("/v1/terminal/books", web::get().to(books))
                 .route("/v1/terminal/goods", web::get().to(goods))
-                .route("/v1/terminal/offline-list", web::get().to(offline_list))
+                .route("/v1/terminal/offline-list", web::get().to(offline::list))
         })
         .workers(1)
         .disable_signals()
@@ -293,35 +294,9 @@ impl Known {
                 verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why, newer });
                 break;
             }
-            if let Err(why) = self.book_offline(entry) {
-                let (sequence, verdict) = (entry.sequence, Verdict::Held);
-                verdicts.push(JournalVerdict { sequence, verdict, why, newer: false });
-            }
+            verdicts.extend(self.offline_verdict(entry));
         }
         JournalAck { through: Sequence(self.entries.len() as u64), verdicts }
-    }
-
-    /// Books what an offline code paid, once, if the code is good at the moment of its entry.
-    fn book_offline(&mut self, entry: &Entry) -> Result<(), String> {
-        let Ok(Record::OfflineSale { payment, counter, amount, code, goods, cashier }) = entry.record() else {
-            return Ok(());
-        };
-        let code = Code::parse(&code).map_err(|error| error.to_string())?;
-        let issuers = self.offline.as_ref().map(|list| list.issuers.clone()).unwrap_or_default();
-        code.verify(&issuers, entry.at).map_err(|error| error.to_string())?;
-        let body = CreatePayment {
-            amount,
-            presentation: Presentation::Customer { code: GOOD_CODE.to_owned() },
-            order: None,
-            channel_account: None,
-            store: None,
-            goods,
-            reference: None,
-            cashier: Some(cashier),
-            counter: Some(counter),
-        };
-        self.payments.entry(payment).or_insert_with(|| new_payment(payment, &body));
-        Ok(())
     }
 
     fn is_unknown(&self, record: &Record) -> bool {
@@ -580,17 +555,6 @@ async fn goods(known: Shared, query: web::Query<Since>) -> HttpResponse {
         removed: gone.into_iter().map(|(item, _)| item.id).collect(),
         tax_rates: known.tax_rates.clone(),
     })
-}
-
-async fn offline_list(known: Shared) -> HttpResponse {
-    let mut known = known.lock().unwrap();
-    known.offline_asked += 1;
-    let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    let issued_at = Millis(i64::try_from(since_1970.as_millis()).unwrap() + known.ahead_ms);
-    match &known.offline {
-        Some(list) => HttpResponse::Ok().json(OfflineList { issued_at, ..list.clone() }),
-        None => problem(404, "not_found"),
-    }
 }
 
 async fn profile() -> Json<TerminalProfile> {

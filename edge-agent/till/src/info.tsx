@@ -2,9 +2,10 @@
 
 import { clock, useModel, useText } from './hooks';
 import { compareBooks, openDrawer, selfTest } from './store';
-import { fill, whyClosed } from './text';
+import { fill } from './text';
 import { updateLine } from './text-update';
 import { Key } from './till';
+import { whyClosed } from './without-core';
 
 export function InfoScreen() {
   const { state, language } = useModel();

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { Problem } from './api';
 import { WITH_A_SUM } from './text-offline';
-import { plainWords, TEXTS, whyFailed, withoutCore } from './text';
+import { plainWords, TEXTS, whyFailed } from './text';
+import { withoutCore } from './without-core';
 
 /** The codes of a table in Rust: every text that an arm leads to. */
 function codesIn(file: string, from: string): string[] {

@@ -1,6 +1,6 @@
 // Every word the cashier reads, in both languages.
 
-import type { Action, Failure, Method, PaidBy, Problem, SaleState, TillState } from './api';
+import type { Action, Failure, Method, PaidBy, Problem, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
 import { BASKET, type BasketTexts } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
@@ -588,17 +588,4 @@ export function plainWords(t: Texts, problem: Pick<Problem, 'code' | 'detail' | 
   if (words !== undefined) return isTold ? `${words} ${problem.detail}` : words;
   const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
   return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;
-}
-
-/** Why no offline code is taken at this moment. */
-export function whyClosed(t: Texts, offline: { why: string | null; detail: string | null }): string {
-  return offline.why === null ? '' : plainWords(t, { code: offline.why, detail: offline.detail ?? '', traceId: '' });
-}
-
-/** What can be taken while core is away; null while it is there. */
-export function withoutCore(t: Texts, state: Pick<TillState, 'link' | 'offline'>): string | null {
-  if (state.link.online) return null;
-  const offline = state.offline ?? null;
-  if (offline === null) return t.offline.cashOnly;
-  return offline.why === null ? t.offline.cashAndCodes : `${t.offline.cashOnly} ${whyClosed(t, offline)}`;
 }

@@ -18,7 +18,8 @@ import { ShiftRoom } from './shift-screens';
 import { SplitRoom, SplitRows } from './split-screens';
 import { SupervisorRoom } from './supervisor-screens';
 import { type Notice as NoticeKind, press } from './store';
-import { fill, plainWords, TEXTS, withoutCore } from './text';
+import { fill, plainWords, TEXTS } from './text';
+import { withoutCore } from './without-core';
 
 export function Till() {
   const { screen, busy, silent, state } = useModel();
