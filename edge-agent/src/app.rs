@@ -15,6 +15,7 @@ mod happen;
 mod held;
 mod keyed;
 mod line;
+mod offline;
 mod owner;
 mod paper;
 mod press;

@@ -11,6 +11,7 @@ pub mod export;
 mod goods;
 mod held;
 mod keys;
+mod offline;
 mod open;
 mod plain;
 mod rekey;
@@ -38,6 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     cashiers::{CashierChange, Tries},
     held::{Held, HeldChange},
+    offline::{Known, Spent},
     sale::Kept,
     shift::Shift,
     split::{Split, Whole},
@@ -140,6 +142,10 @@ pub struct Commit {
     pub cashiers: Vec<CashierChange>,
     /// The basket that was being filled is sold by this, or put aside.
     pub basket_done: bool,
+    /// What core said of offline codes.
+    pub offline: Option<Known>,
+    /// The offline code that pays the sale. Its moment is the entry's: core checks the code by that again.
+    pub spent: Option<Spent>,
     pub pushes: Vec<Sequence>,
     pub synced_through: Option<Sequence>,
 }
@@ -179,6 +185,9 @@ pub struct Opened {
     /// Who may sign on here, and their wrong PINs.
     pub cashiers: CashierList,
     pub tries: Vec<(CashierId, Tries)>,
+    /// What core said last of offline codes, and those that were taken here, with the entries of their sales.
+    pub offline: Option<Known>,
+    pub spent: Vec<(Sequence, Spent)>,
 }
 
 /// What core does not know yet.

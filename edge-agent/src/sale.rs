@@ -8,6 +8,7 @@
 
 mod card;
 mod decide;
+mod key;
 mod reference;
 mod show;
 #[cfg(test)]
@@ -22,8 +23,10 @@ use saoma_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::offline::Spent;
 pub use card::{CardShown, CardTender};
-pub use decide::{RESEND_MS_MAX, decide, key};
+pub use decide::{RESEND_MS_MAX, decide};
+pub use key::key;
 pub use reference::{NotAReference, REFERENCE_LEN_MAX, Reference};
 pub use show::{Action, actions, display, to_announce};
 
@@ -58,6 +61,9 @@ pub struct Kept {
     pub receipt: ReceiptState,
     /// The state and refunded sum of the last `SaleSettled` in the journal.
     pub journaled: Option<(PaymentState, i64)>,
+    /// An offline code paid it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offline: bool,
 }
 
 /// How far a sale is.
@@ -66,6 +72,8 @@ pub struct Kept {
 pub enum Stage {
     /// Done when it was keyed.
     Cash { tendered_minor: i64 },
+    /// Paid by an offline code when it was keyed; core has said nothing of it to this till yet.
+    Offline,
     /// On this disk; core has not answered yet, and may or may not have it.
     Sending { method: Method, cancelling: bool },
     /// Core has it, and this is the newest that it said.
@@ -166,6 +174,8 @@ pub enum Tender {
     Scan { code: ScannedCode },
     /// A card that was read.
     Card { card: Box<CardTender> },
+    /// The customer's offline code, which was checked: it pays by itself.
+    Offline { code: ScannedCode, spent: Box<Spent> },
 }
 
 /// What a cashier keyed, checked.
@@ -359,6 +369,8 @@ impl Sale {
                 _ if self.kept.refunds.iter().any(|refund| refund.void) => PaymentState::Voided,
                 _ => PaymentState::Refunded,
             }),
+            // What goes back on it core says first, and with it how it stands.
+            Stage::Offline => Some(PaymentState::Succeeded),
             Stage::Sending { .. } => None,
             Stage::Known { view, .. } => Some(view.state),
             Stage::NotSent { state, .. } => Some(*state),
@@ -377,6 +389,10 @@ impl Sale {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.refunded_minor,
             Stage::Cash { .. } => self.refunds_minor(),
+            Stage::Offline => {
+                let given = self.kept.refunds.iter().filter(|held| held.answered && held.state != RefundState::Failed);
+                given.map(|held| held.amount.minor()).sum()
+            }
             Stage::Sending { .. } | Stage::NotSent { .. } => 0,
         }
     }
@@ -426,6 +442,7 @@ impl Sale {
     pub const fn method(&self) -> Option<Method> {
         match &self.kept.stage {
             Stage::Cash { .. } => None,
+            Stage::Offline => Some(Method::CustomerPresented),
             Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
                 Some(*method)
             }
@@ -451,7 +468,7 @@ impl Sale {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.failure.as_ref(),
             Stage::NotSent { failure, .. } => Some(failure),
-            Stage::Cash { .. } | Stage::Sending { .. } => None,
+            Stage::Cash { .. } | Stage::Offline | Stage::Sending { .. } => None,
         }
     }
 

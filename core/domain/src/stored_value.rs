@@ -5,6 +5,8 @@
 //! the movement and the new balance in one transaction. A charge is known by the number that its acceptor gave it, for good:
 //! the same number never charges twice, and a number that was cancelled before it came never charges at all.
 
+pub mod offline;
+
 use saoma_protocol::{Amount, Currency};
 
 /// What an account may be used for.
@@ -43,18 +45,28 @@ pub enum Event {
     /// The holder paid something in.
     ToppedUp(Amount),
     /// A top-up was a mistake.
-    TopUpReversed(Amount),
+    TopUpReversed {
+        amount: Amount,
+        reserved_minor: i64,
+    },
     Charged {
         amount: Amount,
         /// What was charged on this day before, less what was given back of it.
         spent_minor: i64,
+        /// What is set aside for offline codes.
+        reserved_minor: i64,
     },
+    /// An offline code was spent, and so much of it is the account's to pay ([`offline::spend`]). The issuer has promised it before:
+    /// neither a freeze nor a limit stands against it.
+    SpentOffline(Amount),
     /// A charge was cancelled, or refunded in whole or in part.
     Returned(Amount),
     Frozen,
     Unfrozen,
     /// The remainder was paid out.
-    Closed,
+    Closed {
+        reserved_minor: i64,
+    },
 }
 
 /// Why something cannot happen to an account. Nothing changed.
@@ -70,6 +82,8 @@ pub enum Refusal {
     Currency(Currency),
     #[error("the account does not hold that much")]
     Insufficient,
+    #[error("{minor} are set aside for offline codes, in minor units; wait until they are over and settled")]
+    Reserved { minor: i64 },
     #[error("a charge may be {minor_max} at most, in minor units")]
     ChargeLimit { minor_max: i64 },
     #[error("{minor_left} may still be spent today, in minor units")]
@@ -90,6 +104,7 @@ impl Refusal {
             Self::NotFrozen => "not_frozen",
             Self::Currency(_) => "currency",
             Self::Insufficient => "insufficient",
+            Self::Reserved { .. } => "reserved",
             Self::ChargeLimit { .. } => "charge_limit",
             Self::DayLimit { .. } => "day_limit",
             Self::BalanceLimit { .. } => "balance_limit",
@@ -116,6 +131,10 @@ pub fn decide(account: &Account, event: &Event) -> Result<Account, Refusal> {
     let usable = || if state == State::Frozen { Err(Refusal::Frozen) } else { Ok(()) };
     let with = |balance_minor| Account { balance_minor, ..*account };
     let less = |minor: i64| balance_minor.checked_sub(minor).filter(|rest| *rest >= 0).ok_or(Refusal::Insufficient);
+    let unreserved = |minor: i64, reserved_minor: i64| {
+        let rest = less(minor)?;
+        if rest < reserved_minor { Err(Refusal::Insufficient) } else { Ok(rest) }
+    };
     let more = |minor: i64| balance_minor.checked_add(minor).ok_or(Refusal::Overflow);
     match *event {
         Event::ToppedUp(amount) => {
@@ -126,8 +145,9 @@ pub fn decide(account: &Account, event: &Event) -> Result<Account, Refusal> {
                 _ => Ok(with(balance_minor)),
             }
         }
-        Event::TopUpReversed(amount) => less(of_currency(amount)?).map(with),
-        Event::Charged { amount, spent_minor } => {
+        Event::TopUpReversed { amount, reserved_minor } => unreserved(of_currency(amount)?, reserved_minor).map(with),
+        Event::SpentOffline(amount) => less(of_currency(amount)?).map(with),
+        Event::Charged { amount, spent_minor, reserved_minor } => {
             usable()?;
             let minor = of_currency(amount)?;
             if let Some(minor_max) = limits.charge_minor_max.filter(|minor_max| minor > *minor_max) {
@@ -139,7 +159,7 @@ pub fn decide(account: &Account, event: &Event) -> Result<Account, Refusal> {
                     return Err(Refusal::DayLimit { minor_left });
                 }
             }
-            less(minor).map(with)
+            unreserved(minor, reserved_minor).map(with)
         }
         Event::Returned(amount) => more(of_currency(amount)?).map(with),
         Event::Frozen => {
@@ -148,7 +168,8 @@ pub fn decide(account: &Account, event: &Event) -> Result<Account, Refusal> {
         }
         Event::Unfrozen if state == State::Frozen => Ok(Account { state: State::Active, ..*account }),
         Event::Unfrozen => Err(Refusal::NotFrozen),
-        Event::Closed => Ok(Account { state: State::Closed, balance_minor: 0, ..*account }),
+        Event::Closed { reserved_minor: minor @ 1.. } => Err(Refusal::Reserved { minor }),
+        Event::Closed { .. } => Ok(Account { state: State::Closed, balance_minor: 0, ..*account }),
     }
 }
 

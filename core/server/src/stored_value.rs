@@ -5,6 +5,7 @@
 
 mod charges;
 mod desk;
+pub mod offline;
 
 pub use charges::{Acceptance, cancel, charge, charge_of, give_back, refund_of};
 pub use desk::{change_state, close, new_code, reverse, top_up};
@@ -17,7 +18,7 @@ use saoma_store::{
     tenants,
 };
 
-use crate::period::local_day;
+use crate::{period::local_day, secrets::SecretsError};
 
 /// Why it was not done. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,10 @@ pub enum StoredValueError {
     NoTopUp,
     #[error("this top-up was taken back before")]
     TakenBack,
+    #[error("offline codes are not switched on; an owner sets their policy")]
+    OfflineOff,
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
 }
 
 /// Who moves something, and when.

@@ -4,6 +4,7 @@
 //! time under the same `webhook-id`. Names of people and codes on show stay out of the payloads.
 
 mod attempt;
+mod double_spend;
 mod pace;
 pub mod signature;
 
@@ -17,6 +18,7 @@ use saoma_store::{
     disputes::StoredDispute,
     payments,
     refunds::StoredRefund,
+    stored_value::offline::spends::Spend,
     webhooks::{self, Announcement},
 };
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
 pub use self::attempt::send;
+pub use self::double_spend::DoubleSpendView;
 use crate::payments::{DisputeView, dispute_view, kind, payment_facts, refund_view};
 
 /// What an endpoint can hear of.
@@ -76,6 +79,9 @@ pub enum EventType {
     /// The channel has decided: it is won or lost.
     #[serde(rename = "dispute.closed")]
     DisputeClosed,
+    /// An offline code of stored value was spent twice, or more than was granted: its account is frozen.
+    #[serde(rename = "stored_value.double_spent")]
+    StoredValueDoubleSpent,
     /// A trial, asked for by a person. Every endpoint takes it.
     #[serde(rename = "webhook.test")]
     Trial,
@@ -189,6 +195,18 @@ pub fn tell_dispute(
     };
     let data = DisputeView { evidence: Vec::new(), needs_attention: None, ..dispute_view(dispute) };
     tell(tx, scope, event_type, None, data, at).map(drop)
+}
+
+/// An offline code that was spent twice, or beyond what was granted.
+///
+/// # Errors
+/// Of the store alone.
+pub fn tell_double_spent(tx: &mut Tx<'_>, scope: &TenantScope, spend: &Spend, at: Millis) -> Result<(), StoreError> {
+    if !webhooks::has_listeners(tx, scope)? {
+        return Ok(());
+    }
+    let data = DoubleSpendView::from(spend.clone());
+    tell(tx, scope, EventType::StoredValueDoubleSpent, None, data, at).map(drop)
 }
 
 /// A trial for one endpoint; the answer is its event's id.

@@ -7,12 +7,13 @@
 use std::fmt;
 
 use diesel::prelude::*;
-use saoma_protocol::{CashierId, ChannelAccountId, TenantId, WebhookEndpointId};
+use saoma_protocol::{CashierId, ChannelAccountId, TenantId, WebhookEndpointId, code::offline::KeyId};
 
 use crate::{
     Opaque, StoreError, TenantScope, Tx,
     column::Txt,
     schema::{cashiers, channel_accounts, webhook_endpoints},
+    stored_value::offline::schema::offline_issuers,
 };
 
 /// Where a value lies.
@@ -23,6 +24,7 @@ pub enum Place {
     WebhookSecret(WebhookEndpointId),
     WebhookPreviousSecret(WebhookEndpointId),
     CashierPin(CashierId),
+    OfflineIssuer(KeyId),
 }
 
 /// The id of what the value belongs to, which it was sealed for.
@@ -32,6 +34,7 @@ impl fmt::Display for Place {
             Self::ChannelSecrets(account) => account.fmt(f),
             // Else the account's secrets could be put in the place of its keys.
             Self::WorkingKeys(account) => write!(f, "{account}/working-keys"),
+            Self::OfflineIssuer(key) => write!(f, "offline-issuer/{key}"),
             Self::WebhookSecret(endpoint) | Self::WebhookPreviousSecret(endpoint) => endpoint.fmt(f),
             Self::CashierPin(cashier) => cashier.fmt(f),
         }
@@ -53,6 +56,7 @@ macro_rules! each_column {
         $with!(webhook_endpoints, secret, Place::WebhookSecret);
         $with!(webhook_endpoints, previous_secret, Place::WebhookPreviousSecret);
         $with!(cashiers, pin, Place::CashierPin);
+        $with!(offline_issuers, secret, Place::OfflineIssuer);
     };
 }
 
@@ -132,6 +136,7 @@ pub fn replace(
         Place::WebhookSecret(endpoint) => put!(webhook_endpoints, secret, endpoint),
         Place::WebhookPreviousSecret(endpoint) => put!(webhook_endpoints, previous_secret, endpoint),
         Place::CashierPin(cashier) => put!(cashiers, pin, cashier),
+        Place::OfflineIssuer(key) => put!(offline_issuers, secret, key),
     };
     Ok(n == 1)
 }

@@ -6,6 +6,7 @@
 pub mod charges;
 pub mod codes;
 pub mod movements;
+pub mod offline;
 mod schema;
 
 use diesel::prelude::*;

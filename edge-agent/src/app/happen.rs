@@ -10,6 +10,7 @@ use saoma_protocol::{
 
 use super::{
     now,
+    offline::keyed_at,
     owner::{OnDisplay, OpenSale, Owner},
     paper::Fate,
     split::Follows,
@@ -19,9 +20,10 @@ use crate::{
     held::HeldChange,
     journal::{Commit, Intent, JournalError},
     link::https::Call,
+    offline::Spent,
     peripherals::PeripheralState,
     receipt::{Heading, compose},
-    sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip},
+    sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip, Tender},
     split::Split,
     sync,
     till::{
@@ -48,6 +50,8 @@ pub(super) struct Beside {
     pub(super) split: Option<Split>,
     /// Who let whoever stands there give money back.
     pub(super) approved_by: Option<Approver>,
+    /// The offline code that pays it.
+    pub(super) spent: Option<Spent>,
 }
 
 impl Owner {
@@ -63,11 +67,17 @@ impl Owner {
         (sold, of_basket, split): (Option<Sequence>, bool, Option<Split>),
     ) -> Result<SaleView, Refused> {
         let (payment, counter) = (keyed.payment, keyed.counter);
-        let decision = sale::key(keyed, now());
+        let spent = if let Tender::Offline { spent, .. } = &keyed.tender { Some((**spent).clone()) } else { None };
+        let at = keyed_at(&keyed.tender, now());
+        let decision = sale::key(keyed, at);
         let is_part = decision.sale.kept.split.is_some();
-        let beside = Beside { intent: Some(intent), sold, of_basket, split, ..Beside::default() };
+        let beside = Beside { intent: Some(intent), sold, of_basket, split, spent: spent.clone(), ..Beside::default() };
         let (head, whole) = self.write(&decision, beside).await?;
         self.counted = counter;
+        if let Some(spent) = spent {
+            let through = self.kept_through;
+            self.offline.codes().took(head, spent, through);
+        }
         // From here on it is sold, whatever goes wrong: nobody may find it to be sold again.
         if of_basket {
             // That of a split is back when all of that comes to nothing.
@@ -161,6 +171,7 @@ impl Owner {
             held: beside.sold.map(HeldChange::Drop).into_iter().chain(whole.as_ref().and_then(Follows::held)).collect(),
             basket_done: beside.of_basket,
             pushes: beside.push.into_iter().collect(),
+            spent: beside.spent,
             ..Commit::default()
         };
         Ok((self.commit(commit).await?, whole))

@@ -95,6 +95,7 @@ impl Owner {
                 self.line.health_sent_at = None;
                 self.fetch.wanted(false);
                 self.catalogue.connected();
+                self.offline.connected();
                 self.sync_event(sync::Event::Connected).await;
             }
             News::Down => {
@@ -186,6 +187,7 @@ impl Owner {
             }
             Done::Cashiers(answer) => self.cashiers_came(answer).await,
             Done::Goods(answer) => self.goods_answered(answer).await,
+            Done::Offline(told) => self.offline_told(told).await,
             Done::Renewed(next) => self.renewed(next).await,
         }
     }
@@ -247,6 +249,7 @@ impl Owner {
         self.line.poll_at = Instant::now();
         self.fetch.wanted(false);
         self.catalogue.connected();
+        self.offline.connected();
         if !self.line.mqtt_up {
             if let Some(mqtt) = &self.mqtt {
                 mqtt.hurry();
@@ -292,7 +295,13 @@ impl Owner {
             PushBody::SyncNow => {
                 self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
                 self.fetch.wanted(false);
+                self.offline.connected();
                 self.sync_event(sync::Event::Asked).await;
+                return Ok(());
+            }
+            PushBody::OfflineListChanged => {
+                self.journal.commit(Commit { pushes: vec![id], ..Commit::default() }, now()).await?;
+                self.offline.changed();
                 return Ok(());
             }
             PushBody::GoodsChanged => {

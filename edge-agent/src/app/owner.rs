@@ -27,6 +27,7 @@ use super::{
     devices::Notes,
     line::Line,
     now,
+    offline::{Offline, Told},
     paper::Paper,
     renew::Renewal,
     split::{PartOf, Splits},
@@ -45,6 +46,7 @@ use crate::{
         mqtt::{Mqtt, News},
         renew::{Next, RenewError},
     },
+    offline::OfflineCodes,
     sale::{Ask, Event, Outcome, ReceiptState, Reference, Sale},
     shift::Shift,
     sync::Sync,
@@ -113,6 +115,7 @@ pub(super) struct Owner {
     /// The basket that is being filled, and how far the catalogue is here.
     pub(super) filling: Filling,
     pub(super) catalogue: Catalogue,
+    pub(super) offline: Offline,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -219,6 +222,7 @@ pub(super) enum Done {
     Profile(Result<TerminalProfile, HttpsError>),
     Cashiers(Result<CashierList, HttpsError>),
     Goods(Result<GoodsChanges, HttpsError>),
+    Offline(Told),
     Renewed(Result<Box<Next>, RenewError>),
 }
 
@@ -238,6 +242,8 @@ impl Owner {
             splits,
             cashiers,
             tries,
+            offline,
+            spent,
         } = opened;
         let mut sales = BTreeMap::new();
         let mut follow_ups = VecDeque::new();
@@ -273,6 +279,7 @@ impl Owner {
             fetch: Fetch::new(),
             filling: Filling::begun(now(), basket_mark),
             catalogue: Catalogue::new(known),
+            offline: Offline::new(OfflineCodes::new(offline, spent)),
             sales,
             training: Training::default(),
             follow_ups,
@@ -501,6 +508,7 @@ impl Owner {
         self.mark_basket().await;
         self.cashiers_tick();
         self.catalogue_tick();
+        self.offline_tick();
         self.renewal_tick(now);
         self.update_tick().await;
     }

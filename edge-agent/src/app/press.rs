@@ -9,10 +9,12 @@ use super::{
     happen::Beside,
     keyed::{Checked, amount_of, check, check_code, payment_in, trimmed},
     now,
+    offline::goes_without_core,
     owner::{Awaiting, Early, Order, Owner, Waiter},
 };
 use crate::{
     journal::Intent,
+    offline::{OfflineRefusal, is_meant},
     peripherals::{Kind, PeripheralError},
     sale::{Event, Keyed, Sale, ScannedCode, Tender},
     sync::Stop,
@@ -49,7 +51,12 @@ impl Owner {
     /// next number is used, and core would answer with what was paid under it then.
     pub(super) async fn sell_or_wait(&mut self, pressed: Pressed, request: SaleRequest, reply: Reply<Sold>) {
         // A key that is known already makes no new number.
-        if request.method != SaleMethod::Cash
+        let is_alone = match request.method {
+            SaleMethod::Cash => true,
+            SaleMethod::Scan => goes_without_core(request.code.as_ref().map(|code| &code.0), self.offline.is_on()),
+            SaleMethod::Code | SaleMethod::Card => false,
+        };
+        if !is_alone
             && !self.knows_its_numbers()
             && !matches!(self.seen(&pressed).await, Ok(Some(Seen { payment: Some(_), .. })))
         {
@@ -109,6 +116,7 @@ impl Owner {
             order.split = Some(self.part_of(ask, &order, basket.is_some())?);
         }
         if let Some(Tender::Scan { code }) = &tender
+            && !is_meant(code.expose())
             && self.are_goods(code).await?
         {
             return Err(Refused::GoodsScanned);
@@ -124,6 +132,10 @@ impl Owner {
         if method == SaleMethod::Card {
             return self.await_card(pressed, order).map(Sold::AwaitingCard);
         }
+        let tender = match tender {
+            Some(Tender::Scan { code }) => Some(self.offline_tender(code, order.amount, order.split.is_some())?),
+            other => other,
+        };
         let Some(tender) = tender else {
             let awaiting = Awaiting { pressed, order, since: now() };
             let view = awaiting.view();
@@ -213,6 +225,9 @@ impl Owner {
         if matches!(press, Press::Void | Press::Refund { .. }) {
             let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
             self.check_shift(held.sale.method().is_none())?;
+            if held.sale.kept.offline && held.entry > self.sync.through() {
+                return Err(OfflineRefusal::Unsynced.into());
+            }
             approved_by = self.approved(&pressed.key, approval).await?;
         }
         let cashier = self.cashier().to_owned();
@@ -265,7 +280,8 @@ impl Owner {
                 Refused::BarcodeUnknown(ends_in) => ScanView::BarcodeUnknown { ends_in },
                 Refused::GoodsScanned => ScanView::GoodsScanned,
                 Refused::CardSwiped => ScanView::CardSwiped,
-                _ => ScanView::Unexpected,
+                Refused::ScanNotAwaited => ScanView::Unexpected,
+                refused => ScanView::Refused { code: refused.code().to_owned(), detail: refused.to_string() },
             }
         });
         self.emit("scan", &scanned);
@@ -284,13 +300,14 @@ impl Owner {
                 Err(error) => Err(error),
             };
         }
+        let is_offline = is_meant(text.expose());
         let Some(Awaiting { pressed, order, .. }) = self.awaiting.clone() else {
-            return self.scan_goods(&text).await;
+            return if is_offline { Err(Refused::ScanNotAwaited) } else { self.scan_goods(&text).await };
         };
-        if self.are_goods(&text).await? {
+        if !is_offline && self.are_goods(&text).await? {
             return Err(Refused::GoodsScanned);
         }
-        if !self.knows_its_numbers() {
+        if !is_offline && !self.knows_its_numbers() {
             return Err(not_compared());
         }
         self.check_shift(false)?;
@@ -300,7 +317,9 @@ impl Owner {
             return Err(gone);
         }
         self.check_open_for_sales().await?;
-        let sale = self.key(pressed, order, Tender::Scan { code: trimmed(&text) }).await?;
+        // One that is not taken is waited for no less: the customer shows another.
+        let tender = self.offline_tender(trimmed(&text), order.amount, order.split.is_some())?;
+        let sale = self.key(pressed, order, tender).await?;
         self.awaiting = None;
         Ok(ScanView::Sale { sale: Box::new(sale) })
     }

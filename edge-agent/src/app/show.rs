@@ -86,6 +86,7 @@ impl Owner {
             splits: self.splits.views(),
             basket: self.filling.view(),
             catalogue_count: self.catalogue.count,
+            offline: self.offline_view(),
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
             awaiting_card: self.card.as_ref().map(Waiting::view),
             open_sales: self

@@ -1,11 +1,16 @@
 //! Entries of the journal as JSON Lines and CSV, for an accountant or a person who looks for a sale. Pure.
 //!
-//! The journal holds no code of a customer and no key. What a person typed (goods, reasons, names) might hold a card's
+//! An offline code that paid stands there as its issuer's key, the mark of its grant, and its counter.
+//! The journal holds no other code of a customer and no key. What a person typed (goods, reasons, names) might hold a card's
 //! number all the same: each run of digits that could be one is masked. So an export does not prove a chain; `journal
 //! verify` does, and the hash of each entry says which one a line is.
 
-use saoma_protocol::journal::{Entry, EntryError};
+use saoma_protocol::{
+    code::offline::Code,
+    journal::{Entry, EntryError},
+};
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// The columns of a CSV export, in order. Amounts are in minor units, beside their currency.
 pub const COLUMNS: [&str; 24] = [
@@ -117,6 +122,9 @@ fn record(entry: &Entry) -> Result<Value, EntryError> {
     let mut record = record.map_err(unreadable)?;
     if let Value::Object(fields) = &mut record {
         mask_fields(fields);
+        if let Some(code) = fields.get_mut("code") {
+            *code = code.as_str().map_or(Value::Null, named_code);
+        }
         if let Some(approver) = fields.get_mut("approved_by").and_then(Value::as_object_mut) {
             mask_fields(approver);
         }
@@ -126,6 +134,15 @@ fn record(entry: &Entry) -> Result<Value, EntryError> {
         }
     }
     Ok(record)
+}
+
+/// What names an offline code and cannot be shown again as one.
+fn named_code(text: &str) -> Value {
+    Code::parse(text).map_or(Value::Null, |code| {
+        let grant = code.grant();
+        let mark = hex::encode(Sha256::digest(grant.token.0));
+        json!({ "issuer": grant.issuer.to_string(), "grant": mark, "counter": code.counter })
+    })
 }
 
 fn mask_goods(fields: &mut Map<String, Value>) {

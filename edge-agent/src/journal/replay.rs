@@ -43,6 +43,7 @@ pub struct Replayed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Paid {
     Cash { tendered_minor: i64 },
+    Offline,
     Core(Method),
 }
 
@@ -95,6 +96,11 @@ impl Told {
             Record::CashSale { payment, counter, amount, tendered_minor, goods, cashier, split } => {
                 let told = ToldSale::new(at, counter, amount, Paid::Cash { tendered_minor }, goods, cashier);
                 self.begin(payment, ToldSale { split, ..told });
+            }
+            Record::OfflineSale { payment, counter, amount, goods, cashier, .. } => {
+                let told = ToldSale::new(at, counter, amount, Paid::Offline, goods, cashier);
+                // It says itself how it ended.
+                self.begin(payment, ToldSale { settled: Some((PaymentState::Succeeded, 0)), ..told });
             }
             Record::SaleSettled { payment, state, amount_refunded_minor } => {
                 if let Some(sale) = self.sale(at, payment) {
@@ -344,7 +350,9 @@ fn compare_sale(payment: PaymentId, told: &ToldSale, held: HeldSale, differences
 
 const fn paid(kept: &Kept) -> Paid {
     match &kept.stage {
+        _ if kept.offline => Paid::Offline,
         Stage::Cash { tendered_minor } => Paid::Cash { tendered_minor: *tendered_minor },
+        Stage::Offline => Paid::Offline,
         Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
             Paid::Core(*method)
         }

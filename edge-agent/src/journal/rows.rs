@@ -5,7 +5,7 @@
 //! pressed: all else being known, a few thousand guesses at the amount would find it by them. No PIN is in any of it.
 //!
 //! Plain, because queries sort and search by it: numbers of entries, sales and batches, the ids made from them, the page's
-//! keys and core's ids of cashiers (random), times, states, and which entries are cash. Whoever takes the disk learns how many sales there were, and when.
+//! keys, core's ids of cashiers and marks of offline codes (random), times, states, and which entries are cash or paid by an offline code. Whoever takes the disk learns how many sales there were, and when.
 
 use diesel::prelude::*;
 use saoma_protocol::{Millis, journal::Entry};
@@ -30,9 +30,11 @@ pub(super) const HELD_KEPT: Place = Place { table: "held", column: "kept", key: 
 pub(super) const SPLIT_KEPT: Place = Place { table: "splits", column: "kept", key: "number" };
 pub(super) const CASHIERS_KEPT: Place = Place { table: "cashiers", column: "kept", key: "name" };
 pub(super) const TRIES_KEPT: Place = Place { table: "pin_tries", column: "kept", key: "cashier" };
+pub(super) const OFFLINE_LIST_KEPT: Place = Place { table: "offline_list", column: "kept", key: "name" };
+pub(super) const OFFLINE_SPEND_KEPT: Place = Place { table: "offline_spends", column: "kept", key: "code" };
 
 /// All that is sealed.
-pub(super) const SEALED: [Place; 12] = [
+pub(super) const SEALED: [Place; 14] = [
     ENTRY_BODY,
     ENTRY_CASH,
     SALE_AMOUNT,
@@ -45,6 +47,8 @@ pub(super) const SEALED: [Place; 12] = [
     SPLIT_KEPT,
     CASHIERS_KEPT,
     TRIES_KEPT,
+    OFFLINE_LIST_KEPT,
+    OFFLINE_SPEND_KEPT,
 ];
 
 #[derive(Queryable, Insertable)]
@@ -57,7 +61,7 @@ pub(super) struct EntryRow {
 }
 
 impl EntryRow {
-    /// `hash`: as it is kept beside the entry. `cash`: minor units and currency of a cash sale.
+    /// `hash`: as it is kept beside the entry. `cash`: minor units and currency of a sale that is at risk until core has it.
     pub(super) fn seal(seals: &Seals, entry: &Entry, hash: &str, cash: Option<(i64, &str)>) -> Result<Self, SealError> {
         let sequence = stored(entry.sequence);
         let row = sequence.to_string();

@@ -114,6 +114,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    offline_list (name) {
+        name -> Text,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
+    offline_spends (code) {
+        code -> Text,
+        entry -> BigInt,
+        until -> BigInt,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
     pushes_seen (id) {
         id -> BigInt,
     }

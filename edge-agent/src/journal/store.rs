@@ -16,7 +16,7 @@ use saoma_protocol::{
 use super::{
     Books, Commit, Intent, JournalError, Opened, Settings, UnsentEntries, cashiers,
     goods::BASKET_OPEN,
-    held,
+    held, offline,
     rows::{
         ENTRY_CASH, EntryRow, INTENT_FINGERPRINT, IntentRow, REFUND_AMOUNT, RefundRow, SALE_AMOUNT, SALE_KEPT, SaleRow,
         kept_sale,
@@ -124,8 +124,9 @@ impl Store {
         connection.immediate_transaction(|tx| {
             let (mut head, mut prev_hash) = last(tx, seals)?;
             let first = head.next();
+            let at = commit.spent.as_ref().map_or(now, |spent| spent.at);
             for record in &commit.records {
-                let entry = Entry::new(head.next(), now, prev_hash, record.clone())?;
+                let entry = Entry::new(head.next(), at, prev_hash, record.clone())?;
                 (head, prev_hash) = (entry.sequence, entry.hash());
                 let row = EntryRow::seal(seals, &entry, &hex::encode(prev_hash), cash_of(record))?;
                 diesel::insert_into(entries::table).values(row).execute(tx)?;
@@ -160,6 +161,13 @@ impl Store {
             }
             if commit.basket_done {
                 forget_meta(tx, BASKET_OPEN)?;
+            }
+            if let Some(known) = &commit.offline {
+                offline::keep_list(tx, seals, known)?;
+            }
+            if let Some(spent) = &commit.spent {
+                let through = synced_through(tx)?;
+                offline::take(tx, seals, spent, first, through)?;
             }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)
@@ -198,14 +206,15 @@ impl Store {
             splits: self.open_splits()?,
             cashiers,
             tries,
+            offline: self.offline_known()?,
+            spent: self.offline_spent()?,
         })
     }
 
     /// # Errors
     /// `Database`, `Unreadable`.
     pub fn synced_through(&mut self) -> Result<Sequence, JournalError> {
-        let text = self.meta("synced_through")?.unwrap_or_else(|| "0".to_owned());
-        text.parse().map(Sequence).map_err(|error| unreadable("synced_through", error))
+        synced_through(&mut self.connection)
     }
 
     /// The terminal whose journal this is, in words; none before its first start.
@@ -217,7 +226,7 @@ impl Store {
     }
 
     pub(super) fn meta(&mut self, name: &str) -> Result<Option<String>, JournalError> {
-        Ok(meta::table.find(name).select(meta::value).first(&mut self.connection).optional()?)
+        meta_of(&mut self.connection, name)
     }
 
     pub(super) fn set_meta(&mut self, name: &str, value: &str) -> Result<(), JournalError> {
@@ -395,10 +404,21 @@ fn last(tx: &mut SqliteConnection, seals: &Seals) -> Result<(Sequence, [u8; 32])
     Ok((entry.sequence, entry.hash()))
 }
 
+fn meta_of(tx: &mut SqliteConnection, name: &str) -> Result<Option<String>, JournalError> {
+    Ok(meta::table.find(name).select(meta::value).first(tx).optional()?)
+}
+
+fn synced_through(tx: &mut SqliteConnection) -> Result<Sequence, JournalError> {
+    let text = meta_of(tx, "synced_through")?.unwrap_or_else(|| "0".to_owned());
+    text.parse().map(Sequence).map_err(|error| unreadable("synced_through", error))
+}
+
 /// Money that is at risk until core has this record.
 fn cash_of(record: &Record) -> Option<(i64, &'static str)> {
     match record {
-        Record::CashSale { amount, .. } => Some((amount.minor(), amount.currency().code())),
+        Record::CashSale { amount, .. } | Record::OfflineSale { amount, .. } => {
+            Some((amount.minor(), amount.currency().code()))
+        }
         _ => None,
     }
 }

@@ -69,6 +69,7 @@ fn kept(number: u8) -> Kept {
         refunds: if number.is_multiple_of(50) { vec![refund] } else { Vec::new() },
         receipt: ReceiptState::None,
         journaled: None,
+        offline: false,
     }
 }
 
@@ -431,7 +432,8 @@ fn every_column_is_sealed_or_may_be_read() {
                                shift_presses.at held.number splits.number splits.open cashiers.name pin_tries.cashier pushes_seen.id meta.name \
                                meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate \
                                goods_barcodes.barcode goods_barcodes.goods tax_rates.id tax_rates.name \
-                               tax_rates.basis_points tax_rates.included";
+                               tax_rates.basis_points tax_rates.included offline_list.name offline_spends.code \
+                               offline_spends.entry offline_spends.until";
     #[derive(QueryableByName)]
     struct Column {
         #[diesel(sql_type = sql_types::Text)]

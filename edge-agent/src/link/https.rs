@@ -12,8 +12,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, header::DATE};
 use saoma_protocol::{
     Amount, Millis, PaymentId, RefundId, Sequence,
     api::{
-        CreatePayment, CreateRefund, GoodsChanges, Page, PaymentView, Presentation, Problem, RefundView, Renew,
-        Renewed, TerminalBooks, TerminalProfile,
+        CreatePayment, CreateRefund, GoodsChanges, OfflineList, Page, PaymentView, Presentation, Problem, RefundView,
+        Renew, Renewed, TerminalBooks, TerminalProfile,
     },
     cashier::CashierList,
     journal,
@@ -234,6 +234,14 @@ impl Core {
     /// Any.
     pub async fn cashiers(&self) -> Result<CashierList, HttpsError> {
         answer(self.request(Method::GET, "/v1/terminal/cashiers")).await
+    }
+
+    /// What this terminal must know to take offline codes.
+    ///
+    /// # Errors
+    /// Any.
+    pub async fn offline_list(&self) -> Result<OfflineList, HttpsError> {
+        answer(self.request(Method::GET, "/v1/terminal/offline-list")).await
     }
 
     /// What changed in the catalogue since that version.

@@ -197,6 +197,7 @@ fn given_back(paper: &mut Paper, sale: &Sale, refund: RefundId) {
 
 pub(super) fn method(sale: &Sale) -> &'static str {
     match sale.method() {
+        _ if sale.kept.offline => "钱包离线码 Wallet, offline",
         None => "现金 Cash",
         Some(Method::MerchantPresented) => "主扫 Shop's code",
         Some(Method::CustomerPresented) => "被扫 Customer's code",

@@ -29,14 +29,15 @@ pub fn report(heading: &Heading, shift: &Shift, is_copy: bool, printed_at: Milli
     paper.row("结算 Closed", &time(closed.at));
     paper.rule();
     let totals = &closed.totals;
-    let card = (totals.card != MethodTotals::default()).then_some(("银行卡 Card", &totals.card));
+    // Shops without these do not ask for them.
+    let of_some = [("银行卡 Card", &totals.card), ("钱包离线码 Wallet, offline", &totals.offline)];
     for (name, of) in [
         ("现金 Cash", &totals.cash),
         ("主扫 Shop's code", &totals.merchant_presented),
         ("被扫 Customer's code", &totals.customer_presented),
     ]
     .into_iter()
-    .chain(card)
+    .chain(of_some.into_iter().filter(|(_, of)| **of != MethodTotals::default()))
     {
         method(&mut paper, shift, name, of);
     }

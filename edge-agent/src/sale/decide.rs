@@ -7,8 +7,7 @@ use saoma_protocol::{
 };
 
 use super::{
-    Ask, Decision, Effect, Event, Kept, Keyed, Outcome, ReceiptState, Refund, Refusal, Sale, Slip, Stage, Tender,
-    Waits, failure_of,
+    Ask, Decision, Effect, Event, Outcome, ReceiptState, Refund, Refusal, Sale, Slip, Stage, Waits, failure_of,
 };
 
 /// How long after keying a sale may still be sent. Past it the customer has left: a charge that arrives then would take money
@@ -28,78 +27,6 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const CANCEL_AGAIN_MS: i64 = 3_000;
 /// How often a waiting sale is asked about although MQTT is up: pushes are the rule, and this finds out when the rule fails.
 const CHECK_MS: i64 = 10_000;
-
-/// The beginning of a sale. It is sent only after this decision is on the disk.
-#[must_use]
-pub fn key(keyed: Keyed, now: Millis) -> Decision {
-    let Keyed { payment, counter, amount, tender, goods, reference, split, cashier } = keyed;
-    let record = match &tender {
-        Tender::Cash { tendered_minor } => Record::CashSale {
-            payment,
-            counter,
-            amount,
-            tendered_minor: *tendered_minor,
-            goods: goods.clone(),
-            cashier: cashier.clone(),
-            split: split.clone(),
-        },
-        Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
-            payment,
-            counter,
-            amount,
-            method: method_of(&tender),
-            goods: goods.clone(),
-            cashier: cashier.clone(),
-            split: split.clone(),
-        },
-    };
-    let card = if let Tender::Card { card } = &tender { Some(card.shown.clone()) } else { None };
-    let (stage, effects, waits, receipt) = match tender {
-        Tender::Cash { tendered_minor } => {
-            let (mut effects, mut receipt) = (vec![Effect::OpenDrawer], ReceiptState::None);
-            // The parts of a split have one slip together.
-            if split.is_none() {
-                effects.push(Effect::Print(Slip::Sale));
-                receipt = ReceiptState::Queued;
-            }
-            (Stage::Cash { tendered_minor }, effects, Waits::default(), receipt)
-        }
-        tender @ (Tender::Code | Tender::Scan { .. } | Tender::Card { .. }) => {
-            let method = method_of(&tender);
-            let (code, card) = match tender {
-                Tender::Scan { code } => (Some(code), None),
-                Tender::Card { card } => (None, Some(Box::new(card.presented))),
-                Tender::Cash { .. } | Tender::Code => (None, None),
-            };
-            let waits = Waits { code, card, creating: true, unanswered: Some(0), ..Waits::default() };
-            (Stage::Sending { method, cancelling: false }, vec![Effect::Ask(Ask::Create)], waits, ReceiptState::None)
-        }
-    };
-    let kept = Kept {
-        payment,
-        counter,
-        amount,
-        goods,
-        reference,
-        split,
-        cashier,
-        card,
-        keyed_at: now,
-        stage,
-        refunds: Vec::new(),
-        receipt,
-        journaled: None,
-    };
-    Decision { sale: Sale { kept, waits }, records: vec![record], effects }
-}
-
-const fn method_of(tender: &Tender) -> Method {
-    match tender {
-        Tender::Scan { .. } => Method::CustomerPresented,
-        Tender::Card { .. } => Method::Card,
-        Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
-    }
-}
 
 /// What follows from `event`.
 ///
@@ -163,7 +90,7 @@ impl Step {
 
     fn query_pressed(&mut self) -> Result<(), Refusal> {
         match &self.sale.kept.stage {
-            Stage::Cash { .. } | Stage::NotSent { .. } => return Err(self.refused("queried")),
+            Stage::Cash { .. } | Stage::Offline | Stage::NotSent { .. } => return Err(self.refused("queried")),
             // Sent again after a cancel, it would charge a customer who was told that nothing is sold.
             Stage::Sending { cancelling: true, .. } => self.go_on_cancelling(),
             Stage::Sending { .. } => {
@@ -383,7 +310,7 @@ impl Step {
                 self.sale.waits.not_found = 1;
                 self.sale.waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
             }
-            (_, Stage::Known { .. }) => {
+            (_, Stage::Known { .. } | Stage::Offline) => {
                 self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
                 self.effects.push(Effect::Alarm {
                     code: "core_forgot_sale",
@@ -462,9 +389,20 @@ impl Step {
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
             return false;
         }
+        let is_paid = matches!(
+            view.state,
+            PaymentState::Succeeded | PaymentState::PartlyRefunded | PaymentState::Refunded | PaymentState::Voided
+        );
+        if matches!(kept.stage, Stage::Offline) && !is_paid {
+            let message = format!("core calls {} {:?}, and an offline code paid it here", view.id, view.state);
+            self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
+            return false;
+        }
         let (method, cancelling) = match &kept.stage {
             // The till's own journal is the truth about cash; core only repeats it.
             Stage::Cash { .. } => return true,
+            // Core books what an offline code paid, and nothing else under its number.
+            Stage::Offline => (Method::CustomerPresented, false),
             Stage::Known { view: held, .. } if view.version <= held.version => return true,
             Stage::Known { method, cancelling, .. } | Stage::Sending { method, cancelling } => (*method, *cancelling),
             // Everybody here believes that this sale never was: it must not be paid behind the cashier's back.
@@ -575,6 +513,11 @@ impl Step {
         }
         match &self.sale.kept.stage {
             Stage::Cash { .. } | Stage::NotSent { .. } => {}
+            Stage::Offline => {
+                if let Some(ask) = refunds {
+                    self.ask(ask);
+                }
+            }
             Stage::Sending { cancelling: true, .. } => self.ask(Ask::Cancel),
             Stage::Sending { .. } => self.send_or_fetch(),
             Stage::Known { cancelling: true, .. } if !settled => self.ask(Ask::Cancel),

@@ -37,6 +37,9 @@ pub struct Totals {
     pub customer_presented: MethodTotals,
     #[serde(default)]
     pub card: MethodTotals,
+    /// By offline codes.
+    #[serde(default)]
+    pub offline: MethodTotals,
     pub paid_in: Line,
     pub paid_out: Line,
     /// Refunds and voids keyed in this batch that nobody knows the end of: they are of the batch in which they go out.
@@ -63,7 +66,7 @@ pub struct Tally {
     totals: Totals,
     cash: Vec<PaymentId>,
     /// Sales through core, and how the journal says they stand.
-    sales: BTreeMap<PaymentId, (Method, Amount, Option<PaymentState>)>,
+    sales: BTreeMap<PaymentId, (Way, Amount, Option<PaymentState>)>,
     refunds: BTreeMap<RefundId, RefundKeyed>,
     /// Keyed since the last close with no shift open: of no batch, if they went out by then.
     keyed_between: BTreeSet<RefundId>,
@@ -77,6 +80,13 @@ enum Part {
     ShiftBefore,
     Between,
     Ours,
+}
+
+/// How a sale that was not cash was paid.
+#[derive(Clone, Copy)]
+enum Way {
+    Core(Method),
+    Offline,
 }
 
 struct RefundKeyed {
@@ -96,6 +106,7 @@ impl Tally {
             merchant_presented: NOTHING,
             customer_presented: NOTHING,
             card: NOTHING,
+            offline: NOTHING,
             paid_in: NONE,
             paid_out: NONE,
             under_way: NONE,
@@ -151,7 +162,11 @@ impl Tally {
             Record::PaidIn { amount, .. } if is_ours(amount) => self.totals.paid_in.add(amount),
             Record::PaidOut { amount, .. } if is_ours(amount) => self.totals.paid_out.add(amount),
             Record::SaleKeyed { payment, amount, method, .. } if is_ours(amount) => {
-                self.sales.insert(payment, (method, amount, None));
+                self.sales.insert(payment, (Way::Core(method), amount, None));
+                Ok(())
+            }
+            Record::OfflineSale { payment, amount, .. } if is_ours(amount) => {
+                self.sales.insert(payment, (Way::Offline, amount, Some(PaymentState::Succeeded)));
                 Ok(())
             }
             Record::SaleSettled { payment, state: now, .. } => {
@@ -175,6 +190,7 @@ impl Tally {
                 Ok(())
             }
             Record::CashSale { .. }
+            | Record::OfflineSale { .. }
             | Record::CashRefund { .. }
             | Record::PaidIn { .. }
             | Record::PaidOut { .. }
@@ -205,7 +221,7 @@ impl Tally {
         }
         let method_of = |payment: &PaymentId| {
             let keyed = self.sales.get(payment).map(|(method, ..)| *method);
-            keyed.or_else(|| known.get(payment).and_then(|kept| Sale::reopened(kept.clone()).method()))
+            keyed.or_else(|| known.get(payment).and_then(way_of))
         };
         for RefundKeyed { payment, amount, void, state } in self.refunds.values() {
             match (state, method_of(payment)) {
@@ -234,7 +250,11 @@ impl Tally {
     }
 }
 
-const fn went_back(totals: &mut Totals, method: Method, void: bool) -> &mut Line {
+fn way_of(kept: &Kept) -> Option<Way> {
+    if kept.offline { Some(Way::Offline) } else { Sale::reopened(kept.clone()).method().map(Way::Core) }
+}
+
+const fn went_back(totals: &mut Totals, method: Way, void: bool) -> &mut Line {
     let of = of_method(totals, method);
     if void { &mut of.voids } else { &mut of.refunds }
 }
@@ -246,11 +266,12 @@ const fn was_paid(state: PaymentState) -> bool {
     )
 }
 
-const fn of_method(totals: &mut Totals, method: Method) -> &mut MethodTotals {
+const fn of_method(totals: &mut Totals, method: Way) -> &mut MethodTotals {
     match method {
-        Method::MerchantPresented => &mut totals.merchant_presented,
-        Method::CustomerPresented => &mut totals.customer_presented,
-        Method::Card => &mut totals.card,
+        Way::Core(Method::MerchantPresented) => &mut totals.merchant_presented,
+        Way::Core(Method::CustomerPresented) => &mut totals.customer_presented,
+        Way::Core(Method::Card) => &mut totals.card,
+        Way::Offline => &mut totals.offline,
     }
 }
 
@@ -378,6 +399,7 @@ mod tests {
             refunds: refunds.iter().map(refund).collect(),
             receipt: ReceiptState::None,
             journaled: None,
+            offline: false,
         };
         (payment(number), kept)
     }

@@ -9,8 +9,8 @@ use saoma_protocol::{
 };
 
 use crate::{
-    basket::BasketError, config::source::ChangeError, journal::JournalError, peripherals::PeripheralError,
-    sale::Refusal, split::SplitRefusal,
+    basket::BasketError, config::source::ChangeError, journal::JournalError, offline::OfflineRefusal,
+    peripherals::PeripheralError, sale::Refusal, split::SplitRefusal,
 };
 
 /// The reasons.
@@ -108,6 +108,8 @@ pub enum Refused {
     #[error("the basket cannot be changed now: sell it, put it aside or clear it first")]
     BasketBusy,
     #[error(transparent)]
+    Offline(#[from] OfflineRefusal),
+    #[error(transparent)]
     Basket(#[from] BasketError),
     #[error("another sale waits for a card: take that one, or cancel it first")]
     CardBusy,
@@ -194,6 +196,7 @@ impl Refused {
             Self::GoodsScanned => "goods_scanned",
             Self::BasketChanged => "basket_changed",
             Self::BasketBusy => "basket_busy",
+            Self::Offline(refusal) => refusal.code(),
             Self::Basket(_) => "basket_invalid",
             Self::CardBusy => "card_busy",
             Self::CardSwiped => "card_swiped",
@@ -240,6 +243,7 @@ impl Refused {
             | Self::NotFound => StatusCode::NOT_FOUND,
             Self::Sale(_)
             | Self::Split(_)
+            | Self::Offline(_)
             | Self::CashierUnknown
             | Self::PinNeeded
             | Self::PinWrong { .. }

@@ -132,14 +132,20 @@ impl<N> SaleView<N> {
             refunds: kept.refunds.iter().map(GivenBack::of).collect(),
             keyed_at: kept.keyed_at,
             updated_at: view.map_or(touched_here, |view| view.updated_at),
-            actions: actions(sale),
+            actions: actions(sale).into_iter().filter(|action| synced || !needs_core(sale, *action)).collect(),
         }
     }
+}
+
+/// What an offline code paid goes back through core, which must have the sale for it.
+fn needs_core(sale: &Sale, action: Action) -> bool {
+    sale.kept.offline && matches!(action, Action::Void | Action::Refund)
 }
 
 pub(super) const fn method(sale: &Sale) -> &'static str {
     use saoma_protocol::journal::Method;
     match sale.method() {
+        _ if sale.kept.offline => "offline",
         None => "cash",
         Some(Method::MerchantPresented) => "code",
         Some(Method::CustomerPresented) => "scan",
@@ -189,6 +195,8 @@ pub struct StateView {
     pub basket: Option<BasketView>,
     /// How many goods can be scanned.
     pub catalogue_count: u64,
+    /// How offline codes stand, where they are taken.
+    pub offline: Option<OfflineView>,
     pub awaiting_scan: Option<AwaitingScan>,
     pub awaiting_card: Option<AwaitingCard>,
     pub open_sales: Vec<PaymentId>,
@@ -293,6 +301,13 @@ impl HeldView {
             held_at: held.held_at,
         }
     }
+}
+
+/// Why no offline code is taken at this moment, if so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OfflineView {
+    pub why: Option<&'static str>,
+    pub detail: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -458,6 +473,11 @@ pub enum ScanView {
     },
     /// Goods, where a customer's code is awaited; only as an event.
     GoodsScanned,
+    /// What was scanned is understood and not taken; only as an event.
+    Refused {
+        code: String,
+        detail: String,
+    },
     /// A card's stripe.
     CardSwiped,
     /// A hardware scan that nobody waited for; only as an event.

@@ -1,6 +1,8 @@
 //! A core that keeps the protocol: payments that people settle by hand, a journal that checks its chain, pushes until they
 //! are acknowledged. It can be switched off and on again, with everything that it knows.
 
+mod offline;
+
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -19,9 +21,9 @@ use actix_web::{
 use saoma_protocol::{
     Amount, Currency, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
     api::{
-        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges, Page,
-        PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind, RefundState, RefundView,
-        Renew, Renewed, TerminalBooks, TerminalProfile,
+        CatalogueGoods, CatalogueRate, CreatePayment, CreateRefund, Enrol, Enrolled, Failure, GoodsChanges,
+        OfflineList, Page, PaymentState, PaymentView, Presentation, PresentedCard, Problem, Pushes, RefundKind,
+        RefundState, RefundView, Renew, Renewed, TerminalBooks, TerminalProfile,
     },
     cashier::CashierList,
     journal::{Entry, GENESIS, Record},
@@ -65,6 +67,11 @@ pub struct Known {
     tax_rates: Vec<CatalogueRate>,
     /// The versions since which a terminal asked for changes.
     pub goods_asked: Vec<u64>,
+    /// What terminals are told of offline codes, at the moment that they ask; none as a core of before.
+    pub offline: Option<OfflineList>,
+    /// How far core's clock is ahead of everybody's, in milliseconds.
+    pub ahead_ms: i64,
+    pub offline_asked: usize,
 }
 
 pub struct FakeCore {
@@ -170,6 +177,7 @@ impl FakeCore {
                 .route("/v1/terminal/cashiers", web::get().to(cashiers))
                 .route("/v1/terminal/books", web::get().to(books))
                 .route("/v1/terminal/goods", web::get().to(goods))
+                .route("/v1/terminal/offline-list", web::get().to(offline::list))
         })
         .workers(1)
         .disable_signals()
@@ -286,6 +294,7 @@ impl Known {
                 verdicts.push(JournalVerdict { sequence: entry.sequence, verdict: Verdict::Rejected, why, newer });
                 break;
             }
+            verdicts.extend(self.offline_verdict(entry));
         }
         JournalAck { through: Sequence(self.entries.len() as u64), verdicts }
     }

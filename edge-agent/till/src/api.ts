@@ -7,6 +7,8 @@ export type SaleState =
   | 'refunded' | 'voided' | 'failed' | 'reversed' | 'expired' | 'cancelled';
 export type Action = 'query' | 'cancel' | 'void' | 'refund' | 'reprint';
 export type Method = 'cash' | 'code' | 'scan' | 'card';
+/** How a sale was paid: an offline code is scanned like any other. */
+export type PaidBy = Method | 'offline';
 export type CardStep = 'wait' | 'present' | 'swipe' | 'reading' | 'pin' | 'remove';
 export type CardTrouble = 'taken_out' | 'chip_unreadable' | 'chip_failed' | 'stripe_unreadable' | 'use_chip' | 'not_accepted' | 'declined' | 'pin_cancelled';
 
@@ -26,7 +28,7 @@ export interface RefundOfSale {
 export interface Sale {
   payment: string;
   counter: number;
-  method: Method;
+  method: PaidBy;
   state: SaleState;
   settled: boolean;
   paid: boolean;
@@ -136,7 +138,7 @@ export interface Shift {
     counted_minor: number;
     over_short_minor: number;
     totals: {
-      cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; card?: MethodTotals; paid_in: Line; paid_out: Line;
+      cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; card?: MethodTotals; offline?: MethodTotals; paid_in: Line; paid_out: Line;
       under_way: Line; elsewhere: Line;
     };
     in_doubt: { counter: number; amount_minor: number; why: string }[];
@@ -174,7 +176,7 @@ export interface Split {
   began_at: number;
   receipt: Sale['receipt'];
   parts: {
-    payment: string; counter: number; method: Method; state: SaleState; amount_minor: number; collected_minor: number;
+    payment: string; counter: number; method: PaidBy; state: SaleState; amount_minor: number; collected_minor: number;
     refunds: RefundOfSale[];
   }[];
   actions: ('collect' | 'give_back' | 'reprint')[];
@@ -247,6 +249,8 @@ export interface TillState {
   basket?: Basket | null;
   /** How many goods can be scanned. */
   catalogue_count?: number;
+  /** How offline codes stand, where they are taken; `why` is the reason's code if none is taken now. */
+  offline?: { why: string | null; detail: string | null } | null;
   awaiting_scan: { amount_minor: number; since: number } | null;
   awaiting_card?: { amount_minor: number; since: number; step: CardStep; trouble: CardTrouble | null } | null;
   open_sales: string[];
@@ -274,7 +278,7 @@ export interface Books {
 export type SaleScan = { result: 'sale' | 'found' | 'training_sale'; sale: Sale };
 export type BasketScan = { result: 'basket'; scanned?: { name: string; line: number }; basket: Basket | null };
 export type ScanAnswer = SaleScan | BasketScan;
-export type ScanEvent = ScanAnswer | { result: 'unexpected' | 'goods_scanned' | 'card_swiped' } | { result: 'barcode_unknown'; ends_in?: string };
+export type ScanEvent = ScanAnswer | { result: 'unexpected' | 'goods_scanned' | 'card_swiped' } | { result: 'barcode_unknown'; ends_in?: string } | { result: 'refused'; code: string; detail: string };
 
 /** A refusal, as the agent words it (RFC 9457). */
 export class Problem extends Error {

@@ -35,6 +35,7 @@ export function Bar() {
       </span>
       {state !== null && !state.disk.ok && <span class="alarm">{t.diskFull}</span>}
       {state !== null && state.sync.stopped !== null && <span class="alarm">{t.syncStopped}</span>}
+      {typeof state?.offline?.why === 'string' && <span class="alarm" data-offline={state.offline.why}>{t.offline.closed}</span>}
       {state?.alarms.some((alarm) => alarm.code === 'basket_lost') && <span class="alarm" data-lost>{t.basketLost}</span>}
       {(state?.splits ?? []).length > 0 && <span class="alarm" data-splits>{t.split.open} {state?.splits?.length}</span>}
       <span class="where">{state?.till.store_name} · {state?.till.terminal_name}</span>

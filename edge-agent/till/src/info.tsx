@@ -5,6 +5,7 @@ import { compareBooks, openDrawer, selfTest } from './store';
 import { fill } from './text';
 import { updateLine } from './text-update';
 import { Key } from './till';
+import { whyClosed } from './without-core';
 
 export function InfoScreen() {
   const { state, language } = useModel();
@@ -19,6 +20,7 @@ export function InfoScreen() {
         <p>{t.links}: MQTT {sign(state.link.mqtt)} · HTTPS {sign(state.link.https)} · {fill(t.journalSent, state.sync.through, state.sync.head)}</p>
         {state.sync.stopped !== null && <p class="why">{t.syncStopped}: #{state.sync.stopped.sequence} {state.sync.stopped.why}</p>}
         {!state.disk.ok && <p class="why">{t.diskFull}: {state.disk.detail}</p>}
+        {typeof state.offline?.why === 'string' && <p class="why" data-offline={state.offline.why}>{t.offline.closed}: {whyClosed(t, state.offline)}</p>}
         {update !== null && <p data-update>{update}</p>}
         <h2>{t.peripherals}</h2>
         <ul class="devices">

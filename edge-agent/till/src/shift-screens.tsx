@@ -163,6 +163,7 @@ function Report() {
     [t.methods.cash, closed.totals.cash],
     [t.paidBy.code, closed.totals.merchant_presented],
     [t.paidBy.scan, closed.totals.customer_presented],
+    ...(closed.totals.offline === undefined ? [] : [[t.paidBy.offline, closed.totals.offline] satisfies [string, MethodTotals]]),
     ...(closed.totals.card === undefined ? [] : [[t.paidBy.card, closed.totals.card] satisfies [string, MethodTotals]]),
   ];
   const line = ({ count, minor }: Line) => `${count} × ${show(minor)}`;

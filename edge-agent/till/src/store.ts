@@ -349,6 +349,9 @@ function scanned(answer: Events['scan']): void {
     case 'barcode_unknown':
       tell(new Problem(404, answer.result, answer.ends_in ?? ''));
       return;
+    case 'refused':
+      tell(new Problem(409, answer.code, answer.detail));
+      return;
     case 'goods_scanned':
     case 'card_swiped':
       tell(new Problem(409, answer.result, ''));

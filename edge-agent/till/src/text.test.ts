@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { Problem } from './api';
+import { WITH_A_SUM } from './text-offline';
 import { plainWords, TEXTS, whyFailed } from './text';
+import { withoutCore } from './without-core';
 
 /** The codes of a table in Rust: every text that an arm leads to. */
 function codesIn(file: string, from: string): string[] {
@@ -27,7 +29,9 @@ test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words
   const agents = codesIn('edge-agent/src/till/problem.rs', 'pub fn code(&self)');
   expect(declines.length).toBeGreaterThan(5);
   expect(agents.length).toBeGreaterThan(20);
-  const met = [...declines, ...agents, ...GIVEN_UP, ...CORES_NO].filter((code) => !THE_PAGES_FAULT.includes(code));
+  const offline = ['sdk/protocol/src/code/offline.rs', 'edge-agent/src/offline.rs'].flatMap((file) => codesIn(file, 'pub const fn code(&self)'));
+  expect(offline.length).toBeGreaterThan(30);
+  const met = [...declines, ...agents, ...offline, ...GIVEN_UP, ...CORES_NO].filter((code) => !THE_PAGES_FAULT.includes(code));
   expect(met.filter((code) => TEXTS[language].problems[code] === undefined)).toEqual([]);
 });
 
@@ -46,4 +50,20 @@ test('whoever keyed a wrong PIN is told how many tries are left', () => {
 test('a reason without words of ours is told in the channel’s', () => {
   expect(whyFailed(TEXTS.zh, { code: 'limit_exceeded', message: 'over the limit' })).toBe('超过顾客的支付限额。');
   expect(whyFailed(TEXTS.zh, { code: 'moon_phase', message: 'not tonight' })).toBe('not tonight');
+});
+
+test('how much an offline code may still pay is told in both languages', () => {
+  const cap = new Problem(409, 'offline_unsent_sum', 'This till may take 12.50 more offline until it has reached core: connect it, or take cash');
+  expect(plainWords(TEXTS.zh, cap)).toContain('12.50');
+  expect(plainWords(TEXTS.en, cap)).toContain('take 12.50 more');
+  for (const code of WITH_A_SUM) for (const t of [TEXTS.zh, TEXTS.en]) expect(t.problems[code]).toContain('{0}');
+});
+
+test('without core the till says what can be taken', () => {
+  const link = { online: false, mqtt: false, https: false };
+  const offline = (why: string | null) => ({ why, detail: why });
+  expect(withoutCore(TEXTS.en, { link: { ...link, online: true }, offline: null })).toBeNull();
+  expect(withoutCore(TEXTS.en, { link, offline: null })).toBe('No network: take cash.');
+  expect(withoutCore(TEXTS.en, { link, offline: offline(null) })).toContain('scan an offline code');
+  expect(withoutCore(TEXTS.zh, { link, offline: offline('offline_list_old') })).toBe(`没有网络：请收现金。 ${TEXTS.zh.problems.offline_list_old ?? ''}`);
 });

@@ -1,10 +1,11 @@
 // Every word the cashier reads, in both languages.
 
-import type { Action, Failure, Method, Problem, SaleState } from './api';
+import type { Action, Failure, Method, PaidBy, Problem, SaleState } from './api';
 import type { FunctionKey, Hint, Purpose } from './screen';
 import { BASKET, type BasketTexts } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
+import { OFFLINE, OFFLINE_PROBLEMS, type OfflineTexts, WITH_A_SUM } from './text-offline';
 import { SPLIT, SPLIT_HINTS, SPLIT_PROBLEMS, type SplitTexts } from './text-split';
 import { TRAINING, type TrainingTexts } from './text-training';
 
@@ -27,7 +28,7 @@ export interface Texts {
   noSales: string;
   chooseMethod: string;
   methods: Record<Method, string>;
-  paidBy: Record<Method, string>;
+  paidBy: Record<PaidBy, string>;
   tendered: string;
   change: string;
   exact: string;
@@ -124,6 +125,7 @@ export interface Texts {
   basket: BasketTexts;
   card: CardTexts;
   split: SplitTexts;
+  offline: OfflineTexts;
   devices: DeviceTexts;
   alarms: string;
   noAlarms: string;
@@ -150,7 +152,7 @@ const zh: Texts = {
   noSales: '还没有交易',
   chooseMethod: '选择收款方式',
   methods: { cash: '现金', scan: '扫顾客付款码', code: '出示二维码', card: '银行卡' },
-  paidBy: { cash: '现金', scan: '顾客付款码', code: '本店二维码', card: '银行卡' },
+  paidBy: { cash: '现金', scan: '顾客付款码', code: '本店二维码', card: '银行卡', offline: '钱包离线码' },
   tendered: '实收',
   change: '找零',
   exact: '刚好',
@@ -271,6 +273,7 @@ const zh: Texts = {
   basket: BASKET.zh,
   card: CARD.zh,
   split: SPLIT.zh,
+  offline: OFFLINE.zh,
   devices: DEVICES.zh,
   alarms: '告警',
   noAlarms: '没有告警',
@@ -288,6 +291,7 @@ const zh: Texts = {
     receipt_elsewhere: '这是别的收银机的小票，请到那台机器或管理后台退款。',
     barcode_unknown: '商品目录里没有这个条码 {0}：请输入金额，或请管理人员添加。',
     ...CARD_PROBLEMS.zh,
+    ...OFFLINE_PROBLEMS.zh,
     goods_scanned: '这是商品，现在要扫顾客的付款码；要加商品请先返回。',
     basket_changed: '购物篮已在别处变更，没有执行。请重新查看。',
     basket_busy: '购物篮现在不能变更：请先收款、挂单或清空。',
@@ -360,7 +364,7 @@ const en: Texts = {
   noSales: 'No sales yet',
   chooseMethod: 'How does the customer pay?',
   methods: { cash: 'Cash', scan: 'Scan customer’s code', code: 'Show our code', card: 'Card' },
-  paidBy: { cash: 'Cash', scan: 'Customer’s code', code: 'Our code', card: 'Card' },
+  paidBy: { cash: 'Cash', scan: 'Customer’s code', code: 'Our code', card: 'Card', offline: 'Wallet, offline' },
   tendered: 'Received',
   change: 'Change',
   exact: 'Exact',
@@ -484,6 +488,7 @@ const en: Texts = {
   basket: BASKET.en,
   card: CARD.en,
   split: SPLIT.en,
+  offline: OFFLINE.en,
   devices: DEVICES.en,
   alarms: 'Alarms',
   noAlarms: 'No alarms',
@@ -501,6 +506,7 @@ const en: Texts = {
     receipt_elsewhere: 'This is a receipt of another till. Refund it there, or on the dashboard.',
     barcode_unknown: 'This barcode is not in the catalogue: {0} Key the price, or have it added.',
     ...CARD_PROBLEMS.en,
+    ...OFFLINE_PROBLEMS.en,
     goods_scanned: 'These are goods, and the customer’s code is awaited. To add them, go back first.',
     basket_changed: 'The basket was changed elsewhere; nothing was done. Look again.',
     basket_busy: 'The basket cannot be changed now: sell it, put it aside or clear it first.',
@@ -570,7 +576,7 @@ export function whyFailed(t: Texts, failure: Failure): string {
 }
 
 /** What went wrong, in plain words; the agent's own sentence if there are no better ones. */
-export function plainWords(t: Texts, problem: Problem): string {
+export function plainWords(t: Texts, problem: Pick<Problem, 'code' | 'detail' | 'traceId'>): string {
   const words = t.problems[problem.code];
   // Which sale is in the way, or which setting, only the agent knows.
   const isTold = ['shift_busy', 'shift_in_doubt', 'training_busy', 'settings_locked', 'settings_invalid', 'pin_locked', 'basket_invalid', 'split_busy'].includes(problem.code);
@@ -578,6 +584,7 @@ export function plainWords(t: Texts, problem: Problem): string {
   if (words !== undefined && problem.code === 'barcode_unknown') return fill(words, /\d{4}/.exec(problem.detail)?.[0] ?? '');
   // How many tries are left stands in its sentence alone.
   if (words !== undefined && problem.code === 'pin_wrong') return fill(words, /\d+/.exec(problem.detail)?.[0] ?? '…');
+  if (words !== undefined && WITH_A_SUM.includes(problem.code)) return fill(words, /\d[\d.]*/.exec(problem.detail)?.[0] ?? '…');
   if (words !== undefined) return isTold ? `${words} ${problem.detail}` : words;
   const detail = problem.detail === '' ? `(${problem.code})` : problem.detail;
   return `${t.problemElse} ${detail}${problem.traceId === '' ? '' : ` · ${t.trace} ${problem.traceId}`}`;

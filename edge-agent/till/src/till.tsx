@@ -19,6 +19,7 @@ import { SplitRoom, SplitRows } from './split-screens';
 import { SupervisorRoom } from './supervisor-screens';
 import { type Notice as NoticeKind, press } from './store';
 import { fill, plainWords, TEXTS } from './text';
+import { withoutCore } from './without-core';
 
 export function Till() {
   const { screen, busy, silent, state } = useModel();
@@ -235,6 +236,7 @@ function MethodScreen({ minor, order }: { minor: number; order: Order | undefine
           </Key>
         ))}
       </div>
+      <WithoutCore />
       {order?.split === undefined && (
         <div class="notes">
           <Key what={{ kind: 'digits', digits: '4' }} id="reference" class="quiet"><kbd>4</kbd>{t.held.reference}</Key>
@@ -244,6 +246,15 @@ function MethodScreen({ minor, order }: { minor: number; order: Order | undefine
       <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
     </div>
   );
+}
+
+/** What can be taken while core is away. */
+function WithoutCore() {
+  const { state } = useModel();
+  const t = useText();
+  if (state === null || (state.training ?? null) !== null) return null;
+  const words = withoutCore(t, state);
+  return words === null ? null : <p class="why" data-without-core>{words}</p>;
 }
 
 function CashScreen({ minor, keyed }: { minor: number; keyed: string }) {
@@ -276,6 +287,7 @@ function ScanScreen({ minor, keyed }: { minor: number; keyed: string }) {
       <Sum label={t.amount} text={show(minor)} />
       <p class="big pulse">{t.awaitScan}</p>
       {keyed === '' ? <p>{t.awaitScanHint}</p> : <output data-code>{keyed}</output>}
+      <WithoutCore />
       <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
     </div>
   );

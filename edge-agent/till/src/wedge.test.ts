@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { GAP_MS_MAX, wedge } from './wedge';
 
@@ -54,4 +55,10 @@ test('a key that was held back still has the time it was pressed', () => {
   const keys = wedge((key, at) => heard.push([key, at]), () => {}, { set: () => null, clear: () => {} });
   for (const [key, at] of [['1', 1_000], ['2', 1_030], ['Enter', 5_000]] as const) keys.key(key, at);
   expect(heard).toEqual([['1', 1_000], ['2', 1_030], ['Enter', 5_000]]);
+});
+
+test('an offline code is one scan, with its spaces and signs', () => {
+  const vector = JSON.parse(readFileSync(new URL('../../../sdk/protocol/vectors/offline-1.json', import.meta.url), 'utf8')) as { text: string };
+  expect(vector.text).toMatch(/^OPC1:.* .*[$%*+./:-]/);
+  expect(play([...typed(vector.text, 4), ['Enter', 4]])).toEqual([`scan:${vector.text}`]);
 });

@@ -4,11 +4,15 @@
 
 mod card;
 mod goods;
+#[cfg(feature = "offline-codes")]
+mod offline;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "offline-codes")]
+pub use self::offline::{OfflineLimits, OfflineList};
 pub use self::{
     card::{CardEntry, PresentedCard, PresentedPin},
     goods::{CatalogueGoods, CatalogueRate, Goods, GoodsChanges, GoodsTax},

@@ -15,11 +15,11 @@ use crate::{
 
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
-/// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods, version 4
-/// sales by card. Each record is written in the oldest
+/// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods, version 4 sales by card, version 5 the
+/// sale that an offline code paid. Each record is written in the oldest
 /// version that has it, so that a core which knows no shifts still takes the sales of a terminal that opens none. One that does
 /// not know the version of an entry takes those before it; that one and all behind it wait on the terminal until it does.
-pub const RECORD_VERSION: u16 = 4;
+pub const RECORD_VERSION: u16 = 5;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest. A till bounds what it
 /// puts into one by bytes, since names and taxes may be longer.
@@ -130,6 +130,16 @@ pub enum Record {
         expected: Money,
         cashier: String,
     },
+    /// A sale that an offline code paid: done once this entry is on the disk, without a network.
+    OfflineSale {
+        payment: PaymentId,
+        counter: Sequence,
+        amount: Amount,
+        /// The whole code as it was scanned, [`crate::code`]'s OPC1 text: whoever checks the sale later checks what was shown.
+        code: String,
+        goods: Vec<Goods>,
+        cashier: String,
+    },
 }
 
 impl Record {
@@ -150,6 +160,7 @@ impl Record {
             | Self::RefundKeyed { .. }
             | Self::RefundSettled { .. } => 1,
             Self::ShiftOpened { .. } | Self::PaidIn { .. } | Self::PaidOut { .. } | Self::ShiftClosed { .. } => 2,
+            Self::OfflineSale { .. } => 5,
         }
     }
 }

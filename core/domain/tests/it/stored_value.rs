@@ -1,6 +1,7 @@
 //! What may happen to stored value and to a charge of it: a line each, and the laws.
 
 use proptest::prelude::*;
+use saoma_domain::stored_value::offline::{Granted, Over, Spending, reserve, spend};
 use saoma_domain::stored_value::{Account, Charge, ChargeRefusal, Event, Limits, MovementKind, Refusal, State, decide};
 use saoma_protocol::{Amount, Currency};
 
@@ -13,7 +14,15 @@ fn account(state: State, balance_minor: i64, limits: Limits) -> Account {
 }
 
 fn charged(minor: i64, spent_minor: i64) -> Event {
-    Event::Charged { amount: cny(minor), spent_minor }
+    Event::Charged { amount: cny(minor), spent_minor, reserved_minor: 0 }
+}
+
+fn taken_back(minor: i64, reserved_minor: i64) -> Event {
+    Event::TopUpReversed { amount: cny(minor), reserved_minor }
+}
+
+fn reserving(minor: i64, reserved_minor: i64) -> Event {
+    Event::Charged { amount: cny(minor), spent_minor: 0, reserved_minor }
 }
 
 #[test]
@@ -29,14 +38,14 @@ fn what_may_happen_to_an_account() {
         (Active, 0, none, Event::ToppedUp(usd), "currency"),
         (Frozen, 0, none, Event::ToppedUp(cny(1)), "frozen"),
         (Closed, 0, none, Event::ToppedUp(cny(1)), "closed"),
-        (Active, 100, none, Event::TopUpReversed(cny(100)), "active 0"),
+        (Active, 100, none, taken_back(100, 0), "active 0"),
         // It is spent.
-        (Active, 99, none, Event::TopUpReversed(cny(100)), "insufficient"),
-        (Frozen, 100, none, Event::TopUpReversed(cny(100)), "frozen 0"),
-        (Closed, 0, none, Event::TopUpReversed(cny(1)), "closed"),
+        (Active, 99, none, taken_back(100, 0), "insufficient"),
+        (Frozen, 100, none, taken_back(100, 0), "frozen 0"),
+        (Closed, 0, none, taken_back(1, 0), "closed"),
         (Active, 100, none, charged(100, 0), "active 0"),
         (Active, 100, none, charged(101, 0), "insufficient"),
-        (Active, 100, none, Event::Charged { amount: usd, spent_minor: 0 }, "currency"),
+        (Active, 100, none, Event::Charged { amount: usd, spent_minor: 0, reserved_minor: 0 }, "currency"),
         (Active, 1_000, LIMITS, charged(500, 300), "active 500"),
         (Active, 1_000, LIMITS, charged(501, 0), "charge_limit"),
         (Active, 1_000, LIMITS, charged(500, 301), "day_limit"),
@@ -56,9 +65,19 @@ fn what_may_happen_to_an_account() {
         (Frozen, 7, none, Event::Unfrozen, "active 7"),
         (Active, 7, none, Event::Unfrozen, "not_frozen"),
         (Closed, 0, none, Event::Unfrozen, "closed"),
-        (Active, 7, none, Event::Closed, "closed 0"),
-        (Frozen, 7, none, Event::Closed, "closed 0"),
-        (Closed, 0, none, Event::Closed, "closed"),
+        (Active, 7, none, Event::Closed { reserved_minor: 0 }, "closed 0"),
+        (Frozen, 7, none, Event::Closed { reserved_minor: 0 }, "closed 0"),
+        (Closed, 0, none, Event::Closed { reserved_minor: 0 }, "closed"),
+        // What is set aside for offline codes is spent by nothing else, and by those whatever happened meanwhile.
+        (Active, 100, none, reserving(60, 40), "active 40"),
+        (Active, 100, none, reserving(61, 40), "insufficient"),
+        (Active, 100, none, taken_back(60, 40), "active 40"),
+        (Active, 100, none, taken_back(61, 40), "insufficient"),
+        (Active, 100, none, Event::Closed { reserved_minor: 1 }, "reserved"),
+        (Frozen, 1_000, LIMITS, Event::SpentOffline(cny(600)), "frozen 400"),
+        (Active, 5, none, Event::SpentOffline(cny(6)), "insufficient"),
+        (Active, 5, none, Event::SpentOffline(usd), "currency"),
+        (Closed, 0, none, Event::SpentOffline(cny(1)), "closed"),
     ] {
         let told = match decide(&account(state, balance, limits), &event) {
             Ok(after) => {
@@ -112,8 +131,9 @@ fn event() -> impl Strategy<Value = Event> {
     let amount = || (1_i64..1_000).prop_map(cny);
     prop_oneof![
         4 => amount().prop_map(Event::ToppedUp),
-        1 => amount().prop_map(Event::TopUpReversed),
-        6 => amount().prop_map(|amount| Event::Charged { amount, spent_minor: 0 }),
+        1 => amount().prop_map(|amount| Event::TopUpReversed { amount, reserved_minor: 0 }),
+        1 => amount().prop_map(Event::SpentOffline),
+        6 => amount().prop_map(|amount| Event::Charged { amount, spent_minor: 0, reserved_minor: 0 }),
         2 => amount().prop_map(Event::Returned),
         1 => Just(Event::Frozen),
         2 => Just(Event::Unfrozen),
@@ -129,14 +149,16 @@ proptest! {
         let (mut sum, mut spent_minor) = (0, 0);
         for event in events {
             let event = match event {
-                Event::Charged { amount, .. } => Event::Charged { amount, spent_minor },
+                Event::Charged { amount, .. } => Event::Charged { amount, spent_minor, reserved_minor: 0 },
                 other => other,
             };
             let Ok(after) = decide(&at, &event) else { continue };
             sum += match event {
                 Event::ToppedUp(amount) | Event::Returned(amount) => amount.minor(),
-                Event::TopUpReversed(amount) | Event::Charged { amount, .. } => -amount.minor(),
-                Event::Frozen | Event::Unfrozen | Event::Closed => 0,
+                Event::TopUpReversed { amount, .. } | Event::Charged { amount, .. } | Event::SpentOffline(amount) => {
+                    -amount.minor()
+                }
+                Event::Frozen | Event::Unfrozen | Event::Closed { .. } => 0,
             };
             if let Event::Charged { amount, .. } = event {
                 spent_minor += amount.minor();
@@ -148,6 +170,84 @@ proptest! {
             at = after;
             prop_assert!(at.balance_minor >= 0 && spent_minor <= 800);
             prop_assert_eq!(at.balance_minor, sum);
+        }
+    }
+}
+
+#[test]
+fn what_may_be_granted() {
+    let usd = Amount::new(1, "USD".parse().unwrap()).unwrap();
+    for (state, balance, reserved, cap, expected) in [
+        (State::Active, 100, 0, cny(100), "ok"),
+        (State::Active, 100, 40, cny(60), "ok"),
+        (State::Active, 100, 40, cny(61), "insufficient"),
+        (State::Active, 100, 0, usd, "currency"),
+        (State::Frozen, 100, 0, cny(1), "frozen"),
+        (State::Closed, 0, 0, cny(1), "closed"),
+    ] {
+        let told = reserve(&account(state, balance, Limits::default()), reserved, cap);
+        assert_eq!(
+            told.map_or_else(|refusal| refusal.code(), |()| "ok"),
+            expected,
+            "{state:?} {balance} {reserved} {cap}"
+        );
+    }
+}
+
+#[test]
+fn who_pays_for_an_offline_code() {
+    use State::{Active, Closed, Frozen};
+    // The account, all that is set aside, the grant (cap, spent, still set aside), whether the counter was seen, the amount.
+    for (state, balance, reserved, grant, seen, minor, expected) in [
+        (Active, 500, 200, (200, 0, 200), false, 150, (150, 0, None)),
+        (Active, 500, 200, (200, 0, 200), false, 200, (200, 0, None)),
+        (Frozen, 500, 200, (200, 0, 200), false, 200, (200, 0, None)),
+        (Active, 500, 50, (200, 150, 50), false, 51, (50, 1, Some(Over::Cap))),
+        (Active, 500, 0, (200, 200, 0), false, 10, (0, 10, Some(Over::Cap))),
+        (Active, 500, 200, (200, 0, 200), true, 150, (0, 150, Some(Over::Counter))),
+        // The grace is over: what the account has beside other grants pays, and the issuer the rest.
+        (Active, 500, 0, (200, 0, 0), false, 150, (150, 0, None)),
+        (Active, 500, 400, (200, 0, 0), false, 150, (100, 50, Some(Over::Uncovered))),
+        (Active, 0, 0, (200, 0, 0), false, 150, (0, 150, Some(Over::Uncovered))),
+        (Closed, 0, 0, (200, 0, 0), false, 150, (0, 150, Some(Over::Uncovered))),
+    ] {
+        let (cap_minor, spent_minor, reserved_minor) = grant;
+        let granted = Granted { cap_minor, spent_minor, reserved_minor, is_counter_spent: seen };
+        let (covered_minor, risk_minor, over) = expected;
+        let told = spend(&account(state, balance, Limits::default()), reserved, &granted, cny(minor));
+        assert_eq!(told, Spending { covered_minor, risk_minor, over }, "{balance} {reserved} {granted:?} {minor}");
+    }
+    assert!(Over::ALL.iter().all(|over| Over::from_text(over.text()) == Some(*over)));
+}
+
+proptest! {
+    /// Whatever is spent under grants whose caps were set aside: the shop is owed all of it, and the account never pays more than
+    /// it has or than was granted, nor touches what is set aside for another grant.
+    #[test]
+    fn offline_codes_take_no_more_than_was_granted(
+        caps in proptest::collection::vec(1_i64..300, 1..4),
+        spends in proptest::collection::vec((0_usize..4, 1_i64..200, any::<bool>()), 0..20),
+    ) {
+        let mut at = account(State::Active, caps.iter().sum::<i64>() + 10, Limits::default());
+        let mut spent = vec![0; caps.len()];
+        for (idx, minor, seen) in spends {
+            let idx = idx % caps.len();
+            let reserved = |spent: &[i64]| -> i64 { caps.iter().zip(spent).map(|(cap, spent)| cap - spent).sum() };
+            let granted = Granted {
+                cap_minor: caps[idx],
+                spent_minor: spent[idx],
+                reserved_minor: caps[idx] - spent[idx],
+                is_counter_spent: seen,
+            };
+            let told = spend(&at, reserved(&spent), &granted, cny(minor));
+            prop_assert_eq!(told.covered_minor + told.risk_minor, minor);
+            prop_assert_eq!(told.over.is_some(), told.risk_minor > 0);
+            if told.covered_minor > 0 {
+                at = decide(&at, &Event::SpentOffline(cny(told.covered_minor))).unwrap();
+            }
+            spent[idx] += told.covered_minor;
+            prop_assert!(spent[idx] <= caps[idx]);
+            prop_assert!(at.balance_minor >= reserved(&spent));
         }
     }
 }

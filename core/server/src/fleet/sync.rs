@@ -6,17 +6,18 @@
 
 pub mod book;
 pub mod chain;
+mod offline;
 pub mod shift;
 
 use std::collections::HashMap;
 
 use saoma_domain::{
     ledger::{Kind, PostingSet, rules},
-    payment::{Payment, State},
+    payment::{Method, Payment, State},
     refund::{self, Refund},
 };
 use saoma_protocol::{
-    Amount, Millis, OrderId, RefundId, Sequence, StoreId, TerminalId,
+    Amount, ChannelAccountId, Millis, OrderId, PaymentId, RefundId, Sequence, StoreId, TerminalId,
     api::{Goods, GoodsTax, RefundKind, TEXT_LEN_MAX, stands_in_text},
     journal::{Record, SplitPart},
     message::{JournalAck, JournalBatch, JournalVerdict, Verdict, sync::BATCH_ENTRIES_MAX},
@@ -36,6 +37,7 @@ use saoma_store::{
 use self::{
     book::{Booking, CashRefund, CashSale, Source},
     chain::{Head, Taken},
+    offline::OfflineSale,
     shift::Shifts,
 };
 use crate::{
@@ -46,6 +48,8 @@ use crate::{
 
 /// The channel of a cash sale, as stored and shown.
 const CASH: &str = "cash";
+/// What metrics call the channel of a sale that an offline code paid.
+const OFFLINE: &str = "offline_code";
 
 /// Why a batch was not looked at. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +79,7 @@ pub async fn take_journal(
     let source = Source { tenant: scope.tenant(), terminal, now: app.now() };
     let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch)).await?;
     for payment in &outcome.sales {
-        app.metrics().payment_moved(payment, CASH);
+        app.metrics().payment_moved(payment, if payment.method == Method::Cash { CASH } else { OFFLINE });
     }
     for refund in &outcome.refunds {
         app.metrics().refund_moved(refund);
@@ -183,7 +187,8 @@ fn lines_differ(record: &Record) -> Option<String> {
     Some(format!("the cash is booked as {amount}, but what was sold does not fit it: {why}"))
 }
 
-/// Books what the entry says of cash that was sold or given back. `None` for other entries: [`Shifts`] follows them.
+/// Books what the entry says of what was sold at the till itself, and of cash that was given back. `None` for other entries:
+/// [`Shifts`] follows them.
 fn book_entry(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
@@ -199,8 +204,10 @@ fn book_entry(
             let existing = found(payments::load(tx, scope, *payment))?;
             let booking = book::cash_sale(source, sale, existing.as_ref().map(|stored| &stored.payment));
             if let Booking::Book { after, postings, .. } = &booking {
-                let order = order_of(source, store, &sale, (goods, cashier, split.as_ref()));
-                insert_sale(tx, scope, source, order, after, postings)?;
+                let of = (sale.payment, sale.counter, sale.amount, sale.at);
+                let order = order_of(source, store, of, (goods, cashier, split.as_ref()));
+                let sold = Sold { channel: CASH.to_owned(), channel_account: None, fee_plan: None };
+                insert_sale(tx, scope, source, order, after, postings, sold)?;
             }
             Ok(Some(booking))
         }
@@ -219,6 +226,10 @@ fn book_entry(
                 insert_refund(tx, scope, source, asked, sale, after)?;
             }
             Ok(Some(booking))
+        }
+        Record::OfflineSale { payment, counter, amount, code, goods, cashier } => {
+            let sale = OfflineSale { payment: *payment, counter: *counter, amount: *amount, code, goods, cashier, at };
+            offline::take(tx, scope, source, store, &sale).map(Some)
         }
         Record::SaleKeyed { .. }
         | Record::SaleSettled { .. }
@@ -244,27 +255,35 @@ fn readable_line(line: &Goods) -> Goods {
     Goods { name: readable(&line.name), tax, ..line.clone() }
 }
 
-/// A cash sale's order has its payment's number: there is never a second attempt.
+/// The order of a sale that was paid at the till has its payment's number: there is never a second attempt.
 fn order_of(
     source: Source,
     store: StoreId,
-    sale: &CashSale,
+    (payment, counter, amount, at): (PaymentId, Sequence, Amount, Millis),
     (goods, cashier, split): (&[Goods], &str, Option<&SplitPart>),
 ) -> Order {
     Order {
-        id: OrderId::from_bytes(*sale.payment.as_bytes()),
-        amount: sale.amount,
+        id: OrderId::from_bytes(*payment.as_bytes()),
+        amount,
         store,
         terminal: Some(source.terminal),
-        counter: Some(sale.counter),
+        counter: Some(counter),
         cashier: Some(readable(cashier)).filter(|cashier| !cashier.is_empty()),
         // As the payments of the other parts have it.
         reference: split.map(|part| part.reference(None)),
         // Lines that cannot be added up would be added up by whoever reads the order: the entry alone has them.
         goods: if pricing::totals(goods).is_ok() { goods.iter().map(readable_line).collect() } else { Vec::new() },
-        created_at: book::believed(sale.at, source.now),
-        paid_by: Some(sale.payment),
+        created_at: book::believed(at, source.now),
+        paid_by: Some(payment),
     }
+}
+
+/// By whom a sale was collected.
+struct Sold {
+    channel: String,
+    channel_account: Option<ChannelAccountId>,
+    /// The version of the account's fee plan.
+    fee_plan: Option<u64>,
 }
 
 fn insert_sale(
@@ -274,6 +293,7 @@ fn insert_sale(
     order: Order,
     after: &Payment,
     postings: &[PostingSet],
+    sold: Sold,
 ) -> Result<(), StoreError> {
     orders::insert_new(tx, scope, &order)?;
     let stored = StoredPayment {
@@ -282,11 +302,11 @@ fn insert_sale(
         order: order.id,
         store: order.store,
         terminal: Some(source.terminal),
-        channel: CASH.to_owned(),
-        channel_account: None,
+        channel: sold.channel,
+        channel_account: sold.channel_account,
         channel_reference: None,
         payer_hint: None,
-        fee_plan: None,
+        fee_plan: sold.fee_plan,
         close_asked_at: None,
         next_attempt_at: None,
         attempts: 0,
@@ -297,7 +317,14 @@ fn insert_sale(
     payments::insert_new(tx, scope, &stored)?;
     write_event(tx, scope, source, &stored, None, kind::SUCCEEDED)?;
     let (id, at) = (stored.payment.id, order.created_at);
-    post(tx, scope, source, Subject::Payment(id), Kind::Captured, at, postings)?;
+    let movement = Movement {
+        subject: Subject::Payment(id),
+        kind: Kind::Captured,
+        channel_account: sold.channel_account,
+        at,
+        booked_at: source.now,
+    };
+    ledger::post(tx, scope, &movement, postings)?;
     tell_payment(tx, scope, kind::SUCCEEDED, id, source.now)
 }
 

@@ -16,7 +16,7 @@ use utoipa::{
 use super::v1;
 use crate::{
     payments::DisputeView,
-    webhooks::{WebhookEvent, WebhookTrial},
+    webhooks::{DoubleSpendView, WebhookEvent, WebhookTrial},
 };
 
 #[derive(OpenApi)]
@@ -34,6 +34,7 @@ use crate::{
         WebhookEvent<PaymentView>,
         WebhookEvent<RefundView>,
         WebhookEvent<DisputeView>,
+        WebhookEvent<DoubleSpendView>,
         WebhookEvent<WebhookTrial>,
     )),
     paths(
@@ -158,6 +159,11 @@ use crate::{
         v1::stored_value::desk::top_up,
         v1::stored_value::desk::unfreeze,
         v1::stored_value::export,
+        v1::stored_value::offline::double_spends,
+        v1::stored_value::offline::list_grants,
+        v1::stored_value::offline::make_grant,
+        v1::stored_value::offline::put_policy,
+        v1::stored_value::offline::show_policy,
         v1::stored_value::list,
         v1::stored_value::open,
         v1::stored_value::show,
@@ -186,6 +192,7 @@ use crate::{
         v1::terminal::enrol,
         v1::terminal::goods::changes,
         v1::terminal::journal,
+        v1::terminal::offline_list,
         v1::terminal::profile,
         v1::terminal::pushes,
         v1::terminal::renew,

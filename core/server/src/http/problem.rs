@@ -107,6 +107,8 @@ codes! {
     ACCOUNT_FROZEN = "account_frozen", 409, "The account is frozen";
     ACCOUNT_NOT_FROZEN = "account_not_frozen", 409, "The account is not frozen";
     BALANCE_INSUFFICIENT = "balance_insufficient", 409, "The account does not hold that much";
+    BALANCE_RESERVED = "balance_reserved", 409, "A part of it is set aside for offline codes";
+    OFFLINE_OFF = "offline_off", 409, "Offline codes are not switched on";
     LIMIT_EXCEEDED = "limit_exceeded", 409, "It is more than the limit";
     NOT_REVERSIBLE = "not_reversible", 409, "This cannot be taken back";
     CHARGE_EXISTS_DIFFERENTLY = "charge_exists_differently", 409, "Another charge has this number";
@@ -370,12 +372,15 @@ impl From<StoredValueError> for Problem {
         let said = sentence(&error.to_string());
         match error {
             StoredValueError::Store(error) => error.into(),
+            StoredValueError::Secrets(error) => error.into(),
+            StoredValueError::OfflineOff => Self::new(OFFLINE_OFF, said),
             StoredValueError::Refused(refusal) => match refusal {
                 Refusal::Closed => Self::new(ACCOUNT_CLOSED, said),
                 Refusal::Frozen => Self::new(ACCOUNT_FROZEN, said),
                 Refusal::NotFrozen => Self::new(ACCOUNT_NOT_FROZEN, said),
                 Refusal::Currency(_) => Self::new(CURRENCY_MISMATCH, said).at("/amount/currency"),
                 Refusal::Insufficient => Self::new(BALANCE_INSUFFICIENT, said),
+                Refusal::Reserved { .. } => Self::new(BALANCE_RESERVED, said),
                 Refusal::ChargeLimit { .. }
                 | Refusal::DayLimit { .. }
                 | Refusal::BalanceLimit { .. }

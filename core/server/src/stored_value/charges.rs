@@ -9,6 +9,7 @@ use saoma_store::{
         charges::{self, StoredCharge},
         codes,
         movements::{self, Movement, Numbered},
+        offline::grants,
     },
 };
 
@@ -86,7 +87,8 @@ fn take(
 ) -> Result<(), StoreError> {
     let mut of = stored_value::load(tx, scope, account)?;
     let spent_minor = charges::spent_minor(tx, scope, account, &stored.day)?;
-    match decide(&of.account, &Event::Charged { amount, spent_minor }) {
+    let reserved_minor = grants::reserved_minor(tx, scope, account, deed.at)?;
+    match decide(&of.account, &Event::Charged { amount, spent_minor, reserved_minor }) {
         Err(refusal) => stored.charge = Charge::Refused { amount, reason: refusal.code().to_owned() },
         Ok(after) => {
             let numbered = numbered(stored, &stored.number);

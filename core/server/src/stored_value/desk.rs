@@ -7,6 +7,7 @@ use saoma_store::{
     stored_value::{
         self, StoredAccount, codes,
         movements::{self, Movement, NewMovement},
+        offline::grants,
     },
 };
 
@@ -50,12 +51,14 @@ pub fn reverse(
         return Err(StoredValueError::TakenBack);
     }
     let mut stored = stored_value::load(tx, scope, made.account)?;
-    let after = decide(&stored.account, &Event::TopUpReversed(made.amount()?))?;
+    let reserved_minor = grants::reserved_minor(tx, scope, made.account, deed.at)?;
+    let after = decide(&stored.account, &Event::TopUpReversed { amount: made.amount()?, reserved_minor })?;
     let told = deed.movement(tx, scope, MovementKind::TopUpReversed, None, Some(reason))?;
     Ok(movements::record(tx, scope, &mut stored, after, NewMovement { reverses: Some(top_up), ..told })?)
 }
 
-/// Freezes the account, or releases it. Every code of it that is out there is dead from here on.
+/// Freezes the account, or releases it. Every code of it that is out there is dead from here on, those of offline grants as soon as
+/// terminals hear of it.
 ///
 /// # Errors
 /// `NotFound`, and as the domain decides.
@@ -70,6 +73,7 @@ pub fn change_state(
     let mut stored = stored_value::load(tx, scope, account)?;
     (stored.account, stored.updated_at) = (decide(&stored.account, &event)?, now);
     codes::kill(tx, scope, account)?;
+    grants::revoke(tx, scope, account, now)?;
     stored_value::save(tx, scope, &mut stored)?;
     Ok(stored)
 }
@@ -87,7 +91,9 @@ pub fn close(
 ) -> Result<StoredAccount, StoredValueError> {
     ledger::take_turn(tx, scope)?;
     let mut stored = stored_value::load(tx, scope, account)?;
-    let after = decide(&stored.account, &Event::Closed)?;
+    let reserved_minor = grants::reserved_minor(tx, scope, account, deed.at)?;
+    let after = decide(&stored.account, &Event::Closed { reserved_minor })?;
+    grants::revoke(tx, scope, account, deed.at)?;
     codes::kill(tx, scope, account)?;
     if stored.account.balance_minor > 0 {
         let told = deed.movement(tx, scope, MovementKind::PaidOut, None, Some(reason))?;

@@ -269,6 +269,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         json!({ "name": format!("{OURS} tea"), "price": { "minor": 1, "currency": "CNY" }, "tax_rate": tax_rate });
     let goods: Value = owner.post("/v1/goods").json(&goods).await.json(201);
     let goods = text(&goods, "/id").to_owned();
+    offline_codes(owner, &merchant.account).await;
     Ids(BTreeMap::from([
         ("publisher", author.key_id()),
         ("package", package),
@@ -304,6 +305,12 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("email", format!("owner@{OURS}.example")),
         ("password", "not the password".to_owned()),
     ]))
+}
+
+/// Lets terminals take offline codes, without which none is granted.
+async fn offline_codes(owner: &Door, account: &str) {
+    let asked = crate::access_bodies::offline_policy(account);
+    let _: Value = owner.ask("PUT", "/v1/stored-value/offline-policy").json(&asked).await.json(200);
 }
 
 /// An account of stored value, and a top-up of it.

@@ -85,6 +85,11 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "OpenStoredValueAccount" => json!({ "holder": "asked for" }),
         "ChangeStoredValueAccount" => json!({ "version": 2, "holder": "asked for" }),
         "TopUpStoredValue" => json!({ "amount": { "minor": 100, "currency": "CNY" } }),
+        "SetOfflinePolicy" => offline_policy(ids.get("channel_account")),
+        "NewOfflineGrant" => json!({
+            "device_key": "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1",
+            "cap": { "minor": 100, "currency": "CNY" },
+        }),
         "StoredValueReason" => json!({ "reason": "asked for" }),
         "NewStoredValueCode" | "CancelStoredValueCharge" => json!({}),
         "ChargeStoredValue" => json!({ "amount": { "minor": 100, "currency": "CNY" }, "code": "SV1:NOBODYS" }),
@@ -98,4 +103,15 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "JournalBatch" => json!({ "entries": [] }),
         other => panic!("say in access.rs what a good {other} is"),
     }
+}
+
+/// Offline codes as a small canteen takes them.
+pub fn offline_policy(channel_account: &str) -> Value {
+    json!({
+        "enabled": true, "channel_account": channel_account, "acceptor": "hall",
+        "limits": {
+            "sale_minor_max": 20_000, "grant_day_count_max": 3, "unsent_minor_max": 500_000, "unsent_count_max": 200,
+            "unsent_hours_max": 24, "list_hours_max": 48,
+        },
+    })
 }

@@ -37,6 +37,7 @@ mod made_once;
 mod merchant_rules;
 mod money;
 mod notifications;
+mod offline_codes;
 mod own_keys;
 mod packages;
 mod packages_author;

@@ -226,6 +226,7 @@ fn every_column_of_bytes_is_known_for_what_it_is() {
         "cashiers.pin",
         "channel_accounts.secrets",
         "channel_accounts.working_keys",
+        "offline_issuers.secret",
         "webhook_endpoints.previous_secret",
         "webhook_endpoints.secret",
     ];

@@ -27,6 +27,7 @@ mod ledger_periods;
 mod ledger_scale;
 mod merchant_rules;
 mod nodes;
+mod offline;
 mod outbox;
 mod pay_codes;
 mod payments;

@@ -106,6 +106,7 @@ fn declared() -> Columns {
         include_str!("../../src/batches/schema.rs"),
         include_str!("../../src/stored_value/schema.rs"),
         include_str!("../../src/goods/schema.rs"),
+        include_str!("../../src/stored_value/offline/schema.rs"),
     ]
     .concat();
     let mut declared = Columns::new();

@@ -91,7 +91,8 @@ pub fn furnish(tx: &mut Tx<'_>, house: &House) -> Result<(), StoreError> {
     stored_value::open(tx, &house.scope, &account(house, 1))?;
     moves(tx, house, 1, &Event::ToppedUp(cny(500)), &told(house, 1, MovementKind::ToppedUp))?;
     charges::insert(tx, &house.scope, &charge(house, 1, Charge::Barred))?;
-    codes::put(tx, &house.scope, account(house, 1).id, &[house.letter; 32], at(60_000))
+    codes::put(tx, &house.scope, account(house, 1).id, &[house.letter; 32], at(60_000))?;
+    crate::offline::furnish(tx, house, account(house, 1).id)
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn what_is_written_is_read_back() {
         expected.account.balance_minor = 500;
         assert_eq!(stored, expected);
         // The same number twice, or an account changed meanwhile, moves nothing.
-        let spends = Event::Charged { amount: cny(200), spent_minor: 0 };
+        let spends = Event::Charged { amount: cny(200), spent_minor: 0, reserved_minor: 0 };
         let spent = told(&tea, 2, MovementKind::Charged);
         let moved = base.write(|tx| moves(tx, &tea, 1, &spends, &spent)).expect("a movement");
         assert_eq!((moved.money.minor(), moved.balance_minor, moved.sequence), (-200, 300, Sequence(2)));
@@ -230,7 +231,7 @@ fn of_two_who_want_the_last_cent_one_has_it() {
             stored_value::open(tx, &tea.scope, &account(&tea, 1))?;
             moves(tx, &tea, 1, &Event::ToppedUp(cny(100)), &told(&tea, 1, MovementKind::ToppedUp))
         });
-        let spends = Event::Charged { amount: cny(100), spent_minor: 0 };
+        let spends = Event::Charged { amount: cny(100), spent_minor: 0, reserved_minor: 0 };
         let spend = |number| {
             let told = told(&tea, number, MovementKind::Charged);
             move |tx: &mut Tx<'_>| moves(tx, &tea, 1, &spends, &told)

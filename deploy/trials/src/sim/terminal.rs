@@ -408,8 +408,8 @@ impl Terminal {
                 self.commit(&seen)?;
                 return self.sync_event(sync::Event::Asked);
             }
-            // Nothing is scanned here, and nobody signs on.
-            PushBody::GoodsChanged | PushBody::CashiersChanged => {
+            // Nothing is scanned here, nobody signs on, and no offline code is taken.
+            PushBody::GoodsChanged | PushBody::CashiersChanged | PushBody::OfflineListChanged => {
                 self.commit(&seen)?;
                 return Ok(());
             }

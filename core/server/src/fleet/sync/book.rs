@@ -5,7 +5,7 @@
 
 use saoma_domain::{
     ledger::{PostingSet, rules},
-    payment::{Event, Method, Payment, State, decide},
+    payment::{Amounts, Answer, AnswerStatus, Event, Method, Payment, Source as AnswerSource, State, decide},
 };
 use saoma_protocol::{Amount, Millis, Money, PaymentId, RefundId, Sequence, TenantId, TerminalId};
 
@@ -84,6 +84,34 @@ pub fn cash_sale(source: Source, sale: CashSale, existing: Option<&Payment>) -> 
     let created = Payment { id: sale.payment, amount: sale.amount, method: Method::Cash, state: State::Created };
     let taken = Event::TakeCash { at: believed(sale.at, source.now) };
     follow(created, &[taken], rules::captured(Method::Cash, sale.amount, no_fee(sale.amount)), source)
+}
+
+/// A sale that an offline code paid. `existing`: the payment that core has under this id. Its postings are those of its channel
+/// account, with `fee`.
+#[must_use]
+pub fn offline_sale(
+    source: Source,
+    (payment, counter, amount, at): (PaymentId, Sequence, Amount, Millis),
+    fee: Money,
+    existing: Option<&Payment>,
+) -> Booking {
+    if payment != PaymentId::for_sale(source.tenant, source.terminal, counter) {
+        return Booking::Hold(format!("{payment} is not the number of this terminal's sale {counter}"));
+    }
+    if let Some(known) = existing {
+        let (amount, method) = (known.amount, known.method.text());
+        return Booking::Hold(format!("core has a sale under this number: {amount}, {method}"));
+    }
+    let method = Method::CustomerPresented;
+    let created = Payment { id: payment, amount, method, state: State::Created };
+    let paid = AnswerStatus::Succeeded { paid_at: believed(at, source.now) };
+    let number = payment.to_string();
+    match Answer::about(&created, &number, Some(amount.money()), Amounts::Named, paid, AnswerSource::Reply) {
+        Ok(answer) => {
+            follow(created, &[Event::Submit, Event::Answered(answer)], rules::captured(method, amount, fee), source)
+        }
+        Err(refusal) => Booking::Hold(refusal.to_string()),
+    }
 }
 
 /// `existing`: the refund that core has under this id, as the payment it is of and its amount. `payment`: the sale that the

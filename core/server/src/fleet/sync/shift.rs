@@ -10,6 +10,7 @@
 use saoma_domain::ledger::{Kind, PostingSet, rules};
 use saoma_protocol::{
     Amount, BatchId, Millis, Money, Sequence, StoreId,
+    api::PaymentState,
     journal::Record,
     money::{AMOUNT_MINOR_MAX, MoneyError},
 };
@@ -71,6 +72,11 @@ impl Shifts {
                 let cash = matches!(taken.record, Record::CashSale { .. });
                 let sale = TerminalSale { terminal, payment: *payment, batch, cash, amount: *amount, keyed_at };
                 batches::note_sale(tx, scope, &sale).map(|()| None)
+            }
+            Record::OfflineSale { payment, amount, .. } => {
+                let sale = TerminalSale { terminal, payment: *payment, batch, cash: false, amount: *amount, keyed_at };
+                batches::note_sale(tx, scope, &sale)?;
+                batches::note_sale_state(tx, scope, terminal, *payment, PaymentState::Succeeded, 0).map(|()| None)
             }
             Record::CashRefund { refund, payment, amount, .. }
             | Record::RefundKeyed { refund, payment, amount, .. } => {

@@ -43,6 +43,7 @@ use crate::{
 };
 
 pub mod desk;
+pub mod offline;
 
 /// Most movements of one file: ten a day for some five years.
 const EXPORT_MOVEMENTS_MAX: usize = 20_000;
@@ -63,7 +64,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(account("").route(web::get().to(show)).route(web::patch().to(change)))
         .service(account("/statement").route(web::get().to(statement)))
         .service(account("/statement/export").route(web::get().to(export)))
-        .configure(desk::routes);
+        .configure(desk::routes)
+        .configure(offline::routes);
 }
 
 /// An account of stored value.

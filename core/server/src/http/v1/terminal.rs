@@ -7,11 +7,13 @@ use std::{net::IpAddr, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, web};
 use saoma_protocol::{
     Sequence, TerminalId,
-    api::{Enrol, Enrolled, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
+    api::{Enrol, Enrolled, OfflineList, Pushes, Renew, Renewed, TerminalBooks, TerminalProfile},
     cashier::CashierList,
     message::{JournalAck, JournalBatch, MESSAGE_LEN_MAX, Push, PushAck},
 };
-use saoma_store::{Principal, StoreError, TenantScope, Tx, books, outbox, stores, tenants, terminals};
+use saoma_store::{
+    Principal, StoreError, TenantScope, Tx, books, outbox, stored_value::offline, stores, tenants, terminals,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -41,6 +43,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/terminal/renew").route(web::post().to(renew)))
         .service(resource("/terminal/profile").route(web::get().to(profile)))
         .service(resource("/terminal/cashiers").route(web::get().to(cashiers)))
+        .service(resource("/terminal/offline-list").route(web::get().to(offline_list)))
         .service(resource("/terminal/books").route(web::get().to(show_books)))
         .service(resource("/terminal/goods").route(web::get().to(goods::changes)))
         .service(resource("/terminal/pushes").route(web::get().to(pushes)))
@@ -159,6 +162,23 @@ pub async fn cashiers(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result
     };
     let list = app.store().read(read).await?;
     Ok(HttpResponse::Ok().insert_header(NO_STORE).json(list))
+}
+
+/// What this terminal may take offline, by whose signature, and what it must not take any more.
+#[utoipa::path(get, path = "/v1/terminal/offline-list", tag = "terminal", responses((status = 200, body = OfflineList)))]
+pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Result<web::Json<OfflineList>, Problem> {
+    let ((scope, _), now) = (own(&caller)?, app.now());
+    let list = app
+        .store()
+        .read(move |tx| {
+            let limits = offline::policy(tx, &scope)?.filter(|policy| policy.enabled).map(|policy| policy.limits);
+            let issuers = offline::issuers::list(tx, &scope, now)?;
+            let denied = offline::grants::denied(tx, &scope, now)?;
+            let denied = denied.iter().map(ToString::to_string).collect();
+            Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied })
+        })
+        .await?;
+    Ok(web::Json(list))
 }
 
 /// This terminal's sums in core's books.

@@ -1,0 +1,45 @@
+//! An offline code that was too much, as the API and webhooks show it.
+
+use saoma_domain::stored_value::offline::Over;
+use saoma_protocol::{Amount, Millis, Money, PaymentId, StoredValueAccountId, TerminalId};
+use saoma_store::stored_value::offline::spends::Spend;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An offline code of stored value that was spent, and was too much. The payment stands for the shop.
+#[derive(Serialize, ToSchema)]
+pub struct DoubleSpendView {
+    payment: PaymentId,
+    account: StoredValueAccountId,
+    /// The grant's token, as in its codes.
+    grant: String,
+    /// The code's number within its grant.
+    counter: u32,
+    terminal: TerminalId,
+    amount: Amount,
+    /// Paid by the account.
+    covered: Money,
+    /// `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
+    /// aside any more, which freezes nothing.
+    why: &'static str,
+    /// By the terminal's clock.
+    sold_at: Millis,
+    at: Millis,
+}
+
+impl From<Spend> for DoubleSpendView {
+    fn from(spend: Spend) -> Self {
+        Self {
+            payment: spend.payment,
+            account: spend.account,
+            grant: spend.grant.to_string(),
+            counter: spend.counter,
+            terminal: spend.terminal,
+            amount: spend.amount,
+            covered: Money::new(spend.covered_minor, spend.amount.currency()),
+            why: spend.over.map_or("", Over::text),
+            sold_at: spend.sold_at,
+            at: spend.at,
+        }
+    }
+}

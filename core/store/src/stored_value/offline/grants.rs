@@ -1,0 +1,216 @@
+//! What holders' devices may spend offline. Whoever makes one or spends of one has the tenant's turn at the books.
+
+use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
+use saoma_protocol::{
+    Amount, Currency, Millis, StoredValueAccountId, TenantId,
+    code::offline::{KeyId, Token},
+};
+
+use super::{schema::offline_grants as grants, small};
+use crate::{
+    StoreError, TenantScope, Tx,
+    column::{Txt, amount, found, millis},
+};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredGrant {
+    pub token: Token,
+    pub account: StoredValueAccountId,
+    pub issuer: KeyId,
+    pub cap: Amount,
+    pub cap_single_minor: i64,
+    /// Paid by the account so far; never more than the cap.
+    pub spent_minor: i64,
+    /// Ed25519, lower-case hex.
+    pub device_key: String,
+    pub not_before: Millis,
+    pub not_after: Millis,
+    pub code_seconds: u8,
+    /// Until then what is left of the cap is set aside: journals come late.
+    pub reserved_until: Millis,
+    /// Its account was frozen: terminals that have heard of it take no code of it.
+    pub revoked_at: Option<Millis>,
+    pub made_by: String,
+    pub created_at: Millis,
+}
+
+/// A place in the list of an account's, by `created_at`.
+pub type Cursor = crate::Cursor<Token>;
+
+impl StoredGrant {
+    /// What is still set aside for it at `now`.
+    #[must_use]
+    pub fn reserved_minor(&self, now: Millis) -> i64 {
+        if now < self.reserved_until { self.cap.minor() - self.spent_minor } else { 0 }
+    }
+}
+
+/// # Errors
+/// `Conflict` if there is one of this token: draw another.
+pub fn make(tx: &mut Tx<'_>, scope: &TenantScope, grant: &StoredGrant) -> Result<(), StoreError> {
+    let row = Row {
+        tenant_id: Txt(scope.tenant()),
+        id: Txt(grant.token),
+        account_id: Txt(grant.account),
+        issuer_id: Txt(grant.issuer),
+        currency: Txt(grant.cap.currency()),
+        cap_single_minor: grant.cap_single_minor,
+        cap_minor: grant.cap.minor(),
+        spent_minor: grant.spent_minor,
+        device_key: grant.device_key.clone(),
+        not_before: grant.not_before.0,
+        not_after: grant.not_after.0,
+        code_seconds: grant.code_seconds.into(),
+        reserved_until: grant.reserved_until.0,
+        revoked_at: grant.revoked_at.map(|at| at.0),
+        made_by: grant.made_by.clone(),
+        created_at: grant.created_at.0,
+    };
+    tx.run(scope, |conn| diesel::insert_into(grants::table).values(&row).execute(conn))
+        .map(drop)
+        .map_err(|error| error.about("the grant's token"))
+}
+
+/// # Errors
+/// `NotFound`.
+pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, token: Token) -> Result<StoredGrant, StoreError> {
+    let row: Option<Row> =
+        tx.run(scope, |conn| row_of(scope, token).select(Row::as_select()).first(conn).optional())?;
+    row.ok_or(StoreError::NotFound { what: "the grant" })?.try_into()
+}
+
+/// An account's, newest first.
+///
+/// # Errors
+/// None of its own.
+pub fn list(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: StoredValueAccountId,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Vec<StoredGrant>, StoreError> {
+    let mut query = grants::table
+        .filter(grants::tenant_id.eq(Txt(scope.tenant())))
+        .filter(grants::account_id.eq(Txt(account)))
+        .order((grants::created_at.desc(), grants::id.desc()))
+        .limit(limit.into())
+        .select(Row::as_select())
+        .into_boxed();
+    if let Some(Cursor { at, id }) = after {
+        let same_moment = grants::created_at.eq(at.0).and(grants::id.lt(Txt(id)));
+        query = query.filter(grants::created_at.lt(at.0).or(same_moment));
+    }
+    let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
+    rows.into_iter().map(StoredGrant::try_from).collect()
+}
+
+/// What of the account is set aside at `now` for all its grants.
+///
+/// # Errors
+/// None of its own.
+pub fn reserved_minor(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: StoredValueAccountId,
+    now: Millis,
+) -> Result<i64, StoreError> {
+    let reserving = grants::table
+        .filter(grants::tenant_id.eq(Txt(scope.tenant())))
+        .filter(grants::account_id.eq(Txt(account)))
+        .filter(grants::reserved_until.gt(now.0))
+        .select(sql::<BigInt>("CAST(COALESCE(SUM(cap_minor - spent_minor), 0) AS BIGINT)"));
+    tx.run(scope, |conn| reserving.first(conn))
+}
+
+/// The account paid so much more of it.
+///
+/// # Errors
+/// `NotFound`.
+pub fn spend(tx: &mut Tx<'_>, scope: &TenantScope, token: Token, minor: i64) -> Result<(), StoreError> {
+    let more = grants::spent_minor.eq(grants::spent_minor + minor);
+    found(tx.run(scope, |conn| diesel::update(row_of(scope, token)).set(more).execute(conn))?, "the grant")
+}
+
+/// Revokes all of an account; what is set aside for them stays so, for what was spent before terminals hear of it.
+///
+/// # Errors
+/// None of its own.
+pub fn revoke(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: StoredValueAccountId,
+    now: Millis,
+) -> Result<(), StoreError> {
+    let standing = grants::table
+        .filter(grants::tenant_id.eq(Txt(scope.tenant())))
+        .filter(grants::account_id.eq(Txt(account)))
+        .filter(grants::revoked_at.is_null());
+    tx.run(scope, |conn| diesel::update(standing).set(grants::revoked_at.eq(now.0)).execute(conn)).map(drop)
+}
+
+/// Those that were revoked before their time, which is not over at `at`: what terminals must not take.
+///
+/// # Errors
+/// None of its own.
+pub fn denied(tx: &mut Tx<'_>, scope: &TenantScope, at: Millis) -> Result<Vec<Token>, StoreError> {
+    let denied = grants::table
+        .filter(grants::tenant_id.eq(Txt(scope.tenant())))
+        .filter(grants::not_after.gt(at.0))
+        .filter(grants::revoked_at.is_not_null())
+        .order(grants::id)
+        .select(grants::id);
+    let tokens: Vec<Txt<Token>> = tx.run(scope, |conn| denied.load(conn))?;
+    Ok(tokens.into_iter().map(|token| token.0).collect())
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn row_of(scope: &TenantScope, token: Token) -> _ {
+    let tenant: Txt<TenantId> = Txt(scope.tenant());
+    let token: Txt<Token> = Txt(token);
+    grants::table.filter(grants::tenant_id.eq(tenant)).filter(grants::id.eq(token))
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = grants)]
+struct Row {
+    tenant_id: Txt<TenantId>,
+    id: Txt<Token>,
+    account_id: Txt<StoredValueAccountId>,
+    issuer_id: Txt<KeyId>,
+    currency: Txt<Currency>,
+    cap_single_minor: i64,
+    cap_minor: i64,
+    spent_minor: i64,
+    device_key: String,
+    not_before: i64,
+    not_after: i64,
+    code_seconds: i64,
+    reserved_until: i64,
+    revoked_at: Option<i64>,
+    made_by: String,
+    created_at: i64,
+}
+
+impl TryFrom<Row> for StoredGrant {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            token: row.id.0,
+            account: row.account_id.0,
+            issuer: row.issuer_id.0,
+            cap: amount(row.cap_minor, row.currency.0)?,
+            cap_single_minor: row.cap_single_minor,
+            spent_minor: row.spent_minor,
+            device_key: row.device_key,
+            not_before: Millis(row.not_before),
+            not_after: Millis(row.not_after),
+            code_seconds: small(row.code_seconds)?,
+            reserved_until: Millis(row.reserved_until),
+            revoked_at: millis(row.revoked_at),
+            made_by: row.made_by,
+            created_at: Millis(row.created_at),
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! What is kept of offline codes, on both databases.
+
+use saoma_domain::stored_value::offline::Over;
+use saoma_protocol::{
+    Millis, StoredValueAccountId,
+    api::OfflineLimits,
+    code::offline::{Issuer, KeyId, Token},
+};
+use saoma_store::{
+    Opaque, StoreError, Tx,
+    stored_value::offline::{
+        self, Policy,
+        grants::{self, StoredGrant},
+        issuers::{self, StoredIssuer},
+        spends::{self, Spend},
+    },
+};
+
+use crate::{
+    base::on_both,
+    house::{House, NOW, at, cny},
+};
+
+fn policy(house: &House) -> Policy {
+    Policy {
+        enabled: true,
+        channel_account: house.account,
+        acceptor: "hall".to_owned(),
+        limits: OfflineLimits {
+            sale_minor_max: 20_000,
+            grant_day_count_max: 3,
+            unsent_minor_max: 500_000,
+            unsent_count_max: 200,
+            unsent_hours_max: 24,
+            list_hours_max: 48,
+        },
+        version: 0,
+        updated_at: NOW,
+    }
+}
+
+fn issuer(house: &House, number: u8) -> StoredIssuer {
+    StoredIssuer {
+        id: KeyId([house.letter, number, 0, 0]),
+        issuer: Issuer {
+            public_key: "ab".repeat(32),
+            not_before: at(number.into()),
+            not_after: at(1_000),
+            revoked: false,
+        },
+        secret: Opaque(vec![0, 0, 0, 1, house.letter]),
+        signs_until: at(500),
+        created_at: at(number.into()),
+    }
+}
+
+fn grant(house: &House, account: StoredValueAccountId, number: u8) -> StoredGrant {
+    StoredGrant {
+        token: Token([house.letter, number, 0, 0, 0, 0, 0, 0]),
+        account,
+        issuer: issuer(house, 1).id,
+        cap: cny(300),
+        cap_single_minor: 100,
+        spent_minor: 0,
+        device_key: "cd".repeat(32),
+        not_before: NOW,
+        not_after: at(100),
+        code_seconds: 60,
+        reserved_until: at(200),
+        revoked_at: None,
+        made_by: "usr_x".to_owned(),
+        created_at: at(number.into()),
+    }
+}
+
+fn spend(house: &House, account: StoredValueAccountId, number: u8, over: Option<Over>) -> Spend {
+    Spend {
+        payment: house.payment_id(number),
+        grant: grant(house, account, 1).token,
+        account,
+        terminal: house.terminal,
+        counter: number.into(),
+        amount: cny(80),
+        covered_minor: if over.is_some() { 0 } else { 80 },
+        over,
+        sold_at: NOW,
+        at: at(number.into()),
+    }
+}
+
+/// A row in each table.
+pub fn furnish(tx: &mut Tx<'_>, house: &House, account: StoredValueAccountId) -> Result<(), StoreError> {
+    offline::set_policy(tx, &house.scope, &mut policy(house))?;
+    issuers::add(tx, &house.scope, &issuer(house, 1))?;
+    grants::make(tx, &house.scope, &grant(house, account, 1))?;
+    spends::insert(tx, &house.scope, &spend(house, account, 1, None))
+}
+
+#[test]
+fn what_is_written_is_read_back_and_reserved_for_its_time() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let scope = &tea.scope;
+        base.write(|tx| crate::stored_value::furnish(tx, &tea));
+        let account = base.read(|tx| {
+            let listed =
+                saoma_store::stored_value::list(tx, scope, &saoma_store::stored_value::Filter::default(), None, 9)?;
+            Ok(listed[0].id)
+        });
+        let expected = grant(&tea, account, 1);
+        assert_eq!(base.read(|tx| grants::load(tx, scope, expected.token)), expected);
+        assert_eq!(base.read(|tx| offline::policy(tx, scope)), Some(Policy { version: 1, ..policy(&tea) }));
+        let stale = base.try_write(|tx| offline::set_policy(tx, scope, &mut policy(&tea)));
+        assert_eq!(stale, Err(StoreError::Stale { what: "the policy" }));
+        let mut off = Policy { enabled: false, version: 1, ..policy(&tea) };
+        base.write(|tx| offline::set_policy(tx, scope, &mut off));
+        assert_eq!(
+            base.read(|tx| offline::policy(tx, scope)),
+            Some(Policy { enabled: false, version: 2, ..policy(&tea) })
+        );
+
+        base.write(|tx| issuers::add(tx, scope, &issuer(&tea, 2)));
+        assert_eq!(base.read(|tx| issuers::signing(tx, scope, at(499))), Some(issuer(&tea, 2)));
+        assert_eq!(base.read(|tx| issuers::signing(tx, scope, at(500))), None);
+        assert_eq!(base.read(|tx| issuers::list(tx, scope, at(999))).len(), 2);
+        assert_eq!(base.read(|tx| issuers::list(tx, scope, at(1_000))), []);
+
+        base.write(|tx| grants::make(tx, scope, &grant(&tea, account, 2)));
+        let again = base.try_write(|tx| grants::make(tx, scope, &grant(&tea, account, 2)));
+        assert_eq!(again, Err(StoreError::Conflict { what: "the grant's token" }));
+        let reserved = |when: Millis| base.read(|tx| grants::reserved_minor(tx, scope, account, when));
+        assert_eq!((reserved(NOW), reserved(at(199)), reserved(at(200))), (600, 600, 0));
+        base.write(|tx| grants::spend(tx, scope, expected.token, 80));
+        assert_eq!(reserved(NOW), 520);
+        let more_than_granted = base.try_write(|tx| grants::spend(tx, scope, expected.token, 221));
+        assert!(more_than_granted.is_err());
+        let listed = |after| base.read(|tx| grants::list(tx, scope, account, after, 1)).remove(0);
+        let newest = listed(None);
+        let next = listed(Some(grants::Cursor { at: newest.created_at, id: newest.token }));
+        assert_eq!((newest.token, next.spent_minor), (grant(&tea, account, 2).token, 80));
+
+        assert!(base.read(|tx| spends::is_spent(tx, scope, expected.token, 1)));
+        assert!(!base.read(|tx| spends::is_spent(tx, scope, expected.token, 2)));
+        assert!(!base.read(|tx| spends::is_spent(tx, scope, newest.token, 1)));
+        let twice = spend(&tea, account, 3, Some(Over::Counter));
+        base.write(|tx| spends::insert(tx, scope, &twice));
+        assert_eq!(base.read(|tx| spends::list_over(tx, scope, None, 9)), std::slice::from_ref(&twice));
+        let after = Some(spends::Cursor { at: twice.at, id: twice.payment });
+        assert_eq!(base.read(|tx| spends::list_over(tx, scope, after, 9)), []);
+
+        assert_eq!(base.read(|tx| grants::denied(tx, scope, NOW)), []);
+        base.write(|tx| grants::revoke(tx, scope, account, at(5)));
+        assert_eq!(base.read(|tx| grants::denied(tx, scope, at(99))), [expected.token, newest.token]);
+        assert_eq!(base.read(|tx| grants::denied(tx, scope, at(100))), []);
+        assert_eq!(reserved(NOW), 520, "what terminals took before they heard of it is still paid");
+    });
+}

@@ -1,0 +1,2 @@
+DROP TABLE offline_spends;
+DROP TABLE offline_list;

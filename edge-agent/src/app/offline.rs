@@ -1,0 +1,183 @@
+//! Offline codes at the till: what core says of them is fetched and kept, and a sale that one pays begins.
+//!
+//! Core is asked at the start, when it is there again, when it says that something changed, and every few minutes besides. Its answer
+//! tells the time as well: codes are good for seconds, and the machine's own clock may be anything.
+
+use std::{
+    fs,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use saoma_protocol::{Amount, Millis, api::OfflineList};
+
+use super::{
+    now,
+    owner::{Done, Owner},
+};
+use crate::{
+    journal::Commit,
+    link::https::{Core, HttpsError},
+    offline::{
+        Known, OfflineCodes, OfflineRefusal,
+        clock::{Anchor, Moment},
+        is_meant,
+    },
+    sale::{ScannedCode, Tender},
+    till::{problem::Refused, view::OfflineView},
+};
+
+/// How often core is asked without having said anything: so long a terminal may take a code that was blocked, should its word be lost.
+const EVERY: Duration = Duration::from_secs(5 * 60);
+/// Pause before core is asked once more after it has said that something changed: what changed while its word was not acknowledged yet,
+/// it has not said again.
+const ONCE_MORE: Duration = Duration::from_secs(3);
+/// Pause after a question without an answer.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// What is known of offline codes, and when core is asked next.
+pub(super) struct Offline {
+    codes: OfflineCodes,
+    asking: bool,
+    /// Something was said since it was asked.
+    again: bool,
+    /// Core is to be asked [`ONCE_MORE`].
+    once_more: bool,
+    due: Instant,
+}
+
+/// Core's answer, and the moments between which it was given.
+pub(super) struct Told {
+    answer: Result<OfflineList, HttpsError>,
+    between: Option<(Moment, Moment)>,
+}
+
+impl Offline {
+    pub(super) fn new(codes: OfflineCodes) -> Self {
+        Self { codes, asking: false, again: false, once_more: false, due: Instant::now() }
+    }
+
+    /// Core is there again, or somebody there wants the till to look.
+    pub(super) fn connected(&mut self) {
+        self.again |= self.asking;
+        self.due = Instant::now();
+    }
+
+    /// Core says that something changed.
+    pub(super) fn changed(&mut self) {
+        self.once_more = true;
+        self.connected();
+    }
+
+    pub(super) const fn codes(&mut self) -> &mut OfflineCodes {
+        &mut self.codes
+    }
+
+    /// Whether a code may be scanned that pays without core.
+    pub(super) fn is_on(&self) -> bool {
+        self.codes.is_on()
+    }
+}
+
+impl Owner {
+    pub(super) fn offline_tick(&mut self) {
+        if self.offline.asking || self.offline.due > Instant::now() || !self.line.is_online() {
+            return;
+        }
+        self.offline.asking = true;
+        let core = self.core.clone();
+        self.calls.spawn(async move { Done::Offline(ask(core).await) });
+    }
+
+    pub(super) async fn offline_told(&mut self, told: Told) {
+        self.offline.asking = false;
+        let Told { answer, between } = told;
+        // A core of before has no such list: none is taken.
+        let is_unknown = matches!(&answer, Err(HttpsError::Refused(problem)) if problem.status == 404);
+        let pause = match self.answered_beside("offline list", answer).await {
+            None if is_unknown => EVERY,
+            None => AGAIN,
+            Some(list) => match self.take_offline_list(list, between).await {
+                Ok(()) if !self.offline.again && std::mem::take(&mut self.offline.once_more) => ONCE_MORE,
+                Ok(()) => EVERY,
+                Err(error) => {
+                    tracing::warn!(%error, "what core says of offline codes could not be kept; it is asked for again");
+                    AGAIN
+                }
+            },
+        };
+        let pause = if std::mem::take(&mut self.offline.again) { Duration::ZERO } else { pause };
+        self.offline.due = Instant::now() + pause;
+    }
+
+    async fn take_offline_list(&mut self, list: OfflineList, between: Option<(Moment, Moment)>) -> Result<(), Refused> {
+        if !self.offline.codes.is_newer(&list) {
+            tracing::warn!(
+                issued_at = list.issued_at.0,
+                "core says something older of offline codes than it did before"
+            );
+            return Ok(());
+        }
+        let clock = between.and_then(|(asked, answered)| Anchor::between(&asked, &answered, list.issued_at));
+        let known = Known { clock: clock.or_else(|| self.offline.codes.clock().cloned()), list };
+        self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await?;
+        self.offline.codes.learn(known);
+        Ok(())
+    }
+
+    /// What this code pays by, if it is an offline one: it is checked, and nothing is written yet.
+    ///
+    /// # Errors
+    /// `Offline`, with what is wrong.
+    pub(super) fn offline_tender(&self, code: ScannedCode, amount: Amount, is_part: bool) -> Result<Tender, Refused> {
+        if !is_meant(code.expose()) {
+            return Ok(Tender::Scan { code });
+        }
+        if is_part {
+            return Err(OfflineRefusal::Split.into());
+        }
+        let (moment, through) = (moment(), self.sync.through());
+        let checked = self.offline.codes.check(code.expose(), amount, (moment.as_ref(), now()), through);
+        let spent =
+            checked.inspect_err(|refusal| tracing::info!(code = refusal.code(), "an offline code is not taken"))?;
+        Ok(Tender::Offline { code, spent: Box::new(spent) })
+    }
+
+    /// How offline codes stand; none where there are none.
+    pub(super) fn offline_view(&self) -> Option<OfflineView> {
+        if !self.offline.is_on() {
+            return None;
+        }
+        let refusal = self.offline.codes.closed(moment().as_ref(), now(), self.sync.through());
+        let (why, detail) = refusal.map(|refusal| (refusal.code(), refusal.to_string())).unzip();
+        Some(OfflineView { why, detail })
+    }
+}
+
+async fn ask(core: Core) -> Told {
+    let asked = moment();
+    let answer = core.offline_list().await;
+    Told { answer, between: asked.zip(moment()) }
+}
+
+/// How long the machine has been running (proc(5)), read here alone; none on a system that does not tell.
+fn moment() -> Option<Moment> {
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|boot| boot.trim().to_owned());
+    let boot = BOOT.get_or_init(read).clone()?;
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    // Seconds with two decimals.
+    let (seconds, hundredths) = uptime.split_ascii_whitespace().next()?.split_once('.')?;
+    let (seconds, hundredths) = (seconds.parse::<i64>().ok()?, hundredths.parse::<i64>().ok()?);
+    Some(Moment { boot, up_ms: seconds.checked_mul(1_000)?.checked_add(hundredths.checked_mul(10)?)? })
+}
+
+/// Whether nobody but this till is needed for what may be scanned: it is an offline code, or is still to be shown where those are taken.
+pub(super) fn goes_without_core(code: Option<&ScannedCode>, is_on: bool) -> bool {
+    code.map_or(is_on, |code| is_meant(code.expose()))
+}
+
+/// By core's clock if it is known.
+pub(super) const fn keyed_at(tender: &Tender, machine: Millis) -> Millis {
+    if let Tender::Offline { spent, .. } = tender { spent.at } else { machine }
+}

@@ -1,0 +1,109 @@
+//! What time it is at core, as far as this terminal can know it without a network. Pure.
+//!
+//! The machine's own clock may be set by anybody, and a battery may have died. What cannot be set is how long the machine has been
+//! running: core's clock as it was told once, and the time since, are its clock now. A restart of the agent keeps that, a restart of
+//! the machine ends it: until core is heard of again nobody here knows what time it is.
+
+use saoma_protocol::Millis;
+use serde::{Deserialize, Serialize};
+
+/// How exactly core's clock must be known, in milliseconds: half of what phone and terminal may be apart.
+const UNSURE_MS_MAX: i64 = 5_000;
+/// How far the machine's clock may be from core's, in milliseconds (`offline-codes.md`, section 5).
+const APART_MS_MAX: i64 = 30_000;
+/// A quartz gains or loses 20 in a million, at room temperature.
+const DRIFT_PARTS: i64 = 50_000;
+
+/// A moment of this machine since it was switched on; sleep counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Another one after each start of the machine.
+    pub boot: String,
+    pub up_ms: i64,
+}
+
+/// Core's clock, tied to the machine's uptime.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    boot: String,
+    up_ms: i64,
+    core: Millis,
+    /// How far off it may be.
+    within_ms: i64,
+}
+
+/// Why it is not known what time it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsure {
+    /// Core's clock was not heard of since the machine was switched on, or too long ago.
+    Unheard,
+    /// The machine's clock is another than core's, by so much.
+    Apart { ahead_ms: i64 },
+}
+
+impl Anchor {
+    /// Core said `core` between two moments. `None` if that is too long to tell anything, or the machine was restarted between.
+    #[must_use]
+    pub fn between(asked: &Moment, answered: &Moment, core: Millis) -> Option<Self> {
+        let took_ms = answered.up_ms - asked.up_ms;
+        let anchor = Self { boot: asked.boot.clone(), up_ms: asked.up_ms + took_ms / 2, core, within_ms: took_ms / 2 };
+        let is_told = asked.boot == answered.boot && (0..=UNSURE_MS_MAX).contains(&took_ms);
+        is_told.then_some(anchor)
+    }
+
+    /// Core's clock at `now`. `machine`: what the machine's clock says.
+    ///
+    /// # Errors
+    /// In this order: `Unheard`, `Apart`.
+    pub fn at(&self, now: &Moment, machine: Millis) -> Result<Millis, Unsure> {
+        let since_ms = now.up_ms - self.up_ms;
+        let unsure_ms = self.within_ms + since_ms / DRIFT_PARTS;
+        if now.boot != self.boot || since_ms < -self.within_ms || unsure_ms > UNSURE_MS_MAX {
+            return Err(Unsure::Unheard);
+        }
+        let core = self.core.plus(since_ms);
+        let ahead_ms = machine.since(core);
+        if ahead_ms.saturating_abs() > APART_MS_MAX { Err(Unsure::Apart { ahead_ms }) } else { Ok(core) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(up_ms: i64) -> Moment {
+        Moment { boot: "this start".to_owned(), up_ms }
+    }
+
+    #[test]
+    fn cores_clock_goes_on_with_the_machines_uptime() {
+        const CORE: Millis = Millis(1_790_000_000_000);
+        const DAY_MS: i64 = 86_400_000;
+        let anchor = Anchor::between(&moment(1_000), &moment(1_200), CORE).unwrap();
+        for (what, up_ms, machine_ms, expected) in [
+            ("at once", 1_100, 0, Ok(CORE)),
+            ("a minute on", 61_100, 60_000, Ok(CORE.plus(60_000))),
+            ("30 s ahead", 1_100, 30_000, Ok(CORE)),
+            ("more than 30 s ahead", 1_100, 30_001, Err(Unsure::Apart { ahead_ms: 30_001 })),
+            ("30 s behind", 1_100, -30_000, Ok(CORE)),
+            ("more than 30 s behind", 1_100, -30_001, Err(Unsure::Apart { ahead_ms: -30_001 })),
+            ("two days on", 1_100 + 2 * DAY_MS, 2 * DAY_MS, Ok(CORE.plus(2 * DAY_MS))),
+            ("three days on", 1_100 + 3 * DAY_MS, 3 * DAY_MS, Err(Unsure::Unheard)),
+            ("before it was asked", 999, 0, Err(Unsure::Unheard)),
+        ] {
+            assert_eq!(anchor.at(&moment(up_ms), CORE.plus(machine_ms)), expected, "{what}");
+        }
+        let other = Moment { boot: "the next start".to_owned(), up_ms: 1_100 };
+        assert_eq!(anchor.at(&other, CORE), Err(Unsure::Unheard), "the machine was switched off and on");
+    }
+
+    #[test]
+    fn a_slow_answer_tells_no_time() {
+        const CORE: Millis = Millis(1_790_000_000_000);
+        assert!(Anchor::between(&moment(0), &moment(5_000), CORE).is_some());
+        assert_eq!(Anchor::between(&moment(0), &moment(5_001), CORE), None);
+        assert_eq!(Anchor::between(&moment(5), &moment(4), CORE), None);
+        let other = Moment { boot: "the next start".to_owned(), up_ms: 100 };
+        assert_eq!(Anchor::between(&moment(0), &other, CORE), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! How a sale begins.
+
+use saoma_protocol::{
+    Millis,
+    api::PaymentState,
+    journal::{Method, Record},
+};
+
+use super::{Ask, Decision, Effect, Kept, Keyed, ReceiptState, Sale, Slip, Stage, Tender, Waits};
+
+/// The beginning of a sale. It is sent only after this decision is on the disk.
+#[must_use]
+pub fn key(keyed: Keyed, now: Millis) -> Decision {
+    let Keyed { payment, counter, amount, tender, goods, reference, split, cashier } = keyed;
+    let record = match &tender {
+        Tender::Cash { tendered_minor } => Record::CashSale {
+            payment,
+            counter,
+            amount,
+            tendered_minor: *tendered_minor,
+            goods: goods.clone(),
+            cashier: cashier.clone(),
+            split: split.clone(),
+        },
+        Tender::Offline { code, .. } => Record::OfflineSale {
+            payment,
+            counter,
+            amount,
+            code: code.expose().trim().to_owned(),
+            goods: goods.clone(),
+            cashier: cashier.clone(),
+        },
+        Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
+            payment,
+            counter,
+            amount,
+            method: method_of(&tender),
+            goods: goods.clone(),
+            cashier: cashier.clone(),
+            split: split.clone(),
+        },
+    };
+    let offline = matches!(tender, Tender::Offline { .. });
+    let card = if let Tender::Card { card } = &tender { Some(card.shown.clone()) } else { None };
+    let (stage, effects, waits, receipt) = match tender {
+        Tender::Cash { tendered_minor } => {
+            let (mut effects, mut receipt) = (vec![Effect::OpenDrawer], ReceiptState::None);
+            // The parts of a split have one slip together.
+            if split.is_none() {
+                effects.push(Effect::Print(Slip::Sale));
+                receipt = ReceiptState::Queued;
+            }
+            (Stage::Cash { tendered_minor }, effects, Waits::default(), receipt)
+        }
+        Tender::Offline { .. } => {
+            (Stage::Offline, vec![Effect::Print(Slip::Sale)], Waits::default(), ReceiptState::Queued)
+        }
+        tender @ (Tender::Code | Tender::Scan { .. } | Tender::Card { .. }) => {
+            let method = method_of(&tender);
+            let (code, card) = match tender {
+                Tender::Scan { code } => (Some(code), None),
+                Tender::Card { card } => (None, Some(Box::new(card.presented))),
+                Tender::Cash { .. } | Tender::Code | Tender::Offline { .. } => (None, None),
+            };
+            let waits = Waits { code, card, creating: true, unanswered: Some(0), ..Waits::default() };
+            (Stage::Sending { method, cancelling: false }, vec![Effect::Ask(Ask::Create)], waits, ReceiptState::None)
+        }
+    };
+    let kept = Kept {
+        payment,
+        counter,
+        amount,
+        goods,
+        reference,
+        split,
+        cashier,
+        card,
+        keyed_at: now,
+        stage,
+        refunds: Vec::new(),
+        receipt,
+        // The entry of an offline sale says itself how it ended.
+        journaled: offline.then_some((PaymentState::Succeeded, 0)),
+        offline,
+    };
+    Decision { sale: Sale { kept, waits }, records: vec![record], effects }
+}
+
+const fn method_of(tender: &Tender) -> Method {
+    match tender {
+        Tender::Scan { .. } | Tender::Offline { .. } => Method::CustomerPresented,
+        Tender::Card { .. } => Method::Card,
+        Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
+    }
+}
