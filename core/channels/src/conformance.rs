@@ -22,6 +22,7 @@ mod report;
 mod rules;
 mod table;
 mod told;
+mod visit;
 mod world;
 
 pub use coverage::{CoverageError, Unplayed};

@@ -328,7 +328,8 @@ impl Host {
         let (component, origin) = self.load(bytes).await?;
         let pre = Pre::new(&self.engine, &self.linker, &component)?;
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
-        let manifest = Arc::new(Manifest::check(described)?);
+        let apps = self.apps(&pre).await.map_err(InstallError::Describe)?;
+        let manifest = Arc::new(Manifest::check(described)?.with_apps(apps)?);
         tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, contract = pre.version(), hash = %content_hash, origin = ?origin, "plugin installed");
         let share = self.share_of(&manifest.id);
         Ok(Arc::new(Plugin { manifest, content_hash, origin, pre, share }))

@@ -9,7 +9,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::{self, contract, types},
+    bindings::{self, contract, in_app, in_app::exports::saoma::channel::in_app as wit_in_app, types},
     failure::InstallError,
     host::CallState,
 };
@@ -39,6 +39,9 @@ impl World {
     }
 }
 
+/// What a channel may export beside the contract, but for the version.
+const IN_APP: &str = "saoma:channel/in-app@";
+
 /// The versions that the host runs, as `sdk/wit` has them.
 pub(crate) const VERSIONS: [&str; 2] = ["0.1.0", "0.2.0"];
 /// The only one that has rules.
@@ -53,7 +56,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<
 /// A component that is ready to be instantiated, of either version.
 pub(crate) enum Pre {
     V0_1(bindings::v0_1::PaymentChannelPre<CallState>),
-    V0_2(bindings::v0_2::PaymentChannelPre<CallState>),
+    V0_2(bindings::v0_2::PaymentChannelPre<CallState>, Option<in_app::InAppPartPre<CallState>>),
 }
 
 impl Pre {
@@ -81,7 +84,9 @@ impl Pre {
         if version == VERSIONS[0] {
             bindings::v0_1::PaymentChannelPre::new(pre).map(Self::V0_1).map_err(unfit)
         } else {
-            bindings::v0_2::PaymentChannelPre::new(pre).map(Self::V0_2).map_err(unfit)
+            let serves_apps = exported.exports(engine).any(|(name, _)| name.strip_prefix(IN_APP) == Some(NEWEST));
+            let apps = serves_apps.then(|| in_app::InAppPartPre::new(pre.clone())).transpose().map_err(unfit)?;
+            Ok(Self::V0_2(bindings::v0_2::PaymentChannelPre::new(pre).map_err(unfit)?, apps))
         }
     }
 
@@ -89,14 +94,19 @@ impl Pre {
     pub(crate) fn version(&self) -> &'static str {
         match self {
             Self::V0_1(_) => VERSIONS[0],
-            Self::V0_2(_) => VERSIONS[1],
+            Self::V0_2(..) => VERSIONS[1],
         }
     }
 
     pub(crate) async fn instantiate(&self, store: &mut Store<CallState>) -> wasmtime::Result<Guest> {
         Ok(match self {
             Self::V0_1(pre) => Guest::V0_1(pre.instantiate_async(store).await?),
-            Self::V0_2(pre) => Guest::V0_2(pre.instantiate_async(store).await?),
+            Self::V0_2(pre, apps) => {
+                let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
+                let channel = bindings::v0_2::PaymentChannel::new(&mut *store, &instance)?;
+                let apps = apps.is_some().then(|| in_app::InAppPart::new(&mut *store, &instance)).transpose()?;
+                Guest::V0_2(channel, apps)
+            }
         })
     }
 }
@@ -104,7 +114,7 @@ impl Pre {
 /// One instance. Its functions are the contract's, with the types of the newest version.
 pub(crate) enum Guest {
     V0_1(bindings::v0_1::PaymentChannel),
-    V0_2(bindings::v0_2::PaymentChannel),
+    V0_2(bindings::v0_2::PaymentChannel, Option<in_app::InAppPart>),
 }
 
 type Answered<T> = wasmtime::Result<Result<T, types::Error>>;
@@ -113,7 +123,7 @@ impl Guest {
     pub(crate) async fn describe(&self, store: &mut Store<CallState>) -> wasmtime::Result<types::Manifest> {
         match self {
             Self::V0_1(guest) => Ok(guest.saoma_channel_channel().call_describe(store).await?.into()),
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_describe(store).await,
+            Self::V0_2(guest, _) => guest.saoma_channel_channel().call_describe(store).await,
         }
     }
 
@@ -128,7 +138,7 @@ impl Guest {
                 let order = v0_1::order(order, account);
                 v0_1::answered(guest.saoma_channel_channel().call_create(store, &account.into(), &order).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_create(store, account, order).await,
+            Self::V0_2(guest, _) => guest.saoma_channel_channel().call_create(store, account, order).await,
         }
     }
 
@@ -144,7 +154,7 @@ impl Guest {
                 let order = v0_1::order(order, account);
                 v0_1::answered(guest.saoma_channel_channel().call_charge(store, &account.into(), &order, code).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_charge(store, account, order, code).await,
+            Self::V0_2(guest, _) => guest.saoma_channel_channel().call_charge(store, account, order, code).await,
         }
     }
 
@@ -159,7 +169,7 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_query(store, &account.into(), &order.number).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_query(store, account, order).await,
+            Self::V0_2(guest, _) => guest.saoma_channel_channel().call_query(store, account, order).await,
         }
     }
 
@@ -174,7 +184,7 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_cancel(store, &account.into(), &order.number).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_cancel(store, account, order).await,
+            Self::V0_2(guest, _) => guest.saoma_channel_channel().call_cancel(store, account, order).await,
         }
     }
 
@@ -189,7 +199,7 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_refund(store, &account.into(), &refund.into()).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_refund(store, account, refund).await,
+            Self::V0_2(guest, _) => guest.saoma_channel_channel().call_refund(store, account, refund).await,
         }
     }
 
@@ -204,7 +214,7 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_query_refund(store, &account.into(), &refund.into()).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_query_refund(store, account, refund).await,
+            Self::V0_2(guest, _) => guest.saoma_channel_channel().call_query_refund(store, account, refund).await,
         }
     }
 
@@ -220,7 +230,9 @@ impl Guest {
                 let outcome = guest.call_parse_notification(store, &account.into(), &message.into()).await?;
                 Ok(outcome.map(Into::into).map_err(Into::into))
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_parse_notification(store, account, message).await,
+            Self::V0_2(guest, _) => {
+                guest.saoma_channel_channel().call_parse_notification(store, account, message).await
+            }
         }
     }
 
@@ -236,7 +248,7 @@ impl Guest {
                 let guest = guest.saoma_channel_channel();
                 v0_1::answered(guest.call_fetch_bill(store, &account.into(), day, cursor).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_fetch_bill(store, account, day, cursor).await,
+            Self::V0_2(guest, _) => guest.saoma_channel_channel().call_fetch_bill(store, account, day, cursor).await,
         }
     }
 
@@ -245,7 +257,63 @@ impl Guest {
             Self::V0_1(guest) => {
                 v0_1::answered(guest.saoma_channel_channel().call_self_test(store, &account.into()).await?)
             }
-            Self::V0_2(guest) => guest.saoma_channel_channel().call_self_test(store, account).await,
+            Self::V0_2(guest, _) => guest.saoma_channel_channel().call_self_test(store, account).await,
+        }
+    }
+
+    /// The apps that it serves; none if it does not export that.
+    pub(crate) async fn apps(&self, store: &mut Store<CallState>) -> wasmtime::Result<Vec<wit_in_app::App>> {
+        match self.in_app() {
+            Some(guest) => guest.call_apps(store).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn identify(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        app: &str,
+        return_url: &str,
+        state: &str,
+    ) -> Answered<Option<String>> {
+        match self.in_app() {
+            Some(guest) => guest.call_identify(store, account, app, return_url, state).await,
+            None => Ok(Err(types::Error::Unsupported)),
+        }
+    }
+
+    pub(crate) async fn payer(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        app: &str,
+        parameters: &[(String, String)],
+    ) -> Answered<String> {
+        match self.in_app() {
+            Some(guest) => guest.call_payer(store, account, app, parameters).await,
+            None => Ok(Err(types::Error::Unsupported)),
+        }
+    }
+
+    pub(crate) async fn open(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        app: &str,
+        order: &types::Order,
+        payer: &str,
+    ) -> Answered<wit_in_app::Step> {
+        match self.in_app() {
+            Some(guest) => guest.call_open(store, account, app, order, payer).await,
+            None => Ok(Err(types::Error::Unsupported)),
+        }
+    }
+
+    fn in_app(&self) -> Option<&wit_in_app::Guest> {
+        match self {
+            Self::V0_1(_) | Self::V0_2(_, None) => None,
+            Self::V0_2(_, Some(guest)) => Some(guest.saoma_channel_in_app()),
         }
     }
 }

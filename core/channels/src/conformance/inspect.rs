@@ -95,7 +95,7 @@ impl Inspection {
 fn imports(host: &Host, plugin: &Plugin) -> Vec<String> {
     let component = match &plugin.pre {
         Pre::V0_1(pre) => pre.instance_pre().component(),
-        Pre::V0_2(pre) => pre.instance_pre().component(),
+        Pre::V0_2(pre, _) => pre.instance_pre().component(),
     };
     component.component_type().imports(host.engine()).map(|(name, _)| name.to_owned()).collect()
 }

@@ -222,6 +222,7 @@ fn manifest(capabilities: &[Capability]) -> Manifest {
             day_begins_minutes: 0,
             ready_after_minutes: 60,
         }),
+        apps: Vec::new(),
     }
 }
 
@@ -445,6 +446,7 @@ impl Counter {
             cashier: None,
             reference: None,
             goods: Vec::new(),
+            origin: None,
             actor: "usr_cashier".to_owned(),
         };
         collect(&self.app, self.scope, wish).await.map(|(sale, _)| sale)
