@@ -55,6 +55,7 @@ mod schema;
 pub mod sealed;
 pub mod server_keys;
 pub mod sessions;
+pub mod static_codes;
 pub mod stored_value;
 pub mod stores;
 pub mod tenant_keys;

@@ -4,11 +4,13 @@ mod cashier;
 mod dispute;
 mod package;
 mod reconciliation;
+mod static_code;
 
 pub use cashier::*;
 pub use dispute::*;
 pub use package::*;
 pub use reconciliation::*;
+pub use static_code::*;
 
 diesel::table! {
     tenants (id) {

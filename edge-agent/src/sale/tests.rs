@@ -55,6 +55,7 @@ fn view(version: u64, state: PaymentState) -> PaymentView {
         reference: None,
         goods: Vec::new(),
         code_url: None,
+        static_code: None,
         expires_at: None,
         paid_late: false,
         paid_by_hand: false,

@@ -98,6 +98,7 @@ fn core_says(sale: &mut Sale, state: PaymentState, refunded_minor: i64) {
         reference: None,
         goods: Vec::new(),
         code_url: None,
+        static_code: None,
         expires_at: None,
         paid_late: false,
         paid_by_hand: false,
