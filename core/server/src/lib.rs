@@ -30,6 +30,7 @@ pub mod secrets;
 pub mod serve;
 pub mod session_keys;
 pub mod shared_clock;
+pub mod static_codes;
 pub mod stored_value;
 pub mod telemetry;
 pub mod webhooks;

@@ -34,6 +34,13 @@ const SIGN_IN_ADDRESS: Limit = Limit { name: "sign_in_address", max: 30, window_
 const SIGN_IN_LOGIN: Limit = Limit { name: "sign_in_login", max: 10, window_ms: 600_000 };
 /// Wrong claim codes from one address.
 const CLAIM_ADDRESS: Limit = Limit { name: "claim_address", max: 10, window_ms: 60_000 };
+/// Requests to static codes' pages from one address: a market behind one, of whom each looks for their payment every two seconds.
+const STATIC_CODE_LOOK_ADDRESS: Limit = Limit { name: "static_code_look_address", max: 600, window_ms: 60_000 };
+/// The same of one code: a queue at a stall.
+const STATIC_CODE_LOOK: Limit = Limit { name: "static_code_look", max: 1_200, window_ms: 60_000 };
+/// Payments begun there; each is a request to a scheme.
+const STATIC_CODE_PAY_ADDRESS: Limit = Limit { name: "static_code_pay_address", max: 30, window_ms: 60_000 };
+const STATIC_CODE_PAY: Limit = Limit { name: "static_code_pay", max: 60, window_ms: 60_000 };
 const REQUESTS_WINDOW_MS: i64 = 60_000;
 
 /// One more of something, by somebody.
@@ -61,6 +68,24 @@ fn site(address: IpAddr) -> String {
 #[must_use]
 pub fn claim_code(address: IpAddr) -> [Count; 1] {
     [Count { limit: CLAIM_ADDRESS, who: site(address) }]
+}
+
+/// A request to the page of a static code, whether there is one or not.
+#[must_use]
+pub fn static_code_looked_at(address: IpAddr, code: &str) -> [Count; 2] {
+    of_code([STATIC_CODE_LOOK_ADDRESS, STATIC_CODE_LOOK], address, code)
+}
+
+/// A payment that is begun there.
+#[must_use]
+pub fn static_code_paid(address: IpAddr, code: &str) -> [Count; 2] {
+    of_code([STATIC_CODE_PAY_ADDRESS, STATIC_CODE_PAY], address, code)
+}
+
+fn of_code([by_address, by_code]: [Limit; 2], address: IpAddr, code: &str) -> [Count; 2] {
+    // Whoever makes codes up does not fill the table with long ones.
+    let who = code.chars().take(26).collect();
+    [Count { limit: by_address, who: site(address) }, Count { limit: by_code, who }]
 }
 
 /// A request of somebody who was let in: theirs, and their tenant's.

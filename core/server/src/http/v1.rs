@@ -29,6 +29,7 @@ pub mod reconciliations;
 pub mod refunds;
 pub mod sessions;
 pub mod settlements;
+pub mod static_codes;
 pub mod stored_value;
 pub mod stored_value_acceptors;
 pub mod stores;

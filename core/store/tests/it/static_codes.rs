@@ -2,7 +2,7 @@
 
 use saoma_protocol::StaticCodeId;
 use saoma_store::{
-    StoreError, TenantScope, Tx, access, payments,
+    StoreError, TenantScope, Tx, access,
     static_codes::{self, Origin, StaticCode},
     tenants,
 };
