@@ -118,7 +118,7 @@ impl ChannelCaller for Host {
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
                 Box::pin(async move { guest.identify(store, account, &app, &return_url, &state).await })
             },
-            in_app::sent_to,
+            |url| in_app::sent_to(url, self.config.allow_private_addresses),
         )
         .await
     }
@@ -157,7 +157,7 @@ impl ChannelCaller for Host {
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
                 Box::pin(async move { guest.open(store, account, &app, &wit, &payer).await })
             },
-            in_app::step,
+            |step| in_app::step(step, self.config.allow_private_addresses),
         )
         .await
     }

@@ -94,8 +94,9 @@ fn checked(app: wit::App, manifest: &Manifest) -> Result<App, ManifestError> {
 }
 
 /// Where a visitor is sent so that the scheme tells who they are.
-pub(crate) fn sent_to(url: Option<String>) -> Result<Option<String>, Failure> {
-    url.map(address).transpose()
+/// `plain`: whether http will do.
+pub(crate) fn sent_to(url: Option<String>, plain: bool) -> Result<Option<String>, Failure> {
+    url.map(|url| address(url, plain)).transpose()
 }
 
 /// The scheme's id of who pays.
@@ -104,9 +105,9 @@ pub(crate) fn payer(id: String) -> Result<String, Failure> {
     if is_id { Ok(id) } else { Err(bad("its payer is not 1 to 128 printable ASCII characters")) }
 }
 
-pub(crate) fn step(step: wit::Step) -> Result<Step, Failure> {
+pub(crate) fn step(step: wit::Step, plain: bool) -> Result<Step, Failure> {
     match step {
-        wit::Step::Visit(url) => Ok(Step::Visit { url: address(url)? }),
+        wit::Step::Visit(url) => Ok(Step::Visit { url: address(url, plain)? }),
         wit::Step::Bridge(call) => {
             let letters = |text: &str, min, max| {
                 (min..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic())
@@ -132,11 +133,12 @@ pub(crate) fn step(step: wit::Step) -> Result<Step, Failure> {
     }
 }
 
-fn address(url: String) -> Result<String, Failure> {
+fn address(url: String, plain: bool) -> Result<String, Failure> {
     let is_address = url.chars().count() <= URL_CHARS_MAX
         && url.bytes().all(|byte| byte.is_ascii_graphic())
-        && Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
-    if is_address { Ok(url) } else { Err(bad("its address is no http(s) URL of at most 2,048 characters")) }
+        && Url::parse(&url)
+            .is_ok_and(|url| (url.scheme() == "https" || plain && url.scheme() == "http") && url.has_host());
+    if is_address { Ok(url) } else { Err(bad("its address is no https URL of at most 2,048 characters")) }
 }
 
 fn bad(why: &str) -> Failure {
@@ -202,8 +204,10 @@ mod tests {
                 parameters_json: parameters.to_owned(),
             })
         };
-        assert!(step(call("WeixinJSBridge", "invoke", r#"{"appId":"wx1"}"#)).is_ok());
-        assert!(step(wit::Step::Visit("https://pay.example/1?a=b".to_owned())).is_ok());
+        assert!(step(call("WeixinJSBridge", "invoke", r#"{"appId":"wx1"}"#), false).is_ok());
+        assert!(step(wit::Step::Visit("https://pay.example/1?a=b".to_owned()), false).is_ok());
+        let plain = || wit::Step::Visit("http://pay.example/1".to_owned());
+        assert!(step(plain(), true).is_ok() && step(plain(), false).is_err());
         for refused in [
             call("document", "write", "{}"),
             call("JSBridge", "", "{}"),
@@ -216,7 +220,7 @@ mod tests {
             wit::Step::Visit("weixin://pay".to_owned()),
             wit::Step::Visit(format!("https://pay.example/{}", "a".repeat(2_048))),
         ] {
-            assert!(matches!(step(refused.clone()), Err(Failure::BadAnswer { .. })), "{refused:?}");
+            assert!(matches!(step(refused.clone(), true), Err(Failure::BadAnswer { .. })), "{refused:?}");
         }
         assert!(payer("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o".to_owned()).is_ok());
         assert!(payer(String::new()).is_err() && payer("a b".to_owned()).is_err() && payer("a".repeat(129)).is_err());

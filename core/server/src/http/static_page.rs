@@ -81,9 +81,10 @@ impl Refused {
 }
 
 async fn find(app: &App, request: &HttpRequest, tail: &str, words: &Words) -> Result<Result<Found, Refused>, Problem> {
-    let counts = limits::static_code_looked_at(origin::address(app, request), tail);
+    let too_often = || Ok(Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often)));
+    let counts = limits::static_code_asked_for(origin::address(app, request));
     if app.limits().begin(&counts, app.now()).await.is_err() {
-        return Ok(Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often)));
+        return too_often();
     }
     let unknown = || Ok(Err(Refused::new(StatusCode::NOT_FOUND, words.unknown)));
     let Ok(id) = format!("{}_{tail}", StaticCodeId::PREFIX).parse::<StaticCodeId>() else { return unknown() };
@@ -102,7 +103,10 @@ async fn find(app: &App, request: &HttpRequest, tail: &str, words: &Words) -> Re
         })
     });
     match found.await {
-        Ok(found) => Ok(Ok(found)),
+        Ok(found) => match app.limits().begin(&limits::static_code_looked_at(found.code.id), app.now()).await {
+            Ok(()) => Ok(Ok(found)),
+            Err(_) => too_often(),
+        },
         Err(StoreError::NotFound { .. }) => unknown(),
         Err(error) => Err(error.into()),
     }
@@ -264,7 +268,7 @@ pub async fn pay(
     if !found.is_open {
         return Ok(Refused::new(StatusCode::GONE, words.revoked).json());
     }
-    let counts = limits::static_code_paid(origin::address(&app, &request), &code);
+    let counts = limits::static_code_paid(origin::address(&app, &request), found.code.id);
     if app.limits().begin(&counts, app.now()).await.is_err() {
         return Ok(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often).json());
     }

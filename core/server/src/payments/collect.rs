@@ -63,11 +63,20 @@ pub enum How {
     /// We show a code.
     Present { lives: Duration },
     /// A page of ours is open in this app of the account's channel; `payer` is who the channel says they are.
-    InApp { app: String, payer: String, lives: Duration },
+    InApp { app: String, payer: Payer, lives: Duration },
     /// The customer showed one.
     Charge { code: ScannedCode },
     /// A card was presented.
     Card { card: Card },
+}
+
+/// A scheme's id of who pays: for the scheme alone, and never printed.
+pub struct Payer(pub String);
+
+impl std::fmt::Debug for Payer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Payer(..)")
+    }
 }
 
 impl How {
@@ -335,7 +344,7 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
             presented(reply.map(|created| created.code))?
         }
         How::InApp { app: name, payer, .. } => {
-            let reply = app.channels().open_in_app(account, &name, &order, &payer).await;
+            let reply = app.channels().open_in_app(account, &name, &order, &payer.0).await;
             app.silences().heard(account.id, &reply, app.now());
             presented(reply.and_then(|step| in_app_text(&step)))?
         }

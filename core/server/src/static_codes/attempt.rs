@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::visitor::{Visitor, Who};
 use crate::{
     app::App,
-    payments::{Collect, How, PaymentError, cancel, collect, repeated},
+    payments::{Collect, How, Payer, PaymentError, cancel, collect, repeated},
 };
 
 /// Long enough to type a password, short for a page that somebody has left.
@@ -111,7 +111,7 @@ pub async fn begin(
     }
     let (account, how, served) = match &visitor.who {
         Who::Known { account, app, payer } => {
-            let how = How::InApp { app: app.clone(), payer: payer.clone(), lives: LIVES };
+            let how = How::InApp { app: app.clone(), payer: Payer(payer.clone()), lives: LIVES };
             (*account, how, Some(app.clone()))
         }
         Who::Anyone { account } => (*account, How::Present { lives: LIVES }, None),

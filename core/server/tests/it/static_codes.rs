@@ -329,7 +329,7 @@ async fn a_code_keeps_to_its_limits_and_ends_when_it_is_revoked() {
     assert_eq!(customer.looks().await["state"], "paid");
     assert_eq!(customer.again().await.json::<Value>(200)["state"], "fresh");
     assert_eq!(customer.pays(10).await.status, 410);
-    for unknown in ["aaaaaaaaaaaaaaaaaaaaaaaaaa", "x", "%2e%2e"] {
+    for unknown in ["aaaaaaaaaaaaaaaaaaaaaaaaaa", "x", "x%2Fy"] {
         let page = Door::at("").get(&format!("{}/s/{unknown}", root(stall.link()))).await;
         assert_eq!(page.status, 404, "{unknown}");
     }
@@ -365,6 +365,23 @@ async fn what_the_scheme_leaves_open_is_closed_and_never_charged_twice() {
         (times_taken(&stall.wechat, &number).await, times_taken(&stall.wechat, &second).await),
         (json!(0), json!(1))
     );
+}
+
+#[actix_web::test]
+async fn whoever_asks_too_often_has_to_wait_and_is_charged_no_more_for_it() {
+    let stall = Stall::open().await;
+    let customer = stall.visitor(ALIPAY);
+    customer.scans().await;
+    let mut refused = customer.pays(100).await;
+    for _ in 0..100 {
+        if refused.status == 429 {
+            break;
+        }
+        refused = customer.pays(100).await;
+    }
+    assert_eq!(refused.status, 429, "{}", refused.text);
+    assert!(refused.text.contains("wait a minute"), "{}", refused.text);
+    assert_eq!((customer.looks().await["state"].clone(), stall.payments().await.len()), (json!("waiting"), 1));
 }
 
 #[actix_web::test]

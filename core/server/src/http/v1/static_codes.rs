@@ -97,6 +97,7 @@ pub enum PictureFormat {
 #[serde(deny_unknown_fields)]
 pub struct PictureQuery {
     /// `svg` without it.
+    #[param(inline)]
     format: Option<PictureFormat>,
 }
 
