@@ -21,6 +21,7 @@ pub(crate) mod v0_2 {
         imports: {
             // These wait for the network, a database or a processor, so they suspend the guest instead of holding a thread.
             "saoma:channel/http.send": async | trappable,
+            "saoma:channel/http.send-with-query": async | trappable,
             "saoma:channel/kv": async | trappable,
             "saoma:channel/secrets.rsa-sha256-sign": async | trappable,
             "saoma:channel/tcp.exchange": async | trappable,
@@ -53,6 +54,16 @@ pub(crate) mod rules {
         world: "merchant-extension",
         with: { "saoma:channel/log@0.2.0": crate::bindings::v0_2::saoma::channel::log },
         imports: { default: trappable },
+        exports: { default: async },
+    });
+}
+
+/// What a channel may export beside the contract.
+pub(crate) mod in_app {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.2.0",
+        world: "in-app-part",
+        with: { "saoma:channel/types@0.2.0": crate::bindings::v0_2::saoma::channel::types },
         exports: { default: async },
     });
 }

@@ -12,7 +12,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use crate::{
-    bindings::{contract, settlement as wit_settlement, types},
+    bindings::{contract, in_app::exports::saoma::channel::in_app::App, settlement as wit_settlement, types},
     card::{Card, CardFault, KeptCard, OpenCard},
     convert,
     engine::TICK_MS,
@@ -22,6 +22,7 @@ use crate::{
         CallState, Given, Host, Misuse,
         http::{self, Reach},
     },
+    in_app::{self, Step as InAppStep},
     manifest::{Capability, Manifest},
     memory::{Budget, MemoryLimit},
     message::{
@@ -100,6 +101,65 @@ impl ChannelCaller for Host {
                 Box::pin(async move { guest.create(store, account, &wit).await })
             },
             convert::created,
+        )
+        .await
+    }
+
+    async fn identify(
+        &self,
+        account: &Account,
+        app: &str,
+        return_url: &str,
+        state: &str,
+    ) -> Result<Option<String>, Failure> {
+        let call = Call::new("identify", None, Some(Capability::InApp));
+        let (app, return_url, state) = (app.to_owned(), return_url.to_owned(), state.to_owned());
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.identify(store, account, &app, &return_url, &state).await })
+            },
+            |url| in_app::sent_to(url, self.config.allow_private_addresses),
+        )
+        .await
+    }
+
+    async fn payer(&self, account: &Account, app: &str, parameters: &[(String, String)]) -> Result<String, Failure> {
+        if !in_app::may_be_read(parameters) {
+            return Err(Failure::NotSent { why: "the visitor came back with more than a scheme sends".to_owned() });
+        }
+        let call = Call::new("payer", None, Some(Capability::InApp));
+        let (app, parameters) = (app.to_owned(), parameters.to_vec());
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.payer(store, account, &app, &parameters).await })
+            },
+            in_app::payer,
+        )
+        .await
+    }
+
+    async fn open_in_app(
+        &self,
+        account: &Account,
+        app: &str,
+        order: &Order,
+        payer: &str,
+    ) -> Result<InAppStep, Failure> {
+        let call = Call::new("open", Some(order.number), Some(Capability::InApp));
+        // Whose id it is stays out of log lines, as a code does.
+        let call = Call { code: Some(payer), currency: Some(order.amount.currency()), ..call };
+        let (wit, app, payer) = (convert::order(order), app.to_owned(), payer.to_owned());
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.open(store, account, &app, &wit, &payer).await })
+            },
+            |step| in_app::step(step, self.config.allow_private_addresses),
         )
         .await
     }
@@ -499,6 +559,14 @@ impl Host {
         let nobody = types::Account { id: String::new(), settings_json: String::new(), notify_url: String::new() };
         let state = self.state(Budget::new(self.config.memory_bytes_max), None);
         Ok(self.run_fresh(pre, state, DESCRIBE_TIMEOUT_MS, &nobody, ask).await?.words)
+    }
+
+    /// Asks it which apps it serves, in the same way.
+    pub(crate) async fn apps(&self, pre: &Pre) -> Result<Vec<App>, Failure> {
+        self.ask_of_nobody(pre, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
+            Box::pin(async move { guest.apps(store).await })
+        })
+        .await
     }
 
     /// A fresh store and instance, one function, and both are gone again, on every way out: also when this future is dropped.

@@ -23,6 +23,7 @@ mod rules;
 mod settling;
 mod table;
 mod told;
+mod visit;
 mod world;
 
 pub use coverage::{CoverageError, Unplayed};

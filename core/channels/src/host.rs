@@ -329,7 +329,8 @@ impl Host {
         let (component, origin) = self.load(bytes).await?;
         let pre = Pre::new(&self.engine, &self.linker, &component)?;
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
-        let mut manifest = Manifest::check(described)?;
+        let apps = self.apps(&pre).await.map_err(InstallError::Describe)?;
+        let mut manifest = Manifest::check(described)?.with_apps(apps)?;
         if pre.settles() {
             let terms = self.settlement_terms(&pre).await.map_err(InstallError::Describe)?;
             manifest.settlement = terms.map(SettlementTerms::check).transpose()?;

@@ -33,6 +33,7 @@ mod engine;
 pub mod extension;
 mod failure;
 mod host;
+pub mod in_app;
 mod manifest;
 mod memory;
 mod message;

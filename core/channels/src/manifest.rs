@@ -8,6 +8,7 @@ use semver::Version;
 
 use crate::{
     bindings::types as wit,
+    in_app::{self, App},
     settings::{SchemaError, SettingsSchema},
     settlement::SettlementTerms,
 };
@@ -33,6 +34,8 @@ pub struct Manifest {
     pub bills: Option<BillTerms>,
     /// Of a component that exports `settlement`. Not from `describe`: the host looks at the component.
     pub settlement: Option<SettlementTerms>,
+    /// With [`Capability::InApp`], and with it alone.
+    pub apps: Vec<App>,
 }
 
 impl Manifest {
@@ -54,6 +57,8 @@ pub enum Capability {
     /// Its answers of success need not name an amount.
     AmountsNotNamed,
     Card,
+    /// It exports `in-app`: no word of `describe`, but of what the component is.
+    InApp,
 }
 
 impl Capability {
@@ -70,6 +75,7 @@ impl Capability {
             Self::Bills => "bills",
             Self::AmountsNotNamed => "amounts_not_named",
             Self::Card => "card",
+            Self::InApp => "in_app",
         }
     }
 }
@@ -160,6 +166,10 @@ pub enum ManifestError {
     Cadence { what: &'static str, min: u32, max: u32, given: u32 },
     #[error("bills are ready within {max} minutes after a day of an IANA time zone, not {minutes} minutes in {zone:?}")]
     Bills { max: u32, minutes: u32, zone: String },
+    #[error(
+        "the app {0:?} breaks a bound of the contract, or needs a setting or secret that the manifest does not have"
+    )]
+    App(String),
     #[error("a scheme's day begins less than a day before or after midnight, not {0} minutes after it")]
     DayBegins(i32),
 }
@@ -202,7 +212,20 @@ impl Manifest {
             cadence,
             bills,
             settlement: None,
+            apps: Vec::new(),
         })
+    }
+
+    /// The same with the apps that it serves.
+    pub(crate) fn with_apps(
+        mut self,
+        given: Vec<crate::bindings::in_app::exports::saoma::channel::in_app::App>,
+    ) -> Result<Self, ManifestError> {
+        self.apps = in_app::apps(given, &self)?;
+        if !self.apps.is_empty() {
+            self.capabilities.insert(Capability::InApp);
+        }
+        Ok(self)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     card::Card,
     extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
+    in_app::Step,
     manifest::Manifest,
     message::{
         Account, BillPage, Created, HttpMessage, KnownOrder, NotificationOutcome, Order, PaymentAnswer, RefundAnswer,
@@ -77,6 +78,27 @@ pub trait ChannelCaller: Send + Sync {
 
     /// Merchant-presented: announces the order.
     async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure>;
+
+    /// Where a visitor with this app is sent so that the scheme tells who they are; `None` if it need not.
+    async fn identify(
+        &self,
+        _account: &Account,
+        _app: &str,
+        _return_url: &str,
+        _state: &str,
+    ) -> Result<Option<String>, Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    /// Who came back from there with these parameters: the scheme's id of the payer.
+    async fn payer(&self, _: &Account, _app: &str, _parameters: &[(String, String)]) -> Result<String, Failure> {
+        Err(Failure::Unsupported)
+    }
+
+    /// Announces the order for a payer who has a page open in this app.
+    async fn open_in_app(&self, _: &Account, _app: &str, _: &Order, _payer: &str) -> Result<Step, Failure> {
+        Err(Failure::Unsupported)
+    }
 
     /// Customer-presented: charges the scanned code.
     async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure>;

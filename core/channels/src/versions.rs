@@ -9,7 +9,7 @@ use wasmtime::{
 };
 
 use crate::{
-    bindings::{self, contract, settlement, types},
+    bindings::{self, contract, in_app::exports::saoma::channel::in_app, settlement, types},
     failure::InstallError,
     host::CallState,
     settlement::not_exported,
@@ -20,6 +20,8 @@ const EXPORT: &str = "saoma:channel/channel@";
 
 /// What a channel exports that settles batches; since the newest version.
 const EXPORT_OF_SETTLEMENT: &str = "saoma:channel/settlement@0.2.0";
+/// The same of one that serves pages which are open in an app.
+const EXPORT_OF_APPS: &str = "saoma:channel/in-app@0.2.0";
 
 /// What rules must export, but for the version.
 const EXPORT_OF_RULES: &str = "saoma:channel/extension@";
@@ -65,15 +67,18 @@ pub(crate) struct Newest {
     pub(crate) pre: InstancePre<CallState>,
     channel: bindings::v0_2::PaymentChannelIndices,
     settles: Option<bindings::settles::SettlesIndices>,
+    apps: Option<bindings::in_app::InAppPartIndices>,
 }
 
 impl Newest {
     fn new(engine: &Engine, pre: InstancePre<CallState>) -> wasmtime::Result<Self> {
         let exported = pre.component().component_type();
-        let settles = exported.exports(engine).any(|(name, _)| name == EXPORT_OF_SETTLEMENT);
+        let has = |export| exported.exports(engine).any(|(name, _)| name == export);
+        let (settles, apps) = (has(EXPORT_OF_SETTLEMENT), has(EXPORT_OF_APPS));
         Ok(Self {
             channel: bindings::v0_2::PaymentChannelIndices::new(&pre)?,
             settles: settles.then(|| bindings::settles::SettlesIndices::new(&pre)).transpose()?,
+            apps: apps.then(|| bindings::in_app::InAppPartIndices::new(&pre)).transpose()?,
             pre,
         })
     }
@@ -82,7 +87,8 @@ impl Newest {
         let instance = self.pre.instantiate_async(&mut *store).await?;
         let channel = self.channel.load(&mut *store, &instance)?;
         let settles = self.settles.as_ref().map(|settles| settles.load(&mut *store, &instance)).transpose()?;
-        Ok(Guest::V0_2 { channel, settles })
+        let apps = self.apps.as_ref().map(|apps| apps.load(&mut *store, &instance)).transpose()?;
+        Ok(Guest::V0_2 { channel, settles, apps })
     }
 }
 
@@ -139,7 +145,11 @@ impl Pre {
 /// One instance. Its functions are the contract's, with the types of the newest version.
 pub(crate) enum Guest {
     V0_1(bindings::v0_1::PaymentChannel),
-    V0_2 { channel: bindings::v0_2::PaymentChannel, settles: Option<bindings::settles::Settles> },
+    V0_2 {
+        channel: bindings::v0_2::PaymentChannel,
+        settles: Option<bindings::settles::Settles>,
+        apps: Option<bindings::in_app::InAppPart>,
+    },
 }
 
 type Answered<T> = wasmtime::Result<Result<T, types::Error>>;
@@ -345,6 +355,62 @@ impl Guest {
         match self.settlement() {
             Some(guest) => guest.call_finish(store, account, batch).await,
             None => not_exported(),
+        }
+    }
+
+    /// The apps that it serves; none if it does not export that.
+    pub(crate) async fn apps(&self, store: &mut Store<CallState>) -> wasmtime::Result<Vec<in_app::App>> {
+        match self.in_app() {
+            Some(guest) => guest.call_apps(store).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn identify(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        app: &str,
+        return_url: &str,
+        state: &str,
+    ) -> Answered<Option<String>> {
+        match self.in_app() {
+            Some(guest) => guest.call_identify(store, account, app, return_url, state).await,
+            None => not_exported(),
+        }
+    }
+
+    pub(crate) async fn payer(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        app: &str,
+        parameters: &[(String, String)],
+    ) -> Answered<String> {
+        match self.in_app() {
+            Some(guest) => guest.call_payer(store, account, app, parameters).await,
+            None => not_exported(),
+        }
+    }
+
+    pub(crate) async fn open(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        app: &str,
+        order: &types::Order,
+        payer: &str,
+    ) -> Answered<in_app::Step> {
+        match self.in_app() {
+            Some(guest) => guest.call_open(store, account, app, order, payer).await,
+            None => not_exported(),
+        }
+    }
+
+    fn in_app(&self) -> Option<&in_app::Guest> {
+        match self {
+            Self::V0_2 { apps: Some(guest), .. } => Some(guest.saoma_channel_in_app()),
+            Self::V0_1(_) | Self::V0_2 { apps: None, .. } => None,
         }
     }
 }

@@ -24,6 +24,7 @@ import { PluginsFrame, PluginsRoom } from './rooms/plugins';
 import { ReconciliationFrame, ReconciliationRoom } from './rooms/reconciliation';
 import { SettlementStatementRoom } from './rooms/settlement-statement';
 import { ChoosePassword, SignIn } from './rooms/sign-in';
+import { StaticCodesRoom } from './rooms/static-codes';
 import { StatementRoom } from './rooms/statement';
 import { StoredValueAccountRoom } from './rooms/stored-value-account';
 import { AcceptorsRoom } from './rooms/stored-value-acceptors';
@@ -111,6 +112,7 @@ function Door() {
                 <Route path="/terminals" element={<TerminalsRoom role={role} />} />
               </>
             ) : <Route path="/payments" element={<Navigate to="/" replace />} />}
+            {may(role, 'read_payments') && <Route path="/static-codes" element={<StaticCodesRoom role={role} currency={session.tenant?.currency ?? ''} />} />}
             {may(role, 'manage_cashiers') && <Route path="/cashiers" element={<CashiersRoom />} />}
             {may(role, 'read_books') && (
               <>

@@ -32,6 +32,7 @@ export function Shell({ person, tenant, children }: { person: Person; tenant: Te
     ...(may(person.role, 'read_books')
       ? [['/batches', t.rooms.batches], ['/reconciliation', t.rooms.reconciliation], ['/books', t.rooms.books]] as const
       : []),
+    ...(isLive ? [['/static-codes', t.rooms.staticCodes] as const] : []),
     ...(may(person.role, 'read_stored_value') ? [['/stored-value', t.rooms.storedValue] as const] : []),
     ...(person.role === 'owner' ? [['/webhooks', t.rooms.webhooks] as const] : []),
     ...(may(person.role, 'publish_plugins') ? [['/plugins', t.rooms.plugins] as const] : []),

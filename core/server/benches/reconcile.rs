@@ -81,6 +81,7 @@ impl ChannelCaller for Lister {
             cadence: Cadence { call_timeout_ms: 1_000, query_interval_ms: 3_000, reverse_after_ms: 60_000 },
             bills: Some(BillTerms { time_zone: "Etc/UTC".to_owned(), day_begins_minutes: 0, ready_after_minutes: 0 }),
             settlement: None,
+            apps: Vec::new(),
         }))
     }
 

@@ -31,6 +31,7 @@ pub mod serve;
 pub mod session_keys;
 pub mod settlement;
 pub mod shared_clock;
+pub mod static_codes;
 pub mod stored_value;
 pub mod telemetry;
 pub mod webhooks;

@@ -10,7 +10,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use saoma_protocol::Millis;
+use saoma_protocol::{Millis, StaticCodeId};
 use saoma_store::Principal;
 
 use crate::{config, peers::Peers};
@@ -34,6 +34,14 @@ const SIGN_IN_ADDRESS: Limit = Limit { name: "sign_in_address", max: 30, window_
 const SIGN_IN_LOGIN: Limit = Limit { name: "sign_in_login", max: 10, window_ms: 600_000 };
 /// Wrong claim codes from one address.
 const CLAIM_ADDRESS: Limit = Limit { name: "claim_address", max: 10, window_ms: 60_000 };
+/// Requests to static codes' pages from one address: a mobile network's customers behind one, of whom each looks for their payment
+/// every two seconds.
+const STATIC_CODE_LOOK_ADDRESS: Limit = Limit { name: "static_code_look_address", max: 3_000, window_ms: 60_000 };
+/// The same of one code: a queue at a stall.
+const STATIC_CODE_LOOK: Limit = Limit { name: "static_code_look", max: 1_200, window_ms: 60_000 };
+/// Payments begun there; each is a request to a scheme.
+const STATIC_CODE_PAY_ADDRESS: Limit = Limit { name: "static_code_pay_address", max: 30, window_ms: 60_000 };
+const STATIC_CODE_PAY: Limit = Limit { name: "static_code_pay", max: 60, window_ms: 60_000 };
 const REQUESTS_WINDOW_MS: i64 = 60_000;
 
 /// One more of something, by somebody.
@@ -61,6 +69,25 @@ fn site(address: IpAddr) -> String {
 #[must_use]
 pub fn claim_code(address: IpAddr) -> [Count; 1] {
     [Count { limit: CLAIM_ADDRESS, who: site(address) }]
+}
+
+/// A request to the page of a static code, whether there is one or not: whoever makes codes up fills no table with them.
+#[must_use]
+pub fn static_code_asked_for(address: IpAddr) -> [Count; 1] {
+    [Count { limit: STATIC_CODE_LOOK_ADDRESS, who: site(address) }]
+}
+
+/// The same of one that is there.
+#[must_use]
+pub fn static_code_looked_at(code: StaticCodeId) -> [Count; 1] {
+    [Count { limit: STATIC_CODE_LOOK, who: code.to_string() }]
+}
+
+/// A payment that is begun there.
+#[must_use]
+pub fn static_code_paid(address: IpAddr, code: StaticCodeId) -> [Count; 2] {
+    let count = |limit, who| Count { limit, who };
+    [count(STATIC_CODE_PAY_ADDRESS, site(address)), count(STATIC_CODE_PAY, code.to_string())]
 }
 
 /// A request of somebody who was let in: theirs, and their tenant's.

@@ -31,7 +31,7 @@ pub use cards::CARDS_KEPT_MS;
 pub(crate) use cards::of_stored as card_of_stored;
 pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;
-pub use collect::{Collect, How, collect, repeated};
+pub use collect::{Collect, How, Payer, collect, repeated};
 pub(crate) use dispute::{Case, Said, move_on as move_on_dispute, write_down as write_down_dispute};
 pub use dispute::{Deed, DisputeStep, Opening, call_for_answers, open as open_dispute, step as step_dispute};
 pub use dispute_news::{DisputeNews, heard as heard_dispute};

@@ -8,7 +8,9 @@
 //! ```
 
 use saoma_domain::pay_code::PayCodeId;
-use saoma_protocol::{ApiKeyId, ChannelAccountId, Millis, SessionId, StoreId, TenantId, TerminalId, UserId};
+use saoma_protocol::{
+    ApiKeyId, ChannelAccountId, Millis, SessionId, StaticCodeId, StoreId, TenantId, TerminalId, UserId,
+};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
     channel_accounts::{self, ChannelAccount},
     pay_codes::{self, PayCode},
     sessions::{self, NewSession},
+    static_codes::{self, StaticCode},
     tenants,
     terminals::{self, Terminal},
     users::{self, Role, User},
@@ -291,6 +294,16 @@ pub fn by_pay_code(tx: &mut Tx<'_>, code: PayCodeId) -> Result<(TenantScope, Pay
     Ok((TenantScope { tenant }, code))
 }
 
+/// The printed code that a customer opened: whoever has its number has seen it.
+///
+/// # Errors
+/// `NotFound`, also while its tenant is not active. A revoked one is found, so that the page can say so.
+pub fn by_static_code(tx: &mut Tx<'_>, code: StaticCodeId) -> Result<(TenantScope, StaticCode), StoreError> {
+    let (tenant, code) = static_codes::by_id(tx, code)?.ok_or(NO_STATIC_CODE)?;
+    Ok((active(tx, tenant)?.ok_or(NO_STATIC_CODE)?, code))
+}
+
+const NO_STATIC_CODE: StoreError = StoreError::NotFound { what: "the static code" };
 const NOBODY: StoreError = StoreError::NotFound { what: "the person" };
 const NO_SESSION: StoreError = StoreError::NotFound { what: "the session" };
 const NO_KEY: StoreError = StoreError::NotFound { what: "the key" };

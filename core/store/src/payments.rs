@@ -6,7 +6,7 @@ use diesel::{
     dsl::{count_star, min},
     prelude::*,
 };
-use saoma_domain::payment::Payment;
+use saoma_domain::payment::{Method, Payment};
 use saoma_protocol::{ChannelAccountId, Millis, OrderId, PaymentId, StoreId, TenantId, TerminalId, api::PaymentState};
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     pay_codes::{self, PayCode},
     payment_row::{Changes, PaymentRow},
     schema::{disputes as disputes_table, payment_words, payments, refunds},
+    static_codes::{self, Origin},
 };
 
 /// A payment with what is kept beside the part that rules are about.
@@ -71,6 +72,8 @@ pub struct Sale {
     pub payment: StoredPayment,
     pub order: Order,
     pub code: Option<PayCode>,
+    /// If it came through one.
+    pub static_code: Option<Origin>,
 }
 
 /// Which payments to list.
@@ -497,6 +500,12 @@ fn sales(tx: &mut Tx<'_>, scope: &TenantScope, payments: Vec<StoredPayment>) -> 
         orders::of_ids(tx, scope, &order_ids)?.into_iter().map(|order| (order.id, order)).collect();
     let mut codes: HashMap<_, _> =
         pay_codes::of_payments(tx, scope, &ids)?.into_iter().map(|code| (code.payment, code)).collect();
+    let shown = payments.iter().filter(|payment| payment.payment.method == Method::MerchantPresented);
+    let shown: Vec<_> = shown.map(|payment| payment.payment.id).collect();
+    let mut origins: HashMap<_, _> = match shown.as_slice() {
+        [] => HashMap::new(),
+        shown => static_codes::of_payments(tx, scope, shown)?.into_iter().collect(),
+    };
     payments
         .into_iter()
         .map(|mut payment| {
@@ -504,7 +513,8 @@ fn sales(tx: &mut Tx<'_>, scope: &TenantScope, payments: Vec<StoredPayment>) -> 
                 with_words(tx, scope, &mut payment)?;
             }
             let order = orders.get(&payment.order).cloned().ok_or_else(|| corrupt("a payment without its order"))?;
-            Ok(Sale { order, code: codes.remove(&payment.payment.id), payment })
+            let (code, static_code) = (codes.remove(&payment.payment.id), origins.remove(&payment.payment.id));
+            Ok(Sale { order, code, static_code, payment })
         })
         .collect()
 }

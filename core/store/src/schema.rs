@@ -5,12 +5,14 @@ mod dispute;
 mod package;
 mod reconciliation;
 mod settlement;
+mod static_code;
 
 pub use cashier::*;
 pub use dispute::*;
 pub use package::*;
 pub use reconciliation::*;
 pub use settlement::*;
+pub use static_code::*;
 
 diesel::table! {
     tenants (id) {

@@ -56,6 +56,7 @@ pub(crate) fn view(version: u64, state: PaymentState) -> PaymentView {
         reference: None,
         goods: Vec::new(),
         code_url: None,
+        static_code: None,
         expires_at: None,
         paid_late: false,
         paid_by_hand: false,

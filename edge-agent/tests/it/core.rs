@@ -400,6 +400,7 @@ fn new_payment(id: PaymentId, body: &CreatePayment) -> PaymentView {
         cashier: body.cashier.clone(),
         reference: body.reference.clone(),
         goods: body.goods.clone(),
+        static_code: None,
         code_url: presenting.then(|| format!("https://pay.example/c/{id}")),
         expires_at: presenting.then_some(Millis(4_000_000_000_000)),
         paid_late: false,

@@ -2,6 +2,7 @@
 //!
 //! An answer that Alipay's key has not signed is as good as none: whoever sent it is not the scheme. Core then asks again.
 
+mod in_app;
 pub mod messages;
 
 use messages::{
@@ -219,3 +220,5 @@ fn exchange(settings: &Settings, call: &Call) -> Result<Answer, Error> {
 // Only a component exports them: a native library with these symbol names would be of no use to anyone.
 #[cfg(target_arch = "wasm32")]
 saoma_channel_sdk::export!(Alipay);
+#[cfg(target_arch = "wasm32")]
+saoma_channel_sdk::in_app::export!(Alipay);

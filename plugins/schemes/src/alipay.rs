@@ -12,6 +12,7 @@ mod gateway;
 mod keys;
 mod notice;
 mod refusal;
+mod visitors;
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +24,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use book::Book;
 use keys::Keys;
 use serde_json::json;
+use visitors::Visitors;
 
 use crate::stage::{self, Act, FarSide, Fault, Notification, OrderSeen, Running, Script, Stage, Unplayable, leave};
 
@@ -34,6 +36,7 @@ pub struct Alipay {
     stage: Stage,
     keys: Keys,
     book: Mutex<Book>,
+    visitors: Mutex<Visitors>,
     /// Addresses of bills by their number.
     offers: Mutex<BTreeMap<usize, bill::Offer>>,
     base_url: OnceLock<String>,
@@ -48,11 +51,13 @@ pub fn start(listen: SocketAddr) -> anyhow::Result<Running> {
         stage: Stage::default(),
         keys: Keys::load()?,
         book: Mutex::default(),
+        visitors: Mutex::default(),
         offers: Mutex::default(),
         base_url: OnceLock::new(),
     });
     let running = stage::start(&far_side, listen, None, |to| {
         to.route("/gateway.do", web::post().to(gateway::handle))
+            .route("/oauth2/publicAppAuthorize.htm", web::get().to(visitors::authorize))
             .route("/downloadBillFile.resource", web::get().to(download));
     })?;
     far_side.base_url.get_or_init(|| running.base_url.clone());
@@ -84,6 +89,10 @@ impl Alipay {
         lock(&self.book)
     }
 
+    fn visitors(&self) -> MutexGuard<'_, Visitors> {
+        lock(&self.visitors)
+    }
+
     /// An address for the bill of a day, good for 30 seconds.
     fn bill_url(&self, day: &str, fault: Option<Fault>, now: i64) -> String {
         let mut offers = lock(&self.offers);
@@ -106,6 +115,7 @@ impl FarSide for Alipay {
                 "app_id": keys::APP_ID,
                 "bill_url": base_url,
                 "seller_id": keys::SELLER_ID,
+                "oauth_url": base_url,
             }),
             secrets: json!({ "app-private-key": keys::APP_PRIVATE, "alipay-public-key": keys::ALIPAY_PUBLIC }),
             code: Some("281234567890123456".to_owned()),

@@ -14,6 +14,7 @@ mod keys;
 mod moment;
 mod notice;
 mod refusal;
+mod visitors;
 
 use std::{
     net::SocketAddr,
@@ -29,6 +30,7 @@ use crate::stage::{self, FarSide, Fault, Notification, OrderSeen, Running, Scrip
 use book::Book;
 use keys::Keys;
 pub use keys::Signing;
+use visitors::Visitors;
 
 /// The service provider's number in partner mode, the merchant's else.
 const MCHID: &str = "1900000001";
@@ -52,14 +54,15 @@ pub struct WechatPay {
     stage: Stage,
     keys: Keys,
     book: Mutex<Book>,
+    visitors: Mutex<Visitors>,
     n_codes: AtomicU64,
 }
 
 /// # Errors
 /// If the address cannot be listened on.
 pub fn start(listen: SocketAddr, config: Config) -> anyhow::Result<Running> {
-    let (stage, book, n_codes) = Default::default();
-    let scheme = Arc::new(WechatPay { config, stage, keys: Keys::new(config.signing)?, book, n_codes });
+    let (stage, book, visitors, n_codes) = Default::default();
+    let scheme = Arc::new(WechatPay { config, stage, keys: Keys::new(config.signing)?, book, visitors, n_codes });
     stage::start(&scheme, listen, None, http::routes)
 }
 
@@ -67,6 +70,10 @@ impl WechatPay {
     fn book(&self) -> MutexGuard<'_, Book> {
         // Nothing in the book is left half written by a panic: each rule checks before it writes.
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn visitors(&self) -> MutexGuard<'_, Visitors> {
+        self.visitors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,6 +85,7 @@ impl FarSide for WechatPay {
     fn script(&self, base_url: &str) -> Script {
         let mut settings = json!({
             "base_url": base_url, "mode": "direct", "mchid": MCHID, "appid": APPID, "merchant_serial": keys::MERCHANT_SERIAL,
+            "authorize_url": base_url, "official_account_url": base_url,
         });
         if self.config.is_partner {
             settings["mode"] = "partner".into();
@@ -93,6 +101,7 @@ impl FarSide for WechatPay {
                 "merchant-key": keys::MERCHANT_KEY,
                 "wechatpay-keys": self.keys.known_to_merchants(),
                 "apiv3-key": keys::APIV3_KEY,
+                "app-secret": visitors::APP_SECRET,
             }),
             code: Some((FIRST_CODE + self.n_codes.fetch_add(1, Ordering::Relaxed)).to_string()),
             card: None,

@@ -1,6 +1,7 @@
 //! The `wechatpay` channel: carries WeChat Pay's messages (`messages`) over the host's HTTP, signed with the host's key (`wire`).
 
 mod certificates;
+mod in_app;
 pub mod messages;
 mod wire;
 
@@ -11,7 +12,7 @@ use saoma_channel_sdk::{
     PaymentAnswer, PaymentStatus, Presenter, RefundAnswer, RefundOrder, RefundStatus, SecretKind, SecretSpec,
     aes_gcm_open, clock, declined, misconfigured, no_answer, random_hex,
 };
-use wire::{APIV3_KEY, MERCHANT_KEY, UNBELIEVED, WECHATPAY_KEYS, download, exchange, verify, words};
+use wire::{APIV3_KEY, APP_SECRET, MERCHANT_KEY, UNBELIEVED, WECHATPAY_KEYS, download, exchange, verify, words};
 
 pub struct WechatPay;
 
@@ -61,9 +62,15 @@ impl Guest for WechatPay {
                     SecretKind::Aes256Key,
                     "The APIv3 key of 32 characters that is set in the merchant console. APIv3 密钥。",
                 ),
+                secret(
+                    APP_SECRET,
+                    SecretKind::Text,
+                    "Only for static codes: the AppSecret of the official account in appid. 公众号 AppSecret，仅聚合码需要。",
+                ),
             ],
             hosts: vec![
                 HostPattern::Setting("base_url".to_owned()),
+                HostPattern::Setting("official_account_url".to_owned()),
                 // Where bills are fetched, whichever address was asked for them.
                 HostPattern::Fixed("api.mch.weixin.qq.com:443".to_owned()),
             ],
@@ -223,3 +230,5 @@ fn refund_queried(settings: &Settings, refund: &RefundOrder) -> Result<RefundAns
 // Only a component exports them: a native library with these symbol names would be of no use to anyone.
 #[cfg(target_arch = "wasm32")]
 saoma_channel_sdk::export!(WechatPay);
+#[cfg(target_arch = "wasm32")]
+saoma_channel_sdk::in_app::export!(WechatPay);

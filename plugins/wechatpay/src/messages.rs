@@ -8,6 +8,7 @@
 mod bill;
 mod build;
 mod certificate;
+mod in_app;
 mod moment;
 mod notice;
 mod read;
@@ -22,6 +23,7 @@ pub use build::{
     undoable_from,
 };
 pub use certificate::{SealedCertificate, read_certificates};
+pub use in_app::{authorize_url, bridge, open, pay_text, read_opened, read_payer, token_url};
 pub use notice::{Notice, Subject, read_notice, read_payment_notice, read_refund_notice};
 pub use read::{
     Undone, as_paid, is_answered_by_query, is_code_refused, read_charged, read_closed, read_created, read_queried,

@@ -17,6 +17,8 @@ use crate::{
 pub const MERCHANT_KEY: &str = "merchant-key";
 /// WeChat Pay's public key, or its platform certificates.
 pub const WECHATPAY_KEYS: &str = "wechatpay-keys";
+/// Of the official account whose page customers pay in.
+pub const APP_SECRET: &str = "app-secret";
 /// What WeChat Pay seals under.
 pub const APIV3_KEY: &str = "apiv3-key";
 

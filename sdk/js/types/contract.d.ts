@@ -425,11 +425,24 @@ declare module 'saoma:channel/http@0.2.0' {
     /** The request may have been received; the answer was cut off, too large or not HTTP, or repeats a secret. */
     | { tag: 'broken'; val: string };
 
+  /** A secret (`text`) as a parameter of the URL's query, for schemes that take it nowhere else. */
+  export interface QuerySecret {
+    /** 1 to 64 letters, digits, `-` and `_`. */
+    name: string;
+    secret: string;
+  }
+
   /**
    * Any status is an answer, redirects too: none is followed.
    * @throws {Error}
    */
   export function send(request: Request): Response;
+
+  /**
+   * The same with these, at most 4, as the last parameters of the query. They count to the URL's length.
+   * @throws {Error}
+   */
+  export function sendWithQuery(request: Request, secrets: QuerySecret[]): Response;
 }
 
 /** Keys by name. They never enter the plugin; it asks for their work. Messages have at most 1 MiB. */
@@ -746,6 +759,95 @@ declare module 'saoma:channel/clock@0.2.0' {
 declare module 'saoma:channel/random@0.2.0' {
   /** Unpredictable bytes, at most 1,024; asking for more is a trap. */
   export function bytes(len: number): Uint8Array;
+}
+
+/**
+ * What a channel may export beside `channel`: paying from a page of core's that is open in an app's own browser.
+ * 
+ * A small stall has one printed code, the same for every customer and every app (聚合码). It leads to a page of core's, which knows
+ * the app by what its browser says of itself, asks for the amount, and lets the customer pay in that app's own way. The page is
+ * core's: a channel says which apps it serves, who the visitor is to the scheme, and what the browser has to do to pay.
+ * 
+ * A component that does not export this is a channel like any other. The host finds out when it takes the component in, and core
+ * then offers no app through it.
+ * 
+ * What is opened here is an order like one of `create`: `query` and `cancel` are asked about it (`presented-by` is `merchant`),
+ * notifications and bills tell of it, refunds are given of it. What the browser says of the outcome reaches no one.
+ */
+declare module 'saoma:channel/in-app@0.2.0' {
+  import type { Account, Order, Error } from 'saoma:channel/types@0.2.0';
+  export type { Account, Order, Error };
+
+  /** At most 8, no id twice. */
+  export interface App {
+    /** As a manifest's `id`: 2 to 32 lower-case letters, digits and `-`. */
+    id: string;
+    /** What people see, 1 to 64 characters. */
+    name: string;
+    /**
+     * By what the page knows the app's browser: it stands in the header `User-Agent` (RFC 9110, section 10.1.5). 1 to 4, of 3 to 64
+     * printable ASCII characters, compared without regard to case. Who forges it sees a page that does not work, and no more.
+     */
+    markers: string[];
+    /**
+     * The settings and secrets of the manifest without which an account does not serve the app, at most 8 of each: what an account
+     * without them lacks is not asked for where nobody scans.
+     */
+    settings: string[];
+    secrets: string[];
+  }
+
+  export type Step =
+    /** Call a function of the app's bridge. */
+    | { tag: 'bridge'; val: BridgeCall }
+    /** Go to this address, with the bounds of what `identify` gives. */
+    | { tag: 'visit'; val: string };
+
+  /** `window[object][function](name, parameters, done)`. Nothing secret: the visitor can read it. */
+  export interface BridgeCall {
+    /** 8 to 32 letters that end in `JSBridge`. */
+    object: string;
+    /** The event of `document` that says that the bridge is there, for a page that is quicker: 1 to 64 letters. */
+    ready: string;
+    /** 1 to 64 letters and digits, a letter first; both. */
+    function: string;
+    name: string;
+    /** A JSON object of texts, at most 4,096 bytes. */
+    parametersJson: string;
+  }
+
+  /**
+   * The apps that are served. Called once when the plugin is installed, after `describe` and like it with no capability at all: it
+   * must not call any import.
+   */
+  export function apps(): App[];
+
+  /**
+   * Where the visitor's browser is sent so that the scheme tells who they are: an `https` URL (or `http`, where the operator allows
+   * private addresses) of at most 2,048 characters; none if `open` needs no payer. The browser must come back to `return-url` with
+   * `state` (32 characters of [a-z0-9]) among its query parameters: core refuses it otherwise, and whoever is not the visitor whom
+   * it sent. Sends nothing; the same arguments give the same URL.
+   * @throws {Error}
+   */
+  export function identify(account: Account, app: string, returnUrl: string, state: string): string | null;
+
+  /**
+   * Who came back, by the parameters that the scheme put into the query (at most 16 with at most 2,048 bytes in all, decoded, without
+   * `state`): the scheme's id of the payer, for `open` alone. 1 to 128 printable ASCII characters. Core keeps it sealed, for as long as
+   * the page is open. Called at most once for each coming back; schemes' codes are good once.
+   * `not-sent`: the scheme does not take these parameters (used, too old, made for another app): core sends the visitor there again.
+   * @throws {Error}
+   */
+  export function payer(account: Account, app: string, parameters: [string, string][]): string;
+
+  /**
+   * Announces the order for this payer (empty where `identify` gave no URL) and says what the browser has to do. Again with the same
+   * order number, also by another payer's id: the same order, which is paid once; the step may be a new one. Only the step goes
+   * back to core, so compare the scheme's number with the order yourself; another is `no-answer`.
+   * Errors and their retries are those of `create`: after `no-answer` core asks by `query` and undoes the order by `cancel`.
+   * @throws {Error}
+   */
+  export function open(account: Account, app: string, order: Order, payer: string): Step;
 }
 
 declare module 'saoma:channel/types@0.2.0' {

@@ -18,7 +18,8 @@ pub use self::{
     goods::{CatalogueGoods, CatalogueRate, Goods, GoodsChanges, GoodsTax},
 };
 use crate::{
-    Amount, ChannelAccountId, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StoreId, TenantId, TerminalId,
+    Amount, ChannelAccountId, Millis, Money, OrderId, PaymentId, RefundId, Sequence, StaticCodeId, StoreId, TenantId,
+    TerminalId,
 };
 
 /// Most lines of goods in one order.
@@ -213,6 +214,9 @@ pub struct PaymentView {
     /// What the code on show holds: the link to the customer's page. Only while `presenting`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_url: Option<String>,
+    /// The printed code that the customer scanned, if it came through one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub static_code: Option<StaticCodeId>,
     /// When the code on show dies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Millis>,

@@ -125,6 +125,8 @@ ids! {
     UserId = "usr";
     /// One sign-in of a person, until it ends or is revoked.
     SessionId = "ses";
+    /// A printed code of a stall's, the same for every customer.
+    StaticCodeId = "stc";
     /// A key for machines, scoped and hashed.
     ApiKeyId = "key";
     /// A tenant's contract with one payment channel.

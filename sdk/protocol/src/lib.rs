@@ -18,7 +18,7 @@ pub mod topic;
 
 pub use id::{
     ApiKeyId, BatchId, CashierId, ChannelAccountId, DiscrepancyId, DisputeId, GoodsId, HandSettlementId, OrderId,
-    PaymentId, PayoutId, ReconciliationId, RefundId, Sequence, SessionId, SettlementBatchId, StoreId,
+    PaymentId, PayoutId, ReconciliationId, RefundId, Sequence, SessionId, SettlementBatchId, StaticCodeId, StoreId,
     StoredValueAccountId, StoredValueMovementId, TaxRateId, TenantId, TerminalId, UserId, WebhookDeliveryId,
     WebhookEndpointId, WebhookEventId,
 };

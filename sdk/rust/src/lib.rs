@@ -34,6 +34,7 @@ pub mod bindings {
 
 pub mod extension;
 mod failed;
+pub mod in_app;
 mod money;
 mod seal;
 pub mod settlement;

@@ -6,7 +6,7 @@ use crate::{Error, bindings::saoma::channel::http, misconfigured, no_answer, not
 const ANSWER_BYTES_MAX: u32 = 1 << 20;
 
 /// A request to the scheme.
-pub struct Request(http::Request);
+pub struct Request(http::Request, Vec<http::QuerySecret>);
 
 /// What the scheme answered, unverified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Request {
     #[must_use]
     pub fn new(method: &str, url: impl Into<String>, timeout_ms: u32) -> Self {
         let (method, url) = (method.to_owned(), url.into());
-        Self(http::Request {
+        let request = http::Request {
             method,
             url,
             headers: Vec::new(),
@@ -32,7 +32,8 @@ impl Request {
             server_certificates: None,
             timeout_ms,
             answer_bytes_max: ANSWER_BYTES_MAX,
-        })
+        };
+        Self(request, Vec::new())
     }
 
     #[must_use]
@@ -66,6 +67,13 @@ impl Request {
         self.credential(secret, http::CredentialPlace::FormField(name.to_owned()))
     }
 
+    /// A last parameter of the URL's query, with a secret (`text`) as its value: for schemes that take it nowhere else.
+    #[must_use]
+    pub fn secret_parameter(mut self, name: &str, secret: &str) -> Self {
+        self.1.push(http::QuerySecret { name: name.to_owned(), secret: secret.to_owned() });
+        self
+    }
+
     fn credential(mut self, secret: &str, place: http::CredentialPlace) -> Self {
         self.0.credentials.push(http::Credential { secret: secret.to_owned(), place });
         self
@@ -96,7 +104,9 @@ impl Request {
     /// `misconfigured` if the account lacks a secret that the request names; `not-sent` if no byte of it left this machine, else `no-answer`. About this request alone: if an earlier one of the same
     /// call went unanswered, core takes the call as unanswered whatever you say.
     pub fn send(self) -> Result<Reply, Error> {
-        let response = http::send(&self.0).map_err(|error| match error {
+        // A host that is older than such parameters does not have the function: it is called where there are some.
+        let sent = if self.1.is_empty() { http::send(&self.0) } else { http::send_with_query(&self.0, &self.1) };
+        let response = sent.map_err(|error| match error {
             http::Error::Forbidden(why) | http::Error::Invalid(why) => not_sent(why),
             http::Error::NoSecret(why) => misconfigured(why),
             http::Error::Unreachable(why) => not_sent(format!("the scheme cannot be reached: {why}")),

@@ -11,13 +11,14 @@ use super::{
     foreign,
     play::{PaysBy, Player, Stop, secrets_of},
     told::{self, Told},
+    visit,
     world::fresh,
 };
 use crate::{manifest::Capability, message::Account};
 
 /// The checks that the table may name.
 pub(super) const NAMES: &[&str] =
-    &["manifest", "self-test", "settings", "foreign-secrets", "determinism", "currencies", "empty-day"];
+    &["manifest", "self-test", "settings", "foreign-secrets", "determinism", "currencies", "empty-day", "strangers"];
 
 pub(super) async fn run(player: &mut Player<'_>, name: &str) -> Result<(), Stop> {
     match name {
@@ -28,6 +29,7 @@ pub(super) async fn run(player: &mut Player<'_>, name: &str) -> Result<(), Stop>
         "determinism" => determinism(player).await,
         "currencies" => currencies(player).await,
         "empty-day" => empty_day(player).await,
+        "strangers" => visit::strangers(player).await,
         other => Err(Stop::failed("a check of that name", format!("{other}: mend the table"))),
     }
 }
@@ -216,6 +218,9 @@ async fn determinism(player: &mut Player<'_>) -> Result<(), Stop> {
             PaysBy::Shown => player.caller.create(&player.account, &sale.order).await.map(drop),
             PaysBy::Code(code) => player.caller.charge(&player.account, &sale.order, code).await.map(drop),
             PaysBy::Card(card) => player.caller.charge_card(&player.account, &sale.order, card).await.map(drop),
+            PaysBy::InApp { app, payer } => {
+                player.caller.open_in_app(&player.account, app, &sale.order, payer).await.map(drop)
+            }
         };
         player.done.push(outcome.map_or_else(|error| error.to_string(), |()| "answered".to_owned()));
         heard.push(player.far_side.heard().await?);

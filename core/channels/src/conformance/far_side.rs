@@ -281,6 +281,15 @@ impl FarSide {
         self.send(reqwest::Method::PUT, "/clock", Some(json!({ "ahead_ms": ahead_ms }))).await.map(drop)
     }
 
+    /// Where a browser that opens this address is sent on to.
+    pub(super) async fn visited(&self, url: &str) -> Result<String, FarSideError> {
+        let browser =
+            reqwest::Client::builder().no_proxy().timeout(DOOR_WITHIN).redirect(reqwest::redirect::Policy::none());
+        let answer = browser.tls_certs_only([]).build()?.get(url).send().await?;
+        let to = answer.headers().get("location").and_then(|to| to.to_str().ok()).map(str::to_owned);
+        to.ok_or_else(|| refused("the visitor's", format!("status {} without a way back", answer.status())))
+    }
+
     async fn play(&self, path: &str, body: Option<Value>) -> Result<Played<()>, FarSideError> {
         let answer = self.send(reqwest::Method::POST, path, body).await?;
         match answer.status().as_u16() {

@@ -15,6 +15,7 @@ use super::{
     settling::{self, Settling, row_of_refund},
     table::{Case, Step, Verb, Way},
     told::{self, Told},
+    visit,
     world::{KitChance, KitClock, KitKv, fresh},
 };
 use crate::{
@@ -80,6 +81,10 @@ pub(super) enum PaysBy {
     Shown,
     Code(String),
     Card(Box<Card>),
+    InApp {
+        app: String,
+        payer: String,
+    },
 }
 
 impl Sale {
@@ -101,7 +106,7 @@ impl Sale {
     fn kept_card(&self) -> Option<KeptCard> {
         match &self.pays_by {
             PaysBy::Card(card) => Some(card.kept.clone()),
-            PaysBy::Shown | PaysBy::Code(_) => None,
+            PaysBy::Shown | PaysBy::Code(_) | PaysBy::InApp { .. } => None,
         }
     }
 }
@@ -256,6 +261,10 @@ impl<'a> Player<'a> {
                     .map_err(|error| Stop::failed("a card as terminals send it in the script", error.to_string()))?;
                 PaysBy::Card(Box::new(card))
             }
+            Way::InApp => {
+                let (app, payer) = visit::payer(self).await?;
+                PaysBy::InApp { app, payer }
+            }
         };
         let now = self.world.clock.now();
         let order = Order {
@@ -293,7 +302,7 @@ impl<'a> Player<'a> {
             reference: sale.reference.clone(),
             amount: sale.order.amount,
             presented_by: match sale.pays_by {
-                PaysBy::Shown => Presenter::Merchant,
+                PaysBy::Shown | PaysBy::InApp { .. } => Presenter::Merchant,
                 PaysBy::Code(_) | PaysBy::Card(_) => Presenter::Customer,
             },
             created_at: sale.order.created_at,
@@ -312,6 +321,10 @@ impl<'a> Player<'a> {
             PaysBy::Code(code) => {
                 let outcome = self.caller.charge(&self.account, &sale.order, code).await;
                 self.learned(outcome).await
+            }
+            PaysBy::InApp { app, payer } => {
+                let outcome = self.caller.open_in_app(&self.account, app, &sale.order, payer).await;
+                self.believed_by_books(told::opened(&outcome), false).await
             }
             PaysBy::Card(card) => {
                 let outcome = self.caller.charge_card(&self.account, &sale.order, card).await;
@@ -497,6 +510,7 @@ impl<'a> Player<'a> {
     pub(super) fn kept_secret(&self, logged: &[String], heard: &[Heard]) -> Result<(), Stop> {
         let codes = self.sales.iter().filter_map(|sale| match &sale.pays_by {
             PaysBy::Code(code) => Some(code.as_str()),
+            PaysBy::InApp { payer, .. } => Some(payer.as_str()).filter(|payer| !payer.is_empty()),
             PaysBy::Shown | PaysBy::Card(_) => None,
         });
         let codes: Vec<&str> = codes.chain(self.script.card.as_ref().map(|card| card.number.as_str())).collect();

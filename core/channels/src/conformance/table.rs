@@ -62,6 +62,8 @@ pub(super) enum Way {
     Code,
     /// The customer hands over a card.
     Card,
+    /// The customer has a page open in an app.
+    InApp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +75,7 @@ pub(super) enum Verb {
     },
     /// `paid`: an order that the customer has paid, by whichever way the channel has.
     Paid,
-    /// `charge [AMOUNT]`, `create [AMOUNT]`, `card [AMOUNT]`: again with the same number if there was one.
+    /// `charge [AMOUNT]`, `create [AMOUNT]`, `card [AMOUNT]`, `open [AMOUNT]`: again with the same number if there was one.
     Ask {
         way: Way,
         amount_minor: Option<i64>,
@@ -186,6 +188,7 @@ fn verb(doing: &str) -> Option<Verb> {
         ["charge", amount @ ..] => asked(Way::Code, amount)?,
         ["create", amount @ ..] => asked(Way::Shown, amount)?,
         ["card", amount @ ..] => asked(Way::Card, amount)?,
+        ["open", amount @ ..] => asked(Way::InApp, amount)?,
         ["query"] => Verb::Query,
         ["cancel"] => Verb::Cancel,
         ["refund", name, amount] => Verb::Refund { name: text(name), amount_minor: whole_or(amount)? },

@@ -11,6 +11,7 @@ use saoma_protocol::Money;
 use super::settling;
 use crate::{
     failure::{Failure, NotificationFailure},
+    in_app::Step,
     manifest::{Capability, Manifest},
     message::{
         Created, Decline, NotificationEvent, NotificationOutcome, PaymentAnswer, PaymentStatus, RefundAnswer,
@@ -102,6 +103,14 @@ pub(super) fn refund(outcome: &Result<RefundAnswer, Failure>, amount: Money, man
 pub(super) fn created(outcome: &Result<Created, Failure>) -> Told {
     match outcome {
         Ok(created) => Told::new("created", format!("a code of {} characters", created.code.chars().count())),
+        Err(error) => failure(error),
+    }
+}
+
+pub(super) fn opened(outcome: &Result<Step, Failure>) -> Told {
+    match outcome {
+        Ok(Step::Bridge { object, name, .. }) => Told::new("opened", format!("a call of {object}'s {name}")),
+        Ok(Step::Visit { .. }) => Told::new("opened", "an address to go to"),
         Err(error) => failure(error),
     }
 }

@@ -26,7 +26,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use url::Url;
 
 use super::CallState;
-use crate::bindings::http::{Error, Host, Request, Response};
+use crate::bindings::http::{Error, Host, QuerySecret, Request, Response};
 
 pub(super) use self::client::CONNECT_TIMEOUT;
 pub(crate) use self::{client::Network, raw::Endpoint, reach::Reach};
@@ -69,7 +69,25 @@ const HEADERS_REFUSED: &[&str] = &[
 ];
 
 impl Host for CallState {
-    async fn send(&mut self, mut request: Request) -> wasmtime::Result<Result<Response, Error>> {
+    async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, Error>> {
+        self.exchange(request, Vec::new()).await
+    }
+
+    async fn send_with_query(
+        &mut self,
+        request: Request,
+        secrets: Vec<QuerySecret>,
+    ) -> wasmtime::Result<Result<Response, Error>> {
+        self.exchange(request, secrets).await
+    }
+}
+
+impl CallState {
+    async fn exchange(
+        &mut self,
+        mut request: Request,
+        query: Vec<QuerySecret>,
+    ) -> wasmtime::Result<Result<Response, Error>> {
         let given = self.given_mut()?;
         given.requests += 1;
         if given.requests > REQUESTS_MAX {
@@ -77,6 +95,7 @@ impl Host for CallState {
         }
         let named = Named {
             credentials: std::mem::take(&mut request.credentials),
+            query,
             client_certificate: request.client_certificate.take(),
             server_certificates: request.server_certificates.take(),
         };

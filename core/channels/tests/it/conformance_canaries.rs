@@ -13,6 +13,7 @@ use saoma_channels::{
     HttpReply, KnownOrder, Manifest, NotificationEvent, NotificationFailure, NotificationOutcome, Order, PaymentAnswer,
     PaymentStatus, RefundAnswer, RefundOrder, RefundStatus,
     conformance::{Command, Kit, Verdict, Wrap},
+    in_app::Step,
     settlement::{Batch, Row},
 };
 use saoma_domain::settlement::{Settled, Tally};
@@ -54,6 +55,7 @@ enum Lie {
     Traps,
     PassesEverySelfTest,
     WrongDeclineCode,
+    KnowsEverybody,
 }
 
 /// The lie, how it is made, and the case that has to find it.
@@ -108,6 +110,19 @@ const CARD_CANARIES: &[(Wrap, &str)] = &[
     (|host| liar(host, Lie::SettlesTwice), "settle-balanced"),
     (|host| liar(host, Lie::UploadsNothing), "settle-differs"),
 ];
+
+/// The same of pages in an app.
+const IN_APP_CANARIES: &[(Wrap, &str)] = &[
+    (|host| liar(host, Lie::KnowsEverybody), "in-app-strangers"),
+    (|host| liar(host, Lie::RoundsAmounts), "in-app-amount-100001"),
+    (|host| liar(host, Lie::OtherNumberOnRetry), "in-app-repeated"),
+    (|host| liar(host, Lie::NotSentOnTimeout), "in-app-lost-answer-html"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_lie_about_an_app_is_found_by_its_case() {
+    are_found(IN_APP_CANARIES, "wechatpay", &far_side("wechatpay")).await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_lie_is_found_by_its_case() {
@@ -213,6 +228,37 @@ impl ChannelCaller for Liar {
 
     async fn create(&self, account: &Account, order: &Order) -> Result<Created, Failure> {
         self.host.create(account, order).await
+    }
+
+    async fn identify(
+        &self,
+        account: &Account,
+        app: &str,
+        return_url: &str,
+        state: &str,
+    ) -> Result<Option<String>, Failure> {
+        self.host.identify(account, app, return_url, state).await
+    }
+
+    async fn payer(&self, account: &Account, app: &str, parameters: &[(String, String)]) -> Result<String, Failure> {
+        match (self.lie, self.host.payer(account, app, parameters).await) {
+            (Lie::KnowsEverybody, Err(_)) => Ok("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o".to_owned()),
+            (_, outcome) => outcome,
+        }
+    }
+
+    async fn open_in_app(&self, account: &Account, app: &str, order: &Order, payer: &str) -> Result<Step, Failure> {
+        let mut order = order.clone();
+        let is_first = self.seen.lock().expect("no panic").insert(order.number);
+        match self.lie {
+            Lie::OtherNumberOnRetry if !is_first => order.number = PaymentId::from_bytes([9; 16]),
+            Lie::RoundsAmounts => order.amount = rounded(order.amount),
+            _ => {}
+        }
+        match (self.lie, self.host.open_in_app(account, app, &order, payer).await) {
+            (Lie::NotSentOnTimeout, Err(Failure::NoAnswer { why })) => Err(Failure::NotSent { why }),
+            (_, outcome) => outcome,
+        }
     }
 
     async fn charge(&self, account: &Account, order: &Order, code: &str) -> Result<PaymentAnswer, Failure> {

@@ -44,6 +44,8 @@ export type StoredValueAccount = Schemas['StoredValueAccountView'];
 export type NewStoredValueAccount = Schemas['OpenStoredValueAccount'];
 export type StoredValueLimits = Schemas['StoredValueLimits'];
 export type StoredValueMovement = Schemas['StoredValueMovementView'];
+export type StaticCode = Schemas['StaticCodeView'];
+export type NewStaticCode = Schemas['CreateStaticCode'];
 export type ApiKey = Schemas['ApiKeyView'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */

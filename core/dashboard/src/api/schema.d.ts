@@ -1606,6 +1606,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/static-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The merchant's static codes, oldest first, those that were revoked too. */
+        get: operations["static-codes_list"];
+        put?: never;
+        /** Makes a code for a store. Its picture is to be printed; it works until it is revoked. */
+        post: operations["static-codes_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/static-codes/{static_code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One static code. */
+        get: operations["static-codes_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/static-codes/{static_code}/picture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The code as a picture for printing. */
+        get: operations["static-codes_picture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/static-codes/{static_code}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a code: whoever scans it from then on reads that it is no longer in use. What is being paid through it goes on. */
+        post: operations["static-codes_revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stored-value/acceptors/{acceptor}": {
         parameters: {
             query?: never;
@@ -3059,6 +3128,22 @@ export interface components {
             reference?: string | null;
             refund?: components["schemas"]["RefundId"] | null;
         };
+        CreateStaticCode: {
+            /** @description 1 to 128 characters, for the shop's own people: where it lies. */
+            label: string;
+            /**
+             * Format: int64
+             * @description Largest amount of one payment, in minor units.
+             */
+            max_minor: number;
+            /**
+             * Format: int64
+             * @description Least amount of one payment, in minor units; 1 without it.
+             */
+            min_minor?: number | null;
+            store: components["schemas"]["StoreId"];
+            terminal?: components["schemas"]["TerminalId"] | null;
+        };
         CreateStore: {
             /** @description 1 to 128 characters; stands on receipts. */
             name: string;
@@ -3995,6 +4080,7 @@ export interface components {
                  */
                 refunded_minor: number;
                 state: components["schemas"]["PaymentState"];
+                static_code?: components["schemas"]["StaticCodeId"] | null;
                 store: components["schemas"]["StoreId"];
                 terminal?: components["schemas"]["TerminalId"] | null;
                 updated_at: components["schemas"]["Millis"];
@@ -4232,6 +4318,31 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_StaticCodeView: {
+            items: {
+                created_at: components["schemas"]["Millis"];
+                /** @description The merchant's. */
+                currency: string;
+                id: components["schemas"]["StaticCodeId"];
+                /** @description For the shop's own people. */
+                label: string;
+                /** Format: int64 */
+                max_minor: number;
+                /**
+                 * Format: int64
+                 * @description Of one payment, in minor units of `currency`.
+                 */
+                min_minor: number;
+                revoked_at?: components["schemas"]["Millis"] | null;
+                store: components["schemas"]["StoreId"];
+                terminal?: components["schemas"]["TerminalId"] | null;
+                /** @description What the code holds. */
+                url: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_StoreView: {
             items: {
                 active: boolean;
@@ -4455,6 +4566,7 @@ export interface components {
              */
             refunded_minor: number;
             state: components["schemas"]["PaymentState"];
+            static_code?: components["schemas"]["StaticCodeId"] | null;
             store: components["schemas"]["StoreId"];
             terminal?: components["schemas"]["TerminalId"] | null;
             updated_at: components["schemas"]["Millis"];
@@ -5119,6 +5231,28 @@ export interface components {
             /** @description The id of what it is about. */
             subject: string;
         };
+        StaticCodeId: string;
+        /** @description A printed code, the same for every customer and every app. */
+        StaticCodeView: {
+            created_at: components["schemas"]["Millis"];
+            /** @description The merchant's. */
+            currency: string;
+            id: components["schemas"]["StaticCodeId"];
+            /** @description For the shop's own people. */
+            label: string;
+            /** Format: int64 */
+            max_minor: number;
+            /**
+             * Format: int64
+             * @description Of one payment, in minor units of `currency`.
+             */
+            min_minor: number;
+            revoked_at?: components["schemas"]["Millis"] | null;
+            store: components["schemas"]["StoreId"];
+            terminal?: components["schemas"]["TerminalId"] | null;
+            /** @description What the code holds. */
+            url: string;
+        };
         StoreId: string;
         /** @description A shop. */
         StoreView: {
@@ -5589,6 +5723,7 @@ export interface components {
                  */
                 refunded_minor: number;
                 state: components["schemas"]["PaymentState"];
+                static_code?: components["schemas"]["StaticCodeId"] | null;
                 store: components["schemas"]["StoreId"];
                 terminal?: components["schemas"]["TerminalId"] | null;
                 updated_at: components["schemas"]["Millis"];
@@ -9155,6 +9290,162 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SettlementView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "static-codes_list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StaticCodeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "static-codes_create": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateStaticCode"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaticCodeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "static-codes_show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                static_code: components["schemas"]["StaticCodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaticCodeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "static-codes_picture": {
+        parameters: {
+            query?: {
+                /** @description `svg` without it. */
+                format?: "svg" | "png";
+            };
+            header?: never;
+            path: {
+                static_code: components["schemas"]["StaticCodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description SVG or PNG */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "static-codes_revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                static_code: components["schemas"]["StaticCodeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaticCodeView"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -100,6 +100,7 @@ function Facts({ payment }: { payment: Payment }) {
     [t.payment.code, payment.state !== 'presenting' || payment.code_url == null ? undefined : (
       <Anchor href={payment.code_url} target="_blank" rel="noreferrer" size="sm" data-code>{payment.code_url}</Anchor>
     )],
+    [t.staticCodes.one, payment.static_code],
     [t.payment.expires, at(payment.expires_at)],
     [t.common.updated, at(payment.updated_at)],
     [t.payment.order, payment.order],

@@ -2,6 +2,7 @@
 
 import { pluginsEn } from './plugins.en';
 import { reconEn } from './recon.en';
+import { staticCodesEn } from './static-codes.en';
 import { storedValueEn } from './stored-value.en';
 
 export const en = {
@@ -9,7 +10,7 @@ export const en = {
   product: 'Saoma',
   rooms: {
     payments: 'Payments', terminals: 'Terminals', cashiers: 'Cashiers', batches: 'Batches', reconciliation: 'Reconciliation', books: 'Trial balance',
-    webhooks: 'Webhooks', plugins: 'Plugins', storedValue: 'Stored value',
+    webhooks: 'Webhooks', plugins: 'Plugins', storedValue: 'Stored value', staticCodes: 'Static codes',
   },
   shell: {
     live: 'Live', connecting: 'Connecting…', broken: 'No connection. Trying again…', signOut: 'Sign out',
@@ -181,6 +182,7 @@ export const en = {
   },
   recon: reconEn,
   plugins: pluginsEn,
+  staticCodes: staticCodesEn,
   storedValue: storedValueEn,
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',

@@ -1,12 +1,13 @@
 import type { Texts } from './en';
 import { pluginsZh } from './plugins.zh';
 import { reconZh } from './recon.zh';
+import { staticCodesZh } from './static-codes.zh';
 import { storedValueZh } from './stored-value.zh';
 
 export const zh: Texts = {
   language: '中文',
   product: 'Saoma 扫码',
-  rooms: { payments: '实时支付', terminals: '终端', cashiers: '收银员', batches: '班次结算', reconciliation: '对账', books: '试算平衡表', webhooks: '事件通知', plugins: '插件', storedValue: '储值' },
+  rooms: { payments: '实时支付', terminals: '终端', cashiers: '收银员', batches: '班次结算', reconciliation: '对账', books: '试算平衡表', webhooks: '事件通知', plugins: '插件', storedValue: '储值', staticCodes: '聚合码' },
   shell: {
     live: '实时', connecting: '正在连接…', broken: '连接中断，正在重连…', signOut: '退出登录',
     switchLanguage: 'Switch to English', dark: '深色', light: '浅色', menu: '菜单',
@@ -155,6 +156,7 @@ export const zh: Texts = {
   },
   recon: reconZh,
   plugins: pluginsZh,
+  staticCodes: staticCodesZh,
   storedValue: storedValueZh,
   roles: {
     platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者', acceptor: '储值受理方',

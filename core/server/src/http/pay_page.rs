@@ -196,7 +196,7 @@ fn notice(what: &str, words: &Words) -> String {
     format!("<p class=\"notice\">{what}</p><p>{}</p>", words.ask_shop)
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -12,7 +12,7 @@ use super::{
     auth::gate,
     health, metrics, openapi, pages, pay_page,
     problem::{BODY_TOO_LARGE, BODY_UNREADABLE, INVALID, METHOD_NOT_ALLOWED, NOT_FOUND, Problem},
-    v1,
+    static_page, v1,
 };
 
 /// Everything under one server. The listener for people and machines has it, and the one for terminals too: who may do what
@@ -33,6 +33,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::cashiers::routes)
                     .configure(v1::people::routes)
                     .configure(v1::sessions::routes)
+                    .configure(v1::static_codes::routes)
                     .configure(v1::stored_value::routes)
                     .configure(v1::stored_value_acceptors::routes)
                     .configure(v1::stores::routes)
@@ -75,6 +76,11 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
             .route("/ready", web::get().to(health::ready))
             .route("/metrics", web::get().to(metrics::elsewhere))
             .route("/p/{token}", web::get().to(pay_page::show))
+            .route("/s/{code}", web::get().to(static_page::show))
+            .route("/s/{code}/back", web::get().to(static_page::back))
+            .route("/s/{code}/state", web::get().to(static_page::state))
+            .route("/s/{code}/pay", web::post().to(static_page::pay))
+            .route("/s/{code}/again", web::post().to(static_page::again))
             // The browsable page: everything it needs is inside this program.
             .service(web::redirect("/docs", "/docs/"))
             .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", openapi::described()))

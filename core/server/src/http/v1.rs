@@ -30,6 +30,7 @@ pub mod refunds;
 pub mod sessions;
 pub mod settlement_batches;
 pub mod settlements;
+pub mod static_codes;
 pub mod stored_value;
 pub mod stored_value_acceptors;
 pub mod stores;

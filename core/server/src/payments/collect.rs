@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use saoma_channels::{Capability, Card, Failure, Manifest, PaymentAnswer, QUEUE_WAIT_MS_MAX, extension::DraftMethod};
+use saoma_channels::{
+    Capability, Card, Failure, Manifest, PaymentAnswer, QUEUE_WAIT_MS_MAX, extension::DraftMethod, in_app::Step,
+};
 use saoma_domain::{
     claim::ScannedCode,
     order as order_rules,
@@ -17,6 +19,7 @@ use saoma_store::{
     pay_codes::PayCode,
     payments::{self, Sale, StoredPayment, Watch},
     plugin_packages,
+    static_codes::{self, Origin},
 };
 use tracing::Instrument as _;
 
@@ -50,6 +53,8 @@ pub struct Collect {
     pub cashier: Option<String>,
     pub reference: Option<String>,
     pub goods: Vec<Goods>,
+    /// The printed code that the customer scanned, if there is one.
+    pub origin: Option<Origin>,
     pub actor: String,
 }
 
@@ -57,16 +62,27 @@ pub struct Collect {
 pub enum How {
     /// We show a code.
     Present { lives: Duration },
+    /// A page of ours is open in this app of the account's channel; `payer` is who the channel says they are.
+    InApp { app: String, payer: Payer, lives: Duration },
     /// The customer showed one.
     Charge { code: ScannedCode },
     /// A card was presented.
     Card { card: Card },
 }
 
+/// A scheme's id of who pays: for the scheme alone, and never printed.
+pub struct Payer(pub String);
+
+impl std::fmt::Debug for Payer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Payer(..)")
+    }
+}
+
 impl How {
     const fn method(&self) -> Method {
         match self {
-            Self::Present { .. } => Method::MerchantPresented,
+            Self::Present { .. } | Self::InApp { .. } => Method::MerchantPresented,
             Self::Charge { .. } => Method::CustomerPresented,
             Self::Card { .. } => Method::Card,
         }
@@ -74,7 +90,7 @@ impl How {
 
     const fn draft_method(&self) -> DraftMethod {
         match self {
-            Self::Present { .. } => DraftMethod::MerchantPresented,
+            Self::Present { .. } | Self::InApp { .. } => DraftMethod::MerchantPresented,
             Self::Charge { .. } => DraftMethod::CustomerPresented,
             Self::Card { .. } => DraftMethod::Card,
         }
@@ -83,6 +99,7 @@ impl How {
     pub(super) const fn capability(&self) -> Capability {
         match self {
             Self::Present { .. } => Capability::MerchantPresented,
+            Self::InApp { .. } => Capability::InApp,
             Self::Charge { .. } => Capability::CustomerPresented,
             Self::Card { .. } => Capability::Card,
         }
@@ -207,7 +224,7 @@ async fn write_down(
     let created =
         Payment { id: collect.id, amount: collect.amount, method: collect.how.method(), state: State::Created };
     let (state, kinds): (_, &[&str]) = match &collect.how {
-        How::Present { .. } => (State::Created, &[kind::CREATED]),
+        How::Present { .. } | How::InApp { .. } => (State::Created, &[kind::CREATED]),
         How::Charge { .. } | How::Card { .. } => {
             let submitted = decide(&created, &Event::Submit, now)?.next.unwrap_or(State::Created);
             (submitted, &[kind::CREATED, kind::SUBMITTING])
@@ -236,9 +253,9 @@ async fn write_down(
     let passed_over = route.passed_over.clone();
     let card = match &collect.how {
         How::Card { card } => Some(cards::to_store(&card.kept)),
-        How::Present { .. } | How::Charge { .. } => None,
+        How::Present { .. } | How::InApp { .. } | How::Charge { .. } => None,
     };
-    let (is_first, package) = (collect.order.is_none(), channel.account.package);
+    let (is_first, package, origin) = (collect.order.is_none(), channel.account.package, collect.origin.clone());
     let settles = channel.manifest.settlement.is_some().then_some(account.id);
     app.store()
         .write(move |tx| {
@@ -257,6 +274,9 @@ async fn write_down(
             let id = stored.payment.id;
             if let Some(package) = package {
                 plugin_packages::bind(tx, &scope, id, package)?;
+            }
+            if let Some(origin) = &origin {
+                static_codes::note_payment(tx, &scope, id, origin)?;
             }
             if let Some(card) = &card {
                 saoma_store::cards::keep(tx, &scope, id, card, now).map_err(|error| match error {
@@ -292,7 +312,7 @@ fn may_join(there: &Order, wished: &Order) -> Result<(), PaymentError> {
 async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Channel) -> Result<Sale, PaymentError> {
     let (payment, account) = (sale.payment.payment.id, &channel.account);
     let lives_ms = match &how {
-        How::Present { lives } => i64::try_from(lives.as_millis()).unwrap_or(i64::MAX),
+        How::Present { lives } | How::InApp { lives, .. } => i64::try_from(lives.as_millis()).unwrap_or(i64::MAX),
         How::Charge { .. } | How::Card { .. } => pace(&channel.manifest).reverse_after_ms,
     };
     let expires_at = sale.payment.created_at.plus(lives_ms);
@@ -307,27 +327,40 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
             Err(failure) => silence(&failure),
         }
     };
+    let presented = |reply: Result<String, Failure>| {
+        Ok::<_, PaymentError>(match reply {
+            Ok(channel_code) => Outcome::Presented(PayCode {
+                id: PayCodeId(app.random_16()?),
+                payment,
+                channel_code,
+                scans: 0,
+                scan_limit: app.config().payments.scan_limit,
+                created_at: app.now(),
+                expires_at,
+            }),
+            Err(failure) => silence(&failure),
+        })
+    };
     let outcome = match how {
         How::Present { .. } => {
             let reply = app.channels().create(account, &order).await;
             app.silences().heard(account.id, &reply, app.now());
-            match reply {
-                Ok(created) => Outcome::Presented(PayCode {
-                    id: PayCodeId(app.random_16()?),
-                    payment,
-                    channel_code: created.code,
-                    scans: 0,
-                    scan_limit: app.config().payments.scan_limit,
-                    created_at: app.now(),
-                    expires_at,
-                }),
-                Err(failure) => silence(&failure),
-            }
+            presented(reply.map(|created| created.code))?
+        }
+        How::InApp { app: name, payer, .. } => {
+            let reply = app.channels().open_in_app(account, &name, &order, &payer.0).await;
+            app.silences().heard(account.id, &reply, app.now());
+            presented(reply.and_then(|step| in_app_text(&step)))?
         }
         How::Charge { code } => charged(app.channels().charge(account, &order, code.expose()).await),
         How::Card { card } => charged(app.channels().charge_card(account, &order, &card).await),
     };
     Ok(settle(app, scope, payment, outcome, "channel").await?.sale)
+}
+
+/// What the browser has to do, as it is kept until the payment is over.
+fn in_app_text(step: &Step) -> Result<String, Failure> {
+    serde_json::to_string(step).map_err(|error| Failure::BadAnswer { why: error.to_string() })
 }
 
 fn silence(failure: &Failure) -> Outcome {

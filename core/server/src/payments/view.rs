@@ -15,7 +15,8 @@ use crate::app::App;
 #[must_use]
 pub fn payment_view(app: &App, sale: &Sale) -> PaymentView {
     let on_show = matches!(sale.payment.payment.state, State::Presenting { .. });
-    let code = sale.code.as_ref().filter(|_| on_show);
+    // What an app or a page was given is of no use to anybody else.
+    let code = sale.code.as_ref().filter(|_| on_show && sale.static_code.is_none());
     let code_url = code
         .map(|code| format!("{}/p/{}", app.config().server.public_url, pay_code::issue(code.id, app.pay_code_key())));
     PaymentView { code_url, ..payment_facts(sale) }
@@ -58,6 +59,7 @@ pub fn payment_facts(sale: &Sale) -> PaymentView {
         reference: order.reference.clone(),
         goods: order.goods.clone(),
         code_url: None,
+        static_code: sale.static_code.as_ref().map(|origin| origin.code),
         expires_at,
         paid_late,
         paid_by_hand: matches!(&payment.state, State::Captured(capture) if capture.by_hand),

@@ -164,6 +164,8 @@ impl Caller {
                 ("after", true) => query.push("after=0".to_owned()),
                 ("account", true) => query.push("account=channel_clearing".to_owned()),
                 ("currency", true) => query.push("currency=CNY".to_owned()),
+                // Its own default: a picture is no sheet.
+                ("format", true) if operation.id == "static-codes_picture" => {}
                 ("format", true) => query.push("format=csv".to_owned()),
                 ("day", true) if operation.id == "batches_day" => query.push(format!("day={SOLD_ON}")),
                 ("from" | "to", true) if operation.id.starts_with("ledger") => {
@@ -270,6 +272,8 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let goods: Value = owner.post("/v1/goods").json(&goods).await.json(201);
     let goods = text(&goods, "/id").to_owned();
     offline_codes(owner, &merchant.account).await;
+    let static_code = json!({ "store": merchant.store, "label": format!("{OURS} gate"), "max_minor": 50_000 });
+    let static_code: Value = owner.post("/v1/static-codes").json(&static_code).await.json(201);
     Ids(BTreeMap::from([
         ("publisher", author.key_id()),
         ("package", package),
@@ -299,6 +303,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("key", text(&key, "/id").to_owned()),
         ("cashier", text(&cashier, "/id").to_owned()),
         ("goods", goods),
+        ("static_code", text(&static_code, "/id").to_owned()),
         ("tax_rate", tax_rate),
         ("session", text(&sessions, "/items/0/id").to_owned()),
         ("tenant", merchant.id.clone()),

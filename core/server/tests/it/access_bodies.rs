@@ -78,6 +78,7 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         }),
         "ChangeTenant" => json!({ "late_policy": "refund" }),
         "CreateTerminal" => json!({ "name": "asked for", "store": ids.get("store") }),
+        "CreateStaticCode" => json!({ "store": ids.get("store"), "label": "asked for", "max_minor": 100 }),
         "ChangeTerminal" => json!({ "name": "asked for" }),
         // Who enrols shows a code and nothing else: that codes are guarded is told in fleet_enrol.rs.
         "Enrol" => json!({ "claim_code": "0000-0000-0000", "csr_pem": "no request" }),

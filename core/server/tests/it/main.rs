@@ -61,6 +61,7 @@ mod refund_notices;
 mod repeats;
 mod rotation;
 mod scheme_world;
+mod static_codes;
 mod stored_value;
 mod town;
 mod town_database;

@@ -223,6 +223,7 @@ fn manifest(capabilities: &[Capability]) -> Manifest {
             ready_after_minutes: 60,
         }),
         settlement: None,
+        apps: Vec::new(),
     }
 }
 
@@ -446,6 +447,7 @@ impl Counter {
             cashier: None,
             reference: None,
             goods: Vec::new(),
+            origin: None,
             actor: "usr_cashier".to_owned(),
         };
         collect(&self.app, self.scope, wish).await.map(|(sale, _)| sale)

@@ -69,6 +69,7 @@ pub fn furnish(base: &Base, house: &House) {
         crate::cashiers::furnish(tx, house)?;
         crate::merchant_rules::furnish(tx, house)?;
         crate::goods::furnish(tx, house)?;
+        crate::static_codes::furnish(tx, house)?;
         tell(tx, house)?;
         audit::append(tx, scope, &did()).map(drop)
     });
@@ -143,7 +144,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 58);
+        assert_eq!(rows.len(), 60);
     }
     (tea, milk)
 }
@@ -209,6 +210,7 @@ fn nothing_of_another_tenant_is_read() {
             crate::cashiers::of_others_is_nothing(tx, &milk, &tea)?;
             crate::merchant_rules::of_others_is_nothing(tx, &milk, &tea)?;
             crate::goods::of_others_is_nothing(tx, &milk, &tea)?;
+            crate::static_codes::of_others_is_nothing(tx, &milk, &tea)?;
             assert_eq!(webhooks::attempts(tx, &scope, delivery)?, []);
             assert_eq!(webhooks::list_deliveries(tx, &scope, listens, webhooks::Filter::default(), 10)?, []);
             assert_eq!(webhooks::list(tx, &scope)?, [endpoint(&milk, 1)]);
@@ -324,6 +326,7 @@ fn nothing_of_another_tenant_is_changed() {
             ),
             ("cashiers::update", Box::new(|tx| crate::cashiers::update(tx, &scope, &tea))),
             ("cashiers::set_pin", Box::new(|tx| crate::cashiers::set_pin(tx, &scope, &tea))),
+            ("static_codes::revoke", Box::new(|tx| crate::static_codes::revoke(tx, &scope, &tea))),
             ("batches::open", Box::new(|tx| batches::open(tx, &scope, &crate::batches::batch(&tea, 7)))),
             (
                 "batches::close",

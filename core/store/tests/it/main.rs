@@ -39,5 +39,6 @@ mod refunds;
 mod row_security;
 mod schema;
 mod settlement;
+mod static_codes;
 mod stored_value;
 mod webhooks;

@@ -80,6 +80,7 @@ impl Caller {
             cadence: Cadence { call_timeout_ms: 5_000, query_interval_ms: 6_000, reverse_after_ms: 30_000 },
             bills: None,
             settlement: None,
+            apps: Vec::new(),
         };
         Ok(Self { node, wires, canary, manifest: Arc::new(manifest) })
     }

@@ -245,6 +245,7 @@ async fn create(hall: &Hall, terminal: TerminalId, payment: PaymentId, body: Cre
         cashier: body.cashier,
         reference: body.reference,
         goods: body.goods,
+        origin: None,
         actor: terminal.to_string(),
     };
     if hall.canary == Some(Canary::ChargedBeforeWritten) {
@@ -310,6 +311,7 @@ async fn other_way(
         cashier: None,
         reference: None,
         goods: Vec::new(),
+        origin: None,
         actor: "the desk".to_owned(),
     };
     let (sale, new) = collect(&hall.app, hall.scope, wish).await?;

@@ -67,6 +67,7 @@ impl Scene {
             goods: kept.goods.clone(),
             // There is nothing to scan: somebody might try to pay it.
             code_url: None,
+            static_code: None,
             expires_at: None,
             paid_late: false,
             paid_by_hand: false,

@@ -38,6 +38,9 @@ pub struct Answer {
     pub refund_status: String,
     pub refund_amount: Option<String>,
     pub bill_download_url: String,
+    /// Who a visitor is, of which an application is told one.
+    pub user_id: String,
+    pub open_id: String,
 }
 
 /// What came of a call, by its `code` ("公共错误码").

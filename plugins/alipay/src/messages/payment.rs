@@ -42,6 +42,37 @@ pub fn read_created(answer: &Answer, number: &str) -> Result<String, Error> {
     }
 }
 
+/// The trade that was opened for a buyer, by Alipay's number.
+///
+/// # Errors
+/// As [`read_created`].
+pub fn read_opened(answer: &Answer, number: &str) -> Result<String, Error> {
+    match answer.outcome()? {
+        Outcome::Done if answer.out_trade_no.as_deref() != Some(number) => {
+            Err(no_answer(format!("the answer is about order {:?}", answer.out_trade_no)))
+        }
+        Outcome::Done if answer.trade_no.is_empty() => Err(no_answer("the answer has no trade")),
+        Outcome::Done => Ok(answer.trade_no.clone()),
+        Outcome::Refused("ACQ.TRADE_HAS_CLOSE") => Err(not_sent(answer.words())),
+        Outcome::Refused(code) if refusal(code).is_some() => Err(not_sent(answer.words())),
+        Outcome::Refused(_) | Outcome::Underway => Err(no_answer(answer.words())),
+    }
+}
+
+/// Who came back. The answer to a good code has no `code` of its own.
+///
+/// # Errors
+/// `not-sent` for a code that Alipay does not take, else as [`Answer::outcome`].
+pub fn read_payer(answer: &Answer) -> Result<String, Error> {
+    if let Some(id) = [&answer.user_id, &answer.open_id].into_iter().find(|id| !id.is_empty()) {
+        return Ok(id.clone());
+    }
+    match answer.outcome()? {
+        Outcome::Refused(_) => Err(not_sent(answer.words())),
+        Outcome::Done | Outcome::Underway => Err(no_answer("the answer names nobody")),
+    }
+}
+
 /// Whether a charge may have been refused for being a repeat: its number has a trade already, the customer's code is used up, or its
 /// time is. Then a query tells how the first one went.
 #[must_use]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{clock, keys, keys::Keys, refusal::Refusal};
+use super::{clock, keys, keys::Keys, refusal::Refusal, visitors};
 
 /// How far a request's timestamp may be from Alipay's clock. No document that we have read gives the number.
 const SKEW_MS_MAX: i64 = 15 * 60_000;
@@ -16,6 +16,8 @@ pub struct Request {
     pub content: Map<String, Value>,
     /// Whether it was signed in certificate mode.
     pub by_certificate: bool,
+    /// Of the one method whose parameters stand beside the common ones.
+    pub code: Option<String>,
 }
 
 /// The parameters of query and form together.
@@ -77,9 +79,12 @@ pub fn admit(parameters: &BTreeMap<String, String>, keys: &Keys, now: i64) -> Re
     let content = match parameters.get("biz_content").map(|content| serde_json::from_str(content)) {
         Some(Ok(Value::Object(content))) => content,
         Some(_) => return Err(Refusal::Invalid("parameter")),
+        None if method == visitors::METHOD => Map::new(),
         None => return Err(Refusal::Missing("biz-content")),
     };
-    Ok(Request { method: method.to_owned(), content, by_certificate })
+    let is_grant = parameters.get("grant_type").is_some_and(|grant| grant == "authorization_code");
+    let code = parameters.get("code").filter(|_| is_grant).cloned();
+    Ok(Request { method: method.to_owned(), content, by_certificate, code })
 }
 
 /// Reads the fields of a `biz_content`, each by its documented length and form.

@@ -10,6 +10,7 @@ use super::{
     gate::{self, Fields, yuan},
     keys,
     refusal::Refusal,
+    visitors,
 };
 use crate::stage::{Act, FarSide as _, Fault, leave};
 
@@ -30,7 +31,7 @@ const fn refused_by(act: Act, fault: Fault) -> Option<&'static str> {
 
 fn act(method: &str) -> Act {
     match method {
-        "alipay.trade.precreate" => Act::Create,
+        "alipay.trade.precreate" | "alipay.trade.create" => Act::Create,
         "alipay.trade.pay" => Act::Charge,
         "alipay.trade.query" => Act::Query,
         "alipay.trade.cancel" | "alipay.trade.close" => Act::Cancel,
@@ -126,6 +127,7 @@ impl Alipay {
         by_certificate: bool,
         fault: Option<Fault>,
     ) -> HttpResponse {
+        let is_refused = node.contains_key("sub_code");
         let text = Value::Object(node).to_string().replace('/', "\\/");
         let signature = match fault {
             Some(Fault::Unsigned) => String::new(),
@@ -136,7 +138,7 @@ impl Alipay {
             true => format!(r#","alipay_cert_sn":"{}""#, keys::ALIPAY_CERT_SN),
             false => String::new(),
         };
-        let name = if act(method) == Act::Other {
+        let name = if act(method) == Act::Other && (is_refused || method != visitors::METHOD) {
             "error_response".to_owned()
         } else {
             format!("{}_response", method.replace('.', "_"))
@@ -153,10 +155,23 @@ impl Alipay {
         fault: Option<Fault>,
         now: i64,
     ) -> Result<Map<String, Value>, Refusal> {
+        if request.method == visitors::METHOD {
+            // No `code` in it: the one answer that has none.
+            return self.visitors().exchange(request.code.as_deref(), now).map(fields);
+        }
         let content = Fields(&request.content);
         let is_slow = fault == Some(Fault::Pending);
         let mut book = self.book();
         let done = match act {
+            Act::Create if request.method == "alipay.trade.create" => {
+                let order = new_order(&content, now)?;
+                if content.required("buyer_id", 28)? != visitors::USER_ID {
+                    return Err(Refusal::Field("buyer_id"));
+                }
+                // Open until the buyer, in whose app the page is, says yes.
+                let trade = book.pay(order, true, now)?;
+                json!({ "out_trade_no": trade.order.number, "trade_no": trade.trade_no })
+            }
             Act::Create => {
                 let order = new_order(&content, now)?;
                 let number = order.number.clone();

@@ -88,6 +88,7 @@ fn line(config: Config, row: &Row<'_>) -> String {
     let trade_type = match row.order.kind {
         Kind::Micropay => "MICROPAY",
         Kind::Native => "NATIVE",
+        Kind::Jsapi => "JSAPI",
     };
     let refund_state = if row.state == "REFUND" { "SUCCESS" } else { "" };
     let fee = format!("{}000", yuan(fee(row.amount)));

@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Micropay,
     /// A code for the customer.
     Native,
+    /// A page that is open in the customer's app.
+    Jsapi,
 }
 
 /// `trade_state`. An order of which money was given back is told as `REFUND`.
@@ -138,11 +140,12 @@ impl Book {
         &mut self,
         pay: &Pay,
         asked: Value,
+        kind: Kind,
         now: i64,
         expires_at: Option<i64>,
     ) -> Result<(), Refusal> {
         if self.is_new(&pay.out_trade_no, &asked)? {
-            self.open(pay, asked, Kind::Native, State::NotPay, now, expires_at);
+            self.open(pay, asked, kind, State::NotPay, now, expires_at);
         }
         Ok(())
     }
@@ -196,8 +199,8 @@ impl Book {
         let order = self.orders.get_mut(number).ok_or_else(Refusal::no_order)?;
         match (order.kind, order.state) {
             (Kind::Micropay, _) => Err(Refusal::invalid("当前交易不允许进行普通关单(只能撤销)")),
-            (Kind::Native, State::Success) => Err(Refusal::paid()),
-            (Kind::Native, _) => {
+            (Kind::Native | Kind::Jsapi, State::Success) => Err(Refusal::paid()),
+            (Kind::Native | Kind::Jsapi, _) => {
                 order.state = State::Closed;
                 Ok(())
             }
@@ -209,7 +212,7 @@ impl Book {
         let Some(order) = self.orders.get_mut(number) else {
             return Ok(());
         };
-        if order.kind == Kind::Native {
+        if order.kind != Kind::Micropay {
             return Err(Refusal::invalid("当前交易不允许撤销"));
         }
         if now - order.created_at > REVERSE_WITHIN_MS {

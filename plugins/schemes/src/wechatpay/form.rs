@@ -3,7 +3,7 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{APPID, Config, MCHID, SUB_APPID, SUB_MCHID, moment, refusal::Refusal};
+use super::{APPID, Config, MCHID, SUB_APPID, SUB_MCHID, moment, refusal::Refusal, visitors::OPENID};
 
 const DESCRIPTION_CHARS_MAX: usize = 127;
 const URL_LEN_MAX: usize = 255;
@@ -24,7 +24,7 @@ pub(super) struct Who {
     pub(super) sub_mchid: Option<String>,
 }
 
-/// `codepay` and `native`.
+/// `codepay`, `native` and `jsapi`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pay {
@@ -53,7 +53,9 @@ pub(super) struct Amount {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payer {
-    auth_code: String,
+    auth_code: Option<String>,
+    openid: Option<String>,
+    sp_openid: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -176,7 +178,7 @@ impl Pay {
         if !fits(&scene.device_id, 32) {
             return Err(Refusal::parameter("/scene_info/device_id", "长度不能超过32"));
         }
-        let code = self.payer.as_ref().map(|payer| payer.auth_code.as_str());
+        let code = self.payer.as_ref().and_then(|payer| payer.auth_code.as_deref());
         let code = code.ok_or_else(|| Refusal::parameter("/payer/auth_code", "必填"))?;
         let is_code = code.len() == 18 && code.bytes().all(|byte| byte.is_ascii_digit());
         if is_code && ("10".."16").contains(&&code[..2]) { Ok(code) } else { Err(Refusal::code()) }
@@ -188,6 +190,22 @@ impl Pay {
         if self.payer.is_some() || self.scene_info.is_some() {
             return Err(Refusal::parameter("/payer", "参数中含有非法的额外参数"));
         }
+        self.shown()
+    }
+
+    /// The same of an order that the customer pays in the app, who is one of those that this app knows.
+    pub(super) fn check_jsapi(&self, config: Config) -> Result<Option<i64>, Refusal> {
+        self.check(config)?;
+        let payer = self.payer.as_ref().ok_or_else(|| Refusal::parameter("/payer", "必填"))?;
+        let (wanted, other) =
+            if config.is_partner { (&payer.sp_openid, &payer.openid) } else { (&payer.openid, &payer.sp_openid) };
+        if wanted.as_deref() != Some(OPENID) || other.is_some() || payer.auth_code.is_some() {
+            return Err(Refusal::parameter("/payer/openid", "无效的openid"));
+        }
+        self.shown()
+    }
+
+    fn shown(&self) -> Result<Option<i64>, Refusal> {
         let url = self.notify_url.as_deref().ok_or_else(|| Refusal::parameter("/notify_url", "必填"))?;
         notify_url(url)?;
         let expiry = self.time_expire.as_deref().map(|text| {

@@ -14,15 +14,15 @@ use super::{
     form::{self, Pay, Refund, Who},
     gate, moment,
     refusal::Refusal,
+    visitors::{self, OPENID},
 };
 use crate::stage::{Act, Fault, leave};
-
-const OPENID: &str = "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o";
 
 pub(super) fn routes(to: &mut web::ServiceConfig) {
     for orders in ["/v3/pay/transactions", "/v3/pay/partner/transactions"] {
         to.route(&format!("{orders}/codepay"), web::post().to(charge))
             .route(&format!("{orders}/native"), web::post().to(create))
+            .route(&format!("{orders}/jsapi"), web::post().to(open))
             .route(&format!("{orders}/out-trade-no/{{number}}"), web::get().to(query))
             .route(&format!("{orders}/out-trade-no/{{number}}/close"), web::post().to(close))
             .route(&format!("{orders}/out-trade-no/{{number}}/reverse"), web::post().to(reverse));
@@ -31,7 +31,9 @@ pub(super) fn routes(to: &mut web::ServiceConfig) {
         .route("/v3/refund/domestic/refunds/{number}", web::get().to(query_refund))
         .route("/v3/bill/tradebill", web::get().to(trade_bill))
         .route("/v3/billdownload/file", web::get().to(bill_file))
-        .route("/v3/certificates", web::get().to(certificates));
+        .route("/v3/certificates", web::get().to(certificates))
+        .route("/connect/oauth2/authorize", web::get().to(visitors::authorize))
+        .route("/sns/oauth2/access_token", web::get().to(visitors::access_token));
 }
 
 type Scheme = Data<WechatPay>;
@@ -148,9 +150,21 @@ async fn create(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpRespon
     answer(&scheme, Act::Create, &request, &body, |book, now, _| {
         let pay: Pay = form::parsed(&body)?;
         let expires_at = pay.check_native(config)?;
-        book.announce(&pay, form::raw(&body), now, expires_at)?;
+        book.announce(&pay, form::raw(&body), Kind::Native, now, expires_at)?;
         let hash = digest::digest(&digest::SHA256, pay.out_trade_no.as_bytes());
         Ok(Some(json!({ "code_url": format!("weixin://wxpay/bizpayurl?pr={}", &hex::encode(hash)[..9]) })))
+    })
+    .await
+}
+
+async fn open(scheme: Scheme, request: HttpRequest, body: Bytes) -> HttpResponse {
+    let config = scheme.config;
+    answer(&scheme, Act::Create, &request, &body, |book, now, _| {
+        let pay: Pay = form::parsed(&body)?;
+        let expires_at = pay.check_jsapi(config)?;
+        book.announce(&pay, form::raw(&body), Kind::Jsapi, now, expires_at)?;
+        let hash = digest::digest(&digest::SHA256, pay.out_trade_no.as_bytes());
+        Ok(Some(json!({ "prepay_id": format!("wx{}", &hex::encode(hash)[..32]) })))
     })
     .await
 }
@@ -289,6 +303,7 @@ pub(super) fn order_told(config: Config, order: &Order, state: &str) -> Value {
         let kind = match order.kind {
             Kind::Micropay => "MICROPAY",
             Kind::Native => "NATIVE",
+            Kind::Jsapi => "JSAPI",
         };
         told["transaction_id"] = order.transaction_id.as_str().into();
         told["trade_type"] = kind.into();

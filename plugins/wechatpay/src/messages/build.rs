@@ -36,11 +36,11 @@ pub struct Call {
 }
 
 impl Call {
-    fn get(path: String) -> Self {
+    pub(super) fn get(path: String) -> Self {
         Self { method: "GET", path, body: String::new(), timeout_ms: TIMEOUT_MS }
     }
 
-    fn post(path: String, body: Map<String, Value>) -> Self {
+    pub(super) fn post(path: String, body: Map<String, Value>) -> Self {
         Self { method: "POST", path, body: Value::Object(body).to_string(), timeout_ms: TIMEOUT_MS }
     }
 }
@@ -51,6 +51,11 @@ impl Call {
 /// `not-sent` for another currency than CNY or a time that cannot be written, `misconfigured` without an address for
 /// notifications, which the scheme asks for.
 pub fn create(settings: &Settings, order: &Order, notify_url: &str) -> Result<Call, Error> {
+    Ok(Call::post(format!("{}/native", settings.orders()), shown(settings, order, notify_url)?))
+}
+
+/// What an order says of itself that the customer pays in the app: until when, and who is told.
+pub(super) fn shown(settings: &Settings, order: &Order, notify_url: &str) -> Result<Map<String, Value>, Error> {
     if notify_url.is_empty() {
         return Err(misconfigured(
             "WeChat Pay shows no code without an address for notifications: give core a public one",
@@ -61,7 +66,7 @@ pub fn create(settings: &Settings, order: &Order, notify_url: &str) -> Result<Ca
     let mut body = announced(settings, order)?;
     body.insert("notify_url".to_owned(), notify(notify_url)?.into());
     body.insert("time_expire".to_owned(), expires_at.into());
-    Ok(Call::post(format!("{}/native", settings.orders()), body))
+    Ok(body)
 }
 
 /// `POST …/codepay`: charges the customer's code. Source: `code-payment-v3/direct/code-pay`, `partner-code-payment-v3`.
@@ -203,7 +208,7 @@ fn notify(url: &str) -> Result<&str, Error> {
 }
 
 /// Percent-encoding of all but RFC 3986's unreserved characters.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

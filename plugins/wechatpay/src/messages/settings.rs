@@ -28,6 +28,11 @@ pub struct Settings {
     pub sub_mchid: String,
     #[serde(default)]
     pub sub_appid: String,
+    /// Where visitors of a page are sent to be known, and where that is asked; both empty where no page is served.
+    #[serde(default)]
+    pub authorize_url: String,
+    #[serde(default)]
+    pub official_account_url: String,
 }
 
 impl Settings {
@@ -74,6 +79,16 @@ impl Settings {
                 "another number than the service provider's in mchid",
             ),
             (!is_app(&self.sub_appid), "sub_appid", "letters and digits, or empty"),
+            (
+                !self.authorize_url.is_empty() && host_and_path(&self.authorize_url).is_none(),
+                "authorize_url",
+                "http(s)://host without query, for example https://open.weixin.qq.com, or empty",
+            ),
+            (
+                !self.official_account_url.is_empty() && host_and_path(&self.official_account_url).is_none(),
+                "official_account_url",
+                "http(s)://host without query, for example https://api.weixin.qq.com, or empty",
+            ),
             (!is_partner && !self.sub_mchid.is_empty(), "sub_mchid", "empty in direct mode"),
             (!is_partner && !self.sub_appid.is_empty(), "sub_appid", "empty in direct mode"),
         ]

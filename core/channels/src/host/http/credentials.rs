@@ -6,10 +6,12 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use url::form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
-use super::{BODY_BYTES_MAX, Checked, HEADER_BYTES_MAX, HEADERS_MAX, HEADERS_REFUSED, identity::Identity, invalid};
+use super::{
+    BODY_BYTES_MAX, Checked, HEADER_BYTES_MAX, HEADERS_MAX, HEADERS_REFUSED, URL_BYTES_MAX, identity::Identity, invalid,
+};
 use crate::{
     bindings::{
-        http::{Credential, CredentialPlace, Error, Response},
+        http::{Credential, CredentialPlace, Error, QuerySecret, Response},
         secrets,
     },
     host::Given,
@@ -17,13 +19,15 @@ use crate::{
     secret::key::Key,
 };
 
-/// Limit of the contract (`sdk/wit`, `http.request.credentials`).
+/// Limit of the contract (`sdk/wit`, `http.request.credentials`, `http.send-with-query`): of each.
 const CREDENTIALS_MAX: usize = 4;
+const QUERY_NAME_LEN_MAX: usize = 64;
 
 /// The secrets that a request names.
 #[derive(Default)]
 pub(super) struct Named {
     pub(super) credentials: Vec<Credential>,
+    pub(super) query: Vec<QuerySecret>,
     pub(super) client_certificate: Option<String>,
     pub(super) server_certificates: Option<String>,
 }
@@ -55,12 +59,14 @@ impl Named {
     /// # Errors
     /// `Invalid`, `NoSecret`.
     pub(super) fn put_into(self, request: &mut Checked, given: &Given) -> Result<(), Error> {
-        if self.credentials.len() > CREDENTIALS_MAX {
+        if self.credentials.len() > CREDENTIALS_MAX || self.query.len() > CREDENTIALS_MAX {
             return Err(invalid("more than 4 credentials"));
         }
+        for QuerySecret { name, secret } in self.query {
+            add_parameter(request, &name, &text_of(given, &secret)?)?;
+        }
         for Credential { secret, place } in self.credentials {
-            let key = given.secret(&secret, SecretKind::Text).map_err(|error| no_secret(&error))?;
-            let Key::Text(text) = &*key else { return Err(Error::NoSecret(secret)) };
+            let text = &text_of(given, &secret)?;
             request.sent.0.push(Zeroizing::new(text.as_bytes().to_vec()));
             match place {
                 CredentialPlace::Header(header) => {
@@ -89,6 +95,31 @@ impl Named {
         }
         Ok(())
     }
+}
+
+fn text_of(given: &Given, secret: &str) -> Result<Zeroizing<String>, Error> {
+    let key = given.secret(secret, SecretKind::Text).map_err(|error| no_secret(&error))?;
+    match &*key {
+        Key::Text(text) => Ok(Zeroizing::new(text.as_str().to_owned())),
+        _ => Err(Error::NoSecret(secret.to_owned())),
+    }
+}
+
+/// The last of the query. The URL is in no log line and no span: those have the host alone.
+fn add_parameter(request: &mut Checked, name: &str, text: &str) -> Result<(), Error> {
+    let is_name = (1..=QUERY_NAME_LEN_MAX).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if !is_name {
+        return Err(invalid("a secret parameter's name has 1 to 64 letters, digits, `-` and `_`"));
+    }
+    request.url.query_pairs_mut().append_pair(name, text);
+    if request.url.as_str().len() > URL_BYTES_MAX {
+        return Err(invalid("the URL is longer than 4 KiB"));
+    }
+    let coded: String = byte_serialize(text.as_bytes()).collect();
+    request.sent.0.push(Zeroizing::new(text.as_bytes().to_vec()));
+    request.sent.0.push(Zeroizing::new(coded.into_bytes()));
+    Ok(())
 }
 
 fn add_header(request: &mut Checked, name: HeaderName, value: &str) -> Result<(), Error> {

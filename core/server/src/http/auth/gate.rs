@@ -40,6 +40,12 @@ pub const PAGES: &[&str] = &[
     "/metrics",
     // The random number of a code on show, and a signature.
     "/p/{token}",
+    // The random number of a printed code; what a visitor does there, their sealed cookie and a limit on tries.
+    "/s/{code}",
+    "/s/{code}/back",
+    "/s/{code}/state",
+    "/s/{code}/pay",
+    "/s/{code}/again",
     // The API's description, which is in the source.
     "/docs",
     "/docs/{_:.*}",

@@ -187,6 +187,7 @@ pub async fn create(
         cashier: text::optional(body.cashier, "/cashier")?,
         reference: text::optional(body.reference, "/reference")?,
         goods: body.goods,
+        origin: None,
         actor: caller.actor(),
     };
     let (sale, new) = collect(&app, scope, wish).await?;

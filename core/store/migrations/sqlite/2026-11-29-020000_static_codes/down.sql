@@ -1,0 +1,2 @@
+DROP TABLE static_code_payments;
+DROP TABLE static_codes;
