@@ -26,6 +26,7 @@ import { SettlementStatementRoom } from './rooms/settlement-statement';
 import { ChoosePassword, SignIn } from './rooms/sign-in';
 import { StatementRoom } from './rooms/statement';
 import { StoredValueAccountRoom } from './rooms/stored-value-account';
+import { OfflineRoom } from './rooms/stored-value-offline';
 import { AcceptorsRoom } from './rooms/stored-value-acceptors';
 import { StoredValueFrame, StoredValueRoom } from './rooms/stored-value';
 import { TerminalsRoom } from './rooms/terminals';
@@ -132,6 +133,7 @@ function Door() {
               <Route path="/stored-value" element={<StoredValueFrame role={role} />}>
                 <Route index element={<StoredValueRoom role={role} currency={session.tenant?.currency ?? ''} />} />
                 <Route path="accounts/:account" element={<StoredValueAccountRoom person={session.person} />} />
+                <Route path="offline" element={<OfflineRoom person={session.person} currency={session.tenant?.currency ?? ''} />} />
                 {may(role, 'manage_people') && <Route path="acceptors" element={<AcceptorsRoom />} />}
               </Route>
             )}

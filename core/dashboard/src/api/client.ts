@@ -44,6 +44,10 @@ export type StoredValueAccount = Schemas['StoredValueAccountView'];
 export type NewStoredValueAccount = Schemas['OpenStoredValueAccount'];
 export type StoredValueLimits = Schemas['StoredValueLimits'];
 export type StoredValueMovement = Schemas['StoredValueMovementView'];
+export type OfflineGrant = Schemas['OfflineGrantView'];
+export type OfflineLimits = Schemas['OfflineLimits'];
+export type OfflinePolicy = Schemas['OfflinePolicyView'];
+export type DoubleSpend = Schemas['DoubleSpendView'];
 export type ApiKey = Schemas['ApiKeyView'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */

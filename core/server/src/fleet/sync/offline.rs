@@ -1,18 +1,19 @@
 //! A sale that an offline code paid comes in: checked again as far as core can, and booked once.
 //!
-//! The shop has given the goods away, so what a good code paid stands whatever else is wrong with it; who bears it is decided in
-//! [`crate::stored_value::offline`]. A code that no terminal should have taken is held for a person, and books nothing.
+//! The shop has given the goods away, so what a good code paid stands whatever else is wrong with it; who bears it, and what becomes
+//! of the payment, is said in [`crate::stored_value::offline`]. A code that no terminal should have taken is held for a person, and
+//! books nothing.
 
 use saoma_domain::payment::Payment;
 use saoma_protocol::{Amount, PaymentId, Sequence, StoreId, api::Goods, code::offline::Code};
-use saoma_store::{StoreError, TenantScope, Tx, channel_accounts, ledger, payments};
+use saoma_store::{StoreError, TenantScope, Tx, channel_accounts, ledger, payments, plugin_packages, plugin_rollouts};
 
 use super::{
     Sold, book,
     book::{Booking, Source},
     found, insert_sale, order_of,
 };
-use crate::stored_value::offline::{Doubt, Taken, check, settle};
+use crate::stored_value::offline::{Doubt, Taken, check, movement_of, settle};
 
 /// The sale as the journal has it.
 pub(super) struct OfflineSale<'a> {
@@ -53,15 +54,20 @@ pub(super) fn take(
     let account = channel_accounts::load(tx, scope, policy.channel_account)?;
     let existing = found(payments::load(tx, scope, *payment))?;
     let existing: Option<&Payment> = existing.as_ref().map(|stored| &stored.payment);
-    let booking = book::offline_sale(source, (*payment, *counter, *amount, *at), account.fee.fee(*amount), existing);
+    let booking = book::offline_sale(source, (*payment, *counter, *amount), account.fee.fee(*amount), existing);
     let Booking::Book { after, postings } = &booking else { return Ok(booking) };
     let order = order_of(source, store, (*payment, *counter, *amount, *at), (sale.goods, sale.cashier, None));
     let sold = Sold {
         channel: account.plugin.clone(),
         channel_account: Some(account.id),
+        channel_reference: Some(movement_of(*payment).to_string()),
         fee_plan: Some(account.fee_version),
+        at: at_core,
     };
     insert_sale(tx, scope, source, order, after, postings, sold)?;
+    if let Some(package) = plugin_rollouts::choice_for(tx, scope, &account.plugin)?.package() {
+        plugin_packages::bind(tx, scope, *payment, package)?;
+    }
     settle(tx, scope, &taken, (&policy, &grant), at_core)?;
     Ok(booking)
 }
