@@ -3,11 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::{
+    fleet_world::eventually,
     offline_world::{Canteen, Journal, Phone, cny, now},
     packages_author::{Author, sandbox},
     stored_value::plugins_with_the_channel,
     town::{Town, text},
 };
+
+const DAY_MS: i64 = 86_400_000;
 
 /// A canteen that is its own merchant, over the channel that accepts stored value.
 async fn canteen_with_the_channel(minor: i64) -> (Canteen, tempfile::TempDir) {
@@ -71,6 +74,18 @@ impl Canteen {
         self.merchant.owner.post(&self.path("/close")).key(key).json(&json!({ "reason": "left" })).await.status
     }
 
+    /// What was booked today was booked yesterday.
+    fn it_was_yesterday(&self) {
+        for table in ["posting_sets", "stored_value_movements"] {
+            self.town.force(&if std::env::var_os("SAOMA_STORIES_ON_POSTGRESQL").is_some() {
+                format!("ALTER TABLE {table} DISABLE TRIGGER USER")
+            } else {
+                format!("DROP TRIGGER {table}_no_update")
+            });
+            self.town.force(&format!("UPDATE {table} SET at = at - {DAY_MS}"));
+        }
+    }
+
     /// The time of all grants is over, and that for late journals too.
     fn grace_is_over(&self) {
         self.town.force("UPDATE offline_grants SET reserved_until = 1");
@@ -124,6 +139,41 @@ async fn what_is_given_back_goes_to_whoever_paid() {
     charged.extend(back.map(|(kind, of, minor)| (kind.to_owned(), of.clone(), minor)));
     charged.sort();
     assert_eq!(canteen.bill().await, charged);
+}
+
+/// Sales that were taken without a network, by whomever they were paid, and what went back of them: the merchant's books and the
+/// issuer's bill of the day have the same of each.
+#[actix_web::test]
+async fn a_day_with_a_double_spend_agrees_with_its_bill() {
+    let (canteen, _plugins) = canteen_with_the_channel(10_000).await;
+    let owner = &canteen.merchant.owner;
+    let phone = Phone::granted(owner, &canteen.account, 3, 1_000).await;
+    let till = canteen.town.till(&canteen.merchant).await;
+    let mut journal = Journal::of(&till, &canteen.merchant);
+    journal.sells(600, &phone.code(1));
+    let twice = journal.sells(300, &phone.code(1));
+    journal.sells(700, &phone.code(2));
+    assert_eq!(journal.syncs().await, [""; 0]);
+    assert_eq!(canteen.refunds(&twice, 100, "r1").await, "succeeded");
+    let policy: Value = owner.get("/v1/stored-value/offline-policy").await.json(200);
+    let day = saoma_server::period::local_day(now().plus(-DAY_MS), "Etc/UTC");
+    canteen.it_was_yesterday();
+    let asked = json!({ "channel_account": policy["channel_account"], "day": day });
+    let started: Value = owner.post("/v1/reconciliations").key("day").json(&asked).await.json(202);
+    let path = format!("/v1/reconciliations/{}", text(&started, "/id"));
+    eventually("the comparison ends", async || {
+        let shown: Value = owner.get(&path).await.json(200);
+        shown["state"] != "running"
+    })
+    .await;
+    let done: Value = owner.get(&path).await.json(200);
+    let result = &done["result"];
+    assert_eq!(
+        (&done["state"], &result["agreed"], &result["found"]),
+        (&json!("done"), &json!(4), &json!({})),
+        "{done}"
+    );
+    assert_eq!((&result["sums"][0]["ours_minor"], &result["sums"][0]["theirs_minor"]), (&json!(1_500), &json!(1_500)));
 }
 
 #[actix_web::test]

@@ -61,11 +61,13 @@ pub struct Journal<'a> {
     till: &'a Till,
     merchant: &'a Merchant,
     entries: Vec<Entry>,
+    /// By how much the terminal's clock is ahead of core's.
+    pub ahead_ms: i64,
 }
 
 impl<'a> Journal<'a> {
     pub const fn of(till: &'a Till, merchant: &'a Merchant) -> Self {
-        Self { till, merchant, entries: Vec::new() }
+        Self { till, merchant, entries: Vec::new(), ahead_ms: 0 }
     }
 
     /// Takes an offline code, as a terminal without a network does.
@@ -85,7 +87,7 @@ impl<'a> Journal<'a> {
             cashier: "Li".to_owned(),
         };
         let before = self.entries.last().map_or(GENESIS, Entry::hash);
-        self.entries.push(Entry::new(Sequence(counter), now(), before, record).unwrap());
+        self.entries.push(Entry::new(Sequence(counter), now().plus(self.ahead_ms), before, record).unwrap());
         payment
     }
 

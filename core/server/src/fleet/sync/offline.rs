@@ -15,6 +15,10 @@ use super::{
 };
 use crate::stored_value::offline::{Doubt, Taken, check, movement_of, settle};
 
+/// How far a terminal's clock may be ahead of core's without the code being judged by core's, in milliseconds: as far as terminals
+/// let it.
+const CLOCKS_APART_MS: i64 = 30_000;
+
 /// The sale as the journal has it.
 pub(super) struct OfflineSale<'a> {
     pub(super) payment: PaymentId,
@@ -39,13 +43,10 @@ pub(super) fn take(
     };
     ledger::take_turn(tx, scope)?;
     let (OfflineSale { payment, counter, amount, at, .. }, at_core) = (sale, source.now);
-    let taken = Taken {
-        code: &code,
-        payment: *payment,
-        amount: *amount,
-        terminal: source.terminal,
-        at: book::believed(*at, at_core),
-    };
+    // A terminal knows core's clock to some seconds, and may tell a sale in the same second: a little ahead is its moment all the same.
+    let is_just_ahead = (0..=CLOCKS_APART_MS).contains(&at.since(at_core));
+    let at = if is_just_ahead { *at } else { book::believed(*at, at_core) };
+    let taken = Taken { code: &code, payment: *payment, amount: *amount, terminal: source.terminal, at };
     let (policy, grant) = match check(tx, scope, &taken) {
         Ok(known) => known,
         Err(Doubt::Held(why)) => return Ok(Booking::Hold(why)),
@@ -56,7 +57,7 @@ pub(super) fn take(
     let existing: Option<&Payment> = existing.as_ref().map(|stored| &stored.payment);
     let booking = book::offline_sale(source, (*payment, *counter, *amount), account.fee.fee(*amount), existing);
     let Booking::Book { after, postings } = &booking else { return Ok(booking) };
-    let order = order_of(source, store, (*payment, *counter, *amount, *at), (sale.goods, sale.cashier, None));
+    let order = order_of(source, store, (*payment, *counter, *amount, at), (sale.goods, sale.cashier, None));
     let sold = Sold {
         channel: account.plugin.clone(),
         channel_account: Some(account.id),

@@ -31,7 +31,7 @@ pub struct Taken<'a> {
     pub payment: PaymentId,
     pub amount: Amount,
     pub terminal: TerminalId,
-    /// By the terminal's clock, as far as that is believed.
+    /// By the terminal's clock, as far as that is believed; some seconds ahead of core's at most.
     pub at: Millis,
 }
 
@@ -138,7 +138,7 @@ pub fn settle(
         amount: taken.amount,
         covered_minor,
         over,
-        sold_at: taken.at,
+        sold_at: taken.at.min(now),
         at: now,
     };
     spends::insert(tx, scope, &spend)?;
