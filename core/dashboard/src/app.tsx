@@ -27,6 +27,7 @@ import { ChoosePassword, SignIn } from './rooms/sign-in';
 import { StaticCodesRoom } from './rooms/static-codes';
 import { StatementRoom } from './rooms/statement';
 import { StoredValueAccountRoom } from './rooms/stored-value-account';
+import { OfflineRoom } from './rooms/stored-value-offline';
 import { AcceptorsRoom } from './rooms/stored-value-acceptors';
 import { StoredValueFrame, StoredValueRoom } from './rooms/stored-value';
 import { TerminalsRoom } from './rooms/terminals';
@@ -134,6 +135,7 @@ function Door() {
               <Route path="/stored-value" element={<StoredValueFrame role={role} />}>
                 <Route index element={<StoredValueRoom role={role} currency={session.tenant?.currency ?? ''} />} />
                 <Route path="accounts/:account" element={<StoredValueAccountRoom person={session.person} />} />
+                <Route path="offline" element={<OfflineRoom person={session.person} currency={session.tenant?.currency ?? ''} />} />
                 {may(role, 'manage_people') && <Route path="acceptors" element={<AcceptorsRoom />} />}
               </Route>
             )}

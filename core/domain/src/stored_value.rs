@@ -59,6 +59,11 @@ pub enum Event {
     /// An offline code was spent, and so much of it is the account's to pay ([`offline::spend`]). The issuer has promised it before:
     /// neither a freeze nor a limit stands against it.
     SpentOffline(Amount),
+    /// A person has the account pay for what the issuer bore of an offline code, also while it is frozen.
+    Recovered {
+        amount: Amount,
+        reserved_minor: i64,
+    },
     /// A charge was cancelled, or refunded in whole or in part.
     Returned(Amount),
     Frozen,
@@ -145,7 +150,9 @@ pub fn decide(account: &Account, event: &Event) -> Result<Account, Refusal> {
                 _ => Ok(with(balance_minor)),
             }
         }
-        Event::TopUpReversed { amount, reserved_minor } => unreserved(of_currency(amount)?, reserved_minor).map(with),
+        Event::TopUpReversed { amount, reserved_minor } | Event::Recovered { amount, reserved_minor } => {
+            unreserved(of_currency(amount)?, reserved_minor).map(with)
+        }
         Event::SpentOffline(amount) => less(of_currency(amount)?).map(with),
         Event::Charged { amount, spent_minor, reserved_minor } => {
             usable()?;
@@ -205,11 +212,32 @@ pub enum Charge {
     },
     Charged {
         amount: Amount,
-        /// Given back so far.
+        /// What of it the issuer bore itself, because the account did not cover it ([`offline::spend`]); 0 unless an offline code paid.
+        borne_minor: i64,
+        /// Given back so far, to the issuer first.
         returned_minor: i64,
     },
     /// Charged, and all of it given back as if it had not been.
     Cancelled { amount: Amount },
+}
+
+/// What comes back of a charge. The acceptor gives back the whole amount, whoever paid it.
+///
+/// The issuer's loss is made good first, and only what is more is the holder's: who spent a code twice and returns the goods gets
+/// nothing that somebody else has paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returned {
+    pub amount: Amount,
+    /// The issuer's part; the rest goes to the account.
+    pub borne_minor: i64,
+}
+
+impl Returned {
+    /// What the account has back; `None` if all of it is the issuer's.
+    #[must_use]
+    pub fn to_holder(&self) -> Option<Amount> {
+        Amount::new(self.amount.minor() - self.borne_minor, self.amount.currency()).ok()
+    }
 }
 
 /// Why nothing of a charge can be given back. Nothing changed.
@@ -230,20 +258,25 @@ impl Charge {
     ///
     /// # Errors
     /// `PartlyReturned`.
-    pub fn cancel(&self) -> Result<(Self, Option<Amount>), ChargeRefusal> {
+    pub fn cancel(&self) -> Result<(Self, Option<Returned>), ChargeRefusal> {
         match self {
             Self::Barred | Self::Refused { .. } | Self::Cancelled { .. } => Ok((self.clone(), None)),
-            Self::Charged { amount, returned_minor: 0 } => Ok((Self::Cancelled { amount: *amount }, Some(*amount))),
+            Self::Charged { amount, borne_minor, returned_minor: 0 } => {
+                let returned = Returned { amount: *amount, borne_minor: *borne_minor };
+                Ok((Self::Cancelled { amount: *amount }, Some(returned)))
+            }
             Self::Charged { .. } => Err(ChargeRefusal::PartlyReturned),
         }
     }
 
-    /// The charge after a refund of `amount`.
+    /// The charge after a refund of `amount`, and whose it is.
     ///
     /// # Errors
     /// `NotCharged`, `Currency`, `Exceeds`.
-    pub fn refund(&self, refunded: Amount) -> Result<Self, ChargeRefusal> {
-        let Self::Charged { amount, returned_minor } = self else { return Err(ChargeRefusal::NotCharged) };
+    pub fn refund(&self, refunded: Amount) -> Result<(Self, Returned), ChargeRefusal> {
+        let Self::Charged { amount, borne_minor, returned_minor } = *self else {
+            return Err(ChargeRefusal::NotCharged);
+        };
         if refunded.currency() != amount.currency() {
             return Err(ChargeRefusal::Currency);
         }
@@ -251,7 +284,36 @@ impl Charge {
         if refunded.minor() > left_minor {
             return Err(ChargeRefusal::Exceeds { left_minor });
         }
-        Ok(Self::Charged { amount: *amount, returned_minor: returned_minor + refunded.minor() })
+        let loss_minor = self.loss_minor();
+        let returned = Returned { amount: refunded, borne_minor: refunded.minor().min(loss_minor) };
+        Ok((Self::Charged { amount, borne_minor, returned_minor: returned_minor + refunded.minor() }, returned))
+    }
+
+    /// What of it the issuer bears, as it stands.
+    #[must_use]
+    pub fn loss_minor(&self) -> i64 {
+        match self {
+            Self::Charged { borne_minor, returned_minor, .. } => (borne_minor - returned_minor).max(0),
+            Self::Barred | Self::Refused { .. } | Self::Cancelled { .. } => 0,
+        }
+    }
+
+    /// The charge after its account paid so much of the issuer's loss: what comes back of that is the holder's from now on.
+    ///
+    /// # Errors
+    /// `NotCharged`, `Currency`, `Exceeds` what the issuer bears.
+    pub fn recover(&self, recovered: Amount) -> Result<Self, ChargeRefusal> {
+        let Self::Charged { amount, borne_minor, returned_minor } = *self else {
+            return Err(ChargeRefusal::NotCharged);
+        };
+        if recovered.currency() != amount.currency() {
+            return Err(ChargeRefusal::Currency);
+        }
+        let left_minor = self.loss_minor();
+        if recovered.minor() > left_minor {
+            return Err(ChargeRefusal::Exceeds { left_minor });
+        }
+        Ok(Self::Charged { amount, borne_minor: borne_minor - recovered.minor(), returned_minor })
     }
 
     /// The stable text of its state, as stored and sent.
@@ -274,12 +336,21 @@ pub enum MovementKind {
     Charged,
     ChargeCancelled,
     Refunded,
+    /// A person had the account pay for what the issuer bore of an offline code.
+    Recovered,
     PaidOut,
 }
 
 impl MovementKind {
-    pub const ALL: [Self; 6] =
-        [Self::ToppedUp, Self::TopUpReversed, Self::Charged, Self::ChargeCancelled, Self::Refunded, Self::PaidOut];
+    pub const ALL: [Self; 7] = [
+        Self::ToppedUp,
+        Self::TopUpReversed,
+        Self::Charged,
+        Self::ChargeCancelled,
+        Self::Refunded,
+        Self::Recovered,
+        Self::PaidOut,
+    ];
 
     /// The stable text of this kind, as stored and sent.
     #[must_use]
@@ -290,6 +361,7 @@ impl MovementKind {
             Self::Charged => "charged",
             Self::ChargeCancelled => "charge_cancelled",
             Self::Refunded => "refunded",
+            Self::Recovered => "recovered",
             Self::PaidOut => "paid_out",
         }
     }

@@ -41,6 +41,10 @@ pub enum StoredValueError {
     TakenBack,
     #[error("offline codes are not switched on; an owner sets their policy")]
     OfflineOff,
+    #[error("this grant is another account's")]
+    NoGrant,
+    #[error("this double spend was resolved before")]
+    Resolved,
     #[error(transparent)]
     Secrets(#[from] SecretsError),
 }
@@ -73,6 +77,7 @@ impl Deed {
             made_by: self.actor.clone(),
             day,
             at: self.at,
+            borne_minor: 0,
         })
     }
 

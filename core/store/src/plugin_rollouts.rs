@@ -8,7 +8,7 @@ use saoma_domain::package::{Choice, ContentHash, Rollout};
 use saoma_protocol::{Millis, TenantId};
 
 use crate::{
-    Owner, PlatformScope, StoreError, Tx,
+    Owner, PlatformScope, StoreError, TenantScope, Tx,
     column::{Txt, signed, unsigned},
     dialect::{insert_all, insert_or_ignore, take_turn_named},
     plugin_owner::Key,
@@ -85,6 +85,31 @@ pub fn all(tx: &mut Tx<'_>, platform: &PlatformScope) -> Result<Vec<StoredRollou
     let rows: Vec<Row> = tx.run(platform, |conn| query.load(conn))?;
     let canaries = canaries(tx, platform.into(), None)?;
     joined(rows, canaries)
+}
+
+/// What a tenant's new payments of a plugin go through, as the rollouts say: its own goes before the platform's, which goes before what
+/// is built in. Whether this node could load it is another matter.
+///
+/// # Errors
+/// None of its own.
+pub fn choice_for(tx: &mut Tx<'_>, scope: &TenantScope, plugin: &str) -> Result<Choice, StoreError> {
+    let owner = Owner::Tenant(*scope);
+    let own = load(tx, &owner, plugin)?.map(|stored| stored.rollout.stable);
+    if let Some(package @ Choice::Package(_)) = own {
+        return Ok(package);
+    }
+    // The platform's rows are nobody's secret, and a tenant's reach does not have them.
+    let query = plugin_rollouts::table
+        .filter(plugin_rollouts::tenant_id.eq(Txt(Key::PLATFORM)))
+        .filter(plugin_rollouts::plugin.eq(plugin));
+    let row: Option<Row> = tx.run(Reach::All, |conn| query.select(Row::as_select()).first(conn).optional())?;
+    let Some(row) = row else { return Ok(Choice::BuiltIn) };
+    let Some(canary) = row.canary else { return Ok(row.stable.0) };
+    let among = plugin_canaries::table
+        .filter(plugin_canaries::plugin.eq(plugin))
+        .filter(plugin_canaries::tenant_id.eq(Txt(scope.tenant())));
+    let n: i64 = tx.run(Reach::All, |conn| among.count().get_result(conn))?;
+    Ok(if n > 0 { Choice::Package(canary.0) } else { row.stable.0 })
 }
 
 /// Saves a rollout that was decided on from the one before: its version is one more than that had.

@@ -96,6 +96,18 @@ fn a_sale_by_card_is_of_format_4() {
 }
 
 #[test]
+fn a_sale_that_an_offline_code_paid_is_of_format_5() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-5.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!(Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap(), entry);
+    let Record::OfflineSale { code, amount, .. } = record else { panic!("the vector is an offline sale") };
+    // A space is a character of it.
+    assert!(code.starts_with("OPC1:") && code.contains(' '));
+    assert_eq!(amount.minor(), 1_250);
+}
+
+#[test]
 fn a_changed_entry_is_noticed() {
     let JournalVector { entry, .. } = journal_vector();
     let hash = entry.hash();

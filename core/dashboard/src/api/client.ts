@@ -46,6 +46,10 @@ export type StoredValueLimits = Schemas['StoredValueLimits'];
 export type StoredValueMovement = Schemas['StoredValueMovementView'];
 export type StaticCode = Schemas['StaticCodeView'];
 export type NewStaticCode = Schemas['CreateStaticCode'];
+export type OfflineGrant = Schemas['OfflineGrantView'];
+export type OfflineLimits = Schemas['OfflineLimits'];
+export type OfflinePolicy = Schemas['OfflinePolicyView'];
+export type DoubleSpend = Schemas['DoubleSpendView'];
 export type ApiKey = Schemas['ApiKeyView'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */

@@ -16,6 +16,7 @@ import { deedsFor, isReversible, LIMITS, movementsFile } from '../stored-value';
 import { useText, wordFor } from '../text/text';
 import { Files } from './books';
 import { AccountBadge, STORED_VALUE } from './stored-value';
+import { Grants } from './stored-value-grants';
 import { type Asking, ChangeAccount, DeedQuestion, PaidOut, placeOf, type Said, useDeedWords } from './stored-value-deeds';
 
 /** How often an account is asked for while somebody looks at it: what is charged elsewhere shows by itself. */
@@ -80,6 +81,7 @@ function Account({ account, person, onReload }: { account: StoredValueAccount; p
           </Group>
         )}
       </Card>
+      <Grants account={account} role={person.role} />
       <Statement account={account} person={person} onReverse={(movement) => setAsking({ deed: 'reverse', movement })} />
       {asking !== null && <DeedQuestion asking={asking} account={account} onClose={close} />}
       {changing !== null && <ChangeAccount seen={changing} onReload={onReload} onClose={() => setChanging(null)} />}
@@ -150,6 +152,7 @@ function Movement({ movement, person, onReverse }: { movement: StoredValueMoveme
           <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>{acceptor} · {t.storedValue.number} {number}{charge != null && ` · ${t.storedValue.charge} ${charge}`}</Text>
         )}
         {reason != null && <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>{reason}</Text>}
+        {movement.borne_minor != null && <Text size="xs" c="dimmed">{t.storedValue.offline.borne} <Amount money={{ ...movement.amount, minor: movement.borne_minor }} fw={400} /></Text>}
       </Table.Td>
       <Table.Td ta="right"><Amount money={movement.amount} /></Table.Td>
       <Table.Td ta="right"><Amount money={movement.balance} fw={400} /></Table.Td>

@@ -25,11 +25,14 @@ const OPENED = 'stored-value/accounts';
 export function StoredValueFrame({ role }: { role: Role }) {
   const { t } = useText();
   const { pathname } = useLocation();
-  const isAtAcceptors = pathname.startsWith('/stored-value/acceptors');
-  const ways = [['/stored-value', t.storedValue.accounts, !isAtAcceptors], ['/stored-value/acceptors', t.storedValue.acceptors, isAtAcceptors]] as const;
+  const [isAtAcceptors, isOffline] = [pathname.startsWith('/stored-value/acceptors'), pathname.startsWith('/stored-value/offline')];
+  const ways = [
+    ['/stored-value', t.storedValue.accounts, !isAtAcceptors && !isOffline], ['/stored-value/offline', t.storedValue.offline.title, isOffline],
+    ...(may(role, 'manage_people') ? [['/stored-value/acceptors', t.storedValue.acceptors, isAtAcceptors] as const] : []),
+  ] as const;
   return (
     <Stack>
-      {may(role, 'manage_people') && <Ways title={t.storedValue.title} ways={ways} />}
+      <Ways title={t.storedValue.title} ways={ways} />
       <Outlet />
     </Stack>
   );

@@ -149,7 +149,7 @@ export const en = {
   postingKinds: {
     captured: 'Money collected', refund_reserved: 'Refund set aside', refund_succeeded: 'Refund done', refund_failed: 'Refund failed', refund_reopened: 'Refund set aside again', undone: 'Undone by the channel',
     fee_corrected: 'Fee corrected', drawer_float: 'Float', paid_in: 'Paid in', paid_out: 'Paid out', drawer_counted: 'Drawer counted',
-    stored_value_topped_up: 'Stored value topped up', stored_value_top_up_reversed: 'Top-up reversed', stored_value_charged: 'Paid with stored value', stored_value_returned: 'Back into stored value', stored_value_paid_out: 'Stored value paid out', double_spent: 'Spent twice offline',
+    stored_value_topped_up: 'Stored value topped up', stored_value_top_up_reversed: 'Top-up reversed', stored_value_charged: 'Paid with stored value', stored_value_returned: 'Back into stored value', stored_value_paid_out: 'Stored value paid out', double_spent: 'Spent twice offline', double_spent_returned: 'Spent twice offline, given back', loss_recovered: 'Loss paid by its account',
     dispute_opened: 'Dispute opened', dispute_won: 'Dispute won', dispute_lost: 'Dispute lost', payout_received: 'Payout received', payout_reversed: 'Payout reversed',
     bill_corrected: 'Corrected by the bill', written_off: 'Written off',
   } as Record<string, string>,

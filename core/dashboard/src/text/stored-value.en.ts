@@ -20,7 +20,7 @@ export const storedValueEn = {
   reverse: 'Take back', reverseText: 'For a top-up that was a mistake. The account has as much less; give the cash back when it is done:',
   statement: 'Statement', noMovements: 'Nothing has moved yet', when: 'When', what: 'What', by: 'By',
   kinds: {
-    topped_up: 'Topped up', top_up_reversed: 'Top-up taken back', charged: 'Paid with it', charge_cancelled: 'Charge cancelled', refunded: 'Refunded', paid_out: 'Paid out',
+    topped_up: 'Topped up', top_up_reversed: 'Top-up taken back', charged: 'Paid with it', charge_cancelled: 'Charge cancelled', refunded: 'Refunded', recovered: 'Paid for an offline code', paid_out: 'Paid out',
   } as Record<string, string>,
   number: 'Number', charge: 'of',
   keep: 'Leave it as it is',
@@ -28,6 +28,26 @@ export const storedValueEn = {
   noAcceptors: 'Nobody accepts your stored value yet.', addAcceptor: 'Add an acceptor', acceptorName: 'Name of the key', key: 'Key', lastUsed: 'Last used', revoked: 'Revoked', inForce: 'In force',
   revoke: 'Revoke', revokeText: 'From now on it is not let in: its holders’ codes are refused there, and it can neither cancel nor refund what it has charged. This cannot be undone.', secretDead: 'This key was revoked meanwhile: its secret opens nothing. Add the acceptor anew.',
   secret: 'The acceptor’s key', secretHint: 'It is shown this once. Give it to the acceptor by a way that nobody else reads.',
+  offline: {
+    title: 'Offline codes', hint: 'Holders’ phones pay where tills have no network, with codes that the till checks by itself. What was taken is booked when the till’s journal comes in.',
+    enabled: 'Grants are made and tills take codes', account: 'Channel account', accountHint: 'Whose payments these sales are: an account at your own stored value. An owner chooses it.',
+    limits: {
+      sale_minor_max: 'At most in one sale', grant_day_count_max: 'Sales of one grant a day', unsent_minor_max: 'At most at a till that is not sent', unsent_count_max: 'Sales at a till that are not sent',
+      unsent_hours_max: 'Hours that a sale may wait at a till', list_hours_max: 'Hours that a till may go on without news of what is revoked',
+    },
+    badLimit: 'Above zero, and as much as core takes; one sale may not be more than a till may hold', told: 'It is set, and tills are told.',
+    grants: 'Offline grants', grantsHint: 'What the holder’s phones may spend without a network. The cap is set aside until late journals have come in.',
+    cap: 'Cap', spent: 'Spent', goodUntil: 'Good until', setAside: 'set aside until', grantStates: { good: 'Good', revoked: 'Revoked', over: 'Over' },
+    revoke: 'Revoke', revokeText: 'Tills are told at once and take no code of it any more. What they took before they heard is booked all the same, so that the cap stays set aside for its time. This cannot be undone.',
+    doubleSpends: 'Spent too often', doubleSpendsHint: 'Codes that were spent twice, beyond what was granted, or so late that nothing was set aside. The shop is paid; the last column is what you bear.', noDoubleSpends: 'Nothing waits for you.', resolvedToo: 'Also those that are resolved',
+    why: { counter: 'The same code twice', cap: 'More than was granted', uncovered: 'Came in too late' } as Record<string, string>,
+    cost: 'You bore', holderAccount: 'Account', sale: 'Sale', resolve: 'Resolve', resolved: 'Resolved', recovered: 'taken from the account', recover: 'The account pays for it, as far as it holds it',
+    resolveText: 'Say what was found out. Without the account’s paying, it stays your loss. It is decided once; what is refunded of the sale later makes your loss good first.', borne: 'Borne by you:',
+    problems: {
+      conflict: 'It was resolved before, perhaps by your own attempt. Nothing was done now.', not_found: 'It is not there, or not yours.', forbidden: 'Your role may not do this.',
+      answered_before: 'It was done when it was first asked for, over an hour ago. Look at what there is.', idempotency_key_reused: 'This cannot be asked again: it was first asked by somebody else, or in other words. Look at what there is.',
+    } as Record<string, string>,
+  },
   problems: {
     changed_meanwhile: 'This account has changed since you looked: by somebody else, by a charge, or by your own attempt whose answer was lost. Nothing was overwritten. Reload and look again.',
     conflict: 'Another account has this number already.',

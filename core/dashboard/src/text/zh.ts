@@ -125,7 +125,7 @@ export const zh: Texts = {
   postingKinds: {
     captured: '收款', refund_reserved: '退款预留', refund_succeeded: '退款完成', refund_failed: '退款失败', refund_reopened: '退款重新预留', undone: '渠道撤回',
     fee_corrected: '手续费更正', drawer_float: '备用金', paid_in: '存入现金', paid_out: '支取现金', drawer_counted: '钱箱清点',
-    stored_value_topped_up: '储值充值', stored_value_top_up_reversed: '充值冲正', stored_value_charged: '储值消费', stored_value_returned: '退回储值', stored_value_paid_out: '储值退现', double_spent: '离线重复消费',
+    stored_value_topped_up: '储值充值', stored_value_top_up_reversed: '充值冲正', stored_value_charged: '储值消费', stored_value_returned: '退回储值', stored_value_paid_out: '储值退现', double_spent: '离线重复消费', double_spent_returned: '离线重复消费退回', loss_recovered: '账户补付损失',
     dispute_opened: '争议发起', dispute_won: '争议胜诉', dispute_lost: '争议败诉', payout_received: '渠道结算到账', payout_reversed: '渠道结算冲回',
     bill_corrected: '按对账单更正', written_off: '核销',
   },

@@ -46,6 +46,10 @@ kinds! {
     /// The account was closed.
     StoredValuePaidOut = "stored_value_paid_out";
     DoubleSpent = "double_spent";
+    /// A sale that an offline code had paid too often was given back.
+    DoubleSpentReturned = "double_spent_returned";
+    /// A person had the holder's account pay for what the issuer bore.
+    LossRecovered = "loss_recovered";
     DisputeOpened = "dispute_opened";
     DisputeWon = "dispute_won";
     DisputeLost = "dispute_lost";

@@ -137,6 +137,9 @@ pub fn drawer_counted(difference: Money) -> Result<Vec<PostingSet>, Unbalanced> 
 /// top-up       cash_in_safe     ← stored_value
 /// charge       stored_value     ← stored_value_due      channel_clearing ← merchant_payable
 /// refund       stored_value_due ← stored_value          refunds_in_transit ← channel_clearing
+/// loss         risk_loss        ← stored_value_due      (as any charge)
+/// its refund   stored_value_due ← risk_loss             (as any refund)
+/// recovered    stored_value     ← risk_loss
 /// pay-out      stored_value_due ← bank                  bank ← channel_clearing
 /// closing      stored_value     ← cash_in_safe
 /// ```
@@ -171,6 +174,18 @@ pub fn stored_value_returned(amount: Amount) -> Vec<PostingSet> {
 #[must_use]
 pub fn double_spent(amount: Amount) -> Vec<PostingSet> {
     one(Account::StoredValueDue, Account::RiskLoss, amount.money())
+}
+
+/// What the issuer bore of an offline code came back: the acceptor gave the sale back, and its loss is that much less.
+#[must_use]
+pub fn double_spent_returned(amount: Amount) -> Vec<PostingSet> {
+    one(Account::RiskLoss, Account::StoredValueDue, amount.money())
+}
+
+/// The holder's account paid for what the issuer bore.
+#[must_use]
+pub fn loss_recovered(amount: Amount) -> Vec<PostingSet> {
+    one(Account::RiskLoss, Account::StoredValue, amount.money())
 }
 
 /// A customer disputes a payment, and the channel holds the money back until that is decided.

@@ -110,6 +110,8 @@ fn every_event_has_its_postings() {
         (Kind::StoredValueReturned, "", rules::stored_value_returned(forty), "stored_value_due ← stored_value 40"),
         (Kind::StoredValuePaidOut, "", rules::stored_value_paid_out(forty), "stored_value ← cash_in_safe 40"),
         (Kind::DoubleSpent, "", rules::double_spent(forty), "risk_loss ← stored_value_due 40"),
+        (Kind::DoubleSpentReturned, "", rules::double_spent_returned(forty), "stored_value_due ← risk_loss 40"),
+        (Kind::LossRecovered, "", rules::loss_recovered(forty), "stored_value ← risk_loss 40"),
         (Kind::DisputeOpened, "", rules::dispute_opened(hundred), "disputes_held ← channel_clearing 100"),
         (Kind::DisputeWon, "", rules::dispute_won(hundred, money(0)), "channel_clearing ← disputes_held 100"),
         (

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use saoma_domain::stored_value::offline::{Granted, Over, Spending, reserve, spend};
-use saoma_domain::stored_value::{Account, Charge, ChargeRefusal, Event, Limits, MovementKind, Refusal, State, decide};
+use saoma_domain::stored_value::{
+    Account, Charge, ChargeRefusal, Event, Limits, MovementKind, Refusal, Returned, State, decide,
+};
 use saoma_protocol::{Amount, Currency};
 
 use crate::people::cny;
@@ -75,6 +77,9 @@ fn what_may_happen_to_an_account() {
         (Active, 100, none, taken_back(61, 40), "insufficient"),
         (Active, 100, none, Event::Closed { reserved_minor: 1 }, "reserved"),
         (Frozen, 1_000, LIMITS, Event::SpentOffline(cny(600)), "frozen 400"),
+        (Frozen, 100, none, Event::Recovered { amount: cny(60), reserved_minor: 40 }, "frozen 40"),
+        (Active, 100, none, Event::Recovered { amount: cny(61), reserved_minor: 40 }, "insufficient"),
+        (Closed, 0, none, Event::Recovered { amount: cny(1), reserved_minor: 0 }, "closed"),
         (Active, 5, none, Event::SpentOffline(cny(6)), "insufficient"),
         (Active, 5, none, Event::SpentOffline(usd), "currency"),
         (Closed, 0, none, Event::SpentOffline(cny(1)), "closed"),
@@ -91,33 +96,89 @@ fn what_may_happen_to_an_account() {
     assert_eq!(decide(&account(Active, 1_000, LIMITS), &charged(500, 700)), Err(Refusal::DayLimit { minor_left: 100 }));
 }
 
+fn returned(minor: i64, borne_minor: i64) -> Returned {
+    Returned { amount: cny(minor), borne_minor }
+}
+
 #[test]
 fn what_may_happen_to_a_charge() {
-    let charged = |returned_minor| Charge::Charged { amount: cny(100), returned_minor };
+    let borne = |borne_minor, returned_minor| Charge::Charged { amount: cny(100), borne_minor, returned_minor };
+    let charged = |returned_minor| borne(0, returned_minor);
     let refused = Charge::Refused { amount: cny(100), reason: "frozen".to_owned() };
     let cancelled = Charge::Cancelled { amount: cny(100) };
     for (charge, outcome) in [
         (Charge::Barred, Ok((Charge::Barred, None))),
         (refused.clone(), Ok((refused.clone(), None))),
-        (charged(0), Ok((cancelled.clone(), Some(cny(100))))),
+        (charged(0), Ok((cancelled.clone(), Some(returned(100, 0))))),
+        (borne(30, 0), Ok((cancelled.clone(), Some(returned(100, 30))))),
+        (borne(100, 0), Ok((cancelled.clone(), Some(returned(100, 100))))),
         (charged(1), Err(ChargeRefusal::PartlyReturned)),
         (cancelled.clone(), Ok((cancelled.clone(), None))),
     ] {
         assert_eq!(charge.cancel(), outcome, "{charge:?}");
     }
     for (charge, minor, outcome) in [
-        (charged(0), 100, Ok(charged(100))),
-        (charged(40), 60, Ok(charged(100))),
+        (charged(0), 100, Ok((charged(100), returned(100, 0)))),
+        (charged(40), 60, Ok((charged(100), returned(60, 0)))),
+        // The issuer's loss is made good first.
+        (borne(30, 0), 20, Ok((borne(30, 20), returned(20, 20)))),
+        (borne(30, 20), 20, Ok((borne(30, 40), returned(20, 10)))),
+        (borne(30, 40), 60, Ok((borne(30, 100), returned(60, 0)))),
+        (borne(100, 0), 100, Ok((borne(100, 100), returned(100, 100)))),
+        (borne(30, 40), 61, Err(ChargeRefusal::Exceeds { left_minor: 60 })),
         (charged(40), 61, Err(ChargeRefusal::Exceeds { left_minor: 60 })),
         (charged(100), 1, Err(ChargeRefusal::Exceeds { left_minor: 0 })),
         (Charge::Barred, 1, Err(ChargeRefusal::NotCharged)),
-        (refused, 1, Err(ChargeRefusal::NotCharged)),
-        (cancelled, 1, Err(ChargeRefusal::NotCharged)),
+        (refused.clone(), 1, Err(ChargeRefusal::NotCharged)),
+        (cancelled.clone(), 1, Err(ChargeRefusal::NotCharged)),
     ] {
         assert_eq!(charge.refund(cny(minor)), outcome, "{charge:?} {minor}");
     }
+    for (charge, minor, outcome) in [
+        (borne(30, 0), 30, Ok(borne(0, 0))),
+        (borne(30, 20), 4, Ok(borne(26, 20))),
+        (borne(30, 20), 11, Err(ChargeRefusal::Exceeds { left_minor: 10 })),
+        (borne(30, 40), 1, Err(ChargeRefusal::Exceeds { left_minor: 0 })),
+        (refused, 1, Err(ChargeRefusal::NotCharged)),
+        (cancelled, 1, Err(ChargeRefusal::NotCharged)),
+    ] {
+        assert_eq!(charge.recover(cny(minor)), outcome, "{charge:?} {minor}");
+    }
     let usd = Amount::new(1, "USD".parse().unwrap()).unwrap();
     assert_eq!(charged(0).refund(usd), Err(ChargeRefusal::Currency));
+    assert_eq!(borne(5, 0).recover(usd), Err(ChargeRefusal::Currency));
+}
+
+proptest! {
+    /// Whatever is refunded and recovered in whatever order: the issuer gets back what it bore and no more, the holder has back what
+    /// the account paid and no more, and both together what the acceptor gave back.
+    #[test]
+    fn nobody_gains_by_what_comes_back(
+        minor in 1_i64..300, borne in 0_i64..300,
+        steps in proptest::collection::vec((any::<bool>(), 1_i64..200), 0..12),
+    ) {
+        let borne = borne.min(minor);
+        let mut charge = Charge::Charged { amount: cny(minor), borne_minor: borne, returned_minor: 0 };
+        let (mut to_issuer, mut to_holder, mut recovered, mut refunded) = (0, 0, 0, 0);
+        for (is_refund, step) in steps {
+            if is_refund {
+                let Ok((after, back)) = charge.refund(cny(step)) else { continue };
+                prop_assert_eq!(back.borne_minor + back.to_holder().map_or(0, Amount::minor), step);
+                charge = after;
+                to_issuer += back.borne_minor;
+                to_holder += step - back.borne_minor;
+                refunded += step;
+            } else if let Ok(after) = charge.recover(cny(step)) {
+                charge = after;
+                recovered += step;
+            }
+            prop_assert_eq!(charge.loss_minor(), borne - to_issuer - recovered);
+            prop_assert!(charge.loss_minor() >= 0);
+            prop_assert!(to_holder <= minor - borne + recovered);
+            prop_assert_eq!(to_issuer + to_holder, refunded);
+            prop_assert!(refunded <= minor);
+        }
+    }
 }
 
 #[test]
@@ -133,6 +194,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => amount().prop_map(Event::ToppedUp),
         1 => amount().prop_map(|amount| Event::TopUpReversed { amount, reserved_minor: 0 }),
         1 => amount().prop_map(Event::SpentOffline),
+        1 => amount().prop_map(|amount| Event::Recovered { amount, reserved_minor: 0 }),
         6 => amount().prop_map(|amount| Event::Charged { amount, spent_minor: 0, reserved_minor: 0 }),
         2 => amount().prop_map(Event::Returned),
         1 => Just(Event::Frozen),
@@ -155,9 +217,10 @@ proptest! {
             let Ok(after) = decide(&at, &event) else { continue };
             sum += match event {
                 Event::ToppedUp(amount) | Event::Returned(amount) => amount.minor(),
-                Event::TopUpReversed { amount, .. } | Event::Charged { amount, .. } | Event::SpentOffline(amount) => {
-                    -amount.minor()
-                }
+                Event::TopUpReversed { amount, .. }
+                | Event::Recovered { amount, .. }
+                | Event::Charged { amount, .. }
+                | Event::SpentOffline(amount) => -amount.minor(),
                 Event::Frozen | Event::Unfrozen | Event::Closed { .. } => 0,
             };
             if let Event::Charged { amount, .. } = event {

@@ -87,6 +87,7 @@ pub async fn take_journal(
     app.metrics().journal_entries("accepted", outcome.accepted);
     app.metrics().journal_entries("held", outcome.held);
     if !(outcome.sales.is_empty() && outcome.refunds.is_empty()) {
+        app.wake_outbox();
         app.news_of(scope.tenant());
     }
     for rejected in outcome.ack.verdicts.iter().filter(|verdict| verdict.verdict == Verdict::Rejected) {
@@ -178,13 +179,18 @@ const fn cash_refund(id: RefundId, amount: Amount) -> Refund {
     Refund { id, kind: RefundKind::Refund, amount, state: refund::State::Succeeded }
 }
 
-/// What is for a person to look at in cash that is booked all the same, since it lies in the drawer: its lines say something else.
+/// What is for a person to look at in what is booked all the same, since it lies in the drawer or the holder has paid it: its lines
+/// say something else.
 fn lines_differ(record: &Record) -> Option<String> {
-    let Record::CashSale { amount, goods, split, .. } = record else { return None };
+    let (what, amount, goods, split) = match record {
+        Record::CashSale { amount, goods, split, .. } => ("cash", amount, goods, split.as_ref()),
+        Record::OfflineSale { amount, goods, .. } => ("offline code", amount, goods, None),
+        _ => return None,
+    };
     // What is sold in parts comes to the total of all of them.
-    let whole = split.as_ref().and_then(|part| pricing::check_amount(&part.goods, part.total.minor()).err());
+    let whole = split.and_then(|part| pricing::check_amount(&part.goods, part.total.minor()).err());
     let why = pricing::check_amount(goods, amount.minor()).err().or(whole)?;
-    Some(format!("the cash is booked as {amount}, but what was sold does not fit it: {why}"))
+    Some(format!("the {what} is booked as {amount}, but what was sold does not fit it: {why}"))
 }
 
 /// Books what the entry says of what was sold at the till itself, and of cash that was given back. `None` for other entries:
@@ -206,7 +212,13 @@ fn book_entry(
             if let Booking::Book { after, postings, .. } = &booking {
                 let of = (sale.payment, sale.counter, sale.amount, sale.at);
                 let order = order_of(source, store, of, (goods, cashier, split.as_ref()));
-                let sold = Sold { channel: CASH.to_owned(), channel_account: None, fee_plan: None };
+                let sold = Sold {
+                    channel: CASH.to_owned(),
+                    channel_account: None,
+                    channel_reference: None,
+                    fee_plan: None,
+                    at: order.created_at,
+                };
                 insert_sale(tx, scope, source, order, after, postings, sold)?;
             }
             Ok(Some(booking))
@@ -282,8 +294,11 @@ fn order_of(
 struct Sold {
     channel: String,
     channel_account: Option<ChannelAccountId>,
+    channel_reference: Option<String>,
     /// The version of the account's fee plan.
     fee_plan: Option<u64>,
+    /// When it was paid.
+    at: Millis,
 }
 
 fn insert_sale(
@@ -304,7 +319,7 @@ fn insert_sale(
         terminal: Some(source.terminal),
         channel: sold.channel,
         channel_account: sold.channel_account,
-        channel_reference: None,
+        channel_reference: sold.channel_reference,
         payer_hint: None,
         fee_plan: sold.fee_plan,
         close_asked_at: None,
@@ -316,12 +331,12 @@ fn insert_sale(
     };
     payments::insert_new(tx, scope, &stored)?;
     write_event(tx, scope, source, &stored, None, kind::SUCCEEDED)?;
-    let (id, at) = (stored.payment.id, order.created_at);
+    let id = stored.payment.id;
     let movement = Movement {
         subject: Subject::Payment(id),
         kind: Kind::Captured,
         channel_account: sold.channel_account,
-        at,
+        at: sold.at,
         booked_at: source.now,
     };
     ledger::post(tx, scope, &movement, postings)?;

@@ -374,6 +374,8 @@ impl From<StoredValueError> for Problem {
             StoredValueError::Store(error) => error.into(),
             StoredValueError::Secrets(error) => error.into(),
             StoredValueError::OfflineOff => Self::new(OFFLINE_OFF, said),
+            StoredValueError::NoGrant => Self::new(NOT_FOUND, said),
+            StoredValueError::Resolved => Self::new(CONFLICT, said),
             StoredValueError::Refused(refusal) => match refusal {
                 Refusal::Closed => Self::new(ACCOUNT_CLOSED, said),
                 Refusal::Frozen => Self::new(ACCOUNT_FROZEN, said),

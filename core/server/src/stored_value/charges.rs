@@ -1,6 +1,6 @@
 //! For those who accept stored value: a charge by its number, and all that can become of it.
 
-use saoma_domain::stored_value::{Charge, Event, MovementKind, decide};
+use saoma_domain::stored_value::{Charge, Event, MovementKind, Returned, decide};
 use saoma_protocol::{Amount, StoredValueAccountId};
 use saoma_store::{
     StoreError, TenantScope, Tx, ledger,
@@ -8,7 +8,7 @@ use saoma_store::{
         self,
         charges::{self, StoredCharge},
         codes,
-        movements::{self, Movement, Numbered},
+        movements::{self, Movement, NewMovement, Numbered},
         offline::grants,
     },
 };
@@ -94,7 +94,7 @@ fn take(
             let numbered = numbered(stored, &stored.number);
             let told = deed.movement(tx, scope, MovementKind::Charged, Some(numbered), None)?;
             let movement = movements::record(tx, scope, &mut of, after, told)?;
-            stored.charge = Charge::Charged { amount, returned_minor: 0 };
+            stored.charge = Charge::Charged { amount, borne_minor: 0, returned_minor: 0 };
             stored.movement = Some(movement.told.id);
         }
     }
@@ -117,7 +117,7 @@ pub fn charge_of(
 /// Undoes a charge whole. A number that has not come yet is barred by it: the charge that comes later takes nothing.
 ///
 /// # Errors
-/// `PartlyReturned`; `Closed` if the holder's account was closed since.
+/// `PartlyReturned`; `Closed` if the holder's account was closed since, and has something back.
 pub fn cancel(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
@@ -141,15 +141,15 @@ pub fn cancel(
         return Ok(barred);
     };
     let (charge, returned) = stored.charge.cancel()?;
-    if let Some(amount) = returned {
-        back(tx, scope, deed, &stored, (MovementKind::ChargeCancelled, number), amount, None)?;
+    if let Some(returned) = returned {
+        back(tx, scope, deed, &stored, (MovementKind::ChargeCancelled, number), returned, None)?;
         (stored.charge, stored.updated_at) = (charge, deed.at);
         charges::save(tx, scope, &stored)?;
     }
     Ok(stored)
 }
 
-/// Gives back part or all of a charge, once under this number of the refund.
+/// Gives back part or all of a charge, once under this number of the refund: what the issuer bore of it first, then the account's.
 ///
 /// # Errors
 /// `UnknownCharge`; `RefundDiffers` if the number was another refund's; as the domain decides.
@@ -168,8 +168,8 @@ pub fn give_back(
         return if is_same && known.amount()? == amount { Ok(known) } else { Err(StoredValueError::RefundDiffers) };
     }
     let mut stored = charge_of(tx, scope, acceptor, number)?;
-    let charge = stored.charge.refund(amount)?;
-    let moved = back(tx, scope, deed, &stored, (MovementKind::Refunded, refund_number), amount, reason)?;
+    let (charge, returned) = stored.charge.refund(amount)?;
+    let moved = back(tx, scope, deed, &stored, (MovementKind::Refunded, refund_number), returned, reason)?;
     (stored.charge, stored.updated_at) = (charge, deed.at);
     charges::save(tx, scope, &stored)?;
     Ok(moved)
@@ -195,13 +195,17 @@ fn back(
     deed: &Deed,
     charge: &StoredCharge,
     (kind, number): (MovementKind, &str),
-    amount: Amount,
+    returned: Returned,
     reason: Option<String>,
 ) -> Result<Movement, StoredValueError> {
     let account = charge.account.ok_or(StoredValueError::UnknownCharge)?;
     let mut stored = stored_value::load(tx, scope, account)?;
-    let after = decide(&stored.account, &Event::Returned(amount))?;
+    let after = match returned.to_holder() {
+        Some(amount) => decide(&stored.account, &Event::Returned(amount))?,
+        None => stored.account,
+    };
     let told = deed.movement(tx, scope, kind, Some(numbered(charge, number)), reason)?;
+    let told = NewMovement { borne_minor: returned.borne_minor, ..told };
     Ok(movements::record(tx, scope, &mut stored, after, told)?)
 }
 

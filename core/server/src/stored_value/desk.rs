@@ -11,7 +11,7 @@ use saoma_store::{
     },
 };
 
-use super::{Deed, StoredValueError};
+use super::{Deed, StoredValueError, offline};
 
 /// A holder pays cash in.
 ///
@@ -58,7 +58,7 @@ pub fn reverse(
 }
 
 /// Freezes the account, or releases it. Every code of it that is out there is dead from here on, those of offline grants as soon as
-/// terminals hear of it.
+/// terminals hear of it, which they do at once if they have a network.
 ///
 /// # Errors
 /// `NotFound`, and as the domain decides.
@@ -73,7 +73,7 @@ pub fn change_state(
     let mut stored = stored_value::load(tx, scope, account)?;
     (stored.account, stored.updated_at) = (decide(&stored.account, &event)?, now);
     codes::kill(tx, scope, account)?;
-    grants::revoke(tx, scope, account, now)?;
+    offline::revoke_all(tx, scope, account, now)?;
     stored_value::save(tx, scope, &mut stored)?;
     Ok(stored)
 }
@@ -93,7 +93,7 @@ pub fn close(
     let mut stored = stored_value::load(tx, scope, account)?;
     let reserved_minor = grants::reserved_minor(tx, scope, account, deed.at)?;
     let after = decide(&stored.account, &Event::Closed { reserved_minor })?;
-    grants::revoke(tx, scope, account, deed.at)?;
+    offline::revoke_all(tx, scope, account, deed.at)?;
     codes::kill(tx, scope, account)?;
     if stored.account.balance_minor > 0 {
         let told = deed.movement(tx, scope, MovementKind::PaidOut, None, Some(reason))?;

@@ -1,45 +1,70 @@
 //! Offline codes at the issuer: what a holder's phone is granted, and what becomes of a code that a terminal took.
 //!
 //! A grant sets its cap aside, so that what is honestly spent can always be paid; it stays set aside for [`GRACE_MS`] after the
-//! grant's end, since journals come late. What is spent beyond it the issuer bears: the shop is owed the whole amount.
+//! grant's end, since journals come late, and also after it was revoked, since terminals may not have heard. What is spent beyond it
+//! the issuer bears: the shop gave its goods for a code that was good where it was shown, so it is owed the whole amount.
+//!
+//! Who pays, and to whom it comes back ([`taken`], [`charges`](super)):
+//!
+//! | what comes in | the account | the issuer | the payment |
+//! |---|---|---|---|
+//! | a code within its grant, also after a freeze or a revocation | all | | succeeded |
+//! | the same counter again, at any terminal, whatever the order: the one told first counts | | all | succeeded |
+//! | beyond the grant's cap | what was left of it | the rest | succeeded |
+//! | after the grace | what is free of other grants | the rest | succeeded |
+//! | after the account was closed | | all | succeeded |
+//! | not signed, too old, of another tenant's issuer, of an unknown grant, over one code's cap, in another currency, a number that was asked online | | | held for a person |
+//!
+//! Whatever a person later refunds or voids goes through the payment's channel account, as if the code had been scanned online: the
+//! issuer knows a charge of the whole amount under the payment's number. What comes back makes the issuer's loss good first; only what
+//! is more is the holder's. So neither phone nor thief gains by returning goods, and a closed account stands in the way of a refund
+//! only as far as it is owed something.
+//!
+//! The payment is one of the channel account that the policy names when the sale comes in, also if that is disabled or the policy is
+//! switched off by then. Its fee is that account's. It is bound to the package that the rollouts give its merchant at that moment
+//! (`plugin_rollouts::choice_for`), whether or not this node could load it: no package began it, and that one answers for it from
+//! then on. It counts as paid when the issuer booked it, not when the terminal sold: so it stands on the issuer's bill of the same
+//! day, and may be voided on that day; its order keeps the time of the sale. The bill has one line with the whole amount, whoever
+//! paid it: the acceptor does not see, and need not know, that a code was spent twice.
+//!
+//! Payment, charge, movement, loss and spend are one transaction in the tenant's turn at the books: two terminals, or two nodes, come
+//! one after the other, and after a crash the terminal sends again what is not there. Who spent twice or too much is frozen. A person
+//! looks at each loss ([`loss`]) and leaves it, or has the account pay for it.
+//!
+//! Not offered: a void without a network (the sale goes to core first), and grants of another tenant's issuer: the acceptor and the
+//! issuer are one merchant.
+
+mod loss;
+mod taken;
+
+pub use loss::resolve;
+pub use taken::{Doubt, Taken, check, movement_of, settle};
 
 use ring::{rand::SystemRandom, signature::Ed25519KeyPair};
-use saoma_domain::{
-    ledger::{Kind, rules},
-    stored_value::{
-        Charge, Event, MovementKind, State, decide,
-        offline::{Granted, Spending, reserve, spend},
-    },
-};
+use saoma_domain::stored_value::offline::reserve;
 use saoma_protocol::{
-    Amount, Millis, PaymentId, StoredValueAccountId, StoredValueMovementId, TerminalId,
-    code::offline::{Code, Grant, Issuer, KeyId, SignedGrant, Token, public_key},
+    Amount, Millis, StoredValueAccountId,
+    code::offline::{Grant, Issuer, KeyId, SignedGrant, Token, public_key},
+    message::PushBody,
 };
 use saoma_store::{
-    StoreError, TenantScope, Tx, audit,
-    ledger::{self, Booking, Subject},
+    StoreError, TenantScope, Tx, ledger,
+    outbox::{self, NewMessage},
     sealed::Place,
     stored_value::{
         self,
-        charges::{self, StoredCharge},
-        codes,
-        movements::{self, Numbered},
         offline::{
-            Policy,
             grants::{self, StoredGrant},
             issuers::{self, StoredIssuer},
             policy,
-            spends::{self, Spend},
         },
     },
+    terminals,
 };
 use zeroize::Zeroizing;
 
-use super::{Deed, StoredValueError};
-use crate::{
-    secrets::{SecretsError, Vault},
-    webhooks::tell_double_spent,
-};
+use super::StoredValueError;
+use crate::secrets::{SecretsError, Vault};
 
 const HOUR_MS: i64 = 3_600_000;
 /// Longest life of a grant, in hours.
@@ -148,150 +173,60 @@ fn signing_key(
         created_at: now,
     };
     issuers::add(tx, scope, &stored)?;
+    // No code of it is taken where it is not known.
+    announce(tx, scope, now)?;
     Ok((id, pair))
 }
 
-/// A code that a terminal took.
-#[derive(Clone, Copy, Debug)]
-pub struct Taken<'a> {
-    pub code: &'a Code,
-    pub payment: PaymentId,
-    pub amount: Amount,
-    pub terminal: TerminalId,
-    /// By the terminal's clock, as far as that is believed.
-    pub at: Millis,
-}
-
-/// Why a code that a terminal took is for a person. Nothing was written.
-#[derive(Debug, thiserror::Error)]
-pub enum Doubt {
-    #[error("{0}")]
-    Held(String),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// What core knows to be right of a code: its policy and its grant.
+/// Revokes one grant: terminals that hear of it take no code of it. What was taken before is booked all the same.
 ///
 /// # Errors
-/// `Held` for a code that a terminal should not have taken, with what is wrong.
-pub fn check(tx: &mut Tx<'_>, scope: &TenantScope, taken: &Taken<'_>) -> Result<(Policy, StoredGrant), Doubt> {
-    let held = |why: String| Err(Doubt::Held(why));
-    let Some(policy) = policy(tx, scope)? else {
-        return held("an offline code was taken, and this merchant has no policy for them".to_owned());
-    };
-    let issuers = issuers::list(tx, scope, taken.at)?;
-    if let Err(error) = taken.code.verify(&issuers, taken.at) {
-        let forged = if error.is_forged() { "forged: " } else { "" };
-        return held(format!("{forged}{error}"));
-    }
-    let grant = match grants::load(tx, scope, taken.code.grant().token) {
-        Ok(grant) => grant,
-        Err(StoreError::NotFound { .. }) => return held("the code's grant is signed, and not known here".to_owned()),
-        Err(error) => return Err(error.into()),
-    };
-    if taken.amount.currency() != grant.cap.currency() {
-        return held(format!("{} was taken with a code in {}", taken.amount, grant.cap.currency()));
-    }
-    if taken.amount.minor() > grant.cap_single_minor {
-        return held(format!(
-            "{} is more than one code allows, {} in minor units",
-            taken.amount, grant.cap_single_minor
-        ));
-    }
-    if charges::find(tx, scope, &policy.acceptor, &taken.payment.to_string())?.is_some() {
-        return held(format!("{} was asked for online as well", taken.payment));
-    }
-    Ok((policy, grant))
-}
-
-/// Books at the issuer's what was taken: the account pays what was granted, the issuer what was too much, and who spends twice is
-/// frozen. Once for a payment.
-///
-/// # Errors
-/// Of the store; `Conflict` if the payment has a code already.
-pub fn settle(
+/// `NotFound`, `NoGrant` if it is another account's.
+pub fn revoke(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    taken: &Taken<'_>,
-    (policy, grant): (&Policy, &StoredGrant),
+    account: StoredValueAccountId,
+    token: Token,
     now: Millis,
-) -> Result<Spend, StoreError> {
-    let counter = taken.code.counter;
-    let mut held = stored_value::load(tx, scope, grant.account)?;
-    let reserved_minor = grants::reserved_minor(tx, scope, grant.account, now)?;
-    let granted = Granted {
-        cap_minor: grant.cap.minor(),
-        spent_minor: grant.spent_minor,
-        reserved_minor: grant.reserved_minor(now),
-        is_counter_spent: spends::is_spent(tx, scope, grant.token, counter)?,
-    };
-    let Spending { covered_minor, risk_minor, over } = spend(&held.account, reserved_minor, &granted, taken.amount);
-    // The movement has the payment's number, as its order has.
-    let id = StoredValueMovementId::from_bytes(*taken.payment.as_bytes());
-    let deed = Deed { id, actor: taken.terminal.to_string(), at: now };
-    let (number, day) = (taken.payment.to_string(), deed.day(tx, scope)?);
-    if let Ok(covered) = Amount::new(covered_minor, taken.amount.currency()) {
-        let internal = |refusal: saoma_domain::stored_value::Refusal| StoreError::Internal { why: refusal.to_string() };
-        let after = decide(&held.account, &Event::SpentOffline(covered)).map_err(internal)?;
-        let numbered =
-            Numbered { acceptor: policy.acceptor.clone(), number: number.clone(), charge_number: number.clone() };
-        let told = deed.movement(tx, scope, MovementKind::Charged, Some(numbered), None)?;
-        movements::record(tx, scope, &mut held, after, told)?;
-        let charge = StoredCharge {
-            acceptor: policy.acceptor.clone(),
-            number: number.clone(),
-            account: Some(grant.account),
-            charge: Charge::Charged { amount: covered, returned_minor: 0 },
-            movement: Some(id),
-            day,
-            created_at: now,
-            updated_at: now,
-        };
-        charges::insert(tx, scope, &charge)?;
-        grants::spend(tx, scope, grant.token, covered_minor)?;
+) -> Result<StoredGrant, StoredValueError> {
+    ledger::take_turn(tx, scope)?;
+    let grant = grants::load(tx, scope, token)?;
+    if grant.account != account {
+        return Err(StoredValueError::NoGrant);
     }
-    if let Ok(risk) = Amount::new(risk_minor, taken.amount.currency()) {
-        let subject = Subject::Other(format!("offline/{number}"));
-        let booking = Booking { subject, kind: Kind::DoubleSpent, channel_account: None, at: taken.at, booked_at: now };
-        ledger::post(tx, scope, &booking, &rules::double_spent(risk))?;
+    if grant.revoked_at.is_none() {
+        grants::revoke_one(tx, scope, token, now)?;
+        announce(tx, scope, now)?;
     }
-    let spend = Spend {
-        payment: taken.payment,
-        grant: grant.token,
-        account: grant.account,
-        terminal: taken.terminal,
-        counter,
-        amount: taken.amount,
-        covered_minor,
-        over,
-        sold_at: taken.at,
-        at: now,
-    };
-    spends::insert(tx, scope, &spend)?;
-    if over.is_some_and(saoma_domain::stored_value::offline::Over::is_double_spent) {
-        freeze(tx, scope, &mut held, now)?;
-        let detail = serde_json::json!({ "payment": spend.payment, "grant": spend.grant.to_string(),
-            "counter": counter, "why": over.map(saoma_domain::stored_value::offline::Over::text), "risk_minor": risk_minor });
-        let entry = audit::NewEntry::new(&deed.actor, "stored_value.double_spent", &spend.account, &detail, now);
-        audit::append(tx, scope, &entry)?;
-        tell_double_spent(tx, scope, &spend, now)?;
-    }
-    Ok(spend)
+    Ok(grants::load(tx, scope, token)?)
 }
 
-/// Whoever has the phone spends nothing more.
-fn freeze(
+/// Revokes all grants of an account.
+///
+/// # Errors
+/// Of the store.
+pub fn revoke_all(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    held: &mut stored_value::StoredAccount,
+    account: StoredValueAccountId,
     now: Millis,
 ) -> Result<(), StoreError> {
-    grants::revoke(tx, scope, held.id, now)?;
-    codes::kill(tx, scope, held.id)?;
-    if held.account.state == State::Active {
-        (held.account.state, held.updated_at) = (State::Frozen, now);
-        stored_value::save(tx, scope, held)?;
+    if grants::revoke(tx, scope, account, now)? { announce(tx, scope, now) } else { Ok(()) }
+}
+
+/// Every terminal is to fetch its list. A push for each change, however many wait: a terminal may have taken the one that waits,
+/// fetched what was before, and not said so yet.
+///
+/// # Errors
+/// Of the store.
+pub fn announce(tx: &mut Tx<'_>, scope: &TenantScope, now: Millis) -> Result<(), StoreError> {
+    let payload = serde_json::to_string(&PushBody::OfflineListChanged);
+    let payload = payload.map_err(|error| StoreError::Internal { why: error.to_string() })?;
+    for terminal in terminals::list(tx, scope, None)? {
+        if terminal.enrolled_at.is_some() && terminal.revoked_at.is_none() {
+            let (terminal, payload) = (Some(terminal.id), payload.clone());
+            outbox::append(tx, scope, &NewMessage { kind: outbox::Kind::Push, terminal, payload, created_at: now })?;
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use saoma_domain::stored_value::offline::Over;
 use saoma_protocol::{Amount, Millis, Money, PaymentId, StoredValueAccountId, TerminalId};
-use saoma_store::stored_value::offline::spends::Spend;
+use saoma_store::stored_value::offline::spends::{Excess, Resolution, Spend};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,6 +25,31 @@ pub struct DoubleSpendView {
     /// By the terminal's clock.
     sold_at: Millis,
     at: Millis,
+    /// What a person decided about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolution: Option<DoubleSpendResolution>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DoubleSpendResolution {
+    /// Taken from the account for what the issuer bore.
+    recovered_minor: i64,
+    reason: String,
+    by: String,
+    at: Millis,
+}
+
+impl From<Resolution> for DoubleSpendResolution {
+    fn from(resolution: Resolution) -> Self {
+        let Resolution { recovered_minor, reason, made_by: by, at } = resolution;
+        Self { recovered_minor, reason, by, at }
+    }
+}
+
+impl From<Excess> for DoubleSpendView {
+    fn from((spend, resolution): Excess) -> Self {
+        Self { resolution: resolution.map(Into::into), ..spend.into() }
+    }
 }
 
 impl From<Spend> for DoubleSpendView {
@@ -40,6 +65,7 @@ impl From<Spend> for DoubleSpendView {
             why: spend.over.map_or("", Over::text),
             sold_at: spend.sold_at,
             at: spend.at,
+            resolution: None,
         }
     }
 }

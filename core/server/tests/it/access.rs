@@ -55,6 +55,7 @@ const OF_ONESELF: &[&str] = &[
     "stores_list",
     "terminal_cashiers",
     "terminal_goods",
+    "terminal_offline_list",
     "terminal_profile",
     "terminal_pushes",
     "terminal_show_books",
@@ -118,6 +119,7 @@ impl Ids {
     fn of_nothing(&self) -> Self {
         let of_nothing = |name, id: &str| match name {
             "package" => "0".repeat(64),
+            "offline_grant" => "0".repeat(16),
             _ => format!("{}_{}", &id[..3], "q".repeat(25) + "a"),
         };
         Self(self.0.iter().map(|(name, id)| (*name, of_nothing(*name, id))).collect())
@@ -271,7 +273,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         json!({ "name": format!("{OURS} tea"), "price": { "minor": 1, "currency": "CNY" }, "tax_rate": tax_rate });
     let goods: Value = owner.post("/v1/goods").json(&goods).await.json(201);
     let goods = text(&goods, "/id").to_owned();
-    offline_codes(owner, &merchant.account).await;
+    let grant = offline_codes(owner, &merchant.account, &held).await;
     let static_code = json!({ "store": merchant.store, "label": format!("{OURS} gate"), "max_minor": 50_000 });
     let static_code: Value = owner.post("/v1/static-codes").json(&static_code).await.json(201);
     Ids(BTreeMap::from([
@@ -280,6 +282,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("plugin", "jadebox".to_owned()),
         ("payment", number),
         ("stored_value_account", held),
+        ("offline_grant", grant),
         ("movement", top_up),
         // Who accepts it has a name of its own, and a number that nothing has come under.
         ("acceptor", format!("sto_{}a", "7".repeat(25))),
@@ -312,10 +315,11 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     ]))
 }
 
-/// Lets terminals take offline codes, without which none is granted.
-async fn offline_codes(owner: &Door, account: &str) {
-    let asked = crate::access_bodies::offline_policy(account);
+/// Lets terminals take offline codes, without which none is granted; a grant of the account's.
+async fn offline_codes(owner: &Door, channel_account: &str, account: &str) -> String {
+    let asked = crate::access_bodies::offline_policy(channel_account);
     let _: Value = owner.ask("PUT", "/v1/stored-value/offline-policy").json(&asked).await.json(200);
+    crate::offline_world::Phone::granted(owner, account, 3, 10).await.token
 }
 
 /// An account of stored value, and a top-up of it.

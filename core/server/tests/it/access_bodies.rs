@@ -91,6 +91,7 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
             "device_key": "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1",
             "cap": { "minor": 100, "currency": "CNY" },
         }),
+        "ResolveDoubleSpend" => json!({ "reason": "asked for", "recover": true }),
         "StoredValueReason" => json!({ "reason": "asked for" }),
         "NewStoredValueCode" | "CancelStoredValueCharge" => json!({}),
         "ChargeStoredValue" => json!({ "amount": { "minor": 100, "currency": "CNY" }, "code": "SV1:NOBODYS" }),

@@ -2,147 +2,17 @@
 
 use ring::signature::Ed25519KeyPair;
 use saoma_protocol::{
-    Amount, Currency, Millis, PaymentId, Sequence,
-    api::OfflineList,
-    code::offline::{Code, Grant, Issuer, KeyId, SignedGrant, Token, public_key},
-    journal::{Entry, GENESIS, Record},
-    message::{JournalAck, JournalBatch},
+    Amount,
+    code::offline::{Code, Grant, KeyId, Token, public_key},
 };
 use serde_json::{Value, json};
 
 use crate::{
     access_bodies,
-    door::Door,
+    offline_world::{Canteen, Journal, Phone, cny, grants, now, nudges, seconds},
     receiver::Receiver,
-    town::{Merchant, Till, Town, text},
+    town::{charge, text},
 };
-
-fn now() -> Millis {
-    saoma_channels::Clock::now(&saoma_channels::SystemClock)
-}
-
-fn seconds(at: Millis) -> u32 {
-    u32::try_from(at.0 / 1000).unwrap()
-}
-
-/// A holder's phone with a grant.
-struct Phone {
-    key: Ed25519KeyPair,
-    signed: SignedGrant,
-    token: String,
-}
-
-impl Phone {
-    /// Asks for a grant of so much for a phone with this seed.
-    async fn granted(owner: &Door, account: &str, seed: u8, cap: i64) -> Self {
-        let key = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
-        let asked = json!({ "device_key": hex::encode(public_key(&key)), "cap": cny(cap) });
-        let made: Value = owner.post(&grants(account)).key(&format!("grant-{seed}")).json(&asked).await.json(201);
-        // As a phone does: what it was given begins each of its codes, and a code of it is read back whole.
-        let bytes = hex::decode(text(&made, "/signed")).unwrap();
-        let code = Code::read(&[bytes.as_slice(), &[0; 72]].concat()).unwrap();
-        Self { key, signed: code.signed, token: text(&made, "/grant/token").to_owned() }
-    }
-
-    fn code(&self, counter: u32) -> String {
-        self.signed.code(&self.key, counter, seconds(now())).text()
-    }
-}
-
-fn cny(minor: i64) -> Value {
-    json!({ "minor": minor, "currency": "CNY" })
-}
-
-fn grants(account: &str) -> String {
-    format!("/v1/stored-value/accounts/{account}/offline-grants")
-}
-
-/// A terminal's journal.
-struct Journal<'a> {
-    till: &'a Till,
-    merchant: &'a Merchant,
-    entries: Vec<Entry>,
-}
-
-impl<'a> Journal<'a> {
-    const fn of(till: &'a Till, merchant: &'a Merchant) -> Self {
-        Self { till, merchant, entries: Vec::new() }
-    }
-
-    /// Takes an offline code, as a terminal without a network does.
-    fn sells(&mut self, minor: i64, code: &str) -> String {
-        let counter = self.entries.len() as u64 + 1;
-        let payment = self.till.number(self.merchant, counter);
-        let record = Record::OfflineSale {
-            payment: payment.parse::<PaymentId>().unwrap(),
-            counter: Sequence(counter),
-            amount: Amount::new(minor, Currency::CNY).unwrap(),
-            code: code.to_owned(),
-            goods: Vec::new(),
-            cashier: "Li".to_owned(),
-        };
-        let before = self.entries.last().map_or(GENESIS, Entry::hash);
-        self.entries.push(Entry::new(Sequence(counter), now(), before, record).unwrap());
-        payment
-    }
-
-    /// Sends all of it; why entries are held.
-    async fn syncs(&self) -> Vec<String> {
-        let batch = JournalBatch { entries: self.entries.clone() };
-        let ack: JournalAck = self.till.door.post("/v1/terminal/journal").json(&batch).await.json(200);
-        assert_eq!(ack.through, Sequence(self.entries.len() as u64));
-        ack.verdicts.into_iter().map(|verdict| verdict.why).collect()
-    }
-}
-
-/// A canteen whose terminals take offline codes, and a holder with money in it.
-struct Canteen {
-    town: Town,
-    merchant: Merchant,
-    account: String,
-}
-
-impl Canteen {
-    async fn open(minor: i64) -> Self {
-        let town = Town::found().await;
-        let merchant = town.merchant("jade").await;
-        let asked = json!({ "holder": "Mei" });
-        let opened: Value = merchant.owner.post("/v1/stored-value/accounts").json(&asked).await.json(201);
-        let account = text(&opened, "/id").to_owned();
-        let top_ups = format!("/v1/stored-value/accounts/{account}/top-ups");
-        let _: Value = merchant.owner.post(&top_ups).json(&json!({ "amount": cny(minor) })).await.json(201);
-        Self { town, merchant, account }
-    }
-
-    async fn takes_offline_codes(&self) {
-        let policy = access_bodies::offline_policy(&self.merchant.account);
-        let _: Value = self.merchant.owner.ask("PUT", "/v1/stored-value/offline-policy").json(&policy).await.json(200);
-    }
-
-    async fn shown(&self) -> (String, i64) {
-        let shown: Value =
-            self.merchant.owner.get(&format!("/v1/stored-value/accounts/{}", self.account)).await.json(200);
-        (text(&shown, "/state").to_owned(), shown["balance"]["minor"].as_i64().unwrap())
-    }
-
-    /// What holders have, what the canteen owes those who accepted it, and what it bears itself.
-    async fn books(&self) -> [i64; 3] {
-        self.merchant.books_balance().await;
-        let checked = self.town.saoma(&["ledger", "check"]).output().unwrap();
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
-        let query = |account| {
-            format!(
-                "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS TEXT) AS text FROM postings WHERE account = '{account}'"
-            )
-        };
-        ["stored_value", "stored_value_due", "risk_loss"]
-            .map(|account| self.town.column(&query(account))[0].parse().unwrap())
-    }
-
-    async fn list(&self, till: &Till) -> OfflineList {
-        till.door.get("/v1/terminal/offline-list").await.json(200)
-    }
-}
 
 #[actix_web::test]
 async fn granted_sold_offline_and_told_later() {
@@ -178,12 +48,17 @@ async fn granted_sold_offline_and_told_later() {
     journal.sells(1_500, &phone.code(2));
     assert_eq!(journal.syncs().await, [""; 0]);
     assert_eq!(journal.syncs().await, [""; 0], "again, it is booked once");
-    let shown: Value = owner.get(&format!("/v1/payments/{sold}")).await.json(200);
+    // The till's clock is some seconds ahead of core's, and the phone's of the till's: all of them as far as they may be.
+    journal.ahead_ms = 5_000;
+    let ahead = phone.signed.code(&phone.key, 3, seconds(now().plus(12_000))).text();
+    journal.sells(500, &ahead);
+    assert_eq!(journal.syncs().await, [""; 0]);
+    let shown = canteen.payment(&sold).await;
     assert_eq!((&shown["state"], &shown["channel_account"]), (&json!("succeeded"), &json!(canteen.merchant.account)));
-    assert_eq!(canteen.shown().await, ("active".to_owned(), 6_000));
-    assert_eq!(canteen.books().await, [-6_000, -4_000, 0]);
+    assert_eq!(canteen.shown().await, ("active".to_owned(), 5_500));
+    assert_eq!(canteen.books().await, [-5_500, -4_500, 0]);
     let granted: Value = owner.get(&grants(&canteen.account)).await.json(200);
-    assert_eq!(granted["items"][0]["spent"]["minor"], 4_000);
+    assert_eq!(granted["items"][0]["spent"]["minor"], 4_500);
     let none: Value = owner.get("/v1/stored-value/double-spends").await.json(200);
     assert_eq!(none["items"], json!([]));
     // The key lies sealed: no row shows it, nor does the log of what was done.
@@ -232,9 +107,25 @@ async fn a_lost_phone_is_on_every_terminals_list() {
     let phone = Phone::granted(owner, &canteen.account, 3, 500).await;
     let till = canteen.town.till(&canteen.merchant).await;
     assert_eq!(canteen.list(&till).await.denied, [""; 0]);
-    let freeze = format!("/v1/stored-value/accounts/{}/freeze", canteen.account);
+    let told = nudges(&till).await;
+    // One phone of two is sold: its grant is revoked, by whoever is at the desk, and the other pays on.
+    let other = Phone::granted(owner, &canteen.account, 4, 300).await;
+    let cashier = canteen.town.person(&canteen.merchant, "cashier").await;
+    let revoke = format!("{}/{}/revoke", grants(&canteen.account), other.token);
+    for key in ["k1", "k1", "k2"] {
+        let revoked: Value = cashier.post(&revoke).key(key).json(&json!({ "reason": "sold" })).await.json(200);
+        assert!(revoked["revoked_at"].is_i64(), "{revoked}");
+    }
+    assert_eq!(canteen.list(&till).await.denied, [other.token.clone()]);
+    assert_eq!(nudges(&till).await, told + 1, "once, and not for what changes nothing");
+    let elsewhere = format!("{}/{}/revoke", grants(&canteen.account), "0".repeat(16));
+    assert_eq!(cashier.post(&elsewhere).json(&json!({ "reason": "sold" })).await.status, 404);
+    let freeze = canteen.path("/freeze");
     let _: Value = owner.post(&freeze).json(&json!({ "reason": "lost on the bus" })).await.json(200);
-    assert_eq!(canteen.list(&till).await.denied, [phone.token.clone()]);
+    let mut denied = [phone.token.clone(), other.token];
+    denied.sort();
+    assert_eq!(canteen.list(&till).await.denied, denied);
+    assert_eq!(nudges(&till).await, told + 2);
     let asked = json!({ "device_key": hex::encode(phone.signed.grant.device_key), "cap": cny(1) });
     let refused = owner.post(&grants(&canteen.account)).key("again").json(&asked).await;
     assert_eq!(refused.refusal(), (409, "account_frozen".to_owned()));
@@ -254,10 +145,28 @@ async fn what_no_terminal_should_have_taken_waits_for_a_person() {
     let of_nobody = Grant { issuer: KeyId::of(&public_key(&stranger)), token: Token([7; 8]), ..phone.signed.grant };
     let of_nobody = of_nobody.sign(&stranger).code(&phone.key, 1, created).text();
     let old = phone.signed.code(&phone.key, 1, created - 600).text();
+    // Another merchant's stored value, as good as it is there.
+    let rust = canteen.town.merchant("rust").await;
+    let policy = access_bodies::offline_policy(&rust.account);
+    let _: Value = rust.owner.ask("PUT", "/v1/stored-value/offline-policy").json(&policy).await.json(200);
+    let opened: Value = rust.owner.post("/v1/stored-value/accounts").json(&json!({ "holder": "Li" })).await.json(201);
+    let theirs = text(&opened, "/id");
+    let top_up = json!({ "amount": cny(500) });
+    let _: Value =
+        rust.owner.post(&format!("/v1/stored-value/accounts/{theirs}/top-ups")).json(&top_up).await.json(201);
+    let elsewhere = Phone::granted(&rust.owner, theirs, 5, 500).await;
+    assert_eq!(canteen.list(&till).await.issuers.len(), 1, "its own alone");
     let mut journal = Journal::of(&till, &canteen.merchant);
-    for code in [&forged, &stolen, &of_nobody, &old, "OPC1:ABC", &phone.code(1)] {
+    for code in [&forged, &stolen, &of_nobody, &old, "OPC1:ABC", &phone.code(1), &elsewhere.code(1)] {
         journal.sells(501, code);
     }
+    journal.sells_for(Amount::new(100, "USD".parse().unwrap()).unwrap(), &phone.code(2));
+    // A number that came online too: whichever it was, one of them is not there.
+    let online = till.number(&canteen.merchant, 9);
+    let mut sale = charge(100, &canteen.town.code_of("alice").await);
+    sale["counter"] = json!(9);
+    let _: Value = till.door.post("/v1/payments").key(&online).json(&sale).await.json(201);
+    assert_eq!(journal.sells(100, &phone.code(3)), online);
     let held = journal.syncs().await;
     for (why, expected) in held.iter().zip([
         "forged: the offline code was not signed by its issuer",
@@ -266,11 +175,17 @@ async fn what_no_terminal_should_have_taken_waits_for_a_person() {
         "the offline code is too old",
         "the offline code",
         "5.01 CNY is more than one code allows",
+        "the offline code is of an issuer that is not accepted",
+        "1.00 USD was taken with a code in CNY",
+        "core has a sale under this number: 1.00 CNY",
     ]) {
         assert!(why.starts_with(expected), "{why}");
     }
-    assert_eq!(held.len(), 6);
+    assert_eq!(held.len(), 9);
+    let waiting: Value = owner.get(&format!("/v1/terminals/{}/held", till.id)).await.json(200);
+    assert_eq!(waiting["items"].as_array().unwrap().len(), 9, "none is lost");
+    assert_eq!(journal.syncs().await, held, "again, nothing else comes of it");
     assert_eq!(canteen.shown().await, ("active".to_owned(), 1_000));
-    assert_eq!(canteen.books().await, [-1_000, 0, 0]);
-    let _: Vec<Issuer> = canteen.list(&till).await.issuers;
+    // With what the other merchant's holder has.
+    assert_eq!(canteen.books().await, [-1_500, 0, 0]);
 }

@@ -242,7 +242,7 @@ async fn limits_hold_and_the_last_cent_is_spent_once() {
 }
 
 /// A folder with the plugins that the town needs and the channel that accepts stored value.
-fn plugins_with_the_channel() -> tempfile::TempDir {
+pub fn plugins_with_the_channel() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let built = crate::town::plugins();
     std::fs::copy(built.join("sandbox.wasm"), folder.path().join("sandbox.wasm")).unwrap();

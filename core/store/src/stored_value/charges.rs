@@ -52,19 +52,23 @@ pub fn insert(tx: &mut Tx<'_>, scope: &TenantScope, charge: &StoredCharge) -> Re
         .map_err(|error| error.about("the charge's number"))
 }
 
-/// Saves its state and what was given back.
+/// Saves its state, what was given back, and what of it is the issuer's.
 ///
 /// # Errors
 /// `NotFound`.
 pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, charge: &StoredCharge) -> Result<(), StoreError> {
-    let Row { state, returned_minor, updated_at, .. } = Row::new(scope, charge);
-    let changes =
-        (charges::state.eq(state), charges::returned_minor.eq(returned_minor), charges::updated_at.eq(updated_at));
+    let Row { state, returned_minor, borne_minor, updated_at, .. } = Row::new(scope, charge);
+    let changes = (
+        charges::state.eq(state),
+        charges::returned_minor.eq(returned_minor),
+        charges::borne_minor.eq(borne_minor),
+        charges::updated_at.eq(updated_at),
+    );
     let row = row_of(scope, &charge.acceptor, &charge.number);
     found(tx.run(scope, |conn| diesel::update(row).set(changes).execute(conn))?, "the charge")
 }
 
-/// What was charged to the account on a day, less what was given back of it.
+/// What the account paid of the charges of a day, less what it has back of it: the issuer's part comes back first.
 ///
 /// # Errors
 /// None of its own.
@@ -76,7 +80,8 @@ pub fn spent_minor(
 ) -> Result<i64, StoreError> {
     let row: SumRow = tx.run(scope, |conn| {
         sql_query(
-            "SELECT CAST(COALESCE(SUM(amount_minor - returned_minor), 0) AS BIGINT) AS sum_minor \
+            "SELECT CAST(COALESCE(SUM(amount_minor - \
+             CASE WHEN returned_minor > borne_minor THEN returned_minor ELSE borne_minor END), 0) AS BIGINT) AS sum_minor \
              FROM stored_value_charges WHERE tenant_id = $1 AND account_id = $2 AND day = $3 AND state = 'charged'",
         )
         .bind::<Text, _>(scope.tenant().to_string())
@@ -118,15 +123,18 @@ struct Row {
     day: String,
     created_at: i64,
     updated_at: i64,
+    borne_minor: i64,
 }
 
 impl Row {
     fn new(scope: &TenantScope, stored: &StoredCharge) -> Self {
-        let (amount, returned_minor, refusal) = match &stored.charge {
-            Charge::Barred => (None, 0, None),
-            Charge::Refused { amount, reason } => (Some(*amount), 0, Some(reason.clone())),
-            Charge::Charged { amount, returned_minor } => (Some(*amount), *returned_minor, None),
-            Charge::Cancelled { amount } => (Some(*amount), amount.minor(), None),
+        let (amount, borne_minor, returned_minor, refusal) = match &stored.charge {
+            Charge::Barred => (None, 0, 0, None),
+            Charge::Refused { amount, reason } => (Some(*amount), 0, 0, Some(reason.clone())),
+            Charge::Charged { amount, borne_minor, returned_minor } => {
+                (Some(*amount), *borne_minor, *returned_minor, None)
+            }
+            Charge::Cancelled { amount } => (Some(*amount), 0, amount.minor(), None),
         };
         Self {
             tenant_id: Txt(scope.tenant()),
@@ -142,6 +150,7 @@ impl Row {
             day: stored.day.clone(),
             created_at: stored.created_at.0,
             updated_at: stored.updated_at.0,
+            borne_minor,
         }
     }
 }
@@ -157,7 +166,9 @@ impl TryFrom<Row> for StoredCharge {
         let charge = match (row.state.as_str(), of) {
             ("barred", _) => Charge::Barred,
             ("refused", Some(amount)) => Charge::Refused { amount, reason: row.refusal.unwrap_or_default() },
-            ("charged", Some(amount)) => Charge::Charged { amount, returned_minor: row.returned_minor },
+            ("charged", Some(amount)) => {
+                Charge::Charged { amount, borne_minor: row.borne_minor, returned_minor: row.returned_minor }
+            }
             ("cancelled", Some(amount)) => Charge::Cancelled { amount },
             (other, _) => return Err(corrupt(format!("a charge of stored value that is {other:?}"))),
         };

@@ -42,6 +42,9 @@ pub struct NewMovement {
     /// The tenant's day of it, `2026-01-31`.
     pub day: String,
     pub at: Millis,
+    /// The issuer's own part, beside what the account moves by: what it bore of a charge, or has again of what came back. 0 unless an
+    /// offline code paid.
+    pub borne_minor: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +52,7 @@ pub struct Movement {
     pub account: StoredValueAccountId,
     /// From 1, without gaps in an account.
     pub sequence: Sequence,
-    /// Negative where the account has less of it.
+    /// Negative where the account has less of it; nothing where all of it is the issuer's.
     pub money: Money,
     /// Of the account, after it.
     pub balance_minor: i64,
@@ -57,10 +60,12 @@ pub struct Movement {
 }
 
 impl Movement {
+    /// What was charged, given back, paid in or out: with the issuer's part.
+    ///
     /// # Errors
     /// `Corrupt` for nothing, which no movement is of.
     pub fn amount(&self) -> Result<Amount, StoreError> {
-        amount(self.money.minor().saturating_abs(), self.money.currency())
+        amount(self.money.minor().saturating_abs().saturating_add(self.told.borne_minor), self.money.currency())
     }
 }
 
@@ -81,7 +86,7 @@ pub fn record(
 ) -> Result<Movement, StoreError> {
     let minor = after.balance_minor - stored.account.balance_minor;
     let money = Money::new(minor, after.currency);
-    let (at, moved) = (told.at, amount(minor.saturating_abs(), after.currency)?);
+    let at = told.at;
     (stored.account, stored.movements, stored.updated_at) = (after, stored.movements + 1, at);
     save(tx, scope, stored)?;
     let numbered = told.numbered.as_ref();
@@ -101,13 +106,17 @@ pub fn record(
         made_by: told.made_by.clone(),
         day: told.day.clone(),
         at: at.0,
+        borne_minor: told.borne_minor,
     };
     tx.run(scope, |conn| diesel::insert_into(movements::table).values(&row).execute(conn))
         .map_err(|error| error.about("the movement"))?;
-    let (kind, sets) = booked(told.kind, moved);
-    let booking =
-        Booking { subject: Subject::Other(told.id.to_string()), kind, channel_account: None, at, booked_at: at };
-    ledger::post(tx, scope, &booking, &sets)?;
+    let moved = Amount::new(minor.saturating_abs(), after.currency).ok().map(|moved| booked(told.kind, moved));
+    let borne = Amount::new(told.borne_minor, after.currency).ok().map(|borne| borne_of(told.kind, borne));
+    for (kind, sets) in moved.into_iter().chain(borne.transpose()?) {
+        let subject = Subject::Other(told.id.to_string());
+        let booking = Booking { subject, kind, channel_account: None, at, booked_at: at };
+        ledger::post(tx, scope, &booking, &sets)?;
+    }
     Ok(Movement {
         account: stored.id,
         sequence: Sequence(stored.movements),
@@ -125,7 +134,21 @@ fn booked(kind: MovementKind, amount: Amount) -> (Kind, Vec<PostingSet>) {
         MovementKind::ChargeCancelled | MovementKind::Refunded => {
             (Kind::StoredValueReturned, rules::stored_value_returned(amount))
         }
+        MovementKind::Recovered => (Kind::LossRecovered, rules::loss_recovered(amount)),
         MovementKind::PaidOut => (Kind::StoredValuePaidOut, rules::stored_value_paid_out(amount)),
+    }
+}
+
+/// The issuer's own part.
+fn borne_of(kind: MovementKind, amount: Amount) -> Result<(Kind, Vec<PostingSet>), StoreError> {
+    match kind {
+        MovementKind::Charged => Ok((Kind::DoubleSpent, rules::double_spent(amount))),
+        MovementKind::ChargeCancelled | MovementKind::Refunded => {
+            Ok((Kind::DoubleSpentReturned, rules::double_spent_returned(amount)))
+        }
+        MovementKind::ToppedUp | MovementKind::TopUpReversed | MovementKind::Recovered | MovementKind::PaidOut => {
+            Err(StoreError::Internal { why: format!("{} has no part of the issuer's", kind.text()) })
+        }
     }
 }
 
@@ -259,6 +282,7 @@ fn read((row, currency): (Row, Txt<Currency>)) -> Result<Movement, StoreError> {
             made_by: row.made_by,
             day: row.day,
             at: Millis(row.at),
+            borne_minor: row.borne_minor,
         },
     })
 }
@@ -281,4 +305,5 @@ struct Row {
     made_by: String,
     day: String,
     at: i64,
+    borne_minor: i64,
 }

@@ -36,6 +36,7 @@ diesel::table! {
         made_by -> Text,
         day -> Text,
         at -> BigInt,
+        borne_minor -> BigInt,
     }
 }
 
@@ -54,6 +55,7 @@ diesel::table! {
         day -> Text,
         created_at -> BigInt,
         updated_at -> BigInt,
+        borne_minor -> BigInt,
     }
 }
 

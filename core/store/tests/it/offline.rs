@@ -12,7 +12,7 @@ use saoma_store::{
         self, Policy,
         grants::{self, StoredGrant},
         issuers::{self, StoredIssuer},
-        spends::{self, Spend},
+        spends::{self, Resolution, Spend},
     },
 };
 
@@ -93,7 +93,12 @@ pub fn furnish(tx: &mut Tx<'_>, house: &House, account: StoredValueAccountId) ->
     offline::set_policy(tx, &house.scope, &mut policy(house))?;
     issuers::add(tx, &house.scope, &issuer(house, 1))?;
     grants::make(tx, &house.scope, &grant(house, account, 1))?;
-    spends::insert(tx, &house.scope, &spend(house, account, 1, None))
+    spends::insert(tx, &house.scope, &spend(house, account, 1, None))?;
+    spends::resolve(tx, &house.scope, house.payment_id(1), &resolution())
+}
+
+fn resolution() -> Resolution {
+    Resolution { recovered_minor: 30, reason: "he paid for it".to_owned(), made_by: "usr_x".to_owned(), at: at(9) }
 }
 
 #[test]
@@ -144,12 +149,26 @@ fn what_is_written_is_read_back_and_reserved_for_its_time() {
         assert!(!base.read(|tx| spends::is_spent(tx, scope, newest.token, 1)));
         let twice = spend(&tea, account, 3, Some(Over::Counter));
         base.write(|tx| spends::insert(tx, scope, &twice));
-        assert_eq!(base.read(|tx| spends::list_over(tx, scope, None, 9)), std::slice::from_ref(&twice));
-        let after = Some(spends::Cursor { at: twice.at, id: twice.payment });
-        assert_eq!(base.read(|tx| spends::list_over(tx, scope, after, 9)), []);
+        let late = spend(&tea, account, 4, Some(Over::Uncovered));
+        base.write(|tx| spends::insert(tx, scope, &late));
+        let listed = |open, after| base.read(|tx| spends::list_over(tx, scope, open, after, 9));
+        assert_eq!(listed(true, None), [(late.clone(), None), (twice.clone(), None)]);
+        let after = Some(spends::Cursor { at: late.at, id: late.payment });
+        assert_eq!(listed(false, after), [(twice.clone(), None)]);
+        base.write(|tx| spends::resolve(tx, scope, late.payment, &resolution()));
+        let again = base.try_write(|tx| spends::resolve(tx, scope, late.payment, &resolution()));
+        assert_eq!(again, Err(StoreError::Conflict { what: "the double spend's resolution" }));
+        assert_eq!(listed(true, None), [(twice, None)]);
+        assert_eq!(listed(false, None).remove(0), (late.clone(), Some(resolution())));
+        assert_eq!(base.read(|tx| spends::load_over(tx, scope, late.payment)), (late, Some(resolution())));
+        let good = base.try_read(|tx| spends::load_over(tx, scope, tea.payment_id(1)));
+        assert_eq!(good.map(drop), Err(StoreError::NotFound { what: "the double spend" }));
 
         assert_eq!(base.read(|tx| grants::denied(tx, scope, NOW)), []);
-        base.write(|tx| grants::revoke(tx, scope, account, at(5)));
+        base.write(|tx| grants::revoke_one(tx, scope, newest.token, at(4)));
+        assert_eq!(base.read(|tx| grants::denied(tx, scope, NOW)), [newest.token]);
+        assert!(base.write(|tx| grants::revoke(tx, scope, account, at(5))));
+        assert!(!base.write(|tx| grants::revoke(tx, scope, account, at(6))), "all of them were");
         assert_eq!(base.read(|tx| grants::denied(tx, scope, at(99))), [expected.token, newest.token]);
         assert_eq!(base.read(|tx| grants::denied(tx, scope, at(100))), []);
         assert_eq!(reserved(NOW), 520, "what terminals took before they heard of it is still paid");

@@ -40,7 +40,7 @@ fn account(house: &House, number: u8) -> StoredAccount {
 
 fn told(house: &House, number: u8, kind: MovementKind) -> NewMovement {
     let of = match kind {
-        MovementKind::ToppedUp | MovementKind::TopUpReversed | MovementKind::PaidOut => None,
+        MovementKind::ToppedUp | MovementKind::TopUpReversed | MovementKind::Recovered | MovementKind::PaidOut => None,
         MovementKind::Charged | MovementKind::ChargeCancelled | MovementKind::Refunded => Some(Numbered {
             acceptor: "canteen".to_owned(),
             number: format!("n{number}"),
@@ -56,6 +56,7 @@ fn told(house: &House, number: u8, kind: MovementKind) -> NewMovement {
         made_by: "usr_x".to_owned(),
         day: DAY.to_owned(),
         at: at(number.into()),
+        borne_minor: 0,
     }
 }
 
@@ -179,7 +180,7 @@ fn charges_are_kept_by_their_number_and_summed_by_the_day() {
         base.write(|tx| stored_value::open(tx, scope, &account(&tea, 1)));
         let refused = Charge::Refused { amount: cny(900), reason: "charge_limit".to_owned() };
         let cancelled = Charge::Cancelled { amount: cny(70) };
-        let charged = |returned_minor| Charge::Charged { amount: cny(100), returned_minor };
+        let charged = |returned_minor| Charge::Charged { amount: cny(100), borne_minor: 0, returned_minor };
         let nobodys = StoredCharge { account: None, ..charge(&tea, 5, Charge::Barred) };
         let yesterdays = StoredCharge { day: "2026-01-30".to_owned(), ..charge(&tea, 6, charged(0)) };
         let all = [
@@ -203,6 +204,55 @@ fn charges_are_kept_by_their_number_and_summed_by_the_day() {
         base.write(|tx| charges::save(tx, scope, &returned));
         assert_eq!(base.read(|tx| charges::find(tx, scope, "canteen", "n1")), Some(returned));
         assert_eq!(spent(), 60);
+        // What the issuer bears the holder has not spent, and it comes back before the holder's part.
+        let borne = |returned_minor| Charge::Charged { amount: cny(100), borne_minor: 30, returned_minor };
+        base.write(|tx| charges::insert(tx, scope, &charge(&tea, 7, borne(0))));
+        for (after, expected) in [(borne(0), 130), (borne(20), 130), (borne(50), 110), (borne(100), 60)] {
+            base.write(|tx| charges::save(tx, scope, &charge(&tea, 7, after.clone())));
+            assert_eq!(spent(), expected);
+        }
+    });
+}
+
+/// An offline code that was spent twice moves nothing on its account, and stands in its statement and on the bill all the same.
+#[test]
+fn what_the_issuer_bears_is_booked_as_its_loss() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let scope = &tea.scope;
+        base.write(|tx| stored_value::open(tx, scope, &account(&tea, 1)));
+        base.write(|tx| moves(tx, &tea, 1, &Event::ToppedUp(cny(500)), &told(&tea, 1, MovementKind::ToppedUp)));
+        for (number, kind, borne_minor, change) in [
+            (2, MovementKind::Charged, 70, Some(Event::SpentOffline(cny(30)))),
+            (3, MovementKind::Charged, 100, None),
+            (4, MovementKind::Refunded, 80, None),
+            (5, MovementKind::Recovered, 0, Some(Event::Recovered { amount: cny(20), reserved_minor: 0 })),
+        ] {
+            base.write(|tx| {
+                ledger::take_turn(tx, scope)?;
+                let mut stored = stored_value::load(tx, scope, account(&tea, 1).id)?;
+                let after = change.as_ref().map_or(stored.account, |event| decide(&stored.account, event).unwrap());
+                let told = NewMovement { borne_minor, ..told(&tea, number, kind) };
+                movements::record(tx, scope, &mut stored, after, told).map(drop)
+            });
+        }
+        let statement = base.read(|tx| movements::statement(tx, scope, account(&tea, 1).id, None, 9));
+        let lines: Vec<_> = statement.iter().map(|line| (line.money.minor(), line.balance_minor)).collect();
+        assert_eq!(lines, [(-20, 450), (0, 470), (0, 470), (-30, 470), (500, 500)]);
+        let bill = base.read(|tx| movements::bill(tx, scope, "canteen", at(0), at(9), None, 9));
+        let amounts: Vec<i64> = bill.iter().map(|line| line.amount().unwrap().minor()).collect();
+        assert_eq!(amounts, [100, 100, 80], "the acceptor sees the whole of each, and no recovery");
+        let sums = base.read(|tx| ledger::balances(tx, scope, None));
+        for expected in [("stored_value", -450), ("stored_value_due", -120), ("risk_loss", 70)] {
+            assert!(sums.iter().any(|sum| (sum.account.text(), sum.money.minor()) == expected), "{sums:?}");
+        }
+        let nothing = base.try_write(|tx| {
+            ledger::take_turn(tx, scope)?;
+            let mut stored = stored_value::load(tx, scope, account(&tea, 1).id)?;
+            let after = stored.account;
+            movements::record(tx, scope, &mut stored, after, told(&tea, 6, MovementKind::Charged)).map(drop)
+        });
+        assert!(nothing.is_err(), "of nothing there is no movement");
     });
 }
 

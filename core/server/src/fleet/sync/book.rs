@@ -87,11 +87,11 @@ pub fn cash_sale(source: Source, sale: CashSale, existing: Option<&Payment>) -> 
 }
 
 /// A sale that an offline code paid. `existing`: the payment that core has under this id. Its postings are those of its channel
-/// account, with `fee`.
+/// account, with `fee`. It is paid when its issuer books it, which is now.
 #[must_use]
 pub fn offline_sale(
     source: Source,
-    (payment, counter, amount, at): (PaymentId, Sequence, Amount, Millis),
+    (payment, counter, amount): (PaymentId, Sequence, Amount),
     fee: Money,
     existing: Option<&Payment>,
 ) -> Booking {
@@ -104,7 +104,7 @@ pub fn offline_sale(
     }
     let method = Method::CustomerPresented;
     let created = Payment { id: payment, amount, method, state: State::Created };
-    let paid = AnswerStatus::Succeeded { paid_at: believed(at, source.now) };
+    let paid = AnswerStatus::Succeeded { paid_at: source.now };
     let number = payment.to_string();
     match Answer::about(&created, &number, Some(amount.money()), Amounts::Named, paid, AnswerSource::Reply) {
         Ok(answer) => {

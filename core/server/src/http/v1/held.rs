@@ -47,7 +47,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/batches/{batch}/close").route(web::post().to(close)));
 }
 
-/// An entry of a terminal's journal that is stored and booked nothing, or cash that is booked and whose lines do not come to it.
+/// An entry of a terminal's journal that is stored and booked nothing, or cash or an offline code that is booked and whose lines do not
+/// come to it.
 #[derive(Serialize, ToSchema)]
 pub struct HeldEntry {
     sequence: Sequence,
@@ -78,8 +79,8 @@ pub struct HeldQuery {
     limit: Option<u32>,
 }
 
-/// What of a terminal's journal waits for a person, in its order. It moved nothing in the books, but for cash whose lines do not come
-/// to its amount: that is booked, since it lies in the drawer.
+/// What of a terminal's journal waits for a person, in its order. It moved nothing in the books, but for cash and offline codes whose
+/// lines do not come to their amount: those are booked, since they are paid.
 #[utoipa::path(get, path = "/v1/terminals/{terminal}/held", operation_id = "list", tag = "held",
     params(("terminal" = TerminalId, Path), HeldQuery), responses((status = 200, body = Page<HeldEntry>)))]
 pub async fn list(

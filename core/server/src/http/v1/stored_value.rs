@@ -143,10 +143,14 @@ pub struct StoredValueMovementView {
     account: StoredValueAccountId,
     /// From 1, without gaps in an account.
     sequence: Sequence,
-    /// `topped_up`, `top_up_reversed`, `charged`, `charge_cancelled`, `refunded` or `paid_out`.
+    /// `topped_up`, `top_up_reversed`, `charged`, `charge_cancelled`, `refunded`, `recovered` (paid for what the issuer bore) or
+    /// `paid_out`.
     kind: &'static str,
     /// Negative where the account has less of it.
     amount: Money,
+    /// What the issuer bore of a charge, or has again of what came back; absent for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    borne_minor: Option<i64>,
     /// Of the account, after it.
     balance: Money,
     /// Who accepted it, and the number that they gave it.
@@ -182,6 +186,7 @@ impl From<Movement> for StoredValueMovementView {
             sequence,
             kind: told.kind.text(),
             amount: money,
+            borne_minor: Some(told.borne_minor).filter(|minor| *minor > 0),
             balance: Money::new(balance_minor, money.currency()),
             acceptor,
             number,

@@ -109,7 +109,8 @@ impl From<StoredCharge> for StoredValueChargeView {
         let (amount, returned_minor, refusal) = match stored.charge {
             Charge::Barred => (None, 0, None),
             Charge::Refused { amount, reason } => (Some(amount), 0, Some(reason)),
-            Charge::Charged { amount, returned_minor } => (Some(amount), returned_minor, None),
+            // Who paid is between the issuer and its holder.
+            Charge::Charged { amount, returned_minor, borne_minor: _ } => (Some(amount), returned_minor, None),
             Charge::Cancelled { amount } => (Some(amount), amount.minor(), None),
         };
         let (number, movement, at) = (stored.number, stored.movement, stored.created_at);
@@ -155,7 +156,7 @@ fn line(movement: Movement) -> Result<StoredValueBillLine, StoreError> {
     Ok(StoredValueBillLine { kind: told.kind.text(), number, charge, amount, movement: told.id, at: told.at })
 }
 
-fn acceptor_of(name: &str) -> Result<String, Problem> {
+pub(super) fn acceptor_of(name: &str) -> Result<String, Problem> {
     let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '-' | '_');
     if (1..=NAME_LEN_MAX).contains(&name.len()) && name.chars().all(fits) {
         return Ok(name.to_owned());

@@ -132,7 +132,7 @@ pub fn spend(tx: &mut Tx<'_>, scope: &TenantScope, token: Token, minor: i64) -> 
     found(tx.run(scope, |conn| diesel::update(row_of(scope, token)).set(more).execute(conn))?, "the grant")
 }
 
-/// Revokes all of an account; what is set aside for them stays so, for what was spent before terminals hear of it.
+/// Revokes all of an account whose time is not over, and whether there were any; what is set aside for them stays so, for what was spent before terminals hear of it.
 ///
 /// # Errors
 /// None of its own.
@@ -141,11 +141,21 @@ pub fn revoke(
     scope: &TenantScope,
     account: StoredValueAccountId,
     now: Millis,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let standing = grants::table
         .filter(grants::tenant_id.eq(Txt(scope.tenant())))
         .filter(grants::account_id.eq(Txt(account)))
+        .filter(grants::not_after.gt(now.0))
         .filter(grants::revoked_at.is_null());
+    Ok(tx.run(scope, |conn| diesel::update(standing).set(grants::revoked_at.eq(now.0)).execute(conn))? > 0)
+}
+
+/// Revokes one, as [`revoke`]; one that is revoked stays as it is.
+///
+/// # Errors
+/// None of its own.
+pub fn revoke_one(tx: &mut Tx<'_>, scope: &TenantScope, token: Token, now: Millis) -> Result<(), StoreError> {
+    let standing = row_of(scope, token).filter(grants::revoked_at.is_null());
     tx.run(scope, |conn| diesel::update(standing).set(grants::revoked_at.eq(now.0)).execute(conn)).map(drop)
 }
 

@@ -67,3 +67,16 @@ diesel::table! {
         at -> BigInt,
     }
 }
+
+diesel::table! {
+    offline_resolutions (tenant_id, payment_id) {
+        tenant_id -> Text,
+        payment_id -> Text,
+        recovered_minor -> BigInt,
+        reason -> Text,
+        made_by -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(offline_spends, offline_resolutions);

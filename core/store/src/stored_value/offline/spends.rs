@@ -1,12 +1,17 @@
 //! Offline codes that were spent, as terminals' journals told it: written once.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use saoma_domain::stored_value::offline::Over;
 use saoma_protocol::{
     Amount, Currency, Millis, PaymentId, StoredValueAccountId, TenantId, TerminalId, code::offline::Token,
 };
 
-use super::{schema::offline_spends as spends, small};
+use super::{
+    schema::{offline_resolutions as resolutions, offline_spends as spends},
+    small,
+};
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, amount, corrupt},
@@ -28,6 +33,19 @@ pub struct Spend {
     pub sold_at: Millis,
     pub at: Millis,
 }
+
+/// What a person decided about one that was too much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// Taken from the account for it.
+    pub recovered_minor: i64,
+    pub reason: String,
+    pub made_by: String,
+    pub at: Millis,
+}
+
+/// One that was too much, and what was decided.
+pub type Excess = (Spend, Option<Resolution>);
 
 /// A place in the list of those that were too much, by `at`.
 pub type Cursor = crate::Cursor<PaymentId>;
@@ -70,29 +88,108 @@ pub fn is_spent(tx: &mut Tx<'_>, scope: &TenantScope, grant: Token, counter: u32
     Ok(n > 0)
 }
 
-/// Those with which something was wrong, newest first.
+/// One that was too much.
+///
+/// # Errors
+/// `NotFound`, also for one with which nothing was wrong.
+pub fn load_over(tx: &mut Tx<'_>, scope: &TenantScope, payment: PaymentId) -> Result<Excess, StoreError> {
+    let query = over(scope).filter(spends::payment_id.eq(Txt(payment))).select(Row::as_select());
+    let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
+    with_resolutions(tx, scope, rows)?.pop().ok_or(StoreError::NotFound { what: "the double spend" })
+}
+
+/// Writes down what a person decided.
+///
+/// # Errors
+/// `Conflict` if something was decided before.
+pub fn resolve(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+    resolution: &Resolution,
+) -> Result<(), StoreError> {
+    let row = ResolutionRow {
+        tenant_id: Txt(scope.tenant()),
+        payment_id: Txt(payment),
+        recovered_minor: resolution.recovered_minor,
+        reason: resolution.reason.clone(),
+        made_by: resolution.made_by.clone(),
+        at: resolution.at.0,
+    };
+    tx.run(scope, |conn| diesel::insert_into(resolutions::table).values(&row).execute(conn))
+        .map(drop)
+        .map_err(|error| error.about("the double spend's resolution"))
+}
+
+/// Those with which something was wrong, newest first; `open`: those about which nobody has decided.
 ///
 /// # Errors
 /// None of its own.
 pub fn list_over(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
+    open: bool,
     after: Option<Cursor>,
     limit: u32,
-) -> Result<Vec<Spend>, StoreError> {
-    let mut query = spends::table
-        .filter(spends::tenant_id.eq(Txt(scope.tenant())))
-        .filter(spends::excess.is_not_null())
+) -> Result<Vec<Excess>, StoreError> {
+    let mut query = over(scope)
         .order((spends::at.desc(), spends::payment_id.desc()))
         .limit(limit.into())
         .select(Row::as_select())
         .into_boxed();
+    if open {
+        let decided =
+            resolutions::table.filter(resolutions::tenant_id.eq(Txt(scope.tenant()))).select(resolutions::payment_id);
+        query = query.filter(spends::payment_id.ne_all(decided));
+    }
     if let Some(Cursor { at, id }) = after {
         let same_moment = spends::at.eq(at.0).and(spends::payment_id.lt(Txt(id)));
         query = query.filter(spends::at.lt(at.0).or(same_moment));
     }
     let rows: Vec<Row> = tx.run(scope, |conn| query.load(conn))?;
-    rows.into_iter().map(Spend::try_from).collect()
+    with_resolutions(tx, scope, rows)
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn over(scope: &TenantScope) -> _ {
+    let tenant: Txt<TenantId> = Txt(scope.tenant());
+    spends::table.filter(spends::tenant_id.eq(tenant)).filter(spends::excess.is_not_null())
+}
+
+/// Each with what was decided about it.
+fn with_resolutions(tx: &mut Tx<'_>, scope: &TenantScope, rows: Vec<Row>) -> Result<Vec<Excess>, StoreError> {
+    let payments: Vec<_> = rows.iter().map(|row| row.payment_id).collect();
+    let decided = resolutions::table
+        .filter(resolutions::tenant_id.eq(Txt(scope.tenant())))
+        .filter(resolutions::payment_id.eq_any(payments))
+        .select(ResolutionRow::as_select());
+    let decided: Vec<ResolutionRow> = tx.run(scope, |conn| decided.load(conn))?;
+    let mut decided: HashMap<PaymentId, Resolution> =
+        decided.into_iter().map(|row| (row.payment_id.0, row.into())).collect();
+    rows.into_iter()
+        .map(|row| {
+            let spend = Spend::try_from(row)?;
+            let resolution = decided.remove(&spend.payment);
+            Ok((spend, resolution))
+        })
+        .collect()
+}
+
+impl From<ResolutionRow> for Resolution {
+    fn from(row: ResolutionRow) -> Self {
+        Self { recovered_minor: row.recovered_minor, reason: row.reason, made_by: row.made_by, at: Millis(row.at) }
+    }
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = resolutions)]
+struct ResolutionRow {
+    tenant_id: Txt<TenantId>,
+    payment_id: Txt<PaymentId>,
+    recovered_minor: i64,
+    reason: String,
+    made_by: String,
+    at: i64,
 }
 
 #[derive(Queryable, Selectable, Insertable)]

@@ -54,7 +54,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StoredValueReason {
-    reason: String,
+    pub(super) reason: String,
 }
 
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -68,7 +68,7 @@ pub struct StoredValueCode {
     expires_at: Millis,
 }
 
-fn deed<N: Needs>(app: &App, caller: &Caller<N>) -> Result<Deed, Problem> {
+pub(super) fn deed<N: Needs>(app: &App, caller: &Caller<N>) -> Result<Deed, Problem> {
     let id = StoredValueMovementId::from_bytes(app.random_16()?);
     Ok(Deed { id, actor: caller.actor(), at: app.now() })
 }
@@ -173,7 +173,10 @@ async fn change_state<N: Needs>(
         note_reason(tx, &who, &format!("stored_value.{verb}"), account, &reason, now)?;
         Ok(StoredValueAccountView::from(stored_value::change_state(tx, &scope, account, event, now)?))
     };
-    answered(app, scope, wish, StatusCode::OK, work).await
+    let answer = answered(app, scope, wish, StatusCode::OK, work).await?;
+    // Terminals hear which codes they take no more.
+    app.wake_outbox();
+    Ok(answer)
 }
 
 fn note_reason(
@@ -207,7 +210,9 @@ pub async fn close(
         note_reason(tx, &who, "stored_value.closed", account, &reason, deed.at)?;
         Ok(StoredValueAccountView::from(stored_value::close(tx, &scope, &deed, account, reason.clone())?))
     };
-    answered(&app, scope, wish, StatusCode::OK, work).await
+    let answer = answered(&app, scope, wish, StatusCode::OK, work).await?;
+    app.wake_outbox();
+    Ok(answer)
 }
 
 /// Makes the code that the holder shows next: good for a minute and one charge. The one before is dead.
