@@ -14,6 +14,7 @@ pub mod emv;
 pub mod held;
 pub mod journal;
 pub mod link;
+pub mod paired;
 pub mod peripherals;
 pub mod private_file;
 pub mod receipt;

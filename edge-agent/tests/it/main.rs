@@ -14,6 +14,7 @@ mod full_disk;
 mod held;
 mod mqtt;
 mod offline;
+mod paired;
 mod peripherals_evdev;
 mod peripherals_page;
 mod peripherals_pcsc;
