@@ -41,7 +41,7 @@ pub(super) fn look(config: &Config, folder: &DataDir, agent_runs: Option<bool>, 
 
 fn shown(config: &Config, place: &Place, now: Millis) -> Finding {
     const CHECK: &str = "paired_certificate";
-    const ANEW: &str = "remove paired.pem from the data directory and start the agent again: it makes another one";
+    const ANEW: &str = "remove paired-door.pem from the data directory and start the agent again: it makes another one";
     match certificate::look(&config.data_dir, &place.host, GROUP_AND_OTHERS) {
         Ok(None) => Finding::ok(CHECK, "there is none yet: the agent's next start makes it"),
         Err(error) => Finding::fault(CHECK, format!("devices in the network cannot come in: failed to {error}"), ANEW),

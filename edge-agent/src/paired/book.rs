@@ -287,7 +287,7 @@ mod tests {
     fn a_device_that_is_not_used_expires_and_makes_room() {
         let mut book = Book::default();
         let mut tokens = Vec::new();
-        let mut pair = |book: &mut Book, now: Millis| {
+        let pair = |book: &mut Book, now: Millis| {
             let code = Code::draw().unwrap();
             book.offer(now.0.to_string(), "Tablet".parse().unwrap(), Role::Till, code.clone(), now);
             redeem(book, &code.short(), "k", now)

@@ -60,10 +60,10 @@ pub struct Shown {
     pem: String,
 }
 
-/// Where it is in the data directory.
+/// Where it is in the data directory. Not `paired.…`: what is written anew there goes through `paired.new`.
 #[must_use]
 pub fn path(data_dir: &Path) -> PathBuf {
-    data_dir.join("paired.pem")
+    data_dir.join("paired-door.pem")
 }
 
 /// The one in the data directory, if there is one.

@@ -1,6 +1,14 @@
 //! Devices in the shop's network: how they are let in, what they may do, and that nobody else is.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::StreamExt as _;
 use reqwest::{Certificate, Client, Method, Response, StatusCode, redirect};
@@ -12,9 +20,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::shop::{Reply, Shop, fresh_key, nothing, until};
+use crate::{
+    enrolled::enrolled,
+    shop::{Reply, Shop, Till, fresh_key, nothing, until},
+};
 
-const PEM: &str = "paired.pem";
+const PEM: &str = "paired-door.pem";
 const KEPT: &str = "paired.sealed";
 const COOKIE: &str = "__Host-saoma-till=";
 
@@ -35,10 +46,15 @@ struct Device {
 
 impl Device {
     async fn of(shop: &Shop) -> Self {
-        let page = shop.till.get("/api/paired").await;
+        Self::at(&shop.till, shop.folder.path()).await
+    }
+
+    /// Beside the till, whose data directory is `folder`.
+    async fn at(till: &Till, folder: &Path) -> Self {
+        let page = till.get("/api/paired").await;
         let base =
             page["listener"]["url"].as_str().unwrap_or_else(|| panic!("{page}")).trim_end_matches('/').to_owned();
-        let pem = fs::read(shop.folder.path().join(PEM)).unwrap();
+        let pem = fs::read(folder.join(PEM)).unwrap();
         let client = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
@@ -92,14 +108,14 @@ fn code(reply: &Reply) -> (u16, &str) {
 }
 
 /// A code for one device, as the till shows it.
-async fn offered(shop: &Shop, name: &str, role: &str) -> Value {
-    let made = shop.till.post("/api/paired/code", &json!({"name": name, "role": role}), &fresh_key()).await;
+async fn offered(till: &Till, name: &str, role: &str) -> Value {
+    let made = till.post("/api/paired/code", &json!({"name": name, "role": role}), &fresh_key()).await;
     assert_eq!(made.status, 201, "{}", made.body);
     made.body
 }
 
 async fn paired(shop: &Shop, name: &str, role: &str) -> Device {
-    let code = offered(shop, name, role).await;
+    let code = offered(&shop.till, name, role).await;
     let mut device = Device::of(shop).await;
     let (answer, _) = device.redeem(code["code"].as_str().unwrap(), &fresh_key()).await;
     assert_eq!((answer.status.as_u16(), &answer.body), (201, &json!({"name": name, "role": role})));
@@ -113,7 +129,7 @@ async fn devices(shop: &Shop) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paired_tablet_is_a_second_till() {
     let shop = shop().await;
-    let offer = offered(&shop, "平板 1", "till").await;
+    let offer = offered(&shop.till, "平板 1", "till").await;
     let (address, fragment) = offer["url"].as_str().unwrap().split_once('#').unwrap();
     assert!(offer["svg"].as_str().unwrap().starts_with("<svg"));
     let mut tablet = Device::of(&shop).await;
@@ -156,7 +172,7 @@ async fn a_paired_tablet_is_a_second_till() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_codes_kill_it_whoever_gives_them() {
     let shop = shop().await;
-    let offer = offered(&shop, "Phone", "till").await;
+    let offer = offered(&shop.till, "Phone", "till").await;
     let right = offer["code"].as_str().unwrap();
     let mut strangers = [Device::of(&shop).await, Device::of(&shop).await];
     for tries in 0..5 {
@@ -168,7 +184,7 @@ async fn wrong_codes_kill_it_whoever_gives_them() {
     assert_eq!(shop.till.get("/api/paired").await["offer"], Value::Null);
     assert!(devices(&shop).await.is_empty());
 
-    let offer = offered(&shop, "Phone", "till").await;
+    let offer = offered(&shop.till, "Phone", "till").await;
     shop.till.post("/api/paired/code/cancel", &nothing(), &fresh_key()).await;
     let (answer, _) = strangers[0].redeem(offer["code"].as_str().unwrap(), "k").await;
     assert_eq!(code(&answer), (409, "pairing_over"));
@@ -179,13 +195,14 @@ async fn wrong_codes_kill_it_whoever_gives_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_pairs_the_same_device() {
     let shop = shop().await;
-    let offer = offered(&shop, "Phone", "till").await;
+    let offer = offered(&shop.till, "Phone", "till").await;
     let right = offer["code"].as_str().unwrap();
     let mut phone = Device::of(&shop).await;
     let lost = phone.redeem(right, "k").await.1.unwrap();
     let (answer, _) = phone.redeem(right, "k").await;
     assert_eq!(answer.status, 201, "{}", answer.body);
     assert_eq!(devices(&shop).await.len(), 1);
+    // Also if the browser had kept the cookie, and the page never saw the rest of the answer: it comes with it then.
     let late = Device { cookie: lost.split(';').next().map(str::to_owned), ..Device::of(&shop).await };
     assert_eq!(code(&late.get("/api/state").await), (401, "not_paired"));
     // Somebody who looked over a shoulder has the code, and not the key.
@@ -441,4 +458,80 @@ async fn off_unless_it_is_set_and_no_hindrance_if_the_address_is_not_there() {
     assert_eq!(page["listener"]["state"], "failed");
     assert!(page["listener"]["why"].as_str().unwrap().contains("192.0.2.1:7843"), "{page}");
     shop.till.sell(json!({"amount_minor": 1, "method": "cash"})).await;
+}
+
+/// Ends with the test, also with one that fails.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn program(folder: &Path, listen: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_saoma-edge"));
+    command
+        .env("SAOMA_EDGE_DATA_DIR", folder)
+        .env("SAOMA_EDGE_TILL__LISTEN", "127.0.0.1:0")
+        .env("SAOMA_EDGE_PAIRED__LISTEN", listen)
+        .env("SAOMA_EDGE_TELEMETRY__LOG", "debug");
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_name_the_device_and_no_secret_and_a_doctor_knows_the_door() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let log = folder.path().join("log");
+    saoma_edge::link::tls::install_provider();
+    enrolled(&data);
+    let mut command = program(&data, "127.0.0.1:0");
+    command.arg("run").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap());
+    let mut agent = Program(command.spawn().unwrap());
+    let ready = BufReader::new(agent.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let till = Till::at(ready["till"].as_str().unwrap().trim_end_matches('/').to_owned());
+    let offer = offered(&till, "平板 1", "till").await;
+    let (_, whole) = offer["url"].as_str().unwrap().split_once('#').unwrap();
+    let mut tablet = Device::at(&till, &data).await;
+    let (_, cookie) = tablet.redeem(whole, "k").await;
+    let sold = tablet.post("/api/sales", &json!({"amount_minor": 1250, "method": "cash"}), &fresh_key()).await;
+    assert_eq!(sold.status, 201, "{}", sold.body);
+
+    let listen = tablet.base.trim_start_matches("https://").to_owned();
+    let examined = tokio::task::spawn_blocking({
+        let (data, listen) = (data.clone(), listen.clone());
+        move || program(&data, &listen).args(["doctor", "--json"]).output().unwrap()
+    });
+    let examined: Value = serde_json::from_slice(&examined.await.unwrap().stdout).unwrap();
+    let found = |check: &str| {
+        let findings = examined["findings"].as_array().unwrap().iter().find(|one| one["check"] == check).cloned();
+        findings.unwrap_or_else(|| panic!("no {check} in {examined}"))
+    };
+    for (check, words) in [
+        ("paired_certificate", "729 days more"),
+        ("paired_door", "takes connections"),
+        ("paired_devices", "1 of 16 devices may come in: 平板 1"),
+    ] {
+        let finding = found(check);
+        assert_eq!(finding["verdict"], "ok", "{finding}");
+        assert!(finding["found"].as_str().unwrap().contains(words), "{finding}");
+    }
+
+    let of_the_sale = |line: &&str| line.contains("\"answered\"") && line.contains("\"/api/sales\"");
+    let text = until("the sale's line in the log", async || {
+        let text = fs::read_to_string(&log).unwrap();
+        text.lines().any(|line| of_the_sale(&line)).then_some(text)
+    })
+    .await;
+    let line = text.lines().find(of_the_sale).unwrap();
+    assert!(line.contains("\"device\":\"平板 1\""), "{line}");
+    let cookie = cookie.unwrap();
+    let token = cookie.split(';').next().unwrap().strip_prefix(COOKIE).unwrap();
+    for secret in [token, whole, offer["code"].as_str().unwrap()] {
+        assert!(!text.contains(secret), "{}", text.lines().find(|line| line.contains(secret)).unwrap());
+    }
 }

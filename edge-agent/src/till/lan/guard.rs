@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use actix_web::{
-    Error, HttpMessage as _, HttpRequest, HttpResponse,
+    Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{Method, header},
@@ -62,6 +62,12 @@ pub(super) async fn guard(
     let mut response = match way {
         Way::To(place) => {
             let mut response = HttpResponse::SeeOther().insert_header((header::LOCATION, place)).finish();
+            dress(response.headers_mut());
+            request.into_response(response)
+        }
+        // A crowd must not fill the log either.
+        Way::No(Refused::TooManyRequests) => {
+            let mut response = Refused::TooManyRequests.error_response();
             dress(response.headers_mut());
             request.into_response(response)
         }
