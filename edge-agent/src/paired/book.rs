@@ -114,13 +114,15 @@ impl Book {
         Self { devices, offer: None }
     }
 
-    /// Puts `code` on offer, in the place of any other. The same press again has the code that it made, as long as that is good.
-    pub fn offer(&mut self, key: String, name: DeviceName, role: Role, code: Code, now: Millis) -> &Offer {
-        let made = Offer { key, code, name, role, made_at: now, wrong: 0, redeemed: None };
-        match self.offer.take() {
-            Some(same) if same.key == made.key && same.is_good(now) => self.offer.insert(same),
-            _ => self.offer.insert(made),
+    /// Puts `code` on offer, in the place of any other. The same press again has the code that it made, as long as that is good; none,
+    /// if that was for another device.
+    pub fn offer(&mut self, key: String, name: DeviceName, role: Role, code: Code, now: Millis) -> Option<&Offer> {
+        let is_same = self.offered(now).is_some_and(|offer| offer.key == key);
+        if !is_same {
+            self.offer = Some(Offer { key, code, name, role, made_at: now, wrong: 0, redeemed: None });
+            return self.offer.as_ref();
         }
+        self.offer.as_ref().filter(|offer| offer.name == name && offer.role == role)
     }
 
     /// The code on offer, if it is good.
@@ -276,9 +278,11 @@ mod tests {
         let (mut book, first) = offered();
         let made = |book: &mut Book, key: &str| {
             let name = "Tablet 1".parse().unwrap();
-            book.offer(key.to_owned(), name, Role::Till, Code::draw().unwrap(), NOW.plus(1)).code.short()
+            book.offer(key.to_owned(), name, Role::Till, Code::draw().unwrap(), NOW.plus(1)).unwrap().code.short()
         };
         assert_eq!(made(&mut book, "press"), first.short());
+        let other = "Phone".parse().unwrap();
+        assert!(book.offer("press".to_owned(), other, Role::Till, Code::draw().unwrap(), NOW.plus(1)).is_none());
         assert_ne!(made(&mut book, "another"), first.short());
         assert_eq!(redeem(&mut book, &first.short(), "k", NOW.plus(1)).unwrap_err(), PairError::Wrong { left: 4 });
     }

@@ -143,14 +143,17 @@ impl Paired {
         self.changed.subscribe()
     }
 
-    /// Makes a code for one device.
+    /// Makes a code for one device; none if the same press made one for another.
     ///
     /// # Errors
     /// `NoChance`.
-    pub fn offer(&self, key: String, name: DeviceName, role: Role, now: Millis) -> Result<Offer, NoChance> {
+    pub fn offer(&self, key: String, name: DeviceName, role: Role, now: Millis) -> Result<Option<Offer>, NoChance> {
         let code = Code::draw()?;
-        tracing::info!(device = %name, ?role, "a device may be paired");
-        Ok(self.inner().book.offer(key, name, role, code, now).clone())
+        let offer = self.inner().book.offer(key, name, role, code, now).cloned();
+        if let Some(offer) = &offer {
+            tracing::info!(device = %offer.name, ?role, "a device may be paired");
+        }
+        Ok(offer)
     }
 
     pub fn withdraw(&self) {

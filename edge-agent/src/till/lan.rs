@@ -102,14 +102,15 @@ impl Lan {
         let server = Arc::new(Mutex::new(None));
         let mut keeper =
             Keeper { place, data_dir, paired: Arc::clone(&paired), room, shows: None, server: Arc::clone(&server) };
-        let open = Arc::new(Mutex::new(keeper.look(now())));
+        let open = Arc::new(Mutex::new(keeper.look(None, now())));
         let standing = Arc::clone(&open);
         let keeping = tokio::spawn(async move {
             loop {
                 let is_open = matches!(*lock(&standing), Standing::Open { .. });
                 tokio::time::sleep(if is_open { CERTIFICATE_EVERY } else { AGAIN }).await;
-                let seen = keeper.look(now());
-                *lock(&standing) = seen;
+                let before = lock(&standing).clone();
+                let stands = keeper.look(Some(before), now());
+                *lock(&standing) = stands;
             }
         });
         Self { paired, open, server, keeping }
@@ -155,15 +156,26 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn look(&mut self, now: Millis) -> Standing {
+    /// `before`: how it stood. A door that is open goes on with the certificate that it has.
+    fn look(&mut self, before: Option<Standing>, now: Millis) -> Standing {
         match self.open(now) {
             Ok((certificate, port)) => {
                 Standing::Open { authority: self.place.host.with_port(port), certificate: Box::new(certificate) }
             }
             Err(error) => {
                 let why = format!("failed to {error}");
-                tracing::warn!(why, "the door in the network");
-                Standing::Shut { why }
+                match before {
+                    Some(open @ Standing::Open { .. }) => {
+                        tracing::warn!(why, "the door in the network keeps its certificate");
+                        open
+                    }
+                    // It is tried every ten seconds.
+                    Some(Standing::Shut { why: known }) if known == why => Standing::Shut { why },
+                    _ => {
+                        tracing::warn!(why, "the door in the network is shut");
+                        Standing::Shut { why }
+                    }
+                }
             }
         }
     }

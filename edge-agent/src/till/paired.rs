@@ -149,7 +149,7 @@ pub(super) async fn offer(room: Data<Room>, post: Post<Wanted>) -> Result<HttpRe
     let lan = lan_of(&room)?;
     let name = body.name.parse()?;
     let Standing::Open { authority, .. } = lan.standing() else { return Err(Refused::PairingOff) };
-    let offer = lan.paired.offer(pressed.key, name, body.role, now())?;
+    let offer = lan.paired.offer(pressed.key, name, body.role, now())?.ok_or(Refused::KeyReused)?;
     let url = format!("https://{authority}/pair#{}", offer.code.whole());
     let svg = code_svg(&url).unwrap_or_default();
     Ok(HttpResponse::Created().json(CodeView { url, svg, code: offer.code.short(), expires_at: offer.until() }))

@@ -246,10 +246,9 @@ impl Refused {
 
     const fn status(&self) -> StatusCode {
         match self {
-            Self::ForeignOrigin | Self::NotFromTheTill | Self::LoopbackOnly | Self::DisplayOnly => {
+            Self::ForeignOrigin | Self::NotFromTheTill | Self::NotPaired | Self::LoopbackOnly | Self::DisplayOnly => {
                 StatusCode::FORBIDDEN
             }
-            Self::NotPaired => StatusCode::UNAUTHORIZED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::KeyMissing | Self::BodyUnreadable(_) | Self::Limit => StatusCode::BAD_REQUEST,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -135,7 +135,7 @@ async fn a_paired_tablet_is_a_second_till() {
     let mut tablet = Device::of(&shop).await;
     assert_eq!(address, format!("{}/pair", tablet.base));
     let before = tablet.get("/api/state").await;
-    assert_eq!(code(&before), (401, "not_paired"));
+    assert_eq!(code(&before), (403, "not_paired"));
 
     let (answer, cookie) = tablet.redeem(fragment, "k").await;
     assert_eq!((answer.status.as_u16(), &answer.body), (201, &json!({"name": "平板 1", "role": "till"})));
@@ -188,6 +188,13 @@ async fn wrong_codes_kill_it_whoever_gives_them() {
     shop.till.post("/api/paired/code/cancel", &nothing(), &fresh_key()).await;
     let (answer, _) = strangers[0].redeem(offer["code"].as_str().unwrap(), "k").await;
     assert_eq!(code(&answer), (409, "pairing_over"));
+    let press = async |name: &str| {
+        let body = json!({"name": name, "role": "till"});
+        shop.till.post("/api/paired/code", &body, "press").await
+    };
+    let (one, two, other) = (press("Phone").await, press("Phone").await, press("Tablet").await);
+    assert_eq!((one.status.as_u16(), &one.body), (201, &two.body), "a press makes one code");
+    assert_eq!(code(&other), (422, "idempotency_key_reused"));
     let nameless = shop.till.post("/api/paired/code", &json!({"name": " ", "role": "till"}), &fresh_key()).await;
     assert_eq!(code(&nameless), (422, "device_name_invalid"));
 }
@@ -204,7 +211,7 @@ async fn a_lost_answer_pairs_the_same_device() {
     assert_eq!(devices(&shop).await.len(), 1);
     // Also if the browser had kept the cookie, and the page never saw the rest of the answer: it comes with it then.
     let late = Device { cookie: lost.split(';').next().map(str::to_owned), ..Device::of(&shop).await };
-    assert_eq!(code(&late.get("/api/state").await), (401, "not_paired"));
+    assert_eq!(code(&late.get("/api/state").await), (403, "not_paired"));
     // Somebody who looked over a shoulder has the code, and not the key.
     let (answer, _) = Device::of(&shop).await.redeem(right, "another").await;
     assert_eq!(code(&answer), (409, "pairing_over"));
@@ -228,7 +235,7 @@ async fn whoever_is_revoked_is_out_at_once() {
     assert_eq!(revoked.status, 200, "{}", revoked.body);
     let ended = async { while let Some(Ok(_)) = events.next().await {} };
     tokio::time::timeout(Duration::from_secs(10), ended).await.expect("its stream ends");
-    assert_eq!(code(&tablet.get("/api/state").await), (401, "not_paired"));
+    assert_eq!(code(&tablet.get("/api/state").await), (403, "not_paired"));
     assert_eq!(other.get("/api/state").await.status, 200);
     other.post("/api/sales", &json!({"amount_minor": 1, "method": "cash"}), &fresh_key()).await;
     let heard =
@@ -243,7 +250,7 @@ async fn whoever_is_revoked_is_out_at_once() {
     let moved = |device: Device, base: &str| Device { base: base.to_owned(), ..device };
     let base = Device::of(&shop).await.base;
     assert_eq!(moved(other, &base).get("/api/state").await.status, 200, "a restart forgets nobody");
-    assert_eq!(code(&moved(tablet, &base).get("/api/state").await), (401, "not_paired"), "and lets nobody back in");
+    assert_eq!(code(&moved(tablet, &base).get("/api/state").await), (403, "not_paired"), "and lets nobody back in");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -345,10 +352,10 @@ async fn strangers_see_the_page_to_be_paired_by_and_little_of_it() {
     let page = stranger.call(Method::GET, "/pair", &[], None).await;
     assert_eq!((page.status(), &page.headers()["x-frame-options"]), (StatusCode::OK, &"DENY".parse().unwrap()));
     for path in ["/index.html", "/display.html", "/assets/till.js", "/api/display", "/api/events", "/api/paired"] {
-        assert_eq!(code(&stranger.get(path).await), (401, "not_paired"), "{path}");
+        assert_eq!(code(&stranger.get(path).await), (403, "not_paired"), "{path}");
     }
     let forged = Device { cookie: Some(format!("{COOKIE}{}", "A".repeat(43))), ..Device::of(&shop).await };
-    assert_eq!(code(&forged.get("/api/state").await), (401, "not_paired"));
+    assert_eq!(code(&forged.get("/api/state").await), (403, "not_paired"));
     let mut answers = Vec::new();
     for _ in 0..60 {
         answers.push(forged.get("/api/state").await.status.as_u16());
@@ -439,7 +446,7 @@ async fn its_files_are_the_agents_alone_and_follow_the_journals_key() {
     fs::write(folder.join(KEPT), &altered).unwrap();
     shop.start_till().await;
     let tablet = Device { base: Device::of(&shop).await.base, ..tablet };
-    assert_eq!(code(&tablet.get("/api/state").await), (401, "not_paired"));
+    assert_eq!(code(&tablet.get("/api/state").await), (403, "not_paired"));
     assert!(shop.till.get("/api/paired").await["trouble"].is_string());
     shop.till.sell(json!({"amount_minor": 1, "method": "cash"})).await;
 }

@@ -36,9 +36,11 @@ export function watchPaired(): () => void {
   const look = (): Promise<void> => ask(async () => {
     const paired = await get<PairedPage>(PAIRED);
     set({ paired });
-    const { screen } = current();
+    const { screen, pairing } = current();
+    // An answer may be about the code before this one.
+    const isOfThis = paired.offer?.expires_at === pairing?.expires_at;
     const device = paired.devices.find(({ id }) => id === paired.offer?.device);
-    if (screen.kind === 'pair-code' && device !== undefined) {
+    if (screen.kind === 'pair-code' && isOfThis && device !== undefined) {
       set({ pairing: null, screen: { kind: 'paired', at: paired.devices.indexOf(device) }, notice: { kind: 'paired', name: device.name } });
     }
   });
