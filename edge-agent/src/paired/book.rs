@@ -82,8 +82,9 @@ impl Devices {
 
     /// # Errors
     /// `Full` if there are as many as there may be, and all of them are used.
-    fn with(&self, device: Device, now: Millis) -> Result<Self, PairError> {
-        let mut devices: Vec<Device> = self.0.iter().filter(|other| other.id != device.id).cloned().collect();
+    fn with(&self, device: Device, before: Option<&DeviceId>, now: Millis) -> Result<Self, PairError> {
+        let stays = |other: &&Device| other.id != device.id && Some(&other.id) != before;
+        let mut devices: Vec<Device> = self.0.iter().filter(stays).cloned().collect();
         if devices.len() >= DEVICES_MAX {
             devices.retain(|other| is_live(other, now));
         }
@@ -99,6 +100,16 @@ impl Devices {
 #[must_use]
 pub const fn is_live(device: &Device, now: Millis) -> bool {
     now.since(device.seen_at) < UNUSED_MS_MAX
+}
+
+/// What somebody gave to be let in.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    pub code: &'a str,
+    /// The same again is asked by whoever got no answer.
+    pub key: &'a str,
+    /// The device that it was until now; it is that no more once it is let in.
+    pub before: Option<&'a DeviceId>,
 }
 
 /// The devices, and the code that is on offer.
@@ -145,14 +156,14 @@ impl Book {
     /// `Over`, `Wrong`, `Full`.
     pub fn redeem(
         &mut self,
-        given: &str,
-        key: &str,
+        given: &Given<'_>,
         token: &Token,
         fresh: DeviceId,
         now: Millis,
     ) -> Result<(Devices, Device), PairError> {
+        let Given { code, key, before } = *given;
         let offer = self.offer.as_mut().filter(|offer| offer.is_good(now)).ok_or(PairError::Over)?;
-        if !offer.code.is(given) {
+        if !offer.code.is(code) {
             offer.wrong += 1;
             return Err(PairError::Wrong { left: offer.tries_left() });
         }
@@ -168,7 +179,7 @@ impl Book {
         };
         let (name, role) = (offer.name.clone(), offer.role);
         let device = Device { id, name, role, token: token.hash(), paired_at: now, seen_at: now };
-        let devices = self.devices.with(device.clone(), now)?;
+        let devices = self.devices.with(device.clone(), before, now)?;
         Ok((devices, device))
     }
 
@@ -226,7 +237,8 @@ mod tests {
 
     fn redeem(book: &mut Book, given: &str, key: &str, now: Millis) -> Result<(DeviceId, Token), PairError> {
         let token = Token::draw().unwrap();
-        let (devices, device) = book.redeem(given, key, &token, DeviceId::draw().unwrap(), now)?;
+        let given = Given { code: given, key, before: None };
+        let (devices, device) = book.redeem(&given, &token, DeviceId::draw().unwrap(), now)?;
         book.redeemed(devices, key, &device.id);
         Ok((device.id, token))
     }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{
     Device, DeviceId, DeviceName, Peer, Role, Token,
-    book::{Book, Devices, Offer, PairError},
+    book::{Book, Devices, Given, Offer, PairError},
     secret::{Code, NoChance},
 };
 use crate::journal::{Beside, JournalError};
@@ -160,20 +160,29 @@ impl Paired {
         self.inner().book.withdraw();
     }
 
-    /// Lets the device in that has this code; the token is said once, here.
+    /// Lets the device in that has this code; the token is said once, here. `shown`: the one that it had, if it was paired before.
     ///
     /// # Errors
     /// `Pair`, `Chance`, `Disk`: it is not let in.
-    pub fn redeem(&self, given: &str, key: &str, now: Millis) -> Result<(Peer, Token), RedeemError> {
+    pub fn redeem(
+        &self,
+        code: &str,
+        key: &str,
+        shown: Option<&Token>,
+        now: Millis,
+    ) -> Result<(Peer, Token), RedeemError> {
         let (token, fresh) = (Token::draw()?, DeviceId::draw()?);
         let mut inner = self.inner();
-        let (devices, device) = inner.book.redeem(given, key, &token, fresh, now).inspect_err(|error| {
+        let before = shown.and_then(|shown| inner.book.find(shown, now)).map(|device| device.id.clone());
+        let given = Given { code, key, before: before.as_ref() };
+        let (devices, device) = inner.book.redeem(&given, &token, fresh, now).inspect_err(|error| {
             tracing::warn!(%error, "a device was not paired");
         })?;
         self.write(&devices)?;
         inner.written = devices.clone();
         inner.trouble = None;
         inner.book.redeemed(devices, key, &device.id);
+        self.changed.send_replace(());
         let Device { id, name, role, .. } = device;
         tracing::info!(device = %name, device_id = id.0, ?role, "a device was paired");
         Ok((Peer { id, name, role }, token))

@@ -1,7 +1,7 @@
 //! Pairing: at the till a code is made, and devices are seen and revoked; in the network a code is redeemed.
 
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     cookie::{Cookie, SameSite, time::Duration},
     web::{Data, Json, Path},
 };
@@ -174,8 +174,13 @@ pub(super) struct Redeem {
     code: String,
 }
 
-pub(super) async fn redeem(room: Data<Room>, post: Post<Redeem>) -> Result<HttpResponse, Refused> {
+pub(super) async fn redeem(
+    room: Data<Room>,
+    request: HttpRequest,
+    post: Post<Redeem>,
+) -> Result<HttpResponse, Refused> {
     let Post { pressed, body } = post;
-    let (peer, token) = lan_of(&room)?.paired.redeem(&body.code, &pressed.key, now())?;
+    let shown = request.cookie(COOKIE).and_then(|cookie| Token::parse(cookie.value()));
+    let (peer, token) = lan_of(&room)?.paired.redeem(&body.code, &pressed.key, shown.as_ref(), now())?;
     Ok(HttpResponse::Created().cookie(cookie(&token)).json(json!({ "name": peer.name, "role": peer.role })))
 }

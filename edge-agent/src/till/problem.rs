@@ -151,7 +151,7 @@ pub enum Refused {
     #[error("too much was asked from this address by somebody who is not paired: wait a minute")]
     TooManyRequests,
     #[error(
-        "no device can be paired: the till listens on this machine alone; set paired.listen and start the agent again"
+        "no device can be paired: the till's door in the network is not open; its page of the paired devices says why"
     )]
     PairingOff,
     #[error(transparent)]

@@ -221,6 +221,21 @@ async fn a_lost_answer_pairs_the_same_device() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_paired_anew_is_one_device() {
+    let shop = shop().await;
+    let mut phone = paired(&shop, "Phone", "till").await;
+    let before = phone.cookie.clone();
+    let offer = offered(&shop.till, "Screen", "display").await;
+    let (answer, _) = phone.redeem(offer["code"].as_str().unwrap(), "k").await;
+    assert_eq!(answer.body, json!({"name": "Screen", "role": "display"}));
+    let names: Vec<Value> = devices(&shop).await.iter().map(|device| device["name"].clone()).collect();
+    assert_eq!(names, ["Screen"]);
+    assert_eq!(code(&phone.get("/api/state").await), (403, "display_only"));
+    phone.cookie = before;
+    assert_eq!(code(&phone.get("/api/state").await), (403, "not_paired"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_revoked_is_out_at_once() {
     let mut shop = shop().await;
     let tablet = paired(&shop, "Tablet", "till").await;
@@ -315,7 +330,8 @@ async fn foreign_pages_and_names_are_turned_away() {
     let plain = format!("http://{host}");
     let body = json!({"amount_minor": 1, "method": "cash"});
     let (marked, keyed) = (("x-saoma-till", "1"), ("idempotency-key", "k"));
-    let cases: [(Method, &[(&str, &str)], u16, &str); 9] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Method, Headers<'_>, u16, &str); 9] = [
         (Method::POST, &[marked, keyed, ("host", &rebound)], 403, "foreign_origin"),
         (Method::GET, &[("host", &rebound)], 403, "foreign_origin"),
         (Method::GET, &[("host", &local)], 403, "foreign_origin"),

@@ -124,6 +124,9 @@ function NameScreen({ screen }: { screen: Extract<PairedScreen, { kind: 'pair-na
   );
 }
 
+/** Wrong codes that one takes. */
+const TRIES = 5;
+
 function CodeScreen({ page, name }: { page: PairedPage; name: string }) {
   const { pairing } = useModel();
   const t = useText();
@@ -144,6 +147,7 @@ function CodeScreen({ page, name }: { page: PairedPage; name: string }) {
         <p>{t.paired.orType}: <strong>{address}</strong></p>
         <p class="big"><output data-pairing-code>{pairing.code}</output></p>
         <p><small>{fill(t.paired.goodFor, `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`)}</small></p>
+        {offer.tries_left < TRIES && <p class="why" data-wrong>{fill(t.paired.wrong, offer.tries_left)}</p>}
         <p>{t.paired.compare}</p>
         {listener.state === 'open' && <Fingerprint of={listener.fingerprint} />}
         {back}

@@ -26,6 +26,8 @@ export interface PairedTexts {
   /** {0}: minutes and seconds. */
   goodFor: string;
   over: string;
+  /** {0}: how many more wrong ones. */
+  wrong: string;
   /** {0}: the device's name. */
   done: string;
   compare: string;
@@ -58,6 +60,7 @@ const zh: PairedTexts = {
   orType: '或在设备上打开这个地址，输入配对码',
   goodFor: '还有 {0} 有效，只能用一次',
   over: '配对码已失效，请返回重新生成',
+  wrong: '有人输错了配对码：再错 {0} 次就失效',
   done: '已配对：{0}',
   compare: '设备会提示证书不受信任：指纹与这里一致才可以继续。',
   seen: '最近使用',
@@ -88,6 +91,7 @@ const en: PairedTexts = {
   orType: 'Or open this address there, and type the code',
   goodFor: 'Good for {0} more, and once',
   over: 'The code is over: go back and make another one',
+  wrong: 'A wrong code came in: {0} more, and this one is dead',
   done: 'Paired: {0}',
   compare: 'The device will not trust the certificate: go on only if its fingerprint is the one shown here.',
   seen: 'Last used',

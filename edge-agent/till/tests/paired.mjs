@@ -105,6 +105,7 @@ export const pairedStories = ({ page, press, think, tap, sees, screen, outside, 
         await device.locator('#code').fill('0000-0000');
         await device.locator('#pair').click();
         await device.locator('[data-code="pairing_code_wrong"]').waitFor();
+        await sees('[data-wrong]');
         await device.locator('#code').fill(code.toLowerCase());
         await device.locator('#pair').click();
         await device.locator('.display[data-kind]').waitFor();
