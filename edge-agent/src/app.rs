@@ -26,21 +26,27 @@ mod split;
 mod training;
 pub mod update;
 
-use std::{fs, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use saoma_protocol::Millis;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    config::{Config, source::Source},
+    config::{Config, ConfigError, source::Source},
     counter::{Counter, REPORTS_MAX},
-    journal::{Journal, JournalError, Settings},
+    journal::{Beside, Journal, JournalError, Settings},
     link::{
         https::Core,
         identity::{DataDir, Identity, IdentityError},
         mqtt::{self, Mqtt},
         tls::{self, TlsError},
     },
+    paired::keeper::Paired,
     peripherals::{Devices, PeripheralError, registry},
     private_file::GROUP_AND_OTHERS,
     till::{
@@ -71,6 +77,8 @@ pub enum StartError {
     Journal(#[from] JournalError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error("prepare requests to core")]
     Https(#[from] reqwest::Error),
     #[error("prepare the connection to the broker")]
@@ -157,8 +165,13 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         last_receipt: counter.last_receipt(),
         source: Arc::new(source),
         port: 0,
+        lan: OnceLock::new(),
     };
     let door = Till::open(address, room).map_err(|source| StartError::Listen { address, source })?;
+    if let Some(place) = config.paired.place()? {
+        let paired = Paired::open(Beside::of(&settings)?);
+        door.open_in_network(place, config.data_dir.clone(), paired);
+    }
     let till = door.address();
     let (news_in, news) = mpsc::channel(NEWS_MAX);
     let connection = mqtt.clone().map(|mqtt| tokio::spawn(mqtt.run(config.link.reconnect_ms_max, news_in)));

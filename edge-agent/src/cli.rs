@@ -52,7 +52,7 @@ enum Command {
     Enrol(enrol::Enrol),
     /// Look at the configuration.
     Config(config::Show),
-    /// Check link, clock, certificate, disk, devices and journal, and say what to do. May run beside the agent.
+    /// Check link, clock, certificates, disk, devices, the door for paired ones and the journal, and say what to do. May run beside the agent.
     ///
     /// One line for each check: ok, warning (it sells, and somebody should see to it) or fault (a part of its work cannot be
     /// done), what was found, and after the arrow what to do. Nothing is changed, and nothing is printed without --print.

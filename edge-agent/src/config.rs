@@ -4,6 +4,7 @@
 //! does not exist is refused: a misspelt limit must not silently be no limit.
 
 pub mod edit;
+mod paired;
 mod peripherals;
 pub mod source;
 mod update;
@@ -13,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use paired::PairedConfig;
 pub use peripherals::{Parity, PeripheralsConfig, SpeakerLanguage};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -27,6 +29,7 @@ pub const ENVIRONMENT_PREFIX: &str = "SAOMA_EDGE_";
 pub struct Config {
     pub data_dir: PathBuf,
     pub till: TillConfig,
+    pub paired: PairedConfig,
     pub link: LinkConfig,
     pub journal: JournalConfig,
     pub peripherals: PeripheralsConfig,
@@ -107,6 +110,7 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("/var/lib/saoma-edge"),
             till: TillConfig::default(),
+            paired: PairedConfig::default(),
             link: LinkConfig::default(),
             journal: JournalConfig::default(),
             peripherals: PeripheralsConfig::default(),
@@ -153,7 +157,7 @@ pub struct Explained {
     pub what: &'static str,
 }
 
-/// Every option, in the order of the structs above; those of updates have a room of their own.
+/// Every option, in the order of the structs above; some sections have a room of their own.
 pub const EXPLAINED: &[Explained] = &[
     Explained {
         name: "data_dir",
@@ -378,6 +382,7 @@ impl Config {
         range("link.poll_ms", signed(self.link.poll_ms), 500..=60_000)?;
         range("link.keep_alive_seconds", signed(self.link.keep_alive_seconds), 5..=600)?;
         range("link.reconnect_ms_max", signed(self.link.reconnect_ms_max), 1_000..=600_000)?;
+        self.paired.place()?;
         self.update.check()?;
         self.peripherals.check()
     }
@@ -389,7 +394,7 @@ impl Config {
         let mut text =
             String::from("# Saoma edge agent: every option, with its default. Set it here or by the variable named.\n");
         let mut section = "";
-        for Explained { name, what } in EXPLAINED.iter().chain(update::EXPLAINED) {
+        for Explained { name, what } in explained() {
             let (of, option) = name.split_once('.').unwrap_or(("", name));
             if of != section {
                 text.push_str(&format!("\n[{of}]\n"));
@@ -401,6 +406,10 @@ impl Config {
         }
         text
     }
+}
+
+fn explained() -> impl Iterator<Item = &'static Explained> {
+    EXPLAINED.iter().chain(paired::EXPLAINED).chain(update::EXPLAINED)
 }
 
 fn range(name: &'static str, value: i64, allowed: std::ops::RangeInclusive<i64>) -> Result<(), ConfigError> {
@@ -462,8 +471,7 @@ mod tests {
                 _ => options.push(name.clone()),
             }
         }
-        let mut explained: Vec<String> =
-            EXPLAINED.iter().chain(update::EXPLAINED).map(|row| row.name.to_owned()).collect();
+        let mut explained: Vec<String> = explained().map(|row| row.name.to_owned()).collect();
         options.sort();
         explained.sort();
         assert_eq!(options, explained);
@@ -501,6 +509,9 @@ mod tests {
             ("[til]\nlisten = \"127.0.0.1:1\"", vec![], "til"),
             ("[till]\nlissen = \"127.0.0.1:1\"", vec![], "lissen"),
             ("till = 3", vec![], "expected struct"),
+            ("[paired]\nlisten = \"here\"", vec![], "192.168.1.20:7843"),
+            ("[paired]\nlisten = \"0.0.0.0:7843\"", vec![], "say which one"),
+            ("[paired]\nlisten = \"0.0.0.0:7843\"\nhost = \"till_1\"", vec![], "till-1.local"),
             ("[link]\npoll_ms = 1", vec![], "500 to 60000, not 1"),
             ("[link]\npoll_ms = -1", vec![], "-1"),
             ("[till]\ncashier = \"\"", vec![], "1 to 128"),

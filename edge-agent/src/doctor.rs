@@ -8,6 +8,7 @@ mod devices;
 mod disk;
 mod journal;
 mod link;
+mod paired;
 mod update;
 mod wire;
 
@@ -98,7 +99,9 @@ pub async fn examine(config: &Config, print: bool) -> Vec<Finding> {
     }
     let terminal = identity.ok().map(|identity| identity.terminal);
     findings.extend(journal::look(config, &folder, terminal, now()));
-    match folder.is_in_use() {
+    let in_use = folder.is_in_use();
+    findings.extend(paired::look(config, &folder, in_use.as_ref().ok().copied(), now()));
+    match in_use {
         Ok(agent_runs) => findings.extend(devices::look(config, agent_runs, print).await),
         // Two programs on one scanner take each other's bytes.
         Err(error) => findings.push(Finding::warning(

@@ -6,6 +6,7 @@
 //! somebody took away (what tells of money or people is encrypted: [`rows`], [`seal`]). Does not survive the loss of its key
 //! ([`keys`]), and says so.
 
+mod beside;
 mod cashiers;
 pub mod export;
 mod goods;
@@ -44,6 +45,7 @@ use crate::{
     shift::Shift,
     split::{Split, Whole},
 };
+pub use beside::Beside;
 pub use goods::BasketMark;
 pub use keys::KeyError;
 pub use open::{Lock, Settings, Verified, lock, look, verify};

@@ -15,6 +15,7 @@ pub mod held;
 pub mod journal;
 pub mod link;
 pub mod offline;
+pub mod paired;
 pub mod peripherals;
 pub mod private_file;
 pub mod receipt;

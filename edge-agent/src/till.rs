@@ -1,4 +1,4 @@
-//! The till's door: the local API of `TILL-API.md` and the pages, on the loopback address.
+//! The till's door: the local API of `TILL-API.md` and the pages, on the loopback address, and in the network for paired devices.
 //!
 //! It checks who asks and in what form, and hands every question to the owner of the state ([`crate::app`]); it decides nothing
 //! about sales. A page that goes away leaves nothing half-done: what was asked goes on.
@@ -8,7 +8,9 @@ pub mod command;
 mod door;
 mod events;
 mod held;
+pub mod lan;
 mod pages;
+mod paired;
 pub mod peripherals;
 pub mod problem;
 mod sales;
@@ -21,19 +23,27 @@ pub mod view;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use actix_web::{
-    App, HttpServer,
+    App, HttpServer, Resource, Scope,
     dev::ServerHandle,
     middleware::from_fn,
     web::{self, Data},
 };
 
-use crate::{config::source::Source, counter::LastReceipt, journal::Journal, link::https::Core};
+use crate::{
+    config::source::Source,
+    counter::LastReceipt,
+    journal::Journal,
+    link::https::Core,
+    paired::{Place, keeper::Paired},
+};
 use command::Commands;
+use lan::Lan;
 use problem::Refused;
 
 /// Connections at once: a till has two screens and a person who looks.
@@ -52,12 +62,15 @@ pub struct Room {
     pub source: Arc<Source>,
     /// The port that `Host` and `Origin` must name: the door's own, once it is open.
     pub port: u16,
+    /// The door in the network, if there is to be one.
+    pub lan: OnceLock<Lan>,
 }
 
 /// The open door. Dropping it closes it at once.
 pub struct Till {
     address: SocketAddr,
     server: ServerHandle,
+    room: Data<Room>,
 }
 
 impl Till {
@@ -69,6 +82,7 @@ impl Till {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let room = Data::new(Room { port: address.port(), ..room });
+        let kept = Data::clone(&room);
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(Data::clone(&room))
@@ -88,7 +102,7 @@ impl Till {
         .run();
         let handle = server.handle();
         tokio::spawn(server);
-        Ok(Self { address, server: handle })
+        Ok(Self { address, server: handle, room: kept })
     }
 
     #[must_use]
@@ -96,22 +110,53 @@ impl Till {
         self.address
     }
 
+    /// Opens the door in the network too, for the devices in `paired`.
+    pub fn open_in_network(&self, place: Place, data_dir: PathBuf, paired: Paired) {
+        let lan = Lan::start(place, data_dir, Arc::new(paired), Data::clone(&self.room));
+        // It is opened once.
+        drop(self.room.lan.set(lan));
+    }
+
     /// Finishes what is asked, takes nothing new.
     pub async fn close(&self) {
-        self.server.stop(true).await;
+        let lan = async {
+            if let Some(lan) = self.room.lan.get() {
+                lan.close().await;
+            }
+        };
+        tokio::join!(lan, self.server.stop(true));
     }
 }
 
 impl Drop for Till {
     fn drop(&mut self) {
+        if let Some(lan) = self.room.lan.get() {
+            lan.close_now();
+        }
         // The order is given by the call; nobody waits for it here.
         drop(self.server.stop(false));
     }
 }
 
-fn api() -> actix_web::Scope {
-    let only = |route| web::resource(route).default_service(web::to(not_allowed));
-    web::scope("/api")
+fn api() -> Scope {
+    cashiers(web::scope("/api"))
+        .service(only("/peripherals").route(web::get().to(peripherals::list)))
+        .service(only("/peripherals/settings").route(web::post().to(peripherals::set)))
+        .service(only("/peripherals/{kind}/restart").route(web::post().to(peripherals::restart)))
+        .service(only("/paired").route(web::get().to(paired::show)))
+        .service(only("/paired/code").route(web::post().to(paired::offer)))
+        .service(only("/paired/code/cancel").route(web::post().to(paired::withdraw)))
+        .service(only("/paired/{id}/revoke").route(web::post().to(paired::revoke)))
+        .default_service(web::to(nothing_here))
+}
+
+fn only(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(not_allowed))
+}
+
+/// A cashier's work. All else is done at the till itself.
+fn cashiers(scope: Scope) -> Scope {
+    scope
         .service(only("/sales").route(web::post().to(sales::sell)).route(web::get().to(sales::list)))
         .service(only("/sales/{payment}").route(web::get().to(sales::one)))
         .service(only("/sales/{payment}/query").route(web::post().to(sales::query)))
@@ -144,14 +189,14 @@ fn api() -> actix_web::Scope {
         .service(only("/display/code.svg").route(web::get().to(state::code)))
         .service(only("/receipts/last.png").route(web::get().to(state::receipt_picture)))
         .service(only("/receipts/last.txt").route(web::get().to(state::receipt_text)))
-        .service(only("/peripherals").route(web::get().to(peripherals::list)))
-        .service(only("/peripherals/settings").route(web::post().to(peripherals::set)))
-        .service(only("/peripherals/{kind}/restart").route(web::post().to(peripherals::restart)))
         .service(only("/peripherals/{kind}/self-test").route(web::post().to(state::self_test)))
         .service(only("/scale").route(web::get().to(state::weigh)))
         .service(only("/drawer/open").route(web::post().to(state::open_drawer)))
         .service(only("/events").route(web::get().to(events::events)))
-        .default_service(web::to(nothing_here))
+}
+
+async fn loopback_only() -> Result<&'static str, Refused> {
+    Err(Refused::LoopbackOnly)
 }
 
 async fn not_allowed() -> Result<&'static str, Refused> {

@@ -5,7 +5,7 @@ const TILL = process.env['SAOMA_TILL'] ?? 'http://127.0.0.1:7800';
 
 export default defineConfig({
   build: {
-    rolldownOptions: { input: ['index.html', 'display.html'] },
+    rolldownOptions: { input: ['index.html', 'display.html', 'pair.html'] },
     modulePreload: { polyfill: false },
   },
   server: {

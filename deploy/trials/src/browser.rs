@@ -4,13 +4,18 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::shop::{DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop};
+use crate::{
+    servers::free_port,
+    shop::{DEMO_PASSWORD, OWNER_EMAIL, Premises, Shop},
+};
 
 /// Folders whose `npm run test:browser` tests their pages.
 pub const SUITES: &[&str] = &["edge-agent/till", "core/dashboard"];
 
 /// Runs the script of that name in each of `folders`.
-pub async fn run(premises: Premises, script: &str, folders: &[&str]) -> Result<()> {
+pub async fn run(mut premises: Premises, script: &str, folders: &[&str]) -> Result<()> {
+    // A second browser comes in by it.
+    premises.terminal_settings.push(("SAOMA_EDGE_PAIRED__LISTEN".to_owned(), format!("127.0.0.1:{}", free_port()?)));
     Shop::forget(&premises)?;
     let shop = Shop::open(premises).await?;
     shop.till_is_online().await?;

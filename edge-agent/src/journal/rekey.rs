@@ -6,7 +6,7 @@
 use diesel::{prelude::*, sql_types};
 
 use super::{
-    JournalError, Settings, Store,
+    JournalError, Settings, Store, beside,
     keys::Keys,
     open, plain,
     rows::SEALED,
@@ -116,6 +116,7 @@ pub(super) fn finish(store: &mut Store, keys: &mut Keys) -> Result<u64, JournalE
                 values += sealed;
             }
         }
+        beside::reseal(store)?;
         store.connection.immediate_transaction(|tx| {
             plain::leave_remains(tx)?;
             set_meta(tx, KEY, &next.to_string())?;

@@ -5,7 +5,10 @@
 //! pages (`Sec-Fetch-Site`: an `<img>` of another page brings no `Origin`, and could use up the connections), and a POST must
 //! carry a header that a page of another origin cannot send without being asked for permission, which is never given.
 
-use std::{future::Future, time::Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     Error, FromRequest, HttpRequest,
@@ -24,10 +27,15 @@ use sha2::{Digest as _, Sha256};
 use tracing::{Instrument as _, field::Empty};
 
 use super::{Room, command::Pressed, problem::Refused};
-use crate::telemetry::{continue_trace, trace_id};
+use crate::{
+    paired::DeviceName,
+    telemetry::{continue_trace, trace_id},
+};
 
 /// Longest body: 200 lines of goods at 128 characters of four bytes, twice over for JSON's escapes.
 const BODY_LEN_MAX: usize = 256 * 1024;
+/// How long a body may take: a page that sends one has it ready.
+const BODY_MAX: Duration = Duration::from_secs(10);
 const KEY_LEN_MAX: usize = 128;
 
 /// On every answer: nothing of the till is framed, cached, or mixed with what comes from elsewhere.
@@ -44,18 +52,33 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// Every request passes through here.
+/// Every request on this machine passes through here.
 pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let port = request.app_data::<Data<Room>>().map_or(0, |room| room.port).to_string();
+    let ours = |host: &str| {
+        ["127.0.0.1", "localhost", "[::1]"]
+            .iter()
+            .any(|name| host.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) == Some(&port))
+    };
+    let refused = refusal(request.method(), request.path(), request.headers(), "http://", ours);
+    answer(request, next, refused, None).await
+}
+
+/// Answers, and says so in the log. `device`: who asks, if it is a paired one.
+pub(super) async fn answer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    refused: Option<Refused>,
+    device: Option<&DeviceName>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let (began, method) = (Instant::now(), request.method().clone());
     let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
     let span = tracing::info_span!("till.request", otel.kind = "server", http.request.method = %method,
-        http.route = route, trace_id = Empty);
+        http.route = route, device = device.map(display), trace_id = Empty);
     continue_trace(&span, None);
-    let port = request.app_data::<Data<Room>>().map_or(0, |room| room.port);
-    let refused = refusal(request.method(), request.path(), request.headers(), port);
     let mut response = match refused {
         Some(refused) => {
             tracing::info!(code = refused.code(), route, "a request was turned away");
@@ -73,29 +96,34 @@ pub(super) async fn guard(
             tracing::info!(%method, route, status, duration_ms, trace_id, "answered");
         }
     });
-    let headers = response.headers_mut();
+    dress(response.headers_mut());
+    Ok(response)
+}
+
+/// What is on every answer.
+pub(super) fn dress(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
-    Ok(response)
 }
 
-/// Why a request is turned away before anybody looks at it.
-fn refusal(method: &Method, path: &str, headers: &HeaderMap, port: u16) -> Option<Refused> {
+/// Why a request is turned away before anybody looks at it. `ours`: whether a host with its port is this door.
+pub(super) fn refusal(
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    scheme: &str,
+    ours: impl Fn(&str) -> bool,
+) -> Option<Refused> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let ours = |host: &str| {
-        ["127.0.0.1", "localhost", "[::1]"]
-            .iter()
-            .any(|name| host.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) == Some(&port.to_string()))
-    };
-    if !text(header::HOST).is_some_and(ours) {
+    if !text(header::HOST).is_some_and(&ours) {
         return Some(Refused::ForeignOrigin);
     }
     if headers.contains_key(header::ORIGIN) {
-        let origin = text(header::ORIGIN).and_then(|origin| origin.strip_prefix("http://"));
-        if !origin.is_some_and(ours) {
+        let origin = text(header::ORIGIN).and_then(|origin| origin.strip_prefix(scheme));
+        if !origin.is_some_and(&ours) {
             return Some(Refused::ForeignOrigin);
         }
     }
@@ -151,7 +179,9 @@ fn key(headers: &HeaderMap) -> Result<String, Refused> {
 
 async fn read(mut payload: Payload) -> Result<Bytes, Refused> {
     let mut body = BytesMut::new();
-    while let Some(part) = payload.next().await {
+    let until = tokio::time::Instant::now() + BODY_MAX;
+    let late = |_| Refused::BodyUnreadable("it did not come in time".to_owned());
+    while let Some(part) = tokio::time::timeout_at(until, payload.next()).await.map_err(late)? {
         let part = part.map_err(|error| Refused::BodyUnreadable(error.to_string()))?;
         if body.len() + part.len() > BODY_LEN_MAX {
             return Err(Refused::BodyTooLarge(BODY_LEN_MAX));
@@ -212,10 +242,11 @@ mod tests {
             for (name, value) in headers {
                 map.insert(name.parse().unwrap(), value.parse().unwrap());
             }
-            let refused = refusal(&method.parse().unwrap(), "/api/state", &map, 7800);
+            let ours = |host: &str| ["127.0.0.1:7800", "localhost:7800", "[::1]:7800"].contains(&host);
+            let refused = refusal(&method.parse().unwrap(), "/api/state", &map, "http://", ours);
             assert_eq!(refused.as_ref().map_or("in", Refused::code), expected, "{method} {headers:?}");
             // A link on another page may open the till's page, and nothing else.
-            let page = refusal(&method.parse().unwrap(), "/", &map, 7800);
+            let page = refusal(&method.parse().unwrap(), "/", &map, "http://", ours);
             let is_link = headers.contains(&("sec-fetch-site", "cross-site"));
             assert_eq!(
                 page.is_none(),

@@ -17,6 +17,12 @@ struct Pages;
 const UNBUILT: &str = "The till's pages are not built into this program. Build them with `npm ci && npm run build` in \
                        edge-agent/till, then build saoma-edge again. The API under /api works.\n";
 
+/// Whether `path` is a file that the page names: its scripts, its styles, its icon.
+pub(super) fn belongs_to(page: &str, path: &str) -> bool {
+    let named = |html: &str| html.split('"').any(|part| part == path);
+    path.starts_with('/') && Pages::get(page).is_some_and(|file| std::str::from_utf8(&file.data).is_ok_and(named))
+}
+
 pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, Refused> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Refused::MethodNotAllowed);
@@ -24,10 +30,11 @@ pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, Refused> 
     let path = match request.path() {
         "/" => "index.html",
         "/display" | "/display/" => "display.html",
+        "/pair" => "pair.html",
         other => other.trim_start_matches('/'),
     };
     let Some(file) = Pages::get(path) else {
-        let is_page = matches!(path, "index.html" | "display.html");
+        let is_page = matches!(path, "index.html" | "display.html" | "pair.html");
         if is_page && Pages::get("index.html").is_none() {
             return Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(UNBUILT));
         }

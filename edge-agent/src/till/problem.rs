@@ -9,14 +9,20 @@ use saoma_protocol::{
 };
 
 use crate::{
-    basket::BasketError, config::source::ChangeError, journal::JournalError, offline::OfflineRefusal,
-    peripherals::PeripheralError, sale::Refusal, split::SplitRefusal,
+    basket::BasketError,
+    config::source::ChangeError,
+    journal::JournalError,
+    offline::OfflineRefusal,
+    paired::{NotAName, book::PairError, keeper::RedeemError, secret::NoChance},
+    peripherals::PeripheralError,
+    sale::Refusal,
+    split::SplitRefusal,
 };
 
 /// The reasons.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Refused {
-    #[error("this address serves the till of this machine alone; open the page as http://127.0.0.1 with its port")]
+    #[error("this address serves the till's own pages alone; open the page by the very address that the till shows")]
     ForeignOrigin,
     #[error("only the till's own page may do this: the header x-saoma-till: 1 is missing")]
     NotFromTheTill,
@@ -139,6 +145,22 @@ pub enum Refused {
     SettingsChanged(String),
     #[error("{0}")]
     SettingsInvalid(String),
+    #[error("this device is not paired with the till: make a code there, on the page of the paired devices")]
+    NotPaired,
+    #[error("this is done at the till itself, and not from a paired device")]
+    LoopbackOnly,
+    #[error("this device is a customer display: it looks, and does nothing")]
+    DisplayOnly,
+    #[error("too much was asked from this address by somebody who is not paired: wait a minute")]
+    TooManyRequests,
+    #[error(
+        "no device can be paired: the till's door in the network is not open; its page of the paired devices says why"
+    )]
+    PairingOff,
+    #[error(transparent)]
+    Pairing(#[from] PairError),
+    #[error(transparent)]
+    DeviceName(#[from] NotAName),
     #[error("there is nothing here")]
     NotFound,
     #[error("this cannot be done here")]
@@ -211,6 +233,15 @@ impl Refused {
             Self::SettingsLocked(_) => "settings_locked",
             Self::SettingsChanged(_) => "settings_changed",
             Self::SettingsInvalid(_) => "settings_invalid",
+            Self::NotPaired => "not_paired",
+            Self::LoopbackOnly => "loopback_only",
+            Self::DisplayOnly => "display_only",
+            Self::TooManyRequests => "too_many_requests",
+            Self::PairingOff => "pairing_off",
+            Self::Pairing(PairError::Over) => "pairing_over",
+            Self::Pairing(PairError::Wrong { .. }) => "pairing_code_wrong",
+            Self::Pairing(PairError::Full) => "devices_full",
+            Self::DeviceName(_) => "device_name_invalid",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Stopping => "stopping",
@@ -219,7 +250,10 @@ impl Refused {
 
     const fn status(&self) -> StatusCode {
         match self {
-            Self::ForeignOrigin | Self::NotFromTheTill => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::NotFromTheTill | Self::NotPaired | Self::LoopbackOnly | Self::DisplayOnly => {
+                StatusCode::FORBIDDEN
+            }
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::KeyMissing | Self::BodyUnreadable(_) | Self::Limit => StatusCode::BAD_REQUEST,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -233,6 +267,7 @@ impl Refused {
             | Self::Cashier
             | Self::PinForm
             | Self::SettingsInvalid(_)
+            | Self::DeviceName(_)
             | Self::Reference
             | Self::Reason => StatusCode::UNPROCESSABLE_ENTITY,
             Self::SaleNotFound
@@ -272,6 +307,8 @@ impl Refused {
             | Self::BasketBusy
             | Self::SettingsLocked(_)
             | Self::SettingsChanged(_)
+            | Self::PairingOff
+            | Self::Pairing(_)
             | Self::Core(_) => StatusCode::CONFLICT,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Journal(_) | Self::CoreUnreachable(_) | Self::Peripheral(_) | Self::Stopping => {
@@ -305,6 +342,7 @@ impl Refused {
             Self::PinForm => Some("/pin"),
             Self::Reason => Some("/reason"),
             Self::Reference => Some("/reference"),
+            Self::DeviceName(_) => Some("/name"),
             _ => None,
         }
     }
@@ -333,6 +371,22 @@ impl From<JournalError> for Refused {
             JournalError::TooLong => Self::Goods(error.to_string()),
             JournalError::Closed => Self::Stopping,
             other => Self::Journal(other.chain()),
+        }
+    }
+}
+
+impl From<NoChance> for Refused {
+    fn from(error: NoChance) -> Self {
+        Self::Journal(error.to_string())
+    }
+}
+
+impl From<RedeemError> for Refused {
+    fn from(error: RedeemError) -> Self {
+        match error {
+            RedeemError::Pair(error) => error.into(),
+            RedeemError::Chance(error) => error.into(),
+            RedeemError::Disk(error) => error.into(),
         }
     }
 }

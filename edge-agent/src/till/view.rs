@@ -438,7 +438,7 @@ impl DisplayView {
 }
 
 /// A QR code with its quiet zone, black on white. Error correction M: what cashiers' screens need, and the code stays coarse.
-fn code_svg(text: &str) -> Option<String> {
+pub(super) fn code_svg(text: &str) -> Option<String> {
     let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::M).ok()?;
     let svg = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(320, 320).build();
     // Inside a page, an XML declaration is an error.

@@ -15,6 +15,7 @@ mod held;
 mod mqtt;
 mod offline;
 mod offline_codes;
+mod paired;
 mod peripherals_evdev;
 mod peripherals_page;
 mod peripherals_pcsc;

@@ -108,6 +108,35 @@ export interface DevicesPage {
   };
 }
 
+export type Role = 'till' | 'display';
+
+export interface PairedDevice {
+  id: string;
+  name: string;
+  role: Role;
+  paired_at: number;
+  seen_at: number;
+  expires_at: number;
+}
+
+/** The page of the paired devices. */
+export interface PairedPage {
+  listener: { state: 'off' } | { state: 'failed'; why: string } | { state: 'open'; url: string; fingerprint: string; certificate_expires_at: number };
+  devices: PairedDevice[];
+  devices_max: number;
+  /** The code that is on offer. `device`: who has redeemed it. */
+  offer: { name: string; role: Role; expires_at: number; tries_left: number; device: string | null } | null;
+  trouble: string | null;
+}
+
+/** A code, told once to the page that asked for it. */
+export interface PairingCode {
+  url: string;
+  svg: string;
+  code: string;
+  expires_at: number;
+}
+
 export interface Alarm {
   code: string;
   message: string;
@@ -316,6 +345,8 @@ async function ask(path: string, init: RequestInit): Promise<unknown> {
   if (response.ok) return body;
   const facts = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   const text = (name: string): string => (typeof facts[name] === 'string' ? facts[name] : '');
+  // A device that is let in no more has one page left.
+  if (text('code') === 'not_paired') globalThis.location?.replace('/pair');
   throw new Problem(response.status, text('code') || `http_${response.status}`, text('detail'), text('trace_id'));
 }
 
@@ -352,6 +383,8 @@ export function follow(listener: Listener, onConnection: (connected: boolean) =>
   source.onopen = () => onConnection(true);
   source.onerror = () => {
     onConnection(false);
+    // Why there are no events is told to whoever asks something: a device may have been revoked.
+    if (source.readyState === EventSource.CLOSED) void get('/api/display').catch(() => undefined);
     // The browser tries again by itself except after an answer that is not a stream of events.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(listener, onConnection), AGAIN_MS);
   };

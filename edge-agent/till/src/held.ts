@@ -57,7 +57,7 @@ export function cleaned(text: string): string {
   return kept;
 }
 
-function withoutLast(text: string): string {
+export function withoutLast(text: string): string {
   return charactersOf(text).slice(0, -1).join('');
 }
 

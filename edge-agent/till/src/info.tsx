@@ -7,6 +7,9 @@ import { updateLine } from './text-update';
 import { Key } from './till';
 import { whyClosed } from './without-core';
 
+/** At the till itself there is no TLS. */
+const IS_PAIRED = location.protocol === 'https:';
+
 export function InfoScreen() {
   const { state, language } = useModel();
   const t = useText();
@@ -41,7 +44,12 @@ export function InfoScreen() {
         ))}
       </section>
       <div class="actions">
-        <Key what={{ kind: 'digits', digits: '1' }} id="devices"><kbd>1</kbd>{t.devices.title}</Key>
+        {IS_PAIRED ? <p>{t.paired.elsewhere}</p> : (
+          <>
+            <Key what={{ kind: 'digits', digits: '1' }} id="devices"><kbd>1</kbd>{t.devices.title}</Key>
+            <Key what={{ kind: 'digits', digits: '2' }} id="paired"><kbd>2</kbd>{t.paired.title}</Key>
+          </>
+        )}
         <Key what={{ kind: 'training' }} id="training"><kbd>F10</kbd>{t.training.name}</Key>
         <button type="button" data-key="books" onClick={compareBooks}>{t.books}</button>
         <button type="button" data-key="drawer" onClick={openDrawer}>{t.drawer}</button>

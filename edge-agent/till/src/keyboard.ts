@@ -80,7 +80,7 @@ export function listen(): void {
   window.addEventListener('paste', (event) => {
     if (isOfForm(event.target)) return;
     const text = event.clipboardData?.getData('text/plain').trim() ?? '';
-    if (current().screen.kind === 'reference') {
+    if (['reference', 'pair-name'].includes(current().screen.kind)) {
       event.preventDefault();
       return press({ kind: 'text', text }, 'key', event.timeStamp);
     }

@@ -1,12 +1,13 @@
 // What each key does on each screen. Pure: from where the cashier stands and a press to where they stand next, and what is
 // to be asked of the agent. Nothing here touches the page or the network.
 
-import type { Action, Basket, Held, Method, Sale, Split } from './api';
+import type { Action, Basket, Held, Method, PairedDevice, Sale, Split } from './api';
 import { minorOf, withDigits } from './amount';
 import { basketScreen, basketStep, type BasketScreen, type BasketWish, other } from './basket';
 import { type AwaitedCard, cardStep } from './card';
 import { type DeviceScreen, type DeviceWish, deviceStep } from './devices';
 import { askReference, type HeldScreen, type HeldWish, heldStep, keyedAgain, type Order, orderTold, told } from './held';
+import { type PairedScreen, type PairedWish, pairedStep } from './paired';
 import { beginSplit, type PartOf, type SplitScreen, splitScreen, splitStep, type SplitWish, unfinished, wholeOf } from './split';
 import { shiftMenu, type ShiftScreen, type ShiftWish, shiftStep } from './shift';
 import { askSupervisor, type SupervisorScreen, supervisorStep } from './supervisor';
@@ -30,6 +31,7 @@ export type Screen =
   | AwaitedCard
   | ShiftScreen
   | DeviceScreen
+  | PairedScreen
   | HeldScreen
   | BasketScreen
   | SplitScreen
@@ -48,6 +50,8 @@ export type Press =
   | { kind: 'tendered'; minor: number }
   | { kind: 'pick'; payment: string }
   | { kind: 'take' | 'split'; number: number }
+  /** One that is paired. */
+  | { kind: 'device'; id: string }
   /** A line of the basket. */
   | { kind: 'line'; line: number }
   /** `text`: one more character, or what was pasted. `typed`: all that stands in the field. */
@@ -60,6 +64,7 @@ export type Wish =
   | { kind: 'scan'; text: string }
   | { kind: 'stop-scan' | 'stop-card' }
   | DeviceWish
+  | PairedWish
   | { kind: 'training'; to: 'enter' | 'leave' }
   | HeldWish
   | BasketWish
@@ -117,7 +122,7 @@ export function toward(sale: Sale, action: Action): Step {
   }
 }
 
-const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'device', 'device-form'];
+const ABOUT_THE_TERMINAL: readonly Screen['kind'][] = ['info', 'devices', 'device', 'device-form', 'paired', 'pair-name', 'pair-code', 'revoke'];
 
 /** Where nothing is under way, other rooms are one key away. */
 const CALM: readonly Screen['kind'][] = ['home', 'find', 'sale', 'report', 'split'];
@@ -132,11 +137,12 @@ const ASKS_NOTHING: Asks = { pins: false, supervisor: false };
 
 /**
  * `openBatch`: that of the shift that is open. `training`: whether sales are only played. `held`: what is put aside. `basket`: what
- * is being scanned. `splits`: those that the page knows of.
+ * is being scanned. `splits`: those that the page knows of. `paired`: the devices in the network.
  */
 export function step(
   screen: Screen, press: Press, sales: readonly Sale[], openBatch: number | null = null, training = false,
   held: readonly Held[] = [], basket: Basket | null = null, asks: Asks = ASKS_NOTHING, splits: readonly Split[] = [],
+  paired: readonly PairedDevice[] = [],
 ): Step {
   if (press.kind === 'info') return stay(ABOUT_THE_TERMINAL.includes(screen.kind) ? HOME : { kind: 'info' });
   if (press.kind === 'training') {
@@ -199,11 +205,17 @@ export function step(
     case 'device':
     case 'device-form':
       return deviceStep(screen, press);
+    case 'paired':
+    case 'pair-name':
+    case 'pair-code':
+    case 'revoke':
+      return pairedStep(screen, press, paired);
     case 'training':
       if (press.kind === 'enter') return { screen: HOME, wish: { kind: 'training', to: screen.on ? 'leave' : 'enter' } };
       return press.kind === 'escape' ? stay(HOME) : stay(screen);
     case 'info':
       if (press.kind === 'digits' && press.digits === '1') return stay({ kind: 'devices', at: 0 });
+      if (press.kind === 'digits' && press.digits === '2') return stay({ kind: 'paired', at: 0 });
       return press.kind === 'escape' || press.kind === 'enter' ? stay(HOME) : stay(screen);
   }
 }

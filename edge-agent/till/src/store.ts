@@ -1,13 +1,14 @@
 // What the till's page knows, and what happens when the cashier presses or the agent speaks.
 
 import {
-  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, Problem, post, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
+  type Basket, type Books, type Device, type DevicesPage, type Events, follow, freshKey, get, NoAnswer, type PairedPage, type PairingCode, Problem, post, type Sale, type SaleScan, type ScanAnswer, type Shift, type Split,
   type TillState,
 } from './api';
 import { basketScreen } from './basket';
 import { askedAgain as cardAgain, awaitingCard } from './card';
 import { changesOf, type Draft, takesKeys } from './devices';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
+import { pair, revoke, stopPairing } from './paired-store';
 import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
@@ -21,6 +22,7 @@ export type Notice =
   | { kind: 'scan-over' | 'card-over' }
   | { kind: 'saw'; words: string }
   | { kind: 'books'; agree: boolean | null }
+  | { kind: 'paired'; name: string }
   | { kind: 'restarted'; of: string; health: Device['state'] }
   | { kind: 'configured'; applied: string[]; hanging: string[] };
 
@@ -39,6 +41,9 @@ export interface Model {
   sales: Sale[];
   /** As last told, while their page is open. */
   devices: DevicesPage | null;
+  /** As last told, while their page is open, and the code that was made there. */
+  paired: PairedPage | null;
+  pairing: PairingCode | null;
   /** The code on show, drawn by the agent. */
   code: { payment: string; svg: string } | null;
   notice: Notice | null;
@@ -60,7 +65,7 @@ const intents = new Intents(sessionStorage);
 const listeners = new Set<() => void>();
 let model: Model = {
   screen: HOME, language: firstLanguage(), connected: false, state: null, offlineSince: null, shift: null, split: null, sales: [],
-  devices: null, code: null,
+  devices: null, paired: null, pairing: null, code: null,
   notice: null, busy: [], silent: false,
 };
 /** When the question on the screen last became another one: when it was shown, and when what brought it was pressed. */
@@ -75,7 +80,7 @@ export function onChange(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-function set(change: Partial<Model>, pressedAt?: number): void {
+export function set(change: Partial<Model>, pressedAt?: number): void {
   const before = questionOf(model.screen);
   model = { ...model, ...change };
   if (questionOf(model.screen) !== before) {
@@ -114,9 +119,9 @@ function questionOf(screen: Screen): string {
 const SETTLE_MS = { tap: 350, key: 60, giving: 350 };
 
 function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
-  if (!['enter', 'method', 'pick', 'take', 'split', 'line', 'function', 'tendered', 'escape'].includes(press.kind)) return false;
+  if (!['enter', 'method', 'pick', 'take', 'split', 'line', 'function', 'tendered', 'escape', 'device'].includes(press.kind)) return false;
   const question = questionOf(model.screen);
-  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'split-back', 'device-form-sure', 'basket-clear', 'supervisor-pin'].includes(question) || question.startsWith('count-'));
+  const giving = press.kind === 'enter' && (['confirm', 'refund-sure', 'drop', 'split-back', 'device-form-sure', 'basket-clear', 'supervisor-pin', 'revoke'].includes(question) || question.startsWith('count-'));
   if (giving) return performance.now() - changed.shownAt < SETTLE_MS.giving;
   return by === 'tap' ? performance.now() - changed.shownAt < SETTLE_MS.tap : at - changed.pressedAt < SETTLE_MS.key;
 }
@@ -128,7 +133,7 @@ export function press(what: Press, by: 'tap' | 'key', at = performance.now()): v
   const asks = { pins: state?.pins ?? false, supervisor: !inTraining() && (state?.supervisor_needed ?? false) };
   // What was scanned for a real customer is no part of a sale that is only played.
   const basket = inTraining() ? null : (state?.basket ?? null);
-  take(step(model.screen, what, model.sales, state?.shift?.batch ?? null, inTraining(), state?.held, basket, asks, knownSplits(model)), at);
+  take(step(model.screen, what, model.sales, state?.shift?.batch ?? null, inTraining(), state?.held, basket, asks, knownSplits(model), model.paired?.devices), at);
 }
 
 /** Presses that a PIN went with, and that wait for their answer. */
@@ -178,6 +183,12 @@ async function carry(wish: Wish): Promise<void> {
       return wish.what === 'restart' ? restartDevice(wish.of) : selfTest(wish.of);
     case 'configure':
       return configure(wish.of, wish.draft, wish.sure);
+    case 'pair':
+      return pair(wish.name, wish.role);
+    case 'stop-pairing':
+      return stopPairing();
+    case 'revoke':
+      return revoke(wish.id);
     case 'shift': {
       // Who keys no number is the till's own cashier.
       const named = wish.path === 'open' && wish.body.cashier === '';
@@ -296,7 +307,7 @@ function askedAgain({ path, body }: Intent, code: string): Screen | null {
 }
 
 /** Asks something that is harmless to lose. */
-async function ask(question: () => Promise<unknown>): Promise<void> {
+export async function ask(question: () => Promise<unknown>): Promise<void> {
   try {
     await question();
   } catch (error) {

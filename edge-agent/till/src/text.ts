@@ -6,6 +6,7 @@ import { BASKET, type BasketTexts } from './text-basket';
 import { CARD, CARD_PROBLEMS, type CardTexts } from './text-card';
 import { DEVICES, type DeviceTexts } from './text-devices';
 import { OFFLINE, OFFLINE_PROBLEMS, type OfflineTexts, WITH_A_SUM } from './text-offline';
+import { PAIRED, PAIRED_PROBLEMS, type PairedTexts } from './text-paired';
 import { SPLIT, SPLIT_HINTS, SPLIT_PROBLEMS, type SplitTexts } from './text-split';
 import { TRAINING, type TrainingTexts } from './text-training';
 
@@ -127,6 +128,7 @@ export interface Texts {
   split: SplitTexts;
   offline: OfflineTexts;
   devices: DeviceTexts;
+  paired: PairedTexts;
   alarms: string;
   noAlarms: string;
   links: string;
@@ -275,12 +277,14 @@ const zh: Texts = {
   split: SPLIT.zh,
   offline: OFFLINE.zh,
   devices: DEVICES.zh,
+  paired: PAIRED.zh,
   alarms: '告警',
   noAlarms: '没有告警',
   links: '连接',
   journalSent: '流水已上送 {0}/{1}',
   problems: {
     ...SPLIT_PROBLEMS.zh,
+    ...PAIRED_PROBLEMS.zh,
     disk_full: '本机磁盘已满或故障，没有收款。请联系管理人员。',
     journal_failed: '本机无法记录，没有收款。请联系管理人员。',
     core_unreachable: '联系不上中心，操作没有执行。现金收款不受影响。',
@@ -490,12 +494,14 @@ const en: Texts = {
   split: SPLIT.en,
   offline: OFFLINE.en,
   devices: DEVICES.en,
+  paired: PAIRED.en,
   alarms: 'Alarms',
   noAlarms: 'No alarms',
   links: 'Links',
   journalSent: 'journal sent: {0} of {1}',
   problems: {
     ...SPLIT_PROBLEMS.en,
+    ...PAIRED_PROBLEMS.en,
     disk_full: 'This terminal’s disk is full or broken. Nothing was sold. Call for help.',
     journal_failed: 'This terminal cannot write it down. Nothing was sold. Call for help.',
     core_unreachable: 'Core cannot be reached: this was not done. Cash sales still work.',

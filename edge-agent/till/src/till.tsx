@@ -12,6 +12,7 @@ import { HeldRoom } from './held-screens';
 import { InfoScreen } from './info';
 import { isAlone } from './intent';
 import { FUNCTION_KEYS } from './keyboard';
+import { PairedRoom } from './paired-screens';
 import { SaleRow, SaleScreen } from './sale';
 import { candidates, leftMinor, type Press, type Screen } from './screen';
 import { ShiftRoom } from './shift-screens';
@@ -81,6 +82,11 @@ function roomOf(screen: Screen) {
     case 'device':
     case 'device-form':
       return <DeviceRoom screen={screen} />;
+    case 'paired':
+    case 'pair-name':
+    case 'pair-code':
+    case 'revoke':
+      return <PairedRoom screen={screen} />;
     case 'training':
       return <TrainingScreen on={screen.on} />;
     case 'info':
@@ -116,7 +122,7 @@ function Notice() {
     return null;
   }
   const isGood =
-    notice.kind === 'saw' || (notice.kind === 'books' && notice.agree === true)
+    notice.kind === 'saw' || notice.kind === 'paired' || (notice.kind === 'books' && notice.agree === true)
     || (notice.kind === 'restarted' && notice.health === 'ok') || (notice.kind === 'configured' && notice.hanging.length === 0);
   return (
     <p class={isGood ? 'notice good' : 'notice'} role="alert" data-notice={codeOf(notice)}>
@@ -146,6 +152,8 @@ function wordsOf(notice: NoticeKind, t: (typeof TEXTS)['zh']): string {
       return t.card.over;
     case 'saw':
       return notice.words;
+    case 'paired':
+      return fill(t.paired.done, notice.name);
     case 'restarted':
       return `${t.devices.restarted}: ${t.peripheralKinds[notice.of] ?? notice.of} · ${t.devices.states[notice.health]}`;
     case 'configured': {

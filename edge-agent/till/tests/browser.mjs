@@ -7,6 +7,7 @@ import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import { agent } from './agent.mjs';
 import { counterStories } from './counter.mjs';
+import { pairedStories } from './paired.mjs';
 import { splitStories } from './splits.mjs';
 
 const WAIT_MS = Number(process.env.WAIT_MS ?? 20_000);
@@ -15,10 +16,12 @@ const TILL = process.env.TILL_URL ?? standIn.base;
 const DISPLAY = process.env.DISPLAY_URL ?? `${standIn.base}/display`;
 const WALLET = process.env.WALLET_URL ?? `${standIn.base}/wallet`;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-});
+const launch = (args = []) =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), ...args],
+  });
+const browser = await launch();
 const context = await browser.newContext({ viewport: { width: 800, height: 480 }, locale: 'en-GB' });
 context.setDefaultTimeout(WAIT_MS);
 const page = await context.newPage();
@@ -599,8 +602,8 @@ if (standIn !== null) {
 }
 
 if (standIn === null) {
-  const hands = { page, press, type, think, tap, sees, seen, screen, saleState, outside, sales, scan, customerCode, until };
-  Object.assign(STORIES, splitStories(hands), counterStories(hands));
+  const hands = { page, press, type, think, tap, sees, seen, screen, saleState, outside, stumbles, sales, scan, customerCode, until, launch };
+  Object.assign(STORIES, splitStories(hands), counterStories(hands), pairedStories(hands));
 
   STORIES['what a customer opens fits a telephone'] = async () => {
     await type('1120');
