@@ -295,6 +295,9 @@ async fn what_core_says_decides_and_nothing_is_taken_before() {
     // Another node of core, with what was true before: the till does not go back.
     shop.core.look(|known| known.ahead_ms = -20_000);
     shop.core_says(|offline| offline.as_mut().unwrap().denied.clear()).await;
+    // It asks once more after such a word, and only once it has taken the first answer in.
+    let asked = shop.core.look(|known| known.offline_asked);
+    until("the next question", async || shop.core.look(|known| (known.offline_asked > asked).then_some(()))).await;
     assert_eq!(shop.refuses(1, &phone.code(3)).await, "offline_code_denied");
     shop.core.look(|known| known.ahead_ms = 0);
     shop.core_says(|offline| offline.as_mut().unwrap().limits = None).await;
