@@ -200,7 +200,7 @@ async fn a_wallet_pays_without_core_and_core_books_it_once_when_it_is_back() {
         assert!(lines.iter().all(|line| !line.contains(PREFIX)), "{lines:?}");
     }
     let told = journal.replay().unwrap();
-    assert_eq!((told.sales, told.differences.as_slice()), (2, [String::new(); 0].as_slice()));
+    assert_eq!((told.sales, told.differences), (2, Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
