@@ -81,3 +81,54 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use saoma_protocol::{Millis, TerminalId, journal::Record};
+
+    use super::*;
+    use crate::journal::{Commit, Settings};
+
+    fn spent(counter: u32, until: i64, at: i64) -> Spent {
+        let amount = serde_json::json!({"minor": 100, "currency": "CNY"});
+        let spent = serde_json::json!({
+            "token": [1, 1, 1, 1, 1, 1, 1, 1], "counter": counter, "amount": amount, "at": at, "until": until,
+        });
+        serde_json::from_value(spent).unwrap()
+    }
+
+    fn sold(counter: u64) -> Record {
+        serde_json::from_value(serde_json::json!({
+            "kind": "offline_sale", "payment": saoma_protocol::PaymentId::from_bytes([1; 16]), "counter": counter,
+            "amount": {"minor": 100, "currency": "CNY"}, "code": "OPC1:ABC", "goods": [], "cashier": "Li",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_code_is_taken_once_with_its_entry_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { path: folder.path().join("journal.db"), free_bytes_min: 0, pages_max: 0 };
+        let terminal = TerminalId::from_bytes([2; 16]);
+        let (mut store, _) = Store::open(&settings, terminal, Millis(0)).unwrap();
+        let take = |store: &mut Store, spent: Spent| {
+            let commit = Commit { records: vec![sold(1)], spent: Some(spent), ..Commit::default() };
+            store.commit(&commit, Millis(99))
+        };
+        let first = take(&mut store, spent(7, 1_000, 5)).unwrap();
+        let entry = store.entries_after(Sequence(first.0 - 1)).unwrap().remove(0);
+        assert_eq!(entry.at, Millis(5), "by core's clock, by which the code was judged");
+        let before = store.entries_after(Sequence(0)).unwrap().len();
+        assert!(take(&mut store, spent(7, 1_000, 6)).is_err(), "the same code");
+        assert_eq!(store.entries_after(Sequence(0)).unwrap().len(), before, "nor its sale");
+        let second = take(&mut store, spent(8, 2_000, 6)).unwrap();
+        drop(store);
+        let (mut store, opened) = Store::open(&settings, terminal, Millis(0)).unwrap();
+        assert_eq!(opened.spent, [(first, spent(7, 1_000, 5)), (second, spent(8, 2_000, 6))]);
+        // The grant of the first is over, and core has its sale: it goes. One of an unsent sale stays.
+        store.commit(&Commit { synced_through: Some(first), ..Commit::default() }, Millis(0)).unwrap();
+        let third = take(&mut store, spent(9, 5_000, 3_000)).unwrap();
+        let kept: Vec<Sequence> = store.offline_spent().unwrap().into_iter().map(|(entry, _)| entry).collect();
+        assert_eq!(kept, [second, third]);
+    }
+}

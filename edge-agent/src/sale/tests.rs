@@ -490,3 +490,38 @@ fn an_amount_is_announced_once_when_it_is_received_and_at_no_other_time() {
     let late = decide(sent, Event::Pushed { view: Box::new(late), refund: None }, Millis(1)).unwrap().sale;
     assert_eq!(announced(false, &late, 1), None, "it goes back");
 }
+
+#[test]
+fn what_an_offline_code_paid_waits_for_nobody_and_goes_back_through_core() {
+    let spent = serde_json::json!({
+        "token": [1, 1, 1, 1, 1, 1, 1, 1], "counter": 7, "amount": {"minor": 1000, "currency": "CNY"}, "at": 0, "until": 9,
+    });
+    let code = ScannedCode::new("OPC1:ABC".to_owned());
+    let start = keyed(Tender::Offline { code, spent: serde_json::from_value(spent).unwrap() });
+    assert!(matches!(start.records.as_slice(), [Record::OfflineSale { code, .. }] if code == "OPC1:ABC"));
+    assert_eq!(start.effects, [Effect::Print(Slip::Sale)]);
+    let event = |sale: Sale, event| decide(sale, event, Millis(20_000)).unwrap();
+    let tick = Event::Tick { mqtt: false, poll_ms: 500 };
+    let sale = event(start.sale, tick.clone()).sale;
+    assert_eq!((sale.state(), sale.is_open()), (Some(PaymentState::Succeeded), false));
+    let pressed = Event::RefundPressed { refund: REFUND, amount: amount(400), cashier: "Li".to_owned() };
+    let asked = event(sale, pressed);
+    assert_eq!(asked.effects, [Effect::Ask(Ask::Refund(REFUND))]);
+    assert_eq!(asked.sale.refundable_minor(), 600);
+    // The plug is pulled: it is asked for again, under its number.
+    let again = event(Sale::reopened(asked.sale.kept), tick);
+    assert_eq!(again.effects, [Effect::Ask(Ask::Refund(REFUND))]);
+    // What core says of it must be something that was paid.
+    let answered = |outcome| Event::Answered { ask: Ask::Fetch, outcome };
+    let odd = event(again.sale.clone(), answered(Outcome::View(Box::new(view(1, PaymentState::Failed)))));
+    assert!(matches!(odd.effects.as_slice(), [Effect::Alarm { code: "core_answered_oddly", .. }]));
+    assert_eq!(odd.sale.state(), Some(PaymentState::Succeeded));
+    let refunded = refund_view(RefundState::Succeeded, 400);
+    let given =
+        event(again.sale, Event::Answered { ask: Ask::Refund(REFUND), outcome: Outcome::Refund(Box::new(refunded)) });
+    assert!(given.effects.contains(&Effect::Ask(Ask::Fetch)), "{:?}", given.effects);
+    assert_eq!((given.sale.refunded_minor(), given.sale.refundable_minor()), (400, 600));
+    let newest = PaymentView { refunded_minor: 400, ..view(2, PaymentState::PartlyRefunded) };
+    let known = event(given.sale, answered(Outcome::View(Box::new(newest)))).sale;
+    assert_eq!((known.state(), known.kept.offline), (Some(PaymentState::PartlyRefunded), true));
+}

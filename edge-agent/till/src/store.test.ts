@@ -327,3 +327,13 @@ test('the page follows the agent to another release, once nobody is in the middl
   await page.tell('state', { ...state(), version: '1.1.0' });
   expect(reload).toHaveBeenCalledOnce();
 });
+
+test('a code that the agent’s own scanner read and did not take is told in words, and the scan goes on', async () => {
+  const page = await Page.open();
+  await page.tell('state', state({ awaiting_scan: { amount_minor: 500, since: 0 } }));
+  const before = page.model.screen;
+  expect(before).toMatchObject({ kind: 'scan', minor: 500 });
+  await page.tell('scan', { result: 'refused', code: 'offline_code_over', detail: 'The offline code is too old' });
+  expect(page.model.notice).toMatchObject({ kind: 'problem', problem: { code: 'offline_code_over', detail: 'The offline code is too old' } });
+  expect(page.model.screen).toEqual(before);
+});
