@@ -141,7 +141,7 @@ impl Canteen {
     pub async fn books(&self) -> [i64; 3] {
         self.merchant.books_balance().await;
         let checked = self.town.saoma(&["ledger", "check"]).output().unwrap();
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+        assert!(checked.status.success(), "{checked:?}");
         let query = |account| {
             format!(
                 "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS TEXT) AS text FROM postings WHERE account = '{account}'"
