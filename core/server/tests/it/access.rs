@@ -273,7 +273,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         json!({ "name": format!("{OURS} tea"), "price": { "minor": 1, "currency": "CNY" }, "tax_rate": tax_rate });
     let goods: Value = owner.post("/v1/goods").json(&goods).await.json(201);
     let goods = text(&goods, "/id").to_owned();
-    let grant = offline_codes(owner, &merchant.account, &held).await;
+    let grant = crate::offline_world::first_grant(owner, &merchant.account, &held).await;
     let static_code = json!({ "store": merchant.store, "label": format!("{OURS} gate"), "max_minor": 50_000 });
     let static_code: Value = owner.post("/v1/static-codes").json(&static_code).await.json(201);
     Ids(BTreeMap::from([
@@ -313,13 +313,6 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("email", format!("owner@{OURS}.example")),
         ("password", "not the password".to_owned()),
     ]))
-}
-
-/// Lets terminals take offline codes, without which none is granted; a grant of the account's.
-async fn offline_codes(owner: &Door, channel_account: &str, account: &str) -> String {
-    let asked = crate::access_bodies::offline_policy(channel_account);
-    let _: Value = owner.ask("PUT", "/v1/stored-value/offline-policy").json(&asked).await.json(200);
-    crate::offline_world::Phone::granted(owner, account, 3, 10).await.token
 }
 
 /// An account of stored value, and a top-up of it.

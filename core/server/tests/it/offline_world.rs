@@ -141,7 +141,7 @@ impl Canteen {
     pub async fn books(&self) -> [i64; 3] {
         self.merchant.books_balance().await;
         let checked = self.town.saoma(&["ledger", "check"]).output().unwrap();
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+        assert!(checked.status.success(), "{checked:?}");
         let query = |account| {
             format!(
                 "SELECT CAST(COALESCE(SUM(amount_minor), 0) AS TEXT) AS text FROM postings WHERE account = '{account}'"
@@ -162,6 +162,13 @@ impl Canteen {
     pub async fn payment(&self, number: &str) -> Value {
         self.merchant.owner.get(&format!("/v1/payments/{number}")).await.json(200)
     }
+}
+
+/// Lets terminals take offline codes, without which none is granted; a grant of the account's.
+pub async fn first_grant(owner: &Door, channel_account: &str, account: &str) -> String {
+    let asked = access_bodies::offline_policy(channel_account);
+    let _: Value = owner.ask("PUT", "/v1/stored-value/offline-policy").json(&asked).await.json(200);
+    Phone::granted(owner, account, 3, 10).await.token
 }
 
 /// How often the till is told to fetch its list, and has not said that it heard.

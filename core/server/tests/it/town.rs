@@ -165,7 +165,8 @@ impl Town {
     /// The program with core's settings, as its operator calls it.
     pub fn saoma(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_saoma"));
-        command.args(arguments).envs(self.environment.iter().cloned());
+        // It is no setting of core's.
+        command.args(arguments).envs(self.environment.iter().cloned()).env_remove("SAOMA_STORIES_ON_POSTGRESQL");
         command
     }
 
