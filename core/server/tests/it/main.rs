@@ -60,6 +60,8 @@ mod refund_notices;
 mod repeats;
 mod rotation;
 mod scheme_world;
+mod settlement;
+mod settlement_cards;
 mod stored_value;
 mod town;
 mod town_database;

@@ -38,5 +38,6 @@ mod refunds;
 mod row_security;
 mod schema;
 mod settlement;
+mod settlement_batches;
 mod stored_value;
 mod webhooks;

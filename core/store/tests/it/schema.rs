@@ -103,6 +103,7 @@ fn declared() -> Columns {
         include_str!("../../src/schema/cashier.rs"),
         include_str!("../../src/schema/dispute.rs"),
         include_str!("../../src/schema/package.rs"),
+        include_str!("../../src/schema/settlement.rs"),
         include_str!("../../src/batches/schema.rs"),
         include_str!("../../src/stored_value/schema.rs"),
         include_str!("../../src/goods/schema.rs"),
