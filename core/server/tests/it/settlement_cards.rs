@@ -64,7 +64,7 @@ async fn a_batch_is_settled_at_the_acquirer() {
     shop.town.force("DELETE FROM payment_cards");
     shop.sold("k2").await;
     shop.next("settle", "out-of-balance").await;
-    let second: Value = owner.post(batches).key("day 2").json(&shop.wish()).await.json(202);
+    let second: Value = owner.post(batches).key("day-2").json(&shop.wish()).await.json(202);
     let id = text(&second, "/id");
     let differs = shop.ends(id, "differs").await;
     assert_eq!(
