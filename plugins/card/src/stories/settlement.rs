@@ -82,7 +82,10 @@ fn a_lost_answer_is_asked_for_again_by_the_same_message() {
     }
     for refusal in ["05", "12", "30"] {
         let world = World::new(&[Act::Code(refusal), Act::Unreachable, EQUAL]);
-        assert_eq!((world.settles(), world.settles(), world.settles()), (Err("not-sent"), Err("not-sent"), Ok("balanced")));
+        assert_eq!(
+            (world.settles(), world.settles(), world.settles()),
+            (Err("not-sent"), Err("not-sent"), Ok("balanced"))
+        );
     }
     let world = World::new(&[Act::Code("95")]);
     assert_eq!(world.settles(), Ok("differs"));
