@@ -22,6 +22,7 @@ import { PackageRoom } from './rooms/plugin-package';
 import { PublishersRoom } from './rooms/plugin-publishers';
 import { PluginsFrame, PluginsRoom } from './rooms/plugins';
 import { ReconciliationFrame, ReconciliationRoom } from './rooms/reconciliation';
+import { SettlementBatchesRoom } from './rooms/settlement-batches';
 import { SettlementStatementRoom } from './rooms/settlement-statement';
 import { ChoosePassword, SignIn } from './rooms/sign-in';
 import { StaticCodesRoom } from './rooms/static-codes';
@@ -125,6 +126,7 @@ function Door() {
                   <Route path="discrepancies" element={<DiscrepanciesRoom />} />
                   <Route path="discrepancies/:discrepancy" element={<DiscrepancyRoom person={session.person} />} />
                   <Route path="payouts" element={<PayoutsRoom role={role} currency={session.tenant?.currency ?? ''} />} />
+                  <Route path="settlement-batches" element={<SettlementBatchesRoom role={role} />} />
                   <Route path="statements" element={<SettlementStatementRoom />} />
                 </Route>
                 <Route path="/books" element={<BooksRoom />} />

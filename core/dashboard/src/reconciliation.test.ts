@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { AccountDay, Colleague, Discrepancy, Reconciliation } from './api/client';
+import type { AccountDay, Colleague, Discrepancy, Reconciliation, SettlementBatch } from './api/client';
 import { keys } from './api/wish';
 import { formatMinor } from './money/money';
 import {
-  assignable, CLASSES, compared, dayAfter, dayStanding, elapsed, figures, filterOf, foundClasses, mayCompare, neighbours, net, queryOf, searchOf,
+  assignable, batchStanding, CLASSES, compared, dayAfter, dayStanding, elapsed, figures, filterOf, foundClasses, mayCompare, neighbours, net, queryOf, searchOf,
   settlementFile, STANDINGS, type Step, stepsFor, yesterday,
 } from './reconciliation';
 import type { Role } from './rights';
@@ -216,4 +216,19 @@ describe('words', () => {
 test('where the statement’s file is', () => {
   expect(settlementFile({ from: '2026-01-01', to: '2026-01-31' }, 'store', 'xlsx'))
     .toBe('/v1/ledger/settlement/export?format=xlsx&from=2026-01-01&to=2026-01-31&by=store');
+});
+
+test('how a batch at an acquirer stands', () => {
+  const batch = (state: string, needs_attention: boolean, resolved?: SettlementBatch['resolved']): SettlementBatch => ({
+    id: 'stb_a', channel_account: 'cha_a', sequence: 1, state, rows: 1, totals: [], closed_by: 'core', closed_at: 0, needs_attention, version: 1,
+    ...(resolved === undefined ? {} : { resolved }),
+  });
+  const seen = { by: 'usr_a', at: 1, reason: 'asked' };
+  for (const [given, standing] of [
+    [batch('closing', false), 'on_its_way'], [batch('uploading', false), 'on_its_way'], [batch('uploading', true), 'stuck'],
+    [batch('settled', false), 'settled'], [batch('differs', true), 'differs'], [batch('differs', false, seen), 'resolved'],
+  ] as const) {
+    expect(batchStanding(given)).toBe(standing);
+    for (const texts of [reconEn, reconZh]) expect(texts.batch.standings[standing]).not.toBe('');
+  }
 });

@@ -1,7 +1,7 @@
 // What the reconciliation room knows without any of the screen: how an account's day stands, what differs in a discrepancy,
 // and what may be done about it. Core decides; this only keeps useless buttons away and says things in the reader's order.
 
-import type { AccountDay, Colleague, Discrepancy, Money, Reconciliation } from './api/client';
+import type { AccountDay, Colleague, Discrepancy, Money, Reconciliation, SettlementBatch } from './api/client';
 import type { Person } from './api/session';
 import { isPeriod } from './books';
 import { may } from './rights';
@@ -212,4 +212,20 @@ export const BYS: readonly By[] = ['merchant', 'store', 'terminal'];
 
 export function settlementFile(days: { from: string; to: string }, by: By, format: string): string {
   return `/v1/ledger/settlement/export?${new URLSearchParams({ format, ...days, by })}`;
+}
+
+export type BatchStanding =
+  | 'on_its_way'
+  /** On its way for so long that a person is called. */
+  | 'stuck'
+  | 'settled'
+  | 'differs'
+  /** It differed, or was given up, and a person has seen to it. */
+  | 'resolved';
+
+export function batchStanding({ state, needs_attention: waits, resolved }: SettlementBatch): BatchStanding {
+  if (resolved != null) return 'resolved';
+  if (state === 'settled') return 'settled';
+  if (state === 'differs') return 'differs';
+  return waits ? 'stuck' : 'on_its_way';
 }

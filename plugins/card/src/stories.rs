@@ -2,6 +2,7 @@
 //! on the wire can do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod settlement;
 mod world;
 
 use saoma_channel_sdk::RefundStatus;

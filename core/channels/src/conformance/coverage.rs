@@ -143,8 +143,8 @@ fn held_to(case: &Case, offers: &BTreeSet<String>, stated: Stated<'_>) -> Result
 pub(crate) mod tests {
     use super::*;
 
-    /// Every capability that the contract has, and secrets.
-    pub(crate) const ALL: [&str; 10] = [
+    /// Every capability that the contract has, settlement, and secrets.
+    pub(crate) const ALL: [&str; 11] = [
         "merchant-presented",
         "customer-presented",
         "cancel",
@@ -154,6 +154,7 @@ pub(crate) mod tests {
         "bills",
         "amounts-not-named",
         "card",
+        SETTLEMENT,
         SECRETS,
     ];
 

@@ -1,8 +1,7 @@
 //! The `card` channel, as it is installed, against an acquirer: cards in, and their numbers nowhere but on the wire.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
 };
@@ -11,9 +10,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use saoma_channels::{
     Account, Card, CardEntry, ChannelCaller as _, Clock as _, DeclineCode, EncryptedPin, Failure, Host, HostConfig,
     KeptCard, KnownOrder, MemoryKv, Order, PaymentAnswer, PaymentStatus, RefundOrder, RefundStatus, Secrets,
-    SystemClock,
+    SystemClock, settlement::Batch,
 };
-use saoma_protocol::{ChannelAccountId, Millis, RefundId, TenantId};
+use saoma_domain::settlement::{Settled, Tally, Total};
+use saoma_protocol::{ChannelAccountId, Currency, Millis, RefundId, SettlementBatchId, TenantId};
 use serde_json::{Value, json};
 use tracing::{Subscriber, instrument::WithSubscriber as _};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
@@ -60,8 +60,6 @@ struct Shop {
     host: Host,
     account: Account,
     acquirer: Child,
-    /// Where the acquirer listens, `tcp://…`.
-    address: String,
     door: String,
     client: reqwest::Client,
 }
@@ -88,8 +86,7 @@ impl Shop {
         let mut line = String::new();
         BufReader::new(acquirer.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
         let ready: Value = serde_json::from_str(&line).expect("JSON");
-        let text = |name: &str| ready[name].as_str().expect("an address").to_owned();
-        let (address, door) = (text("listening"), text("door"));
+        let door = ready["door"].as_str().expect("an address").to_owned();
         let client = reqwest::Client::new();
         let script: Value =
             client.get(format!("{door}/script")).send().await.expect("sent").json().await.expect("a script");
@@ -105,7 +102,7 @@ impl Shop {
             secrets,
             notify_url: String::new(),
         };
-        Self { host: host(Arc::default()).await, account, acquirer, address, door, client }
+        Self { host: host(Arc::default()).await, account, acquirer, door, client }
     }
 
     async fn next(&self, act: &str, fault: &str) {
@@ -137,27 +134,13 @@ impl Shop {
         self.heard().await.into_iter().map(|(kind, _)| kind).collect()
     }
 
-    /// Closes the batch, of one sale, as a terminal of the acquirer's own would.
+    /// Closes the batch, of one sale.
     async fn settle(&self) {
-        let totals = format!("000000001250001{}", "0".repeat(47));
-        let message = format!(
-            "600006000060310031100305000020000000C18010000099{}{}0062{totals}{}0011{}0",
-            hex::encode("10000019"),
-            hex::encode("850100082410002"),
-            hex::encode("156"),
-            "00000001201",
-        );
-        let message = bytes(&message);
-        let mut stream = TcpStream::connect(self.address.trim_start_matches("tcp://")).expect("it listens");
-        let len = u16::try_from(message.len()).expect("short");
-        stream.write_all(&[&len.to_be_bytes()[..], &message].concat()).expect("sent");
-        let mut answer = [0; 2];
-        stream.read_exact(&mut answer).expect("an answer");
-        let mut answer = vec![0; usize::from(u16::from_be_bytes(answer))];
-        stream.read_exact(&mut answer).expect("an answer");
-        // Equal, on both sides.
-        let flags = format!("{}1{}1", &totals[..30], &totals[31..61]);
-        assert!(hex::encode(&answer).contains(&flags), "{}", hex::encode(&answer));
+        let nothing = Tally::default();
+        let total = Total { currency: Currency::CNY, debits: Tally { count: 1, minor: 1_250 }, credits: nothing };
+        let number = SettlementBatchId::from_bytes([3; 16]);
+        let batch = Batch { number, totals: vec![total], rows: 1, closed_at: SystemClock.now() };
+        assert_eq!(self.host.settle(&self.account, &batch).await, Ok(Settled::Balanced));
     }
 
     async fn charge(&self, n: u8, card: &Card) -> Result<PaymentAnswer, Failure> {
@@ -445,9 +428,9 @@ async fn a_batch_that_is_closed_is_left_for_refunds() {
     let sold = shop.sold(1).await;
     shop.settle().await;
     shop.heard().await;
-    // The acquirer has another batch now, and says so: nothing of the sale is undone.
+    // The acquirer has another batch now, and says so at the sign-on: nothing of the sale is undone.
     assert_eq!(shop.cancel(1, &sold.reference).await, Ok(PaymentStatus::Succeeded));
-    assert_eq!((shop.kinds().await, shop.books(1).await), (["0200", "0800"].map(str::to_owned).to_vec(), (1, 0)));
+    assert_eq!((shop.kinds().await, shop.books(1).await), (["0800"].map(str::to_owned).to_vec(), (1, 0)));
     let sold_after = shop.sold(2).await;
     assert!(sold_after.reference.contains("/000002/"), "{sold_after:?}");
     let answer = shop.host.refund(&shop.account, &refund(1, &sold.reference, 1_250)).await.expect("an answer");

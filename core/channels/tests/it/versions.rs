@@ -45,6 +45,12 @@ async fn a_component_of_the_older_contract_does_all_that_it_did() {
     let host = host(config()).await;
     let manifest = host.install(&component("frozen")).await.expect("installs").manifest().clone();
     assert_eq!((manifest.claims.len(), manifest.secrets[0].kind), (3, SecretKind::MacKey));
+    // What settles batches is found in the component; one without it goes on as it is, of either version.
+    assert_eq!(manifest.settlement, None);
+    for (name, rows_max) in [("sandbox", None), ("card", Some(999))] {
+        let found = host.install(&component(name)).await.expect("installs").manifest().settlement;
+        assert_eq!(found.map(|terms| terms.rows_max), rows_max, "{name}");
+    }
     let account = frozen_account(&scheme("paid").await);
 
     let created = host.create(&account, &order(1, 1_000)).await.expect("created");

@@ -1532,7 +1532,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/settlement-batches/{batch}": {
+    "/v1/settlement-batches/{settlement_batch}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1549,7 +1549,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/settlement-batches/{batch}/resolve": {
+    "/v1/settlement-batches/{settlement_batch}/resolve": {
         parameters: {
             query?: never;
             header?: never;
@@ -9178,7 +9178,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                batch: components["schemas"]["SettlementBatchId"];
+                settlement_batch: components["schemas"]["SettlementBatchId"];
             };
             cookie?: never;
         };
@@ -9210,7 +9210,7 @@ export interface operations {
                 "Idempotency-Key": string;
             };
             path: {
-                batch: components["schemas"]["SettlementBatchId"];
+                settlement_batch: components["schemas"]["SettlementBatchId"];
             };
             cookie?: never;
         };

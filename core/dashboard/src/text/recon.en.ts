@@ -3,7 +3,7 @@
 export const reconEn = {
   title: 'Reconciliation',
   day: 'Day', dayHint: 'Each channel counts its days in its own time zone.', before: 'The day before', after: 'The day after',
-  discrepancies: 'Discrepancies', payouts: 'Payouts', statements: 'Settlement statements',
+  discrepancies: 'Discrepancies', payouts: 'Payouts', settlementBatches: 'Acquirer batches', statements: 'Settlement statements',
   noAccounts: 'There are no channel accounts yet.',
   agreeing: 'accounts agree', ours: 'Our books', theirs: 'The channel’s bill', difference: 'Difference', money: 'Collected, less refunds', fee: 'The channel’s fees',
   standings: {
@@ -67,6 +67,7 @@ export const reconEn = {
     days_paid_out: 'Another payout is for some of these days already. If this one brought more of the same, tick “further” below.',
     conflict: 'This account has a payout with this reference already.',
     currency_mismatch: 'The bills of these days have nothing in this currency.',
+    payments_under_way: 'Payments or refunds of this account are under way. Try again when they have their end.',
     forbidden: 'Your role may not do this.',
   } as Record<string, string>,
   payout: {
@@ -77,6 +78,13 @@ export const reconEn = {
     badAmount: 'Type an amount in this currency', badDays: 'Two days, the first one first',
     reversed: 'Taken back', reverse: 'Take back', reverseTitle: 'Take this payout back?',
     reverseText: 'For payouts entered by mistake: what it booked is booked back, and so is what was decided about its difference.',
+  },
+  batch: {
+    hint: 'Card acquirers count each batch as core does, and pay out what both agree on. Core closes a batch after each day by itself.',
+    none: 'No batches yet.', noAccounts: 'No channel account settles batches.', number: 'No.', sales: 'Sales', back: 'Given back', closedAt: 'Closed', standing: 'Standing',
+    open: 'Open', rows: 'rows', close: 'Close and settle', theirs: 'The acquirer counts', sent: 'uploaded', seen: 'Seen to',
+    standings: { on_its_way: 'being settled…', settled: 'settled', differs: 'differs', stuck: 'no end yet', resolved: 'differed, seen to' },
+    resolve: 'Seen to', resolveTitle: 'Has somebody seen to this batch?', resolveText: 'Books are not changed by it. A batch that has no end is given up: core sends no more of it.',
   },
   statement: {
     by: 'By', bys: { merchant: 'Merchant', store: 'Store', terminal: 'Terminal' }, none: 'Nothing was sold in this period.', gross: 'Collected', refunded: 'Given back', disputed: 'Disputed', fees: 'Fees',

@@ -3,7 +3,7 @@ import type { ReconTexts } from './recon.en';
 export const reconZh: ReconTexts = {
   title: '对账',
   day: '日期', dayHint: '各渠道按自己的时区计日。', before: '前一天', after: '后一天',
-  discrepancies: '差错', payouts: '渠道打款', statements: '结算单',
+  discrepancies: '差错', payouts: '渠道打款', settlementBatches: '收单批次', statements: '结算单',
   noAccounts: '还没有渠道账户。',
   agreeing: '个账户相符', ours: '我方账务', theirs: '渠道账单', difference: '差额', money: '收款减退款', fee: '渠道手续费',
   standings: {
@@ -66,6 +66,7 @@ export const reconZh: ReconTexts = {
     days_paid_out: '其中有的日期已有打款。若本次为追加打款，请勾选下方“追加”。',
     conflict: '该账户已有相同参考号的打款。',
     currency_mismatch: '这些日期的账单没有该币种。',
+    payments_under_way: '此账户有支付或退款正在进行，完成后再试。',
     forbidden: '您的角色无权执行此操作。',
   },
   payout: {
@@ -76,6 +77,13 @@ export const reconZh: ReconTexts = {
     badAmount: '请输入该币种的金额', badDays: '请选择两个日期，起始日在前',
     reversed: '已撤回', reverse: '撤回', reverseTitle: '撤回这笔打款？',
     reverseText: '用于录入有误的打款：入账全部冲回，对其差额的处理也一并撤回。',
+  },
+  batch: {
+    hint: '收单机构与平台各自统计每个批次，双方一致后打款。平台每天自动结算一次。',
+    none: '还没有批次。', noAccounts: '没有需要批结算的渠道账户。', number: '序号', sales: '消费', back: '退款与撤销', closedAt: '关闭时间', standing: '状态',
+    open: '未结', rows: '笔', close: '关闭并结算', theirs: '收单机构统计', sent: '已上送', seen: '已处理',
+    standings: { on_its_way: '正在结算…', settled: '对账平', differs: '对账不平', stuck: '未完成', resolved: '曾不平，已处理' },
+    resolve: '已处理', resolveTitle: '是否已有人处理此批次？', resolveText: '不会改动账务。未完成的批次将被放弃，不再发送。',
   },
   statement: {
     by: '按', bys: { merchant: '商户', store: '门店', terminal: '终端' }, none: '此期间没有交易。', gross: '收款', refunded: '退款', disputed: '拒付', fees: '手续费',

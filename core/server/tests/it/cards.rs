@@ -39,17 +39,17 @@ fn yuan(minor: i64) -> Value {
 }
 
 /// A merchant whose core has the channel of cards, and the acquirer.
-struct Shop {
-    town: Town,
-    tea: Merchant,
-    acquirer: acquirer::Running,
+pub struct Shop {
+    pub town: Town,
+    pub tea: Merchant,
+    pub acquirer: acquirer::Running,
     /// The merchant's account there.
-    account: String,
+    pub account: String,
     _plugins: tempfile::TempDir,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let channels = plugins().join("../channels/card.wasm");
         fs::copy(&channels, folder.path().join("card.wasm")).unwrap_or_else(|error| panic!("{channels:?}: {error}"));
@@ -71,13 +71,13 @@ impl Shop {
         self.tea.owner.post("/v1/payments").key(key).json(&sale(card)).await
     }
 
-    async fn sold(&self, key: &str) -> String {
+    pub async fn sold(&self, key: &str) -> String {
         let sold: Value = self.sells(key, &chip()).await.json(201);
         assert_eq!((&sold["state"], &sold["method"]), (&json!("succeeded"), &json!("card")), "{sold}");
         text(&sold, "/id").to_owned()
     }
 
-    async fn next(&self, act: &str, fault: &str) {
+    pub async fn next(&self, act: &str, fault: &str) {
         let next = Door::at(&self.acquirer.door).post("/next").json(&json!({ "act": act, "fault": fault })).await;
         assert_eq!(next.status, 204, "{}", next.text);
     }

@@ -195,6 +195,7 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
             account,
             "404 not_found",
         ),
+        ("settlement_batches_close", "/channel_account", "/v1/settlement-batches", json!({}), account, "404 not_found"),
         ("goods_create", "/tax_rate", "/v1/goods", sold_goods.clone(), text(&tax, "/id"), "404 not_found"),
         ("goods_create", "/stores/0", "/v1/goods", sold_goods.clone(), store, "404 not_found"),
         ("goods_change", "/tax_rate", &change_goods, sold_goods.clone(), text(&tax, "/id"), "404 not_found"),

@@ -64,6 +64,8 @@ mod refund_notices;
 mod repeats;
 mod rotation;
 mod scheme_world;
+mod settlement;
+mod settlement_cards;
 mod static_codes;
 mod stored_value;
 mod town;

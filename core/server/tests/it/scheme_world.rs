@@ -13,11 +13,13 @@ use saoma_channels::{
     Account, BillLine, BillPage, BillTerms, Cadence, Capability, ChannelCaller, Claim, Clock, Created, Failure,
     HttpMessage, KnownOrder, Manifest, NotificationFailure, NotificationOutcome, Order, Outgoing, PaymentAnswer,
     PaymentStatus, RefundAnswer, RefundOrder, RefundStatus, SettingsSchema, SystemChance,
+    settlement::{Batch, Row, SettlementTerms},
 };
 use saoma_domain::{
     claim::ScannedCode,
     fee::{BasisPoints, FeePlan},
     payment::State,
+    settlement::Settled,
 };
 use saoma_protocol::{
     Amount, ChannelAccountId, Currency, Millis, Money, OrderId, PaymentId, RefundId, StoreId, TenantId, api::RefundKind,
@@ -43,7 +45,7 @@ use saoma_store::{
 };
 use tokio::sync::Notify;
 
-use crate::{fleet_world::eventually, town::postgresql_instead};
+use crate::{fleet_world::eventually, settlement::Settling, town::postgresql_instead};
 
 pub const AMOUNT_MINOR: i64 = 1_250;
 /// A moment at noon, so that a void of the same story is on the same day.
@@ -102,6 +104,7 @@ pub struct Scheme {
     bills: Mutex<BTreeMap<String, Vec<BillLine>>>,
     /// What everything costs, if not [`AMOUNT_MINOR`] in yuan.
     pub price: Mutex<Option<Amount>>,
+    pub settling: Settling,
     /// The account whose queries never come to an end.
     pub stuck: Mutex<Option<ChannelAccountId>>,
 }
@@ -127,6 +130,11 @@ impl Scheme {
     /// Takes the plugin away, or brings it (back).
     pub fn install(&self, capabilities: Option<&[Capability]>) {
         *self.manifest.lock().unwrap() = capabilities.map(|capabilities| Arc::new(manifest(capabilities)));
+    }
+
+    /// From now on it settles batches.
+    pub fn settles(&self, terms: SettlementTerms) {
+        *self.manifest.lock().unwrap() = Some(Arc::new(Manifest { settlement: Some(terms), ..manifest(ALL) }));
     }
 
     /// From now on its days begin so many minutes after midnight.
@@ -287,6 +295,18 @@ impl ChannelCaller for Scheme {
         let next = first + BILL_PAGE;
         let next_cursor = (next < lines.len()).then(|| next.to_string());
         Ok(BillPage { lines: lines.into_iter().skip(first).take(BILL_PAGE).collect(), next_cursor })
+    }
+
+    async fn settle(&self, _: &Account, batch: &Batch) -> Result<Settled, Failure> {
+        self.settling.settle(batch)
+    }
+
+    async fn upload(&self, _: &Account, batch: &Batch, rows: &[Row]) -> Result<(), Failure> {
+        self.settling.upload(batch, rows)
+    }
+
+    async fn finish(&self, _: &Account, batch: &Batch) -> Result<Settled, Failure> {
+        self.settling.finish(batch)
     }
 
     async fn self_test(&self, _: &Account) -> Result<String, Failure> {

@@ -15,7 +15,7 @@ use saoma_store::{
     discrepancies, events, hand_settlements,
     idempotency::{self, Kind as Keyed},
     journal, ledger, orders, outbox, pay_codes, payments, payouts, plugin_kv, reconciliations, refunds, sessions,
-    stores, tenant_keys, tenants, terminals, users, webhooks,
+    settlement_batches, stores, tenant_keys, tenants, terminals, users, webhooks,
 };
 
 use crate::{
@@ -70,6 +70,7 @@ pub fn furnish(base: &Base, house: &House) {
         crate::merchant_rules::furnish(tx, house)?;
         crate::goods::furnish(tx, house)?;
         crate::static_codes::furnish(tx, house)?;
+        crate::settlement_batches::furnish(tx, house)?;
         tell(tx, house)?;
         audit::append(tx, scope, &did()).map(drop)
     });
@@ -144,7 +145,7 @@ fn two_houses(base: &Base) -> (House, House) {
         let rows = rows_of(base, house);
         let empty: Vec<_> = rows.iter().filter(|(_, dump)| dump.is_empty()).map(|(table, _)| table).collect();
         assert_eq!(empty, Vec::<&String>::new(), "tables that this test says nothing about");
-        assert_eq!(rows.len(), 65);
+        assert_eq!(rows.len(), 66);
     }
     (tea, milk)
 }
@@ -181,10 +182,13 @@ fn nothing_of_another_tenant_is_read() {
         let run = base.read(|tx| reconciliations::list(tx, &tea.scope, None, None, None, 1)).remove(0);
         nobody(read(&|tx| reconciliations::load(tx, &scope, run.id).map(drop)), "reconciliations");
         nobody(read(&|tx| payouts::load(tx, &scope, payout(&tea).id).map(drop)), "payouts");
+        let settled = crate::settlement_batches::id(&tea, 1);
+        nobody(read(&|tx| settlement_batches::load(tx, &scope, settled).map(drop)), "settlement batches");
         let bill = base.read(|tx| bills::newest(tx, &tea.scope, tea.account, DAY)).expect("a bill").id;
 
         base.read(|tx| {
             crate::batches::of_others_is_nothing(tx, &scope, &tea)?;
+            crate::settlement_batches::of_others_is_nothing(tx, &scope, &tea)?;
             assert_eq!(payouts::list(tx, &scope, None, None, 10)?.len(), 1);
             assert_eq!(payouts::of_days(tx, &scope, tea.account, cny(1).currency(), DAY, DAY)?, []);
             assert_eq!(bills::newest(tx, &scope, tea.account, DAY)?, None);
@@ -268,6 +272,8 @@ fn nothing_of_another_tenant_is_changed() {
         let bill = base.read(|tx| bills::newest(tx, &tea.scope, tea.account, DAY)).expect("a bill").id;
         let run = base.read(|tx| reconciliations::list(tx, &tea.scope, None, None, None, 1)).remove(0);
         let strange = base.read(|tx| discrepancies::load(tx, &tea.scope, discrepancy(&tea)));
+        let settled = crate::settlement_batches::id(&tea, 1);
+        let closed = base.read(|tx| settlement_batches::load(tx, &tea.scope, settled));
         let taken_back = payouts::Reversed { by: "usr_a".to_owned(), at: NOW, reason: "mistyped".to_owned() };
         let secret = Opaque(vec![0]);
         let (listens, delivery) = (endpoint(&tea, 1).id, delivery(base, &tea));
@@ -410,6 +416,8 @@ fn nothing_of_another_tenant_is_changed() {
             ("payouts::reverse", Box::new(|tx| payouts::reverse(tx, &scope, payout(&tea).id, &taken_back).map(drop))),
             ("bills::begin", Box::new(|tx| bills::begin(tx, &scope, tea.account, DAY).map(drop))),
             ("bills::finish", Box::new(|tx| bills::finish(tx, &scope, bill, 1, 0, "ours", NOW))),
+            ("settlement_batches::save", Box::new(|tx| settlement_batches::save(tx, &scope, &mut closed.clone()))),
+            ("settlement_batches::close", Box::new(|tx| crate::settlement_batches::close_theirs(tx, &milk, &tea))),
             ("reconciliations::start", Box::new(|tx| reconciliations::start(tx, &scope, &run).map(drop))),
             ("discrepancies::save", Box::new(|tx| discrepancies::save(tx, &scope, &mut strange.clone()))),
         ];

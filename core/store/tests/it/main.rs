@@ -39,6 +39,7 @@ mod refunds;
 mod row_security;
 mod schema;
 mod settlement;
+mod settlement_batches;
 mod static_codes;
 mod stored_value;
 mod webhooks;

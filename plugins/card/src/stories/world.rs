@@ -43,6 +43,8 @@ pub enum Act {
     Closes(&'static str),
     /// Approves, and the header asks for a sign-on.
     WantsSignOn,
+    /// 00 under a right MAC, and the totals as they came with these flags.
+    Totals(&'static str),
     /// Another call, from where this message is on its way, and then this code.
     Beside(fn(&World), &'static str),
 }
@@ -251,6 +253,12 @@ impl Host for World {
                 self.batch.set(self.batch.get() + 1);
                 said(code, true, false)
             }
+            Act::Totals(flag) => {
+                let said = read.text(48);
+                let (home, foreign) = (said.get(..30).unwrap(), said.get(31..61).unwrap());
+                let totals = format!("{home}{flag}{foreign}{flag}");
+                Ok(Some(answer(&read, "00", true, false, &[(48, totals.into())])))
+            }
             Act::WantsSignOn => said("00", true, true),
             Act::Beside(call, code) => {
                 call(self);
@@ -278,12 +286,14 @@ fn answer(asked: &codec::Answer, code: &str, mac_fits: bool, wants: bool, more: 
         "0800" => "0810",
         "0200" => "0210",
         "0220" => "0230",
+        "0500" => "0510",
+        "0320" => "0330",
         _ => "0410",
     };
     let mut fields: BTreeMap<u8, Value> = asked
         .fields
         .iter()
-        .filter(|(field, _)| matches!(field, 3 | 4 | 11 | 41 | 42 | 64))
+        .filter(|(field, _)| matches!(field, 3 | 4 | 11 | 41 | 42 | 60 | 64))
         .map(|(field, said)| (*field, Value::Said(said.clone())))
         .collect();
     fields.insert(39, code.into());

@@ -33,8 +33,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(resource("/settlement-batches").route(web::get().to(list)).route(web::post().to(close)))
         .service(resource("/settlement-batches/open").route(web::get().to(open)))
-        .service(resource("/settlement-batches/{batch}").route(web::get().to(show)))
-        .service(resource("/settlement-batches/{batch}/resolve").route(web::post().to(resolve)));
+        .service(resource("/settlement-batches/{settlement_batch}").route(web::get().to(show)))
+        .service(resource("/settlement-batches/{settlement_batch}/resolve").route(web::post().to(resolve)));
 }
 
 /// A batch: what came into the books through a channel account since the one before it, whenever it was paid.
@@ -237,8 +237,8 @@ pub async fn list(
 }
 
 /// One batch.
-#[utoipa::path(get, path = "/v1/settlement-batches/{batch}", tag = "settlement batches",
-    params(("batch" = SettlementBatchId, Path)), responses((status = 200, body = SettlementBatchView)))]
+#[utoipa::path(get, path = "/v1/settlement-batches/{settlement_batch}", tag = "settlement batches",
+    params(("settlement_batch" = SettlementBatchId, Path)), responses((status = 200, body = SettlementBatchView)))]
 pub async fn show(
     app: web::Data<App>,
     caller: Caller<ReadBooks>,
@@ -260,9 +260,9 @@ pub struct ResolveSettlementBatch {
 
 /// A person has seen to a batch that differs. Or gives one up that has no end although a person is called for it: core sends nothing more
 /// of it, and the account's next one can be closed. No money is booked by either. For people alone.
-#[utoipa::path(post, path = "/v1/settlement-batches/{batch}/resolve", tag = "settlement batches",
+#[utoipa::path(post, path = "/v1/settlement-batches/{settlement_batch}/resolve", tag = "settlement batches",
     request_body = ResolveSettlementBatch,
-    params(("batch" = SettlementBatchId, Path), ("Idempotency-Key" = String, Header)),
+    params(("settlement_batch" = SettlementBatchId, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 200, body = SettlementBatchView)))]
 pub async fn resolve(
     app: web::Data<App>,

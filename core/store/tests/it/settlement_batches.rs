@@ -1,0 +1,161 @@
+//! Batches of what moved through an account: nothing in two of them, nothing in none.
+
+use saoma_domain::{
+    ledger::{Kind, rules},
+    payment::Method,
+    settlement::{RowKind, State, Tally},
+};
+use saoma_protocol::{PaymentId, SettlementBatchId};
+use saoma_store::{
+    StoreError, Tx,
+    ledger::{self, Booking, Subject},
+    settlement_batches::{self as batches, Closing, Cursor, Filter, SettlementBatch},
+};
+
+use crate::{
+    base::{Base, on_both},
+    furniture::booking,
+    house::{House, NOW, PLATFORM, at, bytes, captured, cny},
+};
+
+const ROWS_MAX: u32 = 10;
+
+pub fn id(house: &House, number: u8) -> SettlementBatchId {
+    SettlementBatchId::from_bytes(bytes(house.letter, number))
+}
+
+fn closing(house: &House, number: u8) -> Closing {
+    Closing {
+        id: id(house, number),
+        account: house.account,
+        by: "core".to_owned(),
+        at: at(i64::from(number)),
+        holds_until: at(100),
+    }
+}
+
+fn close(tx: &mut Tx<'_>, house: &House, number: u8) -> Result<SettlementBatch, StoreError> {
+    let open = batches::open(tx, &house.scope, house.account, ROWS_MAX, NOW)?;
+    batches::close(tx, &house.scope, closing(house, number), &open)
+}
+
+pub fn furnish(tx: &mut Tx<'_>, house: &House) -> Result<(), StoreError> {
+    close(tx, house, 1).map(drop)
+}
+
+/// `theirs` has what it has; the other's scope sees its own alone.
+pub fn of_others_is_nothing(
+    tx: &mut Tx<'_>,
+    scope: &saoma_store::TenantScope,
+    theirs: &House,
+) -> Result<(), StoreError> {
+    assert_eq!(batches::last(tx, scope, theirs.account)?, None);
+    assert!(!batches::holds(tx, scope, theirs.account, NOW)?);
+    assert_eq!(batches::list(tx, scope, Filter::default(), None, 10)?.len(), 1);
+    assert_eq!(batches::open(tx, scope, theirs.account, ROWS_MAX, NOW)?.rows, 0);
+    assert_eq!(batches::in_flight(tx, scope, theirs.account)?, 0);
+    Ok(())
+}
+
+pub fn close_theirs(tx: &mut Tx<'_>, ours: &House, theirs: &House) -> Result<(), StoreError> {
+    let open = batches::open(tx, &ours.scope, theirs.account, ROWS_MAX, NOW)?;
+    batches::close(tx, &ours.scope, closing(theirs, 9), &open).map(drop)
+}
+
+fn sold(base: &Base, house: &House, number: u8, minor: i64) {
+    house.sell(base, number, cny(minor), &captured(0, 0));
+    let of = Booking { subject: Subject::Payment(house.payment_id(number)), ..booking(house) };
+    let sets = rules::captured(Method::Card, cny(minor), cny(1).money());
+    base.write(|tx| ledger::post(tx, &house.scope, &of, &sets));
+}
+
+fn undone(base: &Base, house: &House, number: u8, minor: i64) {
+    let of = Booking { subject: Subject::Payment(house.payment_id(number)), kind: Kind::Undone, ..booking(house) };
+    let sets = rules::undone(Method::Card, cny(minor), cny(1).money());
+    base.write(|tx| ledger::post(tx, &house.scope, &of, &sets));
+}
+
+fn given_back(base: &Base, house: &House, number: u8, of: PaymentId, minor: i64) {
+    let refund = house.give_back(base, number, of, cny(minor)).refund.id;
+    let subject = Subject::Refund { payment: of, refund };
+    let of = Booking { subject, kind: Kind::RefundSucceeded, ..booking(house) };
+    let sets = rules::refund_succeeded(Method::Card, cny(minor), cny(1).money());
+    base.write(|tx| ledger::post(tx, &house.scope, &of, &sets));
+}
+
+fn ended(base: &Base, house: &House, mut batch: SettlementBatch) {
+    (batch.state, batch.next_attempt_at) = (State::Settled, None);
+    base.write(|tx| batches::save(tx, &house.scope, &mut batch.clone()));
+}
+
+#[test]
+fn what_moved_is_in_one_batch_and_in_no_other() {
+    on_both(|base| {
+        let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
+        sold(base, &tea, 1, 500);
+        sold(base, &milk, 1, 9_000);
+        sold(base, &tea, 2, 700);
+        given_back(base, &tea, 1, tea.payment_id(1), 99);
+        let first = base.write(|tx| close(tx, &tea, 1));
+        let tally = |count, minor| Tally { count, minor };
+        let [total] = first.totals.as_slice() else { panic!("{first:?}") };
+        assert_eq!((total.debits, total.credits, first.rows), (tally(2, 1_200), tally(1, 99), 3));
+        assert_eq!((first.sequence, &first.state), (1, &State::Closing));
+        assert_eq!(base.read(|tx| batches::load(tx, &tea.scope, first.id)), first);
+        // What comes while it is on its way is of the next.
+        sold(base, &tea, 3, 1);
+        undone(base, &tea, 2, 700);
+        let taken = StoreError::Conflict { what: "the account's batch on its way" };
+        assert_eq!(base.try_write(|tx| close(tx, &tea, 2).map(drop)), Err(taken));
+        let rows = base.read(|tx| batches::page(tx, &tea.scope, &first, 1, 10));
+        let kinds: Vec<_> = rows.iter().map(|row| (row.kind, row.payment, row.amount.minor())).collect();
+        assert_eq!(kinds, [(RowKind::Sale, tea.payment_id(2), 700), (RowKind::Refund, tea.payment_id(1), 99)]);
+        ended(base, &tea, first);
+        let next = base.write(|tx| close(tx, &tea, 3));
+        let [total] = next.totals.as_slice() else { panic!("{next:?}") };
+        assert_eq!((next.sequence, total.debits, total.credits), (2, tally(1, 1), tally(1, 700)));
+        let rows = base.read(|tx| batches::page(tx, &tea.scope, &next, 0, 10));
+        assert_eq!(rows.iter().map(|row| row.kind).collect::<Vec<_>>(), [RowKind::Sale, RowKind::Void]);
+        ended(base, &tea, next);
+        assert_eq!(base.read(|tx| batches::open(tx, &tea.scope, tea.account, ROWS_MAX, NOW)).rows, 0);
+        // More than a batch has room for waits for the one after it.
+        for number in 4..=7 {
+            sold(base, &tea, number, number.into());
+        }
+        let open = base.read(|tx| batches::open(tx, &tea.scope, tea.account, 3, NOW));
+        assert_eq!((open.rows, open.totals[0].debits), (3, tally(3, 4 + 5 + 6)));
+        let third = base.write(|tx| batches::close(tx, &tea.scope, closing(&tea, 4), &open));
+        ended(base, &tea, third);
+        assert_eq!(base.read(|tx| batches::open(tx, &tea.scope, tea.account, 3, NOW)).totals[0].debits, tally(1, 7));
+    });
+}
+
+#[test]
+fn one_worker_has_a_batch_and_sales_wait_for_it() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        sold(base, &tea, 1, 500);
+        let holds = |ms| base.read(|tx| batches::holds(tx, &tea.scope, tea.account, at(ms)));
+        assert!(!holds(0));
+        let batch = base.write(|tx| close(tx, &tea, 1));
+        assert_eq!((holds(1), holds(99), holds(100)), (true, true, false));
+        let claims = |now, until| base.write(|tx| batches::claim_due(tx, &PLATFORM, at(now), at(until), 5));
+        assert_eq!((claims(0, 50).len(), claims(1, 50).len(), claims(2, 60).len()), (0, 1, 0));
+        let again = claims(50, 90);
+        assert_eq!((again.len(), again[0].batch.version), (1, 3));
+        // Who had it before writes nothing any more.
+        let stale = StoreError::Stale { what: "the settlement batch" };
+        assert_eq!(base.try_write(|tx| batches::save(tx, &tea.scope, &mut batch.clone())), Err(stale));
+        ended(base, &tea, again[0].batch.clone());
+        assert!(!holds(60));
+        assert_eq!(claims(200, 300), []);
+        sold(base, &tea, 2, 500);
+        base.write(|tx| close(tx, &tea, 2));
+        let listed = |filter, after| base.read(|tx| batches::list(tx, &tea.scope, filter, after, 5));
+        let ids = |batches: Vec<SettlementBatch>| batches.iter().map(|batch| batch.id).collect::<Vec<_>>();
+        assert_eq!(ids(listed(Filter::default(), None)), [id(&tea, 2), id(&tea, 1)]);
+        let after = Cursor { at: at(2), id: id(&tea, 2) };
+        assert_eq!(ids(listed(Filter::default(), Some(after))), [id(&tea, 1)]);
+        assert_eq!(ids(listed(Filter { account: None, waiting: true }, None)), []);
+    });
+}
