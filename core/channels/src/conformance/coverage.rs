@@ -139,7 +139,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Every capability that the contract has, and secrets.
-    pub(crate) const ALL: [&str; 10] = [
+    pub(crate) const ALL: [&str; 11] = [
         "merchant-presented",
         "customer-presented",
         "cancel",
@@ -150,6 +150,7 @@ pub(crate) mod tests {
         "amounts-not-named",
         "card",
         SECRETS,
+        "in-app",
     ];
 
     pub(crate) fn offering(words: &[&str]) -> BTreeSet<String> {
@@ -198,6 +199,7 @@ pub(crate) mod tests {
             "notification-about-another-amount",
             "bill-with-missing-row",
             "bill-with-extra-row",
+            "in-app-lost-answer-silent",
         ] {
             assert!(cases.iter().any(|case| case.name == name && case.is_mandatory), "{name}");
         }
