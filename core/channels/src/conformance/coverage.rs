@@ -144,7 +144,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Every capability that the contract has, settlement, and secrets.
-    pub(crate) const ALL: [&str; 11] = [
+    pub(crate) const ALL: [&str; 12] = [
         "merchant-presented",
         "customer-presented",
         "cancel",
@@ -156,6 +156,7 @@ pub(crate) mod tests {
         "card",
         SETTLEMENT,
         SECRETS,
+        "in-app",
     ];
 
     pub(crate) fn offering(words: &[&str]) -> BTreeSet<String> {
@@ -204,6 +205,7 @@ pub(crate) mod tests {
             "notification-about-another-amount",
             "bill-with-missing-row",
             "bill-with-extra-row",
+            "in-app-lost-answer-silent",
         ] {
             assert!(cases.iter().any(|case| case.name == name && case.is_mandatory), "{name}");
         }

@@ -81,7 +81,7 @@ fn other(body: &Value) -> Value {
         Value::String(text) => json!(format!("{text}x")),
         _ => json!(2),
     };
-    for name in ["name", "url", "overlap_seconds", "to"] {
+    for name in ["name", "label", "url", "overlap_seconds", "to"] {
         if let Some(value) = fields.get_mut(name) {
             *value = change(value);
         }

@@ -112,6 +112,7 @@ mod tests {
             seller_id: seller_id.map(text),
             app_cert_sn: None,
             alipay_root_cert_sn: None,
+            oauth_url: None,
         }
     }
 

@@ -346,6 +346,42 @@ mod tests {
     }
 
     #[test]
+    fn who_came_back_and_what_was_opened_for_them() {
+        let payer = |answer: &Answer| match read_payer(answer) {
+            Ok(id) => id,
+            Err(error) => kind(&error).to_owned(),
+        };
+        let known = |user_id: &str, open_id: &str| Answer {
+            user_id: user_id.to_owned(),
+            open_id: open_id.to_owned(),
+            ..Answer::default()
+        };
+        let invalid =
+            |sub_code: &str| Answer { code: "40002".to_owned(), sub_code: sub_code.to_owned(), ..Answer::default() };
+        for (answer, outcome) in [
+            (known("2088102150527498", ""), "2088102150527498"),
+            (known("", "074a1"), "074a1"),
+            (invalid("isv.code-invalid"), "not-sent"),
+            (invalid("isv.invalid-signature"), "misconfigured"),
+            (with_code("20000"), "no-answer"),
+            (Answer::default(), "no-answer"),
+        ] {
+            assert_eq!(payer(&answer), outcome, "{answer:?}");
+        }
+        let opened = |answer: &Answer| read_opened(answer, NUMBER).unwrap_or_else(|error| kind(&error).to_owned());
+        for (answer, outcome) in [
+            (paid(), "2026112622001"),
+            (Answer { trade_no: String::new(), ..paid() }, "no-answer"),
+            (Answer { out_trade_no: Some("pay_b".to_owned()), ..paid() }, "no-answer"),
+            (refused("TRADE_HAS_CLOSE"), "not-sent"),
+            (refused("TRADE_HAS_SUCCESS"), "no-answer"),
+            (refused("SYSTEM_ERROR"), "no-answer"),
+        ] {
+            assert_eq!(opened(&answer), outcome, "{answer:?}");
+        }
+    }
+
+    #[test]
     fn charges() {
         for (answer, outcome) in [
             (paid(), "succeeded"),

@@ -73,6 +73,8 @@ fn requests() {
     let settings = settings();
     assert_snapshot!("precreate", sent(&settings, &request::precreate(&order(), NOTIFY, NOW).unwrap()));
     assert_snapshot!("pay", sent(&settings, &request::pay(&order(), NOTIFY, "281234567890123456", NOW).unwrap()));
+    assert_snapshot!("create", sent(&settings, &request::create(&order(), NOTIFY, "2088102150527498", NOW).unwrap()));
+    assert_snapshot!("oauth_token", sent(&settings, &request::oauth_token("ca34ea491e7146cc87d25fca24c4cD11")));
     assert_snapshot!("query", sent(&settings, &request::query(NUMBER)));
     assert_snapshot!("cancel", sent(&settings, &request::cancel(NUMBER)));
     assert_snapshot!("close", sent(&settings, &request::close(NUMBER)));
@@ -85,6 +87,21 @@ fn requests() {
         ..settings
     };
     assert_snapshot!("query_with_certificates", sent(&with_certificates, &request::query(NUMBER)));
+}
+
+#[test]
+fn a_visitor_is_sent_to_the_published_address_and_a_buyer_named_as_the_application_knows_them() {
+    let served = Settings { oauth_url: Some("https://openauth.alipay.com/".to_owned()), ..settings() };
+    assert_eq!(
+        request::authorize_url(&served, "https://shop.example/s/a/back", "0a").unwrap(),
+        "https://openauth.alipay.com/oauth2/publicAppAuthorize.htm?app_id=2014072300007148&scope=auth_base\
+         &redirect_uri=https%3A%2F%2Fshop.example%2Fs%2Fa%2Fback&state=0a"
+    );
+    let unserved = request::authorize_url(&settings(), "https://shop.example/s/a/back", "0a");
+    assert!(matches!(unserved, Err(Error::Misconfigured(_))), "{unserved:?}");
+    let newer =
+        sent(&settings(), &request::create(&order(), NOTIFY, "074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5", NOW).unwrap());
+    assert!(newer.contains(r#""buyer_open_id":"074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5""#) && !newer.contains("buyer_id"));
 }
 
 #[test]
