@@ -850,6 +850,122 @@ declare module 'saoma:channel/in-app@0.2.0' {
   export function open(account: Account, app: string, order: Order, payer: string): Step;
 }
 
+/**
+ * For channels whose scheme wants batches closed: a card acquirer compares what both sides count before it pays out. A channel
+ * that has this exports it beside `channel` (world `settling-channel`); the host finds that out when it takes the component in, and the
+ * manifest says nothing about it. Core never settles with a channel that does not export it.
+ * 
+ * Core alone knows what belongs to a batch: all that came into its books through the account since the batch before, whenever it was
+ * paid: sales, refunds and voids that the scheme confirmed. What is in doubt when a batch is closed belongs to the next one. A batch has a
+ * number and totals before the first message leaves, and both stay as they are whatever comes; an account has one batch at a time on its way.
+ * 
+ * settle -> balanced                                     the batch is over
+ * settle -> differs -> upload, page after page -> finish the batch is over; a person looks at what `finish` leaves open
+ * 
+ * Each of these functions may be repeated with the same number at any time (after a crash, after a timeout, on another node), and must
+ * never settle twice: a repeat is the same message to the scheme, or a question about it. `no-answer`, `not-sent` and
+ * `misconfigured` leave the batch as it is; core asks again, at growing pauses, until it has an end. While a batch is on its way core holds new
+ * payments and refunds of the account back, for some minutes at most, so that what the scheme counts does not change meanwhile.
+ * Settlement moves no money and changes no payment, here as there: what it finds, persons see to.
+ */
+declare module 'saoma:channel/settlement@0.2.0' {
+  import type { Account, Error, Millis, Money } from 'saoma:channel/types@0.2.0';
+  export type { Account, Error, Millis, Money };
+
+  export interface SettlementTerms {
+    /** Rows of a batch, 1 to 100,000. Core closes a batch by itself before it has as many, and never makes one of more. */
+    rowsMax: number;
+  }
+
+  export interface Batch {
+    /** Our number of the batch, 30 characters of [a-z0-9_]: what a repeat is known by. */
+    number: string;
+    /** One for each currency that moved, 1 to 64; in their order by code. */
+    totals: Total[];
+    /** All rows of all currencies: 1 to `rows-max`. */
+    rows: number;
+    /** When core closed it. */
+    closedAt: Millis;
+  }
+
+  /** Whole minor units, 0 to 10^17, and how many rows they are of; both 0 if there are none. */
+  export interface Tally {
+    count: number;
+    minor: number;
+  }
+
+  export interface Total {
+    /** ISO 4217. */
+    currency: string;
+    /** Sales, whatever became of them later. */
+    debits: Tally;
+    /** Refunds and voids, whenever the sale was. What was reversed before anybody knew of a success is in neither. */
+    credits: Tally;
+  }
+
+  export type Settled =
+    /** The scheme counts the same. The batch is over on both sides. */
+    | { tag: 'balanced' }
+    /**
+     * It counts otherwise; and its own totals, if it says them (1 to 64, each currency once). From `settle`: the batch is open there, and waits for its
+     * rows. From `finish`: the batch is over, and a person sees to the difference.
+     */
+    | { tag: 'differs'; val: Total[] | null }
+    /**
+     * The scheme has closed that batch by itself, and cannot be asked whether the totals agreed. The batch is over, and a person
+     * sees to it. In words for them, cut to 500 characters.
+     */
+    | { tag: 'over'; val: string };
+
+  export interface Row {
+    /** From 1, in the order in which they came into core's books. */
+    place: number;
+    kind: RowKind;
+    /** Our number of the payment. */
+    number: string;
+    /** The scheme's number of the payment, as `payment-answer.reference` had it; empty if we never learned it. */
+    reference: string;
+    /** Our number of the refund or void; empty for a sale. */
+    refundNumber: string;
+    /** The scheme's number of the refund, as `refund-answer.reference` had it; may be empty. */
+    refundReference: string;
+    amount: Money;
+    /** When the scheme confirmed it. */
+    at: Millis;
+  }
+
+  export type RowKind =
+    | 'sale'
+    /** Part or all of a sale, also of an earlier batch. */
+    | 'refund'
+    /** A sale undone whole by `cancel`. */
+    | 'void';
+
+  /** What the scheme's messages have room for. Asked once when the component is taken in, like `describe`: it must not call any import. */
+  export function terms(): SettlementTerms;
+
+  /**
+   * Sends the batch's totals.
+   * @throws {Error}
+   */
+  export function settle(account: Account, batch: Batch): Settled;
+
+  /**
+   * Sends rows of a batch that differs, in their order, from `rows`' first on. Core sends the next ones once these were taken, and
+   * these again while it does not know. 1 to 50 rows; one alone where the manifest has the capability `card`, so that
+   * `card.presented` shows that row's card, if it is still kept.
+   * A row that the scheme cannot be told of is left out, and `finish` does not say `balanced` then.
+   * @throws {Error}
+   */
+  export function upload(account: Account, batch: Batch, rows: Row[]): void;
+
+  /**
+   * After the last row.
+   * @throws {Error}
+   */
+  export function finish(account: Account, batch: Batch): Settled;
+}
+
 declare module 'saoma:channel/types@0.2.0' {
   /** Whole minor units of an ISO 4217 currency (1250 and "CNY" is 12.50 yuan), from 1 to 999,999,999,999. */
   export interface Money {

@@ -1884,6 +1884,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stored-value/accounts/{stored_value_account}/offline-grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an account's phones were granted, newest first. */
+        get: operations["stored-value_list_grants"];
+        put?: never;
+        /**
+         * Lets a holder's phone spend offline: sets the cap aside and signs it for the phone's key.
+         * @description As with codes, whoever may call this may spend what the account holds: it is for the program behind the holders' own app.
+         */
+        post: operations["stored-value_make_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/accounts/{stored_value_account}/offline-grants/{offline_grant}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revokes a grant: a phone was lost or sold. Terminals are told at once; what they took before they heard is booked all the same, so
+         *     what is left of the cap stays set aside until its time. A repeat changes nothing.
+         */
+        post: operations["stored-value_revoke_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stored-value/accounts/{stored_value_account}/statement": {
         parameters: {
             query?: never;
@@ -1952,6 +1993,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stored-value/double-spends": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Offline codes that were spent twice, beyond what was granted, or too late; newest first. */
+        get: operations["stored-value_double_spends"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/double-spends/{payment}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a double spend: a person has looked at it, and says who pays. */
+        post: operations["stored-value_resolve_double_spend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stored-value/movements/{movement}/reverse": {
         parameters: {
             query?: never;
@@ -1963,6 +2038,24 @@ export interface paths {
         put?: never;
         /** Takes a top-up back that was a mistake, as long as the account still holds it: the holder gets the cash back. */
         post: operations["stored-value_reverse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/offline-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The policy for offline codes. */
+        get: operations["stored-value_show_policy"];
+        /** Sets the policy for offline codes. Terminals are told to fetch it. */
+        put: operations["stored-value_put_policy"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2178,6 +2271,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/terminal/offline-list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this terminal may take offline, by whose signature, and what it must not take any more. */
+        get: operations["terminal_offline_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/terminal/profile": {
         parameters: {
             query?: never;
@@ -2310,8 +2420,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What of a terminal's journal waits for a person, in its order. It moved nothing in the books, but for cash whose lines do not come
-         *     to its amount: that is booked, since it lies in the drawer.
+         * What of a terminal's journal waits for a person, in its order. It moved nothing in the books, but for cash and offline codes whose
+         *     lines do not come to their amount: those are booked, since they are paid.
          */
         get: operations["held_list"];
         put?: never;
@@ -3385,6 +3495,41 @@ export interface components {
              */
             version: number;
         };
+        DoubleSpendResolution: {
+            at: components["schemas"]["Millis"];
+            by: string;
+            reason: string;
+            /**
+             * Format: int64
+             * @description Taken from the account for what the issuer bore.
+             */
+            recovered_minor: number;
+        };
+        /** @description An offline code of stored value that was spent, and was too much. The payment stands for the shop. */
+        DoubleSpendView: {
+            account: components["schemas"]["StoredValueAccountId"];
+            amount: components["schemas"]["Amount"];
+            at: components["schemas"]["Millis"];
+            /**
+             * Format: int32
+             * @description The code's number within its grant.
+             */
+            counter: number;
+            /** @description Paid by the account. */
+            covered: components["schemas"]["Money"];
+            /** @description The grant's token, as in its codes. */
+            grant: string;
+            payment: components["schemas"]["PaymentId"];
+            resolution?: components["schemas"]["DoubleSpendResolution"] | null;
+            /** @description By the terminal's clock. */
+            sold_at: components["schemas"]["Millis"];
+            terminal: components["schemas"]["TerminalId"];
+            /**
+             * @description `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
+             *     aside any more, which freezes nothing.
+             */
+            why: string;
+        };
         /** @description `float + sales − given_back + paid_in − paid_out = expected`. */
         DrawerView: {
             expected: components["schemas"]["Money"];
@@ -3585,7 +3730,10 @@ export interface components {
             /** @description Version of the agent, for example `0.1.0`. */
             version: string;
         };
-        /** @description An entry of a terminal's journal that is stored and booked nothing, or cash that is booked and whose lines do not come to it. */
+        /**
+         * @description An entry of a terminal's journal that is stored and booked nothing, or cash or an offline code that is booked and whose lines do not
+         *     come to it.
+         */
         HeldEntry: {
             /** @description The terminal's clock. */
             at: components["schemas"]["Millis"];
@@ -3604,6 +3752,15 @@ export interface components {
              * @description Of the rollout, as the caller saw it.
              */
             version: number;
+        };
+        /** @description A key whose grants are taken. */
+        Issuer: {
+            not_after: components["schemas"]["Millis"];
+            not_before: components["schemas"]["Millis"];
+            /** @description Ed25519, 64 lower-case hex digits. */
+            public_key: string;
+            /** @description What it has signed is good no more. */
+            revoked?: boolean;
         };
         /** @description Core's answer to a batch. */
         JournalAck: {
@@ -3646,6 +3803,11 @@ export interface components {
              */
             rows: number;
             terminal: components["schemas"]["TerminalId"];
+        };
+        MadeOfflineGrant: {
+            grant: components["schemas"]["OfflineGrantView"];
+            /** @description For the phone: the grant (63 bytes) and the issuer's signature (64) as hex, which begin each of its codes. No secret. */
+            signed: string;
         };
         /** @description Who is signed in. */
         Me: {
@@ -3708,7 +3870,99 @@ export interface components {
             kind: string;
             reason: string;
         };
+        NewOfflineGrant: {
+            /** @description What may be spent with it in all. So much of the account is set aside until a week after its end. */
+            cap: components["schemas"]["Amount"];
+            /**
+             * Format: int64
+             * @description Of one sale; the cap if it is left out.
+             */
+            cap_single_minor?: number | null;
+            /**
+             * Format: int32
+             * @description How long a code is good, 10 to 120; 60 without it.
+             */
+            code_seconds?: number | null;
+            /** @description Of the holder's phone, which keeps the other half: Ed25519, 64 lower-case hex digits. */
+            device_key: string;
+            /**
+             * Format: int32
+             * @description 1 to 72; 24 without it.
+             */
+            valid_hours?: number | null;
+        };
         NewStoredValueCode: Record<string, never>;
+        /** @description What a phone may spend offline. */
+        OfflineGrantView: {
+            account: components["schemas"]["StoredValueAccountId"];
+            cap: components["schemas"]["Amount"];
+            /** Format: int64 */
+            cap_single_minor: number;
+            /** Format: int32 */
+            code_seconds: number;
+            created_at: components["schemas"]["Millis"];
+            device_key: string;
+            not_after: components["schemas"]["Millis"];
+            not_before: components["schemas"]["Millis"];
+            /** @description Until then what is left of the cap is set aside. */
+            reserved_until: components["schemas"]["Millis"];
+            revoked_at?: components["schemas"]["Millis"] | null;
+            /** @description Paid by the account so far. */
+            spent: components["schemas"]["Money"];
+            token: string;
+        };
+        /** @description What a terminal may take offline; sums are in minor units of the merchant's currency, and each is 1 at least. */
+        OfflineLimits: {
+            /**
+             * Format: int32
+             * @description How often codes of one grant are taken within a day.
+             */
+            grant_day_count_max: number;
+            /**
+             * Format: int32
+             * @description How old this list may be.
+             */
+            list_hours_max: number;
+            /**
+             * Format: int64
+             * @description Of one sale.
+             */
+            sale_minor_max: number;
+            /** Format: int32 */
+            unsent_count_max: number;
+            /** Format: int32 */
+            unsent_hours_max: number;
+            /**
+             * Format: int64
+             * @description What the terminal may have taken that core does not know of: the sum, the number of sales, the age of the oldest.
+             */
+            unsent_minor_max: number;
+        };
+        /**
+         * @description `GET /v1/terminal/offline-list`. A terminal keeps the newest it has by `issued_at`, and takes no code offline once that is
+         *     older than `limits.list_hours_max`.
+         */
+        OfflineList: {
+            /** @description Tokens of grants that were revoked before their time, as hex: no code of them is taken. */
+            denied: string[];
+            /** @description Core's clock when it was told. */
+            issued_at: components["schemas"]["Millis"];
+            issuers: components["schemas"]["Issuer"][];
+            limits?: components["schemas"]["OfflineLimits"] | null;
+        };
+        /** @description The policy. As long as nobody has set one, it is off, and its limits are those that are suggested. */
+        OfflinePolicyView: {
+            acceptor?: string | null;
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
+            enabled: boolean;
+            limits: components["schemas"]["OfflineLimits"];
+            updated_at?: components["schemas"]["Millis"] | null;
+            /**
+             * Format: int64
+             * @description 0 as long as nobody has set one; each change adds one.
+             */
+            version: number;
+        };
         /**
          * @description What becomes of the fee when money goes back to the customer.
          * @enum {string}
@@ -3989,6 +4243,35 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_DoubleSpendView: {
+            items: {
+                account: components["schemas"]["StoredValueAccountId"];
+                amount: components["schemas"]["Amount"];
+                at: components["schemas"]["Millis"];
+                /**
+                 * Format: int32
+                 * @description The code's number within its grant.
+                 */
+                counter: number;
+                /** @description Paid by the account. */
+                covered: components["schemas"]["Money"];
+                /** @description The grant's token, as in its codes. */
+                grant: string;
+                payment: components["schemas"]["PaymentId"];
+                resolution?: components["schemas"]["DoubleSpendResolution"] | null;
+                /** @description By the terminal's clock. */
+                sold_at: components["schemas"]["Millis"];
+                terminal: components["schemas"]["TerminalId"];
+                /**
+                 * @description `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
+                 *     aside any more, which freezes nothing.
+                 */
+                why: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_ExtensionView: {
             items: {
                 id: string;
@@ -4037,6 +4320,29 @@ export interface components {
                 sequence: components["schemas"]["Sequence"];
                 /** @description What does not fit. */
                 why: string;
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
+        Page_OfflineGrantView: {
+            items: {
+                account: components["schemas"]["StoredValueAccountId"];
+                cap: components["schemas"]["Amount"];
+                /** Format: int64 */
+                cap_single_minor: number;
+                /** Format: int32 */
+                code_seconds: number;
+                created_at: components["schemas"]["Millis"];
+                device_key: string;
+                not_after: components["schemas"]["Millis"];
+                not_before: components["schemas"]["Millis"];
+                /** @description Until then what is left of the cap is set aside. */
+                reserved_until: components["schemas"]["Millis"];
+                revoked_at?: components["schemas"]["Millis"] | null;
+                /** @description Paid by the account so far. */
+                spent: components["schemas"]["Money"];
+                token: string;
             }[];
             /** @description Give it as `cursor` to get the next page; absent on the last. */
             next_cursor?: string | null;
@@ -4383,10 +4689,18 @@ export interface components {
                 at: components["schemas"]["Millis"];
                 /** @description Of the account, after it. */
                 balance: components["schemas"]["Money"];
+                /**
+                 * Format: int64
+                 * @description What the issuer bore of a charge, or has again of what came back; absent for nothing.
+                 */
+                borne_minor?: number | null;
                 /** @description The charge that it gives back. */
                 charge?: string | null;
                 id: components["schemas"]["StoredValueMovementId"];
-                /** @description `topped_up`, `top_up_reversed`, `charged`, `charge_cancelled`, `refunded` or `paid_out`. */
+                /**
+                 * @description `topped_up`, `top_up_reversed`, `charged`, `charge_cancelled`, `refunded`, `recovered` (paid for what the issuer bore) or
+                 *     `paid_out`.
+                 */
                 kind: string;
                 made_by: string;
                 number?: string | null;
@@ -4809,6 +5123,9 @@ export interface components {
             kind: "cashiers_changed";
         } | {
             /** @enum {string} */
+            kind: "offline_list_changed";
+        } | {
+            /** @enum {string} */
             kind: "goods_changed";
         };
         /** @description `GET /v1/terminal/pushes?after=N`: the HTTPS stand-in for the push topic. */
@@ -4906,6 +5223,16 @@ export interface components {
         ReplayedWebhooks: {
             /** Format: int32 */
             count: number;
+        };
+        /** @description A person's decision about a double spend. */
+        ResolveDoubleSpend: {
+            /** @description 1 to 128 characters. */
+            reason: string;
+            /**
+             * @description Whether the holder's account pays for what the issuer bears, as far as it holds that beside what is set aside; else it stays
+             *     the issuer's.
+             */
+            recover: boolean;
         };
         /** @description What was done about it. */
         ResolveSettlementBatch: {
@@ -5040,6 +5367,19 @@ export interface components {
             /** @description Browser and address at the sign-in. */
             label: string;
             refreshed_at?: components["schemas"]["Millis"] | null;
+        };
+        /** @description What terminals may take offline. */
+        SetOfflinePolicy: {
+            /**
+             * @description The acceptor's name in that account's settings, by which its refunds and bills find them. Needed only where they name none;
+             *     else it must be the same.
+             */
+            acceptor?: string | null;
+            /** @description Whose payments these sales are: an account at this merchant's own stored value, which is enabled. */
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description Whether grants are made and terminals take codes. What was taken before is booked all the same. */
+            enabled: boolean;
+            limits?: components["schemas"]["OfflineLimits"] | null;
         };
         SetPin: {
             /** @description 4 to 8 digits, not such as 1111, 1212 or 1234. */
@@ -5353,10 +5693,18 @@ export interface components {
             at: components["schemas"]["Millis"];
             /** @description Of the account, after it. */
             balance: components["schemas"]["Money"];
+            /**
+             * Format: int64
+             * @description What the issuer bore of a charge, or has again of what came back; absent for nothing.
+             */
+            borne_minor?: number | null;
             /** @description The charge that it gives back. */
             charge?: string | null;
             id: components["schemas"]["StoredValueMovementId"];
-            /** @description `topped_up`, `top_up_reversed`, `charged`, `charge_cancelled`, `refunded` or `paid_out`. */
+            /**
+             * @description `topped_up`, `top_up_reversed`, `charged`, `charge_cancelled`, `refunded`, `recovered` (paid for what the issuer bore) or
+             *     `paid_out`.
+             */
             kind: string;
             made_by: string;
             number?: string | null;
@@ -5648,7 +5996,7 @@ export interface components {
          * @description What an endpoint can hear of.
          * @enum {string}
          */
-        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "webhook.test";
+        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "stored_value.double_spent" | "webhook.test";
         /** @description The body of a request to an endpoint. */
         WebhookEvent_DisputeView: {
             /** @description A dispute as everyone with the right to it sees it. */
@@ -5678,6 +6026,37 @@ export interface components {
                  * @description Grows with each change; of two views the higher is the newer.
                  */
                 version: number;
+            };
+            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
+            timestamp: string;
+            type: components["schemas"]["WebhookEventType"];
+        };
+        /** @description The body of a request to an endpoint. */
+        WebhookEvent_DoubleSpendView: {
+            /** @description An offline code of stored value that was spent, and was too much. The payment stands for the shop. */
+            data: {
+                account: components["schemas"]["StoredValueAccountId"];
+                amount: components["schemas"]["Amount"];
+                at: components["schemas"]["Millis"];
+                /**
+                 * Format: int32
+                 * @description The code's number within its grant.
+                 */
+                counter: number;
+                /** @description Paid by the account. */
+                covered: components["schemas"]["Money"];
+                /** @description The grant's token, as in its codes. */
+                grant: string;
+                payment: components["schemas"]["PaymentId"];
+                resolution?: components["schemas"]["DoubleSpendResolution"] | null;
+                /** @description By the terminal's clock. */
+                sold_at: components["schemas"]["Millis"];
+                terminal: components["schemas"]["TerminalId"];
+                /**
+                 * @description `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
+                 *     aside any more, which freezes nothing.
+                 */
+                why: string;
             };
             /** @description When it happened (RFC 3339, UTC), not when it is sent. */
             timestamp: string;
@@ -9939,6 +10318,114 @@ export interface operations {
             };
         };
     };
+    "stored-value_list_grants": {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OfflineGrantView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_make_grant": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOfflineGrant"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeOfflineGrant"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_revoke_grant": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                stored_value_account: components["schemas"]["StoredValueAccountId"];
+                offline_grant: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoredValueReason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfflineGrantView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "stored-value_statement": {
         parameters: {
             query?: {
@@ -10078,6 +10565,77 @@ export interface operations {
             };
         };
     };
+    "stored-value_double_spends": {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+                /** @description Only those about which nobody has decided. */
+                open?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DoubleSpendView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_resolve_double_spend": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveDoubleSpend"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoubleSpendView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "stored-value_reverse": {
         parameters: {
             query?: never;
@@ -10101,6 +10659,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoredValueMovementView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_show_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfflinePolicyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_put_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetOfflinePolicy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfflinePolicyView"];
                 };
             };
             /** @description What is wrong, and what to do */
@@ -10635,6 +11253,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JournalAck"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    terminal_offline_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfflineList"];
                 };
             };
             /** @description What is wrong, and what to do */
