@@ -60,3 +60,21 @@ async fn a_core_without_a_list_takes_it_away() {
     until("the list", async || shop.till.get("/api/state").await["offline"].is_object().then_some(())).await;
     shop.takes(1, &phone.code(2)).await;
 }
+
+/// What core does not take it would not book: at least no more is put at risk.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_core_takes_no_entries_no_code_is_taken() {
+    let shop = Shop::open_where_codes_are_taken(LIMITS).await;
+    let phone = Phone::new(1);
+    shop.core.look(|known| known.knows_no_baskets = true);
+    shop.takes(100, &phone.code(1)).await;
+    until("the stop", async || shop.till.get("/api/state").await["sync"]["stopped"].is_object().then_some(())).await;
+    assert_eq!(shop.refuses(100, &phone.code(2)).await, "offline_stopped");
+    assert_eq!(shop.till.get("/api/state").await["offline"]["why"], "offline_stopped");
+    shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+    // Core is updated, and somebody lets the till send again.
+    shop.core.look(|known| known.knows_no_baskets = false);
+    shop.core.look(|known| known.tell(PushBody::SyncNow));
+    shop.nothing_unsent().await;
+    shop.takes(100, &phone.code(2)).await;
+}
