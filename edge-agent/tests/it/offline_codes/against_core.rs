@@ -14,11 +14,20 @@ async fn a_refund_of_a_sale_that_core_holds_ends_in_words() {
     let alarms = shop.till.get("/api/state").await["alarms"].clone();
     assert!(alarms.as_array().unwrap().iter().any(|alarm| alarm["code"] == "journal_held"), "{alarms}");
     let refused = shop.till.press(payment, "refund", json!({"amount_minor": 250})).await;
-    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (409, &json!("offline_not_booked")), "{}", refused.body);
+    assert_eq!(
+        (refused.status.as_u16(), &refused.body["code"]),
+        (409, &json!("offline_not_booked")),
+        "{}",
+        refused.body
+    );
     // The next one has no answer, and the plug is pulled.
     shop.core.look(|known| known.silent = true);
     let (client, url) = (reqwest::Client::new(), format!("{}/api/sales/{payment}/refund", shop.till.base));
-    let request = client.post(url).header("x-saoma-till", "1").header("idempotency-key", "refund-1").json(&json!({"amount_minor": 300}));
+    let request = client
+        .post(url)
+        .header("x-saoma-till", "1")
+        .header("idempotency-key", "refund-1")
+        .json(&json!({"amount_minor": 300}));
     let pressed = tokio::spawn(request.send());
     until("the refund to be written", async || {
         let sale = shop.till.sale(payment).await;
