@@ -135,7 +135,11 @@ impl Owner {
         }
     }
 
-    async fn take_offline_list(&mut self, list: OfflineList, between: Option<(Moment, Moment, Millis)>) -> Result<(), Refused> {
+    async fn take_offline_list(
+        &mut self,
+        list: OfflineList,
+        between: Option<(Moment, Moment, Millis)>,
+    ) -> Result<(), Refused> {
         let core = list.issued_at;
         let clock = between.and_then(|(asked, answered, machine)| Anchor::between(&asked, &answered, core, machine));
         let is_wrong = clock.as_ref().map(|clock| list.limits.is_some() && clock.is_machine_wrong());
@@ -144,7 +148,8 @@ impl Owner {
         self.offline.codes.learn(known);
         match is_wrong {
             Some(true) => {
-                let why = "this till's clock is over 30 s off core's: set it; offline codes go by core's time meanwhile";
+                let why =
+                    "this till's clock is over 30 s off core's: set it; offline codes go by core's time meanwhile";
                 self.alarm("clock_wrong", why.to_owned());
             }
             Some(false) => self.alarms.silence("clock_wrong"),
