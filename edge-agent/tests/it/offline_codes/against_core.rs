@@ -152,7 +152,8 @@ async fn what_is_older_than_core_allows_takes_no_code() {
     };
     why("offline_unsent_age").await;
     assert_eq!(shop.refuses(1, &phone.code(2)).await, "offline_unsent_age");
-    shop.core.look(|known| known.offline.as_mut().unwrap().limits = Some(OfflineLimits { list_hours_max: 0, ..LIMITS }));
+    shop.core
+        .look(|known| known.offline.as_mut().unwrap().limits = Some(OfflineLimits { list_hours_max: 0, ..LIMITS }));
     shop.core.switch_on();
     shop.nothing_unsent().await;
     why("offline_list_old").await;
