@@ -15,7 +15,7 @@ use saoma_protocol::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use self::clock::{Anchor, Moment, Unsure};
+use self::clock::{APART_MS_MAX, Anchor, Moment, Unsure};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -62,9 +62,13 @@ pub enum OfflineRefusal {
     NoList,
     #[error("offline codes are not taken here: take another way to pay")]
     Off,
+    #[error("core takes none of what this till writes down: call the service; until then take cash")]
+    Stopped,
     #[error("this till does not know what time it is until it has reached core: connect it; until then take cash")]
     ClockUnheard,
-    #[error("this till's clock is {} s off: set it, and connect the till; until then take cash", .ahead_ms / 1_000)]
+    #[error(
+        "this till's clock has moved since it last reached core and is {} s off: connect it; until then take cash", .ahead_ms / 1_000
+    )]
     ClockApart { ahead_ms: i64 },
     #[error("this till has been offline for too long to take offline codes: connect it; until then take cash")]
     ListOld,
@@ -109,6 +113,7 @@ impl OfflineRefusal {
             Self::Split => "offline_split",
             Self::NoList => "offline_list_missing",
             Self::Off => "offline_codes_off",
+            Self::Stopped => "offline_stopped",
             Self::ClockUnheard => "offline_clock_unheard",
             Self::ClockApart { .. } => "offline_clock_wrong",
             Self::ListOld => "offline_list_old",
@@ -153,22 +158,29 @@ impl OfflineCodes {
         self.limits().is_ok()
     }
 
-    /// When core said what is known.
-    #[must_use]
-    pub fn issued_at(&self) -> Option<Millis> {
-        self.known.as_ref().map(|known| known.list.issued_at)
-    }
-
     /// Core's clock, as it is known.
     #[must_use]
     pub fn clock(&self) -> Option<&Anchor> {
         self.known.as_ref()?.clock.as_ref()
     }
 
-    /// Whether `list` says something newer. What is older never takes its place, whoever brings it.
+    /// Whether core cannot mean `list` now: it is clearly older than what was said before, and than `machine`'s time.
+    ///
+    /// One question is under way at a time and core reads its answer from its database, so that the last answer is the newest. Its
+    /// time is the clock of whichever node answered: those differ by seconds, and one that was a day ahead once must not keep out all
+    /// that is true for a day. What is left is an old answer that something on the way had kept.
     #[must_use]
-    pub fn is_newer(&self, list: &OfflineList) -> bool {
-        self.issued_at().is_none_or(|held| list.issued_at > held)
+    pub fn is_stale(&self, list: &OfflineList, machine: Millis) -> bool {
+        let is_older = |than: Millis| than.since(list.issued_at) > APART_MS_MAX;
+        self.known.as_ref().is_some_and(|known| is_older(known.list.issued_at)) && is_older(machine)
+    }
+
+    /// What is to be known once core does not say any more what may be taken; none if nothing may be anyway.
+    #[must_use]
+    pub fn without_list(&self) -> Option<Known> {
+        let (Known { list, clock }, _) = self.limits().ok()?;
+        let list = OfflineList { issued_at: list.issued_at, limits: None, issuers: Vec::new(), denied: Vec::new() };
+        Some(Known { list, clock: clock.clone() })
     }
 
     /// Core has said this, and it is on the disk.
@@ -205,7 +217,7 @@ impl OfflineCodes {
     /// Whether this code pays `amount`: what is to be on the disk before anybody is told so. `through`: how far core has the journal.
     ///
     /// # Errors
-    /// The first that is wrong, in the order of [`OfflineRefusal`] but for `Split` and `Unsynced`.
+    /// The first that is wrong, in the order of [`OfflineRefusal`] but for `Split`, `Stopped` and `Unsynced`.
     pub fn check(
         &self,
         text: &str,

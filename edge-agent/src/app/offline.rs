@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saoma_protocol::{Amount, Millis, api::OfflineList};
+use saoma_protocol::{Amount, Millis, api::OfflineList, code::offline::Code};
 
 use super::{
     now,
@@ -49,7 +49,8 @@ pub(super) struct Offline {
 /// Core's answer, and the moments between which it was given.
 pub(super) struct Told {
     answer: Result<OfflineList, HttpsError>,
-    between: Option<(Moment, Moment)>,
+    /// With what the machine's clock said at the second.
+    between: Option<(Moment, Moment, Millis)>,
 }
 
 impl Offline {
@@ -84,6 +85,10 @@ impl Owner {
         if self.offline.asking || self.offline.due > Instant::now() || !self.line.is_online() {
             return;
         }
+        // No time is known after the machine's start before this: no code is taken on a disk that nobody has compared since.
+        if !self.knows_its_numbers() {
+            return;
+        }
         self.offline.asking = true;
         let core = self.core.clone();
         self.calls.spawn(async move { Done::Offline(ask(core).await) });
@@ -92,11 +97,14 @@ impl Owner {
     pub(super) async fn offline_told(&mut self, told: Told) {
         self.offline.asking = false;
         let Told { answer, between } = told;
-        // A core of before has no such list: none is taken.
         let is_unknown = matches!(&answer, Err(HttpsError::Refused(problem)) if problem.status == 404);
         let pause = match self.answered_beside("offline list", answer).await {
-            None if is_unknown => EVERY,
+            None if is_unknown => self.forget_offline_list().await,
             None => AGAIN,
+            Some(list) if self.offline.codes.is_stale(&list, now()) => {
+                tracing::warn!(issued_at = list.issued_at.0, "an old answer about offline codes; core is asked again");
+                AGAIN
+            }
             Some(list) => match self.take_offline_list(list, between).await {
                 Ok(()) if !self.offline.again && std::mem::take(&mut self.offline.once_more) => ONCE_MORE,
                 Ok(()) => EVERY,
@@ -110,18 +118,44 @@ impl Owner {
         self.offline.due = Instant::now() + pause;
     }
 
-    async fn take_offline_list(&mut self, list: OfflineList, between: Option<(Moment, Moment)>) -> Result<(), Refused> {
-        if !self.offline.codes.is_newer(&list) {
-            tracing::warn!(
-                issued_at = list.issued_at.0,
-                "core says something older of offline codes than it did before"
-            );
-            return Ok(());
+    /// A core of before has no such list, and cannot read what a code would be written down as: none is taken from now on, whatever a
+    /// core that was newer has said.
+    async fn forget_offline_list(&mut self) -> Duration {
+        let Some(known) = self.offline.codes.without_list() else { return EVERY };
+        tracing::warn!("core does not know offline codes any more; none is taken until it says what may be");
+        match self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await {
+            Ok(_) => {
+                self.offline.codes.learn(known);
+                self.alarms.silence("clock_wrong");
+                EVERY
+            }
+            Err(error) => {
+                tracing::warn!(%error, "that core does not know offline codes could not be kept; it is asked again");
+                AGAIN
+            }
         }
-        let clock = between.and_then(|(asked, answered)| Anchor::between(&asked, &answered, list.issued_at));
+    }
+
+    async fn take_offline_list(
+        &mut self,
+        list: OfflineList,
+        between: Option<(Moment, Moment, Millis)>,
+    ) -> Result<(), Refused> {
+        let core = list.issued_at;
+        let clock = between.and_then(|(asked, answered, machine)| Anchor::between(&asked, &answered, core, machine));
+        let is_wrong = clock.as_ref().map(|clock| list.limits.is_some() && clock.is_machine_wrong());
         let known = Known { clock: clock.or_else(|| self.offline.codes.clock().cloned()), list };
         self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await?;
         self.offline.codes.learn(known);
+        match is_wrong {
+            Some(true) => {
+                let why =
+                    "this till's clock is over 30 s off core's: set it; offline codes go by core's time meanwhile";
+                self.alarm("clock_wrong", why.to_owned());
+            }
+            Some(false) => self.alarms.silence("clock_wrong"),
+            None => {}
+        }
         Ok(())
     }
 
@@ -133,8 +167,14 @@ impl Owner {
         if !is_meant(code.expose()) {
             return Ok(Tender::Scan { code });
         }
+        // A code that is not read whole is said to be that before all else.
+        Code::parse(code.expose().trim()).map_err(OfflineRefusal::from)?;
         if is_part {
             return Err(OfflineRefusal::Split.into());
+        }
+        // Core might never book it; cash is at least in the drawer.
+        if self.offline.is_on() && self.sync.stopped().is_some() {
+            return Err(OfflineRefusal::Stopped.into());
         }
         let (moment, through) = (moment(), self.sync.through());
         let checked = self.offline.codes.check(code.expose(), amount, (moment.as_ref(), now()), through);
@@ -148,7 +188,8 @@ impl Owner {
         if !self.offline.is_on() {
             return None;
         }
-        let refusal = self.offline.codes.closed(moment().as_ref(), now(), self.sync.through());
+        let stopped = self.sync.stopped().map(|_| OfflineRefusal::Stopped);
+        let refusal = stopped.or_else(|| self.offline.codes.closed(moment().as_ref(), now(), self.sync.through()));
         let (why, detail) = refusal.map(|refusal| (refusal.code(), refusal.to_string())).unzip();
         Some(OfflineView { why, detail })
     }
@@ -157,7 +198,8 @@ impl Owner {
 async fn ask(core: Core) -> Told {
     let asked = moment();
     let answer = core.offline_list().await;
-    Told { answer, between: asked.zip(moment()) }
+    let machine = now();
+    Told { answer, between: asked.zip(moment()).map(|(asked, answered)| (asked, answered, machine)) }
 }
 
 /// How long the machine has been running (proc(5)), read here alone; none on a system that does not tell.
@@ -170,11 +212,6 @@ fn moment() -> Option<Moment> {
     let (seconds, hundredths) = uptime.split_ascii_whitespace().next()?.split_once('.')?;
     let (seconds, hundredths) = (seconds.parse::<i64>().ok()?, hundredths.parse::<i64>().ok()?);
     Some(Moment { boot, up_ms: seconds.checked_mul(1_000)?.checked_add(hundredths.checked_mul(10)?)? })
-}
-
-/// Whether nobody but this till is needed for what may be scanned: it is an offline code, or is still to be shown where those are taken.
-pub(super) fn goes_without_core(code: Option<&ScannedCode>, is_on: bool) -> bool {
-    code.map_or(is_on, |code| is_meant(code.expose()))
 }
 
 /// By core's clock if it is known.
