@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | a code within its grant, also after a freeze or a revocation | all | | succeeded |
 //! | the same counter again, at any terminal, whatever the order: the one told first counts | | all | succeeded |
-//! | beyond the grant's cap | what was left of it | the rest | succeeded |
+//! | beyond the grant's cap | what was left of it and what is free; of a frozen account or a revoked grant what was left | the rest | succeeded |
 //! | after the grace | what is free of other grants | the rest | succeeded |
 //! | after the account was closed | | all | succeeded |
 //! | not signed, too old, of another tenant's issuer, of an unknown grant, over one code's cap, in another currency, a number that was asked online | | | held for a person |
@@ -28,8 +28,9 @@
 //! paid it: the acceptor does not see, and need not know, that a code was spent twice.
 //!
 //! Payment, charge, movement, loss and spend are one transaction in the tenant's turn at the books: two terminals, or two nodes, come
-//! one after the other, and after a crash the terminal sends again what is not there. Who spent twice or too much is frozen. A person
-//! looks at each loss ([`loss`]) and leaves it, or has the account pay for it.
+//! one after the other, and after a crash the terminal sends again what is not there. Who spent a code twice is frozen; who spent
+//! beyond the grant is not, since two terminals without a network may each take what is left of it. A person looks at each loss
+//! ([`loss`]) and leaves it, or has the account pay for it.
 //!
 //! Not offered: a void without a network (the sale goes to core first), and grants of another tenant's issuer: the acceptor and the
 //! issuer are one merchant.

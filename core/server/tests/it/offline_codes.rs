@@ -99,6 +99,31 @@ async fn the_same_code_at_two_terminals_is_found_and_the_shop_is_paid() {
     assert_eq!(canteen.merchant.audited("stored_value.double_spent").await.len(), 2);
 }
 
+/// Two terminals without a network each take of one grant what they cannot know the other took: the phone signed two codes, and the
+/// account holds enough.
+#[actix_web::test]
+async fn an_honest_holder_pays_at_two_tills_and_stays_free() {
+    let canteen = Canteen::open(8_000).await;
+    canteen.takes_offline_codes().await;
+    let phone = Phone::granted(&canteen.merchant.owner, &canteen.account, 3, 5_000).await;
+    let (one, other) = (canteen.town.till(&canteen.merchant).await, canteen.town.till(&canteen.merchant).await);
+    let (mut here, mut there) = (Journal::of(&one, &canteen.merchant), Journal::of(&other, &canteen.merchant));
+    here.sells(3_000, &phone.code(1));
+    there.sells(3_000, &phone.code(2));
+    assert_eq!((here.syncs().await, there.syncs().await), (vec![], vec![]));
+    assert_eq!(canteen.shown().await, ("active".to_owned(), 2_000));
+    assert_eq!(canteen.books().await, [-2_000, -6_000, 0]);
+    // More than there is: the issuer bears it and is told, and the phone pays on.
+    here.sells(3_000, &phone.code(3));
+    assert_eq!(here.syncs().await, [""; 0]);
+    assert_eq!(canteen.shown().await, ("active".to_owned(), 0));
+    assert_eq!(canteen.books().await, [0, -9_000, 1_000]);
+    let told: Value = canteen.merchant.owner.get("/v1/stored-value/double-spends").await.json(200);
+    let items = told["items"].as_array().unwrap();
+    assert_eq!((items.len(), text(&items[0], "/why"), &items[0]["covered"]["minor"]), (1, "cap", &json!(2_000)));
+    assert_eq!(canteen.list(&one).await.denied, [""; 0]);
+}
+
 #[actix_web::test]
 async fn a_lost_phone_is_on_every_terminals_list() {
     let canteen = Canteen::open(1_000).await;

@@ -84,7 +84,7 @@ pub const fn movement_of(payment: PaymentId) -> StoredValueMovementId {
     StoredValueMovementId::from_bytes(*payment.as_bytes())
 }
 
-/// Books at the issuer's what was taken: the account pays what was granted, the issuer what was too much, and who spends twice is
+/// Books at the issuer's what was taken: the account pays what was granted or is free, the issuer the rest, and who spends twice is
 /// frozen. The acceptor is owed the whole of it. Once for a payment.
 ///
 /// # Errors
@@ -104,6 +104,7 @@ pub fn settle(
         spent_minor: grant.spent_minor,
         reserved_minor: grant.reserved_minor(now),
         is_counter_spent: spends::is_spent(tx, scope, grant.token, counter)?,
+        is_revoked: grant.revoked_at.is_some(),
     };
     let Spending { covered_minor, risk_minor, over } = spend(&held.account, reserved_minor, &granted, taken.amount);
     let id = movement_of(taken.payment);
@@ -128,7 +129,8 @@ pub fn settle(
         updated_at: now,
     };
     charges::insert(tx, scope, &charge)?;
-    grants::spend(tx, scope, grant.token, covered_minor)?;
+    // What is free paid beyond it.
+    grants::spend(tx, scope, grant.token, covered_minor.min(grant.cap.minor() - grant.spent_minor))?;
     let spend = Spend {
         payment: taken.payment,
         grant: grant.token,
@@ -144,6 +146,8 @@ pub fn settle(
     spends::insert(tx, scope, &spend)?;
     if over.is_some_and(Over::is_double_spent) {
         freeze(tx, scope, &mut held, now)?;
+    }
+    if matches!(over, Some(Over::Counter | Over::Cap)) {
         let detail = serde_json::json!({ "payment": spend.payment, "grant": spend.grant.to_string(),
             "counter": counter, "why": over.map(Over::text), "risk_minor": risk_minor });
         let entry = audit::NewEntry::new(&deed.actor, "stored_value.double_spent", &spend.account, &detail, now);

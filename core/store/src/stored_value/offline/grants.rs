@@ -123,7 +123,7 @@ pub fn reserved_minor(
     tx.run(scope, |conn| reserving.first(conn))
 }
 
-/// The account paid so much more of it.
+/// The account paid so much more of it; at most what is left.
 ///
 /// # Errors
 /// `NotFound`.
