@@ -215,16 +215,17 @@ pub fn revoke_all(
     if grants::revoke(tx, scope, account, now)? { announce(tx, scope, now) } else { Ok(()) }
 }
 
-/// Every terminal is to fetch its list. A push for each change, however many wait: a terminal may have taken the one that waits,
-/// fetched what was before, and not said so yet.
+/// Every terminal is to fetch its list, if it has not been told yet: a terminal that was off for a month, or of a release that does not
+/// know the word, has one push waiting. One that has taken it and not said so yet fetches once more after it has.
 ///
 /// # Errors
 /// Of the store.
 pub fn announce(tx: &mut Tx<'_>, scope: &TenantScope, now: Millis) -> Result<(), StoreError> {
     let payload = serde_json::to_string(&PushBody::OfflineListChanged);
     let payload = payload.map_err(|error| StoreError::Internal { why: error.to_string() })?;
+    let waiting = outbox::waiting(tx, scope, &payload)?;
     for terminal in terminals::list(tx, scope, None)? {
-        if terminal.enrolled_at.is_some() && terminal.revoked_at.is_none() {
+        if terminal.enrolled_at.is_some() && terminal.revoked_at.is_none() && !waiting.contains(&terminal.id) {
             let (terminal, payload) = (Some(terminal.id), payload.clone());
             outbox::append(tx, scope, &NewMessage { kind: outbox::Kind::Push, terminal, payload, created_at: now })?;
         }
