@@ -286,10 +286,15 @@ fn who_pays_for_an_offline_code() {
     }
     assert!(Over::ALL.iter().all(|over| Over::from_text(over.text()) == Some(*over)));
     // The phone was sold: what was promised is paid, and no more.
-    let sold = Granted { cap_minor: 200, spent_minor: 150, reserved_minor: 50, is_counter_spent: false, is_revoked: true };
+    let sold =
+        Granted { cap_minor: 200, spent_minor: 150, reserved_minor: 50, is_counter_spent: false, is_revoked: true };
     let told = spend(&account(Active, 500, Limits::default()), 50, &sold, cny(51));
     assert_eq!(told, Spending { covered_minor: 50, risk_minor: 1, over: Some(Over::Cap) });
-    assert_eq!(Over::ALL.map(Over::is_double_spent), [true, false, false], "a phone cannot know what another terminal took");
+    assert_eq!(
+        Over::ALL.map(Over::is_double_spent),
+        [true, false, false],
+        "a phone cannot know what another terminal took"
+    );
 }
 
 proptest! {

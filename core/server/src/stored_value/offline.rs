@@ -1,8 +1,12 @@
 //! Offline codes at the issuer: what a holder's phone is granted, and what becomes of a code that a terminal took.
 //!
-//! A grant sets its cap aside, so that what is honestly spent can always be paid; it stays set aside for [`GRACE_MS`] after the
-//! grant's end, since journals come late, and also after it was revoked, since terminals may not have heard. What is spent beyond it
-//! the issuer bears: the shop gave its goods for a code that was good where it was shown, so it is owed the whole amount.
+//! A grant sets its cap aside, so that what is honestly spent can always be paid. What is left of it is free again once every terminal
+//! has told core what it took until the grant's end: by an entry of its journal or a report that nothing is unsent, some minutes later
+//! (`grants::heard_through`). A terminal that is silent holds it back, for [`GRACE_MS`] at most; who scraps one revokes it. A revoked
+//! grant is no earlier free: core cannot know when a terminal without a network hears of it, and until the grant's end it may take
+//! codes. So a phone that fetches a grant a day, after the last one's end, has one set aside and not eight; one that fetches before has
+//! both for the time between. What is spent beyond what is set aside and free the issuer bears: the shop gave its goods for a code that
+//! was good where it was shown, so it is owed the whole amount.
 //!
 //! Who pays, and to whom it comes back ([`taken`], [`charges`](super)):
 //!
@@ -11,7 +15,7 @@
 //! | a code within its grant, also after a freeze or a revocation | all | | succeeded |
 //! | the same counter again, at any terminal, whatever the order: the one told first counts | | all | succeeded |
 //! | beyond the grant's cap | what was left of it and what is free; of a frozen account or a revoked grant what was left | the rest | succeeded |
-//! | after the grace | what is free of other grants | the rest | succeeded |
+//! | when nothing is set aside any more | what is free of other grants | the rest | succeeded |
 //! | after the account was closed | | all | succeeded |
 //! | not signed, too old, of another tenant's issuer, of an unknown grant, over one code's cap, in another currency, a number that was asked online | | | held for a person |
 //!
@@ -70,7 +74,7 @@ use crate::secrets::{SecretsError, Vault};
 const HOUR_MS: i64 = 3_600_000;
 /// Longest life of a grant, in hours.
 pub const GRANT_HOURS_MAX: u16 = 72;
-/// How long after its end what was granted stays set aside: a terminal that was offline for a week is heard.
+/// How long after its end what was granted stays set aside at most: a terminal that was offline for a week is heard.
 pub const GRACE_MS: i64 = 7 * 24 * HOUR_MS;
 /// How long a key signs; it is good for as long as the longest grant after that.
 const SIGNS_MS: i64 = 365 * 24 * HOUR_MS;

@@ -216,3 +216,27 @@ async fn what_no_terminal_should_have_taken_waits_for_a_person() {
     // With what the other merchant's holder has.
     assert_eq!(canteen.books().await, [-1_500, 0, 0]);
 }
+
+/// What was granted for a day is free the next, as soon as the tills have told what they took, and not before.
+#[actix_web::test]
+async fn what_a_grant_left_is_free_once_the_tills_have_told() {
+    let canteen = Canteen::open(1_000).await;
+    canteen.takes_offline_codes().await;
+    let owner = &canteen.merchant.owner;
+    let phone = Phone::granted(owner, &canteen.account, 3, 600).await;
+    let (one, other) = (canteen.town.till(&canteen.merchant).await, canteen.town.till(&canteen.merchant).await);
+    let (mut here, mut there) = (Journal::of(&one, &canteen.merchant), Journal::of(&other, &canteen.merchant));
+    let (code, late) = (phone.code(1), phone.code(2));
+    canteen.town.force("UPDATE terminals SET enrolled_at = 1");
+    canteen.town.force(&format!("UPDATE offline_grants SET not_after = {}", now().plus(-600_000).0));
+    let again = json!({ "device_key": hex::encode(phone.signed.grant.device_key), "cap": cny(500) });
+    let asked = async |key: &str| owner.post(&grants(&canteen.account)).key(key).json(&again).await;
+    assert_eq!(asked("day 2").await.refusal(), (409, "balance_insufficient".to_owned()));
+    here.sells(100, &code);
+    assert_eq!(here.syncs().await, [""; 0]);
+    assert_eq!(asked("day 2, soon").await.refusal(), (409, "balance_insufficient".to_owned()), "the other till is silent");
+    there.sells(300, &late);
+    assert_eq!(there.syncs().await, [""; 0]);
+    assert_eq!(canteen.books().await, [-600, -400, 0], "all of it was set aside until then");
+    let _: Value = asked("day 2, later").await.json(201);
+}

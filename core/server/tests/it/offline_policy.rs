@@ -34,7 +34,11 @@ async fn the_policy_is_suggested_set_and_told() {
     let _: Value = manager.ask("PUT", POLICY).json(&off).await.json(200);
     assert!(canteen.list(&till).await.limits.is_none());
     assert_eq!(canteen.merchant.audited("stored_value.offline_policy_set").await.len(), 2);
-    assert_eq!(nudges(&till, true).await, 1, "a terminal that does not know the word has one waiting, whatever changes");
+    assert_eq!(
+        nudges(&till, true).await,
+        1,
+        "a terminal that does not know the word has one waiting, whatever changes"
+    );
     let _: Value = manager.ask("PUT", POLICY).json(&asked).await.json(200);
     assert_eq!(nudges(&till, true).await, 1, "it is told again once it has heard");
     assert_eq!(nudges(&till, false).await, 0);

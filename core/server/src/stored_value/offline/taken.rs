@@ -102,7 +102,7 @@ pub fn settle(
     let granted = Granted {
         cap_minor: grant.cap.minor(),
         spent_minor: grant.spent_minor,
-        reserved_minor: grant.reserved_minor(now),
+        reserved_minor: grants::reserved_of(tx, scope, grant, now)?,
         is_counter_spent: spends::is_spent(tx, scope, grant.token, counter)?,
         is_revoked: grant.revoked_at.is_some(),
     };
