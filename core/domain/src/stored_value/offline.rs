@@ -8,7 +8,7 @@ use super::{Account, Refusal, State};
 /// Whether so much can be set aside for a grant, beside the `reserved_minor` that is.
 ///
 /// # Errors
-/// `Closed`, `Frozen`, `Currency`, `Insufficient`.
+/// `Closed`, `Frozen`, `Currency`, `Insufficient`, `Reserved`.
 pub fn reserve(account: &Account, reserved_minor: i64, cap: Amount) -> Result<(), Refusal> {
     match account.state {
         State::Closed => return Err(Refusal::Closed),
@@ -18,8 +18,11 @@ pub fn reserve(account: &Account, reserved_minor: i64, cap: Amount) -> Result<()
     if cap.currency() != account.currency {
         return Err(Refusal::Currency(account.currency));
     }
+    if cap.minor() > account.balance_minor {
+        return Err(Refusal::Insufficient);
+    }
     let free_minor = account.balance_minor.saturating_sub(reserved_minor);
-    if cap.minor() > free_minor { Err(Refusal::Insufficient) } else { Ok(()) }
+    if cap.minor() > free_minor { Err(Refusal::Reserved { minor: reserved_minor }) } else { Ok(()) }
 }
 
 /// A grant as core has it when a code of it comes in, in minor units.
