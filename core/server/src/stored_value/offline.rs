@@ -13,11 +13,11 @@
 //! | what comes in | the account | the issuer | the payment |
 //! |---|---|---|---|
 //! | a code within its grant, also after a freeze or a revocation | all | | succeeded |
-//! | the same counter again, at any terminal, whatever the order: the one told first counts | | all | succeeded |
+//! | the same counter again, at another terminal, whatever the order: the one told first counts | | all | succeeded |
 //! | beyond the grant's cap | what was left of it and what is free; of a frozen account or a revoked grant what was left | the rest | succeeded |
 //! | when nothing is set aside any more | what is free of other grants | the rest | succeeded |
 //! | after the account was closed | | all | succeeded |
-//! | not signed, too old, of another tenant's issuer, of an unknown grant, over one code's cap, in another currency, a number that was asked online | | | held for a person |
+//! | not signed, too old, of another tenant's issuer, of an unknown grant, over one code's cap, in another currency, the same counter again at the same terminal, a number that was asked online | | | held for a person |
 //!
 //! Whatever a person later refunds or voids goes through the payment's channel account, as if the code had been scanned online: the
 //! issuer knows a charge of the whole amount under the payment's number. What comes back makes the issuer's loss good first; only what

@@ -147,9 +147,9 @@ fn what_is_written_is_read_back_and_reserved_for_its_time() {
         let next = listed(Some(grants::Cursor { at: newest.created_at, id: newest.token }));
         assert_eq!((newest.token, next.spent_minor), (grant(&tea, account, 2).token, 80));
 
-        assert!(base.read(|tx| spends::is_spent(tx, scope, expected.token, 1)));
-        assert!(!base.read(|tx| spends::is_spent(tx, scope, expected.token, 2)));
-        assert!(!base.read(|tx| spends::is_spent(tx, scope, newest.token, 1)));
+        let spent_at = |of, counter| base.read(|tx| spends::spent_at(tx, scope, of, counter));
+        assert_eq!(spent_at(expected.token, 1), [tea.terminal]);
+        assert_eq!((spent_at(expected.token, 2), spent_at(newest.token, 1)), (vec![], vec![]));
         let twice = spend(&tea, account, 3, Some(Over::Counter));
         base.write(|tx| spends::insert(tx, scope, &twice));
         let late = spend(&tea, account, 4, Some(Over::Uncovered));

@@ -72,6 +72,10 @@ pub fn check(tx: &mut Tx<'_>, scope: &TenantScope, taken: &Taken<'_>) -> Result<
             taken.amount, grant.cap_single_minor
         ));
     }
+    // A terminal takes no code twice: this is nothing of the holder's.
+    if spends::spent_at(tx, scope, grant.token, taken.code.counter)?.contains(&taken.terminal) {
+        return held("this terminal has told the same offline code before, which is the terminal's fault".to_owned());
+    }
     if charges::find(tx, scope, &policy.acceptor, &taken.payment.to_string())?.is_some() {
         return held(format!("{} was asked for online as well", taken.payment));
     }
@@ -103,7 +107,7 @@ pub fn settle(
         cap_minor: grant.cap.minor(),
         spent_minor: grant.spent_minor,
         reserved_minor: grants::reserved_of(tx, scope, grant, now)?,
-        is_counter_spent: spends::is_spent(tx, scope, grant.token, counter)?,
+        is_counter_spent: !spends::spent_at(tx, scope, grant.token, counter)?.is_empty(),
         is_revoked: grant.revoked_at.is_some(),
     };
     let Spending { covered_minor, risk_minor, over } = spend(&held.account, reserved_minor, &granted, taken.amount);
