@@ -53,7 +53,9 @@ use saoma_protocol::{
     message::PushBody,
 };
 use saoma_store::{
-    StoreError, TenantScope, Tx, ledger,
+    StoreError, TenantScope, Tx,
+    channel_accounts::ChannelAccount,
+    ledger,
     outbox::{self, NewMessage},
     sealed::Place,
     stored_value::{
@@ -93,6 +95,13 @@ pub struct Wanted {
     pub cap_single_minor: u32,
     pub valid_hours: u16,
     pub code_seconds: u8,
+}
+
+/// The name under which the issuer counts what goes through the account, where its settings have one: refunds and bills ask by it.
+#[must_use]
+pub fn acceptor_named(account: &ChannelAccount) -> Option<String> {
+    let settings: serde_json::Value = serde_json::from_str(&account.settings_json).ok()?;
+    settings.get("acceptor")?.as_str().map(str::to_owned)
 }
 
 /// Grants it: the cap is set aside, and signed with the tenant's key, which it gets with its first grant.

@@ -378,3 +378,24 @@ async fn a_terminal_that_tells_a_code_twice_is_held() {
     assert_eq!(canteen.books().await, [-900, -100, 0]);
     assert_eq!(journal.syncs().await, held, "told again, it stays so");
 }
+
+/// The account is called otherwise since: sales are counted under the name by which its refunds ask.
+#[actix_web::test]
+async fn the_acceptors_name_is_the_accounts_own() {
+    let (canteen, _plugins) = canteen_with_the_channel(1_000).await;
+    let owner = &canteen.merchant.owner;
+    let phone = Phone::granted(owner, &canteen.account, 3, 800).await;
+    let policy: Value = owner.get("/v1/stored-value/offline-policy").await.json(200);
+    let path = format!("/v1/channel-accounts/{}", text(&policy, "/channel_account"));
+    let shown: Value = owner.get(&path).await.json(200);
+    let mut settings = shown["settings"].clone();
+    settings["acceptor"] = json!("till-2");
+    let change = json!({ "version": shown["version"], "settings": settings });
+    let _: Value = owner.ask("PATCH", &path).json(&change).await.json(200);
+    let till = canteen.town.till(&canteen.merchant).await;
+    let mut journal = Journal::of(&till, &canteen.merchant);
+    let sold = journal.sells(500, &phone.code(1));
+    assert_eq!(journal.syncs().await, [""; 0]);
+    assert_eq!(canteen.refunds(&sold, 500, "r1").await, "succeeded");
+    assert_eq!(canteen.books().await, [-1_000, 0, 0]);
+}

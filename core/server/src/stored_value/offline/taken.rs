@@ -6,7 +6,7 @@ use saoma_domain::stored_value::{
 };
 use saoma_protocol::{Amount, Millis, PaymentId, StoredValueMovementId, TerminalId, code::offline::Code};
 use saoma_store::{
-    StoreError, TenantScope, Tx, audit,
+    StoreError, TenantScope, Tx, audit, channel_accounts,
     stored_value::{
         self,
         charges::{self, StoredCharge},
@@ -50,9 +50,12 @@ pub enum Doubt {
 /// `Held` for a code that a terminal should not have taken, with what is wrong.
 pub fn check(tx: &mut Tx<'_>, scope: &TenantScope, taken: &Taken<'_>) -> Result<(Policy, StoredGrant), Doubt> {
     let held = |why: String| Err(Doubt::Held(why));
-    let Some(policy) = policy(tx, scope)? else {
+    let Some(mut policy) = policy(tx, scope)? else {
         return held("an offline code was taken, and this merchant has no policy for them".to_owned());
     };
+    // Refunds and bills ask by what its account calls it now.
+    let account = channel_accounts::load(tx, scope, policy.channel_account)?;
+    policy.acceptor = super::acceptor_named(&account).unwrap_or(policy.acceptor);
     let issuers = issuers::list(tx, scope, taken.at)?;
     if let Err(error) = taken.code.verify(&issuers, taken.at) {
         let forged = if error.is_forged() { "forged: " } else { "" };
