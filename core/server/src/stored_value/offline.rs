@@ -184,12 +184,30 @@ fn signing_key(
         },
         secret: vault.seal(tx, *scope, &Place::OfflineIssuer(id), &pkcs8, now)?,
         signs_until,
+        revoked_at: None,
         created_at: now,
     };
     issuers::add(tx, scope, &stored)?;
     // No code of it is taken where it is not known.
     announce(tx, scope, now)?;
     Ok((id, pair))
+}
+
+/// Revokes a key that may have leaked: terminals that hear of it take nothing that it signed, and the next grant is signed with a new
+/// one. What they took before is booked as far as it is of a grant that was made here.
+///
+/// # Errors
+/// `NotFound`.
+pub fn revoke_key(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    key: KeyId,
+    now: Millis,
+) -> Result<StoredIssuer, StoredValueError> {
+    ledger::take_turn(tx, scope)?;
+    let revoked = issuers::revoke(tx, scope, key, now)?;
+    announce(tx, scope, now)?;
+    Ok(revoked)
 }
 
 /// Revokes one grant: terminals that hear of it take no code of it. What was taken before is booked all the same.

@@ -120,6 +120,7 @@ impl Ids {
         let of_nothing = |name, id: &str| match name {
             "package" => "0".repeat(64),
             "offline_grant" => "0".repeat(16),
+            "offline_key" => "0".repeat(8),
             _ => format!("{}_{}", &id[..3], "q".repeat(25) + "a"),
         };
         Self(self.0.iter().map(|(name, id)| (*name, of_nothing(*name, id))).collect())
@@ -272,6 +273,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let goods: Value = owner.post("/v1/goods").json(&goods).await.json(201);
     let goods = text(&goods, "/id").to_owned();
     let grant = crate::offline_world::first_grant(owner, &merchant.account, &held).await;
+    let keys: Value = owner.get("/v1/stored-value/offline-keys").await.json(200);
     Ids(BTreeMap::from([
         ("publisher", author.key_id()),
         ("package", package),
@@ -279,6 +281,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("payment", number),
         ("stored_value_account", held),
         ("offline_grant", grant),
+        ("offline_key", text(&keys, "/items/0/id").to_owned()),
         ("movement", top_up),
         // Who accepts it has a name of its own, and a number that nothing has come under.
         ("acceptor", format!("sto_{}a", "7".repeat(25))),

@@ -244,3 +244,34 @@ async fn what_a_grant_left_is_free_once_the_tills_have_told() {
     let shown: Value = owner.get(&canteen.path("")).await.json(200);
     assert_eq!(shown["reserved"], cny(500));
 }
+
+/// The key with which grants are signed may have leaked: it is revoked, what it signed is good nowhere, and a new one signs.
+#[actix_web::test]
+async fn a_leaked_key_is_revoked() {
+    const KEYS: &str = "/v1/stored-value/offline-keys";
+    let canteen = Canteen::open(1_000).await;
+    canteen.takes_offline_codes().await;
+    let owner = &canteen.merchant.owner;
+    let phone = Phone::granted(owner, &canteen.account, 3, 400).await;
+    let till = canteen.town.till(&canteen.merchant).await;
+    let keys: Value = owner.get(KEYS).await.json(200);
+    let revoke = format!("{KEYS}/{}/revoke", text(&keys, "/items/0/id"));
+    let reason = json!({ "reason": "the database was stolen" });
+    let cashier = canteen.town.person(&canteen.merchant, "cashier").await;
+    assert_eq!(cashier.post(&revoke).json(&reason).await.status, 403);
+    let revoked: Value = owner.post(&revoke).json(&reason).await.json(200);
+    assert!(revoked["revoked_at"].is_i64(), "{revoked}");
+    assert_eq!(nudges(&till, true).await, 1);
+    let code = phone.code(1);
+    let refused = Code::parse(&code).unwrap().verify(&canteen.list(&till).await.issuers, now());
+    assert!(refused.unwrap_err().to_string().contains("revoked"));
+    // What a till took before it heard is booked.
+    let mut journal = Journal::of(&till, &canteen.merchant);
+    journal.sells(100, &code);
+    assert_eq!(journal.syncs().await, [""; 0]);
+    let next = Phone::granted(owner, &canteen.account, 4, 400).await;
+    assert_ne!(next.signed.grant.issuer, phone.signed.grant.issuer);
+    let list = canteen.list(&till).await;
+    assert_eq!(list.issuers.iter().map(|issuer| issuer.revoked).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(Code::parse(&next.code(1)).unwrap().verify(&list.issuers, now()), Ok(()));
+}

@@ -53,6 +53,7 @@ fn issuer(house: &House, number: u8) -> StoredIssuer {
         },
         secret: Opaque(vec![0, 0, 0, 1, house.letter]),
         signs_until: at(500),
+        revoked_at: None,
         created_at: at(number.into()),
     }
 }
@@ -132,6 +133,13 @@ fn what_is_written_is_read_back_and_reserved_for_its_time() {
         assert_eq!(base.read(|tx| issuers::signing(tx, scope, at(500))), None);
         assert_eq!(base.read(|tx| issuers::list(tx, scope, at(999))).len(), 2);
         assert_eq!(base.read(|tx| issuers::list(tx, scope, at(1_000))), []);
+        let revoked = base.write(|tx| issuers::revoke(tx, scope, issuer(&tea, 2).id, at(3)));
+        assert_eq!((revoked.revoked_at, revoked.issuer.revoked), (Some(at(3)), true));
+        assert_eq!(base.write(|tx| issuers::revoke(tx, scope, revoked.id, at(4))), revoked, "once, for good");
+        assert_eq!(base.read(|tx| issuers::signing(tx, scope, at(499))), Some(issuer(&tea, 1)), "it signs no more");
+        assert_eq!(base.read(|tx| issuers::list(tx, scope, at(999))), [issuer(&tea, 1), revoked], "and is listed so");
+        let unknown = base.try_write(|tx| issuers::revoke(tx, scope, KeyId([0; 4]), at(4)));
+        assert_eq!(unknown, Err(StoreError::NotFound { what: "the key" }));
 
         base.write(|tx| grants::make(tx, scope, &grant(&tea, account, 2)));
         let again = base.try_write(|tx| grants::make(tx, scope, &grant(&tea, account, 2)));

@@ -1,6 +1,7 @@
 //! Stored value that is spent without a network: the merchant's policy, and codes that were too much.
 
 pub mod grants;
+pub mod keys;
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{
@@ -54,6 +55,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(
             resource("/stored-value/offline-policy").route(web::get().to(show_policy)).route(web::put().to(put_policy)),
+        )
+        .service(resource("/stored-value/offline-keys").route(web::get().to(keys::list_keys)))
+        .service(
+            resource("/stored-value/offline-keys/{offline_key}/revoke").route(web::post().to(keys::revoke_offline_key)),
         )
         .service(resource("/stored-value/double-spends").route(web::get().to(double_spends)))
         .service(resource("/stored-value/double-spends/{payment}/resolve").route(web::post().to(resolve_double_spend)));
