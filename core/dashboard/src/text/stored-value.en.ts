@@ -4,7 +4,7 @@ export const storedValueEn = {
   title: 'Stored value', accounts: 'Accounts', acceptors: 'Acceptors', none: 'No accounts yet', noneLike: 'No accounts like this',
   hint: 'What holders have paid in is theirs until they spend it where you are accepted, or are paid out.',
   holder: 'Holder', reference: 'Your number', referenceHint: 'As you number your holders; may be left out', find: 'Find by your number', findHint: 'The whole number', look: 'Find', state: 'State', allStates: 'All states',
-  balance: 'Balance', updated: 'Changed', created: 'Opened', currency: 'Currency',
+  balance: 'Balance', reserved: 'Of it set aside for offline codes', updated: 'Changed', created: 'Opened', currency: 'Currency',
   states: { active: 'Active', frozen: 'Frozen', closed: 'Closed' } as Record<string, string>,
   open: 'Open an account', save: 'Save', amount: 'Amount', badAmount: 'Type an amount in this currency',
   limits: { charge_minor_max: 'At most in one charge', day_minor_max: 'At most in a day', balance_minor_max: 'At most in the account' },

@@ -4,7 +4,7 @@ export const storedValueZh: typeof storedValueEn = {
   title: '储值', accounts: '账户', acceptors: '受理方', none: '还没有账户', noneLike: '没有符合条件的账户',
   hint: '持有人存入的钱归其所有，直到在受理处消费或退还。',
   holder: '持有人', reference: '商户编号', referenceHint: '您给持有人的编号，可不填', find: '按商户编号查找', findHint: '完整编号', look: '查找', state: '状态', allStates: '全部状态',
-  balance: '余额', updated: '更新时间', created: '开户时间', currency: '币种',
+  balance: '余额', reserved: '其中为离线付款码预留', updated: '更新时间', created: '开户时间', currency: '币种',
   states: { active: '正常', frozen: '已冻结', closed: '已销户' },
   open: '开户', save: '保存', amount: '金额', badAmount: '请输入该币种的金额',
   limits: { charge_minor_max: '单笔上限', day_minor_max: '每日上限', balance_minor_max: '余额上限' },

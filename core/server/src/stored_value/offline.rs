@@ -36,6 +36,9 @@
 //! beyond the grant is not, since two terminals without a network may each take what is left of it. A person looks at each loss
 //! ([`loss`]) and leaves it, or has the account pay for it.
 //!
+//! What is held books nothing, now or later: as with other held entries of a journal a person reads it (`/v1/terminals/{id}/held`), and
+//! core has no way to book it by hand. The shop bears it, or settles it with the holder outside.
+//!
 //! Not offered: a void without a network (the sale goes to core first), and grants of another tenant's issuer: the acceptor and the
 //! issuer are one merchant.
 
