@@ -124,7 +124,8 @@ impl Refusal {
 /// spent there.
 ///
 /// # Errors
-/// `Closed`, `Frozen` or `NotFrozen`, `Currency`, then limits from the narrowest on, then `Insufficient`; `Overflow` past 64 bits.
+/// `Closed`, `Frozen` or `NotFrozen`, `Currency`, then limits from the narrowest on, then `Insufficient`, `Reserved` for what the account
+/// holds and has set aside; `Overflow` past 64 bits.
 pub fn decide(account: &Account, event: &Event) -> Result<Account, Refusal> {
     let Account { currency, state, balance_minor, limits } = *account;
     if state == State::Closed {
@@ -138,7 +139,7 @@ pub fn decide(account: &Account, event: &Event) -> Result<Account, Refusal> {
     let less = |minor: i64| balance_minor.checked_sub(minor).filter(|rest| *rest >= 0).ok_or(Refusal::Insufficient);
     let unreserved = |minor: i64, reserved_minor: i64| {
         let rest = less(minor)?;
-        if rest < reserved_minor { Err(Refusal::Insufficient) } else { Ok(rest) }
+        if rest < reserved_minor { Err(Refusal::Reserved { minor: reserved_minor }) } else { Ok(rest) }
     };
     let more = |minor: i64| balance_minor.checked_add(minor).ok_or(Refusal::Overflow);
     match *event {

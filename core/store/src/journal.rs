@@ -48,6 +48,23 @@ pub fn through(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Re
     Ok(Through { sequence: sequence(number)?, hash: hash.ok_or_else(|| corrupt("an entry's hash"))? })
 }
 
+/// When the last entry was written by the terminal's clock, which is not believed to be ahead of core's at its arrival.
+///
+/// # Errors
+/// None of its own.
+pub fn last_at(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Result<Option<Millis>, StoreError> {
+    let last: Option<(i64, i64)> = tx.run(scope, |conn| {
+        journal_entries::table
+            .filter(journal_entries::tenant_id.eq(Txt(scope.tenant())))
+            .filter(journal_entries::terminal_id.eq(Txt(terminal)))
+            .order(journal_entries::sequence.desc())
+            .select((journal_entries::at, journal_entries::received_at))
+            .first(conn)
+            .optional()
+    })?;
+    Ok(last.map(|(at, received_at)| Millis(at.min(received_at))))
+}
+
 /// Stores the next entry. `verdict` is for an entry that waits for a person; [`Verdict::Rejected`] is not stored by its
 /// meaning, so it is refused here.
 ///

@@ -63,6 +63,7 @@ function Account({ account, person, onReload }: { account: StoredValueAccount; p
           <AccountBadge state={account.state} />
         </Group>
         <Text data-balance={account.balance.minor}>{t.storedValue.balance}: <Amount money={account.balance} size="lg" /></Text>
+        {account.reserved && <Text data-reserved={account.reserved.minor}>{t.storedValue.reserved}: <Amount money={account.reserved} fw={400} /></Text>}
         {account.state === 'closed' && <PaidOut account={account.id} words={t.storedValue.paidOut} />}
         {LIMITS.map((name) => {
           const minor = account.limits[name];

@@ -1,4 +1,5 @@
-//! What a holder may spend offline, and who pays for what was spent: the account as far as it was set aside, the issuer the rest.
+//! What a holder may spend offline, and who pays for what was spent: the account as far as it was set aside or is free, the issuer
+//! the rest.
 
 use saoma_protocol::Amount;
 
@@ -7,7 +8,7 @@ use super::{Account, Refusal, State};
 /// Whether so much can be set aside for a grant, beside the `reserved_minor` that is.
 ///
 /// # Errors
-/// `Closed`, `Frozen`, `Currency`, `Insufficient`.
+/// `Closed`, `Frozen`, `Currency`, `Insufficient`, `Reserved`.
 pub fn reserve(account: &Account, reserved_minor: i64, cap: Amount) -> Result<(), Refusal> {
     match account.state {
         State::Closed => return Err(Refusal::Closed),
@@ -17,8 +18,11 @@ pub fn reserve(account: &Account, reserved_minor: i64, cap: Amount) -> Result<()
     if cap.currency() != account.currency {
         return Err(Refusal::Currency(account.currency));
     }
+    if cap.minor() > account.balance_minor {
+        return Err(Refusal::Insufficient);
+    }
     let free_minor = account.balance_minor.saturating_sub(reserved_minor);
-    if cap.minor() > free_minor { Err(Refusal::Insufficient) } else { Ok(()) }
+    if cap.minor() > free_minor { Err(Refusal::Reserved { minor: reserved_minor }) } else { Ok(()) }
 }
 
 /// A grant as core has it when a code of it comes in, in minor units.
@@ -31,6 +35,8 @@ pub struct Granted {
     pub reserved_minor: i64,
     /// A code with the same counter was spent before.
     pub is_counter_spent: bool,
+    /// The phone may be in other hands.
+    pub is_revoked: bool,
 }
 
 /// What is wrong with a code that was spent, though it was a good one where it was shown.
@@ -38,7 +44,8 @@ pub struct Granted {
 pub enum Over {
     /// The same code was spent twice.
     Counter,
-    /// More was spent than was granted.
+    /// More was spent than was granted, and the account does not hold it. Two terminals without a network may both take what is left of
+    /// a grant: neither the code nor the phone says how much that is, so it is nobody's fault.
     Cap,
     /// It came in so late that nothing is set aside any more, and the account does not hold it.
     Uncovered,
@@ -62,10 +69,10 @@ impl Over {
         Self::ALL.into_iter().find(|over| over.text() == text)
     }
 
-    /// Whether the holder, or whoever has the phone, spent what was not theirs to spend.
+    /// Whether the holder, or whoever has the phone, spent what was not theirs to spend: a phone signs each counter once.
     #[must_use]
     pub const fn is_double_spent(self) -> bool {
-        matches!(self, Self::Counter | Self::Cap)
+        matches!(self, Self::Counter)
     }
 }
 
@@ -79,13 +86,16 @@ pub struct Spending {
     pub over: Option<Over>,
 }
 
-/// Who pays for `amount`. `reserved_minor`: what is set aside for all grants of the account, this one too.
+/// Who pays for `amount`. `reserved_minor`: what is set aside for all grants of the account, this one too. What is free pays beyond the
+/// grant as well, since the holder signed for it; not once the account is frozen or the grant revoked, as for all that was not promised.
 #[must_use]
 pub fn spend(account: &Account, reserved_minor: i64, granted: &Granted, amount: Amount) -> Spending {
     let minor = amount.minor();
     let left_minor = granted.cap_minor.saturating_sub(granted.spent_minor).max(0);
     let free_minor = account.balance_minor.saturating_sub(reserved_minor).max(0);
-    let backed_minor = granted.reserved_minor.saturating_add(free_minor).min(account.balance_minor).min(left_minor);
+    let promised_only = account.state == State::Frozen || granted.is_revoked;
+    let most_minor = if promised_only { left_minor } else { minor };
+    let backed_minor = granted.reserved_minor.saturating_add(free_minor).min(account.balance_minor).min(most_minor);
     let covered_minor = match account.state {
         _ if granted.is_counter_spent || amount.currency() != account.currency => 0,
         State::Closed => 0,
@@ -93,12 +103,12 @@ pub fn spend(account: &Account, reserved_minor: i64, granted: &Granted, amount: 
     };
     let over = if granted.is_counter_spent {
         Some(Over::Counter)
+    } else if covered_minor == minor {
+        None
     } else if minor > left_minor {
         Some(Over::Cap)
-    } else if covered_minor < minor {
-        Some(Over::Uncovered)
     } else {
-        None
+        Some(Over::Uncovered)
     };
     Spending { covered_minor, risk_minor: minor - covered_minor, over }
 }

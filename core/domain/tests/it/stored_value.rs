@@ -72,13 +72,14 @@ fn what_may_happen_to_an_account() {
         (Closed, 0, none, Event::Closed { reserved_minor: 0 }, "closed"),
         // What is set aside for offline codes is spent by nothing else, and by those whatever happened meanwhile.
         (Active, 100, none, reserving(60, 40), "active 40"),
-        (Active, 100, none, reserving(61, 40), "insufficient"),
+        (Active, 100, none, reserving(61, 40), "reserved"),
+        (Active, 100, none, reserving(101, 40), "insufficient"),
         (Active, 100, none, taken_back(60, 40), "active 40"),
-        (Active, 100, none, taken_back(61, 40), "insufficient"),
+        (Active, 100, none, taken_back(61, 40), "reserved"),
         (Active, 100, none, Event::Closed { reserved_minor: 1 }, "reserved"),
         (Frozen, 1_000, LIMITS, Event::SpentOffline(cny(600)), "frozen 400"),
         (Frozen, 100, none, Event::Recovered { amount: cny(60), reserved_minor: 40 }, "frozen 40"),
-        (Active, 100, none, Event::Recovered { amount: cny(61), reserved_minor: 40 }, "insufficient"),
+        (Active, 100, none, Event::Recovered { amount: cny(61), reserved_minor: 40 }, "reserved"),
         (Closed, 0, none, Event::Recovered { amount: cny(1), reserved_minor: 0 }, "closed"),
         (Active, 5, none, Event::SpentOffline(cny(6)), "insufficient"),
         (Active, 5, none, Event::SpentOffline(usd), "currency"),
@@ -243,7 +244,8 @@ fn what_may_be_granted() {
     for (state, balance, reserved, cap, expected) in [
         (State::Active, 100, 0, cny(100), "ok"),
         (State::Active, 100, 40, cny(60), "ok"),
-        (State::Active, 100, 40, cny(61), "insufficient"),
+        (State::Active, 100, 40, cny(61), "reserved"),
+        (State::Active, 100, 40, cny(101), "insufficient"),
         (State::Active, 100, 0, usd, "currency"),
         (State::Frozen, 100, 0, cny(1), "frozen"),
         (State::Closed, 0, 0, cny(1), "closed"),
@@ -265,8 +267,12 @@ fn who_pays_for_an_offline_code() {
         (Active, 500, 200, (200, 0, 200), false, 150, (150, 0, None)),
         (Active, 500, 200, (200, 0, 200), false, 200, (200, 0, None)),
         (Frozen, 500, 200, (200, 0, 200), false, 200, (200, 0, None)),
-        (Active, 500, 50, (200, 150, 50), false, 51, (50, 1, Some(Over::Cap))),
-        (Active, 500, 0, (200, 200, 0), false, 10, (0, 10, Some(Over::Cap))),
+        // Two terminals without a network took what was left of it: what is free pays, and nothing of another grant's.
+        (Active, 500, 50, (200, 150, 50), false, 51, (51, 0, None)),
+        (Active, 500, 0, (200, 200, 0), false, 10, (10, 0, None)),
+        (Active, 500, 450, (200, 150, 50), false, 101, (100, 1, Some(Over::Cap))),
+        (Frozen, 500, 50, (200, 150, 50), false, 51, (50, 1, Some(Over::Cap))),
+        (Active, 500, 500, (200, 200, 0), false, 10, (0, 10, Some(Over::Cap))),
         (Active, 500, 200, (200, 0, 200), true, 150, (0, 150, Some(Over::Counter))),
         // The grace is over: what the account has beside other grants pays, and the issuer the rest.
         (Active, 500, 0, (200, 0, 0), false, 150, (150, 0, None)),
@@ -275,19 +281,29 @@ fn who_pays_for_an_offline_code() {
         (Closed, 0, 0, (200, 0, 0), false, 150, (0, 150, Some(Over::Uncovered))),
     ] {
         let (cap_minor, spent_minor, reserved_minor) = grant;
-        let granted = Granted { cap_minor, spent_minor, reserved_minor, is_counter_spent: seen };
+        let granted = Granted { cap_minor, spent_minor, reserved_minor, is_counter_spent: seen, is_revoked: false };
         let (covered_minor, risk_minor, over) = expected;
         let told = spend(&account(state, balance, Limits::default()), reserved, &granted, cny(minor));
         assert_eq!(told, Spending { covered_minor, risk_minor, over }, "{balance} {reserved} {granted:?} {minor}");
     }
     assert!(Over::ALL.iter().all(|over| Over::from_text(over.text()) == Some(*over)));
+    // The phone was sold: what was promised is paid, and no more.
+    let sold =
+        Granted { cap_minor: 200, spent_minor: 150, reserved_minor: 50, is_counter_spent: false, is_revoked: true };
+    let told = spend(&account(Active, 500, Limits::default()), 50, &sold, cny(51));
+    assert_eq!(told, Spending { covered_minor: 50, risk_minor: 1, over: Some(Over::Cap) });
+    assert_eq!(
+        Over::ALL.map(Over::is_double_spent),
+        [true, false, false],
+        "a phone cannot know what another terminal took"
+    );
 }
 
 proptest! {
     /// Whatever is spent under grants whose caps were set aside: the shop is owed all of it, and the account never pays more than
-    /// it has or than was granted, nor touches what is set aside for another grant.
+    /// it has, nor touches what is set aside for another grant.
     #[test]
-    fn offline_codes_take_no_more_than_was_granted(
+    fn offline_codes_take_nothing_of_another_grant(
         caps in proptest::collection::vec(1_i64..300, 1..4),
         spends in proptest::collection::vec((0_usize..4, 1_i64..200, any::<bool>()), 0..20),
     ) {
@@ -301,6 +317,7 @@ proptest! {
                 spent_minor: spent[idx],
                 reserved_minor: caps[idx] - spent[idx],
                 is_counter_spent: seen,
+                is_revoked: false,
             };
             let told = spend(&at, reserved(&spent), &granted, cny(minor));
             prop_assert_eq!(told.covered_minor + told.risk_minor, minor);
@@ -308,8 +325,7 @@ proptest! {
             if told.covered_minor > 0 {
                 at = decide(&at, &Event::SpentOffline(cny(told.covered_minor))).unwrap();
             }
-            spent[idx] += told.covered_minor;
-            prop_assert!(spent[idx] <= caps[idx]);
+            spent[idx] = caps[idx].min(spent[idx] + told.covered_minor);
             prop_assert!(at.balance_minor >= reserved(&spent));
         }
     }

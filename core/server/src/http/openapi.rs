@@ -168,6 +168,8 @@ use crate::{
         v1::stored_value::offline::grants::list_grants,
         v1::stored_value::offline::grants::make_grant,
         v1::stored_value::offline::grants::revoke_grant,
+        v1::stored_value::offline::keys::list_keys,
+        v1::stored_value::offline::keys::revoke_offline_key,
         v1::stored_value::offline::put_policy,
         v1::stored_value::offline::resolve_double_spend,
         v1::stored_value::offline::show_policy,

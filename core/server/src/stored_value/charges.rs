@@ -1,6 +1,6 @@
 //! For those who accept stored value: a charge by its number, and all that can become of it.
 
-use saoma_domain::stored_value::{Charge, Event, MovementKind, Returned, decide};
+use saoma_domain::stored_value::{Charge, Event, MovementKind, Refusal, Returned, decide};
 use saoma_protocol::{Amount, StoredValueAccountId};
 use saoma_store::{
     StoreError, TenantScope, Tx, ledger,
@@ -89,6 +89,10 @@ fn take(
     let spent_minor = charges::spent_minor(tx, scope, account, &stored.day)?;
     let reserved_minor = grants::reserved_minor(tx, scope, account, deed.at)?;
     match decide(&of.account, &Event::Charged { amount, spent_minor, reserved_minor }) {
+        // What its holder has set aside is nothing to an acceptor.
+        Err(Refusal::Reserved { .. }) => {
+            stored.charge = Charge::Refused { amount, reason: Refusal::Insufficient.code().to_owned() };
+        }
         Err(refusal) => stored.charge = Charge::Refused { amount, reason: refusal.code().to_owned() },
         Ok(after) => {
             let numbered = numbered(stored, &stored.number);

@@ -1,19 +1,23 @@
 //! Offline codes at the issuer: what a holder's phone is granted, and what becomes of a code that a terminal took.
 //!
-//! A grant sets its cap aside, so that what is honestly spent can always be paid; it stays set aside for [`GRACE_MS`] after the
-//! grant's end, since journals come late, and also after it was revoked, since terminals may not have heard. What is spent beyond it
-//! the issuer bears: the shop gave its goods for a code that was good where it was shown, so it is owed the whole amount.
+//! A grant sets its cap aside, so that what is honestly spent can always be paid. What is left of it is free again once every terminal
+//! has told core what it took until the grant's end: by an entry of its journal or a report that nothing is unsent, some minutes later
+//! (`grants::heard_through`). A terminal that is silent holds it back, for [`GRACE_MS`] at most; who scraps one revokes it. A revoked
+//! grant is no earlier free: core cannot know when a terminal without a network hears of it, and until the grant's end it may take
+//! codes. So a phone that fetches a grant a day, after the last one's end, has one set aside and not eight; one that fetches before has
+//! both for the time between. What is spent beyond what is set aside and free the issuer bears: the shop gave its goods for a code that
+//! was good where it was shown, so it is owed the whole amount.
 //!
 //! Who pays, and to whom it comes back ([`taken`], [`charges`](super)):
 //!
 //! | what comes in | the account | the issuer | the payment |
 //! |---|---|---|---|
 //! | a code within its grant, also after a freeze or a revocation | all | | succeeded |
-//! | the same counter again, at any terminal, whatever the order: the one told first counts | | all | succeeded |
-//! | beyond the grant's cap | what was left of it | the rest | succeeded |
-//! | after the grace | what is free of other grants | the rest | succeeded |
+//! | the same counter again, at another terminal, whatever the order: the one told first counts | | all | succeeded |
+//! | beyond the grant's cap | what was left of it and what is free; of a frozen account or a revoked grant what was left | the rest | succeeded |
+//! | when nothing is set aside any more | what is free of other grants | the rest | succeeded |
 //! | after the account was closed | | all | succeeded |
-//! | not signed, too old, of another tenant's issuer, of an unknown grant, over one code's cap, in another currency, a number that was asked online | | | held for a person |
+//! | not signed, too old, of another tenant's issuer, of an unknown grant, over one code's cap, in another currency, the same counter again at the same terminal, a number that was asked online | | | held for a person |
 //!
 //! Whatever a person later refunds or voids goes through the payment's channel account, as if the code had been scanned online: the
 //! issuer knows a charge of the whole amount under the payment's number. What comes back makes the issuer's loss good first; only what
@@ -28,8 +32,12 @@
 //! paid it: the acceptor does not see, and need not know, that a code was spent twice.
 //!
 //! Payment, charge, movement, loss and spend are one transaction in the tenant's turn at the books: two terminals, or two nodes, come
-//! one after the other, and after a crash the terminal sends again what is not there. Who spent twice or too much is frozen. A person
-//! looks at each loss ([`loss`]) and leaves it, or has the account pay for it.
+//! one after the other, and after a crash the terminal sends again what is not there. Who spent a code twice is frozen; who spent
+//! beyond the grant is not, since two terminals without a network may each take what is left of it. A person looks at each loss
+//! ([`loss`]) and leaves it, or has the account pay for it.
+//!
+//! What is held books nothing, now or later: as with other held entries of a journal a person reads it (`/v1/terminals/{id}/held`), and
+//! core has no way to book it by hand. The shop bears it, or settles it with the holder outside.
 //!
 //! Not offered: a void without a network (the sale goes to core first), and grants of another tenant's issuer: the acceptor and the
 //! issuer are one merchant.
@@ -48,7 +56,9 @@ use saoma_protocol::{
     message::PushBody,
 };
 use saoma_store::{
-    StoreError, TenantScope, Tx, ledger,
+    StoreError, TenantScope, Tx,
+    channel_accounts::ChannelAccount,
+    ledger,
     outbox::{self, NewMessage},
     sealed::Place,
     stored_value::{
@@ -69,7 +79,7 @@ use crate::secrets::{SecretsError, Vault};
 const HOUR_MS: i64 = 3_600_000;
 /// Longest life of a grant, in hours.
 pub const GRANT_HOURS_MAX: u16 = 72;
-/// How long after its end what was granted stays set aside: a terminal that was offline for a week is heard.
+/// How long after its end what was granted stays set aside at most: a terminal that was offline for a week is heard.
 pub const GRACE_MS: i64 = 7 * 24 * HOUR_MS;
 /// How long a key signs; it is good for as long as the longest grant after that.
 const SIGNS_MS: i64 = 365 * 24 * HOUR_MS;
@@ -88,6 +98,13 @@ pub struct Wanted {
     pub cap_single_minor: u32,
     pub valid_hours: u16,
     pub code_seconds: u8,
+}
+
+/// The name under which the issuer counts what goes through the account, where its settings have one: refunds and bills ask by it.
+#[must_use]
+pub fn acceptor_named(account: &ChannelAccount) -> Option<String> {
+    let settings: serde_json::Value = serde_json::from_str(&account.settings_json).ok()?;
+    settings.get("acceptor")?.as_str().map(str::to_owned)
 }
 
 /// Grants it: the cap is set aside, and signed with the tenant's key, which it gets with its first grant.
@@ -170,12 +187,30 @@ fn signing_key(
         },
         secret: vault.seal(tx, *scope, &Place::OfflineIssuer(id), &pkcs8, now)?,
         signs_until,
+        revoked_at: None,
         created_at: now,
     };
     issuers::add(tx, scope, &stored)?;
     // No code of it is taken where it is not known.
     announce(tx, scope, now)?;
     Ok((id, pair))
+}
+
+/// Revokes a key that may have leaked: terminals that hear of it take nothing that it signed, and the next grant is signed with a new
+/// one. What they took before is booked as far as it is of a grant that was made here.
+///
+/// # Errors
+/// `NotFound`.
+pub fn revoke_key(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    key: KeyId,
+    now: Millis,
+) -> Result<StoredIssuer, StoredValueError> {
+    ledger::take_turn(tx, scope)?;
+    let revoked = issuers::revoke(tx, scope, key, now)?;
+    announce(tx, scope, now)?;
+    Ok(revoked)
 }
 
 /// Revokes one grant: terminals that hear of it take no code of it. What was taken before is booked all the same.
@@ -214,16 +249,17 @@ pub fn revoke_all(
     if grants::revoke(tx, scope, account, now)? { announce(tx, scope, now) } else { Ok(()) }
 }
 
-/// Every terminal is to fetch its list. A push for each change, however many wait: a terminal may have taken the one that waits,
-/// fetched what was before, and not said so yet.
+/// Every terminal is to fetch its list, if it has not been told yet: a terminal that was off for a month, or of a release that does not
+/// know the word, has one push waiting. One that has taken it and not said so yet fetches once more after it has.
 ///
 /// # Errors
 /// Of the store.
 pub fn announce(tx: &mut Tx<'_>, scope: &TenantScope, now: Millis) -> Result<(), StoreError> {
     let payload = serde_json::to_string(&PushBody::OfflineListChanged);
     let payload = payload.map_err(|error| StoreError::Internal { why: error.to_string() })?;
+    let waiting = outbox::waiting(tx, scope, &payload)?;
     for terminal in terminals::list(tx, scope, None)? {
-        if terminal.enrolled_at.is_some() && terminal.revoked_at.is_none() {
+        if terminal.enrolled_at.is_some() && terminal.revoked_at.is_none() && !waiting.contains(&terminal.id) {
             let (terminal, payload) = (Some(terminal.id), payload.clone());
             outbox::append(tx, scope, &NewMessage { kind: outbox::Kind::Push, terminal, payload, created_at: now })?;
         }

@@ -19,8 +19,8 @@ pub struct DoubleSpendView {
     amount: Amount,
     /// Paid by the account.
     covered: Money,
-    /// `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
-    /// aside any more, which freezes nothing.
+    /// `counter`: the same code was spent twice; which freezes the account; `cap`: more than was granted, and the account did not hold
+    /// it; `uncovered`: it came in so late that nothing was set aside any more.
     why: &'static str,
     /// By the terminal's clock.
     sold_at: Millis,

@@ -120,6 +120,7 @@ impl Ids {
         let of_nothing = |name, id: &str| match name {
             "package" => "0".repeat(64),
             "offline_grant" => "0".repeat(16),
+            "offline_key" => "0".repeat(8),
             _ => format!("{}_{}", &id[..3], "q".repeat(25) + "a"),
         };
         Self(self.0.iter().map(|(name, id)| (*name, of_nothing(*name, id))).collect())
@@ -276,6 +277,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let grant = crate::offline_world::first_grant(owner, &merchant.account, &held).await;
     let static_code = json!({ "store": merchant.store, "label": format!("{OURS} gate"), "max_minor": 50_000 });
     let static_code: Value = owner.post("/v1/static-codes").json(&static_code).await.json(201);
+    let keys: Value = owner.get("/v1/stored-value/offline-keys").await.json(200);
     Ids(BTreeMap::from([
         ("publisher", author.key_id()),
         ("package", package),
@@ -283,6 +285,7 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("payment", number),
         ("stored_value_account", held),
         ("offline_grant", grant),
+        ("offline_key", text(&keys, "/items/0/id").to_owned()),
         ("movement", top_up),
         // Who accepts it has a name of its own, and a number that nothing has come under.
         ("acceptor", format!("sto_{}a", "7".repeat(25))),

@@ -148,10 +148,11 @@ async fn a_day_with_a_double_spend_agrees_with_its_bill() {
     let (canteen, _plugins) = canteen_with_the_channel(10_000).await;
     let owner = &canteen.merchant.owner;
     let phone = Phone::granted(owner, &canteen.account, 3, 1_000).await;
-    let till = canteen.town.till(&canteen.merchant).await;
-    let mut journal = Journal::of(&till, &canteen.merchant);
+    let (till, other) = (canteen.town.till(&canteen.merchant).await, canteen.town.till(&canteen.merchant).await);
+    let (mut journal, mut there) = (Journal::of(&till, &canteen.merchant), Journal::of(&other, &canteen.merchant));
     journal.sells(600, &phone.code(1));
-    let twice = journal.sells(300, &phone.code(1));
+    let twice = there.sells(300, &phone.code(1));
+    assert_eq!((journal.syncs().await, there.syncs().await), (vec![], vec![]));
     journal.sells(700, &phone.code(2));
     assert_eq!(journal.syncs().await, [""; 0]);
     assert_eq!(canteen.refunds(&twice, 100, "r1").await, "succeeded");
@@ -199,11 +200,13 @@ async fn a_person_has_the_account_pay_or_leaves_it() {
     let (canteen, _plugins) = canteen_with_the_channel(5_000).await;
     let owner = &canteen.merchant.owner;
     let phone = Phone::granted(owner, &canteen.account, 3, 3_000).await;
-    let till = canteen.town.till(&canteen.merchant).await;
+    let (till, other) = (canteen.town.till(&canteen.merchant).await, canteen.town.till(&canteen.merchant).await);
+    let third = canteen.town.till(&canteen.merchant).await;
     let mut journal = Journal::of(&till, &canteen.merchant);
+    let (mut there, mut yonder) = (Journal::of(&other, &canteen.merchant), Journal::of(&third, &canteen.merchant));
     journal.sells(1_000, &phone.code(1));
-    let (twice, again) = (journal.sells(600, &phone.code(1)), journal.sells(900, &phone.code(1)));
-    assert_eq!(journal.syncs().await, [""; 0], "one terminal told it three times");
+    let (twice, again) = (there.sells(600, &phone.code(1)), yonder.sells(900, &phone.code(1)));
+    assert_eq!((journal.syncs().await, there.syncs().await, yonder.syncs().await), (vec![], vec![], vec![]));
     assert_eq!(canteen.books().await, [-4_000, -2_500, 1_500]);
     assert_eq!(canteen.double_spends("?open=true").await.len(), 2);
     let resolve = async |payment: &str, recover: bool, key: &str| {
@@ -356,4 +359,43 @@ async fn a_sale_is_bound_to_the_package_of_the_moment() {
     assert_eq!(package_of(&built_in), Vec::<String>::new());
     assert_eq!(package_of(&of_canary), [hashes[1].clone()], "it keeps its own");
     assert_eq!(package_of(&of_stable), [hashes[0].clone()]);
+}
+
+/// A terminal that tells one code as often as it likes: its own fault, for which neither the holder nor the issuer pays.
+#[actix_web::test]
+async fn a_terminal_that_tells_a_code_twice_is_held() {
+    let canteen = Canteen::open(1_000).await;
+    canteen.takes_offline_codes().await;
+    let phone = Phone::granted(&canteen.merchant.owner, &canteen.account, 3, 800).await;
+    let till = canteen.town.till(&canteen.merchant).await;
+    let mut journal = Journal::of(&till, &canteen.merchant);
+    journal.sells(100, &phone.code(1));
+    let again = journal.sells(700, &phone.code(1));
+    let held = journal.syncs().await;
+    assert_eq!(held, ["this terminal has told the same offline code before, which is the terminal's fault"]);
+    assert_eq!(canteen.merchant.owner.get(&format!("/v1/payments/{again}")).await.status, 404);
+    assert_eq!(canteen.shown().await, ("active".to_owned(), 900));
+    assert_eq!(canteen.books().await, [-900, -100, 0]);
+    assert_eq!(journal.syncs().await, held, "told again, it stays so");
+}
+
+/// The account is called otherwise since: sales are counted under the name by which its refunds ask.
+#[actix_web::test]
+async fn the_acceptors_name_is_the_accounts_own() {
+    let (canteen, _plugins) = canteen_with_the_channel(1_000).await;
+    let owner = &canteen.merchant.owner;
+    let phone = Phone::granted(owner, &canteen.account, 3, 800).await;
+    let policy: Value = owner.get("/v1/stored-value/offline-policy").await.json(200);
+    let path = format!("/v1/channel-accounts/{}", text(&policy, "/channel_account"));
+    let shown: Value = owner.get(&path).await.json(200);
+    let mut settings = shown["settings"].clone();
+    settings["acceptor"] = json!("till-2");
+    let change = json!({ "version": shown["version"], "settings": settings });
+    let _: Value = owner.ask("PATCH", &path).json(&change).await.json(200);
+    let till = canteen.town.till(&canteen.merchant).await;
+    let mut journal = Journal::of(&till, &canteen.merchant);
+    let sold = journal.sells(500, &phone.code(1));
+    assert_eq!(journal.syncs().await, [""; 0]);
+    assert_eq!(canteen.refunds(&sold, 500, "r1").await, "succeeded");
+    assert_eq!(canteen.books().await, [-1_000, 0, 0]);
 }

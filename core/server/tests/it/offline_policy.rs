@@ -28,12 +28,20 @@ async fn the_policy_is_suggested_set_and_told() {
     assert_eq!(cashier.ask("PUT", POLICY).json(&asked).await.status, 403);
     let set: Value = manager.ask("PUT", POLICY).json(&asked).await.json(200);
     assert_eq!((&set["limits"], &set["version"], text(&set, "/acceptor")), (&limits, &json!(1), "hall"));
-    assert_eq!(nudges(&till).await, 1);
+    assert_eq!(nudges(&till, false).await, 1);
     assert_eq!(canteen.list(&till).await.limits.unwrap().sale_minor_max, 20_000);
     let off = json!({ "enabled": false, "channel_account": account, "acceptor": "hall" });
     let _: Value = manager.ask("PUT", POLICY).json(&off).await.json(200);
     assert!(canteen.list(&till).await.limits.is_none());
-    assert_eq!((nudges(&till).await, canteen.merchant.audited("stored_value.offline_policy_set").await.len()), (2, 2));
+    assert_eq!(canteen.merchant.audited("stored_value.offline_policy_set").await.len(), 2);
+    assert_eq!(
+        nudges(&till, true).await,
+        1,
+        "a terminal that does not know the word has one waiting, whatever changes"
+    );
+    let _: Value = manager.ask("PUT", POLICY).json(&asked).await.json(200);
+    assert_eq!(nudges(&till, true).await, 1, "it is told again once it has heard");
+    assert_eq!(nudges(&till, false).await, 0);
 }
 
 #[actix_web::test]

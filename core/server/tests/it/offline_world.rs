@@ -171,9 +171,15 @@ pub async fn first_grant(owner: &Door, channel_account: &str, account: &str) -> 
     Phone::granted(owner, account, 3, 10).await.token
 }
 
-/// How often the till is told to fetch its list, and has not said that it heard.
-pub async fn nudges(till: &Till) -> usize {
+/// How often the till is told to fetch its list, and has not said that it heard; `hears`: it says so now.
+pub async fn nudges(till: &Till, hears: bool) -> usize {
     let told: Value = till.door.get("/v1/terminal/pushes?after=0").await.json(200);
-    let pushes = told["pushes"].as_array().unwrap();
-    pushes.iter().filter(|push| push["body"]["kind"] == "offline_list_changed").count()
+    let pushes = told["pushes"].as_array().unwrap().iter();
+    let ids: Vec<&Value> =
+        pushes.filter(|push| push["body"]["kind"] == "offline_list_changed").map(|push| &push["id"]).collect();
+    if hears {
+        let answer = till.door.post("/v1/terminal/pushes/ack").json(&json!({ "ids": ids })).await;
+        assert!(answer.status < 300, "{}", answer.status);
+    }
+    ids.len()
 }

@@ -22,7 +22,7 @@ pub struct Policy {
     pub enabled: bool,
     /// Whose payments these sales are.
     pub channel_account: ChannelAccountId,
-    /// Under which name the issuer counts them; that of the account's settings, so that refunds and bills find them.
+    /// Under which name the issuer counts them, where the account's settings name none.
     pub acceptor: String,
     pub limits: OfflineLimits,
     /// 1 when it was first set; each save adds one.

@@ -2,18 +2,21 @@
 
 use saoma_domain::stored_value::offline::Over;
 use saoma_protocol::{
-    Millis, StoredValueAccountId,
+    Millis, Sequence, StoredValueAccountId,
     api::OfflineLimits,
     code::offline::{Issuer, KeyId, Token},
+    journal::{Entry, GENESIS, Record},
+    message::{Health, Unsent},
 };
 use saoma_store::{
-    Opaque, StoreError, Tx,
+    Opaque, StoreError, Tx, journal,
     stored_value::offline::{
         self, Policy,
         grants::{self, StoredGrant},
         issuers::{self, StoredIssuer},
         spends::{self, Resolution, Spend},
     },
+    terminals::{self, Certificate},
 };
 
 use crate::{
@@ -50,6 +53,7 @@ fn issuer(house: &House, number: u8) -> StoredIssuer {
         },
         secret: Opaque(vec![0, 0, 0, 1, house.letter]),
         signs_until: at(500),
+        revoked_at: None,
         created_at: at(number.into()),
     }
 }
@@ -129,6 +133,13 @@ fn what_is_written_is_read_back_and_reserved_for_its_time() {
         assert_eq!(base.read(|tx| issuers::signing(tx, scope, at(500))), None);
         assert_eq!(base.read(|tx| issuers::list(tx, scope, at(999))).len(), 2);
         assert_eq!(base.read(|tx| issuers::list(tx, scope, at(1_000))), []);
+        let revoked = base.write(|tx| issuers::revoke(tx, scope, issuer(&tea, 2).id, at(3)));
+        assert_eq!((revoked.revoked_at, revoked.issuer.revoked), (Some(at(3)), true));
+        assert_eq!(base.write(|tx| issuers::revoke(tx, scope, revoked.id, at(4))), revoked, "once, for good");
+        assert_eq!(base.read(|tx| issuers::signing(tx, scope, at(499))), Some(issuer(&tea, 1)), "it signs no more");
+        assert_eq!(base.read(|tx| issuers::list(tx, scope, at(999))), [issuer(&tea, 1), revoked], "and is listed so");
+        let unknown = base.try_write(|tx| issuers::revoke(tx, scope, KeyId([0; 4]), at(4)));
+        assert_eq!(unknown, Err(StoreError::NotFound { what: "the key" }));
 
         base.write(|tx| grants::make(tx, scope, &grant(&tea, account, 2)));
         let again = base.try_write(|tx| grants::make(tx, scope, &grant(&tea, account, 2)));
@@ -144,9 +155,9 @@ fn what_is_written_is_read_back_and_reserved_for_its_time() {
         let next = listed(Some(grants::Cursor { at: newest.created_at, id: newest.token }));
         assert_eq!((newest.token, next.spent_minor), (grant(&tea, account, 2).token, 80));
 
-        assert!(base.read(|tx| spends::is_spent(tx, scope, expected.token, 1)));
-        assert!(!base.read(|tx| spends::is_spent(tx, scope, expected.token, 2)));
-        assert!(!base.read(|tx| spends::is_spent(tx, scope, newest.token, 1)));
+        let spent_at = |of, counter| base.read(|tx| spends::spent_at(tx, scope, of, counter));
+        assert_eq!(spent_at(expected.token, 1), [tea.terminal]);
+        assert_eq!((spent_at(expected.token, 2), spent_at(newest.token, 1)), (vec![], vec![]));
         let twice = spend(&tea, account, 3, Some(Over::Counter));
         base.write(|tx| spends::insert(tx, scope, &twice));
         let late = spend(&tea, account, 4, Some(Over::Uncovered));
@@ -172,5 +183,56 @@ fn what_is_written_is_read_back_and_reserved_for_its_time() {
         assert_eq!(base.read(|tx| grants::denied(tx, scope, at(99))), [expected.token, newest.token]);
         assert_eq!(base.read(|tx| grants::denied(tx, scope, at(100))), []);
         assert_eq!(reserved(NOW), 520, "what terminals took before they heard of it is still paid");
+    });
+}
+
+/// What is left of a grant that is over is free as soon as no terminal can have a sale of it to tell.
+#[test]
+fn a_grant_that_is_over_is_free_once_every_terminal_has_told() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let scope = &tea.scope;
+        base.write(|tx| crate::stored_value::furnish(tx, &tea));
+        let account = base.read(|tx| {
+            let filter = saoma_store::stored_value::Filter::default();
+            Ok(saoma_store::stored_value::list(tx, scope, &filter, None, 9)?[0].id)
+        });
+        let minutes = |n: i64| at(n * 60_000);
+        let lasting = StoredGrant { not_after: minutes(10), reserved_until: minutes(1_000), ..grant(&tea, account, 2) };
+        base.write(|tx| grants::make(tx, scope, &lasting));
+        let reserved = |when: Millis| {
+            let (all, its) = base.read(|tx| {
+                Ok((grants::reserved_minor(tx, scope, account, when)?, grants::reserved_of(tx, scope, &lasting, when)?))
+            });
+            assert_eq!(all, its);
+            its
+        };
+        let says = |unsent: u64, when: Millis, received: Millis| {
+            let unsent = Unsent { count: unsent, oldest_at: None, at_risk: Vec::new() };
+            let health = Health { version: "0".to_owned(), at: when, peripherals: Vec::new(), unsent };
+            base.write(|tx| terminals::set_health(tx, scope, tea.terminal, &health, received));
+        };
+        assert_eq!(reserved(minutes(14)), 300);
+        assert_eq!(reserved(minutes(15)), 0, "there is no terminal that could have taken something");
+        let certificate =
+            Certificate { serial: "0f".to_owned(), not_after: minutes(9_999), issued_at: NOW, revoked_at: None };
+        base.write(|tx| terminals::add_certificate(tx, scope, tea.terminal, &certificate));
+        assert_eq!(reserved(minutes(999)), 300, "it is silent");
+        assert_eq!(reserved(minutes(1_000)), 0, "for so long it is waited for");
+        says(1, minutes(20), minutes(20));
+        assert_eq!(reserved(minutes(30)), 300, "it has something to tell");
+        says(0, minutes(14), minutes(20));
+        assert_eq!(reserved(minutes(30)), 300, "it may have sold since then");
+        says(0, minutes(20), minutes(14));
+        assert_eq!(reserved(minutes(30)), 300, "its clock is ahead");
+        says(0, minutes(15), minutes(15));
+        assert_eq!((reserved(minutes(14)), reserved(minutes(15))), (300, 0));
+        // A terminal without a report is heard by its journal.
+        says(1, minutes(20), minutes(20));
+        let record =
+            Record::PaidIn { batch: Sequence(1), amount: cny(1), reason: "float".to_owned(), cashier: "Li".to_owned() };
+        let entry = Entry::new(Sequence(1), minutes(15), GENESIS, record).unwrap();
+        base.write(|tx| journal::append(tx, scope, tea.terminal, &entry, None, minutes(16)));
+        assert_eq!(reserved(minutes(30)), 0);
     });
 }

@@ -30,8 +30,9 @@ pub enum PushBody {
     SyncNow,
     /// Who may sign on at this terminal changed: it fetches the list. One that does not know this leaves it with core.
     CashiersChanged,
-    /// What may be taken offline changed (limits, issuers or revoked grants): the terminal fetches its list anew. One that does not
-    /// know this leaves it with core.
+    /// What may be taken offline changed (limits, issuers or revoked grants): the terminal fetches its list anew, and once
+    /// more some seconds after it has acknowledged this. One that does not know this leaves it with core, where at most one waits for
+    /// each terminal.
     OfflineListChanged,
     /// The merchant's catalogue changed: the terminal asks for what is new. One that does not know this leaves it with core, where
     /// at most one waits for each terminal.

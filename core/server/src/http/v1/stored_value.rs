@@ -10,6 +10,7 @@ use saoma_store::{
     stored_value::{
         self, Cursor, Filter, StoredAccount,
         movements::{self, Movement},
+        offline::grants,
     },
     tenants,
 };
@@ -79,6 +80,9 @@ pub struct StoredValueAccountView {
     /// `active`, `frozen` or `closed`.
     state: &'static str,
     balance: Money,
+    /// What of the balance is set aside for offline codes; only where one account is shown, and absent for nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved: Option<Money>,
     limits: StoredValueLimits,
     version: u64,
     created_at: Millis,
@@ -128,6 +132,7 @@ impl From<StoredAccount> for StoredValueAccountView {
             reference: stored.reference,
             state: state.text(),
             balance: Money::new(balance_minor, currency),
+            reserved: None,
             limits: StoredValueLimits { charge_minor_max, day_minor_max, balance_minor_max },
             version: stored.version,
             created_at: stored.created_at,
@@ -325,9 +330,14 @@ pub async fn show(
     caller: Caller<ReadStoredValue>,
     account: web::Path<StoredValueAccountId>,
 ) -> Result<web::Json<StoredValueAccountView>, Problem> {
-    let (scope, id) = (caller.scope()?, account.into_inner());
-    let stored = app.store().read(move |tx| stored_value::load(tx, &scope, id)).await?;
-    Ok(web::Json(stored.into()))
+    let (scope, id, now) = (caller.scope()?, account.into_inner(), app.now());
+    let show = move |tx: &mut Tx<'_>| {
+        let stored = stored_value::load(tx, &scope, id)?;
+        let reserved_minor = grants::reserved_minor(tx, &scope, id, now)?;
+        let reserved = Some(Money::new(reserved_minor, stored.account.currency)).filter(|_| reserved_minor > 0);
+        Ok::<_, StoreError>(StoredValueAccountView { reserved, ..stored.into() })
+    };
+    Ok(web::Json(app.store().read(show).await?))
 }
 
 /// Changes the holder's name or the limits.

@@ -4,9 +4,12 @@ use saoma_domain::stored_value::{
     Charge, Event, MovementKind, State, decide,
     offline::{Granted, Over, Spending, spend},
 };
-use saoma_protocol::{Amount, Millis, PaymentId, StoredValueMovementId, TerminalId, code::offline::Code};
+use saoma_protocol::{
+    Amount, Millis, PaymentId, StoredValueMovementId, TerminalId,
+    code::offline::{Code, Issuer},
+};
 use saoma_store::{
-    StoreError, TenantScope, Tx, audit,
+    StoreError, TenantScope, Tx, audit, channel_accounts,
     stored_value::{
         self,
         charges::{self, StoredCharge},
@@ -50,10 +53,15 @@ pub enum Doubt {
 /// `Held` for a code that a terminal should not have taken, with what is wrong.
 pub fn check(tx: &mut Tx<'_>, scope: &TenantScope, taken: &Taken<'_>) -> Result<(Policy, StoredGrant), Doubt> {
     let held = |why: String| Err(Doubt::Held(why));
-    let Some(policy) = policy(tx, scope)? else {
+    let Some(mut policy) = policy(tx, scope)? else {
         return held("an offline code was taken, and this merchant has no policy for them".to_owned());
     };
-    let issuers = issuers::list(tx, scope, taken.at)?;
+    // Refunds and bills ask by what its account calls it now.
+    let account = channel_accounts::load(tx, scope, policy.channel_account)?;
+    policy.acceptor = super::acceptor_named(&account).unwrap_or(policy.acceptor);
+    // A terminal may not have heard of a key's revocation: what was made here stands, and nothing else does.
+    let known = issuers::list(tx, scope, taken.at)?.into_iter();
+    let issuers: Vec<_> = known.map(|known| Issuer { revoked: false, ..known.issuer }).collect();
     if let Err(error) = taken.code.verify(&issuers, taken.at) {
         let forged = if error.is_forged() { "forged: " } else { "" };
         return held(format!("{forged}{error}"));
@@ -63,6 +71,9 @@ pub fn check(tx: &mut Tx<'_>, scope: &TenantScope, taken: &Taken<'_>) -> Result<
         Err(StoreError::NotFound { .. }) => return held("the code's grant is signed, and not known here".to_owned()),
         Err(error) => return Err(error.into()),
     };
+    if hex::encode(taken.code.grant().device_key) != grant.device_key {
+        return held("the code's grant is signed, and was made here for another phone".to_owned());
+    }
     if taken.amount.currency() != grant.cap.currency() {
         return held(format!("{} was taken with a code in {}", taken.amount, grant.cap.currency()));
     }
@@ -71,6 +82,10 @@ pub fn check(tx: &mut Tx<'_>, scope: &TenantScope, taken: &Taken<'_>) -> Result<
             "{} is more than one code allows, {} in minor units",
             taken.amount, grant.cap_single_minor
         ));
+    }
+    // A terminal takes no code twice: this is nothing of the holder's.
+    if spends::spent_at(tx, scope, grant.token, taken.code.counter)?.contains(&taken.terminal) {
+        return held("this terminal has told the same offline code before, which is the terminal's fault".to_owned());
     }
     if charges::find(tx, scope, &policy.acceptor, &taken.payment.to_string())?.is_some() {
         return held(format!("{} was asked for online as well", taken.payment));
@@ -84,7 +99,7 @@ pub const fn movement_of(payment: PaymentId) -> StoredValueMovementId {
     StoredValueMovementId::from_bytes(*payment.as_bytes())
 }
 
-/// Books at the issuer's what was taken: the account pays what was granted, the issuer what was too much, and who spends twice is
+/// Books at the issuer's what was taken: the account pays what was granted or is free, the issuer the rest, and who spends twice is
 /// frozen. The acceptor is owed the whole of it. Once for a payment.
 ///
 /// # Errors
@@ -102,8 +117,9 @@ pub fn settle(
     let granted = Granted {
         cap_minor: grant.cap.minor(),
         spent_minor: grant.spent_minor,
-        reserved_minor: grant.reserved_minor(now),
-        is_counter_spent: spends::is_spent(tx, scope, grant.token, counter)?,
+        reserved_minor: grants::reserved_of(tx, scope, grant, now)?,
+        is_counter_spent: !spends::spent_at(tx, scope, grant.token, counter)?.is_empty(),
+        is_revoked: grant.revoked_at.is_some(),
     };
     let Spending { covered_minor, risk_minor, over } = spend(&held.account, reserved_minor, &granted, taken.amount);
     let id = movement_of(taken.payment);
@@ -128,7 +144,8 @@ pub fn settle(
         updated_at: now,
     };
     charges::insert(tx, scope, &charge)?;
-    grants::spend(tx, scope, grant.token, covered_minor)?;
+    // What is free paid beyond it.
+    grants::spend(tx, scope, grant.token, covered_minor.min(grant.cap.minor() - grant.spent_minor))?;
     let spend = Spend {
         payment: taken.payment,
         grant: grant.token,
@@ -144,6 +161,8 @@ pub fn settle(
     spends::insert(tx, scope, &spend)?;
     if over.is_some_and(Over::is_double_spent) {
         freeze(tx, scope, &mut held, now)?;
+    }
+    if matches!(over, Some(Over::Counter | Over::Cap)) {
         let detail = serde_json::json!({ "payment": spend.payment, "grant": spend.grant.to_string(),
             "counter": counter, "why": over.map(Over::text), "risk_minor": risk_minor });
         let entry = audit::NewEntry::new(&deed.actor, "stored_value.double_spent", &spend.account, &detail, now);

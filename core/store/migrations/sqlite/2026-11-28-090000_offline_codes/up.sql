@@ -31,6 +31,8 @@ CREATE TABLE offline_issuers (
     -- Until when what it signed may be good, and until when it signs.
     not_after BIGINT NOT NULL,
     signs_until BIGINT NOT NULL,
+    -- It signs no more, and terminals that have heard take nothing that it signed.
+    revoked_at BIGINT,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id) REFERENCES tenants (id)

@@ -1,6 +1,6 @@
 //! What holders' devices may spend offline. Whoever makes one or spends of one has the tenant's turn at the books.
 
-use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
+use diesel::prelude::*;
 use saoma_protocol::{
     Amount, Currency, Millis, StoredValueAccountId, TenantId,
     code::offline::{KeyId, Token},
@@ -10,7 +10,11 @@ use super::{schema::offline_grants as grants, small};
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, amount, found, millis},
+    journal, terminals,
 };
+
+/// How far terminals' clocks may be behind core's, ten times over: past a grant's end by so much, no terminal takes a code of it.
+const CLOCKS_APART_MS: i64 = 5 * 60_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredGrant {
@@ -26,7 +30,7 @@ pub struct StoredGrant {
     pub not_before: Millis,
     pub not_after: Millis,
     pub code_seconds: u8,
-    /// Until then what is left of the cap is set aside: journals come late.
+    /// Until then at most what is left of the cap is set aside: journals come late.
     pub reserved_until: Millis,
     /// Its account was frozen: terminals that have heard of it take no code of it.
     pub revoked_at: Option<Millis>,
@@ -36,14 +40,6 @@ pub struct StoredGrant {
 
 /// A place in the list of an account's, by `created_at`.
 pub type Cursor = crate::Cursor<Token>;
-
-impl StoredGrant {
-    /// What is still set aside for it at `now`.
-    #[must_use]
-    pub fn reserved_minor(&self, now: Millis) -> i64 {
-        if now < self.reserved_until { self.cap.minor() - self.spent_minor } else { 0 }
-    }
-}
 
 /// # Errors
 /// `Conflict` if there is one of this token: draw another.
@@ -105,7 +101,8 @@ pub fn list(
     rows.into_iter().map(StoredGrant::try_from).collect()
 }
 
-/// What of the account is set aside at `now` for all its grants.
+/// What of the account is set aside at `now` for all its grants: what is left of each whose time is not over, or of which a terminal
+/// may still have a sale to tell ([`heard_through`]), for its grace at most.
 ///
 /// # Errors
 /// None of its own.
@@ -119,11 +116,56 @@ pub fn reserved_minor(
         .filter(grants::tenant_id.eq(Txt(scope.tenant())))
         .filter(grants::account_id.eq(Txt(account)))
         .filter(grants::reserved_until.gt(now.0))
-        .select(sql::<BigInt>("CAST(COALESCE(SUM(cap_minor - spent_minor), 0) AS BIGINT)"));
-    tx.run(scope, |conn| reserving.first(conn))
+        .select((grants::not_after, grants::cap_minor - grants::spent_minor));
+    let reserving: Vec<(i64, i64)> = tx.run(scope, |conn| reserving.load(conn))?;
+    reserving_minor(tx, scope, &reserving, now)
 }
 
-/// The account paid so much more of it.
+/// What is still set aside at `now` for this grant.
+///
+/// # Errors
+/// None of its own.
+pub fn reserved_of(tx: &mut Tx<'_>, scope: &TenantScope, grant: &StoredGrant, now: Millis) -> Result<i64, StoreError> {
+    if now >= grant.reserved_until {
+        return Ok(0);
+    }
+    reserving_minor(tx, scope, &[(grant.not_after.0, grant.cap.minor() - grant.spent_minor)], now)
+}
+
+/// Of grants within their grace: when each ends, and what is left of it.
+fn reserving_minor(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    reserving: &[(i64, i64)],
+    now: Millis,
+) -> Result<i64, StoreError> {
+    let is_over = |not_after: i64, heard: Millis| not_after.saturating_add(CLOCKS_APART_MS) <= heard.0;
+    // Most accounts have none that is over.
+    let heard = if reserving.iter().any(|(not_after, _)| is_over(*not_after, now)) {
+        heard_through(tx, scope, now)?
+    } else {
+        Millis(i64::MIN)
+    };
+    Ok(reserving.iter().filter(|(not_after, _)| !is_over(*not_after, heard)).map(|(_, left_minor)| left_minor).sum())
+}
+
+/// The moment up to which every terminal has told what it took, `now` at most: it began after that, has written an entry after that
+/// which core has (the journal has no holes), or has said after that that core knows all. A revoked terminal tells nothing any more.
+fn heard_through(tx: &mut Tx<'_>, scope: &TenantScope, now: Millis) -> Result<Millis, StoreError> {
+    let mut heard = now;
+    for terminal in terminals::list(tx, scope, None)? {
+        let (Some(enrolled_at), None) = (terminal.enrolled_at, terminal.revoked_at) else { continue };
+        let clear = terminal.health.filter(|(health, _)| health.unsent.count == 0);
+        let mut its = clear.map_or(enrolled_at, |(health, at)| enrolled_at.max(health.at.min(at)));
+        if its < heard {
+            its = its.max(journal::last_at(tx, scope, terminal.id)?.unwrap_or(its));
+        }
+        heard = heard.min(its);
+    }
+    Ok(heard)
+}
+
+/// The account paid so much more of it; at most what is left.
 ///
 /// # Errors
 /// `NotFound`.
@@ -132,7 +174,7 @@ pub fn spend(tx: &mut Tx<'_>, scope: &TenantScope, token: Token, minor: i64) -> 
     found(tx.run(scope, |conn| diesel::update(row_of(scope, token)).set(more).execute(conn))?, "the grant")
 }
 
-/// Revokes all of an account whose time is not over, and whether there were any; what is set aside for them stays so, for what was spent before terminals hear of it.
+/// Revokes all of an account whose time is not over, and whether there were any; what is set aside for them stays so until their end, for what is spent before terminals hear of it.
 ///
 /// # Errors
 /// None of its own.

@@ -26,6 +26,7 @@ diesel::table! {
         not_before -> BigInt,
         not_after -> BigInt,
         signs_until -> BigInt,
+        revoked_at -> Nullable<BigInt>,
         created_at -> BigInt,
     }
 }

@@ -72,20 +72,25 @@ pub fn insert(tx: &mut Tx<'_>, scope: &TenantScope, spend: &Spend) -> Result<(),
         .map_err(|error| error.about("the payment's code"))
 }
 
-/// Whether a code with this counter was spent before.
+/// The terminals at which a code with this counter was spent before.
 ///
 /// # Errors
 /// None of its own.
-pub fn is_spent(tx: &mut Tx<'_>, scope: &TenantScope, grant: Token, counter: u32) -> Result<bool, StoreError> {
-    let n: i64 = tx.run(scope, |conn| {
+pub fn spent_at(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    grant: Token,
+    counter: u32,
+) -> Result<Vec<TerminalId>, StoreError> {
+    let terminals: Vec<Txt<TerminalId>> = tx.run(scope, |conn| {
         spends::table
             .filter(spends::tenant_id.eq(Txt(scope.tenant())))
             .filter(spends::grant_id.eq(Txt(grant)))
             .filter(spends::counter.eq(i64::from(counter)))
-            .count()
-            .get_result(conn)
+            .select(spends::terminal_id)
+            .load(conn)
     })?;
-    Ok(n > 0)
+    Ok(terminals.into_iter().map(|terminal| terminal.0).collect())
 }
 
 /// One that was too much.

@@ -1,6 +1,7 @@
 //! Stored value that is spent without a network: the merchant's policy, and codes that were too much.
 
 pub mod grants;
+pub mod keys;
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use saoma_protocol::{
@@ -14,7 +15,7 @@ use saoma_store::{
     tenants,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::desk::deed;
@@ -33,7 +34,7 @@ use crate::{
         text,
         v1::{audit::note, stored_value_acceptors::acceptor_of},
     },
-    stored_value::offline::{GRACE_MS, announce, resolve},
+    stored_value::offline::{GRACE_MS, acceptor_named, announce, resolve},
     webhooks::DoubleSpendView,
 };
 
@@ -54,6 +55,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         )
         .service(
             resource("/stored-value/offline-policy").route(web::get().to(show_policy)).route(web::put().to(put_policy)),
+        )
+        .service(resource("/stored-value/offline-keys").route(web::get().to(keys::list_keys)))
+        .service(
+            resource("/stored-value/offline-keys/{offline_key}/revoke").route(web::post().to(keys::revoke_offline_key)),
         )
         .service(resource("/stored-value/double-spends").route(web::get().to(double_spends)))
         .service(resource("/stored-value/double-spends/{payment}/resolve").route(web::post().to(resolve_double_spend)));
@@ -212,9 +217,8 @@ fn acceptor_at(tx: &mut Tx<'_>, scope: &TenantScope, asked: &SetOfflinePolicy) -
         let why = "This channel account is disabled: enable it, or name another.";
         return Err(Problem::new(INVALID, why).at("/channel_account"));
     }
-    let settings: Value = serde_json::from_str(&account.settings_json).unwrap_or_default();
-    let (named, wished) = (settings.get("acceptor").and_then(Value::as_str), asked.acceptor.as_deref());
-    let acceptor = match (named, wished) {
+    let (named, wished) = (acceptor_named(&account), asked.acceptor.as_deref());
+    let acceptor = match (named.as_deref(), wished) {
         (Some(named), Some(wished)) if named != wished => {
             let why =
                 format!("The channel account's settings call the acceptor {named:?}: leave it out, or say the same.");

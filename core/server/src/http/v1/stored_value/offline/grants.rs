@@ -43,7 +43,8 @@ const CODE_SECONDS_RANGE: std::ops::RangeInclusive<u8> = 10..=120;
 pub struct NewOfflineGrant {
     /// Of the holder's phone, which keeps the other half: Ed25519, 64 lower-case hex digits.
     device_key: String,
-    /// What may be spent with it in all. So much of the account is set aside until a week after its end.
+    /// What may be spent with it in all. So much of the account is set aside until every terminal has told
+    /// what it took before its end, a week after that at most.
     cap: Amount,
     /// Of one sale; the cap if it is left out.
     #[serde(default)]
@@ -69,7 +70,7 @@ pub struct OfflineGrantView {
     code_seconds: u8,
     not_before: Millis,
     not_after: Millis,
-    /// Until then what is left of the cap is set aside.
+    /// Until then at most what is left of the cap is set aside; it is free once every terminal has told what it took.
     reserved_until: Millis,
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<Millis>,
@@ -185,7 +186,7 @@ pub async fn list_grants(
 }
 
 /// Revokes a grant: a phone was lost or sold. Terminals are told at once; what they took before they heard is booked all the same, so
-/// what is left of the cap stays set aside until its time. A repeat changes nothing.
+/// what is left of the cap stays set aside until every terminal has told what it took before the grant's end. A repeat changes nothing.
 #[utoipa::path(post, path = "/v1/stored-value/accounts/{stored_value_account}/offline-grants/{offline_grant}/revoke",
     tag = "stored-value", request_body = StoredValueReason,
     params(("stored_value_account" = StoredValueAccountId, Path), ("offline_grant" = String, Path),
