@@ -23,7 +23,7 @@ use crate::{
     offline::Spent,
     peripherals::PeripheralState,
     receipt::{Heading, compose},
-    sale::{self, Ask, Decision, Effect, Event, Keyed, ReceiptState, Sale, Slip, Tender},
+    sale::{self, Ask, Decision, Effect, Event, Keyed, Outcome, ReceiptState, Sale, Slip, Tender},
     split::Split,
     sync,
     till::{
@@ -99,6 +99,15 @@ impl Owner {
     /// `SaleNotFound`, a refusal of the press, or the journal's; nothing has changed then.
     pub(super) async fn happen(&mut self, payment: PaymentId, event: Event, beside: Beside) -> Result<(), Refused> {
         let held = self.sale(payment).await?.ok_or(Refused::SaleNotFound)?;
+        let event = match event {
+            // Core was restored, and gets the entry again: that it does not have the sale says nothing yet.
+            Event::Answered { ask, outcome: Outcome::NotFound }
+                if held.sale.kept.offline && held.entry > self.sync.through() =>
+            {
+                Event::Answered { ask, outcome: Outcome::Silent }
+            }
+            event => event,
+        };
         let answered = if let Event::Answered { ask, .. } = &event { Some(*ask) } else { None };
         let decision = sale::decide(held.sale.clone(), event, now())?;
         let changed = decision.sale.kept != held.sale.kept

@@ -289,10 +289,25 @@ impl Step {
 
     fn not_found(&mut self, ask: Ask) {
         match (ask, &self.sale.kept.stage) {
-            (Ask::Refund(refund), _) if self.sale.waits.certain.contains(&refund) => self.refund_failed(
-                refund,
-                Failure { code: "not_found".to_owned(), message: "core does not have this sale".to_owned() },
-            ),
+            (Ask::Refund(refund), stage) if self.sale.waits.certain.contains(&refund) => {
+                let failure = if matches!(stage, Stage::Offline) {
+                    not_booked()
+                } else {
+                    Failure { code: "not_found".to_owned(), message: "core does not have this sale".to_owned() }
+                };
+                self.refund_failed(refund, failure);
+            }
+            // Core has its entry, and booked nothing by it: what is not there cannot have been given back.
+            (Ask::Refund(refund), Stage::Offline) => {
+                let waits = &mut self.sale.waits;
+                waits.not_found += 1;
+                if waits.not_found < NOT_FOUND_BELIEVED {
+                    waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
+                } else {
+                    self.calm_down();
+                    self.refund_failed(refund, not_booked());
+                }
+            }
             (_, Stage::Sending { .. }) => {
                 let waits = &mut self.sale.waits;
                 waits.not_found += 1;
@@ -537,5 +552,13 @@ impl Step {
         let waits = &self.sale.waits;
         let sendable = method == Method::MerchantPresented || waits.code.is_some() || waits.card.is_some();
         self.ask(if fresh && sendable { Ask::Create } else { Ask::Fetch });
+    }
+}
+
+/// Why nothing goes back on what an offline code paid.
+fn not_booked() -> Failure {
+    Failure {
+        code: "offline_not_booked".to_owned(),
+        message: "core has not booked this offline sale: nothing was given back, the office settles it".to_owned(),
     }
 }

@@ -509,6 +509,14 @@ fn what_an_offline_code_paid_waits_for_nobody_and_goes_back_through_core() {
     // The plug is pulled: it is asked for again, under its number.
     let again = event(Sale::reopened(asked.sale.kept), tick);
     assert_eq!(again.effects, [Effect::Ask(Ask::Refund(REFUND))]);
+    // Core holds its entry and has booked nothing: believed when it is said twice, for the first may be on its way yet.
+    let none = Event::Answered { ask: Ask::Refund(REFUND), outcome: Outcome::NotFound };
+    let once = event(again.sale.clone(), none.clone()).sale;
+    assert!(once.is_open(), "{:?}", once.kept.refunds);
+    let twice = event(once, none);
+    let failed = &twice.sale.kept.refunds[0];
+    assert_eq!(failed.failure.as_ref().map(|failure| failure.code.as_str()), Some("offline_not_booked"));
+    assert_eq!((twice.sale.is_open(), twice.sale.refundable_minor()), (false, 1_000));
     // What core says of it must be something that was paid.
     let answered = |outcome| Event::Answered { ask: Ask::Fetch, outcome };
     let odd = event(again.sale.clone(), answered(Outcome::View(Box::new(view(1, PaymentState::Failed)))));

@@ -60,6 +60,7 @@ export const OFFLINE_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, strin
     offline_unsent_sum: '联网之前本机只能再收 {0} 的离线码：请联网，或收现金。',
     offline_unsent_count: '本机已有 {0} 笔离线码未上送，不能再收：请联网，或收现金。',
     offline_unsent_age: '本机有离线码超过 {0} 小时未上送，不能再收：请联网，或收现金。',
+    offline_not_booked: '中心没有入账这笔离线收款，没有退款：请由后台人员处理。',
     offline_unsynced: '中心还没有这笔离线收款，现在不能撤销或退款：请先联网上送。',
   },
   en: {
@@ -95,6 +96,7 @@ export const OFFLINE_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, strin
     offline_unsent_sum: 'Until it has reached core, this till may take {0} more by offline codes: connect it, or take cash.',
     offline_unsent_count: 'This till has {0} offline sales unsent, as many as it may: connect it, or take cash.',
     offline_unsent_age: 'An offline sale has been unsent for more than {0} hours: connect this till, or take cash.',
+    offline_not_booked: 'Core has not booked this offline sale, and nothing was given back: the office must settle it.',
     offline_unsynced: 'Core does not have this offline sale yet, so nothing of it can be given back: connect the till first.',
   },
 };

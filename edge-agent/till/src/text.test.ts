@@ -18,7 +18,7 @@ const THE_PAGES_FAULT = [
   'limit_invalid', 'reason_invalid', 'no_code', 'no_receipt', 'method_not_allowed',
 ];
 /** What the agent says of a sale or a refund that it gave up, and what core says to a scan, a void or a refund. */
-const GIVEN_UP = ['offline', 'never_sent', 'core_unreachable', 'not_found'];
+const GIVEN_UP = ['offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked'];
 const CORES_NO = [
   'code_not_recognised', 'code_wrong_direction', 'channel_unavailable', 'channel_cannot', 'void_too_late', 'refund_exceeds',
   'terminal_revoked', 'rule_failed',

@@ -1,10 +1,10 @@
 //! What it does with offline codes: it says what terminals may take, and books what they took.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use actix_web::HttpResponse;
 use saoma_protocol::{
-    Millis,
+    Amount, Millis, PaymentId,
     api::{CreatePayment, OfflineList, Presentation},
     code::offline::Code,
     journal::{Entry, Record},
@@ -18,6 +18,15 @@ impl Known {
     pub(super) fn offline_verdict(&mut self, entry: &Entry) -> Option<JournalVerdict> {
         let (sequence, verdict) = (entry.sequence, Verdict::Held);
         self.book_offline(entry).err().map(|why| JournalVerdict { sequence, verdict, why, newer: false })
+    }
+
+    pub(super) fn refuses_refund(&self, payment: PaymentId, amount: Amount) -> Option<HttpResponse> {
+        // What no other till knows of: core's rules may be narrower than the till's.
+        match amount.minor() {
+            _ if !self.payments.contains_key(&payment) => Some(problem(404, "payment_not_found")),
+            404 => Some(problem(409, "refund_window_over")),
+            _ => None,
+        }
     }
 
     /// Books what an offline code paid, once, if the code is good at the moment of its entry.
@@ -41,6 +50,13 @@ impl Known {
         };
         self.payments.entry(payment).or_insert_with(|| new_payment(payment, &body));
         Ok(())
+    }
+}
+
+/// While it is silent.
+pub(super) async fn silence(known: &Shared) {
+    while known.lock().unwrap().silent {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

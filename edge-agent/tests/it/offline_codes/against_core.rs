@@ -1,0 +1,42 @@
+//! Core does not say, or does not do, what the till expects of it.
+
+use super::*;
+
+/// Core holds what it cannot verify, and has no such sale: whoever gives it back is told so, also when the answer was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_of_a_sale_that_core_holds_ends_in_words() {
+    let mut shop = Shop::open_where_codes_are_taken(LIMITS).await;
+    let open = json!({"cashier": "Li", "cashier_number": "7", "float_minor": 0});
+    assert_eq!(shop.till.post("/api/shift/open", &open, &fresh_key()).await.status, 201);
+    shop.core.look(|known| known.offline.as_mut().unwrap().issuers.clear());
+    let payment = number(&shop.takes(1_000, &Phone::new(1).code(1)).await);
+    shop.nothing_unsent().await;
+    let alarms = shop.till.get("/api/state").await["alarms"].clone();
+    assert!(alarms.as_array().unwrap().iter().any(|alarm| alarm["code"] == "journal_held"), "{alarms}");
+    let refused = shop.till.press(payment, "refund", json!({"amount_minor": 250})).await;
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (409, &json!("offline_not_booked")), "{}", refused.body);
+    // The next one has no answer, and the plug is pulled.
+    shop.core.look(|known| known.silent = true);
+    let (client, url) = (reqwest::Client::new(), format!("{}/api/sales/{payment}/refund", shop.till.base));
+    let request = client.post(url).header("x-saoma-till", "1").header("idempotency-key", "refund-1").json(&json!({"amount_minor": 300}));
+    let pressed = tokio::spawn(request.send());
+    until("the refund to be written", async || {
+        let sale = shop.till.sale(payment).await;
+        sale["refunds"].as_array().is_some_and(|refunds| refunds.len() == 2).then_some(())
+    })
+    .await;
+    shop.kill_till();
+    pressed.abort();
+    shop.core.look(|known| known.silent = false);
+    shop.start_till().await;
+    let sale = until("the refund to end", async || {
+        let sale = shop.till.sale(payment).await;
+        (sale["refunds"][1]["state"] == "failed").then_some(sale)
+    })
+    .await;
+    assert_eq!(sale["refunds"][1]["failure"]["code"], "offline_not_booked", "{sale}");
+    assert_eq!((&sale["state"], &sale["refunded_minor"]), (&json!("succeeded"), &json!(0)), "{sale}");
+    let close = json!({"batch": 1, "counted_minor": 0});
+    let closed = shop.till.post("/api/shift/close", &close, &fresh_key()).await;
+    assert!(closed.status.is_success() && closed.body["closed"].is_object(), "{}", closed.body);
+}
