@@ -171,6 +171,14 @@ impl OfflineCodes {
         self.issued_at().is_none_or(|held| list.issued_at > held)
     }
 
+    /// What is to be known once core does not say any more what may be taken; none if nothing may be anyway.
+    #[must_use]
+    pub fn without_list(&self) -> Option<Known> {
+        let (Known { list, clock }, _) = self.limits().ok()?;
+        let list = OfflineList { issued_at: list.issued_at, limits: None, issuers: Vec::new(), denied: Vec::new() };
+        Some(Known { list, clock: clock.clone() })
+    }
+
     /// Core has said this, and it is on the disk.
     pub fn learn(&mut self, known: Known) {
         self.known = Some(known);

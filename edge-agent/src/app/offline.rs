@@ -92,10 +92,9 @@ impl Owner {
     pub(super) async fn offline_told(&mut self, told: Told) {
         self.offline.asking = false;
         let Told { answer, between } = told;
-        // A core of before has no such list: none is taken.
         let is_unknown = matches!(&answer, Err(HttpsError::Refused(problem)) if problem.status == 404);
         let pause = match self.answered_beside("offline list", answer).await {
-            None if is_unknown => EVERY,
+            None if is_unknown => self.forget_offline_list().await,
             None => AGAIN,
             Some(list) => match self.take_offline_list(list, between).await {
                 Ok(()) if !self.offline.again && std::mem::take(&mut self.offline.once_more) => ONCE_MORE,
@@ -108,6 +107,23 @@ impl Owner {
         };
         let pause = if std::mem::take(&mut self.offline.again) { Duration::ZERO } else { pause };
         self.offline.due = Instant::now() + pause;
+    }
+
+    /// A core of before has no such list, and cannot read what a code would be written down as: none is taken from now on, whatever a
+    /// core that was newer has said.
+    async fn forget_offline_list(&mut self) -> Duration {
+        let Some(known) = self.offline.codes.without_list() else { return EVERY };
+        tracing::warn!("core does not know offline codes any more; none is taken until it says what may be");
+        match self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await {
+            Ok(_) => {
+                self.offline.codes.learn(known);
+                EVERY
+            }
+            Err(error) => {
+                tracing::warn!(%error, "that core does not know offline codes could not be kept; it is asked again");
+                AGAIN
+            }
+        }
     }
 
     async fn take_offline_list(&mut self, list: OfflineList, between: Option<(Moment, Moment)>) -> Result<(), Refused> {

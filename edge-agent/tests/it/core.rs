@@ -10,7 +10,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU16, AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use actix_web::{

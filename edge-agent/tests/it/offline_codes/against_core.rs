@@ -40,3 +40,23 @@ async fn a_refund_of_a_sale_that_core_holds_ends_in_words() {
     let closed = shop.till.post("/api/shift/close", &close, &fresh_key()).await;
     assert!(closed.status.is_success() && closed.body["closed"].is_object(), "{}", closed.body);
 }
+
+/// A core that was set back to an older release cannot read what a code would be written down as.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_core_without_a_list_takes_it_away() {
+    let mut shop = Shop::open_where_codes_are_taken(LIMITS).await;
+    let phone = Phone::new(1);
+    shop.takes(1, &phone.code(1)).await;
+    shop.core_says(|offline| *offline = None).await;
+    until("the end", async || shop.till.get("/api/state").await["offline"].is_null().then_some(())).await;
+    assert_eq!(shop.refuses(1, &phone.code(2)).await, "offline_codes_off");
+    // It is on the disk, and core is away.
+    shop.core.switch_off().await;
+    shop.kill_till();
+    shop.start_till().await;
+    assert_eq!(shop.refuses(1, &phone.code(2)).await, "offline_codes_off");
+    shop.core.look(|known| known.offline = Some(list(LIMITS)));
+    shop.core.switch_on();
+    until("the list", async || shop.till.get("/api/state").await["offline"].is_object().then_some(())).await;
+    shop.takes(1, &phone.code(2)).await;
+}
