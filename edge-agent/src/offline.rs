@@ -62,6 +62,8 @@ pub enum OfflineRefusal {
     NoList,
     #[error("offline codes are not taken here: take another way to pay")]
     Off,
+    #[error("core takes none of what this till writes down: call the service; until then take cash")]
+    Stopped,
     #[error("this till does not know what time it is until it has reached core: connect it; until then take cash")]
     ClockUnheard,
     #[error("this till's clock is {} s off: set it, and connect the till; until then take cash", .ahead_ms / 1_000)]
@@ -109,6 +111,7 @@ impl OfflineRefusal {
             Self::Split => "offline_split",
             Self::NoList => "offline_list_missing",
             Self::Off => "offline_codes_off",
+            Self::Stopped => "offline_stopped",
             Self::ClockUnheard => "offline_clock_unheard",
             Self::ClockApart { .. } => "offline_clock_wrong",
             Self::ListOld => "offline_list_old",
@@ -213,7 +216,7 @@ impl OfflineCodes {
     /// Whether this code pays `amount`: what is to be on the disk before anybody is told so. `through`: how far core has the journal.
     ///
     /// # Errors
-    /// The first that is wrong, in the order of [`OfflineRefusal`] but for `Split` and `Unsynced`.
+    /// The first that is wrong, in the order of [`OfflineRefusal`] but for `Split`, `Stopped` and `Unsynced`.
     pub fn check(
         &self,
         text: &str,

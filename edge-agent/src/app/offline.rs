@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use saoma_protocol::{Amount, Millis, api::OfflineList};
+use saoma_protocol::{Amount, Millis, api::OfflineList, code::offline::Code};
 
 use super::{
     now,
@@ -149,8 +149,14 @@ impl Owner {
         if !is_meant(code.expose()) {
             return Ok(Tender::Scan { code });
         }
+        // A code that is not read whole is said to be that before all else.
+        Code::parse(code.expose().trim()).map_err(OfflineRefusal::from)?;
         if is_part {
             return Err(OfflineRefusal::Split.into());
+        }
+        // Core might never book it; cash is at least in the drawer.
+        if self.offline.is_on() && self.sync.stopped().is_some() {
+            return Err(OfflineRefusal::Stopped.into());
         }
         let (moment, through) = (moment(), self.sync.through());
         let checked = self.offline.codes.check(code.expose(), amount, (moment.as_ref(), now()), through);
@@ -164,7 +170,8 @@ impl Owner {
         if !self.offline.is_on() {
             return None;
         }
-        let refusal = self.offline.codes.closed(moment().as_ref(), now(), self.sync.through());
+        let stopped = self.sync.stopped().map(|_| OfflineRefusal::Stopped);
+        let refusal = stopped.or_else(|| self.offline.codes.closed(moment().as_ref(), now(), self.sync.through()));
         let (why, detail) = refusal.map(|refusal| (refusal.code(), refusal.to_string())).unzip();
         Some(OfflineView { why, detail })
     }

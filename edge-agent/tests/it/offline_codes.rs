@@ -386,6 +386,10 @@ async fn a_sale_that_waits_for_a_scan_goes_on_until_a_code_is_good() {
         json!({"amount_minor": 100, "method": "scan", "code": phone.code(2), "split": {"begin": {"total_minor": 300}}});
     let refused = shop.till.post("/api/sales", &part, &fresh_key()).await;
     assert_eq!((refused.status.as_u16(), &refused.body["code"]), (409, &json!("offline_split")), "{}", refused.body);
+    let half = json!({"amount_minor": 100, "method": "scan", "code": &phone.code(2)[..150], "split": {"begin": {"total_minor": 300}}});
+    let refused = shop.till.post("/api/sales", &half, &fresh_key()).await;
+    let form = ["offline_code_text", "offline_code_length"];
+    assert!(form.iter().any(|code| refused.body["code"] == *code), "{}", refused.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,11 +14,20 @@ async fn a_refund_of_a_sale_that_core_holds_ends_in_words() {
     let alarms = shop.till.get("/api/state").await["alarms"].clone();
     assert!(alarms.as_array().unwrap().iter().any(|alarm| alarm["code"] == "journal_held"), "{alarms}");
     let refused = shop.till.press(payment, "refund", json!({"amount_minor": 250})).await;
-    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (409, &json!("offline_not_booked")), "{}", refused.body);
+    assert_eq!(
+        (refused.status.as_u16(), &refused.body["code"]),
+        (409, &json!("offline_not_booked")),
+        "{}",
+        refused.body
+    );
     // The next one has no answer, and the plug is pulled.
     shop.core.look(|known| known.silent = true);
     let (client, url) = (reqwest::Client::new(), format!("{}/api/sales/{payment}/refund", shop.till.base));
-    let request = client.post(url).header("x-saoma-till", "1").header("idempotency-key", "refund-1").json(&json!({"amount_minor": 300}));
+    let request = client
+        .post(url)
+        .header("x-saoma-till", "1")
+        .header("idempotency-key", "refund-1")
+        .json(&json!({"amount_minor": 300}));
     let pressed = tokio::spawn(request.send());
     until("the refund to be written", async || {
         let sale = shop.till.sale(payment).await;
@@ -59,4 +68,22 @@ async fn a_core_without_a_list_takes_it_away() {
     shop.core.switch_on();
     until("the list", async || shop.till.get("/api/state").await["offline"].is_object().then_some(())).await;
     shop.takes(1, &phone.code(2)).await;
+}
+
+/// What core does not take it would not book: at least no more is put at risk.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_core_takes_no_entries_no_code_is_taken() {
+    let shop = Shop::open_where_codes_are_taken(LIMITS).await;
+    let phone = Phone::new(1);
+    shop.core.look(|known| known.knows_no_baskets = true);
+    shop.takes(100, &phone.code(1)).await;
+    until("the stop", async || shop.till.get("/api/state").await["sync"]["stopped"].is_object().then_some(())).await;
+    assert_eq!(shop.refuses(100, &phone.code(2)).await, "offline_stopped");
+    assert_eq!(shop.till.get("/api/state").await["offline"]["why"], "offline_stopped");
+    shop.till.sell(json!({"amount_minor": 100, "method": "cash"})).await;
+    // Core is updated, and somebody lets the till send again.
+    shop.core.look(|known| known.knows_no_baskets = false);
+    shop.core.look(|known| known.tell(PushBody::SyncNow));
+    shop.nothing_unsent().await;
+    shop.takes(100, &phone.code(2)).await;
 }
