@@ -84,6 +84,10 @@ impl Owner {
         if self.offline.asking || self.offline.due > Instant::now() || !self.line.is_online() {
             return;
         }
+        // No time is known after the machine's start before this: no code is taken on a disk that nobody has compared since.
+        if !self.knows_its_numbers() {
+            return;
+        }
         self.offline.asking = true;
         let core = self.core.clone();
         self.calls.spawn(async move { Done::Offline(ask(core).await) });
@@ -193,11 +197,6 @@ fn moment() -> Option<Moment> {
     let (seconds, hundredths) = uptime.split_ascii_whitespace().next()?.split_once('.')?;
     let (seconds, hundredths) = (seconds.parse::<i64>().ok()?, hundredths.parse::<i64>().ok()?);
     Some(Moment { boot, up_ms: seconds.checked_mul(1_000)?.checked_add(hundredths.checked_mul(10)?)? })
-}
-
-/// Whether nobody but this till is needed for what may be scanned: it is an offline code, or is still to be shown where those are taken.
-pub(super) fn goes_without_core(code: Option<&ScannedCode>, is_on: bool) -> bool {
-    code.map_or(is_on, |code| is_meant(code.expose()))
 }
 
 /// By core's clock if it is known.

@@ -9,7 +9,6 @@ use super::{
     happen::Beside,
     keyed::{Checked, amount_of, check, check_code, payment_in, trimmed},
     now,
-    offline::goes_without_core,
     owner::{Awaiting, Early, Order, Owner, Waiter},
 };
 use crate::{
@@ -51,12 +50,7 @@ impl Owner {
     /// next number is used, and core would answer with what was paid under it then.
     pub(super) async fn sell_or_wait(&mut self, pressed: Pressed, request: SaleRequest, reply: Reply<Sold>) {
         // A key that is known already makes no new number.
-        let is_alone = match request.method {
-            SaleMethod::Cash => true,
-            SaleMethod::Scan => goes_without_core(request.code.as_ref().map(|code| &code.0), self.offline.is_on()),
-            SaleMethod::Code | SaleMethod::Card => false,
-        };
-        if !is_alone
+        if !self.goes_alone(&request)
             && !self.knows_its_numbers()
             && !matches!(self.seen(&pressed).await, Ok(Some(Seen { payment: Some(_), .. })))
         {
@@ -71,6 +65,18 @@ impl Owner {
         let _ = reply.send(sold);
     }
 
+    /// Whether this is sold without core's word since the start. An offline code waits for it like any other where core is there: if
+    /// this disk was set back, core has another sale under the next number, and would never book this one.
+    fn goes_alone(&self, request: &SaleRequest) -> bool {
+        match (request.method, &request.code) {
+            (SaleMethod::Cash, _) => true,
+            // Still to be shown.
+            (SaleMethod::Scan, None) => self.offline.is_on(),
+            (SaleMethod::Scan, Some(code)) => is_meant(code.0.expose()) && self.line.is_lost(),
+            (SaleMethod::Code | SaleMethod::Card, _) => false,
+        }
+    }
+
     /// Core was heard of; or it lets this terminal do nothing, and says so to each sale.
     pub(super) fn knows_its_numbers(&self) -> bool {
         self.sync.is_compared() || self.sync.stopped().is_some() || self.alarms.rings("terminal_locked")
@@ -81,7 +87,7 @@ impl Owner {
         let (now, is_clear) = (Instant::now(), self.knows_its_numbers());
         while let Some(early) = self.early.pop_front_if(|early| is_clear || self.line.is_lost() || early.until <= now) {
             let Early { pressed, request, reply, .. } = early;
-            let sold = if is_clear { self.sell(pressed, request).await } else { Err(not_compared()) };
+            let sold = if is_clear || self.goes_alone(&request) { self.sell(pressed, request).await } else { Err(not_compared()) };
             let _ = reply.send(sold);
         }
     }
@@ -307,7 +313,7 @@ impl Owner {
         if !is_offline && self.are_goods(&text).await? {
             return Err(Refused::GoodsScanned);
         }
-        if !is_offline && !self.knows_its_numbers() {
+        if !(self.knows_its_numbers() || is_offline && self.line.is_lost()) {
             return Err(not_compared());
         }
         self.check_shift(false)?;

@@ -87,3 +87,27 @@ async fn while_core_takes_no_entries_no_code_is_taken() {
     shop.nothing_unsent().await;
     shop.takes(100, &phone.code(2)).await;
 }
+
+/// The disk is replaced by a copy of an earlier hour, whose next number core has: what is sold under it core would never book.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_was_set_back_takes_no_code_while_core_can_say_so() {
+    let mut shop = Shop::open_where_codes_are_taken(LIMITS).await;
+    let phone = Phone::new(1);
+    let (journal, copy) = (shop.folder.path().join("journal.db"), shop.folder.path().join("copy"));
+    let log = shop.folder.path().join("journal.db-wal");
+    let closed = async || until("the journal to be closed", async || (!log.exists()).then_some(())).await;
+    shop.stop_till().await;
+    closed().await;
+    std::fs::copy(&journal, &copy).unwrap();
+    shop.start_till().await;
+    shop.takes(700, &phone.code(1)).await;
+    shop.nothing_unsent().await;
+    shop.stop_till().await;
+    closed().await;
+    std::fs::rename(&copy, &journal).unwrap();
+    shop.start_till().await;
+    // At once, faster than core's word on the journal.
+    let refused = shop.scans(700, &phone.code(2)).await;
+    assert_eq!((refused.status.as_u16(), &refused.body["code"]), (503, &json!("journal_failed")), "{}", refused.body);
+    assert_eq!(shop.sales().await, 0);
+}
