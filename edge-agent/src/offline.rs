@@ -15,7 +15,7 @@ use saoma_protocol::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use self::clock::{Anchor, Moment, Unsure};
+use self::clock::{APART_MS_MAX, Anchor, Moment, Unsure};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -156,22 +156,21 @@ impl OfflineCodes {
         self.limits().is_ok()
     }
 
-    /// When core said what is known.
-    #[must_use]
-    pub fn issued_at(&self) -> Option<Millis> {
-        self.known.as_ref().map(|known| known.list.issued_at)
-    }
-
     /// Core's clock, as it is known.
     #[must_use]
     pub fn clock(&self) -> Option<&Anchor> {
         self.known.as_ref()?.clock.as_ref()
     }
 
-    /// Whether `list` says something newer. What is older never takes its place, whoever brings it.
+    /// Whether core cannot mean `list` now: it is clearly older than what was said before, and than `machine`'s time.
+    ///
+    /// One question is under way at a time and core reads its answer from its database, so that the last answer is the newest. Its
+    /// time is the clock of whichever node answered: those differ by seconds, and one that was a day ahead once must not keep out all
+    /// that is true for a day. What is left is an old answer that something on the way had kept.
     #[must_use]
-    pub fn is_newer(&self, list: &OfflineList) -> bool {
-        self.issued_at().is_none_or(|held| list.issued_at > held)
+    pub fn is_stale(&self, list: &OfflineList, machine: Millis) -> bool {
+        let is_older = |than: Millis| than.since(list.issued_at) > APART_MS_MAX;
+        self.known.as_ref().is_some_and(|known| is_older(known.list.issued_at)) && is_older(machine)
     }
 
     /// What is to be known once core does not say any more what may be taken; none if nothing may be anyway.

@@ -100,6 +100,10 @@ impl Owner {
         let pause = match self.answered_beside("offline list", answer).await {
             None if is_unknown => self.forget_offline_list().await,
             None => AGAIN,
+            Some(list) if self.offline.codes.is_stale(&list, now()) => {
+                tracing::warn!(issued_at = list.issued_at.0, "an old answer about offline codes; core is asked again");
+                AGAIN
+            }
             Some(list) => match self.take_offline_list(list, between).await {
                 Ok(()) if !self.offline.again && std::mem::take(&mut self.offline.once_more) => ONCE_MORE,
                 Ok(()) => EVERY,
@@ -131,13 +135,6 @@ impl Owner {
     }
 
     async fn take_offline_list(&mut self, list: OfflineList, between: Option<(Moment, Moment)>) -> Result<(), Refused> {
-        if !self.offline.codes.is_newer(&list) {
-            tracing::warn!(
-                issued_at = list.issued_at.0,
-                "core says something older of offline codes than it did before"
-            );
-            return Ok(());
-        }
         let clock = between.and_then(|(asked, answered)| Anchor::between(&asked, &answered, list.issued_at));
         let known = Known { clock: clock.or_else(|| self.offline.codes.clock().cloned()), list };
         self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// How exactly core's clock must be known, in milliseconds: half of what phone and terminal may be apart.
 const UNSURE_MS_MAX: i64 = 5_000;
 /// How far the machine's clock may be from core's, in milliseconds (`offline-codes.md`, section 5).
-const APART_MS_MAX: i64 = 30_000;
+pub const APART_MS_MAX: i64 = 30_000;
 /// A quartz gains or loses 20 in a million, at room temperature.
 const DRIFT_PARTS: i64 = 50_000;
 

@@ -142,11 +142,17 @@ fn without_a_sure_clock_nothing_is_taken() {
 }
 
 #[test]
-fn an_older_list_never_takes_the_place_of_a_newer() {
+fn only_what_is_clearly_old_is_no_answer() {
     let list = |ms| known(|list| list.issued_at = NOW.plus(ms)).list;
-    assert!(OfflineCodes::default().is_newer(&list(-1)));
-    for (ms, is_newer) in [(-1, false), (0, false), (1, true)] {
-        assert_eq!(codes(Vec::new()).is_newer(&list(ms)), is_newer, "{ms}");
+    assert!(!OfflineCodes::default().is_stale(&list(-99_999_999), NOW), "nothing was said before");
+    for (what, ms, machine_ms, is_stale) in [
+        ("newer", 1, 1, false),
+        ("another node's clock", -30_000, 0, false),
+        ("kept on the way", -30_001, 0, true),
+        ("the node before was ahead", -DAY_MS, -DAY_MS + 30_000, false),
+        ("and this one's is old all the same", -DAY_MS, -DAY_MS + 30_001, true),
+    ] {
+        assert_eq!(codes(Vec::new()).is_stale(&list(ms), NOW.plus(machine_ms)), is_stale, "{what}");
     }
 }
 

@@ -111,3 +111,29 @@ async fn a_disk_that_was_set_back_takes_no_code_while_core_can_say_so() {
     assert_eq!((refused.status.as_u16(), &refused.body["code"]), (503, &json!("journal_failed")), "{}", refused.body);
     assert_eq!(shop.sales().await, 0);
 }
+
+/// One that was a day ahead does not keep out what the others say; what was kept on the way is asked for again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_answer_counts_whatever_clock_its_node_has() {
+    let shop = Shop::open_where_codes_are_taken(LIMITS).await;
+    let phone = Phone::new(1);
+    let why = async |why: Value| {
+        until(&format!("{why}"), async || (shop.till.get("/api/state").await["offline"]["why"] == why).then_some(()))
+            .await;
+    };
+    shop.core.look(|known| known.ahead_ms = 86_400_000);
+    shop.core_says(|_| {}).await;
+    // It asks again only once it has taken that in.
+    shop.core_says(|_| {}).await;
+    assert_eq!(shop.refuses(1, &phone.code(1)).await, "offline_code_over");
+    shop.core.look(|known| known.ahead_ms = 0);
+    shop.core_says(|offline| offline.as_mut().unwrap().denied.push("0202020202020202".to_owned())).await;
+    until("the day of today", async || (shop.scans(1, &phone.code(1)).await.status == 201).then_some(())).await;
+    assert_eq!(shop.refuses(1, &Phone::new(2).code(1)).await, "offline_code_denied");
+    why(Value::Null).await;
+    // A minute old: whoever answers so had it from somewhere.
+    shop.core.look(|known| known.ahead_ms = -60_000);
+    shop.core_says(|offline| offline.as_mut().unwrap().denied.clear()).await;
+    shop.core_says(|_| {}).await;
+    assert_eq!(shop.refuses(1, &Phone::new(2).code(1)).await, "offline_code_denied");
+}
