@@ -66,7 +66,9 @@ pub enum OfflineRefusal {
     Stopped,
     #[error("this till does not know what time it is until it has reached core: connect it; until then take cash")]
     ClockUnheard,
-    #[error("this till's clock is {} s off: set it, and connect the till; until then take cash", .ahead_ms / 1_000)]
+    #[error(
+        "this till's clock has moved since it last reached core and is {} s off: connect it; until then take cash", .ahead_ms / 1_000
+    )]
     ClockApart { ahead_ms: i64 },
     #[error("this till has been offline for too long to take offline codes: connect it; until then take cash")]
     ListOld,

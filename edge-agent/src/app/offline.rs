@@ -49,7 +49,8 @@ pub(super) struct Offline {
 /// Core's answer, and the moments between which it was given.
 pub(super) struct Told {
     answer: Result<OfflineList, HttpsError>,
-    between: Option<(Moment, Moment)>,
+    /// With what the machine's clock said at the second.
+    between: Option<(Moment, Moment, Millis)>,
 }
 
 impl Offline {
@@ -134,11 +135,26 @@ impl Owner {
         }
     }
 
-    async fn take_offline_list(&mut self, list: OfflineList, between: Option<(Moment, Moment)>) -> Result<(), Refused> {
-        let clock = between.and_then(|(asked, answered)| Anchor::between(&asked, &answered, list.issued_at));
+    async fn take_offline_list(
+        &mut self,
+        list: OfflineList,
+        between: Option<(Moment, Moment, Millis)>,
+    ) -> Result<(), Refused> {
+        let core = list.issued_at;
+        let clock = between.and_then(|(asked, answered, machine)| Anchor::between(&asked, &answered, core, machine));
+        let is_wrong = clock.as_ref().map(|clock| list.limits.is_some() && clock.is_machine_wrong());
         let known = Known { clock: clock.or_else(|| self.offline.codes.clock().cloned()), list };
         self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await?;
         self.offline.codes.learn(known);
+        match is_wrong {
+            Some(true) => {
+                let why =
+                    "this till's clock is over 30 s off core's: set it; offline codes go by core's time meanwhile";
+                self.alarm("clock_wrong", why.to_owned());
+            }
+            Some(false) => self.alarms.silence("clock_wrong"),
+            None => {}
+        }
         Ok(())
     }
 
@@ -181,7 +197,8 @@ impl Owner {
 async fn ask(core: Core) -> Told {
     let asked = moment();
     let answer = core.offline_list().await;
-    Told { answer, between: asked.zip(moment()) }
+    let machine = now();
+    Told { answer, between: asked.zip(moment()).map(|(asked, answered)| (asked, answered, machine)) }
 }
 
 /// How long the machine has been running (proc(5)), read here alone; none on a system that does not tell.

@@ -87,7 +87,11 @@ impl Owner {
         let (now, is_clear) = (Instant::now(), self.knows_its_numbers());
         while let Some(early) = self.early.pop_front_if(|early| is_clear || self.line.is_lost() || early.until <= now) {
             let Early { pressed, request, reply, .. } = early;
-            let sold = if is_clear || self.goes_alone(&request) { self.sell(pressed, request).await } else { Err(not_compared()) };
+            let sold = if is_clear || self.goes_alone(&request) {
+                self.sell(pressed, request).await
+            } else {
+                Err(not_compared())
+            };
             let _ = reply.send(sold);
         }
     }

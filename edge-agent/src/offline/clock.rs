@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// How exactly core's clock must be known, in milliseconds: half of what phone and terminal may be apart.
 const UNSURE_MS_MAX: i64 = 5_000;
-/// How far the machine's clock may be from core's, in milliseconds (`offline-codes.md`, section 5).
+/// How far the machine's clock may be from core's, in milliseconds (`offline-codes.md`, section 5). One that was further off when core
+/// was heard need only have gone on as it was: a machine that stood still for a while (a paused virtual one) shows by the difference.
 pub const APART_MS_MAX: i64 = 30_000;
 /// A quartz gains or loses 20 in a million, at room temperature.
 const DRIFT_PARTS: i64 = 50_000;
@@ -28,6 +29,8 @@ pub struct Anchor {
     boot: String,
     up_ms: i64,
     core: Millis,
+    /// How far the machine's clock was ahead.
+    ahead_ms: i64,
     /// How far off it may be.
     within_ms: i64,
 }
@@ -37,16 +40,17 @@ pub struct Anchor {
 pub enum Unsure {
     /// Core's clock was not heard of since the machine was switched on, or too long ago.
     Unheard,
-    /// The machine's clock is another than core's, by so much.
+    /// The machine's clock is another than core's, by so much, and was not when core was heard.
     Apart { ahead_ms: i64 },
 }
 
 impl Anchor {
-    /// Core said `core` between two moments. `None` if that is too long to tell anything, or the machine was restarted between.
+    /// Core said `core` between two moments, at the second of which the machine's clock said `machine`. `None` if that is too long to tell anything, or the machine was restarted between.
     #[must_use]
-    pub fn between(asked: &Moment, answered: &Moment, core: Millis) -> Option<Self> {
+    pub fn between(asked: &Moment, answered: &Moment, core: Millis, machine: Millis) -> Option<Self> {
         let took_ms = answered.up_ms - asked.up_ms;
-        let anchor = Self { boot: asked.boot.clone(), up_ms: asked.up_ms + took_ms / 2, core, within_ms: took_ms / 2 };
+        let (boot, up_ms, within_ms) = (asked.boot.clone(), asked.up_ms + took_ms / 2, took_ms / 2);
+        let anchor = Self { boot, up_ms, core, ahead_ms: machine.since(core) - within_ms, within_ms };
         let is_told = asked.boot == answered.boot && (0..=UNSURE_MS_MAX).contains(&took_ms);
         is_told.then_some(anchor)
     }
@@ -63,7 +67,15 @@ impl Anchor {
         }
         let core = self.core.plus(since_ms);
         let ahead_ms = machine.since(core);
-        if ahead_ms.saturating_abs() > APART_MS_MAX { Err(Unsure::Apart { ahead_ms }) } else { Ok(core) }
+        let is_far = |ms: i64| ms.saturating_abs() > APART_MS_MAX;
+        let is_apart = is_far(ahead_ms) && is_far(ahead_ms.saturating_sub(self.ahead_ms));
+        if is_apart { Err(Unsure::Apart { ahead_ms }) } else { Ok(core) }
+    }
+
+    /// Whether the machine's clock was wrong when core was heard.
+    #[must_use]
+    pub const fn is_machine_wrong(&self) -> bool {
+        self.ahead_ms.saturating_abs() > APART_MS_MAX
     }
 }
 
@@ -79,7 +91,7 @@ mod tests {
     fn cores_clock_goes_on_with_the_machines_uptime() {
         const CORE: Millis = Millis(1_790_000_000_000);
         const DAY_MS: i64 = 86_400_000;
-        let anchor = Anchor::between(&moment(1_000), &moment(1_200), CORE).unwrap();
+        let anchor = Anchor::between(&moment(1_000), &moment(1_200), CORE, CORE.plus(100)).unwrap();
         for (what, up_ms, machine_ms, expected) in [
             ("at once", 1_100, 0, Ok(CORE)),
             ("a minute on", 61_100, 60_000, Ok(CORE.plus(60_000))),
@@ -98,12 +110,31 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_wrong_all_the_time_is_told_from_one_that_moved() {
+        const CORE: Millis = Millis(1_790_000_000_000);
+        const HOUR_MS: i64 = 3_600_000;
+        let anchor = Anchor::between(&moment(1_000), &moment(1_200), CORE, CORE.plus(HOUR_MS + 100)).unwrap();
+        assert!(anchor.is_machine_wrong());
+        for (what, machine_ms, expected) in [
+            ("as wrong as it was", HOUR_MS, Ok(CORE)),
+            ("30 s more", HOUR_MS + 30_000, Ok(CORE)),
+            ("moved", HOUR_MS + 30_001, Err(Unsure::Apart { ahead_ms: HOUR_MS + 30_001 })),
+            ("moved back", HOUR_MS - 30_001, Err(Unsure::Apart { ahead_ms: HOUR_MS - 30_001 })),
+            ("set right", 0, Ok(CORE)),
+        ] {
+            assert_eq!(anchor.at(&moment(1_100), CORE.plus(machine_ms)), expected, "{what}");
+        }
+        let right = Anchor::between(&moment(1_000), &moment(1_200), CORE, CORE.plus(30_100)).unwrap();
+        assert!(!right.is_machine_wrong());
+    }
+
+    #[test]
     fn a_slow_answer_tells_no_time() {
         const CORE: Millis = Millis(1_790_000_000_000);
-        assert!(Anchor::between(&moment(0), &moment(5_000), CORE).is_some());
-        assert_eq!(Anchor::between(&moment(0), &moment(5_001), CORE), None);
-        assert_eq!(Anchor::between(&moment(5), &moment(4), CORE), None);
+        assert!(Anchor::between(&moment(0), &moment(5_000), CORE, CORE).is_some());
+        assert_eq!(Anchor::between(&moment(0), &moment(5_001), CORE, CORE), None);
+        assert_eq!(Anchor::between(&moment(5), &moment(4), CORE, CORE), None);
         let other = Moment { boot: "the next start".to_owned(), up_ms: 100 };
-        assert_eq!(Anchor::between(&moment(0), &other, CORE), None);
+        assert_eq!(Anchor::between(&moment(0), &other, CORE, CORE), None);
     }
 }

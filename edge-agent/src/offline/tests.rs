@@ -62,7 +62,7 @@ fn known(change: impl FnOnce(&mut OfflineList)) -> Known {
     };
     let mut list = OfflineList { issued_at: NOW, limits: Some(limits()), issuers: vec![issuer], denied: Vec::new() };
     change(&mut list);
-    Known { list, clock: Anchor::between(&moment(), &moment(), NOW) }
+    Known { list, clock: Anchor::between(&moment(), &moment(), NOW, NOW) }
 }
 
 fn codes(spent: Vec<(Sequence, Spent)>) -> OfflineCodes {

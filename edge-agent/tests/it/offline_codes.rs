@@ -281,27 +281,33 @@ async fn what_core_says_decides_and_nothing_is_taken_before() {
         until(&format!("{why}"), async || (shop.till.get("/api/state").await["offline"]["why"] == why).then_some(()))
             .await;
     };
-    // Core's clock is not the machine's: whose is right, nobody here knows.
+    // The machine's clock is wrong: codes go by core's, and somebody is told to set it.
     shop.core.look(|known| known.ahead_ms = -60_000);
     shop.core_says(|offline| *offline = Some(list(LIMITS))).await;
-    is(json!("offline_clock_wrong")).await;
-    assert_eq!(shop.refuses(1, &phone.code(1)).await, "offline_clock_wrong");
+    is(json!(null)).await;
+    let rings = async || {
+        let state = shop.till.get("/api/state").await;
+        state["alarms"].as_array().unwrap().iter().any(|alarm| alarm["code"] == "clock_wrong")
+    };
+    until("the alarm", async || rings().await.then_some(())).await;
+    assert_eq!(shop.refuses(1, &phone.code(1)).await, "offline_code_early");
+    shop.takes(1, &phone.code_at(1, -60).text()).await;
     shop.core.look(|known| known.ahead_ms = 0);
     shop.core_says(|_| {}).await;
-    is(json!(null)).await;
-    shop.takes(1, &phone.code(1)).await;
+    until("the alarm to end", async || (!rings().await).then_some(())).await;
+    shop.takes(1, &phone.code(2)).await;
     // A phone that was lost.
     shop.core_says(|offline| offline.as_mut().unwrap().denied.push("0101010101010101".to_owned())).await;
-    let blocked = async || (shop.scans(1, &phone.code(2)).await.body["code"] == "offline_code_denied").then_some(());
+    let blocked = async || (shop.scans(1, &phone.code(3)).await.body["code"] == "offline_code_denied").then_some(());
     until("the block", blocked).await;
     // The phone is found, says a node of core whose clock is behind that of the one before.
     shop.core.look(|known| known.ahead_ms = -2_000);
     shop.core_says(|offline| offline.as_mut().unwrap().denied.clear()).await;
-    until("the next answer", async || (shop.scans(1, &phone.code(3)).await.status == 201).then_some(())).await;
+    until("the next answer", async || (shop.scans(1, &phone.code(4)).await.status == 201).then_some(())).await;
     shop.core.look(|known| known.ahead_ms = 0);
     shop.core_says(|offline| offline.as_mut().unwrap().limits = None).await;
     until("the end", async || shop.till.get("/api/state").await["offline"].is_null().then_some(())).await;
-    assert_eq!(shop.refuses(1, &phone.code(4)).await, "offline_codes_off");
+    assert_eq!(shop.refuses(1, &phone.code(5)).await, "offline_codes_off");
 }
 
 #[tokio::test(flavor = "multi_thread")]
