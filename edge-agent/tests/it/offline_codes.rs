@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::shop::{Reply, Shop, fresh_key, nothing, number, until};
 
 mod against_core;
+mod killed;
 
 fn pair(seed: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::enrolled::enrolled;
 
-fn program(folder: &Path) -> Command {
+pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_saoma-edge"));
     command.env("SAOMA_EDGE_DATA_DIR", folder).env("SAOMA_EDGE_TILL__LISTEN", "127.0.0.1:0").stdin(Stdio::null());
     command
@@ -26,7 +26,7 @@ fn output(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Ends with the test, also with one that fails.
-struct Program(Child);
+pub struct Program(pub Child);
 
 impl Drop for Program {
     fn drop(&mut self) {

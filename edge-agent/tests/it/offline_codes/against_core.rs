@@ -137,3 +137,24 @@ async fn the_last_answer_counts_whatever_clock_its_node_has() {
     shop.core_says(|_| {}).await;
     assert_eq!(shop.refuses(1, &Phone::new(2).code(1)).await, "offline_code_denied");
 }
+
+/// The hours are core's to set; their edges are in the unit tests, for nobody waits for a day here.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_core_allows_takes_no_code() {
+    let limits = OfflineLimits { unsent_hours_max: 0, ..LIMITS };
+    let mut shop = Shop::open_where_codes_are_taken(limits).await;
+    let phone = Phone::new(1);
+    shop.core.switch_off().await;
+    shop.online(false).await;
+    shop.takes(1, &phone.code(1)).await;
+    let why = async |why: &str| {
+        until(why, async || (shop.till.get("/api/state").await["offline"]["why"] == why).then_some(())).await;
+    };
+    why("offline_unsent_age").await;
+    assert_eq!(shop.refuses(1, &phone.code(2)).await, "offline_unsent_age");
+    shop.core.look(|known| known.offline.as_mut().unwrap().limits = Some(OfflineLimits { list_hours_max: 0, ..LIMITS }));
+    shop.core.switch_on();
+    shop.nothing_unsent().await;
+    why("offline_list_old").await;
+    assert_eq!(shop.refuses(1, &phone.code(2)).await, "offline_list_old");
+}
