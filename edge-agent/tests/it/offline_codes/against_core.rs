@@ -125,7 +125,7 @@ async fn the_last_answer_counts_whatever_clock_its_node_has() {
     shop.core_says(|_| {}).await;
     // It asks again only once it has taken that in.
     shop.core_says(|_| {}).await;
-    assert_eq!(shop.refuses(1, &phone.code(1)).await, "offline_code_over");
+    assert_eq!(shop.refuses(1, &phone.code(1)).await, "offline_grant_over");
     shop.core.look(|known| known.ahead_ms = 0);
     shop.core_says(|offline| offline.as_mut().unwrap().denied.push("0202020202020202".to_owned())).await;
     until("the day of today", async || (shop.scans(1, &phone.code(1)).await.status == 201).then_some(())).await;
@@ -152,7 +152,8 @@ async fn what_is_older_than_core_allows_takes_no_code() {
     };
     why("offline_unsent_age").await;
     assert_eq!(shop.refuses(1, &phone.code(2)).await, "offline_unsent_age");
-    shop.core.look(|known| known.offline.as_mut().unwrap().limits = Some(OfflineLimits { list_hours_max: 0, ..LIMITS }));
+    shop.core
+        .look(|known| known.offline.as_mut().unwrap().limits = Some(OfflineLimits { list_hours_max: 0, ..LIMITS }));
     shop.core.switch_on();
     shop.nothing_unsent().await;
     why("offline_list_old").await;
