@@ -126,6 +126,7 @@ impl Owner {
         match self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await {
             Ok(_) => {
                 self.offline.codes.learn(known);
+                self.alarms.silence("clock_wrong");
                 EVERY
             }
             Err(error) => {
