@@ -143,8 +143,10 @@ pub async fn create(
     let app_in = app.get_ref().clone();
     let make = move |tx: &mut Tx<'_>| {
         check_place(tx, &scope, &code)?;
-        if static_codes::list(tx, &scope)?.len() >= CODES_MAX {
-            return Err(Problem::new(LIMIT_EXCEEDED, format!("A merchant has {CODES_MAX} static codes at most.")));
+        let in_force = static_codes::list(tx, &scope)?.iter().filter(|code| code.revoked_at.is_none()).count();
+        if in_force >= CODES_MAX {
+            let why = format!("A merchant has {CODES_MAX} static codes in force at most; revoke one that is not used.");
+            return Err(Problem::new(LIMIT_EXCEEDED, why));
         }
         let detail = json!({
             "store": code.store, "terminal": code.terminal, "label": code.label, "min_minor": code.min_minor,
