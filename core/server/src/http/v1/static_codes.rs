@@ -49,7 +49,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 pub struct StaticCodeView {
     id: StaticCodeId,
     store: StoreId,
-    /// The terminal that is to announce what is paid, if one is named.
+    /// A terminal beside it, if one is named: a note, nothing is announced there.
     #[serde(skip_serializing_if = "Option::is_none")]
     terminal: Option<TerminalId>,
     /// For the shop's own people.
@@ -72,7 +72,7 @@ pub struct StaticCodeView {
 #[serde(deny_unknown_fields)]
 pub struct CreateStaticCode {
     store: StoreId,
-    /// One of the store's that is to announce what is paid.
+    /// One of the store's, beside it: a note, nothing is announced there.
     #[serde(default)]
     terminal: Option<TerminalId>,
     /// 1 to 128 characters, for the shop's own people: where it lies.
