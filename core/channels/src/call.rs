@@ -113,6 +113,7 @@ impl ChannelCaller for Host {
         state: &str,
     ) -> Result<Option<String>, Failure> {
         let call = Call::new("identify", None, Some(Capability::InApp));
+        let sites = self.sites(account, app)?;
         let (app, return_url, state) = (app.to_owned(), return_url.to_owned(), state.to_owned());
         self.call(
             account,
@@ -120,7 +121,7 @@ impl ChannelCaller for Host {
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
                 Box::pin(async move { guest.identify(store, account, &app, &return_url, &state).await })
             },
-            |url| in_app::sent_to(url, self.config.allow_private_addresses),
+            |url| in_app::sent_to(url, &sites),
         )
         .await
     }
@@ -130,6 +131,9 @@ impl ChannelCaller for Host {
             return Err(Failure::NotSent { why: "the visitor came back with more than a scheme sends".to_owned() });
         }
         let call = Call::new("payer", None, Some(Capability::InApp));
+        // What the scheme gave them is good for a token: it stays out of log lines, as a code does. The longest is that.
+        let given = parameters.iter().map(|(_, value)| value.as_str()).max_by_key(|value| value.len());
+        let call = Call { code: given.filter(|value| !value.is_empty()), ..call };
         let (app, parameters) = (app.to_owned(), parameters.to_vec());
         self.call(
             account,
@@ -150,6 +154,7 @@ impl ChannelCaller for Host {
         payer: &str,
     ) -> Result<InAppStep, Failure> {
         let call = Call::new("open", Some(order.number), Some(Capability::InApp));
+        let sites = self.sites(account, app)?;
         // Whose id it is stays out of log lines, as a code does.
         let call = Call { code: Some(payer), currency: Some(order.amount.currency()), ..call };
         let (wit, app, payer) = (convert::order(order), app.to_owned(), payer.to_owned());
@@ -159,7 +164,7 @@ impl ChannelCaller for Host {
             move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
                 Box::pin(async move { guest.open(store, account, &app, &wit, &payer).await })
             },
-            |step| in_app::step(step, self.config.allow_private_addresses),
+            |step| in_app::step(step, &sites),
         )
         .await
     }
@@ -559,6 +564,12 @@ impl Host {
         let nobody = types::Account { id: String::new(), settings_json: String::new(), notify_url: String::new() };
         let state = self.state(Budget::new(self.config.memory_bytes_max), None);
         Ok(self.run_fresh(pre, state, DESCRIBE_TIMEOUT_MS, &nobody, ask).await?.words)
+    }
+
+    fn sites(&self, account: &Account, app: &str) -> Result<in_app::Sites, Failure> {
+        let plugin = self.plugin_of(account)?;
+        let plain = self.config.allow_private_addresses;
+        Ok(in_app::Sites::of(&plugin.manifest, app, &account.settings_json, plain))
     }
 
     /// Asks it which apps it serves, in the same way.

@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     bindings::in_app::exports::saoma::channel::in_app as wit,
     failure::Failure,
-    manifest::{Manifest, ManifestError},
+    manifest::{HostPattern, Manifest, ManifestError},
 };
 
 /// An app whose browser a page can pay in.
@@ -93,10 +93,41 @@ fn checked(app: wit::App, manifest: &Manifest) -> Result<App, ManifestError> {
     Ok(App { id: app.id, name: app.name, markers, settings: app.settings, secrets: app.secrets })
 }
 
+/// Where a channel may send a visitor's browser: to hosts that its manifest names, and to those of the settings that the app needs.
+/// Elsewhere it could carry settings and payers off, under the eyes of whoever trusts the page that sends them there.
+pub(crate) struct Sites {
+    /// Whether http will do.
+    plain: bool,
+    places: Vec<(String, u16)>,
+}
+
+impl Sites {
+    pub(crate) fn of(manifest: &Manifest, app: &str, settings_json: &str, plain: bool) -> Self {
+        let settings: Map<String, Value> = serde_json::from_str(settings_json).unwrap_or_default();
+        let place = |url: &Url| Some((url.host_str()?.to_owned(), url.port_or_known_default()?));
+        let filled = |name: &String| Url::parse(settings.get(name)?.as_str()?).ok().as_ref().and_then(place);
+        let hosts = manifest.hosts.iter().filter_map(|pattern| match pattern {
+            HostPattern::Fixed { host, port } => Some((host.clone(), *port)),
+            HostPattern::Setting(name) => filled(name),
+        });
+        let needed = manifest.apps.iter().filter(|served| served.id == app).flat_map(|served| &served.settings);
+        Self { plain, places: hosts.chain(needed.filter_map(filled)).collect() }
+    }
+
+    fn lead_to(&self, url: &Url) -> bool {
+        (url.scheme() == "https" || self.plain && url.scheme() == "http")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url
+                .host_str()
+                .zip(url.port_or_known_default())
+                .is_some_and(|(host, port)| self.places.iter().any(|(named, at)| named == host && *at == port))
+    }
+}
+
 /// Where a visitor is sent so that the scheme tells who they are.
-/// `plain`: whether http will do.
-pub(crate) fn sent_to(url: Option<String>, plain: bool) -> Result<Option<String>, Failure> {
-    url.map(|url| address(url, plain)).transpose()
+pub(crate) fn sent_to(url: Option<String>, sites: &Sites) -> Result<Option<String>, Failure> {
+    url.map(|url| address(url, sites)).transpose()
 }
 
 /// The scheme's id of who pays.
@@ -105,9 +136,9 @@ pub(crate) fn payer(id: String) -> Result<String, Failure> {
     if is_id { Ok(id) } else { Err(bad("its payer is not 1 to 128 printable ASCII characters")) }
 }
 
-pub(crate) fn step(step: wit::Step, plain: bool) -> Result<Step, Failure> {
+pub(crate) fn step(step: wit::Step, sites: &Sites) -> Result<Step, Failure> {
     match step {
-        wit::Step::Visit(url) => Ok(Step::Visit { url: address(url, plain)? }),
+        wit::Step::Visit(url) => Ok(Step::Visit { url: address(url, sites)? }),
         wit::Step::Bridge(call) => {
             let letters = |text: &str, min, max| {
                 (min..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic())
@@ -133,12 +164,17 @@ pub(crate) fn step(step: wit::Step, plain: bool) -> Result<Step, Failure> {
     }
 }
 
-fn address(url: String, plain: bool) -> Result<String, Failure> {
+fn address(url: String, sites: &Sites) -> Result<String, Failure> {
     let is_address = url.chars().count() <= URL_CHARS_MAX
         && url.bytes().all(|byte| byte.is_ascii_graphic())
-        && Url::parse(&url)
-            .is_ok_and(|url| (url.scheme() == "https" || plain && url.scheme() == "http") && url.has_host());
-    if is_address { Ok(url) } else { Err(bad("its address is no https URL of at most 2,048 characters")) }
+        && Url::parse(&url).is_ok_and(|url| sites.lead_to(&url));
+    if is_address {
+        Ok(url)
+    } else {
+        Err(bad(
+            "its address is no https URL of at most 2,048 characters at a host of the manifest's or of the app's settings",
+        ))
+    }
 }
 
 fn bad(why: &str) -> Failure {
@@ -193,6 +229,34 @@ mod tests {
         }
     }
 
+    /// Of the fixed host of [`good`], and of what a setting of the app's has.
+    fn sites(plain: bool) -> Sites {
+        let mut manifest = Manifest::check(good()).expect("sound");
+        manifest.apps = apps(vec![app()], &manifest).expect("sound");
+        Sites::of(&manifest, "wechat", r#"{"base_url":"https://pay.example/v3"}"#, plain)
+    }
+
+    #[test]
+    fn a_browser_is_sent_nowhere_but_to_the_channels_own_hosts() {
+        let good = ["https://pay.example/1?a=b", "https://pay.example:443/", "https://api.example.com/x"];
+        for url in good {
+            assert_eq!(sent_to(Some(url.to_owned()), &sites(false)).ok(), Some(Some(url.to_owned())), "{url}");
+        }
+        assert_eq!(sent_to(None, &sites(false)).ok(), Some(None));
+        for url in [
+            "https://evil.example/",
+            "https://pay.example.evil.example/",
+            "https://pay.example:8443/",
+            "https://pay.example@evil.example/",
+            "https://someone@pay.example/",
+            "https://:word@pay.example/",
+            "http://pay.example/",
+            "javascript:alert(1)",
+        ] {
+            assert!(sent_to(Some(url.to_owned()), &sites(false)).is_err(), "{url}");
+        }
+    }
+
     #[test]
     fn a_step_is_a_bridge_or_an_address_and_nothing_else_of_the_window() {
         let call = |object: &str, function: &str, parameters: &str| {
@@ -204,10 +268,11 @@ mod tests {
                 parameters_json: parameters.to_owned(),
             })
         };
-        assert!(step(call("WeixinJSBridge", "invoke", r#"{"appId":"wx1"}"#), false).is_ok());
-        assert!(step(wit::Step::Visit("https://pay.example/1?a=b".to_owned()), false).is_ok());
-        let plain = || wit::Step::Visit("http://pay.example/1".to_owned());
-        assert!(step(plain(), true).is_ok() && step(plain(), false).is_err());
+        assert!(step(call("WeixinJSBridge", "invoke", r#"{"appId":"wx1"}"#), &sites(false)).is_ok());
+        assert!(step(wit::Step::Visit("https://pay.example/1?a=b".to_owned()), &sites(false)).is_ok());
+        // The port counts: that of https is named, 80 is not.
+        let plain = || wit::Step::Visit("http://pay.example:443/1".to_owned());
+        assert!(step(plain(), &sites(true)).is_ok() && step(plain(), &sites(false)).is_err());
         for refused in [
             call("document", "write", "{}"),
             call("JSBridge", "", "{}"),
@@ -220,7 +285,7 @@ mod tests {
             wit::Step::Visit("weixin://pay".to_owned()),
             wit::Step::Visit(format!("https://pay.example/{}", "a".repeat(2_048))),
         ] {
-            assert!(matches!(step(refused.clone(), true), Err(Failure::BadAnswer { .. })), "{refused:?}");
+            assert!(matches!(step(refused.clone(), &sites(true)), Err(Failure::BadAnswer { .. })), "{refused:?}");
         }
         assert!(payer("oUpF8uMuAJO_M2pxb1Q9zNjWeS6o".to_owned()).is_ok());
         assert!(payer(String::new()).is_err() && payer("a b".to_owned()).is_err() && payer("a".repeat(129)).is_err());

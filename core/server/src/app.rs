@@ -23,6 +23,7 @@ use crate::{
     payments::Silences,
     peers::{Bell, Peers, Standing},
     secrets::{SecretsError, Vault},
+    static_codes::Places,
     telemetry::metrics::Metrics,
 };
 
@@ -45,6 +46,7 @@ struct Inner {
     serving: Serving,
     limits: Limits,
     silences: Silences,
+    visitor_places: Places,
     peers: Peers,
     outbox: Notify,
     resolver: Notify,
@@ -87,6 +89,7 @@ impl App {
             serving: Serving::default(),
             limits: Limits::new(peers.clone()),
             silences: Silences::default(),
+            visitor_places: Places::default(),
             peers,
             outbox,
             resolver,
@@ -133,6 +136,12 @@ impl App {
     #[must_use]
     pub fn vault(&self) -> &Vault {
         &self.0.vault
+    }
+
+    /// For calls to schemes that strangers cause.
+    #[must_use]
+    pub fn visitor_places(&self) -> &Places {
+        &self.0.visitor_places
     }
 
     #[must_use]

@@ -34,14 +34,19 @@ const SIGN_IN_ADDRESS: Limit = Limit { name: "sign_in_address", max: 30, window_
 const SIGN_IN_LOGIN: Limit = Limit { name: "sign_in_login", max: 10, window_ms: 600_000 };
 /// Wrong claim codes from one address.
 const CLAIM_ADDRESS: Limit = Limit { name: "claim_address", max: 10, window_ms: 60_000 };
-/// Requests to static codes' pages from one address: a mobile network's customers behind one, of whom each looks for their payment
-/// every two seconds.
-const STATIC_CODE_LOOK_ADDRESS: Limit = Limit { name: "static_code_look_address", max: 3_000, window_ms: 60_000 };
-/// The same of one code: a queue at a stall.
-const STATIC_CODE_LOOK: Limit = Limit { name: "static_code_look", max: 1_200, window_ms: 60_000 };
-/// Payments begun there; each is a request to a scheme.
-const STATIC_CODE_PAY_ADDRESS: Limit = Limit { name: "static_code_pay_address", max: 30, window_ms: 60_000 };
+/// Requests to static codes' pages from one address by browsers that nobody knows yet: a whole mobile network or market may be behind
+/// one.
+const STATIC_CODE_ARRIVAL: Limit = Limit { name: "static_code_arrival", max: 3_000, window_ms: 60_000 };
+/// Of one whom the page knows: it looks for their payment every two seconds, and may be open twice.
+const STATIC_CODE_VISITOR: Limit = Limit { name: "static_code_visitor", max: 180, window_ms: 60_000 };
+/// How often the scheme is asked who somebody is who comes back: browsers on Android ask twice with one code.
+const STATIC_CODE_BACK: Limit = Limit { name: "static_code_back", max: 2, window_ms: 600_000 };
+const STATIC_CODE_BACK_CODE: Limit = Limit { name: "static_code_back_code", max: 60, window_ms: 60_000 };
+/// Payments that are made there; each is a request to a scheme.
+const STATIC_CODE_PAY_ADDRESS: Limit = Limit { name: "static_code_pay_address", max: 300, window_ms: 60_000 };
 const STATIC_CODE_PAY: Limit = Limit { name: "static_code_pay", max: 60, window_ms: 60_000 };
+/// Of one payer, in as long as a payment of theirs can be open: no more of them are open at once.
+const STATIC_CODE_PAYER: Limit = Limit { name: "static_code_payer", max: 6, window_ms: 300_000 };
 const REQUESTS_WINDOW_MS: i64 = 60_000;
 
 /// One more of something, by somebody.
@@ -71,23 +76,38 @@ pub fn claim_code(address: IpAddr) -> [Count; 1] {
     [Count { limit: CLAIM_ADDRESS, who: site(address) }]
 }
 
-/// A request to the page of a static code, whether there is one or not: whoever makes codes up fills no table with them.
+/// A request to the page of a static code, whether there is one or not, by somebody unknown: whoever makes codes up fills no table
+/// with them.
 #[must_use]
-pub fn static_code_asked_for(address: IpAddr) -> [Count; 1] {
-    [Count { limit: STATIC_CODE_LOOK_ADDRESS, who: site(address) }]
+pub fn static_code_arrival(address: IpAddr) -> [Count; 1] {
+    [Count { limit: STATIC_CODE_ARRIVAL, who: site(address) }]
 }
 
-/// The same of one that is there.
+/// The same by somebody who is in this attempt to pay, wherever they are.
 #[must_use]
-pub fn static_code_looked_at(code: StaticCodeId) -> [Count; 1] {
-    [Count { limit: STATIC_CODE_LOOK, who: code.to_string() }]
+pub fn static_code_visitor(attempt: [u8; 16]) -> [Count; 1] {
+    [Count { limit: STATIC_CODE_VISITOR, who: hex::encode(attempt) }]
 }
 
-/// A payment that is begun there.
+/// Asking a scheme who comes back with this state.
 #[must_use]
-pub fn static_code_paid(address: IpAddr, code: StaticCodeId) -> [Count; 2] {
+pub fn static_code_back(state: &str) -> [Count; 1] {
+    [Count { limit: STATIC_CODE_BACK, who: state.to_owned() }]
+}
+
+/// The same, of everybody who comes to this code.
+#[must_use]
+pub fn static_code_backs(code: StaticCodeId) -> [Count; 1] {
+    [Count { limit: STATIC_CODE_BACK_CODE, who: code.to_string() }]
+}
+
+/// A payment that is made there. `payer`: what stands for them, if they are known.
+#[must_use]
+pub fn static_code_paid(address: IpAddr, code: StaticCodeId, payer: Option<String>) -> Vec<Count> {
     let count = |limit, who| Count { limit, who };
-    [count(STATIC_CODE_PAY_ADDRESS, site(address)), count(STATIC_CODE_PAY, code.to_string())]
+    let mut counts = vec![count(STATIC_CODE_PAY_ADDRESS, site(address)), count(STATIC_CODE_PAY, code.to_string())];
+    counts.extend(payer.map(|payer| count(STATIC_CODE_PAYER, payer)));
+    counts
 }
 
 /// A request of somebody who was let in: theirs, and their tenant's.

@@ -4,6 +4,7 @@
 //! resolver takes up what is left), the same request twice and at once (the first insert decides).
 
 mod attention;
+mod became;
 mod by_hand;
 mod call;
 mod cards;
@@ -24,6 +25,7 @@ mod told;
 mod view;
 
 pub use attention::attend;
+pub use became::Became;
 pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub(crate) use call::{CLOCKS_APART_MS, ready as channel_of_account};
 pub use call::{Channel, channel_of};

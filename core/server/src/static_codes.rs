@@ -5,9 +5,11 @@
 //! payment follows from it: a double tap, a reload and the back button find the same payment.
 
 mod attempt;
+mod places;
 mod visitor;
 mod ways;
 
 pub use attempt::{Shown, begin, give_up, payment_of, shown};
+pub use places::{Place, Places};
 pub use visitor::{Visitor, Who};
 pub use ways::{Ways, ways};

@@ -15,7 +15,7 @@ use crate::{
 pub struct StaticCode {
     pub id: StaticCodeId,
     pub store: StoreId,
-    /// Which terminal is to announce what is paid; none in particular without it.
+    /// A terminal beside it: a note, nothing is announced there.
     pub terminal: Option<TerminalId>,
     pub label: String,
     /// Of one payment, in minor units of the tenant's currency; `min_minor` is at least 1 and at most `max_minor`.

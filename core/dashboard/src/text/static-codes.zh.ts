@@ -3,7 +3,7 @@ import type { staticCodesEn } from './static-codes.en';
 export const staticCodesZh: typeof staticCodesEn = {
   title: '聚合码', one: '聚合码', none: '还没有聚合码', make: '新建聚合码',
   hint: '小摊位只需一张打印的收款码：顾客用任何应用扫码，输入金额，并以该应用自己的方式付款。',
-  store: '门店', terminal: '播报终端', noTerminal: '不指定', label: '标签', labelHint: '摆放位置，仅供店内人员查看',
+  store: '门店', terminal: '旁边的终端（仅备注，暂不播报）', noTerminal: '不指定', label: '标签', labelHint: '摆放位置，仅供店内人员查看',
   min: '最低金额', max: '最高金额', bounds: '单笔金额', made: '创建时间', revoked: '已停用', inForce: '使用中',
   badAmount: '请输入该币种的金额', minHint: '不填即不限',
   show: '查看并打印', print: '打印', scanToPay: '扫码付款', save: '另存为',

@@ -19,7 +19,7 @@ use saoma_store::{
 use super::problem::Problem;
 use crate::{
     app::App,
-    payments::{PaymentError, expire},
+    payments::{Became, PaymentError, expire},
 };
 
 /// No script at all; the one style is ours.
@@ -27,15 +27,15 @@ const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'";
 
 /// What a page says, in the customer's language.
-struct Words {
+pub(super) struct Words {
     language: &'static str,
     pay: &'static str,
     pay_with: &'static str,
     scan: &'static str,
     paid: &'static str,
-    going_back: &'static str,
-    given_back: &'static str,
-    part_given_back: &'static str,
+    pub(super) going_back: &'static str,
+    pub(super) given_back: &'static str,
+    pub(super) part_given_back: &'static str,
     expired: &'static str,
     over: &'static str,
     closed: &'static str,
@@ -43,7 +43,7 @@ struct Words {
     ask_shop: &'static str,
 }
 
-const ENGLISH: Words = Words {
+pub(super) const ENGLISH: Words = Words {
     language: "en",
     pay: "To pay",
     pay_with: "Pay",
@@ -59,7 +59,7 @@ const ENGLISH: Words = Words {
     ask_shop: "Please ask the shop for a new code.",
 };
 
-const CHINESE: Words = Words {
+pub(super) const CHINESE: Words = Words {
     language: "zh-CN",
     pay: "应付金额",
     pay_with: "去支付",
@@ -150,13 +150,11 @@ const fn life(code: &PayCode) -> Life {
 
 /// In words, of a code that was used.
 fn what_became(sale: &Sale, words: &Words) -> &'static str {
-    let whole = sale.payment.payment.amount.minor();
-    match &sale.payment.payment.state {
-        State::Voided { .. } => words.given_back,
-        State::Captured(capture) if capture.refunded_minor == whole => words.given_back,
-        State::Captured(capture) if capture.refunded_minor + capture.reserved_minor == whole => words.going_back,
-        State::Captured(capture) if capture.refunded_minor + capture.reserved_minor > 0 => words.part_given_back,
-        _ => words.paid,
+    match Became::of(&sale.payment.payment) {
+        Some(Became::GivenBack) => words.given_back,
+        Some(Became::GoingBack) => words.going_back,
+        Some(Became::PartGivenBack) => words.part_given_back,
+        Some(Became::Paid) | None => words.paid,
     }
 }
 

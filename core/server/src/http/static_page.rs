@@ -36,6 +36,10 @@ const COOKIE: &str = "saoma_visitor";
 const COOKIE_SECONDS: i64 = 30 * 60;
 /// A settled payment is shown for so long to whoever loads the page again; whoever comes later comes to pay.
 const SETTLED_SHOWN_MS: i64 = 2 * 60_000;
+/// How often in a row a visitor is sent to their scheme, which did not tell who they are.
+const SENT_TIMES_MAX: u8 = 2;
+/// The query of the page for whoever comes from there unknown.
+const RETRY: &str = "again";
 
 /// The path of a code, which its picture holds behind the public URL.
 #[must_use]
@@ -81,13 +85,16 @@ impl Refused {
 }
 
 async fn find(app: &App, request: &HttpRequest, tail: &str, words: &Words) -> Result<Result<Found, Refused>, Problem> {
-    let too_often = || Ok(Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often)));
-    let counts = limits::static_code_asked_for(origin::address(app, request));
+    let id = format!("{}_{tail}", StaticCodeId::PREFIX).parse::<StaticCodeId>().ok();
+    let counts = match id.and_then(|id| visitor(app, request, id)) {
+        Some(visitor) => limits::static_code_visitor(visitor.attempt),
+        None => limits::static_code_arrival(origin::address(app, request)),
+    };
     if app.limits().begin(&counts, app.now()).await.is_err() {
-        return too_often();
+        return Ok(Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often)));
     }
     let unknown = || Ok(Err(Refused::new(StatusCode::NOT_FOUND, words.unknown)));
-    let Ok(id) = format!("{}_{tail}", StaticCodeId::PREFIX).parse::<StaticCodeId>() else { return unknown() };
+    let Some(id) = id else { return unknown() };
     let found = app.store().read(move |tx| {
         let (scope, code) = access::by_static_code(tx, id)?;
         let tenant = tenants::load(tx, &scope)?;
@@ -103,10 +110,7 @@ async fn find(app: &App, request: &HttpRequest, tail: &str, words: &Words) -> Re
         })
     });
     match found.await {
-        Ok(found) => match app.limits().begin(&limits::static_code_looked_at(found.code.id), app.now()).await {
-            Ok(()) => Ok(Ok(found)),
-            Err(_) => too_often(),
-        },
+        Ok(found) => Ok(Ok(found)),
         Err(StoreError::NotFound { .. }) => unknown(),
         Err(error) => Err(error.into()),
     }
@@ -122,7 +126,8 @@ pub async fn show(app: web::Data<App>, request: HttpRequest, code: web::Path<Str
         Ok(found) => found,
         Err(refused) => return Ok(refused.page(words, None)),
     };
-    let known = visitor(&app, &request, &found).filter(|visitor| !matches!(visitor.who, Who::Sent { .. }));
+    let before = visitor(&app, &request, found.code.id);
+    let known = before.clone().filter(|visitor| !matches!(visitor.who, Who::Sent { .. }));
     if let Some(visitor) = known {
         let sale = shown(&app, found.scope, &found.code, &visitor).await?;
         if !found.is_open && sale.is_none() {
@@ -132,21 +137,41 @@ pub async fn show(app: web::Data<App>, request: HttpRequest, code: web::Path<Str
             sale.payment.payment.public_state().is_settled()
                 && app.now().since(sale.payment.updated_at) > SETTLED_SHOWN_MS
         };
-        if !sale.as_ref().is_some_and(is_past) {
+        // What they were known for may be switched off since; then another way may be open to them.
+        let is_served = async || {
+            Ok::<_, Problem>(found.is_open && ways(&app, found.scope, found.currency).await?.serve(&visitor.who))
+        };
+        let is_shown = if sale.is_some() { !sale.as_ref().is_some_and(is_past) } else { is_served().await? };
+        if is_shown {
             return page(&app, &found, words, &visitor, sale.as_ref());
         }
-        if found.is_open {
+        if sale.is_some() && is_served().await? {
             return page(&app, &found, words, &Visitor::begins(&app, visitor.who)?, None);
         }
     }
     if !found.is_open {
         return Ok(Refused::new(StatusCode::GONE, words.revoked).page(words, Some(&found)));
     }
-    arrive(&app, &request, &found, words).await
+    // Whom the scheme did not tell of is sent there once more, and not for ever.
+    let times = match &before {
+        Some(Visitor { who: Who::Sent { times, .. }, .. }) if request.query_string() == RETRY => *times,
+        _ => 0,
+    };
+    if times >= SENT_TIMES_MAX {
+        return Ok(Refused::new(StatusCode::BAD_GATEWAY, words.not_known).page(words, Some(&found)));
+    }
+    arrive(&app, &request, &found, words, before, times + 1).await
 }
 
-/// Somebody who has just scanned the code.
-async fn arrive(app: &App, request: &HttpRequest, found: &Found, words: &Words) -> Result<HttpResponse, Problem> {
+/// Somebody who has just scanned the code. `before`: as they were known, if they were.
+async fn arrive(
+    app: &App,
+    request: &HttpRequest,
+    found: &Found,
+    words: &Words,
+    before: Option<Visitor>,
+    times: u8,
+) -> Result<HttpResponse, Problem> {
     let ways = ways(app, found.scope, found.currency).await?;
     let said = request.headers().get(header::USER_AGENT).and_then(|said| said.to_str().ok()).unwrap_or_default();
     let Some((account, served)) = ways.of(said).cloned() else {
@@ -160,9 +185,16 @@ async fn arrive(app: &App, request: &HttpRequest, found: &Found, words: &Words) 
     let scope = found.scope;
     let stored = app.store().read(move |tx| saoma_store::channel_accounts::load(tx, &scope, account)).await?;
     let channel = channel_of_account(app, scope, &stored).await?;
+    let Some(_place) = app.visitor_places().take(scope.tenant()).await else {
+        return Ok(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often).page(words, Some(found)));
+    };
     match app.channels().identify(&channel.account, &served.id, &return_url, &state).await {
         Ok(Some(url)) => {
-            let visitor = Visitor::begins(app, Who::Sent { account, app: served.id, state })?;
+            let mut visitor = Visitor::begins(app, Who::Sent { account, app: served.id, state, times })?;
+            // Whoever is on the way already is in the same attempt.
+            if let Some(Visitor { attempt, who: Who::Sent { .. }, .. }) = before {
+                visitor.attempt = attempt;
+            }
             let mut response = HttpResponse::Found();
             private(&mut response);
             Ok(response.insert_header((header::LOCATION, url)).cookie(cookie(app, found, &visitor)?).finish())
@@ -204,8 +236,8 @@ pub async fn back(
         Err(refused) => return Ok(refused.page(words, None)),
     };
     let strange = || Ok(Refused::new(StatusCode::FORBIDDEN, words.scan_again).page(words, Some(&found)));
-    let Some(visitor) = visitor(&app, &request, &found) else { return strange() };
-    let Who::Sent { account, app: served, state } = visitor.who else {
+    let Some(visitor) = visitor(&app, &request, found.code.id) else { return strange() };
+    let Who::Sent { account, app: served, state, .. } = &visitor.who else {
         // They came back before, and load this address again.
         return Ok(to_page(&found, None));
     };
@@ -215,22 +247,38 @@ pub async fn back(
     }
     let parameters: Vec<(String, String)> = query.iter().filter(|(name, _)| name != "state").cloned().collect();
     let scope = found.scope;
+    // A browser may ask twice with what is good once, and show the second answer. So this one never takes the cookie away that the
+    // other has given: it leads to the page, which knows the visitor by then or sends them to their scheme again.
+    let is_served = ways(&app, scope, found.currency).await?.serve(&visitor.who);
+    if !is_served || app.limits().begin(&limits::static_code_back(state), app.now()).await.is_err() {
+        return Ok(to_page_again(&found));
+    }
+    let too_often = || Ok(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often).page(words, Some(&found)));
+    if app.limits().begin(&limits::static_code_backs(found.code.id), app.now()).await.is_err() {
+        return too_often();
+    }
+    let Some(_place) = app.visitor_places().take(scope.tenant()).await else { return too_often() };
+    let account = *account;
     let stored = app.store().read(move |tx| saoma_store::channel_accounts::load(tx, &scope, account)).await?;
     let channel = channel_of_account(&app, scope, &stored).await?;
-    match app.channels().payer(&channel.account, &served, &parameters).await {
+    match app.channels().payer(&channel.account, served, &parameters).await {
         Ok(payer) => {
-            let known = Visitor::begins(&app, Who::Known { account, app: served, payer })?;
+            let who = Who::Known { account, app: served.clone(), payer };
+            let known = Visitor { attempt: visitor.attempt, who, at: app.now() };
             Ok(to_page(&found, Some(cookie(&app, &found, &known)?)))
         }
         Err(failure) => {
             tracing::warn!(channel_account.id = %account, error = %failure, "a scheme did not say who a visitor is");
-            let mut response = Refused::new(StatusCode::BAD_GATEWAY, words.not_known).page(words, Some(&found));
-            // What was sent along is used up.
-            let gone = base_cookie(&app, &found, String::new()).max_age(Duration::ZERO).finish();
-            response.add_cookie(&gone).map_err(|error| Problem::internal(&error))?;
-            Ok(response)
+            Ok(to_page_again(&found))
         }
     }
+}
+
+/// Whoever is not known there by now is sent to their scheme again.
+fn to_page_again(found: &Found) -> HttpResponse {
+    let mut response = HttpResponse::SeeOther();
+    private(&mut response);
+    response.insert_header((header::LOCATION, format!("{}?{RETRY}", found.base))).finish()
 }
 
 /// Without what the scheme has put behind the address.
@@ -268,10 +316,6 @@ pub async fn pay(
     if !found.is_open {
         return Ok(Refused::new(StatusCode::GONE, words.revoked).json());
     }
-    let counts = limits::static_code_paid(origin::address(&app, &request), found.code.id);
-    if app.limits().begin(&counts, app.now()).await.is_err() {
-        return Ok(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often).json());
-    }
     let (least, most) = (found.code.min_minor, found.code.max_minor);
     let amount = Amount::new(wanted.amount_minor, found.currency);
     let Some(amount) = amount.ok().filter(|amount| (least..=most).contains(&amount.minor())) else {
@@ -281,8 +325,21 @@ pub async fn pay(
             Refused(StatusCode::UNPROCESSABLE_ENTITY, format!("{from} {} {to} {}", text(least), text(most))).json()
         );
     };
-    match begin(&app, found.scope, &found.code, &visitor, amount).await {
-        Ok(sale) => Ok(state_of(Some(&sale), None)),
+    // From now on their page stays open for as long as any.
+    let visitor = Visitor { at: app.now(), ..visitor };
+    let answered = |sale: &Sale| Ok(state_of(Some(sale), Some(cookie(&app, &found, &visitor)?)));
+    // In one attempt there is one amount, and only what makes a payment counts.
+    if let Some(sale) = shown(&app, found.scope, &found.code, &visitor).await? {
+        return answered(&sale);
+    }
+    let too_often = || Ok(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often).json());
+    let counts = limits::static_code_paid(origin::address(&app, &request), found.code.id, visitor.payer_mark(&app));
+    if app.limits().begin(&counts, app.now()).await.is_err() {
+        return too_often();
+    }
+    let Some(place) = app.visitor_places().take(found.scope.tenant()).await else { return too_often() };
+    match begin(&app, found.scope, &found.code, &visitor, amount, place).await {
+        Ok(sale) => answered(&sale),
         Err(
             error @ (PaymentError::Store(_)
             | PaymentError::CutOff(_)
@@ -349,7 +406,7 @@ async fn asker(
         Ok(found) => found,
         Err(refused) => return Ok(Err(refused)),
     };
-    let visitor = visitor(app, request, &found).filter(|visitor| !matches!(visitor.who, Who::Sent { .. }));
+    let visitor = visitor(app, request, found.code.id).filter(|visitor| !matches!(visitor.who, Who::Sent { .. }));
     Ok(match visitor {
         Some(visitor) => Ok((found, visitor)),
         None => Err(Refused::new(StatusCode::FORBIDDEN, words.scan_again)),
@@ -372,21 +429,19 @@ fn page(
     visitor: &Visitor,
     sale: Option<&Sale>,
 ) -> Result<HttpResponse, Problem> {
+    let visitor = Visitor { at: app.now(), ..visitor.clone() };
     let mut response = keypad(words, &found.shop(), &Shown::of(sale, picture::data_url));
-    response.add_cookie(&cookie(app, found, visitor)?).map_err(|error| Problem::internal(&error))?;
+    response.add_cookie(&cookie(app, found, &visitor)?).map_err(|error| Problem::internal(&error))?;
     Ok(response)
 }
 
-fn visitor(app: &App, request: &HttpRequest, found: &Found) -> Option<Visitor> {
-    Visitor::read(app, found.code.id, request.cookie(COOKIE)?.value())
+fn visitor(app: &App, request: &HttpRequest, code: StaticCodeId) -> Option<Visitor> {
+    Visitor::read(app, code, request.cookie(COOKIE)?.value())
 }
 
 fn cookie(app: &App, found: &Found, visitor: &Visitor) -> Result<Cookie<'static>, Problem> {
     let sealed = visitor.sealed(app, found.code.id).map_err(PaymentError::from)?;
-    Ok(base_cookie(app, found, sealed).max_age(Duration::seconds(COOKIE_SECONDS)).finish())
-}
-
-fn base_cookie(app: &App, found: &Found, value: String) -> actix_web::cookie::CookieBuilder<'static> {
     let is_secure = app.config().server.public_url.starts_with("https://");
-    Cookie::build(COOKIE, value).path(found.base.clone()).http_only(true).same_site(SameSite::Lax).secure(is_secure)
+    let built = Cookie::build(COOKIE, sealed).path(found.base.clone()).http_only(true);
+    Ok(built.same_site(SameSite::Lax).secure(is_secure).max_age(Duration::seconds(COOKIE_SECONDS)).finish())
 }

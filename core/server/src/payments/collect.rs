@@ -349,7 +349,10 @@ async fn send(app: &App, scope: TenantScope, sale: Sale, how: How, channel: Chan
         }
         How::InApp { app: name, payer, .. } => {
             let reply = app.channels().open_in_app(account, &name, &order, &payer.0).await;
-            app.silences().heard(account.id, &reply, app.now());
+            // A refusal cannot be told from one of this payer alone (a blocked wallet): it says nothing of the account.
+            if !matches!(reply, Err(Failure::NotSent { .. })) {
+                app.silences().heard(account.id, &reply, app.now());
+            }
             presented(reply.and_then(|step| in_app_text(&step)))?
         }
         How::Charge { code } => charged(app.channels().charge(account, &order, code.expose()).await),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ring::hmac;
 use saoma_channels::in_app::Step;
-use saoma_domain::payment::State;
+use saoma_domain::payment::{Close, State};
 use saoma_protocol::{Amount, PaymentId};
 use saoma_store::{
     StoreError, TenantScope,
@@ -14,10 +14,13 @@ use saoma_store::{
 };
 use serde::Serialize;
 
-use super::visitor::{Visitor, Who};
+use super::{
+    places::Place,
+    visitor::{Visitor, Who},
+};
 use crate::{
     app::App,
-    payments::{Collect, How, Payer, PaymentError, cancel, collect, repeated},
+    payments::{Became, Collect, How, Payer, PaymentError, cancel, collect, repeated},
 };
 
 /// Long enough to type a password, short for a page that somebody has left.
@@ -38,6 +41,19 @@ pub enum Shown {
         step: Option<Next>,
     },
     Paid {
+        amount: String,
+    },
+    PartGivenBack {
+        amount: String,
+    },
+    GoingBack {
+        amount: String,
+    },
+    GivenBack {
+        amount: String,
+    },
+    /// The scheme is asked to close it: until it says so it may have been paid.
+    Closing {
         amount: String,
     },
     /// No money was taken, and none will be.
@@ -100,6 +116,7 @@ pub async fn begin(
     code: &StaticCode,
     visitor: &Visitor,
     amount: Amount,
+    place: Place,
 ) -> Result<Sale, PaymentError> {
     let id = payment_of(scope, code, visitor);
     let fingerprint = fingerprint(app, code, visitor, amount);
@@ -133,7 +150,13 @@ pub async fn begin(
         origin: Some(Origin { code: code.id, app: served }),
         actor: ACTOR.to_owned(),
     };
-    match collect(app, scope, wish).await {
+    // A customer who leaves takes no place of theirs along before the scheme has answered.
+    let task_app = app.clone();
+    let work = async move {
+        let _place = place;
+        collect(&task_app, scope, wish).await
+    };
+    match app.in_flight().spawn(work).await.map_err(|error| PaymentError::CutOff(error.to_string()))? {
         Ok((sale, _)) => Ok(sale),
         // Two taps of which neither had seen the other, with two amounts.
         Err(PaymentError::ExistsDifferently(_)) => of(app, scope, id).await,
@@ -176,14 +199,26 @@ impl Shown {
     pub fn of(sale: Option<&Sale>, picture: impl Fn(&str) -> Option<String>) -> Self {
         let Some(sale) = sale else { return Self::Fresh };
         let amount = sale.payment.payment.amount.to_string();
+        match Became::of(&sale.payment.payment) {
+            Some(Became::Paid) => return Self::Paid { amount },
+            Some(Became::PartGivenBack) => return Self::PartGivenBack { amount },
+            Some(Became::GoingBack) => return Self::GoingBack { amount },
+            Some(Became::GivenBack) => return Self::GivenBack { amount },
+            None => {}
+        }
         match &sale.payment.payment.state {
-            State::Captured(_) | State::Voided { .. } => Self::Paid { amount },
             State::Failed { .. } => Self::Failed { amount },
+            State::Expired { close: Close::Asked } | State::Cancelled { close: Close::Asked } => {
+                Self::Closing { amount }
+            }
             State::Expired { .. } | State::Cancelled { .. } | State::Reversed => Self::Over { amount },
             State::Presenting { .. } => Self::Waiting { amount, step: next(sale, picture) },
-            State::Created | State::Submitting { .. } | State::Pending { .. } | State::Unknown { .. } => {
-                Self::Waiting { amount, step: None }
-            }
+            State::Captured(_)
+            | State::Voided { .. }
+            | State::Created
+            | State::Submitting { .. }
+            | State::Pending { .. }
+            | State::Unknown { .. } => Self::Waiting { amount, step: None },
         }
     }
 }

@@ -30,7 +30,13 @@ pub struct Visitor {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Who {
     /// Their browser is at the scheme of this account, and comes back with this `state`: with it alone, and this cookie.
-    Sent { account: ChannelAccountId, app: String, state: String },
+    Sent {
+        account: ChannelAccountId,
+        app: String,
+        state: String,
+        /// How often in a row they have been sent there.
+        times: u8,
+    },
     /// The scheme told who they are; empty where it need not.
     Known { account: ChannelAccountId, app: String, payer: String },
     /// Any browser, which the account's code is shown to.
@@ -55,6 +61,14 @@ impl Visitor {
     /// The machine has no randomness.
     pub fn begins(app: &App, who: Who) -> Result<Self, NoChance> {
         Ok(Self { attempt: app.random_16()?, who, at: app.now() })
+    }
+
+    /// What stands for a payer where payments are counted: not who it is.
+    #[must_use]
+    pub fn payer_mark(&self, app: &App) -> Option<String> {
+        let Who::Known { account, payer, .. } = &self.who else { return None };
+        let said = format!("saoma static code payer 1 {account} {payer}");
+        (!payer.is_empty()).then(|| hex::encode(hmac::sign(app.pay_code_key(), said.as_bytes())))
     }
 
     /// As the cookie has it.

@@ -5,6 +5,7 @@ use saoma_protocol::{ChannelAccountId, Currency};
 use saoma_store::{TenantScope, channel_accounts};
 use serde_json::{Map, Value};
 
+use super::visitor::Who;
 use crate::{app::App, payments::PaymentError};
 
 /// What the merchant's enabled accounts serve, each list by priority.
@@ -20,6 +21,17 @@ impl Ways {
     #[must_use]
     pub fn of(&self, user_agent: &str) -> Option<&(ChannelAccountId, in_app::App)> {
         self.apps.iter().find(|(_, app)| app.is_of(user_agent))
+    }
+
+    /// Whether who this is can still pay by the account that they were known for.
+    #[must_use]
+    pub fn serve(&self, who: &Who) -> bool {
+        match who {
+            Who::Sent { account, app, .. } | Who::Known { account, app, .. } => {
+                self.apps.iter().any(|(serving, served)| serving == account && served.id == *app)
+            }
+            Who::Anyone { account } => self.browser == Some(*account),
+        }
     }
 
     /// What people call the apps, each once.
@@ -51,7 +63,14 @@ pub async fn ways(app: &App, scope: TenantScope, currency: Currency) -> Result<W
             continue;
         }
         let settings: Map<String, Value> = serde_json::from_str(&account.settings_json).unwrap_or_default();
-        let secrets = app.secrets_of(scope, account.id).await?;
+        // One account whose secrets do not open closes none of the others' ways.
+        let secrets = match app.secrets_of(scope, account.id).await {
+            Ok(secrets) => secrets,
+            Err(error) => {
+                tracing::warn!(channel_account.id = %account.id, %error, "an account serves no app: its secrets do not open");
+                continue;
+            }
+        };
         let secrets: Vec<&str> = secrets.names().collect();
         let has_setting = |name: &String| settings.get(name).is_some_and(|value| value.as_str() != Some(""));
         for served in &manifest.apps {

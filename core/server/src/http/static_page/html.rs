@@ -15,10 +15,13 @@ const SCRIPT: &str = include_str!("page.js");
 const STYLE: &str = include_str!("page.css");
 
 /// The script's and the style's own hashes (CSP Level 3, section 2.3.1): what anybody puts into the page else does not run.
+///
+/// The apps' bridges send what they are called with by a hidden frame at an address of the app's own scheme: without it in
+/// `frame-src` nothing reaches the app and no payment begins. Such an address loads nothing, and no other frame is let in.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     format!(
-        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; connect-src 'self'; base-uri 'none'; \
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; connect-src 'self'; frame-src weixin: alipaybridge:; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'",
         hash(SCRIPT),
         hash(STYLE)
@@ -38,6 +41,8 @@ pub struct Shop<'a> {
 pub fn keypad(words: &Words, shop: &Shop<'_>, shown: &Shown) -> HttpResponse {
     let told = json!({
         "pay": words.pay, "waiting": words.waiting, "paid": words.paid, "failed": words.failed, "over": words.over,
+        "closing": words.closing, "part_given_back": words.part_given_back, "going_back": words.going_back,
+        "given_back": words.given_back,
         "unreachable": words.unreachable,
     });
     let mut keys = String::new();

@@ -44,6 +44,8 @@
   };
   const carry = (step) => {
     const text = JSON.stringify(step);
+    if (called === text) return;
+    called = text;
     at("step").replaceChildren();
     if (step.kind === "link") {
       const link = document.createElement("a");
@@ -59,14 +61,13 @@
       picture.src = step.data;
       at("step").append(picture);
     }
-    if (called === text) return;
-    called = text;
     if (step.kind === "bridge") bridge(step);
     if (step.kind === "visit") location.assign(step.url);
   };
 
   const shown = (told) => {
     const waits = told.state === "waiting";
+    const closing = told.state === "closing";
     const fresh = told.state === "fresh";
     show("keypad", fresh);
     show("cancel", waits);
@@ -75,25 +76,32 @@
     if (!waits) show("pay-again", false);
     if (!fresh) at("amount").textContent = told.amount;
     if (waits) say(words.waiting, "label");
-    else if (told.state === "paid") say(words.paid, "done");
+    else if (told.state === "paid" || told.state === "part_given_back") say(words[told.state], "done");
     else if (!fresh) say(words[told.state], "notice");
     if (waits && told.step) carry(told.step);
     clearTimeout(looking);
-    if (waits) looking = setTimeout(look, 2000);
+    // What is being closed may have been paid all the same.
+    if (waits || closing) looking = setTimeout(look, 2000);
   };
   const ask = async (path, body) => {
     const request = { method: body ? "POST" : "GET", cache: "no-store", credentials: "same-origin" };
     if (body) Object.assign(request, { headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
     const answer = await fetch(base + path, request);
     const told = await answer.json();
-    if (!answer.ok) throw new Error(told.detail || words.unreachable);
+    if (!answer.ok) throw Object.assign(new Error(told.detail || words.unreachable), { status: answer.status });
     return told;
   };
   const look = async () => {
     try {
       shown(await ask("/state"));
-    } catch {
+    } catch (error) {
       clearTimeout(looking);
+      // This page is of no use any more, and nothing is to be waited for.
+      if ([403, 404, 410].includes(error.status)) {
+        for (const name of ["keypad", "step", "cancel", "pay-again", "again"]) show(name, false);
+        say(error.message, "notice");
+        return;
+      }
       looking = setTimeout(look, 4000);
     }
   };

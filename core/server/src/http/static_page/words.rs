@@ -2,6 +2,8 @@
 
 use actix_web::{HttpRequest, http::header};
 
+use crate::http::pay_page;
+
 pub struct Words {
     pub language: &'static str,
     pub title: &'static str,
@@ -11,6 +13,10 @@ pub struct Words {
     pub paid: &'static str,
     pub failed: &'static str,
     pub over: &'static str,
+    pub closing: &'static str,
+    pub part_given_back: &'static str,
+    pub going_back: &'static str,
+    pub given_back: &'static str,
     pub again: &'static str,
     pub pay_again: &'static str,
     pub cancel: &'static str,
@@ -37,6 +43,10 @@ pub const ENGLISH: Words = Words {
     paid: "Paid. Thank you!",
     failed: "The payment failed. No money was taken.",
     over: "This payment is closed. No money was taken.",
+    closing: "This payment is being closed. If you have paid it in your app, please wait.",
+    part_given_back: pay_page::ENGLISH.part_given_back,
+    going_back: pay_page::ENGLISH.going_back,
+    given_back: pay_page::ENGLISH.given_back,
     again: "New payment",
     pay_again: "Open the payment again",
     cancel: "Cancel",
@@ -62,6 +72,10 @@ pub const CHINESE: Words = Words {
     paid: "支付成功，谢谢！",
     failed: "支付失败，未扣款。",
     over: "这笔支付已关闭，未扣款。",
+    closing: "正在关闭这笔支付。如果您已在应用中付款，请稍候。",
+    part_given_back: pay_page::CHINESE.part_given_back,
+    going_back: pay_page::CHINESE.going_back,
+    given_back: pay_page::CHINESE.given_back,
     again: "再付一笔",
     pay_again: "重新打开支付",
     cancel: "取消",

@@ -49,7 +49,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 pub struct StaticCodeView {
     id: StaticCodeId,
     store: StoreId,
-    /// The terminal that is to announce what is paid, if one is named.
+    /// A terminal beside it, if one is named: a note, nothing is announced there.
     #[serde(skip_serializing_if = "Option::is_none")]
     terminal: Option<TerminalId>,
     /// For the shop's own people.
@@ -72,7 +72,7 @@ pub struct StaticCodeView {
 #[serde(deny_unknown_fields)]
 pub struct CreateStaticCode {
     store: StoreId,
-    /// One of the store's that is to announce what is paid.
+    /// One of the store's, beside it: a note, nothing is announced there.
     #[serde(default)]
     terminal: Option<TerminalId>,
     /// 1 to 128 characters, for the shop's own people: where it lies.
@@ -143,8 +143,10 @@ pub async fn create(
     let app_in = app.get_ref().clone();
     let make = move |tx: &mut Tx<'_>| {
         check_place(tx, &scope, &code)?;
-        if static_codes::list(tx, &scope)?.len() >= CODES_MAX {
-            return Err(Problem::new(LIMIT_EXCEEDED, format!("A merchant has {CODES_MAX} static codes at most.")));
+        let in_force = static_codes::list(tx, &scope)?.iter().filter(|code| code.revoked_at.is_none()).count();
+        if in_force >= CODES_MAX {
+            let why = format!("A merchant has {CODES_MAX} static codes in force at most; revoke one that is not used.");
+            return Err(Problem::new(LIMIT_EXCEEDED, why));
         }
         let detail = json!({
             "store": code.store, "terminal": code.terminal, "label": code.label, "min_minor": code.min_minor,
