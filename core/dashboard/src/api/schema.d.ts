@@ -1916,7 +1916,7 @@ export interface paths {
         put?: never;
         /**
          * Revokes a grant: a phone was lost or sold. Terminals are told at once; what they took before they heard is booked all the same, so
-         *     what is left of the cap stays set aside until its time. A repeat changes nothing.
+         *     what is left of the cap stays set aside until every terminal has told what it took before the grant's end. A repeat changes nothing.
          */
         post: operations["stored-value_revoke_grant"];
         delete?: never;
@@ -2038,6 +2038,43 @@ export interface paths {
         put?: never;
         /** Takes a top-up back that was a mistake, as long as the account still holds it: the holder gets the cash back. */
         post: operations["stored-value_reverse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/offline-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keys of this merchant's grants whose time is not over, oldest first. */
+        get: operations["stored-value_list_keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-value/offline-keys/{offline_key}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revokes a key that may have leaked. Terminals are told at once and take nothing that it signed; phones need new grants, which a
+         *     new key signs. A repeat changes nothing.
+         */
+        post: operations["stored-value_revoke_offline_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3525,8 +3562,8 @@ export interface components {
             sold_at: components["schemas"]["Millis"];
             terminal: components["schemas"]["TerminalId"];
             /**
-             * @description `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
-             *     aside any more, which freezes nothing.
+             * @description `counter`: the same code was spent twice; which freezes the account; `cap`: more than was granted, and the account did not hold
+             *     it; `uncovered`: it came in so late that nothing was set aside any more.
              */
             why: string;
         };
@@ -3871,7 +3908,10 @@ export interface components {
             reason: string;
         };
         NewOfflineGrant: {
-            /** @description What may be spent with it in all. So much of the account is set aside until a week after its end. */
+            /**
+             * @description What may be spent with it in all. So much of the account is set aside until every terminal has told
+             *     what it took before its end, a week after that at most.
+             */
             cap: components["schemas"]["Amount"];
             /**
              * Format: int64
@@ -3904,12 +3944,25 @@ export interface components {
             device_key: string;
             not_after: components["schemas"]["Millis"];
             not_before: components["schemas"]["Millis"];
-            /** @description Until then what is left of the cap is set aside. */
+            /** @description Until then at most what is left of the cap is set aside; it is free once every terminal has told what it took. */
             reserved_until: components["schemas"]["Millis"];
             revoked_at?: components["schemas"]["Millis"] | null;
             /** @description Paid by the account so far. */
             spent: components["schemas"]["Money"];
             token: string;
+        };
+        OfflineKeyView: {
+            created_at: components["schemas"]["Millis"];
+            id: string;
+            not_after: components["schemas"]["Millis"];
+            /** @description Ed25519, lower-case hex. */
+            public_key: string;
+            revoked_at?: components["schemas"]["Millis"] | null;
+            /** @description Until when it signs, and until when what it signed may be good. */
+            signs_until: components["schemas"]["Millis"];
+        };
+        OfflineKeys: {
+            items: components["schemas"]["OfflineKeyView"][];
         };
         /** @description What a terminal may take offline; sums are in minor units of the merchant's currency, and each is 1 at least. */
         OfflineLimits: {
@@ -5611,6 +5664,7 @@ export interface components {
             limits: components["schemas"]["StoredValueLimits"];
             /** @description As the merchant numbers its holders. */
             reference?: string | null;
+            reserved?: components["schemas"]["Money"] | null;
             /** @description `active`, `frozen` or `closed`. */
             state: string;
             updated_at: components["schemas"]["Millis"];
@@ -10659,6 +10713,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StoredValueMovementView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_list_keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfflineKeys"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-value_revoke_offline_key": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                offline_key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoredValueReason"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfflineKeyView"];
                 };
             };
             /** @description What is wrong, and what to do */
