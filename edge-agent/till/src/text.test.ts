@@ -21,7 +21,7 @@ const THE_PAGES_FAULT = [
 const GIVEN_UP = ['offline', 'never_sent', 'core_unreachable', 'not_found', 'offline_not_booked'];
 const CORES_NO = [
   'code_not_recognised', 'code_wrong_direction', 'channel_unavailable', 'channel_cannot', 'void_too_late', 'refund_exceeds',
-  'terminal_revoked', 'rule_failed',
+  'terminal_revoked', 'rule_failed', 'batch_closing',
 ];
 
 test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words in %s', (language) => {

@@ -339,7 +339,7 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// `not-sent`: it cannot be read now.
     pub fn settlement(&self) -> Result<Option<OnItsWay>, Error> {
-        let kept = self.host.get(&self.settlement_key()).map_err(|error| unkept(&error))?;
+        let kept = self.host.get(SETTLEMENT_KEY).map_err(|error| unkept(&error))?;
         let unread = || not_sent("what is kept of the batch on its way cannot be read");
         kept.map(|bytes| serde_json::from_slice(&bytes).map_err(|_| unread())).transpose()
     }
@@ -348,17 +348,16 @@ impl<'a> Desk<'a> {
     /// `not-sent`: it could not be written down.
     pub fn keep_settlement(&self, kept: &OnItsWay) -> Result<(), Error> {
         // Plain texts and numbers: writing them cannot fail.
-        self.set(&self.settlement_key(), &serde_json::to_vec(kept).unwrap_or_default())
-    }
-
-    fn settlement_key(&self) -> String {
-        format!("settlement/{}", self.settings.terminal_number)
+        self.set(SETTLEMENT_KEY, &serde_json::to_vec(kept).unwrap_or_default())
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<(), Error> {
         self.host.set(key, value).map_err(|error| unkept(&error))
     }
 }
+
+/// One for the account, whatever its terminal number is changed to: a batch is sent again by the terminal that began it, or not at all.
+const SETTLEMENT_KEY: &str = "settlement";
 
 fn turn_key(number: &str) -> String {
     format!("turn/{number}")

@@ -1,6 +1,6 @@
 //! Settlement of the acquirer's batch: totals, rows where they differ, the end of those.
 //!
-//! What is on its way is kept under the terminal number, written before each message: a repeat goes out under the trace number of the
+//! What is on its way is kept, one for the account, written before each message: a repeat goes out under the trace number of the
 //! first, so that the acquirer knows it as one. The batch is the acquirer's, as the last sign-on named it; once it is over there, the next
 //! message signs on and hears of the next one.
 
@@ -22,6 +22,10 @@ use crate::{
 
 /// By which an acquirer may say instead of a flag that the totals differ (ISO 8583:1987, reconcile error).
 const RECONCILE_ERROR: &str = "95";
+
+/// How long after its close a batch of which nothing is kept is taken for new. Later, what was kept may be lost, and the acquirer may have
+/// settled it.
+const FRESH_MS: u64 = 600_000;
 
 /// A settlement on its way, or the last one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +50,8 @@ pub struct OnItsWay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
+    /// Nothing was sent yet: there is no batch and no trace number.
+    Noted,
     /// The totals were sent.
     Totals,
     /// They differ: rows are sent.
@@ -65,26 +71,30 @@ pub enum Step {
 pub fn settle(desk: &Desk, batch: &Batch) -> Result<Settled, Error> {
     let totals = totals(batch)?;
     let mut kept = match desk.settlement()?.filter(|kept| kept.number == batch.number) {
+        Some(kept) if kept.step == Step::Noted => begun(desk, kept)?,
         Some(kept) => kept,
+        None if desk.host.now().abs_diff(batch.closed_at) > FRESH_MS => {
+            return Err(no_answer("nothing is kept of this batch, and it is not new: ask the acquirer by hand"));
+        }
         None => {
-            let session = desk.session()?;
-            let kept = OnItsWay {
+            let noted = OnItsWay {
                 number: batch.number.clone(),
-                batch: session.batch,
+                batch: 0,
                 terminal: desk.settings.terminal_number.clone(),
                 merchant: desk.settings.merchant_number.clone(),
-                trace: desk.trace()?,
+                trace: 0,
                 place: 0,
                 taken: 0,
                 rows: 0,
-                step: Step::Totals,
+                step: Step::Noted,
             };
-            desk.keep_settlement(&kept)?;
-            kept
+            // Before the sign-on, so that an acquirer that cannot be reached for long is no lost record.
+            desk.keep_settlement(&noted)?;
+            begun(desk, noted)?
         }
     };
     match kept.step {
-        Step::Totals => {}
+        Step::Totals | Step::Noted => {}
         Step::Balanced => return Ok(Settled::Balanced),
         Step::Rows | Step::End | Step::Uploaded => return Ok(Settled::Differs(None)),
         Step::Over => return Ok(over(&kept)),
@@ -109,6 +119,26 @@ pub fn settle(desk: &Desk, batch: &Batch) -> Result<Settled, Error> {
             Ok(Settled::Differs(theirs.map(|theirs| vec![stated(&theirs)])))
         }
     }
+}
+
+/// The acquirer's open batch is this one from here on.
+///
+/// # Errors
+/// The contract's.
+fn begun(desk: &Desk, mut kept: OnItsWay) -> Result<OnItsWay, Error> {
+    check_ours(desk, &kept)?;
+    (kept.batch, kept.trace, kept.step) = (desk.session()?.batch, desk.trace()?, Step::Totals);
+    desk.keep_settlement(&kept)?;
+    Ok(kept)
+}
+
+/// # Errors
+/// `not-sent`: the account is another terminal or merchant now.
+fn check_ours(desk: &Desk, kept: &OnItsWay) -> Result<(), Error> {
+    if (&kept.terminal, &kept.merchant) == (&desk.settings.terminal_number, &desk.settings.merchant_number) {
+        return Ok(());
+    }
+    Err(not_sent("this batch is of another terminal or merchant number, and only that one can close it"))
 }
 
 /// # Errors
@@ -152,7 +182,7 @@ pub fn finish(desk: &Desk, batch: &Batch) -> Result<Settled, Error> {
             desk.keep_settlement(&kept)?;
         }
         Step::End => {}
-        Step::Totals => return Err(not_sent("the totals of this batch have no answer yet")),
+        Step::Noted | Step::Totals => return Err(not_sent("the totals of this batch have no answer yet")),
         Step::Balanced => return Ok(Settled::Balanced),
         Step::Uploaded => return Ok(Settled::Differs(None)),
         Step::Over => return Ok(over(&kept)),
@@ -174,9 +204,7 @@ pub fn finish(desk: &Desk, batch: &Batch) -> Result<Settled, Error> {
 /// # Errors
 /// The contract's.
 fn asked(desk: &Desk, kept: &mut OnItsWay, draft: &Draft) -> Result<Option<Said>, Error> {
-    if (&kept.terminal, &kept.merchant) != (&desk.settings.terminal_number, &desk.settings.merchant_number) {
-        return Err(not_sent("this batch is of another terminal or merchant number, and only that one can close it"));
-    }
+    check_ours(desk, kept)?;
     let mut session = desk.session()?;
     for _ in 0..ATTEMPTS {
         match desk.exchange(draft, session)? {

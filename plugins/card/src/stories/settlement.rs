@@ -160,6 +160,31 @@ fn what_the_wire_cannot_say_is_not_sent() {
     assert_eq!((world.settles(), world.traces("0500").len()), (Err("not-sent"), 1));
 }
 
+/// Another terminal's open batch is never closed in the name of this one.
+#[test]
+fn a_repeat_under_another_terminal_number_is_not_sent() {
+    let world = World::new(&[Act::Silent, EQUAL]);
+    assert_eq!(world.settles(), Err("no-answer"));
+    world.settings.borrow_mut()["terminal_number"] = json!("10000020");
+    assert_eq!((world.settles(), world.finishes(), world.traces("0500").len()), (Err("not-sent"), Err("not-sent"), 1));
+    world.settings.borrow_mut()["terminal_number"] = json!("10000019");
+    assert_eq!(world.settles(), Ok("balanced"));
+}
+
+#[test]
+fn a_batch_whose_record_is_lost_is_not_begun_anew() {
+    let world = World::new(&[Act::Silent, EQUAL]);
+    assert_eq!(world.settles(), Err("no-answer"));
+    world.kept.borrow_mut().remove("settlement").unwrap();
+    world.now_ms.set(NOW + 600_001);
+    assert_eq!((world.settles(), world.traces("0500").len()), (Err("no-answer"), 1));
+    // One that was noted and could not be sent is no lost one, however long that lasts.
+    let world = World::new(&[Act::Unreachable, EQUAL]);
+    assert_eq!(world.settles(), Err("not-sent"));
+    world.now_ms.set(NOW + 600_001);
+    assert_eq!(world.settles(), Ok("balanced"));
+}
+
 #[test]
 fn without_a_store_nothing_is_sent() {
     for fails_from in 0..12 {
