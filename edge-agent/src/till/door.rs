@@ -64,24 +64,40 @@ pub(super) async fn guard(
             .any(|name| host.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) == Some(&port))
     };
     let refused = refusal(request.method(), request.path(), request.headers(), "http://", ours);
-    answer(request, next, refused, None).await
+    answer(request, next, refused, Asker::Till).await
 }
 
-/// Answers, and says so in the log. `device`: who asks, if it is a paired one.
+/// Who asks.
+#[derive(Clone, Copy)]
+pub(super) enum Asker<'a> {
+    /// This machine.
+    Till,
+    Device(&'a DeviceName),
+    /// Whoever is in the network: there may be many, and the log is not theirs to fill.
+    Stranger,
+}
+
+/// Answers, and says so in the log.
 pub(super) async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     refused: Option<Refused>,
-    device: Option<&DeviceName>,
+    asker: Asker<'_>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (began, method) = (Instant::now(), request.method().clone());
     let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+    let device = if let Asker::Device(name) = asker { Some(name) } else { None };
+    let is_stranger = matches!(asker, Asker::Stranger);
     let span = tracing::info_span!("till.request", otel.kind = "server", http.request.method = %method,
         http.route = route, device = device.map(display), trace_id = Empty);
     continue_trace(&span, None);
     let mut response = match refused {
         Some(refused) => {
-            tracing::info!(code = refused.code(), route, "a request was turned away");
+            if is_stranger {
+                tracing::debug!(code = refused.code(), route, "a request was turned away");
+            } else {
+                tracing::info!(code = refused.code(), route, "a request was turned away");
+            }
             request.error_response(refused)
         }
         None => next.call(request).instrument(span.clone()).await?.map_into_boxed_body(),
@@ -90,7 +106,7 @@ pub(super) async fn answer(
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (status, trace_id) = (response.status().as_u16(), trace_id(&span));
         // The page looks all the time; what somebody pressed is worth a line.
-        if method == Method::GET {
+        if method == Method::GET || is_stranger {
             tracing::debug!(%method, route, status, duration_ms, trace_id, "answered");
         } else {
             tracing::info!(%method, route, status, duration_ms, trace_id, "answered");

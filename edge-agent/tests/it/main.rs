@@ -15,6 +15,7 @@ mod held;
 mod mqtt;
 mod offline;
 mod paired;
+mod paired_kept;
 mod peripherals_evdev;
 mod peripherals_page;
 mod peripherals_pcsc;
