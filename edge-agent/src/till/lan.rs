@@ -15,10 +15,13 @@ use std::{
     time::Duration,
 };
 
+use actix_http::{HttpService, TlsAcceptorConfig};
+use actix_service::{Service as _, apply_fn_factory, map_config};
 use actix_web::{
-    App, HttpServer,
-    dev::ServerHandle,
+    App,
+    dev::{AppConfig, Server, ServerHandle},
     middleware::from_fn,
+    rt::net::TcpStream,
     web::{self, Data},
 };
 use rustls::{
@@ -43,8 +46,10 @@ use crate::{
 };
 use crowd::{Crowd, Seats};
 
-/// Connections at once: each of sixteen devices has two or three.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections at once: each of sixteen devices has two or three; sixteen strangers who take all that an address may have fill it.
+const CONNECTIONS_MAX: usize = 256;
+/// How long a connection that is closed may take to hear of it.
+const DISCONNECT_MAX: Duration = Duration::from_secs(1);
 /// How long TLS may take to begin.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
 /// How often a door that could not be opened is tried again.
@@ -222,24 +227,39 @@ impl Keeper {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(shows);
-        let server = HttpServer::new(move || {
-            App::new()
+        let service = move || {
+            let app = App::new()
                 .app_data(Data::clone(&room))
                 .app_data(Data::clone(&gate))
                 .app_data(web::QueryConfig::default().error_handler(|_, _| Refused::Limit.into()))
                 .wrap(from_fn(guard::guard))
                 .service(api())
-                .default_service(web::to(guard::page))
-        })
-        .workers(1)
-        .max_connections(CONNECTIONS_MAX)
-        .tls_handshake_timeout(HANDSHAKE_MAX)
-        .client_request_timeout(REQUEST_HEAD_MAX)
-        .on_connect(move |connection, data| seats.take(connection, data))
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals()
-        .listen_rustls_0_23(listener, tls)?
-        .run();
+                .default_service(web::to(guard::page));
+            let https = HttpService::build()
+                .client_request_timeout(REQUEST_HEAD_MAX)
+                .client_disconnect_timeout(DISCONNECT_MAX)
+                .finish(map_config(app, |_| AppConfig::default()))
+                .rustls_0_23_with_config(tls.clone(), TlsAcceptorConfig::default().handshake_timeout(HANDSHAKE_MAX));
+            let seats = seats.clone();
+            // Of an address that has too many, nothing is read, and no TLS begins.
+            apply_fn_factory(https, move |stream: TcpStream, https| {
+                let seat = stream.peer_addr().ok().and_then(|address| seats.take(address.ip()));
+                let served = seat.map(|seat| (seat, https.call(stream)));
+                async move {
+                    match served {
+                        Some((_seat, serving)) => serving.await,
+                        None => Ok(()),
+                    }
+                }
+            })
+        };
+        let server = Server::build()
+            .workers(1)
+            .max_concurrent_connections(CONNECTIONS_MAX)
+            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .disable_signals()
+            .listen("the door in the network", listener, service)?
+            .run();
         let handle = server.handle();
         tokio::spawn(server);
         Ok(handle)

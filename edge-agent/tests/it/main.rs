@@ -16,6 +16,7 @@ mod mqtt;
 mod offline;
 mod paired;
 mod paired_kept;
+mod paired_routes;
 mod peripherals_evdev;
 mod peripherals_page;
 mod peripherals_pcsc;

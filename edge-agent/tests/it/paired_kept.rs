@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    paired::{Device, KEPT, NO_DOOR, code, devices, offered, paired, shop},
+    paired::{Device, KEPT, NO_DOOR, PEM, code, devices, offered, paired, shop},
     shop::{Reply, Shop, fresh_key, nothing, until},
 };
 
@@ -114,4 +114,53 @@ async fn of_two_codes_the_second_is_good_and_after_a_restart_neither() {
         assert_eq!(code(&late.redeem(given, "k").await.0), (409, "pairing_over"));
     }
     assert_eq!(device.again(&shop).await.get("/api/display").await.status, 200, "who was in stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_files_are_the_agents_alone_and_follow_the_journals_key() {
+    let mut shop = shop().await;
+    let tablet = paired(&shop, "Tablet", "till").await;
+    let folder = shop.folder.path().to_owned();
+    for name in [PEM, KEPT] {
+        let mode = fs::metadata(folder.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let shown = shop.till.get("/api/paired").await["listener"]["fingerprint"].as_str().unwrap().to_owned();
+    shop.stop_till().await;
+    let before = fs::read(folder.join(KEPT)).unwrap();
+    let rekeyed = rekey(&shop);
+    assert!(rekeyed.status.success(), "{}", String::from_utf8_lossy(&rekeyed.stderr));
+    assert_ne!(fs::read(folder.join(KEPT)).unwrap()[1..5], before[1..5], "it names another key");
+    shop.start_till().await;
+    let page = shop.till.get("/api/paired").await;
+    assert_eq!((&page["listener"]["fingerprint"], &page["trouble"]), (&json!(shown), &Value::Null));
+    let tablet = tablet.again(&shop).await;
+    assert_eq!(tablet.get("/api/state").await.status, 200);
+
+    // What somebody altered lets nobody in, and the till sells.
+    shop.stop_till().await;
+    let mut altered = before;
+    altered[40] ^= 1;
+    fs::write(folder.join(KEPT), &altered).unwrap();
+    shop.start_till().await;
+    let tablet = tablet.again(&shop).await;
+    assert_eq!(code(&tablet.get("/api/state").await), (403, "not_paired"));
+    assert!(shop.till.get("/api/paired").await["trouble"].is_string());
+    shop.till.sell(json!({"amount_minor": 1, "method": "cash"})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn off_unless_it_is_set_and_no_hindrance_if_the_address_is_not_there() {
+    let shop = Shop::open().await;
+    assert_eq!(shop.till.get("/api/paired").await["listener"], json!({"state": "off"}));
+    let asked = shop.till.post("/api/paired/code", &json!({"name": "x", "role": "till"}), &fresh_key()).await;
+    assert_eq!(code(&asked), (409, "pairing_off"));
+    assert!(!shop.folder.path().join(PEM).exists());
+
+    // TEST-NET-1 (RFC 5737): no machine's address.
+    let shop = Shop::open_with(|config, _| config.paired.listen = "192.0.2.1:7843".to_owned()).await;
+    let page = shop.till.get("/api/paired").await;
+    assert_eq!(page["listener"]["state"], "failed");
+    assert!(page["listener"]["why"].as_str().unwrap().contains("192.0.2.1:7843"), "{page}");
+    shop.till.sell(json!({"amount_minor": 1, "method": "cash"})).await;
 }
