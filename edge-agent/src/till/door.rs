@@ -1,7 +1,7 @@
 //! Who is let in, and the form that a press must have.
 //!
 //! Whoever reaches the loopback address is on this machine, but a foreign web page in its browser is as well. Four things
-//! keep it out: `Host` must be ours (a name that resolves to 127.0.0.1 is not), `Origin` must be ours, the API is for our own
+//! keep it out: `Host` must be ours (a name that resolves to 127.0.0.1 is not), `Origin` must be ours, all but a link is for our own
 //! pages (`Sec-Fetch-Site`: an `<img>` of another page brings no `Origin`, and could use up the connections), and a POST must
 //! carry a header that a page of another origin cannot send without being asked for permission, which is never given.
 
@@ -145,7 +145,9 @@ pub(super) fn refusal(
     }
     // `none` is a person who typed the address. What is no browser does not send it.
     let site = HeaderName::from_static("sec-fetch-site");
-    if path.starts_with("/api/") && headers.contains_key(&site) && !matches!(text(site), Some("same-origin" | "none")) {
+    // Of another page, a link is followed and nothing else: `/%61pi` is `/api` as well.
+    let is_link = !path.starts_with("/api/") && text(HeaderName::from_static("sec-fetch-dest")) == Some("document");
+    if !is_link && headers.contains_key(&site) && !matches!(text(site), Some("same-origin" | "none")) {
         return Some(Refused::ForeignOrigin);
     }
     let reads = matches!(*method, Method::GET | Method::HEAD);
@@ -233,7 +235,8 @@ mod tests {
     #[test]
     fn foreign_pages_stay_outside() {
         type Headers = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Headers, &str); 18] = [
+        const DOCUMENT: (&str, &str) = ("sec-fetch-dest", "document");
+        let cases: [(&str, Headers, &str); 19] = [
             ("GET", &[("host", "127.0.0.1:7800")], "in"),
             ("GET", &[("host", "localhost:7800")], "in"),
             ("GET", &[("host", "[::1]:7800")], "in"),
@@ -249,6 +252,7 @@ mod tests {
             ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "same-origin")], "in"),
             ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "none")], "in"),
             ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "cross-site")], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "cross-site"), DOCUMENT], "foreign_origin"),
             ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "same-site")], "foreign_origin"),
             ("POST", &[("host", "127.0.0.1:7800")], "not_from_the_till"),
             ("POST", &[("host", "127.0.0.1:7800"), ("x-saoma-till", "1")], "in"),
@@ -262,12 +266,10 @@ mod tests {
             let refused = refusal(&method.parse().unwrap(), "/api/state", &map, "http://", ours);
             assert_eq!(refused.as_ref().map_or("in", Refused::code), expected, "{method} {headers:?}");
             // A link on another page may open the till's page, and nothing else.
-            let page = refusal(&method.parse().unwrap(), "/", &map, "http://", ours);
-            let is_link = headers.contains(&("sec-fetch-site", "cross-site"));
-            assert_eq!(
-                page.is_none(),
-                expected == "in" || is_link || headers.contains(&("sec-fetch-site", "same-site"))
-            );
+            for path in ["/", "/%61pi/events"] {
+                let page = refusal(&method.parse().unwrap(), path, &map, "http://", ours);
+                assert_eq!(page.is_none(), expected == "in" || headers.contains(&DOCUMENT), "{path} {headers:?}");
+            }
         }
     }
 

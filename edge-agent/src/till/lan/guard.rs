@@ -49,14 +49,12 @@ pub(super) async fn guard(
     let token = token.and_then(|cookie| Token::parse(cookie.value()));
     let known = token.as_ref().and_then(|token| gate.paired.comes(token));
     let address = request.peer_addr().map(|address| address.ip());
-    let way = if known.is_none() && !gate.crowd.may(address, Instant::now()) {
-        Way::No(Refused::TooManyRequests)
-    } else {
-        let ours = |host: &str| host.eq_ignore_ascii_case(&gate.authority);
-        match refusal(request.method(), request.path(), request.headers(), "https://", ours) {
-            Some(refused) => Way::No(refused),
-            None => way(known.as_ref().map(|peer| peer.role), request.method(), request.path()),
-        }
+    let ours = |host: &str| host.eq_ignore_ascii_case(&gate.authority);
+    let way = match refusal(request.method(), request.path(), request.headers(), "https://", ours) {
+        // What another page in a browser asks is not counted as what a person there does.
+        Some(refused) => Way::No(refused),
+        None if known.is_none() && !gate.crowd.may(address, Instant::now()) => Way::No(Refused::TooManyRequests),
+        None => way(known.as_ref().map(|peer| peer.role), request.method(), request.path()),
     };
     let asker = known.as_ref().map_or(Asker::Stranger, |peer| Asker::Device(&peer.name));
     let mut response = match way {
@@ -107,9 +105,7 @@ fn way(role: Option<Role>, method: &Method, path: &str) -> Way {
             Way::On
         }
         // Somebody pairs it anew.
-        Some(Role::Display) if path == REDEEM || (reads && (path == PAIR || pages::belongs_to("pair.html", path))) => {
-            Way::On
-        }
+        Some(Role::Display) if reads && (path == PAIR || pages::belongs_to("pair.html", path)) => Way::On,
         Some(Role::Display) => Way::No(Refused::DisplayOnly),
     }
 }
