@@ -26,9 +26,7 @@ use crate::{
 const VERSION: u16 = 1;
 /// When a device was here is written this often: it is for people and for 90 days.
 const SEEN_MS: i64 = 60 * 60 * 1000;
-/// How long a disk that refused that is left alone.
-const AGAIN: Duration = Duration::from_secs(60);
-/// How often what must not be lost is tried again.
+/// How often it is looked whether something is to be written.
 const DUE_EVERY: Duration = Duration::from_secs(5);
 /// How often core is asked what time it is, until it has said so, and from then on.
 const CLOCK_EVERY: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(60 * 60)];
@@ -69,6 +67,8 @@ pub fn read(file: &Beside) -> Result<Devices, JournalError> {
 pub struct Paired {
     file: Beside,
     inner: Mutex<Inner>,
+    /// Taken before `inner` by whoever writes, so that nothing older is written over what is newer.
+    writing: Mutex<()>,
     /// Tells open streams to look whether they may go on.
     changed: watch::Sender<()>,
 }
@@ -77,10 +77,10 @@ struct Inner {
     book: Book,
     /// As they are on the disk.
     written: Devices,
-    /// It is to be written, whoever comes: a restart would bring back who was revoked, or a wrong clock's time.
+    /// It is to be written: a restart would bring back who was revoked, or a wrong clock's time.
     is_due: bool,
-    /// The disk refused then.
-    refused_at: Option<Instant>,
+    /// The disk refused it the last time.
+    is_refused: bool,
     /// Why nobody is let in who was.
     trouble: Option<String>,
     /// What core said of the time, and when.
@@ -92,6 +92,15 @@ impl Inner {
     fn known(&self) -> Option<Millis> {
         let since = |at: Instant| i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
         self.clock.map(|(said, at)| said.plus(since(at)))
+    }
+
+    fn seen(&mut self, id: &DeviceId) {
+        let known = self.known();
+        self.book.seen(id, known);
+        // Until it is known, the disk keeps what it has.
+        let Some(now) = known else { return };
+        let written = self.written.all().iter().find(|device| device.id == *id).and_then(|device| device.seen_at);
+        self.is_due |= !written.is_some_and(|seen_at| (0..SEEN_MS).contains(&now.since(seen_at)));
     }
 }
 
@@ -120,19 +129,27 @@ impl Paired {
             }
         };
         let book = Book::new(devices.clone());
-        let inner = Inner { book, written: devices, is_due: false, refused_at: None, trouble, clock: None };
-        Self { file, inner: Mutex::new(inner), changed: watch::Sender::new(()) }
+        let inner = Inner { book, written: devices, is_due: false, is_refused: false, trouble, clock: None };
+        Self { file, inner: Mutex::new(inner), writing: Mutex::new(()), changed: watch::Sender::new(()) }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, inner: &mut Inner, devices: Devices) -> Result<(), JournalError> {
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, devices: Devices) -> Result<Devices, JournalError> {
         let kept = Kept { v: VERSION, devices };
         let text = serde_json::to_string(&kept).map_err(|error| JournalError::Unreadable(error.to_string()))?;
-        self.file.write(&text)?;
-        (inner.written, inner.is_due, inner.refused_at) = (kept.devices, false, None);
+        self.file.write(&text).map(|()| kept.devices)
+    }
+
+    fn write(&self, inner: &mut Inner, devices: Devices) -> Result<(), JournalError> {
+        inner.written = self.put(devices)?;
+        (inner.is_due, inner.is_refused) = (false, false);
         Ok(())
     }
 
@@ -165,12 +182,25 @@ impl Paired {
         self.changed.send_replace(());
     }
 
+    /// Nobody who asks at a door waits for it.
     fn write_due(&self) {
+        let _writing = self.writing();
+        let devices = {
+            let mut inner = self.inner();
+            inner.is_due = false;
+            inner.book.devices.clone()
+        };
+        let put = self.put(devices);
         let mut inner = self.inner();
-        let devices = inner.book.devices.clone();
-        match self.write(&mut inner, devices) {
-            Ok(()) => tracing::info!("the paired devices are on the disk as they are"),
-            Err(error) => tracing::debug!(error = error.chain(), "the paired devices cannot be written down"),
+        match put {
+            Ok(written) => (inner.written, inner.is_refused) = (written, false),
+            Err(error) => {
+                inner.is_due = true;
+                if !inner.is_refused {
+                    tracing::warn!(error = error.chain(), "the paired devices cannot be written down yet");
+                }
+                inner.is_refused = true;
+            }
         }
     }
 
@@ -179,7 +209,7 @@ impl Paired {
         let mut inner = self.inner();
         let known = inner.known();
         let id = inner.book.find(token, known)?.id.clone();
-        self.seen(&mut inner, &id);
+        inner.seen(&id);
         inner.book.peer(&id, known)
     }
 
@@ -189,28 +219,9 @@ impl Paired {
         let known = inner.known();
         let is_let = inner.book.peer(id, known).is_some();
         if is_let {
-            self.seen(&mut inner, id);
+            inner.seen(id);
         }
         is_let
-    }
-
-    fn seen(&self, inner: &mut Inner, id: &DeviceId) {
-        let known = inner.known();
-        inner.book.seen(id, known);
-        // Until it is known, the disk keeps what it has.
-        let Some(now) = known else { return };
-        let written = inner.written.all().iter().find(|device| device.id == *id).and_then(|device| device.seen_at);
-        if written.is_some_and(|seen_at| (0..SEEN_MS).contains(&now.since(seen_at))) {
-            return;
-        }
-        if inner.refused_at.is_some_and(|at| at.elapsed() < AGAIN) {
-            return;
-        }
-        let devices = inner.book.devices.clone();
-        if let Err(error) = self.write(inner, devices) {
-            inner.refused_at = Some(Instant::now());
-            tracing::warn!(error = error.chain(), "when paired devices were here cannot be written down");
-        }
     }
 
     /// A stream that listens hears here that it should ask whether it may stay.
@@ -248,6 +259,7 @@ impl Paired {
         now: Millis,
     ) -> Result<(Peer, Token), RedeemError> {
         let token = Token::draw()?;
+        let _writing = self.writing();
         let mut inner = self.inner();
         let known = inner.known();
         let before = shown.and_then(|shown| inner.book.find(shown, known)).map(|device| device.id.clone());
@@ -271,12 +283,16 @@ impl Paired {
     /// # Errors
     /// If the disk does not take it: after a restart it would be let in again. It is tried again until the disk does.
     pub fn revoke(&self, id: &DeviceId) -> Result<(), JournalError> {
-        let mut inner = self.inner();
-        if inner.book.revoke(id) {
-            inner.is_due = true;
-            tracing::info!(device_id = id.0, "a device was revoked");
-            self.changed.send_replace(());
+        {
+            let mut inner = self.inner();
+            if inner.book.revoke(id) {
+                inner.is_due = true;
+                tracing::info!(device_id = id.0, "a device was revoked");
+                self.changed.send_replace(());
+            }
         }
+        let _writing = self.writing();
+        let mut inner = self.inner();
         if inner.is_due {
             let devices = inner.book.devices.clone();
             self.write(&mut inner, devices)?;
