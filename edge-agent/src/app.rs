@@ -159,7 +159,9 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let (commands, asked) = Commands::new();
     let address = config.till.listen;
     let place = config.paired.place()?;
-    let paired = Arc::new(Paired::open(Beside::of(&settings)?));
+    // Where nobody is or can be let in, the journal's key is not read a second time.
+    let kept = (place.is_some() || Beside::is_there(&settings)).then(|| Beside::of(&settings)).transpose()?;
+    let paired = Arc::new(Paired::open(kept));
     let room = Room {
         commands: commands.clone(),
         journal: journal.clone(),

@@ -36,6 +36,12 @@ impl Beside {
         Ok(Self { path: path(&settings.path), seals: std::mem::take(&mut store.seals) })
     }
 
+    /// Whether there is one beside the journal in `settings`.
+    #[must_use]
+    pub fn is_there(settings: &Settings) -> bool {
+        path(&settings.path).exists()
+    }
+
     /// What it says; nothing if there is none.
     ///
     /// # Errors

@@ -65,7 +65,8 @@ pub fn read(file: &Beside) -> Result<Devices, JournalError> {
 
 /// The devices of this till.
 pub struct Paired {
-    file: Beside,
+    /// None where nobody is or can be let in.
+    file: Option<Beside>,
     inner: Mutex<Inner>,
     /// Taken before `inner` by whoever writes, so that nothing older is written over what is newer.
     writing: Mutex<()>,
@@ -116,8 +117,8 @@ pub struct Standing {
 
 impl Paired {
     #[must_use]
-    pub fn open(file: Beside) -> Self {
-        let (devices, trouble) = match read(&file) {
+    pub fn open(file: Option<Beside>) -> Self {
+        let (devices, trouble) = match file.as_ref().map_or_else(|| Ok(Devices::default()), read) {
             Ok(devices) => (devices, None),
             Err(error) => {
                 let why = error.chain();
@@ -144,7 +145,7 @@ impl Paired {
     fn put(&self, devices: Devices) -> Result<Devices, JournalError> {
         let kept = Kept { v: VERSION, devices };
         let text = serde_json::to_string(&kept).map_err(|error| JournalError::Unreadable(error.to_string()))?;
-        self.file.write(&text).map(|()| kept.devices)
+        self.file.as_ref().map_or(Ok(()), |file| file.write(&text)).map(|()| kept.devices)
     }
 
     fn write(&self, inner: &mut Inner, devices: Devices) -> Result<(), JournalError> {
