@@ -135,6 +135,7 @@ pub struct Running {
     owner: tokio::task::JoinHandle<()>,
     door: Till,
     mqtt: Option<tokio::task::JoinHandle<()>>,
+    paired: tokio::task::JoinHandle<()>,
 }
 
 /// Starts the agent; when this returns, the till answers.
@@ -158,6 +159,10 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
     let counter = Counter::start(devices, reports_in).map_err(StartError::Thread)?;
     let (commands, asked) = Commands::new();
     let address = config.till.listen;
+    let place = config.paired.place()?;
+    // Where nobody is or can be let in, the journal's key is not read a second time.
+    let kept = (place.is_some() || Beside::is_there(&settings)).then(|| Beside::of(&settings)).transpose()?;
+    let paired = Arc::new(Paired::open(kept));
     let room = Room {
         commands: commands.clone(),
         journal: journal.clone(),
@@ -165,12 +170,13 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         last_receipt: counter.last_receipt(),
         source: Arc::new(source),
         port: 0,
+        paired: Arc::clone(&paired),
         lan: OnceLock::new(),
     };
     let door = Till::open(address, room).map_err(|source| StartError::Listen { address, source })?;
-    if let Some(place) = config.paired.place()? {
-        let paired = Paired::open(Beside::of(&settings)?);
-        door.open_in_network(place, config.data_dir.clone(), paired);
+    let asks_time = place.is_some().then(|| core.clone());
+    if let Some(place) = place {
+        door.open_in_network(place, config.data_dir.clone());
     }
     let till = door.address();
     let (news_in, news) = mpsc::channel(NEWS_MAX);
@@ -187,7 +193,8 @@ pub async fn start(parts: Parts) -> Result<Running, StartError> {
         updates.open()?;
     }
     let owner = tokio::spawn(owner.run(owner::Inputs { asked, reports, news, stopping }));
-    Ok(Running { till, stop: Some(stop), commands, journal: kept, owner, door, mqtt: connection })
+    let paired = tokio::spawn(paired.tend(asks_time));
+    Ok(Running { till, stop: Some(stop), commands, journal: kept, owner, door, mqtt: connection, paired })
 }
 
 /// The data directory, for this process alone as long as this lives.
@@ -245,6 +252,7 @@ impl Pulse {
 impl Drop for Running {
     fn drop(&mut self) {
         self.owner.abort();
+        self.paired.abort();
         if let Some(mqtt) = &self.mqtt {
             mqtt.abort();
         }

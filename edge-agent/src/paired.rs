@@ -87,7 +87,8 @@ pub struct Device {
     pub role: Role,
     pub token: TokenHash,
     pub paired_at: Millis,
-    pub seen_at: Millis,
+    /// By core's clock; none if it was here when nobody knew the time.
+    pub seen_at: Option<Millis>,
 }
 
 /// Who asks at the door in the network.

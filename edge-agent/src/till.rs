@@ -62,6 +62,8 @@ pub struct Room {
     pub source: Arc<Source>,
     /// The port that `Host` and `Origin` must name: the door's own, once it is open.
     pub port: u16,
+    /// The devices in the network, whether or not there is a door for them.
+    pub paired: Arc<Paired>,
     /// The door in the network, if there is to be one.
     pub lan: OnceLock<Lan>,
 }
@@ -110,9 +112,9 @@ impl Till {
         self.address
     }
 
-    /// Opens the door in the network too, for the devices in `paired`.
-    pub fn open_in_network(&self, place: Place, data_dir: PathBuf, paired: Paired) {
-        let lan = Lan::start(place, data_dir, Arc::new(paired), Data::clone(&self.room));
+    /// Opens the door in the network too.
+    pub fn open_in_network(&self, place: Place, data_dir: PathBuf) {
+        let lan = Lan::start(place, data_dir, Data::clone(&self.room));
         // It is opened once.
         drop(self.room.lan.set(lan));
     }

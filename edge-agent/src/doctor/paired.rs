@@ -48,9 +48,19 @@ fn shown(config: &Config, place: &Place, now: Millis) -> Finding {
         Ok(Some(shown)) => {
             let validity = shown.validity;
             let left = validity.not_after.since(now);
+            let anew = if shown.is_ours { "start the agent, which makes another" } else { ANEW };
+            if now < validity.not_before {
+                let found = format!(
+                    "the door's certificate is not good yet, for {} more",
+                    span(validity.not_before.since(now))
+                );
+                return Finding::fault(CHECK, found, anew);
+            }
+            if !shown.names_host {
+                return Finding::fault(CHECK, "the door's certificate does not name paired.host", anew);
+            }
             if validity.is_over(now) {
-                let fix = if shown.is_ours { "start the agent, which renews it" } else { ANEW };
-                return Finding::fault(CHECK, format!("the door's certificate is over since {}", span(-left)), fix);
+                return Finding::fault(CHECK, format!("the door's certificate is over since {}", span(-left)), anew);
             }
             let found =
                 format!("the door's certificate is good for {} more; SHA-256 {}", span(left), shown.fingerprint);
@@ -84,7 +94,7 @@ fn devices(read: Result<crate::paired::book::Devices, JournalError>, now: Millis
     const CHECK: &str = "paired_devices";
     match read {
         Ok(devices) => {
-            let live = devices.all().iter().filter(|device| is_live(device, now)).count();
+            let live = devices.all().iter().filter(|device| is_live(device, Some(now))).count();
             let names: Vec<String> = devices.all().iter().map(|device| device.name.to_string()).collect();
             let names = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
             Finding::ok(CHECK, format!("{live} of {DEVICES_MAX} devices may come in{names}"))

@@ -36,6 +36,12 @@ impl Beside {
         Ok(Self { path: path(&settings.path), seals: std::mem::take(&mut store.seals) })
     }
 
+    /// Whether there is one beside the journal in `settings`.
+    #[must_use]
+    pub fn is_there(settings: &Settings) -> bool {
+        path(&settings.path).exists()
+    }
+
     /// What it says; nothing if there is none.
     ///
     /// # Errors
@@ -59,18 +65,38 @@ fn path(journal: &Path) -> PathBuf {
     journal.with_file_name("paired.sealed")
 }
 
-/// Seals it under the key that `store` seals with by now. What cannot be opened lets nobody in, and is left as it is.
+/// Whether it can be read, before anything is begun that needs it.
+///
+/// # Errors
+/// `Key`.
+pub(super) fn check(settings: &Settings) -> Result<(), JournalError> {
+    private_file::read(&path(&settings.path), GROUP_AND_OTHERS)
+        .map(drop)
+        .map_err(|error| super::KeyError::from(error).into())
+}
+
+/// Seals it under the key that `store` seals with by now. What cannot be read or opened lets nobody in, and is left as it is: it keeps no
+/// till from selling.
 pub(super) fn reseal(store: &Store) -> Result<(), JournalError> {
     let path = path(&store.settings.path);
-    let sealed = private_file::read(&path, GROUP_AND_OTHERS).map_err(super::KeyError::from)?;
-    let Some(sealed) = sealed.filter(|sealed| !store.seals.is_of_first(sealed)) else { return Ok(()) };
+    let lost = |error: JournalError| {
+        tracing::warn!(error = error.chain(), "the devices in the network have to be paired again")
+    };
+    let sealed = match private_file::read(&path, GROUP_AND_OTHERS) {
+        Ok(sealed) => sealed.filter(|sealed| !store.seals.is_of_first(sealed)),
+        Err(error) => {
+            lost(super::KeyError::from(error).into());
+            return Ok(());
+        }
+    };
+    let Some(sealed) = sealed else { return Ok(()) };
     match store.seals.open(PAIRED, ROW, &sealed) {
         Ok(plain) => {
             let sealed = store.seals.seal(PAIRED, ROW, &plain)?;
             Ok(private_file::write(&path, &sealed).map_err(super::KeyError::from)?)
         }
         Err(error) => {
-            tracing::warn!(%error, "the devices in the network have to be paired again");
+            lost(error.into());
             Ok(())
         }
     }

@@ -52,6 +52,7 @@ pub fn rekey(settings: &Settings) -> Result<Rekeyed, JournalError> {
     let mut keys = Keys::read(&settings.path)?;
     // Nothing is begun that could not be read.
     keys.seals(in_force)?;
+    beside::check(settings)?;
     // A call before this one may have ended before the old file was gone.
     let was_over = keys.settle(in_force)?;
     if !was_over && meta_id(&mut store, KEY_NEXT)?.is_none() {

@@ -3,7 +3,10 @@
 //! Key and certificate are in one file, so that no power cut parts them. One that somebody else made and put there is used
 //! as it is, and never replaced.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use rcgen::{
     CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, PKCS_ECDSA_P256_SHA256, SanType,
@@ -16,6 +19,7 @@ use rustls::{
 use saoma_protocol::Millis;
 use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+use zeroize::Zeroizing;
 
 use super::Host;
 use crate::{
@@ -30,7 +34,7 @@ use crate::{
 const OURS: &str = "Saoma till";
 /// Each new one has to be believed anew on every device; phones refuse those that live longer than 825 days.
 const LIFE_DAYS: i64 = 730;
-/// Renewed so long before its end. The renewal is at a start or within an hour of this moment.
+/// Renewed so long before its end. The renewal is at a start or within a minute of this moment.
 const RENEWED_MS_BEFORE: i64 = 60 * 24 * 60 * 60 * 1000;
 /// A clock on a device may be behind.
 const BEGUN_DAYS_AGO: i64 = 2;
@@ -49,15 +53,24 @@ pub enum CertificateError {
 }
 
 /// A certificate with its key, as it is shown.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Shown {
     /// SHA-256 of it (DER).
     pub fingerprint: String,
     pub validity: Validity,
     /// The agent made it, and renews it.
     pub is_ours: bool,
-    names_host: bool,
-    pem: String,
+    pub names_host: bool,
+    pem: Pem,
+}
+
+/// Certificate and key. Does not print.
+struct Pem(Zeroizing<String>);
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pem")
+    }
 }
 
 /// Where it is in the data directory. Not `paired.…`: what is written anew there goes through `paired.new`.
@@ -73,17 +86,22 @@ pub fn path(data_dir: &Path) -> PathBuf {
 pub fn look(data_dir: &Path, host: &Host, shut_out: u32) -> Result<Option<Shown>, CertificateError> {
     let path = path(data_dir);
     let Some(bytes) = private_file::read(&path, shut_out)? else { return Ok(None) };
-    let shown = String::from_utf8(bytes).map_err(|error| error.to_string()).and_then(|pem| Shown::read(pem, host));
+    let shown = String::from_utf8(bytes)
+        .map_err(|error| error.to_string())
+        .and_then(|pem| Shown::read(Zeroizing::new(pem), host));
     shown.map(Some).map_err(|why| CertificateError::Damaged { path, why })
 }
 
-/// The one in the data directory; made if there is none, and made anew if it is ours and nearly over, or for another name.
+/// The one in the data directory; made if there is none, and made anew if it is ours and nearly over, not yet good, or for another name.
 ///
 /// # Errors
 /// `File`, `Damaged`, `Make`, `Name`.
 pub fn keep(data_dir: &Path, host: &Host, now: Millis) -> Result<Shown, CertificateError> {
     if let Some(shown) = look(data_dir, host, GROUP_AND_OTHERS)? {
-        let is_good = shown.names_host && shown.validity.not_after.since(now) > RENEWED_MS_BEFORE;
+        let Validity { not_before, not_after } = shown.validity;
+        // A clock that was ahead has made one that no browser believes in, for years.
+        let has_begun = not_before <= now;
+        let is_good = shown.names_host && has_begun && not_after.since(now) > RENEWED_MS_BEFORE;
         if is_good || !shown.is_ours {
             return Ok(shown);
         }
@@ -95,7 +113,7 @@ pub fn keep(data_dir: &Path, host: &Host, now: Millis) -> Result<Shown, Certific
     Ok(shown)
 }
 
-fn make(host: &Host, now: Millis) -> Result<String, CertificateError> {
+fn make(host: &Host, now: Millis) -> Result<Zeroizing<String>, CertificateError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
     let now = OffsetDateTime::from_unix_timestamp(now.0 / 1_000)
         .map_err(|error| CertificateError::Name(error.to_string()))?;
@@ -110,11 +128,11 @@ fn make(host: &Host, now: Millis) -> Result<String, CertificateError> {
     params.not_before = now - Duration::days(BEGUN_DAYS_AGO);
     params.not_after = now + Duration::days(LIFE_DAYS);
     let certificate = params.self_signed(&key)?;
-    Ok(format!("{}{}", key.serialize_pem(), certificate.pem()))
+    Ok(Zeroizing::new(format!("{}{}", *Zeroizing::new(key.serialize_pem()), certificate.pem())))
 }
 
 impl Shown {
-    fn read(pem: String, host: &Host) -> Result<Self, String> {
+    fn read(pem: Zeroizing<String>, host: &Host) -> Result<Self, String> {
         let chain = chain(&pem).map_err(|error| error.to_string())?;
         let own = chain.first().ok_or("there is no certificate in it")?;
         let (_, certificate) = X509Certificate::from_der(own).map_err(|_| "its certificate is unreadable")?;
@@ -124,7 +142,7 @@ impl Shown {
         let names = certificate.subject_alternative_name().map_err(|error| error.to_string())?;
         let names_host = names.is_some_and(|names| names.value.general_names.iter().any(|name| is_of(name, host)));
         let fingerprint = fingerprint(own).map(|byte| format!("{byte:02X}")).join(":");
-        let shown = Self { fingerprint, validity, is_ours, names_host, pem };
+        let shown = Self { fingerprint, validity, is_ours, names_host, pem: Pem(pem) };
         shown.certified().map(|_| shown)
     }
 
@@ -133,8 +151,8 @@ impl Shown {
     /// # Errors
     /// What is wrong with the key.
     pub fn certified(&self) -> Result<CertifiedKey, String> {
-        let chain = chain(&self.pem).map_err(|error| error.to_string())?;
-        let key = PrivateKeyDer::from_pem_slice(self.pem.as_bytes())
+        let chain = chain(&self.pem.0).map_err(|error| error.to_string())?;
+        let key = PrivateKeyDer::from_pem_slice(self.pem.0.as_bytes())
             .map_err(|error| format!("its key is unreadable: {error}"))?;
         CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| error.to_string())
     }
@@ -173,6 +191,13 @@ mod tests {
         for (days, renewed) in [(0, false), (LIFE_DAYS - 61, false), (LIFE_DAYS - 59, true)] {
             let shown = keep(folder.path(), &host, NOW.plus(days * DAY_MS)).unwrap();
             assert_eq!(shown.fingerprint != first.fingerprint, renewed, "{days}");
+        }
+        assert!(!format!("{first:?}").contains("PRIVATE KEY"), "{first:?}");
+        // A clock that was years ahead, or at 1970, is set right.
+        for wrong in [NOW.plus(3 * 365 * DAY_MS), Millis(0)] {
+            let made = keep(folder.path(), &host, wrong).unwrap();
+            let validity = keep(folder.path(), &host, NOW).unwrap().validity;
+            assert!(validity != made.validity && validity.not_before < NOW && NOW < validity.not_after, "{wrong:?}");
         }
         let before = look(folder.path(), &host, 0).unwrap().unwrap().fingerprint;
         let other: Host = "till-1.local".parse().unwrap();

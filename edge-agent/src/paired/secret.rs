@@ -102,6 +102,13 @@ impl fmt::Debug for TokenHash {
     }
 }
 
+/// How a code was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Whole,
+    Short,
+}
+
 /// A one-time code, whole (for the QR code) and short (to type). Does not print.
 #[derive(Clone)]
 pub struct Code {
@@ -130,13 +137,17 @@ impl Code {
         format!("{one}-{two}")
     }
 
-    /// Whether `given` is this code in one of its forms, however it was typed.
+    /// Which form of this code `given` is, if it is one, however it was typed.
     #[must_use]
-    pub fn is(&self, given: &str) -> bool {
+    pub fn form(&self, given: &str) -> Option<Form> {
         let given: String = given.chars().filter(|one| !one.is_whitespace() && *one != '-').map(upper).collect();
         let given = Sha256::digest(given.as_bytes());
         let same = |text: String| Sha256::digest(text.as_bytes()).ct_eq(&given);
-        (same(letters().encode(&self.whole)) | same(letters().encode(&self.short))).into()
+        let (whole, short) = (same(letters().encode(&self.whole)), same(letters().encode(&self.short)));
+        if whole.into() {
+            return Some(Form::Whole);
+        }
+        bool::from(short).then_some(Form::Short)
     }
 }
 
@@ -180,9 +191,11 @@ mod tests {
             ("0123456", false),
             ("", false),
         ] {
-            assert_eq!(code.is(given), good, "{given}");
+            assert_eq!(code.form(given), good.then_some(Form::Short), "{given}");
         }
-        assert!(code.is(&code.whole()) && code.is(&code.whole().to_lowercase()));
+        for given in [code.whole(), code.whole().to_lowercase()] {
+            assert_eq!(code.form(&given), Some(Form::Whole));
+        }
         assert_eq!(code.whole().len(), 26);
     }
 

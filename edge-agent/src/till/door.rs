@@ -1,7 +1,7 @@
 //! Who is let in, and the form that a press must have.
 //!
 //! Whoever reaches the loopback address is on this machine, but a foreign web page in its browser is as well. Four things
-//! keep it out: `Host` must be ours (a name that resolves to 127.0.0.1 is not), `Origin` must be ours, the API is for our own
+//! keep it out: `Host` must be ours (a name that resolves to 127.0.0.1 is not), `Origin` must be ours, all but a link is for our own
 //! pages (`Sec-Fetch-Site`: an `<img>` of another page brings no `Origin`, and could use up the connections), and a POST must
 //! carry a header that a page of another origin cannot send without being asked for permission, which is never given.
 
@@ -64,24 +64,40 @@ pub(super) async fn guard(
             .any(|name| host.strip_prefix(name).and_then(|rest| rest.strip_prefix(':')) == Some(&port))
     };
     let refused = refusal(request.method(), request.path(), request.headers(), "http://", ours);
-    answer(request, next, refused, None).await
+    answer(request, next, refused, Asker::Till).await
 }
 
-/// Answers, and says so in the log. `device`: who asks, if it is a paired one.
+/// Who asks.
+#[derive(Clone, Copy)]
+pub(super) enum Asker<'a> {
+    /// This machine.
+    Till,
+    Device(&'a DeviceName),
+    /// Whoever is in the network: there may be many, and the log is not theirs to fill.
+    Stranger,
+}
+
+/// Answers, and says so in the log.
 pub(super) async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     refused: Option<Refused>,
-    device: Option<&DeviceName>,
+    asker: Asker<'_>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let (began, method) = (Instant::now(), request.method().clone());
     let route = request.match_pattern().unwrap_or_else(|| "none".to_owned());
+    let device = if let Asker::Device(name) = asker { Some(name) } else { None };
+    let is_stranger = matches!(asker, Asker::Stranger);
     let span = tracing::info_span!("till.request", otel.kind = "server", http.request.method = %method,
         http.route = route, device = device.map(display), trace_id = Empty);
     continue_trace(&span, None);
     let mut response = match refused {
         Some(refused) => {
-            tracing::info!(code = refused.code(), route, "a request was turned away");
+            if is_stranger {
+                tracing::debug!(code = refused.code(), route, "a request was turned away");
+            } else {
+                tracing::info!(code = refused.code(), route, "a request was turned away");
+            }
             request.error_response(refused)
         }
         None => next.call(request).instrument(span.clone()).await?.map_into_boxed_body(),
@@ -90,7 +106,7 @@ pub(super) async fn answer(
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (status, trace_id) = (response.status().as_u16(), trace_id(&span));
         // The page looks all the time; what somebody pressed is worth a line.
-        if method == Method::GET {
+        if method == Method::GET || is_stranger {
             tracing::debug!(%method, route, status, duration_ms, trace_id, "answered");
         } else {
             tracing::info!(%method, route, status, duration_ms, trace_id, "answered");
@@ -129,7 +145,9 @@ pub(super) fn refusal(
     }
     // `none` is a person who typed the address. What is no browser does not send it.
     let site = HeaderName::from_static("sec-fetch-site");
-    if path.starts_with("/api/") && headers.contains_key(&site) && !matches!(text(site), Some("same-origin" | "none")) {
+    // Of another page, a link is followed and nothing else: `/%61pi` is `/api` as well.
+    let is_link = !path.starts_with("/api/") && text(HeaderName::from_static("sec-fetch-dest")) == Some("document");
+    if !is_link && headers.contains_key(&site) && !matches!(text(site), Some("same-origin" | "none")) {
         return Some(Refused::ForeignOrigin);
     }
     let reads = matches!(*method, Method::GET | Method::HEAD);
@@ -217,7 +235,8 @@ mod tests {
     #[test]
     fn foreign_pages_stay_outside() {
         type Headers = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Headers, &str); 18] = [
+        const DOCUMENT: (&str, &str) = ("sec-fetch-dest", "document");
+        let cases: [(&str, Headers, &str); 19] = [
             ("GET", &[("host", "127.0.0.1:7800")], "in"),
             ("GET", &[("host", "localhost:7800")], "in"),
             ("GET", &[("host", "[::1]:7800")], "in"),
@@ -233,6 +252,7 @@ mod tests {
             ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "same-origin")], "in"),
             ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "none")], "in"),
             ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "cross-site")], "foreign_origin"),
+            ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "cross-site"), DOCUMENT], "foreign_origin"),
             ("GET", &[("host", "127.0.0.1:7800"), ("sec-fetch-site", "same-site")], "foreign_origin"),
             ("POST", &[("host", "127.0.0.1:7800")], "not_from_the_till"),
             ("POST", &[("host", "127.0.0.1:7800"), ("x-saoma-till", "1")], "in"),
@@ -246,12 +266,10 @@ mod tests {
             let refused = refusal(&method.parse().unwrap(), "/api/state", &map, "http://", ours);
             assert_eq!(refused.as_ref().map_or("in", Refused::code), expected, "{method} {headers:?}");
             // A link on another page may open the till's page, and nothing else.
-            let page = refusal(&method.parse().unwrap(), "/", &map, "http://", ours);
-            let is_link = headers.contains(&("sec-fetch-site", "cross-site"));
-            assert_eq!(
-                page.is_none(),
-                expected == "in" || is_link || headers.contains(&("sec-fetch-site", "same-site"))
-            );
+            for path in ["/", "/%61pi/events"] {
+                let page = refusal(&method.parse().unwrap(), path, &map, "http://", ours);
+                assert_eq!(page.is_none(), expected == "in" || headers.contains(&DOCUMENT), "{path} {headers:?}");
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     lan::Guest,
     problem::Refused,
 };
-use crate::{app::now, paired::Role};
+use crate::paired::Role;
 
 /// A comment this often shows both sides that the other is there.
 const COMMENT_EVERY: Duration = Duration::from_secs(15);
@@ -60,7 +60,7 @@ async fn next(mut listening: Listening) -> Option<(Bytes, Listening)> {
             () = changed(changes) => None,
             event = tokio::time::timeout_at(until, events.recv()) => Some(event),
         };
-        if guest.as_ref().is_some_and(|guest| !guest.paired.stays(&guest.peer.id, now())) {
+        if guest.as_ref().is_some_and(|guest| !guest.paired.stays(&guest.peer.id)) {
             return None;
         }
         let line = match event {

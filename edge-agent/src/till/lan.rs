@@ -15,10 +15,13 @@ use std::{
     time::Duration,
 };
 
+use actix_http::{HttpService, TlsAcceptorConfig};
+use actix_service::{Service as _, apply_fn_factory, map_config};
 use actix_web::{
-    App, HttpServer,
-    dev::ServerHandle,
+    App,
+    dev::{AppConfig, Server, ServerHandle},
     middleware::from_fn,
+    rt::net::TcpStream,
     web::{self, Data},
 };
 use rustls::{
@@ -43,14 +46,17 @@ use crate::{
 };
 use crowd::{Crowd, Seats};
 
-/// Connections at once: each of sixteen devices has two or three.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections at once: each of sixteen devices has two or three; sixteen strangers who take all that an address may have fill it.
+const CONNECTIONS_MAX: usize = 256;
+/// How long a connection that is closed may take to hear of it.
+const DISCONNECT_MAX: Duration = Duration::from_secs(1);
 /// How long TLS may take to begin.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(3);
 /// How often a door that could not be opened is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
-/// How often the certificate is looked at.
-const CERTIFICATE_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often the certificate and the address of an open door are looked at: a clock that is set right is known of before people compare
+/// fingerprints.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// A paired device that asks, in a request's extensions.
 #[derive(Clone)]
@@ -70,13 +76,12 @@ struct Gate {
 /// How the door stands.
 #[derive(Clone, Debug)]
 pub enum Standing {
-    Open { authority: String, certificate: Box<Shown> },
+    Open { authority: String, fingerprint: String, certificate_expires_at: Millis },
     Shut { why: String },
 }
 
 /// The door, open or about to be.
 pub struct Lan {
-    pub paired: Arc<Paired>,
     open: Arc<Mutex<Standing>>,
     server: Arc<Mutex<Option<ServerHandle>>>,
     keeping: tokio::task::JoinHandle<()>,
@@ -98,22 +103,21 @@ enum OpenError {
 impl Lan {
     /// Opens it, if that can be done now, and keeps it open.
     #[must_use]
-    pub fn start(place: Place, data_dir: PathBuf, paired: Arc<Paired>, room: Data<Room>) -> Self {
+    pub fn start(place: Place, data_dir: PathBuf, room: Data<Room>) -> Self {
         let server = Arc::new(Mutex::new(None));
-        let mut keeper =
-            Keeper { place, data_dir, paired: Arc::clone(&paired), room, shows: None, server: Arc::clone(&server) };
+        let mut keeper = Keeper { place, data_dir, room, shows: None, server: Arc::clone(&server), told: None };
         let open = Arc::new(Mutex::new(keeper.look(None, now())));
         let standing = Arc::clone(&open);
         let keeping = tokio::spawn(async move {
             loop {
                 let is_open = matches!(*lock(&standing), Standing::Open { .. });
-                tokio::time::sleep(if is_open { CERTIFICATE_EVERY } else { AGAIN }).await;
+                tokio::time::sleep(if is_open { LOOK_EVERY } else { AGAIN }).await;
                 let before = lock(&standing).clone();
                 let stands = keeper.look(Some(before), now());
                 *lock(&standing) = stands;
             }
         });
-        Self { paired, open, server, keeping }
+        Self { open, server, keeping }
     }
 
     #[must_use]
@@ -148,31 +152,39 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 struct Keeper {
     place: Place,
     data_dir: PathBuf,
-    paired: Arc<Paired>,
     room: Data<Room>,
     /// Once it is open: what it shows, and the port.
     shows: Option<(Arc<Shows>, u16)>,
     server: Arc<Mutex<Option<ServerHandle>>>,
+    /// What the log was told of last.
+    told: Option<String>,
 }
 
 impl Keeper {
     /// `before`: how it stood. A door that is open goes on with the certificate that it has.
     fn look(&mut self, before: Option<Standing>, now: Millis) -> Standing {
         match self.open(now) {
-            Ok((certificate, port)) => {
-                Standing::Open { authority: self.place.host.with_port(port), certificate: Box::new(certificate) }
+            Ok((Shown { fingerprint, validity, .. }, port)) => {
+                self.told = None;
+                let authority = self.place.host.with_port(port);
+                Standing::Open { authority, fingerprint, certificate_expires_at: validity.not_after }
             }
             Err(error) => {
                 let why = format!("failed to {error}");
+                // It is tried again and again.
+                let is_news = self.told.as_ref() != Some(&why);
+                self.told = Some(why.clone());
                 match before {
-                    Some(open @ Standing::Open { .. }) => {
-                        tracing::warn!(why, "the door in the network keeps its certificate");
+                    Some(open @ Standing::Open { .. }) if !matches!(error, OpenError::Listen { .. }) => {
+                        if is_news {
+                            tracing::warn!(why, "the door in the network keeps its certificate");
+                        }
                         open
                     }
-                    // It is tried every ten seconds.
-                    Some(Standing::Shut { why: known }) if known == why => Standing::Shut { why },
                     _ => {
-                        tracing::warn!(why, "the door in the network is shut");
+                        if is_news {
+                            tracing::warn!(why, "the door in the network is shut");
+                        }
                         Standing::Shut { why }
                     }
                 }
@@ -183,12 +195,14 @@ impl Keeper {
     fn open(&mut self, now: Millis) -> Result<(Shown, u16), OpenError> {
         let shown = certificate::keep(&self.data_dir, &self.place.host, now)?;
         let certified = Arc::new(shown.certified().map_err(OpenError::Key)?);
-        if let Some((shows, port)) = &self.shows {
-            shows.set(certified);
-            return Ok((shown, *port));
-        }
         let address = self.place.listen;
         let listen = |source| OpenError::Listen { address, source };
+        if let Some((shows, port)) = &self.shows {
+            shows.set(certified);
+            // An address that went (DHCP) takes nobody in until it is back, whatever the listener says.
+            TcpListener::bind((address.ip(), 0)).map_err(listen)?;
+            return Ok((shown, *port));
+        }
         let listener = TcpListener::bind(address).map_err(listen)?;
         let port = listener.local_addr().map_err(listen)?.port();
         let shows = Arc::new(Shows(RwLock::new(certified)));
@@ -204,7 +218,7 @@ impl Keeper {
 
     fn serve(&self, listener: TcpListener, port: u16, shows: Arc<Shows>) -> Result<ServerHandle, ServeError> {
         let gate = Data::new(Gate {
-            paired: Arc::clone(&self.paired),
+            paired: Arc::clone(&self.room.paired),
             crowd: Crowd::default(),
             authority: self.place.host.with_port(port),
         });
@@ -213,24 +227,39 @@ impl Keeper {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(shows);
-        let server = HttpServer::new(move || {
-            App::new()
+        let service = move || {
+            let app = App::new()
                 .app_data(Data::clone(&room))
                 .app_data(Data::clone(&gate))
                 .app_data(web::QueryConfig::default().error_handler(|_, _| Refused::Limit.into()))
                 .wrap(from_fn(guard::guard))
                 .service(api())
-                .default_service(web::to(guard::page))
-        })
-        .workers(1)
-        .max_connections(CONNECTIONS_MAX)
-        .tls_handshake_timeout(HANDSHAKE_MAX)
-        .client_request_timeout(REQUEST_HEAD_MAX)
-        .on_connect(move |connection, data| seats.take(connection, data))
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .disable_signals()
-        .listen_rustls_0_23(listener, tls)?
-        .run();
+                .default_service(web::to(guard::page));
+            let https = HttpService::build()
+                .client_request_timeout(REQUEST_HEAD_MAX)
+                .client_disconnect_timeout(DISCONNECT_MAX)
+                .finish(map_config(app, |_| AppConfig::default()))
+                .rustls_0_23_with_config(tls.clone(), TlsAcceptorConfig::default().handshake_timeout(HANDSHAKE_MAX));
+            let seats = seats.clone();
+            // Of an address that has too many, nothing is read, and no TLS begins.
+            apply_fn_factory(https, move |stream: TcpStream, https| {
+                let seat = stream.peer_addr().ok().and_then(|address| seats.take(address.ip()));
+                let served = seat.map(|seat| (seat, https.call(stream)));
+                async move {
+                    match served {
+                        Some((_seat, serving)) => serving.await,
+                        None => Ok(()),
+                    }
+                }
+            })
+        };
+        let server = Server::build()
+            .workers(1)
+            .max_concurrent_connections(CONNECTIONS_MAX)
+            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .disable_signals()
+            .listen("the door in the network", listener, service)?
+            .run();
         let handle = server.handle();
         tokio::spawn(server);
         Ok(handle)

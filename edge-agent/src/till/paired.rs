@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     Room,
     door::{Nothing, Post},
-    lan::{Lan, Standing},
+    lan,
     problem::Refused,
     view::code_svg,
 };
@@ -21,6 +21,7 @@ use crate::{
     paired::{
         Device, DeviceId, Role, Token,
         book::{DEVICES_MAX, Offer, UNUSED_MS_MAX},
+        keeper::Standing,
     },
 };
 
@@ -63,20 +64,25 @@ struct DeviceView {
     name: String,
     role: Role,
     paired_at: Millis,
-    seen_at: Millis,
-    expires_at: Millis,
+    /// Unknown until core has said what time it is.
+    seen_at: Option<Millis>,
+    expires_at: Option<Millis>,
+    /// It is let in no more, but the disk has not taken that yet.
+    is_leaving: bool,
 }
 
-impl From<Device> for DeviceView {
-    fn from(device: Device) -> Self {
+impl DeviceView {
+    fn of(device: Device, is_leaving: bool) -> Self {
         let Device { id, name, role, paired_at, seen_at, .. } = device;
-        Self { id, name: name.into(), role, paired_at, seen_at, expires_at: seen_at.plus(UNUSED_MS_MAX) }
+        let expires_at = seen_at.map(|seen_at| seen_at.plus(UNUSED_MS_MAX));
+        Self { id, name: name.into(), role, paired_at, seen_at, expires_at, is_leaving }
     }
 }
 
 /// The code on offer, without the code.
 #[derive(Debug, Serialize)]
 struct OfferView {
+    id: DeviceId,
     name: String,
     role: Role,
     expires_at: Millis,
@@ -93,31 +99,22 @@ impl From<Offer> for OfferView {
             device: offer.device().cloned(),
             name: offer.name.into(),
             role: offer.role,
+            id: offer.id,
         }
     }
 }
 
 pub(super) async fn show(room: Data<Room>) -> Json<PairedView> {
-    let Some(lan) = room.lan.get() else {
-        let off = ListenerView::Off;
-        return Json(PairedView {
-            listener: off,
-            devices: Vec::new(),
-            devices_max: DEVICES_MAX,
-            offer: None,
-            trouble: None,
-        });
+    let listener = match room.lan.get().map(lan::Lan::standing) {
+        None => ListenerView::Off,
+        Some(lan::Standing::Open { authority, fingerprint, certificate_expires_at }) => {
+            ListenerView::Open { url: format!("https://{authority}/"), fingerprint, certificate_expires_at }
+        }
+        Some(lan::Standing::Shut { why }) => ListenerView::Failed { why },
     };
-    let listener = match lan.standing() {
-        Standing::Open { authority, certificate } => ListenerView::Open {
-            url: format!("https://{authority}/"),
-            fingerprint: certificate.fingerprint,
-            certificate_expires_at: certificate.validity.not_after,
-        },
-        Standing::Shut { why } => ListenerView::Failed { why },
-    };
-    let (devices, offer, trouble) = lan.paired.standing(now());
-    let devices = devices.into_iter().map(DeviceView::from).collect();
+    let Standing { devices, leaving, offer, trouble } = room.paired.standing(now());
+    let stay = devices.into_iter().map(|device| DeviceView::of(device, false));
+    let devices = stay.chain(leaving.into_iter().map(|device| DeviceView::of(device, true))).collect();
     Json(PairedView { listener, devices, devices_max: DEVICES_MAX, offer: offer.map(OfferView::from), trouble })
 }
 
@@ -132,6 +129,7 @@ pub(super) struct Wanted {
 /// The code, told once for each press.
 #[derive(Serialize)]
 pub(super) struct CodeView {
+    id: DeviceId,
     /// With the code in its fragment.
     url: String,
     svg: String,
@@ -140,28 +138,33 @@ pub(super) struct CodeView {
     expires_at: Millis,
 }
 
-fn lan_of(room: &Room) -> Result<&Lan, Refused> {
-    room.lan.get().ok_or(Refused::PairingOff)
-}
-
 pub(super) async fn offer(room: Data<Room>, post: Post<Wanted>) -> Result<HttpResponse, Refused> {
     let Post { pressed, body } = post;
-    let lan = lan_of(&room)?;
+    let standing = room.lan.get().map(lan::Lan::standing);
+    let Some(lan::Standing::Open { authority, .. }) = standing else { return Err(Refused::PairingOff) };
     let name = body.name.parse()?;
-    let Standing::Open { authority, .. } = lan.standing() else { return Err(Refused::PairingOff) };
-    let offer = lan.paired.offer(pressed.key, name, body.role, now())?.ok_or(Refused::KeyReused)?;
+    let offer = room.paired.offer(pressed.key, name, body.role, now())?.ok_or(Refused::KeyReused)?;
     let url = format!("https://{authority}/pair#{}", offer.code.whole());
     let svg = code_svg(&url).unwrap_or_default();
-    Ok(HttpResponse::Created().json(CodeView { url, svg, code: offer.code.short(), expires_at: offer.until() }))
+    let (code, expires_at) = (offer.code.short(), offer.until());
+    Ok(HttpResponse::Created().json(CodeView { id: offer.id, url, svg, code, expires_at }))
 }
 
-pub(super) async fn withdraw(room: Data<Room>, _: Post<Nothing>) -> Result<HttpResponse, Refused> {
-    lan_of(&room)?.paired.withdraw();
+/// `POST /api/paired/code/cancel`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Withdrawn {
+    id: DeviceId,
+}
+
+pub(super) async fn withdraw(room: Data<Room>, post: Post<Withdrawn>) -> Result<HttpResponse, Refused> {
+    room.paired.withdraw(&post.body.id);
     Ok(HttpResponse::Ok().json(json!({})))
 }
 
 pub(super) async fn revoke(room: Data<Room>, path: Path<String>, _: Post<Nothing>) -> Result<HttpResponse, Refused> {
-    lan_of(&room)?.paired.revoke(&DeviceId(path.into_inner()))?;
+    let revoked = room.paired.revoke(&DeviceId(path.into_inner()));
+    revoked.map_err(|error| Refused::RevokeUnwritten(error.chain()))?;
     Ok(HttpResponse::Ok().json(json!({})))
 }
 
@@ -181,6 +184,6 @@ pub(super) async fn redeem(
 ) -> Result<HttpResponse, Refused> {
     let Post { pressed, body } = post;
     let shown = request.cookie(COOKIE).and_then(|cookie| Token::parse(cookie.value()));
-    let (peer, token) = lan_of(&room)?.paired.redeem(&body.code, &pressed.key, shown.as_ref(), now())?;
+    let (peer, token) = room.paired.redeem(&body.code, &pressed.key, shown.as_ref(), now())?;
     Ok(HttpResponse::Created().cookie(cookie(&token)).json(json!({ "name": peer.name, "role": peer.role })))
 }

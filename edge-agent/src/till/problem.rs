@@ -157,6 +157,11 @@ pub enum Refused {
         "no device can be paired: the till's door in the network is not open; its page of the paired devices says why"
     )]
     PairingOff,
+    #[error(
+        "the device is out, but the disk does not take that down, so a restart would let it in again; it is tried again until the disk \
+         does: {0}"
+    )]
+    RevokeUnwritten(String),
     #[error(transparent)]
     Pairing(#[from] PairError),
     #[error(transparent)]
@@ -238,6 +243,7 @@ impl Refused {
             Self::DisplayOnly => "display_only",
             Self::TooManyRequests => "too_many_requests",
             Self::PairingOff => "pairing_off",
+            Self::RevokeUnwritten(_) => "revoke_unwritten",
             Self::Pairing(PairError::Over) => "pairing_over",
             Self::Pairing(PairError::Wrong { .. }) => "pairing_code_wrong",
             Self::Pairing(PairError::Full) => "devices_full",
@@ -311,9 +317,11 @@ impl Refused {
             | Self::Pairing(_)
             | Self::Core(_) => StatusCode::CONFLICT,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Journal(_) | Self::CoreUnreachable(_) | Self::Peripheral(_) | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Journal(_)
+            | Self::CoreUnreachable(_)
+            | Self::Peripheral(_)
+            | Self::RevokeUnwritten(_)
+            | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         }
     }

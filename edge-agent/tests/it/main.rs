@@ -16,6 +16,8 @@ mod mqtt;
 mod offline;
 mod offline_codes;
 mod paired;
+mod paired_kept;
+mod paired_routes;
 mod peripherals_evdev;
 mod peripherals_page;
 mod peripherals_pcsc;

@@ -115,8 +115,11 @@ export interface PairedDevice {
   name: string;
   role: Role;
   paired_at: number;
-  seen_at: number;
-  expires_at: number;
+  /** Unknown until core has said what time it is. */
+  seen_at: number | null;
+  expires_at: number | null;
+  /** It is let in no more, but the disk has not taken that yet. */
+  is_leaving: boolean;
 }
 
 /** The page of the paired devices. */
@@ -125,12 +128,13 @@ export interface PairedPage {
   devices: PairedDevice[];
   devices_max: number;
   /** The code that is on offer. `device`: who has redeemed it. */
-  offer: { name: string; role: Role; expires_at: number; tries_left: number; device: string | null } | null;
+  offer: { id: string; name: string; role: Role; expires_at: number; tries_left: number; device: string | null } | null;
   trouble: string | null;
 }
 
 /** A code, told once to the page that asked for it. */
 export interface PairingCode {
+  id: string;
   url: string;
   svg: string;
   code: string;

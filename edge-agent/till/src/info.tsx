@@ -1,14 +1,12 @@
 // What a technician asks of a terminal: links, sync, peripherals with their self-tests, alarms, books.
 
 import { clock, useModel, useText } from './hooks';
+import { IS_PAIRED } from './paired';
 import { compareBooks, openDrawer, selfTest } from './store';
 import { fill } from './text';
 import { updateLine } from './text-update';
 import { Key } from './till';
 import { whyClosed } from './without-core';
-
-/** At the till itself there is no TLS. */
-const IS_PAIRED = location.protocol === 'https:';
 
 export function InfoScreen() {
   const { state, language } = useModel();

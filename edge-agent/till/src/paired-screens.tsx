@@ -50,12 +50,12 @@ function List({ page, at }: { page: PairedPage; at: number }) {
         {page.trouble !== null && <p class="why">{t.paired.trouble}{page.trouble}</p>}
         <ul class="sales paired">
           {devices.length === 0 && <li class="none">{t.paired.none}</li>}
-          {devices.map(({ id, name, role, seen_at }, idx) => (
+          {devices.map(({ id, name, role, seen_at, is_leaving }, idx) => (
             <li key={id} class={idx === Math.min(at, last) ? 'chosen' : ''} data-device={name}>
               <Key what={{ kind: 'device', id }} id={`device-${id}`}>
                 <strong>{name}</strong>
                 <span>{t.paired.roles[role]}</span>
-                <small>{t.paired.seen} {when(seen_at)}</small>
+                {is_leaving ? <span class="why" data-leaving>{t.paired.leaving}</span> : <small>{t.paired.seen} {seen_at === null ? '—' : when(seen_at)}</small>}
                 <span>{t.paired.revoke}</span>
               </Key>
             </li>
@@ -134,7 +134,8 @@ function CodeScreen({ page, name }: { page: PairedPage; name: string }) {
   const { listener, offer } = page;
   const back = <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>;
   const left = Math.ceil(((pairing?.expires_at ?? 0) - now) / 1_000);
-  if (pairing === null || offer === null || left <= 0) {
+  // Another page of this till may have made another code since.
+  if (pairing === null || offer?.id !== pairing.id || left <= 0) {
     return <div class="one"><p class="big" data-pairing="over">{t.paired.over}</p>{back}</div>;
   }
   const [address] = pairing.url.split('#');
@@ -144,10 +145,14 @@ function CodeScreen({ page, name }: { page: PairedPage; name: string }) {
       <section>
         <h2>{name}</h2>
         <p>{t.paired.scan}</p>
-        <p>{t.paired.orType}: <strong>{address}</strong></p>
-        <p class="big"><output data-pairing-code>{pairing.code}</output></p>
+        {offer.tries_left > 0 && (
+          <>
+            <p>{t.paired.orType}: <strong>{address}</strong></p>
+            <p class="big"><output data-pairing-code>{pairing.code}</output></p>
+          </>
+        )}
         <p><small>{fill(t.paired.goodFor, `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`)}</small></p>
-        {offer.tries_left < TRIES && <p class="why" data-wrong>{fill(t.paired.wrong, offer.tries_left)}</p>}
+        {offer.tries_left < TRIES && <p class="why" data-wrong>{offer.tries_left > 0 ? fill(t.paired.wrong, offer.tries_left) : t.paired.spoilt}</p>}
         <p>{t.paired.compare}</p>
         {listener.state === 'open' && <Fingerprint of={listener.fingerprint} />}
         {back}

@@ -15,20 +15,19 @@ export async function pair(name: string, role: Role): Promise<void> {
   await ask(async () => {
     const pairing = await post<PairingCode>(CODE, { name, role }, freshKey());
     if (current().screen.kind === 'pair-name') set({ pairing, screen: { kind: 'pair-code', name } });
+    // Nobody waits for it any more.
+    else await withdraw(pairing.id);
   });
   set({ busy: current().busy.filter((path) => path !== CODE) });
 }
 
-export async function stopPairing(): Promise<void> {
-  set({ pairing: null });
-  await ask(() => post(`${CODE}/cancel`, {}, freshKey()));
+export async function withdraw(id: string): Promise<void> {
+  await ask(() => post(`${CODE}/cancel`, { id }, freshKey()));
 }
 
 export async function revoke(id: string): Promise<void> {
-  await ask(async () => {
-    await post(`${PAIRED}/${id}/revoke`, {}, freshKey());
-    set({ paired: await get<PairedPage>(PAIRED) });
-  });
+  await ask(() => post(`${PAIRED}/${id}/revoke`, {}, freshKey()));
+  await ask(async () => set({ paired: await get<PairedPage>(PAIRED) }));
 }
 
 /** Asks about the devices until it is told to stop. */
@@ -37,8 +36,8 @@ export function watchPaired(): () => void {
     const paired = await get<PairedPage>(PAIRED);
     set({ paired });
     const { screen, pairing } = current();
-    // An answer may be about the code before this one.
-    const isOfThis = paired.offer?.expires_at === pairing?.expires_at;
+    // There may be another code by now, of another page.
+    const isOfThis = paired.offer?.id === pairing?.id;
     const device = paired.devices.find(({ id }) => id === paired.offer?.device);
     if (screen.kind === 'pair-code' && isOfThis && device !== undefined) {
       set({ pairing: null, screen: { kind: 'paired', at: paired.devices.indexOf(device) }, notice: { kind: 'paired', name: device.name } });

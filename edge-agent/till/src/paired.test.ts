@@ -4,7 +4,7 @@ import { inLines, type PairedScreen } from './paired';
 import { HOME, type Press, type Screen, step, type Wish } from './screen';
 import { PAIRED, PAIRED_PROBLEMS } from './text-paired';
 
-const device = (id: string): PairedDevice => ({ id, name: id, role: 'till', paired_at: 0, seen_at: 0, expires_at: 0 });
+const device = (id: string): PairedDevice => ({ id, name: id, role: 'till', paired_at: 0, seen_at: 0, expires_at: 0, is_leaving: false });
 const DEVICES = [device('a'), device('b')];
 
 function key(name: string): Press {
@@ -39,9 +39,10 @@ test.each<[string, string, Wish[]]>([
   expect(play(keys).wishes).toEqual(wishes);
 });
 
-test('the code goes when it is left', () => {
+test('the code is left on purpose', () => {
   const on: PairedScreen = { kind: 'pair-code', name: 'b' };
-  expect(play('X', on)).toEqual({ screen: { kind: 'paired', at: 0 }, wishes: [{ kind: 'stop-pairing' }] });
+  expect(play('X', on)).toEqual({ screen: { kind: 'paired', at: 0 }, wishes: [] });
+  expect(play('i', on).screen).toEqual(HOME);
   expect(play('F5', on).screen).toEqual(on);
 });
 

@@ -14,8 +14,10 @@ export type PairedScreen =
 
 export type PairedWish =
   | { kind: 'pair'; name: string; role: Role }
-  | { kind: 'stop-pairing' }
   | { kind: 'revoke'; id: string };
+
+/** At the till itself there is no TLS. */
+export const IS_PAIRED = typeof location !== 'undefined' && location.protocol === 'https:';
 
 /** Names that are one key away, for a till without a keyboard: which of the texts. */
 export const NAMES = ['tablet', 'phone', 'display', 'counter'] as const;
@@ -30,7 +32,7 @@ export function pairedStep(screen: PairedScreen, press: Press, devices: readonly
     case 'pair-name':
       return name(screen, press);
     case 'pair-code':
-      return press.kind === 'escape' || press.kind === 'enter' ? { screen: LIST, wish: { kind: 'stop-pairing' } } : stay(screen);
+      return press.kind === 'escape' || press.kind === 'enter' ? stay(LIST) : stay(screen);
     case 'revoke':
       if (press.kind === 'enter') return { screen: LIST, wish: { kind: 'revoke', id: screen.id } };
       return stay(press.kind === 'escape' ? LIST : screen);

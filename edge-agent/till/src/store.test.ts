@@ -158,6 +158,72 @@ test('a scan that another page waits for is no table of this one', async () => {
   expect(page.model.screen).toEqual({ kind: 'scan', minor: 4850, keyed: '' });
 });
 
+const PAIRING = { id: 'one', url: 'https://t/pair#C', svg: '', code: 'C', expires_at: 1 };
+const CANCEL = '/api/paired/code/cancel';
+
+async function naming(): Promise<Page> {
+  const page = await Page.open();
+  await page.connect();
+  page.store.set({ screen: { kind: 'pair-name', role: 'till', keyed: 'b' } });
+  page.keys('Enter');
+  return page;
+}
+
+test.each<[string, (page: Page) => unknown]>([
+  ['back', (page) => page.keys('Esc')],
+  ['home', (page) => page.keys('F9')],
+  ['to a sale', (page) => page.tell('scan', { result: 'found', sale: sale('pay_1') })],
+])('a code is good for as long as it is on show: %s', async (_, leave) => {
+  const page = await naming();
+  await page.last('/api/paired/code').answer(PAIRING);
+  expect(page.model.screen).toEqual({ kind: 'pair-code', name: 'b' });
+  expect(page.paths()).not.toContain(CANCEL);
+  await leave(page);
+  expect(page.model.pairing).toBeNull();
+  expect(page.last(CANCEL).body).toEqual({ id: 'one' });
+});
+
+test('a code that comes when nobody waits for it is over at once', async () => {
+  const page = await naming();
+  page.keys('F9');
+  await page.last('/api/paired/code').answer(PAIRING);
+  expect(page.last(CANCEL).body).toEqual({ id: 'one' });
+  expect(page.model.pairing).toBeNull();
+});
+
+test('another page’s code pairs nothing here', async () => {
+  const page = await naming();
+  await page.last('/api/paired/code').answer(PAIRING);
+  const stop = (await import('./paired-store')).watchPaired();
+  const devices = [{ id: 'two', name: 'Other' }, { id: 'one', name: 'b' }];
+  await page.last('/api/paired').answer({ devices, offer: { id: 'two', device: 'two' } });
+  expect(page.model.screen.kind).toBe('pair-code');
+  stop();
+  const again = (await import('./paired-store')).watchPaired();
+  await page.last('/api/paired').answer({ devices, offer: { id: 'one', device: 'one' } });
+  again();
+  expect(page.model.notice).toEqual({ kind: 'paired', name: 'b' });
+  expect(page.paths()).not.toContain(CANCEL);
+});
+
+test('what the disk did not take is told, and the devices are looked at again', async () => {
+  const page = await Page.open();
+  await page.connect();
+  void (await import('./paired-store')).revoke('one');
+  await page.last('/api/paired/one/revoke').refuse('revoke_unwritten');
+  await page.last('/api/paired').answer({ devices: [{ id: 'one', is_leaving: true }], offer: null });
+  expect(page.model.paired?.devices).toHaveLength(1);
+  expect(page.model.notice).toMatchObject({ problem: { code: 'revoke_unwritten' } });
+});
+
+test.each([['http:', 'paired'], ['https:', 'info']])('over %s the key of the paired devices leads to %s', async (protocol, kind) => {
+  vi.stubGlobal('location', { protocol });
+  const page = await Page.open();
+  await page.connect();
+  page.keys('F9', '2');
+  expect(page.model.screen.kind).toBe(kind);
+});
+
 const DEVICES = {
   devices: [], drivers: [{ kind: 'scanner', name: 'evdev', place: 'scanner_device', options: [] }],
   connected: [{ bus: 'keyboard', path: '/dev/input/by-id/usb-H-event-kbd', name: 'H', used_by: [], fits: [] }],

@@ -8,7 +8,8 @@ import { basketScreen } from './basket';
 import { askedAgain as cardAgain, awaitingCard } from './card';
 import { changesOf, type Draft, takesKeys } from './devices';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
-import { pair, revoke, stopPairing } from './paired-store';
+import { IS_PAIRED } from './paired';
+import { pair, revoke, withdraw } from './paired-store';
 import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
@@ -83,6 +84,12 @@ export function onChange(listener: () => void): () => void {
 export function set(change: Partial<Model>, pressedAt?: number): void {
   const before = questionOf(model.screen);
   model = { ...model, ...change };
+  // A code is good for as long as it is on show, whichever way its screen was left.
+  const { pairing } = model;
+  if (pairing !== null && model.screen.kind !== 'pair-code') {
+    model = { ...model, pairing: null };
+    void withdraw(pairing.id);
+  }
   if (questionOf(model.screen) !== before) {
     const shownAt = performance.now();
     changed = { shownAt, pressedAt: pressedAt ?? shownAt };
@@ -129,6 +136,8 @@ function isTooEarly(press: Press, by: 'tap' | 'key', at: number): boolean {
 /** `at`: when it was pressed, on the page's own clock. */
 export function press(what: Press, by: 'tap' | 'key', at = performance.now()): void {
   if (model.busy.some(isAlone) || pinsUnderWay > 0 || isTooEarly(what, by, at)) return;
+  // Settings and pairing are at the till itself.
+  if (IS_PAIRED && model.screen.kind === 'info' && what.kind === 'digits') return;
   const { state } = model;
   const asks = { pins: state?.pins ?? false, supervisor: !inTraining() && (state?.supervisor_needed ?? false) };
   // What was scanned for a real customer is no part of a sale that is only played.
@@ -185,8 +194,6 @@ async function carry(wish: Wish): Promise<void> {
       return configure(wish.of, wish.draft, wish.sure);
     case 'pair':
       return pair(wish.name, wish.role);
-    case 'stop-pairing':
-      return stopPairing();
     case 'revoke':
       return revoke(wish.id);
     case 'shift': {

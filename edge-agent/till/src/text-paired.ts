@@ -28,10 +28,14 @@ export interface PairedTexts {
   over: string;
   /** {0}: how many more wrong ones. */
   wrong: string;
+  /** As many wrong ones as are taken. */
+  spoilt: string;
   /** {0}: the device's name. */
   done: string;
   compare: string;
   seen: string;
+  /** Revoked, and the disk has not taken it. */
+  leaving: string;
   revoke: string;
   revokeSure: string;
   revokeHint: string;
@@ -60,10 +64,12 @@ const zh: PairedTexts = {
   orType: '或在设备上打开这个地址，输入配对码',
   goodFor: '还有 {0} 有效，只能用一次',
   over: '配对码已失效，请返回重新生成',
-  wrong: '有人输错了配对码：再错 {0} 次就失效',
+  wrong: '有人输错了配对码：再错 {0} 次就不能再输入',
+  spoilt: '有人多次输错配对码：不能再输入，仍可扫描上面的码',
   done: '已配对：{0}',
   compare: '设备会提示证书不受信任：指纹与这里一致才可以继续。',
   seen: '最近使用',
+  leaving: '已移除，但磁盘还没有记下：重启前请腾出空间',
   revoke: '移除',
   revokeSure: '移除这台设备？',
   revokeHint: '它立刻不能再使用收银机，重新配对后才能用。',
@@ -91,10 +97,12 @@ const en: PairedTexts = {
   orType: 'Or open this address there, and type the code',
   goodFor: 'Good for {0} more, and once',
   over: 'The code is over: go back and make another one',
-  wrong: 'A wrong code came in: {0} more, and this one is dead',
+  wrong: 'Somebody typed a wrong code: {0} more, and it cannot be typed any more',
+  spoilt: 'Somebody typed wrong codes: it can be scanned, and not typed any more',
   done: 'Paired: {0}',
   compare: 'The device will not trust the certificate: go on only if its fingerprint is the one shown here.',
   seen: 'Last used',
+  leaving: 'Revoked, but the disk has not taken it: free some space before a restart',
   revoke: 'Revoke',
   revokeSure: 'Revoke this device?',
   revokeHint: 'It cannot use the till from now on, until it is paired again.',
@@ -113,6 +121,7 @@ export const PAIRED_PROBLEMS: Readonly<Record<Language, Record<string, string>>>
     pairing_off: '没有开放给店内网络，不能配对。',
     pairing_over: '配对码已失效，请重新生成。',
     pairing_code_wrong: '配对码不正确。',
+    revoke_unwritten: '设备已不能使用，但磁盘没有记下：重启后它会恢复。系统会不断重试，请先腾出磁盘空间。',
     devices_full: '配对的设备太多，请先移除一个。',
     device_name_invalid: '设备名称最多 32 个字，只能一行。',
   },
@@ -124,6 +133,7 @@ export const PAIRED_PROBLEMS: Readonly<Record<Language, Record<string, string>>>
     pairing_off: 'The till is not open to the shop’s network, so nothing can be paired.',
     pairing_over: 'The code is over: make another one.',
     pairing_code_wrong: 'The code is wrong.',
+    revoke_unwritten: 'The device is out, but the disk did not take that: a restart would let it in again. It is tried again and again; free some space.',
     devices_full: 'Too many devices are paired: revoke one first.',
     device_name_invalid: 'A device’s name has at most 32 characters, on one line.',
   },

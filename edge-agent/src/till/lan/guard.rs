@@ -14,10 +14,9 @@ use actix_web::{
 
 use super::{Gate, Guest};
 use crate::{
-    app::now,
     paired::{Role, Token},
     till::{
-        door::{answer, dress, refusal},
+        door::{Asker, answer, dress, refusal},
         pages,
         paired::{COOKIE, cookie},
         problem::Refused,
@@ -43,22 +42,21 @@ pub(super) async fn guard(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(gate) = request.app_data::<Data<Gate>>().cloned() else {
-        return answer(request, next, Some(Refused::NotPaired), None).await;
+        return answer(request, next, Some(Refused::NotPaired), Asker::Stranger).await;
     };
     // Whoever is being paired has not come in yet, also if the browser has kept the token of an answer that the page never read.
     let token = request.cookie(COOKIE).filter(|_| request.path() != REDEEM);
     let token = token.and_then(|cookie| Token::parse(cookie.value()));
-    let known = token.as_ref().and_then(|token| gate.paired.comes(token, now()));
+    let known = token.as_ref().and_then(|token| gate.paired.comes(token));
     let address = request.peer_addr().map(|address| address.ip());
-    let way = if known.is_none() && !gate.crowd.may(address, Instant::now()) {
-        Way::No(Refused::TooManyRequests)
-    } else {
-        let ours = |host: &str| host.eq_ignore_ascii_case(&gate.authority);
-        match refusal(request.method(), request.path(), request.headers(), "https://", ours) {
-            Some(refused) => Way::No(refused),
-            None => way(known.as_ref().map(|peer| peer.role), request.method(), request.path()),
-        }
+    let ours = |host: &str| host.eq_ignore_ascii_case(&gate.authority);
+    let way = match refusal(request.method(), request.path(), request.headers(), "https://", ours) {
+        // What another page in a browser asks is not counted as what a person there does.
+        Some(refused) => Way::No(refused),
+        None if known.is_none() && !gate.crowd.may(address, Instant::now()) => Way::No(Refused::TooManyRequests),
+        None => way(known.as_ref().map(|peer| peer.role), request.method(), request.path()),
     };
+    let asker = known.as_ref().map_or(Asker::Stranger, |peer| Asker::Device(&peer.name));
     let mut response = match way {
         Way::To(place) => {
             let mut response = HttpResponse::SeeOther().insert_header((header::LOCATION, place)).finish();
@@ -71,12 +69,12 @@ pub(super) async fn guard(
             dress(response.headers_mut());
             request.into_response(response)
         }
-        Way::No(refused) => answer(request, next, Some(refused), known.as_ref().map(|peer| &peer.name)).await?,
+        Way::No(refused) => answer(request, next, Some(refused), asker).await?,
         Way::On => {
             if let Some(peer) = known.clone() {
                 request.extensions_mut().insert(Guest { peer, paired: gate.paired.clone() });
             }
-            answer(request, next, None, known.as_ref().map(|peer| &peer.name)).await?
+            answer(request, next, None, asker).await?
         }
     };
     match (&known, &token) {
@@ -107,9 +105,7 @@ fn way(role: Option<Role>, method: &Method, path: &str) -> Way {
             Way::On
         }
         // Somebody pairs it anew.
-        Some(Role::Display) if path == REDEEM || (reads && (path == PAIR || pages::belongs_to("pair.html", path))) => {
-            Way::On
-        }
+        Some(Role::Display) if reads && (path == PAIR || pages::belongs_to("pair.html", path)) => Way::On,
         Some(Role::Display) => Way::No(Refused::DisplayOnly),
     }
 }
