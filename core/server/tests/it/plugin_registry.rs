@@ -26,7 +26,7 @@ fn report(folder: &Path) {
     let lacks = |case: &str| NOT_OFFERED.iter().find(|(prefix, _)| case.starts_with(prefix)).map(|(_, offer)| offer);
     let (skipped, played): (Vec<_>, Vec<_>) = names().into_iter().partition(|name| lacks(name).is_some());
     let why = |case: &str| lacks(case).map(|offer| format!("the manifest does not declare {offer}"));
-    let not_played = |case| CaseReport { verdict: Verdict::Skipped, skipped: why(case), ..passed(case) };
+    let not_played = |case: String| CaseReport { verdict: Verdict::Skipped, skipped: why(&case), ..passed(case) };
     let report = Report {
         format: 1,
         plugin: text(&told, "/id").to_owned(),
