@@ -3,8 +3,8 @@
 //!
 //! It moves no money and changes no payment. A batch is closed in one transaction, with its number, rows and totals, before the first
 //! message leaves; each answer is one more. Survives: a crash at any point (the lease ends, and the same step is taken again under the same
-//! number), silence, several nodes (one has the lease). While a batch is on its way new payments and refunds of the account wait,
-//! some minutes at most; payments that are under way hold up the close, and those that wait for a person are left to the next batch.
+//! number), silence, several nodes (one has the lease). While the totals are on their way new payments and refunds of the account wait,
+//! two minutes from the close at most; payments that are under way hold up the close, and those that wait for a person are left to the next batch.
 
 use saoma_channels::{
     Failure, NoChance,
@@ -29,9 +29,9 @@ use crate::{
 
 /// How long nobody else works on a batch that one node has in hand: longer than any call with its wait. Renewed with each answer.
 const LEASE_MS: i64 = 180_000;
-/// How long new payments wait for a batch after its close, and after each answer: a balanced one takes seconds. If the scheme stays
-/// silent the shop goes on selling, and what is sold meanwhile may make the batch differ.
-const HOLD_MS: i64 = 60_000;
+/// How long new payments wait for a batch, from its close on: a balanced one takes seconds. If the scheme stays silent the shop goes on
+/// selling, and what is sold meanwhile may make the batch differ. Nothing waits for an upload: its rows are what they are.
+const HOLD_MS: i64 = 120_000;
 /// From when on a person is called about a batch that has no end.
 const ATTENTION_AFTER_MS: i64 = 900_000;
 /// After a failure, doubled with each further one.
@@ -67,7 +67,8 @@ pub fn terms(app: &App, scope: TenantScope, account: &ChannelAccount) -> Option<
 }
 
 /// Closes what is open of an account, and answers with the batch; the scheme hears of it right afterwards. If the account has one on its
-/// way, that is the answer. `despite`: although payments are under way.
+/// way, that is the answer. `despite`: although payments are under way. `after`: only if that is the sequence number of the batch before
+/// (0: there is none); else another node was first, and its batch is the answer.
 ///
 /// # Errors
 /// Before anything is written: `Store` (`NotFound`), `NoSettlement`, `UnderWay`, `Nothing`.
@@ -77,6 +78,7 @@ pub async fn close(
     account: ChannelAccountId,
     by: &str,
     despite: bool,
+    after: Option<u64>,
 ) -> Result<SettlementBatch, SettlementError> {
     let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?;
     let terms = terms(app, scope, &stored).ok_or_else(|| SettlementError::NoSettlement(stored.plugin.clone()))?;
@@ -89,7 +91,9 @@ pub async fn close(
             // What is about to be sold waits for this commit, and so does what is about to be booked.
             batches::take_turn(tx, &scope, account)?;
             ledger::take_turn(tx, &scope)?;
-            if let Some(last) = batches::last(tx, &scope, account)?.filter(|last| last.state.is_on_its_way()) {
+            if let Some(last) = batches::last(tx, &scope, account)?
+                && (last.state.is_on_its_way() || after.is_some_and(|after| last.sequence != after))
+            {
                 return Ok(last);
             }
             let under_way = if despite { 0 } else { batches::in_flight(tx, &scope, account)? };
@@ -112,6 +116,15 @@ pub async fn close(
     Ok(batch)
 }
 
+/// What is open is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// It no longer waits for payments that are under way.
+    pub despite: bool,
+    /// The sequence number of the batch before; 0: there is none.
+    pub after: u64,
+}
+
 /// What is open of an account now.
 ///
 /// # Errors
@@ -127,13 +140,13 @@ pub fn open_of(
 }
 
 /// Whether what is open of the account is to be closed by core itself: it is of an earlier day of the merchant's, or a batch has
-/// hardly room for more. Then also whether it no longer waits for payments that are under way.
+/// hardly room for more.
 ///
 /// # Errors
 /// Of the store.
-pub async fn is_due(app: &App, scope: TenantScope, account: &ChannelAccount) -> Result<Option<bool>, StoreError> {
+pub async fn is_due(app: &App, scope: TenantScope, account: &ChannelAccount) -> Result<Option<Due>, StoreError> {
     let Some(terms) = terms(app, scope, account) else { return Ok(None) };
-    let (id, created_at, now) = (account.id, account.created_at, app.now());
+    let (id, now) = (account.id, app.now());
     let (zone, last, open) = app
         .store()
         .read(move |tx| {
@@ -144,15 +157,15 @@ pub async fn is_due(app: &App, scope: TenantScope, account: &ChannelAccount) -> 
     if open.rows == 0 || last.as_ref().is_some_and(|last| last.state.is_on_its_way()) {
         return Ok(None);
     }
-    let since = last.map_or(created_at, |last| last.closed_at);
-    let (Some(today), Some(before)) = (day_of(now, &zone), day_of(since, &zone)) else { return Ok(None) };
+    let (Some(today), Some(before)) = (day_of(now, &zone), day_of(open.since, &zone)) else { return Ok(None) };
     let is_full = open.rows > terms.rows_max / 5 * 4;
     if before >= today && !is_full {
         return Ok(None);
     }
     let day = today.to_string();
     let midnight = Period::of_days(&day, &day, &zone).map_or(now, |period| period.from);
-    Ok(Some(before < today && now.since(midnight) > WAITS_MS_MAX))
+    let despite = before < today && now.since(midnight) > WAITS_MS_MAX;
+    Ok(Some(Due { despite, after: last.map_or(0, |last| last.sequence) }))
 }
 
 /// Takes a batch as far as the scheme lets it. The lease is this node's.
@@ -267,7 +280,7 @@ async fn heard(
             (batch.attempts, batch.words) = (0, None);
             if batch.state.is_on_its_way() {
                 batch.lease_until = Some(now.plus(LEASE_MS));
-                batch.holds_until = now.plus(HOLD_MS);
+                batch.holds_until = batch.holds_until.min(now);
             } else {
                 end(tx, &scope, &mut batch, now)?;
             }

@@ -824,7 +824,8 @@ declare module 'saoma:channel/in-app@0.2.0' {
 
   /**
    * Where the visitor's browser is sent so that the scheme tells who they are: an `https` URL (or `http`, where the operator allows
-   * private addresses) of at most 2,048 characters; none if `open` needs no payer. The browser must come back to `return-url` with
+   * private addresses) of at most 2,048 characters without a user name, at a host and port of the manifest's `hosts` or of one of the
+   * app's `settings`; none if `open` needs no payer. The browser must come back to `return-url` with
    * `state` (32 characters of [a-z0-9]) among its query parameters: core refuses it otherwise, and whoever is not the visitor whom
    * it sent. Sends nothing; the same arguments give the same URL.
    * @throws {Error}
@@ -834,15 +835,16 @@ declare module 'saoma:channel/in-app@0.2.0' {
   /**
    * Who came back, by the parameters that the scheme put into the query (at most 16 with at most 2,048 bytes in all, decoded, without
    * `state`): the scheme's id of the payer, for `open` alone. 1 to 128 printable ASCII characters. Core keeps it sealed, for as long as
-   * the page is open. Called at most once for each coming back; schemes' codes are good once.
-   * `not-sent`: the scheme does not take these parameters (used, too old, made for another app): core sends the visitor there again.
+   * the page is open. Called at most twice for each coming back, also at the same time: browsers ask twice, and schemes' codes are good once.
+   * `not-sent`: the scheme does not take these parameters (used, too old, made for another app): core sends the visitor there again
+   * unless it knows them by then, at most twice.
    * @throws {Error}
    */
   export function payer(account: Account, app: string, parameters: [string, string][]): string;
 
   /**
    * Announces the order for this payer (empty where `identify` gave no URL) and says what the browser has to do. Again with the same
-   * order number, also by another payer's id: the same order, which is paid once; the step may be a new one. Only the step goes
+   * order number and payer: the same order, which is paid once; the step may be a new one. Only the step goes
    * back to core, so compare the scheme's number with the order yourself; another is `no-answer`.
    * Errors and their retries are those of `create`: after `no-answer` core asks by `query` and undoes the order by `cancel`.
    * @throws {Error}
@@ -864,8 +866,8 @@ declare module 'saoma:channel/in-app@0.2.0' {
  * 
  * Each of these functions may be repeated with the same number at any time (after a crash, after a timeout, on another node), and must
  * never settle twice: a repeat is the same message to the scheme, or a question about it. `no-answer`, `not-sent` and
- * `misconfigured` leave the batch as it is; core asks again, at growing pauses, until it has an end. While a batch is on its way core holds new
- * payments and refunds of the account back, for some minutes at most, so that what the scheme counts does not change meanwhile.
+ * `misconfigured` leave the batch as it is; core asks again, at growing pauses, until it has an end. Until `settle` has an answer core holds new
+ * payments and refunds of the account back, for two minutes from the close at most, so that what the scheme counts does not change meanwhile.
  * Settlement moves no money and changes no payment, here as there: what it finds, persons see to.
  */
 declare module 'saoma:channel/settlement@0.2.0' {

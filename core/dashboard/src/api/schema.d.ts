@@ -1505,8 +1505,8 @@ export interface paths {
         put?: never;
         /**
          * Closes what is open of an account into a batch and sends its totals to the scheme, as core does by itself after each day. Goes on by
-         *     itself; ask for it again to see its end. While one of the account is on its way, that is the answer. Until it has an end, for some
-         *     minutes at most, new payments and refunds of the account are refused with `batch_closing`.
+         *     itself; ask for it again to see its end. While one of the account is on its way, that is the answer. Until its totals have an
+         *     answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`.
          */
         post: operations["settlement_batches_close"];
         delete?: never;
@@ -4316,8 +4316,8 @@ export interface components {
                 sold_at: components["schemas"]["Millis"];
                 terminal: components["schemas"]["TerminalId"];
                 /**
-                 * @description `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
-                 *     aside any more, which freezes nothing.
+                 * @description `counter`: the same code was spent twice; which freezes the account; `cap`: more than was granted, and the account did not hold
+                 *     it; `uncovered`: it came in so late that nothing was set aside any more.
                  */
                 why: string;
             }[];
@@ -4390,7 +4390,7 @@ export interface components {
                 device_key: string;
                 not_after: components["schemas"]["Millis"];
                 not_before: components["schemas"]["Millis"];
-                /** @description Until then what is left of the cap is set aside. */
+                /** @description Until then at most what is left of the cap is set aside; it is free once every terminal has told what it took. */
                 reserved_until: components["schemas"]["Millis"];
                 revoked_at?: components["schemas"]["Millis"] | null;
                 /** @description Paid by the account so far. */
@@ -4722,6 +4722,7 @@ export interface components {
                 limits: components["schemas"]["StoredValueLimits"];
                 /** @description As the merchant numbers its holders. */
                 reference?: string | null;
+                reserved?: components["schemas"]["Money"] | null;
                 /** @description `active`, `frozen` or `closed`. */
                 state: string;
                 updated_at: components["schemas"]["Millis"];
@@ -6107,8 +6108,8 @@ export interface components {
                 sold_at: components["schemas"]["Millis"];
                 terminal: components["schemas"]["TerminalId"];
                 /**
-                 * @description `counter`: the same code was spent twice; `cap`: more than was granted; `uncovered`: it came in so late that nothing was set
-                 *     aside any more, which freezes nothing.
+                 * @description `counter`: the same code was spent twice; which freezes the account; `cap`: more than was granted, and the account did not hold
+                 *     it; `uncovered`: it came in so late that nothing was set aside any more.
                  */
                 why: string;
             };

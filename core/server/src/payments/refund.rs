@@ -75,9 +75,9 @@ pub async fn give_back(
         }
     }
     let call_ms = channel.as_ref().map_or(0, |channel| pace(&channel.manifest).call_ms);
-    let settles = channel.as_ref().filter(|channel| channel.manifest.settlement.is_some());
-    let settles = settles.map(|channel| channel.account.id);
-    let (new, refund) = set_aside(app, scope, wish, call_ms, settles).await?;
+    // Whatever the package that took the payment: the account may have another by now, which settles.
+    let account = channel.as_ref().map(|channel| channel.account.id);
+    let (new, refund) = set_aside(app, scope, wish, call_ms, account).await?;
     app.news_of(scope.tenant());
     if new {
         app.metrics().refund_moved(&refund.refund);
@@ -148,7 +148,7 @@ async fn set_aside(
     scope: TenantScope,
     wish: GiveBack,
     call_ms: i64,
-    settles: Option<ChannelAccountId>,
+    account: Option<ChannelAccountId>,
 ) -> Result<(bool, StoredRefund), PaymentError> {
     let app_in = app.clone();
     decided(app, move |tx| {
@@ -156,7 +156,7 @@ async fn set_aside(
         if let Some(refund) = earlier(tx, &scope, &wish)? {
             return Ok((false, refund));
         }
-        if let Some(account) = settles {
+        if let Some(account) = account {
             check_not_held(tx, &scope, account, now)?;
         }
         let mut stored = payments::load(tx, &scope, wish.payment)?;

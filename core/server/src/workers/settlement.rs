@@ -28,8 +28,11 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
         while work.try_join_next().is_some() {}
         if Instant::now() >= close_at {
             close_at = Instant::now() + CLOSE_EVERY;
-            if let Err(error) = close_due(&app).await {
-                tracing::warn!(%error, "closing batches waits");
+            match close_due(&app, &mut work).await {
+                Ok(true) => {}
+                // There was no room for all: the others are looked for as soon as there is.
+                Ok(false) => close_at = Instant::now(),
+                Err(error) => tracing::warn!(%error, "closing batches waits"),
             }
         }
         let room = IN_HAND_MAX.saturating_sub(work.len());
@@ -63,26 +66,29 @@ pub async fn take_up(app: &App, room: usize, work: &mut JoinSet<()>) -> Result<(
     Ok(())
 }
 
-/// Closes what is due, of all merchants.
+/// Closes what is due, of all merchants, and begins to settle each at once in tasks of `work`: payments wait from the close on, so nothing
+/// is closed that would wait for its turn. `false` if there was no room for more, or the process stops.
 ///
 /// # Errors
 /// Of the store; what was closed until then is.
-pub async fn close_due(app: &App) -> Result<(), StoreError> {
+pub async fn close_due(app: &App, work: &mut JoinSet<()>) -> Result<bool, StoreError> {
     let mut after: Option<TenantId> = None;
     loop {
         let page = app.store().read(move |tx| tenants::list(tx, &access::process(), after, TENANTS)).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else { return Ok(true) };
         after = Some(last.id);
         for tenant in page {
             // One merchant whose accounts cannot be read keeps nobody else waiting.
-            if let Err(error) = close_of(app, tenant.id).await {
-                tracing::warn!(tenant = %tenant.id, %error, "a merchant's batches are closed later");
+            match close_of(app, tenant.id, work).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a merchant's batches are closed later"),
             }
         }
     }
 }
 
-async fn close_of(app: &App, tenant: TenantId) -> Result<(), SettlementError> {
+async fn close_of(app: &App, tenant: TenantId, work: &mut JoinSet<()>) -> Result<bool, SettlementError> {
     let (scope, accounts): (TenantScope, _) = app
         .store()
         .read(move |tx| {
@@ -91,11 +97,16 @@ async fn close_of(app: &App, tenant: TenantId) -> Result<(), SettlementError> {
         })
         .await?;
     for account in accounts {
-        let Some(despite) = settlement::is_due(app, scope, &account).await? else { continue };
-        match settlement::close(app, scope, account.id, "core", despite).await {
-            Ok(_) | Err(SettlementError::UnderWay(_) | SettlementError::Nothing) => {}
+        let Some(due) = settlement::is_due(app, scope, &account).await? else { continue };
+        while work.try_join_next().is_some() {}
+        if work.len() >= IN_HAND_MAX || app.is_stopping() {
+            return Ok(false);
+        }
+        match settlement::close(app, scope, account.id, "core", due.despite, Some(due.after)).await {
+            Ok(_) => take_up(app, IN_HAND_MAX - work.len(), work).await?,
+            Err(SettlementError::UnderWay(_) | SettlementError::Nothing) => {}
             Err(error) => tracing::warn!(channel_account = %account.id, %error, "a batch is closed later"),
         }
     }
-    Ok(())
+    Ok(true)
 }

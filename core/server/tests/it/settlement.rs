@@ -12,7 +12,7 @@ use saoma_protocol::{SettlementBatchId, api::RefundKind};
 use saoma_server::{
     app::App,
     payments::{PaymentError, give_back},
-    settlement::{self, SettlementError},
+    settlement::{self, Due, SettlementError},
     workers::settlement::{close_due, take_up},
 };
 use saoma_store::{
@@ -75,6 +75,15 @@ fn silent() -> Result<Settled, Failure> {
 
 const TERMS: SettlementTerms = SettlementTerms { rows_max: 100 };
 
+/// One look of a node at what is to be closed, and the work on it.
+async fn closes_due(app: &App) {
+    let mut work = JoinSet::new();
+    close_due(app, &mut work).await.unwrap();
+    while let Some(done) = work.join_next().await {
+        done.unwrap();
+    }
+}
+
 async fn works(app: &App) {
     let mut work = JoinSet::new();
     take_up(app, 8, &mut work).await.unwrap();
@@ -85,7 +94,7 @@ async fn works(app: &App) {
 
 impl Counter {
     async fn closes(&self, despite: bool) -> Result<SettlementBatch, SettlementError> {
-        settlement::close(&self.app, self.scope, self.accounts[0], "usr_accountant", despite).await
+        settlement::close(&self.app, self.scope, self.accounts[0], "usr_accountant", despite, None).await
     }
 
     async fn batch(&self, id: SettlementBatchId) -> SettlementBatch {
@@ -106,6 +115,10 @@ impl Counter {
     }
 
     async fn is_due(&self) -> Option<bool> {
+        self.batch_due().await.map(|due| due.despite)
+    }
+
+    async fn batch_due(&self) -> Option<Due> {
         let (scope, id) = (self.scope, self.accounts[0]);
         let account = self.app.store().read(move |tx| channel_accounts::load(tx, &scope, id)).await.unwrap();
         settlement::is_due(&self.app, scope, &account).await.unwrap()
@@ -258,8 +271,13 @@ async fn sales_and_refunds_wait_for_a_batch_but_not_for_ever() {
         // The merchant's other account has no batch on its way.
         counter.scheme.next("charge", Say::Status(PaymentStatus::Succeeded));
         counter.try_collect(scanned(), 1, None).await.unwrap();
-        // The scheme stays silent: the shop goes on selling.
-        counter.later(60_000);
+        // The scheme stays silent: the shop goes on selling, at a moment that no attempt puts off.
+        works(&counter.app).await;
+        counter.later(119_999);
+        works(&counter.app).await;
+        let held = counter.try_collect(scanned(), 0, None).await;
+        assert!(matches!(held, Err(PaymentError::BatchClosing)), "{held:?}");
+        counter.later(1);
         counter.sells(PaymentStatus::Succeeded).await;
         counter.gives_back(4, &sale, 1).await;
     })
@@ -272,24 +290,23 @@ async fn a_day_that_is_over_is_closed_once() {
         counter.scheme.settles(SettlementTerms { rows_max: 5 });
         counter.sells(PaymentStatus::Succeeded).await;
         assert_eq!(counter.is_due().await, None, "the day is not over");
-        close_due(&counter.app).await.unwrap();
+        closes_due(&counter.app).await;
         assert_eq!(counter.batches().await.len(), 0);
         // Stories begin at eight in the evening.
         counter.later(4 * HOUR_MS + 1);
         assert_eq!(counter.is_due().await, Some(false));
         counter.scheme.next("charge", no_answer());
         let doubted = counter.charges().await;
-        close_due(&counter.app).await.unwrap();
+        closes_due(&counter.app).await;
         assert_eq!(counter.batches().await.len(), 0, "a payment is under way");
         counter.later(2 * HOUR_MS + 1);
         assert_eq!(counter.is_due().await, Some(true), "it has waited long enough");
         let neighbour = counter.neighbour(0);
-        let (one, other) = tokio::join!(close_due(&counter.app), close_due(&neighbour));
-        one.and(other).unwrap();
-        let closed = counter.batches().await;
-        assert_eq!((closed.len(), closed[0].closed_by.as_str()), (1, "core"));
         counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
-        works(&counter.app).await;
+        // It is settled in the same turn.
+        tokio::join!(closes_due(&counter.app), closes_due(&neighbour));
+        let closed = counter.batches().await;
+        assert_eq!((closed.len(), closed[0].closed_by.as_str(), &closed[0].state), (1, "core", &State::Settled));
         counter.notified_paid(&doubted, None).await;
         assert_eq!(counter.is_due().await, None, "it is of this day");
         // Nearly as much as a batch has room for is not left until midnight.
@@ -297,6 +314,61 @@ async fn a_day_that_is_over_is_closed_once() {
             counter.sells(PaymentStatus::Succeeded).await;
         }
         assert_eq!(counter.is_due().await, Some(false));
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn an_upload_holds_nobody() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        let sale = counter.sells(PaymentStatus::Succeeded).await;
+        let closed = counter.closes(false).await.unwrap();
+        counter.scheme.settling.then(&[Ok(Settled::Differs(None)), silent()]);
+        works(&counter.app).await;
+        assert_eq!(counter.batch(closed.id).await.state, State::Uploading { sent: 0 });
+        counter.sells(PaymentStatus::Succeeded).await;
+        counter.gives_back(5, &sale, 1).await;
+    })
+    .await;
+}
+
+/// The day is that of the first row, not of the close before it or of the account.
+#[actix_web::test]
+async fn a_day_that_began_after_the_last_close_is_not_over() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        // An account of the evening before, and its first sale.
+        counter.later(13 * HOUR_MS);
+        counter.sells(PaymentStatus::Succeeded).await;
+        assert_eq!(counter.batch_due().await, None);
+        counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
+        counter.closes(false).await.unwrap();
+        works(&counter.app).await;
+        // The next day, after a close by hand.
+        counter.later(24 * HOUR_MS);
+        counter.sells(PaymentStatus::Succeeded).await;
+        assert_eq!(counter.batch_due().await, None);
+        counter.later(24 * HOUR_MS);
+        assert_eq!(counter.batch_due().await, Some(Due { despite: true, after: 1 }));
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn of_two_nodes_that_found_it_due_one_closes() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        counter.sells(PaymentStatus::Succeeded).await;
+        counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
+        let first = counter.closes(false).await.unwrap();
+        works(&counter.app).await;
+        counter.sells(PaymentStatus::Succeeded).await;
+        let (app, scope, account) = (&counter.app, counter.scope, counter.accounts[0]);
+        let late = settlement::close(app, scope, account, "core", false, Some(0)).await.unwrap();
+        assert_eq!((late.id, counter.batches().await.len()), (first.id, 1));
+        let next = settlement::close(app, scope, account, "core", false, Some(1)).await.unwrap();
+        assert_eq!(next.sequence, 2);
     })
     .await;
 }

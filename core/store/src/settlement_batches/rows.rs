@@ -17,6 +17,7 @@ use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, amount, corrupt, unsigned},
     ledger,
+    payments::AHEAD_MS_MAX,
     schema::{payments, refunds},
 };
 
@@ -30,6 +31,8 @@ pub struct Open {
     pub(super) through_set: i64,
     pub rows: u32,
     pub totals: Vec<Total>,
+    /// When its first row came into the books. What a clock wrote that ran ahead says nothing: then the close before it, or long ago.
+    pub since: Millis,
 }
 
 /// A row of a batch.
@@ -55,16 +58,20 @@ pub fn open(
     rows_max: u32,
     now: Millis,
 ) -> Result<Open, StoreError> {
-    let after_set = match last(tx, scope, account)? {
+    let last = last(tx, scope, account)?;
+    let after_set = match &last {
         Some(last) => last.through_set,
         None => ledger::last_set_before(tx, scope, now.plus(-FIRST_LOOKS_BACK_MS))?,
     };
     let read = read(tx, scope, account, (after_set, i64::MAX), 0, rows_max)?;
-    let through_set = read.last().map_or(after_set, |(set, _)| *set);
+    let through_set = read.last().map_or(after_set, |read| read.set);
+    let booked_at = read.first().map(|read| read.booked_at);
+    let mut moments = booked_at.into_iter().chain(last.map(|last| last.closed_at));
+    let since = moments.find(|at| *at <= now.plus(AHEAD_MS_MAX)).unwrap_or(Millis(0));
     let rows = u32::try_from(read.len()).map_err(|_| corrupt("a batch of more rows than can be counted"))?;
-    let sums = totals(read.iter().map(|(_, row)| (row.kind, row.amount.money())));
+    let sums = totals(read.iter().map(|read| (read.row.kind, read.row.amount.money())));
     let totals = sums.ok_or_else(|| corrupt("a batch's totals past 64 bits"))?;
-    Ok(Open { after_set, through_set, rows, totals })
+    Ok(Open { after_set, through_set, rows, totals, since })
 }
 
 /// Rows of a batch, in the order in which they came into the books, from after the first `skipped` on.
@@ -80,7 +87,7 @@ pub fn page(
 ) -> Result<Vec<BatchRow>, StoreError> {
     let sets = (batch.after_set, batch.through_set);
     let rows = read(tx, scope, batch.account, sets, skipped, limit)?;
-    Ok(rows.into_iter().map(|(_, row)| row).collect())
+    Ok(rows.into_iter().map(|read| read.row).collect())
 }
 
 /// Payments and refunds of the account that the scheme may yet confirm or undo, and that no person is called for: what a batch is not
@@ -123,10 +130,10 @@ fn read(
     (after_set, through_set): (i64, i64),
     skipped: u32,
     limit: u32,
-) -> Result<Vec<(i64, BatchRow)>, StoreError> {
+) -> Result<Vec<Read>, StoreError> {
     let [captured, refunded, undone] = [Kind::Captured, Kind::RefundSucceeded, Kind::Undone].map(Kind::text);
     let query = sql_query(format!(
-        "SELECT s.id AS set_id, s.kind AS kind, s.at AS at, p.id AS payment, p.channel_reference AS reference, \
+        "SELECT s.id AS set_id, s.booked_at AS booked_at, s.kind AS kind, s.at AS at, p.id AS payment, p.channel_reference AS reference, \
            r.id AS refund, r.kind AS refund_kind, r.channel_reference AS refund_reference, \
            COALESCE(r.amount_minor, p.amount_minor) AS amount_minor, p.currency AS currency \
          FROM posting_sets s \
@@ -146,10 +153,19 @@ fn read(
     rows.into_iter().map(Row::read).collect()
 }
 
+/// A row, and where it stands in the books.
+struct Read {
+    set: i64,
+    booked_at: Millis,
+    row: BatchRow,
+}
+
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = BigInt)]
     set_id: i64,
+    #[diesel(sql_type = BigInt)]
+    booked_at: i64,
     #[diesel(sql_type = Text)]
     kind: String,
     #[diesel(sql_type = BigInt)]
@@ -171,7 +187,7 @@ struct Row {
 }
 
 impl Row {
-    fn read(self) -> Result<(i64, BatchRow), StoreError> {
+    fn read(self) -> Result<Read, StoreError> {
         let kind = if self.kind == Kind::Captured.text() {
             RowKind::Sale
         } else if self.kind == Kind::Undone.text() || self.refund_kind.as_deref() == Some("void") {
@@ -188,6 +204,6 @@ impl Row {
             amount: amount(self.amount_minor, self.currency.0)?,
             at: Millis(self.at),
         };
-        Ok((self.set_id, row))
+        Ok(Read { set: self.set_id, booked_at: Millis(self.booked_at), row })
     }
 }

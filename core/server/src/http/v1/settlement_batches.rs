@@ -186,8 +186,8 @@ pub struct CloseSettlementBatch {
 }
 
 /// Closes what is open of an account into a batch and sends its totals to the scheme, as core does by itself after each day. Goes on by
-/// itself; ask for it again to see its end. While one of the account is on its way, that is the answer. Until it has an end, for some
-/// minutes at most, new payments and refunds of the account are refused with `batch_closing`.
+/// itself; ask for it again to see its end. While one of the account is on its way, that is the answer. Until its totals have an
+/// answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`.
 #[utoipa::path(post, path = "/v1/settlement-batches", tag = "settlement batches", request_body = CloseSettlementBatch,
     params(("Idempotency-Key" = String, Header)), responses((status = 202, body = SettlementBatchView)))]
 pub async fn close(
@@ -201,7 +201,7 @@ pub async fn close(
     if let Some(answer) = wish.answer_already(&app, scope).await? {
         return Ok(response(StatusCode::ACCEPTED, answer));
     }
-    let batch = settlement::close(&app, scope, channel_account, &caller.actor(), false).await?;
+    let batch = settlement::close(&app, scope, channel_account, &caller.actor(), false, None).await?;
     let answer = bytes(&SettlementBatchView::from(batch))?;
     wish.keep_afterwards(&app, scope, Some(answer.clone())).await?;
     Ok(response(StatusCode::ACCEPTED, answer))
