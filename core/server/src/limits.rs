@@ -45,6 +45,8 @@ const STATIC_CODE_BACK_CODE: Limit = Limit { name: "static_code_back_code", max:
 /// Payments that are made there; each is a request to a scheme.
 const STATIC_CODE_PAY_ADDRESS: Limit = Limit { name: "static_code_pay_address", max: 300, window_ms: 60_000 };
 const STATIC_CODE_PAY: Limit = Limit { name: "static_code_pay", max: 60, window_ms: 60_000 };
+/// The same of those whom no scheme has named: each may be anybody, so that they are counted together.
+const STATIC_CODE_PAY_UNKNOWN: Limit = Limit { name: "static_code_pay_unknown", max: 20, window_ms: 60_000 };
 /// Of one payer, in as long as a payment of theirs can be open: no more of them are open at once.
 const STATIC_CODE_PAYER: Limit = Limit { name: "static_code_payer", max: 6, window_ms: 300_000 };
 const REQUESTS_WINDOW_MS: i64 = 60_000;
@@ -95,17 +97,19 @@ pub fn static_code_back(state: &str) -> [Count; 1] {
     [Count { limit: STATIC_CODE_BACK, who: state.to_owned() }]
 }
 
-/// The same, of everybody who comes to this code.
+/// The same, of all at this address who come to this code: nobody uses it up for those elsewhere.
 #[must_use]
-pub fn static_code_backs(code: StaticCodeId) -> [Count; 1] {
-    [Count { limit: STATIC_CODE_BACK_CODE, who: code.to_string() }]
+pub fn static_code_backs(address: IpAddr, code: StaticCodeId) -> [Count; 1] {
+    [Count { limit: STATIC_CODE_BACK_CODE, who: format!("{code} {}", site(address)) }]
 }
 
 /// A payment that is made there. `payer`: what stands for them, if they are known.
 #[must_use]
 pub fn static_code_paid(address: IpAddr, code: StaticCodeId, payer: Option<String>) -> Vec<Count> {
     let count = |limit, who| Count { limit, who };
-    let mut counts = vec![count(STATIC_CODE_PAY_ADDRESS, site(address)), count(STATIC_CODE_PAY, code.to_string())];
+    let limit = if payer.is_some() { STATIC_CODE_PAY } else { STATIC_CODE_PAY_UNKNOWN };
+    let here = format!("{code} {}", site(address));
+    let mut counts = vec![count(STATIC_CODE_PAY_ADDRESS, site(address)), count(limit, here)];
     counts.extend(payer.map(|payer| count(STATIC_CODE_PAYER, payer)));
     counts
 }

@@ -92,21 +92,23 @@ pub fn look(data_dir: &Path, host: &Host, shut_out: u32) -> Result<Option<Shown>
     shown.map(Some).map_err(|why| CertificateError::Damaged { path, why })
 }
 
-/// The one in the data directory; made if there is none, and made anew if it is ours and nearly over, not yet good, or for another name.
+/// The one in the data directory; made if there is none or none for this name, and made anew if it is ours and nearly over or not yet
+/// good. `known`: what time it is, if core has said so: this machine's own clock may begin before the certificate at each start, and
+/// must not make people compare another one each time. It is asked, as `own`, for one that has to be made at once.
 ///
 /// # Errors
 /// `File`, `Damaged`, `Make`, `Name`.
-pub fn keep(data_dir: &Path, host: &Host, now: Millis) -> Result<Shown, CertificateError> {
+pub fn keep(data_dir: &Path, host: &Host, known: Option<Millis>, own: Millis) -> Result<Shown, CertificateError> {
     if let Some(shown) = look(data_dir, host, GROUP_AND_OTHERS)? {
         let Validity { not_before, not_after } = shown.validity;
         // A clock that was ahead has made one that no browser believes in, for years.
-        let has_begun = not_before <= now;
-        let is_good = shown.names_host && has_begun && not_after.since(now) > RENEWED_MS_BEFORE;
+        let is_of_now = |now: Millis| not_before <= now && not_after.since(now) > RENEWED_MS_BEFORE;
+        let is_good = shown.names_host && known.is_none_or(is_of_now);
         if is_good || !shown.is_ours {
             return Ok(shown);
         }
     }
-    let pem = make(host, now)?;
+    let pem = make(host, known.unwrap_or(own))?;
     private_file::write(&path(data_dir), pem.as_bytes())?;
     let shown = Shown::read(pem, host).map_err(|why| CertificateError::Damaged { path: path(data_dir), why })?;
     tracing::info!(fingerprint = shown.fingerprint, "the door in the network has a new certificate");
@@ -184,24 +186,28 @@ mod tests {
     fn it_is_kept_until_it_is_nearly_over_or_for_another_name() {
         let folder = tempfile::tempdir().unwrap();
         let host: Host = "192.168.1.20".parse().unwrap();
-        let first = keep(folder.path(), &host, NOW).unwrap();
+        let first = keep(folder.path(), &host, Some(NOW), NOW).unwrap();
         assert!(first.is_ours && first.names_host && first.fingerprint.len() == 95, "{first:?}");
         let mode = fs::metadata(path(folder.path())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         for (days, renewed) in [(0, false), (LIFE_DAYS - 61, false), (LIFE_DAYS - 59, true)] {
-            let shown = keep(folder.path(), &host, NOW.plus(days * DAY_MS)).unwrap();
+            let shown = keep(folder.path(), &host, Some(NOW.plus(days * DAY_MS)), NOW).unwrap();
             assert_eq!(shown.fingerprint != first.fingerprint, renewed, "{days}");
         }
         assert!(!format!("{first:?}").contains("PRIVATE KEY"), "{first:?}");
         // A clock that was years ahead, or at 1970, is set right.
         for wrong in [NOW.plus(3 * 365 * DAY_MS), Millis(0)] {
-            let made = keep(folder.path(), &host, wrong).unwrap();
-            let validity = keep(folder.path(), &host, NOW).unwrap().validity;
+            fs::remove_file(path(folder.path())).unwrap();
+            let made = keep(folder.path(), &host, None, wrong).unwrap();
+            // Until core has said what time it is, that one is as good as any.
+            let again = keep(folder.path(), &host, None, NOW.plus(-4 * 365 * DAY_MS)).unwrap();
+            assert_eq!(again.fingerprint, made.fingerprint);
+            let validity = keep(folder.path(), &host, Some(NOW), NOW).unwrap().validity;
             assert!(validity != made.validity && validity.not_before < NOW && NOW < validity.not_after, "{wrong:?}");
         }
         let before = look(folder.path(), &host, 0).unwrap().unwrap().fingerprint;
         let other: Host = "till-1.local".parse().unwrap();
-        assert_ne!(keep(folder.path(), &other, NOW).unwrap().fingerprint, before);
+        assert_ne!(keep(folder.path(), &other, Some(NOW), NOW).unwrap().fingerprint, before);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -216,13 +222,13 @@ mod tests {
         let pem = format!("{}{}", params.self_signed(&key).unwrap().pem(), key.serialize_pem());
         let file = path(folder.path());
         private_file::write(&file, pem.as_bytes()).unwrap();
-        let shown = keep(folder.path(), &host, NOW).unwrap();
+        let shown = keep(folder.path(), &host, Some(NOW), NOW).unwrap();
         assert!(!shown.is_ours && fs::read_to_string(&file).unwrap() == pem);
 
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(keep(folder.path(), &host, NOW), Err(CertificateError::File(_))));
+        assert!(matches!(keep(folder.path(), &host, Some(NOW), NOW), Err(CertificateError::File(_))));
         private_file::write(&file, b"-----BEGIN").unwrap();
-        let told = keep(folder.path(), &host, NOW).unwrap_err().to_string();
+        let told = keep(folder.path(), &host, Some(NOW), NOW).unwrap_err().to_string();
         assert!(told.contains("Remove it"), "{told}");
     }
 }

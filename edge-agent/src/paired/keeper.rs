@@ -174,6 +174,12 @@ impl Paired {
         }
     }
 
+    /// What time it is, if core has said so since the start.
+    #[must_use]
+    pub fn known(&self) -> Option<Millis> {
+        self.inner().known()
+    }
+
     /// Core says that it is `now`.
     fn confirm(&self, now: Millis) {
         let mut inner = self.inner();

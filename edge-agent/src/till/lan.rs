@@ -193,7 +193,7 @@ impl Keeper {
     }
 
     fn open(&mut self, now: Millis) -> Result<(Shown, u16), OpenError> {
-        let shown = certificate::keep(&self.data_dir, &self.place.host, now)?;
+        let shown = certificate::keep(&self.data_dir, &self.place.host, self.room.paired.known(), now)?;
         let certified = Arc::new(shown.certified().map_err(OpenError::Key)?);
         let address = self.place.listen;
         let listen = |source| OpenError::Listen { address, source };

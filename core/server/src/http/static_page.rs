@@ -254,7 +254,12 @@ pub async fn back(
         return Ok(to_page_again(&found));
     }
     let too_often = || Ok(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often).page(words, Some(&found)));
-    if app.limits().begin(&limits::static_code_backs(found.code.id), app.now()).await.is_err() {
+    if app
+        .limits()
+        .begin(&limits::static_code_backs(origin::address(&app, &request), found.code.id), app.now())
+        .await
+        .is_err()
+    {
         return too_often();
     }
     let Some(_place) = app.visitor_places().take(scope.tenant()).await else { return too_often() };
@@ -333,11 +338,12 @@ pub async fn pay(
         return answered(&sale);
     }
     let too_often = || Ok(Refused::new(StatusCode::TOO_MANY_REQUESTS, words.too_often).json());
+    // First, so that whoever finds none free has used up nothing.
+    let Some(place) = app.visitor_places().take(found.scope.tenant()).await else { return too_often() };
     let counts = limits::static_code_paid(origin::address(&app, &request), found.code.id, visitor.payer_mark(&app));
     if app.limits().begin(&counts, app.now()).await.is_err() {
         return too_often();
     }
-    let Some(place) = app.visitor_places().take(found.scope.tenant()).await else { return too_often() };
     match begin(&app, found.scope, &found.code, &visitor, amount, place).await {
         Ok(sale) => answered(&sale),
         Err(
@@ -385,8 +391,9 @@ pub async fn again(
         let was_settled = sale.payment.payment.public_state().is_settled();
         let sale = give_up(&app, found.scope, sale).await?;
         let state = sale.payment.payment.public_state();
-        // Who gives up a payment that was just made has to see that.
-        if !state.is_settled() || (!was_settled && state.is_paid()) {
+        // Who gives up a payment that was just made has to see that; and nobody pays again while the first may still be paid.
+        let is_closing = matches!(Shown::of(Some(&sale), picture::data_url), Shown::Closing { .. });
+        if !state.is_settled() || (!was_settled && state.is_paid()) || is_closing {
             return Ok(state_of(Some(&sale), None));
         }
     }

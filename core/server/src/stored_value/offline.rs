@@ -2,7 +2,7 @@
 //!
 //! A grant sets its cap aside, so that what is honestly spent can always be paid. What is left of it is free again once every terminal
 //! has told core what it took until the grant's end: by an entry of its journal or a report that nothing is unsent, some minutes later
-//! (`grants::heard_through`). A terminal that is silent holds it back, for [`GRACE_MS`] at most; who scraps one revokes it. A revoked
+//! (`grants::heard`). A terminal that is silent holds it back, for [`GRACE_MS`] at most; who scraps one revokes it. A revoked
 //! grant is no earlier free: core cannot know when a terminal without a network hears of it, and until the grant's end it may take
 //! codes. So a phone that fetches a grant a day, after the last one's end, has one set aside and not eight; one that fetches before has
 //! both for the time between. What is spent beyond what is set aside and free the issuer bears: the shop gave its goods for a code that

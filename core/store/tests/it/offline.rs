@@ -219,6 +219,14 @@ fn a_grant_that_is_over_is_free_once_every_terminal_has_told() {
         base.write(|tx| terminals::add_certificate(tx, scope, tea.terminal, &certificate));
         assert_eq!(reserved(minutes(999)), 300, "it is silent");
         assert_eq!(reserved(minutes(1_000)), 0, "for so long it is waited for");
+        // One that has not heard core for so long takes no codes: it holds back nothing of what was granted later.
+        let hours = |n: i64| minutes(n * 60);
+        let later =
+            StoredGrant { not_before: hours(29), not_after: hours(30), reserved_until: hours(100), ..lasting.clone() };
+        let of_later = |when: Millis| base.read(|tx| grants::reserved_of(tx, scope, &later, when));
+        assert_eq!((of_later(hours(30)), of_later(hours(31))), (300, 0));
+        let sooner = StoredGrant { not_before: hours(27), ..later.clone() };
+        assert_eq!(base.read(|tx| grants::reserved_of(tx, scope, &sooner, hours(31))), 300);
         says(1, minutes(20), minutes(20));
         assert_eq!(reserved(minutes(30)), 300, "it has something to tell");
         says(0, minutes(14), minutes(20));

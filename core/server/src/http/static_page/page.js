@@ -71,7 +71,7 @@
     const fresh = told.state === "fresh";
     show("keypad", fresh);
     show("cancel", waits);
-    show("again", !waits && !fresh);
+    show("again", !waits && !closing && !fresh);
     show("step", waits);
     if (!waits) show("pay-again", false);
     if (!fresh) at("amount").textContent = told.amount;

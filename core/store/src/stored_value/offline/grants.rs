@@ -16,6 +16,9 @@ use crate::{
 /// How far terminals' clocks may be behind core's, ten times over: past a grant's end by so much, no terminal takes a code of it.
 const CLOCKS_APART_MS: i64 = 5 * 60_000;
 
+/// For so long after it has heard core a terminal trusts the time, and without that it takes no code: 27.8 hours, and some.
+const TIME_KEPT_MS: i64 = 28 * 3_600_000;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredGrant {
     pub token: Token,
@@ -102,7 +105,7 @@ pub fn list(
 }
 
 /// What of the account is set aside at `now` for all its grants: what is left of each whose time is not over, or of which a terminal
-/// may still have a sale to tell ([`heard_through`]), for its grace at most.
+/// may still have a sale to tell ([`heard`]), for its grace at most.
 ///
 /// # Errors
 /// None of its own.
@@ -116,8 +119,8 @@ pub fn reserved_minor(
         .filter(grants::tenant_id.eq(Txt(scope.tenant())))
         .filter(grants::account_id.eq(Txt(account)))
         .filter(grants::reserved_until.gt(now.0))
-        .select((grants::not_after, grants::cap_minor - grants::spent_minor));
-    let reserving: Vec<(i64, i64)> = tx.run(scope, |conn| reserving.load(conn))?;
+        .select((grants::not_before, grants::not_after, grants::cap_minor - grants::spent_minor));
+    let reserving: Vec<(i64, i64, i64)> = tx.run(scope, |conn| reserving.load(conn))?;
     reserving_minor(tx, scope, &reserving, now)
 }
 
@@ -129,38 +132,51 @@ pub fn reserved_of(tx: &mut Tx<'_>, scope: &TenantScope, grant: &StoredGrant, no
     if now >= grant.reserved_until {
         return Ok(0);
     }
-    reserving_minor(tx, scope, &[(grant.not_after.0, grant.cap.minor() - grant.spent_minor)], now)
+    let left_minor = grant.cap.minor() - grant.spent_minor;
+    reserving_minor(tx, scope, &[(grant.not_before.0, grant.not_after.0, left_minor)], now)
 }
 
-/// Of grants within their grace: when each ends, and what is left of it.
+/// Of grants within their grace: when each begins and ends, and what is left of it.
 fn reserving_minor(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    reserving: &[(i64, i64)],
+    reserving: &[(i64, i64, i64)],
     now: Millis,
 ) -> Result<i64, StoreError> {
     let is_over = |not_after: i64, heard: Millis| not_after.saturating_add(CLOCKS_APART_MS) <= heard.0;
     // Most accounts have none that is over.
-    let heard = if reserving.iter().any(|(not_after, _)| is_over(*not_after, now)) {
-        heard_through(tx, scope, now)?
+    let heard = if reserving.iter().any(|(_, not_after, left)| *left > 0 && is_over(*not_after, now)) {
+        heard(tx, scope)?
     } else {
-        Millis(i64::MIN)
+        Vec::new()
     };
-    Ok(reserving.iter().filter(|(not_after, _)| !is_over(*not_after, heard)).map(|(_, left_minor)| left_minor).sum())
+    let may_be_told = |not_before: i64, not_after: i64| {
+        heard.iter().any(|its| !is_over(not_after, its.through) && not_before <= its.takes_codes_until.0)
+    };
+    let is_reserved = |not_before: i64, not_after: i64| !is_over(not_after, now) || may_be_told(not_before, not_after);
+    let reserved = reserving.iter().filter(|(not_before, not_after, _)| is_reserved(*not_before, *not_after));
+    Ok(reserved.map(|(.., left_minor)| left_minor).sum())
 }
 
-/// The moment up to which every terminal has told what it took, `now` at most: it began after that, has written an entry after that
-/// which core has (the journal has no holes), or has said after that that core knows all. A revoked terminal tells nothing any more.
-fn heard_through(tx: &mut Tx<'_>, scope: &TenantScope, now: Millis) -> Result<Millis, StoreError> {
-    let mut heard = now;
+/// What core knows of a terminal that may have taken codes.
+struct Heard {
+    /// The moment up to which it has told what it took: it began after that, has written an entry after that which core has (the
+    /// journal has no holes), or has said after that that core knows all.
+    through: Millis,
+    /// It takes none after this moment unless it hears core again, which core then sees.
+    takes_codes_until: Millis,
+}
+
+/// Of each terminal. One that was revoked tells nothing any more.
+fn heard(tx: &mut Tx<'_>, scope: &TenantScope) -> Result<Vec<Heard>, StoreError> {
+    let mut heard = Vec::new();
     for terminal in terminals::list(tx, scope, None)? {
         let (Some(enrolled_at), None) = (terminal.enrolled_at, terminal.revoked_at) else { continue };
         let clear = terminal.health.filter(|(health, _)| health.unsent.count == 0);
-        let mut its = clear.map_or(enrolled_at, |(health, at)| enrolled_at.max(health.at.min(at)));
-        if its < heard {
-            its = its.max(journal::last_at(tx, scope, terminal.id)?.unwrap_or(its));
-        }
-        heard = heard.min(its);
+        let told = clear.map_or(enrolled_at, |(health, at)| enrolled_at.max(health.at.min(at)));
+        let through = told.max(journal::last_at(tx, scope, terminal.id)?.unwrap_or(told));
+        let seen = terminal.last_seen_at.map_or(enrolled_at, |at| at.max(enrolled_at));
+        heard.push(Heard { through, takes_codes_until: seen.plus(TIME_KEPT_MS) });
     }
     Ok(heard)
 }
