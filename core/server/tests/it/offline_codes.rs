@@ -231,16 +231,16 @@ async fn what_a_grant_left_is_free_once_the_tills_have_told() {
     canteen.town.force(&format!("UPDATE offline_grants SET not_after = {}", now().plus(-600_000).0));
     let again = json!({ "device_key": hex::encode(phone.signed.grant.device_key), "cap": cny(500) });
     let asked = async |key: &str| owner.post(&grants(&canteen.account)).key(key).json(&again).await;
-    assert_eq!(asked("day 2").await.refusal(), (409, "balance_reserved".to_owned()));
+    assert_eq!(asked("day-2").await.refusal(), (409, "balance_reserved".to_owned()));
     here.sells(100, &code);
     assert_eq!(here.syncs().await, [""; 0]);
-    assert_eq!(asked("day 2, soon").await.refusal(), (409, "balance_reserved".to_owned()), "the other till is silent");
+    assert_eq!(asked("day-2-soon").await.refusal(), (409, "balance_reserved".to_owned()), "the other till is silent");
     there.sells(300, &late);
     assert_eq!(there.syncs().await, [""; 0]);
     assert_eq!(canteen.books().await, [-600, -400, 0], "all of it was set aside until then");
     let shown: Value = owner.get(&canteen.path("")).await.json(200);
     assert!(shown.get("reserved").is_none(), "{shown}");
-    let _: Value = asked("day 2, later").await.json(201);
+    let _: Value = asked("day-2-later").await.json(201);
     let shown: Value = owner.get(&canteen.path("")).await.json(200);
     assert_eq!(shown["reserved"], cny(500));
 }
