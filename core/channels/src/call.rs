@@ -1,5 +1,8 @@
 //! One call: a place, a fresh store, a deadline, one typed answer or one typed failure.
 
+mod crash;
+mod described;
+
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -9,17 +12,19 @@ use saoma_protocol::{Currency, PaymentId};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field::Empty};
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
+use wasmtime::{Store, UpdateDeadline};
 
+pub(crate) use self::crash::is_crash;
+use self::crash::{Step, classify};
 use crate::{
-    bindings::{contract, in_app::exports::saoma::channel::in_app::App, settlement as wit_settlement, types},
+    bindings::{contract, types},
     card::{Card, CardFault, KeptCard, OpenCard},
     convert,
     engine::TICK_MS,
     extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
     host::{
-        CallState, Given, Host, Misuse,
+        CallState, Given, Host,
         http::{self, Reach},
     },
     in_app::{self, Step as InAppStep},
@@ -543,41 +548,10 @@ impl Host {
         CallState::new(MemoryLimit::new(self.config.memory_bytes_max, budget), Arc::clone(&self.ports.clock), given)
     }
 
-    /// Asks a plugin for its manifest, with nothing to call.
-    pub(crate) async fn describe(&self, pre: &Pre) -> Result<types::Manifest, Failure> {
-        self.ask_of_nobody(pre, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
-            Box::pin(async move { guest.describe(store).await })
-        })
-        .await
-    }
-
-    /// Asks what its settlement has room for, with nothing to call; `None` if it does not settle.
-    pub(crate) async fn settlement_terms(&self, pre: &Pre) -> Result<Option<wit_settlement::SettlementTerms>, Failure> {
-        self.ask_of_nobody(pre, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
-            Box::pin(async move { guest.settlement_terms(store).await })
-        })
-        .await
-    }
-
-    /// What a plugin says of itself: no account, no capability.
-    async fn ask_of_nobody<T: Send>(&self, pre: &Pre, ask: impl Ask<T>) -> Result<T, Failure> {
-        let nobody = types::Account { id: String::new(), settings_json: String::new(), notify_url: String::new() };
-        let state = self.state(Budget::new(self.config.memory_bytes_max), None);
-        Ok(self.run_fresh(pre, state, DESCRIBE_TIMEOUT_MS, &nobody, ask).await?.words)
-    }
-
     fn sites(&self, account: &Account, app: &str) -> Result<in_app::Sites, Failure> {
         let plugin = self.plugin_of(account)?;
         let plain = self.config.allow_private_addresses;
         Ok(in_app::Sites::of(&plugin.manifest, app, &account.settings_json, plain))
-    }
-
-    /// Asks it which apps it serves, in the same way.
-    pub(crate) async fn apps(&self, pre: &Pre) -> Result<Vec<App>, Failure> {
-        self.ask_of_nobody(pre, |guest: &_, store: &mut _, _: &_| -> Running<'_, _> {
-            Box::pin(async move { guest.apps(store).await })
-        })
-        .await
     }
 
     /// A fresh store and instance, one function, and both are gone again, on every way out: also when this future is dropped.
@@ -620,35 +594,4 @@ impl Host {
 struct Said<T> {
     words: T,
     has_unanswered: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Start,
-    Answer,
-}
-
-/// Whether the guest's own code ended the call: a trap, an exit, an import used against the contract.
-pub(crate) fn is_crash(error: &wasmtime::Error) -> bool {
-    error.downcast_ref::<Trap>().is_some()
-        || error.downcast_ref::<wasmtime_wasi::I32Exit>().is_some()
-        || error.downcast_ref::<Misuse>().is_some()
-}
-
-/// What an error of the engine means. In order: no room, no memory, a crash, and else an answer that cannot be read.
-fn classify(step: Step, error: &wasmtime::Error, state: &CallState) -> Failure {
-    tracing::debug!(error = %format!("{error:?}"), "plugin trapped");
-    let why = convert::cut(&error.root_cause().to_string(), convert::WORDS_CHARS_MAX);
-    let no_room = error.downcast_ref::<PoolConcurrencyLimitError>().is_some() || state.memory.was_crowded_out();
-    // A start function may have run, and called us, before the last of the component's modules found no room.
-    if no_room && step == Step::Start && !state.has_asked() {
-        return Failure::Overloaded;
-    }
-    if error.downcast_ref::<Trap>() == Some(&Trap::Interrupt) {
-        return Failure::TimedOut { after_ms: state.ticks_running * TICK_MS };
-    }
-    if let Some(limit_bytes) = state.memory.refused_at {
-        return Failure::OutOfMemory { limit_bytes };
-    }
-    if is_crash(error) || step == Step::Start { Failure::Trapped { why } } else { Failure::BadAnswer { why } }
 }

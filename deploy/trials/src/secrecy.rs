@@ -136,6 +136,10 @@ pub fn note_files(folder: &Path) -> io::Result<()> {
             note_files(&path)?;
             continue;
         }
+        // A socket holds nothing, and cannot be read.
+        if !path.is_file() {
+            continue;
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let bytes = fs::read(&path)?;
         if name.starts_with("master.key") {

@@ -174,6 +174,9 @@ async fn foreign_secrets(player: &mut Player<'_>) -> Result<(), Stop> {
             acts.push(("read-notification", player.read_notification(None).await?));
         }
         acts.push(("query", player.query().await?));
+        if manifest.can(Capability::InApp) {
+            acts.push(("payer", visit::comes_back(player).await?));
+        }
         player.open(player.way(), None).await?;
         acts.push(("asking for money", player.ask().await?));
         let self_test = player.caller.self_test(&player.account).await;

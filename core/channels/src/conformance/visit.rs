@@ -46,6 +46,22 @@ pub(super) async fn payer(player: &Player<'_>) -> Result<(String, String), Stop>
     Ok((app, payer))
 }
 
+async fn known(player: &Player<'_>, app: &str, parameters: &[(String, String)]) -> Told {
+    match player.caller.payer(&player.account, app, parameters).await {
+        Ok(_) => Told::new("known", "somebody is known"),
+        Err(failure) => told::failure(&failure),
+    }
+}
+
+/// What the channel says of a visitor who comes back from the first app's scheme.
+pub(super) async fn comes_back(player: &Player<'_>) -> Result<Told, Stop> {
+    let app = player.manifest.apps.first().map(|app| app.id.clone()).unwrap_or_default();
+    Ok(match came_back(player, &app).await? {
+        None => Told::new("known", "nobody need be known"),
+        Some(parameters) => known(player, &app, &parameters).await,
+    })
+}
+
 /// That what was brought along is good once, and what was not brought along is good for nothing.
 pub(super) async fn strangers(player: &mut Player<'_>) -> Result<(), Stop> {
     let app = player.manifest.apps.first().map(|app| app.id.clone()).unwrap_or_default();
@@ -61,10 +77,7 @@ pub(super) async fn strangers(player: &mut Player<'_>) -> Result<(), Stop> {
         ("payer of what nobody gave", made_up, "not-sent"),
         ("payer of nothing", Vec::new(), "not-sent"),
     ] {
-        let told = match player.caller.payer(&player.account, &app, &parameters).await {
-            Ok(_) => Told::new("known", "somebody is known"),
-            Err(failure) => told::failure(&failure),
-        };
+        let told = known(player, &app, &parameters).await;
         player.said.push(told.sentence.clone());
         player.held_to(what, &told, &[expected.to_owned()])?;
     }

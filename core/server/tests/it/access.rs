@@ -14,7 +14,7 @@ use saoma_protocol::{
 use serde_json::{Value, json};
 
 use crate::{
-    access_bodies::body,
+    access_bodies::{body, webhook_of},
     door::{Answer, Door},
     fleet_world::eventually,
     packages_author::{Author, sandbox_called},
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// In every name that the merchant gives, and in no answer to a stranger.
-const OURS: &str = "jade";
+pub const OURS: &str = "jade";
 const STRANGER: &str = "rust";
 /// A day whose bill is compared, on which nothing was sold; and the day of [`SOLD_AT`].
 pub const DAY: &str = "2026-01-31";
@@ -206,16 +206,6 @@ fn told(answer: &Answer) -> String {
     }
 }
 
-/// An endpoint, and a delivery that has arrived there.
-async fn webhook_of(owner: &Door, receiver: &Receiver) -> (String, String) {
-    let asked = json!({ "url": receiver.url, "description": format!("{OURS} shop system") });
-    let made: Value = owner.post("/v1/webhook-endpoints").json(&asked).await.json(201);
-    let endpoint = text(&made, "/endpoint/id").to_owned();
-    let sent: Value = owner.post(&format!("/v1/webhook-endpoints/{endpoint}/test")).await.json(202);
-    receiver.hears(1).await;
-    (endpoint, text(&sent, "/delivery").to_owned())
-}
-
 /// A shift that is open on the till, as its journal says, after a sale that no shift counts.
 async fn signed_on(merchant: &Merchant, till: &Till) -> String {
     let (tenant, terminal) = (merchant.id.parse().unwrap(), till.id.parse().unwrap());
@@ -267,16 +257,14 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
     let author = Author::trusted_by(owner).await;
     let package = author.has_published(owner, &sandbox_called("jadebox", "1.0.0")).await;
     let (held, top_up) = stored_value(owner, "first").await;
-    let tax = json!({ "name": format!("{OURS} tax"), "basis_points": 1_300, "included": true });
-    let tax: Value = owner.post("/v1/tax-rates").json(&tax).await.json(201);
-    let tax_rate = text(&tax, "/id").to_owned();
+    let add = async |what: &str, body: Value| owner.post(&format!("/v1/{what}")).json(&body).await.json::<Value>(201);
+    let tax = add("tax-rates", json!({ "name": format!("{OURS} tax"), "basis_points": 1_300, "included": true })).await;
     let goods =
-        json!({ "name": format!("{OURS} tea"), "price": { "minor": 1, "currency": "CNY" }, "tax_rate": tax_rate });
-    let goods: Value = owner.post("/v1/goods").json(&goods).await.json(201);
-    let goods = text(&goods, "/id").to_owned();
+        json!({ "name": format!("{OURS} tea"), "price": { "minor": 1, "currency": "CNY" }, "tax_rate": tax["id"] });
+    let goods = add("goods", goods).await;
     let grant = crate::offline_world::first_grant(owner, &merchant.account, &held).await;
     let static_code = json!({ "store": merchant.store, "label": format!("{OURS} gate"), "max_minor": 50_000 });
-    let static_code: Value = owner.post("/v1/static-codes").json(&static_code).await.json(201);
+    let static_code = add("static-codes", static_code).await;
     let keys: Value = owner.get("/v1/stored-value/offline-keys").await.json(200);
     Ids(BTreeMap::from([
         ("publisher", author.key_id()),
@@ -310,9 +298,9 @@ async fn ids_of(town: &Town, merchant: &Merchant, till: &Till, receiver: &Receiv
         ("user", text(&user, "/user/id").to_owned()),
         ("key", text(&key, "/id").to_owned()),
         ("cashier", text(&cashier, "/id").to_owned()),
-        ("goods", goods),
+        ("goods", text(&goods, "/id").to_owned()),
         ("static_code", text(&static_code, "/id").to_owned()),
-        ("tax_rate", tax_rate),
+        ("tax_rate", text(&tax, "/id").to_owned()),
         ("session", text(&sessions, "/items/0/id").to_owned()),
         ("tenant", merchant.id.clone()),
         ("email", format!("owner@{OURS}.example")),

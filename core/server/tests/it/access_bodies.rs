@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::{
-    access::{DAY, Ids},
+    access::{DAY, Ids, OURS},
+    door::Door,
     fleet_client::csr,
     packages_author::Author,
+    receiver::Receiver,
+    town::text,
 };
 
 /// A body that is good, about these ids.
@@ -118,4 +121,14 @@ pub fn offline_policy(channel_account: &str) -> Value {
             "unsent_hours_max": 24, "list_hours_max": 48,
         },
     })
+}
+
+/// An endpoint, and a delivery that has arrived there.
+pub async fn webhook_of(owner: &Door, receiver: &Receiver) -> (String, String) {
+    let asked = json!({ "url": receiver.url, "description": format!("{OURS} shop system") });
+    let made: Value = owner.post("/v1/webhook-endpoints").json(&asked).await.json(201);
+    let endpoint = text(&made, "/endpoint/id").to_owned();
+    let sent: Value = owner.post(&format!("/v1/webhook-endpoints/{endpoint}/test")).await.json(202);
+    receiver.hears(1).await;
+    (endpoint, text(&sent, "/delivery").to_owned())
 }
