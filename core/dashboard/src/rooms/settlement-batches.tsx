@@ -5,6 +5,7 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tansta
 import { useState } from 'react';
 import { api, got, type SettlementBatch, type SettlementTotal } from '../api/client';
 import { useKeys } from '../api/wish';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
 import { type BatchStanding, batchStanding, RUNNING_POLL_MS } from '../reconciliation';
@@ -42,9 +43,7 @@ export function SettlementBatchesRoom({ role }: { role: Role }) {
       {list.isPending && !list.isError && <Center><Loader aria-label={t.common.loading} /></Center>}
       {list.isSuccess && items.length === 0 && <Text c="dimmed" data-empty>{t.recon.batch.none}</Text>}
       {items.length > 0 && <Rows items={items} {...(mayAct ? { onResolve: setResolving } : {})} />}
-      {list.hasNextPage && (
-        <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
-      )}
+      <More list={list} />
       {resolving !== null && <Resolve batch={resolving} onClose={() => setResolving(null)} />}
     </Stack>
   );

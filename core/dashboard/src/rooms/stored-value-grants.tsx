@@ -1,10 +1,11 @@
 // What an account's phones may spend without a network, and the end of one that was lost or sold.
 
-import { Badge, Button, Center, Group, Modal, Paper, Stack, Table, Text, TextInput, Title } from '@mantine/core';
+import { Badge, Button, Group, Modal, Paper, Stack, Table, Text, TextInput, Title } from '@mantine/core';
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, got, type OfflineGrant, type StoredValueAccount } from '../api/client';
 import { type Intent, useIntent, useUnanswered } from '../api/intent';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, useNow, When } from '../parts/show';
 import { AskedAgain, Unanswered } from '../parts/unanswered';
@@ -67,11 +68,7 @@ export function Grants({ account, role }: { account: StoredValueAccount; role: R
           </Table.ScrollContainer>
         </Paper>
       )}
-      {list.hasNextPage && (
-        <Center>
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
-        </Center>
-      )}
+      <More list={list} />
       {asking !== null && <Revoke account={account.id} token={asking.token} place={place} first={asking.again} onClose={() => setAsking(null)} />}
     </Stack>
   );

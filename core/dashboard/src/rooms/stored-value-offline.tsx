@@ -7,6 +7,7 @@ import { Link } from 'react-router';
 import { api, type DoubleSpend, got, type OfflinePolicy } from '../api/client';
 import { type Intent, useIntent, useUnanswered } from '../api/intent';
 import type { Person } from '../api/session';
+import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
 import { AskedAgain, Unanswered } from '../parts/unanswered';
@@ -123,11 +124,7 @@ function DoubleSpends({ person }: { person: Person }) {
           </Table.ScrollContainer>
         </Paper>
       )}
-      {list.hasNextPage && (
-        <Center>
-          <Button variant="default" loading={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.common.more}</Button>
-        </Center>
-      )}
+      <More list={list} />
       {asking !== null && <Resolve payment={asking.spend.payment} first={asking.again} onClose={() => setAsking(null)} />}
     </Stack>
   );
