@@ -1,11 +1,10 @@
 // The screens of what is put aside: the list with its ages, the number of a table or an order, and the question before one is
 // dropped.
 
-import { useEffect, useRef } from 'preact/hooks';
 import type { Held } from './api';
-import { age, type HeldScreen, REFERENCE_LEN_MAX } from './held';
+import { age, type HeldScreen } from './held';
 import { useModel, useNow, useText } from './hooks';
-import { press } from './store';
+import { ShortText } from './short-text';
 import { Key, Keypad, Sum, useShown, YesOrNo } from './till';
 
 export function HeldRoom({ screen }: { screen: HeldScreen }) {
@@ -58,35 +57,11 @@ function HeldList({ at }: { at: number }) {
 function ReferenceScreen({ screen }: { screen: Extract<HeldScreen, { kind: 'reference' }> }) {
   const t = useText();
   const show = useShown();
-  const field = useRef<HTMLInputElement>(null);
-  // For input methods (Chinese, emoji); plain keys come by the window, where a scanner is told from a hand.
-  useEffect(() => field.current?.focus(), []);
-  const typed = (): void => press({ kind: 'typed', text: field.current?.value ?? '' }, 'key');
-  // What an input method has begun is the field's until it ends: the page is drawn meanwhile, and must leave it there.
-  const composing = useRef(false);
   return (
     <div class="two">
       <section>
         <Sum label={screen.to === 'hold' ? t.functions.hold : t.amount} text={show(screen.minor)} />
-        <label class="filter">
-          {t.held.reference}{' '}
-          <input
-            ref={field}
-            data-reference
-            value={composing.current ? field.current?.value ?? screen.keyed : screen.keyed}
-            maxLength={2 * REFERENCE_LEN_MAX}
-            onInput={(event) => {
-              if (!event.isComposing) typed();
-            }}
-            onCompositionStart={() => {
-              composing.current = true;
-            }}
-            onCompositionEnd={() => {
-              composing.current = false;
-              typed();
-            }}
-          />
-        </label>
+        <ShortText label={t.held.reference} keyed={screen.keyed} />
         <p>{t.held.referenceHint}</p>
       </section>
       <Keypad enter={screen.to === 'hold' ? t.functions.hold : t.enter} />

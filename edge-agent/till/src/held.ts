@@ -57,8 +57,24 @@ export function cleaned(text: string): string {
   return kept;
 }
 
-export function withoutLast(text: string): string {
+function withoutLast(text: string): string {
   return charactersOf(text).slice(0, -1).join('');
+}
+
+/** A short text with one more key pressed; null if it was another key. */
+export function shortText(keyed: string, press: Press): string | null {
+  switch (press.kind) {
+    case 'digits':
+      return cleaned(keyed + press.digits);
+    case 'text':
+      return cleaned(keyed + press.text);
+    case 'typed':
+      return cleaned(press.text);
+    case 'back':
+      return withoutLast(keyed);
+    default:
+      return null;
+  }
 }
 
 export function orderOf(reference: string, held: number | null, basket?: number): Order | undefined {
@@ -111,15 +127,9 @@ export function heldStep(screen: HeldScreen, press: Press, held: readonly Held[]
 
 function reference(screen: Extract<HeldScreen, { kind: 'reference' }>, press: Press): Step {
   const { minor, keyed, held, to, basket } = screen;
+  const edited = shortText(keyed, press);
+  if (edited !== null) return stay({ ...screen, keyed: edited });
   switch (press.kind) {
-    case 'digits':
-      return stay({ ...screen, keyed: cleaned(keyed + press.digits) });
-    case 'text':
-      return stay({ ...screen, keyed: cleaned(keyed + press.text) });
-    case 'typed':
-      return stay({ ...screen, keyed: cleaned(press.text) });
-    case 'back':
-      return stay({ ...screen, keyed: withoutLast(keyed) });
     case 'escape':
       return stay(keyedAgain(minor, orderOf(keyed, held, basket)));
     case 'enter': {

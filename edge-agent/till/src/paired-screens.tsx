@@ -1,12 +1,11 @@
 // The screens of the paired devices: who is let in, a new one's name, its code, and the question before one is revoked.
 
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import type { PairedPage } from './api';
-import { REFERENCE_LEN_MAX } from './held';
 import { useModel, useNow, useText, when } from './hooks';
 import { inLines, NAMES, type PairedScreen } from './paired';
 import { watchPaired } from './paired-store';
-import { press } from './store';
+import { ShortText } from './short-text';
 import { fill } from './text';
 import { Key, Keypad, YesOrNo } from './till';
 
@@ -84,34 +83,11 @@ function List({ page, at }: { page: PairedPage; at: number }) {
 
 function NameScreen({ screen }: { screen: Extract<PairedScreen, { kind: 'pair-name' }> }) {
   const t = useText();
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
-  const typed = (): void => press({ kind: 'typed', text: field.current?.value ?? '' }, 'key');
-  // What an input method has begun is the field's until it ends.
-  const composing = useRef(false);
   return (
     <div class="two">
       <section>
         <h2>{screen.role === 'till' ? t.paired.pairTill : t.paired.pairDisplay}</h2>
-        <label class="filter">
-          {t.paired.name}{' '}
-          <input
-            ref={field}
-            data-reference
-            value={composing.current ? field.current?.value ?? screen.keyed : screen.keyed}
-            maxLength={2 * REFERENCE_LEN_MAX}
-            onInput={(event) => {
-              if (!event.isComposing) typed();
-            }}
-            onCompositionStart={() => {
-              composing.current = true;
-            }}
-            onCompositionEnd={() => {
-              composing.current = false;
-              typed();
-            }}
-          />
-        </label>
+        <ShortText label={t.paired.name} keyed={screen.keyed} />
         <p>{t.paired.nameHint}</p>
         <div class="notes">
           {NAMES.map((name) => (

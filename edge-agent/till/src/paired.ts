@@ -1,7 +1,7 @@
 // The page of the paired devices: what each key does there. Pure.
 
 import type { PairedDevice, Role } from './api';
-import { cleaned, withoutLast } from './held';
+import { shortText } from './held';
 import type { Press, Screen, Step } from './screen';
 
 export type PairedScreen =
@@ -65,15 +65,9 @@ function list(screen: Extract<PairedScreen, { kind: 'paired' }>, press: Press, d
 
 function name(screen: Extract<PairedScreen, { kind: 'pair-name' }>, press: Press): Step {
   const { role, keyed } = screen;
+  const edited = shortText(keyed, press);
+  if (edited !== null) return stay({ ...screen, keyed: edited });
   switch (press.kind) {
-    case 'digits':
-      return stay({ ...screen, keyed: cleaned(keyed + press.digits) });
-    case 'text':
-      return stay({ ...screen, keyed: cleaned(keyed + press.text) });
-    case 'typed':
-      return stay({ ...screen, keyed: cleaned(press.text) });
-    case 'back':
-      return stay({ ...screen, keyed: withoutLast(keyed) });
     case 'escape':
       return stay(LIST);
     case 'enter':
