@@ -73,8 +73,8 @@ async fn an_intent_is_the_same_sale_after_a_restart() {
     assert_eq!(shop.till.get("/api/sales").await["items"].as_array().unwrap().len(), 1);
 }
 
-/// The disk is replaced by a copy of an earlier day: its next numbers are used.
-async fn set_back(shop: &mut Shop) {
+/// The disk is replaced by a copy of before what `sells` sold: its next numbers are used.
+pub async fn set_back(shop: &mut Shop, sells: impl AsyncFnOnce(&Shop)) {
     let journal = shop.folder.path().join("journal.db");
     let copy = shop.folder.path().join("copy");
     let log = shop.folder.path().join("journal.db-wal");
@@ -83,12 +83,17 @@ async fn set_back(shop: &mut Shop) {
     closed().await;
     std::fs::copy(&journal, &copy).unwrap();
     shop.start_till().await;
-    let paid = number(&shop.till.sell(json!({"amount_minor": 700, "method": "scan", "code": GOOD_CODE})).await);
-    shop.till.sees(paid, "state", "succeeded").await;
+    sells(shop).await;
     shop.nothing_unsent().await;
     shop.stop_till().await;
     closed().await;
     std::fs::rename(&copy, &journal).unwrap();
+}
+
+/// A sale that core knows.
+async fn scanned(shop: &Shop) {
+    let paid = number(&shop.till.sell(json!({"amount_minor": 700, "method": "scan", "code": GOOD_CODE})).await);
+    shop.till.sees(paid, "state", "succeeded").await;
 }
 
 async fn is_stopped(shop: &Shop) {
@@ -105,7 +110,7 @@ async fn is_stopped(shop: &Shop) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_was_set_back_takes_no_answer_of_an_older_sale_for_its_own() {
     let mut shop = Shop::open().await;
-    set_back(&mut shop).await;
+    set_back(&mut shop, scanned).await;
     let created = shop.core.look(|known| known.created.len());
     shop.start_till().await;
     // At once, faster than core's word on the journal.
@@ -116,7 +121,7 @@ async fn a_disk_that_was_set_back_takes_no_answer_of_an_older_sale_for_its_own()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_was_set_back_and_sold_on_offline_is_stopped_when_core_is_back() {
     let mut shop = Shop::open().await;
-    set_back(&mut shop).await;
+    set_back(&mut shop, scanned).await;
     shop.core.switch_off().await;
     shop.start_till().await;
     let early = shop.till.post("/api/sales", &json!({"amount_minor": 700, "method": "code"}), &fresh_key()).await;

@@ -1,6 +1,7 @@
 //! Core does not say, or does not do, what the till expects of it.
 
 use super::*;
+use crate::restart::set_back;
 
 /// Core holds what it cannot verify, and has no such sale: whoever gives it back is told so, also when the answer was lost.
 #[tokio::test(flavor = "multi_thread")]
@@ -93,18 +94,7 @@ async fn while_core_takes_no_entries_no_code_is_taken() {
 async fn a_disk_that_was_set_back_takes_no_code_while_core_can_say_so() {
     let mut shop = Shop::open_where_codes_are_taken(LIMITS).await;
     let phone = Phone::new(1);
-    let (journal, copy) = (shop.folder.path().join("journal.db"), shop.folder.path().join("copy"));
-    let log = shop.folder.path().join("journal.db-wal");
-    let closed = async || until("the journal to be closed", async || (!log.exists()).then_some(())).await;
-    shop.stop_till().await;
-    closed().await;
-    std::fs::copy(&journal, &copy).unwrap();
-    shop.start_till().await;
-    shop.takes(700, &phone.code(1)).await;
-    shop.nothing_unsent().await;
-    shop.stop_till().await;
-    closed().await;
-    std::fs::rename(&copy, &journal).unwrap();
+    set_back(&mut shop, async |shop| _ = shop.takes(700, &phone.code(1)).await).await;
     shop.start_till().await;
     // At once, faster than core's word on the journal.
     let refused = shop.scans(700, &phone.code(2)).await;
