@@ -38,9 +38,9 @@ pub fn decode(text: &str) -> Result<Vec<u8>, Base45Error> {
     for (idx, group) in text.as_bytes().chunks(3).enumerate() {
         let offset = idx * 3;
         let mut value = 0;
-        for (place, letter) in group.iter().enumerate().rev() {
+        for (place, (letter, weight)) in group.iter().zip([1, 45, 45 * 45]).enumerate() {
             let digit = ALPHABET.iter().position(|known| known == letter);
-            value = value * 45 + digit.ok_or(Base45Error::Character { offset: offset + place })?;
+            value += weight * digit.ok_or(Base45Error::Character { offset: offset + place })?;
         }
         match (group.len(), u16::try_from(value), u8::try_from(value)) {
             (3, Ok(value), _) => bytes.extend(value.to_be_bytes()),
@@ -70,8 +70,8 @@ mod tests {
             ("GGW", Base45Error::Group { offset: 0 }),
             ("BB8::", Base45Error::Group { offset: 3 }),
             ("BB8B", Base45Error::Group { offset: 3 }),
-            ("BB8bB8", Base45Error::Character { offset: 3 }),
-            ("BB好", Base45Error::Character { offset: 4 }),
+            ("BB8bb8", Base45Error::Character { offset: 3 }),
+            ("BB好", Base45Error::Character { offset: 2 }),
         ] {
             assert_eq!(decode(text), Err(error), "{text}");
         }
