@@ -59,7 +59,7 @@ struct Inner {
     broker: OnceLock<Arc<Broker>>,
     /// Who carries pushes: the broker, once there is one.
     publisher: OnceLock<Arc<dyn Publisher>>,
-    /// Set while running. Emptied at the end, since the app has a fleet as well.
+    /// Set while running, see [`Fleet::let_go`].
     app: Mutex<Option<App>>,
 }
 
@@ -140,6 +140,11 @@ impl Fleet {
         if let Some(broker) = self.broker() {
             broker.stop().await;
         }
+        self.let_go();
+    }
+
+    /// Of the app, which has a fleet as well: neither would ever end else.
+    pub(crate) fn let_go(&self) {
         locked(&self.0.app).take();
     }
 

@@ -83,6 +83,16 @@ pub struct Running {
     pub terminals_mqtt: SocketAddr,
     /// Where `/metrics` is, if anywhere.
     pub metrics: Option<SocketAddr>,
+    _held: Held,
+}
+
+/// A core that nobody stops, as most in tests, gives its database's connections back all the same.
+struct Held(Fleet);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.let_go();
+    }
 }
 
 impl Running {
@@ -175,7 +185,7 @@ impl Running {
             })
             .collect();
         let workers = Workers::start(&app, outgoing);
-        Ok(Self { app, workers, keeping, servers, api, terminals_https, terminals_mqtt, metrics })
+        Ok(Self { app, workers, keeping, servers, api, terminals_https, terminals_mqtt, metrics, _held: Held(fleet) })
     }
 
     #[must_use]
