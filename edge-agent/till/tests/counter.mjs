@@ -1,9 +1,11 @@
-// A story of what the office sets up and the counter has at once, for browser.mjs: goods that are scanned. The stand-in has no
-// office: it is played against a whole shop, and leaves it as it found it.
+// Stories of what the office sets up and the counter has at once, for browser.mjs: goods that are scanned, and cashiers with PINs.
+// The stand-in has no office: they are played against a whole shop, and leave it as they found it, but for a shift.
 
 import assert from 'node:assert/strict';
 
 const BARCODE = '6901234567892';
+const CASHIER = { staff_code: '07', pin: '2580', name: '李娜 Li Na', role: 'cashier' };
+const SUPERVISOR = { staff_code: '90', pin: '7391', name: '王芳 Wang Fang', role: 'supervisor' };
 
 /** Core's API as the owner. */
 async function office(base) {
@@ -18,7 +20,7 @@ async function office(base) {
   return (method, path, body) => call(method, path, body, access_token);
 }
 
-export const counterStories = ({ page, press, think, sees, screen, saleState, outside, sales, scan, until }) => ({
+export const counterStories = ({ page, press, type, think, sees, seen, screen, saleState, outside, sales, scan, until }) => ({
   async 'goods that the office added are scanned, counted, cheaper, and paid'() {
     const owner = await office(process.env.DASHBOARD_URL);
     const tax = await owner('POST', '/v1/tax-rates', { name: '增值税', basis_points: 1300, included: true });
@@ -55,5 +57,84 @@ export const counterStories = ({ page, press, think, sees, screen, saleState, ou
 
     await owner('PUT', `/v1/goods/${id}`, { ...tea, version, active: false });
     await until('an empty catalogue', (state) => (state.catalogue_count ?? 0) === 0);
+  },
+
+  async 'a cashier signs on by PIN, and gives money back with a supervisor'() {
+    const owner = await office(process.env.DASHBOARD_URL);
+    const before = await owner('GET', '/v1/cashier-rules');
+    await owner('PUT', '/v1/cashier-rules', { supervisor_for: 'refunds' });
+    const made = [];
+    for (const person of [CASHIER, SUPERVISOR]) made.push(await owner('POST', '/v1/cashiers', person));
+    await until('cashiers with PINs', (state) => state.pins === true && state.supervisor_needed === true);
+
+    await press('F7', '1');
+    await screen('sign-on');
+    await type(CASHIER.staff_code);
+    await press('Enter');
+    await sees('[data-asks="pin"]');
+    await type('2581');
+    assert.ok(!(await page.locator('.till').textContent()).includes('2581'), 'no PIN is on the screen');
+    assert.deepEqual(await outside(), []);
+    await press('Enter');
+    await type('10000');
+    await press('Enter');
+    await seen('[data-notice="pin_wrong"]');
+    await seen('[data-asks="pin"]');
+    await type(CASHIER.pin);
+    await press('Enter');
+    await sees('[data-asks="float"]');
+    await press('Enter');
+    const signedOn = await until('the shift', (state) => state.shift ?? undefined);
+    assert.equal(signedOn.shift.cashier, CASHIER.name);
+
+    await press('Escape', 'Escape');
+    await screen('home');
+    await type('520');
+    await press('Enter', '1', 'Enter');
+    await saleState('succeeded');
+    await press('F3');
+    await screen('confirm');
+    await think();
+    await press('Enter');
+    await seen('[data-supervisor=""]');
+    assert.equal((await sales())[0].state, 'succeeded', 'nothing goes back before a supervisor says so');
+    await type(CASHIER.staff_code);
+    await press('Enter');
+    await seen(`[data-supervisor="${CASHIER.staff_code}"]`);
+    await type(CASHIER.pin);
+    await press('Enter');
+    await sees('[data-notice="not_a_supervisor"]');
+    await seen('[data-supervisor=""]');
+    await type(SUPERVISOR.staff_code);
+    await press('Enter');
+    await seen(`[data-supervisor="${SUPERVISOR.staff_code}"]`);
+    assert.deepEqual(await outside(), []);
+    await type(SUPERVISOR.pin);
+    await press('Enter');
+    await saleState('voided');
+    await press('Enter');
+    await screen('home');
+
+    await press('F7', '1');
+    await screen('count');
+    await type('10000');
+    await press('Enter');
+    await think();
+    await press('Enter');
+    await seen('[data-difference="0"]');
+    await press('Enter');
+    for (const { id, version } of made) await owner('PATCH', `/v1/cashiers/${id}`, { version, active: false });
+    await owner('PUT', '/v1/cashier-rules', before);
+    await until('no PINs', (state) => state.pins !== true);
+    // A till that had a shift wants one for each sale: those that come next are of one that a name opens.
+    await press('Escape', 'Escape', 'F7', '1');
+    await screen('sign-on');
+    await type(CASHIER.staff_code);
+    await press('Enter');
+    await sees('[data-asks="float"]');
+    await press('Enter');
+    await until('a shift', (state) => state.shift?.cashier !== undefined);
+    await press('Escape', 'Escape');
+    await screen('home');
   },
 });
