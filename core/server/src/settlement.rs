@@ -83,7 +83,10 @@ pub async fn pursue(app: &App, scope: TenantScope, mut batch: SettlementBatch) -
             Ok(event) => event,
             Err(error) => return fail(app, scope, batch, &error).await,
         };
-        batch = heard(app, scope, batch, event).await?;
+        batch = match heard(app, scope, batch.clone(), event.clone()).await {
+            Err(StoreError::Stale { .. }) => return note_late(app, scope, batch, &event).await,
+            heard => heard?,
+        };
     }
     if batch.state.is_on_its_way() {
         // Another start, or the next turn, goes on at once, after those that have waited for longer.
@@ -202,6 +205,14 @@ async fn heard(
         app.news_of(scope.tenant());
     }
     Ok(batch)
+}
+
+/// A person gave the batch up, or another node took it over, while the scheme was asked: what it said is not lost.
+async fn note_late(app: &App, scope: TenantScope, batch: SettlementBatch, event: &Event) -> Result<(), StoreError> {
+    let (now, id) = (app.now(), batch.id);
+    let about = serde_json::json!({ "channel_account": batch.account, "said": format!("{event:?}") });
+    let entry = audit::NewEntry::new("core", "settlement_batch.answered_late", &id, &about, now);
+    app.store().write(move |tx| audit::append(tx, &scope, &entry).map(drop)).await
 }
 
 fn end(tx: &mut Tx<'_>, scope: &TenantScope, batch: &mut SettlementBatch, now: Millis) -> Result<(), StoreError> {

@@ -58,7 +58,8 @@ impl Drain {
     }
 
     /// Neither given up, nor of a clock that ran ahead.
-    fn is_of_now(&self, now: Millis) -> bool {
+    #[must_use]
+    pub fn is_wanted_at(&self, now: Millis) -> bool {
         self.held_at <= now && now <= self.again_at().plus(GIVEN_UP_AFTER_MS)
     }
 }
@@ -80,7 +81,7 @@ pub fn turn(drain: Option<Drain>, under_way: UnderWay, is_full: bool, now: Milli
     if under_way.sent == 0 || is_full {
         return Turn::Close;
     }
-    match drain.filter(|drain| drain.is_of_now(now)) {
+    match drain.filter(|drain| drain.is_wanted_at(now)) {
         None => Turn::Hold(Drain { wanted_at: now, held_at: now, holds: 1 }),
         Some(drain) if now < drain.again_at() => Turn::Wait(drain),
         Some(drain) => Turn::Hold(Drain { held_at: now, holds: drain.holds.saturating_add(1), ..drain }),

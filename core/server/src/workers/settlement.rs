@@ -115,7 +115,7 @@ pub async fn take_up(app: &App, hands: &mut Hands) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Closes what is held back for it, as soon as nothing is under way any more.
+/// Closes what is held back for it, as soon as nothing is under way any more and there is room to settle it at once.
 ///
 /// # Errors
 /// Of the store.
@@ -123,6 +123,9 @@ pub async fn close_held(app: &App, hands: &mut Hands) -> Result<(), StoreError> 
     let now = app.now();
     let held = app.store().read(move |tx| batches::held(tx, &access::process(), now, HELD_MAX)).await?;
     for (scope, account) in held {
+        if hands.room() == 0 || !hands.has_room_for(scope.tenant()) || app.is_stopping() {
+            continue;
+        }
         let settling = app.store().read(move |tx| batches::settling(tx, &scope, account)).await?;
         let by = settling.and_then(|settling| settling.wanted_by).unwrap_or_else(|| "core".to_owned());
         match settlement::close(app, scope, account, &by, None).await {

@@ -117,7 +117,7 @@ impl Counter {
     }
 
     /// A person has seen to a batch.
-    async fn sees_to(
+    pub async fn sees_to(
         &self,
         id: SettlementBatchId,
         version: u64,

@@ -10,7 +10,7 @@ use saoma_protocol::{Millis, api::RefundKind};
 use saoma_server::{
     app::App,
     payments::{PaymentError, cancel, give_back},
-    settlement::SettlementError,
+    settlement::{self, SettlementError},
     workers::resolver,
 };
 use saoma_store::{
@@ -249,6 +249,25 @@ async fn a_clock_that_ran_ahead_keeps_nobody_from_settling() {
         assert_eq!(counter.batch(batch.id).await.state, State::Settled, "nor does it wait for that moment");
         counter.later(24 * HOUR_MS);
         assert!(counter.is_due().await.is_some());
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn what_the_scheme_says_after_it_was_given_up_is_in_the_log() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        counter.sells(PaymentStatus::Succeeded).await;
+        let closed = counter.closes().await.unwrap();
+        counter.later(HOUR_MS);
+        works(&counter.app).await;
+        let asked = counter.batch(closed.id).await;
+        // One node asks while a person gives it up.
+        counter.sees_to(closed.id, asked.version, "asked by phone").await.unwrap();
+        counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
+        settlement::pursue(&counter.app, counter.scope, asked).await.unwrap();
+        assert_eq!(counter.audited("settlement_batch.answered_late").await, 1);
+        assert!(matches!(counter.batch(closed.id).await.state, State::Differs(_)));
     })
     .await;
 }

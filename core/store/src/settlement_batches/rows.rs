@@ -206,6 +206,7 @@ pub fn is_in_batch(
             .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
             .filter(posting_sets::payment_id.eq(Txt(payment)))
             .filter(posting_sets::channel_account_id.eq(Txt(account)))
+            .filter(posting_sets::part.eq(0))
             .filter(posting_sets::kind.eq(Kind::Captured.text()))
             .select(max(posting_sets::id))
             .first(conn)

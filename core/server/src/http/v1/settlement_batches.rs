@@ -84,6 +84,9 @@ fn waits(
     else {
         return Ok(None);
     };
+    if !drain.is_wanted_at(now) {
+        return Ok(None);
+    }
     Ok(Some(WaitingClose {
         since: drain.wanted_at,
         under_way: settlement_batches::under_way(tx, scope, account, now)?.sent,
