@@ -5,9 +5,13 @@
 //!
 //! closing → settled, or → differs (the scheme had closed it by itself), or → uploading → settled, or → differs.
 
+mod drain;
+
 use std::collections::BTreeMap;
 
 use saoma_protocol::{Currency, Money};
+
+pub use self::drain::{Drain, HOLD_MS, Turn, UnderWay, turn};
 
 /// How many rows, and what they come to in minor units; both 0 or more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

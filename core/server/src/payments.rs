@@ -121,7 +121,7 @@ pub enum PaymentError {
     /// The channel says something else, or has just said how it ended. The settlement by hand is off.
     #[error("the channel says otherwise: {0}")]
     ChannelSays(String),
-    #[error("a void is possible on the merchant's day of the payment alone")]
+    #[error("a void is possible on the merchant's day of the payment alone, and until its batch is settled")]
     VoidTooLate,
     /// The task that went on by itself ended badly; what it committed stands.
     #[error("the work was cut off: {0}")]

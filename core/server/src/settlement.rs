@@ -3,42 +3,43 @@
 //!
 //! It moves no money and changes no payment. A batch is closed in one transaction, with its number, rows and totals, before the first
 //! message leaves; each answer is one more. Survives: a crash at any point (the lease ends, and the same step is taken again under the same
-//! number), silence, several nodes (one has the lease). While the totals are on their way new payments and refunds of the account wait,
-//! two minutes from the close at most; payments that are under way hold up the close, and those that wait for a person are left to the next batch.
+//! number), silence, several nodes (one has the lease). When a close is due is in [`closing`].
+
+mod closing;
+mod view;
 
 use saoma_channels::{
     Failure, NoChance,
     settlement::{Batch, ROWS_MAX, Row, SettlementTerms},
 };
-use saoma_domain::settlement::{Event, OutOfTurn, Settled, State, decide};
-use saoma_protocol::{ChannelAccountId, Millis, SettlementBatchId};
+use saoma_domain::settlement::{Difference, Event, OutOfTurn, Settled, State, decide};
+use saoma_protocol::{Millis, SettlementBatchId};
 use saoma_store::{
     StoreError, TenantScope, Tx, audit, cards,
     channel_accounts::{self, ChannelAccount},
-    ledger,
-    settlement_batches::{self as batches, Closing, Open, Resolved, SettlementBatch},
-    tenants,
+    settlement_batches::{self as batches, Resolved, SettlementBatch},
 };
 
+pub use self::closing::{
+    Due, Held, Prepared, Turned, begin_unheld, check_not_closing, check_not_held, close, is_due, open_of, prepare,
+    report,
+};
+pub use self::view::{SettlementBatchView, SettlementTotal};
 use crate::{
     app::App,
-    day::day_of,
     payments::{Channel, PaymentError, card_of_stored, channel_of_account},
-    period::Period,
+    webhooks::tell_settlement,
 };
 
 /// How long nobody else works on a batch that one node has in hand: longer than any call with its wait. Renewed with each answer.
 const LEASE_MS: i64 = 180_000;
-/// How long new payments wait for a batch, from its close on: a balanced one takes seconds. If the scheme stays silent the shop goes on
-/// selling, and what is sold meanwhile may make the batch differ. Nothing waits for an upload: its rows are what they are.
-const HOLD_MS: i64 = 120_000;
 /// From when on a person is called about a batch that has no end.
 const ATTENTION_AFTER_MS: i64 = 900_000;
 /// After a failure, doubled with each further one.
 const PAUSE_MS_MIN: i64 = 5_000;
 const PAUSE_MS_MAX: i64 = 300_000;
-/// How long after midnight a batch that is due waits for payments that are under way.
-const WAITS_MS_MAX: i64 = 2 * 3_600_000;
+/// Steps of one batch before others have their turn: a long upload keeps nobody waiting for long.
+const STEPS_MAX: u32 = 64;
 
 /// Why nothing was closed, or a batch was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +54,12 @@ pub enum SettlementError {
     NoSettlement(String),
     #[error("nothing was paid or given back through this account since the last batch")]
     Nothing,
-    /// Of this many payments and refunds.
-    #[error("{0} payments or refunds of this account are under way")]
-    UnderWay(u64),
+    #[error("{count} payments or refunds of this account are under way")]
+    UnderWay {
+        count: u64,
+        /// Until then new ones are held back for the close, which core makes as soon as it can; `None`: sales go on meanwhile.
+        held_until: Option<Millis>,
+    },
     #[error("it is {0}, and no person is called for it")]
     NotWaiting(&'static str),
 }
@@ -66,123 +70,27 @@ pub fn terms(app: &App, scope: TenantScope, account: &ChannelAccount) -> Option<
     app.served(scope.tenant(), &account.plugin)?.manifest.settlement
 }
 
-/// Closes what is open of an account, and answers with the batch; the scheme hears of it right afterwards. If the account has one on its
-/// way, that is the answer. `despite`: although payments are under way. `after`: only if that is the sequence number of the batch before
-/// (0: there is none); else another node was first, and its batch is the answer.
-///
-/// # Errors
-/// Before anything is written: `Store` (`NotFound`), `NoSettlement`, `UnderWay`, `Nothing`.
-pub async fn close(
-    app: &App,
-    scope: TenantScope,
-    account: ChannelAccountId,
-    by: &str,
-    despite: bool,
-    after: Option<u64>,
-) -> Result<SettlementBatch, SettlementError> {
-    let stored = app.store().read(move |tx| channel_accounts::load(tx, &scope, account)).await?;
-    let terms = terms(app, scope, &stored).ok_or_else(|| SettlementError::NoSettlement(stored.plugin.clone()))?;
-    let at = app.now();
-    let id = SettlementBatchId::from_bytes(app.random_16()?);
-    let closing = Closing { id, account, by: by.to_owned(), at, holds_until: at.plus(HOLD_MS) };
-    let batch = app
-        .store()
-        .write(move |tx| {
-            // What is about to be sold waits for this commit, and so does what is about to be booked.
-            batches::take_turn(tx, &scope, account)?;
-            ledger::take_turn(tx, &scope)?;
-            if let Some(last) = batches::last(tx, &scope, account)?
-                && (last.state.is_on_its_way() || after.is_some_and(|after| last.sequence != after))
-            {
-                return Ok(last);
-            }
-            let under_way = if despite { 0 } else { batches::in_flight(tx, &scope, account)? };
-            if under_way > 0 {
-                return Err(SettlementError::UnderWay(under_way));
-            }
-            let open = batches::open(tx, &scope, account, terms.rows_max, at)?;
-            if open.rows == 0 {
-                return Err(SettlementError::Nothing);
-            }
-            let batch = batches::close(tx, &scope, closing.clone(), &open)?;
-            let about = serde_json::json!({ "channel_account": account, "rows": batch.rows });
-            let entry = audit::NewEntry::new(&closing.by, "settlement_batch.closed", &id, &about, at);
-            audit::append(tx, &scope, &entry)?;
-            Ok(batch)
-        })
-        .await?;
-    app.news_of(scope.tenant());
-    app.wake_settlement();
-    Ok(batch)
-}
-
-/// What is open is to be closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// It no longer waits for payments that are under way.
-    pub despite: bool,
-    /// The sequence number of the batch before; 0: there is none.
-    pub after: u64,
-}
-
-/// What is open of an account now.
-///
-/// # Errors
-/// Of the store.
-pub fn open_of(
-    tx: &mut Tx<'_>,
-    scope: &TenantScope,
-    account: ChannelAccountId,
-    terms: SettlementTerms,
-    now: Millis,
-) -> Result<Open, StoreError> {
-    batches::open(tx, scope, account, terms.rows_max, now)
-}
-
-/// Whether what is open of the account is to be closed by core itself: it is of an earlier day of the merchant's, or a batch has
-/// hardly room for more.
-///
-/// # Errors
-/// Of the store.
-pub async fn is_due(app: &App, scope: TenantScope, account: &ChannelAccount) -> Result<Option<Due>, StoreError> {
-    let Some(terms) = terms(app, scope, account) else { return Ok(None) };
-    let (id, now) = (account.id, app.now());
-    let (zone, last, open) = app
-        .store()
-        .read(move |tx| {
-            let last = batches::last(tx, &scope, id)?;
-            Ok::<_, StoreError>((tenants::load(tx, &scope)?.time_zone, last, open_of(tx, &scope, id, terms, now)?))
-        })
-        .await?;
-    if open.rows == 0 || last.as_ref().is_some_and(|last| last.state.is_on_its_way()) {
-        return Ok(None);
-    }
-    let (Some(today), Some(before)) = (day_of(now, &zone), day_of(open.since, &zone)) else { return Ok(None) };
-    let is_full = open.rows > terms.rows_max / 5 * 4;
-    if before >= today && !is_full {
-        return Ok(None);
-    }
-    let day = today.to_string();
-    let midnight = Period::of_days(&day, &day, &zone).map_or(now, |period| period.from);
-    let despite = before < today && now.since(midnight) > WAITS_MS_MAX;
-    Ok(Some(Due { despite, after: last.map_or(0, |last| last.sequence) }))
-}
-
-/// Takes a batch as far as the scheme lets it. The lease is this node's.
+/// Takes a batch as far as the scheme lets it, or so far that others have their turn. The lease is this node's.
 ///
 /// # Errors
 /// Of the store; another node goes on once the lease is over.
 pub async fn pursue(app: &App, scope: TenantScope, mut batch: SettlementBatch) -> Result<(), StoreError> {
-    while batch.state.is_on_its_way() && !app.is_stopping() {
+    for _ in 0..STEPS_MAX {
+        if !batch.state.is_on_its_way() || app.is_stopping() {
+            break;
+        }
         let event = match step(app, scope, &batch).await {
             Ok(event) => event,
             Err(error) => return fail(app, scope, batch, &error).await,
         };
-        batch = heard(app, scope, batch, event).await?;
+        batch = match heard(app, scope, batch.clone(), event.clone()).await {
+            Err(StoreError::Stale { .. }) => return note_late(app, scope, batch, &event).await,
+            heard => heard?,
+        };
     }
     if batch.state.is_on_its_way() {
-        // Another start goes on at once.
-        batch.lease_until = None;
+        // Another start, or the next turn, goes on at once, after those that have waited for longer.
+        (batch.lease_until, batch.next_attempt_at) = (None, Some(app.now()));
         app.store().write(move |tx| batches::save(tx, &scope, &mut batch.clone())).await?;
     }
     Ok(())
@@ -278,6 +186,7 @@ async fn heard(
                 StoreError::Internal { why: format!("{} is {} and heard {event:?}", batch.id, batch.state.text()) }
             })?;
             (batch.attempts, batch.words) = (0, None);
+            let was_called = batch.attention_at.is_some();
             if batch.state.is_on_its_way() {
                 batch.lease_until = Some(now.plus(LEASE_MS));
                 batch.holds_until = batch.holds_until.min(now);
@@ -285,6 +194,9 @@ async fn heard(
                 end(tx, &scope, &mut batch, now)?;
             }
             batches::save(tx, &scope, &mut batch)?;
+            if batch.attention_at.is_some() && !was_called {
+                tell_called(tx, &scope, &batch, now)?;
+            }
             Ok::<_, StoreError>(batch)
         })
         .await?;
@@ -293,6 +205,14 @@ async fn heard(
         app.news_of(scope.tenant());
     }
     Ok(batch)
+}
+
+/// A person gave the batch up, or another node took it over, while the scheme was asked: what it said is not lost.
+async fn note_late(app: &App, scope: TenantScope, batch: SettlementBatch, event: &Event) -> Result<(), StoreError> {
+    let (now, id) = (app.now(), batch.id);
+    let about = serde_json::json!({ "channel_account": batch.account, "said": format!("{event:?}") });
+    let entry = audit::NewEntry::new("core", "settlement_batch.answered_late", &id, &about, now);
+    app.store().write(move |tx| audit::append(tx, &scope, &entry).map(drop)).await
 }
 
 fn end(tx: &mut Tx<'_>, scope: &TenantScope, batch: &mut SettlementBatch, now: Millis) -> Result<(), StoreError> {
@@ -304,6 +224,14 @@ fn end(tx: &mut Tx<'_>, scope: &TenantScope, batch: &mut SettlementBatch, now: M
     let about = serde_json::json!({ "channel_account": batch.account, "state": batch.state.text() });
     let entry = audit::NewEntry::new("core", "settlement_batch.ended", &batch.id, &about, now);
     audit::append(tx, scope, &entry).map(drop)
+}
+
+/// A person is called for the batch from this commit on.
+fn tell_called(tx: &mut Tx<'_>, scope: &TenantScope, batch: &SettlementBatch, now: Millis) -> Result<(), StoreError> {
+    let about = serde_json::json!({ "channel_account": batch.account, "state": batch.state.text() });
+    let entry = audit::NewEntry::new("core", "settlement_batch.needs_attention", &batch.id, &about, now);
+    audit::append(tx, scope, &entry)?;
+    tell_settlement(tx, scope, batch, now)
 }
 
 /// It stands as it did; the next attempt is set, and in time a person is called.
@@ -323,6 +251,9 @@ async fn fail(app: &App, scope: TenantScope, batch: SettlementBatch, error: &Ste
                 batch.attention_at = Some(now);
             }
             batches::save(tx, &scope, &mut batch)?;
+            if calls {
+                tell_called(tx, &scope, &batch, now)?;
+            }
             Ok::<_, StoreError>(calls)
         })
         .await?;
@@ -336,55 +267,33 @@ async fn fail(app: &App, scope: TenantScope, batch: SettlementBatch, error: &Ste
 ///
 /// # Errors
 /// `Store` (`NotFound`, `Stale`), `NotWaiting`.
-pub async fn resolve(
-    app: &App,
-    scope: TenantScope,
-    id: SettlementBatchId,
-    version: u64,
-    reason: String,
-    by: &str,
-) -> Result<SettlementBatch, SettlementError> {
-    let (now, by) = (app.now(), by.to_owned());
-    let batch = app
-        .store()
-        .write(move |tx| {
-            let mut batch = batches::load(tx, &scope, id)?;
-            if batch.attention_at.is_none() {
-                return Err(SettlementError::NotWaiting(batch.state.text()));
-            }
-            if batch.version != version {
-                return Err(StoreError::Stale { what: "the settlement batch" }.into());
-            }
-            if batch.state.is_on_its_way() {
-                let words = "A person gave it up.".to_owned();
-                batch.state = State::Differs(saoma_domain::settlement::Difference::Elsewhere(words));
-                end(tx, &scope, &mut batch, now)?;
-            }
-            batch.attention_at = None;
-            batch.resolved = Some(Resolved { by: by.clone(), at: now, reason: reason.clone() });
-            batches::save(tx, &scope, &mut batch)?;
-            let about = serde_json::json!({ "reason": reason });
-            let entry = audit::NewEntry::new(&by, "settlement_batch.resolved", &id, &about, now);
-            audit::append(tx, &scope, &entry)?;
-            Ok(batch)
-        })
-        .await?;
-    app.news_of(scope.tenant());
-    Ok(batch)
-}
-
-/// Nothing new is sent through an account whose batch is on its way. In the transaction that writes down what is about to be sent.
-///
-/// # Errors
-/// `BatchClosing`, `Store`.
-pub fn check_not_held(
+pub fn resolve_in(
     tx: &mut Tx<'_>,
     scope: &TenantScope,
-    account: ChannelAccountId,
+    id: SettlementBatchId,
+    version: u64,
+    reason: &str,
+    by: &str,
     now: Millis,
-) -> Result<(), PaymentError> {
-    batches::take_turn(tx, scope, account)?;
-    if batches::holds(tx, scope, account, now)? { Err(PaymentError::BatchClosing) } else { Ok(()) }
+) -> Result<SettlementBatch, SettlementError> {
+    let mut batch = batches::load(tx, scope, id)?;
+    if batch.attention_at.is_none() {
+        return Err(SettlementError::NotWaiting(batch.state.text()));
+    }
+    if batch.version != version {
+        return Err(StoreError::Stale { what: "the settlement batch" }.into());
+    }
+    if batch.state.is_on_its_way() {
+        batch.state = State::Differs(Difference::Elsewhere("A person gave it up.".to_owned()));
+        end(tx, scope, &mut batch, now)?;
+    }
+    batch.attention_at = None;
+    batch.resolved = Some(Resolved { by: by.to_owned(), at: now, reason: reason.to_owned() });
+    batches::save(tx, scope, &mut batch)?;
+    let about = serde_json::json!({ "reason": reason });
+    let entry = audit::NewEntry::new(by, "settlement_batch.resolved", &id, &about, now);
+    audit::append(tx, scope, &entry)?;
+    Ok(batch)
 }
 
 /// How long [`pursue`] may take between two writes.

@@ -18,6 +18,7 @@ use saoma_store::{
     disputes::StoredDispute,
     payments,
     refunds::StoredRefund,
+    settlement_batches::SettlementBatch,
     stored_value::offline::spends::Spend,
     webhooks::{self, Announcement},
 };
@@ -27,7 +28,10 @@ use utoipa::ToSchema;
 
 pub use self::attempt::send;
 pub use self::double_spend::DoubleSpendView;
-use crate::payments::{DisputeView, dispute_view, kind, payment_facts, refund_view};
+use crate::{
+    payments::{DisputeView, dispute_view, kind, payment_facts, refund_view},
+    settlement::SettlementBatchView,
+};
 
 /// What an endpoint can hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -82,6 +86,9 @@ pub enum EventType {
     /// An offline code of stored value was spent twice, or more than was granted: its account is frozen.
     #[serde(rename = "stored_value.double_spent")]
     StoredValueDoubleSpent,
+    /// A person has to see to a batch at an acquirer: it counts otherwise, had closed it by itself, or has not answered for long.
+    #[serde(rename = "settlement_batch.needs_attention")]
+    SettlementBatchNeedsAttention,
     /// A trial, asked for by a person. Every endpoint takes it.
     #[serde(rename = "webhook.test")]
     Trial,
@@ -207,6 +214,23 @@ pub fn tell_double_spent(tx: &mut Tx<'_>, scope: &TenantScope, spend: &Spend, at
     }
     let data = DoubleSpendView::from(spend.clone());
     tell(tx, scope, EventType::StoredValueDoubleSpent, None, data, at).map(drop)
+}
+
+/// A batch that a person has to see to.
+///
+/// # Errors
+/// Of the store alone.
+pub fn tell_settlement(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    batch: &SettlementBatch,
+    at: Millis,
+) -> Result<(), StoreError> {
+    if !webhooks::has_listeners(tx, scope)? {
+        return Ok(());
+    }
+    let data = SettlementBatchView::from(batch.clone());
+    tell(tx, scope, EventType::SettlementBatchNeedsAttention, None, data, at).map(drop)
 }
 
 /// A trial for one endpoint; the answer is its event's id.

@@ -3,14 +3,20 @@
 //! Which rows are a batch's follows from the books: they are only added to, in the order of their sets, and each batch begins behind the
 //! set that the one before it ends with. So nothing is in two of them, and what is confirmed later is in a later one.
 
+mod accounts;
 mod rows;
 
-use diesel::prelude::*;
+use std::collections::HashMap;
+
+use diesel::{dsl::count_star, prelude::*};
 use saoma_domain::settlement::{Difference, State, Tally, Total};
 use saoma_protocol::{ChannelAccountId, Currency, Millis, SettlementBatchId, TenantId};
 use serde::{Deserialize, Serialize};
 
-pub use self::rows::{BatchRow, Open, in_flight, open, page};
+pub use self::{
+    accounts::{Settling, begin, call_person, end_drain, held, hold, holds, is_closing, settling, waiting_count},
+    rows::{BatchRow, Glance, Open, glance, is_in_batch, open, page, under_way},
+};
 use crate::{
     PlatformScope, StoreError, TenantScope, Tx, access,
     column::{Txt, corrupt, from_json, millis, moment, signed, signed32, to_json, unsigned, unsigned32},
@@ -157,22 +163,6 @@ pub fn last(
     row.map(SettlementBatch::try_from).transpose()
 }
 
-/// Whether new payments and refunds of the account have to wait for its batch.
-///
-/// # Errors
-/// None of its own.
-pub fn holds(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId, now: Millis) -> Result<bool, StoreError> {
-    let count: i64 = tx.run(scope, |conn| {
-        of_account(scope, account)
-            .filter(settlement_batches::state.eq_any(ON_THEIR_WAY))
-            // What a clock wrote that ran ahead holds nobody.
-            .filter(settlement_batches::holds_until.between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
-            .count()
-            .get_result(conn)
-    })?;
-    Ok(count > 0)
-}
-
 /// # Errors
 /// `NotFound`.
 pub fn load(tx: &mut Tx<'_>, scope: &TenantScope, id: SettlementBatchId) -> Result<SettlementBatch, StoreError> {
@@ -211,7 +201,8 @@ pub fn list(
     rows.into_iter().map(SettlementBatch::try_from).collect()
 }
 
-/// Gives out batches on their way that are due, each to one worker of one node, until `lease_until`.
+/// Gives out batches on their way that are due, each to one worker of one node, until `lease_until`; at most [`IN_HAND_MAX`] of one
+/// tenant. One that cannot be read keeps no other waiting: it is passed over until the lease is over.
 ///
 /// # Errors
 /// None of its own.
@@ -225,30 +216,66 @@ pub fn claim_due(
     // What a clock wrote that ran ahead is not waited for.
     let never = settlement_batches::table.filter(settlement_batches::next_attempt_at.gt(now.plus(AHEAD_MS_MAX).0));
     tx.run(platform, |conn| diesel::update(never).set(settlement_batches::next_attempt_at.eq(now.0)).execute(conn))?;
-    let due: Vec<(Txt<TenantId>, Txt<SettlementBatchId>)> = claim!(
-        tx,
-        platform,
+    let leased: Vec<(Txt<TenantId>, i64)> = tx.run(platform, |conn| {
         settlement_batches::table
-            .filter(settlement_batches::next_attempt_at.le(now.0))
-            .filter(
-                settlement_batches::lease_until
-                    .is_null()
-                    .or(settlement_batches::lease_until.not_between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
-            )
-            .order(settlement_batches::next_attempt_at)
-            .limit(limit.into())
-            .select((settlement_batches::tenant_id, settlement_batches::id))
-    )?;
-    let mut claimed = Vec::with_capacity(due.len());
-    for (tenant, id) in due {
-        let scope = access::of_row(tenant.0);
-        let mut batch = load(tx, &scope, id.0)?;
-        batch.lease_until = Some(lease_until);
-        save(tx, &scope, &mut batch)?;
-        claimed.push(Due { scope, batch });
+            .filter(settlement_batches::lease_until.between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
+            .group_by(settlement_batches::tenant_id)
+            .select((settlement_batches::tenant_id, count_star()))
+            .load(conn)
+    })?;
+    let mut in_hand: HashMap<TenantId, i64> = leased.into_iter().map(|(tenant, count)| (tenant.0, count)).collect();
+    let mut claimed = Vec::new();
+    loop {
+        let full: Vec<Txt<TenantId>> =
+            in_hand.iter().filter(|(_, count)| **count >= IN_HAND_MAX).map(|(tenant, _)| Txt(*tenant)).collect();
+        let room = i64::from(limit) - claimed.len() as i64;
+        let due: Vec<(Txt<TenantId>, Txt<SettlementBatchId>)> = claim!(
+            tx,
+            platform,
+            settlement_batches::table
+                .filter(settlement_batches::next_attempt_at.le(now.0))
+                .filter(
+                    settlement_batches::lease_until
+                        .is_null()
+                        .or(settlement_batches::lease_until.not_between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
+                )
+                .filter(settlement_batches::tenant_id.ne_all(full.clone()))
+                .order(settlement_batches::next_attempt_at)
+                .limit(room)
+                .select((settlement_batches::tenant_id, settlement_batches::id))
+        )?;
+        let mut passed_over = false;
+        for (tenant, id) in due {
+            let count = in_hand.entry(tenant.0).or_default();
+            if *count >= IN_HAND_MAX {
+                passed_over = true;
+                continue;
+            }
+            *count += 1;
+            let scope = access::of_row(tenant.0);
+            let lease = (
+                settlement_batches::lease_until.eq(lease_until.0),
+                settlement_batches::version.eq(settlement_batches::version + 1),
+            );
+            tx.run(platform, |conn| diesel::update(row_of(&scope, id.0)).set(lease).execute(conn))?;
+            match load(tx, &scope, id.0) {
+                Ok(batch) => claimed.push(Due { scope, batch }),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(settlement_batch = %id.0, %error, "a batch cannot be settled");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // Each round fills at least one tenant more, so this ends.
+        if !passed_over || claimed.len() >= limit as usize {
+            return Ok(claimed);
+        }
     }
-    Ok(claimed)
 }
+
+/// Most batches of one tenant that workers have in hand at once. On PostgreSQL two claims at the same instant do not see each other,
+/// so it may be passed by as many.
+pub const IN_HAND_MAX: i64 = 4;
 
 /// Saves all that may change of it if the row still has `batch.version`, which is then one higher in the row and in `batch`.
 ///

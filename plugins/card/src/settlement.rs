@@ -95,7 +95,11 @@ pub fn settle(desk: &Desk, batch: &Batch) -> Result<Settled, Error> {
     };
     match kept.step {
         Step::Totals | Step::Noted => {}
-        Step::Balanced => return Ok(Settled::Balanced),
+        // The process may have ended between the two writes of `end`.
+        Step::Balanced => {
+            desk.forget_session();
+            return Ok(Settled::Balanced);
+        }
         Step::Rows | Step::End | Step::Uploaded => return Ok(Settled::Differs(None)),
         Step::Over => return Ok(over(&kept)),
     }
@@ -184,7 +188,10 @@ pub fn finish(desk: &Desk, batch: &Batch) -> Result<Settled, Error> {
         Step::End => {}
         Step::Noted | Step::Totals => return Err(not_sent("the totals of this batch have no answer yet")),
         Step::Balanced => return Ok(Settled::Balanced),
-        Step::Uploaded => return Ok(Settled::Differs(None)),
+        Step::Uploaded => {
+            desk.forget_session();
+            return Ok(Settled::Differs(None));
+        }
         Step::Over => return Ok(over(&kept)),
     }
     let draft = desk.settings.finish(kept.trace, kept.batch, kept.rows);

@@ -866,8 +866,10 @@ declare module 'saoma:channel/in-app@0.2.0' {
  * 
  * Each of these functions may be repeated with the same number at any time (after a crash, after a timeout, on another node), and must
  * never settle twice: a repeat is the same message to the scheme, or a question about it. `no-answer`, `not-sent` and
- * `misconfigured` leave the batch as it is; core asks again, at growing pauses, until it has an end. Until `settle` has an answer core holds new
- * payments and refunds of the account back, for two minutes from the close at most, so that what the scheme counts does not change meanwhile.
+ * `misconfigured` leave the batch as it is; core asks again, at growing pauses, until it has an end. Core closes a batch when nothing of the
+ * account is under way: where something is, it first holds new payments and refunds back, for two minutes at most, and tries again later if that was
+ * not enough. What a person is called for is not waited for: it belongs to the next batch. Until `settle` has an answer, for two minutes from the close
+ * at most, core calls neither `create`, `charge`, `refund` nor `cancel` of the account, so that what the scheme counts does not change meanwhile.
  * Settlement moves no money and changes no payment, here as there: what it finds, persons see to.
  */
 declare module 'saoma:channel/settlement@0.2.0' {

@@ -30,6 +30,7 @@ export type Discrepancy = Schemas['DiscrepancyView'];
 export type Colleague = Schemas['ColleagueView'];
 export type Payout = Schemas['PayoutView'];
 export type SettlementBatch = Schemas['SettlementBatchView'];
+export type OpenSettlement = Schemas['OpenSettlement'];
 export type SettlementTotal = Schemas['SettlementTotal'];
 export type SettlementItem = Schemas['SettlementItem'];
 export type Cashier = Schemas['CashierView'];

@@ -1506,7 +1506,9 @@ export interface paths {
         /**
          * Closes what is open of an account into a batch and sends its totals to the scheme, as core does by itself after each day. Goes on by
          *     itself; ask for it again to see its end. While one of the account is on its way, that is the answer. Until its totals have an
-         *     answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`.
+         *     answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`. While some
+         *     are under way nothing is closed (`payments_under_way`): new ones are held back in the same manner, for two minutes at most, and core closes
+         *     it as soon as those have their end.
          */
         post: operations["settlement_batches_close"];
         delete?: never;
@@ -4060,6 +4062,7 @@ export interface components {
             rows: number;
             since?: components["schemas"]["Millis"] | null;
             totals: components["schemas"]["SettlementTotal"][];
+            waits?: components["schemas"]["WaitingClose"] | null;
         };
         /** @description Accounts whose channel settles batches, with what is in none yet. */
         OpenSettlements: {
@@ -5981,6 +5984,18 @@ export interface components {
         Verdict: "held" | "rejected";
         /** @description What a PIN is checked against: a PHC string of argon2id. Does not print. */
         Verifier: string;
+        /** @description A close that payments and refunds under way hold up. */
+        WaitingClose: {
+            held_until?: components["schemas"]["Millis"] | null;
+            /** @description Whether it has lasted so long that a person has to see to it: to what is under way, or to the acquirer. */
+            needs_attention: boolean;
+            since: components["schemas"]["Millis"];
+            /**
+             * Format: int64
+             * @description Payments and refunds that have no end yet.
+             */
+            under_way: number;
+        };
         /** @description What came of one attempt. */
         WebhookAttemptView: {
             at: components["schemas"]["Millis"];
@@ -6051,7 +6066,7 @@ export interface components {
          * @description What an endpoint can hear of.
          * @enum {string}
          */
-        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "stored_value.double_spent" | "webhook.test";
+        WebhookEventType: "payment.created" | "payment.presenting" | "payment.pending" | "payment.unknown" | "payment.succeeded" | "payment.failed" | "payment.reversed" | "payment.expired" | "payment.cancelled" | "refund.created" | "refund.pending" | "refund.unknown" | "refund.succeeded" | "refund.failed" | "dispute.opened" | "dispute.updated" | "dispute.closed" | "stored_value.double_spent" | "settlement_batch.needs_attention" | "webhook.test";
         /** @description The body of a request to an endpoint. */
         WebhookEvent_DisputeView: {
             /** @description A dispute as everyone with the right to it sees it. */
@@ -6188,6 +6203,51 @@ export interface components {
                 updated_at: components["schemas"]["Millis"];
                 /** Format: int64 */
                 version: number;
+            };
+            /** @description When it happened (RFC 3339, UTC), not when it is sent. */
+            timestamp: string;
+            type: components["schemas"]["WebhookEventType"];
+        };
+        /** @description The body of a request to an endpoint. */
+        WebhookEvent_SettlementBatchView: {
+            /** @description A batch: what came into the books through a channel account since the one before it, whenever it was paid. */
+            data: {
+                channel_account: components["schemas"]["ChannelAccountId"];
+                /** @description The scheme's own totals, if it said them. */
+                channel_totals?: components["schemas"]["SettlementTotal"][] | null;
+                closed_at: components["schemas"]["Millis"];
+                /** @description The id of a person or key, or `core`. */
+                closed_by: string;
+                ended_at?: components["schemas"]["Millis"] | null;
+                id: components["schemas"]["SettlementBatchId"];
+                /** @description Whether a person has to see to it. */
+                needs_attention: boolean;
+                resolved?: components["schemas"]["SettlementResolution"] | null;
+                /**
+                 * Format: int32
+                 * @description Sales, refunds and voids.
+                 */
+                rows: number;
+                /**
+                 * Format: int32
+                 * @description Of those that were uploaded, once the totals differ.
+                 */
+                sent?: number | null;
+                /**
+                 * Format: int64
+                 * @description From 1, for each account.
+                 */
+                sequence: number;
+                /**
+                 * @description `closing`: the totals are on their way; `uploading`: they differ, and rows are on their way; `settled`: both sides count the same;
+                 *     `differs`: it is over at the scheme, and a person has to see to it.
+                 */
+                state: string;
+                totals: components["schemas"]["SettlementTotal"][];
+                /** Format: int64 */
+                version: number;
+                /** @description What keeps it from its end, or what the scheme said of it. */
+                why?: string | null;
             };
             /** @description When it happened (RFC 3339, UTC), not when it is sent. */
             timestamp: string;

@@ -23,7 +23,7 @@ export function ReconciliationFrame() {
   const { pathname } = useLocation();
   const ways = [
     ['/reconciliation', t.recon.day], ['/reconciliation/discrepancies', t.recon.discrepancies],
-    ['/reconciliation/payouts', t.recon.payouts], ['/reconciliation/settlement-batches', t.recon.settlementBatches], ['/reconciliation/statements', t.recon.statements],
+    ['/reconciliation/payouts', t.recon.payouts], [SETTLEMENTS, t.recon.settlementBatches], ['/reconciliation/statements', t.recon.statements],
   ] as const;
   return (
     <Stack>
@@ -36,8 +36,29 @@ export function ReconciliationFrame() {
           );
         })}
       </Group>
+      <Called here={pathname.startsWith(SETTLEMENTS)} />
       <Outlet />
     </Stack>
+  );
+}
+
+const SETTLEMENTS = '/reconciliation/settlement-batches';
+/** A batch may come to want somebody at any time, and nobody else tells those who are in another room. */
+const CALLED_POLL_MS = 60_000;
+
+/** That a batch at an acquirer waits for a person. */
+function Called({ here }: { here: boolean }) {
+  const { t } = useText();
+  const called = useQuery({
+    queryKey: ['settlements-called'],
+    queryFn: () => got(api.GET('/v1/settlement-batches', { params: { query: { needs_attention: true, limit: 1 } } })),
+    refetchInterval: CALLED_POLL_MS,
+  });
+  if ((called.data?.items ?? []).length === 0) return null;
+  return (
+    <Alert color="red" data-called>
+      {t.recon.batch.call} {!here && <Anchor component={Link} to={SETTLEMENTS}>{t.recon.batch.callLook}</Anchor>}
+    </Alert>
   );
 }
 

@@ -3,7 +3,7 @@
 import { Badge, Button, Center, Group, Loader, Modal, Stack, Table, Text, TextInput, Title } from '@mantine/core';
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { api, got, type SettlementBatch, type SettlementTotal } from '../api/client';
+import { api, got, type OpenSettlement, type SettlementBatch, type SettlementTotal } from '../api/client';
 import { useKeys } from '../api/wish';
 import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
@@ -18,7 +18,7 @@ const COLORS: Readonly<Record<BatchStanding, string>> = { on_its_way: 'blue', st
 function useSettled(): () => void {
   const queryClient = useQueryClient();
   return () => {
-    for (const name of ['settlement-batches', 'open-settlements']) void queryClient.invalidateQueries({ queryKey: [name] });
+    for (const name of ['settlement-batches', 'open-settlements', 'settlements-called']) void queryClient.invalidateQueries({ queryKey: [name] });
   };
 }
 
@@ -57,7 +57,11 @@ function Open({ mayAct }: { mayAct: boolean }) {
   const { t } = useText();
   const keys = useKeys();
   const settled = useSettled();
-  const open = useQuery({ queryKey: ['open-settlements'], queryFn: () => got(api.GET('/v1/settlement-batches/open')) });
+  const open = useQuery({
+    queryKey: ['open-settlements'],
+    queryFn: () => got(api.GET('/v1/settlement-batches/open')),
+    refetchInterval: ({ state }) => (state.data?.items.some((item) => item.waits != null) === true ? RUNNING_POLL_MS : false),
+  });
   const close = useMutation({
     mutationFn: (item: { channel_account: string; rows: number; since?: number | null | undefined }) => {
       const body = { channel_account: item.channel_account };
@@ -78,6 +82,7 @@ function Open({ mayAct }: { mayAct: boolean }) {
             <Text fw={600}>{item.name}</Text>
             <Text size="sm">{t.recon.batch.open}: {item.rows} {t.recon.batch.rows}</Text>
             <Totals totals={item.totals} />
+            {item.waits != null && <Waits waits={item.waits} />}
           </Group>
           {mayAct && (
             <Button size="xs" data-action="close-batch" loading={close.isPending} disabled={item.rows === 0 || item.on_its_way != null}
@@ -86,6 +91,18 @@ function Open({ mayAct }: { mayAct: boolean }) {
         </Group>
       ))}
     </>
+  );
+}
+
+/** A close that payments under way hold up. */
+function Waits({ waits }: { waits: NonNullable<OpenSettlement['waits']> }) {
+  const { t } = useText();
+  return (
+    <Text size="sm" c={waits.needs_attention ? 'red' : 'orange'} data-waits>
+      {waits.under_way} {t.recon.batch.waits}
+      {waits.held_until != null && <> {t.recon.batch.held} <When at={waits.held_until} /></>}
+      {waits.needs_attention && <> {t.recon.batch.waitsLong}</>}
+    </Text>
   );
 }
 

@@ -67,7 +67,7 @@ export const reconEn = {
     days_paid_out: 'Another payout is for some of these days already. If this one brought more of the same, tick “further” below.',
     conflict: 'This account has a payout with this reference already.',
     currency_mismatch: 'The bills of these days have nothing in this currency.',
-    payments_under_way: 'Payments or refunds of this account are under way. Try again when they have their end.',
+    payments_under_way: 'Payments or refunds of this account are under way. New ones are held back for two minutes, and the batch is closed as soon as those have their end. If they have none, sales go on; try again later.',
     forbidden: 'Your role may not do this.',
   } as Record<string, string>,
   payout: {
@@ -84,6 +84,8 @@ export const reconEn = {
     none: 'No batches yet.', noAccounts: 'No channel account settles batches.', number: 'No.', sales: 'Sales', back: 'Given back', closedAt: 'Closed', standing: 'Standing',
     open: 'Open', rows: 'rows', close: 'Close and settle', theirs: 'The acquirer counts', sent: 'uploaded', seen: 'Seen to',
     standings: { on_its_way: 'being settled…', settled: 'settled', differs: 'differs', stuck: 'no end yet', resolved: 'differed, seen to' },
+    waits: 'payments or refunds are under way: it is closed as soon as they have their end.', held: 'New ones wait until', waitsLong: 'This lasts too long: see to the payments that need attention.',
+    call: 'The acquirer does not agree with a batch, or gives no answer: somebody has to see to it.', callLook: 'Look',
     resolve: 'Seen to', resolveTitle: 'Has somebody seen to this batch?', resolveText: 'Books are not changed by it. A batch that has no end is given up: core sends no more of it.',
   },
   statement: {

@@ -66,7 +66,7 @@ export const reconZh: ReconTexts = {
     days_paid_out: '其中有的日期已有打款。若本次为追加打款，请勾选下方“追加”。',
     conflict: '该账户已有相同参考号的打款。',
     currency_mismatch: '这些日期的账单没有该币种。',
-    payments_under_way: '此账户有支付或退款正在进行，完成后再试。',
+    payments_under_way: '此账户有支付或退款正在进行。新交易暂停最多两分钟，完成后自动关闭批次；若仍未完成，收款照常，请稍后再试。',
     forbidden: '您的角色无权执行此操作。',
   },
   payout: {
@@ -83,6 +83,8 @@ export const reconZh: ReconTexts = {
     none: '还没有批次。', noAccounts: '没有需要批结算的渠道账户。', number: '序号', sales: '消费', back: '退款与撤销', closedAt: '关闭时间', standing: '状态',
     open: '未结', rows: '笔', close: '关闭并结算', theirs: '收单机构统计', sent: '已上送', seen: '已处理',
     standings: { on_its_way: '正在结算…', settled: '对账平', differs: '对账不平', stuck: '未完成', resolved: '曾不平，已处理' },
+    waits: '笔支付或退款正在进行，完成后自动关闭。', held: '新交易暂停至', waitsLong: '等待过久：请处理需要关注的支付。',
+    call: '有批次与收单机构对不平，或收单机构未应答，需要有人处理。', callLook: '查看',
     resolve: '已处理', resolveTitle: '是否已有人处理此批次？', resolveText: '不会改动账务。未完成的批次将被放弃，不再发送。',
   },
   statement: {

@@ -16,6 +16,7 @@ use utoipa::{
 use super::v1;
 use crate::{
     payments::DisputeView,
+    settlement::SettlementBatchView,
     webhooks::{DoubleSpendView, WebhookEvent, WebhookTrial},
 };
 
@@ -35,6 +36,7 @@ use crate::{
         WebhookEvent<RefundView>,
         WebhookEvent<DisputeView>,
         WebhookEvent<DoubleSpendView>,
+        WebhookEvent<SettlementBatchView>,
         WebhookEvent<WebhookTrial>,
     )),
     paths(

@@ -83,7 +83,7 @@ codes! {
     CARD_USED = "card_used", 409, "The card was read for another payment";
     BATCH_CLOSING = "batch_closing", 409, "A batch is being settled";
     PAYMENTS_UNDER_WAY = "payments_under_way", 409, "Payments are under way";
-    VOID_TOO_LATE = "void_too_late", 409, "The day of the payment is over";
+    VOID_TOO_LATE = "void_too_late", 409, "The payment can be refunded and not voided any more";
     NOTIFICATION_FORGED = "notification_forged", 401, "The notification is not believed";
     NOTIFICATION_REFUSED = "notification_refused", 400, "The notification cannot be read";
     LAST_OWNER = "last_owner", 409, "A merchant needs an owner";
@@ -356,12 +356,13 @@ impl From<PaymentError> for Problem {
                     .at("/presentation/card/ksn")
             }
             PaymentError::BatchClosing => {
-                Self::new(BATCH_CLOSING, format!("{said} Nothing was sent. Try again in a minute."))
+                Self::new(BATCH_CLOSING, format!("{said} Nothing was sent. Try again in two minutes."))
             }
             PaymentError::ChannelCannot { .. } => Self::new(CHANNEL_CANNOT, said),
-            PaymentError::VoidTooLate => {
-                Self::new(VOID_TOO_LATE, "A void is possible on the day of the payment alone; refund it.")
-            }
+            PaymentError::VoidTooLate => Self::new(
+                VOID_TOO_LATE,
+                "A void is possible on the day of the payment alone, and until its batch is settled. Refund it instead.",
+            ),
             PaymentError::CutOff(_) => Self::internal(&error),
         }
     }

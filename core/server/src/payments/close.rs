@@ -15,7 +15,7 @@ use super::{
     doubt::{is_called_off, is_settled_by_hand},
     settle,
 };
-use crate::app::App;
+use crate::{app::App, settlement::check_not_closing};
 
 /// An answer as an [`Outcome`] of [`settle`]. `since_version`: see [`Heard::since_version`].
 pub(super) fn answered(
@@ -86,6 +86,9 @@ async fn call(app: &App, scope: TenantScope, payment: PaymentId, asked: Asked) -
             Asked::Cancel => Source::CancelReply,
         },
     );
+    if asked == Asked::Cancel {
+        check_not_closing(app, scope, channel.account.id).await?;
+    }
     let reply = match asked {
         Asked::Query => app.channels().query(&channel.account, &known_order(&sale.payment, &channel)).await,
         Asked::Cancel => app.channels().cancel(&channel.account, &known_order(&sale.payment, &channel)).await,
@@ -137,7 +140,7 @@ pub async fn ask(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Re
 /// channel to, and it could be paid for ever.
 ///
 /// # Errors
-/// As [`ask`].
+/// As [`close_now`].
 pub async fn ask_in_doubt(app: &App, scope: TenantScope, payment: PaymentId) -> Result<(), PaymentError> {
     let Reply { sale, status, .. } = ask(app, scope, payment).await?;
     if !matches!(status, Some(PaymentStatus::Pending | PaymentStatus::NotFound)) {
@@ -165,7 +168,7 @@ pub async fn ask_in_doubt(app: &App, scope: TenantScope, payment: PaymentId) -> 
 /// Asks the channel to undo the payment, and books what it says.
 ///
 /// # Errors
-/// As [`ask`].
+/// As [`ask`]; `BatchClosing`: later.
 pub async fn close_now(app: &App, scope: TenantScope, payment: PaymentId) -> Result<Sale, PaymentError> {
     Ok(call(app, scope, payment, Asked::Cancel).await?.sale)
 }
@@ -202,7 +205,7 @@ async fn end(
         return Ok(settled.sale);
     }
     match close_now(app, scope, payment).await {
-        Err(error) if error.is_of_the_channel() => {
+        Err(error) if error.is_of_the_channel() || matches!(error, PaymentError::BatchClosing) => {
             tracing::warn!(payment.id = %payment, %error, "a payment is closed here and not yet at its channel");
             Ok(settled.sale)
         }

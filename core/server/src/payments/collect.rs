@@ -33,7 +33,7 @@ use super::{
     rules::{Rules, Wish, ground},
     settle::{push, record, settle},
 };
-use crate::{app::App, settlement::check_not_held, webhooks::tell_payment};
+use crate::{app::App, settlement::begin_unheld, webhooks::tell_payment};
 
 /// What is to be collected. The id makes it one payment however often it is asked for.
 #[derive(Debug)]
@@ -260,7 +260,7 @@ async fn write_down(
     app.store()
         .write(move |tx| {
             if let Some(account) = settles {
-                check_not_held(tx, &scope, account, now)?;
+                begin_unheld(tx, &scope, account, now)?;
             }
             if is_first && orders::insert_new(tx, &scope, &order)? == Insertion::Existing {
                 return Ok(None);

@@ -15,7 +15,7 @@ use saoma_store::{
     idempotency::{self, Fingerprint, Kind},
     payments::{self, Sale, StoredPayment, Watch},
     refunds::{self, StoredRefund},
-    tenants,
+    settlement_batches as batches, tenants,
 };
 use tracing::Instrument as _;
 
@@ -161,7 +161,7 @@ async fn set_aside(
         }
         let mut stored = payments::load(tx, &scope, wish.payment)?;
         if wish.kind == RefundKind::Void {
-            check_void(tx, &scope, &stored.payment, now)?;
+            check_void(tx, &scope, &stored, now)?;
         }
         let amount = amount_of(&stored.payment, &wish)?;
         in_doubt::check_left(tx, &scope, &stored.payment, amount)?;
@@ -187,8 +187,10 @@ fn earlier(tx: &mut Tx<'_>, scope: &TenantScope, wish: &GiveBack) -> Result<Opti
     if is_same { Ok(Some(refund)) } else { Err(PaymentError::RefundExistsDifferently(wish.id)) }
 }
 
-/// A void is for the whole of a sale, on the merchant's day of it.
-fn check_void(tx: &mut Tx<'_>, scope: &TenantScope, payment: &Payment, now: Millis) -> Result<(), PaymentError> {
+/// A void is for the whole of a sale, on the merchant's day of it, and not once it is in a batch: the acquirer undoes nothing of a batch that
+/// it has closed.
+fn check_void(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment, now: Millis) -> Result<(), PaymentError> {
+    let payment = &stored.payment;
     let PaymentStanding::Captured(capture) = &payment.state else {
         let state = payment.public_state();
         return Err(payment::Refusal::NotInState { state, verb: "voided" }.into());
@@ -202,7 +204,10 @@ fn check_void(tx: &mut Tx<'_>, scope: &TenantScope, payment: &Payment, now: Mill
     }
     let zone = tenants::load(tx, scope)?.time_zone;
     match (day_of(capture.at, &zone), day_of(now, &zone)) {
-        (Some(paid), Some(today)) if paid == today => Ok(()),
+        (Some(paid), Some(today)) if paid == today => match stored.channel_account {
+            Some(account) if batches::is_in_batch(tx, scope, account, payment.id)? => Err(PaymentError::VoidTooLate),
+            Some(_) | None => Ok(()),
+        },
         (Some(_), Some(_)) => Err(PaymentError::VoidTooLate),
         _ => {
             Err(StoreError::Corrupt { why: format!("a merchant's time zone {zone:?}, or the moment of a sale") }.into())
@@ -336,6 +341,10 @@ fn heard_in(
     let mut stored = payments::load(tx, scope, refund.payment)?;
     let (mut words, mut actor, mut busy_ms) = (String::new(), "channel".to_owned(), 0);
     let (mut is_fresh, mut is_unbelieved) = (true, false);
+    if let (Heard::Event { event: Event::Submit, .. }, Some(account)) = (what, stored.channel_account) {
+        // Core's own, which nobody waits for: it is sent once the scheme has counted.
+        check_not_held(tx, scope, account, now)?;
+    }
     if let Heard::Answer { note, .. } | Heard::Silence { note, .. } = what {
         refunds::note_said(tx, scope, id, note, now)?;
     }

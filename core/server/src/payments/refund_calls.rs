@@ -18,7 +18,7 @@ use super::{
     collect::pace,
     refund::{Heard, heard, is_over},
 };
-use crate::app::App;
+use crate::{app::App, settlement::check_not_closing};
 
 /// Longest note of what a channel said.
 const NOTE_CHARS_MAX: usize = 200;
@@ -26,7 +26,7 @@ const NOTE_CHARS_MAX: usize = 200;
 /// Takes up a refund whose end nobody has heard.
 ///
 /// # Errors
-/// `NoChannel`, `Secrets`, `Store`.
+/// `NoChannel`, `Secrets`, `BatchClosing`, `Store`.
 pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Result<(), PaymentError> {
     let (payment, id) = (refund.payment, refund.refund.id);
     let sale = app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await?;
@@ -34,6 +34,8 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
         return heard(app, scope, refund.refund.id, Heard::PaidFromTheSafe).await;
     }
     let channel = channel_of(app, scope, &sale).await?;
+    // Whoever is called for it: what is sent again may be carried out now.
+    check_not_closing(app, scope, channel.account.id).await?;
     let call_ms = pace(&channel.manifest).call_ms;
     if refund.watch.doubted_at.is_some() {
         return look_in_doubt(app, scope, &sale.payment, &refund, &channel).await;
@@ -108,6 +110,7 @@ pub(super) async fn look(app: &App, scope: TenantScope, id: RefundId) -> Result<
     if !by_cancel(&channel, refund.refund.kind) {
         return query(app, scope, &sale.payment, &refund, &channel).await;
     }
+    check_not_closing(app, scope, channel.account.id).await?;
     // The whole is undone once, however often it is asked for.
     ask(app, scope, refund, &channel).await?;
     let refund = app.store().read(move |tx| refunds::load(tx, &scope, id)).await?;

@@ -39,6 +39,7 @@ pub struct Metrics {
     outbox_oldest_age: Gauge<f64>,
     payments_open: Gauge<u64>,
     payments_unknown: Gauge<u64>,
+    settlements_waiting: Gauge<u64>,
     rollouts_behind: Gauge<u64>,
 }
 
@@ -49,6 +50,7 @@ pub struct Waiting {
     pub outbox_oldest_age: Duration,
     pub payments_open: u64,
     pub payments_unknown: u64,
+    pub settlements_waiting: u64,
 }
 
 impl Metrics {
@@ -101,6 +103,10 @@ impl Metrics {
                 .build(),
             payments_open: level("saoma.payments.open", "Payments whose end is not known yet"),
             payments_unknown: level("saoma.payments.unknown", "Payments whose channel gave no answer"),
+            settlements_waiting: level(
+                "saoma.settlements.waiting",
+                "Batches that a person has to see to: the scheme counts otherwise, gives no answer, or payments hold the close up",
+            ),
             rollouts_behind: level(
                 "saoma.plugin.rollouts_behind",
                 "Rollouts of plugins that this node cannot serve and goes on without: somebody should look",
@@ -252,6 +258,7 @@ impl Metrics {
         self.outbox_oldest_age.record(waiting.outbox_oldest_age.as_secs_f64(), &[]);
         self.payments_open.record(waiting.payments_open, &[]);
         self.payments_unknown.record(waiting.payments_unknown, &[]);
+        self.settlements_waiting.record(waiting.settlements_waiting, &[]);
     }
 
     /// Sends the figures that are still here. Blocks.

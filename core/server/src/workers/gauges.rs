@@ -5,14 +5,14 @@ use std::time::Duration;
 use saoma_store::{
     StoreError, access,
     outbox::{self, Kind},
-    payments,
+    payments, settlement_batches,
 };
 use tokio::sync::watch;
 
 use super::rested;
 use crate::{app::App, telemetry::metrics::Waiting};
 
-/// Often enough for an alarm within the minute; each look costs three counts over partial indexes.
+/// Often enough for an alarm within the minute; each look costs five counts over partial indexes.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
@@ -27,12 +27,13 @@ pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
 }
 
 async fn look(app: &App) -> Result<(), StoreError> {
-    let (backlog, (payments_open, payments_unknown)) = app
+    let (backlog, (payments_open, payments_unknown), settlements_waiting) = app
         .store()
         .read(|tx| {
             let process = access::process();
             let backlog = outbox::backlog(tx, &process, Kind::Push)?;
-            Ok::<_, StoreError>((backlog, payments::open_count(tx, &process)?))
+            let waiting = settlement_batches::waiting_count(tx, &process)?;
+            Ok::<_, StoreError>((backlog, payments::open_count(tx, &process)?, waiting))
         })
         .await?;
     let age_ms = backlog.oldest.map_or(0, |oldest| app.now().since(oldest).max(0));
@@ -41,6 +42,7 @@ async fn look(app: &App) -> Result<(), StoreError> {
         outbox_oldest_age: Duration::from_millis(age_ms.unsigned_abs()),
         payments_open,
         payments_unknown,
+        settlements_waiting,
     });
     Ok(())
 }

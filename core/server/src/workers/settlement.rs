@@ -1,11 +1,19 @@
 //! Settles batches at schemes: those on their way are taken up again, and what is open is closed once the merchant's day is over.
 //! What is due follows from what was done, so nothing is scheduled; of several nodes one has a batch's lease.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use saoma_protocol::TenantId;
-use saoma_store::{StoreError, TenantScope, access, channel_accounts, settlement_batches::claim_due, tenants};
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use saoma_protocol::{ChannelAccountId, TenantId};
+use saoma_store::{
+    StoreError, TenantScope, access, channel_accounts,
+    settlement_batches::{self as batches, IN_HAND_MAX as OF_TENANT_MAX, claim_due},
+    tenants,
+};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinSet},
+    time::Instant,
+};
 use tracing::Instrument as _;
 
 use super::rested;
@@ -20,58 +28,121 @@ const CLOSE_EVERY: Duration = Duration::from_secs(60);
 /// Batches in hand at once.
 const IN_HAND_MAX: usize = 16;
 const TENANTS: u32 = 100;
+/// Accounts that are held for a close, looked at in one turn. Each is held for two minutes.
+const HELD_MAX: u32 = 256;
 
 pub async fn run(app: App, mut stopping: watch::Receiver<bool>) {
-    let mut work = JoinSet::new();
+    let mut hands = Hands::default();
     let mut close_at = Instant::now();
     while rested(Some(app.settlement_bell()), LOOK_EVERY, &mut stopping).await {
-        while work.try_join_next().is_some() {}
+        hands.let_go();
+        if let Err(error) = close_held(&app, &mut hands).await {
+            tracing::warn!(%error, "closing batches waits");
+        }
         if Instant::now() >= close_at {
             close_at = Instant::now() + CLOSE_EVERY;
-            match close_due(&app, &mut work).await {
+            match close_due(&app, &mut hands).await {
                 Ok(true) => {}
                 // There was no room for all: the others are looked for as soon as there is.
                 Ok(false) => close_at = Instant::now(),
                 Err(error) => tracing::warn!(%error, "closing batches waits"),
             }
         }
-        let room = IN_HAND_MAX.saturating_sub(work.len());
-        if let Err(error) = take_up(&app, room, &mut work).await {
+        if let Err(error) = take_up(&app, &mut hands).await {
             tracing::warn!(%error, "settling batches waits");
         }
     }
-    while work.join_next().await.is_some() {}
+    hands.finish().await;
 }
 
-/// Begins the work that is due now, at most `room` batches, in tasks of `work`.
+/// The batches that this node has in hand, and whose.
+#[derive(Default)]
+pub struct Hands {
+    work: JoinSet<()>,
+    of: HashMap<Id, TenantId>,
+}
+
+impl Hands {
+    fn let_go(&mut self) {
+        while let Some(done) = self.work.try_join_next_with_id() {
+            let id = done.map_or_else(|error| error.id(), |(id, ())| id);
+            self.of.remove(&id);
+        }
+    }
+
+    fn room(&mut self) -> usize {
+        self.let_go();
+        IN_HAND_MAX.saturating_sub(self.work.len())
+    }
+
+    fn has_room_for(&mut self, tenant: TenantId) -> bool {
+        self.let_go();
+        self.of.values().filter(|of| **of == tenant).count() < usize::try_from(OF_TENANT_MAX).unwrap_or(1)
+    }
+
+    fn take(&mut self, tenant: TenantId, one: impl Future<Output = ()> + Send + 'static) {
+        let task = self.work.spawn(one);
+        self.of.insert(task.id(), tenant);
+    }
+
+    /// Waits for all of them.
+    pub async fn finish(&mut self) {
+        while self.work.join_next().await.is_some() {}
+        self.of.clear();
+    }
+}
+
+/// Begins the work that is due now, as far as there is room.
 ///
 /// # Errors
 /// Of the store.
-pub async fn take_up(app: &App, room: usize, work: &mut JoinSet<()>) -> Result<(), StoreError> {
-    let (now, room) = (app.now(), u32::try_from(room).unwrap_or(0));
+pub async fn take_up(app: &App, hands: &mut Hands) -> Result<(), StoreError> {
+    let (now, room) = (app.now(), u32::try_from(hands.room()).unwrap_or(0));
     if room == 0 {
         return Ok(());
     }
     let due = app.store().write(move |tx| claim_due(tx, &access::process(), now, lease_from(now), room)).await?;
     for due in due {
-        let (app, id) = (app.clone(), due.batch.id);
-        let span = tracing::info_span!("settle", settlement_batch = %id, tenant = %due.scope.tenant());
+        let (app, id, tenant) = (app.clone(), due.batch.id, due.scope.tenant());
+        let span = tracing::info_span!("settle", settlement_batch = %id, tenant = %tenant);
         let one = async move {
             if let Err(error) = settlement::pursue(&app, due.scope, due.batch).await {
                 tracing::warn!(%error, "a batch is taken up again later");
             }
         };
-        work.spawn(one.instrument(span));
+        hands.take(tenant, one.instrument(span));
     }
     Ok(())
 }
 
-/// Closes what is due, of all merchants, and begins to settle each at once in tasks of `work`: payments wait from the close on, so nothing
-/// is closed that would wait for its turn. `false` if there was no room for more, or the process stops.
+/// Closes what is held back for it, as soon as nothing is under way any more and there is room to settle it at once.
+///
+/// # Errors
+/// Of the store.
+pub async fn close_held(app: &App, hands: &mut Hands) -> Result<(), StoreError> {
+    let now = app.now();
+    let held = app.store().read(move |tx| batches::held(tx, &access::process(), now, HELD_MAX)).await?;
+    for (scope, account) in held {
+        if hands.room() == 0 || !hands.has_room_for(scope.tenant()) || app.is_stopping() {
+            continue;
+        }
+        let settling = app.store().read(move |tx| batches::settling(tx, &scope, account)).await?;
+        let by = settling.and_then(|settling| settling.wanted_by).unwrap_or_else(|| "core".to_owned());
+        match settlement::close(app, scope, account, &by, None).await {
+            Ok(_) => take_up(app, hands).await?,
+            Err(error) => leave(account, &error),
+        }
+    }
+    Ok(())
+}
+
+/// Closes what is due, of all merchants, and begins to settle each at once: payments wait from the close on, so nothing is closed that
+/// would wait for its turn. `false` if there was no room for more, or the process stops. A merchant of many accounts has only so many of them
+/// closed in one look, and the others in the next.
 ///
 /// # Errors
 /// Of the store; what was closed until then is.
-pub async fn close_due(app: &App, work: &mut JoinSet<()>) -> Result<bool, StoreError> {
+pub async fn close_due(app: &App, hands: &mut Hands) -> Result<bool, StoreError> {
     let mut after: Option<TenantId> = None;
     loop {
         let page = app.store().read(move |tx| tenants::list(tx, &access::process(), after, TENANTS)).await?;
@@ -79,7 +150,7 @@ pub async fn close_due(app: &App, work: &mut JoinSet<()>) -> Result<bool, StoreE
         after = Some(last.id);
         for tenant in page {
             // One merchant whose accounts cannot be read keeps nobody else waiting.
-            match close_of(app, tenant.id, work).await {
+            match close_of(app, tenant.id, hands).await {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
                 Err(error) => tracing::warn!(tenant = %tenant.id, %error, "a merchant's batches are closed later"),
@@ -88,7 +159,7 @@ pub async fn close_due(app: &App, work: &mut JoinSet<()>) -> Result<bool, StoreE
     }
 }
 
-async fn close_of(app: &App, tenant: TenantId, work: &mut JoinSet<()>) -> Result<bool, SettlementError> {
+async fn close_of(app: &App, tenant: TenantId, hands: &mut Hands) -> Result<bool, SettlementError> {
     let (scope, accounts): (TenantScope, _) = app
         .store()
         .read(move |tx| {
@@ -98,15 +169,23 @@ async fn close_of(app: &App, tenant: TenantId, work: &mut JoinSet<()>) -> Result
         .await?;
     for account in accounts {
         let Some(due) = settlement::is_due(app, scope, &account).await? else { continue };
-        while work.try_join_next().is_some() {}
-        if work.len() >= IN_HAND_MAX || app.is_stopping() {
+        if hands.room() == 0 || app.is_stopping() {
             return Ok(false);
         }
-        match settlement::close(app, scope, account.id, "core", due.despite, Some(due.after)).await {
-            Ok(_) => take_up(app, IN_HAND_MAX - work.len(), work).await?,
-            Err(SettlementError::UnderWay(_) | SettlementError::Nothing) => {}
-            Err(error) => tracing::warn!(channel_account = %account.id, %error, "a batch is closed later"),
+        if !hands.has_room_for(tenant) {
+            return Ok(true);
+        }
+        match settlement::close(app, scope, account.id, "core", Some(due.after)).await {
+            Ok(_) => take_up(app, hands).await?,
+            Err(error) => leave(account.id, &error),
         }
     }
     Ok(true)
+}
+
+fn leave(account: ChannelAccountId, error: &SettlementError) {
+    match error {
+        SettlementError::UnderWay { .. } | SettlementError::Nothing => {}
+        error => tracing::warn!(channel_account = %account, %error, "a batch is closed later"),
+    }
 }

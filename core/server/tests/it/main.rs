@@ -66,6 +66,7 @@ mod rotation;
 mod scheme_world;
 mod settlement;
 mod settlement_cards;
+mod settlement_held;
 mod static_codes;
 mod stored_value;
 mod town;

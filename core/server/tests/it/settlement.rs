@@ -13,13 +13,12 @@ use saoma_server::{
     app::App,
     payments::{PaymentError, give_back},
     settlement::{self, Due, SettlementError},
-    workers::settlement::{close_due, take_up},
+    workers::settlement::{Hands, close_due, close_held, take_up},
 };
 use saoma_store::{
-    StoreError, channel_accounts,
+    StoreError, channel_accounts, payments,
     settlement_batches::{self as batches, Filter, SettlementBatch},
 };
-use tokio::task::JoinSet;
 
 use crate::{
     reconcile::{HOUR_MS, on_both},
@@ -60,7 +59,7 @@ impl Settling {
         self.said(Asked::Finish(batch.number))
     }
 
-    fn then(&self, says: &[Result<Settled, Failure>]) {
+    pub fn then(&self, says: &[Result<Settled, Failure>]) {
         self.next.lock().unwrap().extend(says.iter().cloned());
     }
 
@@ -69,67 +68,80 @@ impl Settling {
     }
 }
 
-fn silent() -> Result<Settled, Failure> {
+pub fn silent() -> Result<Settled, Failure> {
     Err(Failure::NoAnswer { why: "a cut line".to_owned() })
 }
 
-const TERMS: SettlementTerms = SettlementTerms { rows_max: 100 };
+pub const TERMS: SettlementTerms = SettlementTerms { rows_max: 100 };
 
 /// One look of a node at what is to be closed, and the work on it.
-async fn closes_due(app: &App) {
-    let mut work = JoinSet::new();
-    close_due(app, &mut work).await.unwrap();
-    while let Some(done) = work.join_next().await {
-        done.unwrap();
-    }
+pub async fn closes_due(app: &App) {
+    let mut hands = Hands::default();
+    close_due(app, &mut hands).await.unwrap();
+    hands.finish().await;
 }
 
-async fn works(app: &App) {
-    let mut work = JoinSet::new();
-    take_up(app, 8, &mut work).await.unwrap();
-    while let Some(done) = work.join_next().await {
-        done.unwrap();
-    }
+/// One look at what is held for its close, and the work on it.
+pub async fn closes_held(app: &App) {
+    let mut hands = Hands::default();
+    close_held(app, &mut hands).await.unwrap();
+    hands.finish().await;
+}
+
+pub async fn works(app: &App) {
+    let mut hands = Hands::default();
+    take_up(app, &mut hands).await.unwrap();
+    hands.finish().await;
 }
 
 impl Counter {
-    async fn closes(&self, despite: bool) -> Result<SettlementBatch, SettlementError> {
-        settlement::close(&self.app, self.scope, self.accounts[0], "usr_accountant", despite, None).await
+    pub async fn closes(&self) -> Result<SettlementBatch, SettlementError> {
+        settlement::close(&self.app, self.scope, self.accounts[0], "usr_accountant", None).await
     }
 
-    async fn batch(&self, id: SettlementBatchId) -> SettlementBatch {
+    pub async fn batch(&self, id: SettlementBatchId) -> SettlementBatch {
         let scope = self.scope;
         self.app.store().read(move |tx| batches::load(tx, &scope, id)).await.unwrap()
     }
 
-    async fn batches(&self) -> Vec<SettlementBatch> {
+    pub async fn batches(&self) -> Vec<SettlementBatch> {
         let scope = self.scope;
         self.app.store().read(move |tx| batches::list(tx, &scope, Filter::default(), None, 10)).await.unwrap()
     }
 
-    async fn gives_back(&self, number: u8, sale: &saoma_store::payments::Sale, minor: i64) {
+    pub async fn gives_back(&self, number: u8, sale: &saoma_store::payments::Sale, minor: i64) {
         self.scheme.next("refund", Say::Refund(RefundStatus::Succeeded));
         let amount = Some(crate::scheme_world::cny(minor));
         let wish = giving_back(number, sale.payment.payment.id, RefundKind::Refund, amount);
         give_back(&self.app, self.scope, wish).await.unwrap();
     }
 
-    async fn is_due(&self) -> Option<bool> {
-        self.batch_due().await.map(|due| due.despite)
+    /// A person has seen to a batch.
+    pub async fn sees_to(
+        &self,
+        id: SettlementBatchId,
+        version: u64,
+        reason: &'static str,
+    ) -> Result<SettlementBatch, SettlementError> {
+        let (scope, now) = (self.scope, self.app.now());
+        let work = move |tx: &mut saoma_store::Tx<'_>| {
+            settlement::resolve_in(tx, &scope, id, version, reason, "usr_accountant", now)
+        };
+        self.app.store().write(work).await
     }
 
-    async fn batch_due(&self) -> Option<Due> {
+    pub async fn is_due(&self) -> Option<Due> {
         let (scope, id) = (self.scope, self.accounts[0]);
         let account = self.app.store().read(move |tx| channel_accounts::load(tx, &scope, id)).await.unwrap();
         settlement::is_due(&self.app, scope, &account).await.unwrap()
     }
 }
 
-const fn tally(count: u32, minor: i64) -> Tally {
+pub const fn tally(count: u32, minor: i64) -> Tally {
     Tally { count, minor }
 }
 
-fn sums(batch: &SettlementBatch) -> (Tally, Tally) {
+pub fn sums(batch: &SettlementBatch) -> (Tally, Tally) {
     let [total] = batch.totals.as_slice() else { panic!("{batch:?}") };
     (total.debits, total.credits)
 }
@@ -137,9 +149,9 @@ fn sums(batch: &SettlementBatch) -> (Tally, Tally) {
 #[actix_web::test]
 async fn a_batch_is_what_came_since_the_one_before() {
     on_both(async |counter| {
-        assert!(matches!(counter.closes(false).await, Err(SettlementError::NoSettlement(_))));
+        assert!(matches!(counter.closes().await, Err(SettlementError::NoSettlement(_))));
         counter.scheme.settles(TERMS);
-        assert!(matches!(counter.closes(false).await, Err(SettlementError::Nothing)));
+        assert!(matches!(counter.closes().await, Err(SettlementError::Nothing)));
         let (first, second) =
             (counter.sells(PaymentStatus::Succeeded).await, counter.sells(PaymentStatus::Succeeded).await);
         let declined = Decline { code: DeclineCode::Declined, message: String::new() };
@@ -149,11 +161,11 @@ async fn a_batch_is_what_came_since_the_one_before() {
         let void = giving_back(7, second.payment.payment.id, RefundKind::Void, None);
         give_back(&counter.app, counter.scope, void).await.unwrap();
         counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
-        let closed = counter.closes(false).await.unwrap();
+        let closed = counter.closes().await.unwrap();
         assert_eq!(sums(&closed), (tally(2, 2 * AMOUNT_MINOR), tally(2, 100 + AMOUNT_MINOR)));
         assert_eq!((closed.rows, closed.state == State::Closing), (4, true));
         // The same wish meanwhile is the same batch.
-        assert_eq!(counter.closes(false).await.unwrap().id, closed.id);
+        assert_eq!(counter.closes().await.unwrap().id, closed.id);
         works(&counter.app).await;
         let settled = counter.batch(closed.id).await;
         assert_eq!((settled.state, settled.attention_at, settled.next_attempt_at), (State::Settled, None, None));
@@ -161,7 +173,7 @@ async fn a_batch_is_what_came_since_the_one_before() {
         assert_eq!(counter.scheme.settling.asked(), [Asked::Settle(told)]);
         // A later refund is of the next one, whenever the sale was.
         counter.gives_back(2, &first, 50).await;
-        let next = counter.closes(false).await.unwrap();
+        let next = counter.closes().await.unwrap();
         assert_eq!((next.sequence, sums(&next)), (2, (tally(0, 0), tally(1, 50))));
         counter.books_hold().await;
     })
@@ -175,14 +187,22 @@ async fn what_is_in_doubt_holds_a_close_up_and_belongs_to_the_next() {
         counter.sells(PaymentStatus::Succeeded).await;
         counter.scheme.next("charge", no_answer());
         let doubted = counter.charges().await;
-        assert!(matches!(counter.closes(false).await, Err(SettlementError::UnderWay(1))));
+        assert!(matches!(counter.closes().await, Err(SettlementError::UnderWay { count: 1, .. })));
+        // Once a person is called for it, it holds nothing up any more.
+        let (scope, now, id) = (counter.scope, counter.app.now(), doubted.payment.payment.id);
+        let call = move |tx: &mut saoma_store::Tx<'_>| {
+            let mut stored = payments::load(tx, &scope, id)?;
+            stored.watch.attention_at = Some(now);
+            payments::save(tx, &scope, &mut stored)
+        };
+        counter.app.store().write(call).await.unwrap();
         counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
-        let closed = counter.closes(true).await.unwrap();
+        let closed = counter.closes().await.unwrap();
         assert_eq!(sums(&closed), (tally(1, AMOUNT_MINOR), tally(0, 0)));
         works(&counter.app).await;
         // Late truth comes once it is closed.
         counter.notified_paid(&doubted, None).await;
-        let next = counter.closes(false).await.unwrap();
+        let next = counter.closes().await.unwrap();
         assert_eq!(sums(&next), (tally(1, AMOUNT_MINOR), tally(0, 0)));
     })
     .await;
@@ -193,7 +213,7 @@ async fn a_silence_is_asked_again_under_the_same_number() {
     on_both(async |counter| {
         counter.scheme.settles(TERMS);
         counter.sells(PaymentStatus::Succeeded).await;
-        let closed = counter.closes(false).await.unwrap();
+        let closed = counter.closes().await.unwrap();
         counter.scheme.settling.then(&[silent(), Ok(Settled::Balanced)]);
         works(&counter.app).await;
         let waiting = counter.batch(closed.id).await;
@@ -218,7 +238,7 @@ async fn what_differs_is_uploaded_and_waits_for_a_person() {
         for _ in 0..3 {
             counter.sells(PaymentStatus::Succeeded).await;
         }
-        let closed = counter.closes(false).await.unwrap();
+        let closed = counter.closes().await.unwrap();
         let mut theirs = closed.totals.clone();
         theirs[0].debits = tally(2, 2 * AMOUNT_MINOR);
         let says = [Ok(Settled::Differs(Some(theirs.clone()))), silent()];
@@ -243,10 +263,7 @@ async fn what_differs_is_uploaded_and_waits_for_a_person() {
         assert_eq!(counter.scheme.settling.asked(), expected);
         let differs = counter.batch(closed.id).await;
         assert_eq!((&differs.state, differs.attention_at.is_some()), (&State::Differs(Difference::Totals), true));
-        let resolve = async |version, reason: &str| {
-            let (app, scope) = (&counter.app, counter.scope);
-            settlement::resolve(app, scope, closed.id, version, reason.to_owned(), "usr_accountant").await
-        };
+        let resolve = async |version, reason| counter.sees_to(closed.id, version, reason).await;
         let stale = resolve(differs.version - 1, "seen").await;
         assert!(matches!(stale, Err(SettlementError::Store(StoreError::Stale { .. }))), "{stale:?}");
         let seen = resolve(differs.version, "the acquirer adds the third by hand").await.unwrap();
@@ -262,7 +279,7 @@ async fn sales_and_refunds_wait_for_a_batch_but_not_for_ever() {
     on_both(async |counter| {
         counter.scheme.settles(TERMS);
         let sale = counter.sells(PaymentStatus::Succeeded).await;
-        counter.closes(false).await.unwrap();
+        counter.closes().await.unwrap();
         let held = counter.try_collect(scanned(), 0, None).await;
         assert!(matches!(held, Err(PaymentError::BatchClosing)), "{held:?}");
         let wish = || giving_back(3, sale.payment.payment.id, RefundKind::Refund, Some(crate::scheme_world::cny(1)));
@@ -294,26 +311,20 @@ async fn a_day_that_is_over_is_closed_once() {
         assert_eq!(counter.batches().await.len(), 0);
         // Stories begin at eight in the evening.
         counter.later(4 * HOUR_MS + 1);
-        assert_eq!(counter.is_due().await, Some(false));
-        counter.scheme.next("charge", no_answer());
-        let doubted = counter.charges().await;
-        closes_due(&counter.app).await;
-        assert_eq!(counter.batches().await.len(), 0, "a payment is under way");
-        counter.later(2 * HOUR_MS + 1);
-        assert_eq!(counter.is_due().await, Some(true), "it has waited long enough");
+        assert_eq!(counter.is_due().await, Some(Due { after: 0 }));
         let neighbour = counter.neighbour(0);
         counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
         // It is settled in the same turn.
         tokio::join!(closes_due(&counter.app), closes_due(&neighbour));
         let closed = counter.batches().await;
         assert_eq!((closed.len(), closed[0].closed_by.as_str(), &closed[0].state), (1, "core", &State::Settled));
-        counter.notified_paid(&doubted, None).await;
+        counter.sells(PaymentStatus::Succeeded).await;
         assert_eq!(counter.is_due().await, None, "it is of this day");
         // Nearly as much as a batch has room for is not left until midnight.
         for _ in 0..4 {
             counter.sells(PaymentStatus::Succeeded).await;
         }
-        assert_eq!(counter.is_due().await, Some(false));
+        assert_eq!(counter.is_due().await, Some(Due { after: 1 }));
     })
     .await;
 }
@@ -323,7 +334,7 @@ async fn an_upload_holds_nobody() {
     on_both(async |counter| {
         counter.scheme.settles(TERMS);
         let sale = counter.sells(PaymentStatus::Succeeded).await;
-        let closed = counter.closes(false).await.unwrap();
+        let closed = counter.closes().await.unwrap();
         counter.scheme.settling.then(&[Ok(Settled::Differs(None)), silent()]);
         works(&counter.app).await;
         assert_eq!(counter.batch(closed.id).await.state, State::Uploading { sent: 0 });
@@ -341,16 +352,16 @@ async fn a_day_that_began_after_the_last_close_is_not_over() {
         // An account of the evening before, and its first sale.
         counter.later(13 * HOUR_MS);
         counter.sells(PaymentStatus::Succeeded).await;
-        assert_eq!(counter.batch_due().await, None);
+        assert_eq!(counter.is_due().await, None);
         counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
-        counter.closes(false).await.unwrap();
+        counter.closes().await.unwrap();
         works(&counter.app).await;
         // The next day, after a close by hand.
         counter.later(24 * HOUR_MS);
         counter.sells(PaymentStatus::Succeeded).await;
-        assert_eq!(counter.batch_due().await, None);
+        assert_eq!(counter.is_due().await, None);
         counter.later(24 * HOUR_MS);
-        assert_eq!(counter.batch_due().await, Some(Due { despite: true, after: 1 }));
+        assert_eq!(counter.is_due().await, Some(Due { after: 1 }));
     })
     .await;
 }
@@ -361,13 +372,13 @@ async fn of_two_nodes_that_found_it_due_one_closes() {
         counter.scheme.settles(TERMS);
         counter.sells(PaymentStatus::Succeeded).await;
         counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
-        let first = counter.closes(false).await.unwrap();
+        let first = counter.closes().await.unwrap();
         works(&counter.app).await;
         counter.sells(PaymentStatus::Succeeded).await;
         let (app, scope, account) = (&counter.app, counter.scope, counter.accounts[0]);
-        let late = settlement::close(app, scope, account, "core", false, Some(0)).await.unwrap();
+        let late = settlement::close(app, scope, account, "core", Some(0)).await.unwrap();
         assert_eq!((late.id, counter.batches().await.len()), (first.id, 1));
-        let next = settlement::close(app, scope, account, "core", false, Some(1)).await.unwrap();
+        let next = settlement::close(app, scope, account, "core", Some(1)).await.unwrap();
         assert_eq!(next.sequence, 2);
     })
     .await;
@@ -378,23 +389,21 @@ async fn a_batch_without_an_end_calls_a_person_who_may_give_it_up() {
     on_both(async |counter| {
         counter.scheme.settles(TERMS);
         counter.sells(PaymentStatus::Succeeded).await;
-        let closed = counter.closes(false).await.unwrap();
+        let closed = counter.closes().await.unwrap();
         works(&counter.app).await;
         assert_eq!(counter.batch(closed.id).await.attention_at, None);
         counter.later(900_000);
         works(&counter.app).await;
         let stuck = counter.batch(closed.id).await;
         assert!(stuck.attention_at.is_some() && stuck.state == State::Closing, "{stuck:?}");
-        let (app, scope) = (&counter.app, counter.scope);
-        let given_up = settlement::resolve(app, scope, closed.id, stuck.version, "asked by phone".to_owned(), "usr_a");
-        let given_up = given_up.await.unwrap();
+        let given_up = counter.sees_to(closed.id, stuck.version, "asked by phone").await.unwrap();
         assert!(matches!(given_up.state, State::Differs(Difference::Elsewhere(_))), "{given_up:?}");
         let asked = counter.scheme.settling.asked().len();
         counter.later(HOUR_MS);
         works(&counter.app).await;
         assert_eq!(counter.scheme.settling.asked().len() + asked, asked, "core asks no more");
         counter.sells(PaymentStatus::Succeeded).await;
-        assert_eq!(counter.closes(false).await.unwrap().sequence, 2);
+        assert_eq!(counter.closes().await.unwrap().sequence, 2);
         // A scheme that had closed its batch by itself says so.
         counter.scheme.settling.then(&[Ok(Settled::Over("by its own clock".to_owned()))]);
         works(&counter.app).await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{cards::Shop, door::Door, fleet_world::eventually, town::text};
+use crate::{cards::Shop, door::Door, fleet_world::eventually, receiver::Receiver, town::text};
 
 impl Shop {
     fn wish(&self) -> Value {
@@ -36,9 +36,12 @@ async fn a_batch_is_settled_at_the_acquirer() {
     let sold = shop.sold("k").await;
     let part = json!({ "amount": { "minor": 400, "currency": "CNY" } });
     let _: Value = owner.post(&format!("/v1/payments/{sold}/refunds")).key("part").json(&part).await.json(201);
+    // The same card once more.
+    shop.town.force("DELETE FROM payment_cards");
+    let whole = shop.sold("k0").await;
     let open: Value = owner.get("/v1/settlement-batches/open").await.json(200);
     let total =
-        json!({ "currency": "CNY", "debits": { "count": 1, "minor": 1_250 }, "credits": { "count": 1, "minor": 400 } });
+        json!({ "currency": "CNY", "debits": { "count": 2, "minor": 2_500 }, "credits": { "count": 1, "minor": 400 } });
     assert_eq!(
         (&open["items"][0]["channel_account"], &open["items"][0]["totals"]),
         (&json!(shop.account), &json!([total]))
@@ -46,7 +49,7 @@ async fn a_batch_is_settled_at_the_acquirer() {
     assert_eq!(open["items"].as_array().map(Vec::len), Some(1), "{open}");
 
     let closed: Value = owner.post(batches).key("day").json(&shop.wish()).await.json(202);
-    assert_eq!((&closed["totals"], &closed["rows"]), (&json!([total]), &json!(2)));
+    assert_eq!((&closed["totals"], &closed["rows"]), (&json!([total]), &json!(3)));
     // The same request again is the same batch, also once it is over.
     let id = text(&closed, "/id");
     let settled = shop.ends(id, "settled").await;
@@ -56,12 +59,20 @@ async fn a_batch_is_settled_at_the_acquirer() {
     let seen = shop.at_acquirer().await;
     assert_eq!(
         (&seen[0]["balanced"], &seen[0]["debit_minor"], &seen[0]["credit_minor"]),
-        (&json!(true), &json!(1_250), &json!(400))
+        (&json!(true), &json!(2_500), &json!(400))
     );
     assert_eq!(seen.as_array().map(Vec::len), Some(1), "{seen}");
 
+    // What is settled is given back, and not undone.
+    let late = owner.post(&format!("/v1/payments/{whole}/void")).key("void").json(&json!({})).await;
+    assert_eq!(late.refusal(), (409, "void_too_late".to_owned()));
+    assert!(late.text.contains("Refund it instead"), "{}", late.text);
+
     // In the acquirer's next batch, which it counts otherwise.
     shop.town.force("DELETE FROM payment_cards");
+    let receiver = Receiver::open().await;
+    let hook = json!({ "url": receiver.url, "event_types": ["settlement_batch.needs_attention"] });
+    let _: Value = owner.post("/v1/webhook-endpoints").json(&hook).await.json(201);
     shop.sold("k2").await;
     shop.next("settle", "out-of-balance").await;
     let second: Value = owner.post(batches).key("day-2").json(&shop.wish()).await.json(202);
@@ -71,6 +82,8 @@ async fn a_batch_is_settled_at_the_acquirer() {
         (&differs["sequence"], &differs["sent"], &differs["needs_attention"]),
         (&json!(2), &json!(1), &json!(true))
     );
+    let told = receiver.hears(1).await.remove(0).json();
+    assert_eq!((&told["type"], &told["data"]), (&json!("settlement_batch.needs_attention"), &differs));
     let seen = shop.at_acquirer().await;
     assert_eq!(
         (&seen[1]["balanced"], &seen[1]["uploaded"], &seen[1]["missing"]),
@@ -90,9 +103,28 @@ async fn a_batch_is_settled_at_the_acquirer() {
     let listed: Value = owner.get(&format!("{batches}?channel_account={}&limit=1", shop.account)).await.json(200);
     assert_eq!((&listed["items"], listed["next_cursor"].is_string()), (&json!([seen]), true));
     let audit = owner.get("/v1/audit").await.text;
-    for action in ["settlement_batch.closed", "settlement_batch.ended", "settlement_batch.resolved"] {
-        assert!(audit.contains(action), "{action}");
+    for action in ["closed", "ended", "needs_attention", "resolved"].map(|action| format!("settlement_batch.{action}"))
+    {
+        assert!(audit.contains(&action), "{action}");
     }
     shop.tea.books_balance().await;
+    shop.acquirer.stop().await;
+}
+
+/// Were the batch there and its key not, a repeat would close another one, of what was sold since.
+#[actix_web::test]
+async fn a_batch_and_the_key_of_its_wish_are_kept_together() {
+    let shop = Shop::open().await;
+    let owner = &shop.tea.owner;
+    let batches = "/v1/settlement-batches";
+    shop.sold("k").await;
+    shop.town.force("ALTER TABLE idempotency_keys RENAME COLUMN answer TO gone");
+    let failed = owner.post(batches).key("day").json(&shop.wish()).await;
+    assert!(failed.status >= 500, "{}", failed.text);
+    let none: Value = owner.get(batches).await.json(200);
+    assert_eq!(none["items"], json!([]));
+    shop.town.force("ALTER TABLE idempotency_keys RENAME COLUMN gone TO answer");
+    let closed: Value = owner.post(batches).key("day").json(&shop.wish()).await.json(202);
+    shop.ends(text(&closed, "/id"), "settled").await;
     shop.acquirer.stop().await;
 }

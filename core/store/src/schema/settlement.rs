@@ -1,4 +1,4 @@
-//! The table of batches that are settled at schemes.
+//! The tables of batches that are settled at schemes.
 
 diesel::table! {
     settlement_batches (tenant_id, id) {
@@ -26,5 +26,18 @@ diesel::table! {
         resolved_at -> Nullable<BigInt>,
         resolution -> Nullable<Text>,
         version -> BigInt,
+    }
+}
+
+diesel::table! {
+    settling_accounts (tenant_id, channel_account_id) {
+        tenant_id -> Text,
+        channel_account_id -> Text,
+        from_set -> BigInt,
+        wanted_at -> Nullable<BigInt>,
+        wanted_by -> Nullable<Text>,
+        held_at -> Nullable<BigInt>,
+        holds -> Integer,
+        attention_at -> Nullable<BigInt>,
     }
 }

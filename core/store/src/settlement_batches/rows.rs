@@ -1,28 +1,28 @@
 //! What a batch is made of: the books' sets of an account, read as sales, refunds and voids.
 
 use diesel::{
-    dsl::count_star,
+    dsl::{count_star, max},
     prelude::*,
     sql_query,
     sql_types::{BigInt, Nullable, Text},
 };
 use saoma_domain::{
     ledger::Kind,
-    settlement::{RowKind, Total, totals},
+    settlement::{RowKind, Total, UnderWay, totals},
 };
 use saoma_protocol::{Amount, ChannelAccountId, Currency, Millis, PaymentId, RefundId};
 
-use super::{SettlementBatch, last};
+use super::{
+    SettlementBatch,
+    accounts::{first_set, settling},
+    last,
+};
 use crate::{
     StoreError, TenantScope, Tx,
     column::{Txt, amount, corrupt, unsigned},
-    ledger,
     payments::AHEAD_MS_MAX,
-    schema::{payments, refunds},
+    schema::{payments, posting_sets, refunds},
 };
-
-/// How far an account's first batch looks back: what is older, the scheme has closed by itself, before core settled with it.
-const FIRST_LOOKS_BACK_MS: i64 = 48 * 3_600_000;
 
 /// What is open of an account: confirmed, and in no batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,14 @@ pub struct Open {
     pub(super) through_set: i64,
     pub rows: u32,
     pub totals: Vec<Total>,
-    /// When its first row came into the books. What a clock wrote that ran ahead says nothing: then the close before it, or long ago.
+}
+
+/// What is open, at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// At most as many as were asked for.
+    pub rows: u32,
+    /// When the first came into the books. What a clock wrote that ran ahead says nothing: then the close before it, or long ago.
     pub since: Millis,
 }
 
@@ -59,19 +66,68 @@ pub fn open(
     now: Millis,
 ) -> Result<Open, StoreError> {
     let last = last(tx, scope, account)?;
-    let after_set = match &last {
-        Some(last) => last.through_set,
-        None => ledger::last_set_before(tx, scope, now.plus(-FIRST_LOOKS_BACK_MS))?,
-    };
+    let after_set = after_set(tx, scope, account, last.as_ref(), now)?;
     let read = read(tx, scope, account, (after_set, i64::MAX), 0, rows_max)?;
     let through_set = read.last().map_or(after_set, |read| read.set);
-    let booked_at = read.first().map(|read| read.booked_at);
-    let mut moments = booked_at.into_iter().chain(last.map(|last| last.closed_at));
-    let since = moments.find(|at| *at <= now.plus(AHEAD_MS_MAX)).unwrap_or(Millis(0));
     let rows = u32::try_from(read.len()).map_err(|_| corrupt("a batch of more rows than can be counted"))?;
     let sums = totals(read.iter().map(|read| (read.row.kind, read.row.amount.money())));
     let totals = sums.ok_or_else(|| corrupt("a batch's totals past 64 bits"))?;
-    Ok(Open { after_set, through_set, rows, totals, since })
+    Ok(Open { after_set, through_set, rows, totals })
+}
+
+/// How many rows are open, up to `enough`, and since when; `None` if none is. Reads no payment.
+///
+/// # Errors
+/// `Corrupt`.
+pub fn glance(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    enough: u32,
+    now: Millis,
+) -> Result<Option<Glance>, StoreError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        n_rows: i64,
+        #[diesel(sql_type = Nullable<BigInt>)]
+        first: Option<i64>,
+    }
+    let last = last(tx, scope, account)?;
+    let after_set = after_set(tx, scope, account, last.as_ref(), now)?;
+    let [captured, refunded, undone] = [Kind::Captured, Kind::RefundSucceeded, Kind::Undone].map(Kind::text);
+    let query = sql_query(format!(
+        "SELECT COUNT(*) AS n_rows, MIN(booked_at) AS first FROM (SELECT booked_at FROM posting_sets \
+           WHERE tenant_id = $1 AND channel_account_id = $2 AND part = 0 \
+             AND kind IN ('{captured}', '{refunded}', '{undone}') AND id > $3 ORDER BY id LIMIT $4) AS open"
+    ))
+    .bind::<Text, _>(scope.tenant().to_string())
+    .bind::<Text, _>(account.to_string())
+    .bind::<BigInt, _>(after_set)
+    .bind::<BigInt, _>(i64::from(enough));
+    let row: Row = tx.run(scope, |conn| query.get_result(conn))?;
+    let Some(first) = row.first else { return Ok(None) };
+    let mut moments = [Some(Millis(first)), last.map(|last| last.closed_at)].into_iter().flatten();
+    let since = moments.find(|at| *at <= now.plus(AHEAD_MS_MAX)).unwrap_or(Millis(0));
+    let rows = u32::try_from(row.n_rows).map_err(|_| corrupt("more rows than were asked for"))?;
+    Ok(Some(Glance { rows, since }))
+}
+
+/// Behind which set what is open of an account begins.
+fn after_set(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    last: Option<&SettlementBatch>,
+    now: Millis,
+) -> Result<i64, StoreError> {
+    if let Some(last) = last {
+        return Ok(last.through_set);
+    }
+    match settling(tx, scope, account)? {
+        Some(settling) => Ok(settling.from_set),
+        None => first_set(tx, scope, now),
+    }
 }
 
 /// Rows of a batch, in the order in which they came into the books, from after the first `skipped` on.
@@ -90,23 +146,28 @@ pub fn page(
     Ok(rows.into_iter().map(|read| read.row).collect())
 }
 
-/// Payments and refunds of the account that the scheme may yet confirm or undo, and that no person is called for: what a batch is not
-/// closed among.
+/// What of the account has no end, and no person called for it: what a batch is not closed among. What a worker has in hand is under way
+/// whoever is called.
 ///
 /// # Errors
 /// None of its own.
-pub fn in_flight(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId) -> Result<u64, StoreError> {
+pub fn under_way(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    now: Millis,
+) -> Result<UnderWay, StoreError> {
     let of_payments: i64 = tx.run(scope, |conn| {
         payments::table
             .filter(payments::tenant_id.eq(Txt(scope.tenant())))
             .filter(payments::channel_account_id.eq(Txt(account)))
-            .filter(payments::attention_at.is_null())
+            .filter(payments::attention_at.is_null().or(payments::lease_until.gt(now.0)))
             .filter(payments::next_attempt_at.is_not_null())
             .filter(payments::state.eq_any(["submitting", "pending", "unknown"]).or(payments::close.eq("asked")))
             .count()
             .get_result(conn)
     })?;
-    let of_refunds: i64 = tx.run(scope, |conn| {
+    let of_refunds: Vec<(String, i64)> = tx.run(scope, |conn| {
         refunds::table
             .inner_join(
                 payments::table
@@ -114,13 +175,43 @@ pub fn in_flight(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId
             )
             .filter(refunds::tenant_id.eq(Txt(scope.tenant())))
             .filter(payments::channel_account_id.eq(Txt(account)))
-            .filter(refunds::attention_at.is_null())
+            .filter(refunds::attention_at.is_null().or(refunds::lease_until.gt(now.0)))
             .filter(refunds::next_attempt_at.is_not_null())
             .filter(refunds::state.eq_any(["created", "submitting", "pending", "unknown"]))
-            .select(count_star())
-            .get_result(conn)
+            .group_by(refunds::state)
+            .select((refunds::state, count_star()))
+            .load(conn)
     })?;
-    Ok(unsigned(of_payments)? + unsigned(of_refunds)?)
+    let mut under_way = UnderWay { sent: unsigned(of_payments)?, unsent: 0 };
+    for (state, count) in of_refunds {
+        let side = if state == "created" { &mut under_way.unsent } else { &mut under_way.sent };
+        *side += unsigned(count)?;
+    }
+    Ok(under_way)
+}
+
+/// Whether the payment's capture is in a batch, or before the first one: it can be given back then, and not undone any more.
+///
+/// # Errors
+/// None of its own.
+pub fn is_in_batch(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    payment: PaymentId,
+) -> Result<bool, StoreError> {
+    let Some(last) = last(tx, scope, account)? else { return Ok(false) };
+    let set: Option<i64> = tx.run(scope, |conn| {
+        posting_sets::table
+            .filter(posting_sets::tenant_id.eq(Txt(scope.tenant())))
+            .filter(posting_sets::payment_id.eq(Txt(payment)))
+            .filter(posting_sets::channel_account_id.eq(Txt(account)))
+            .filter(posting_sets::part.eq(0))
+            .filter(posting_sets::kind.eq(Kind::Captured.text()))
+            .select(max(posting_sets::id))
+            .first(conn)
+    })?;
+    Ok(set.is_some_and(|set| set <= last.through_set))
 }
 
 fn read(
@@ -133,7 +224,7 @@ fn read(
 ) -> Result<Vec<Read>, StoreError> {
     let [captured, refunded, undone] = [Kind::Captured, Kind::RefundSucceeded, Kind::Undone].map(Kind::text);
     let query = sql_query(format!(
-        "SELECT s.id AS set_id, s.booked_at AS booked_at, s.kind AS kind, s.at AS at, p.id AS payment, p.channel_reference AS reference, \
+        "SELECT s.id AS set_id, s.kind AS kind, s.at AS at, p.id AS payment, p.channel_reference AS reference, \
            r.id AS refund, r.kind AS refund_kind, r.channel_reference AS refund_reference, \
            COALESCE(r.amount_minor, p.amount_minor) AS amount_minor, p.currency AS currency \
          FROM posting_sets s \
@@ -156,7 +247,6 @@ fn read(
 /// A row, and where it stands in the books.
 struct Read {
     set: i64,
-    booked_at: Millis,
     row: BatchRow,
 }
 
@@ -164,8 +254,6 @@ struct Read {
 struct Row {
     #[diesel(sql_type = BigInt)]
     set_id: i64,
-    #[diesel(sql_type = BigInt)]
-    booked_at: i64,
     #[diesel(sql_type = Text)]
     kind: String,
     #[diesel(sql_type = BigInt)]
@@ -204,6 +292,6 @@ impl Row {
             amount: amount(self.amount_minor, self.currency.0)?,
             at: Millis(self.at),
         };
-        Ok(Read { set: self.set_id, booked_at: Millis(self.booked_at), row })
+        Ok(Read { set: self.set_id, row })
     }
 }

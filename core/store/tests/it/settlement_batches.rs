@@ -1,13 +1,14 @@
 //! Batches of what moved through an account: nothing in two of them, nothing in none.
 
+use diesel::{RunQueryDsl as _, sql_query};
 use saoma_domain::{
     ledger::{Kind, rules},
     payment::Method,
-    settlement::{RowKind, State, Tally},
+    settlement::{Drain, RowKind, State, Tally, UnderWay},
 };
 use saoma_protocol::{PaymentId, SettlementBatchId};
 use saoma_store::{
-    StoreError, Tx,
+    StoreError, Tx, channel_accounts,
     ledger::{self, Booking, Subject},
     settlement_batches::{self as batches, Closing, Cursor, Filter, SettlementBatch},
 };
@@ -15,7 +16,7 @@ use saoma_store::{
 use crate::{
     base::{Base, on_both},
     furniture::booking,
-    house::{House, NOW, PLATFORM, at, bytes, captured, cny},
+    house::{House, NOW, PLATFORM, account, at, bytes, captured, cny},
 };
 
 const ROWS_MAX: u32 = 10;
@@ -40,6 +41,7 @@ fn close(tx: &mut Tx<'_>, house: &House, number: u8) -> Result<SettlementBatch, 
 }
 
 pub fn furnish(tx: &mut Tx<'_>, house: &House) -> Result<(), StoreError> {
+    batches::begin(tx, &house.scope, house.account, NOW)?;
     close(tx, house, 1).map(drop)
 }
 
@@ -53,8 +55,15 @@ pub fn of_others_is_nothing(
     assert!(!batches::holds(tx, scope, theirs.account, NOW)?);
     assert_eq!(batches::list(tx, scope, Filter::default(), None, 10)?.len(), 1);
     assert_eq!(batches::open(tx, scope, theirs.account, ROWS_MAX, NOW)?.rows, 0);
-    assert_eq!(batches::in_flight(tx, scope, theirs.account)?, 0);
+    assert_eq!(batches::glance(tx, scope, theirs.account, ROWS_MAX, NOW)?, None);
+    assert_eq!(batches::under_way(tx, scope, theirs.account, NOW)?, UnderWay::default());
+    assert_eq!(batches::settling(tx, scope, theirs.account)?, None);
     Ok(())
+}
+
+pub fn hold_theirs(tx: &mut Tx<'_>, ours: &House, theirs: &House) -> Result<(), StoreError> {
+    let drain = Drain { wanted_at: NOW, held_at: NOW, holds: 1 };
+    batches::hold(tx, &ours.scope, theirs.account, drain, "core")
 }
 
 pub fn close_theirs(tx: &mut Tx<'_>, ours: &House, theirs: &House) -> Result<(), StoreError> {
@@ -157,5 +166,69 @@ fn one_worker_has_a_batch_and_sales_wait_for_it() {
         let after = Cursor { at: at(2), id: id(&tea, 2) };
         assert_eq!(ids(listed(Filter::default(), Some(after))), [id(&tea, 1)]);
         assert_eq!(ids(listed(Filter { account: None, waiting: true }, None)), []);
+    });
+}
+
+#[test]
+fn one_merchant_of_many_accounts_leaves_room_for_others() {
+    on_both(|base| {
+        let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
+        sold(base, &tea, 1, 500);
+        sold(base, &milk, 1, 500);
+        // Nine accounts of one merchant, whose batches wait for longer than the other's.
+        let open = base.read(|tx| batches::open(tx, &tea.scope, tea.account, ROWS_MAX, NOW));
+        for number in 1..=9 {
+            let account = account(tea.letter, 100 + number);
+            base.write(|tx| {
+                channel_accounts::create(tx, &tea.scope, &account)?;
+                let closing = Closing { account: account.id, at: at(0), ..closing(&tea, number) };
+                batches::close(tx, &tea.scope, closing, &open)
+            });
+        }
+        base.write(|tx| close(tx, &milk, 1));
+        let claims = |now: i64, limit| {
+            let claimed = base.write(|tx| batches::claim_due(tx, &PLATFORM, at(now), at(now + 50), limit));
+            let of = |house: &House| claimed.iter().filter(|due| due.scope == house.scope).count();
+            (of(&tea), of(&milk))
+        };
+        let many = usize::try_from(batches::IN_HAND_MAX).expect("a count");
+        assert_eq!(claims(10, 8), (many, 1));
+        assert_eq!(claims(11, 8), (0, 0), "those in hand count");
+        assert_eq!(claims(70, 2), (2, 0), "nor more than there is room for");
+        // One that cannot be read keeps no other waiting.
+        let first = id(&tea, 1);
+        for change in [
+            format!("UPDATE settlement_batches SET totals_json = 'x', next_attempt_at = -1 WHERE id = '{first}'"),
+            "UPDATE settlement_batches SET lease_until = NULL".to_owned(),
+        ] {
+            sql_query(change).execute(&mut base.raw()).expect("a change");
+        }
+        assert_eq!(claims(80, 8), (many - 1, 1));
+    });
+}
+
+#[test]
+fn an_account_is_held_until_it_is_closed() {
+    on_both(|base| {
+        let tea = House::build(base, b'T');
+        let held = |ms| {
+            let found = base.read(|tx| batches::held(tx, &PLATFORM, at(ms), 5));
+            let holds = base.read(|tx| batches::holds(tx, &tea.scope, tea.account, at(ms)));
+            assert_eq!(found.contains(&(tea.scope, tea.account)), holds, "{ms}");
+            holds
+        };
+        base.write(|tx| batches::begin(tx, &tea.scope, tea.account, NOW));
+        assert!(!held(0));
+        let drain = Drain { wanted_at: at(0), held_at: at(0), holds: 1 };
+        base.write(|tx| batches::hold(tx, &tea.scope, tea.account, drain, "usr_1"));
+        assert_eq!((held(0), held(119_999), held(120_000)), (true, true, false));
+        let settling = base.read(|tx| batches::settling(tx, &tea.scope, tea.account)).expect("it is there");
+        assert_eq!((settling.drain, settling.wanted_by.as_deref()), (Some(drain), Some("usr_1")));
+        let waiting = || base.read(|tx| batches::waiting_count(tx, &PLATFORM));
+        assert_eq!(waiting(), 0);
+        base.write(|tx| batches::call_person(tx, &tea.scope, tea.account, at(1)));
+        assert_eq!(waiting(), 1);
+        base.write(|tx| batches::end_drain(tx, &tea.scope, tea.account));
+        assert_eq!((held(1), waiting()), (false, 0));
     });
 }

@@ -247,9 +247,13 @@ pub async fn metrics(shop: &mut Shop) -> Result<()> {
     }
     ensure!(sum(&after, "saoma_terminals_online", &[]) == 1.0, "one terminal is online");
     ensure!(sum(&after, "process_memory_usage_bytes", &[]) > 1e6, "the memory of the process");
-    for name in
-        ["saoma_outbox_messages", "saoma_outbox_oldest_age_seconds", "saoma_payments_open", "saoma_payments_unknown"]
-    {
+    for name in [
+        "saoma_outbox_messages",
+        "saoma_outbox_oldest_age_seconds",
+        "saoma_payments_open",
+        "saoma_payments_unknown",
+        "saoma_settlements_waiting",
+    ] {
         ensure!(after.iter().any(|(of, ..)| of == name), "no {name}");
     }
     ensure!(after.len() <= SERIES_MAX, "{} series", after.len());

@@ -204,3 +204,22 @@ fn without_a_store_nothing_is_sent() {
         assert!(traces.iter().all(|trace| *trace == traces[0]), "{fails_from}: {traces:?}");
     }
 }
+
+/// The process may end between the note that a batch is over and the end of its sign-on: the repeat makes up for it.
+#[test]
+fn the_sign_on_of_a_batch_that_is_over_ends_with_it() {
+    let world = World::new(&[EQUAL]);
+    assert_eq!(world.settles(), Ok("balanced"));
+    let over = world.kept.borrow().clone();
+    world.then(&[Act::Code("00")]);
+    world.charge_of("pay_b").expect("the next batch's first sale");
+    let signed_on = world.kept.borrow().clone();
+    let is_session =
+        |key: &String| signed_on.contains_key(key) && !over.contains_key(key) && key.starts_with("session");
+    let session: Vec<_> = signed_on.iter().filter(|(key, _)| is_session(key)).collect();
+    assert_eq!(session.len(), 1, "{:?}", signed_on.keys());
+    let with_old = over.iter().chain(session).map(|(key, value)| (key.clone(), value.clone())).collect();
+    world.kept.replace(with_old);
+    assert_eq!(world.settles(), Ok("balanced"));
+    assert!(world.kept.borrow().keys().all(|key| !key.starts_with("session")));
+}

@@ -1,11 +1,11 @@
 //! `/v1/settlement-batches`: batches of channel accounts whose scheme wants them settled, as card acquirers do (结算).
 
 use actix_web::{HttpResponse, http::StatusCode, web};
-use saoma_domain::settlement::{Difference, State, Tally, Total};
-use saoma_protocol::{ChannelAccountId, Currency, Millis, SettlementBatchId, api::Page};
+use saoma_domain::settlement::HOLD_MS;
+use saoma_protocol::{ChannelAccountId, Millis, SettlementBatchId, api::Page};
 use saoma_store::{
-    StoreError, channel_accounts,
-    settlement_batches::{self, Cursor, Filter, Resolved, SettlementBatch},
+    StoreError, TenantScope, Tx, channel_accounts,
+    settlement_batches::{self, Cursor, Filter},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,13 +19,13 @@ use crate::{
             rights::{ReadBooks, Reconcile},
         },
         idempotency::IdempotencyKey,
-        once::{Wish, bytes, response},
+        once::{Undone, Wish, answered, bytes, carry_out, response},
         paging,
         problem::{CHANNEL_CANNOT, NOT_IN_STATE, PAYMENTS_UNDER_WAY, Problem},
         router::other_method,
         text,
     },
-    settlement::{self, SettlementError},
+    settlement::{self, SettlementBatchView, SettlementError, SettlementTotal, Turned},
 };
 
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -35,99 +35,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(resource("/settlement-batches/open").route(web::get().to(open)))
         .service(resource("/settlement-batches/{settlement_batch}").route(web::get().to(show)))
         .service(resource("/settlement-batches/{settlement_batch}/resolve").route(web::post().to(resolve)));
-}
-
-/// A batch: what came into the books through a channel account since the one before it, whenever it was paid.
-#[derive(Serialize, ToSchema)]
-pub struct SettlementBatchView {
-    id: SettlementBatchId,
-    channel_account: ChannelAccountId,
-    /// From 1, for each account.
-    sequence: u64,
-    /// `closing`: the totals are on their way; `uploading`: they differ, and rows are on their way; `settled`: both sides count the same;
-    /// `differs`: it is over at the scheme, and a person has to see to it.
-    state: &'static str,
-    /// Sales, refunds and voids.
-    rows: u32,
-    /// Of those that were uploaded, once the totals differ.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sent: Option<u32>,
-    totals: Vec<SettlementTotal>,
-    /// The scheme's own totals, if it said them.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channel_totals: Option<Vec<SettlementTotal>>,
-    /// What keeps it from its end, or what the scheme said of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
-    /// The id of a person or key, or `core`.
-    closed_by: String,
-    closed_at: Millis,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<Millis>,
-    /// Whether a person has to see to it.
-    needs_attention: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resolved: Option<SettlementResolution>,
-    version: u64,
-}
-
-/// What a batch comes to in one currency.
-#[derive(Serialize, ToSchema)]
-pub struct SettlementTotal {
-    #[schema(value_type = String, example = "CNY")]
-    currency: Currency,
-    /// Sales, whatever became of them later.
-    debits: SettlementTally,
-    /// Refunds and voids.
-    credits: SettlementTally,
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct SettlementTally {
-    count: u32,
-    minor: i64,
-}
-
-/// That a person has seen to it.
-#[derive(Serialize, ToSchema)]
-pub struct SettlementResolution {
-    by: String,
-    at: Millis,
-    reason: String,
-}
-
-fn total(total: &Total) -> SettlementTotal {
-    let tally = |Tally { count, minor }: Tally| SettlementTally { count, minor };
-    SettlementTotal { currency: total.currency, debits: tally(total.debits), credits: tally(total.credits) }
-}
-
-impl From<SettlementBatch> for SettlementBatchView {
-    fn from(batch: SettlementBatch) -> Self {
-        let (sent, said) = match &batch.state {
-            State::Uploading { sent } => (Some(*sent), None),
-            State::Differs(Difference::Totals) => (Some(batch.rows), None),
-            State::Differs(Difference::Elsewhere(words)) => (None, Some(words.clone())),
-            State::Closing | State::Settled => (None, None),
-        };
-        let resolved = |Resolved { by, at, reason }: Resolved| SettlementResolution { by, at, reason };
-        Self {
-            id: batch.id,
-            channel_account: batch.account,
-            sequence: batch.sequence,
-            state: batch.state.text(),
-            rows: batch.rows,
-            sent,
-            totals: batch.totals.iter().map(total).collect(),
-            channel_totals: batch.theirs.map(|theirs| theirs.iter().map(total).collect()),
-            why: said.or(batch.words),
-            closed_by: batch.closed_by,
-            closed_at: batch.closed_at,
-            ended_at: batch.ended_at,
-            needs_attention: batch.attention_at.is_some(),
-            resolved: batch.resolved.map(resolved),
-            version: batch.version,
-        }
-    }
 }
 
 /// Accounts whose channel settles batches, with what is in none yet.
@@ -148,6 +55,44 @@ pub struct OpenSettlement {
     /// The batch on its way, after which the next one can be closed.
     #[serde(skip_serializing_if = "Option::is_none")]
     on_its_way: Option<SettlementBatchId>,
+    /// A close that payments under way hold up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<WaitingClose>,
+}
+
+/// A close that payments and refunds under way hold up.
+#[derive(Serialize, ToSchema)]
+pub struct WaitingClose {
+    since: Millis,
+    /// Payments and refunds that have no end yet.
+    under_way: u64,
+    /// Until when new ones are held back, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_until: Option<Millis>,
+    /// Whether it has lasted so long that a person has to see to it: to what is under way, or to the acquirer.
+    needs_attention: bool,
+}
+
+fn waits(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    account: ChannelAccountId,
+    now: Millis,
+) -> Result<Option<WaitingClose>, StoreError> {
+    let settling = settlement_batches::settling(tx, scope, account)?;
+    let Some((drain, attention_at)) = settling.and_then(|settling| Some((settling.drain?, settling.attention_at)))
+    else {
+        return Ok(None);
+    };
+    if !drain.is_wanted_at(now) {
+        return Ok(None);
+    }
+    Ok(Some(WaitingClose {
+        since: drain.wanted_at,
+        under_way: settlement_batches::under_way(tx, scope, account, now)?.sent,
+        held_until: drain.holds_at(now).then(|| drain.held_at.plus(HOLD_MS)),
+        needs_attention: attention_at.is_some(),
+    }))
 }
 
 /// What is open of each channel account that settles batches, accounts by priority, then by age.
@@ -167,9 +112,10 @@ pub async fn open(app: web::Data<App>, caller: Caller<ReadBooks>) -> Result<web:
                     channel_account: account.id,
                     name: account.name,
                     rows: open.rows,
-                    totals: open.totals.iter().map(total).collect(),
+                    totals: open.totals.iter().map(Into::into).collect(),
                     since: last.as_ref().map(|last| last.closed_at),
                     on_its_way: last.filter(|last| last.state.is_on_its_way()).map(|last| last.id),
+                    waits: waits(tx, &scope, account.id, now)?,
                 });
             }
             Ok::<_, StoreError>(items)
@@ -187,7 +133,9 @@ pub struct CloseSettlementBatch {
 
 /// Closes what is open of an account into a batch and sends its totals to the scheme, as core does by itself after each day. Goes on by
 /// itself; ask for it again to see its end. While one of the account is on its way, that is the answer. Until its totals have an
-/// answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`.
+/// answer, for two minutes from the close at most, new payments and refunds of the account are refused with `batch_closing`. While some
+/// are under way nothing is closed (`payments_under_way`): new ones are held back in the same manner, for two minutes at most, and core closes
+/// it as soon as those have their end.
 #[utoipa::path(post, path = "/v1/settlement-batches", tag = "settlement batches", request_body = CloseSettlementBatch,
     params(("Idempotency-Key" = String, Header)), responses((status = 202, body = SettlementBatchView)))]
 pub async fn close(
@@ -198,12 +146,22 @@ pub async fn close(
 ) -> Result<HttpResponse, Problem> {
     let wish = Wish::of(&app, "POST /v1/settlement-batches", &caller, &key, &*body)?;
     let (scope, CloseSettlementBatch { channel_account }) = (caller.scope()?, body.into_inner());
-    if let Some(answer) = wish.answer_already(&app, scope).await? {
-        return Ok(response(StatusCode::ACCEPTED, answer));
+    let close = settlement::prepare(&app, scope, channel_account, &caller.actor(), None).await?;
+    // A hold for it stays although nothing was closed: the key is kept with a batch alone.
+    let whole = move |tx: &mut Tx<'_>| {
+        if let Some(answer) = wish.answer(tx, &scope)? {
+            return Ok::<_, Undone>((answer, None));
+        }
+        let turned = close.carry_out(tx, &scope)?;
+        let Turned::Closed(batch) = &turned else { return Ok((Vec::new(), Some(turned))) };
+        let answer = bytes(&SettlementBatchView::from((**batch).clone()))?;
+        wish.keep_answer(tx, &scope, &answer)?;
+        Ok((answer, Some(turned)))
+    };
+    let (answer, turned) = carry_out(&app, whole).await?;
+    if let Some(turned) = turned {
+        settlement::report(&app, scope, turned)?;
     }
-    let batch = settlement::close(&app, scope, channel_account, &caller.actor(), false, None).await?;
-    let answer = bytes(&SettlementBatchView::from(batch))?;
-    wish.keep_afterwards(&app, scope, Some(answer.clone())).await?;
     Ok(response(StatusCode::ACCEPTED, answer))
 }
 
@@ -275,13 +233,14 @@ pub async fn resolve(
     let wish = Wish::of(&app, &format!("POST /v1/settlement-batches/{id}/resolve"), &caller, &key, &*body)?;
     let ResolveSettlementBatch { reason, version } = body.into_inner();
     let reason = text::name(&reason, "/reason")?;
-    if let Some(answer) = wish.answer_already(&app, scope).await? {
-        return Ok(response(StatusCode::OK, answer));
-    }
-    let batch = settlement::resolve(&app, scope, id, version, reason, &actor).await?;
-    let answer = bytes(&SettlementBatchView::from(batch))?;
-    wish.keep_afterwards(&app, scope, Some(answer.clone())).await?;
-    Ok(response(StatusCode::OK, answer))
+    let now = app.now();
+    let whole = move |tx: &mut Tx<'_>| {
+        let batch = settlement::resolve_in(tx, &scope, id, version, &reason, &actor, now)?;
+        Ok(SettlementBatchView::from(batch))
+    };
+    let answer = answered(&app, scope, wish, StatusCode::OK, whole).await?;
+    app.news_of(scope.tenant());
+    Ok(answer)
 }
 
 impl From<SettlementError> for Problem {
@@ -296,12 +255,16 @@ impl From<SettlementError> for Problem {
             SettlementError::Nothing => {
                 Self::new(NOT_IN_STATE, "Nothing was paid or given back through this account since the last batch.")
             }
-            SettlementError::UnderWay(count) => Self::new(
-                PAYMENTS_UNDER_WAY,
-                format!(
-                    "{count} payments or refunds of this account are under way. Try again when they have their end."
-                ),
-            ),
+            SettlementError::UnderWay { count, held_until } => {
+                let then = match held_until {
+                    Some(_) => {
+                        "New ones are held back for two minutes meanwhile, and the batch is closed by itself as soon as those have their end."
+                    }
+                    None => "They did not end in the two minutes in which new ones were held back. Try again later.",
+                };
+                let said = format!("{count} payments or refunds of this account are under way. {then}");
+                Self::new(PAYMENTS_UNDER_WAY, said)
+            }
             SettlementError::NotWaiting(state) => {
                 Self::new(NOT_IN_STATE, format!("It is {state}, and no person is called for it."))
             }
