@@ -12,6 +12,7 @@
 mod bill;
 mod checks;
 pub(crate) mod coverage;
+mod disputing;
 mod far_side;
 mod foreign;
 mod inspect;
