@@ -24,7 +24,7 @@ use crate::{
     extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
     host::{
-        CallState, Given, Host,
+        CallState, Given, Host, Loaded,
         http::{self, Reach},
     },
     in_app::{self, Step as InAppStep},
@@ -79,15 +79,15 @@ impl ChannelCaller for Host {
         Self::extensions(self)
     }
 
-    fn package(&self, package: ContentHash) -> Option<Arc<Plugin>> {
+    fn package(&self, package: ContentHash) -> Option<Loaded> {
         Self::package(self, package)
     }
 
-    async fn install_package(&self, component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+    async fn install_package(&self, component: &[u8]) -> Result<Loaded, InstallError> {
         Self::install_package(self, component).await
     }
 
-    async fn install_vetted(&self, vetted: &Vetted, component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+    async fn install_vetted(&self, vetted: &Vetted, component: &[u8]) -> Result<Loaded, InstallError> {
         Self::install_vetted(self, vetted, component).await
     }
 
@@ -501,7 +501,10 @@ impl Host {
     fn plugin_of(&self, account: &Account) -> Result<Arc<Plugin>, Failure> {
         let channel = &account.channel;
         let found = match account.package {
-            Some(package) => self.package(package).filter(|plugin| plugin.manifest.id == *channel),
+            Some(package) => {
+                let loaded = self.package(package);
+                loaded.and_then(|loaded| loaded.channel().filter(|plugin| plugin.manifest.id == *channel).cloned())
+            }
             None => self.plugin(channel),
         };
         found.ok_or_else(|| Failure::Misconfigured {

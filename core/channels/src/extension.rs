@@ -33,6 +33,7 @@ use crate::{
     ports::Clock,
     registry::{ContentHash, Share},
     settings::SettingsSchema,
+    versions::NEWEST,
 };
 
 /// Longest that a rule's code runs in one call, in milliseconds: four of them stand between the cashier's key and the channel, and
@@ -241,6 +242,16 @@ impl Extension {
     #[must_use]
     pub fn content_hash(&self) -> ContentHash {
         self.content_hash
+    }
+
+    /// The version of `saoma:channel` that it was built for.
+    #[must_use]
+    pub fn contract(&self) -> &'static str {
+        NEWEST
+    }
+
+    pub(crate) fn component(&self) -> &Component {
+        self.pre.instance_pre().component()
     }
 
     /// What is to be paid instead of the draft's amount.

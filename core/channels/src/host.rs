@@ -6,6 +6,7 @@ pub(crate) mod http;
 pub(crate) mod keys;
 pub(crate) mod kv;
 pub(crate) mod log;
+pub(crate) mod package;
 pub(crate) mod random;
 pub(crate) mod secrets;
 pub(crate) mod tcp;
@@ -29,6 +30,7 @@ use wasmtime::{
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 pub(crate) use self::http::Endpoint;
+pub use self::package::Loaded;
 use crate::{
     card::OpenCard,
     engine::{
@@ -40,7 +42,6 @@ use crate::{
     manifest::Manifest,
     memory::{Budget, MemoryLimit},
     message::Account,
-    package::Vetted,
     places::Places,
     ports::{Chance, Clock, KeyStore, KvStore, MemoryKeys, MemoryKv, SystemChance, SystemClock},
     registry::{self, CodeCache, ContentHash, Origin, Plugin, Share},
@@ -151,7 +152,7 @@ pub struct Host {
 struct Plugins {
     /// By id: what the operator put into the folder.
     built_in: HashMap<String, Arc<Plugin>>,
-    packages: HashMap<ContentHash, Arc<Plugin>>,
+    packages: HashMap<ContentHash, Loaded>,
     /// By id: merchants' rules that the operator put into the folder.
     extensions: HashMap<String, Arc<Extension>>,
 }
@@ -228,41 +229,6 @@ impl Host {
         if is_taken { Err(InstallError::IdTaken { id: id.clone() }) } else { Ok(plugin) }
     }
 
-    /// Takes a component in beside all others, and from then on uses it for the accounts that name it by its hash
-    /// ([`Account::package`]). Nothing else changes. One that is there already is not compiled again. Cancel-safe.
-    ///
-    /// # Errors
-    /// See [`InstallError`].
-    pub async fn install_package(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
-        if let Some(plugin) = self.package(ContentHash::of(bytes)) {
-            return Ok(plugin);
-        }
-        let plugin = self.take_in(bytes).await?;
-        self.plugins_mut(|plugins| plugins.packages.insert(plugin.content_hash, Arc::clone(&plugin)));
-        Ok(plugin)
-    }
-
-    /// As [`Self::install_package`], of a package that was vetted: what the component says of itself must be what its publisher
-    /// signed.
-    ///
-    /// # Errors
-    /// See [`InstallError`]; it is not installed then.
-    pub async fn install_vetted(&self, vetted: &Vetted, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
-        let plugin = match self.package(ContentHash::of(bytes)) {
-            Some(plugin) => plugin,
-            None => self.take_in(bytes).await?,
-        };
-        vetted.matches(&plugin)?;
-        self.plugins_mut(|plugins| plugins.packages.insert(plugin.content_hash, Arc::clone(&plugin)));
-        Ok(plugin)
-    }
-
-    /// Takes no further calls through this package; `false` if it was not there. Its code is freed when the calls under way
-    /// have ended with it.
-    pub fn remove_package(&self, package: ContentHash) -> bool {
-        self.plugins_mut(|plugins| plugins.packages.remove(&package)).is_some()
-    }
-
     /// Takes a merchant's rules in, and from then on has them by their id; those of the same id are replaced.
     ///
     /// # Errors
@@ -272,6 +238,20 @@ impl Host {
         if World::of(&self.engine, &component) == Some(World::PaymentChannel) {
             return Err(InstallError::IsChannel);
         }
+        let extension = self.take_in_rules(&component, ContentHash::of(bytes)).await?;
+        let id = &extension.description().id;
+        let is_taken = self.plugins_mut(|plugins| {
+            let is_taken = plugins.built_in.contains_key(id);
+            if !is_taken {
+                plugins.extensions.insert(id.clone(), Arc::clone(&extension));
+            }
+            is_taken
+        });
+        if is_taken { Err(InstallError::IdTaken { id: id.clone() }) } else { Ok(extension) }
+    }
+
+    /// Compiled rules, asked for their description without being given anything.
+    async fn take_in_rules(&self, component: &Component, hash: ContentHash) -> Result<Arc<Extension>, InstallError> {
         let running = |share| Running {
             engine: self.engine.clone(),
             places: Arc::clone(&self.places),
@@ -281,23 +261,11 @@ impl Host {
             calls: self.calls.clone(),
         };
         let of_nobody = running(self.fresh_share());
-        let hash = ContentHash::of(bytes);
         let extension =
-            Extension::take_in(&self.rule_linker, &component, hash, |id| running(self.rules_share_of(id)), of_nobody)
+            Extension::take_in(&self.rule_linker, component, hash, |id| running(self.rules_share_of(id)), of_nobody)
                 .await?;
-        let (extension, id) = (Arc::new(extension), |extension: &Extension| extension.description().id.clone());
-        let is_taken = self.plugins_mut(|plugins| {
-            let is_taken = plugins.built_in.contains_key(&id(&extension));
-            if !is_taken {
-                plugins.extensions.insert(id(&extension), Arc::clone(&extension));
-            }
-            is_taken
-        });
-        if is_taken {
-            return Err(InstallError::IdTaken { id: id(&extension) });
-        }
         tracing::info!(extension = ?extension, "a merchant's rules are installed");
-        Ok(extension)
+        Ok(Arc::new(extension))
     }
 
     /// By id.
@@ -325,9 +293,17 @@ impl Host {
     /// Compiles a component (or loads what an earlier run compiled), asks it for its manifest without giving it any capability,
     /// and checks that.
     async fn take_in(&self, bytes: &[u8]) -> Result<Arc<Plugin>, InstallError> {
-        let content_hash = ContentHash::of(bytes);
         let (component, origin) = self.load(bytes).await?;
-        let pre = Pre::new(&self.engine, &self.linker, &component)?;
+        self.take_in_channel(&component, origin, ContentHash::of(bytes)).await
+    }
+
+    async fn take_in_channel(
+        &self,
+        component: &Component,
+        origin: Origin,
+        content_hash: ContentHash,
+    ) -> Result<Arc<Plugin>, InstallError> {
+        let pre = Pre::new(&self.engine, &self.linker, component)?;
         let described = self.describe(&pre).await.map_err(InstallError::Describe)?;
         let apps = self.apps(&pre).await.map_err(InstallError::Describe)?;
         let mut manifest = Manifest::check(described)?.with_apps(apps)?;
@@ -341,7 +317,7 @@ impl Host {
         Ok(Arc::new(Plugin { manifest, content_hash, origin, pre, share }))
     }
 
-    /// Apart from any channel's: a package may have the id of an extension.
+    /// Apart from any channel's: one merchant's rules may have the id of another's channel.
     fn rules_share_of(&self, extension: &str) -> Arc<Share> {
         self.share_of(&format!("rules:{extension}"))
     }
@@ -373,12 +349,6 @@ impl Host {
     #[must_use]
     pub fn plugin(&self, id: &str) -> Option<Arc<Plugin>> {
         self.plugins.read().unwrap_or_else(PoisonError::into_inner).built_in.get(id).cloned()
-    }
-
-    /// The package of that hash.
-    #[must_use]
-    pub fn package(&self, package: ContentHash) -> Option<Arc<Plugin>> {
-        self.plugins.read().unwrap_or_else(PoisonError::into_inner).packages.get(&package).cloned()
     }
 
     /// Every built-in plugin, by id.

@@ -50,7 +50,7 @@ pub use call::{NOTIFICATION_BYTES_MAX, QUEUE_WAIT_MS_MAX};
 pub use card::{Card, CardEntry, CardError, EncryptedPin, KeptCard};
 pub use failure::{CacheError, Failure, HostError, InstallError, NotificationFailure};
 pub use host::{
-    Host, HostConfig,
+    Host, HostConfig, Loaded,
     http::{Answer, Grant, GrantError, NotAnswered, Outgoing, url_is_allowed},
 };
 pub use manifest::{BillTerms, Cadence, Capability, HostPattern, Manifest, ManifestError, SecretKind, SecretSpec};

@@ -1,4 +1,5 @@
-//! A signed plugin: a component, and an envelope in which its publisher says what it is and how it stood the conformance kit.
+//! A signed plugin, a channel or a merchant's rules: a component, and an envelope in which its publisher says what it is and how it
+//! stood the conformance kit.
 //!
 //! [`sign`] makes the envelope at the author's, [`vet`] reads it at core's. Nobody else makes a [`Vetted`], and a host takes one in
 //! only if the component says the same of itself ([`crate::Host::install_vetted`]).
@@ -8,6 +9,7 @@
 
 mod envelope;
 mod error;
+mod facts;
 mod publisher;
 mod statement;
 #[cfg(test)]
@@ -21,17 +23,23 @@ use self::statement::Statement;
 pub use self::{
     envelope::{ENVELOPE_BYTES_MAX, Envelope, PAYLOAD_TYPE, SIGNATURES_MAX, Signature},
     error::{PackageError, VetError},
+    facts::{Facts, Kind},
     publisher::{KeyFault, Publisher, PublisherKey},
 };
 use crate::{
-    conformance::{CaseReport, Inspection, KIT_VERSION, Report, Unplayed, Verdict, coverage},
+    conformance::{
+        CaseReport, CoverageError, KIT_VERSION, Report, Unplayed, Verdict,
+        coverage::{self, Stated},
+        rules_coverage,
+    },
     manifest::{is_plugin_id, semver},
-    registry::{ContentHash, PLUGIN_BYTES_MAX, Plugin},
+    registry::{ContentHash, PLUGIN_BYTES_MAX},
 };
 
 /// A package whose signature, hash and verdicts were found good. Only [`vet`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vetted {
+    kind: Kind,
     plugin: String,
     version: Version,
     contract: String,
@@ -44,6 +52,11 @@ pub struct Vetted {
 }
 
 impl Vetted {
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// The plugin's id.
     #[must_use]
     pub fn plugin(&self) -> &str {
@@ -94,39 +107,22 @@ impl Vetted {
     ///
     /// # Errors
     /// [`VetError::OtherManifest`], or [`VetError::OtherComponent`] if it is not the component that was vetted.
-    pub fn matches(&self, plugin: &Plugin) -> Result<(), VetError> {
-        let manifest = &plugin.manifest;
-        self.holds(
-            plugin.content_hash.to_string(),
-            [&manifest.id, &manifest.version, plugin.pre.version()],
-            &coverage::offers(manifest),
-        )
-    }
-
-    /// [`Self::matches`], of a component that was only looked at.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn fits(&self, inspection: &Inspection) -> Result<(), VetError> {
-        let said = [&inspection.id, &inspection.version, inspection.contract.as_str()];
-        self.holds(inspection.content_hash.clone(), said, &inspection.offers())
-    }
-
-    fn holds(
-        &self,
-        hash: String,
-        [id, version, contract]: [&str; 3],
-        offers: &BTreeSet<String>,
-    ) -> Result<(), VetError> {
-        if hash != self.component.to_string() {
-            return Err(VetError::OtherComponent { stated: self.component.to_string(), given: hash });
+    pub fn fits(&self, said: impl Into<Facts>) -> Result<(), VetError> {
+        let said = said.into();
+        if said.component != self.component.to_string() {
+            return Err(VetError::OtherComponent { stated: self.component.to_string(), given: said.component });
         }
         let listed = |words: &BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>().join(" ");
+        let offers = match said.kind {
+            Kind::Channel => "capabilities",
+            Kind::Rules => "rules",
+        };
         let rows = [
-            ("id", self.plugin.clone(), id.to_owned()),
-            ("version", self.version.to_string(), version.to_owned()),
-            ("contract", self.contract.clone(), contract.to_owned()),
-            ("capabilities", listed(&self.offers), listed(offers)),
+            ("kind", self.kind.to_string(), said.kind.to_string()),
+            ("id", self.plugin.clone(), said.id),
+            ("version", self.version.to_string(), said.version),
+            ("contract", self.contract.clone(), said.contract),
+            (offers, listed(&self.offers), listed(&said.offers)),
         ];
         match rows.into_iter().find(|(_, stated, found)| stated != found) {
             None => Ok(()),
@@ -138,6 +134,7 @@ impl Vetted {
 /// What an envelope says, unchecked: to show to a person, never to decide by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
+    pub kind: Kind,
     pub plugin: String,
     pub version: String,
     /// SHA-256 of the component, in hex.
@@ -165,6 +162,7 @@ impl Said {
             key_ids: envelope.key_ids(),
             passed: statement.kit.stated().filter(|stated| stated.verdict == Verdict::Passed).count(),
             left_out: left_out.collect(),
+            kind: statement.kind,
             plugin: statement.plugin,
             version: statement.version,
             component: statement.component_sha256,
@@ -175,16 +173,17 @@ impl Said {
 
 /// Signs a component that passed every case that it had to.
 ///
-/// `inspection` and `report` are of this component, by this program's kit.
+/// What it said of itself, and the report, are of this component, by this program and its kit.
 ///
 /// # Errors
 /// See [`PackageError`].
 pub fn sign(
     component: &[u8],
-    inspection: &Inspection,
+    said: impl Into<Facts>,
     report: &Report,
     key: &PublisherKey,
 ) -> Result<Envelope, PackageError> {
+    let said = said.into();
     let hash = ContentHash::of(component).to_string();
     if report.format != crate::conformance::REPORT_FORMAT {
         return Err(PackageError::Format { found: report.format });
@@ -192,24 +191,33 @@ pub fn sign(
     if report.kit != KIT_VERSION {
         return Err(PackageError::OtherKit { report: report.kit.clone() });
     }
-    for found in [&inspection.content_hash, &report.content_hash] {
+    for found in [&said.component, &report.content_hash] {
         if *found != hash {
             return Err(PackageError::OtherComponent { report: found.clone(), given: hash });
         }
     }
-    let said = [&inspection.id, &inspection.version, &inspection.contract];
-    if said != [&report.plugin, &report.version, &report.contract] {
+    if [&said.id, &said.version, &said.contract] != [&report.plugin, &report.version, &report.contract] {
         return Err(PackageError::OtherFacts);
     }
-    let offers = inspection.offers();
-    coverage::proven(&offers, report.cases.iter().map(CaseReport::stated))?;
-    let statement = Statement::of(inspection, component.len(), offers, report);
+    proven(said.kind, &said.offers, report.cases.iter().map(CaseReport::stated))?;
+    let statement = Statement::of(said, component.len(), report);
     Ok(Envelope::signed(&serde_json::to_vec(&statement)?, key))
+}
+
+fn proven<'a>(
+    kind: Kind,
+    offers: &BTreeSet<String>,
+    stated: impl IntoIterator<Item = Stated<'a>>,
+) -> Result<Vec<Unplayed>, CoverageError> {
+    match kind {
+        Kind::Channel => coverage::proven(offers, stated),
+        Kind::Rules => rules_coverage::proven(offers, stated).map(|()| Vec::new()),
+    }
 }
 
 /// Whether a component may be taken in: signed by one of `trusted`, unchanged since, and played by the kit case by case.
 ///
-/// It says nothing yet of the component's own manifest: see [`Vetted::matches`].
+/// It says nothing yet of the component's own manifest: see [`Vetted::fits`].
 ///
 /// # Errors
 /// See [`VetError`], in its order.
@@ -232,8 +240,9 @@ pub fn vet(component: &[u8], envelope_json: &[u8], trusted: &[Publisher]) -> Res
         return Err(VetError::PluginId(statement.plugin));
     }
     let version = semver(&statement.version).ok_or_else(|| VetError::Version(statement.version.clone()))?;
-    let unplayed = coverage::proven(&statement.offers, statement.kit.stated())?;
+    let unplayed = proven(statement.kind, &statement.offers, statement.kit.stated())?;
     Ok(Vetted {
+        kind: statement.kind,
         plugin: statement.plugin,
         version,
         contract: statement.contract,

@@ -16,6 +16,7 @@ use crate::{
     card::Card,
     extension::Extension,
     failure::{Failure, InstallError, NotificationFailure},
+    host::Loaded,
     in_app::Step,
     manifest::Manifest,
     message::{
@@ -23,7 +24,7 @@ use crate::{
         RefundOrder,
     },
     package::Vetted,
-    registry::{ContentHash, Plugin},
+    registry::ContentHash,
     settlement::{Batch, Row},
 };
 
@@ -51,15 +52,15 @@ pub trait ChannelCaller: Send + Sync {
     }
 
     /// A package that is installed beside the built-in channels.
-    fn package(&self, _package: ContentHash) -> Option<Arc<Plugin>> {
+    fn package(&self, _package: ContentHash) -> Option<Loaded> {
         None
     }
 
-    /// Installs a package beside what there is, for accounts that name it; nothing else changes.
+    /// Installs a package beside what there is, for those who name it; nothing else changes.
     ///
     /// # Errors
     /// See [`InstallError`].
-    async fn install_package(&self, _component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+    async fn install_package(&self, _component: &[u8]) -> Result<Loaded, InstallError> {
         Err(InstallError::NotAComponent("plugins are not run here".to_owned()))
     }
 
@@ -67,7 +68,7 @@ pub trait ChannelCaller: Send + Sync {
     ///
     /// # Errors
     /// See [`InstallError`].
-    async fn install_vetted(&self, _vetted: &Vetted, _component: &[u8]) -> Result<Arc<Plugin>, InstallError> {
+    async fn install_vetted(&self, _vetted: &Vetted, _component: &[u8]) -> Result<Loaded, InstallError> {
         Err(InstallError::NotAComponent("plugins are not run here".to_owned()))
     }
 

@@ -1,16 +1,22 @@
-//! Plugins as signed packages: published by those who are trusted, rolled out to some tenants and then to all, and taken back.
+//! Plugins, channels and merchants' rules, as signed packages: published by those who are trusted, rolled out to some tenants and
+//! then to all, and taken back.
 //!
 //! A payment keeps the package that began it, to its last refund: another version's "no such payment" could charge or give back
-//! twice. So nothing is ever deleted, and a rollout decides about new payments alone. What a node cannot load it does not
+//! twice. So nothing is ever deleted, and a rollout decides about new payments alone. Rules are asked before there is a payment, so
+//! that a sale has those of one package whole, and nothing is bound to them. What a node cannot load it does not
 //! serve: it goes on with what it had, says so, and tries again ([`serving`]).
 
 mod publish;
 mod rollout;
 mod serving;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use saoma_channels::{ContentHash, InstallError, Manifest, package::VetError};
+use saoma_channels::{
+    ContentHash, InstallError, Loaded, Manifest,
+    extension::Extension,
+    package::{Kind, VetError},
+};
 use saoma_domain::package::Refusal;
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 use saoma_store::{
@@ -19,9 +25,9 @@ use saoma_store::{
 };
 
 pub use self::{
-    publish::{PACKAGES_PER_TENANT_MAX, publish, revoke, trust},
+    publish::{PACKAGES_PER_TENANT_MAX, built_in, kind_of, publish, revoke, trust},
     rollout::{Changed, Wish, retire, step},
-    serving::{Behind, Serves, Serving, load, refresh},
+    serving::{Behind, Serves, Serving, load_channel, refresh},
 };
 use crate::app::App;
 
@@ -39,6 +45,9 @@ pub enum PackageError {
     /// A tenant's plugin must have a name of its own.
     #[error("{0} is the id of one of the platform's plugins")]
     IdTaken(String),
+    /// Whoever has an account of it, or rules by it, would have something else in its place.
+    #[error("{plugin} is the id of {} already; give the {given} another", named(*taken_by))]
+    KindTaken { plugin: String, taken_by: Kind, given: Kind },
     #[error("a merchant has at most {PACKAGES_PER_TENANT_MAX} packages")]
     TooMany,
     #[error("{0} is not trusted (any more)")]
@@ -55,19 +64,45 @@ pub enum PackageError {
     /// A tenant's own plugin has nobody else to be tried on.
     #[error("a plugin of one merchant has no canary")]
     CanaryOfOne,
-    #[error("the stored settings of {} accounts do not fit", .0.len())]
+    #[error("the stored settings of {} do not fit", counted(.0))]
     SettingsRefused(Vec<Unfit>),
     /// This node does not have it and cannot load it now.
     #[error("the package {hash} cannot be loaded here: {why}")]
     NotHere { hash: ContentHash, why: String },
 }
 
-/// An account whose stored settings a package refuses, and why.
+/// An account, or a merchant's rules, whose stored settings a package refuses, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit {
     pub tenant: TenantId,
-    pub account: ChannelAccountId,
+    /// `None`: the merchant's rules.
+    pub account: Option<ChannelAccountId>,
     pub why: String,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.account {
+            Some(account) => write!(f, "{account} ({})", self.why),
+            None => write!(f, "the rules of {} ({})", self.tenant, self.why),
+        }
+    }
+}
+
+/// The accounts and the merchants' rules: of one plugin there is only one of both.
+fn counted(unfit: &[Unfit]) -> String {
+    let of_accounts = unfit.iter().filter(|unfit| unfit.account.is_some()).count();
+    match unfit.len() - of_accounts {
+        0 => format!("{of_accounts} accounts"),
+        of_rules => format!("{of_rules} merchants' rules"),
+    }
+}
+
+const fn named(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Channel => "a channel",
+        Kind::Rules => "rules",
+    }
 }
 
 /// Whose packages the caller manages; `None` of one who is neither the platform nor of a tenant, of which there are none.
@@ -112,9 +147,29 @@ impl App {
     pub fn served(&self, tenant: TenantId, plugin: &str) -> Option<Served> {
         match self.serving().of(tenant, plugin) {
             Serves::BuiltIn => self.channels().manifest(plugin).map(|manifest| Served { package: None, manifest }),
-            Serves::Package { hash, manifest } => Some(Served { package: Some(hash), manifest }),
-            Serves::Nothing => None,
+            Serves::Package(Loaded::Channel(plugin)) => {
+                Some(Served { package: Some(plugin.content_hash()), manifest: Arc::clone(plugin.manifest()) })
+            }
+            Serves::Package(Loaded::Rules(_)) | Serves::Nothing => None,
         }
+    }
+
+    /// The rules of that id that this tenant's sales are asked about on this node; `None` if there are none.
+    #[must_use]
+    pub fn rules(&self, tenant: TenantId, extension: &str) -> Option<Arc<Extension>> {
+        match self.serving().of(tenant, extension) {
+            Serves::BuiltIn => self.channels().extension(extension),
+            Serves::Package(Loaded::Rules(rules)) => Some(rules),
+            Serves::Package(Loaded::Channel(_)) | Serves::Nothing => None,
+        }
+    }
+
+    /// All rules that this tenant can choose, by id.
+    #[must_use]
+    pub fn all_rules(&self, tenant: TenantId) -> Vec<Arc<Extension>> {
+        let mut ids = self.serving().plugins_of(tenant);
+        ids.extend(self.channels().extensions().iter().map(|rules| rules.description().id.clone()));
+        ids.iter().filter_map(|id| self.rules(tenant, id)).collect()
     }
 
     /// Every plugin that this tenant can have accounts of, by id.

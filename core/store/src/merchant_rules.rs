@@ -1,10 +1,10 @@
 //! Which extension a merchant has taken its own rules from, and with what settings.
 
 use diesel::prelude::*;
-use saoma_protocol::Millis;
+use saoma_protocol::{Millis, TenantId};
 
 use crate::{
-    StoreError, TenantScope, Tx,
+    Owner, StoreError, TenantScope, Tx,
     column::{Txt, signed, unsigned},
     dialect::insert_or_ignore,
     schema::merchant_rules,
@@ -59,6 +59,33 @@ pub fn save(tx: &mut Tx<'_>, scope: &TenantScope, rules: &MerchantRules) -> Resu
         tx.run(scope, |conn| diesel::update(before).set(changes).execute(conn))?
     };
     if saved == 0 { Err(StoreError::Stale { what: "the merchant's rules" }) } else { Ok(()) }
+}
+
+/// Whose rules of that extension are switched on, with their settings: the tenant's own, or of the platform everybody's, or those of
+/// some tenants.
+///
+/// # Errors
+/// None of its own.
+pub fn of_extension(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    extension: &str,
+    tenants: Option<&[TenantId]>,
+) -> Result<Vec<(TenantId, String)>, StoreError> {
+    let mut query = merchant_rules::table
+        .filter(merchant_rules::extension.eq(extension))
+        .filter(merchant_rules::enabled.eq(true))
+        .order(merchant_rules::tenant_id)
+        .select((merchant_rules::tenant_id, merchant_rules::settings_json))
+        .into_boxed();
+    if let Owner::Tenant(scope) = owner {
+        query = query.filter(merchant_rules::tenant_id.eq(Txt(scope.tenant())));
+    }
+    if let Some(tenants) = tenants {
+        query = query.filter(merchant_rules::tenant_id.eq_any(tenants.iter().copied().map(Txt)));
+    }
+    let rows: Vec<(Txt<TenantId>, String)> = tx.run(owner, |conn| query.load(conn))?;
+    Ok(rows.into_iter().map(|(tenant, settings)| (tenant.0, settings)).collect())
 }
 
 #[derive(Queryable, Selectable)]

@@ -149,6 +149,23 @@ pub fn list(tx: &mut Tx<'_>, owner: &Owner) -> Result<Vec<Package>, StoreError> 
     rows.into_iter().map(Package::try_from).collect()
 }
 
+/// What the owner published last of that plugin; `None` if nothing.
+///
+/// # Errors
+/// None of its own.
+pub fn newest(tx: &mut Tx<'_>, owner: &Owner, plugin: &str) -> Result<Option<Package>, StoreError> {
+    let row: Option<Row> = tx.run(owner, |conn| {
+        plugin_packages::table
+            .filter(plugin_packages::tenant_id.eq(Txt(owner.key())))
+            .filter(plugin_packages::plugin.eq(plugin))
+            .order((plugin_packages::published_at.desc(), plugin_packages::content_hash))
+            .select(Row::as_select())
+            .first(conn)
+            .optional()
+    })?;
+    row.map(Package::try_from).transpose()
+}
+
 /// How many packages the owner has published.
 ///
 /// # Errors

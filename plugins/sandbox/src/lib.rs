@@ -8,9 +8,9 @@ pub mod messages;
 use messages::{Call, Settings};
 use saoma_channel_sdk::{
     Account, BillPage, BillTerms, Cadence, Capability, Claim, Created, DigitClaim, Error, Guest, HostPattern,
-    HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationEvent, NotificationOutcome, Order,
-    PaymentAnswer, RefundAnswer, RefundOrder, Reply, Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies,
-    misconfigured, no_answer, random_hex, settings,
+    HttpMessage, HttpReply, KnownOrder, Manifest, NotificationError, NotificationOutcome, Order, PaymentAnswer,
+    RefundAnswer, RefundOrder, Reply, Request, SecretKind, SecretSpec, clock, hmac_hex, hmac_verifies, misconfigured,
+    no_answer, random_hex, settings,
 };
 
 /// The secret that the scheme gave the merchant.
@@ -107,10 +107,10 @@ impl Guest for Sandbox {
             // Without a key nothing can be believed; the scheme will send it again.
             Err(_) => return Err(NotificationError::Forged(format!("the account has no {KEY}"))),
         }
-        let answer = messages::read_notification(&notification.body).map_err(NotificationError::Malformed)?;
+        let event = messages::read_notification(&notification.body).map_err(NotificationError::Malformed)?;
         let acknowledgement =
             HttpReply { status: 200, content_type: "text/plain".to_owned(), body: messages::ACKNOWLEDGEMENT.to_vec() };
-        Ok(NotificationOutcome { events: vec![NotificationEvent::Payment(answer)], acknowledgement })
+        Ok(NotificationOutcome { events: vec![event], acknowledgement })
     }
 
     fn fetch_bill(account: Account, day: String, cursor: Option<String>) -> Result<BillPage, Error> {

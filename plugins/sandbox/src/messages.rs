@@ -17,5 +17,8 @@ pub use read::{
     read_queried, read_refund_queried, read_refunded,
 };
 
+/// What [`read_notification`] gives.
+pub use saoma_channel_sdk::NotificationEvent;
+
 /// What the scheme wants to hear of a notification that was taken in.
 pub const ACKNOWLEDGEMENT: &[u8] = b"OK";

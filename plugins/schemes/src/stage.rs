@@ -4,6 +4,7 @@
 //! A far side keeps its own orders and speaks its own wire. It calls [`Stage::enter`] when a request has come in, carries it
 //! out unless the fault says otherwise, spoils what only it can (signatures, amounts), and lets the answer out by [`leave`].
 
+mod dispute;
 mod door;
 mod fault;
 mod spoil;
@@ -21,6 +22,7 @@ use actix_web::{HttpRequest, web::Bytes};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
+pub use dispute::{DisputeNews, DisputeSeen, DisputeTold};
 pub(crate) use door::spawn;
 pub use door::{BatchSeen, FarSide, Notification, OrderSeen, Running, Script, Unplayable, open_door, start};
 pub use fault::{Act, Fault};

@@ -28,8 +28,11 @@ export type {
   BillPage,
   BillRow,
   Channel,
+  DisputeNews,
+  DisputeNotice,
   HttpMessage,
   HttpReply,
+  NotificationEvent,
   NotificationOutcome,
 } from 'saoma:channel/channel@0.2.0';
 export type {

@@ -101,6 +101,23 @@ pub(super) struct Books {
     pub given_back_minor: i64,
 }
 
+/// A dispute in the far side's books.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct DisputeBooks {
+    pub case_number: String,
+    pub amount_minor: i64,
+    pub currency: String,
+    /// Its steps, oldest first.
+    pub told: Vec<DisputeStep>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct DisputeStep {
+    /// In the contract's word.
+    pub news: String,
+    pub at_ms: i64,
+}
+
 /// A batch that is over in the far side's books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct BatchBooks {
@@ -251,13 +268,43 @@ impl FarSide {
         fault: Option<&str>,
     ) -> Result<Played<Message>, FarSideError> {
         let about = json!({ "number": number, "refund_number": refund_number, "fault": fault });
-        let answer = self.send(reqwest::Method::POST, "/notification", Some(about)).await?;
+        self.message("/notification", about).await
+    }
+
+    async fn message(&self, path: &str, about: Value) -> Result<Played<Message>, FarSideError> {
+        let answer = self.send(reqwest::Method::POST, path, Some(about)).await?;
         if answer.status() == reqwest::StatusCode::CONFLICT {
-            return Ok(Played::Unplayable(read::<Unplayable>("/notification", answer).await?.why));
+            return Ok(Played::Unplayable(read::<Unplayable>(path, answer).await?.why));
         }
-        let message: MessageMessage = read("/notification", answer).await?;
-        let body = decoded("/notification", &message.body_base64)?;
+        let message: MessageMessage = read(path, answer).await?;
+        let body = decoded(path, &message.body_base64)?;
         Ok(Played::Done(Message { headers: message.headers, body }))
+    }
+
+    /// The scheme takes a step in a dispute about the order.
+    pub(super) async fn disputes(&self, number: &str, news: &str) -> Result<Played<()>, FarSideError> {
+        let path = format!("/orders/{number}/dispute");
+        let answer = self.send(reqwest::Method::POST, &path, Some(json!({ "news": news }))).await?;
+        match answer.status().as_u16() {
+            200..300 => Ok(Played::Done(())),
+            // Not every far side has that door.
+            404 => Ok(Played::Unplayable("it has no POST /orders/{number}/dispute".to_owned())),
+            409 => Ok(Played::Unplayable(read::<Unplayable>(&path, answer).await?.why)),
+            status => Err(refused(&path, format!("status {status}"))),
+        }
+    }
+
+    pub(super) async fn dispute(&self, number: &str) -> Result<DisputeBooks, FarSideError> {
+        self.get(&format!("/orders/{number}/dispute")).await
+    }
+
+    /// The message about the dispute's last step.
+    pub(super) async fn dispute_notification(
+        &self,
+        number: &str,
+        fault: Option<&str>,
+    ) -> Result<Played<Message>, FarSideError> {
+        self.message(&format!("/orders/{number}/dispute/notification"), json!({ "fault": fault })).await
     }
 
     pub(super) async fn heard(&self) -> Result<Vec<Heard>, FarSideError> {

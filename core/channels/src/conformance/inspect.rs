@@ -1,20 +1,21 @@
-//! What a component says of itself and asks for, without an account.
+//! What a channel says of itself and asks for, without an account.
 
-use std::{collections::BTreeSet, fmt, path::Path};
+use std::{collections::BTreeSet, fmt};
 
 use saoma_domain::claim::Claim;
 use serde::Serialize;
 use serde_json::Value;
+use wasmtime::component::Component;
 
-use super::{coverage, kit::KitError};
+use super::coverage;
 use crate::{
-    host::{Host, HostConfig},
+    host::Host,
     manifest::{HostPattern, Manifest, SecretKind},
     registry::Plugin,
     versions::Pre,
 };
 
-/// A component at a glance.
+/// A channel at a glance.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     pub id: String,
@@ -44,22 +45,12 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Reads a component as the host would when it is installed.
-    ///
-    /// # Errors
-    /// The host does not start, or the component cannot be installed.
-    pub async fn of(component: &[u8], cache_dir: &Path) -> Result<Self, KitError> {
-        let host = Host::new(HostConfig { instances_max: 1, ..HostConfig::new(cache_dir) })?;
-        let plugin = host.install(component).await?;
-        Ok(Self::from_plugin(&plugin, component.len(), imports(&host, &plugin)))
-    }
-
     /// What the kit's cases ask of a manifest (`coverage::offers`).
     pub(crate) fn offers(&self) -> BTreeSet<String> {
         coverage::offered(self.capabilities.iter().cloned(), !self.secrets.is_empty())
     }
 
-    fn from_plugin(plugin: &Plugin, bytes: usize, imports: Vec<String>) -> Self {
+    pub(super) fn from_plugin(host: &Host, plugin: &Plugin, bytes: usize) -> Self {
         let manifest: &Manifest = &plugin.manifest;
         Self {
             id: manifest.id.clone(),
@@ -91,17 +82,28 @@ impl Inspection {
                     terms.time_zone, terms.day_begins_minutes, terms.ready_after_minutes
                 )
             }),
-            imports,
+            imports: imports(host, component_of(plugin)),
             settings_schema: serde_json::from_str(manifest.settings_schema.text()).unwrap_or_default(),
         }
     }
 }
 
-fn imports(host: &Host, plugin: &Plugin) -> Vec<String> {
-    let component = match &plugin.pre {
+fn component_of(plugin: &Plugin) -> &Component {
+    match &plugin.pre {
         Pre::V0_1(pre) => pre.instance_pre().component(),
         Pre::V0_2(newest) => newest.pre.component(),
-    };
+    }
+}
+
+/// Each setting's name, type and title.
+pub(super) fn settings(schema: &Value) -> impl Iterator<Item = String> {
+    schema["properties"].as_object().into_iter().flatten().map(|(name, property)| {
+        let words = property["title"].as_str().unwrap_or_default();
+        format!("{name} ({}): {words}", property["type"].as_str().unwrap_or_default())
+    })
+}
+
+pub(super) fn imports(host: &Host, component: &Component) -> Vec<String> {
     component.component_type().imports(host.engine()).map(|(name, _)| name.to_owned()).collect()
 }
 
@@ -155,9 +157,8 @@ impl fmt::Display for Inspection {
         for (name, kind, description) in &self.secrets {
             row("secret", &format!("{name} ({kind}): {description}"))?;
         }
-        for (name, property) in self.settings_schema["properties"].as_object().into_iter().flatten() {
-            let words = property["title"].as_str().unwrap_or_default();
-            row("setting", &format!("{name} ({}): {words}", property["type"].as_str().unwrap_or_default()))?;
+        for setting in settings(&self.settings_schema) {
+            row("setting", &setting)?;
         }
         row(
             "cadence",

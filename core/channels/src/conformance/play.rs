@@ -9,6 +9,7 @@ use saoma_protocol::{
 
 use super::{
     bill, checks,
+    disputing::{self, Disputing},
     far_side::{Books, FarSide, Heard, Message, Played, Script},
     laws,
     report::Finding,
@@ -121,6 +122,7 @@ pub(super) struct Player<'a> {
     /// The last is the one that lines are about.
     pub sales: Vec<Sale>,
     pub settling: Settling,
+    pub disputing: Disputing,
     subject: String,
     last_message: Option<HttpMessage>,
     /// For the report.
@@ -155,6 +157,7 @@ impl<'a> Player<'a> {
             account,
             sales: Vec::new(),
             settling: Settling::default(),
+            disputing: Disputing::default(),
             subject: "大杯 coffee".to_owned(),
             last_message: None,
             done: Vec::new(),
@@ -183,6 +186,9 @@ impl<'a> Player<'a> {
             Verb::QueryRefund { name } => self.query_refund(name).await?,
             Verb::Notify { fault, refund } => self.notified(fault.as_deref(), refund.as_deref()).await?,
             Verb::Again => self.notified_again().await?,
+            Verb::NotifyDispute { fault } => disputing::notified(self, fault.as_deref()).await?,
+            Verb::DisputeAgain => disputing::again(self).await?,
+            Verb::DisputeHeld => disputing::held(self).await?,
             Verb::Bill => bill::told(self).await?,
             Verb::Settle { off_minor } => settling::settle(self, *off_minor).await?,
             Verb::Upload => settling::upload(self).await?,
@@ -225,6 +231,8 @@ impl<'a> Player<'a> {
                 self.world.clock.set_ahead(*ahead_ms);
                 Ok(())
             }
+            Verb::Dispute(news) => played(self.far_side.disputes(&self.number()?, news).await?),
+            Verb::HoldDispute => disputing::hold(self).await,
             Verb::Other => self.open(self.way(), None).await,
             Verb::Batches { over, balanced } => settling::held_to_batches(self, *over, *balanced).await,
             Verb::Check(name) => checks::run(self, name).await,
@@ -287,7 +295,7 @@ impl<'a> Player<'a> {
         self.sales.last().ok_or_else(|| Stop::failed("an order before this line", "there is none: mend the table"))
     }
 
-    fn number(&self) -> Result<String, Stop> {
+    pub(super) fn number(&self) -> Result<String, Stop> {
         Ok(self.sale()?.order.number.to_string())
     }
 

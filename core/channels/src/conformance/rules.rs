@@ -119,6 +119,11 @@ pub fn rule_names() -> Vec<String> {
     Rule::ALL.into_iter().flat_map(|rule| ROWS.iter().map(move |row| case_name(rule, row, None))).collect()
 }
 
+/// The rule that a case is about.
+pub(super) fn rule_of(case: &str) -> Option<Rule> {
+    Rule::ALL.into_iter().find(|rule| case.strip_prefix(rule.text()).is_some_and(|rest| rest.starts_with('-')))
+}
+
 fn case_name(rule: Rule, row: &Row, settings: Option<&str>) -> String {
     let settings = settings.map(|name| format!("-{name}")).unwrap_or_default();
     format!("{}-{}{settings}", rule.text(), row.name)

@@ -102,6 +102,17 @@ pub(super) enum Verb {
     },
     /// `again`: the last notification once more.
     Again,
+    /// `dispute NEWS`: the scheme takes that step.
+    Dispute(String),
+    /// `notify-dispute [FAULT]`: its message about the last step; `truncated` is done here.
+    NotifyDispute {
+        fault: Option<String>,
+    },
+    /// `dispute-again`: that message once more.
+    DisputeAgain,
+    /// `hold-dispute`: the message about the last step is on its way; `dispute-held`: it comes.
+    HoldDispute,
+    DisputeHeld,
     /// `books TAKEN BACK`: what the far side's books say of the order, `BACK` in minor units or `whole`.
     Books {
         taken: u32,
@@ -200,6 +211,12 @@ fn verb(doing: &str) -> Option<Verb> {
         ["notify", "of", refund] => Verb::Notify { fault: None, refund: Some(text(refund)) },
         ["notify", fault] => Verb::Notify { fault: Some(text(fault)), refund: None },
         ["again"] => Verb::Again,
+        ["dispute", news] => Verb::Dispute(text(news)),
+        ["notify-dispute"] => Verb::NotifyDispute { fault: None },
+        ["notify-dispute", fault] => Verb::NotifyDispute { fault: Some(text(fault)) },
+        ["dispute-again"] => Verb::DisputeAgain,
+        ["hold-dispute"] => Verb::HoldDispute,
+        ["dispute-held"] => Verb::DisputeHeld,
         ["books", taken, back] => Verb::Books { taken: taken.parse().ok()?, back_minor: whole_or(back)? },
         ["clock", ahead_ms] => Verb::Clock(ahead_ms.parse().ok()?),
         ["other"] => Verb::Other,
@@ -248,6 +265,8 @@ mod tests {
                         | Verb::Paid
                         | Verb::Pays { .. }
                         | Verb::Declines
+                        | Verb::Dispute(_)
+                        | Verb::HoldDispute
                         | Verb::Books { .. }
                         | Verb::Subject(_)
                         | Verb::Clock(_)

@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::VetError;
-use crate::conformance::{CaseReport, Inspection, Report, Verdict, coverage::Stated};
+use super::{
+    error::VetError,
+    facts::{Facts, Kind},
+};
+use crate::conformance::{CaseReport, Report, Verdict, coverage::Stated};
 
 const FORMAT: u64 = 1;
 
@@ -15,12 +18,15 @@ const FORMAT: u64 = 1;
 #[serde(deny_unknown_fields)]
 pub(super) struct Statement {
     format: u64,
+    /// Missing of a channel. A reader from before there were others refuses it as a field that it does not know.
+    #[serde(default, skip_serializing_if = "Kind::is_default")]
+    pub(super) kind: Kind,
     pub(super) plugin: String,
     pub(super) version: String,
     pub(super) contract: String,
     pub(super) component_sha256: String,
     pub(super) component_bytes: usize,
-    /// What the manifest declares of what cases need; the host holds it to the component's own word.
+    /// What the manifest declares of what cases need, or the rules that there are; the host holds it to the component's own word.
     pub(super) offers: BTreeSet<String>,
     pub(super) kit: KitStatement,
 }
@@ -48,7 +54,7 @@ struct OfSomeFormat {
 }
 
 impl Statement {
-    pub(super) fn of(inspection: &Inspection, bytes: usize, offers: BTreeSet<String>, report: &Report) -> Self {
+    pub(super) fn of(said: Facts, bytes: usize, report: &Report) -> Self {
         let case = |report: &CaseReport| CaseStatement {
             case: report.case.clone(),
             verdict: report.verdict,
@@ -56,12 +62,13 @@ impl Statement {
         };
         Self {
             format: FORMAT,
-            plugin: inspection.id.clone(),
-            version: inspection.version.clone(),
-            contract: inspection.contract.clone(),
-            component_sha256: inspection.content_hash.clone(),
+            kind: said.kind,
+            plugin: said.id,
+            version: said.version,
+            contract: said.contract,
+            component_sha256: said.component,
             component_bytes: bytes,
-            offers,
+            offers: said.offers,
             kit: KitStatement { version: report.kit.clone(), cases: report.cases.iter().map(case).collect() },
         }
     }

@@ -1,3 +1,5 @@
+mod rules;
+
 use std::{fs, path::Path, process::Command};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -6,7 +8,7 @@ use serde_json::{Value, json};
 use super::{envelope::pae, *};
 use crate::{
     conformance::{
-        CoverageError,
+        CoverageError, Inspection,
         coverage::tests::{honest, offering},
     },
     ports::{Chance, NoChance, SystemChance},

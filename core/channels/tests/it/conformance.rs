@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use saoma_channels::{
     Host, HostConfig, InstallError, SystemChance,
-    conformance::{Command, CoverageError, Inspection, Kit, KitError, Report, Verdict},
+    conformance::{Command, CoverageError, Inspected, Kit, KitError, Report, Verdict},
     package::{PackageError, PublisherKey, VetError, sign, vet},
 };
 
@@ -60,7 +60,7 @@ async fn a_channel_that_takes_cards_passes() {
     let is_of_cards = |name: &str| name.starts_with("card-");
     let skipped = report.cases.iter().filter(|case| case.verdict == Verdict::Skipped);
     assert_eq!(skipped.filter(|case| is_of_cards(&case.case)).count(), 0, "{report}");
-    let inspection = Inspection::of(&card, &cache).await.expect("a component");
+    let inspection = Inspected::of(&card, &cache).await.expect("a component");
     let key = PublisherKey::generate(&SystemChance).expect("random bytes");
     let envelope = serde_json::to_vec(&sign(&card, &inspection, &report, &key).expect("signed")).expect("JSON");
     let vetted = vet(&card, &envelope, &[key.publisher()]).expect("vetted");
@@ -70,7 +70,7 @@ async fn a_channel_that_takes_cards_passes() {
 /// What the kit reported is enough for a publisher to sign and a host to take in, and for no other component.
 async fn is_signed_and_taken_in(report: &Report, cache: &Path) {
     let (sandbox, other) = (component("sandbox"), component("frozen"));
-    let inspection = Inspection::of(&sandbox, cache).await.expect("a component");
+    let inspection = Inspected::of(&sandbox, cache).await.expect("a component");
     let key = PublisherKey::generate(&SystemChance).expect("random bytes");
     // As `saoma plugin test --json` writes it and `saoma plugin sign` reads it.
     let text = serde_json::to_string(report).expect("JSON");

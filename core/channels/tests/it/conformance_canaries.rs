@@ -16,8 +16,11 @@ use saoma_channels::{
     in_app::Step,
     settlement::{Batch, Row},
 };
-use saoma_domain::settlement::{Settled, Tally};
-use saoma_protocol::{Amount, Money, PaymentId, RefundId, SettlementBatchId};
+use saoma_domain::{
+    dispute::{News, Outcome},
+    settlement::{Settled, Tally},
+};
+use saoma_protocol::{Amount, Millis, Money, PaymentId, RefundId, SettlementBatchId};
 
 use super::{
     conformance::{far_side, scratch, wallet},
@@ -31,6 +34,8 @@ enum Lie {
     NotSentOnTimeout,
     BelievesForgedAnswers,
     BelievesForgedNotifications,
+    WinsEveryDispute,
+    DatesDisputesItself,
     BelievesOtherAmounts,
     OtherNumberOnRetry,
     BalancesAlways,
@@ -68,6 +73,10 @@ const CANARIES: &[(Wrap, &str)] = &[
     (|host| liar(host, Lie::BelievesForgedAnswers), "foreign-secrets"),
     (|host| liar(host, Lie::BelievesForgedNotifications), "notification-forged"),
     (|host| liar(host, Lie::BelievesForgedNotifications), "notification-unsigned"),
+    (|host| liar(host, Lie::BelievesForgedNotifications), "dispute-forged"),
+    (|host| liar(host, Lie::WinsEveryDispute), "dispute-opened-then-lost"),
+    (|host| liar(host, Lie::DatesDisputesItself), "dispute-repeated"),
+    (|host| liar(host, Lie::DatesDisputesItself), "dispute-won-before-its-opening"),
     (|host| liar(host, Lie::BelievesOtherAmounts), "charge-about-another-amount"),
     (|host| liar(host, Lie::OtherNumberOnRetry), "charge-repeated"),
     (|host| liar(host, Lie::LogsCode), "charge-succeeds"),
@@ -349,6 +358,17 @@ impl ChannelCaller for Liar {
                 let acknowledgement =
                     HttpReply { status: 200, content_type: "text/plain".to_owned(), body: b"OK".to_vec() };
                 Ok(NotificationOutcome { events: vec![NotificationEvent::Payment(answer)], acknowledgement })
+            }
+            (Lie::WinsEveryDispute | Lie::DatesDisputesItself, Ok(mut outcome)) => {
+                for event in &mut outcome.events {
+                    let NotificationEvent::Dispute(notice) = event else { continue };
+                    match (self.lie, &mut notice.news) {
+                        (Lie::WinsEveryDispute, News::Closed { outcome, .. }) => *outcome = Outcome::Won,
+                        (Lie::DatesDisputesItself, _) => notice.at = Millis(notice.at.0 + 60_000),
+                        _ => {}
+                    }
+                }
+                Ok(outcome)
             }
             (_, outcome) => outcome,
         }

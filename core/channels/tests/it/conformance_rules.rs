@@ -1,8 +1,9 @@
 //! The kit against a merchant's rules: those that keep the contract pass, and each way to break it is found in its own rule.
 
 use saoma_channels::{
-    InstallError,
-    conformance::{KitError, Report, RulesKit, rule_names},
+    ContentHash, Host, HostConfig, InstallError, SystemChance,
+    conformance::{Inspected, KitError, Report, RulesKit, rule_names},
+    package::{PublisherKey, VetError, sign, vet},
 };
 
 use super::{conformance::scratch, guests::component};
@@ -58,4 +59,26 @@ async fn what_cannot_be_played_is_told_before_anything_is() {
     let (_dir, cache) = scratch();
     let kit = RulesKit { only: Some("no-such".to_owned()), ..RulesKit::new(component("canteen-rules"), cache) };
     assert!(matches!(kit.run().await, Err(KitError::NoCase(name)) if name == "no-such"));
+}
+
+/// From the kit's own report over an envelope into a host, beside rules of the same id in the operator's folder.
+#[tokio::test]
+async fn rules_that_passed_are_signed_and_taken_in() {
+    let (_dir, cache) = scratch();
+    let (rules, other) = (component("canteen-rules"), component("hostile-rules"));
+    let report = played("canteen-rules", &[]).await.expect("it runs");
+    let inspected = Inspected::of(&rules, &cache).await.expect("a component");
+    assert!(matches!(&inspected, Inspected::Rules(told) if told.rules.len() == 4), "{inspected}");
+    let key = PublisherKey::generate(&SystemChance).expect("random bytes");
+    let envelope = serde_json::to_vec(&sign(&rules, &inspected, &report, &key).expect("signed")).expect("JSON");
+    let vetted = vet(&rules, &envelope, &[key.publisher()]).expect("vetted");
+    let host = Host::new(HostConfig { instances_max: 4, ..HostConfig::new(cache) }).expect("starts");
+    host.install_extension(&rules).await.expect("of the folder");
+    let refused = host.install_vetted(&vetted, &other).await.expect_err("another component");
+    assert!(matches!(refused, InstallError::Package(VetError::OtherComponent { .. })), "{refused}");
+    assert!(host.package(ContentHash::of(&other)).is_none());
+    let loaded = host.install_vetted(&vetted, &rules).await.expect("taken in");
+    assert_eq!((loaded.id(), loaded.content_hash()), ("canteen-rules", vetted.component()));
+    assert!(loaded.rules().is_some() && loaded.channel().is_none());
+    assert!(host.remove_package(vetted.component()) && host.extension("canteen-rules").is_some());
 }

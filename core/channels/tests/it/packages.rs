@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use saoma_channels::{Account, ChannelCaller as _, ContentHash, Failure, HostConfig, Manifest};
+use saoma_channels::{Account, ChannelCaller as _, ContentHash, Failure, Host, HostConfig, Manifest, Plugin};
 
 use super::{
     guests::{CODE, component, config, host, hostile_account, known, order, sandbox_account},
@@ -22,22 +22,30 @@ fn through(account: &Account, package: ContentHash) -> Account {
     Account { package: Some(package), ..account.clone() }
 }
 
+async fn installed(host: &Host, bytes: &[u8]) -> Arc<Plugin> {
+    let loaded = host.install_package(bytes).await.expect("installs");
+    Arc::clone(loaded.channel().expect("a channel"))
+}
+
 #[tokio::test]
 async fn each_account_is_served_by_the_package_that_it_names() {
     let (host, wallet) = (host(config()).await, Wallet::start().await);
     let built_in = sandbox_account(&wallet.url());
-    let next = host.install_package(&next_version()).await.expect("installs");
+    let next = installed(&host, &next_version()).await;
     assert_eq!(next.manifest().version, "0.2.0");
     assert_eq!(next.content_hash(), ContentHash::of(&next_version()));
     // The built-in is as it was.
     let of_built_in: Arc<Manifest> = host.manifest("sandbox").expect("it is there");
     assert_eq!((of_built_in.version.as_str(), host.plugins().len()), ("0.1.0", 2));
-    assert_eq!(host.package(next.content_hash()).expect("it is there").manifest().version, "0.2.0");
+    assert_eq!(
+        host.package(next.content_hash()).expect("it is there").channel().expect("a channel").manifest().version,
+        "0.2.0"
+    );
     for account in [built_in.clone(), through(&built_in, next.content_hash())] {
         host.query(&account, &known(1)).await.expect("an answer");
     }
     // Again is no second one, and compiles nothing.
-    let again = host.install_package(&next_version()).await.expect("installs");
+    let again = installed(&host, &next_version()).await;
     assert!(Arc::ptr_eq(&again, &next));
 }
 
@@ -129,7 +137,7 @@ async fn packages_are_swapped_under_load() {
 async fn a_call_under_way_ends_with_its_package() {
     let wallet = Wallet::start().await;
     let host = Arc::new(host(config()).await);
-    let plugin = host.install_package(&next_version()).await.expect("installs");
+    let plugin = installed(&host, &next_version()).await;
     let (package, code) = (plugin.content_hash(), Arc::downgrade(&plugin));
     drop(plugin);
     let account = through(&sandbox_account(&wallet.url()), package);

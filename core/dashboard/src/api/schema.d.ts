@@ -1362,7 +1362,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Gives a package to all new payments at once. Refused if an enabled account's settings do not fit it. */
+        /** Gives a package to all new payments at once. Refused if the settings of an enabled account, or of a merchant's rules, do not fit it. */
         post: operations["plugin-rollouts_install"];
         delete?: never;
         options?: never;
@@ -4485,6 +4485,8 @@ export interface components {
                 contract: string;
                 /** @description SHA-256 of the component, in hex: the package's name. */
                 hash: string;
+                /** @description `channel`, or `rules`: a merchant's own for its sales. */
+                kind: string;
                 /** @description Published by the platform, for every merchant; else it is the merchant's own. */
                 of_platform: boolean;
                 plugin: string;
@@ -4530,8 +4532,8 @@ export interface components {
                 stable: string;
                 this_node: components["schemas"]["ServedHere"];
                 /**
-                 * @description After a roll-back: enabled accounts whose settings do not fit what serves them now. Until they are changed they take no
-                 *     payments.
+                 * @description After a roll-back: enabled accounts and merchants' rules whose settings do not fit what serves them now. Until they are changed
+                 *     such accounts take no payments, and such rules decide nothing.
                  */
                 unfit: components["schemas"]["UnfitAccount"][];
                 /**
@@ -5012,6 +5014,8 @@ export interface components {
             contract: string;
             /** @description SHA-256 of the component, in hex: the package's name. */
             hash: string;
+            /** @description `channel`, or `rules`: a merchant's own for its sales. */
+            kind: string;
             /** @description Published by the platform, for every merchant; else it is the merchant's own. */
             of_platform: boolean;
             plugin: string;
@@ -5049,8 +5053,8 @@ export interface components {
             stable: string;
             this_node: components["schemas"]["ServedHere"];
             /**
-             * @description After a roll-back: enabled accounts whose settings do not fit what serves them now. Until they are changed they take no
-             *     payments.
+             * @description After a roll-back: enabled accounts and merchants' rules whose settings do not fit what serves them now. Until they are changed
+             *     such accounts take no payments, and such rules decide nothing.
              */
             unfit: components["schemas"]["UnfitAccount"][];
             /**
@@ -5952,9 +5956,9 @@ export interface components {
             /** @description An Ed25519 public key in PEM, as `saoma plugin keygen` shows it. */
             public_key: string;
         };
-        /** @description An account whose settings a package refuses. */
+        /** @description An account, or a merchant's rules, whose settings a package refuses. */
         UnfitAccount: {
-            channel_account: components["schemas"]["ChannelAccountId"];
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
             tenant: components["schemas"]["TenantId"];
             why: string;
         };

@@ -69,7 +69,7 @@ function Unfit({ unfit, isPlatform }: { unfit: PluginRollout['unfit']; isPlatfor
     <Alert color="red" title={t.plugins.unfit} role="alert" data-unfit={unfit.length}>
       <Text size="sm">{t.plugins.unfitHint}</Text>
       {unfit.map(({ tenant, channel_account: account, why }) => (
-        <Text key={account} size="sm" style={{ overflowWrap: 'anywhere' }}>{isPlatform && `${tenants.name(tenant)} · `}{account}: {why}</Text>
+        <Text key={account ?? tenant} size="sm" style={{ overflowWrap: 'anywhere' }}>{isPlatform && `${tenants.name(tenant)} · `}{account ?? t.plugins.rules}: {why}</Text>
       ))}
     </Alert>
   );

@@ -19,7 +19,7 @@ export const pluginsEn = {
   changed: 'Changed', by: 'by', platformOnly: 'the platform’s', own: 'your own', whose: 'Whose',
   untouched: 'Nothing was rolled out yet.', step: 'Step',
   behind: 'This node does not serve the newest step yet', behindHint: 'It tries again by itself. Until then its new payments go by step', behindNone: 'none',
-  unfit: 'Accounts that take no payments now', unfitHint: 'Their settings do not fit what serves them. Change them, or take another step.',
+  unfit: 'Accounts that take no payments now, and rules that decide nothing', rules: 'the merchant’s rules', unfitHint: 'Their settings do not fit what serves them. Change them, or take another step.',
   unfitLost: 'The answer to the step back is missing. If the step was taken, there may be accounts that take no payments now: look at the payments of this plugin, and at its accounts’ settings.',
   hash: 'SHA-256 of the component', contract: 'Contract', size: 'Size', signedBy: 'Signed by', published: 'Published', payments: 'Payments begun with it',
   revoked: 'not trusted any more', ofPlatform: 'taken in by the platform', retired: 'Retired', successor: 'Its payments go through',

@@ -19,7 +19,7 @@ export const pluginsZh: typeof pluginsEn = {
   changed: '变更于', by: '操作者', platformOnly: '平台', own: '自有', whose: '所属',
   untouched: '尚未发布过任何版本。', step: '步骤',
   behind: '此节点尚未执行最新步骤', behindHint: '系统会自动重试。在此之前，新支付按以下步骤处理：', behindNone: '无',
-  unfit: '目前不能收款的账户', unfitHint: '其设置与当前版本不符。请修改设置，或执行其他步骤。',
+  unfit: '目前不能收款的账户与不起作用的规则', rules: '商户规则', unfitHint: '其设置与当前版本不符。请修改设置，或执行其他步骤。',
   unfitLost: '回退没有收到答复。若已执行，可能有账户目前不能收款：请查看此插件的支付及其账户设置。',
   hash: '组件的 SHA-256', contract: '接口版本', size: '大小', signedBy: '签名者', published: '发布于', payments: '由其开始的支付',
   revoked: '不再受信任', ofPlatform: '由平台收录', retired: '已停用', successor: '其支付改由以下版本处理',

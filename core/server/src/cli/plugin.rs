@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use saoma_channels::{
     InstallError,
-    conformance::{self, CaseReport, Command as FarSide, Inspection, Kit, KitError, Report, RulesKit, Verdict},
+    conformance::{self, CaseReport, Command as FarSide, Inspected, Kit, KitError, Report, RulesKit, Verdict},
 };
 
 const TEST_EXAMPLE: &str = "Examples:
@@ -90,7 +90,7 @@ pub(super) enum Command {
     },
     #[command(flatten)]
     Registry(registry::Command),
-    /// Shows what a component says of itself: capabilities, settings, secrets, the places it calls, its imports.
+    /// Shows what a channel or rules say of themselves: capabilities, settings, secrets, the places called, imports.
     #[command(after_help = INSPECT_EXAMPLE)]
     Inspect {
         /// The component, a .wasm file.
@@ -201,9 +201,9 @@ fn inspect(path: &Path, publisher: Option<&Path>, json: bool) -> Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-fn inspected(component: &[u8]) -> Result<Inspection> {
+fn inspected(component: &[u8]) -> Result<Inspected> {
     let scratch = tempfile::tempdir().context("make a folder for compiled code")?;
-    Ok(runtime()?.block_on(Inspection::of(component, &scratch.path().join("compiled")))?)
+    Ok(runtime()?.block_on(Inspected::of(component, &scratch.path().join("compiled")))?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -270,14 +270,14 @@ impl From<PackageError> for Problem {
                 Self::new(CHANGED_MEANWHILE, detail).at("/version")
             }
             PackageError::Refused(_) => Self::new(ROLLOUT_REFUSED, said),
-            PackageError::IdTaken(_) => Self::new(PLUGIN_ID_TAKEN, said),
+            PackageError::IdTaken(_) | PackageError::KindTaken { .. } => Self::new(PLUGIN_ID_TAKEN, said),
             PackageError::TooMany | PackageError::CanarySize | PackageError::CanaryOfOne => Self::new(INVALID, said),
             PackageError::Revoked(_) => Self::new(PUBLISHER_REVOKED, said),
             PackageError::Retired(_) => Self::new(PACKAGE_RETIRED, said),
             PackageError::InUse(_) => Self::new(PACKAGE_IN_USE, said),
             PackageError::SettingsRefused(accounts) => {
                 let told = accounts.iter().take(UNFIT_TOLD_MAX);
-                let told: Vec<_> = told.map(|unfit| format!("{} ({})", unfit.account, unfit.why)).collect();
+                let told: Vec<_> = told.map(ToString::to_string).collect();
                 Self::new(SETTINGS_REFUSED, format!("{said} Nobody was moved. {}.", told.join("; ")))
             }
             PackageError::NotHere { .. } => Self::new(PACKAGE_UNAVAILABLE, said),

@@ -2,12 +2,13 @@
 
 use saoma_channels::{
     ContentHash,
-    package::{Publisher as PublicKey, Vetted, vet},
+    package::{Kind, Publisher as PublicKey, Said, Vetted, vet},
 };
 use saoma_store::{
     Insertion, Owner, Principal, StoreError, Tx, access,
     plugin_packages::{self, Package},
     plugin_publishers::{self, Publisher},
+    plugin_rollouts,
 };
 use serde_json::json;
 
@@ -79,7 +80,7 @@ pub(super) fn trusted(tx: &mut Tx<'_>, owner: &Owner) -> Result<Vec<Publisher>, 
 /// trusted any more, it is that one's.
 ///
 /// # Errors
-/// `Vet`, `IdTaken`, `Install`, `TooMany`, `Store` (`Conflict` if the version was published with other bytes).
+/// `Vet`, `IdTaken`, `KindTaken`, `Install`, `TooMany`, `Store` (`Conflict` if the version was published with other bytes).
 pub async fn publish(
     app: &App,
     who: Principal,
@@ -95,9 +96,11 @@ pub async fn publish(
     if owner.tenant().is_some() && is_platforms(app, &plugin).await? {
         return Err(PackageError::IdTaken(plugin));
     }
+    let (kind, built_in) = (vetted.kind(), built_in(app, &plugin));
     // Before it is compiled, which can take half a minute.
     let (of_plugin, version) = (plugin.clone(), vetted.version().to_string());
     let may_come = move |tx: &mut Tx<'_>| {
+        check_kind(tx, &owner, &of_plugin, kind, built_in)?;
         if plugin_packages::is_new(tx, &owner, hash, &of_plugin, &version)? {
             check_room(tx, &owner, PACKAGES_PER_TENANT_MAX - 1)?;
         }
@@ -121,6 +124,8 @@ pub async fn publish(
         envelope,
     };
     let work = move |tx: &mut Tx<'_>| {
+        plugin_rollouts::take_turn(tx, &owner, &package.plugin)?;
+        check_kind(tx, &owner, &package.plugin, kind, built_in)?;
         let inserted = plugin_packages::publish(tx, &owner, &package, &component)?;
         if inserted == Insertion::Inserted {
             check_room(tx, &owner, PACKAGES_PER_TENANT_MAX)?;
@@ -142,6 +147,36 @@ pub async fn publish(
         Ok((plugin_packages::load(tx, &owner, hash)?, inserted == Insertion::Inserted))
     };
     app.store().write(work).await
+}
+
+/// What a package is: its publisher's word, which its component was held to when it was published.
+#[must_use]
+pub fn kind_of(package: &Package) -> Kind {
+    Said::read(package.envelope.as_bytes()).map(|said| said.kind).unwrap_or_default()
+}
+
+/// What lies in the operator's folder under that id.
+#[must_use]
+pub fn built_in(app: &App, plugin: &str) -> Option<Kind> {
+    let channel = app.channels().manifest(plugin).map(|_| Kind::Channel);
+    channel.or_else(|| app.channels().extension(plugin).map(|_| Kind::Rules))
+}
+
+/// One id is that of a channel or of rules, in all its versions.
+fn check_kind(
+    tx: &mut Tx<'_>,
+    owner: &Owner,
+    plugin: &str,
+    given: Kind,
+    built_in: Option<Kind>,
+) -> Result<(), PackageError> {
+    let of_plugin = plugin_packages::newest(tx, owner, plugin)?.as_ref().map(kind_of);
+    match built_in.or(of_plugin) {
+        Some(taken_by) if taken_by != given => {
+            Err(PackageError::KindTaken { plugin: plugin.to_owned(), taken_by, given })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_room(tx: &mut Tx<'_>, owner: &Owner, max: u64) -> Result<(), PackageError> {
@@ -166,7 +201,7 @@ async fn vetted(
 
 /// Whether a plugin's id is the platform's: built in, or published by it. A tenant's package of that name would be taken for it.
 async fn is_platforms(app: &App, plugin: &str) -> Result<bool, StoreError> {
-    if plugin == CASH || app.channels().manifest(plugin).is_some() {
+    if plugin == CASH || built_in(app, plugin).is_some() {
         return Ok(true);
     }
     let plugin = plugin.to_owned();

@@ -1,13 +1,11 @@
 //! Steps of a rollout: looked at by the domain, tried on this node and on the stored settings of those it is for, and then written
 //! down under the version that whoever takes it has seen.
 
-use std::sync::Arc;
-
-use saoma_channels::ContentHash;
+use saoma_channels::{ContentHash, Loaded, SettingsSchema};
 use saoma_domain::package::{Choice, Rollout, Step};
 use saoma_protocol::TenantId;
 use saoma_store::{
-    Owner, Principal, StoreError, Tx, access, channel_accounts,
+    Owner, Principal, StoreError, Tx, access, channel_accounts, merchant_rules,
     plugin_packages::{self, Package},
     plugin_rollouts::{self, StoredRollout},
 };
@@ -31,8 +29,8 @@ pub struct Wish {
 #[derive(Clone, Debug)]
 pub struct Changed {
     pub rollout: StoredRollout,
-    /// After a roll-back: accounts whose settings what serves them now refuses. They take no payments until somebody changes
-    /// them.
+    /// After a roll-back: accounts and merchants' rules whose settings what serves them now refuses. Such accounts take no payments,
+    /// and such rules decide nothing, until somebody changes them.
     pub unfit: Vec<Unfit>,
 }
 
@@ -65,12 +63,11 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
         app.store().read(move |tx| may_be_rolled_out(tx, &owner, hash, &plugin)).await?;
     }
     // What does not load here is not given to others. The way back is open all the same.
-    let manifest = match (candidate, next.stable) {
-        (Some(hash), _) => Some(Arc::clone(serving::load_of(app, &wish.plugin, hash).await?.manifest())),
-        (None, Choice::Package(hash)) => {
-            serving::load_of(app, &wish.plugin, hash).await.ok().map(|plugin| Arc::clone(plugin.manifest()))
-        }
-        (None, Choice::BuiltIn) => app.channels().manifest(&wish.plugin),
+    let schema_of = |loaded: Loaded| loaded.settings_schema().clone();
+    let schema = match (candidate, next.stable) {
+        (Some(hash), _) => Some(schema_of(serving::load_of(app, &wish.plugin, hash).await?)),
+        (None, Choice::Package(hash)) => serving::load_of(app, &wish.plugin, hash).await.ok().map(schema_of),
+        (None, Choice::BuiltIn) => built_in_schema(app, &wish.plugin),
     };
     let (now, serving) = (app.now(), app.clone());
     let work = move |tx: &mut Tx<'_>| {
@@ -95,9 +92,8 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
             changed_by: who.actor(),
         };
         let of = matches!(wish.step, Step::Canary(_)).then_some(stored.canary_tenants.as_slice());
-        let unfit = match (&manifest, next.stable) {
-            (Some(manifest), _) => {
-                let schema = &manifest.settings_schema;
+        let unfit = match (&schema, next.stable) {
+            (Some(schema), _) => {
                 let fits = |settings: &str| schema.check(settings).map(drop).map_err(|error| error.to_string());
                 unfit(tx, &owner, &wish.plugin, of, serving.serving(), fits)?
             }
@@ -123,6 +119,12 @@ pub async fn step(app: &App, who: Principal, wish: Wish) -> Result<Changed, Pack
         app.serving().bell().notify_one();
     }
     Ok(changed)
+}
+
+/// What the operator's plugin of that id wants of settings.
+fn built_in_schema(app: &App, plugin: &str) -> Option<SettingsSchema> {
+    let channel = app.channels().manifest(plugin).map(|manifest| manifest.settings_schema.clone());
+    channel.or_else(|| Some(app.channels().extension(plugin)?.description().settings_schema.clone()))
 }
 
 const fn action(step: Step) -> &'static str {
@@ -164,7 +166,7 @@ fn may_be_rolled_out(tx: &mut Tx<'_>, owner: &Owner, hash: ContentHash, plugin: 
     Ok(package)
 }
 
-/// The enabled accounts of the plugin whose stored settings do not fit.
+/// The enabled accounts of the plugin, or the merchants' rules by it, whose stored settings do not fit.
 fn unfit(
     tx: &mut Tx<'_>,
     owner: &Owner,
@@ -174,10 +176,13 @@ fn unfit(
     fits: impl Fn(&str) -> Result<(), String>,
 ) -> Result<Vec<Unfit>, StoreError> {
     let accounts = channel_accounts::of_plugin(tx, owner, plugin, tenants)?;
+    let accounts = accounts.into_iter().map(|(tenant, account, settings)| (tenant, Some(account), settings));
+    let rules = merchant_rules::of_extension(tx, owner, plugin, tenants)?;
+    let rules = rules.into_iter().map(|(tenant, settings)| (tenant, None, settings));
     // A merchant that has a plugin of this name of its own is not served by the platform's, and must not hold it up.
     let is_concerned = |tenant| owner.tenant().is_some() || !serving.has_own(tenant, plugin);
     let refused = accounts
-        .into_iter()
+        .chain(rules)
         .filter(|(tenant, ..)| is_concerned(*tenant))
         .filter_map(|(tenant, account, settings)| Some(Unfit { tenant, account, why: fits(&settings).err()? }));
     Ok(refused.collect())

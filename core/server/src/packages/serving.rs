@@ -1,4 +1,4 @@
-//! What this node serves: the rollouts as it last read them, as far as it could load their packages.
+//! What this node serves, of channels and of rules: the rollouts as it last read them, as far as it could load their packages.
 //!
 //! A rollout is taken up whole or not at all. When a package of it does not load, this node goes on with what it had, says so in
 //! the log, on `/ready`, in a metric and with the rollout's status, and tries again. If it had nothing, those whom the package is
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use saoma_channels::{ContentHash, Manifest, Plugin};
+use saoma_channels::{ContentHash, Loaded, Plugin};
 use saoma_domain::package::Choice;
 use saoma_protocol::TenantId;
 use saoma_store::{
@@ -63,14 +63,11 @@ impl Entry {
     }
 }
 
-/// A loaded package and what it says of itself.
-type Placed = (ContentHash, Arc<Manifest>);
-
 #[derive(Clone)]
 struct Up {
     version: u64,
     /// `None`: the built-in.
-    stable: Option<Placed>,
+    stable: Option<Loaded>,
     canary: Canary,
     canary_tenants: HashSet<TenantId>,
 }
@@ -78,15 +75,15 @@ struct Up {
 #[derive(Clone)]
 enum Canary {
     None,
-    Package(Placed),
+    Package(Loaded),
     /// It could not be loaded, and nothing was served before: its tenants are served nothing, the others go on.
     NotHere,
 }
 
 impl Canary {
-    const fn placed(&self) -> Option<&Placed> {
+    const fn loaded(&self) -> Option<&Loaded> {
         match self {
-            Self::Package(placed) => Some(placed),
+            Self::Package(loaded) => Some(loaded),
             Self::None | Self::NotHere => None,
         }
     }
@@ -104,14 +101,11 @@ pub struct Behind {
     pub why: String,
 }
 
-/// What serves a tenant's new payments of one plugin.
+/// What serves a tenant's new payments of one plugin, or is asked about its sales.
 #[derive(Clone, Debug)]
 pub enum Serves {
     BuiltIn,
-    Package {
-        hash: ContentHash,
-        manifest: Arc<Manifest>,
-    },
+    Package(Loaded),
     /// Its rollout could not be loaded.
     Nothing,
 }
@@ -139,15 +133,12 @@ impl Serving {
         let own = table.get(&(Some(tenant), plugin.to_owned())).filter(is_chosen);
         let Some(entry) = own.or_else(|| table.get(&(None, plugin.to_owned()))) else { return Serves::BuiltIn };
         let Some(up) = &entry.up else { return Serves::Nothing };
-        let placed = match &up.canary {
-            Canary::Package(placed) if up.canary_tenants.contains(&tenant) => Some(placed),
+        let loaded = match &up.canary {
+            Canary::Package(loaded) if up.canary_tenants.contains(&tenant) => Some(loaded),
             Canary::NotHere if up.canary_tenants.contains(&tenant) => return Serves::Nothing,
             Canary::None | Canary::Package(_) | Canary::NotHere => up.stable.as_ref(),
         };
-        match placed {
-            Some((hash, manifest)) => Serves::Package { hash: *hash, manifest: Arc::clone(manifest) },
-            None => Serves::BuiltIn,
-        }
+        loaded.map_or(Serves::BuiltIn, |loaded| Serves::Package(loaded.clone()))
     }
 
     /// The plugins that have a rollout: the platform's, and this tenant's own.
@@ -226,7 +217,7 @@ pub async fn refresh(app: &App) -> Result<bool, StoreError> {
     let wanted: HashSet<ContentHash> = table
         .values()
         .filter_map(|entry| entry.up.as_ref())
-        .flat_map(|up| up.stable.iter().chain(up.canary.placed()).map(|(hash, _)| *hash))
+        .flat_map(|up| up.stable.iter().chain(up.canary.loaded()).map(Loaded::content_hash))
         .collect();
     app.metrics().packages_behind(table.values().filter(|entry| entry.behind.is_some()).count());
     *serving.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
@@ -238,10 +229,10 @@ async fn taken_up(app: &App, rollout: &StoredRollout, known: Option<&Entry>) -> 
     let (tenant, plugin, version) = (rollout.tenant, &rollout.plugin, rollout.rollout.version);
     let stable = match rollout.rollout.stable {
         Choice::BuiltIn => Ok(None),
-        Choice::Package(hash) => placed(app, plugin, hash).await.map(Some),
+        Choice::Package(hash) => load_of(app, plugin, hash).await.map(Some),
     };
     let canary = match rollout.rollout.canary {
-        Some(hash) => placed(app, plugin, hash).await.map(Canary::Package),
+        Some(hash) => load_of(app, plugin, hash).await.map(Canary::Package),
         None => Ok(Canary::None),
     };
     let canary_tenants = rollout.canary_tenants.iter().copied().collect();
@@ -274,17 +265,21 @@ async fn taken_up(app: &App, rollout: &StoredRollout, known: Option<&Entry>) -> 
 ///
 /// # Errors
 /// `OtherPlugin`, and as there.
-pub(super) async fn load_of(app: &App, plugin: &str, hash: ContentHash) -> Result<Arc<Plugin>, PackageError> {
+pub(super) async fn load_of(app: &App, plugin: &str, hash: ContentHash) -> Result<Loaded, PackageError> {
     let loaded = load(app, hash).await?;
-    let found = &loaded.manifest().id;
-    if found != plugin {
-        return Err(PackageError::OtherPlugin { hash, plugin: found.clone() });
+    if loaded.id() != plugin {
+        return Err(PackageError::OtherPlugin { hash, plugin: loaded.id().to_owned() });
     }
     Ok(loaded)
 }
 
-async fn placed(app: &App, plugin: &str, hash: ContentHash) -> Result<Placed, PackageError> {
-    Ok((hash, Arc::clone(load_of(app, plugin, hash).await?.manifest())))
+/// [`load`], for calls about a payment.
+///
+/// # Errors
+/// As there.
+pub async fn load_channel(app: &App, hash: ContentHash) -> Result<Arc<Plugin>, PackageError> {
+    let loaded = load(app, hash).await?;
+    loaded.channel().cloned().ok_or_else(|| not_here(hash, "it holds rules and is no channel"))
 }
 
 /// The package, ready to be called: from memory, or else from the database, compiled or out of the folder of compiled code. It
@@ -295,15 +290,15 @@ async fn placed(app: &App, plugin: &str, hash: ContentHash) -> Result<Placed, Pa
 ///
 /// # Errors
 /// `NotHere`, `Store`.
-pub async fn load(app: &App, hash: ContentHash) -> Result<Arc<Plugin>, PackageError> {
+pub(super) async fn load(app: &App, hash: ContentHash) -> Result<Loaded, PackageError> {
     app.serving().note_used(hash);
-    if let Some(plugin) = app.channels().package(hash) {
-        return Ok(plugin);
+    if let Some(loaded) = app.channels().package(hash) {
+        return Ok(loaded);
     }
     let turn = app.serving().loading(hash);
     let _turn = turn.lock().await;
-    if let Some(plugin) = app.channels().package(hash) {
-        return Ok(plugin);
+    if let Some(loaded) = app.channels().package(hash) {
+        return Ok(loaded);
     }
     let component =
         app.store().read(move |tx| plugin_packages::component(tx, &access::process(), hash)).await.map_err(
@@ -315,8 +310,8 @@ pub async fn load(app: &App, hash: ContentHash) -> Result<Arc<Plugin>, PackageEr
     if ContentHash::of(&component) != hash {
         return Err(not_here(hash, "the bytes in the database are not those that were published"));
     }
-    let plugin = app.channels().install_package(&component).await;
-    plugin.map_err(|error| not_here(hash, &error.to_string()))
+    let loaded = app.channels().install_package(&component).await;
+    loaded.map_err(|error| not_here(hash, &error.to_string()))
 }
 
 fn not_here(hash: ContentHash, why: &str) -> PackageError {

@@ -67,7 +67,7 @@ pub async fn channel_of(app: &App, scope: TenantScope, sale: &Sale) -> Result<Ch
             Served { package: None, manifest }
         }
         // Also one that no rollout names any more, and one that another node took up first.
-        Choice::Package(hash) => match packages::load(app, hash).await {
+        Choice::Package(hash) => match packages::load_channel(app, hash).await {
             Ok(plugin) => Served { package: Some(hash), manifest: Arc::clone(plugin.manifest()) },
             Err(PackageError::Store(error)) => return Err(error.into()),
             Err(error) => {

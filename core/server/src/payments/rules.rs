@@ -71,7 +71,7 @@ impl Rules {
         let Wish { amount, goods, store, terminal, cashier, method } = wish();
         let utc_offset_minutes = day::utc_offset_minutes(at, &zone).unwrap_or_default();
         let draft = Draft { amount, goods, store, terminal, cashier, method, at, utc_offset_minutes };
-        let extension = app.channels().extension(&stored.extension);
+        let extension = app.rules(scope.tenant(), &stored.extension);
         Ok(Some(Self { scope, stored, extension, draft, decided: Vec::new(), failed: Vec::new() }))
     }
 

@@ -45,6 +45,7 @@ mod own_keys;
 mod packages;
 mod packages_author;
 mod packages_mishaps;
+mod packages_rules;
 mod pay_page;
 mod peers;
 mod people;

@@ -1,10 +1,10 @@
-//! Somebody who publishes versions of the sandbox channel, played and signed as the tools do it.
+//! Somebody who publishes versions of the sandbox channel and of a canteen's rules, played and signed as the tools do it.
 
 use std::sync::OnceLock;
 
 use saoma_channels::{
     SystemChance,
-    conformance::{CaseReport, CoverageError, Inspection, KIT_VERSION, Report, Verdict, names},
+    conformance::{CaseReport, CoverageError, Inspected, KIT_VERSION, Report, Verdict, names, rule_names},
     package::{PackageError, PublisherKey, sign},
 };
 use serde_json::{Value, json};
@@ -48,21 +48,26 @@ impl Author {
 
     /// The envelope of a component whose cases all passed.
     pub async fn signed(&self, component: &[u8]) -> Vec<u8> {
-        let inspection = Inspection::of(component, &compiled()).await.unwrap();
+        let inspected = Inspected::of(component, &compiled()).await.unwrap();
+        let told = serde_json::to_value(&inspected).unwrap();
+        let cases = match inspected {
+            Inspected::Channel(_) => names(),
+            Inspected::Rules(_) => rule_names(),
+        };
         let mut report = Report {
             format: 1,
-            plugin: inspection.id.clone(),
-            version: inspection.version.clone(),
-            content_hash: inspection.content_hash.clone(),
-            contract: inspection.contract.clone(),
+            plugin: inspected.id().to_owned(),
+            version: inspected.version().to_owned(),
+            content_hash: text(&told, "/content_hash").to_owned(),
+            contract: text(&told, "/contract").to_owned(),
             kit: KIT_VERSION.to_owned(),
             passed: 1,
             failed: 0,
             skipped: 0,
-            cases: names().into_iter().map(passed).collect(),
+            cases: cases.into_iter().map(passed).collect(),
         };
         loop {
-            match sign(component, &inspection, &report, &self.key) {
+            match sign(component, &inspected, &report, &self.key) {
                 Ok(envelope) => return serde_json::to_vec(&envelope).unwrap(),
                 // The manifest lacks what the case needs, so the kit skips it.
                 Err(PackageError::Kit(CoverageError::Unplayable { case, unmet })) => {
@@ -110,6 +115,20 @@ pub fn sandbox_called(id: &str, version: &str) -> Vec<u8> {
 /// A version that wants a setting of another name than accounts have.
 pub fn sandbox_with_other_settings(version: &str) -> Vec<u8> {
     altered(&sandbox(version), "merchant_id", "merchant_no")
+}
+
+/// The canteen's rules as another version.
+pub fn canteen(version: &str) -> Vec<u8> {
+    altered(&canteen_built(), "canteen-rules0.1.0Canteen", &format!("canteen-rules{version}Canteen"))
+}
+
+/// A version that wants a setting of another name than merchants have.
+pub fn canteen_with_other_settings(version: &str) -> Vec<u8> {
+    altered(&canteen(version), "receipt_line", "receipt_note")
+}
+
+fn canteen_built() -> Vec<u8> {
+    std::fs::read(plugins().join("../channels/canteen-rules.wasm")).unwrap()
 }
 
 fn built_in() -> Vec<u8> {

@@ -9,7 +9,7 @@ use saoma_channels::conformance::{CaseReport, KIT_VERSION, Report, Verdict, name
 use serde_json::Value;
 
 use crate::{
-    packages_author::passed,
+    packages_author::{canteen, passed},
     plugin_tools::saoma,
     town::{Town, plugins, text},
 };
@@ -127,4 +127,77 @@ async fn a_signed_channel_reaches_the_till() {
     fs::write(at("sandbox.wasm"), component).unwrap();
     let (code, _, stderr) = by_admin(&["plugin", "publish", "sandbox.wasm"]).await;
     assert!(code == 1 && stderr.contains("about another component"), "{stderr}");
+}
+
+/// A merchant's owner and an author, by the program alone: played, signed, published, chosen, upgraded, taken back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signed_rules_reach_a_merchants_sales() {
+    let town = Town::found().await;
+    let shop = town.merchant("canteen").await;
+    let core = format!("http://{}", town.running().api);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("mine.wasm"), canteen("0.2.0")).unwrap();
+    fs::write(at("next.wasm"), canteen("0.3.0")).unwrap();
+    let by_author = async |arguments: &[&str]| {
+        let (folder, arguments) = (folder.path().to_owned(), arguments.iter().map(ToString::to_string));
+        let arguments: Vec<String> = arguments.collect();
+        let work = move || saoma(&folder, &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        tokio::task::spawn_blocking(work).await.unwrap()
+    };
+    let (code, public, stderr) = by_author(&["plugin", "keygen", "me.pem"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    fs::write(at("me.pub.pem"), &public).unwrap();
+
+    // What was played in part is not signed.
+    let signs = ["plugin", "sign", "mine.wasm", "--report", "report.json", "--key", "me.pem"];
+    by_author(&["plugin", "test", "mine.wasm", "--only", "price", "--json", "report.json"]).await;
+    let (code, stdout, stderr) = by_author(&signs).await;
+    assert!(code == 2 && stdout.is_empty() && stderr.contains("48 cases were not played"), "{stderr}");
+    for (component, report) in [("mine.wasm", "report.json"), ("next.wasm", "next.json")] {
+        let (code, stdout, stderr) = by_author(&["plugin", "test", component, "--json", report]).await;
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        let signs = ["plugin", "sign", component, "--report", report, "--key", "me.pem"];
+        let (code, stdout, stderr) = by_author(&signs).await;
+        assert_eq!((code, stdout), (0, format!("{component}.saoma.json\n")), "{stderr}");
+    }
+    let (code, seen, stderr) = by_author(&["plugin", "inspect", "mine.wasm", "--publisher", "me.pub.pem"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    for told in [
+        "  rules          price, route, risk, receipt-lines\n",
+        "core would take it",
+        "the rules canteen-rules 0.2.0",
+        "64 cases passed",
+    ] {
+        assert!(seen.contains(told), "{told}: {seen}");
+    }
+
+    let owner = shop.owner.bearer();
+    let by_owner = async |arguments: &[&str]| called(folder.path(), &owner, &core, arguments).await;
+    let (code, _, stderr) = by_owner(&["plugin", "publish", "mine.wasm"]).await;
+    assert!(code == 1 && stderr.contains("package_untrusted"), "{stderr}");
+    let (code, _, stderr) = by_owner(&["plugin", "trust", "me.pub.pem", "--name", "Canteen Tools"]).await;
+    assert_eq!(code, 0, "{stderr}");
+    let mut hashes = Vec::new();
+    for component in ["mine.wasm", "next.wasm"] {
+        let (code, hash, stderr) = by_owner(&["plugin", "publish", component]).await;
+        assert_eq!(code, 0, "{stderr}");
+        hashes.push(hash.trim().to_owned());
+    }
+    let versions = async || {
+        let extensions: Value = shop.owner.get("/v1/extensions").await.json(200);
+        extensions["items"].as_array().unwrap().iter().map(|item| text(item, "/version").to_owned()).collect::<Vec<_>>()
+    };
+    for (hash, version) in hashes.iter().zip(["0.2.0", "0.3.0"]) {
+        let (code, status, stderr) = by_owner(&["plugin", "install", hash]).await;
+        assert!(code == 0 && status.contains(&format!("stable         {hash}")), "{status}{stderr}");
+        assert_eq!(versions().await, [version]);
+    }
+    let chosen = serde_json::json!({ "version": 0, "extension": "canteen-rules", "enabled": true });
+    shop.owner.ask("PUT", "/v1/merchant-rules").json(&chosen).await.json::<Value>(200);
+    assert_eq!(shop.sells(&town, &shop.owner, 700, "rules-1").await["state"], "succeeded");
+    let (code, status, stderr) = by_owner(&["plugin", "rollback", "canteen-rules"]).await;
+    assert!(code == 0 && status.contains(&format!("stable         {}", hashes[0])), "{status}{stderr}");
+    assert_eq!(versions().await, ["0.2.0"]);
+    assert_eq!(shop.sells(&town, &shop.owner, 900, "rules-2").await["state"], "succeeded");
 }

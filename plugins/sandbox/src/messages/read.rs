@@ -4,8 +4,8 @@
 //! answer, and core asks again.
 
 use saoma_channel_sdk::{
-    Error, Failure, Money, Order, PaymentAnswer, PaymentStatus, RefundAnswer, RefundStatus, declined, from_decimal,
-    misconfigured, no_answer, not_sent,
+    DisputeNews, DisputeNotice, Error, Failure, Money, NotificationEvent, Order, PaymentAnswer, PaymentStatus,
+    RefundAnswer, RefundStatus, declined, from_decimal, misconfigured, no_answer, not_sent,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -29,6 +29,25 @@ struct RefundMessage {
     amount: String,
     currency: String,
     reference: String,
+}
+
+#[derive(Deserialize)]
+struct DisputeMessage {
+    dispute_number: String,
+    order_number: String,
+    status: String,
+    amount: String,
+    currency: String,
+    reason: String,
+    respond_by: Option<i64>,
+    fee: String,
+    at: i64,
+}
+
+/// Of either message: what tells which.
+#[derive(Deserialize)]
+struct OfSomeKind {
+    dispute_number: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -179,13 +198,19 @@ pub fn read_refund_queried(status: u16, body: &[u8], refund_number: &str) -> Res
     }
 }
 
-/// What a verified notification says.
+/// What a verified notification says, of an order or of a dispute.
 ///
 /// # Errors
 /// What cannot be read.
-pub fn read_notification(body: &[u8]) -> Result<PaymentAnswer, String> {
-    let order: OrderMessage = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    payment_answer(order).map_err(|error| match error {
+pub fn read_notification(body: &[u8]) -> Result<NotificationEvent, String> {
+    let unreadable = |error: serde_json::Error| error.to_string();
+    let OfSomeKind { dispute_number } = serde_json::from_slice(body).map_err(unreadable)?;
+    let event = if dispute_number.is_some() {
+        dispute_notice(serde_json::from_slice(body).map_err(unreadable)?).map(NotificationEvent::Dispute)
+    } else {
+        payment_answer(serde_json::from_slice(body).map_err(unreadable)?).map(NotificationEvent::Payment)
+    };
+    event.map_err(|error| match error {
         Error::NoAnswer(why) | Error::NotSent(why) | Error::Misconfigured(why) => why,
         Error::Unsupported => "unsupported".to_owned(),
     })
@@ -205,6 +230,27 @@ pub fn read_pong(status: u16, body: &[u8], merchant_id: &str) -> Result<String, 
     } else {
         Err(misconfigured(format!("the scheme answers for merchant {:?}", pong.merchant_id)))
     }
+}
+
+fn dispute_notice(dispute: DisputeMessage) -> Result<DisputeNotice, Error> {
+    let fee = || said(&dispute.fee, &dispute.currency).map(Some);
+    let news = match dispute.status.as_str() {
+        "OPENED" => DisputeNews::Opened(dispute.respond_by),
+        "EVIDENCE_WANTED" => DisputeNews::EvidenceWanted(dispute.respond_by),
+        "WON" => DisputeNews::Won(fee()?),
+        "LOST" => DisputeNews::Lost(fee()?),
+        other => {
+            return Err(no_answer(format!("the dispute has the status {other:?}, which the protocol does not know")));
+        }
+    };
+    Ok(DisputeNotice {
+        amount: said(&dispute.amount, &dispute.currency)?,
+        number: dispute.order_number,
+        case_number: dispute.dispute_number,
+        reason: dispute.reason,
+        news,
+        at: dispute.at,
+    })
 }
 
 fn payment_answer(order: OrderMessage) -> Result<PaymentAnswer, Error> {
@@ -314,6 +360,37 @@ mod tests {
             Error::Misconfigured(_) => "misconfigured",
             Error::Unsupported => "unsupported",
         }
+    }
+
+    #[test]
+    fn a_dispute_is_told_by_its_own_message() {
+        let told = |status: &str, respond_by: &str, fee: &str| {
+            let body = format!(
+                r#"{{"dispute_number":"D-1","order_number":"{NUMBER}","status":"{status}","amount":"12.50","currency":"CNY",
+                    "reason":"fraud","respond_by":{respond_by},"fee":"{fee}","at":1700000000000}}"#
+            );
+            read_notification(body.as_bytes())
+        };
+        let fee = |minor| Some(Money { minor, currency: "CNY".to_owned() });
+        for (status, respond_by, news) in [
+            ("OPENED", "1700000000001", DisputeNews::Opened(Some(1_700_000_000_001))),
+            ("EVIDENCE_WANTED", "null", DisputeNews::EvidenceWanted(None)),
+            ("WON", "null", DisputeNews::Won(fee(0))),
+            ("LOST", "null", DisputeNews::Lost(fee(0))),
+        ] {
+            let Ok(NotificationEvent::Dispute(notice)) = told(status, respond_by, "0.00") else { panic!("{status}") };
+            assert_eq!(
+                (notice.case_number.as_str(), notice.number.as_str(), notice.at),
+                ("D-1", NUMBER, 1_700_000_000_000)
+            );
+            assert_eq!((notice.amount.minor, notice.news), (1_250, news));
+        }
+        let lost = told("LOST", "null", "15.00");
+        assert!(
+            matches!(lost, Ok(NotificationEvent::Dispute(DisputeNotice { news: DisputeNews::Lost(told), .. })) if told == fee(1_500))
+        );
+        assert!(told("DREAMING", "null", "0.00").is_err_and(|why| why.contains("DREAMING")));
+        assert!(told("LOST", "null", "free").is_err());
     }
 
     #[test]

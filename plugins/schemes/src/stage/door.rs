@@ -14,7 +14,10 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Act, Fault, Stage};
+use super::{
+    Act, Fault, Stage,
+    dispute::{self, DisputeNews, DisputeSeen},
+};
 
 /// A simulator shares its machine with everything it is simulated for.
 const WORKERS: usize = 1;
@@ -64,6 +67,31 @@ pub trait FarSide: Send + Sync + 'static {
         refund: Option<&str>,
         fault: Option<Fault>,
     ) -> Result<Notification, Unplayable>;
+
+    /// The scheme takes a step in a dispute about a paid order.
+    ///
+    /// # Errors
+    /// If the scheme has no such step, or not now.
+    fn dispute(&self, _number: &str, _news: DisputeNews) -> Result<(), Unplayable> {
+        Err(no_disputes())
+    }
+
+    /// The dispute about the order in the scheme's books.
+    fn disputed(&self, _number: &str) -> Option<DisputeSeen> {
+        None
+    }
+
+    /// The notification about a dispute's last step, as the scheme would send it now.
+    ///
+    /// # Errors
+    /// If there is none, or the scheme does not play the fault.
+    fn dispute_notification(&self, _number: &str, _fault: Option<Fault>) -> Result<Notification, Unplayable> {
+        Err(no_disputes())
+    }
+}
+
+fn no_disputes() -> Unplayable {
+    Unplayable("the scheme tells of no disputes".to_owned())
 }
 
 /// What a channel's account needs to reach a far side, and what that can play.
@@ -228,7 +256,8 @@ fn routes<F: FarSide>(to: &mut web::ServiceConfig) {
         .route("/batches", web::get().to(batches::<F>))
         .route("/orders/{number}", web::get().to(order::<F>))
         .route("/orders/{number}/pay", web::post().to(pay::<F>))
-        .route("/orders/{number}/decline", web::post().to(decline::<F>));
+        .route("/orders/{number}/decline", web::post().to(decline::<F>))
+        .configure(dispute::routes::<F>);
 }
 
 #[derive(Deserialize)]
@@ -305,13 +334,13 @@ async fn decline<F: FarSide>(far_side: web::Data<F>, number: web::Path<String>) 
     played(far_side.decline(&number))
 }
 
-fn played(done: Result<(), Unplayable>) -> HttpResponse {
+pub(super) fn played(done: Result<(), Unplayable>) -> HttpResponse {
     match done {
         Ok(()) => HttpResponse::NoContent().finish(),
         Err(why) => refused(&why),
     }
 }
 
-fn refused(why: &Unplayable) -> HttpResponse {
+pub(super) fn refused(why: &Unplayable) -> HttpResponse {
     HttpResponse::Conflict().json(json!({ "why": why.0 }))
 }

@@ -19,7 +19,7 @@ use super::{
     http, notify,
     scheme::Scheme,
     signature::MerchantKey,
-    stage::StagedWallet,
+    stage::{Disputes, StagedWallet},
 };
 use crate::stage::{self, Stage};
 
@@ -153,7 +153,7 @@ pub fn start(config: Config) -> anyhow::Result<Running> {
     let mut servers = vec![server.handle()];
     let mut door = None;
     if let (Some(stage), Some(merchant)) = (stage, merchant) {
-        let staged = Arc::new(StagedWallet { rim: rim.clone(), stage, merchant });
+        let staged = Arc::new(StagedWallet { rim: rim.clone(), stage, merchant, disputes: Disputes::default() });
         let (address, behind) = stage::open_door(&staged, address, &base_url)?;
         door = Some(address);
         servers.push(behind);

@@ -1,18 +1,21 @@
 //! The Sandbox Wallet on the stage (`STAGE.md`): its part of the stage door, and how its answers are spoiled.
 
+mod dispute;
+
 use std::sync::Arc;
 
 use actix_web::web;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
+pub(super) use self::dispute::Disputes;
 use super::{
     amount,
     fault::Manner,
     http::answer::{self, Reply},
     server::{Rim, random_digits, random_hex},
 };
-use crate::stage::{FarSide, Fault, Notification, OrderSeen, Script, Stage, Unplayable};
+use crate::stage::{DisputeNews, DisputeSeen, FarSide, Fault, Notification, OrderSeen, Script, Stage, Unplayable};
 
 /// Who shows codes: the account that can pay them.
 const CUSTOMER: &str = "alice";
@@ -26,6 +29,7 @@ pub(super) struct StagedWallet {
     pub stage: Arc<Stage>,
     /// Id and key of the merchant whose channel is tried.
     pub merchant: (String, String),
+    pub disputes: Disputes,
 }
 
 impl FarSide for StagedWallet {
@@ -70,15 +74,34 @@ impl FarSide for StagedWallet {
         }
         let now = self.stage.now_ms();
         let mut state = self.rim.scheme.lock();
-        let Some(key) = state.gate.key(&self.merchant.0).cloned() else {
-            return Err(Unplayable("the merchant has no key".to_owned()));
-        };
         let order = state.book.staged_order(number, now).ok_or_else(|| Unplayable(format!("no order {number}")))?;
-        let mut body = json!(order.view(&self.rim.base_url, 0));
+        let body = json!(order.view(&self.rim.base_url, 0));
         drop(state);
+        self.message(body, fault)
+    }
+
+    fn dispute(&self, number: &str, news: DisputeNews) -> Result<(), Unplayable> {
+        self.disputes.step(number, news, self.order(number).as_ref(), self.stage.now_ms())
+    }
+
+    fn disputed(&self, number: &str) -> Option<DisputeSeen> {
+        self.disputes.seen(number)
+    }
+
+    fn dispute_notification(&self, number: &str, fault: Option<Fault>) -> Result<Notification, Unplayable> {
+        let seen = self.disputes.seen(number).ok_or_else(|| Unplayable(format!("nobody disputes {number}")))?;
+        self.message(dispute::body(number, &seen), fault)
+    }
+}
+
+impl StagedWallet {
+    /// What the merchant is sent: signed, unless the fault says otherwise.
+    fn message(&self, mut body: Value, fault: Option<Fault>) -> Result<Notification, Unplayable> {
+        let key = self.rim.scheme.lock().gate.key(&self.merchant.0).cloned();
+        let key = key.ok_or_else(|| Unplayable("the merchant has no key".to_owned()))?;
         say_wrong(&mut body, fault);
         let body = body.to_string();
-        let (timestamp, nonce) = (now.to_string(), random_hex());
+        let (timestamp, nonce) = (self.stage.now_ms().to_string(), random_hex());
         let mut signature = key.sign(&[b"NOTIFY", timestamp.as_bytes(), nonce.as_bytes(), body.as_bytes()]);
         if fault == Some(Fault::Forged) {
             signature = answer::forge(&signature);

@@ -13,6 +13,7 @@ import {
   type Manifest,
   misconfigured,
   noAnswer,
+  type NotificationEvent,
   NotificationRefused,
   now,
   type PaymentAnswer,
@@ -87,7 +88,7 @@ export const channel = defineChannel({
     const text = build.notificationText(sent('x-sandbox-timestamp'), sent('x-sandbox-nonce'), body);
     if (!isGenuine(text, sent('x-sandbox-signature'))) throw NotificationRefused.forged('the signature does not fit');
     const acknowledgement = { status: 200, contentType: 'text/plain', body: utf8Bytes('OK') };
-    return { events: [{ tag: 'payment', val: readable(body) }], acknowledgement };
+    return { events: [readable(body)], acknowledgement };
   },
 
   fetchBill(account, day, cursor) {
@@ -113,7 +114,7 @@ function isGenuine(text: Uint8Array, signature: string): boolean {
   }
 }
 
-function readable(body: Uint8Array): PaymentAnswer {
+function readable(body: Uint8Array): NotificationEvent {
   try {
     return read.readNotification(body);
   } catch (error) {

@@ -110,9 +110,22 @@ test('notifications are believed only with a signature', () => {
   const { events, acknowledgement } = channel.parseNotification(ACCOUNT, message);
   assert.deepEqual(events.map((event) => event.tag === 'payment' && event.val.status.tag), ['succeeded']);
   assert.equal(Buffer.from(acknowledgement.body).toString(), 'OK');
+  const dispute = {
+    dispute_number: 'D-1', order_number: 'pay_1', status: 'LOST', amount: '12.50', currency: 'CNY', reason: 'fraud',
+    respond_by: null, fee: '15.00', at: 1_700_000_000_000,
+  };
+  const told = channel.parseNotification(ACCOUNT, genuine(JSON.stringify(dispute))).events;
+  assert.deepEqual(told, [{
+    tag: 'dispute',
+    val: {
+      number: 'pay_1', caseNumber: 'D-1', amount: { minor: 1_250, currency: 'CNY' }, reason: 'fraud',
+      news: { tag: 'lost', val: { minor: 1_500, currency: 'CNY' } }, at: 1_700_000_000_000,
+    },
+  }]);
   const refusal = (changed: object): unknown => (thrown(() => channel.parseNotification(ACCOUNT, { ...message, ...changed })) as { tag: string }).tag;
   assert.equal(refusal({ headers: message.headers.slice(0, 2) }), 'forged');
   assert.equal(refusal({ body: Uint8Array.of(...message.body, 0x20) }), 'forged');
   assert.equal(refusal(genuine('{"order_number":1}')), 'malformed');
+  assert.equal(refusal(genuine(JSON.stringify({ ...dispute, status: 'DREAMING' }))), 'malformed');
   assert.equal(heard.length, 0);
 });

@@ -20,7 +20,6 @@ from wit_world.exports.channel import (
     HttpReply,
     NotificationError_Forged,
     NotificationError_Malformed,
-    NotificationEvent_Payment,
     NotificationOutcome,
 )
 from wit_world.imports import clock
@@ -132,11 +131,11 @@ class Channel(exports.Channel):
         if not is_genuine:
             raise Err(NotificationError_Forged("the signature does not fit"))
         try:
-            answer = messages.read_notification(notification.body)
+            event = messages.read_notification(notification.body)
         except Err as unread:
             raise Err(NotificationError_Malformed(saoma_channel.words(unread.value))) from None
         acknowledgement = HttpReply(status=200, content_type="text/plain", body=messages.ACKNOWLEDGEMENT)
-        return NotificationOutcome([NotificationEvent_Payment(answer)], acknowledgement)
+        return NotificationOutcome([event], acknowledgement)
 
     def fetch_bill(self, account: Account, day: str, cursor: str | None) -> BillPage:
         reply = exchange(settings(account, Settings.of), messages.bill(day, cursor))

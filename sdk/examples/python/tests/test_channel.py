@@ -13,9 +13,11 @@ from tests.failures import failure_of
 from tests.orders import NUMBER, ORDER
 from tests.test_read import order, refused, told
 from wit_world.exports.channel import (
+    DisputeNews_Lost,
     HttpMessage,
     NotificationError_Forged,
     NotificationError_Malformed,
+    NotificationEvent_Dispute,
     NotificationEvent_Payment,
 )
 from wit_world.imports import clock, http, random, secrets
@@ -147,6 +149,20 @@ class Notifications(Host):
         self.assertEqual((event.value.number, event.value.amount), (NUMBER, Money(1_250, "CNY")))
         self.assertEqual((outcome.acknowledgement.status, outcome.acknowledgement.body), (200, b"OK"))
         self.assertEqual(self.requests, [])
+
+    def test_one_of_a_dispute(self) -> None:
+        dispute = {
+            "dispute_number": "D-1", "order_number": NUMBER, "status": "LOST", "amount": "12.50", "currency": "CNY",
+            "reason": "fraud", "respond_by": None, "fee": "15.00", "at": 1_700_000_000_000,
+        }  # fmt: skip
+        (event,) = self.channel.parse_notification(ACCOUNT, self.notified(json.dumps(dispute).encode())).events
+        assert isinstance(event, NotificationEvent_Dispute)
+        self.assertEqual((event.value.case_number, event.value.amount), ("D-1", Money(1_250, "CNY")))
+        self.assertEqual(event.value.news, DisputeNews_Lost(Money(1_500, "CNY")))
+        strange = json.dumps(dispute | {"status": "DREAMING"}).encode()
+        with self.assertRaises(Err) as failed:
+            self.channel.parse_notification(ACCOUNT, self.notified(strange))
+        self.assertIsInstance(failed.exception.value, NotificationError_Malformed)
 
     def test_others(self) -> None:
         unsigned = HttpMessage([], order("PAID"))

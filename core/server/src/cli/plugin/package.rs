@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use saoma_channels::{
     SystemChance,
-    conformance::{Inspection, Report},
+    conformance::{Inspected, Report},
     package::{self, ENVELOPE_BYTES_MAX, Publisher, PublisherKey, Said, Vetted},
 };
 use serde_json::{Value, json};
@@ -23,9 +23,12 @@ The private key (Ed25519, PKCS#8 in PEM) is written for you alone: keep it, and 
 is public: send it to whoever is to trust you, and compare the key id with them by another way, such as the telephone.
 `openssl genpkey -algorithm ed25519` makes such a key as well.";
 
-pub(super) const SIGN_EXAMPLE: &str = "Example:
+pub(super) const SIGN_EXAMPLE: &str = "Examples:
   saoma plugin test my.wasm --far-side './my-far-side' --json report.json
   saoma plugin sign my.wasm --report report.json --key ~/.saoma-publisher.pem
+
+  saoma plugin test my-rules.wasm --settings settings.json --json report.json
+  saoma plugin sign my-rules.wasm --report report.json --key ~/.saoma-publisher.pem
 
 Writes my.wasm.saoma.json beside the component: a DSSE envelope in which you state what the component is and how it stood every case
 of the kit. A component that failed a case, or was not played whole, is not signed, since no core would take it.
@@ -59,12 +62,12 @@ pub(super) fn sign(path: &Path, report: &Path, key: &Path) -> Result<ExitCode> {
     let report: Report = serde_json::from_slice(&text)
         .with_context(|| format!("read {}: is it what `saoma plugin test --json` wrote?", report.display()))?;
     let key = private_key(key)?;
-    let inspection = super::inspected(&component)?;
-    let envelope = package::sign(&component, &inspection, &report, &key)?;
+    let inspected = super::inspected(&component)?;
+    let envelope = package::sign(&component, &inspected, &report, &key)?;
     let written = envelope_of(path);
     let json = serde_json::to_string_pretty(&envelope).context("write the envelope")?;
     fs::write(&written, json + "\n").with_context(|| format!("write {}", written.display()))?;
-    eprintln!("signed {} {} as {}", inspection.id, inspection.version, key.publisher().key_id());
+    eprintln!("signed {} {} as {}", inspected.id(), inspected.version(), key.publisher().key_id());
     println!("{}", written.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -113,7 +116,7 @@ pub(super) struct Package {
 pub(super) fn beside(
     path: &Path,
     component: &[u8],
-    inspection: &Inspection,
+    inspected: &Inspected,
     publisher: Option<&Path>,
 ) -> Result<Option<Package>> {
     let file = envelope_of(path);
@@ -128,7 +131,7 @@ pub(super) fn beside(
         None => None,
         Some(key) => {
             let vetted = package::vet(component, &json, &[public_key(key)?]).with_context(within)?;
-            vetted.fits(inspection).with_context(within)?;
+            vetted.fits(inspected).with_context(within)?;
             Some(vetted)
         }
     };
@@ -140,6 +143,7 @@ impl Package {
         let left_out = self.said.left_out.iter().map(|case| json!({"case": case.case, "why": case.why}));
         json!({
             "is_vetted": self.vetted.is_some(),
+            "kind": self.said.kind.text(),
             "plugin": self.said.plugin,
             "version": self.said.version,
             "component": self.said.component,
@@ -153,11 +157,11 @@ impl Package {
 
 impl fmt::Display for Package {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Said { plugin, version, component, key_ids, kit, passed, left_out } = &self.said;
+        let Said { kind, plugin, version, component, key_ids, kit, passed, left_out } = &self.said;
         let checked = if self.vetted.is_some() { "vetted: core would take it" } else { "unchecked: give --publisher" };
         writeln!(f, "\npackage ({checked})")?;
         let mut row = |what: &str, text: &str| writeln!(f, "  {what:<14} {text}");
-        row("of", &format!("{plugin} {version}, sha256 {component}"))?;
+        row("of", &format!("the {kind} {plugin} {version}, sha256 {component}"))?;
         for id in key_ids {
             row("signed by", id)?;
         }

@@ -34,7 +34,8 @@ const INSTALL_EXAMPLE: &str = "Examples:
   saoma plugin install 3b2f… --to https://pay.example.com
   saoma plugin install 3b2f… --to https://pay.example.com --canary ten_01J9Z3NDEKTSV4RRFFQ69G5FAV
 
-New payments go through it; those that have begun end with the package that began them. With --canary only those merchants' new
+New payments go through it; those that have begun end with the package that began them. Rules are asked about the sales that begin from
+then on, of merchants that have chosen them (PUT /v1/merchant-rules names them by their id). With --canary only those merchants' new
 payments do: look at them, then `saoma plugin promote`, or `saoma plugin rollback`.";
 
 const ROLLBACK_EXAMPLE: &str = "Example:
@@ -198,7 +199,10 @@ fn shown(rollout: &Value) -> String {
     row("previous", text(&rollout["previous"]));
     row("this node", text(&rollout["this_node"]["problem"]));
     for unfit in rollout["unfit"].as_array().into_iter().flatten() {
-        row("unfit", &format!("{}: {}", text(&unfit["channel_account"]), text(&unfit["why"])));
+        let whose = unfit["channel_account"]
+            .as_str()
+            .map_or_else(|| format!("the rules of {}", text(&unfit["tenant"])), str::to_owned);
+        row("unfit", &format!("{whose}: {}", text(&unfit["why"])));
     }
     lines
 }

@@ -1,8 +1,9 @@
-//! `/v1/merchant-rules`: a merchant's own rules for its sales, from an extension that is installed here.
+//! `/v1/merchant-rules`: a merchant's own rules for its sales, from an extension that is installed here: in the operator's folder, or
+//! as a package (`/v1/plugin-rollouts`).
 
 use actix_web::web;
 use saoma_channels::extension::{Extension, Rule};
-use saoma_protocol::{Millis, api::Page};
+use saoma_protocol::{Millis, TenantId, api::Page};
 use saoma_store::merchant_rules::{self, MerchantRules};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -82,8 +83,9 @@ pub struct ChangeMerchantRules {
     responses((status = 200, body = Page<ExtensionView>)))]
 pub async fn list(
     app: web::Data<App>,
-    _caller: Caller<ManageChannels>,
+    caller: Caller<ManageChannels>,
 ) -> Result<web::Json<Page<ExtensionView>>, Problem> {
+    let tenant = caller.scope()?.tenant();
     let view = |extension: &std::sync::Arc<Extension>| {
         let told = extension.description();
         ExtensionView {
@@ -95,7 +97,7 @@ pub async fn list(
             settings_schema: serde_json::from_str(told.settings_schema.text()).unwrap_or_default(),
         }
     };
-    Ok(web::Json(Page { items: app.channels().extensions().iter().map(view).collect(), next_cursor: None }))
+    Ok(web::Json(Page { items: app.all_rules(tenant).iter().map(view).collect(), next_cursor: None }))
 }
 
 /// The merchant's rules.
@@ -107,7 +109,7 @@ pub async fn show(
 ) -> Result<web::Json<MerchantRulesView>, Problem> {
     let scope = caller.scope()?;
     let stored = app.store().read(move |tx| merchant_rules::load(tx, &scope)).await?;
-    Ok(web::Json(view(&app, stored)))
+    Ok(web::Json(view(&app, scope.tenant(), stored)))
 }
 
 /// Sets the merchant's rules, or switches them off: for the sales that begin from now on.
@@ -126,7 +128,7 @@ pub async fn change(
         return Err(Problem::new(CHANGED_MEANWHILE, detail).at("/version"));
     }
     let before = before.filter(|before| before.extension == body.extension);
-    let extension = app.channels().extension(&body.extension);
+    let extension = app.rules(scope.tenant(), &body.extension);
     let refuse_on_failure = match (body.refuse_on_failure, &before) {
         (Some(named), _) => refusing(named)?,
         (None, Some(before)) => before.refuse_on_failure.clone(),
@@ -168,7 +170,7 @@ pub async fn change(
         note(tx, &who, "merchant_rules.changed", &scope.tenant(), &detail, now)
     };
     app.store().write(save).await?;
-    Ok(web::Json(view(&app, Some(saved))))
+    Ok(web::Json(view(&app, scope.tenant(), Some(saved))))
 }
 
 /// Rules whose failure refuses a sale. Also those that the extension has not: its next version may.
@@ -190,7 +192,7 @@ fn settings(rules: &MerchantRules) -> Value {
     serde_json::from_str(&rules.settings_json).unwrap_or_default()
 }
 
-fn view(app: &App, stored: Option<MerchantRules>) -> MerchantRulesView {
+fn view(app: &App, tenant: TenantId, stored: Option<MerchantRules>) -> MerchantRulesView {
     let Some(rules) = stored else {
         return MerchantRulesView {
             version: 0,
@@ -203,7 +205,7 @@ fn view(app: &App, stored: Option<MerchantRules>) -> MerchantRulesView {
             changed_by: None,
         };
     };
-    let problem = match app.channels().extension(&rules.extension) {
+    let problem = match app.rules(tenant, &rules.extension) {
         None => Some("This node has no such extension.".to_owned()),
         Some(extension) => {
             let fits = extension.description().settings_schema.check(&rules.settings_json);

@@ -47,6 +47,8 @@ const BODY_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + 1 + PLUGIN_BYTES_MAX;
 /// A signed version of a plugin.
 #[derive(Serialize, ToSchema)]
 pub struct PluginPackageView {
+    /// `channel`, or `rules`: a merchant's own for its sales.
+    kind: &'static str,
     /// SHA-256 of the component, in hex: the package's name.
     hash: String,
     plugin: String,
@@ -70,6 +72,7 @@ pub struct PluginPackageView {
 impl PluginPackageView {
     fn new(package: Package, of_platform: bool) -> Self {
         Self {
+            kind: packages::kind_of(&package).text(),
             hash: package.hash.to_string(),
             plugin: package.plugin,
             version: package.version,

@@ -1,4 +1,5 @@
-//! `/v1/plugin-rollouts`: which package of a plugin new payments go through. A payment that has begun stays with its own.
+//! `/v1/plugin-rollouts`: which package of a channel new payments go through, and which of rules sales are asked about. A payment
+//! that has begun stays with its own.
 
 use actix_web::web;
 use saoma_domain::package::{Rollout, Step};
@@ -52,8 +53,8 @@ pub struct PluginRolloutView {
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_by: Option<String>,
     this_node: ServedHere,
-    /// After a roll-back: enabled accounts whose settings do not fit what serves them now. Until they are changed they take no
-    /// payments.
+    /// After a roll-back: enabled accounts and merchants' rules whose settings do not fit what serves them now. Until they are changed
+    /// such accounts take no payments, and such rules decide nothing.
     unfit: Vec<UnfitAccount>,
 }
 
@@ -68,11 +69,13 @@ pub struct ServedHere {
     problem: Option<String>,
 }
 
-/// An account whose settings a package refuses.
+/// An account, or a merchant's rules, whose settings a package refuses.
 #[derive(Serialize, ToSchema)]
 pub struct UnfitAccount {
     tenant: TenantId,
-    channel_account: ChannelAccountId,
+    /// Missing of a merchant's rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_account: Option<ChannelAccountId>,
     why: String,
 }
 
@@ -138,7 +141,7 @@ pub async fn show(
     if let Some(stored) = stored {
         return Ok(web::Json(view(&app, &owner, stored, Vec::new())));
     }
-    let is_built_in = owner.tenant().is_none() && app.channels().manifest(&plugin).is_some();
+    let is_built_in = owner.tenant().is_none() && packages::built_in(&app, &plugin).is_some();
     if !is_published && !is_built_in {
         return Err(Problem::new(NOT_FOUND, "No plugin of this id was published here."));
     }
@@ -153,7 +156,7 @@ pub async fn show(
     Ok(web::Json(view(&app, &owner, untouched, Vec::new())))
 }
 
-/// Gives a package to all new payments at once. Refused if an enabled account's settings do not fit it.
+/// Gives a package to all new payments at once. Refused if the settings of an enabled account, or of a merchant's rules, do not fit it.
 #[utoipa::path(post, path = "/v1/plugin-rollouts/{plugin}/install", tag = "plugin-rollouts", request_body = InstallPackage,
     params(("plugin" = String, Path)), responses((status = 200, body = PluginRolloutView)))]
 pub async fn install(

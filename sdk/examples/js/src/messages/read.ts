@@ -5,6 +5,8 @@
 
 import {
   declined,
+  type DisputeNews,
+  type DisputeNotice,
   type Failure,
   type Fields,
   fields,
@@ -12,6 +14,7 @@ import {
   misconfigured,
   type Money,
   noAnswer,
+  type NotificationEvent,
   notSent,
   type Order,
   type PaymentAnswer,
@@ -119,8 +122,40 @@ export function readRefundQueried(answer: Answer, refundNumber: string): RefundA
   throw answer.status === 401 ? notSent(words) : noAnswer(words);
 }
 
-/** What a verified notification says. @throws If it cannot be read. */
-export const readNotification = (body: Uint8Array): PaymentAnswer => paymentAnswer(fields(body));
+/** What a verified notification says, of an order or of a dispute. @throws If it cannot be read. */
+export function readNotification(body: Uint8Array): NotificationEvent {
+  const stated = fields(body);
+  if (stated.textOrNull('dispute_number') === null) return { tag: 'payment', val: paymentAnswer(stated) };
+  return { tag: 'dispute', val: disputeNotice(stated) };
+}
+
+function disputeNotice(dispute: Fields): DisputeNotice {
+  return {
+    number: dispute.text('order_number'),
+    caseNumber: dispute.text('dispute_number'),
+    amount: moneyOf(dispute),
+    reason: dispute.text('reason'),
+    news: disputeNews(dispute),
+    at: dispute.whole('at'),
+  };
+}
+
+function disputeNews(dispute: Fields): DisputeNews {
+  const status = dispute.text('status');
+  const until = dispute.wholeOrNull('respond_by');
+  switch (status) {
+    case 'OPENED':
+      return { tag: 'opened', val: until };
+    case 'EVIDENCE_WANTED':
+      return { tag: 'evidence-wanted', val: until };
+    case 'WON':
+      return { tag: 'won', val: moneyOf(dispute, 'fee') };
+    case 'LOST':
+      return { tag: 'lost', val: moneyOf(dispute, 'fee') };
+    default:
+      throw noAnswer(`the dispute has the status ${JSON.stringify(status)}, which the protocol does not know`);
+  }
+}
 
 /** Whether the scheme knows us. @throws `misconfigured` if it takes us for another merchant or refuses us. */
 export function readPong(answer: Answer, merchantId: string): string {

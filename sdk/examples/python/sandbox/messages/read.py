@@ -9,6 +9,17 @@ from typing import Never
 
 from componentize_py_types import Err
 from saoma_channel import Fields, MoneyText, declined, from_decimal, misconfigured, no_answer, not_sent, parsed
+from wit_world.exports.channel import (
+    DisputeNews,
+    DisputeNews_EvidenceWanted,
+    DisputeNews_Lost,
+    DisputeNews_Opened,
+    DisputeNews_Won,
+    DisputeNotice,
+    NotificationEvent,
+    NotificationEvent_Dispute,
+    NotificationEvent_Payment,
+)
 from wit_world.imports.types import (
     Error,
     Money,
@@ -167,9 +178,35 @@ def read_refund_queried(status: int, body: bytes, refund_number: str) -> RefundA
     raise _unanswered(refused)
 
 
-def read_notification(body: bytes) -> PaymentAnswer:
-    """What a verified notification says. Raises `no-answer` for what cannot be read."""
-    return payment_answer(parsed(body))
+def read_notification(body: bytes) -> NotificationEvent:
+    """What a verified notification says, of an order or of a dispute. Raises `no-answer` for what cannot be read."""
+    stated = parsed(body)
+    if stated.optional_text("dispute_number") is None:
+        return NotificationEvent_Payment(payment_answer(stated))
+    return NotificationEvent_Dispute(
+        DisputeNotice(
+            number=stated.text("order_number"),
+            case_number=stated.text("dispute_number"),
+            amount=said(stated),
+            reason=stated.text("reason"),
+            news=_dispute_news(stated),
+            at=stated.integer("at"),
+        )
+    )
+
+
+def _dispute_news(dispute: Fields) -> DisputeNews:
+    match dispute.text("status"):
+        case "OPENED":
+            return DisputeNews_Opened(dispute.optional_integer("respond_by"))
+        case "EVIDENCE_WANTED":
+            return DisputeNews_EvidenceWanted(dispute.optional_integer("respond_by"))
+        case "WON":
+            return DisputeNews_Won(said(dispute, "fee"))
+        case "LOST":
+            return DisputeNews_Lost(said(dispute, "fee"))
+        case state:
+            raise no_answer(f"the dispute has the status {state!r}, which the protocol does not know")
 
 
 def read_pong(status: int, body: bytes, merchant_id: str) -> str:
