@@ -5,6 +5,8 @@
 
 mod split;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -237,6 +239,21 @@ impl Entry {
         hash.update(self.at.0.to_be_bytes());
         hash.update(self.payload.as_bytes());
         hash.finalize().into()
+    }
+
+    /// The payload, in which a [`Record::StoredCardSale`] has only how its card was read. The hash is not this text's.
+    #[must_use]
+    pub fn payload_without_card(&self) -> Cow<'_, str> {
+        let Ok(Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier }) =
+            self.record()
+        else {
+            return Cow::Borrowed(&self.payload);
+        };
+        let (ksn, number) = (String::new(), String::new());
+        let card = PresentedCard { ksn, number, sequence_number: None, track_2: None, pin: None, emv: None, ..card };
+        let record = Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier };
+        // Plain texts and numbers: writing them cannot fail.
+        Cow::Owned(serde_json::to_string(&Versioned { v: record.version(), record }).unwrap_or_default())
     }
 
     /// The record inside, if this entry follows one with hash `prev_hash`.

@@ -119,6 +119,10 @@ fn a_card_sale_that_waits_to_be_forwarded_is_of_format_6() {
     assert_eq!((amount.minor(), card.entry, &card.pin), (1_250, CardEntry::Chip, &None));
     assert_eq!(Some(digits), CardDigits::of_masked("401234***8909"));
     assert!(!printed.contains(&card.number) && !printed.contains(&card.ksn), "{printed}");
+    let kept = entry.payload_without_card();
+    let secrets = [Some(card.number), Some(card.ksn), card.track_2, card.emv];
+    assert!(secrets.iter().flatten().all(|secret| !kept.contains(secret.as_str())), "{kept}");
+    assert!(matches!(Entry { payload: kept.into_owned(), ..entry }.record(), Ok(Record::StoredCardSale { .. })));
 }
 
 #[test]
