@@ -67,6 +67,7 @@ mod scheme_world;
 mod settlement;
 mod settlement_cards;
 mod static_codes;
+mod stored_cards;
 mod stored_value;
 mod town;
 mod town_database;

@@ -19,6 +19,7 @@ use crate::{
     ledger,
     payments::AHEAD_MS_MAX,
     schema::{payments, refunds},
+    stored_cards::schema::stored_card_sales,
 };
 
 /// How far an account's first batch looks back: what is older, the scheme has closed by itself, before core settled with it.
@@ -120,7 +121,22 @@ pub fn in_flight(tx: &mut Tx<'_>, scope: &TenantScope, account: ChannelAccountId
             .select(count_star())
             .get_result(conn)
     })?;
-    Ok(unsigned(of_payments)? + unsigned(of_refunds)?)
+    // What was sold without a network is told before the batch ends.
+    let of_stored: i64 = tx.run(scope, |conn| {
+        stored_card_sales::table
+            .inner_join(
+                payments::table.on(payments::tenant_id
+                    .eq(stored_card_sales::tenant_id)
+                    .and(payments::id.eq(stored_card_sales::payment_id))),
+            )
+            .filter(stored_card_sales::tenant_id.eq(Txt(scope.tenant())))
+            .filter(stored_card_sales::channel_account_id.eq(Txt(account)))
+            .filter(stored_card_sales::ended_at.is_null())
+            .filter(payments::attention_at.is_null())
+            .select(count_star())
+            .get_result(conn)
+    })?;
+    Ok(unsigned(of_payments)? + unsigned(of_refunds)? + unsigned(of_stored)?)
 }
 
 fn read(
