@@ -243,6 +243,9 @@ fn book_entry(
             let sale = OfflineSale { payment: *payment, counter: *counter, amount: *amount, code, goods, cashier, at };
             offline::take(tx, scope, source, store, &sale).map(Some)
         }
+        Record::StoredCardSale { .. } => {
+            Ok(Some(Booking::Hold("a card sale without a network waits for a person".to_owned())))
+        }
         Record::SaleKeyed { .. }
         | Record::SaleSettled { .. }
         | Record::RefundKeyed { .. }

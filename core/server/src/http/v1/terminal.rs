@@ -175,7 +175,7 @@ pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Re
             let issuers = offline::issuers::list(tx, &scope, now)?.into_iter().map(|known| known.issuer).collect();
             let denied = offline::grants::denied(tx, &scope, now)?;
             let denied = denied.iter().map(ToString::to_string).collect();
-            Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied })
+            Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards: None })
         })
         .await?;
     Ok(web::Json(list))
