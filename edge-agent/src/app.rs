@@ -23,6 +23,7 @@ mod renew;
 mod shift;
 mod show;
 mod split;
+mod stored;
 mod training;
 pub mod update;
 

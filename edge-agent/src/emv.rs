@@ -1,8 +1,8 @@
-//! Chip cards (EMV 4.3, contact): what a terminal that sells online needs to know of one.
+//! Chip cards (EMV 4.3, contact): what a terminal whose sales the issuer decides needs to know of one.
 //!
 //! Done: the directory of applications and the list of those accepted (Book 1, section 12), reading the application (Book 3,
 //! sections 10.1 and 10.2), dates (10.4), how the holder is verified (10.5), and the application cryptogram that asks the issuer
-//! (10.8). Every sale goes online: the floor limit is 0.
+//! (10.8). Every sale asks the issuer, at once or when the shop forwards it: the floor limit is 0.
 //!
 //! Not done: offline data authentication (10.3; the terminal verification results say so to the issuer), checks of versions and of
 //! usage control (10.4.1, 10.4.2), random selection and velocity checks (10.6.2, 10.6.3), PINs that the card checks itself, the
@@ -19,4 +19,4 @@ mod select;
 mod terminal;
 pub mod tlv;
 
-pub use terminal::{Purchase, Terminal};
+pub use terminal::{Purchase, Terminal, day_and_time};

@@ -24,6 +24,7 @@ mod shifts;
 mod splits;
 mod standing;
 mod store;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +45,7 @@ use crate::{
     sale::Kept,
     shift::Shift,
     split::{Split, Whole},
+    stored::SoldCard,
 };
 pub use beside::Beside;
 pub use goods::BasketMark;
@@ -144,10 +146,12 @@ pub struct Commit {
     pub cashiers: Vec<CashierChange>,
     /// The basket that was being filled is sold by this, or put aside.
     pub basket_done: bool,
-    /// What core said of offline codes.
+    /// What core said of offline codes, and of cards without a network.
     pub offline: Option<Known>,
     /// The offline code that pays the sale. Its moment is the entry's: core checks the code by that again.
     pub spent: Option<Spent>,
+    /// The card that the sale is sold to without a network. Its moment is the entry's, likewise.
+    pub stored: Option<SoldCard>,
     pub pushes: Vec<Sequence>,
     pub synced_through: Option<Sequence>,
 }
@@ -190,6 +194,8 @@ pub struct Opened {
     /// What core said last of offline codes, and those that were taken here, with the entries of their sales.
     pub offline: Option<Known>,
     pub spent: Vec<(Sequence, Spent)>,
+    /// The cards that were sold to without a network, likewise.
+    pub stored: Vec<(Sequence, SoldCard)>,
 }
 
 /// What core does not know yet.

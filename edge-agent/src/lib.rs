@@ -23,6 +23,7 @@ pub mod sale;
 pub mod shift;
 pub mod simulate;
 pub mod split;
+pub mod stored;
 pub mod sync;
 pub mod systemd;
 pub mod telemetry;

@@ -1,11 +1,12 @@
 //! Offline codes (OPC1) at this terminal: whether one is taken, from what core said last and from what was taken here. Pure: no I/O,
-//! no clock.
+//! no clock. Cards without a network are judged beside it ([`crate::stored`]), by what is shared here.
 //!
 //! Everything that is not surely right is refused. A code that is taken is on the disk, with its sale, before anybody hears of it:
 //! a restart finds both or neither. What another terminal takes meanwhile only core can see, so that limits keep small what is at
 //! risk until it does.
 
 pub mod clock;
+mod unsent;
 
 use saoma_protocol::{
     Amount, Currency, Millis, Money, Sequence,
@@ -16,9 +17,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use self::clock::{APART_MS_MAX, Anchor, Moment, Unsure};
+pub use self::unsent::{OverUnsent, UnsentLimits};
 
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// What core said last, and when that was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,30 @@ pub struct Known {
     pub list: OfflineList,
     /// Absent if core took too long to tell the time by it.
     pub clock: Option<Anchor>,
+}
+
+/// Why what core said does not tell what may be sold at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untimely {
+    ClockUnheard,
+    ClockApart { ahead_ms: i64 },
+    ListOld,
+}
+
+impl Known {
+    /// What time it is, if what core said is not older than `hours_max`. `moment`: none if this machine does not tell how long it runs.
+    ///
+    /// # Errors
+    /// In this order: `ClockUnheard`, `ClockApart`, `ListOld`.
+    pub fn time(&self, hours_max: u32, moment: Option<&Moment>, machine: Millis) -> Result<Millis, Untimely> {
+        let (clock, moment) = self.clock.as_ref().zip(moment).ok_or(Untimely::ClockUnheard)?;
+        let at = clock.at(moment, machine).map_err(|unsure| match unsure {
+            Unsure::Unheard => Untimely::ClockUnheard,
+            Unsure::Apart { ahead_ms } => Untimely::ClockApart { ahead_ms },
+        })?;
+        let is_old = at.since(self.list.issued_at) > i64::from(hours_max) * HOUR_MS;
+        if is_old { Err(Untimely::ListOld) } else { Ok(at) }
+    }
 }
 
 /// A code that was taken here.
@@ -104,6 +130,26 @@ pub enum OfflineRefusal {
     Unsynced,
 }
 
+impl From<Untimely> for OfflineRefusal {
+    fn from(untimely: Untimely) -> Self {
+        match untimely {
+            Untimely::ClockUnheard => Self::ClockUnheard,
+            Untimely::ClockApart { ahead_ms } => Self::ClockApart { ahead_ms },
+            Untimely::ListOld => Self::ListOld,
+        }
+    }
+}
+
+impl From<OverUnsent> for OfflineRefusal {
+    fn from(over: OverUnsent) -> Self {
+        match over {
+            OverUnsent::Sum { left } => Self::UnsentSum { left },
+            OverUnsent::Count(count) => Self::UnsentCount(count),
+            OverUnsent::Age(hours) => Self::UnsentAge(hours),
+        }
+    }
+}
+
 impl OfflineRefusal {
     /// Stable, for programs.
     #[must_use]
@@ -158,6 +204,12 @@ impl OfflineCodes {
         self.limits().is_ok()
     }
 
+    /// What core said last, of cards as well.
+    #[must_use]
+    pub const fn known(&self) -> Option<&Known> {
+        self.known.as_ref()
+    }
+
     /// Core's clock, as it is known.
     #[must_use]
     pub fn clock(&self) -> Option<&Anchor> {
@@ -178,8 +230,10 @@ impl OfflineCodes {
     /// What is to be known once core does not say any more what may be taken; none if nothing may be anyway.
     #[must_use]
     pub fn without_list(&self) -> Option<Known> {
-        let (Known { list, clock }, _) = self.limits().ok()?;
-        let list = OfflineList { issued_at: list.issued_at, limits: None, issuers: Vec::new(), denied: Vec::new() };
+        let may_any = |known: &&Known| known.list.limits.is_some() || known.list.cards.is_some();
+        let Known { list: OfflineList { issued_at, .. }, clock } = self.known.as_ref().filter(may_any)?;
+        let (issuers, denied) = (Vec::new(), Vec::new());
+        let list = OfflineList { issued_at: *issued_at, limits: None, issuers, denied, cards: None };
         Some(Known { list, clock: clock.clone() })
     }
 
@@ -204,14 +258,8 @@ impl OfflineCodes {
     /// # Errors
     /// In this order: `NoList`, `Off`, `ClockUnheard`, `ClockApart`, `ListOld`.
     pub fn time(&self, moment: Option<&Moment>, machine: Millis) -> Result<Millis, OfflineRefusal> {
-        let (Known { list, clock }, limits) = self.limits()?;
-        let (clock, moment) = clock.as_ref().zip(moment).ok_or(OfflineRefusal::ClockUnheard)?;
-        let at = clock.at(moment, machine).map_err(|unsure| match unsure {
-            Unsure::Unheard => OfflineRefusal::ClockUnheard,
-            Unsure::Apart { ahead_ms } => OfflineRefusal::ClockApart { ahead_ms },
-        })?;
-        let is_old = at.since(list.issued_at) > i64::from(limits.list_hours_max) * HOUR_MS;
-        if is_old { Err(OfflineRefusal::ListOld) } else { Ok(at) }
+        let (known, limits) = self.limits()?;
+        Ok(known.time(limits.list_hours_max, moment, machine)?)
     }
 
     /// Whether this code pays `amount`: what is to be on the disk before anybody is told so. `through`: how far core has the journal.
@@ -281,20 +329,10 @@ impl OfflineCodes {
         through: Sequence,
     ) -> Result<(), OfflineRefusal> {
         let OfflineLimits { unsent_minor_max, unsent_count_max, unsent_hours_max, .. } = *limits;
-        let unsent = || self.spent.iter().filter(|(entry, _)| *entry > through).map(|(_, spent)| spent);
-        let left_minor = unsent().fold(unsent_minor_max, |left, spent| left.saturating_sub(spent.amount.minor()));
-        if amount.minor() > left_minor {
-            let left = Money::new(left_minor.max(0), amount.currency());
-            return Err(OfflineRefusal::UnsentSum { left });
-        }
-        if unsent().count() >= unsent_count_max as usize {
-            return Err(OfflineRefusal::UnsentCount(unsent_count_max));
-        }
-        let oldest = unsent().map(|spent| at.since(spent.at)).max();
-        if oldest.is_some_and(|age_ms| age_ms > i64::from(unsent_hours_max) * HOUR_MS) {
-            return Err(OfflineRefusal::UnsentAge(unsent_hours_max));
-        }
-        Ok(())
+        let unsent = self.spent.iter().filter(|(entry, _)| *entry > through);
+        let limits =
+            UnsentLimits { minor_max: unsent_minor_max, count_max: unsent_count_max, hours_max: unsent_hours_max };
+        Ok(limits.check(unsent.map(|(_, spent)| (spent.amount, spent.at)), amount, at)?)
     }
 }
 

@@ -258,6 +258,8 @@ pub enum DisplayMessage {
     KeyPin,
     /// Please take your card out.
     RemoveCard,
+    /// Sold by card without a network: please sign the slip.
+    SignSlip,
 }
 
 /// A customer display.

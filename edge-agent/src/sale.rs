@@ -17,13 +17,13 @@ pub(crate) mod tests;
 use std::fmt;
 
 use saoma_protocol::{
-    Amount, Millis, PaymentId, RefundId, Sequence,
+    Amount, ChannelAccountId, Millis, PaymentId, RefundId, Sequence,
     api::{Failure, Goods, PaymentState, PaymentView, PresentedCard, Problem, RefundKind, RefundState, RefundView},
     journal::{Method, Record, SplitPart},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::offline::Spent;
+use crate::{offline::Spent, stored::SoldCard};
 pub use card::{CardShown, CardTender};
 pub use decide::{RESEND_MS_MAX, decide};
 pub use key::key;
@@ -64,6 +64,9 @@ pub struct Kept {
     /// An offline code paid it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub offline: bool,
+    /// It was sold by card without a network, at the merchant's risk.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stored: bool,
 }
 
 /// How far a sale is.
@@ -74,6 +77,9 @@ pub enum Stage {
     Cash { tendered_minor: i64 },
     /// Paid by an offline code when it was keyed; core has said nothing of it to this till yet.
     Offline,
+    /// Sold by card at the merchant's risk; core has said nothing of it to this till yet. `held`: it has the entry and no such sale, which
+    /// a person settles there.
+    Stored { held: bool },
     /// On this disk; core has not answered yet, and may or may not have it.
     Sending { method: Method, cancelling: bool },
     /// Core has it, and this is the newest that it said.
@@ -176,6 +182,8 @@ pub enum Tender {
     Card { card: Box<CardTender> },
     /// The customer's offline code, which was checked: it pays by itself.
     Offline { code: ScannedCode, spent: Box<Spent> },
+    /// A card that was read without a network and checked: it is sold, and core forwards it through that account.
+    Stored { card: Box<CardTender>, sold: Box<SoldCard>, channel_account: ChannelAccountId },
 }
 
 /// What a cashier keyed, checked.
@@ -371,6 +379,8 @@ impl Sale {
             }),
             // What goes back on it core says first, and with it how it stands.
             Stage::Offline => Some(PaymentState::Succeeded),
+            // The goods are gone, and the money is the acquirer's to give.
+            Stage::Stored { .. } => Some(PaymentState::Pending),
             Stage::Sending { .. } => None,
             Stage::Known { view, .. } => Some(view.state),
             Stage::NotSent { state, .. } => Some(*state),
@@ -393,7 +403,7 @@ impl Sale {
                 let given = self.kept.refunds.iter().filter(|held| held.answered && held.state != RefundState::Failed);
                 given.map(|held| held.amount.minor()).sum()
             }
-            Stage::Sending { .. } | Stage::NotSent { .. } => 0,
+            Stage::Stored { .. } | Stage::Sending { .. } | Stage::NotSent { .. } => 0,
         }
     }
 
@@ -420,10 +430,17 @@ impl Sale {
     pub fn is_open(&self) -> bool {
         let cancelling =
             matches!(&self.kept.stage, Stage::Known { view, cancelling: true, .. } if !view.state.is_settled());
-        !self.state().is_some_and(PaymentState::is_settled)
+        let held = matches!(self.kept.stage, Stage::Stored { held: true });
+        !(held || self.state().is_some_and(PaymentState::is_settled))
             || cancelling
             || self.kept.refunds.iter().any(Refund::is_open)
             || self.is_part_in_doubt()
+    }
+
+    /// Whether it was sold at the merchant's risk and the acquirer has not answered: core sees to that, and nobody here waits for it.
+    #[must_use]
+    pub fn is_forwarded(&self) -> bool {
+        self.kept.stored && !self.state().is_some_and(PaymentState::is_settled)
     }
 
     /// Whether core is still to be asked about money that goes back on this part of a split, whoever keyed that: a refund is neither
@@ -443,6 +460,7 @@ impl Sale {
         match &self.kept.stage {
             Stage::Cash { .. } => None,
             Stage::Offline => Some(Method::CustomerPresented),
+            Stage::Stored { .. } => Some(Method::Card),
             Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
                 Some(*method)
             }
@@ -468,7 +486,7 @@ impl Sale {
         match &self.kept.stage {
             Stage::Known { view, .. } => view.failure.as_ref(),
             Stage::NotSent { failure, .. } => Some(failure),
-            Stage::Cash { .. } | Stage::Offline | Stage::Sending { .. } => None,
+            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::Sending { .. } => None,
         }
     }
 

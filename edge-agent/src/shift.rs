@@ -102,7 +102,8 @@ fn in_the_way(sale: &Sale) -> Option<String> {
     }
     match sale.state() {
         None => return Some(format!("sale {counter} is being sent: wait, query it or cancel it")),
-        Some(state) if !state.is_settled() => {
+        // What is to come of a card that core forwards is no matter of the batch.
+        Some(state) if !state.is_settled() && !sale.is_forwarded() => {
             let state = state_text(state);
             return Some(format!("sale {counter} is {state}: wait, query it or cancel it"));
         }

@@ -42,6 +42,16 @@ pub(crate) mod settles {
     });
 }
 
+/// The same of a channel that forwards what was sold without a network.
+pub(crate) mod forwards {
+    wasmtime::component::bindgen!({
+        path: "../../sdk/wit/0.2.0",
+        world: "forwards",
+        with: { "saoma:channel/types@0.2.0": crate::bindings::v0_2::saoma::channel::types },
+        exports: { default: async },
+    });
+}
+
 pub(crate) use settles::exports::saoma::channel::settlement;
 pub(crate) use v0_2::{
     exports::saoma::channel::channel as contract,

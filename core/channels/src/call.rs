@@ -8,7 +8,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use opentelemetry::KeyValue;
 use saoma_domain::settlement::Settled;
-use saoma_protocol::{Currency, PaymentId};
+use saoma_protocol::{Currency, Millis, PaymentId};
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field::Empty};
@@ -200,6 +200,27 @@ impl ChannelCaller for Host {
                 Box::pin(async move { guest.charge(store, account, &wit, "").await })
             },
             |answer| convert::charge_answer(answer, order),
+        )
+        .await
+    }
+
+    async fn forward(
+        &self,
+        account: &Account,
+        order: &Order,
+        card: &Card,
+        at: Millis,
+    ) -> Result<PaymentAnswer, Failure> {
+        let call = Call::new("forward", Some(order.number), Some(Capability::Card));
+        let call = Call { card: Some(About::Presented(card)), currency: Some(order.amount.currency()), ..call };
+        let wit = convert::order(order);
+        self.call(
+            account,
+            call,
+            move |guest: &_, store: &mut _, account: &_| -> Running<'_, _> {
+                Box::pin(async move { guest.forward(store, account, &wit, at.0).await })
+            },
+            |answer| convert::forward_answer(answer, order),
         )
         .await
     }

@@ -142,6 +142,17 @@ pub(crate) fn charge_answer(answer: wit::PaymentAnswer, asked: &Order) -> Result
     }
 }
 
+/// An answer to `forward`: the scheme's last word, since what was sold is never undone for want of one.
+pub(crate) fn forward_answer(answer: wit::PaymentAnswer, asked: &Order) -> Result<PaymentAnswer, Failure> {
+    let answer = charge_answer(answer, asked)?;
+    match answer.status {
+        PaymentStatus::Succeeded | PaymentStatus::Failed(_) => Ok(answer),
+        PaymentStatus::Pending | PaymentStatus::NotFound | PaymentStatus::Closed | PaymentStatus::Refunded => {
+            Err(bad("it says neither that a forwarded sale is paid nor that it never will be"))
+        }
+    }
+}
+
 fn payment_answer(answer: wit::PaymentAnswer) -> Result<PaymentAnswer, Failure> {
     let status = match answer.status {
         wit::PaymentStatus::Succeeded => PaymentStatus::Succeeded,

@@ -39,7 +39,7 @@ use crate::{
     },
     extension::{Extension, RuleState, Running, rule_linker},
     failure::{HostError, InstallError},
-    manifest::Manifest,
+    manifest::{Capability, Manifest},
     memory::{Budget, MemoryLimit},
     message::Account,
     places::Places,
@@ -311,6 +311,7 @@ impl Host {
             let terms = self.settlement_terms(&pre).await.map_err(InstallError::Describe)?;
             manifest.settlement = terms.map(SettlementTerms::check).transpose()?;
         }
+        manifest.forwards = pre.forwards() && manifest.can(Capability::Card);
         let manifest = Arc::new(manifest);
         tracing::info!(plugin.id = %manifest.id, plugin.version = %manifest.version, contract = pre.version(), hash = %content_hash, origin = ?origin, "plugin installed");
         let share = self.share_of(&manifest.id);

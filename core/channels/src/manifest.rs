@@ -36,6 +36,8 @@ pub struct Manifest {
     pub settlement: Option<SettlementTerms>,
     /// With [`Capability::InApp`], and with it alone.
     pub apps: Vec<App>,
+    /// Whether the component exports `stored`, and takes cards: what terminals sell by card without a network can be forwarded.
+    pub forwards: bool,
 }
 
 impl Manifest {
@@ -213,6 +215,7 @@ impl Manifest {
             bills,
             settlement: None,
             apps: Vec::new(),
+            forwards: false,
         })
     }
 

@@ -109,6 +109,18 @@ pub trait ChannelCaller: Send + Sync {
         Err(Failure::Unsupported)
     }
 
+    /// Tells the scheme of a sale that a terminal made by card without a network, at `at` by its clock. `order.created_at` is when
+    /// this was called first. Idempotent; for channels of which [`Manifest::forwards`].
+    async fn forward(
+        &self,
+        _account: &Account,
+        _order: &Order,
+        _card: &Card,
+        _at: Millis,
+    ) -> Result<PaymentAnswer, Failure> {
+        Err(Failure::Unsupported)
+    }
+
     /// What the scheme knows of an order; changes nothing.
     async fn query(&self, account: &Account, order: &KnownOrder) -> Result<PaymentAnswer, Failure>;
 

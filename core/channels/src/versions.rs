@@ -22,6 +22,8 @@ const EXPORT: &str = "saoma:channel/channel@";
 const EXPORT_OF_SETTLEMENT: &str = "saoma:channel/settlement@0.2.0";
 /// The same of one that serves pages which are open in an app.
 const EXPORT_OF_APPS: &str = "saoma:channel/in-app@0.2.0";
+/// The same of one that forwards what was sold without a network.
+const EXPORT_OF_STORED: &str = "saoma:channel/stored@0.2.0";
 
 /// What rules must export, but for the version.
 const EXPORT_OF_RULES: &str = "saoma:channel/extension@";
@@ -68,17 +70,19 @@ pub(crate) struct Newest {
     channel: bindings::v0_2::PaymentChannelIndices,
     settles: Option<bindings::settles::SettlesIndices>,
     apps: Option<bindings::in_app::InAppPartIndices>,
+    forwards: Option<bindings::forwards::ForwardsIndices>,
 }
 
 impl Newest {
     fn new(engine: &Engine, pre: InstancePre<CallState>) -> wasmtime::Result<Self> {
         let exported = pre.component().component_type();
         let has = |export| exported.exports(engine).any(|(name, _)| name == export);
-        let (settles, apps) = (has(EXPORT_OF_SETTLEMENT), has(EXPORT_OF_APPS));
+        let (settles, apps, forwards) = (has(EXPORT_OF_SETTLEMENT), has(EXPORT_OF_APPS), has(EXPORT_OF_STORED));
         Ok(Self {
             channel: bindings::v0_2::PaymentChannelIndices::new(&pre)?,
             settles: settles.then(|| bindings::settles::SettlesIndices::new(&pre)).transpose()?,
             apps: apps.then(|| bindings::in_app::InAppPartIndices::new(&pre)).transpose()?,
+            forwards: forwards.then(|| bindings::forwards::ForwardsIndices::new(&pre)).transpose()?,
             pre,
         })
     }
@@ -88,7 +92,8 @@ impl Newest {
         let channel = self.channel.load(&mut *store, &instance)?;
         let settles = self.settles.as_ref().map(|settles| settles.load(&mut *store, &instance)).transpose()?;
         let apps = self.apps.as_ref().map(|apps| apps.load(&mut *store, &instance)).transpose()?;
-        Ok(Guest::V0_2 { channel, settles, apps })
+        let forwards = self.forwards.as_ref().map(|forwards| forwards.load(&mut *store, &instance)).transpose()?;
+        Ok(Guest::V0_2 { channel, settles, apps, forwards })
     }
 }
 
@@ -134,6 +139,11 @@ impl Pre {
         matches!(self, Self::V0_2(Newest { settles: Some(_), .. }))
     }
 
+    /// Whether it exports what forwards stored sales.
+    pub(crate) const fn forwards(&self) -> bool {
+        matches!(self, Self::V0_2(Newest { forwards: Some(_), .. }))
+    }
+
     pub(crate) async fn instantiate(&self, store: &mut Store<CallState>) -> wasmtime::Result<Guest> {
         match self {
             Self::V0_1(pre) => Ok(Guest::V0_1(pre.instantiate_async(store).await?)),
@@ -149,6 +159,7 @@ pub(crate) enum Guest {
         channel: bindings::v0_2::PaymentChannel,
         settles: Option<bindings::settles::Settles>,
         apps: Option<bindings::in_app::InAppPart>,
+        forwards: Option<bindings::forwards::Forwards>,
     },
 }
 
@@ -355,6 +366,21 @@ impl Guest {
         match self.settlement() {
             Some(guest) => guest.call_finish(store, account, batch).await,
             None => not_exported(),
+        }
+    }
+
+    pub(crate) async fn forward(
+        &self,
+        store: &mut Store<CallState>,
+        account: &types::Account,
+        order: &types::Order,
+        at: i64,
+    ) -> Answered<types::PaymentAnswer> {
+        match self {
+            Self::V0_2 { forwards: Some(guest), .. } => {
+                guest.saoma_channel_stored().call_forward(store, account, order, at).await
+            }
+            Self::V0_1(_) | Self::V0_2 { forwards: None, .. } => not_exported(),
         }
     }
 

@@ -28,6 +28,7 @@ import { ChoosePassword, SignIn } from './rooms/sign-in';
 import { StaticCodesRoom } from './rooms/static-codes';
 import { StatementRoom } from './rooms/statement';
 import { StoredValueAccountRoom } from './rooms/stored-value-account';
+import { StoredCardsRoom } from './rooms/stored-cards';
 import { OfflineRoom } from './rooms/stored-value-offline';
 import { AcceptorsRoom } from './rooms/stored-value-acceptors';
 import { StoredValueFrame, StoredValueRoom } from './rooms/stored-value';
@@ -127,6 +128,7 @@ function Door() {
                   <Route path="discrepancies/:discrepancy" element={<DiscrepancyRoom person={session.person} />} />
                   <Route path="payouts" element={<PayoutsRoom role={role} currency={session.tenant?.currency ?? ''} />} />
                   <Route path="settlement-batches" element={<SettlementBatchesRoom role={role} />} />
+                  <Route path="stored-cards" element={<StoredCardsRoom person={session.person} currency={session.tenant?.currency ?? ''} />} />
                   <Route path="statements" element={<SettlementStatementRoom />} />
                 </Route>
                 <Route path="/books" element={<BooksRoom />} />

@@ -82,6 +82,7 @@ impl ChannelCaller for Lister {
             bills: Some(BillTerms { time_zone: "Etc/UTC".to_owned(), day_begins_minutes: 0, ready_after_minutes: 0 }),
             settlement: None,
             apps: Vec::new(),
+            forwards: false,
         }))
     }
 

@@ -32,6 +32,7 @@ pub mod session_keys;
 pub mod settlement;
 pub mod shared_clock;
 pub mod static_codes;
+pub mod stored_cards;
 pub mod stored_value;
 pub mod telemetry;
 pub mod webhooks;

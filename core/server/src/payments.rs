@@ -15,6 +15,7 @@ mod dispute_news;
 mod dispute_view;
 mod doubt;
 mod fees;
+mod forward;
 mod in_doubt;
 mod refund;
 mod refund_calls;
@@ -30,7 +31,7 @@ pub use by_hand::{Proposal, confirm, propose, withdraw};
 pub(crate) use call::{CLOCKS_APART_MS, ready as channel_of_account};
 pub use call::{Channel, channel_of};
 pub use cards::CARDS_KEPT_MS;
-pub(crate) use cards::of_stored as card_of_stored;
+pub(crate) use cards::{of_stored as card_of_stored, to_store as card_to_store};
 pub use close::{Reply, answer_came, ask, ask_in_doubt, cancel, close_now, expire};
 pub(crate) use collect::pace;
 pub use collect::{Collect, How, Payer, collect, repeated};
@@ -38,6 +39,7 @@ pub(crate) use dispute::{Case, Said, move_on as move_on_dispute, write_down as w
 pub use dispute::{Deed, DisputeStep, Opening, call_for_answers, open as open_dispute, step as step_dispute};
 pub use dispute_news::{DisputeNews, heard as heard_dispute};
 pub use dispute_view::{DisputeState, DisputeView, dispute_view};
+pub use forward::forward;
 pub(crate) use refund::call_a_person as refund_needs_person;
 pub use refund::{GiveBack, give_back};
 pub(crate) use refund_calls::take_as_unanswered;
@@ -97,6 +99,9 @@ pub enum PaymentError {
     /// The account's batch is on its way to the scheme. Nothing was changed.
     #[error("the batch of this channel account is being settled")]
     BatchClosing,
+    /// A terminal sold it without a network, and the acquirer has not answered yet. Nothing was changed.
+    #[error("the acquirer is still to say what becomes of this sale")]
+    Forwarding,
     /// The package that began the payment cannot be loaded on this node now. Nothing was changed.
     #[error("the payment's package cannot be loaded here: {0}")]
     PackageNotHere(String),

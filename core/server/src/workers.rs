@@ -6,6 +6,7 @@
 mod anchors;
 mod disputes;
 pub mod expiry;
+pub mod forward;
 mod gauges;
 mod housekeeping;
 mod invariants;
@@ -43,6 +44,7 @@ impl Workers {
         tasks.spawn(outbox::run(app.clone(), stopping.clone()));
         tasks.spawn(resolver::run(app.clone(), stopping.clone()));
         tasks.spawn(expiry::run(app.clone(), stopping.clone()));
+        tasks.spawn(forward::run(app.clone(), stopping.clone()));
         if Metrics::is_read(&app.config().telemetry) {
             tasks.spawn(gauges::run(app.clone(), stopping.clone()));
         }

@@ -54,6 +54,18 @@ pub fn keep(
     }
 }
 
+/// Whether this reading of a card has paid.
+///
+/// # Errors
+/// None of its own.
+pub fn has_paid(tx: &mut Tx<'_>, scope: &TenantScope, ksn: &[u8; KSN_LEN]) -> Result<bool, StoreError> {
+    let readings = payment_cards::table
+        .filter(payment_cards::tenant_id.eq(Txt(scope.tenant())))
+        .filter(payment_cards::ksn.eq(ksn.as_slice()))
+        .count();
+    Ok(tx.run(scope, |conn| readings.get_result::<i64>(conn))? > 0)
+}
+
 /// The card of a payment; `None` if it was none, or its time is over.
 ///
 /// # Errors

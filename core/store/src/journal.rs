@@ -26,7 +26,9 @@ pub struct Through {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEntry {
+    /// Without the card of a stored sale: such an entry is known again by `hash` alone.
     pub entry: Entry,
+    pub hash: [u8; 32],
     pub received_at: Millis,
     pub verdict: Option<JournalVerdict>,
 }
@@ -44,8 +46,12 @@ pub fn through(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Re
             .optional()
     })?;
     let Some((number, hash)) = last else { return Ok(Through { sequence: Sequence(0), hash: GENESIS }) };
-    let hash = data_encoding::HEXLOWER.decode(hash.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
-    Ok(Through { sequence: sequence(number)?, hash: hash.ok_or_else(|| corrupt("an entry's hash"))? })
+    Ok(Through { sequence: sequence(number)?, hash: read_hash(&hash)? })
+}
+
+fn read_hash(text: &str) -> Result<[u8; 32], StoreError> {
+    let hash = data_encoding::HEXLOWER.decode(text.as_bytes()).ok().and_then(|hash| hash.try_into().ok());
+    hash.ok_or_else(|| corrupt("an entry's hash"))
 }
 
 /// When the last entry was written by the terminal's clock, which is not believed to be ahead of core's at its arrival.
@@ -65,7 +71,8 @@ pub fn last_at(tx: &mut Tx<'_>, scope: &TenantScope, terminal: TerminalId) -> Re
     Ok(last.map(|(at, received_at)| Millis(at.min(received_at))))
 }
 
-/// Stores the next entry. `verdict` is for an entry that waits for a person; [`Verdict::Rejected`] is not stored by its
+/// Stores the next entry, but for the card of a stored sale: what is sealed in it may not outlast the acquirer's answer, and is kept elsewhere
+/// until then. `verdict` is for an entry that waits for a person; [`Verdict::Rejected`] is not stored by its
 /// meaning, so it is refused here.
 ///
 /// # Errors
@@ -96,7 +103,7 @@ pub fn append(
         journal_entries::at.eq(entry.at.0),
         journal_entries::prev_hash.eq(&entry.prev_hash),
         journal_entries::hash.eq(data_encoding::HEXLOWER.encode(&entry.hash())),
-        journal_entries::payload.eq(&entry.payload),
+        journal_entries::payload.eq(entry.payload_without_card()),
         journal_entries::received_at.eq(received_at.0),
         journal_entries::verdict.eq(verdict.map(|(verdict, _)| Tag(verdict))),
         journal_entries::why.eq(verdict.map(|(_, why)| why)),
@@ -165,6 +172,7 @@ struct EntryRow {
     sequence: i64,
     at: i64,
     prev_hash: String,
+    hash: String,
     payload: String,
     received_at: i64,
     verdict: Option<Tag<Verdict>>,
@@ -175,11 +183,11 @@ impl TryFrom<EntryRow> for StoredEntry {
     type Error = StoreError;
 
     fn try_from(row: EntryRow) -> Result<Self, StoreError> {
-        let number = sequence(row.sequence)?;
+        let (number, hash) = (sequence(row.sequence)?, read_hash(&row.hash)?);
         let entry = Entry { sequence: number, at: Millis(row.at), prev_hash: row.prev_hash, payload: row.payload };
         let why = row.why.unwrap_or_default();
         let verdict =
             row.verdict.map(|verdict| JournalVerdict { sequence: number, verdict: verdict.0, why, newer: false });
-        Ok(Self { entry, received_at: Millis(row.received_at), verdict })
+        Ok(Self { entry, hash, received_at: Millis(row.received_at), verdict })
     }
 }

@@ -57,6 +57,7 @@ pub mod server_keys;
 pub mod sessions;
 pub mod settlement_batches;
 pub mod static_codes;
+pub mod stored_cards;
 pub mod stored_value;
 pub mod stores;
 pub mod tenant_keys;

@@ -19,6 +19,7 @@ use crate::{
     payment_row::{Changes, PaymentRow},
     schema::{disputes as disputes_table, payment_words, payments, refunds},
     static_codes::{self, Origin},
+    stored_cards,
 };
 
 /// A payment with what is kept beside the part that rules are about.
@@ -74,6 +75,8 @@ pub struct Sale {
     pub code: Option<PayCode>,
     /// If it came through one.
     pub static_code: Option<Origin>,
+    /// When a terminal sold it without a network, if one did.
+    pub stored_at: Option<Millis>,
 }
 
 /// Which payments to list.
@@ -506,6 +509,12 @@ fn sales(tx: &mut Tx<'_>, scope: &TenantScope, payments: Vec<StoredPayment>) -> 
         [] => HashMap::new(),
         shown => static_codes::of_payments(tx, scope, shown)?.into_iter().collect(),
     };
+    let by_card = payments.iter().filter(|payment| payment.payment.method == Method::Card);
+    let by_card: Vec<_> = by_card.map(|payment| payment.payment.id).collect();
+    let mut stored = match by_card.as_slice() {
+        [] => HashMap::new(),
+        by_card => stored_cards::of_payments(tx, scope, by_card)?,
+    };
     payments
         .into_iter()
         .map(|mut payment| {
@@ -514,7 +523,8 @@ fn sales(tx: &mut Tx<'_>, scope: &TenantScope, payments: Vec<StoredPayment>) -> 
             }
             let order = orders.get(&payment.order).cloned().ok_or_else(|| corrupt("a payment without its order"))?;
             let (code, static_code) = (codes.remove(&payment.payment.id), origins.remove(&payment.payment.id));
-            Ok(Sale { order, code, static_code, payment })
+            let stored_at = stored.remove(&payment.payment.id);
+            Ok(Sale { order, code, static_code, stored_at, payment })
         })
         .collect()
 }

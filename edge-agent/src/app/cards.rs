@@ -1,7 +1,8 @@
 //! A sale that waits for a card: what the customer is to do, and the sale that begins once the card is read.
 //!
 //! Until then nothing is in the journal, and a card that is taken out too early leaves no trace. From then on it is a sale like any other:
-//! its number on the disk before anything is sent, and core's word alone says whether it is paid.
+//! its number on the disk before anything is sent, and core's word alone says whether it is paid. Without a network it may be sold at the
+//! merchant's risk ([`super::stored`]).
 
 use saoma_protocol::Millis;
 
@@ -14,10 +15,11 @@ use crate::{
     counter::{CardNews, Reading},
     peripherals::{
         Display, DisplayMessage, Kind,
-        card_reader::{CardSale, CardStep, CardTrouble, NoCard},
+        card_reader::{CardSale, CardStep, CardTrouble, CardWay, NoCard},
         catalogue::{NONE, text_of},
     },
     sale::{CardTender, Tender},
+    stored::StoredRefusal,
     till::{
         command::Pressed,
         problem::Refused,
@@ -32,6 +34,7 @@ const CARD_MS_MAX: i64 = 3 * 60 * 1_000;
 pub(super) struct Waiting {
     pressed: Pressed,
     pub(super) order: Order,
+    way: CardWay,
     since: Millis,
     /// The reader stops when this goes.
     reading: Reading,
@@ -41,8 +44,9 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn view(&self) -> AwaitingCard {
-        let Self { order, since, step, trouble, .. } = self;
-        AwaitingCard { amount_minor: order.amount.minor(), since: *since, step: *step, trouble: *trouble }
+        let Self { order, way, since, step, trouble, .. } = self;
+        let stored = *way != CardWay::Online;
+        AwaitingCard { amount_minor: order.amount.minor(), since: *since, step: *step, trouble: *trouble, stored }
     }
 
     pub(super) fn display(&self) -> Display {
@@ -73,8 +77,7 @@ impl Owner {
     /// Begins to wait for a card.
     ///
     /// # Errors
-    /// `CardBusy` while another sale waits for one; `Peripheral` without a reader; `CoreUnreachable` at once without a network, since
-    /// cards are sold online alone.
+    /// `CardBusy` while another sale waits for one; `Peripheral` without a reader; without a network those of [`Self::card_way`], at once.
     pub(super) fn await_card(&mut self, pressed: Pressed, order: Order) -> Result<AwaitingCard, Refused> {
         if self.card.is_some() {
             return Err(Refused::CardBusy);
@@ -82,16 +85,17 @@ impl Owner {
         if text_of(&self.config.peripherals, Kind::CardReader.name()) == NONE {
             return Err(Refused::Peripheral("this till has no card reader; take the money in another way".to_owned()));
         }
-        self.check_card_online()?;
+        let way = self.card_way(order.amount, order.split.is_some())?;
         let sale = CardSale {
             amount: order.amount,
             at: now(),
             utc_offset_minutes: self.config.till.utc_offset_minutes,
             counter: self.counted.next(),
+            way,
         };
         let hangs = || Refused::Peripheral("the card reader hangs; switch it off and on".to_owned());
         let reading = self.counter.read_card(sale).ok_or_else(hangs)?;
-        let waiting = Waiting { pressed, order, since: now(), reading, step: CardStep::Wait, trouble: None };
+        let waiting = Waiting { pressed, order, way, since: now(), reading, step: CardStep::Wait, trouble: None };
         let view = waiting.view();
         // Whoever is to show a card shows no code.
         self.awaiting = None;
@@ -99,9 +103,21 @@ impl Owner {
         Ok(view)
     }
 
-    fn check_card_online(&self) -> Result<(), Refused> {
-        let offline = || Refused::CoreUnreachable("cards are taken with a network alone; take cash".to_owned());
-        self.line.is_online().then_some(()).ok_or_else(offline)
+    /// What this card pays by, now that it is read.
+    ///
+    /// # Errors
+    /// As [`Self::card_way`]; `CoreUnreachable` also if core went while it was read to be sold online.
+    fn card_tender(&self, card: Box<CardTender>, order: &Order, way: CardWay) -> Result<Tender, Refused> {
+        let is_known = self.knows_its_numbers();
+        match way {
+            // With core back in the meantime the issuer is asked, also for what was read without it.
+            _ if self.line.is_online() && is_known => Ok(Tender::Card { card }),
+            _ if self.line.is_online() => Err(not_compared()),
+            // Its holder may have keyed a PIN, and nobody can look at that now.
+            CardWay::Online => Err(StoredRefusal::Off.into()),
+            CardWay::Stored { .. } if is_known || self.line.is_lost() => self.stored_tender(card, order),
+            CardWay::Stored { .. } => Err(not_compared()),
+        }
     }
 
     /// What the reader has to say of a sale that waits for it; of one that does not any more, nothing.
@@ -110,8 +126,8 @@ impl Owner {
         match news {
             CardNews::Step { step, trouble } => (waiting.step, waiting.trouble) = (step, trouble),
             CardNews::Read(card) => {
-                let Some(Waiting { pressed, order, .. }) = self.card.take() else { return };
-                match self.sell_by_card(pressed.clone(), order, card).await {
+                let Some(Waiting { pressed, order, way, .. }) = self.card.take() else { return };
+                match self.sell_by_card(pressed.clone(), order, (card, way)).await {
                     Ok(sale) => self.emit("card", &CardView::Sale { sale: Box::new(sale) }),
                     Err(refused) => {
                         self.remember(pressed, None);
@@ -135,17 +151,14 @@ impl Owner {
         &mut self,
         pressed: Pressed,
         order: Order,
-        card: Box<CardTender>,
+        (card, way): (Box<CardTender>, CardWay),
     ) -> Result<SaleView, Refused> {
         self.check_not_training()?;
-        self.check_card_online()?;
-        if !self.knows_its_numbers() {
-            return Err(not_compared());
-        }
+        let tender = self.card_tender(card, &order, way)?;
         self.check_shift(false)?;
         self.check_held(order.held, order.of_basket)?;
         self.check_open_for_sales().await?;
-        self.key(pressed, order, Tender::Card { card }).await
+        self.key(pressed, order, tender).await
     }
 
     pub(super) fn tell_no_card(&self, code: &str, detail: String) {

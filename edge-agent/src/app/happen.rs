@@ -25,6 +25,7 @@ use crate::{
     receipt::{Heading, compose},
     sale::{self, Ask, Decision, Effect, Event, Keyed, Outcome, ReceiptState, Sale, Slip, Tender},
     split::Split,
+    stored::SoldCard,
     sync,
     till::{
         problem::{Code, Refused},
@@ -52,6 +53,8 @@ pub(super) struct Beside {
     pub(super) approved_by: Option<Approver>,
     /// The offline code that pays it.
     pub(super) spent: Option<Spent>,
+    /// The card that it is sold to without a network.
+    pub(super) stored: Option<SoldCard>,
 }
 
 impl Owner {
@@ -68,15 +71,21 @@ impl Owner {
     ) -> Result<SaleView, Refused> {
         let (payment, counter) = (keyed.payment, keyed.counter);
         let spent = if let Tender::Offline { spent, .. } = &keyed.tender { Some((**spent).clone()) } else { None };
+        let stored = if let Tender::Stored { sold, .. } = &keyed.tender { Some((**sold).clone()) } else { None };
         let at = keyed_at(&keyed.tender, now());
         let decision = sale::key(keyed, at);
         let is_part = decision.sale.kept.split.is_some();
-        let beside = Beside { intent: Some(intent), sold, of_basket, split, spent: spent.clone(), ..Beside::default() };
+        let intent = Some(intent);
+        let (took, sold_to) = (spent.clone(), stored.clone());
+        let beside = Beside { intent, sold, of_basket, split, spent: took, stored: sold_to, ..Beside::default() };
         let (head, whole) = self.write(&decision, beside).await?;
         self.counted = counter;
         if let Some(spent) = spent {
             let through = self.kept_through;
             self.offline.codes().took(head, spent, through);
+        }
+        if let Some(stored) = stored {
+            self.stored.took(head, stored, self.kept_through);
         }
         // From here on it is sold, whatever goes wrong: nobody may find it to be sold again.
         if of_basket {
@@ -102,7 +111,7 @@ impl Owner {
         let event = match event {
             // Core was restored, and gets the entry again: that it does not have the sale says nothing yet.
             Event::Answered { ask, outcome: Outcome::NotFound }
-                if held.sale.kept.offline && held.entry > self.sync.through() =>
+                if (held.sale.kept.offline || held.sale.kept.stored) && held.entry > self.sync.through() =>
             {
                 Event::Answered { ask, outcome: Outcome::Silent }
             }
@@ -181,6 +190,7 @@ impl Owner {
             basket_done: beside.of_basket,
             pushes: beside.push.into_iter().collect(),
             spent: beside.spent,
+            stored: beside.stored,
             ..Commit::default()
         };
         Ok((self.commit(commit).await?, whole))
@@ -245,7 +255,7 @@ impl Owner {
             }
         }
         if let Some(shown) = self.on_display.as_mut().filter(|shown| shown.sale.kept.payment == payment) {
-            let over = !sale.is_open();
+            let over = !sale.is_open() || sale.is_forwarded();
             shown.until = if over { shown.until.or_else(|| Some(Instant::now() + SHOWN_MAX)) } else { None };
             shown.sale = sale.clone();
         }

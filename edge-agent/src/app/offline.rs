@@ -1,4 +1,5 @@
-//! Offline codes at the till: what core says of them is fetched and kept, and a sale that one pays begins.
+//! Offline codes at the till: what core says of them, and of cards without a network, is fetched and kept, and a sale that a code pays
+//! begins.
 //!
 //! Core is asked at the start, when it is there again, when it says that something changed, and every few minutes besides. Its answer
 //! tells the time as well: codes are good for seconds, and the machine's own clock may be anything.
@@ -78,6 +79,16 @@ impl Offline {
     pub(super) fn is_on(&self) -> bool {
         self.codes.is_on()
     }
+
+    /// What core said last.
+    pub(super) const fn known(&self) -> Option<&Known> {
+        self.codes.known()
+    }
+
+    /// Whether core lets cards be sold to without it.
+    pub(super) fn sells_to_cards(&self) -> bool {
+        self.known().is_some_and(|known| known.list.cards.is_some())
+    }
 }
 
 impl Owner {
@@ -118,8 +129,8 @@ impl Owner {
         self.offline.due = Instant::now() + pause;
     }
 
-    /// A core of before has no such list, and cannot read what a code would be written down as: none is taken from now on, whatever a
-    /// core that was newer has said.
+    /// A core of before has no such list, and cannot read what a code, or a card, would be written down as: none is taken from now on,
+    /// whatever a core that was newer has said.
     async fn forget_offline_list(&mut self) -> Duration {
         let Some(known) = self.offline.codes.without_list() else { return EVERY };
         tracing::warn!("core does not know offline codes any more; none is taken until it says what may be");
@@ -143,14 +154,14 @@ impl Owner {
     ) -> Result<(), Refused> {
         let core = list.issued_at;
         let clock = between.and_then(|(asked, answered, machine)| Anchor::between(&asked, &answered, core, machine));
-        let is_wrong = clock.as_ref().map(|clock| list.limits.is_some() && clock.is_machine_wrong());
+        let goes_by_it = list.limits.is_some() || list.cards.is_some();
+        let is_wrong = clock.as_ref().map(|clock| goes_by_it && clock.is_machine_wrong());
         let known = Known { clock: clock.or_else(|| self.offline.codes.clock().cloned()), list };
         self.commit(Commit { offline: Some(known.clone()), ..Commit::default() }).await?;
         self.offline.codes.learn(known);
         match is_wrong {
             Some(true) => {
-                let why =
-                    "this till's clock is over 30 s off core's: set it; offline codes go by core's time meanwhile";
+                let why = "this till's clock is over 30 s off core's: set it; what is sold offline goes by core's time meanwhile";
                 self.alarm("clock_wrong", why.to_owned());
             }
             Some(false) => self.alarms.silence("clock_wrong"),
@@ -203,7 +214,7 @@ async fn ask(core: Core) -> Told {
 }
 
 /// How long the machine has been running (proc(5)), read here alone; none on a system that does not tell.
-fn moment() -> Option<Moment> {
+pub(super) fn moment() -> Option<Moment> {
     static BOOT: OnceLock<Option<String>> = OnceLock::new();
     let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|boot| boot.trim().to_owned());
     let boot = BOOT.get_or_init(read).clone()?;
@@ -216,5 +227,9 @@ fn moment() -> Option<Moment> {
 
 /// By core's clock if it is known.
 pub(super) const fn keyed_at(tender: &Tender, machine: Millis) -> Millis {
-    if let Tender::Offline { spent, .. } = tender { spent.at } else { machine }
+    match tender {
+        Tender::Offline { spent, .. } => spent.at,
+        Tender::Stored { sold, .. } => sold.at,
+        Tender::Cash { .. } | Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => machine,
+    }
 }

@@ -49,6 +49,7 @@ use crate::{
     offline::OfflineCodes,
     sale::{Ask, Event, Outcome, ReceiptState, Reference, Sale},
     shift::Shift,
+    stored::StoredCards,
     sync::Sync,
     till::{
         command::{Asked, Command, Pressed, Reply, SaleRequest, Sold, TillEvent},
@@ -116,6 +117,7 @@ pub(super) struct Owner {
     pub(super) filling: Filling,
     pub(super) catalogue: Catalogue,
     pub(super) offline: Offline,
+    pub(super) stored: StoredCards,
     /// Sales about which something is to be found out or under way. All others are read from the journal when needed.
     pub(super) sales: BTreeMap<PaymentId, OpenSale>,
     pub(super) training: Training,
@@ -244,6 +246,7 @@ impl Owner {
             tries,
             offline,
             spent,
+            stored,
         } = opened;
         let mut sales = BTreeMap::new();
         let mut follow_ups = VecDeque::new();
@@ -280,6 +283,7 @@ impl Owner {
             filling: Filling::begun(now(), basket_mark),
             catalogue: Catalogue::new(known),
             offline: Offline::new(OfflineCodes::new(offline, spent)),
+            stored: StoredCards::new(stored),
             sales,
             training: Training::default(),
             follow_ups,
@@ -493,8 +497,10 @@ impl Owner {
             mqtt: self.line.mqtt_up,
             poll_ms: i64::try_from(self.config.link.poll_ms).unwrap_or(i64::MAX),
         };
-        let open: Vec<PaymentId> =
-            self.sales.values().filter(|held| held.sale.is_open()).map(|held| held.sale.kept.payment).collect();
+        // Of what its entry alone tells, core is not asked before it has that.
+        let through = self.sync.through();
+        let is_asked = |held: &&OpenSale| held.sale.is_open() && !(held.sale.kept.stored && held.entry > through);
+        let open: Vec<PaymentId> = self.sales.values().filter(is_asked).map(|held| held.sale.kept.payment).collect();
         for payment in open {
             self.happen_logged(payment, event.clone()).await;
         }
@@ -548,10 +554,11 @@ impl Owner {
     /// that is merely on show is none of that, nor is what waits for a core that is away: the next start goes on with these.
     pub(super) fn is_paying(&self) -> bool {
         let moves = |sale: &Sale| {
-            let confirming = matches!(
-                sale.state(),
-                None | Some(PaymentState::Submitting | PaymentState::Pending | PaymentState::Unknown)
-            );
+            let confirming = !sale.is_forwarded()
+                && matches!(
+                    sale.state(),
+                    None | Some(PaymentState::Submitting | PaymentState::Pending | PaymentState::Unknown)
+                );
             let waits = &sale.waits;
             waits.creating || waits.cancelling || !waits.refunding.is_empty() || (confirming && self.line.is_online())
         };

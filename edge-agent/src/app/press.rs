@@ -16,6 +16,7 @@ use crate::{
     offline::{OfflineRefusal, is_meant},
     peripherals::{Kind, PeripheralError},
     sale::{Event, Keyed, Sale, ScannedCode, Tender},
+    stored::StoredRefusal,
     sync::Stop,
     till::{
         command::{Approval, Press, Pressed, Reply, SaleMethod, SaleRequest, Sold},
@@ -65,7 +66,7 @@ impl Owner {
         let _ = reply.send(sold);
     }
 
-    /// Whether this is sold without core's word since the start. An offline code waits for it like any other where core is there: if
+    /// Whether this is sold without core's word since the start. An offline code, and a card, waits for it where core is there: if
     /// this disk was set back, core has another sale under the next number, and would never book this one.
     fn goes_alone(&self, request: &SaleRequest) -> bool {
         match (request.method, &request.code) {
@@ -73,7 +74,8 @@ impl Owner {
             // Still to be shown.
             (SaleMethod::Scan, None) => self.offline.is_on(),
             (SaleMethod::Scan, Some(code)) => is_meant(code.0.expose()) && self.line.is_lost(),
-            (SaleMethod::Code | SaleMethod::Card, _) => false,
+            (SaleMethod::Card, _) => self.offline.sells_to_cards() && self.line.is_lost(),
+            (SaleMethod::Code, _) => false,
         }
     }
 
@@ -237,6 +239,10 @@ impl Owner {
             self.check_shift(held.sale.method().is_none())?;
             if held.sale.kept.offline && held.entry > self.sync.through() {
                 return Err(OfflineRefusal::Unsynced.into());
+            }
+            if held.sale.is_forwarded() {
+                let has_it = held.entry <= self.sync.through();
+                return Err(if has_it { StoredRefusal::NotFinal } else { StoredRefusal::Unsynced }.into());
             }
             approved_by = self.approved(&pressed.key, approval).await?;
         }

@@ -87,12 +87,13 @@ impl Owner {
             basket: self.filling.view(),
             catalogue_count: self.catalogue.count,
             offline: self.offline_view(),
+            stored: self.stored_view(),
             awaiting_scan: self.training.awaiting().or(self.awaiting.as_ref()).map(Awaiting::view),
             awaiting_card: self.card.as_ref().map(Waiting::view),
             open_sales: self
                 .sales
                 .values()
-                .filter(|held| held.sale.is_open())
+                .filter(|held| held.sale.is_open() && !held.sale.is_forwarded())
                 .map(|held| held.sale.kept.payment)
                 .collect(),
             peripherals: self.devices.values().cloned().collect(),

@@ -48,6 +48,10 @@ pub struct ChipRead {
     /// BER-TLV for the acquirer (field 55).
     pub acquirer_data: Vec<u8>,
     pub wants_signature: bool,
+    /// By the shop's calendar.
+    pub is_in_date: bool,
+    /// Its holder is verified as it wants, as far as that can be done here: else the issuer decides.
+    pub is_verified: bool,
 }
 
 impl fmt::Debug for ChipRead {
@@ -158,6 +162,10 @@ impl Dialogue<'_> {
         self.data.set(0x95, self.results);
     }
 
+    const fn notes(&self, (byte, bit): (usize, u8)) -> bool {
+        self.results[byte] & bit != 0
+    }
+
     /// GET PROCESSING OPTIONS (Book 3, section 10.1); none if this application does not want to (6985).
     fn begin(&mut self, selected: &Selected) -> Result<Option<Profile>, ChipFault> {
         self.note(tvr::NO_OFFLINE_AUTHENTICATION);
@@ -215,6 +223,8 @@ impl Dialogue<'_> {
             label: selected.label,
             acquirer_data: self.acquirer_data().map_err(ChipFault::once_read)?,
             wants_signature: self.wants_signature,
+            is_in_date: !self.notes(tvr::EXPIRED) && !self.notes(tvr::NOT_YET_EFFECTIVE),
+            is_verified: !self.notes(tvr::NOT_VERIFIED),
         })
     }
 

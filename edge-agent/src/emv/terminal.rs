@@ -41,16 +41,21 @@ pub fn packed<const N: usize>(mut number: u64) -> [u8; N] {
 }
 
 impl Purchase {
-    /// The shop's day as `YYMMDD`, and its time.
+    /// [`day_and_time`] of it.
     pub(super) fn day_and_time(&self) -> ([u8; 3], [u8; 3]) {
-        let offset =
-            UtcOffset::from_whole_seconds(self.utc_offset_minutes.saturating_mul(60)).unwrap_or(UtcOffset::UTC);
-        let at = OffsetDateTime::from_unix_timestamp(self.at.0.div_euclid(1_000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        let at = at.checked_to_offset(offset).unwrap_or(at);
-        let pair = |number: i32| packed::<1>(u64::try_from(number.rem_euclid(100)).unwrap_or(0))[0];
-        let day = [pair(at.year()), pair(i32::from(u8::from(at.month()))), pair(i32::from(at.day()))];
-        (day, [at.hour(), at.minute(), at.second()].map(|number| pair(i32::from(number))))
+        day_and_time(self.at, self.utc_offset_minutes)
     }
+}
+
+/// The shop's day as `YYMMDD`, and its time, in packed digits.
+#[must_use]
+pub fn day_and_time(at: Millis, utc_offset_minutes: i32) -> ([u8; 3], [u8; 3]) {
+    let offset = UtcOffset::from_whole_seconds(utc_offset_minutes.saturating_mul(60)).unwrap_or(UtcOffset::UTC);
+    let at = OffsetDateTime::from_unix_timestamp(at.0.div_euclid(1_000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let at = at.checked_to_offset(offset).unwrap_or(at);
+    let pair = |number: i32| packed::<1>(u64::try_from(number.rem_euclid(100)).unwrap_or(0))[0];
+    let day = [pair(at.year()), pair(i32::from(u8::from(at.month()))), pair(i32::from(at.day()))];
+    (day, [at.hour(), at.minute(), at.second()].map(|number| pair(i32::from(number))))
 }
 
 /// Attended, of a merchant, online only.

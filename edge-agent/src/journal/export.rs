@@ -1,6 +1,7 @@
 //! Entries of the journal as JSON Lines and CSV, for an accountant or a person who looks for a sale. Pure.
 //!
-//! An offline code that paid stands there as its issuer's key, the mark of its grant, and its counter.
+//! An offline code that paid stands there as its issuer's key, the mark of its grant, and its counter; a card that was sold to without a
+//! network as the first and last digits of its number.
 //! The journal holds no other code of a customer and no key. What a person typed (goods, reasons, names) might hold a card's
 //! number all the same: each run of digits that could be one is masked. So an export does not prove a chain; `journal
 //! verify` does, and the hash of each entry says which one a line is.
@@ -124,6 +125,10 @@ fn record(entry: &Entry) -> Result<Value, EntryError> {
         mask_fields(fields);
         if let Some(code) = fields.get_mut("code") {
             *code = code.as_str().map_or(Value::Null, named_code);
+        }
+        // Of a card what names it, in `digits`, and how it was read: nothing of what is encrypted.
+        if let Some(card) = fields.get_mut("card").and_then(Value::as_object_mut) {
+            card.retain(|name, _| name == "entry");
         }
         if let Some(approver) = fields.get_mut("approved_by").and_then(Value::as_object_mut) {
             mask_fields(approver);

@@ -44,6 +44,7 @@ pub struct Replayed {
 enum Paid {
     Cash { tendered_minor: i64 },
     Offline,
+    Stored,
     Core(Method),
 }
 
@@ -101,6 +102,10 @@ impl Told {
                 let told = ToldSale::new(at, counter, amount, Paid::Offline, goods, cashier);
                 // It says itself how it ended.
                 self.begin(payment, ToldSale { settled: Some((PaymentState::Succeeded, 0)), ..told });
+            }
+            Record::StoredCardSale { payment, counter, amount, goods, cashier, .. } => {
+                let told = ToldSale::new(at, counter, amount, Paid::Stored, goods, cashier);
+                self.begin(payment, told);
             }
             Record::SaleSettled { payment, state, amount_refunded_minor } => {
                 if let Some(sale) = self.sale(at, payment) {
@@ -351,8 +356,10 @@ fn compare_sale(payment: PaymentId, told: &ToldSale, held: HeldSale, differences
 const fn paid(kept: &Kept) -> Paid {
     match &kept.stage {
         _ if kept.offline => Paid::Offline,
+        _ if kept.stored => Paid::Stored,
         Stage::Cash { tendered_minor } => Paid::Cash { tendered_minor: *tendered_minor },
         Stage::Offline => Paid::Offline,
+        Stage::Stored { .. } => Paid::Stored,
         Stage::Sending { method, .. } | Stage::Known { method, .. } | Stage::NotSent { method, .. } => {
             Paid::Core(*method)
         }

@@ -5,7 +5,7 @@
 //! pressed: all else being known, a few thousand guesses at the amount would find it by them. No PIN is in any of it.
 //!
 //! Plain, because queries sort and search by it: numbers of entries, sales and batches, the ids made from them, the page's
-//! keys, core's ids of cashiers and marks of offline codes (random), times, states, and which entries are cash or paid by an offline code. Whoever takes the disk learns how many sales there were, and when.
+//! keys, core's ids of cashiers and marks of offline codes (random), times, states, and which entries are cash, paid by an offline code, or by card without a network. Whoever takes the disk learns how many sales there were, and when.
 
 use diesel::prelude::*;
 use saoma_protocol::{Millis, journal::Entry};
@@ -33,8 +33,10 @@ pub(super) const TRIES_KEPT: Place = Place { table: "pin_tries", column: "kept",
 pub(super) const OFFLINE_LIST_KEPT: Place = Place { table: "offline_list", column: "kept", key: "name" };
 pub(super) const OFFLINE_SPEND_KEPT: Place = Place { table: "offline_spends", column: "kept", key: "code" };
 
+pub(super) const STORED_CARD_KEPT: Place = Place { table: "stored_cards", column: "kept", key: "entry" };
+
 /// All that is sealed.
-pub(super) const SEALED: [Place; 14] = [
+pub(super) const SEALED: [Place; 15] = [
     ENTRY_BODY,
     ENTRY_CASH,
     SALE_AMOUNT,
@@ -49,6 +51,7 @@ pub(super) const SEALED: [Place; 14] = [
     TRIES_KEPT,
     OFFLINE_LIST_KEPT,
     OFFLINE_SPEND_KEPT,
+    STORED_CARD_KEPT,
 ];
 
 #[derive(Queryable, Insertable)]

@@ -130,6 +130,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    stored_cards (entry) {
+        entry -> BigInt,
+        until -> BigInt,
+        kept -> Binary,
+    }
+}
+
+diesel::table! {
     pushes_seen (id) {
         id -> BigInt,
     }

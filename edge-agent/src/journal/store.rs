@@ -23,7 +23,7 @@ use super::{
     },
     schema::{entries, intents, meta, pushes_seen, refunds, sales},
     seal::{SealError, Seals},
-    shifts, splits,
+    shifts, splits, stored as stored_cards,
 };
 use crate::sale::Kept;
 
@@ -124,7 +124,8 @@ impl Store {
         connection.immediate_transaction(|tx| {
             let (mut head, mut prev_hash) = last(tx, seals)?;
             let first = head.next();
-            let at = commit.spent.as_ref().map_or(now, |spent| spent.at);
+            let sold_at = commit.spent.as_ref().map(|spent| spent.at);
+            let at = sold_at.or(commit.stored.as_ref().map(|sold| sold.at)).unwrap_or(now);
             for record in &commit.records {
                 let entry = Entry::new(head.next(), at, prev_hash, record.clone())?;
                 (head, prev_hash) = (entry.sequence, entry.hash());
@@ -169,6 +170,10 @@ impl Store {
                 let through = synced_through(tx)?;
                 offline::take(tx, seals, spent, first, through)?;
             }
+            if let Some(sold) = &commit.stored {
+                let through = synced_through(tx)?;
+                stored_cards::take(tx, seals, sold, first, through)?;
+            }
             for id in &commit.pushes {
                 diesel::insert_or_ignore_into(pushes_seen::table)
                     .values(pushes_seen::id.eq(stored(*id)))
@@ -208,6 +213,7 @@ impl Store {
             tries,
             offline: self.offline_known()?,
             spent: self.offline_spent()?,
+            stored: self.stored_cards()?,
         })
     }
 
@@ -416,9 +422,9 @@ fn synced_through(tx: &mut SqliteConnection) -> Result<Sequence, JournalError> {
 /// Money that is at risk until core has this record.
 fn cash_of(record: &Record) -> Option<(i64, &'static str)> {
     match record {
-        Record::CashSale { amount, .. } | Record::OfflineSale { amount, .. } => {
-            Some((amount.minor(), amount.currency().code()))
-        }
+        Record::CashSale { amount, .. }
+        | Record::OfflineSale { amount, .. }
+        | Record::StoredCardSale { amount, .. } => Some((amount.minor(), amount.currency().code())),
         _ => None,
     }
 }

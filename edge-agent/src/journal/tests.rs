@@ -70,6 +70,7 @@ fn kept(number: u8) -> Kept {
         receipt: ReceiptState::None,
         journaled: None,
         offline: false,
+        stored: false,
     }
 }
 
@@ -433,7 +434,7 @@ fn every_column_is_sealed_or_may_be_read() {
                                meta.value goods.id goods.name goods.price_minor goods.currency goods.tax_rate \
                                goods_barcodes.barcode goods_barcodes.goods tax_rates.id tax_rates.name \
                                tax_rates.basis_points tax_rates.included offline_list.name offline_spends.code \
-                               offline_spends.entry offline_spends.until";
+                               offline_spends.entry offline_spends.until stored_cards.entry stored_cards.until";
     #[derive(QueryableByName)]
     struct Column {
         #[diesel(sql_type = sql_types::Text)]

@@ -28,6 +28,7 @@ use super::{PeripheralError, PeripheralHealth, PeripheralState, health};
 use crate::{
     emv::{
         apdu::Card,
+        day_and_time,
         kernel::{Holder, PinKeyed},
     },
     sale::CardTender,
@@ -51,6 +52,18 @@ pub struct CardSale {
     pub at: Millis,
     pub utc_offset_minutes: i32,
     pub counter: Sequence,
+    pub way: CardWay,
+}
+
+/// When the issuer is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CardWay {
+    Online,
+    /// Later, by the merchant, whose risk it is until then: no PIN is asked for, and no card is read that cannot do without its issuer.
+    /// `stripe`: whether stripes are.
+    Stored {
+        stripe: bool,
+    },
 }
 
 /// What the customer is to do.
@@ -92,6 +105,29 @@ pub enum CardTrouble {
     Declined,
     #[error("it was cancelled at the PIN pad")]
     PinCancelled,
+    #[error("without a network only chips are taken")]
+    ChipOnly,
+    /// Without a network: a PIN is wanted, or the card says that it is never to be taken so.
+    #[error("the card must ask its bank, which cannot be reached")]
+    NeedsBank,
+    /// Without a network; with one its issuer decides.
+    #[error("the card is not good at this date")]
+    OutOfDate,
+}
+
+impl CardSale {
+    /// Why this stripe cannot pay it without asking the issuer at once; none if that is asked, or it can.
+    fn refused(&self, stripe: &Stripe) -> Option<CardTrouble> {
+        let CardWay::Stored { stripe: takes_stripes } = self.way else { return None };
+        let (today, _) = day_and_time(self.at, self.utc_offset_minutes);
+        let month = hex::encode(&today[..2]);
+        match () {
+            () if !takes_stripes => Some(CardTrouble::ChipOnly),
+            () if stripe.needs_issuer() => Some(CardTrouble::NeedsBank),
+            () if stripe.expiry.as_str() < month.as_str() => Some(CardTrouble::OutOfDate),
+            () => None,
+        }
+    }
 }
 
 /// Why there is no card.
@@ -194,7 +230,7 @@ impl CardReader {
     /// # Errors
     /// `Cancelled`; `Refused` when the holder cancels at the pad; `Failed` if a part does not work, or there are no keys.
     pub fn read(&mut self, sale: &CardSale, attendant: &mut dyn Attendant) -> Result<CardTender, NoCard> {
-        let has_pin_pad = self.check()?.has_pin_key && self.pad.is_some();
+        let has_pin_pad = self.check()?.has_pin_key && self.pad.is_some() && sale.way == CardWay::Online;
         // Before anybody keys a PIN: without keys nothing comes of the card.
         let keys = self.vault.take(has_pin_pad)?;
         if let Some(swipes) = &mut self.swipes
@@ -230,12 +266,16 @@ impl CardReader {
                     self.is_spent = true;
                     let read = self.read_chip(sale, has_pin_pad, attendant)?;
                     // Of this card, and until another chip is put in.
-                    may_swipe_chip_card = matches!(read, Err(CardTrouble::ChipUnreadable));
+                    may_swipe_chip_card =
+                        matches!(read, Err(CardTrouble::ChipUnreadable)) && sale.way == CardWay::Online;
                     read
                 }
                 Seen::Stripe(Err(stripe::Unreadable)) => Err(CardTrouble::StripeUnreadable),
                 Seen::Stripe(Ok(stripe)) if stripe.has_chip() && !may_swipe_chip_card => Err(CardTrouble::UseChip),
-                Seen::Stripe(Ok(stripe)) => Ok(self.read_stripe(stripe, has_pin_pad, attendant)?),
+                Seen::Stripe(Ok(stripe)) => match sale.refused(&stripe) {
+                    Some(trouble) => Err(trouble),
+                    None => Ok(self.read_stripe(stripe, has_pin_pad, attendant)?),
+                },
             };
             told = None;
             match read {

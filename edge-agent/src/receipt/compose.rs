@@ -158,7 +158,9 @@ fn sold(paper: &mut Paper, sale: &Sale) {
         paper.row("实收 Received", &money(tendered_minor));
         paper.row("找零 Change", &money(tendered_minor - sale.kept.amount.minor()));
     }
-    if let Some(state) = sale.state().filter(|state| *state != PaymentState::Succeeded) {
+    if sale.is_forwarded() {
+        paper.row("状态 State", "离线，待银行答复 OFFLINE, the bank answers later");
+    } else if let Some(state) = sale.state().filter(|state| *state != PaymentState::Succeeded) {
         paper.row("状态 State", state_words(state));
     }
     if let Some(card) = &sale.kept.card {
@@ -198,6 +200,7 @@ fn given_back(paper: &mut Paper, sale: &Sale, refund: RefundId) {
 pub(super) fn method(sale: &Sale) -> &'static str {
     match sale.method() {
         _ if sale.kept.offline => "钱包离线码 Wallet, offline",
+        _ if sale.kept.stored => "银行卡离线 Card, OFFLINE",
         None => "现金 Cash",
         Some(Method::MerchantPresented) => "主扫 Shop's code",
         Some(Method::CustomerPresented) => "被扫 Customer's code",

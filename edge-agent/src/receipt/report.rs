@@ -30,7 +30,11 @@ pub fn report(heading: &Heading, shift: &Shift, is_copy: bool, printed_at: Milli
     paper.rule();
     let totals = &closed.totals;
     // Shops without these do not ask for them.
-    let of_some = [("银行卡 Card", &totals.card), ("钱包离线码 Wallet, offline", &totals.offline)];
+    let of_some = [
+        ("银行卡 Card", &totals.card),
+        ("银行卡离线 Card, offline", &totals.stored),
+        ("钱包离线码 Wallet, offline", &totals.offline),
+    ];
     for (name, of) in [
         ("现金 Cash", &totals.cash),
         ("主扫 Shop's code", &totals.merchant_presented),

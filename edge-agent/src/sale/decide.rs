@@ -1,5 +1,7 @@
 //! What follows from what: every transition of a sale.
 
+mod stored;
+
 use saoma_protocol::{
     Amount, Millis, RefundId,
     api::{Failure, PaymentState, PaymentView, Problem, RefundState, RefundView},
@@ -23,6 +25,8 @@ const NOT_FOUND_BELIEVED: u32 = 2;
 const SAID_BEFORE_LOOKING: [&str; 2] = ["channel_unavailable", "channel_cannot"];
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+/// How often core is asked what became of a card that it forwards: it tells by itself, and this finds out when that fails.
+const FORWARDED_MS: i64 = 60_000;
 /// Pause between two requests to cancel the same sale.
 const CANCEL_AGAIN_MS: i64 = 3_000;
 /// How often a waiting sale is asked about although MQTT is up: pushes are the rule, and this finds out when the rule fails.
@@ -90,7 +94,9 @@ impl Step {
 
     fn query_pressed(&mut self) -> Result<(), Refusal> {
         match &self.sale.kept.stage {
-            Stage::Cash { .. } | Stage::Offline | Stage::NotSent { .. } => return Err(self.refused("queried")),
+            Stage::Cash { .. } | Stage::Offline | Stage::Stored { .. } | Stage::NotSent { .. } => {
+                return Err(self.refused("queried"));
+            }
             // Sent again after a cancel, it would charge a customer who was told that nothing is sold.
             Stage::Sending { cancelling: true, .. } => self.go_on_cancelling(),
             Stage::Sending { .. } => {
@@ -99,7 +105,10 @@ impl Step {
                 }
             }
             Stage::Known { .. } => {
-                if !self.sale.waits.querying {
+                // How the acquirer's answer is come by is core's to know.
+                if self.sale.is_forwarded() {
+                    self.fetch();
+                } else if !self.sale.waits.querying {
                     self.ask(Ask::Query);
                 }
             }
@@ -108,7 +117,7 @@ impl Step {
     }
 
     fn cancel_pressed(&mut self) -> Result<(), Refusal> {
-        if self.sale.state().is_some_and(PaymentState::is_settled) {
+        if self.sale.is_forwarded() || self.sale.state().is_some_and(PaymentState::is_settled) {
             return Err(self.refused("cancelled"));
         }
         if let Stage::Sending { cancelling, .. } | Stage::Known { cancelling, .. } = &mut self.sale.kept.stage {
@@ -181,7 +190,8 @@ impl Step {
     }
 
     fn reprint_pressed(&mut self) -> Result<(), Refusal> {
-        if !self.sale.was_captured() || self.sale.kept.split.is_some() {
+        // A slip that was signed is wanted whatever the acquirer says.
+        if !(self.sale.was_captured() || self.sale.kept.stored) || self.sale.kept.split.is_some() {
             return Err(self.refused("reprinted"));
         }
         self.print_again(Slip::Copy);
@@ -325,6 +335,7 @@ impl Step {
                 self.sale.waits.not_found = 1;
                 self.sale.waits.next_at = Some(self.now.plus(NOT_FOUND_AGAIN_MS));
             }
+            (_, Stage::Stored { .. }) => self.not_booked_yet(),
             (_, Stage::Known { .. } | Stage::Offline) => {
                 self.sale.waits.next_at = Some(self.now.plus(RETRY_MS_MAX));
                 self.effects.push(Effect::Alarm {
@@ -413,17 +424,20 @@ impl Step {
             self.effects.push(Effect::Alarm { code: "core_answered_oddly", message });
             return false;
         }
+        let stored = kept.stored;
         let (method, cancelling) = match &kept.stage {
             // The till's own journal is the truth about cash; core only repeats it.
             Stage::Cash { .. } => return true,
             // Core books what an offline code paid, and nothing else under its number.
             Stage::Offline => (Method::CustomerPresented, false),
+            Stage::Stored { .. } => (Method::Card, false),
             Stage::Known { view: held, .. } if view.version <= held.version => return true,
             Stage::Known { method, cancelling, .. } | Stage::Sending { method, cancelling } => (*method, *cancelling),
             // Everybody here believes that this sale never was: it must not be paid behind the cashier's back.
             Stage::NotSent { method, .. } => (*method, true),
         };
-        let was_captured = self.sale.was_captured();
+        let (was_captured, was_settled) =
+            (self.sale.was_captured(), self.sale.state().is_some_and(PaymentState::is_settled));
         let (state, refunded_minor) = (view.state, view.refunded_minor);
         let cancelling = cancelling && !state.is_settled();
         self.sale.kept.stage = Stage::Known { method, view: Box::new(view), cancelling };
@@ -432,7 +446,12 @@ impl Step {
         if state.is_settled() {
             self.journal_settled(state, refunded_minor);
         }
-        if !was_captured && self.sale.was_captured() && self.sale.kept.split.is_none() {
+        if stored {
+            // Its slip is out and signed.
+            if !was_settled && state.is_settled() && !self.sale.was_captured() {
+                self.tell_declined();
+            }
+        } else if !was_captured && self.sale.was_captured() && self.sale.kept.split.is_none() {
             self.sale.kept.receipt = ReceiptState::Queued;
             self.effects.push(Effect::Print(Slip::Sale));
         }
@@ -501,14 +520,15 @@ impl Step {
     fn tick(&mut self, mqtt: bool, poll_ms: i64) {
         let waits = &self.sale.waits;
         // A wait that is longer than any there is comes from a clock that was set back.
-        let longest = poll_ms.max(CHECK_MS).max(RETRY_MS_MAX);
+        let forwarded_ms = if self.sale.is_forwarded() { FORWARDED_MS } else { 0 };
+        let longest = poll_ms.max(CHECK_MS).max(RETRY_MS_MAX).max(forwarded_ms);
         if waits.next_at.is_some_and(|at| at > self.now && at.since(self.now) <= longest) {
             return;
         }
         if waits.is_busy() {
             return;
         }
-        let pause = if mqtt { CHECK_MS } else { poll_ms };
+        let pause = if mqtt { CHECK_MS } else { poll_ms }.max(forwarded_ms);
         // Every wait starts with the pause, except after a restart, when nobody knows how long it has been.
         let restarted = waits.unanswered.is_none();
         if waits.next_at.is_none() && !restarted {
@@ -528,6 +548,11 @@ impl Step {
         }
         match &self.sale.kept.stage {
             Stage::Cash { .. } | Stage::NotSent { .. } => {}
+            Stage::Stored { held } => {
+                if !held {
+                    self.ask(Ask::Fetch);
+                }
+            }
             Stage::Offline => {
                 if let Some(ask) = refunds {
                     self.ask(ask);

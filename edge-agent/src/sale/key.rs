@@ -30,6 +30,16 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
             goods: goods.clone(),
             cashier: cashier.clone(),
         },
+        Tender::Stored { card, sold, channel_account } => Record::StoredCardSale {
+            payment,
+            counter,
+            amount,
+            channel_account: *channel_account,
+            card: card.presented.clone(),
+            digits: sold.digits.clone(),
+            goods: goods.clone(),
+            cashier: cashier.clone(),
+        },
         Tender::Code | Tender::Scan { .. } | Tender::Card { .. } => Record::SaleKeyed {
             payment,
             counter,
@@ -41,7 +51,11 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         },
     };
     let offline = matches!(tender, Tender::Offline { .. });
-    let card = if let Tender::Card { card } = &tender { Some(card.shown.clone()) } else { None };
+    let stored = matches!(tender, Tender::Stored { .. });
+    let card = match &tender {
+        Tender::Card { card } | Tender::Stored { card, .. } => Some(card.shown.clone()),
+        _ => None,
+    };
     let (stage, effects, waits, receipt) = match tender {
         Tender::Cash { tendered_minor } => {
             let (mut effects, mut receipt) = (vec![Effect::OpenDrawer], ReceiptState::None);
@@ -55,12 +69,17 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         Tender::Offline { .. } => {
             (Stage::Offline, vec![Effect::Print(Slip::Sale)], Waits::default(), ReceiptState::Queued)
         }
+        // No request is in doubt: the entry alone tells core.
+        Tender::Stored { .. } => {
+            let waits = Waits { unanswered: Some(0), ..Waits::default() };
+            (Stage::Stored { held: false }, vec![Effect::Print(Slip::Sale)], waits, ReceiptState::Queued)
+        }
         tender @ (Tender::Code | Tender::Scan { .. } | Tender::Card { .. }) => {
             let method = method_of(&tender);
             let (code, card) = match tender {
                 Tender::Scan { code } => (Some(code), None),
                 Tender::Card { card } => (None, Some(Box::new(card.presented))),
-                Tender::Cash { .. } | Tender::Code | Tender::Offline { .. } => (None, None),
+                Tender::Cash { .. } | Tender::Code | Tender::Offline { .. } | Tender::Stored { .. } => (None, None),
             };
             let waits = Waits { code, card, creating: true, unanswered: Some(0), ..Waits::default() };
             (Stage::Sending { method, cancelling: false }, vec![Effect::Ask(Ask::Create)], waits, ReceiptState::None)
@@ -82,6 +101,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
         // The entry of an offline sale says itself how it ended.
         journaled: offline.then_some((PaymentState::Succeeded, 0)),
         offline,
+        stored,
     };
     Decision { sale: Sale { kept, waits }, records: vec![record], effects }
 }
@@ -89,7 +109,7 @@ pub fn key(keyed: Keyed, now: Millis) -> Decision {
 const fn method_of(tender: &Tender) -> Method {
     match tender {
         Tender::Scan { .. } | Tender::Offline { .. } => Method::CustomerPresented,
-        Tender::Card { .. } => Method::Card,
+        Tender::Card { .. } | Tender::Stored { .. } => Method::Card,
         Tender::Cash { .. } | Tender::Code => Method::MerchantPresented,
     }
 }

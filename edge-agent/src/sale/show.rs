@@ -26,7 +26,7 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     if matches!(sale.kept.stage, Stage::Sending { .. } | Stage::Known { .. }) {
         actions.push(Action::Query);
     }
-    if !settled && !sale.is_cancelling() {
+    if !settled && !sale.is_cancelling() && !sale.is_forwarded() {
         actions.push(Action::Cancel);
     }
     if state == Some(PaymentState::Succeeded) && sale.refundable_minor() == sale.kept.amount.minor() {
@@ -35,7 +35,7 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
     if sale.refundable_minor() > 0 {
         actions.push(Action::Refund);
     }
-    if sale.was_captured() && sale.kept.split.is_none() {
+    if (sale.was_captured() || sale.kept.stored) && sale.kept.split.is_none() {
         actions.push(Action::Reprint);
     }
     actions
@@ -45,13 +45,14 @@ pub fn actions(sale: &Sale) -> Vec<Action> {
 const ANNOUNCED_MS_MAX: i64 = 10 * 60 * 1_000;
 
 /// What is said aloud when a sale has become this one: the amount, in the moment in which it counts as received. `was_captured`:
-/// whether money had come in on it before. What is paid late is not announced: it goes back.
+/// whether money had come in on it before. What is paid late is not announced: it goes back. Nor is what was sold by card without a
+/// network: its money comes when nobody waits for it.
 #[must_use]
 pub fn to_announce(was_captured: bool, sale: &Sale, now: Millis) -> Option<Money> {
     let is_late = sale.view().is_some_and(|view| view.paid_late);
     let is_fresh = now.since(sale.kept.keyed_at) <= ANNOUNCED_MS_MAX;
     let is_received = !was_captured && sale.state() == Some(PaymentState::Succeeded);
-    (is_received && is_fresh && !is_late).then(|| sale.kept.amount.money())
+    (is_received && is_fresh && !is_late && !sale.kept.stored).then(|| sale.kept.amount.money())
 }
 
 /// What the customer display shows while this sale has it.
@@ -74,6 +75,7 @@ pub fn display(sale: &Sale) -> Display {
                 change: (change > 0).then(|| Money::new(change, amount.currency()).decimal()),
             }
         }
+        _ if sale.is_forwarded() => message(DisplayMessage::SignSlip),
         // A code that is being cancelled must not be paid any more.
         (Stage::Known { view, cancelling: false, .. }, Some(PaymentState::Presenting)) => match &view.code_url {
             Some(code_url) => Display::Code {

@@ -40,6 +40,9 @@ pub struct Totals {
     /// By offline codes.
     #[serde(default)]
     pub offline: MethodTotals,
+    /// By card without a network, unless the acquirer has declined.
+    #[serde(default)]
+    pub stored: MethodTotals,
     pub paid_in: Line,
     pub paid_out: Line,
     /// Refunds and voids keyed in this batch that nobody knows the end of: they are of the batch in which they go out.
@@ -87,6 +90,7 @@ enum Part {
 enum Way {
     Core(Method),
     Offline,
+    Stored,
 }
 
 struct RefundKeyed {
@@ -107,6 +111,7 @@ impl Tally {
             customer_presented: NOTHING,
             card: NOTHING,
             offline: NOTHING,
+            stored: NOTHING,
             paid_in: NONE,
             paid_out: NONE,
             under_way: NONE,
@@ -169,6 +174,10 @@ impl Tally {
                 self.sales.insert(payment, (Way::Offline, amount, Some(PaymentState::Succeeded)));
                 Ok(())
             }
+            Record::StoredCardSale { payment, amount, .. } if is_ours(amount) => {
+                self.sales.insert(payment, (Way::Stored, amount, None));
+                Ok(())
+            }
             Record::SaleSettled { payment, state: now, .. } => {
                 if let Some((_, _, state)) = self.sales.get_mut(&payment) {
                     *state = Some(now);
@@ -191,6 +200,7 @@ impl Tally {
             }
             Record::CashSale { .. }
             | Record::OfflineSale { .. }
+            | Record::StoredCardSale { .. }
             | Record::CashRefund { .. }
             | Record::PaidIn { .. }
             | Record::PaidOut { .. }
@@ -215,7 +225,9 @@ impl Tally {
     pub fn totals(&self, known: &BTreeMap<PaymentId, Kept>) -> Result<Totals, MoneyError> {
         let mut totals = self.totals;
         for (method, amount, state) in self.sales.values() {
-            if state.is_some_and(was_paid) {
+            // Sold is sold, until the acquirer says no.
+            let is_sold = matches!(method, Way::Stored) && state.is_none();
+            if is_sold || state.is_some_and(was_paid) {
                 of_method(&mut totals, *method).sales.add(*amount)?;
             }
         }
@@ -251,7 +263,11 @@ impl Tally {
 }
 
 fn way_of(kept: &Kept) -> Option<Way> {
-    if kept.offline { Some(Way::Offline) } else { Sale::reopened(kept.clone()).method().map(Way::Core) }
+    match kept {
+        Kept { offline: true, .. } => Some(Way::Offline),
+        Kept { stored: true, .. } => Some(Way::Stored),
+        kept => Sale::reopened(kept.clone()).method().map(Way::Core),
+    }
 }
 
 const fn went_back(totals: &mut Totals, method: Way, void: bool) -> &mut Line {
@@ -272,6 +288,7 @@ const fn of_method(totals: &mut Totals, method: Way) -> &mut MethodTotals {
         Way::Core(Method::CustomerPresented) => &mut totals.customer_presented,
         Way::Core(Method::Card) => &mut totals.card,
         Way::Offline => &mut totals.offline,
+        Way::Stored => &mut totals.stored,
     }
 }
 
@@ -400,6 +417,7 @@ mod tests {
             receipt: ReceiptState::None,
             journaled: None,
             offline: false,
+            stored: false,
         };
         (payment(number), kept)
     }

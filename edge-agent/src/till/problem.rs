@@ -17,6 +17,7 @@ use crate::{
     peripherals::PeripheralError,
     sale::Refusal,
     split::SplitRefusal,
+    stored::StoredRefusal,
 };
 
 /// The reasons.
@@ -115,6 +116,8 @@ pub enum Refused {
     BasketBusy,
     #[error(transparent)]
     Offline(#[from] OfflineRefusal),
+    #[error(transparent)]
+    Stored(StoredRefusal),
     #[error(transparent)]
     Basket(#[from] BasketError),
     #[error("another sale waits for a card: take that one, or cancel it first")]
@@ -224,6 +227,7 @@ impl Refused {
             Self::BasketChanged => "basket_changed",
             Self::BasketBusy => "basket_busy",
             Self::Offline(refusal) => refusal.code(),
+            Self::Stored(refusal) => refusal.code(),
             Self::Basket(_) => "basket_invalid",
             Self::CardBusy => "card_busy",
             Self::CardSwiped => "card_swiped",
@@ -285,6 +289,7 @@ impl Refused {
             Self::Sale(_)
             | Self::Split(_)
             | Self::Offline(_)
+            | Self::Stored(_)
             | Self::CashierUnknown
             | Self::PinNeeded
             | Self::PinWrong { .. }
@@ -379,6 +384,16 @@ impl From<JournalError> for Refused {
             JournalError::TooLong => Self::Goods(error.to_string()),
             JournalError::Closed => Self::Stopping,
             other => Self::Journal(other.chain()),
+        }
+    }
+}
+
+impl From<StoredRefusal> for Refused {
+    fn from(refusal: StoredRefusal) -> Self {
+        match refusal {
+            // Where cards are sold with a network alone, it is that which is missing.
+            StoredRefusal::Off => Self::CoreUnreachable(refusal.to_string()),
+            other => Self::Stored(other),
         }
     }
 }

@@ -108,7 +108,7 @@ impl<N> SaleView<N> {
             counter: kept.counter,
             method: method(sale),
             state: sale.state_text(),
-            settled: !sale.is_open(),
+            settled: !sale.is_open() || sale.is_forwarded(),
             paid: sale.state().is_some_and(PaymentState::is_paid),
             amount_minor: kept.amount.minor(),
             refunded_minor: sale.refunded_minor(),
@@ -146,6 +146,7 @@ pub(super) const fn method(sale: &Sale) -> &'static str {
     use saoma_protocol::journal::Method;
     match sale.method() {
         _ if sale.kept.offline => "offline",
+        _ if sale.kept.stored => "stored",
         None => "cash",
         Some(Method::MerchantPresented) => "code",
         Some(Method::CustomerPresented) => "scan",
@@ -197,6 +198,8 @@ pub struct StateView {
     pub catalogue_count: u64,
     /// How offline codes stand, where they are taken.
     pub offline: Option<OfflineView>,
+    /// How cards without a network stand, where they are taken or wait to be forwarded.
+    pub stored: Option<StoredView>,
     pub awaiting_scan: Option<AwaitingScan>,
     pub awaiting_card: Option<AwaitingCard>,
     pub open_sales: Vec<PaymentId>,
@@ -264,6 +267,8 @@ pub struct AwaitingCard {
     pub step: CardStep,
     /// Why the last card did not pay.
     pub trouble: Option<CardTrouble>,
+    /// It is sold without a network.
+    pub stored: bool,
 }
 
 /// What a `card` event says: how the waiting ended.
@@ -308,6 +313,16 @@ impl HeldView {
 pub struct OfflineView {
     pub why: Option<&'static str>,
     pub detail: Option<String>,
+}
+
+/// The most that a card pays now without a network, or why none does; and how many such sales the bank has not answered for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StoredView {
+    pub most_minor: Option<i64>,
+    pub why: Option<&'static str>,
+    pub detail: Option<String>,
+    pub waiting_count: usize,
+    pub waiting_minor: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

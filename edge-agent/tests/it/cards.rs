@@ -24,6 +24,8 @@ use crate::{
     shop::{Shop, fresh_key, nothing, number, until},
 };
 
+mod stored;
+
 /// Of the example of ANSI X9.24-1:2009, annex A.4, as are the keys below.
 const NUMBER: &str = "4012345678909";
 const CHIP: &str = r#"insert {"number": "4012345678909"}"#;
@@ -131,6 +133,15 @@ impl Shop {
     fn presented(&self) -> Vec<PresentedCard> {
         self.core.look(|known| known.cards.clone())
     }
+
+    /// Each card that core has by an entry of the journal.
+    fn stored(&self) -> Vec<PresentedCard> {
+        let card = |record: &Record| match record {
+            Record::StoredCardSale { card, .. } => Some(card.clone()),
+            _ => None,
+        };
+        self.core.look(|known| known.journal.iter().filter_map(card).collect())
+    }
 }
 
 /// TDES in CBC mode, as core's host opens it.
@@ -151,7 +162,7 @@ fn opened(sealed: &str) -> String {
 /// No file of the terminal and no line of its log holds the number, as digits or packed, nor what is encrypted of the card.
 fn assert_kept_nowhere(shop: &Shop) {
     let mut kept = vec![NUMBER.as_bytes().to_vec(), hex::decode(format!("{NUMBER}f")).unwrap()];
-    for card in shop.presented() {
+    for card in shop.presented().into_iter().chain(shop.stored()) {
         let pin = card.pin.map(|pin| pin.block);
         for sealed in [Some(card.number), card.track_2, pin].into_iter().flatten() {
             kept.push(hex::decode(&sealed).unwrap());

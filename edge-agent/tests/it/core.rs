@@ -407,6 +407,7 @@ fn new_payment(id: PaymentId, body: &CreatePayment) -> PaymentView {
         created_at: Millis(1),
         updated_at: Millis(1),
         paid_at: None,
+        stored_at: None,
     }
 }
 
@@ -576,7 +577,10 @@ async fn books(known: Shared) -> Json<TerminalBooks> {
         }
     }
     for view in known.payments.values() {
-        if !matches!(view.state, PaymentState::Presenting | PaymentState::Failed | PaymentState::Cancelled) {
+        if !matches!(
+            view.state,
+            PaymentState::Presenting | PaymentState::Pending | PaymentState::Failed | PaymentState::Cancelled
+        ) {
             sales.push(view.amount.minor());
         }
     }

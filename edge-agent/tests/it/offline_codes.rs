@@ -87,7 +87,7 @@ fn list(limits: OfflineLimits) -> OfflineList {
         not_after: Millis(4_000_000_000_000),
         revoked: false,
     };
-    OfflineList { issued_at: Millis(0), limits: Some(limits), issuers: vec![issuer], denied: Vec::new() }
+    OfflineList { issued_at: Millis(0), limits: Some(limits), issuers: vec![issuer], denied: Vec::new(), cards: None }
 }
 
 impl Shop {
@@ -99,7 +99,7 @@ impl Shop {
     }
 
     /// Core's office changes something, and the till has heard of it.
-    async fn core_says(&self, change: impl FnOnce(&mut Option<OfflineList>)) {
+    pub async fn core_says(&self, change: impl FnOnce(&mut Option<OfflineList>)) {
         let asked = self.core.look(|known| {
             change(&mut known.offline);
             known.tell(PushBody::OfflineListChanged);

@@ -18,7 +18,7 @@ use saoma_edge::{
     emv::applet::{Applet, Profile},
     peripherals::{
         PeripheralState,
-        card_reader::{Attendant, CardReader, CardSale, CardStep, CardTrouble, NoCard},
+        card_reader::{Attendant, CardReader, CardSale, CardStep, CardTrouble, CardWay, NoCard},
         registry,
     },
 };
@@ -181,6 +181,7 @@ fn sale() -> CardSale {
         at: Millis(1_795_809_609_000),
         utc_offset_minutes: 480,
         counter: Sequence(7),
+        way: CardWay::Online,
     }
 }
 

@@ -7,10 +7,11 @@ export type SaleState =
   | 'refunded' | 'voided' | 'failed' | 'reversed' | 'expired' | 'cancelled';
 export type Action = 'query' | 'cancel' | 'void' | 'refund' | 'reprint';
 export type Method = 'cash' | 'code' | 'scan' | 'card';
-/** How a sale was paid: an offline code is scanned like any other. */
-export type PaidBy = Method | 'offline';
+/** How a sale was paid: an offline code is scanned like any other; a card without a network is stored, and forwarded later. */
+export type PaidBy = Method | 'offline' | 'stored';
 export type CardStep = 'wait' | 'present' | 'swipe' | 'reading' | 'pin' | 'remove';
-export type CardTrouble = 'taken_out' | 'chip_unreadable' | 'chip_failed' | 'stripe_unreadable' | 'use_chip' | 'not_accepted' | 'declined' | 'pin_cancelled';
+export type CardTrouble = 'taken_out' | 'chip_unreadable' | 'chip_failed' | 'stripe_unreadable' | 'use_chip' | 'not_accepted' | 'declined' | 'pin_cancelled'
+  | 'chip_only' | 'needs_bank' | 'out_of_date';
 
 export interface Failure {
   code: string;
@@ -171,7 +172,7 @@ export interface Shift {
     counted_minor: number;
     over_short_minor: number;
     totals: {
-      cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; card?: MethodTotals; offline?: MethodTotals; paid_in: Line; paid_out: Line;
+      cash: MethodTotals; merchant_presented: MethodTotals; customer_presented: MethodTotals; card?: MethodTotals; offline?: MethodTotals; stored?: MethodTotals; paid_in: Line; paid_out: Line;
       under_way: Line; elsewhere: Line;
     };
     in_doubt: { counter: number; amount_minor: number; why: string }[];
@@ -256,6 +257,14 @@ export interface Update {
   trouble: string | null;
 }
 
+export interface Stored {
+  most_minor: number | null;
+  why: string | null;
+  detail: string | null;
+  waiting_count: number;
+  waiting_minor: number;
+}
+
 export interface TillState {
   version: string;
   till: { merchant_name: string; store_name: string; terminal_name: string };
@@ -284,8 +293,10 @@ export interface TillState {
   catalogue_count?: number;
   /** How offline codes stand, where they are taken; `why` is the reason's code if none is taken now. */
   offline?: { why: string | null; detail: string | null } | null;
+  /** How cards without a network stand, where they are taken: the most that one pays, or why none does; what the bank has not answered for. */
+  stored?: Stored | null;
   awaiting_scan: { amount_minor: number; since: number } | null;
-  awaiting_card?: { amount_minor: number; since: number; step: CardStep; trouble: CardTrouble | null } | null;
+  awaiting_card?: { amount_minor: number; since: number; step: CardStep; trouble: CardTrouble | null; stored?: boolean } | null;
   open_sales: string[];
   peripherals: Peripheral[];
   alarms: Alarm[];
@@ -295,7 +306,7 @@ export interface TillState {
 }
 
 export type DisplayMessage = 'show_your_code' | 'scan_code' | 'confirming' | 'paid' | 'failed' | 'cancelled' | 'expired' | 'refunded'
-  | 'present_card' | 'swipe_card' | 'reading_card' | 'key_pin' | 'remove_card';
+  | 'present_card' | 'swipe_card' | 'reading_card' | 'key_pin' | 'remove_card' | 'sign_slip';
 
 export type Display =
   | { kind: 'idle'; merchant_name: string }

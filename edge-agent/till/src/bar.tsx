@@ -17,6 +17,7 @@ export function Bar() {
     .map(({ minor, currency }) => `${currency} ${shown(minor, state?.minor_digits ?? 2)}`)
     .join(' + ');
   const words = tellsOfCash(screen) ? fill(t.unsent, unsent, risk === '' ? '0' : risk) : fill(t.unsentCount, unsent);
+  const waiting = fill(t.card.stored.waiting, state?.stored?.waiting_count ?? 0, shown(state?.stored?.waiting_minor ?? 0, state?.minor_digits ?? 2));
   const troubles = (state?.alarms.length ?? 0) + (state?.peripherals.filter((one) => one.state !== 'ok').length ?? 0);
 
   function linkOf(): { kind: string; words: string } {
@@ -36,6 +37,8 @@ export function Bar() {
       {state !== null && !state.disk.ok && <span class="alarm">{t.diskFull}</span>}
       {state !== null && state.sync.stopped !== null && <span class="alarm">{t.syncStopped}</span>}
       {typeof state?.offline?.why === 'string' && <span class="alarm" data-offline={state.offline.why}>{t.offline.closed}</span>}
+      {(state?.stored?.waiting_count ?? 0) > 0 && tellsOfCash(screen) && <span class="alarm" data-stored={state?.stored?.waiting_count}>{waiting}</span>}
+      {state?.alarms.some((alarm) => alarm.code === 'stored_declined') && <span class="alarm" data-declined>{t.card.stored.declined}</span>}
       {state?.alarms.some((alarm) => alarm.code === 'basket_lost') && <span class="alarm" data-lost>{t.basketLost}</span>}
       {(state?.splits ?? []).length > 0 && <span class="alarm" data-splits>{t.split.open} {state?.splits?.length}</span>}
       <span class="where">{state?.till.store_name} · {state?.till.terminal_name}</span>

@@ -12,6 +12,7 @@ export function CardScreen({ minor }: { minor: number }) {
       <Sum label={t.amount} text={show(minor)} />
       {awaited?.trouble != null && <p class="why" role="alert">{t.card.troubles[awaited.trouble]}</p>}
       <p class="big pulse" role="status">{t.card.steps[awaited?.step ?? 'wait']}</p>
+      {awaited?.stored === true && <p data-stored>{t.card.stored.awaited}</p>}
       <p>{t.card.hint}</p>
       <Key what={{ kind: 'escape' }} class="quiet"><kbd>Esc</kbd>{t.back}</Key>
     </div>

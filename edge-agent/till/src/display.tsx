@@ -19,11 +19,12 @@ const MESSAGES: Readonly<Record<DisplayMessage, readonly [zh: string, en: string
   reading_card: ['正在读卡，请勿拔卡', 'Please leave your card in'],
   key_pin: ['请输入密码', 'Please key your PIN'],
   remove_card: ['请取出卡片', 'Please take your card'],
+  sign_slip: ['请在小票上签名', 'Please sign the slip'],
 };
 
 const SIGNS: Readonly<Record<DisplayMessage, string>> = {
   show_your_code: '▤', scan_code: '▦', confirming: '…', paid: '✓', failed: '✗', cancelled: '–', expired: '⌛', refunded: '↩',
-  present_card: '▭', swipe_card: '▭', reading_card: '…', key_pin: '∗', remove_card: '▭',
+  present_card: '▭', swipe_card: '▭', reading_card: '…', key_pin: '∗', remove_card: '▭', sign_slip: '✎',
 };
 
 function Screen() {

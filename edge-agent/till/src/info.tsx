@@ -22,6 +22,7 @@ export function InfoScreen() {
         {state.sync.stopped !== null && <p class="why">{t.syncStopped}: #{state.sync.stopped.sequence} {state.sync.stopped.why}</p>}
         {!state.disk.ok && <p class="why">{t.diskFull}: {state.disk.detail}</p>}
         {typeof state.offline?.why === 'string' && <p class="why" data-offline={state.offline.why}>{t.offline.closed}: {whyClosed(t, state.offline)}</p>}
+        {typeof state.stored?.why === 'string' && <p class="why" data-stored={state.stored.why}>{t.card.stored.closed}: {whyClosed(t, state.stored)}</p>}
         {update !== null && <p data-update>{update}</p>}
         <h2>{t.peripherals}</h2>
         <ul class="devices">

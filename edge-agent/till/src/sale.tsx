@@ -2,14 +2,27 @@
 
 import type { Sale } from './api';
 import { clock, useModel, useNow, useText } from './hooks';
-import { whyFailed } from './text';
+import { type Texts, whyFailed } from './text';
 import { Key, useShown } from './till';
 
 /** How it looks: money is here, is not, or nobody knows yet. */
 function tone(sale: Sale): string {
   if (sale.paid) return 'good';
+  if (isForwarded(sale)) return 'open';
   if (sale.state === 'unknown') return 'unsure';
   return sale.settled ? 'over' : 'open';
+}
+
+/** It was sold by card without a network, and the bank has not answered. */
+const isForwarded = (sale: Sale): boolean => sale.method === 'stored' && ['created', 'submitting', 'pending', 'unknown'].includes(sale.state);
+const isDeclined = (sale: Sale): boolean => sale.method === 'stored' && ['failed', 'reversed', 'expired', 'cancelled'].includes(sale.state);
+
+function stateWords(t: Texts, sale: Sale): string {
+  return isForwarded(sale) ? t.card.stored.sold : isDeclined(sale) ? t.card.stored.declined : t.states[sale.state];
+}
+
+function hintOf(t: Texts, sale: Sale): string | undefined {
+  return isForwarded(sale) ? t.card.stored.hint : isDeclined(sale) ? t.card.stored.declinedHint : t.stateHints[sale.state];
 }
 
 export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
@@ -20,7 +33,7 @@ export function SaleRow({ sale, chosen }: { sale: Sale; chosen?: boolean }) {
         <span>#{sale.counter}</span>
         <time>{clock(sale.keyed_at)}</time>
         <strong>{sale.amount}</strong>
-        <span>{sale.reference !== undefined && <small class="reference">{sale.reference}</small>} {t.states[sale.state]}</span>
+        <span>{sale.reference !== undefined && <small class="reference">{sale.reference}</small>} {stateWords(t, sale)}</span>
         {!sale.synced && <small>{t.notSynced}</small>}
       </Key>
     </li>
@@ -36,11 +49,11 @@ export function SaleScreen({ payment }: { payment: string }) {
   const sale = sales.find((one) => one.payment === payment);
   if (sale === undefined) return <p class="big pulse">{t.working}</p>;
   const busyHere = busy.some((path) => path.includes(`/sales/${payment}/`));
-  const hint = t.stateHints[sale.state];
+  const hint = hintOf(t, sale);
   return (
     <div class="two sale" data-payment={sale.payment} data-state={sale.state}>
       <section>
-        <p class={`state ${tone(sale)}`} role="status">{t.states[sale.state]}</p>
+        <p class={`state ${tone(sale)}`} role="status">{stateWords(t, sale)}</p>
         <p class="paid">{sale.amount} <small>{sale.currency} · #{sale.counter} · {t.paidBy[sale.method]}</small></p>
         {sale.card !== undefined && <p data-card>{sale.card.masked} <small>{sale.card.label}</small></p>}
         {sale.split !== undefined && (

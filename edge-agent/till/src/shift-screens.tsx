@@ -165,6 +165,7 @@ function Report() {
     [t.paidBy.scan, closed.totals.customer_presented],
     ...(closed.totals.offline === undefined ? [] : [[t.paidBy.offline, closed.totals.offline] satisfies [string, MethodTotals]]),
     ...(closed.totals.card === undefined ? [] : [[t.paidBy.card, closed.totals.card] satisfies [string, MethodTotals]]),
+    ...(closed.totals.stored === undefined ? [] : [[t.paidBy.stored, closed.totals.stored] satisfies [string, MethodTotals]]),
   ];
   const line = ({ count, minor }: Line) => `${count} × ${show(minor)}`;
   const difference = closed.over_short_minor;

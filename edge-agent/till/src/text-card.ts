@@ -1,6 +1,7 @@
 // What is said of cards.
 
 import type { CardStep, CardTrouble } from './api';
+import { STORED, STORED_PROBLEMS, type StoredTexts } from './text-stored';
 
 export interface CardTexts {
   /** What the customer is to do. */
@@ -8,6 +9,8 @@ export interface CardTexts {
   troubles: Record<CardTrouble, string>;
   hint: string;
   over: string;
+  /** Without a network. */
+  stored: StoredTexts;
 }
 
 export const CARD: Readonly<Record<'zh' | 'en', CardTexts>> = {
@@ -29,9 +32,13 @@ export const CARD: Readonly<Record<'zh' | 'en', CardTexts>> = {
       not_accepted: '本机不受理这种卡：请换一张卡，或用其他方式付款。',
       declined: '卡片拒绝了交易：请换一张卡，或用其他方式付款。',
       pin_cancelled: '顾客在密码键盘上取消了。',
+      chip_only: '没有网络时只收芯片卡：请插卡，或用其他方式付款。',
+      needs_bank: '这张卡要联系银行（密码或发卡行要求），现在没有网络：请换一张卡，或用其他方式付款。',
+      out_of_date: '这张卡不在有效期内：请换一张卡，或用其他方式付款。',
     },
     hint: '按 Esc 取消；取消前没有收款',
     over: '已不再等待刷卡',
+    stored: STORED.zh,
   },
   en: {
     steps: {
@@ -51,14 +58,19 @@ export const CARD: Readonly<Record<'zh' | 'en', CardTexts>> = {
       not_accepted: 'This till takes no card of this kind: use another card, or pay in another way.',
       declined: 'The card declines: use another card, or pay in another way.',
       pin_cancelled: 'The customer cancelled at the PIN pad.',
+      chip_only: 'Without a network only chips are taken: insert the card, or pay in another way.',
+      needs_bank: 'This card must ask its bank (for a PIN, or because the bank wants it so), and there is no network: use another card, or pay in another way.',
+      out_of_date: 'This card is not good at this date: use another card, or pay in another way.',
     },
     hint: 'Esc cancels; nothing is charged before',
     over: 'No card is awaited any more',
+    stored: STORED.en,
   },
 };
 
 export const CARD_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string>>> = {
   zh: {
+    ...STORED_PROBLEMS.zh,
     card_busy: '另一笔交易正在等待刷卡：请先完成或取消它。',
     card_swiped: '这是银行卡磁条，不是付款码：请选择“银行卡”后再刷。',
     card_over: '这笔刷卡已结束，没有收款：请重新键入。',
@@ -67,6 +79,7 @@ export const CARD_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string>>
     card_used: '这次读卡已经用过，没有收款：请重新刷卡。',
   },
   en: {
+    ...STORED_PROBLEMS.en,
     card_busy: 'Another sale waits for a card: take that one, or cancel it first.',
     card_swiped: 'This is a card’s stripe and no code: choose “Card”, and swipe it again.',
     card_over: 'No card is awaited for this any more, and nothing was charged: key the sale again.',

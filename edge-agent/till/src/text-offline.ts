@@ -1,5 +1,7 @@
 // What is said of offline codes.
 
+import { STORED_WITH_A_SUM } from './text-stored';
+
 export interface OfflineTexts {
   /** In the bar: none is taken at this moment. */
   closed: string;
@@ -24,6 +26,7 @@ export const OFFLINE: Readonly<Record<'zh' | 'en', OfflineTexts>> = {
 export const WITH_A_SUM = [
   'offline_code_cap', 'offline_sale_cap', 'offline_grant_cap', 'offline_grant_day', 'offline_unsent_sum', 'offline_unsent_count',
   'offline_unsent_age',
+  ...STORED_WITH_A_SUM,
 ];
 
 export const OFFLINE_PROBLEMS: Readonly<Record<'zh' | 'en', Record<string, string>>> = {

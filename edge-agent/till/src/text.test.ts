@@ -29,8 +29,8 @@ test.each(['zh', 'en'] as const)('every reason that a cashier can meet has words
   const agents = codesIn('edge-agent/src/till/problem.rs', 'pub fn code(&self)');
   expect(declines.length).toBeGreaterThan(5);
   expect(agents.length).toBeGreaterThan(20);
-  const offline = ['sdk/protocol/src/code/offline.rs', 'edge-agent/src/offline.rs'].flatMap((file) => codesIn(file, 'pub const fn code(&self)'));
-  expect(offline.length).toBeGreaterThan(30);
+  const offline = ['sdk/protocol/src/code/offline.rs', 'edge-agent/src/offline.rs', 'edge-agent/src/stored.rs'].flatMap((file) => codesIn(file, 'pub const fn code(&self)'));
+  expect(offline.length).toBeGreaterThan(45);
   const met = [...declines, ...agents, ...offline, ...GIVEN_UP, ...CORES_NO].filter((code) => !THE_PAGES_FAULT.includes(code));
   expect(met.filter((code) => TEXTS[language].problems[code] === undefined)).toEqual([]);
 });
@@ -62,8 +62,12 @@ test('how much an offline code may still pay is told in both languages', () => {
 test('without core the till says what can be taken', () => {
   const link = { online: false, mqtt: false, https: false };
   const offline = (why: string | null) => ({ why, detail: why });
-  expect(withoutCore(TEXTS.en, { link: { ...link, online: true }, offline: null })).toBeNull();
-  expect(withoutCore(TEXTS.en, { link, offline: null })).toBe('No network: take cash.');
-  expect(withoutCore(TEXTS.en, { link, offline: offline(null) })).toContain('scan an offline code');
-  expect(withoutCore(TEXTS.zh, { link, offline: offline('offline_list_old') })).toBe(`没有网络：请收现金。 ${TEXTS.zh.problems.offline_list_old ?? ''}`);
+  const minor_digits = 2;
+  expect(withoutCore(TEXTS.en, { link: { ...link, online: true }, offline: null, minor_digits })).toBeNull();
+  expect(withoutCore(TEXTS.en, { link, offline: null, minor_digits })).toBe('No network: take cash.');
+  expect(withoutCore(TEXTS.en, { link, offline: offline(null), minor_digits })).toContain('scan an offline code');
+  expect(withoutCore(TEXTS.zh, { link, offline: offline('offline_list_old'), minor_digits })).toBe(`没有网络：请收现金。 ${TEXTS.zh.problems.offline_list_old ?? ''}`);
+  const stored = (most_minor: number | null, why: string | null) => ({ most_minor, why, detail: 'more than 24 hours', waiting_count: 0, waiting_minor: 0 });
+  expect(withoutCore(TEXTS.en, { link, offline: null, stored: stored(20_000, null), minor_digits })).toBe('No network: take cash. A card pays 200.00 at most, and the customer signs.');
+  expect(withoutCore(TEXTS.zh, { link, offline: null, stored: stored(null, 'stored_unsent_age'), minor_digits })).toContain('超过 24 小时');
 });

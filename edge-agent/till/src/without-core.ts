@@ -1,17 +1,24 @@
 // What can be taken while core is away, and why not more.
 
+import { shown } from './amount';
 import type { TillState } from './api';
-import { plainWords, type Texts } from './text';
+import { fill, plainWords, type Texts } from './text';
 
-/** Why no offline code is taken at this moment. */
+/** Why none is taken at this moment: no offline code, or no card. */
 export function whyClosed(t: Texts, offline: { why: string | null; detail: string | null }): string {
   return offline.why === null ? '' : plainWords(t, { code: offline.why, detail: offline.detail ?? '', traceId: '' });
 }
 
 /** What can be taken while core is away; null while it is there. */
-export function withoutCore(t: Texts, state: Pick<TillState, 'link' | 'offline'>): string | null {
+export function withoutCore(t: Texts, state: Pick<TillState, 'link' | 'offline' | 'stored' | 'minor_digits'>): string | null {
   if (state.link.online) return null;
   const offline = state.offline ?? null;
-  if (offline === null) return t.offline.cashOnly;
-  return offline.why === null ? t.offline.cashAndCodes : `${t.offline.cashOnly} ${whyClosed(t, offline)}`;
+  const codes = offline === null ? [t.offline.cashOnly] : offline.why === null ? [t.offline.cashAndCodes] : [t.offline.cashOnly, whyClosed(t, offline)];
+  return [...codes, ...cards()].join(' ');
+
+  function cards(): string[] {
+    const stored = state.stored ?? null;
+    if (stored === null) return [];
+    return [stored.most_minor === null ? whyClosed(t, stored) : fill(t.card.stored.open, shown(stored.most_minor, state.minor_digits))];
+  }
 }

@@ -1,7 +1,7 @@
 //! The `card` channel: ISO 8583 to a card acquirer, as China UnionPay's terminals speak it.
 //!
 //! It never sees a card: it says where number, track and PIN go, and the host writes them ([`desk`]). [`messages`] is the wire,
-//! pure; [`payment`], [`refund`] and [`settlement`] say what is sent when, and what may be believed; [`record`] is what must be found again, [`turn`]
+//! pure; [`payment`], [`stored`], [`refund`] and [`settlement`] say what is sent when, and what may be believed; [`record`] is what must be found again, [`turn`]
 //! which of two calls at once may send.
 
 mod desk;
@@ -11,6 +11,7 @@ mod payment;
 mod record;
 mod refund;
 mod settlement;
+mod stored;
 #[cfg(test)]
 mod stories;
 mod turn;
@@ -128,8 +129,16 @@ impl saoma_channel_sdk::settlement::Guest for Card {
     }
 }
 
+impl saoma_channel_sdk::stored::Guest for Card {
+    fn forward(account: Account, order: Order, at: i64) -> Result<PaymentAnswer, Error> {
+        stored::forward(&Desk::open(&Wasm, &account, presented())?, &order, at)
+    }
+}
+
 // Only a component exports them: a native library with these symbol names would be of no use to anyone.
 #[cfg(target_arch = "wasm32")]
 saoma_channel_sdk::export!(Card);
 #[cfg(target_arch = "wasm32")]
 saoma_channel_sdk::settlement::export!(Card);
+#[cfg(target_arch = "wasm32")]
+saoma_channel_sdk::stored::export!(Card);

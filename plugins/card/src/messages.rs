@@ -5,7 +5,7 @@
 pub mod batch;
 pub mod build;
 pub mod codec;
-mod moment;
+pub mod moment;
 pub mod read;
 pub mod settings;
 

@@ -82,7 +82,7 @@ fn sell(desk: &Desk, order: &Order, turn: &mut Turn) -> Result<PaymentAnswer, Er
 }
 
 /// An answer with a right MAC about a sale.
-fn sold(desk: &Desk, number: &str, turn: &mut Turn, sent: Sent, said: &Said) -> Result<PaymentAnswer, Error> {
+pub fn sold(desk: &Desk, number: &str, turn: &mut Turn, sent: Sent, said: &Said) -> Result<PaymentAnswer, Error> {
     let state = match verdict(&said.code) {
         Verdict::Approved => State::Approved(Approval {
             reference: said.approved(&sent, &desk.settings).text(),
@@ -104,9 +104,12 @@ fn sold(desk: &Desk, number: &str, turn: &mut Turn, sent: Sent, said: &Said) -> 
 ///
 /// # Errors
 /// `no-answer` where that is nothing definite.
-fn known(number: &str, state: &State) -> Result<PaymentAnswer, Error> {
+pub fn known(number: &str, state: &State) -> Result<PaymentAnswer, Error> {
     Ok(match state {
         State::Unsent { .. } => answer(number, PaymentStatus::NotFound),
+        State::Sent(message) if message.sent.sold_at.is_some() => {
+            return Err(no_answer("the acquirer did not answer, and is told of it again"));
+        }
         State::Sent { .. } => return Err(no_answer("the acquirer did not answer, and cannot be asked: reverse it")),
         State::Voiding { .. } => return Err(no_answer("the acquirer did not answer the void, and cannot be asked")),
         State::Approved(approval) if approval.doubted => {
@@ -175,6 +178,8 @@ pub fn cancel(desk: &Desk, order: &KnownOrder) -> Result<PaymentAnswer, Error> {
         Some(state) => state,
     };
     match state {
+        // The goods are gone: it is told again until it has an answer, and never reversed.
+        state @ State::Sent(Unanswered { sent: Sent { sold_at: Some(_), .. }, .. }) => known(number, &state),
         State::Sent(message) => match reverse(desk, &message)? {
             Reversed::Done => {
                 desk.keep_outcome(number, &State::Undone);

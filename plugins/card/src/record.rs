@@ -99,6 +99,7 @@ mod tests {
             conditions: "600".to_owned(),
             sequence: Some(1),
             about: None,
+            sold_at: None,
         };
         let approval = Approval {
             reference: "000000000001/000001/000012/1126/A00001/10000019".to_owned(),

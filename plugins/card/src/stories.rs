@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod settlement;
+mod stored;
 mod world;
 
 use saoma_channel_sdk::RefundStatus;

@@ -1,5 +1,5 @@
 //! A card acquirer as terminals of China UnionPay speak to one: ISO 8583:1987 over TCP or TLS, one terminal, working keys by
-//! sign-in, sales (stripe, chip, keyed, contactless), voids, refunds, reversals, settlement and upload of a batch.
+//! sign-in, sales (stripe, chip, keyed, contactless), advices of sales made without it, voids, refunds, reversals, settlement and upload of a batch.
 //!
 //! Rules without clock, chance or network: `book`, `batch`, `checks`, `cipher`, `codec`. Around them: `desk` (what is answered),
 //! `wire` (the port), `play` (the stage door). Not played: pre-authorisation, balance, tips, scripts for chips, balances of several terminals.

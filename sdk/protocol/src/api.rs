@@ -12,9 +12,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "offline-codes")]
-pub use self::offline::{OfflineLimits, OfflineList};
+pub use self::offline::{CardLimits, OfflineLimits, OfflineList};
 pub use self::{
-    card::{CardEntry, PresentedCard, PresentedPin},
+    card::{CardDigits, CardEntry, PresentedCard, PresentedPin},
     goods::{CatalogueGoods, CatalogueRate, Goods, GoodsChanges, GoodsTax},
 };
 use crate::{
@@ -234,6 +234,10 @@ pub struct PaymentView {
     pub updated_at: Millis,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<Millis>,
+    /// When a terminal sold it by card without a network, by its own clock. The goods are gone then; what the acquirer says of the
+    /// sale comes later: until then it is not final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_at: Option<Millis>,
 }
 
 /// `POST /v1/payments/{id}/refunds`. The `Idempotency-Key` names the refund: itself if it is an `rfd_…` id, else

@@ -5,21 +5,24 @@
 
 mod split;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use self::split::SplitPart;
 use crate::{
-    Amount, CashierId, Millis, Money, PaymentId, RefundId, Sequence, api::Goods, api::PaymentState, api::RefundState,
+    Amount, CashierId, ChannelAccountId, Millis, Money, PaymentId, RefundId, Sequence,
+    api::{CardDigits, Goods, PaymentState, PresentedCard, RefundState},
 };
 
 /// The newest version of [`Record`] that this code reads. A reader refuses what is newer and reads what is older.
 ///
 /// Version 2 added the records of a shift, version 3 discounts and taxes on lines of goods, version 4 sales by card, version 5 the
-/// sale that an offline code paid. Each record is written in the oldest
+/// sale that an offline code paid, version 6 the card sale that waits to be forwarded. Each record is written in the oldest
 /// version that has it, so that a core which knows no shifts still takes the sales of a terminal that opens none. One that does
 /// not know the version of an entry takes those before it; that one and all behind it wait on the terminal until it does.
-pub const RECORD_VERSION: u16 = 5;
+pub const RECORD_VERSION: u16 = 6;
 
 /// Longest payload of one entry, in bytes: a sale with 200 lines of goods at 120 bytes, and room for the rest. A till bounds what it
 /// puts into one by bytes, since names and taxes may be longer.
@@ -140,6 +143,20 @@ pub enum Record {
         goods: Vec<Goods>,
         cashier: String,
     },
+    /// A sale by card without a network, at the merchant's risk: done once this entry is on the disk, and not paid before the
+    /// acquirer, to whom core forwards it, has said so.
+    StoredCardSale {
+        payment: PaymentId,
+        counter: Sequence,
+        amount: Amount,
+        /// That of the [`crate::api::CardLimits`] under which it was sold.
+        channel_account: ChannelAccountId,
+        /// As it was encrypted where it was read, for core's host alone. Never with a PIN.
+        card: PresentedCard,
+        digits: CardDigits,
+        goods: Vec<Goods>,
+        cashier: String,
+    },
 }
 
 impl Record {
@@ -161,6 +178,7 @@ impl Record {
             | Self::RefundSettled { .. } => 1,
             Self::ShiftOpened { .. } | Self::PaidIn { .. } | Self::PaidOut { .. } | Self::ShiftClosed { .. } => 2,
             Self::OfflineSale { .. } => 5,
+            Self::StoredCardSale { .. } => 6,
         }
     }
 }
@@ -221,6 +239,21 @@ impl Entry {
         hash.update(self.at.0.to_be_bytes());
         hash.update(self.payload.as_bytes());
         hash.finalize().into()
+    }
+
+    /// The payload, in which a [`Record::StoredCardSale`] has only how its card was read. The hash is not this text's.
+    #[must_use]
+    pub fn payload_without_card(&self) -> Cow<'_, str> {
+        let Ok(Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier }) =
+            self.record()
+        else {
+            return Cow::Borrowed(&self.payload);
+        };
+        let (ksn, number) = (String::new(), String::new());
+        let card = PresentedCard { ksn, number, sequence_number: None, track_2: None, pin: None, emv: None, ..card };
+        let record = Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier };
+        // Plain texts and numbers: writing them cannot fail.
+        Cow::Owned(serde_json::to_string(&Versioned { v: record.version(), record }).unwrap_or_default())
     }
 
     /// The record inside, if this entry follows one with hash `prev_hash`.

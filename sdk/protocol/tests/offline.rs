@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use saoma_protocol::{
     Currency, Millis,
+    api::OfflineList,
     code::offline::{CODE_LEN, Code, CodeError, Grant, Issuer, KeyId, PREFIX, SKEW_SECONDS, Token, public_key},
 };
 use serde::Deserialize;
@@ -336,5 +337,17 @@ fn a_code_is_a_small_qr_code_that_other_software_reads() {
         let output = output.expect("install zbarimg (Debian: apt-get install zbar-tools)");
         let read = String::from_utf8(output.stdout).unwrap();
         assert_eq!(read.strip_suffix('\n'), Some(text.as_str()), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Old cores leave the cards out and old terminals pass over them.
+#[test]
+fn lists_with_and_without_cards_read_back_to_the_same() {
+    let vectors: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(include_str!("../vectors/offline-list-1.json")).unwrap();
+    for (name, golden) in &vectors {
+        let list: OfflineList = serde_json::from_value(golden.clone()).unwrap();
+        assert_eq!(&serde_json::to_value(&list).unwrap(), golden, "{name}");
+        assert_eq!(list.cards.is_some(), name == "with_cards");
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use saoma_protocol::{
     Sequence, TenantId, TerminalId,
+    api::{CardDigits, CardEntry},
     journal::{Entry, EntryError, GENESIS, Method, PAYLOAD_LEN_MAX, Record},
     message::{Envelope, Health, JournalAck, JournalBatch, MESSAGE_LEN_MAX, MessageError, Presence, Push, PushAck},
 };
@@ -108,6 +109,36 @@ fn a_sale_that_an_offline_code_paid_is_of_format_5() {
 }
 
 #[test]
+fn a_card_sale_that_waits_to_be_forwarded_is_of_format_6() {
+    let JournalVector { entry, hash } = serde_json::from_str(include_str!("../vectors/journal-6.json")).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&entry.hash()), hash);
+    let record = entry.checked(GENESIS).unwrap();
+    assert_eq!(Entry::new(entry.sequence, entry.at, GENESIS, record.clone()).unwrap(), entry);
+    let printed = format!("{record:?}");
+    let Record::StoredCardSale { amount, card, digits, .. } = record else { panic!("the vector is a stored sale") };
+    assert_eq!((amount.minor(), card.entry, &card.pin), (1_250, CardEntry::Chip, &None));
+    assert_eq!(Some(digits), CardDigits::of_masked("401234***8909"));
+    assert!(!printed.contains(&card.number) && !printed.contains(&card.ksn), "{printed}");
+    let kept = entry.payload_without_card();
+    let secrets = [Some(card.number), Some(card.ksn), card.track_2, card.emv];
+    assert!(secrets.iter().flatten().all(|secret| !kept.contains(secret.as_str())), "{kept}");
+    assert!(matches!(Entry { payload: kept.into_owned(), ..entry }.record(), Ok(Record::StoredCardSale { .. })));
+}
+
+#[test]
+fn of_a_cards_number_six_and_four_digits_are_told() {
+    for (masked, digits) in [
+        ("622848*********0018", Some(("622848", "0018"))),
+        ("62284*********0018", None),
+        ("622848*********018", None),
+        ("62284x*********0018", None),
+        ("6228480018", None),
+    ] {
+        assert_eq!(CardDigits::of_masked(masked), digits.map(|(first, last)| CardDigits::new(first, last).unwrap()));
+    }
+}
+
+#[test]
 fn a_changed_entry_is_noticed() {
     let JournalVector { entry, .. } = journal_vector();
     let hash = entry.hash();
@@ -125,8 +156,8 @@ fn a_changed_entry_is_noticed() {
         assert_ne!(other.hash(), hash, "{other:?}");
     }
     assert_eq!(entry.checked([1; 32]), Err(EntryError::BrokenChain { sequence: Sequence(1) }));
-    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":6"#));
-    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 6 }));
+    let newer = changed(|entry| entry.payload = entry.payload.replace(r#""v":1"#, r#""v":7"#));
+    assert_eq!(newer.checked(GENESIS), Err(EntryError::Newer { sequence: Sequence(1), version: 7 }));
     let unreadable = changed(|entry| entry.payload = "{".to_owned());
     assert!(matches!(unreadable.checked(GENESIS), Err(EntryError::Unreadable { .. })));
     let long = changed(|entry| entry.payload = " ".repeat(PAYLOAD_LEN_MAX + 1));

@@ -39,6 +39,7 @@ mod money;
 mod seal;
 pub mod settlement;
 mod sign;
+pub mod stored;
 pub mod tcp;
 mod text;
 mod web;

@@ -61,12 +61,16 @@ const CODES: &str = "codes";
 
 /// The word for exporting `settlement`, which no manifest says.
 pub(super) const SETTLEMENT: &str = "settlement";
+/// The same of `stored`.
+pub(super) const STORED: &str = "stored";
 
-/// What the cases' needs are held to: the manifest's capabilities as the contract spells them, `settlement` if the component exports
-/// it, and `secrets` if the manifest lists any.
+/// What the cases' needs are held to: the manifest's capabilities as the contract spells them, `settlement` and `stored` if the component exports
+/// them, and `secrets` if the manifest lists any.
 pub(crate) fn offers(manifest: &Manifest) -> BTreeSet<String> {
     let settles = manifest.settlement.map(|_| SETTLEMENT.to_owned());
-    offered(manifest.capabilities.iter().copied().map(word).chain(settles), !manifest.secrets.is_empty())
+    let forwards = manifest.forwards.then(|| STORED.to_owned());
+    let exported = settles.into_iter().chain(forwards);
+    offered(manifest.capabilities.iter().copied().map(word).chain(exported), !manifest.secrets.is_empty())
 }
 
 pub(super) fn offered(capabilities: impl Iterator<Item = String>, has_secrets: bool) -> BTreeSet<String> {
@@ -144,7 +148,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Every capability that the contract has, settlement, and secrets.
-    pub(crate) const ALL: [&str; 12] = [
+    pub(crate) const ALL: [&str; 13] = [
         "merchant-presented",
         "customer-presented",
         "cancel",
@@ -155,6 +159,7 @@ pub(crate) mod tests {
         "amounts-not-named",
         "card",
         SETTLEMENT,
+        STORED,
         SECRETS,
         "in-app",
     ];

@@ -64,6 +64,7 @@ impl Inspection {
                 .iter()
                 .map(|offered| coverage::word(*offered))
                 .chain(manifest.settlement.map(|_| coverage::SETTLEMENT.to_owned()))
+                .chain(manifest.forwards.then(|| coverage::STORED.to_owned()))
                 .collect(),
             currencies: manifest.currencies.iter().map(ToString::to_string).collect(),
             claims: manifest.claims.iter().map(claim).collect(),

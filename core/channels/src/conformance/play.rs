@@ -67,6 +67,9 @@ impl From<NoChance> for Stop {
     }
 }
 
+/// How long a terminal was without a network.
+const STORED_FOR_MS: i64 = 3_600_000;
+
 /// An order as core has it.
 pub(super) struct Sale {
     pub order: Order,
@@ -82,6 +85,8 @@ pub(super) enum PaysBy {
     Shown,
     Code(String),
     Card(Box<Card>),
+    /// The same, told later.
+    Stored(Box<Card>),
     InApp {
         app: String,
         payer: String,
@@ -106,7 +111,7 @@ impl Sale {
 
     fn kept_card(&self) -> Option<KeptCard> {
         match &self.pays_by {
-            PaysBy::Card(card) => Some(card.kept.clone()),
+            PaysBy::Card(card) | PaysBy::Stored(card) => Some(card.kept.clone()),
             PaysBy::Shown | PaysBy::Code(_) | PaysBy::InApp { .. } => None,
         }
     }
@@ -263,11 +268,15 @@ impl<'a> Player<'a> {
             Way::Shown => PaysBy::Shown,
             // Schemes' codes are good for one payment, so each order has one of its own.
             Way::Code => PaysBy::Code(self.far_side.script().await?.code.ok_or_else(|| nothing("code"))?),
-            Way::Card => {
+            Way::Card | Way::Stored => {
                 let shown = self.script.card.as_ref().ok_or_else(|| nothing("card"))?;
                 let card = Card::read(&shown.presented)
                     .map_err(|error| Stop::failed("a card as terminals send it in the script", error.to_string()))?;
-                PaysBy::Card(Box::new(card))
+                if way == Way::Stored {
+                    PaysBy::Stored(Box::new(Card { pin: None, ..card }))
+                } else {
+                    PaysBy::Card(Box::new(card))
+                }
             }
             Way::InApp => {
                 let (app, payer) = visit::payer(self).await?;
@@ -311,7 +320,7 @@ impl<'a> Player<'a> {
             amount: sale.order.amount,
             presented_by: match sale.pays_by {
                 PaysBy::Shown | PaysBy::InApp { .. } => Presenter::Merchant,
-                PaysBy::Code(_) | PaysBy::Card(_) => Presenter::Customer,
+                PaysBy::Code(_) | PaysBy::Card(_) | PaysBy::Stored(_) => Presenter::Customer,
             },
             created_at: sale.order.created_at,
             card: sale.kept_card(),
@@ -336,6 +345,11 @@ impl<'a> Player<'a> {
             }
             PaysBy::Card(card) => {
                 let outcome = self.caller.charge_card(&self.account, &sale.order, card).await;
+                self.learned(outcome).await
+            }
+            PaysBy::Stored(card) => {
+                let sold_at = sale.order.created_at.plus(-STORED_FOR_MS);
+                let outcome = self.caller.forward(&self.account, &sale.order, card, sold_at).await;
                 self.learned(outcome).await
             }
         }
@@ -519,7 +533,7 @@ impl<'a> Player<'a> {
         let codes = self.sales.iter().filter_map(|sale| match &sale.pays_by {
             PaysBy::Code(code) => Some(code.as_str()),
             PaysBy::InApp { payer, .. } => Some(payer.as_str()).filter(|payer| !payer.is_empty()),
-            PaysBy::Shown | PaysBy::Card(_) => None,
+            PaysBy::Shown | PaysBy::Card(_) | PaysBy::Stored(_) => None,
         });
         let codes: Vec<&str> = codes.chain(self.script.card.as_ref().map(|card| card.number.as_str())).collect();
         for line in logged.iter().chain(&self.said) {

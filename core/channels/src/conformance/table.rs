@@ -62,6 +62,8 @@ pub(super) enum Way {
     Code,
     /// The customer hands over a card.
     Card,
+    /// A terminal sold to a card without a network.
+    Stored,
     /// The customer has a page open in an app.
     InApp,
 }
@@ -199,6 +201,7 @@ fn verb(doing: &str) -> Option<Verb> {
         ["charge", amount @ ..] => asked(Way::Code, amount)?,
         ["create", amount @ ..] => asked(Way::Shown, amount)?,
         ["card", amount @ ..] => asked(Way::Card, amount)?,
+        ["forward", amount @ ..] => asked(Way::Stored, amount)?,
         ["open", amount @ ..] => asked(Way::InApp, amount)?,
         ["query"] => Verb::Query,
         ["cancel"] => Verb::Cancel,

@@ -147,6 +147,14 @@ impl Shop {
         self.host.charge_card(&self.account, &fresh(n), card).await
     }
 
+    /// Of what was sold an hour ago, without a PIN.
+    async fn forward(&self, n: u8, order: &Order) -> Result<PaymentStatus, Failure> {
+        let card = Card { pin: None, ..chip() };
+        let at = order.created_at.plus(-3_600_000);
+        let answer = self.host.forward(&self.account, &Order { number: number(n), ..order.clone() }, &card, at).await;
+        answer.map(|answer| answer.status)
+    }
+
     async fn sold(&self, n: u8) -> PaymentAnswer {
         let answer = self.charge(n, &chip()).await.expect("an answer");
         assert_eq!(answer.status, PaymentStatus::Succeeded);
@@ -289,6 +297,57 @@ async fn what_has_no_answer_to_believe_is_reversed() {
     shop.next("charge", "twice").await;
     shop.sold(22).await;
     shop.sold(23).await;
+}
+
+#[tokio::test]
+async fn what_was_sold_without_a_network_is_told_until_it_has_an_answer() {
+    let shop = Shop::open(&[]).await;
+    assert!(shop.host.plugin("card").is_some_and(|plugin| plugin.manifest().forwards));
+    let order = fresh(1);
+    for (n, fault) in (1..).zip([
+        "silent",
+        "unheard",
+        "cut",
+        "html",
+        "empty",
+        "unsigned",
+        "forged",
+        "wrong-amount",
+        "wrong-number",
+        "busy",
+        "strange-error",
+        "late",
+    ]) {
+        shop.next("forward", fault).await;
+        let outcome = shop.forward(n, &order).await;
+        assert!(no_answer(&outcome), "{fault}: {outcome:?}");
+        // Nothing takes it back, and the next call tells it once more.
+        assert!(no_answer(&shop.cancel(n, "").await), "{fault}");
+        for _ in 0..2 {
+            assert_eq!(shop.forward(n, &order).await, Ok(PaymentStatus::Succeeded), "{fault}");
+            assert_eq!(shop.books(n).await, (1, 0), "{fault}");
+        }
+    }
+    assert!(!shop.kinds().await.contains(&"0400".to_owned()));
+    for (n, fault) in (20..).zip(["sign-on", "key-lost", "twice"]) {
+        shop.next("forward", fault).await;
+        assert_eq!((shop.forward(n, &order).await, shop.books(n).await), (Ok(PaymentStatus::Succeeded), (1, 0)));
+    }
+    shop.next("forward", "insufficient-funds").await;
+    for _ in 0..2 {
+        let outcome = shop.forward(30, &order).await.expect("an answer");
+        assert!(
+            matches!(&outcome, PaymentStatus::Failed(decline) if decline.code == DeclineCode::InsufficientFunds),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(shop.books(30).await, (0, 0));
+    let without = Account { channel: "wallet".to_owned(), ..shop.account.clone() };
+    shop.host.install(&component("wallet")).await.expect("wallet installs");
+    assert_eq!(
+        shop.host.forward(&without, &order, &chip(), order.created_at).await.map(|answer| answer.status),
+        Err(Failure::Unsupported)
+    );
 }
 
 #[tokio::test]

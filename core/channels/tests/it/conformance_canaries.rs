@@ -114,6 +114,11 @@ const CARD_CANARIES: &[(Wrap, &str)] = &[
     (|host| liar(host, Lie::RefundSuccessOnTimeout), "card-refund-unheard"),
     (|host| liar(host, Lie::RoundsAmounts), "card-amount-100001"),
     (|host| liar(host, Lie::WrongDeclineCode), "card-refused-insufficient-funds"),
+    (|host| liar(host, Lie::SuccessOnTimeout), "forward-unheard"),
+    (|host| liar(host, Lie::FailureOnTimeout), "forward-lost-answer-cut"),
+    (|host| liar(host, Lie::OtherNumberOnRetry), "forward-succeeds"),
+    (|host| liar(host, Lie::ClosesNothing), "forward-is-not-undone"),
+    (|host| liar(host, Lie::WrongDeclineCode), "forward-refused-insufficient-funds"),
     (|host| liar(host, Lie::SuccessOnTimeout), "settle-unheard"),
     (|host| liar(host, Lie::BalancesAlways), "settle-differs"),
     (|host| liar(host, Lie::SettlesTwice), "settle-balanced"),
@@ -298,6 +303,23 @@ impl ChannelCaller for Liar {
             _ => {}
         }
         let outcome = self.host.charge_card(account, &order, card).await;
+        self.bent(asked, number, outcome)
+    }
+
+    async fn forward(
+        &self,
+        account: &Account,
+        order: &Order,
+        card: &Card,
+        at: Millis,
+    ) -> Result<PaymentAnswer, Failure> {
+        let mut order = order.clone();
+        let (asked, number) = (order.amount, order.number);
+        let is_first = self.seen.lock().expect("no panic").insert(number);
+        if self.lie == Lie::OtherNumberOnRetry && !is_first {
+            order.number = PaymentId::from_bytes([9; 16]);
+        }
+        let outcome = self.host.forward(account, &order, card, at).await;
         self.bent(asked, number, outcome)
     }
 

@@ -53,6 +53,9 @@ export type OfflineGrant = Schemas['OfflineGrantView'];
 export type OfflineLimits = Schemas['OfflineLimits'];
 export type OfflinePolicy = Schemas['OfflinePolicyView'];
 export type DoubleSpend = Schemas['DoubleSpendView'];
+export type CardPolicy = Schemas['CardPolicyView'];
+export type StoredCardRules = Schemas['StoredCardRules'];
+export type StoredCardSale = Schemas['StoredCardSaleView'];
 export type ApiKey = Schemas['ApiKeyView'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */

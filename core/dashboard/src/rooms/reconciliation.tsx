@@ -23,7 +23,7 @@ export function ReconciliationFrame() {
   const { pathname } = useLocation();
   const ways = [
     ['/reconciliation', t.recon.day], ['/reconciliation/discrepancies', t.recon.discrepancies],
-    ['/reconciliation/payouts', t.recon.payouts], [SETTLEMENTS, t.recon.settlementBatches], ['/reconciliation/statements', t.recon.statements],
+    ['/reconciliation/payouts', t.recon.payouts], [SETTLEMENTS, t.recon.settlementBatches], ['/reconciliation/stored-cards', t.storedCards.title], ['/reconciliation/statements', t.recon.statements],
   ] as const;
   return (
     <Stack>

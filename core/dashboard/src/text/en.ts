@@ -3,6 +3,7 @@
 import { pluginsEn } from './plugins.en';
 import { reconEn } from './recon.en';
 import { staticCodesEn } from './static-codes.en';
+import { storedCardsEn } from './stored-cards.en';
 import { storedValueEn } from './stored-value.en';
 
 export const en = {
@@ -183,6 +184,7 @@ export const en = {
   recon: reconEn,
   plugins: pluginsEn,
   staticCodes: staticCodesEn,
+  storedCards: storedCardsEn,
   storedValue: storedValueEn,
   roles: {
     platform_admin: 'Platform administrator', owner: 'Owner', manager: 'Manager', cashier: 'Cashier', accountant: 'Accountant',

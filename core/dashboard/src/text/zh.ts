@@ -2,6 +2,7 @@ import type { Texts } from './en';
 import { pluginsZh } from './plugins.zh';
 import { reconZh } from './recon.zh';
 import { staticCodesZh } from './static-codes.zh';
+import { storedCardsZh } from './stored-cards.zh';
 import { storedValueZh } from './stored-value.zh';
 
 export const zh: Texts = {
@@ -157,6 +158,7 @@ export const zh: Texts = {
   recon: reconZh,
   plugins: pluginsZh,
   staticCodes: staticCodesZh,
+  storedCards: storedCardsZh,
   storedValue: storedValueZh,
   roles: {
     platform_admin: '平台管理员', owner: '老板', manager: '店长', cashier: '收银员', accountant: '会计', read_only: '只读', plugin_publisher: '插件发布者', acceptor: '储值受理方',

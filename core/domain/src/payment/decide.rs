@@ -88,6 +88,7 @@ pub fn decide(payment: &Payment, event: &Event, now: Millis) -> Result<Decision,
             | State::Expired { .. } => refused(payment, "presented"),
         },
         Event::Submit => only_when_created(payment, "submitted", || Decision::to(State::Submitting { since: now })),
+        Event::Store => only_when_created(payment, "stored", || Decision::to(State::Pending { since: now })),
         Event::TakeCash { at } => {
             only_when_created(payment, "taken in cash", || Decision::with(captured(*at, false), [Effect::BookCapture]))
         }

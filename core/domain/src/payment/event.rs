@@ -11,6 +11,8 @@ pub enum Event {
     Present { expires_at: Millis },
     /// About to send the charge (customer-presented).
     Submit,
+    /// A terminal has sold it by card without a network: the goods are gone, and the acquirer is told until it answers.
+    Store,
     /// Cash was taken; the drawer is the channel.
     TakeCash { at: Millis },
     /// The channel said something, and it is about this payment ([`Answer::about`]).

@@ -75,6 +75,7 @@ pub fn events() -> Vec<(&'static str, Event)> {
     vec![
         ("present", Event::Present { expires_at: NOW }),
         ("submit", Event::Submit),
+        ("store", Event::Store),
         ("take cash", Event::TakeCash { at: NOW }),
         ("reply: succeeded", answer(AnswerStatus::Succeeded { paid_at: NOW }, Source::Reply)),
         ("notified: succeeded", answer(AnswerStatus::Succeeded { paid_at: NOW }, Source::Notification)),

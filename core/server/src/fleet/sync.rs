@@ -8,6 +8,7 @@ pub mod book;
 pub mod chain;
 mod offline;
 pub mod shift;
+mod stored;
 
 use std::collections::HashMap;
 
@@ -50,6 +51,8 @@ use crate::{
 const CASH: &str = "cash";
 /// What metrics call the channel of a sale that an offline code paid.
 const OFFLINE: &str = "offline_code";
+/// The same of a card sale that is to be forwarded.
+const STORED: &str = "stored_card";
 
 /// Why a batch was not looked at. Nothing of it was stored.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +82,12 @@ pub async fn take_journal(
     let source = Source { tenant: scope.tenant(), terminal, now: app.now() };
     let outcome = app.store().write(move |tx| take(tx, &scope, source, &batch)).await?;
     for payment in &outcome.sales {
-        app.metrics().payment_moved(payment, if payment.method == Method::Cash { CASH } else { OFFLINE });
+        let channel = match payment.method {
+            Method::Cash => CASH,
+            Method::Card => STORED,
+            Method::MerchantPresented | Method::CustomerPresented => OFFLINE,
+        };
+        app.metrics().payment_moved(payment, channel);
     }
     for refund in &outcome.refunds {
         app.metrics().refund_moved(refund);
@@ -132,7 +140,7 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
     for sequence in chain::known_sequences(head, &batch.entries) {
         let before = Sequence(sequence.0.saturating_sub(1));
         for stored in journal::entries(tx, scope, terminal, before, 1)? {
-            known.insert(stored.entry.sequence, stored.entry.hash());
+            known.insert(stored.entry.sequence, stored.hash);
             // The answer to the first sending may have been lost.
             verdicts.extend(stored.verdict);
         }
@@ -150,6 +158,10 @@ fn take(tx: &mut Tx<'_>, scope: &TenantScope, source: Source, batch: &JournalBat
             (Some(Booking::Book { after, .. }), _) => {
                 sales.push(after);
                 None
+            }
+            (Some(Booking::Stored { after, doubt }), _) => {
+                sales.push(after);
+                doubt
             }
             (Some(Booking::Already) | None, _) => None,
         };
@@ -185,6 +197,7 @@ fn lines_differ(record: &Record) -> Option<String> {
     let (what, amount, goods, split) = match record {
         Record::CashSale { amount, goods, split, .. } => ("cash", amount, goods, split.as_ref()),
         Record::OfflineSale { amount, goods, .. } => ("offline code", amount, goods, None),
+        Record::StoredCardSale { amount, goods, .. } => ("stored card sale", amount, goods, None),
         _ => return None,
     };
     // What is sold in parts comes to the total of all of them.
@@ -242,6 +255,11 @@ fn book_entry(
         Record::OfflineSale { payment, counter, amount, code, goods, cashier } => {
             let sale = OfflineSale { payment: *payment, counter: *counter, amount: *amount, code, goods, cashier, at };
             offline::take(tx, scope, source, store, &sale).map(Some)
+        }
+        Record::StoredCardSale { payment, counter, amount, channel_account, card, digits, goods, cashier } => {
+            let of = (*payment, *counter, *amount);
+            let sale = stored::Sale { of, account: *channel_account, card, digits, goods, cashier, at };
+            stored::take(tx, scope, source, store, &sale).map(Some)
         }
         Record::SaleKeyed { .. }
         | Record::SaleSettled { .. }

@@ -81,6 +81,7 @@ codes! {
     RULE_FAILED = "rule_failed", 409, "A rule of the merchant's gave no decision";
     RULE_BUSY = "rule_busy", 503, "A rule of the merchant's cannot be asked just now";
     CARD_USED = "card_used", 409, "The card was read for another payment";
+    FORWARDING = "forwarding", 409, "The acquirer has not answered for this sale";
     BATCH_CLOSING = "batch_closing", 409, "A batch is being settled";
     PAYMENTS_UNDER_WAY = "payments_under_way", 409, "Payments are under way";
     VOID_TOO_LATE = "void_too_late", 409, "The payment can be refunded and not voided any more";
@@ -355,6 +356,10 @@ impl From<PaymentError> for Problem {
                 Self::new(CARD_USED, "This reading of the card was sent with another payment. Read the card again.")
                     .at("/presentation/card/ksn")
             }
+            PaymentError::Forwarding => Self::new(
+                FORWARDING,
+                "A terminal sold it without a network, and the acquirer has not answered yet. It cannot be cancelled; once it is paid, refund it.",
+            ),
             PaymentError::BatchClosing => {
                 Self::new(BATCH_CLOSING, format!("{said} Nothing was sent. Try again in two minutes."))
             }

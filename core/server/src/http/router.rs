@@ -34,6 +34,7 @@ pub fn routes(body_bytes_max: usize) -> impl Fn(&mut web::ServiceConfig) + Clone
                     .configure(v1::people::routes)
                     .configure(v1::sessions::routes)
                     .configure(v1::static_codes::routes)
+                    .configure(v1::stored_cards::routes)
                     .configure(v1::stored_value::routes)
                     .configure(v1::stored_value_acceptors::routes)
                     .configure(v1::stores::routes)

@@ -31,6 +31,7 @@ pub mod sessions;
 pub mod settlement_batches;
 pub mod settlements;
 pub mod static_codes;
+pub mod stored_cards;
 pub mod stored_value;
 pub mod stored_value_acceptors;
 pub mod stores;

@@ -39,6 +39,10 @@ impl Channel {
     pub(super) const fn has_card(&self) -> bool {
         self.card.is_some()
     }
+
+    pub(super) fn kept_card(&self) -> Option<KeptCard> {
+        self.card.clone()
+    }
 }
 
 /// The package that began the payment: whatever is asked about it, and whatever is given back of it, goes through that one (or the

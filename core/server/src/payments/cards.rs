@@ -7,7 +7,7 @@ use saoma_store::cards;
 /// months, and longer than it is needed nobody may keep one (PCI DSS 3.2.1).
 pub const CARDS_KEPT_MS: i64 = 180 * 24 * 3_600_000;
 
-pub(super) fn to_store(card: &KeptCard) -> cards::KeptCard {
+pub(crate) fn to_store(card: &KeptCard) -> cards::KeptCard {
     let KeptCard { entry, sequence_number, ksn, number } = card.clone();
     cards::KeptCard { entry, sequence_number, ksn, number }
 }

@@ -9,8 +9,8 @@ use saoma_domain::{
     ledger::{Kind as Movement, PostingSet},
     order::may_be_paid,
     payment::{
-        Amounts, Answer, AnswerStatus, Close, Effect, Event, Notice, ON_ITS_WAY_MS, Payment, Refusal, Source, State,
-        decide,
+        Amounts, Answer, AnswerStatus, Close, Effect, Event, Method, Notice, ON_ITS_WAY_MS, Payment, Refusal, Source,
+        State, decide,
     },
 };
 use saoma_protocol::{Millis, Money, PaymentId, RefundId, message::PushBody};
@@ -22,6 +22,7 @@ use saoma_store::{
     outbox::{self, Kind, NewMessage},
     pay_codes::{self, PayCode},
     payments::{self, Sale, StoredPayment},
+    stored_cards,
     tenants::{self, LatePolicy},
 };
 
@@ -31,7 +32,7 @@ use super::{
     doubt::{Wait, has_to_wait, is_nowhere, may_be_undone, may_end, waited},
     fees, in_doubt, kind, payment_view, refund,
 };
-use crate::{app::App, webhooks::tell_payment};
+use crate::{app::App, stored_value::offline::announce, webhooks::tell_payment};
 
 /// How often a decision is made again because somebody else saved first.
 const STALE_MAX: u32 = 8;
@@ -221,6 +222,10 @@ fn settle_in(
     let now = app.now();
     let mut stored = payments::load(tx, scope, id)?;
     let loaded = stored.clone();
+    // The goods are gone: nobody undoes it, and the acquirer will answer.
+    if matches!(outcome, Outcome::Event(Event::Cancel)) && stored_cards::waiting(tx, scope, id)? {
+        return Err(PaymentError::Forwarding);
+    }
     let Read { event, refused, words, is_definite, source, reference, payer_hint } =
         read(tx, scope, &stored, outcome, now)?;
     if let Outcome::Answer(Heard { note: Some(note), .. }) = outcome {
@@ -316,6 +321,9 @@ fn settle_in(
         record(tx, scope, &stored, None, name, &words, actor, now)?;
         tell_payment(tx, scope, name, id, now)?;
     }
+    if changes_state && stored.payment.method == Method::Card {
+        forwarded(tx, scope, &stored, now)?;
+    }
     let mut booking = Booked::default();
     for effect in &decision.effects {
         match effect {
@@ -355,6 +363,17 @@ fn settle_in(
     let wishes = [Effect::AskClose, Effect::AskAgain];
     let follow_ups = decision.effects.into_iter().filter(|effect| wishes.contains(effect)).collect();
     Ok(Settled { sale, follow_ups, refused, moved: changes_state, is_news, gives_back, surplus })
+}
+
+/// A sale that was being forwarded has its end. The card of one that is lost is sold to without a network no more, of which terminals are told.
+fn forwarded(tx: &mut Tx<'_>, scope: &TenantScope, stored: &StoredPayment, now: Millis) -> Result<(), StoreError> {
+    let outcome = match stored.payment.state {
+        State::Captured(_) => stored_cards::Outcome::Paid,
+        _ if is_waiting(&stored.payment) => return Ok(()),
+        _ => stored_cards::Outcome::Lost,
+    };
+    let ended = stored_cards::end(tx, scope, stored.payment.id, outcome, now)?;
+    if ended && outcome == stored_cards::Outcome::Lost { announce(tx, scope, now) } else { Ok(()) }
 }
 
 /// Core itself, where it says who did something.

@@ -68,6 +68,7 @@ pub fn payment_facts(sale: &Sale) -> PaymentView {
         created_at: stored.created_at,
         updated_at: stored.updated_at,
         paid_at,
+        stored_at: sale.stored_at,
     }
 }
 

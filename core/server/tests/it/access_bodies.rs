@@ -92,6 +92,9 @@ pub fn body(schema: &str, ids: &Ids, nth: u64) -> Value {
         "ChangeStoredValueAccount" => json!({ "version": 2, "holder": "asked for" }),
         "TopUpStoredValue" => json!({ "amount": { "minor": 100, "currency": "CNY" } }),
         "SetOfflinePolicy" => offline_policy(ids.get("channel_account")),
+        // Its channel forwards none: what is set is off.
+        "SetCardPolicy" => card_policy(ids.get("channel_account"), false),
+        "ResolveLoss" => json!({ "reason": "asked for", "unblock": true }),
         "NewOfflineGrant" => json!({
             "device_key": "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1",
             "cap": { "minor": 100, "currency": "CNY" },
@@ -119,6 +122,17 @@ pub fn offline_policy(channel_account: &str) -> Value {
         "limits": {
             "sale_minor_max": 20_000, "grant_day_count_max": 3, "unsent_minor_max": 500_000, "unsent_count_max": 200,
             "unsent_hours_max": 24, "list_hours_max": 48,
+        },
+    })
+}
+
+/// Cards without a network as a small shop sells them.
+pub fn card_policy(channel_account: &str, enabled: bool) -> Value {
+    json!({
+        "enabled": enabled, "channel_account": channel_account,
+        "rules": {
+            "sale_minor_max": 20_000, "card_day_count_max": 3, "card_day_minor_max": 40_000, "unsent_minor_max": 500_000,
+            "unsent_count_max": 100, "unsent_hours_max": 24, "list_hours_max": 24, "stripe": false, "prefixes": ["62", "4012"],
         },
     })
 }

@@ -18,7 +18,7 @@ const KSN: &str = "FFFF9876543210E00002";
 const EMV: &str = "9F260811223344556677889F2701809F100807010103A00000019F3704112233449F36020001950500000000009A032611269C01009F0206\
     0000000012505F2A02015682027C009F1A0201569F3303E0E1C8";
 
-fn chip() -> Value {
+pub fn chip() -> Value {
     json!({
         "entry": "chip",
         "ksn": KSN,
@@ -83,7 +83,7 @@ impl Shop {
     }
 
     /// How often the acquirer took money for the payment, and how much it gave back.
-    async fn books(&self, payment: &str) -> (i64, i64) {
+    pub async fn books(&self, payment: &str) -> (i64, i64) {
         let order: Value = Door::at(&self.acquirer.door).get(&format!("/orders/{payment}")).await.json(200);
         (order["times_taken"].as_i64().unwrap(), order["given_back_minor"].as_i64().unwrap())
     }

@@ -174,6 +174,8 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
     let moved = json!({ "version": cashier["version"], "stores": [rust.store] });
     const POLICY: &str = "PUT /v1/stored-value/offline-policy";
     let policy = json!({ "enabled": true, "acceptor": "hall" });
+    const CARDS: &str = "PUT /v1/stored-cards/policy";
+    let cards = crate::access_bodies::card_policy("", true);
     let printed = json!({ "store": rust.store, "label": "gate", "max_minor": 100 });
     let till = json!({ "name": "till", "store": jade.store });
     let till: Value = jade.owner.post("/v1/terminals").json(&till).await.json(201);
@@ -204,6 +206,7 @@ async fn another_merchants_ids_inside_a_body_are_ids_of_nothing() {
         ("goods_change", "/tax_rate", &change_goods, sold_goods.clone(), text(&tax, "/id"), "404 not_found"),
         ("goods_change", "/stores/0", &change_goods, sold_goods, store, "404 not_found"),
         ("stored-value_put_policy", "/channel_account", POLICY, policy, account, "404 not_found"),
+        ("stored-cards_put_policy", "/channel_account", CARDS, cards, account, "404 not_found"),
         ("static-codes_create", "/store", "/v1/static-codes", printed.clone(), store, "422 invalid"),
         ("static-codes_create", "/terminal", "/v1/static-codes", printed, text(&till, "/id"), "422 invalid"),
         ("terminals_create", "/store", "/v1/terminals", json!({ "name": "x" }), store, "404 not_found"),

@@ -69,6 +69,7 @@ mod settlement;
 mod settlement_cards;
 mod settlement_held;
 mod static_codes;
+mod stored_cards;
 mod stored_value;
 mod town;
 mod town_database;

@@ -232,6 +232,7 @@ fn manifest(capabilities: &[Capability]) -> Manifest {
         }),
         settlement: None,
         apps: Vec::new(),
+        forwards: false,
     }
 }
 

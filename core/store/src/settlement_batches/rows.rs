@@ -22,6 +22,7 @@ use crate::{
     column::{Txt, amount, corrupt, unsigned},
     payments::AHEAD_MS_MAX,
     schema::{payments, posting_sets, refunds},
+    stored_cards::schema::stored_card_sales,
 };
 
 /// What is open of an account: confirmed, and in no batch.
@@ -182,7 +183,22 @@ pub fn under_way(
             .select((refunds::state, count_star()))
             .load(conn)
     })?;
-    let mut under_way = UnderWay { sent: unsigned(of_payments)?, unsent: 0 };
+    // What was sold without a network is told before the batch ends.
+    let of_stored: i64 = tx.run(scope, |conn| {
+        stored_card_sales::table
+            .inner_join(
+                payments::table.on(payments::tenant_id
+                    .eq(stored_card_sales::tenant_id)
+                    .and(payments::id.eq(stored_card_sales::payment_id))),
+            )
+            .filter(stored_card_sales::tenant_id.eq(Txt(scope.tenant())))
+            .filter(stored_card_sales::channel_account_id.eq(Txt(account)))
+            .filter(stored_card_sales::ended_at.is_null())
+            .filter(payments::attention_at.is_null().or(stored_card_sales::lease_until.gt(now.0)))
+            .select(count_star())
+            .get_result(conn)
+    })?;
+    let mut under_way = UnderWay { sent: unsigned(of_payments)? + unsigned(of_stored)?, unsent: 0 };
     for (state, count) in of_refunds {
         let side = if state == "created" { &mut under_way.unsent } else { &mut under_way.sent };
         *side += unsigned(count)?;

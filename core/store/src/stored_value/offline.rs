@@ -128,6 +128,6 @@ impl TryFrom<Row> for Policy {
     }
 }
 
-fn small<T: TryFrom<i64>>(number: i64) -> Result<T, StoreError> {
+pub(crate) fn small<T: TryFrom<i64>>(number: i64) -> Result<T, StoreError> {
     T::try_from(number).map_err(|_| crate::column::corrupt(format!("a number that is {number}")))
 }

@@ -51,7 +51,7 @@ fn entries_come_in_one_after_the_other() {
             assert_eq!(append(base, &tea, &entry, at(100)), Ok(()));
             before = entry.hash();
             assert_eq!(through(base, &tea), Through { sequence: Sequence(number), hash: before });
-            written.push(StoredEntry { entry, received_at: at(100), verdict: None });
+            written.push(StoredEntry { hash: entry.hash(), entry, received_at: at(100), verdict: None });
         }
         let read =
             |after, limit| base.read(|tx| journal::entries(tx, &tea.scope, tea.terminal, Sequence(after), limit));
@@ -132,7 +132,7 @@ fn what_waits_for_a_person_is_found() {
             if let Some((verdict, why)) = verdict {
                 let verdict =
                     Some(JournalVerdict { sequence: Sequence(number), verdict, why: why.to_owned(), newer: false });
-                held.push(StoredEntry { entry, received_at: at(9), verdict });
+                held.push(StoredEntry { hash: entry.hash(), entry, received_at: at(9), verdict });
             }
         }
         let waiting =

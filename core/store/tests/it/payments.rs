@@ -382,7 +382,10 @@ fn a_sale_is_a_payment_with_its_order() {
         let tea = House::build(base, b'T');
         let payment = tea.sell(base, 1, cny(500), &captured(0, 0));
         let sale = base.read(|tx| payments::load_sale(tx, &tea.scope, payment.payment.id));
-        assert_eq!(sale, payments::Sale { payment, order: tea.order(1, cny(500)), code: None, static_code: None });
+        assert_eq!(
+            sale,
+            payments::Sale { payment, order: tea.order(1, cny(500)), code: None, static_code: None, stored_at: None }
+        );
         assert_eq!(sale.order.counter, Some(Sequence(1)));
     });
 }

@@ -81,6 +81,7 @@ impl Caller {
             bills: None,
             settlement: None,
             apps: Vec::new(),
+            forwards: false,
         };
         Ok(Self { node, wires, canary, manifest: Arc::new(manifest) })
     }

@@ -76,6 +76,7 @@ impl Scene {
             created_at: kept.keyed_at,
             updated_at: kept.keyed_at,
             paid_at: None,
+            stored_at: None,
         };
         Self { plot: Plot::of(kept.amount), is_code, code_ms, view, refunds: Vec::new(), beats: Vec::new() }
     }

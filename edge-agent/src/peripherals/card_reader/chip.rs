@@ -9,7 +9,7 @@ use ring::rand::SecureRandom as _;
 use saoma_protocol::api::CardEntry;
 use zeroize::Zeroizing;
 
-use super::{Asking, Attendant, CardReader, CardSale, CardTrouble, NoCard, vault::ClearCard};
+use super::{Asking, Attendant, CardReader, CardSale, CardTrouble, CardWay, NoCard, vault::ClearCard};
 use crate::{
     emv::{
         Purchase, Terminal,
@@ -62,7 +62,7 @@ impl CardReader {
                 why: "no chance".to_owned(),
             })
         })?;
-        let CardSale { amount, at, utc_offset_minutes, counter } = *sale;
+        let CardSale { amount, at, utc_offset_minutes, counter, way } = *sale;
         let purchase = Purchase { amount, at, utc_offset_minutes, counter, unpredictable };
         let attendant = RefCell::new(attendant);
         let mut asking = Asking { pad: self.pad.as_deref_mut(), attendant: &attendant, pin: None };
@@ -83,8 +83,10 @@ impl CardReader {
             return Err(NoCard::Cancelled);
         }
         let fault = match outcome {
-            Ok(read) if (13..=19).contains(&read.number.len()) => return Ok(Ok(of_chip(read, pin))),
-            Ok(_) => ChipFault::NotAccepted,
+            Ok(read) if !(13..=19).contains(&read.number.len()) => ChipFault::NotAccepted,
+            Ok(read) if way != CardWay::Online && !read.is_in_date => return Ok(Err(CardTrouble::OutOfDate)),
+            Ok(read) if way != CardWay::Online && !read.is_verified => return Ok(Err(CardTrouble::NeedsBank)),
+            Ok(read) => return Ok(Ok(of_chip(read, pin))),
             Err(fault) => fault,
         };
         tracing::info!(%fault, "a chip does not pay");
@@ -102,7 +104,7 @@ impl CardReader {
 }
 
 fn of_chip(read: ChipRead, pin: Option<Zeroizing<String>>) -> ClearCard {
-    let ChipRead { number, expiry, track_2, sequence_number, aid, label, acquirer_data, wants_signature } = read;
+    let ChipRead { number, expiry, track_2, sequence_number, aid, label, acquirer_data, wants_signature, .. } = read;
     ClearCard {
         entry: CardEntry::Chip,
         number,

@@ -27,6 +27,12 @@ impl Stripe {
         matches!(self.service_code[0], b'2' | b'6')
     }
 
+    /// The issuer is to be asked at once (second digit 2 or 4), or for a PIN (third digit 0, 3 or 5).
+    #[must_use]
+    pub const fn needs_issuer(&self) -> bool {
+        matches!(self.service_code[1], b'2' | b'4') || matches!(self.service_code[2], b'0' | b'3' | b'5')
+    }
+
     /// The holder is to key a PIN where that can be done (third digit 0, 3, 5, 6 or 7).
     #[must_use]
     pub const fn wants_pin(&self) -> bool {

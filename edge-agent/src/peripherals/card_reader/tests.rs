@@ -139,6 +139,7 @@ impl Attendant for Hand<'_> {
 struct Room {
     bench: Bench,
     reader: CardReader,
+    way: CardWay,
     _folder: tempfile::TempDir,
 }
 
@@ -151,7 +152,7 @@ fn room() -> Room {
     let mut reader = CardReader::new("bench", Vault::new(path.to_str().unwrap()), 156);
     reader.slot = Some(Box::new(bench.clone()));
     reader.swipes = Some(Swipes::new(Box::new(bench.clone())));
-    Room { bench, reader, _folder: folder }
+    Room { bench, reader, way: CardWay::Online, _folder: folder }
 }
 
 impl Room {
@@ -166,6 +167,7 @@ impl Room {
             at: Millis(1_795_809_609_000),
             utc_offset_minutes: 480,
             counter: Sequence(7),
+            way: self.way,
         };
         let bench = self.bench.clone();
         let mut at = |step, trouble| at(&bench, step, trouble);
@@ -338,5 +340,35 @@ fn a_number_that_is_none_of_a_card_is_not_taken() {
             )),
             "{heard:?}"
         );
+    }
+}
+
+/// By its own rules, and by its dates: without a network nobody else decides.
+#[test]
+fn a_card_that_needs_its_bank_is_read_with_a_network_alone() {
+    let rules = |rules: &[u8]| [&[0; 8], rules].concat();
+    for (verification, expiry, alone) in [
+        // A signature where no PIN can be keyed; a PIN and nothing else; no rule at all; nothing is wanted; over.
+        (rules(&[0x42, 0x03, 0x5e, 0x03, 0x1f, 0x00]), "301231", None),
+        (rules(&[0x02, 0x00]), "301231", Some(CardTrouble::NeedsBank)),
+        (rules(&[]), "301231", Some(CardTrouble::NeedsBank)),
+        (rules(&[0x1f, 0x00]), "301231", None),
+        (rules(&[0x1f, 0x00]), "260101", Some(CardTrouble::OutOfDate)),
+    ] {
+        for way in [CardWay::Online, CardWay::Stored { stripe: true }] {
+            let mut room = room();
+            room.way = way;
+            let profile =
+                Profile { verification: verification.clone(), expiry: expiry.to_owned(), ..Profile::default() };
+            let (read, heard) = room.sells(|bench, step, trouble| {
+                if (step, trouble) == (Present, None) {
+                    bench.does(|before| before.card = Some(Applet::new(profile.clone())));
+                }
+                step == Remove && trouble.is_some()
+            });
+            let refused = if way == CardWay::Online { None } else { alone };
+            assert_eq!(read.is_ok(), refused.is_none(), "{way:?} {verification:?} {heard:?}");
+            assert!(refused.is_none() || heard.contains(&(Remove, refused)), "{heard:?}");
+        }
     }
 }

@@ -134,6 +134,7 @@ const fn words(message: DisplayMessage) -> &'static str {
         DisplayMessage::ReadingCard => "DO NOT REMOVE CARD",
         DisplayMessage::KeyPin => "ENTER YOUR PIN",
         DisplayMessage::RemoveCard => "REMOVE YOUR CARD",
+        DisplayMessage::SignSlip => "PLEASE SIGN",
     }
 }
 

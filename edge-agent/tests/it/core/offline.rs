@@ -1,23 +1,28 @@
-//! What it does with offline codes: it says what terminals may take, and books what they took.
+//! What it does with offline codes and with cards without a network: it says what terminals may take, and books what they took.
 
 use std::time::{Duration, SystemTime};
 
 use actix_web::HttpResponse;
 use saoma_protocol::{
     Amount, Millis, PaymentId,
-    api::{CreatePayment, OfflineList, Presentation},
+    api::{CreatePayment, Failure, OfflineList, PaymentState, PaymentView, Presentation},
     code::offline::Code,
     journal::{Entry, Record},
     message::{JournalVerdict, Verdict},
 };
 
-use super::{GOOD_CODE, Known, Shared, new_payment, problem};
+use super::{FakeCore, GOOD_CODE, Known, Shared, new_payment, problem};
 
 impl Known {
-    /// What is wrong with what an offline code paid: it waits for a person.
+    /// What is wrong with what was sold offline: it waits for a person.
     pub(super) fn offline_verdict(&mut self, entry: &Entry) -> Option<JournalVerdict> {
         let (sequence, verdict) = (entry.sequence, Verdict::Held);
-        self.book_offline(entry).err().map(|why| JournalVerdict { sequence, verdict, why, newer: false })
+        self.book_offline(entry).and_then(|()| self.book_stored(entry)).err().map(|why| JournalVerdict {
+            sequence,
+            verdict,
+            why,
+            newer: false,
+        })
     }
 
     pub(super) fn refuses_refund(&self, payment: PaymentId, amount: Amount) -> Option<HttpResponse> {
@@ -27,6 +32,33 @@ impl Known {
             404 => Some(problem(409, "refund_window_over")),
             _ => None,
         }
+    }
+
+    /// Makes the payment of a card that was sold to without a network, once; it waits for the acquirer. Without a policy it is held.
+    fn book_stored(&mut self, entry: &Entry) -> Result<(), String> {
+        let Ok(Record::StoredCardSale { payment, counter, amount, channel_account, card, goods, cashier, .. }) =
+            entry.record()
+        else {
+            return Ok(());
+        };
+        if self.offline.as_ref().is_none_or(|list| list.cards.is_none()) {
+            return Err("no cards are sold to without a network".to_owned());
+        }
+        let body = CreatePayment {
+            amount,
+            presentation: Presentation::Card { card },
+            order: None,
+            channel_account: Some(channel_account),
+            store: None,
+            goods,
+            reference: None,
+            cashier: Some(cashier),
+            counter: Some(counter),
+        };
+        let state = PaymentState::Pending;
+        let view = PaymentView { state, stored_at: Some(entry.at), ..new_payment(payment, &body) };
+        self.payments.entry(payment).or_insert(view);
+        Ok(())
     }
 
     /// Books what an offline code paid, once, if the code is good at the moment of its entry.
@@ -50,6 +82,20 @@ impl Known {
         };
         self.payments.entry(payment).or_insert_with(|| new_payment(payment, &body));
         Ok(())
+    }
+}
+
+impl FakeCore {
+    /// The acquirer has an answer for a card that core forwarded; the terminal is told.
+    pub fn bank_says(&self, payment: PaymentId, takes_it: bool) {
+        self.look(|known| {
+            known.change(payment, |view| {
+                view.state = if takes_it { PaymentState::Succeeded } else { PaymentState::Failed };
+                let declined = || Failure { code: "declined".to_owned(), message: "the issuer declines".to_owned() };
+                view.failure = (!takes_it).then(declined);
+            });
+            known.push(payment);
+        });
     }
 }
 

@@ -30,6 +30,9 @@ pub struct Sent {
     pub sequence: Option<u8>,
     /// Of a void, field 61: the sale that it takes back.
     pub about: Option<String>,
+    /// Of an advice: when the terminal sold, fields 13 and 12. Records of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sold_at: Option<String>,
 }
 
 /// An approved sale, as voids and refunds name it. The text is the payment's reference.
@@ -83,6 +86,8 @@ impl Approved {
 const SALE: &str = "22";
 const VOID: &str = "23";
 const REFUND: &str = "25";
+/// Field 60.1 of what was sold without the acquirer.
+const STORED: &str = "30";
 /// Typed in, no PIN: so a stored number counts.
 const ENTRY_STORED: &str = "012";
 /// The terminals read stripe, chip and contactless; the chip did not fail; no part of the amount is approved.
@@ -123,7 +128,35 @@ impl Settings {
     /// # Errors
     /// Why this card cannot be charged.
     pub fn sale(&self, sent: &Sent, card: &PresentedCard, number: &str) -> Result<Draft, &'static str> {
-        let mut fields = self.moves_money(sent, SALE, "000000");
+        let mut fields = self.sold(sent, SALE, card, number)?;
+        if card.has_pin {
+            fields.push((26, PIN_CHARS.into()));
+            fields.push((52, Value::Card(Part::PinBlock, 8)));
+            fields.push((53, SECURITY.into()));
+        }
+        Ok(self.draft("0200", sent.trace, fields))
+    }
+
+    /// Tells of a sale that was made without the acquirer, with the time at which it was, and the same in every repeat.
+    ///
+    /// # Errors
+    /// Why this card cannot be forwarded.
+    pub fn advice(&self, sent: &Sent, card: &PresentedCard, number: &str) -> Result<Draft, &'static str> {
+        let (date, clock) = sent.sold_at.as_deref().and_then(|at| at.split_at_checked(4)).ok_or("it has no time")?;
+        let mut fields = self.sold(sent, STORED, card, number)?;
+        fields.extend([(12, clock.into()), (13, date.into())]);
+        Ok(self.draft("0220", sent.trace, fields))
+    }
+
+    /// What sales have in common, however they are told.
+    fn sold(
+        &self,
+        sent: &Sent,
+        type_code: &str,
+        card: &PresentedCard,
+        number: &str,
+    ) -> Result<Vec<(u8, Value)>, &'static str> {
+        let mut fields = self.moves_money(sent, type_code, "000000");
         let has_chip = matches!(card.entry, EntryMode::Chip | EntryMode::Contactless);
         let track_len = usize::from(card.track_2_length);
         if matches!(card.entry, EntryMode::Chip | EntryMode::Contactless | EntryMode::Keyed) {
@@ -133,11 +166,6 @@ impl Settings {
         }
         if track_len > 0 {
             fields.push((35, Value::Card(Part::Track2, track_len)));
-        }
-        if card.has_pin {
-            fields.push((26, PIN_CHARS.into()));
-            fields.push((52, Value::Card(Part::PinBlock, 8)));
-            fields.push((53, SECURITY.into()));
         }
         if has_chip {
             if card.emv.is_empty() {
@@ -152,7 +180,7 @@ impl Settings {
             fields.push((62, number.into()));
         }
         fields.push((64, vec![0; 8].into()));
-        Ok(self.draft("0200", sent.trace, fields))
+        Ok(fields)
     }
 
     /// Takes a sale back, in whole.
@@ -224,14 +252,21 @@ impl Sent {
             conditions: if is_fallback { CONDITIONS_FALLBACK } else { CONDITIONS }.to_owned(),
             sequence: card.sequence_number.filter(|_| has_chip),
             about: None,
+            sold_at: None,
         }
+    }
+
+    /// The same of one that was sold without the acquirer, at `sold_at` (`MMDDhhmmss`).
+    #[must_use]
+    pub fn stored(trace: u32, batch: u32, minor: i64, card: &PresentedCard, sold_at: String) -> Self {
+        Self { sold_at: Some(sold_at), ..Self::sale(trace, batch, minor, card) }
     }
 
     /// A void or refund of a sale, by the number that core kept.
     #[must_use]
     pub fn about(trace: u32, batch: u32, minor: i64, sale: &Approved) -> Self {
         let (entry, conditions) = (ENTRY_STORED.to_owned(), CONDITIONS.to_owned());
-        Self { trace, batch, minor, entry, conditions, sequence: None, about: Some(sale.field_61()) }
+        Self { trace, batch, minor, entry, conditions, sequence: None, about: Some(sale.field_61()), sold_at: None }
     }
 }
 

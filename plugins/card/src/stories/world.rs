@@ -102,8 +102,12 @@ impl World {
     }
 
     pub fn charge_of(&self, number: &str) -> Result<PaymentAnswer, Error> {
+        charge(&self.desk(), &Self::order(number))
+    }
+
+    pub fn order(number: &str) -> Order {
         let text = String::new;
-        let order = Order {
+        Order {
             number: number.to_owned(),
             amount: cny(1_250),
             subject: text(),
@@ -114,8 +118,7 @@ impl World {
             terminal_name: text(),
             created_at: NOW,
             expires_at: NOW + 120_000,
-        };
-        charge(&self.desk(), &order)
+        }
     }
 
     pub fn charge(&self) -> Told {

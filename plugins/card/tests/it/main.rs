@@ -79,6 +79,11 @@ fn what_is_sent() {
         let draft = settings.sale(&Sent::sale(403, 24, 1_250, &card), &card, NUMBER).unwrap();
         assert_snapshot!(name, sent(&settings, &draft));
     }
+    for (name, entry) in [("advice_chip", EntryMode::Chip), ("advice_swiped", EntryMode::Swiped)] {
+        let card = PresentedCard { has_pin: false, ..card(entry) };
+        let sent_then = Sent::stored(409, 24, 1_250, &card, "1126105958".to_owned());
+        assert_snapshot!(name, sent(&settings, &settings.advice(&sent_then, &card, NUMBER).unwrap()));
+    }
     let chip = card(EntryMode::Chip);
     let sale = Sent::sale(403, 24, 1_250, &chip);
     assert_snapshot!("reversal", sent(&settings, &settings.reversal(&sale, "98", Some(&chip))));

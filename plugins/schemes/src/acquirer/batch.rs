@@ -134,7 +134,7 @@ mod tests {
         let mut book = Book::default();
         for trace in [1, 2] {
             let (card, number, at) = ("4012345678909".to_owned(), String::new(), "1126120000".to_owned());
-            let asked = Asked { key: (1, trace), kind: Kind::Sale, amount: 500, card, number, at };
+            let asked = Asked { key: (1, trace), kind: Kind::Sale, amount: 500, card, number, at, sold_at: None };
             book.sale(asked, Ok(())).expect("a sale");
         }
         book

@@ -34,6 +34,8 @@ pub struct Asked {
     pub number: String,
     /// `MMDDhhmmss`.
     pub at: String,
+    /// Of an advice of a sale that was made without the acquirer: when, in the same form. It cannot be reversed.
+    pub sold_at: Option<String>,
 }
 
 /// What a void or refund says of the sale that it is about.
@@ -150,6 +152,9 @@ impl Book {
         if !is_same || asked.kind == Kind::Refund {
             return "25";
         }
+        if entry.asked.sold_at.is_some() {
+            return "12";
+        }
         match entry.standing {
             Standing::Reversed | Standing::Declined => return "00",
             Standing::Voided => return "12",
@@ -186,7 +191,10 @@ impl Book {
     }
 
     /// What was answered to this very transaction before.
-    fn first(&self, asked: &Asked) -> Result<Option<Entry>, &'static str> {
+    ///
+    /// # Errors
+    /// 94: the number is of another transaction.
+    pub fn first(&self, asked: &Asked) -> Result<Option<Entry>, &'static str> {
         match self.entries.get(&asked.key) {
             None => Ok(None),
             // It is not carried out again, and what its first answer said is no longer so.
@@ -229,7 +237,7 @@ mod tests {
 
     fn asked(kind: Kind, trace: u32, amount: i64) -> Asked {
         let (card, at) = ("4012345678909".to_owned(), "1126120000".to_owned());
-        Asked { key: (1, trace), kind, amount, card, number: "n-1".to_owned(), at }
+        Asked { key: (1, trace), kind, amount, card, number: "n-1".to_owned(), at, sold_at: None }
     }
 
     fn origin(sale: &Entry) -> Origin {
@@ -266,6 +274,23 @@ mod tests {
         assert_eq!(book.reverse(&asked(Kind::Sale, 9, 500)), "25");
         assert_eq!(book.reverse(&asked(Kind::Sale, 1, 501)), "25");
         assert_eq!(book.totals(), [(0, 0), (0, 0)]);
+    }
+
+    #[test]
+    fn what_was_sold_without_the_acquirer_is_taken_once_and_never_reversed() {
+        let mut book = Book::default();
+        let advice = Asked { sold_at: Some("1126110000".to_owned()), ..asked(Kind::Sale, 1, 500) };
+        let first = book.sale(advice.clone(), Ok(())).expect("a sale");
+        book.close_batch();
+        assert_eq!((book.first(&advice), book.reverse(&advice)), (Ok(Some(first.clone())), "12"));
+        for other in [
+            Asked { sold_at: None, ..advice.clone() },
+            Asked { sold_at: Some("1126110001".to_owned()), ..advice.clone() },
+        ] {
+            assert_eq!(book.first(&other), Err("94"));
+        }
+        let back = Asked { key: (2, 2), ..asked(Kind::Refund, 2, 500) };
+        assert_eq!(book.refund(back, &origin(&first), Ok(())).map(|entry| entry.code), Ok("00"));
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub fn act(message: &Message) -> Act {
     match (message.kind.as_str(), message.text(3)) {
         ("0200", "000000") => Act::Charge,
         ("0200" | "0400", _) => Act::Cancel,
+        ("0220", "000000") => Act::Forward,
         ("0220", _) => Act::Refund,
         ("0500", _) => Act::Settle,
         ("0320", _) if message.text(60).get(8..11) == Some("207") => Act::Finish,
@@ -229,11 +230,19 @@ impl Desk {
             card: card.as_ref().map(|card| card.number.clone()).unwrap_or_default(),
             number: message.text(62).to_owned(),
             at: moment.at.clone(),
+            sold_at: sold_at(message)?,
         };
         if message.kind == "0400" {
             // Without tracks and PIN, and with a reason.
             let is_whole = message.text(39).len() == 2 && !message.has(35) && !message.has(52);
             return if is_whole { Ok(self.book.reverse(&asked)) } else { Err("30") };
+        }
+        // An advice that comes again is known again, also once its batch is closed.
+        if asked.sold_at.is_some()
+            && let Some(first) = self.book.first(&asked)?
+        {
+            fill(&mut answer.message, &first);
+            return Ok(first.code);
         }
         if asked.key.0 != self.book.batch {
             return Err("77");
@@ -340,11 +349,23 @@ fn fill(answer: &mut Message, entry: &Entry) {
 
 fn kind(message: &Message) -> Result<Kind, &'static str> {
     match (message.kind.as_str(), message.text(3), message.text(60).get(..2)) {
-        ("0200" | "0400", "000000", Some("22")) => Ok(Kind::Sale),
+        ("0200" | "0400", "000000", Some("22")) | ("0220", "000000", Some("30")) => Ok(Kind::Sale),
         ("0200" | "0400", "200000", Some("23")) => Ok(Kind::Void),
         ("0220", "200000", Some("25")) => Ok(Kind::Refund),
         _ => Err("12"),
     }
+}
+
+/// Of an advice: when the terminal sold, `MMDDhhmmss`.
+///
+/// # Errors
+/// 30: it does not say, or it has a PIN, which nobody could look at then.
+fn sold_at(message: &Message) -> Result<Option<String>, &'static str> {
+    if (message.kind.as_str(), message.text(3)) != ("0220", "000000") {
+        return Ok(None);
+    }
+    let at = format!("{}{}", message.text(13), message.text(12));
+    if at.len() == 10 && !message.has(52) { Ok(Some(at)) } else { Err("30") }
 }
 
 fn key(batch: Option<&str>, trace: Option<&str>) -> Result<(u32, u32), &'static str> {

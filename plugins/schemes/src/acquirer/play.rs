@@ -73,9 +73,11 @@ impl FarSide for Acquirer {
                 true
             }
             Fault::OutOfBalance => act == Act::Settle,
-            Fault::Declined => matches!(act, Act::Charge | Act::Refund | Act::Settle | Act::Upload | Act::Finish),
+            Fault::Declined => {
+                matches!(act, Act::Charge | Act::Forward | Act::Refund | Act::Settle | Act::Upload | Act::Finish)
+            }
             Fault::InsufficientFunds | Fault::CodeExpired | Fault::CodeInvalid | Fault::LimitExceeded => {
-                matches!(act, Act::Charge | Act::Refund)
+                matches!(act, Act::Charge | Act::Forward | Act::Refund)
             }
             Fault::WrongAmount => !matches!(act, Act::Upload | Act::Finish | Act::Other),
             _ => act != Act::Other,

@@ -190,7 +190,9 @@ impl Alipay {
                 let day = bill_day(&book, &content, now)?;
                 json!({ "bill_download_url": self.bill_url(day, fault, now) })
             }
-            Act::Settle | Act::Upload | Act::Finish | Act::Other => return Err(Refusal::Invalid("method")),
+            Act::Forward | Act::Settle | Act::Upload | Act::Finish | Act::Other => {
+                return Err(Refusal::Invalid("method"));
+            }
         };
         let mut node = fields(json!({ "code": "10000", "msg": "Success" }));
         node.extend(fields(done));

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Act {
     Create,
     Charge,
+    /// Telling of what was sold without the scheme.
+    Forward,
     Query,
     Cancel,
     Refund,

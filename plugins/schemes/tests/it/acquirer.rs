@@ -356,6 +356,49 @@ async fn sales_are_reversed_voided_and_refunded() {
 }
 
 #[tokio::test]
+async fn what_was_sold_without_the_acquirer_is_told_once() {
+    let mut terminal = Terminal::signed_on().await;
+    let advice = |terminal: &Terminal, trace: u32, clock: &str| {
+        let mut fields = terminal.about_money("30", "000000", trace, 1_250);
+        let number = format!("{:04}{}", 5, text(&format!("n-{trace:03}")));
+        fields.extend([(12, clock.into()), (13, "1126".into()), (22, "0120".into()), (62, number)]);
+        fields
+    };
+    let first = terminal.ask("0220", advice(&terminal, 2, "105958")).await;
+    assert_eq!((first.code(), first.kind.as_str(), first.mac), ("00", "0230", Some(true)));
+    let again = terminal.ask("0220", advice(&terminal, 2, "105958")).await;
+    assert_eq!((again.field(37), again.code()), (first.field(37), "00"));
+    assert_eq!(terminal.books("n-002").await, ("approved".to_owned(), 1, 0));
+    // Another time is another sale, and none is told without one, or with a PIN.
+    assert_eq!(terminal.code("0220", advice(&terminal, 2, "105959")).await, "94");
+    let without: Fields = advice(&terminal, 3, "105958").into_iter().filter(|(field, _)| *field != 12).collect();
+    assert_eq!(terminal.code("0220", without).await, "30");
+    let mut with_pin = advice(&terminal, 4, "105958");
+    with_pin.extend([(26, "12".into()), (52, pin_block(&terminal.pins, "1234")), (53, "2600000000000000".into())]);
+    assert_eq!(terminal.code("0220", with_pin).await, "30");
+    assert_eq!(terminal.code("0400", terminal.reversal("22", "000000", 2, 1_250)).await, "12");
+    // Refused for good, and the next time too.
+    let (status, _) = terminal.door("POST", "/next", json!({ "act": "forward", "fault": "declined" })).await;
+    assert_eq!(status, 204);
+    for _ in 0..2 {
+        assert_eq!(terminal.code("0220", advice(&terminal, 5, "105958")).await, "05");
+    }
+    // The batch counts the one that was taken, and is then closed: a repeat is answered all the same, and a new one is not taken.
+    let totals = format!("{}{:0<16}{:0<31}", "000000001250001", "", "");
+    let settle =
+        vec![(11, "000008".to_owned()), (48, packed(&totals, 4)), (49, text("156")), (60, packed("00000001201", 4))];
+    let answer = terminal.ask("0500", settle).await;
+    assert_eq!((answer.code(), &answer.field(48)[30..31]), ("00", "1"));
+    terminal.sign_on().await;
+    let old = |fields: Fields| -> Fields {
+        let of = packed("30000001000600", 4);
+        fields.into_iter().map(|(field, value)| (field, if field == 60 { of.clone() } else { value })).collect()
+    };
+    assert_eq!(terminal.code("0220", old(advice(&terminal, 2, "105958"))).await, "00");
+    assert_eq!(terminal.code("0220", old(advice(&terminal, 9, "105958"))).await, "77");
+}
+
+#[tokio::test]
 async fn a_batch_ends_when_both_sides_agree() {
     let mut terminal = Terminal::signed_on().await;
     for trace in [2, 3] {

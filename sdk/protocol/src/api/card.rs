@@ -99,6 +99,33 @@ pub struct PresentedCard {
     pub emv: Option<String>,
 }
 
+/// What may be shown of a card's number, and kept (PCI DSS 3.4.1): not unique, yet enough to know a card again on one till.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CardDigits {
+    /// The number's first six digits.
+    pub first_6: String,
+    /// Its last four.
+    pub last_4: String,
+}
+
+impl CardDigits {
+    /// Of digits in this form alone.
+    #[must_use]
+    pub fn new(first_6: &str, last_4: &str) -> Option<Self> {
+        let digits = |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
+        (digits(first_6, 6) && digits(last_4, 4))
+            .then(|| Self { first_6: first_6.to_owned(), last_4: last_4.to_owned() })
+    }
+
+    /// Of a number whose middle is masked with stars, as slips and hosts write it: `622848*********0018`.
+    #[must_use]
+    pub fn of_masked(masked: &str) -> Option<Self> {
+        let (first, rest) = masked.split_once('*')?;
+        Self::new(first, rest.trim_start_matches('*'))
+    }
+}
+
 /// A PIN block of ISO 9564-1 format 0.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

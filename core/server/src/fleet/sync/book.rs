@@ -19,6 +19,8 @@ const OFFLINE_MAX_MS: i64 = 90 * 24 * 3600 * 1000;
 pub enum Booking {
     /// Money moved: the payment stands as `after` now. The postings of a sale; those of a refund are booked in two movements.
     Book { after: Payment, postings: Vec<PostingSet> },
+    /// Sold by card, at the merchant's risk: what becomes of it the acquirer is still to say. `doubt`: a person is to see this all the same.
+    Stored { after: Payment, doubt: Option<String> },
     /// It is in the books already, exactly like this.
     Already,
     /// Stored, and waits for a person; the text says what does not fit.
@@ -114,6 +116,28 @@ pub fn offline_sale(
     }
 }
 
+/// A card sale that is to be forwarded, and what is wrong with it. `existing`: the payment that core has under this id.
+#[must_use]
+pub fn stored_sale(
+    source: Source,
+    (payment, counter, amount): (PaymentId, Sequence, Amount),
+    existing: Option<&Payment>,
+    doubt: Option<String>,
+) -> Booking {
+    if payment != PaymentId::for_sale(source.tenant, source.terminal, counter) {
+        return Booking::Hold(format!("{payment} is not the number of this terminal's sale {counter}"));
+    }
+    if let Some(known) = existing {
+        let (amount, method) = (known.amount, known.method.text());
+        return Booking::Hold(format!("core has a sale under this number: {amount}, {method}"));
+    }
+    let created = Payment { id: payment, amount, method: Method::Card, state: State::Created };
+    match follow(created, &[Event::Store], Vec::new(), source) {
+        Booking::Book { after, .. } => Booking::Stored { after, doubt },
+        other => other,
+    }
+}
+
 /// `existing`: the refund that core has under this id, as the payment it is of and its amount. `payment`: the sale that the
 /// money goes back for, if this tenant has it. `zone`: the merchant's, whose days are counted.
 #[must_use]
@@ -203,6 +227,9 @@ mod tests {
     fn told(booking: Booking) -> String {
         match booking {
             Booking::Already => "already".to_owned(),
+            Booking::Stored { after, doubt } => {
+                format!("stored {:?}: {}", after.public_state(), doubt.unwrap_or_default())
+            }
             Booking::Hold(why) => format!("hold: {why}"),
             Booking::Book { after, postings, .. } => {
                 let lines: Vec<String> = postings
@@ -229,6 +256,21 @@ mod tests {
             (other_terminal, sale(1250), None, "hold: pay_"),
         ] {
             let told = told(cash_sale(source, sale, existing.as_ref()));
+            assert!(told.starts_with(expected), "{told}");
+        }
+    }
+
+    #[test]
+    fn stored_card_sales() {
+        let of = |minor| (sale(1).payment, Sequence(7), cny(minor));
+        let other_terminal = Source { terminal: TerminalId::from_bytes([9; 16]), ..SOURCE };
+        for (source, existing, doubt, expected) in [
+            (SOURCE, None, None, "stored Pending: "),
+            (SOURCE, None, Some("too much"), "stored Pending: too much"),
+            (SOURCE, Some(captured(1250, 0, Method::Card)), None, "hold: core has a sale"),
+            (other_terminal, None, None, "hold: pay_"),
+        ] {
+            let told = told(stored_sale(source, of(1250), existing.as_ref(), doubt.map(str::to_owned)));
             assert!(told.starts_with(expected), "{told}");
         }
     }

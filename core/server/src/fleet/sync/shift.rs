@@ -68,7 +68,10 @@ impl Shifts {
             Record::ShiftClosed { batch, counted, expected, cashier } => {
                 self.closed(tx, scope, taken, (*batch, *counted, *expected), cashier)
             }
-            Record::CashSale { payment, amount, .. } | Record::SaleKeyed { payment, amount, .. } => {
+            // What becomes of a stored sale its terminal tells when it learns it.
+            Record::CashSale { payment, amount, .. }
+            | Record::SaleKeyed { payment, amount, .. }
+            | Record::StoredCardSale { payment, amount, .. } => {
                 let cash = matches!(taken.record, Record::CashSale { .. });
                 let sale = TerminalSale { terminal, payment: *payment, batch, cash, amount: *amount, keyed_at };
                 batches::note_sale(tx, scope, &sale).map(|()| None)

@@ -63,7 +63,7 @@ pub struct HeldEntry {
 
 impl From<StoredEntry> for HeldEntry {
     fn from(stored: StoredEntry) -> Self {
-        let StoredEntry { entry, received_at, verdict } = stored;
+        let StoredEntry { entry, hash: _, received_at, verdict } = stored;
         let why = verdict.map(|verdict| verdict.why).unwrap_or_default();
         Self { sequence: entry.sequence, at: entry.at, received_at, why, payload: entry.payload }
     }

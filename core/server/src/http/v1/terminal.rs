@@ -29,6 +29,7 @@ use crate::{
         problem::{CLAIM_CODE_INVALID, CSR_INVALID, INVALID, Problem, TOO_MANY_ATTEMPTS, UNAUTHENTICATED},
         router::{json_body, other_method},
     },
+    stored_cards,
 };
 
 /// Longest wait for a push, in milliseconds.
@@ -175,7 +176,8 @@ pub async fn offline_list(app: web::Data<App>, caller: Caller<BeTerminal>) -> Re
             let issuers = offline::issuers::list(tx, &scope, now)?.into_iter().map(|known| known.issuer).collect();
             let denied = offline::grants::denied(tx, &scope, now)?;
             let denied = denied.iter().map(ToString::to_string).collect();
-            Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied })
+            let cards = stored_cards::limits(tx, &scope)?;
+            Ok::<_, StoreError>(OfflineList { issued_at: now, limits, issuers, denied, cards })
         })
         .await?;
     Ok(web::Json(list))

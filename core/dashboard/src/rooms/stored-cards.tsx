@@ -1,0 +1,205 @@
+// What terminals sell by card without a network: the policy, what became of each sale, and a person's word about what was lost.
+
+import { Anchor, Button, Card, Center, Checkbox, Group, Loader, Modal, Paper, SegmentedControl, Select, Stack, Switch, Table, Text, TextInput, Title } from '@mantine/core';
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { Link } from 'react-router';
+import { api, type CardPolicy, got, type StoredCardSale } from '../api/client';
+import { type Intent, useIntent, useUnanswered } from '../api/intent';
+import type { Person } from '../api/session';
+import { More } from '../parts/more';
+import { ProblemNote } from '../parts/problem';
+import { Amount, When } from '../parts/show';
+import { AskedAgain, Unanswered } from '../parts/unanswered';
+import { Who } from '../parts/who';
+import { may } from '../rights';
+import { CARD_LIMITS, isCardSum, readCardLimit, readCardRules, readPrefixes, typedCardRules } from '../stored-cards';
+import { useText, wordFor } from '../text/text';
+
+const STORED_CARDS = ['stored-cards'];
+const POLICY = [...STORED_CARDS, 'policy'];
+const ONLY = ['open', 'waiting', 'all'] as const;
+/** Where losses are ended. */
+const RESOLVED = 'stored-cards/losses';
+
+interface Resolved {
+  payment: string;
+  unblock: boolean;
+  reason: string;
+}
+
+export function StoredCardsRoom({ person, currency }: { person: Person; currency: string }) {
+  const { t } = useText();
+  const shown = useQuery({ queryKey: POLICY, queryFn: () => got(api.GET('/v1/stored-cards/policy')) });
+  return (
+    <Stack>
+      <Title order={1} size="h2">{t.storedCards.title}</Title>
+      <Text c="dimmed" size="sm">{t.storedCards.hint}</Text>
+      <ProblemNote error={shown.error} onRetry={() => void shown.refetch()} />
+      {shown.isPending && !shown.isError && <Center><Loader aria-label={t.common.loading} /></Center>}
+      {shown.data !== undefined && <Policy key={shown.data.version} policy={shown.data} currency={currency} isOwn={may(person.role, 'manage_people')} />}
+      <Sales person={person} />
+    </Stack>
+  );
+}
+
+/** `isOwn`: only an owner manages channel accounts. */
+function Policy({ policy, currency, isOwn }: { policy: CardPolicy; currency: string; isOwn: boolean }) {
+  const { t } = useText();
+  const queryClient = useQueryClient();
+  const [isOn, setIsOn] = useState(policy.enabled);
+  const [account, setAccount] = useState(policy.channel_account ?? '');
+  const [typed, setTyped] = useState(typedCardRules(policy.rules, currency));
+  const accounts = useQuery({ queryKey: ['channel-accounts'], enabled: isOwn, queryFn: async () => (await got(api.GET('/v1/channel-accounts'))).items });
+  const rules = readCardRules(typed, currency);
+  const set = useMutation({
+    mutationFn: (asked: NonNullable<typeof rules>) => got(api.PUT('/v1/stored-cards/policy', { body: { enabled: isOn, channel_account: account, rules: asked } })),
+    onSuccess: (now) => queryClient.setQueryData(POLICY, now),
+  });
+  const isFixed = !isOwn || set.isPending;
+  const choices = accounts.data?.map(({ id, name, plugin }) => ({ value: id, label: `${name} (${plugin})` })) ?? [];
+  if (account !== '' && !choices.some(({ value }) => value === account)) choices.push({ value: account, label: account });
+  return (
+    <Card withBorder data-policy={policy.version} data-enabled={policy.enabled}>
+      <Stack component="form" data-form="card-policy" onSubmit={(event) => {
+        event.preventDefault();
+        if (account !== '' && rules !== null && !isFixed) set.mutate(rules);
+      }}>
+        <Switch label={t.storedCards.enabled} disabled={isFixed} checked={isOn} name="enabled" onChange={(event) => setIsOn(event.currentTarget.checked)} />
+        <Select label={t.storedCards.account} description={t.storedCards.accountHint} data-input="channel-account" disabled={isFixed} data={choices}
+          value={account === '' ? null : account} onChange={(value) => setAccount(value ?? '')} />
+        {CARD_LIMITS.map((name) => (
+          <TextInput key={name} name={name} label={isCardSum(name) ? `${t.storedCards.limits[name]} (${currency})` : t.storedCards.limits[name]} inputMode="decimal" required
+            disabled={isFixed} value={typed[name]} error={readCardLimit(name, typed[name], currency) === null ? t.storedCards.badLimit : null}
+            onChange={({ currentTarget: { value } }) => setTyped({ ...typed, [name]: value })} />
+        ))}
+        <TextInput name="prefixes" label={t.storedCards.prefixes} description={t.storedCards.prefixesHint} required disabled={isFixed} value={typed.prefixes}
+          error={readPrefixes(typed.prefixes) === null ? t.storedCards.badPrefixes : null} onChange={({ currentTarget: { value } }) => setTyped({ ...typed, prefixes: value })} />
+        <Checkbox name="stripe" label={t.storedCards.stripe} description={t.storedCards.stripeHint} disabled={isFixed} checked={typed.stripe}
+          onChange={({ currentTarget: { checked } }) => setTyped({ ...typed, stripe: checked })} />
+        {policy.blocked.length > 0 && (
+          <Text size="sm" data-part="blocked" style={{ overflowWrap: 'anywhere' }}>{t.storedCards.blocked} {policy.blocked.map(({ first_6, last_4 }) => `${first_6}…${last_4}`).join(' ')}</Text>
+        )}
+        <ProblemNote error={set.error} />
+        {set.isSuccess && <Text size="sm" data-told role="status">{t.storedCards.told}</Text>}
+        {isOwn && <Group><Button type="submit" disabled={account === '' || rules === null} loading={set.isPending} data-action="save-policy">{t.storedCards.save}</Button></Group>}
+      </Stack>
+    </Card>
+  );
+}
+
+function Sales({ person }: { person: Person }) {
+  const { t } = useText();
+  const [only, setOnly] = useState<(typeof ONLY)[number]>('open');
+  const [asking, setAsking] = useState<{ payment: string; again: Intent<Resolved> | null } | null>(null);
+  const list = useInfiniteQuery({
+    queryKey: [...STORED_CARDS, 'sales', only],
+    initialPageParam: '',
+    queryFn: ({ pageParam }) =>
+      got(api.GET('/v1/stored-cards/sales', { params: { query: { ...(only === 'all' ? {} : { only }), ...(pageParam === '' ? {} : { cursor: pageParam }) } } })),
+    getNextPageParam: (page) => page.next_cursor ?? null,
+  });
+  const sales = list.data?.pages.flatMap(({ items }) => items) ?? [];
+  const isOwn = may(person.role, 'reconcile');
+  return (
+    <Stack data-part="stored-card-sales">
+      <Group justify="space-between">
+        <Title order={2} size="h4">{t.storedCards.sales}</Title>
+        <SegmentedControl aria-label={t.storedCards.sales} size="xs" value={only} onChange={(value) => setOnly(ONLY.find((known) => known === value) ?? 'open')}
+          data={ONLY.map((value) => ({ value, label: wordFor(t.storedCards.only, value) }))} />
+      </Group>
+      <Text c="dimmed" size="sm">{t.storedCards.salesHint}</Text>
+      <Unanswered<Resolved> place={RESOLVED} words={({ payment }) => `${t.storedCards.resolve} · ${payment}`} anew={() => null}
+        onAgain={(again) => setAsking({ payment: again.said.payment, again })} />
+      <ProblemNote error={list.error} onRetry={() => void list.refetch()} />
+      {list.isSuccess && sales.length === 0 && <Text c="dimmed" data-empty>{t.storedCards.none}</Text>}
+      {sales.length > 0 && (
+        <Paper withBorder>
+          <Table.ScrollContainer minWidth={640}>
+            <Table verticalSpacing="xs" data-list="stored-card-sales">
+              <Table.Thead>
+                <Table.Tr>
+                  {[t.storedCards.when, t.storedCards.card, t.storedCards.what].map((head) => <Table.Th key={head}>{head}</Table.Th>)}
+                  <Table.Th ta="right">{t.storedCards.amount}</Table.Th>
+                  <Table.Th />
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {sales.map((sale) => <Sale key={sale.payment} sale={sale} person={person} {...(isOwn ? { onResolve: () => setAsking({ payment: sale.payment, again: null }) } : {})} />)}
+              </Table.Tbody>
+            </Table>
+          </Table.ScrollContainer>
+        </Paper>
+      )}
+      <More list={list} />
+      {asking !== null && <Resolve payment={asking.payment} first={asking.again} onClose={() => setAsking(null)} />}
+    </Stack>
+  );
+}
+
+function Sale({ sale, person, onResolve }: { sale: StoredCardSale; person: Person; onResolve?: () => void }) {
+  const { t } = useText();
+  const { card, resolution } = sale;
+  return (
+    <Table.Tr data-stored-card-sale={sale.payment} data-state={sale.state}>
+      <Table.Td><When at={sale.sold_at} /></Table.Td>
+      <Table.Td>{card.first_6}…{card.last_4}</Table.Td>
+      <Table.Td>
+        {wordFor(t.storedCards.states, sale.state)} · <Anchor component={Link} to={`/payments/${sale.payment}`} size="sm">{t.storedCards.sale}</Anchor>
+        {sale.doubt != null && <Text size="xs" style={{ overflowWrap: 'anywhere' }}>{t.storedCards.doubt}: {sale.doubt}</Text>}
+        {resolution != null && (
+          <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+            {t.storedCards.resolved}: {resolution.reason} · <Who id={resolution.by} person={person} />{resolution.unblocks ? ` · ${t.storedCards.unblocked}` : ''}
+          </Text>
+        )}
+      </Table.Td>
+      <Table.Td ta="right"><Amount money={sale.amount} /></Table.Td>
+      <Table.Td ta="right">
+        {sale.state === 'lost' && resolution == null && onResolve !== undefined && (
+          <Button size="compact-xs" variant="subtle" data-action="resolve" onClick={onResolve}>{t.storedCards.resolve}</Button>
+        )}
+      </Table.Td>
+    </Table.Tr>
+  );
+}
+
+function Resolve({ payment, first, onClose }: { payment: string; first: Intent<Resolved> | null; onClose: () => void }) {
+  const { t } = useText();
+  const queryClient = useQueryClient();
+  const [reason, setReason] = useState(first?.said.reason ?? '');
+  const [unblock, setUnblock] = useState(first?.said.unblock ?? false);
+  const intent = useIntent(RESOLVED, first);
+  const others = useUnanswered<Resolved>(RESOLVED).filter(({ said }) => said.payment === payment).length;
+  const resolve = useMutation({
+    mutationFn: () => intent.send({ payment, unblock, reason: reason.trim() }, (said, key) =>
+      got(api.POST('/v1/stored-cards/sales/{payment}/resolve', {
+        params: { path: { payment: said.payment }, header: { 'Idempotency-Key': key } }, body: { unblock: said.unblock, reason: said.reason },
+      }))),
+    onSuccess: onClose,
+    // Also after an answer that was lost: it may be done.
+    onSettled: () => queryClient.invalidateQueries({ queryKey: STORED_CARDS }),
+  });
+  const isFixed = intent.isInDoubt || resolve.isPending;
+  const isReady = intent.isInDoubt || reason.trim() !== '';
+  const leave = (): void => {
+    if (!resolve.isPending) onClose();
+  };
+  return (
+    <Modal opened onClose={leave} title={t.storedCards.resolve} closeButtonProps={{ 'aria-label': t.common.close }}>
+      <Stack component="form" data-question="resolve" onSubmit={(event) => {
+        event.preventDefault();
+        if (isReady && !resolve.isPending) resolve.mutate();
+      }}>
+        <Text size="sm">{t.storedCards.resolveText}</Text>
+        <AskedAgain isInDoubt={intent.isInDoubt} others={resolve.isPending ? 0 : others} />
+        <Checkbox label={t.storedCards.unblock} name="unblock" disabled={isFixed} checked={unblock} onChange={(event) => setUnblock(event.currentTarget.checked)} />
+        <TextInput label={t.storedCards.reason} name="reason" required maxLength={128} data-autofocus disabled={isFixed} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
+        <ProblemNote error={resolve.error} words={t.storedCards.problems} />
+        <Group justify="flex-end">
+          <Button variant="default" disabled={resolve.isPending} onClick={leave}>{intent.isInDoubt ? t.common.close : t.storedCards.keep}</Button>
+          <Button type="submit" disabled={!isReady} loading={resolve.isPending} data-action="yes">{intent.isInDoubt ? t.unanswered.again : t.storedCards.resolve}</Button>
+        </Group>
+      </Stack>
+    </Modal>
+  );
+}

@@ -1,0 +1,154 @@
+//! Forwarding what a terminal sold by card without a network, until the acquirer has said what becomes of it.
+//!
+//! Nothing undoes such a sale for want of an answer, and the resolver leaves it alone: the same advice goes out again, ever more slowly. Of an
+//! account one is in hand at a time, the first that came in; one that cannot be sent as things are steps aside. Before it goes what is being
+//! reversed, and a batch that is being closed; a batch waits for what is still to be forwarded. Survives: a crash at any point (the lease ends
+//! and the same is sent again), silence, several nodes (one has the lease). What has no end for long a person is called for; two persons may then
+//! settle it by hand, as any payment.
+
+use saoma_channels::{Card, Failure, Order};
+use saoma_domain::payment::{ATTENTION_AFTER_MS, Source};
+use saoma_protocol::{Millis, PaymentId};
+use saoma_store::{
+    StoreError, TenantScope, Tx, payments, settlement_batches,
+    stored_cards::{self, Due, Next, Waiting},
+};
+
+use super::{
+    Outcome, PaymentError,
+    call::{Channel, order_of},
+    channel_of,
+    close::answered,
+    kind, record, settle,
+};
+use crate::app::App;
+
+/// After a failure, doubled with each further one.
+const PAUSE_MS_MIN: i64 = 2_000;
+const PAUSE_MS_MAX: i64 = 300_000;
+/// How often it is looked whether what goes first is over.
+const TURN_MS: i64 = 1_000;
+
+/// One attempt. The lease is this node's.
+///
+/// # Errors
+/// Of the store; another attempt follows once the lease is over.
+pub async fn forward(app: &App, due: Due) -> Result<(), PaymentError> {
+    let Due { scope, waiting } = due;
+    let (account, now) = (waiting.sale.account, app.now());
+    let goes_first = move |tx: &mut Tx<'_>| {
+        Ok::<_, StoreError>(
+            settlement_batches::is_closing(tx, &scope, account, now)?
+                || stored_cards::reversals_under_way(tx, &scope, account)?,
+        )
+    };
+    if app.store().read(goes_first).await? {
+        let (at, attempts) = (now.plus(TURN_MS), waiting.attempts);
+        let next = Next { at, aside: false, was_sent: waiting.was_sent, attempts };
+        return Ok(app.store().write(move |tx| stored_cards::set_back(tx, &scope, &waiting, next)).await?);
+    }
+    match attempt(app, scope, &waiting).await {
+        Ok(()) => Ok(()),
+        Err(Attempt::Store(error)) => Err(error),
+        Err(Attempt::Open { why, aside, was_sent }) => later(app, scope, waiting, why, aside, was_sent).await,
+    }
+}
+
+/// Why it has no end yet.
+enum Attempt {
+    Store(PaymentError),
+    Open { why: String, aside: bool, was_sent: bool },
+}
+
+impl From<PaymentError> for Attempt {
+    fn from(error: PaymentError) -> Self {
+        match error {
+            PaymentError::Store(_) => Self::Store(error),
+            // The channel cannot be called here now.
+            error => Self::Open { why: error.to_string(), aside: false, was_sent: false },
+        }
+    }
+}
+
+async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(), Attempt> {
+    let payment = waiting.sale.payment;
+    let sale =
+        app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await.map_err(PaymentError::from)?;
+    let channel = channel_of(app, scope, &sale).await?;
+    let card = card_of(&channel, waiting)?;
+    let order = order_of(app, scope, &sale, app.now().plus(PAUSE_MS_MAX)).await?;
+    let order = Order { created_at: waiting.first_sent_at, ..order };
+    match app.channels().forward(&channel.account, &order, &card, waiting.sale.sold_at).await {
+        Ok(answer) => {
+            let since_version = Some(sale.payment.version);
+            let heard = answered(app, &channel.manifest, &sale.payment, answer, Source::Reply, since_version);
+            let settled = settle(app, scope, payment, Outcome::Answer(heard), "channel").await?;
+            match settled.refused {
+                None => Ok(()),
+                Some(refusal) => Err(Attempt::Open { why: refusal.to_string(), aside: false, was_sent: true }),
+            }
+        }
+        Err(failure) => Err(Attempt::Open {
+            why: failure.to_string(),
+            aside: matches!(failure, Failure::CardUnreadable { .. }),
+            was_sent: failure.may_have_taken_effect(),
+        }),
+    }
+}
+
+/// The whole card, as it was presented.
+fn card_of(channel: &Channel, waiting: &Waiting) -> Result<Card, Attempt> {
+    let open = |why: &str| Attempt::Open { why: why.to_owned(), aside: true, was_sent: false };
+    if !channel.manifest.forwards {
+        return Err(open("the channel forwards no sales: its plugin has to be one that does"));
+    }
+    let kept = channel.kept_card().ok_or_else(|| open("the card is not kept any more"))?;
+    Ok(Card { kept, track_2: waiting.track_2.clone(), pin: None, emv: waiting.emv.clone() })
+}
+
+/// It stands as it did; the next attempt is set, and in time a person is called.
+async fn later(
+    app: &App,
+    scope: TenantScope,
+    waiting: Waiting,
+    why: String,
+    aside: bool,
+    was_sent: bool,
+) -> Result<(), PaymentError> {
+    let (payment, now) = (waiting.sale.payment, app.now());
+    tracing::warn!(payment.id = %payment, why, "a sale is forwarded later");
+    let pause_ms = (PAUSE_MS_MIN << waiting.attempts.min(16)).min(PAUSE_MS_MAX);
+    let (was_sent, attempts) = (was_sent || waiting.was_sent, waiting.attempts.saturating_add(1));
+    let next = Next { at: now.plus(pause_ms), aside, was_sent, attempts };
+    let calls = aside || now.since(waiting.sale.taken_at) >= ATTENTION_AFTER_MS;
+    let is_called = app
+        .store()
+        .write(move |tx| {
+            stored_cards::set_back(tx, &scope, &waiting, next)?;
+            payments::note_said(tx, &scope, payment, &format!("forward: {why}"), now)?;
+            if calls { call_a_person(tx, &scope, payment, &why, now) } else { Ok(false) }
+        })
+        .await?;
+    if is_called {
+        app.news_of(scope.tenant());
+    }
+    Ok(())
+}
+
+/// Once. Whether it was new.
+fn call_a_person(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    payment: PaymentId,
+    why: &str,
+    now: Millis,
+) -> Result<bool, StoreError> {
+    let mut stored = payments::load(tx, scope, payment)?;
+    if stored.watch.attention_at.is_some() || !stored.payment.is_open() {
+        return Ok(false);
+    }
+    stored.watch.attention_at = Some(now);
+    payments::save(tx, scope, &mut stored)?;
+    record(tx, scope, &stored, None, kind::NEEDS_ATTENTION, why, "core", now)?;
+    Ok(true)
+}
