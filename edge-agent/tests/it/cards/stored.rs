@@ -13,6 +13,8 @@ use saoma_protocol::{
 
 use super::*;
 
+mod killed;
+
 /// A stripe of a card without a chip, whose service code asks for nothing.
 const PLAIN_STRIPE: &str = "swipe ;4012345678909=30121010000012345?";
 
