@@ -159,7 +159,7 @@ fn sold(paper: &mut Paper, sale: &Sale) {
         paper.row("找零 Change", &money(tendered_minor - sale.kept.amount.minor()));
     }
     if sale.is_forwarded() {
-        paper.row("状态 State", "离线，待银行答复 OFFLINE, the bank answers later");
+        paper.row("状态 State", "待银行答复 Bank answers later");
     } else if let Some(state) = sale.state().filter(|state| *state != PaymentState::Succeeded) {
         paper.row("状态 State", state_words(state));
     }

@@ -13,12 +13,21 @@ use nix::{
 use saoma_edge::link::tls;
 use serde_json::Value;
 
-use crate::enrolled::enrolled;
+use crate::{enrolled::enrolled, shop::Till};
 
 pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_saoma-edge"));
     command.env("SAOMA_EDGE_DATA_DIR", folder).env("SAOMA_EDGE_TILL__LISTEN", "127.0.0.1:0").stdin(Stdio::null());
     command
+}
+
+/// The till that says it is ready.
+pub fn running(mut command: Command) -> (Program, Till) {
+    let mut child = Program(command.arg("run").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let ready = BufReader::new(child.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let till = Till::at(ready["till"].as_str().unwrap().trim_end_matches('/').to_owned());
+    (child, till)
 }
 
 fn output(folder: &Path, arguments: &[&str]) -> Output {

@@ -1,27 +1,10 @@
 //! The program as a shop runs it, killed while it takes a code.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::Stdio,
-};
-
 use super::*;
 use crate::{
     enrolled::enrolled,
-    program::{Program, program},
-    shop::Till,
+    program::{program, running},
 };
-
-/// The till that says it is ready, with nobody at core's address.
-fn run(folder: &Path) -> (Program, Till) {
-    let mut run = program(folder);
-    let mut child = Program(run.arg("run").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
-    let ready = BufReader::new(child.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
-    let ready: Value = serde_json::from_str(&ready).unwrap();
-    let till = Till::at(ready["till"].as_str().unwrap().trim_end_matches('/').to_owned());
-    (child, till)
-}
 
 /// With SIGKILL, at whatever moment it is: the code is used and its sale is there, or neither; pressed again it is one sale.
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +15,7 @@ async fn a_code_is_used_with_its_sale_or_not_at_all() {
     let folder = shop.folder.path();
     enrolled(folder);
     for round in 1..4_u32 {
-        let (mut killed, till) = run(folder);
+        let (mut killed, till) = running(program(folder));
         let body = json!({"amount_minor": 100, "method": "scan", "code": Phone::new(1).code(round)});
         let key = format!("killed-{round}");
         let (client, url) = (reqwest::Client::new(), format!("{}/api/sales", till.base));
@@ -45,7 +28,7 @@ async fn a_code_is_used_with_its_sale_or_not_at_all() {
         }
         killed.0.kill().unwrap();
         killed.0.wait().unwrap();
-        let (_child, till) = run(folder);
+        let (_child, till) = running(program(folder));
         let again = till.post("/api/sales", &body, &key).await;
         let seen = if round > 1 { 200 } else { again.status.as_u16() };
         assert_eq!((again.status.as_u16(), again.status.is_success()), (seen, true), "{}", again.body);
