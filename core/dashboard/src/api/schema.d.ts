@@ -1677,6 +1677,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stored-cards/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The policy for cards without a network. */
+        get: operations["stored-cards_show_policy"];
+        /** Sets the policy for cards without a network. Terminals are told to fetch it. */
+        put: operations["stored-cards_put_policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-cards/sales": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What terminals sold by card without a network, newest first. */
+        get: operations["stored-cards_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stored-cards/sales/{payment}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a loss: a person has looked at it, and says whether the card may be sold to without a network again. */
+        post: operations["stored-cards_resolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stored-value/acceptors/{acceptor}": {
         parameters: {
             query?: never;
@@ -2894,11 +2946,74 @@ export interface components {
             terminal: components["schemas"]["TerminalId"];
         };
         CancelStoredValueCharge: Record<string, never>;
+        /** @description What may be shown of a card's number, and kept (PCI DSS 3.4.1): not unique, yet enough to know a card again on one till. */
+        CardDigits: {
+            /** @description The number's first six digits. */
+            first_6: string;
+            /** @description Its last four. */
+            last_4: string;
+        };
         /**
          * @description How the terminal came by the card's number.
          * @enum {string}
          */
         CardEntry: "swiped" | "fallback" | "chip" | "contactless" | "contactless_stripe" | "keyed";
+        /**
+         * @description What a terminal may sell by card without a network, to be forwarded later (store-and-forward). The merchant bears what the acquirer
+         *     then declines. Sums are in minor units of `currency`; numbers and sums are 1 at least.
+         */
+        CardLimits: {
+            /** @description The numbers that are not, at most 1,000. */
+            blocked: components["schemas"]["CardDigits"][];
+            /**
+             * Format: int32
+             * @description What one card may pay on this terminal within 24 hours, by its [`CardDigits`]: how often, and the sum.
+             */
+            card_day_count_max: number;
+            /** Format: int64 */
+            card_day_minor_max: number;
+            /** @description The account through which core forwards: the terminal writes it into each sale. */
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @example CNY */
+            currency: string;
+            /**
+             * Format: int32
+             * @description How old the list may be.
+             */
+            list_hours_max: number;
+            /** @description Leading digits of the numbers that are taken, 2 to 6 of them; 1 to 50 such. */
+            prefixes: string[];
+            /**
+             * Format: int64
+             * @description Of one sale: the floor limit.
+             */
+            sale_minor_max: number;
+            /** @description Whether stripes are taken too. What is keyed never is. */
+            stripe: boolean;
+            /** Format: int32 */
+            unsent_count_max: number;
+            /** Format: int32 */
+            unsent_hours_max: number;
+            /**
+             * Format: int64
+             * @description What the terminal may have sold that core does not know of: the sum, the number of sales, the age of the oldest.
+             */
+            unsent_minor_max: number;
+        };
+        /** @description The policy. As long as nobody has set one, it is off, and its rules are those that are suggested. */
+        CardPolicyView: {
+            /** @description Cards that a sale was lost to, the last first. */
+            blocked: components["schemas"]["CardDigits"][];
+            channel_account?: components["schemas"]["ChannelAccountId"] | null;
+            enabled: boolean;
+            rules: components["schemas"]["StoredCardRules"];
+            updated_at?: components["schemas"]["Millis"] | null;
+            /**
+             * Format: int64
+             * @description 0 as long as nobody has set one; each change adds one.
+             */
+            version: number;
+        };
         /** @description A person who may sign on at a till. */
         CashierCard: {
             id: components["schemas"]["CashierId"];
@@ -3843,6 +3958,14 @@ export interface components {
             rows: number;
             terminal: components["schemas"]["TerminalId"];
         };
+        /** @description What a person said of a loss. */
+        LossResolution: {
+            at: components["schemas"]["Millis"];
+            by: string;
+            reason: string;
+            /** @description The card may be sold to without a network again. */
+            unblocks: boolean;
+        };
         MadeOfflineGrant: {
             grant: components["schemas"]["OfflineGrantView"];
             /** @description For the phone: the grant (63 bytes) and the issuer's signature (64) as hex, which begin each of its codes. No secret. */
@@ -3998,6 +4121,7 @@ export interface components {
          *     older than `limits.list_hours_max`.
          */
         OfflineList: {
+            cards?: components["schemas"]["CardLimits"] | null;
             /** @description Tokens of grants that were revoked before their time, as hex: no code of them is taken. */
             denied: string[];
             /** @description Core's clock when it was told. */
@@ -4444,6 +4568,7 @@ export interface components {
                 state: components["schemas"]["PaymentState"];
                 static_code?: components["schemas"]["StaticCodeId"] | null;
                 store: components["schemas"]["StoreId"];
+                stored_at?: components["schemas"]["Millis"] | null;
                 terminal?: components["schemas"]["TerminalId"] | null;
                 updated_at: components["schemas"]["Millis"];
                 /**
@@ -4718,6 +4843,27 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list, newest first. */
+        Page_StoredCardSaleView: {
+            items: {
+                amount: components["schemas"]["Amount"];
+                card: components["schemas"]["CardDigits"];
+                channel_account: components["schemas"]["ChannelAccountId"];
+                /** @description What was wrong with it when it came in. It is forwarded all the same. */
+                doubt?: string | null;
+                ended_at?: components["schemas"]["Millis"] | null;
+                payment: components["schemas"]["PaymentId"];
+                resolution?: components["schemas"]["LossResolution"] | null;
+                /** @description By the terminal's clock, and when core heard of it. */
+                sold_at: components["schemas"]["Millis"];
+                /** @description `waiting`: the acquirer has not answered; `paid`; `lost`: the merchant bears it. */
+                state: string;
+                taken_at: components["schemas"]["Millis"];
+                terminal: components["schemas"]["TerminalId"];
+            }[];
+            /** @description Give it as `cursor` to get the next page; absent on the last. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list, newest first. */
         Page_StoredValueAccountView: {
             items: {
                 balance: components["schemas"]["Money"];
@@ -4941,6 +5087,7 @@ export interface components {
             state: components["schemas"]["PaymentState"];
             static_code?: components["schemas"]["StaticCodeId"] | null;
             store: components["schemas"]["StoreId"];
+            stored_at?: components["schemas"]["Millis"] | null;
             terminal?: components["schemas"]["TerminalId"] | null;
             updated_at: components["schemas"]["Millis"];
             /**
@@ -5295,6 +5442,13 @@ export interface components {
              */
             recover: boolean;
         };
+        /** @description A person's word about a loss. */
+        ResolveLoss: {
+            /** @description 1 to 128 characters. */
+            reason: string;
+            /** @description Whether terminals may sell to the card without a network again. */
+            unblock: boolean;
+        };
         /** @description What was done about it. */
         ResolveSettlementBatch: {
             reason: string;
@@ -5428,6 +5582,13 @@ export interface components {
             /** @description Browser and address at the sign-in. */
             label: string;
             refreshed_at?: components["schemas"]["Millis"] | null;
+        };
+        SetCardPolicy: {
+            /** @description Through which these sales are forwarded: an enabled account whose plugin forwards. */
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description Whether terminals sell so. What was sold before is forwarded all the same. */
+            enabled: boolean;
+            rules: components["schemas"]["StoredCardRules"];
         };
         /** @description What terminals may take offline. */
         SetOfflinePolicy: {
@@ -5661,6 +5822,56 @@ export interface components {
             created_at: components["schemas"]["Millis"];
             id: components["schemas"]["StoreId"];
             name: string;
+        };
+        /** @description What terminals may sell by card without a network. Sums are in minor units of the merchant's currency. */
+        StoredCardRules: {
+            /**
+             * Format: int32
+             * @description What one card may pay at one terminal within 24 hours: how often, and the sum.
+             */
+            card_day_count_max: number;
+            /** Format: int64 */
+            card_day_minor_max: number;
+            /**
+             * Format: int32
+             * @description How long a terminal may go on without news of this and of the cards that are blocked.
+             */
+            list_hours_max: number;
+            /** @description Leading digits of the numbers that are taken, 2 to 6 of them; 1 to 50 such. */
+            prefixes: string[];
+            /**
+             * Format: int64
+             * @description Of one sale.
+             */
+            sale_minor_max: number;
+            /** @description Whether stripes are taken too. */
+            stripe: boolean;
+            /** Format: int32 */
+            unsent_count_max: number;
+            /** Format: int32 */
+            unsent_hours_max: number;
+            /**
+             * Format: int64
+             * @description What a terminal may have sold that core does not know of: the sum, the number of sales, the age of the oldest.
+             */
+            unsent_minor_max: number;
+        };
+        /** @description A sale that a terminal made by card without a network. */
+        StoredCardSaleView: {
+            amount: components["schemas"]["Amount"];
+            card: components["schemas"]["CardDigits"];
+            channel_account: components["schemas"]["ChannelAccountId"];
+            /** @description What was wrong with it when it came in. It is forwarded all the same. */
+            doubt?: string | null;
+            ended_at?: components["schemas"]["Millis"] | null;
+            payment: components["schemas"]["PaymentId"];
+            resolution?: components["schemas"]["LossResolution"] | null;
+            /** @description By the terminal's clock, and when core heard of it. */
+            sold_at: components["schemas"]["Millis"];
+            /** @description `waiting`: the acquirer has not answered; `paid`; `lost`: the merchant bears it. */
+            state: string;
+            taken_at: components["schemas"]["Millis"];
+            terminal: components["schemas"]["TerminalId"];
         };
         StoredValueAccountId: string;
         /** @description An account of stored value. */
@@ -6178,6 +6389,7 @@ export interface components {
                 state: components["schemas"]["PaymentState"];
                 static_code?: components["schemas"]["StaticCodeId"] | null;
                 store: components["schemas"]["StoreId"];
+                stored_at?: components["schemas"]["Millis"] | null;
                 terminal?: components["schemas"]["TerminalId"] | null;
                 updated_at: components["schemas"]["Millis"];
                 /**
@@ -9944,6 +10156,137 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StaticCodeView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-cards_show_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardPolicyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-cards_put_policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetCardPolicy"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CardPolicyView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-cards_list": {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description 1 to 200; 50 without it. */
+                limit?: number;
+                /** @description `waiting`: those that the acquirer has not answered; `open`: those that are lost, and that no person has ended. */
+                only?: "waiting" | "open";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StoredCardSaleView"];
+                };
+            };
+            /** @description What is wrong, and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "stored-cards_resolve": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                payment: components["schemas"]["PaymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveLoss"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredCardSaleView"];
                 };
             };
             /** @description What is wrong, and what to do */

@@ -157,6 +157,7 @@ pub struct StoredCardQuery {
     /// 1 to 200; 50 without it.
     limit: Option<u32>,
     /// `waiting`: those that the acquirer has not answered; `open`: those that are lost, and that no person has ended.
+    #[param(inline)]
     only: Option<Only>,
 }
 
