@@ -158,7 +158,7 @@ mod tests {
         let stripe = CardLimits { stripe: true, ..limits.clone() };
         let keyed = || Sold { entry: CardEntry::Keyed, ..sold(1, &good) };
         let swiped = || Sold { entry: CardEntry::Swiped, ..sold(1, &good) };
-        let late = |hours| Sold { sold_at: NOW.plus(-hours * HOUR_MS), ..sold(1, &good) };
+        let late = |hours: i64| Sold { sold_at: NOW.plus(-hours * HOUR_MS), ..sold(1, &good) };
         for (sold, limits, before, expected) in [
             (sold(1_000, &good), &limits, (1, 500), vec![]),
             (sold(1_001, &good), &limits, (0, 0), vec!["limit of one sale"]),

@@ -691,7 +691,7 @@ declare module 'saoma:channel/card@0.2.0' {
   }
 
   /**
-   * In `charge` the card that was presented, none if a code was. In later calls about that order (`query`, `cancel`, `refund`,
+   * In `charge` and `stored.forward` the card that was presented, none if a code was. In later calls about that order (`query`, `cancel`, `refund`,
    * `query-refund`) what core may keep of it: neither track nor PIN nor data of the chip.
    */
   export function presented(): PresentedCard | null;
@@ -968,6 +968,38 @@ declare module 'saoma:channel/settlement@0.2.0' {
    * @throws {Error}
    */
   export function finish(account: Account, batch: Batch): Settled;
+}
+
+/**
+ * For card channels whose scheme takes advices: sales that a terminal made by card while it had no network, at the merchant's own risk
+ * (store-and-forward). A channel with the capability `card` that has this exports it beside `channel` (world `forwarding-channel`); the
+ * host finds that out when it takes the component in, and the manifest says nothing about it. Core lets no terminal sell so through a
+ * channel that does not export it.
+ * 
+ * The goods are gone when core hears of such a sale, so it is never undone for want of an answer, and `cancel` is not called before it
+ * has one. Core calls `forward` again, at growing pauses, until the scheme has said that the sale is paid, or never will be. It
+ * forwards the sales of an account one after the other in the order in which they came in, once what is to be reversed is, and before it closes
+ * a batch.
+ */
+declare module 'saoma:channel/stored@0.2.0' {
+  import type { Account, Error, Millis, Order, PaymentAnswer } from 'saoma:channel/types@0.2.0';
+  export type { Account, Error, Millis, Order, PaymentAnswer };
+
+  /**
+   * Tells the scheme of the sale as an advice. `card.presented` shows the card as in `charge`, never with a PIN.
+   * `at`: when the terminal sold, by its own clock. `order.created-at`: when core called this first; the same in every call, as all else
+   * is, so that a channel that keeps nothing of an order which is not new knows that a record is lost.
+   * 
+   * May be repeated with the same number at any time (after a crash, after a timeout, on another node), and must never be taken twice:
+   * a repeat is the same message to the scheme, with the number of the first.
+   * 
+   * Say `succeeded` or `failed` once the scheme has, and only then: a sale that failed is the merchant's loss, and is not forwarded again. Any
+   * other status counts as `no-answer`. With an error core calls again; `not-sent` and `misconfigured` say that nothing of the sale
+   * is at the scheme, by no earlier call either. Afterwards the payment is like any other of the channel: `query`, `cancel` and `refund`
+   * are called about it by the `reference` of the answer.
+   * @throws {Error}
+   */
+  export function forward(account: Account, order: Order, at: Millis): PaymentAnswer;
 }
 
 declare module 'saoma:channel/types@0.2.0' {
