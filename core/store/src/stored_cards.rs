@@ -7,5 +7,5 @@ pub(crate) mod schema;
 pub use policy::{Policy, policy, set_policy};
 pub use sales::{
     Cursor, Due, Filter, Found, NewSale, Next, Outcome, Resolution, StoredSale, Waiting, blocked, claim_due, end,
-    insert, list, load, of_card_since, of_payments, resolve, reversals_under_way, set_back, waiting,
+    goes_out, insert, list, load, of_card_since, of_payments, resolve, reversals_under_way, set_back, waiting,
 };

@@ -75,6 +75,7 @@ impl Owner {
         let at = keyed_at(&keyed.tender, now());
         let decision = sale::key(keyed, at);
         let is_part = decision.sale.kept.split.is_some();
+        let is_stored = stored.is_some();
         let intent = Some(intent);
         let (took, sold_to) = (spent.clone(), stored.clone());
         let beside = Beside { intent, sold, of_basket, split, spent: took, stored: sold_to, ..Beside::default() };
@@ -89,8 +90,8 @@ impl Owner {
         }
         // From here on it is sold, whatever goes wrong: nobody may find it to be sold again.
         if of_basket {
-            // That of a split is back when all of that comes to nothing.
-            self.filling.take((!is_part).then_some(payment));
+            // That of a split is back when all of that comes to nothing; that of a stored sale never, since the customer has left with it.
+            self.filling.take((!is_part && !is_stored).then_some(payment));
         }
         if let Some(number) = sold {
             self.not_aside(number);

@@ -245,6 +245,13 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// The same once that batch is over; the sign-on of a later one stays.
+    pub fn forget_session_of(&self, batch: u32) {
+        if !matches!(self.known_session(), Ok(Some(session)) if session.batch != batch) {
+            self.forget_session();
+        }
+    }
+
     /// The next trace number of this terminal.
     ///
     /// # Errors

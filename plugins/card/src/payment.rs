@@ -13,7 +13,7 @@ use crate::{
         read::{Heard, NO_ANSWER, Said, Verdict, verdict},
     },
     record::{Approval, State, Unanswered},
-    turn::{Entry, Turn},
+    turn::{Entry, Turn, beside},
 };
 
 /// By which the acquirer says that it never had what is to be reversed.
@@ -27,6 +27,7 @@ pub fn charge(desk: &Desk, order: &Order) -> Result<PaymentAnswer, Error> {
     let mut turn = match Turn::enter(desk, &order.number, order.created_at)? {
         Entry::Mine(turn) => turn,
         Entry::Known(state) => return known(&order.number, &state),
+        Entry::Beside(_) => return Err(beside()),
     };
     let outcome = sell(desk, order, &mut turn);
     if matches!(outcome, Err(Error::NotSent(_) | Error::Misconfigured(_))) {

@@ -10,18 +10,21 @@ use crate::{
         read::{Heard, NO_ANSWER, Verdict, verdict},
     },
     record::{Approval, State},
-    turn::{Entry, Turn},
+    turn::{Entry, Turn, beside},
 };
 
 /// # Errors
 /// The contract's.
 pub fn refund(desk: &Desk, refund: &RefundOrder) -> Result<RefundAnswer, Error> {
-    let turn = match Turn::enter(desk, &refund.refund_number, refund.created_at)? {
+    let mut turn = match Turn::enter(desk, &refund.refund_number, refund.created_at)? {
         Entry::Mine(turn) => turn,
         Entry::Known(state) => return known(&refund.refund_number, &state),
+        Entry::Beside(_) => return Err(beside()),
     };
     let outcome = give_back(desk, refund);
     if matches!(outcome, Err(Error::NotSent(_) | Error::Misconfigured(_))) {
+        // Nobody else writes of it, so that it stands even if another call has looked in.
+        desk.keep_outcome(&refund.refund_number, &State::UNSENT);
         turn.leave();
     }
     outcome

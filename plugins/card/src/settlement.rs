@@ -97,7 +97,7 @@ pub fn settle(desk: &Desk, batch: &Batch) -> Result<Settled, Error> {
         Step::Totals | Step::Noted => {}
         // The process may have ended between the two writes of `end`.
         Step::Balanced => {
-            desk.forget_session();
+            desk.forget_session_of(kept.batch);
             return Ok(Settled::Balanced);
         }
         Step::Rows | Step::End | Step::Uploaded => return Ok(Settled::Differs(None)),
@@ -189,7 +189,7 @@ pub fn finish(desk: &Desk, batch: &Batch) -> Result<Settled, Error> {
         Step::Noted | Step::Totals => return Err(not_sent("the totals of this batch have no answer yet")),
         Step::Balanced => return Ok(Settled::Balanced),
         Step::Uploaded => {
-            desk.forget_session();
+            desk.forget_session_of(kept.batch);
             return Ok(Settled::Differs(None));
         }
         Step::Over => return Ok(over(&kept)),
@@ -246,7 +246,7 @@ fn known(desk: &Desk, batch: &Batch) -> Result<OnItsWay, Error> {
 /// The batch is over at the acquirer, and what comes next is of another.
 fn end(desk: &Desk, kept: &OnItsWay) -> Result<(), Error> {
     desk.keep_settlement(kept).map_err(open)?;
-    desk.forget_session();
+    desk.forget_session_of(kept.batch);
     Ok(())
 }
 

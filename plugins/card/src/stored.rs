@@ -4,7 +4,7 @@
 //! sent is written down before, as in [`crate::payment`], and what the acquirer says of it is kept in the same record: voids and refunds
 //! find it as they find any sale.
 
-use saoma_channel_sdk::{Error, Order, PaymentAnswer, card::PresentedCard, no_answer, not_sent};
+use saoma_channel_sdk::{Error, Order, PaymentAnswer, card::PresentedCard, misconfigured, no_answer, not_sent};
 
 use crate::{
     desk::{ATTEMPTS, Desk, Outcome},
@@ -15,7 +15,7 @@ use crate::{
     },
     payment::{known, sold, unknown},
     record::{State, Unanswered},
-    turn::{Entry, Turn},
+    turn::{Entry, Turn, beside},
 };
 
 /// `at`: when the terminal sold, milliseconds since 1970.
@@ -29,12 +29,56 @@ pub fn forward(desk: &Desk, order: &Order, at: i64) -> Result<PaymentAnswer, Err
         Entry::Mine(turn) => turn,
         Entry::Known(state) if is_unanswered(&state) => return again(desk, number, card),
         Entry::Known(state) => return known(number, &state),
+        Entry::Beside(turn) => return Err(freed(desk, number, turn)),
     };
-    let outcome = first(desk, order, at, card, &mut turn);
-    if matches!(outcome, Err(Error::NotSent(_) | Error::Misconfigured(_))) {
-        turn.leave();
+    match first(desk, order, at, card, &mut turn) {
+        // What another call does of it is that call's to say.
+        Err(error @ (Error::NotSent(_) | Error::Misconfigured(_))) if !turn.leave() => Err(unknown(error)),
+        outcome => outcome,
     }
-    outcome
+}
+
+/// Makes way for the next call where one did not come to its end: nobody cancels such a sale, and so nothing else would. It sends nothing
+/// itself: a call that is still at work finds that this one came in between, and has written its last before the next one begins.
+fn freed(desk: &Desk, number: &str, mut turn: Turn) -> Error {
+    let is_begun = match desk.record(number) {
+        Ok(None) => desk.begin(number, &State::UNSENT),
+        Ok(Some(State::Unsent { .. })) => Ok(()),
+        Ok(Some(_)) => Err(beside()),
+        Err(error) => Err(error),
+    };
+    match is_begun {
+        Ok(()) if turn.leave() => {
+            not_sent("another call about it was at work, or did not come to its end: the next sends it")
+        }
+        Ok(()) => beside(),
+        Err(error) => error,
+    }
+}
+
+/// What was to come before it failed, so that nothing of the sale is out.
+fn unsent(error: Error) -> Error {
+    match error {
+        Error::NoAnswer(why) => not_sent(why),
+        error => error,
+    }
+}
+
+/// The codes by which the acquirer refuses the terminal, the merchant or the message, and does not speak of the card. They end no sale whose
+/// goods are gone: it can be sent once what they complain of is mended.
+fn complaint(code: &str) -> Option<Error> {
+    Some(match code {
+        "03" | "58" | "97" => misconfigured(format!(
+            "the acquirer refuses the terminal by {code}: check terminal_number, merchant_number, and what it may do"
+        )),
+        "12" | "40" => misconfigured(format!(
+            "the acquirer answers {code}: ask it whether this terminal may forward sales made without a network"
+        )),
+        "13" | "30" | "64" => {
+            not_sent(format!("the acquirer answers {code}, that it does not take the message as it is"))
+        }
+        _ => return None,
+    })
 }
 
 fn is_unanswered(state: &State) -> bool {
@@ -47,17 +91,20 @@ fn first(desk: &Desk, order: &Order, at: i64, card: &PresentedCard, turn: &mut T
     let number = order.number.as_str();
     let sold_at = written(at).ok_or_else(|| not_sent("the terminal's time is in no calendar"))?;
     for _ in 0..ATTEMPTS {
-        let session = desk.session()?;
+        let session = desk.session().map_err(unsent)?;
         let sent = Sent::stored(desk.trace()?, session.batch, order.amount.minor, card, sold_at.clone());
         let draft = desk.settings.advice(&sent, card, number).map_err(not_sent)?;
         turn.keep(&State::Sent(desk.unanswered(sent.clone(), NO_ANSWER)))?;
         match desk.exchange(&draft, session)? {
-            Outcome::Heard(Heard::Answered(said)) => return sold(desk, number, turn, sent, &said),
+            // Nothing of the sale is out but this message, and it is not taken.
+            Outcome::Heard(Heard::Answered(said)) => {
+                return complaint(&said.code).map_or_else(|| sold(desk, number, turn, sent, &said), Err);
+            }
             Outcome::Heard(Heard::Unclear { why, .. }) => return Err(no_answer(why)),
             // Nothing of it was taken: it goes out under the number and batch that are good now.
             Outcome::NoKeys | Outcome::Heard(Heard::SignOn { signed: true }) => {
-                desk.keep_outcome(number, &State::UNSENT);
-                desk.renewed(session)?;
+                turn.settle(&State::UNSENT)?;
+                desk.renewed(session).map_err(unsent)?;
             }
             // Whoever sits between may have put this in the place of an answer: the same message again is safe.
             Outcome::Heard(Heard::SignOn { signed: false }) => {
@@ -90,7 +137,13 @@ fn again(desk: &Desk, number: &str, card: &PresentedCard) -> Result<PaymentAnswe
     let mut session = desk.session().map_err(unknown)?;
     for _ in 0..ATTEMPTS {
         match desk.exchange(&draft, session).map_err(unknown)? {
-            Outcome::Heard(Heard::Answered(said)) => return sold(desk, number, &mut turn, sent, &said),
+            Outcome::Heard(Heard::Answered(said)) => {
+                // The first may have been taken before there was anything to complain of: under another number it could be paid twice.
+                return match complaint(&said.code) {
+                    Some(error) => Err(unknown(error)),
+                    None => sold(desk, number, &mut turn, sent, &said),
+                };
+            }
             Outcome::Heard(Heard::Unclear { why, .. }) => return Err(no_answer(why)),
             Outcome::NoKeys | Outcome::Heard(Heard::SignOn { .. }) => {
                 session = desk.renewed(session).map_err(unknown)?;

@@ -16,6 +16,8 @@ pub struct Turn<'a> {
     desk: &'a Desk<'a>,
     number: &'a str,
     last: u64,
+    /// Another call came in between.
+    is_lost: bool,
 }
 
 /// What a call finds that would send an order or refund.
@@ -23,13 +25,15 @@ pub enum Entry<'a> {
     /// It alone may.
     Mine(Turn<'a>),
     Known(Box<State>),
+    /// It was not sent, and another call is about it, or was and did not come to its end.
+    Beside(Turn<'a>),
 }
 
 impl<'a> Turn<'a> {
     /// To send what was never sent. One call alone comes in: of those that find the same record the one with the number after it.
     ///
     /// # Errors
-    /// `no-answer`: it may have been sent, or is being; `not-sent`: there is no room, or no store.
+    /// `no-answer`: it may have been sent; `not-sent`: there is no room, or no store.
     pub fn enter(desk: &'a Desk<'a>, number: &'a str, created_at: i64) -> Result<Entry<'a>, Error> {
         let before = match desk.record(number)? {
             None if desk.host.now().abs_diff(created_at) <= FRESH_MS => 0,
@@ -39,7 +43,7 @@ impl<'a> Turn<'a> {
         };
         let turn = Self::take(desk, number)?;
         if turn.last != before + 1 {
-            return Err(no_answer("another call is about the same number"));
+            return Ok(Entry::Beside(turn));
         }
         if before == 0 {
             desk.begin(number, &State::UNSENT).inspect_err(|_| desk.forget_turns(number))?;
@@ -53,12 +57,13 @@ impl<'a> Turn<'a> {
     /// # Errors
     /// `not-sent`: the store cannot be reached.
     pub fn take(desk: &'a Desk<'a>, number: &'a str) -> Result<Self, Error> {
-        Ok(Self { desk, number, last: desk.turn(number)? })
+        Ok(Self { desk, number, last: desk.turn(number)?, is_lost: false })
     }
 
     fn alone(&mut self) -> Result<(), Error> {
         let next = self.desk.turn(self.number)?;
         if next != self.last + 1 {
+            self.is_lost = true;
             return Err(not_sent("another call about the same number came in between"));
         }
         self.last = next;
@@ -83,8 +88,18 @@ impl<'a> Turn<'a> {
         self.keep(state).map_err(unknown)
     }
 
-    /// Ends a call of which nothing is at the acquirer, so that a later one may come in.
-    pub fn leave(self) {
-        self.desk.keep_outcome(self.number, &State::Unsent { turn: self.last });
+    /// Ends a call of which nothing is at the acquirer, so that a later one may come in. Whether no other came in between: else what
+    /// is kept is that one's, and stays.
+    pub fn leave(&mut self) -> bool {
+        let is_alone = !self.is_lost && self.alone().is_ok();
+        if is_alone {
+            self.desk.keep_outcome(self.number, &State::Unsent { turn: self.last });
+        }
+        is_alone
     }
+}
+
+/// What a call says that finds another at work.
+pub fn beside() -> Error {
+    no_answer("another call is about the same number")
 }

@@ -16,6 +16,8 @@ const PAUSE_MS_MAX: i64 = 3_600_000;
 const PERSON_AFTER_MS: i64 = 3_600_000;
 /// How long after its next hold would have been a drain is taken for given up: who wanted the close then asked once, or core stood still.
 const GIVEN_UP_AFTER_MS: i64 = 3_600_000;
+/// How far the clocks of two nodes may be apart without one taking the other's hold for that of a clock that ran ahead.
+const APART_MS_MAX: i64 = 60_000;
 
 /// Payments and refunds of an account that have no end, and that no person is called for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,10 +40,10 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// Whether new payments and refunds are held back at this moment; what a clock wrote that ran ahead holds nobody.
+    /// Whether new payments and refunds are held back at this moment; what a clock wrote that ran far ahead holds nobody.
     #[must_use]
     pub fn holds_at(&self, now: Millis) -> bool {
-        (0..HOLD_MS).contains(&now.since(self.held_at))
+        (-APART_MS_MAX..HOLD_MS).contains(&now.since(self.held_at))
     }
 
     /// When they may be held back again.
@@ -60,7 +62,7 @@ impl Drain {
     /// Neither given up, nor of a clock that ran ahead.
     #[must_use]
     pub fn is_wanted_at(&self, now: Millis) -> bool {
-        self.held_at <= now && now <= self.again_at().plus(GIVEN_UP_AFTER_MS)
+        self.held_at.since(now) <= APART_MS_MAX && now <= self.again_at().plus(GIVEN_UP_AFTER_MS)
     }
 }
 
@@ -118,6 +120,14 @@ mod tests {
             ("and again", Some(second), sent, false, 34, Turn::Hold(drain(-5, 34, 3))),
             ("the batch is full: it differs anyway", Some(held), sent, true, 1, Turn::Close),
             ("given up long ago", Some(drain(-500, -500, 1)), sent, false, 0, Turn::Hold(first)),
+            (
+                "of another node's clock, a little ahead",
+                Some(drain(-5, 1, 2)),
+                sent,
+                false,
+                0,
+                Turn::Wait(drain(-5, 1, 2)),
+            ),
             ("of a clock that ran ahead", Some(drain(9, 9, 4)), sent, false, 0, Turn::Hold(first)),
         ];
         for (what, drain, under_way, is_full, minute, expected) in rows {
@@ -129,7 +139,7 @@ mod tests {
     fn nobody_is_held_for_long() {
         let held = drain(0, 10, 1);
         let at = |minute| Millis(minute * MINUTE);
-        assert_eq!([9, 10, 11, 12].map(|minute| held.holds_at(at(minute))), [false, true, true, false]);
+        assert_eq!([8, 9, 10, 11, 12].map(|minute| held.holds_at(at(minute))), [false, true, true, true, false]);
         let often = drain(0, 0, u32::MAX);
         assert_eq!(often.again_at(), at(62));
         assert_eq!([59, 60].map(|minute| held.needs_person(at(minute))), [false, true]);

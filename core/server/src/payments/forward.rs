@@ -1,10 +1,10 @@
 //! Forwarding what a terminal sold by card without a network, until the acquirer has said what becomes of it.
 //!
 //! Nothing undoes such a sale for want of an answer, and the resolver leaves it alone: the same advice goes out again, ever more slowly. Of an
-//! account one is in hand at a time, the first that came in; one that cannot be sent as things are steps aside. Before it goes what is being
-//! reversed, and a batch that is being closed; a batch waits for what is still to be forwarded. Survives: a crash at any point (the lease ends
-//! and the same is sent again), silence, several nodes (one has the lease). What has no end for long a person is called for; two persons may then
-//! settle it by hand, as any payment.
+//! account one is in hand at a time, the first that came in; one that a person is called for steps aside, so that those behind it are tried.
+//! Before it goes what is being reversed, and a batch that is being closed; a batch waits for what is still to be forwarded. Survives: a crash at
+//! any point (the lease ends and the same is sent again), silence, several nodes (one has the lease). What has no end for long a person is called
+//! for; two persons may then settle it by hand, as any payment.
 
 use saoma_channels::{Card, Failure, Order};
 use saoma_domain::payment::{ATTENTION_AFTER_MS, Source};
@@ -44,20 +44,39 @@ pub async fn forward(app: &App, due: Due) -> Result<(), PaymentError> {
     };
     if app.store().read(goes_first).await? {
         let (at, attempts) = (now.plus(TURN_MS), waiting.attempts);
-        let next = Next { at, aside: false, was_sent: waiting.was_sent, attempts };
+        let next = Next { at, aside: waiting.aside, first_sent_at: waiting.first_sent_at, attempts };
         return Ok(app.store().write(move |tx| stored_cards::set_back(tx, &scope, &waiting, next)).await?);
     }
     match attempt(app, scope, &waiting).await {
         Ok(()) => Ok(()),
         Err(Attempt::Store(error)) => Err(error),
-        Err(Attempt::Open { why, aside, was_sent }) => later(app, scope, waiting, why, aside, was_sent).await,
+        Err(Attempt::NotOurs) => Ok(()),
+        Err(Attempt::Open { why, fault, sent_at }) => later(app, scope, waiting, why, fault, sent_at).await,
     }
 }
 
 /// Why it has no end yet.
 enum Attempt {
     Store(PaymentError),
-    Open { why: String, aside: bool, was_sent: bool },
+    /// It has ended meanwhile, or the lease was over.
+    NotOurs,
+    /// `sent_at`: when this attempt was made, if the acquirer may have it.
+    Open {
+        why: String,
+        fault: Fault,
+        sent_at: Option<Millis>,
+    },
+}
+
+/// What is to blame, by which those behind wait or not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// Nothing of the account can be sent.
+    Channels,
+    /// It may be this sale alone: those behind wait until a person is called.
+    Open,
+    /// This sale cannot be sent as it is.
+    Sales,
 }
 
 impl From<PaymentError> for Attempt {
@@ -65,7 +84,7 @@ impl From<PaymentError> for Attempt {
         match error {
             PaymentError::Store(_) => Self::Store(error),
             // The channel cannot be called here now.
-            error => Self::Open { why: error.to_string(), aside: false, was_sent: false },
+            error => Self::Open { why: error.to_string(), fault: Fault::Channels, sent_at: None },
         }
     }
 }
@@ -76,29 +95,47 @@ async fn attempt(app: &App, scope: TenantScope, waiting: &Waiting) -> Result<(),
         app.store().read(move |tx| payments::load_sale(tx, &scope, payment)).await.map_err(PaymentError::from)?;
     let channel = channel_of(app, scope, &sale).await?;
     let card = card_of(&channel, waiting)?;
-    let order = order_of(app, scope, &sale, app.now().plus(PAUSE_MS_MAX)).await?;
-    let order = Order { created_at: waiting.first_sent_at, ..order };
+    let now = app.now();
+    let order = order_of(app, scope, &sale, now.plus(PAUSE_MS_MAX)).await?;
+    let first_sent_at = waiting.first_sent_at.unwrap_or(now);
+    let order = Order { created_at: first_sent_at, ..order };
+    // Directly before the call: what was only claimed, the acquirer cannot have.
+    let ours = waiting.clone();
+    let goes_out = move |tx: &mut Tx<'_>| stored_cards::goes_out(tx, &scope, &ours, first_sent_at);
+    if !app.store().write(goes_out).await.map_err(PaymentError::from)? {
+        return Err(Attempt::NotOurs);
+    }
+    let sent_at = Some(first_sent_at);
     match app.channels().forward(&channel.account, &order, &card, waiting.sale.sold_at).await {
         Ok(answer) => {
             let since_version = Some(sale.payment.version);
             let heard = answered(app, &channel.manifest, &sale.payment, answer, Source::Reply, since_version);
-            let settled = settle(app, scope, payment, Outcome::Answer(heard), "channel").await?;
+            let settled = match settle(app, scope, payment, Outcome::Answer(heard), "channel").await {
+                Ok(settled) => settled,
+                Err(error @ PaymentError::Store(_)) => return Err(Attempt::Store(error)),
+                // The acquirer has it, whatever core makes of the answer.
+                Err(error) => return Err(Attempt::Open { why: error.to_string(), fault: Fault::Open, sent_at }),
+            };
             match settled.refused {
                 None => Ok(()),
-                Some(refusal) => Err(Attempt::Open { why: refusal.to_string(), aside: false, was_sent: true }),
+                Some(refusal) => Err(Attempt::Open { why: refusal.to_string(), fault: Fault::Open, sent_at }),
             }
         }
         Err(failure) => Err(Attempt::Open {
             why: failure.to_string(),
-            aside: matches!(failure, Failure::CardUnreadable { .. }),
-            was_sent: failure.may_have_taken_effect(),
+            fault: match failure {
+                Failure::CardUnreadable { .. } => Fault::Sales,
+                Failure::Misconfigured { .. } | Failure::Overloaded => Fault::Channels,
+                _ => Fault::Open,
+            },
+            sent_at: sent_at.filter(|_| failure.may_have_taken_effect()),
         }),
     }
 }
 
 /// The whole card, as it was presented.
 fn card_of(channel: &Channel, waiting: &Waiting) -> Result<Card, Attempt> {
-    let open = |why: &str| Attempt::Open { why: why.to_owned(), aside: true, was_sent: false };
+    let open = |why: &str| Attempt::Open { why: why.to_owned(), fault: Fault::Sales, sent_at: None };
     if !channel.manifest.forwards {
         return Err(open("the channel forwards no sales: its plugin has to be one that does"));
     }
@@ -112,15 +149,17 @@ async fn later(
     scope: TenantScope,
     waiting: Waiting,
     why: String,
-    aside: bool,
-    was_sent: bool,
+    fault: Fault,
+    sent_at: Option<Millis>,
 ) -> Result<(), PaymentError> {
     let (payment, now) = (waiting.sale.payment, app.now());
     tracing::warn!(payment.id = %payment, why, "a sale is forwarded later");
     let pause_ms = (PAUSE_MS_MIN << waiting.attempts.min(16)).min(PAUSE_MS_MAX);
-    let (was_sent, attempts) = (was_sent || waiting.was_sent, waiting.attempts.saturating_add(1));
-    let next = Next { at: now.plus(pause_ms), aside, was_sent, attempts };
-    let calls = aside || now.since(waiting.sale.taken_at) >= ATTENTION_AFTER_MS;
+    let (first_sent_at, attempts) = (waiting.first_sent_at.or(sent_at), waiting.attempts.saturating_add(1));
+    let calls = fault == Fault::Sales || now.since(waiting.sale.taken_at) >= ATTENTION_AFTER_MS;
+    // For whom a person is called, nobody behind waits.
+    let aside = waiting.aside || (calls && fault != Fault::Channels);
+    let next = Next { at: now.plus(pause_ms), aside, first_sent_at, attempts };
     let is_called = app
         .store()
         .write(move |tx| {

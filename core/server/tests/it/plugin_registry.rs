@@ -15,12 +15,13 @@ use crate::{
 };
 
 /// What the sandbox channel does not offer, and what the names of the cases begin with that need it.
-const NOT_OFFERED: [(&str, &str); 5] = [
+const NOT_OFFERED: [(&str, &str); 6] = [
     ("card-", "card"),
     ("settle-", "settlement"),
     ("upload-", "settlement"),
     ("finish-", "settlement"),
     ("in-app-", "in-app"),
+    ("forward-", "stored"),
 ];
 
 /// What the kit would write about the sandbox channel: everything passed but what needs something that it does not offer. That the

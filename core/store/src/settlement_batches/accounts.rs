@@ -10,7 +10,6 @@ use crate::{
     column::{Txt, millis, moment, signed32, unsigned, unsigned32},
     dialect::insert_or_ignore,
     ledger,
-    payments::AHEAD_MS_MAX,
     schema::{settlement_batches, settling_accounts},
 };
 
@@ -176,8 +175,8 @@ pub fn is_closing(
     let count: i64 = tx.run(scope, |conn| {
         super::of_account(scope, account)
             .filter(settlement_batches::state.eq_any(super::ON_THEIR_WAY))
-            // What a clock wrote that ran ahead holds nobody.
-            .filter(settlement_batches::holds_until.between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
+            // What a clock wrote that ran ahead holds nobody for longer.
+            .filter(settlement_batches::holds_until.between(now.0 + 1, now.plus(HOLD_MS).0))
             .count()
             .get_result(conn)
     })?;

@@ -25,6 +25,9 @@ use crate::{
     stored_cards::schema::stored_card_sales,
 };
 
+/// How long a call of a channel lasts at most, with what is written after it.
+const CALL_MS_MAX: i64 = 75_000;
+
 /// What is open of an account: confirmed, and in no batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
@@ -158,11 +161,18 @@ pub fn under_way(
     account: ChannelAccountId,
     now: Millis,
 ) -> Result<UnderWay, StoreError> {
+    // A person's call has no lease, and one that goes out is written down just before.
+    let called_since = now.0 - CALL_MS_MAX;
     let of_payments: i64 = tx.run(scope, |conn| {
         payments::table
             .filter(payments::tenant_id.eq(Txt(scope.tenant())))
             .filter(payments::channel_account_id.eq(Txt(account)))
-            .filter(payments::attention_at.is_null().or(payments::lease_until.gt(now.0)))
+            .filter(
+                payments::attention_at
+                    .is_null()
+                    .or(payments::lease_until.gt(now.0))
+                    .or(payments::updated_at.gt(called_since)),
+            )
             .filter(payments::next_attempt_at.is_not_null())
             .filter(payments::state.eq_any(["submitting", "pending", "unknown"]).or(payments::close.eq("asked")))
             .count()
@@ -176,7 +186,12 @@ pub fn under_way(
             )
             .filter(refunds::tenant_id.eq(Txt(scope.tenant())))
             .filter(payments::channel_account_id.eq(Txt(account)))
-            .filter(refunds::attention_at.is_null().or(refunds::lease_until.gt(now.0)))
+            .filter(
+                refunds::attention_at
+                    .is_null()
+                    .or(refunds::lease_until.gt(now.0))
+                    .or(refunds::updated_at.gt(called_since)),
+            )
             .filter(refunds::next_attempt_at.is_not_null())
             .filter(refunds::state.eq_any(["created", "submitting", "pending", "unknown"]))
             .group_by(refunds::state)

@@ -1,6 +1,6 @@
 //! Sales that are forwarded to the acquirer, in the order in which they came in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::{
     dsl::{count_star, max, min},
@@ -97,10 +97,13 @@ pub struct Waiting {
     pub sale: StoredSale,
     pub track_2: Option<Vec<u8>>,
     pub emv: Vec<u8>,
-    pub first_sent_at: Millis,
-    /// Before this process took it up.
-    pub was_sent: bool,
+    /// When the acquirer may have had it first; `None`: it has not.
+    pub first_sent_at: Option<Millis>,
     pub attempts: u32,
+    /// It holds up no other.
+    pub aside: bool,
+    /// By which this process' lease is known.
+    pub lease_until: Millis,
 }
 
 /// Work that is due, of any tenant.
@@ -301,8 +304,8 @@ pub fn resolve(
         .map_err(|error| error.about("the stored sale's resolution"))
 }
 
-/// Takes what is due, until `lease_until`, unless it ends before: of each account the first that waits, and those that cannot be sent as things
-/// are, which hold up nobody.
+/// Takes what is due, until `lease_until`, unless it ends before. Of each account one is in hand at a time: the first that waits, or, while that is
+/// not due, the one of those aside that is due the longest.
 ///
 /// # Errors
 /// None of its own.
@@ -321,16 +324,27 @@ pub fn claim_due(
             .select((sales::tenant_id, sales::channel_account_id, min(sales::place)))
             .load(conn)
     })?;
-    let apart: Vec<(Txt<TenantId>, Txt<PaymentId>)> = tx.run(platform, |conn| {
+    let apart: Vec<(Txt<TenantId>, Txt<ChannelAccountId>, Option<i64>)> = tx.run(platform, |conn| {
         due(now)
             .filter(sales::aside.eq(true))
-            .order(sales::next_attempt_at)
-            .limit(limit.into())
-            .select((sales::tenant_id, sales::payment_id))
+            .group_by((sales::tenant_id, sales::channel_account_id))
+            .select((sales::tenant_id, sales::channel_account_id, min(sales::next_attempt_at)))
             .load(conn)
     })?;
+    let in_hand: Vec<(Txt<TenantId>, Txt<ChannelAccountId>)> = tx.run(platform, |conn| {
+        sales::table
+            .filter(sales::ended_at.is_null())
+            .filter(sales::lease_until.between(now.0 + 1, now.plus(AHEAD_MS_MAX).0))
+            .select((sales::tenant_id, sales::channel_account_id))
+            .load(conn)
+    })?;
+    let mut busy: HashSet<(TenantId, ChannelAccountId)> =
+        in_hand.into_iter().map(|(tenant, account)| (tenant.0, account.0)).collect();
     let mut found = Vec::new();
     for (tenant, account, place) in firsts {
+        if busy.contains(&(tenant.0, account.0)) {
+            continue;
+        }
         let first: Option<Txt<PaymentId>> = tx.run(platform, |conn| {
             due(now)
                 .filter(sales::tenant_id.eq(tenant))
@@ -340,9 +354,27 @@ pub fn claim_due(
                 .first(conn)
                 .optional()
         })?;
+        if let Some(payment) = first {
+            busy.insert((tenant.0, account.0));
+            found.push((tenant, payment));
+        }
+    }
+    for (tenant, account, at) in apart {
+        if busy.contains(&(tenant.0, account.0)) {
+            continue;
+        }
+        let first: Option<Txt<PaymentId>> = tx.run(platform, |conn| {
+            due(now)
+                .filter(sales::tenant_id.eq(tenant))
+                .filter(sales::channel_account_id.eq(account))
+                .filter(sales::aside.eq(true))
+                .filter(sales::next_attempt_at.eq(at))
+                .select(sales::payment_id)
+                .first(conn)
+                .optional()
+        })?;
         found.extend(first.map(|payment| (tenant, payment)));
     }
-    found.extend(apart);
     found.truncate(limit as usize);
     let mut taken = Vec::with_capacity(found.len());
     for (tenant, payment) in found {
@@ -350,17 +382,16 @@ pub fn claim_due(
         let row: Option<WaitingRow> =
             tx.run(&scope, |conn| row_of(&scope, payment.0).select(WaitingRow::as_select()).first(conn).optional())?;
         let Some(row) = row else { continue };
-        let first_sent_at = row.first_sent_at.map_or(now, Millis);
         // Of two nodes that found it one writes.
         let as_found = due(now).filter(sales::tenant_id.eq(tenant)).filter(sales::payment_id.eq(payment));
-        let changes = (sales::lease_until.eq(lease_until.0), sales::first_sent_at.eq(first_sent_at.0));
-        if tx.run(&scope, |conn| diesel::update(as_found).set(changes).execute(conn))? == 0 {
+        let change = sales::lease_until.eq(lease_until.0);
+        if tx.run(&scope, |conn| diesel::update(as_found).set(change).execute(conn))? == 0 {
             continue;
         }
         let (track_2, emv) = (row.track_2, row.emv.unwrap_or_default());
         let attempts = unsigned32(row.sale.attempts)?;
-        let was_sent = row.first_sent_at.is_some();
-        let waiting = Waiting { sale: row.sale.try_into()?, track_2, emv, first_sent_at, was_sent, attempts };
+        let (first_sent_at, aside) = (millis(row.first_sent_at), row.aside);
+        let waiting = Waiting { sale: row.sale.try_into()?, track_2, emv, first_sent_at, attempts, aside, lease_until };
         taken.push(Due { scope, waiting });
     }
     Ok(taken)
@@ -372,24 +403,43 @@ pub struct Next {
     pub at: Millis,
     /// It holds up no other from now on.
     pub aside: bool,
-    /// The acquirer may have it, by this attempt or an earlier one.
-    pub was_sent: bool,
+    /// When the acquirer may have had it first, by this attempt or an earlier one.
+    pub first_sent_at: Option<Millis>,
     /// How often it was tried, this time too.
     pub attempts: u32,
 }
 
-/// Gives up the lease of one that has not ended, and says when the next attempt is.
+/// It goes out now, for the first time if it has not before. Whether this process still has it in hand: if not, it may not send.
 ///
 /// # Errors
-/// None of its own: one that has ended since is left alone.
+/// None of its own.
+pub fn goes_out(
+    tx: &mut Tx<'_>,
+    scope: &TenantScope,
+    waiting: &Waiting,
+    first_sent_at: Millis,
+) -> Result<bool, StoreError> {
+    let own = row_of(scope, waiting.sale.payment)
+        .filter(sales::ended_at.is_null())
+        .filter(sales::lease_until.eq(waiting.lease_until.0));
+    let change = sales::first_sent_at.eq(first_sent_at.0);
+    Ok(tx.run(scope, |conn| diesel::update(own).set(change).execute(conn))? == 1)
+}
+
+/// Gives up this process' lease of one that has not ended, and says when the next attempt is.
+///
+/// # Errors
+/// None of its own: one that has ended since, or that another has in hand now, is left alone.
 pub fn set_back(tx: &mut Tx<'_>, scope: &TenantScope, waiting: &Waiting, next: Next) -> Result<(), StoreError> {
-    let open = row_of(scope, waiting.sale.payment).filter(sales::ended_at.is_null());
+    let open = row_of(scope, waiting.sale.payment)
+        .filter(sales::ended_at.is_null())
+        .filter(sales::lease_until.eq(waiting.lease_until.0));
     let changes = (
         sales::lease_until.eq(None::<i64>),
         sales::next_attempt_at.eq(next.at.0),
         sales::attempts.eq(signed32(next.attempts)),
         sales::aside.eq(next.aside),
-        sales::first_sent_at.eq(next.was_sent.then_some(waiting.first_sent_at.0)),
+        sales::first_sent_at.eq(next.first_sent_at.map(|at| at.0)),
     );
     tx.run(scope, |conn| diesel::update(open).set(changes).execute(conn)).map(drop)
 }
@@ -482,6 +532,7 @@ struct WaitingRow {
     track_2: Option<Vec<u8>>,
     emv: Option<Vec<u8>>,
     first_sent_at: Option<i64>,
+    aside: bool,
 }
 
 #[derive(Queryable, Selectable, Insertable)]

@@ -41,5 +41,6 @@ mod schema;
 mod settlement;
 mod settlement_batches;
 mod static_codes;
+mod stored_cards;
 mod stored_value;
 mod webhooks;

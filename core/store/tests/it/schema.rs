@@ -85,7 +85,7 @@ fn both_databases_have_the_same_columns() {
         let numbered = kind == "integer" && postgres_kind == "bigint" && (column.1 == "id" || column.1 == "sequence");
         assert!(kind == postgres_kind || numbered, "{column:?} is {kind} here and {postgres_kind} there");
     }
-    assert_eq!(sqlite.keys().map(|(table, _)| table).collect::<BTreeSet<_>>().len(), 71);
+    assert_eq!(sqlite.keys().map(|(table, _)| table).collect::<BTreeSet<_>>().len(), 74);
 }
 
 #[test]
@@ -109,6 +109,7 @@ fn declared() -> Columns {
         include_str!("../../src/stored_value/schema.rs"),
         include_str!("../../src/goods/schema.rs"),
         include_str!("../../src/stored_value/offline/schema.rs"),
+        include_str!("../../src/stored_cards/schema.rs"),
     ]
     .concat();
     let mut declared = Columns::new();

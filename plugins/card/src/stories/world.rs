@@ -29,7 +29,7 @@ pub const NOW: i64 = 1_795_665_600_000;
 pub const NUMBER: &str = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 const REFUND: &str = "rfd_aaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-/// What the acquirer does with the next message of a kind. Sign-ons are always answered.
+/// What the acquirer does with the next message that is no sign-on.
 #[derive(Clone, Copy)]
 pub enum Act {
     /// The response code, under a right MAC.
@@ -58,6 +58,8 @@ pub struct World {
     pub now_ms: Cell<i64>,
     /// From this operation of the store on it fails.
     pub fails_from: Cell<Option<usize>>,
+    /// The next sign-on has no answer.
+    pub is_sign_on_silent: Cell<bool>,
     /// At the next sign-on.
     pub at_sign_on: Cell<Option<fn(&World)>>,
     /// While a call waits for another's sign-on.
@@ -233,6 +235,9 @@ impl Host for World {
         if read.kind == "0800" {
             if let Some(beside) = self.at_sign_on.take() {
                 beside(self);
+            }
+            if self.is_sign_on_silent.take() {
+                return Err(Error::NoAnswer("in time".to_owned()));
             }
             let keys = [&[1; 16][..], &[2; 4], &[3; 8], &[0; 8], &[4; 4]].concat();
             let batch = format!("00{:06}003", self.batch.get());
