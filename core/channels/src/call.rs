@@ -1,5 +1,6 @@
 //! One call: a place, a fresh store, a deadline, one typed answer or one typed failure.
 
+mod about;
 mod crash;
 mod described;
 
@@ -8,17 +9,20 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use opentelemetry::KeyValue;
 use saoma_domain::settlement::Settled;
-use saoma_protocol::{Currency, Millis, PaymentId};
+use saoma_protocol::Millis;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span, field::Empty};
 use wasmtime::{Store, UpdateDeadline};
 
 pub(crate) use self::crash::is_crash;
-use self::crash::{Step, classify};
+use self::{
+    about::{About, Call},
+    crash::{Step, classify},
+};
 use crate::{
     bindings::{contract, types},
-    card::{Card, CardFault, KeptCard, OpenCard},
+    card::Card,
     convert,
     engine::TICK_MS,
     extension::Extension,
@@ -378,64 +382,6 @@ impl ChannelCaller for Host {
             |text| Ok(convert::cut(&text, convert::WORDS_CHARS_MAX)),
         )
         .await
-    }
-}
-
-/// Which function, about which payment, and what the manifest must offer for it.
-#[derive(Clone, Copy)]
-struct Call<'a> {
-    function: &'static str,
-    payment: Option<PaymentId>,
-    needs: Option<Capability>,
-    /// The customer's code, to be kept out of the log.
-    code: Option<&'a str>,
-    card: Option<About<'a>>,
-    /// What the manifest must list for it.
-    currency: Option<Currency>,
-    /// Of each HTTP answer within it.
-    answer_bytes_max: u32,
-}
-
-/// The card that a call is about.
-#[derive(Clone, Copy)]
-enum About<'a> {
-    Presented(&'a Card),
-    Kept(&'a KeptCard),
-}
-
-impl<'a> Call<'a> {
-    const fn new(function: &'static str, payment: Option<PaymentId>, needs: Option<Capability>) -> Self {
-        Self {
-            function,
-            payment,
-            needs,
-            code: None,
-            card: None,
-            currency: None,
-            answer_bytes_max: http::BODY_BYTES_MAX,
-        }
-    }
-
-    fn about(self, card: Option<&'a KeptCard>) -> Self {
-        Self { card: card.map(About::Kept), ..self }
-    }
-
-    /// The card in the clear. A kept one that does not open any more (the account got another base key) is none to a question, a
-    /// reversal or a row of a batch: what was sent must be undone or named whatever became of the key, and is known by the sale, not the
-    /// card.
-    fn opened(&self, account: &Account, manifest: &Manifest) -> Result<Option<Arc<OpenCard>>, CardFault> {
-        let opened = match self.card {
-            Some(About::Presented(card)) => OpenCard::of(card, manifest, &account.secrets)?,
-            Some(About::Kept(card)) => match OpenCard::of_kept(card, manifest, &account.secrets) {
-                Err(fault) if matches!(self.function, "query" | "cancel" | "upload") => {
-                    tracing::warn!(error = %fault, "the card of a payment does not open any more");
-                    return Ok(None);
-                }
-                opened => opened?,
-            },
-            None => return Ok(None),
-        };
-        Ok(Some(Arc::new(opened)))
     }
 }
 

@@ -23,6 +23,7 @@ mod play;
 mod report;
 mod rules;
 pub(crate) mod rules_coverage;
+mod secrecy;
 mod settling;
 mod table;
 mod told;

@@ -153,6 +153,7 @@ impl Pre {
 }
 
 /// One instance. Its functions are the contract's, with the types of the newest version.
+#[expect(clippy::large_enum_variant, reason = "one lives as long as its call, and is not moved about")]
 pub(crate) enum Guest {
     V0_1(bindings::v0_1::PaymentChannel),
     V0_2 {

@@ -10,7 +10,7 @@ use saoma_protocol::{
 use super::{
     bill, checks,
     disputing::{self, Disputing},
-    far_side::{Books, FarSide, Heard, Message, Played, Script},
+    far_side::{Books, FarSide, Message, Played, Script},
     laws,
     report::Finding,
     settling::{self, Settling, row_of_refund},
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     card::{Card, KeptCard},
     failure::Failure,
-    manifest::{Capability, Manifest, SecretKind},
+    manifest::{Capability, Manifest},
     message::{
         Account, HttpMessage, KnownOrder, Order, PaymentAnswer, PaymentStatus, Presenter, RefundOrder, RefundStatus,
     },
@@ -37,8 +37,6 @@ const AMOUNT_MINOR: i64 = 1_250;
 const ORDER_LIFE_MS: i64 = 120_000;
 /// Nothing listens there; a scheme that calls it is told so at once.
 const NOTIFY_URL: &str = "http://127.0.0.1:9/v1/notify/kit";
-/// Of a secret, in characters, that a line is searched for: shorter ones stand in texts by accident.
-const NEEDLE_CHARS_MIN: usize = 8;
 
 /// What the kit controls around the component.
 #[derive(Clone, Copy)]
@@ -525,66 +523,6 @@ impl<'a> Player<'a> {
         let told = |(taken, back): (u32, i64)| format!("money taken {taken} times, {back} minor units given back");
         let state = books.map_or_else(|| "no such order".to_owned(), |books| format!("state {}", books.state));
         Err(Stop::failed(told(wanted), format!("{} ({state})", told(found))))
-    }
-
-    /// Nothing that the component said or logged shows a secret or the customer's code, and nothing that it sent a secret but where
-    /// the host put it.
-    pub(super) fn kept_secret(&self, logged: &[String], heard: &[Heard]) -> Result<(), Stop> {
-        let codes = self.sales.iter().filter_map(|sale| match &sale.pays_by {
-            PaysBy::Code(code) => Some(code.as_str()),
-            PaysBy::InApp { payer, .. } => Some(payer.as_str()).filter(|payer| !payer.is_empty()),
-            PaysBy::Shown | PaysBy::Card(_) | PaysBy::Stored(_) => None,
-        });
-        let codes: Vec<&str> = codes.chain(self.script.card.as_ref().map(|card| card.number.as_str())).collect();
-        for line in logged.iter().chain(&self.said) {
-            let has_code = line.contains("[code]") || codes.iter().any(|code| line.contains(code));
-            if has_code {
-                return Err(Stop::failed(
-                    "no log line or message with the customer's code, which is money for a minute, or a card's number",
-                    line.clone(),
-                ));
-            }
-            if let Some((name, _)) = self.needles().into_iter().find(|(_, needle)| line.contains(needle)) {
-                return Err(Stop::failed(format!("no log line or message with the secret {name:?}"), line.clone()));
-            }
-        }
-        let needles: Vec<_> =
-            self.needles().into_iter().filter(|(name, _)| self.kind_of(name) != Some(SecretKind::Text)).collect();
-        for request in heard {
-            let body = String::from_utf8_lossy(&request.raw);
-            let texts = request.headers.iter().map(|(_, value)| value.as_str()).chain([request.path.as_str(), &body]);
-            for text in texts {
-                if let Some((name, _)) = needles.iter().find(|(_, needle)| text.contains(needle)) {
-                    return Err(Stop::failed(
-                        format!("no request that holds the secret {name:?}"),
-                        format!("{} {} holds it", request.method, request.path),
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn kind_of(&self, name: &str) -> Option<SecretKind> {
-        self.manifest.secrets.iter().find(|spec| spec.name == name).map(|spec| spec.kind)
-    }
-
-    /// Every secret of the script in the pieces by which it would be known again.
-    fn needles(&self) -> Vec<(&str, &str)> {
-        let mut needles = Vec::new();
-        for (name, value) in &self.script.secrets {
-            // What is public may be shown.
-            let is_public = matches!(self.kind_of(name), Some(SecretKind::RsaPublicKeys | SecretKind::Certificates));
-            let mut is_private = !value.as_str().unwrap_or_default().contains("BEGIN CERTIFICATE");
-            for line in value.as_str().unwrap_or_default().lines().filter(|_| !is_public) {
-                if line.starts_with("-----BEGIN") {
-                    is_private = line.contains("PRIVATE");
-                } else if is_private && line.len() >= NEEDLE_CHARS_MIN && !line.starts_with("-----") {
-                    needles.push((name.as_str(), line));
-                }
-            }
-        }
-        needles
     }
 
     pub(super) fn now(&self) -> Millis {

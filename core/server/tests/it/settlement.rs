@@ -196,6 +196,9 @@ async fn what_is_in_doubt_holds_a_close_up_and_belongs_to_the_next() {
             payments::save(tx, &scope, &mut stored)
         };
         counter.app.store().write(call).await.unwrap();
+        // But what may be going out of it just now.
+        assert!(matches!(counter.closes().await, Err(SettlementError::UnderWay { count: 1, .. })));
+        counter.later(120_000);
         counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
         let closed = counter.closes().await.unwrap();
         assert_eq!(sums(&closed), (tally(1, AMOUNT_MINOR), tally(0, 0)));

@@ -202,6 +202,7 @@ async fn nothing_is_undone_at_the_scheme_while_it_counts() {
         counter.scheme.next("charge", no_answer());
         let stuck = counter.charges().await;
         counter.calls_for(&stuck).await;
+        counter.later(2 * MINUTE_MS);
         counter.closes().await.unwrap();
         counter.scheme.settling.then(&[silent()]);
         works(&counter.app).await;
