@@ -23,6 +23,8 @@ FIELDS = {
     "void": MONEY | {2, 14, 37, 38, 61},
     "reversal_of_void": MONEY | {2, 14, 39, 61},
     "refund": MONEY | {2, 14, 37, 38, 61, 63},
+    "advice_chip": MONEY | {2, 12, 13, 14, 23, 35, 55},
+    "advice_swiped": MONEY | {12, 13, 35},
     "settlement": {11, 41, 42, 48, 49, 60, 63, 64},
     "upload": {11, 41, 42, 48, 60, 64},
     "upload_without_card": {11, 41, 42, 48, 60, 64},
@@ -63,6 +65,13 @@ class Sent(unittest.TestCase):
         void = wire.decode(sent(SNAPSHOTS / "it__void.snap"))
         self.assertEqual([void[key] for key in ("t", "3", "11", "37", "38", "61")],
                          ["0200", "200000", "000404", "000000000007", "A00007", "0000240004031126"])
+
+    def test_a_sale_without_a_network_is_told_of_its_moment(self):
+        advice = wire.decode(sent(SNAPSHOTS / "it__advice_chip.snap"))
+        # When it was sold, read by contact, with no PIN asked.
+        self.assertEqual([advice[key] for key in ("t", "3", "4", "11", "12", "13", "22", "25", "60")],
+                         ["0220", "000000", "000000001250", "000409", "105958", "1126", "052", "00", "30000024000600"])
+        self.assertNotIn("52", advice)
 
     def test_a_batch_is_closed_as_it_should(self):
         read = lambda name: wire.decode(sent(SNAPSHOTS / f"it__{name}.snap"))
