@@ -8,7 +8,7 @@ import { pluginsZh } from './text/plugins.zh';
 const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string];
 
 const pack = (hash: string, more: Partial<PluginPackage> = {}): PluginPackage => ({
-  hash, plugin: 'acme', version: '1.0.0', contract: '0.2.0', publisher: 'key1', component_bytes: 1, of_platform: true, published_at: 1,
+  hash, kind: 'channel', plugin: 'acme', version: '1.0.0', contract: '0.2.0', publisher: 'key1', component_bytes: 1, of_platform: true, published_at: 1,
   published_by: 'usr_1', ...more,
 });
 const rollout = (more: Partial<PluginRollout> = {}): PluginRollout => ({
