@@ -1,16 +1,18 @@
 // What terminals sell by card without a network: the policy, what became of each sale, and a person's word about what was lost.
 
-import { Anchor, Button, Card, Center, Checkbox, Group, Loader, Modal, Paper, SegmentedControl, Select, Stack, Switch, Table, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Button, Card, Center, Checkbox, Group, Loader, Paper, SegmentedControl, Stack, Switch, Table, Text, TextInput, Title } from '@mantine/core';
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { api, type CardPolicy, got, type StoredCardSale } from '../api/client';
-import { type Intent, useIntent, useUnanswered } from '../api/intent';
+import type { Intent } from '../api/intent';
 import type { Person } from '../api/session';
+import { AccountChoice } from '../parts/account-choice';
+import { type Ending, EndingQuestion } from '../parts/ending';
 import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
-import { AskedAgain, Unanswered } from '../parts/unanswered';
+import { Unanswered } from '../parts/unanswered';
 import { Who } from '../parts/who';
 import { may } from '../rights';
 import { CARD_LIMITS, isCardSum, readCardLimit, readCardRules, readPrefixes, typedCardRules } from '../stored-cards';
@@ -22,11 +24,7 @@ const ONLY = ['open', 'waiting', 'all'] as const;
 /** Where losses are ended. */
 const RESOLVED = 'stored-cards/losses';
 
-interface Resolved {
-  payment: string;
-  unblock: boolean;
-  reason: string;
-}
+type Resolved = Ending<'unblock'>;
 
 export function StoredCardsRoom({ person, currency }: { person: Person; currency: string }) {
   const { t } = useText();
@@ -50,15 +48,12 @@ function Policy({ policy, currency, isOwn }: { policy: CardPolicy; currency: str
   const [isOn, setIsOn] = useState(policy.enabled);
   const [account, setAccount] = useState(policy.channel_account ?? '');
   const [typed, setTyped] = useState(typedCardRules(policy.rules, currency));
-  const accounts = useQuery({ queryKey: ['channel-accounts'], enabled: isOwn, queryFn: async () => (await got(api.GET('/v1/channel-accounts'))).items });
   const rules = readCardRules(typed, currency);
   const set = useMutation({
     mutationFn: (asked: NonNullable<typeof rules>) => got(api.PUT('/v1/stored-cards/policy', { body: { enabled: isOn, channel_account: account, rules: asked } })),
     onSuccess: (now) => queryClient.setQueryData(POLICY, now),
   });
   const isFixed = !isOwn || set.isPending;
-  const choices = accounts.data?.map(({ id, name, plugin }) => ({ value: id, label: `${name} (${plugin})` })) ?? [];
-  if (account !== '' && !choices.some(({ value }) => value === account)) choices.push({ value: account, label: account });
   return (
     <Card withBorder data-policy={policy.version} data-enabled={policy.enabled}>
       <Stack component="form" data-form="card-policy" onSubmit={(event) => {
@@ -66,8 +61,7 @@ function Policy({ policy, currency, isOwn }: { policy: CardPolicy; currency: str
         if (account !== '' && rules !== null && !isFixed) set.mutate(rules);
       }}>
         <Switch label={t.storedCards.enabled} disabled={isFixed} checked={isOn} name="enabled" onChange={(event) => setIsOn(event.currentTarget.checked)} />
-        <Select label={t.storedCards.account} description={t.storedCards.accountHint} data-input="channel-account" disabled={isFixed} data={choices}
-          value={account === '' ? null : account} onChange={(value) => setAccount(value ?? '')} />
+        <AccountChoice label={t.storedCards.account} hint={t.storedCards.accountHint} value={account} isFixed={isFixed} seesAccounts={isOwn} onChange={setAccount} />
         {CARD_LIMITS.map((name) => (
           <TextInput key={name} name={name} label={isCardSum(name) ? `${t.storedCards.limits[name]} (${currency})` : t.storedCards.limits[name]} inputMode="decimal" required
             disabled={isFixed} value={typed[name]} error={readCardLimit(name, typed[name], currency) === null ? t.storedCards.badLimit : null}
@@ -165,41 +159,12 @@ function Sale({ sale, person, onResolve }: { sale: StoredCardSale; person: Perso
 
 function Resolve({ payment, first, onClose }: { payment: string; first: Intent<Resolved> | null; onClose: () => void }) {
   const { t } = useText();
-  const queryClient = useQueryClient();
-  const [reason, setReason] = useState(first?.said.reason ?? '');
-  const [unblock, setUnblock] = useState(first?.said.unblock ?? false);
-  const intent = useIntent(RESOLVED, first);
-  const others = useUnanswered<Resolved>(RESOLVED).filter(({ said }) => said.payment === payment).length;
-  const resolve = useMutation({
-    mutationFn: () => intent.send({ payment, unblock, reason: reason.trim() }, (said, key) =>
-      got(api.POST('/v1/stored-cards/sales/{payment}/resolve', {
-        params: { path: { payment: said.payment }, header: { 'Idempotency-Key': key } }, body: { unblock: said.unblock, reason: said.reason },
-      }))),
-    onSuccess: onClose,
-    // Also after an answer that was lost: it may be done.
-    onSettled: () => queryClient.invalidateQueries({ queryKey: STORED_CARDS }),
-  });
-  const isFixed = intent.isInDoubt || resolve.isPending;
-  const isReady = intent.isInDoubt || reason.trim() !== '';
-  const leave = (): void => {
-    if (!resolve.isPending) onClose();
-  };
+  const { resolve: title, resolveText: text, unblock: also, problems } = t.storedCards;
   return (
-    <Modal opened onClose={leave} title={t.storedCards.resolve} closeButtonProps={{ 'aria-label': t.common.close }}>
-      <Stack component="form" data-question="resolve" onSubmit={(event) => {
-        event.preventDefault();
-        if (isReady && !resolve.isPending) resolve.mutate();
-      }}>
-        <Text size="sm">{t.storedCards.resolveText}</Text>
-        <AskedAgain isInDoubt={intent.isInDoubt} others={resolve.isPending ? 0 : others} />
-        <Checkbox label={t.storedCards.unblock} name="unblock" disabled={isFixed} checked={unblock} onChange={(event) => setUnblock(event.currentTarget.checked)} />
-        <TextInput label={t.storedCards.reason} name="reason" required maxLength={128} data-autofocus disabled={isFixed} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
-        <ProblemNote error={resolve.error} words={t.storedCards.problems} />
-        <Group justify="flex-end">
-          <Button variant="default" disabled={resolve.isPending} onClick={leave}>{intent.isInDoubt ? t.common.close : t.storedCards.keep}</Button>
-          <Button type="submit" disabled={!isReady} loading={resolve.isPending} data-action="yes">{intent.isInDoubt ? t.unanswered.again : t.storedCards.resolve}</Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <EndingQuestion place={RESOLVED} payment={payment} first={first} also="unblock" changes={[STORED_CARDS]} onClose={onClose}
+      words={{ title, text, also, reason: t.storedCards.reason, keep: t.storedCards.keep, problems }}
+      send={(said, key) => got(api.POST('/v1/stored-cards/sales/{payment}/resolve', {
+        params: { path: { payment: said.payment }, header: { 'Idempotency-Key': key } }, body: { unblock: said.unblock, reason: said.reason },
+      }))} />
   );
 }

@@ -1,16 +1,18 @@
 // What tills take without a network: the policy, codes that were too much, and a person's word about each.
 
-import { Anchor, Button, Card, Center, Checkbox, Group, Loader, Modal, Paper, Select, Stack, Switch, Table, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Button, Card, Center, Checkbox, Group, Loader, Paper, Stack, Switch, Table, Text, TextInput, Title } from '@mantine/core';
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
 import { api, type DoubleSpend, got, type OfflinePolicy } from '../api/client';
-import { type Intent, useIntent, useUnanswered } from '../api/intent';
+import type { Intent } from '../api/intent';
 import type { Person } from '../api/session';
+import { AccountChoice } from '../parts/account-choice';
+import { type Ending, EndingQuestion } from '../parts/ending';
 import { More } from '../parts/more';
 import { ProblemNote } from '../parts/problem';
 import { Amount, When } from '../parts/show';
-import { AskedAgain, Unanswered } from '../parts/unanswered';
+import { Unanswered } from '../parts/unanswered';
 import { Who } from '../parts/who';
 import { may } from '../rights';
 import { isSum, OFFLINE_LIMITS, readOfflineLimit, readOfflineLimits, typedOfflineLimits } from '../stored-value-offline';
@@ -21,11 +23,7 @@ const POLICY = [...STORED_VALUE, 'offline-policy'];
 /** Where double spends are resolved. */
 const RESOLVED = 'stored-value/double-spends';
 
-interface Resolved {
-  payment: string;
-  recover: boolean;
-  reason: string;
-}
+type Resolved = Ending<'recover'>;
 
 export function OfflineRoom({ person, currency }: { person: Person; currency: string }) {
   const { t } = useText();
@@ -50,7 +48,6 @@ function Policy({ policy, currency, isOwn, seesAccounts }: { policy: OfflinePoli
   const [isOn, setIsOn] = useState(policy.enabled);
   const [account, setAccount] = useState(policy.channel_account ?? '');
   const [typed, setTyped] = useState(typedOfflineLimits(policy.limits, currency));
-  const accounts = useQuery({ queryKey: ['channel-accounts'], enabled: seesAccounts, queryFn: async () => (await got(api.GET('/v1/channel-accounts'))).items });
   const limits = readOfflineLimits(typed, currency);
   const set = useMutation({
     // As it is now or was before: a repeat sets the same once more.
@@ -58,8 +55,6 @@ function Policy({ policy, currency, isOwn, seesAccounts }: { policy: OfflinePoli
     onSuccess: (now) => queryClient.setQueryData(POLICY, now),
   });
   const isReady = account !== '' && limits !== null;
-  const choices = accounts.data?.map(({ id, name, plugin }) => ({ value: id, label: `${name} (${plugin})` })) ?? [];
-  if (account !== '' && !choices.some(({ value }) => value === account)) choices.push({ value: account, label: account });
   return (
     <Card withBorder data-policy={policy.version} data-enabled={policy.enabled}>
       <Stack component="form" data-form="offline-policy" onSubmit={(event) => {
@@ -67,8 +62,8 @@ function Policy({ policy, currency, isOwn, seesAccounts }: { policy: OfflinePoli
         if (isOwn && isReady && !set.isPending) set.mutate();
       }}>
         <Switch label={t.storedValue.offline.enabled} disabled={!isOwn || set.isPending} checked={isOn} name="enabled" onChange={(event) => setIsOn(event.currentTarget.checked)} />
-        <Select label={t.storedValue.offline.account} description={t.storedValue.offline.accountHint} data-input="channel-account" disabled={!isOwn || set.isPending} data={choices}
-          value={account === '' ? null : account} onChange={(value) => setAccount(value ?? '')} />
+        <AccountChoice label={t.storedValue.offline.account} hint={t.storedValue.offline.accountHint} value={account} isFixed={!isOwn || set.isPending}
+          seesAccounts={seesAccounts} onChange={setAccount} />
         {OFFLINE_LIMITS.map((name) => (
           <TextInput key={name} name={name} label={isSum(name) ? `${t.storedValue.offline.limits[name]} (${currency})` : t.storedValue.offline.limits[name]} inputMode="decimal" required
             disabled={!isOwn || set.isPending} value={typed[name]} error={readOfflineLimit(name, typed[name], currency) === null ? t.storedValue.offline.badLimit : null}
@@ -158,41 +153,12 @@ function Spend({ spend, person, onResolve }: { spend: DoubleSpend; person: Perso
 
 function Resolve({ payment, first, onClose }: { payment: string; first: Intent<Resolved> | null; onClose: () => void }) {
   const { t } = useText();
-  const queryClient = useQueryClient();
-  const [reason, setReason] = useState(first?.said.reason ?? '');
-  const [recover, setRecover] = useState(first?.said.recover ?? false);
-  const intent = useIntent(RESOLVED, first);
-  const others = useUnanswered<Resolved>(RESOLVED).filter(({ said }) => said.payment === payment).length;
-  const resolve = useMutation({
-    mutationFn: () => intent.send({ payment, recover, reason: reason.trim() }, (said, key) =>
-      got(api.POST('/v1/stored-value/double-spends/{payment}/resolve', {
-        params: { path: { payment: said.payment }, header: { 'Idempotency-Key': key } }, body: { recover: said.recover, reason: said.reason },
-      }))),
-    onSuccess: onClose,
-    // Also after an answer that was lost: it may be done. The books move.
-    onSettled: () => Promise.all([STORED_VALUE, ['books']].map((queryKey) => queryClient.invalidateQueries({ queryKey }))),
-  });
-  const isFixed = intent.isInDoubt || resolve.isPending;
-  const isReady = intent.isInDoubt || reason.trim() !== '';
-  const leave = (): void => {
-    if (!resolve.isPending) onClose();
-  };
+  const { resolve: title, resolveText: text, recover: also, problems } = t.storedValue.offline;
   return (
-    <Modal opened onClose={leave} title={t.storedValue.offline.resolve} closeButtonProps={{ 'aria-label': t.common.close }}>
-      <Stack component="form" data-question="resolve" onSubmit={(event) => {
-        event.preventDefault();
-        if (isReady && !resolve.isPending) resolve.mutate();
-      }}>
-        <Text size="sm">{t.storedValue.offline.resolveText}</Text>
-        <AskedAgain isInDoubt={intent.isInDoubt} others={resolve.isPending ? 0 : others} />
-        <Checkbox label={t.storedValue.offline.recover} name="recover" disabled={isFixed} checked={recover} onChange={(event) => setRecover(event.currentTarget.checked)} />
-        <TextInput label={t.storedValue.reason} name="reason" required maxLength={128} data-autofocus disabled={isFixed} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
-        <ProblemNote error={resolve.error} words={t.storedValue.offline.problems} />
-        <Group justify="flex-end">
-          <Button variant="default" disabled={resolve.isPending} onClick={leave}>{intent.isInDoubt ? t.common.close : t.storedValue.keep}</Button>
-          <Button type="submit" disabled={!isReady} loading={resolve.isPending} data-action="yes">{intent.isInDoubt ? t.unanswered.again : t.storedValue.offline.resolve}</Button>
-        </Group>
-      </Stack>
-    </Modal>
+    <EndingQuestion place={RESOLVED} payment={payment} first={first} also="recover" changes={[STORED_VALUE, ['books']]} onClose={onClose}
+      words={{ title, text, also, reason: t.storedValue.reason, keep: t.storedValue.keep, problems }}
+      send={(said, key) => got(api.POST('/v1/stored-value/double-spends/{payment}/resolve', {
+        params: { path: { payment: said.payment }, header: { 'Idempotency-Key': key } }, body: { recover: said.recover, reason: said.reason },
+      }))} />
   );
 }
