@@ -3,6 +3,7 @@
 // to everybody and taken back. At the end the sandbox is what it was: built in.
 
 import assert from 'node:assert/strict';
+import { api, signedIn } from './api.mjs';
 import { pack, publisher, UNPLAYED } from './package.mjs';
 import { launch, play, readable, visitor } from './stage.mjs';
 
@@ -17,17 +18,7 @@ const PUBLISHER = publisher();
 const minute = Math.floor(Date.now() / 60_000);
 const [OLD, NEW] = await Promise.all([0, 1].map((nth) => pack(PUBLISHER, `${nth + 1}.${minute % 10}.${Math.floor(minute / 10) % 10}`)));
 
-async function api(token, method, path, body, type = 'application/json') {
-  const response = await fetch(`${BASE}${path}`, {
-    method, headers: { 'content-type': type, ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
-    ...(body === undefined ? {} : { body: type === 'application/json' ? JSON.stringify(body) : body }),
-  });
-  const answer = await response.json();
-  assert.ok(response.ok, `${method} ${path}: ${JSON.stringify(answer)}`);
-  return answer;
-}
-
-const { access_token: token } = await api(null, 'POST', '/v1/auth/sign-in', { email: ADMIN_EMAIL, password: ADMIN_PASSWORD });
+const token = await signedIn(ADMIN_EMAIL, ADMIN_PASSWORD);
 const { items: [merchant] } = await api(token, 'GET', '/v1/tenants');
 const rollout = () => api(token, 'GET', '/v1/plugin-rollouts/sandbox');
 const publishes = ({ body }) => api(token, 'POST', '/v1/plugin-packages', body, 'application/vnd.saoma.plugin-package');

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { api, ask, signedIn } from './api.mjs';
 import { launch, play, readable, visitor, WAIT_MS } from './stage.mjs';
 
 const { DASHBOARD_URL: BASE, OWNER_EMAIL = 'owner@demo.local', OWNER_PASSWORD } = process.env;
@@ -18,33 +19,13 @@ const PASSWORD = 'a password for this story';
 const KEY = 'a merchant key for this story';
 const mark = String(Date.now());
 
-async function api(token, method, path, body) {
-  const response = await fetch(`${BASE}${path}`, {
-    method,
-    headers: {
-      'content-type': 'application/json', 'idempotency-key': crypto.randomUUID(), ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  return { status: response.status, body: text === '' ? null : JSON.parse(text) };
-}
-
-async function asks(...asked) {
-  const { status, body } = await api(...asked);
-  assert.ok(status < 300, `${asked[1]} ${asked[2]}: ${status} ${JSON.stringify(body)}`);
-  return body;
-}
-
-const signsIn = async (email, password) => (await asks(null, 'POST', '/v1/auth/sign-in', { email, password })).access_token;
-
 /** Somebody of the merchant's, who has chosen a password. */
 async function hires(owner, role, name) {
   const email = `${role}-${mark}@demo.local`;
-  const { user, one_time_password } = await asks(owner, 'POST', '/v1/users', { email, name, role });
-  const token = await signsIn(email, one_time_password);
-  await asks(token, 'POST', '/v1/auth/password', { current_password: one_time_password, new_password: PASSWORD });
-  return { id: user.id, name, email, token: await signsIn(email, PASSWORD) };
+  const { user, one_time_password } = await api(owner, 'POST', '/v1/users', { email, name, role });
+  const token = await signedIn(email, one_time_password);
+  await api(token, 'POST', '/v1/auth/password', { current_password: one_time_password, new_password: PASSWORD });
+  return { id: user.id, name, email, token: await signedIn(email, PASSWORD) };
 }
 
 /** The channel's side: a bill that nobody here has heard of, in currencies of 2, 0 and 3 decimals, and one line of rubbish. */
@@ -70,13 +51,13 @@ const releases = () => {
   for (const bill of held.splice(0)) bill();
 };
 
-const ownerToken = await signsIn(OWNER_EMAIL, OWNER_PASSWORD);
-const { user: ownerUser } = await asks(ownerToken, 'GET', '/v1/auth/me');
+const ownerToken = await signedIn(OWNER_EMAIL, OWNER_PASSWORD);
+const { user: ownerUser } = await api(ownerToken, 'GET', '/v1/auth/me');
 const accountant = await hires(ownerToken, 'accountant', 'Zhang Wei');
 const manager = await hires(ownerToken, 'manager', 'Chen Jing');
 const cashier = await hires(ownerToken, 'cashier', 'Sun Li');
 const NAME = `Bill desk ${mark}`;
-const { id: ACCOUNT } = await asks(ownerToken, 'POST', '/v1/channel-accounts', {
+const { id: ACCOUNT } = await api(ownerToken, 'POST', '/v1/channel-accounts', {
   plugin: 'sandbox', name: NAME, fee_basis_points: 60, priority: 1_000, secrets: { 'merchant-key': KEY },
   settings: { base_url: `http://127.0.0.1:${scheme.address().port}`, merchant_id: 'bill-desk' },
 });
@@ -178,7 +159,7 @@ const STORIES = {
     await yes();
     await state('resolved');
     await page.locator('[data-part="steps"]').waitFor({ state: 'detached' });
-    const after = await asks(ownerToken, 'GET', `/v1/discrepancies/${ids['WX-1']}`);
+    const after = await api(ownerToken, 'GET', `/v1/discrepancies/${ids['WX-1']}`);
     assert.deepEqual([after.state, after.decided_by, after.reason], ['resolved', ownerUser.id, 'on the channel’s page as well']);
   },
 
@@ -186,7 +167,7 @@ const STORIES = {
     await page.goto(shown(ids['WX-3']));
     await state('open');
     await tap('resolve');
-    await asks(accountant.token, 'POST', `/v1/discrepancies/${ids['WX-3']}/assign`, { to: accountant.id });
+    await api(accountant.token, 'POST', `/v1/discrepancies/${ids['WX-3']}/assign`, { to: accountant.id });
     await page.fill('[data-question] input[name="reason"]', 'too late');
     await yes();
     await sees('[data-question] [data-problem="changed_meanwhile"]');
@@ -194,7 +175,7 @@ const STORIES = {
     assert.ok(await page.locator('[data-question] [data-action="yes"]').isDisabled());
     await tap('retry');
     await state('assigned');
-    assert.equal((await asks(ownerToken, 'GET', `/v1/discrepancies/${ids['WX-3']}`)).state, 'assigned');
+    assert.equal((await api(ownerToken, 'GET', `/v1/discrepancies/${ids['WX-3']}`)).state, 'assigned');
     await toldOf(accountant.name);
   },
 
@@ -205,8 +186,8 @@ const STORIES = {
     await state('write_off_proposed');
     await sees('[data-own]');
     assert.equal(await page.locator('[data-action="approve"]').count(), 0);
-    const { version } = await asks(ownerToken, 'GET', `/v1/discrepancies/${ids['WX-3']}`);
-    const alone = await api(ownerToken, 'POST', `/v1/discrepancies/${ids['WX-3']}/write-off/approve`, { version });
+    const { version } = await api(ownerToken, 'GET', `/v1/discrepancies/${ids['WX-3']}`);
+    const alone = await ask(ownerToken, 'POST', `/v1/discrepancies/${ids['WX-3']}/write-off/approve`, { version });
     assert.deepEqual([alone.status, alone.body.code], [403, 'second_person_needed']);
   },
 

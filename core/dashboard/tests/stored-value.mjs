@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { api, signedIn } from './api.mjs';
 import { launch, play, readable, visitor } from './stage.mjs';
 
 const { DASHBOARD_URL: BASE, OWNER_EMAIL = 'owner@demo.local', OWNER_PASSWORD } = process.env;
@@ -14,21 +15,7 @@ const mark = String(Date.now());
 const REFERENCE = `staff-${mark}`;
 const HOLDER = `Wang Fang ${mark}`;
 
-async function api(token, method, path, body) {
-  const response = await fetch(`${BASE}${path}`, {
-    method,
-    headers: {
-      'content-type': 'application/json', 'idempotency-key': crypto.randomUUID(), ...(token === null ? {} : { authorization: `Bearer ${token}` }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  const answer = text === '' ? null : JSON.parse(text);
-  assert.ok(response.ok, `${method} ${path}: ${text}`);
-  return answer;
-}
-
-const { access_token: token } = await api(null, 'POST', '/v1/auth/sign-in', { email: OWNER_EMAIL, password: OWNER_PASSWORD });
+const token = await signedIn(OWNER_EMAIL, OWNER_PASSWORD);
 const browser = await launch();
 const owner = await visitor(browser);
 const { page, sees, tap } = owner;
