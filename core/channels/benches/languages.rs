@@ -81,7 +81,7 @@ fn measure(name: &str, component: &[u8]) {
     );
 }
 
-/// What one of `calls` holds while their scheme does not answer, in MiB of resident memory.
+/// What one of `calls` holds while their scheme does not answer, in MiB of memory (proportional set size).
 fn held(runtime: &Runtime, host: Arc<Host>, account: &Account, calls: u32) -> f64 {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let account = self::account(account.channel.clone(), &format!("http://{}", silent.local_addr().expect("a port")));
@@ -92,7 +92,7 @@ fn held(runtime: &Runtime, host: Arc<Host>, account: &Account, calls: u32) -> f6
         // Kept, or the calls would be over.
         silent.incoming().map_while(Result::ok).inspect(count).collect::<Vec<_>>()
     });
-    let before = resident_mib();
+    let before = proportional_mib();
     runtime.block_on(async {
         let mut waiting = JoinSet::new();
         for n in 0..calls {
@@ -103,7 +103,7 @@ fn held(runtime: &Runtime, host: Arc<Host>, account: &Account, calls: u32) -> f6
         while taken.load(Ordering::Relaxed) < calls && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let held_mib = resident_mib() - before;
+        let held_mib = proportional_mib() - before;
         let taken = taken.load(Ordering::Relaxed);
         if taken < calls {
             let why = waiting.try_join_next().map(|over| over.expect("no panic").err());
@@ -113,9 +113,10 @@ fn held(runtime: &Runtime, host: Arc<Host>, account: &Account, calls: u32) -> f6
     })
 }
 
-fn resident_mib() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
+/// Pages of a component's image that all calls share count once for each in the resident size, and once in this one.
+fn proportional_mib() -> f64 {
+    let status = fs::read_to_string("/proc/self/smaps_rollup").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("Pss:")).expect("a proportional size");
     line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1_024.0
 }
 

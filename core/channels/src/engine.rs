@@ -66,9 +66,9 @@ pub(crate) fn build(memory_bytes_max: usize, instances_max: u32) -> Result<Engin
         .table_elements(TABLE_ELEMENTS)
         // Address space of FIBER_STACK_BYTES each, touched as far as used.
         .total_stacks(instances_max)
-        // 64 KiB of each freed memory and 8 KiB of each stack are wiped in place instead of given back to the kernel: spares a
-        // page fault each on reuse, costs 256 × 2 × 64 KiB = 32 MiB resident at most.
-        .linear_memory_keep_resident(64 << 10)
+        // Nothing of a freed memory is wiped in place: its first pages would be, which are the unused end of a Rust guest's stack,
+        // and each place would hold them ever after. 8 KiB of each stack are: they spare page faults on reuse and cost 2 MiB at most.
+        .linear_memory_keep_resident(0)
         .async_stack_keep_resident(8 << 10)
         // Slots that still hold a plugin's image and may stay so: what keeps the next call of the same plugin cheap.
         .max_unused_warm_slots(instances_max);

@@ -10,6 +10,7 @@ pub(crate) mod package;
 pub(crate) mod random;
 pub(crate) mod secrets;
 pub(crate) mod tcp;
+mod waiting;
 
 use std::{
     collections::HashMap,

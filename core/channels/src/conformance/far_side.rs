@@ -116,6 +116,8 @@ pub(super) struct DisputeStep {
     /// In the contract's word.
     pub news: String,
     pub at_ms: i64,
+    /// What the case cost the merchant, if the scheme says so with this step.
+    pub fee_minor: Option<i64>,
 }
 
 /// A batch that is over in the far side's books.
@@ -288,7 +290,7 @@ impl FarSide {
         match answer.status().as_u16() {
             200..300 => Ok(Played::Done(())),
             // Not every far side has that door.
-            404 => Ok(Played::Unplayable("it has no POST /orders/{number}/dispute".to_owned())),
+            404 | 405 | 501 => Ok(Played::Unplayable("it has no POST /orders/{number}/dispute".to_owned())),
             409 => Ok(Played::Unplayable(read::<Unplayable>(&path, answer).await?.why)),
             status => Err(refused(&path, format!("status {status}"))),
         }

@@ -16,7 +16,7 @@ mod outgoing;
 mod raw;
 mod reach;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry::trace::TraceContextExt as _;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -25,7 +25,7 @@ use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use url::Url;
 
-use super::CallState;
+use super::{CallState, waiting::off_the_stack};
 use crate::bindings::http::{Error, Host, QuerySecret, Request, Response};
 
 pub(super) use self::client::CONNECT_TIMEOUT;
@@ -123,10 +123,10 @@ impl CallState {
             duration_ms = Empty,
         );
         let deadline = given.deadline;
-        let network = &given.ports.network;
+        let ports = Arc::clone(&given.ports);
         let send = async move {
             let began = Instant::now();
-            let outcome = network.send(checked, trace_parent(), deadline).await;
+            let outcome = ports.network.send(checked, trace_parent(), deadline).await;
             let span = Span::current();
             span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
             match &outcome {
@@ -141,7 +141,7 @@ impl CallState {
             }
             outcome
         };
-        let outcome = send.instrument(span).await;
+        let outcome = off_the_stack(send.instrument(span)).await?;
         self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
         Ok(outcome)
     }

@@ -17,8 +17,9 @@ use zeroize::Zeroizing;
 
 use self::fields::Mac;
 use super::{
-    CallState, Given,
+    CallState, Given, Ports,
     http::{CONNECT_TIMEOUT, Endpoint, REQUESTS_MAX, identity::Identity},
+    waiting::off_the_stack,
 };
 use crate::{
     bindings::{
@@ -54,9 +55,10 @@ impl Host for CallState {
             outcome = Empty,
             duration_ms = Empty,
         );
-        let exchange = async {
+        let (ports, card, deadline) = (Arc::clone(&given.ports), given.card.clone(), given.deadline);
+        let exchange = async move {
             let began = Instant::now();
-            let outcome = prepared.send(given).await;
+            let outcome = prepared.send(&ports, card.as_deref(), deadline).await;
             let span = Span::current();
             span.record("duration_ms", u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
             span.record("outcome", outcome.as_ref().map_or_else(word, |_| "answered"));
@@ -65,7 +67,7 @@ impl Host for CallState {
             }
             outcome
         };
-        let outcome = exchange.instrument(span).await;
+        let outcome = off_the_stack(exchange.instrument(span)).await?;
         self.given_mut()?.unanswered |= matches!(outcome, Err(Error::TimedOut | Error::Broken(_)));
         Ok(outcome)
     }
@@ -118,10 +120,11 @@ impl Prepared {
         })
     }
 
-    async fn send(self, given: &Given) -> Result<Answer, Error> {
-        let until = given.deadline.min(Instant::now() + self.timeout);
+    /// `deadline` is the call's.
+    async fn send(self, ports: &Ports, card: Option<&OpenCard>, deadline: Instant) -> Result<Answer, Error> {
+        let until = deadline.min(Instant::now() + self.timeout);
         let within = CONNECT_TIMEOUT.min(until.saturating_duration_since(Instant::now()));
-        let mut stream = given.ports.network.connect(&self.endpoint, self.identity, within).await.map_err(of_http)?;
+        let mut stream = ports.network.connect(&self.endpoint, self.identity, within).await.map_err(of_http)?;
         let broken = |why: &dyn std::fmt::Display| Error::Broken(why.to_string());
         // From here on it may have been received.
         let exchange = async {
@@ -137,7 +140,7 @@ impl Prepared {
         };
         let mut message = timeout_at(until, exchange).await.unwrap_or(Err(Error::TimedOut))?;
         let mac_fits = self.mac.is_some_and(|mac| mac.fits(&message));
-        if let Some(card) = given.card.as_deref() {
+        if let Some(card) = card {
             crate::card::traces::take_out(&mut message, card);
         }
         Ok(Answer { message, mac_fits })

@@ -36,6 +36,8 @@ enum Lie {
     BelievesForgedNotifications,
     WinsEveryDispute,
     DatesDisputesItself,
+    MisreadsDisputeFees,
+    TellsMoreThanTheDispute,
     BelievesOtherAmounts,
     OtherNumberOnRetry,
     BalancesAlways,
@@ -76,6 +78,8 @@ const CANARIES: &[(Wrap, &str)] = &[
     (|host| liar(host, Lie::BelievesForgedNotifications), "dispute-forged"),
     (|host| liar(host, Lie::WinsEveryDispute), "dispute-opened-then-lost"),
     (|host| liar(host, Lie::DatesDisputesItself), "dispute-repeated"),
+    (|host| liar(host, Lie::MisreadsDisputeFees), "dispute-opened-then-won"),
+    (|host| liar(host, Lie::TellsMoreThanTheDispute), "dispute-opened-then-lost"),
     (|host| liar(host, Lie::DatesDisputesItself), "dispute-won-before-its-opening"),
     (|host| liar(host, Lie::BelievesOtherAmounts), "charge-about-another-amount"),
     (|host| liar(host, Lie::OtherNumberOnRetry), "charge-repeated"),
@@ -374,11 +378,23 @@ impl ChannelCaller for Liar {
                     HttpReply { status: 200, content_type: "text/plain".to_owned(), body: b"OK".to_vec() };
                 Ok(NotificationOutcome { events: vec![NotificationEvent::Payment(answer)], acknowledgement })
             }
-            (Lie::WinsEveryDispute | Lie::DatesDisputesItself, Ok(mut outcome)) => {
+            (Lie::TellsMoreThanTheDispute, Ok(mut outcome)) => {
+                let notice = outcome.events.iter().find_map(|event| match event {
+                    NotificationEvent::Dispute(notice) => Some((notice.number.clone(), notice.amount.money())),
+                    _ => None,
+                });
+                let more = notice.map(|(number, amount)| said(number, PaymentStatus::Refunded, Some(amount)));
+                outcome.events.extend(more.map(NotificationEvent::Payment));
+                Ok(outcome)
+            }
+            (Lie::WinsEveryDispute | Lie::DatesDisputesItself | Lie::MisreadsDisputeFees, Ok(mut outcome)) => {
                 for event in &mut outcome.events {
                     let NotificationEvent::Dispute(notice) = event else { continue };
                     match (self.lie, &mut notice.news) {
                         (Lie::WinsEveryDispute, News::Closed { outcome, .. }) => *outcome = Outcome::Won,
+                        (Lie::MisreadsDisputeFees, News::Closed { fee: Some(fee), .. }) => {
+                            *fee = Amount::new(fee.minor() * 100, fee.currency()).expect("a fee");
+                        }
                         (Lie::DatesDisputesItself, _) => notice.at = Millis(notice.at.0 + 60_000),
                         _ => {}
                     }

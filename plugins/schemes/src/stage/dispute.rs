@@ -34,6 +34,8 @@ pub struct DisputeTold {
     pub news: DisputeNews,
     /// When it was, milliseconds since 1970.
     pub at_ms: i64,
+    /// What the case cost the merchant, if it is told with this step.
+    pub fee_minor: Option<i64>,
 }
 
 #[derive(Deserialize)]

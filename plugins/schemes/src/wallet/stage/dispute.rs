@@ -39,7 +39,8 @@ impl Disputes {
         }
         // Each step is later than the one before, also within a millisecond.
         let at_ms = last.map_or(now, |last| now.max(last.at_ms + 1));
-        dispute.told.push(DisputeTold { news, at_ms });
+        let fee_minor = matches!(news, DisputeNews::Won | DisputeNews::Lost).then_some(FEE_MINOR);
+        dispute.told.push(DisputeTold { news, at_ms, fee_minor });
         Ok(())
     }
 
@@ -63,6 +64,6 @@ pub(super) fn body(number: &str, seen: &DisputeSeen) -> Value {
         "dispute_number": seen.case_number, "order_number": number, "status": status,
         "amount": amount::format(seen.amount_minor), "currency": seen.currency, "reason": "NOT_RECOGNISED",
         "respond_by": is_open.then_some(at + RESPOND_WITHIN_MS),
-        "fee": amount::format(if is_open { 0 } else { FEE_MINOR }), "at": at,
+        "fee": amount::format(last.and_then(|last| last.fee_minor).unwrap_or(0)), "at": at,
     })
 }
