@@ -68,6 +68,7 @@ mod scheme_world;
 mod settlement;
 mod settlement_cards;
 mod settlement_held;
+mod settlement_turns;
 mod static_codes;
 mod stored_cards;
 mod stored_value;
