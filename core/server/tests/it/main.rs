@@ -66,6 +66,7 @@ mod repeats;
 mod rotation;
 mod scheme_world;
 mod settlement;
+mod settlement_called;
 mod settlement_cards;
 mod settlement_held;
 mod settlement_turns;

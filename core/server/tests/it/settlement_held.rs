@@ -6,7 +6,7 @@ use saoma_domain::{
     payment::State as PaymentStanding,
     settlement::{Settled, State},
 };
-use saoma_protocol::{Millis, api::RefundKind};
+use saoma_protocol::{Millis, PaymentId, api::RefundKind};
 use saoma_server::{
     app::App,
     payments::{PaymentError, cancel, give_back},
@@ -20,8 +20,9 @@ use saoma_store::{
 use tokio::task::JoinSet;
 
 use crate::{
+    fleet_world::eventually,
     reconcile::{HOUR_MS, on_both},
-    scheme_world::{AMOUNT_MINOR, Counter, Say, giving_back, no_answer, scanned},
+    scheme_world::{ALL, AMOUNT_MINOR, Counter, Say, giving_back, no_answer, scanned},
     settlement::{TERMS, closes_due, closes_held, silent, sums, tally, works},
 };
 
@@ -189,6 +190,8 @@ async fn what_core_gives_back_of_itself_waits_until_the_scheme_has_counted() {
         counter.scheme.next("refund", Say::Refund(RefundStatus::Succeeded));
         resolves(&counter.app).await;
         assert_eq!(counter.scheme.calls("refund"), 1);
+        // For as long as it may be out, whatever was heard of it.
+        counter.later(MINUTE_MS);
         let next = counter.closes().await.unwrap();
         assert_eq!(sums(&next), (tally(0, 0), tally(1, AMOUNT_MINOR)));
     })
@@ -266,13 +269,66 @@ async fn what_the_scheme_says_after_it_was_given_up_is_in_the_log() {
         let closed = counter.closes().await.unwrap();
         counter.later(HOUR_MS);
         works(&counter.app).await;
-        let asked = counter.batch(closed.id).await;
-        // One node asks while a person gives it up.
-        counter.sees_to(closed.id, asked.version, "asked by phone").await.unwrap();
+        counter.later(10 * MINUTE_MS);
+        counter.scheme.settling.asked();
         counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
-        settlement::pursue(&counter.app, counter.scope, asked).await.unwrap();
+        // One node asks while a person gives it up.
+        let (bell, app) = (counter.scheme.settling.waits(), counter.app.clone());
+        let work = tokio::spawn(async move { works(&app).await });
+        eventually("it is asked", async || !counter.scheme.settling.asked().is_empty()).await;
+        let asked = counter.batch(closed.id).await;
+        counter.sees_to(closed.id, asked.version, "asked by phone").await.unwrap();
+        bell.notify_one();
+        work.await.unwrap();
         assert_eq!(counter.audited("settlement_batch.answered_late").await, 1);
         assert!(matches!(counter.batch(closed.id).await.state, State::Differs(_)));
+    })
+    .await;
+}
+
+/// Two equal requests came at once: the first was sent before the account was held.
+#[actix_web::test]
+async fn a_repeat_of_what_went_out_before_is_not_told_that_nothing_was_sent() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        let (id, account) = (PaymentId::from_bytes([9; 16]), Some(counter.accounts[0]));
+        counter.scheme.next("charge", Say::Status(PaymentStatus::Succeeded));
+        let (_, is_new) = counter.collects_once(id, scanned(), account, None).await.unwrap();
+        assert!(is_new);
+        counter.closes().await.unwrap();
+        let (sale, is_new) = counter.collects_once(id, scanned(), account, None).await.unwrap();
+        assert_eq!((sale.payment.payment.id, is_new), (id, false));
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_held_account_is_held_whatever_package_a_node_serves() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        counter.sells(PaymentStatus::Succeeded).await;
+        counter.closes().await.unwrap();
+        counter.scheme.install(Some(ALL));
+        assert!(counter.is_held().await);
+        counter.later(2 * MINUTE_MS);
+        assert!(!counter.is_held().await);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_sale_goes_past_a_held_account_unless_it_was_named() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        counter.sells(PaymentStatus::Succeeded).await;
+        counter.closes().await.unwrap();
+        counter.scheme.always("charge", Say::Status(PaymentStatus::Succeeded));
+        let sold = counter.collects(scanned(), None, None).await.unwrap();
+        assert_eq!(sold.payment.channel_account, Some(counter.accounts[1]));
+        assert!(counter.is_held().await);
+        counter.later(2 * MINUTE_MS);
+        let sold = counter.collects(scanned(), None, None).await.unwrap();
+        assert_eq!(sold.payment.channel_account, Some(counter.accounts[0]));
     })
     .await;
 }

@@ -213,8 +213,9 @@ fn one_merchant_of_many_accounts_leaves_room_for_others() {
         assert_eq!(claims(11, 8), (0, 0), "those in hand count");
         assert_eq!(claims(70, 2), (2, 0), "nor more than there is room for");
         // An account is held for this one: it goes first, and however many uploads are in hand.
+        assert_eq!(claims(80, 2), (2, 0));
         let next = base.write(|tx| close(tx, &tea, 10));
-        assert_eq!((claims(80, 2), claims(81, 2)), ((3, 0), (0, 0)));
+        assert_eq!((claims(81, 2), claims(82, 2)), ((1, 1), (0, 0)));
         ended(base, &tea, base.read(|tx| batches::load(tx, &tea.scope, next.id)));
         // One that cannot be read keeps no other waiting.
         let first = id(&tea, 1);
