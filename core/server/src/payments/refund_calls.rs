@@ -37,13 +37,13 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
         return heard(app, scope, refund.refund.id, Heard::PaidFromTheSafe).await;
     }
     let channel = channel_of(app, scope, &sale).await?;
+    if refund.watch.doubted_at.is_some() {
+        return look_in_doubt(app, scope, &sale.payment, &refund, &channel).await;
+    }
     // Whoever is called for it: what is sent again may be carried out now.
     let counted = counted(&refund, &channel);
     check_may_send(app, scope, channel.account.id, counted).await?;
     let call_ms = pace(&channel.manifest).call_ms;
-    if refund.watch.doubted_at.is_some() {
-        return look_in_doubt(app, scope, &sale.payment, &refund, &channel).await;
-    }
     let refund = match refund.refund.state {
         // Nothing was sent before this commit.
         State::Created => {
