@@ -11,7 +11,7 @@ use saoma_store::{
     tenants,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
+    sync::watch,
     task::{Id, JoinSet},
     time::Instant,
 };
@@ -26,9 +26,10 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked what is to be closed.
 const CLOSE_EVERY: Duration = Duration::from_secs(60);
-/// Of those in hand, such as are uploaded at most: a batch that accounts are held for finds a place among the others within a call.
-const UPLOADS_MAX: usize = 12;
-/// Batches of one merchant whose totals are on their way from here at once; others' find a place too.
+/// Of those in hand, such as are uploaded or asked about again at most: neither a long upload nor an acquirer that is away keeps a new batch,
+/// which an account is held for, from its place.
+const OTHERS_MAX: usize = 12;
+/// New batches of one merchant whose totals are on their way from here at once; others' find a place too.
 const OF_TENANT_MAX: usize = 4;
 const TENANTS: u32 = 100;
 /// Accounts that are held for a close, looked at in one turn. Each is held for two minutes.
@@ -67,8 +68,7 @@ pub struct Hands {
 
 struct InHand {
     tenant: TenantId,
-    is_upload: bool,
-    _place: Option<OwnedSemaphorePermit>,
+    is_first: bool,
 }
 
 impl Hands {
@@ -81,27 +81,29 @@ impl Hands {
 
     fn room(&mut self) -> Room {
         self.let_go();
-        let uploads = self.of.values().filter(|of| of.is_upload).count();
+        let others = self.of.values().filter(|of| !of.is_first).count();
         let places = |max: usize, taken| u32::try_from(max.saturating_sub(taken)).unwrap_or(0);
-        Room { all: places(IN_HAND_MAX, self.work.len()), uploads: places(UPLOADS_MAX, uploads) }
+        Room { all: places(IN_HAND_MAX, self.work.len()), others: places(OTHERS_MAX, others) }
     }
 
     fn has_room_for(&mut self, tenant: TenantId) -> bool {
         self.let_go();
-        self.of.values().filter(|of| of.tenant == tenant && !of.is_upload).count() < OF_TENANT_MAX
+        self.of.values().filter(|of| of.tenant == tenant && of.is_first).count() < OF_TENANT_MAX
     }
 
     fn take(&mut self, app: &App, due: batches::Due) {
-        let (app, tenant, is_upload) = (app.clone(), due.scope.tenant(), due.batch.state != State::Closing);
+        let (app, tenant) = (app.clone(), due.scope.tenant());
+        let is_first = due.batch.state == State::Closing && due.batch.attempts == 0;
         let span = tracing::info_span!("settle", settlement_batch = %due.batch.id, %tenant);
         let place = Arc::clone(app.settlement_places()).try_acquire_owned().ok();
         let one = async move {
+            let _place = place;
             if let Err(error) = settlement::pursue(&app, due.scope, due.batch).await {
                 tracing::warn!(%error, "a batch is taken up again later");
             }
         };
         let task = self.work.spawn(one.instrument(span));
-        self.of.insert(task.id(), InHand { tenant, is_upload, _place: place });
+        self.of.insert(task.id(), InHand { tenant, is_first });
     }
 
     /// Waits for all of them.

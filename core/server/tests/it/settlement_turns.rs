@@ -1,6 +1,6 @@
 //! Whose turn it is: what a node leaves behind that dies, what a long upload leaves to others, and what is not closed for want of a place.
 
-use saoma_channels::{PaymentStatus, settlement::SettlementTerms};
+use saoma_channels::PaymentStatus;
 use saoma_domain::settlement::{Settled, State};
 use saoma_server::settlement::{IN_HAND_MAX, SettlementError};
 
@@ -102,7 +102,7 @@ async fn a_slow_upload_gives_its_turn_back_and_goes_on_from_its_next_row() {
 #[actix_web::test]
 async fn nobody_is_held_for_a_close_that_would_wait_for_its_turn() {
     on_both(async |counter| {
-        counter.scheme.settles(SettlementTerms { rows_max: 100 });
+        counter.scheme.settles(TERMS);
         counter.sells(PaymentStatus::Succeeded).await;
         counter.scheme.next("charge", no_answer());
         let doubted = counter.charges().await;

@@ -25,17 +25,17 @@ pub struct Due {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     pub all: u32,
-    /// Of those, such as are uploaded.
-    pub uploads: u32,
+    /// Of those, such as are uploaded, or asked about again.
+    pub others: u32,
 }
 
 /// Most uploads of one tenant that workers have in hand at once. On PostgreSQL two claims at the same instant do not see each other,
 /// so it may be passed by as many.
 pub const UPLOADS_MAX: i64 = 4;
 
-/// Gives out batches on their way that are due, each to one worker of one node, until `lease_until`. Those whose totals are on their way go
-/// first, first attempts before repeats, since an account is held for them; of uploads at most [`UPLOADS_MAX`] of one tenant. One that
-/// cannot be read keeps no other waiting: it is passed over until the lease is over.
+/// Gives out batches on their way that are due, each to one worker of one node, until `lease_until`. Those go first whose totals are on their
+/// way, since an account is held for them, and of those the new ones; of uploads at most [`UPLOADS_MAX`] of one tenant. One that cannot be
+/// read keeps no other waiting: it is passed over until the lease is over.
 ///
 /// # Errors
 /// None of its own.
@@ -48,8 +48,12 @@ pub fn claim_due(
 ) -> Result<Vec<Due>, StoreError> {
     let never = settlement_batches::table.filter(settlement_batches::next_attempt_at.gt(now.plus(WAITS_MS_MAX).0));
     tx.run(platform, |conn| diesel::update(never).set(settlement_batches::next_attempt_at.eq(now.0)).execute(conn))?;
-    let closing = due_of(tx, platform, "closing", &[], now, room.all)?;
-    let mut claimed = lease(tx, platform, closing, lease_until)?;
+    let new = due_of(tx, platform, "closing", (0, 0), &[], now, room.all)?;
+    let mut left = room.others.min(room.all.saturating_sub(count_of(&new)));
+    let repeats = due_of(tx, platform, "closing", (1, i32::MAX), &[], now, left)?;
+    left = left.saturating_sub(count_of(&repeats));
+    let mut claimed = lease(tx, platform, new, lease_until)?;
+    claimed.extend(lease(tx, platform, repeats, lease_until)?);
     let leased: Vec<(Txt<TenantId>, i64)> = tx.run(platform, |conn| {
         settlement_batches::table
             .filter(settlement_batches::lease_until.between(now.0 + 1, now.plus(WAITS_MS_MAX).0))
@@ -59,19 +63,18 @@ pub fn claim_due(
             .load(conn)
     })?;
     let mut in_hand: HashMap<TenantId, i64> = leased.into_iter().map(|(tenant, count)| (tenant.0, count)).collect();
-    let mut left = room.uploads.min(room.all.saturating_sub(u32::try_from(claimed.len()).unwrap_or(u32::MAX)));
     loop {
         let full: Vec<Txt<TenantId>> =
             in_hand.iter().filter(|(_, count)| **count >= UPLOADS_MAX).map(|(tenant, _)| Txt(*tenant)).collect();
-        let mut uploads = due_of(tx, platform, "uploading", &full, now, left)?;
+        let mut uploads = due_of(tx, platform, "uploading", (0, i32::MAX), &full, now, left)?;
         let found = uploads.len();
         uploads.retain(|(tenant, _)| {
             let count = in_hand.entry(tenant.0).or_default();
             *count += 1;
             *count <= UPLOADS_MAX
         });
-        let (taken, passed_over) = (uploads.len(), found > uploads.len());
-        left = left.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX));
+        let passed_over = found > uploads.len();
+        left = left.saturating_sub(count_of(&uploads));
         claimed.extend(lease(tx, platform, uploads, lease_until)?);
         // Each round fills at least one tenant more, so this ends.
         if !passed_over || left == 0 {
@@ -82,29 +85,34 @@ pub fn claim_due(
 
 type Found = Vec<(Txt<TenantId>, Txt<SettlementBatchId>)>;
 
-/// Those in this state that are due, but none of `full`.
+fn count_of(found: &Found) -> u32 {
+    u32::try_from(found.len()).unwrap_or(u32::MAX)
+}
+
+/// Those in this state that are due, after so many attempts from the one through the other, but none of `full`.
 fn due_of(
     tx: &mut Tx<'_>,
     platform: &PlatformScope,
     state: &str,
+    attempts: (i32, i32),
     full: &[Txt<TenantId>],
     now: Millis,
     limit: u32,
 ) -> Result<Found, StoreError> {
-    let is_repeat = settlement_batches::state.eq("closing").and(settlement_batches::attempts.gt(0));
     claim!(
         tx,
         platform,
         settlement_batches::table
             .filter(settlement_batches::next_attempt_at.le(now.0))
             .filter(settlement_batches::state.eq(state))
+            .filter(settlement_batches::attempts.between(attempts.0, attempts.1))
             .filter(
                 settlement_batches::lease_until
                     .is_null()
                     .or(settlement_batches::lease_until.not_between(now.0 + 1, now.plus(WAITS_MS_MAX).0))
             )
             .filter(settlement_batches::tenant_id.ne_all(full.to_vec()))
-            .order((is_repeat, settlement_batches::next_attempt_at))
+            .order(settlement_batches::next_attempt_at)
             .limit(i64::from(limit))
             .select((settlement_batches::tenant_id, settlement_batches::id))
     )

@@ -20,7 +20,7 @@ use crate::{
 };
 
 const ROWS_MAX: u32 = 10;
-const ROOM: Room = Room { all: 5, uploads: 5 };
+const ROOM: Room = Room { all: 5, others: 5 };
 
 pub fn id(house: &House, number: u8) -> SettlementBatchId {
     SettlementBatchId::from_bytes(bytes(house.letter, number))
@@ -202,8 +202,8 @@ fn one_merchant_of_many_accounts_leaves_room_for_others() {
             batch.state = State::Uploading { sent: 0 };
             batches::save(tx, &milk.scope, &mut batch)
         });
-        let claims = |now: i64, uploads| {
-            let room = Room { all: uploads + 1, uploads };
+        let claims = |now: i64, others| {
+            let room = Room { all: others + 1, others };
             let claimed = base.write(|tx| batches::claim_due(tx, &PLATFORM, at(now), at(now + 50), room));
             let of = |house: &House| claimed.iter().filter(|due| due.scope == house.scope).count();
             (of(&tea), of(&milk))
@@ -216,6 +216,11 @@ fn one_merchant_of_many_accounts_leaves_room_for_others() {
         assert_eq!(claims(80, 2), (2, 0));
         let next = base.write(|tx| close(tx, &tea, 10));
         assert_eq!((claims(81, 2), claims(82, 2)), ((1, 1), (0, 0)));
+        // One that was asked about before takes no place of a new one's.
+        let mut repeat = base.read(|tx| batches::load(tx, &tea.scope, next.id));
+        (repeat.attempts, repeat.lease_until) = (1, None);
+        base.write(|tx| batches::save(tx, &tea.scope, &mut repeat.clone()));
+        assert_eq!((claims(83, 0), claims(84, 1)), ((0, 0), (1, 0)));
         ended(base, &tea, base.read(|tx| batches::load(tx, &tea.scope, next.id)));
         // One that cannot be read keeps no other waiting.
         let first = id(&tea, 1);
