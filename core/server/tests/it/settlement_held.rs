@@ -320,15 +320,18 @@ async fn a_held_account_is_held_whatever_package_a_node_serves() {
 async fn a_sale_goes_past_a_held_account_unless_it_was_named() {
     on_both(async |counter| {
         counter.scheme.settles(TERMS);
-        counter.sells(PaymentStatus::Succeeded).await;
-        counter.closes().await.unwrap();
         counter.scheme.always("charge", Say::Status(PaymentStatus::Succeeded));
-        let sold = counter.collects(scanned(), None, None).await.unwrap();
-        assert_eq!(sold.payment.channel_account, Some(counter.accounts[1]));
-        assert!(counter.is_held().await);
-        counter.later(2 * MINUTE_MS);
-        let sold = counter.collects(scanned(), None, None).await.unwrap();
-        assert_eq!(sold.payment.channel_account, Some(counter.accounts[0]));
+        // Whichever of the two is asked first.
+        for (held, other) in [(0, 1), (1, 0)] {
+            counter.try_collect(scanned(), held, None).await.unwrap();
+            let account = counter.accounts[held];
+            settlement::close(&counter.app, counter.scope, account, "usr_accountant", None).await.unwrap();
+            let sold = counter.collects(scanned(), None, None).await.unwrap();
+            assert_eq!(sold.payment.channel_account, Some(counter.accounts[other]));
+            let named = counter.try_collect(scanned(), held, None).await;
+            assert!(matches!(named, Err(PaymentError::BatchClosing)), "{named:?}");
+            counter.later(2 * MINUTE_MS);
+        }
     })
     .await;
 }
