@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use saoma_protocol::{Currency, Money};
 
-pub use self::drain::{Drain, HOLD_MS, Turn, UnderWay, turn};
+pub use self::drain::{APART_MS_MAX, Drain, HOLD_MS, Turn, UnderWay, turn};
 
 /// How many rows, and what they come to in minor units; both 0 or more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

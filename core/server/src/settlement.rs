@@ -82,11 +82,14 @@ pub fn terms(app: &App, scope: TenantScope, account: &ChannelAccount) -> Option<
 /// Of the store; another node goes on once the lease is over.
 pub async fn pursue(app: &App, scope: TenantScope, mut batch: SettlementBatch) -> Result<(), StoreError> {
     let began = app.now();
-    batch = match held_again(app, scope, batch).await {
-        // A person gave it up, or another node took it over.
-        Err(StoreError::Stale { .. }) => return Ok(()),
-        held => held?,
-    };
+    // A node that stops asks nothing more, and holds nobody.
+    if !app.is_stopping() {
+        batch = match held_again(app, scope, batch).await {
+            // A person gave it up, or another node took it over.
+            Err(StoreError::Stale { .. }) => return Ok(()),
+            held => held?,
+        };
+    }
     while batch.state.is_on_its_way() && !app.is_stopping() {
         let is_upload = batch.state != State::Closing;
         let (event, through) = match step(app, scope, &batch).await {

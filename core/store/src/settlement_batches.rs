@@ -16,7 +16,7 @@ pub use self::{
     accounts::{
         Settling, begin, call_person, end_drain, goes_out, held, hold, holds, is_closing, settling, waiting_count,
     },
-    claims::{Due, Room, UPLOADS_MAX, claim_due},
+    claims::{Due, OF_TENANT_MAX, Room, claim_due},
     rows::{BatchRow, Glance, Open, RowAt, glance, is_in_batch, open, page, under_way},
 };
 use crate::{

@@ -21,6 +21,10 @@ const NOT_CHANNELS: [&str; 4] = ["hostile", "frozen", "canteen-rules", "hostile-
 const WALLET: &str = "wallet --stage";
 /// Far sides that are not called as their channel.
 const FAR_SIDES: [(&str, &str); 3] = [("sandbox", WALLET), ("wallet", "stored-value"), ("card", "acquirer --tls")];
+/// Other ways in which a scheme deals with a channel, each played whole: a service provider's merchants, and the scheme's keys as they are
+/// held, fetched and rotated.
+const VARIANTS: [(&str, &str); 2] =
+    [("wechatpay", "wechatpay --signing certificate"), ("wechatpay", "wechatpay --partner --signing next-certificate")];
 /// Cases that are played at once: most of them wait for a scheme that does not answer.
 const JOBS: &str = "8";
 
@@ -29,6 +33,9 @@ pub fn test() -> Result<()> {
     for name in guests::names()?.iter().filter(|name| !NOT_CHANNELS.contains(&name.as_str())) {
         let far_side = FAR_SIDES.iter().find(|(channel, _)| channel == name).map_or(name.as_str(), |(_, side)| *side);
         conforms(&system, name, &guests::component(name), far_side)?;
+        for (_, far_side) in VARIANTS.iter().filter(|(channel, _)| channel == name) {
+            conforms(&system, name, &guests::component(name), far_side)?;
+        }
         agrees_with_others(&system, name)?;
     }
     timed("canteen-rules: conformance", || {
@@ -41,7 +48,7 @@ pub fn test() -> Result<()> {
 }
 
 fn conforms(system: &System, name: &str, component: &Path, far_side: &str) -> Result<()> {
-    timed(&format!("{name}: conformance"), || {
+    timed(&format!("{name}: conformance against {far_side}"), || {
         let far_side = format!("{} {far_side}", system.programs.join("saoma-schemes").display());
         let mut play = command(system.programs.join("saoma"), &["plugin", "test", "--jobs", JOBS]);
         execute(play.arg(component).arg("--far-side").arg(far_side))

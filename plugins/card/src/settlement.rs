@@ -170,9 +170,9 @@ pub fn upload(desk: &Desk, batch: &Batch, rows: &[Row]) -> Result<(), Error> {
         let draft = desk.settings.upload(kept.trace, kept.batch, &listed, desk.card.as_ref());
         let Some(said) = asked(desk, &mut kept, &draft)? else { continue };
         match said.code.as_str() {
-            // The card is gone since the row was sent first, or sealed anew, and no repeat is the same any more: a person sees to it.
-            DUPLICATE => kept.taken = row.place,
-            "00" => (kept.taken, kept.rows) = (row.place, kept.rows + 1),
+            // The card is gone since the row was sent first, or sealed anew, and no repeat is the same any more; but by its own word the
+            // acquirer has the row.
+            DUPLICATE | "00" => (kept.taken, kept.rows) = (row.place, kept.rows + 1),
             code => return Err(refused(code)),
         }
         desk.keep_settlement(&kept).map_err(open)?;

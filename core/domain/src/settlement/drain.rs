@@ -17,7 +17,7 @@ const PERSON_AFTER_MS: i64 = 3_600_000;
 /// How long after its next hold would have been a drain is taken for given up: who wanted the close then asked once, or core stood still.
 const GIVEN_UP_AFTER_MS: i64 = 3_600_000;
 /// How far the clocks of two nodes may be apart without one taking the other's hold for that of a clock that ran ahead.
-const APART_MS_MAX: i64 = 60_000;
+pub const APART_MS_MAX: i64 = 60_000;
 
 /// Payments and refunds of an account that have no end, and that no person is called for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

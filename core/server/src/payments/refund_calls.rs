@@ -41,8 +41,12 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
         return look_in_doubt(app, scope, &sale.payment, &refund, &channel).await;
     }
     // Whoever is called for it: what is sent again may be carried out now.
-    let counted = counted(&refund, &channel);
-    check_may_send(app, scope, channel.account.id, counted).await?;
+    let first = match refund.refund.state {
+        // Whether it may go out at all is said in the commit that writes it down as sent.
+        State::Created => Counted::Yes,
+        _ => counted(&refund, &channel),
+    };
+    check_may_send(app, scope, channel.account.id, first).await?;
     let call_ms = pace(&channel.manifest).call_ms;
     let refund = match refund.refund.state {
         // Nothing was sent before this commit.
@@ -71,7 +75,8 @@ pub async fn resume(app: &App, scope: TenantScope, refund: StoredRefund) -> Resu
         return ask(app, scope, refund, &channel).await;
     }
     if query(app, scope, &sale.payment, &refund, &channel).await? == Some(RefundStatus::NotFound) {
-        check_may_send(app, scope, channel.account.id, counted).await?;
+        // A person may be called for it by now.
+        check_may_send(app, scope, channel.account.id, counted(&refund, &channel)).await?;
         return ask(app, scope, refund, &channel).await;
     }
     Ok(())

@@ -26,9 +26,10 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked what is to be closed.
 const CLOSE_EVERY: Duration = Duration::from_secs(60);
-/// Of those in hand, such as are uploaded or asked about again at most: neither a long upload nor an acquirer that is away keeps a new batch,
-/// which an account is held for, from its place.
-const OTHERS_MAX: usize = 12;
+/// Of those in hand, such as are asked about again at most, and such as are uploaded: neither an acquirer that is away nor a long upload keeps
+/// a new batch, which an account is held for, from its place, nor the one the other.
+const REPEATS_MAX: usize = 6;
+const UPLOADS_MAX: usize = 6;
 /// New batches of one merchant whose totals are on their way from here at once; others' find a place too.
 const OF_TENANT_MAX: usize = 4;
 const TENANTS: u32 = 100;
@@ -68,7 +69,14 @@ pub struct Hands {
 
 struct InHand {
     tenant: TenantId,
-    is_first: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    First,
+    Repeat,
+    Upload,
 }
 
 impl Hands {
@@ -81,19 +89,27 @@ impl Hands {
 
     fn room(&mut self) -> Room {
         self.let_go();
-        let others = self.of.values().filter(|of| !of.is_first).count();
+        let taken = |kind| self.of.values().filter(|of| of.kind == kind).count();
         let places = |max: usize, taken| u32::try_from(max.saturating_sub(taken)).unwrap_or(0);
-        Room { all: places(IN_HAND_MAX, self.work.len()), others: places(OTHERS_MAX, others) }
+        Room {
+            all: places(IN_HAND_MAX, self.work.len()),
+            repeats: places(REPEATS_MAX, taken(Kind::Repeat)),
+            uploads: places(UPLOADS_MAX, taken(Kind::Upload)),
+        }
     }
 
     fn has_room_for(&mut self, tenant: TenantId) -> bool {
         self.let_go();
-        self.of.values().filter(|of| of.tenant == tenant && of.is_first).count() < OF_TENANT_MAX
+        self.of.values().filter(|of| of.tenant == tenant && of.kind == Kind::First).count() < OF_TENANT_MAX
     }
 
     fn take(&mut self, app: &App, due: batches::Due) {
         let (app, tenant) = (app.clone(), due.scope.tenant());
-        let is_first = due.batch.state == State::Closing && due.batch.attempts == 0;
+        let kind = match &due.batch.state {
+            State::Closing if due.batch.attempts == 0 => Kind::First,
+            State::Closing => Kind::Repeat,
+            State::Uploading { .. } | State::Settled | State::Differs(_) => Kind::Upload,
+        };
         let span = tracing::info_span!("settle", settlement_batch = %due.batch.id, %tenant);
         let place = Arc::clone(app.settlement_places()).try_acquire_owned().ok();
         let one = async move {
@@ -103,7 +119,7 @@ impl Hands {
             }
         };
         let task = self.work.spawn(one.instrument(span));
-        self.of.insert(task.id(), InHand { tenant, is_first });
+        self.of.insert(task.id(), InHand { tenant, kind });
     }
 
     /// Waits for all of them.
@@ -138,9 +154,16 @@ pub async fn close_held(app: &App, hands: &mut Hands) -> Result<(), StoreError> 
         if hands.room().all == 0 || !hands.has_room_for(scope.tenant()) || app.is_stopping() {
             continue;
         }
-        let settling = app.store().read(move |tx| batches::settling(tx, &scope, account)).await?;
-        let by = settling.and_then(|settling| settling.wanted_by).unwrap_or_else(|| "core".to_owned());
-        match settlement::close(app, scope, account, &by, None).await {
+        // Another node may have closed it since, and what was sold after that is of a batch that nobody wants yet.
+        let (settling, last) = app
+            .store()
+            .read(move |tx| {
+                Ok::<_, StoreError>((batches::settling(tx, &scope, account)?, batches::last(tx, &scope, account)?))
+            })
+            .await?;
+        let Some(settling) = settling.filter(|settling| settling.drain.is_some()) else { continue };
+        let by = settling.wanted_by.unwrap_or_else(|| "core".to_owned());
+        match settlement::close(app, scope, account, &by, Some(last.map_or(0, |last| last.sequence))).await {
             Ok(_) => take_up(app, hands).await?,
             Err(error) => leave(account, &error),
         }

@@ -164,7 +164,7 @@ impl Counter {
 
     /// A node takes up what is due, and is gone: so many batches.
     pub async fn claims(&self) -> usize {
-        let (now, room) = (self.app.now(), Room { all: 5, others: 5 });
+        let (now, room) = (self.app.now(), Room { all: 5, repeats: 5, uploads: 5 });
         let claim = move |tx: &mut saoma_store::Tx<'_>| {
             batches::claim_due(tx, &saoma_store::access::process(), now, settlement::lease_from(now), room)
         };

@@ -262,6 +262,25 @@ async fn a_clock_that_ran_ahead_keeps_nobody_from_settling() {
 }
 
 #[actix_web::test]
+async fn a_node_whose_clock_is_a_second_behind_is_held_as_well() {
+    on_both(async |counter| {
+        counter.scheme.settles(TERMS);
+        let ahead = counter.neighbour(1_000);
+        counter.sells(PaymentStatus::Succeeded).await;
+        let batch = settlement::close(&ahead, counter.scope, counter.accounts[0], "core", None).await.unwrap();
+        assert!(batch.closed_at > counter.app.now());
+        assert!(counter.is_held().await);
+        works(&ahead).await;
+        counter.later(MINUTE_MS);
+        counter.scheme.settling.then(&[Ok(Settled::Balanced)]);
+        works(&counter.app).await;
+        assert_eq!(counter.batch(batch.id).await.state, State::Settled);
+        assert!(!counter.is_held().await);
+    })
+    .await;
+}
+
+#[actix_web::test]
 async fn what_the_scheme_says_after_it_was_given_up_is_in_the_log() {
     on_both(async |counter| {
         counter.scheme.settles(TERMS);

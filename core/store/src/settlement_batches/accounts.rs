@@ -2,7 +2,7 @@
 //! payments are held back so that a batch can be closed.
 
 use diesel::prelude::*;
-use saoma_domain::settlement::{Drain, HOLD_MS};
+use saoma_domain::settlement::{APART_MS_MAX, Drain, HOLD_MS};
 use saoma_protocol::{ChannelAccountId, Millis, TenantId};
 
 use super::CALL_MS_MAX;
@@ -34,9 +34,9 @@ pub struct Settling {
 }
 
 impl Settling {
-    /// Whether something of that kind may be on its way; what a clock wrote that ran ahead is not.
+    /// Whether something of that kind may be on its way; what a clock wrote that ran far ahead is not.
     pub(super) fn is_busy(&self, now: Millis) -> bool {
-        self.busy_until.is_some_and(|until| now < until && until <= now.plus(CALL_MS_MAX))
+        self.busy_until.is_some_and(|until| now < until && until <= now.plus(CALL_MS_MAX + APART_MS_MAX))
     }
 }
 
@@ -215,8 +215,8 @@ pub fn is_closing(
     let count: i64 = tx.run(scope, |conn| {
         super::of_account(scope, account)
             .filter(settlement_batches::state.eq_any(super::ON_THEIR_WAY))
-            // What a clock wrote that ran ahead holds nobody for longer.
-            .filter(settlement_batches::holds_until.between(now.0 + 1, now.plus(HOLD_MS).0))
+            // What a clock wrote that ran far ahead holds nobody for so long; the other node's may be a little ahead of this one's.
+            .filter(settlement_batches::holds_until.between(now.0 + 1, now.plus(HOLD_MS + APART_MS_MAX).0))
             .count()
             .get_result(conn)
     })?;

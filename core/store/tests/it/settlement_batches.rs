@@ -20,7 +20,7 @@ use crate::{
 };
 
 const ROWS_MAX: u32 = 10;
-const ROOM: Room = Room { all: 5, others: 5 };
+const ROOM: Room = Room { all: 5, repeats: 5, uploads: 5 };
 
 pub fn id(house: &House, number: u8) -> SettlementBatchId {
     SettlementBatchId::from_bytes(bytes(house.letter, number))
@@ -203,12 +203,12 @@ fn one_merchant_of_many_accounts_leaves_room_for_others() {
             batches::save(tx, &milk.scope, &mut batch)
         });
         let claims = |now: i64, others| {
-            let room = Room { all: others + 1, others };
+            let room = Room { all: others + 1, repeats: others, uploads: others };
             let claimed = base.write(|tx| batches::claim_due(tx, &PLATFORM, at(now), at(now + 50), room));
             let of = |house: &House| claimed.iter().filter(|due| due.scope == house.scope).count();
             (of(&tea), of(&milk))
         };
-        let many = usize::try_from(batches::UPLOADS_MAX).expect("a count");
+        let many = usize::try_from(batches::OF_TENANT_MAX).expect("a count");
         assert_eq!(claims(10, 8), (many, 1));
         assert_eq!(claims(11, 8), (0, 0), "those in hand count");
         assert_eq!(claims(70, 2), (2, 0), "nor more than there is room for");
@@ -231,6 +231,48 @@ fn one_merchant_of_many_accounts_leaves_room_for_others() {
             sql_query(change).execute(&mut base.raw()).expect("a change");
         }
         assert_eq!(claims(200, 8), (many - 1, 1));
+    });
+}
+
+#[test]
+fn an_acquirer_that_is_away_leaves_room_for_uploads_and_those_go_first_whose_account_is_held() {
+    on_both(|base| {
+        let (tea, milk) = (House::build(base, b'T'), House::build(base, b'M'));
+        sold(base, &tea, 1, 500);
+        sold(base, &milk, 1, 500);
+        let open = base.read(|tx| batches::open(tx, &tea.scope, tea.account, ROWS_MAX, NOW));
+        for number in 1..=6 {
+            let account = account(tea.letter, 100 + number);
+            base.write(|tx| {
+                channel_accounts::create(tx, &tea.scope, &account)?;
+                let closing = Closing { account: account.id, at: at(0), ..closing(&tea, number) };
+                let mut batch = batches::close(tx, &tea.scope, Closing { holds_until: at(5), ..closing }, &open)?;
+                batch.attempts = 3;
+                batches::save(tx, &tea.scope, &mut batch)
+            });
+        }
+        base.write(|tx| {
+            let mut batch = close(tx, &milk, 1)?;
+            batch.state = State::Uploading { sent: 0 };
+            batches::save(tx, &milk.scope, &mut batch)
+        });
+        // Asked about before as well, and later; but payments wait for its answer.
+        let held = base.write(|tx| {
+            let mut batch = close(tx, &tea, 9)?;
+            batch.attempts = 1;
+            batches::save(tx, &tea.scope, &mut batch)?;
+            Ok(batch.id)
+        });
+        let claims = |now: i64, repeats, uploads| {
+            let room = Room { all: 16, repeats, uploads };
+            let claimed = base.write(|tx| batches::claim_due(tx, &PLATFORM, at(now), at(now + 50), room));
+            claimed.into_iter().map(|due| due.batch.id).collect::<Vec<_>>()
+        };
+        assert_eq!(claims(10, 1, 0), [held]);
+        let many = usize::try_from(batches::OF_TENANT_MAX).expect("a count");
+        let rest = claims(11, 6, 6);
+        assert_eq!(rest.len(), many, "{rest:?}: three more of the one merchant, and the other's upload");
+        assert!(rest.contains(&id(&milk, 1)));
     });
 }
 
