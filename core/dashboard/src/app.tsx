@@ -32,6 +32,7 @@ import { StoredCardsRoom } from './rooms/stored-cards';
 import { OfflineRoom } from './rooms/stored-value-offline';
 import { AcceptorsRoom } from './rooms/stored-value-acceptors';
 import { StoredValueFrame, StoredValueRoom } from './rooms/stored-value';
+import { TerminalHeldRoom } from './rooms/terminal-held';
 import { TerminalsRoom } from './rooms/terminals';
 import { WebhookRoom } from './rooms/webhook';
 import { WebhooksRoom } from './rooms/webhooks';
@@ -112,7 +113,7 @@ function Door() {
               <>
                 <Route path="/payments" element={<PaymentsRoom />} />
                 <Route path="/payments/:payment" element={<PaymentRoom person={session.person} />} />
-                <Route path="/terminals" element={<TerminalsRoom role={role} />} />
+                <Route path="/terminals" element={<TerminalsRoom role={role} currency={session.tenant?.currency ?? ''} />} />
               </>
             ) : <Route path="/payments" element={<Navigate to="/" replace />} />}
             {may(role, 'read_payments') && <Route path="/static-codes" element={<StaticCodesRoom role={role} currency={session.tenant?.currency ?? ''} />} />}
@@ -121,6 +122,7 @@ function Door() {
               <>
                 <Route path="/batches" element={<BatchesRoom />} />
                 <Route path="/batches/:batch" element={<BatchRoom />} />
+                <Route path="/terminals/:terminal/held" element={<TerminalHeldRoom role={role} />} />
                 <Route path="/terminals/:terminal/days/:day" element={<LooseDayRoom />} />
                 <Route path="/reconciliation" element={<ReconciliationFrame />}>
                   <Route index element={<ReconciliationRoom role={role} />} />

@@ -4,13 +4,15 @@
 import type { Person } from './api/session';
 
 export type Role = Person['role'];
-export type Right = 'read_payments' | 'read_books' | 'reconcile' | 'manage_stores' | 'manage_cashiers' | 'publish_plugins' | 'manage_plugins' | 'manage_people'
+export type Right = 'read_payments' | 'read_books' | 'reconcile' | 'read_audit' | 'manage_fleet' | 'manage_stores' | 'manage_cashiers' | 'publish_plugins' | 'manage_plugins' | 'manage_people'
   | 'read_stored_value' | 'serve_stored_value' | 'manage_stored_value';
 
 const HAVE: Readonly<Record<Right, readonly Role[]>> = {
   read_payments: ['owner', 'manager', 'cashier', 'accountant', 'read_only'],
   read_books: ['owner', 'manager', 'accountant'],
   reconcile: ['owner', 'accountant'],
+  read_audit: ['owner', 'accountant', 'platform_admin'],
+  manage_fleet: ['owner', 'manager'],
   manage_stores: ['owner', 'manager'],
   manage_cashiers: ['owner', 'manager'],
   publish_plugins: ['owner', 'plugin_publisher', 'platform_admin'],

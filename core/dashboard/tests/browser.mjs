@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { core } from './core.mjs';
+import { fleetStories } from './fleet.mjs';
 import { launch, play, readable, visitor, WAIT_MS } from './stage.mjs';
 
 const EMAIL = process.env.OWNER_EMAIL ?? 'owner@demo.local';
@@ -126,6 +127,8 @@ const STORIES = {
     await page.getByText(name).first().waitFor();
     await sees('[data-terminal][data-standing="unclaimed"]');
   },
+
+  ...fleetStories({ page, sees, tap, room, base: DASHBOARD, standIn }),
 
   async 'the books balance'() {
     await room('/books');

@@ -8,8 +8,8 @@ import { extname } from 'node:path';
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 const USER = { id: 'usr_1', name: 'Li Na', login: 'owner@demo.local', role: 'owner', active: true, must_change_password: false, created_at: 1 };
 const TENANT = { id: 'ten_1', name: '扫码茶饮 Saoma Tea', currency: 'CNY', late_policy: 'refund', active: true, created_at: 1 };
-/** Every wish is named by a key; signing in and out is none. */
-const KEYED = /^\/v1\/(?!auth\/)/;
+/** Every wish is named by a key; signing in and out is none, and what is the same however often it is asked has none. */
+const KEYED = /^\/v1\/(?!auth\/|terminals\/\w+\/(?:sync-now|revoke)$)/;
 
 export async function core(dist, password) {
   const payments = [];
@@ -24,6 +24,9 @@ export async function core(dist, password) {
       },
     },
   ];
+  /** Entries of journals that wait for a person, and refused ones as the audit log has them. */
+  const held = [];
+  const refused = [];
   const hooks = [];
   const deliveries = [];
   let session = null;
@@ -110,6 +113,17 @@ export async function core(dist, password) {
     if (method === 'PATCH') Object.assign(endpoint, { enabled: body.enabled, disabled_reason: body.enabled ? undefined : 'by_person' });
     return [200, endpoint];
   };
+  const ofTerminal = (method, terminal, action, query) => {
+    if (terminal === undefined) return problem(404, 'not_found');
+    if (action === 'held' && method === 'GET') {
+      const items = held.filter((one) => one.terminal === terminal.id && one.entry.sequence > Number(query.get('cursor') ?? 0)).map(({ entry }) => entry);
+      const limit = Number(query.get('limit') ?? 50);
+      return [200, { items: items.slice(0, limit), ...(items.length > limit && { next_cursor: String(items[limit - 1].sequence) }) }];
+    }
+    if (action === 'sync-now') return terminal.revoked_at === undefined ? [202, null] : problem(409, 'terminal_revoked');
+    if (action === 'revoke') return [200, Object.assign(terminal, { online: false, revoked_at: terminal.revoked_at ?? Date.now() })];
+    return [201, { claim_code: 'ABCD-2345', ca_fingerprint: 'ab'.repeat(32), expires_at: Date.now() + 900_000 }];
+  };
   const problem = (status, code) => [status, { type: `urn:${code}`, title: code, status, code, detail: `It is ${code}.` }];
   const signedIn = () => {
     tokens += 1;
@@ -118,7 +132,7 @@ export async function core(dist, password) {
     return [200, { access_token: session, token_type: 'Bearer', expires_in: 600, user: USER, tenant: TENANT }, { 'set-cookie': cookie }];
   };
 
-  function api(method, path, body, headers) {
+  function api(method, path, body, headers, query) {
     if (path === '/v1/auth/sign-in') {
       return body.email === USER.login && body.password === password ? signedIn() : problem(401, 'sign_in_failed');
     }
@@ -148,7 +162,12 @@ export async function core(dist, password) {
       return [201, terminal];
     }
     if (path.startsWith('/v1/webhook-')) return webhooks(method, path.split('/'), body);
-    if (path.endsWith('/claim-code')) return [201, { claim_code: 'ABCD-2345', ca_fingerprint: 'ab'.repeat(32), expires_at: Date.now() + 900_000 }];
+    const [, asked, deed] = /^\/v1\/terminals\/(\w+)\/(held|sync-now|revoke|claim-code)$/.exec(path) ?? [];
+    if (asked !== undefined) return ofTerminal(method, terminals.find((one) => one.id === asked), deed, query);
+    if (path === '/v1/audit') {
+      const before = Number(query.get('before') ?? Number.MAX_SAFE_INTEGER);
+      return [200, { items: refused.filter(({ sequence: number }) => number < before).reverse() }];
+    }
     const [, id, action] = /^\/v1\/payments\/(\w+)\/(\w+)$/.exec(path) ?? [];
     const payment = payments.find((one) => one.id === id);
     if (payment === undefined) return problem(404, 'not_found');
@@ -178,7 +197,7 @@ export async function core(dist, password) {
       streams.add(response);
       response.on('close', () => streams.delete(response));
     } else if (url.pathname === '/api/sales') json([201, sell(body)]);
-    else if (url.pathname.startsWith('/v1/')) json(api(request.method, url.pathname, body, request.headers));
+    else if (url.pathname.startsWith('/v1/')) json(api(request.method, url.pathname, body, request.headers, url.searchParams));
     else {
       const file = extname(url.pathname) === '' ? '/index.html' : url.pathname;
       response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');
@@ -191,6 +210,7 @@ export async function core(dist, password) {
   });
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
   return {
+    terminals, held, refused,
     base: `http://127.0.0.1:${server.address().port}`,
     close: () => {
       server.closeAllConnections();

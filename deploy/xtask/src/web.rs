@@ -45,13 +45,25 @@ pub fn install(folder: &Path) -> Result<()> {
     Ok(fs::write(stamp_file, stamp)?)
 }
 
-/// The unit tests and type checks of the pages.
+/// What a browser is told to go to: with none of them its stories are played against the stand-in of their folder.
+const ELSEWHERE: &[&str] = &["TILL_URL", "DISPLAY_URL", "WALLET_URL", "DASHBOARD_URL"];
+
+/// The unit tests and type checks of the pages, and their stories in a browser against a stand-in: some are told to that alone, since a
+/// whole shop has no crash or lost line on demand. The pages are built before.
 pub fn test() -> Result<()> {
+    machine::packages(&[&machine::CHROMIUM, &machine::CJK_FONT])?;
     for (name, folder) in PAGES {
         let folder = crate::root().join(folder);
         timed(&format!("{name}: types and unit tests"), || {
             install(&folder)?;
             execute(command("npm", &["run", "--silent", "check"]).current_dir(&folder))
+        })?;
+        timed(&format!("{name}: stories against a stand-in"), || {
+            let mut stories = command("npm", &["run", "--silent", "test:stand-in"]);
+            for name in ELSEWHERE {
+                stories.env_remove(name);
+            }
+            execute(stories.current_dir(&folder))
         })?;
     }
     Ok(())

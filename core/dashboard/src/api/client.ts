@@ -56,6 +56,7 @@ export type DoubleSpend = Schemas['DoubleSpendView'];
 export type CardPolicy = Schemas['CardPolicyView'];
 export type StoredCardRules = Schemas['StoredCardRules'];
 export type StoredCardSale = Schemas['StoredCardSaleView'];
+export type HeldEntry = Schemas['HeldEntry'];
 export type ApiKey = Schemas['ApiKeyView'];
 
 /** fetch with the token of the moment, and once more with a new one if that was refused. */

@@ -8,16 +8,19 @@ import { useRef, useState } from 'react';
 import { api, type ClaimCode, got, type Terminal } from '../api/client';
 import type { Person } from '../api/session';
 import { useKeys } from '../api/wish';
+import { byRisk } from '../fleet';
 import { ProblemNote } from '../parts/problem';
 import { Ago, Amount } from '../parts/show';
+import { may } from '../rights';
 import { useText, wordFor } from '../text/text';
 import { moment } from '../time';
+import { FleetTotals } from './fleet-totals';
 import { useNames, useTerminals } from './payments';
+import { HeldLink } from './terminal-held';
+import { TerminalSteps } from './terminal-steps';
 
 /** How often the terminals are asked for while somebody looks at them. */
 const LOOK_EVERY_MS = 10_000;
-
-const MAY_MANAGE: readonly Person['role'][] = ['owner', 'manager'];
 
 type Standing = 'online' | 'offline' | 'unclaimed' | 'revoked';
 
@@ -35,7 +38,7 @@ async function claim(terminal: string, key: string): Promise<ClaimCode> {
   return got(api.POST('/v1/terminals/{terminal}/claim-code', { params }));
 }
 
-export function TerminalsRoom({ role }: { role: Person['role'] }) {
+export function TerminalsRoom({ role, currency }: { role: Person['role']; currency: string }) {
   const { t } = useText();
   const terminals = useTerminals(LOOK_EVERY_MS);
   const [adding, setAdding] = useState(false);
@@ -48,7 +51,8 @@ export function TerminalsRoom({ role }: { role: Person['role'] }) {
       setClaimed(code);
     },
   });
-  const mayManage = MAY_MANAGE.includes(role);
+  const mayManage = may(role, 'manage_fleet');
+  const asked = terminals.data ?? [];
   return (
     <Stack>
       <Group justify="space-between">
@@ -58,10 +62,11 @@ export function TerminalsRoom({ role }: { role: Person['role'] }) {
       <ProblemNote error={terminals.error} onRetry={() => void terminals.refetch()} />
       <ProblemNote error={newClaim.error} />
       {terminals.isPending && !terminals.isError && <Center><Loader /></Center>}
+      {asked.length > 0 && <FleetTotals terminals={asked} />}
       {terminals.data?.length === 0 && <Text c="dimmed">{t.terminals.none}. {t.terminals.noneHint}</Text>}
       <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
-        {terminals.data?.map((terminal) => (
-          <TerminalCard key={terminal.id} terminal={terminal}
+        {byRisk(asked, currency).map((terminal) => (
+          <TerminalCard key={terminal.id} terminal={terminal} role={role}
             onClaim={mayManage && terminal.revoked_at == null ? () => newClaim.mutate(terminal.id) : undefined} />
         ))}
       </SimpleGrid>
@@ -79,7 +84,7 @@ export function TerminalsRoom({ role }: { role: Person['role'] }) {
   );
 }
 
-function TerminalCard({ terminal, onClaim }: { terminal: Terminal; onClaim: (() => void) | undefined }) {
+function TerminalCard({ terminal, role, onClaim }: { terminal: Terminal; role: Person['role']; onClaim: (() => void) | undefined }) {
   const { t } = useText();
   const names = useNames();
   const standing = standingOf(terminal);
@@ -118,11 +123,13 @@ function TerminalCard({ terminal, onClaim }: { terminal: Terminal; onClaim: (() 
           <Text size="xs" c="dimmed">{t.terminals.version} {health.version} · {t.terminals.health} <Ago at={terminal.health_received_at ?? health.at} /></Text>
         </Stack>
       )}
+      {may(role, 'read_books') && terminal.enrolled_at != null && <HeldLink terminal={terminal.id} />}
       {onClaim !== undefined && (
-        <Group mt="sm">
+        <Group mt="sm" gap="xs">
           <Button size="compact-sm" variant="default" data-action="claim" onClick={onClaim}>
             {standing === 'unclaimed' ? t.terminals.claim : t.terminals.newClaim}
           </Button>
+          <TerminalSteps terminal={terminal} />
         </Group>
       )}
     </Card>

@@ -1,5 +1,6 @@
 // All texts in English; zh.ts must have the same shape.
 
+import { fleetEn } from './fleet.en';
 import { pluginsEn } from './plugins.en';
 import { reconEn } from './recon.en';
 import { staticCodesEn } from './static-codes.en';
@@ -181,6 +182,7 @@ export const en = {
     time: 'Happened', event: 'Event', attempts: 'Attempts', next: 'Next attempt', detail: 'Details', noAnswer: 'no answer',
     replay: 'Send once more', replayRange: 'Send once more what failed', succeededToo: 'also what was delivered', replayed: 'Sent once more',
   },
+  fleet: fleetEn,
   recon: reconEn,
   plugins: pluginsEn,
   staticCodes: staticCodesEn,

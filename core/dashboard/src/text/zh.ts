@@ -1,4 +1,5 @@
 import type { Texts } from './en';
+import { fleetZh } from './fleet.zh';
 import { pluginsZh } from './plugins.zh';
 import { reconZh } from './recon.zh';
 import { staticCodesZh } from './static-codes.zh';
@@ -155,6 +156,7 @@ export const zh: Texts = {
     time: '发生时间', event: '事件', attempts: '次数', next: '下次尝试', detail: '详情', noAnswer: '没有答复',
     replay: '重新发送', replayRange: '重新发送失败的记录', succeededToo: '包括已送达的', replayed: '已重新发送',
   },
+  fleet: fleetZh,
   recon: reconZh,
   plugins: pluginsZh,
   staticCodes: staticCodesZh,

@@ -1,0 +1,56 @@
+// The texts of what a terminal's journal leaves to a person, of what a fleet has not sent and of the steps about a terminal, in English;
+// fleet.zh.ts must have the same shape.
+
+import type { HeldKind, HeldReason } from '../held-entries';
+
+export const fleetEn = {
+  totals: 'Not sent by all terminals', oldest: 'Oldest', entries: 'entries', atRisk: 'Money at risk', nothing: 'Everything is sent.',
+  sorted: 'The terminal with the most at risk comes first.',
+  unheard: 'Terminals that are not connected, whose figures are those of their last report:',
+  lost: 'Never sent by terminals that are revoked:',
+  sync: 'Sync now', syncAsked: 'It was asked for its journal. If it is not connected, it hears of it when it is.',
+  revoke: 'Revoke', revokeTitle: 'Shut this terminal out for good?',
+  revokeText: 'At once its certificates and claim codes stop working and its connection ends; it sells nothing through this server any more, and cannot come back. A new terminal can be added in its place.',
+  revokeUnsent: 'As far as is known it has not sent:', revokeLost: 'What it has not sent is never taken from it afterwards: that money stays out of the books. Let it sync first, if it can.',
+  revokeUnknown: 'It is not connected: it may have more that is not sent than it last told.',
+  revokeAware: 'I know that this cannot be undone', keep: 'Leave it as it is',
+  problems: { terminal_revoked: 'It is revoked and cannot come back; add a new terminal in its place.' } as Record<string, string>,
+  open: 'Needs a person', of: 'What waits for a person',
+  hint: 'Core has kept these entries of the terminal’s journal and found that they do not fit. They stay in this list, also after somebody has seen to them.',
+  none: 'Nothing of this terminal waits for a person.', journal: 'Entry', sold: 'At the terminal', received: 'came in', batch: 'Batch', cashier: 'Cashier', sale: 'Sale',
+  core: 'Core says', atStake: 'At stake', todoTitle: 'What to do',
+  kinds: {
+    cash_sale: 'Cash sale', cash_refund: 'Cash given back', offline_sale: 'Sale by an offline code', stored_card_sale: 'Card sale without a network', shift_opened: 'Shift opened',
+    shift_closed: 'Batch closed', paid_in: 'Cash paid in', paid_out: 'Cash paid out', other: 'Entry',
+  } satisfies Record<HeldKind, string> as Record<string, string>,
+  stake: {
+    cash_sale: 'The cash is in the drawer. Unless core says that it is booked, it is in no books, and the drawer will be over by it.',
+    cash_refund: 'The cash has left the drawer and is in no books: the drawer will be short by it.',
+    offline_sale: 'The goods are gone. Unless core says that it is booked, nobody has paid for them.',
+    stored_card_sale: 'The goods are gone, and the bank has not paid.',
+    shift_opened: 'The batch is not in the books: what was sold in it counts for another batch or for none, and its float is not booked.',
+    shift_closed: 'The batch is still open in the books, and what was counted is not booked.',
+    paid_in: 'The cash is in the drawer and in no books: the drawer will be over by it.',
+    paid_out: 'The cash has left the drawer and is in no books: the drawer will be short by it.',
+    other: 'Nothing of it is in the books.',
+  } satisfies Record<HeldKind, string> as Record<string, string>,
+  todo: {
+    lines: 'The money is booked. Compare the lines with the receipt; if a price or a tax in the catalogue is wrong, correct it there.',
+    number: 'Numbers of a terminal follow from its identity. Compare the receipt with the drawer, and have the machine looked at before it sells on: its files may have been copied from another terminal.',
+    taken: 'The disk was probably set back, and numbers were used twice. Compare the receipt with the payment of that number, write both down for the count of the drawer, and claim the terminal anew with a fresh journal.',
+    short: 'Find the receipt and ask the cashier what was handed over. Count the drawer, and explain the difference at the close.',
+    unknown: 'Look for the receipt of the sale. If an earlier entry that sold it is in this list too, both belong together; else find out why cash was given out.',
+    not_cash: 'Cash was given out for a sale that was paid in another way. Do not refund that sale once more; ask the cashier, and explain the difference at the close.',
+    given_back: 'More was given back than was left, perhaps at the counter and from the office. Look at the payment’s refunds, and get back from the customer what was paid out twice.',
+    told_twice: 'The code was settled once already. Do not charge it again; compare the two sales, and have the terminal looked at.',
+    code: 'The terminal should not have taken this code. Look at the policy, the issuers and the grants under stored value, and ask the holder for the money in another way.',
+    batch_open: 'Close the earlier batch with what was counted in it (by the API: POST /v1/batches/{batch}/close), then compare both shifts.',
+    batch: 'Compare the terminal’s printed report with the batch here. A batch that its terminal cannot close any more is closed with what was counted (by the API: POST /v1/batches/{batch}/close).',
+    card: 'It is seen to among the cards that are sold without a network.',
+    other: 'Compare it with the receipt. `saoma-edge journal export` at the terminal writes the entry out for whoever helps you.',
+  } satisfies Record<HeldReason, string> as Record<string, string>,
+  toCards: 'Cards without a network', toPayment: 'Payment',
+  refused: 'What core refuses to take',
+  refusedHint: 'The terminal’s journal stops at a refused entry: nothing behind it is booked until it is mended. Do not reset the terminal: its journal is the only copy. Run `saoma-edge journal verify` there, see that core is no older than the terminal, and then let it sync.',
+  refusedNone: 'Nothing of this terminal was refused, as far back as was looked.', refusedFurther: 'Look further back',
+};
