@@ -202,6 +202,8 @@ async function carry(wish: Wish): Promise<void> {
       const body = named ? { ...wish.body, cashier: model.state?.cashier ?? '' } : wish.body;
       return begin(`/api/shift/${wish.path}`, body);
     }
+    case 'look-up':
+      return ask(() => lookUp(wish.counter));
     case 'stop-scan':
       intents.forgetScan();
       return ask(() => post('/api/scan/cancel', {}, freshKey()));
@@ -329,7 +331,22 @@ function tell(error: unknown): void {
 
 function withSale(sales: readonly Sale[], sale: Sale): Sale[] {
   const others = sales.filter(({ payment }) => payment !== sale.payment);
-  return [...others, sale].sort((a, b) => b.counter - a.counter).slice(0, SALES_MAX);
+  const newest = [...others, sale].sort((a, b) => b.counter - a.counter);
+  return newest.filter(({ payment }, idx) => idx < SALES_MAX || lookedUp.includes(payment));
+}
+
+/** Sales that were found by their number, last: the page keeps them though newer ones come. */
+const lookedUp: string[] = [];
+const LOOKED_UP_MAX = 20;
+
+/** The sale with that number, of however long ago. Played ones are all here. */
+async function lookUp(counter: string): Promise<void> {
+  if (inTraining()) return;
+  const askedAt = performance.now();
+  const { items } = await get<{ items: Sale[] }>(`${SALES.real}?counter=${counter}`);
+  lookedUp.push(...items.map(({ payment }) => payment));
+  lookedUp.splice(0, lookedUp.length - LOOKED_UP_MAX);
+  if (!inTraining()) set({ sales: withAnswers(askedAt, items) });
 }
 
 /** When the events last told of a sale. They come in the sequence of what happened and leave nothing out. */
