@@ -129,13 +129,15 @@ test.each([
 });
 
 test('a number that no sale here has is asked for, and the one that has it comes first', () => {
-  const sales = [someSale({ payment: 'pay_120', counter: 120 }), someSale({ payment: 'pay_12', counter: 12 })];
+  const sales = Array.from({ length: 101 }, (_, idx) => someSale({ payment: `pay_${120 - idx}`, counter: 120 - idx }));
+  sales.push(someSale({ payment: 'pay_12', counter: 12 }));
   const from: Screen = { kind: 'find', purpose: 'query', filter: '', at: 0 };
   const keyed = (digits: string) => step(from, { kind: 'digits', digits }, sales).wish;
   expect([keyed('1'), keyed('12'), keyed('120'), keyed('0'), keyed('1201')]).toEqual([
     { kind: 'look-up', counter: '1' }, undefined, undefined, undefined, { kind: 'look-up', counter: '1201' },
   ]);
-  expect(step({ ...from, filter: '99' }, { kind: 'enter' }, sales)).toMatchObject({ hint: 'none_found', wish: { counter: '99' } });
+  expect(step({ ...from, filter: '999' }, { kind: 'enter' }, sales)).toMatchObject({ hint: 'none_found', wish: { counter: '999' } });
+  expect(step(from, { kind: 'digits', digits: '1' }, sales.slice(3)).wish, 'the page has them all').toBeUndefined();
   expect(candidates(sales, 'query', '12').map(({ counter }) => counter)).toEqual([12, 120]);
 });
 

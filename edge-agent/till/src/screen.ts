@@ -109,9 +109,12 @@ export function candidates(sales: readonly Sale[], purpose: Purpose, filter: str
   return [...found.filter(isIt), ...found.filter((sale) => !isIt(sale))];
 }
 
-/** What is asked of the agent when a number is keyed that none of the page's sales has: it knows older ones. */
+/** Sales kept on the page: what the agent gives at once. */
+export const SALES_MAX = 100;
+
+/** What is asked of the agent when a number is keyed that none of the page's sales has: it knows older ones. A page that is not full has all. */
 function lookUp(filter: string, sales: readonly Sale[]): { wish?: Wish } {
-  const isNew = /^[1-9]\d{0,14}$/.test(filter) && !sales.some(({ counter }) => String(counter) === filter);
+  const isNew = sales.length >= SALES_MAX && /^[1-9]\d{0,14}$/.test(filter) && !sales.some(({ counter }) => String(counter) === filter);
   return isNew ? { wish: { kind: 'look-up', counter: filter } } : {};
 }
 

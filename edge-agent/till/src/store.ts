@@ -10,7 +10,7 @@ import { changesOf, type Draft, takesKeys } from './devices';
 import { BASKET, hasPin, HELD, type Intent, Intents, isAlone, isNewSale, isOfSales, SALES, SPLITS } from './intent';
 import { IS_PAIRED } from './paired';
 import { pair, revoke, withdraw } from './paired-store';
-import { awaiting, HOME, type Hint, type Press, type Screen, type Step, step, toward, type Wish } from './screen';
+import { awaiting, HOME, type Hint, type Press, SALES_MAX, type Screen, type Step, step, toward, type Wish } from './screen';
 import { afterShift, namedAgain, signOnAgain } from './shift';
 import { supervisorFor } from './supervisor';
 import type { Language } from './text';
@@ -54,8 +54,6 @@ export interface Model {
   silent: boolean;
 }
 
-/** Sales kept on the page: what the agent gives at once. */
-const SALES_MAX = 100;
 /** A scan that was taken elsewhere tells of its sale within this; then nobody waits any more. */
 const SCAN_OVER_MS = 2_000;
 const LANGUAGE = 'saoma.language';
